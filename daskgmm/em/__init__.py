@@ -1,0 +1,1 @@
+"""Expectation-maximisation: survey, start, loop, convergence."""

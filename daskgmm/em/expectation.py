@@ -1,0 +1,66 @@
+"""The E-step over all rows: one pass, one set of statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from daskgmm.em.survey import Survey
+from daskgmm.errors import DataError
+from daskgmm.gaussian.guard import choose_kernel
+from daskgmm.gaussian.kernel import Expectation, Kernel
+from daskgmm.gaussian.natural import NaturalKernel
+from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.statistics import Statistics, merge
+from daskgmm.passes.plan import Batch
+from daskgmm.passes.sweep import Dataset, Progress, sweep
+from daskgmm.passes.tiles import Block, fill_tiles
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectationWork:
+    """The E-step of one batch."""
+
+    kernel: Kernel
+
+    def __call__(self, batch: Batch, blocks: Iterator[Block]) -> Statistics:
+        """Return the statistics of the batch."""
+        step = Expectation(self.kernel, batch.rows)
+        for b, weighted in fill_tiles(blocks, self.kernel.center, step.rows, step.weights):
+            step.add(b, weighted)
+        return step.statistics()
+
+
+def expect(
+    data: Dataset, parameters: Parameters, survey: Survey, progress: Progress | None = None
+) -> Statistics:
+    """Return the expected sufficient statistics of all rows under the parameters.
+
+    Raises
+    ------
+    DataError
+        If the rows have changed since the survey, or a density overflows.
+    """
+    kernel = choose_kernel(parameters, survey.mean, survey.half_range)
+    statistics = sweep(data, ExpectationWork(kernel), merge, progress)
+    if isinstance(kernel, NaturalKernel) and kernel.structure.shared:
+        statistics = complete(kernel, statistics, survey)
+    if statistics.rows != survey.rows or not np.isfinite(statistics.log_likelihood):
+        raise DataError(
+            f"This pass read {statistics.rows} rows with a log-likelihood of "
+            f"{statistics.log_likelihood}; the first pass read {survey.rows} finite rows. "
+            "The data have changed while they were read: write them elsewhere, or wait."
+        )
+    return statistics
+
+
+def complete(kernel: NaturalKernel, statistics: Statistics, survey: Survey) -> Statistics:
+    """Add what all components share: the survey has its second moment, once for all passes."""
+    precision = kernel.structure.precisions(kernel.factors)
+    return replace(
+        statistics,
+        pooled=survey.scatter,
+        log_likelihood=statistics.log_likelihood - 0.5 * float(np.sum(precision * survey.scatter)),
+    )

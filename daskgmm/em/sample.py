@@ -1,0 +1,144 @@
+"""A uniform sample of rows that depends on the seed and the row numbers alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.passes.plan import Batch
+from daskgmm.passes.tiles import Block
+
+MIN_SAMPLE = 100_000
+"""Rows below which a sample saves nothing: smaller data sets are taken whole."""
+
+ROWS_PER_PARAMETER = 20
+"""A fit on m rows loses p / 2m nats a row for p free parameters; with fewer than 20 rows a
+parameter the better of two starts was often not recognised."""
+
+SAMPLE_BYTES = 128 << 20
+"""Largest sample, in bytes of float64."""
+
+SLACK = 8.0
+"""Standard deviations by which the rows kept at first exceed the sample."""
+
+
+def sample_capacity(n_parameters: int, d: int) -> int:
+    """Return the largest number of rows in the sample for a model of that size."""
+    wanted = max(MIN_SAMPLE, ROWS_PER_PARAMETER * n_parameters)
+    return max(1, min(wanted, SAMPLE_BYTES // (8 * d)))
+
+
+def row_hashes(seed: int, start_row: int, count: int) -> NDArray[np.uint64]:
+    """Return a hash of each row number: splitmix64 (Steele, Lea & Flood 2014).
+
+    A bijection of the row number for every seed, so no two rows have the same.
+    """
+    golden, one, two = (
+        np.uint64(0x9E3779B97F4A7C15),
+        np.uint64(0xBF58476D1CE4E5B9),
+        np.uint64(0x94D049BB133111EB),
+    )
+    with np.errstate(over="ignore"):
+        state = np.arange(start_row, start_row + count, dtype=np.uint64) * golden
+        state += _scramble(np.uint64(seed), golden, one, two)
+        hashes: NDArray[np.uint64] = _scramble(state, golden, one, two)
+    return hashes
+
+
+def _scramble(state: Any, golden: np.uint64, one: np.uint64, two: np.uint64) -> Any:
+    with np.errstate(over="ignore"):
+        state = state + golden
+        state = (state ^ (state >> np.uint64(30))) * one
+        state = (state ^ (state >> np.uint64(27))) * two
+        return state ^ (state >> np.uint64(31))
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Rows with the smallest hashes.
+
+    Attributes
+    ----------
+    hashes : ndarray of uint64, shape (m,)
+    index : ndarray of int64, shape (m,)
+        Row numbers.
+    x : ndarray of shape (m, d)
+    weights : ndarray of shape (m,), or None
+    """
+
+    hashes: NDArray[np.uint64]
+    index: NDArray[np.int64]
+    x: NDArray[Any]
+    weights: NDArray[Any] | None
+
+    def smallest(self, m: int) -> Sample:
+        """Return the m rows with the smallest hashes, in the order of their numbers."""
+        keep = np.arange(len(self.hashes))
+        if len(keep) > m:
+            keep = np.argpartition(self.hashes, m - 1)[:m]
+        keep = keep[np.argsort(self.index[keep], kind="stable")]
+        weights = None if self.weights is None else self.weights[keep]
+        return Sample(self.hashes[keep], self.index[keep], self.x[keep], weights)
+
+
+def join(samples: list[Sample]) -> Sample:
+    """Return the rows of all samples."""
+    weights = None
+    if samples[0].weights is not None:
+        weights = np.concatenate([s.weights for s in samples if s.weights is not None])
+    return Sample(
+        np.concatenate([s.hashes for s in samples]),
+        np.concatenate([s.index for s in samples]),
+        np.concatenate([s.x for s in samples]),
+        weights,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRule:
+    """Which rows a sample takes.
+
+    Attributes
+    ----------
+    seed : int
+    capacity : int
+        The most rows.
+    n_rows : int or None
+        Rows of the data set, if known: then hardly more than the sample is ever kept.
+    """
+
+    seed: int
+    capacity: int
+    n_rows: int | None
+
+    @property
+    def _threshold(self) -> int:
+        if self.n_rows is None or self.n_rows <= self.capacity:
+            return 2**64 - 1
+        expected = self.capacity + SLACK * self.capacity**0.5 + SLACK
+        return min(2**64 - 1, int(2**64 * (expected / self.n_rows)))
+
+    def watch(self, batch: Batch, blocks: Iterator[Block], kept: list[Sample]) -> Iterator[Block]:
+        """Pass the blocks on; put what the sample takes of them into `kept`."""
+        row, threshold, held = batch.start_row, np.uint64(self._threshold), 0
+        for block in blocks:
+            taken = self._take(block, row, threshold)
+            row, held = row + len(block.x), held + len(taken.hashes)
+            kept.append(taken)
+            if held > 2 * self.capacity:
+                kept[:] = [join(kept).smallest(self.capacity)]
+                held = self.capacity
+            yield block
+
+    def _take(self, block: Block, row: int, threshold: np.uint64) -> Sample:
+        hashes = row_hashes(self.seed, row, len(block.x))
+        keep = hashes <= threshold
+        if block.weights is not None:
+            keep &= block.weights > 0
+        chosen = np.flatnonzero(keep)
+        weights = None if block.weights is None else block.weights[chosen]
+        return Sample(hashes[chosen], row + chosen, block.x[chosen], weights)

@@ -1,0 +1,221 @@
+"""The first parameters, from a sample of the rows in memory."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.cluster import KMeans, kmeans_plusplus
+from sklearn.exceptions import ConvergenceWarning
+
+from daskgmm.em.sample import Sample
+from daskgmm.em.settings import Settings
+from daskgmm.em.survey import Survey
+from daskgmm.gaussian.kernel import Sums
+from daskgmm.gaussian.maximise import Maximised, factorise, maximise
+from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.statistics import Statistics
+from daskgmm.gaussian.structure import Structure
+from daskgmm.gaussian.structures import STRUCTURES
+from daskgmm.gaussian.whitened import accumulate_about
+
+Array = NDArray[np.float64]
+
+TILE_ROWS = 2048
+
+Responsibilities = Callable[[slice], Array]
+"""Gives the responsibilities (k, b) of a run of sample rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Initial:
+    """Parameters that the user gave to start from, each or None.
+
+    Attributes
+    ----------
+    weights : ndarray of shape (k,)
+    means : ndarray of shape (k, d)
+    precisions : ndarray, shaped as the covariances
+    """
+
+    weights: Array | None = None
+    means: Array | None = None
+    precisions: Array | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left to estimate."""
+        return not any(part is None for part in (self.weights, self.means, self.precisions))
+
+
+def start(
+    survey: Survey, settings: Settings, initial: Initial, random: np.random.RandomState
+) -> Maximised:
+    """Return the parameters that EM begins with.
+
+    Parameters
+    ----------
+    survey : Survey
+        With a sample, unless `initial` is complete.
+    random : numpy.random.RandomState
+        Advanced as scikit-learn advances it; so where the sample is the whole data set,
+        the start is scikit-learn's.
+    """
+    if initial.complete:
+        return Maximised(_given(settings.structure, initial))
+    assert survey.sample is not None
+    estimated = _estimate(survey, survey.sample, settings, random)
+    parameters = estimated.parameters
+    given = replace(
+        parameters,
+        weights=parameters.weights if initial.weights is None else initial.weights,
+        means=parameters.means if initial.means is None else initial.means,
+    )
+    if initial.precisions is not None:
+        factors = STRUCTURES[settings.structure].factorise_precisions(initial.precisions)
+        covariances = STRUCTURES[settings.structure].covariances(factors)
+        given = replace(given, precisions_cholesky=factors, covariances=covariances)
+    return replace(estimated, parameters=given)
+
+
+def _given(structure_name: str, initial: Initial) -> Parameters:
+    assert initial.weights is not None
+    assert initial.means is not None
+    assert initial.precisions is not None
+    structure = STRUCTURES[structure_name]
+    factors = structure.factorise_precisions(initial.precisions)
+    covariances = structure.covariances(factors)
+    return Parameters(structure_name, initial.weights, initial.means, covariances, factors)
+
+
+def _estimate(
+    survey: Survey, sample: Sample, settings: Settings, random: np.random.RandomState
+) -> Maximised:
+    k, structure = settings.n_components, STRUCTURES[settings.structure]
+    x, weights = sample.x, sample.weights
+    if settings.init_params in ("k-means++", "random_from_data"):
+        rows = _single_rows(x, weights, k, settings.init_params, random)
+        return _from_rows(structure, x, rows, settings.reg_covar)
+    if settings.init_params == "random":
+        responsibilities = _random(random.uniform(size=(len(x), k)), weights)
+    else:
+        responsibilities = _one_hot(_cluster(x, weights, k, random), weights, k)
+    statistics = _moments(structure, sample.x, survey.mean, responsibilities, k)
+    spread = structure.repeat(survey.scatter / survey.weight, k)
+    spread = structure.regularise(spread, settings.reg_covar)
+    fallback = Parameters(
+        structure.name, np.full(k, 1 / k), np.tile(survey.mean, (k, 1)), spread, spread
+    )
+    return maximise(statistics, structure.name, settings.reg_covar, fallback, first=True)
+
+
+def _cluster(
+    x: Array, weights: Array | None, k: int, random: np.random.RandomState
+) -> NDArray[np.intp]:
+    with warnings.catch_warnings():
+        # Fewer distinct rows than clusters: the fit itself says which components are empty.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        labels: NDArray[np.intp] = (
+            KMeans(n_clusters=k, n_init=1, random_state=random)
+            .fit(x, sample_weight=weights)
+            .labels_
+        )
+    return labels
+
+
+def _one_hot(labels: NDArray[np.intp], weights: Array | None, k: int) -> Responsibilities:
+    components = np.arange(k)[:, None]
+
+    def of(rows: slice) -> Array:
+        hard: Array = (labels[rows] == components).astype(np.float64)
+        if weights is not None:
+            hard *= weights[rows]
+        return hard
+
+    return of
+
+
+def _random(uniform: Array, weights: Array | None) -> Responsibilities:
+    uniform /= uniform.sum(axis=1)[:, None]
+    if weights is not None:
+        uniform *= weights[:, None]
+
+    def of(rows: slice) -> Array:
+        return uniform[rows].T
+
+    return of
+
+
+def _single_rows(
+    x: Array, weights: Array | None, k: int, init_params: str, random: np.random.RandomState
+) -> NDArray[np.intp]:
+    if init_params == "k-means++":
+        chosen: NDArray[np.intp] = kmeans_plusplus(
+            x, k, random_state=random, sample_weight=weights
+        )[1]
+        return chosen
+    if weights is None:
+        return random.choice(len(x), size=k, replace=False)
+    return random.choice(len(x), size=k, replace=False, p=weights / weights.sum())
+
+
+def _from_rows(
+    structure: Structure, x: Array, rows: NDArray[np.intp], reg_covar: float
+) -> Maximised:
+    """Start each component at one row.
+
+    One row has no spread, so that the covariances are reg_covar alone; the tied one is, as
+    in scikit-learn, what all rows leave after the chosen ones: too large n / k times over.
+    """
+    k, d = len(rows), x.shape[1]
+    means = x[rows].astype(np.float64)
+    if structure.shared:
+        covariances = _tied_from_rows(x, means)
+    else:
+        covariances = np.zeros(structure.covariance_shape(k, d))
+    covariances = structure.regularise(covariances, reg_covar)
+    covariances, factors, ridges, _ = factorise(structure, covariances, reg_covar, None)
+    weights = np.full(k, 1 / k)
+    return Maximised(
+        Parameters(structure.name, weights, means, covariances, factors), ridges=ridges
+    )
+
+
+def _tied_from_rows(x: Array, means: Array) -> Array:
+    about_zero = _remainder(x, means, np.zeros(x.shape[1]))
+    if np.linalg.eigvalsh(about_zero)[0] > 0:
+        return about_zero
+    # Differs from scikit-learn, which fails here: the data are far from the origin.
+    return _remainder(x, means, x.mean(axis=0, dtype=np.float64))
+
+
+def _remainder(x: Array, means: Array, origin: Array) -> Array:
+    rows, points = x - origin, means - origin
+    remainder: Array = (rows.T @ rows - points.T @ points) / len(means)
+    return remainder
+
+
+def _tiles(n: int) -> Iterator[slice]:
+    for first in range(0, n, TILE_ROWS):
+        yield slice(first, min(first + TILE_ROWS, n))
+
+
+def _moments(
+    structure: Structure, x: Array, center: Array, responsibilities: Responsibilities, k: int
+) -> Statistics:
+    """Return the statistics about each component's own mean: nothing cancels there."""
+    d = x.shape[1]
+    counts, firsts = np.zeros(k), np.zeros((k, d))
+    for rows in _tiles(len(x)):
+        gamma = responsibilities(rows)
+        counts += gamma.sum(axis=1)
+        firsts += gamma @ (x[rows] - center)
+    points = firsts / np.where(counts > 0, counts, 1.0)[:, None]
+    pooled = np.zeros((d, d)) if structure.shared else None
+    sums = Sums(np.zeros((structure.n_statistics(d), k)), pooled)
+    for rows in _tiles(len(x)):
+        accumulate_about(structure, points, (x[rows] - center).T, responsibilities(rows), sums)
+    return Statistics(sums.sums, points + center, sums.pooled, 0.0, float(counts.sum()), len(x))

@@ -1,0 +1,234 @@
+"""The first pass: moments, ranges, a check of every value, and a sample of the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.em.sample import Sample, SampleRule, join
+from daskgmm.errors import DataError
+from daskgmm.passes.plan import UNKNOWN_CHUNK_SPAN, Batch
+from daskgmm.passes.sweep import Dataset, Progress, sweep
+from daskgmm.passes.tiles import Block, fill_tiles
+
+Array = NDArray[np.float64]
+
+TILE_ROWS = 2048
+
+LARGEST_VALUE = 1e150
+"""Squares of larger values overflow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What one pass tells about the rows, those of weight 0 left out.
+
+    Attributes
+    ----------
+    rows : int
+        Number of rows, those of weight 0 included.
+    weighed_rows : int
+        Number of rows of positive weight.
+    weight : float
+        Sum of the weights.
+    origin, shift : ndarray of shape (d,)
+        The mean, as one of the rows plus a difference: far from zero, their sum is known
+        to fewer digits than the two are.
+    scatter : ndarray of shape (d, d)
+        Weighted sum of (x - mean)(x - mean)^T.
+    minimum, maximum : ndarray of shape (d,)
+    sample : Sample or None
+    """
+
+    rows: int
+    weighed_rows: int
+    weight: float
+    origin: Array
+    shift: Array
+    scatter: Array
+    minimum: Array
+    maximum: Array
+    sample: Sample | None
+
+    @property
+    def mean(self) -> Array:
+        """The weighted mean of the rows, shape (d,)."""
+        return self.origin + self.shift
+
+    @property
+    def half_range(self) -> Array:
+        """Largest distance of a row from the mean, column by column, shape (d,)."""
+        return np.maximum(self.maximum - self.mean, self.mean - self.minimum)
+
+
+@dataclass(frozen=True, slots=True)
+class SurveyWork:
+    """Surveys one batch.
+
+    Attributes
+    ----------
+    n_features : int
+    rule : SampleRule or None
+        None if no sample is needed.
+    columns : tuple of str or None
+        Names to use in errors.
+    """
+
+    n_features: int
+    rule: SampleRule | None
+    columns: tuple[str, ...] | None = None
+
+    def __call__(self, batch: Batch, blocks: Iterator[Block]) -> Survey:
+        """Return the survey of the batch; raise `DataError` at the first bad value."""
+        kept: list[Sample] = []
+        if self.rule is not None:
+            blocks = self.rule.watch(batch, blocks, kept)
+        total: Survey | None = None
+        buffer, weights = np.empty((self.n_features, TILE_ROWS)), np.empty(TILE_ROWS)
+        rows = 0
+        for b, weighted in fill_tiles(blocks, np.zeros(self.n_features), buffer, weights):
+            w = weights[:b] if weighted else None
+            self._check(batch, rows, buffer[:, :b], w)
+            part = survey_tile(buffer[:, :b], w)
+            total = part if total is None else merge_surveys(total, part)
+            rows += b
+        if total is None:
+            total = survey_tile(buffer[:, :0], None)
+        if self.rule is None or not kept:
+            return total
+        return replace(total, sample=join(kept).smallest(self.rule.capacity))
+
+    def _check(self, batch: Batch, before: int, z: Array, weights: Array | None) -> None:
+        if (weights is not None and not (weights >= 0).all()) or _infinite(weights):
+            self._refuse_weight(batch, before, weights)
+        with np.errstate(invalid="ignore"):
+            fine = np.abs(z).max(initial=0.0) <= LARGEST_VALUE
+        if not fine:
+            self._refuse_value(batch, before, z)
+
+    def _refuse_value(self, batch: Batch, before: int, z: Array) -> None:
+        bad = ~(np.abs(z) <= LARGEST_VALUE)
+        row = int(np.flatnonzero(bad.any(axis=0))[0])
+        column = int(np.flatnonzero(bad[:, row])[0])
+        value = z[column, row]
+        name = f"{column}" if self.columns is None else f"{column} ({self.columns[column]!r})"
+        what = "NaN" if np.isnan(value) else "infinity" if np.isinf(value) else f"{value:g}"
+        advice = (
+            "Rescale the column: squares of values beyond 1e150 overflow."
+            if np.isfinite(value)
+            else "Remove or impute the missing and infinite values before the fit."
+        )
+        raise DataError(
+            f"Input X contains {what} in {_place(batch, before + row)}, column {name}. {advice}"
+        )
+
+    def _refuse_weight(self, batch: Batch, before: int, weights: Array | None) -> None:
+        assert weights is not None
+        row = int(np.flatnonzero(~((weights >= 0) & np.isfinite(weights)))[0])
+        value = weights[row]
+        kind = "NaN" if np.isnan(value) else "infinity" if np.isinf(value) else "a negative value"
+        raise DataError(
+            f"Input sample_weight contains {kind} in {_place(batch, before + row)}. "
+            "Weights must be finite and not negative; 0 leaves a row out."
+        )
+
+
+def _infinite(weights: Array | None) -> bool:
+    return weights is not None and not np.isfinite(weights).all()
+
+
+def _place(batch: Batch, offset: int) -> str:
+    number = batch.start_row + offset
+    if batch.rows is None and batch.start_row % UNKNOWN_CHUNK_SPAN == 0:
+        return f"row {offset} of batch {batch.index} (which begins with chunk {batch.first})"
+    return f"row {number} (batch {batch.index})"
+
+
+def survey_tile(z: Array, weights: Array | None) -> Survey:
+    """Return the survey of one tile of shape (d, b), b possibly 0, without a sample."""
+    d, rows = z.shape
+    if weights is not None:
+        chosen = weights > 0
+        if not chosen.all():
+            z, weights = z[:, chosen], weights[chosen]
+    weighed = z.shape[1]
+    if weighed == 0:
+        nothing = np.zeros(d)
+        infinity = np.full(d, np.inf)
+        return Survey(rows, 0, 0.0, nothing, nothing, np.zeros((d, d)), infinity, -infinity, None)
+    difference = z - z[:, :1]
+    weight = float(weighed) if weights is None else float(weights.sum())
+    shift = difference.sum(1) / weight if weights is None else difference @ (weights / weight)
+    difference -= shift[:, None]
+    scaled = difference if weights is None else difference * weights
+    return Survey(
+        rows,
+        weighed,
+        weight,
+        z[:, 0].copy(),
+        shift,
+        scaled @ difference.T,
+        z.min(1),
+        z.max(1),
+        None,
+    )
+
+
+def merge_surveys(one: Survey, other: Survey) -> Survey:
+    """Return the survey of both sets of rows (Chan, Golub & LeVeque 1983 for the scatter)."""
+    if one.weight == 0 or other.weight == 0:
+        base = other if one.weight == 0 else one
+        origin, shift, scatter, weight = base.origin, base.shift, base.scatter, base.weight
+    else:
+        weight = one.weight + other.weight
+        difference = (other.origin - one.origin) + (other.shift - one.shift)
+        share = other.weight / weight
+        origin, shift = one.origin, one.shift + share * difference
+        scatter = one.scatter + other.scatter
+        scatter += (one.weight * share) * np.outer(difference, difference)
+    samples = [survey.sample for survey in (one, other) if survey.sample is not None]
+    return Survey(
+        one.rows + other.rows,
+        one.weighed_rows + other.weighed_rows,
+        weight,
+        origin,
+        shift,
+        scatter,
+        np.minimum(one.minimum, other.minimum),
+        np.maximum(one.maximum, other.maximum),
+        join(samples) if samples else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Merge:
+    """Merges surveys and keeps their sample at its size."""
+
+    capacity: int | None
+
+    def __call__(self, one: Survey, other: Survey) -> Survey:
+        merged = merge_surveys(one, other)
+        if self.capacity is None or merged.sample is None:
+            return merged
+        if len(merged.sample.hashes) <= 2 * self.capacity:
+            return merged
+        return replace(merged, sample=merged.sample.smallest(self.capacity))
+
+
+def survey_rows(data: Dataset, rule: SampleRule | None, progress: Progress | None) -> Survey:
+    """Survey the data set in one pass.
+
+    Raises
+    ------
+    DataError
+        At a value or a weight that is not finite, or too large to be squared.
+    """
+    work = SurveyWork(data.rows.n_features, rule, data.rows.columns)
+    capacity = None if rule is None else rule.capacity
+    survey = sweep(data, work, _Merge(capacity), progress)
+    if rule is None or survey.sample is None:
+        return survey
+    return replace(survey, sample=survey.sample.smallest(rule.capacity))

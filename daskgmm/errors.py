@@ -1,0 +1,27 @@
+"""Every exception and warning of daskgmm: what happened, where, and what to do about it.
+
+All errors about input derive from ``ValueError`` as well, so that code written for
+scikit-learn, which raises ``ValueError``, keeps working.
+"""
+
+from __future__ import annotations
+
+
+class DaskGMMError(Exception):
+    """Base of all errors that daskgmm raises on purpose."""
+
+
+class DataError(DaskGMMError, ValueError):
+    """The rows or the weights cannot be used: a value, a type or a shape is wrong."""
+
+
+class SourceError(DaskGMMError, OSError):
+    """A place that rows come from cannot be opened or failed while it was read."""
+
+
+class ModelFileError(DaskGMMError, ValueError):
+    """A model file is missing, torn, foreign or newer than this version reads."""
+
+
+class DegenerateComponentWarning(UserWarning):
+    """A component has no rows, or its covariance is singular; the model is still usable."""

@@ -1,0 +1,21 @@
+"""The maths of one tile of rows, with NumPy and SciPy alone: no Dask, no input, no output.
+
+Letters, here and everywhere: n rows, d features, k components, b rows of one tile,
+p entries of the sufficient statistic T(x). Axes run (k, d, d); tiles are stored with one
+statistic or feature a row, (p, b) and (d, b).
+"""
+
+from daskgmm.gaussian.maximise import Maximised, maximise
+from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.statistics import Statistics, merge
+from daskgmm.gaussian.structures import STRUCTURES, structure_of
+
+__all__ = [
+    "STRUCTURES",
+    "Maximised",
+    "Parameters",
+    "Statistics",
+    "maximise",
+    "merge",
+    "structure_of",
+]

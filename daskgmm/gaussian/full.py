@@ -1,0 +1,116 @@
+"""Full covariances: every component has its own. T(x) = (1, x, x_i x_j for i <= j)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import lapack
+
+from daskgmm.gaussian import triangle
+from daskgmm.gaussian.structure import SingularError, Structure, squared_norms
+
+Array = NDArray[np.float64]
+
+
+def inverse_factor(covariance: Array, component: int | None) -> Array:
+    """Return upper triangular U with covariance^-1 = U U^T, from the Cholesky factor.
+
+    The inverse of a triangular factor is 1e2 to 1e4 times more exact at high condition
+    numbers than one built from the inverse of the covariance.
+    """
+    lower, failed = lapack.dpotrf(covariance, lower=1, clean=1)
+    if failed or not np.isfinite(lower).all():
+        raise SingularError(component)
+    inverse, failed = lapack.dtrtri(lower, lower=1)
+    if failed:
+        raise SingularError(component)
+    factor: Array = np.ascontiguousarray(inverse.T)
+    return factor
+
+
+def factor_of_precision(precision: Array) -> Array:
+    """Return upper triangular U with precision = U U^T (a reversed Cholesky factor)."""
+    reversed_factor = np.linalg.cholesky(precision[::-1, ::-1])
+    factor: Array = np.ascontiguousarray(reversed_factor[::-1, ::-1])
+    return factor
+
+
+class Full(Structure):
+    """Full covariances, shape (k, d, d)."""
+
+    name = "full"
+
+    def n_statistics(self, d: int) -> int:
+        return 1 + d + triangle.size(d)
+
+    def n_covariance_parameters(self, k: int, d: int) -> int:
+        return k * triangle.size(d)
+
+    def covariance_shape(self, k: int, d: int) -> tuple[int, ...]:
+        return (k, d, d)
+
+    def repeat(self, covariance: Array, k: int) -> Array:
+        return np.tile(covariance, (k, 1, 1))
+
+    def factorise(self, covariances: Array) -> Array:
+        return np.stack([inverse_factor(c, k) for k, c in enumerate(covariances)])
+
+    def factorise_precisions(self, precisions: Array) -> Array:
+        return np.stack([factor_of_precision(precision) for precision in precisions])
+
+    def precisions(self, factors: Array) -> Array:
+        return factors @ factors.swapaxes(-1, -2)
+
+    def covariances(self, factors: Array) -> Array:
+        inverse = np.linalg.inv(factors)
+        return inverse.swapaxes(-1, -2) @ inverse
+
+    def log_determinants(self, factors: Array, d: int) -> Array:
+        diagonals = np.diagonal(factors, axis1=-2, axis2=-1)
+        return np.asarray(np.log(diagonals).sum(-1))
+
+    def bilinear_bound(self, factors: Array, points: Array) -> float:
+        absolute = np.abs(points)
+        return float(
+            np.einsum("ki,kij,kj->k", *_broadcast(absolute, self.precisions(factors))).max()
+        )
+
+    def natural_quadratic(self, factors: Array, offsets: Array) -> tuple[Array, Array]:
+        whitened = np.einsum("kji,kj->ki", factors, offsets)
+        linear = np.einsum("kij,kj->ki", factors, whitened)
+        coefficients = -triangle.pack(self.precisions(factors))
+        rows, columns = triangle.indices(offsets.shape[1])
+        coefficients[:, rows == columns] *= 0.5
+        return linear, coefficients
+
+    def fill_quadratic(self, z: Array, out: Array) -> None:
+        d, start = len(z), 0
+        for i in range(d):
+            np.multiply(z[i], z[i:], out=out[start : start + d - i])
+            start += d - i
+
+    def whiten(self, difference: Array, factors: Array, component: int) -> Array:
+        whitened = factors[component].T @ difference
+        return squared_norms(whitened)
+
+    def second_moment(self, difference: Array, weights: Array) -> Array:
+        return triangle.pack((difference * weights) @ difference.T)
+
+    def maximise(self, counts: Array, shifts: Array, second: Array, pooled: Array | None) -> Array:
+        moments = triangle.unpack(second / counts[:, None], shifts.shape[1])
+        return moments - shifts[:, :, None] * shifts[:, None, :]
+
+    def regularise(self, covariances: Array, amount: float, component: int | None = None) -> Array:
+        regular = covariances.copy()
+        chosen = regular if component is None else regular[component : component + 1]
+        diagonal = np.arange(covariances.shape[-1])
+        chosen[:, diagonal, diagonal] += amount
+        return regular
+
+    def scale(self, covariances: Array, component: int | None) -> float:
+        return float(np.abs(np.diagonal(covariances[component])).max())
+
+
+def _broadcast(absolute: Array, precisions: Array) -> tuple[Array, Array, Array]:
+    points = np.broadcast_to(absolute, (len(precisions), absolute.shape[1]))
+    return points, np.abs(precisions), points

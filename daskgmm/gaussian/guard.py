@@ -1,0 +1,54 @@
+"""Which kernel: the fast one while its rounding, predicted from driver numbers, is small."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.gaussian.kernel import Kernel
+from daskgmm.gaussian.natural import NaturalKernel
+from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.structures import structure_of
+from daskgmm.gaussian.whitened import WhitenedKernel
+
+Array = NDArray[np.float64]
+
+TOLERANCE = 1e-8
+"""Largest error of a log density, in nats, that the natural-parameter kernel may make."""
+
+STATISTICS_FACTOR = 100.0
+"""Measured ratio between the relative error of a covariance from moments about a common
+centre and eps times its squared Mahalanobis distance from there (40 to 170)."""
+
+
+def natural_error(parameters: Parameters, center: Array, half_range: Array) -> float:
+    r"""Predict the largest error of the natural-parameter kernel.
+
+    Every term of the quadratic form is bounded by :math:`|P_{ij}| h_i h_j`, with h the
+    largest distance of a row from the centre in each column: eps times their sum bounds the
+    rounding of a log density whatever the scales of the columns are. The second moments
+    about the centre lose a component's covariance by its own distance from there.
+
+    Parameters
+    ----------
+    parameters : Parameters
+    center, half_range : ndarray of shape (d,)
+        The centre c, and the largest |x - c| of each column.
+
+    Returns
+    -------
+    float
+        In nats for densities, relative for covariances: the larger of the two.
+    """
+    structure, factors = structure_of(parameters), parameters.precisions_cholesky
+    density = structure.bilinear_bound(factors, half_range[None, :])
+    moments = structure.bilinear_bound(factors, parameters.means - center)
+    eps = float(np.finfo(np.float64).eps)
+    return eps * max(density, STATISTICS_FACTOR * moments)
+
+
+def choose_kernel(parameters: Parameters, center: Array, half_range: Array) -> Kernel:
+    """Return the natural-parameter kernel if it is exact enough here, else the whitened."""
+    if natural_error(parameters, center, half_range) < TOLERANCE:
+        return NaturalKernel.of(parameters, center)
+    return WhitenedKernel.of(parameters, center)

@@ -1,0 +1,131 @@
+"""What both kernels share: a tile goes in, log joint densities and statistics come out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.gaussian.softmax import exponentiate, log_likelihood
+from daskgmm.gaussian.statistics import Statistics
+from daskgmm.gaussian.structure import Structure
+from daskgmm.gaussian.structures import STRUCTURES
+from daskgmm.gaussian.workspace import Workspace, tile_rows, workspace
+
+Array = NDArray[np.float64]
+
+LOG_2_PI = float(np.log(2 * np.pi))
+
+
+@dataclass(frozen=True)
+class Kernel(ABC):
+    """The E-step of a tile, for fixed parameters, about a fixed centre.
+
+    Attributes
+    ----------
+    structure_name : str
+    center : ndarray of shape (d,)
+        Subtracted from every row before any arithmetic: without it, the digits of data far
+        from the origin are lost in the products.
+    reference : ndarray of shape (k, d)
+        The points that the kernel's statistics are about.
+    """
+
+    structure_name: str
+    center: Array
+    reference: Array
+
+    @property
+    def structure(self) -> Structure:
+        """The covariance structure."""
+        return STRUCTURES[self.structure_name]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """p, k and d."""
+        k, d = self.reference.shape
+        return self.structure.n_statistics(d), k, d
+
+    @property
+    @abstractmethod
+    def buffer_rows(self) -> int:
+        """Rows of the feature buffer: p, or 1 + d where T(z) is never formed."""
+
+    def _rows(self, work: Workspace, b: int) -> Array:
+        """Return the centred features of the tile in the workspace, (d, b)."""
+        return work.features[1 : 1 + len(self.center), :b]
+
+    @abstractmethod
+    def log_joint(self, work: Workspace, b: int) -> Array:
+        """Return log(pi_k N(x | mu_k, Sigma_k)), (k, b), for the tile in the workspace.
+
+        Terms that are the same for all components of a shared structure are left out.
+        """
+
+    @abstractmethod
+    def shared_term(self, work: Workspace, b: int) -> Array | float:
+        """Return what `log_joint` left out: an array of shape (b,), or 0."""
+
+    @abstractmethod
+    def accumulate(self, sums: Sums, work: Workspace, b: int, weights: Array | None) -> None:
+        """Add the statistics of a tile whose responsibilities are joint / total."""
+
+
+@dataclass(slots=True)
+class Sums:
+    """The running sums of one batch, local to the task that owns them."""
+
+    sums: Array
+    pooled: Array | None
+    log_likelihood: float = 0.0
+    weight: float = 0.0
+    rows: int = 0
+
+
+class Expectation:
+    """The E-step over one batch: fill `rows` (and `weights`), then `add`, until no more."""
+
+    def __init__(self, kernel: Kernel, capacity: int | None = None) -> None:
+        p, k, d = kernel.shape
+        self.capacity = tile_rows(p, k)
+        if capacity is not None:
+            self.capacity = min(self.capacity, max(1, capacity))
+        self._kernel = kernel
+        self._work = workspace(kernel.buffer_rows, k, self.capacity)
+        pooled = np.zeros((d, d)) if kernel.structure.shared else None
+        self._sums = Sums(np.zeros((p, k)), pooled)
+        self.rows = self._work.features[1 : 1 + d]
+        self.weights = self._work.weights
+
+    def add(self, b: int, weighted: bool) -> None:
+        """Take in the first b rows of the buffer."""
+        work, sums = self._work, self._sums
+        weights = work.weights[:b] if weighted else None
+        joint, maximum, total = self._kernel.log_joint(work, b), work.maximum[:b], work.total[:b]
+        exponentiate(joint, maximum, total)
+        sums.log_likelihood += log_likelihood(maximum, total, weights)
+        sums.weight += b if weights is None else float(weights.sum())
+        sums.rows += b
+        np.divide(1.0 if weights is None else weights, total, out=total)
+        self._kernel.accumulate(sums, work, b, weights)
+
+    def statistics(self) -> Statistics:
+        """Return the statistics of all rows taken in."""
+        sums = self._sums
+        return Statistics(
+            sums.sums,
+            self._kernel.reference,
+            sums.pooled,
+            sums.log_likelihood,
+            sums.weight,
+            sums.rows,
+        )
+
+
+def panels(length: int, width: int) -> Iterator[slice]:
+    """Cut range(length) into slices of `width`, the last one shorter."""
+    for start in range(0, length, width):
+        yield slice(start, min(start + width, length))

@@ -1,0 +1,134 @@
+"""The M-step: maximum likelihood parameters from the statistics of one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.statistics import Statistics
+from daskgmm.gaussian.structure import SingularError, Structure
+from daskgmm.gaussian.structures import STRUCTURES
+
+Array = NDArray[np.float64]
+
+EMPTY = 10 * float(np.finfo(np.float64).eps)
+"""A component with less than this share of the weight has no rows: its mean would be the
+quotient of two roundings."""
+
+LARGEST_RIDGE = 1e3
+"""In units of the largest variance; a covariance that needs more is no covariance."""
+
+ILL_DEFINED = (
+    "Fitting the mixture model failed because some components have ill-defined empirical "
+    "covariance (for instance caused by singleton or collapsed samples). Try to decrease the "
+    "number of components, increase reg_covar, or scale the input data."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Maximised:
+    """The outcome of an M-step.
+
+    Attributes
+    ----------
+    parameters : Parameters
+    empty : tuple of int
+        Components without rows: they stay where they were, with the weight they have.
+    ridges : dict of int or None to float
+        What was added to the diagonal of a component's covariance (None: of the shared
+        one) beyond `reg_covar` to make it invertible.
+    collapsed : tuple of int or None
+        Components whose covariance became singular while `reg_covar` is 0: they keep the
+        one they had, so that the likelihood still does not fall.
+    """
+
+    parameters: Parameters
+    empty: tuple[int, ...] = ()
+    ridges: Mapping[int | None, float] = field(default_factory=dict)
+    collapsed: tuple[int | None, ...] = ()
+
+
+def maximise(
+    statistics: Statistics,
+    structure_name: str,
+    reg_covar: float,
+    fallback: Parameters,
+    first: bool = False,
+) -> Maximised:
+    r"""Return the parameters that maximise the expected log-likelihood.
+
+    With moments about the points :math:`r_k`: :math:`\delta_k = S_k / N_k`,
+    :math:`\mu_k = r_k + \delta_k`, :math:`\Sigma_k = SS_k / N_k - \delta_k \delta_k^T`
+    (Bishop 2006, 9.24-9.26; Celeux & Govaert 1995 for the other structures). As in
+    scikit-learn, `reg_covar` is then added to the diagonals.
+
+    Parameters
+    ----------
+    statistics : Statistics
+    structure_name : str
+    reg_covar : float
+        Non-negative, in squared units of the data.
+    fallback : Parameters
+        Where components that have no rows stay: the parameters of the pass.
+    first : bool
+        Whether this is the start, where there is no earlier covariance to keep.
+
+    Raises
+    ------
+    ValueError
+        If a covariance of the start is singular and `reg_covar` is 0, or one is not finite.
+    """
+    structure, d = STRUCTURES[structure_name], statistics.reference.shape[1]
+    counts = statistics.counts
+    empty = counts <= EMPTY * counts.sum()
+    divisor = np.where(empty, 1.0, counts)
+    shifts = np.where(empty[:, None], 0.0, statistics.sums[1 : 1 + d].T / divisor[:, None])
+    covariances = structure.maximise(
+        counts if structure.shared else divisor,
+        shifts,
+        statistics.sums[1 + d :].T,
+        statistics.pooled,
+    )
+    covariances = structure.regularise(covariances, reg_covar)
+    means = np.where(empty[:, None], fallback.means, statistics.reference + shifts)
+    if empty.any() and not structure.shared:
+        mask = empty.reshape(-1, *[1] * (covariances.ndim - 1))
+        covariances = np.where(mask, fallback.covariances, covariances)
+    covariances, factors, ridges, collapsed = factorise(
+        structure, covariances, reg_covar, None if first else fallback.covariances
+    )
+    parameters = Parameters(structure_name, counts / counts.sum(), means, covariances, factors)
+    empties = tuple(int(k) for k in np.flatnonzero(empty))
+    return Maximised(parameters, empties, ridges, collapsed)
+
+
+def factorise(
+    structure: Structure, covariances: Array, reg_covar: float, kept: Array | None
+) -> tuple[Array, Array, dict[int | None, float], tuple[int | None, ...]]:
+    """Return covariances, the factors of their inverses, the ridges, and what collapsed.
+
+    `reg_covar` is absolute; on data of a large scale rounding alone can outweigh it. Where
+    it does, the diagonal is raised by the smallest of a series of ridges, relative to the
+    component's largest variance, that makes the covariance invertible. Where `reg_covar` is
+    0, the user wants no ridge: a component that collapsed keeps its covariance of `kept`.
+    """
+    ridges: dict[int | None, float] = {}
+    collapsed: list[int | None] = []
+    while True:
+        try:
+            return covariances, structure.factorise(covariances), ridges, tuple(collapsed)
+        except SingularError as error:
+            k, variance = error.component, structure.scale(covariances, error.component)
+            if reg_covar == 0 and kept is not None and k not in collapsed and np.isfinite(variance):
+                collapsed.append(k)
+                covariances = structure.replace(covariances, kept, k)
+                continue
+            before = ridges.get(k, 0.0)
+            ridges[k] = 4 * before or float(np.finfo(np.float64).eps) * variance
+            if reg_covar == 0 or not ridges[k] < LARGEST_RIDGE * variance:
+                raise ValueError(ILL_DEFINED) from error
+            covariances = structure.regularise(covariances, ridges[k] - before, k)

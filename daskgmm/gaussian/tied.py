@@ -1,0 +1,76 @@
+"""Tied covariances: one for all components. T(x) = (1, x); Sxx is taken once for all."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.gaussian import triangle
+from daskgmm.gaussian.full import factor_of_precision, inverse_factor
+from daskgmm.gaussian.structure import Structure, squared_norms
+
+Array = NDArray[np.float64]
+
+
+class Tied(Structure):
+    """One covariance of shape (d, d) that all components share."""
+
+    name = "tied"
+    shared = True
+
+    def n_statistics(self, d: int) -> int:
+        return 1 + d
+
+    def n_covariance_parameters(self, k: int, d: int) -> int:
+        return triangle.size(d)
+
+    def covariance_shape(self, k: int, d: int) -> tuple[int, ...]:
+        return (d, d)
+
+    def repeat(self, covariance: Array, k: int) -> Array:
+        return covariance
+
+    def factorise(self, covariances: Array) -> Array:
+        return inverse_factor(covariances, None)
+
+    def factorise_precisions(self, precisions: Array) -> Array:
+        return factor_of_precision(precisions)
+
+    def precisions(self, factors: Array) -> Array:
+        return factors @ factors.T
+
+    def covariances(self, factors: Array) -> Array:
+        inverse = np.linalg.inv(factors)
+        return inverse.T @ inverse
+
+    def log_determinants(self, factors: Array, d: int) -> Array:
+        return np.asarray(np.log(np.diagonal(factors)).sum())
+
+    def bilinear_bound(self, factors: Array, points: Array) -> float:
+        absolute, precision = np.abs(points), np.abs(self.precisions(factors))
+        return float(np.einsum("ki,ij,kj->k", absolute, precision, absolute).max())
+
+    def natural_quadratic(self, factors: Array, offsets: Array) -> tuple[Array, Array]:
+        return (offsets @ factors) @ factors.T, np.empty((len(offsets), 0))
+
+    def fill_quadratic(self, z: Array, out: Array) -> None:
+        """Write nothing: the quadratic term is the same for all components."""
+
+    def whiten(self, difference: Array, factors: Array, component: int) -> Array:
+        whitened = factors.T @ difference
+        return squared_norms(whitened)
+
+    def second_moment(self, difference: Array, weights: Array) -> Array:
+        return (difference * weights) @ difference.T
+
+    def maximise(self, counts: Array, shifts: Array, second: Array, pooled: Array | None) -> Array:
+        assert pooled is not None, "tied statistics need the pooled second moment"
+        covariance = (pooled - (counts * shifts.T) @ shifts) / counts.sum()
+        symmetric: Array = (covariance + covariance.T) / 2
+        return symmetric
+
+    def regularise(self, covariances: Array, amount: float, component: int | None = None) -> Array:
+        return covariances + amount * np.eye(len(covariances))
+
+    def scale(self, covariances: Array, component: int | None) -> float:
+        return float(np.abs(np.diagonal(covariances)).max())

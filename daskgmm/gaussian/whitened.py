@@ -1,0 +1,99 @@
+r"""The whitened kernel: subtract the mean first, then multiply by the triangular factor.
+
+Exact to rounding at any distance between components, and twice to four times slower than
+the natural-parameter kernel. Its statistics are about the current means.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.gaussian.kernel import LOG_2_PI, Kernel, Sums
+from daskgmm.gaussian.natural import log_weights
+from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.structure import Structure
+from daskgmm.gaussian.structures import structure_of
+from daskgmm.gaussian.workspace import Workspace
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class WhitenedKernel(Kernel):
+    """One product a component and tile, about each component's mean.
+
+    Attributes
+    ----------
+    offsets : ndarray of shape (k, d)
+        Means minus the centre.
+    constant : ndarray of shape (k,)
+        Log weight plus log normaliser of each component.
+    factors : ndarray
+        `Parameters.precisions_cholesky`.
+    """
+
+    offsets: Array
+    constant: Array
+    factors: Array
+
+    @classmethod
+    def of(cls, parameters: Parameters, center: Array) -> WhitenedKernel:
+        """Build the kernel for the given parameters, about the given centre."""
+        structure, factors = structure_of(parameters), parameters.precisions_cholesky
+        d = parameters.n_features
+        constant = (
+            log_weights(parameters.weights)
+            + structure.log_determinants(factors, d)
+            - 0.5 * d * LOG_2_PI
+        )
+        offsets = parameters.means - center
+        return cls(parameters.structure, center, parameters.means, offsets, constant, factors)
+
+    @property
+    def buffer_rows(self) -> int:
+        return 1 + self.shape[2]
+
+    def log_joint(self, work: Workspace, b: int) -> Array:
+        z, joint = self._rows(work, b), work.joint[:, :b]
+        for k, offset in enumerate(self.offsets):
+            distance = self.structure.whiten(z - offset[:, None], self.factors, k)
+            joint[k] = self.constant[k] - 0.5 * distance
+        return joint
+
+    def shared_term(self, work: Workspace, b: int) -> Array | float:
+        return 0.0
+
+    def accumulate(self, sums: Sums, work: Workspace, b: int, weights: Array | None) -> None:
+        joint = work.joint[:, :b]
+        joint *= work.total[:b]
+        accumulate_about(self.structure, self.offsets, self._rows(work, b), joint, sums)
+
+
+def accumulate_about(
+    structure: Structure, points: Array, z: Array, responsibilities: Array, sums: Sums
+) -> None:
+    """Add the moments of a tile about one point a component.
+
+    Parameters
+    ----------
+    points : ndarray of shape (k, d)
+    z : ndarray of shape (d, b)
+        In the coordinates of the points.
+    responsibilities : ndarray of shape (k, b)
+        Weights of the rows included.
+    sums : Sums
+        Changed in place.
+    """
+    d = len(z)
+    for k, point in enumerate(points):
+        difference = z - point[:, None]
+        sums.sums[0, k] += responsibilities[k].sum()
+        sums.sums[1 : 1 + d, k] += difference @ responsibilities[k]
+        second = structure.second_moment(difference, responsibilities[k])
+        if sums.pooled is None:
+            sums.sums[1 + d :, k] += second
+        else:
+            sums.pooled += second

@@ -1,0 +1,344 @@
+"""The estimator: scikit-learn's `GaussianMixture`, for rows that need not fit in memory."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, DensityMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture as Reference
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from daskgmm.em.events import Event, Listener, silence
+from daskgmm.em.fit import Resume, fit
+from daskgmm.em.loop import Fit
+from daskgmm.em.settings import Settings
+from daskgmm.errors import DegenerateComponentWarning
+from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.structures import STRUCTURES, n_parameters
+from daskgmm.models.degeneracy import degeneracies
+from daskgmm.models.initial import check_initial
+from daskgmm.models.inputs import is_source, scoring_rows, training_rows
+from daskgmm.models.lazy import as_dask, predict_lazily
+from daskgmm.models.prediction import Kind, Predictor, predict_rows, score_rows
+from daskgmm.models.sampling import sample_mixture
+from daskgmm.models.verbose import Printer
+from daskgmm.rows.weights import weights_for
+
+
+class GaussianMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
+    """Gaussian mixture fitted by expectation-maximisation, out of core.
+
+    Parameters, attributes and methods have the names, defaults and meanings of
+    `sklearn.mixture.GaussianMixture`. X may be a NumPy array, a memory map, a Zarr array, a
+    Dask array, the path or URL of a Zarr array, or a list of any of these; rows are read
+    chunk by chunk, one pass for the survey and one for each iteration. Passes run on the
+    current `distributed.Client` if there is one, else on threads.
+
+    Parameters
+    ----------
+    n_components : int, default=1
+        k, the number of components.
+    covariance_type : {"full", "tied", "diag", "spherical"}, default="full"
+        Each component its own covariance matrix, one matrix for all, a variance for each
+        feature, or a single variance.
+    tol : float, default=1e-3
+        EM stops when the mean log-likelihood changes by less, in nats a row.
+    reg_covar : float, default=1e-6
+        Added to the diagonals of the covariances, in squared units of the data.
+    max_iter : int, default=100
+    n_init : int, default=1
+        Number of starts; the best is kept.
+    init_params : {"kmeans", "k-means++", "random", "random_from_data"}, default="kmeans"
+        How to start. The start is made on a sample of at most about 100,000 rows (more for
+        large models), which depends on the seed and the row numbers alone; smaller data
+        sets are taken whole, and the fit is then scikit-learn's.
+    weights_init : array-like of shape (k,), optional
+    means_init : array-like of shape (k, d), optional
+    precisions_init : array-like, optional
+        (k, d, d) full, (d, d) tied, (k, d) diag, (k,) spherical.
+    random_state : int, RandomState instance or None, default=None
+    warm_start : bool, default=False
+        Whether the next call of `fit` goes on from this one's result.
+    verbose : int, default=0
+        1 prints each start and every `verbose_interval`-th iteration, 2 their times too.
+    verbose_interval : int, default=10
+
+    Attributes
+    ----------
+    weights_ : ndarray of shape (k,)
+    means_ : ndarray of shape (k, d)
+    covariances_, precisions_, precisions_cholesky_ : ndarray
+        (k, d, d) full, (d, d) tied, (k, d) diag, (k,) spherical; float64, as all of these,
+        whatever the type of X.
+    converged_ : bool
+    n_iter_ : int
+        Iterations of the best start.
+    lower_bound_ : float
+        Mean log-likelihood, in nats a row, that the last pass measured: of the parameters
+        before the last M-step, as in scikit-learn.
+    lower_bounds_ : list of float
+        The same for every iteration.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (d,)
+        Only if X has column names that are strings.
+
+    Notes
+    -----
+    Differs from scikit-learn: `fit` takes `sample_weight`; sums are in float64 whatever the
+    type of X; data far from the origin and components far apart lose no digits; components
+    without rows and singular covariances end in a `DegenerateComponentWarning` and a usable
+    model where `reg_covar` is positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from daskgmm import GaussianMixture
+    >>> X = np.array([[1, 2], [1, 4], [1, 0], [10, 2], [10, 4], [10, 0]])
+    >>> mixture = GaussianMixture(n_components=2, random_state=0).fit(X)
+    >>> mixture.means_.round(6) + 0.0
+    array([[10.,  2.],
+           [ 1.,  2.]])
+    >>> mixture.predict([[0, 0], [12, 3]])
+    array([1, 0])
+    """
+
+    # The same constraints give the same errors; they are data, and public in effect.
+    _parameter_constraints: ClassVar[dict[str, Any]] = dict(Reference._parameter_constraints)
+
+    def __init__(
+        self,
+        n_components: int = 1,
+        *,
+        covariance_type: str = "full",
+        tol: float = 1e-3,
+        reg_covar: float = 1e-6,
+        max_iter: int = 100,
+        n_init: int = 1,
+        init_params: str = "kmeans",
+        weights_init: Any = None,
+        means_init: Any = None,
+        precisions_init: Any = None,
+        random_state: Any = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+        verbose_interval: int = 10,
+    ) -> None:
+        self.n_components = n_components
+        self.covariance_type = covariance_type
+        self.tol = tol
+        self.reg_covar = reg_covar
+        self.max_iter = max_iter
+        self.n_init = n_init
+        self.init_params = init_params
+        self.weights_init = weights_init
+        self.means_init = means_init
+        self.precisions_init = precisions_init
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.verbose_interval = verbose_interval
+
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        listen: Listener | None = None,
+    ) -> GaussianMixture:
+        """Estimate the parameters; eager, whatever X is.
+
+        Parameters
+        ----------
+        X : array-like, Dask array, Zarr array, path or URL, or list of these; shape (n, d)
+        y : ignored
+        sample_weight : array-like, Dask array or Zarr array of shape (n,), optional
+            How often each row counts; finite and not negative. Integer weights are the same
+            as repeated rows, weight 0 the same as no row.
+        listen : callable, optional
+            Called with each `daskgmm.em.events.Event` of the fit.
+
+        Returns
+        -------
+        GaussianMixture
+            This estimator.
+
+        Raises
+        ------
+        ValueError
+            If a setting, a row or a weight cannot be used, or a covariance collapses while
+            `reg_covar` is 0. Errors about values in X (`daskgmm.errors.DataError`) name the
+            batch, row and column.
+        OSError
+            If X cannot be opened or read (`daskgmm.errors.SourceError`).
+
+        Warns
+        -----
+        ConvergenceWarning
+            If EM did not converge in `max_iter` iterations.
+        DegenerateComponentWarning
+            If a component has no rows or a singular covariance.
+        """
+        self._validate_params()
+        rows = training_rows(self, X)
+        weights = None if sample_weight is None else weights_for(rows, sample_weight)
+        k, structure = self.n_components, STRUCTURES[self.covariance_type]
+        if rows.n_rows is not None and rows.n_rows < k:
+            raise ValueError(
+                "Expected n_samples >= n_components but got "
+                f"n_components = {k}, n_samples = {rows.n_rows}"
+            )
+        given = (self.weights_init, self.means_init, self.precisions_init)
+        initial = check_initial(structure, k, rows.n_features, *given)
+        resume = None
+        if self.warm_start and hasattr(self, "converged_"):
+            resume = Resume(self._parameters(), self.lower_bound_)
+        found = fit(
+            rows,
+            weights,
+            self._settings(),
+            initial,
+            check_random_state(self.random_state),
+            self._listener(listen),
+            resume,
+        )
+        self._keep(found, resume)
+        return self
+
+    def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:
+        """Fit to X and return the labels of its rows, as `predict` does."""
+        return self.fit(X, sample_weight=sample_weight).predict(X)
+
+    def predict(self, X: Any) -> Any:
+        """Return the most probable component of each row.
+
+        Parameters
+        ----------
+        X : as in `fit`
+
+        Returns
+        -------
+        array of int64, shape (n,)
+            NumPy for what is in memory; else a lazy Dask array with the row chunks of X.
+        """
+        return self._predict("labels", X)
+
+    def predict_proba(self, X: Any) -> Any:
+        """Return the posterior probability of each component for each row, shape (n, k).
+
+        float32 for float32 rows, else float64; lazy where `predict` is.
+        """
+        return self._predict("responsibilities", X)
+
+    def score_samples(self, X: Any) -> Any:
+        """Return log p(x) of each row in nats, shape (n,); lazy where `predict` is."""
+        return self._predict("log_densities", X)
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Return the mean log-likelihood of the rows, in nats a row, in one streamed pass."""
+        total, rows = self._log_likelihood(X)
+        return total / rows
+
+    def bic(self, X: Any) -> float:
+        """Return the Bayesian information criterion, -2 log L + free parameters * log n."""
+        total, rows = self._log_likelihood(X)
+        return -2 * total + self._n_parameters() * math.log(rows)
+
+    def aic(self, X: Any) -> float:
+        """Return Akaike's information criterion, -2 log L + 2 free parameters."""
+        return -2 * self._log_likelihood(X)[0] + 2 * self._n_parameters()
+
+    def sample(self, n_samples: int = 1) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Draw rows from the mixture, ordered by component.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, d)
+        y : ndarray of shape (n_samples,)
+            The component of each row.
+        """
+        check_is_fitted(self)
+        if n_samples < 1:
+            raise ValueError(
+                f"Invalid value for 'n_samples': {n_samples} . The sampling requires at "
+                "least one sample."
+            )
+        return sample_mixture(self._parameters(), n_samples, check_random_state(self.random_state))
+
+    def _predict(self, kind: Kind, x: Any) -> Any:
+        check_is_fitted(self)
+        lazy = as_dask(x) if is_source(x) else None
+        if lazy is None:
+            return predict_rows(Predictor(self._parameters()), kind, scoring_rows(self, x))
+        scoring_rows(self, x)
+        return predict_lazily(Predictor(self._parameters()), kind, lazy)
+
+    def _log_likelihood(self, x: Any) -> tuple[float, int]:
+        check_is_fitted(self)
+        return score_rows(Predictor(self._parameters()), scoring_rows(self, x))
+
+    def _settings(self) -> Settings:
+        return Settings(
+            self.n_components,
+            self.covariance_type,
+            self.tol,
+            self.reg_covar,
+            self.max_iter,
+            self.n_init,
+            self.init_params,
+        )
+
+    def _parameters(self) -> Parameters:
+        return Parameters(
+            self.covariance_type,
+            np.asarray(self.weights_, np.float64),
+            np.asarray(self.means_, np.float64),
+            np.asarray(self.covariances_, np.float64),
+            np.asarray(self.precisions_cholesky_, np.float64),
+        )
+
+    def _n_parameters(self) -> int:
+        k, d = self.means_.shape
+        return n_parameters(STRUCTURES[self.covariance_type], k, d)
+
+    def _listener(self, listen: Listener | None) -> Listener:
+        if not self.verbose:
+            return listen or silence
+        printer = Printer(int(self.verbose), self.verbose_interval)
+        if listen is None:
+            return printer
+
+        def both(event: Event) -> None:
+            printer(event)
+            listen(event)
+
+        return both
+
+    def _keep(self, found: Fit, resume: Resume | None) -> None:
+        """Set the fitted attributes, and warn of what the user should know."""
+        parameters = found.step.parameters
+        structure = STRUCTURES[parameters.structure]
+        self.weights_, self.means_ = parameters.weights, parameters.means
+        self.covariances_ = parameters.covariances
+        self.precisions_cholesky_ = parameters.precisions_cholesky
+        self.precisions_ = structure.precisions(parameters.precisions_cholesky)
+        self.converged_, self.n_iter_ = found.converged, len(found.lower_bounds)
+        self.lower_bounds_ = list(found.lower_bounds)
+        self.lower_bound_ = found.lower_bound
+        if resume is not None and not found.lower_bounds:
+            self.lower_bound_ = resume.lower_bound
+        for message in degeneracies(found.step):
+            warnings.warn(message, DegenerateComponentWarning, stacklevel=3)
+        if not self.converged_ and self.max_iter > 0:
+            warnings.warn(
+                "Best performing initialization did not converge. Try different init "
+                "parameters, or increase max_iter, tol, or check for degenerate data.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )

@@ -1,0 +1,84 @@
+"""Checks of the parameters that a user gives to start from, with scikit-learn's words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_array
+
+from daskgmm.em.start import Initial
+from daskgmm.gaussian.structure import Structure
+
+Array = NDArray[np.float64]
+
+WEIGHTS_SUM_TOLERANCE = {np.dtype(np.float64): 1e-8, np.dtype(np.float32): 1e-6}
+
+
+def check_initial(
+    structure: Structure, k: int, d: int, weights: Any, means: Any, precisions: Any
+) -> Initial:
+    """Return the given parameters as float64 arrays.
+
+    Parameters
+    ----------
+    structure : Structure
+    k, d : int
+    weights, means, precisions : array-like or None
+        `weights_init`, `means_init`, `precisions_init`.
+
+    Raises
+    ------
+    ValueError
+        If a shape, a range or a sum is wrong, or a precision not positive definite.
+    """
+    return Initial(
+        None if weights is None else _weights(weights, k),
+        None if means is None else _means(means, k, d),
+        None if precisions is None else _precisions(precisions, structure, k, d),
+    )
+
+
+def _checked(values: Any, name: str, shape: tuple[int, ...]) -> NDArray[Any]:
+    array: NDArray[Any] = check_array(
+        values, dtype=[np.float64, np.float32], ensure_2d=False, allow_nd=len(shape) > 2
+    )
+    if array.shape != shape:
+        raise ValueError(
+            f"The parameter '{name}' should have the shape of {shape}, but got {array.shape}"
+        )
+    return array
+
+
+def _weights(values: Any, k: int) -> Array:
+    weights = _checked(values, "weights", (k,))
+    if (weights < 0).any() or (weights > 1).any():
+        # The smallest stands where "max" is said, as in scikit-learn, whose tests want it so.
+        raise ValueError(
+            "The parameter 'weights' should be in the range [0, 1], but got max value "
+            f"{weights.min():.5f}, min value {weights.max():.5f}"
+        )
+    if abs(1.0 - float(weights.sum())) > WEIGHTS_SUM_TOLERANCE[weights.dtype]:
+        raise ValueError(
+            "The parameter 'weights' should be normalized, "
+            f"but got sum(weights) = {float(weights.sum()):.5f}"
+        )
+    return weights.astype(np.float64)
+
+
+def _means(values: Any, k: int, d: int) -> Array:
+    return _checked(values, "means", (k, d)).astype(np.float64)
+
+
+def _precisions(values: Any, structure: Structure, k: int, d: int) -> Array:
+    name, shape = structure.name, structure.covariance_shape(k, d)
+    precisions = _checked(values, f"{name} precision", shape).astype(np.float64)
+    if name in ("diag", "spherical"):
+        if (precisions <= 0).any():
+            raise ValueError(f"'{name} precision' should be positive")
+        return precisions
+    for matrix in precisions.reshape(-1, d, d):
+        if not (np.allclose(matrix, matrix.T) and (np.linalg.eigvalsh(matrix) > 0).all()):
+            raise ValueError(f"'{name} precision' should be symmetric, positive-definite")
+    return precisions

@@ -1,0 +1,60 @@
+"""Predictions that wait: one Dask block for each row block that comes in."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import zarr
+
+from daskgmm.models.prediction import Kind, Predictor, result_type
+from daskgmm.rows.opening import as_rows, open_path
+
+
+def as_dask(x: Any) -> Any:
+    """Return a source as a lazy array with its own row chunks; None if x is in memory."""
+    if isinstance(x, da.Array):
+        return x
+    if isinstance(x, (list, tuple)):
+        parts = [as_dask(part) for part in x]
+        if all(part is None for part in parts):
+            return None
+        arrays = [
+            da.from_array(whole, chunks="auto") if part is None else part
+            for whole, part in zip(x, parts, strict=True)
+        ]
+        return da.concatenate(arrays, axis=0)
+    if isinstance(x, zarr.Array):
+        lengths = tuple(int(m) for m in as_rows(x).lengths)
+        return da.from_array(x, chunks=(lengths, (x.shape[1],)))
+    if isinstance(x, np.ndarray):
+        return None
+    return as_dask(open_path(x))
+
+
+def predict_lazily(predictor: Predictor, kind: Kind, x: Any) -> Any:
+    """Return predictions as a lazy array whose row chunks are those of x.
+
+    Column chunks are joined a row block at a time.
+    """
+    if x.numblocks[1] > 1:
+        x = x.rechunk({1: -1}, method="tasks")
+    if kind == "responsibilities":
+        dtype, k = result_type(x.dtype), predictor.parameters.n_components
+        return da.map_blocks(
+            partial(_block, predictor, kind),
+            x,
+            dtype=dtype,
+            chunks=(x.chunks[0], (k,)),
+            meta=np.empty((0, 0), dtype),
+        )
+    dtype = np.dtype(np.int64) if kind == "labels" else result_type(x.dtype)
+    return da.map_blocks(
+        partial(_block, predictor, kind), x, dtype=dtype, drop_axis=1, meta=np.empty(0, dtype)
+    )
+
+
+def _block(predictor: Predictor, kind: Kind, x: Any) -> Any:
+    return predictor(kind, x)

@@ -1,0 +1,1 @@
+"""One sweep over the rows: plan, tasks, executors, reduction."""

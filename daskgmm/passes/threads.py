@@ -1,0 +1,48 @@
+"""Tasks on threads of this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+import dask
+from dask.system import CPU_COUNT
+
+from daskgmm.passes.task import Task, Work, run_task
+
+Result = TypeVar("Result")
+
+
+def thread_count() -> int:
+    """Return how many threads to use: Dask's `num_workers` setting, else all CPUs allowed."""
+    return int(dask.config.get("num_workers", None) or CPU_COUNT)
+
+
+class Threads:
+    """Runs tasks on up to `thread_count()` threads, in this one if there is a single task."""
+
+    def run(self, tasks: Sequence[Task[Result]], work: Work[Result]) -> Iterator[Result]:
+        """Yield the results in order; on an error, leave out the tasks not yet begun."""
+        workers = min(len(tasks), thread_count())
+        if workers == 1:
+            for task in tasks:
+                yield run_task(task, work, _results(task))
+            return
+        with ThreadPoolExecutor(workers, thread_name_prefix="daskgmm") as pool:
+            futures = [pool.submit(run_task, task, work, _results(task)) for task in tasks]
+            try:
+                yield from _in_order(futures)
+            except BaseException:
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
+
+
+def _in_order(futures: list[Future[Result]]) -> Iterator[Result]:
+    futures.reverse()
+    while futures:
+        yield futures.pop().result()
+
+
+def _results(task: Task[Result]) -> list[object]:
+    return [future.result() for future in task.dependencies]

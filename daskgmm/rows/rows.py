@@ -1,0 +1,77 @@
+"""The contract between the places rows come from and everything that reads them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+UNKNOWN = -1
+"""The length of a chunk whose number of rows nobody knows before it is read."""
+
+
+class Segment(Protocol):
+    """A contiguous run of chunks that reads itself where it lands.
+
+    A segment is small and picklable: it says where its rows are, it does not hold them
+    (rows that are already in memory are the exception: those it refers to).
+    """
+
+    @property
+    def dependencies(self) -> Sequence[Any]:
+        """Futures of a Dask cluster whose results the segment needs, in a fixed order."""
+
+    def stream(self, dependencies: Sequence[Any] = ()) -> Iterator[NDArray[Any]]:
+        """Yield the rows in order, block by block.
+
+        Parameters
+        ----------
+        dependencies : sequence
+            The results of `dependencies`, in the same order.
+
+        Yields
+        ------
+        ndarray of shape (m, d), or (m,) for weights; m may be 0
+        """
+
+
+class Rows(ABC):
+    """Rows that come in chunks: n rows (perhaps unknown) of d features each.
+
+    Attributes
+    ----------
+    dtype : numpy.dtype
+        The type the rows are stored in; real: boolean, integer or floating.
+    n_features : int
+        d, the number of columns.
+    columns : tuple of str or None
+        Names of the columns, if the source has them.
+    lengths : ndarray of int64, shape (number of chunks,)
+        Rows of each chunk; `UNKNOWN` where only reading tells.
+    in_process : bool
+        True if the rows live in this process's memory or can be read from this process
+        only; a pass over them is then never sent to a cluster.
+    """
+
+    dtype: np.dtype[Any]
+    n_features: int
+    columns: tuple[str, ...] | None = None
+    lengths: NDArray[np.int64]
+    in_process: bool = False
+
+    @abstractmethod
+    def segment(self, first: int, stop: int) -> Segment:
+        """Return the chunks `first` to `stop` (exclusive) as a segment."""
+
+    @property
+    def n_rows(self) -> int | None:
+        """The number of rows, or None if a chunk's length is unknown."""
+        return None if (self.lengths == UNKNOWN).any() else int(self.lengths.sum())
+
+    @property
+    def row_nbytes(self) -> int:
+        """Bytes of one row as it is stored, decoded."""
+        return max(1, self.n_features * self.dtype.itemsize)

@@ -1,0 +1,63 @@
+"""The sample: uniform, and a function of the seed and the row numbers alone."""
+
+import numpy as np
+import pytest
+
+from daskgmm.em.sample import SampleRule, row_hashes
+from daskgmm.em.survey import survey_rows
+from daskgmm.passes.sweep import Dataset
+from daskgmm.rows.arrays import ArrayRows
+
+N = 20_000
+X = np.arange(N, dtype=float)[:, None]
+
+
+def sampled(capacity, seed=0, lengths=None, row_seconds=1e-7, weights=None, n_rows=N):
+    rows = ArrayRows(X, lengths)
+    held = None if weights is None else ArrayRows(weights, rows.lengths)
+    data = Dataset.of(rows, held, row_seconds)
+    return survey_rows(data, SampleRule(seed, capacity, n_rows), None).sample
+
+
+def test_hashes_differ_between_rows_and_seeds_and_not_between_cuts():
+    whole = row_hashes(3, 0, 1000)
+    assert len(np.unique(whole)) == 1000
+    np.testing.assert_array_equal(
+        np.concatenate([row_hashes(3, 0, 7), row_hashes(3, 7, 993)]), whole
+    )
+    assert not np.array_equal(row_hashes(4, 0, 1000), whole)
+
+
+@pytest.mark.parametrize("n_rows", [N, None])
+def test_any_chunks_and_batches_give_the_same_sample(n_rows):
+    one = sampled(500, n_rows=n_rows)
+    assert len(one.index) == 500
+    np.testing.assert_array_equal(one.x[:, 0], one.index)
+    random = np.random.default_rng(0)
+    for row_seconds in (1e-9, 1e-6):
+        cuts = np.sort(random.choice(N, 99, replace=False))
+        lengths = np.diff([0, *cuts, N])
+        other = sampled(500, lengths=lengths, row_seconds=row_seconds, n_rows=n_rows)
+        np.testing.assert_array_equal(other.index, one.index)
+
+
+def test_samples_of_the_same_seed_are_nested():
+    small, large = sampled(100), sampled(1000)
+    assert set(small.index) < set(large.index)
+
+
+def test_a_large_capacity_takes_all_rows_in_order():
+    np.testing.assert_array_equal(sampled(N).index, np.arange(N))
+
+
+def test_the_sample_is_spread_evenly():
+    index = np.concatenate([sampled(2000, seed=seed).index for seed in range(5)])
+    counts = np.histogram(index, bins=10, range=(0, N))[0]
+    assert np.abs(counts - 1000).max() < 5 * 1000**0.5
+
+
+def test_rows_without_weight_are_never_taken():
+    weights = (np.arange(N) % 3 == 0).astype(float)
+    sample = sampled(500, weights=weights)
+    assert (sample.index % 3 == 0).all()
+    assert (sample.weights == 1).all()

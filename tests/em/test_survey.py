@@ -1,0 +1,59 @@
+"""The survey's moments, and the values it refuses."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from daskgmm.em.survey import survey_rows
+from daskgmm.errors import DataError
+from daskgmm.passes.sweep import Dataset
+from daskgmm.rows.arrays import ArrayRows
+
+
+def surveyed(X, weights=None, lengths=None):
+    rows = ArrayRows(X, lengths)
+    held = None if weights is None else ArrayRows(weights, rows.lengths)
+    return survey_rows(Dataset.of(rows, held, 1e-6), None, None)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e8])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_moments(offset, weighted):
+    random = np.random.default_rng(0)
+    X = np.sort(random.normal(size=(30_000, 3)), axis=0) + offset
+    w = random.integers(0, 3, size=len(X)).astype(float) if weighted else None
+    survey = surveyed(X, w, lengths=[1, 0, 9999, 20_000])
+    ones = np.ones(len(X)) if w is None else w
+    exact = (X - offset).astype(np.longdouble)
+    mean = ones @ exact / ones.sum()
+    scatter = ((exact - mean).T * ones) @ (exact - mean)
+    assert_allclose(survey.mean - offset, mean.astype(float), atol=1e-12 + 2e-16 * offset)
+    assert_allclose(survey.scatter, scatter.astype(float), rtol=1e-9)
+    assert_allclose(survey.minimum, X[ones > 0].min(0))
+    assert_allclose(survey.maximum, X[ones > 0].max(0))
+    assert (survey.rows, survey.weight) == (len(X), ones.sum())
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(np.nan, "NaN"), (np.inf, "infinity"), (-np.inf, "infinity"), (1e200, "1e+200")],
+)
+def test_the_first_bad_value_is_named(value, words):
+    X = np.zeros((100_000, 3))
+    X[73_001, 2] = value
+    with pytest.raises(DataError, match=r"row 73001 \(batch [1-9]") as raised:
+        surveyed(X)
+    assert words in str(raised.value)
+    assert "column 2" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(np.nan, "NaN"), (np.inf, "infinity"), (-1.0, "negative")]
+)
+def test_the_first_bad_weight_is_named(value, words):
+    weights = np.ones(100_000)
+    weights[50_123] = value
+    with pytest.raises(DataError, match="row 50123") as raised:
+        surveyed(np.zeros((100_000, 2)), weights)
+    assert words in str(raised.value)
+    assert "sample_weight" in str(raised.value)

@@ -1,0 +1,213 @@
+"""Both kernels against densities computed the slow way, and the guard between them."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.stats import multivariate_normal
+
+from daskgmm.gaussian import STRUCTURES, Parameters, maximise, merge
+from daskgmm.gaussian.guard import TOLERANCE, choose_kernel, natural_error
+from daskgmm.gaussian.kernel import Expectation
+from daskgmm.gaussian.natural import NaturalKernel
+from daskgmm.gaussian.whitened import WhitenedKernel
+from daskgmm.gaussian.workspace import TILE_ROWS, tile_rows, workspace
+
+KERNELS = [NaturalKernel, WhitenedKernel]
+
+
+def mixture(structure_name, k=3, d=2, seed=0, spread=1.0):
+    random = np.random.default_rng(seed)
+    structure = STRUCTURES[structure_name]
+    factor = random.normal(size=(k, d, d)) + 2 * np.eye(d)
+    full = factor @ factor.swapaxes(1, 2) * spread
+    covariances = {
+        "full": full,
+        "tied": full[0],
+        "diag": np.einsum("kii->ki", full),
+        "spherical": full[:, 0, 0],
+    }[structure_name]
+    weights = random.dirichlet(np.full(k, 3.0))
+    means = random.normal(size=(k, d)) * 3
+    factors = structure.factorise(covariances)
+    return Parameters(structure_name, weights, means, covariances, factors)
+
+
+def dense(parameters):
+    k, d = parameters.means.shape
+    return {
+        "full": lambda c: c,
+        "tied": lambda c: np.tile(c, (k, 1, 1)),
+        "diag": lambda c: np.stack([np.diag(v) for v in c]),
+        "spherical": lambda c: c[:, None, None] * np.eye(d),
+    }[parameters.structure](parameters.covariances)
+
+
+def log_joint(parameters, X):
+    return np.stack(
+        [
+            np.log(w) + multivariate_normal(m, c).logpdf(X)
+            for w, m, c in zip(parameters.weights, parameters.means, dense(parameters), strict=True)
+        ]
+    )
+
+
+def expectation(kernel, X, weights=None, capacity=None):
+    step = Expectation(kernel, capacity)
+    for first in range(0, len(X), step.capacity):
+        part = X[first : first + step.capacity]
+        step.rows[:, : len(part)] = (part - kernel.center).T
+        if weights is not None:
+            step.weights[: len(part)] = weights[first : first + len(part)]
+        step.add(len(part), weights is not None)
+    return step.statistics()
+
+
+@pytest.mark.parametrize("structure_name", STRUCTURES)
+@pytest.mark.parametrize("kind", KERNELS)
+def test_log_joint_densities(kind, structure_name):
+    parameters = mixture(structure_name)
+    X = np.random.default_rng(1).normal(size=(50, 2)) * 4
+    kernel = kind.of(parameters, X.mean(0))
+    work = workspace(kernel.buffer_rows, 3, 50)
+    work.features[1:3] = (X - kernel.center).T
+    found = kernel.log_joint(work, 50) + kernel.shared_term(work, 50)
+    assert_allclose(found, log_joint(parameters, X), rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("structure_name", STRUCTURES)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_statistics_are_weighted_sums(structure_name, weighted):
+    parameters = mixture(structure_name)
+    random = np.random.default_rng(1)
+    X = random.normal(size=(300, 2)) * 4
+    weights = random.uniform(size=300) if weighted else None
+    joint = log_joint(parameters, X)
+    gamma = np.exp(joint - joint.max(0))
+    gamma *= (np.ones(300) if weights is None else weights) / gamma.sum(0)
+    for kind in KERNELS:
+        found = expectation(kind.of(parameters, X.mean(0)), X, weights)
+        assert_allclose(found.counts, gamma.sum(1), rtol=1e-10)
+        means = found.reference + found.sums[1:3].T / found.counts[:, None]
+        assert_allclose(means, gamma @ X / gamma.sum(1)[:, None], rtol=1e-9)
+        assert found.rows == 300
+        assert_allclose(found.weight, 300 if weights is None else weights.sum())
+
+
+@pytest.mark.parametrize("kind", KERNELS)
+@pytest.mark.parametrize("shape", [(1, 1), (1, 4), (2, 3), (5, 16), (40, 8), (3, 33)])
+def test_any_shape_and_tile_gives_the_same_statistics(kind, shape):
+    k, d = shape
+    parameters = mixture("full", k, d, seed=3)
+    X = np.random.default_rng(2).normal(size=(777, d)) * 3
+    kernel = kind.of(parameters, X.mean(0))
+    whole = expectation(kernel, X)
+    for capacity in (1, 16, 100, 777):
+        parts = expectation(kernel, X, capacity=capacity)
+        assert_allclose(parts.sums, whole.sums, rtol=1e-9, atol=1e-9)
+        assert_allclose(parts.log_likelihood, whole.log_likelihood, rtol=1e-12)
+
+
+@pytest.mark.parametrize("structure_name", STRUCTURES)
+def test_merge_is_pure_and_adds(structure_name):
+    parameters = mixture(structure_name)
+    X = np.random.default_rng(1).normal(size=(100, 2))
+    kernel = WhitenedKernel.of(parameters, X.mean(0))
+    one, other = expectation(kernel, X[:30]), expectation(kernel, X[30:])
+    before = one.sums.copy()
+    merged, whole = merge(one, other), expectation(kernel, X)
+    assert_allclose(merged.sums, whole.sums, rtol=1e-10, atol=1e-10)
+    np.testing.assert_array_equal(one.sums, before)
+    step = maximise(merged, structure_name, 0.0, parameters)
+    assert_allclose(
+        step.parameters.covariances,
+        maximise(whole, structure_name, 0.0, parameters).parameters.covariances,
+    )
+
+
+@pytest.mark.parametrize("structure_name", STRUCTURES)
+def test_guard_is_invariant_to_the_units_of_the_columns(structure_name):
+    parameters = mixture(structure_name)
+    center, half_range = np.zeros(2), np.array([10.0, 20.0])
+    scale = 1e6
+    scaled = Parameters(
+        structure_name,
+        parameters.weights,
+        parameters.means * scale,
+        parameters.covariances * scale**2,
+        parameters.precisions_cholesky / scale,
+    )
+    assert_allclose(
+        natural_error(scaled, center, half_range * scale),
+        natural_error(parameters, center, half_range),
+    )
+
+
+def test_guard_switches_to_the_whitened_kernel():
+    center, half_range = np.zeros(2), np.array([10.0, 10.0])
+    assert isinstance(choose_kernel(mixture("full"), center, half_range), NaturalKernel)
+    tight = mixture("full", spread=1e-9)
+    assert isinstance(choose_kernel(tight, center, half_range), WhitenedKernel)
+
+
+@pytest.mark.parametrize("structure_name", STRUCTURES)
+@pytest.mark.parametrize("separation", [1e1, 1e2, 1e3])
+def test_guard_bounds_the_error_it_predicts(structure_name, separation):
+    """Where it says that the fast kernel is exact to g, it is, against 80-bit densities."""
+    random = np.random.default_rng(0)
+    parameters = mixture(structure_name, seed=4)
+    means = parameters.means * separation
+    parameters = Parameters(
+        structure_name,
+        parameters.weights,
+        means,
+        parameters.covariances,
+        parameters.precisions_cholesky,
+    )
+    X = np.concatenate([m + random.normal(size=(200, 2)) for m in means])
+    center = X.mean(0)
+    kernel = NaturalKernel.of(parameters, center)
+    work = workspace(kernel.buffer_rows, 3, len(X))
+    work.features[1:3] = (X - center).T
+    found = kernel.log_joint(work, len(X)) + kernel.shared_term(work, len(X))
+    own = np.repeat(np.arange(3), 200)
+    exact = long_double_log_joint(parameters, X)
+    error = np.abs(found - exact)[own, np.arange(len(X))].max()
+    predicted = natural_error(parameters, center, np.abs(X - center).max(0))
+    assert error <= 4 * predicted
+    assert predicted < TOLERANCE or separation >= 1e3
+
+
+def long_double_log_joint(parameters, X):
+    X = X.astype(np.longdouble)
+    k, d = parameters.means.shape
+    U = {
+        "full": lambda f: f,
+        "tied": lambda f: np.tile(f, (k, 1, 1)),
+        "diag": lambda f: np.stack([np.diag(v) for v in f]),
+        "spherical": lambda f: f[:, None, None] * np.eye(d),
+    }[parameters.structure](parameters.precisions_cholesky).astype(np.longdouble)
+    whitened = np.einsum("nkj,kji->kni", X[:, None] - parameters.means, U)
+    log_determinants = np.log(np.einsum("kii->ki", U)).sum(1)
+    constant = np.log(parameters.weights) + log_determinants - d / 2 * np.log(2 * np.pi)
+    return constant[:, None] - (whitened**2).sum(2) / 2
+
+
+def test_tiles_fit_the_cache_within_bounds():
+    low, high = TILE_ROWS
+    assert tile_rows(6, 10) == high
+    assert tile_rows(2145, 32) == low
+    assert tile_rows(153, 16) == 512
+
+
+def test_subnormal_responsibilities_are_kept_out():
+    parameters = mixture("full", spread=1e-3)
+    X = np.random.default_rng(0).normal(size=(1000, 2)) * 5
+    kernel = NaturalKernel.of(parameters, X.mean(0))
+    work = workspace(kernel.buffer_rows, 3, 1000)
+    step = Expectation(kernel)
+    step.rows[:, :1000] = (X - kernel.center).T
+    step.add(1000, False)
+    sums = np.abs(step.statistics().sums)
+    tiny = np.finfo(np.float64).tiny
+    assert work is not None
+    assert ((sums == 0) | (sums > tiny)).all()

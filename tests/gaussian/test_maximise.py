@@ -1,0 +1,80 @@
+"""The M-step where it has to give way."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from daskgmm.gaussian import STRUCTURES, Parameters, maximise
+from daskgmm.gaussian.kernel import Sums
+from daskgmm.gaussian.statistics import Statistics
+from daskgmm.gaussian.whitened import accumulate_about
+
+
+def statistics(structure_name, X, gamma):
+    structure = STRUCTURES[structure_name]
+    k, d = len(gamma), X.shape[1]
+    pooled = np.zeros((d, d)) if structure.shared else None
+    sums = Sums(np.zeros((structure.n_statistics(d), k)), pooled)
+    points = np.zeros((k, d))
+    accumulate_about(structure, points, X.T.copy(), gamma, sums)
+    return Statistics(sums.sums, points, sums.pooled, 0.0, float(gamma.sum()), len(X))
+
+
+def previous(structure_name, k, d):
+    structure = STRUCTURES[structure_name]
+    full = np.tile(np.eye(d), (k, 1, 1)) * 7.0
+    covariances = {
+        "full": full,
+        "tied": full[0],
+        "diag": np.full((k, d), 7.0),
+        "spherical": np.full(k, 7.0),
+    }[structure_name]
+    means = np.arange(k * d, dtype=float).reshape(k, d)
+    return Parameters(
+        structure_name, np.full(k, 1 / k), means, covariances, structure.factorise(covariances)
+    )
+
+
+X = np.random.default_rng(0).normal(size=(50, 2))
+
+
+@pytest.mark.parametrize("structure_name", STRUCTURES)
+def test_a_component_without_rows_stays_where_it_was(structure_name):
+    gamma = np.stack([np.ones(50), np.zeros(50)])
+    old = previous(structure_name, 2, 2)
+    step = maximise(statistics(structure_name, X, gamma), structure_name, 1e-6, old)
+    assert step.empty == (1,)
+    assert_allclose(step.parameters.means[1], old.means[1])
+    assert_allclose(step.parameters.weights, [1, 0])
+    if structure_name != "tied":
+        assert_allclose(step.parameters.covariances[1], old.covariances[1])
+    assert_allclose(step.parameters.means[0], X.mean(0))
+
+
+@pytest.mark.parametrize("structure_name", ["full", "tied"])
+def test_collinear_columns_of_a_large_scale_get_a_ridge(structure_name):
+    rows = np.column_stack([X[:, 0], X[:, 0] * 3]) * 1e9
+    old = previous(structure_name, 1, 2)
+    step = maximise(statistics(structure_name, rows, np.ones((1, 50))), structure_name, 1e-6, old)
+    if step.ridges:
+        (ridge,) = step.ridges.values()
+        assert ridge < 1e-10 * np.var(rows)
+    assert np.isfinite(step.parameters.precisions_cholesky).all()
+
+
+@pytest.mark.parametrize("structure_name", STRUCTURES)
+def test_without_regularisation_the_start_must_not_be_singular(structure_name):
+    same = statistics(structure_name, np.ones((50, 2)), np.ones((1, 50)))
+    old = previous(structure_name, 1, 2)
+    with pytest.raises(ValueError, match="ill-defined empirical covariance"):
+        maximise(same, structure_name, 0.0, old, first=True)
+
+
+@pytest.mark.parametrize("structure_name", STRUCTURES)
+def test_without_regularisation_a_collapsed_component_keeps_its_covariance(structure_name):
+    same = statistics(structure_name, np.ones((50, 2)), np.ones((1, 50)))
+    old = previous(structure_name, 1, 2)
+    step = maximise(same, structure_name, 0.0, old)
+    assert step.collapsed == ((None,) if structure_name == "tied" else (0,))
+    assert_allclose(step.parameters.covariances, old.covariances)
+    assert_allclose(step.parameters.means, 1.0)
