@@ -92,6 +92,10 @@ def _sample_seed(random: np.random.RandomState) -> int:
 
 def check_survey(survey: Survey, n_components: int) -> None:
     """Raise `DataError` if there are too few rows for a mixture of k components."""
+    if survey.rows < 2:
+        raise DataError(
+            f"Found {survey.rows} sample(s) while a minimum of 2 is required by GaussianMixture."
+        )
     if survey.rows and not survey.weight > 0:
         raise DataError(
             "All entries of sample_weight are zero, so no row counts. Give some a positive weight."

@@ -85,13 +85,16 @@ class NaturalKernel(Kernel):
     def accumulate(self, sums: Sums, work: Workspace, b: int, weights: Array | None) -> None:
         p, k, _d = self.shape
         features, joint, scale = work.features[:, :b], work.joint[:, :b], work.total[:b]
-        sums_over = sums.sums
         # Either factor of T diag(w / total) Gamma^T may carry the scale: take the smaller.
         np.multiply(features if p < k else joint, scale, out=features if p < k else joint)
-        height = SMALL_RESULT // k
-        gains = height >= MIN_PANEL_STATISTICS and SMALL_RESULT * b <= SMALL_PRODUCT
-        for cut in panels(p, height if gains else p):
-            sums_over[cut] += features[cut] @ joint.T
+        height, width = SMALL_RESULT // k, b
+        if height < MIN_PANEL_STATISTICS:
+            height = p
+        elif height * k * b > SMALL_PRODUCT:
+            width = SMALL_PRODUCT // (height * k) // 8 * 8
+        for cut in panels(p, height):
+            for columns in panels(b, width):
+                sums.sums[cut] += features[cut, columns] @ joint[:, columns].T
         work.features[0] = 1.0
 
 

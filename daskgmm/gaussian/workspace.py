@@ -12,10 +12,11 @@ Array = NDArray[np.float64]
 
 TILE_BYTES = 1 << 20
 """Size of the statistics and responsibilities of one tile: half of a 2 MiB second-level
-cache. Measured on AVX-512 and OpenBLAS: 512 rows at d=16 k=16, 4096 at d=2 k=10."""
+cache. Measured on AVX-512 and OpenBLAS: 512 rows at d=16 k=16, 8192 at d=2 k=10."""
 
-TILE_ROWS = (256, 4096)
-"""Below 256 rows the cost of a NumPy call shows; above 4096 nothing is gained."""
+TILE_ROWS = (512, 8192)
+"""Below 512 rows the cost of a NumPy call shows (up to a tenth, at d=64 k=32, even though a
+tile then leaves the second-level cache); above 8192 nothing is gained."""
 
 HUGE_PAGE = 2 << 20
 """NumPy asks for huge pages in allocations of 4 MiB and more: a third off the time to

@@ -1,0 +1,248 @@
+"""Bad input: an error that says what, where and what to do, or a usable model."""
+
+import warnings
+
+import dask.array as da
+import numpy as np
+import pytest
+import zarr
+from scipy import sparse
+from zarr.storage import LocalStore
+
+from daskgmm import GaussianMixture
+from daskgmm.errors import DataError, DegenerateComponentWarning, SourceError
+
+X = np.random.default_rng(0).normal(size=(200, 3))
+
+
+def stored(X, chunks):
+    return zarr.create_array(zarr.storage.MemoryStore(), data=X, chunks=chunks)
+
+
+FORMS = {
+    "numpy": lambda X: X,
+    "dask": lambda X: da.from_array(X, chunks=(17, X.shape[1])),
+    "dask, unknown lengths": lambda X: da.from_array(X, chunks=(17, X.shape[1])).map_blocks(
+        lambda block: block, chunks=((np.nan,) * -(-len(X) // 17), (X.shape[1],)), dtype=X.dtype
+    ),
+    "zarr": lambda X: stored(X, (17, X.shape[1])),
+    "zarr, column chunks": lambda X: stored(X, (17, 1)),
+    "list": lambda X: [X[:50], X[50:]],
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_missing_and_infinite_values(form, value):
+    spoiled = X.copy()
+    spoiled[123, 1] = value
+    with pytest.raises(ValueError, match="column 1") as raised:
+        GaussianMixture(2).fit(FORMS[form](spoiled))
+    message = str(raised.value)
+    assert ("NaN" if np.isnan(value) else "infinity") in message
+    assert "batch" in message
+    assert "Remove or impute" in message
+    if "unknown" not in form:
+        assert "row 123" in message
+
+
+@pytest.mark.parametrize("form", ["numpy", "dask", "zarr"])
+@pytest.mark.parametrize("dtype", [complex, np.complex64])
+def test_complex(form, dtype):
+    with pytest.raises(ValueError, match="Complex data not supported"):
+        GaussianMixture(2).fit(FORMS[form](X.astype(dtype)))
+
+
+def test_string_columns():
+    with pytest.raises(ValueError, match="could not convert|dtype"):
+        GaussianMixture(2).fit(np.array([["a", "b"], ["c", "d"], ["e", "f"]]))
+    with pytest.raises(ValueError, match="numeric|str|dtype"):
+        GaussianMixture(2).fit(da.from_array(np.array([["a", "b"], ["c", "d"]]), chunks=1))
+    with pytest.raises(ValueError, match="numeric|object|dtype"):
+        GaussianMixture(2).fit(da.from_array(np.array([["a", 1.0], ["c", 2.0]], object), chunks=1))
+
+
+def test_sparse():
+    with pytest.raises(TypeError, match="[Ss]parse"):
+        GaussianMixture(2).fit(sparse.csr_array(X))
+
+
+@pytest.mark.parametrize(
+    "x",
+    [X[:, 0], da.from_array(X[:, 0], chunks=50), zarr.create_array({}, data=X[:, 0])],
+    ids=["numpy", "dask", "zarr"],
+)
+def test_one_dimension(x):
+    with pytest.raises(ValueError, match="Expected 2D array, got 1D array instead"):
+        GaussianMixture(2).fit(x)
+
+
+@pytest.mark.parametrize("form", ["numpy", "dask", "zarr"])
+def test_no_rows(form):
+    empty = np.empty((0, 3))
+    made = (
+        stored(empty, (10, 3))
+        if form == "zarr"
+        else (da.from_array(empty, chunks=(10, 3)) if form == "dask" else empty)
+    )
+    with pytest.raises(ValueError, match=r"0 sample\(s\) .*minimum of 2 is required"):
+        GaussianMixture(1).fit(made)
+
+
+def test_no_rows_found_by_reading():
+    x = da.from_array(X, chunks=(50, 3))
+    with pytest.raises(ValueError, match="0 sample"):
+        GaussianMixture(1).fit(x[x[:, 0] > 1e9])
+
+
+@pytest.mark.parametrize("form", ["numpy", "dask"])
+def test_no_columns(form):
+    empty = np.empty((10, 0))
+    made = empty if form == "numpy" else da.from_array(empty, chunks=(5, 0))
+    with pytest.raises(ValueError, match=r"0 feature\(s\) \(shape=\(10, 0\)\) while a minimum of"):
+        GaussianMixture(1).fit(made)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_fewer_rows_than_components(form):
+    few = X[:60]
+    with pytest.raises(ValueError, match="Expected n_samples >= n_components"):
+        GaussianMixture(61).fit(FORMS[form](few))
+
+
+def test_fewer_rows_with_weight_than_components():
+    weights = np.zeros(len(X))
+    weights[:3] = 1
+    with pytest.raises(ValueError, match="n_components = 4, n_samples = 3"):
+        GaussianMixture(4).fit(X, sample_weight=weights)
+
+
+def test_chunks_of_no_row_and_one_row():
+    parts = [da.zeros((0, 3), chunks=(1, 3)), da.from_array(X[:1]), da.from_array(X[1:])]
+    mixture = GaussianMixture(2, random_state=0).fit(da.concatenate(parts))
+    np.testing.assert_allclose(mixture.means_, GaussianMixture(2, random_state=0).fit(X).means_)
+
+
+@pytest.mark.parametrize(
+    ("weights", "words"),
+    [
+        (np.where(np.arange(200) == 150, -1.0, 1.0), "negative value in row 150"),
+        (np.where(np.arange(200) == 150, np.nan, 1.0), "NaN in row 150"),
+        (np.where(np.arange(200) == 150, np.inf, 1.0), "infinity in row 150"),
+        (np.zeros(200), "All entries of sample_weight are zero"),
+        (np.ones(199), "199"),
+        (np.ones((200, 2)), "1D|1-D"),
+        (np.ones(200, complex), "[Cc]omplex"),
+        (np.array(["a"] * 200), "str|numeric|dtype|<U1"),
+    ],
+)
+@pytest.mark.parametrize("form", ["numpy", "dask", "zarr"])
+def test_bad_weights(form, weights, words):
+    with pytest.raises(ValueError, match=words):
+        GaussianMixture(2).fit(FORMS[form](X), sample_weight=weights)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("covariance_type", ["full", "tied", "diag", "spherical"])
+class TestDegenerateData:
+    def fit(self, rows, covariance_type, k=4):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            mixture = GaussianMixture(k, covariance_type=covariance_type, random_state=0).fit(rows)
+        for name in ("weights_", "means_", "covariances_", "precisions_"):
+            assert np.isfinite(getattr(mixture, name)).all()
+        assert np.isfinite(mixture.score(rows))
+        return mixture, [w for w in caught if w.category is DegenerateComponentWarning]
+
+    def test_duplicate_rows(self, covariance_type):
+        mixture, _ = self.fit(np.repeat(X[:20], 10, axis=0), covariance_type)
+        assert (mixture.weights_ > 0).all()
+
+    def test_a_constant_column(self, covariance_type):
+        rows = X.copy()
+        rows[:, 1] = 7.0
+        mixture, caught = self.fit(rows, covariance_type)
+        np.testing.assert_allclose(mixture.means_[:, 1], 7.0)
+        assert not caught
+
+    def test_more_components_than_distinct_rows(self, covariance_type):
+        mixture, caught = self.fit(np.repeat(X[:3], 50, axis=0), covariance_type, k=5)
+        assert len(caught) == 1
+        assert "fewer clusters than n_components" in str(caught[0].message)
+        assert (mixture.weights_ > 1e-3).sum() == 3
+
+
+def test_a_path_that_does_not_exist(tmp_path):
+    with pytest.raises(SourceError, match="nowhere.zarr"):
+        GaussianMixture(2).fit(tmp_path / "nowhere.zarr")
+
+
+def test_a_path_that_holds_a_group(tmp_path):
+    group = zarr.create_group(tmp_path / "group.zarr")
+    group.create_array("pixels", data=X)
+    with pytest.raises(SourceError, match="pixels"):
+        GaussianMixture(2).fit(str(tmp_path / "group.zarr"))
+
+
+class FailingStore(LocalStore):
+    """A store whose data cannot be read."""
+
+    async def get(self, key, *args, **options):
+        if "/c/" in f"/{key}" or key.startswith("c/"):
+            raise OSError("the disk is on fire")
+        return await super().get(key, *args, **options)
+
+
+def test_a_store_that_fails_while_it_is_read(tmp_path):
+    zarr.create_array(LocalStore(tmp_path / "x.zarr"), data=X, chunks=(10, 3))
+    failing = zarr.open_array(FailingStore(tmp_path / "x.zarr"), mode="r")
+    with pytest.raises(SourceError, match="the disk is on fire") as raised:
+        GaussianMixture(2).fit(failing)
+    assert "rows 0 to" in str(raised.value)
+
+
+def test_values_whose_squares_overflow():
+    rows = X.copy()
+    rows[5, 0] = 1e200
+    with pytest.raises(DataError, match="row 5 .*column 0. Rescale"):
+        GaussianMixture(2).fit(rows)
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "score_samples"])
+def test_other_columns_at_prediction(method):
+    mixture = GaussianMixture(2, random_state=0).fit(X)
+    for form in FORMS.values():
+        with pytest.raises(
+            ValueError, match="X has 2 features, but GaussianMixture is expecting 3"
+        ):
+            getattr(mixture, method)(form(X[:, :2].copy()))
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "score_samples"])
+def test_missing_values_at_prediction(method):
+    mixture = GaussianMixture(2, random_state=0).fit(X)
+    spoiled = X.copy()
+    spoiled[20, 2] = np.nan
+    with pytest.raises(ValueError, match="NaN in row .*column 2"):
+        getattr(mixture, method)(spoiled)
+    lazy = getattr(mixture, method)(da.from_array(spoiled, chunks=(50, 3)))
+    with pytest.raises(ValueError, match="NaN in row .*column 2"):
+        lazy.compute()
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_failed_fit_leaves_the_estimator_as_it_was():
+    mixture = GaussianMixture(2, random_state=0).fit(X)
+    means = mixture.means_
+    spoiled = X.copy()
+    spoiled[0] = np.nan
+    with pytest.raises(DataError):
+        mixture.fit(spoiled)
+    assert mixture.means_ is means
+
+
+def test_data_frames_of_dask_are_refused_with_advice():
+    dd = pytest.importorskip("dask.dataframe")
+    frame = dd.from_dict({"a": [1.0, 2.0], "b": [3.0, 4.0]}, npartitions=1)
+    with pytest.raises(TypeError, match="to_dask_array"):
+        GaussianMixture(1).fit(frame)
