@@ -1,0 +1,100 @@
+"""Rows of an array in this process: NumPy arrays and memory maps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.errors import DataError
+from daskgmm.rows.grid import check_chunks, given_lengths, offsets, regular_lengths
+from daskgmm.rows.layout import check_rows, check_weights
+from daskgmm.rows.rows import Rows
+
+CHUNK_BYTES = 1 << 20
+"""Bytes of a chunk: enough that Python's share vanishes, little enough for the cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArraySegment:
+    """Consecutive chunks of an array in memory.
+
+    Attributes
+    ----------
+    array : ndarray of shape (m, d) or (m,)
+        A view of the rows of these chunks only; pickled, it takes them along and no others.
+    bounds : tuple of int
+        Where the chunks begin in `array`, and where the last one ends.
+    """
+
+    array: NDArray[Any]
+    bounds: tuple[int, ...]
+
+    @property
+    def dependencies(self) -> tuple[()]:
+        """None: the rows are here."""
+        return ()
+
+    def stream(self, dependencies: Sequence[Any] = ()) -> Iterator[NDArray[Any]]:
+        """Yield the chunks as views, without a copy."""
+        for start, stop in zip(self.bounds[:-1], self.bounds[1:], strict=True):
+            yield self.array[start:stop]
+
+
+class ArrayRows(Rows):
+    """Rows of a NumPy array or memory map.
+
+    Parameters
+    ----------
+    array : ndarray of shape (n, d), or (n,) for weights
+    lengths : sequence of int, optional
+        Rows of each chunk, to follow the chunks of another source. By default chunks have
+        a power of two of rows, the largest that fits in `CHUNK_BYTES`; an array without
+        rows has no chunks.
+
+    Raises
+    ------
+    DataError
+        If the array is not rows or weights of real numbers, or `lengths` do not fit it.
+    """
+
+    in_process = True
+
+    def __init__(
+        self, array: NDArray[Any], lengths: Sequence[int] | NDArray[np.int64] | None = None
+    ) -> None:
+        if isinstance(array, np.ma.MaskedArray):
+            raise DataError(
+                "The array is masked, and a mixture has no use for masked values: fill them "
+                "with array.filled(value), or drop their rows."
+            )
+        # A plain view: a slice of a memory map would be unpickled as a map of no file.
+        self._array = np.asarray(array)
+        (check_weights if self._array.ndim == 1 else check_rows)(
+            self._array.shape, self._array.dtype
+        )
+        self.dtype = self._array.dtype
+        self.n_features = 1 if self._array.ndim == 1 else self._array.shape[1]
+        rows = self._array.shape[0]
+        if lengths is None:
+            self.lengths = regular_lengths(rows, rows_in(CHUNK_BYTES, self.row_nbytes))
+        else:
+            self.lengths = given_lengths(lengths, rows)
+        self._offsets = offsets(self.lengths)
+
+    def segment(self, first: int, stop: int) -> ArraySegment:
+        """Return the chunks `first` to `stop` (exclusive) as views."""
+        check_chunks(first, stop, len(self.lengths))
+        bounds = self._offsets[first : stop + 1]
+        start = int(bounds[0])
+        return ArraySegment(
+            self._array[start : int(bounds[-1])], tuple(int(bound) - start for bound in bounds)
+        )
+
+
+def rows_in(nbytes: int, row_nbytes: int) -> int:
+    """Return the largest power of two of rows that fit in `nbytes`, at least 1."""
+    return 1 << (max(1, nbytes // row_nbytes).bit_length() - 1)

@@ -1,0 +1,76 @@
+"""Several sources of rows, one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.errors import DataError
+from daskgmm.rows.grid import check_chunks
+from daskgmm.rows.rows import Rows, Segment
+
+
+@dataclass(frozen=True, slots=True)
+class ChainSegment:
+    """Segments of several sources, read one after another as one type."""
+
+    segments: tuple[Segment, ...]
+    dtype: np.dtype[Any]
+
+    @property
+    def dependencies(self) -> tuple[Any, ...]:
+        """What the segments need, in their order."""
+        return tuple(needed for segment in self.segments for needed in segment.dependencies)
+
+    def stream(self, dependencies: Sequence[Any] = ()) -> Iterator[NDArray[Any]]:
+        """Yield the blocks of every segment in turn."""
+        used = 0
+        for segment in self.segments:
+            count = len(segment.dependencies)
+            for block in segment.stream(dependencies[used : used + count]):
+                yield block.astype(self.dtype, copy=False)
+            used += count
+
+
+class ConcatenatedRows(Rows):
+    """The rows of several sources with the same columns, in order.
+
+    Parameters
+    ----------
+    parts : sequence of Rows, at least one
+
+    Raises
+    ------
+    DataError
+        If there is no part, or the parts differ in their number of columns.
+    """
+
+    def __init__(self, parts: Sequence[Rows]) -> None:
+        if not parts:
+            raise DataError("There is nothing to concatenate; give at least one source of rows.")
+        self.parts = tuple(parts)
+        self.n_features = parts[0].n_features
+        for index, part in enumerate(parts):
+            if part.n_features != self.n_features:
+                raise DataError(
+                    f"Element {index} has {part.n_features} columns, but element 0 has "
+                    f"{self.n_features}; give every element the same columns."
+                )
+        self.dtype = np.result_type(*(part.dtype for part in parts))
+        self.lengths = np.concatenate([part.lengths for part in parts])
+        self.in_process = any(part.in_process for part in parts)
+        self._starts = np.cumsum([0, *(len(part.lengths) for part in parts)]).tolist()
+
+    def segment(self, first: int, stop: int) -> ChainSegment:
+        """Return the chunks `first` to `stop` (exclusive), across sources."""
+        check_chunks(first, stop, len(self.lengths))
+        segments = []
+        for part, start in zip(self.parts, self._starts, strict=False):
+            begin, end = max(first - start, 0), min(stop - start, len(part.lengths))
+            if begin < end:
+                segments.append(part.segment(begin, end))
+        return ChainSegment(tuple(segments), self.dtype)

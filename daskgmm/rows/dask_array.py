@@ -1,0 +1,78 @@
+"""Rows of a dask array."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.rows.graph import Graph, optimised
+from daskgmm.rows.graph_segment import GraphSegment, RowBlock
+from daskgmm.rows.grid import check_chunks
+from daskgmm.rows.layout import check_rows, check_weights
+from daskgmm.rows.rows import UNKNOWN, Rows
+from daskgmm.rows.shared_nodes import with_shared_computed
+
+
+class DaskRows(Rows):
+    """Rows of a dask array, chunked as it is.
+
+    The graph is optimised once, here. What many chunks share, such as the mean in
+    ``a - a.mean(0)``, is computed once, by `prepare`; see `shared_nodes` for what counts as
+    shared. Column chunks are joined block by block; the array is never rechunked.
+
+    Parameters
+    ----------
+    x : dask.array.Array of shape (n, d), or (n,) for weights
+        n and the lengths of chunks may be unknown.
+    lengths : sequence of int, optional
+        Rows of each chunk where they are known better than from `x`; `UNKNOWN` where not.
+        They are compared with the chunks as these are read.
+
+    Raises
+    ------
+    DataError
+        If the array is not rows or weights of real numbers.
+    SourceError
+        If its graph is incomplete.
+    """
+
+    def __init__(self, x: Any, lengths: Sequence[int] | NDArray[np.int64] | None = None) -> None:
+        (check_weights if x.ndim == 1 else check_rows)(x.shape, x.dtype)
+        self.dtype = np.dtype(x.dtype)
+        self.n_features = 1 if x.ndim == 1 else int(x.shape[1])
+        self.lengths = chunk_lengths(x) if lengths is None else np.array(lengths, dtype=np.int64)
+        self._row_shape = tuple(int(n) for n in x.shape[1:])
+        self._chunks = [tuple(k) if isinstance(k, list) else (k,) for k in x.__dask_keys__()]
+        self._nbytes = float(x.nbytes)
+        self._graph: Graph = optimised(x)
+        self._prepared = False
+        self._lock = Lock()
+
+    def prepare(self) -> None:
+        """Compute what many chunks share, with the scheduler in force, and keep it.
+
+        The first call of `segment` does so too; afterwards this does nothing.
+        """
+        with self._lock:
+            if not self._prepared:
+                self._graph = with_shared_computed(self._graph, self._chunks, self._nbytes)
+                self._prepared = True
+
+    def segment(self, first: int, stop: int) -> GraphSegment:
+        """Return the chunks `first` to `stop` (exclusive) with their part of the graph."""
+        check_chunks(first, stop, len(self.lengths))
+        self.prepare()
+        blocks = tuple(
+            RowBlock(index, self._chunks[index], int(self.lengths[index]), self._row_shape)
+            for index in range(first, stop)
+        )
+        return GraphSegment(self._graph.cull(k for block in blocks for k in block.keys), blocks)
+
+
+def chunk_lengths(x: Any) -> NDArray[np.int64]:
+    """Return the rows of each chunk of a dask array, `UNKNOWN` where dask has nan."""
+    return np.array([UNKNOWN if n != n else n for n in x.chunks[0]], dtype=np.int64)

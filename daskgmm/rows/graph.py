@@ -1,0 +1,93 @@
+"""A dask array's task graph: flat, optimised once, and cut into sub-graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from dask._task_spec import GraphNode, Task, convert_legacy_graph
+from dask.utils import ensure_dict
+
+from daskgmm.errors import SourceError
+
+Key: TypeAlias = Any
+"""A dask key: a string, or a tuple that begins with one."""
+
+Nodes: TypeAlias = dict[Key, GraphNode]
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """The nodes of a graph by their keys, and the futures they build on.
+
+    Attributes
+    ----------
+    nodes : dict of GraphNode
+    futures : dict of distributed.Future
+        By key: results that are already on a cluster, as of a persisted array.
+    """
+
+    nodes: Nodes
+    futures: dict[Key, Any]
+
+    def cull(self, keys: Iterable[Key]) -> Graph:
+        """Return what `keys` need and no more; takes time in what it returns only."""
+        nodes: Nodes = {}
+        futures: dict[Key, Any] = {}
+        stack = list(keys)
+        while stack:
+            key = stack.pop()
+            if key in nodes or key in futures:
+                continue
+            if key in self.nodes:
+                nodes[key] = self.nodes[key]
+                stack.extend(nodes[key].dependencies)
+            else:
+                futures[key] = self.futures[key]
+        return Graph(nodes, futures)
+
+
+def optimised(x: Any) -> Graph:
+    """Return the graph of a dask array as dask would compute it.
+
+    Raises
+    ------
+    SourceError
+        If the graph refers to a key that it does not hold.
+    """
+    keys = x.__dask_keys__()
+    graph = ensure_dict(x.__dask_optimize__(x.__dask_graph__(), keys))
+    nodes: Nodes = convert_legacy_graph(graph, all_keys=set(graph))
+    asked = {key for row in keys for key in (row if isinstance(row, list) else [row])}
+    outside = asked.union(*(node.dependencies for node in nodes.values())) - nodes.keys()
+    if not outside:
+        return Graph(nodes, {})
+    # Optimisation keeps only the names of futures: the graph before it holds them.
+    found = {future.key: future for future in futures_in(ensure_dict(x.__dask_graph__()))}
+    if missing := outside - found.keys():
+        raise SourceError(
+            f"The graph of the dask array needs {sorted(map(str, missing))[0]}, which it does not "
+            "hold; build the array anew from its source."
+        )
+    return Graph(nodes, {key: found[key] for key in outside})
+
+
+def is_future(value: Any) -> bool:
+    """Tell whether `value` is a future of a cluster, without importing distributed."""
+    return hasattr(value, "key") and callable(getattr(value, "result", None))
+
+
+def futures_in(value: Any) -> Iterator[Any]:
+    """Yield the futures inside a graph, its tasks and their nested arguments."""
+    stack = [value]
+    while stack:
+        value = stack.pop()
+        if is_future(value):
+            yield value
+        elif isinstance(value, Task):
+            stack.extend((value.args, value.kwargs))
+        elif isinstance(value, Mapping):
+            stack.extend(value.values())
+        elif isinstance(value, (list, tuple, set, frozenset)):
+            stack.extend(value)

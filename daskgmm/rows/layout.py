@@ -1,0 +1,103 @@
+"""What rows and weights must look like: shape and type, before anything is read.
+
+The wording of scikit-learn is kept where it has one, so that code and people who know its
+messages find them here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from daskgmm.errors import DataError
+
+REAL_KINDS = "biuf"
+"""Kinds of `numpy.dtype` that are real numbers: boolean, integers, floating."""
+
+
+def check_rows(shape: Sequence[Any], dtype: Any) -> None:
+    """Raise DataError unless an array of this shape and type can be rows.
+
+    Parameters
+    ----------
+    shape : sequence of int or nan
+        nan where a length is not known.
+    dtype : numpy.dtype
+    """
+    if len(shape) < 2:
+        raise DataError(_too_few_axes(len(shape)))
+    if len(shape) > 2:
+        raise DataError(_too_many_axes(shape))
+    if shape[1] != shape[1]:
+        raise DataError(
+            "The number of columns of the array is unknown (nan); find it first, for a dask "
+            "array with X.compute_chunk_sizes()."
+        )
+    if shape[1] == 0:
+        known = "n" if shape[0] != shape[0] else shape[0]
+        raise DataError(
+            f"Found array with 0 feature(s) (shape=({known}, 0)) while a minimum of 1 is "
+            "required. Give at least one column."
+        )
+    check_real(dtype, "X")
+
+
+def check_weights(shape: Sequence[Any], dtype: Any) -> None:
+    """Raise DataError unless an array of this shape and type can be weights."""
+    if len(shape) != 1:
+        raise DataError(
+            f"Sample weights must be a 1D array, one weight a row; got {len(shape)}D"
+            + (f" of shape {_text(shape)}. " if shape else ". ")
+            + "Reshape one column with sample_weight[:, 0] or sample_weight.ravel()."
+        )
+    check_real(dtype, "sample_weight")
+
+
+def check_real(dtype: Any, name: str) -> None:
+    """Raise DataError unless `dtype` is boolean, integer or floating."""
+    kind = np.dtype(dtype).kind
+    if kind in REAL_KINDS:
+        return
+    if kind == "c":
+        raise DataError(
+            f"Complex data not supported: {name} has dtype {dtype}. Give the real and the "
+            "imaginary part as columns of their own."
+        )
+    if np.dtype(dtype).names is not None:
+        raise DataError(
+            f"{name} has the structured dtype {dtype}; rows of plain numbers are needed. Convert "
+            "it with numpy.lib.recfunctions.structured_to_unstructured."
+        )
+    if kind in "mM":
+        raise DataError(
+            f"{name} has dtype {dtype}; dates and durations are not numbers. Convert them to a "
+            "duration in a unit of your choice, for example (t - t0) / np.timedelta64(1, 's')."
+        )
+    raise DataError(
+        f"{name} has dtype {dtype}, which is not numeric; select numeric columns, or convert "
+        "them with astype(float)."
+    )
+
+
+def _too_few_axes(axes: int) -> str:
+    got = "scalar" if axes == 0 else "1D"
+    return (
+        f"Expected 2D array, got {got} array instead. Reshape your data either using "
+        "array.reshape(-1, 1) if your data has a single feature or array.reshape(1, -1) if it "
+        "contains a single sample."
+    )
+
+
+def _too_many_axes(shape: Sequence[Any]) -> str:
+    return (
+        f"Expected 2D array, got {len(shape)}D array instead, of shape {_text(shape)}. A mixture "
+        "needs rows x columns: move the axis of features last and flatten the others with "
+        "array.reshape(-1, array.shape[-1]); a Zarr array is first opened with "
+        "dask.array.from_zarr, then reshaped."
+    )
+
+
+def _text(shape: Sequence[Any]) -> str:
+    return "(" + ", ".join(str(n) for n in shape) + ("," if len(shape) == 1 else "") + ")"

@@ -1,0 +1,187 @@
+"""From what a user gives to rows: dispatch on its type, open paths and URLs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import dask.array
+import numpy as np
+import zarr
+
+from daskgmm.errors import DataError, SourceError
+from daskgmm.rows.arrays import ArrayRows
+from daskgmm.rows.concatenated import ConcatenatedRows
+from daskgmm.rows.dask_array import DaskRows
+from daskgmm.rows.layout import check_rows
+from daskgmm.rows.rows import Rows
+from daskgmm.rows.zarr_array import ZarrRows
+
+LISTED_ARRAYS = 10
+"""Arrays of a group that an error message lists at most."""
+
+
+def as_rows(x: Any) -> Rows:
+    """Return what `x` holds as rows; nothing is read yet.
+
+    Parameters
+    ----------
+    x : ndarray, memmap, zarr.Array, dask.array.Array, str, os.PathLike, Rows, or a list
+        Of shape (n, d). A string is the path or URL of a Zarr array, or the path of a
+        ``.npy`` file, which is mapped into memory. A list or tuple of these is taken one
+        after another.
+
+    Raises
+    ------
+    DataError
+        If shape or type cannot be rows of real numbers.
+    SourceError
+        If a path or URL cannot be opened.
+    TypeError
+        If `x` is something else, lists of numbers included.
+    """
+    if isinstance(x, Rows):
+        return x
+    if isinstance(x, (list, tuple)):
+        return _concatenated(x)
+    if isinstance(x, (str, os.PathLike)):
+        x = open_path(x)
+    rows = _rows_of_array(x)
+    if rows is None:
+        raise TypeError(
+            f"X is a {type(x).__module__}.{type(x).__qualname__}; give a NumPy array, a dask "
+            "array, a Zarr array, the path or URL of a Zarr array, the path of a .npy file, or "
+            "a list of these."
+        )
+    return rows
+
+
+def open_path(path: str | os.PathLike[str]) -> Any:
+    """Open a ``.npy`` file as a memory map, anything else as a Zarr array.
+
+    Raises
+    ------
+    SourceError
+        As `open_zarr`; or if the file is not one that NumPy can map.
+    """
+    name = os.fspath(path)
+    if not name.endswith(".npy") or "://" in name:
+        return open_zarr(path)
+    try:
+        return np.load(Path(name).expanduser(), mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError as error:
+        raise SourceError(_missing(name)) from error
+    except (OSError, ValueError) as error:
+        raise SourceError(
+            f"{name} cannot be mapped into memory ({type(error).__name__}: {error}). Write it "
+            "with numpy.save from an array of plain numbers."
+        ) from error
+
+
+def open_zarr(
+    path_or_url: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None
+) -> Any:
+    """Open a Zarr array for reading.
+
+    Parameters
+    ----------
+    path_or_url : str or os.PathLike
+        A directory, or a URL that fsspec understands, down to the array itself.
+    storage_options : mapping, optional
+        Options of the file system of a URL.
+
+    Returns
+    -------
+    zarr.Array
+
+    Raises
+    ------
+    SourceError
+        If there is no Zarr array (nothing at all, or a group), or no way to the store.
+    """
+    name = os.fspath(path_or_url)
+    store = name if "://" in name else str(Path(name).expanduser())
+    try:
+        node = zarr.open(store=store, mode="r", storage_options=dict(storage_options or {}) or None)
+    except FileNotFoundError as error:
+        # zarr's own NodeNotFoundError is a FileNotFoundError too.
+        exists = "://" not in name and Path(store).exists()
+        raise SourceError(_not_zarr(name) if exists else _missing(name)) from error
+    except ImportError as error:
+        raise SourceError(f"{name} cannot be opened: {error}. Install that package.") from error
+    except Exception as error:
+        raise SourceError(
+            f"{name} cannot be opened ({type(error).__name__}: {error}). Check the address, the "
+            "credentials and the storage options."
+        ) from error
+    if isinstance(node, zarr.Group):
+        raise SourceError(_group(name, node))
+    return node
+
+
+def _rows_of_array(x: Any) -> Rows | None:
+    """Return the rows of a single array, or None if `x` is no array that is known here."""
+    if isinstance(x, np.ndarray):
+        _check_two_axes(x)
+        return ArrayRows(x)
+    if isinstance(x, zarr.Array):
+        _check_two_axes(x)
+        return ZarrRows(x)
+    if isinstance(x, dask.array.Array):
+        _check_two_axes(x)
+        return DaskRows(x)
+    return None
+
+
+def _check_two_axes(x: Any) -> None:
+    # The sources themselves take one axis as well: weights.
+    check_rows(x.shape, x.dtype)
+
+
+def _concatenated(parts: list[Any] | tuple[Any, ...]) -> Rows:
+    if not parts:
+        raise DataError("X is an empty list; give at least one array.")
+    for index, part in enumerate(parts):
+        if isinstance(part, (int, float, complex, np.number, np.bool_, list, tuple)):
+            raise TypeError(
+                f"Element {index} of the list X is a {type(part).__name__}; convert lists of "
+                "numbers with numpy.asarray first."
+            )
+    return ConcatenatedRows([as_rows(part) for part in parts])
+
+
+def _missing(name: str) -> str:
+    return f"{name} does not exist, or holds no Zarr array. Check the path; it is looked up " + (
+        "at that address." if "://" in name else f"from the directory {Path.cwd()}."
+    )
+
+
+def _not_zarr(name: str) -> str:
+    return (
+        f"{name} exists but is not a Zarr array: it has no zarr.json and no .zarray. Give the "
+        "directory that has one, or a .npy file."
+    )
+
+
+def _group(name: str, group: Any) -> str:
+    """Say that a group was given, and which arrays it holds."""
+    try:
+        arrays = sorted(
+            (path, node.shape)
+            for path, node in group.members(max_depth=None)
+            if isinstance(node, zarr.Array)
+        )
+    except Exception:
+        # Some stores, HTTP for one, cannot list what they hold.
+        return f"{name} is a Zarr group, not an array; give the path of one of its arrays."
+    if not arrays:
+        return f"{name} is a Zarr group without arrays; give the path of a Zarr array."
+    listed = "".join(f"\n  {path} {shape}" for path, shape in arrays[:LISTED_ARRAYS])
+    more = len(arrays) - LISTED_ARRAYS
+    return (
+        f"{name} is a Zarr group, not an array; give one of its arrays, for example "
+        f"{name.rstrip('/')}/{arrays[0][0]}. It holds:{listed}"
+        + (f"\n  and {more} more" if more > 0 else "")
+    )

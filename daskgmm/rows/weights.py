@@ -1,0 +1,101 @@
+"""Weights of rows, cut chunk by chunk as the rows are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dask.array
+import numpy as np
+import zarr
+
+from daskgmm.errors import DataError
+from daskgmm.rows.arrays import ArrayRows
+from daskgmm.rows.concatenated import ConcatenatedRows
+from daskgmm.rows.dask_array import DaskRows
+from daskgmm.rows.layout import check_weights
+from daskgmm.rows.rows import UNKNOWN, Rows
+from daskgmm.rows.zarr_array import ZarrRows
+
+
+def weights_for(rows: Rows, sample_weight: Any) -> Rows:
+    """Return the weights of `rows` as blocks of one axis with the same `lengths`.
+
+    Values are not looked at here: NaN and negative weights show when they are read.
+
+    Parameters
+    ----------
+    rows : Rows
+    sample_weight : array-like, ndarray, zarr.Array or dask.array.Array of shape (n,), or a list
+        A list of arrays goes with rows that were given as a list, element by element.
+        Dask weights of unknown length must be chunked like the rows.
+
+    Raises
+    ------
+    DataError
+        If the weights are not real numbers on one axis, or there are not as many as rows.
+    """
+    if isinstance(sample_weight, (list, tuple)) and any(map(_is_array, sample_weight)):
+        return _part_by_part(rows, sample_weight)
+    if isinstance(sample_weight, dask.array.Array):
+        return _dask_weights(rows, sample_weight)
+    if not isinstance(sample_weight, (np.ndarray, zarr.Array)):
+        sample_weight = np.asarray(sample_weight)
+    check_weights(sample_weight.shape, sample_weight.dtype)
+    _check_known(rows, sample_weight)
+    if isinstance(sample_weight, zarr.Array):
+        return ZarrRows(sample_weight, rows.lengths)
+    return ArrayRows(sample_weight, rows.lengths)
+
+
+def _is_array(value: Any) -> bool:
+    """Tell an element that is an array from one that is a number."""
+    return np.ndim(value) > 0 if not hasattr(value, "ndim") else value.ndim > 0
+
+
+def _part_by_part(rows: Rows, sample_weight: list[Any] | tuple[Any, ...]) -> Rows:
+    parts = rows.parts if isinstance(rows, ConcatenatedRows) else ()
+    if len(parts) != len(sample_weight):
+        given = f"a list of {len(parts)}" if parts else "a single array"
+        raise DataError(
+            f"sample_weight is a list of {len(sample_weight)} arrays, but X is {given}; give one "
+            "array of weights for each element of X, or one array for all rows."
+        )
+    return ConcatenatedRows(
+        [weights_for(part, weight) for part, weight in zip(parts, sample_weight, strict=True)]
+    )
+
+
+def _dask_weights(rows: Rows, weights: Any) -> Rows:
+    """Rechunk dask weights as the rows, where lengths are known, else pair the blocks."""
+    check_weights(weights.shape, weights.dtype)
+    known = weights.shape[0] == weights.shape[0]
+    if rows.n_rows is not None and known:
+        _check_count(weights.shape, rows.n_rows)
+        if list(weights.chunks[0]) != rows.lengths.tolist():
+            weights = weights.rechunk((tuple(rows.lengths.tolist()),), method="tasks")
+    elif len(weights.chunks[0]) != len(rows.lengths):
+        raise DataError(
+            f"sample_weight has {len(weights.chunks[0])} chunks and X has {len(rows.lengths)}, of "
+            "lengths that are not all known, so they cannot be matched; chunk both alike, or find "
+            "the lengths with compute_chunk_sizes()."
+        )
+    return DaskRows(weights, rows.lengths)
+
+
+def _check_known(rows: Rows, weights: Any) -> None:
+    if rows.n_rows is None:
+        unknown = int((rows.lengths == UNKNOWN).sum())
+        raise DataError(
+            f"{unknown} of the {len(rows.lengths)} chunks of X have an unknown length, so "
+            "sample_weight cannot be matched to them; find the lengths with "
+            "X.compute_chunk_sizes(), or give a dask array chunked like X."
+        )
+    _check_count(weights.shape, rows.n_rows)
+
+
+def _check_count(shape: tuple[int, ...], expected: int) -> None:
+    if shape[0] != expected:
+        raise DataError(
+            f"sample_weight.shape == ({shape[0]},), expected ({expected},)! Give one weight for "
+            "each row of X."
+        )

@@ -1,0 +1,150 @@
+"""Rows of a Zarr array: format 2 or 3, sharded or not, in any store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from daskgmm.errors import SourceError
+from daskgmm.rows.grid import check_chunks, given_lengths, offsets, regular_lengths
+from daskgmm.rows.layout import check_rows, check_weights
+from daskgmm.rows.rows import Rows
+
+BLOCK_BYTES = (1 << 20, 16 << 20)
+"""Least and most decoded bytes of one read: several chunks, which Zarr then fetches
+concurrently."""
+
+BLOCKS = 64
+"""Reads that a small array is cut into, so that there are enough for all threads."""
+
+
+@dataclass(frozen=True, slots=True)
+class ZarrSegment:
+    """Consecutive row blocks of a Zarr array.
+
+    Attributes
+    ----------
+    array : zarr.Array
+        It pickles as metadata and the address of its store, and reopens where it lands.
+    bounds : tuple of int
+        The row at which each block begins, and at which the last one ends.
+    """
+
+    array: Any
+    bounds: tuple[int, ...]
+
+    @property
+    def dependencies(self) -> tuple[()]:
+        """None: the segment reads the store itself."""
+        return ()
+
+    def stream(self, dependencies: Sequence[Any] = ()) -> Iterator[NDArray[Any]]:
+        """Read and yield block after block.
+
+        Raises
+        ------
+        SourceError
+            If a read fails; it names the array, the rows and the cause.
+        """
+        for start, stop in zip(self.bounds[:-1], self.bounds[1:], strict=True):
+            yield read(self.array, start, stop)
+
+
+class ZarrRows(Rows):
+    """Rows of a Zarr array.
+
+    Missing chunks read as the array's fill value: that is what Zarr means by them.
+
+    Parameters
+    ----------
+    array : zarr.Array of shape (n, d), or (n,) for weights
+    lengths : sequence of int, optional
+        Rows of each block, to follow the chunks of another source. By default a block is
+        as many whole chunks (or shards, if one fits) as decode into a 64th of the array, at
+        least 1 and at most 16 MiB, and at least one: a chunk is never split.
+
+    Raises
+    ------
+    DataError
+        If the array is not rows or weights of real numbers, or `lengths` do not fit it.
+    """
+
+    def __init__(
+        self, array: Any, lengths: Sequence[int] | NDArray[np.int64] | None = None
+    ) -> None:
+        (check_weights if array.ndim == 1 else check_rows)(array.shape, array.dtype)
+        self._array = array
+        self.dtype = np.dtype(array.dtype)
+        self.n_features = 1 if array.ndim == 1 else int(array.shape[1])
+        self.in_process = in_memory(array.store)
+        if lengths is None:
+            self.lengths = regular_lengths(array.shape[0], rows_per_block(array, self.row_nbytes))
+        else:
+            self.lengths = given_lengths(lengths, array.shape[0])
+        self._offsets = offsets(self.lengths)
+
+    def segment(self, first: int, stop: int) -> ZarrSegment:
+        """Return the blocks `first` to `stop` (exclusive), unread."""
+        check_chunks(first, stop, len(self.lengths))
+        return ZarrSegment(self._array, tuple(self._offsets[first : stop + 1].tolist()))
+
+
+def rows_per_block(array: Any, row_nbytes: int) -> int:
+    """Return the rows of one read: whole shards or whole chunks, within `BLOCK_BYTES`."""
+    low, high = BLOCK_BYTES
+    wanted = min(max(array.shape[0] * row_nbytes // BLOCKS, low), high)
+    fitting = max(1, wanted // row_nbytes)
+    shards = getattr(array, "shards", None)
+    unit = int(array.chunks[0])
+    if shards is not None and shards[0] <= fitting:
+        unit = int(shards[0])
+    return unit * max(1, fitting // unit)
+
+
+def read(array: Any, start: int, stop: int) -> NDArray[Any]:
+    """Read the rows `start` to `stop` (exclusive), all columns."""
+    try:
+        return np.asarray(array[start:stop])
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise SourceError(
+            f"{type(error).__name__}: {error}, while rows {start} to {stop} of "
+            f"{location(array)} were read. If the store could not be reached, run again; if a "
+            "chunk is damaged, write these rows again."
+        ) from error
+
+
+def location(node: Any) -> str:
+    """Say where a Zarr array or group is, for messages: a local path or a URL."""
+    store = _innermost(node.store)
+    if isinstance(store, zarr.storage.LocalStore):
+        root = str(store.root)
+    elif isinstance(store, zarr.storage.FsspecStore):
+        protocol = store.fs.protocol
+        scheme = protocol if isinstance(protocol, str) else protocol[0]
+        root = store.path if "://" in store.path else f"{scheme}://{store.path.lstrip('/')}"
+    else:
+        root = str(store)
+    return f"{root.rstrip('/')}/{node.path}" if node.path else root
+
+
+def in_memory(store: Any) -> bool:
+    """Tell whether a store lives in this process's memory."""
+    store = _innermost(store)
+    if isinstance(store, zarr.storage.FsspecStore):
+        protocol = store.fs.protocol
+        return "memory" in ((protocol,) if isinstance(protocol, str) else protocol)
+    return isinstance(store, zarr.storage.MemoryStore)
+
+
+def _innermost(store: Any) -> Any:
+    """Unwrap stores that only pass on to another, as for logging."""
+    while isinstance(store, zarr.storage.WrapperStore):
+        store = store._store
+    return store
