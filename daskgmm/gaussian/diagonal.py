@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -57,8 +59,11 @@ class Diagonal(Structure):
         precisions = factors**2
         return precisions * offsets, -0.5 * precisions
 
-    def fill_quadratic(self, z: Array, out: Array) -> None:
-        np.multiply(z, z, out=out)
+    def quadratic_filler(self, z: Array, out: Array) -> Callable[[], None]:
+        def fill() -> None:
+            np.multiply(z, z, out)
+
+        return fill
 
     def whiten(self, difference: Array, factors: Array, component: int) -> Array:
         whitened = difference * factors[component][:, None]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
@@ -83,11 +85,16 @@ class Full(Structure):
         coefficients[:, rows == columns] *= 0.5
         return linear, coefficients
 
-    def fill_quadratic(self, z: Array, out: Array) -> None:
-        d, start = len(z), 0
-        for i in range(d):
-            np.multiply(z[i], z[i:], out=out[start : start + d - i])
-            start += d - i
+    def quadratic_filler(self, z: Array, out: Array) -> Callable[[], None]:
+        rows, _ = triangle.indices(len(z))
+        starts = np.searchsorted(rows, np.arange(len(z) + 1))
+        views = [(z[i], z[i:], out[starts[i] : starts[i + 1]]) for i in range(len(z))]
+
+        def fill() -> None:
+            for one, others, products in views:
+                np.multiply(one, others, products)
+
+        return fill
 
     def whiten(self, difference: Array, factors: Array, component: int) -> Array:
         whitened = factors[component].T @ difference

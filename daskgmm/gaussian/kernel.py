@@ -54,24 +54,47 @@ class Kernel(ABC):
     def buffer_rows(self) -> int:
         """Rows of the feature buffer: p, or 1 + d where T(z) is never formed."""
 
-    def _rows(self, work: Workspace, b: int) -> Array:
-        """Return the centred features of the tile in the workspace, (d, b)."""
-        return work.features[1 : 1 + len(self.center), :b]
+    @abstractmethod
+    def bind(self, work: Workspace, b: int) -> Tile:
+        """Return the kernel bound to the first b rows of a workspace.
+
+        Views are taken here and not tile by tile: what holds Python's lock between two
+        NumPy calls is what two threads wait for.
+        """
+
+
+class Tile(ABC):
+    """A kernel bound to a workspace: fill `rows` (d, b), then call."""
+
+    rows: Array
+    """Centred features, (d, b), to be filled."""
+
+    joint: Array
+    """Log joint densities, then exponentials, (k, b)."""
+
+    maximum: Array
+    total: Array
+    weights: Array
+
+    def __init__(self, kernel: Kernel, work: Workspace, b: int) -> None:
+        self.rows = work.features[1 : 1 + len(kernel.center), :b]
+        self.joint = work.joint[:, :b]
+        self.maximum, self.total, self.weights = work.maximum[:b], work.total[:b], work.weights[:b]
 
     @abstractmethod
-    def log_joint(self, work: Workspace, b: int) -> Array:
-        """Return log(pi_k N(x | mu_k, Sigma_k)), (k, b), for the tile in the workspace.
+    def log_joint(self) -> None:
+        """Fill `joint` with log(pi_k N(x | mu_k, Sigma_k)).
 
         Terms that are the same for all components of a shared structure are left out.
         """
 
     @abstractmethod
-    def shared_term(self, work: Workspace, b: int) -> Array | float:
+    def shared_term(self) -> Array | float:
         """Return what `log_joint` left out: an array of shape (b,), or 0."""
 
     @abstractmethod
-    def accumulate(self, sums: Sums, work: Workspace, b: int, weights: Array | None) -> None:
-        """Add the statistics of a tile whose responsibilities are joint / total."""
+    def accumulate(self, sums: Sums) -> None:
+        """Add the statistics; the responsibilities, weighted, are joint * total."""
 
 
 @dataclass(slots=True)
@@ -95,22 +118,24 @@ class Expectation:
             self.capacity = min(self.capacity, max(1, capacity))
         self._kernel = kernel
         self._work = workspace(kernel.buffer_rows, k, self.capacity)
+        self._full = kernel.bind(self._work, self.capacity)
         pooled = np.zeros((d, d)) if kernel.structure.shared else None
         self._sums = Sums(np.zeros((p, k)), pooled)
-        self.rows = self._work.features[1 : 1 + d]
-        self.weights = self._work.weights
+        self.rows = self._full.rows
+        self.weights = self._full.weights
 
     def add(self, b: int, weighted: bool) -> None:
         """Take in the first b rows of the buffer."""
-        work, sums = self._work, self._sums
-        weights = work.weights[:b] if weighted else None
-        joint, maximum, total = self._kernel.log_joint(work, b), work.maximum[:b], work.total[:b]
-        exponentiate(joint, maximum, total)
-        sums.log_likelihood += log_likelihood(maximum, total, weights)
+        tile = self._full if b == self.capacity else self._kernel.bind(self._work, b)
+        weights = tile.weights if weighted else None
+        sums = self._sums
+        tile.log_joint()
+        exponentiate(tile.joint, tile.maximum, tile.total)
+        sums.log_likelihood += log_likelihood(tile.maximum, tile.total, weights)
         sums.weight += b if weights is None else float(weights.sum())
         sums.rows += b
-        np.divide(1.0 if weights is None else weights, total, out=total)
-        self._kernel.accumulate(sums, work, b, weights)
+        np.divide(1.0 if weights is None else weights, tile.total, out=tile.total)
+        tile.accumulate(sums)
 
     def statistics(self) -> Statistics:
         """Return the statistics of all rows taken in."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.gaussian.kernel import LOG_2_PI, Kernel, Sums, panels
+from daskgmm.gaussian.kernel import LOG_2_PI, Kernel, Sums, Tile, panels
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structures import structure_of
 from daskgmm.gaussian.workspace import Workspace
@@ -68,34 +68,62 @@ class NaturalKernel(Kernel):
     def buffer_rows(self) -> int:
         return self.shape[0]
 
-    def log_joint(self, work: Workspace, b: int) -> Array:
-        _, _, d = self.shape
-        features, joint = work.features[:, :b], work.joint[:, :b]
-        self.structure.fill_quadratic(features[1 : 1 + d], features[1 + d :])
-        width = SMALL_PRODUCT // self.theta.size // 8 * 8
-        for cut in panels(b, width if width >= MIN_PANEL else b):
-            np.matmul(self.theta, features[:, cut], out=joint[:, cut])
-        return joint
+    def bind(self, work: Workspace, b: int) -> NaturalTile:
+        return NaturalTile(self, work, b)
 
-    def shared_term(self, work: Workspace, b: int) -> Array | float:
-        if not self.structure.shared:
+
+class NaturalTile(Tile):
+    """The two products of a tile, cut into panels."""
+
+    def __init__(self, kernel: NaturalKernel, work: Workspace, b: int) -> None:
+        super().__init__(kernel, work, b)
+        p, k, d = kernel.shape
+        features, joint = work.features[:, :b], self.joint
+        self._kernel, self._ones = kernel, work.features[0]
+        self._fill = kernel.structure.quadratic_filler(self.rows, features[1 + d :])
+        self._products = [
+            (features[:, cut], joint[:, cut]) for cut in panels(b, _product_width(p, k, b))
+        ]
+        height, width = _moment_panel(p, k, b)
+        self._moments = [
+            (rows, features[rows, columns], joint[:, columns].T)
+            for rows in panels(p, height)
+            for columns in panels(b, width)
+        ]
+        # Either factor of T diag(w / total) Gamma^T may carry the scale: the smaller does.
+        self._scaled = features if p < k else joint
+
+    def log_joint(self) -> None:
+        self._fill()
+        theta = self._kernel.theta
+        for features, joint in self._products:
+            np.matmul(theta, features, out=joint)
+
+    def shared_term(self) -> Array | float:
+        if not self._kernel.structure.shared:
             return 0.0
-        return -0.5 * self.structure.whiten(self._rows(work, b), self.factors, 0)
+        return -0.5 * self._kernel.structure.whiten(self.rows, self._kernel.factors, 0)
 
-    def accumulate(self, sums: Sums, work: Workspace, b: int, weights: Array | None) -> None:
-        p, k, _d = self.shape
-        features, joint, scale = work.features[:, :b], work.joint[:, :b], work.total[:b]
-        # Either factor of T diag(w / total) Gamma^T may carry the scale: take the smaller.
-        np.multiply(features if p < k else joint, scale, out=features if p < k else joint)
-        height, width = SMALL_RESULT // k, b
-        if height < MIN_PANEL_STATISTICS:
-            height = p
-        elif height * k * b > SMALL_PRODUCT:
-            width = SMALL_PRODUCT // (height * k) // 8 * 8
-        for cut in panels(p, height):
-            for columns in panels(b, width):
-                sums.sums[cut] += features[cut, columns] @ joint[:, columns].T
-        work.features[0] = 1.0
+    def accumulate(self, sums: Sums) -> None:
+        np.multiply(self._scaled, self.total, self._scaled)
+        for rows, features, responsibilities in self._moments:
+            # Not matmul: it keeps Python's lock where the result has few entries.
+            sums.sums[rows] += np.dot(features, responsibilities)
+        self._ones.fill(1.0)
+
+
+def _product_width(p: int, k: int, b: int) -> int:
+    """Return how many columns of Theta T to compute at once."""
+    width = SMALL_PRODUCT // (p * k) // 8 * 8
+    return width if width >= MIN_PANEL else b
+
+
+def _moment_panel(p: int, k: int, b: int) -> tuple[int, int]:
+    """Return how many rows of T Gamma^T to compute at once, from how many columns."""
+    height = SMALL_RESULT // k
+    if height < MIN_PANEL_STATISTICS:
+        return p, b
+    return height, max(8, SMALL_PRODUCT // (height * k) // 8 * 8)
 
 
 def log_weights(weights: Array) -> Array:

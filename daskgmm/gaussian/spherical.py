@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -50,8 +52,13 @@ class Spherical(Structure):
         precisions = factors[:, None] ** 2
         return precisions * offsets, -0.5 * precisions
 
-    def fill_quadratic(self, z: Array, out: Array) -> None:
-        np.einsum("ib,ib->b", z, z, out=out[0])
+    def quadratic_filler(self, z: Array, out: Array) -> Callable[[], None]:
+        squared = out[0]
+
+        def fill() -> None:
+            np.einsum("ib,ib->b", z, z, out=squared)
+
+        return fill
 
     def whiten(self, difference: Array, factors: Array, component: int) -> Array:
         distances: Array = factors[component] ** 2 * squared_norms(difference)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
@@ -95,8 +96,11 @@ class Structure(ABC):
         """
 
     @abstractmethod
-    def fill_quadratic(self, z: Array, out: Array) -> None:
-        """Write the quadratic entries of T(z) for a tile z (d, b) to out (p - 1 - d, b)."""
+    def quadratic_filler(self, z: Array, out: Array) -> Callable[[], None]:
+        """Return what writes the quadratic entries of T(z) for a tile z (d, b) to `out`.
+
+        `out` has shape (p - 1 - d, b). All views are taken here, once for many tiles.
+        """
 
     @abstractmethod
     def whiten(self, difference: Array, factors: Array, component: int) -> Array:

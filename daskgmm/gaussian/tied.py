@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -53,8 +55,8 @@ class Tied(Structure):
     def natural_quadratic(self, factors: Array, offsets: Array) -> tuple[Array, Array]:
         return (offsets @ factors) @ factors.T, np.empty((len(offsets), 0))
 
-    def fill_quadratic(self, z: Array, out: Array) -> None:
-        """Write nothing: the quadratic term is the same for all components."""
+    def quadratic_filler(self, z: Array, out: Array) -> Callable[[], None]:
+        return lambda: None
 
     def whiten(self, difference: Array, factors: Array, component: int) -> Array:
         whitened = factors.T @ difference

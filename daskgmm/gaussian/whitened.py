@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.gaussian.kernel import LOG_2_PI, Kernel, Sums
+from daskgmm.gaussian.kernel import LOG_2_PI, Kernel, Sums, Tile
 from daskgmm.gaussian.natural import log_weights
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structure import Structure
@@ -56,20 +56,30 @@ class WhitenedKernel(Kernel):
     def buffer_rows(self) -> int:
         return 1 + self.shape[2]
 
-    def log_joint(self, work: Workspace, b: int) -> Array:
-        z, joint = self._rows(work, b), work.joint[:, :b]
-        for k, offset in enumerate(self.offsets):
-            distance = self.structure.whiten(z - offset[:, None], self.factors, k)
-            joint[k] = self.constant[k] - 0.5 * distance
-        return joint
+    def bind(self, work: Workspace, b: int) -> WhitenedTile:
+        return WhitenedTile(self, work, b)
 
-    def shared_term(self, work: Workspace, b: int) -> Array | float:
+
+class WhitenedTile(Tile):
+    """One whitening product and one product of moments for each component."""
+
+    def __init__(self, kernel: WhitenedKernel, work: Workspace, b: int) -> None:
+        super().__init__(kernel, work, b)
+        self._kernel = kernel
+
+    def log_joint(self) -> None:
+        kernel = self._kernel
+        for k, offset in enumerate(kernel.offsets):
+            distance = kernel.structure.whiten(self.rows - offset[:, None], kernel.factors, k)
+            self.joint[k] = kernel.constant[k] - 0.5 * distance
+
+    def shared_term(self) -> Array | float:
         return 0.0
 
-    def accumulate(self, sums: Sums, work: Workspace, b: int, weights: Array | None) -> None:
-        joint = work.joint[:, :b]
-        joint *= work.total[:b]
-        accumulate_about(self.structure, self.offsets, self._rows(work, b), joint, sums)
+    def accumulate(self, sums: Sums) -> None:
+        self.joint *= self.total
+        kernel = self._kernel
+        accumulate_about(kernel.structure, kernel.offsets, self.rows, self.joint, sums)
 
 
 def accumulate_about(

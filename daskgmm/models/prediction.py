@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from daskgmm.errors import DataError
 from daskgmm.gaussian.guard import TOLERANCE, natural_error
-from daskgmm.gaussian.kernel import Kernel
+from daskgmm.gaussian.kernel import Kernel, Tile
 from daskgmm.gaussian.natural import NaturalKernel
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.softmax import exponentiate
 from daskgmm.gaussian.whitened import WhitenedKernel
-from daskgmm.gaussian.workspace import Workspace, tile_rows, workspace
+from daskgmm.gaussian.workspace import tile_rows, workspace
 from daskgmm.passes.blas import one_blas_thread
 from daskgmm.passes.plan import Batch, seconds_per_row
 from daskgmm.passes.sweep import Dataset, each
@@ -52,28 +52,28 @@ class Predictor:
     def label(self, x: NDArray[Any]) -> NDArray[np.int64]:
         """Return the most probable component of each row of x (m, d), shape (m,)."""
         labels = np.empty(len(x), np.int64)
-        for rows, kernel, work, b in self._tiles(x):
-            joint = kernel.log_joint(work, b)
-            labels[rows] = np.argmax(joint, axis=0)
+        for rows, tile in self._tiles(x):
+            tile.log_joint()
+            labels[rows] = np.argmax(tile.joint, axis=0)
         return labels
 
     def responsibilities(self, x: NDArray[Any]) -> NDArray[Any]:
         """Return the posterior probability of each component for each row, shape (m, k)."""
         result = np.empty((len(x), self.parameters.n_components), result_type(x.dtype))
-        for rows, kernel, work, b in self._tiles(x):
-            joint, total = kernel.log_joint(work, b), work.total[:b]
-            exponentiate(joint, work.maximum[:b], total)
-            result[rows] = (joint / total).T
+        for rows, tile in self._tiles(x):
+            tile.log_joint()
+            exponentiate(tile.joint, tile.maximum, tile.total)
+            result[rows] = (tile.joint / tile.total).T
         return result
 
     def log_densities(self, x: NDArray[Any]) -> NDArray[Any]:
         """Return log p(x) of each row, in nats, shape (m,)."""
         result = np.empty(len(x), result_type(x.dtype))
-        for rows, kernel, work, b in self._tiles(x):
-            joint, maximum, total = kernel.log_joint(work, b), work.maximum[:b], work.total[:b]
-            shared = kernel.shared_term(work, b)
-            exponentiate(joint, maximum, total)
-            result[rows] = maximum + np.log(total) + shared
+        for rows, tile in self._tiles(x):
+            tile.log_joint()
+            shared = tile.shared_term()
+            exponentiate(tile.joint, tile.maximum, tile.total)
+            result[rows] = tile.maximum + np.log(tile.total) + shared
         return result
 
     def __call__(self, kind: Kind, x: NDArray[Any]) -> NDArray[Any]:
@@ -86,19 +86,18 @@ class Predictor:
         with one_blas_thread():
             return methods[kind](x)
 
-    def _tiles(self, x: NDArray[Any]) -> Iterator[tuple[slice, Kernel, Workspace, int]]:
+    def _tiles(self, x: NDArray[Any]) -> Iterator[tuple[slice, Tile]]:
         p, k, d = self._natural.shape
         capacity = min(tile_rows(p, k), max(1, len(x)))
         work = workspace(p, k, capacity)
-        z = work.features[1 : 1 + d]
         for first in range(0, len(x), capacity):
             rows = slice(first, min(first + capacity, len(x)))
-            b = rows.stop - first
-            np.subtract(x[rows].T, self.center[:, None], out=z[:, :b])
-            half_range = np.abs(z[:, :b]).max(axis=1)
+            z = work.features[1 : 1 + d, : rows.stop - first]
+            np.subtract(x[rows].T, self.center[:, None], out=z)
+            half_range = np.abs(z).max(axis=1)
             if not np.isfinite(half_range).all():
                 self._refuse(x, first)
-            yield rows, self._choose(half_range), work, b
+            yield rows, self._choose(half_range).bind(work, rows.stop - first)
 
     def _choose(self, half_range: Array) -> Kernel:
         if natural_error(self.parameters, self.center, half_range) < TOLERANCE:

@@ -97,7 +97,7 @@ class ZarrRows(Rows):
 def rows_per_block(array: Any, row_nbytes: int) -> int:
     """Return the rows of one read: whole shards or whole chunks, within `BLOCK_BYTES`."""
     low, high = BLOCK_BYTES
-    wanted = min(max(array.shape[0] * row_nbytes // BLOCKS, low), high)
+    wanted = min(max(int(array.shape[0]) * row_nbytes // BLOCKS, low), high)
     fitting = max(1, wanted // row_nbytes)
     shards = getattr(array, "shards", None)
     unit = int(array.chunks[0])

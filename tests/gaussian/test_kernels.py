@@ -51,6 +51,12 @@ def log_joint(parameters, X):
     )
 
 
+def densities(kernel, work, b):
+    tile = kernel.bind(work, b)
+    tile.log_joint()
+    return tile.joint + tile.shared_term()
+
+
 def expectation(kernel, X, weights=None, capacity=None):
     step = Expectation(kernel, capacity)
     for first in range(0, len(X), step.capacity):
@@ -70,7 +76,7 @@ def test_log_joint_densities(kind, structure_name):
     kernel = kind.of(parameters, X.mean(0))
     work = workspace(kernel.buffer_rows, 3, 50)
     work.features[1:3] = (X - kernel.center).T
-    found = kernel.log_joint(work, 50) + kernel.shared_term(work, 50)
+    found = densities(kernel, work, 50)
     assert_allclose(found, log_joint(parameters, X), rtol=1e-10, atol=1e-10)
 
 
@@ -168,7 +174,7 @@ def test_guard_bounds_the_error_it_predicts(structure_name, separation):
     kernel = NaturalKernel.of(parameters, center)
     work = workspace(kernel.buffer_rows, 3, len(X))
     work.features[1:3] = (X - center).T
-    found = kernel.log_joint(work, len(X)) + kernel.shared_term(work, len(X))
+    found = densities(kernel, work, len(X))
     own = np.repeat(np.arange(3), 200)
     exact = long_double_log_joint(parameters, X)
     error = np.abs(found - exact)[own, np.arange(len(X))].max()
