@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from typing import Any, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture as Reference
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
 from daskgmm.em.events import Event, Listener, silence
 from daskgmm.em.fit import Resume, fit
 from daskgmm.em.loop import Fit
 from daskgmm.em.settings import Settings
 from daskgmm.errors import DegenerateComponentWarning
-from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.structures import STRUCTURES, n_parameters
+from daskgmm.gaussian.structures import STRUCTURES
 from daskgmm.models.degeneracy import degeneracies
 from daskgmm.models.initial import check_initial
-from daskgmm.models.inputs import is_source, scoring_rows, training_rows
-from daskgmm.models.lazy import as_dask, predict_lazily
-from daskgmm.models.prediction import Kind, Predictor, predict_rows, score_rows
-from daskgmm.models.sampling import sample_mixture
+from daskgmm.models.inputs import training_rows
+from daskgmm.models.mixture import Mixture
 from daskgmm.models.verbose import Printer
 from daskgmm.rows.weights import weights_for
 
 
-class GaussianMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
+class GaussianMixture(Mixture):
     """Gaussian mixture fitted by expectation-maximisation, out of core.
 
     Parameters, attributes and methods have the names, defaults and meanings of
@@ -215,74 +207,6 @@ class GaussianMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         """Fit to X and return the labels of its rows, as `predict` does."""
         return self.fit(X, sample_weight=sample_weight).predict(X)
 
-    def predict(self, X: Any) -> Any:
-        """Return the most probable component of each row.
-
-        Parameters
-        ----------
-        X : as in `fit`
-
-        Returns
-        -------
-        array of int64, shape (n,)
-            NumPy for what is in memory; else a lazy Dask array with the row chunks of X.
-        """
-        return self._predict("labels", X)
-
-    def predict_proba(self, X: Any) -> Any:
-        """Return the posterior probability of each component for each row, shape (n, k).
-
-        float32 for float32 rows, else float64; lazy where `predict` is.
-        """
-        return self._predict("responsibilities", X)
-
-    def score_samples(self, X: Any) -> Any:
-        """Return log p(x) of each row in nats, shape (n,); lazy where `predict` is."""
-        return self._predict("log_densities", X)
-
-    def score(self, X: Any, y: Any = None) -> float:
-        """Return the mean log-likelihood of the rows, in nats a row, in one streamed pass."""
-        total, rows = self._log_likelihood(X)
-        return total / rows
-
-    def bic(self, X: Any) -> float:
-        """Return the Bayesian information criterion, -2 log L + free parameters * log n."""
-        total, rows = self._log_likelihood(X)
-        return -2 * total + self._n_parameters() * math.log(rows)
-
-    def aic(self, X: Any) -> float:
-        """Return Akaike's information criterion, -2 log L + 2 free parameters."""
-        return -2 * self._log_likelihood(X)[0] + 2 * self._n_parameters()
-
-    def sample(self, n_samples: int = 1) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Draw rows from the mixture, ordered by component.
-
-        Returns
-        -------
-        X : ndarray of shape (n_samples, d)
-        y : ndarray of shape (n_samples,)
-            The component of each row.
-        """
-        check_is_fitted(self)
-        if n_samples < 1:
-            raise ValueError(
-                f"Invalid value for 'n_samples': {n_samples} . The sampling requires at "
-                "least one sample."
-            )
-        return sample_mixture(self._parameters(), n_samples, check_random_state(self.random_state))
-
-    def _predict(self, kind: Kind, x: Any) -> Any:
-        check_is_fitted(self)
-        lazy = as_dask(x) if is_source(x) else None
-        if lazy is None:
-            return predict_rows(Predictor(self._parameters()), kind, scoring_rows(self, x))
-        scoring_rows(self, x)
-        return predict_lazily(Predictor(self._parameters()), kind, lazy)
-
-    def _log_likelihood(self, x: Any) -> tuple[float, int]:
-        check_is_fitted(self)
-        return score_rows(Predictor(self._parameters()), scoring_rows(self, x))
-
     def _settings(self) -> Settings:
         return Settings(
             self.n_components,
@@ -293,19 +217,6 @@ class GaussianMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             self.n_init,
             self.init_params,
         )
-
-    def _parameters(self) -> Parameters:
-        return Parameters(
-            self.covariance_type,
-            np.asarray(self.weights_, np.float64),
-            np.asarray(self.means_, np.float64),
-            np.asarray(self.covariances_, np.float64),
-            np.asarray(self.precisions_cholesky_, np.float64),
-        )
-
-    def _n_parameters(self) -> int:
-        k, d = self.means_.shape
-        return n_parameters(STRUCTURES[self.covariance_type], k, d)
 
     def _listener(self, listen: Listener | None) -> Listener:
         if not self.verbose:
