@@ -26,9 +26,11 @@ def ambient_client() -> Any:
     if distributed is None:
         return None
     try:
-        return distributed.Client.current()
+        client = distributed.Client.current()
     except ValueError:
         return None
+    # A client that never connected, or lost its scheduler, would wait for ever.
+    return client if client.status == "running" else None
 
 
 def choose_executor(in_process: bool) -> Executor:

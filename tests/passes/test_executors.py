@@ -1,0 +1,117 @@
+"""Executors: results in order, the first error raised, and no cluster started."""
+
+import threading
+import time
+
+import dask
+import numpy as np
+import pytest
+from distributed import Client
+
+from daskgmm.passes.cluster import Cluster
+from daskgmm.passes.executor import ambient_client, choose_executor
+from daskgmm.passes.sweep import Dataset, each, sweep
+from daskgmm.passes.threads import Threads, thread_count
+from daskgmm.rows.arrays import ArrayRows
+
+ROWS = np.arange(4000.0).reshape(1000, 4)
+
+
+def dataset(chunks=20):
+    lengths = [1000 // chunks] * chunks
+    return Dataset.of(ArrayRows(ROWS, lengths), None, 1e-2)
+
+
+def total(batch, blocks):
+    time.sleep(0.002 * (batch.index % 3))  # so that they end in another order
+    return sum(float(block.x.sum()) for block in blocks), [batch.index]
+
+
+def add(one, other):
+    return one[0] + other[0], one[1] + other[1]
+
+
+def fail_in_the_middle(batch, blocks):
+    if batch.index == 5:
+        raise ValueError("batch five is bad")
+    return batch.index
+
+
+@pytest.fixture(scope="module")
+def client():
+    with Client(processes=False, n_workers=2, threads_per_worker=1, dashboard_address=None) as it:
+        yield it
+
+
+@pytest.fixture(params=["one thread", "three threads", "cluster"])
+def executor(request, monkeypatch):
+    if request.param == "cluster":
+        made = Cluster(request.getfixturevalue("client"))
+    else:
+        made = Threads()
+    monkeypatch.setattr("daskgmm.passes.sweep.choose_executor", lambda in_process: made)
+    with dask.config.set(num_workers=1 if request.param == "one thread" else 3):
+        yield made
+
+
+def test_results_come_in_the_order_of_the_batches(executor):
+    data = dataset()
+    assert len(data.batches) == 20
+    found = sweep(data, total, add)
+    assert found == (ROWS.sum(), list(range(20)))
+
+
+def test_progress_counts_the_batches(executor):
+    seen = []
+    sweep(dataset(), total, add, lambda done, count: seen.append((done, count)))
+    assert seen == [(done, 20) for done in range(1, 21)]
+
+
+def test_an_error_is_raised_as_it_is_and_the_next_pass_works(executor):
+    with pytest.raises(ValueError, match="batch five is bad"):
+        list(each(dataset(), fail_in_the_middle))
+    assert sweep(dataset(), total, add)[0] == ROWS.sum()
+
+
+def test_blas_runs_on_one_thread_in_a_pass_and_as_before_after_it(executor):
+    def blas_threads(batch, blocks):
+        from threadpoolctl import threadpool_info
+
+        return [i["num_threads"] for i in threadpool_info() if i["user_api"] == "blas"]
+
+    from threadpoolctl import threadpool_info
+
+    def now():
+        return [i["num_threads"] for i in threadpool_info() if i["user_api"] == "blas"]
+
+    before = now()
+    for inside in each(dataset(), blas_threads):
+        assert set(inside) == {1}
+    assert now() == before
+
+
+def test_without_a_client_threads_are_used_and_none_is_started():
+    assert ambient_client() is None or ambient_client().status == "running"
+    assert isinstance(choose_executor(in_process=True), Threads)
+    before = threading.active_count()
+    sweep(dataset(1), total, add)
+    assert threading.active_count() == before
+
+
+def test_the_current_client_is_used_but_not_for_rows_in_this_process(client):
+    with client.as_current():
+        assert ambient_client() is client
+        assert isinstance(choose_executor(in_process=False), Cluster)
+        assert isinstance(choose_executor(in_process=True), Threads)
+
+
+def test_a_client_that_never_connected_is_not_waited_for():
+    with pytest.raises(ValueError, match="nonsense"):
+        Client("nonsense://x")
+    client = ambient_client()
+    assert client is None or client.status == "running"
+
+
+def test_threads_are_as_many_as_dask_is_told():
+    with dask.config.set(num_workers=7):
+        assert thread_count() == 7
