@@ -6,8 +6,34 @@ Letters, everywhere, in this order: n rows, d features, k components. Axes run (
 >>> mixture = GaussianMixture(n_components=3)
 """
 
-from daskgmm.models.gaussian_mixture import GaussianMixture
+from __future__ import annotations
 
-__all__ = ["GaussianMixture", "__version__"]
+from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from daskgmm.version import __version__
+
+if TYPE_CHECKING:
+    from daskgmm.models.gaussian_mixture import GaussianMixture as GaussianMixture
+    from daskgmm.models.model_file import load_model as load_model
+    from daskgmm.models.model_file import save_model as save_model
+
+_HOMES = {
+    "GaussianMixture": "daskgmm.models.gaussian_mixture",
+    "load_model": "daskgmm.models.model_file",
+    "save_model": "daskgmm.models.model_file",
+}
+
+__all__ = ["GaussianMixture", "__version__", "load_model", "save_model"]
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when first asked for: `daskgmm --help` need not wait for scikit-learn and Dask.
+    if name not in _HOMES:
+        raise AttributeError(f"module 'daskgmm' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

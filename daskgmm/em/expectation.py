@@ -27,10 +27,11 @@ class ExpectationWork:
 
     def __call__(self, batch: Batch, blocks: Iterator[Block]) -> Statistics:
         """Return the statistics of the batch."""
-        step = Expectation(self.kernel, batch.rows)
-        for b, weighted in fill_tiles(blocks, self.kernel.center, step.rows, step.weights):
-            step.add(b, weighted)
-        return step.statistics()
+        with self.kernel.workspace(batch.rows) as work:
+            step = Expectation(self.kernel, work)
+            for b, weighted in fill_tiles(blocks, self.kernel.center, step.rows, step.weights):
+                step.add(b, weighted)
+            return step.statistics()
 
 
 def expect(

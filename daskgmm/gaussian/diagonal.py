@@ -59,7 +59,9 @@ class Diagonal(Structure):
         precisions = factors**2
         return precisions * offsets, -0.5 * precisions
 
-    def quadratic_filler(self, z: Array, out: Array) -> Callable[[], None]:
+    def quadratic_filler(self, rows: Array, d: int, out: Array) -> Callable[[], None]:
+        z = rows[:d]
+
         def fill() -> None:
             np.multiply(z, z, out)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 from scipy.linalg import lapack
 
@@ -85,14 +86,19 @@ class Full(Structure):
         coefficients[:, rows == columns] *= 0.5
         return linear, coefficients
 
-    def quadratic_filler(self, z: Array, out: Array) -> Callable[[], None]:
-        rows, _ = triangle.indices(len(z))
-        starts = np.searchsorted(rows, np.arange(len(z) + 1))
-        views = [(z[i], z[i:], out[starts[i] : starts[i + 1]]) for i in range(len(z))]
+    def quadratic_filler(self, rows: Array, d: int, out: Array) -> Callable[[], None]:
+        half, lags = d // 2, (d + 1) // 2
+        b = rows.shape[1]
+        down, along = rows.strides
+        z, shifted = rows[:d], as_strided(rows, (lags, d, b), (down, down, along))
+        products = out[: lags * d].reshape(lags, d, b)
+        last = out[lags * d :]
 
         def fill() -> None:
-            for one, others, products in views:
-                np.multiply(one, others, products)
+            rows[d:] = rows[:half]
+            np.multiply(z, shifted, products)
+            if len(last):
+                np.multiply(rows[:half], rows[half:d], last)
 
         return fill
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,8 +52,16 @@ class Kernel(ABC):
 
     @property
     @abstractmethod
-    def buffer_rows(self) -> int:
-        """Rows of the feature buffer: p, or 1 + d where T(z) is never formed."""
+    def feature_rows(self) -> int:
+        """Rows of the buffer for T(z): p, or 0 where it is never formed."""
+
+    def workspace(self, rows: int | None = None) -> AbstractContextManager[Workspace]:
+        """Lend a workspace for tiles of this kernel, no larger than `rows` rows."""
+        p, k, d = self.shape
+        b = tile_rows(p, k)
+        if rows is not None:
+            b = min(b, max(1, rows))
+        return workspace(self.feature_rows, k, d, b)
 
     @abstractmethod
     def bind(self, work: Workspace, b: int) -> Tile:
@@ -77,7 +86,7 @@ class Tile(ABC):
     weights: Array
 
     def __init__(self, kernel: Kernel, work: Workspace, b: int) -> None:
-        self.rows = work.features[1 : 1 + len(kernel.center), :b]
+        self.rows = work.rows[: len(kernel.center), :b]
         self.joint = work.joint[:, :b]
         self.maximum, self.total, self.weights = work.maximum[:b], work.total[:b], work.weights[:b]
 
@@ -93,7 +102,11 @@ class Tile(ABC):
         """Return what `log_joint` left out: an array of shape (b,), or 0."""
 
     @abstractmethod
-    def accumulate(self, sums: Sums) -> None:
+    def add_to(self, sums: Sums) -> None:
+        """Bind the tile to the sums that `accumulate` adds to."""
+
+    @abstractmethod
+    def accumulate(self) -> None:
         """Add the statistics; the responsibilities, weighted, are joint * total."""
 
 
@@ -111,22 +124,23 @@ class Sums:
 class Expectation:
     """The E-step over one batch: fill `rows` (and `weights`), then `add`, until no more."""
 
-    def __init__(self, kernel: Kernel, capacity: int | None = None) -> None:
+    def __init__(self, kernel: Kernel, work: Workspace) -> None:
         p, k, d = kernel.shape
-        self.capacity = tile_rows(p, k)
-        if capacity is not None:
-            self.capacity = min(self.capacity, max(1, capacity))
-        self._kernel = kernel
-        self._work = workspace(kernel.buffer_rows, k, self.capacity)
-        self._full = kernel.bind(self._work, self.capacity)
+        self.capacity = work.joint.shape[1]
+        self._kernel, self._work = kernel, work
+        self._full = kernel.bind(work, self.capacity)
         pooled = np.zeros((d, d)) if kernel.structure.shared else None
         self._sums = Sums(np.zeros((p, k)), pooled)
+        self._full.add_to(self._sums)
         self.rows = self._full.rows
         self.weights = self._full.weights
 
     def add(self, b: int, weighted: bool) -> None:
         """Take in the first b rows of the buffer."""
-        tile = self._full if b == self.capacity else self._kernel.bind(self._work, b)
+        tile = self._full
+        if b < self.capacity:
+            tile = self._kernel.bind(self._work, b)
+            tile.add_to(self._sums)
         weights = tile.weights if weighted else None
         sums = self._sums
         tile.log_joint()
@@ -135,7 +149,7 @@ class Expectation:
         sums.weight += b if weights is None else float(weights.sum())
         sums.rows += b
         np.divide(1.0 if weights is None else weights, tile.total, out=tile.total)
-        tile.accumulate(sums)
+        tile.accumulate()
 
     def statistics(self) -> Statistics:
         """Return the statistics of all rows taken in."""

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from daskgmm.gaussian.kernel import LOG_2_PI, Kernel, Sums, Tile, panels
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.product import Product
 from daskgmm.gaussian.structures import structure_of
-from daskgmm.gaussian.workspace import Workspace
+from daskgmm.gaussian.workspace import LINE, Workspace
 
 Array = NDArray[np.float64]
 
@@ -26,11 +27,8 @@ up to twice the rate (100 against 50 GFLOP/s at d=16, k=16): products are cut to
 SMALL_RESULT = 1200
 """The same holds for T Gamma^T only while the result has at most 1200 entries."""
 
-MIN_PANEL = 128
-"""Columns of Theta T below which a cut costs more calls than it gains."""
-
-MIN_PANEL_STATISTICS = 16
-"""Rows of T Gamma^T, likewise."""
+MIN_PANEL = 16
+"""Statistics below which a cut costs more calls than it gains."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +60,10 @@ class NaturalKernel(Kernel):
         )
         theta = np.concatenate([constant[:, None], linear, quadratic], axis=1)
         reference = np.broadcast_to(center, (k, d)).copy()
-        return cls(parameters.structure, center, reference, theta, factors)
+        return cls(parameters.structure, center, reference, np.ascontiguousarray(theta), factors)
 
     @property
-    def buffer_rows(self) -> int:
+    def feature_rows(self) -> int:
         return self.shape[0]
 
     def bind(self, work: Workspace, b: int) -> NaturalTile:
@@ -78,52 +76,56 @@ class NaturalTile(Tile):
     def __init__(self, kernel: NaturalKernel, work: Workspace, b: int) -> None:
         super().__init__(kernel, work, b)
         p, k, d = kernel.shape
-        features, joint = work.features[:, :b], self.joint
-        self._kernel, self._ones = kernel, work.features[0]
-        self._fill = kernel.structure.quadratic_filler(self.rows, features[1 + d :])
+        self._kernel, self._features = kernel, work.features[:, :b]
+        self._z, self._ones = self._features[1 : 1 + d], work.features[0]
+        self._fill = kernel.structure.quadratic_filler(work.rows[:, :b], d, self._features[1 + d :])
         self._products = [
-            (features[:, cut], joint[:, cut]) for cut in panels(b, _product_width(p, k, b))
+            Product(kernel.theta[:, cut], self._features[cut], self.joint, add=cut.start > 0)
+            for cut in panels(p, panel_height(p, SMALL_PRODUCT // (k * b)))
         ]
-        height, width = _moment_panel(p, k, b)
-        self._moments = [
-            (rows, features[rows, columns], joint[:, columns].T)
-            for rows in panels(p, height)
-            for columns in panels(b, width)
-        ]
+        self._moments: list[Product] = []
         # Either factor of T diag(w / total) Gamma^T may carry the scale: the smaller does.
-        self._scaled = features if p < k else joint
+        self._scaled = self._features if p < k else self.joint
+
+    def add_to(self, sums: Sums) -> None:
+        p, k, _ = self._kernel.shape
+        height = panel_height(p, SMALL_RESULT // k)
+        width = max(LINE, SMALL_PRODUCT // (height * k) // LINE * LINE)
+        self._moments = [
+            Product(
+                self._features[rows, columns],
+                self.joint[:, columns],
+                sums.sums[rows],
+                add=True,
+                transposed=True,
+            )
+            for rows in panels(p, height)
+            for columns in panels(self.rows.shape[1], width)
+        ]
 
     def log_joint(self) -> None:
+        self._z[:] = self.rows
         self._fill()
-        theta = self._kernel.theta
-        for features, joint in self._products:
-            np.matmul(theta, features, out=joint)
+        for product in self._products:
+            product()
 
     def shared_term(self) -> Array | float:
         if not self._kernel.structure.shared:
             return 0.0
         return -0.5 * self._kernel.structure.whiten(self.rows, self._kernel.factors, 0)
 
-    def accumulate(self, sums: Sums) -> None:
+    def accumulate(self) -> None:
         np.multiply(self._scaled, self.total, self._scaled)
-        for rows, features, responsibilities in self._moments:
-            # Not matmul: it keeps Python's lock where the result has few entries.
-            sums.sums[rows] += np.dot(features, responsibilities)
+        for product in self._moments:
+            product()
         self._ones.fill(1.0)
 
 
-def _product_width(p: int, k: int, b: int) -> int:
-    """Return how many columns of Theta T to compute at once."""
-    width = SMALL_PRODUCT // (p * k) // 8 * 8
-    return width if width >= MIN_PANEL else b
-
-
-def _moment_panel(p: int, k: int, b: int) -> tuple[int, int]:
-    """Return how many rows of T Gamma^T to compute at once, from how many columns."""
-    height = SMALL_RESULT // k
-    if height < MIN_PANEL_STATISTICS:
-        return p, b
-    return height, max(8, SMALL_PRODUCT // (height * k) // 8 * 8)
+def panel_height(p: int, largest: int) -> int:
+    """Return how many of p statistics go into one product, at most about `largest`, evenly."""
+    if largest < MIN_PANEL:
+        return p
+    return -(-p // -(-p // largest))
 
 
 def log_weights(weights: Array) -> Array:

@@ -52,8 +52,8 @@ class Spherical(Structure):
         precisions = factors[:, None] ** 2
         return precisions * offsets, -0.5 * precisions
 
-    def quadratic_filler(self, z: Array, out: Array) -> Callable[[], None]:
-        squared = out[0]
+    def quadratic_filler(self, rows: Array, d: int, out: Array) -> Callable[[], None]:
+        z, squared = rows[:d], out[0]
 
         def fill() -> None:
             np.einsum("ib,ib->b", z, z, out=squared)

@@ -96,10 +96,17 @@ class Structure(ABC):
         """
 
     @abstractmethod
-    def quadratic_filler(self, z: Array, out: Array) -> Callable[[], None]:
-        """Return what writes the quadratic entries of T(z) for a tile z (d, b) to `out`.
+    def quadratic_filler(self, rows: Array, d: int, out: Array) -> Callable[[], None]:
+        """Return what writes the quadratic entries of T(z) for a tile z to `out`.
 
-        `out` has shape (p - 1 - d, b). All views are taken here, once for many tiles.
+        All views are taken here, once for many tiles.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (d + d // 2, b)
+            The tile z (d, b), and room to repeat its first half.
+        d : int
+        out : ndarray of shape (p - 1 - d, b)
         """
 
     @abstractmethod

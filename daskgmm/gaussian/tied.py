@@ -55,7 +55,7 @@ class Tied(Structure):
     def natural_quadratic(self, factors: Array, offsets: Array) -> tuple[Array, Array]:
         return (offsets @ factors) @ factors.T, np.empty((len(offsets), 0))
 
-    def quadratic_filler(self, z: Array, out: Array) -> Callable[[], None]:
+    def quadratic_filler(self, rows: Array, d: int, out: Array) -> Callable[[], None]:
         return lambda: None
 
     def whiten(self, difference: Array, factors: Array, component: int) -> Array:

@@ -1,4 +1,8 @@
-"""The upper triangle of a symmetric matrix, row by row, as a vector, and back."""
+"""A symmetric matrix as the vector of its distinct entries, and back.
+
+Entries are ordered by lag: (i, i + l mod d) for all i, for l = 0, 1, ... d / 2. So the
+products z_i z_j of a tile are one multiplication of the tile with itself, shifted.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +15,16 @@ Array = NDArray[np.float64]
 
 
 def size(d: int) -> int:
-    """Return the number of entries on and above the diagonal of a (d, d) matrix."""
+    """Return the number of distinct entries of a symmetric (d, d) matrix."""
     return d * (d + 1) // 2
 
 
 @lru_cache(maxsize=8)
 def indices(d: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the row and column of each packed entry."""
-    rows, columns = np.triu_indices(d)
-    return rows, columns
+    flat = np.arange(size(d))
+    rows, lags = flat % d, flat // d
+    return rows, (rows + lags) % d
 
 
 def pack(symmetric: Array) -> Array:

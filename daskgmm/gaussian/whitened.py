@@ -53,8 +53,8 @@ class WhitenedKernel(Kernel):
         return cls(parameters.structure, center, parameters.means, offsets, constant, factors)
 
     @property
-    def buffer_rows(self) -> int:
-        return 1 + self.shape[2]
+    def feature_rows(self) -> int:
+        return 0
 
     def bind(self, work: Workspace, b: int) -> WhitenedTile:
         return WhitenedTile(self, work, b)
@@ -66,6 +66,10 @@ class WhitenedTile(Tile):
     def __init__(self, kernel: WhitenedKernel, work: Workspace, b: int) -> None:
         super().__init__(kernel, work, b)
         self._kernel = kernel
+        self._sums: Sums | None = None
+
+    def add_to(self, sums: Sums) -> None:
+        self._sums = sums
 
     def log_joint(self) -> None:
         kernel = self._kernel
@@ -76,10 +80,11 @@ class WhitenedTile(Tile):
     def shared_term(self) -> Array | float:
         return 0.0
 
-    def accumulate(self, sums: Sums) -> None:
+    def accumulate(self) -> None:
+        assert self._sums is not None, "add_to comes first"
         self.joint *= self.total
         kernel = self._kernel
-        accumulate_about(kernel.structure, kernel.offsets, self.rows, self.joint, sums)
+        accumulate_about(kernel.structure, kernel.offsets, self.rows, self.joint, self._sums)
 
 
 def accumulate_about(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +16,14 @@ TILE_BYTES = 1 << 20
 """Size of the statistics and responsibilities of one tile: half of a 2 MiB second-level
 cache. Measured on AVX-512 and OpenBLAS: 512 rows at d=16 k=16, 8192 at d=2 k=10."""
 
-TILE_ROWS = (512, 8192)
-"""Below 512 rows the cost of a NumPy call shows (up to a tenth, at d=64 k=32, even though a
-tile then leaves the second-level cache); above 8192 nothing is gained."""
+TILE_ROWS = (256, 8192)
+"""Below 256 rows the cost of a call shows, on two threads above all, which wait for each
+other between calls; above 8192 nothing is gained."""
+
+LINE = 8
+"""Entries of a cache line: rows that begin on one are multiplied up to half as fast again."""
+
+BUFFER_ENTRIES = 64
 
 HUGE_PAGE = 2 << 20
 """NumPy asks for huge pages in allocations of 4 MiB and more: a third off the time to
@@ -39,13 +46,16 @@ class Workspace:
 
     Attributes
     ----------
+    rows : ndarray of shape (d + d // 2, b)
+        The features z of the tile, one a row, and room to repeat the first half of them.
     features : ndarray of shape (p, b)
-        T(z), one statistic a row: row 0 is 1, rows 1 to d are the features z.
+        T(z), one statistic a row: row 0 is 1, rows 1 to d are z. Empty where it is not used.
     joint : ndarray of shape (k, b)
         Log joint densities, then responsibilities.
     maximum, total, weights : ndarray of shape (b,)
     """
 
+    rows: Array
     features: Array
     joint: Array
     maximum: Array
@@ -56,29 +66,49 @@ class Workspace:
 _kept = threading.local()
 
 
-def workspace(p: int, k: int, b: int) -> Workspace:
-    """Return this thread's workspace of the given shape; it keeps the last one it made."""
-    kept: tuple[tuple[int, int, int], Workspace] | None = getattr(_kept, "workspace", None)
-    if kept is not None and kept[0] == (p, k, b):
-        return kept[1]
-    made = _allocate(p, k, b)
-    _kept.workspace = ((p, k, b), made)
-    return made
+@contextmanager
+def workspace(p: int, k: int, d: int, b: int) -> Iterator[Workspace]:
+    """Lend a workspace of the given shape; p is 0 where T(z) is never formed.
+
+    Each thread keeps the last one it gave back. One that is lent is never lent again: the
+    rows of a fit may come from the lazy predictions of another mixture, in the same thread.
+    """
+    shape = (p, k, d, b)
+    kept: tuple[tuple[int, ...], Workspace] | None = _kept.__dict__.pop("workspace", None)
+    work = kept[1] if kept is not None and kept[0] == shape else _allocate(*shape)
+    yield work
+    _kept.workspace = (shape, work)
 
 
-def _allocate(p: int, k: int, b: int) -> Workspace:
-    arena = _arena((p + k + 3) * b)
-    features, joint, vectors = np.split(arena, [p * b, (p + k) * b])
-    maximum, total, weights = vectors.reshape(3, b)
-    features = features.reshape(p, b)
-    features[0] = 1.0
-    return Workspace(features, joint.reshape(k, b), maximum, total, weights)
+def _allocate(p: int, k: int, d: int, b: int) -> Workspace:
+    heights = (d + d // 2, p, k, 3)
+    stride = -(-b // LINE) * LINE
+    arena = _arena(sum(heights) * stride)
+    edges = np.cumsum(heights)[:-1] * stride
+    rows, features, joint, vectors = (
+        part.reshape(-1, stride)[:, :b] for part in np.split(arena, edges)
+    )
+    features[:1] = 1.0
+    maximum, total, weights = vectors
+    return Workspace(rows, features, joint, maximum, total, weights)
 
 
 def _arena(entries: int) -> Array:
-    if 8 * entries < HUGE_PAGE // 8:
-        return np.empty(entries)
-    raw = np.empty(max(8 * entries, 2 * HUGE_PAGE) + HUGE_PAGE, np.uint8)
-    start = -raw.ctypes.data % HUGE_PAGE
+    alignment = HUGE_PAGE if 8 * entries >= HUGE_PAGE // 8 else 8 * LINE
+    nbytes = max(8 * entries, 2 * HUGE_PAGE if alignment == HUGE_PAGE else 0)
+    raw = np.empty(nbytes + alignment, np.uint8)
+    start = -raw.ctypes.data % alignment
     arena: Array = raw[start : start + 8 * entries].view(np.float64)
     return arena
+
+
+@contextmanager
+def small_buffers() -> Iterator[None]:
+    """Keep NumPy from copying broadcast operands through its buffers in this context.
+
+    With the default of 8192 entries it does so for tiles, at a third of the time of a
+    subtraction; `errstate` restores the setting, which belongs to the thread.
+    """
+    with np.errstate():
+        np.setbufsize(BUFFER_ENTRIES)
+        yield

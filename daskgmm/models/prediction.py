@@ -16,7 +16,7 @@ from daskgmm.gaussian.natural import NaturalKernel
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.softmax import exponentiate
 from daskgmm.gaussian.whitened import WhitenedKernel
-from daskgmm.gaussian.workspace import tile_rows, workspace
+from daskgmm.gaussian.workspace import small_buffers
 from daskgmm.passes.blas import one_blas_thread
 from daskgmm.passes.plan import Batch, seconds_per_row
 from daskgmm.passes.sweep import Dataset, each
@@ -83,21 +83,21 @@ class Predictor:
             "responsibilities": self.responsibilities,
             "log_densities": self.log_densities,
         }
-        with one_blas_thread():
+        with one_blas_thread(), small_buffers():
             return methods[kind](x)
 
     def _tiles(self, x: NDArray[Any]) -> Iterator[tuple[slice, Tile]]:
-        p, k, d = self._natural.shape
-        capacity = min(tile_rows(p, k), max(1, len(x)))
-        work = workspace(p, k, capacity)
-        for first in range(0, len(x), capacity):
-            rows = slice(first, min(first + capacity, len(x)))
-            z = work.features[1 : 1 + d, : rows.stop - first]
-            np.subtract(x[rows].T, self.center[:, None], out=z)
-            half_range = np.abs(z).max(axis=1)
-            if not np.isfinite(half_range).all():
-                self._refuse(x, first)
-            yield rows, self._choose(half_range).bind(work, rows.stop - first)
+        # Made for the kernel that needs more; the whitened one leaves T(z) alone.
+        with self._natural.workspace(len(x)) as work:
+            capacity = work.joint.shape[1]
+            for first in range(0, len(x), capacity):
+                rows = slice(first, min(first + capacity, len(x)))
+                z = work.rows[: len(self.center), : rows.stop - first]
+                np.subtract(x[rows].T, self.center[:, None], out=z)
+                half_range = np.abs(z).max(axis=1)
+                if not np.isfinite(half_range).all():
+                    self._refuse(x, first)
+                yield rows, self._choose(half_range).bind(work, rows.stop - first)
 
     def _choose(self, half_range: Array) -> Kernel:
         if natural_error(self.parameters, self.center, half_range) < TOLERANCE:

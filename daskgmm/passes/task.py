@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from daskgmm.gaussian.workspace import small_buffers
 from daskgmm.passes.blas import one_blas_thread
 from daskgmm.passes.plan import Batch
 from daskgmm.passes.tiles import Block, paired
@@ -37,5 +38,5 @@ def run_task(task: Task[Result], work: Work[Result], dependencies: Sequence[Any]
     count = len(task.rows.dependencies)
     blocks = task.rows.stream(dependencies[:count])
     weights = None if task.weights is None else task.weights.stream(dependencies[count:])
-    with one_blas_thread():
+    with one_blas_thread(), small_buffers():
         return work(task.batch, paired(blocks, weights))

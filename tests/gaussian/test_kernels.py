@@ -10,7 +10,7 @@ from daskgmm.gaussian.guard import TOLERANCE, choose_kernel, natural_error
 from daskgmm.gaussian.kernel import Expectation
 from daskgmm.gaussian.natural import NaturalKernel
 from daskgmm.gaussian.whitened import WhitenedKernel
-from daskgmm.gaussian.workspace import TILE_ROWS, tile_rows, workspace
+from daskgmm.gaussian.workspace import TILE_ROWS, tile_rows
 
 KERNELS = [NaturalKernel, WhitenedKernel]
 
@@ -51,21 +51,24 @@ def log_joint(parameters, X):
     )
 
 
-def densities(kernel, work, b):
-    tile = kernel.bind(work, b)
-    tile.log_joint()
-    return tile.joint + tile.shared_term()
+def densities(kernel, X):
+    with kernel.workspace(len(X)) as work:
+        tile = kernel.bind(work, len(X))
+        tile.rows[:] = (X - kernel.center).T
+        tile.log_joint()
+        return tile.joint + tile.shared_term()
 
 
 def expectation(kernel, X, weights=None, capacity=None):
-    step = Expectation(kernel, capacity)
-    for first in range(0, len(X), step.capacity):
-        part = X[first : first + step.capacity]
-        step.rows[:, : len(part)] = (part - kernel.center).T
-        if weights is not None:
-            step.weights[: len(part)] = weights[first : first + len(part)]
-        step.add(len(part), weights is not None)
-    return step.statistics()
+    with kernel.workspace(capacity) as work:
+        step = Expectation(kernel, work)
+        for first in range(0, len(X), step.capacity):
+            part = X[first : first + step.capacity]
+            step.rows[:, : len(part)] = (part - kernel.center).T
+            if weights is not None:
+                step.weights[: len(part)] = weights[first : first + len(part)]
+            step.add(len(part), weights is not None)
+        return step.statistics()
 
 
 @pytest.mark.parametrize("structure_name", STRUCTURES)
@@ -74,9 +77,7 @@ def test_log_joint_densities(kind, structure_name):
     parameters = mixture(structure_name)
     X = np.random.default_rng(1).normal(size=(50, 2)) * 4
     kernel = kind.of(parameters, X.mean(0))
-    work = workspace(kernel.buffer_rows, 3, 50)
-    work.features[1:3] = (X - kernel.center).T
-    found = densities(kernel, work, 50)
+    found = densities(kernel, X)
     assert_allclose(found, log_joint(parameters, X), rtol=1e-10, atol=1e-10)
 
 
@@ -172,9 +173,7 @@ def test_guard_bounds_the_error_it_predicts(structure_name, separation):
     X = np.concatenate([m + random.normal(size=(200, 2)) for m in means])
     center = X.mean(0)
     kernel = NaturalKernel.of(parameters, center)
-    work = workspace(kernel.buffer_rows, 3, len(X))
-    work.features[1:3] = (X - center).T
-    found = densities(kernel, work, len(X))
+    found = densities(kernel, X)
     own = np.repeat(np.arange(3), 200)
     exact = long_double_log_joint(parameters, X)
     error = np.abs(found - exact)[own, np.arange(len(X))].max()
@@ -201,19 +200,22 @@ def long_double_log_joint(parameters, X):
 def test_tiles_fit_the_cache_within_bounds():
     low, high = TILE_ROWS
     assert tile_rows(6, 10) == high == 8192
-    assert tile_rows(2145, 32) == low == 512
+    assert tile_rows(2145, 32) == low == 256
     assert tile_rows(45, 8) == 2048
 
 
 def test_subnormal_responsibilities_are_kept_out():
     parameters = mixture("full", spread=1e-3)
     X = np.random.default_rng(0).normal(size=(1000, 2)) * 5
-    kernel = NaturalKernel.of(parameters, X.mean(0))
-    work = workspace(kernel.buffer_rows, 3, 1000)
-    step = Expectation(kernel)
-    step.rows[:, :1000] = (X - kernel.center).T
-    step.add(1000, False)
-    sums = np.abs(step.statistics().sums)
+    sums = np.abs(expectation(NaturalKernel.of(parameters, X.mean(0)), X).sums)
     tiny = np.finfo(np.float64).tiny
-    assert work is not None
     assert ((sums == 0) | (sums > tiny)).all()
+
+
+def test_a_workspace_that_is_lent_is_not_lent_again():
+    kernel = NaturalKernel.of(mixture("full"), np.zeros(2))
+    with kernel.workspace(10) as one, kernel.workspace(10) as other:
+        assert one is not other
+        assert not np.shares_memory(one.rows, other.rows)
+    with kernel.workspace(10) as again:
+        assert again is one
