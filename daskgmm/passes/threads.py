@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
@@ -12,6 +13,9 @@ from dask.system import CPU_COUNT
 from daskgmm.passes.task import Task, Work, run_task
 
 Result = TypeVar("Result")
+
+AHEAD = 4
+"""Tasks a thread that are begun or done before their turn: results that wait take memory."""
 
 
 def thread_count() -> int:
@@ -30,18 +34,17 @@ class Threads:
                 yield run_task(task, work, _results(task))
             return
         with ThreadPoolExecutor(workers, thread_name_prefix="daskgmm") as pool:
-            futures = [pool.submit(run_task, task, work, _results(task)) for task in tasks]
+            waiting: deque[Future[Result]] = deque()
             try:
-                yield from _in_order(futures)
+                for task in tasks:
+                    if len(waiting) == AHEAD * workers:
+                        yield waiting.popleft().result()
+                    waiting.append(pool.submit(run_task, task, work, _results(task)))
+                while waiting:
+                    yield waiting.popleft().result()
             except BaseException:
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
-
-
-def _in_order(futures: list[Future[Result]]) -> Iterator[Result]:
-    futures.reverse()
-    while futures:
-        yield futures.pop().result()
 
 
 def _results(task: Task[Result]) -> list[object]:

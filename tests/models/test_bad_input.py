@@ -54,16 +54,16 @@ def test_complex(form, dtype):
 
 
 def test_string_columns():
-    with pytest.raises(ValueError, match="could not convert|dtype"):
+    with pytest.raises(ValueError, match=r"could not convert|dtype"):
         GaussianMixture(2).fit(np.array([["a", "b"], ["c", "d"], ["e", "f"]]))
-    with pytest.raises(ValueError, match="numeric|str|dtype"):
+    with pytest.raises(ValueError, match=r"numeric|str|dtype"):
         GaussianMixture(2).fit(da.from_array(np.array([["a", "b"], ["c", "d"]]), chunks=1))
-    with pytest.raises(ValueError, match="numeric|object|dtype"):
+    with pytest.raises(ValueError, match=r"numeric|object|dtype"):
         GaussianMixture(2).fit(da.from_array(np.array([["a", 1.0], ["c", 2.0]], object), chunks=1))
 
 
 def test_sparse():
-    with pytest.raises(TypeError, match="[Ss]parse"):
+    with pytest.raises(TypeError, match=r"[Ss]parse"):
         GaussianMixture(2).fit(sparse.csr_array(X))
 
 
@@ -173,7 +173,7 @@ class TestDegenerateData:
 
 
 def test_a_path_that_does_not_exist(tmp_path):
-    with pytest.raises(SourceError, match="nowhere.zarr"):
+    with pytest.raises(SourceError, match=r"nowhere.zarr"):
         GaussianMixture(2).fit(tmp_path / "nowhere.zarr")
 
 
@@ -204,7 +204,7 @@ def test_a_store_that_fails_while_it_is_read(tmp_path):
 def test_values_whose_squares_overflow():
     rows = X.copy()
     rows[5, 0] = 1e200
-    with pytest.raises(DataError, match="row 5 .*column 0. Rescale"):
+    with pytest.raises(DataError, match=r"row 5 .*column 0. Rescale"):
         GaussianMixture(2).fit(rows)
 
 
@@ -223,10 +223,10 @@ def test_missing_values_at_prediction(method):
     mixture = GaussianMixture(2, random_state=0).fit(X)
     spoiled = X.copy()
     spoiled[20, 2] = np.nan
-    with pytest.raises(ValueError, match="NaN in row .*column 2"):
+    with pytest.raises(ValueError, match=r"NaN in row .*column 2"):
         getattr(mixture, method)(spoiled)
     lazy = getattr(mixture, method)(da.from_array(spoiled, chunks=(50, 3)))
-    with pytest.raises(ValueError, match="NaN in row .*column 2"):
+    with pytest.raises(ValueError, match=r"NaN in row .*column 2"):
         lazy.compute()
 
 

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from types import SimpleNamespace
 
 import dask
 import numpy as np
@@ -11,7 +12,7 @@ from distributed import Client
 from daskgmm.passes.cluster import Cluster
 from daskgmm.passes.executor import ambient_client, choose_executor
 from daskgmm.passes.sweep import Dataset, each, sweep
-from daskgmm.passes.threads import Threads, thread_count
+from daskgmm.passes.threads import AHEAD, Threads, thread_count
 from daskgmm.rows.arrays import ArrayRows
 
 ROWS = np.arange(4000.0).reshape(1000, 4)
@@ -45,10 +46,8 @@ def client():
 
 @pytest.fixture(params=["one thread", "three threads", "cluster"])
 def executor(request, monkeypatch):
-    if request.param == "cluster":
-        made = Cluster(request.getfixturevalue("client"))
-    else:
-        made = Threads()
+    clustered = request.param == "cluster"
+    made = Cluster(request.getfixturevalue("client")) if clustered else Threads()
     monkeypatch.setattr("daskgmm.passes.sweep.choose_executor", lambda in_process: made)
     with dask.config.set(num_workers=1 if request.param == "one thread" else 3):
         yield made
@@ -59,6 +58,20 @@ def test_results_come_in_the_order_of_the_batches(executor):
     assert len(data.batches) == 20
     found = sweep(data, total, add)
     assert found == (ROWS.sum(), list(range(20)))
+
+
+def test_threads_do_not_run_far_ahead_of_who_asks():
+    begun = []
+
+    def note(batch, blocks):
+        begun.append(batch.index)
+
+    with dask.config.set(num_workers=2):
+        results = each(dataset(), note)
+        next(results)
+        time.sleep(0.2)
+        assert len(begun) <= 2 * AHEAD + 1
+        assert len(list(results)) == 19
 
 
 def test_progress_counts_the_batches(executor):
@@ -105,11 +118,11 @@ def test_the_current_client_is_used_but_not_for_rows_in_this_process(client):
         assert isinstance(choose_executor(in_process=True), Threads)
 
 
-def test_a_client_that_never_connected_is_not_waited_for():
-    with pytest.raises(ValueError, match="nonsense"):
-        Client("nonsense://x")
-    client = ambient_client()
-    assert client is None or client.status == "running"
+@pytest.mark.parametrize("status", ["newly-created", "connecting", "closing", "closed"])
+def test_a_client_that_is_not_connected_is_not_waited_for(monkeypatch, status):
+    monkeypatch.setattr(Client, "current", lambda: SimpleNamespace(status=status))
+    assert ambient_client() is None
+    assert isinstance(choose_executor(in_process=False), Threads)
 
 
 def test_threads_are_as_many_as_dask_is_told():

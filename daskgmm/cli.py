@@ -1,0 +1,291 @@
+"""The command line: fit, predict, info, demo.
+
+Results go to standard output, progress and messages to standard error. What is heavy to
+import is imported where it is used, so that help and usage errors come at once.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+import click
+
+from daskgmm.errors import DaskGMMError
+from daskgmm.version import __version__
+
+FAILED, NOT_CONVERGED, INTERRUPTED = 1, 3, 130
+"""Exit codes; 0 is success and 2 wrong usage, as click has it."""
+
+COVARIANCES = ("full", "tied", "diag", "spherical")
+STARTS = ("kmeans", "k-means++", "random", "random_from_data")
+
+
+class Guarded(click.Group):
+    """A group whose commands end in messages, never in tracebacks."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was named."""
+        with plain_warnings():
+            try:
+                return super().invoke(ctx)
+            except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+                raise
+            except KeyboardInterrupt:
+                click.echo("Interrupted; nothing was written.", err=True)
+                ctx.exit(INTERRUPTED)
+            except Exception as error:
+                if os.environ.get("DASKGMM_TRACEBACK"):
+                    traceback.print_exc()
+                raise click.ClickException(advice(error)) from error
+
+
+def advice(error: Exception) -> str:
+    """Return what to tell the user about an error."""
+    if isinstance(error, MemoryError):
+        return "Memory ran out. Use fewer --threads, or data with smaller chunks."
+    if isinstance(error, FileExistsError) and not error.filename:
+        again = "" if "not overwritten" in str(error) else ", or add --overwrite"
+        return f"{error} Choose another --out{again}."
+    if isinstance(error, (DaskGMMError, ValueError, OSError)):
+        return str(error) or type(error).__name__
+    return (
+        f"{type(error).__name__}: {error}\nThis is a bug in daskgmm. Please report it, with the "
+        "command and what it shows when the variable DASKGMM_TRACEBACK=1 is set."
+    )
+
+
+@contextmanager
+def plain_warnings() -> Iterator[None]:
+    """Show Python's warnings as lines."""
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        click.echo(f"Warning: {message}", err=True)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        # The fit command says it itself, with what to do on the command line.
+        warnings.filterwarnings("ignore", "Best performing initialization did not converge")
+        warnings.showwarning = show
+        yield
+
+
+def running(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of commands that make passes over data."""
+    for option in (
+        click.option("--quiet", "-q", is_flag=True, help="Show only warnings and errors."),
+        click.option("--overwrite", is_flag=True, help="Replace what --out names, at the end."),
+        click.option("--scheduler", metavar="ADDRESS", help="Run on this Dask cluster."),
+        click.option(
+            "--threads", type=click.IntRange(1), help="Threads to use.  [default: all CPUs]"
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@contextmanager
+def workers(threads: int | None, scheduler: str | None) -> Iterator[None]:
+    """Make passes run on so many threads, or on the cluster at that address."""
+    import dask
+
+    with ExitStack() as stack:
+        if threads is not None:
+            stack.enter_context(dask.config.set(num_workers=threads))
+        if scheduler is not None:
+            from distributed import Client
+
+            try:
+                # Not the default one: a client that never connected would stay behind as that.
+                client = stack.enter_context(Client(scheduler, set_as_default=False))
+            except (OSError, ValueError) as error:
+                raise click.ClickException(
+                    f"No Dask scheduler answers at {scheduler}: {error}. Start one with "
+                    "`dask scheduler`, or leave out --scheduler to use threads."
+                ) from error
+            stack.enter_context(client.as_current())
+        yield
+
+
+@click.group(cls=Guarded, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="daskgmm")
+def main() -> None:
+    """Fit Gaussian mixtures to data that do not fit in memory.
+
+    Exit codes: 0 done, 1 failed, with a message that says what to do, 2 wrong usage,
+    3 not converged (the model is written).
+    """
+
+
+@main.command(short_help="Fit a mixture to data; write a model file.")
+@click.argument("data")
+@click.option("--components", "-k", "n_components", type=click.IntRange(1), required=True)
+@click.option(
+    "--covariance", "covariance_type", type=click.Choice(COVARIANCES), default="full",
+    show_default=True,
+)  # fmt: skip
+@click.option("--out", "-o", required=True, metavar="MODEL", help="Model file to write (JSON).")
+@click.option(
+    "--tol", type=click.FloatRange(0), default=1e-3, show_default=True,
+    help="Stop when the mean log likelihood changes by less, in nats a row.",
+)  # fmt: skip
+@click.option("--max-iter", type=click.IntRange(1), default=100, show_default=True)
+@click.option(
+    "--reg-covar", type=click.FloatRange(0), default=1e-6, show_default=True,
+    help="Added to the diagonals of the covariances.",
+)  # fmt: skip
+@click.option(
+    "--n-init", type=click.IntRange(1), default=1, show_default=True,
+    help="Starts to try; the best is kept.",
+)  # fmt: skip
+@click.option(
+    "--init", "init_params", type=click.Choice(STARTS), default="kmeans", show_default=True,
+    help="How to start.",
+)  # fmt: skip
+@click.option(
+    "--seed", "random_state", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True
+)
+@click.option("--weights", metavar="PATH", help="Array of one weight a row (Zarr or .npy).")
+@running
+def fit(
+    data: str,
+    out: str,
+    weights: str | None,
+    threads: int | None,
+    scheduler: str | None,
+    overwrite: bool,
+    quiet: bool,
+    **settings: Any,
+) -> None:
+    """Fit a mixture to DATA, a path or URL of a Zarr array, or a .npy file."""
+    from daskgmm.models.gaussian_mixture import GaussianMixture
+    from daskgmm.models.model_file import model_path, save_model
+    from daskgmm.progress import show_fit
+    from daskgmm.rows.opening import open_path
+
+    target = model_path(out, overwrite=overwrite)
+    rows = open_path(data)
+    sample_weight = None if weights is None else open_path(weights)
+    mixture = GaussianMixture(**settings)
+    with (
+        workers(threads, scheduler),
+        show_fit(mixture.tol, mixture.max_iter, quiet=quiet) as listen,
+    ):
+        mixture.fit(rows, sample_weight=sample_weight, listen=listen)
+    save_model(mixture, target)
+    if not quiet:
+        click.echo(fit_report(mixture, out))
+    if not mixture.converged_:
+        click.echo(f"Warning: {not_converged(mixture)}", err=True)
+        raise click.exceptions.Exit(NOT_CONVERGED)
+
+
+def fit_report(mixture: Any, out: str) -> str:
+    """Return the result of a fit in a line."""
+    k, d = mixture.means_.shape
+    ended = "converged" if mixture.converged_ else "stopped"
+    return (
+        f"{out}: {k} components in {d} features, {mixture.covariance_type} covariance, {ended} "
+        f"after {mixture.n_iter_} iterations, log likelihood {mixture.lower_bound_:.5f}"
+    )
+
+
+def not_converged(mixture: Any) -> str:
+    """Return what is to be done about a fit that used up its iterations."""
+    bounds = mixture.lower_bounds_
+    change = f"{abs(bounds[-1] - bounds[-2]):.1e}" if len(bounds) > 1 else "not known"
+    return (
+        f"not converged after {mixture.n_iter_} iterations: the last change is {change}, the "
+        f"tolerance {mixture.tol:.1e}. The model is written and can be used. For a closer fit "
+        f"run again with --overwrite and --max-iter {3 * mixture.max_iter}; to stop earlier "
+        "raise --tol."
+    )
+
+
+@main.command(short_help="Write the component of each row to Zarr.")
+@click.argument("model")
+@click.argument("data")
+@click.option("--out", "-o", required=True, metavar="LABELS", help="Zarr array to write.")
+@running
+def predict(
+    model: str,
+    data: str,
+    out: str,
+    threads: int | None,
+    scheduler: str | None,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    """Write the most probable component of each row of DATA to a Zarr array."""
+    from daskgmm.models.label_file import label_path, write_labels
+    from daskgmm.models.model_file import load_model
+    from daskgmm.progress import show_pass
+    from daskgmm.rows.opening import open_path
+
+    target = label_path(out, overwrite=overwrite)
+    mixture, rows = load_model(model), open_path(data)
+    if target.exists() and Path(data).exists() and target.samefile(data):
+        raise click.UsageError("--out names DATA itself, which is not overwritten.")
+    with workers(threads, scheduler), show_pass("labels", quiet=quiet) as progress:
+        counts = write_labels(mixture, rows, target, progress, overwrite=overwrite)
+    if not quiet:
+        click.echo(f"{out}: {counts.sum():,} labels")
+        for component, count in enumerate(counts):
+            click.echo(f"  {component:>4}  {count:>15,}  {count / max(1, counts.sum()):>6.1%}")
+
+
+@main.command(short_help="Say what a model file or an array is.")
+@click.argument("path")
+def info(path: str) -> None:
+    """Say what PATH is: a model file, a Zarr array or a .npy file."""
+    from daskgmm.describe import describe_array, describe_model
+    from daskgmm.models.model_file import load_model
+    from daskgmm.rows.opening import open_path
+
+    if Path(path).is_file() and Path(path).suffix not in (".npy", ".zip"):
+        click.echo(describe_model(load_model(path), path))
+    else:
+        click.echo(describe_array(open_path(path), path))
+
+
+@main.command()
+@click.option("--out", "-o", default="daskgmm-demo", show_default=True, help="Folder to write.")
+@click.option(
+    "--image", type=click.Choice(["china.jpg", "flower.jpg"]), default="flower.jpg",
+    show_default=True,
+)  # fmt: skip
+@click.option("--components", "-k", type=click.IntRange(1), default=5, show_default=True)
+@click.option("--quiet", "-q", is_flag=True, help="Show only warnings and errors.")
+def demo(out: str, image: str, components: int, quiet: bool) -> None:
+    """Segment a photograph: pixels to Zarr, fit, labels, picture."""
+    from daskgmm.demo import run_demo
+
+    story = run_demo(Path(out), image, components, program(), quiet=quiet)
+    if not quiet:
+        click.echo(story)
+
+
+def program() -> str:
+    """Return what to type to run this program: its path, unless the shell finds it."""
+    path = Path(sys.argv[0])
+    if path.name != "daskgmm" or shutil.which("daskgmm") == str(path.absolute()):
+        return "daskgmm"
+    return str(path)
+
+
+if __name__ == "__main__":
+    main(prog_name="daskgmm")

@@ -1,0 +1,171 @@
+"""Commands that succeed: what they write and print."""
+
+import subprocess
+
+import numpy as np
+import pytest
+import zarr
+from distributed import Client, LocalCluster
+
+from daskgmm import GaussianMixture, __version__
+from daskgmm.models.model_file import load_model
+from tests.cli.data import COMMAND, ENVIRONMENT
+
+
+@pytest.mark.parametrize("data", ["rows.zarr", "rows.npy"])
+@pytest.mark.parametrize("covariance", ["full", "tied", "diag", "spherical"])
+def test_fit_info_predict(folder, rows, call, data, covariance):
+    fitted = call("fit", data, "-k", 3, "--covariance", covariance, "--out", "m.json")
+    assert fitted.exit_code == 0
+    assert fitted.stdout.startswith("m.json: 3 components in 3 features")
+    assert "converged after" in fitted.stdout
+
+    described = call("info", "m.json")
+    assert described.exit_code == 0
+    assert covariance in described.stdout
+    assert "component  weight" in described.stdout
+
+    predicted = call("predict", "m.json", data, "--out", "labels.zarr")
+    assert predicted.exit_code == 0
+    assert predicted.stdout.startswith("labels.zarr: 3,000 labels")
+    expected = GaussianMixture(3, covariance_type=covariance, random_state=0).fit(rows)
+    labels = zarr.open_array("labels.zarr", mode="r")
+    assert (labels.dtype, labels.metadata.zarr_format) == (np.uint8, 3)
+    np.testing.assert_array_equal(labels[:], expected.predict(rows))
+    assert {path.name for path in folder.iterdir()} == {
+        "rows.zarr", "rows.npy", "m.json", "labels.zarr",
+    }  # fmt: skip
+
+
+def test_in_a_process_of_its_own(folder):
+    """The module runs; results go to stdout and progress to stderr, one line an iteration."""
+    command = [*COMMAND, "fit", "rows.zarr", "-k", "3", "-o", "m.json"]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=True)
+    mixture = load_model("m.json")
+    assert done.stdout.count("\n") == 1
+    lines = done.stderr.splitlines()
+    assert lines[0].startswith("survey  3,000 rows of 3")
+    assert [line.split()[:2] for line in lines[1:]] == [
+        ["iteration", str(i + 1)] for i in range(mixture.n_iter_)
+    ]
+
+
+def test_settings_reach_the_fit(folder, rows, call):
+    options = "--tol 1e-5 --max-iter 50 --reg-covar 1e-4 --n-init 2 --init k-means++ --seed 7"
+    assert call("fit", "rows.zarr", "-k", 2, "-o", "m.json", *options.split()).exit_code == 0
+    settings = {
+        "tol": 1e-5,
+        "max_iter": 50,
+        "reg_covar": 1e-4,
+        "n_init": 2,
+        "init_params": "k-means++",
+        "random_state": 7,
+    }
+    mixture, expected = load_model("m.json"), GaussianMixture(2, **settings).fit(rows)
+    assert {name: mixture.get_params()[name] for name in settings} == settings
+    np.testing.assert_allclose(mixture.means_, expected.means_, rtol=1e-10)
+
+
+@pytest.mark.parametrize("kind", ["zarr", "npy"])
+def test_weights(folder, rows, call, kind):
+    weights = np.random.default_rng(1).uniform(0, 3, len(rows))
+    np.save("w.npy", weights)
+    zarr.create_array("w.zarr", data=weights, chunks=(1000,))
+    assert (
+        call("fit", "rows.zarr", "-k", 3, "-o", "m.json", "--weights", f"w.{kind}").exit_code == 0
+    )
+    expected = GaussianMixture(3, random_state=0).fit(rows, sample_weight=weights)
+    np.testing.assert_allclose(load_model("m.json").weights_, expected.weights_, rtol=1e-10)
+
+
+def test_threads_change_no_bit(folder, call):
+    for threads in (1, 3):
+        name = f"{threads}.json"
+        assert call("fit", "rows.zarr", "-k", 3, "-o", name, "--threads", threads).exit_code == 0
+    assert load_model("1.json").means_.tobytes() == load_model("3.json").means_.tobytes()
+
+
+def test_quiet_says_nothing(folder, call, model):
+    for command in (
+        ("fit", "rows.zarr", "-k", 3, "-o", "m.json"),
+        ("predict", model, "rows.zarr", "-o", "l.zarr"),
+    ):
+        result = call(*command, "--quiet")
+        assert (result.exit_code, result.output) == (0, "")
+
+
+def test_overwrite_replaces(folder, call, model):
+    before = (folder / model).read_bytes()
+    assert call("fit", "rows.zarr", "-k", 2, "-o", model, "--overwrite").exit_code == 0
+    assert load_model(model).n_components == 2
+    assert (folder / model).read_bytes() != before
+    for _ in range(2):
+        result = call("predict", model, "rows.npy", "-o", "l.zarr", "--overwrite")
+        assert result.exit_code == 0
+    assert zarr.open_array("l.zarr", mode="r")[:].max() == 1
+    assert not [path for path in folder.iterdir() if "partial" in path.name]
+
+
+def test_not_converged(folder, call):
+    result = call("fit", "rows.zarr", "-k", 3, "-o", "m.json", "--max-iter", 2, "--tol", 0)
+    assert result.exit_code == 3
+    warning = result.stderr.splitlines()[-1]
+    assert warning.startswith("Warning: not converged after 2 iterations")
+    assert "--max-iter 6" in warning
+    assert not load_model("m.json").converged_
+
+
+def test_warnings_are_lines(folder, call):
+    np.save("flat.npy", np.repeat([[0.0, 1.0], [5.0, 1.0]], 50, axis=0))
+    result = call("fit", "flat.npy", "-k", 3, "-o", "m.json", "--quiet")
+    assert result.exit_code == 0
+    assert result.stderr
+    for line in result.stderr.splitlines():
+        assert line.startswith("Warning: ")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({}, ["format 3", "3,000 x 3", "float64", "701 x 3, 5 of them", "can be fitted"]),
+        ({"zarr_format": 2}, ["format 2", "zstd"]),
+        ({"compressors": None}, ["compressed  no"]),
+        ({"shards": (2103, 3)}, ["shards      2,103 x 3", "zstd"]),
+    ],
+)
+def test_info_of_zarr(folder, rows, call, options, words):
+    stored = zarr.create_array(
+        "a.zarr", shape=rows.shape, chunks=(701, 3), dtype=rows.dtype, **options
+    )
+    stored[...] = rows
+    result = call("info", "a.zarr")
+    assert result.exit_code == 0
+    for word in words:
+        assert word in result.stdout
+
+
+def test_info_of_what_cannot_be_fitted(folder, call):
+    zarr.create_array("cube.zarr", shape=(4, 5, 6), dtype="f4", chunks=(4, 5, 6))
+    np.save("labels.npy", np.zeros(5, np.uint8))
+    assert "cannot be fitted. Expected 2D array" in call("info", "cube.zarr").stdout
+    assert "as --weights" in call("info", "labels.npy").stdout
+
+
+def test_help_and_version(call):
+    for command in ([], ["fit"], ["predict"], ["info"], ["demo"]):
+        assert "Usage: daskgmm" in call(*command, "-h").stdout
+    assert call("--version").stdout == f"daskgmm, version {__version__}\n"
+
+
+@pytest.mark.filterwarnings("ignore:Port 8787 is already in use")
+def test_scheduler(folder, rows, call, model):
+    """Passes run where --scheduler says, and no client stays behind."""
+    with LocalCluster(n_workers=1, threads_per_worker=2, dashboard_address=None) as cluster:
+        address = cluster.scheduler_address
+        fitted = call("fit", "rows.zarr", "-k", 3, "-o", "m.json", "--scheduler", address)
+        predicted = call("predict", "m.json", "rows.zarr", "-o", "l.zarr", "--scheduler", address)
+        assert (fitted.exit_code, predicted.exit_code) == (0, 0)
+        assert "daskgmm-pass" in cluster.scheduler.task_prefixes
+        with pytest.raises(ValueError, match="No client"):
+            Client.current()
+    assert load_model("m.json").means_.tobytes() == load_model(model).means_.tobytes()

@@ -1,0 +1,175 @@
+"""Commands that fail: the exit code, a message that says what to do, and nothing left behind."""
+
+import signal
+import subprocess
+
+import numpy as np
+import pytest
+import zarr
+
+from daskgmm.models import gaussian_mixture
+from tests.cli.data import COMMAND, ENVIRONMENT, clusters, write_zarr
+
+FIT = ("fit", "rows.zarr", "-k", 3, "-o", "m.json")
+
+
+def entries(folder):
+    return {path.name for path in folder.iterdir()}
+
+
+def check_failure(folder, call, command, words):
+    """Exit code 1, one line `Error: ...` with these words, no file made."""
+    before = entries(folder)
+    result = call(*command)
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    errors = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
+    assert len(errors) == 1
+    for word in words:
+        assert word in result.stderr
+    assert entries(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (("fit", "no.zarr", "-k", 3, "-o", "m.json"), ["no.zarr does not exist"]),
+        (("fit", "no.npy", "-k", 3, "-o", "m.json"), ["no.npy does not exist"]),
+        (("fit", ".", "-k", 3, "-o", "m.json"), ["not a Zarr array"]),
+        (("fit", "rows.zarr", "-k", 4000, "-o", "m.json"), ["n_components = 4000"]),
+        (("fit", "rows.zarr", "-k", 3, "-o", "no/m.json"), ["no folder no"]),
+        (("fit", "rows.zarr", "-k", 3, "-o", "rows.npy"), ["rows.npy exists", "--overwrite"]),
+        (("fit", "rows.zarr", "-k", 3, "-o", "rows.npy", "--overwrite"), ["no model file"]),
+        ((*FIT, "--weights", "rows.npy"), ["1D"]),
+        (("predict", "no.json", "rows.zarr", "-o", "l.zarr"), ["no model file no.json"]),
+        (("predict", "rows.npy", "rows.zarr", "-o", "l.zarr"), ["no model file"]),
+        (("predict", "rows.zarr", "rows.zarr", "-o", "l.zarr"), ["is a folder"]),
+        (("predict", "rows.npy", "rows.zarr", "-o", "rows.npy"), ["rows.npy exists"]),
+        (("predict", "m", "rows.zarr", "-o", "rows.npy", "--overwrite"), ["no Zarr array"]),
+        (("predict", "m", "rows.zarr", "-o", "s3://b/l"), ["is a URL", "to_zarr"]),
+        (("info", "no.json"), ["no.json does not exist"]),
+        (("info", "no.zarr"), ["no.zarr does not exist"]),
+        ((*FIT, "--scheduler", "nonsense://x"), ["No Dask scheduler answers"]),
+    ],
+)
+def test_advice(folder, call, command, words):
+    check_failure(folder, call, command, words)
+
+
+def test_group(folder, call):
+    write_zarr(zarr.create_group("g.zarr").store_path / "inner", clusters(10), (10, 3))
+    for command in (("fit", "g.zarr", "-k", 2, "-o", "m.json"), ("info", "g.zarr")):
+        check_failure(folder, call, command, ["is a Zarr group", "inner"])
+
+
+def test_nan(folder, rows, call, model):
+    rows[2222, 1] = np.nan
+    write_zarr("nan.zarr", rows, (701, 3))
+    check_failure(folder, call, ("fit", "nan.zarr", "-k", 3, "-o", "m.json"), ["NaN", "2222"])
+    check_failure(folder, call, ("predict", model, "nan.zarr", "-o", "l.zarr"), ["NaN"])
+
+
+def test_torn_chunk(folder, call, model):
+    chunk = folder / "rows.zarr" / "c" / "2" / "0"
+    chunk.write_bytes(chunk.read_bytes()[:100])
+    check_failure(folder, call, FIT, ["rows.zarr", "damaged"])
+    check_failure(folder, call, ("predict", model, "rows.zarr", "-o", "l.zarr"), ["damaged"])
+
+
+def test_other_features(folder, call, model):
+    np.save("wide.npy", clusters(50, d=4))
+    words = ["X has 4 features", "expecting 3 features"]
+    check_failure(folder, call, ("predict", model, "wide.npy", "-o", "l.zarr"), words)
+
+
+def test_torn_model(folder, call, model):
+    whole = (folder / model).read_bytes()
+    (folder / model).write_bytes(whole[: len(whole) // 2])
+    for command in (("predict", model, "rows.zarr", "-o", "l.zarr"), ("info", model)):
+        check_failure(folder, call, command, ["is torn", "Fit the model again"])
+
+
+def test_existing_output_is_refused_before_the_first_pass(folder, call, model, monkeypatch):
+    monkeypatch.setattr(gaussian_mixture.GaussianMixture, "fit", None)
+    before = (folder / model).read_bytes()
+    check_failure(folder, call, ("fit", "rows.zarr", "-k", 3, "-o", model), ["exists"])
+    assert (folder / model).read_bytes() == before
+
+
+def test_failed_overwrite_leaves_the_old(folder, rows, call, model):
+    assert call("predict", model, "rows.npy", "-o", "l.zarr").exit_code == 0
+    old = zarr.open_array("l.zarr", mode="r")[:]
+    rows[-1] = np.inf
+    np.save("bad.npy", rows)
+    command = ("predict", model, "bad.npy", "-o", "l.zarr", "--overwrite")
+    check_failure(folder, call, command, ["infinity"])
+    np.testing.assert_array_equal(zarr.open_array("l.zarr", mode="r")[:], old)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("nonsense",),
+        ("fit", "rows.zarr", "-k", 3),
+        ("fit", "rows.zarr", "-o", "m.json"),
+        (*FIT, "--covariance", "round"),
+        ("fit", "rows.zarr", "-k", 0, "-o", "m.json"),
+        (*FIT, "--tol", -1),
+        (*FIT, "--threads", 0),
+        ("demo", "--image", "cat.jpg"),
+    ],
+)
+def test_wrong_usage(folder, call, command):
+    before = entries(folder)
+    result = call(*command)
+    assert result.exit_code == 2
+    assert "Usage: " in result.stderr
+    assert entries(folder) == before
+
+
+def test_data_are_never_overwritten_by_their_labels(folder, call, model):
+    result = call("predict", model, "rows.zarr", "-o", "rows.zarr", "--overwrite")
+    assert result.exit_code == 2
+    assert zarr.open_array("rows.zarr", mode="r").shape == (3000, 3)
+
+
+def test_bug(folder, call, monkeypatch):
+    """What nobody expected asks for a report, and shows its traceback when asked to."""
+
+    def fail(*arguments, **settings):
+        raise RuntimeError("never thought of")
+
+    monkeypatch.setattr(gaussian_mixture.GaussianMixture, "fit", fail)
+    check_failure(folder, call, FIT, ["RuntimeError: never thought of", "Please report it"])
+
+
+def test_traceback_on_request(folder):
+    done = subprocess.run(
+        [*COMMAND, "info", "no.json"],
+        env={**ENVIRONMENT, "DASKGMM_TRACEBACK": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("Error: ")
+
+
+def test_interrupted(folder):
+    """Ctrl-C in a long fit: its own exit code, one line, no file."""
+    write_zarr("long.zarr", clusters(200_000), (20_000, 3))
+    before = entries(folder)
+    options = ["-k", "20", "-o", "m.json", "--tol", "0", "--max-iter", "100000"]
+    command = [*COMMAND, "fit", "long.zarr", *options]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=ENVIRONMENT, stdout=pipe, stderr=pipe, text=True) as process:
+        while not process.stderr.readline().startswith("iteration"):
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert stdout == ""
+    assert stderr.splitlines()[-1] == "Interrupted; nothing was written."
+    assert "Traceback" not in stderr
+    assert entries(folder) == before

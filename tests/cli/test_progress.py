@@ -1,0 +1,106 @@
+"""What is shown while a fit runs."""
+
+import io
+import math
+import re
+
+import pytest
+from rich.console import Console
+
+from daskgmm import GaussianMixture
+from daskgmm.em.events import Iterated
+from daskgmm.progress import Bars, Forecast, duration, iterations_left, make_bar, show_fit, size
+from tests.cli.data import clusters
+
+LINE = re.compile(
+    r"iteration \d+  log likelihood -?\d+\.\d{5}  change (-|-?\d\.\de[+-]\d\d)  "
+    r"\d\.\de[+-]\d\d rows/s  \d+\.\d\d s(  (about|at most) \d+ (s|min)( left)|)"
+)
+
+
+def iterated(iteration, change, seconds=2.0):
+    return Iterated(0, iteration, -4.0, change, 1000, seconds)
+
+
+def test_a_geometric_decay_is_foreseen():
+    """Changes 1, 1/2, 1/4, ... pass 1e-3 after the eleventh."""
+    forecast = Forecast(1e-3, 100)
+    assert forecast.add(iterated(1, math.inf)) == "at most 3 min left"
+    assert forecast.add(iterated(2, 1.0)) == "at most 3 min left"
+    assert forecast.add(iterated(3, 0.5)) == "about 18 s left"
+    assert forecast.add(iterated(4, 0.25)) == "about 16 s left"
+    assert forecast.add(iterated(12, 0.5**10)) == ""
+
+
+def test_max_iter_bounds_the_forecast():
+    forecast = Forecast(1e-9, 5)
+    forecast.add(iterated(1, math.inf))
+    forecast.add(iterated(2, 1.0))
+    assert forecast.add(iterated(3, 0.9)) == "at most 4 s left"
+    assert forecast.add(iterated(5, 0.8)) == ""
+
+
+def test_a_new_start_forgets_the_old():
+    forecast = Forecast(1e-3, 10)
+    for i, change in enumerate((math.inf, 1.0, 0.5, 0.25), start=1):
+        forecast.add(iterated(i, change))
+    assert forecast.add(iterated(1, math.inf)) == "at most 18 s left"
+
+
+@pytest.mark.parametrize(
+    ("changes", "tol", "left"),
+    [
+        ([], 1e-3, math.inf),
+        ([1.0], 1e-3, math.inf),
+        ([1.0, 2.0], 1e-3, math.inf),
+        ([1.0, 0.0], 0.0, math.inf),
+        ([1.0, 1.0], 1e-3, math.inf),
+        ([0.5, 1e-4], 1e-3, 0),
+        ([1.0, 0.1], 1e-3, 2),
+    ],
+)
+def test_iterations_left(changes, tol, left):
+    assert iterations_left(changes, tol) == left
+
+
+def test_words():
+    spoken = [duration(seconds) for seconds in (0.1, 12.4, 150, 7500)]
+    assert spoken == ["1 s", "12 s", "2 min", "2 h 5 min"]
+    assert [size(n) for n in (7, 820_000, 4e9, 2e15)] == ["7 B", "820 kB", "4 GB", "2e+03 TB"]
+
+
+def test_plain_lines(capsys):
+    mixture = GaussianMixture(3, random_state=0, tol=1e-6)
+    with show_fit(mixture.tol, mixture.max_iter) as listen:
+        mixture.fit(clusters(2000), listen=listen)
+    survey, *lines = capsys.readouterr().err.splitlines()
+    assert survey.startswith("survey  2,000 rows of 3  48 kB")
+    assert len(lines) == mixture.n_iter_
+    assert all(LINE.fullmatch(line) for line in lines)
+
+
+def test_starts_are_told_apart(capsys):
+    with show_fit(1e-3, 100) as listen:
+        GaussianMixture(2, random_state=0, n_init=3).fit(clusters(500), listen=listen)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line for line in lines if line.startswith("start")] == ["start 2", "start 3"]
+
+
+def test_terminal():
+    """Lines above, and a bar with the time left below, gone at the end."""
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=120, color_system=None)
+    mixture = GaussianMixture(3, random_state=0, n_init=2)
+    with make_bar(console) as bar:
+        show = Bars(Forecast(mixture.tol, mixture.max_iter), bar)
+        mixture.fit(clusters(5000), listen=show)
+        assert bar.tasks[0].description == "start"
+    shown = stream.getvalue()
+    assert "survey  5,000 rows of 3" in shown
+    assert f"iteration {mixture.n_iter_}  log likelihood {mixture.lower_bound_:.5f}" in shown
+    assert "start 2" in shown
+
+
+def test_quiet(capsys):
+    with show_fit(1e-3, 100, quiet=True) as listen:
+        assert listen is None

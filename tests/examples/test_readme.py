@@ -1,0 +1,56 @@
+"""What the README shows, works: each Python block runs, in order, in one session."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zarr
+from click.testing import CliRunner
+
+from daskgmm.cli import main
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A working directory with the data that the README names."""
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 5, (4000, 1)) * 40 + random.normal(size=(4000, 3))
+    zarr.create_array("pixels.zarr", data=pixels, chunks=(999, 3))
+    zarr.create_array("weights.zarr", data=random.uniform(size=4000), chunks=(1000,))
+    return tmp_path
+
+
+@pytest.mark.filterwarnings("ignore:Port 8787 is already in use")
+def test_python(folder):
+    session = {}
+    assert len(blocks("python")) >= 5
+    for block in blocks("python"):
+        exec(compile(block, "README.md", "exec"), session)
+    assert zarr.open_array("labels.zarr", mode="r").shape == (4000,)
+
+
+def test_commands(folder):
+    commands = [
+        line.split()[1:]
+        for block in blocks("sh")
+        for line in block.splitlines()
+        if line.startswith("daskgmm ")
+    ]
+    assert len(commands) >= 4
+    for command in commands:
+        assert CliRunner().invoke(main, command).exit_code == 0, command
+
+
+def test_set_up_lines():
+    """One line each, which makes its own virtual environment: the demo, and the tests."""
+    lines = [line for block in blocks("sh") for line in block.splitlines() if "venv" in line]
+    assert [line.split("/")[-1] for line in lines] == ["daskgmm demo", "pytest -q"]
+    assert all(line.startswith("python3 -m venv .venv && ") for line in lines)
