@@ -19,7 +19,6 @@ from daskgmm.errors import DataError
 from daskgmm.gaussian.maximise import Maximised
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
-from daskgmm.passes.plan import seconds_per_row
 from daskgmm.passes.sweep import Dataset
 from daskgmm.rows.rows import Rows
 
@@ -52,7 +51,7 @@ def fit(
     """
     k, d = settings.n_components, rows.n_features
     p = STRUCTURES[settings.structure].n_statistics(d)
-    data = Dataset.of(rows, weights, seconds_per_row(k, p))
+    data = Dataset.of(rows, weights, k, p)
     needs_sample = resume is None and not initial.complete
     survey = _survey(data, settings, random if needs_sample else None, listen)
     if resume is not None:

@@ -19,7 +19,7 @@ from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.models.inputs import scoring_rows
 from daskgmm.models.prediction import Predictor
 from daskgmm.passes.plan import Batch
-from daskgmm.passes.sweep import Dataset, Progress, each
+from daskgmm.passes.sweep import Progress, each
 from daskgmm.passes.tiles import Block
 from daskgmm.rows.rows import Rows
 
@@ -157,7 +157,7 @@ def _write(
         attributes={"long_name": "most probable component", "n_components": k},
     )
     counts, written = np.zeros(k, np.int64), 0
-    data = Dataset.of(rows, None, predictor.row_seconds)
+    data = predictor.dataset(rows)
     batches = each(data, LabelWork(predictor, dtype), progress)
     for chunk in in_chunks(batches, CHUNK_ROWS, dtype):
         array[written : written + len(chunk)] = chunk

@@ -18,7 +18,7 @@ from daskgmm.gaussian.softmax import exponentiate
 from daskgmm.gaussian.whitened import WhitenedKernel
 from daskgmm.gaussian.workspace import small_buffers
 from daskgmm.passes.blas import one_blas_thread
-from daskgmm.passes.plan import Batch, seconds_per_row
+from daskgmm.passes.plan import Batch
 from daskgmm.passes.sweep import Dataset, each
 from daskgmm.passes.tiles import Block
 from daskgmm.rows.rows import Rows
@@ -43,11 +43,10 @@ class Predictor:
         self._natural = NaturalKernel.of(parameters, self.center)
         self._whitened = WhitenedKernel.of(parameters, self.center)
 
-    @property
-    def row_seconds(self) -> float:
-        """Estimated work of a row, in seconds."""
+    def dataset(self, rows: Rows) -> Dataset:
+        """Return rows cut for passes of this mixture."""
         p, k, _ = self._natural.shape
-        return seconds_per_row(k, p)
+        return Dataset.of(rows, None, k, p)
 
     def label(self, x: NDArray[Any]) -> NDArray[np.int64]:
         """Return the most probable component of each row of x (m, d), shape (m,)."""
@@ -136,14 +135,14 @@ def _score_block(predictor: Predictor, batch: Batch, blocks: Iterator[Block]) ->
 
 def predict_rows(predictor: Predictor, kind: Kind, rows: Rows) -> NDArray[Any]:
     """Return the predictions of all rows, in memory."""
-    data = Dataset.of(rows, None, predictor.row_seconds)
+    data = predictor.dataset(rows)
     parts: list[NDArray[Any]] = list(each(data, partial(predict_block, predictor, kind)))
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def score_rows(predictor: Predictor, rows: Rows) -> tuple[float, int]:
     """Return the sum of log p(x), in nats, and the number of rows, in one streamed pass."""
-    data = Dataset.of(rows, None, predictor.row_seconds)
+    data = predictor.dataset(rows)
     total, count = 0.0, 0
     for part, number in each(data, partial(_score_block, predictor)):
         total, count = total + part, count + number

@@ -33,7 +33,7 @@ def ambient_client() -> Any:
     return client if client.status == "running" else None
 
 
-def choose_executor(in_process: bool) -> Executor:
+def choose_executor(in_process: bool, short_calls: bool = False) -> Executor:
     """Return the ambient cluster, if there is one and the rows can go there, else threads.
 
     Parameters
@@ -41,8 +41,12 @@ def choose_executor(in_process: bool) -> Executor:
     in_process : bool
         Whether the rows live in this process: sending them over at every pass would cost
         more than it gains.
+    short_calls : bool
+        Whether the arithmetic on rows in memory is in calls so short that threads would
+        spend their time handing over Python's lock: then one is used, unless Dask's
+        `num_workers` says otherwise.
     """
     client = None if in_process else ambient_client()
     if client is None:
-        return Threads()
+        return Threads(1) if in_process and short_calls else Threads()
     return Cluster(client)

@@ -18,17 +18,26 @@ AHEAD = 4
 """Tasks a thread that are begun or done before their turn: results that wait take memory."""
 
 
-def thread_count() -> int:
+def thread_count(default: int = CPU_COUNT) -> int:
     """Return how many threads to use: Dask's `num_workers` setting, else all CPUs allowed."""
-    return int(dask.config.get("num_workers", None) or CPU_COUNT)
+    return int(dask.config.get("num_workers", None) or default)
 
 
 class Threads:
-    """Runs tasks on up to `thread_count()` threads, in this one if there is a single task."""
+    """Runs tasks on threads, in this one if there is a single task.
+
+    Parameters
+    ----------
+    default : int
+        How many, where Dask's `num_workers` setting does not say.
+    """
+
+    def __init__(self, default: int = CPU_COUNT) -> None:
+        self._default = default
 
     def run(self, tasks: Sequence[Task[Result]], work: Work[Result]) -> Iterator[Result]:
         """Yield the results in order; on an error, leave out the tasks not yet begun."""
-        workers = min(len(tasks), thread_count())
+        workers = min(len(tasks), thread_count(self._default))
         if workers == 1:
             for task in tasks:
                 yield run_task(task, work, _results(task))

@@ -106,7 +106,7 @@ def test_the_likelihood_never_falls_by_more_than_rounding(cases):
     for number, case in enumerate(cases):
         weights = case["weights"]
         data = Dataset.of(
-            ArrayRows(case["X"]), None if weights is None else ArrayRows(weights), 1e-8
+            ArrayRows(case["X"]), None if weights is None else ArrayRows(weights), 1, 1
         )
         survey = survey_rows(data, None, None)
         parameters = first_parameters(case, number)

@@ -12,10 +12,10 @@ N = 20_000
 X = np.arange(N, dtype=float)[:, None]
 
 
-def sampled(capacity, seed=0, lengths=None, row_seconds=1e-7, weights=None, n_rows=N):
+def sampled(capacity, seed=0, lengths=None, k=10, weights=None, n_rows=N):
     rows = ArrayRows(X, lengths)
     held = None if weights is None else ArrayRows(weights, rows.lengths)
-    data = Dataset.of(rows, held, row_seconds)
+    data = Dataset.of(rows, held, k, 10)
     return survey_rows(data, SampleRule(seed, capacity, n_rows), None).sample
 
 
@@ -34,10 +34,10 @@ def test_any_chunks_and_batches_give_the_same_sample(n_rows):
     assert len(one.index) == 500
     np.testing.assert_array_equal(one.x[:, 0], one.index)
     random = np.random.default_rng(0)
-    for row_seconds in (1e-9, 1e-6):
+    for k in (1, 1000):
         cuts = np.sort(random.choice(N, 99, replace=False))
         lengths = np.diff([0, *cuts, N])
-        other = sampled(500, lengths=lengths, row_seconds=row_seconds, n_rows=n_rows)
+        other = sampled(500, lengths=lengths, k=k, n_rows=n_rows)
         np.testing.assert_array_equal(other.index, one.index)
 
 

@@ -13,7 +13,7 @@ from daskgmm.rows.arrays import ArrayRows
 def surveyed(X, weights=None, lengths=None):
     rows = ArrayRows(X, lengths)
     held = None if weights is None else ArrayRows(weights, rows.lengths)
-    return survey_rows(Dataset.of(rows, held, 1e-6), None, None)
+    return survey_rows(Dataset.of(rows, held, 50, 100), None, None)
 
 
 @pytest.mark.parametrize("offset", [0.0, 1e8])

@@ -20,7 +20,7 @@ ROWS = np.arange(4000.0).reshape(1000, 4)
 
 def dataset(chunks=20):
     lengths = [1000 // chunks] * chunks
-    return Dataset.of(ArrayRows(ROWS, lengths), None, 1e-2)
+    return Dataset.of(ArrayRows(ROWS, lengths), None, 1000, 100_000)
 
 
 def total(batch, blocks):
@@ -48,7 +48,7 @@ def client():
 def executor(request, monkeypatch):
     clustered = request.param == "cluster"
     made = Cluster(request.getfixturevalue("client")) if clustered else Threads()
-    monkeypatch.setattr("daskgmm.passes.sweep.choose_executor", lambda in_process: made)
+    monkeypatch.setattr("daskgmm.passes.sweep.choose_executor", lambda *settings: made)
     with dask.config.set(num_workers=1 if request.param == "one thread" else 3):
         yield made
 
@@ -123,6 +123,17 @@ def test_a_client_that_is_not_connected_is_not_waited_for(monkeypatch, status):
     monkeypatch.setattr(Client, "current", lambda: SimpleNamespace(status=status))
     assert ambient_client() is None
     assert isinstance(choose_executor(in_process=False), Threads)
+
+
+def test_rows_in_memory_in_short_calls_use_one_thread_unless_told_otherwise(monkeypatch):
+    monkeypatch.setattr("daskgmm.passes.threads.CPU_COUNT", 8)
+    short, long = (Dataset.of(ArrayRows(ROWS), None, k, p) for k, p in ((8, 45), (64, 561)))
+    assert short.short_calls
+    assert not long.short_calls
+    threads = choose_executor(True, short_calls=True)
+    assert thread_count(threads._default) == 1
+    with dask.config.set(num_workers=2):
+        assert thread_count(threads._default) == 2
 
 
 def test_threads_are_as_many_as_dask_is_told():
