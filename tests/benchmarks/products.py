@@ -28,7 +28,7 @@ from daskgmm.gaussian.natural import NaturalKernel
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structure import Structure
 from daskgmm.gaussian.structures import STRUCTURES
-from daskgmm.gaussian.workspace import Workspace
+from daskgmm.gaussian.workspace import Workspace, small_buffers
 from daskgmm.passes.tiles import Block, fill_tiles
 from tests.benchmarks.iteration import CASES, Case
 from tests.benchmarks.mixtures import Mixture, Start
@@ -93,9 +93,9 @@ class TimedStructure:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._structure, name)
 
-    def quadratic_filler(self, z: Array, out: Array) -> Callable[[], None]:
+    def quadratic_filler(self, rows: Array, d: int, out: Array) -> Callable[[], None]:
         """Return what the structure returns, timed."""
-        return self._watch.over("statistics", self._structure.quadratic_filler(z, out))
+        return self._watch.over("statistics", self._structure.quadratic_filler(rows, d, out))
 
 
 @dataclass(frozen=True)
@@ -112,8 +112,14 @@ class TimedKernel(NaturalKernel):
     def bind(self, work: Workspace, b: int) -> Any:
         """Return the kernel's tile, watched."""
         tile: Any = super().bind(work, b)
-        tile.log_joint = self.watch.over("log_joint", tile.log_joint)
-        tile.accumulate = self.watch.over("product 2", tile.accumulate)
+        add_to = tile.add_to
+        tile._products = [self.watch.over("product 1", each) for each in tile._products]
+
+        def add_to_timed(sums: Any) -> None:
+            add_to(sums)
+            tile._moments = [self.watch.over("product 2", each) for each in tile._moments]
+
+        tile.add_to = add_to_timed
         return tile
 
 
@@ -134,14 +140,15 @@ def _kernel(start: Start, center: Array) -> NaturalKernel:
 
 def _timed_pass(kernel: NaturalKernel, rows: Array) -> dict[str, float]:
     watch = Watch()
-    step = Expectation(TimedKernel(**vars(kernel), watch=watch))
-    tiles = fill_tiles(iter([Block(rows, None)]), kernel.center, step.rows, step.weights)
-    following, add = watch.over("copy", lambda: next(tiles, None)), watch.over("add", step.add)
-    while (tile := following()) is not None:
-        add(*tile)
+    with small_buffers(), kernel.workspace() as work:
+        step = Expectation(TimedKernel(**vars(kernel), watch=watch), work)
+        tiles = fill_tiles(iter([Block(rows, None)]), kernel.center, step.rows, step.weights)
+        following, add = watch.over("copy", lambda: next(tiles, None)), watch.over("add", step.add)
+        while (tile := following()) is not None:
+            add(*tile)
     spent = watch.spent
-    spent["softmax"] = spent.pop("add") - spent["log_joint"] - spent["product 2"]
-    spent["product 1"] = spent.pop("log_joint") - spent["statistics"]
+    named = spent["statistics"] + spent["product 1"] + spent["product 2"]
+    spent["softmax"] = spent.pop("add") - named
     return dict(spent)
 
 
