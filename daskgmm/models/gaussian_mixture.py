@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any, ClassVar
 
+import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture as Reference
 from sklearn.utils import check_random_state
@@ -190,6 +191,7 @@ class GaussianMixture(Mixture):
         initial = check_initial(structure, k, rows.n_features, *given)
         resume = None
         if self.warm_start and hasattr(self, "converged_"):
+            self._check_resumable(rows.n_features)
             resume = Resume(self._parameters(), self.lower_bound_)
         found = fit(
             rows,
@@ -206,6 +208,17 @@ class GaussianMixture(Mixture):
     def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:
         """Fit to X and return the labels of its rows, as `predict` does."""
         return self.fit(X, sample_weight=sample_weight).predict(X)
+
+    def _check_resumable(self, d: int) -> None:
+        k, structure = self.n_components, STRUCTURES[self.covariance_type]
+        found = self.means_.shape, np.shape(self.covariances_)
+        wanted = (k, d), structure.covariance_shape(k, d)
+        if found != wanted:
+            raise ValueError(
+                "With warm_start=True the fit goes on from the last one, which had means and "
+                f"covariances of shapes {found}; the settings and X ask for {wanted}. Set "
+                "warm_start=False to begin anew."
+            )
 
     def _settings(self) -> Settings:
         return Settings(

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from daskgmm.errors import DataError
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
 from daskgmm.models.inputs import is_source, scoring_rows
@@ -95,7 +96,10 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
 
     def _log_likelihood(self, x: Any) -> tuple[float, int]:
         check_is_fitted(self)
-        return score_rows(Predictor(self._parameters()), scoring_rows(self, x))
+        total, rows = score_rows(Predictor(self._parameters()), scoring_rows(self, x))
+        if rows == 0:
+            raise DataError("X has no rows, so it has no likelihood. Give at least one row.")
+        return total, rows
 
     def _parameters(self) -> Parameters:
         return Parameters(

@@ -246,3 +246,19 @@ def test_data_frames_of_dask_are_refused_with_advice():
     frame = dd.from_dict({"a": [1.0, 2.0], "b": [3.0, 4.0]}, npartitions=1)
     with pytest.raises(TypeError, match="to_dask_array"):
         GaussianMixture(1).fit(frame)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("changed", [{"n_components": 3}, {"covariance_type": "diag"}])
+def test_a_warm_start_cannot_change_its_shape(changed):
+    mixture = GaussianMixture(2, random_state=0, warm_start=True, max_iter=1).fit(X)
+    mixture.set_params(**changed)
+    with pytest.raises(ValueError, match="warm_start=False"):
+        mixture.fit(X)
+
+
+def test_no_rows_have_no_likelihood():
+    mixture = GaussianMixture(2, random_state=0).fit(X)
+    lazy = da.from_array(X, chunks=(50, 3))
+    with pytest.raises(DataError, match="no rows"):
+        mixture.score(lazy[lazy[:, 0] > 1e9])
