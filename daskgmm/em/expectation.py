@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from daskgmm.em.survey import Survey
 from daskgmm.errors import DataError
@@ -14,9 +15,12 @@ from daskgmm.gaussian.kernel import Expectation, Kernel
 from daskgmm.gaussian.natural import NaturalKernel
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.statistics import Statistics, merge
+from daskgmm.gaussian.whitened import WhitenedKernel
 from daskgmm.passes.plan import Batch
 from daskgmm.passes.sweep import Dataset, Progress, sweep
 from daskgmm.passes.tiles import Block, fill_tiles
+
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +39,37 @@ class ExpectationWork:
 
 
 def expect(
-    data: Dataset, parameters: Parameters, survey: Survey, progress: Progress | None = None
+    data: Dataset,
+    parameters: Parameters,
+    survey: Survey,
+    progress: Progress | None = None,
+    reference: Array | None = None,
 ) -> Statistics:
     """Return the expected sufficient statistics of all rows under the parameters.
+
+    Parameters
+    ----------
+    reference : ndarray of shape (k, d), optional
+        Points to take the moments about, in the slower kernel that can.
 
     Raises
     ------
     DataError
         If the rows have changed since the survey, or a density overflows.
     """
-    kernel = choose_kernel(parameters, survey.mean, survey.half_range)
+    if reference is None:
+        kernel = choose_kernel(parameters, survey.mean, survey.half_range)
+    else:
+        kernel = WhitenedKernel.of(parameters, survey.mean, reference)
     statistics = sweep(data, ExpectationWork(kernel), merge, progress)
     if isinstance(kernel, NaturalKernel) and kernel.structure.shared:
         statistics = complete(kernel, statistics, survey)
-    if statistics.rows != survey.rows or not np.isfinite(statistics.log_likelihood):
+    if statistics.rows == survey.rows and not np.isfinite(statistics.log_likelihood):
+        raise DataError(
+            f"The log-likelihood of this pass is {statistics.log_likelihood}: a density or a "
+            "weight overflowed, or the rows have changed. Rescale the columns and the weights."
+        )
+    if statistics.rows != survey.rows:
         raise DataError(
             f"This pass read {statistics.rows} rows with a log-likelihood of "
             f"{statistics.log_likelihood}; the first pass read {survey.rows} finite rows. "

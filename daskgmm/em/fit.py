@@ -19,6 +19,7 @@ from daskgmm.errors import DataError
 from daskgmm.gaussian.maximise import Maximised
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
+from daskgmm.passes.blas import one_blas_thread
 from daskgmm.passes.sweep import Dataset
 from daskgmm.rows.rows import Rows
 
@@ -59,7 +60,8 @@ def fit(
         return iterate(data, survey, step, settings, listen, resume.lower_bound)
     best: Fit | None = None
     for initialisation in range(settings.n_init):
-        step = start(survey, settings, initial, random)
+        with one_blas_thread():
+            step = start(survey, settings, initial, random)
         found = iterate(data, survey, step, settings, listen, initialisation=initialisation)
         if best is None or best.lower_bound == -math.inf or found.lower_bound > best.lower_bound:
             best = found
@@ -75,7 +77,9 @@ def _survey(
     if random is not None:
         free = n_parameters(STRUCTURES[settings.structure], settings.n_components, rows.n_features)
         capacity = sample_capacity(free, rows.n_features)
-        rule = SampleRule(_sample_seed(random), capacity, rows.n_rows)
+        # Rows of weight 0 are not taken, so with weights nobody knows how many there are.
+        known = rows.n_rows if data.weights is None else None
+        rule = SampleRule(_sample_seed(random), capacity, known)
     survey = survey_rows(data, rule, lambda done, total: listen(BatchDone(done, total)))
     check_survey(survey, settings.n_components)
     nbytes = survey.rows * rows.row_nbytes

@@ -10,7 +10,9 @@ from daskgmm.em.events import BatchDone, Ended, Iterated, Listener, Started
 from daskgmm.em.expectation import expect
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey import Survey
+from daskgmm.gaussian.guard import TOLERANCE, moment_error
 from daskgmm.gaussian.maximise import Maximised, maximise
+from daskgmm.gaussian.statistics import Statistics
 from daskgmm.passes.sweep import Dataset
 
 
@@ -38,6 +40,17 @@ class Fit:
         return self.lower_bounds[-1] if self.lower_bounds else -math.inf
 
 
+def loses_digits(step: Maximised, statistics: Statistics, survey: Survey) -> bool:
+    """Return whether the new covariances are small beside the distance of their moments.
+
+    The kernel was chosen for the parameters before: components that were wide and are now
+    narrow have their moments about points too far away, and what came out is rounding.
+    """
+    if (step.ridges or step.collapsed) and (statistics.reference == survey.mean).all():
+        return True
+    return moment_error(step.parameters, statistics.reference) > TOLERANCE
+
+
 def iterate(
     data: Dataset,
     survey: Survey,
@@ -61,7 +74,12 @@ def iterate(
         statistics = expect(
             data, step.parameters, survey, lambda done, total: listen(BatchDone(done, total))
         )
-        step = maximise(statistics, settings.structure, settings.reg_covar, step.parameters)
+        old = step.parameters
+        step = maximise(statistics, settings.structure, settings.reg_covar, old)
+        if loses_digits(step, statistics, survey):
+            # Once more, about the new means: the next pass would begin from noise.
+            statistics = expect(data, old, survey, reference=step.parameters.means)
+            step = maximise(statistics, settings.structure, settings.reg_covar, old)
         bounds.append(statistics.mean_log_likelihood)
         change, bound = bounds[-1] - bound, bounds[-1]
         seconds = time.perf_counter() - began

@@ -15,6 +15,10 @@ from daskgmm.gaussian.structure import SingularError, Structure, squared_norms
 Array = NDArray[np.float64]
 
 
+PIVOT_NOISE = 16
+"""Multiples of d eps, relative to its column's variance, that a squared pivot must exceed."""
+
+
 def inverse_factor(covariance: Array, component: int | None) -> Array:
     """Return upper triangular U with covariance^-1 = U U^T, from the Cholesky factor.
 
@@ -23,6 +27,10 @@ def inverse_factor(covariance: Array, component: int | None) -> Array:
     """
     lower, failed = lapack.dpotrf(covariance, lower=1, clean=1)
     if failed or not np.isfinite(lower).all():
+        raise SingularError(component)
+    # A pivot of the size of the entries' rounding is noise, whatever sign it came out with.
+    noise = PIVOT_NOISE * len(covariance) * np.finfo(np.float64).eps
+    if (np.diagonal(lower) ** 2 < noise * np.diagonal(covariance)).any():
         raise SingularError(component)
     inverse, failed = lapack.dtrtri(lower, lower=1)
     if failed:

@@ -42,9 +42,15 @@ def natural_error(parameters: Parameters, center: Array, half_range: Array) -> f
     """
     structure, factors = structure_of(parameters), parameters.precisions_cholesky
     density = structure.bilinear_bound(factors, half_range[None, :])
-    moments = structure.bilinear_bound(factors, parameters.means - center)
     eps = float(np.finfo(np.float64).eps)
-    return eps * max(density, STATISTICS_FACTOR * moments)
+    return max(eps * density, moment_error(parameters, center))
+
+
+def moment_error(parameters: Parameters, points: Array) -> float:
+    """Predict the relative error of covariances from moments about points (k, d) or (d,)."""
+    structure, factors = structure_of(parameters), parameters.precisions_cholesky
+    moments = structure.bilinear_bound(factors, parameters.means - points)
+    return float(np.finfo(np.float64).eps) * STATISTICS_FACTOR * moments
 
 
 def choose_kernel(parameters: Parameters, center: Array, half_range: Array) -> Kernel:

@@ -19,6 +19,10 @@ EMPTY = 10 * float(np.finfo(np.float64).eps)
 """A component with less than this share of the weight has no rows: its mean would be the
 quotient of two roundings."""
 
+FIRST_RIDGE = 64
+"""Multiples of d eps times the largest variance: well above what makes a pivot noise, so that
+it nearly always does, and the likelihood does not jump with its size between iterations."""
+
 LARGEST_RIDGE = 1e3
 """In units of the largest variance; a covariance that needs more is no covariance."""
 
@@ -116,6 +120,7 @@ def factorise(
     component's largest variance, that makes the covariance invertible. Where `reg_covar` is
     0, the user wants no ridge: a component that collapsed keeps its covariance of `kept`.
     """
+    first = FIRST_RIDGE * len(np.atleast_2d(covariances[-1])[-1]) * float(np.finfo(np.float64).eps)
     ridges: dict[int | None, float] = {}
     collapsed: list[int | None] = []
     while True:
@@ -128,7 +133,7 @@ def factorise(
                 covariances = structure.replace(covariances, kept, k)
                 continue
             before = ridges.get(k, 0.0)
-            ridges[k] = 4 * before or float(np.finfo(np.float64).eps) * variance
+            ridges[k] = 4 * before or first * variance
             if reg_covar == 0 or not ridges[k] < LARGEST_RIDGE * variance:
                 raise ValueError(ILL_DEFINED) from error
             covariances = structure.regularise(covariances, ridges[k] - before, k)

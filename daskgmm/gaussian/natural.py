@@ -144,6 +144,11 @@ def panel_height(p: int, largest: int) -> int:
     return -(-p // -(-p // largest))
 
 
+NO_WEIGHT = -1e300
+"""Stands for log 0: below every log density, and finite."""
+
+
 def log_weights(weights: Array) -> Array:
     """Return the logarithms of the weights, finite for those that are 0."""
-    return np.log(np.maximum(weights, np.finfo(np.float64).tiny))
+    logarithms: Array = np.log(np.where(weights > 0, weights, 1.0))
+    return np.where(weights > 0, logarithms, NO_WEIGHT)

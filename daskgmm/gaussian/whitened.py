@@ -40,8 +40,13 @@ class WhitenedKernel(Kernel):
     factors: Array
 
     @classmethod
-    def of(cls, parameters: Parameters, center: Array) -> WhitenedKernel:
-        """Build the kernel for the given parameters, about the given centre."""
+    def of(
+        cls, parameters: Parameters, center: Array, reference: Array | None = None
+    ) -> WhitenedKernel:
+        """Build the kernel for the given parameters, about the given centre.
+
+        Its moments are about the points of `reference` (k, d), by default the means.
+        """
         structure, factors = structure_of(parameters), parameters.precisions_cholesky
         d = parameters.n_features
         constant = (
@@ -50,7 +55,8 @@ class WhitenedKernel(Kernel):
             - 0.5 * d * LOG_2_PI
         )
         offsets = parameters.means - center
-        return cls(parameters.structure, center, parameters.means, offsets, constant, factors)
+        about = parameters.means if reference is None else reference
+        return cls(parameters.structure, center, about, offsets, constant, factors)
 
     @property
     def feature_rows(self) -> int:
@@ -84,7 +90,8 @@ class WhitenedTile(Tile):
         assert self._sums is not None, "add_to comes first"
         self.joint *= self.total
         kernel = self._kernel
-        accumulate_about(kernel.structure, kernel.offsets, self.rows, self.joint, self._sums)
+        points = kernel.reference - kernel.center
+        accumulate_about(kernel.structure, points, self.rows, self.joint, self._sums)
 
 
 def accumulate_about(

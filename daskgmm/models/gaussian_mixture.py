@@ -213,7 +213,9 @@ class GaussianMixture(Mixture):
         k, structure = self.n_components, STRUCTURES[self.covariance_type]
         found = self.means_.shape, np.shape(self.covariances_)
         wanted = (k, d), structure.covariance_shape(k, d)
-        if found != wanted:
+        if found != wanted or (
+            getattr(self, "_fitted_structure", self.covariance_type) != self.covariance_type
+        ):
             raise ValueError(
                 "With warm_start=True the fit goes on from the last one, which had means and "
                 f"covariances of shapes {found}; the settings and X ask for {wanted}. Set "
@@ -248,6 +250,7 @@ class GaussianMixture(Mixture):
         """Set the fitted attributes, and warn of what the user should know."""
         parameters = found.step.parameters
         structure = STRUCTURES[parameters.structure]
+        self._fitted_structure = parameters.structure
         self.weights_, self.means_ = parameters.weights, parameters.means
         self.covariances_ = parameters.covariances
         self.precisions_cholesky_ = parameters.precisions_cholesky

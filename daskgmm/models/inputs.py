@@ -74,6 +74,11 @@ def check_features(estimator: BaseEstimator, n_features: int) -> None:
 
 
 def _refuse_frames(x: Any) -> None:
+    if isinstance(x, np.ma.MaskedArray):
+        raise DataError(
+            "X is a masked array, and masked values have no place in a mixture: fill them with "
+            "X.filled(value), or drop their rows."
+        )
     if hasattr(x, "to_dask_array"):
         raise TypeError(
             "Dask data frames are not read yet. Pass X.to_dask_array(lengths=True), with the "

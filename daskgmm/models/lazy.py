@@ -27,8 +27,9 @@ def as_dask(x: Any) -> Any:
         ]
         return da.concatenate(arrays, axis=0)
     if isinstance(x, zarr.Array):
-        lengths = tuple(int(m) for m in as_rows(x).lengths)
-        return da.from_array(x, chunks=(lengths, (x.shape[1],)))
+        lengths = tuple(int(m) for m in as_rows(x).lengths) or (0,)
+        # A name of its own: what a store holds under the same address may change.
+        return da.from_array(x, chunks=(lengths, (x.shape[1],)), name=False)
     if isinstance(x, np.ndarray):
         return None
     return as_dask(open_path(x))

@@ -102,6 +102,12 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         return total, rows
 
     def _parameters(self) -> Parameters:
+        fitted = getattr(self, "_fitted_structure", self.covariance_type)
+        if fitted != self.covariance_type:
+            raise ValueError(
+                f"covariance_type was set to {self.covariance_type!r} after a fit with {fitted!r}. "
+                "Fit again, or set it back."
+            )
         return Parameters(
             self.covariance_type,
             np.asarray(self.weights_, np.float64),

@@ -82,6 +82,11 @@ class Predictor:
             "responsibilities": self.responsibilities,
             "log_densities": self.log_densities,
         }
+        if isinstance(x, np.ma.MaskedArray):
+            raise DataError(
+                "A block of X is masked, and masked values have no place in a mixture: fill them "
+                "first, as with dask.array.ma.filled(X, value)."
+            )
         with one_blas_thread(), small_buffers():
             return methods[kind](x)
 
@@ -137,6 +142,8 @@ def predict_rows(predictor: Predictor, kind: Kind, rows: Rows) -> NDArray[Any]:
     """Return the predictions of all rows, in memory."""
     data = predictor.dataset(rows)
     parts: list[NDArray[Any]] = list(each(data, partial(predict_block, predictor, kind)))
+    if not parts:
+        return predictor(kind, np.empty((0, rows.n_features), rows.dtype))
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 

@@ -26,6 +26,12 @@ def ambient_client() -> Any:
     if distributed is None:
         return None
     try:
+        distributed.get_worker()
+    except ValueError:
+        pass
+    else:
+        return None  # In a task itself: waiting for others on the same worker may take for ever.
+    try:
         client = distributed.Client.current()
     except ValueError:
         return None

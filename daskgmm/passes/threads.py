@@ -38,7 +38,7 @@ class Threads:
     def run(self, tasks: Sequence[Task[Result]], work: Work[Result]) -> Iterator[Result]:
         """Yield the results in order; on an error, leave out the tasks not yet begun."""
         workers = min(len(tasks), thread_count(self._default))
-        if workers == 1:
+        if workers <= 1:
             for task in tasks:
                 yield run_task(task, work, _results(task))
             return
