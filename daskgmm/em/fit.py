@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -77,15 +77,25 @@ def _survey(
     if random is not None:
         free = n_parameters(STRUCTURES[settings.structure], settings.n_components, rows.n_features)
         capacity = sample_capacity(free, rows.n_features)
-        # Rows of weight 0 are not taken, so with weights nobody knows how many there are.
-        known = rows.n_rows if data.weights is None else None
-        rule = SampleRule(_sample_seed(random), capacity, known)
-    survey = survey_rows(data, rule, lambda done, total: listen(BatchDone(done, total)))
+        rule = SampleRule(_sample_seed(random), capacity, rows.n_rows)
+
+    def progress(done: int, total: int) -> None:
+        listen(BatchDone(done, total))
+
+    survey = survey_rows(data, rule, progress)
     check_survey(survey, settings.n_components)
+    if rule is not None and _too_few(survey, rule):
+        # So many rows have weight 0 that the sample came out small: now their number is known.
+        survey = survey_rows(data, replace(rule, n_rows=survey.weighed_rows), progress)
     nbytes = survey.rows * rows.row_nbytes
     seconds = time.perf_counter() - began
     listen(Surveyed(survey.rows, rows.n_features, nbytes, len(data.batches), seconds))
     return survey
+
+
+def _too_few(survey: Survey, rule: SampleRule) -> bool:
+    found = 0 if survey.sample is None else len(survey.sample.hashes)
+    return found < min(rule.capacity, survey.weighed_rows)
 
 
 def _sample_seed(random: np.random.RandomState) -> int:
@@ -103,8 +113,13 @@ def check_survey(survey: Survey, n_components: int) -> None:
         raise DataError(
             "All entries of sample_weight are zero, so no row counts. Give some a positive weight."
         )
-    if survey.weighed_rows < n_components:
+    check_enough(survey.weighed_rows, n_components)
+
+
+def check_enough(rows: int | None, n_components: int) -> None:
+    """Raise `DataError` if there are fewer rows, as far as known, than components."""
+    if rows is not None and rows < n_components:
         raise DataError(
             "Expected n_samples >= n_components but got "
-            f"n_components = {n_components}, n_samples = {survey.weighed_rows}"
+            f"n_components = {n_components}, n_samples = {rows}"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -26,8 +27,8 @@ Array = NDArray[np.float64]
 
 TILE_ROWS = 2048
 
-Responsibilities = Callable[[slice], Array]
-"""Gives the responsibilities (k, b) of a run of sample rows."""
+Responsibilities = Callable[[], Iterator[Array]]
+"""Gives the responsibilities (k, b) of the sample's tiles, the same at every call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ def _estimate(
         rows = _single_rows(x, weights, k, settings.init_params, random)
         return _from_rows(structure, x, rows, settings.reg_covar)
     if settings.init_params == "random":
-        responsibilities = _random(random.uniform(size=(len(x), k)), weights)
+        responsibilities = _random(random, len(x), k, weights)
     else:
         responsibilities = _one_hot(_cluster(x, weights, k, random), weights, k)
     statistics = _moments(structure, sample.x, survey.mean, responsibilities, k)
@@ -129,24 +130,28 @@ def _cluster(
 def _one_hot(labels: NDArray[np.intp], weights: Array | None, k: int) -> Responsibilities:
     components = np.arange(k)[:, None]
 
-    def of(rows: slice) -> Array:
-        hard: Array = (labels[rows] == components).astype(np.float64)
-        if weights is not None:
-            hard *= weights[rows]
-        return hard
+    def passes() -> Iterator[Array]:
+        for rows in _tiles(len(labels)):
+            hard: Array = (labels[rows] == components).astype(np.float64)
+            yield hard if weights is None else hard * weights[rows]
 
-    return of
+    return passes
 
 
-def _random(uniform: Array, weights: Array | None) -> Responsibilities:
-    uniform /= uniform.sum(axis=1)[:, None]
-    if weights is not None:
-        uniform *= weights[:, None]
+def _random(
+    random: np.random.RandomState, n: int, k: int, weights: Array | None
+) -> Responsibilities:
+    """Draw row by row as scikit-learn does, but never more than a tile of n x k at once."""
+    beginning = copy.deepcopy(random)
 
-    def of(rows: slice) -> Array:
-        return uniform[rows].T
+    def passes() -> Iterator[Array]:
+        random.set_state(beginning.get_state())
+        for rows in _tiles(n):
+            uniform = random.uniform(size=(rows.stop - rows.start, k)).T
+            uniform /= uniform.sum(axis=0)
+            yield uniform if weights is None else uniform * weights[rows]
 
-    return of
+    return passes
 
 
 def _single_rows(
@@ -209,13 +214,12 @@ def _moments(
     """Return the statistics about each component's own mean: nothing cancels there."""
     d = x.shape[1]
     counts, firsts = np.zeros(k), np.zeros((k, d))
-    for rows in _tiles(len(x)):
-        gamma = responsibilities(rows)
+    for rows, gamma in zip(_tiles(len(x)), responsibilities(), strict=True):
         counts += gamma.sum(axis=1)
         firsts += gamma @ (x[rows] - center)
     points = firsts / np.where(counts > 0, counts, 1.0)[:, None]
     pooled = np.zeros((d, d)) if structure.shared else None
     sums = Sums(np.zeros((structure.n_statistics(d), k)), pooled)
-    for rows in _tiles(len(x)):
-        accumulate_about(structure, points, (x[rows] - center).T, responsibilities(rows), sums)
+    for rows, gamma in zip(_tiles(len(x)), responsibilities(), strict=True):
+        accumulate_about(structure, points, (x[rows] - center).T, gamma, sums)
     return Statistics(sums.sums, points + center, sums.pooled, 0.0, float(counts.sum()), len(x))

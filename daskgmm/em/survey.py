@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from daskgmm.em.sample import Sample, SampleRule, join
 from daskgmm.errors import DataError
-from daskgmm.passes.plan import UNKNOWN_CHUNK_SPAN, Batch
+from daskgmm.passes.plan import Batch
 from daskgmm.passes.sweep import Dataset, Progress, sweep
 from daskgmm.passes.tiles import Block, fill_tiles
 
@@ -102,49 +102,38 @@ class SurveyWork:
         return replace(total, sample=join(kept).smallest(self.rule.capacity))
 
     def _check(self, batch: Batch, before: int, z: Array, weights: Array | None) -> None:
-        if (weights is not None and not (weights >= 0).all()) or _infinite(weights):
+        if weights is not None and not ((weights >= 0) & (weights <= LARGEST_VALUE)).all():
             self._refuse_weight(batch, before, weights)
         with np.errstate(invalid="ignore"):
             fine = np.abs(z).max(initial=0.0) <= LARGEST_VALUE
         if not fine:
-            self._refuse_value(batch, before, z)
+            refuse_value(z, lambda row: batch.place(before + row), self.columns)
 
-    def _refuse_value(self, batch: Batch, before: int, z: Array) -> None:
-        bad = ~(np.abs(z) <= LARGEST_VALUE)
-        row = int(np.flatnonzero(bad.any(axis=0))[0])
-        column = int(np.flatnonzero(bad[:, row])[0])
-        value = z[column, row]
-        name = f"{column}" if self.columns is None else f"{column} ({self.columns[column]!r})"
-        what = "NaN" if np.isnan(value) else "infinity" if np.isinf(value) else f"{value:g}"
-        advice = (
-            "Rescale the column: squares of values beyond 1e150 overflow."
-            if np.isfinite(value)
-            else "Remove or impute the missing and infinite values before the fit."
-        )
-        raise DataError(
-            f"Input X contains {what} in {_place(batch, before + row)}, column {name}. {advice}"
-        )
-
-    def _refuse_weight(self, batch: Batch, before: int, weights: Array | None) -> None:
-        assert weights is not None
-        row = int(np.flatnonzero(~((weights >= 0) & np.isfinite(weights)))[0])
+    def _refuse_weight(self, batch: Batch, before: int, weights: Array) -> None:
+        row = int(np.argmin((weights >= 0) & (weights <= LARGEST_VALUE)))
         value = weights[row]
-        kind = "NaN" if np.isnan(value) else "infinity" if np.isinf(value) else "a negative value"
+        what = "NaN" if np.isnan(value) else "infinity" if np.isinf(value) else f"{value:g}"
+        kind = "a negative value" if value < 0 else what
         raise DataError(
-            f"Input sample_weight contains {kind} in {_place(batch, before + row)}. "
-            "Weights must be finite and not negative; 0 leaves a row out."
+            f"Input sample_weight contains {kind} in {batch.place(before + row)}. "
+            "Weights must be finite, not negative and at most 1e150; 0 leaves a row out."
         )
 
 
-def _infinite(weights: Array | None) -> bool:
-    return weights is not None and not np.isfinite(weights).all()
-
-
-def _place(batch: Batch, offset: int) -> str:
-    number = batch.start_row + offset
-    if batch.rows is None and batch.start_row % UNKNOWN_CHUNK_SPAN == 0:
-        return f"row {offset} of batch {batch.index} (which begins with chunk {batch.first})"
-    return f"row {number} (batch {batch.index})"
+def refuse_value(z: Array, place: Callable[[int], str], columns: tuple[str, ...] | None) -> None:
+    """Raise `DataError` at the first value of z (d, b) that is no usable number."""
+    bad = ~(np.abs(z) <= LARGEST_VALUE)
+    row = int(np.argmax(bad.any(axis=0)))
+    column = int(np.argmax(bad[:, row]))
+    value = z[column, row]
+    name = f"{column}" if columns is None else f"{column} ({columns[column]!r})"
+    what = "NaN" if np.isnan(value) else "infinity" if np.isinf(value) else f"{value:g}"
+    advice = (
+        "Rescale the column: squares of values beyond 1e150 overflow."
+        if np.isfinite(value)
+        else "Remove or impute the missing and infinite values first."
+    )
+    raise DataError(f"Input X contains {what} in {place(row)}, column {name}. {advice}")
 
 
 def survey_tile(z: Array, weights: Array | None) -> Survey:

@@ -11,7 +11,7 @@ from sklearn.mixture import GaussianMixture as Reference
 from sklearn.utils import check_random_state
 
 from daskgmm.em.events import Event, Listener, silence
-from daskgmm.em.fit import Resume, fit
+from daskgmm.em.fit import Resume, check_enough, fit
 from daskgmm.em.loop import Fit
 from daskgmm.em.settings import Settings
 from daskgmm.errors import DegenerateComponentWarning
@@ -151,7 +151,7 @@ class GaussianMixture(Mixture):
         ----------
         X : array-like, Dask array, Zarr array, path or URL, or list of these; shape (n, d)
         y : ignored
-        sample_weight : array-like, Dask array or Zarr array of shape (n,), optional
+        sample_weight : array-like, Dask array, Zarr array, path or URL, optional; shape (n,)
             How often each row counts; finite and not negative. Integer weights are the same
             as repeated rows, weight 0 the same as no row.
         listen : callable, optional
@@ -179,35 +179,35 @@ class GaussianMixture(Mixture):
             If a component has no rows or a singular covariance.
         """
         self._validate_params()
-        rows = training_rows(self, X)
-        weights = None if sample_weight is None else weights_for(rows, sample_weight)
-        k, structure = self.n_components, STRUCTURES[self.covariance_type]
-        if rows.n_rows is not None and rows.n_rows < k:
-            raise ValueError(
-                "Expected n_samples >= n_components but got "
-                f"n_components = {k}, n_samples = {rows.n_rows}"
-            )
-        given = (self.weights_init, self.means_init, self.precisions_init)
-        initial = check_initial(structure, k, rows.n_features, *given)
-        resume = None
-        if self.warm_start and hasattr(self, "converged_"):
-            self._check_resumable(rows.n_features)
-            resume = Resume(self._parameters(), self.lower_bound_)
-        found = fit(
-            rows,
-            weights,
-            self._settings(),
-            initial,
-            check_random_state(self.random_state),
-            self._listener(listen),
-            resume,
-        )
-        self._keep(found, resume)
-        return self
+        before = dict(self.__dict__)
+        try:
+            return self._fit(X, sample_weight, listen)
+        except BaseException:
+            # A fit that failed leaves what was fitted before, its features too.
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
 
     def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:
         """Fit to X and return the labels of its rows, as `predict` does."""
         return self.fit(X, sample_weight=sample_weight).predict(X)
+
+    def _fit(self, x: Any, sample_weight: Any, listen: Listener | None) -> GaussianMixture:
+        rows = training_rows(self, x)
+        weights = None if sample_weight is None else weights_for(rows, sample_weight)
+        check_enough(rows.n_rows, self.n_components)
+        structure = STRUCTURES[self.covariance_type]
+        given = (self.weights_init, self.means_init, self.precisions_init)
+        initial = check_initial(structure, self.n_components, rows.n_features, *given)
+        resume = None
+        if self.warm_start and hasattr(self, "converged_"):
+            self._check_resumable(rows.n_features)
+            resume = Resume(self._parameters(), self.lower_bound_)
+        random = check_random_state(self.random_state)
+        listener = self._listener(listen)
+        found = fit(rows, weights, self._settings(), initial, random, listener, resume)
+        self._keep(found, resume)
+        return self
 
     def _check_resumable(self, d: int) -> None:
         k, structure = self.n_components, STRUCTURES[self.covariance_type]
@@ -261,11 +261,11 @@ class GaussianMixture(Mixture):
         if resume is not None and not found.lower_bounds:
             self.lower_bound_ = resume.lower_bound
         for message in degeneracies(found.step):
-            warnings.warn(message, DegenerateComponentWarning, stacklevel=3)
+            warnings.warn(message, DegenerateComponentWarning, stacklevel=4)
         if not self.converged_ and self.max_iter > 0:
             warnings.warn(
                 "Best performing initialization did not converge. Try different init "
                 "parameters, or increase max_iter, tol, or check for degenerate data.",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=4,
             )

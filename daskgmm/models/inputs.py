@@ -23,7 +23,7 @@ def is_source(x: Any) -> bool:
         return len(x) > 0 and all(
             is_source(part) or (isinstance(part, np.ndarray) and part.ndim == 2) for part in x
         )
-    return isinstance(x, (str, os.PathLike, zarr.Array, dask.array.Array, np.memmap))
+    return isinstance(x, (str, os.PathLike, zarr.Array, zarr.Group, dask.array.Array, np.memmap))
 
 
 def training_rows(estimator: BaseEstimator, x: Any) -> Rows:
@@ -39,7 +39,7 @@ def training_rows(estimator: BaseEstimator, x: Any) -> Rows:
         x = validate_data(
             estimator, x, dtype="numeric", ensure_all_finite=False, ensure_min_samples=2
         )
-        return ArrayRows(x)
+        return _named(estimator, ArrayRows(x))
     rows = as_rows(x)
     if rows.n_rows is not None and rows.n_rows < 2:
         raise DataError(
@@ -56,20 +56,28 @@ def scoring_rows(estimator: BaseEstimator, x: Any) -> Rows:
     """Return X as rows to score or label; refuses another number of features."""
     _refuse_frames(x)
     if not is_source(x):
-        return ArrayRows(
-            validate_data(estimator, x, reset=False, dtype="numeric", ensure_all_finite=False)
-        )
-    rows = as_rows(x)
+        x = validate_data(estimator, x, reset=False, dtype="numeric", ensure_all_finite=False)
+        rows: Rows = _named(estimator, ArrayRows(x))
+    else:
+        rows = as_rows(x)
     check_features(estimator, rows.n_features)
+    return rows
+
+
+def _named(estimator: BaseEstimator, rows: Rows) -> Rows:
+    """Give rows the names of the columns that scikit-learn found, for errors."""
+    names = getattr(estimator, "feature_names_in_", None)
+    rows.columns = None if names is None else tuple(map(str, names))
     return rows
 
 
 def check_features(estimator: BaseEstimator, n_features: int) -> None:
     """Raise `DataError` unless the estimator was fitted on that many features."""
-    if n_features != estimator.n_features_in_:
+    expected = estimator.means_.shape[1]
+    if n_features != expected:
         raise DataError(
             f"X has {n_features} features, but {type(estimator).__name__} is expecting "
-            f"{estimator.n_features_in_} features as input."
+            f"{expected} features as input."
         )
 
 

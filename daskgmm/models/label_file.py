@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from daskgmm.errors import DataError
 from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.models.inputs import scoring_rows
-from daskgmm.models.prediction import Predictor
+from daskgmm.models.prediction import Predictor, predict_block
 from daskgmm.passes.plan import Batch
 from daskgmm.passes.sweep import Progress, each
 from daskgmm.passes.tiles import Block
@@ -130,15 +130,7 @@ class LabelWork:
 
     def __call__(self, batch: Batch, blocks: Iterator[Block]) -> NDArray[Any]:
         """Return the labels of the batch's rows, shape (m,)."""
-        parts, row = [np.empty(0, self.dtype)], batch.start_row
-        for block in blocks:
-            try:
-                labels = self.predictor("labels", block.x)
-            except DataError as error:
-                raise DataError(f"{error} The block begins at row {row}.") from error
-            parts.append(labels.astype(self.dtype))
-            row += len(labels)
-        return np.concatenate(parts)
+        return predict_block(self.predictor, "labels", batch, blocks).astype(self.dtype)
 
 
 def _write(

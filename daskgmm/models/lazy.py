@@ -42,20 +42,22 @@ def predict_lazily(predictor: Predictor, kind: Kind, x: Any) -> Any:
     """
     if x.numblocks[1] > 1:
         x = x.rechunk({1: -1}, method="tasks")
+    block = partial(_block, predictor, kind)
     if kind == "responsibilities":
         dtype, k = result_type(x.dtype), predictor.parameters.n_components
-        return da.map_blocks(
-            partial(_block, predictor, kind),
-            x,
-            dtype=dtype,
-            chunks=(x.chunks[0], (k,)),
-            meta=np.empty((0, 0), dtype),
-        )
+        meta = np.empty((0, 0), dtype)
+        return da.map_blocks(block, x, dtype=dtype, chunks=(x.chunks[0], (k,)), meta=meta)
     dtype = np.dtype(np.int64) if kind == "labels" else result_type(x.dtype)
-    return da.map_blocks(
-        partial(_block, predictor, kind), x, dtype=dtype, drop_axis=1, meta=np.empty(0, dtype)
-    )
+    return da.map_blocks(block, x, dtype=dtype, drop_axis=1, meta=np.empty(0, dtype))
 
 
-def _block(predictor: Predictor, kind: Kind, x: Any) -> Any:
-    return predictor(kind, x)
+def _block(predictor: Predictor, kind: Kind, x: Any, block_info: Any = None) -> Any:
+    def place(row: int) -> str:
+        if not block_info:
+            return f"row {row} of a block"
+        first = block_info[0]["array-location"][0][0]
+        if first != first:
+            return f"row {row} of block {block_info[0]['chunk-location'][0]}"
+        return f"row {first + row}"
+
+    return predictor(kind, x, place)

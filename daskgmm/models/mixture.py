@@ -14,10 +14,11 @@ from sklearn.utils.validation import check_is_fitted
 from daskgmm.errors import DataError
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
-from daskgmm.models.inputs import is_source, scoring_rows
+from daskgmm.models.inputs import check_features, is_source, scoring_rows
 from daskgmm.models.lazy import as_dask, predict_lazily
 from daskgmm.models.prediction import Kind, Predictor, predict_rows, score_rows
 from daskgmm.models.sampling import sample_mixture
+from daskgmm.rows.layout import check_rows
 
 
 class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
@@ -90,16 +91,22 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         lazy = as_dask(x) if is_source(x) else None
         if lazy is None:
-            return predict_rows(Predictor(self._parameters()), kind, scoring_rows(self, x))
-        scoring_rows(self, x)
-        return predict_lazily(Predictor(self._parameters()), kind, lazy)
+            return predict_rows(self._predictor(), kind, scoring_rows(self, x))
+        # Of the array itself: as rows its whole graph would be optimised, only to be dropped.
+        check_rows(lazy.shape, lazy.dtype)
+        check_features(self, lazy.shape[1])
+        return predict_lazily(self._predictor(), kind, lazy)
 
     def _log_likelihood(self, x: Any) -> tuple[float, int]:
         check_is_fitted(self)
-        total, rows = score_rows(Predictor(self._parameters()), scoring_rows(self, x))
+        total, rows = score_rows(self._predictor(), scoring_rows(self, x))
         if rows == 0:
             raise DataError("X has no rows, so it has no likelihood. Give at least one row.")
         return total, rows
+
+    def _predictor(self) -> Predictor:
+        names = getattr(self, "feature_names_in_", None)
+        return Predictor(self._parameters(), None if names is None else tuple(map(str, names)))
 
     def _parameters(self) -> Parameters:
         fitted = getattr(self, "_fitted_structure", self.covariance_type)
@@ -108,12 +115,17 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
                 f"covariance_type was set to {self.covariance_type!r} after a fit with {fitted!r}. "
                 "Fit again, or set it back."
             )
+        factors = np.asarray(self.precisions_cholesky_, np.float64)
+        # Whoever sets the attributes by hand sets what scikit-learn reads: not this one.
+        covariances = getattr(self, "covariances_", None)
+        if covariances is None:
+            covariances = STRUCTURES[self.covariance_type].covariances(factors)
         return Parameters(
             self.covariance_type,
             np.asarray(self.weights_, np.float64),
             np.asarray(self.means_, np.float64),
-            np.asarray(self.covariances_, np.float64),
-            np.asarray(self.precisions_cholesky_, np.float64),
+            np.asarray(covariances, np.float64),
+            factors,
         )
 
     def _n_parameters(self) -> int:

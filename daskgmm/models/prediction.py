@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.em.survey import LARGEST_VALUE, refuse_value
 from daskgmm.errors import DataError
 from daskgmm.gaussian.guard import TOLERANCE, natural_error
 from daskgmm.gaussian.kernel import Kernel, Tile
@@ -27,6 +28,9 @@ Array = NDArray[np.float64]
 
 Kind = Literal["labels", "responsibilities", "log_densities"]
 
+Place = Callable[[int], str]
+"""Says in words where a row of a block is."""
+
 
 class Predictor:
     """A mixture made ready to look at rows.
@@ -34,10 +38,13 @@ class Predictor:
     Parameters
     ----------
     parameters : Parameters
+    columns : tuple of str, optional
+        Names to use in errors.
     """
 
-    def __init__(self, parameters: Parameters) -> None:
+    def __init__(self, parameters: Parameters, columns: tuple[str, ...] | None = None) -> None:
         self.parameters = parameters
+        self._columns = columns
         # Every kernel wants a centre among the rows: the mixture's own mean is one.
         self.center: Array = parameters.weights @ parameters.means / parameters.weights.sum()
         self._natural = NaturalKernel.of(parameters, self.center)
@@ -48,35 +55,41 @@ class Predictor:
         p, k, _ = self._natural.shape
         return Dataset.of(rows, None, k, p)
 
-    def label(self, x: NDArray[Any]) -> NDArray[np.int64]:
+    def label(self, x: NDArray[Any], place: Place) -> NDArray[np.int64]:
         """Return the most probable component of each row of x (m, d), shape (m,)."""
         labels = np.empty(len(x), np.int64)
-        for rows, tile in self._tiles(x):
+        for rows, tile in self._tiles(x, place):
             tile.log_joint()
             labels[rows] = np.argmax(tile.joint, axis=0)
         return labels
 
-    def responsibilities(self, x: NDArray[Any]) -> NDArray[Any]:
+    def responsibilities(self, x: NDArray[Any], place: Place) -> NDArray[Any]:
         """Return the posterior probability of each component for each row, shape (m, k)."""
         result = np.empty((len(x), self.parameters.n_components), result_type(x.dtype))
-        for rows, tile in self._tiles(x):
+        for rows, tile in self._tiles(x, place):
             tile.log_joint()
             exponentiate(tile.joint, tile.maximum, tile.total)
             result[rows] = (tile.joint / tile.total).T
         return result
 
-    def log_densities(self, x: NDArray[Any]) -> NDArray[Any]:
+    def log_densities(self, x: NDArray[Any], place: Place) -> NDArray[Any]:
         """Return log p(x) of each row, in nats, shape (m,)."""
         result = np.empty(len(x), result_type(x.dtype))
-        for rows, tile in self._tiles(x):
+        for rows, tile in self._tiles(x, place):
             tile.log_joint()
             shared = tile.shared_term()
             exponentiate(tile.joint, tile.maximum, tile.total)
             result[rows] = tile.maximum + np.log(tile.total) + shared
         return result
 
-    def __call__(self, kind: Kind, x: NDArray[Any]) -> NDArray[Any]:
-        """Return what `kind` names for the rows of x."""
+    def __call__(self, kind: Kind, x: NDArray[Any], place: Place) -> NDArray[Any]:
+        """Return what `kind` names for the rows of x.
+
+        Raises
+        ------
+        DataError
+            At a value that is not finite or too large to be squared; `place` says where.
+        """
         methods = {
             "labels": self.label,
             "responsibilities": self.responsibilities,
@@ -88,9 +101,9 @@ class Predictor:
                 "first, as with dask.array.ma.filled(X, value)."
             )
         with one_blas_thread(), small_buffers():
-            return methods[kind](x)
+            return methods[kind](x, place)
 
-    def _tiles(self, x: NDArray[Any]) -> Iterator[tuple[slice, Tile]]:
+    def _tiles(self, x: NDArray[Any], place: Place) -> Iterator[tuple[slice, Tile]]:
         # Made for the kernel that needs more; the whitened one leaves T(z) alone.
         with self._natural.workspace(len(x)) as work:
             capacity = work.joint.shape[1]
@@ -99,8 +112,8 @@ class Predictor:
                 z = work.rows[: len(self.center), : rows.stop - first]
                 np.subtract(x[rows].T, self.center[:, None], out=z)
                 half_range = np.abs(z).max(axis=1)
-                if not np.isfinite(half_range).all():
-                    self._refuse(x, first)
+                if not half_range.max(initial=0.0) <= LARGEST_VALUE:
+                    refuse_value(x[rows].T, partial(_after, place, first), self._columns)
                 yield rows, self._choose(half_range).bind(work, rows.stop - first)
 
     def _choose(self, half_range: Array) -> Kernel:
@@ -108,13 +121,9 @@ class Predictor:
             return self._natural
         return self._whitened
 
-    def _refuse(self, x: NDArray[Any], first: int) -> None:
-        row, column = np.argwhere(~np.isfinite(x[first:]))[0]
-        what = "NaN" if np.isnan(x[first + row, column]) else "infinity"
-        raise DataError(
-            f"Input X contains {what} in row {first + row} of its block, column {column}. "
-            "Remove or impute the missing and infinite values first."
-        )
+
+def _after(place: Place, first: int, row: int) -> str:
+    return place(first + row)
 
 
 def result_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -122,29 +131,53 @@ def result_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return dtype if dtype == np.float32 else np.dtype(np.float64)
 
 
-def predict_block(predictor: Predictor, kind: Kind, batch: Batch, blocks: Iterator[Block]) -> Any:
+def predict_block(
+    predictor: Predictor, kind: Kind, batch: Batch, blocks: Iterator[Block]
+) -> NDArray[Any]:
     """Return the predictions of a batch, joined."""
-    parts = [predictor(kind, block.x) for block in blocks]
+    parts = list(_block_by_block(predictor, kind, batch, blocks))
     if not parts:
-        return predictor(kind, np.empty((0, predictor.parameters.n_features)))
+        return _nothing(predictor, kind)
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _block_by_block(
+    predictor: Predictor, kind: Kind, batch: Batch, blocks: Iterator[Block]
+) -> Iterator[NDArray[Any]]:
+    before = 0
+    for block in blocks:
+        yield predictor(kind, block.x, partial(_after, batch.place, before))
+        before += len(block.x)
+
+
+def _nothing(predictor: Predictor, kind: Kind, dtype: Any = np.float64) -> NDArray[Any]:
+    return predictor(kind, np.empty((0, predictor.parameters.n_features), dtype), str)
 
 
 def _score_block(predictor: Predictor, batch: Batch, blocks: Iterator[Block]) -> tuple[float, int]:
     total, rows = 0.0, 0
-    for block in blocks:
-        total += float(predictor("log_densities", block.x).sum(dtype=np.float64))
-        rows += len(block.x)
+    for densities in _block_by_block(predictor, "log_densities", batch, blocks):
+        total += float(densities.sum(dtype=np.float64))
+        rows += len(densities)
     return total, rows
 
 
 def predict_rows(predictor: Predictor, kind: Kind, rows: Rows) -> NDArray[Any]:
     """Return the predictions of all rows, in memory."""
     data = predictor.dataset(rows)
-    parts: list[NDArray[Any]] = list(each(data, partial(predict_block, predictor, kind)))
-    if not parts:
-        return predictor(kind, np.empty((0, rows.n_features), rows.dtype))
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+    parts = each(data, partial(predict_block, predictor, kind))
+    if len(data.batches) == 1:
+        return next(iter(parts))
+    nothing = _nothing(predictor, kind, rows.dtype)
+    if rows.n_rows is None:
+        return np.concatenate([nothing, *parts])
+    # Filled as they come: joined at the end they would need twice the memory.
+    result = np.empty((rows.n_rows, *nothing.shape[1:]), nothing.dtype)
+    filled = 0
+    for part in parts:
+        result[filled : filled + len(part)] = part
+        filled += len(part)
+    return result
 
 
 def score_rows(predictor: Predictor, rows: Rows) -> tuple[float, int]:

@@ -43,8 +43,8 @@ class Batch:
     first, stop : int
         The chunks, `stop` excluded.
     start_row : int
-        Number of its first row; where lengths are unknown, a number that is unique to its
-        first chunk.
+        Number of its first row; where lengths before it are unknown, a number of at least
+        `UNKNOWN_CHUNK_SPAN` that is unique to its first chunk.
     rows : int or None
         How many rows it has, if known.
     """
@@ -54,6 +54,12 @@ class Batch:
     stop: int
     start_row: int
     rows: int | None
+
+    def place(self, offset: int) -> str:
+        """Return where the row `offset` of this batch is, in words."""
+        if self.start_row >= UNKNOWN_CHUNK_SPAN:
+            return f"row {offset} of batch {self.index} (which begins with chunk {self.first})"
+        return f"row {self.start_row + offset} (batch {self.index})"
 
 
 def seconds_per_row(k: int, p: int) -> float:
@@ -106,9 +112,12 @@ def _edges(lengths: NDArray[np.int64], count: int) -> NDArray[np.intp]:
 
 
 def _start_rows(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    if (lengths == UNKNOWN).any():
-        return np.arange(len(lengths), dtype=np.int64) * UNKNOWN_CHUNK_SPAN
-    return np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
+    """Return a number for the first row of each chunk: its own as far as lengths are known."""
+    unknown = lengths == UNKNOWN
+    known = np.concatenate([[0], np.cumsum(np.where(unknown, 0, lengths))[:-1]])
+    apart = np.arange(len(lengths)) * UNKNOWN_CHUNK_SPAN
+    numbered = np.cumsum(unknown) - unknown == 0
+    return np.where(numbered, known, apart).astype(np.int64)
 
 
 def _known(lengths: NDArray[np.int64]) -> int | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from daskgmm.rows.concatenated import ConcatenatedRows
 from daskgmm.rows.dask_array import DaskRows
 from daskgmm.rows.layout import check_rows
 from daskgmm.rows.rows import Rows
-from daskgmm.rows.zarr_array import ZarrRows
+from daskgmm.rows.zarr_array import ZarrRows, location
 
 LISTED_ARRAYS = 10
 """Arrays of a group that an error message lists at most."""
@@ -48,6 +47,8 @@ def as_rows(x: Any) -> Rows:
         return _concatenated(x)
     if isinstance(x, (str, os.PathLike)):
         x = open_path(x)
+    if isinstance(x, zarr.Group):
+        raise SourceError(_group(location(x), x))
     rows = _rows_of_array(x)
     if rows is None:
         raise TypeError(
@@ -80,17 +81,13 @@ def open_path(path: str | os.PathLike[str]) -> Any:
         ) from error
 
 
-def open_zarr(
-    path_or_url: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None
-) -> Any:
+def open_zarr(path_or_url: str | os.PathLike[str]) -> Any:
     """Open a Zarr array for reading.
 
     Parameters
     ----------
     path_or_url : str or os.PathLike
         A directory, or a URL that fsspec understands, down to the array itself.
-    storage_options : mapping, optional
-        Options of the file system of a URL.
 
     Returns
     -------
@@ -104,7 +101,7 @@ def open_zarr(
     name = os.fspath(path_or_url)
     store = name if "://" in name else str(Path(name).expanduser())
     try:
-        node = zarr.open(store=store, mode="r", storage_options=dict(storage_options or {}) or None)
+        node = zarr.open(store=store, mode="r")
     except FileNotFoundError as error:
         # zarr's own NodeNotFoundError is a FileNotFoundError too.
         exists = "://" not in name and Path(store).exists()
@@ -113,8 +110,8 @@ def open_zarr(
         raise SourceError(f"{name} cannot be opened: {error}. Install that package.") from error
     except Exception as error:
         raise SourceError(
-            f"{name} cannot be opened ({type(error).__name__}: {error}). Check the address, the "
-            "credentials and the storage options."
+            f"{name} cannot be opened ({type(error).__name__}: {error}). Check the address and the "
+            "credentials."
         ) from error
     if isinstance(node, zarr.Group):
         raise SourceError(_group(name, node))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import dask.array
@@ -13,6 +14,7 @@ from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.concatenated import ConcatenatedRows
 from daskgmm.rows.dask_array import DaskRows
 from daskgmm.rows.layout import check_weights
+from daskgmm.rows.opening import open_path
 from daskgmm.rows.rows import UNKNOWN, Rows
 from daskgmm.rows.zarr_array import ZarrRows
 
@@ -25,7 +27,8 @@ def weights_for(rows: Rows, sample_weight: Any) -> Rows:
     Parameters
     ----------
     rows : Rows
-    sample_weight : array-like, ndarray, zarr.Array or dask.array.Array of shape (n,), or a list
+    sample_weight : array-like, ndarray, zarr.Array, dask.array.Array, path or URL, or a list
+        Of shape (n,).
         A list of arrays goes with rows that were given as a list, element by element.
         Dask weights of unknown length must be chunked like the rows.
 
@@ -34,6 +37,8 @@ def weights_for(rows: Rows, sample_weight: Any) -> Rows:
     DataError
         If the weights are not real numbers on one axis, or there are not as many as rows.
     """
+    if isinstance(sample_weight, (str, os.PathLike)):
+        sample_weight = open_path(sample_weight)
     if isinstance(sample_weight, (list, tuple)) and any(map(_is_array, sample_weight)):
         return _part_by_part(rows, sample_weight)
     if isinstance(sample_weight, dask.array.Array):

@@ -1,9 +1,15 @@
 """The sample: uniform, and a function of the seed and the row numbers alone."""
 
+import warnings
+
 import numpy as np
 import pytest
+import sklearn.mixture
+from sklearn.exceptions import ConvergenceWarning
 
+from daskgmm import GaussianMixture
 from daskgmm.em.sample import SampleRule, row_hashes
+from daskgmm.em.start import start
 from daskgmm.em.survey import survey_rows
 from daskgmm.passes.sweep import Dataset
 from daskgmm.rows.arrays import ArrayRows
@@ -61,3 +67,29 @@ def test_rows_without_weight_are_never_taken():
     sample = sampled(500, weights=weights)
     assert (sample.index % 3 == 0).all()
     assert (sample.weights == 1).all()
+
+
+def test_a_sample_of_mostly_weightless_rows_is_drawn_again_at_its_full_size(monkeypatch):
+    """The number of rows that count is known only once all were read."""
+    monkeypatch.setattr("daskgmm.em.sample.MIN_SAMPLE", 500)
+    rows = np.random.default_rng(0).normal(size=(N, 1))
+    weights = (np.arange(N) % 10 == 0).astype(float)
+    sizes = []
+    monkeypatch.setattr(
+        "daskgmm.em.fit.start",
+        lambda survey, *rest: sizes.append(len(survey.sample.hashes)) or start(survey, *rest),
+    )
+    GaussianMixture(2, random_state=0, tol=0.1).fit(rows, sample_weight=weights)
+    assert sizes == [500]
+
+
+def test_random_starts_are_drawn_a_tile_at_a_time_and_are_scikit_learns():
+    rows = np.random.default_rng(0).normal(size=(5000, 2))
+    ours, theirs = (
+        kind(3, init_params="random", random_state=np.random.RandomState(5), max_iter=1, n_init=2)
+        for kind in (GaussianMixture, sklearn.mixture.GaussianMixture)
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        np.testing.assert_allclose(ours.fit(rows).means_, theirs.fit(rows).means_, rtol=1e-8)
+    assert ours.random_state.randint(1 << 30) == theirs.random_state.randint(1 << 30)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
 from daskgmm.gaussian import STRUCTURES, Parameters, maximise, merge
@@ -98,6 +99,27 @@ def test_statistics_are_weighted_sums(structure_name, weighted):
         assert_allclose(means, gamma @ X / gamma.sum(1)[:, None], rtol=1e-9)
         assert found.rows == 300
         assert_allclose(found.weight, 300 if weights is None else weights.sum())
+        w = np.ones(300) if weights is None else weights
+        total = float(w @ logsumexp(joint, axis=0))
+        if not (kind is NaturalKernel and structure_name == "tied"):
+            # That one leaves the term that all components share to the survey.
+            assert_allclose(found.log_likelihood, total, rtol=1e-10)
+            step = maximise(found, structure_name, 0.0, parameters)
+            assert_allclose(step.parameters.covariances, moments(structure_name, gamma, X))
+
+
+def moments(structure_name, gamma, X):
+    """Covariances by their definition."""
+    counts = gamma.sum(1)
+    centred = X - (gamma @ X / counts[:, None])[:, None]
+    full = np.einsum("kn,kni,knj->kij", gamma, centred, centred) / counts[:, None, None]
+    variances = np.einsum("kii->ki", full)
+    return {
+        "full": full,
+        "tied": np.einsum("k,kij->ij", counts, full) / counts.sum(),
+        "diag": variances,
+        "spherical": variances.mean(1),
+    }[structure_name]
 
 
 @pytest.mark.parametrize("kind", KERNELS)
@@ -112,6 +134,9 @@ def test_any_shape_and_tile_gives_the_same_statistics(kind, shape):
         parts = expectation(kernel, X, capacity=capacity)
         assert_allclose(parts.sums, whole.sums, rtol=1e-9, atol=1e-9)
         assert_allclose(parts.log_likelihood, whole.log_likelihood, rtol=1e-12)
+    expected = logsumexp(log_joint(parameters, X), axis=0).sum()
+    assert_allclose(whole.log_likelihood, expected, rtol=1e-9)
+    assert_allclose(whole.counts.sum(), len(X), rtol=1e-12)
 
 
 @pytest.mark.parametrize("structure_name", STRUCTURES)

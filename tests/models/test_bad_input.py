@@ -184,6 +184,25 @@ def test_a_path_that_holds_a_group(tmp_path):
         GaussianMixture(2).fit(str(tmp_path / "group.zarr"))
 
 
+def test_a_group_that_is_open_already():
+    group = zarr.create_group({})
+    group.create_array("pixels", data=X)
+    with pytest.raises(SourceError, match="pixels"):
+        GaussianMixture(2).fit(group)
+
+
+def test_weights_whose_sum_overflows():
+    with pytest.raises(DataError, match=r"1e\+308 in row 0 .*at most 1e150"):
+        GaussianMixture(2).fit(X, sample_weight=np.full(len(X), 1e308))
+
+
+def test_weights_come_from_paths_too(tmp_path):
+    weights = np.random.default_rng(0).uniform(size=len(X))
+    np.save(tmp_path / "w.npy", weights)
+    by_path = GaussianMixture(2, random_state=0).fit(X, sample_weight=tmp_path / "w.npy")
+    assert (by_path.means_ == GaussianMixture(2, random_state=0).fit(X, None, weights).means_).all()
+
+
 class FailingStore(LocalStore):
     """A store whose data cannot be read."""
 
@@ -218,27 +237,51 @@ def test_other_columns_at_prediction(method):
             getattr(mixture, method)(form(X[:, :2].copy()))
 
 
-@pytest.mark.parametrize("method", ["predict", "predict_proba", "score_samples"])
-def test_missing_values_at_prediction(method):
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "score_samples", "score"])
+@pytest.mark.parametrize(("value", "name"), [(np.nan, "NaN"), (-np.inf, "infinity"), (1e200, "1e")])
+def test_missing_values_at_prediction(form, method, value, name):
     mixture = GaussianMixture(2, random_state=0).fit(X)
     spoiled = X.copy()
-    spoiled[20, 2] = np.nan
-    with pytest.raises(ValueError, match=r"NaN in row .*column 2"):
-        getattr(mixture, method)(spoiled)
-    lazy = getattr(mixture, method)(da.from_array(spoiled, chunks=(50, 3)))
-    with pytest.raises(ValueError, match=r"NaN in row .*column 2"):
-        lazy.compute()
+    spoiled[120, 2] = value
+    # Chunks of 17 rows: row 120 is row 1 of block 7.
+    where = r"row 1 of (block 7|batch \d)" if "unknown" in form else "row 120( |,)"
+    with pytest.raises(DataError, match=rf"{name}.* in ({where}).*column 2"):
+        np.asarray(getattr(mixture, method)(FORMS[form](spoiled)))
+
+
+def test_errors_name_columns_that_have_names():
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(X, columns=["temp", "salt", "depth"])
+    mixture = GaussianMixture(2, random_state=0).fit(frame)
+    frame.loc[5, "salt"] = np.nan
+    with pytest.raises(DataError, match=r"row 5 .*column 1 .'salt'"):
+        mixture.fit(frame)
+    with pytest.raises(DataError, match=r"row 5 .*column 1 .'salt'"):
+        mixture.predict(frame)
+
+
+def test_a_row_before_chunks_of_unknown_length_is_numbered():
+    spoiled = X.copy()
+    spoiled[99, 0] = np.nan
+    known = da.from_array(spoiled[:100], chunks=(20, 3))
+    unknown = FORMS["dask, unknown lengths"](spoiled[100:])
+    with pytest.raises(DataError, match="row 99 "):
+        GaussianMixture(2).fit(da.concatenate([known, unknown]))
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_failed_fit_leaves_the_estimator_as_it_was():
     mixture = GaussianMixture(2, random_state=0).fit(X)
-    means = mixture.means_
-    spoiled = X.copy()
+    before = dict(vars(mixture))
+    spoiled = X[:, :2].copy()
     spoiled[0] = np.nan
-    with pytest.raises(DataError):
-        mixture.fit(spoiled)
-    assert mixture.means_ is means
+    for form in FORMS.values():
+        with pytest.raises(DataError):
+            mixture.fit(form(spoiled))
+        assert vars(mixture).keys() == before.keys()
+        assert all(value is before[name] for name, value in vars(mixture).items())
+    mixture.predict(X)
 
 
 def test_data_frames_of_dask_are_refused_with_advice():

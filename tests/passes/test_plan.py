@@ -64,6 +64,16 @@ def test_rows_of_unknown_chunks_have_numbers_of_their_own():
     assert [b.start_row for b in batches] == [b.first * UNKNOWN_CHUNK_SPAN for b in batches]
 
 
+def test_rows_are_numbered_as_far_as_the_lengths_before_them_are_known():
+    batches = cut_batches(Imagined([1_000_000, 1_000_000, UNKNOWN, 1_000_000]), 1e-5)
+    assert [batch.place(7) for batch in batches] == [
+        "row 7 (batch 0)",
+        "row 1000007 (batch 1)",
+        "row 2000007 (batch 2)",
+        "row 7 of batch 3 (which begins with chunk 3)",
+    ]
+
+
 def test_little_work_is_one_batch_and_much_work_is_many():
     assert len(cut_batches(Imagined([100] * 10), 1e-7)) == 1
     assert len(cut_batches(Imagined([1000] * 1000), 1e-7)) == MIN_BATCHES
