@@ -16,14 +16,16 @@ if TYPE_CHECKING:
     from daskgmm.models.gaussian_mixture import GaussianMixture as GaussianMixture
     from daskgmm.models.model_file import load_model as load_model
     from daskgmm.models.model_file import save_model as save_model
+    from daskgmm.models.planning import plan as plan
 
 _HOMES = {
     "GaussianMixture": "daskgmm.models.gaussian_mixture",
     "load_model": "daskgmm.models.model_file",
     "save_model": "daskgmm.models.model_file",
+    "plan": "daskgmm.models.planning",
 }
 
-__all__ = ["GaussianMixture", "__version__", "load_model", "save_model"]
+__all__ = ["GaussianMixture", "__version__", "load_model", "plan", "save_model"]
 
 
 def __getattr__(name: str) -> Any:

@@ -89,6 +89,16 @@ def running(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--quiet", "-q", is_flag=True, help="Show only warnings and errors."),
         click.option("--overwrite", is_flag=True, help="Replace what --out names, at the end."),
+        click.option(
+            "--stall-timeout",
+            metavar="TIME",
+            help="Give up a cluster that has had no worker for so long.  [default: 5 minutes]",
+        ),
+        click.option(
+            "--retries",
+            type=click.IntRange(0),
+            help="Times that a read that fails is tried again.  [default: 3]",
+        ),
         click.option("--scheduler", metavar="ADDRESS", help="Run on this Dask cluster."),
         click.option(
             "--threads", type=click.IntRange(1), help="Threads to use.  [default: all CPUs]"
@@ -99,13 +109,28 @@ def running(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @contextmanager
-def workers(threads: int | None, scheduler: str | None) -> Iterator[None]:
+def workers(
+    threads: int | None, scheduler: str | None, retries: int | None, stall_timeout: str | None
+) -> Iterator[None]:
     """Make passes run on so many threads, or on the cluster at that address."""
     import dask
 
+    from daskgmm.passes.running import Running
+
+    chosen = {
+        "num_workers": threads,
+        "daskgmm.retries": retries,
+        "daskgmm.stall-timeout": stall_timeout,
+    }
     with ExitStack() as stack:
-        if threads is not None:
-            stack.enter_context(dask.config.set(num_workers=threads))
+        known = {name: value for name, value in chosen.items() if value is not None}
+        stack.enter_context(dask.config.set(known))
+        try:
+            Running.configured()
+        except (KeyError, ValueError) as error:
+            raise click.UsageError(
+                f"--stall-timeout {stall_timeout} is no time; give one such as 90s or 10min."
+            ) from error
         if scheduler is not None:
             from distributed import Client
 
@@ -160,21 +185,36 @@ def main() -> None:
     "--seed", "random_state", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True
 )
 @click.option("--weights", metavar="PATH", help="Array of one weight a row (Zarr or .npy).")
+@click.option(
+    "--checkpoint", metavar="PATH",
+    help="Keep the state of the fit in this file or URL, and go on from it if it is there.",
+)  # fmt: skip
+@click.option("--cache", metavar="SIZE", help="Keep so much decoded data in memory, as 2GiB.")
+@click.option(
+    "--log-json", type=click.File("w"), metavar="FILE",
+    help="Write every event as a line of JSON ('-' for standard output).",
+)  # fmt: skip
 @running
 def fit(
     data: str,
     out: str,
     weights: str | None,
+    checkpoint: str | None,
+    cache: str | None,
+    log_json: TextIO | None,
     threads: int | None,
     scheduler: str | None,
+    retries: int | None,
+    stall_timeout: str | None,
     overwrite: bool,
     quiet: bool,
     **settings: Any,
 ) -> None:
     """Fit a mixture to DATA, a path or URL of a Zarr array, or a .npy file."""
+    from daskgmm.em.events import together
     from daskgmm.models.gaussian_mixture import GaussianMixture
     from daskgmm.models.model_file import model_path, save_model
-    from daskgmm.progress import show_fit
+    from daskgmm.progress import JsonLines, show_fit
     from daskgmm.rows.opening import open_path
 
     target = model_path(out, overwrite=overwrite)
@@ -182,10 +222,19 @@ def fit(
     sample_weight = None if weights is None else open_path(weights)
     mixture = GaussianMixture(**settings)
     with (
-        workers(threads, scheduler),
-        show_fit(mixture.tol, mixture.max_iter, quiet=quiet) as listen,
+        workers(threads, scheduler, retries, stall_timeout),
+        show_fit(mixture.tol, mixture.max_iter, quiet=quiet) as shown,
     ):
-        mixture.fit(rows, sample_weight=sample_weight, listen=listen)
+        listeners = [] if shown is None else [shown]
+        if log_json is not None:
+            listeners.append(JsonLines(log_json))
+        mixture.fit(
+            rows,
+            sample_weight=sample_weight,
+            checkpoint=checkpoint,
+            cache=cache,
+            listen=together(*listeners),
+        )
     save_model(mixture, target)
     if not quiet:
         click.echo(fit_report(mixture, out))
@@ -216,6 +265,34 @@ def not_converged(mixture: Any) -> str:
     )
 
 
+@main.command(short_help="Say what a fit will cost, before a byte is read.")
+@click.argument("data")
+@click.option("--components", "-k", "n_components", type=click.IntRange(1), required=True)
+@click.option(
+    "--covariance", "covariance_type", type=click.Choice(COVARIANCES), default="full",
+    show_default=True,
+)  # fmt: skip
+@click.option("--max-iter", type=click.IntRange(1), default=100, show_default=True)
+@click.option("--n-init", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--weights", metavar="PATH", help="Array of one weight a row (Zarr or .npy).")
+@click.option("--cache", metavar="SIZE", help="Keep so much decoded data in memory, as 2GiB.")
+@click.option("--threads", type=click.IntRange(1), help="Threads to use.  [default: all CPUs]")
+@click.option("--scheduler", metavar="ADDRESS", help="Run on this Dask cluster.")
+def plan(
+    data: str, weights: str | None, threads: int | None, scheduler: str | None, **settings: Any
+) -> None:
+    """Say what a fit to DATA will cost: bytes, batches, passes, memory."""
+    from daskgmm.models.planning import plan as plan_fit
+    from daskgmm.rows.opening import open_path
+
+    rows = open_path(data)
+    sample_weight = None if weights is None else open_path(weights)
+    with workers(threads, scheduler, None, None):
+        found = plan_fit(rows, sample_weight=sample_weight, **settings)
+    click.echo(found)
+    found.check()
+
+
 @main.command(short_help="Write the component of each row to Zarr.")
 @click.argument("model")
 @click.argument("data")
@@ -227,6 +304,8 @@ def predict(
     out: str,
     threads: int | None,
     scheduler: str | None,
+    retries: int | None,
+    stall_timeout: str | None,
     overwrite: bool,
     quiet: bool,
 ) -> None:
@@ -240,7 +319,8 @@ def predict(
     mixture, rows = load_model(model), open_path(data)
     if target.exists() and Path(data).exists() and target.samefile(data):
         raise click.UsageError("--out names DATA itself, which is not overwritten.")
-    with workers(threads, scheduler), show_pass("labels", quiet=quiet) as progress:
+    running_on = workers(threads, scheduler, retries, stall_timeout)
+    with running_on, show_pass("labels", quiet=quiet) as progress:
         counts = write_labels(mixture, rows, target, progress, overwrite=overwrite)
     if not quiet:
         click.echo(f"{out}: {counts.sum():,} labels")

@@ -19,6 +19,18 @@ class SourceError(DaskGMMError, OSError):
     """A place that rows come from cannot be opened or failed while it was read."""
 
 
+class ClusterError(DaskGMMError, RuntimeError):
+    """The cluster cannot do the work: no workers, workers that die of it, no scheduler."""
+
+
+class PlanError(DaskGMMError, ValueError):
+    """The work as planned needs more memory than there is."""
+
+
+class CheckpointError(DaskGMMError, ValueError):
+    """A checkpoint is torn, foreign, or of another fit."""
+
+
 class ModelFileError(DaskGMMError, ValueError):
     """A model file is missing, torn, foreign or newer than this version reads."""
 

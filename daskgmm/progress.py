@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import math
 import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TextIO
 
-from daskgmm.em.events import BatchDone, Ended, Event, Iterated, Listener, Started, Surveyed
+from daskgmm.em.events import (
+    BatchDone,
+    Ended,
+    Event,
+    FitStarted,
+    Iterated,
+    Listener,
+    PassEnded,
+    Started,
+    as_dict,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -95,12 +107,17 @@ def iteration_line(event: Iterated, left: str) -> str:
     ).rstrip()
 
 
-def survey_line(event: Surveyed) -> str:
+def survey_line(event: PassEnded) -> str:
     """Return what the survey found, in one line."""
     return (
-        f"survey  {event.rows:,} rows of {event.features}  {size(event.nbytes)}  "
+        f"survey  {event.rows:,} rows  {size(event.nbytes)}  "
         f"{speed(event.rows, event.seconds)}  {event.seconds:.2f} s"
     )
+
+
+def resumed_line(event: FitStarted) -> str:
+    """Return where a fit goes on."""
+    return f"going on from the checkpoint, after iteration {event.resumed}"
 
 
 def speed(rows: int, seconds: float) -> str:
@@ -124,7 +141,9 @@ class Lines:
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
-        if isinstance(event, Surveyed):
+        if isinstance(event, FitStarted) and event.resumed is not None:
+            self._write(resumed_line(event))
+        elif isinstance(event, PassEnded) and event.name == "survey":
             self._write(survey_line(event))
         elif isinstance(event, Started) and event.initialisation:
             self._write(f"start {event.initialisation + 1}")
@@ -147,6 +166,7 @@ class Bars:
         self._task = bar.add_task("survey", total=None, left="")
         self._lines = Lines(self._keep, self._print)
         self._left = ""
+        self._resumed = 0
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
@@ -154,11 +174,14 @@ class Bars:
             self._bar.update(self._task, completed=event.done, total=event.total)
             return
         self._lines(event)
-        if isinstance(event, Surveyed):
+        if isinstance(event, FitStarted):
+            self._resumed = event.resumed or 0
+        elif isinstance(event, PassEnded) and event.name == "survey":
             self._next("start")
         elif isinstance(event, Started):
             self._left = ""
-            self._next("iteration 1")
+            self._next(f"iteration {self._resumed + 1}")
+            self._resumed = 0
         elif isinstance(event, Iterated):
             self._next(f"iteration {event.iteration + 1}")
         elif isinstance(event, Ended):
@@ -175,6 +198,25 @@ class Bars:
 
     def _print(self, line: str) -> None:
         self._bar.console.print(line, highlight=False, soft_wrap=True)
+
+
+class JsonLines:
+    """Every event but those of single batches, one JSON object a line, with the time.
+
+    Parameters
+    ----------
+    file : text file
+        Flushed after each line, so that another program can follow.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def __call__(self, event: Event) -> None:
+        """Write one event."""
+        if not isinstance(event, BatchDone):
+            now = datetime.now(UTC).isoformat(timespec="milliseconds")
+            print(json.dumps({"time": now, **as_dict(event)}), file=self._file, flush=True)
 
 
 def make_bar(console: Console) -> Progress:

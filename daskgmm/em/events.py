@@ -2,8 +2,38 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class FitStarted:
+    """A fit begins; nothing has been read yet.
+
+    Attributes
+    ----------
+    rows : int or None
+        None where only reading tells.
+    features, components : int
+    covariance_type : str
+    batches : int
+        Tasks of each pass.
+    nbytes : int or None
+        Bytes of one pass, decoded.
+    resumed : int or None
+        Iterations that a checkpoint had of the current initialisation; None if the fit
+        begins from nothing.
+    """
+
+    rows: int | None
+    features: int
+    components: int
+    covariance_type: str
+    batches: int
+    nbytes: int | None
+    resumed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,23 +51,25 @@ class BatchDone:
 
 
 @dataclass(frozen=True, slots=True)
-class Surveyed:
-    """The first pass over the rows has ended.
+class PassEnded:
+    """All rows were read once.
 
     Attributes
     ----------
-    rows, features : int
+    name : {"survey", "expectation"}
+    rows : int
     nbytes : int
-        Bytes of one pass, decoded.
-    batches : int
+        Decoded.
     seconds : float
+    peak_memory : int
+        The most memory that any process which took part has held so far, in bytes.
     """
 
+    name: str
     rows: int
-    features: int
     nbytes: int
-    batches: int
     seconds: float
+    peak_memory: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +81,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Iterated:
-    """An iteration of EM has ended: one pass and one M-step.
+    """An iteration of EM has ended: one pass, rarely two, and one M-step.
 
     Attributes
     ----------
@@ -63,6 +95,10 @@ class Iterated:
         Its increase over the iteration before; infinite in the first.
     rows : int
     seconds : float
+    nbytes : int
+        Read, decoded.
+    peak_memory : int
+        As of `PassEnded`.
     """
 
     initialisation: int
@@ -70,6 +106,26 @@ class Iterated:
     lower_bound: float
     change: float
     rows: int
+    seconds: float
+    nbytes: int
+    peak_memory: int
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpointed:
+    """The state of the fit is safe.
+
+    Attributes
+    ----------
+    path : str
+    nbytes : int
+        Size of the file.
+    seconds : float
+        What writing it took.
+    """
+
+    path: str
+    nbytes: int
     seconds: float
 
 
@@ -82,10 +138,52 @@ class Ended:
     converged: bool
 
 
-Event = BatchDone | Surveyed | Started | Iterated | Ended
+@dataclass(frozen=True, slots=True)
+class FitEnded:
+    """The best of all initialisations is known.
+
+    Attributes
+    ----------
+    lower_bound : float
+    converged : bool
+    iterations : int
+        Of the best initialisation.
+    passes : int
+        Over all rows, in this process.
+    seconds : float
+        Of the whole fit, in this process.
+    """
+
+    lower_bound: float
+    converged: bool
+    iterations: int
+    passes: int
+    seconds: float
+
+
+Event = FitStarted | BatchDone | PassEnded | Started | Iterated | Checkpointed | Ended | FitEnded
 
 Listener = Callable[[Event], None]
 
 
 def silence(event: Event) -> None:
     """Listen to nothing."""
+
+
+def together(*listeners: Listener) -> Listener:
+    """Return one listener that tells each of them, in order."""
+
+    def tell(event: Event) -> None:
+        for listener in listeners:
+            listener(event)
+
+    return tell
+
+
+def as_dict(event: Event) -> dict[str, Any]:
+    """Return an event as plain values: its name as ``event``, numbers JSON can hold, or None."""
+    fields = {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in asdict(event).items()
+    }
+    return {"event": type(event).__name__, **fields}

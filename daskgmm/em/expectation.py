@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.em.events import Listener, PassEnded
+from daskgmm.em.passing import run_pass
 from daskgmm.em.survey import Survey
 from daskgmm.errors import DataError
 from daskgmm.gaussian.guard import choose_kernel
@@ -16,8 +18,8 @@ from daskgmm.gaussian.natural import NaturalKernel
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.statistics import Statistics, merge
 from daskgmm.gaussian.whitened import WhitenedKernel
-from daskgmm.passes.plan import Batch
-from daskgmm.passes.sweep import Dataset, Progress, sweep
+from daskgmm.passes.batches import Batch
+from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.tiles import Block, fill_tiles
 
 Array = NDArray[np.float64]
@@ -42,13 +44,16 @@ def expect(
     data: Dataset,
     parameters: Parameters,
     survey: Survey,
-    progress: Progress | None = None,
+    listen: Listener,
+    number: int = 1,
     reference: Array | None = None,
-) -> Statistics:
+) -> tuple[Statistics, PassEnded]:
     """Return the expected sufficient statistics of all rows under the parameters.
 
     Parameters
     ----------
+    number : int
+        Of the iteration, for the names of the tasks.
     reference : ndarray of shape (k, d), optional
         Points to take the moments about, in the slower kernel that can.
 
@@ -61,9 +66,17 @@ def expect(
         kernel = choose_kernel(parameters, survey.mean, survey.half_range)
     else:
         kernel = WhitenedKernel.of(parameters, survey.mean, reference)
-    statistics = sweep(data, ExpectationWork(kernel), merge, progress)
+    p, k, _ = kernel.shape
+    work, name = ExpectationWork(kernel), f"daskgmm-iteration-{number}"
+    statistics, ended = run_pass(data, "expectation", work, merge, listen, name, 8 * p * k)
     if isinstance(kernel, NaturalKernel) and kernel.structure.shared:
         statistics = complete(kernel, statistics, survey)
+    check_statistics(statistics, survey)
+    return statistics, ended
+
+
+def check_statistics(statistics: Statistics, survey: Survey) -> None:
+    """Raise `DataError` if these are not of the rows that were surveyed."""
     if statistics.rows == survey.rows and not np.isfinite(statistics.log_likelihood):
         raise DataError(
             f"The log-likelihood of this pass is {statistics.log_likelihood}: a density or a "
@@ -75,7 +88,6 @@ def expect(
             f"{statistics.log_likelihood}; the first pass read {survey.rows} finite rows. "
             "The data have changed while they were read: write them elsewhere, or wait."
         )
-    return statistics
 
 
 def complete(kernel: NaturalKernel, statistics: Statistics, survey: Survey) -> Statistics:

@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import copy
 import math
+import os
 import time
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from daskgmm.em.events import BatchDone, Listener, Surveyed
+from daskgmm.em.checkpoint import Checkpoint, State
+from daskgmm.em.events import (
+    Event,
+    FitEnded,
+    FitStarted,
+    Listener,
+    PassEnded,
+    together,
+)
+from daskgmm.em.fingerprint import fit_identity, generator_state
 from daskgmm.em.loop import Fit, iterate
 from daskgmm.em.sample import SampleRule, sample_capacity
 from daskgmm.em.settings import Settings
 from daskgmm.em.start import Initial, start
 from daskgmm.em.survey import Survey, survey_rows
-from daskgmm.errors import DataError
+from daskgmm.errors import CheckpointError, DataError
 from daskgmm.gaussian.maximise import Maximised
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
 from daskgmm.passes.blas import one_blas_thread
-from daskgmm.passes.sweep import Dataset
-from daskgmm.rows.rows import Rows
+from daskgmm.passes.dataset import Dataset
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,64 +41,161 @@ class Resume:
     lower_bound: float
 
 
-def fit(
-    rows: Rows,
-    weights: Rows | None,
-    settings: Settings,
-    initial: Initial,
-    random: np.random.RandomState,
-    listen: Listener,
-    resume: Resume | None = None,
-) -> Fit:
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a fit is asked for.
+
+    Attributes
+    ----------
+    settings : Settings
+    initial : Initial
+    random : numpy.random.RandomState
+        Advanced as scikit-learn advances it.
+    seeded : bool
+        Whether the user chose it: then it is part of what a checkpoint must agree with.
+    resume : Resume or None
+    checkpoint : path, URL or None
+        Where the state of the fit is kept, and found again.
+    """
+
+    settings: Settings
+    initial: Initial
+    random: np.random.RandomState
+    seeded: bool = True
+    resume: Resume | None = None
+    checkpoint: str | os.PathLike[str] | None = None
+
+    @property
+    def needs_sample(self) -> bool:
+        """Whether starts are to be estimated."""
+        return self.resume is None and not self.initial.complete
+
+    @property
+    def n_starts(self) -> int:
+        """How many initialisations there are to be."""
+        return 1 if self.resume is not None else self.settings.n_init
+
+
+def fit(data: Dataset, request: Request, listen: Listener) -> Fit:
     """Fit a mixture to rows and return the best of `n_init` runs of EM.
 
     Raises
     ------
     DataError
         If the rows or the weights cannot be used, with the place and what to do.
+    CheckpointError
+        If there is a checkpoint, and it cannot be gone on from.
     ValueError
         If a covariance collapses and `reg_covar` is 0.
     """
-    k, d = settings.n_components, rows.n_features
-    p = STRUCTURES[settings.structure].n_statistics(d)
-    data = Dataset.of(rows, weights, k, p)
-    needs_sample = resume is None and not initial.complete
-    survey = _survey(data, settings, random if needs_sample else None, listen)
-    if resume is not None:
-        step = Maximised(resume.parameters)
-        return iterate(data, survey, step, settings, listen, resume.lower_bound)
-    best: Fit | None = None
-    for initialisation in range(settings.n_init):
-        with one_blas_thread():
-            step = start(survey, settings, initial, random)
-        found = iterate(data, survey, step, settings, listen, initialisation=initialisation)
-        if best is None or best.lower_bound == -math.inf or found.lower_bound > best.lower_bound:
-            best = found
+    began, passes = time.perf_counter(), 0
+
+    def count(event: Event) -> None:
+        nonlocal passes
+        passes += isinstance(event, PassEnded)
+
+    listen = together(count, listen)
+    checkpoint = _open_checkpoint(data, request)
+    kept = None if checkpoint is None else checkpoint.load()
+    _check_kept(kept, request)
+    listen(_announce(data, request.settings, kept))
+    best = _run(data, request, listen, checkpoint, kept)
+    seconds = time.perf_counter() - began
+    listen(FitEnded(best.lower_bound, best.converged, len(best.iterations), passes, seconds))
+    return best
+
+
+def _run(
+    data: Dataset,
+    request: Request,
+    listen: Listener,
+    checkpoint: Checkpoint | None,
+    kept: State | None,
+) -> Fit:
+    random, settings = request.random, request.settings
+    seed = _sample_seed(random) if kept is None else kept.sample_seed
+    survey = _survey(data, request, seed, listen) if kept is None else kept.survey
+    if kept is not None:
+        random.set_state(kept.random_state)
+    best = None if kept is None else kept.best
+    bound = -math.inf if request.resume is None else request.resume.lower_bound
+    for initialisation in range(0 if kept is None else kept.initialisation, request.n_starts):
+        if kept is not None and initialisation == kept.initialisation:
+            begin = kept.current
+        else:
+            if request.needs_sample and survey.sample is None:
+                survey = _survey(data, request, seed, listen)
+            begin = Fit(_start(survey, request))
+        state = State(survey, seed, generator_state(random), initialisation, begin, best)
+
+        def keep(current: Fit, state: State = state) -> None:
+            if checkpoint is not None:
+                checkpoint.save(replace(state, current=current), listen)
+
+        if not begin.iterations:
+            keep(begin)
+        found = iterate(data, survey, begin, settings, listen, keep, bound, initialisation)
+        best = better(best, found)
     assert best is not None
     return best
 
 
-def _survey(
-    data: Dataset, settings: Settings, random: np.random.RandomState | None, listen: Listener
-) -> Survey:
-    began, rows = time.perf_counter(), data.rows
+def better(one: Fit | None, other: Fit) -> Fit:
+    """Return the fit of the higher lower bound, the first of equal ones."""
+    if one is None or one.lower_bound == -math.inf or other.lower_bound > one.lower_bound:
+        return other
+    return one
+
+
+def _start(survey: Survey, request: Request) -> Maximised:
+    if request.resume is not None:
+        return Maximised(request.resume.parameters)
+    with one_blas_thread():
+        return start(survey, request.settings, request.initial, request.random)
+
+
+def _open_checkpoint(data: Dataset, request: Request) -> Checkpoint | None:
+    if request.checkpoint is None:
+        return None
+    resumed = None if request.resume is None else request.resume.parameters
+    random = request.random if request.seeded else None
+    identity = fit_identity(data, request.settings, request.initial, resumed, random)
+    return Checkpoint(request.checkpoint, identity)
+
+
+def _check_kept(kept: State | None, request: Request) -> None:
+    done = 0 if kept is None else len(kept.current.iterations)
+    if done > request.settings.max_iter:
+        raise CheckpointError(
+            f"The checkpoint {request.checkpoint} has {done} iterations already, and max_iter is "
+            f"{request.settings.max_iter}. Raise max_iter, or give another path to begin anew."
+        )
+
+
+def _announce(data: Dataset, settings: Settings, kept: State | None) -> FitStarted:
+    rows = data.rows.n_rows
+    return FitStarted(
+        rows,
+        data.rows.n_features,
+        settings.n_components,
+        settings.structure,
+        len(data.batches),
+        None if rows is None else rows * data.row_nbytes,
+        None if kept is None else len(kept.current.iterations),
+    )
+
+
+def _survey(data: Dataset, request: Request, seed: int, listen: Listener) -> Survey:
+    rows, settings = data.rows, request.settings
     rule = None
-    if random is not None:
+    if request.needs_sample:
         free = n_parameters(STRUCTURES[settings.structure], settings.n_components, rows.n_features)
-        capacity = sample_capacity(free, rows.n_features)
-        rule = SampleRule(_sample_seed(random), capacity, rows.n_rows)
-
-    def progress(done: int, total: int) -> None:
-        listen(BatchDone(done, total))
-
-    survey = survey_rows(data, rule, progress)
+        rule = SampleRule(seed, sample_capacity(free, rows.n_features), rows.n_rows)
+    survey = survey_rows(data, rule, listen)
     check_survey(survey, settings.n_components)
     if rule is not None and _too_few(survey, rule):
         # So many rows have weight 0 that the sample came out small: now their number is known.
-        survey = survey_rows(data, replace(rule, n_rows=survey.weighed_rows), progress)
-    nbytes = survey.rows * rows.row_nbytes
-    seconds = time.perf_counter() - began
-    listen(Surveyed(survey.rows, rows.n_features, nbytes, len(data.batches), seconds))
+        survey = survey_rows(data, replace(rule, n_rows=survey.weighed_rows), listen)
     return survey
 
 

@@ -4,40 +4,47 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-from daskgmm.em.events import BatchDone, Ended, Iterated, Listener, Started
+from daskgmm.em.events import Ended, Iterated, Listener, Started
 from daskgmm.em.expectation import expect
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey import Survey
 from daskgmm.gaussian.guard import TOLERANCE, moment_error
 from daskgmm.gaussian.maximise import Maximised, maximise
 from daskgmm.gaussian.statistics import Statistics
-from daskgmm.passes.sweep import Dataset
+from daskgmm.passes.dataset import Dataset
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """Where the iterations ended.
+    """How far the iterations from one start have come.
 
     Attributes
     ----------
     step : Maximised
         The last M-step, or the start: the parameters, and what is wrong with them.
-    lower_bounds : tuple of float
-        Mean log-likelihood of each iteration's pass, in nats a row: of the parameters
-        before that iteration's M-step.
+    iterations : tuple of Iterated
     converged : bool
     """
 
     step: Maximised
-    lower_bounds: tuple[float, ...]
-    converged: bool
+    iterations: tuple[Iterated, ...] = ()
+    converged: bool = False
 
     @property
     def lower_bound(self) -> float:
         """The last lower bound; minus infinity if there was no iteration."""
-        return self.lower_bounds[-1] if self.lower_bounds else -math.inf
+        return self.iterations[-1].lower_bound if self.iterations else -math.inf
+
+    def ended(self, max_iter: int) -> bool:
+        """Return whether nothing is left to do."""
+        return self.converged or len(self.iterations) >= max_iter
+
+
+Keep = Callable[[Fit], None]
+"""Called after every iteration with what there is to go on from."""
 
 
 def loses_digits(step: Maximised, statistics: Statistics, survey: Survey) -> bool:
@@ -54,38 +61,52 @@ def loses_digits(step: Maximised, statistics: Statistics, survey: Survey) -> boo
 def iterate(
     data: Dataset,
     survey: Survey,
-    start: Maximised,
+    begin: Fit,
     settings: Settings,
     listen: Listener,
+    keep: Keep,
     bound: float = -math.inf,
     initialisation: int = 0,
 ) -> Fit:
-    """Run EM from the given start until it converges or `max_iter` is reached.
+    """Run EM from where `begin` is until it converges or `max_iter` is reached.
 
     Parameters
     ----------
+    begin : Fit
+        A start without iterations, or what an interrupted run has kept.
     bound : float
-        The lower bound that the start has reached already, as after an earlier fit.
+        The lower bound that a start has reached already, as after an earlier fit.
     """
     listen(Started(initialisation))
-    step, bounds, converged = start, [], False
-    for iteration in range(1, settings.max_iter + 1):
-        began = time.perf_counter()
-        statistics = expect(
-            data, step.parameters, survey, lambda done, total: listen(BatchDone(done, total))
-        )
-        old = step.parameters
+    fit = begin
+    while not fit.ended(settings.max_iter):
+        before = fit.lower_bound if fit.iterations else bound
+        step, iterated = iterate_once(data, survey, fit, settings, listen)
+        change = iterated.lower_bound - before
+        iterated = replace(iterated, initialisation=initialisation, change=change)
+        converged = abs(change) < settings.tol
+        fit = Fit(step, (*fit.iterations, iterated), converged)
+        listen(iterated)
+        keep(fit)
+    listen(Ended(initialisation, fit.lower_bound if fit.iterations else bound, fit.converged))
+    return fit
+
+
+def iterate_once(
+    data: Dataset, survey: Survey, fit: Fit, settings: Settings, listen: Listener
+) -> tuple[Maximised, Iterated]:
+    """Return the next M-step and its record, which does not yet know what was before."""
+    began, old = time.perf_counter(), fit.step.parameters
+    number = len(fit.iterations) + 1
+    statistics, ended = expect(data, old, survey, listen, number)
+    step = maximise(statistics, settings.structure, settings.reg_covar, old)
+    nbytes = ended.nbytes
+    if loses_digits(step, statistics, survey):
+        # Once more, about the new means: the next pass would begin from noise.
+        about = step.parameters.means
+        statistics, ended = expect(data, old, survey, listen, number, about)
         step = maximise(statistics, settings.structure, settings.reg_covar, old)
-        if loses_digits(step, statistics, survey):
-            # Once more, about the new means: the next pass would begin from noise.
-            statistics = expect(data, old, survey, reference=step.parameters.means)
-            step = maximise(statistics, settings.structure, settings.reg_covar, old)
-        bounds.append(statistics.mean_log_likelihood)
-        change, bound = bounds[-1] - bound, bounds[-1]
-        seconds = time.perf_counter() - began
-        listen(Iterated(initialisation, iteration, bound, change, statistics.rows, seconds))
-        if abs(change) < settings.tol:
-            converged = True
-            break
-    listen(Ended(initialisation, bound, converged))
-    return Fit(step, tuple(bounds), converged)
+        nbytes += ended.nbytes
+    seconds = time.perf_counter() - began
+    bound, rows = statistics.mean_log_likelihood, statistics.rows
+    return step, Iterated(0, number, bound, math.inf, rows, seconds, nbytes, ended.peak_memory)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.passes.plan import Batch
+from daskgmm.passes.batches import Batch
 from daskgmm.passes.tiles import Block
 
 MIN_SAMPLE = 100_000

@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.em.events import Listener
+from daskgmm.em.passing import run_pass
 from daskgmm.em.sample import Sample, SampleRule, join
 from daskgmm.errors import DataError
-from daskgmm.passes.plan import Batch
-from daskgmm.passes.sweep import Dataset, Progress, sweep
+from daskgmm.passes.batches import Batch
+from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.tiles import Block, fill_tiles
 
 Array = NDArray[np.float64]
@@ -207,7 +209,7 @@ class _Merge:
         return replace(merged, sample=merged.sample.smallest(self.capacity))
 
 
-def survey_rows(data: Dataset, rule: SampleRule | None, progress: Progress | None) -> Survey:
+def survey_rows(data: Dataset, rule: SampleRule | None, listen: Listener) -> Survey:
     """Survey the data set in one pass.
 
     Raises
@@ -216,8 +218,8 @@ def survey_rows(data: Dataset, rule: SampleRule | None, progress: Progress | Non
         At a value or a weight that is not finite, or too large to be squared.
     """
     work = SurveyWork(data.rows.n_features, rule, data.rows.columns)
-    capacity = None if rule is None else rule.capacity
-    survey = sweep(data, work, _Merge(capacity), progress)
+    merge = _Merge(None if rule is None else rule.capacity)
+    survey, _ = run_pass(data, "survey", work, merge, listen, "daskgmm-survey")
     if rule is None or survey.sample is None:
         return survey
     return replace(survey, sample=survey.sample.smallest(rule.capacity))

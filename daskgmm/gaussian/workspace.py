@@ -66,6 +66,12 @@ class Workspace:
     weights: Array
 
 
+def workspace_nbytes(p: int, k: int, d: int) -> int:
+    """Return the bytes of a workspace for full tiles, its alignment included."""
+    b = tile_rows(p, k)
+    return 8 * b * (d + d // 2 + p + 2 * k + 3) + 2 * HUGE_PAGE
+
+
 _kept = threading.local()
 
 

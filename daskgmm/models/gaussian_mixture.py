@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from typing import Any, ClassVar
 
@@ -10,8 +11,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture as Reference
 from sklearn.utils import check_random_state
 
-from daskgmm.em.events import Event, Listener, silence
-from daskgmm.em.fit import Resume, check_enough, fit
+from daskgmm.em.events import Listener, together
+from daskgmm.em.fit import Request, Resume, check_enough, fit
+from daskgmm.em.history import history_table, log_event
 from daskgmm.em.loop import Fit
 from daskgmm.em.settings import Settings
 from daskgmm.errors import DegenerateComponentWarning
@@ -20,7 +22,9 @@ from daskgmm.models.degeneracy import degeneracies
 from daskgmm.models.initial import check_initial
 from daskgmm.models.inputs import training_rows
 from daskgmm.models.mixture import Mixture
+from daskgmm.models.planning import cache_nbytes, plan_of
 from daskgmm.models.verbose import Printer
+from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.weights import weights_for
 
 
@@ -77,6 +81,10 @@ class GaussianMixture(Mixture):
         before the last M-step, as in scikit-learn.
     lower_bounds_ : list of float
         The same for every iteration.
+    history_ : dict of lists
+        One entry for each iteration of the best start: initialisation, iteration,
+        lower_bound, change, rows, seconds, nbytes (read) and peak_memory (bytes, of the
+        largest process). `pandas.DataFrame` takes it as it is.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (d,)
         Only if X has column names that are strings.
@@ -143,6 +151,8 @@ class GaussianMixture(Mixture):
         y: Any = None,
         sample_weight: Any = None,
         *,
+        checkpoint: str | os.PathLike[str] | None = None,
+        cache: int | str | None = None,
         listen: Listener | None = None,
     ) -> GaussianMixture:
         """Estimate the parameters; eager, whatever X is.
@@ -154,6 +164,14 @@ class GaussianMixture(Mixture):
         sample_weight : array-like, Dask array, Zarr array, path or URL, optional; shape (n,)
             How often each row counts; finite and not negative. Integer weights are the same
             as repeated rows, weight 0 the same as no row.
+        checkpoint : path or URL, optional
+            A file that is written, whole, after every iteration. If it is there when the fit
+            begins, the fit goes on where it stopped, and ends with the same bits as one that
+            was never interrupted. With other data or settings it is refused; with a single
+            start, `max_iter` alone may be raised.
+        cache : int or str, optional
+            Bytes, or a size such as ``"2GiB"``: so much of the decoded rows stays in memory
+            between passes, on the workers or in this process. By default nothing does.
         listen : callable, optional
             Called with each `daskgmm.em.events.Event` of the fit.
 
@@ -170,6 +188,9 @@ class GaussianMixture(Mixture):
             batch, row and column.
         OSError
             If X cannot be opened or read (`daskgmm.errors.SourceError`).
+        CheckpointError, PlanError, ClusterError
+            Of `daskgmm.errors`: if a checkpoint is damaged or of another fit, if a worker
+            would need more memory than it may take, if the cluster is lost.
 
         Warns
         -----
@@ -181,7 +202,7 @@ class GaussianMixture(Mixture):
         self._validate_params()
         before = dict(self.__dict__)
         try:
-            return self._fit(X, sample_weight, listen)
+            return self._fit(X, sample_weight, checkpoint, cache_nbytes(cache), listen)
         except BaseException:
             # A fit that failed leaves what was fitted before, its features too.
             self.__dict__.clear()
@@ -192,22 +213,34 @@ class GaussianMixture(Mixture):
         """Fit to X and return the labels of its rows, as `predict` does."""
         return self.fit(X, sample_weight=sample_weight).predict(X)
 
-    def _fit(self, x: Any, sample_weight: Any, listen: Listener | None) -> GaussianMixture:
+    def _fit(
+        self, x: Any, sample_weight: Any, checkpoint: Any, cache: int, listen: Listener | None
+    ) -> GaussianMixture:
         rows = training_rows(self, x)
         weights = None if sample_weight is None else weights_for(rows, sample_weight)
         check_enough(rows.n_rows, self.n_components)
+        request = self._request(rows.n_features, checkpoint)
+        p = STRUCTURES[self.covariance_type].n_statistics(rows.n_features)
+        data = Dataset.of(rows, weights, self.n_components, p, cache)
+        try:
+            passes = 1 + self.max_iter * request.n_starts
+            plan_of(data, self.n_components, self.covariance_type, passes).check()
+            found = fit(data, request, self._listener(listen))
+        finally:
+            data.close()
+        self._keep(found, request.resume)
+        return self
+
+    def _request(self, d: int, checkpoint: Any) -> Request:
         structure = STRUCTURES[self.covariance_type]
         given = (self.weights_init, self.means_init, self.precisions_init)
-        initial = check_initial(structure, self.n_components, rows.n_features, *given)
+        initial = check_initial(structure, self.n_components, d, *given)
         resume = None
         if self.warm_start and hasattr(self, "converged_"):
-            self._check_resumable(rows.n_features)
+            self._check_resumable(d)
             resume = Resume(self._parameters(), self.lower_bound_)
-        random = check_random_state(self.random_state)
-        listener = self._listener(listen)
-        found = fit(rows, weights, self._settings(), initial, random, listener, resume)
-        self._keep(found, resume)
-        return self
+        random, seeded = check_random_state(self.random_state), self.random_state is not None
+        return Request(self._settings(), initial, random, seeded, resume, checkpoint)
 
     def _check_resumable(self, d: int) -> None:
         k, structure = self.n_components, STRUCTURES[self.covariance_type]
@@ -234,17 +267,8 @@ class GaussianMixture(Mixture):
         )
 
     def _listener(self, listen: Listener | None) -> Listener:
-        if not self.verbose:
-            return listen or silence
-        printer = Printer(int(self.verbose), self.verbose_interval)
-        if listen is None:
-            return printer
-
-        def both(event: Event) -> None:
-            printer(event)
-            listen(event)
-
-        return both
+        printers = [Printer(int(self.verbose), self.verbose_interval)] if self.verbose else []
+        return together(log_event, *printers, *([] if listen is None else [listen]))
 
     def _keep(self, found: Fit, resume: Resume | None) -> None:
         """Set the fitted attributes, and warn of what the user should know."""
@@ -255,10 +279,11 @@ class GaussianMixture(Mixture):
         self.covariances_ = parameters.covariances
         self.precisions_cholesky_ = parameters.precisions_cholesky
         self.precisions_ = structure.precisions(parameters.precisions_cholesky)
-        self.converged_, self.n_iter_ = found.converged, len(found.lower_bounds)
-        self.lower_bounds_ = list(found.lower_bounds)
+        self.converged_, self.n_iter_ = found.converged, len(found.iterations)
+        self.history_ = history_table(found.iterations)
+        self.lower_bounds_ = list(self.history_["lower_bound"])
         self.lower_bound_ = found.lower_bound
-        if resume is not None and not found.lower_bounds:
+        if resume is not None and not found.iterations:
             self.lower_bound_ = resume.lower_bound
         for message in degeneracies(found.step):
             warnings.warn(message, DegenerateComponentWarning, stacklevel=4)

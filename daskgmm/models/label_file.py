@@ -18,8 +18,9 @@ from daskgmm.errors import DataError
 from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.models.inputs import scoring_rows
 from daskgmm.models.prediction import Predictor, predict_block
-from daskgmm.passes.plan import Batch
-from daskgmm.passes.sweep import Progress, each
+from daskgmm.passes.batches import Batch
+from daskgmm.passes.sweep import each
+from daskgmm.passes.task import Progress
 from daskgmm.passes.tiles import Block
 from daskgmm.rows.rows import Rows
 

@@ -17,6 +17,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from daskgmm.errors import ModelFileError
+from daskgmm.files import replace_bytes
 from daskgmm.gaussian.structures import STRUCTURES
 from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.version import __version__
@@ -207,16 +208,8 @@ def _array(document: dict[str, Any], name: str, shape: tuple[int, ...]) -> Any:
 
 def _replace(path: Path, text: str) -> None:
     """Write `text` aside, down to the disk, and move it to `path` in one step."""
-    aside = path.with_name(f".{path.name}.partial-{os.getpid()}")
     try:
-        try:
-            with aside.open("w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            aside.replace(path)
-        finally:
-            aside.unlink(missing_ok=True)
+        replace_bytes(path, text.encode())
     except OSError as error:
         raise ModelFileError(
             f"The model cannot be written to {path}: {error.strerror}. Give a path in a folder "

@@ -18,9 +18,10 @@ from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.softmax import exponentiate
 from daskgmm.gaussian.whitened import WhitenedKernel
 from daskgmm.gaussian.workspace import small_buffers
+from daskgmm.passes.batches import Batch
 from daskgmm.passes.blas import one_blas_thread
-from daskgmm.passes.plan import Batch
-from daskgmm.passes.sweep import Dataset, each
+from daskgmm.passes.dataset import Dataset
+from daskgmm.passes.sweep import each
 from daskgmm.passes.tiles import Block
 from daskgmm.rows.rows import Rows
 

@@ -3,51 +3,227 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from daskgmm.passes.task import Task, Work, run_task
+import dask
+from dask._task_spec import Task as Node
+from dask._task_spec import TaskRef
+from distributed.protocol import pickle
+
+from daskgmm.passes.completions import Completions
+from daskgmm.passes.held import HeldOnCluster
+from daskgmm.passes.place import Place
+from daskgmm.passes.reduction import groups_of, in_order, reduce_in_order
+from daskgmm.passes.running import Running
+from daskgmm.passes.task import Merge, Outcome, Progress, Task, Work, merge_outcomes, run_task
 
 Result = TypeVar("Result")
+
+Graph = dict[Any, Any]
+
+AHEAD = 4
+"""Tasks a thread that are begun or done before their turn, where results are not merged."""
+
+SENT_BYTES = 1 << 20
+"""Tasks that are larger together go to the cluster once; smaller ones with every pass, which
+spares a fetch for each."""
 
 
 class Cluster:
     """Runs tasks through `distributed` futures.
 
+    A pass is one graph: a node for each batch, which needs the parameters, and nodes that
+    merge. Keys are new in every pass, as a key used again silently returns the old result.
+    Nothing is pinned to a worker, and all of it can be computed again from what the
+    scheduler knows, the parameters too: a lost worker costs its own batches.
+
     Parameters
     ----------
     client : distributed.Client
+    running : Running
     """
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, running: Running) -> None:
         self._client = client
+        self._running = running
+        self._packed: tuple[Sequence[Task[Any]], list[Any]] | None = None
 
-    def run(self, tasks: Sequence[Task[Result]], work: Work[Result]) -> Iterator[Result]:
-        """Yield the results in order; on an error, cancel what has not run.
+    def stream(
+        self, tasks: Sequence[Task[Any]], work: Work[Result], name: str
+    ) -> Iterator[Outcome[Result]]:
+        """Yield the outcomes in order, few of them ahead; on an error, cancel the others."""
+        window = AHEAD * max(1, sum(self._client.nthreads().values()))
+        early: dict[int, Outcome[Result]] = {}
+        submitted = 0
+        with self._completions() as completions:
+            graph, keys, needed = self._graph(tasks, work, name, completions)
+            for due in range(len(keys)):
+                while due not in early:
+                    if submitted - due <= window // 2 and submitted < len(keys):
+                        part = keys[submitted : due + window]
+                        chosen = {key: graph[key] for key in part}
+                        completions.watch(self._submit({**chosen, **needed}, part), submitted)
+                        submitted += len(part)
+                    group = completions.some()
+                    outcomes = completions.gather([future for _, future in group])
+                    early.update(zip((index for index, _ in group), outcomes, strict=True))
+                yield early.pop(due)
 
-        `work` holds the parameters. It goes over once, as a future that the scheduler can
-        compute again if the worker that holds it is lost; keys are new in every pass, as a
-        key used again silently returns the old result.
-        """
-        run = uuid4().hex
-        shared = self._client.submit(_identity, work, key=f"daskgmm-parameters-{run}")
-        futures = [
-            self._client.submit(
-                _run, task, shared, *task.dependencies, key=(f"daskgmm-pass-{run}", index)
+    def reduce(
+        self,
+        tasks: Sequence[Task[Any]],
+        work: Work[Result],
+        merge: Merge[Result],
+        name: str,
+        progress: Progress,
+        large: bool = False,
+    ) -> Outcome[Result]:
+        """Return the outcome of all tasks: merged on the workers if `large`, else here."""
+        merged = partial(merge_outcomes, merge)
+        with self._completions() as completions:
+            graph, keys, needed = self._graph(tasks, work, name, completions)
+            if large:
+                nodes, root = merge_nodes(keys, merged, f"{name}-merge-{uuid4().hex}")
+                completions.watch(self._submit({**graph, **nodes, **needed}, [*keys, root]))
+                return _root_outcome(completions, len(keys), progress)
+            completions.watch(self._submit({**graph, **needed}, keys))
+            return reduce_in_order(in_order(_gathered(completions, len(keys), progress)), merged)
+
+    def hold(self, tasks: Sequence[Task[Any]]) -> list[Task[Any]]:
+        """Return tasks whose decoded rows stay on the workers, as long as these tasks live."""
+        held = []
+        for task in tasks:
+            rows = HeldOnCluster(self._load(task.rows, task.retries))
+            weights = None
+            if task.weights is not None:
+                weights = HeldOnCluster(self._load(task.weights, task.retries))
+            held.append(replace(task, rows=rows, weights=weights, ahead=False))
+        return held
+
+    def place(self) -> Place:
+        """Return the workers that there are now."""
+        workers = self._client.scheduler_info()["workers"].values()
+        limits = [worker["memory_limit"] for worker in workers if worker["memory_limit"]]
+        threads = max((worker["nthreads"] for worker in workers), default=1)
+        name = f"Dask cluster of {len(workers)} workers with {threads} threads each"
+        return Place(name, len(workers), threads, min(limits, default=None), False)
+
+    def close(self) -> None:
+        """Forget the tasks that were sent."""
+        self._packed = None
+
+    def _completions(self) -> Completions:
+        return Completions(self._client, self._running.stall_timeout)
+
+    def _graph(
+        self, tasks: Sequence[Task[Any]], work: Any, name: str, completions: Completions
+    ) -> tuple[Graph, list[Any], Graph]:
+        """Return a node for each task, the keys of these, and the futures that they need."""
+        run = f"{name}-{uuid4().hex}"
+        shared = self._submit({f"parameters-{run}": _node(f"parameters-{run}", work)})[0]
+        completions.keep(shared)
+        needed = {shared.key: shared}
+        graph = {}
+        for index, (task, packed) in enumerate(zip(tasks, self._pack(tasks), strict=True)):
+            key, arguments = (run, index), [packed, shared, *task.dependencies]
+            futures = {each.key: each for each in arguments if _is_future(each)}
+            needed.update(futures)
+            graph[key] = Node(key, _run, *map(_reference, arguments))
+        return graph, list(graph), needed
+
+    def _pack(self, tasks: Sequence[Task[Any]]) -> list[Any]:
+        """Return each task pickled, or where that is much, as a future; made once."""
+        if self._packed is None or self._packed[0] is not tasks:
+            packed: list[Any] = [pickle.dumps(task) for task in tasks]
+            if sum(map(len, packed)) > SENT_BYTES:
+                run = f"daskgmm-batch-{uuid4().hex}"
+                keys = [(run, index) for index in range(len(packed))]
+                graph = {key: _node(key, part) for key, part in zip(keys, packed, strict=True)}
+                packed = self._submit(graph)
+            self._packed = tasks, packed
+        return self._packed[1]
+
+    def _load(self, segment: Any, retries: int) -> Any:
+        key = f"daskgmm-cache-{uuid4().hex}"
+        needed = {future.key: future for future in segment.dependencies}
+        node = Node(key, _load, pickle.dumps(segment), retries, *map(TaskRef, needed))
+        return self._submit({key: node, **needed}, [key])[0]
+
+    def _submit(self, graph: Graph, keys: list[Any] | None = None) -> list[Any]:
+        """Send a graph and return the futures of `keys`, by default all of them."""
+        # Parameters may be large, and they are in the graph for a reason: it survives workers.
+        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1TiB"}):
+            futures: list[Any] = self._client.get(
+                graph, list(graph) if keys is None else keys, sync=False
             )
-            for index, task in enumerate(tasks)
-        ]
-        try:
-            futures.reverse()
-            while futures:
-                yield futures.pop().result()
-        finally:
-            self._client.cancel([shared, *futures])
+        return futures
 
 
-def _identity(work: Any) -> Any:
-    return work
+def merge_nodes(leaves: list[Any], merge: Merge[Any], name: str) -> tuple[Graph, Any]:
+    """Return nodes that merge the results of `leaves`, and the key of the last of them."""
+    graph: Graph = {}
+    level = 0
+    while len(leaves) > 1 or not graph:
+        above = []
+        for index, group in enumerate(groups_of(leaves)):
+            key = (name, level, index)
+            graph[key] = Node(key, _merge, merge, *map(TaskRef, group))
+            above.append(key)
+        leaves, level = above, level + 1
+    return graph, leaves[0]
 
 
-def _run(task: Task[Result], work: Work[Result], *dependencies: Any) -> Result:
-    return run_task(task, work, dependencies)
+def _root_outcome(completions: Completions, total: int, progress: Progress) -> Outcome[Any]:
+    """Return the outcome of the last merge: of the future after those of all batches."""
+    done = 0
+    for group in completions.groups():
+        for index, future in group:
+            if index == total:
+                outcome: Outcome[Any] = completions.gather([future])[0]
+                return outcome
+            done += 1
+            progress(done, total)
+    raise AssertionError("the last merge is among the futures")
+
+
+def _gathered(
+    completions: Completions, total: int, progress: Progress
+) -> Iterator[tuple[int, Any]]:
+    done = 0
+    for group in completions.groups():
+        outcomes = completions.gather([future for _, future in group])
+        for (index, _), outcome in zip(group, outcomes, strict=True):
+            done += 1
+            progress(done, total)
+            yield index, outcome
+
+
+def _node(key: Any, value: Any) -> Node:
+    return Node(key, _identity, value)
+
+
+def _is_future(value: Any) -> bool:
+    return hasattr(value, "key")
+
+
+def _reference(value: Any) -> Any:
+    return TaskRef(value.key) if _is_future(value) else value
+
+
+def _identity(value: Any) -> Any:
+    return value
+
+
+def _run(packed: bytes, work: Work[Result], *dependencies: Any) -> Outcome[Result]:
+    return run_task(pickle.loads(packed), work, dependencies)
+
+
+def _merge(merge: Merge[Result], *outcomes: Result) -> Result:
+    return reduce_in_order(outcomes, merge)
+
+
+def _load(packed: bytes, retries: int, *dependencies: Any) -> list[Any]:
+    return list(pickle.loads(packed).stream(dependencies, retries))

@@ -6,18 +6,41 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
-from daskgmm.passes.cluster import Cluster
-from daskgmm.passes.task import Task, Work
+from daskgmm.passes.place import Place
+from daskgmm.passes.running import Running
+from daskgmm.passes.task import Merge, Outcome, Progress, Task, Work
 from daskgmm.passes.threads import Threads
 
 Result = TypeVar("Result")
 
 
 class Executor(Protocol):
-    """Runs the tasks of a pass."""
+    """Runs the tasks of passes over the same rows."""
 
-    def run(self, tasks: Sequence[Task[Result]], work: Work[Result]) -> Iterator[Result]:
-        """Yield the results in the order of the tasks; raise the first error of any."""
+    def stream(
+        self, tasks: Sequence[Task[Any]], work: Work[Result], name: str
+    ) -> Iterator[Outcome[Result]]:
+        """Yield the outcomes in the order of the tasks; raise the first error of any."""
+
+    def reduce(
+        self,
+        tasks: Sequence[Task[Any]],
+        work: Work[Result],
+        merge: Merge[Result],
+        name: str,
+        progress: Progress,
+        large: bool = False,
+    ) -> Outcome[Result]:
+        """Return the merged outcome, in a fixed tree; `large` results travel little."""
+
+    def hold(self, tasks: Sequence[Task[Any]]) -> list[Task[Any]]:
+        """Return the same tasks, with decoded rows that stay in memory."""
+
+    def place(self) -> Place:
+        """Return the processes that run tasks, as they are now."""
+
+    def close(self) -> None:
+        """Let go of what is kept between passes."""
 
 
 def ambient_client() -> Any:
@@ -55,4 +78,7 @@ def choose_executor(in_process: bool, short_calls: bool = False) -> Executor:
     client = None if in_process else ambient_client()
     if client is None:
         return Threads(1) if in_process and short_calls else Threads()
-    return Cluster(client)
+    # Only who has a client pays for the import.
+    from daskgmm.passes.cluster import Cluster
+
+    return Cluster(client, Running.configured())

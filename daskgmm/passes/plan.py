@@ -1,124 +1,199 @@
-"""How a pass is cut: rows into batches of contiguous chunks, from data and settings alone."""
+"""What passes will cost, said before a byte is read."""
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from daskgmm.rows.rows import UNKNOWN, Rows
+from daskgmm.errors import PlanError
+from daskgmm.gaussian.workspace import workspace_nbytes
+from daskgmm.passes.batches import GUESSED_ROWS
+from daskgmm.passes.dataset import Dataset
+from daskgmm.passes.place import Place
+from daskgmm.passes.reduction import FAN_IN
+from daskgmm.rows.rows import UNKNOWN
 
-BATCH_SECONDS = 0.1
-"""Work in a batch of a large data set: a hundred times what a Dask task costs."""
+WORKER_BYTES = 240 << 20
+"""A Dask worker that has imported what passes need and done nothing: 190 to 210 MB measured
+(Python 3.11, distributed 2026.8), and room for what it keeps about tasks."""
 
-MIN_BATCH_SECONDS = 1e-3
-"""Work below which a batch is not worth a thread's attention."""
+PARAMETER_COPIES = 3
+"""Parameters as they came, unpacked, and those of the pass before, which leave later."""
 
-MIN_BATCHES = 16
-"""Batches of a data set that has the work for them: four tasks a thread on four threads."""
+SMALL_CHUNK_BYTES = 1 << 20
+LARGE_CHUNK_BYTES = 128 << 20
+"""Chunks between these are read at full speed: below, each costs more than its bytes; above,
+memory is what they cost."""
 
-MAX_BATCHES = 1024
-"""Batches beyond which only their size in bytes adds more."""
-
-BATCH_BYTES = 1 << 30
-"""Largest batch, in bytes: what a lost worker costs."""
-
-GUESSED_ROWS = 1 << 16
-"""Rows taken for a chunk whose length nobody knows yet."""
-
-UNKNOWN_CHUNK_SPAN = 1 << 40
-"""Row numbers set aside for each chunk of unknown length."""
+TASKS_A_THREAD = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """A run of chunks that one task reads.
+class Plan:
+    """The cost of a fit.
 
     Attributes
     ----------
-    index : int
-        Its place among the batches of the pass.
-    first, stop : int
-        The chunks, `stop` excluded.
-    start_row : int
-        Number of its first row; where lengths before it are unknown, a number of at least
-        `UNKNOWN_CHUNK_SPAN` that is unique to its first chunk.
+    place : Place
     rows : int or None
-        How many rows it has, if known.
+        None where only reading tells.
+    features : int
+    dtype : str
+    pass_nbytes : int or None
+        Decoded bytes that each pass reads.
+    chunks : int
+        Blocks that are read one at a time.
+    batches : int
+        Tasks of a pass.
+    max_passes : int
+        The survey, and all iterations that the settings allow.
+    thread_nbytes : int
+        Most that the task of one thread holds, beyond what its process holds anyway.
+    worker_nbytes : int
+        Most that a worker process holds; what this process holds, where passes run here.
+    cached_batches : int
+        Batches that stay in memory after they were read.
+    advice : tuple of str
     """
 
-    index: int
-    first: int
-    stop: int
-    start_row: int
+    place: Place
     rows: int | None
+    features: int
+    dtype: str
+    pass_nbytes: int | None
+    chunks: int
+    batches: int
+    max_passes: int
+    thread_nbytes: int
+    worker_nbytes: int
+    cached_batches: int
+    advice: tuple[str, ...]
 
-    def place(self, offset: int) -> str:
-        """Return where the row `offset` of this batch is, in words."""
-        if self.start_row >= UNKNOWN_CHUNK_SPAN:
-            return f"row {offset} of batch {self.index} (which begins with chunk {self.first})"
-        return f"row {self.start_row + offset} (batch {self.index})"
+    @property
+    def fits(self) -> bool:
+        """Whether a worker may take what it needs."""
+        limit = self.place.memory_limit
+        return limit is None or self.worker_nbytes <= limit
+
+    def check(self) -> None:
+        """Raise `PlanError` if a worker may not take what it needs."""
+        if self.fits:
+            return
+        assert self.place.memory_limit is not None
+        raise PlanError(
+            f"A worker would need {_mb(self.worker_nbytes)} and may take "
+            f"{_mb(self.place.memory_limit)}: {_mb(self.thread_nbytes)} for each of "
+            f"{self.place.threads} threads, besides what a worker always holds. Use workers with "
+            "fewer threads (num_workers of Dask's configuration, --threads, --nthreads of "
+            "`dask worker`), more memory, smaller chunks, or less cache."
+        )
+
+    def __str__(self) -> str:
+        rows = "unknown until read" if self.rows is None else f"{self.rows:,}"
+        nbytes = "unknown until read" if self.pass_nbytes is None else _mb(self.pass_nbytes)
+        limit = self.place.memory_limit
+        facts = [
+            ("runs on", self.place.name),
+            ("rows", f"{rows} of {self.features} features, {self.dtype}"),
+            ("a pass reads", nbytes),
+            ("in", f"{self.batches:,} batches of {self.chunks:,} blocks"),
+            ("passes", f"1 survey, then at most {self.max_passes - 1:,} iterations"),
+            ("kept in memory", f"{self.cached_batches} of {self.batches} batches"),
+            ("peak a thread", _mb(self.thread_nbytes)),
+            ("peak a worker", _mb(self.worker_nbytes)),
+            ("memory limit", "none known" if limit is None else _mb(limit)),
+        ]
+        width = max(len(name) for name, _ in facts)
+        lines = [f"{name:<{width}}  {value}" for name, value in facts]
+        return "\n".join([*lines, *(f"\n{sentence}" for sentence in self.advice)])
 
 
-def seconds_per_row(k: int, p: int) -> float:
-    """Estimate the work of one row in an E-step, in seconds on one thread.
-
-    Two products of p k multiplications at 40 GFLOP/s, 2 ns for each exponential and its
-    softmax, 1 ns for each statistic written: within a factor of 2 of the measurements.
-    """
-    return (0.1 * p * k + 2.0 * k + 1.0 * p) * 1e-9
-
-
-def cut_batches(rows: Rows, row_seconds: float) -> tuple[Batch, ...]:
-    """Cut rows into batches of about equal size.
+def make_plan(data: Dataset, k: int, p: int, max_passes: int, sample_rows: int) -> Plan:
+    """Return the cost of passes over `data`.
 
     Parameters
     ----------
-    rows : Rows
-    row_seconds : float
-        Estimated work of one row, in seconds; a function of the model.
-
-    Returns
-    -------
-    tuple of Batch
-        At least one chunk each; the same whatever runs them.
+    k, p : int
+        Components, and statistics of each.
+    max_passes : int
+    sample_rows : int
+        Most rows that the survey's sample has; 0 if none is needed.
     """
-    lengths = np.where(rows.lengths == UNKNOWN, GUESSED_ROWS, rows.lengths)
-    total = int(lengths.sum())
-    edges = _edges(lengths, _batch_count(total * row_seconds, total * rows.row_nbytes))
-    starts = _start_rows(rows.lengths)
-    return tuple(
-        Batch(index, int(first), int(stop), int(starts[first]), _known(rows.lengths[first:stop]))
-        for index, (first, stop) in enumerate(itertools.pairwise(edges))
+    place, rows = data.executor.place(), data.rows
+    task = task_nbytes(data, k, p) + _sample_nbytes(data, sample_rows)
+    held = data.held_batches
+    cached = sum((batch.rows or 0) * data.row_nbytes for batch in data.batches[:held])
+    statistics = 8 * p * k
+    worker = (
+        WORKER_BYTES
+        + place.threads * task
+        + (PARAMETER_COPIES + 2 * FAN_IN) * statistics
+        + -(-cached // max(1, place.workers))
+    )
+    n = rows.n_rows
+    return Plan(
+        place,
+        n,
+        rows.n_features,
+        str(rows.dtype),
+        None if n is None else n * data.row_nbytes,
+        len(rows.lengths),
+        len(data.batches),
+        max_passes,
+        task,
+        worker,
+        held,
+        tuple(_advice(data, place)),
     )
 
 
-def _batch_count(seconds: float, nbytes: int) -> int:
-    by_work = min(MAX_BATCHES, max(MIN_BATCHES, seconds / BATCH_SECONDS))
-    by_work = min(by_work, seconds / MIN_BATCH_SECONDS)
-    return max(1, int(by_work), -(-nbytes // BATCH_BYTES))
+def task_nbytes(data: Dataset, k: int, p: int) -> int:
+    """Return the most bytes that a task holds while it reads and works."""
+    lengths = np.where(data.rows.lengths == UNKNOWN, GUESSED_ROWS, data.rows.lengths)
+    block = int(lengths.max(initial=0)) * data.row_nbytes
+    # The block at work, and what reading the next one takes at its peak.
+    blocks = block * (1 + data.rows.read_copies) if data.rows.reads else 0
+    return workspace_nbytes(p, k, data.rows.n_features) + int(blocks) + 2 * 8 * p * k
 
 
-def _edges(lengths: NDArray[np.int64], count: int) -> NDArray[np.intp]:
-    """Return chunk indices at which batches begin, so that each has about total / count rows."""
-    ends = np.cumsum(lengths)
-    total = int(ends[-1]) if len(ends) else 0
-    targets = np.arange(1, count) * (total / count)
-    inner = np.searchsorted(ends, targets) + 1
-    edges: NDArray[np.intp] = np.unique(np.concatenate([[0], inner, [len(lengths)]]))
-    return edges[edges <= len(lengths)]
+def _sample_nbytes(data: Dataset, sample_rows: int) -> int:
+    """Return the bytes of a batch's part of the sample, joined once."""
+    n = data.rows.n_rows
+    share = 1.0 if not n else min(1.0, 1.5 * max(b.rows or 0 for b in data.batches) / n)
+    return int(2 * share * sample_rows * (data.row_nbytes + 16))
 
 
-def _start_rows(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return a number for the first row of each chunk: its own as far as lengths are known."""
-    unknown = lengths == UNKNOWN
-    known = np.concatenate([[0], np.cumsum(np.where(unknown, 0, lengths))[:-1]])
-    apart = np.arange(len(lengths)) * UNKNOWN_CHUNK_SPAN
-    numbered = np.cumsum(unknown) - unknown == 0
-    return np.where(numbered, known, apart).astype(np.int64)
+def _advice(data: Dataset, place: Place) -> list[str]:
+    found, rows = [], data.rows
+    chunk, largest = rows.chunk_nbytes, int(rows.lengths.max(initial=0)) * rows.row_nbytes
+    if rows.reads and len(rows.lengths) > 1 and chunk < SMALL_CHUNK_BYTES:
+        found.append(
+            f"Chunks are small ({_mb(chunk)}): reading each takes longer than its bytes do. Write "
+            "the data once more with chunks of 4 to 64 MB, or as shards of that size."
+        )
+    if rows.reads and largest > LARGE_CHUNK_BYTES:
+        found.append(
+            f"Chunks are large ({_mb(largest)}), and each thread holds several copies while it "
+            "reads one. Chunks of 4 to 64 MB take less memory and are as fast."
+        )
+    threads = place.threads * max(1, place.workers)
+    if len(data.batches) < min(threads, len(rows.lengths)) * TASKS_A_THREAD < len(rows.lengths):
+        found.append(
+            f"There is little work: {len(data.batches)} batches for {threads} threads. Fewer "
+            "threads would take about as long."
+        )
+    if len(rows.lengths) < threads:
+        found.append(
+            f"There are {len(rows.lengths)} blocks for {threads} threads, so some have nothing to "
+            "do. Smaller chunks would change that."
+        )
+    return found
 
 
-def _known(lengths: NDArray[np.int64]) -> int | None:
-    return None if (lengths == UNKNOWN).any() else int(lengths.sum())
+def _mb(nbytes: int) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if nbytes < 10_000:
+            return f"{nbytes:,} {unit}"
+        nbytes = round(nbytes / 1000)
+    return f"{nbytes:,} TB"

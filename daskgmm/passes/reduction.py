@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 Result = TypeVar("Result")
+
+FAN_IN = 8
+"""Results that one task on a cluster merges: a power of two, so that merging groups and then
+their results forms the same sums as the binary tree."""
 
 
 def reduce_in_order(results: Iterable[Result], merge: Callable[[Result, Result], Result]) -> Result:
@@ -32,3 +36,20 @@ def reduce_in_order(results: Iterable[Result], merge: Callable[[Result, Result],
     while levels:
         total = merge(levels.pop()[1], total)
     return total
+
+
+def groups_of(items: Sequence[Result]) -> Iterator[Sequence[Result]]:
+    """Cut consecutive items into groups of `FAN_IN`; the last may be smaller."""
+    for first in range(0, len(items), FAN_IN):
+        yield items[first : first + FAN_IN]
+
+
+def in_order(results: Iterable[tuple[int, Result]]) -> Iterator[Result]:
+    """Yield results by their indices, from 0 on, each as soon as those before it are there."""
+    early: dict[int, Result] = {}
+    due = 0
+    for index, result in results:
+        early[index] = result
+        while due in early:
+            yield early.pop(due)
+            due += 1

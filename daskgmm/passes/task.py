@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from daskgmm.gaussian.workspace import small_buffers
+from daskgmm.passes.ahead import read_ahead
+from daskgmm.passes.batches import Batch
 from daskgmm.passes.blas import one_blas_thread
-from daskgmm.passes.plan import Batch
+from daskgmm.passes.memory import peak_memory
 from daskgmm.passes.tiles import Block, paired
 from daskgmm.rows.rows import Segment
 
@@ -17,14 +19,33 @@ Result = TypeVar("Result")
 Work = Callable[[Batch, Iterator[Block]], Result]
 """What a pass does with a batch: a picklable callable, pure in the batch's rows."""
 
+Merge = Callable[[Result, Result], Result]
+"""Puts two results together; pure, and picklable."""
+
+Progress = Callable[[int, int], None]
+"""Called with the number of batches done and their total."""
+
 
 @dataclass(frozen=True, slots=True)
 class Task(Generic[Result]):
-    """A batch, and where its rows and weights are."""
+    """A batch, and where its rows and weights are.
+
+    Attributes
+    ----------
+    batch : Batch
+    rows : Segment
+    weights : Segment or None
+    ahead : bool
+        Whether reading takes time that arithmetic can fill: not where rows are in memory.
+    retries : int
+        How often a read that fails is tried again.
+    """
 
     batch: Batch
     rows: Segment
     weights: Segment | None
+    ahead: bool = False
+    retries: int = 0
 
     @property
     def dependencies(self) -> tuple[Any, ...]:
@@ -32,11 +53,43 @@ class Task(Generic[Result]):
         needed = tuple(self.rows.dependencies)
         return needed if self.weights is None else needed + tuple(self.weights.dependencies)
 
+    def blocks(self, dependencies: Sequence[Any] = ()) -> Iterator[Block]:
+        """Read the batch block by block; `dependencies` are the results of its own."""
+        count = len(self.rows.dependencies)
+        rows = self.rows.stream(dependencies[:count], self.retries)
+        weights = None
+        if self.weights is not None:
+            weights = self.weights.stream(dependencies[count:], self.retries)
+        return paired(rows, weights)
 
-def run_task(task: Task[Result], work: Work[Result], dependencies: Sequence[Any] = ()) -> Result:
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[Result]):
+    """What came of a task, or of many.
+
+    Attributes
+    ----------
+    value : object
+    peak_memory : int
+        The most memory that any process which took part has held so far, in bytes.
+    """
+
+    value: Result
+    peak_memory: int
+
+
+def run_task(
+    task: Task[Result], work: Work[Result], dependencies: Sequence[Any] = ()
+) -> Outcome[Result]:
     """Read the batch and return what `work` makes of it."""
-    count = len(task.rows.dependencies)
-    blocks = task.rows.stream(dependencies[:count])
-    weights = None if task.weights is None else task.weights.stream(dependencies[count:])
+    blocks = task.blocks(dependencies)
     with one_blas_thread(), small_buffers():
-        return work(task.batch, paired(blocks, weights))
+        value = work(task.batch, read_ahead(blocks) if task.ahead else blocks)
+    return Outcome(value, peak_memory())
+
+
+def merge_outcomes(
+    merge: Merge[Result], one: Outcome[Result], other: Outcome[Result]
+) -> Outcome[Result]:
+    """Return the outcome of both."""
+    return Outcome(merge(one.value, other.value), max(one.peak_memory, other.peak_memory))

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 import dask
 from dask.system import CPU_COUNT
 
-from daskgmm.passes.task import Task, Work, run_task
+from daskgmm.passes.held import HeldInProcess
+from daskgmm.passes.place import Place, this_process
+from daskgmm.passes.reduction import reduce_in_order
+from daskgmm.passes.task import Merge, Outcome, Progress, Task, Work, merge_outcomes, run_task
 
 Result = TypeVar("Result")
 
@@ -35,15 +39,17 @@ class Threads:
     def __init__(self, default: int = CPU_COUNT) -> None:
         self._default = default
 
-    def run(self, tasks: Sequence[Task[Result]], work: Work[Result]) -> Iterator[Result]:
-        """Yield the results in order; on an error, leave out the tasks not yet begun."""
+    def stream(
+        self, tasks: Sequence[Task[Any]], work: Work[Result], name: str
+    ) -> Iterator[Outcome[Result]]:
+        """Yield the outcomes in order; on an error, leave out the tasks not yet begun."""
         workers = min(len(tasks), thread_count(self._default))
         if workers <= 1:
             for task in tasks:
                 yield run_task(task, work, _results(task))
             return
-        with ThreadPoolExecutor(workers, thread_name_prefix="daskgmm") as pool:
-            waiting: deque[Future[Result]] = deque()
+        with ThreadPoolExecutor(workers, thread_name_prefix=name) as pool:
+            waiting: deque[Future[Outcome[Result]]] = deque()
             try:
                 for task in tasks:
                     if len(waiting) == AHEAD * workers:
@@ -55,6 +61,37 @@ class Threads:
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
 
+    def reduce(
+        self,
+        tasks: Sequence[Task[Any]],
+        work: Work[Result],
+        merge: Merge[Result],
+        name: str,
+        progress: Progress,
+        large: bool = False,
+    ) -> Outcome[Result]:
+        """Return the outcome of all tasks, merged here, whatever their size."""
+        outcomes = counted(self.stream(tasks, work, name), len(tasks), progress)
+        return reduce_in_order(outcomes, partial(merge_outcomes, merge))
 
-def _results(task: Task[Result]) -> list[object]:
+    def hold(self, tasks: Sequence[Task[Any]]) -> list[Task[Any]]:
+        """Return tasks that keep their decoded rows in this process once they were read."""
+        return [HeldInProcess.task(task) for task in tasks]
+
+    def place(self) -> Place:
+        """Return this process."""
+        return this_process(thread_count(self._default))
+
+    def close(self) -> None:
+        """Do nothing: threads end with their pass."""
+
+
+def counted(results: Iterator[Result], total: int, progress: Progress) -> Iterator[Result]:
+    """Yield the results and report how many there were."""
+    for done, result in enumerate(results, start=1):
+        progress(done, total)
+        yield result
+
+
+def _results(task: Task[Any]) -> list[object]:
     return [future.result() for future in task.dependencies]

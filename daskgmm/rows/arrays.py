@@ -38,7 +38,7 @@ class ArraySegment:
         """None: the rows are here."""
         return ()
 
-    def stream(self, dependencies: Sequence[Any] = ()) -> Iterator[NDArray[Any]]:
+    def stream(self, dependencies: Sequence[Any] = (), retries: int = 0) -> Iterator[NDArray[Any]]:
         """Yield the chunks as views, without a copy."""
         for start, stop in zip(self.bounds[:-1], self.bounds[1:], strict=True):
             yield self.array[start:stop]
@@ -62,6 +62,7 @@ class ArrayRows(Rows):
     """
 
     in_process = True
+    reads = False
 
     def __init__(
         self, array: NDArray[Any], lengths: Sequence[int] | NDArray[np.int64] | None = None

@@ -26,12 +26,12 @@ class ChainSegment:
         """What the segments need, in their order."""
         return tuple(needed for segment in self.segments for needed in segment.dependencies)
 
-    def stream(self, dependencies: Sequence[Any] = ()) -> Iterator[NDArray[Any]]:
+    def stream(self, dependencies: Sequence[Any] = (), retries: int = 0) -> Iterator[NDArray[Any]]:
         """Yield the blocks of every segment in turn."""
         used = 0
         for segment in self.segments:
             count = len(segment.dependencies)
-            for block in segment.stream(dependencies[used : used + count]):
+            for block in segment.stream(dependencies[used : used + count], retries):
                 yield block.astype(self.dtype, copy=False)
             used += count
 
@@ -63,6 +63,7 @@ class ConcatenatedRows(Rows):
         self.dtype = np.result_type(*(part.dtype for part in parts))
         self.lengths = np.concatenate([part.lengths for part in parts])
         self.in_process = any(part.in_process for part in parts)
+        self.reads = any(part.reads for part in parts)
         self._starts = np.cumsum([0, *(len(part.lengths) for part in parts)]).tolist()
 
     def segment(self, first: int, stop: int) -> ChainSegment:

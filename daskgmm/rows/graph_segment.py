@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from daskgmm.errors import DataError
 from daskgmm.rows.graph import Graph, Key, Nodes
 from daskgmm.rows.layout import check_real
+from daskgmm.rows.retrying import retried
 from daskgmm.rows.rows import UNKNOWN
 
 
@@ -63,13 +65,15 @@ class GraphSegment:
         """Futures whose results `stream` needs; where it was unpickled, as many None."""
         return tuple(self.graph.futures.values())
 
-    def stream(self, dependencies: Sequence[Any] = ()) -> Iterator[NDArray[Any]]:
+    def stream(self, dependencies: Sequence[Any] = (), retries: int = 0) -> Iterator[NDArray[Any]]:
         """Compute and yield block after block.
 
         Parameters
         ----------
         dependencies : sequence
             Results of `dependencies`; if left out, they are fetched to this process.
+        retries : int
+            How often a node that raises `OSError` is computed again.
 
         Raises
         ------
@@ -83,7 +87,7 @@ class GraphSegment:
             uses.update(node.dependencies)
         for block in self.blocks:
             for key in block.keys:
-                _evaluate(key, nodes, values, uses)
+                _evaluate(key, nodes, values, uses, retries)
             # No name is left on the block while the caller works on it.
             yield joined(_taken(block.keys, values, uses), block)
 
@@ -106,7 +110,9 @@ class GraphSegment:
         return GraphSegment, (graph, self.blocks)
 
 
-def _evaluate(key: Key, nodes: Nodes, values: dict[Key, Any], uses: Counter[Key]) -> None:
+def _evaluate(
+    key: Key, nodes: Nodes, values: dict[Key, Any], uses: Counter[Key], retries: int
+) -> None:
     """Put the value of `key` into `values`, computing what is missing, depth first."""
     stack = [key]
     while stack:
@@ -119,7 +125,9 @@ def _evaluate(key: Key, nodes: Nodes, values: dict[Key, Any], uses: Counter[Key]
         if missing:
             stack.extend(missing)
             continue
-        values[current] = node({needed: values[needed] for needed in node.dependencies})
+        arguments = {needed: values[needed] for needed in node.dependencies}
+        values[current] = retried(partial(node, arguments), retries)
+        del arguments
         _release(node.dependencies, values, uses)
 
 

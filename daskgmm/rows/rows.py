@@ -24,13 +24,15 @@ class Segment(Protocol):
     def dependencies(self) -> Sequence[Any]:
         """Futures of a Dask cluster whose results the segment needs, in a fixed order."""
 
-    def stream(self, dependencies: Sequence[Any] = ()) -> Iterator[NDArray[Any]]:
+    def stream(self, dependencies: Sequence[Any] = (), retries: int = 0) -> Iterator[NDArray[Any]]:
         """Yield the rows in order, block by block.
 
         Parameters
         ----------
         dependencies : sequence
             The results of `dependencies`, in the same order.
+        retries : int
+            How often a read that fails is tried again.
 
         Yields
         ------
@@ -51,6 +53,11 @@ class Rows(ABC):
         Names of the columns, if the source has them.
     lengths : ndarray of int64, shape (number of chunks,)
         Rows of each chunk; `UNKNOWN` where only reading tells.
+    reads : bool
+        True if getting at the rows takes time in which arithmetic can be done: where they
+        are read from a store or computed.
+    read_copies : float
+        How many times a block's decoded bytes are held at the peak of reading it.
     in_process : bool
         True if the rows live in this process's memory or can be read from this process
         only; a pass over them is then never sent to a cluster.
@@ -60,6 +67,8 @@ class Rows(ABC):
     n_features: int
     columns: tuple[str, ...] | None = None
     lengths: NDArray[np.int64]
+    reads: bool = True
+    read_copies: float = 3.0
     in_process: bool = False
 
     @abstractmethod
@@ -70,6 +79,12 @@ class Rows(ABC):
     def n_rows(self) -> int | None:
         """The number of rows, or None if a chunk's length is unknown."""
         return None if (self.lengths == UNKNOWN).any() else int(self.lengths.sum())
+
+    @property
+    def chunk_nbytes(self) -> int:
+        """Decoded bytes of a typical chunk as the source has them."""
+        known = self.lengths[self.lengths > 0]
+        return int(np.median(known)) * self.row_nbytes if len(known) else 0
 
     @property
     def row_nbytes(self) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 from daskgmm.errors import SourceError
 from daskgmm.rows.grid import check_chunks, given_lengths, offsets, regular_lengths
 from daskgmm.rows.layout import check_rows, check_weights
+from daskgmm.rows.retrying import retried
 from daskgmm.rows.rows import Rows
 
 BLOCK_BYTES = (1 << 20, 16 << 20)
@@ -43,16 +46,16 @@ class ZarrSegment:
         """None: the segment reads the store itself."""
         return ()
 
-    def stream(self, dependencies: Sequence[Any] = ()) -> Iterator[NDArray[Any]]:
+    def stream(self, dependencies: Sequence[Any] = (), retries: int = 0) -> Iterator[NDArray[Any]]:
         """Read and yield block after block.
 
         Raises
         ------
         SourceError
-            If a read fails; it names the array, the rows and the cause.
+            If a read fails, `retries` times over; it names the array, the rows and the cause.
         """
         for start, stop in zip(self.bounds[:-1], self.bounds[1:], strict=True):
-            yield read(self.array, start, stop)
+            yield retried(partial(read, self.array, start, stop), retries)
 
 
 class ZarrRows(Rows):
@@ -87,6 +90,12 @@ class ZarrRows(Rows):
         else:
             self.lengths = given_lengths(lengths, array.shape[0])
         self._offsets = offsets(self.lengths)
+
+    @property
+    def chunk_nbytes(self) -> int:
+        """Decoded bytes of what the store holds in one file: a shard or a chunk."""
+        unit = getattr(self._array, "shards", None) or self._array.chunks
+        return int(math.prod(unit)) * self.dtype.itemsize
 
     def segment(self, first: int, stop: int) -> ZarrSegment:
         """Return the blocks `first` to `stop` (exclusive), unread."""

@@ -174,12 +174,12 @@ def _print_time(
 def _fit(rows: Any, **settings: Any) -> dict[str, Any]:
     """Fit in this process; return the seconds of the survey, each iteration and the whole."""
     from daskgmm import GaussianMixture
-    from daskgmm.em.events import Event, Iterated, Surveyed
+    from daskgmm.em.events import Event, Iterated, PassEnded
 
     spent: dict[str, Any] = {"survey": 0.0, "iterations": []}
 
     def listen(event: Event) -> None:
-        if isinstance(event, Surveyed):
+        if isinstance(event, PassEnded) and event.name == "survey":
             spent["survey"] = event.seconds
         elif isinstance(event, Iterated):
             spent["iterations"].append(event.seconds)

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 
 from daskgmm import GaussianMixture
+from daskgmm.em.events import silence
 from daskgmm.em.expectation import expect
 from daskgmm.em.survey import survey_rows
 from daskgmm.errors import DegenerateComponentWarning
 from daskgmm.gaussian import STRUCTURES, maximise
 from daskgmm.gaussian.guard import natural_error
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.passes.sweep import Dataset
+from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.arrays import ArrayRows
 
 FITS = 1000
@@ -108,11 +109,11 @@ def test_the_likelihood_never_falls_by_more_than_rounding(cases):
         data = Dataset.of(
             ArrayRows(case["X"]), None if weights is None else ArrayRows(weights), 1, 1
         )
-        survey = survey_rows(data, None, None)
+        survey = survey_rows(data, None, silence)
         parameters = first_parameters(case, number)
         before, old, old_shares = None, None, None
         for _ in range(12):
-            statistics = expect(data, parameters, survey)
+            statistics, _ = expect(data, parameters, survey, silence)
             bound, shares = statistics.mean_log_likelihood, statistics.counts / statistics.weight
             if before is not None:
                 allowed = max(0.0, penalty(old, old_shares) - penalty(parameters, old_shares))

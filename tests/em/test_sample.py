@@ -8,10 +8,11 @@ import sklearn.mixture
 from sklearn.exceptions import ConvergenceWarning
 
 from daskgmm import GaussianMixture
+from daskgmm.em.events import silence
 from daskgmm.em.sample import SampleRule, row_hashes
 from daskgmm.em.start import start
 from daskgmm.em.survey import survey_rows
-from daskgmm.passes.sweep import Dataset
+from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.arrays import ArrayRows
 
 N = 20_000
@@ -22,7 +23,7 @@ def sampled(capacity, seed=0, lengths=None, k=10, weights=None, n_rows=N):
     rows = ArrayRows(X, lengths)
     held = None if weights is None else ArrayRows(weights, rows.lengths)
     data = Dataset.of(rows, held, k, 10)
-    return survey_rows(data, SampleRule(seed, capacity, n_rows), None).sample
+    return survey_rows(data, SampleRule(seed, capacity, n_rows), silence).sample
 
 
 def test_hashes_differ_between_rows_and_seeds_and_not_between_cuts():

@@ -1,5 +1,8 @@
 """What comes back: the type that went in, lazily where it was lazy."""
 
+import json
+import logging
+
 import dask.array as da
 import numpy as np
 import pytest
@@ -7,6 +10,7 @@ import zarr
 from numpy.testing import assert_allclose, assert_array_equal
 
 from daskgmm import GaussianMixture
+from daskgmm.em.events import BatchDone, Iterated, as_dict
 from daskgmm.models.lazy import as_dask
 from tests.oracle.data import STRUCTURES, blobs
 
@@ -120,7 +124,36 @@ def test_events_tell_the_story():
     events = []
     mixture = GaussianMixture(3, random_state=0, n_init=2).fit(X, listen=events.append)
     kinds = [type(event).__name__ for event in events if type(event).__name__ != "BatchDone"]
-    assert kinds[0] == "Surveyed"
+    assert kinds[:3] == ["FitStarted", "PassEnded", "Started"]
+    assert kinds[-2:] == ["Ended", "FitEnded"]
     assert kinds.count("Started") == kinds.count("Ended") == 2
-    bounds = [e.lower_bound for e in events if type(e).__name__ == "Iterated"]
-    assert mixture.lower_bound_ in bounds
+    iterated = [event for event in events if isinstance(event, Iterated)]
+    assert mixture.lower_bound_ in [event.lower_bound for event in iterated]
+    assert kinds.count("PassEnded") == 1 + len(iterated) == events[-1].passes
+    for event in iterated:
+        assert event.rows == len(X)
+        assert event.nbytes == X.nbytes
+        assert 10e6 < event.peak_memory < 100e9
+    assert events[0].rows == len(X)
+    assert events[0].nbytes == X.nbytes
+    assert events[-1].lower_bound == mixture.lower_bound_
+
+
+def test_the_history_is_a_table_of_the_best_start():
+    mixture = GaussianMixture(3, random_state=0, n_init=2).fit(X)
+    lengths = {len(column) for column in mixture.history_.values()}
+    assert lengths == {mixture.n_iter_}
+    assert mixture.history_["iteration"] == list(range(1, mixture.n_iter_ + 1))
+    assert mixture.history_["lower_bound"] == mixture.lower_bounds_
+    assert abs(mixture.history_["change"][-1]) < mixture.tol
+    assert len(set(mixture.history_["initialisation"])) == 1
+
+
+def test_a_fit_is_logged_and_its_events_are_json(caplog):
+    events = []
+    with caplog.at_level(logging.INFO, logger="daskgmm"):
+        GaussianMixture(2, random_state=0).fit(X, listen=events.append)
+    logged = [record.getMessage().split()[0] for record in caplog.records]
+    assert logged == [type(e).__name__ for e in events if not isinstance(e, BatchDone)]
+    for event in events:
+        assert json.loads(json.dumps(as_dict(event)))["event"] == type(event).__name__

@@ -1,5 +1,6 @@
 """Executors: results in order, the first error raised, and no cluster started."""
 
+import contextlib
 import threading
 import time
 from types import SimpleNamespace
@@ -7,11 +8,14 @@ from types import SimpleNamespace
 import dask
 import numpy as np
 import pytest
+from dask.system import CPU_COUNT
 from distributed import Client
 
 from daskgmm.passes.cluster import Cluster
+from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.executor import ambient_client, choose_executor
-from daskgmm.passes.sweep import Dataset, each, sweep
+from daskgmm.passes.running import Running
+from daskgmm.passes.sweep import HERE_BYTES, each, sweep
 from daskgmm.passes.threads import AHEAD, Threads, thread_count
 from daskgmm.rows.arrays import ArrayRows
 
@@ -35,7 +39,7 @@ def add(one, other):
 def fail_in_the_middle(batch, blocks):
     if batch.index == 5:
         raise ValueError("batch five is bad")
-    return batch.index
+    return 0.0, [batch.index]
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +51,9 @@ def client():
 @pytest.fixture(params=["one thread", "three threads", "cluster"])
 def executor(request, monkeypatch):
     clustered = request.param == "cluster"
-    made = Cluster(request.getfixturevalue("client")) if clustered else Threads()
-    monkeypatch.setattr("daskgmm.passes.sweep.choose_executor", lambda *settings: made)
+    client = request.getfixturevalue("client") if clustered else None
+    made = Cluster(client, Running(3, 60.0)) if clustered else Threads()
+    monkeypatch.setattr("daskgmm.passes.dataset.choose_executor", lambda *settings: made)
     with dask.config.set(num_workers=1 if request.param == "one thread" else 3):
         yield made
 
@@ -56,8 +61,10 @@ def executor(request, monkeypatch):
 def test_results_come_in_the_order_of_the_batches(executor):
     data = dataset()
     assert len(data.batches) == 20
-    found = sweep(data, total, add)
-    assert found == (ROWS.sum(), list(range(20)))
+    for nbytes in (0, HERE_BYTES):  # merged here, and on the workers
+        found = sweep(data, total, add, result_nbytes=nbytes)
+        assert found.value == (ROWS.sum(), list(range(20)))
+        assert found.peak_memory > 10e6
 
 
 def test_threads_do_not_run_far_ahead_of_who_asks():
@@ -74,16 +81,40 @@ def test_threads_do_not_run_far_ahead_of_who_asks():
         assert len(list(results)) == 19
 
 
+@pytest.mark.parametrize("work", [total, fail_in_the_middle])
+@pytest.mark.parametrize("nbytes", [None, 0, HERE_BYTES])
+def test_a_pass_leaves_nothing_on_the_cluster(client, monkeypatch, work, nbytes):
+    monkeypatch.setattr(
+        "daskgmm.passes.dataset.choose_executor", lambda *_: Cluster(client, Running(3, 60.0))
+    )
+    for _ in range(5):
+        with contextlib.suppress(ValueError):
+            if nbytes is None:
+                list(each(dataset(), work))
+            else:
+                sweep(dataset(), work, add, result_nbytes=nbytes)
+    scheduler = client.cluster.scheduler
+    waited = time.monotonic()
+    while scheduler.tasks and time.monotonic() - waited < 10:
+        time.sleep(0.02)
+    assert not scheduler.tasks
+
+
 def test_progress_counts_the_batches(executor):
-    seen = []
-    sweep(dataset(), total, add, lambda done, count: seen.append((done, count)))
-    assert seen == [(done, 20) for done in range(1, 21)]
+    for nbytes in (0, HERE_BYTES):
+        seen = []
+        progress = lambda done, count: seen.append((done, count))  # noqa: B023, E731
+        sweep(dataset(), total, add, progress, result_nbytes=nbytes)
+        assert seen == [(done, 20) for done in range(1, 21)]
 
 
 def test_an_error_is_raised_as_it_is_and_the_next_pass_works(executor):
     with pytest.raises(ValueError, match="batch five is bad"):
         list(each(dataset(), fail_in_the_middle))
-    assert sweep(dataset(), total, add)[0] == ROWS.sum()
+    for nbytes in (0, HERE_BYTES):
+        with pytest.raises(ValueError, match="batch five is bad"):
+            sweep(dataset(), fail_in_the_middle, add, result_nbytes=nbytes)
+    assert sweep(dataset(), total, add).value[0] == ROWS.sum()
 
 
 def test_blas_runs_on_one_thread_in_a_pass_and_as_before_after_it(executor):
@@ -125,15 +156,12 @@ def test_a_client_that_is_not_connected_is_not_waited_for(monkeypatch, status):
     assert isinstance(choose_executor(in_process=False), Threads)
 
 
-def test_rows_in_memory_in_short_calls_use_one_thread_unless_told_otherwise(monkeypatch):
-    monkeypatch.setattr("daskgmm.passes.threads.CPU_COUNT", 8)
+def test_rows_in_memory_in_short_calls_use_one_thread_unless_told_otherwise():
     short, long = (Dataset.of(ArrayRows(ROWS), None, k, p) for k, p in ((8, 45), (64, 561)))
-    assert short.short_calls
-    assert not long.short_calls
-    threads = choose_executor(True, short_calls=True)
-    assert thread_count(threads._default) == 1
+    assert short.executor.place().threads == 1
+    assert long.executor.place().threads == CPU_COUNT
     with dask.config.set(num_workers=2):
-        assert thread_count(threads._default) == 2
+        assert short.executor.place().threads == 2
 
 
 def test_threads_are_as_many_as_dask_is_told():

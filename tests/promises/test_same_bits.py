@@ -8,7 +8,7 @@ import zarr
 from distributed import Client, LocalCluster
 
 from daskgmm import GaussianMixture
-from daskgmm.passes.plan import cut_batches, seconds_per_row
+from daskgmm.passes.batches import cut_batches, seconds_per_row
 from daskgmm.rows.opening import as_rows
 from tests.oracle.data import STRUCTURES, blobs
 

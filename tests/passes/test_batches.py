@@ -6,7 +6,7 @@ import dask
 import numpy as np
 import pytest
 
-from daskgmm.passes.plan import (
+from daskgmm.passes.batches import (
     BATCH_BYTES,
     MAX_BATCHES,
     MIN_BATCHES,

@@ -1,0 +1,225 @@
+"""The checkpoint of a fit: what the next iteration needs, safe after every iteration."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from daskgmm.em.events import Checkpointed, Iterated, Listener
+from daskgmm.em.loop import Fit
+from daskgmm.em.packing import pack, unpack
+from daskgmm.em.survey import Survey
+from daskgmm.errors import CheckpointError
+from daskgmm.files import is_url, read_bytes, replace_bytes
+from daskgmm.gaussian.maximise import Maximised
+from daskgmm.gaussian.parameters import Parameters
+from daskgmm.version import __version__
+
+FORMAT = "daskgmm-checkpoint"
+FORMAT_VERSION = 1
+
+RECORDS: dict[str, type] = {}
+"""The records that a checkpoint is made of, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All that the rest of a fit depends on, besides the data and the settings.
+
+    Attributes
+    ----------
+    survey : Survey
+        Without its sample: that is drawn again if another start needs it.
+    sample_seed : int
+    random_state : tuple
+        Of the generator, after the start of the current initialisation.
+    initialisation : int
+        The current one, counted from 0.
+    current : Fit
+        How far it has come.
+    best : Fit or None
+        The best of those before.
+    """
+
+    survey: Survey
+    sample_seed: int
+    random_state: tuple[Any, ...]
+    initialisation: int
+    current: Fit
+    best: Fit | None
+
+
+RECORDS.update(
+    {kind.__name__: kind for kind in (State, Survey, Fit, Maximised, Parameters, Iterated)}
+)
+
+
+class Checkpoint:
+    """A file that holds the state of one fit.
+
+    Parameters
+    ----------
+    path : str or path
+        A local path, or a URL that fsspec understands.
+    identity : mapping of str to plain values
+        What the fit depends on: settings and the fingerprint of the data, by the names to
+        use in errors.
+
+    Raises
+    ------
+    CheckpointError
+        If nothing can be written there.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], identity: Mapping[str, Any]) -> None:
+        self._path = os.fspath(path)
+        self._identity = json.loads(json.dumps(dict(identity)))
+        self._warned = False
+        check_writable(self._path)
+
+    def load(self) -> State | None:
+        """Return the state that was kept, or None if there is no file yet.
+
+        Raises
+        ------
+        CheckpointError
+            If the file is torn or foreign, or of a fit with other data or settings.
+        """
+        document = read_document(self._path)
+        if document is None:
+            return None
+        self._compare(document["identity"])
+        self._compare_versions(document["versions"])
+        try:
+            state = unpack(document["state"], RECORDS)
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(_damaged(self._path, error)) from error
+        if not isinstance(state, State):
+            raise CheckpointError(_damaged(self._path, "it holds no state"))
+        return state
+
+    def save(self, state: State, listen: Listener) -> None:
+        """Write the state; a failure is a warning, as the fit itself can go on."""
+        began = time.perf_counter()
+        state = replace(state, survey=replace(state.survey, sample=None))
+        document = {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "written": datetime.now(UTC).isoformat(timespec="seconds"),
+            "versions": versions(),
+            "identity": self._identity,
+            "state": pack(state),
+        }
+        content = json.dumps({**document, "sha256": digest_of(document)}).encode()
+        try:
+            replace_bytes(self._path, content)
+        except OSError as error:
+            if not self._warned:
+                self._warned = True
+                message = f"The checkpoint {self._path} cannot be written: {error}. The fit goes on"
+                warnings.warn(f"{message}; if it is interrupted, it begins anew.", stacklevel=2)
+            return
+        listen(Checkpointed(self._path, len(content), time.perf_counter() - began))
+
+    def _compare(self, kept: Mapping[str, Any]) -> None:
+        names = sorted(self._identity.keys() | kept.keys())
+        differing = [name for name in names if self._identity.get(name) != kept.get(name)]
+        if differing:
+            what = "; ".join(
+                f"{name} was {_short(kept.get(name))} and is {_short(self._identity.get(name))}"
+                for name in differing
+            )
+            raise CheckpointError(
+                f"The checkpoint {self._path} is of another fit: {what}. Give the same data and "
+                "settings to go on with it, or another path (or remove the file) to begin anew."
+            )
+
+    def _compare_versions(self, kept: Mapping[str, Any]) -> None:
+        if kept != versions():
+            warnings.warn(
+                f"The checkpoint {self._path} was written with {_listed(kept)}; this is "
+                f"{_listed(versions())}. The fit goes on, but not necessarily to the same bits.",
+                stacklevel=2,
+            )
+
+
+def read_document(path: str) -> dict[str, Any] | None:
+    """Return a checkpoint as it was written, or None if there is none.
+
+    Raises
+    ------
+    CheckpointError
+        If it cannot be read, or is not whole, or no checkpoint.
+    """
+    try:
+        content = read_bytes(path)
+    except OSError as error:
+        raise CheckpointError(f"The checkpoint {path} cannot be read: {error}.") from error
+    if content is None:
+        return None
+    try:
+        document = json.loads(content)
+    except ValueError as error:
+        raise CheckpointError(_damaged(path, error)) from error
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{path} is no checkpoint of daskgmm, so it is neither read nor replaced. Give "
+            "another path."
+        )
+    if document.get("format_version") != FORMAT_VERSION:
+        raise CheckpointError(
+            f"The checkpoint {path} has format_version {document.get('format_version')}; this "
+            f"daskgmm reads {FORMAT_VERSION}. Go on with the version that wrote it."
+        )
+    if document.pop("sha256", None) != digest_of(document):
+        raise CheckpointError(_damaged(path, "its checksum is wrong"))
+    return document
+
+
+def digest_of(document: Any) -> str:
+    """Return the SHA-256 of a plain document, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that the bits of a fit depend on."""
+    return {"daskgmm": __version__, "numpy": np.__version__}
+
+
+def check_writable(path: str) -> None:
+    """Raise `CheckpointError` if a local path cannot be written, before any work is done."""
+    if is_url(path):
+        return
+    place = Path(path).expanduser()
+    if place.is_dir():
+        raise CheckpointError(f"{path} is a folder; a checkpoint is one file. Name a file in it.")
+    if not place.parent.is_dir():
+        raise CheckpointError(f"There is no folder {place.parent} for {path}. Make it first.")
+    if not os.access(place.parent, os.W_OK):
+        raise CheckpointError(f"The folder {place.parent} of {path} may not be written to.")
+
+
+def _damaged(path: str, what: object) -> str:
+    return (
+        f"The checkpoint {path} is damaged ({what}), so nothing is begun that would replace it. "
+        "Put an undamaged copy in its place, or remove it to begin anew."
+    )
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _listed(names: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in sorted(names.items()))

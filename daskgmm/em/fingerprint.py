@@ -1,0 +1,98 @@
+"""What a fit depends on, in a few plain values: to know its checkpoint again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from typing import Any, cast
+
+import numpy as np
+
+from daskgmm.em.settings import Settings
+from daskgmm.em.start import Initial
+from daskgmm.gaussian.parameters import Parameters
+from daskgmm.passes.batches import Batch
+from daskgmm.passes.dataset import Dataset
+from daskgmm.passes.sweep import each
+from daskgmm.passes.tiles import Block
+from daskgmm.rows.rows import Rows
+
+
+def fit_identity(
+    data: Dataset,
+    settings: Settings,
+    initial: Initial,
+    resumed: Parameters | None,
+    random: np.random.RandomState | None,
+) -> dict[str, Any]:
+    """Return settings and the fingerprint of the data, each under a name for errors.
+
+    Parameters
+    ----------
+    random : RandomState or None
+        At the start of the fit; None if the user left it to chance.
+    """
+    given = {f"{name}_init": _of_arrays(value) for name, value in asdict(initial).items()}
+    warm = None if resumed is None else _of_arrays(*asdict(resumed).values())
+    state = None if random is None else _of_arrays(*generator_state(random)[1:])
+    chosen = asdict(settings)
+    if settings.n_init == 1 or resumed is not None:
+        # Nothing but the end depends on it: a fit that stopped early may go on.
+        del chosen["max_iter"]
+    return {
+        **chosen,
+        **given,
+        "warm_start": warm,
+        "random_state": state,
+        **_of_rows(data.rows, "X"),
+        **({} if data.weights is None else _of_rows(data.weights, "sample_weight")),
+        "values of X": values_digest(data),
+    }
+
+
+def generator_state(random: np.random.RandomState) -> tuple[Any, ...]:
+    """Return what `RandomState.set_state` takes."""
+    return cast("tuple[Any, ...]", random.get_state(legacy=True))
+
+
+def values_digest(data: Dataset) -> str:
+    """Return a digest of the first, the middle and the last chunk, read where passes run."""
+    chunks = len(data.rows.lengths)
+    if not chunks:
+        return ""
+    batches = [
+        Batch(index, chunk, chunk + 1, 0, None)
+        for index, chunk in enumerate(sorted({0, chunks // 2, chunks - 1}))
+    ]
+    probe = replace(data, batches=tuple(batches), cache=0)
+    return "".join(each(probe, digest_blocks, name="daskgmm-fingerprint"))
+
+
+def digest_blocks(batch: Batch, blocks: Iterator[Block]) -> str:
+    """Return a short digest of the values of a batch."""
+    found = hashlib.sha256()
+    for block in blocks:
+        for part in (block.x, block.weights):
+            if part is not None:
+                found.update(np.ascontiguousarray(part).tobytes())
+    return found.hexdigest()[:12]
+
+
+def _of_rows(rows: Rows, name: str) -> dict[str, Any]:
+    return {
+        f"rows of {name}": rows.n_rows,
+        f"columns of {name}": rows.n_features,
+        f"dtype of {name}": str(rows.dtype),
+        f"chunks of {name}": _of_arrays(rows.lengths),
+    }
+
+
+def _of_arrays(*values: Any) -> str | None:
+    if all(value is None for value in values):
+        return None
+    found = hashlib.sha256()
+    for value in values:
+        array = np.asarray(value)
+        found.update(f"{array.dtype}{array.shape}".encode() + np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()[:12]

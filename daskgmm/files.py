@@ -1,0 +1,97 @@
+"""Small files at a path or a URL: read whole, and replaced in one step."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+WHOLE_PUTS = frozenset({"memory", "s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss"})
+"""Protocols whose files appear whole or not at all when they are written in one call."""
+
+
+def is_url(path: str | os.PathLike[str]) -> bool:
+    """Return whether a path is the URL of another file system."""
+    return "://" in os.fspath(path)
+
+
+def read_bytes(path: str | os.PathLike[str]) -> bytes | None:
+    """Return what a file holds, or None if there is none.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    try:
+        if is_url(path):
+            system, name = _file_system(path)
+            system.invalidate_cache()
+            content: bytes = system.cat_file(name)
+            return content
+        return Path(path).expanduser().read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def replace_bytes(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file aside, down to the disk, and move it into place.
+
+    At every moment the path holds what it was or the whole new content. Object stores do
+    the same with a single put.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    if not is_url(path):
+        _replace_local(Path(path).expanduser(), content)
+        return
+    system, name = _file_system(path)
+    if _protocol(system) in WHOLE_PUTS:
+        system.pipe_file(name, content)
+        return
+    aside = f"{name}.partial-{os.getpid()}"
+    try:
+        system.pipe_file(aside, content)
+        system.mv(aside, name)
+    except BaseException:
+        if system.exists(aside):
+            system.rm_file(aside)
+        raise
+
+
+def _replace_local(path: Path, content: bytes) -> None:
+    aside = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    try:
+        with aside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+    _flush_folder(path.parent)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Bring the new name down to the disk as well, where folders can be flushed."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _file_system(url: str | os.PathLike[str]) -> tuple[Any, str]:
+    import fsspec
+
+    system, name = fsspec.core.url_to_fs(os.fspath(url))
+    return system, name
+
+
+def _protocol(system: Any) -> str:
+    return str(system.protocol if isinstance(system.protocol, str) else system.protocol[0])

@@ -1,0 +1,74 @@
+"""The cost of a fit, before it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dask.utils import parse_bytes
+
+from daskgmm.em.sample import sample_capacity
+from daskgmm.gaussian.structures import STRUCTURES, n_parameters
+from daskgmm.models.inputs import is_source
+from daskgmm.passes.dataset import Dataset
+from daskgmm.passes.plan import Plan, make_plan
+from daskgmm.rows.arrays import ArrayRows
+from daskgmm.rows.opening import as_rows
+from daskgmm.rows.weights import weights_for
+
+
+def plan(
+    X: Any,
+    n_components: int = 1,
+    *,
+    covariance_type: str = "full",
+    sample_weight: Any = None,
+    cache: int | str | None = None,
+    max_iter: int = 100,
+    n_init: int = 1,
+) -> Plan:
+    """Say what a fit will cost: bytes, batches, passes, memory; nothing is read.
+
+    Where it would run is looked up as `GaussianMixture.fit` does it: on the current
+    `distributed.Client` if there is one and the rows can go there, else on threads.
+
+    Parameters
+    ----------
+    X, sample_weight, cache : as in `GaussianMixture.fit`
+    n_components, covariance_type, max_iter, n_init : as in `GaussianMixture`
+
+    Returns
+    -------
+    Plan
+        Print it, or look at its attributes.
+
+    Raises
+    ------
+    ValueError, OSError
+        As `GaussianMixture.fit` before it reads.
+    """
+    rows = as_rows(X) if is_source(X) else ArrayRows(X)
+    weights = None if sample_weight is None else weights_for(rows, sample_weight)
+    p = STRUCTURES[covariance_type].n_statistics(rows.n_features)
+    data = Dataset.of(rows, weights, n_components, p, cache_nbytes(cache))
+    return plan_of(data, n_components, covariance_type, 1 + max_iter * n_init)
+
+
+def plan_of(data: Dataset, k: int, covariance_type: str, max_passes: int) -> Plan:
+    """Return the plan of a fit to a data set that is cut already."""
+    structure, d = STRUCTURES[covariance_type], data.rows.n_features
+    sample_rows = sample_capacity(n_parameters(structure, k, d), d)
+    return make_plan(data, k, structure.n_statistics(d), max_passes, sample_rows)
+
+
+def cache_nbytes(cache: int | str | None) -> int:
+    """Return a size such as ``"2GiB"`` in bytes.
+
+    Raises
+    ------
+    ValueError
+        If it is no size.
+    """
+    nbytes = 0 if cache is None else int(parse_bytes(cache))
+    if nbytes < 0:
+        raise ValueError(f"cache is {cache}; give a size of at least 0, for example '2GiB'.")
+    return nbytes

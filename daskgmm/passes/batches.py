@@ -1,0 +1,124 @@
+"""How a pass is cut: rows into batches of contiguous chunks, from data and settings alone."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.rows.rows import UNKNOWN, Rows
+
+BATCH_SECONDS = 0.1
+"""Work in a batch of a large data set: a hundred times what a Dask task costs."""
+
+MIN_BATCH_SECONDS = 1e-3
+"""Work below which a batch is not worth a thread's attention."""
+
+MIN_BATCHES = 16
+"""Batches of a data set that has the work for them: four tasks a thread on four threads."""
+
+MAX_BATCHES = 1024
+"""Batches beyond which only their size in bytes adds more."""
+
+BATCH_BYTES = 1 << 30
+"""Largest batch, in bytes: what a lost worker costs."""
+
+GUESSED_ROWS = 1 << 16
+"""Rows taken for a chunk whose length nobody knows yet."""
+
+UNKNOWN_CHUNK_SPAN = 1 << 40
+"""Row numbers set aside for each chunk of unknown length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A run of chunks that one task reads.
+
+    Attributes
+    ----------
+    index : int
+        Its place among the batches of the pass.
+    first, stop : int
+        The chunks, `stop` excluded.
+    start_row : int
+        Number of its first row; where lengths before it are unknown, a number of at least
+        `UNKNOWN_CHUNK_SPAN` that is unique to its first chunk.
+    rows : int or None
+        How many rows it has, if known.
+    """
+
+    index: int
+    first: int
+    stop: int
+    start_row: int
+    rows: int | None
+
+    def place(self, offset: int) -> str:
+        """Return where the row `offset` of this batch is, in words."""
+        if self.start_row >= UNKNOWN_CHUNK_SPAN:
+            return f"row {offset} of batch {self.index} (which begins with chunk {self.first})"
+        return f"row {self.start_row + offset} (batch {self.index})"
+
+
+def seconds_per_row(k: int, p: int) -> float:
+    """Estimate the work of one row in an E-step, in seconds on one thread.
+
+    Two products of p k multiplications at 40 GFLOP/s, 2 ns for each exponential and its
+    softmax, 1 ns for each statistic written: within a factor of 2 of the measurements.
+    """
+    return (0.1 * p * k + 2.0 * k + 1.0 * p) * 1e-9
+
+
+def cut_batches(rows: Rows, row_seconds: float) -> tuple[Batch, ...]:
+    """Cut rows into batches of about equal size.
+
+    Parameters
+    ----------
+    rows : Rows
+    row_seconds : float
+        Estimated work of one row, in seconds; a function of the model.
+
+    Returns
+    -------
+    tuple of Batch
+        At least one chunk each; the same whatever runs them.
+    """
+    lengths = np.where(rows.lengths == UNKNOWN, GUESSED_ROWS, rows.lengths)
+    total = int(lengths.sum())
+    edges = _edges(lengths, _batch_count(total * row_seconds, total * rows.row_nbytes))
+    starts = _start_rows(rows.lengths)
+    return tuple(
+        Batch(index, int(first), int(stop), int(starts[first]), _known(rows.lengths[first:stop]))
+        for index, (first, stop) in enumerate(itertools.pairwise(edges))
+    )
+
+
+def _batch_count(seconds: float, nbytes: int) -> int:
+    by_work = min(MAX_BATCHES, max(MIN_BATCHES, seconds / BATCH_SECONDS))
+    by_work = min(by_work, seconds / MIN_BATCH_SECONDS)
+    return max(1, int(by_work), -(-nbytes // BATCH_BYTES))
+
+
+def _edges(lengths: NDArray[np.int64], count: int) -> NDArray[np.intp]:
+    """Return chunk indices at which batches begin, so that each has about total / count rows."""
+    ends = np.cumsum(lengths)
+    total = int(ends[-1]) if len(ends) else 0
+    targets = np.arange(1, count) * (total / count)
+    inner = np.searchsorted(ends, targets) + 1
+    edges: NDArray[np.intp] = np.unique(np.concatenate([[0], inner, [len(lengths)]]))
+    return edges[edges <= len(lengths)]
+
+
+def _start_rows(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return a number for the first row of each chunk: its own as far as lengths are known."""
+    unknown = lengths == UNKNOWN
+    known = np.concatenate([[0], np.cumsum(np.where(unknown, 0, lengths))[:-1]])
+    apart = np.arange(len(lengths)) * UNKNOWN_CHUNK_SPAN
+    numbered = np.cumsum(unknown) - unknown == 0
+    return np.where(numbered, known, apart).astype(np.int64)
+
+
+def _known(lengths: NDArray[np.int64]) -> int | None:
+    return None if (lengths == UNKNOWN).any() else int(lengths.sum())

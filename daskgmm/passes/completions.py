@@ -1,0 +1,162 @@
+"""Futures as they end, and an error instead of silence when nobody can end them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import Any
+
+from distributed import KilledWorker
+
+from daskgmm.errors import ClusterError
+
+CHECK_SECONDS = 1.0
+"""How often, in silence, the connection to the scheduler is looked at."""
+
+
+class Completions:
+    """Watches futures of one pass; on leaving the context, lets go of those that have not ended.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    stall_timeout : float
+        Seconds without a completion after which a cluster that has no running worker is
+        given up.
+    """
+
+    def __init__(self, client: Any, stall_timeout: float) -> None:
+        self._client = client
+        self._stall_timeout = stall_timeout
+        self._pending: dict[int, Any] = {}
+        self._yielded: list[Any] = []
+        self._kept: list[Any] = []
+        self._ended: SimpleQueue[int] = SimpleQueue()
+
+    def __enter__(self) -> Completions:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._release([*self._pending.values(), *self._yielded, *self._kept])
+        self._pending.clear()
+
+    def _release(self, futures: list[Any]) -> None:
+        """Let go of futures: what nobody wants is forgotten, or not computed.
+
+        Explicitly, as an error's traceback may keep them alive. `Client.cancel` would end the
+        connection where tasks that nobody wants directly depend on one (distributed 2026.8).
+        """
+        for future in futures:
+            future.release()
+        futures.clear()
+
+    def keep(self, future: Any) -> None:
+        """Keep a future until the context is left."""
+        self._kept.append(future)
+
+    def watch(self, futures: Sequence[Any], first: int = 0) -> None:
+        """Watch more futures, numbered from `first` on."""
+        for index, future in enumerate(futures, start=first):
+            self._pending[index] = future
+            future.add_done_callback(partial(self._note, index))
+
+    def groups(self) -> Iterator[list[tuple[int, Any]]]:
+        """Yield the futures that have ended since the last group, until none is left.
+
+        A group is let go when the next is asked for: results that nobody else wants leave the
+        cluster then.
+
+        Raises
+        ------
+        Exception
+            What a task raised, as soon as it did.
+        ClusterError
+            If workers died of a task, all workers are gone, or the scheduler is.
+        """
+        while self._pending:
+            yield self.some()
+
+    def some(self) -> list[tuple[int, Any]]:
+        """Wait for at least one future to end; return all that have, as `groups` does."""
+        self._release(self._yielded)
+        indices = [self._wait()]
+        while not self._ended.empty():
+            indices.append(self._ended.get())
+        group = [(index, self._pending.pop(index)) for index in indices]
+        self._yielded = [future for _, future in group]
+        for _, future in group:
+            if future.status != "finished":
+                raise self._failure(future)
+        return group
+
+    def gather(self, futures: Sequence[Any]) -> list[Any]:
+        """Return the results of futures that have ended, computed again if they got lost."""
+        fetch = partial(self._client.gather, list(futures), asynchronous=True)
+        while True:
+            try:
+                results: list[Any] = self._client.sync(fetch, callback_timeout=self._stall_timeout)
+            except TimeoutError:
+                self._check_workers()
+            else:
+                return results
+
+    def _note(self, index: int, future: Any) -> None:
+        self._ended.put(index)
+
+    def _wait(self) -> int:
+        silent = 0.0
+        while True:
+            step = min(CHECK_SECONDS, self._stall_timeout)
+            try:
+                return self._ended.get(timeout=step)
+            except Empty:
+                silent += step
+            self._check_connection()
+            if silent >= self._stall_timeout:
+                self._check_workers()
+                silent = 0.0
+
+    def _failure(self, future: Any) -> BaseException:
+        if future.status == "error":
+            error: BaseException = future.exception()
+            if isinstance(error, KilledWorker):
+                return ClusterError(
+                    f"{error.allowed_failures + 1} workers died one after the other while they "
+                    f"ran {error.task!r}, the last at {error.last_worker.address}. Mostly memory "
+                    "ran out: look at `daskgmm plan`, give workers more memory or fewer threads, "
+                    "or write the data in smaller chunks."
+                )
+            return error
+        self._check_connection()
+        return ClusterError(
+            f"The task {future.key!r} is {future.status}: somebody cancelled it, or the cluster "
+            "was restarted. Run again; a fit with a checkpoint goes on where it was."
+        )
+
+    def _check_connection(self) -> None:
+        if self._client.status != "running":
+            raise ClusterError(
+                f"The connection to the Dask scheduler is lost (its client is "
+                f"{self._client.status}). Start a cluster and run again; a fit with a checkpoint "
+                "goes on where it was."
+            )
+
+    def _check_workers(self) -> None:
+        self._check_connection()
+        workers = self._client.scheduler_info()["workers"].values()
+        if any(worker["status"] == "running" for worker in workers):
+            return
+        states = ", ".join(sorted({worker["status"] for worker in workers}))
+        what = f"all {len(workers)} workers are {states}" if workers else "there are no workers"
+        raise ClusterError(
+            f"Nothing was computed for {self._stall_timeout:.0f} s, and {what}. Look at their "
+            "logs: walltime and memory limits end workers, and a worker short of memory pauses. "
+            "A longer wait is set with the configuration daskgmm.stall-timeout."
+        )

@@ -1,0 +1,44 @@
+"""Where passes run, as far as their memory is concerned."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The processes that passes run in.
+
+    Attributes
+    ----------
+    name : str
+        In words.
+    workers : int
+        Processes; 0 for a cluster that has none yet.
+    threads : int
+        Of the worker that has most.
+    memory_limit : int or None
+        Bytes that a worker may take, of the one that may take least; None if nobody says.
+    here : bool
+        Whether it is this process.
+    """
+
+    name: str
+    workers: int
+    threads: int
+    memory_limit: int | None
+    here: bool
+
+
+def this_process(threads: int) -> Place:
+    """Return this process, with all memory of the machine."""
+    name = f"{threads} thread{'s' if threads != 1 else ''} of this process"
+    return Place(name, 1, threads, _physical_memory(), True)
+
+
+def _physical_memory() -> int | None:
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return None

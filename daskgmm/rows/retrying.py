@@ -1,0 +1,26 @@
+"""Reads that are tried again: stores throttle, time out and fail over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+FIRST_WAIT = 0.2
+"""Seconds before the second try; doubled for each one after it."""
+
+
+def retried(read: Callable[[], Result], retries: int) -> Result:
+    """Return what `read` returns; call it again up to `retries` times if a store fails.
+
+    Only `OSError` (`daskgmm.errors.SourceError` is one) is tried again: what is wrong with
+    the data themselves stays wrong.
+    """
+    for attempt in range(retries):
+        try:
+            return read()
+        except OSError:
+            time.sleep(FIRST_WAIT * 2**attempt)
+    return read()
