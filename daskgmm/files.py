@@ -52,7 +52,7 @@ def replace_bytes(path: str | os.PathLike[str], content: bytes) -> None:
     if _protocol(system) in WHOLE_PUTS:
         system.pipe_file(name, content)
         return
-    aside = f"{name}.partial-{os.getpid()}"
+    aside = f"{name}.partial"
     try:
         system.pipe_file(aside, content)
         system.mv(aside, name)
@@ -63,7 +63,7 @@ def replace_bytes(path: str | os.PathLike[str], content: bytes) -> None:
 
 
 def _replace_local(path: Path, content: bytes) -> None:
-    aside = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    aside = path.with_name(f".{path.name}.partial")  # one that was left behind is used again
     try:
         with aside.open("wb") as file:
             file.write(content)
