@@ -36,7 +36,7 @@ if __name__ == "__main__":
     options = parser.parse_args()
     with (
         tempfile.TemporaryDirectory() as temporary,
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,
         Client(cluster),
     ):
         main(options.rows, Path(temporary))

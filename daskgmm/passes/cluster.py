@@ -32,6 +32,11 @@ SENT_BYTES = 1 << 20
 spares a fetch for each."""
 
 
+LAST = 9_999_999
+"""Batches are named down from here. Among tasks with equal needs Dask begins with the name that
+sorts last, and the first batches should come first: errors in them, and merges."""
+
+
 class Cluster:
     """Runs tasks through `distributed` futures.
 
@@ -128,7 +133,7 @@ class Cluster:
         needed = {shared.key: shared}
         graph = {}
         for index, (task, packed) in enumerate(zip(tasks, self._pack(tasks), strict=True)):
-            key, arguments = (run, index), [packed, shared, *task.dependencies]
+            key, arguments = (run, LAST - index), [packed, shared, *task.dependencies]
             futures = {each.key: each for each in arguments if _is_future(each)}
             needed.update(futures)
             graph[key] = Node(key, _run, *map(_reference, arguments))

@@ -72,12 +72,11 @@ def choose_executor(in_process: bool, short_calls: bool = False) -> Executor:
         more than it gains.
     short_calls : bool
         Whether the arithmetic on rows in memory is in calls so short that threads would
-        spend their time handing over Python's lock: then one is used, unless Dask's
-        `num_workers` says otherwise.
+        spend their time handing over Python's lock: then one is used.
     """
     client = None if in_process else ambient_client()
     if client is None:
-        return Threads(1) if in_process and short_calls else Threads()
+        return Threads(most=1) if in_process and short_calls else Threads()
     # Only who has a client pays for the import.
     from daskgmm.passes.cluster import Cluster
 

@@ -22,9 +22,9 @@ AHEAD = 4
 """Tasks a thread that are begun or done before their turn: results that wait take memory."""
 
 
-def thread_count(default: int = CPU_COUNT) -> int:
+def thread_count() -> int:
     """Return how many threads to use: Dask's `num_workers` setting, else all CPUs allowed."""
-    return int(dask.config.get("num_workers", None) or default)
+    return int(dask.config.get("num_workers", None) or CPU_COUNT)
 
 
 class Threads:
@@ -32,18 +32,18 @@ class Threads:
 
     Parameters
     ----------
-    default : int
-        How many, where Dask's `num_workers` setting does not say.
+    most : int, optional
+        More are of no use.
     """
 
-    def __init__(self, default: int = CPU_COUNT) -> None:
-        self._default = default
+    def __init__(self, most: int | None = None) -> None:
+        self._most = most
 
     def stream(
         self, tasks: Sequence[Task[Any]], work: Work[Result], name: str
     ) -> Iterator[Outcome[Result]]:
         """Yield the outcomes in order; on an error, leave out the tasks not yet begun."""
-        workers = min(len(tasks), thread_count(self._default))
+        workers = min(len(tasks), self._threads())
         if workers <= 1:
             for task in tasks:
                 yield run_task(task, work, _results(task))
@@ -80,7 +80,10 @@ class Threads:
 
     def place(self) -> Place:
         """Return this process."""
-        return this_process(thread_count(self._default))
+        return this_process(self._threads())
+
+    def _threads(self) -> int:
+        return thread_count() if self._most is None else min(self._most, thread_count())
 
     def close(self) -> None:
         """Do nothing: threads end with their pass."""

@@ -160,7 +160,9 @@ def test_help_and_version(call):
 @pytest.mark.filterwarnings("ignore:Port 8787 is already in use")
 def test_scheduler(folder, rows, call, model):
     """Passes run where --scheduler says, and no client stays behind."""
-    with LocalCluster(n_workers=1, threads_per_worker=2, dashboard_address=None) as cluster:
+    with LocalCluster(
+        n_workers=1, threads_per_worker=2, dashboard_address="127.0.0.1:0"
+    ) as cluster:
         address = cluster.scheduler_address
         fitted = call("fit", "rows.zarr", "-k", 3, "-o", "m.json", "--scheduler", address)
         predicted = call("predict", "m.json", "rows.zarr", "-o", "l.zarr", "--scheduler", address)

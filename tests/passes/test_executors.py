@@ -44,7 +44,9 @@ def fail_in_the_middle(batch, blocks):
 
 @pytest.fixture(scope="module")
 def client():
-    with Client(processes=False, n_workers=2, threads_per_worker=1, dashboard_address=None) as it:
+    with Client(
+        processes=False, n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0"
+    ) as it:
         yield it
 
 
@@ -156,12 +158,13 @@ def test_a_client_that_is_not_connected_is_not_waited_for(monkeypatch, status):
     assert isinstance(choose_executor(in_process=False), Threads)
 
 
-def test_rows_in_memory_in_short_calls_use_one_thread_unless_told_otherwise():
+def test_rows_in_memory_in_short_calls_use_one_thread():
     short, long = (Dataset.of(ArrayRows(ROWS), None, k, p) for k, p in ((8, 45), (64, 561)))
     assert short.executor.place().threads == 1
     assert long.executor.place().threads == CPU_COUNT
     with dask.config.set(num_workers=2):
-        assert short.executor.place().threads == 2
+        assert short.executor.place().threads == 1
+        assert long.executor.place().threads == 2
 
 
 def test_threads_are_as_many_as_dask_is_told():

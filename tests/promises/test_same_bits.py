@@ -56,7 +56,10 @@ def test_threads(stored, quiet, covariance_type, threads):
 @pytest.mark.parametrize(("workers", "threads", "processes"), [(1, 1, False), (2, 2, True)])
 def test_clusters(stored, quiet, workers, threads, processes):
     cluster = LocalCluster(
-        n_workers=workers, threads_per_worker=threads, processes=processes, dashboard_address=None
+        n_workers=workers,
+        threads_per_worker=threads,
+        processes=processes,
+        dashboard_address="127.0.0.1:0",
     )
     with cluster, Client(cluster):
         for covariance_type in STRUCTURES:
@@ -66,6 +69,8 @@ def test_clusters(stored, quiet, workers, threads, processes):
 def test_a_dask_array_on_a_cluster_and_on_threads(stored):
     X = (da.from_zarr(stored) - 1.0) * 2.0
     alone = bits(fitted(X, "full"))
-    with Client(processes=False, n_workers=2, threads_per_worker=1, dashboard_address=None):
+    with Client(
+        processes=False, n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0"
+    ):
         assert bits(fitted(X, "full")) == alone
         assert bits(fitted(X.persist(), "full")) == alone

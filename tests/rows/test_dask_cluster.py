@@ -18,7 +18,7 @@ DATA = np.random.default_rng(0).normal(size=(40, 3))
 @pytest.fixture(scope="module")
 def client():
     with Client(
-        processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None
+        processes=False, n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0"
     ) as client:
         yield client
 

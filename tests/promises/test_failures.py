@@ -1,0 +1,261 @@
+"""What goes wrong around a fit: stores, data, clusters, impatience; all of it for real."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import dask
+import dask.array as da
+import numpy as np
+import pytest
+import zarr
+from distributed import Client, LocalCluster
+
+from daskgmm import GaussianMixture
+from daskgmm.em.events import BatchDone, Iterated
+from daskgmm.errors import ClusterError, DataError, SourceError
+from tests.promises.slow import SETTINGS, bits, slowed
+from tests.promises.stores import FailsTwice, NeverWorks
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50
+    ) as cluster:
+        yield cluster
+
+
+@pytest.fixture(params=["threads", "cluster"])
+def place(request):
+    if request.param == "threads":
+        with dask.config.set(num_workers=2):
+            yield
+    else:
+        with Client(request.getfixturevalue("cluster")):
+            yield
+
+
+def until(condition, seconds=15):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.02)
+
+
+def copied(stored, tmp_path, kind):
+    """Return the stored rows in a store of another kind, in 6 chunks."""
+    rows = zarr.open_array(stored, mode="r")[:60_000]
+    zarr.create_array(tmp_path / "x.zarr", data=rows, chunks=(10_000, 4), compressors=None)
+    return zarr.open_array(kind(tmp_path / "x.zarr"), mode="r")
+
+
+def test_reads_that_fail_twice_and_then_work(place, stored, tmp_path, monkeypatch):
+    monkeypatch.setattr("daskgmm.rows.retrying.FIRST_WAIT", 0.01)
+    array = copied(stored, tmp_path, FailsTwice)
+    settings = {"n_components": 2, "random_state": 0, "max_iter": 2, "tol": 0.0}
+    mixture = GaussianMixture(**settings).fit(array)
+    assert mixture.n_iter_ == 2
+    reads = list((tmp_path / "x.zarr.reads").iterdir())
+    assert len(reads) == 3 * 3 * 6  # passes x tries x chunks
+    assert bits(mixture) == bits(GaussianMixture(**settings).fit(tmp_path / "x.zarr"))
+
+
+def test_lazy_arrays_are_read_again_too(place, stored, tmp_path, monkeypatch):
+    monkeypatch.setattr("daskgmm.rows.retrying.FIRST_WAIT", 0.01)
+    array = da.from_zarr(copied(stored, tmp_path, FailsTwice)) * 2.0
+    assert GaussianMixture(2, max_iter=1, random_state=0).fit(array).n_iter_ == 1
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+def test_reads_that_never_work(place, stored, tmp_path, retries):
+    array = copied(stored, tmp_path, NeverWorks)
+    with (
+        dask.config.set({"daskgmm.retries": retries}),
+        pytest.raises(SourceError, match=r"the server is on fire.*rows 0 to"),
+    ):
+        GaussianMixture(2).fit(array)
+    reads = [path.name.split("@")[0] for path in (tmp_path / "x.zarr.reads").iterdir()]
+    # Chunk 0 so often and no more; the batch beside it perhaps once less.
+    assert reads.count(min(reads)) == 1 + retries
+
+
+def _spoil(block, folder, block_info=None):
+    """Note which block this is; make the first one bad, and the others slow."""
+    number = block_info[0]["chunk-location"][0]
+    (Path(folder) / f"{number}-{time.time_ns()}").touch()
+    if number == 0:
+        block = block.copy()
+        block[17, 2] = np.nan
+    else:
+        time.sleep(0.2)
+    return block
+
+
+def test_a_data_error_ends_the_pass_at_once_and_is_not_retried(place, stored, tmp_path):
+    X = da.from_zarr(stored, chunks=(5000, 4)).map_blocks(_spoil, str(tmp_path), dtype=float)
+    began = time.monotonic()
+    with pytest.raises(DataError, match=r"NaN in row 17 .batch 0., column 2"):
+        GaussianMixture(2).fit(X)
+    # All 60 blocks would have taken 6 s on two workers.
+    assert time.monotonic() - began < 4
+    numbers = [path.name.split("-")[0] for path in tmp_path.iterdir()]
+    assert numbers.count("0") == 1
+    time.sleep(0.5)
+    assert len(list(tmp_path.iterdir())) < 40
+    assert GaussianMixture(2, max_iter=1, random_state=0).fit(stored).n_iter_ == 1
+
+
+def test_all_workers_gone_is_an_error_after_a_while(stored):
+    with (
+        LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0"
+        ) as cluster,
+        Client(cluster),
+        dask.config.set({"daskgmm.stall-timeout": "1.5s"}),
+    ):
+
+        def listen(event):
+            if isinstance(event, Iterated) and event.iteration == 2:
+                cluster.scale(0)
+                until(lambda: not cluster.scheduler.workers)
+                gone.append(time.monotonic())
+
+        gone = []
+        with pytest.raises(ClusterError, match=r"Nothing was computed for 2 s.*no workers"):
+            GaussianMixture(**SETTINGS).fit(slowed(stored), listen=listen)
+        assert 1.5 <= time.monotonic() - gone[0] < 6
+
+
+def test_workers_that_come_in_time_are_waited_for(stored, quiet):
+    with (
+        LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0"
+        ) as cluster,
+        Client(cluster),
+        dask.config.set({"daskgmm.stall-timeout": "1s"}),
+    ):
+        import threading
+
+        def listen(event):
+            if isinstance(event, Iterated) and event.iteration == 2:
+                cluster.scale(0)
+                until(lambda: not cluster.scheduler.workers)
+                threading.Timer(0.5, cluster.scale, [2]).start()
+
+        mixture = GaussianMixture(**SETTINGS).fit(slowed(stored, 0.0), listen=listen)
+    assert bits(mixture) == quiet
+
+
+def test_a_scheduler_that_dies_is_an_error(stored, tmp_path):
+    script = tmp_path / "scheduler.json"
+    with subprocess.Popen(
+        [
+            *(sys.executable, "-m", "distributed.cli.dask_scheduler", "--no-dashboard"),
+            *("--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(script)),
+        ],
+        stderr=subprocess.DEVNULL,
+    ) as scheduler:
+        until(script.exists, 30)
+        with Client(scheduler_file=str(script), timeout=20) as client:
+            from distributed import Worker
+
+            async def start():
+                return await Worker(client.scheduler.address, nthreads=1)
+
+            worker = client.sync(start)
+
+            def listen(event):
+                if isinstance(event, Iterated) and event.iteration == 2:
+                    scheduler.kill()
+                    scheduler.wait()
+
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                with pytest.raises(ClusterError, match=r"scheduler is lost|is cancelled|was lost"):
+                    GaussianMixture(**SETTINGS).fit(slowed(stored), listen=listen)
+            client.sync(worker.close)
+
+
+def _die(block):
+    os._exit(1)
+
+
+def test_a_batch_that_ends_its_workers_is_an_error_with_advice(stored):
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
+        LocalCluster(
+            n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50
+        ) as cluster,
+        Client(cluster),
+        pytest.raises(ClusterError, match=r"2 workers died .*daskgmm-survey.*daskgmm plan"),
+    ):
+        GaussianMixture(2).fit(da.from_zarr(stored).map_blocks(_die, meta=np.empty((0, 0))))
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "daskgmm.cli", *map(str, arguments)]
+
+
+@pytest.fixture
+def slow_store(tmp_path):
+    """A store whose every chunk is decompressed for a while."""
+    rows = np.random.default_rng(0).normal(size=(3_000_000, 8))
+    zarr.create_array(tmp_path / "slow.zarr", data=rows, chunks=(20_000, 8))
+    return tmp_path / "slow.zarr"
+
+
+@pytest.mark.parametrize("where", ["threads", "cluster"])
+def test_control_c(cluster, slow_store, tmp_path, where):
+    """What was submitted is let go, nothing is written, and the cluster works on."""
+    address = ["--scheduler", cluster.scheduler_address] if where == "cluster" else []
+    fit = command(*("fit", slow_store, "-k", 8, "--tol", 0, "--out", tmp_path / "m.json"), *address)
+    with subprocess.Popen(fit, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        while "iteration 1 " not in process.stderr.readline():
+            assert process.poll() is None
+        if where == "cluster":
+            until(lambda: cluster.scheduler.tasks)
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+        assert process.wait(30) == 130
+    assert "Interrupted" in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "m.json").exists()
+    if where == "cluster":
+        until(lambda: not cluster.scheduler.tasks)
+        with Client(cluster):
+            assert GaussianMixture(2, max_iter=1).fit(slow_store).n_iter_ == 1
+
+
+def test_control_c_in_a_session_that_goes_on(cluster, stored):
+    """In a notebook the client outlives the interrupt."""
+    with Client(cluster) as client:
+
+        def listen(event):
+            if isinstance(event, BatchDone) and event.done == 2:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        with pytest.raises(KeyboardInterrupt):
+            GaussianMixture(**SETTINGS).fit(slowed(stored, 0.05), listen=listen)
+        until(lambda: not cluster.scheduler.tasks)
+        assert client.submit(sum, [1, 2]).result() == 3
+
+
+def test_a_killed_driver_leaves_a_usable_cluster(cluster, slow_store, tmp_path):
+    fit = command(
+        *("fit", slow_store, "-k", 8, "--tol", 0, "--out", tmp_path / "m.json"),
+        *("--scheduler", cluster.scheduler_address),
+    )
+    with subprocess.Popen(fit, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        while "iteration 1 " not in process.stderr.readline():
+            assert process.poll() is None
+        process.kill()
+    until(lambda: not cluster.scheduler.tasks)
