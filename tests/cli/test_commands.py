@@ -44,7 +44,7 @@ def test_in_a_process_of_its_own(folder):
     mixture = load_model("m.json")
     assert done.stdout.count("\n") == 1
     lines = done.stderr.splitlines()
-    assert lines[0].startswith("survey  3,000 rows of 3")
+    assert lines[0].startswith("survey  3,000 rows")
     assert [line.split()[:2] for line in lines[1:]] == [
         ["iteration", str(i + 1)] for i in range(mixture.n_iter_)
     ]

@@ -19,7 +19,7 @@ LINE = re.compile(
 
 
 def iterated(iteration, change, seconds=2.0):
-    return Iterated(0, iteration, -4.0, change, 1000, seconds)
+    return Iterated(0, iteration, -4.0, change, 1000, seconds, 0, 0)
 
 
 def test_a_geometric_decay_is_foreseen():
@@ -74,7 +74,7 @@ def test_plain_lines(capsys):
     with show_fit(mixture.tol, mixture.max_iter) as listen:
         mixture.fit(clusters(2000), listen=listen)
     survey, *lines = capsys.readouterr().err.splitlines()
-    assert survey.startswith("survey  2,000 rows of 3  48 kB")
+    assert survey.startswith("survey  2,000 rows  48 kB")
     assert len(lines) == mixture.n_iter_
     assert all(LINE.fullmatch(line) for line in lines)
 
@@ -96,7 +96,7 @@ def test_terminal():
         mixture.fit(clusters(5000), listen=show)
         assert bar.tasks[0].description == "start"
     shown = stream.getvalue()
-    assert "survey  5,000 rows of 3" in shown
+    assert "survey  5,000 rows" in shown
     assert f"iteration {mixture.n_iter_}  log likelihood {mixture.lower_bound_:.5f}" in shown
     assert "start 2" in shown
 

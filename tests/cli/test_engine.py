@@ -1,0 +1,111 @@
+"""The options and commands about how passes run: plan, checkpoint, cache, log."""
+
+import json
+import subprocess
+
+import numpy as np
+import pytest
+from distributed import Client, LocalCluster
+
+from daskgmm.models.model_file import load_model
+from tests.cli.data import COMMAND, ENVIRONMENT
+
+
+def test_plan(folder, call):
+    planned = call("plan", "rows.zarr", "-k", 3, "--cache", "1MB", "--n-init", 2)
+    assert planned.exit_code == 0
+    facts = dict(line.split("  ", 1) for line in planned.stdout.splitlines() if "  " in line)
+    assert facts["rows"].strip() == "3,000 of 3 features, float64"
+    assert facts["a pass reads"].strip() == "72 kB"
+    assert facts["passes"].strip() == "1 survey, then at most 200 iterations"
+    assert "threads of this process" in facts["runs on"]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_plan_for_a_cluster_that_is_too_small(folder, call):
+    with LocalCluster(
+        n_workers=1,
+        threads_per_worker=1,
+        processes=False,
+        memory_limit="100MiB",
+        dashboard_address="127.0.0.1:0",
+    ) as cluster:
+        address = cluster.scheduler_address
+        planned = call("plan", "rows.zarr", "-k", 3, "--scheduler", address)
+        assert planned.exit_code == 1
+        assert "peak a worker" in planned.stdout
+        assert "may take 105 MB" in planned.stderr
+        fitted = call("fit", "rows.zarr", "-k", 3, "--scheduler", address, "-o", "m.json")
+        assert fitted.exit_code == 1
+        assert "may take 105 MB" in fitted.stderr
+
+
+def test_a_fit_goes_on_from_its_checkpoint(folder, call):
+    fit = ("fit", "rows.zarr", "-k", 3, "--tol", 0, "--checkpoint", "fit.ckpt")
+    first = call(*fit, "--max-iter", 3, "-o", "short.json")
+    assert first.exit_code == 3
+    again = call(*fit, "--max-iter", 8, "-o", "long.json")
+    assert again.exit_code == 3
+    assert again.stderr.splitlines()[0] == "going on from the checkpoint, after iteration 3"
+    assert "iteration 4 " in again.stderr.splitlines()[1]
+    call(*fit[:-2], "--max-iter", 8, "-o", "whole.json")
+    resumed, whole = load_model("long.json"), load_model("whole.json")
+    np.testing.assert_array_equal(resumed.means_, whole.means_)
+    refused = call("fit", "rows.zarr", "-k", 4, "--checkpoint", "fit.ckpt", "-o", "m.json")
+    assert refused.exit_code == 1
+    assert "n_components was 3 and is 4" in refused.stderr
+
+
+@pytest.mark.parametrize("target", ["events.jsonl", "-"])
+def test_events_as_json_lines(folder, target):
+    command = [*COMMAND, "fit", "rows.zarr", "-k", "3", "-o", "m.json", "--log-json", target]
+    done = subprocess.run(
+        [*command, "--checkpoint", "c"], env=ENVIRONMENT, capture_output=True, text=True, check=True
+    )
+    text = done.stdout if target == "-" else (folder / target).read_text()
+    events = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    kinds = [event["event"] for event in events]
+    assert kinds[0] == "FitStarted"
+    assert kinds[-1] == "FitEnded"
+    assert {"PassEnded", "Started", "Iterated", "Checkpointed", "Ended"} < set(kinds)
+    iterated = [event for event in events if event["event"] == "Iterated"]
+    assert iterated[0]["change"] is None  # infinite, which JSON has not
+    assert iterated[-1]["lower_bound"] == load_model("m.json").lower_bound_
+    assert all(event["rows"] == 3000 and event["nbytes"] == 72_000 for event in iterated)
+    assert all("time" in event for event in events)
+
+
+def test_a_cache_changes_no_bit(folder, call):
+    call("fit", "rows.zarr", "-k", 3, "-o", "plain.json")
+    assert call("fit", "rows.zarr", "-k", 3, "-o", "m.json", "--cache", "1GiB").exit_code == 0
+    np.testing.assert_array_equal(load_model("m.json").means_, load_model("plain.json").means_)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--stall-timeout", "soon"), "--stall-timeout soon is no time"),
+        (("--retries", -1), "--retries"),
+    ],
+)
+def test_wrong_usage(folder, call, options, words):
+    refused = call("fit", "rows.zarr", "-k", 3, "-o", "m.json", *options)
+    assert refused.exit_code == 2
+    assert words in refused.stderr
+
+
+def test_a_cache_of_no_size(folder, call):
+    refused = call("fit", "rows.zarr", "-k", 3, "-o", "m.json", "--cache", "lots")
+    assert refused.exit_code == 1
+    assert "lots" in refused.stderr
+
+
+def test_a_scheduler_on_the_command_line_is_used(folder, call):
+    with (
+        LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0"
+        ) as cluster,
+        Client(cluster, set_as_default=False),
+    ):
+        planned = call("plan", "rows.zarr", "-k", 3, "--scheduler", cluster.scheduler_address)
+        assert "Dask cluster of 1 workers" in planned.stdout

@@ -1,0 +1,66 @@
+"""The cache: the same bits, fewer reads, nothing left behind."""
+
+import dask
+import pytest
+import zarr
+from distributed import Client, LocalCluster
+
+from daskgmm import GaussianMixture
+from tests.oracle.data import blobs
+from tests.promises.slow import bits
+from tests.promises.stores import NotingStore
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+ROWS = blobs(300_000, 4, 3, seed=7)
+SETTINGS = {"n_components": 3, "max_iter": 4, "tol": 0.0, "random_state": 0}
+PASSES = 5
+
+
+@pytest.fixture(params=["threads", "cluster"])
+def place(request):
+    if request.param == "threads":
+        with dask.config.set(num_workers=2):
+            yield None
+    else:
+        with (
+            LocalCluster(
+                n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50
+            ) as cluster,
+            Client(cluster),
+        ):
+            yield cluster
+
+
+def read(path, cache, weights=None):
+    """Fit to a store that counts its reads; return them, chunk by chunk, and the bits."""
+    array = zarr.open_array(NotingStore(path), mode="r")
+    mixture = GaussianMixture(**SETTINGS).fit(array, sample_weight=weights, cache=cache)
+    names = [each.name.split("@")[0] for each in path.with_name("x.zarr.reads").iterdir()]
+    return {name: names.count(name) for name in names}, bits(mixture)
+
+
+@pytest.mark.parametrize("cache", [None, "5MB", "1GiB"])
+def test_what_is_kept_is_read_once(place, tmp_path, cache):
+    path = tmp_path / "x.zarr"
+    zarr.create_array(path, data=ROWS, chunks=(10_000, 4), compressors=None)
+    reads, found = read(path, cache)
+    assert len(reads) == 30
+    expected = {None: {PASSES}, "5MB": {1, PASSES}, "1GiB": {1}}[cache]
+    assert set(reads.values()) == expected
+    assert found == bits(GaussianMixture(**SETTINGS).fit(path))
+    if place is not None:
+        import time
+
+        deadline = time.monotonic() + 10
+        while place.scheduler.tasks and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert not place.scheduler.tasks
+
+
+def test_weights_are_kept_too(place, tmp_path):
+    path = tmp_path / "x.zarr"
+    zarr.create_array(path, data=ROWS, chunks=(10_000, 4), compressors=None)
+    weights = zarr.create_array(tmp_path / "w.zarr", data=ROWS[:, 0] ** 2, chunks=(25_000,))
+    _, found = read(path, "1GiB", weights)
+    assert found == bits(GaussianMixture(**SETTINGS).fit(path, None, weights))

@@ -1,0 +1,128 @@
+"""The plan: what a fit will cost, from data and settings, and what to do about it."""
+
+import dask
+import dask.array as da
+import numpy as np
+import pytest
+import zarr
+from distributed import Client
+
+import daskgmm
+from daskgmm import GaussianMixture
+from daskgmm.em.events import PassEnded
+from daskgmm.errors import PlanError
+from daskgmm.passes.dataset import held_batches
+
+X = np.random.default_rng(0).normal(size=(200_000, 4))
+
+
+@pytest.fixture
+def stored(tmp_path):
+    zarr.create_array(tmp_path / "x.zarr", data=X, chunks=(1000, 4))
+    return str(tmp_path / "x.zarr")
+
+
+def test_the_numbers_are_those_of_the_fit(stored):
+    planned = daskgmm.plan(stored, 3, max_iter=7, n_init=2)
+    passes = []
+    GaussianMixture(3, max_iter=7, tol=0.1, random_state=0).fit(
+        stored, listen=lambda e: passes.append(e) if isinstance(e, PassEnded) else None
+    )
+    assert {each.nbytes for each in passes} == {planned.pass_nbytes} == {X.nbytes}
+    assert planned.rows == 200_000
+    assert (planned.features, planned.dtype) == (4, "float64")
+    assert planned.max_passes == 15
+    assert planned.cached_batches == 0
+
+
+def test_nothing_is_read(stored, monkeypatch):
+    def refuse(*arguments):
+        raise AssertionError("it was read")
+
+    monkeypatch.setattr("daskgmm.rows.zarr_array.read", refuse)
+    daskgmm.plan(stored, 3, sample_weight=da.ones(200_000, chunks=1000))
+
+
+def test_memory_grows_with_chunks_threads_and_model_and_not_with_rows():
+    def peak(rows=10**6, chunk=10_000, k=4, threads=1):
+        with dask.config.set(num_workers=threads):
+            return daskgmm.plan(da.zeros((rows, 8), chunks=(chunk, 8)), k).worker_nbytes
+
+    base = peak()
+    assert peak(chunk=200_000) > base + 2 * 64 * 200_000
+    assert peak(threads=8) > base + 7 * 64 * 10_000
+    assert peak(k=256) > base + 8 * 256 * 45
+    assert peak(rows=10**9, chunk=10_000) < 1.1 * base
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (da.zeros((10**6, 8), chunks=(100, 8)), "Chunks are small"),
+        (da.zeros((10**8, 8), chunks=(10**7, 8)), "Chunks are large"),
+        (da.zeros((10**6, 8), chunks=(500_000, 8)), "2 blocks for 16 threads"),
+    ],
+)
+def test_advice(rows, words):
+    with dask.config.set(num_workers=16):
+        assert words in str(daskgmm.plan(rows, 4))
+
+
+def test_good_chunks_need_no_advice():
+    with dask.config.set(num_workers=2):
+        assert not daskgmm.plan(da.zeros((10**8, 8), chunks=(10**6, 8)), 8).advice
+
+
+def test_unknown_lengths_are_said_to_be_unknown():
+    x = da.from_array(X, chunks=(1000, 4))
+    planned = daskgmm.plan(x[x[:, 0] > 0], 2)
+    assert planned.rows is planned.pass_nbytes is None
+    assert "unknown until read" in str(planned)
+
+
+def test_a_fit_that_exceeds_the_memory_limit_is_refused_before_it_reads():
+    x = da.zeros((10**9, 4), chunks=(10**8, 4))  # blocks of 3.2 GB
+    events = []
+    with Client(
+        processes=False,
+        n_workers=1,
+        threads_per_worker=2,
+        memory_limit="2GiB",
+        dashboard_address="127.0.0.1:0",
+    ):
+        planned = daskgmm.plan(x, 2)
+        assert planned.place.memory_limit == 2 << 30
+        assert not planned.fits
+        with pytest.raises(PlanError, match=r"may take 2,147 MB.*each of 2 threads.*fewer threads"):
+            GaussianMixture(2).fit(x, listen=events.append)
+    assert not events
+
+
+def test_the_place_is_looked_up_as_fit_does(stored):
+    assert daskgmm.plan(X, 2).place.here
+    with Client(
+        processes=False, n_workers=3, threads_per_worker=2, dashboard_address="127.0.0.1:0"
+    ):
+        planned = daskgmm.plan(stored, 2)
+        assert (planned.place.workers, planned.place.threads) == (3, 2)
+        assert not planned.place.here
+        assert daskgmm.plan(X, 2).place.here
+
+
+def test_the_first_batches_that_fit_are_kept(stored):
+    planned = daskgmm.plan(stored, 30, cache="3MB")
+    batches = planned.batches
+    assert 0 < planned.cached_batches < batches
+    assert daskgmm.plan(stored, 30, cache="1GiB").cached_batches == batches
+    assert daskgmm.plan(stored, 30, cache=0).cached_batches == 0
+    assert daskgmm.plan(X, 3, cache="1GiB").cached_batches == 0  # in memory already
+    for bad in ("much", "-1GB", -5):
+        with pytest.raises(ValueError, match=r"cache|much"):
+            daskgmm.plan(stored, 3, cache=bad)
+
+
+def test_no_batch_of_unknown_length_is_kept():
+    x = da.from_array(X, chunks=(1000, 4))
+    data = daskgmm.plan(x[x[:, 0] > 0], 2, cache="1GiB")
+    assert data.cached_batches == 0
+    assert held_batches((), 8, 100) == 0
