@@ -114,7 +114,7 @@ class Cluster:
         limits = [worker["memory_limit"] for worker in workers if worker["memory_limit"]]
         threads = max((worker["nthreads"] for worker in workers), default=1)
         name = f"Dask cluster of {len(workers)} workers with {threads} threads each"
-        return Place(name, len(workers), threads, min(limits, default=None), False)
+        return Place(name, len(workers), threads, min(limits, default=None), False, threads)
 
     def close(self) -> None:
         """Forget the tasks that were sent."""

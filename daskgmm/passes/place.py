@@ -22,6 +22,8 @@ class Place:
         Bytes that a worker may take, of the one that may take least; None if nobody says.
     here : bool
         Whether it is this process.
+    tasks : int
+        That are alive at once in a worker: one a thread, and those that read early.
     """
 
     name: str
@@ -29,12 +31,13 @@ class Place:
     threads: int
     memory_limit: int | None
     here: bool
+    tasks: int
 
 
-def this_process(threads: int) -> Place:
+def this_process(threads: int, early: int) -> Place:
     """Return this process, with all memory of the machine."""
     name = f"{threads} thread{'s' if threads != 1 else ''} of this process"
-    return Place(name, 1, threads, _physical_memory(), True)
+    return Place(name, 1, threads, _physical_memory(), True, threads + early)
 
 
 def _physical_memory() -> int | None:

@@ -127,7 +127,7 @@ def make_plan(data: Dataset, k: int, p: int, max_passes: int, sample_rows: int) 
     statistics = 8 * p * k
     worker = (
         WORKER_BYTES
-        + place.threads * task
+        + place.tasks * task
         + (PARAMETER_COPIES + 2 * FAN_IN) * statistics
         + -(-cached // max(1, place.workers))
     )

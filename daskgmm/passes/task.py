@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -79,12 +80,22 @@ class Outcome(Generic[Result]):
 
 
 def run_task(
-    task: Task[Result], work: Work[Result], dependencies: Sequence[Any] = ()
+    task: Task[Result],
+    work: Work[Result],
+    dependencies: Sequence[Any] = (),
+    turn: AbstractContextManager[Any] | None = None,
 ) -> Outcome[Result]:
-    """Read the batch and return what `work` makes of it."""
+    """Read the batch and return what `work` makes of it.
+
+    Parameters
+    ----------
+    turn : context manager, optional
+        Entered before the work, when reading has begun already.
+    """
     blocks = task.blocks(dependencies)
-    with one_blas_thread(), small_buffers():
-        value = work(task.batch, read_ahead(blocks) if task.ahead else blocks)
+    reading = read_ahead(blocks) if task.ahead else nullcontext(blocks)
+    with reading as coming, turn or nullcontext(), one_blas_thread(), small_buffers():
+        value = work(task.batch, coming)
     return Outcome(value, peak_memory())
 
 

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from threading import Semaphore
 from typing import Any, TypeVar
 
 import dask
@@ -20,6 +21,11 @@ Result = TypeVar("Result")
 
 AHEAD = 4
 """Tasks a thread that are begun or done before their turn: results that wait take memory."""
+
+
+EARLY = 1
+"""Tasks that read their first block while all threads work on others, so that reading does not
+wait at the border of batches."""
 
 
 def thread_count() -> int:
@@ -44,17 +50,19 @@ class Threads:
     ) -> Iterator[Outcome[Result]]:
         """Yield the outcomes in order; on an error, leave out the tasks not yet begun."""
         workers = min(len(tasks), self._threads())
-        if workers <= 1:
+        early = EARLY if workers < len(tasks) and tasks[0].ahead else 0
+        if workers + early <= 1:
             for task in tasks:
                 yield run_task(task, work, _results(task))
             return
-        with ThreadPoolExecutor(workers, thread_name_prefix=name) as pool:
+        turn = Semaphore(workers)
+        with ThreadPoolExecutor(workers + early, thread_name_prefix=name) as pool:
             waiting: deque[Future[Outcome[Result]]] = deque()
             try:
                 for task in tasks:
                     if len(waiting) == AHEAD * workers:
                         yield waiting.popleft().result()
-                    waiting.append(pool.submit(run_task, task, work, _results(task)))
+                    waiting.append(pool.submit(run_task, task, work, _results(task), turn))
                 while waiting:
                     yield waiting.popleft().result()
             except BaseException:
@@ -80,7 +88,7 @@ class Threads:
 
     def place(self) -> Place:
         """Return this process."""
-        return this_process(self._threads())
+        return this_process(self._threads(), EARLY)
 
     def _threads(self) -> int:
         return thread_count() if self._most is None else min(self._most, thread_count())

@@ -1,0 +1,50 @@
+"""Promise 2: the memory of a worker is what the plan says, and no function of n."""
+
+import numpy as np
+import pytest
+import zarr
+from distributed import Client, LocalCluster
+
+from daskgmm import GaussianMixture, plan
+from daskgmm.passes.memory import peak_memory
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+def peak(path, n, d, k, chunk_nbytes):
+    """Fit on a fresh worker of two threads; return its peak, and what the plan said."""
+    part = np.random.default_rng(0).normal(size=(200_000, d)).astype(np.float32)
+    chunks = (max(1, chunk_nbytes // (4 * d)), d)
+    array = zarr.create_array(path, shape=(n, d), chunks=chunks, dtype="f4", compressors=None)
+    step = chunks[0] * max(1, 200_000 // chunks[0])
+    for first in range(0, n, step):
+        rows = min(step, n - first)
+        array[first : first + rows] = np.resize(part, (rows, d))
+    with (
+        LocalCluster(
+            n_workers=1,
+            threads_per_worker=2,
+            memory_limit="8GiB",
+            dashboard_address="127.0.0.1:0",
+            silence_logs=50,
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        planned = plan(str(path), k).worker_nbytes
+        mixture = GaussianMixture(k, max_iter=2, tol=0.0, random_state=0, init_params="k-means++")
+        mixture.fit(str(path))
+        (found,) = client.run(peak_memory).values()
+    return found, planned
+
+
+@pytest.mark.parametrize(("d", "k", "chunk_nbytes"), [(4, 8, 1 << 20), (64, 64, 32 << 20)])
+def test_a_worker_takes_no_more_than_the_plan_says(tmp_path, d, k, chunk_nbytes):
+    found, planned = peak(tmp_path / "x.zarr", 150_000_000 // (4 * d), d, k, chunk_nbytes)
+    # And the plan is no empty promise: it is within twice of what is taken.
+    assert planned / 2 < found <= planned
+
+
+def test_ten_times_the_rows_take_the_same_memory(tmp_path):
+    few, _ = peak(tmp_path / "few.zarr", 1_000_000, 4, 8, 1 << 20)
+    many, _ = peak(tmp_path / "many.zarr", 10_000_000, 4, 8, 1 << 20)
+    assert many < 1.1 * few
