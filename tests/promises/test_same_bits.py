@@ -1,31 +1,29 @@
 """Promise 3: same data, chunks, settings and seed give the same bits wherever passes run."""
 
+import os
+import pickle
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import dask
 import dask.array as da
-import numpy as np
 import pytest
-import zarr
 from distributed import Client, LocalCluster
 
 from daskgmm import GaussianMixture
 from daskgmm.passes.batches import cut_batches, seconds_per_row
 from daskgmm.rows.opening import as_rows
-from tests.oracle.data import STRUCTURES, blobs
+from tests.oracle.data import STRUCTURES
+from tests.promises.slow import K, bits
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-K = 4
-
 
 @pytest.fixture(scope="module")
-def stored(tmp_path_factory):
-    path = tmp_path_factory.mktemp("bits") / "rows.zarr"
-    zarr.create_array(path, data=blobs(300_000, 4, K, seed=2), chunks=(5000, 4))
-    return str(path)
-
-
-@pytest.fixture(scope="module")
-def quiet(stored):
+def alone(stored):
     with dask.config.set(num_workers=1):
         return {name: bits(fitted(stored, name)) for name in STRUCTURES}
 
@@ -36,25 +34,21 @@ def fitted(X, covariance_type):
     ).fit(X)
 
 
-def bits(mixture):
-    return [getattr(mixture, name).tobytes() for name in ("weights_", "means_", "covariances_")] + [
-        np.array(mixture.lower_bounds_).tobytes()
-    ]
-
-
 def test_the_rows_are_cut_into_many_batches(stored):
     assert len(cut_batches(as_rows(stored), seconds_per_row(K, 15))) >= 4
 
 
 @pytest.mark.parametrize("covariance_type", STRUCTURES)
 @pytest.mark.parametrize("threads", [2, 5])
-def test_threads(stored, quiet, covariance_type, threads):
+def test_threads(stored, alone, covariance_type, threads):
     with dask.config.set(num_workers=threads):
-        assert bits(fitted(stored, covariance_type)) == quiet[covariance_type]
+        assert bits(fitted(stored, covariance_type)) == alone[covariance_type]
 
 
-@pytest.mark.parametrize(("workers", "threads", "processes"), [(1, 1, False), (2, 2, True)])
-def test_clusters(stored, quiet, workers, threads, processes):
+@pytest.mark.parametrize(
+    ("workers", "threads", "processes"), [(1, 1, False), (1, 3, False), (2, 2, True), (8, 1, False)]
+)
+def test_clusters(stored, alone, workers, threads, processes):
     cluster = LocalCluster(
         n_workers=workers,
         threads_per_worker=threads,
@@ -63,14 +57,49 @@ def test_clusters(stored, quiet, workers, threads, processes):
     )
     with cluster, Client(cluster):
         for covariance_type in STRUCTURES:
-            assert bits(fitted(stored, covariance_type)) == quiet[covariance_type]
+            assert bits(fitted(stored, covariance_type)) == alone[covariance_type]
 
 
 def test_a_dask_array_on_a_cluster_and_on_threads(stored):
     X = (da.from_zarr(stored) - 1.0) * 2.0
-    alone = bits(fitted(X, "full"))
+    here = bits(fitted(X, "full"))
     with Client(
         processes=False, n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0"
     ):
-        assert bits(fitted(X, "full")) == alone
-        assert bits(fitted(X.persist(), "full")) == alone
+        assert bits(fitted(X, "full")) == here
+        assert bits(fitted(X.persist(), "full")) == here
+
+
+def _at_random(block):
+    time.sleep(random.uniform(0, 0.02))
+    return block
+
+
+def test_results_that_arrive_in_another_order(stored):
+    X = da.from_zarr(stored)
+    delayed = X.map_blocks(_at_random, dtype=float)
+    with dask.config.set(num_workers=1):
+        in_order = bits(fitted(X, "full"))
+    with dask.config.set(num_workers=4):
+        assert bits(fitted(delayed, "full")) == in_order
+    with Client(
+        processes=False, n_workers=4, threads_per_worker=1, dashboard_address="127.0.0.1:0"
+    ):
+        assert bits(fitted(delayed, "full")) == in_order
+
+
+@pytest.mark.parametrize("blas_threads", ["1", "2"])
+def test_the_threads_of_blas_and_openmp_change_nothing(stored, alone, blas_threads, tmp_path):
+    """They are set when a process starts; passes use one, and so does the start."""
+    script = (
+        "import pickle, sys, warnings; warnings.simplefilter('ignore');"
+        "from tests.promises.test_same_bits import fitted, bits;"
+        "found = bits(fitted(sys.argv[1], 'full'));"
+        "open(sys.argv[2], 'wb').write(pickle.dumps(found))"
+    )
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    environment = {**os.environ, **dict.fromkeys(names, blas_threads)}
+    out = tmp_path / "bits.pkl"
+    command = [sys.executable, "-c", script, stored, str(out)]
+    subprocess.run(command, env=environment, check=True, cwd=Path(__file__).parents[2])
+    assert pickle.loads(out.read_bytes()) == alone["full"]
