@@ -130,7 +130,7 @@ def make_plan(data: Dataset, k: int, p: int, max_passes: int, sample_rows: int) 
         WORKER_BYTES
         + place.tasks * task
         + (PARAMETER_COPIES + 2 * FAN_IN) * statistics
-        + -(-cached // max(1, place.workers))
+        + -(-(cached + _sent_nbytes(data, place)) // max(1, place.workers))
     )
     n = rows.n_rows
     return Plan(
@@ -158,6 +158,13 @@ def task_nbytes(data: Dataset, k: int, p: int) -> int:
     return workspace_nbytes(p, k, data.rows.n_features) + int(blocks) + 2 * 8 * p * k
 
 
+def _sent_nbytes(data: Dataset, place: Place) -> int:
+    """Return the bytes of weights that travel to a cluster and stay there."""
+    if place.here or data.weights is None or not data.weights.in_process:
+        return 0
+    return (data.weights.n_rows or 0) * data.weights.row_nbytes
+
+
 def _sample_nbytes(data: Dataset, sample_rows: int) -> int:
     """Return the bytes of a batch's part of the sample, joined once."""
     n = data.rows.n_rows
@@ -177,6 +184,11 @@ def _advice(data: Dataset, place: Place) -> list[str]:
         found.append(
             f"Chunks are large ({_mb(largest)}), and each thread holds several copies while it "
             "reads one. Chunks of 4 to 64 MB take less memory and are as fast."
+        )
+    if _sent_nbytes(data, place) > LARGE_CHUNK_BYTES:
+        found.append(
+            f"The weights are in this process's memory: {_mb(_sent_nbytes(data, place))} go to the "
+            "workers and stay there during the fit. In a store they would be read as needed."
         )
     threads = place.threads * max(1, place.workers)
     if len(data.batches) < min(threads, len(rows.lengths)) * TASKS_A_THREAD < len(rows.lengths):

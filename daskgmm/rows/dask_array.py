@@ -9,12 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.rows.graph import Graph, optimised
+from daskgmm.rows.graph import Graph, held_nbytes, optimised
 from daskgmm.rows.graph_segment import GraphSegment, RowBlock
 from daskgmm.rows.grid import check_chunks
 from daskgmm.rows.layout import check_rows, check_weights
 from daskgmm.rows.rows import UNKNOWN, Rows
 from daskgmm.rows.shared_nodes import with_shared_computed
+
+IN_PROCESS_BYTES = 16 << 20
+IN_PROCESS_SHARE = 0.25
+"""A graph that holds so many bytes, and such a part of its array's, is an array in memory: it
+would have to travel to a cluster and stay there."""
 
 
 class DaskRows(Rows):
@@ -49,6 +54,8 @@ class DaskRows(Rows):
         self._chunks = [tuple(k) if isinstance(k, list) else (k,) for k in x.__dask_keys__()]
         self._nbytes = float(x.nbytes)
         self._graph: Graph = optimised(x)
+        held = held_nbytes(self._graph)
+        self.in_process = held >= IN_PROCESS_BYTES and held >= IN_PROCESS_SHARE * self._nbytes
         self._prepared = False
         self._lock = Lock()
 

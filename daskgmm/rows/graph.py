@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from dask._task_spec import GraphNode, Task, convert_legacy_graph
+import numpy as np
+from dask._task_spec import DataNode, GraphNode, Task, convert_legacy_graph
 from dask.utils import ensure_dict
 
 from daskgmm.errors import SourceError
@@ -80,14 +81,27 @@ def is_future(value: Any) -> bool:
 
 def futures_in(value: Any) -> Iterator[Any]:
     """Yield the futures inside a graph, its tasks and their nested arguments."""
+    return filter(is_future, leaves(value))
+
+
+def held_nbytes(graph: Graph) -> int:
+    """Return the bytes of the arrays that a graph holds itself, as after `from_array`."""
+    arrays = {id(value): value for value in leaves(graph.nodes) if isinstance(value, np.ndarray)}
+    return sum(array.nbytes for array in arrays.values())
+
+
+def leaves(value: Any) -> Iterator[Any]:
+    """Yield what tasks and containers are made of in the end."""
     stack = [value]
     while stack:
         value = stack.pop()
-        if is_future(value):
-            yield value
-        elif isinstance(value, Task):
+        if isinstance(value, Task):
             stack.extend((value.args, value.kwargs))
+        elif isinstance(value, DataNode):
+            stack.append(value.value)
         elif isinstance(value, Mapping):
             stack.extend(value.values())
         elif isinstance(value, (list, tuple, set, frozenset)):
             stack.extend(value)
+        else:
+            yield value

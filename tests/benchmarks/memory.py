@@ -26,7 +26,7 @@ CHUNK_MB = (1, 32, 256)
 
 def main(smoke: bool = False) -> None:
     """Print a table of predictions, and one for the number of rows."""
-    predictions(CHUNK_MB[:1] if smoke else CHUNK_MB, 16e6 if smoke else 800e6)
+    predictions(CHUNK_MB[:1] if smoke else CHUNK_MB, 16e6 if smoke else 200e6)
     row_counts((10_000, 100_000) if smoke else (10**6, 10**7, 10**8))
 
 
@@ -62,7 +62,7 @@ def peak(path: Path, k: int, threads: int) -> tuple[int, int]:
     with worker(threads) as client, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         planned = plan(str(path), k).worker_nbytes
-        GaussianMixture(k, max_iter=2, tol=0.0, random_state=0, init_params="k-means++").fit(
+        GaussianMixture(k, max_iter=1, tol=0.0, random_state=0, init_params="k-means++").fit(
             str(path)
         )
         (found,) = client.run(peak_memory).values()
@@ -77,7 +77,7 @@ def predictions(chunk_mb: Any, nbytes: float) -> None:
             with tempfile.TemporaryDirectory(prefix="daskgmm-benchmark-") as folder:
                 path = Path(folder) / "rows.zarr"
                 chunk_rows = size * 10**6 // (4 * d)
-                n = max(int(nbytes) // (4 * d) // (4 if d > 4 else 1), 4 * chunk_rows)
+                n = max(int(nbytes) // (4 * d), 3 * chunk_rows)
                 write(path, n, d, chunk_rows)
                 for threads in (1, 2):
                     found, planned = peak(path, k, threads)

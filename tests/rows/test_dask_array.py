@@ -188,3 +188,17 @@ def test_unknown_number_of_columns():
     x = da.ones((4, 3), chunks=2)
     with pytest.raises(DataError, match="number of columns"):
         DaskRows(x[:, x[0] > 0])
+
+
+@pytest.mark.parametrize(
+    ("make", "in_process"),
+    [
+        (lambda: da.from_array(np.ones((600_000, 4)), chunks=(10_000, 4)), True),
+        (lambda: (da.from_array(np.ones((600_000, 4)), chunks=(10_000, 4)) - 1.0) / 2.0, True),
+        (lambda: da.from_array(np.ones((6000, 4)), chunks=(100, 4)), False),
+        (lambda: da.ones((600_000, 4), chunks=(10_000, 4)), False),
+    ],
+)
+def test_an_array_in_memory_does_not_travel(make, in_process):
+    """Whether as chunks or with something done to them."""
+    assert DaskRows(make()).in_process == in_process
