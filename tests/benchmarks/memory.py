@@ -62,7 +62,7 @@ def peak(path: Path, k: int, threads: int) -> tuple[int, int]:
     with worker(threads) as client, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         planned = plan(str(path), k).worker_nbytes
-        GaussianMixture(k, max_iter=1, tol=0.0, random_state=0, init_params="k-means++").fit(
+        GaussianMixture(k, max_iter=1, tol=0.0, random_state=0, init_params="random").fit(
             str(path)
         )
         (found,) = client.run(peak_memory).values()
@@ -84,6 +84,7 @@ def predictions(chunk_mb: Any, nbytes: float) -> None:
                     sizes = [f"{value / 1e6:.0f} MB" for value in (found, planned)]
                     verdict = [times(found / planned), against(found, planned, True)]
                     lines.append([f"{d}", f"{k}", f"{size} MB", f"{threads}", *sizes, *verdict])
+                    print(*lines[-1], flush=True)
     print_table(
         "Peak memory of a worker",
         ["d", "k", "chunks", "threads", "measured", "planned", "share", "within"],
