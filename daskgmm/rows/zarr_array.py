@@ -18,9 +18,9 @@ from daskgmm.rows.layout import check_rows, check_weights
 from daskgmm.rows.retrying import retried
 from daskgmm.rows.rows import Rows
 
-BLOCK_BYTES = (1 << 20, 16 << 20)
-"""Least and most decoded bytes of one read: several chunks, which Zarr then fetches
-concurrently."""
+BLOCK_BYTES = (1 << 20, 4 << 20)
+"""Least and most decoded bytes of one read: several small chunks, which Zarr fetches
+concurrently, and little enough that memory hardly depends on the size of the array."""
 
 BLOCKS = 64
 """Reads that a small array is cut into, so that there are enough for all threads."""
@@ -69,7 +69,7 @@ class ZarrRows(Rows):
     lengths : sequence of int, optional
         Rows of each block, to follow the chunks of another source. By default a block is
         as many whole chunks (or shards, if one fits) as decode into a 64th of the array, at
-        least 1 and at most 16 MiB, and at least one: a chunk is never split.
+        least 1 and at most 4 MiB, and at least one: a chunk is never split.
 
     Raises
     ------
