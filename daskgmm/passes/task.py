@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from threading import Event
 from typing import Any, Generic, TypeVar
 
 from daskgmm.gaussian.workspace import small_buffers
@@ -84,6 +86,7 @@ def run_task(
     work: Work[Result],
     dependencies: Sequence[Any] = (),
     turn: AbstractContextManager[Any] | None = None,
+    abandoned: Event | None = None,
 ) -> Outcome[Result]:
     """Read the batch and return what `work` makes of it.
 
@@ -91,12 +94,25 @@ def run_task(
     ----------
     turn : context manager, optional
         Entered before the work, when reading has begun already.
+    abandoned : threading.Event, optional
+        Once it is set, no further block is read, and `CancelledError` is raised.
     """
     blocks = task.blocks(dependencies)
+    if abandoned is not None:
+        blocks = _unless(abandoned, blocks)
     reading = read_ahead(blocks) if task.ahead else nullcontext(blocks)
     with reading as coming, turn or nullcontext(), one_blas_thread(), small_buffers():
         value = work(task.batch, coming)
     return Outcome(value, peak_memory())
+
+
+def _unless(abandoned: Event, blocks: Iterator[Block]) -> Iterator[Block]:
+    while not abandoned.is_set():
+        block = next(blocks, None)
+        if block is None:
+            return
+        yield block
+    raise CancelledError("the pass has ended with an error elsewhere")
 
 
 def merge_outcomes(

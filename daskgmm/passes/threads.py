@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from threading import Semaphore
+from threading import Event, Semaphore
 from typing import Any, TypeVar
 
 import dask
@@ -21,7 +21,6 @@ Result = TypeVar("Result")
 
 AHEAD = 4
 """Tasks a thread that are begun or done before their turn: results that wait take memory."""
-
 
 EARLY = 1
 """Tasks that read their first block while all threads work on others, so that reading does not
@@ -48,24 +47,27 @@ class Threads:
     def stream(
         self, tasks: Sequence[Task[Any]], work: Work[Result], name: str
     ) -> Iterator[Outcome[Result]]:
-        """Yield the outcomes in order; on an error, leave out the tasks not yet begun."""
+        """Yield the outcomes in order; on an error, end all tasks at their next block."""
         workers = min(len(tasks), self._threads())
         early = EARLY if workers < len(tasks) and tasks[0].ahead else 0
         if workers + early <= 1:
             for task in tasks:
                 yield run_task(task, work, _results(task))
             return
-        turn = Semaphore(workers)
+        turn, abandoned = Semaphore(workers), Event()
         with ThreadPoolExecutor(workers + early, thread_name_prefix=name) as pool:
             waiting: deque[Future[Outcome[Result]]] = deque()
             try:
                 for task in tasks:
                     if len(waiting) == AHEAD * workers:
                         yield waiting.popleft().result()
-                    waiting.append(pool.submit(run_task, task, work, _results(task), turn))
+                    waiting.append(
+                        pool.submit(run_task, task, work, _results(task), turn, abandoned)
+                    )
                 while waiting:
                     yield waiting.popleft().result()
             except BaseException:
+                abandoned.set()
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
 

@@ -18,7 +18,7 @@ from daskgmm.rows.layout import check_rows, check_weights
 from daskgmm.rows.retrying import retried
 from daskgmm.rows.rows import Rows
 
-BLOCK_BYTES = (1 << 20, 4 << 20)
+BLOCK_BYTES = (1 << 20, 2 << 20)
 """Least and most decoded bytes of one read: several small chunks, which Zarr fetches
 concurrently, and little enough that memory hardly depends on the size of the array."""
 
@@ -69,7 +69,7 @@ class ZarrRows(Rows):
     lengths : sequence of int, optional
         Rows of each block, to follow the chunks of another source. By default a block is
         as many whole chunks (or shards, if one fits) as decode into a 64th of the array, at
-        least 1 and at most 4 MiB, and at least one: a chunk is never split.
+        least 1 and at most 2 MiB, and at least one: a chunk is never split.
 
     Raises
     ------

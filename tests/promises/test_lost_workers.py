@@ -7,7 +7,7 @@ import threading
 import time
 
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, Status
 
 from daskgmm import GaussianMixture
 from daskgmm.em.events import BatchDone, PassEnded
@@ -36,11 +36,15 @@ def kill(nanny):
 
 
 def alive(cluster):
-    """Wait for a worker that has registered: a nanny gives up one that dies while it starts."""
+    """Wait for a worker that has started: a nanny gives up one that dies before that."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         known = set(cluster.scheduler.workers)
-        found = [nanny for nanny in cluster.workers.values() if nanny.worker_address in known]
+        found = [
+            nanny
+            for nanny in cluster.workers.values()
+            if nanny.worker_address in known and getattr(nanny.process, "status", None) is Status.running
+        ]
         if found:
             return found
         time.sleep(0.05)

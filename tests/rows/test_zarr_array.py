@@ -66,12 +66,12 @@ class TestMemory(RowsTests):
 @pytest.mark.parametrize(
     ("chunk", "shard", "block"),
     [
-        (1000, None, 4000),  # 4 chunks of 1 MB in 4 MiB
-        (3000, None, 3000),  # a chunk is never split
+        (500, None, 2000),  # 4 chunks of 0.5 MB in 2 MiB
+        (1500, None, 1500),  # a chunk is never split
         (30000, None, 30000),  # not even one that is too large
-        (500, 2000, 4000),  # whole shards
-        (500, 3000, 3000),
-        (500, 20000, 4000),  # a shard that is too large is read in chunks
+        (250, 1000, 2000),  # whole shards
+        (250, 1500, 1500),
+        (500, 20000, 2000),  # a shard that is too large is read in chunks
     ],
 )
 def test_blocks_are_whole_chunks(tmp_path, chunk, shard, block):
