@@ -1,4 +1,4 @@
-"""The command line: fit, predict, info, demo.
+"""The command line: fit, plan, predict, info, demo.
 
 Results go to standard output, progress and messages to standard error. What is heavy to
 import is imported where it is used, so that help and usage errors come at once.
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
@@ -38,8 +40,8 @@ class Guarded(click.Group):
                 return super().invoke(ctx)
             except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
                 raise
-            except KeyboardInterrupt:
-                click.echo("Interrupted; nothing was written.", err=True)
+            except KeyboardInterrupt as interrupt:
+                click.echo(f"Interrupted; {str(interrupt) or 'nothing was written'}.", err=True)
                 ctx.exit(INTERRUPTED)
             except Exception as error:
                 if os.environ.get("DASKGMM_TRACEBACK"):
@@ -146,13 +148,27 @@ def workers(
         yield
 
 
+def check_size(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """Refuse what is no number of bytes."""
+    from dask.utils import parse_bytes
+
+    try:
+        if value is not None and parse_bytes(value) >= 0:
+            return value
+    except ValueError:
+        pass
+    if value is None:
+        return None
+    raise click.BadParameter(f"{value} is no size; give one such as 2GiB or 500MB.")
+
+
 @click.group(cls=Guarded, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="daskgmm")
 def main() -> None:
     """Fit Gaussian mixtures to data that do not fit in memory.
 
     Exit codes: 0 done, 1 failed, with a message that says what to do, 2 wrong usage,
-    3 not converged (the model is written).
+    3 not converged (the model is written), 130 interrupted.
     """
 
 
@@ -189,10 +205,13 @@ def main() -> None:
     "--checkpoint", metavar="PATH",
     help="Keep the state of the fit in this file or URL, and go on from it if it is there.",
 )  # fmt: skip
-@click.option("--cache", metavar="SIZE", help="Keep so much decoded data in memory, as 2GiB.")
 @click.option(
-    "--log-json", type=click.File("w"), metavar="FILE",
-    help="Write every event as a line of JSON ('-' for standard output).",
+    "--cache", metavar="SIZE", callback=check_size,
+    help="Keep so much decoded data in memory, as 2GiB.",
+)  # fmt: skip
+@click.option(
+    "--log-json", type=click.File("a"), metavar="FILE",
+    help="Append every event as a line of JSON ('-' for standard output).",
 )  # fmt: skip
 @running
 def fit(
@@ -211,11 +230,12 @@ def fit(
     **settings: Any,
 ) -> None:
     """Fit a mixture to DATA, a path or URL of a Zarr array, or a .npy file."""
-    from daskgmm.em.events import together
-    from daskgmm.models.gaussian_mixture import GaussianMixture
-    from daskgmm.models.model_file import model_path, save_model
-    from daskgmm.progress import JsonLines, show_fit
-    from daskgmm.rows.opening import open_path
+    with at_once():
+        from daskgmm.em.events import together
+        from daskgmm.models.gaussian_mixture import GaussianMixture
+        from daskgmm.models.model_file import model_path, save_model
+        from daskgmm.progress import JsonLines, show_fit
+        from daskgmm.rows.opening import open_path
 
     target = model_path(out, overwrite=overwrite)
     rows = open_path(data)
@@ -228,18 +248,20 @@ def fit(
         listeners = [] if shown is None else [shown]
         if log_json is not None:
             listeners.append(JsonLines(log_json))
-        mixture.fit(
-            rows,
-            sample_weight=sample_weight,
-            checkpoint=checkpoint,
-            cache=cache,
-            listen=together(*listeners),
-        )
+        with interruptible(checkpoint):
+            mixture.fit(
+                rows,
+                sample_weight=sample_weight,
+                checkpoint=checkpoint,
+                cache=cache,
+                listen=together(*listeners),
+            )
     save_model(mixture, target)
     if not quiet:
-        click.echo(fit_report(mixture, out))
+        # Standard output may be taken by the events.
+        click.echo(fit_report(mixture, out), err=log_json is not None)
     if not mixture.converged_:
-        click.echo(f"Warning: {not_converged(mixture)}", err=True)
+        click.echo(f"Warning: {not_converged(mixture, checkpoint)}", err=True)
         raise click.exceptions.Exit(NOT_CONVERGED)
 
 
@@ -253,15 +275,42 @@ def fit_report(mixture: Any, out: str) -> str:
     )
 
 
-def not_converged(mixture: Any) -> str:
+@contextmanager
+def interruptible(checkpoint: str | None) -> Iterator[None]:
+    """Say what an interruption leaves behind."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        if checkpoint is None or not Path(checkpoint).is_file():
+            raise
+        raise KeyboardInterrupt(
+            f"{checkpoint} holds the fit so far. The same command goes on from there"
+        ) from error
+
+
+@contextmanager
+def at_once() -> Iterator[None]:
+    """Let Ctrl-C end the process while modules are imported, which may swallow the exception."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def not_converged(mixture: Any, checkpoint: str | None) -> str:
     """Return what is to be done about a fit that used up its iterations."""
     bounds = mixture.lower_bounds_
     change = f"{abs(bounds[-1] - bounds[-2]):.1e}" if len(bounds) > 1 else "not known"
     return (
         f"not converged after {mixture.n_iter_} iterations: the last change is {change}, the "
         f"tolerance {mixture.tol:.1e}. The model is written and can be used. For a closer fit "
-        f"run again with --overwrite and --max-iter {3 * mixture.max_iter}; to stop earlier "
-        "raise --tol."
+        f"run again with --overwrite and --max-iter {3 * mixture.max_iter}"
+        + ("" if checkpoint is None else f", which goes on from {checkpoint}")
+        + ("; to stop earlier raise --tol." if mixture.tol > 0 else ".")
     )
 
 
@@ -275,15 +324,19 @@ def not_converged(mixture: Any) -> str:
 @click.option("--max-iter", type=click.IntRange(1), default=100, show_default=True)
 @click.option("--n-init", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--weights", metavar="PATH", help="Array of one weight a row (Zarr or .npy).")
-@click.option("--cache", metavar="SIZE", help="Keep so much decoded data in memory, as 2GiB.")
+@click.option(
+    "--cache", metavar="SIZE", callback=check_size,
+    help="Keep so much decoded data in memory, as 2GiB.",
+)  # fmt: skip
 @click.option("--threads", type=click.IntRange(1), help="Threads to use.  [default: all CPUs]")
 @click.option("--scheduler", metavar="ADDRESS", help="Run on this Dask cluster.")
 def plan(
     data: str, weights: str | None, threads: int | None, scheduler: str | None, **settings: Any
 ) -> None:
     """Say what a fit to DATA will cost: bytes, batches, passes, memory."""
-    from daskgmm.models.planning import plan as plan_fit
-    from daskgmm.rows.opening import open_path
+    with at_once():
+        from daskgmm.models.planning import plan as plan_fit
+        from daskgmm.rows.opening import open_path
 
     rows = open_path(data)
     sample_weight = None if weights is None else open_path(weights)
@@ -310,10 +363,11 @@ def predict(
     quiet: bool,
 ) -> None:
     """Write the most probable component of each row of DATA to a Zarr array."""
-    from daskgmm.models.label_file import label_path, write_labels
-    from daskgmm.models.model_file import load_model
-    from daskgmm.progress import show_pass
-    from daskgmm.rows.opening import open_path
+    with at_once():
+        from daskgmm.models.label_file import label_path, write_labels
+        from daskgmm.models.model_file import load_model
+        from daskgmm.progress import show_pass
+        from daskgmm.rows.opening import open_path
 
     target = label_path(out, overwrite=overwrite)
     mixture, rows = load_model(model), open_path(data)

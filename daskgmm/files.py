@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import os
+import time
+from contextlib import suppress
+from glob import escape
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 WHOLE_PUTS = frozenset({"memory", "s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss"})
 """Protocols whose files appear whole or not at all when they are written in one call."""
+
+ABANDONED_SECONDS = 60.0
+"""Age of a partial file at which its writer is taken for dead: files here are small."""
 
 
 def is_url(path: str | os.PathLike[str]) -> bool:
@@ -52,7 +59,7 @@ def replace_bytes(path: str | os.PathLike[str], content: bytes) -> None:
     if _protocol(system) in WHOLE_PUTS:
         system.pipe_file(name, content)
         return
-    aside = f"{name}.partial"
+    aside = f"{name}.{uuid4().hex}.partial"
     try:
         system.pipe_file(aside, content)
         system.mv(aside, name)
@@ -63,7 +70,9 @@ def replace_bytes(path: str | os.PathLike[str], content: bytes) -> None:
 
 
 def _replace_local(path: Path, content: bytes) -> None:
-    aside = path.with_name(f".{path.name}.partial")  # one that was left behind is used again
+    # A name of its own: a job that was queued again may write while the old one still lives.
+    aside = path.with_name(f".{path.name}.{uuid4().hex}.partial")
+    _remove_left_behind(path)
     try:
         with aside.open("wb") as file:
             file.write(content)
@@ -73,6 +82,14 @@ def _replace_local(path: Path, content: bytes) -> None:
     finally:
         aside.unlink(missing_ok=True)
     _flush_folder(path.parent)
+
+
+def _remove_left_behind(path: Path) -> None:
+    """Remove what writers of this file left when they were killed."""
+    for left in path.parent.glob(f".{escape(path.name)}.*.partial"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
+                left.unlink()
 
 
 def _flush_folder(folder: Path) -> None:

@@ -14,8 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy
+import sklearn
 
 from daskgmm.em.events import Checkpointed, Iterated, Listener
+from daskgmm.em.fingerprint import DIGEST
 from daskgmm.em.loop import Fit
 from daskgmm.em.packing import pack, unpack
 from daskgmm.em.survey import Survey
@@ -71,31 +74,36 @@ class Checkpoint:
     ----------
     path : str or path
         A local path, or a URL that fsspec understands.
-    identity : mapping of str to plain values
-        What the fit depends on: settings and the fingerprint of the data, by the names to
-        use in errors.
 
     Raises
     ------
     CheckpointError
-        If nothing can be written there.
+        If nothing can be written there, or what is there is torn or foreign.
     """
 
-    def __init__(self, path: str | os.PathLike[str], identity: Mapping[str, Any]) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = os.fspath(path)
-        self._identity = json.loads(json.dumps(dict(identity)))
+        self._identity: dict[str, Any] = {}
         self._warned = False
         check_writable(self._path)
+        self._document = read_document(self._path)
 
-    def load(self) -> State | None:
+    def load(self, identity: Mapping[str, Any]) -> State | None:
         """Return the state that was kept, or None if there is no file yet.
+
+        Parameters
+        ----------
+        identity : mapping of str to plain values
+            What the fit depends on: settings and the fingerprint of the data, by the names
+            to use in errors.
 
         Raises
         ------
         CheckpointError
-            If the file is torn or foreign, or of a fit with other data or settings.
+            If the file is of a fit with other data or settings.
         """
-        document = read_document(self._path)
+        self._identity = json.loads(json.dumps(dict(identity)))
+        document, self._document = self._document, None
         if document is None:
             return None
         self._compare(document["identity"])
@@ -123,12 +131,16 @@ class Checkpoint:
         content = json.dumps({**document, "sha256": digest_of(document)}).encode()
         try:
             replace_bytes(self._path, content)
-        except OSError as error:
+        except Exception as error:  # of whatever kind the file system's library raises
             if not self._warned:
                 self._warned = True
-                message = f"The checkpoint {self._path} cannot be written: {error}. The fit goes on"
-                warnings.warn(f"{message}; if it is interrupted, it begins anew.", stacklevel=2)
+                warnings.warn(
+                    f"The checkpoint {self._path} cannot be written: {error}. The fit goes on; if "
+                    "it is interrupted, it begins from the last one that was.",
+                    stacklevel=2,
+                )
             return
+        self._warned = False
         listen(Checkpointed(self._path, len(content), time.perf_counter() - began))
 
     def _compare(self, kept: Mapping[str, Any]) -> None:
@@ -136,8 +148,7 @@ class Checkpoint:
         differing = [name for name in names if self._identity.get(name) != kept.get(name)]
         if differing:
             what = "; ".join(
-                f"{name} was {_short(kept.get(name))} and is {_short(self._identity.get(name))}"
-                for name in differing
+                _difference(name, kept.get(name), self._identity.get(name)) for name in differing
             )
             raise CheckpointError(
                 f"The checkpoint {self._path} is of another fit: {what}. Give the same data and "
@@ -163,8 +174,10 @@ def read_document(path: str) -> dict[str, Any] | None:
     """
     try:
         content = read_bytes(path)
-    except OSError as error:
-        raise CheckpointError(f"The checkpoint {path} cannot be read: {error}.") from error
+    except Exception as error:  # of whatever kind the file system's library raises
+        raise CheckpointError(
+            f"The checkpoint {path} cannot be read: {type(error).__name__}: {error}."
+        ) from error
     if content is None:
         return None
     try:
@@ -193,7 +206,8 @@ def digest_of(document: Any) -> str:
 
 def versions() -> dict[str, str]:
     """Return the versions that the bits of a fit depend on."""
-    return {"daskgmm": __version__, "numpy": np.__version__}
+    names = {"numpy": np, "scipy": scipy, "scikit-learn": sklearn}
+    return {"daskgmm": __version__, **{name: lib.__version__ for name, lib in names.items()}}
 
 
 def check_writable(path: str) -> None:
@@ -214,6 +228,14 @@ def _damaged(path: str, what: object) -> str:
         f"The checkpoint {path} is damaged ({what}), so nothing is begun that would replace it. "
         "Put an undamaged copy in its place, or remove it to begin anew."
     )
+
+
+def _difference(name: str, was: Any, now: Any) -> str:
+    if not any(str(value).startswith(DIGEST) for value in (was, now)):
+        return f"{name} was {_short(was)} and is {_short(now)}"
+    if was is None or now is None:
+        return f"{name} was {'not ' * (was is None)}given and is {'not ' * (now is None)}given now"
+    return f"{name}: other than they were" if name.startswith("values") else f"{name} differs"
 
 
 def _short(value: Any) -> str:

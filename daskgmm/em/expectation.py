@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from daskgmm.em.events import Listener, PassEnded
 from daskgmm.em.passing import run_pass
-from daskgmm.em.survey import Survey
+from daskgmm.em.survey import Survey, survey_rows
 from daskgmm.errors import DataError
 from daskgmm.gaussian.guard import choose_kernel
 from daskgmm.gaussian.kernel import Expectation, Kernel
@@ -71,6 +71,9 @@ def expect(
     statistics, ended = run_pass(data, "expectation", work, merge, listen, name, 8 * p * k)
     if isinstance(kernel, NaturalKernel) and kernel.structure.shared:
         statistics = complete(kernel, statistics, survey)
+    if statistics.rows == survey.rows and not np.isfinite(statistics.log_likelihood):
+        # A bad value that was not there before, as after a resume: this pass names it.
+        survey_rows(data, None, listen)
     check_statistics(statistics, survey)
     return statistics, ended
 
@@ -80,7 +83,7 @@ def check_statistics(statistics: Statistics, survey: Survey) -> None:
     if statistics.rows == survey.rows and not np.isfinite(statistics.log_likelihood):
         raise DataError(
             f"The log-likelihood of this pass is {statistics.log_likelihood}: a density or a "
-            "weight overflowed, or the rows have changed. Rescale the columns and the weights."
+            "weight overflowed. Rescale the columns and the weights."
         )
     if statistics.rows != survey.rows:
         raise DataError(

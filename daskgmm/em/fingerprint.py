@@ -18,6 +18,9 @@ from daskgmm.passes.sweep import each
 from daskgmm.passes.tiles import Block
 from daskgmm.rows.rows import Rows
 
+DIGEST = "sha256:"
+"""What digests begin with: that they differ is all there is to say of two."""
+
 
 def fit_identity(
     data: Dataset,
@@ -37,6 +40,7 @@ def fit_identity(
     warm = None if resumed is None else _of_arrays(*asdict(resumed).values())
     state = None if random is None else _of_arrays(*generator_state(random)[1:])
     chosen = asdict(settings)
+    chosen["covariance_type"] = chosen.pop("structure")
     if settings.n_init == 1 or resumed is not None:
         # Nothing but the end depends on it: a fit that stopped early may go on.
         del chosen["max_iter"]
@@ -46,13 +50,19 @@ def fit_identity(
         "warm_start": warm,
         "random_state": state,
         **_of_rows(data.rows, "X"),
-        **({} if data.weights is None else _of_rows(data.weights, "sample_weight")),
-        "values of X": values_digest(data),
+        "sample_weight": None if data.weights is None else _digest(_of_rows(data.weights, "")),
+        f"values of X{'' if data.weights is None else ' or sample_weight'}": values_digest(data),
     }
 
 
 def generator_state(random: np.random.RandomState) -> tuple[Any, ...]:
     """Return what `RandomState.set_state` takes."""
+    state = random.get_state(legacy=False)
+    if not isinstance(state, dict) or state["bit_generator"] != "MT19937":
+        raise ValueError(
+            "A checkpoint keeps the state of a RandomState of the usual kind (MT19937) only. Give "
+            "random_state as an integer."
+        )
     return cast("tuple[Any, ...]", random.get_state(legacy=True))
 
 
@@ -66,7 +76,7 @@ def values_digest(data: Dataset) -> str:
         for index, chunk in enumerate(sorted({0, chunks // 2, chunks - 1}))
     ]
     probe = replace(data, batches=tuple(batches), cache=0)
-    return "".join(each(probe, digest_blocks, name="daskgmm-fingerprint"))
+    return DIGEST + "".join(each(probe, digest_blocks, name="daskgmm-fingerprint"))
 
 
 def digest_blocks(batch: Batch, blocks: Iterator[Block]) -> str:
@@ -77,6 +87,10 @@ def digest_blocks(batch: Batch, blocks: Iterator[Block]) -> str:
             if part is not None:
                 found.update(np.ascontiguousarray(part).tobytes())
     return found.hexdigest()[:12]
+
+
+def _digest(plain: Any) -> str:
+    return DIGEST + hashlib.sha256(repr(plain).encode()).hexdigest()[:12]
 
 
 def _of_rows(rows: Rows, name: str) -> dict[str, Any]:
@@ -95,4 +109,4 @@ def _of_arrays(*values: Any) -> str | None:
     for value in values:
         array = np.asarray(value)
         found.update(f"{array.dtype}{array.shape}".encode() + np.ascontiguousarray(array).tobytes())
-    return found.hexdigest()[:12]
+    return DIGEST + found.hexdigest()[:12]

@@ -7,9 +7,11 @@ import math
 import os
 import time
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
+from daskgmm.blas import one_blas_thread
 from daskgmm.em.checkpoint import Checkpoint, State
 from daskgmm.em.events import (
     Event,
@@ -29,7 +31,6 @@ from daskgmm.errors import CheckpointError, DataError
 from daskgmm.gaussian.maximise import Maximised
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
-from daskgmm.passes.blas import one_blas_thread
 from daskgmm.passes.dataset import Dataset
 
 
@@ -95,8 +96,8 @@ def fit(data: Dataset, request: Request, listen: Listener) -> Fit:
         passes += isinstance(event, PassEnded)
 
     listen = together(count, listen)
-    checkpoint = _open_checkpoint(data, request)
-    kept = None if checkpoint is None else checkpoint.load()
+    checkpoint = None if request.checkpoint is None else Checkpoint(request.checkpoint)
+    kept = None if checkpoint is None else checkpoint.load(_identity(data, request))
     _check_kept(kept, request)
     listen(_announce(data, request.settings, kept))
     best = _run(data, request, listen, checkpoint, kept)
@@ -116,6 +117,10 @@ def _run(
     seed = _sample_seed(random) if kept is None else kept.sample_seed
     survey = _survey(data, request, seed, listen) if kept is None else kept.survey
     if kept is not None:
+        if not request.seeded:
+            # NumPy's global generator is not ours to set.
+            random = copy.deepcopy(random)
+            request = replace(request, random=random)
         random.set_state(kept.random_state)
     best = None if kept is None else kept.best
     bound = -math.inf if request.resume is None else request.resume.lower_bound
@@ -154,13 +159,10 @@ def _start(survey: Survey, request: Request) -> Maximised:
         return start(survey, request.settings, request.initial, request.random)
 
 
-def _open_checkpoint(data: Dataset, request: Request) -> Checkpoint | None:
-    if request.checkpoint is None:
-        return None
+def _identity(data: Dataset, request: Request) -> dict[str, Any]:
     resumed = None if request.resume is None else request.resume.parameters
     random = request.random if request.seeded else None
-    identity = fit_identity(data, request.settings, request.initial, resumed, random)
-    return Checkpoint(request.checkpoint, identity)
+    return fit_identity(data, request.settings, request.initial, resumed, random)
 
 
 def _check_kept(kept: State | None, request: Request) -> None:

@@ -124,12 +124,14 @@ class SurveyWork:
 
 def refuse_value(z: Array, place: Callable[[int], str], columns: tuple[str, ...] | None) -> None:
     """Raise `DataError` at the first value of z (d, b) that is no usable number."""
+    # In float32, 1e150 would be infinity.
+    z = np.asarray(z, np.float64)
     bad = ~(np.abs(z) <= LARGEST_VALUE)
     row = int(np.argmax(bad.any(axis=0)))
     column = int(np.argmax(bad[:, row]))
     value = z[column, row]
     name = f"{column}" if columns is None else f"{column} ({columns[column]!r})"
-    what = "NaN" if np.isnan(value) else "infinity" if np.isinf(value) else f"{value:g}"
+    what = "NaN" if np.isnan(value) else f"{value:g}".replace("inf", "infinity")
     advice = (
         "Rescale the column: squares of values beyond 1e150 overflow."
         if np.isfinite(value)

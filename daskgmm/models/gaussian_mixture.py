@@ -221,10 +221,10 @@ class GaussianMixture(Mixture):
         check_enough(rows.n_rows, self.n_components)
         request = self._request(rows.n_features, checkpoint)
         p = STRUCTURES[self.covariance_type].n_statistics(rows.n_features)
-        data = Dataset.of(rows, weights, self.n_components, p, cache)
+        data = Dataset.of(rows, weights, request.settings.n_components, p, cache)
         try:
-            passes = 1 + self.max_iter * request.n_starts
-            plan_of(data, self.n_components, self.covariance_type, passes).check()
+            passes = 1 + request.settings.max_iter * request.n_starts
+            plan_of(data, request.settings.n_components, self.covariance_type, passes).check()
             found = fit(data, request, self._listener(listen))
         finally:
             data.close()
@@ -257,12 +257,12 @@ class GaussianMixture(Mixture):
 
     def _settings(self) -> Settings:
         return Settings(
-            self.n_components,
+            int(self.n_components),
             self.covariance_type,
-            self.tol,
-            self.reg_covar,
-            self.max_iter,
-            self.n_init,
+            float(self.tol),
+            float(self.reg_covar),
+            int(self.max_iter),
+            int(self.n_init),
             self.init_params,
         )
 

@@ -49,8 +49,8 @@ def plan(
     rows = as_rows(X) if is_source(X) else ArrayRows(X)
     weights = None if sample_weight is None else weights_for(rows, sample_weight)
     p = STRUCTURES[covariance_type].n_statistics(rows.n_features)
-    data = Dataset.of(rows, weights, n_components, p, cache_nbytes(cache))
-    return plan_of(data, n_components, covariance_type, 1 + max_iter * n_init)
+    data = Dataset.of(rows, weights, int(n_components), p, cache_nbytes(cache))
+    return plan_of(data, int(n_components), covariance_type, 1 + max_iter * n_init)
 
 
 def plan_of(data: Dataset, k: int, covariance_type: str, max_passes: int) -> Plan:
@@ -68,7 +68,10 @@ def cache_nbytes(cache: int | str | None) -> int:
     ValueError
         If it is no size.
     """
-    nbytes = 0 if cache is None else int(parse_bytes(cache))
+    try:
+        nbytes = 0 if cache is None else int(parse_bytes(cache))
+    except ValueError:
+        nbytes = -1
     if nbytes < 0:
-        raise ValueError(f"cache is {cache}; give a size of at least 0, for example '2GiB'.")
+        raise ValueError(f"cache is {cache!r}; give bytes or a size, for example '2GiB'.")
     return nbytes

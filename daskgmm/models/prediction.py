@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.blas import one_blas_thread
 from daskgmm.em.survey import LARGEST_VALUE, refuse_value
 from daskgmm.errors import DataError
 from daskgmm.gaussian.guard import TOLERANCE, natural_error
@@ -19,7 +20,6 @@ from daskgmm.gaussian.softmax import exponentiate
 from daskgmm.gaussian.whitened import WhitenedKernel
 from daskgmm.gaussian.workspace import small_buffers
 from daskgmm.passes.batches import Batch
-from daskgmm.passes.blas import one_blas_thread
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.sweep import each
 from daskgmm.passes.tiles import Block

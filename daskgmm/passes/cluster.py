@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from threading import Lock
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -36,6 +37,8 @@ LAST = 9_999_999
 """Batches are named down from here. Among tasks with equal needs Dask begins with the name that
 sorts last, and the first batches should come first: errors in them, and merges."""
 
+_submitting = Lock()
+
 
 class Cluster:
     """Runs tasks through `distributed` futures.
@@ -55,6 +58,7 @@ class Cluster:
         self._client = client
         self._running = running
         self._packed: tuple[Sequence[Task[Any]], list[Any]] | None = None
+        self._kept: list[Any] = []
 
     def stream(
         self, tasks: Sequence[Task[Any]], work: Work[Result], name: str
@@ -108,17 +112,31 @@ class Cluster:
             held.append(replace(task, rows=rows, weights=weights, ahead=False))
         return held
 
+    def get(self, graph: Graph, keys: list[Any]) -> list[Any]:
+        """Compute keys of a Dask graph on the workers."""
+        with self._completions() as completions:
+            completions.watch(self._submit(graph, keys))
+            found: dict[int, Any] = {}
+            for group in completions.groups():
+                results = completions.gather([future for _, future in group])
+                found.update(zip((index for index, _ in group), results, strict=True))
+            return [found[index] for index in range(len(keys))]
+
     def place(self) -> Place:
         """Return the workers that there are now."""
-        workers = self._client.scheduler_info()["workers"].values()
+        workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
         limits = [worker["memory_limit"] for worker in workers if worker["memory_limit"]]
         threads = max((worker["nthreads"] for worker in workers), default=1)
         name = f"Dask cluster of {len(workers)} workers with {threads} threads each"
         return Place(name, len(workers), threads, min(limits, default=None), False, threads)
 
     def close(self) -> None:
-        """Forget the tasks that were sent."""
+        """Forget the tasks that were sent, and the rows that are held."""
         self._packed = None
+        # Explicitly: the traceback of an error may keep the tasks alive.
+        for future in self._kept:
+            future.release()
+        self._kept.clear()
 
     def _completions(self) -> Completions:
         return Completions(self._client, self._running.stall_timeout)
@@ -148,6 +166,7 @@ class Cluster:
                 keys = [(run, index) for index in range(len(packed))]
                 graph = {key: _node(key, part) for key, part in zip(keys, packed, strict=True)}
                 packed = self._submit(graph)
+                self._kept.extend(packed)
             self._packed = tasks, packed
         return self._packed[1]
 
@@ -155,12 +174,15 @@ class Cluster:
         key = f"daskgmm-cache-{uuid4().hex}"
         needed = {future.key: future for future in segment.dependencies}
         node = Node(key, _load, pickle.dumps(segment), retries, *map(TaskRef, needed))
-        return self._submit({key: node, **needed}, [key])[0]
+        self._kept.extend(self._submit({key: node, **needed}, [key]))
+        return self._kept[-1]
 
     def _submit(self, graph: Graph, keys: list[Any] | None = None) -> list[Any]:
         """Send a graph and return the futures of `keys`, by default all of them."""
         # Parameters may be large, and they are in the graph for a reason: it survives workers.
-        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1TiB"}):
+        # The setting is the process's: two fits that set and restore it would undo each other.
+        quiet = {"distributed.admin.large-graph-warning-threshold": "1TiB"}
+        with _submitting, dask.config.set(quiet):
             futures: list[Any] = self._client.get(
                 graph, list(graph) if keys is None else keys, sync=False
             )

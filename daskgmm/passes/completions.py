@@ -8,7 +8,8 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any
 
-from distributed import KilledWorker
+from distributed import CancelledError, KilledWorker
+from distributed.client import FutureCancelledError
 
 from daskgmm.errors import ClusterError
 
@@ -92,7 +93,8 @@ class Completions:
         group = [(index, self._pending.pop(index)) for index in indices]
         self._yielded = [future for _, future in group]
         for _, future in group:
-            if future.status != "finished":
+            # One that is lost is computed again already; `gather` waits for it.
+            if future.status not in ("finished", "lost"):
                 raise self._failure(future)
         return group
 
@@ -104,6 +106,14 @@ class Completions:
                 results: list[Any] = self._client.sync(fetch, callback_timeout=self._stall_timeout)
             except TimeoutError:
                 self._check_workers()
+            except KilledWorker as error:
+                raise _killed(error) from error
+            except (CancelledError, FutureCancelledError) as error:
+                self._check_connection()
+                raise ClusterError(
+                    "Results were cancelled, or the cluster was restarted. Run again; a fit with "
+                    "a checkpoint goes on where it was."
+                ) from error
             else:
                 return results
 
@@ -127,12 +137,7 @@ class Completions:
         if future.status == "error":
             error: BaseException = future.exception()
             if isinstance(error, KilledWorker):
-                return ClusterError(
-                    f"{error.allowed_failures + 1} workers died one after the other while they "
-                    f"ran {error.task!r}, the last at {error.last_worker.address}. Mostly memory "
-                    "ran out: look at `daskgmm plan`, give workers more memory or fewer threads, "
-                    "or write the data in smaller chunks."
-                )
+                return _killed(error)
             return error
         self._check_connection()
         return ClusterError(
@@ -150,7 +155,7 @@ class Completions:
 
     def _check_workers(self) -> None:
         self._check_connection()
-        workers = self._client.scheduler_info()["workers"].values()
+        workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
         if any(worker["status"] == "running" for worker in workers):
             return
         states = ", ".join(sorted({worker["status"] for worker in workers}))
@@ -158,5 +163,15 @@ class Completions:
         raise ClusterError(
             f"Nothing was computed for {self._stall_timeout:.0f} s, and {what}. Look at their "
             "logs: walltime and memory limits end workers, and a worker short of memory pauses. "
-            "A longer wait is set with the configuration daskgmm.stall-timeout."
+            "A longer wait is set with --stall-timeout, or the configuration "
+            "daskgmm.stall-timeout; a fit with a checkpoint goes on where it was."
         )
+
+
+def _killed(error: Any) -> ClusterError:
+    return ClusterError(
+        f"{error.allowed_failures + 1} workers died one after the other while they "
+        f"ran {error.task!r}, the last at {error.last_worker.address}. Mostly memory "
+        "ran out: look at `daskgmm plan`, give workers more memory or fewer threads, "
+        "or write the data in smaller chunks."
+    )

@@ -53,6 +53,9 @@ class Dataset:
     def tasks(self) -> list[Task[Any]]:
         """A task for each batch, made once: a lazy array's sub-graphs take time to cut."""
         retries = Running.configured().retries
+        for rows in (self.rows, self.weights):
+            if rows is not None:
+                rows.prepare(self.executor.get, retries)
         tasks: list[Task[Any]] = [
             Task(
                 batch,

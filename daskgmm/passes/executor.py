@@ -36,6 +36,9 @@ class Executor(Protocol):
     def hold(self, tasks: Sequence[Task[Any]]) -> list[Task[Any]]:
         """Return the same tasks, with decoded rows that stay in memory."""
 
+    def get(self, graph: dict[Any, Any], keys: list[Any]) -> Sequence[Any]:
+        """Compute keys of a Dask graph where tasks run."""
+
     def place(self) -> Place:
         """Return the processes that run tasks, as they are now."""
 

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+
+GROUP_LIMITS = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +44,8 @@ class Place:
 def this_process(threads: int, early: int) -> Place:
     """Return this process, with all memory of the machine."""
     name = f"{threads} thread{'s' if threads != 1 else ''} of this process"
-    return Place(name, 1, threads, _physical_memory(), True, threads + early)
+    limits = [limit for limit in (_physical_memory(), *_group_limits()) if limit is not None]
+    return Place(name, 1, threads, min(limits, default=None), True, threads + early)
 
 
 def _physical_memory() -> int | None:
@@ -45,3 +53,12 @@ def _physical_memory() -> int | None:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):
         return None
+
+
+def _group_limits() -> Iterator[int]:
+    """Yield what the control group of a container or a job allows, where there is one."""
+    for path in GROUP_LIMITS:
+        try:
+            yield int(path.read_text())
+        except (OSError, ValueError):  # no such group, or no limit: "max"
+            continue

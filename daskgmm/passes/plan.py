@@ -98,11 +98,11 @@ class Plan:
             ("runs on", self.place.name),
             ("rows", f"{rows} of {self.features} features, {self.dtype}"),
             ("a pass reads", nbytes),
-            ("in", f"{self.batches:,} batches of {self.chunks:,} blocks"),
+            ("in", f"{self.batches:,} batches, of {self.chunks:,} blocks in all"),
             ("passes", f"1 survey, then at most {self.max_passes - 1:,} iterations"),
             ("kept in memory", f"{self.cached_batches} of {self.batches} batches"),
-            ("peak a thread", _mb(self.thread_nbytes)),
-            ("peak a worker", _mb(self.worker_nbytes)),
+            ("a thread takes", f"at most {_mb(self.thread_nbytes)}"),
+            ("a process takes", f"at most {_mb(self.worker_nbytes)}"),
             ("memory limit", "none known" if limit is None else _mb(limit)),
         ]
         width = max(len(name) for name, _ in facts)
@@ -129,7 +129,7 @@ def make_plan(data: Dataset, k: int, p: int, max_passes: int, sample_rows: int) 
     worker = (
         WORKER_BYTES
         + place.tasks * task
-        + (PARAMETER_COPIES + 2 * FAN_IN) * statistics
+        + (PARAMETER_COPIES + _waiting(len(data.batches))) * statistics
         + -(-(cached + _sent_nbytes(data, place)) // max(1, place.workers))
     )
     n = rows.n_rows
@@ -149,12 +149,24 @@ def make_plan(data: Dataset, k: int, p: int, max_passes: int, sample_rows: int) 
     )
 
 
+def _waiting(batches: int) -> int:
+    """Return how many results may wait on one worker for their merges: a group at each level."""
+    levels = 1
+    while FAN_IN**levels < batches:
+        levels += 1
+    return levels * (FAN_IN - 1) + FAN_IN
+
+
 def task_nbytes(data: Dataset, k: int, p: int) -> int:
     """Return the most bytes that a task holds while it reads and works."""
     lengths = np.where(data.rows.lengths == UNKNOWN, GUESSED_ROWS, data.rows.lengths)
     block = int(lengths.max(initial=0)) * data.row_nbytes
     # The block at work, and what reading the next one takes at its peak.
     blocks = block * (1 + data.rows.read_copies) if data.rows.reads else 0
+    weights = data.weights
+    if weights is not None and weights.reads:
+        # A block of weights is cut from whole chunks, which may be longer than the rows'.
+        blocks += weights.chunk_nbytes * (1 + weights.read_copies)
     return workspace_nbytes(p, k, data.rows.n_features) + int(blocks) + 2 * 8 * p * k
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Any, Generic, TypeVar
 
+from daskgmm.blas import one_blas_thread
 from daskgmm.gaussian.workspace import small_buffers
 from daskgmm.passes.ahead import read_ahead
 from daskgmm.passes.batches import Batch
-from daskgmm.passes.blas import one_blas_thread
 from daskgmm.passes.memory import peak_memory
 from daskgmm.passes.tiles import Block, paired
 from daskgmm.rows.rows import Segment
@@ -101,7 +101,8 @@ def run_task(
     if abandoned is not None:
         blocks = _unless(abandoned, blocks)
     reading = read_ahead(blocks) if task.ahead else nullcontext(blocks)
-    with reading as coming, turn or nullcontext(), one_blas_thread(), small_buffers():
+    # Before reading begins: lazy rows may be products, whose bits depend on BLAS's threads.
+    with one_blas_thread(), reading as coming, turn or nullcontext(), small_buffers():
         value = work(task.batch, coming)
     return Outcome(value, peak_memory())
 

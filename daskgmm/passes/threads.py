@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from threading import Event, Semaphore
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import dask
+import dask.threaded
 from dask.system import CPU_COUNT
 
 from daskgmm.passes.held import HeldInProcess
@@ -87,6 +88,13 @@ class Threads:
     def hold(self, tasks: Sequence[Task[Any]]) -> list[Task[Any]]:
         """Return tasks that keep their decoded rows in this process once they were read."""
         return [HeldInProcess.task(task) for task in tasks]
+
+    def get(self, graph: dict[Any, Any], keys: list[Any]) -> Sequence[Any]:
+        """Compute keys of a Dask graph on threads, or on the cluster that holds parts of it."""
+        for value in graph.values():
+            if hasattr(value, "client"):
+                return cast("Sequence[Any]", value.client.get(graph, keys))
+        return cast("Sequence[Any]", dask.threaded.get(graph, keys, num_workers=self._threads()))
 
     def place(self) -> Place:
         """Return this process."""

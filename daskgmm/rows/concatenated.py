@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from daskgmm.errors import DataError
 from daskgmm.rows.grid import check_chunks
-from daskgmm.rows.rows import Rows, Segment
+from daskgmm.rows.rows import Get, Rows, Segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,11 @@ class ConcatenatedRows(Rows):
         self.in_process = any(part.in_process for part in parts)
         self.reads = any(part.reads for part in parts)
         self._starts = np.cumsum([0, *(len(part.lengths) for part in parts)]).tolist()
+
+    def prepare(self, get: Get | None = None, retries: int = 0) -> None:
+        """Compute what segments of each part share."""
+        for part in self.parts:
+            part.prepare(get, retries)
 
     def segment(self, first: int, stop: int) -> ChainSegment:
         """Return the chunks `first` to `stop` (exclusive), across sources."""

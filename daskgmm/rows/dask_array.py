@@ -13,7 +13,7 @@ from daskgmm.rows.graph import Graph, held_nbytes, optimised
 from daskgmm.rows.graph_segment import GraphSegment, RowBlock
 from daskgmm.rows.grid import check_chunks
 from daskgmm.rows.layout import check_rows, check_weights
-from daskgmm.rows.rows import UNKNOWN, Rows
+from daskgmm.rows.rows import UNKNOWN, Get, Rows
 from daskgmm.rows.shared_nodes import with_shared_computed
 
 IN_PROCESS_BYTES = 16 << 20
@@ -59,14 +59,16 @@ class DaskRows(Rows):
         self._prepared = False
         self._lock = Lock()
 
-    def prepare(self) -> None:
-        """Compute what many chunks share, with the scheduler in force, and keep it.
+    def prepare(self, get: Get | None = None, retries: int = 0) -> None:
+        """Compute what many chunks share, and keep it.
 
         The first call of `segment` does so too; afterwards this does nothing.
         """
         with self._lock:
             if not self._prepared:
-                self._graph = with_shared_computed(self._graph, self._chunks, self._nbytes)
+                self._graph = with_shared_computed(
+                    self._graph, self._chunks, self._nbytes, get, retries
+                )
                 self._prepared = True
 
     def segment(self, first: int, stop: int) -> GraphSegment:

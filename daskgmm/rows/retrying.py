@@ -9,7 +9,9 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 FIRST_WAIT = 0.2
-"""Seconds before the second try; doubled for each one after it."""
+"""Seconds before the second try; doubled for each one after it, up to `LONGEST_WAIT`."""
+
+LONGEST_WAIT = 30.0
 
 
 def retried(read: Callable[[], Result], retries: int) -> Result:
@@ -22,5 +24,5 @@ def retried(read: Callable[[], Result], retries: int) -> Result:
         try:
             return read()
         except OSError:
-            time.sleep(FIRST_WAIT * 2**attempt)
+            time.sleep(min(FIRST_WAIT * 2**attempt, LONGEST_WAIT))
     return read()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 
 UNKNOWN = -1
 """The length of a chunk whose number of rows nobody knows before it is read."""
+
+
+Get = Callable[[dict[Any, Any], list[Any]], Sequence[Any]]
+"""Computes keys of a Dask graph."""
 
 
 class Segment(Protocol):
@@ -70,6 +74,17 @@ class Rows(ABC):
     reads: bool = True
     read_copies: float = 3.0
     in_process: bool = False
+
+    def prepare(self, get: Get | None = None, retries: int = 0) -> None:  # noqa: B027
+        """Compute what segments share, once, before the first; nothing unless overridden.
+
+        Parameters
+        ----------
+        get : callable, optional
+            How a Dask graph is computed; by default with the scheduler in force.
+        retries : int
+            How often a read that fails is tried again.
+        """
 
     @abstractmethod
     def segment(self, first: int, stop: int) -> Segment:

@@ -9,15 +9,19 @@ from __future__ import annotations
 import pickle
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import dask.base
 import dask.threaded
 import numpy as np
-from dask._task_spec import Alias, DataNode, Task, TaskRef
+from dask._task_spec import Alias, DataNode, GraphNode, Task, TaskRef
 
+from daskgmm.blas import one_blas_thread
 from daskgmm.rows.graph import Graph, Key
+from daskgmm.rows.retrying import retried
+from daskgmm.rows.rows import Get
 
 SMALL_FRACTION = 1 / 16
 """Part of the data that all kept results together may take."""
@@ -32,7 +36,13 @@ Span = tuple[int, int]
 """First and last row chunk among those that use a node."""
 
 
-def with_shared_computed(graph: Graph, chunks: Sequence[tuple[Key, ...]], nbytes: float) -> Graph:
+def with_shared_computed(
+    graph: Graph,
+    chunks: Sequence[tuple[Key, ...]],
+    nbytes: float,
+    get: Get | None = None,
+    retries: int = 0,
+) -> Graph:
     """Compute what many row chunks share, once, and put the results into the graph.
 
     A node is kept if the chunks that use it span at least half of all chunks (`shared_keys`)
@@ -47,6 +57,7 @@ def with_shared_computed(graph: Graph, chunks: Sequence[tuple[Key, ...]], nbytes
         The output keys of each row chunk.
     nbytes : float
         Bytes of the whole array; nan if unknown.
+    get, retries : as in `Rows.prepare`
 
     Returns
     -------
@@ -55,7 +66,7 @@ def with_shared_computed(graph: Graph, chunks: Sequence[tuple[Key, ...]], nbytes
     """
     left: set[Key] = set()
     while keys := shared_keys(graph, chunks, left):
-        results = compute(graph, keys, kept_bytes(nbytes) // len(keys))
+        results = compute(graph, keys, kept_bytes(nbytes) // len(keys), get, retries)
         small = {key: DataNode(key, value) for key, (fits, value) in results.items() if fits}
         graph = Graph({**graph.nodes, **small}, graph.futures)
         left.update(results.keys() - small.keys())
@@ -123,11 +134,13 @@ def _is_data(graph: Graph, key: Key) -> bool:
     return node is None or isinstance(node, DataNode)
 
 
-def compute(graph: Graph, keys: Sequence[Key], limit: int) -> dict[Key, tuple[bool, Any]]:
-    """Compute `keys` with the scheduler in force, giving up values of more than `limit` bytes.
+def compute(
+    graph: Graph, keys: Sequence[Key], limit: int, get: Get | None = None, retries: int = 0
+) -> dict[Key, tuple[bool, Any]]:
+    """Compute `keys`, giving up values of more than `limit` bytes.
 
-    Futures are computed on by the client they belong to; otherwise dask's choice holds: a
-    client if there is one, else threads.
+    Futures are computed on by the client they belong to, if `get` is not given; otherwise
+    dask's choice holds: a client if there is one, else threads.
 
     Returns
     -------
@@ -142,13 +155,29 @@ def compute(graph: Graph, keys: Sequence[Key], limit: int) -> dict[Key, tuple[bo
         name: Task(name, if_small, TaskRef(key), limit)
         for name, key in zip(asked, keys, strict=True)
     }
-    if culled.futures:
+    if get is None and culled.futures:
         get = next(iter(culled.futures.values())).client.get
-    else:
+    elif get is None:
         ambient: Any = dask.base.get_scheduler  # dask leaves it untyped
         get = ambient() or dask.threaded.get
-    results = get({**culled.nodes, **culled.futures, **tasks}, asked)
+    nodes = {key: with_care(node, retries) for key, node in culled.nodes.items()}
+    results = get({**nodes, **culled.futures, **tasks}, asked)
     return dict(zip(keys, results, strict=True))
+
+
+def with_care(node: GraphNode, retries: int) -> GraphNode:
+    """Return a node whose reads are tried again, and which leaves BLAS at one thread.
+
+    With more, the bits of a product would depend on where it is computed.
+    """
+    if type(node) is not Task:
+        return node
+    return Task(node.key, _call_with_care, retries, node.func, *node.args, **node.kwargs)
+
+
+def _call_with_care(retries: int, call: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    with one_blas_thread():
+        return retried(partial(call, *args, **options), retries)
 
 
 def if_small(value: Any, limit: int) -> tuple[bool, Any]:

@@ -62,9 +62,7 @@ def peak(path: Path, k: int, threads: int) -> tuple[int, int]:
     with worker(threads) as client, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         planned = plan(str(path), k).worker_nbytes
-        GaussianMixture(k, max_iter=1, tol=0.0, random_state=0, init_params="random").fit(
-            str(path)
-        )
+        GaussianMixture(k, max_iter=1, tol=0.0, random_state=0, init_params="random").fit(str(path))
         (found,) = client.run(peak_memory).values()
     return found, planned
 

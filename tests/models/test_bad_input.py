@@ -239,10 +239,14 @@ def test_other_columns_at_prediction(method):
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("method", ["predict", "predict_proba", "score_samples", "score"])
-@pytest.mark.parametrize(("value", "name"), [(np.nan, "NaN"), (-np.inf, "infinity"), (1e200, "1e")])
-def test_missing_values_at_prediction(form, method, value, name):
+@pytest.mark.parametrize(
+    ("value", "name", "dtype"),
+    [(np.nan, "NaN", "f8"), (-np.inf, "-infinity", "f8"), (1e200, "1e", "f8"),
+     (np.nan, "NaN", "f4"), (np.inf, "infinity", "f4")],
+)  # fmt: skip
+def test_missing_values_at_prediction(form, method, value, name, dtype):
     mixture = GaussianMixture(2, random_state=0).fit(X)
-    spoiled = X.copy()
+    spoiled = X.astype(dtype)
     spoiled[120, 2] = value
     # Chunks of 17 rows: row 120 is row 1 of block 7.
     where = r"row 1 of (block 7|batch \d)" if "unknown" in form else "row 120( |,)"

@@ -157,3 +157,9 @@ def test_a_fit_is_logged_and_its_events_are_json(caplog):
     assert logged == [type(e).__name__ for e in events if not isinstance(e, BatchDone)]
     for event in events:
         assert json.loads(json.dumps(as_dict(event)))["event"] == type(event).__name__
+
+
+def test_settings_may_be_numpy_scalars(tmp_path):
+    settings = {"n_components": np.int64(2), "n_init": np.int64(1), "tol": np.float32(1e-3)}
+    mixture = GaussianMixture(**settings, random_state=0).fit(X, checkpoint=tmp_path / "c")
+    assert mixture.n_components.dtype == np.int64

@@ -80,6 +80,14 @@ def test_lazy_arrays_are_read_again_too(place, stored, tmp_path, monkeypatch):
     assert GaussianMixture(2, max_iter=1, random_state=0).fit(array).n_iter_ == 1
 
 
+def test_what_chunks_share_is_read_again_too(place, stored, tmp_path, monkeypatch):
+    monkeypatch.setattr("daskgmm.rows.retrying.FIRST_WAIT", 0.01)
+    array = da.from_zarr(copied(stored, tmp_path, FailsTwice))
+    settings = {"n_components": 1, "random_state": 0}
+    mixture = GaussianMixture(**settings).fit(array - array.mean(0))
+    np.testing.assert_allclose(mixture.means_, 0.0, atol=1e-9)
+
+
 @pytest.mark.parametrize("retries", [0, 2])
 def test_reads_that_never_work(place, stored, tmp_path, retries):
     array = copied(stored, tmp_path, NeverWorks)

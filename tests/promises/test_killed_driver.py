@@ -14,7 +14,7 @@ import pytest
 
 from daskgmm import GaussianMixture
 from daskgmm.em.events import Checkpointed, FitStarted, Iterated, PassEnded
-from daskgmm.errors import CheckpointError
+from daskgmm.errors import CheckpointError, DataError
 from tests.oracle.data import STRUCTURES, blobs
 from tests.promises.slow import SETTINGS, bits
 
@@ -48,7 +48,8 @@ def test_kill_the_driver_at_random_moments_and_resume(stored, quiet, tmp_path):
                 if kills < KILLS:  # it was faster than we: once more from the beginning
                     (tmp_path / "fit.ckpt").unlink()
     assert any(each.isdigit() and int(each) > 0 for each in resumed)
-    assert not list(tmp_path.glob(".*partial*"))
+    # A killed writer leaves a part behind at most; later ones remove it after a minute.
+    assert len(list(tmp_path.glob(".*partial"))) <= KILLS
 
 
 class Stop(Exception):
@@ -147,7 +148,7 @@ def test_a_fit_that_did_not_converge_goes_on_with_more_iterations(tmp_path):
         ({"n_components": 4}, X, None, "n_components was 3 and is 4"),
         ({"tol": 0.5}, X, None, "tol was 0.001 and is 0.5"),
         ({"reg_covar": 0.1}, X, None, "reg_covar"),
-        ({"covariance_type": "diag"}, X, None, "structure was \"full\" and is \"diag\""),
+        ({"covariance_type": "diag"}, X, None, "covariance_type was \"full\" and is \"diag\""),
         ({"random_state": 1}, X, None, "random_state"),
         ({"init_params": "random"}, X, None, "init_params"),
         ({"means_init": X[:3]}, X, None, "means_init"),
@@ -156,7 +157,7 @@ def test_a_fit_that_did_not_converge_goes_on_with_more_iterations(tmp_path):
         ({}, X.astype(np.float32), None, 'dtype of X was "float64" and is "float32"'),
         ({}, [X[:1000], X[1000:]], None, "chunks of X"),
         ({}, X + 1.0, None, "values of X"),
-        ({}, X, np.ones(3000), "rows of sample_weight was null and is 3000"),
+        ({}, X, np.ones(3000), "sample_weight was not given and is given now"),
     ],
 )  # fmt: skip
 def test_other_data_or_settings_are_refused_by_name(settings, rows, weights, words, tmp_path):
@@ -238,3 +239,14 @@ def test_it_is_a_matter_of_kilobytes_and_readable(tmp_path):
     document = json.loads(content)
     assert document["identity"]["rows of X"] == 20_000
     assert document["versions"]["numpy"] == np.__version__
+
+
+def test_a_row_that_has_gone_bad_meanwhile_is_named(tmp_path):
+    rows = X.copy()
+    pieces = [rows[:1000], rows[1000:2000], rows[2000:2500], rows[2500:]]
+    GaussianMixture(3, random_state=0, max_iter=2, tol=0.0).fit(pieces, checkpoint=tmp_path / "d")
+    pieces[1][7, 2] = np.nan
+    with pytest.raises(DataError, match=r"NaN in row 1007 .*column 2"):
+        GaussianMixture(3, random_state=0, max_iter=3, tol=0.0).fit(
+            pieces, checkpoint=tmp_path / "d"
+        )

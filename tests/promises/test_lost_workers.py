@@ -43,7 +43,8 @@ def alive(cluster):
         found = [
             nanny
             for nanny in cluster.workers.values()
-            if nanny.worker_address in known and getattr(nanny.process, "status", None) is Status.running
+            if nanny.worker_address in known
+            and getattr(nanny.process, "status", None) is Status.running
         ]
         if found:
             return found
@@ -77,6 +78,20 @@ def test_kill_a_random_worker_in_every_pass(cluster, stored, quiet):
     mixture = GaussianMixture(**SETTINGS).fit(slowed(stored), listen=assassin)
     assert assassin.strikes >= 21
     assert bits(mixture) == quiet
+
+
+def test_results_that_are_lost_while_the_driver_is_busy(cluster, stored):
+    def listen(event):
+        if isinstance(event, BatchDone) and event.done == 2 and len(killed) < 3:
+            killed.append(alive(cluster)[0])
+            kill(killed[-1])
+            time.sleep(0.3)  # results that have ended are lost meanwhile
+
+    killed = []
+    settings = {**SETTINGS, "max_iter": 3}
+    mixture = GaussianMixture(**settings).fit(slowed(stored), listen=listen)
+    assert len(killed) == 3
+    assert bits(mixture) == bits(GaussianMixture(**settings).fit(slowed(stored, 0.0)))
 
 
 def test_kill_the_worker_that_holds_the_parameters(cluster, stored, quiet):
