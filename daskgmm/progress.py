@@ -21,8 +21,10 @@ from daskgmm.em.events import (
     Listener,
     PassEnded,
     Started,
+    StartFound,
     as_dict,
 )
+from daskgmm.em.settings import GAP_SHARE
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,17 +52,23 @@ class Forecast:
     def __init__(self, tol: float, max_iter: int) -> None:
         self._tol, self._max_iter = tol, max_iter
         self._changes: list[float] = []
+        self._gaps: list[float] = []
         self._seconds: list[float] = []
 
     def add(self, event: Iterated) -> str:
         """Take in an iteration; return the time left in words, empty at the end."""
         if event.iteration == 1:
-            self._changes, self._seconds = [], []
+            self._changes, self._gaps, self._seconds = [], [], []
         if math.isfinite(event.change):
             self._changes.append(abs(event.change))
+        if math.isfinite(event.gap):
+            self._gaps.append(event.gap)
         self._seconds.append(event.seconds)
         allowed = self._max_iter - event.iteration
-        left = iterations_left(self._changes[-RECENT:], self._tol)
+        if math.isnan(event.gap):
+            left = iterations_left(self._changes[-RECENT:], self._tol)
+        else:
+            left = max(1, iterations_left(self._gaps[-RECENT:], GAP_SHARE * self._tol))
         if left == 0 or allowed == 0:
             return ""
         seconds = statistics.median(self._seconds[-RECENT:]) * min(left, allowed)
@@ -100,9 +108,11 @@ def size(nbytes: float) -> str:
 
 def iteration_line(event: Iterated, left: str) -> str:
     """Return what an iteration found, in one line."""
-    change = f"{event.change:.1e}" if math.isfinite(event.change) else "-"
+    change = f"change {event.change:.1e}" if math.isfinite(event.change) else "change -"
+    if math.isfinite(event.gap):
+        change = f"to gain {event.gap:.1e}"
     return (
-        f"iteration {event.iteration}  log likelihood {event.lower_bound:.5f}  change {change}  "
+        f"iteration {event.iteration}  log likelihood {event.lower_bound:.5f}  {change}  "
         f"{speed(event.rows, event.seconds)}  {event.seconds:.2f} s  {left}"
     ).rstrip()
 
@@ -125,6 +135,14 @@ def speed(rows: int, seconds: float) -> str:
     return f"{rows / max(seconds, 1e-9):.1e} rows/s"
 
 
+def start_line(event: StartFound) -> str:
+    """Return what was found on the sample, in one line."""
+    return (
+        f"start  best of {event.candidates} on a sample of {event.rows:,} rows  "
+        f"log likelihood {event.lower_bound:.5f}  {event.seconds:.2f} s"
+    )
+
+
 class Lines:
     """A plain line for the survey, each start and each iteration.
 
@@ -145,6 +163,8 @@ class Lines:
             self._write(resumed_line(event))
         elif isinstance(event, PassEnded) and event.name == "survey":
             self._write(survey_line(event))
+        elif isinstance(event, StartFound):
+            self._write(start_line(event))
         elif isinstance(event, Started) and event.initialisation:
             self._write(f"start {event.initialisation + 1}")
         elif isinstance(event, Iterated):
@@ -178,6 +198,8 @@ class Bars:
             self._resumed = event.resumed or 0
         elif isinstance(event, PassEnded) and event.name == "survey":
             self._next("start")
+        elif isinstance(event, StartFound):
+            self._next("iteration 1")
         elif isinstance(event, Started):
             self._left = ""
             self._next(f"iteration {self._resumed + 1}")

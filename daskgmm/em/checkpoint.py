@@ -17,10 +17,12 @@ import numpy as np
 import scipy
 import sklearn
 
+from daskgmm.em.acceleration import Search
 from daskgmm.em.events import Checkpointed, Iterated, Listener
 from daskgmm.em.fingerprint import DIGEST
 from daskgmm.em.loop import Fit
 from daskgmm.em.packing import pack, unpack
+from daskgmm.em.quasi_newton import Point
 from daskgmm.em.survey import Survey
 from daskgmm.errors import CheckpointError
 from daskgmm.files import is_url, read_bytes, replace_bytes
@@ -63,7 +65,10 @@ class State:
 
 
 RECORDS.update(
-    {kind.__name__: kind for kind in (State, Survey, Fit, Maximised, Parameters, Iterated)}
+    {
+        kind.__name__: kind
+        for kind in (State, Survey, Fit, Maximised, Parameters, Iterated, Search, Point)
+    }
 )
 
 

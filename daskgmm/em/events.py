@@ -56,7 +56,7 @@ class PassEnded:
 
     Attributes
     ----------
-    name : {"survey", "expectation"}
+    name : {"survey", "sample", "expectation"}
     rows : int
     nbytes : int
         Decoded.
@@ -80,6 +80,27 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
+class StartFound:
+    """Starts were tried on a sample in memory; no pass was made.
+
+    Attributes
+    ----------
+    rows : int
+        Of the sample.
+    candidates : int
+        Starts tried.
+    lower_bound : float
+        Of the best, on the sample.
+    seconds : float
+    """
+
+    rows: int
+    candidates: int
+    lower_bound: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Iterated:
     """An iteration of EM has ended: one pass, rarely two, and one M-step.
 
@@ -90,9 +111,15 @@ class Iterated:
     iteration : int
         Counted from 1.
     lower_bound : float
-        Mean log-likelihood of the parameters that the pass used, in nats a row.
+        Mean log-likelihood of the parameters that the pass used, in nats a row, with
+        acceleration that of rows with noise of variance `reg_covar`; the one before, if the
+        pass rejected what acceleration proposed.
     change : float
         Its increase over the iteration before; infinite in the first.
+    gap : float
+        The increase that acceleration predicts to be left; nan in plain EM.
+    accepted : bool
+        Whether the pass rejected nothing; always true in plain EM.
     rows : int
     seconds : float
     nbytes : int
@@ -105,6 +132,8 @@ class Iterated:
     iteration: int
     lower_bound: float
     change: float
+    gap: float
+    accepted: bool
     rows: int
     seconds: float
     nbytes: int
@@ -161,7 +190,17 @@ class FitEnded:
     seconds: float
 
 
-Event = FitStarted | BatchDone | PassEnded | Started | Iterated | Checkpointed | Ended | FitEnded
+Event = (
+    FitStarted
+    | BatchDone
+    | PassEnded
+    | StartFound
+    | Started
+    | Iterated
+    | Checkpointed
+    | Ended
+    | FitEnded
+)
 
 Listener = Callable[[Event], None]
 

@@ -47,6 +47,7 @@ def expect(
     listen: Listener,
     number: int = 1,
     reference: Array | None = None,
+    noise: float = 0.0,
 ) -> tuple[Statistics, PassEnded]:
     """Return the expected sufficient statistics of all rows under the parameters.
 
@@ -56,6 +57,8 @@ def expect(
         Of the iteration, for the names of the tasks.
     reference : ndarray of shape (k, d), optional
         Points to take the moments about, in the slower kernel that can.
+    noise : float
+        As in `kernel.Kernel`.
 
     Raises
     ------
@@ -63,24 +66,22 @@ def expect(
         If the rows have changed since the survey, or a density overflows.
     """
     if reference is None:
-        kernel = choose_kernel(parameters, survey.mean, survey.half_range)
+        kernel = choose_kernel(parameters, survey.mean, survey.half_range, noise)
     else:
-        kernel = WhitenedKernel.of(parameters, survey.mean, reference)
+        kernel = WhitenedKernel.of(parameters, survey.mean, reference, noise)
     p, k, _ = kernel.shape
     work, name = ExpectationWork(kernel), f"daskgmm-iteration-{number}"
     statistics, ended = run_pass(data, "expectation", work, merge, listen, name, 8 * p * k)
     if isinstance(kernel, NaturalKernel) and kernel.structure.shared:
         statistics = complete(kernel, statistics, survey)
+    return checked(data, statistics, survey, listen), ended
+
+
+def checked(data: Dataset, statistics: Statistics, survey: Survey, listen: Listener) -> Statistics:
+    """Return the statistics; raise `DataError` if these are not of the rows surveyed."""
     if statistics.rows == survey.rows and not np.isfinite(statistics.log_likelihood):
         # A bad value that was not there before, as after a resume: this pass names it.
         survey_rows(data, None, listen)
-    check_statistics(statistics, survey)
-    return statistics, ended
-
-
-def check_statistics(statistics: Statistics, survey: Survey) -> None:
-    """Raise `DataError` if these are not of the rows that were surveyed."""
-    if statistics.rows == survey.rows and not np.isfinite(statistics.log_likelihood):
         raise DataError(
             f"The log-likelihood of this pass is {statistics.log_likelihood}: a density or a "
             "weight overflowed. Rescale the columns and the weights."
@@ -91,6 +92,7 @@ def check_statistics(statistics: Statistics, survey: Survey) -> None:
             f"{statistics.log_likelihood}; the first pass read {survey.rows} finite rows. "
             "The data have changed while they were read: write them elsewhere, or wait."
         )
+    return statistics
 
 
 def complete(kernel: NaturalKernel, statistics: Statistics, survey: Survey) -> Statistics:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from daskgmm.blas import one_blas_thread
+from daskgmm.em.acceleration import Search
 from daskgmm.em.checkpoint import Checkpoint, State
 from daskgmm.em.events import (
     Event,
@@ -23,9 +24,10 @@ from daskgmm.em.events import (
 )
 from daskgmm.em.fingerprint import fit_identity, generator_state
 from daskgmm.em.loop import Fit, iterate
-from daskgmm.em.sample import SampleRule, sample_capacity
+from daskgmm.em.sample import SampleRule, drawn_rows, sample_capacity
 from daskgmm.em.settings import Settings
 from daskgmm.em.start import Initial, start
+from daskgmm.em.start_on_sample import best_candidate
 from daskgmm.em.survey import Survey, survey_rows
 from daskgmm.errors import CheckpointError, DataError
 from daskgmm.gaussian.maximise import Maximised
@@ -33,13 +35,25 @@ from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
 from daskgmm.passes.dataset import Dataset
 
+WHOLE = 2
+"""Multiples of a drawn sample below which all rows are taken instead."""
+
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """An earlier fit to go on from, instead of a start."""
+    """An earlier fit to go on from, instead of a start.
+
+    Attributes
+    ----------
+    parameters : Parameters
+    lower_bound : float
+    search : Search or None
+        What its acceleration knew, if the parameters are where it ended.
+    """
 
     parameters: Parameters
     lower_bound: float
+    search: Search | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +84,11 @@ class Request:
     def needs_sample(self) -> bool:
         """Whether starts are to be estimated."""
         return self.resume is None and not self.initial.complete
+
+    @property
+    def draws(self) -> bool:
+        """Whether several candidates are tried on a sample, where there are many rows."""
+        return self.settings.accelerated and self.resume is None and self.initial.empty
 
     @property
     def n_starts(self) -> int:
@@ -122,22 +141,26 @@ def _run(
             random = copy.deepcopy(random)
             request = replace(request, random=random)
         random.set_state(kept.random_state)
+    draws = _draws(survey, request)
     best = None if kept is None else kept.best
     bound = -math.inf if request.resume is None else request.resume.lower_bound
-    for initialisation in range(0 if kept is None else kept.initialisation, request.n_starts):
+    n_starts = 1 if draws else request.n_starts
+    for initialisation in range(0 if kept is None else kept.initialisation, n_starts):
         if kept is not None and initialisation == kept.initialisation:
             begin = kept.current
+        elif draws:
+            begin = best_candidate(data, survey, settings, seed, random, listen)
         else:
             if request.needs_sample and survey.sample is None:
                 survey = _survey(data, request, seed, listen)
-            begin = Fit(_start(survey, request))
+            begin = _begin(survey, request)
         state = State(survey, seed, generator_state(random), initialisation, begin, best)
 
         def keep(current: Fit, state: State = state) -> None:
             if checkpoint is not None:
                 checkpoint.save(replace(state, current=current), listen)
 
-        if not begin.iterations:
+        if kept is None or begin is not kept.current:
             keep(begin)
         found = iterate(data, survey, begin, settings, listen, keep, bound, initialisation)
         best = better(best, found)
@@ -152,11 +175,11 @@ def better(one: Fit | None, other: Fit) -> Fit:
     return one
 
 
-def _start(survey: Survey, request: Request) -> Maximised:
+def _begin(survey: Survey, request: Request) -> Fit:
     if request.resume is not None:
-        return Maximised(request.resume.parameters)
+        return Fit(Maximised(request.resume.parameters), search=request.resume.search)
     with one_blas_thread():
-        return start(survey, request.settings, request.initial, request.random)
+        return Fit(start(survey, request.settings, request.initial, request.random))
 
 
 def _identity(data: Dataset, request: Request) -> dict[str, Any]:
@@ -190,15 +213,32 @@ def _announce(data: Dataset, settings: Settings, kept: State | None) -> FitStart
 def _survey(data: Dataset, request: Request, seed: int, listen: Listener) -> Survey:
     rows, settings = data.rows, request.settings
     rule = None
-    if request.needs_sample:
-        free = n_parameters(STRUCTURES[settings.structure], settings.n_components, rows.n_features)
-        rule = SampleRule(seed, sample_capacity(free, rows.n_features), rows.n_rows)
+    if request.needs_sample and not _is_large(rows.n_rows, request, rows.n_features):
+        rule = SampleRule(seed, _capacity(request, rows.n_features), rows.n_rows)
     survey = survey_rows(data, rule, listen)
     check_survey(survey, settings.n_components)
     if rule is not None and _too_few(survey, rule):
         # So many rows have weight 0 that the sample came out small: now their number is known.
         survey = survey_rows(data, replace(rule, n_rows=survey.weighed_rows), listen)
     return survey
+
+
+def _capacity(request: Request, d: int) -> int:
+    """Return the rows up to which a data set is taken whole."""
+    settings = request.settings
+    free = n_parameters(STRUCTURES[settings.structure], settings.n_components, d)
+    if request.draws:
+        return WHOLE * drawn_rows(free, d, settings.sample_rows)
+    return sample_capacity(free, d) if settings.sample_rows is None else settings.sample_rows
+
+
+def _is_large(rows: int | None, request: Request, d: int) -> bool:
+    """Return whether starts are to be made on rows drawn in a pass of its own."""
+    return request.draws and rows is not None and rows > _capacity(request, d)
+
+
+def _draws(survey: Survey, request: Request) -> bool:
+    return _is_large(survey.weighed_rows, request, len(survey.mean))
 
 
 def _too_few(survey: Survey, rule: SampleRule) -> bool:

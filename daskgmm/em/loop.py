@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from daskgmm.em.acceleration import Search, advance, restart
 from daskgmm.em.events import Ended, Iterated, Listener, Started
 from daskgmm.em.expectation import expect
+from daskgmm.em.many import expect_many
+from daskgmm.em.quasi_newton import Point
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey import Survey
 from daskgmm.gaussian.guard import TOLERANCE, moment_error
 from daskgmm.gaussian.maximise import Maximised, maximise
+from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.statistics import Statistics
 from daskgmm.passes.dataset import Dataset
 
@@ -24,14 +28,28 @@ class Fit:
     Attributes
     ----------
     step : Maximised
-        The last M-step, or the start: the parameters, and what is wrong with them.
+        The M-step after the best pass, or the start: the parameters, and what is wrong with
+        them.
     iterations : tuple of Iterated
     converged : bool
+    search : Search or None
+        What acceleration knows; None for plain EM, and before the first pass.
     """
 
     step: Maximised
     iterations: tuple[Iterated, ...] = ()
     converged: bool = False
+    search: Search | None = None
+
+    @property
+    def proposal(self) -> Parameters:
+        """What the next pass evaluates."""
+        return self.step.parameters if self.search is None else self.search.proposal
+
+    @property
+    def gap(self) -> float:
+        """The increase that is predicted to be left, in nats a row; nan if nothing tells."""
+        return math.nan if self.search is None else self.search.gap
 
     @property
     def lower_bound(self) -> float:
@@ -43,8 +61,15 @@ class Fit:
         return self.converged or len(self.iterations) >= max_iter
 
 
+CALM = 2
+"""Passes in a row that must predict little gain: one alone may be a plateau."""
+
 Keep = Callable[[Fit], None]
 """Called after every iteration with what there is to go on from."""
+
+
+def forget(fit: Fit) -> None:
+    """Keep nothing."""
 
 
 def loses_digits(step: Maximised, statistics: Statistics, survey: Survey) -> bool:
@@ -64,7 +89,7 @@ def iterate(
     begin: Fit,
     settings: Settings,
     listen: Listener,
-    keep: Keep,
+    keep: Keep = forget,
     bound: float = -math.inf,
     initialisation: int = 0,
 ) -> Fit:
@@ -81,32 +106,120 @@ def iterate(
     fit = begin
     while not fit.ended(settings.max_iter):
         before = fit.lower_bound if fit.iterations else bound
-        step, iterated = iterate_once(data, survey, fit, settings, listen)
-        change = iterated.lower_bound - before
-        iterated = replace(iterated, initialisation=initialisation, change=change)
-        converged = abs(change) < settings.tol
-        fit = Fit(step, (*fit.iterations, iterated), converged)
-        listen(iterated)
+        evaluated = evaluate(data, survey, fit, settings, listen)
+        fit = advanced(fit, evaluated, settings, before, initialisation)
+        listen(fit.iterations[-1])
         keep(fit)
     listen(Ended(initialisation, fit.lower_bound if fit.iterations else bound, fit.converged))
     return fit
 
 
-def iterate_once(
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """What one pass found.
+
+    Attributes
+    ----------
+    parameters : Parameters
+        Those of the pass.
+    step : Maximised
+        The M-step from them.
+    iterated : Iterated
+        The record, with the likelihood of the pass.
+    """
+
+    parameters: Parameters
+    step: Maximised
+    iterated: Iterated
+
+
+def evaluate(
     data: Dataset, survey: Survey, fit: Fit, settings: Settings, listen: Listener
-) -> tuple[Maximised, Iterated]:
-    """Return the next M-step and its record, which does not yet know what was before."""
-    began, old = time.perf_counter(), fit.step.parameters
+) -> Evaluated:
+    """Return what a pass with the proposed parameters finds."""
+    began, old = time.perf_counter(), fit.proposal
     number = len(fit.iterations) + 1
-    statistics, ended = expect(data, old, survey, listen, number)
+    statistics, ended = expect(data, old, survey, listen, number, None, settings.noise)
     step = maximise(statistics, settings.structure, settings.reg_covar, old)
     nbytes = ended.nbytes
     if loses_digits(step, statistics, survey):
         # Once more, about the new means: the next pass would begin from noise.
         about = step.parameters.means
-        statistics, ended = expect(data, old, survey, listen, number, about)
+        statistics, ended = expect(data, old, survey, listen, number, about, settings.noise)
         step = maximise(statistics, settings.structure, settings.reg_covar, old)
         nbytes += ended.nbytes
     seconds = time.perf_counter() - began
     bound, rows = statistics.mean_log_likelihood, statistics.rows
-    return step, Iterated(0, number, bound, math.inf, rows, seconds, nbytes, ended.peak_memory)
+    record = Iterated(
+        0, number, bound, math.inf, math.nan, True, rows, seconds, nbytes, ended.peak_memory
+    )
+    return Evaluated(old, step, record)
+
+
+def evaluate_many(
+    data: Dataset,
+    survey: Survey,
+    fits: Sequence[Fit],
+    settings: Sequence[Settings],
+    listen: Listener,
+) -> list[Evaluated]:
+    """Return what one pass finds for the proposals of several fits."""
+    began, old = time.perf_counter(), [fit.proposal for fit in fits]
+    number = 1 + max(len(fit.iterations) for fit in fits)
+    many, ended = expect_many(data, old, survey, listen, number, settings[0].noise)
+    seconds = time.perf_counter() - began
+    found = []
+    for fit, parameters, statistics, chosen in zip(fits, old, many, settings, strict=True):
+        step = maximise(statistics, chosen.structure, chosen.reg_covar, parameters)
+        if loses_digits(step, statistics, survey):
+            # A pass of its own, about its new means.
+            found.append(evaluate(data, survey, fit, chosen, listen))
+            continue
+        bound, rows = statistics.mean_log_likelihood, statistics.rows
+        number, nbytes, peak = len(fit.iterations) + 1, ended.nbytes, ended.peak_memory
+        record = Iterated(0, number, bound, math.inf, math.nan, True, rows, seconds, nbytes, peak)
+        found.append(Evaluated(parameters, step, record))
+    return found
+
+
+def advanced(
+    fit: Fit, evaluated: Evaluated, settings: Settings, before: float, initialisation: int = 0
+) -> Fit:
+    """Return the fit after a pass; `before` is the lower bound that it had."""
+    fit = (_accelerated if settings.accelerated else _plain)(fit, evaluated, settings, before)
+    iterated = replace(fit.iterations[-1], initialisation=initialisation, gap=fit.gap)
+    return replace(fit, iterations=(*fit.iterations[:-1], iterated))
+
+
+def _plain(fit: Fit, evaluated: Evaluated, settings: Settings, before: float) -> Fit:
+    change = evaluated.iterated.lower_bound - before
+    iterated = replace(evaluated.iterated, change=change)
+    return Fit(evaluated.step, (*fit.iterations, iterated), abs(change) < settings.tol)
+
+
+def _accelerated(fit: Fit, evaluated: Evaluated, settings: Settings, before: float) -> Fit:
+    step, bound = evaluated.step, evaluated.iterated.lower_bound
+    parameters, image = evaluated.parameters, step.parameters
+    search = Search(parameters) if fit.search is None else fit.search
+    if step.empty or step.ridges or step.collapsed or not parameters.weights.min() > 0:
+        # No exact M-step, so no gradient: plain EM until it is one again.
+        return _degenerate(fit, evaluated, settings, before)
+    search, accepted = advance(search, Point(parameters, image, bound), settings.gap_tolerance)
+    if not accepted:
+        return replace(_rejected(fit, evaluated, before), search=search)
+    iterated = replace(evaluated.iterated, change=bound - before)
+    return Fit(step, (*fit.iterations, iterated), search.calm >= CALM, search)
+
+
+def _rejected(fit: Fit, evaluated: Evaluated, before: float) -> Fit:
+    """Return the fit as it was, one pass later."""
+    iterated = replace(evaluated.iterated, lower_bound=before, change=0.0, accepted=False)
+    return replace(fit, iterations=(*fit.iterations, iterated))
+
+
+def _degenerate(fit: Fit, evaluated: Evaluated, settings: Settings, before: float) -> Fit:
+    if fit.search is not None and fit.search.kind != "em":
+        search = restart(fit.search, fit.step.parameters)
+        return replace(_rejected(fit, evaluated, before), search=search)
+    plain = _plain(fit, evaluated, settings, before)
+    return replace(plain, search=Search(plain.step.parameters))

@@ -47,13 +47,22 @@ class Initial:
     precisions: Array | None = None
 
     @property
+    def empty(self) -> bool:
+        """Whether nothing was given."""
+        return all(part is None for part in (self.weights, self.means, self.precisions))
+
+    @property
     def complete(self) -> bool:
         """Whether nothing is left to estimate."""
         return not any(part is None for part in (self.weights, self.means, self.precisions))
 
 
 def start(
-    survey: Survey, settings: Settings, initial: Initial, random: np.random.RandomState
+    survey: Survey,
+    settings: Settings,
+    initial: Initial,
+    random: np.random.RandomState,
+    scales: Array | None = None,
 ) -> Maximised:
     """Return the parameters that EM begins with.
 
@@ -64,11 +73,13 @@ def start(
     random : numpy.random.RandomState
         Advanced as scikit-learn advances it; so where the sample is the whole data set,
         the start is scikit-learn's.
+    scales : ndarray of shape (d,), optional
+        Units of the columns in which k-means measures distances; by default their own.
     """
     if initial.complete:
         return Maximised(_given(settings.structure, initial))
     assert survey.sample is not None
-    estimated = _estimate(survey, survey.sample, settings, random)
+    estimated = _estimate(survey, survey.sample, settings, random, scales)
     parameters = estimated.parameters
     given = replace(
         parameters,
@@ -93,7 +104,11 @@ def _given(structure_name: str, initial: Initial) -> Parameters:
 
 
 def _estimate(
-    survey: Survey, sample: Sample, settings: Settings, random: np.random.RandomState
+    survey: Survey,
+    sample: Sample,
+    settings: Settings,
+    random: np.random.RandomState,
+    scales: Array | None,
 ) -> Maximised:
     k, structure = settings.n_components, STRUCTURES[settings.structure]
     x, weights = sample.x, sample.weights
@@ -103,7 +118,8 @@ def _estimate(
     if settings.init_params == "random":
         responsibilities = _random(random, len(x), k, weights)
     else:
-        responsibilities = _one_hot(_cluster(x, weights, k, random), weights, k)
+        measured = x if scales is None else x / scales
+        responsibilities = _one_hot(_cluster(measured, weights, k, random), weights, k)
     statistics = _moments(structure, sample.x, survey.mean, responsibilities, k)
     spread = structure.repeat(survey.scatter / survey.weight, k)
     spread = structure.regularise(spread, settings.reg_covar)

@@ -82,5 +82,23 @@ class Diagonal(Structure):
         regular[slice(None) if component is None else component] += amount
         return regular
 
+    def precision_traces(self, factors: Array, d: int) -> Array:
+        return np.asarray((factors**2).sum(-1))
+
+    def relative_scale(self, anchor: Array, factors: Array, d: int) -> Array:
+        scale: Array = np.sqrt(2.0) * np.log(anchor / factors)
+        return scale
+
+    def absolute_factors(self, anchor: Array, scale: Array, d: int) -> Array:
+        factors: Array = anchor * np.exp(-scale / np.sqrt(2.0))
+        return factors
+
+    def scale_gradient(
+        self, anchor: Array, factors: Array, weights: Array, shifts: Array, covariances: Array
+    ) -> Array:
+        whitened = factors**2 * (covariances + shifts**2)
+        gradient: Array = weights[:, None] * (whitened - 1.0) / np.sqrt(2.0)
+        return gradient
+
     def scale(self, covariances: Array, component: int | None) -> float:
         return float(np.abs(covariances[component]).max())

@@ -15,6 +15,8 @@ from daskgmm.gaussian.structure import SingularError, Structure, squared_norms
 Array = NDArray[np.float64]
 
 
+SQRT_2 = float(np.sqrt(2.0))
+
 PIVOT_NOISE = 16
 """Multiples of d eps, relative to its column's variance, that a squared pivot must exceed."""
 
@@ -44,6 +46,47 @@ def factor_of_precision(precision: Array) -> Array:
     reversed_factor = np.linalg.cholesky(precision[::-1, ::-1])
     factor: Array = np.ascontiguousarray(reversed_factor[::-1, ::-1])
     return factor
+
+
+def relative_factor(anchor: Array, factors: Array) -> Array:
+    """Return T = L_0^-1 L of shape (..., d, d), lower triangular, from factors U = L^-T."""
+    return np.asarray(np.linalg.solve(factors, anchor).swapaxes(-1, -2), np.float64)
+
+
+def absolute_factor(anchor: Array, ratio: Array) -> Array:
+    """Return U from T = L_0^-1 L."""
+    factor: Array = np.triu(anchor @ np.linalg.inv(ratio).swapaxes(-1, -2))
+    return factor
+
+
+def triangular_coordinates(ratio: Array) -> Array:
+    """Return lower triangular matrices (..., d, d) as (..., d (d + 1) / 2), diagonals first."""
+    rows, columns = np.tril_indices(ratio.shape[-1], -1)
+    diagonal = np.diagonal(ratio, axis1=-2, axis2=-1)
+    return np.concatenate([SQRT_2 * np.log(diagonal), ratio[..., rows, columns]], axis=-1)
+
+
+def triangular_matrices(coordinates: Array, d: int) -> Array:
+    """Return the matrices of `triangular_coordinates`."""
+    rows, columns = np.tril_indices(d, -1)
+    matrices = np.zeros((*coordinates.shape[:-1], d, d))
+    matrices[..., rows, columns] = coordinates[..., d:]
+    diagonal = np.arange(d)
+    matrices[..., diagonal, diagonal] = np.exp(coordinates[..., :d] / SQRT_2)
+    return matrices
+
+
+def triangular_gradient(ratio: Array, whitened: Array) -> Array:
+    """Return the gradient in `triangular_coordinates` of a unit weight.
+
+    By the chain rule it is T^-T (B - I), B the second moment whitened by L, where T is below
+    its diagonal, and that times T_ii on it.
+    """
+    d = ratio.shape[-1]
+    rows, columns = np.tril_indices(d, -1)
+    gradient = np.linalg.solve(ratio.swapaxes(-1, -2), whitened - np.eye(d))
+    diagonal = np.diagonal(gradient * ratio, axis1=-2, axis2=-1) / SQRT_2
+    return np.concatenate([diagonal, gradient[..., rows, columns]], axis=-1)
 
 
 class Full(Structure):
@@ -127,6 +170,22 @@ class Full(Structure):
         diagonal = np.arange(covariances.shape[-1])
         chosen[:, diagonal, diagonal] += amount
         return regular
+
+    def precision_traces(self, factors: Array, d: int) -> Array:
+        return np.asarray((factors**2).sum((-1, -2)))
+
+    def relative_scale(self, anchor: Array, factors: Array, d: int) -> Array:
+        return triangular_coordinates(relative_factor(anchor, factors))
+
+    def absolute_factors(self, anchor: Array, scale: Array, d: int) -> Array:
+        return absolute_factor(anchor, triangular_matrices(scale, d))
+
+    def scale_gradient(
+        self, anchor: Array, factors: Array, weights: Array, shifts: Array, covariances: Array
+    ) -> Array:
+        moments = covariances + shifts[:, :, None] * shifts[:, None, :]
+        whitened = factors.swapaxes(-1, -2) @ moments @ factors
+        return weights[:, None] * triangular_gradient(relative_factor(anchor, factors), whitened)
 
     def scale(self, covariances: Array, component: int | None) -> float:
         return float(np.abs(np.diagonal(covariances[component])).max())

@@ -53,8 +53,10 @@ def moment_error(parameters: Parameters, points: Array) -> float:
     return float(np.finfo(np.float64).eps) * STATISTICS_FACTOR * moments
 
 
-def choose_kernel(parameters: Parameters, center: Array, half_range: Array) -> Kernel:
+def choose_kernel(
+    parameters: Parameters, center: Array, half_range: Array, noise: float = 0.0
+) -> Kernel:
     """Return the natural-parameter kernel if it is exact enough here, else the whitened."""
     if natural_error(parameters, center, half_range) < TOLERANCE:
-        return NaturalKernel.of(parameters, center)
-    return WhitenedKernel.of(parameters, center)
+        return NaturalKernel.of(parameters, center, noise)
+    return WhitenedKernel.of(parameters, center, noise=noise)

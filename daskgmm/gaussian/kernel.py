@@ -23,7 +23,13 @@ LOG_2_PI = float(np.log(2 * np.pi))
 
 @dataclass(frozen=True)
 class Kernel(ABC):
-    """The E-step of a tile, for fixed parameters, about a fixed centre.
+    r"""The E-step of a tile, for fixed parameters, about a fixed centre.
+
+    With noise of variance :math:`\varepsilon`, log densities are
+    :math:`\log N(x | \mu_k, \Sigma_k) - \frac{\varepsilon}{2} \mathrm{tr}\, \Sigma_k^{-1}`:
+    the mean of :math:`\log N(x + \eta | \mu_k, \Sigma_k)` over :math:`\eta \sim N(0,
+    \varepsilon I)`. Their likelihood is a lower bound of that without noise, and the M-step that
+    adds :math:`\varepsilon` to the diagonals never lowers it.
 
     Attributes
     ----------

@@ -68,7 +68,9 @@ def maximise(
     With moments about the points :math:`r_k`: :math:`\delta_k = S_k / N_k`,
     :math:`\mu_k = r_k + \delta_k`, :math:`\Sigma_k = SS_k / N_k - \delta_k \delta_k^T`
     (Bishop 2006, 9.24-9.26; Celeux & Govaert 1995 for the other structures). As in
-    scikit-learn, `reg_covar` is then added to the diagonals.
+    scikit-learn, `reg_covar` is then added to the diagonals. That does not maximise the
+    likelihood, which may fall by about as much; it does maximise that of rows with noise of
+    that variance (`kernel.Kernel`).
 
     Parameters
     ----------

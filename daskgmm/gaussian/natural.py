@@ -51,7 +51,7 @@ class NaturalKernel(Kernel):
     factors: Array
 
     @classmethod
-    def of(cls, parameters: Parameters, center: Array) -> NaturalKernel:
+    def of(cls, parameters: Parameters, center: Array, noise: float = 0.0) -> NaturalKernel:
         """Build the kernel for the given parameters, about the given centre."""
         structure, factors = structure_of(parameters), parameters.precisions_cholesky
         k, d = parameters.means.shape
@@ -59,6 +59,7 @@ class NaturalKernel(Kernel):
         linear, quadratic = structure.natural_quadratic(factors, offsets)
         constant = (
             log_weights(parameters.weights)
+            - 0.5 * noise * structure.precision_traces(factors, d)
             + structure.log_determinants(factors, d)
             - 0.5 * (d * LOG_2_PI + np.einsum("ki,ki->k", offsets, linear))
         )

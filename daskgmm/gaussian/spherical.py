@@ -77,5 +77,24 @@ class Spherical(Structure):
         regular[slice(None) if component is None else component] += amount
         return regular
 
+    def precision_traces(self, factors: Array, d: int) -> Array:
+        return d * factors**2
+
+    def relative_scale(self, anchor: Array, factors: Array, d: int) -> Array:
+        scale: Array = np.sqrt(2.0 * d) * np.log(anchor / factors)[:, None]
+        return scale
+
+    def absolute_factors(self, anchor: Array, scale: Array, d: int) -> Array:
+        factors: Array = anchor * np.exp(-scale[:, 0] / np.sqrt(2.0 * d))
+        return factors
+
+    def scale_gradient(
+        self, anchor: Array, factors: Array, weights: Array, shifts: Array, covariances: Array
+    ) -> Array:
+        d = shifts.shape[1]
+        whitened = factors**2 * (d * covariances + (shifts**2).sum(-1))
+        gradient: Array = weights * (whitened - d) / np.sqrt(2.0 * d)
+        return gradient[:, None]
+
     def scale(self, covariances: Array, component: int | None) -> float:
         return float(np.abs(covariances[component]).max())

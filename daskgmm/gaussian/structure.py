@@ -140,6 +140,47 @@ class Structure(ABC):
     def regularise(self, covariances: Array, amount: float, component: int | None = None) -> Array:
         """Return the covariances with `amount` added to the diagonals (of one component)."""
 
+    @abstractmethod
+    def precision_traces(self, factors: Array, d: int) -> Array:
+        """Return the traces of the precisions, shape (k,), or () where one is shared."""
+
+    @abstractmethod
+    def relative_scale(self, anchor: Array, factors: Array, d: int) -> Array:
+        r"""Return coordinates of covariances relative to those of an anchor.
+
+        With :math:`\Sigma = L L^T` and :math:`T = L_0^{-1} L`: the entries of T below its
+        diagonal, and those on it as :math:`\sqrt 2 \log T_{ii}`. At the anchor the Fisher
+        information of one row in these coordinates is the identity.
+
+        Parameters
+        ----------
+        anchor, factors : ndarray
+            `Parameters.precisions_cholesky`, U with :math:`L = U^{-T}`.
+
+        Returns
+        -------
+        ndarray of shape (k, q), or (1, q) where one covariance is shared
+        """
+
+    @abstractmethod
+    def absolute_factors(self, anchor: Array, scale: Array, d: int) -> Array:
+        """Return the factors whose `relative_scale` is `scale`."""
+
+    @abstractmethod
+    def scale_gradient(
+        self, anchor: Array, factors: Array, weights: Array, shifts: Array, covariances: Array
+    ) -> Array:
+        """Return the gradient of the mean log-likelihood in those coordinates, shaped alike.
+
+        Parameters
+        ----------
+        anchor, factors : ndarray
+            As of `relative_scale`.
+        weights, shifts, covariances : ndarray
+            Of the EM image of the parameters: its weights (k,), its means minus theirs
+            (k, d), and its covariances.
+        """
+
     def replace(self, covariances: Array, others: Array, component: int | None) -> Array:
         """Return the covariances with one component's taken from `others`."""
         if component is None:

@@ -8,7 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.gaussian import triangle
-from daskgmm.gaussian.full import factor_of_precision, inverse_factor
+from daskgmm.gaussian.full import (
+    absolute_factor,
+    factor_of_precision,
+    inverse_factor,
+    relative_factor,
+    triangular_coordinates,
+    triangular_gradient,
+    triangular_matrices,
+)
 from daskgmm.gaussian.structure import Structure, squared_norms
 
 Array = NDArray[np.float64]
@@ -73,6 +81,22 @@ class Tied(Structure):
 
     def regularise(self, covariances: Array, amount: float, component: int | None = None) -> Array:
         return covariances + amount * np.eye(len(covariances))
+
+    def precision_traces(self, factors: Array, d: int) -> Array:
+        return np.asarray((factors**2).sum())
+
+    def relative_scale(self, anchor: Array, factors: Array, d: int) -> Array:
+        return triangular_coordinates(relative_factor(anchor, factors))[None]
+
+    def absolute_factors(self, anchor: Array, scale: Array, d: int) -> Array:
+        return absolute_factor(anchor, triangular_matrices(scale[0], d))
+
+    def scale_gradient(
+        self, anchor: Array, factors: Array, weights: Array, shifts: Array, covariances: Array
+    ) -> Array:
+        moments = covariances + (weights * shifts.T) @ shifts
+        whitened = factors.T @ moments @ factors
+        return triangular_gradient(relative_factor(anchor, factors), whitened)[None]
 
     def scale(self, covariances: Array, component: int | None) -> float:
         return float(np.abs(np.diagonal(covariances)).max())

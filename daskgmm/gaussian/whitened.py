@@ -41,7 +41,11 @@ class WhitenedKernel(Kernel):
 
     @classmethod
     def of(
-        cls, parameters: Parameters, center: Array, reference: Array | None = None
+        cls,
+        parameters: Parameters,
+        center: Array,
+        reference: Array | None = None,
+        noise: float = 0.0,
     ) -> WhitenedKernel:
         """Build the kernel for the given parameters, about the given centre.
 
@@ -51,6 +55,7 @@ class WhitenedKernel(Kernel):
         d = parameters.n_features
         constant = (
             log_weights(parameters.weights)
+            - 0.5 * noise * structure.precision_traces(factors, d)
             + structure.log_determinants(factors, d)
             - 0.5 * d * LOG_2_PI
         )

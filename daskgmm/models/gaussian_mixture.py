@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import warnings
+from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture as Reference
 from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
 
+from daskgmm.em.acceleration import Search
 from daskgmm.em.events import Listener, together
 from daskgmm.em.fit import Request, Resume, check_enough, fit
 from daskgmm.em.history import history_table, log_event
@@ -110,7 +113,11 @@ class GaussianMixture(Mixture):
     """
 
     # The same constraints give the same errors; they are data, and public in effect.
-    _parameter_constraints: ClassVar[dict[str, Any]] = dict(Reference._parameter_constraints)
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **Reference._parameter_constraints,
+        "acceleration": [StrOptions({"auto"}), None],
+        "sample_rows": [Interval(Integral, 1, None, closed="left"), None],
+    }
 
     def __init__(
         self,
@@ -122,6 +129,8 @@ class GaussianMixture(Mixture):
         max_iter: int = 100,
         n_init: int = 1,
         init_params: str = "kmeans",
+        acceleration: str | None = "auto",
+        sample_rows: int | None = None,
         weights_init: Any = None,
         means_init: Any = None,
         precisions_init: Any = None,
@@ -137,6 +146,8 @@ class GaussianMixture(Mixture):
         self.max_iter = max_iter
         self.n_init = n_init
         self.init_params = init_params
+        self.acceleration = acceleration
+        self.sample_rows = sample_rows
         self.weights_init = weights_init
         self.means_init = means_init
         self.precisions_init = precisions_init
@@ -238,9 +249,18 @@ class GaussianMixture(Mixture):
         resume = None
         if self.warm_start and hasattr(self, "converged_"):
             self._check_resumable(d)
-            resume = Resume(self._parameters(), self.lower_bound_)
+            resume = Resume(self._parameters(), self.lower_bound_, self._search_to_go_on())
         random, seeded = check_random_state(self.random_state), self.random_state is not None
         return Request(self._settings(), initial, random, seeded, resume, checkpoint)
+
+    def _search_to_go_on(self) -> Search | None:
+        """Return what acceleration knew at the end of the last fit, unless it was undone."""
+        ended: Fit | None = getattr(self, "_ended", None)
+        if self.acceleration is None or ended is None:
+            return None
+        parameters = ended.step.parameters
+        same = self.means_ is parameters.means and self.weights_ is parameters.weights
+        return ended.search if same else None
 
     def _check_resumable(self, d: int) -> None:
         k, structure = self.n_components, STRUCTURES[self.covariance_type]
@@ -264,6 +284,8 @@ class GaussianMixture(Mixture):
             int(self.max_iter),
             int(self.n_init),
             self.init_params,
+            self.acceleration is not None,
+            None if self.sample_rows is None else int(self.sample_rows),
         )
 
     def _listener(self, listen: Listener | None) -> Listener:
@@ -279,6 +301,8 @@ class GaussianMixture(Mixture):
         self.covariances_ = parameters.covariances
         self.precisions_cholesky_ = parameters.precisions_cholesky
         self.precisions_ = structure.precisions(parameters.precisions_cholesky)
+        self.gap_estimate_ = found.gap
+        self._ended = found if self.warm_start else None
         self.converged_, self.n_iter_ = found.converged, len(found.iterations)
         self.history_ = history_table(found.iterations)
         self.lower_bounds_ = list(self.history_["lower_bound"])

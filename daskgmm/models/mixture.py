@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,14 @@ from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
 from daskgmm.models.inputs import check_features, is_source, scoring_rows
 from daskgmm.models.lazy import as_dask, predict_lazily
-from daskgmm.models.prediction import Kind, Predictor, predict_rows, score_rows
+from daskgmm.models.order import canonical_order
+from daskgmm.models.prediction import (
+    Kind,
+    Predictor,
+    predict_rows,
+    score_and_entropy,
+    score_rows,
+)
 from daskgmm.models.sampling import sample_mixture
 from daskgmm.rows.layout import check_rows
 
@@ -64,11 +71,36 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
     def bic(self, X: Any) -> float:
         """Return the Bayesian information criterion, -2 log L + free parameters * log n."""
         total, rows = self._log_likelihood(X)
-        return -2 * total + self._n_parameters() * math.log(rows)
+        return self._bic(total, rows)
 
     def aic(self, X: Any) -> float:
         """Return Akaike's information criterion, -2 log L + 2 free parameters."""
         return -2 * self._log_likelihood(X)[0] + 2 * self._n_parameters()
+
+    def icl(self, X: Any) -> float:
+        r"""Return the integrated completed likelihood, in one streamed pass.
+
+        :math:`\mathrm{BIC} - 2 \sum_n \sum_k \gamma_{nk} \log \gamma_{nk}`, in nats: BIC plus
+        twice the entropy of the responsibilities [1]_. Lower is better, as for `bic`. It
+        favours components that do not overlap: as many as there are clusters, where BIC takes
+        as many as the density needs.
+
+        Notes
+        -----
+        The labels are averaged over the responsibilities, as in [2]_; in [1]_ they are the
+        most probable ones, and the sum is that of :math:`\log \max_k \gamma_{nk}`.
+
+        References
+        ----------
+        .. [1] C. Biernacki, G. Celeux, G. Govaert, "Assessing a mixture model for clustering
+           with the integrated completed likelihood", IEEE Transactions on Pattern Analysis and
+           Machine Intelligence 22 (2000) 719-725, https://doi.org/10.1109/34.865189
+        .. [2] G. McLachlan, D. Peel, "Finite Mixture Models", Wiley (2000), chapter 6.
+        """
+        check_is_fitted(self)
+        total, entropy, rows = score_and_entropy(self._predictor(), scoring_rows(self, X))
+        _check_some(rows)
+        return self._bic(total, rows) + 2 * entropy
 
     def sample(self, n_samples: int = 1) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Draw rows from the mixture, ordered by component.
@@ -87,6 +119,30 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             )
         return sample_mixture(self._parameters(), n_samples, check_random_state(self.random_state))
 
+    def sort_components(self) -> Self:
+        """Sort the components by weight, largest first; ties by mean, smallest first.
+
+        Means are compared feature by feature, the first one first; components with equal
+        weights and means keep their places. Predictions are numbered as the components are;
+        densities and criteria change by rounding at most.
+
+        Returns
+        -------
+        Mixture
+            This estimator, with `weights_`, `means_`, `covariances_`, `precisions_` and
+            `precisions_cholesky_` in the new order; what tied components share stays.
+        """
+        check_is_fitted(self)
+        parameters = self._parameters()
+        order = canonical_order(parameters.weights, parameters.means)
+        names = ["weights_", "means_"]
+        if not STRUCTURES[self.covariance_type].shared:
+            names += ["covariances_", "precisions_", "precisions_cholesky_"]
+        # New arrays, all made before any is set: others may hold the old ones.
+        found = {name: np.asarray(getattr(self, name)) for name in names if hasattr(self, name)}
+        self.__dict__.update({name: values[order] for name, values in found.items()})
+        return self
+
     def _predict(self, kind: Kind, x: Any) -> Any:
         check_is_fitted(self)
         lazy = as_dask(x) if is_source(x) else None
@@ -100,9 +156,11 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
     def _log_likelihood(self, x: Any) -> tuple[float, int]:
         check_is_fitted(self)
         total, rows = score_rows(self._predictor(), scoring_rows(self, x))
-        if rows == 0:
-            raise DataError("X has no rows, so it has no likelihood. Give at least one row.")
+        _check_some(rows)
         return total, rows
+
+    def _bic(self, total: float, rows: int) -> float:
+        return -2 * total + self._n_parameters() * math.log(rows)
 
     def _predictor(self) -> Predictor:
         names = getattr(self, "feature_names_in_", None)
@@ -131,3 +189,8 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
     def _n_parameters(self) -> int:
         k, d = self.means_.shape
         return n_parameters(STRUCTURES[self.covariance_type], k, d)
+
+
+def _check_some(rows: int) -> None:
+    if rows == 0:
+        raise DataError("X has no rows, so it has no likelihood. Give at least one row.")

@@ -104,6 +104,24 @@ class Predictor:
         with one_blas_thread(), small_buffers():
             return methods[kind](x, place)
 
+    def score(self, x: NDArray[Any], place: Place) -> tuple[float, float]:
+        """Return the sum of log p(x) and the entropy of the responsibilities, in nats.
+
+        Raises
+        ------
+        DataError
+            At a value that is not finite or too large to be squared; `place` says where.
+        """
+        likelihood = entropy = 0.0
+        with one_blas_thread(), small_buffers():
+            for _, tile in self._tiles(x, place):
+                tile.log_joint()
+                shared = tile.shared_term()
+                exponentiate(tile.joint, tile.maximum, tile.total)
+                likelihood += float((tile.maximum + np.log(tile.total) + shared).sum())
+                entropy += _entropy(tile)
+        return likelihood, entropy
+
     def _tiles(self, x: NDArray[Any], place: Place) -> Iterator[tuple[slice, Tile]]:
         # Made for the kernel that needs more; the whitened one leaves T(z) alone.
         with self._natural.workspace(len(x)) as work:
@@ -121,6 +139,17 @@ class Predictor:
         if natural_error(self.parameters, self.center, half_range) < TOLERANCE:
             return self._natural
         return self._whitened
+
+
+def _entropy(tile: Tile) -> float:
+    """Return -sum gamma log gamma over an exponentiated tile, which becomes gamma.
+
+    No gamma is 0: exponents are cut at `softmax.FLOOR`.
+    """
+    tile.joint /= tile.total
+    terms = np.log(tile.joint)
+    terms *= tile.joint
+    return -float(terms.sum())
 
 
 def _after(place: Place, first: int, row: int) -> str:
@@ -188,3 +217,25 @@ def score_rows(predictor: Predictor, rows: Rows) -> tuple[float, int]:
     for part, number in each(data, partial(_score_block, predictor)):
         total, count = total + part, count + number
     return total, count
+
+
+def score_and_entropy(predictor: Predictor, rows: Rows) -> tuple[float, float, int]:
+    """Return what `score_rows` does, and the entropy of the responsibilities between the two.
+
+    In one streamed pass; sums and entropies are in nats, in float64 whatever the rows are.
+    """
+    data = predictor.dataset(rows)
+    total, entropy, count = 0.0, 0.0, 0
+    for part, disorder, number in each(data, partial(_score_batch, predictor)):
+        total, entropy, count = total + part, entropy + disorder, count + number
+    return total, entropy, count
+
+
+def _score_batch(
+    predictor: Predictor, batch: Batch, blocks: Iterator[Block]
+) -> tuple[float, float, int]:
+    total, entropy, rows = 0.0, 0.0, 0
+    for block in blocks:
+        part, disorder = predictor.score(block.x, partial(_after, batch.place, rows))
+        total, entropy, rows = total + part, entropy + disorder, rows + len(block.x)
+    return total, entropy, rows

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import daskgmm
 
-PROGRAMS = ("iteration", "products", "out_of_core", "clusters", "memory", "storage")
+PROGRAMS = ("iteration", "passes", "products", "out_of_core", "clusters", "memory", "storage")
 
 COMPARED = ("numpy", "scikit-learn", "scikit-learn-intelex", "dask", "zarr")
 

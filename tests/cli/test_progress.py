@@ -19,7 +19,7 @@ LINE = re.compile(
 
 
 def iterated(iteration, change, seconds=2.0):
-    return Iterated(0, iteration, -4.0, change, 1000, seconds, 0, 0)
+    return Iterated(0, iteration, -4.0, change, math.nan, True, 1000, seconds, 0, 0)
 
 
 def test_a_geometric_decay_is_foreseen():

@@ -1,13 +1,18 @@
 """Sample weights: multiplicities of rows."""
 
+from functools import partial
+
 import dask.array as da
 import numpy as np
 import pytest
 import zarr
 from numpy.testing import assert_allclose
 
-from daskgmm import GaussianMixture
+from daskgmm import GaussianMixture as Estimator
 from tests.oracle.data import STRUCTURES, blobs, start_for
+
+# scikit-learn's path, pass by pass.
+GaussianMixture = partial(Estimator, acceleration=None)
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

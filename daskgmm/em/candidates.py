@@ -1,0 +1,140 @@
+"""The best of several starts, found on a sample in memory: they cost no pass over the data."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.em.drawing import Draw
+from daskgmm.em.events import silence
+from daskgmm.em.loop import Fit, iterate
+from daskgmm.em.sample import Sample
+from daskgmm.em.settings import GAP_SHARE, Settings
+from daskgmm.em.start import Initial, start
+from daskgmm.em.survey import Survey, survey_rows
+from daskgmm.errors import DegenerateComponentWarning
+from daskgmm.gaussian.structures import STRUCTURES, n_parameters
+from daskgmm.passes.dataset import Dataset
+from daskgmm.rows.arrays import ArrayRows
+from daskgmm.rows.weights import weights_for
+
+Array = NDArray[np.float64]
+
+FINALISTS = 2
+"""Candidates that are compared on all rows."""
+
+FIRST_SHARE = 1 / 8
+"""Part of the sample that all candidates begin on; it doubles as they are halved."""
+
+FIRST_ROWS_PER_PARAMETER = 8
+
+NOISE_SHARE, LAST_NOISE_SHARE = 0.05, 0.001
+"""Part of the expected loss, p / 2m nats a row, to which a fit on m rows is driven: less is
+fitting noise, but for finalists the way over a plateau, which is cheapest here."""
+
+MAX_ITER, LAST_MAX_ITER = 50, 200
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A start, and how far it has come on the sample.
+
+    Attributes
+    ----------
+    seed : int
+    fit : Fit
+    """
+
+    seed: int
+    fit: Fit
+
+
+def choose_candidates(
+    draw: Draw, m: int, settings: Settings, seeds: Sequence[int], finalists: int = FINALISTS
+) -> list[Candidate]:
+    """Return the best starts, best first, by successive halving (Jamieson & Talwalkar 2016).
+
+    All of them are fitted to a small part of the sample; each time the part doubles, the
+    better half goes on.
+
+    Parameters
+    ----------
+    draw : Draw
+    m : int
+        Its expected size.
+    settings : Settings
+    seeds : sequence of int
+        One for each candidate.
+    finalists : int
+        Candidates that are left at the end.
+    """
+    structure, d = STRUCTURES[settings.structure], draw.x.shape[1]
+    p = n_parameters(structure, settings.n_components, d)
+    share = min(1.0, max(FIRST_SHARE, FIRST_ROWS_PER_PARAMETER * p / m))
+    part = Part.of(draw, share * m, settings, p, share == 1.0)
+    candidates = [part.begun(seed) for seed in seeds]
+    while share < 1.0:
+        share = min(1.0, 2 * share)
+        half = max(finalists, math.ceil(len(candidates) / 2))
+        part = Part.of(draw, share * m, settings, p, share == 1.0)
+        candidates = [part.continued(each) for each in _best(candidates, half)]
+    return _best(candidates, finalists)
+
+
+def _best(candidates: Sequence[Candidate], count: int) -> list[Candidate]:
+    return sorted(candidates, key=lambda each: -each.fit.lower_bound)[:count]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the sample to fit to, as a data set of its own."""
+
+    data: Dataset
+    survey: Survey
+    settings: Settings
+
+    @classmethod
+    def of(cls, draw: Draw, m: float, settings: Settings, p: int, last: bool) -> Part:
+        """Return the part of about m rows, with a tolerance to match."""
+        x, counts = draw.part(m)
+        rows = ArrayRows(np.ascontiguousarray(x))
+        k, d = settings.n_components, x.shape[1]
+        q = STRUCTURES[settings.structure].n_statistics(d)
+        data = Dataset.of(rows, weights_for(rows, counts), k, q)
+        survey = survey_rows(data, None, silence)
+        sample = Sample(np.arange(len(x), dtype=np.uint64), np.arange(len(x)), x, counts)
+        noise = (LAST_NOISE_SHARE if last else NOISE_SHARE) * p / (2 * max(1, len(x)))
+        chosen = replace(
+            settings,
+            tol=noise / GAP_SHARE,
+            max_iter=LAST_MAX_ITER if last else MAX_ITER,
+            n_init=1,
+        )
+        return cls(data, replace(survey, sample=sample), chosen)
+
+    def begun(self, seed: int) -> Candidate:
+        """Return a new candidate, fitted to this part."""
+        random = np.random.RandomState(seed)
+        return self._fitted(
+            seed, Fit(start(self.survey, self.settings, Initial(), random, self.scales))
+        )
+
+    def continued(self, candidate: Candidate) -> Candidate:
+        """Return a candidate that goes on from where it came on a smaller part."""
+        return self._fitted(candidate.seed, Fit(candidate.fit.step))
+
+    @property
+    def scales(self) -> Array:
+        """Standard deviations of the columns: clusters are looked for in units of these."""
+        variances = np.diagonal(self.survey.scatter) / self.survey.weight
+        return np.where(variances > 0, np.sqrt(variances), 1.0)
+
+    def _fitted(self, seed: int, begin: Fit) -> Candidate:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DegenerateComponentWarning)
+            return Candidate(seed, iterate(self.data, self.survey, begin, self.settings, silence))

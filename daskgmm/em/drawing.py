@@ -1,0 +1,152 @@
+r"""A sample of the rows in which those far from the mean are likelier, each with its weight.
+
+Row i is taken with probability :math:`\pi_i = \min(1, m q_i)`, where, with weights
+:math:`w_i` of sum W and squared Mahalanobis distances :math:`\delta_i^2`,
+
+    :math:`q_i = \frac{w_i}{W} \left(\frac{1}{2} + \frac{\delta_i^2}{2 d}\right)`
+
+(Bachem, Lucic & Krause 2018, lightweight coresets, with their distance made independent of
+the columns' scales), and counts :math:`w_i / \pi_i`. A uniform sample misses rare clusters far
+away, and a fit that starts from it does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.em.events import Listener
+from daskgmm.em.passing import run_pass
+from daskgmm.em.sample import row_hashes
+from daskgmm.em.survey import Survey
+from daskgmm.passes.batches import Batch
+from daskgmm.passes.dataset import Dataset
+from daskgmm.passes.tiles import Block
+
+Array = NDArray[np.float64]
+
+NOISE = 1e-10
+"""Part of the largest variance below which a direction has no distances: rounding would."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """Rows taken with unequal probabilities.
+
+    Attributes
+    ----------
+    ranks : ndarray of shape (m,)
+        A uniform number of each row, divided by its q: the smaller, the sooner it is taken.
+    chances : ndarray of shape (m,)
+        q of each row.
+    index : ndarray of int64, shape (m,)
+        Row numbers.
+    x : ndarray of shape (m, d)
+    weights : ndarray of shape (m,)
+        The rows' own.
+    rows : int
+        How many rows were looked at.
+    """
+
+    ranks: Array
+    chances: Array
+    index: NDArray[np.int64]
+    x: NDArray[Any]
+    weights: Array
+    rows: int
+
+    def part(self, m: float) -> tuple[NDArray[Any], Array]:
+        """Return the rows of a sample of about m rows, and what they count; samples are nested."""
+        chosen = self.ranks < m
+        counts = self.weights[chosen] / np.minimum(1.0, m * self.chances[chosen])
+        return self.x[chosen], counts
+
+
+def merge_draws(one: Draw, other: Draw) -> Draw:
+    """Return the rows of both, those of `one` first."""
+    return Draw(
+        np.concatenate([one.ranks, other.ranks]),
+        np.concatenate([one.chances, other.chances]),
+        np.concatenate([one.index, other.index]),
+        np.concatenate([one.x, other.x]),
+        np.concatenate([one.weights, other.weights]),
+        one.rows + other.rows,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DrawWork:
+    """Draws the rows of one batch.
+
+    Attributes
+    ----------
+    seed : int
+    m : float
+        Expected number of rows drawn.
+    mean : ndarray of shape (d,)
+    whitening : ndarray of shape (d, r)
+        Maps differences from the mean to vectors whose squared length is the distance.
+    weight : float
+        Sum of all weights.
+    """
+
+    seed: int
+    m: float
+    mean: Array
+    whitening: Array
+    weight: float
+
+    def __call__(self, batch: Batch, blocks: Iterator[Block]) -> Draw:
+        """Return what is drawn of the batch."""
+        row, drawn = batch.start_row, []
+        for block in blocks:
+            drawn.append(self._take(block, row))
+            row += len(block.x)
+        nothing = np.empty(0)
+        if not drawn:
+            x = np.empty((0, len(self.mean)))
+            return Draw(nothing, nothing, np.empty(0, np.int64), x, nothing, 0)
+        total = drawn[0]
+        for part in drawn[1:]:
+            total = merge_draws(total, part)
+        return total
+
+    def _take(self, block: Block, row: int) -> Draw:
+        b = len(block.x)
+        whitened = (block.x - self.mean) @ self.whitening
+        rank = max(1, self.whitening.shape[1])
+        chances = 0.5 + np.einsum("ij,ij->i", whitened, whitened) / (2 * rank)
+        weights = np.ones(b) if block.weights is None else block.weights.astype(np.float64)
+        chances *= weights / self.weight
+        uniform = row_hashes(self.seed, row, b) * 2.0**-64
+        chosen = np.flatnonzero((uniform < self.m * chances) & (weights > 0))
+        return Draw(
+            uniform[chosen] / chances[chosen],
+            chances[chosen],
+            row + chosen,
+            block.x[chosen],
+            weights[chosen],
+            b,
+        )
+
+
+def whitening(survey: Survey) -> Array:
+    """Return a matrix (d, r) that makes the surveyed covariance the identity, r its rank."""
+    covariance = survey.scatter / survey.weight
+    scales = np.sqrt(np.maximum(np.diagonal(covariance), np.finfo(np.float64).tiny))
+    values, vectors = np.linalg.eigh(covariance / np.outer(scales, scales))
+    kept = values > NOISE * values.max(initial=0.0)
+    matrix: Array = vectors[:, kept] / np.sqrt(values[kept]) / scales[:, None]
+    return matrix
+
+
+def draw_rows(data: Dataset, survey: Survey, seed: int, m: int, listen: Listener) -> Draw:
+    """Draw a sample of about m rows in one pass; the same for any chunking."""
+    work = DrawWork(seed, float(m), survey.mean, whitening(survey), survey.weight)
+    nbytes = m * (data.row_nbytes + 32) // max(1, len(data.batches))
+    draw, _ = run_pass(data, "sample", work, merge_draws, listen, "daskgmm-sample", nbytes)
+    return draw

@@ -1,0 +1,112 @@
+"""A limited-memory quasi-Newton step from points that passes have evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.gaussian.anchored import Anchor
+from daskgmm.gaussian.parameters import Parameters
+
+Array = NDArray[np.float64]
+
+CURVATURE = 1e-8
+"""Least cosine between a step and the change of the gradient: below, what they tell of the
+curvature is rounding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What one pass tells about the parameters that it used.
+
+    Attributes
+    ----------
+    parameters : Parameters
+    image : Parameters
+        What the M-step makes of them; it determines the gradient.
+    objective : float
+        Mean log-likelihood, with the noise that makes the M-step exact, in nats a row.
+    """
+
+    parameters: Parameters
+    image: Parameters
+    objective: float
+
+
+@dataclass(frozen=True, slots=True)
+class Direction:
+    """A step uphill, in the coordinates about the current point.
+
+    Attributes
+    ----------
+    anchor : Anchor
+    origin : ndarray
+        The current point.
+    step : ndarray
+    gradient : ndarray
+    em_step : ndarray
+        From the current point to its EM image.
+    pairs : int
+        Pairs of points that the curvature is estimated from.
+    saddle : bool
+        Whether some pair had negative curvature, as near a saddle.
+    """
+
+    anchor: Anchor
+    origin: Array
+    step: Array
+    gradient: Array
+    em_step: Array
+    pairs: int
+    saddle: bool
+
+    @property
+    def gain(self) -> float:
+        """The increase that the quadratic model predicts for the whole step, in nats a row."""
+        return 0.5 * float(self.gradient @ self.step)
+
+    @property
+    def em_gain(self) -> float:
+        """The same for the EM step: about what a pass of plain EM would gain."""
+        return 0.5 * float(self.gradient @ self.em_step)
+
+
+def uphill(current: Point, points: Sequence[Point]) -> Direction:
+    """Return the quasi-Newton step from `current` (Nocedal 1980), uphill.
+
+    All points are mapped anew to the coordinates about the current one, where the first
+    guess of the curvature, the identity, is that of the complete data: with no pairs the
+    step is the gradient, which is nearly the EM step.
+
+    Parameters
+    ----------
+    current : Point
+    points : sequence of Point
+        Evaluated ones, consecutive ones near to each other, `current` the last.
+    """
+    anchor = Anchor(current.parameters)
+    at = [anchor.coordinates(point.parameters) for point in points]
+    gradients = [anchor.gradient(point.parameters, point.image) for point in points]
+    pairs: list[tuple[Array, Array, float]] = []
+    saddle = False
+    for i in range(1, len(points)):
+        step, change = at[i] - at[i - 1], gradients[i - 1] - gradients[i]
+        curved = float(step @ change)
+        if curved > CURVATURE * float(np.linalg.norm(step) * np.linalg.norm(change)):
+            pairs.append((step, change, curved))
+        else:
+            saddle = True
+    direction = gradients[-1].copy()
+    shares = []
+    for step, change, curved in reversed(pairs):
+        shares.append(float(step @ direction) / curved)
+        direction -= shares[-1] * change
+    for (step, change, curved), share in zip(pairs, reversed(shares), strict=True):
+        direction += (share - float(change @ direction) / curved) * step
+    if not float(direction @ gradients[-1]) > 0:
+        direction = gradients[-1]
+    em_step = anchor.coordinates(current.image) - at[-1]
+    return Direction(anchor, at[-1], direction, gradients[-1], em_step, len(pairs), saddle)

@@ -1,0 +1,62 @@
+"""The start of a fit to many rows: candidates on a sample, the last two compared on all rows."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from daskgmm.blas import one_blas_thread
+from daskgmm.em.candidates import Candidate, choose_candidates
+from daskgmm.em.drawing import draw_rows
+from daskgmm.em.events import Listener, StartFound
+from daskgmm.em.loop import Fit, advanced, evaluate_many
+from daskgmm.em.sample import drawn_rows
+from daskgmm.em.settings import Settings
+from daskgmm.em.survey import Survey
+from daskgmm.gaussian.structures import STRUCTURES, n_parameters
+from daskgmm.passes.dataset import Dataset
+
+CANDIDATES = 8
+"""Starts that are tried on the sample for each initialisation that is asked for."""
+
+
+def best_candidate(
+    data: Dataset,
+    survey: Survey,
+    settings: Settings,
+    seed: int,
+    random: np.random.RandomState,
+    listen: Listener,
+) -> Fit:
+    """Return the best start, with the iteration that compared it: two passes."""
+    d = data.rows.n_features
+    p = n_parameters(STRUCTURES[settings.structure], settings.n_components, d)
+    m = drawn_rows(p, d, settings.sample_rows)
+    draw = draw_rows(data, survey, seed, m, listen)
+    began, count = time.perf_counter(), CANDIDATES * settings.n_init
+    seeds = random.randint(np.iinfo(np.int32).max, size=count).tolist()
+    with one_blas_thread():
+        finalists = choose_candidates(draw, m, settings, seeds)
+    seconds = time.perf_counter() - began
+    listen(StartFound(len(draw.x), count, finalists[0].fit.lower_bound, seconds))
+    return compared(data, survey, finalists, settings, listen)
+
+
+def compared(
+    data: Dataset,
+    survey: Survey,
+    finalists: list[Candidate],
+    settings: Settings,
+    listen: Listener,
+) -> Fit:
+    """Return the better of the candidates on all rows, after the pass that tells."""
+    fits = [Fit(each.fit.step) for each in finalists]
+    evaluated = evaluate_many(data, survey, fits, [settings] * len(fits), listen)
+    fits = [
+        advanced(fit, each, settings, float("-inf"), 0)
+        for fit, each in zip(fits, evaluated, strict=True)
+    ]
+    best = max(fits, key=lambda fit: fit.lower_bound)
+    listen(best.iterations[-1])
+    return best

@@ -1,0 +1,112 @@
+r"""Coordinates about an anchor, in which one step of EM is nearly one step up the gradient.
+
+With the anchor's weights :math:`\pi^0`, means :math:`\mu^0` and :math:`\Sigma^0 = L_0 L_0^T`:
+
+    :math:`\sqrt{\pi^0_k} \log \pi_k`, :math:`\sqrt{\pi^0_k} L_{0k}^{-1} (\mu_k - \mu^0_k)`, and
+    :math:`\sqrt{\pi^0_k}` times `Structure.relative_scale`.
+
+At the anchor the Fisher information of the complete data is the identity (up to the one
+direction in which log weights mean nothing), so there the EM step equals the gradient to
+first order. Every vector stands for feasible parameters.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+
+from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.structures import structure_of
+
+Array = NDArray[np.float64]
+
+LARGEST_SCALE = 20.0
+"""Logarithm of the largest change of a standard deviation that is taken seriously."""
+
+
+class Anchor:
+    """Coordinates of mixtures, about one whose weights are all positive.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        The anchor.
+    """
+
+    def __init__(self, parameters: Parameters) -> None:
+        self._at = parameters
+        self._structure = structure_of(parameters)
+        self._roots = np.sqrt(parameters.weights)
+        self._scale_roots = np.ones(1) if self._structure.shared else self._roots
+        k, d = parameters.means.shape
+        self._factors = self._whole(parameters.precisions_cholesky, k, d)
+
+    def coordinates(self, parameters: Parameters) -> Array:
+        """Return the coordinates of parameters of the same structure, k and d."""
+        means = self._whiten(parameters.means - self._at.means)
+        scale = self._structure.relative_scale(
+            self._at.precisions_cholesky, parameters.precisions_cholesky, parameters.n_features
+        )
+        return np.concatenate(
+            [
+                self._roots * np.log(parameters.weights),
+                (self._roots[:, None] * means).ravel(),
+                (self._scale_roots[:, None] * scale).ravel(),
+            ]
+        )
+
+    def parameters(self, coordinates: Array) -> Parameters | None:
+        """Return the parameters at some coordinates; None if they are absurdly far away."""
+        (k, d), at = self._at.means.shape, self._at
+        logarithms = coordinates[:k] / self._roots
+        means = coordinates[k : k + k * d].reshape(k, d) / self._roots[:, None]
+        scale = coordinates[k + k * d :].reshape(len(self._scale_roots), -1)
+        scale = scale / self._scale_roots[:, None]
+        if not np.abs(scale).max() < LARGEST_SCALE or not np.isfinite(means).all():
+            return None
+        weights = np.exp(logarithms - logsumexp(logarithms))
+        if not weights.min() > 0:
+            return None
+        factors = self._structure.absolute_factors(at.precisions_cholesky, scale, d)
+        means = at.means + np.linalg.solve(self._factors.swapaxes(-1, -2), means[..., None])[..., 0]
+        covariances = self._structure.covariances(factors)
+        return Parameters(at.structure, weights, means, covariances, factors)
+
+    def gradient(self, parameters: Parameters, image: Parameters) -> Array:
+        """Return the gradient of the objective, in nats a row, at `parameters`.
+
+        By Fisher's identity it is that of the expected complete-data log-likelihood, which
+        the EM image of the parameters determines (Salakhutdinov, Roweis & Ghahramani 2003);
+        an image with `reg_covar` gives the gradient of the likelihood with that noise.
+        """
+        shifts, (k, d) = image.means - parameters.means, parameters.means.shape
+        factors = self._whole(parameters.precisions_cholesky, k, d)
+        pulled = factors @ (factors.swapaxes(-1, -2) @ shifts[..., None])
+        lowered = np.linalg.solve(self._factors, pulled)[..., 0]
+        scale = self._structure.scale_gradient(
+            self._at.precisions_cholesky,
+            parameters.precisions_cholesky,
+            image.weights,
+            shifts,
+            image.covariances,
+        )
+        return np.concatenate(
+            [
+                (image.weights - parameters.weights) / self._roots,
+                ((image.weights / self._roots)[:, None] * lowered).ravel(),
+                (scale / self._scale_roots[:, None]).ravel(),
+            ]
+        )
+
+    def _whiten(self, difference: Array) -> Array:
+        return (self._factors.swapaxes(-1, -2) @ difference[..., None])[..., 0]
+
+    def _whole(self, factors: Array, k: int, d: int) -> Array:
+        """Return the factors of any structure as matrices, shape (k, d, d)."""
+        if factors.ndim == 3:
+            return factors
+        if self._structure.shared:
+            return np.broadcast_to(factors, (k, d, d))
+        diagonals = np.broadcast_to(factors.reshape(k, -1), (k, d))
+        return np.eye(d) * diagonals[:, None, :]

@@ -1,0 +1,52 @@
+"""Many mixtures in one pass give what a pass for each gives."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from daskgmm.em.events import PassEnded, silence
+from daskgmm.em.expectation import expect
+from daskgmm.em.many import ManyWork, expect_many
+from daskgmm.em.survey import survey_rows
+from daskgmm.gaussian.guard import choose_kernel
+from daskgmm.gaussian.natural import NaturalKernel
+from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.structures import STRUCTURES
+from daskgmm.passes.dataset import Dataset
+from daskgmm.rows.arrays import ArrayRows
+from daskgmm.rows.weights import weights_for
+from tests.oracle.data import blobs
+
+X = blobs(5000, 3, 4, seed=1)
+
+
+def mixture(name, k, seed, narrow=1.0):
+    random, structure = np.random.default_rng(seed), STRUCTURES[name]
+    covariances = structure.repeat(np.cov(X.T) * narrow, k)
+    means, factors = X[random.choice(len(X), k)], structure.factorise(covariances)
+    return Parameters(name, random.dirichlet(np.ones(k)), means, covariances, factors)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_one_pass_for_all(weighted):
+    mixtures = [mixture(name, k, k) for k in (1, 3, 8) for name in STRUCTURES]
+    mixtures.insert(5, mixture("full", 2, 0, narrow=1e-12))
+    rows = ArrayRows(X)
+    weights = weights_for(rows, np.random.default_rng(0).uniform(size=len(X))) if weighted else None
+    data = Dataset.of(rows, weights, 8, 10)
+    survey = survey_rows(data, None, silence)
+    kernels = [choose_kernel(each, survey.mean, survey.half_range) for each in mixtures]
+    assert [isinstance(kernel, NaturalKernel) for kernel in kernels].count(False) == 1
+    assert len(ManyWork.of(kernels).stacks) == 4
+    events = []
+    found, _ = expect_many(data, mixtures, survey, events.append)
+    assert sum(isinstance(event, PassEnded) for event in events) == 1
+    for each, statistics in zip(mixtures, found, strict=True):
+        alone, _ = expect(data, each, survey, silence)
+        assert statistics.rows == alone.rows
+        assert statistics.weight == pytest.approx(alone.weight, rel=1e-14)
+        assert statistics.log_likelihood == pytest.approx(alone.log_likelihood, rel=1e-12)
+        assert_allclose(statistics.sums, alone.sums, rtol=1e-9, atol=1e-9)
+        assert_allclose(statistics.reference, alone.reference)
+        if alone.pooled is not None:
+            assert_allclose(statistics.pooled, alone.pooled)

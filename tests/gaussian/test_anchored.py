@@ -1,0 +1,108 @@
+"""Coordinates about an anchor: round trips, the gradient, the metric."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from daskgmm.gaussian.anchored import Anchor
+from daskgmm.gaussian.kernel import Expectation
+from daskgmm.gaussian.maximise import maximise
+from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.structures import STRUCTURES
+from daskgmm.gaussian.whitened import WhitenedKernel
+from tests.oracle.data import blobs
+
+K, D = 3, 4
+X = blobs(400, D, K, seed=3)
+REG = 0.05
+
+
+def mixture(name, seed):
+    random = np.random.default_rng(seed)
+    structure = STRUCTURES[name]
+    noise = random.normal(size=(K, D, 2 * D))
+    covariances = noise @ noise.swapaxes(1, 2) / (2 * D) + 0.3 * np.eye(D)
+    covariances = {
+        "full": covariances,
+        "tied": covariances[0],
+        "diag": np.diagonal(covariances, axis1=1, axis2=2),
+        "spherical": covariances[:, 0, 0],
+    }[name]
+    factors = structure.factorise(np.ascontiguousarray(covariances))
+    weights = random.dirichlet(np.full(K, 5.0))
+    means = X[random.choice(len(X), K, replace=False)]
+    return Parameters(name, weights, means, covariances, factors)
+
+
+def statistics(parameters, noise=REG):
+    kernel = WhitenedKernel.of(parameters, np.zeros(D), noise=noise)
+    with kernel.workspace(len(X)) as work:
+        step = Expectation(kernel, work)
+        assert len(X) <= step.capacity
+        step.rows[:, : len(X)] = X.T
+        step.add(len(X), weighted=False)
+        return step.statistics()
+
+
+def objective(parameters):
+    return statistics(parameters).mean_log_likelihood
+
+
+@pytest.mark.parametrize("name", STRUCTURES)
+def test_there_and_back(name):
+    anchor, other = mixture(name, 0), mixture(name, 1)
+    found = Anchor(anchor).parameters(Anchor(anchor).coordinates(other))
+    for part in ("weights", "means", "covariances", "precisions_cholesky"):
+        assert_allclose(getattr(found, part), getattr(other, part), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", STRUCTURES)
+@pytest.mark.parametrize("at_anchor", [True, False])
+def test_the_gradient_is_that_of_the_objective(name, at_anchor):
+    anchor = Anchor(mixture(name, 0))
+    parameters = mixture(name, 0 if at_anchor else 1)
+    image = maximise(statistics(parameters), name, REG, parameters).parameters
+    found = anchor.gradient(parameters, image)
+    x, step = anchor.coordinates(parameters), 1e-6
+    for index, unit in enumerate(np.eye(len(x))):
+        up, down = (objective(anchor.parameters(x + sign * step * unit)) for sign in (1, -1))
+        assert found[index] == pytest.approx((up - down) / (2 * step), rel=1e-5, abs=1e-8)
+
+
+@pytest.mark.parametrize("name", STRUCTURES)
+def test_near_an_optimum_the_em_step_is_the_gradient(name):
+    parameters = mixture(name, 0)
+    for _ in range(200):
+        parameters = maximise(statistics(parameters), name, REG, parameters).parameters
+    x = Anchor(parameters).coordinates(parameters)
+    random = np.random.default_rng(0)
+    near = Anchor(parameters).parameters(x + 1e-4 * random.normal(size=len(x)))
+    image = maximise(statistics(near), name, REG, near).parameters
+    anchor = Anchor(near)
+    step = anchor.coordinates(image) - anchor.coordinates(near)
+    gradient = anchor.gradient(near, image)
+    # Log weights may move together; but for that the metric is the identity.
+    k = slice(0, K)
+    roots = np.sqrt(near.weights)
+    step[k] -= roots * (roots @ step[k])
+    assert_allclose(step, gradient, atol=2e-3 * np.abs(step).max())
+
+
+@pytest.mark.parametrize("name", STRUCTURES)
+@pytest.mark.parametrize("reg_covar", [0.0, 1e-3, 0.5])
+def test_the_exact_step_never_lowers_the_objective(name, reg_covar):
+    parameters = mixture(name, 2)
+    before = -np.inf
+    for _ in range(60):
+        found = statistics(parameters, reg_covar)
+        now = found.mean_log_likelihood
+        assert now >= before - 1e-13
+        before = now
+        parameters = maximise(found, name, reg_covar, parameters).parameters
+
+
+def test_absurd_coordinates_are_refused():
+    anchor = Anchor(mixture("full", 0))
+    x = anchor.coordinates(mixture("full", 0))
+    assert anchor.parameters(x + 1e3) is None
+    assert anchor.parameters(x * np.nan) is None
