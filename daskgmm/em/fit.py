@@ -152,7 +152,7 @@ def _run(
             begin = best_candidate(data, survey, settings, seed, random, listen)
         else:
             if request.needs_sample and survey.sample is None:
-                survey = _survey(data, request, seed, listen)
+                survey = _survey(data, request, seed, listen, survey.weighed_rows)
             begin = _begin(survey, request)
         state = State(survey, seed, generator_state(random), initialisation, begin, best)
 
@@ -210,11 +210,15 @@ def _announce(data: Dataset, settings: Settings, kept: State | None) -> FitStart
     )
 
 
-def _survey(data: Dataset, request: Request, seed: int, listen: Listener) -> Survey:
-    rows, settings = data.rows, request.settings
+def _survey(
+    data: Dataset, request: Request, seed: int, listen: Listener, weighed: int | None = None
+) -> Survey:
+    """Survey all rows; `weighed` tells how many have a weight, if an earlier pass counted."""
+    d, settings = data.rows.n_features, request.settings
+    n = data.rows.n_rows if weighed is None else weighed
     rule = None
-    if request.needs_sample and not _is_large(rows.n_rows, request, rows.n_features):
-        rule = SampleRule(seed, _capacity(request, rows.n_features), rows.n_rows)
+    if request.needs_sample and not _is_large(n, request, d):
+        rule = SampleRule(seed, _capacity(request, d), n)
     survey = survey_rows(data, rule, listen)
     check_survey(survey, settings.n_components)
     if rule is not None and _too_few(survey, rule):

@@ -13,7 +13,8 @@ from daskgmm.progress import Bars, Forecast, duration, iterations_left, make_bar
 from tests.cli.data import clusters
 
 LINE = re.compile(
-    r"iteration \d+  log likelihood -?\d+\.\d{5}  change (-|-?\d\.\de[+-]\d\d)  "
+    r"iteration \d+  log likelihood -?\d+\.\d{5}  "
+    r"(change (-|-?\d\.\de[+-]\d\d)|to gain \d\.\de[+-]\d\d)  "
     r"\d\.\de[+-]\d\d rows/s  \d+\.\d\d s(  (about|at most) \d+ (s|min)( left)|)"
 )
 

@@ -1,0 +1,107 @@
+"""Acceleration: never below plain EM, never slower, and it knows when it is done."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+
+from daskgmm import GaussianMixture
+from tests.oracle.data import STRUCTURES, blobs
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+def overlapping(n, d, k, seed):
+    random = np.random.default_rng(seed)
+    means = random.normal(size=(k, d)) * 1.3
+    return means[random.integers(k, size=n)] + random.normal(size=(n, d))
+
+
+SETS = {
+    "iris": (load_iris().data, 3),
+    "apart": (blobs(1000, 3, 4, seed=1), 4),
+    "overlapping": (overlapping(3000, 3, 4, 0), 4),
+}
+
+
+def given(x, k, covariance_type, seed):
+    """Return a start that both kinds of fit share."""
+    mixture = GaussianMixture(
+        k, covariance_type=covariance_type, random_state=seed, max_iter=1, acceleration=None
+    ).fit(x)
+    return {
+        "weights_init": mixture.weights_,
+        "means_init": mixture.means_,
+        "precisions_init": mixture.precisions_,
+    }
+
+
+def passes_to(bounds, target):
+    reached = np.flatnonzero(np.asarray(bounds) >= target)
+    return int(reached[0]) + 1
+
+
+@pytest.mark.parametrize("covariance_type", STRUCTURES)
+@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_never_slower_and_never_falling(name, covariance_type, seed):
+    x, k = SETS[name]
+    settings = {"covariance_type": covariance_type, "tol": 0.0, "reg_covar": 1e-9}
+    settings.update(given(x, k, covariance_type, seed))
+    plain = GaussianMixture(k, acceleration=None, max_iter=1500, **settings).fit(x)
+    fast = GaussianMixture(k, max_iter=150, **settings).fit(x)
+    bounds = np.array(fast.lower_bounds_)
+    assert np.diff(bounds).min() >= -1e-11
+    if abs(bounds[-1] - plain.lower_bounds_[-1]) < 2e-5:  # the same optimum
+        target = min(bounds[-1], plain.lower_bounds_[-1]) - 1e-6
+        assert passes_to(bounds, target) <= passes_to(plain.lower_bounds_, target)
+
+
+@pytest.mark.parametrize("covariance_type", STRUCTURES)
+@pytest.mark.parametrize("tol", [1e-2, 1e-3, 1e-5])
+def test_the_gap_is_about_what_is_left(covariance_type, tol):
+    x, k = SETS["iris"]  # no plateau, on which any local rule would stop
+    settings = {"covariance_type": covariance_type, **given(x, k, covariance_type, 0)}
+    mixture = GaussianMixture(k, tol=tol, max_iter=400, **settings).fit(x)
+    best = GaussianMixture(k, tol=0, max_iter=400, **settings).fit(x).lower_bound_
+    assert mixture.converged_
+    assert 0 <= mixture.gap_estimate_ <= tol / 100
+    assert best - mixture.lower_bound_ <= tol
+    assert mixture.history_["gap"][-1] == mixture.gap_estimate_
+
+
+def test_rejected_passes_are_told_and_cost_nothing_but_themselves():
+    x, k = SETS["overlapping"]
+    mixture = GaussianMixture(k, random_state=3, tol=0, max_iter=80).fit(x)
+    history = mixture.history_
+    for accepted, change in zip(history["accepted"], history["change"], strict=True):
+        assert accepted or change == 0
+    assert not all(history["accepted"])
+
+
+def test_plain_em_has_no_gap():
+    mixture = GaussianMixture(2, random_state=0, acceleration=None).fit(SETS["iris"][0])
+    assert np.isnan(mixture.gap_estimate_)
+    assert all(mixture.history_["accepted"])
+
+
+def test_one_component_is_found_at_once():
+    x = SETS["apart"][0]
+    mixture = GaussianMixture(1).fit(x)
+    assert mixture.n_iter_ <= 3
+    np.testing.assert_allclose(mixture.means_[0], x.mean(0), rtol=1e-12)
+
+
+@pytest.mark.parametrize("whole", [1, 2, 7])
+def test_a_warm_start_goes_on_with_what_acceleration_knew(whole):
+    x, k = SETS["overlapping"]
+    settings = {"tol": 0.0, "random_state": 0}
+    at_once = GaussianMixture(k, max_iter=3 * whole, **settings).fit(x)
+    again = GaussianMixture(k, max_iter=whole, warm_start=True, **settings)
+    for _ in range(3):
+        again.fit(x)
+    np.testing.assert_array_equal(again.means_, at_once.means_)
+
+
+def test_an_unknown_acceleration_is_refused():
+    with pytest.raises(ValueError, match="'acceleration' parameter of GaussianMixture must be"):
+        GaussianMixture(acceleration="fast").fit(SETS["iris"][0])
