@@ -17,15 +17,27 @@ if TYPE_CHECKING:
     from daskgmm.models.model_file import load_model as load_model
     from daskgmm.models.model_file import save_model as save_model
     from daskgmm.models.planning import plan as plan
+    from daskgmm.models.sweep import Sweep as Sweep
+    from daskgmm.models.sweep import sweep as sweep
 
 _HOMES = {
     "GaussianMixture": "daskgmm.models.gaussian_mixture",
     "load_model": "daskgmm.models.model_file",
     "save_model": "daskgmm.models.model_file",
     "plan": "daskgmm.models.planning",
+    "Sweep": "daskgmm.models.sweep",
+    "sweep": "daskgmm.models.sweep",
 }
 
-__all__ = ["GaussianMixture", "__version__", "load_model", "plan", "save_model"]
+__all__ = [
+    "GaussianMixture",
+    "Sweep",
+    "__version__",
+    "load_model",
+    "plan",
+    "save_model",
+    "sweep",
+]
 
 
 def __getattr__(name: str) -> Any:

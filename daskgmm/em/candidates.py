@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,10 +55,15 @@ class Candidate:
     fit: Fit
 
 
-def choose_candidates(
-    draw: Draw, m: int, settings: Settings, seeds: Sequence[int], finalists: int = FINALISTS
-) -> list[Candidate]:
-    """Return the best starts, best first, by successive halving (Jamieson & Talwalkar 2016).
+def race(
+    draw: Draw,
+    m: int,
+    settings: Settings,
+    seeds: Sequence[int],
+    finalists: int = FINALISTS,
+    thorough: bool = True,
+) -> tuple[list[Candidate], list[Candidate]]:
+    """Return the best starts and the others, by successive halving (Jamieson & Talwalkar 2016).
 
     All of them are fitted to a small part of the sample; each time the part doubles, the
     better half goes on.
@@ -72,22 +78,28 @@ def choose_candidates(
         One for each candidate.
     finalists : int
         Candidates that are left at the end.
+    thorough : bool
+        Whether finalists are driven over plateaus, at the cost of many iterations on the
+        sample.
     """
     structure, d = STRUCTURES[settings.structure], draw.x.shape[1]
     p = n_parameters(structure, settings.n_components, d)
     share = min(1.0, max(FIRST_SHARE, FIRST_ROWS_PER_PARAMETER * p / m))
-    part = Part.of(draw, share * m, settings, p, share == 1.0)
-    candidates = [part.begun(seed) for seed in seeds]
+    part = Part.of(draw, share * m, settings, thorough and share == 1.0)
+    candidates = _ranked([part.begun(seed) for seed in seeds])
+    beaten: list[Candidate] = []
     while share < 1.0:
         share = min(1.0, 2 * share)
         half = max(finalists, math.ceil(len(candidates) / 2))
-        part = Part.of(draw, share * m, settings, p, share == 1.0)
-        candidates = [part.continued(each) for each in _best(candidates, half)]
-    return _best(candidates, finalists)
+        candidates, out = candidates[:half], candidates[half:]
+        beaten = [*out, *beaten]
+        part = Part.of(draw, share * m, settings, thorough and share == 1.0)
+        candidates = _ranked([part.continued(each) for each in candidates])
+    return candidates[:finalists], [*candidates[finalists:], *beaten]
 
 
-def _best(candidates: Sequence[Candidate], count: int) -> list[Candidate]:
-    return sorted(candidates, key=lambda each: -each.fit.lower_bound)[:count]
+def _ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
+    return sorted(candidates, key=lambda each: -each.fit.lower_bound)
 
 
 @dataclass(frozen=True)
@@ -99,22 +111,23 @@ class Part:
     settings: Settings
 
     @classmethod
-    def of(cls, draw: Draw, m: float, settings: Settings, p: int, last: bool) -> Part:
+    def of(cls, draw: Draw, m: float, settings: Settings, last: bool) -> Part:
         """Return the part of about m rows, with a tolerance to match."""
-        x, counts = draw.part(m)
-        rows = ArrayRows(np.ascontiguousarray(x))
+        return cls.of_rows(*draw.part(m), settings, last)
+
+    @classmethod
+    def of_rows(
+        cls, x: NDArray[Any], counts: Array, settings: Settings, last: bool = False
+    ) -> Part:
+        """Return rows (m, d) that count so often (m,) as a part."""
+        rows, structure = ArrayRows(np.ascontiguousarray(x)), STRUCTURES[settings.structure]
         k, d = settings.n_components, x.shape[1]
-        q = STRUCTURES[settings.structure].n_statistics(d)
-        data = Dataset.of(rows, weights_for(rows, counts), k, q)
+        data = Dataset.of(rows, weights_for(rows, counts), k, structure.n_statistics(d))
         survey = survey_rows(data, None, silence)
         sample = Sample(np.arange(len(x), dtype=np.uint64), np.arange(len(x)), x, counts)
-        noise = (LAST_NOISE_SHARE if last else NOISE_SHARE) * p / (2 * max(1, len(x)))
-        chosen = replace(
-            settings,
-            tol=noise / GAP_SHARE,
-            max_iter=LAST_MAX_ITER if last else MAX_ITER,
-            n_init=1,
-        )
+        noise = n_parameters(structure, k, d) / (2 * max(1, len(x)))
+        share, most = (LAST_NOISE_SHARE, LAST_MAX_ITER) if last else (NOISE_SHARE, MAX_ITER)
+        chosen = replace(settings, tol=share * noise / GAP_SHARE, max_iter=most, n_init=1)
         return cls(data, replace(survey, sample=sample), chosen)
 
     def begun(self, seed: int) -> Candidate:

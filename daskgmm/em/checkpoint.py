@@ -8,10 +8,10 @@ import os
 import time
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import scipy
@@ -64,6 +64,8 @@ class State:
     best: Fit | None
 
 
+Kept = TypeVar("Kept")
+
 RECORDS.update(
     {
         kind.__name__: kind
@@ -72,13 +74,15 @@ RECORDS.update(
 )
 
 
-class Checkpoint:
+class Checkpoint(Generic[Kept]):
     """A file that holds the state of one fit.
 
     Parameters
     ----------
     path : str or path
         A local path, or a URL that fsspec understands.
+    kind : type
+        Of the states that are kept there.
 
     Raises
     ------
@@ -86,14 +90,14 @@ class Checkpoint:
         If nothing can be written there, or what is there is torn or foreign.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._path = os.fspath(path)
+    def __init__(self, path: str | os.PathLike[str], kind: type[Kept]) -> None:
+        self._path, self._kind = os.fspath(path), kind
         self._identity: dict[str, Any] = {}
         self._warned = False
         check_writable(self._path)
         self._document = read_document(self._path)
 
-    def load(self, identity: Mapping[str, Any]) -> State | None:
+    def load(self, identity: Mapping[str, Any]) -> Kept | None:
         """Return the state that was kept, or None if there is no file yet.
 
         Parameters
@@ -117,14 +121,16 @@ class Checkpoint:
             state = unpack(document["state"], RECORDS)
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(_damaged(self._path, error)) from error
-        if not isinstance(state, State):
-            raise CheckpointError(_damaged(self._path, "it holds no state"))
+        if not isinstance(state, self._kind):
+            raise CheckpointError(
+                f"The checkpoint {self._path} is of a {type(state).__name__}, not of a "
+                f"{self._kind.__name__}: fits and sweeps keep theirs apart. Give another path."
+            )
         return state
 
-    def save(self, state: State, listen: Listener) -> None:
+    def save(self, state: Kept, listen: Listener) -> None:
         """Write the state; a failure is a warning, as the fit itself can go on."""
         began = time.perf_counter()
-        state = replace(state, survey=replace(state.survey, sample=None))
         document = {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,

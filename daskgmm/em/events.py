@@ -56,7 +56,7 @@ class PassEnded:
 
     Attributes
     ----------
-    name : {"survey", "sample", "expectation"}
+    name : {"survey", "sample", "expectation", "measure"}
     rows : int
     nbytes : int
         Decoded.
@@ -190,6 +190,25 @@ class FitEnded:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class SweepIterated:
+    """A pass for several models at once has ended.
+
+    Attributes
+    ----------
+    iteration : int
+        Passes that any of them has had.
+    models : int
+        That shared the pass.
+    left : int
+        That need another one.
+    """
+
+    iteration: int
+    models: int
+    left: int
+
+
 Event = (
     FitStarted
     | BatchDone
@@ -197,6 +216,7 @@ Event = (
     | StartFound
     | Started
     | Iterated
+    | SweepIterated
     | Checkpointed
     | Ended
     | FitEnded

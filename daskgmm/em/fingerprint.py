@@ -49,8 +49,15 @@ def fit_identity(
         **given,
         "warm_start": warm,
         "random_state": state,
+        **rows_identity(data),
+    }
+
+
+def rows_identity(data: Dataset) -> dict[str, Any]:
+    """Return the fingerprint of rows and weights, each part under a name for errors."""
+    return {
         **_of_rows(data.rows, "X"),
-        "sample_weight": None if data.weights is None else _digest(_of_rows(data.weights, "")),
+        "sample_weight": None if data.weights is None else plain_digest(_of_rows(data.weights, "")),
         f"values of X{'' if data.weights is None else ' or sample_weight'}": values_digest(data),
     }
 
@@ -89,7 +96,8 @@ def digest_blocks(batch: Batch, blocks: Iterator[Block]) -> str:
     return found.hexdigest()[:12]
 
 
-def _digest(plain: Any) -> str:
+def plain_digest(plain: Any) -> str:
+    """Return a digest of plain values."""
     return DIGEST + hashlib.sha256(repr(plain).encode()).hexdigest()[:12]
 
 

@@ -115,7 +115,7 @@ def fit(data: Dataset, request: Request, listen: Listener) -> Fit:
         passes += isinstance(event, PassEnded)
 
     listen = together(count, listen)
-    checkpoint = None if request.checkpoint is None else Checkpoint(request.checkpoint)
+    checkpoint = None if request.checkpoint is None else Checkpoint(request.checkpoint, State)
     kept = None if checkpoint is None else checkpoint.load(_identity(data, request))
     _check_kept(kept, request)
     listen(_announce(data, request.settings, kept))
@@ -129,7 +129,7 @@ def _run(
     data: Dataset,
     request: Request,
     listen: Listener,
-    checkpoint: Checkpoint | None,
+    checkpoint: Checkpoint[State] | None,
     kept: State | None,
 ) -> Fit:
     random, settings = request.random, request.settings
@@ -154,7 +154,8 @@ def _run(
             if request.needs_sample and survey.sample is None:
                 survey = _survey(data, request, seed, listen, survey.weighed_rows)
             begin = _begin(survey, request)
-        state = State(survey, seed, generator_state(random), initialisation, begin, best)
+        bare = replace(survey, sample=None)
+        state = State(bare, seed, generator_state(random), initialisation, begin, best)
 
         def keep(current: Fit, state: State = state) -> None:
             if checkpoint is not None:

@@ -69,10 +69,7 @@ class ManyWork:
         for index, kernel in enumerate(kernels):
             if isinstance(kernel, NaturalKernel):
                 groups.setdefault(kernel.structure_name, []).append(index)
-        stacks = tuple(
-            Stack.of([k for k in (kernels[i] for i in group) if isinstance(k, NaturalKernel)])
-            for group in groups.values()
-        )
+        stacks = tuple(Stack.of([kernels[i] for i in group]) for group in groups.values())
         alone = [i for i, kernel in enumerate(kernels) if not isinstance(kernel, NaturalKernel)]
         stacked = tuple(map(tuple, groups.values()))
         return cls(stacks, stacked, tuple(kernels[i] for i in alone), tuple(alone))

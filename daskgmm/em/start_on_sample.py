@@ -7,7 +7,7 @@ import time
 import numpy as np
 
 from daskgmm.blas import one_blas_thread
-from daskgmm.em.candidates import Candidate, choose_candidates
+from daskgmm.em.candidates import Candidate, race
 from daskgmm.em.drawing import draw_rows
 from daskgmm.em.events import Listener, StartFound
 from daskgmm.em.loop import Fit, advanced, evaluate_many
@@ -37,7 +37,7 @@ def best_candidate(
     began, count = time.perf_counter(), CANDIDATES * settings.n_init
     seeds = random.randint(np.iinfo(np.int32).max, size=count).tolist()
     with one_blas_thread():
-        finalists = choose_candidates(draw, m, settings, seeds)
+        finalists, _ = race(draw, m, settings, seeds)
     seconds = time.perf_counter() - began
     listen(StartFound(len(draw.x), count, finalists[0].fit.lower_bound, seconds))
     return compared(data, survey, finalists, settings, listen)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.gaussian.kernel import Sums
+from daskgmm.gaussian.kernel import Kernel, Sums
 from daskgmm.gaussian.natural import NaturalKernel
 from daskgmm.gaussian.softmax import exponentiate, log_likelihood
 from daskgmm.gaussian.statistics import Statistics
@@ -27,17 +27,23 @@ class Stack:
 
     Attributes
     ----------
-    kernel : NaturalKernel
+    kernel : Kernel
     parts : tuple of slice
         The components of each mixture.
     """
 
-    kernel: NaturalKernel
+    kernel: Kernel
     parts: tuple[slice, ...]
 
     @classmethod
-    def of(cls, kernels: Sequence[NaturalKernel]) -> Stack:
-        """Return the stack of kernels that differ in nothing but their parameters."""
+    def of(cls, kernels: Sequence[Kernel]) -> Stack:
+        """Return the stack of natural kernels of one structure, or of one kernel of any kind."""
+        if len(kernels) == 1:
+            return cls(kernels[0], (slice(0, kernels[0].shape[1]),))
+        return cls._of_natural([each for each in kernels if isinstance(each, NaturalKernel)])
+
+    @classmethod
+    def _of_natural(cls, kernels: Sequence[NaturalKernel]) -> Stack:
         first, ends = kernels[0], np.cumsum([len(kernel.theta) for kernel in kernels]).tolist()
         theta = np.concatenate([kernel.theta for kernel in kernels])
         reference = np.concatenate([kernel.reference for kernel in kernels])

@@ -1,0 +1,126 @@
+"""Likelihoods and entropies of many mixtures, exactly at their parameters, in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.em.events import Listener, PassEnded
+from daskgmm.em.passing import run_pass
+from daskgmm.em.survey import Survey
+from daskgmm.gaussian.guard import choose_kernel
+from daskgmm.gaussian.natural import NaturalKernel
+from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.softmax import FLOOR
+from daskgmm.gaussian.stacked import Stack
+from daskgmm.gaussian.workspace import tile_rows, workspace
+from daskgmm.passes.batches import Batch
+from daskgmm.passes.dataset import Dataset
+from daskgmm.passes.tiles import Block, fill_tiles
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Weighted sums over rows, an entry for each mixture.
+
+    Attributes
+    ----------
+    log_likelihoods, entropies : ndarray of shape (mixtures,)
+        Sums of log p(x), and of the entropies of the responsibilities, in nats.
+    weight : float
+    rows : int
+    """
+
+    log_likelihoods: Array
+    entropies: Array
+    weight: float
+    rows: int
+
+
+def merge_measured(one: Measured, other: Measured) -> Measured:
+    """Return the sums over both sets of rows."""
+    return Measured(
+        one.log_likelihoods + other.log_likelihoods,
+        one.entropies + other.entropies,
+        one.weight + other.weight,
+        one.rows + other.rows,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureWork:
+    """Measures one batch.
+
+    Attributes
+    ----------
+    stacks : tuple of Stack
+        Mixtures of one structure, as one product.
+    order : tuple of int
+        The number of each mixture, stack by stack.
+    """
+
+    stacks: tuple[Stack, ...]
+    order: tuple[int, ...]
+
+    def __call__(self, batch: Batch, blocks: Iterator[Block]) -> Measured:
+        """Return the sums over the batch."""
+        kernels = [stack.kernel for stack in self.stacks]
+        b = min(tile_rows(*kernel.shape[:2]) for kernel in kernels)
+        if batch.rows is not None:
+            b = min(b, max(1, batch.rows))
+        center = kernels[0].center
+        found, weight, rows = np.zeros((len(self.order), 2)), 0.0, 0
+        z, weights = np.empty((len(center), b)), np.empty(b)
+        with ExitStack() as lent:
+            works = [
+                lent.enter_context(workspace(kernel.feature_rows, *kernel.shape[1:], b))
+                for kernel in kernels
+            ]
+            for filled, weighted in fill_tiles(blocks, center, z, weights):
+                w = weights[:filled] if weighted else np.ones(filled)
+                first = 0
+                for stack, work in zip(self.stacks, works, strict=True):
+                    tile = stack.kernel.bind(work, filled)
+                    tile.rows[:] = z[:, :filled]
+                    tile.log_joint()
+                    shared = tile.shared_term() if len(stack.parts) == 1 else 0.0
+                    for part in stack.parts:
+                        found[first] += measure(tile.joint[part], w, shared)
+                        first += 1
+                weight, rows = weight + float(w.sum()), rows + filled
+        numbers = np.argsort(self.order)
+        return Measured(found[numbers, 0], found[numbers, 1], weight, rows)
+
+
+def measure(joint: Array, weights: Array, shared: Array | float) -> tuple[float, float]:
+    """Return the sums of log p(x) and of the entropy over a tile of log joint densities."""
+    maximum = joint.max(axis=0)
+    logarithms = np.maximum(joint - maximum, FLOOR)
+    exponentials = np.exp(logarithms)
+    total = exponentials.sum(axis=0)
+    log_total = np.log(total)
+    # With e the exponentials and s their sum: -sum (e/s) log(e/s) = log s - sum e log e / s.
+    entropy = log_total - np.einsum("kb,kb->b", exponentials, logarithms) / total
+    return float(weights @ (maximum + log_total + shared)), float(weights @ entropy)
+
+
+def measure_many(
+    data: Dataset, mixtures: Sequence[Parameters], survey: Survey, listen: Listener
+) -> tuple[Measured, PassEnded]:
+    """Return the likelihood and entropy of all rows under each of the mixtures."""
+    kernels = [choose_kernel(each, survey.mean, survey.half_range) for each in mixtures]
+    groups: dict[str, list[int]] = {}
+    for index, kernel in enumerate(kernels):
+        # The exact kernel, and one with a shared covariance of its own, stand alone.
+        alone = kernel.structure.shared or not isinstance(kernel, NaturalKernel)
+        groups.setdefault(str(index) if alone else kernel.structure_name, []).append(index)
+    stacks = tuple(Stack.of([kernels[index] for index in group]) for group in groups.values())
+    order = tuple(index for group in groups.values() for index in group)
+    work, name = MeasureWork(stacks, order), "daskgmm-measure"
+    return run_pass(data, "measure", work, merge_measured, listen, name, 16 * len(kernels))

@@ -1,0 +1,276 @@
+"""Choosing the number of components: many mixtures in the passes of one."""
+
+from __future__ import annotations
+
+import math
+import os
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+
+from daskgmm.em.checkpoint import Checkpoint
+from daskgmm.em.choosing import Model, SweepRequest, SweepState, choose, combinations
+from daskgmm.em.events import Listener, together
+from daskgmm.em.fingerprint import plain_digest, rows_identity
+from daskgmm.em.fit import check_enough
+from daskgmm.em.history import log_event
+from daskgmm.em.measuring import Measured
+from daskgmm.em.settings import Settings
+from daskgmm.errors import DegenerateComponentWarning
+from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.structures import STRUCTURES, n_parameters
+from daskgmm.models.gaussian_mixture import GaussianMixture
+from daskgmm.models.inputs import training_rows
+from daskgmm.models.planning import cache_nbytes, plan_of
+from daskgmm.models.prediction import Predictor
+from daskgmm.passes.dataset import Dataset
+from daskgmm.rows.weights import weights_for
+
+CRITERIA = ("bic", "aic", "icl", "heldout")
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What a sweep has found.
+
+    Attributes
+    ----------
+    table : dict of lists
+        One entry a model; `pandas.DataFrame` takes it as it is. Columns: n_components,
+        covariance_type, seed, status ("fitted" on all rows, or "sample": clearly beaten
+        there, so that it stayed), log_likelihood (mean, nats a row, of all rows), n_parameters,
+        aic, bic, icl (lower is better), heldout and heldout_se (mean log-likelihood of rows
+        held out of the sample, and its standard error; nan for starts that another one of
+        the same kind beat), passes, converged.
+    models : list of GaussianMixture
+        In the order of the table, each fitted; those with status "sample" to the sample.
+    criterion : str
+        What `best` goes by if not told.
+    """
+
+    table: dict[str, list[Any]]
+    models: list[GaussianMixture]
+    criterion: str = "bic"
+
+    def best(self, criterion: str | None = None) -> GaussianMixture:
+        """Return the best model that was fitted on all rows; it is not fitted again.
+
+        Parameters
+        ----------
+        criterion : {"bic", "aic", "icl", "heldout"}, optional
+            By default that of the sweep.
+        """
+        chosen = _checked(self.criterion if criterion is None else criterion)
+        sign = -1.0 if chosen == "heldout" else 1.0
+        fitted = [i for i, status in enumerate(self.table["status"]) if status == "fitted"]
+        return self.models[min(fitted, key=lambda i: sign * self.table[chosen][i])]
+
+    def plot(self, criterion: str | None = None, ax: Any = None) -> Any:
+        """Draw a criterion against the number of components; return the Matplotlib axes.
+
+        Raises
+        ------
+        ImportError
+            If Matplotlib is missing: pip install 'daskgmm[plot]'.
+        """
+        # The plot knows tables, not sweeps: it may be imported without fitting anything.
+        from importlib import import_module
+
+        chosen = _checked(self.criterion if criterion is None else criterion)
+        return import_module("daskgmm.plot").plot_criterion(self.table, chosen, ax)
+
+
+def sweep(
+    X: Any,
+    n_components: Iterable[int] = range(1, 11),
+    covariance_type: str | Sequence[str] = "full",
+    n_init: int = 3,
+    criterion: str = "bic",
+    sample_weight: Any = None,
+    random_state: Any = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    *,
+    groups: Any = None,
+    tol: float = 1e-3,
+    reg_covar: float = 1e-6,
+    max_iter: int = 100,
+    sample_rows: int | None = None,
+    cache: int | str | None = None,
+    listen: Listener | None = None,
+) -> Sweep:
+    """Fit mixtures of several sizes and structures, reading the data as often as for one.
+
+    All candidates start on a sample in memory. Of the starts of one size and structure the
+    best goes on, unless that size and structure is clearly beaten there; the table names
+    those that stay. The others advance together: each pass serves all that have not converged.
+
+    Parameters
+    ----------
+    X, sample_weight, checkpoint, cache, listen : as in `GaussianMixture.fit`
+    n_components : iterable of int
+    covariance_type : str or sequence of str
+        Of "full", "tied", "diag" and "spherical".
+    n_init : int
+        Starts of each, on the sample.
+    criterion : {"bic", "aic", "icl", "heldout"}
+        What `Sweep.best` goes by. Held-out likelihood is estimated by cross-validation on the
+        sample, by blocks of consecutive rows or by `groups`: where neighbours are alike, the
+        others always ask for more components.
+    random_state : int, RandomState instance or None
+    groups : array of shape (n,), optional
+        What belongs together, and is held out together: a station, a tile, a day.
+    tol, reg_covar, max_iter, sample_rows : as in `GaussianMixture`
+
+    Returns
+    -------
+    Sweep
+
+    Raises
+    ------
+    ValueError, OSError
+        As `GaussianMixture.fit` does.
+    """
+    _checked(criterion)
+    types = (covariance_type,) if isinstance(covariance_type, str) else tuple(covariance_type)
+    sizes = _sizes(n_components, types)
+    estimator = GaussianMixture(
+        max(sizes), tol=tol, reg_covar=reg_covar, max_iter=max_iter, sample_rows=sample_rows
+    )
+    estimator._validate_params()
+    rows = training_rows(estimator, X)
+    weights = None if sample_weight is None else weights_for(rows, sample_weight)
+    check_enough(rows.n_rows, max(sizes))
+    settings = estimator._settings()
+    request = _request(combinations(sizes, types, settings), n_init, random_state, groups)
+    largest = max(STRUCTURES[each].n_statistics(rows.n_features) for each in types)
+    data = Dataset.of(rows, weights, sum(sizes), largest, cache_nbytes(cache))
+    tell = together(log_event, *([] if listen is None else [listen]))
+    try:
+        plan_of(data, sum(sizes), types[0], max_iter + 3).check()
+        kept = saved = None
+        if checkpoint is not None:
+            saved = Checkpoint(checkpoint, SweepState)
+            kept = saved.load(_identity(data, request, random_state))
+        state, measured = choose(data, request, tell, saved, kept)
+    finally:
+        data.close()
+    models = [_model(model, estimator) for model in state.models]
+    return Sweep(_table(state, measured), models, criterion)
+
+
+def _checked(criterion: str) -> str:
+    if criterion not in CRITERIA:
+        raise ValueError(f"criterion is {criterion!r}; give one of {', '.join(CRITERIA)}.")
+    return criterion
+
+
+def _sizes(n_components: Iterable[int], types: Sequence[str]) -> list[int]:
+    given = [n_components] if isinstance(n_components, (int, np.integer)) else n_components
+    sizes = sorted({int(k) for k in given})
+    if not sizes or sizes[0] < 1:
+        raise ValueError(f"n_components is {n_components!r}; give numbers of 1 and more.")
+    unknown = [each for each in types if each not in STRUCTURES]
+    if unknown or not types:
+        raise ValueError(
+            f"covariance_type is {unknown or types}; give some of {', '.join(STRUCTURES)}."
+        )
+    return sizes
+
+
+def _request(
+    settings: tuple[Settings, ...], n_init: int, random_state: Any, groups: Any
+) -> SweepRequest:
+    if n_init < 1:
+        raise ValueError(f"n_init is {n_init}; give at least 1 start.")
+    random = check_random_state(random_state)
+    sample_seed, *seeds = random.randint(np.iinfo(np.int32).max, size=1 + n_init).tolist()
+    belongs = None if groups is None else _Groups(groups)
+    return SweepRequest(settings, tuple(seeds), sample_seed, _log_densities, belongs)
+
+
+class _Groups:
+    """The groups of rows, looked up by their numbers."""
+
+    def __init__(self, groups: Any) -> None:
+        self._groups = groups
+
+    def __call__(self, index: NDArray[np.int64]) -> NDArray[np.int64]:
+        order = np.argsort(index)
+        found = np.asarray(self._groups)[index[order]]
+        numbers = np.unique(found, return_inverse=True)[1]
+        result = np.empty(len(index), np.int64)
+        result[order] = numbers
+        return result
+
+
+def _log_densities(parameters: Parameters, x: NDArray[Any]) -> NDArray[np.float64]:
+    found = Predictor(parameters)("log_densities", np.asarray(x, np.float64), str)
+    return np.asarray(found, np.float64)
+
+
+def _identity(data: Dataset, request: SweepRequest, random_state: Any) -> dict[str, Any]:
+    first = request.settings[0]
+    return {
+        "n_components": sorted({each.n_components for each in request.settings}),
+        "covariance_type": sorted({each.structure for each in request.settings}),
+        "n_init": len(request.seeds),
+        **{name: getattr(first, name) for name in ("tol", "reg_covar", "max_iter", "sample_rows")},
+        "random_state": None if random_state is None else plain_digest(request.seeds),
+        **rows_identity(data),
+    }
+
+
+def _model(model: Model, estimator: GaussianMixture) -> GaussianMixture:
+    settings = model.settings
+    mixture = GaussianMixture(
+        settings.n_components,
+        covariance_type=settings.structure,
+        tol=settings.tol,
+        reg_covar=settings.reg_covar,
+        max_iter=settings.max_iter,
+        sample_rows=settings.sample_rows,
+        random_state=model.seed,
+    )
+    mixture.n_features_in_ = estimator.n_features_in_
+    if hasattr(estimator, "feature_names_in_"):
+        mixture.feature_names_in_ = estimator.feature_names_in_
+    with warnings.catch_warnings():
+        # The table says so, model by model.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.simplefilter("ignore", DegenerateComponentWarning)
+        mixture._keep(model.fit, None)
+    return mixture
+
+
+def _table(state: SweepState, measured: Measured) -> dict[str, list[Any]]:
+    d, n = len(state.survey.mean), measured.weight
+    rows = []
+    for index, model in enumerate(state.models):
+        settings = model.settings
+        p = n_parameters(STRUCTURES[settings.structure], settings.n_components, d)
+        total = float(measured.log_likelihoods[index])
+        bic, held = p * math.log(n) - 2 * total, model.held_out
+        rows.append(
+            {
+                "n_components": settings.n_components,
+                "covariance_type": settings.structure,
+                "seed": model.seed,
+                "status": "fitted" if model.on_all_rows else "sample",
+                "log_likelihood": total / n,
+                "n_parameters": p,
+                "aic": 2 * p - 2 * total,
+                "bic": bic,
+                "icl": bic + 2 * float(measured.entropies[index]),
+                "heldout": math.nan if held is None else held.mean,
+                "heldout_se": math.nan if held is None else held.error,
+                "passes": model.passes,
+                "converged": model.fit.converged,
+            }
+        )
+    return {name: [row[name] for row in rows] for name in rows[0]}
