@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.blas import one_blas_thread
-from daskgmm.em.candidates import Candidate, race
+from daskgmm.em.candidates import FIRST_SHARE, Candidate, Part, race
 from daskgmm.em.checkpoint import RECORDS, Checkpoint
 from daskgmm.em.drawing import Draw, draw_rows
 from daskgmm.em.events import Listener, SweepIterated
@@ -22,6 +22,8 @@ from daskgmm.em.measuring import Measured, measure_many
 from daskgmm.em.sample import SampleRule, drawn_rows, row_hashes
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey import Survey, survey_rows
+from daskgmm.gaussian.maximise import Maximised
+from daskgmm.gaussian.merging import merged
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.threads import thread_count
@@ -153,6 +155,7 @@ def begun(data: Dataset, request: SweepRequest, listen: Listener) -> SweepState:
         raced = list(
             pool.map(lambda each: race(draw, m, each, request.seeds, 1, False), request.settings)
         )
+        raced = with_merges(draw, m, request.settings, raced)
         held = list(
             pool.map(
                 lambda pair: held_out(
@@ -173,12 +176,54 @@ def begun(data: Dataset, request: SweepRequest, listen: Listener) -> SweepState:
     return SweepState(replace(survey, sample=None), tuple(models))
 
 
+Raced = tuple[list[Candidate], list[Candidate]]
+"""The best start of a size and structure, and the others."""
+
+
+def with_merges(
+    draw: Draw, m: int, settings: Sequence[Settings], raced: Sequence[Raced]
+) -> list[Raced]:
+    """Return the races with one more start each: the next larger mixture, two components merged.
+
+    Few starts often miss what a larger mixture found; from the largest down, each passes it
+    on. Both are compared on a small part of the sample first.
+    """
+    found = list(raced)
+    order = sorted(range(len(settings)), key=lambda i: -settings[i].n_components)
+    largest: dict[str, Candidate] = {}
+    for index in order:
+        chosen, (best, others) = settings[index], found[index]
+        above = largest.get(chosen.structure)
+        if above is not None:
+            better = _from_above(draw, m, chosen, above, best[0])
+            if better is not None:
+                found[index] = [better], [best[0], *others]
+        largest[chosen.structure] = found[index][0][0]
+    return found
+
+
+def _from_above(
+    draw: Draw, m: int, settings: Settings, above: Candidate, own: Candidate
+) -> Candidate | None:
+    """Return the start merged from a larger mixture, if it is the better one."""
+    parameters = above.fit.step.parameters
+    while parameters.n_components > settings.n_components:
+        parameters = merged(parameters)
+    part = Part.of(draw, FIRST_SHARE * m, settings, last=False)
+    start = Candidate(above.seed, Fit(Maximised(parameters)))
+    trials = [part.continued(each).fit.lower_bound for each in (start, own)]
+    if trials[0] <= trials[1]:
+        return None
+    found = Part.of(draw, m, settings, last=False).continued(start)
+    return found if found.fit.lower_bound > own.fit.lower_bound else None
+
+
 def not_beaten(
     draw: Draw, m: int, n: int, request: SweepRequest, candidates: Sequence[Candidate]
 ) -> list[bool]:
     """Return which models are not clearly beaten, as far as the sample can tell.
 
-    A model is clearly beaten if its likelihood, less p / m for having been fitted to the
+    A model is clearly beaten if its likelihood, less p / 2m for having been fitted to the
     sample, and less BIC's p log(n) / 2n, is below the best one's by more than `SURE` standard
     errors of their difference row by row.
     """
@@ -190,7 +235,7 @@ def not_beaten(
         for each in request.settings
     ]
     scores = [
-        float(shares @ density) - p / len(x) - p * math.log(n) / (2 * n)
+        float(shares @ density) - p / (2 * len(x)) - p * math.log(n) / (2 * n)
         for density, p in zip(densities, free, strict=True)
     ]
     best = int(np.argmax(scores))

@@ -1,0 +1,45 @@
+"""The merge of two components keeps the moments of the mixture, as far as its structure can."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from daskgmm.gaussian.merging import merged
+from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.structures import STRUCTURES
+
+MEANS = np.array([[0.0, 0.0], [9.0, 0.0], [9.5, 0.2], [0.0, 20.0]])
+
+
+def mixture(name):
+    covariance = np.array([[1.0, 0.3], [0.3, 0.5]])
+    covariances = STRUCTURES[name].repeat(covariance, 4)
+    factors = STRUCTURES[name].factorise(covariances)
+    weights = np.array([0.1, 0.2, 0.3, 0.4])
+    return Parameters(name, weights, MEANS, covariances, factors)
+
+
+@pytest.mark.parametrize("name", STRUCTURES)
+def test_the_two_that_are_most_alike_become_one(name):
+    found = merged(mixture(name))
+    assert_allclose(found.weights, [0.1, 0.5, 0.4])
+    assert_allclose(found.means, [[0, 0], [9.3, 0.12], [0, 20]])
+    assert_allclose(found.weights @ found.means, mixture(name).weights @ MEANS)
+
+
+def test_full_covariances_are_those_of_both():
+    found = merged(mixture("full"))
+    apart = MEANS[1] - MEANS[2]
+    expected = mixture("full").covariances[1] + 0.24 * np.outer(apart, apart)
+    assert_allclose(found.covariances[1], expected)
+    assert_allclose(merged(mixture("diag")).covariances[1], np.diag(expected))
+    assert_allclose(merged(mixture("spherical")).covariances[1], np.trace(expected) / 2, atol=0.2)
+
+
+@pytest.mark.parametrize("name", STRUCTURES)
+def test_down_to_one(name):
+    found = mixture(name)
+    for k in (3, 2, 1):
+        found = merged(found)
+        assert found.n_components == k
+    assert_allclose(found.weights, [1.0])
