@@ -1,4 +1,4 @@
-"""The command line: fit, plan, predict, info, demo.
+"""The command line: fit, sweep, plan, predict, info, demo.
 
 Results go to standard output, progress and messages to standard error. What is heavy to
 import is imported where it is used, so that help and usage errors come at once.
@@ -28,6 +28,10 @@ FAILED, NOT_CONVERGED, INTERRUPTED = 1, 3, 130
 
 COVARIANCES = ("full", "tied", "diag", "spherical")
 STARTS = ("kmeans", "k-means++", "random", "random_from_data")
+CRITERIA = ("bic", "aic", "icl", "heldout")
+
+MOST_SIZES = 1000
+"""Numbers of components that one command may ask for: more is a slip of the keyboard."""
 
 
 class Guarded(click.Group):
@@ -110,6 +114,56 @@ def running(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def check_size(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """Refuse what is no number of bytes."""
+    from dask.utils import parse_bytes
+
+    try:
+        if value is not None and parse_bytes(value) >= 0:
+            return value
+    except ValueError:
+        pass
+    if value is None:
+        return None
+    raise click.BadParameter(f"{value} is no size; give one such as 2GiB or 500MB.")
+
+
+def fitting(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of commands that fit mixtures."""
+    for option in (
+        click.option(
+            "--log-json", type=click.File("a"), metavar="FILE",
+            help="Append every event as a line of JSON ('-' for standard output).",
+        ),
+        click.option(
+            "--cache", metavar="SIZE", callback=check_size,
+            help="Keep so much decoded data in memory, as 2GiB.",
+        ),
+        click.option(
+            "--checkpoint", metavar="PATH",
+            help="Keep the state of the fit in this file or URL, and go on from it if it is there.",
+        ),
+        click.option(
+            "--weights", metavar="PATH", help="Array of one weight a row (Zarr or .npy)."
+        ),
+        click.option(
+            "--seed", "random_state", type=click.IntRange(0, 2**32 - 1), default=0,
+            show_default=True,
+        ),
+        click.option(
+            "--reg-covar", type=click.FloatRange(0), default=1e-6, show_default=True,
+            help="Added to the diagonals of the covariances.",
+        ),
+        click.option("--max-iter", type=click.IntRange(1), default=100, show_default=True),
+        click.option(
+            "--tol", type=click.FloatRange(0), default=1e-3, show_default=True,
+            help="Stop when the mean log likelihood changes by less, in nats a row.",
+        ),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
 @contextmanager
 def workers(
     threads: int | None, scheduler: str | None, retries: int | None, stall_timeout: str | None
@@ -148,20 +202,6 @@ def workers(
         yield
 
 
-def check_size(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
-    """Refuse what is no number of bytes."""
-    from dask.utils import parse_bytes
-
-    try:
-        if value is not None and parse_bytes(value) >= 0:
-            return value
-    except ValueError:
-        pass
-    if value is None:
-        return None
-    raise click.BadParameter(f"{value} is no size; give one such as 2GiB or 500MB.")
-
-
 @click.group(cls=Guarded, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="daskgmm")
 def main() -> None:
@@ -181,15 +221,6 @@ def main() -> None:
 )  # fmt: skip
 @click.option("--out", "-o", required=True, metavar="MODEL", help="Model file to write (JSON).")
 @click.option(
-    "--tol", type=click.FloatRange(0), default=1e-3, show_default=True,
-    help="Stop when the mean log likelihood changes by less, in nats a row.",
-)  # fmt: skip
-@click.option("--max-iter", type=click.IntRange(1), default=100, show_default=True)
-@click.option(
-    "--reg-covar", type=click.FloatRange(0), default=1e-6, show_default=True,
-    help="Added to the diagonals of the covariances.",
-)  # fmt: skip
-@click.option(
     "--n-init", type=click.IntRange(1), default=1, show_default=True,
     help="Starts to try; the best is kept.",
 )  # fmt: skip
@@ -197,22 +228,7 @@ def main() -> None:
     "--init", "init_params", type=click.Choice(STARTS), default="kmeans", show_default=True,
     help="How to start.",
 )  # fmt: skip
-@click.option(
-    "--seed", "random_state", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True
-)
-@click.option("--weights", metavar="PATH", help="Array of one weight a row (Zarr or .npy).")
-@click.option(
-    "--checkpoint", metavar="PATH",
-    help="Keep the state of the fit in this file or URL, and go on from it if it is there.",
-)  # fmt: skip
-@click.option(
-    "--cache", metavar="SIZE", callback=check_size,
-    help="Keep so much decoded data in memory, as 2GiB.",
-)  # fmt: skip
-@click.option(
-    "--log-json", type=click.File("a"), metavar="FILE",
-    help="Append every event as a line of JSON ('-' for standard output).",
-)  # fmt: skip
+@fitting
 @running
 def fit(
     data: str,
@@ -311,6 +327,152 @@ def not_converged(mixture: Any, checkpoint: str | None) -> str:
         f"run again with --overwrite and --max-iter {3 * mixture.max_iter}"
         + ("" if checkpoint is None else f", which goes on from {checkpoint}")
         + ("; to stop earlier raise --tol." if mixture.tol > 0 else ".")
+    )
+
+
+def check_sizes(context: click.Context, option: click.Parameter, value: str) -> list[int]:
+    """Return the numbers that a text such as 2-20 or 2,4,8 names."""
+    found: set[int] = set()
+    for part in value.split(","):
+        first, dash, last = part.partition("-")
+        ends = (first, last if dash else first)
+        if not all(end.strip().isdecimal() for end in ends):
+            raise click.BadParameter(f"{value} is no range; give one such as 2-20, 2,4,8 or 5.")
+        low, high = map(int, ends)
+        if not 1 <= low <= high:
+            raise click.BadParameter(f"{part} is no range: give the smaller number first, from 1.")
+        if high - low + len(found) >= MOST_SIZES:
+            raise click.BadParameter(f"{value} asks for more than {MOST_SIZES:,} sizes.")
+        found.update(range(low, high + 1))
+    return sorted(found)
+
+
+def check_suffix(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """Refuse a table that is not named as one: it might be data."""
+    if value is not None and Path(value).suffix.lower() != ".csv":
+        raise click.BadParameter(f"{value} does not end in .csv.")
+    return value
+
+
+@main.command(short_help="Choose the number of components; write the best model.")
+@click.argument("data")
+@click.option(
+    "--components", "-k", "n_components", required=True, metavar="RANGE", callback=check_sizes,
+    help="Numbers of components: 2-20, or 2,4,8.",
+)  # fmt: skip
+@click.option(
+    "--covariance", "covariance_type", type=click.Choice(COVARIANCES), multiple=True,
+    default=("full",), show_default=True, help="May be given several times.",
+)  # fmt: skip
+@click.option(
+    "--criterion", type=click.Choice(CRITERIA), default="bic", show_default=True,
+    help="What tells the best.",
+)  # fmt: skip
+@click.option(
+    "--out", "-o", required=True, metavar="MODEL", help="Model file to write (JSON): the best."
+)
+@click.option(
+    "--table", metavar="FILE", callback=check_suffix, help="Write the whole table (.csv)."
+)
+@click.option("--plot", metavar="FILE", help="Draw the criterion (.png, .svg, .pdf).")
+@click.option(
+    "--n-init", type=click.IntRange(1), default=3, show_default=True,
+    help="Starts of each, on a sample.",
+)  # fmt: skip
+@fitting
+@running
+def sweep(
+    data: str,
+    out: str,
+    table: str | None,
+    plot: str | None,
+    weights: str | None,
+    checkpoint: str | None,
+    log_json: TextIO | None,
+    threads: int | None,
+    scheduler: str | None,
+    retries: int | None,
+    stall_timeout: str | None,
+    overwrite: bool,
+    quiet: bool,
+    **settings: Any,
+) -> None:
+    """Fit mixtures of several sizes to DATA in the passes of one; write the best."""
+    with at_once():
+        from daskgmm.em.events import together
+        from daskgmm.models.model_file import model_path, save_model
+        from daskgmm.models.sweep import sweep as run_sweep
+        from daskgmm.progress import JsonLines, show_sweep
+        from daskgmm.rows.opening import open_path
+
+    target = model_path(out, overwrite=overwrite)
+    write = besides(target, table, plot, overwrite)
+    rows = open_path(data)
+    sample_weight = None if weights is None else open_path(weights)
+    with (
+        workers(threads, scheduler, retries, stall_timeout),
+        show_sweep(quiet=quiet) as shown,
+    ):
+        listeners = [] if shown is None else [shown]
+        if log_json is not None:
+            listeners.append(JsonLines(log_json))
+        with interruptible(checkpoint):
+            found = run_sweep(
+                rows,
+                sample_weight=sample_weight,
+                checkpoint=checkpoint,
+                listen=together(*listeners),
+                **settings,
+            )
+    best = found.best()
+    save_model(best, target)
+    write(found)
+    if not quiet:
+        click.echo(sweep_report(found, best, out), err=log_json is not None)
+    if not best.converged_:
+        click.echo(f"Warning: {not_converged(best, None)}", err=True)
+        raise click.exceptions.Exit(NOT_CONVERGED)
+
+
+def besides(
+    target: Path, table: str | None, plot: str | None, overwrite: bool
+) -> Callable[[Any], None]:
+    """Return what writes the table and the plot of a sweep; raise unless they may go there."""
+    from daskgmm.files import replace_bytes
+    from daskgmm.sweep_report import check_picture, checked_output, picture, table_csv
+
+    places = {
+        option: checked_output(path, option, overwrite)
+        for option, path in (("--table", table), ("--plot", plot))
+        if path is not None
+    }
+    if len({place.resolve() for place in (target, *places.values())}) <= len(places):
+        raise click.UsageError("--out, --table and --plot name the same file.")
+    if "--plot" in places:
+        check_picture(places["--plot"])
+
+    def write(found: Any) -> None:
+        if "--table" in places:
+            replace_bytes(places["--table"], table_csv(found.table).encode())
+        if "--plot" in places:
+            place = places["--plot"]
+            replace_bytes(place, picture(found, found.criterion, place.suffix))
+
+    return write
+
+
+def sweep_report(found: Any, best: Any, out: str) -> str:
+    """Return the table of a sweep, the best model marked, and what became of the rest."""
+    from daskgmm.sweep_report import staying_text, table_text
+
+    place = next(i for i, model in enumerate(found.models) if model is best)
+    return "\n".join(
+        [
+            table_text(found.table, place),
+            "",
+            staying_text(found.table),
+            f"Best by {found.criterion}: {fit_report(best, out)}",
+        ]
     )
 
 

@@ -35,5 +35,9 @@ class ModelFileError(DaskGMMError, ValueError):
     """A model file is missing, torn, foreign or newer than this version reads."""
 
 
+class OutputError(DaskGMMError, ValueError):
+    """A file may not be written where it is to go."""
+
+
 class DegenerateComponentWarning(UserWarning):
     """A component has no rows, or its covariance is singular; the model is still usable."""

@@ -22,6 +22,7 @@ from daskgmm.em.events import (
     PassEnded,
     Started,
     StartFound,
+    SweepIterated,
     as_dict,
 )
 from daskgmm.em.settings import GAP_SHARE
@@ -117,10 +118,14 @@ def iteration_line(event: Iterated, left: str) -> str:
     ).rstrip()
 
 
-def survey_line(event: PassEnded) -> str:
-    """Return what the survey found, in one line."""
+READINGS = ("survey", "sample", "measure")
+"""Passes that are no iteration, and have a line of their own."""
+
+
+def reading_line(event: PassEnded) -> str:
+    """Return what a pass that is no iteration has read, in one line."""
     return (
-        f"survey  {event.rows:,} rows  {size(event.nbytes)}  "
+        f"{event.name}  {event.rows:,} rows  {size(event.nbytes)}  "
         f"{speed(event.rows, event.seconds)}  {event.seconds:.2f} s"
     )
 
@@ -144,7 +149,7 @@ def start_line(event: StartFound) -> str:
 
 
 class Lines:
-    """A plain line for the survey, each start and each iteration.
+    """A plain line for the survey, the sample, each start and each iteration.
 
     Parameters
     ----------
@@ -161,8 +166,8 @@ class Lines:
         """Show one event."""
         if isinstance(event, FitStarted) and event.resumed is not None:
             self._write(resumed_line(event))
-        elif isinstance(event, PassEnded) and event.name == "survey":
-            self._write(survey_line(event))
+        elif isinstance(event, PassEnded) and event.name in READINGS:
+            self._write(reading_line(event))
         elif isinstance(event, StartFound):
             self._write(start_line(event))
         elif isinstance(event, Started) and event.initialisation:
@@ -222,6 +227,72 @@ class Bars:
         self._bar.console.print(line, highlight=False, soft_wrap=True)
 
 
+class SweepLines:
+    """A plain line for each pass of a sweep.
+
+    Parameters
+    ----------
+    write : callable
+        Writes one line.
+    """
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
+        self._rows, self._seconds = 0, 0.0
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        if isinstance(event, PassEnded) and event.name in READINGS:
+            self._write(reading_line(event))
+        elif isinstance(event, PassEnded):
+            # More than one if some model needs another pass of its own.
+            self._rows, self._seconds = self._rows + event.rows, self._seconds + event.seconds
+        elif isinstance(event, SweepIterated):
+            self._write(sweep_line(event, self._rows, self._seconds))
+            self._rows, self._seconds = 0, 0.0
+
+
+def sweep_line(event: SweepIterated, rows: int, seconds: float) -> str:
+    """Return what became of the models that shared a pass, in one line."""
+    many = f"{event.models} model{'s' if event.models > 1 else ''}"
+    return (
+        f"pass {event.iteration}  {many}, {event.left} left  {speed(rows, seconds)}  "
+        f"{seconds:.2f} s"
+    )
+
+
+class SweepBars:
+    """The same lines above a bar that counts the batches of the current pass.
+
+    Parameters
+    ----------
+    bar : rich.progress.Progress
+        From `make_bar`, and running.
+    """
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._task = bar.add_task("survey", total=None, left="")
+        self._lines = SweepLines(self._print)
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        if isinstance(event, BatchDone):
+            self._bar.update(self._task, completed=event.done, total=event.total)
+            return
+        self._lines(event)
+        if isinstance(event, PassEnded) and event.name in READINGS:
+            self._next("starts")
+        elif isinstance(event, SweepIterated):
+            self._next(f"pass {event.iteration + 1}" if event.left else "measure")
+
+    def _next(self, title: str) -> None:
+        self._bar.reset(self._task, total=None, description=title)
+
+    def _print(self, line: str) -> None:
+        self._bar.console.print(line, highlight=False, soft_wrap=True)
+
+
 class JsonLines:
     """Every event but those of single batches, one JSON object a line, with the time.
 
@@ -273,6 +344,19 @@ def show_fit(tol: float, max_iter: int, *, quiet: bool = False) -> Iterator[List
     else:
         with make_bar(console) as bar:
             yield Bars(forecast, bar)
+
+
+@contextmanager
+def show_sweep(*, quiet: bool = False) -> Iterator[Listener | None]:
+    """Show a sweep while it runs; yields what to give to `sweep` as `listen`, as `show_fit`."""
+    console = _terminal()
+    if quiet:
+        yield None
+    elif console is None:
+        yield SweepLines(_write)
+    else:
+        with make_bar(console) as bar:
+            yield SweepBars(bar)
 
 
 @contextmanager

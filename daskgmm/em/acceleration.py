@@ -47,7 +47,7 @@ MIN_PAIRS = 4
 SURE = 0.01
 """Where an EM step itself would gain less than this part of the tolerance, no pairs are needed."""
 
-Kind = Literal["em", "extrapolation", "newton"]
+Kind = Literal["em", "extrapolation", "newton", "revival"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,8 @@ class Search:
     ----------
     proposal : Parameters
         What the next pass evaluates.
-    kind : {"em", "extrapolation", "newton"}
-        Where it comes from.
+    kind : {"em", "extrapolation", "newton", "revival"}
+        Where it comes from; a revival gives rows to components that have none.
     points : tuple of Point
         The last that were evaluated, the best one last.
     begun : Point or None

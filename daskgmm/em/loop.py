@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -17,8 +18,11 @@ from daskgmm.em.survey import Survey
 from daskgmm.gaussian.guard import TOLERANCE, moment_error
 from daskgmm.gaussian.maximise import Maximised, maximise
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.splitting import revived
 from daskgmm.gaussian.statistics import Statistics
 from daskgmm.passes.dataset import Dataset
+
+LOGGER = logging.getLogger("daskgmm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +38,15 @@ class Fit:
     converged : bool
     search : Search or None
         What acceleration knows; None for plain EM, and before the first pass.
+    revived : bool
+        Whether components that died were given rows once: a second time they stay dead.
     """
 
     step: Maximised
     iterations: tuple[Iterated, ...] = ()
     converged: bool = False
     search: Search | None = None
+    revived: bool = False
 
     @property
     def proposal(self) -> Parameters:
@@ -201,6 +208,12 @@ def _accelerated(fit: Fit, evaluated: Evaluated, settings: Settings, before: flo
     step, bound = evaluated.step, evaluated.iterated.lower_bound
     parameters, image = evaluated.parameters, step.parameters
     search = Search(parameters) if fit.search is None else fit.search
+    if search.kind == "revival":
+        if not bound >= before:
+            return replace(_rejected(fit, evaluated, before), search=Search(fit.step.parameters))
+        search = Search(parameters)
+    if step.empty and not fit.revived:
+        return _revived(fit, evaluated, settings, before)
     if step.empty or step.ridges or step.collapsed or not parameters.weights.min() > 0:
         # No exact M-step, so no gradient: plain EM until it is one again.
         return _degenerate(fit, evaluated, settings, before)
@@ -208,7 +221,8 @@ def _accelerated(fit: Fit, evaluated: Evaluated, settings: Settings, before: flo
     if not accepted:
         return replace(_rejected(fit, evaluated, before), search=search)
     iterated = replace(evaluated.iterated, change=bound - before)
-    return Fit(step, (*fit.iterations, iterated), search.calm >= CALM, search)
+    converged = search.calm >= CALM
+    return Fit(step, (*fit.iterations, iterated), converged, search, fit.revived)
 
 
 def _rejected(fit: Fit, evaluated: Evaluated, before: float) -> Fit:
@@ -222,4 +236,18 @@ def _degenerate(fit: Fit, evaluated: Evaluated, settings: Settings, before: floa
         search = restart(fit.search, fit.step.parameters)
         return replace(_rejected(fit, evaluated, before), search=search)
     plain = _plain(fit, evaluated, settings, before)
-    return replace(plain, search=Search(plain.step.parameters))
+    return replace(plain, search=Search(plain.step.parameters), revived=fit.revived)
+
+
+def _revived(fit: Fit, evaluated: Evaluated, settings: Settings, before: float) -> Fit:
+    """Return the fit with components that died on halves of others, to be tried once.
+
+    If that lowers the likelihood they stay dead, with the weight 0.
+    """
+    plain = replace(_degenerate(fit, evaluated, settings, before), revived=True)
+    dead = plain.step.empty
+    proposal = revived(plain.step.parameters, dead)
+    if not dead or proposal is None:
+        return plain
+    LOGGER.info("components %s died; they are tried on halves of the heaviest", list(dead))
+    return replace(plain, converged=False, search=Search(proposal, kind="revival"))

@@ -5,6 +5,7 @@ import pytest
 from sklearn.datasets import load_iris
 
 from daskgmm import GaussianMixture
+from daskgmm.errors import DegenerateComponentWarning
 from tests.oracle.data import STRUCTURES, blobs
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -105,3 +106,22 @@ def test_a_warm_start_goes_on_with_what_acceleration_knew(whole):
 def test_an_unknown_acceleration_is_refused():
     with pytest.raises(ValueError, match="'acceleration' parameter of GaussianMixture must be"):
         GaussianMixture(acceleration="fast").fit(SETS["iris"][0])
+
+
+def test_a_component_that_dies_is_revived_once(caplog):
+    x, k = SETS["apart"]
+    means = np.concatenate([x[:1] + 500, x[[0]], x[[1]], x[[2]]])
+    start = {"means_init": means, "precisions_init": np.tile(np.eye(3), (4, 1, 1))}
+    with caplog.at_level("INFO", logger="daskgmm"):
+        mixture = GaussianMixture(k, weights_init=np.full(4, 0.25), max_iter=300, **start).fit(x)
+    assert "components [0] died" in caplog.text
+    assert mixture.weights_.min() > 0.01
+    assert np.diff(mixture.lower_bounds_).min() >= -1e-11
+
+
+def test_one_that_cannot_live_stays_dead():
+    x = np.repeat([[0.0, 0.0], [1.0, 5.0]], 50, axis=0)
+    with pytest.warns(DegenerateComponentWarning, match="Components without rows"):
+        mixture = GaussianMixture(3, random_state=0).fit(x)
+    assert mixture.converged_
+    assert np.diff(mixture.lower_bounds_).min() >= -1e-11

@@ -1,0 +1,135 @@
+"""What a sweep leaves behind besides its models: the table as text and as CSV, a picture."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from daskgmm.errors import OutputError
+
+if TYPE_CHECKING:
+    from daskgmm.models.sweep import Sweep
+
+Table = Mapping[str, Sequence[Any]]
+
+NO_PLOTS = "Plots are drawn with matplotlib. Install it with: pip install 'daskgmm[plot]'"
+
+HEADINGS = (
+    "components", "covariance", "log likelihood", "parameters", "AIC", "BIC", "ICL",
+    "held out", "s.e.", "passes", "status",
+)  # fmt: skip
+
+
+def checked_output(path: str, option: str, overwrite: bool) -> Path:
+    """Return where a file goes; raise unless it may go there.
+
+    Raises
+    ------
+    OutputError
+        If its folder is missing, or it exists and `overwrite` is false, or is a folder.
+    """
+    place = Path(path)
+    if not place.parent.is_dir():
+        raise OutputError(f"There is no folder {place.parent} for {path}. Make it first.")
+    if place.is_dir():
+        raise OutputError(f"{path} is a folder. Name a file in it with {option}.")
+    if place.exists() and not overwrite:
+        raise OutputError(f"{path} exists. Choose another {option}, or add --overwrite.")
+    return place
+
+
+def check_picture(path: Path) -> None:
+    """Raise unless a picture can be drawn and written there.
+
+    Raises
+    ------
+    OutputError
+        If Matplotlib is missing, or writes no such files.
+    """
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+    except ImportError as error:
+        raise OutputError(NO_PLOTS) from error
+    known = FigureCanvasAgg.get_supported_filetypes()
+    if path.suffix[1:].lower() not in known:
+        raise OutputError(f"{path} is no name of a picture; give one such as {path.stem}.png.")
+
+
+def picture(found: Sweep, criterion: str, suffix: str) -> bytes:
+    """Return the plot of a criterion as the content of a file of that kind."""
+    from matplotlib.figure import Figure
+
+    # Without pyplot: there may be no display, and nothing is to stay open.
+    figure = Figure(figsize=(7.2, 4.4), dpi=150, layout="constrained")
+    found.plot(criterion, figure.add_subplot())
+    content = io.BytesIO()
+    figure.savefig(content, format=suffix[1:].lower())
+    return content.getvalue()
+
+
+def table_csv(table: Table) -> str:
+    """Return the whole table as CSV; nan is left empty, as pandas has it."""
+    content = io.StringIO()
+    writer = csv.writer(content, lineterminator="\n")
+    writer.writerow(table)
+    for row in zip(*table.values(), strict=True):
+        writer.writerow(["" if isinstance(x, float) and math.isnan(x) else x for x in row])
+    return content.getvalue()
+
+
+def table_text(table: Table, best: int) -> str:
+    """Return a line for each number of components and structure: its best start."""
+    rows = [_cells(table, index, index == best) for index in first_of_each(table)]
+    cells = [["", *HEADINGS], *rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return "\n".join(_line(row, widths) for row in cells)
+
+
+def first_of_each(table: Table) -> list[int]:
+    """Return the place of the first model of each kind, which is that of the best start."""
+    kinds = list(zip(table["covariance_type"], table["n_components"], strict=True))
+    return [index for index, kind in enumerate(kinds) if kinds.index(kind) == index]
+
+
+def staying_text(table: Table) -> str:
+    """Return how many starts and models were not fitted on all rows, and why."""
+    first = first_of_each(table)
+    stayed = sum(status == "sample" for status in table["status"])
+    beaten = sum(table["status"][index] == "sample" for index in first)
+    return (
+        f"{stayed} of {len(table['status'])} starts stayed on the sample. Clearly beaten there: "
+        f"{beaten} of {len(first)} models with all their starts; of the others the best went on."
+    )
+
+
+def _cells(table: Table, index: int, best: bool) -> list[str]:
+    def text(name: str, pattern: str = "") -> str:
+        return format(table[name][index], pattern)
+
+    fitted = table["status"][index] == "fitted"
+    ended = "converged" if table["converged"][index] else "not converged"
+    return [
+        "*" if best else " ",
+        text("n_components"),
+        text("covariance_type"),
+        text("log_likelihood", ".5f"),
+        text("n_parameters"),
+        *(text(name, ".1f") for name in ("aic", "bic", "icl")),
+        text("heldout", ".5f"),
+        text("heldout_se", ".5f"),
+        text("passes"),
+        ended if fitted else "on the sample",
+    ]
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    left = {0, HEADINGS.index("covariance") + 1, len(HEADINGS)}
+    padded = [
+        cell.ljust(width) if index in left else cell.rjust(width)
+        for index, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    ]
+    return "  ".join(padded).rstrip()
