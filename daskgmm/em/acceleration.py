@@ -58,6 +58,8 @@ class Search:
     ----------
     proposal : Parameters
         What the next pass evaluates.
+    image : Parameters or None
+        The EM image of the best point.
     kind : {"em", "extrapolation", "newton", "revival"}
         Where it comes from; a revival gives rows to components that have none.
     points : tuple of Point
@@ -79,6 +81,7 @@ class Search:
     """
 
     proposal: Parameters
+    image: Parameters | None = None
     kind: Kind = "em"
     points: tuple[Point, ...] = ()
     begun: Point | None = None
@@ -97,24 +100,41 @@ class Search:
         """The best point evaluated."""
         return self.points[-1]
 
+    @property
+    def in_hand(self) -> Parameters:
+        """The EM image of the best point; there is one once a pass was made."""
+        assert self.image is not None
+        return self.image
 
-def advance(search: Search, point: Point, tolerance: float) -> tuple[Search, bool]:
+
+def advance(
+    search: Search, image: Parameters, objective: float, tolerance: float
+) -> tuple[Search, bool]:
     """Return the search after a pass, and whether its proposal was accepted.
 
     Parameters
     ----------
     search : Search
-    point : Point
-        What the pass found at `search.proposal`.
+    image : Parameters
+        What the M-step made of `search.proposal`.
+    objective : float
+        The mean log-likelihood of the proposal, in nats a row.
     tolerance : float
         Predicted gain, in nats a row, below which a pass counts as calm.
     """
+    point = Point.of(search.proposal, image, objective)
     accepted = not search.points or search.kind == "em" or not _falls(point, search.best)
     search = _resized(search, point, accepted)
-    search = replace(search, points=_remembered(search, point, accepted), passes=search.passes + 1)
-    direction = uphill(search.best, search.points[-1:])
+    search = replace(
+        search,
+        points=_remembered(search, point, accepted),
+        image=image if accepted else search.image,
+        passes=search.passes + 1,
+    )
+    in_hand = search.in_hand
+    direction = uphill(search.points[-1:], in_hand)
     if search.newton or direction.em_gain < tolerance:
-        direction = uphill(search.best, search.points)
+        direction = uphill(search.points, in_hand)
     search = _judged(search, direction, accepted, tolerance)
     if search.newton:
         return _newton(search, direction, accepted), accepted
@@ -166,7 +186,7 @@ def _resized(search: Search, point: Point, accepted: bool) -> Search:
 
 
 def _em_step(search: Search, begun: Point | None = None) -> Search:
-    return replace(search, proposal=search.best.image, kind="em", begun=begun)
+    return replace(search, proposal=search.in_hand, kind="em", begun=begun)
 
 
 def _extrapolate(search: Search, accepted: bool) -> Search:
@@ -179,15 +199,13 @@ def _extrapolate(search: Search, accepted: bool) -> Search:
     search = replace(search, passes=0, before=search.best.objective)
     if gain >= LITTLE:
         return _em_step(search, search.best)
-    return _newton(replace(search, newton=True), uphill(search.best, search.points), accepted)
+    return _newton(replace(search, newton=True), uphill(search.points, search.in_hand), accepted)
 
 
 def _far_proposal(search: Search, begun: Point) -> Search:
     """Return the search with the extrapolation along two EM steps as its proposal."""
     anchor = Anchor(begun.parameters)
-    x0, x1, x2 = map(
-        anchor.coordinates, (begun.parameters, search.best.parameters, search.best.image)
-    )
+    x0, x1, x2 = map(anchor.coordinates, (begun.parameters, search.best.parameters, search.in_hand))
     first, bend = x1 - x0, (x2 - x1) - (x1 - x0)
     wanted = float(np.linalg.norm(first)) / max(float(np.linalg.norm(bend)), 1e-300)
     length = min(wanted, search.longest)

@@ -119,7 +119,7 @@ class Checkpoint(Generic[Kept]):
         self._compare_versions(document["versions"])
         try:
             state = unpack(document["state"], RECORDS)
-        except (KeyError, TypeError, ValueError) as error:
+        except (IndexError, KeyError, TypeError, ValueError) as error:
             raise CheckpointError(_damaged(self._path, error)) from error
         if not isinstance(state, self._kind):
             raise CheckpointError(

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
 
 from daskgmm.blas import one_blas_thread
 from daskgmm.em.candidates import FIRST_SHARE, Candidate, Part, race
 from daskgmm.em.checkpoint import RECORDS, Checkpoint
 from daskgmm.em.drawing import Draw, draw_rows
-from daskgmm.em.events import Listener, SweepIterated
+from daskgmm.em.events import Listener, SweepIterated, silence
+from daskgmm.em.fit import check_survey
 from daskgmm.em.holding_out import HeldOut, LogDensities, held_out, row_blocks
 from daskgmm.em.loop import Fit, advanced, evaluate_many
 from daskgmm.em.measuring import Measured, measure_many
 from daskgmm.em.sample import SampleRule, drawn_rows, row_hashes
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey import Survey, survey_rows
+from daskgmm.errors import DegenerateComponentWarning
 from daskgmm.gaussian.maximise import Maximised
 from daskgmm.gaussian.merging import merged
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
@@ -151,7 +156,7 @@ def begun(data: Dataset, request: SweepRequest, listen: Listener) -> SweepState:
     n = survey.weighed_rows
     numbers = draw.index if request.groups is None else request.groups(draw.index)
     blocks = row_blocks(draw, survey.rows) if request.groups is None else numbers
-    with one_blas_thread(), ThreadPoolExecutor(thread_count()) as pool:
+    with unwarned(), one_blas_thread(), ThreadPoolExecutor(thread_count()) as pool:
         raced = list(
             pool.map(lambda each: race(draw, m, each, request.seeds, 1, False), request.settings)
         )
@@ -164,7 +169,10 @@ def begun(data: Dataset, request: SweepRequest, listen: Listener) -> SweepState:
                 zip(request.settings, raced, strict=True),
             )
         )
-    goes_on = not_beaten(draw, m, n, request, [best[0] for best, _ in raced])
+    candidates = [best[0] for best, _ in raced]
+    goes_on = not_beaten(draw, m, n, request, candidates)
+    for index in best_otherwise(draw, m, n, request, candidates, held):
+        goes_on[index] = True
     models = []
     for settings, (best, others), score, going in zip(
         request.settings, raced, held, goes_on, strict=True
@@ -174,6 +182,19 @@ def begun(data: Dataset, request: SweepRequest, listen: Listener) -> SweepState:
         models.append(Model(settings, first.seed, fit, going, score))
         models += [Model(settings, other.seed, other.fit, False) for other in others]
     return SweepState(replace(survey, sample=None), tuple(models))
+
+
+@contextmanager
+def unwarned() -> Iterator[None]:
+    """Ignore warnings about starts: those that stay are no news.
+
+    Around all threads, since filters are the process's: threads that set and restore them each
+    for itself may leave behind what another one has set.
+    """
+    with warnings.catch_warnings():
+        for kind in (DegenerateComponentWarning, ConvergenceWarning):
+            warnings.simplefilter("ignore", kind)
+        yield
 
 
 Raced = tuple[list[Candidate], list[Candidate]]
@@ -248,6 +269,37 @@ def not_beaten(
     return going
 
 
+def best_otherwise(
+    draw: Draw,
+    m: int,
+    n: int,
+    request: SweepRequest,
+    candidates: Sequence[Candidate],
+    held: Sequence[HeldOut],
+) -> set[int]:
+    """Return the models that are the best on the sample by AIC, ICL or held-out likelihood.
+
+    These may ask for far fewer components, or more, than BIC, which beats them clearly then.
+    """
+    part = Part.of(draw, m, request.settings[0], last=False)
+    mixtures = [each.fit.step.parameters for each in candidates]
+    measured, _ = measure_many(part.data, mixtures, part.survey, silence)
+    free = np.array(
+        [
+            n_parameters(STRUCTURES[each.structure], each.n_components, draw.x.shape[1])
+            for each in request.settings
+        ]
+    )
+    likelihoods = measured.log_likelihoods / measured.weight - free / (2 * measured.rows)
+    entropies = measured.entropies / measured.weight
+    scores = (
+        likelihoods - free / n,
+        likelihoods - free * math.log(n) / (2 * n) - entropies,
+        np.array([each.mean for each in held]),
+    )
+    return {int(np.argmax(score)) for score in scores}
+
+
 def combinations(
     n_components: Sequence[int], structures: Sequence[str], settings: Settings
 ) -> tuple[Settings, ...]:
@@ -268,6 +320,7 @@ def _sampled(data: Dataset, request: SweepRequest, listen: Listener) -> tuple[Su
     n = data.rows.n_rows
     rule = SampleRule(request.sample_seed, WHOLE * m, n) if n is None or n <= WHOLE * m else None
     survey = survey_rows(data, rule, listen)
+    check_survey(survey, max(each.n_components for each in request.settings))
     if survey.weighed_rows > WHOLE * m:
         return survey, draw_rows(data, survey, request.sample_seed, m, listen), m
     if survey.sample is None or len(survey.sample.hashes) < survey.weighed_rows:

@@ -12,7 +12,6 @@ from daskgmm.em.acceleration import Search, advance, restart
 from daskgmm.em.events import Ended, Iterated, Listener, Started
 from daskgmm.em.expectation import expect
 from daskgmm.em.many import expect_many
-from daskgmm.em.quasi_newton import Point
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey import Survey
 from daskgmm.gaussian.guard import TOLERANCE, moment_error
@@ -217,7 +216,7 @@ def _accelerated(fit: Fit, evaluated: Evaluated, settings: Settings, before: flo
     if step.empty or step.ridges or step.collapsed or not parameters.weights.min() > 0:
         # No exact M-step, so no gradient: plain EM until it is one again.
         return _degenerate(fit, evaluated, settings, before)
-    search, accepted = advance(search, Point(parameters, image, bound), settings.gap_tolerance)
+    search, accepted = advance(search, image, bound, settings.gap_tolerance)
     if not accepted:
         return replace(_rejected(fit, evaluated, before), search=search)
     iterated = replace(evaluated.iterated, change=bound - before)

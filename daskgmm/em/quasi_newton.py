@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,9 @@ class Point:
     Attributes
     ----------
     parameters : Parameters
+        Without covariances: what nobody needs is not kept, nor written to checkpoints.
     image : Parameters
-        What the M-step makes of them; it determines the gradient.
+        What the M-step makes of them, without factors; it determines the gradient.
     objective : float
         Mean log-likelihood, with the noise that makes the M-step exact, in nats a row.
     """
@@ -34,6 +35,16 @@ class Point:
     parameters: Parameters
     image: Parameters
     objective: float
+
+    @classmethod
+    def of(cls, parameters: Parameters, image: Parameters, objective: float) -> Point:
+        """Return the point with what is needed of both."""
+        nothing = np.empty(0)
+        return cls(
+            replace(parameters, covariances=nothing),
+            replace(image, precisions_cholesky=nothing),
+            objective,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +85,8 @@ class Direction:
         return 0.5 * float(self.gradient @ self.em_step)
 
 
-def uphill(current: Point, points: Sequence[Point]) -> Direction:
-    """Return the quasi-Newton step from `current` (Nocedal 1980), uphill.
+def uphill(points: Sequence[Point], image: Parameters) -> Direction:
+    """Return the quasi-Newton step from the last point (Nocedal 1980), uphill.
 
     All points are mapped anew to the coordinates about the current one, where the first
     guess of the curvature, the identity, is that of the complete data: with no pairs the
@@ -83,11 +94,12 @@ def uphill(current: Point, points: Sequence[Point]) -> Direction:
 
     Parameters
     ----------
-    current : Point
     points : sequence of Point
-        Evaluated ones, consecutive ones near to each other, `current` the last.
+        Consecutive ones near to each other.
+    image : Parameters
+        The EM image of the last.
     """
-    anchor = Anchor(current.parameters)
+    anchor = Anchor(points[-1].parameters)
     at = [anchor.coordinates(point.parameters) for point in points]
     gradients = [anchor.gradient(point.parameters, point.image) for point in points]
     pairs: list[tuple[Array, Array, float]] = []
@@ -108,5 +120,5 @@ def uphill(current: Point, points: Sequence[Point]) -> Direction:
         direction += (share - float(change @ direction) / curved) * step
     if not float(direction @ gradients[-1]) > 0:
         direction = gradients[-1]
-    em_step = anchor.coordinates(current.image) - at[-1]
+    em_step = anchor.coordinates(image) - at[-1]
     return Direction(anchor, at[-1], direction, gradients[-1], em_step, len(pairs), saddle)

@@ -48,16 +48,26 @@ class GaussianMixture(Mixture):
         Each component its own covariance matrix, one matrix for all, a variance for each
         feature, or a single variance.
     tol : float, default=1e-3
-        EM stops when the mean log-likelihood changes by less, in nats a row.
+        Plain EM stops when the mean log-likelihood changes by less, in nats a row, as
+        scikit-learn's does. Accelerated EM stops when less than a hundredth of it is predicted
+        to be left, twice in a row: the last change is no measure of that.
     reg_covar : float, default=1e-6
         Added to the diagonals of the covariances, in squared units of the data.
     max_iter : int, default=100
+        Most iterations; each is one pass.
     n_init : int, default=1
-        Number of starts; the best is kept.
+        Number of starts; the best is kept. Where starts are tried on a sample, eight for each.
     init_params : {"kmeans", "k-means++", "random", "random_from_data"}, default="kmeans"
-        How to start. The start is made on a sample of at most about 100,000 rows (more for
-        large models), which depends on the seed and the row numbers alone; smaller data
-        sets are taken whole, and the fit is then scikit-learn's.
+        How to start. With acceleration, where there are more than twice as many rows as
+        `sample_rows`, eight starts are tried on a sample of them, and the last two compared on
+        all rows in one pass. Otherwise the start is made on all rows, as scikit-learn does
+        (without acceleration on a sample if there are more than 100,000).
+    acceleration : {"auto", None}, default="auto"
+        "auto" takes fewer passes than EM, and its likelihood never falls. None is plain EM,
+        iteration by iteration scikit-learn's.
+    sample_rows : int or None, default=None
+        Rows of the sample that starts are made on; None for 50 for each free parameter, at
+        least 10,000. They depend on the data, the seed and the row numbers, not on chunks.
     weights_init : array-like of shape (k,), optional
     means_init : array-like of shape (k, d), optional
     precisions_init : array-like, optional
@@ -80,20 +90,33 @@ class GaussianMixture(Mixture):
     n_iter_ : int
         Iterations of the best start.
     lower_bound_ : float
-        Mean log-likelihood, in nats a row, that the last pass measured: of the parameters
-        before the last M-step, as in scikit-learn.
+        Mean log-likelihood, in nats a row, that the best pass measured: of the parameters
+        before the last M-step, as in scikit-learn. With acceleration it is that of rows with
+        noise of variance `reg_covar`, a lower bound of the other (`score`): adding `reg_covar`
+        to the covariances never lowers it, while the other may fall by about as much.
     lower_bounds_ : list of float
-        The same for every iteration.
+        The same for every iteration; a pass that rejected what acceleration had proposed
+        repeats the one before.
+    gap_estimate_ : float
+        How much more likelihood a longer fit would find, in nats a row, as far as the last
+        passes tell; nan for plain EM. It sees no plateaus, and no other maxima.
     history_ : dict of lists
         One entry for each iteration of the best start: initialisation, iteration,
-        lower_bound, change, rows, seconds, nbytes (read) and peak_memory (bytes, of the
-        largest process). `pandas.DataFrame` takes it as it is.
+        lower_bound, change, gap (as `gap_estimate_`), accepted, rows, seconds, nbytes (read)
+        and peak_memory (bytes, of the largest process). `pandas.DataFrame` takes it as it is.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (d,)
         Only if X has column names that are strings.
 
     Notes
     -----
+    Acceleration is squared extrapolation (Varadhan & Roland 2008) followed by limited-memory
+    quasi-Newton steps with the gradient that the statistics of a pass give, in coordinates in
+    which EM is steepest ascent; what lowers the likelihood is thrown away for the EM step.
+
+    A component that dies is tried once on one half of the heaviest one, and kept with weight 0
+    if that does not raise the likelihood.
+
     Differs from scikit-learn: `fit` takes `sample_weight`; sums are in float64 whatever the
     type of X; data far from the origin and components far apart lose no digits; components
     without rows and singular covariances end in a `DegenerateComponentWarning` and a usable
@@ -234,7 +257,7 @@ class GaussianMixture(Mixture):
         p = STRUCTURES[self.covariance_type].n_statistics(rows.n_features)
         data = Dataset.of(rows, weights, request.settings.n_components, p, cache)
         try:
-            passes = 1 + request.settings.max_iter * request.n_starts
+            passes = 2 + request.settings.max_iter * request.n_starts
             plan_of(data, request.settings.n_components, self.covariance_type, passes).check()
             found = fit(data, request, self._listener(listen))
         finally:

@@ -50,7 +50,7 @@ def plan(
     weights = None if sample_weight is None else weights_for(rows, sample_weight)
     p = STRUCTURES[covariance_type].n_statistics(rows.n_features)
     data = Dataset.of(rows, weights, int(n_components), p, cache_nbytes(cache))
-    return plan_of(data, int(n_components), covariance_type, 1 + max_iter * n_init)
+    return plan_of(data, int(n_components), covariance_type, 2 + max_iter * n_init)
 
 
 def plan_of(data: Dataset, k: int, covariance_type: str, max_passes: int) -> Plan:

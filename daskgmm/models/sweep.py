@@ -7,6 +7,7 @@ import os
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -97,7 +98,7 @@ def sweep(
     checkpoint: str | os.PathLike[str] | None = None,
     *,
     groups: Any = None,
-    tol: float = 1e-3,
+    tol: float = 1e-4,
     reg_covar: float = 1e-6,
     max_iter: int = 100,
     sample_rows: int | None = None,
@@ -125,7 +126,10 @@ def sweep(
     random_state : int, RandomState instance or None
     groups : array of shape (n,), optional
         What belongs together, and is held out together: a station, a tile, a day.
-    tol, reg_covar, max_iter, sample_rows : as in `GaussianMixture`
+    tol : float
+        As in `GaussianMixture`, but smaller: BIC takes log(n) / 2n nats a row for a parameter,
+        7e-6 for a million rows, and what is left to gain must not decide.
+    reg_covar, max_iter, sample_rows : as in `GaussianMixture`
 
     Returns
     -------
@@ -137,7 +141,8 @@ def sweep(
         As `GaussianMixture.fit` does.
     """
     _checked(criterion)
-    types = (covariance_type,) if isinstance(covariance_type, str) else tuple(covariance_type)
+    given = (covariance_type,) if isinstance(covariance_type, str) else covariance_type
+    types = tuple(dict.fromkeys(given))
     sizes = _sizes(n_components, types)
     estimator = GaussianMixture(
         max(sizes), tol=tol, reg_covar=reg_covar, max_iter=max_iter, sample_rows=sample_rows
@@ -147,12 +152,14 @@ def sweep(
     weights = None if sample_weight is None else weights_for(rows, sample_weight)
     check_enough(rows.n_rows, max(sizes))
     settings = estimator._settings()
-    request = _request(combinations(sizes, types, settings), n_init, random_state, groups)
-    largest = max(STRUCTURES[each].n_statistics(rows.n_features) for each in types)
-    data = Dataset.of(rows, weights, sum(sizes), largest, cache_nbytes(cache))
+    belongs = None if groups is None else Groups(groups, rows.n_rows)
+    request = _request(combinations(sizes, types, settings), n_init, random_state, belongs)
+    largest = max(types, key=lambda each: STRUCTURES[each].n_statistics(rows.n_features))
+    k, p = len(types) * sum(sizes), STRUCTURES[largest].n_statistics(rows.n_features)
+    data = Dataset.of(rows, weights, k, p, cache_nbytes(cache))
     tell = together(log_event, *([] if listen is None else [listen]))
     try:
-        plan_of(data, sum(sizes), types[0], max_iter + 3).check()
+        plan_of(data, k, largest, max_iter + 3).check()
         kept = saved = None
         if checkpoint is not None:
             saved = Checkpoint(checkpoint, SweepState)
@@ -172,41 +179,63 @@ def _checked(criterion: str) -> str:
 
 def _sizes(n_components: Iterable[int], types: Sequence[str]) -> list[int]:
     given = [n_components] if isinstance(n_components, (int, np.integer)) else n_components
-    sizes = sorted({int(k) for k in given})
-    if not sizes or sizes[0] < 1:
-        raise ValueError(f"n_components is {n_components!r}; give numbers of 1 and more.")
+    sizes: list[Any] = list(given)
+    if not sizes or not all(isinstance(k, Integral) and int(k) >= 1 for k in sizes):
+        raise ValueError(f"n_components is {n_components!r}; give integers of 1 and more.")
     unknown = [each for each in types if each not in STRUCTURES]
     if unknown or not types:
         raise ValueError(
             f"covariance_type is {unknown or types}; give some of {', '.join(STRUCTURES)}."
         )
-    return sizes
+    return sorted({int(k) for k in sizes})
 
 
 def _request(
-    settings: tuple[Settings, ...], n_init: int, random_state: Any, groups: Any
+    settings: tuple[Settings, ...], n_init: Any, random_state: Any, groups: Groups | None
 ) -> SweepRequest:
-    if n_init < 1:
-        raise ValueError(f"n_init is {n_init}; give at least 1 start.")
+    if not isinstance(n_init, Integral) or n_init < 1:
+        raise ValueError(f"n_init is {n_init!r}; give at least 1 start.")
     random = check_random_state(random_state)
     sample_seed, *seeds = random.randint(np.iinfo(np.int32).max, size=1 + n_init).tolist()
-    belongs = None if groups is None else _Groups(groups)
-    return SweepRequest(settings, tuple(seeds), sample_seed, _log_densities, belongs)
+    return SweepRequest(settings, tuple(seeds), sample_seed, _log_densities, groups)
 
 
-class _Groups:
-    """The groups of rows, looked up by their numbers."""
+class Groups:
+    """The groups of rows, looked up by their numbers.
 
-    def __init__(self, groups: Any) -> None:
-        self._groups = groups
+    Parameters
+    ----------
+    groups : array of shape (n,)
+    n_rows : int or None
+
+    Raises
+    ------
+    ValueError
+        If there is not one for each row.
+    """
+
+    def __init__(self, groups: Any, n_rows: int | None) -> None:
+        if n_rows is None:
+            raise ValueError(
+                "groups need rows that are numbered, and some chunks of X have no known length. "
+                "Call X.compute_chunk_sizes() first."
+            )
+        self._groups = np.asarray(groups)
+        if self._groups.shape != (n_rows,):
+            raise ValueError(
+                f"groups has shape {self._groups.shape} and X has {n_rows} rows; give one a row."
+            )
 
     def __call__(self, index: NDArray[np.int64]) -> NDArray[np.int64]:
-        order = np.argsort(index)
-        found = np.asarray(self._groups)[index[order]]
-        numbers = np.unique(found, return_inverse=True)[1]
-        result = np.empty(len(index), np.int64)
-        result[order] = numbers
-        return result
+        """Return a number for the group of each of these rows."""
+        numbers: NDArray[np.int64] = np.unique(self._groups[index], return_inverse=True)[1]
+        return numbers
+
+    @property
+    def digest(self) -> str:
+        """A digest of some of them."""
+        some = np.linspace(0, len(self._groups) - 1, min(len(self._groups), 1000)).astype(int)
+        return plain_digest(self._groups[some].tolist())
 
 
 def _log_densities(parameters: Parameters, x: NDArray[Any]) -> NDArray[np.float64]:
@@ -215,13 +244,14 @@ def _log_densities(parameters: Parameters, x: NDArray[Any]) -> NDArray[np.float6
 
 
 def _identity(data: Dataset, request: SweepRequest, random_state: Any) -> dict[str, Any]:
-    first = request.settings[0]
+    first, groups = request.settings[0], request.groups
     return {
         "n_components": sorted({each.n_components for each in request.settings}),
         "covariance_type": sorted({each.structure for each in request.settings}),
         "n_init": len(request.seeds),
         **{name: getattr(first, name) for name in ("tol", "reg_covar", "max_iter", "sample_rows")},
         "random_state": None if random_state is None else plain_digest(request.seeds),
+        "groups": groups.digest if isinstance(groups, Groups) else None,
         **rows_identity(data),
     }
 

@@ -48,7 +48,7 @@ class Plan:
     batches : int
         Tasks of a pass.
     max_passes : int
-        The survey, and all iterations that the settings allow.
+        Survey, sample, and all iterations that the settings allow; mostly 5 to 30 are made.
     thread_nbytes : int
         Most that the task of one thread holds, beyond what its process holds anyway.
     worker_nbytes : int
@@ -99,7 +99,7 @@ class Plan:
             ("rows", f"{rows} of {self.features} features, {self.dtype}"),
             ("a pass reads", nbytes),
             ("in", f"{self.batches:,} batches, of {self.chunks:,} blocks in all"),
-            ("passes", f"1 survey, then at most {self.max_passes - 1:,} iterations"),
+            ("passes", f"1 or 2 for the start, then at most {self.max_passes - 2:,} iterations"),
             ("kept in memory", f"{self.cached_batches} of {self.batches} batches"),
             ("a thread takes", f"at most {_mb(self.thread_nbytes)}"),
             ("a process takes", f"at most {_mb(self.worker_nbytes)}"),

@@ -31,7 +31,7 @@ def test_the_numbers_are_those_of_the_fit(stored):
     assert {each.nbytes for each in passes} == {planned.pass_nbytes} == {X.nbytes}
     assert planned.rows == 200_000
     assert (planned.features, planned.dtype) == (4, "float64")
-    assert planned.max_passes == 15
+    assert planned.max_passes == 16
     assert planned.cached_batches == 0
 
 
