@@ -155,13 +155,17 @@ def fitting(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Added to the diagonals of the covariances.",
         ),
         click.option("--max-iter", type=click.IntRange(1), default=100, show_default=True),
-        click.option(
-            "--tol", type=click.FloatRange(0), default=1e-3, show_default=True,
-            help="Stop when the mean log likelihood changes by less, in nats a row.",
-        ),
     ):  # fmt: skip
         command = option(command)
     return command
+
+
+def tolerance(default: float) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return what adds the option that says when to stop."""
+    return click.option(
+        "--tol", type=click.FloatRange(0), default=default, show_default=True,
+        help="Stop when the mean log likelihood changes by less, in nats a row.",
+    )  # fmt: skip
 
 
 @contextmanager
@@ -228,6 +232,7 @@ def main() -> None:
     "--init", "init_params", type=click.Choice(STARTS), default="kmeans", show_default=True,
     help="How to start.",
 )  # fmt: skip
+@tolerance(1e-3)
 @fitting
 @running
 def fit(
@@ -379,6 +384,7 @@ def check_suffix(context: click.Context, option: click.Parameter, value: str | N
     "--n-init", type=click.IntRange(1), default=3, show_default=True,
     help="Starts of each, on a sample.",
 )  # fmt: skip
+@tolerance(1e-4)
 @fitting
 @running
 def sweep(
@@ -466,13 +472,11 @@ def sweep_report(found: Any, best: Any, out: str) -> str:
     from daskgmm.sweep_report import staying_text, table_text
 
     place = next(i for i, model in enumerate(found.models) if model is best)
-    return "\n".join(
-        [
-            table_text(found.table, place),
-            "",
-            staying_text(found.table),
-            f"Best by {found.criterion}: {fit_report(best, out)}",
-        ]
+    ended = "converged" if best.converged_ else "stopped"
+    return (
+        f"{table_text(found.table, place)}\n\n{staying_text(found.table)}\n"
+        f"{out}: {best.n_components} components, {best.covariance_type} covariance, the best by "
+        f"{found.criterion}, {ended} after {best.n_iter_} iterations"
     )
 
 

@@ -96,13 +96,13 @@ def first_of_each(table: Table) -> list[int]:
 
 
 def staying_text(table: Table) -> str:
-    """Return how many starts and models were not fitted on all rows, and why."""
+    """Return how many starts and models were not fitted on all rows."""
     first = first_of_each(table)
     stayed = sum(status == "sample" for status in table["status"])
     beaten = sum(table["status"][index] == "sample" for index in first)
     return (
-        f"{stayed} of {len(table['status'])} starts stayed on the sample. Clearly beaten there: "
-        f"{beaten} of {len(first)} models with all their starts; of the others the best went on."
+        f"Stayed on the sample: {stayed} of {len(table['status'])} starts; of {beaten} of "
+        f"{len(first)} models all of them, clearly beaten there."
     )
 
 

@@ -132,8 +132,8 @@ def advance(
         passes=search.passes + 1,
     )
     in_hand = search.in_hand
-    direction = uphill(search.points[-1:], in_hand)
-    if search.newton or direction.em_gain < tolerance:
+    direction = uphill(search.points if search.newton else search.points[-1:], in_hand)
+    if not search.newton and direction.em_gain < tolerance:
         direction = uphill(search.points, in_hand)
     search = _judged(search, direction, accepted, tolerance)
     if search.newton:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,7 +17,6 @@ from daskgmm.em.sample import Sample
 from daskgmm.em.settings import GAP_SHARE, Settings
 from daskgmm.em.start import Initial, start
 from daskgmm.em.survey import Survey, survey_rows
-from daskgmm.errors import DegenerateComponentWarning
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.arrays import ArrayRows
@@ -82,11 +80,9 @@ def race(
         Whether finalists are driven over plateaus, at the cost of many iterations on the
         sample.
     """
-    structure, d = STRUCTURES[settings.structure], draw.x.shape[1]
-    p = n_parameters(structure, settings.n_components, d)
-    share = min(1.0, max(FIRST_SHARE, FIRST_ROWS_PER_PARAMETER * p / m))
+    share = first_share(settings, m, draw.x.shape[1])
     part = Part.of(draw, share * m, settings, thorough and share == 1.0)
-    candidates = _ranked([part.begun(seed) for seed in seeds])
+    candidates = _ranked(part.all_begun(seeds))
     beaten: list[Candidate] = []
     while share < 1.0:
         share = min(1.0, 2 * share)
@@ -96,6 +92,12 @@ def race(
         part = Part.of(draw, share * m, settings, thorough and share == 1.0)
         candidates = _ranked([part.continued(each) for each in candidates])
     return candidates[:finalists], [*candidates[finalists:], *beaten]
+
+
+def first_share(settings: Settings, m: float, d: int) -> float:
+    """Return the part of a sample of m rows that candidates begin on."""
+    p = n_parameters(STRUCTURES[settings.structure], settings.n_components, d)
+    return min(1.0, max(FIRST_SHARE, FIRST_ROWS_PER_PARAMETER * p / m))
 
 
 def _ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -130,6 +132,24 @@ class Part:
         chosen = replace(settings, tol=share * noise / GAP_SHARE, max_iter=most, n_init=1)
         return cls(data, replace(survey, sample=sample), chosen)
 
+    def all_begun(self, seeds: Sequence[int]) -> list[Candidate]:
+        """Return the candidates of all seeds but those that fail, as where one collapses.
+
+        Raises
+        ------
+        ValueError
+            Of the last one, if all fail.
+        """
+        found, failure = [], None
+        for seed in seeds:
+            try:
+                found.append(self.begun(seed))
+            except ValueError as error:
+                failure = error
+        if not found and failure is not None:
+            raise failure
+        return found
+
     def begun(self, seed: int) -> Candidate:
         """Return a new candidate, fitted to this part."""
         random = np.random.RandomState(seed)
@@ -148,6 +168,4 @@ class Part:
         return np.where(variances > 0, np.sqrt(variances), 1.0)
 
     def _fitted(self, seed: int, begin: Fit) -> Candidate:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DegenerateComponentWarning)
-            return Candidate(seed, iterate(self.data, self.survey, begin, self.settings, silence))
+        return Candidate(seed, iterate(self.data, self.survey, begin, self.settings, silence))

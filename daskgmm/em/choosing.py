@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from daskgmm.blas import one_blas_thread
-from daskgmm.em.candidates import FIRST_SHARE, Candidate, Part, race
+from daskgmm.em.candidates import Candidate, Part, first_share, race
 from daskgmm.em.checkpoint import RECORDS, Checkpoint
-from daskgmm.em.drawing import Draw, draw_rows
+from daskgmm.em.drawing import Draw, draw_rows, whole_draw
 from daskgmm.em.events import Listener, SweepIterated, silence
 from daskgmm.em.fit import check_survey
 from daskgmm.em.holding_out import HeldOut, LogDensities, held_out, row_blocks
 from daskgmm.em.loop import Fit, advanced, evaluate_many
 from daskgmm.em.measuring import Measured, measure_many
-from daskgmm.em.sample import SampleRule, drawn_rows, row_hashes
+from daskgmm.em.sample import SampleRule, drawn_rows
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey import Survey, survey_rows
 from daskgmm.errors import DegenerateComponentWarning
@@ -153,9 +153,9 @@ def stepped(data: Dataset, state: SweepState, listen: Listener) -> SweepState:
 def begun(data: Dataset, request: SweepRequest, listen: Listener) -> SweepState:
     """Return all models fitted to the sample, those that go on marked."""
     survey, draw, m = _sampled(data, request, listen)
-    n = survey.weighed_rows
+    n = max(2.0, survey.weight)
     numbers = draw.index if request.groups is None else request.groups(draw.index)
-    blocks = row_blocks(draw, survey.rows) if request.groups is None else numbers
+    blocks = row_blocks(draw) if request.groups is None else numbers
     with unwarned(), one_blas_thread(), ThreadPoolExecutor(thread_count()) as pool:
         raced = list(
             pool.map(lambda each: race(draw, m, each, request.seeds, 1, False), request.settings)
@@ -230,7 +230,7 @@ def _from_above(
     parameters = above.fit.step.parameters
     while parameters.n_components > settings.n_components:
         parameters = merged(parameters)
-    part = Part.of(draw, FIRST_SHARE * m, settings, last=False)
+    part = Part.of(draw, first_share(settings, m, draw.x.shape[1]) * m, settings, last=False)
     start = Candidate(above.seed, Fit(Maximised(parameters)))
     trials = [part.continued(each).fit.lower_bound for each in (start, own)]
     if trials[0] <= trials[1]:
@@ -240,7 +240,7 @@ def _from_above(
 
 
 def not_beaten(
-    draw: Draw, m: int, n: int, request: SweepRequest, candidates: Sequence[Candidate]
+    draw: Draw, m: int, n: float, request: SweepRequest, candidates: Sequence[Candidate]
 ) -> list[bool]:
     """Return which models are not clearly beaten, as far as the sample can tell.
 
@@ -272,7 +272,7 @@ def not_beaten(
 def best_otherwise(
     draw: Draw,
     m: int,
-    n: int,
+    n: float,
     request: SweepRequest,
     candidates: Sequence[Candidate],
     held: Sequence[HeldOut],
@@ -326,14 +326,4 @@ def _sampled(data: Dataset, request: SweepRequest, listen: Listener) -> tuple[Su
     if survey.sample is None or len(survey.sample.hashes) < survey.weighed_rows:
         rule = SampleRule(request.sample_seed, WHOLE * m, survey.weighed_rows)
         survey = survey_rows(data, rule, listen)
-    return survey, _whole(survey, request.sample_seed), survey.weighed_rows
-
-
-def _whole(survey: Survey, seed: int) -> Draw:
-    """Return all rows as a draw, whose parts are uniform samples."""
-    sample = survey.sample
-    assert sample is not None
-    n = len(sample.x)
-    weights = np.ones(n) if sample.weights is None else sample.weights.astype(np.float64)
-    ranks: Array = n * (row_hashes(seed, 0, n).astype(np.float64) * 2.0**-64)
-    return Draw(ranks, np.full(n, 1 / n), sample.index, sample.x, weights, survey.rows)
+    return survey, whole_draw(survey, request.sample_seed), survey.weighed_rows

@@ -144,8 +144,21 @@ def whitening(survey: Survey) -> Array:
     return matrix
 
 
+def whole_draw(survey: Survey, seed: int) -> Draw:
+    """Return the survey's sample as a draw, whose parts are uniform samples of it."""
+    sample = survey.sample
+    assert sample is not None
+    n = len(sample.x)
+    weights = np.ones(n) if sample.weights is None else sample.weights.astype(np.float64)
+    ranks: Array = n * (row_hashes(seed, 0, n).astype(np.float64) * 2.0**-64)
+    return Draw(ranks, np.full(n, 1 / n), sample.index, sample.x, weights, survey.rows)
+
+
 def draw_rows(data: Dataset, survey: Survey, seed: int, m: int, listen: Listener) -> Draw:
-    """Draw a sample of about m rows in one pass; the same for any chunking."""
+    """Draw a sample of about m rows in one pass.
+
+    The same for any chunking, where all lengths of chunks are known.
+    """
     work = DrawWork(seed, float(m), survey.mean, whitening(survey), survey.weight)
     nbytes = m * (data.row_nbytes + 32) // max(1, len(data.batches))
     draw, _ = run_pass(data, "sample", work, merge_draws, listen, "daskgmm-sample", nbytes)

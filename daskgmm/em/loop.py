@@ -179,8 +179,9 @@ def evaluate_many(
         step = maximise(statistics, chosen.structure, chosen.reg_covar, parameters)
         if loses_digits(step, statistics, survey):
             # A pass of its own, about its new means.
-            found.append(evaluate(data, survey, fit, chosen, listen))
-            continue
+            about, number = step.parameters.means, len(fit.iterations) + 1
+            statistics, _ = expect(data, parameters, survey, listen, number, about, chosen.noise)
+            step = maximise(statistics, chosen.structure, chosen.reg_covar, parameters)
         bound, rows = statistics.mean_log_likelihood, statistics.rows
         number, nbytes, peak = len(fit.iterations) + 1, ended.nbytes, ended.peak_memory
         record = Iterated(0, number, bound, math.inf, math.nan, True, rows, seconds, nbytes, peak)
@@ -211,7 +212,7 @@ def _accelerated(fit: Fit, evaluated: Evaluated, settings: Settings, before: flo
         if not bound >= before:
             return replace(_rejected(fit, evaluated, before), search=Search(fit.step.parameters))
         search = Search(parameters)
-    if step.empty and not fit.revived:
+    if step.empty and not fit.revived and search.kind == "em":
         return _revived(fit, evaluated, settings, before)
     if step.empty or step.ridges or step.collapsed or not parameters.weights.min() > 0:
         # No exact M-step, so no gradient: plain EM until it is one again.
@@ -235,7 +236,8 @@ def _degenerate(fit: Fit, evaluated: Evaluated, settings: Settings, before: floa
         search = restart(fit.search, fit.step.parameters)
         return replace(_rejected(fit, evaluated, before), search=search)
     plain = _plain(fit, evaluated, settings, before)
-    return replace(plain, search=Search(plain.step.parameters), revived=fit.revived)
+    search = Search(plain.step.parameters, gap=math.nan)
+    return replace(plain, search=search, revived=fit.revived)
 
 
 def _revived(fit: Fit, evaluated: Evaluated, settings: Settings, before: float) -> Fit:

@@ -29,14 +29,17 @@ SLACK = 8.0
 LEAST_DRAWN = 10_000
 """Rows below which a drawn sample costs hardly less."""
 
+LEAST_PER_PARAMETER = 4
+"""Rows for each parameter below which most starts collapse."""
+
 DRAWN_PER_PARAMETER = 50
 """A start on m rows is p / 2m nats a row off: with so many a hundredth."""
 
 
 def drawn_rows(n_parameters: int, d: int, wanted: int | None = None) -> int:
-    """Return the number of rows to draw for a model of that size, if not said otherwise."""
+    """Return the number of rows to draw for a model of that size: what is wanted, if enough."""
     if wanted is not None:
-        return wanted
+        return max(wanted, LEAST_PER_PARAMETER * n_parameters)
     rows = max(LEAST_DRAWN, DRAWN_PER_PARAMETER * n_parameters)
     return max(1, min(rows, SAMPLE_BYTES // (8 * d)))
 

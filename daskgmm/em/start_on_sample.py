@@ -8,12 +8,12 @@ import numpy as np
 
 from daskgmm.blas import one_blas_thread
 from daskgmm.em.candidates import Candidate, race
-from daskgmm.em.drawing import draw_rows
+from daskgmm.em.drawing import draw_rows, whole_draw
 from daskgmm.em.events import Listener, StartFound
 from daskgmm.em.loop import Fit, advanced, evaluate_many
-from daskgmm.em.sample import drawn_rows
+from daskgmm.em.sample import SampleRule, drawn_rows
 from daskgmm.em.settings import Settings
-from daskgmm.em.survey import Survey
+from daskgmm.em.survey import Survey, survey_rows
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
 from daskgmm.passes.dataset import Dataset
 
@@ -34,12 +34,19 @@ def best_candidate(
     p = n_parameters(STRUCTURES[settings.structure], settings.n_components, d)
     m = drawn_rows(p, d, settings.sample_rows)
     draw = draw_rows(data, survey, seed, m, listen)
+    if len(draw.x) < m / 2:
+        # A few rows carry nearly all weight or distance: the others need a uniform sample.
+        rule = SampleRule(seed, m, survey.weighed_rows)
+        draw = whole_draw(survey_rows(data, rule, listen), seed)
+        m = len(draw.x)
     began, count = time.perf_counter(), CANDIDATES * settings.n_init
     seeds = random.randint(np.iinfo(np.int32).max, size=count).tolist()
     with one_blas_thread():
         finalists, _ = race(draw, m, settings, seeds)
     seconds = time.perf_counter() - began
     listen(StartFound(len(draw.x), count, finalists[0].fit.lower_bound, seconds))
+    if settings.max_iter == 0:
+        return Fit(finalists[0].fit.step)
     return compared(data, survey, finalists, settings, listen)
 
 

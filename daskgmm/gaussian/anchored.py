@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.structure import Structure
 from daskgmm.gaussian.structures import structure_of
 
 Array = NDArray[np.float64]
@@ -39,12 +40,11 @@ class Anchor:
         self._structure = structure_of(parameters)
         self._roots = np.sqrt(parameters.weights)
         self._scale_roots = np.ones(1) if self._structure.shared else self._roots
-        k, d = parameters.means.shape
-        self._factors = self._whole(parameters.precisions_cholesky, k, d)
+        self._factors = parameters.precisions_cholesky
 
     def coordinates(self, parameters: Parameters) -> Array:
         """Return the coordinates of parameters of the same structure, k and d."""
-        means = self._whiten(parameters.means - self._at.means)
+        means = _pulled(self._structure, self._factors, parameters.means - self._at.means)
         scale = self._structure.relative_scale(
             self._at.precisions_cholesky, parameters.precisions_cholesky, parameters.n_features
         )
@@ -69,7 +69,7 @@ class Anchor:
         if not weights.min() > 0:
             return None
         factors = self._structure.absolute_factors(at.precisions_cholesky, scale, d)
-        means = at.means + np.linalg.solve(self._factors.swapaxes(-1, -2), means[..., None])[..., 0]
+        means = at.means + _pulled_back(self._structure, self._factors, means)
         covariances = self._structure.covariances(factors)
         return Parameters(at.structure, weights, means, covariances, factors)
 
@@ -80,10 +80,10 @@ class Anchor:
         the EM image of the parameters determines (Salakhutdinov, Roweis & Ghahramani 2003);
         an image with `reg_covar` gives the gradient of the likelihood with that noise.
         """
-        shifts, (k, d) = image.means - parameters.means, parameters.means.shape
-        factors = self._whole(parameters.precisions_cholesky, k, d)
-        pulled = factors @ (factors.swapaxes(-1, -2) @ shifts[..., None])
-        lowered = np.linalg.solve(self._factors, pulled)[..., 0]
+        structure, factors = self._structure, parameters.precisions_cholesky
+        shifts = image.means - parameters.means
+        weighed = _pushed(structure, factors, _pulled(structure, factors, shifts))
+        lowered = _pushed_back(structure, self._factors, weighed)
         scale = self._structure.scale_gradient(
             self._at.precisions_cholesky,
             parameters.precisions_cholesky,
@@ -99,14 +99,39 @@ class Anchor:
             ]
         )
 
-    def _whiten(self, difference: Array) -> Array:
-        return (self._factors.swapaxes(-1, -2) @ difference[..., None])[..., 0]
 
-    def _whole(self, factors: Array, k: int, d: int) -> Array:
-        """Return the factors of any structure as matrices, shape (k, d, d)."""
-        if factors.ndim == 3:
-            return factors
-        if self._structure.shared:
-            return np.broadcast_to(factors, (k, d, d))
-        diagonals = np.broadcast_to(factors.reshape(k, -1), (k, d))
-        return np.eye(d) * diagonals[:, None, :]
+def _pulled(structure: Structure, factors: Array, vectors: Array) -> Array:
+    """Return U_k^T v_k for vectors (k, d), as the structure has its factors."""
+    if structure.shared:
+        return vectors @ factors
+    if factors.ndim == 3:
+        return np.asarray(factors.swapaxes(-1, -2) @ vectors[..., None], np.float64)[..., 0]
+    return vectors * factors.reshape(len(vectors), -1)
+
+
+def _pushed(structure: Structure, factors: Array, vectors: Array) -> Array:
+    """Return U_k v_k."""
+    if structure.shared:
+        return vectors @ factors.T
+    if factors.ndim == 3:
+        return np.asarray(factors @ vectors[..., None], np.float64)[..., 0]
+    return vectors * factors.reshape(len(vectors), -1)
+
+
+def _pulled_back(structure: Structure, factors: Array, vectors: Array) -> Array:
+    """Return U_k^-T v_k."""
+    if structure.shared:
+        return np.asarray(np.linalg.solve(factors.T, vectors.T), np.float64).T
+    if factors.ndim == 3:
+        solved = np.linalg.solve(factors.swapaxes(-1, -2), vectors[..., None])
+        return np.asarray(solved, np.float64)[..., 0]
+    return vectors / factors.reshape(len(vectors), -1)
+
+
+def _pushed_back(structure: Structure, factors: Array, vectors: Array) -> Array:
+    """Return U_k^-1 v_k."""
+    if structure.shared:
+        return np.asarray(np.linalg.solve(factors, vectors.T), np.float64).T
+    if factors.ndim == 3:
+        return np.asarray(np.linalg.solve(factors, vectors[..., None]), np.float64)[..., 0]
+    return vectors / factors.reshape(len(vectors), -1)

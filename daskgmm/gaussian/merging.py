@@ -10,6 +10,8 @@ from daskgmm.gaussian.structures import structure_of
 
 Array = NDArray[np.float64]
 
+TINY = float(np.finfo(np.float64).tiny)
+
 
 def merged(parameters: Parameters) -> Parameters:
     r"""Return the mixture with its two components merged that are most alike.
@@ -19,44 +21,46 @@ def merged(parameters: Parameters) -> Parameters:
     \log|\Sigma_j|)`; the merged one has the moments of both.
     """
     structure, weights = structure_of(parameters), parameters.weights
-    k, d = parameters.means.shape
-    dense = _dense(parameters)
-    logs = np.linalg.slogdet(dense)[1]
-    rows, columns = np.triu_indices(k, 1)
-    covariances = _pooled(parameters, dense, rows, columns)
-    if structure.name == "diag":
-        covariances = covariances * np.eye(d)
-    elif structure.name == "spherical":
-        covariances = np.eye(d) * (np.trace(covariances, axis1=1, axis2=2) / d)[:, None, None]
-    costs = (weights[rows] + weights[columns]) * np.linalg.slogdet(covariances)[1]
-    costs -= weights[rows] * logs[rows] + weights[columns] * logs[columns]
-    pair = int(np.argmin(costs))
-    i, j = int(rows[pair]), int(columns[pair])
+    k, dense = parameters.n_components, _dense(parameters)
+    logs = weights * np.linalg.slogdet(dense)[1]
+    best, i, j = np.inf, 0, 1
+    for row in range(k - 1):  # a row of pairs at a time: all together are k^2 matrices
+        pooled = _pooled(parameters, dense, row)
+        both = weights[row] + weights[row + 1 :]
+        costs = both * np.linalg.slogdet(pooled)[1] - logs[row] - logs[row + 1 :]
+        if costs.min() < best:
+            best, i, j = costs.min(), row, row + 1 + int(np.argmin(costs))
+    covariance = _pooled(parameters, dense, i)[j - i - 1]
     weight = weights[i] + weights[j]
     means = parameters.means.copy()
-    means[i] = (weights[i] * means[i] + weights[j] * means[j]) / weight
+    means[i] = (weights[i] * means[i] + weights[j] * means[j]) / max(weight, TINY)
     kept = np.arange(k) != j
     together = weights.copy()
     together[i] = weight
     shaped = parameters.covariances
     if not structure.shared:
         shaped = shaped.copy()
-        shaped[i] = structure.repeat(covariances[pair], 1)[0]
+        shaped[i] = structure.repeat(covariance, 1)[0]
         shaped = shaped[kept]
     factors = structure.factorise(shaped)
     return Parameters(parameters.structure, together[kept], means[kept], shaped, factors)
 
 
-def _pooled(
-    parameters: Parameters, dense: Array, rows: NDArray[np.intp], columns: NDArray[np.intp]
-) -> Array:
-    """Return the covariances of pairs of components taken together, shape (pairs, d, d)."""
-    first, second = parameters.weights[rows], parameters.weights[columns]
-    share = (first / np.maximum(first + second, np.finfo(np.float64).tiny))[:, None, None]
-    apart = parameters.means[rows] - parameters.means[columns]
-    between = apart[:, :, None] * apart[:, None, :]
-    pooled: Array = share * dense[rows] + (1 - share) * dense[columns]
-    return pooled + share * (1 - share) * between
+def _pooled(parameters: Parameters, dense: Array, row: int) -> Array:
+    """Return the covariances of a component with each later one, shape (k - 1 - row, d, d)."""
+    first, others = parameters.weights[row], parameters.weights[row + 1 :]
+    share = (first / np.maximum(first + others, TINY))[:, None, None]
+    apart = parameters.means[row] - parameters.means[row + 1 :]
+    pooled: Array = share * dense[row] + (1 - share) * dense[row + 1 :]
+    pooled += share * (1 - share) * apart[:, :, None] * apart[:, None, :]
+    d = parameters.n_features
+    if parameters.structure == "diag":
+        diagonal: Array = pooled * np.eye(d)
+        return diagonal
+    if parameters.structure == "spherical":
+        variances: Array = np.trace(pooled, axis1=1, axis2=2) / d
+        return np.asarray(np.eye(d) * variances[:, None, None], np.float64)
+    return pooled
 
 
 def _dense(parameters: Parameters) -> Array:

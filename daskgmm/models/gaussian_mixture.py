@@ -253,7 +253,7 @@ class GaussianMixture(Mixture):
         rows = training_rows(self, x)
         weights = None if sample_weight is None else weights_for(rows, sample_weight)
         check_enough(rows.n_rows, self.n_components)
-        request = self._request(rows.n_features, checkpoint)
+        request = self._request(rows.n_features, checkpoint, id(x))
         p = STRUCTURES[self.covariance_type].n_statistics(rows.n_features)
         data = Dataset.of(rows, weights, request.settings.n_components, p, cache)
         try:
@@ -262,27 +262,32 @@ class GaussianMixture(Mixture):
             found = fit(data, request, self._listener(listen))
         finally:
             data.close()
+        self._ended_with = (self.reg_covar, id(x))
         self._keep(found, request.resume)
         return self
 
-    def _request(self, d: int, checkpoint: Any) -> Request:
+    def _request(self, d: int, checkpoint: Any, x: int) -> Request:
         structure = STRUCTURES[self.covariance_type]
         given = (self.weights_init, self.means_init, self.precisions_init)
         initial = check_initial(structure, self.n_components, d, *given)
         resume = None
         if self.warm_start and hasattr(self, "converged_"):
             self._check_resumable(d)
-            resume = Resume(self._parameters(), self.lower_bound_, self._search_to_go_on())
+            resume = Resume(self._parameters(), self.lower_bound_, self._search_to_go_on(x))
         random, seeded = check_random_state(self.random_state), self.random_state is not None
         return Request(self._settings(), initial, random, seeded, resume, checkpoint)
 
-    def _search_to_go_on(self) -> Search | None:
-        """Return what acceleration knew at the end of the last fit, unless it was undone."""
+    def _search_to_go_on(self, x: int) -> Search | None:
+        """Return what acceleration knew at the end of the last fit, unless it was of another.
+
+        `x` is the identity of X: likelihoods of other rows compare with nothing.
+        """
         ended: Fit | None = getattr(self, "_ended", None)
         if self.acceleration is None or ended is None:
             return None
         parameters = ended.step.parameters
         same = self.means_ is parameters.means and self.weights_ is parameters.weights
+        same = same and self._ended_with == (self.reg_covar, x)
         return ended.search if same else None
 
     def _check_resumable(self, d: int) -> None:

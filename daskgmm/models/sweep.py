@@ -108,8 +108,9 @@ def sweep(
     """Fit mixtures of several sizes and structures, reading the data as often as for one.
 
     All candidates start on a sample in memory. Of the starts of one size and structure the
-    best goes on, unless that size and structure is clearly beaten there; the table names
-    those that stay. The others advance together: each pass serves all that have not converged.
+    best goes on, unless that size and structure is clearly beaten there by BIC, and the best by
+    no other criterion; the table names those that stay. The others advance together: each pass
+    serves all that have not converged.
 
     Parameters
     ----------

@@ -152,7 +152,7 @@ def test_info_of_what_cannot_be_fitted(folder, call):
 
 
 def test_help_and_version(call):
-    for command in ([], ["fit"], ["predict"], ["info"], ["demo"]):
+    for command in ([], ["fit"], ["sweep"], ["plan"], ["predict"], ["info"], ["demo"]):
         assert "Usage: daskgmm" in call(*command, "-h").stdout
     assert call("--version").stdout == f"daskgmm, version {__version__}\n"
 

@@ -17,7 +17,7 @@ def test_plan(folder, call):
     facts = dict(line.split("  ", 1) for line in planned.stdout.splitlines() if "  " in line)
     assert facts["rows"].strip() == "3,000 of 3 features, float64"
     assert facts["a pass reads"].strip() == "72 kB"
-    assert facts["passes"].strip() == "1 survey, then at most 200 iterations"
+    assert facts["passes"].strip() == "1 or 2 for the start, then at most 200 iterations"
     assert "threads of this process" in facts["runs on"]
 
 

@@ -1,0 +1,420 @@
+"""A sweep: what its table says is so, and it reads the rows as often as one fit."""
+
+import math
+import warnings
+
+import dask.array as da
+import numpy as np
+import pytest
+import zarr
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.mixture import GaussianMixture as Reference
+
+from daskgmm import GaussianMixture, Sweep, sweep
+from daskgmm.em.events import PassEnded, SweepIterated
+from daskgmm.errors import CheckpointError, DataError
+from tests.oracle.data import STRUCTURES, blobs
+from tests.promises.stores import NotingStore
+
+N, D, K = 3000, 3, 3
+X = blobs(N, D, K, seed=1, separation=2.0)
+SETTINGS = {"n_components": range(1, 5), "n_init": 2, "random_state": 0}
+COLUMNS = [
+    "n_components", "covariance_type", "seed", "status", "log_likelihood", "n_parameters",
+    "aic", "bic", "icl", "heldout", "heldout_se", "passes", "converged",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def found():
+    return sweep(X, covariance_type=STRUCTURES, **SETTINGS)
+
+
+def bits(found):
+    """Return all that a sweep has found, exactly."""
+    arrays = [
+        getattr(model, name).tobytes()
+        for model in found.models
+        for name in ("weights_", "means_", "covariances_", "precisions_cholesky_")
+    ]
+    return arrays, {name: [repr(x) for x in column] for name, column in found.table.items()}
+
+
+def assert_same_table(one, other, rtol=1e-9):
+    assert list(one) == list(other)
+    for name, column in one.items():
+        if isinstance(column[0], float):
+            assert_allclose(column, other[name], rtol=rtol, err_msg=name)
+        else:
+            assert column == other[name], name
+
+
+def as_reference(model):
+    """Return scikit-learn's mixture with the same parameters."""
+    reference = Reference(model.n_components, covariance_type=model.covariance_type)
+    for name in ("weights_", "means_", "precisions_cholesky_", "covariances_"):
+        setattr(reference, name, getattr(model, name))
+    return reference
+
+
+def passes_of(events):
+    return [event.name for event in events if isinstance(event, PassEnded)]
+
+
+def row(found, k, kind="full"):
+    """Return the place of the best start of that size and structure: the first."""
+    kinds = zip(found.table["n_components"], found.table["covariance_type"], strict=True)
+    return list(kinds).index((k, kind))
+
+
+def test_the_table_names_the_models(found):
+    assert isinstance(found, Sweep)
+    assert list(found.table) == COLUMNS
+    assert {len(column) for column in found.table.values()} == {len(found.models)}
+    assert len(found.models) >= 2 * 4 * len(STRUCTURES)
+    for index, model in enumerate(found.models):
+        assert model.n_components == found.table["n_components"][index] == len(model.weights_)
+        assert model.covariance_type == found.table["covariance_type"][index]
+        assert model.random_state == found.table["seed"][index]
+        assert model.converged_ == found.table["converged"][index]
+        assert model.n_features_in_ == D
+    assert {type(x) for x in found.table["bic"]} == {float}
+
+
+def test_scores_are_those_of_scikit_learn(found):
+    for index, model in enumerate(found.models):
+        reference = as_reference(model)
+        expected = [reference.score(X), reference.aic(X), reference.bic(X), model.icl(X)]
+        names = ("log_likelihood", "aic", "bic", "icl")
+        assert_allclose([found.table[name][index] for name in names], expected, rtol=1e-6)
+        assert found.table["n_parameters"][index] == reference._n_parameters()
+
+
+def test_statuses(found):
+    """One start of each kind goes on, or none; only it has a held-out likelihood and passes."""
+    table = found.table
+    kinds = list(zip(table["covariance_type"], table["n_components"], strict=True))
+    for index, kind in enumerate(kinds):
+        first = kinds.index(kind) == index
+        assert table["status"][index] in (("fitted", "sample") if first else ("sample",))
+        assert math.isnan(table["heldout"][index]) == (not first)
+        assert math.isnan(table["heldout_se"][index]) == (not first)
+        assert (table["passes"][index] > 0) == (table["status"][index] == "fitted")
+    assert table["status"][row(found, 1)] == "sample"
+    assert table["status"][row(found, K)] == "fitted"
+
+
+def test_the_best(found):
+    fitted = [i for i, status in enumerate(found.table["status"]) if status == "fitted"]
+    for criterion in ("bic", "aic", "icl", "heldout"):
+        sign = -1 if criterion == "heldout" else 1
+        place = min(fitted, key=lambda i: sign * found.table[criterion][i])
+        assert found.best(criterion) is found.models[place]
+    assert found.best() is found.best("bic")
+    assert (found.best().n_components, found.best().covariance_type) == (K, "full")
+    assert Sweep(found.table, found.models, "heldout").best() is found.best("heldout")
+    with pytest.raises(ValueError, match="criterion is 'luck'"):
+        found.best("luck")
+
+
+def test_the_best_predicts_and_converged_as_a_fit_does(found):
+    alone = GaussianMixture(K, n_init=2, random_state=0).fit(X)
+    assert found.best().score(X) == pytest.approx(alone.score(X), abs=1e-5)
+    assert set(found.best().predict(X)) == set(range(K))
+
+
+def test_plot(found):
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    axes = found.plot("heldout")
+    assert "held-out" in axes.get_ylabel()
+    assert found.plot(ax=axes) is axes
+    assert "BIC" in axes.get_ylabel()
+    pyplot.close("all")
+    with pytest.raises(ValueError, match="criterion"):
+        found.plot("seed")
+
+
+@pytest.mark.parametrize("sample_rows", [None, 1000])
+def test_reads_as_often_as_one_fit(tmp_path, sample_rows):
+    array = zarr.create_array(tmp_path / "rows.zarr", data=X, chunks=(600, D))
+    array = zarr.open_array(NotingStore(tmp_path / "rows.zarr"), mode="r")
+    events, alone = [], []
+    found = sweep(
+        array, (2, 3, 6), ("full", "diag"), random_state=0, sample_rows=sample_rows,
+        listen=events.append,
+    )  # fmt: skip
+    passes = passes_of(events)
+    drawn = [] if sample_rows is None else ["sample"]
+    iterations = max(found.table["passes"])
+    assert passes == ["survey", *drawn, *["expectation"] * iterations, "measure"]
+    largest = GaussianMixture(6, tol=1e-4, random_state=0, sample_rows=sample_rows)
+    largest.fit(X, listen=alone.append)
+    assert len(passes) <= len(passes_of(alone)) + 5
+    reads = [len(list((tmp_path / "rows.zarr.reads").glob(f"c.{i}.0@*"))) for i in range(5)]
+    assert reads == [len(passes)] * 5
+
+
+def test_events(found):
+    events = []
+    again = sweep(X, covariance_type=STRUCTURES, listen=events.append, **SETTINGS)
+    assert bits(again) == bits(found)
+    iterated = [event for event in events if isinstance(event, SweepIterated)]
+    assert [event.iteration for event in iterated] == [*range(1, len(iterated) + 1)]
+    assert len(iterated) == max(found.table["passes"])
+    assert [event.models for event in iterated[1:]] == [event.left for event in iterated[:-1]]
+    assert iterated[-1].left == 0
+    assert iterated[0].models == found.table["status"].count("fitted")
+
+
+@pytest.mark.parametrize("sample_rows", [None, 1000])
+def test_chunks_do_not_matter(sample_rows):
+    settings = {**SETTINGS, "covariance_type": ("full", "tied"), "sample_rows": sample_rows}
+    expected = sweep(X, **settings)
+    for chunks in ((500, D), ((77, 1, 422, 2500), (2, 1))):
+        other = sweep(da.from_array(X, chunks=chunks), **settings)
+        assert_same_table(other.table, expected.table, 1e-8)
+
+
+def test_clearly_beaten_sizes_stay_on_the_sample():
+    rows = blobs(30_000, D, K, seed=1, separation=4.0)
+    events = []
+    found = sweep(
+        rows, (1, 2, 3, 4), ("full", "spherical"), random_state=0, sample_rows=3000,
+        listen=events.append,
+    )  # fmt: skip
+    assert passes_of(events)[:2] == ["survey", "sample"]
+    table = found.table
+    for k in (1, 2):
+        assert table["status"][row(found, k)] == "sample"
+    for k in range(1, 5):
+        assert table["status"][row(found, k, "spherical")] == "sample"
+    assert [table["status"][row(found, k)] for k in (3, 4)] == ["fitted", "fitted"]
+    assert (found.best().n_components, found.best().covariance_type) == (3, "full")
+    for index, model in enumerate(found.models):
+        # What stayed is measured on all rows too.
+        assert table["bic"][index] == pytest.approx(as_reference(model).bic(rows), rel=1e-6)
+
+
+def test_the_best_by_icl_goes_on_even_if_clearly_beaten_by_bic():
+    """A cluster that is no Gaussian needs two components, which BIC counts and ICL does not."""
+    random = np.random.default_rng(0)
+    spread = np.where(random.random(4000) < 0.5, 1.0, 2.0)
+    rows = random.normal(size=(4000, 2)) * spread[:, None]
+    rows[::2, 0] += 40
+    found = sweep(rows, range(1, 5), random_state=0)
+    assert found.best().n_components == 4
+    assert found.best("icl").n_components == 2
+
+
+def test_all_come_near_enough_for_bic_to_tell():
+    """Four round clusters that overlap; with tol=1e-3 five components are taken."""
+    random, chunks = np.random.default_rng(0), []
+    centres = random.normal(scale=3, size=(4, 3))
+    for _ in range(20):
+        labels = random.integers(0, 4, 50_000)
+        chunks.append(centres[labels] + random.normal(size=(50_000, 3)))
+    found = sweep(chunks, (4, 5), "spherical", random_state=0)
+    assert found.best().n_components == 4
+    longer = sweep(chunks, 4, "spherical", random_state=0, tol=1e-6)
+    assert found.best().bic(chunks) - longer.best().bic(chunks) < 5
+
+
+def stations(count, each, seed=0):
+    """Return rows of many stations, alike within a station, and the station of each row."""
+    random = np.random.default_rng(seed)
+    centres = random.normal(size=(count, 2))
+    belongs = np.repeat(np.arange(count), each)
+    return centres[belongs] + 0.05 * random.normal(size=(len(belongs), 2)), belongs
+
+
+def test_held_out_groups_ask_for_fewer_components():
+    """Stations are drawn from one Gaussian; BIC takes each of them for a cluster."""
+    rows, belongs = stations(40, 100)
+    shuffled = np.random.default_rng(1).permutation(len(rows))
+    rows, belongs = rows[shuffled], belongs[shuffled]
+    settings = {"n_components": (1, 2, 8, 24), "random_state": 0, "n_init": 2}
+    grouped = sweep(rows, groups=belongs, criterion="heldout", **settings)
+    blind = sweep(rows, criterion="heldout", **settings)
+    assert grouped.best("bic").n_components == blind.best().n_components == 24
+    assert grouped.best().n_components <= 2
+    place = row(grouped, 1)
+    assert grouped.table["heldout_se"][place] > 3 * blind.table["heldout_se"][place]
+
+
+def test_held_out_blocks_of_neighbouring_rows_need_no_groups():
+    rows, _ = stations(50, 80)
+    found = sweep(rows, (1, 2, 8, 24), criterion="heldout", random_state=0, n_init=2)
+    assert found.best().n_components <= 2
+
+
+def test_groups_of_any_kind():
+    rows, belongs = stations(20, 50)
+    settings = {"n_components": (1, 3), "random_state": 0, "n_init": 1}
+    names = np.array([f"station {i:02}" for i in belongs])
+    expected = sweep(rows, groups=belongs, **settings)
+    assert_same_table(sweep(rows, groups=names, **settings).table, expected.table)
+    named = sweep(rows, groups=list(names), **settings)
+    assert_same_table(named.table, expected.table)
+
+
+def test_whole_weights_are_repeated_rows():
+    counts = np.random.default_rng(0).integers(0, 3, N)
+    repeated = np.repeat(X, counts, axis=0)
+    found = sweep(X, (2, 3), sample_weight=counts.astype(float), random_state=0)
+    for index, model in enumerate(found.models):
+        assert found.table["bic"][index] == pytest.approx(as_reference(model).bic(repeated), 1e-6)
+    assert found.best().n_components == K
+    alone = sweep(repeated, (2, 3), random_state=0)
+    assert found.best().score(repeated) == pytest.approx(alone.best().score(repeated), abs=1e-4)
+
+
+def test_rows_of_weight_zero_are_no_rows():
+    weights = np.r_[np.ones(N), np.zeros(500)]
+    found = sweep(np.r_[X, X[:500] + 1e3], (3,), sample_weight=weights, random_state=0)
+    expected = sweep(X, (3,), random_state=0)
+    for name in ("heldout", "heldout_se"):  # blocks of consecutive rows are others
+        del found.table[name], expected.table[name]
+    assert_same_table(found.table, expected.table)
+
+
+@pytest.mark.parametrize("sample_rows", [None, 1000])
+@pytest.mark.parametrize("after", [0, 1, 2])
+def test_interrupted_and_resumed_gives_the_same_bits(tmp_path, after, sample_rows):
+    settings = {**SETTINGS, "covariance_type": ("full", "diag"), "sample_rows": sample_rows}
+    settings["tol"] = 1e-9
+    rows, path, seen = da.from_array(X, chunks=(700, D)), tmp_path / "s.ckpt", []
+
+    def stop(event):
+        seen.append(event)
+        iterated = sum(isinstance(each, SweepIterated) for each in seen)
+        if isinstance(event, PassEnded) and event.name == "expectation" and iterated == after:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        sweep(rows, checkpoint=path, listen=stop, **settings)
+    events = []
+    found = sweep(rows, checkpoint=path, listen=events.append, **settings)
+    assert "survey" not in passes_of(events)
+    whole = sweep(rows, **settings)
+    assert bits(found) == bits(whole)
+    assert len(passes_of(events)) == max(whole.table["passes"]) - after + 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"n_components": (2, 4)}, "n_components was"),
+        ({"covariance_type": "diag"}, "covariance_type was"),
+        ({"n_init": 3}, "n_init was 1 and is 3"),
+        ({"tol": 1e-5}, "tol was"),
+        ({"reg_covar": 1e-4}, "reg_covar was"),
+        ({"random_state": 1}, "random_state differs"),
+        ({"groups": np.arange(N) // 100}, "groups was not given"),
+        ({"sample_weight": np.ones(N)}, "sample_weight was not given"),
+        ({"X": X + 1}, "values of X"),
+    ],
+)
+def test_another_sweep_does_not_go_on(tmp_path, settings, words):
+    first = {"X": X, "n_components": (2, 3), "n_init": 1, "random_state": 0}
+    path = tmp_path / "s.ckpt"
+    if not path.exists():
+        sweep(checkpoint=path, **first)
+    with pytest.raises(CheckpointError, match=words):
+        sweep(checkpoint=path, **{**first, **settings})
+
+
+def test_checkpoints_of_fits_and_sweeps_are_kept_apart(tmp_path):
+    path = tmp_path / "c"
+    GaussianMixture(2, random_state=0).fit(X, checkpoint=path)
+    with pytest.raises(CheckpointError):
+        sweep(X, (2,), random_state=0, checkpoint=path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"n_components": ()}, "n_components"),
+        ({"n_components": 0}, "n_components"),
+        ({"n_components": (2, -1)}, "n_components"),
+        ({"n_components": (2.5,)}, "n_components"),
+        ({"n_components": "2-4"}, "n_components"),
+        ({"n_components": (N + 1,)}, "n_components"),
+        ({"covariance_type": "round"}, "covariance_type.*round"),
+        ({"covariance_type": ("full", "round")}, "covariance_type.*round"),
+        ({"covariance_type": ()}, "covariance_type"),
+        ({"n_init": 0}, "n_init"),
+        ({"n_init": 1.5}, "n_init"),
+        ({"criterion": "luck"}, "criterion is 'luck'"),
+        ({"tol": -1}, "tol"),
+        ({"reg_covar": -1}, "reg_covar"),
+        ({"max_iter": -1}, "max_iter"),
+        ({"sample_rows": 0}, "sample_rows"),
+        ({"cache": "lots"}, "cache"),
+        ({"groups": np.zeros(N - 1)}, "groups has shape"),
+        ({"groups": np.zeros((N, 2))}, "groups has shape"),
+        ({"sample_weight": np.ones(N - 1)}, "sample_weight"),
+        ({"sample_weight": np.zeros(N)}, "sample_weight"),
+        ({"random_state": "x"}, "seed"),
+    ],
+)
+def test_bad_arguments_are_refused_by_name(settings, words):
+    with pytest.raises(ValueError, match=words):
+        sweep(X, **{"n_components": (2, 3), **settings})
+
+
+def test_too_few_rows_are_found_out_while_reading():
+    rows = da.from_array(X, chunks=(700, D))
+    unknown = rows[rows[:, 0] > np.sort(X[:, 0])[-4]]
+    with pytest.raises(DataError, match="n_samples = 3"):
+        sweep(unknown, (2, 4))
+    with pytest.raises(ValueError, match="compute_chunk_sizes"):
+        sweep(unknown, (2,), groups=np.zeros(3))
+    weights = np.zeros(N)
+    weights[:3] = 1
+    with pytest.raises(DataError, match="n_samples = 3"):
+        sweep(X, (2, 4), sample_weight=weights)
+
+
+def test_bad_values_are_named():
+    rows = X.copy()
+    rows[321, 1] = np.nan
+    with pytest.raises(DataError, match="row 321"):
+        sweep(da.from_array(rows, chunks=(700, D)), (2, 3))
+
+
+def test_unknown_lengths():
+    rows = da.from_array(X, chunks=(700, D))
+    found = sweep(rows[rows[:, 0] > -np.inf], (2, 3), random_state=0)
+    assert found.best().n_components == K
+
+
+def test_one_number_and_numpy_numbers():
+    found = sweep(X, 3, random_state=0, n_init=1)
+    assert found.table["n_components"] == [3]
+    same = sweep(X, np.array([3, 3]), ("full", "full"), random_state=0, n_init=np.int64(1))
+    assert bits(same) == bits(found)
+
+
+def test_degenerate_rows_end_in_a_table():
+    rows = np.repeat([[0.0, 1.0], [5.0, 1.0]], 50, axis=0)
+    with warnings.catch_warnings():
+        warnings.resetwarnings()
+        warnings.simplefilter("error")
+        before = list(warnings.filters)
+        found = sweep(rows, (1, 2, 4), STRUCTURES, random_state=0, n_init=2)
+        assert list(warnings.filters) == before
+    assert np.isfinite(found.table["bic"]).all()
+    assert found.best().n_components >= 2
+
+
+def test_column_names_are_kept():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(X, columns=["a", "b", "c"])
+    found = sweep(frame, (2, 3), random_state=0, n_init=1)
+    for model in found.models:
+        assert_array_equal(model.feature_names_in_, ["a", "b", "c"])
+    assert len(pandas.DataFrame(found.table)) == len(found.models)
