@@ -9,7 +9,16 @@ from importlib.metadata import PackageNotFoundError, version
 
 import daskgmm
 
-PROGRAMS = ("iteration", "passes", "products", "out_of_core", "clusters", "memory", "storage")
+PROGRAMS = (
+    "iteration",
+    "passes",
+    "products",
+    "out_of_core",
+    "clusters",
+    "memory",
+    "storage",
+    "sweeps",
+)
 
 COMPARED = ("numpy", "scikit-learn", "scikit-learn-intelex", "dask", "zarr")
 
