@@ -14,7 +14,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 
 ROWS = blobs(300_000, 4, 3, seed=7)
 SETTINGS = {"n_components": 3, "max_iter": 4, "tol": 0.0, "random_state": 0}
-PASSES = 5
+PASSES = 6  # survey, sample, iterations
 
 
 @pytest.fixture(params=["threads", "cluster"])
