@@ -6,6 +6,7 @@ import is imported where it is used, so that help and usage errors come at once.
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import signal
@@ -164,7 +165,8 @@ def tolerance(default: float) -> Callable[[Callable[..., Any]], Callable[..., An
     """Return what adds the option that says when to stop."""
     return click.option(
         "--tol", type=click.FloatRange(0), default=default, show_default=True,
-        help="Stop when the mean log likelihood changes by less, in nats a row.",
+        help="Stop when a hundredth of it is predicted to be left, in nats a row; with "
+        "--acceleration none when the log likelihood changes by less.",
     )  # fmt: skip
 
 
@@ -232,12 +234,17 @@ def main() -> None:
     "--init", "init_params", type=click.Choice(STARTS), default="kmeans", show_default=True,
     help="How to start.",
 )  # fmt: skip
+@click.option(
+    "--acceleration", type=click.Choice(["auto", "none"]), default="auto", show_default=True,
+    help="none is plain EM, iteration by iteration scikit-learn's.",
+)  # fmt: skip
 @tolerance(1e-3)
 @fitting
 @running
 def fit(
     data: str,
     out: str,
+    acceleration: str,
     weights: str | None,
     checkpoint: str | None,
     cache: str | None,
@@ -261,7 +268,8 @@ def fit(
     target = model_path(out, overwrite=overwrite)
     rows = open_path(data)
     sample_weight = None if weights is None else open_path(weights)
-    mixture = GaussianMixture(**settings)
+    chosen = None if acceleration == "none" else acceleration
+    mixture = GaussianMixture(**settings, acceleration=chosen)
     with (
         workers(threads, scheduler, retries, stall_timeout),
         show_fit(mixture.tol, mixture.max_iter, quiet=quiet) as shown,
@@ -324,15 +332,26 @@ def at_once() -> Iterator[None]:
 
 def not_converged(mixture: Any, checkpoint: str | None) -> str:
     """Return what is to be done about a fit that used up its iterations."""
-    bounds = mixture.lower_bounds_
-    change = f"{abs(bounds[-1] - bounds[-2]):.1e}" if len(bounds) > 1 else "not known"
+    plural = "" if mixture.n_iter_ == 1 else "s"
     return (
-        f"not converged after {mixture.n_iter_} iterations: the last change is {change}, the "
-        f"tolerance {mixture.tol:.1e}. The model is written and can be used. For a closer fit "
+        f"not converged after {mixture.n_iter_} iteration{plural}: {_missing(mixture)}. The "
+        "model is written and can be used. For a closer fit "
         f"run again with --overwrite and --max-iter {3 * mixture.max_iter}"
         + ("" if checkpoint is None else f", which goes on from {checkpoint}")
         + ("; to stop earlier raise --tol." if mixture.tol > 0 else ".")
     )
+
+
+def _missing(mixture: Any) -> str:
+    """Return what convergence asks for, and what there is instead."""
+    if math.isfinite(mixture.gap_estimate_):
+        return (
+            f"{mixture.gap_estimate_:.1e} nats a row are predicted to be left, and "
+            f"{mixture.tol / 100:.1e} are allowed"
+        )
+    bounds = mixture.lower_bounds_
+    change = f"{abs(bounds[-1] - bounds[-2]):.1e}" if len(bounds) > 1 else "not known"
+    return f"the last change is {change}, the tolerance {mixture.tol:.1e}"
 
 
 def check_sizes(context: click.Context, option: click.Parameter, value: str) -> list[int]:

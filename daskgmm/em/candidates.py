@@ -18,6 +18,7 @@ from daskgmm.em.settings import GAP_SHARE, Settings
 from daskgmm.em.start import Initial, start
 from daskgmm.em.survey import Survey, survey_rows
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
+from daskgmm.passes.batches import seconds_per_row
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.weights import weights_for
@@ -37,6 +38,10 @@ NOISE_SHARE, LAST_NOISE_SHARE = 0.05, 0.001
 fitting noise, but for finalists the way over a plateau, which is cheapest here."""
 
 MAX_ITER, LAST_MAX_ITER = 50, 200
+
+LEAST_ITER, WORTH_SECONDS, WORTH_PASSES = 5, 1.0, 4
+"""A fit to a part of the sample may take so many iterations, such a time, or so many passes over
+all rows, whichever is most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,25 @@ def race(
     return candidates[:finalists], [*candidates[finalists:], *beaten]
 
 
+def iterations_worth(settings: Settings, m: int, n: int, d: int) -> int:
+    """Return how many iterations on m rows take no longer than a few passes over all n.
+
+    Large models need samples that are a good part of the rows: then the rows themselves are
+    the better place to go on.
+    """
+    p = STRUCTURES[settings.structure].n_statistics(d)
+    seconds = seconds_per_row(settings.n_components, p)
+    return max(
+        LEAST_ITER, int(max(WORTH_SECONDS, WORTH_PASSES * n * seconds) / (m * seconds + 1e-9))
+    )
+
+
+def candidates_worth(settings: Settings, m: int, n: int, d: int, asked: int) -> int:
+    """Return how many of the candidates asked for are worth trying on a sample of m rows of n."""
+    iterations = iterations_worth(settings, int(first_share(settings, m, d) * m), n, d)
+    return max(FINALISTS, min(asked, iterations * asked // MAX_ITER))
+
+
 def first_share(settings: Settings, m: float, d: int) -> float:
     """Return the part of a sample of m rows that candidates begin on."""
     p = n_parameters(STRUCTURES[settings.structure], settings.n_components, d)
@@ -115,13 +139,13 @@ class Part:
     @classmethod
     def of(cls, draw: Draw, m: float, settings: Settings, last: bool) -> Part:
         """Return the part of about m rows, with a tolerance to match."""
-        return cls.of_rows(*draw.part(m), settings, last)
+        return cls.of_rows(*draw.part(m), settings, draw.rows, last)
 
     @classmethod
     def of_rows(
-        cls, x: NDArray[Any], counts: Array, settings: Settings, last: bool = False
+        cls, x: NDArray[Any], counts: Array, settings: Settings, n: int, last: bool = False
     ) -> Part:
-        """Return rows (m, d) that count so often (m,) as a part."""
+        """Return rows (m, d) of n that count so often (m,) as a part."""
         rows, structure = ArrayRows(np.ascontiguousarray(x)), STRUCTURES[settings.structure]
         k, d = settings.n_components, x.shape[1]
         data = Dataset.of(rows, weights_for(rows, counts), k, structure.n_statistics(d))
@@ -129,6 +153,7 @@ class Part:
         sample = Sample(np.arange(len(x), dtype=np.uint64), np.arange(len(x)), x, counts)
         noise = n_parameters(structure, k, d) / (2 * max(1, len(x)))
         share, most = (LAST_NOISE_SHARE, LAST_MAX_ITER) if last else (NOISE_SHARE, MAX_ITER)
+        most = min(most, iterations_worth(settings, len(x), n, d))
         chosen = replace(settings, tol=share * noise / GAP_SHARE, max_iter=most, n_init=1)
         return cls(data, replace(survey, sample=sample), chosen)
 

@@ -115,6 +115,7 @@ class Checkpoint(Generic[Kept]):
         document, self._document = self._document, None
         if document is None:
             return None
+        self._check_kind(document)
         self._compare(document["identity"])
         self._compare_versions(document["versions"])
         try:
@@ -122,11 +123,17 @@ class Checkpoint(Generic[Kept]):
         except (IndexError, KeyError, TypeError, ValueError) as error:
             raise CheckpointError(_damaged(self._path, error)) from error
         if not isinstance(state, self._kind):
-            raise CheckpointError(
-                f"The checkpoint {self._path} is of a {type(state).__name__}, not of a "
-                f"{self._kind.__name__}: fits and sweeps keep theirs apart. Give another path."
-            )
+            raise CheckpointError(_damaged(self._path, "it holds no state"))
         return state
+
+    def _check_kind(self, document: Mapping[str, Any]) -> None:
+        """Raise `CheckpointError` if a sweep is to go on from a fit's, or the other way round."""
+        found = str(document["state"].get("value", {}).get("record", self._kind.__name__))
+        if found != self._kind.__name__:
+            raise CheckpointError(
+                f"The checkpoint {self._path} is not of the same kind: it holds a {found}, and "
+                f"what goes on is a {self._kind.__name__}. Give another path."
+            )
 
     def save(self, state: Kept, listen: Listener) -> None:
         """Write the state; a failure is a warning, as the fit itself can go on."""

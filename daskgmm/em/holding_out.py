@@ -68,7 +68,7 @@ def held_out(
     densities = np.empty(len(draw.x))
     for fold in range(min(FOLDS, len(names))):
         out = folds == fold
-        part = Part.of_rows(draw.x[~out], counts[~out], settings)
+        part = Part.of_rows(draw.x[~out], counts[~out], settings, draw.rows)
         fitted = part.continued(candidate).fit.step.parameters
         densities[out] = log_densities(fitted, draw.x[out])
     totals = np.bincount(position, weights=counts)

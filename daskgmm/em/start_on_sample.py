@@ -7,7 +7,7 @@ import time
 import numpy as np
 
 from daskgmm.blas import one_blas_thread
-from daskgmm.em.candidates import Candidate, race
+from daskgmm.em.candidates import Candidate, candidates_worth, race
 from daskgmm.em.drawing import draw_rows, whole_draw
 from daskgmm.em.events import Listener, StartFound
 from daskgmm.em.loop import Fit, advanced, evaluate_many
@@ -18,7 +18,7 @@ from daskgmm.gaussian.structures import STRUCTURES, n_parameters
 from daskgmm.passes.dataset import Dataset
 
 CANDIDATES = 8
-"""Starts that are tried on the sample for each initialisation that is asked for."""
+"""Starts that are tried on the sample for each initialisation asked for, where it is small."""
 
 
 def best_candidate(
@@ -39,7 +39,8 @@ def best_candidate(
         rule = SampleRule(seed, m, survey.weighed_rows)
         draw = whole_draw(survey_rows(data, rule, listen), seed)
         m = len(draw.x)
-    began, count = time.perf_counter(), CANDIDATES * settings.n_init
+    began = time.perf_counter()
+    count = candidates_worth(settings, m, draw.rows, d, CANDIDATES * settings.n_init)
     seeds = random.randint(np.iinfo(np.int32).max, size=count).tolist()
     with one_blas_thread():
         finalists, _ = race(draw, m, settings, seeds)

@@ -99,7 +99,8 @@ class GaussianMixture(Mixture):
         repeats the one before.
     gap_estimate_ : float
         How much more likelihood a longer fit would find, in nats a row, as far as the last
-        passes tell; nan for plain EM. It sees no plateaus, and no other maxima.
+        passes tell; nan for plain EM. It sees no plateaus, and no other maxima: where clusters
+        overlap much, 60 times as much was measured.
     history_ : dict of lists
         One entry for each iteration of the best start: initialisation, iteration,
         lower_bound, change, gap (as `gap_estimate_`), accepted, rows, seconds, nbytes (read)

@@ -118,6 +118,7 @@ def _document(mixture: GaussianMixture) -> dict[str, Any]:
         "feature_names": None if names is None else [str(name) for name in names],
         "converged": bool(mixture.converged_),
         "n_iter": int(mixture.n_iter_),
+        "gap_estimate": _finite(getattr(mixture, "gap_estimate_", math.nan)),
         "lower_bound": bound if math.isfinite(bound) else None,
         "lower_bounds": [float(each) for each in mixture.lower_bounds_],
         "weights": mixture.weights_.tolist(),
@@ -125,6 +126,10 @@ def _document(mixture: GaussianMixture) -> dict[str, Any]:
         "covariances": mixture.covariances_.tolist(),
         "precisions_cholesky": mixture.precisions_cholesky_.tolist(),
     }
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
 
 
 def _settings(mixture: GaussianMixture) -> dict[str, Any]:
@@ -181,6 +186,8 @@ def _mixture(document: dict[str, Any]) -> GaussianMixture:
     mixture.converged_ = bool(document["converged"])
     mixture.n_iter_ = int(document["n_iter"])
     mixture.lower_bounds_ = [float(bound) for bound in document["lower_bounds"]]
+    gap = document["gap_estimate"]
+    mixture.gap_estimate_ = math.nan if gap is None else float(gap)
     bound = document["lower_bound"]
     mixture.lower_bound_ = -math.inf if bound is None else float(bound)
     mixture.n_features_in_ = d

@@ -36,7 +36,7 @@ from daskgmm.rows.weights import weights_for
 CRITERIA = ("bic", "aic", "icl", "heldout")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Sweep:
     """What a sweep has found.
 
@@ -58,6 +58,15 @@ class Sweep:
     table: dict[str, list[Any]]
     models: list[GaussianMixture]
     criterion: str = "bic"
+
+    def __repr__(self) -> str:
+        sizes, kinds = (
+            sorted(set(self.table[name])) for name in ("n_components", "covariance_type")
+        )
+        return (
+            f"Sweep({len(self.models)} models of {sizes[0]} to {sizes[-1]} components, "
+            f"{', '.join(kinds)}; best by {self.criterion}: {self.best().n_components})"
+        )
 
     def best(self, criterion: str | None = None) -> GaussianMixture:
         """Return the best model that was fitted on all rows; it is not fitted again.
@@ -169,7 +178,14 @@ def sweep(
     finally:
         data.close()
     models = [_model(model, estimator) for model in state.models]
-    return Sweep(_table(state, measured), models, criterion)
+    found = Sweep(_table(state, measured), models, criterion)
+    if not found.best().converged_:
+        warnings.warn(
+            f"The best model by {criterion} did not converge. Increase max_iter or tol.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    return found
 
 
 def _checked(criterion: str) -> str:
@@ -226,6 +242,8 @@ class Groups:
             raise ValueError(
                 f"groups has shape {self._groups.shape} and X has {n_rows} rows; give one a row."
             )
+        if len(np.unique(self._groups)) < 2:
+            raise ValueError("groups has a single value: nothing would be left to fit to.")
 
     def __call__(self, index: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return a number for the group of each of these rows."""

@@ -18,12 +18,9 @@ from daskgmm.rows.layout import check_rows, check_weights
 from daskgmm.rows.retrying import retried
 from daskgmm.rows.rows import Rows
 
-BLOCK_BYTES = (1 << 20, 2 << 20)
-"""Least and most decoded bytes of one read: several small chunks, which Zarr fetches
-concurrently, and little enough that memory hardly depends on the size of the array."""
-
-BLOCKS = 64
-"""Reads that a small array is cut into, so that there are enough for all threads."""
+BLOCK_BYTES = 1 << 20
+"""Decoded bytes of one read: several small chunks, which Zarr fetches concurrently, and little
+enough that memory does not depend on the size of the array."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +65,8 @@ class ZarrRows(Rows):
     array : zarr.Array of shape (n, d), or (n,) for weights
     lengths : sequence of int, optional
         Rows of each block, to follow the chunks of another source. By default a block is
-        as many whole chunks (or shards, if one fits) as decode into a 64th of the array, at
-        least 1 and at most 2 MiB, and at least one: a chunk is never split.
+        as many whole chunks (or shards, if one fits) as decode into 1 MiB, and at least one: a
+        chunk is never split.
 
     Raises
     ------
@@ -105,9 +102,7 @@ class ZarrRows(Rows):
 
 def rows_per_block(array: Any, row_nbytes: int) -> int:
     """Return the rows of one read: whole shards or whole chunks, within `BLOCK_BYTES`."""
-    low, high = BLOCK_BYTES
-    wanted = min(max(int(array.shape[0]) * row_nbytes // BLOCKS, low), high)
-    fitting = max(1, wanted // row_nbytes)
+    fitting = max(1, BLOCK_BYTES // row_nbytes)
     shards = getattr(array, "shards", None)
     unit = int(array.chunks[0])
     if shards is not None and shards[0] <= fitting:

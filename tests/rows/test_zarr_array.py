@@ -14,7 +14,7 @@ from .conformance import RowsTests, read_all
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch, request):
     if request.cls is not None:
-        monkeypatch.setattr(zarr_array, "BLOCK_BYTES", (100, 100))
+        monkeypatch.setattr(zarr_array, "BLOCK_BYTES", 100)
 
 
 def stored(data, path, **settings):
@@ -66,12 +66,12 @@ class TestMemory(RowsTests):
 @pytest.mark.parametrize(
     ("chunk", "shard", "block"),
     [
-        (500, None, 2000),  # 4 chunks of 0.5 MB in 2 MiB
-        (1500, None, 1500),  # a chunk is never split
+        (250, None, 1000),  # 4 chunks of 0.25 MB in 1 MiB
+        (750, None, 750),  # a chunk is never split
         (30000, None, 30000),  # not even one that is too large
-        (250, 1000, 2000),  # whole shards
-        (250, 1500, 1500),
-        (500, 20000, 2000),  # a shard that is too large is read in chunks
+        (125, 500, 1000),  # whole shards
+        (125, 750, 750),
+        (250, 20000, 1000),  # a shard that is too large is read in chunks
     ],
 )
 def test_blocks_are_whole_chunks(tmp_path, chunk, shard, block):
@@ -114,7 +114,7 @@ def test_small_arrays_are_read_in_enough_blocks_for_all_threads(tmp_path):
     array = zarr.create_array(
         str(tmp_path / "x"), shape=(1_000_000, 16), dtype="f8", chunks=(1000, 16)
     )
-    assert 60 <= len(ZarrRows(array).lengths) <= 70
+    assert len(ZarrRows(array).lengths) == 125
 
 
 def test_a_failed_read_says_where(tmp_path):
