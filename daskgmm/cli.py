@@ -403,7 +403,7 @@ def check_suffix(context: click.Context, option: click.Parameter, value: str | N
     "--n-init", type=click.IntRange(1), default=3, show_default=True,
     help="Starts of each, on a sample.",
 )  # fmt: skip
-@tolerance(1e-4)
+@tolerance(1e-3)
 @fitting
 @running
 def sweep(
