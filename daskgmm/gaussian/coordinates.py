@@ -1,0 +1,122 @@
+r"""Coordinates that a mixture is fitted in: columns standardised, then principal axes.
+
+.. math:: z = V^T S^{-1} (x - m)
+
+with m the mean of the rows, S the diagonal of scales and V the leading eigenvectors of the
+covariance of :math:`S^{-1} (x - m)` (Bishop 2006, section 12.1). All of them follow from the
+moments of one pass.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+NO_SCALE = 1e-15
+"""Standard deviation, as a part of the largest value, of a column that is constant but for
+rounding: it is centred and not scaled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coordinates:
+    """An affine map from the columns of the data (d) to those of a model (r).
+
+    Attributes
+    ----------
+    origin : ndarray of shape (d,)
+        The point that is mapped to 0.
+    scales : ndarray of shape (d,)
+        What differences from it are divided by; ones if columns are not standardised.
+    axes : ndarray of shape (d, r), or None
+        Orthonormal columns; None for as many coordinates as columns, in their order.
+    explained : ndarray of shape (r,), or None
+        The part of the variance that each axis explains, largest first.
+    """
+
+    origin: Array
+    scales: Array
+    axes: Array | None = None
+    explained: Array | None = None
+
+    @property
+    def n_columns(self) -> int:
+        """Columns of the data, d."""
+        return len(self.origin)
+
+    @property
+    def n_features(self) -> int:
+        """Coordinates, r."""
+        return self.n_columns if self.axes is None else self.axes.shape[1]
+
+    def apply(self, x: NDArray[np.generic]) -> Array:
+        """Return rows x (m, d) in these coordinates, shape (m, r)."""
+        z: Array = (x - self.origin) / self.scales
+        return z if self.axes is None else z @ self.axes
+
+    def undo(self, z: Array) -> Array:
+        """Return points z (m, r) in the columns of the data, shape (m, d).
+
+        Where axes were left out, that is the point of their span nearest to all that z may be.
+        """
+        return self._back(z) * self.scales + self.origin
+
+    def undo_covariances(self, covariances: Array) -> Array:
+        """Return covariance matrices (..., r, r) in squared units of the data, (..., d, d).
+
+        Their rank is r: the variance along axes that were left out is not in them.
+        """
+        half = self._back(np.swapaxes(self._back(covariances), -1, -2))
+        return np.swapaxes(half, -1, -2) * np.outer(self.scales, self.scales)
+
+    def apply_scatter(self, scatter: Array) -> Array:
+        """Return a sum of (x - c)(x - c)^T (d, d) in these coordinates, (r, r)."""
+        scaled: Array = scatter / np.outer(self.scales, self.scales)
+        return scaled if self.axes is None else self.axes.T @ scaled @ self.axes
+
+    def bound(self, half_range: Array) -> Array:
+        """Return the most that coordinates (r,) differ by if columns differ by `half_range`."""
+        scaled: Array = half_range / self.scales
+        return scaled if self.axes is None else np.abs(self.axes).T @ scaled
+
+    def _back(self, z: Array) -> Array:
+        return z if self.axes is None else z @ self.axes.T
+
+
+def coordinates_of(
+    mean: Array, covariance: Array, *, standardise: bool, pca: int | float | None
+) -> Coordinates:
+    """Return the coordinates that settings ask for.
+
+    Parameters
+    ----------
+    mean : ndarray of shape (d,)
+    covariance : ndarray of shape (d, d)
+        Of the rows, divided by their number (or weight).
+    standardise : bool
+        Whether to divide each column by its standard deviation.
+    pca : int, float or None
+        The number of principal axes, or the part of the variance (below 1) that they explain
+        together at least.
+    """
+    d = len(mean)
+    scales = np.ones(d)
+    if standardise:
+        deviations = np.sqrt(np.maximum(np.diagonal(covariance), 0.0))
+        scales = np.where(deviations > NO_SCALE * np.abs(mean), deviations, 1.0)
+        scales[scales == 0] = 1.0
+    plain = Coordinates(mean, scales)
+    if pca is None:
+        return plain
+    values, vectors = np.linalg.eigh(plain.apply_scatter(covariance))
+    values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
+    explained = values / values.sum() if values.sum() > 0 else np.full(d, 1 / d)
+    r = pca if isinstance(pca, int) else 1 + int(np.searchsorted(np.cumsum(explained), pca))
+    r = min(r, d)
+    # Eigenvectors come with either sign: the entry of the largest size is made positive.
+    signs = np.sign(np.take_along_axis(vectors, np.abs(vectors).argmax(0)[None], 0))[0]
+    axes = np.ascontiguousarray((vectors * np.where(signs == 0, 1.0, signs))[:, :r])
+    return Coordinates(mean, scales, axes, explained[:r].copy())
