@@ -26,6 +26,7 @@ from daskgmm.em.quasi_newton import Point
 from daskgmm.em.survey import Survey
 from daskgmm.errors import CheckpointError
 from daskgmm.files import is_url, read_bytes, replace_bytes
+from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.maximise import Maximised
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.version import __version__
@@ -44,7 +45,10 @@ class State:
     Attributes
     ----------
     survey : Survey
-        Without its sample: that is drawn again if another start needs it.
+        Without its sample, which is drawn again if another start needs it.
+        As the rows were read.
+    coordinates : Coordinates or None
+        What all the rest is in.
     sample_seed : int
     random_state : tuple
         Of the generator, after the start of the current initialisation.
@@ -57,6 +61,7 @@ class State:
     """
 
     survey: Survey
+    coordinates: Coordinates | None
     sample_seed: int
     random_state: tuple[Any, ...]
     initialisation: int
@@ -66,12 +71,8 @@ class State:
 
 Kept = TypeVar("Kept")
 
-RECORDS.update(
-    {
-        kind.__name__: kind
-        for kind in (State, Survey, Fit, Maximised, Parameters, Iterated, Search, Point)
-    }
-)
+KINDS = (State, Survey, Coordinates, Fit, Maximised, Parameters, Iterated, Search, Point)
+RECORDS.update({kind.__name__: kind for kind in KINDS})
 
 
 class Checkpoint(Generic[Kept]):

@@ -27,6 +27,7 @@ from daskgmm.em.sample import SampleRule, drawn_rows
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey import Survey, survey_rows
 from daskgmm.errors import DegenerateComponentWarning
+from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.maximise import Maximised
 from daskgmm.gaussian.merging import merged
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
@@ -81,10 +82,14 @@ class SweepState:
     Attributes
     ----------
     survey : Survey
+        As the rows were read.
+    coordinates : Coordinates or None
+        What the models are in.
     models : tuple of Model
     """
 
     survey: Survey
+    coordinates: Coordinates | None
     models: tuple[Model, ...]
 
 
@@ -125,21 +130,22 @@ def choose(
     state = begun(data, request, listen) if kept is None else kept
     if checkpoint is not None and kept is None:
         checkpoint.save(state, listen)
+    data, survey = data.seen_in(state.coordinates), state.survey.mapped(state.coordinates)
     while not all(model.ended for model in state.models):
-        state = stepped(data, state, listen)
+        state = stepped(data, survey, state, listen)
         if checkpoint is not None:
             checkpoint.save(state, listen)
     mixtures = [model.fit.step.parameters for model in state.models]
-    measured, _ = measure_many(data, mixtures, state.survey, listen)
+    measured, _ = measure_many(data, mixtures, survey, listen)
     return state, measured
 
 
-def stepped(data: Dataset, state: SweepState, listen: Listener) -> SweepState:
+def stepped(data: Dataset, survey: Survey, state: SweepState, listen: Listener) -> SweepState:
     """Return the state after one pass for all models that have not ended."""
     going = [index for index, model in enumerate(state.models) if not model.ended]
     fits = [state.models[index].fit for index in going]
     settings = [state.models[index].settings for index in going]
-    evaluated = evaluate_many(data, state.survey, fits, settings, listen)
+    evaluated = evaluate_many(data, survey, fits, settings, listen)
     models = list(state.models)
     for index, fit, each, chosen in zip(going, fits, evaluated, settings, strict=True):
         models[index] = replace(
@@ -152,7 +158,7 @@ def stepped(data: Dataset, state: SweepState, listen: Listener) -> SweepState:
 
 def begun(data: Dataset, request: SweepRequest, listen: Listener) -> SweepState:
     """Return all models fitted to the sample, those that go on marked."""
-    survey, draw, m = _sampled(data, request, listen)
+    survey, coordinates, draw, m = _sampled(data, request, listen)
     n = max(2.0, survey.weight)
     numbers = draw.index if request.groups is None else request.groups(draw.index)
     blocks = row_blocks(draw) if request.groups is None else numbers
@@ -181,7 +187,7 @@ def begun(data: Dataset, request: SweepRequest, listen: Listener) -> SweepState:
         fit = Fit(first.fit.step) if going else first.fit
         models.append(Model(settings, first.seed, fit, going, score))
         models += [Model(settings, other.seed, other.fit, False) for other in others]
-    return SweepState(replace(survey, sample=None), tuple(models))
+    return SweepState(replace(survey, sample=None), coordinates, tuple(models))
 
 
 @contextmanager
@@ -310,8 +316,10 @@ def combinations(
     )
 
 
-def _sampled(data: Dataset, request: SweepRequest, listen: Listener) -> tuple[Survey, Draw, int]:
-    """Return the survey, the sample and its size; all rows if they are not many more."""
+def _sampled(
+    data: Dataset, request: SweepRequest, listen: Listener
+) -> tuple[Survey, Coordinates | None, Draw, int]:
+    """Return survey, coordinates, sample and its size; all rows if they are not many more."""
     d = data.rows.n_features
     largest = max(
         n_parameters(STRUCTURES[each.structure], each.n_components, d) for each in request.settings
@@ -321,9 +329,12 @@ def _sampled(data: Dataset, request: SweepRequest, listen: Listener) -> tuple[Su
     rule = SampleRule(request.sample_seed, WHOLE * m, n) if n is None or n <= WHOLE * m else None
     survey = survey_rows(data, rule, listen)
     check_survey(survey, max(each.n_components for each in request.settings))
+    coordinates = request.settings[0].coordinates(survey)
     if survey.weighed_rows > WHOLE * m:
-        return survey, draw_rows(data, survey, request.sample_seed, m, listen), m
+        seen, mapped = data.seen_in(coordinates), survey.mapped(coordinates)
+        return survey, coordinates, draw_rows(seen, mapped, request.sample_seed, m, listen), m
     if survey.sample is None or len(survey.sample.hashes) < survey.weighed_rows:
         rule = SampleRule(request.sample_seed, WHOLE * m, survey.weighed_rows)
         survey = survey_rows(data, rule, listen)
-    return survey, whole_draw(survey, request.sample_seed), survey.weighed_rows
+    draw = whole_draw(survey.mapped(coordinates), request.sample_seed)
+    return survey, coordinates, draw, survey.weighed_rows

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -105,7 +106,7 @@ class DrawWork:
         row, drawn = batch.start_row, []
         for block in blocks:
             drawn.append(self._take(block, row))
-            row += len(block.x)
+            row += block.n_read
         nothing = np.empty(0)
         if not drawn:
             x = np.empty((0, len(self.mean)))
@@ -122,12 +123,12 @@ class DrawWork:
         chances = 0.5 + np.einsum("ij,ij->i", whitened, whitened) / (2 * rank)
         weights = np.ones(b) if block.weights is None else block.weights.astype(np.float64)
         chances *= weights / self.weight
-        uniform = row_hashes(self.seed, row, b) * 2.0**-64
+        uniform = block.hashes(partial(row_hashes, self.seed, row)) * 2.0**-64
         chosen = np.flatnonzero((uniform < self.m * chances) & (weights > 0))
         return Draw(
             uniform[chosen] / chances[chosen],
             chances[chosen],
-            row + chosen,
+            block.numbers(row)[chosen],
             block.x[chosen],
             weights[chosen],
             b,

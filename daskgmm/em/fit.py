@@ -30,6 +30,7 @@ from daskgmm.em.start import Initial, start
 from daskgmm.em.start_on_sample import best_candidate
 from daskgmm.em.survey import Survey, survey_rows
 from daskgmm.errors import CheckpointError, DataError
+from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.maximise import Maximised
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
@@ -96,7 +97,25 @@ class Request:
         return 1 if self.resume is not None else self.settings.n_init
 
 
-def fit(data: Dataset, request: Request, listen: Listener) -> Fit:
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What a fit found.
+
+    Attributes
+    ----------
+    best : Fit
+    survey : Survey
+        Of the rows as they were read, without a sample.
+    coordinates : Coordinates or None
+        What `best` is in.
+    """
+
+    best: Fit
+    survey: Survey
+    coordinates: Coordinates | None
+
+
+def fit(data: Dataset, request: Request, listen: Listener) -> Fitted:
     """Fit a mixture to rows and return the best of `n_init` runs of EM.
 
     Raises
@@ -119,10 +138,10 @@ def fit(data: Dataset, request: Request, listen: Listener) -> Fit:
     kept = None if checkpoint is None else checkpoint.load(_identity(data, request))
     _check_kept(kept, request)
     listen(_announce(data, request.settings, kept))
-    best = _run(data, request, listen, checkpoint, kept)
-    seconds = time.perf_counter() - began
+    found = _run(data, request, listen, checkpoint, kept)
+    best, seconds = found.best, time.perf_counter() - began
     listen(FitEnded(best.lower_bound, best.converged, len(best.iterations), passes, seconds))
-    return best
+    return found
 
 
 def _run(
@@ -131,17 +150,20 @@ def _run(
     listen: Listener,
     checkpoint: Checkpoint[State] | None,
     kept: State | None,
-) -> Fit:
+) -> Fitted:
     random, settings = request.random, request.settings
     seed = _sample_seed(random) if kept is None else kept.sample_seed
-    survey = _survey(data, request, seed, listen) if kept is None else kept.survey
+    surveyed = _survey(data, request, seed, listen) if kept is None else kept.survey
+    coordinates = settings.coordinates(surveyed) if kept is None else kept.coordinates
+    data, survey = data.seen_in(coordinates), surveyed.mapped(coordinates)
+    surveyed = replace(surveyed, sample=None)
     if kept is not None:
         if not request.seeded:
             # NumPy's global generator is not ours to set.
             random = copy.deepcopy(random)
             request = replace(request, random=random)
         random.set_state(kept.random_state)
-    draws = _draws(survey, request)
+    draws = _is_large(survey.weighed_rows, request, data.rows.n_features)
     best = None if kept is None else kept.best
     bound = -math.inf if request.resume is None else request.resume.lower_bound
     n_starts = 1 if draws else request.n_starts
@@ -154,8 +176,9 @@ def _run(
             if request.needs_sample and survey.sample is None:
                 survey = _survey(data, request, seed, listen, survey.weighed_rows)
             begin = _begin(survey, request)
-        bare = replace(survey, sample=None)
-        state = State(bare, seed, generator_state(random), initialisation, begin, best)
+        state = State(
+            surveyed, coordinates, seed, generator_state(random), initialisation, begin, best
+        )
 
         def keep(current: Fit, state: State = state) -> None:
             if checkpoint is not None:
@@ -166,7 +189,7 @@ def _run(
         found = iterate(data, survey, begin, settings, listen, keep, bound, initialisation)
         best = better(best, found)
     assert best is not None
-    return best
+    return Fitted(best, surveyed, coordinates)
 
 
 def better(one: Fit | None, other: Fit) -> Fit:
@@ -242,10 +265,6 @@ def _is_large(rows: int | None, request: Request, d: int) -> bool:
     return request.draws and rows is not None and rows > _capacity(request, d)
 
 
-def _draws(survey: Survey, request: Request) -> bool:
-    return _is_large(survey.weighed_rows, request, len(survey.mean))
-
-
 def _too_few(survey: Survey, rule: SampleRule) -> bool:
     found = 0 if survey.sample is None else len(survey.sample.hashes)
     return found < min(rule.capacity, survey.weighed_rows)
@@ -259,8 +278,10 @@ def _sample_seed(random: np.random.RandomState) -> int:
 def check_survey(survey: Survey, n_components: int) -> None:
     """Raise `DataError` if there are too few rows for a mixture of k components."""
     if survey.rows < 2:
+        left_out = f" {survey.missing} rows miss a value." if survey.missing else ""
         raise DataError(
-            f"Found {survey.rows} sample(s) while a minimum of 2 is required by GaussianMixture."
+            f"Found {survey.rows} sample(s) while a minimum of 2 is required by "
+            f"GaussianMixture.{left_out}"
         )
     if survey.rows and not survey.weight > 0:
         raise DataError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -145,7 +146,7 @@ class SampleRule:
         row, threshold, held = batch.start_row, np.uint64(self._threshold), 0
         for block in blocks:
             taken = self._take(block, row, threshold)
-            row, held = row + len(block.x), held + len(taken.hashes)
+            row, held = row + block.n_read, held + len(taken.hashes)
             kept.append(taken)
             if held > 2 * self.capacity:
                 kept[:] = [join(kept).smallest(self.capacity)]
@@ -153,10 +154,10 @@ class SampleRule:
             yield block
 
     def _take(self, block: Block, row: int, threshold: np.uint64) -> Sample:
-        hashes = row_hashes(self.seed, row, len(block.x))
+        hashes = block.hashes(partial(row_hashes, self.seed, row))
         keep = hashes <= threshold
         if block.weights is not None:
             keep &= block.weights > 0
         chosen = np.flatnonzero(keep)
         weights = None if block.weights is None else block.weights[chosen]
-        return Sample(hashes[chosen], row + chosen, block.x[chosen], weights)
+        return Sample(hashes[chosen], block.numbers(row)[chosen], block.x[chosen], weights)

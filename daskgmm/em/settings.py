@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from daskgmm.em.survey import Survey
+from daskgmm.gaussian.coordinates import Coordinates, coordinates_of
+
 GAP_SHARE = 0.01
 """Part of `tol` that an accelerated fit may leave: an increment of 1e-3 was measured to leave
 up to 0.08 nats a row, so `tol` itself would promise too little."""
@@ -28,6 +31,12 @@ class Settings:
         Whether EM is accelerated; if not, it is scikit-learn's, pass by pass.
     sample_rows : int or None
         Rows of the sample that starts are made on; None for what the model needs.
+    drop_missing : bool
+        Whether rows that miss a value are left out; if not, they are an error.
+    standardise : bool
+        Whether columns are divided by their standard deviations.
+    pca : int, float or None
+        Principal axes to keep, or the part of the variance that they explain.
     """
 
     n_components: int
@@ -39,6 +48,16 @@ class Settings:
     init_params: str
     accelerated: bool = False
     sample_rows: int | None = None
+    drop_missing: bool = False
+    standardise: bool = False
+    pca: int | float | None = None
+
+    def coordinates(self, survey: Survey) -> Coordinates | None:
+        """Return what rows as surveyed are mapped to; None if they stay as they are."""
+        if not self.standardise and self.pca is None:
+            return None
+        covariance = survey.scatter / survey.weight
+        return coordinates_of(survey.mean, covariance, standardise=self.standardise, pca=self.pca)
 
     @property
     def noise(self) -> float:

@@ -30,7 +30,7 @@ def best_candidate(
     listen: Listener,
 ) -> Fit:
     """Return the best start, with the iteration that compared it: two passes."""
-    d = data.rows.n_features
+    d = data.n_features
     p = n_parameters(STRUCTURES[settings.structure], settings.n_components, d)
     m = drawn_rows(p, d, settings.sample_rows)
     draw = draw_rows(data, survey, seed, m, listen)

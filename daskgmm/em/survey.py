@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from daskgmm.em.events import Listener
 from daskgmm.em.passing import run_pass
 from daskgmm.em.sample import Sample, SampleRule, join
 from daskgmm.errors import DataError
+from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.tiles import Block, fill_tiles
@@ -43,6 +45,8 @@ class Survey:
         Weighted sum of (x - mean)(x - mean)^T.
     minimum, maximum : ndarray of shape (d,)
     sample : Sample or None
+    missing : int
+        Number of rows left out, as they miss a value; not among `rows`.
     """
 
     rows: int
@@ -54,6 +58,7 @@ class Survey:
     minimum: Array
     maximum: Array
     sample: Sample | None
+    missing: int = 0
 
     @property
     def mean(self) -> Array:
@@ -64,6 +69,26 @@ class Survey:
     def half_range(self) -> Array:
         """Largest distance of a row from the mean, column by column, shape (d,)."""
         return np.maximum(self.maximum - self.mean, self.mean - self.minimum)
+
+    def mapped(self, coordinates: Coordinates | None) -> Survey:
+        """Return what the survey of the same rows in these coordinates would be.
+
+        Ranges are those that the rows cannot leave: axes across columns have no others here.
+        """
+        if coordinates is None:
+            return self
+        shift = coordinates.apply(self.mean)
+        bound = coordinates.bound(self.half_range)
+        sample = self.sample
+        return replace(
+            self,
+            origin=np.zeros(len(shift)),
+            shift=shift,
+            scatter=coordinates.apply_scatter(self.scatter),
+            minimum=shift - bound,
+            maximum=shift + bound,
+            sample=None if sample is None else replace(sample, x=coordinates.apply(sample.x)),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,36 +115,56 @@ class SurveyWork:
             blocks = self.rule.watch(batch, blocks, kept)
         total: Survey | None = None
         buffer, weights = np.empty((self.n_features, TILE_ROWS)), np.empty(TILE_ROWS)
-        rows = 0
+        missing: list[int] = []
+        blocks = self._checked(batch, blocks, missing)
         for b, weighted in fill_tiles(blocks, np.zeros(self.n_features), buffer, weights):
-            w = weights[:b] if weighted else None
-            self._check(batch, rows, buffer[:, :b], w)
-            part = survey_tile(buffer[:, :b], w)
+            part = survey_tile(buffer[:, :b], weights[:b] if weighted else None)
             total = part if total is None else merge_surveys(total, part)
-            rows += b
         if total is None:
             total = survey_tile(buffer[:, :0], None)
+        total = replace(total, missing=sum(missing))
         if self.rule is None or not kept:
             return total
         return replace(total, sample=join(kept).smallest(self.rule.capacity))
 
-    def _check(self, batch: Batch, before: int, z: Array, weights: Array | None) -> None:
-        if weights is not None and not ((weights >= 0) & (weights <= LARGEST_VALUE)).all():
-            self._refuse_weight(batch, before, weights)
-        with np.errstate(invalid="ignore"):
-            fine = np.abs(z).max(initial=0.0) <= LARGEST_VALUE
-        if not fine:
-            refuse_value(z, lambda row: batch.place(before + row), self.columns)
+    def _checked(
+        self, batch: Batch, blocks: Iterator[Block], missing: list[int]
+    ) -> Iterator[Block]:
+        """Pass on blocks of usable numbers; count what was left out of them."""
+        before = 0
+        for block in blocks:
+            self._check(batch, before, block)
+            missing.append(block.n_read - len(block.x))
+            before += block.n_read
+            yield block
 
-    def _refuse_weight(self, batch: Batch, before: int, weights: Array) -> None:
+    def _check(self, batch: Batch, before: int, block: Block) -> None:
+        weights = block.weights
+        if weights is not None and not ((weights >= 0) & (weights <= LARGEST_VALUE)).all():
+            self._refuse_weight(batch, before, block)
+        with np.errstate(invalid="ignore"):
+            fine = largest(block.x) <= LARGEST_VALUE
+        if not fine:
+            numbers = block.numbers(before)
+            refuse_value(block.x.T, lambda row: batch.place(int(numbers[row])), self.columns)
+
+    def _refuse_weight(self, batch: Batch, before: int, block: Block) -> None:
+        weights = np.asarray(block.weights)
         row = int(np.argmin((weights >= 0) & (weights <= LARGEST_VALUE)))
-        value = weights[row]
+        value, row = float(weights[row]), int(block.numbers(before)[row])
         what = "NaN" if np.isnan(value) else "infinity" if np.isinf(value) else f"{value:g}"
         kind = "a negative value" if value < 0 else what
         raise DataError(
-            f"Input sample_weight contains {kind} in {batch.place(before + row)}. "
+            f"Input sample_weight contains {kind} in {batch.place(row)}. "
             "Weights must be finite, not negative and at most 1e150; 0 leaves a row out."
         )
+
+
+def largest(x: NDArray[Any]) -> float:
+    """Return the largest absolute value of x; NaN if one of them is."""
+    if not x.size:
+        return 0.0
+    return float(max(float(x.max()), -float(x.min())))
 
 
 def refuse_value(z: Array, place: Callable[[int], str], columns: tuple[str, ...] | None) -> None:
@@ -193,6 +238,7 @@ def merge_surveys(one: Survey, other: Survey) -> Survey:
         np.minimum(one.minimum, other.minimum),
         np.maximum(one.maximum, other.maximum),
         join(samples) if samples else None,
+        one.missing + other.missing,
     )
 
 
@@ -212,7 +258,7 @@ class _Merge:
 
 
 def survey_rows(data: Dataset, rule: SampleRule | None, listen: Listener) -> Survey:
-    """Survey the data set in one pass.
+    """Survey the data set in one pass, in the coordinates that it is seen in.
 
     Raises
     ------
@@ -221,7 +267,9 @@ def survey_rows(data: Dataset, rule: SampleRule | None, listen: Listener) -> Sur
     """
     work = SurveyWork(data.rows.n_features, rule, data.rows.columns)
     merge = _Merge(None if rule is None else rule.capacity)
-    survey, _ = run_pass(data, "survey", work, merge, listen, "daskgmm-survey")
-    if rule is None or survey.sample is None:
-        return survey
-    return replace(survey, sample=survey.sample.smallest(rule.capacity))
+    # As read: a bad value has its place and its name there.
+    as_read, coordinates = data.seen_in(None), data.view.coordinates
+    survey, _ = run_pass(as_read, "survey", work, merge, listen, "daskgmm-survey")
+    if rule is not None and survey.sample is not None:
+        survey = replace(survey, sample=survey.sample.smallest(rule.capacity))
+    return survey.mapped(coordinates)

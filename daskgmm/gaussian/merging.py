@@ -21,7 +21,7 @@ def merged(parameters: Parameters) -> Parameters:
     \log|\Sigma_j|)`; the merged one has the moments of both.
     """
     structure, weights = structure_of(parameters), parameters.weights
-    k, dense = parameters.n_components, _dense(parameters)
+    k, dense = parameters.n_components, covariance_matrices(parameters)
     logs = weights * np.linalg.slogdet(dense)[1]
     best, i, j = np.inf, 0, 1
     for row in range(k - 1):  # a row of pairs at a time: all together are k^2 matrices
@@ -63,7 +63,7 @@ def _pooled(parameters: Parameters, dense: Array, row: int) -> Array:
     return pooled
 
 
-def _dense(parameters: Parameters) -> Array:
+def covariance_matrices(parameters: Parameters) -> Array:
     """Return the covariances of any structure as matrices, shape (k, d, d)."""
     k, d = parameters.means.shape
     covariances = parameters.covariances

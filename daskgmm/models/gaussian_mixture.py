@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture as Reference
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 
 from daskgmm.em.acceleration import Search
 from daskgmm.em.events import Listener, together
@@ -20,10 +20,12 @@ from daskgmm.em.history import history_table, log_event
 from daskgmm.em.loop import Fit
 from daskgmm.em.settings import Settings
 from daskgmm.errors import DegenerateComponentWarning
+from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.structures import STRUCTURES
 from daskgmm.models.degeneracy import degeneracies
+from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.initial import check_initial
-from daskgmm.models.inputs import training_rows
+from daskgmm.models.inputs import n_coordinates, training_rows
 from daskgmm.models.mixture import Mixture
 from daskgmm.models.planning import cache_nbytes, plan_of
 from daskgmm.models.verbose import Printer
@@ -68,6 +70,17 @@ class GaussianMixture(Mixture):
     sample_rows : int or None, default=None
         Rows of the sample that starts are made on; None for 50 for each free parameter, at
         least 10,000. They depend on the data, the seed and the row numbers, not on chunks.
+    missing : {"error", "drop"}, default="error"
+        What to do with rows that miss a value: NaN, or what the source declares as missing
+        (`_FillValue` and the like). "drop" fits to the other rows, and predicts -1 and NaN
+        for these.
+    standardise : bool, default=False
+        Whether to divide the columns by their standard deviations, which the first pass tells.
+    pca : int, float or None, default=None
+        Fit in principal components of the columns: so many, or as few as explain this part of
+        the variance (0 < pca < 1). Both belong to the model: rows are given as they are, and
+        `means_`, `covariances_` and densities are those of the mapped rows. See
+        `means_in_data_units`.
     weights_init : array-like of shape (k,), optional
     means_init : array-like of shape (k, d), optional
     precisions_init : array-like, optional
@@ -105,6 +118,11 @@ class GaussianMixture(Mixture):
         One entry for each iteration of the best start: initialisation, iteration,
         lower_bound, change, gap (as `gap_estimate_`), accepted, rows, seconds, nbytes (read)
         and peak_memory (bytes, of the largest process). `pandas.DataFrame` takes it as it is.
+    coordinates_ : Coordinates or None
+        The map from columns to what the mixture is fitted in, of `standardise` and `pca`.
+    fitted_on_ : dict
+        What the model was fitted to, in plain values: source, rows, missing (rows left out),
+        weight, dtype, mean, minimum, maximum, and sha256, a digest of these.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (d,)
         Only if X has column names that are strings.
@@ -141,6 +159,13 @@ class GaussianMixture(Mixture):
         **Reference._parameter_constraints,
         "acceleration": [StrOptions({"auto"}), None],
         "sample_rows": [Interval(Integral, 1, None, closed="left"), None],
+        "missing": [StrOptions({"error", "drop"})],
+        "standardise": ["boolean"],
+        "pca": [
+            Interval(Integral, 1, None, closed="left"),
+            Interval(RealNotInt, 0, 1, closed="neither"),
+            None,
+        ],
     }
 
     def __init__(
@@ -155,6 +180,9 @@ class GaussianMixture(Mixture):
         init_params: str = "kmeans",
         acceleration: str | None = "auto",
         sample_rows: int | None = None,
+        missing: str = "error",
+        standardise: bool = False,
+        pca: int | float | None = None,
         weights_init: Any = None,
         means_init: Any = None,
         precisions_init: Any = None,
@@ -172,6 +200,9 @@ class GaussianMixture(Mixture):
         self.init_params = init_params
         self.acceleration = acceleration
         self.sample_rows = sample_rows
+        self.missing = missing
+        self.standardise = standardise
+        self.pca = pca
         self.weights_init = weights_init
         self.means_init = means_init
         self.precisions_init = precisions_init
@@ -254,9 +285,11 @@ class GaussianMixture(Mixture):
         rows = training_rows(self, x)
         weights = None if sample_weight is None else weights_for(rows, sample_weight)
         check_enough(rows.n_rows, self.n_components)
-        request = self._request(rows.n_features, checkpoint, id(x))
-        p = STRUCTURES[self.covariance_type].n_statistics(rows.n_features)
-        data = Dataset.of(rows, weights, request.settings.n_components, p, cache)
+        d = n_coordinates(rows.n_features, self.pca, given=self._initial_given())
+        request = self._request(d, checkpoint, id(x))
+        p, k = STRUCTURES[self.covariance_type].n_statistics(d), request.settings.n_components
+        drop_missing = request.settings.drop_missing
+        data = Dataset.of(rows, weights, k, p, cache, drop_missing=drop_missing)
         try:
             passes = 2 + request.settings.max_iter * request.n_starts
             plan_of(data, request.settings.n_components, self.covariance_type, passes).check()
@@ -264,19 +297,25 @@ class GaussianMixture(Mixture):
         finally:
             data.close()
         self._ended_with = (self.reg_covar, id(x))
-        self._keep(found, request.resume)
+        self._set_seen(found.coordinates, fitted_on(data, found.survey, x))
+        self._keep(found.best, request.resume)
         return self
+
+    def _set_seen(self, coordinates: Coordinates | None, fitted: dict[str, Any]) -> None:
+        self.coordinates_, self.fitted_on_ = coordinates, fitted
 
     def _request(self, d: int, checkpoint: Any, x: int) -> Request:
         structure = STRUCTURES[self.covariance_type]
-        given = (self.weights_init, self.means_init, self.precisions_init)
-        initial = check_initial(structure, self.n_components, d, *given)
+        initial = check_initial(structure, self.n_components, d, *self._initial_given())
         resume = None
         if self.warm_start and hasattr(self, "converged_"):
             self._check_resumable(d)
             resume = Resume(self._parameters(), self.lower_bound_, self._search_to_go_on(x))
         random, seeded = check_random_state(self.random_state), self.random_state is not None
         return Request(self._settings(), initial, random, seeded, resume, checkpoint)
+
+    def _initial_given(self) -> tuple[Any, Any, Any]:
+        return self.weights_init, self.means_init, self.precisions_init
 
     def _search_to_go_on(self, x: int) -> Search | None:
         """Return what acceleration knew at the end of the last fit, unless it was of another.
@@ -315,6 +354,9 @@ class GaussianMixture(Mixture):
             self.init_params,
             self.acceleration is not None,
             None if self.sample_rows is None else int(self.sample_rows),
+            self.missing == "drop",
+            bool(self.standardise),
+            self.pca if self.pca is None or isinstance(self.pca, float) else int(self.pca),
         )
 
     def _listener(self, listen: Listener | None) -> Listener:

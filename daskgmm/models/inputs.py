@@ -64,6 +64,34 @@ def scoring_rows(estimator: BaseEstimator, x: Any) -> Rows:
     return rows
 
 
+def n_coordinates(n_features: int, pca: Any, *, given: tuple[Any, ...] = ()) -> int:
+    """Return how many features a model has, the most where only the rows tell.
+
+    Parameters
+    ----------
+    given : tuple
+        Parameters to start from, or None each: their shape depends on it.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer columns than principal axes asked for, or an unknown number of
+        these where parameters are given.
+    """
+    if pca is None:
+        return n_features
+    if isinstance(pca, float):
+        if any(each is not None for each in given):
+            raise ValueError(
+                f"pca={pca} leaves open how many axes there will be, and with them the shape of "
+                "weights_init, means_init and precisions_init. Give pca as a number of axes."
+            )
+        return n_features
+    if pca > n_features:
+        raise ValueError(f"pca={pca} asks for more axes than X has columns, {n_features}.")
+    return int(pca)
+
+
 def _named(estimator: BaseEstimator, rows: Rows) -> Rows:
     """Give rows the names of the columns that scikit-learn found, for errors."""
     names = getattr(estimator, "feature_names_in_", None)
@@ -73,7 +101,8 @@ def _named(estimator: BaseEstimator, rows: Rows) -> Rows:
 
 def check_features(estimator: BaseEstimator, n_features: int) -> None:
     """Raise `DataError` unless the estimator was fitted on that many features."""
-    expected = estimator.means_.shape[1]
+    coordinates = getattr(estimator, "coordinates_", None)
+    expected = estimator.means_.shape[1] if coordinates is None else coordinates.n_columns
     if n_features != expected:
         raise DataError(
             f"X has {n_features} features, but {type(estimator).__name__} is expecting "

@@ -12,6 +12,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from daskgmm.errors import DataError
+from daskgmm.gaussian.coordinates import Coordinates
+from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
 from daskgmm.models.inputs import check_features, is_source, scoring_rows
@@ -25,6 +27,7 @@ from daskgmm.models.prediction import (
     score_rows,
 )
 from daskgmm.models.sampling import sample_mixture
+from daskgmm.passes.view import View
 from daskgmm.rows.layout import check_rows
 
 
@@ -117,7 +120,30 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
                 f"Invalid value for 'n_samples': {n_samples} . The sampling requires at "
                 "least one sample."
             )
-        return sample_mixture(self._parameters(), n_samples, check_random_state(self.random_state))
+        random, coordinates = check_random_state(self.random_state), self._coordinates()
+        x, components = sample_mixture(self._parameters(), n_samples, random)
+        return (x if coordinates is None else coordinates.undo(x)), components
+
+    def means_in_data_units(self) -> NDArray[np.float64]:
+        """Return the means as points of the data, shape (k, d): `means_` without preprocessing.
+
+        Axes that `pca` left out are at the mean of the rows.
+        """
+        check_is_fitted(self)
+        coordinates = self._coordinates()
+        means = self._parameters().means
+        return means.copy() if coordinates is None else coordinates.undo(means)
+
+    def covariances_in_data_units(self) -> NDArray[np.float64]:
+        """Return the covariance matrices in squared units of the data, shape (k, d, d).
+
+        Whatever the structure, a matrix for each component. After `pca` their rank is that of
+        the mixture's coordinates: the variance along axes that were left out is not in them.
+        """
+        check_is_fitted(self)
+        parameters, coordinates = self._parameters(), self._coordinates()
+        covariances = covariance_matrices(parameters)
+        return covariances if coordinates is None else coordinates.undo_covariances(covariances)
 
     def sort_components(self) -> Self:
         """Sort the components by weight, largest first; ties by mean, smallest first.
@@ -164,7 +190,12 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
 
     def _predictor(self) -> Predictor:
         names = getattr(self, "feature_names_in_", None)
-        return Predictor(self._parameters(), None if names is None else tuple(map(str, names)))
+        view = View(getattr(self, "missing", "error") == "drop", self._coordinates())
+        columns = None if names is None else tuple(map(str, names))
+        return Predictor(self._parameters(), columns, view)
+
+    def _coordinates(self) -> Coordinates | None:
+        return getattr(self, "coordinates_", None)
 
     def _parameters(self) -> Parameters:
         fitted = getattr(self, "_fitted_structure", self.covariance_type)

@@ -23,11 +23,15 @@ from daskgmm.passes.batches import Batch
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.sweep import each
 from daskgmm.passes.tiles import Block
+from daskgmm.passes.view import AS_READ, View, missing_rows
 from daskgmm.rows.rows import Rows
 
 Array = NDArray[np.float64]
 
 Kind = Literal["labels", "responsibilities", "log_densities"]
+
+MISSING: dict[Kind, float] = {"labels": -1, "responsibilities": np.nan, "log_densities": np.nan}
+"""What is predicted for rows that miss a value."""
 
 Place = Callable[[int], str]
 """Says in words where a row of a block is."""
@@ -41,20 +45,33 @@ class Predictor:
     parameters : Parameters
     columns : tuple of str, optional
         Names to use in errors.
+    view : View, optional
+        How rows are seen: what misses a value gets the label -1 and NaN, or is an error.
     """
 
-    def __init__(self, parameters: Parameters, columns: tuple[str, ...] | None = None) -> None:
-        self.parameters = parameters
+    def __init__(
+        self,
+        parameters: Parameters,
+        columns: tuple[str, ...] | None = None,
+        view: View = AS_READ,
+    ) -> None:
+        self.parameters, self.view = parameters, view
         self._columns = columns
         # Every kernel wants a centre among the rows: the mixture's own mean is one.
         self.center: Array = parameters.weights @ parameters.means / parameters.weights.sum()
         self._natural = NaturalKernel.of(parameters, self.center)
         self._whitened = WhitenedKernel.of(parameters, self.center)
 
-    def dataset(self, rows: Rows) -> Dataset:
-        """Return rows cut for passes of this mixture."""
+    @property
+    def n_columns(self) -> int:
+        """Columns of the rows as they are given, d."""
+        coordinates = self.view.coordinates
+        return self.parameters.n_features if coordinates is None else coordinates.n_columns
+
+    def dataset(self, rows: Rows, *, drop_missing: bool = False) -> Dataset:
+        """Return rows cut for passes of this mixture, as they are but for what is dropped."""
         p, k, _ = self._natural.shape
-        return Dataset.of(rows, None, k, p)
+        return Dataset.of(rows, None, k, p, drop_missing=drop_missing)
 
     def label(self, x: NDArray[Any], place: Place) -> NDArray[np.int64]:
         """Return the most probable component of each row of x (m, d), shape (m,)."""
@@ -101,8 +118,15 @@ class Predictor:
                 "A block of X is masked, and masked values have no place in a mixture: fill them "
                 "first, as with dask.array.ma.filled(X, value)."
             )
+        missing = missing_rows(x) if self.view.drop_missing else None
         with one_blas_thread(), small_buffers():
-            return methods[kind](x, place)
+            if missing is None or not missing.any():
+                return methods[kind](x, place)
+            present = np.flatnonzero(~missing)
+            found = methods[kind](x[present], partial(_at, place, present))
+        result = np.full((len(x), *found.shape[1:]), MISSING[kind], found.dtype)
+        result[present] = found
+        return result
 
     def score(self, x: NDArray[Any], place: Place) -> tuple[float, float]:
         """Return the sum of log p(x) and the entropy of the responsibilities, in nats.
@@ -125,11 +149,12 @@ class Predictor:
     def _tiles(self, x: NDArray[Any], place: Place) -> Iterator[tuple[slice, Tile]]:
         # Made for the kernel that needs more; the whitened one leaves T(z) alone.
         with self._natural.workspace(len(x)) as work:
-            capacity = work.joint.shape[1]
+            capacity, coordinates = work.joint.shape[1], self.view.coordinates
             for first in range(0, len(x), capacity):
                 rows = slice(first, min(first + capacity, len(x)))
                 z = work.rows[: len(self.center), : rows.stop - first]
-                np.subtract(x[rows].T, self.center[:, None], out=z)
+                seen = x[rows] if coordinates is None else coordinates.apply(x[rows])
+                np.subtract(seen.T, self.center[:, None], out=z)
                 half_range = np.abs(z).max(axis=1)
                 if not half_range.max(initial=0.0) <= LARGEST_VALUE:
                     refuse_value(x[rows].T, partial(_after, place, first), self._columns)
@@ -154,6 +179,10 @@ def _entropy(tile: Tile) -> float:
 
 def _after(place: Place, first: int, row: int) -> str:
     return place(first + row)
+
+
+def _at(place: Place, numbers: NDArray[Any], row: int) -> str:
+    return place(int(numbers[row]))
 
 
 def result_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -181,15 +210,23 @@ def _block_by_block(
 
 
 def _nothing(predictor: Predictor, kind: Kind, dtype: Any = np.float64) -> NDArray[Any]:
-    return predictor(kind, np.empty((0, predictor.parameters.n_features), dtype), str)
+    return predictor(kind, np.empty((0, predictor.n_columns), dtype), str)
 
 
 def _score_block(predictor: Predictor, batch: Batch, blocks: Iterator[Block]) -> tuple[float, int]:
     total, rows = 0.0, 0
-    for densities in _block_by_block(predictor, "log_densities", batch, blocks):
-        total += float(densities.sum(dtype=np.float64))
-        rows += len(densities)
+    for x, place in _placed(batch, blocks):
+        total += float(predictor("log_densities", x, place).sum(dtype=np.float64))
+        rows += len(x)
     return total, rows
+
+
+def _placed(batch: Batch, blocks: Iterator[Block]) -> Iterator[tuple[NDArray[Any], Place]]:
+    """Yield rows, and what says where they are; some may have been left out."""
+    before = 0
+    for block in blocks:
+        yield block.x, partial(_at, batch.place, block.numbers(before))
+        before += block.n_read
 
 
 def predict_rows(predictor: Predictor, kind: Kind, rows: Rows) -> NDArray[Any]:
@@ -212,7 +249,7 @@ def predict_rows(predictor: Predictor, kind: Kind, rows: Rows) -> NDArray[Any]:
 
 def score_rows(predictor: Predictor, rows: Rows) -> tuple[float, int]:
     """Return the sum of log p(x), in nats, and the number of rows, in one streamed pass."""
-    data = predictor.dataset(rows)
+    data = predictor.dataset(rows, drop_missing=predictor.view.drop_missing)
     total, count = 0.0, 0
     for part, number in each(data, partial(_score_block, predictor)):
         total, count = total + part, count + number
@@ -224,7 +261,7 @@ def score_and_entropy(predictor: Predictor, rows: Rows) -> tuple[float, float, i
 
     In one streamed pass; sums and entropies are in nats, in float64 whatever the rows are.
     """
-    data = predictor.dataset(rows)
+    data = predictor.dataset(rows, drop_missing=predictor.view.drop_missing)
     total, entropy, count = 0.0, 0.0, 0
     for part, disorder, number in each(data, partial(_score_batch, predictor)):
         total, entropy, count = total + part, entropy + disorder, count + number
@@ -235,7 +272,7 @@ def _score_batch(
     predictor: Predictor, batch: Batch, blocks: Iterator[Block]
 ) -> tuple[float, float, int]:
     total, entropy, rows = 0.0, 0.0, 0
-    for block in blocks:
-        part, disorder = predictor.score(block.x, partial(_after, batch.place, rows))
-        total, entropy, rows = total + part, entropy + disorder, rows + len(block.x)
+    for x, place in _placed(batch, blocks):
+        part, disorder = predictor.score(x, place)
+        total, entropy, rows = total + part, entropy + disorder, rows + len(x)
     return total, entropy, rows

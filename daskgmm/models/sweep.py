@@ -26,14 +26,24 @@ from daskgmm.em.settings import Settings
 from daskgmm.errors import DegenerateComponentWarning
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
+from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.gaussian_mixture import GaussianMixture
-from daskgmm.models.inputs import training_rows
+from daskgmm.models.inputs import n_coordinates, training_rows
 from daskgmm.models.planning import cache_nbytes, plan_of
 from daskgmm.models.prediction import Predictor
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.weights import weights_for
 
 CRITERIA = ("bic", "aic", "icl", "heldout")
+
+
+SHARED_SETTINGS = (
+    "tol", "reg_covar", "max_iter", "sample_rows", "drop_missing", "standardise", "pca",
+)  # fmt: skip
+"""Settings of EM that all models of a sweep have in common."""
+
+SHARED_ATTRIBUTES = ("n_features_in_", "feature_names_in_", "coordinates_", "fitted_on_")
+"""Fitted attributes that do so."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -111,6 +121,9 @@ def sweep(
     reg_covar: float = 1e-6,
     max_iter: int = 100,
     sample_rows: int | None = None,
+    missing: str = "error",
+    standardise: bool = False,
+    pca: int | float | None = None,
     cache: int | str | None = None,
     listen: Listener | None = None,
 ) -> Sweep:
@@ -140,7 +153,7 @@ def sweep(
         As in `GaussianMixture`. BIC takes log(n) / 2n nats a row for a parameter, 7e-6 for a
         million rows: where neighbouring sizes are nearly as good, what is left to gain may
         decide. 1e-4 is surer then, and took four times the passes.
-    reg_covar, max_iter, sample_rows : as in `GaussianMixture`
+    reg_covar, max_iter, sample_rows, missing, standardise, pca : as in `GaussianMixture`
 
     Returns
     -------
@@ -156,7 +169,14 @@ def sweep(
     types = tuple(dict.fromkeys(given))
     sizes = _sizes(n_components, types)
     estimator = GaussianMixture(
-        max(sizes), tol=tol, reg_covar=reg_covar, max_iter=max_iter, sample_rows=sample_rows
+        max(sizes),
+        tol=tol,
+        reg_covar=reg_covar,
+        max_iter=max_iter,
+        sample_rows=sample_rows,
+        missing=missing,
+        standardise=standardise,
+        pca=pca,
     )
     estimator._validate_params()
     rows = training_rows(estimator, X)
@@ -165,9 +185,11 @@ def sweep(
     settings = estimator._settings()
     belongs = None if groups is None else Groups(groups, rows.n_rows)
     request = _request(combinations(sizes, types, settings), n_init, random_state, belongs)
-    largest = max(types, key=lambda each: STRUCTURES[each].n_statistics(rows.n_features))
-    k, p = len(types) * sum(sizes), STRUCTURES[largest].n_statistics(rows.n_features)
-    data = Dataset.of(rows, weights, k, p, cache_nbytes(cache))
+    d = n_coordinates(rows.n_features, pca)
+    largest = max(types, key=lambda each: STRUCTURES[each].n_statistics(d))
+    k, p = len(types) * sum(sizes), STRUCTURES[largest].n_statistics(d)
+    drop_missing = settings.drop_missing
+    data = Dataset.of(rows, weights, k, p, cache_nbytes(cache), drop_missing=drop_missing)
     tell = together(log_event, *([] if listen is None else [listen]))
     try:
         plan_of(data, k, largest, max_iter + 3).check()
@@ -178,6 +200,7 @@ def sweep(
         state, measured = choose(data, request, tell, saved, kept)
     finally:
         data.close()
+    estimator._set_seen(state.coordinates, fitted_on(data, state.survey, X))
     models = [_model(model, estimator) for model in state.models]
     found = Sweep(_table(state, measured), models, criterion)
     if not found.best().converged_:
@@ -269,7 +292,7 @@ def _identity(data: Dataset, request: SweepRequest, random_state: Any) -> dict[s
         "n_components": sorted({each.n_components for each in request.settings}),
         "covariance_type": sorted({each.structure for each in request.settings}),
         "n_init": len(request.seeds),
-        **{name: getattr(first, name) for name in ("tol", "reg_covar", "max_iter", "sample_rows")},
+        **{name: getattr(first, name) for name in SHARED_SETTINGS},
         "random_state": None if random_state is None else plain_digest(request.seeds),
         "groups": groups.digest if isinstance(groups, Groups) else None,
         **rows_identity(data),
@@ -285,11 +308,14 @@ def _model(model: Model, estimator: GaussianMixture) -> GaussianMixture:
         reg_covar=settings.reg_covar,
         max_iter=settings.max_iter,
         sample_rows=settings.sample_rows,
+        missing=estimator.missing,
+        standardise=estimator.standardise,
+        pca=estimator.pca,
         random_state=model.seed,
     )
-    mixture.n_features_in_ = estimator.n_features_in_
-    if hasattr(estimator, "feature_names_in_"):
-        mixture.feature_names_in_ = estimator.feature_names_in_
+    for name in SHARED_ATTRIBUTES:
+        if hasattr(estimator, name):
+            setattr(mixture, name, getattr(estimator, name))
     with warnings.catch_warnings():
         # The table says so, model by model.
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -299,10 +325,11 @@ def _model(model: Model, estimator: GaussianMixture) -> GaussianMixture:
 
 
 def _table(state: SweepState, measured: Measured) -> dict[str, list[Any]]:
-    d, n = len(state.survey.mean), measured.weight
+    n = measured.weight
     rows = []
     for index, model in enumerate(state.models):
         settings = model.settings
+        d = model.fit.step.parameters.n_features
         p = n_parameters(STRUCTURES[settings.structure], settings.n_components, d)
         total = float(measured.log_likelihoods[index])
         bic, held = p * math.log(n) - 2 * total, model.held_out

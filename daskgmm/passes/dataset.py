@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
+from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.workspace import tile_rows
 from daskgmm.passes.batches import Batch, cut_batches, seconds_per_row
 from daskgmm.passes.executor import Executor, choose_executor
 from daskgmm.passes.running import Running
-from daskgmm.passes.task import Task
+from daskgmm.passes.task import Task, Work
+from daskgmm.passes.view import AS_READ, View, Viewed
 from daskgmm.rows.rows import Rows
+
+Result = TypeVar("Result")
 
 SHORT_TILE_SECONDS = 4e-4
 """A tile takes about twenty calls, and a call that finds Python's lock taken some 50 us: two
@@ -33,6 +37,8 @@ class Dataset:
     executor : Executor
     cache : int
         Bytes of decoded rows that may stay in memory between passes.
+    view : View
+        How passes see the rows.
     """
 
     rows: Rows
@@ -40,14 +46,43 @@ class Dataset:
     batches: tuple[Batch, ...]
     executor: Executor = field(compare=False)
     cache: int = 0
+    view: View = AS_READ
 
     @classmethod
-    def of(cls, rows: Rows, weights: Rows | None, k: int, p: int, cache: int = 0) -> Dataset:
+    def of(
+        cls,
+        rows: Rows,
+        weights: Rows | None,
+        k: int,
+        p: int,
+        cache: int = 0,
+        *,
+        drop_missing: bool = False,
+    ) -> Dataset:
         """Cut the rows for a model of k components with p statistics each."""
         row_seconds = seconds_per_row(k, p)
         short_calls = row_seconds * tile_rows(p, k) < SHORT_TILE_SECONDS
         executor = choose_executor(rows.in_process, short_calls)
-        return cls(rows, weights, cut_batches(rows, row_seconds), executor, cache)
+        batches = cut_batches(rows, row_seconds)
+        return cls(rows, weights, batches, executor, cache, View(drop_missing))
+
+    @property
+    def n_features(self) -> int:
+        """Features of the rows as passes see them."""
+        coordinates = self.view.coordinates
+        return self.rows.n_features if coordinates is None else coordinates.n_features
+
+    def seen_in(self, coordinates: Coordinates | None) -> Dataset:
+        """Return the same rows in other coordinates, or as read; tasks are shared."""
+        if coordinates is self.view.coordinates:
+            return self
+        other = replace(self, view=replace(self.view, coordinates=coordinates))
+        other.__dict__["tasks"] = self.tasks
+        return other
+
+    def seen(self, work: Work[Result]) -> Work[Result]:
+        """Return work on rows as read that does `work` on them as they are to be seen."""
+        return work if self.view.plain else Viewed(self.view, work)
 
     @cached_property
     def tasks(self) -> list[Task[Any]]:

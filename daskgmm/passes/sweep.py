@@ -41,7 +41,7 @@ def sweep(
     result_nbytes : int
         Bytes of a batch's result, if it is as large as that of all batches.
     """
-    tasks = data.tasks
+    tasks, work = data.tasks, data.seen(work)
     large = result_nbytes * len(tasks) > HERE_BYTES
     return data.executor.reduce(tasks, work, merge, name, progress or _unseen, large)
 
@@ -53,7 +53,7 @@ def each(
     name: str = "daskgmm-pass",
 ) -> Iterator[Result]:
     """Run `work` on every batch and yield the results in the order of the batches."""
-    tasks = data.tasks
+    tasks, work = data.tasks, data.seen(work)
     for done, outcome in enumerate(data.executor.stream(tasks, work, name), start=1):
         if progress is not None:
             progress(done, len(tasks))

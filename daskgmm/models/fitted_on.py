@@ -1,0 +1,44 @@
+"""What a model was fitted to, for its card."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from typing import Any
+
+from daskgmm.em.survey import Survey
+from daskgmm.passes.dataset import Dataset
+
+
+def fitted_on(data: Dataset, survey: Survey, x: Any) -> dict[str, Any]:
+    """Return the facts that the survey pass found, in plain values.
+
+    Parameters
+    ----------
+    data : Dataset
+    survey : Survey
+        Of the rows as they were read.
+    x : object
+        What the user gave: a path or URL is named.
+    """
+    facts = {
+        "rows": survey.rows,
+        "missing": survey.missing,
+        "weight": survey.weight,
+        "dtype": str(data.rows.dtype),
+        "mean": survey.mean.tolist(),
+        "minimum": survey.minimum.tolist(),
+        "maximum": survey.maximum.tolist(),
+    }
+    digest = hashlib.sha256(json.dumps([facts, survey.scatter.tolist()]).encode()).hexdigest()
+    return {"source": _source(x), **facts, "sha256": digest}
+
+
+def _source(x: Any) -> str | None:
+    """Return the path or URL of the data, without what may be secret in a URL."""
+    if not isinstance(x, (str, os.PathLike)):
+        return None
+    name = os.fspath(x)
+    scheme, found, place = name.partition("://")
+    return f"{scheme}://{place.split('?')[0].rpartition('@')[2]}" if found else name
