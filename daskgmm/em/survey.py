@@ -177,11 +177,12 @@ def refuse_value(z: Array, place: Callable[[int], str], columns: tuple[str, ...]
     value = z[column, row]
     name = f"{column}" if columns is None else f"{column} ({columns[column]!r})"
     what = "NaN" if np.isnan(value) else f"{value:g}".replace("inf", "infinity")
-    advice = (
-        "Rescale the column: squares of values beyond 1e150 overflow."
-        if np.isfinite(value)
-        else "Remove or impute the missing and infinite values first."
-    )
+    if np.isnan(value):
+        advice = "Leave out such rows with missing='drop', or impute the missing values first."
+    elif np.isinf(value):
+        advice = "Remove or replace infinite values first."
+    else:
+        advice = "Rescale the column: squares of values beyond 1e150 overflow."
     raise DataError(f"Input X contains {what} in {place(row)}, column {name}. {advice}")
 
 
