@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Hashable, Sequence
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -30,7 +31,6 @@ from daskgmm.models.mixture import Mixture
 from daskgmm.models.planning import cache_nbytes, plan_of
 from daskgmm.models.verbose import Printer
 from daskgmm.passes.dataset import Dataset
-from daskgmm.rows.weights import weights_for
 
 
 class GaussianMixture(Mixture):
@@ -125,7 +125,10 @@ class GaussianMixture(Mixture):
         weight, dtype, mean, minimum, maximum, and sha256, a digest of these.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (d,)
-        Only if X has column names that are strings.
+        Only if X has column names that are strings. Of labelled arrays: names of variables
+        and places along `feature_dims`, as in "temp(depth=10.0)".
+    feature_dims_, feature_units_ : tuple of str
+        Only of labelled arrays: `feature_dims`, and the units that variables declare.
 
     Notes
     -----
@@ -217,6 +220,7 @@ class GaussianMixture(Mixture):
         y: Any = None,
         sample_weight: Any = None,
         *,
+        feature_dims: Sequence[Hashable] | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         cache: int | str | None = None,
         listen: Listener | None = None,
@@ -229,7 +233,12 @@ class GaussianMixture(Mixture):
         y : ignored
         sample_weight : array-like, Dask array, Zarr array, path or URL, optional; shape (n,)
             How often each row counts; finite and not negative. Integer weights are the same
-            as repeated rows, weight 0 the same as no row.
+            as repeated rows, weight 0 the same as no row. For xarray's X also a DataArray
+            with some or all of its sample dimensions (the cosine of latitude), or the name of
+            a variable.
+        feature_dims : sequence of str, optional
+            Of a DataArray or Dataset: the dimensions whose points are features, next to the
+            variables of a Dataset. All others are sample dimensions: each point is a row.
         checkpoint : path or URL, optional
             A file that is written, whole, after every iteration. If it is there when the fit
             begins, the fit goes on where it stopped, and ends with the same bits as one that
@@ -268,7 +277,9 @@ class GaussianMixture(Mixture):
         self._validate_params()
         before = dict(self.__dict__)
         try:
-            return self._fit(X, sample_weight, checkpoint, cache_nbytes(cache), listen)
+            return self._fit(
+                X, sample_weight, feature_dims, checkpoint, cache_nbytes(cache), listen
+            )
         except BaseException:
             # A fit that failed leaves what was fitted before, its features too.
             self.__dict__.clear()
@@ -280,10 +291,15 @@ class GaussianMixture(Mixture):
         return self.fit(X, sample_weight=sample_weight).predict(X)
 
     def _fit(
-        self, x: Any, sample_weight: Any, checkpoint: Any, cache: int, listen: Listener | None
+        self,
+        x: Any,
+        sample_weight: Any,
+        feature_dims: Sequence[Hashable] | None,
+        checkpoint: Any,
+        cache: int,
+        listen: Listener | None,
     ) -> GaussianMixture:
-        rows = training_rows(self, x)
-        weights = None if sample_weight is None else weights_for(rows, sample_weight)
+        rows, weights = training_rows(self, x, sample_weight, feature_dims)
         check_enough(rows.n_rows, self.n_components)
         d = n_coordinates(rows.n_features, self.pca, given=self._initial_given())
         request = self._request(d, checkpoint, id(x))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import dask.array
@@ -13,8 +14,13 @@ from sklearn.utils.validation import validate_data
 
 from daskgmm.errors import DataError
 from daskgmm.rows.arrays import ArrayRows
+from daskgmm.rows.labelled import Labelled, is_labelled, labelled
 from daskgmm.rows.opening import as_rows
 from daskgmm.rows.rows import Rows
+from daskgmm.rows.weights import weights_for
+
+LABELS = ("feature_names_in_", "feature_dims_", "feature_units_")
+"""Fitted attributes that only labelled data set."""
 
 
 def is_source(x: Any) -> bool:
@@ -26,14 +32,59 @@ def is_source(x: Any) -> bool:
     return isinstance(x, (str, os.PathLike, zarr.Array, zarr.Group, dask.array.Array, np.memmap))
 
 
-def training_rows(estimator: BaseEstimator, x: Any) -> Rows:
-    """Return X as rows to fit on; sets `n_features_in_` and `feature_names_in_`.
+def training_rows(
+    estimator: BaseEstimator,
+    x: Any,
+    sample_weight: Any = None,
+    feature_dims: Sequence[Hashable] | None = None,
+) -> tuple[Rows, Rows | None]:
+    """Return X and the weights as rows to fit on; sets `n_features_in_` and what is known of them.
+
+    That is `feature_names_in_`, and of labelled arrays `feature_dims_` and `feature_units_`.
 
     Raises
     ------
     ValueError, TypeError
         If X is not a matrix of real numbers with at least two rows and one column.
     """
+    for name in LABELS:
+        estimator.__dict__.pop(name, None)
+    if is_labelled(x):
+        return _labelled_training(estimator, x, sample_weight, feature_dims)
+    if feature_dims is not None:
+        raise DataError("feature_dims is for xarray's arrays; X has no named dimensions.")
+    rows = _training_rows(estimator, x)
+    return rows, None if sample_weight is None else weights_for(rows, sample_weight)
+
+
+def _labelled_training(
+    estimator: BaseEstimator, x: Any, sample_weight: Any, feature_dims: Any
+) -> tuple[Rows, Rows | None]:
+    if isinstance(sample_weight, str) and sample_weight in getattr(x, "data_vars", ()):
+        x, sample_weight = x.drop_vars(sample_weight), x[sample_weight]
+    grid = labelled(x, feature_dims)
+    rows = grid.rows()
+    _check_two_rows(estimator, rows)
+    estimator.n_features_in_ = rows.n_features
+    estimator.feature_names_in_ = np.array(grid.names, dtype=object)
+    estimator.feature_dims_ = tuple(() if feature_dims is None else np.atleast_1d(feature_dims))
+    if any(unit is not None for unit in grid.units):
+        estimator.feature_units_ = grid.units
+    if is_labelled(sample_weight):
+        return rows, grid.weights(sample_weight)
+    return rows, None if sample_weight is None else weights_for(rows, sample_weight)
+
+
+def labelled_rows(estimator: BaseEstimator, x: Any) -> Labelled:
+    """Return labelled arrays as a grid of rows to score or label, features matched by name."""
+    names = getattr(estimator, "feature_names_in_", None)
+    dims = getattr(estimator, "feature_dims_", None)
+    grid = labelled(x, dims, None if names is None else [str(name) for name in names])
+    check_features(estimator, len(grid.names))
+    return grid
+
+
+def _training_rows(estimator: BaseEstimator, x: Any) -> Rows:
     _refuse_frames(x)
     if not is_source(x):
         x = validate_data(
@@ -41,20 +92,24 @@ def training_rows(estimator: BaseEstimator, x: Any) -> Rows:
         )
         return _named(estimator, ArrayRows(x))
     rows = as_rows(x)
+    _check_two_rows(estimator, rows)
+    estimator.n_features_in_ = rows.n_features
+    return rows
+
+
+def _check_two_rows(estimator: BaseEstimator, rows: Rows) -> None:
     if rows.n_rows is not None and rows.n_rows < 2:
         raise DataError(
             f"Found array with {rows.n_rows} sample(s) (shape=({rows.n_rows}, {rows.n_features})) "
             f"while a minimum of 2 is required by {type(estimator).__name__}."
         )
-    estimator.n_features_in_ = rows.n_features
-    if hasattr(estimator, "feature_names_in_"):
-        del estimator.feature_names_in_
-    return rows
 
 
 def scoring_rows(estimator: BaseEstimator, x: Any) -> Rows:
     """Return X as rows to score or label; refuses another number of features."""
     _refuse_frames(x)
+    if is_labelled(x):
+        return labelled_rows(estimator, x).rows()
     if not is_source(x):
         x = validate_data(estimator, x, reset=False, dtype="numeric", ensure_all_finite=False)
         rows: Rows = _named(estimator, ArrayRows(x))

@@ -16,7 +16,8 @@ from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
-from daskgmm.models.inputs import check_features, is_source, scoring_rows
+from daskgmm.models.inputs import check_features, is_source, labelled_rows, scoring_rows
+from daskgmm.models.labels import predict_labelled
 from daskgmm.models.lazy import as_dask, predict_lazily
 from daskgmm.models.order import canonical_order
 from daskgmm.models.prediction import (
@@ -28,6 +29,7 @@ from daskgmm.models.prediction import (
 )
 from daskgmm.models.sampling import sample_mixture
 from daskgmm.passes.view import View
+from daskgmm.rows.labelled import is_labelled
 from daskgmm.rows.layout import check_rows
 
 
@@ -171,6 +173,8 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
 
     def _predict(self, kind: Kind, x: Any) -> Any:
         check_is_fitted(self)
+        if is_labelled(x):
+            return predict_labelled(self._predictor(), kind, labelled_rows(self, x))
         lazy = as_dask(x) if is_source(x) else None
         if lazy is None:
             return predict_rows(self._predictor(), kind, scoring_rows(self, x))

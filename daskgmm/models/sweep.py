@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
@@ -28,11 +28,10 @@ from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
 from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.gaussian_mixture import GaussianMixture
-from daskgmm.models.inputs import n_coordinates, training_rows
+from daskgmm.models.inputs import LABELS, n_coordinates, training_rows
 from daskgmm.models.planning import cache_nbytes, plan_of
 from daskgmm.models.prediction import Predictor
 from daskgmm.passes.dataset import Dataset
-from daskgmm.rows.weights import weights_for
 
 CRITERIA = ("bic", "aic", "icl", "heldout")
 
@@ -42,7 +41,7 @@ SHARED_SETTINGS = (
 )  # fmt: skip
 """Settings of EM that all models of a sweep have in common."""
 
-SHARED_ATTRIBUTES = ("n_features_in_", "feature_names_in_", "coordinates_", "fitted_on_")
+SHARED_ATTRIBUTES = ("n_features_in_", "coordinates_", "fitted_on_", *LABELS)
 """Fitted attributes that do so."""
 
 
@@ -116,6 +115,7 @@ def sweep(
     random_state: Any = None,
     checkpoint: str | os.PathLike[str] | None = None,
     *,
+    feature_dims: Sequence[Hashable] | None = None,
     groups: Any = None,
     tol: float = 1e-3,
     reg_covar: float = 1e-6,
@@ -136,7 +136,7 @@ def sweep(
 
     Parameters
     ----------
-    X, sample_weight, checkpoint, cache, listen : as in `GaussianMixture.fit`
+    X, sample_weight, feature_dims, checkpoint, cache, listen : as in `GaussianMixture.fit`
     n_components : iterable of int
     covariance_type : str or sequence of str
         Of "full", "tied", "diag" and "spherical".
@@ -179,8 +179,7 @@ def sweep(
         pca=pca,
     )
     estimator._validate_params()
-    rows = training_rows(estimator, X)
-    weights = None if sample_weight is None else weights_for(rows, sample_weight)
+    rows, weights = training_rows(estimator, X, sample_weight, feature_dims)
     check_enough(rows.n_rows, max(sizes))
     settings = estimator._settings()
     belongs = None if groups is None else Groups(groups, rows.n_rows)

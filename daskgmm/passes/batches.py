@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,6 +48,8 @@ class Batch:
         `UNKNOWN_CHUNK_SPAN` that is unique to its first chunk.
     rows : int or None
         How many rows it has, if known.
+    places : callable or None
+        As `Rows.places`.
     """
 
     index: int
@@ -54,12 +57,15 @@ class Batch:
     stop: int
     start_row: int
     rows: int | None
+    places: Callable[[int], str] | None = None
 
     def place(self, offset: int) -> str:
         """Return where the row `offset` of this batch is, in words."""
         if self.start_row >= UNKNOWN_CHUNK_SPAN:
             return f"row {offset} of batch {self.index} (which begins with chunk {self.first})"
-        return f"row {self.start_row + offset} (batch {self.index})"
+        number = self.start_row + offset
+        where = f"row {number}" if self.places is None else self.places(number)
+        return f"{where} (batch {self.index})"
 
 
 def seconds_per_row(k: int, p: int) -> float:
@@ -90,7 +96,14 @@ def cut_batches(rows: Rows, row_seconds: float) -> tuple[Batch, ...]:
     edges = _edges(lengths, _batch_count(total * row_seconds, total * rows.row_nbytes))
     starts = _start_rows(rows.lengths)
     return tuple(
-        Batch(index, int(first), int(stop), int(starts[first]), _known(rows.lengths[first:stop]))
+        Batch(
+            index,
+            int(first),
+            int(stop),
+            int(starts[first]),
+            _known(rows.lengths[first:stop]),
+            rows.places,
+        )
         for index, (first, stop) in enumerate(itertools.pairwise(edges))
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.rows.graph import Graph, held_nbytes, optimised
+from daskgmm.rows.graph import Graph, Key, held_nbytes, optimised
 from daskgmm.rows.graph_segment import GraphSegment, RowBlock
 from daskgmm.rows.grid import check_chunks
 from daskgmm.rows.layout import check_rows, check_weights
@@ -47,11 +47,18 @@ class DaskRows(Rows):
 
     def __init__(self, x: Any, lengths: Sequence[int] | NDArray[np.int64] | None = None) -> None:
         (check_weights if x.ndim == 1 else check_rows)(x.shape, x.dtype)
+        keys = [tuple(k) if isinstance(k, list) else (k,) for k in x.__dask_keys__()]
+        known = chunk_lengths(x) if lengths is None else np.array(lengths, dtype=np.int64)
+        self._begin(x, keys, known, 1)
+
+    def _begin(
+        self, x: Any, chunks: list[tuple[Key, ...]], lengths: NDArray[np.int64], axes: int
+    ) -> None:
+        """Take up an array whose first `axes` axes are those of rows."""
         self.dtype = np.dtype(x.dtype)
-        self.n_features = 1 if x.ndim == 1 else int(x.shape[1])
-        self.lengths = chunk_lengths(x) if lengths is None else np.array(lengths, dtype=np.int64)
-        self._row_shape = tuple(int(n) for n in x.shape[1:])
-        self._chunks = [tuple(k) if isinstance(k, list) else (k,) for k in x.__dask_keys__()]
+        self.n_features = 1 if x.ndim == axes else int(x.shape[axes])
+        self.lengths, self._chunks, self._axes = lengths, chunks, axes
+        self._row_shape = tuple(int(n) for n in x.shape[axes:])
         self._nbytes = float(x.nbytes)
         self._graph: Graph = optimised(x)
         held = held_nbytes(self._graph)
@@ -76,7 +83,9 @@ class DaskRows(Rows):
         check_chunks(first, stop, len(self.lengths))
         self.prepare()
         blocks = tuple(
-            RowBlock(index, self._chunks[index], int(self.lengths[index]), self._row_shape)
+            RowBlock(
+                index, self._chunks[index], int(self.lengths[index]), self._row_shape, self._axes
+            )
             for index in range(first, stop)
         )
         return GraphSegment(self._graph.cull(k for block in blocks for k in block.keys), blocks)

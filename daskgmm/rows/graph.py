@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from dask._task_spec import DataNode, GraphNode, Task, convert_legacy_graph
+from dask.core import flatten
 from dask.utils import ensure_dict
 
 from daskgmm.errors import SourceError
@@ -60,7 +61,7 @@ def optimised(x: Any) -> Graph:
     keys = x.__dask_keys__()
     graph = ensure_dict(x.__dask_optimize__(x.__dask_graph__(), keys))
     nodes: Nodes = convert_legacy_graph(graph, all_keys=set(graph))
-    asked = {key for row in keys for key in (row if isinstance(row, list) else [row])}
+    asked = set(flatten(keys))
     outside = asked.union(*(node.dependencies for node in nodes.values())) - nodes.keys()
     if not outside:
         return Graph(nodes, {})

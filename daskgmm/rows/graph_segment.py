@@ -32,12 +32,15 @@ class RowBlock:
         How many rows it has, or `UNKNOWN`.
     shape : tuple of int
         The shape of one row: (d,), or () for weights.
+    axes : int
+        How many axes of a block are those of a grid, whose points are rows.
     """
 
     index: int
     keys: tuple[Key, ...]
     rows: int
     shape: tuple[int, ...]
+    axes: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +161,8 @@ def joined(columns: list[Any], block: RowBlock) -> NDArray[Any]:
         check_real(part.dtype, f"Chunk {block.index} of the dask array")
     side_by_side = all(part.ndim == 2 for part in columns) and len(columns) > 1
     rows: NDArray[Any] = np.concatenate(columns, axis=1) if side_by_side else columns[0]
+    if block.axes > 1:
+        rows = rows.reshape(-1, *rows.shape[block.axes :])
     expected = ("any" if block.rows == UNKNOWN else block.rows, *block.shape)
     fits = rows.ndim == len(expected) and rows.shape[1:] == block.shape
     if not fits or block.rows not in (UNKNOWN, len(rows)):

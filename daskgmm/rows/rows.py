@@ -62,6 +62,8 @@ class Rows(ABC):
         are read from a store or computed.
     read_copies : float
         How many times a block's decoded bytes are held at the peak of reading it.
+    places : callable or None
+        Says in words where the row of a number is, if that is no place in a table.
     in_process : bool
         True if the rows live in this process's memory or can be read from this process
         only; a pass over them is then never sent to a cluster.
@@ -70,6 +72,7 @@ class Rows(ABC):
     dtype: np.dtype[Any]
     n_features: int
     columns: tuple[str, ...] | None = None
+    places: Callable[[int], str] | None = None
     lengths: NDArray[np.int64]
     reads: bool = True
     read_copies: float = 3.0

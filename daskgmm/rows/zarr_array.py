@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from daskgmm.errors import SourceError
 from daskgmm.rows.grid import check_chunks, given_lengths, offsets, regular_lengths
 from daskgmm.rows.layout import check_rows, check_weights
+from daskgmm.rows.nodata import PLAIN, Decoding, declared_by_zarr
 from daskgmm.rows.retrying import retried
 from daskgmm.rows.rows import Rows
 
@@ -33,10 +34,12 @@ class ZarrSegment:
         It pickles as metadata and the address of its store, and reopens where it lands.
     bounds : tuple of int
         The row at which each block begins, and at which the last one ends.
+    decoding : Decoding
     """
 
     array: Any
     bounds: tuple[int, ...]
+    decoding: Decoding = PLAIN
 
     @property
     def dependencies(self) -> tuple[()]:
@@ -52,13 +55,14 @@ class ZarrSegment:
             If a read fails, `retries` times over; it names the array, the rows and the cause.
         """
         for start, stop in zip(self.bounds[:-1], self.bounds[1:], strict=True):
-            yield retried(partial(read, self.array, start, stop), retries)
+            yield self.decoding(retried(partial(read, self.array, start, stop), retries))
 
 
 class ZarrRows(Rows):
     """Rows of a Zarr array.
 
-    Missing chunks read as the array's fill value: that is what Zarr means by them.
+    Missing chunks read as the array's fill value: that is what Zarr means by them. Values that
+    its attributes declare as missing become NaN, packed numbers are unpacked (see `nodata`).
 
     Parameters
     ----------
@@ -79,7 +83,8 @@ class ZarrRows(Rows):
     ) -> None:
         (check_weights if array.ndim == 1 else check_rows)(array.shape, array.dtype)
         self._array = array
-        self.dtype = np.dtype(array.dtype)
+        self._decoding = declared_by_zarr(array)
+        self.dtype = self._decoding.dtype(np.dtype(array.dtype))
         self.n_features = 1 if array.ndim == 1 else int(array.shape[1])
         self.in_process = in_memory(array.store)
         if lengths is None:
@@ -97,7 +102,8 @@ class ZarrRows(Rows):
     def segment(self, first: int, stop: int) -> ZarrSegment:
         """Return the blocks `first` to `stop` (exclusive), unread."""
         check_chunks(first, stop, len(self.lengths))
-        return ZarrSegment(self._array, tuple(self._offsets[first : stop + 1].tolist()))
+        bounds = tuple(self._offsets[first : stop + 1].tolist())
+        return ZarrSegment(self._array, bounds, self._decoding)
 
 
 def rows_per_block(array: Any, row_nbytes: int) -> int:

@@ -1,0 +1,306 @@
+"""Labelled arrays in, labelled arrays out: coordinates, chunks and gaps are kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import dask
+import dask.array as da
+import numpy as np
+import pytest
+import xarray as xr
+
+from daskgmm import GaussianMixture, sweep
+from daskgmm.errors import DataError
+
+K = 3
+SIZES = {"time": 6, "y": 20, "x": 30, "member": 2}
+CHUNKS = {"time": 2, "y": 8, "x": 30, "member": 1}
+DEPTHS = [0.0, 10.0, 20.0]
+
+
+def coordinates(dims: tuple[str, ...]) -> dict[str, Any]:
+    found: dict[str, Any] = {"spatial_ref": ((), 0, {"crs_wkt": "LOCAL_CS[]"})}
+    for dim in dims:
+        found[dim] = np.arange(SIZES[dim]) * 1.5
+    if {"y", "x"} <= set(dims):
+        found["area"] = (("y", "x"), np.ones((SIZES["y"], SIZES["x"])))
+    return found
+
+
+def grid(n_dims: int, *, profile: bool, lazy: bool = True, holes: bool = True) -> xr.Dataset:
+    """Temperature and salinity of three water masses, with land that is NaN."""
+    random, dims = np.random.default_rng(n_dims), tuple(SIZES)[:n_dims]
+    shape = (600,) if n_dims == 1 else tuple(SIZES[dim] for dim in dims)
+    mass = random.integers(0, K, shape)
+    temp = random.normal(size=(*shape, len(DEPTHS))) + 5.0 * mass[..., None]
+    salt = random.normal(size=shape) - 4.0 * (mass == 1)
+    if holes:
+        salt[random.random(shape) < 0.2] = np.nan
+    if not profile:
+        temp = temp[..., 0]
+    own = (*dims, "depth") if profile else dims
+    place = coordinates(dims) if n_dims > 1 else {"time": np.arange(600), "spatial_ref": ((), 0)}
+    if profile:
+        place["depth"] = DEPTHS
+    about = {"units": "degC", "grid_mapping": "spatial_ref"}
+    ds = xr.Dataset(
+        {"temp": (own, temp, about), "salt": (dims, salt, {"units": "1e-3"})},
+        place,
+        attrs={"title": "ocean", "units": "none"},
+    )
+    if not lazy:
+        return ds
+    chunks: dict[str, int] = {"time": 70} if n_dims == 1 else {dim: CHUNKS[dim] for dim in dims}
+    return ds.chunk({**chunks, **({"depth": 2} if profile else {})})
+
+
+def features_last(ds: xr.Dataset, dims: tuple[str, ...]) -> np.ndarray:
+    """The same rows as a plain matrix, in C order of the whole grid."""
+    temp = ds.temp.transpose(*dims, ...).values.reshape(ds.salt.size, -1)
+    return np.column_stack([temp, ds.salt.transpose(*dims).values.reshape(-1)])
+
+
+@pytest.mark.parametrize("n_dims", [1, 2, 3, 4])
+@pytest.mark.parametrize("profile", [False, True])
+@pytest.mark.parametrize("lazy", [False, True])
+def test_round_trip(n_dims: int, profile: bool, lazy: bool) -> None:
+    ds = grid(n_dims, profile=profile, lazy=lazy)
+    dims = ds.salt.dims
+    mixture = GaussianMixture(K, random_state=0, missing="drop")
+    mixture.fit(ds, feature_dims=("depth",) if profile else None)
+    plain = features_last(ds, dims)
+    expected = GaussianMixture(K, random_state=0, missing="drop").fit(plain)
+    if n_dims == 1 or not lazy:
+        # Rows come in the same order, and so start alike.
+        np.testing.assert_allclose(mixture.means_, expected.means_, rtol=1e-8)
+    gone = np.isnan(ds.salt)
+    for predict, name in (("predict", "label"), ("score_samples", "log_density")):
+        found = getattr(mixture, predict)(ds)
+        assert isinstance(found, xr.DataArray)
+        assert found.name == name
+        assert found.dims == dims
+        assert set(found.coords) == {n for n in ds.coords if n != "depth"}
+        xr.testing.assert_equal(
+            found.coords.to_dataset(), ds.drop_dims("depth", errors="ignore").coords.to_dataset()
+        )
+        assert found.attrs["title"] == "ocean"
+        assert found.attrs["grid_mapping"] == "spatial_ref"
+        assert "units" not in found.attrs
+        assert found.chunks == ds.salt.chunks
+        missing = (found == -1) if name == "label" else np.isnan(found)
+        xr.testing.assert_equal(missing.variable, gone.variable)
+        flat = getattr(mixture, predict)(plain_named(mixture, plain))
+        np.testing.assert_allclose(found.values.reshape(-1), flat, rtol=1e-12)
+    posteriors = mixture.predict_proba(ds)
+    assert posteriors.dims == (*dims, "component")
+    assert posteriors.component.values.tolist() == [0, 1, 2]
+    if lazy:
+        assert posteriors.chunks == (*ds.salt.chunks, (K,))
+    sums = posteriors.sum("component", skipna=False)
+    np.testing.assert_allclose(sums.values[~gone.values], 1.0)
+    assert np.isnan(sums.values[gone.values]).all()
+
+
+def plain_named(mixture: GaussianMixture, x: np.ndarray) -> da.Array:
+    # As a Dask array: scikit-learn warns of NumPy arrays that have no names.
+    return da.from_array(x, chunks=-1)
+
+
+@pytest.mark.parametrize("n_dims", [1, 2, 3, 4])
+@pytest.mark.parametrize("profile", [False, True])
+def test_no_rechunk_and_no_stack(n_dims: int, profile: bool) -> None:
+    ds = grid(n_dims, profile=profile)
+    mixture = GaussianMixture(K, random_state=0, missing="drop")
+    mixture.fit(ds, feature_dims=("depth",) if profile else ())
+    names = {
+        str(key[0] if isinstance(key, tuple) else key)
+        for key in dict(mixture.predict_proba(ds).data.__dask_graph__())
+    }
+    assert names
+    assert not [n for n in names if any(bad in n for bad in ("rechunk", "stack", "reshape"))]
+    tasks = dask.optimize(mixture.predict(ds).data)[0].__dask_graph__()
+    assert len(tasks) < 20 * mixture.predict(ds).data.npartitions
+
+
+def test_flags_are_cf() -> None:
+    ds = grid(2, profile=False)
+    labels = GaussianMixture(K, random_state=0, missing="drop").fit(ds).predict(ds)
+    assert labels.attrs["long_name"] == "most probable component"
+    assert labels.attrs["flag_values"] == [-1, 0, 1, 2]
+    assert labels.attrs["flag_meanings"] == "missing component_0 component_1 component_2"
+    full = grid(2, profile=False, holes=False)
+    labels = GaussianMixture(K, random_state=0).fit(full).predict(full)
+    assert labels.attrs["flag_values"] == [0, 1, 2]
+
+
+def test_names_and_units() -> None:
+    ds = grid(3, profile=True)
+    mixture = GaussianMixture(K, random_state=0, missing="drop").fit(ds, feature_dims="depth")
+    assert list(mixture.feature_names_in_) == [
+        "temp(depth=0.0)", "temp(depth=10.0)", "temp(depth=20.0)", "salt",
+    ]  # fmt: skip
+    assert mixture.feature_units_ == ("degC", "degC", "degC", "1e-3")
+    assert mixture.feature_dims_ == ("depth",)
+    mixture.fit(np.random.default_rng(0).normal(size=(50, 2)))
+    assert not hasattr(mixture, "feature_names_in_")
+    assert not hasattr(mixture, "feature_dims_")
+
+
+def test_features_are_matched_by_name() -> None:
+    ds = grid(2, profile=True)
+    mixture = GaussianMixture(K, random_state=0, missing="drop").fit(ds, feature_dims="depth")
+    expected = mixture.predict(ds)
+    turned = ds[["salt", "temp"]].isel(depth=[2, 0, 1]).assign(other=ds.salt * 2)
+    xr.testing.assert_identical(mixture.predict(turned).load(), expected.load())
+    with pytest.raises(DataError, match=r"lacks the features temp\(depth=20.0\), which"):
+        mixture.predict(ds.isel(depth=[0, 1]))
+    with pytest.raises(DataError, match="lacks the features salt"):
+        mixture.score(ds.drop_vars("salt"))
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_weights_are_broadcast(lazy: bool) -> None:
+    ds = grid(3, profile=False, lazy=lazy)
+    weight = np.cos(np.deg2rad(ds.y * 2))
+    mixture = GaussianMixture(K, random_state=0, missing="drop").fit(ds, sample_weight=weight)
+    full = weight.broadcast_like(ds.salt).transpose(*ds.salt.dims)
+    dims = ds.salt.dims
+    order = np.argsort(full.values.reshape(-1), kind="stable")
+    expected = GaussianMixture(K, random_state=0, missing="drop")
+    expected.fit(features_last(ds, dims)[order], sample_weight=full.values.reshape(-1)[order])
+    assert mixture.lower_bound_ == pytest.approx(expected.lower_bound_, abs=1e-4)
+    by_name = GaussianMixture(K, random_state=0, missing="drop")
+    by_name.fit(ds.assign(w=full), sample_weight="w")
+    np.testing.assert_allclose(by_name.means_, mixture.means_, rtol=1e-10)
+    assert list(by_name.feature_names_in_) == ["temp", "salt"]
+
+
+def test_weights_that_do_not_fit() -> None:
+    ds = grid(3, profile=False)
+    mixture = GaussianMixture(K, missing="drop")
+    with pytest.raises(DataError, match="dimensions level, which are not among"):
+        mixture.fit(ds, sample_weight=xr.DataArray(np.ones(4), dims="level"))
+    with pytest.raises(DataError, match="differ in their coordinates along y"):
+        mixture.fit(ds, sample_weight=xr.DataArray(np.ones(7), dims="y"))
+    shifted = xr.DataArray(np.ones(20), dims="y", coords={"y": np.arange(20) + 7.0})
+    with pytest.raises(DataError, match="differ in their coordinates along y"):
+        mixture.fit(ds, sample_weight=shifted)
+
+
+def test_an_array_must_say_what_its_features_are() -> None:
+    image = grid(3, profile=True, holes=False).temp
+    with pytest.raises(DataError, match=r"feature_dims=\('band',\)\), or feature_dims=\(\)"):
+        GaussianMixture(K).fit(image)
+    mixture = GaussianMixture(K, random_state=0).fit(image, feature_dims=["depth"])
+    assert list(mixture.feature_names_in_) == ["depth=0.0", "depth=10.0", "depth=20.0"]
+    assert mixture.predict(image).dims == ("time", "y", "x")
+    single = GaussianMixture(K, random_state=0).fit(image, feature_dims=())
+    assert single.means_.shape == (K, 1)
+    assert list(single.feature_names_in_) == ["temp"]
+    with pytest.raises(DataError, match="names band, which X does not have"):
+        GaussianMixture(K).fit(image, feature_dims="band")
+    with pytest.raises(DataError, match="feature_dims is for xarray's arrays"):
+        GaussianMixture(K).fit(np.ones((9, 2)), feature_dims="band")
+
+
+def test_variables_on_no_common_grid() -> None:
+    ds = grid(2, profile=False).assign(bounds=(("time", "nv"), np.zeros((6, 2))))
+    with pytest.raises(DataError, match="lie on no common grid"):
+        GaussianMixture(K).fit(ds)
+    text = grid(2, profile=False).assign(name=(("time", "y"), np.full((6, 20), "a")))
+    with pytest.raises(DataError, match="'name' of X has dtype"):
+        GaussianMixture(K).fit(text)
+
+
+def test_a_mask_on_fewer_dimensions_is_a_feature_everywhere() -> None:
+    ds = grid(3, profile=False, holes=False).assign(depth=("y", np.arange(20.0)))
+    mixture = GaussianMixture(K, random_state=0).fit(ds)
+    column = np.broadcast_to(np.arange(20.0)[None, :, None], (6, 20, 30)).reshape(-1)
+    assert mixture.fitted_on_["mean"][2] == pytest.approx(column.mean())
+    assert mixture.predict(ds).shape == (6, 20, 30)
+
+
+def test_grid_mappings_that_are_variables_are_no_features() -> None:
+    ds = grid(2, profile=False).reset_coords("spatial_ref")
+    mixture = GaussianMixture(K, random_state=0, missing="drop").fit(ds)
+    assert list(mixture.feature_names_in_) == ["temp", "salt"]
+    assert "spatial_ref" in mixture.predict(ds).coords
+
+
+@pytest.mark.parametrize("declared", ["_FillValue", "missing_value", "nodata"])
+def test_integer_nodata(declared: str) -> None:
+    random = np.random.default_rng(0)
+    counts = np.where(random.random((40, 50)) < 0.5, 1000, 5000) + random.integers(0, 99, (40, 50))
+    pixels = counts.astype("i2")
+    pixels[:5] = -9999
+    image = xr.DataArray(pixels, dims=("y", "x"), name="b", attrs={declared: -9999}).chunk(y=16)
+    mixture = GaussianMixture(2, random_state=0, missing="drop").fit(image, feature_dims=())
+    assert mixture.fitted_on_["missing"] == 250
+    assert mixture.fitted_on_["minimum"][0] >= 1000
+    labels = mixture.predict(image)
+    assert (labels[:5] == -1).all()
+    assert (labels[5:] >= 0).all()
+    assert declared not in labels.attrs
+    with pytest.raises(DataError, match=r"contains NaN in y\[0\], x\[0\] \(batch 0\)"):
+        GaussianMixture(2).fit(image, feature_dims=())
+
+
+def test_errors_say_where_on_the_grid() -> None:
+    ds = grid(3, profile=False, holes=False).load()
+    ds.salt[4, 13, 7] = np.inf
+    lazy = ds.chunk(CHUNKS_3)
+    with pytest.raises(DataError, match=r"infinity in time\[4\], y\[13\], x\[7\] \(batch \d+\), "):
+        GaussianMixture(K).fit(lazy)
+    ds.salt[4, 13, 7] = 0.0
+    mixture = GaussianMixture(K, random_state=0).fit(ds.chunk(CHUNKS_3))
+    with pytest.raises(DataError, match=r"infinity in time\[4\], y\[13\], x\[7\], column 1 "):
+        mixture.predict(lazy).load()
+
+
+CHUNKS_3 = {"time": 2, "y": 8, "x": 30}
+
+
+def test_unlike_chunks() -> None:
+    ds = grid(3, profile=False)
+    unlike = ds.assign(temp=ds.temp.chunk(y=20))
+    mixture = GaussianMixture(K, random_state=0, missing="drop").fit(unlike)
+    expected = GaussianMixture(K, random_state=0, missing="drop").fit(ds)
+    np.testing.assert_allclose(mixture.means_, expected.means_, rtol=1e-10)
+
+
+def test_opened_without_dask_stays_out_of_memory(tmp_path: Path) -> None:
+    ds = grid(3, profile=True)
+    ds.to_zarr(tmp_path / "x.zarr", consolidated=False)
+    opened = xr.open_zarr(tmp_path / "x.zarr", chunks=None, consolidated=False)
+    mixture = GaussianMixture(K, random_state=0, missing="drop").fit(opened, feature_dims="depth")
+    assert not opened.temp.variable._in_memory
+    chunked = xr.open_zarr(tmp_path / "x.zarr", chunks={}, consolidated=False)
+    labels = mixture.predict(chunked)
+    assert labels.chunks == chunked.salt.chunks
+    xr.testing.assert_equal(labels.load(), mixture.predict(ds).load())
+
+
+def test_sweeps() -> None:
+    ds = grid(3, profile=True)
+    found = sweep(ds, range(2, 5), random_state=0, missing="drop", feature_dims="depth")
+    assert found.best().n_components == K
+    assert found.best().predict(ds).dims == ("time", "y", "x")
+
+
+def test_a_cluster_gives_the_same_bits(tmp_path: Path) -> None:
+    from distributed import Client, LocalCluster
+
+    grid(3, profile=True).to_zarr(tmp_path / "x.zarr", consolidated=False)
+    ds = xr.open_zarr(tmp_path / "x.zarr", chunks={}, consolidated=False)
+    settings = {"random_state": 0, "missing": "drop", "standardise": True}
+    here = GaussianMixture(K, **settings).fit(ds, feature_dims="depth")
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,
+        Client(cluster),
+    ):
+        there = GaussianMixture(K, **settings).fit(ds, feature_dims="depth")
+        labels = there.predict(ds).load()
+    np.testing.assert_array_equal(here.means_, there.means_)
+    xr.testing.assert_equal(labels, here.predict(ds).load())
