@@ -26,6 +26,7 @@ from daskgmm.em.settings import Settings
 from daskgmm.errors import DegenerateComponentWarning
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
+from daskgmm.models.criteria import criteria_of_sweep
 from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.models.inputs import training_rows
 from daskgmm.models.planning import cache_nbytes, plan_of
@@ -179,7 +180,10 @@ def sweep(
     finally:
         data.close()
     models = [_model(model, estimator) for model in state.models]
-    found = Sweep(_table(state, measured), models, criterion)
+    table = _table(state, measured)
+    for index, mixture in enumerate(models):
+        mixture._criteria = criteria_of_sweep(table, index)
+    found = Sweep(table, models, criterion)
     if not found.best().converged_:
         warnings.warn(
             f"The best model by {criterion} did not converge. Increase max_iter or tol.",
