@@ -23,8 +23,8 @@ def main(rows: int) -> None:
     x = 1000 + x * [1.0, 50.0]
     mixture = GaussianMixture(n_components=3, random_state=0).fit(x)
 
-    # The type of the example row is the type of the model: with float32, posteriors between
-    # components are good to three digits or so, and to fewer far from the origin.
+    # The type of the example row becomes that of the model. In float32, posteriors lose digits,
+    # the more the farther the data are from the origin.
     fitted = mixture.to_sklearn()
     model = to_onnx(fitted, x[:1], options={id(fitted): {"score_samples": True}})
     with tempfile.TemporaryDirectory() as folder:
