@@ -175,7 +175,9 @@ def test_what_is_refused(x):
     with pytest.raises(NotFittedError):
         GaussianMixture(3).to_sklearn()
     with pytest.raises(TypeError, match=r"averaged over the uncertainty.*fit a GaussianMixture"):
-        GaussianMixture.from_sklearn(BayesianGaussianMixture(2, max_iter=500, tol=0.1).fit(x))
+        GaussianMixture.from_sklearn(
+            BayesianGaussianMixture(n_components=2, max_iter=500, tol=0.1).fit(x)
+        )
     with pytest.raises(TypeError, match=r"not Pipeline\. Give its last step"):
         GaussianMixture.from_sklearn(make_pipeline(StandardScaler(), Reference()).fit(x))
     with pytest.raises(TypeError, match="not ndarray"):
@@ -184,7 +186,7 @@ def test_what_is_refused(x):
 
 def test_bayesian_densities_are_of_another_form(x):
     """Why it is refused: its own posteriors are not those of its Gaussians."""
-    bayesian = BayesianGaussianMixture(3, random_state=0, max_iter=500).fit(x[:40])
+    bayesian = BayesianGaussianMixture(n_components=3, random_state=0, max_iter=500).fit(x[:40])
     plain = Reference(3)
     for name in ("weights_", "means_", "precisions_cholesky_"):
         setattr(plain, name, getattr(bayesian, name))
