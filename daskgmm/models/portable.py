@@ -72,8 +72,9 @@ class Portable(Mixture):
         -------
         sklearn.mixture.GaussianMixture or sklearn.pipeline.Pipeline
             A pipeline of `StandardScaler`, `PCA` where there are axes, and the mixture, if
-            this one was fitted in coordinates of its own. Its densities are those of the
-            coordinates.
+            this one was fitted in coordinates of its own; densities are those of the
+            coordinates in both. Rows that miss a value are refused whatever `missing` is, and
+            components of weight 0 make scikit-learn warn of log(0).
         """
         check_is_fitted(self)
         return to_sklearn(self)
