@@ -460,7 +460,7 @@ def sweep(
 
 
 def besides(
-    target: Path, table: str | None, plot: str | None, overwrite: bool
+    target: Path | str, table: str | None, plot: str | None, overwrite: bool
 ) -> Callable[[Any], None]:
     """Return what writes the table and the plot of a sweep; raise unless they may go there."""
     from daskgmm.files import replace_bytes
@@ -471,7 +471,8 @@ def besides(
         for option, path in (("--table", table), ("--plot", plot))
         if path is not None
     }
-    if len({place.resolve() for place in (target, *places.values())}) <= len(places):
+    named = {Path(place).resolve() for place in (target, *places.values())}
+    if len(named) <= len(places):
         raise click.UsageError("--out, --table and --plot name the same file.")
     if "--plot" in places:
         check_picture(places["--plot"])
@@ -572,10 +573,12 @@ def predict(
 def info(path: str) -> None:
     """Say what PATH is: a model file, a Zarr array or a .npy file."""
     from daskgmm.describe import describe_array, describe_model
+    from daskgmm.files import is_url
     from daskgmm.models.model_file import load_model
     from daskgmm.rows.opening import open_path
 
-    if Path(path).is_file() and Path(path).suffix not in (".npy", ".zip"):
+    url_of_model = is_url(path) and path.endswith(".json")
+    if url_of_model or (Path(path).is_file() and Path(path).suffix not in (".npy", ".zip")):
         click.echo(describe_model(load_model(path), path))
     else:
         click.echo(describe_array(open_path(path), path))

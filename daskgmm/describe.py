@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,19 +23,57 @@ LISTED_FEATURES = 8
 
 def describe_model(mixture: GaussianMixture, name: str) -> str:
     """Return what a fitted mixture is, with its weights and means if they are few."""
-    k, d = mixture.means_.shape
+    k = len(mixture.weights_)
     ended = "converged" if mixture.converged_ else "NOT converged"
     settings = mixture.get_params()
     chosen = ("tol", "max_iter", "reg_covar", "n_init", "init_params", "random_state")
     facts = [
         ("components", str(k)),
-        ("features", str(d)),
+        ("features", str(mixture.n_features_in_)),
         ("covariance", mixture.covariance_type),
+        *_coordinates(mixture),
         ("iterations", f"{mixture.n_iter_}, {ended}"),
         ("log likelihood", f"{mixture.lower_bound_:.5f} nats a row"),
+        *_criteria(mixture.criteria_),
+        *_data(getattr(mixture, "fitted_on_", None) or {}),
         ("settings", ", ".join(f"{key}={settings[key]}" for key in chosen)),
     ]
     return f"{name}: Gaussian mixture\n{_listed(facts)}\n\n{_table(mixture)}"
+
+
+def _coordinates(mixture: GaussianMixture) -> list[tuple[str, str]]:
+    coordinates = getattr(mixture, "coordinates_", None)
+    if coordinates is None:
+        return []
+    words = ["columns standardised"] if (coordinates.scales != 1).any() else ["columns centred"]
+    if coordinates.axes is not None:
+        words.append(f"{coordinates.n_features} principal axes")
+    if coordinates.explained is not None:
+        words.append(f"{coordinates.explained.sum():.1%} of the variance")
+    return [("coordinates", ", ".join(words))]
+
+
+def _criteria(criteria: Mapping[str, Any]) -> list[tuple[str, str]]:
+    found = [
+        f"{name.upper()} {criteria[name]:.8g}"
+        for name in ("aic", "bic", "icl")
+        if math.isfinite(criteria.get(name, math.nan))
+    ]
+    text = ", ".join([*found, f"{criteria['n_parameters']} free parameters"])
+    return [("criteria", f"{text} ({criteria['measured']})" if found else text)]
+
+
+def _data(data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what the model was fitted to, as far as it is known."""
+    facts = []
+    if data.get("rows") is not None:
+        facts.append(f"{data['rows']:,} rows")
+    if data.get("weight") is not None and data["weight"] != data.get("rows"):
+        facts.append(f"weight {data['weight']:,.8g}")
+    facts += [str(data[name]) for name in ("dtype", "source") if data.get(name) is not None]
+    if data.get("sha256") is not None:
+        facts.append(f"sha256 {str(data['sha256'])[:12]}")
+    return [("data", ", ".join(facts))] if facts else []
 
 
 def describe_array(array: Any, name: str) -> str:
@@ -93,19 +131,26 @@ def _listed(facts: Sequence[tuple[str, str]]) -> str:
     return "\n".join(f"  {key:<{width}}  {value}" for key, value in facts)
 
 
+def _columns(mixture: GaussianMixture, d: int) -> list[str]:
+    names = getattr(mixture, "feature_names_in_", [f"mean {i}" for i in range(d)])
+    units = getattr(mixture, "feature_units_", None) or [None] * d
+    return [
+        f"{name} [{unit}]" if unit else str(name) for name, unit in zip(names, units, strict=True)
+    ]
+
+
 def _table(mixture: GaussianMixture) -> str:
-    """Return weights and means, heaviest component first."""
-    k, d = mixture.means_.shape
+    """Return weights and means in the units of the data, heaviest component first."""
+    coordinates = getattr(mixture, "coordinates_", None)
+    means = mixture.means_ if coordinates is None else coordinates.undo(mixture.means_)
+    k, d = means.shape
     if k > LISTED_COMPONENTS:
         return f"  {k} components are too many to list; load_model reads them in Python."
-    names = getattr(mixture, "feature_names_in_", [f"mean {i}" for i in range(d)])
-    if d > LISTED_FEATURES:
-        names = []
+    names = _columns(mixture, d) if d <= LISTED_FEATURES else []
     header = ["component", "weight", *names]
     order = np.argsort(-mixture.weights_, kind="stable")
     body = [
-        [str(i), f"{mixture.weights_[i]:.4f}"]
-        + [f"{x:.5g}" for x in mixture.means_[i][: len(names)]]
+        [str(i), f"{mixture.weights_[i]:.4f}"] + [f"{x:.5g}" for x in means[i][: len(names)]]
         for i in order
     ]
     widths = [max(len(line[column]) for line in [header, *body]) for column in range(len(header))]

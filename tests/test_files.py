@@ -4,7 +4,9 @@ import os
 import threading
 import time
 
-from daskgmm.files import read_bytes, replace_bytes
+import pytest
+
+from daskgmm.files import read_bytes, read_head, replace_bytes
 
 
 def test_readers_see_whole_contents_while_two_write(tmp_path):
@@ -48,3 +50,21 @@ def test_a_file_that_is_not_there(tmp_path):
 def test_a_url():
     replace_bytes("memory://daskgmm-test/file", b"content")
     assert read_bytes("memory://daskgmm-test/file") == b"content"
+
+
+@pytest.mark.parametrize("place", ["memory://daskgmm-test/head", "head"])
+def test_the_head_of_a_file(place, tmp_path):
+    path = place if "://" in place else tmp_path / place
+    assert read_head(path, 2) is None
+    for content in (b"", b"a", b"content"):
+        replace_bytes(path, content)
+        assert read_head(path, 2) == content[:2]
+
+
+def test_storage_options(tmp_path):
+    """Those of the local file system: make the folder, or do not."""
+    url = f"file://{tmp_path}/new/file"
+    with pytest.raises(FileNotFoundError):
+        replace_bytes(url, b"content", {"auto_mkdir": False})
+    replace_bytes(url, b"content", storage_options={"auto_mkdir": True})
+    assert read_bytes(url, storage_options={"auto_mkdir": False}) == b"content"

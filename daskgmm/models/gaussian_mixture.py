@@ -27,13 +27,13 @@ from daskgmm.models.degeneracy import degeneracies
 from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.initial import check_initial
 from daskgmm.models.inputs import n_coordinates, training_rows
-from daskgmm.models.mixture import Mixture
 from daskgmm.models.planning import cache_nbytes, plan_of
+from daskgmm.models.portable import Portable
 from daskgmm.models.verbose import Printer
 from daskgmm.passes.dataset import Dataset
 
 
-class GaussianMixture(Mixture):
+class GaussianMixture(Portable):
     """Gaussian mixture fitted by expectation-maximisation, out of core.
 
     Parameters, attributes and methods have the names, defaults and meanings of
@@ -383,6 +383,7 @@ class GaussianMixture(Mixture):
         """Set the fitted attributes, and warn of what the user should know."""
         parameters = found.step.parameters
         structure = STRUCTURES[parameters.structure]
+        self._criteria = None
         self._fitted_structure = parameters.structure
         self.weights_, self.means_ = parameters.weights, parameters.means
         self.covariances_ = parameters.covariances

@@ -16,6 +16,7 @@ from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
+from daskgmm.models.criteria import criteria_of_fit
 from daskgmm.models.inputs import check_features, is_source, labelled_rows, scoring_rows
 from daskgmm.models.labels import predict_labelled
 from daskgmm.models.lazy import as_dask, predict_lazily
@@ -42,6 +43,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
     means_: NDArray[np.float64]
     covariances_: NDArray[np.float64]
     precisions_cholesky_: NDArray[np.float64]
+    _criteria: dict[str, float | int | str] | None = None
 
     def predict(self, X: Any) -> Any:
         """Return the most probable component of each row.
@@ -106,6 +108,23 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         total, entropy, rows = score_and_entropy(self._predictor(), scoring_rows(self, X))
         _check_some(rows)
         return self._bic(total, rows) + 2 * entropy
+
+    @property
+    def criteria_(self) -> dict[str, float | int | str]:
+        """Criteria of the fit, without reading data.
+
+        log_likelihood (mean, nats a row), n_parameters, aic and bic (nan where the weight of
+        the data is unknown), and in words how they were measured. After `fit` that is in its
+        last pass, so `lower_bound_` with all that is said there; models of a sweep have them
+        exactly, and icl, heldout and heldout_se too.
+        """
+        check_is_fitted(self)
+        if self._criteria is not None:
+            return dict(self._criteria)
+        data = getattr(self, "fitted_on_", None) or {}
+        weight = data.get("weight") if data.get("weight") is not None else data.get("rows")
+        bound = float(getattr(self, "lower_bound_", math.nan))
+        return criteria_of_fit(bound, int(self._n_parameters()), weight)
 
     def sample(self, n_samples: int = 1) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Draw rows from the mixture, ordered by component.

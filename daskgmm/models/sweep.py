@@ -26,6 +26,7 @@ from daskgmm.em.settings import Settings
 from daskgmm.errors import DegenerateComponentWarning
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
+from daskgmm.models.criteria import criteria_of_sweep
 from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.models.inputs import LABELS, n_coordinates, training_rows
@@ -201,7 +202,10 @@ def sweep(
         data.close()
     estimator._set_seen(state.coordinates, fitted_on(data, state.survey, X))
     models = [_model(model, estimator) for model in state.models]
-    found = Sweep(_table(state, measured), models, criterion)
+    table = _table(state, measured)
+    for index, mixture in enumerate(models):
+        mixture._criteria = criteria_of_sweep(table, index)
+    found = Sweep(table, models, criterion)
     if not found.best().converged_:
         warnings.warn(
             f"The best model by {criterion} did not converge. Increase max_iter or tol.",

@@ -1,0 +1,93 @@
+"""What lets a mixture travel: its card, its file, and its counterpart in scikit-learn."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, Self
+
+from sklearn.utils.validation import check_is_fitted
+
+from daskgmm.models.document_file import read_mixture, write_document
+from daskgmm.models.mixture import Mixture
+from daskgmm.models.model_document import document_of
+from daskgmm.models.sklearn_exchange import from_sklearn, to_sklearn
+
+
+class Portable(Mixture):
+    """A mixture that can be saved, loaded, and exchanged with scikit-learn."""
+
+    def save(
+        self, path: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None
+    ) -> None:
+        """Write the fitted mixture to a JSON file, exact to the bit.
+
+        Its head is a model card that people can read: data, features and units, settings,
+        criteria, versions, time. The file is written aside and moved into place, so that at
+        every moment `path` is either what it was or the whole new model. Settings that JSON
+        cannot hold (a `RandomState`) are left out; all that predictions depend on is kept.
+
+        Parameters
+        ----------
+        path : path or URL
+            Replaced if it exists.
+        storage_options : mapping, optional
+            For the file system of a URL, as fsspec takes them.
+
+        Raises
+        ------
+        NotFittedError
+            If the mixture is not fitted.
+        ModelFileError
+            If the file cannot be written.
+        """
+        check_is_fitted(self)
+        write_document(document_of(self), path, storage_options)
+
+    @classmethod
+    def load(
+        cls, path: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None
+    ) -> Self:
+        """Read a mixture that `save` wrote, in this or an earlier version; it predicts the same.
+
+        Nothing in a model file can run. Its checksum finds accidents, not forgeries.
+
+        Parameters
+        ----------
+        path : path or URL
+        storage_options : mapping, optional
+            For the file system of a URL, as fsspec takes them.
+
+        Raises
+        ------
+        ModelFileError
+            If the file is missing, torn, foreign, or of a newer version than this one reads.
+        """
+        return read_mixture(cls, path, storage_options)
+
+    def to_sklearn(self) -> Any:
+        """Return the same mixture as a fitted estimator of scikit-learn.
+
+        Returns
+        -------
+        sklearn.mixture.GaussianMixture or sklearn.pipeline.Pipeline
+            A pipeline of `StandardScaler`, `PCA` where there are axes, and the mixture, if
+            this one was fitted in coordinates of its own; densities are those of the
+            coordinates in both. Rows that miss a value are refused whatever `missing` is, and
+            components of weight 0 make scikit-learn warn of log(0).
+        """
+        check_is_fitted(self)
+        return to_sklearn(self)
+
+    @classmethod
+    def from_sklearn(cls, fitted: Any) -> Self:
+        """Return a fitted `sklearn.mixture.GaussianMixture` as a mixture of this library.
+
+        Raises
+        ------
+        TypeError
+            If it is another estimator.
+        NotFittedError
+            If it is not fitted.
+        """
+        return from_sklearn(fitted, cls)

@@ -1,0 +1,140 @@
+"""Fitted mixtures to scikit-learn's classes and back: the same numbers, other types."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, TypeVar
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.mixture import BayesianGaussianMixture
+from sklearn.mixture import GaussianMixture as Reference
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.validation import check_is_fitted
+
+from daskgmm.gaussian.coordinates import Coordinates
+from daskgmm.gaussian.structures import STRUCTURES
+from daskgmm.models.mixture import Mixture
+
+Kind = TypeVar("Kind", bound=Mixture)
+
+
+def to_sklearn(mixture: Mixture) -> Any:
+    """Return a fitted scikit-learn estimator with the same posteriors.
+
+    Returns
+    -------
+    sklearn.mixture.GaussianMixture or sklearn.pipeline.Pipeline
+        The latter where the mixture has coordinates: what came before it is fitted as well.
+    """
+    reference = _reference(mixture)
+    coordinates: Coordinates | None = getattr(mixture, "coordinates_", None)
+    names = getattr(mixture, "feature_names_in_", None)
+    if coordinates is None:
+        first: Any = reference
+    else:
+        steps = [_scaler(coordinates)]
+        if coordinates.axes is not None:
+            steps.append(_axes(coordinates))
+        first = steps[0]
+    if names is not None:
+        first.feature_names_in_ = np.asarray(names, dtype=object)
+    if coordinates is None:
+        return reference
+    return Pipeline([(type(step).__name__.lower(), step) for step in [*steps, reference]])
+
+
+def from_sklearn(fitted: Any, kind: type[Kind]) -> Kind:
+    """Return a mixture with the settings and the fitted attributes of scikit-learn's.
+
+    Raises
+    ------
+    TypeError
+        If it is no `sklearn.mixture.GaussianMixture`.
+    NotFittedError
+        If it is not fitted.
+    """
+    _check_kind(fitted)
+    check_is_fitted(fitted)
+    mixture = kind(**fitted.get_params(deep=False))
+    structure = STRUCTURES[fitted.covariance_type]
+    mixture._fitted_structure = structure.name
+    for name in ("weights_", "means_", "precisions_cholesky_"):
+        setattr(mixture, name, np.array(getattr(fitted, name), np.float64))
+    factors = mixture.precisions_cholesky_
+    # Who builds scikit-learn's by hand sets what it predicts with, and no more.
+    covariances = getattr(fitted, "covariances_", None)
+    mixture.covariances_ = (
+        structure.covariances(factors) if covariances is None else np.array(covariances, np.float64)
+    )
+    mixture.precisions_ = structure.precisions(factors)
+    mixture.converged_ = bool(getattr(fitted, "converged_", False))
+    mixture.n_iter_ = int(getattr(fitted, "n_iter_", 0))
+    mixture.lower_bound_ = float(getattr(fitted, "lower_bound_", math.nan))
+    mixture.lower_bounds_ = [float(bound) for bound in getattr(fitted, "lower_bounds_", [])]
+    mixture.gap_estimate_ = math.nan
+    mixture.n_features_in_ = mixture.means_.shape[1]
+    if hasattr(fitted, "feature_names_in_"):
+        mixture.feature_names_in_ = np.array(fitted.feature_names_in_, dtype=object)
+    return mixture
+
+
+def _check_kind(fitted: Any) -> None:
+    if isinstance(fitted, Reference):
+        return
+    if isinstance(fitted, BayesianGaussianMixture):
+        raise TypeError(
+            "A BayesianGaussianMixture is no mixture of Gaussians at its means: its posteriors "
+            "are averaged over the uncertainty of weights and covariances (digamma terms, "
+            "degrees of freedom), and would change. Keep it as it is, or fit a GaussianMixture "
+            "started from its weights_, means_ and precisions_."
+        )
+    advice = " Give its last step, and rows in its coordinates." * isinstance(fitted, Pipeline)
+    raise TypeError(
+        f"from_sklearn takes a fitted sklearn.mixture.GaussianMixture, not "
+        f"{type(fitted).__name__}.{advice}"
+    )
+
+
+def _reference(mixture: Mixture) -> Reference:
+    parameters = mixture._parameters()
+    known = set(Reference().get_params())
+    settings = {
+        name: value for name, value in mixture.get_params(deep=False).items() if name in known
+    }
+    reference = Reference(**settings)
+    reference.weights_ = parameters.weights.copy()
+    reference.means_ = parameters.means.copy()
+    reference.covariances_ = parameters.covariances.copy()
+    reference.precisions_cholesky_ = parameters.precisions_cholesky.copy()
+    structure = STRUCTURES[parameters.structure]
+    reference.precisions_ = structure.precisions(parameters.precisions_cholesky)
+    reference.converged_ = bool(getattr(mixture, "converged_", False))
+    reference.n_iter_ = int(getattr(mixture, "n_iter_", 0))
+    reference.lower_bound_ = float(getattr(mixture, "lower_bound_", math.nan))
+    reference.lower_bounds_ = list(getattr(mixture, "lower_bounds_", []))
+    reference.n_features_in_ = parameters.means.shape[1]
+    return reference
+
+
+def _scaler(coordinates: Coordinates) -> StandardScaler:
+    scaler = StandardScaler(with_std=bool((coordinates.scales != 1).any()))
+    scaler.mean_ = coordinates.origin.copy()
+    scaler.scale_ = coordinates.scales.copy() if scaler.with_std else None
+    scaler.var_ = coordinates.scales**2 if scaler.with_std else None
+    scaler.n_features_in_ = coordinates.n_columns
+    return scaler
+
+
+def _axes(coordinates: Coordinates) -> PCA:
+    """Return the fitted PCA; variances along its axes are not kept, only their ratios."""
+    assert coordinates.axes is not None
+    pca = PCA(n_components=coordinates.n_features)
+    pca.mean_ = np.zeros(coordinates.n_columns)  # the scaler has taken it
+    pca.components_ = np.ascontiguousarray(coordinates.axes.T)
+    pca.n_components_ = coordinates.n_features
+    pca.n_features_in_ = coordinates.n_columns
+    if coordinates.explained is not None:
+        pca.explained_variance_ratio_ = coordinates.explained.copy()
+    return pca

@@ -1,0 +1,193 @@
+"""To scikit-learn and back: the same posteriors, labels and densities."""
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
+from sklearn.mixture import BayesianGaussianMixture
+from sklearn.mixture import GaussianMixture as Reference
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from daskgmm import GaussianMixture
+from daskgmm.gaussian.coordinates import coordinates_of
+from daskgmm.gaussian.structures import STRUCTURES
+from tests.cli.data import clusters
+
+ATTRIBUTES = (
+    "weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_", "converged_",
+    "n_iter_", "lower_bound_", "lower_bounds_", "n_features_in_",
+)  # fmt: skip
+
+
+@pytest.fixture(params=STRUCTURES)
+def structure(request):
+    return request.param
+
+
+@pytest.fixture
+def x():
+    return clusters(900, 4)
+
+
+def fitted(structure, x, **settings):
+    return GaussianMixture(3, covariance_type=structure, random_state=0, **settings).fit(x)
+
+
+def same_predictions(one, other, x, tolerance=1e-12):
+    np.testing.assert_array_equal(one.predict(x), other.predict(x))
+    np.testing.assert_allclose(one.predict_proba(x), other.predict_proba(x), rtol=0, atol=tolerance)
+    np.testing.assert_allclose(one.score_samples(x), other.score_samples(x), rtol=1e-10)
+
+
+def test_to_sklearn(structure, x):
+    mixture = fitted(structure, x)
+    reference = mixture.to_sklearn()
+    assert type(reference) is Reference
+    same_predictions(mixture, reference, clusters(3000, 4, seed=1))
+    for name in ATTRIBUTES:
+        np.testing.assert_array_equal(getattr(reference, name), getattr(mixture, name))
+    assert reference.get_params().items() <= mixture.get_params().items()
+    assert vars(reference).keys() == vars(Reference(3).fit(x)).keys()
+    assert reference.bic(x) == pytest.approx(mixture.bic(x), rel=1e-12)
+    assert reference.sample(10)[0].shape == (10, 4)
+
+
+def test_far_rows(structure, x):
+    """Where every density underflows."""
+    mixture = fitted(structure, x)
+    far = x[:100] * 1000
+    assert mixture.score_samples(far).max() < -1000
+    same_predictions(mixture, mixture.to_sklearn(), far, 1e-9)
+
+
+def test_nothing_is_shared(x):
+    mixture = fitted("full", x)
+    reference = mixture.to_sklearn()
+    mixture.means_ += 1
+    mixture.lower_bounds_.clear()
+    assert not np.array_equal(reference.means_, mixture.means_)
+    assert reference.lower_bounds_
+    again = GaussianMixture.from_sklearn(reference)
+    reference.means_ += 1
+    assert not np.array_equal(reference.means_, again.means_)
+
+
+def test_it_can_go_on_from_there(x):
+    reference = fitted("full", x, warm_start=True, max_iter=30).to_sklearn()
+    assert reference.fit(x).converged_
+    assert GaussianMixture.from_sklearn(reference).fit(x).converged_
+
+
+def test_names_of_features(x):
+    mixture = fitted("diag", x)
+    mixture.feature_names_in_ = np.array(["a", "b", "c", "d"], dtype=object)
+    reference = mixture.to_sklearn()
+    assert reference.feature_names_in_.tolist() == ["a", "b", "c", "d"]
+    assert GaussianMixture.from_sklearn(reference).feature_names_in_.tolist() == list("abcd")
+
+
+@pytest.mark.parametrize("standardise", [True, False])
+@pytest.mark.parametrize("pca", [None, 2, 4])
+def test_coordinates_become_a_pipeline(structure, x, standardise, pca):
+    x = x * [1.0, 10.0, 100.0, 0.1] + [0.0, 50.0, -2000.0, 3.0]
+    mean, covariance = x.mean(0), np.cov(x.T, bias=True)
+    coordinates = coordinates_of(mean, covariance, standardise=standardise, pca=pca)
+    z = coordinates.apply(x)
+    inner, mixture = fitted(structure, z), fitted(structure, z)
+    mixture.coordinates_, mixture.n_features_in_ = coordinates, 4
+    mixture.feature_names_in_ = np.array(["a", "b", "c", "d"], dtype=object)
+    pipeline = mixture.to_sklearn()
+    assert isinstance(pipeline, Pipeline)
+    kinds = [StandardScaler, *([] if pca is None else [PCA]), Reference]
+    assert [type(step) for _, step in pipeline.steps] == kinds
+    assert pipeline.feature_names_in_.tolist() == ["a", "b", "c", "d"]
+    assert pipeline.n_features_in_ == 4
+    del pipeline[0].feature_names_in_  # without which X has to be a table
+    np.testing.assert_allclose(pipeline[:-1].transform(x), z, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(
+        pipeline.predict_proba(x), inner.predict_proba(z), rtol=0, atol=1e-12
+    )
+    np.testing.assert_array_equal(pipeline.predict(x), inner.predict(z))
+    np.testing.assert_allclose(pipeline.score_samples(x), inner.score_samples(z), rtol=1e-9)
+
+
+def test_the_pipeline_is_that_of_scikit_learn(x):
+    """The same attributes as of a fitted one, as far as coordinates have them."""
+    coordinates = coordinates_of(x.mean(0), np.cov(x.T, bias=True), standardise=True, pca=2)
+    mixture = fitted("full", coordinates.apply(x))
+    mixture.coordinates_ = coordinates
+    scaler, pca = mixture.to_sklearn()[:-1]
+    expected = make_pipeline(StandardScaler(), PCA(2)).fit(x)
+    for name in ("mean_", "scale_", "var_", "n_features_in_"):
+        np.testing.assert_allclose(getattr(scaler, name), getattr(expected[0], name), rtol=1e-12)
+    np.testing.assert_allclose(abs(pca.components_), abs(expected[1].components_), atol=1e-10)
+    np.testing.assert_allclose(
+        pca.explained_variance_ratio_, expected[1].explained_variance_ratio_, rtol=1e-10
+    )
+    assert pca.get_feature_names_out().tolist() == ["pca0", "pca1"]
+
+
+def test_from_sklearn(structure, x):
+    reference = Reference(3, covariance_type=structure, random_state=0, tol=1e-4).fit(x)
+    mixture = GaussianMixture.from_sklearn(reference)
+    same_predictions(mixture, reference, clusters(3000, 4, seed=1))
+    for name in ATTRIBUTES:
+        np.testing.assert_allclose(
+            getattr(mixture, name), getattr(reference, name), rtol=1e-12, atol=1e-14
+        )
+    assert reference.get_params().items() <= mixture.get_params().items()
+    assert mixture.bic(x) == pytest.approx(reference.bic(x), rel=1e-12)
+
+
+def test_there_and_back(structure, x, tmp_path):
+    mixture = fitted(structure, x)
+    back = GaussianMixture.from_sklearn(mixture.to_sklearn())
+    for name in ATTRIBUTES:
+        np.testing.assert_array_equal(getattr(back, name), getattr(mixture, name))
+    back.save(tmp_path / "m.json")
+    loaded = GaussianMixture.load(tmp_path / "m.json")
+    assert loaded.predict_proba(x).tobytes() == mixture.predict_proba(x).tobytes()
+
+
+def test_from_sklearn_set_up_by_hand(x):
+    """What people set to predict without a fit: no covariances."""
+    source = fitted("full", x)
+    reference = Reference(3)
+    for name in ("weights_", "means_", "precisions_cholesky_"):
+        setattr(reference, name, getattr(source, name))
+    mixture = GaussianMixture.from_sklearn(reference)
+    np.testing.assert_allclose(mixture.covariances_, source.covariances_, rtol=1e-10, atol=1e-12)
+    assert mixture.predict_proba(x).tobytes() == source.predict_proba(x).tobytes()
+    assert not mixture.converged_
+
+
+def test_single_precision(x):
+    reference = Reference(3, random_state=0).fit(x.astype(np.float32))
+    mixture = GaussianMixture.from_sklearn(reference)
+    assert mixture.means_.dtype == np.float64
+    np.testing.assert_allclose(mixture.predict_proba(x), reference.predict_proba(x), atol=1e-5)
+
+
+def test_what_is_refused(x):
+    with pytest.raises(NotFittedError):
+        GaussianMixture.from_sklearn(Reference(3))
+    with pytest.raises(NotFittedError):
+        GaussianMixture(3).to_sklearn()
+    with pytest.raises(TypeError, match=r"averaged over the uncertainty.*fit a GaussianMixture"):
+        GaussianMixture.from_sklearn(
+            BayesianGaussianMixture(n_components=2, max_iter=500, tol=0.1).fit(x)
+        )
+    with pytest.raises(TypeError, match=r"not Pipeline\. Give its last step"):
+        GaussianMixture.from_sklearn(make_pipeline(StandardScaler(), Reference()).fit(x))
+    with pytest.raises(TypeError, match="not ndarray"):
+        GaussianMixture.from_sklearn(x)
+
+
+def test_bayesian_densities_are_of_another_form(x):
+    """Why it is refused: its own posteriors are not those of its Gaussians."""
+    bayesian = BayesianGaussianMixture(n_components=3, random_state=0, max_iter=500).fit(x[:40])
+    plain = Reference(3)
+    for name in ("weights_", "means_", "precisions_cholesky_"):
+        setattr(plain, name, getattr(bayesian, name))
+    assert np.abs(bayesian.score_samples(x) - plain.score_samples(x)).max() > 0.1
