@@ -76,7 +76,7 @@ class Predictor:
     def label(self, x: NDArray[Any], place: Place) -> NDArray[np.int64]:
         """Return the most probable component of each row of x (m, d), shape (m,)."""
         labels = np.empty(len(x), np.int64)
-        for rows, tile in self._tiles(x, place):
+        for rows, tile in self.tiles(x, place):
             tile.log_joint()
             labels[rows] = np.argmax(tile.joint, axis=0)
         return labels
@@ -84,7 +84,7 @@ class Predictor:
     def responsibilities(self, x: NDArray[Any], place: Place) -> NDArray[Any]:
         """Return the posterior probability of each component for each row, shape (m, k)."""
         result = np.empty((len(x), self.parameters.n_components), result_type(x.dtype))
-        for rows, tile in self._tiles(x, place):
+        for rows, tile in self.tiles(x, place):
             tile.log_joint()
             exponentiate(tile.joint, tile.maximum, tile.total)
             result[rows] = (tile.joint / tile.total).T
@@ -93,7 +93,7 @@ class Predictor:
     def log_densities(self, x: NDArray[Any], place: Place) -> NDArray[Any]:
         """Return log p(x) of each row, in nats, shape (m,)."""
         result = np.empty(len(x), result_type(x.dtype))
-        for rows, tile in self._tiles(x, place):
+        for rows, tile in self.tiles(x, place):
             tile.log_joint()
             shared = tile.shared_term()
             exponentiate(tile.joint, tile.maximum, tile.total)
@@ -123,7 +123,7 @@ class Predictor:
             if missing is None or not missing.any():
                 return methods[kind](x, place)
             present = np.flatnonzero(~missing)
-            found = methods[kind](x[present], partial(_at, place, present))
+            found = methods[kind](x[present], at(place, present))
         result = np.full((len(x), *found.shape[1:]), MISSING[kind], found.dtype)
         result[present] = found
         return result
@@ -138,7 +138,7 @@ class Predictor:
         """
         likelihood = entropy = 0.0
         with one_blas_thread(), small_buffers():
-            for _, tile in self._tiles(x, place):
+            for _, tile in self.tiles(x, place):
                 tile.log_joint()
                 shared = tile.shared_term()
                 exponentiate(tile.joint, tile.maximum, tile.total)
@@ -146,7 +146,14 @@ class Predictor:
                 entropy += _entropy(tile)
         return likelihood, entropy
 
-    def _tiles(self, x: NDArray[Any], place: Place) -> Iterator[tuple[slice, Tile]]:
+    def tiles(self, x: NDArray[Any], place: Place) -> Iterator[tuple[slice, Tile]]:
+        """Yield the rows of x, which miss no value, as tiles to work on, with their places.
+
+        Raises
+        ------
+        DataError
+            At a value that is not finite or too large to be squared; `place` says where.
+        """
         # Made for the kernel that needs more; the whitened one leaves T(z) alone.
         with self._natural.workspace(len(x)) as work:
             capacity, coordinates = work.joint.shape[1], self.view.coordinates
@@ -179,6 +186,11 @@ def _entropy(tile: Tile) -> float:
 
 def _after(place: Place, first: int, row: int) -> str:
     return place(first + row)
+
+
+def at(place: Place, numbers: NDArray[Any]) -> Place:
+    """Return what says where rows are of which only those with these numbers are at hand."""
+    return partial(_at, place, numbers)
 
 
 def _at(place: Place, numbers: NDArray[Any], row: int) -> str:
@@ -225,7 +237,7 @@ def _placed(batch: Batch, blocks: Iterator[Block]) -> Iterator[tuple[NDArray[Any
     """Yield rows, and what says where they are; some may have been left out."""
     before = 0
     for block in blocks:
-        yield block.x, partial(_at, batch.place, block.numbers(before))
+        yield block.x, at(batch.place, block.numbers(before))
         before += block.n_read
 
 

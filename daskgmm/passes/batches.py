@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,6 +105,31 @@ def cut_batches(rows: Rows, row_seconds: float) -> tuple[Batch, ...]:
             rows.places,
         )
         for index, (first, stop) in enumerate(itertools.pairwise(edges))
+    )
+
+
+def aligned(batches: Sequence[Batch], rows: Rows, unit: int) -> tuple[Batch, ...]:
+    """Return the batches with their borders moved to multiples of `unit` rows, where there are.
+
+    A border moves forward to the next chunk that begins at such a row; batches that so become
+    empty are left out. Where no chunk does, borders stay.
+    """
+    starts = np.concatenate([[0], np.cumsum(rows.lengths)])
+    fitting = np.flatnonzero((starts % unit == 0) | (np.arange(len(starts)) == len(rows.lengths)))
+    if len(fitting) <= 2 < len(batches):
+        return tuple(batches)
+    edges = [0, *(int(fitting[np.searchsorted(fitting, batch.stop)]) for batch in batches)]
+    pairs = [(first, stop) for first, stop in itertools.pairwise(edges) if first < stop]
+    return tuple(
+        replace(
+            batches[0],
+            index=index,
+            first=first,
+            stop=stop,
+            start_row=int(starts[first]),
+            rows=int(starts[stop] - starts[first]),
+        )
+        for index, (first, stop) in enumerate(pairs)
     )
 
 

@@ -41,7 +41,7 @@ def test_missing_and_infinite_values(form, value):
     message = str(raised.value)
     assert ("NaN" if np.isnan(value) else "infinity") in message
     assert "batch" in message
-    assert "Remove or impute" in message
+    assert ("missing='drop'" if np.isnan(value) else "Remove or replace") in message
     if "unknown" not in form:
         assert "row 123" in message
 
