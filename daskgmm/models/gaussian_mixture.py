@@ -23,12 +23,11 @@ from daskgmm.errors import DegenerateComponentWarning
 from daskgmm.gaussian.structures import STRUCTURES
 from daskgmm.models.degeneracy import degeneracies
 from daskgmm.models.initial import check_initial
-from daskgmm.models.inputs import training_rows
+from daskgmm.models.inputs import training_data
 from daskgmm.models.mixture import Mixture
 from daskgmm.models.planning import cache_nbytes, plan_of
 from daskgmm.models.verbose import Printer
 from daskgmm.passes.dataset import Dataset
-from daskgmm.rows.weights import weights_for
 
 
 class GaussianMixture(Mixture):
@@ -36,9 +35,10 @@ class GaussianMixture(Mixture):
 
     Parameters, attributes and methods have the names, defaults and meanings of
     `sklearn.mixture.GaussianMixture`. X may be a NumPy array, a memory map, a Zarr array, a
-    Dask array, the path or URL of a Zarr array, or a list of any of these; rows are read
-    chunk by chunk, one pass for the survey and one for each iteration. Passes run on the
-    current `distributed.Client` if there is one, else on threads.
+    Dask array, the path or URL of a Zarr array or of Parquet files, a data frame of Dask or
+    Polars, or a list of any of these; rows are read chunk by chunk, one pass for the survey
+    and one for each iteration. Passes run on the current `distributed.Client` if there is
+    one, else on threads.
 
     Parameters
     ----------
@@ -194,9 +194,10 @@ class GaussianMixture(Mixture):
 
         Parameters
         ----------
-        X : array-like, Dask array, Zarr array, path or URL, or list of these; shape (n, d)
+        X : array-like, data frame, Dask or Zarr array, path or URL, or list; shape (n, d)
         y : ignored
-        sample_weight : array-like, Dask array, Zarr array, path or URL, optional; shape (n,)
+        sample_weight : array-like, Dask array, Zarr array, str, path or URL, optional; shape (n,)
+            A string that names a column of X takes that column, which is no feature then.
             How often each row counts; finite and not negative. Integer weights are the same
             as repeated rows, weight 0 the same as no row.
         checkpoint : path or URL, optional
@@ -251,8 +252,7 @@ class GaussianMixture(Mixture):
     def _fit(
         self, x: Any, sample_weight: Any, checkpoint: Any, cache: int, listen: Listener | None
     ) -> GaussianMixture:
-        rows = training_rows(self, x)
-        weights = None if sample_weight is None else weights_for(rows, sample_weight)
+        rows, weights = training_data(self, x, sample_weight)
         check_enough(rows.n_rows, self.n_components)
         request = self._request(rows.n_features, checkpoint, id(x))
         p = STRUCTURES[self.covariance_type].n_statistics(rows.n_features)

@@ -14,7 +14,8 @@ from sklearn.utils.validation import check_is_fitted
 from daskgmm.errors import DataError
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
-from daskgmm.models.inputs import check_features, is_source, scoring_rows
+from daskgmm.models.frame_predictions import predict_frame
+from daskgmm.models.inputs import check_features, feature_names, is_source, scoring_rows
 from daskgmm.models.lazy import as_dask, predict_lazily
 from daskgmm.models.order import canonical_order
 from daskgmm.models.prediction import (
@@ -25,6 +26,7 @@ from daskgmm.models.prediction import (
     score_rows,
 )
 from daskgmm.models.sampling import sample_mixture
+from daskgmm.rows.frames import is_dask_frame
 from daskgmm.rows.layout import check_rows
 
 
@@ -48,7 +50,8 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         array of int64, shape (n,)
-            NumPy for what is in memory; else a lazy Dask array with the row chunks of X.
+            NumPy for what is in memory; else a lazy Dask array with the row chunks of X (of
+            Parquet files the row groups); a lazy Dask series for a data frame of Dask.
         """
         return self._predict("labels", X)
 
@@ -145,7 +148,9 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
 
     def _predict(self, kind: Kind, x: Any) -> Any:
         check_is_fitted(self)
-        lazy = as_dask(x) if is_source(x) else None
+        if is_dask_frame(x):
+            return predict_frame(self._predictor(), kind, x, feature_names(self))
+        lazy = as_dask(x, feature_names(self)) if is_source(x) else None
         if lazy is None:
             return predict_rows(self._predictor(), kind, scoring_rows(self, x))
         # Of the array itself: as rows its whole graph would be optimised, only to be dropped.
@@ -163,8 +168,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         return -2 * total + self._n_parameters() * math.log(rows)
 
     def _predictor(self) -> Predictor:
-        names = getattr(self, "feature_names_in_", None)
-        return Predictor(self._parameters(), None if names is None else tuple(map(str, names)))
+        return Predictor(self._parameters(), feature_names(self))
 
     def _parameters(self) -> Parameters:
         fitted = getattr(self, "_fitted_structure", self.covariance_type)

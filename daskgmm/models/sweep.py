@@ -27,11 +27,10 @@ from daskgmm.errors import DegenerateComponentWarning
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
 from daskgmm.models.gaussian_mixture import GaussianMixture
-from daskgmm.models.inputs import training_rows
+from daskgmm.models.inputs import training_data
 from daskgmm.models.planning import cache_nbytes, plan_of
 from daskgmm.models.prediction import Predictor
 from daskgmm.passes.dataset import Dataset
-from daskgmm.rows.weights import weights_for
 
 CRITERIA = ("bic", "aic", "icl", "heldout")
 
@@ -159,8 +158,7 @@ def sweep(
         max(sizes), tol=tol, reg_covar=reg_covar, max_iter=max_iter, sample_rows=sample_rows
     )
     estimator._validate_params()
-    rows = training_rows(estimator, X)
-    weights = None if sample_weight is None else weights_for(rows, sample_weight)
+    rows, weights = training_data(estimator, X, sample_weight)
     check_enough(rows.n_rows, max(sizes))
     settings = estimator._settings()
     belongs = None if groups is None else Groups(groups, rows.n_rows)

@@ -125,7 +125,10 @@ def _footer(path: str, file: Any) -> Footer:
 def _may_have_nulls(metadata: Any, column: int) -> bool:
     """Tell whether the statistics leave it open that there is a null."""
     for group in range(metadata.num_row_groups):
-        found = metadata.row_group(group).column(column).statistics
+        chunk = metadata.row_group(group).column(column)
+        found = chunk.statistics
+        if not chunk.num_values:
+            continue
         if found is None or not found.has_null_count or found.null_count:
             return True
     return False
