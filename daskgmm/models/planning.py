@@ -47,7 +47,11 @@ def plan(
     ValueError, OSError
         As `GaussianMixture.fit` before it reads.
     """
-    rows = as_rows(X) if is_source(X) or is_polars_frame(X) else ArrayRows(X)
+    if is_source(X) or is_polars_frame(X):
+        rows = as_rows(X)
+    else:
+        names = getattr(X, "columns", None)
+        rows = ArrayRows(X, columns=None if names is None else tuple(map(str, names)))
     weights = None
     if sample_weight is not None:
         rows, weights = split_weights(rows, sample_weight)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from daskgmm.rows.arrow_columns import require
 SUFFIXES = (".parquet", ".pq", ".parq")
 
 ZARR_FILES = ("zarr.json", ".zarray", ".zgroup")
+
+SEARCHED_FILES = 10_000
+"""Files of a directory that are looked at to find out what it is."""
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
@@ -139,6 +143,6 @@ def _is_hidden(path: str) -> bool:
 
 def _in_directory(directory: Path) -> Iterator[Path]:
     with suppress(OSError):
-        for file in directory.rglob("*"):
+        for file in islice(directory.rglob("*"), SEARCHED_FILES):
             if file.suffix in SUFFIXES:
                 yield file
