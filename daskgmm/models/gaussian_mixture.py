@@ -38,9 +38,10 @@ class GaussianMixture(Portable):
 
     Parameters, attributes and methods have the names, defaults and meanings of
     `sklearn.mixture.GaussianMixture`. X may be a NumPy array, a memory map, a Zarr array, a
-    Dask array, the path or URL of a Zarr array, or a list of any of these; rows are read
-    chunk by chunk, one pass for the survey and one for each iteration. Passes run on the
-    current `distributed.Client` if there is one, else on threads.
+    Dask array, the path or URL of a Zarr array or of Parquet files, a data frame of Dask or
+    Polars, or a list of any of these; rows are read chunk by chunk, one pass for the survey
+    and one for each iteration. Passes run on the current `distributed.Client` if there is
+    one, else on threads.
 
     Parameters
     ----------
@@ -229,9 +230,10 @@ class GaussianMixture(Portable):
 
         Parameters
         ----------
-        X : array-like, Dask array, Zarr array, path or URL, or list of these; shape (n, d)
+        X : array-like, data frame, Dask or Zarr array, path or URL, or list; shape (n, d)
         y : ignored
-        sample_weight : array-like, Dask array, Zarr array, path or URL, optional; shape (n,)
+        sample_weight : array-like, Dask array, Zarr array, str, path or URL, optional; shape (n,)
+            A string that names a column of X takes that column, which is no feature then.
             How often each row counts; finite and not negative. Integer weights are the same
             as repeated rows, weight 0 the same as no row. For xarray's X also a DataArray
             with some or all of its sample dimensions (the cosine of latitude), or the name of

@@ -14,10 +14,11 @@ from sklearn.utils.validation import validate_data
 
 from daskgmm.errors import DataError
 from daskgmm.rows.arrays import ArrayRows
+from daskgmm.rows.frames import is_dask_frame, is_polars_frame
 from daskgmm.rows.labelled import Labelled, is_labelled, labelled
 from daskgmm.rows.opening import as_rows
 from daskgmm.rows.rows import Rows
-from daskgmm.rows.weights import weights_for
+from daskgmm.rows.weights import split_weights, weights_for
 
 LABELS = ("feature_names_in_", "feature_dims_", "feature_units_")
 """Fitted attributes that only labelled data set."""
@@ -29,7 +30,8 @@ def is_source(x: Any) -> bool:
         return len(x) > 0 and all(
             is_source(part) or (isinstance(part, np.ndarray) and part.ndim == 2) for part in x
         )
-    return isinstance(x, (str, os.PathLike, zarr.Array, zarr.Group, dask.array.Array, np.memmap))
+    kinds = (str, os.PathLike, Rows, zarr.Array, zarr.Group, dask.array.Array, np.memmap)
+    return isinstance(x, kinds) or is_dask_frame(x)
 
 
 def training_rows(
@@ -54,7 +56,13 @@ def training_rows(
     if feature_dims is not None:
         raise DataError("feature_dims is for xarray's arrays; X has no named dimensions.")
     rows = _training_rows(estimator, x)
-    return rows, None if sample_weight is None else weights_for(rows, sample_weight)
+    if sample_weight is None:
+        return rows, None
+    left, weights = split_weights(rows, sample_weight)
+    if left is not rows:
+        # A column of X that is the weights is no feature.
+        _keep_features(estimator, left)
+    return left, weights
 
 
 def _labelled_training(
@@ -65,8 +73,7 @@ def _labelled_training(
     grid = labelled(x, feature_dims)
     rows = grid.rows()
     _check_two_rows(estimator, rows)
-    estimator.n_features_in_ = rows.n_features
-    estimator.feature_names_in_ = np.array(grid.names, dtype=object)
+    _keep_features(estimator, rows)
     estimator.feature_dims_ = tuple(() if feature_dims is None else np.atleast_1d(feature_dims))
     if any(unit is not None for unit in grid.units):
         estimator.feature_units_ = grid.units
@@ -77,23 +84,21 @@ def _labelled_training(
 
 def labelled_rows(estimator: BaseEstimator, x: Any) -> Labelled:
     """Return labelled arrays as a grid of rows to score or label, features matched by name."""
-    names = getattr(estimator, "feature_names_in_", None)
-    dims = getattr(estimator, "feature_dims_", None)
-    grid = labelled(x, dims, None if names is None else [str(name) for name in names])
+    grid = labelled(x, getattr(estimator, "feature_dims_", None), feature_names(estimator))
     check_features(estimator, len(grid.names))
     return grid
 
 
 def _training_rows(estimator: BaseEstimator, x: Any) -> Rows:
-    _refuse_frames(x)
-    if not is_source(x):
+    _refuse_masked(x)
+    if not is_source(x) and not is_polars_frame(x):
         x = validate_data(
             estimator, x, dtype="numeric", ensure_all_finite=False, ensure_min_samples=2
         )
         return _named(estimator, ArrayRows(x))
     rows = as_rows(x)
     _check_two_rows(estimator, rows)
-    estimator.n_features_in_ = rows.n_features
+    _keep_features(estimator, rows)
     return rows
 
 
@@ -105,16 +110,25 @@ def _check_two_rows(estimator: BaseEstimator, rows: Rows) -> None:
         )
 
 
+def _keep_features(estimator: BaseEstimator, rows: Rows) -> None:
+    estimator.n_features_in_ = rows.n_features
+    if rows.columns is not None:
+        estimator.feature_names_in_ = np.asarray(rows.columns, dtype=object)
+
+
 def scoring_rows(estimator: BaseEstimator, x: Any) -> Rows:
-    """Return X as rows to score or label; refuses another number of features."""
-    _refuse_frames(x)
+    """Return X as rows to score or label; refuses another number of features.
+
+    Columns that have names are taken by those of the fit, in whatever order X has them.
+    """
+    _refuse_masked(x)
     if is_labelled(x):
         return labelled_rows(estimator, x).rows()
-    if not is_source(x):
+    if not is_source(x) and not is_polars_frame(x):
         x = validate_data(estimator, x, reset=False, dtype="numeric", ensure_all_finite=False)
         rows: Rows = _named(estimator, ArrayRows(x))
     else:
-        rows = as_rows(x)
+        rows = as_rows(x, feature_names(estimator))
     check_features(estimator, rows.n_features)
     return rows
 
@@ -149,9 +163,14 @@ def n_coordinates(n_features: int, pca: Any, *, given: tuple[Any, ...] = ()) -> 
 
 def _named(estimator: BaseEstimator, rows: Rows) -> Rows:
     """Give rows the names of the columns that scikit-learn found, for errors."""
-    names = getattr(estimator, "feature_names_in_", None)
-    rows.columns = None if names is None else tuple(map(str, names))
+    rows.columns = feature_names(estimator)
     return rows
+
+
+def feature_names(estimator: BaseEstimator) -> tuple[str, ...] | None:
+    """Return the names of the columns that the estimator was fitted on, if they had any."""
+    names = getattr(estimator, "feature_names_in_", None)
+    return None if names is None else tuple(map(str, names))
 
 
 def check_features(estimator: BaseEstimator, n_features: int) -> None:
@@ -165,14 +184,9 @@ def check_features(estimator: BaseEstimator, n_features: int) -> None:
         )
 
 
-def _refuse_frames(x: Any) -> None:
+def _refuse_masked(x: Any) -> None:
     if isinstance(x, np.ma.MaskedArray):
         raise DataError(
             "X is a masked array, and masked values have no place in a mixture: fill them with "
             "X.filled(value), or drop their rows."
-        )
-    if hasattr(x, "to_dask_array"):
-        raise TypeError(
-            "Dask data frames are not read yet. Pass X.to_dask_array(lengths=True), with the "
-            "numeric columns selected."
         )

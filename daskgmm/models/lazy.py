@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import dask.array as da
 import numpy as np
 import zarr
+from dask._task_spec import Task
+from dask.highlevelgraph import HighLevelGraph
+from numpy.typing import NDArray
 
 from daskgmm.models.prediction import Kind, Predictor, result_type
+from daskgmm.passes.running import Running
+from daskgmm.rows.frames import frame_array, is_dask_frame
 from daskgmm.rows.grid_rows import point
 from daskgmm.rows.nodata import declared_by_zarr
 from daskgmm.rows.opening import as_rows, open_path
+from daskgmm.rows.rows import UNKNOWN, Rows, Segment
 
 
-def as_dask(x: Any) -> Any:
-    """Return a source as a lazy array with its own row chunks; None if x is in memory."""
+def as_dask(x: Any, columns: Sequence[str] | None = None) -> Any:
+    """Return a source as a lazy array with its own row chunks; None if x is in memory.
+
+    Parameters
+    ----------
+    columns : sequence of str, optional
+        The columns to take, by name, from what has names.
+    """
     if isinstance(x, da.Array):
         return x
     if isinstance(x, (list, tuple)):
-        parts = [as_dask(part) for part in x]
+        parts = [as_dask(part, columns) for part in x]
         if all(part is None for part in parts):
             return None
         arrays = [
@@ -38,7 +52,36 @@ def as_dask(x: Any) -> Any:
         )
     if isinstance(x, np.ndarray):
         return None
-    return as_dask(open_path(x))
+    if isinstance(x, Rows):
+        return rows_as_dask(as_rows(x, columns))
+    if is_dask_frame(x):
+        return frame_array(x, columns)[0]
+    return as_dask(open_path(x, columns), columns)
+
+
+def rows_as_dask(rows: Rows) -> Any:
+    """Return rows as a lazy array with a block for each chunk, which reads it where it lands."""
+    # A name of its own: what a store holds under the same address may change.
+    name, retries = f"rows-{uuid.uuid4().hex}", Running.configured().retries
+    lengths = tuple(int(m) for m in rows.lengths) or (0,)
+    blocks = [rows.segment(i, i + 1) for i in range(len(rows.lengths))] or [rows.segment(0, 0)]
+    nothing = np.empty((0, rows.n_features), rows.dtype)
+    tasks: dict[Any, Task] = {
+        (name, index, 0): Task((name, index, 0), read_chunk, segment, nothing, retries)
+        for index, segment in enumerate(blocks)
+    }
+    chunks = (
+        tuple(np.nan if m == UNKNOWN else m for m in lengths),
+        (rows.n_features,),
+    )
+    graph = HighLevelGraph.from_collections(name, tasks)
+    return da.Array(graph, name, chunks, dtype=rows.dtype)
+
+
+def read_chunk(segment: Segment, nothing: NDArray[Any], retries: int) -> NDArray[Any]:
+    """Return all rows of a segment as one block."""
+    blocks = list(segment.stream(retries=retries))
+    return blocks[0] if len(blocks) == 1 else np.concatenate([nothing, *blocks])
 
 
 def predict_lazily(predictor: Predictor, kind: Kind, x: Any, dims: tuple[str, ...] = ()) -> Any:

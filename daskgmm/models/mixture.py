@@ -17,7 +17,14 @@ from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
 from daskgmm.models.criteria import criteria_of_fit
-from daskgmm.models.inputs import check_features, is_source, labelled_rows, scoring_rows
+from daskgmm.models.frame_predictions import predict_frame
+from daskgmm.models.inputs import (
+    check_features,
+    feature_names,
+    is_source,
+    labelled_rows,
+    scoring_rows,
+)
 from daskgmm.models.labels import predict_labelled
 from daskgmm.models.lazy import as_dask, predict_lazily
 from daskgmm.models.order import canonical_order
@@ -30,6 +37,7 @@ from daskgmm.models.prediction import (
 )
 from daskgmm.models.sampling import sample_mixture
 from daskgmm.passes.view import View
+from daskgmm.rows.frames import is_dask_frame
 from daskgmm.rows.labelled import is_labelled
 from daskgmm.rows.layout import check_rows
 
@@ -55,7 +63,8 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         array of int64, shape (n,)
-            NumPy for what is in memory; else a lazy Dask array with the row chunks of X.
+            NumPy for what is in memory; else a lazy Dask array with the row chunks of X (of
+            Parquet files the row groups); a lazy Dask series for a data frame of Dask.
         """
         return self._predict("labels", X)
 
@@ -194,7 +203,9 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         if is_labelled(x):
             return predict_labelled(self._predictor(), kind, labelled_rows(self, x))
-        lazy = as_dask(x) if is_source(x) else None
+        if is_dask_frame(x):
+            return predict_frame(self._predictor(), kind, x, feature_names(self))
+        lazy = as_dask(x, feature_names(self)) if is_source(x) else None
         if lazy is None:
             return predict_rows(self._predictor(), kind, scoring_rows(self, x))
         # Of the array itself: as rows its whole graph would be optimised, only to be dropped.
@@ -212,10 +223,8 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         return -2 * total + self._n_parameters() * math.log(rows)
 
     def _predictor(self) -> Predictor:
-        names = getattr(self, "feature_names_in_", None)
         view = View(getattr(self, "missing", "error") == "drop", self._coordinates())
-        columns = None if names is None else tuple(map(str, names))
-        return Predictor(self._parameters(), columns, view)
+        return Predictor(self._parameters(), feature_names(self), view)
 
     def _coordinates(self) -> Coordinates | None:
         return getattr(self, "coordinates_", None)

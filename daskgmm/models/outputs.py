@@ -25,6 +25,11 @@ NAMES = ("label", "posterior", "top", "largest_posterior", "ambiguity", "log_den
 DTYPES = ("float32", "float64", "uint8")
 """Types that probabilities are written as."""
 
+LONG_NAMES = {
+    "largest_posterior": "posterior probability of the most probable component",
+    "ambiguity": "1 less the difference of the two largest posterior probabilities",
+}
+
 RANK = "rank"
 """The dimension of the most probable components, the first one first."""
 
@@ -224,15 +229,7 @@ class _Makers:
                     "top_posterior", (RANK,), (self.top,), "posterior probability of top_component"
                 ),
             ]
-        if name == "ambiguity":
-            return [
-                self._probability(
-                    name, (), (), "1 less the difference of the two largest posteriors"
-                )
-            ]
-        return [
-            self._probability(name, (), (), "posterior probability of the most probable component")
-        ]
+        return [self._probability(name, (), (), LONG_NAMES[name])]
 
     def _component(
         self, name: str, dims: tuple[str, ...], shape: tuple[int, ...], about: dict[str, Any]

@@ -12,8 +12,9 @@ from daskgmm.models.inputs import is_source
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.plan import Plan, make_plan
 from daskgmm.rows.arrays import ArrayRows
+from daskgmm.rows.frames import is_polars_frame
 from daskgmm.rows.opening import as_rows
-from daskgmm.rows.weights import weights_for
+from daskgmm.rows.weights import split_weights
 
 
 def plan(
@@ -46,8 +47,14 @@ def plan(
     ValueError, OSError
         As `GaussianMixture.fit` before it reads.
     """
-    rows = as_rows(X) if is_source(X) else ArrayRows(X)
-    weights = None if sample_weight is None else weights_for(rows, sample_weight)
+    if is_source(X) or is_polars_frame(X):
+        rows = as_rows(X)
+    else:
+        names = getattr(X, "columns", None)
+        rows = ArrayRows(X, columns=None if names is None else tuple(map(str, names)))
+    weights = None
+    if sample_weight is not None:
+        rows, weights = split_weights(rows, sample_weight)
     p = STRUCTURES[covariance_type].n_statistics(rows.n_features)
     data = Dataset.of(rows, weights, int(n_components), p, cache_nbytes(cache))
     return plan_of(data, int(n_components), covariance_type, 2 + max_iter * n_init)

@@ -12,7 +12,7 @@ from daskgmm.passes.batches import GUESSED_ROWS
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.place import Place
 from daskgmm.passes.reduction import FAN_IN
-from daskgmm.rows.rows import UNKNOWN
+from daskgmm.rows.rows import UNKNOWN, Rows
 
 WORKER_BYTES = 260 << 20
 """A Dask worker before it reads: 110 MB measured where `dask worker` starts it, 250 MB where a
@@ -159,15 +159,24 @@ def _waiting(batches: int) -> int:
 
 def task_nbytes(data: Dataset, k: int, p: int) -> int:
     """Return the most bytes that a task holds while it reads and works."""
-    lengths = np.where(data.rows.lengths == UNKNOWN, GUESSED_ROWS, data.rows.lengths)
-    block = int(lengths.max(initial=0)) * data.row_nbytes
+    block = _block_rows(data.rows) * data.row_nbytes
     # The block at work, and what reading the next one takes at its peak.
     blocks = block * (1 + data.rows.read_copies) if data.rows.reads else 0
     weights = data.weights
     if weights is not None and weights.reads:
         # A block of weights is cut from whole chunks, which may be longer than the rows'.
-        blocks += weights.chunk_nbytes * (1 + weights.read_copies)
+        chunk = weights.chunk_nbytes
+        if weights.block_rows is not None:
+            chunk = _block_rows(weights) * weights.row_nbytes
+        blocks += chunk * (1 + weights.read_copies)
     return workspace_nbytes(p, k, data.rows.n_features) + int(blocks) + 2 * 8 * p * k
+
+
+def _block_rows(rows: Rows) -> int:
+    """Return the most rows of a block, guessed where nobody knows."""
+    lengths = np.where(rows.lengths == UNKNOWN, GUESSED_ROWS, rows.lengths)
+    longest = int(lengths.max(initial=0))
+    return longest if rows.block_rows is None else min(longest, rows.block_rows)
 
 
 def _sent_nbytes(data: Dataset, place: Place) -> int:
@@ -192,7 +201,7 @@ def _advice(data: Dataset, place: Place) -> list[str]:
             f"Chunks are small ({_mb(chunk)}): reading each takes longer than its bytes do. Write "
             "the data once more with chunks of 4 to 64 MB, or as shards of that size."
         )
-    if rows.reads and largest > LARGE_CHUNK_BYTES:
+    if rows.reads and rows.block_rows is None and largest > LARGE_CHUNK_BYTES:
         found.append(
             f"Chunks are large ({_mb(largest)}), and each thread holds several copies while it "
             "reads one. Chunks of 4 to 64 MB take less memory and are as fast."

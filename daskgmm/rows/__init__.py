@@ -1,1 +1,1 @@
-"""Where rows come from: NumPy, Zarr, dask arrays, and lists of these, as one type `Rows`."""
+"""Where rows come from: NumPy, Zarr, Dask, tables, and lists of these, as one type `Rows`."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from daskgmm.errors import DataError
 from daskgmm.rows.grid import check_chunks, given_lengths, offsets, regular_lengths
 from daskgmm.rows.layout import check_rows, check_weights
+from daskgmm.rows.naming import places
 from daskgmm.rows.rows import Rows
 
 CHUNK_BYTES = 1 << 20
@@ -54,6 +55,8 @@ class ArrayRows(Rows):
         Rows of each chunk, to follow the chunks of another source. By default chunks have
         a power of two of rows, the largest that fits in `CHUNK_BYTES`; an array without
         rows has no chunks.
+    columns : tuple of str, optional
+        Names of the columns.
 
     Raises
     ------
@@ -65,7 +68,10 @@ class ArrayRows(Rows):
     reads = False
 
     def __init__(
-        self, array: NDArray[Any], lengths: Sequence[int] | NDArray[np.int64] | None = None
+        self,
+        array: NDArray[Any],
+        lengths: Sequence[int] | NDArray[np.int64] | None = None,
+        columns: tuple[str, ...] | None = None,
     ) -> None:
         if isinstance(array, np.ma.MaskedArray):
             raise DataError(
@@ -78,6 +84,7 @@ class ArrayRows(Rows):
             self._array.shape, self._array.dtype
         )
         self.dtype = self._array.dtype
+        self.columns = columns
         self.n_features = 1 if self._array.ndim == 1 else self._array.shape[1]
         rows = self._array.shape[0]
         if lengths is None:
@@ -85,6 +92,17 @@ class ArrayRows(Rows):
         else:
             self.lengths = given_lengths(lengths, rows)
         self._offsets = offsets(self.lengths)
+
+    def select(self, names: Sequence[str]) -> ArrayRows:
+        """Return the rows with these columns only, as a copy unless nothing changes."""
+        if tuple(names) == self.columns:
+            return self
+        found = places(names, self.columns)
+        return ArrayRows(self._array[:, found], self.lengths, tuple(names))
+
+    def column(self, name: str) -> ArrayRows:
+        """Return one column as weights."""
+        return ArrayRows(self._array[:, places([name], self.columns)[0]], self.lengths)
 
     def segment(self, first: int, stop: int) -> ArraySegment:
         """Return the chunks `first` to `stop` (exclusive) as views."""

@@ -52,16 +52,17 @@ class ConcatenatedRows(Rows):
     def __init__(self, parts: Sequence[Rows]) -> None:
         if not parts:
             raise DataError("There is nothing to concatenate; give at least one source of rows.")
-        self.parts = tuple(parts)
+        self.parts = tuple(_alike(parts))
         self.n_features = parts[0].n_features
-        for index, part in enumerate(parts):
+        for index, part in enumerate(self.parts):
             if part.n_features != self.n_features:
                 raise DataError(
                     f"Element {index} has {part.n_features} columns, but element 0 has "
                     f"{self.n_features}; give every element the same columns."
                 )
-        self.dtype = np.result_type(*(part.dtype for part in parts))
-        self.lengths = np.concatenate([part.lengths for part in parts])
+        self.dtype = np.result_type(*(part.dtype for part in self.parts))
+        self.lengths = np.concatenate([part.lengths for part in self.parts])
+        self.columns = _shared_columns(self.parts)
         self.in_process = any(part.in_process for part in parts)
         self.reads = any(part.reads for part in parts)
         self._starts = np.cumsum([0, *(len(part.lengths) for part in parts)]).tolist()
@@ -70,6 +71,20 @@ class ConcatenatedRows(Rows):
         """Compute what segments of each part share."""
         for part in self.parts:
             part.prepare(get, retries)
+
+    @property
+    def all_columns(self) -> tuple[str, ...]:
+        """Names that every part takes."""
+        first, *others = (part.all_columns for part in self.parts)
+        return tuple(name for name in first if all(name in names for names in others))
+
+    def select(self, names: Sequence[str]) -> ConcatenatedRows:
+        """Return the rows of all parts with these columns only."""
+        return ConcatenatedRows([part.select(names) for part in self.parts])
+
+    def column(self, name: str) -> ConcatenatedRows:
+        """Return one column of all parts as weights."""
+        return ConcatenatedRows([part.column(name) for part in self.parts])
 
     def segment(self, first: int, stop: int) -> ChainSegment:
         """Return the chunks `first` to `stop` (exclusive), across sources."""
@@ -80,3 +95,35 @@ class ConcatenatedRows(Rows):
             if begin < end:
                 segments.append(part.segment(begin, end))
         return ChainSegment(tuple(segments), self.dtype)
+
+
+def _alike(parts: Sequence[Rows]) -> list[Rows]:
+    """Put the columns of every part in the order of the first one, where they have names."""
+    first = parts[0].columns
+    if first is None:
+        return list(parts)
+    same = set(first)
+    return [
+        part.select(first) if part.columns and set(part.columns) == same else part for part in parts
+    ]
+
+
+def _shared_columns(parts: Sequence[Rows]) -> tuple[str, ...] | None:
+    """Return the names of the columns, or None where a part has none.
+
+    Raises
+    ------
+    DataError
+        If parts have columns of other names.
+    """
+    first = parts[0].columns
+    for index, part in enumerate(parts):
+        if first is None or part.columns is None:
+            return None
+        if part.columns != first:
+            other = next(name for name in part.columns if name not in first)
+            raise DataError(
+                f"Element {index} has a column {other!r}, which element 0 has not; give every "
+                "element the same columns."
+            )
+    return first

@@ -13,6 +13,7 @@ from daskgmm.rows.graph import Graph, Key, held_nbytes, optimised
 from daskgmm.rows.graph_segment import GraphSegment, RowBlock
 from daskgmm.rows.grid import check_chunks
 from daskgmm.rows.layout import check_rows, check_weights
+from daskgmm.rows.naming import places
 from daskgmm.rows.rows import UNKNOWN, Get, Rows
 from daskgmm.rows.shared_nodes import with_shared_computed
 
@@ -36,6 +37,8 @@ class DaskRows(Rows):
     lengths : sequence of int, optional
         Rows of each chunk where they are known better than from `x`; `UNKNOWN` where not.
         They are compared with the chunks as these are read.
+    columns : tuple of str, optional
+        Names of the columns.
 
     Raises
     ------
@@ -45,11 +48,20 @@ class DaskRows(Rows):
         If its graph is incomplete.
     """
 
-    def __init__(self, x: Any, lengths: Sequence[int] | NDArray[np.int64] | None = None) -> None:
+    _array: Any = None
+
+    def __init__(
+        self,
+        x: Any,
+        lengths: Sequence[int] | NDArray[np.int64] | None = None,
+        columns: tuple[str, ...] | None = None,
+    ) -> None:
         (check_weights if x.ndim == 1 else check_rows)(x.shape, x.dtype)
         keys = [tuple(k) if isinstance(k, list) else (k,) for k in x.__dask_keys__()]
         known = chunk_lengths(x) if lengths is None else np.array(lengths, dtype=np.int64)
         self._begin(x, keys, known, 1)
+        self.columns = columns
+        self._array = None if columns is None else x
 
     def _begin(
         self, x: Any, chunks: list[tuple[Key, ...]], lengths: NDArray[np.int64], axes: int
@@ -77,6 +89,21 @@ class DaskRows(Rows):
                     self._graph, self._chunks, self._nbytes, get, retries
                 )
                 self._prepared = True
+
+    def select(self, names: Sequence[str]) -> DaskRows:
+        """Return the rows with these columns only, cut as these are."""
+        if tuple(names) == self.columns:
+            return self
+        found = places(names, self.columns)
+        return DaskRows(self._named()[:, found], self.lengths, tuple(names))
+
+    def column(self, name: str) -> DaskRows:
+        """Return one column as weights; its chunks are computed from all columns of these."""
+        return DaskRows(self._named()[:, places([name], self.columns)[0]], self.lengths)
+
+    def _named(self) -> Any:
+        assert self._array is not None
+        return self._array
 
     def segment(self, first: int, stop: int) -> GraphSegment:
         """Return the chunks `first` to `stop` (exclusive) with their part of the graph."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,10 @@ from daskgmm.errors import DataError, SourceError
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.concatenated import ConcatenatedRows
 from daskgmm.rows.dask_array import DaskRows
+from daskgmm.rows.frames import rows_of_frame
 from daskgmm.rows.layout import check_rows
+from daskgmm.rows.parquet import open_parquet
+from daskgmm.rows.parquet_files import is_parquet
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.zarr_array import ZarrRows, location
 
@@ -26,15 +30,17 @@ LISTED_ARRAYS = 10
 """Arrays of a group that an error message lists at most."""
 
 
-def as_rows(x: Any) -> Rows:
+def as_rows(x: Any, columns: Sequence[str] | None = None) -> Rows:
     """Return what `x` holds as rows; nothing is read yet.
 
     Parameters
     ----------
-    x : ndarray, memmap, zarr.Array, dask.array.Array, str, os.PathLike, Rows, or a list
-        Of shape (n, d). A string is the path or URL of a Zarr array, or the path of a
-        ``.npy`` file, which is mapped into memory. A list or tuple of these is taken one
-        after another.
+    x : ndarray, memmap, zarr.Array, dask.array.Array, data frame, path, Rows, or a list
+        Of shape (n, d). A path is the path or URL of a Zarr array or of Parquet files, or the
+        path of a ``.npy`` file, which is mapped into memory. Data frames are those of Dask
+        and Polars. A list or tuple of these is taken one after another.
+    columns : sequence of str, optional
+        The columns to take, by name, from what has names; the rest is not read.
 
     Raises
     ------
@@ -46,32 +52,42 @@ def as_rows(x: Any) -> Rows:
         If `x` is something else, lists of numbers included.
     """
     if isinstance(x, Rows):
-        return x
+        return x if columns is None or x.columns is None else x.select(columns)
     if isinstance(x, (list, tuple)):
-        return _concatenated(x)
+        return _concatenated(x, columns)
     if isinstance(x, (str, os.PathLike)):
-        x = open_path(x)
+        x = open_path(x, columns)
     if isinstance(x, zarr.Group):
         raise SourceError(_group(location(x), x))
-    rows = _rows_of_array(x)
+    rows = x if isinstance(x, Rows) else rows_of_frame(x, columns) or _rows_of_array(x)
     if rows is None:
         raise TypeError(
             f"X is a {type(x).__module__}.{type(x).__qualname__}; give a NumPy array, a dask "
-            "array, a Zarr array, the path or URL of a Zarr array, the path of a .npy file, or "
-            "a list of these."
+            "array, a Zarr array, the path or URL of a Zarr array or of Parquet files, the path "
+            "of a .npy file, a Dask or Polars data frame, or a list of these."
         )
     return rows
 
 
-def open_path(path: str | os.PathLike[str]) -> Any:
-    """Open a ``.npy`` file as a memory map, anything else as a Zarr array.
+def open_path(path: str | os.PathLike[str], columns: Sequence[str] | None = None) -> Any:
+    """Open a ``.npy`` file as a memory map, Parquet as rows, anything else as a Zarr array.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        Of Parquet if it ends as Parquet files do, is a glob, or a local directory that has such
+        files in it and is no Zarr store.
+    columns : sequence of str, optional
+        The columns to take from Parquet files.
 
     Raises
     ------
     SourceError
-        As `open_zarr`; or if the file is not one that NumPy can map.
+        As `open_zarr` and `open_parquet`; or if the file is not one that NumPy can map.
     """
     name = os.fspath(path)
+    if is_parquet(name):
+        return open_parquet(path, columns)
     if not name.endswith(".npy") or "://" in name:
         return open_zarr(path)
     try:
@@ -142,7 +158,7 @@ def _check_two_axes(x: Any) -> None:
     check_rows(x.shape, x.dtype)
 
 
-def _concatenated(parts: list[Any] | tuple[Any, ...]) -> Rows:
+def _concatenated(parts: list[Any] | tuple[Any, ...], columns: Sequence[str] | None) -> Rows:
     if not parts:
         raise DataError("X is an empty list; give at least one array.")
     for index, part in enumerate(parts):
@@ -151,7 +167,7 @@ def _concatenated(parts: list[Any] | tuple[Any, ...]) -> Rows:
                 f"Element {index} of the list X is a {type(part).__name__}; convert lists of "
                 "numbers with numpy.asarray first."
             )
-    return ConcatenatedRows([as_rows(part) for part in parts])
+    return ConcatenatedRows([as_rows(part, columns) for part in parts])
 
 
 def _missing(name: str) -> str:
@@ -163,7 +179,7 @@ def _missing(name: str) -> str:
 def _not_zarr(name: str) -> str:
     return (
         f"{name} exists but is not a Zarr array: it has no zarr.json and no .zarray. Give the "
-        "directory that has one, or a .npy file."
+        "directory that has one, Parquet files, or a .npy file."
     )
 
 

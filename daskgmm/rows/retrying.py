@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
@@ -26,3 +27,25 @@ def retried(read: Callable[[], Result], retries: int) -> Result:
         except OSError:
             time.sleep(min(FIRST_WAIT * 2**attempt, LONGEST_WAIT))
     return read()
+
+
+def retried_stream(make: Callable[[], Iterator[Result]], retries: int) -> Iterator[Result]:
+    """Yield what the iterator that `make` returns does, each item tried again as in `retried`.
+
+    An iterator that has failed is made anew, and what it yielded before is passed over: so it
+    must yield the same each time.
+    """
+    items, done = make(), 0
+    end = object()
+
+    def following() -> Any:
+        nonlocal items
+        try:
+            return next(items, end)
+        except OSError:
+            items = islice(make(), done, None)
+            raise
+
+    while (item := retried(following, retries)) is not end:
+        done += 1
+        yield item

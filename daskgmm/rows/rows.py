@@ -9,6 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.errors import DataError
+
 UNKNOWN = -1
 """The length of a chunk whose number of rows nobody knows before it is read."""
 
@@ -57,6 +59,8 @@ class Rows(ABC):
         Names of the columns, if the source has them.
     lengths : ndarray of int64, shape (number of chunks,)
         Rows of each chunk; `UNKNOWN` where only reading tells.
+    block_rows : int or None
+        Most rows of a block, where chunks are read in several; None where a block is a chunk.
     reads : bool
         True if getting at the rows takes time in which arithmetic can be done: where they
         are read from a store or computed.
@@ -74,6 +78,7 @@ class Rows(ABC):
     columns: tuple[str, ...] | None = None
     places: Callable[[int], str] | None = None
     lengths: NDArray[np.int64]
+    block_rows: int | None = None
     reads: bool = True
     read_copies: float = 3.0
     in_process: bool = False
@@ -92,6 +97,37 @@ class Rows(ABC):
     @abstractmethod
     def segment(self, first: int, stop: int) -> Segment:
         """Return the chunks `first` to `stop` (exclusive) as a segment."""
+
+    @property
+    def all_columns(self) -> tuple[str, ...]:
+        """Names that `select` and `column` take; more than `columns` where others are stored."""
+        return self.columns or ()
+
+    def select(self, names: Sequence[str]) -> Rows:
+        """Return the rows with the columns of these names, in this order, as features.
+
+        Raises
+        ------
+        DataError
+            If there is no such column, or columns have no names.
+        """
+        raise DataError("The columns of these rows have no names to choose them by.")
+
+    def column(self, name: str) -> Rows:
+        """Return the column of that name as weights, cut as the rows are.
+
+        Raises
+        ------
+        DataError
+            If there is no such column, or columns have no names.
+        """
+        raise DataError("The columns of these rows have no names to choose one by.")
+
+    def without(self, name: str) -> Rows:
+        """Return the rows without the column of that name, if it is among the features."""
+        if self.columns is None or name not in self.columns:
+            return self
+        return self.select([column for column in self.columns if column != name])
 
     @property
     def n_rows(self) -> int | None:

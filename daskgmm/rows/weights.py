@@ -9,11 +9,13 @@ import dask.array
 import numpy as np
 import zarr
 
-from daskgmm.errors import DataError
+from daskgmm.errors import DataError, SourceError
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.concatenated import ConcatenatedRows
 from daskgmm.rows.dask_array import DaskRows
+from daskgmm.rows.frames import is_dask_frame, series_array
 from daskgmm.rows.layout import check_weights
+from daskgmm.rows.naming import listed
 from daskgmm.rows.opening import open_path
 from daskgmm.rows.rows import UNKNOWN, Rows
 from daskgmm.rows.zarr_array import ZarrRows
@@ -27,8 +29,9 @@ def weights_for(rows: Rows, sample_weight: Any) -> Rows:
     Parameters
     ----------
     rows : Rows
-    sample_weight : array-like, ndarray, zarr.Array, dask.array.Array, path or URL, or a list
-        Of shape (n,).
+    sample_weight : array-like, zarr.Array, dask.array.Array, Dask series, str, path, or a list
+        Of shape (n,). A string is a column of `rows` if there is one of that name, else the
+        path or URL of an array.
         A list of arrays goes with rows that were given as a list, element by element.
         Dask weights of unknown length must be chunked like the rows.
 
@@ -37,8 +40,14 @@ def weights_for(rows: Rows, sample_weight: Any) -> Rows:
     DataError
         If the weights are not real numbers on one axis, or there are not as many as rows.
     """
+    if isinstance(sample_weight, str) and sample_weight in rows.all_columns:
+        return rows.column(sample_weight)
     if isinstance(sample_weight, (str, os.PathLike)):
-        sample_weight = open_path(sample_weight)
+        sample_weight = _opened(rows, sample_weight)
+    if isinstance(sample_weight, Rows):
+        return _column_of(sample_weight, rows)
+    if is_dask_frame(sample_weight):
+        sample_weight = series_array(sample_weight)
     if isinstance(sample_weight, (list, tuple)) and any(map(_is_array, sample_weight)):
         return _part_by_part(rows, sample_weight)
     if isinstance(sample_weight, dask.array.Array):
@@ -50,6 +59,45 @@ def weights_for(rows: Rows, sample_weight: Any) -> Rows:
     if isinstance(sample_weight, zarr.Array):
         return ZarrRows(sample_weight, rows.lengths)
     return ArrayRows(sample_weight, rows.lengths)
+
+
+def split_weights(rows: Rows, sample_weight: Any) -> tuple[Rows, Rows]:
+    """Return the rows and their weights; a column that is the weights is no feature.
+
+    Parameters and errors are those of `weights_for`.
+    """
+    weights = weights_for(rows, sample_weight)
+    if isinstance(sample_weight, str) and sample_weight in rows.all_columns:
+        return rows.without(sample_weight), weights
+    return rows, weights
+
+
+def _opened(rows: Rows, path: str | os.PathLike[str]) -> Any:
+    try:
+        return open_path(path)
+    except SourceError as error:
+        if not rows.all_columns:
+            raise
+        raise SourceError(
+            f"sample_weight is {os.fspath(path)!r}, which is no column of X (those are "
+            f"{listed(map(repr, rows.all_columns))}), and no path of weights: {error}"
+        ) from error
+
+
+def _column_of(table: Rows, rows: Rows) -> Rows:
+    """Return the only column of a table as weights of rows that are cut like it."""
+    if table.columns is None or len(table.columns) != 1:
+        raise DataError(
+            f"sample_weight has {table.n_features} columns, and one is needed. Choose it, as with "
+            "open_parquet(path, columns=['n'])."
+        )
+    if table.lengths.tolist() != rows.lengths.tolist():
+        raise DataError(
+            f"sample_weight is cut into {len(table.lengths)} row groups and X into "
+            f"{len(rows.lengths)} chunks, at other rows. Give an array of weights, or store them "
+            "as a column beside the features, and give its name."
+        )
+    return table.column(table.columns[0])
 
 
 def _is_array(value: Any) -> bool:

@@ -288,13 +288,6 @@ def test_a_failed_fit_leaves_the_estimator_as_it_was():
     mixture.predict(X)
 
 
-def test_data_frames_of_dask_are_refused_with_advice():
-    dd = pytest.importorskip("dask.dataframe")
-    frame = dd.from_dict({"a": [1.0, 2.0], "b": [3.0, 4.0]}, npartitions=1)
-    with pytest.raises(TypeError, match="to_dask_array"):
-        GaussianMixture(1).fit(frame)
-
-
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("changed", [{"n_components": 3}, {"covariance_type": "diag"}])
 def test_a_warm_start_cannot_change_its_shape(changed):

@@ -21,11 +21,19 @@ def read_all(rows: Rows) -> np.ndarray:
     return np.concatenate(blocks_of(rows.segment(0, len(rows.lengths))))
 
 
+def names_of(data: np.ndarray) -> list[str]:
+    """Return a name for each column."""
+    return [f"c{index}" for index in range(1 if data.ndim == 1 else data.shape[1])]
+
+
 class RowsTests:
     """Conformance to `Rows`; a subclass says how to put `data` into its source.
 
     A test of a source adds parameters to `data` where it can hold more shapes.
     """
+
+    names = False
+    """Whether columns have names in the source: those of `names_of`."""
 
     def make(self, data: np.ndarray, tmp_path: Any) -> Rows:
         """Return a source that holds `data` in at least three chunks."""
@@ -47,7 +55,8 @@ class RowsTests:
     def test_facts(self, rows: Rows, data: np.ndarray) -> None:
         assert rows.dtype == data.dtype
         assert rows.n_features == (1 if data.ndim == 1 else data.shape[1])
-        assert rows.columns is None
+        named = self.names and data.ndim == 2
+        assert rows.columns == (tuple(names_of(data)) if named else None)
         assert rows.row_nbytes == data.nbytes // len(data)
         assert isinstance(rows.in_process, bool)
 

@@ -1,0 +1,160 @@
+"""Rows of data frames: those of Dask, partition by partition, and those of Polars."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.errors import DataError
+from daskgmm.rows.arrays import ArrayRows
+from daskgmm.rows.arrow_columns import fill, number_type, require
+from daskgmm.rows.dask_array import DaskRows
+from daskgmm.rows.naming import check_among, check_numbers
+from daskgmm.rows.rows import Rows
+
+Names = tuple[str, ...] | None
+
+POLARS_FRAMES = ("DataFrame", "LazyFrame")
+
+
+def is_dask_frame(x: Any) -> bool:
+    """Tell a data frame or series of Dask, without importing it."""
+    return hasattr(x, "to_dask_array") and hasattr(x, "map_partitions")
+
+
+def is_polars_frame(x: Any) -> bool:
+    """Tell a data frame of Polars, lazy or not, without importing it."""
+    kind = type(x)
+    return kind.__module__.split(".")[0] == "polars" and kind.__name__ in POLARS_FRAMES
+
+
+def rows_of_frame(x: Any, columns: Sequence[str] | None = None) -> Rows | None:
+    """Return the rows of a data frame; None if `x` is none that is known here.
+
+    Parameters
+    ----------
+    x : dask.dataframe.DataFrame or polars.DataFrame
+    columns : sequence of str, optional
+        The columns to take, in this order; by default all.
+
+    Raises
+    ------
+    DataError
+        If there is no such column, or one holds no numbers.
+    TypeError
+        If it is a lazy frame of Polars.
+    """
+    if is_dask_frame(x):
+        array, names = frame_array(x, columns)
+        return DaskRows(array, columns=names)
+    if is_polars_frame(x):
+        return _polars_rows(x, columns)
+    return None
+
+
+def frame_array(frame: Any, columns: Sequence[str] | None = None) -> tuple[Any, Names]:
+    """Return a data frame of Dask as a lazy array of unknown length, and its columns' names.
+
+    Missing values are NaN. One array for all columns: an array for each may be cut otherwise,
+    as Dask reads several files as one partition where few of their columns are asked for.
+    """
+    if frame.ndim != 2:
+        raise DataError(
+            "X is a Dask series, which has one axis; select a frame: frame[['a', 'b']], or "
+            "series.to_frame()."
+        )
+    if columns is not None:
+        check_among(columns, list(frame.columns), "X")
+        frame = frame[list(columns)]
+    names = tuple(frame.columns)
+    dtype = frame_dtype(frame._meta)
+    meta = np.empty((0, len(names)), dtype)
+    array = frame.map_partitions(partial(partition_array, dtype=dtype), meta=meta)
+    return array, names if all(isinstance(name, str) for name in names) else None
+
+
+def series_array(series: Any) -> Any:
+    """Return a series of Dask as a lazy array with one axis."""
+    if series.ndim != 1:
+        raise DataError(
+            "sample_weight is a Dask data frame; give one column of it, or its name if X has it."
+        )
+    array, _ = frame_array(series.to_frame())
+    return array[:, 0]
+
+
+def frame_dtype(frame: Any) -> np.dtype[Any]:
+    """Return the type of a pandas frame as an array.
+
+    Raises
+    ------
+    DataError
+        If a column holds no numbers; it names the column.
+    """
+    kinds = {
+        str(name): (_number_type(dtype), str(dtype))
+        for name, dtype in zip(frame.columns, frame.dtypes, strict=True)
+    }
+    check_numbers(kinds, "X", "X[['a', 'b']]")
+    found = [dtype for dtype, _ in kinds.values() if dtype is not None]
+    return np.result_type(*found) if found else np.dtype(np.float64)
+
+
+def partition_array(frame: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return a pandas frame as an array of shape (m, d); missing values become NaN.
+
+    The columns lie one after another in memory, as in pandas and in a tile.
+    """
+    block = np.empty((frame.shape[1], len(frame)), dtype).T
+    for index in range(frame.shape[1]):
+        column = frame.iloc[:, index]
+        if isinstance(column.dtype, np.dtype):
+            block[:, index] = column.to_numpy()
+        else:
+            block[:, index] = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    return block
+
+
+def _number_type(dtype: Any) -> np.dtype[Any] | None:
+    """Return the NumPy type of a pandas column; None if it holds no numbers."""
+    plain = isinstance(dtype, np.dtype)
+    found = dtype if plain else getattr(dtype, "numpy_dtype", getattr(dtype, "subtype", None))
+    if not isinstance(found, np.dtype) or found.kind not in "biuf":
+        return None
+    return found if plain or found.kind == "f" else np.dtype(np.float64)
+
+
+def _polars_rows(frame: Any, columns: Sequence[str] | None) -> Rows:
+    if type(frame).__name__ == "LazyFrame":
+        raise TypeError(
+            "X is a lazy frame of Polars, which has no rows yet: collect() it, or where it is "
+            "larger than memory, sink_parquet(path) and give the path."
+        )
+    require("pyarrow")
+    if columns is not None:
+        check_among(columns, frame.columns, "X")
+        frame = frame.select(list(columns))
+    if not frame.width:
+        raise DataError("X has no columns; give at least one.")
+    return ArrayRows(_of_table(frame.to_arrow()), columns=tuple(frame.columns))
+
+
+def _of_table(table: Any) -> NDArray[Any]:
+    """Return a table of Arrow as an array of shape (n, d); nulls become NaN."""
+    kinds = {
+        name: (number_type(column.type, nulls=column.null_count > 0), str(column.type))
+        for name, column in zip(table.column_names, table.columns, strict=True)
+    }
+    check_numbers(kinds, "X", "X.select('a', 'b')")
+    dtype = np.result_type(*(dtype for dtype, _ in kinds.values() if dtype is not None))
+    block = np.empty((table.num_columns, table.num_rows), dtype).T
+    for index, (name, column) in enumerate(zip(kinds, table.columns, strict=True)):
+        start = 0
+        for part in column.chunks:
+            fill(block[start : start + len(part), index], part, name)
+            start += len(part)
+    return block

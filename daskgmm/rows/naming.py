@@ -1,0 +1,68 @@
+"""Columns by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from daskgmm.errors import DataError
+
+LISTED_COLUMNS = 20
+"""Columns that an error message lists at most."""
+
+
+def places(names: Sequence[str], columns: Sequence[str] | None, what: str = "X") -> list[int]:
+    """Return where each of `names` is among `columns`.
+
+    Raises
+    ------
+    DataError
+        If one is not there, or named twice.
+    """
+    check_among(names, columns or (), what)
+    found = {name: index for index, name in enumerate(columns or ())}
+    return [found[name] for name in names]
+
+
+def check_among(names: Sequence[str], known: Sequence[str], what: str) -> None:
+    """Raise `DataError` unless all `names` are among the columns `known`, each once."""
+    among = set(known)
+    for name in names:
+        if name not in among:
+            raise DataError(
+                f"{what} has no column {name!r}; it has {listed(map(repr, known)) or 'none'}."
+            )
+    if len(set(names)) != len(names):
+        twice = next(name for name in names if list(names).count(name) > 1)
+        raise DataError(f"Column {twice!r} of {what} is named twice; name each column once.")
+
+
+def check_numbers(
+    kinds: Mapping[str, tuple[np.dtype[Any] | None, str]], what: str, how: str
+) -> None:
+    """Raise `DataError` if a column holds no numbers.
+
+    Parameters
+    ----------
+    kinds : dict
+        For each column its NumPy type, or None, and the name of the type it is stored in.
+    what, how : str
+        Whose columns they are, and how to choose some; for the message.
+    """
+    others = [f"{name!r} ({kind})" for name, (dtype, kind) in kinds.items() if dtype is None]
+    if not others:
+        return
+    numeric = [name for name, (dtype, _) in kinds.items() if dtype is not None]
+    raise DataError(
+        f"{what} has columns that are not numbers: {listed(others)}. Choose the features, as "
+        f"with {how}; the numeric columns are {listed(map(repr, numeric)) or 'none'}."
+    )
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return names with commas between them, the first `LISTED_COLUMNS` of them."""
+    found = list(names)
+    more = len(found) - LISTED_COLUMNS
+    return ", ".join(found[:LISTED_COLUMNS]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,137 @@
+"""Rows of Parquet files: columns by name, row groups as chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from daskgmm.errors import DataError
+from daskgmm.rows.grid import check_chunks
+from daskgmm.rows.naming import check_among, check_numbers
+from daskgmm.rows.parquet_files import Options, Paths, find_files, in_memory
+from daskgmm.rows.parquet_footers import Footer, column_types, read_footers, shared_features
+from daskgmm.rows.parquet_segment import ParquetSegment, Piece, Query
+from daskgmm.rows.rows import Rows
+
+PAGE_BYTES = 2 << 20
+"""Decoded bytes of a column while it is read: a page and a dictionary, of 1 MiB each as writers
+make them."""
+
+
+class ParquetRows(Rows):
+    """Rows of Parquet files, one file after another.
+
+    Chunks are row groups; they are read in blocks of about 1 MiB. Nulls are read as NaN, and
+    integers and booleans that may have some as float64.
+
+    Parameters
+    ----------
+    footers : sequence of Footer
+        Of the files, in order.
+    columns : sequence of str
+        The columns that are the features, in this order.
+    options : dict, optional
+        For fsspec.
+    weights : bool
+        Whether these are weights: one column, as blocks with one axis.
+
+    Raises
+    ------
+    DataError
+        If a file lacks a column, or a column holds no numbers.
+    """
+
+    def __init__(
+        self,
+        footers: Sequence[Footer],
+        columns: Sequence[str],
+        options: Options = None,
+        *,
+        weights: bool = False,
+    ) -> None:
+        names = tuple(columns)
+        if not names:
+            raise DataError(f"No columns of {footers[0].path} are left; choose at least one.")
+        types = column_types(footers, names)
+        check_numbers(types, footers[0].path, "open_parquet(path, columns=[...])")
+        self.dtype = np.result_type(*(dtype for dtype, _ in types.values() if dtype is not None))
+        self.n_features = len(names)
+        self.columns = None if weights else names
+        self.lengths = np.array([m for footer in footers for m in footer.rows], dtype=np.int64)
+        self.in_process = in_memory(footers[0].path, options)
+        self._footers, self._query = tuple(footers), Query(names, self.dtype, weights, options)
+        self._starts = np.cumsum([0, *(len(footer.rows) for footer in footers)]).tolist()
+        self.block_rows = self._query.block_rows
+        self.read_copies = self._read_copies()
+
+    @property
+    def all_columns(self) -> tuple[str, ...]:
+        """Every column of the first file, those that are no features too."""
+        return tuple(self._footers[0].columns)
+
+    def select(self, names: Sequence[str]) -> ParquetRows:
+        """Return the rows with these columns as features; others are not read."""
+        return ParquetRows(self._footers, names, self._query.options)
+
+    def column(self, name: str) -> ParquetRows:
+        """Return one column as weights."""
+        return ParquetRows(self._footers, (name,), self._query.options, weights=True)
+
+    def segment(self, first: int, stop: int) -> ParquetSegment:
+        """Return the row groups `first` to `stop` (exclusive), unread."""
+        check_chunks(first, stop, len(self.lengths))
+        return ParquetSegment(tuple(self._pieces(first, stop)), self._query)
+
+    def _pieces(self, first: int, stop: int) -> Iterator[Piece]:
+        file = int(np.searchsorted(self._starts, first, side="right")) - 1
+        while first < stop:
+            start, end = self._starts[file], min(stop, self._starts[file + 1])
+            if first < end:
+                footer = self._footers[file]
+                yield Piece(footer.path, first - start, footer.rows[first - start : end - start])
+            first, file = max(first, end), file + 1
+
+    def _read_copies(self) -> float:
+        """Return what reading a block takes: its batch, a copy, and pages of each column."""
+        group = int(self.lengths.max(initial=0)) * self.row_nbytes
+        block = min(group, self._query.block_rows * self.row_nbytes)
+        pages = self.n_features * (PAGE_BYTES + self._query.buffer_size)
+        return 3.0 + min(2 * group, pages) / max(1, block)
+
+
+def open_parquet(
+    path: Paths, columns: Sequence[str] | None = None, storage_options: Options = None
+) -> ParquetRows:
+    """Open Parquet files as rows; their footers are read, and nothing else.
+
+    Parameters
+    ----------
+    path : str, os.PathLike, or a list of these
+        A file, a directory, or a glob; a local path or a URL that fsspec understands. The
+        names of directories (``year=2024``) are not read as columns.
+    columns : sequence of str, optional
+        The columns that are the features, in this order. By default all, which must be numbers
+        then, but for the index of a data frame.
+    storage_options : dict, optional
+        What fsspec needs to get at the files, such as credentials.
+
+    Returns
+    -------
+    ParquetRows
+        Goes where an array goes: ``GaussianMixture(3).fit(open_parquet(path, ["a", "b"]))``.
+
+    Raises
+    ------
+    SourceError
+        If there are no such files, one cannot be read, or pyarrow is missing.
+    DataError
+        If files differ in these columns, or a column holds no numbers.
+    """
+    if isinstance(columns, str):
+        raise TypeError(f"columns is the string {columns!r}; give a list: columns=[{columns!r}].")
+    footers = read_footers(find_files(path, storage_options), storage_options)
+    if columns is None:
+        return ParquetRows(footers, shared_features(footers), storage_options)
+    check_among(tuple(columns), tuple(footers[0].columns), footers[0].path)
+    return ParquetRows(footers, columns, storage_options)

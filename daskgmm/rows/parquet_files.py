@@ -1,0 +1,148 @@
+"""Parquet files behind a path: one file, a directory, a glob, a list; local or a URL."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import fsspec
+from dask.utils import natural_sort_key
+from fsspec.implementations.local import LocalFileSystem
+
+from daskgmm.errors import SourceError
+from daskgmm.rows.arrow_columns import require
+
+SUFFIXES = (".parquet", ".pq", ".parq")
+
+ZARR_FILES = ("zarr.json", ".zarray", ".zgroup")
+
+SEARCHED_FILES = 10_000
+"""Files of a directory that are looked at to find out what it is."""
+
+Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+Options = dict[str, Any] | None
+
+
+def is_parquet(name: str) -> bool:
+    """Tell a path of Parquet files from one of something else.
+
+    By its suffix, or a star, which nothing else takes; a local directory by what is in it. A
+    directory that is a Zarr array or group is one, whatever it is called.
+    """
+    local = Path(name).expanduser() if "://" not in name else None
+    if local is not None and any((local / file).exists() for file in ZARR_FILES):
+        return False
+    if name.rstrip("/").endswith(SUFFIXES) or "*" in name:
+        return True
+    return local is not None and local.is_dir() and next(_in_directory(local), None) is not None
+
+
+def find_files(paths: Paths, options: Options) -> tuple[str, ...]:
+    """Return the addresses of all Parquet files that `paths` stands for, in order.
+
+    Files of a directory or glob are ordered as dask orders them, so that part 10 comes after
+    part 9; what begins with a dot or an underscore is no data.
+
+    Raises
+    ------
+    SourceError
+        If there is no such file, or no way to the store.
+    """
+    if isinstance(paths, (str, os.PathLike)):
+        return _expanded(os.fspath(paths), options)
+    files = tuple(file for path in paths for file in _expanded(os.fspath(path), options))
+    if not files:
+        raise SourceError("The list of Parquet files is empty; give at least one.")
+    return files
+
+
+def file_system(name: str, options: Options) -> tuple[Any, str]:
+    """Return the file system of a path or URL, and the path in it."""
+    try:
+        whole = name if "://" in name else str(Path(name).expanduser())
+        system, path = fsspec.core.url_to_fs(whole, **(options or {}))
+    except ImportError as error:
+        raise SourceError(f"{name} cannot be opened: {error}. Install that package.") from error
+    except ValueError as error:
+        raise SourceError(f"{name} cannot be opened: {error}. Check the address.") from error
+    return system, path
+
+
+def in_memory(name: str, options: Options) -> bool:
+    """Tell whether a file lives in this process's memory."""
+    protocol = file_system(name, options)[0].protocol
+    return "memory" in ((protocol,) if isinstance(protocol, str) else protocol)
+
+
+@contextmanager
+def opened(name: str, options: Options, buffer_size: int = 0) -> Iterator[Any]:
+    """Open a Parquet file; at once its footer is read, and nothing else.
+
+    Parameters
+    ----------
+    buffer_size : int
+        Bytes of each column that are fetched at a time; 0 for whole column chunks.
+
+    Yields
+    ------
+    pyarrow.parquet.ParquetFile
+    """
+    system, path = file_system(name, options)
+    if isinstance(system, LocalFileSystem):
+        source = require("pyarrow").OSFile(path)
+    else:
+        # Read-ahead of fsspec fetches megabytes again wherever the next column begins.
+        source = system.open(path, "rb", cache_type="none")
+    with source:
+        parquet = require("pyarrow.parquet")
+        with parquet.ParquetFile(source, buffer_size=buffer_size, pre_buffer=False) as file:
+            yield file
+
+
+def _expanded(name: str, options: Options) -> tuple[str, ...]:
+    system, path = file_system(name, options)
+    try:
+        found = _found(system, path)
+    except Exception as error:
+        raise SourceError(
+            f"{name} cannot be listed ({type(error).__name__}: {error}). Check the address and the "
+            "credentials."
+        ) from error
+    if not found:
+        where = "at that address" if "://" in name else f"from the directory {Path.cwd()}"
+        raise SourceError(
+            f"{name} does not exist, or holds no Parquet files. Check the path, which is looked up "
+            f"{where}; files of a directory must end in one of {', '.join(SUFFIXES)}."
+        )
+    local = isinstance(system, LocalFileSystem)
+    return tuple(file if local else system.unstrip_protocol(file) for file in found)
+
+
+def _found(system: Any, path: str) -> list[str]:
+    if system.isfile(path):
+        return [path]
+    if system.isdir(path):
+        below = len(path.rstrip("/"))
+        inside = [file for file in system.find(path) if file.endswith(SUFFIXES)]
+        found = [file for file in inside if not _is_hidden(file[below:])]
+    elif fsspec.core.has_magic(path):
+        found = [file for file in system.glob(path) if system.isfile(file)]
+    else:
+        return []
+    return sorted(found, key=natural_sort_key)
+
+
+def _is_hidden(path: str) -> bool:
+    return any(part.startswith((".", "_")) for part in path.split("/"))
+
+
+def _in_directory(directory: Path) -> Iterator[Path]:
+    with suppress(OSError):
+        for file in islice(directory.rglob("*"), SEARCHED_FILES):
+            if file.suffix in SUFFIXES:
+                yield file

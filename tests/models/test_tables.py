@@ -1,0 +1,268 @@
+"""Tables: Parquet files and data frames, by the names of their columns."""
+
+import dask.array as da
+import dask.dataframe as dd
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from daskgmm import GaussianMixture, plan, sweep
+from daskgmm.errors import DataError, SourceError
+from daskgmm.models.label_file import write_labels
+from daskgmm.rows.parquet import open_parquet
+from tests.oracle.data import blobs
+
+X = blobs(500, 3, 3)
+NAMES = ["a", "b", "c"]
+COUNTS = np.random.default_rng(1).integers(0, 4, len(X))
+FRAME = pd.DataFrame(X, columns=NAMES)
+METHODS = ["predict", "predict_proba", "score_samples"]
+
+FORMS = {
+    "parquet": lambda frame, path: stored(frame, path),
+    "rows": lambda frame, path: open_parquet(stored(frame, path)),
+    "list of files": lambda frame, path: [
+        stored(frame[:200], path, "1.parquet"),
+        stored(frame[200:], path, "2.parquet"),
+    ],
+    "dask": lambda frame, path: dd.from_pandas(frame, npartitions=7, sort=False),
+    "polars": lambda frame, path: pl.DataFrame({name: frame[name].to_numpy() for name in frame}),
+    "pandas": lambda frame, path: frame,
+}
+
+NOT_PANDAS = [form for form in FORMS if form != "pandas"]
+
+
+def stored(frame, path, name="x.parquet"):
+    table = pa.table({column: frame[column].to_numpy() for column in frame})
+    pq.write_table(table, path / name, row_group_size=60)
+    return str(path / name)
+
+
+def fitted(x, sample_weight=None):
+    return GaussianMixture(3, random_state=0).fit(x, sample_weight=sample_weight)
+
+
+EXPECTED = fitted(X)
+
+
+def assert_same(found, expected):
+    for name in ("weights_", "means_", "covariances_"):
+        assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_fit_is_that_of_the_array(form, tmp_path):
+    source = FORMS[form](FRAME, tmp_path)
+    found = fitted(source)
+    assert_same(found, EXPECTED)
+    assert list(found.feature_names_in_) == NAMES
+    assert found.n_features_in_ == 3
+    assert_allclose(found.score(source), EXPECTED.score(X))
+    assert_allclose(found.bic(source), EXPECTED.bic(X))
+    assert not hasattr(found.fit(da.from_array(X)), "feature_names_in_")
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_column_of_weights_is_no_feature(form, tmp_path):
+    source = FORMS[form](FRAME.assign(n=COUNTS)[["n", *NAMES]], tmp_path)
+    expected = fitted(X, COUNTS)
+    found = fitted(source, "n")
+    assert_same(found, expected)
+    assert list(found.feature_names_in_) == NAMES
+    assert plan(source, 3, sample_weight="n").features == 3
+    if form != "pandas":
+        assert_array_equal(np.asarray(found.predict(source)), expected.predict(X))
+        labels = GaussianMixture(3, random_state=0).fit_predict(source, sample_weight="n")
+        assert_array_equal(np.asarray(labels), expected.predict(X))
+
+
+def test_weights_beside_the_columns_that_were_chosen(tmp_path):
+    rows = open_parquet(stored(FRAME.assign(n=COUNTS, other=1.0), tmp_path), NAMES)
+    assert_same(fitted(rows, "n"), fitted(X, COUNTS))
+
+
+def test_weights_of_a_sweep(tmp_path):
+    source = stored(FRAME.assign(n=COUNTS), tmp_path)
+    found = sweep(source, range(1, 4), sample_weight="n", random_state=0)
+    assert list(found.best().feature_names_in_) == NAMES
+
+
+def test_a_name_that_is_neither_column_nor_path(tmp_path):
+    with pytest.raises(
+        SourceError, match=r"'m', which is no column of X \(those are 'a', 'b', 'c'"
+    ):
+        fitted(stored(FRAME, tmp_path), "m")
+
+
+def test_weights_of_another_table(tmp_path):
+    source = stored(FRAME, tmp_path)
+    weights = stored(pd.DataFrame({"n": COUNTS}), tmp_path, "n.parquet")
+    assert_same(fitted(source, weights), fitted(X, COUNTS))
+    with pytest.raises(DataError, match="3 columns, and one is needed"):
+        fitted(source, source)
+    with pytest.raises(DataError, match="at other rows"):
+        fitted(X, weights)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("form", NOT_PANDAS)
+def test_columns_are_found_by_name(form, method, tmp_path):
+    mixed = FRAME.assign(name="text", other=np.nan)[["other", "c", "a", "name", "b"]]
+    found = getattr(fitted(FRAME), method)(_tabular(form, mixed, tmp_path))
+    assert_allclose(np.asarray(found), getattr(EXPECTED, method)(X), rtol=1e-7, atol=1e-9)
+
+
+def _tabular(form, frame, path):
+    """Return a source with a column of text; rows are opened by column, as they must be."""
+    if form == "rows":
+        return open_parquet(stored(frame, path), ["c", "b", "a"])
+    return FORMS[form](frame, path)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_missing_column_is_named(form, tmp_path):
+    source = FORMS[form](FRAME.rename(columns={"b": "z"}), tmp_path)
+    for method in [*METHODS, "score"]:
+        with pytest.raises(ValueError, match=r"'b'|- b"):
+            getattr(EXPECTED_BY_NAME, method)(source)
+
+
+EXPECTED_BY_NAME = fitted(FRAME)
+
+
+@pytest.mark.parametrize("form", NOT_PANDAS)
+def test_a_mixture_without_names_takes_columns_as_they_come(form, tmp_path):
+    source = FORMS[form](FRAME, tmp_path)
+    assert_array_equal(np.asarray(EXPECTED.predict(source)), EXPECTED.predict(X))
+    with pytest.raises(DataError, match="2 features"):
+        EXPECTED.predict(FORMS[form](FRAME[["a", "b"]], tmp_path))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_parquet_gives_lazy_dask_with_its_row_groups(method, tmp_path):
+    path = stored(FRAME, tmp_path)
+    for source in (path, open_parquet(path)):
+        found = getattr(EXPECTED_BY_NAME, method)(source)
+        expected = getattr(EXPECTED, method)(X)
+        assert isinstance(found, da.Array)
+        assert found.chunks[0] == (60,) * 8 + (20,)
+        assert found.dtype == expected.dtype
+        assert_allclose(found.compute(), expected, atol=1e-9)
+
+
+def test_parquet_without_rows(tmp_path):
+    path = stored(FRAME[:0], tmp_path)
+    assert EXPECTED_BY_NAME.predict(path).compute().shape == (0,)
+    assert EXPECTED_BY_NAME.predict_proba(path).compute().shape == (0, 3)
+    with pytest.raises(DataError, match="minimum of 2"):
+        fitted(path)
+
+
+def test_data_frames_of_dask_give_series_and_frames_with_their_index():
+    frame = FRAME.set_index(np.arange(len(X)) * 3 + 1)
+    lazy = dd.from_pandas(frame, npartitions=5)
+    labels = EXPECTED_BY_NAME.predict(lazy)
+    assert isinstance(labels, dd.Series)
+    assert labels.dtype == np.int64
+    expected = pd.Series(EXPECTED.predict(X), frame.index, name="component")
+    pd.testing.assert_series_equal(labels.compute(), expected)
+    densities = EXPECTED_BY_NAME.score_samples(lazy).compute()
+    assert densities.index.equals(frame.index)
+    assert_allclose(densities, EXPECTED.score_samples(X))
+    posteriors = EXPECTED_BY_NAME.predict_proba(lazy)
+    assert list(posteriors.columns) == ["component_0", "component_1", "component_2"]
+    assert_allclose(posteriors.compute(), EXPECTED.predict_proba(X), atol=1e-12)
+    together = lazy.assign(component=labels).groupby("component").a.count().compute()
+    assert together.sum() == len(X)
+
+
+def test_float32_frames_give_float32():
+    lazy = dd.from_pandas(FRAME.astype(np.float32), npartitions=3)
+    for method in ("predict_proba", "score_samples"):
+        found = getattr(EXPECTED_BY_NAME, method)(lazy)
+        kinds = found.dtypes if method == "predict_proba" else [found.dtype]
+        assert all(kind == np.float32 for kind in kinds)
+        assert np.asarray(found.compute()).dtype == np.float32
+
+
+def test_empty_partitions():
+    padded = pd.concat([FRAME[:100], FRAME[:150] + 1e6, FRAME[100:]], ignore_index=True)
+    lazy = dd.from_pandas(padded, npartitions=13)
+    lazy = lazy[lazy["a"] < 1e5]
+    assert 0 in lazy.map_partitions(len).compute().tolist()
+    assert_same(fitted(lazy), EXPECTED)
+    assert_array_equal(EXPECTED_BY_NAME.predict(lazy).compute(), EXPECTED.predict(X))
+    assert_allclose(EXPECTED_BY_NAME.score(lazy), EXPECTED.score(X))
+
+
+def test_nulls_are_refused_with_row_and_column(tmp_path):
+    counts = pd.array(np.arange(len(X)), dtype="Int64")
+    counts[321] = pd.NA
+    frame = FRAME.assign(b=counts)
+    frame.to_parquet(tmp_path / "x.parquet")
+    lazy = dd.from_pandas(frame, npartitions=1)
+    polars = pl.DataFrame({"a": X[:, 0], "b": [*range(321), None, *range(322, 500)]})
+    for source in (tmp_path / "x.parquet", lazy, polars, frame):
+        with pytest.raises(DataError, match=r"NaN in row 321 .*column 1 \('b'\)"):
+            fitted(source)
+    with pytest.raises(DataError, match=r"row 321 .*index 321.*column 1 \('b'\)"):
+        EXPECTED_BY_NAME.predict(lazy).compute()
+    with pytest.raises(DataError, match=r"row 321, column 1 \('b'\)"):
+        EXPECTED_BY_NAME.predict(tmp_path / "x.parquet").compute()
+
+
+@pytest.mark.parametrize("dtype", ["Int64", "Float64", "int32[pyarrow]", "boolean"])
+def test_nullable_types_without_nulls(dtype, tmp_path):
+    rows = (X > 0) if dtype == "boolean" else np.rint(10 * X)
+    frame = pd.DataFrame(rows, columns=NAMES).astype(dtype)
+    frame.to_parquet(tmp_path / "x.parquet")
+    expected = GaussianMixture(2, random_state=0).fit(rows.astype(float))
+    for source in (frame, dd.from_pandas(frame, npartitions=3), tmp_path / "x.parquet"):
+        found = GaussianMixture(2, random_state=0).fit(source)
+        assert_allclose(found.means_, expected.means_, rtol=1e-8)
+
+
+def test_text_is_refused_with_the_columns_to_choose(tmp_path):
+    frame = FRAME.assign(name="text")
+    for form in ("parquet", "dask", "polars"):
+        with pytest.raises(DataError, match=r"'name' .*numeric columns are 'a', 'b', 'c'"):
+            fitted(FORMS[form](frame, tmp_path))
+
+
+def test_labels_are_written(tmp_path):
+    import zarr
+
+    counts = write_labels(EXPECTED_BY_NAME, stored(FRAME, tmp_path), tmp_path / "labels.zarr")
+    assert counts.sum() == len(X)
+    labels = zarr.open_array(tmp_path / "labels.zarr", mode="r")[:]
+    assert_array_equal(labels, EXPECTED.predict(X))
+
+
+def test_a_fit_reads_each_footer_once_a_segment_and_no_other_column(tmp_path, monkeypatch):
+    path = stored(FRAME.assign(n=COUNTS, other=1.0), tmp_path)
+    columns, sizes = set(), []
+    batches = pq.ParquetFile.iter_batches
+
+    def watched(self, batch_size, **kwargs):
+        columns.add(tuple(kwargs["columns"]))
+        sizes.extend(kwargs["row_groups"])
+        return batches(self, batch_size, **kwargs)
+
+    monkeypatch.setattr(pq.ParquetFile, "iter_batches", watched)
+    rows = open_parquet(path, ["b", "a"])
+    assert not sizes
+    events = []
+    GaussianMixture(2, random_state=0).fit(rows, sample_weight="n", listen=events.append)
+    assert columns == {("b", "a"), ("n",)}
+    passes = events[-1].passes
+    assert len(sizes) == passes * 9 * 2
+
+
+def test_lazy_polars_is_refused_with_advice():
+    with pytest.raises(TypeError, match="sink_parquet"):
+        fitted(pl.from_pandas(FRAME).lazy())
