@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from daskgmm.models.planning import plan as plan
     from daskgmm.models.sweep import Sweep as Sweep
     from daskgmm.models.sweep import sweep as sweep
+    from daskgmm.rows.opening import open_data as open_data
 
 _HOMES = {
     "GaussianMixture": "daskgmm.models.gaussian_mixture",
     "load_model": "daskgmm.models.model_file",
     "save_model": "daskgmm.models.model_file",
+    "open_data": "daskgmm.rows.opening",
     "plan": "daskgmm.models.planning",
     "Sweep": "daskgmm.models.sweep",
     "sweep": "daskgmm.models.sweep",
@@ -34,6 +36,7 @@ __all__ = [
     "Sweep",
     "__version__",
     "load_model",
+    "open_data",
     "plan",
     "save_model",
     "sweep",

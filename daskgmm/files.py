@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from glob import escape
 from pathlib import Path
@@ -22,8 +23,16 @@ def is_url(path: str | os.PathLike[str]) -> bool:
     return "://" in os.fspath(path)
 
 
-def read_bytes(path: str | os.PathLike[str]) -> bytes | None:
+def read_bytes(
+    path: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None
+) -> bytes | None:
     """Return what a file holds, or None if there is none.
+
+    Parameters
+    ----------
+    path : path or URL
+    storage_options : mapping, optional
+        For the file system of a URL, as fsspec takes them.
 
     Raises
     ------
@@ -32,7 +41,7 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes | None:
     """
     try:
         if is_url(path):
-            system, name = _file_system(path)
+            system, name = _file_system(path, storage_options)
             system.invalidate_cache()
             content: bytes = system.cat_file(name)
             return content
@@ -41,11 +50,38 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes | None:
         return None
 
 
-def replace_bytes(path: str | os.PathLike[str], content: bytes) -> None:
+def read_head(
+    path: str | os.PathLike[str], length: int, storage_options: Mapping[str, Any] | None = None
+) -> bytes | None:
+    """Return the first bytes of a file, or None if there is none; the rest is not read."""
+    try:
+        if is_url(path):
+            system, name = _file_system(path, storage_options)
+            system.invalidate_cache()
+            if system.size(name) == 0:  # of which some object stores refuse to send a part
+                return b""
+            head: bytes = system.cat_file(name, start=0, end=length)
+            return head[:length]
+        with Path(path).expanduser().open("rb") as file:
+            return file.read(length)
+    except FileNotFoundError:
+        return None
+
+
+def replace_bytes(
+    path: str | os.PathLike[str], content: bytes, storage_options: Mapping[str, Any] | None = None
+) -> None:
     """Write a file aside, down to the disk, and move it into place.
 
     At every moment the path holds what it was or the whole new content. Object stores do
     the same with a single put.
+
+    Parameters
+    ----------
+    path : path or URL
+    content : bytes
+    storage_options : mapping, optional
+        For the file system of a URL, as fsspec takes them.
 
     Raises
     ------
@@ -55,7 +91,7 @@ def replace_bytes(path: str | os.PathLike[str], content: bytes) -> None:
     if not is_url(path):
         _replace_local(Path(path).expanduser(), content)
         return
-    system, name = _file_system(path)
+    system, name = _file_system(path, storage_options)
     if _protocol(system) in WHOLE_PUTS:
         system.pipe_file(name, content)
         return
@@ -103,10 +139,12 @@ def _flush_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _file_system(url: str | os.PathLike[str]) -> tuple[Any, str]:
+def _file_system(
+    url: str | os.PathLike[str], storage_options: Mapping[str, Any] | None
+) -> tuple[Any, str]:
     import fsspec
 
-    system, name = fsspec.core.url_to_fs(os.fspath(url))
+    system, name = fsspec.core.url_to_fs(os.fspath(url), **dict(storage_options or {}))
     return system, name
 
 

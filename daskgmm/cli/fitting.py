@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
@@ -53,6 +53,8 @@ class Fitting:
         Where events go.
     workers : Workers
     quiet : bool
+    storage_options : dict or None
+        Of the URLs among the paths.
     """
 
     data: str
@@ -62,6 +64,7 @@ class Fitting:
     log_json: TextIO | None
     workers: Workers
     quiet: bool
+    storage_options: dict[str, Any] | None = field(default=None, repr=False)
 
     def run(
         self,
@@ -71,17 +74,23 @@ class Fitting:
     ) -> Found:
         """Return what `fit` makes of the data, shown while it runs."""
         from daskgmm.em.events import together
-        from daskgmm.rows.opening import open_path
+        from daskgmm.rows.opening import open_data
 
-        rows = open_path(self.data)
-        sample_weight = None if self.weights is None else open_path(self.weights)
-        with self.workers.current(), shown as listener, interruptible(self.checkpoint):
+        options = self.storage_options
+        rows = open_data(self.data, options)
+        sample_weight = None if self.weights is None else open_data(self.weights, options)
+        with (
+            self.workers.current(),
+            shown as listener,
+            interruptible(self.checkpoint, options),
+        ):
             return fit(
                 rows,
                 sample_weight=sample_weight,
                 checkpoint=self.checkpoint,
                 cache=self.cache,
                 listen=together(*self._listeners(listener)),
+                storage_options=options,
                 **settings,
             )
 
@@ -118,9 +127,11 @@ def fitting(command: Command) -> Command:
         log_json: TextIO | None,
         workers: Workers,
         quiet: bool,
+        storage_options: dict[str, Any] | None,
         **others: Any,
     ) -> Any:
-        given = Fitting(data, weights, checkpoint, cache, log_json, workers, quiet)
+        paths = (data, weights, checkpoint)
+        given = Fitting(*paths, cache, log_json, workers, quiet, storage_options)
         return command(given, **others)
 
     return added(
@@ -130,6 +141,7 @@ def fitting(command: Command) -> Command:
         SEED,
         options.weights,
         CHECKPOINT,
+        options.storage_options,
         options.cache,
         LOG_JSON,
     )

@@ -6,7 +6,9 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import Any
+
+from daskgmm.files import read_bytes
 
 
 @contextmanager
@@ -23,13 +25,22 @@ def at_once() -> Iterator[None]:
 
 
 @contextmanager
-def interruptible(checkpoint: str | None) -> Iterator[None]:
+def interruptible(
+    checkpoint: str | None, storage_options: dict[str, Any] | None = None
+) -> Iterator[None]:
     """Say what an interruption leaves behind."""
     try:
         yield
     except KeyboardInterrupt as error:
-        if checkpoint is None or not Path(checkpoint).is_file():
+        if checkpoint is None or not _is_there(checkpoint, storage_options):
             raise
         raise KeyboardInterrupt(
             f"{checkpoint} holds the fit so far. The same command goes on from there"
         ) from error
+
+
+def _is_there(checkpoint: str, storage_options: dict[str, Any] | None) -> bool:
+    try:
+        return read_bytes(checkpoint, storage_options) is not None
+    except Exception:  # of whatever kind the file system's library raises
+        return False

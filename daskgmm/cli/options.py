@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from daskgmm.cli.storage import check_storage_options
+
 Command = Callable[..., Any]
 
 COVARIANCES = ("full", "tied", "diag", "spherical")
@@ -41,6 +43,12 @@ covariance = click.option(
 max_iter = click.option("--max-iter", type=click.IntRange(1), default=100, show_default=True)
 overwrite = click.option("--overwrite", is_flag=True, help="Replace what --out names, at the end.")
 quiet = click.option("--quiet", "-q", is_flag=True, help="Show only warnings and errors.")
+storage_options = click.option(
+    "--storage-option", "storage_options", multiple=True, metavar="KEY=VALUE",
+    callback=check_storage_options,
+    help="Option for URLs, as client_kwargs.endpoint_url=http://127.0.0.1:8333; may be given "
+    "several times. Others on this machine see command lines: leave keys to the environment.",
+)  # fmt: skip
 weights = click.option(
     "--weights", metavar="PATH", help="Array of one weight a row (Zarr or .npy)."
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,21 +16,28 @@ from daskgmm.cli.workers import Workers, running
 @click.argument("model")
 @click.argument("data")
 @click.option("--out", "-o", required=True, metavar="LABELS", help="Zarr array to write.")
+@options.storage_options
 @running
 @options.overwrite
 @options.quiet
 def predict(
-    model: str, data: str, out: str, workers: Workers, overwrite: bool, quiet: bool
+    model: str,
+    data: str,
+    out: str,
+    storage_options: dict[str, Any] | None,
+    workers: Workers,
+    overwrite: bool,
+    quiet: bool,
 ) -> None:
     """Write the most probable component of each row of DATA to a Zarr array."""
     with at_once():
         from daskgmm.models.label_file import label_path, write_labels
         from daskgmm.models.model_file import load_model
         from daskgmm.progress import show_pass
-        from daskgmm.rows.opening import open_path
+        from daskgmm.rows.opening import open_data
 
     target = label_path(out, overwrite=overwrite)
-    mixture, rows = load_model(model), open_path(data)
+    mixture, rows = load_model(model), open_data(data, storage_options)
     if target.exists() and Path(data).exists() and target.samefile(data):
         raise click.UsageError("--out names DATA itself, which is not overwritten.")
     with workers.current(), show_pass("labels", quiet=quiet) as progress:

@@ -10,6 +10,7 @@ moments of one pass.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +53,7 @@ class Coordinates:
         """Coordinates, r."""
         return self.n_columns if self.axes is None else self.axes.shape[1]
 
-    def apply(self, x: NDArray[np.generic]) -> Array:
+    def apply(self, x: NDArray[Any]) -> Array:
         """Return rows x (m, d) in these coordinates, shape (m, r)."""
         z: Array = (x - self.origin) / self.scales
         return z if self.axes is None else z @ self.axes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from dataclasses import replace
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -29,6 +30,7 @@ from daskgmm.models.planning import cache_nbytes, plan_of
 from daskgmm.models.verbose import Printer
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.weights import weights_for
+from daskgmm.storage_options import StorageOptions
 
 
 class GaussianMixture(Mixture):
@@ -189,6 +191,7 @@ class GaussianMixture(Mixture):
         checkpoint: str | os.PathLike[str] | None = None,
         cache: int | str | None = None,
         listen: Listener | None = None,
+        storage_options: StorageOptions | None = None,
     ) -> GaussianMixture:
         """Estimate the parameters; eager, whatever X is.
 
@@ -209,6 +212,10 @@ class GaussianMixture(Mixture):
             between passes, on the workers or in this process. By default nothing does.
         listen : callable, optional
             Called with each `daskgmm.em.events.Event` of the fit.
+        storage_options : mapping, optional
+            Of X, `sample_weight` and `checkpoint` where they are URLs: given on to fsspec, as in
+            `daskgmm.open_data`, which opens data with options for the other methods. By
+            default fsspec's configuration and what the environment says hold alone.
 
         Returns
         -------
@@ -237,7 +244,9 @@ class GaussianMixture(Mixture):
         self._validate_params()
         before = dict(self.__dict__)
         try:
-            return self._fit(X, sample_weight, checkpoint, cache_nbytes(cache), listen)
+            return self._fit(
+                X, sample_weight, checkpoint, cache_nbytes(cache), listen, storage_options
+            )
         except BaseException:
             # A fit that failed leaves what was fitted before, its features too.
             self.__dict__.clear()
@@ -249,12 +258,19 @@ class GaussianMixture(Mixture):
         return self.fit(X, sample_weight=sample_weight).predict(X)
 
     def _fit(
-        self, x: Any, sample_weight: Any, checkpoint: Any, cache: int, listen: Listener | None
+        self,
+        x: Any,
+        sample_weight: Any,
+        checkpoint: Any,
+        cache: int,
+        listen: Listener | None,
+        options: StorageOptions | None,
     ) -> GaussianMixture:
-        rows = training_rows(self, x)
-        weights = None if sample_weight is None else weights_for(rows, sample_weight)
+        rows = training_rows(self, x, options)
+        weights = None if sample_weight is None else weights_for(rows, sample_weight, options)
         check_enough(rows.n_rows, self.n_components)
-        request = self._request(rows.n_features, checkpoint, id(x))
+        request = self._request(rows.n_features, id(x))
+        request = replace(request, checkpoint=checkpoint, storage_options=options)
         p = STRUCTURES[self.covariance_type].n_statistics(rows.n_features)
         data = Dataset.of(rows, weights, request.settings.n_components, p, cache)
         try:
@@ -267,7 +283,7 @@ class GaussianMixture(Mixture):
         self._keep(found, request.resume)
         return self
 
-    def _request(self, d: int, checkpoint: Any, x: int) -> Request:
+    def _request(self, d: int, x: int) -> Request:
         structure = STRUCTURES[self.covariance_type]
         given = (self.weights_init, self.means_init, self.precisions_init)
         initial = check_initial(structure, self.n_components, d, *given)
@@ -276,7 +292,7 @@ class GaussianMixture(Mixture):
             self._check_resumable(d)
             resume = Resume(self._parameters(), self.lower_bound_, self._search_to_go_on(x))
         random, seeded = check_random_state(self.random_state), self.random_state is not None
-        return Request(self._settings(), initial, random, seeded, resume, checkpoint)
+        return Request(self._settings(), initial, random, seeded, resume)
 
     def _search_to_go_on(self, x: int) -> Search | None:
         """Return what acceleration knew at the end of the last fit, unless it was of another.

@@ -15,6 +15,7 @@ from daskgmm.errors import DataError
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.opening import as_rows
 from daskgmm.rows.rows import Rows
+from daskgmm.storage_options import StorageOptions
 
 
 def is_source(x: Any) -> bool:
@@ -26,7 +27,9 @@ def is_source(x: Any) -> bool:
     return isinstance(x, (str, os.PathLike, zarr.Array, zarr.Group, dask.array.Array, np.memmap))
 
 
-def training_rows(estimator: BaseEstimator, x: Any) -> Rows:
+def training_rows(
+    estimator: BaseEstimator, x: Any, storage_options: StorageOptions | None = None
+) -> Rows:
     """Return X as rows to fit on; sets `n_features_in_` and `feature_names_in_`.
 
     Raises
@@ -40,7 +43,7 @@ def training_rows(estimator: BaseEstimator, x: Any) -> Rows:
             estimator, x, dtype="numeric", ensure_all_finite=False, ensure_min_samples=2
         )
         return _named(estimator, ArrayRows(x))
-    rows = as_rows(x)
+    rows = as_rows(x, storage_options)
     if rows.n_rows is not None and rows.n_rows < 2:
         raise DataError(
             f"Found array with {rows.n_rows} sample(s) (shape=({rows.n_rows}, {rows.n_features})) "

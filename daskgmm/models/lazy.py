@@ -10,7 +10,8 @@ import numpy as np
 import zarr
 
 from daskgmm.models.prediction import Kind, Predictor, result_type
-from daskgmm.rows.opening import as_rows, open_path
+from daskgmm.rows.obstore_backend import portable
+from daskgmm.rows.opening import as_rows, open_data
 
 
 def as_dask(x: Any) -> Any:
@@ -29,10 +30,10 @@ def as_dask(x: Any) -> Any:
     if isinstance(x, zarr.Array):
         lengths = tuple(int(m) for m in as_rows(x).lengths) or (0,)
         # A name of its own: what a store holds under the same address may change.
-        return da.from_array(x, chunks=(lengths, (x.shape[1],)), name=False)
+        return da.from_array(portable(x), chunks=(lengths, (x.shape[1],)), name=False)
     if isinstance(x, np.ndarray):
         return None
-    return as_dask(open_path(x))
+    return as_dask(open_data(x))
 
 
 def predict_lazily(predictor: Predictor, kind: Kind, x: Any) -> Any:

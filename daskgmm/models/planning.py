@@ -14,6 +14,7 @@ from daskgmm.passes.plan import Plan, make_plan
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.opening import as_rows
 from daskgmm.rows.weights import weights_for
+from daskgmm.storage_options import StorageOptions
 
 
 def plan(
@@ -25,6 +26,7 @@ def plan(
     cache: int | str | None = None,
     max_iter: int = 100,
     n_init: int = 1,
+    storage_options: StorageOptions | None = None,
 ) -> Plan:
     """Say what a fit will cost: bytes, batches, passes, memory; nothing is read.
 
@@ -33,7 +35,7 @@ def plan(
 
     Parameters
     ----------
-    X, sample_weight, cache : as in `GaussianMixture.fit`
+    X, sample_weight, cache, storage_options : as in `GaussianMixture.fit`
     n_components, covariance_type, max_iter, n_init : as in `GaussianMixture`
 
     Returns
@@ -46,8 +48,10 @@ def plan(
     ValueError, OSError
         As `GaussianMixture.fit` before it reads.
     """
-    rows = as_rows(X) if is_source(X) else ArrayRows(X)
-    weights = None if sample_weight is None else weights_for(rows, sample_weight)
+    rows = as_rows(X, storage_options) if is_source(X) else ArrayRows(X)
+    weights = None
+    if sample_weight is not None:
+        weights = weights_for(rows, sample_weight, storage_options)
     p = STRUCTURES[covariance_type].n_statistics(rows.n_features)
     data = Dataset.of(rows, weights, int(n_components), p, cache_nbytes(cache))
     return plan_of(data, int(n_components), covariance_type, 2 + max_iter * n_init)

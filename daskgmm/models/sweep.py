@@ -32,6 +32,7 @@ from daskgmm.models.planning import cache_nbytes, plan_of
 from daskgmm.models.prediction import Predictor
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.weights import weights_for
+from daskgmm.storage_options import StorageOptions
 
 CRITERIA = ("bic", "aic", "icl", "heldout")
 
@@ -113,6 +114,7 @@ def sweep(
     sample_rows: int | None = None,
     cache: int | str | None = None,
     listen: Listener | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> Sweep:
     """Fit mixtures of several sizes and structures, reading the data as often as for one.
 
@@ -123,7 +125,7 @@ def sweep(
 
     Parameters
     ----------
-    X, sample_weight, checkpoint, cache, listen : as in `GaussianMixture.fit`
+    X, sample_weight, checkpoint, cache, listen, storage_options : as in `GaussianMixture.fit`
     n_components : iterable of int
     covariance_type : str or sequence of str
         Of "full", "tied", "diag" and "spherical".
@@ -159,8 +161,10 @@ def sweep(
         max(sizes), tol=tol, reg_covar=reg_covar, max_iter=max_iter, sample_rows=sample_rows
     )
     estimator._validate_params()
-    rows = training_rows(estimator, X)
-    weights = None if sample_weight is None else weights_for(rows, sample_weight)
+    rows = training_rows(estimator, X, storage_options)
+    weights = None
+    if sample_weight is not None:
+        weights = weights_for(rows, sample_weight, storage_options)
     check_enough(rows.n_rows, max(sizes))
     settings = estimator._settings()
     belongs = None if groups is None else Groups(groups, rows.n_rows)
@@ -173,7 +177,7 @@ def sweep(
         plan_of(data, k, largest, max_iter + 3).check()
         kept = saved = None
         if checkpoint is not None:
-            saved = Checkpoint(checkpoint, SweepState)
+            saved = Checkpoint(checkpoint, SweepState, storage_options)
             kept = saved.load(_identity(data, request, random_state))
         state, measured = choose(data, request, tell, saved, kept)
     finally:

@@ -14,12 +14,15 @@ from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.concatenated import ConcatenatedRows
 from daskgmm.rows.dask_array import DaskRows
 from daskgmm.rows.layout import check_weights
-from daskgmm.rows.opening import open_path
+from daskgmm.rows.opening import open_data
 from daskgmm.rows.rows import UNKNOWN, Rows
 from daskgmm.rows.zarr_array import ZarrRows
+from daskgmm.storage_options import StorageOptions
 
 
-def weights_for(rows: Rows, sample_weight: Any) -> Rows:
+def weights_for(
+    rows: Rows, sample_weight: Any, storage_options: StorageOptions | None = None
+) -> Rows:
     """Return the weights of `rows` as blocks of one axis with the same `lengths`.
 
     Values are not looked at here: NaN and negative weights show when they are read.
@@ -31,6 +34,8 @@ def weights_for(rows: Rows, sample_weight: Any) -> Rows:
         Of shape (n,).
         A list of arrays goes with rows that were given as a list, element by element.
         Dask weights of unknown length must be chunked like the rows.
+    storage_options : mapping, optional
+        For URLs, as in `daskgmm.open_data`.
 
     Raises
     ------
@@ -38,9 +43,12 @@ def weights_for(rows: Rows, sample_weight: Any) -> Rows:
         If the weights are not real numbers on one axis, or there are not as many as rows.
     """
     if isinstance(sample_weight, (str, os.PathLike)):
-        sample_weight = open_path(sample_weight)
-    if isinstance(sample_weight, (list, tuple)) and any(map(_is_array, sample_weight)):
-        return _part_by_part(rows, sample_weight)
+        sample_weight = open_data(sample_weight, storage_options)
+    if isinstance(sample_weight, (list, tuple)) and (
+        any(map(_is_array, sample_weight))
+        or (isinstance(rows, ConcatenatedRows) and all(map(_is_path, sample_weight)))
+    ):
+        return _part_by_part(rows, sample_weight, storage_options)
     if isinstance(sample_weight, dask.array.Array):
         return _dask_weights(rows, sample_weight)
     if not isinstance(sample_weight, (np.ndarray, zarr.Array)):
@@ -57,7 +65,15 @@ def _is_array(value: Any) -> bool:
     return np.ndim(value) > 0 if not hasattr(value, "ndim") else value.ndim > 0
 
 
-def _part_by_part(rows: Rows, sample_weight: list[Any] | tuple[Any, ...]) -> Rows:
+def _is_path(value: Any) -> bool:
+    return isinstance(value, (str, os.PathLike))
+
+
+def _part_by_part(
+    rows: Rows,
+    sample_weight: list[Any] | tuple[Any, ...],
+    storage_options: StorageOptions | None,
+) -> Rows:
     parts = rows.parts if isinstance(rows, ConcatenatedRows) else ()
     if len(parts) != len(sample_weight):
         given = f"a list of {len(parts)}" if parts else "a single array"
@@ -66,7 +82,10 @@ def _part_by_part(rows: Rows, sample_weight: list[Any] | tuple[Any, ...]) -> Row
             "array of weights for each element of X, or one array for all rows."
         )
     return ConcatenatedRows(
-        [weights_for(part, weight) for part, weight in zip(parts, sample_weight, strict=True)]
+        [
+            weights_for(part, weight, storage_options)
+            for part, weight in zip(parts, sample_weight, strict=True)
+        ]
     )
 
 

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from daskgmm.errors import SourceError
 from daskgmm.rows.grid import check_chunks, given_lengths, offsets, regular_lengths
 from daskgmm.rows.layout import check_rows, check_weights
+from daskgmm.rows.obstore_backend import address, options_of, portable
 from daskgmm.rows.retrying import retried
 from daskgmm.rows.rows import Rows
+from daskgmm.storage_options import StorageOptions, described
 
 BLOCK_BYTES = 1 << 20
 """Decoded bytes of one read: several small chunks, which Zarr fetches concurrently, and little
@@ -78,7 +80,7 @@ class ZarrRows(Rows):
         self, array: Any, lengths: Sequence[int] | NDArray[np.int64] | None = None
     ) -> None:
         (check_weights if array.ndim == 1 else check_rows)(array.shape, array.dtype)
-        self._array = array
+        self._array = portable(array)
         self.dtype = np.dtype(array.dtype)
         self.n_features = 1 if array.ndim == 1 else int(array.shape[1])
         self.in_process = in_memory(array.store)
@@ -118,7 +120,7 @@ def read(array: Any, start: int, stop: int) -> NDArray[Any]:
         raise
     except Exception as error:
         raise SourceError(
-            f"{type(error).__name__}: {error}, while rows {start} to {stop} of "
+            f"{described(error, storage_options(array))}, while rows {start} to {stop} of "
             f"{location(array)} were read. If the store could not be reached, run again; if a "
             "chunk is damaged, write these rows again."
         ) from error
@@ -133,9 +135,19 @@ def location(node: Any) -> str:
         protocol = store.fs.protocol
         scheme = protocol if isinstance(protocol, str) else protocol[0]
         root = store.path if "://" in store.path else f"{scheme}://{store.path.lstrip('/')}"
+    elif isinstance(store, zarr.storage.ObjectStore):
+        root = address(store.store)
     else:
         root = str(store)
     return f"{root.rstrip('/')}/{node.path}" if node.path else root
+
+
+def storage_options(node: Any) -> StorageOptions:
+    """Return what the store of a Zarr array was given: it is not to show in messages."""
+    store = _innermost(node.store)
+    if isinstance(store, zarr.storage.FsspecStore):
+        return dict(store.fs.storage_options)
+    return options_of(store.store) if isinstance(store, zarr.storage.ObjectStore) else {}
 
 
 def in_memory(store: Any) -> bool:
@@ -144,6 +156,8 @@ def in_memory(store: Any) -> bool:
     if isinstance(store, zarr.storage.FsspecStore):
         protocol = store.fs.protocol
         return "memory" in ((protocol,) if isinstance(protocol, str) else protocol)
+    if isinstance(store, zarr.storage.ObjectStore):
+        return type(store.store).__name__ == "MemoryStore"
     return isinstance(store, zarr.storage.MemoryStore)
 
 
