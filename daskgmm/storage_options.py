@@ -41,10 +41,25 @@ def described(error: BaseException, storage_options: StorageOptions | None = Non
     """
     # obstore prints its data structures after a blank line.
     message = str(error).split("\n\nDebug source")[0]
-    secrets = sorted(set(_texts(storage_options)), key=len, reverse=True)
-    for secret in secrets:
-        message = message.replace(secret, MASK)
-    return f"{type(error).__name__}: {_USER.sub(f'{MASK}@', message)}"
+    return f"{type(error).__name__}: {_masked(message, storage_options)}"
+
+
+def harmless(
+    error: BaseException, storage_options: StorageOptions | None = None
+) -> BaseException | None:
+    """Return the error if all that a traceback shows of it may be read; else None."""
+    each: BaseException | None = error
+    while each is not None:
+        if _masked(str(each), storage_options) != str(each):
+            return None
+        each = each.__cause__ or each.__context__
+    return error
+
+
+def _masked(text: str, storage_options: StorageOptions | None) -> str:
+    for secret in sorted(set(_texts(storage_options)), key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    return _USER.sub(f"{MASK}@", text)
 
 
 def _texts(value: Any, name: str = "") -> Iterator[str]:

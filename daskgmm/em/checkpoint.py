@@ -28,7 +28,7 @@ from daskgmm.errors import CheckpointError
 from daskgmm.files import is_url, read_bytes, replace_bytes
 from daskgmm.gaussian.maximise import Maximised
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.storage_options import StorageOptions, described
+from daskgmm.storage_options import StorageOptions, described, harmless
 from daskgmm.version import __version__
 
 FORMAT = "daskgmm-checkpoint"
@@ -208,7 +208,7 @@ def read_document(
         raise CheckpointError(
             f"The checkpoint {path} cannot be read: {described(error, storage_options)}. Check "
             "the address and the credentials."
-        ) from error
+        ) from harmless(error, storage_options)
     if content is None:
         return None
     try:

@@ -19,7 +19,7 @@ from daskgmm.rows.layout import check_rows
 from daskgmm.rows.obstore_backend import portable
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.zarr_array import ZarrRows, location
-from daskgmm.storage_options import StorageOptions, described
+from daskgmm.storage_options import StorageOptions, described, harmless
 
 CODEC_BATCH = 16
 """Chunks that Zarr decodes as one job: small chunks are read twice as fast as with its default
@@ -161,7 +161,7 @@ def open_zarr(
             f"{name} cannot be opened ({described(error, storage_options)}). Check the address "
             "(of a server of your own: the endpoint) and the credentials, in storage_options or "
             "the environment."
-        ) from error
+        ) from harmless(error, storage_options)
     if isinstance(node, zarr.Group):
         raise SourceError(_group(name, node))
     return node

@@ -18,7 +18,7 @@ from daskgmm.rows.layout import check_rows, check_weights
 from daskgmm.rows.obstore_backend import address, options_of, portable
 from daskgmm.rows.retrying import retried
 from daskgmm.rows.rows import Rows
-from daskgmm.storage_options import StorageOptions, described
+from daskgmm.storage_options import StorageOptions, described, harmless
 
 BLOCK_BYTES = 1 << 20
 """Decoded bytes of one read: several small chunks, which Zarr fetches concurrently, and little
@@ -123,7 +123,7 @@ def read(array: Any, start: int, stop: int) -> NDArray[Any]:
             f"{described(error, storage_options(array))}, while rows {start} to {stop} of "
             f"{location(array)} were read. If the store could not be reached, run again; if a "
             "chunk is damaged, write these rows again."
-        ) from error
+        ) from harmless(error, storage_options(array))
 
 
 def location(node: Any) -> str:

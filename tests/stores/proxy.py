@@ -29,7 +29,7 @@ class Proxy(ThreadingHTTPServer):
     def __init__(self, upstream, failures=0, refuse=None):
         super().__init__(("127.0.0.1", 0), Handler)
         self.upstream, self.failures, self.refuse = urlsplit(upstream).netloc, failures, refuse
-        self.reads, self.lock = Counter(), threading.Lock()
+        self.reads, self.lock, self.gone = Counter(), threading.Lock(), False
 
     @property
     def endpoint(self):
@@ -50,7 +50,9 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
-        if self.server.refuse is not None:
+        if self.server.gone:
+            self.close_connection = True
+        elif self.server.refuse is not None:
             said = self.server.refuse(self.headers)
             body = f"<Error><Code>AccessDenied</Code><Message>{said}</Message></Error>"
             self.answer(403, {}, body.encode())
@@ -60,6 +62,10 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(*self.passed_on())
 
     do_HEAD = do_GET
+
+    def do_PUT(self):
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.do_GET()
 
     def passed_on(self):
         upstream = HTTPConnection(self.server.upstream, timeout=30)
@@ -92,5 +98,6 @@ def proxy_to(upstream, **behaviour):
         try:
             yield proxy
         finally:
+            proxy.gone = True  # connections that are open too
             proxy.shutdown()
             thread.join()

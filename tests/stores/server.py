@@ -69,7 +69,7 @@ def _wait(process, endpoint, is_up, log):
         try:
             return is_up(endpoint)
         except Exception as error:  # of whatever kind
-            said = log.read_text(errors="replace")[-2000:]
-            assert process.poll() is None, f"the server ended: {said}"
-            assert time.monotonic() < deadline, f"the server does not come up: {error}\n{said}"
+            if process.poll() is not None or time.monotonic() > deadline:
+                said = log.read_text(errors="replace")[-2000:]
+                raise RuntimeError(f"the server does not come up:\n{said}") from error
             time.sleep(0.3)

@@ -7,7 +7,7 @@ import zarr
 
 import daskgmm
 from daskgmm import GaussianMixture
-from daskgmm.em.events import Checkpointed, FitStarted
+from daskgmm.em.events import Checkpointed, FitStarted, PassEnded
 from daskgmm.errors import CheckpointError
 from daskgmm.files import read_bytes, replace_bytes
 from daskgmm.rows.opening import as_rows
@@ -115,7 +115,7 @@ def test_a_store_of_obstore(place, endpoint, url, in_memory):
     assert bits(mixture) == bits(GaussianMixture(**SETTINGS).fit(in_memory))
 
 
-def test_rows_in_obstores_memory_stay_in_this_process(cluster, X):
+def test_rows_in_obstores_memory_stay_in_this_process(X):
     store = pytest.importorskip("obstore.store", reason="no obstore")
     array = zarr.create_array(
         zarr.storage.ObjectStore(store.MemoryStore()), data=X, chunks=(CHUNK, D)
@@ -154,7 +154,8 @@ def test_sweep_and_plan(options, url, weights_url, here):
         url, [2, 3], random_state=0, checkpoint=here, listen=events.append, **given
     )
     assert first.table == again.table
-    assert "60,000 rows" in str(daskgmm.plan(url, 3, **given))
+    assert not [event for event in events if isinstance(event, PassEnded)][1:]
+    assert "60,000 of 4 features" in str(daskgmm.plan(url, 3, **given))
 
 
 def test_small_files(backend_options, here):
