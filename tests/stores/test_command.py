@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from daskgmm.cli import main
 from daskgmm.files import read_bytes
-from tests.stores.conftest import KEY, N, SECRET
+from tests.stores.conftest import KEY, SECRET, N
 
 
 @pytest.fixture

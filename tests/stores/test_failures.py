@@ -115,18 +115,20 @@ def test_servers_that_repeat_keys_are_not_repeated(place, options_for, endpoint,
     def refuse(headers):
         return f"the key {KEY} with {SECRET} may not do that"
 
+    # s3fs first asks for the head, and then there is no message.
+    masked = r"the key \*\*\* with \*\*\*|PermissionError: Forbidden"
     with proxy_to(endpoint, refuse=refuse) as proxy:
         options = options_for(proxy.endpoint)
-        with pytest.raises(SourceError, match=r"cannot be opened") as opening:
+        with pytest.raises(SourceError, match=masked) as opening:
             GaussianMixture(2).fit(url, storage_options=options)
-        with pytest.raises(CheckpointError, match=r"the key \*\*\* with \*\*\*") as loading:
+        with pytest.raises(CheckpointError, match=masked) as loading:
             GaussianMixture(2).fit(X, checkpoint=url, storage_options=options)
         proxy.refuse = None
         opened = open_data(url, options)
         proxy.refuse = refuse
         with (
             dask.config.set({"daskgmm.retries": 0}),
-            pytest.raises(SourceError, match=r"the key \*\*\* with \*\*\*") as reading,
+            pytest.raises(SourceError, match=masked) as reading,
         ):
             GaussianMixture(2).fit(opened)
     for shown in (*(told(each.value) for each in (opening, loading, reading)), caplog.text):
