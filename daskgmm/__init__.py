@@ -19,11 +19,15 @@ if TYPE_CHECKING:
     from daskgmm.models.planning import plan as plan
     from daskgmm.models.sweep import Sweep as Sweep
     from daskgmm.models.sweep import sweep as sweep
+    from daskgmm.rows.opening import open_data as open_data
+    from daskgmm.rows.parquet import open_parquet as open_parquet
 
 _HOMES = {
     "GaussianMixture": "daskgmm.models.gaussian_mixture",
     "load_model": "daskgmm.models.model_file",
     "save_model": "daskgmm.models.model_file",
+    "open_data": "daskgmm.rows.opening",
+    "open_parquet": "daskgmm.rows.parquet",
     "plan": "daskgmm.models.planning",
     "Sweep": "daskgmm.models.sweep",
     "sweep": "daskgmm.models.sweep",
@@ -34,6 +38,8 @@ __all__ = [
     "Sweep",
     "__version__",
     "load_model",
+    "open_data",
+    "open_parquet",
     "plan",
     "save_model",
     "sweep",

@@ -29,6 +29,7 @@ from daskgmm.files import is_url, read_bytes, replace_bytes
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.maximise import Maximised
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.storage_options import StorageOptions, described, harmless
 from daskgmm.version import __version__
 
 FORMAT = "daskgmm-checkpoint"
@@ -84,6 +85,8 @@ class Checkpoint(Generic[Kept]):
         A local path, or a URL that fsspec understands.
     kind : type
         Of the states that are kept there.
+    storage_options : mapping, optional
+        For a URL, as in `daskgmm.open_data`. They are not kept there.
 
     Raises
     ------
@@ -91,12 +94,18 @@ class Checkpoint(Generic[Kept]):
         If nothing can be written there, or what is there is torn or foreign.
     """
 
-    def __init__(self, path: str | os.PathLike[str], kind: type[Kept]) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        kind: type[Kept],
+        storage_options: StorageOptions | None = None,
+    ) -> None:
+        self._storage_options = storage_options
         self._path, self._kind = os.fspath(path), kind
         self._identity: dict[str, Any] = {}
         self._warned = False
         check_writable(self._path)
-        self._document = read_document(self._path)
+        self._document = read_document(self._path, storage_options)
 
     def load(self, identity: Mapping[str, Any]) -> Kept | None:
         """Return the state that was kept, or None if there is no file yet.
@@ -149,13 +158,14 @@ class Checkpoint(Generic[Kept]):
         }
         content = json.dumps({**document, "sha256": digest_of(document)}).encode()
         try:
-            replace_bytes(self._path, content)
+            replace_bytes(self._path, content, self._storage_options)
         except Exception as error:  # of whatever kind the file system's library raises
             if not self._warned:
                 self._warned = True
                 warnings.warn(
-                    f"The checkpoint {self._path} cannot be written: {error}. The fit goes on; if "
-                    "it is interrupted, it begins from the last one that was.",
+                    f"The checkpoint {self._path} cannot be written: "
+                    f"{described(error, self._storage_options)}. The fit goes on; if it is "
+                    "interrupted, it begins from the last one that was.",
                     stacklevel=2,
                 )
             return
@@ -183,7 +193,9 @@ class Checkpoint(Generic[Kept]):
             )
 
 
-def read_document(path: str) -> dict[str, Any] | None:
+def read_document(
+    path: str, storage_options: StorageOptions | None = None
+) -> dict[str, Any] | None:
     """Return a checkpoint as it was written, or None if there is none.
 
     Raises
@@ -192,11 +204,12 @@ def read_document(path: str) -> dict[str, Any] | None:
         If it cannot be read, or is not whole, or no checkpoint.
     """
     try:
-        content = read_bytes(path)
+        content = read_bytes(path, storage_options)
     except Exception as error:  # of whatever kind the file system's library raises
         raise CheckpointError(
-            f"The checkpoint {path} cannot be read: {type(error).__name__}: {error}."
-        ) from error
+            f"The checkpoint {path} cannot be read: {described(error, storage_options)}. Check "
+            "the address and the credentials."
+        ) from harmless(error, storage_options)
     if content is None:
         return None
     try:

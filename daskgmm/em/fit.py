@@ -6,7 +6,7 @@ import copy
 import math
 import os
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,7 @@ from daskgmm.gaussian.maximise import Maximised
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
 from daskgmm.passes.dataset import Dataset
+from daskgmm.storage_options import StorageOptions
 
 WHOLE = 2
 """Multiples of a drawn sample below which all rows are taken instead."""
@@ -72,6 +73,8 @@ class Request:
     resume : Resume or None
     checkpoint : path, URL or None
         Where the state of the fit is kept, and found again.
+    storage_options : mapping or None
+        For a checkpoint that is a URL.
     """
 
     settings: Settings
@@ -80,6 +83,7 @@ class Request:
     seeded: bool = True
     resume: Resume | None = None
     checkpoint: str | os.PathLike[str] | None = None
+    storage_options: StorageOptions | None = field(default=None, repr=False)
 
     @property
     def needs_sample(self) -> bool:
@@ -134,7 +138,9 @@ def fit(data: Dataset, request: Request, listen: Listener) -> Fitted:
         passes += isinstance(event, PassEnded)
 
     listen = together(count, listen)
-    checkpoint = None if request.checkpoint is None else Checkpoint(request.checkpoint, State)
+    checkpoint = None
+    if request.checkpoint is not None:
+        checkpoint = Checkpoint(request.checkpoint, State, request.storage_options)
     kept = None if checkpoint is None else checkpoint.load(_identity(data, request))
     _check_kept(kept, request)
     listen(_announce(data, request.settings, kept))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -31,6 +32,7 @@ from daskgmm.models.planning import cache_nbytes, plan_of
 from daskgmm.models.portable import Portable
 from daskgmm.models.verbose import Printer
 from daskgmm.passes.dataset import Dataset
+from daskgmm.storage_options import StorageOptions
 
 
 class GaussianMixture(Portable):
@@ -225,6 +227,7 @@ class GaussianMixture(Portable):
         checkpoint: str | os.PathLike[str] | None = None,
         cache: int | str | None = None,
         listen: Listener | None = None,
+        storage_options: StorageOptions | None = None,
     ) -> GaussianMixture:
         """Estimate the parameters; eager, whatever X is.
 
@@ -251,6 +254,10 @@ class GaussianMixture(Portable):
             between passes, on the workers or in this process. By default nothing does.
         listen : callable, optional
             Called with each `daskgmm.em.events.Event` of the fit.
+        storage_options : mapping, optional
+            Of X, `sample_weight` and `checkpoint` where they are URLs: given on to fsspec, as in
+            `daskgmm.open_data`, which opens data with options for the other methods. By
+            default fsspec's configuration and what the environment says hold alone.
 
         Returns
         -------
@@ -280,7 +287,13 @@ class GaussianMixture(Portable):
         before = dict(self.__dict__)
         try:
             return self._fit(
-                X, sample_weight, feature_dims, checkpoint, cache_nbytes(cache), listen
+                X,
+                sample_weight,
+                feature_dims,
+                checkpoint,
+                cache_nbytes(cache),
+                listen,
+                storage_options,
             )
         except BaseException:
             # A fit that failed leaves what was fitted before, its features too.
@@ -300,11 +313,12 @@ class GaussianMixture(Portable):
         checkpoint: Any,
         cache: int,
         listen: Listener | None,
+        options: StorageOptions | None,
     ) -> GaussianMixture:
-        rows, weights = training_rows(self, x, sample_weight, feature_dims)
+        rows, weights = training_rows(self, x, sample_weight, feature_dims, options)
         check_enough(rows.n_rows, self.n_components)
         d = n_coordinates(rows.n_features, self.pca, given=self._initial_given())
-        request = self._request(d, checkpoint, id(x))
+        request = replace(self._request(d, id(x)), checkpoint=checkpoint, storage_options=options)
         p, k = STRUCTURES[self.covariance_type].n_statistics(d), request.settings.n_components
         drop_missing = request.settings.drop_missing
         data = Dataset.of(rows, weights, k, p, cache, drop_missing=drop_missing)
@@ -322,7 +336,7 @@ class GaussianMixture(Portable):
     def _set_seen(self, coordinates: Coordinates | None, fitted: dict[str, Any]) -> None:
         self.coordinates_, self.fitted_on_ = coordinates, fitted
 
-    def _request(self, d: int, checkpoint: Any, x: int) -> Request:
+    def _request(self, d: int, x: int) -> Request:
         structure = STRUCTURES[self.covariance_type]
         initial = check_initial(structure, self.n_components, d, *self._initial_given())
         resume = None
@@ -330,7 +344,7 @@ class GaussianMixture(Portable):
             self._check_resumable(d)
             resume = Resume(self._parameters(), self.lower_bound_, self._search_to_go_on(x))
         random, seeded = check_random_state(self.random_state), self.random_state is not None
-        return Request(self._settings(), initial, random, seeded, resume, checkpoint)
+        return Request(self._settings(), initial, random, seeded, resume)
 
     def _initial_given(self) -> tuple[Any, Any, Any]:
         return self.weights_init, self.means_init, self.precisions_init

@@ -19,6 +19,7 @@ from daskgmm.rows.labelled import Labelled, is_labelled, labelled
 from daskgmm.rows.opening import as_rows
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.weights import split_weights, weights_for
+from daskgmm.storage_options import StorageOptions
 
 LABELS = ("feature_names_in_", "feature_dims_", "feature_units_")
 """Fitted attributes that only labelled data set."""
@@ -39,6 +40,7 @@ def training_rows(
     x: Any,
     sample_weight: Any = None,
     feature_dims: Sequence[Hashable] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> tuple[Rows, Rows | None]:
     """Return X and the weights as rows to fit on; sets `n_features_in_` and what is known of them.
 
@@ -52,13 +54,13 @@ def training_rows(
     for name in LABELS:
         estimator.__dict__.pop(name, None)
     if is_labelled(x):
-        return _labelled_training(estimator, x, sample_weight, feature_dims)
+        return _labelled_training(estimator, x, sample_weight, feature_dims, storage_options)
     if feature_dims is not None:
         raise DataError("feature_dims is for xarray's arrays; X has no named dimensions.")
-    rows = _training_rows(estimator, x)
+    rows = _training_rows(estimator, x, storage_options)
     if sample_weight is None:
         return rows, None
-    left, weights = split_weights(rows, sample_weight)
+    left, weights = split_weights(rows, sample_weight, storage_options)
     if left is not rows:
         # A column of X that is the weights is no feature.
         _keep_features(estimator, left)
@@ -66,7 +68,11 @@ def training_rows(
 
 
 def _labelled_training(
-    estimator: BaseEstimator, x: Any, sample_weight: Any, feature_dims: Any
+    estimator: BaseEstimator,
+    x: Any,
+    sample_weight: Any,
+    feature_dims: Any,
+    storage_options: StorageOptions | None,
 ) -> tuple[Rows, Rows | None]:
     if isinstance(sample_weight, str) and sample_weight in getattr(x, "data_vars", ()):
         x, sample_weight = x.drop_vars(sample_weight), x[sample_weight]
@@ -79,7 +85,9 @@ def _labelled_training(
         estimator.feature_units_ = grid.units
     if is_labelled(sample_weight):
         return rows, grid.weights(sample_weight)
-    return rows, None if sample_weight is None else weights_for(rows, sample_weight)
+    if sample_weight is None:
+        return rows, None
+    return rows, weights_for(rows, sample_weight, storage_options)
 
 
 def labelled_rows(estimator: BaseEstimator, x: Any) -> Labelled:
@@ -89,14 +97,16 @@ def labelled_rows(estimator: BaseEstimator, x: Any) -> Labelled:
     return grid
 
 
-def _training_rows(estimator: BaseEstimator, x: Any) -> Rows:
+def _training_rows(
+    estimator: BaseEstimator, x: Any, storage_options: StorageOptions | None
+) -> Rows:
     _refuse_masked(x)
     if not is_source(x) and not is_polars_frame(x):
         x = validate_data(
             estimator, x, dtype="numeric", ensure_all_finite=False, ensure_min_samples=2
         )
         return _named(estimator, ArrayRows(x))
-    rows = as_rows(x)
+    rows = as_rows(x, storage_options)
     _check_two_rows(estimator, rows)
     _keep_features(estimator, rows)
     return rows
@@ -128,7 +138,7 @@ def scoring_rows(estimator: BaseEstimator, x: Any) -> Rows:
         x = validate_data(estimator, x, reset=False, dtype="numeric", ensure_all_finite=False)
         rows: Rows = _named(estimator, ArrayRows(x))
     else:
-        rows = as_rows(x, feature_names(estimator))
+        rows = as_rows(x, columns=feature_names(estimator))
     check_features(estimator, rows.n_features)
     return rows
 

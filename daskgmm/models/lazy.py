@@ -19,7 +19,8 @@ from daskgmm.passes.running import Running
 from daskgmm.rows.frames import frame_array, is_dask_frame
 from daskgmm.rows.grid_rows import point
 from daskgmm.rows.nodata import declared_by_zarr
-from daskgmm.rows.opening import as_rows, open_path
+from daskgmm.rows.obstore_backend import portable
+from daskgmm.rows.opening import as_rows, open_data
 from daskgmm.rows.rows import UNKNOWN, Rows, Segment
 
 
@@ -45,7 +46,7 @@ def as_dask(x: Any, columns: Sequence[str] | None = None) -> Any:
     if isinstance(x, zarr.Array):
         lengths = tuple(int(m) for m in as_rows(x).lengths) or (0,)
         # A name of its own: what a store holds under the same address may change.
-        stored = da.from_array(x, chunks=(lengths, (x.shape[1],)), name=False)
+        stored = da.from_array(portable(x), chunks=(lengths, (x.shape[1],)), name=False)
         decoding = declared_by_zarr(x)
         return (
             stored if decoding.plain else stored.map_blocks(decoding, dtype=decoding.dtype(x.dtype))
@@ -53,10 +54,10 @@ def as_dask(x: Any, columns: Sequence[str] | None = None) -> Any:
     if isinstance(x, np.ndarray):
         return None
     if isinstance(x, Rows):
-        return rows_as_dask(as_rows(x, columns))
+        return rows_as_dask(as_rows(x, columns=columns))
     if is_dask_frame(x):
         return frame_array(x, columns)[0]
-    return as_dask(open_path(x, columns), columns)
+    return as_dask(open_data(x, columns=columns), columns)
 
 
 def rows_as_dask(rows: Rows) -> Any:

@@ -15,6 +15,7 @@ from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.frames import is_polars_frame
 from daskgmm.rows.opening import as_rows
 from daskgmm.rows.weights import split_weights
+from daskgmm.storage_options import StorageOptions
 
 
 def plan(
@@ -26,6 +27,7 @@ def plan(
     cache: int | str | None = None,
     max_iter: int = 100,
     n_init: int = 1,
+    storage_options: StorageOptions | None = None,
 ) -> Plan:
     """Say what a fit will cost: bytes, batches, passes, memory; nothing is read.
 
@@ -34,7 +36,7 @@ def plan(
 
     Parameters
     ----------
-    X, sample_weight, cache : as in `GaussianMixture.fit`
+    X, sample_weight, cache, storage_options : as in `GaussianMixture.fit`
     n_components, covariance_type, max_iter, n_init : as in `GaussianMixture`
 
     Returns
@@ -48,13 +50,13 @@ def plan(
         As `GaussianMixture.fit` before it reads.
     """
     if is_source(X) or is_polars_frame(X):
-        rows = as_rows(X)
+        rows = as_rows(X, storage_options)
     else:
         names = getattr(X, "columns", None)
         rows = ArrayRows(X, columns=None if names is None else tuple(map(str, names)))
     weights = None
     if sample_weight is not None:
-        rows, weights = split_weights(rows, sample_weight)
+        rows, weights = split_weights(rows, sample_weight, storage_options)
     p = STRUCTURES[covariance_type].n_statistics(rows.n_features)
     data = Dataset.of(rows, weights, int(n_components), p, cache_nbytes(cache))
     return plan_of(data, int(n_components), covariance_type, 2 + max_iter * n_init)

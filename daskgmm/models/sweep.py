@@ -33,6 +33,7 @@ from daskgmm.models.inputs import LABELS, n_coordinates, training_rows
 from daskgmm.models.planning import cache_nbytes, plan_of
 from daskgmm.models.prediction import Predictor
 from daskgmm.passes.dataset import Dataset
+from daskgmm.storage_options import StorageOptions
 
 CRITERIA = ("bic", "aic", "icl", "heldout")
 
@@ -127,6 +128,7 @@ def sweep(
     pca: int | float | None = None,
     cache: int | str | None = None,
     listen: Listener | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> Sweep:
     """Fit mixtures of several sizes and structures, reading the data as often as for one.
 
@@ -137,7 +139,8 @@ def sweep(
 
     Parameters
     ----------
-    X, sample_weight, feature_dims, checkpoint, cache, listen : as in `GaussianMixture.fit`
+    X, sample_weight, feature_dims, checkpoint, cache, listen, storage_options : as in
+        `GaussianMixture.fit`
     n_components : iterable of int
     covariance_type : str or sequence of str
         Of "full", "tied", "diag" and "spherical".
@@ -180,7 +183,7 @@ def sweep(
         pca=pca,
     )
     estimator._validate_params()
-    rows, weights = training_rows(estimator, X, sample_weight, feature_dims)
+    rows, weights = training_rows(estimator, X, sample_weight, feature_dims, storage_options)
     check_enough(rows.n_rows, max(sizes))
     settings = estimator._settings()
     belongs = None if groups is None else Groups(groups, rows.n_rows)
@@ -195,7 +198,7 @@ def sweep(
         plan_of(data, k, largest, max_iter + 3).check()
         kept = saved = None
         if checkpoint is not None:
-            saved = Checkpoint(checkpoint, SweepState)
+            saved = Checkpoint(checkpoint, SweepState, storage_options)
             kept = saved.load(_identity(data, request, random_state))
         state, measured = choose(data, request, tell, saved, kept)
     finally:

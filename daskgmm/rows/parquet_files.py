@@ -15,6 +15,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from daskgmm.errors import SourceError
 from daskgmm.rows.arrow_columns import require
+from daskgmm.storage_options import StorageOptions
 
 SUFFIXES = (".parquet", ".pq", ".parq")
 
@@ -25,7 +26,7 @@ SEARCHED_FILES = 10_000
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
-Options = dict[str, Any] | None
+Options = StorageOptions | None
 
 
 def is_parquet(name: str) -> bool:

@@ -16,12 +16,15 @@ from daskgmm.rows.dask_array import DaskRows
 from daskgmm.rows.frames import is_dask_frame, series_array
 from daskgmm.rows.layout import check_weights
 from daskgmm.rows.naming import listed
-from daskgmm.rows.opening import open_path
+from daskgmm.rows.opening import open_data
 from daskgmm.rows.rows import UNKNOWN, Rows
 from daskgmm.rows.zarr_array import ZarrRows
+from daskgmm.storage_options import StorageOptions
 
 
-def weights_for(rows: Rows, sample_weight: Any) -> Rows:
+def weights_for(
+    rows: Rows, sample_weight: Any, storage_options: StorageOptions | None = None
+) -> Rows:
     """Return the weights of `rows` as blocks of one axis with the same `lengths`.
 
     Values are not looked at here: NaN and negative weights show when they are read.
@@ -34,6 +37,8 @@ def weights_for(rows: Rows, sample_weight: Any) -> Rows:
         path or URL of an array.
         A list of arrays goes with rows that were given as a list, element by element.
         Dask weights of unknown length must be chunked like the rows.
+    storage_options : mapping, optional
+        For URLs, as in `daskgmm.open_data`.
 
     Raises
     ------
@@ -43,13 +48,16 @@ def weights_for(rows: Rows, sample_weight: Any) -> Rows:
     if isinstance(sample_weight, str) and sample_weight in rows.all_columns:
         return rows.column(sample_weight)
     if isinstance(sample_weight, (str, os.PathLike)):
-        sample_weight = _opened(rows, sample_weight)
+        sample_weight = _opened(rows, sample_weight, storage_options)
     if isinstance(sample_weight, Rows):
         return _column_of(sample_weight, rows)
     if is_dask_frame(sample_weight):
         sample_weight = series_array(sample_weight)
-    if isinstance(sample_weight, (list, tuple)) and any(map(_is_array, sample_weight)):
-        return _part_by_part(rows, sample_weight)
+    if isinstance(sample_weight, (list, tuple)) and (
+        any(map(_is_array, sample_weight))
+        or (isinstance(rows, ConcatenatedRows) and all(map(_is_path, sample_weight)))
+    ):
+        return _part_by_part(rows, sample_weight, storage_options)
     if isinstance(sample_weight, dask.array.Array):
         return _dask_weights(rows, sample_weight)
     if not isinstance(sample_weight, (np.ndarray, zarr.Array)):
@@ -61,20 +69,24 @@ def weights_for(rows: Rows, sample_weight: Any) -> Rows:
     return ArrayRows(sample_weight, rows.lengths)
 
 
-def split_weights(rows: Rows, sample_weight: Any) -> tuple[Rows, Rows]:
+def split_weights(
+    rows: Rows, sample_weight: Any, storage_options: StorageOptions | None = None
+) -> tuple[Rows, Rows]:
     """Return the rows and their weights; a column that is the weights is no feature.
 
     Parameters and errors are those of `weights_for`.
     """
-    weights = weights_for(rows, sample_weight)
+    weights = weights_for(rows, sample_weight, storage_options)
     if isinstance(sample_weight, str) and sample_weight in rows.all_columns:
         return rows.without(sample_weight), weights
     return rows, weights
 
 
-def _opened(rows: Rows, path: str | os.PathLike[str]) -> Any:
+def _opened(
+    rows: Rows, path: str | os.PathLike[str], storage_options: StorageOptions | None
+) -> Any:
     try:
-        return open_path(path)
+        return open_data(path, storage_options)
     except SourceError as error:
         if not rows.all_columns:
             raise
@@ -105,7 +117,15 @@ def _is_array(value: Any) -> bool:
     return np.ndim(value) > 0 if not hasattr(value, "ndim") else value.ndim > 0
 
 
-def _part_by_part(rows: Rows, sample_weight: list[Any] | tuple[Any, ...]) -> Rows:
+def _is_path(value: Any) -> bool:
+    return isinstance(value, (str, os.PathLike))
+
+
+def _part_by_part(
+    rows: Rows,
+    sample_weight: list[Any] | tuple[Any, ...],
+    storage_options: StorageOptions | None,
+) -> Rows:
     parts = rows.parts if isinstance(rows, ConcatenatedRows) else ()
     if len(parts) != len(sample_weight):
         given = f"a list of {len(parts)}" if parts else "a single array"
@@ -114,7 +134,10 @@ def _part_by_part(rows: Rows, sample_weight: list[Any] | tuple[Any, ...]) -> Row
             "array of weights for each element of X, or one array for all rows."
         )
     return ConcatenatedRows(
-        [weights_for(part, weight) for part, weight in zip(parts, sample_weight, strict=True)]
+        [
+            weights_for(part, weight, storage_options)
+            for part, weight in zip(parts, sample_weight, strict=True)
+        ]
     )
 
 

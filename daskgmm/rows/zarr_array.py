@@ -16,8 +16,10 @@ from daskgmm.errors import SourceError
 from daskgmm.rows.grid import check_chunks, given_lengths, offsets, regular_lengths
 from daskgmm.rows.layout import check_rows, check_weights
 from daskgmm.rows.nodata import PLAIN, Decoding, declared_by_zarr
+from daskgmm.rows.obstore_backend import address, options_of, portable
 from daskgmm.rows.retrying import retried
 from daskgmm.rows.rows import Rows
+from daskgmm.storage_options import StorageOptions, described, harmless
 
 BLOCK_BYTES = 1 << 20
 """Decoded bytes of one read: several small chunks, which Zarr fetches concurrently, and little
@@ -82,7 +84,7 @@ class ZarrRows(Rows):
         self, array: Any, lengths: Sequence[int] | NDArray[np.int64] | None = None
     ) -> None:
         (check_weights if array.ndim == 1 else check_rows)(array.shape, array.dtype)
-        self._array = array
+        self._array = portable(array)
         self._decoding = declared_by_zarr(array)
         self.dtype = self._decoding.dtype(np.dtype(array.dtype))
         self.n_features = 1 if array.ndim == 1 else int(array.shape[1])
@@ -124,10 +126,10 @@ def read(array: Any, start: int, stop: int) -> NDArray[Any]:
         raise
     except Exception as error:
         raise SourceError(
-            f"{type(error).__name__}: {error}, while rows {start} to {stop} of "
+            f"{described(error, storage_options(array))}, while rows {start} to {stop} of "
             f"{location(array)} were read. If the store could not be reached, run again; if a "
             "chunk is damaged, write these rows again."
-        ) from error
+        ) from harmless(error, storage_options(array))
 
 
 def location(node: Any) -> str:
@@ -139,9 +141,19 @@ def location(node: Any) -> str:
         protocol = store.fs.protocol
         scheme = protocol if isinstance(protocol, str) else protocol[0]
         root = store.path if "://" in store.path else f"{scheme}://{store.path.lstrip('/')}"
+    elif isinstance(store, zarr.storage.ObjectStore):
+        root = address(store.store)
     else:
         root = str(store)
     return f"{root.rstrip('/')}/{node.path}" if node.path else root
+
+
+def storage_options(node: Any) -> StorageOptions:
+    """Return what the store of a Zarr array was given: it is not to show in messages."""
+    store = _innermost(node.store)
+    if isinstance(store, zarr.storage.FsspecStore):
+        return dict(store.fs.storage_options)
+    return options_of(store.store) if isinstance(store, zarr.storage.ObjectStore) else {}
 
 
 def in_memory(store: Any) -> bool:
@@ -150,6 +162,8 @@ def in_memory(store: Any) -> bool:
     if isinstance(store, zarr.storage.FsspecStore):
         protocol = store.fs.protocol
         return "memory" in ((protocol,) if isinstance(protocol, str) else protocol)
+    if isinstance(store, zarr.storage.ObjectStore):
+        return type(store.store).__name__ == "MemoryStore"
     return isinstance(store, zarr.storage.MemoryStore)
 
 

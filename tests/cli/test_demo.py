@@ -7,7 +7,7 @@ import pytest
 import zarr
 from matplotlib.image import imread
 
-from daskgmm.cli import program
+from daskgmm.cli.demo import program
 from daskgmm.models.model_file import load_model
 
 FILES = {"pixels.zarr", "model.json", "labels.zarr", "segmentation.png", "made-by-daskgmm-demo.txt"}

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from daskgmm import sweep
-from daskgmm.cli import check_sizes
+from daskgmm.cli.sizes import check_sizes
 from daskgmm.em.events import BatchDone, PassEnded, SweepIterated
 from daskgmm.models import sweep as module
 from daskgmm.models.model_file import load_model
@@ -71,7 +71,7 @@ def test_settings_reach_the_sweep(folder, call, monkeypatch):
     monkeypatch.setattr(module, "sweep", note)
     options = (
         "--criterion icl --n-init 2 --tol 1e-4 --max-iter 7 --reg-covar 1e-5 --seed 3 "
-        "--checkpoint c --cache 1MB --weights rows.npy"
+        "--checkpoint c --cache 1MB --weights rows.npy --storage-option a.b=1"
     )
     call("sweep", "rows.zarr", "-k", "2,4", *BOTH, "-o", "m.json", *options.split())
     assert given.pop("listen") is not None
@@ -79,7 +79,7 @@ def test_settings_reach_the_sweep(folder, call, monkeypatch):
     assert given == {
         "n_components": [2, 4], "covariance_type": ("full", "diag"), "criterion": "icl",
         "n_init": 2, "tol": 1e-4, "max_iter": 7, "reg_covar": 1e-5, "random_state": 3,
-        "checkpoint": "c", "cache": "1MB",
+        "checkpoint": "c", "cache": "1MB", "storage_options": {"a": {"b": 1}},
     }  # fmt: skip
 
 

@@ -204,7 +204,7 @@ def test_places_that_cannot_be_written_are_refused_before_the_first_pass(tmp_pat
 
 
 def test_a_disk_that_fills_up_is_a_warning(tmp_path, monkeypatch):
-    def full(path, content):
+    def full(path, content, storage_options=None):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("daskgmm.em.checkpoint.replace_bytes", full)

@@ -58,7 +58,7 @@ def test_lengths_are_unknown_and_names_known():
     rows = as_rows(dd.from_pandas(frame_of(DATA), npartitions=3))
     assert rows.lengths.tolist() == [UNKNOWN] * 3
     assert rows.columns == rows.all_columns == ("c0", "c1", "c2")
-    chosen = as_rows(dd.from_pandas(frame_of(DATA), npartitions=3), ["c2", "c0"])
+    chosen = as_rows(dd.from_pandas(frame_of(DATA), npartitions=3), columns=["c2", "c0"])
     np.testing.assert_array_equal(read_all(chosen), DATA[:, [2, 0]])
     np.testing.assert_array_equal(read_all(rows.select(["c1", "c0"])), DATA[:, [1, 0]])
     assert rows.select(["c0", "c1", "c2"]) is rows
@@ -113,7 +113,7 @@ def test_columns_that_are_no_numbers(values):
     lazy = dd.from_pandas(frame, npartitions=1)
     with pytest.raises(DataError, match=r"'other' .*numeric columns are 'a'"):
         as_rows(lazy)
-    assert as_rows(lazy, ["a"]).n_features == 1
+    assert as_rows(lazy, columns=["a"]).n_features == 1
 
 
 def test_names_that_are_no_strings():
@@ -155,11 +155,11 @@ def test_polars_types():
     assert rows.dtype == np.float64
     nan = np.nan
     np.testing.assert_array_equal(read_all(rows), [[1, 1.5, 1], [nan, 2.5, 0], [3, nan, nan]])
-    assert as_rows(frame, ["b"]).dtype == np.float32
+    assert as_rows(frame, columns=["b"]).dtype == np.float32
     with pytest.raises(DataError, match=r"'s' .*numeric columns are 'a'"):
         as_rows(pl.DataFrame({"a": [1], "s": ["x"]}))
     with pytest.raises(DataError, match="no column 'z'"):
-        as_rows(frame, ["z"])
+        as_rows(frame, columns=["z"])
     with pytest.raises(DataError, match="no columns"):
         as_rows(pl.DataFrame())
 

@@ -9,7 +9,7 @@ from daskgmm.errors import DataError, SourceError
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.concatenated import ConcatenatedRows
 from daskgmm.rows.dask_array import DaskRows
-from daskgmm.rows.opening import as_rows, open_path, open_zarr
+from daskgmm.rows.opening import as_rows, open_data, open_zarr
 from daskgmm.rows.zarr_array import ZarrRows
 
 from .conformance import read_all
@@ -47,7 +47,7 @@ def test_home_directory(path, monkeypatch):
 
 def test_npy_is_mapped(tmp_path):
     np.save(tmp_path / "x.npy", DATA)
-    assert isinstance(open_path(tmp_path / "x.npy"), np.memmap)
+    assert isinstance(open_data(tmp_path / "x.npy"), np.memmap)
 
 
 def test_npy_of_objects(tmp_path):

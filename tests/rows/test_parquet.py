@@ -297,7 +297,7 @@ def test_what_is_a_parquet_path(path, tmp_path, monkeypatch):
         assert rows.n_rows == len(DATA)
     assert isinstance(as_rows("z.parquet"), ZarrRows)
     assert as_rows([path, path]).columns == ("c0", "c1", "c2")
-    assert as_rows([path, path], ["c1"]).n_features == 1
+    assert as_rows([path, path], columns=["c1"]).n_features == 1
     assert open_parquet([path, "deep"]).n_rows == 2 * len(DATA)
     assert not is_parquet("s3://bucket/x.zarr")
     assert is_parquet("s3://bucket/table.parquet/")

@@ -1,0 +1,49 @@
+"""Errors and warnings, as the user of a command reads them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+import click
+
+from daskgmm.errors import DaskGMMError
+
+
+def advice(error: Exception) -> str:
+    """Return what to tell the user about an error."""
+    if isinstance(error, MemoryError):
+        return "Memory ran out. Use fewer --threads, or data with smaller chunks."
+    if isinstance(error, FileExistsError) and not error.filename:
+        again = "" if "not overwritten" in str(error) else ", or add --overwrite"
+        return f"{error} Choose another --out{again}."
+    if isinstance(error, (DaskGMMError, ValueError, OSError)):
+        return str(error) or type(error).__name__
+    return (
+        f"{type(error).__name__}: {error}\nThis is a bug in daskgmm. Please report it, with the "
+        "command and what it shows when the variable DASKGMM_TRACEBACK=1 is set."
+    )
+
+
+@contextmanager
+def plain_warnings() -> Iterator[None]:
+    """Show Python's warnings as lines."""
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        click.echo(f"Warning: {message}", err=True)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        # The fit command says it itself, with what to do on the command line.
+        warnings.filterwarnings("ignore", "Best performing initialization did not converge")
+        warnings.showwarning = show
+        yield

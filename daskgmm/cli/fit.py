@@ -1,0 +1,49 @@
+"""``daskgmm fit``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from daskgmm.cli import options
+from daskgmm.cli.fitting import Fitting, check_converged, fitting
+from daskgmm.cli.interrupting import at_once
+from daskgmm.cli.reporting import fit_report
+
+
+@click.command(short_help="Fit a mixture to data; write a model file.")
+@click.argument("data")
+@options.components
+@options.covariance
+@click.option("--out", "-o", required=True, metavar="MODEL", help="Model file to write (JSON).")
+@click.option(
+    "--n-init", type=click.IntRange(1), default=1, show_default=True,
+    help="Starts to try; the best is kept.",
+)  # fmt: skip
+@click.option(
+    "--init", "init_params", type=click.Choice(options.STARTS), default="kmeans",
+    show_default=True, help="How to start.",
+)  # fmt: skip
+@click.option(
+    "--acceleration", type=click.Choice(["auto", "none"]), default="auto", show_default=True,
+    help="none is plain EM, iteration by iteration scikit-learn's.",
+)  # fmt: skip
+@options.tolerance(1e-3)
+@fitting
+@options.overwrite
+@options.quiet
+def fit(given: Fitting, out: str, acceleration: str, overwrite: bool, **settings: Any) -> None:
+    """Fit a mixture to DATA, a path or URL of a Zarr array, or a .npy file."""
+    with at_once():
+        from daskgmm.models.gaussian_mixture import GaussianMixture
+        from daskgmm.models.model_file import model_path, save_model
+        from daskgmm.progress import show_fit
+
+    target = model_path(out, overwrite=overwrite)
+    chosen = None if acceleration == "none" else acceleration
+    mixture = GaussianMixture(**settings, acceleration=chosen)
+    given.run(mixture.fit, show_fit(mixture.tol, mixture.max_iter, quiet=given.quiet))
+    save_model(mixture, target)
+    given.say(fit_report(mixture, out))
+    check_converged(mixture, given.checkpoint)

@@ -1,0 +1,52 @@
+"""The group of all commands; whatever goes wrong in one ends in a message."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from typing import Any
+
+import click
+
+from daskgmm.cli.advice import advice, plain_warnings
+from daskgmm.cli.demo import demo
+from daskgmm.cli.exit_codes import INTERRUPTED
+from daskgmm.cli.fit import fit
+from daskgmm.cli.info import info
+from daskgmm.cli.plan import plan
+from daskgmm.cli.predict import predict
+from daskgmm.cli.sweep import sweep
+from daskgmm.version import __version__
+
+
+class Guarded(click.Group):
+    """A group whose commands end in messages, never in tracebacks."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was named."""
+        with plain_warnings():
+            try:
+                return super().invoke(ctx)
+            except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+                raise
+            except KeyboardInterrupt as interrupt:
+                click.echo(f"Interrupted; {str(interrupt) or 'nothing was written'}.", err=True)
+                ctx.exit(INTERRUPTED)
+            except Exception as error:
+                if os.environ.get("DASKGMM_TRACEBACK"):
+                    traceback.print_exc()
+                raise click.ClickException(advice(error)) from error
+
+
+@click.group(cls=Guarded, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="daskgmm")
+def main() -> None:
+    """Fit Gaussian mixtures to data that do not fit in memory.
+
+    Exit codes: 0 done, 1 failed, with a message that says what to do, 2 wrong usage,
+    3 not converged (the model is written), 130 interrupted.
+    """
+
+
+for command in (fit, sweep, plan, predict, info, demo):
+    main.add_command(command)

@@ -1,0 +1,70 @@
+"""Options that several commands have, and what is made of their values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from daskgmm.cli.storage import check_storage_options
+
+Command = Callable[..., Any]
+
+COVARIANCES = ("full", "tied", "diag", "spherical")
+STARTS = ("kmeans", "k-means++", "random", "random_from_data")
+
+
+def check_size(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """Refuse what is no number of bytes."""
+    from dask.utils import parse_bytes
+
+    try:
+        if value is not None and parse_bytes(value) >= 0:
+            return value
+    except ValueError:
+        pass
+    if value is None:
+        return None
+    raise click.BadParameter(f"{value} is no size; give one such as 2GiB or 500MB.")
+
+
+cache = click.option(
+    "--cache", metavar="SIZE", callback=check_size,
+    help="Keep so much decoded data in memory, as 2GiB.",
+)  # fmt: skip
+components = click.option(
+    "--components", "-k", "n_components", type=click.IntRange(1), required=True
+)
+covariance = click.option(
+    "--covariance", "covariance_type", type=click.Choice(COVARIANCES), default="full",
+    show_default=True,
+)  # fmt: skip
+max_iter = click.option("--max-iter", type=click.IntRange(1), default=100, show_default=True)
+overwrite = click.option("--overwrite", is_flag=True, help="Replace what --out names, at the end.")
+quiet = click.option("--quiet", "-q", is_flag=True, help="Show only warnings and errors.")
+storage_options = click.option(
+    "--storage-option", "storage_options", multiple=True, metavar="KEY=VALUE",
+    callback=check_storage_options,
+    help="Option for URLs, as client_kwargs.endpoint_url=http://127.0.0.1:8333; may be given "
+    "several times. Others on this machine see command lines: leave keys to the environment.",
+)  # fmt: skip
+weights = click.option(
+    "--weights", metavar="PATH", help="Array of one weight a row (Zarr or .npy)."
+)
+
+
+def tolerance(default: float) -> Callable[[Command], Command]:
+    """Return what adds the option that says when to stop."""
+    return click.option(
+        "--tol", type=click.FloatRange(0), default=default, show_default=True,
+        help="Stop when a hundredth of it is predicted to be left, in nats a row; with "
+        "--acceleration none when the log likelihood changes by less.",
+    )  # fmt: skip
+
+
+def added(command: Command, *options: Callable[[Command], Command]) -> Command:
+    """Add options to a command, to be listed in the order given."""
+    for option in reversed(options):
+        command = option(command)
+    return command

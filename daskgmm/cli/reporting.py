@@ -1,0 +1,53 @@
+"""What fits and sweeps have found, in words."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+
+def fit_report(mixture: Any, out: str) -> str:
+    """Return the result of a fit in a line."""
+    k, d = mixture.means_.shape
+    ended = "converged" if mixture.converged_ else "stopped"
+    return (
+        f"{out}: {k} components in {d} features, {mixture.covariance_type} covariance, {ended} "
+        f"after {mixture.n_iter_} iterations, log likelihood {mixture.lower_bound_:.5f}"
+    )
+
+
+def sweep_report(found: Any, best: Any, out: str) -> str:
+    """Return the table of a sweep, the best model marked, and what became of the rest."""
+    from daskgmm.sweep_report import staying_text, table_text
+
+    place = next(i for i, model in enumerate(found.models) if model is best)
+    ended = "converged" if best.converged_ else "stopped"
+    return (
+        f"{table_text(found.table, place)}\n\n{staying_text(found.table)}\n"
+        f"{out}: {best.n_components} components, {best.covariance_type} covariance, the best by "
+        f"{found.criterion}, {ended} after {best.n_iter_} iterations"
+    )
+
+
+def not_converged(mixture: Any, checkpoint: str | None) -> str:
+    """Return what is to be done about a fit that used up its iterations."""
+    plural = "" if mixture.n_iter_ == 1 else "s"
+    return (
+        f"not converged after {mixture.n_iter_} iteration{plural}: {_missing(mixture)}. The "
+        "model is written and can be used. For a closer fit "
+        f"run again with --overwrite and --max-iter {3 * mixture.max_iter}"
+        + ("" if checkpoint is None else f", which goes on from {checkpoint}")
+        + ("; to stop earlier raise --tol." if mixture.tol > 0 else ".")
+    )
+
+
+def _missing(mixture: Any) -> str:
+    """Return what convergence asks for, and what there is instead."""
+    if math.isfinite(mixture.gap_estimate_):
+        return (
+            f"{mixture.gap_estimate_:.1e} nats a row are predicted to be left, and "
+            f"{mixture.tol / 100:.1e} are allowed"
+        )
+    bounds = mixture.lower_bounds_
+    change = f"{abs(bounds[-1] - bounds[-2]):.1e}" if len(bounds) > 1 else "not known"
+    return f"the last change is {change}, the tolerance {mixture.tol:.1e}"

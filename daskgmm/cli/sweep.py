@@ -1,0 +1,105 @@
+"""``daskgmm sweep``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from daskgmm.cli import options
+from daskgmm.cli.fitting import Fitting, check_converged, fitting
+from daskgmm.cli.interrupting import at_once
+from daskgmm.cli.reporting import sweep_report
+from daskgmm.cli.sizes import check_sizes
+
+CRITERIA = ("bic", "aic", "icl", "heldout")
+
+
+def check_suffix(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """Refuse a table that is not named as one: it might be data."""
+    if value is not None and Path(value).suffix.lower() != ".csv":
+        raise click.BadParameter(f"{value} does not end in .csv.")
+    return value
+
+
+@click.command(short_help="Choose the number of components; write the best model.")
+@click.argument("data")
+@click.option(
+    "--components", "-k", "n_components", required=True, metavar="RANGE", callback=check_sizes,
+    help="Numbers of components: 2-20, or 2,4,8.",
+)  # fmt: skip
+@click.option(
+    "--covariance", "covariance_type", type=click.Choice(options.COVARIANCES), multiple=True,
+    default=("full",), show_default=True, help="May be given several times.",
+)  # fmt: skip
+@click.option(
+    "--criterion", type=click.Choice(CRITERIA), default="bic", show_default=True,
+    help="What tells the best.",
+)  # fmt: skip
+@click.option(
+    "--out", "-o", required=True, metavar="MODEL", help="Model file to write (JSON): the best."
+)
+@click.option(
+    "--table", metavar="FILE", callback=check_suffix, help="Write the whole table (.csv)."
+)
+@click.option("--plot", metavar="FILE", help="Draw the criterion (.png, .svg, .pdf).")
+@click.option(
+    "--n-init", type=click.IntRange(1), default=3, show_default=True,
+    help="Starts of each, on a sample.",
+)  # fmt: skip
+@options.tolerance(1e-3)
+@fitting
+@options.overwrite
+@options.quiet
+def sweep(
+    given: Fitting,
+    out: str,
+    table: str | None,
+    plot: str | None,
+    overwrite: bool,
+    **settings: Any,
+) -> None:
+    """Fit mixtures of several sizes to DATA in the passes of one; write the best."""
+    with at_once():
+        from daskgmm.models.model_file import model_path, save_model
+        from daskgmm.models.sweep import sweep as run_sweep
+        from daskgmm.progress import show_sweep
+
+    target = model_path(out, overwrite=overwrite)
+    write = besides(target, table, plot, overwrite)
+    found = given.run(run_sweep, show_sweep(quiet=given.quiet), **settings)
+    best = found.best()
+    save_model(best, target)
+    write(found)
+    given.say(sweep_report(found, best, out))
+    check_converged(best, None)
+
+
+def besides(
+    target: Path | str, table: str | None, plot: str | None, overwrite: bool
+) -> Callable[[Any], None]:
+    """Return what writes the table and the plot of a sweep; raise unless they may go there."""
+    from daskgmm.files import replace_bytes
+    from daskgmm.sweep_report import check_picture, checked_output, picture, table_csv
+
+    places = {
+        option: checked_output(path, option, overwrite)
+        for option, path in (("--table", table), ("--plot", plot))
+        if path is not None
+    }
+    named = {Path(place).resolve() for place in (target, *places.values())}
+    if len(named) <= len(places):
+        raise click.UsageError("--out, --table and --plot name the same file.")
+    if "--plot" in places:
+        check_picture(places["--plot"])
+
+    def write(found: Any) -> None:
+        if "--table" in places:
+            replace_bytes(places["--table"], table_csv(found.table).encode())
+        if "--plot" in places:
+            place = places["--plot"]
+            replace_bytes(place, picture(found, found.criterion, place.suffix))
+
+    return write

@@ -1,0 +1,57 @@
+"""Zarr arrays that are read through obstore, with fsspec in between or without."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import zarr
+
+FOR_FSSPEC = frozenset({"asynchronous", "batch_size", "loop", "max_cache_size", "protocol"})
+"""Options of obstore's file systems that its stores do not know."""
+
+SCHEMES = {"S3Store": "s3", "GCSStore": "gs", "AzureStore": "az"}
+"""Of the stores that have buckets; the others know their address."""
+
+
+def portable(node: Any) -> Any:
+    """Return a Zarr array or group that can be pickled, the same one if it can be.
+
+    ``obstore.fsspec.register`` makes a class of file systems that no other process can import.
+    The store behind it is one that Zarr reads without fsspec, and that pickles.
+    """
+    store = node.store
+    if not isinstance(store, zarr.storage.FsspecStore) or not _of_obstore(store.fs):
+        return node
+    return zarr.open(store=_object_store(store), path=node.path or None, mode="r")
+
+
+def _of_obstore(system: Any) -> bool:
+    return any(base.__module__ == "obstore.fsspec" for base in type(system).__mro__)
+
+
+def _object_store(store: Any) -> Any:
+    from obstore.store import from_url
+
+    protocol = store.fs.protocol
+    scheme = protocol if isinstance(protocol, str) else protocol[0]
+    # These are fsspec's configuration and the user's options together.
+    given = store.fs.storage_options.items()
+    options = {name: value for name, value in given if name not in FOR_FSSPEC}
+    # Of web addresses fsspec keeps the scheme, of others not.
+    url = store.path if "://" in store.path else f"{scheme}://{store.path.lstrip('/')}"
+    return zarr.storage.ObjectStore(from_url(url, **options), read_only=True)
+
+
+def address(store: Any) -> str:
+    """Return the URL of a store of obstore, or what it says of itself."""
+    kind, config = type(store).__name__, getattr(store, "config", {})
+    if kind not in SCHEMES:
+        return str(getattr(store, "url", None) or getattr(store, "prefix", None) or store)
+    bucket = config.get("bucket") or config.get("container_name")
+    return f"{SCHEMES[kind]}://{bucket}/{store.prefix or ''}".rstrip("/")
+
+
+def options_of(store: Any) -> dict[str, Any]:
+    """Return the options of a store of obstore."""
+    names = ("config", "client_options")
+    return {name: getattr(store, name, None) for name in names}
