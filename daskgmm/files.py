@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -150,3 +151,25 @@ def _file_system(
 
 def _protocol(system: Any) -> str:
     return str(system.protocol if isinstance(system.protocol, str) else system.protocol[0])
+
+
+def exists(path: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None) -> bool:
+    """Return whether there is a file or a folder."""
+    if not is_url(path):
+        return Path(path).expanduser().exists()
+    system, name = _file_system(path, storage_options)
+    system.invalidate_cache()
+    return bool(system.exists(name))
+
+
+def remove(path: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None) -> None:
+    """Remove a file, or a folder with all that is in it."""
+    if is_url(path):
+        system, name = _file_system(path, storage_options)
+        system.rm(name, recursive=not system.isfile(name))
+        return
+    local = Path(path).expanduser()
+    if local.is_dir():
+        shutil.rmtree(local)
+    else:
+        local.unlink()

@@ -62,6 +62,11 @@ def rows_identity(data: Dataset) -> dict[str, Any]:
     }
 
 
+def rows_digest(rows: Rows) -> str:
+    """Return a digest of what rows are, without their values: shape, type and chunks."""
+    return plain_digest(_of_rows(rows, ""))
+
+
 def generator_state(random: np.random.RandomState) -> tuple[Any, ...]:
     """Return what `RandomState.set_state` takes."""
     state = random.get_state(legacy=False)

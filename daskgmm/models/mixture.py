@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -28,6 +30,7 @@ from daskgmm.models.inputs import (
 from daskgmm.models.labels import predict_labelled
 from daskgmm.models.lazy import as_dask, predict_lazily
 from daskgmm.models.order import canonical_order
+from daskgmm.models.predict_to_zarr import Written, write_predictions
 from daskgmm.models.prediction import (
     Kind,
     Predictor,
@@ -36,10 +39,12 @@ from daskgmm.models.prediction import (
     score_rows,
 )
 from daskgmm.models.sampling import sample_mixture
+from daskgmm.passes.task import Progress
 from daskgmm.passes.view import View
 from daskgmm.rows.frames import is_dask_frame
 from daskgmm.rows.labelled import is_labelled
 from daskgmm.rows.layout import check_rows
+from daskgmm.storage_options import StorageOptions
 
 
 class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
@@ -134,6 +139,81 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         weight = data.get("weight") if data.get("weight") is not None else data.get("rows")
         bound = float(getattr(self, "lower_bound_", math.nan))
         return criteria_of_fit(bound, int(self._n_parameters()), weight)
+
+    def predict_to_zarr(
+        self,
+        X: Any,
+        out: str | os.PathLike[str],
+        outputs: Sequence[str] = ("label",),
+        *,
+        dtype: str = "float32",
+        top: int = 2,
+        chunks: int | Mapping[str, int] | None = None,
+        shards: int | Mapping[str, int] | None = None,
+        overwrite: bool = False,
+        storage_options: StorageOptions | None = None,
+        progress: Progress | None = None,
+    ) -> Written:
+        """Write predictions to a Zarr group, chunk by chunk, all of them from one read of X.
+
+        A run that was killed goes on when the same call is made again: it writes only what is
+        missing. The group is written beside `out` and moved there when whole; at a URL it is
+        written in place, and whole once the file named as it with ``.progress.json`` added is
+        gone. xarray opens it, with the coordinates of labelled X.
+
+        Parameters
+        ----------
+        X : as in `fit`
+            With a known number of rows, n. An array in memory, a stored or lazy one, or a
+            labelled one of any rank.
+        out : path or URL
+        outputs : sequence of str
+            Of "label" (the most probable component; -1 where a value is missing), "posterior"
+            (of every component), "top" (`top_component` and `top_posterior`: the most
+            probable ones, the first one first), "largest_posterior", "ambiguity" (1 less the
+            difference of the two largest posteriors), "log_density" (nats).
+        dtype : {"float32", "float64", "uint8"}
+            Of probabilities. uint8 is in steps of 1/255 (1/254 with ``missing="drop"``, where 255
+            means missing), with a `scale_factor`, which xarray applies.
+        top : int
+            How many components "top" writes.
+        chunks, shards : int or mapping from dimension to int, optional
+            Rows of a chunk, and of a shard, or lengths along dimensions. By default chunks
+            are as those of X. What does not align with these is written rightly all the same.
+        overwrite : bool
+            Whether a local Zarr store at `out` may be replaced, once the new one is whole.
+        storage_options : mapping, optional
+            Of the URL, as fsspec takes them.
+        progress : callable, optional
+            Called with the number of batches done and their total.
+
+        Returns
+        -------
+        Written
+            With `rows`, `counts` of each component, and `missing`.
+
+        Raises
+        ------
+        FileExistsError, FileNotFoundError
+            If `out` exists and may not be replaced, or its folder does not exist.
+        ValueError
+            If rows cannot be used (`daskgmm.errors.DataError`), or a setting.
+        """
+        check_is_fitted(self)
+        rows = labelled_rows(self, X) if is_labelled(X) else scoring_rows(self, X)
+        return write_predictions(
+            self._predictor(),
+            rows,
+            out,
+            outputs,
+            dtype=dtype,
+            top=top,
+            chunks=chunks,
+            shards=shards,
+            overwrite=overwrite,
+            storage_options=storage_options,
+            progress=progress,
+        )
 
     def sample(self, n_samples: int = 1) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Draw rows from the mixture, ordered by component.

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.blas import one_blas_thread
+from daskgmm.em.fingerprint import plain_digest
 from daskgmm.em.survey import LARGEST_VALUE, refuse_value
 from daskgmm.errors import DataError
 from daskgmm.gaussian.guard import TOLERANCE, natural_error
@@ -61,6 +62,20 @@ class Predictor:
         self.center: Array = parameters.weights @ parameters.means / parameters.weights.sum()
         self._natural = NaturalKernel.of(parameters, self.center)
         self._whitened = WhitenedKernel.of(parameters, self.center)
+
+    @property
+    def digest(self) -> str:
+        """A digest of all that predictions depend on."""
+        coordinates = self.view.coordinates
+        mapped = (
+            ()
+            if coordinates is None
+            else (coordinates.origin, coordinates.scales, coordinates.axes)
+        )
+        own = self.parameters
+        arrays = (own.weights, own.means, own.precisions_cholesky, *mapped)
+        plain = [None if each is None else each.tolist() for each in arrays]
+        return plain_digest((own.structure, self.view.drop_missing, plain))
 
     @property
     def n_columns(self) -> int:

@@ -22,14 +22,16 @@ def portable(node: Any) -> Any:
     store = node.store
     if not isinstance(store, zarr.storage.FsspecStore) or not _of_obstore(store.fs):
         return node
-    return zarr.open(store=_object_store(store), path=node.path or None, mode="r")
+    read_only = bool(store.read_only)
+    reopened = _object_store(store, read_only)
+    return zarr.open(store=reopened, path=node.path or None, mode="r" if read_only else "r+")
 
 
 def _of_obstore(system: Any) -> bool:
     return any(base.__module__ == "obstore.fsspec" for base in type(system).__mro__)
 
 
-def _object_store(store: Any) -> Any:
+def _object_store(store: Any, read_only: bool) -> Any:
     from obstore.store import from_url
 
     protocol = store.fs.protocol
@@ -39,7 +41,7 @@ def _object_store(store: Any) -> Any:
     options = {name: value for name, value in given if name not in FOR_FSSPEC}
     # Of web addresses fsspec keeps the scheme, of others not.
     url = store.path if "://" in store.path else f"{scheme}://{store.path.lstrip('/')}"
-    return zarr.storage.ObjectStore(from_url(url, **options), read_only=True)
+    return zarr.storage.ObjectStore(from_url(url, **options), read_only=read_only)
 
 
 def address(store: Any) -> str:

@@ -1,0 +1,268 @@
+"""Predictions of one batch, written where they belong: each chunk once, by one process.
+
+A chunk of the target may hold rows of two batches. A batch writes the chunks that are all its
+own; what is left at its two ends travels to the driver, which puts pieces together. So each
+chunk is written whole, whatever the borders of chunks that are read, and nothing is read twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.models.outputs import Outputs
+from daskgmm.models.prediction import Predictor
+from daskgmm.passes.batches import Batch
+from daskgmm.passes.tiles import Block
+from daskgmm.rows.retrying import retried
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Rows that share their chunk with another batch.
+
+    Attributes
+    ----------
+    start : int
+        The number of the first one.
+    arrays : dict of ndarray
+    """
+
+    start: int
+    arrays: Arrays
+
+    @property
+    def stop(self) -> int:
+        """The number after the last one."""
+        return self.start + len(next(iter(self.arrays.values())))
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenBatch:
+    """What became of a batch.
+
+    Attributes
+    ----------
+    index : int
+    rows : int
+    counts : ndarray of int64, shape (k + 1,)
+        Rows of each component, and at the end those without; zeros if labels are not wanted.
+    pieces : tuple of Piece
+        What it has not written.
+    """
+
+    index: int
+    rows: int
+    counts: NDArray[np.int64]
+    pieces: tuple[Piece, ...]
+
+
+@dataclass(frozen=True)
+class Writing:
+    """Predicts and writes one batch.
+
+    Attributes
+    ----------
+    predictor : Predictor
+    outputs : Outputs
+    targets : dict of zarr.Array
+    retries : int
+    """
+
+    predictor: Predictor
+    outputs: Outputs
+    targets: Mapping[str, Any]
+    retries: int
+
+    def _predicted(self, batch: Batch, blocks: Iterator[Block]) -> Iterator[Arrays]:
+        before = 0
+        for block in blocks:
+            place = partial(_after, batch, before)
+            yield self.outputs.predict(self.predictor, block.x, place)
+            before += len(block.x)
+
+    def _counts(self, arrays: Arrays) -> NDArray[np.int64]:
+        k = self.predictor.parameters.n_components
+        if "label" not in arrays:
+            return np.zeros(k + 1, np.int64)
+        counts = np.bincount(arrays["label"].reshape(-1).astype(np.int64) + 1, minlength=k + 1)
+        return np.roll(counts, -1)
+
+
+def _after(batch: Batch, before: int, row: int) -> str:
+    return batch.place(before + row)
+
+
+@dataclass(frozen=True)
+class RowWriting(Writing):
+    """Writes rows in a line.
+
+    Attributes
+    ----------
+    unit : int
+        Rows of a chunk of the target, or of a shard.
+    n : int
+        All rows.
+    """
+
+    unit: int = 1
+    n: int = 0
+
+    def __call__(self, batch: Batch, blocks: Iterator[Block]) -> WrittenBatch:
+        """Write the chunks that are the batch's own; return the rest."""
+        pieces: list[Piece] = []
+        start = batch.start_row
+        buffer = self.outputs.empty(min(self.unit, batch.rows or 0))
+        filled, counts = 0, np.zeros(self.predictor.parameters.n_components + 1, np.int64)
+        for arrays in self._predicted(batch, blocks):
+            counts += self._counts(arrays)
+            taken, rows = 0, len(next(iter(arrays.values())))
+            while taken < rows:
+                # To the next border of the target, wherever the batch began.
+                room = self.unit - (start + filled) % self.unit
+                m = min(rows - taken, room)
+                for name, values in arrays.items():
+                    buffer[name][filled : filled + m] = values[taken : taken + m]
+                taken, filled = taken + m, filled + m
+                if m == room:
+                    pieces += self._put(start, buffer, filled)
+                    start, filled = start + filled, 0
+        pieces += self._put(start, buffer, filled)
+        rows = start + filled - batch.start_row
+        return WrittenBatch(batch.index, rows, counts, tuple(pieces))
+
+    def _put(self, start: int, buffer: Arrays, rows: int) -> list[Piece]:
+        """Write the rows if they are a whole chunk; return them if not."""
+        if not rows:
+            return []
+        piece = Piece(start, {name: values[:rows] for name, values in buffer.items()})
+        if whole(piece, self.unit, self.n):
+            write(self.targets, piece, self.retries)
+            return []
+        return [Piece(start, {name: values.copy() for name, values in piece.arrays.items()})]
+
+
+def whole(piece: Piece, unit: int, n: int) -> bool:
+    """Return whether a piece is all of its chunk."""
+    return piece.start % unit == 0 and piece.stop == min(n, piece.start + unit)
+
+
+def write(targets: Mapping[str, Any], piece: Piece, retries: int) -> None:
+    """Write a whole chunk of each array."""
+    for name, values in piece.arrays.items():
+        retried(partial(_put, targets[name], (slice(piece.start, piece.stop),), values), retries)
+
+
+def _put(target: Any, region: tuple[slice, ...], values: NDArray[Any]) -> None:
+    target[region] = values
+
+
+@dataclass
+class Mending:
+    """Puts pieces together on the driver, and tells which batches are all written.
+
+    Attributes
+    ----------
+    targets : dict of zarr.Array
+    batches : dict of Batch
+        By their numbers.
+    unit, n : int
+    done : set of int
+        Batches of which every row is written.
+    counts : ndarray of int64, shape (k + 1,)
+        Of their rows, as `WrittenBatch.counts`.
+    """
+
+    targets: Mapping[str, Any]
+    batches: Mapping[int, Batch]
+    unit: int
+    n: int
+    retries: int
+    done: set[int]
+    counts: NDArray[np.int64]
+    _kept: dict[int, list[Piece]] = field(default_factory=dict)
+    _open: dict[int, tuple[set[int], NDArray[np.int64]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._before = frozenset(self.done)
+
+    def add(self, result: WrittenBatch) -> None:
+        """Take in what a batch has left over."""
+        waiting = set()
+        for piece in result.pieces:
+            chunk = piece.start // self.unit
+            if not self._written_before(chunk):
+                waiting.add(chunk)
+                self._kept.setdefault(chunk, []).append(piece)
+        self._open[result.index] = waiting, result.counts
+        for chunk in tuple(waiting):
+            self._complete(chunk)
+        for index in [index for index, (chunks, _) in self._open.items() if not chunks]:
+            self.done.add(index)
+            self.counts = self.counts + self._open.pop(index)[1]
+
+    def _written_before(self, chunk: int) -> bool:
+        """Return whether an earlier run has written it: the batches done then had a part in it."""
+        start, stop = chunk * self.unit, min(self.n, (chunk + 1) * self.unit)
+        return any(
+            self.batches[index].start_row < stop
+            and start < self.batches[index].start_row + (self.batches[index].rows or 0)
+            for index in self._before
+        )
+
+    def _complete(self, chunk: int) -> None:
+        pieces = sorted(self._kept[chunk], key=lambda piece: piece.start)
+        names = pieces[0].arrays
+        joined = Piece(
+            pieces[0].start,
+            {name: np.concatenate([piece.arrays[name] for piece in pieces]) for name in names},
+        )
+        if not whole(joined, self.unit, self.n):
+            return
+        write(self.targets, joined, self.retries)
+        del self._kept[chunk]
+        for chunks, _ in self._open.values():
+            chunks.discard(chunk)
+
+
+@dataclass(frozen=True)
+class GridWriting(Writing):
+    """Writes blocks of a grid, each of which is a chunk of the target.
+
+    Attributes
+    ----------
+    chunks : tuple of tuple of int
+        Lengths of blocks along each axis.
+    """
+
+    chunks: tuple[tuple[int, ...], ...] = ()
+
+    def __call__(self, batch: Batch, blocks: Iterator[Block]) -> WrittenBatch:
+        """Write every block of the batch."""
+        rows, counts = 0, np.zeros(self.predictor.parameters.n_components + 1, np.int64)
+        regions = self._regions(batch.first, batch.stop)
+        for region, arrays in zip(regions, self._predicted(batch, blocks), strict=True):
+            counts += self._counts(arrays)
+            shape = tuple(each.stop - each.start for each in region)
+            for name, values in arrays.items():
+                placed = values.reshape(*shape, *values.shape[1:])
+                retried(partial(_put, self.targets[name], region, placed), self.retries)
+            rows += int(np.prod(shape))
+        return WrittenBatch(batch.index, rows, counts, ())
+
+    def _regions(self, first: int, stop: int) -> Iterator[tuple[slice, ...]]:
+        """Yield the regions of the blocks with these numbers."""
+        edges = [np.cumsum([0, *lengths]) for lengths in self.chunks]
+        sizes = tuple(len(lengths) for lengths in self.chunks)
+        for number in range(first, stop):
+            places = np.unravel_index(number, sizes)
+            yield tuple(
+                slice(int(edge[i]), int(edge[i + 1])) for edge, i in zip(edges, places, strict=True)
+            )
