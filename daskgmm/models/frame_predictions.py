@@ -38,7 +38,7 @@ def predict_frame(
         frame = frame[list(columns)]
     # The number of rows is a computation of its own.
     check_rows((np.nan, *frame.shape[1:]), np.dtype(np.float64))
-    dtype, expected = frame_dtype(frame._meta), predictor.parameters.n_features
+    dtype, expected = frame_dtype(frame._meta), predictor.n_columns
     if len(frame.columns) != expected:
         raise DataError(
             f"X has {len(frame.columns)} features, but the mixture is expecting {expected} "
