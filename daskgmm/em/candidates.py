@@ -143,16 +143,22 @@ class Part:
 
     @classmethod
     def of_rows(
-        cls, x: NDArray[Any], counts: Array, settings: Settings, n: int, last: bool = False
+        cls,
+        x: NDArray[Any],
+        counts: Array,
+        settings: Settings,
+        n: int,
+        last: bool = False,
+        most: int = MAX_ITER,
     ) -> Part:
-        """Return rows (m, d) of n that count so often (m,) as a part."""
+        """Return rows (m, d) of n that count so often (m,) as a part; `most` iterations on it."""
         rows, structure = ArrayRows(np.ascontiguousarray(x)), STRUCTURES[settings.structure]
         k, d = settings.n_components, x.shape[1]
         data = Dataset.of(rows, weights_for(rows, counts), k, structure.n_statistics(d))
         survey = survey_rows(data, None, silence)
         sample = Sample(np.arange(len(x), dtype=np.uint64), np.arange(len(x)), x, counts)
         noise = n_parameters(structure, k, d) / (2 * max(1, len(x)))
-        share, most = (LAST_NOISE_SHARE, LAST_MAX_ITER) if last else (NOISE_SHARE, MAX_ITER)
+        share, most = (LAST_NOISE_SHARE, LAST_MAX_ITER) if last else (NOISE_SHARE, most)
         most = min(most, iterations_worth(settings, len(x), n, d))
         chosen = replace(settings, tol=share * noise / GAP_SHARE, max_iter=most, n_init=1)
         return cls(data, replace(survey, sample=sample), chosen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from daskgmm.em.events import Listener, PassEnded
 from daskgmm.em.passing import run_pass
 from daskgmm.em.survey import Survey
 from daskgmm.gaussian.guard import choose_kernel
+from daskgmm.gaussian.kernel import Kernel
 from daskgmm.gaussian.natural import NaturalKernel
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.softmax import FLOOR
@@ -23,6 +25,9 @@ from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.tiles import Block, fill_tiles
 
 Array = NDArray[np.float64]
+
+STACKED = 192
+"""Components of one product: more make tiles that leave the cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,7 @@ class MeasureWork:
         center = kernels[0].center
         found, weight, rows = np.zeros((len(self.order), 2)), 0.0, 0
         z, weights = np.empty((len(center), b)), np.empty(b)
+        scratch = np.empty(b * max(kernel.shape[1] for kernel in kernels))
         with ExitStack() as lent:
             works = [
                 lent.enter_context(workspace(kernel.feature_rows, *kernel.shape[1:], b))
@@ -90,24 +96,68 @@ class MeasureWork:
                     tile.rows[:] = z[:, :filled]
                     tile.log_joint()
                     shared = tile.shared_term() if len(stack.parts) == 1 else 0.0
-                    for part in stack.parts:
-                        found[first] += measure(tile.joint[part], w, shared)
-                        first += 1
+                    for part, shape in alike(stack):
+                        joint = tile.joint[part].reshape(*shape, filled)
+                        space = scratch[: joint.size].reshape(joint.shape)
+                        found[first : first + len(joint)] += measure(joint, w, shared, space)
+                        first += len(joint)
                 weight, rows = weight + float(w.sum()), rows + filled
         numbers = np.argsort(self.order)
         return Measured(found[numbers, 0], found[numbers, 1], weight, rows)
 
 
-def measure(joint: Array, weights: Array, shared: Array | float) -> tuple[float, float]:
-    """Return the sums of log p(x) and of the entropy over a tile of log joint densities."""
-    maximum = joint.max(axis=0)
-    logarithms = np.maximum(joint - maximum, FLOOR)
-    exponentials = np.exp(logarithms)
-    total = exponentials.sum(axis=0)
+def alike(stack: Stack) -> Iterator[tuple[slice, tuple[int, int]]]:
+    """Yield the components of neighbours of one size, with the number of these and the size."""
+    sizes = [part.stop - part.start for part in stack.parts]
+    start = 0
+    for k, group in itertools.groupby(sizes):
+        count = len(list(group))
+        yield slice(start, start + count * k), (count, k)
+        start += count * k
+
+
+def measure(joint: Array, weights: Array, shared: Array | float, scratch: Array) -> Array:
+    """Return the sums of log p(x) and of the entropy over a tile, for mixtures of one size.
+
+    Parameters
+    ----------
+    joint : ndarray of shape (mixtures, k, b)
+        Log joint densities; overwritten.
+    weights : ndarray of shape (b,)
+    shared : ndarray of shape (b,), or float
+        What all components have in common.
+    scratch : ndarray of the shape of `joint`
+
+    Returns
+    -------
+    ndarray of shape (mixtures, 2)
+    """
+    maximum = np.maximum.reduce(joint, axis=1)
+    joint -= maximum[:, None]
+    logarithms = np.maximum(joint, FLOOR, out=joint)
+    exponentials = np.exp(logarithms, out=scratch)
+    total = np.add.reduce(exponentials, axis=1)
     log_total = np.log(total)
     # With e the exponentials and s their sum: -sum (e/s) log(e/s) = log s - sum e log e / s.
-    entropy = log_total - np.einsum("kb,kb->b", exponentials, logarithms) / total
-    return float(weights @ (maximum + log_total + shared)), float(weights @ entropy)
+    exponentials *= logarithms
+    entropy = log_total - np.add.reduce(exponentials, axis=1) / total
+    maximum += log_total
+    maximum += shared
+    return np.stack([maximum @ weights, entropy @ weights], axis=1)
+
+
+def _small(group: list[int], kernels: Sequence[Kernel]) -> list[list[int]]:
+    """Cut a group of mixtures into stacks of at most `STACKED` components, or of one mixture."""
+    stacks: list[list[int]] = []
+    size = 0
+    for index in sorted(group, key=lambda index: kernels[index].shape[1]):
+        k = kernels[index].shape[1]
+        if not stacks or size + k > STACKED:
+            stacks.append([])
+            size = 0
+        stacks[-1].append(index)
+        size += k
+    return stacks
 
 
 def measure_many(
@@ -120,7 +170,8 @@ def measure_many(
         # The exact kernel, and one with a shared covariance of its own, stand alone.
         alone = kernel.structure.shared or not isinstance(kernel, NaturalKernel)
         groups.setdefault(str(index) if alone else kernel.structure_name, []).append(index)
-    stacks = tuple(Stack.of([kernels[index] for index in group]) for group in groups.values())
-    order = tuple(index for group in groups.values() for index in group)
+    cut = [part for group in groups.values() for part in _small(group, kernels)]
+    stacks = tuple(Stack.of([kernels[index] for index in group]) for group in cut)
+    order = tuple(index for group in cut for index in group)
     work, name = MeasureWork(stacks, order), "daskgmm-measure"
     return run_pass(data, "measure", work, merge_measured, listen, name, 16 * len(kernels))

@@ -21,6 +21,9 @@ from daskgmm.passes.batches import Batch
 from daskgmm.passes.tiles import Block
 from daskgmm.rows.retrying import retried
 
+PREDICTED_ROWS = 1 << 16
+"""Rows that are predicted at once on their way to a chunk of the target."""
+
 Arrays = Mapping[str, NDArray[Any]]
 
 
@@ -81,11 +84,17 @@ class Writing:
     targets: Mapping[str, Any]
     retries: int
 
-    def _predicted(self, batch: Batch, blocks: Iterator[Block]) -> Iterator[Arrays]:
+    def _predicted(
+        self, batch: Batch, blocks: Iterator[Block], most: int | None = None
+    ) -> Iterator[Arrays]:
+        """Yield predictions of each block, or of at most so many rows of it."""
         before = 0
         for block in blocks:
-            place = partial(_after, batch, before)
-            yield self.outputs.predict(self.predictor, block.x, place)
+            for first in range(0, len(block.x), most or max(1, len(block.x))):
+                x = block.x[first : None if most is None else first + most]
+                yield self.outputs.predict(
+                    self.predictor, x, partial(_after, batch, before + first)
+                )
             before += len(block.x)
 
     def _counts(self, arrays: Arrays) -> NDArray[np.int64]:
@@ -121,7 +130,7 @@ class RowWriting(Writing):
         start = batch.start_row
         buffer = self.outputs.empty(min(self.unit, batch.rows or 0))
         filled, counts = 0, np.zeros(self.predictor.parameters.n_components + 1, np.int64)
-        for arrays in self._predicted(batch, blocks):
+        for arrays in self._predicted(batch, blocks, PREDICTED_ROWS):
             counts += self._counts(arrays)
             taken, rows = 0, len(next(iter(arrays.values())))
             while taken < rows:

@@ -202,6 +202,7 @@ class Target:
                     "system wrote them elsewhere: give a path or URL that all of them can reach."
                 )
         if not self._remote:
+            _remove_torn(Path(self._place))
             _move(Path(self._place), self._path)
         remove(self._journal, self._options)
 
@@ -228,6 +229,12 @@ def _check_local(path: Path, overwrite: bool) -> None:
 
 def _is_zarr(path: Path) -> bool:
     return any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray"))
+
+
+def _remove_torn(group: Path) -> None:
+    """Remove the chunks that a killed process was about to write: Zarr writes them aside."""
+    for left in group.rglob("*.partial"):
+        left.unlink()
 
 
 def _move(aside: Path, target: Path) -> None:

@@ -16,6 +16,7 @@ PROGRAMS = (
     "out_of_core",
     "clusters",
     "memory",
+    "predictions",
     "storage",
     "sweeps",
 )

@@ -247,6 +247,8 @@ def test_a_killed_run_goes_on(
         aside = tmp_path / "out.zarr.partial"
         before = {path: path.stat().st_mtime_ns for path in (aside / "label" / "c").rglob("*")}
         done = json.loads((tmp_path / f"{aside.name}{JOURNAL}").read_text())["done"]
+        torn = aside / "label" / "c" / "0.0123abcd.partial"
+        torn.write_bytes(b"half a chunk")
         again: list[int] = []
         written = mixture.predict_to_zarr(
             x, out, ["label", "posterior"], chunks=chunks, progress=lambda d, t: again.append(t)
@@ -264,6 +266,7 @@ def test_a_killed_run_goes_on(
     }
     assert whole_chunks <= {path.name for path in before if now[path] == before[path]}
     assert len(batches) == 16
+    assert not (out / "label" / "c" / torn.name).exists()
     assert len(done) >= dies_at - 2
     assert again[0] == 16 - len(done)
     for name in ("label", "posterior"):
