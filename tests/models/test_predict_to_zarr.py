@@ -248,6 +248,7 @@ def test_a_killed_run_goes_on(
         before = {path: path.stat().st_mtime_ns for path in (aside / "label" / "c").rglob("*")}
         done = json.loads((tmp_path / f"{aside.name}{JOURNAL}").read_text())["done"]
         torn = aside / "label" / "c" / "0.0123abcd.partial"
+        torn.parent.mkdir(exist_ok=True)
         torn.write_bytes(b"half a chunk")
         again: list[int] = []
         written = mixture.predict_to_zarr(
