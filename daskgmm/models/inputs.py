@@ -80,7 +80,7 @@ def _labelled_training(
     rows = grid.rows()
     _check_two_rows(estimator, rows)
     _keep_features(estimator, rows)
-    estimator.feature_dims_ = tuple(() if feature_dims is None else np.atleast_1d(feature_dims))
+    estimator.feature_dims_ = grid.feature_dims
     if any(unit is not None for unit in grid.units):
         estimator.feature_units_ = grid.units
     if is_labelled(sample_weight):

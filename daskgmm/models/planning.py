@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 from dask.utils import parse_bytes
@@ -13,6 +14,7 @@ from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.plan import Plan, make_plan
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.frames import is_polars_frame
+from daskgmm.rows.labelled import is_labelled, labelled
 from daskgmm.rows.opening import as_rows
 from daskgmm.rows.weights import split_weights
 from daskgmm.storage_options import StorageOptions
@@ -24,6 +26,7 @@ def plan(
     *,
     covariance_type: str = "full",
     sample_weight: Any = None,
+    feature_dims: Sequence[Hashable] | None = None,
     cache: int | str | None = None,
     max_iter: int = 100,
     n_init: int = 1,
@@ -36,7 +39,7 @@ def plan(
 
     Parameters
     ----------
-    X, sample_weight, cache, storage_options : as in `GaussianMixture.fit`
+    X, sample_weight, feature_dims, cache, storage_options : as in `GaussianMixture.fit`
     n_components, covariance_type, max_iter, n_init : as in `GaussianMixture`
 
     Returns
@@ -49,7 +52,9 @@ def plan(
     ValueError, OSError
         As `GaussianMixture.fit` before it reads.
     """
-    if is_source(X) or is_polars_frame(X):
+    if is_labelled(X):
+        rows = labelled(X, feature_dims).rows()
+    elif is_source(X) or is_polars_frame(X):
         rows = as_rows(X, storage_options)
     else:
         names = getattr(X, "columns", None)

@@ -74,6 +74,8 @@ class Labelled:
         Of the features; None where a variable has none.
     template : xarray.Dataset
         Its coordinates are those of the grid, its attributes those of the source.
+    feature_dims : tuple of str
+        The dimensions that became features.
     """
 
     stacked: Any
@@ -81,6 +83,7 @@ class Labelled:
     names: tuple[str, ...]
     units: tuple[str | None, ...]
     template: xr.Dataset
+    feature_dims: tuple[Hashable, ...]
 
     @property
     def lazy(self) -> bool:
@@ -178,6 +181,7 @@ def labelled(
         names,
         tuple(units[name] for name in names),
         _template(dataset, variables, dims),
+        features,
     )
 
 

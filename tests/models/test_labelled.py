@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from daskgmm import GaussianMixture, sweep
+from daskgmm import GaussianMixture, plan, sweep
 from daskgmm.errors import DataError
 
 K = 3
@@ -287,6 +287,14 @@ def test_sweeps() -> None:
     found = sweep(ds, range(2, 5), random_state=0, missing="drop", feature_dims="depth")
     assert found.best().n_components == K
     assert found.best().predict(ds).dims == ("time", "y", "x")
+
+
+def test_plans() -> None:
+    ds = grid(3, profile=True)
+    found = plan(ds, K, feature_dims="depth")
+    assert found.rows == ds.salt.size
+    assert found.features == 4
+    assert found.chunks == ds.salt.data.npartitions
 
 
 def test_a_cluster_gives_the_same_bits(tmp_path: Path) -> None:
