@@ -67,27 +67,47 @@ def training_rows(
     return left, weights
 
 
-def _labelled_training(
-    estimator: BaseEstimator,
+def labelled_data(
     x: Any,
     sample_weight: Any,
-    feature_dims: Any,
+    feature_dims: Sequence[Hashable] | None,
     storage_options: StorageOptions | None,
-) -> tuple[Rows, Rows | None]:
+) -> tuple[Labelled, Rows, Rows | None]:
+    """Return labelled arrays as a grid, its rows, and their weights.
+
+    Weights may be labelled as well, or the name of a variable, which is no feature then.
+    """
     if isinstance(sample_weight, str) and sample_weight in getattr(x, "data_vars", ()):
         x, sample_weight = x.drop_vars(sample_weight), x[sample_weight]
     grid = labelled(x, feature_dims)
     rows = grid.rows()
+    if sample_weight is None:
+        return grid, rows, None
+    if is_labelled(sample_weight):
+        return grid, rows, grid.weights(sample_weight)
+    if len(grid.dims) > 1:
+        raise DataError(
+            f"sample_weight is no DataArray, and X lies on a grid of {len(grid.dims)} dimensions, "
+            "whose points come block by block. Give weights names for their dimensions: "
+            "xarray.DataArray(sample_weight, dims=...)."
+        )
+    return grid, rows, weights_for(rows, sample_weight, storage_options)
+
+
+def _labelled_training(
+    estimator: BaseEstimator,
+    x: Any,
+    sample_weight: Any,
+    feature_dims: Sequence[Hashable] | None,
+    storage_options: StorageOptions | None,
+) -> tuple[Rows, Rows | None]:
+    grid, rows, weights = labelled_data(x, sample_weight, feature_dims, storage_options)
     _check_two_rows(estimator, rows)
     _keep_features(estimator, rows)
     estimator.feature_dims_ = grid.feature_dims
     if any(unit is not None for unit in grid.units):
         estimator.feature_units_ = grid.units
-    if is_labelled(sample_weight):
-        return rows, grid.weights(sample_weight)
-    if sample_weight is None:
-        return rows, None
-    return rows, weights_for(rows, sample_weight, storage_options)
+    return rows, weights
 
 
 def labelled_rows(estimator: BaseEstimator, x: Any) -> Labelled:

@@ -189,6 +189,17 @@ def test_weights_that_do_not_fit() -> None:
         mixture.fit(ds, sample_weight=shifted)
 
 
+def test_weights_on_a_grid_need_names() -> None:
+    ds = grid(3, profile=False)
+    with pytest.raises(DataError, match="xarray.DataArray"):
+        GaussianMixture(K, missing="drop").fit(ds, sample_weight=np.ones(ds.salt.size))
+    line, weights = grid(1, profile=False), np.random.default_rng(0).random(600)
+    mixture = GaussianMixture(K, random_state=0, missing="drop").fit(line, sample_weight=weights)
+    named = GaussianMixture(K, random_state=0, missing="drop")
+    named.fit(line, sample_weight=xr.DataArray(weights, dims="time"))
+    np.testing.assert_allclose(mixture.means_, named.means_, rtol=1e-12)
+
+
 def test_an_array_must_say_what_its_features_are() -> None:
     image = grid(3, profile=True, holes=False).temp
     with pytest.raises(DataError, match=r"feature_dims=\('band',\)\), or feature_dims=\(\)"):
@@ -295,6 +306,7 @@ def test_plans() -> None:
     assert found.rows == ds.salt.size
     assert found.features == 4
     assert found.chunks == ds.salt.data.npartitions
+    assert plan(ds.assign(w=ds.y), K, feature_dims="depth", sample_weight="w").features == 4
 
 
 def test_a_cluster_gives_the_same_bits(tmp_path: Path) -> None:
