@@ -4,7 +4,9 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+import xarray as xr
 import zarr
 from click.testing import CliRunner
 
@@ -17,6 +19,22 @@ def blocks(language):
     return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
 
 
+def ocean():
+    random = np.random.default_rng(1)
+    temp = random.normal(size=(3, 20, 30, 4)) + 5.0 * random.integers(0, 3, (3, 20, 30, 1))
+    temp[:, :4] = np.nan
+    dims = ("time", "lat", "lon", "depth")
+    places = {"lat": np.arange(20), "lon": np.arange(30), "depth": [0, 10, 20, 30]}
+    return xr.Dataset({"temp": (dims, temp), "salt": (dims, temp**2)}, places).chunk(time=1)
+
+
+def events(part):
+    random = np.random.default_rng(part)
+    columns = {"energy": random.normal(size=500), "duration": random.normal(size=500)}
+    number = {"n": random.integers(1, 5, 500), "id": [f"{part}-{i}" for i in range(500)]}
+    return pd.DataFrame({**columns, **number})
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A working directory with the data that the README names."""
@@ -24,6 +42,10 @@ def folder(tmp_path, monkeypatch):
     random = np.random.default_rng(0)
     pixels = random.integers(0, 5, (4000, 1)) * 40 + random.normal(size=(4000, 3))
     zarr.create_array("pixels.zarr", data=pixels, chunks=(999, 3))
+    ocean().to_zarr("ocean.zarr", consolidated=False)
+    (tmp_path / "events").mkdir()
+    for part in range(3):
+        events(part).to_parquet(tmp_path / "events" / f"{part}.parquet")
     zarr.create_array("weights.zarr", data=random.uniform(size=4000), chunks=(1000,))
     return tmp_path
 

@@ -191,7 +191,7 @@ def test_weights_that_do_not_fit() -> None:
 
 def test_weights_on_a_grid_need_names() -> None:
     ds = grid(3, profile=False)
-    with pytest.raises(DataError, match="xarray.DataArray"):
+    with pytest.raises(DataError, match=r"xarray\.DataArray"):
         GaussianMixture(K, missing="drop").fit(ds, sample_weight=np.ones(ds.salt.size))
     line, weights = grid(1, profile=False), np.random.default_rng(0).random(600)
     mixture = GaussianMixture(K, random_state=0, missing="drop").fit(line, sample_weight=weights)
