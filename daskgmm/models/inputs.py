@@ -15,9 +15,10 @@ from sklearn.utils.validation import validate_data
 from daskgmm.errors import DataError
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.frames import is_dask_frame, is_polars_frame
-from daskgmm.rows.labelled import Labelled, is_labelled, labelled
+from daskgmm.rows.labelled import Labelled, labelled
 from daskgmm.rows.opening import as_rows
 from daskgmm.rows.rows import Rows
+from daskgmm.rows.variables import is_labelled
 from daskgmm.rows.weights import split_weights, weights_for
 from daskgmm.storage_options import StorageOptions
 

@@ -42,8 +42,8 @@ from daskgmm.models.sampling import sample_mixture
 from daskgmm.passes.task import Progress
 from daskgmm.passes.view import View
 from daskgmm.rows.frames import is_dask_frame
-from daskgmm.rows.labelled import is_labelled
 from daskgmm.rows.layout import check_rows
+from daskgmm.rows.variables import is_labelled
 from daskgmm.storage_options import StorageOptions
 
 

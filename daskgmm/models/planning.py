@@ -14,9 +14,9 @@ from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.plan import Plan, make_plan
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.frames import is_polars_frame
-from daskgmm.rows.labelled import is_labelled
 from daskgmm.rows.opening import as_rows
 from daskgmm.rows.rows import Rows
+from daskgmm.rows.variables import is_labelled
 from daskgmm.rows.weights import split_weights
 from daskgmm.storage_options import StorageOptions
 

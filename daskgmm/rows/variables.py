@@ -1,0 +1,164 @@
+"""The variables of xarray's arrays: which are features, what they are called, where they lie."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from daskgmm.errors import DataError
+from daskgmm.rows.layout import check_real
+from daskgmm.rows.nodata import Decoding, declared
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def is_labelled(x: Any) -> bool:
+    """Return whether x is a DataArray or a Dataset, without importing xarray."""
+    xarray = sys.modules.get("xarray")
+    return xarray is not None and isinstance(x, (xarray.DataArray, xarray.Dataset))
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A variable with its sample dimensions first, and the names of its columns.
+
+    Attributes
+    ----------
+    array : xarray.DataArray
+    decoding : Decoding
+    names : tuple of str
+        One for each point of its feature dimensions.
+    """
+
+    array: xr.DataArray
+    decoding: Decoding
+    names: tuple[str, ...]
+
+    @property
+    def unit(self) -> str | None:
+        """What its values are measured in, if it says so."""
+        unit = self.array.attrs.get("units")
+        return None if unit is None else str(unit)
+
+
+def chosen_dims(x: Any, given: Sequence[Hashable] | None) -> tuple[Hashable, ...]:
+    """Return the dimensions whose points are features; a DataArray must be told."""
+    if given is None:
+        if not hasattr(x, "data_vars"):
+            raise DataError(
+                f"X is a DataArray with the dimensions {listed(x.dims)}; say which of them hold "
+                "features, as in fit(X, feature_dims=('band',)), or feature_dims=() if each value "
+                "is a row by itself."
+            )
+        given = ()
+    features = (given,) if isinstance(given, str) else tuple(given)
+    unknown = [str(dim) for dim in features if dim not in x.dims]
+    if unknown:
+        raise DataError(
+            f"feature_dims names {', '.join(unknown)}, which X does not have; its dimensions are "
+            f"{listed(x.dims)}."
+        )
+    return features
+
+
+def variables_of(x: Any) -> tuple[xr.Dataset, list[tuple[str | None, xr.DataArray]]]:
+    """Return a Dataset for coordinates and attributes, and the variables by name."""
+    if not hasattr(x, "data_vars"):
+        return x.to_dataset(name="daskgmm-values").assign_attrs(x.attrs), [(None, x)]
+    mappings = {
+        each.attrs.get("grid_mapping", each.encoding.get("grid_mapping"))
+        for each in x.data_vars.values()
+    }
+    x = x.set_coords([name for name in mappings if name in x.data_vars])
+    if not x.data_vars:
+        raise DataError("X is a Dataset without variables; give at least one.")
+    return x, [(str(name), array) for name, array in x.data_vars.items()]
+
+
+def as_variable(name: str | None, array: xr.DataArray, features: Sequence[Hashable]) -> Variable:
+    """Return an array as a variable, its features named by their labels."""
+    check_real(array.dtype, "X" if name is None else f"The variable {name!r} of X")
+    own = [dim for dim in features if dim in array.dims]
+    points = [
+        ", ".join(f"{dim}={label}" for dim, label in zip(own, labels, strict=True))
+        for labels in product(*(_labels(array, dim) for dim in own))
+    ]
+    if name is not None:
+        names = [f"{name}({point})" if point else name for point in points]
+    else:
+        names = [point or str(array.name or "x0") for point in points]
+    if len(set(names)) < len(names):
+        raise DataError(f"Several features are called {_first_double(names)!r}; make them unique.")
+    return Variable(array, declared(array.attrs), tuple(names))
+
+
+def _labels(array: xr.DataArray, dim: Hashable) -> list[Any]:
+    """Return the labels of a dimension, or numbers where it has none."""
+    if dim in array.coords and array.coords[dim].dims == (dim,):
+        return list(array.coords[dim].values.tolist())
+    return list(range(array.sizes[dim]))
+
+
+def those_wanted(variables: Sequence[Variable], wanted: Sequence[str]) -> list[Variable]:
+    """Return the variables that have some of the features that are wanted, all of which must be."""
+    have = {name for each in variables for name in each.names}
+    absent = [name for name in wanted if name not in have]
+    if absent:
+        raise DataError(
+            f"X lacks the features {listed(absent)}, which the mixture was fitted with; it has "
+            f"{listed(sorted(have))}."
+        )
+    return [each for each in variables if set(each.names) & set(wanted)]
+
+
+def common_dims(
+    variables: Sequence[Variable], features: Sequence[Hashable]
+) -> tuple[Hashable, ...]:
+    """Return the dimensions of the grid, which one of the variables must have all."""
+    found = dict.fromkeys(
+        dim for each in variables for dim in each.array.dims if dim not in features
+    )
+    if not any(set(found) <= set(each.array.dims) for each in variables):
+        shapes = "; ".join(
+            f"{each.names[0].partition('(')[0]}: {listed(each.array.dims)}" for each in variables
+        )
+        raise DataError(
+            f"The variables of X lie on no common grid ({shapes}). Select those that do, as in "
+            "X[['temp', 'salt']], or name the dimensions that hold features in feature_dims."
+        )
+    return tuple(found)
+
+
+def sample_dims_first(
+    variable: Variable, dims: Sequence[Hashable], features: Sequence[Hashable]
+) -> Variable:
+    """Return the variable with its dimensions in the order of these, lazy or in memory."""
+    array = variable.array
+    order = [dim for dim in (*dims, *features) if dim in array.dims]
+    return Variable(lazily(array.transpose(*order)), variable.decoding, variable.names)
+
+
+def lazily(array: xr.DataArray) -> xr.DataArray:
+    """Return an array that is in memory or lazy: one that reads on access becomes lazy."""
+    if array.chunks is not None or array.variable._in_memory:
+        return array
+    preferred = array.encoding.get("preferred_chunks") or "auto"
+    return array.chunk(preferred)
+
+
+def _first_double(names: Sequence[str]) -> str:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return ""
+
+
+def listed(names: Iterable[Any]) -> str:
+    """Return names as a list in a sentence."""
+    return ", ".join(map(str, names)) or "none"
