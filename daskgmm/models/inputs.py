@@ -74,20 +74,31 @@ def _labelled_training(
     feature_dims: Any,
     storage_options: StorageOptions | None,
 ) -> tuple[Rows, Rows | None]:
-    if isinstance(sample_weight, str) and sample_weight in getattr(x, "data_vars", ()):
-        x, sample_weight = x.drop_vars(sample_weight), x[sample_weight]
-    grid = labelled(x, feature_dims)
-    rows = grid.rows()
+    grid, rows, weights = labelled_training(x, sample_weight, feature_dims, storage_options)
     _check_two_rows(estimator, rows)
     _keep_features(estimator, rows)
     estimator.feature_dims_ = tuple(() if feature_dims is None else np.atleast_1d(feature_dims))
     if any(unit is not None for unit in grid.units):
         estimator.feature_units_ = grid.units
+    return rows, weights
+
+
+def labelled_training(
+    x: Any,
+    sample_weight: Any,
+    feature_dims: Sequence[Hashable] | None,
+    storage_options: StorageOptions | None,
+) -> tuple[Labelled, Rows, Rows | None]:
+    """Return labelled arrays as a grid, its rows, and their weights; a variable may be these."""
+    if isinstance(sample_weight, str) and sample_weight in getattr(x, "data_vars", ()):
+        x, sample_weight = x.drop_vars(sample_weight), x[sample_weight]
+    grid = labelled(x, feature_dims)
+    rows = grid.rows()
     if is_labelled(sample_weight):
-        return rows, grid.weights(sample_weight)
+        return grid, rows, grid.weights(sample_weight)
     if sample_weight is None:
-        return rows, None
-    return rows, weights_for(rows, sample_weight, storage_options)
+        return grid, rows, None
+    return grid, rows, weights_for(rows, sample_weight, storage_options)
 
 
 def labelled_rows(estimator: BaseEstimator, x: Any) -> Labelled:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 from dask.utils import parse_bytes
 
 from daskgmm.em.sample import sample_capacity
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
-from daskgmm.models.inputs import is_source
+from daskgmm.models.inputs import is_source, labelled_training
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.plan import Plan, make_plan
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.frames import is_polars_frame
+from daskgmm.rows.labelled import is_labelled
 from daskgmm.rows.opening import as_rows
+from daskgmm.rows.rows import Rows
 from daskgmm.rows.weights import split_weights
 from daskgmm.storage_options import StorageOptions
 
@@ -27,6 +30,7 @@ def plan(
     cache: int | str | None = None,
     max_iter: int = 100,
     n_init: int = 1,
+    feature_dims: Sequence[Hashable] | None = None,
     storage_options: StorageOptions | None = None,
 ) -> Plan:
     """Say what a fit will cost: bytes, batches, passes, memory; nothing is read.
@@ -36,7 +40,7 @@ def plan(
 
     Parameters
     ----------
-    X, sample_weight, cache, storage_options : as in `GaussianMixture.fit`
+    X, sample_weight, cache, feature_dims, storage_options : as in `GaussianMixture.fit`
     n_components, covariance_type, max_iter, n_init : as in `GaussianMixture`
 
     Returns
@@ -49,17 +53,26 @@ def plan(
     ValueError, OSError
         As `GaussianMixture.fit` before it reads.
     """
-    if is_source(X) or is_polars_frame(X):
-        rows = as_rows(X, storage_options)
-    else:
-        names = getattr(X, "columns", None)
-        rows = ArrayRows(X, columns=None if names is None else tuple(map(str, names)))
-    weights = None
-    if sample_weight is not None:
-        rows, weights = split_weights(rows, sample_weight, storage_options)
+    rows, weights = _rows(X, sample_weight, feature_dims, storage_options)
     p = STRUCTURES[covariance_type].n_statistics(rows.n_features)
     data = Dataset.of(rows, weights, int(n_components), p, cache_nbytes(cache))
     return plan_of(data, int(n_components), covariance_type, 2 + max_iter * n_init)
+
+
+def _rows(
+    x: Any,
+    sample_weight: Any,
+    feature_dims: Sequence[Hashable] | None,
+    options: StorageOptions | None,
+) -> tuple[Rows, Rows | None]:
+    if is_labelled(x):
+        return labelled_training(x, sample_weight, feature_dims, options)[1:]
+    if is_source(x) or is_polars_frame(x):
+        rows = as_rows(x, options)
+    else:
+        names = getattr(x, "columns", None)
+        rows = ArrayRows(x, columns=None if names is None else tuple(map(str, names)))
+    return (rows, None) if sample_weight is None else split_weights(rows, sample_weight, options)
 
 
 def plan_of(data: Dataset, k: int, covariance_type: str, max_passes: int) -> Plan:
