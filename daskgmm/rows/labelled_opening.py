@@ -75,7 +75,7 @@ def open_labelled(
     """
     name = os.fspath(path)
     if _is_file(name):
-        return _chosen(name, _from_file(name), variables, weight, features)
+        return _chosen(name, open_file(name), variables, weight, features)
     node = open_node(path, storage_options)
     if isinstance(node, zarr.Group):
         return labelled_group(name, node, variables, weight, features)
@@ -184,7 +184,8 @@ def _is_file(name: str) -> bool:
     return is_labelled_file(name) or (path.is_file() and path.suffix != ".zip")
 
 
-def _from_file(name: str) -> xr.Dataset:
+def open_file(name: str) -> xr.Dataset:
+    """Open all variables of a file with xarray, lazily."""
     xarray = _xarray(name)
     path = name if is_url(name) else str(Path(name).expanduser())
     if not is_url(name) and not Path(path).exists():
@@ -248,22 +249,23 @@ def _only(name: str, dataset: xr.Dataset, beside: Sequence[str]) -> list[str]:
         return list(data)
     if not data:
         raise SourceError(f"{name} holds no variables but coordinates; give one that has some.")
+    every = {each: array.dims for each, array in data.items()}
+    numeric = {each: dims for each, dims in every.items() if data[each].dtype.kind in NUMBERS}
     raise SourceError(
         f"{name} holds variables; say which are the features, and in feature_dims (--features) "
         f"along which dimensions, if any: open_data(path, variables=[...]), on the command line "
-        f"{_suggested(data)}. It holds:{_listing(data)}"
+        f"{suggested(numeric or every)}. It holds:{_listing(data)}"
     )
 
 
-def _suggested(data: Mapping[str, xr.DataArray]) -> str:
-    """Return options that fit some of the variables: those of the commonest grid."""
-    numbers = {name: each for name, each in data.items() if each.dtype.kind in NUMBERS} or data
-    dims = Counter(each.dims for each in numbers.values()).most_common(1)[0][0]
-    names = [name for name, each in numbers.items() if each.dims == dims]
+def suggested(dims: Mapping[str, tuple[Any, ...]]) -> str:
+    """Return options that fit some variables with these dimensions: those of the commonest grid."""
+    grid = Counter(dims.values()).most_common(1)[0][0]
+    names = [name for name, each in dims.items() if each == grid]
     options = f"--variables {','.join(names)}"
-    if len(names) > 1 or len(dims) < 2:
+    if len(names) > 1 or len(grid) < 2:
         return options
-    return f"{options} --features {dims[-1]} (its points are features), or {options} alone"
+    return f"{options} --features {grid[-1]} (its points are features), or {options} alone"
 
 
 def _data(dataset: xr.Dataset) -> dict[str, xr.DataArray]:
