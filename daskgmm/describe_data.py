@@ -149,7 +149,9 @@ def describe_array(array: Any, name: str) -> str:
 
 
 def _storage(array: zarr.Array[Any]) -> list[tuple[str, str]]:
-    facts = [("chunks", f"{_by(array.chunks)}, {array.nchunks:,} of them")]
+    dims = dimensions(array)
+    facts = [] if dims is None else [("dimensions", ", ".join(dims))]
+    facts.append(("chunks", f"{_by(array.chunks)}, {array.nchunks:,} of them"))
     if array.shards is not None:
         facts.append(("shards", _by(array.shards)))
     return [
@@ -172,6 +174,10 @@ def _use(array: Any) -> str:
     """Return what the array can be used for, or why it cannot be fitted."""
     if array.ndim == 1 and array.dtype.kind in "biuf":
         return "as --weights, or it holds labels; rows to fit have two axes"
+    if array.ndim > 2 and array.dtype.kind in NUMBERS:
+        last = (dimensions(array) or ("-1",))[-1] if isinstance(array, zarr.Array) else None
+        if last is not None:
+            return f"can be fitted: --features {last}, if its points are the features"
     try:
         rows = as_rows(array)
     except DataError as error:

@@ -111,7 +111,14 @@ def write_predictions(
         )
     else:
         arrays = target.arrays(wanted)
-    mending = _written(data, predictor, wanted, source, target, arrays, kept, identity, progress)
+    try:
+        mending = _written(
+            data, predictor, wanted, source, target, arrays, kept, identity, progress
+        )
+    except DataError:
+        # The same call would end here again.
+        target.discard()
+        raise
     target.finish(arrays)
     return Written(
         os.fspath(out),
