@@ -8,13 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import dask.array as da
 import zarr
 
 from daskgmm.errors import SourceError
 from daskgmm.files import is_url
-from daskgmm.rows.labelled import lazily
-from daskgmm.rows.zarr_array import location
+from daskgmm.rows.stored_values import lazily_read, lazy_values
+from daskgmm.rows.zarr_array import location, storage_options
 from daskgmm.rows.zarr_opening import group_refused, missing, open_node
 from daskgmm.storage_options import StorageOptions, described, harmless
 
@@ -94,6 +93,8 @@ def is_labelled_file(name: str) -> bool:
 
 def dimensions(array: Any) -> tuple[str, ...] | None:
     """Return the names of an array's dimensions, None if it does not name them all."""
+    if array.ndim == 0:
+        return ()
     names = getattr(array.metadata, "dimension_names", None)
     names = names or dict(array.attrs).get("_ARRAY_DIMENSIONS")
     return tuple(names) if names and None not in names else None
@@ -107,8 +108,7 @@ def data_array(array: Any) -> xr.DataArray:
         # xarray means it as missing there.
         about.setdefault("_FillValue", array.fill_value)
     dims = dimensions(array) or tuple(f"dim_{axis}" for axis in range(array.ndim))
-    # A name of its own: what a store holds under the same address may change.
-    values = da.from_array(array, chunks=array.chunks, name=False)
+    values = lazy_values(array, array.chunks, location(array), storage_options(array))
     found: xr.DataArray = xarray.DataArray(values, dims=dims, attrs=about)
     return found
 
@@ -121,25 +121,27 @@ def labelled_group(
     features: Sequence[str] | None = None,
 ) -> xr.Dataset:
     """Return the variables of a Zarr group; parameters and errors are those of `open_labelled`."""
-    arrays = arrays_of(group)
+    arrays, options = arrays_of(group), storage_options(group)
     if arrays is not None and not arrays:
         raise SourceError(group_refused(name, group))
     if any(dimensions(array) is None for array in (arrays or {}).values()):
         return _unnamed(name, group, arrays or {}, variables, weight)
     try:
-        dataset = _xarray(name).open_zarr(
+        dataset = _xarray(name).open_dataset(
             group.store,
+            engine="zarr",
             group=group.path or None,
-            chunks={},
+            cache=False,
             consolidated=group.metadata.consolidated_metadata is not None,
         )
     except SourceError:
         raise
     except Exception as error:
         raise SourceError(
-            f"{name} cannot be opened as a group of variables ({described(error)}). Give one of "
-            "its arrays, or open it with xarray and give what you select."
-        ) from harmless(error)
+            f"{name} cannot be opened as a group of variables ({described(error, options)}). Give "
+            "one of its arrays, or open it with xarray and give what you select."
+        ) from harmless(error, options)
+    dataset = lazily_read(dataset, location(group), options)
     return _chosen(name, dataset, variables, weight, features)
 
 
@@ -199,7 +201,8 @@ def open_file(name: str) -> xr.Dataset:
             f"{str(error).splitlines()[0] if str(error) else ''}). For NetCDF and HDF5 install "
             "netCDF4 or h5netcdf; else write the data to Zarr or Parquet."
         ) from error
-    return dataset.assign({each: lazily(array) for each, array in dataset.data_vars.items()})
+    found: xr.Dataset = lazily_read(dataset, name, {})
+    return found
 
 
 def _chosen(
@@ -260,7 +263,8 @@ def _only(name: str, dataset: xr.Dataset, beside: Sequence[str]) -> list[str]:
 
 def suggested(dims: Mapping[str, tuple[Any, ...]]) -> str:
     """Return options that fit some variables with these dimensions: those of the commonest grid."""
-    grid = Counter(dims.values()).most_common(1)[0][0]
+    grids = Counter(dims.values())
+    grid = max(grids, key=lambda each: (grids[each], len(each)))
     names = [name for name, each in dims.items() if each == grid]
     options = f"--variables {','.join(names)}"
     if len(names) > 1 or len(grid) < 2:

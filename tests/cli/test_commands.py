@@ -147,8 +147,8 @@ def test_info_of_zarr(folder, rows, call, options, words):
 def test_info_of_what_cannot_be_fitted(folder, call):
     zarr.create_array("cube.zarr", shape=(4, 5, 6), dtype="f4", chunks=(4, 5, 6))
     np.save("labels.npy", np.zeros(5, np.uint8))
-    zarr.create_array("texts.zarr", shape=(4, 5, 6), dtype="S3", chunks=(4, 5, 6))
-    assert "cannot be fitted" in call("info", "texts.zarr").stdout
+    zarr.create_array("complex.zarr", shape=(4, 5, 6), dtype="c8", chunks=(4, 5, 6))
+    assert "cannot be fitted" in call("info", "complex.zarr").stdout
     assert "--features -1, if its points" in call("info", "cube.zarr").stdout
     assert "as --weights" in call("info", "labels.npy").stdout
 
@@ -169,7 +169,7 @@ def test_scheduler(folder, rows, call, model):
         fitted = call("fit", "rows.zarr", "-k", 3, "-o", "m.json", "--scheduler", address)
         predicted = call("predict", "m.json", "rows.zarr", "-o", "l.zarr", "--scheduler", address)
         assert (fitted.exit_code, predicted.exit_code) == (0, 0)
-        assert "daskgmm-pass" in cluster.scheduler.task_prefixes
+        assert {"daskgmm-pass", "daskgmm-predict"} & set(cluster.scheduler.task_prefixes)
         with pytest.raises(ValueError, match="No client"):
             Client.current()
     assert load_model("m.json").means_.tobytes() == load_model(model).means_.tobytes()

@@ -81,6 +81,7 @@ def test_settings_reach_the_sweep(folder, call, monkeypatch):
         "n_components": [2, 4], "covariance_type": ("full", "diag"), "criterion": "icl",
         "n_init": 2, "tol": 1e-4, "max_iter": 7, "reg_covar": 1e-5, "random_state": 3,
         "checkpoint": "c", "cache": "1MB", "storage_options": {"a": {"b": 1}},
+            "missing": "drop", "standardise": True, "pca": 0.9,
     }  # fmt: skip
 
 

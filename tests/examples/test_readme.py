@@ -4,7 +4,9 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+import xarray as xr
 import zarr
 from click.testing import CliRunner
 
@@ -25,6 +27,19 @@ def folder(tmp_path, monkeypatch):
     pixels = random.integers(0, 5, (4000, 1)) * 40 + random.normal(size=(4000, 3))
     zarr.create_array("pixels.zarr", data=pixels, chunks=(999, 3))
     zarr.create_array("weights.zarr", data=random.uniform(size=4000), chunks=(1000,))
+    image = pixels.reshape(40, 100, 3)
+    zarr.create_array("image.zarr", data=image, chunks=(20, 100, 3))
+    table = pd.DataFrame(pixels, columns=["x", "y", "z"]).assign(n=1.0, name="text")
+    table.to_parquet("table.parquet")
+    dims = ("time", "x")
+    ocean = xr.Dataset(
+        {
+            "temp": ((*dims, "depth"), image),
+            "salt": (dims, image[..., 0]),
+            "area": ("x", image[0, :, 1] ** 2),
+        }
+    )
+    ocean.to_zarr("ocean.zarr", consolidated=False)
     return tmp_path
 
 
