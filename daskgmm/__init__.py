@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from daskgmm.models.planning import plan as plan
     from daskgmm.models.sweep import Sweep as Sweep
     from daskgmm.models.sweep import sweep as sweep
+    from daskgmm.rows.labelled_opening import open_labelled as open_labelled
     from daskgmm.rows.opening import open_data as open_data
     from daskgmm.rows.parquet import open_parquet as open_parquet
 
@@ -27,6 +28,7 @@ _HOMES = {
     "load_model": "daskgmm.models.model_file",
     "save_model": "daskgmm.models.model_file",
     "open_data": "daskgmm.rows.opening",
+    "open_labelled": "daskgmm.rows.labelled_opening",
     "open_parquet": "daskgmm.rows.parquet",
     "plan": "daskgmm.models.planning",
     "Sweep": "daskgmm.models.sweep",
@@ -39,6 +41,7 @@ __all__ = [
     "__version__",
     "load_model",
     "open_data",
+    "open_labelled",
     "open_parquet",
     "plan",
     "save_model",

@@ -18,7 +18,6 @@ from sklearn.datasets import load_sample_image
 
 from daskgmm.errors import DaskGMMError
 from daskgmm.models.gaussian_mixture import GaussianMixture
-from daskgmm.models.label_file import write_labels
 from daskgmm.models.model_file import save_model
 from daskgmm.progress import show_fit, show_pass
 
@@ -60,7 +59,7 @@ class Files:
 
     @property
     def labels(self) -> Path:
-        """The component of each pixel, a Zarr array of shape (n,)."""
+        """The component of each pixel: a Zarr group with the array label, of shape (n,)."""
         return self.folder / "labels.zarr"
 
     @property
@@ -119,7 +118,7 @@ def run_demo(
         mixture.fit(files.pixels, listen=listen)
     save_model(mixture, files.model)
     with show_pass("labels", quiet=quiet) as progress:
-        write_labels(mixture, files.pixels, files.labels, progress, overwrite=True)
+        mixture.predict_to_zarr(files.pixels, files.labels, overwrite=True, progress=progress)
     seconds = time.perf_counter() - began
     draw(photo, segments_of(photo, files.labels), mixture, image, files.picture)
     return story(mixture, photo.shape, seconds, files, program)
@@ -172,7 +171,7 @@ def write_pixels(photo: NDArray[np.uint8], path: Path) -> None:
 
 def segments_of(photo: NDArray[np.uint8], labels: Path) -> Segments:
     """Return the segments of a photograph from the labels of its pixels."""
-    label: NDArray[np.uint8] = np.asarray(zarr.open_array(labels, mode="r")[:])
+    label: NDArray[Any] = np.asarray(zarr.open_array(labels / "label", mode="r")[:])
     counts = np.bincount(label)
     sums = [np.bincount(label, weights=channel) for channel in photo.reshape(-1, 3).T]
     colours = np.stack(sums, axis=1) / np.maximum(1, counts)[:, None]
@@ -276,7 +275,7 @@ def story(
   {files.picture}   the photograph beside its segmentation
   {files.model}         the mixture
   {files.pixels}        the pixels, a Zarr array
-  {files.labels}        the component of each pixel, a Zarr array
+  {files.labels}        the component of each pixel, a Zarr group
 
 Go on with:
   {program} info {files.model}

@@ -1,18 +1,15 @@
-"""Models and data in words, for `daskgmm info`."""
+"""Models in words, for `daskgmm info`."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import zarr
 
-from daskgmm.errors import DataError
+from daskgmm.describe_data import listed
 from daskgmm.models.gaussian_mixture import GaussianMixture
-from daskgmm.progress import size
-from daskgmm.rows.opening import as_rows
 
 LISTED_COMPONENTS = 32
 """Components beyond which weights and means are not listed."""
@@ -38,7 +35,7 @@ def describe_model(mixture: GaussianMixture, name: str) -> str:
         *_data(getattr(mixture, "fitted_on_", None) or {}),
         ("settings", ", ".join(f"{key}={settings[key]}" for key in chosen)),
     ]
-    return f"{name}: Gaussian mixture\n{_listed(facts)}\n\n{_table(mixture)}"
+    return f"{name}: Gaussian mixture\n{listed(facts)}\n\n{_table(mixture)}"
 
 
 def _coordinates(mixture: GaussianMixture) -> list[tuple[str, str]]:
@@ -74,61 +71,6 @@ def _data(data: Mapping[str, Any]) -> list[tuple[str, str]]:
     if data.get("sha256") is not None:
         facts.append(f"sha256 {str(data['sha256'])[:12]}")
     return [("data", ", ".join(facts))] if facts else []
-
-
-def describe_array(array: Any, name: str) -> str:
-    """Return what an array on disk is: a Zarr array, or a mapped .npy file."""
-    facts = [("shape", _by(array.shape)), ("dtype", str(array.dtype))]
-    if isinstance(array, zarr.Array):
-        kind = f"Zarr array, format {array.metadata.zarr_format}"
-        facts += _storage(array)
-    else:
-        kind = ".npy file"
-        facts += [
-            ("order", "C (by rows)" if array.flags.c_contiguous else "Fortran (by columns)"),
-            ("size", size(array.nbytes)),
-        ]
-    return f"{name}: {kind}\n{_listed([*facts, ('use', _use(array))])}"
-
-
-def _storage(array: zarr.Array[Any]) -> list[tuple[str, str]]:
-    facts = [("chunks", f"{_by(array.chunks)}, {array.nchunks:,} of them")]
-    if array.shards is not None:
-        facts.append(("shards", _by(array.shards)))
-    return [
-        *facts,
-        ("size", size(math.prod(array.shape) * array.dtype.itemsize)),
-        ("stored", size(array.nbytes_stored())),
-        ("compressed", ", ".join(map(_codec, array.compressors)) or "no"),
-    ]
-
-
-def _codec(codec: Any) -> str:
-    """Return the name of a codec and its level, if it has one."""
-    settings = codec.to_dict() if hasattr(codec, "to_dict") else codec.get_config()
-    name = settings.get("name", settings.get("id"))
-    level = settings.get("configuration", settings).get("level", settings.get("clevel"))
-    return str(name) if level is None else f"{name}, level {level}"
-
-
-def _use(array: Any) -> str:
-    """Return what the array can be used for, or why it cannot be fitted."""
-    if array.ndim == 1 and array.dtype.kind in "biuf":
-        return "as --weights, or it holds labels; rows to fit have two axes"
-    try:
-        rows = as_rows(array)
-    except DataError as error:
-        return f"cannot be fitted. {error}"
-    return f"can be fitted: {rows.n_rows:,} rows of {rows.n_features} features"
-
-
-def _by(shape: Sequence[int]) -> str:
-    return " x ".join(f"{length:,}" for length in shape)
-
-
-def _listed(facts: Sequence[tuple[str, str]]) -> str:
-    width = max(len(key) for key, _ in facts)
-    return "\n".join(f"  {key:<{width}}  {value}" for key, value in facts)
 
 
 def _columns(mixture: GaussianMixture, d: int) -> list[str]:

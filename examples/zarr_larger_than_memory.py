@@ -17,7 +17,6 @@ import zarr
 
 from daskgmm import GaussianMixture, load_model, save_model
 from daskgmm.em.events import Event, Iterated
-from daskgmm.models.label_file import write_labels
 
 CHUNK = 100_000
 
@@ -44,8 +43,9 @@ def main(rows: int, folder: Path) -> None:
     with dask.config.set(num_workers=2):
         mixture = GaussianMixture(n_components=6, random_state=0).fit(data, listen=report)
         save_model(mixture, folder / "model.json")
-        counts = write_labels(load_model(folder / "model.json"), data, folder / "labels.zarr")
-    print("rows of each component", counts)
+        mixture = load_model(folder / "model.json")
+        written = mixture.predict_to_zarr(data, folder / "labels.zarr", ["label", "ambiguity"])
+    print("rows of each component", written.counts)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     unit = 1e9 if sys.platform == "darwin" else 1e6
     print(f"{rows * 32 / 1e9:.2f} GB of rows, largest memory of this process {peak / unit:.2f} GB")

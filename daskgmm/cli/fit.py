@@ -34,7 +34,11 @@ from daskgmm.cli.reporting import fit_report
 @options.overwrite
 @options.quiet
 def fit(given: Fitting, out: str, acceleration: str, overwrite: bool, **settings: Any) -> None:
-    """Fit a mixture to DATA, a path or URL of a Zarr array, or a .npy file."""
+    """Fit a mixture to DATA, a path or URL: Zarr, Parquet, NetCDF, or a .npy file.
+
+    A Zarr array of two axes holds rows and features. Of what has more, or variables, say with
+    --variables and --features what the features are; of Parquet with --columns.
+    """
     with at_once():
         from daskgmm.models.gaussian_mixture import GaussianMixture
         from daskgmm.models.model_file import model_path, save_model

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
 from daskgmm.cli import options
+from daskgmm.cli.data import Data, choosing, weighing
 from daskgmm.cli.exit_codes import NOT_CONVERGED
 from daskgmm.cli.interrupting import interruptible
 from daskgmm.cli.options import Command, added
@@ -22,6 +23,22 @@ if TYPE_CHECKING:
 
 Found = TypeVar("Found")
 
+
+def check_axes(
+    context: click.Context, option: click.Parameter, value: str | None
+) -> int | float | None:
+    """Return a number of axes, or a fraction of the variance; None if the option was not given."""
+    if value is None:
+        return None
+    try:
+        axes = int(value) if value.isdecimal() else float(value)
+    except ValueError:
+        axes = 0
+    if axes >= 1 if isinstance(axes, int) else 0 < axes < 1:
+        return axes
+    raise click.BadParameter(f"{value} is neither a number of axes nor a fraction such as 0.99.")
+
+
 REG_COVAR = click.option(
     "--reg-covar", type=click.FloatRange(0), default=1e-6, show_default=True,
     help="Added to the diagonals of the covariances.",
@@ -32,6 +49,17 @@ SEED = click.option(
 CHECKPOINT = click.option(
     "--checkpoint", metavar="PATH",
     help="Keep the state of the fit in this file or URL, and go on from it if it is there.",
+)  # fmt: skip
+MISSING = click.option(
+    "--missing", type=click.Choice(["error", "drop"]), default="error", show_default=True,
+    help="What becomes of rows that miss a value.",
+)  # fmt: skip
+STANDARDISE = click.option(
+    "--standardise", is_flag=True, help="Divide each feature by its standard deviation."
+)
+PCA = click.option(
+    "--pca", metavar="N|FRACTION", callback=check_axes,
+    help="Fit in so many principal axes, or those of so much of the variance, as 0.99.",
 )  # fmt: skip
 LOG_JSON = click.option(
     "--log-json", type=click.File("a"), metavar="FILE",
@@ -45,26 +73,23 @@ class Fitting:
 
     Attributes
     ----------
-    data, weights, checkpoint : str or None
-        Paths or URLs.
+    data : Data
+    checkpoint : str or None
+        Path or URL.
     cache : str or None
         A size.
     log_json : file or None
         Where events go.
     workers : Workers
     quiet : bool
-    storage_options : dict or None
-        Of the URLs among the paths.
     """
 
-    data: str
-    weights: str | None
+    data: Data
     checkpoint: str | None
     cache: str | None
     log_json: TextIO | None
     workers: Workers
     quiet: bool
-    storage_options: dict[str, Any] | None = field(default=None, repr=False)
 
     def run(
         self,
@@ -74,23 +99,19 @@ class Fitting:
     ) -> Found:
         """Return what `fit` makes of the data, shown while it runs."""
         from daskgmm.em.events import together
-        from daskgmm.rows.opening import open_data
 
-        options = self.storage_options
-        rows = open_data(self.data, options)
-        sample_weight = None if self.weights is None else open_data(self.weights, options)
+        x, arguments = self.data.training()
         with (
             self.workers.current(),
             shown as listener,
-            interruptible(self.checkpoint, options),
+            interruptible(self.checkpoint, self.data.storage_options),
         ):
             return fit(
-                rows,
-                sample_weight=sample_weight,
+                x,
                 checkpoint=self.checkpoint,
                 cache=self.cache,
                 listen=together(*self._listeners(listener)),
-                storage_options=options,
+                **arguments,
                 **settings,
             )
 
@@ -120,28 +141,25 @@ def fitting(command: Command) -> Command:
     @wraps(command)
     def gathered(
         *,
-        data: str,
-        weights: str | None,
+        data: Data,
         checkpoint: str | None,
         cache: str | None,
         log_json: TextIO | None,
         workers: Workers,
         quiet: bool,
-        storage_options: dict[str, Any] | None,
         **others: Any,
     ) -> Any:
-        paths = (data, weights, checkpoint)
-        given = Fitting(*paths, cache, log_json, workers, quiet, storage_options)
-        return command(given, **others)
+        return command(Fitting(data, checkpoint, cache, log_json, workers, quiet), **others)
 
     return added(
-        running(gathered),
+        choosing(weighing(running(gathered))),
+        MISSING,
+        STANDARDISE,
+        PCA,
         options.max_iter,
         REG_COVAR,
         SEED,
-        options.weights,
         CHECKPOINT,
-        options.storage_options,
         options.cache,
         LOG_JSON,
     )

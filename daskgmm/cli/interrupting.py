@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from daskgmm.errors import SourceError
 from daskgmm.files import read_bytes
 
 
@@ -37,6 +38,35 @@ def interruptible(
         raise KeyboardInterrupt(
             f"{checkpoint} holds the fit so far. The same command goes on from there"
         ) from error
+
+
+@contextmanager
+def going_on(out: str, storage_options: dict[str, Any] | None = None) -> Iterator[None]:
+    """Say what predictions that were interrupted, or failed, leave behind."""
+    from daskgmm.models.zarr_target import left_behind
+
+    def kept() -> str | None:
+        try:
+            place = left_behind(out, storage_options)
+        except Exception:  # of whatever kind the file system's library raises
+            return None
+        return (
+            place and f"{place} holds what is written so far. The same command goes on from there"
+        )
+
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        said = kept()
+        if said is None:
+            raise
+        raise KeyboardInterrupt(said) from error
+    except OSError as error:
+        # An output that exists is refused before anything is read.
+        said = None if isinstance(error, FileExistsError) else kept()
+        if said is None:
+            raise
+        raise SourceError(f"{error}\n{said}.") from error
 
 
 def _is_there(checkpoint: str, storage_options: dict[str, Any] | None) -> bool:

@@ -50,7 +50,9 @@ storage_options = click.option(
     "several times. Others on this machine see command lines: leave keys to the environment.",
 )  # fmt: skip
 weights = click.option(
-    "--weights", metavar="PATH", help="Array of one weight a row (Zarr or .npy)."
+    "--weights",
+    metavar="PATH",
+    help="Array of one weight a row (Zarr or .npy), or of a grid (Zarr).",
 )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from daskgmm.cli import options
+from daskgmm.cli.data import Data, choosing, weighing
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.workers import SCHEDULER, THREADS, Workers
 
@@ -17,15 +18,13 @@ from daskgmm.cli.workers import SCHEDULER, THREADS, Workers
 @options.covariance
 @options.max_iter
 @click.option("--n-init", type=click.IntRange(1), default=1, show_default=True)
-@options.weights
-@options.storage_options
+@choosing
+@weighing
 @options.cache
 @THREADS
 @SCHEDULER
 def plan(
-    data: str,
-    weights: str | None,
-    storage_options: dict[str, Any] | None,
+    data: Data,
     threads: int | None,
     scheduler: str | None,
     **settings: Any,
@@ -33,11 +32,9 @@ def plan(
     """Say what a fit to DATA will cost: bytes, batches, passes, memory."""
     with at_once():
         from daskgmm.models.planning import plan as plan_fit
-        from daskgmm.rows.opening import open_data
 
-    rows = open_data(data, storage_options)
-    sample_weight = None if weights is None else open_data(weights, storage_options)
+    x, arguments = data.training()
     with Workers(threads, scheduler).current():
-        found = plan_fit(rows, sample_weight=sample_weight, **settings)
+        found = plan_fit(x, **arguments, **settings)
     click.echo(found)
     found.check()

@@ -8,41 +8,110 @@ from typing import Any
 import click
 
 from daskgmm.cli import options
-from daskgmm.cli.interrupting import at_once
+from daskgmm.cli.cuts import check_cut
+from daskgmm.cli.data import Data, check_names, choosing
+from daskgmm.cli.interrupting import at_once, going_on
+from daskgmm.cli.reporting import prediction_report
 from daskgmm.cli.workers import Workers, running
 
+DTYPES = ("float32", "float64", "uint8")
 
-@click.command(short_help="Write the component of each row to Zarr.")
+
+@click.command(short_help="Write labels, posteriors or densities of the rows to Zarr.")
 @click.argument("model")
 @click.argument("data")
-@click.option("--out", "-o", required=True, metavar="LABELS", help="Zarr array to write.")
-@options.storage_options
+@click.option(
+    "--out", "-o", required=True, metavar="OUT", help="Zarr group to write, a path or URL."
+)
+@click.option(
+    "--outputs", metavar="NAMES", callback=check_names, default="label", show_default=True,
+    help="What to write: label, posterior, top, largest_posterior, ambiguity, log_density.",
+)  # fmt: skip
+@click.option(
+    "--dtype", type=click.Choice(DTYPES), default="float32", show_default=True,
+    help="Of probabilities; uint8 in steps of 1/255.",
+)  # fmt: skip
+@click.option(
+    "--top", type=click.IntRange(1), default=2, show_default=True, metavar="M",
+    help="How many of the most probable components the output top holds.",
+)  # fmt: skip
+@click.option(
+    "--chunks", metavar="CUT", callback=check_cut,
+    help="Rows of a chunk, as 100000, or lengths, as y=512,x=512.  [default: those of DATA]",
+)  # fmt: skip
+@click.option(
+    "--shards", metavar="CUT", callback=check_cut,
+    help="The same of shards, which hold whole chunks.  [default: no shards]",
+)  # fmt: skip
+@choosing
 @running
 @options.overwrite
 @options.quiet
 def predict(
     model: str,
-    data: str,
+    data: Data,
     out: str,
-    storage_options: dict[str, Any] | None,
     workers: Workers,
     overwrite: bool,
     quiet: bool,
+    **settings: Any,
 ) -> None:
-    """Write the most probable component of each row of DATA to a Zarr array."""
+    """Write what MODEL says of each row of DATA to a Zarr group, from one read.
+
+    DATA are opened as they were for the fit; options say otherwise. If interrupted, the same
+    command goes on.
+    """
     with at_once():
-        from daskgmm.models.label_file import label_path, write_labels
         from daskgmm.models.model_file import load_model
         from daskgmm.progress import show_pass
-        from daskgmm.rows.opening import open_data
 
-    target = label_path(out, overwrite=overwrite)
-    mixture, rows = load_model(model), open_data(data, storage_options)
-    if target.exists() and Path(data).exists() and target.samefile(data):
-        raise click.UsageError("--out names DATA itself, which is not overwritten.")
-    with workers.current(), show_pass("labels", quiet=quiet) as progress:
-        counts = write_labels(mixture, rows, target, progress, overwrite=overwrite)
+    check_format(out)
+    mixture = load_model(model, data.storage_options)
+    check_apart(out, data.path)
+    x = data.for_mixture(mixture)
+    settings |= {"overwrite": overwrite, "storage_options": of_url(out, data.storage_options)}
+    with (
+        workers.current(),
+        going_on(out, settings["storage_options"]),
+        show_pass("predictions", quiet=quiet) as progress,
+    ):
+        written = mixture.predict_to_zarr(x, out, progress=progress, **settings)
     if not quiet:
-        click.echo(f"{out}: {counts.sum():,} labels")
-        for component, count in enumerate(counts):
-            click.echo(f"  {component:>4}  {count:>15,}  {count / max(1, counts.sum()):>6.1%}")
+        click.echo(prediction_report(written, settings["outputs"]))
+
+
+def check_format(out: str) -> None:
+    """Refuse the name of a table: predictions go to Zarr."""
+    from daskgmm.rows.parquet_files import SUFFIXES
+
+    if out.rstrip("/").endswith(SUFFIXES):
+        raise click.UsageError(
+            f"{out} is named as Parquet, and predictions are written to Zarr. Give --out a name "
+            "such as labels.zarr."
+        )
+
+
+def check_apart(out: str, data: str) -> None:
+    """Refuse to write where the data are, or where replacing what is there would remove them."""
+    target, source = place_of(out), place_of(data)
+    if target == source:
+        raise click.UsageError("--out names DATA itself, which is not overwritten.")
+    # Where the group is written until it is whole is emptied too.
+    if f"{source}/".startswith((f"{target}/", f"{target}.partial/")):
+        raise click.UsageError("--out holds DATA, which would be removed. Choose another place.")
+
+
+def place_of(path: str) -> str:
+    """Return the same text for paths or URLs of the same place."""
+    from daskgmm.files import is_url
+
+    if path.startswith("file://"):
+        path = path.removeprefix("file://")
+    return path.rstrip("/") if is_url(path) else str(Path(path).expanduser().resolve())
+
+
+def of_url(path: str, storage_options: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return options for a path: Zarr refuses them of what is no URL."""
+    from daskgmm.files import is_url
+
+    return storage_options if is_url(path) else None

@@ -29,6 +29,18 @@ def sweep_report(found: Any, best: Any, out: str) -> str:
     )
 
 
+def prediction_report(written: Any, outputs: tuple[str, ...]) -> str:
+    """Return what was written, and the rows of each component if labels were."""
+    lines = [f"{written.path}: {written.rows:,} rows ({', '.join(outputs)})"]
+    if "label" in outputs:
+        counted = [*enumerate(written.counts), *[("none", written.missing)] * bool(written.missing)]
+        lines += [
+            f"  {name:>4}  {count:>15,}  {count / max(1, written.rows):>6.1%}"
+            for name, count in counted
+        ]
+    return "\n".join(lines)
+
+
 def not_converged(mixture: Any, checkpoint: str | None) -> str:
     """Return what is to be done about a fit that used up its iterations."""
     plural = "" if mixture.n_iter_ == 1 else "s"

@@ -20,7 +20,7 @@ from daskgmm.rows.frames import frame_array, is_dask_frame
 from daskgmm.rows.grid_rows import point
 from daskgmm.rows.nodata import declared_by_zarr
 from daskgmm.rows.obstore_backend import portable
-from daskgmm.rows.opening import as_rows, open_data
+from daskgmm.rows.opening import as_rows, open_rows
 from daskgmm.rows.rows import UNKNOWN, Rows, Segment
 
 
@@ -57,7 +57,7 @@ def as_dask(x: Any, columns: Sequence[str] | None = None) -> Any:
         return rows_as_dask(as_rows(x, columns=columns))
     if is_dask_frame(x):
         return frame_array(x, columns)[0]
-    return as_dask(open_data(x, columns=columns), columns)
+    return as_dask(open_rows(x, columns=columns), columns)
 
 
 def rows_as_dask(rows: Rows) -> Any:

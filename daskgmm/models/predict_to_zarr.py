@@ -33,6 +33,17 @@ CHUNK_ROWS = 1 << 17
 ROW = "row"
 """The dimension of rows that have no labels."""
 
+STORED_AS = (
+    "chunks",
+    "shards",
+    "preferred_chunks",
+    "compressor",
+    "compressors",
+    "filters",
+    "serializer",
+)
+"""How coordinates were stored, which need not fit where they are written."""
+
 Cut = int | Mapping[str, int] | None
 
 
@@ -111,7 +122,14 @@ def write_predictions(
         )
     else:
         arrays = target.arrays(wanted)
-    mending = _written(data, predictor, wanted, source, target, arrays, kept, identity, progress)
+    try:
+        mending = _written(
+            data, predictor, wanted, source, target, arrays, kept, identity, progress
+        )
+    except DataError:
+        # The same call would end here again.
+        target.discard()
+        raise
     target.finish(arrays)
     return Written(
         os.fspath(out),
@@ -196,7 +214,7 @@ def _writable(template: Any, layout: Layout) -> Any:
     unit = dict(zip(layout.dims, layout.unit, strict=True))
     found = template.copy()
     for name, place in found.coords.items():
-        for setting in ("chunks", "shards", "preferred_chunks"):
+        for setting in STORED_AS:
             place.encoding.pop(setting, None)
         if place.chunks is not None:
             found[name] = place.chunk({dim: unit[str(dim)] for dim in place.dims})

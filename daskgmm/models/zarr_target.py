@@ -81,13 +81,12 @@ class Target:
     ) -> None:
         self.name, self._options = os.fspath(out), storage_options
         self._remote = is_url(out)
+        self._place = _place(out)
         if self._remote:
-            self._place = self.name.rstrip("/")
             self._check_remote(overwrite)
         else:
             self._path = Path(out).expanduser()
             _check_local(self._path, overwrite)
-            self._place = str(self._path.with_name(f"{self._path.name}.partial"))
 
     @property
     def _journal(self) -> str:
@@ -206,6 +205,12 @@ class Target:
             _move(Path(self._place), self._path)
         remove(self._journal, self._options)
 
+    def discard(self) -> None:
+        """Remove what is written: nothing can go on from it."""
+        self._clear()
+        if exists(self._journal, self._options):
+            remove(self._journal, self._options)
+
     def _group(self, mode: Any) -> Any:
         options = None if self._options is None else dict(self._options)
         return zarr.open_group(self._place, mode=mode, zarr_format=3, storage_options=options)
@@ -216,6 +221,22 @@ class Target:
             shutil.rmtree(self._place, ignore_errors=True)
         elif exists(self._place, self._options):
             remove(self._place, self._options)
+
+
+def left_behind(
+    out: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None
+) -> str | None:
+    """Return where a run that did not end has left what it wrote; None if there is no such run."""
+    place = _place(out)
+    return place if exists(f"{place}{JOURNAL}", storage_options) else None
+
+
+def _place(out: str | os.PathLike[str]) -> str:
+    """Return where a group is written."""
+    if is_url(out):
+        return os.fspath(out).rstrip("/")
+    path = Path(out).expanduser()
+    return str(path.with_name(f"{path.name}.partial"))
 
 
 def _check_local(path: Path, overwrite: bool) -> None:

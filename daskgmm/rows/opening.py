@@ -17,20 +17,20 @@ from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.concatenated import ConcatenatedRows
 from daskgmm.rows.dask_array import DaskRows
 from daskgmm.rows.frames import rows_of_frame
+from daskgmm.rows.labelled_opening import (
+    data_array,
+    is_labelled_file,
+    labelled_group,
+    open_labelled,
+)
 from daskgmm.rows.layout import check_rows
-from daskgmm.rows.obstore_backend import portable
 from daskgmm.rows.parquet import open_parquet
 from daskgmm.rows.parquet_files import is_parquet
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.zarr_array import ZarrRows, location
-from daskgmm.storage_options import StorageOptions, described, harmless
-
-CODEC_BATCH = 16
-"""Chunks that Zarr decodes as one job: small chunks are read twice as fast as with its default
-of 1 (0.14 ms each instead of 0.28), large ones as fast. The array keeps it, pickled too."""
-
-LISTED_ARRAYS = 10
-"""Arrays of a group that an error message lists at most."""
+from daskgmm.rows.zarr_opening import group_refused, missing, open_node
+from daskgmm.rows.zarr_opening import open_zarr as open_zarr
+from daskgmm.storage_options import StorageOptions
 
 
 def as_rows(
@@ -66,9 +66,9 @@ def as_rows(
     if isinstance(x, (list, tuple)):
         return _concatenated(x, storage_options, columns)
     if isinstance(x, (str, os.PathLike)):
-        x = open_data(x, storage_options, columns=columns)
+        x = open_rows(x, storage_options, columns=columns)
     if isinstance(x, zarr.Group):
-        raise SourceError(_group(location(x), x))
+        raise SourceError(group_refused(location(x), x))
     rows = x if isinstance(x, Rows) else rows_of_frame(x, columns) or _rows_of_array(x)
     if rows is None:
         raise TypeError(
@@ -84,10 +84,13 @@ def open_data(
     storage_options: StorageOptions | None = None,
     *,
     columns: Sequence[str] | None = None,
+    variables: Sequence[str] | None = None,
 ) -> Any:
-    """Open a ``.npy`` file as a memory map, Parquet as rows, anything else as a Zarr array.
+    """Open whatever can be fitted; nothing is read but metadata.
 
-    Nothing is read but metadata; what is returned goes wherever rows are taken.
+    A ``.npy`` file becomes a memory map, Parquet rows, a Zarr array of two axes itself; a Zarr
+    group, a Zarr array of more axes, and a file that xarray opens become labelled arrays, for
+    which `fit` takes `feature_dims`.
 
     Parameters
     ----------
@@ -100,15 +103,18 @@ def open_data(
     columns : sequence of str, optional
         The columns to take from Parquet files. Of Parquet is what ends as Parquet files do, is
         a glob, or a local directory that has such files in it and is no Zarr store.
+    variables : sequence of str, optional
+        The variables to take, as in `daskgmm.open_labelled`.
 
     Returns
     -------
-    numpy.memmap, zarr.Array or Rows
+    numpy.memmap, zarr.Array, Rows, xarray.DataArray or xarray.Dataset
 
     Raises
     ------
     SourceError
-        As `open_zarr` and `open_parquet`; or if the file is not one that NumPy can map.
+        If there is nothing that can be opened; or if it leaves open what the features are, in
+        which case the message says what to choose from.
 
     Notes
     -----
@@ -124,14 +130,37 @@ def open_data(
     A `zarr.Array` on a `zarr.storage.ObjectStore` that was opened otherwise is taken as well.
     """
     name = os.fspath(path)
+    if variables is not None or is_labelled_file(name):
+        return open_labelled(path, variables, storage_options)
+    if is_parquet(name) or _is_npy(name):
+        return open_rows(path, storage_options, columns=columns)
+    node = open_node(path, storage_options)
+    if isinstance(node, zarr.Group):
+        return labelled_group(name, node)
+    return node if node.ndim < 3 else data_array(node)
+
+
+def open_rows(
+    path: str | os.PathLike[str],
+    storage_options: StorageOptions | None = None,
+    *,
+    columns: Sequence[str] | None = None,
+) -> Any:
+    """Open what holds rows or weights by itself; parameters and errors are those of `open_data`.
+
+    Returns
+    -------
+    numpy.memmap, zarr.Array or Rows
+    """
+    name = os.fspath(path)
     if is_parquet(name):
         return open_parquet(path, columns, storage_options)
-    if not name.endswith(".npy") or is_url(name):
+    if not _is_npy(name):
         return open_zarr(path, storage_options)
     try:
         return np.load(Path(name).expanduser(), mmap_mode="r", allow_pickle=False)
     except FileNotFoundError as error:
-        raise SourceError(_missing(name)) from error
+        raise SourceError(missing(name)) from error
     except (OSError, ValueError) as error:
         raise SourceError(
             f"{name} cannot be mapped into memory ({type(error).__name__}: {error}). Write it "
@@ -139,49 +168,8 @@ def open_data(
         ) from error
 
 
-def open_zarr(
-    path_or_url: str | os.PathLike[str], storage_options: StorageOptions | None = None
-) -> Any:
-    """Open a Zarr array for reading.
-
-    Parameters
-    ----------
-    path_or_url : str or os.PathLike
-        A directory, or a URL that fsspec understands, down to the array itself.
-    storage_options : mapping, optional
-        As in `open_data`.
-
-    Returns
-    -------
-    zarr.Array
-
-    Raises
-    ------
-    SourceError
-        If there is no Zarr array (nothing at all, or a group), or no way to the store.
-    """
-    name = os.fspath(path_or_url)
-    store = name if is_url(name) else str(Path(name).expanduser())
-    # Zarr refuses options of what is no URL.
-    options = dict(storage_options) if storage_options and is_url(name) else None
-    try:
-        with zarr.config.set({"codec_pipeline.batch_size": CODEC_BATCH}):
-            node = portable(zarr.open(store=store, mode="r", storage_options=options))
-    except FileNotFoundError as error:
-        # zarr's own NodeNotFoundError is a FileNotFoundError too.
-        exists = not is_url(name) and Path(store).exists()
-        raise SourceError(_not_zarr(name) if exists else _missing(name)) from error
-    except ImportError as error:
-        raise SourceError(f"{name} cannot be opened: {error}. Install that package.") from error
-    except Exception as error:
-        raise SourceError(
-            f"{name} cannot be opened ({described(error, storage_options)}). Check the address "
-            "(of a server of your own: the endpoint) and the credentials, in storage_options or "
-            "the environment."
-        ) from harmless(error, storage_options)
-    if isinstance(node, zarr.Group):
-        raise SourceError(_group(name, node))
-    return node
+def _is_npy(name: str) -> bool:
+    return name.endswith(".npy") and not is_url(name)
 
 
 def _rows_of_array(x: Any) -> Rows | None:
@@ -217,38 +205,3 @@ def _concatenated(
                 "numbers with numpy.asarray first."
             )
     return ConcatenatedRows([as_rows(part, storage_options, columns=columns) for part in parts])
-
-
-def _missing(name: str) -> str:
-    return f"{name} does not exist, or holds no Zarr array. Check the path; it is looked up " + (
-        "at that address." if is_url(name) else f"from the directory {Path.cwd()}."
-    )
-
-
-def _not_zarr(name: str) -> str:
-    return (
-        f"{name} exists but is not a Zarr array: it has no zarr.json and no .zarray. Give the "
-        "directory that has one, Parquet files, or a .npy file."
-    )
-
-
-def _group(name: str, group: Any) -> str:
-    """Say that a group was given, and which arrays it holds."""
-    try:
-        arrays = sorted(
-            (path, node.shape)
-            for path, node in group.members(max_depth=None)
-            if isinstance(node, zarr.Array)
-        )
-    except Exception:
-        # Some stores, HTTP for one, cannot list what they hold.
-        return f"{name} is a Zarr group, not an array; give the path of one of its arrays."
-    if not arrays:
-        return f"{name} is a Zarr group without arrays; give the path of a Zarr array."
-    listed = "".join(f"\n  {path} {shape}" for path, shape in arrays[:LISTED_ARRAYS])
-    more = len(arrays) - LISTED_ARRAYS
-    return (
-        f"{name} is a Zarr group, not an array; give one of its arrays, for example "
-        f"{name.rstrip('/')}/{arrays[0][0]}. It holds:{listed}"
-        + (f"\n  and {more} more" if more > 0 else "")
-    )

@@ -54,7 +54,7 @@ class ParquetRows(Rows):
         if not names:
             raise DataError(f"No columns of {footers[0].path} are left; choose at least one.")
         types = column_types(footers, names)
-        check_numbers(types, footers[0].path, "open_parquet(path, columns=[...])")
+        check_numbers(types, footers[0].path, "open_parquet(path, columns=[...]) or --columns")
         self.dtype = np.result_type(*(dtype for dtype, _ in types.values() if dtype is not None))
         self.n_features = len(names)
         self.columns = None if weights else names

@@ -16,7 +16,7 @@ from daskgmm.rows.dask_array import DaskRows
 from daskgmm.rows.frames import is_dask_frame, series_array
 from daskgmm.rows.layout import check_weights
 from daskgmm.rows.naming import listed
-from daskgmm.rows.opening import open_data
+from daskgmm.rows.opening import open_rows
 from daskgmm.rows.rows import UNKNOWN, Rows
 from daskgmm.rows.zarr_array import ZarrRows
 from daskgmm.storage_options import StorageOptions
@@ -86,7 +86,7 @@ def _opened(
     rows: Rows, path: str | os.PathLike[str], storage_options: StorageOptions | None
 ) -> Any:
     try:
-        return open_data(path, storage_options)
+        return open_rows(path, storage_options)
     except SourceError as error:
         if not rows.all_columns:
             raise

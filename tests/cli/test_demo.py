@@ -26,7 +26,7 @@ def test_writes_its_files(here, call):
     assert {path.name for path in folder.iterdir()} == FILES
     assert imread(folder / "segmentation.png").shape == (1126, 2728, 4)
     pixels = zarr.open_array(folder / "pixels.zarr", mode="r")
-    labels = zarr.open_array(folder / "labels.zarr", mode="r")
+    labels = zarr.open_array(folder / "labels.zarr" / "label", mode="r")
     assert (pixels.shape, pixels.dtype, pixels.nchunks) == ((273280, 3), np.uint8, 9)
     assert labels.shape == (273280,)
     np.testing.assert_array_equal(np.unique(labels[:]), np.arange(4))

@@ -25,7 +25,8 @@ def ocean():
     temp[:, :4] = np.nan
     dims = ("time", "lat", "lon", "depth")
     places = {"lat": np.arange(20), "lon": np.arange(30), "depth": [0, 10, 20, 30]}
-    return xr.Dataset({"temp": (dims, temp), "salt": (dims, temp**2)}, places).chunk(time=1)
+    variables = {"temp": (dims, temp), "salt": (dims, temp**2), "area": ("lat", np.ones(20))}
+    return xr.Dataset(variables, places).chunk(time=1)
 
 
 def events(part):
@@ -47,6 +48,10 @@ def folder(tmp_path, monkeypatch):
     for part in range(3):
         events(part).to_parquet(tmp_path / "events" / f"{part}.parquet")
     zarr.create_array("weights.zarr", data=random.uniform(size=4000), chunks=(1000,))
+    image = pixels.reshape(40, 100, 3)
+    zarr.create_array("image.zarr", data=image, chunks=(20, 100, 3))
+    table = pd.DataFrame(pixels, columns=["x", "y", "z"]).assign(n=1.0, name="text")
+    table.to_parquet("table.parquet")
     return tmp_path
 
 

@@ -12,7 +12,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from daskgmm import GaussianMixture, plan, sweep
 from daskgmm.errors import DataError, SourceError
-from daskgmm.models.label_file import write_labels
 from daskgmm.rows.parquet import open_parquet
 from tests.oracle.data import blobs
 
@@ -237,9 +236,10 @@ def test_text_is_refused_with_the_columns_to_choose(tmp_path):
 def test_labels_are_written(tmp_path):
     import zarr
 
-    counts = write_labels(EXPECTED_BY_NAME, stored(FRAME, tmp_path), tmp_path / "labels.zarr")
-    assert counts.sum() == len(X)
-    labels = zarr.open_array(tmp_path / "labels.zarr", mode="r")[:]
+    out = tmp_path / "labels.zarr"
+    written = EXPECTED_BY_NAME.predict_to_zarr(stored(FRAME, tmp_path), out)
+    assert written.counts.sum() == written.rows == len(X)
+    labels = zarr.open_array(out / "label", mode="r")[:]
     assert_array_equal(labels, EXPECTED.predict(X))
 
 

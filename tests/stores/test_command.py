@@ -37,8 +37,8 @@ def test_commands(call, url, weights_url, here, options, tmp_path):
     assert "3 components" in call(*fit, "--log-json", log)
     assert SECRET not in log.read_text()
     assert json.loads(read_bytes(here, options))["format"] == "daskgmm-checkpoint"
-    assert "60,000 labels" in call("predict", model, url, "--out", tmp_path / "labels.zarr")
-    labels = zarr.open_array(tmp_path / "labels.zarr", mode="r")[:]
+    assert "60,000 rows" in call("predict", model, url, "--out", tmp_path / "labels.zarr")
+    labels = zarr.open_array(tmp_path / "labels.zarr" / "label", mode="r")[:]
     assert len(labels) == N
     assert set(np.unique(labels)) == {0, 1, 2}
     assert "the best by bic" in call("sweep", url, "-k", "2,3", "--out", tmp_path / "best.json")

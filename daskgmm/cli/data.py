@@ -1,0 +1,214 @@
+"""What the command line says about the data, and the data it means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any
+
+import click
+
+from daskgmm.cli import options
+from daskgmm.cli.options import Command, added
+
+
+def check_names(
+    context: click.Context, option: click.Parameter, value: str | None
+) -> tuple[str, ...] | None:
+    """Return the names in a text such as temp,salt; None if the option was not given."""
+    if value is None:
+        return None
+    names = tuple(name.strip() for name in value.split(",")) if value.strip() else ()
+    if not all(names) or len(set(names)) < len(names):
+        raise click.BadParameter(f"{value!r} is no list of names; give some such as temp,salt.")
+    return names
+
+
+COLUMNS = click.option(
+    "--columns", metavar="NAMES", callback=check_names,
+    help="Columns of Parquet that are features, as a,b,c.  [default: all]",
+)  # fmt: skip
+VARIABLES = click.option(
+    "--variables", metavar="NAMES", callback=check_names,
+    help="Variables of a Zarr group or NetCDF file that are features, as temp,salt.",
+)  # fmt: skip
+FEATURES = click.option(
+    "--features", metavar="DIMS", callback=check_names,
+    help="Dimensions whose points are features, as depth,band, or numbers of axes, as -1; "
+    "'' for none. Every point of the others is a row.",
+)  # fmt: skip
+WEIGHT_COLUMN = click.option(
+    "--weight-column", metavar="NAME", help="Column or variable of DATA that holds the weights."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Data as the command line names them.
+
+    Attributes
+    ----------
+    path : str
+        Or URL.
+    columns, variables, features : tuple of str or None
+        What to take; None where the option was not given.
+    weights, weight_column : str or None
+        One of them at most.
+    storage_options : dict or None
+        Of the URLs among the paths.
+    """
+
+    path: str
+    columns: tuple[str, ...] | None = None
+    variables: tuple[str, ...] | None = None
+    features: tuple[str, ...] | None = None
+    weights: str | None = None
+    weight_column: str | None = None
+    storage_options: dict[str, Any] | None = field(default=None, repr=False)
+
+    def training(self) -> tuple[Any, dict[str, Any]]:
+        """Return X, and the arguments of `fit` that go with it."""
+        from daskgmm.rows.variables import is_labelled
+
+        if self.weights and self.weight_column:
+            raise click.UsageError("--weights and --weight-column both name the weights.")
+        x = self._opened(self.columns)
+        settings: dict[str, Any] = {"storage_options": self.storage_options}
+        if is_labelled(x):
+            settings["feature_dims"] = self._feature_dims(x)
+        return x, {"sample_weight": self._sample_weight(x), **settings}
+
+    def for_mixture(self, mixture: Any) -> Any:
+        """Return X as a fitted mixture takes it: what was not given is as it was in the fit."""
+        from daskgmm.models.inputs import feature_names
+        from daskgmm.rows.variables import is_labelled
+
+        names, dims = feature_names(mixture), getattr(mixture, "feature_dims_", None)
+        x = self._opened(self.columns or names, names, labelled=bool(dims))
+        if is_labelled(x) and (dims is None or self.features is not None):
+            mixture.feature_dims_ = tuple(self._feature_dims(x) or ())
+        return x
+
+    def _opened(
+        self,
+        columns: Sequence[str] | None,
+        names: Sequence[str] | None = None,
+        *,
+        labelled: bool = False,
+    ) -> Any:
+        """Open the data: columns of Parquet, or labelled arrays that have features of that name."""
+        from daskgmm.rows.labelled_opening import open_labelled
+        from daskgmm.rows.opening import open_data
+        from daskgmm.rows.parquet_files import is_parquet
+
+        asked = bool(self.variables) or self.features is not None
+        if self.columns is not None and not is_parquet(self.path):
+            raise click.UsageError(
+                "--columns is for Parquet. Choose from Zarr groups and NetCDF with --variables."
+            )
+        if is_parquet(self.path) or self.path.endswith(".npy"):
+            if asked:
+                raise click.UsageError(
+                    "--variables and --features are for Zarr and NetCDF. Choose from Parquet with "
+                    "--columns."
+                )
+            return open_data(self.path, self.storage_options, columns=columns)
+        if not (asked or labelled or self.weight_column or self._holds_variables()):
+            return open_data(self.path, self.storage_options)
+        return open_labelled(
+            self.path, self.variables, self.storage_options,
+            weight=self.weight_column, features=names,
+        )  # fmt: skip
+
+    def _holds_variables(self) -> bool:
+        import zarr
+
+        from daskgmm.rows.labelled_opening import is_labelled_file
+        from daskgmm.rows.zarr_opening import open_node
+
+        if is_labelled_file(self.path):
+            return True
+        return isinstance(open_node(self.path, self.storage_options), zarr.Group)
+
+    def _feature_dims(self, x: Any) -> tuple[str, ...] | None:
+        if self.features is not None:
+            return tuple(_dimension(x, name) for name in self.features)
+        if hasattr(x, "data_vars"):
+            return None
+        raise click.UsageError(
+            f"{self.path} has the dimensions {', '.join(map(str, x.dims))}. Say which of them hold "
+            f"features, as --features {x.dims[-1]}, or --features '' if each value is a row."
+        )
+
+    def _sample_weight(self, x: Any) -> Any:
+        """Return the weights, as `fit` takes them."""
+        from daskgmm.rows.naming import check_among
+        from daskgmm.rows.opening import open_data
+        from daskgmm.rows.variables import is_labelled
+
+        if self.weight_column is not None:
+            if not is_labelled(x):
+                check_among((self.weight_column,), getattr(x, "all_columns", ()), self.path)
+            return self.weight_column
+        if self.weights is None:
+            return None
+        if not is_labelled(x):
+            return open_data(self.weights, self.storage_options)
+        return self._weights_of_grid(self.weights)
+
+    def _weights_of_grid(self, path: str) -> Any:
+        from daskgmm.rows.labelled_opening import open_labelled
+
+        found = open_labelled(path, None, self.storage_options)
+        if not hasattr(found, "data_vars"):
+            return found
+        if len(found.data_vars) == 1:
+            return next(iter(found.data_vars.values()))
+        raise click.UsageError(
+            f"{path} holds several variables; give the path of the one that is the weights."
+        )
+
+
+def _dimension(x: Any, name: str) -> str:
+    """Return the dimension of a name or of the number of an axis."""
+    try:
+        axis = int(name)
+    except ValueError:
+        return name
+    arrays = list(getattr(x, "data_vars", {"": x}).values())
+    dims = arrays[0].dims
+    if name in x.dims:
+        return name
+    if any(each.dims != dims for each in arrays) or not -len(dims) <= axis < len(dims):
+        raise click.UsageError(
+            f"--features {name} is no axis that all variables share; name the dimension, one of "
+            f"{', '.join(map(str, x.dims))}."
+        )
+    return str(dims[axis])
+
+
+def choosing(command: Command) -> Command:
+    """Add the options that say what of the data to take; the command gets it all as `data`."""
+
+    @wraps(command)
+    def gathered(
+        *,
+        data: str,
+        columns: tuple[str, ...] | None,
+        variables: tuple[str, ...] | None,
+        features: tuple[str, ...] | None,
+        storage_options: dict[str, Any] | None,
+        weights: str | None = None,
+        weight_column: str | None = None,
+        **others: Any,
+    ) -> Any:
+        chosen = columns, variables, features, weights, weight_column, storage_options
+        return command(data=Data(data, *chosen), **others)
+
+    return added(gathered, COLUMNS, VARIABLES, FEATURES, options.storage_options)
+
+
+def weighing(command: Command) -> Command:
+    """Add the options that say what rows weigh, for commands that are `choosing`."""
+    return added(command, options.weights, WEIGHT_COLUMN)

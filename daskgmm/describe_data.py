@@ -1,0 +1,195 @@
+"""Data in words, for `daskgmm info`: arrays, tables, groups of variables, predictions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import zarr
+
+from daskgmm.errors import DataError
+from daskgmm.files import exists
+from daskgmm.models.labels import COMPONENT
+from daskgmm.models.outputs import RANK
+from daskgmm.models.zarr_target import JOURNAL
+from daskgmm.progress import size
+from daskgmm.rows.labelled_opening import NUMBERS, dimensions, suggested
+from daskgmm.rows.opening import as_rows
+from daskgmm.rows.parquet_files import find_files
+from daskgmm.rows.parquet_footers import read_footers
+from daskgmm.storage_options import StorageOptions
+
+LISTED_VARIABLES = 100
+"""Variables or columns beyond which no more are listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """An array with named dimensions.
+
+    Attributes
+    ----------
+    name : str
+    dims : tuple of str
+    shape, chunks : tuple of int
+        No chunks if it is stored in one piece.
+    dtype : str
+    number : bool
+        Whether it holds real numbers.
+    """
+
+    name: str
+    dims: tuple[str, ...]
+    shape: tuple[int, ...]
+    chunks: tuple[int, ...] | None
+    dtype: str
+    number: bool
+
+    @property
+    def is_feature(self) -> bool:
+        """Whether it may hold features: numbers on a grid, and no coordinate of it."""
+        return self.number and bool(self.dims) and self.dims != (self.name,)
+
+    def line(self) -> tuple[str, str]:
+        """Return its name, and what it is."""
+        sizes = ", ".join(f"{d}: {n:,}" for d, n in zip(self.dims, self.shape, strict=True))
+        chunks = "" if not self.chunks else f", chunks {_by(self.chunks)}"
+        return f"  {self.name}", f"({sizes}) {self.dtype}{chunks}"
+
+
+def describe_parquet(name: str, storage_options: StorageOptions | None = None) -> str:
+    """Return what Parquet files hold, by their footers."""
+    footers = read_footers(find_files(name, storage_options), storage_options)
+    groups = [rows for footer in footers for rows in footer.rows]
+    columns = footers[0].columns
+    numeric = [c for c, (dtype, _) in columns.items() if dtype and c not in footers[0].index]
+    facts = [
+        ("files", f"{len(footers):,}"),
+        ("rows", f"{sum(groups):,}"),
+        ("row groups", f"{len(groups):,}, of {max(groups, default=0):,} rows at most"),
+        ("columns", f"{len(columns):,}"),
+        *[(f"  {column}", kind) for column, (_, kind) in _first(columns)],
+        ("use", f"can be fitted: --columns {','.join(numeric)}" if numeric else "has no numbers"),
+    ]
+    return f"{name}: Parquet\n{listed(facts)}"
+
+
+def describe_group(
+    group: zarr.Group, name: str, storage_options: StorageOptions | None = None
+) -> str:
+    """Return what a Zarr group holds: variables, or predictions."""
+    variables = list(_of_group(group))
+    k = dict(group.attrs).get("n_components")
+    if k is None:
+        return _variables(f"Zarr group, format {group.metadata.zarr_format}", name, variables)
+    facts = [("components", str(k)), *_rows_of_predictions(variables), ("variables", "")]
+    whole = not exists(f"{name.rstrip('/')}{JOURNAL}", storage_options)
+    state = "whole" if whole else "NOT whole: the run that writes them has not ended"
+    lines = [each.line() for each in variables]
+    return f"{name}: predictions\n{listed([*facts, *lines, ('state', state)])}"
+
+
+def describe_dataset(dataset: Any, name: str) -> str:
+    """Return what the variables are of a file that xarray opened."""
+    return _variables("opened with xarray", name, list(_of_dataset(dataset)))
+
+
+def _variables(kind: str, name: str, variables: Sequence[Variable]) -> str:
+    found = {each.name: each.dims for each in variables if each.is_feature}
+    use = f"can be fitted: {suggested(found)}" if found else "has no variables that can be fitted"
+    lines = [each.line() for each in variables[:LISTED_VARIABLES]]
+    return f"{name}: {kind}\n{listed([('variables', str(len(variables))), *lines, ('use', use)])}"
+
+
+def _of_group(group: zarr.Group) -> Iterator[Variable]:
+    for name, node in sorted(group.members(max_depth=None)):
+        if isinstance(node, zarr.Array):
+            dims = dimensions(node) or tuple(f"dim_{axis}" for axis in range(node.ndim))
+            number = node.dtype.kind in NUMBERS
+            yield Variable(name, dims, node.shape, node.chunks, str(node.dtype), number)
+
+
+def _of_dataset(dataset: Any) -> Iterator[Variable]:
+    for name, each in dataset.variables.items():
+        chunks = each.encoding.get("chunksizes")
+        number = each.dtype.kind in NUMBERS
+        yield Variable(str(name), each.dims, each.shape, chunks, str(each.dtype), number)
+
+
+def _rows_of_predictions(variables: Sequence[Variable]) -> list[tuple[str, str]]:
+    """Return the grid of the rows: that of any output, which says most about it."""
+    grids = (
+        [(d, n) for d, n in zip(each.dims, each.shape, strict=True) if d not in (COMPONENT, RANK)]
+        for each in variables
+    )
+    grid = max(grids, key=len, default=[])
+    sizes = ", ".join(f"{dim}: {length:,}" for dim, length in grid)
+    return [("rows", f"{math.prod(length for _, length in grid):,} ({sizes})")]
+
+
+def _first(columns: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return list(columns.items())[:LISTED_VARIABLES]
+
+
+def describe_array(array: Any, name: str) -> str:
+    """Return what an array on disk is: a Zarr array, or a mapped .npy file."""
+    facts = [("shape", _by(array.shape)), ("dtype", str(array.dtype))]
+    if isinstance(array, zarr.Array):
+        kind = f"Zarr array, format {array.metadata.zarr_format}"
+        facts += _storage(array)
+    else:
+        kind = ".npy file"
+        facts += [
+            ("order", "C (by rows)" if array.flags.c_contiguous else "Fortran (by columns)"),
+            ("size", size(array.nbytes)),
+        ]
+    return f"{name}: {kind}\n{listed([*facts, ('use', _use(array))])}"
+
+
+def _storage(array: zarr.Array[Any]) -> list[tuple[str, str]]:
+    dims = dimensions(array)
+    facts = [] if dims is None else [("dimensions", ", ".join(dims))]
+    facts.append(("chunks", f"{_by(array.chunks)}, {array.nchunks:,} of them"))
+    if array.shards is not None:
+        facts.append(("shards", _by(array.shards)))
+    return [
+        *facts,
+        ("size", size(math.prod(array.shape) * array.dtype.itemsize)),
+        ("stored", size(array.nbytes_stored())),
+        ("compressed", ", ".join(map(_codec, array.compressors)) or "no"),
+    ]
+
+
+def _codec(codec: Any) -> str:
+    """Return the name of a codec and its level, if it has one."""
+    settings = codec.to_dict() if hasattr(codec, "to_dict") else codec.get_config()
+    name = settings.get("name", settings.get("id"))
+    level = settings.get("configuration", settings).get("level", settings.get("clevel"))
+    return str(name) if level is None else f"{name}, level {level}"
+
+
+def _use(array: Any) -> str:
+    """Return what the array can be used for, or why it cannot be fitted."""
+    if array.ndim == 1 and array.dtype.kind in "biuf":
+        return "as --weights, or it holds labels; rows to fit have two axes"
+    if array.ndim > 2 and array.dtype.kind in NUMBERS:
+        last = (dimensions(array) or ("-1",))[-1] if isinstance(array, zarr.Array) else None
+        if last is not None:
+            return f"can be fitted: --features {last}, if its points are the features"
+    try:
+        rows = as_rows(array)
+    except DataError as error:
+        return f"cannot be fitted. {error}"
+    return f"can be fitted: {rows.n_rows:,} rows of {rows.n_features} features"
+
+
+def _by(shape: Sequence[int]) -> str:
+    return " x ".join(f"{length:,}" for length in shape)
+
+
+def listed(facts: Sequence[tuple[str, str]]) -> str:
+    """Return facts line by line, aligned."""
+    width = max(len(key) for key, _ in facts)
+    return "\n".join(f"  {key:<{width}}  {value}" for key, value in facts)

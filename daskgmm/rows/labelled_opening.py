@@ -1,0 +1,310 @@
+"""Labelled arrays behind a path or a URL: Zarr groups, images, files that xarray opens."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import zarr
+
+from daskgmm.errors import SourceError
+from daskgmm.files import is_url
+from daskgmm.rows.stored_values import lazily_read, lazy_values
+from daskgmm.rows.zarr_array import location, storage_options
+from daskgmm.rows.zarr_opening import group_refused, missing, open_node
+from daskgmm.storage_options import StorageOptions, described, harmless
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+SUFFIXES = (".nc", ".nc4", ".cdf", ".h5", ".hdf5", ".he5")
+"""Of files that are opened with xarray, whether or not variables are named."""
+
+LISTED_VARIABLES = 20
+"""Variables that an error message lists at most."""
+
+NUMBERS = "biuf"
+"""Kinds of real numbers, as NumPy names them."""
+
+
+def open_labelled(
+    path: str | os.PathLike[str],
+    variables: Sequence[str] | None = None,
+    storage_options: StorageOptions | None = None,
+    *,
+    weight: str | None = None,
+    features: Sequence[str] | None = None,
+) -> xr.DataArray | xr.Dataset:
+    """Open a Zarr group, a Zarr array of any rank or a file that xarray opens; all stay lazy.
+
+    Chunks are those of the store. An array's dimensions are named as its metadata say, else
+    ``dim_0``, ``dim_1``, ...; its attributes are kept, so that values they declare as missing
+    are known.
+
+    Parameters
+    ----------
+    path : str or path
+        A local path, or a URL that fsspec understands.
+    variables : sequence of str, optional
+        Of a group or file: those that are features. By default all, if they are numbers on one
+        grid.
+    storage_options : mapping, optional
+        As in `daskgmm.open_data`.
+    weight : str, optional
+        A variable to keep beside these, which is no feature.
+    features : sequence of str, optional
+        Names of features, as ``feature_names_in_`` of a mixture has them: the variables that
+        they are of are taken by default.
+
+    Returns
+    -------
+    xarray.DataArray
+        Of a single array.
+    xarray.Dataset
+        Of a group or file.
+
+    Raises
+    ------
+    SourceError
+        If it cannot be opened, lacks a variable, or leaves open which ones are features; or if
+        xarray is missing.
+    """
+    name = os.fspath(path)
+    if _is_file(name):
+        return _chosen(name, open_file(name), variables, weight, features)
+    node = open_node(path, storage_options)
+    if isinstance(node, zarr.Group):
+        return labelled_group(name, node, variables, weight, features)
+    if variables or weight:
+        raise SourceError(
+            f"{name} is a single array, which has no variables to choose. Leave them out, or give "
+            "the path of the group that it is in."
+        )
+    return data_array(node)
+
+
+def is_labelled_file(name: str) -> bool:
+    """Tell by its suffix a file that xarray opens."""
+    return name.lower().endswith(SUFFIXES) and not (Path(name).expanduser() / "zarr.json").exists()
+
+
+def dimensions(array: Any) -> tuple[str, ...] | None:
+    """Return the names of an array's dimensions, None if it does not name them all."""
+    if array.ndim == 0:
+        return ()
+    names = getattr(array.metadata, "dimension_names", None)
+    names = names or dict(array.attrs).get("_ARRAY_DIMENSIONS")
+    return tuple(names) if names and None not in names else None
+
+
+def data_array(array: Any) -> xr.DataArray:
+    """Return a Zarr array as a lazy labelled array with the chunks of the store."""
+    xarray = _xarray(location(array))
+    about = dict(array.attrs)
+    if about.pop("_ARRAY_DIMENSIONS", None) and array.metadata.zarr_format == 2:
+        # xarray means it as missing there.
+        about.setdefault("_FillValue", array.fill_value)
+    dims = dimensions(array) or tuple(f"dim_{axis}" for axis in range(array.ndim))
+    values = lazy_values(array, array.chunks, location(array), storage_options(array))
+    found: xr.DataArray = xarray.DataArray(values, dims=dims, attrs=about)
+    return found
+
+
+def labelled_group(
+    name: str,
+    group: Any,
+    variables: Sequence[str] | None = None,
+    weight: str | None = None,
+    features: Sequence[str] | None = None,
+) -> xr.Dataset:
+    """Return the variables of a Zarr group; parameters and errors are those of `open_labelled`."""
+    arrays, options = arrays_of(group), storage_options(group)
+    if arrays is not None and not arrays:
+        raise SourceError(group_refused(name, group))
+    if any(dimensions(array) is None for array in (arrays or {}).values()):
+        return _unnamed(name, group, arrays or {}, variables, weight)
+    try:
+        dataset = _xarray(name).open_dataset(
+            group.store,
+            engine="zarr",
+            group=group.path or None,
+            cache=False,
+            consolidated=group.metadata.consolidated_metadata is not None,
+        )
+    except SourceError:
+        raise
+    except Exception as error:
+        raise SourceError(
+            f"{name} cannot be opened as a group of variables ({described(error, options)}). Give "
+            "one of its arrays, or open it with xarray and give what you select."
+        ) from harmless(error, options)
+    dataset = lazily_read(dataset, location(group), options)
+    return _chosen(name, dataset, variables, weight, features)
+
+
+def arrays_of(group: Any) -> dict[str, Any] | None:
+    """Return the arrays right in a group, by name; None if the store cannot list them."""
+    try:
+        return dict(sorted(group.arrays()))
+    except Exception:
+        # HTTP, for one.
+        return None
+
+
+def _unnamed(
+    name: str,
+    group: Any,
+    arrays: Mapping[str, Any],
+    variables: Sequence[str] | None,
+    weight: str | None,
+) -> xr.Dataset:
+    """Return arrays whose dimensions have no names as variables: their axes are shared in order."""
+    wanted = [*(variables or ()), *([weight] if weight else [])]
+    if not variables or not set(wanted) <= set(arrays):
+        raise SourceError(group_refused(name, group))
+    try:
+        found: xr.Dataset = _xarray(name).Dataset(
+            {each: data_array(arrays[each]) for each in wanted}
+        )
+    except ValueError as error:
+        shapes = ", ".join(f"{each} {arrays[each].shape}" for each in wanted)
+        raise SourceError(
+            f"These arrays of {name} do not name their dimensions, and their shapes differ: "
+            f"{shapes}. Write them with names of dimensions, or choose arrays of one shape."
+        ) from error
+    return found
+
+
+def _is_file(name: str) -> bool:
+    """Tell what is no Zarr store."""
+    if is_url(name):
+        return is_labelled_file(name)
+    path = Path(name).expanduser()
+    return is_labelled_file(name) or (path.is_file() and path.suffix != ".zip")
+
+
+def open_file(name: str) -> xr.Dataset:
+    """Open all variables of a file with xarray, lazily."""
+    xarray = _xarray(name)
+    path = name if is_url(name) else str(Path(name).expanduser())
+    if not is_url(name) and not Path(path).exists():
+        raise SourceError(missing(name))
+    try:
+        # The cache would hold what is read for good.
+        dataset: xr.Dataset = xarray.open_dataset(path, cache=False)
+    except Exception as error:
+        raise SourceError(
+            f"{name} cannot be opened with xarray ({type(error).__name__}: "
+            f"{str(error).splitlines()[0] if str(error) else ''}). For NetCDF and HDF5 install "
+            "netCDF4 or h5netcdf; else write the data to Zarr or Parquet."
+        ) from error
+    found: xr.Dataset = lazily_read(dataset, name, {})
+    return found
+
+
+def _chosen(
+    name: str,
+    dataset: xr.Dataset,
+    variables: Sequence[str] | None,
+    weight: str | None,
+    features: Sequence[str] | None,
+) -> xr.Dataset:
+    """Return the variables that are wanted, with their coordinates."""
+    beside = [] if weight is None else [weight]
+    chosen = list(variables or ()) or _named(dataset, features) or _only(name, dataset, beside)
+    wanted = list(dict.fromkeys([*chosen, *beside]))
+    absent = [each for each in wanted if each not in dataset.variables]
+    if absent:
+        raise SourceError(
+            f"{name} has no variable {absent[0]!r}. It holds:{_listing(_data(dataset))}"
+        )
+    along = [each for each in wanted if each in dataset.xindexes]
+    if along:
+        raise SourceError(
+            f"{along[0]!r} is the coordinate of a dimension of {name}, which is no variable of its "
+            "own. Write it as one, or broadcast it in Python with xarray."
+        )
+    mappings = _grid_mappings(dataset[wanted].data_vars) & set(dataset.data_vars)
+    return dataset.reset_coords([each for each in wanted if each in dataset.coords])[
+        [*wanted, *sorted(mappings)]
+    ]
+
+
+def _named(dataset: xr.Dataset, features: Sequence[str] | None) -> list[str]:
+    """Return the variables that features such as ``temp(depth=10.0)`` are of."""
+    return [
+        str(name)
+        for name in dataset.data_vars
+        if any(each == name or each.startswith(f"{name}(") for each in features or ())
+    ]
+
+
+def _only(name: str, dataset: xr.Dataset, beside: Sequence[str]) -> list[str]:
+    """Return all variables if that can only mean one thing, as columns of a table do."""
+    data = {each: array for each, array in _data(dataset).items() if each not in beside}
+    grids = {frozenset(array.dims) for array in data.values()}
+    numbers = all(array.dtype.kind in NUMBERS for array in data.values())
+    alone = len(data) == 1 and next(iter(data.values())).ndim > 1
+    if len(grids) == 1 and numbers and not alone:
+        return list(data)
+    if not data:
+        raise SourceError(f"{name} holds no variables but coordinates; give one that has some.")
+    every = {each: array.dims for each, array in data.items()}
+    numeric = {each: dims for each, dims in every.items() if data[each].dtype.kind in NUMBERS}
+    raise SourceError(
+        f"{name} holds variables; say which are the features, and in feature_dims (--features) "
+        f"along which dimensions, if any: open_data(path, variables=[...]), on the command line "
+        f"{suggested(numeric or every)}. It holds:{_listing(data)}"
+    )
+
+
+def suggested(dims: Mapping[str, tuple[Any, ...]]) -> str:
+    """Return options that fit some variables with these dimensions: those of the commonest grid."""
+    grids = Counter(dims.values())
+    grid = max(grids, key=lambda each: (grids[each], len(each)))
+    names = [name for name, each in dims.items() if each == grid]
+    options = f"--variables {','.join(names)}"
+    if len(names) > 1 or len(grid) < 2:
+        return options
+    return f"{options} --features {grid[-1]} (its points are features), or {options} alone"
+
+
+def _data(dataset: xr.Dataset) -> dict[str, xr.DataArray]:
+    """Return the variables of a dataset but for those that describe its grid."""
+    mappings = _grid_mappings(dataset.data_vars)
+    return {
+        str(name): array
+        for name, array in dataset.data_vars.items()
+        if array.ndim and name not in mappings
+    }
+
+
+def _grid_mappings(variables: Mapping[Any, xr.DataArray]) -> set[Any]:
+    return {
+        each.attrs.get("grid_mapping", each.encoding.get("grid_mapping"))
+        for each in variables.values()
+    }
+
+
+def _listing(data: Mapping[str, xr.DataArray]) -> str:
+    lines = [
+        f"\n  {name} ({', '.join(f'{dim}: {size}' for dim, size in each.sizes.items())}) "
+        f"{each.dtype}"
+        for name, each in data.items()
+    ]
+    more = len(lines) - LISTED_VARIABLES
+    return "".join(lines[:LISTED_VARIABLES]) + (f"\n  and {more} more" if more > 0 else "")
+
+
+def _xarray(name: str) -> Any:
+    try:
+        import xarray
+    except ImportError as error:
+        raise SourceError(
+            f"{name} holds labelled arrays, which are opened with xarray. Install it with: "
+            "pip install 'daskgmm[xarray]'"
+        ) from error
+    return xarray

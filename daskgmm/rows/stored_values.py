@@ -1,0 +1,97 @@
+"""Stored arrays of any rank as Dask arrays, whose errors say what could not be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import dask.array as da
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.errors import SourceError
+from daskgmm.storage_options import StorageOptions, described, harmless
+
+
+@dataclass(frozen=True)
+class StoredValues:
+    """An array that is read where it is indexed.
+
+    Attributes
+    ----------
+    source : zarr.Array or xarray.Variable
+    name : str
+        Where it is, for errors.
+    options : mapping
+        Of its store: they are not to show in errors.
+    """
+
+    source: Any
+    name: str
+    options: StorageOptions
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its lengths."""
+        return tuple(self.source.shape)
+
+    @property
+    def ndim(self) -> int:
+        """Its number of axes."""
+        return len(self.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of its values."""
+        found: np.dtype[Any] = np.dtype(self.source.dtype)
+        return found
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        try:
+            return np.asarray(self.source[key])
+        except MemoryError:
+            raise
+        except Exception as error:
+            raise SourceError(
+                f"{described(error, self.options)}, while a chunk of {self.name} was read. If the "
+                "store could not be reached, run again; if a chunk is damaged, write it again."
+            ) from harmless(error, self.options)
+
+
+def lazy_values(source: Any, chunks: Any, name: str, options: StorageOptions) -> Any:
+    """Return a stored array as a Dask array.
+
+    Parameters
+    ----------
+    chunks : as `dask.array.from_array` takes them
+    """
+    # A name of its own: what a store holds under the same address may change.
+    values = StoredValues(source, name, options)
+    meta = np.empty((0,) * values.ndim, values.dtype)
+    return da.from_array(values, chunks=chunks, name=False, meta=meta)
+
+
+def lazily_read(dataset: Any, name: str, options: StorageOptions) -> Any:
+    """Return a dataset that xarray has opened without Dask, lazy, in the chunks of its store.
+
+    The coordinates of its dimensions are in memory already.
+    """
+    found = {
+        each: lazy_variable(variable, f"{name}/{each}", options)
+        for each, variable in dataset.variables.items()
+        if each not in dataset.xindexes
+    }
+    coordinates = {each: found.pop(each) for each in dataset.coords if each in found}
+    return dataset.assign_coords(coordinates).assign(found)
+
+
+def lazy_variable(variable: Any, name: str, options: StorageOptions) -> Any:
+    """Return a variable that is lazy, in the chunks of its store, else in ones of good size."""
+    stored: Mapping[Any, Any] = variable.encoding.get("preferred_chunks") or {}
+    chunks = tuple(stored.get(dim, "auto") for dim in variable.dims)
+    if variable.dtype.kind == "O":
+        return variable
+    found = variable.copy(data=lazy_values(variable, chunks, name, options))
+    found.encoding = variable.encoding
+    return found

@@ -1,0 +1,175 @@
+"""`daskgmm predict`: what is asked for is written, from one read, and goes on when stopped."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import numpy as np
+import pytest
+import xarray as xr
+import zarr
+
+from daskgmm.models import writing
+from daskgmm.models.model_file import load_model
+from tests.cli.data import COMMAND, ENVIRONMENT, clusters, write_zarr
+
+PREDICT = ("predict", "model.json", "rows.zarr", "-o", "p.zarr")
+
+
+def test_outputs_types_chunks_and_shards(folder, rows, call, model):
+    outputs = "label,posterior,top,ambiguity,log_density,largest_posterior"
+    cut = ("--chunks", 200, "--shards", "row=1000")
+    done = call(*PREDICT, "--outputs", outputs, "--dtype", "float64", "--top", 3, *cut)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith("p.zarr: 3,000 rows (label, posterior, top, ")
+    mixture, found = load_model(model), xr.open_zarr("p.zarr", consolidated=False)
+    np.testing.assert_array_equal(found.label, mixture.predict(rows))
+    np.testing.assert_allclose(found.posterior, mixture.predict_proba(rows), atol=1e-12)
+    np.testing.assert_allclose(found.log_density, mixture.score_samples(rows))
+    assert found.top_component.shape == (3000, 3)
+    stored = zarr.open_array("p.zarr/posterior", mode="r")
+    assert (stored.chunks, stored.shards, stored.dtype) == ((200, 3), (1000, 3), np.float64)
+
+
+def test_rows_of_each_component(folder, rows, call, model):
+    done = call(*PREDICT)
+    counts = np.bincount(load_model(model).predict(rows))
+    for component, count in enumerate(counts):
+        assert f"{component}  {count:>15,}  {count / 3000:>6.1%}" in done.stdout
+    assert "none" not in done.stdout
+    plain = call(*PREDICT, "--overwrite", "--outputs", "ambiguity", "--dtype", "uint8")
+    assert plain.stdout == "p.zarr: 3,000 rows (ambiguity)\n"
+    assert zarr.open_array("p.zarr/ambiguity", mode="r").dtype == np.uint8
+
+
+def test_rows_without_a_label(folder, rows, call):
+    rows[:300, 1] = np.nan
+    write_zarr("holes.zarr", rows, (701, 3))
+    fit = ("fit", "holes.zarr", "-k", 3, "-o", "m.json")
+    assert call(*fit).exit_code == 1
+    assert call(*fit, "--missing", "drop").exit_code == 0
+    done = call("predict", "m.json", "holes.zarr", "-o", "p.zarr")
+    assert f"none  {300:>15,}   10.0%" in done.stdout
+    assert (zarr.open_array("p.zarr/label", mode="r")[:300] == -1).all()
+
+
+@pytest.mark.parametrize("pca", ["2", "0.9"])
+def test_coordinates(folder, call, pca):
+    fit = ("fit", "rows.zarr", "-k", 3, "-o", "m.json", "--standardise", "--pca", pca)
+    assert call(*fit).exit_code == 0
+    mixture = load_model("m.json")
+    assert mixture.get_params()["standardise"] is True
+    assert mixture.get_params()["pca"] == float(pca)
+    assert call("predict", "m.json", "rows.zarr", "-o", "p.zarr").exit_code == 0
+
+
+def test_to_a_url(folder, rows, call, model):
+    url = "memory://cli-predict/p.zarr"
+    done = call("predict", model, "rows.zarr", "-o", url, "--quiet")
+    assert (done.exit_code, done.output) == (0, "")
+    labels = zarr.open_array(f"{url}/label", mode="r")[:]
+    np.testing.assert_array_equal(labels, load_model(model).predict(rows))
+    refused = call("predict", model, "rows.zarr", "-o", url)
+    assert refused.exit_code == 1
+    assert "exists. Choose another --out" in refused.stderr
+    assert "components  3" in call("info", url).stdout
+
+
+def test_options_are_of_urls_only(folder, call, model):
+    assert call(*PREDICT, "--storage-option", "key=abc").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (("--outputs", "labels"), 1, "outputs names 'labels'"),
+        (("--outputs", ""), 1, "outputs names nothing"),
+        (("--outputs", "label,,top"), 2, "no list of names"),
+        (("--dtype", "int8"), 2, "--dtype"),
+        (("--outputs", "top", "--top", 4), 1, "give 1 to 3"),
+        (("--chunks", "0"), 2, "0 is no cut"),
+        (("--chunks", "y=3"), 1, "give lengths of row"),
+        (("--chunks", "row=3,row=4"), 2, "is no cut"),
+        (("--chunks", 100, "--shards", 250), 1, "whole chunks"),
+        (("-o", "p.parquet"), 2, "named as Parquet"),
+        (("-o", "rows.npy"), 1, "rows.npy exists"),
+        (("-o", "rows.npy", "--overwrite"), 1, "no Zarr store"),
+        (("-o", "no/p.zarr"), 1, "Make it first"),
+        (("--columns", "a"), 2, "--columns is for Parquet"),
+    ],
+)
+def test_refused(folder, call, model, options, code, words):
+    before = {path.name for path in folder.iterdir()}
+    refused = call(*PREDICT, *options)
+    assert refused.exit_code == code, refused.output
+    assert words in " ".join(refused.stderr.split())
+    assert {path.name for path in folder.iterdir()} == before
+
+
+def test_interrupted_and_gone_on_with(folder, call):
+    """Ctrl-C: what to do is said; the same command writes the rest, and nothing twice."""
+    write_zarr("long.zarr", clusters(2_000_000, 8), (5_000, 8))
+    assert call("fit", "long.zarr", "-k", 20, "-o", "m.json", "--max-iter", 1).exit_code == 3
+    command = [*COMMAND, "predict", "m.json", "long.zarr", "-o", "p.zarr", "--threads", "1"]
+    journal = folder / "p.zarr.partial.progress.json"
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=ENVIRONMENT, stdout=pipe, stderr=pipe, text=True) as process:
+        while not (journal.exists() and json.loads(journal.read_text())["done"]):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert stdout == ""
+    assert stderr.splitlines()[-1].endswith(
+        "p.zarr.partial holds what is written so far. The same command goes on from there."
+    )
+    assert not (folder / "p.zarr").exists()
+    first = folder / "p.zarr.partial" / "label" / "c" / "0"
+    written = first.stat().st_mtime_ns
+    done = call(*command[len(COMMAND) :])
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith("p.zarr: 2,000,000 rows")
+    assert (folder / "p.zarr" / "label" / "c" / "0").stat().st_mtime_ns == written
+    assert not list(folder.glob("*.partial*"))
+    expected = load_model("m.json").predict(zarr.open_array("long.zarr", mode="r"))
+    np.testing.assert_array_equal(zarr.open_array("p.zarr/label", mode="r")[:], expected)
+
+
+def test_killed(folder, call, model):
+    """A killed writer leaves nothing at OUT."""
+    program = (
+        "import os\nfrom daskgmm.models import predict_to_zarr as module\n"
+        "module.Target.finish = lambda *a: os._exit(9)\n"
+        "from daskgmm.cli import main\nmain()"
+    )
+    killed = subprocess.run(
+        [*COMMAND[:1], "-c", program, *PREDICT], env=ENVIRONMENT, capture_output=True, check=False
+    )
+    assert killed.returncode == 9
+    assert not (folder / "p.zarr").exists()
+    assert call(*PREDICT).exit_code == 0
+    assert not list(folder.glob("*.partial*"))
+
+
+def test_full_disk(folder, rows, call, model, monkeypatch):
+    whole = writing._put
+
+    def full(target, region, values):
+        if region[0].start >= 1402:
+            raise OSError(28, os.strerror(28), str(folder / "p.zarr"))
+        whole(target, region, values)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writing, "_put", full)
+        failed = call(*PREDICT, "--chunks", 701, "--retries", 0)
+    assert failed.exit_code == 1
+    assert "No space left on device" in failed.stderr
+    assert "The same command goes on" in failed.stderr
+    assert not (folder / "p.zarr").exists()
+    done = call(*PREDICT, "--chunks", 701)
+    assert done.exit_code == 0
+    labels = zarr.open_array("p.zarr/label", mode="r")[:]
+    np.testing.assert_array_equal(labels, load_model(model).predict(rows))
