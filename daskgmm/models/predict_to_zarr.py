@@ -17,7 +17,7 @@ from daskgmm.models.labels import COMPONENT, kept_attributes
 from daskgmm.models.outputs import RANK, Outputs
 from daskgmm.models.prediction import Predictor
 from daskgmm.models.writing import GridWriting, Mending, RowWriting, Writing
-from daskgmm.models.zarr_target import Layout, Target
+from daskgmm.models.zarr_target import Layout, ZarrTarget
 from daskgmm.passes.batches import Batch, aligned
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.running import Running
@@ -93,7 +93,7 @@ def write_predictions(
     """Write predictions of all rows; see `Mixture.predict_to_zarr`."""
     k = predictor.parameters.n_components
     wanted = Outputs.of(outputs, k, dtype, top, missing=predictor.view.drop_missing)
-    target = Target(out, overwrite, storage_options)
+    target = ZarrTarget(out, overwrite, storage_options)
     source = source_of(x, chunks, shards)
     data = predictor.dataset(source.rows)
     if source.grid is None:
@@ -126,7 +126,7 @@ def _written(
     predictor: Predictor,
     wanted: Outputs,
     source: Source,
-    target: Target,
+    target: ZarrTarget,
     arrays: Mapping[str, Any],
     kept: tuple[set[int], list[int]] | None,
     identity: Mapping[str, Any],
