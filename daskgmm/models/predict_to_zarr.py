@@ -147,13 +147,14 @@ def _written(
     if not left:
         return mending
     for result in each(replace(data, batches=left), work, progress, "daskgmm-predict"):
-        _check_read(batches[result.index], result.rows)
+        check_read(batches[result.index], result.rows)
         mending.add(result)
         target.note(identity, mending.done, mending.counts.tolist())
     return mending
 
 
-def _check_read(batch: Batch, rows: int) -> None:
+def check_read(batch: Batch, rows: int) -> None:
+    """Raise `DataError` unless as many rows were read as the batch has."""
     if rows != batch.rows:
         raise DataError(
             f"{rows} rows were read where {batch.rows} were expected, in batch {batch.index}. Do "
@@ -210,7 +211,8 @@ def _row_layout(
     if n is None:
         raise DataError(
             "The number of rows is not known before they are read. For a dask array call "
-            "X.compute_chunk_sizes() first; for a data frame write to Parquet instead."
+            "X.compute_chunk_sizes() first; for a data frame "
+            "write to Parquet instead, with predict_to_parquet."
         )
     sizes = _sizes(chunks, dims, (_chunk_rows(rows, scaled=scaled),), (n,))
     return Layout(dims, (n,), *_with_shards(sizes, shards, dims, (n,)))
