@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +21,9 @@ from daskgmm.rows.graph_segment import GraphSegment
 from daskgmm.rows.grid import check_chunks, regular_lengths
 from daskgmm.rows.naming import check_among
 from daskgmm.rows.tables import KeyedRows, KeyedSegment, Table, keys_of_type
+
+BY_CHANCE = re.compile(r"0x[0-9a-f]+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32}")
+"""Parts of descriptions that differ from process to process: addresses, unique names."""
 
 PROBED_ROWS = 1000
 """Rows at either end of what is in memory that tell it from other rows."""
@@ -152,7 +156,7 @@ class PartitionTable(Table):
         choice = Choice.of(frame, features, keys)
         dtype = choice.dtype(frame._meta)
         self.schema = choice.schema(frame._meta_nonempty)
-        self.mark = str(frame._name)
+        self.mark = mark_of(frame)
         box = partial(_boxed, choice, dtype, self.schema)
         boxes = frame[choice.columns].map_partitions(box, meta=np.empty(0, object))
         self._boxes = _Boxes(boxes, _text(choice.features), len(choice.features), dtype)
@@ -161,6 +165,19 @@ class PartitionTable(Table):
     def segment(self, first: int, stop: int) -> KeyedPartitions:
         """Return the partitions `first` to `stop` (exclusive), not computed."""
         return KeyedPartitions(first, self._boxes.segment(first, stop))
+
+
+def mark_of(frame: Any) -> str:
+    """Return what tells a data frame of Dask from others, the same in another process.
+
+    Dask's own names are not: those of Parquet files differ with each opening.
+    """
+    steps = BY_CHANCE.sub("", frame.expr.tree_repr())
+    sources = [
+        each._name if type(each).__name__ == "FromPandas" else getattr(each, "checksum", "")
+        for each in frame.expr.walk()
+    ]
+    return repr((steps, sources, frame.divisions))
 
 
 def _boxed(choice: Choice, dtype: np.dtype[Any], schema: Any, frame: Any) -> NDArray[Any]:
