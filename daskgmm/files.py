@@ -177,10 +177,10 @@ def _flush_folder(folder: Path) -> None:
 def _file_system(
     url: str | os.PathLike[str], storage_options: Mapping[str, Any] | None
 ) -> tuple[Any, str]:
-    import fsspec
+    # Only who has a URL pays for the import.
+    from daskgmm.file_systems import file_system
 
-    system, name = fsspec.core.url_to_fs(os.fspath(url), **dict(storage_options or {}))
-    return system, name
+    return file_system(os.fspath(url), storage_options)
 
 
 def _protocol(system: Any) -> str:

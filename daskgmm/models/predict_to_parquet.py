@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.em.fingerprint import plain_digest, rows_digest
+from daskgmm.file_systems import travelling
 from daskgmm.models.outputs import Outputs
 from daskgmm.models.parquet_target import ParquetTarget
 from daskgmm.models.part_writing import PartWriting, flat
@@ -23,7 +24,6 @@ from daskgmm.passes.task import Progress
 from daskgmm.rows.frame_tables import MemoryTable, PartitionTable
 from daskgmm.rows.frames import is_dask_frame, is_polars_frame
 from daskgmm.rows.parquet import ParquetRows
-from daskgmm.rows.parquet_files import is_parquet
 from daskgmm.rows.parquet_tables import parquet_table
 from daskgmm.rows.tables import Table, as_names
 from daskgmm.storage_options import StorageOptions
@@ -50,7 +50,8 @@ def write_beside_keys(
     wanted = Outputs.of(outputs, k, dtype, top, missing=predictor.view.drop_missing)
     target = ParquetTarget(out, overwrite, storage_options)
     retries = Running.configured().retries
-    work = PartWriting(predictor, wanted, target.place, table.schema, retries, storage_options)
+    there = travelling(target.place, storage_options)
+    work = PartWriting(predictor, wanted, target.place, table.schema, retries, there)
     _check_names(table, wanted)
     counts = _written(predictor, table, work, target, progress)
     target.finish(len(table.rows.lengths))
@@ -145,7 +146,7 @@ def table_of(
 def _are_paths(x: Any) -> bool:
     if isinstance(x, (list, tuple)):
         return len(x) > 0 and all(map(_are_paths, x))
-    return isinstance(x, (str, os.PathLike)) and is_parquet(os.fspath(x))
+    return isinstance(x, (str, os.PathLike))
 
 
 def _is_pandas_frame(x: Any) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from daskgmm.errors import DataError
+from daskgmm.file_systems import travelling
 from daskgmm.rows.grid import check_chunks
 from daskgmm.rows.naming import check_among, check_numbers
 from daskgmm.rows.parquet_files import Options, Paths, find_files, in_memory
@@ -66,7 +67,8 @@ class ParquetRows(Rows):
         self.columns = None if weights else names
         self.lengths = np.array([m for footer in footers for m in footer.rows], dtype=np.int64)
         self.in_process = in_memory(footers[0].path, options)
-        self.footers, self.query = tuple(footers), Query(names, self.dtype, weights, options)
+        there = travelling(footers[0].path, options)
+        self.footers, self.query = tuple(footers), Query(names, self.dtype, weights, there)
         self._starts = np.cumsum([0, *(len(footer.rows) for footer in footers)]).tolist()
         self.block_rows = self.query.block_rows
         self.read_copies = self._read_copies()

@@ -14,7 +14,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from daskgmm import GaussianMixture
-from daskgmm.errors import DataError
+from daskgmm.errors import DataError, SourceError
 from daskgmm.models.outputs import NAMES
 from daskgmm.models.target import JOURNAL
 from daskgmm.rows import parquet_tables
@@ -318,9 +318,11 @@ def test_bad_requests(tmp_path):
         MIXTURE.predict_to_parquet(FRAME[["a", "b", "name"]], out, key="name")
     with pytest.raises(DataError, match="2 features"):
         NAMELESS.predict_to_parquet(FRAME[["a", "b", "name"]], out, key="name")
-    for x in (X, da.from_array(X), "x.zarr"):
+    for x in (X, da.from_array(X)):
         with pytest.raises(TypeError, match="no table"):
             MIXTURE.predict_to_parquet(x, out)
+    with pytest.raises(SourceError, match="holds no Parquet files"):
+        MIXTURE.predict_to_parquet("x.zarr", out)
     mixed = dd.from_pandas(FRAME, npartitions=2).map_partitions(
         lambda part: part.assign(name=part["name"] if part["number"].iloc[0] < N - 1 else 1.5),
         meta=FRAME[:0],

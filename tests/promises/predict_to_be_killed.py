@@ -1,9 +1,8 @@
-"""A driver to be killed: python -m tests.promises.predict_to_be_killed DATA MODEL OUT OPTIONS.
+"""A driver to be killed: python -m tests.promises.predict_to_be_killed DATA MODEL OUT.
 
 It writes to Zarr from a Zarr array, and to Parquet from Parquet files, as OUT ends.
 """
 
-import json
 import sys
 import time
 import warnings
@@ -29,22 +28,20 @@ def _wait(frame):
     return frame
 
 
-def main(data, model, out, options="null"):
+def main(data, model, out):
     """Write predictions, telling each batch."""
     warnings.simplefilter("ignore")
-    mixture, given = load_model(model), {"storage_options": json.loads(options)}
+    mixture = load_model(model)
 
     def tell(done, total):
         print(done, total, flush=True)
-        if "://" in out:  # rows that come from there are not slowed
-            time.sleep(0.1)
 
     if is_parquet_target(out):
-        x = data if "://" in data else slowed_frame(data)
-        mixture.predict_to_parquet(x, out, key="name", progress=tell, **given)
+        x = slowed_frame(data)
+        mixture.predict_to_parquet(x, out, key="name", progress=tell)
     else:
-        x = data if "://" in data else slowed(data, SECONDS)
-        mixture.predict_to_zarr(x, out, ["label", "posterior"], chunks=5000, progress=tell, **given)
+        x = slowed(data, SECONDS)
+        mixture.predict_to_zarr(x, out, ["label", "posterior"], chunks=5000, progress=tell)
 
 
 if __name__ == "__main__":
