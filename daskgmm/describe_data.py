@@ -13,7 +13,7 @@ from daskgmm.errors import DataError
 from daskgmm.files import exists
 from daskgmm.models.labels import COMPONENT
 from daskgmm.models.outputs import RANK
-from daskgmm.models.zarr_target import JOURNAL
+from daskgmm.models.target import JOURNAL
 from daskgmm.progress import size
 from daskgmm.rows.labelled_opening import NUMBERS, dimensions, suggested
 from daskgmm.rows.opening import as_rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from glob import escape
 from pathlib import Path
@@ -92,13 +92,47 @@ def replace_bytes(
     if not is_url(path):
         _replace_local(Path(path).expanduser(), content)
         return
-    system, name = _file_system(path, storage_options)
+    _appear(path, storage_options, lambda system, name: system.pipe_file(name, content))
+
+
+def put_file(
+    local: Path, path: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None
+) -> None:
+    """Move a local file to a path of the same disk, or copy it to a URL; whole or not at all.
+
+    Parameters
+    ----------
+    local : Path
+    path : path or URL
+    storage_options : mapping, optional
+        For the file system of a URL, as fsspec takes them.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    if is_url(path):
+        _appear(path, storage_options, lambda system, name: system.put_file(str(local), name))
+        return
+    with local.open("rb") as file:
+        os.fsync(file.fileno())
+    local.replace(Path(path).expanduser())
+
+
+def _appear(
+    url: str | os.PathLike[str],
+    storage_options: Mapping[str, Any] | None,
+    write: Callable[[Any, str], None],
+) -> None:
+    """Let `write` write a file of a URL, aside where files do not appear whole."""
+    system, name = _file_system(url, storage_options)
     if _protocol(system) in WHOLE_PUTS:
-        system.pipe_file(name, content)
+        write(system, name)
         return
     aside = f"{name}.{uuid4().hex}.partial"
     try:
-        system.pipe_file(aside, content)
+        write(system, aside)
         system.mv(aside, name)
     except BaseException:
         if system.exists(aside):
@@ -143,10 +177,10 @@ def _flush_folder(folder: Path) -> None:
 def _file_system(
     url: str | os.PathLike[str], storage_options: Mapping[str, Any] | None
 ) -> tuple[Any, str]:
-    import fsspec
+    # Only who has a URL pays for the import.
+    from daskgmm.file_systems import file_system
 
-    system, name = fsspec.core.url_to_fs(os.fspath(url), **dict(storage_options or {}))
-    return system, name
+    return file_system(os.fspath(url), storage_options)
 
 
 def _protocol(system: Any) -> str:
@@ -160,6 +194,20 @@ def exists(path: str | os.PathLike[str], storage_options: Mapping[str, Any] | No
     system, name = _file_system(path, storage_options)
     system.invalidate_cache()
     return bool(system.exists(name))
+
+
+def names_in(
+    folder: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None
+) -> set[str]:
+    """Return the names of what is in a folder; none if there is no such folder."""
+    try:
+        if not is_url(folder):
+            return {each.name for each in Path(folder).expanduser().iterdir()}
+        system, name = _file_system(folder, storage_options)
+        system.invalidate_cache()
+        return {each.rstrip("/").rsplit("/", 1)[-1] for each in system.ls(name, detail=False)}
+    except FileNotFoundError:
+        return set()
 
 
 def remove(path: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None) -> None:

@@ -43,7 +43,7 @@ def interruptible(
 @contextmanager
 def going_on(out: str, storage_options: dict[str, Any] | None = None) -> Iterator[None]:
     """Say what predictions that were interrupted, or failed, leave behind."""
-    from daskgmm.models.zarr_target import left_behind
+    from daskgmm.models.target import left_behind
 
     def kept() -> str | None:
         try:

@@ -17,12 +17,13 @@ from daskgmm.cli.workers import Workers, running
 DTYPES = ("float32", "float64", "uint8")
 
 
-@click.command(short_help="Write labels, posteriors or densities of the rows to Zarr.")
+@click.command(short_help="Write labels, posteriors or densities of the rows to disk.")
 @click.argument("model")
 @click.argument("data")
 @click.option(
-    "--out", "-o", required=True, metavar="OUT", help="Zarr group to write, a path or URL."
-)
+    "--out", "-o", required=True, metavar="OUT",
+    help="Zarr group to write, a path or URL; Parquet if it ends in .parquet.",
+)  # fmt: skip
 @click.option(
     "--outputs", metavar="NAMES", callback=check_names, default="label", show_default=True,
     help="What to write: label, posterior, top, largest_posterior, ambiguity, log_density.",
@@ -43,6 +44,10 @@ DTYPES = ("float32", "float64", "uint8")
     "--shards", metavar="CUT", callback=check_cut,
     help="The same of shards, which hold whole chunks.  [default: no shards]",
 )  # fmt: skip
+@click.option(
+    "--key", metavar="NAMES", callback=check_names,
+    help="Columns of DATA to keep beside the predictions, where OUT is Parquet.",
+)  # fmt: skip
 @choosing
 @running
 @options.overwrite
@@ -56,7 +61,7 @@ def predict(
     quiet: bool,
     **settings: Any,
 ) -> None:
-    """Write what MODEL says of each row of DATA to a Zarr group, from one read.
+    """Write what MODEL says of each row of DATA to a Zarr group or to Parquet, from one read.
 
     DATA are opened as they were for the fit; options say otherwise. If interrupted, the same
     command goes on.
@@ -65,7 +70,7 @@ def predict(
         from daskgmm.models.model_file import load_model
         from daskgmm.progress import show_pass
 
-    check_format(out)
+    parquet = check_format(out, data.path, settings)
     mixture = load_model(model, data.storage_options)
     check_apart(out, data.path)
     x = data.for_mixture(mixture)
@@ -75,20 +80,33 @@ def predict(
         going_on(out, settings["storage_options"]),
         show_pass("predictions", quiet=quiet) as progress,
     ):
-        written = mixture.predict_to_zarr(x, out, progress=progress, **settings)
+        write = mixture.predict_to_parquet if parquet else mixture.predict_to_zarr
+        written = write(x, out, progress=progress, **settings)
     if not quiet:
         click.echo(prediction_report(written, settings["outputs"]))
 
 
-def check_format(out: str) -> None:
-    """Refuse the name of a table: predictions go to Zarr."""
-    from daskgmm.rows.parquet_files import SUFFIXES
+def check_format(out: str, data: str, settings: dict[str, Any]) -> bool:
+    """Return whether OUT is to be Parquet; refuse options of the other format."""
+    from daskgmm.models.parquet_target import is_parquet_target
+    from daskgmm.rows.parquet_files import is_parquet
 
-    if out.rstrip("/").endswith(SUFFIXES):
+    if not is_parquet_target(out):
+        if settings.pop("key") is not None:
+            raise click.UsageError(
+                f"--key is for Parquet, and {out} will be Zarr. Name --out as Parquet, such as "
+                "labels.parquet."
+            )
+        return False
+    cuts = [settings.pop("chunks"), settings.pop("shards")]
+    if any(cut is not None for cut in cuts):
+        raise click.UsageError(f"--chunks and --shards are for Zarr, and {out} will be Parquet.")
+    if not is_parquet(data):
         raise click.UsageError(
-            f"{out} is named as Parquet, and predictions are written to Zarr. Give --out a name "
-            "such as labels.zarr."
+            f"Parquet is written of rows that are read from Parquet, and {data} is none. Name "
+            "--out as Zarr, such as labels.zarr."
         )
+    return True
 
 
 def check_apart(out: str, data: str) -> None:

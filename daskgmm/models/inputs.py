@@ -147,7 +147,9 @@ def _keep_features(estimator: BaseEstimator, rows: Rows) -> None:
         estimator.feature_names_in_ = np.asarray(rows.columns, dtype=object)
 
 
-def scoring_rows(estimator: BaseEstimator, x: Any) -> Rows:
+def scoring_rows(
+    estimator: BaseEstimator, x: Any, storage_options: StorageOptions | None = None
+) -> Rows:
     """Return X as rows to score or label; refuses another number of features.
 
     Columns that have names are taken by those of the fit, in whatever order X has them.
@@ -159,7 +161,7 @@ def scoring_rows(estimator: BaseEstimator, x: Any) -> Rows:
         x = validate_data(estimator, x, reset=False, dtype="numeric", ensure_all_finite=False)
         rows: Rows = _named(estimator, ArrayRows(x))
     else:
-        rows = as_rows(x, columns=feature_names(estimator))
+        rows = as_rows(x, storage_options, columns=feature_names(estimator))
     check_features(estimator, rows.n_features)
     return rows
 

@@ -30,6 +30,7 @@ from daskgmm.models.inputs import (
 from daskgmm.models.labels import predict_labelled
 from daskgmm.models.lazy import as_dask, predict_lazily
 from daskgmm.models.order import canonical_order
+from daskgmm.models.predict_to_parquet import table_of, write_beside_keys
 from daskgmm.models.predict_to_zarr import Written, write_predictions
 from daskgmm.models.prediction import (
     Kind,
@@ -183,7 +184,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         overwrite : bool
             Whether a local Zarr store at `out` may be replaced, once the new one is whole.
         storage_options : mapping, optional
-            Of the URL, as fsspec takes them.
+            Of the URLs of `out` and X, as fsspec takes them.
         progress : callable, optional
             Called with the number of batches done and their total.
 
@@ -200,7 +201,9 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             If rows cannot be used (`daskgmm.errors.DataError`), or a setting.
         """
         check_is_fitted(self)
-        rows = labelled_rows(self, X) if is_labelled(X) else scoring_rows(self, X)
+        rows: Any = (
+            labelled_rows(self, X) if is_labelled(X) else scoring_rows(self, X, storage_options)
+        )
         return write_predictions(
             self._predictor(),
             rows,
@@ -210,6 +213,83 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             top=top,
             chunks=chunks,
             shards=shards,
+            overwrite=overwrite,
+            storage_options=storage_options,
+            progress=progress,
+        )
+
+    def predict_to_parquet(
+        self,
+        X: Any,
+        out: str | os.PathLike[str],
+        outputs: Sequence[str] = ("label",),
+        *,
+        key: str | Sequence[str] | None = None,
+        dtype: str = "float32",
+        top: int = 2,
+        overwrite: bool = False,
+        storage_options: StorageOptions | None = None,
+        progress: Progress | None = None,
+    ) -> Written:
+        """Write predictions to Parquet files beside key columns of X, all from one read of X.
+
+        A folder with a file for each row group or partition, in order, empty ones too. A run
+        that was killed goes on when the same call is made again: it writes only what is
+        missing. Files are written in a folder beside `out`, which is moved there when whole;
+        at a URL they are written in place, and all are there once the file named as the
+        folder with ``.progress.json`` added is gone.
+
+        Parameters
+        ----------
+        X : Parquet paths, what `open_parquet` returns, or a data frame of Dask, pandas or Polars
+            Features are the columns that the mixture was fitted on, by name; for a mixture
+            without names all columns but the keys. Lengths of partitions may be unknown.
+        out : path or URL
+        outputs : sequence of str
+            As of `predict_to_zarr`, as columns of numbers: ``label`` (-1 where a value is missing),
+            ``posterior_0`` and so on, ``top_component_1`` and ``top_posterior_1`` (the most
+            probable one), ``largest_posterior``, ``ambiguity``, ``log_density``; the last
+            ones are NaN where a value is missing.
+        key : str or sequence of str, optional
+            Columns of any type, or the name of a data frame's index, to carry along as they
+            are. By default the index of a data frame, also one that was stored with Parquet
+            files; with ``key=()`` nothing.
+        dtype : {"float32", "float64"}
+            Of probabilities and densities.
+        top : int
+            How many components "top" writes.
+        overwrite : bool
+            Whether Parquet files at a local `out` may be replaced, once all new ones are
+            written. They may be those that are read.
+        storage_options : mapping, optional
+            Of the URLs of `out` and X, as fsspec takes them.
+        progress : callable, optional
+            Called with the number of batches done and their total.
+
+        Returns
+        -------
+        Written
+            With `rows`, `counts` of each component, and `missing`.
+
+        Raises
+        ------
+        FileExistsError, FileNotFoundError
+            If `out` exists and may not be replaced, or its folder does not exist.
+        ValueError
+            If rows cannot be used (`daskgmm.errors.DataError`), or a setting.
+        TypeError
+            If X is no table.
+        """
+        check_is_fitted(self)
+        table = table_of(X, feature_names(self), key, storage_options)
+        check_features(self, table.rows.n_features)
+        return write_beside_keys(
+            self._predictor(),
+            table,
+            out,
+            outputs,
+            dtype=dtype,
+            top=top,
             overwrite=overwrite,
             storage_options=storage_options,
             progress=progress,

@@ -17,7 +17,7 @@ from daskgmm.models.labels import COMPONENT, kept_attributes
 from daskgmm.models.outputs import RANK, Outputs
 from daskgmm.models.prediction import Predictor
 from daskgmm.models.writing import GridWriting, Mending, RowWriting, Writing
-from daskgmm.models.zarr_target import Layout, Target
+from daskgmm.models.zarr_target import Layout, ZarrTarget
 from daskgmm.passes.batches import Batch, aligned
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.running import Running
@@ -104,7 +104,7 @@ def write_predictions(
     """Write predictions of all rows; see `Mixture.predict_to_zarr`."""
     k = predictor.parameters.n_components
     wanted = Outputs.of(outputs, k, dtype, top, missing=predictor.view.drop_missing)
-    target = Target(out, overwrite, storage_options)
+    target = ZarrTarget(out, overwrite, storage_options)
     source = source_of(x, chunks, shards)
     data = predictor.dataset(source.rows)
     if source.grid is None:
@@ -144,7 +144,7 @@ def _written(
     predictor: Predictor,
     wanted: Outputs,
     source: Source,
-    target: Target,
+    target: ZarrTarget,
     arrays: Mapping[str, Any],
     kept: tuple[set[int], list[int]] | None,
     identity: Mapping[str, Any],
@@ -165,13 +165,14 @@ def _written(
     if not left:
         return mending
     for result in each(replace(data, batches=left), work, progress, "daskgmm-predict"):
-        _check_read(batches[result.index], result.rows)
+        check_read(batches[result.index], result.rows)
         mending.add(result)
         target.note(identity, mending.done, mending.counts.tolist())
     return mending
 
 
-def _check_read(batch: Batch, rows: int) -> None:
+def check_read(batch: Batch, rows: int) -> None:
+    """Raise `DataError` unless as many rows were read as the batch has."""
     if rows != batch.rows:
         raise DataError(
             f"{rows} rows were read where {batch.rows} were expected, in batch {batch.index}. Do "
@@ -228,7 +229,8 @@ def _row_layout(
     if n is None:
         raise DataError(
             "The number of rows is not known before they are read. For a dask array call "
-            "X.compute_chunk_sizes() first; for a data frame write to Parquet instead."
+            "X.compute_chunk_sizes() first; for a data frame "
+            "write to Parquet instead, with predict_to_parquet."
         )
     sizes = _sizes(chunks, dims, (_chunk_rows(rows, scaled=scaled),), (n,))
     return Layout(dims, (n,), *_with_shards(sizes, shards, dims, (n,)))

@@ -92,20 +92,24 @@ class Writing:
         for block in blocks:
             for first in range(0, len(block.x), most or max(1, len(block.x))):
                 x = block.x[first : None if most is None else first + most]
-                yield self.outputs.predict(
-                    self.predictor, x, partial(_after, batch, before + first)
-                )
+                place = partial(after, batch, before + first)
+                yield self.outputs.predict(self.predictor, x, place)
             before += len(block.x)
 
     def _counts(self, arrays: Arrays) -> NDArray[np.int64]:
-        k = self.predictor.parameters.n_components
-        if "label" not in arrays:
-            return np.zeros(k + 1, np.int64)
-        counts = np.bincount(arrays["label"].reshape(-1).astype(np.int64) + 1, minlength=k + 1)
-        return np.roll(counts, -1)
+        return label_counts(arrays, self.predictor.parameters.n_components)
 
 
-def _after(batch: Batch, before: int, row: int) -> str:
+def label_counts(arrays: Arrays, k: int) -> NDArray[np.int64]:
+    """Return the rows of each component, and at the end those without: zeros without labels."""
+    if "label" not in arrays:
+        return np.zeros(k + 1, np.int64)
+    found = np.bincount(arrays["label"].reshape(-1).astype(np.int64) + 1, minlength=k + 1)
+    return np.roll(found, -1)
+
+
+def after(batch: Batch, before: int, row: int) -> str:
+    """Say where the row of a block is before which so many rows of the batch came."""
     return batch.place(before + row)
 
 

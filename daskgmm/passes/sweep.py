@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
 
 from daskgmm.passes.dataset import Dataset
-from daskgmm.passes.task import Merge, Outcome, Progress, Work
+from daskgmm.passes.task import Merge, Outcome, Progress, Task, Work
 
 Result = TypeVar("Result")
 
@@ -51,9 +51,16 @@ def each(
     work: Work[Result],
     progress: Progress | None = None,
     name: str = "daskgmm-pass",
+    tasks: Sequence[Task[Any]] | None = None,
 ) -> Iterator[Result]:
-    """Run `work` on every batch and yield the results in the order of the batches."""
-    tasks, work = data.tasks, data.seen(work)
+    """Run `work` on every batch and yield the results in the order of the batches.
+
+    Parameters
+    ----------
+    tasks : sequence of Task, optional
+        In place of those of the data, where blocks are to hold more than rows and weights.
+    """
+    tasks, work = data.tasks if tasks is None else tasks, data.seen(work)
     for done, outcome in enumerate(data.executor.stream(tasks, work, name), start=1):
         if progress is not None:
             progress(done, len(tasks))

@@ -129,6 +129,20 @@ def _number_type(dtype: Any) -> np.dtype[Any] | None:
 
 
 def _polars_rows(frame: Any, columns: Sequence[str] | None) -> Rows:
+    array, names = polars_array(frame, columns)
+    return ArrayRows(array, columns=names)
+
+
+def polars_array(
+    frame: Any, columns: Sequence[str] | None = None
+) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Return a data frame of Polars as an array of shape (n, d), and its columns' names.
+
+    Raises
+    ------
+    DataError, TypeError
+        As `rows_of_frame`.
+    """
     if type(frame).__name__ == "LazyFrame":
         raise TypeError(
             "X is a lazy frame of Polars, which has no rows yet: collect() it, or where it is "
@@ -140,7 +154,7 @@ def _polars_rows(frame: Any, columns: Sequence[str] | None) -> Rows:
         frame = frame.select(list(columns))
     if not frame.width:
         raise DataError("X has no columns; give at least one.")
-    return ArrayRows(_of_table(frame.to_arrow()), columns=tuple(frame.columns))
+    return _of_table(frame.to_arrow()), tuple(frame.columns)
 
 
 def _of_table(table: Any) -> NDArray[Any]:

@@ -83,6 +83,11 @@ class GraphSegment:
         DataError
             If a block is not what the dask array says it is.
         """
+        # No name is left on a block while the caller works on it.
+        yield from map(joined, self.values(dependencies, retries), self.blocks)
+
+    def values(self, dependencies: Sequence[Any] = (), retries: int = 0) -> Iterator[list[Any]]:
+        """Compute and yield the values of the keys of each block, whatever they are."""
         nodes = self.graph.nodes
         values = self._inputs(dependencies)
         uses = Counter(key for block in self.blocks for key in block.keys)
@@ -91,8 +96,7 @@ class GraphSegment:
         for block in self.blocks:
             for key in block.keys:
                 _evaluate(key, nodes, values, uses, retries)
-            # No name is left on the block while the caller works on it.
-            yield joined(_taken(block.keys, values, uses), block)
+            yield _taken(block.keys, values, uses)
 
     def _inputs(self, dependencies: Sequence[Any]) -> dict[Key, Any]:
         futures = self.graph.futures

@@ -6,6 +6,8 @@ from typing import Any
 
 import zarr
 
+from daskgmm.file_systems import of_obstore
+
 FOR_FSSPEC = frozenset({"asynchronous", "batch_size", "loop", "max_cache_size", "protocol"})
 """Options of obstore's file systems that its stores do not know."""
 
@@ -20,15 +22,11 @@ def portable(node: Any) -> Any:
     The store behind it is one that Zarr reads without fsspec, and that pickles.
     """
     store = node.store
-    if not isinstance(store, zarr.storage.FsspecStore) or not _of_obstore(store.fs):
+    if not isinstance(store, zarr.storage.FsspecStore) or not of_obstore(type(store.fs)):
         return node
     read_only = bool(store.read_only)
     reopened = _object_store(store, read_only)
     return zarr.open(store=reopened, path=node.path or None, mode="r" if read_only else "r+")
-
-
-def _of_obstore(system: Any) -> bool:
-    return any(base.__module__ == "obstore.fsspec" for base in type(system).__mro__)
 
 
 def _object_store(store: Any, read_only: bool) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from daskgmm.errors import DataError
+from daskgmm.file_systems import travelling
 from daskgmm.rows.grid import check_chunks
 from daskgmm.rows.naming import check_among, check_numbers
 from daskgmm.rows.parquet_files import Options, Paths, find_files, in_memory
@@ -36,6 +37,12 @@ class ParquetRows(Rows):
     weights : bool
         Whether these are weights: one column, as blocks with one axis.
 
+    Attributes
+    ----------
+    footers : tuple of Footer
+    query : Query
+        What is taken from each file.
+
     Raises
     ------
     DataError
@@ -60,43 +67,45 @@ class ParquetRows(Rows):
         self.columns = None if weights else names
         self.lengths = np.array([m for footer in footers for m in footer.rows], dtype=np.int64)
         self.in_process = in_memory(footers[0].path, options)
-        self._footers, self._query = tuple(footers), Query(names, self.dtype, weights, options)
+        there = travelling(footers[0].path, options)
+        self.footers, self.query = tuple(footers), Query(names, self.dtype, weights, there)
         self._starts = np.cumsum([0, *(len(footer.rows) for footer in footers)]).tolist()
-        self.block_rows = self._query.block_rows
+        self.block_rows = self.query.block_rows
         self.read_copies = self._read_copies()
 
     @property
     def all_columns(self) -> tuple[str, ...]:
         """Every column of the first file, those that are no features too."""
-        return tuple(self._footers[0].columns)
+        return tuple(self.footers[0].columns)
 
     def select(self, names: Sequence[str]) -> ParquetRows:
         """Return the rows with these columns as features; others are not read."""
-        return ParquetRows(self._footers, names, self._query.options)
+        return ParquetRows(self.footers, names, self.query.options)
 
     def column(self, name: str) -> ParquetRows:
         """Return one column as weights."""
-        return ParquetRows(self._footers, (name,), self._query.options, weights=True)
+        return ParquetRows(self.footers, (name,), self.query.options, weights=True)
 
     def segment(self, first: int, stop: int) -> ParquetSegment:
         """Return the row groups `first` to `stop` (exclusive), unread."""
         check_chunks(first, stop, len(self.lengths))
-        return ParquetSegment(tuple(self._pieces(first, stop)), self._query)
+        return ParquetSegment(tuple(self.pieces(first, stop)), self.query)
 
-    def _pieces(self, first: int, stop: int) -> Iterator[Piece]:
+    def pieces(self, first: int, stop: int) -> Iterator[Piece]:
+        """Yield where the row groups `first` to `stop` (exclusive) are, file by file."""
         file = int(np.searchsorted(self._starts, first, side="right")) - 1
         while first < stop:
             start, end = self._starts[file], min(stop, self._starts[file + 1])
             if first < end:
-                footer = self._footers[file]
+                footer = self.footers[file]
                 yield Piece(footer.path, first - start, footer.rows[first - start : end - start])
             first, file = max(first, end), file + 1
 
     def _read_copies(self) -> float:
         """Return what reading a block takes: its batch, a copy, and pages of each column."""
         group = int(self.lengths.max(initial=0)) * self.row_nbytes
-        block = min(group, self._query.block_rows * self.row_nbytes)
-        pages = self.n_features * (PAGE_BYTES + self._query.buffer_size)
+        block = min(group, self.query.block_rows * self.row_nbytes)
+        pages = self.n_features * (PAGE_BYTES + self.query.buffer_size)
         return 3.0 + min(2 * group, pages) / max(1, block)
 
 

@@ -13,6 +13,7 @@ import fsspec
 from dask.utils import natural_sort_key
 from fsspec.implementations.local import LocalFileSystem
 
+from daskgmm import file_systems
 from daskgmm.errors import SourceError
 from daskgmm.rows.arrow_columns import require
 from daskgmm.storage_options import StorageOptions
@@ -66,7 +67,7 @@ def file_system(name: str, options: Options) -> tuple[Any, str]:
     """Return the file system of a path or URL, and the path in it."""
     try:
         whole = name if "://" in name else str(Path(name).expanduser())
-        system, path = fsspec.core.url_to_fs(whole, **(options or {}))
+        system, path = file_systems.file_system(whole, options)
     except ImportError as error:
         raise SourceError(f"{name} cannot be opened: {error}. Install that package.") from error
     except ValueError as error:

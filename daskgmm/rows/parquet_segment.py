@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.errors import DataError, SourceError
-from daskgmm.rows.arrow_columns import fill
+from daskgmm.rows.arrow_columns import fill, require
 from daskgmm.rows.naming import listed
 from daskgmm.rows.parquet_files import Options, opened
 from daskgmm.rows.retrying import retried_stream
+
+Made = TypeVar("Made")
 
 BLOCK_BYTES = 1 << 20
 """Decoded bytes of one block: memory does not depend on the size of row groups."""
@@ -25,6 +27,9 @@ MOST_STORED_BYTES = 1 << 20
 """Stored bytes of all columns, and of each, that are fetched at a time. Whole column chunks
 (pyarrow's default) took 200 MiB for 20 columns of 8 MB, these 45 to 60, in less than half the
 time; in a store each fetch waits for an answer."""
+
+CARRIED_BYTES = 32
+"""Taken for a value of a column that is carried along, which may be a text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +46,25 @@ class Query:
         Whether blocks are one column with one axis.
     options : dict or None
         For fsspec; they may hold a password, so they are never shown.
+    carried : tuple of str
+        Columns that are read as well, and are no rows.
     """
 
     names: tuple[str, ...]
     dtype: np.dtype[Any]
     weights: bool = False
     options: Options = field(default=None, repr=False)
+    carried: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns that are read, each once."""
+        return tuple(dict.fromkeys((*self.names, *self.carried)))
 
     @property
     def row_nbytes(self) -> int:
         """Decoded bytes of a row."""
-        return len(self.names) * self.dtype.itemsize
+        return len(self.names) * self.dtype.itemsize + len(self.carried) * CARRIED_BYTES
 
     @property
     def block_rows(self) -> int:
@@ -61,7 +74,7 @@ class Query:
     @property
     def buffer_size(self) -> int:
         """Stored bytes of a column that are fetched at a time."""
-        share = STORED_BYTES // len(self.names)
+        share = STORED_BYTES // len(self.columns)
         return min(max(share, LEAST_STORED_BYTES), MOST_STORED_BYTES)
 
 
@@ -117,23 +130,34 @@ class ParquetSegment:
 
 def read_piece(piece: Piece, query: Query) -> Iterator[NDArray[Any]]:
     """Open the file and yield the blocks of its row groups."""
+    return read_groups(piece, query, lambda group, batch: block_of(batch, query))
+
+
+def read_groups(piece: Piece, query: Query, make: Callable[[int, Any], Made]) -> Iterator[Made]:
+    """Open the file and yield what `make` makes of the number of a row group and each batch of it.
+
+    Raises
+    ------
+    SourceError
+        If a read fails; it names file, row group and columns.
+    DataError
+        If a file is not what it was when it was opened.
+    """
     where = f"{piece.path} was opened"
     try:
         with opened(piece.path, query.options, query.buffer_size) as file:
             _check_unchanged(file.metadata, piece)
             for group, rows in enumerate(piece.rows, piece.first):
                 where = f"row group {group} of {piece.path} was read"
-                if not rows:
-                    yield _empty(0, query)
-                    continue
-                for batch in _batches(file, group, query):
-                    yield block_of(batch, query)
+                batches = _batches(file, group, query) if rows else _no_rows(file, query)
+                for batch in batches:
+                    yield make(group, batch)
     except (DataError, MemoryError):
         raise
     except Exception as error:
         raise SourceError(
             f"{type(error).__name__}: {error}, while {where}, columns "
-            f"{listed(map(repr, query.names))}. If the store could not be reached, run again; if "
+            f"{listed(map(repr, query.columns))}. If the store could not be reached, run again; if "
             "the file is damaged, write it again."
         ) from error
 
@@ -152,9 +176,15 @@ def block_of(batch: Any, query: Query) -> NDArray[Any]:
 def _batches(file: Any, group: int, query: Query) -> Iterator[Any]:
     # Tasks are what runs in parallel: threads of Arrow would come on top of theirs.
     found: Iterator[Any] = file.iter_batches(
-        query.block_rows, row_groups=[group], columns=list(query.names), use_threads=False
+        query.block_rows, row_groups=[group], columns=list(query.columns), use_threads=False
     )
     return found
+
+
+def _no_rows(file: Any, query: Query) -> Iterator[Any]:
+    arrow = require("pyarrow")
+    fields = [file.schema_arrow.field(name) for name in query.columns]
+    yield arrow.RecordBatch.from_pylist([], arrow.schema(fields))
 
 
 def _empty(rows: int, query: Query) -> NDArray[Any]:

@@ -93,7 +93,9 @@ def test_options_are_of_urls_only(folder, call, model):
         (("--chunks", "y=3"), 1, "give lengths of row"),
         (("--chunks", "row=3,row=4"), 2, "is no cut"),
         (("--chunks", 100, "--shards", 250), 1, "whole chunks"),
-        (("-o", "p.parquet"), 2, "named as Parquet"),
+        (("-o", "p.parquet"), 2, "Parquet is written of rows that are read from Parquet"),
+        (("--key", "id"), 2, "--key is for Parquet"),
+        (("-o", "p.parquet", "--chunks", "9"), 2, "--chunks and --shards are for Zarr"),
         (("-o", "rows.npy"), 1, "rows.npy exists"),
         (("-o", "rows.npy", "--overwrite"), 1, "no Zarr store"),
         (("-o", "no/p.zarr"), 1, "Make it first"),
@@ -138,11 +140,40 @@ def test_interrupted_and_gone_on_with(folder, call):
     np.testing.assert_array_equal(zarr.open_array("p.zarr/label", mode="r")[:], expected)
 
 
+def test_parquet(folder, rows, call, model):
+    import pandas as pd
+
+    names = [f"row {i}" for i in range(len(rows))]
+    table = pd.DataFrame(rows, columns=["a", "b", "c"]).assign(name=names)
+    table.to_parquet("table.parquet", row_group_size=700)
+    assert (
+        call("fit", "table.parquet", "--columns", "a,b,c", "-k", 2, "-o", "t.json").exit_code == 0
+    )
+    done = call(
+        "predict",
+        "t.json",
+        "table.parquet",
+        "-o",
+        "t.parquet",
+        "--key",
+        "name",
+        "--outputs",
+        "label,posterior",
+    )
+    assert done.exit_code == 0, done.output
+    found = pd.read_parquet("t.parquet")
+    assert list(found.columns) == ["name", "label", "posterior_0", "posterior_1"]
+    assert list(found["name"]) == names
+    np.testing.assert_array_equal(
+        found["label"], load_model("t.json").predict(table[["a", "b", "c"]])
+    )
+
+
 def test_killed(folder, call, model):
     """A killed writer leaves nothing at OUT."""
     program = (
         "import os\nfrom daskgmm.models import predict_to_zarr as module\n"
-        "module.Target.finish = lambda *a: os._exit(9)\n"
+        "module.ZarrTarget.finish = lambda *a: os._exit(9)\n"
         "from daskgmm.cli import main\nmain()"
     )
     killed = subprocess.run(

@@ -15,7 +15,7 @@ import zarr
 
 from daskgmm import GaussianMixture
 from daskgmm.models.outputs import NAMES, ambiguity, most_probable
-from daskgmm.models.zarr_target import JOURNAL
+from daskgmm.models.target import JOURNAL
 from daskgmm.passes.batches import aligned
 from daskgmm.rows import zarr_array
 from daskgmm.rows.opening import as_rows

@@ -1,0 +1,153 @@
+"""Predictions streamed to Parquet files beside keys: one read, and runs that can go on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.em.fingerprint import plain_digest, rows_digest
+from daskgmm.file_systems import travelling
+from daskgmm.models.outputs import Outputs
+from daskgmm.models.parquet_target import ParquetTarget
+from daskgmm.models.part_writing import PartWriting, flat
+from daskgmm.models.predict_to_zarr import CHUNK_ROWS, Written, check_read
+from daskgmm.models.prediction import Predictor
+from daskgmm.passes.keyed_task import keyed_tasks
+from daskgmm.passes.running import Running
+from daskgmm.passes.sweep import each
+from daskgmm.passes.task import Progress
+from daskgmm.rows.frame_tables import MemoryTable, PartitionTable
+from daskgmm.rows.frames import is_dask_frame, is_polars_frame
+from daskgmm.rows.parquet import ParquetRows
+from daskgmm.rows.parquet_tables import parquet_table
+from daskgmm.rows.tables import Table, as_names
+from daskgmm.storage_options import StorageOptions
+
+
+def write_beside_keys(
+    predictor: Predictor,
+    table: Table,
+    out: str | os.PathLike[str],
+    outputs: Sequence[str],
+    *,
+    dtype: str = "float32",
+    top: int = 2,
+    overwrite: bool = False,
+    storage_options: StorageOptions | None = None,
+    progress: Progress | None = None,
+) -> Written:
+    """Write predictions of all rows of a table; see `Mixture.predict_to_parquet`."""
+    if dtype == "uint8":
+        raise ValueError(
+            "dtype is 'uint8', which needs a scale factor, and Parquet has none; give 'float32'."
+        )
+    k = predictor.parameters.n_components
+    wanted = Outputs.of(outputs, k, dtype, top, missing=predictor.view.drop_missing)
+    target = ParquetTarget(out, overwrite, storage_options)
+    retries = Running.configured().retries
+    there = travelling(target.place, storage_options)
+    work = PartWriting(predictor, wanted, target.place, table.schema, retries, there)
+    _check_names(table, wanted)
+    counts = _written(predictor, table, work, target, progress)
+    target.finish(len(table.rows.lengths))
+    return Written(os.fspath(out), int(counts[k + 1]), counts[:k], int(counts[k]))
+
+
+def _written(
+    predictor: Predictor,
+    table: Table,
+    work: PartWriting,
+    target: ParquetTarget,
+    progress: Progress | None,
+) -> NDArray[np.int64]:
+    """Write what is missing and keep the journal; return rows of each component, missing, all."""
+    data = predictor.dataset(table.rows)
+    identity = _identity(predictor, table, work, len(data.batches))
+    kept = target.kept(identity)
+    done, counts = kept or (set(), [0] * (predictor.parameters.n_components + 2))
+    if kept is None:
+        target.begin(identity, counts)
+    total = np.array(counts, np.int64)
+    left = replace(data, batches=tuple(b for b in data.batches if b.index not in done))
+    if not left.batches:
+        return total
+    batches = {batch.index: batch for batch in left.batches}
+    tasks = keyed_tasks(left, table)
+    for result in each(left, work, progress, "daskgmm-predict", tasks):
+        if batches[result.index].rows is not None:
+            check_read(batches[result.index], result.rows)
+        total += np.append(result.counts, result.rows)
+        done.add(result.index)
+        target.note(identity, done, total.tolist())
+    return total
+
+
+def _check_names(table: Table, outputs: Outputs) -> None:
+    twice = [name for name, _ in flat(outputs.empty(0)) if name in table.schema.names]
+    if twice:
+        raise ValueError(
+            f"The key {twice[0]!r} is called as a column of predictions is; rename it, or leave "
+            "that out of outputs."
+        )
+
+
+def _identity(
+    predictor: Predictor, table: Table, work: PartWriting, batches: int
+) -> Mapping[str, Any]:
+    """Return what a run must have in common with one that it goes on from."""
+    return {
+        "model": predictor.digest,
+        "columns": plain_digest(str(work.schema)),
+        "rows": rows_digest(table.rows),
+        "source": plain_digest(table.mark),
+        "batches": batches,
+    }
+
+
+def table_of(
+    x: Any,
+    columns: Sequence[str] | None,
+    key: str | Sequence[str] | None,
+    storage_options: StorageOptions | None = None,
+) -> Table:
+    """Return what the user gives as rows with keys.
+
+    Parameters
+    ----------
+    x : Parquet paths, ParquetRows, or a data frame
+    columns : sequence of str, or None
+        The features, where the mixture knows their names.
+
+    Raises
+    ------
+    DataError
+        If there is no such column, or a feature holds no numbers.
+    TypeError
+        If `x` is no table.
+    """
+    keys = as_names(key)
+    if isinstance(x, ParquetRows) or _are_paths(x):
+        return parquet_table(x, columns, keys, storage_options)
+    if is_dask_frame(x):
+        return PartitionTable(x, columns, keys)
+    if is_polars_frame(x) or _is_pandas_frame(x):
+        return MemoryTable(x, columns, keys, CHUNK_ROWS)
+    raise TypeError(
+        f"X is a {type(x).__module__}.{type(x).__qualname__}, which is no table: give Parquet "
+        "files or a data frame, or write to Zarr with predict_to_zarr."
+    )
+
+
+def _are_paths(x: Any) -> bool:
+    if isinstance(x, (list, tuple)):
+        return len(x) > 0 and all(map(_are_paths, x))
+    return isinstance(x, (str, os.PathLike))
+
+
+def _is_pandas_frame(x: Any) -> bool:
+    return type(x).__module__.split(".")[0] == "pandas" and hasattr(x, "columns")
