@@ -44,10 +44,10 @@ def fit(given: Fitting, out: str, acceleration: str, overwrite: bool, **settings
         from daskgmm.models.model_file import model_path, save_model
         from daskgmm.progress import show_fit
 
-    target = model_path(out, overwrite=overwrite)
+    target = model_path(out, overwrite, given.data.storage_options)
     chosen = None if acceleration == "none" else acceleration
     mixture = GaussianMixture(**settings, acceleration=chosen)
     given.run(mixture.fit, show_fit(mixture.tol, mixture.max_iter, quiet=given.quiet))
-    save_model(mixture, target)
+    save_model(mixture, target, given.data.storage_options)
     given.say(fit_report(mixture, out))
     check_converged(mixture, given.checkpoint)

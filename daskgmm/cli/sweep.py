@@ -67,11 +67,11 @@ def sweep(
         from daskgmm.models.sweep import sweep as run_sweep
         from daskgmm.progress import show_sweep
 
-    target = model_path(out, overwrite=overwrite)
+    target = model_path(out, overwrite, given.data.storage_options)
     write = besides(target, table, plot, overwrite)
     found = given.run(run_sweep, show_sweep(quiet=given.quiet), **settings)
     best = found.best()
-    save_model(best, target)
+    save_model(best, target, given.data.storage_options)
     write(found)
     given.say(sweep_report(found, best, out))
     check_converged(best, None)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from typing import Any
 
 from daskgmm.em.survey import Survey
+from daskgmm.models.source_name import source_name
 from daskgmm.passes.dataset import Dataset
 
 
@@ -32,13 +32,4 @@ def fitted_on(data: Dataset, survey: Survey, x: Any) -> dict[str, Any]:
         "maximum": survey.maximum.tolist(),
     }
     digest = hashlib.sha256(json.dumps([facts, survey.scatter.tolist()]).encode()).hexdigest()
-    return {"source": _source(x), **facts, "sha256": digest}
-
-
-def _source(x: Any) -> str | None:
-    """Return the path or URL of the data, without what may be secret in a URL."""
-    if not isinstance(x, (str, os.PathLike)):
-        return None
-    name = os.fspath(x)
-    scheme, found, place = name.partition("://")
-    return f"{scheme}://{place.split('?')[0].rpartition('@')[2]}" if found else name
+    return {"source": source_name(x), **facts, "sha256": digest}

@@ -40,6 +40,7 @@ from daskgmm.models.prediction import (
     score_rows,
 )
 from daskgmm.models.sampling import sample_mixture
+from daskgmm.models.source_name import source_name
 from daskgmm.passes.task import Progress
 from daskgmm.passes.view import View
 from daskgmm.rows.frames import is_dask_frame
@@ -216,6 +217,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             overwrite=overwrite,
             storage_options=storage_options,
             progress=progress,
+            source_name=source_name(X),
         )
 
     def predict_to_parquet(

@@ -100,6 +100,7 @@ def write_predictions(
     overwrite: bool = False,
     storage_options: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
+    source_name: str | None = None,
 ) -> Written:
     """Write predictions of all rows; see `Mixture.predict_to_zarr`."""
     k = predictor.parameters.n_components
@@ -109,7 +110,10 @@ def write_predictions(
     data = predictor.dataset(source.rows)
     if source.grid is None:
         data = replace(data, batches=aligned(data.batches, source.rows, source.layout.unit[0]))
-    identity = _identity(predictor, wanted, source, data.batches)
+    identity = {
+        **_identity(predictor, wanted, source, data.batches),
+        "source": None if source_name is None else plain_digest(source_name),
+    }
     kept = target.kept(identity)
     if kept is None:
         arrays = target.begin(

@@ -62,6 +62,7 @@ class Predictor:
         self.center: Array = parameters.weights @ parameters.means / parameters.weights.sum()
         self._natural = NaturalKernel.of(parameters, self.center)
         self._whitened = WhitenedKernel.of(parameters, self.center)
+        self._safe_range = np.full(len(self.center), -1.0)
 
     @property
     def digest(self) -> str:
@@ -183,7 +184,11 @@ class Predictor:
                 yield rows, self._choose(half_range).bind(work, rows.stop - first)
 
     def _choose(self, half_range: Array) -> Kernel:
+        # The error grows with the range: what lies within one that was safe is safe.
+        if (half_range <= self._safe_range).all():
+            return self._natural
         if natural_error(self.parameters, self.center, half_range) < TOLERANCE:
+            self._safe_range = half_range
             return self._natural
         return self._whitened
 

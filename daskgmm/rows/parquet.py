@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -141,6 +142,9 @@ def open_parquet(
         raise TypeError(f"columns is the string {columns!r}; give a list: columns=[{columns!r}].")
     footers = read_footers(find_files(path, storage_options), storage_options)
     if columns is None:
-        return ParquetRows(footers, shared_features(footers), storage_options)
-    check_among(tuple(columns), tuple(footers[0].columns), footers[0].path)
-    return ParquetRows(footers, columns, storage_options)
+        columns = shared_features(footers)
+    else:
+        check_among(tuple(columns), tuple(footers[0].columns), footers[0].path)
+    rows = ParquetRows(footers, columns, storage_options)
+    rows.source = os.fspath(path) if isinstance(path, (str, os.PathLike)) else None
+    return rows

@@ -1,0 +1,33 @@
+"""Where rows come from, in a few words: for model cards, and for runs that go on."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+import zarr
+
+from daskgmm.rows.variables import is_labelled
+from daskgmm.rows.zarr_array import location
+
+
+def source_name(x: Any) -> str | None:
+    """Return the path or URL of the data that a user gave; None if they have none.
+
+    Without what may be secret in a URL: user, password and query.
+    """
+    if isinstance(x, np.memmap):
+        x = x.filename
+    elif isinstance(x, zarr.Array):
+        x = location(x)
+    elif is_labelled(x):
+        x = x.encoding.get("source")
+    elif hasattr(x, "source"):
+        x = x.source
+    return _without_secrets(os.fspath(x)) if isinstance(x, (str, os.PathLike)) else None
+
+
+def _without_secrets(name: str) -> str:
+    scheme, found, place = name.partition("://")
+    return f"{scheme}://{place.split('?')[0].rpartition('@')[2]}" if found else name
