@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -72,9 +71,8 @@ def predict(
 
     parquet = check_format(out, data.path, settings)
     mixture = load_model(model, data.storage_options)
-    check_apart(out, data.path)
     x = data.for_mixture(mixture)
-    settings |= {"overwrite": overwrite, "storage_options": of_url(out, data.storage_options)}
+    settings |= {"overwrite": overwrite, "storage_options": data.storage_options}
     with (
         workers.current(),
         going_on(out, settings["storage_options"]),
@@ -107,29 +105,3 @@ def check_format(out: str, data: str, settings: dict[str, Any]) -> bool:
             "--out as Zarr, such as labels.zarr."
         )
     return True
-
-
-def check_apart(out: str, data: str) -> None:
-    """Refuse to write where the data are, or where replacing what is there would remove them."""
-    target, source = place_of(out), place_of(data)
-    if target == source:
-        raise click.UsageError("--out names DATA itself, which is not overwritten.")
-    # Where the group is written until it is whole is emptied too.
-    if f"{source}/".startswith((f"{target}/", f"{target}.partial/")):
-        raise click.UsageError("--out holds DATA, which would be removed. Choose another place.")
-
-
-def place_of(path: str) -> str:
-    """Return the same text for paths or URLs of the same place."""
-    from daskgmm.files import is_url
-
-    if path.startswith("file://"):
-        path = path.removeprefix("file://")
-    return path.rstrip("/") if is_url(path) else str(Path(path).expanduser().resolve())
-
-
-def of_url(path: str, storage_options: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Return options for a path: Zarr refuses them of what is no URL."""
-    from daskgmm.files import is_url
-
-    return storage_options if is_url(path) else None

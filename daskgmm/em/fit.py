@@ -51,11 +51,14 @@ class Resume:
     lower_bound : float
     search : Search or None
         What its acceleration knew, if the parameters are where it ended.
+    coordinates : Coordinates or None
+        What the parameters are in.
     """
 
     parameters: Parameters
     lower_bound: float
     search: Search | None = None
+    coordinates: Coordinates | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +163,8 @@ def _run(
     random, settings = request.random, request.settings
     seed = _sample_seed(random) if kept is None else kept.sample_seed
     surveyed = _survey(data, request, seed, listen) if kept is None else kept.survey
-    coordinates = settings.coordinates(surveyed) if kept is None else kept.coordinates
+    coordinates = _coordinates(surveyed, request) if kept is None else kept.coordinates
+    request = replace(request, initial=request.initial.mapped(coordinates))
     data, survey = data.seen_in(coordinates), surveyed.mapped(coordinates)
     surveyed = replace(surveyed, sample=None)
     if kept is not None:
@@ -196,6 +200,13 @@ def _run(
         best = better(best, found)
     assert best is not None
     return Fitted(best, surveyed, coordinates)
+
+
+def _coordinates(survey: Survey, request: Request) -> Coordinates | None:
+    """Return what to fit in: of a fit that is gone on from, what that was in."""
+    if request.resume is not None:
+        return request.resume.coordinates
+    return request.settings.coordinates(survey)
 
 
 def better(one: Fit | None, other: Fit) -> Fit:

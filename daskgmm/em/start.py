@@ -15,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from daskgmm.em.sample import Sample
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey import Survey
+from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.kernel import Sums
 from daskgmm.gaussian.maximise import Maximised, factorise, maximise
 from daskgmm.gaussian.parameters import Parameters
@@ -45,6 +46,12 @@ class Initial:
     weights: Array | None = None
     means: Array | None = None
     precisions: Array | None = None
+
+    def mapped(self, coordinates: Coordinates | None) -> Initial:
+        """Return the same in coordinates of the model; means were given as points of the data."""
+        if coordinates is None or self.means is None:
+            return self
+        return replace(self, means=coordinates.apply(self.means))
 
     @property
     def empty(self) -> bool:

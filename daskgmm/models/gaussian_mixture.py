@@ -82,8 +82,9 @@ class GaussianMixture(Portable):
     pca : int, float or None, default=None
         Fit in principal components of the columns: so many, or as few as explain this part of
         the variance (0 < pca < 1). Both belong to the model: rows are given as they are, and
-        `means_`, `covariances_` and densities are those of the mapped rows. See
-        `means_in_data_units`.
+        `means_`, `covariances_` and densities are those of the mapped rows, and `reg_covar` is
+        in their units. See `means_in_data_units`. `means_init` are points of the data all the
+        same; `precisions_init` cannot be given.
     weights_init : array-like of shape (k,), optional
     means_init : array-like of shape (k, d), optional
     precisions_init : array-like, optional
@@ -317,8 +318,9 @@ class GaussianMixture(Portable):
     ) -> GaussianMixture:
         rows, weights = training_rows(self, x, sample_weight, feature_dims, options)
         check_enough(rows.n_rows, self.n_components)
-        d = n_coordinates(rows.n_features, self.pca, given=self._initial_given())
-        request = replace(self._request(d, id(x)), checkpoint=checkpoint, storage_options=options)
+        d = n_coordinates(rows.n_features, self.pca)
+        request = self._request(rows.n_features, d, id(x))
+        request = replace(request, checkpoint=checkpoint, storage_options=options)
         p, k = STRUCTURES[self.covariance_type].n_statistics(d), request.settings.n_components
         drop_missing = request.settings.drop_missing
         data = Dataset.of(rows, weights, k, p, cache, drop_missing=drop_missing)
@@ -328,26 +330,35 @@ class GaussianMixture(Portable):
             found = fit(data, request, self._listener(listen))
         finally:
             data.close()
-        self._ended_with = (self.reg_covar, id(x))
+        self._ended_with = (self.reg_covar, self.missing, id(x))
         self._set_seen(found.coordinates, fitted_on(data, found.survey, x))
         self._keep(found.best, request.resume)
         return self
 
     def _set_seen(self, coordinates: Coordinates | None, fitted: dict[str, Any]) -> None:
         self.coordinates_, self.fitted_on_ = coordinates, fitted
+        self._fitted_in = (bool(self.standardise), self.pca)
 
-    def _request(self, d: int, x: int) -> Request:
+    def _request(self, columns: int, d: int, x: int) -> Request:
         structure = STRUCTURES[self.covariance_type]
-        initial = check_initial(structure, self.n_components, d, *self._initial_given())
+        self._check_precisions_init()
+        given = (self.weights_init, self.means_init, self.precisions_init)
+        initial = check_initial(structure, self.n_components, columns, *given)
         resume = None
         if self.warm_start and hasattr(self, "converged_"):
             self._check_resumable(d)
-            resume = Resume(self._parameters(), self.lower_bound_, self._search_to_go_on(x))
+            known = self._search_to_go_on(x)
+            resume = Resume(self._parameters(), self.lower_bound_, known, self._coordinates())
         random, seeded = check_random_state(self.random_state), self.random_state is not None
         return Request(self._settings(), initial, random, seeded, resume)
 
-    def _initial_given(self) -> tuple[Any, Any, Any]:
-        return self.weights_init, self.means_init, self.precisions_init
+    def _check_precisions_init(self) -> None:
+        if self.precisions_init is not None and (self.standardise or self.pca is not None):
+            raise ValueError(
+                "precisions_init cannot be given with standardise or pca, as coordinates are known "
+                "after the first pass only. Give weights_init and means_init, or preprocess the "
+                "rows yourself."
+            )
 
     def _search_to_go_on(self, x: int) -> Search | None:
         """Return what acceleration knew at the end of the last fit, unless it was of another.
@@ -359,10 +370,17 @@ class GaussianMixture(Portable):
             return None
         parameters = ended.step.parameters
         same = self.means_ is parameters.means and self.weights_ is parameters.weights
-        same = same and self._ended_with == (self.reg_covar, x)
+        same = same and self._ended_with == (self.reg_covar, self.missing, x)
         return ended.search if same else None
 
     def _check_resumable(self, d: int) -> None:
+        asked = (bool(self.standardise), self.pca)
+        plain = (self._coordinates() is None) == (asked == (False, None))
+        if not plain or getattr(self, "_fitted_in", asked) != asked:
+            raise ValueError(
+                "With warm_start=True the fit goes on from the last one, in its coordinates, and "
+                "standardise or pca were changed since. Set warm_start=False to begin anew."
+            )
         k, structure = self.n_components, STRUCTURES[self.covariance_type]
         found = self.means_.shape, np.shape(self.covariances_)
         wanted = (k, d), structure.covariance_shape(k, d)

@@ -166,28 +166,15 @@ def scoring_rows(
     return rows
 
 
-def n_coordinates(n_features: int, pca: Any, *, given: tuple[Any, ...] = ()) -> int:
+def n_coordinates(n_features: int, pca: Any) -> int:
     """Return how many features a model has, the most where only the rows tell.
-
-    Parameters
-    ----------
-    given : tuple
-        Parameters to start from, or None each: their shape depends on it.
 
     Raises
     ------
     ValueError
-        If there are fewer columns than principal axes asked for, or an unknown number of
-        these where parameters are given.
+        If there are fewer columns than principal axes asked for.
     """
-    if pca is None:
-        return n_features
-    if isinstance(pca, float):
-        if any(each is not None for each in given):
-            raise ValueError(
-                f"pca={pca} leaves open how many axes there will be, and with them the shape of "
-                "weights_init, means_init and precisions_init. Give pca as a number of axes."
-            )
+    if pca is None or isinstance(pca, float):
         return n_features
     if pca > n_features:
         raise ValueError(f"pca={pca} asks for more axes than X has columns, {n_features}.")

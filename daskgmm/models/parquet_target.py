@@ -10,7 +10,7 @@ from typing import Any
 
 from daskgmm.errors import OutputError
 from daskgmm.files import names_in
-from daskgmm.models.target import Target
+from daskgmm.models.target import Kept, Target
 from daskgmm.rows.parquet_files import SUFFIXES
 
 
@@ -25,12 +25,12 @@ class ParquetTarget(Target):
             return path.suffix in SUFFIXES
         return all(each.is_file() and each.suffix in SUFFIXES for each in path.iterdir())
 
-    def begin(self, identity: Mapping[str, Any], counts: list[int]) -> None:
+    def begin(self, identity: Mapping[str, Any], kept: Kept) -> None:
         """Make the folder, empty."""
         self._clear()
         if not self._remote:
             Path(self.place).mkdir()
-        self.note(identity, set(), counts)
+        self.note(identity, kept)
 
     def finish(self, parts: int) -> None:
         """Put the folder in its place.

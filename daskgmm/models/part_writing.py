@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from daskgmm.errors import OutputError
 from daskgmm.files import is_url, put_file
+from daskgmm.models.marks import marked
 from daskgmm.models.outputs import Outputs
 from daskgmm.models.parquet_target import part_name
 from daskgmm.models.prediction import Predictor
@@ -59,6 +60,7 @@ class PartWriting:
         """Write a file for each chunk of the batch."""
         k, rows = self.predictor.parameters.n_components, 0
         counts = np.zeros(k + 1, np.int64)
+        mark, blocks = marked(blocks)
         keyed = cast("Iterator[KeyedBlock]", blocks)
         for chunk, parts in groupby(keyed, key=lambda block: block.chunk):
             with self._writer(chunk) as writer:
@@ -67,7 +69,7 @@ class PartWriting:
                     arrays = self.outputs.predict(self.predictor, block.x, place)
                     writer.add(self._table(block.keys, arrays))
                     rows, counts = rows + len(block.x), counts + label_counts(arrays, k)
-        return WrittenBatch(batch.index, rows, counts, ())
+        return WrittenBatch(batch.index, rows, counts, (), mark)
 
     @property
     def schema(self) -> Any:

@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 
 from daskgmm.em.fingerprint import plain_digest, rows_digest
 from daskgmm.file_systems import travelling
+from daskgmm.models.cutting import CHUNK_ROWS
+from daskgmm.models.marks import same_values
 from daskgmm.models.outputs import Outputs
 from daskgmm.models.parquet_target import ParquetTarget
 from daskgmm.models.part_writing import PartWriting, flat
-from daskgmm.models.predict_to_zarr import CHUNK_ROWS, Written, check_read
+from daskgmm.models.predict_to_zarr import Written, check_read
 from daskgmm.models.prediction import Predictor
+from daskgmm.models.target import Kept
 from daskgmm.passes.keyed_task import keyed_tasks
 from daskgmm.passes.running import Running
 from daskgmm.passes.sweep import each
@@ -69,10 +72,10 @@ def _written(
     data = predictor.dataset(table.rows)
     identity = _identity(predictor, table, work, len(data.batches))
     kept = target.kept(identity)
-    done, counts = kept or (set(), [0] * (predictor.parameters.n_components + 2))
-    if kept is None:
-        target.begin(identity, counts)
-    total = np.array(counts, np.int64)
+    if kept is None or not same_values(data, kept):
+        kept = Kept(set(), [0] * (predictor.parameters.n_components + 2), {})
+        target.begin(identity, kept)
+    done, total, marks = set(kept.done), np.array(kept.counts, np.int64), dict(kept.marks)
     left = replace(data, batches=tuple(b for b in data.batches if b.index not in done))
     if not left.batches:
         return total
@@ -83,7 +86,8 @@ def _written(
             check_read(batches[result.index], result.rows)
         total += np.append(result.counts, result.rows)
         done.add(result.index)
-        target.note(identity, done, total.tolist())
+        marks[result.index] = result.mark
+        target.note(identity, Kept(done, total.tolist(), marks))
     return total
 
 

@@ -13,7 +13,7 @@ from daskgmm.blas import one_blas_thread
 from daskgmm.em.fingerprint import plain_digest
 from daskgmm.em.survey import LARGEST_VALUE, refuse_value
 from daskgmm.errors import DataError
-from daskgmm.gaussian.guard import TOLERANCE, natural_error
+from daskgmm.gaussian.guard import TOLERANCE, moment_error, natural_error
 from daskgmm.gaussian.kernel import Kernel, Tile
 from daskgmm.gaussian.natural import NaturalKernel
 from daskgmm.gaussian.parameters import Parameters
@@ -63,6 +63,7 @@ class Predictor:
         self._natural = NaturalKernel.of(parameters, self.center)
         self._whitened = WhitenedKernel.of(parameters, self.center)
         self._safe_range = np.full(len(self.center), -1.0)
+        self._never_natural = moment_error(parameters, self.center) >= TOLERANCE
 
     @property
     def digest(self) -> str:
@@ -184,12 +185,16 @@ class Predictor:
                 yield rows, self._choose(half_range).bind(work, rows.stop - first)
 
     def _choose(self, half_range: Array) -> Kernel:
-        # The error grows with the range: what lies within one that was safe is safe.
+        # The error grows with the range: what lies within one that was safe is safe. Threads
+        # may forget each other's, which changes no choice.
+        if self._never_natural:
+            return self._whitened
         if (half_range <= self._safe_range).all():
             return self._natural
-        if natural_error(self.parameters, self.center, half_range) < TOLERANCE:
-            self._safe_range = half_range
-            return self._natural
+        for wider in (np.maximum(half_range, self._safe_range), half_range):
+            if natural_error(self.parameters, self.center, wider) < TOLERANCE:
+                self._safe_range = wider
+                return self._natural
         return self._whitened
 
 

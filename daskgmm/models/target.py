@@ -7,14 +7,35 @@ import os
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from daskgmm.errors import OutputError
 from daskgmm.files import exists, is_url, read_bytes, remove, replace_bytes
 
 JOURNAL = ".progress.json"
 """What is added to the name of a target for that of its journal, a file beside it: as long as there
 is one, the target is not whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a run has written so far.
+
+    Attributes
+    ----------
+    done : set of int
+        The batches of which every row is written.
+    counts : list of int
+        How many of their rows each component has, and at the end those without.
+    marks : dict of str
+        By batch: a digest of its first rows as they were read.
+    """
+
+    done: set[int]
+    counts: list[int]
+    marks: dict[int, str]
 
 
 class Target(ABC):
@@ -48,8 +69,9 @@ class Target(ABC):
         overwrite: bool = False,
         storage_options: Mapping[str, Any] | None = None,
     ) -> None:
-        self.name, self.options = os.fspath(out), storage_options
-        self._remote, self.place = is_url(out), place_of(out)
+        self.name, self._remote, self.place = os.fspath(out), is_url(out), place_of(out)
+        # Options are of the URLs among the paths, and Zarr refuses them of others.
+        self.options = storage_options if self._remote else None
         if self._remote:
             self._check_remote(overwrite)
         else:
@@ -60,16 +82,8 @@ class Target(ABC):
     def is_of_kind(self, path: Path) -> bool:
         """Return whether something local may be replaced, as it is what would be written."""
 
-    def kept(self, identity: Mapping[str, Any]) -> tuple[set[int], list[int]] | None:
-        """Return what an interrupted run of the same kind wrote; None to begin anew.
-
-        Returns
-        -------
-        set of int
-            The batches.
-        list of int
-            How many of their rows each component has.
-        """
+    def kept(self, identity: Mapping[str, Any]) -> Kept | None:
+        """Return what an interrupted run of the same kind wrote; None to begin anew."""
         content = read_bytes(self._journal, self.options)
         if not exists(self.place, self.options):
             return None
@@ -79,11 +93,17 @@ class Target(ABC):
             return None
         if document.get("identity") != json.loads(json.dumps(identity)):
             return None
-        return set(document["done"]), list(document["counts"])
+        marks = {int(index): mark for index, mark in document["marks"].items()}
+        return Kept(set(document["done"]), list(document["counts"]), marks)
 
-    def note(self, identity: Mapping[str, Any], done: set[int], counts: list[int]) -> None:
-        """Write down which batches are done, and how many rows of each component they have."""
-        document = {"identity": identity, "done": sorted(done), "counts": counts}
+    def note(self, identity: Mapping[str, Any], kept: Kept) -> None:
+        """Write down what is done."""
+        document = {
+            "identity": identity,
+            "done": sorted(kept.done),
+            "counts": kept.counts,
+            "marks": kept.marks,
+        }
         replace_bytes(self._journal, json.dumps(document).encode(), self.options)
 
     @property
@@ -96,6 +116,18 @@ class Target(ABC):
             shutil.rmtree(self.place, ignore_errors=True)
         elif exists(self.place, self.options):
             remove(self.place, self.options)
+
+    def check_apart(self, source: str | None) -> None:
+        """Raise `OutputError` if writing here would remove the data at `source`."""
+        if source is None:
+            return
+        target, data = same_text(self.name), same_text(source)
+        # Where the target is written until it is whole is emptied too.
+        if f"{data}/".startswith((f"{target}/", f"{same_text(self.place)}/")):
+            raise OutputError(
+                f"{self.name} is where the data are, at {source}, which would be removed. Choose "
+                "another place."
+            )
 
     def discard(self) -> None:
         """Remove what is written: nothing can go on from it."""
@@ -132,6 +164,12 @@ def place_of(out: str | os.PathLike[str]) -> str:
         return os.fspath(out).rstrip("/")
     path = Path(out).expanduser()
     return str(path.with_name(f"{path.name}.partial"))
+
+
+def same_text(path: str) -> str:
+    """Return the same text for paths or URLs of the same place."""
+    path = path.removeprefix("file://")
+    return path.rstrip("/") if is_url(path) else str(Path(path).expanduser().resolve())
 
 
 def left_behind(

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.models.marks import marked
 from daskgmm.models.outputs import Outputs
 from daskgmm.models.prediction import Predictor
 from daskgmm.passes.batches import Batch
@@ -59,12 +60,15 @@ class WrittenBatch:
         Rows of each component, and at the end those without; zeros if labels are not wanted.
     pieces : tuple of Piece
         What it has not written.
+    mark : str
+        A digest of its first rows.
     """
 
     index: int
     rows: int
     counts: NDArray[np.int64]
     pieces: tuple[Piece, ...]
+    mark: str
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,7 @@ class Writing:
         """Yield predictions of each block, or of at most so many rows of it."""
         before = 0
         for block in blocks:
-            for first in range(0, len(block.x), most or max(1, len(block.x))):
+            for first in range(0, max(1, len(block.x)), most or max(1, len(block.x))):
                 x = block.x[first : None if most is None else first + most]
                 place = partial(after, batch, before + first)
                 yield self.outputs.predict(self.predictor, x, place)
@@ -131,6 +135,7 @@ class RowWriting(Writing):
     def __call__(self, batch: Batch, blocks: Iterator[Block]) -> WrittenBatch:
         """Write the chunks that are the batch's own; return the rest."""
         pieces: list[Piece] = []
+        mark, blocks = marked(blocks)
         start = batch.start_row
         buffer = self.outputs.empty(min(self.unit, batch.rows or 0))
         filled, counts = 0, np.zeros(self.predictor.parameters.n_components + 1, np.int64)
@@ -149,7 +154,7 @@ class RowWriting(Writing):
                     start, filled = start + filled, 0
         pieces += self._put(start, buffer, filled)
         rows = start + filled - batch.start_row
-        return WrittenBatch(batch.index, rows, counts, tuple(pieces))
+        return WrittenBatch(batch.index, rows, counts, tuple(pieces), mark)
 
     def _put(self, start: int, buffer: Arrays, rows: int) -> list[Piece]:
         """Write the rows if they are a whole chunk; return them if not."""
@@ -232,13 +237,14 @@ class Mending:
 
     def _complete(self, chunk: int) -> None:
         pieces = sorted(self._kept[chunk], key=lambda piece: piece.start)
+        rows = sum(piece.stop - piece.start for piece in pieces)
+        if rows < min(self.n - chunk * self.unit, self.unit):
+            return
         names = pieces[0].arrays
         joined = Piece(
             pieces[0].start,
             {name: np.concatenate([piece.arrays[name] for piece in pieces]) for name in names},
         )
-        if not whole(joined, self.unit, self.n):
-            return
         write(self.targets, joined, self.retries)
         del self._kept[chunk]
         for chunks, _ in self._open.values():
@@ -260,6 +266,7 @@ class GridWriting(Writing):
     def __call__(self, batch: Batch, blocks: Iterator[Block]) -> WrittenBatch:
         """Write every block of the batch."""
         rows, counts = 0, np.zeros(self.predictor.parameters.n_components + 1, np.int64)
+        mark, blocks = marked(blocks)
         regions = self._regions(batch.first, batch.stop)
         for region, arrays in zip(regions, self._predicted(batch, blocks), strict=True):
             counts += self._counts(arrays)
@@ -268,7 +275,7 @@ class GridWriting(Writing):
                 placed = values.reshape(*shape, *values.shape[1:])
                 retried(partial(_put, self.targets[name], region, placed), self.retries)
             rows += int(np.prod(shape))
-        return WrittenBatch(batch.index, rows, counts, ())
+        return WrittenBatch(batch.index, rows, counts, (), mark)
 
     def _regions(self, first: int, stop: int) -> Iterator[tuple[slice, ...]]:
         """Yield the regions of the blocks with these numbers."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,47 +11,30 @@ import numpy as np
 import zarr
 
 from daskgmm.errors import OutputError
+from daskgmm.models.cutting import Layout
 from daskgmm.models.outputs import Outputs
-from daskgmm.models.target import Target
+from daskgmm.models.target import Kept, Target
 from daskgmm.rows.obstore_backend import portable
 
 WRITE_ALL = {"write_empty_chunks": True}
 """Chunks that hold only the fill value are written too: what is absent is not done yet."""
 
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """How the arrays are cut.
-
-    Attributes
-    ----------
-    dims : tuple of str
-        Dimensions of the rows.
-    shape, chunks : tuple of int
-        Lengths of these, and of chunks along them.
-    shards : tuple of int, or None
-        Lengths of shards, in which chunks are kept.
-    """
-
-    dims: tuple[str, ...]
-    shape: tuple[int, ...]
-    chunks: tuple[int, ...]
-    shards: tuple[int, ...] | None = None
-
-    @property
-    def unit(self) -> tuple[int, ...]:
-        """What one process must write at once: a shard, or a chunk."""
-        return self.chunks if self.shards is None else self.shards
+MARK = "n_components"
+"""The attribute by which predictions are known: only these are written over."""
 
 
 class ZarrTarget(Target):
     """A Zarr group."""
 
-    kind = "Zarr store"
+    kind = "group of predictions"
 
     def is_of_kind(self, path: Path) -> bool:
-        """Return whether there is a Zarr store."""
-        return any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray"))
+        """Return whether there are predictions, or nothing but a folder of that name."""
+        try:
+            about = json.loads((path / "zarr.json").read_bytes())
+        except (OSError, ValueError):
+            return False
+        return MARK in about.get("attributes", {})
 
     def begin(
         self,
@@ -74,7 +57,7 @@ class ZarrTarget(Target):
             Of dimensions that the rows do not have.
         """
         self._clear()
-        self.note({}, set(), [])
+        self.note({}, Kept(set(), [], {}))
         if template is not None:
             template.to_zarr(
                 self.place,
@@ -84,10 +67,12 @@ class ZarrTarget(Target):
                 storage_options=self.options and dict(self.options),
             )
         group = self._group("a")
-        group.attrs["n_components"] = k
+        group.attrs[MARK] = k
         for name, values in coordinates.items():
             array = np.asarray(values, np.int64)
             group.create_array(name, data=array, dimension_names=(name,))
+        mapping = {} if template is None else template.attrs
+        about = {name: mapping[name] for name in ("grid_mapping",) if name in mapping}
         for each in outputs.arrays:
             shards = None if layout.shards is None else (*layout.shards, *each.shape)
             fill = int(each.fill) if each.dtype.kind in "iu" else each.fill
@@ -98,11 +83,11 @@ class ZarrTarget(Target):
                 shards=shards,
                 dtype=each.dtype,
                 fill_value=fill,
-                attributes=each.attributes,
+                attributes={**each.attributes, **about},
                 dimension_names=(*layout.dims, *each.dims),
                 config=WRITE_ALL,
             )
-        self.note(identity, set(), [0] * (k + 1))
+        self.note(identity, Kept(set(), [0] * (k + 1), {}))
         return self.arrays(outputs)
 
     def arrays(self, outputs: Outputs) -> dict[str, Any]:

@@ -111,14 +111,16 @@ def cut_batches(rows: Rows, row_seconds: float) -> tuple[Batch, ...]:
 def aligned(batches: Sequence[Batch], rows: Rows, unit: int) -> tuple[Batch, ...]:
     """Return the batches with their borders moved to multiples of `unit` rows, where there are.
 
-    A border moves forward to the next chunk that begins at such a row; batches that so become
-    empty are left out. Where no chunk does, borders stay.
+    A border moves forward to the next chunk that begins at such a row, if that is before the
+    next border; else it stays.
     """
     starts = np.concatenate([[0], np.cumsum(rows.lengths)])
     fitting = np.flatnonzero((starts % unit == 0) | (np.arange(len(starts)) == len(rows.lengths)))
-    if len(fitting) <= 2 < len(batches):
-        return tuple(batches)
-    edges = [0, *(int(fitting[np.searchsorted(fitting, batch.stop)]) for batch in batches)]
+    borders = [batch.stop for batch in batches]
+    edges = [0]
+    for border, following in zip(borders, [*borders[1:], len(rows.lengths)], strict=True):
+        better = int(fitting[np.searchsorted(fitting, border)])
+        edges.append(better if better < max(following, border + 1) else border)
     pairs = [(first, stop) for first, stop in itertools.pairwise(edges) if first < stop]
     return tuple(
         replace(

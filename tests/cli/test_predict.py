@@ -97,7 +97,7 @@ def test_options_are_of_urls_only(folder, call, model):
         (("--key", "id"), 2, "--key is for Parquet"),
         (("-o", "p.parquet", "--chunks", "9"), 2, "--chunks and --shards are for Zarr"),
         (("-o", "rows.npy"), 1, "rows.npy exists"),
-        (("-o", "rows.npy", "--overwrite"), 1, "no Zarr store"),
+        (("-o", "rows.npy", "--overwrite"), 1, "no group of predictions"),
         (("-o", "no/p.zarr"), 1, "Make it first"),
         (("--columns", "a"), 2, "--columns is for Parquet"),
     ],

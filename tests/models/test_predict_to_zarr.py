@@ -16,7 +16,7 @@ import zarr
 from daskgmm import GaussianMixture
 from daskgmm.models.outputs import NAMES, ambiguity, most_probable
 from daskgmm.models.target import JOURNAL
-from daskgmm.passes.batches import aligned
+from daskgmm.passes.batches import aligned, cut_batches
 from daskgmm.rows import zarr_array
 from daskgmm.rows.opening import as_rows
 
@@ -301,7 +301,7 @@ def test_nothing_is_lost(rows: np.ndarray, mixture: GaussianMixture, tmp_path: P
     mixture.predict_to_zarr(rows[:10], out, overwrite=True)
     assert opened(out).sizes["row"] == 10
     (tmp_path / "folder").mkdir()
-    with pytest.raises(FileExistsError, match="no Zarr store"):
+    with pytest.raises(FileExistsError, match="no group of predictions"):
         mixture.predict_to_zarr(rows, tmp_path / "folder", overwrite=True)
     with pytest.raises(FileNotFoundError, match="Make it first"):
         mixture.predict_to_zarr(rows, tmp_path / "absent" / "out.zarr")
@@ -354,3 +354,162 @@ def test_most_probable_components_come_in_order() -> None:
     assert most_probable(posterior, 3)[2].tolist() == [0, 2, 1]
     np.testing.assert_allclose(ambiguity(posterior), [0.8, 1.0, 0.75])
     assert ambiguity(np.ones((1, 3))).tolist() == [0.0, 0.0, 0.0]
+
+
+def ocean(path: Path, chunks: dict[str, int]) -> xr.Dataset:
+    random = np.random.default_rng(0)
+    ds = xr.Dataset(
+        {"u": (("t", "y", "x"), random.normal(size=(24, 12, 10)), {"grid_mapping": "polar"})},
+        {"t": np.arange(24), "polar": ((), 0, {"grid_mapping_name": "polar_stereographic"})},
+    )
+    ds.chunk(chunks).to_zarr(path, consolidated=False)
+    return xr.open_zarr(path, consolidated=False)
+
+
+@pytest.fixture
+def on_grid() -> GaussianMixture:
+    return GaussianMixture(2, random_state=0).fit(
+        xr.Dataset({"u": ("t", np.random.default_rng(1).normal(size=500))})
+    )
+
+
+@pytest.mark.parametrize(
+    ("stored", "cut"),
+    [
+        ({"t": 1, "y": 12, "x": 10}, {}),
+        ({"t": 1, "y": 12, "x": 10}, {"t": 4, "x": 5}),
+        ({"t": 1, "y": 12, "x": 10}, {"t": 8, "y": 5, "x": 3}),
+        ({"t": 6, "y": 4, "x": 5}, {"t": 4, "y": 6}),
+        ({"t": 5, "y": 7, "x": 4}, {"t": 3, "y": 2, "x": 7}),
+    ],
+)
+def test_blocks_of_a_grid_are_read_once(
+    stored: dict[str, int], cut: dict[str, int], on_grid: GaussianMixture, tmp_path: Path
+) -> None:
+    ds = ocean(tmp_path / "x.zarr", stored)
+    reads: Counter[Any] = Counter()
+
+    def counted(block: np.ndarray, block_info: Any = None) -> np.ndarray:
+        if block_info:
+            reads[tuple(block_info[0]["chunk-location"])] += 1
+        return block
+
+    watched = ds.assign(u=ds.u.copy(data=ds.u.data.map_blocks(counted, dtype=float)))
+    on_grid.predict_to_zarr(watched, tmp_path / "out.zarr", chunks=cut)
+    assert set(reads.values()) == {1}
+    assert len(reads) == ds.u.data.npartitions
+    found = opened(tmp_path / "out.zarr").label
+    np.testing.assert_array_equal(found, on_grid.predict(ds))
+    wanted = {**stored, **cut}
+    assert [c[0] for c in found.chunks] == [min(wanted[d], ds.sizes[d]) for d in ("t", "y", "x")]
+
+
+def test_chunks_that_fit_badly_are_refused(
+    on_grid: GaussianMixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ds = ocean(tmp_path / "x.zarr", {"t": 5, "y": 12, "x": 10})
+    monkeypatch.setattr("daskgmm.models.cutting.MOST_BLOCK_BYTES", 10_000)
+    on_grid.predict_to_zarr(ds, tmp_path / "out.zarr", chunks={"t": 5, "x": 5})
+    with pytest.raises(ValueError, match=r"t: 5 and 7, y: 12 and 12.*X\.chunk"):
+        on_grid.predict_to_zarr(ds, tmp_path / "bad.zarr", chunks={"t": 7})
+    line = GaussianMixture(2, random_state=0).fit(np.arange(100.0)[:, None])
+    with pytest.raises(ValueError, match="Give smaller ones"):
+        line.predict_to_zarr(np.zeros((20_000, 1)), tmp_path / "bad.zarr", chunks=20_000)
+    assert not (tmp_path / "bad.zarr").exists()
+
+
+def test_a_grid_mapping_stays_with_its_variables(on_grid: GaussianMixture, tmp_path: Path) -> None:
+    ds = ocean(tmp_path / "x.zarr", {"t": 6, "y": 12, "x": 10})
+    on_grid.predict_to_zarr(ds, tmp_path / "out.zarr", ["label", "posterior"])
+    found = xr.open_zarr(tmp_path / "out.zarr", consolidated=False, decode_coords="all")
+    assert found.label.encoding["grid_mapping"] == "polar"
+    assert found.posterior.encoding["grid_mapping"] == "polar"
+    assert found.polar.attrs["grid_mapping_name"] == "polar_stereographic"
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_an_empty_grid(lazy: bool, on_grid: GaussianMixture, tmp_path: Path) -> None:
+    ds = ocean(tmp_path / "x.zarr", {"t": 6, "y": 12, "x": 10}).isel(y=slice(0, 0))
+    on_grid.predict_to_zarr(ds if lazy else ds.load(), tmp_path / "out.zarr")
+    assert opened(tmp_path / "out.zarr").label.shape == (24, 0, 10)
+
+
+def killed_after(mixture: GaussianMixture, x: Any, out: Path, batches: int) -> None:
+    def die(done: int, total: int) -> None:
+        if done > batches:
+            raise Killed
+
+    with pytest.raises(Killed):
+        mixture.predict_to_zarr(x, out, progress=die)
+
+
+def test_a_grid_goes_on(
+    on_grid: GaussianMixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daskgmm.passes.batches.MIN_BATCH_SECONDS", 1e-6)
+    ds = ocean(tmp_path / "x.zarr", {"t": 1, "y": 12, "x": 10})
+    killed_after(on_grid, ds, tmp_path / "out.zarr", 5)
+    left: list[int] = []
+    on_grid.predict_to_zarr(ds, tmp_path / "out.zarr", progress=lambda _, total: left.append(total))
+    assert left[0] < 16
+    np.testing.assert_array_equal(opened(tmp_path / "out.zarr").label, on_grid.predict(ds))
+
+
+@pytest.mark.parametrize("kind", ["numpy", "dask", "zarr", "grid, another time"])
+def test_other_data_do_not_go_on(
+    kind: str, on_grid: GaussianMixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daskgmm.passes.batches.MIN_BATCH_SECONDS", 1e-6)
+    out = tmp_path / "out.zarr"
+    if kind == "grid, another time":
+        whole = ocean(tmp_path / "x.zarr", {"t": 1, "y": 12, "x": 10})
+        one, other = whole.isel(t=slice(0, 12)), whole.isel(t=slice(12, 24))
+        killed_after(on_grid, one, out, 5)
+        on_grid.predict_to_zarr(other, out)
+        assert opened(out).t[0] == 12
+        np.testing.assert_array_equal(opened(out).label, on_grid.predict(other))
+        return
+    line = GaussianMixture(2, random_state=0)
+    line.fit(np.r_[np.zeros(50), np.ones(50)][:, None] + np.arange(100)[:, None] * 1e-3)
+    one, other = np.zeros((600_000, 1)), np.ones((600_000, 1))
+    if kind == "dask":
+        one, other = (da.from_array(x, chunks=(100_000, 1)) for x in (one, other))
+    if kind == "zarr":
+        array = zarr.create_array(tmp_path / "x.zarr", data=one, chunks=(1000, 1))
+        killed_after(line, array, out, 1)
+        array[:] = other
+        other = array
+    else:
+        killed_after(line, one, out, 1)
+    line.predict_to_zarr(other, out)
+    assert len(np.unique(opened(out).label)) == 1
+
+
+@pytest.mark.parametrize("place", ["x.zarr", "."])
+def test_the_data_are_not_written_over(
+    place: str, on_grid: GaussianMixture, tmp_path: Path
+) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    ds = ocean(folder / "x.zarr", {"t": 6, "y": 12, "x": 10})
+    with pytest.raises((ValueError, FileExistsError), match=r"exists|where the data are"):
+        on_grid.predict_to_zarr(ds, folder / place, overwrite=True)
+    assert ds.u.mean().compute() == pytest.approx(0, abs=0.1)
+
+
+def test_options_are_of_urls_only(on_grid: GaussianMixture, tmp_path: Path) -> None:
+    ds = ocean(tmp_path / "x.zarr", {"t": 6, "y": 12, "x": 10})
+    on_grid.predict_to_zarr(ds, tmp_path / "out.zarr", storage_options={"anon": True})
+    assert opened(tmp_path / "out.zarr").label.shape == (24, 12, 10)
+
+
+def test_batches_stay_even_where_few_borders_fit() -> None:
+    rows = as_rows(da.zeros((6_553_600, 1), chunks=(65_536, 1)))
+    batches = tuple(cut_batches(rows, 1e-6))
+    moved = aligned(batches, rows, 100_000)
+    assert len(moved) == len(batches)
+    assert max(batch.rows or 0 for batch in moved) <= 2 * max(batch.rows or 0 for batch in batches)
+    fitting = aligned(tuple(cut_batches(rows, 1e-7)), rows, 131_072)
+    assert len(fitting) == 16
+    assert all(batch.start_row % 131_072 == 0 for batch in fitting)
+    assert sum(batch.rows or 0 for batch in fitting) == 6_553_600

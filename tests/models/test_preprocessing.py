@@ -115,8 +115,8 @@ def test_a_checkpoint_keeps_the_coordinates(rows: np.ndarray, tmp_path: Path) ->
 def test_bad_requests(rows: np.ndarray) -> None:
     with pytest.raises(ValueError, match="pca=6 asks for more axes than X has columns, 5"):
         GaussianMixture(2, pca=6).fit(rows)
-    with pytest.raises(ValueError, match="Give pca as a number of axes"):
-        GaussianMixture(2, pca=0.5, means_init=np.zeros((2, 5))).fit(rows)
+    with pytest.raises(ValueError, match="precisions_init cannot be given"):
+        GaussianMixture(2, pca=0.5, precisions_init=np.zeros((2, 5, 5))).fit(rows)
     for bad in (0, 1.5, -1, "all"):
         with pytest.raises(ValueError, match="'pca' parameter"):
             GaussianMixture(2, pca=bad).fit(rows)
@@ -146,6 +146,33 @@ def test_few_axes_of_many_rows_start_on_a_sample(rows: np.ndarray) -> None:
     labels, expected = mixture.fit(many).predict(many), plain.fit(many).predict(many)
     pairs = np.unique(np.column_stack([labels, expected]), axis=0, return_counts=True)[1]
     assert np.sort(pairs)[-3:].sum() > 0.99 * len(many)
+
+
+@pytest.mark.parametrize("pca", [None, 3, 0.95])
+def test_means_to_start_from_are_points_of_the_data(
+    rows: np.ndarray, pca: int | float | None
+) -> None:
+    start = rows[[0, 100, 400]]
+    mixture = GaussianMixture(3, standardise=True, pca=pca, means_init=start, max_iter=0)
+    np.testing.assert_allclose(mixture.fit(rows).means_, mixture.coordinates_.apply(start))
+
+
+def test_warm_starts_stay_in_their_coordinates(rows: np.ndarray) -> None:
+    settings = {"random_state": 0, "warm_start": True, "max_iter": 2, "tol": 0.0}
+    mixture = GaussianMixture(3, standardise=True, pca=3, **settings)
+    other = rows[:600] + 0.5 * UNITS
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        first = mixture.fit(rows).coordinates_
+        before = mixture.means_in_data_units()
+        mixture.set_params(max_iter=0).fit(other)
+        assert mixture.coordinates_ is first
+        np.testing.assert_allclose(mixture.means_in_data_units(), before)
+        with pytest.raises(ValueError, match="standardise or pca were changed"):
+            mixture.set_params(pca=None).fit(rows)
+        plain = GaussianMixture(3, **settings).fit(rows)
+        with pytest.raises(ValueError, match="standardise or pca were changed"):
+            plain.set_params(standardise=True).fit(rows)
 
 
 def test_undoing_is_the_inverse() -> None:

@@ -146,12 +146,8 @@ def test_a_killed_run_to_zarr_goes_on(
     with pytest.raises(Killed):
         mixture.predict_to_zarr(x, other, ["posterior"], progress=die_after(1), **settings)
     mixture.predict_to_zarr(x, other, ["label"], **settings)
-    # This server goes on listing folders that nothing is left in.
-    system, name = fsspec.core.url_to_fs(other, **backend_options)
-    system.invalidate_cache()
-    files = (path for path in system.find(name) if system.isfile(path))
-    left = {path.removeprefix(f"{name}/").split("/")[0] for path in files}
-    assert left == {"zarr.json", "label"}
+    # Tasks of the dead run that were under way on a cluster may have written a chunk since.
+    assert list(opened(other, backend_options).data_vars) == ["label"]
 
 
 def read_parts(folder, options):
