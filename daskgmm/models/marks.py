@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from daskgmm.models.target import Kept
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.sweep import each
+from daskgmm.passes.task import Task
 from daskgmm.passes.tiles import Block
 
 MARKED_ROWS = 1024
@@ -38,13 +40,23 @@ def first_mark(batch: Batch, blocks: Iterator[Block]) -> str:
     return marked(blocks)[0]
 
 
-def same_values(data: Dataset, kept: Kept) -> bool:
-    """Return whether some batches that are done begin as they did when they were."""
+def same_values(
+    data: Dataset, kept: Kept, tasks_of: Callable[[Dataset], list[Task[Any]]] | None = None
+) -> bool:
+    """Return whether some batches that are done begin as they did when they were.
+
+    Parameters
+    ----------
+    tasks_of : callable, optional
+        Makes the tasks that read the batches of a data set, if not its own.
+    """
     done = sorted(kept.done)
     if not done:
         return True
     some = {done[i] for i in np.linspace(0, len(done) - 1, COMPARED).astype(int)}
     probe = tuple(batch for batch in data.batches if batch.index in some)
-    found = each(replace(data, batches=probe), first_mark, name="daskgmm-compare")
+    some_of = replace(data, batches=probe)
+    tasks = None if tasks_of is None else tasks_of(some_of)
+    found = each(some_of, first_mark, None, "daskgmm-compare", tasks)
     pairs = zip(probe, found, strict=True)
     return all(kept.marks.get(batch.index) == mark for batch, mark in pairs)

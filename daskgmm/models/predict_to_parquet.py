@@ -72,7 +72,7 @@ def _written(
     data = predictor.dataset(table.rows)
     identity = _identity(predictor, table, work, len(data.batches))
     kept = target.kept(identity)
-    if kept is None or not same_values(data, kept):
+    if kept is None or not same_values(data, kept, lambda some: keyed_tasks(some, table)):
         kept = Kept(set(), [0] * (predictor.parameters.n_components + 2), {})
         target.begin(identity, kept)
     done, total, marks = set(kept.done), np.array(kept.counts, np.int64), dict(kept.marks)
