@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from daskgmm.em.fingerprint import plain_digest, rows_digest
 from daskgmm.errors import DataError
-from daskgmm.models.labels import COMPONENT, kept_attributes
+from daskgmm.models.labels import COMPONENT, check_dims, check_names, kept_attributes
 from daskgmm.models.outputs import RANK, Outputs
 from daskgmm.models.prediction import Predictor
 from daskgmm.models.writing import GridWriting, Mending, RowWriting, Writing
@@ -105,6 +105,9 @@ def write_predictions(
     """Write predictions of all rows; see `Mixture.predict_to_zarr`."""
     k = predictor.parameters.n_components
     wanted = Outputs.of(outputs, k, dtype, top, missing=predictor.view.drop_missing)
+    if isinstance(x, Labelled):
+        check_dims(x)
+        check_names(x, (name for each in wanted.arrays for name in (each.name, *each.dims)))
     target = ZarrTarget(out, overwrite, storage_options)
     source = source_of(x, chunks, shards)
     data = predictor.dataset(source.rows)
