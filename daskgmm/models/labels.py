@@ -81,9 +81,10 @@ def check_names(grid: Labelled, names: Iterable[str]) -> None:
     taken = {*map(str, grid.dims), *map(str, grid.template.coords)}
     both = [name for name in dict.fromkeys(names) if name in taken]
     if both:
+        new = {both[0]: f"{both[0]}_of_x"}
         raise DataError(
             f"X has a dimension or coordinate {both[0]!r}, which is what predictions or one of "
-            f"their dimensions are called. Rename it: X.rename({{{both[0]!r}: {both[0] + '_of_x'!r}}})."
+            f"their dimensions are called. Rename it: X.rename({new})."
         )
 
 

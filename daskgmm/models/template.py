@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,9 @@ def writable_template(template: xr.Dataset, unit: Mapping[str, int]) -> xr.Datas
     found = found.assign_coords(
         {name: _in_utc(each) for name, each in found.coords.items() if _has_zone(each)}
     )
+    found = found.assign_coords(
+        {name: _of_any_length(each) for name, each in found.coords.items() if _is_text(each)}
+    )
     found.attrs = _plain_attributes(found.attrs)
     for name, each in found.coords.items():
         each.attrs = _plain_attributes(each.attrs)
@@ -92,6 +96,16 @@ def _in_utc(coordinate: xr.DataArray) -> Any:
     return (coordinate.dims, values, coordinate.attrs, coordinate.encoding)
 
 
+def _is_text(coordinate: xr.DataArray) -> bool:
+    return coordinate.dtype.kind == "U" and coordinate.chunks is None
+
+
+def _of_any_length(coordinate: xr.DataArray) -> Any:
+    """Return text as strings, for format 3 of Zarr has no stable type of a fixed length."""
+    values = coordinate.values.astype(object)
+    return (coordinate.dims, values, coordinate.attrs, coordinate.encoding)
+
+
 def _kept_encoding(coordinate: xr.DataArray) -> dict[str, Any]:
     text = coordinate.dtype.kind in "OSUT"
     dropped = STORED_AS + (STORED_AS_TEXT if text else ())
@@ -123,12 +137,16 @@ def _check(name: Any, template: xr.Dataset) -> None:
     try:
         if "/" in str(name):
             raise ValueError("its name has a slash")
-        template.drop_vars([other for other in template.coords if other != name]).to_zarr(
-            zarr.storage.MemoryStore(), zarr_format=3, consolidated=False, compute=False
-        )
+        alone = template.drop_vars([other for other in template.coords if other != name])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            alone.to_zarr(
+                zarr.storage.MemoryStore(), zarr_format=3, consolidated=False, compute=False
+            )
     except Exception as error:
-        first = str(error).partition("\n")[0]
+        said = str(error).partition("\n")[0]
+        why = f"{type(error).__name__}: {said}"
         raise DataError(
-            f"Zarr cannot hold the coordinate {str(name)!r} of X ({type(error).__name__}: {first}). "
-            f"Leave it out: X.drop_vars({name!r})."
+            f"Zarr cannot hold the coordinate {str(name)!r} of X ({why}). Leave it out: "
+            f"X.drop_vars({name!r})."
         ) from error
