@@ -58,7 +58,7 @@ def main(rows: int, folder: Path) -> None:
     names = list(mixture.feature_names_in_)
     print(f"{len(names)} features, in {mixture.means_.shape[1]} principal components")
 
-    places = [names.index("temp(depth=0.0)"), names.index("salt(depth=0.0)")]
+    places = [names.index("temp(depth=0)"), names.index("salt(depth=0)")]
     surface = mixture.means_in_data_units()[:, places]
     for weight, (temperature, salinity) in zip(mixture.weights_, surface, strict=True):
         print(f"  {weight:.0%} of the ocean: {temperature:.1f} degC, {salinity:.1f} at the surface")

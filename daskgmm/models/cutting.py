@@ -12,6 +12,7 @@ import dask.array as da
 
 from daskgmm.errors import DataError
 from daskgmm.models.labels import kept_attributes
+from daskgmm.models.template import writable_template
 from daskgmm.rows.grid_rows import GridRows
 from daskgmm.rows.labelled import Labelled
 from daskgmm.rows.rows import Rows
@@ -24,17 +25,6 @@ LARGE_CHUNK_ROWS = 1 << 20
 
 MOST_BLOCK_BYTES = 1 << 30
 """Most bytes that a task may hold because chunks of X and of the target do not fit together."""
-
-STORED_AS = (
-    "chunks",
-    "shards",
-    "preferred_chunks",
-    "compressor",
-    "compressors",
-    "filters",
-    "serializer",
-)
-"""How coordinates were stored, which need not fit where they are written."""
 
 ROW = "row"
 """The dimension of rows that have no labels."""
@@ -60,6 +50,11 @@ class Layout:
     shape: tuple[int, ...]
     chunks: tuple[int, ...]
     shards: tuple[int, ...] | None = None
+
+    @property
+    def lengths(self) -> dict[str, int]:
+        """The unit by dimension."""
+        return dict(zip(self.dims, self.unit, strict=True))
 
     @property
     def unit(self) -> tuple[int, ...]:
@@ -110,7 +105,7 @@ def source_of(x: Rows | Labelled, chunks: Cut, shards: Cut, row_nbytes: int) -> 
     if len(dims) == 1:
         rows = x.rows()
         layout = _row_layout(dims, rows, chunks, shards, row_nbytes, scaled=not x.lazy)
-        return Source(rows, layout, _writable(template, layout))
+        return Source(rows, layout, writable_template(template, layout.lengths))
     stacked = x.stacked if x.lazy else _in_blocks(x.stacked, dims, chunks, shards)
     layout = _grid_layout(dims, stacked, chunks, shards)
     blocks = tuple(map(common_blocks, stacked.chunks[:-1], layout.unit))
@@ -121,7 +116,7 @@ def source_of(x: Rows | Labelled, chunks: Cut, shards: Cut, row_nbytes: int) -> 
         stacked = stacked.rechunk((*blocks, -1), method="tasks")
     rows = GridRows(stacked, dims)
     rows.columns = x.names
-    return Source(rows, layout, _writable(template, layout), blocks)
+    return Source(rows, layout, writable_template(template, layout.lengths), blocks)
 
 
 def common_blocks(lengths: tuple[int, ...], unit: int) -> tuple[int, ...]:
@@ -152,18 +147,6 @@ def _check_size(nbytes: int, layout: Layout, chunks: Any) -> None:
             f"would hold {nbytes / 1e9:.1f} GB. Give chunks or shards that are multiples of those "
             "of X, or parts of them; where X is cut unevenly, cut it anew with X.chunk(...)."
         )
-
-
-def _writable(template: Any, layout: Layout) -> Any:
-    """Return coordinates that Zarr takes: lazy ones in even chunks, as the arrays have them."""
-    unit = dict(zip(layout.dims, layout.unit, strict=True))
-    found = template.copy()
-    for name, place in found.coords.items():
-        for setting in STORED_AS:
-            place.encoding.pop(setting, None)
-        if place.chunks is not None:
-            found[name] = place.chunk({dim: unit[str(dim)] for dim in place.dims})
-    return found
 
 
 def _row_layout(

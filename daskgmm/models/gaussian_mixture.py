@@ -130,7 +130,7 @@ class GaussianMixture(Portable):
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (d,)
         Only if X has column names that are strings. Of labelled arrays: names of variables
-        and places along `feature_dims`, as in "temp(depth=10.0)".
+        and places along `feature_dims`, as in "temp(depth=10)".
     feature_dims_, feature_units_ : tuple of str
         Only of labelled arrays: `feature_dims`, and the units that variables declare.
 
@@ -302,9 +302,16 @@ class GaussianMixture(Portable):
             self.__dict__.update(before)
             raise
 
-    def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:
+    def fit_predict(
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        feature_dims: Sequence[Hashable] | None = None,
+    ) -> Any:
         """Fit to X and return the labels of its rows, as `predict` does."""
-        return self.fit(X, sample_weight=sample_weight).predict(X)
+        return self.fit(X, sample_weight=sample_weight, feature_dims=feature_dims).predict(X)
 
     def _fit(
         self,

@@ -18,7 +18,7 @@ from daskgmm.rows.frames import is_dask_frame, is_polars_frame
 from daskgmm.rows.labelled import Labelled, labelled
 from daskgmm.rows.opening import as_rows
 from daskgmm.rows.rows import Rows
-from daskgmm.rows.variables import is_labelled
+from daskgmm.rows.variables import is_labelled, listed
 from daskgmm.rows.weights import split_weights, weights_for
 from daskgmm.storage_options import StorageOptions
 
@@ -112,8 +112,21 @@ def _labelled_training(
 
 
 def labelled_rows(estimator: BaseEstimator, x: Any) -> Labelled:
-    """Return labelled arrays as a grid of rows to score or label, features matched by name."""
-    grid = labelled(x, getattr(estimator, "feature_dims_", None), feature_names(estimator))
+    """Return labelled arrays as a grid of rows to score or label, features matched by name.
+
+    Raises
+    ------
+    DataError
+        If X is a DataArray and the mixture was fitted to what has no named dimensions.
+    """
+    features = getattr(estimator, "feature_dims_", None)
+    if features is None and not hasattr(x, "data_vars"):
+        raise DataError(
+            f"X is a DataArray with the dimensions {listed(x.dims)}, and the mixture does not know "
+            "which of them hold features, for it was fitted without named dimensions. Say so once: "
+            "mixture.feature_dims_ = ('band',), or () if each value is a row by itself."
+        )
+    grid = labelled(x, features, feature_names(estimator))
     check_features(estimator, len(grid.names))
     return grid
 

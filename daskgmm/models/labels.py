@@ -6,10 +6,12 @@ https://cfconventions.org/cf-conventions/cf-conventions.html#flags
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from daskgmm.errors import DataError
 from daskgmm.models.lazy import predict_lazily
 from daskgmm.models.prediction import Kind, Predictor, predict_rows
 from daskgmm.rows.labelled import Labelled
@@ -56,7 +58,14 @@ def attributes(kind: Kind, k: int, *, missing: bool) -> dict[str, Any]:
 
 
 def predict_labelled(predictor: Predictor, kind: Kind, grid: Labelled) -> xr.DataArray:
-    """Return predictions on the grid that the rows are on; lazy if these are."""
+    """Return predictions on the grid that the rows are on; lazy if these are.
+
+    Raises
+    ------
+    DataError
+        If the grid has a dimension or coordinate that is called as what is predicted.
+    """
+    check_names(grid, (NAMES[kind], COMPONENT) if kind == "responsibilities" else (NAMES[kind],))
     if grid.lazy:
         dims = tuple(map(str, grid.dims))
         return labelled_result(
@@ -64,7 +73,28 @@ def predict_labelled(predictor: Predictor, kind: Kind, grid: Labelled) -> xr.Dat
         )
     found = predict_rows(predictor, kind, grid.rows())
     shape = grid.stacked.shape[:-1]
-    return labelled_result(predictor, kind, grid, found.reshape(*shape, *found.shape[1:]))
+    return labelled_result(predictor, kind, grid, found.reshape((*shape, *found.shape[1:])))
+
+
+def check_names(grid: Labelled, names: Iterable[str]) -> None:
+    """Raise `DataError` if a dimension or coordinate of the grid has one of these names."""
+    taken = {*map(str, grid.dims), *map(str, grid.template.coords)}
+    both = [name for name in dict.fromkeys(names) if name in taken]
+    if both:
+        new = {both[0]: f"{both[0]}_of_x"}
+        raise DataError(
+            f"X has a dimension or coordinate {both[0]!r}, which is what predictions or one of "
+            f"their dimensions are called. Rename it: X.rename({new})."
+        )
+
+
+def check_dims(grid: Labelled) -> None:
+    """Raise `DataError` if the grid is a single point, which no array of chunks is for."""
+    if not grid.dims:
+        raise DataError(
+            "X is a single point without dimensions. Predict it in memory, as with predict(X), or "
+            "give it a dimension: X.expand_dims('row')."
+        )
 
 
 def labelled_result(predictor: Predictor, kind: Kind, grid: Labelled, data: Any) -> xr.DataArray:

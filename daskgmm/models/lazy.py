@@ -118,11 +118,11 @@ def _block(
         if not block_info:
             return f"row {row} of a block"
         starts = [start for start, _ in block_info[0]["array-location"][:-1]]
-        if dims:
+        if dims or not starts:
             return point(dims, starts, grid, row)
         if starts[0] != starts[0]:
             return f"row {row} of block {block_info[0]['chunk-location'][0]}"
         return f"row {starts[0] + row}"
 
     found = predictor(kind, x.reshape(-1, x.shape[-1]), place)
-    return found.reshape(*grid, *found.shape[1:])
+    return found.reshape((*grid, *found.shape[1:]))

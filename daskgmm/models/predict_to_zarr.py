@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from daskgmm.em.fingerprint import plain_digest, rows_digest
 from daskgmm.errors import DataError
 from daskgmm.models.cutting import Cut, Source, source_of
-from daskgmm.models.labels import COMPONENT
+from daskgmm.models.labels import COMPONENT, check_dims, check_names
 from daskgmm.models.marks import same_values
 from daskgmm.models.outputs import RANK, Outputs
 from daskgmm.models.prediction import Predictor
@@ -74,6 +74,9 @@ def write_predictions(
     """
     k = predictor.parameters.n_components
     wanted = Outputs.of(outputs, k, dtype, top, missing=predictor.view.drop_missing)
+    if isinstance(x, Labelled):
+        check_dims(x)
+        check_names(x, (name for each in wanted.arrays for name in (each.name, *each.dims)))
     target = ZarrTarget(out, overwrite, storage_options)
     target.check_apart(source_name)
     source = source_of(x, chunks, shards, wanted.row_nbytes)

@@ -2,46 +2,80 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
-from typing import Any
+from itertools import groupby, product
+from typing import Any, Self
 
 import numpy as np
 
 from daskgmm.rows.dask_array import DaskRows
+
+Runs = tuple[tuple[int, int], ...]
+"""Lengths of the blocks along a dimension: pairs of a length and how many follow each other."""
 
 
 @dataclass(frozen=True, slots=True)
 class GridPlaces:
     """Says where a row is: the place of its point along each dimension.
 
+    It goes with every batch, so that it holds runs of blocks, not each of them.
+
     Attributes
     ----------
     dims : tuple of str
-    chunks : tuple of tuple of int
-        Lengths of the blocks along each dimension.
+    runs : tuple of Runs
+        Along each dimension.
     """
 
     dims: tuple[str, ...]
-    chunks: tuple[tuple[int, ...], ...]
+    runs: tuple[Runs, ...]
+
+    @classmethod
+    def of(cls, dims: Sequence[str], chunks: Sequence[Sequence[int]]) -> Self:
+        """Return the places of rows in blocks with these lengths along each dimension."""
+        runs = tuple(
+            tuple((int(n), len(list(group))) for n, group in groupby(each)) for each in chunks
+        )
+        return cls(tuple(dims), runs)
 
     def __call__(self, number: int) -> str:
         """Return the place of the row with this number, in words."""
-        for block in product(*(range(len(lengths)) for lengths in self.chunks)):
-            sizes = [lengths[i] for lengths, i in zip(self.chunks, block, strict=True)]
-            rows = int(np.prod(sizes))
-            if number < rows:
-                starts = [sum(c[:i]) for c, i in zip(self.chunks, block, strict=True)]
-                return point(self.dims, starts, sizes, number)
-            number -= rows
-        return f"row {number} beyond the last block"
+        totals = [sum(n * times for n, times in runs) for runs in self.runs]
+        starts, sizes, rest = list[int](), list[int](), number
+        for axis, runs in enumerate(self.runs):
+            # A slab, one block thick, has so many rows for each point along this dimension.
+            thick = int(np.prod([*sizes, *totals[axis + 1 :]], dtype=np.int64))
+            start, size = _block_at(runs, rest // thick if thick else 0)
+            if not size:
+                return f"row {number} beyond the last block"
+            rest -= start * thick
+            starts.append(start)
+            sizes.append(size)
+        return point(self.dims, starts, sizes, rest)
 
 
-def point(dims: tuple[str, ...], starts: list[int], sizes: Any, row: int) -> str:
+def _block_at(runs: Runs, index: int) -> tuple[int, int]:
+    """Return where the block with this index along a dimension begins, and its length."""
+    lengths, times = np.array(runs or [(0, 0)], np.int64).T
+    ends = np.cumsum(lengths * times)
+    if index >= ends[-1]:
+        return int(ends[-1]), 0
+    run = int(np.searchsorted(ends, index, side="right"))
+    first = int(ends[run] - lengths[run] * times[run])
+    size = int(lengths[run])
+    return first + (index - first) // size * size, size
+
+
+def point(dims: Sequence[str], starts: Sequence[int], sizes: Sequence[int], row: int) -> str:
     """Return the place of a row of a block, which begins at `starts`, in words."""
+    if not dims:
+        return "the only row"
     within = np.unravel_index(row, sizes)
-    places = [int(start + inside) for start, inside in zip(starts, within, strict=True)]
-    return ", ".join(f"{dim}[{place}]" for dim, place in zip(dims, places, strict=True))
+    return ", ".join(
+        f"{dim}[{int(start + inside)}]"
+        for dim, start, inside in zip(dims, starts, within, strict=True)
+    )
 
 
 class GridRows(DaskRows):
@@ -65,4 +99,4 @@ class GridRows(DaskRows):
         chunks = x.chunks[:axes]
         sizes = [[c[i] for c, i in zip(chunks, block, strict=True)] for block in blocks]
         self._begin(x, keys, np.array([int(np.prod(size)) for size in sizes], np.int64), axes)
-        self.places = GridPlaces(dims, chunks)
+        self.places = GridPlaces.of(dims, chunks)

@@ -6,6 +6,7 @@ lays the variables of one block side by side, and its rows are the points of tha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ import numpy as np
 
 from daskgmm.errors import DataError
 from daskgmm.rows.arrays import ArrayRows
-from daskgmm.rows.grid_rows import GridRows
+from daskgmm.rows.grid_rows import GridPlaces, GridRows
 from daskgmm.rows.layout import check_real
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.side_by_side import side_by_side
@@ -68,10 +69,15 @@ class Labelled:
 
     def rows(self) -> Rows:
         """Return the points of the grid as rows, those of each block together."""
-        if self.lazy:
-            rows: Rows = GridRows(self.stacked, tuple(map(str, self.dims)))
+        if self.lazy and not self.dims:
+            rows: Rows = GridRows(self.stacked[None], ("row",))
+            rows.places = GridPlaces.of((), ())
+        elif self.lazy:
+            rows = GridRows(self.stacked, tuple(map(str, self.dims)))
         else:
-            rows = ArrayRows(self.stacked.reshape(-1, len(self.names)))
+            shape = self.stacked.shape[:-1]
+            rows = ArrayRows(self.stacked.reshape(math.prod(shape), len(self.names)))
+            rows.places = GridPlaces.of(tuple(map(str, self.dims)), [(n,) for n in shape])
         rows.columns = self.names
         return rows
 

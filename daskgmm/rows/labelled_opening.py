@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import zarr
 
 from daskgmm.errors import SourceError
 from daskgmm.files import is_url
+from daskgmm.rows.nodata import DECLARING, PLAIN, declared
 from daskgmm.rows.stored_values import lazily_read, lazy_values
 from daskgmm.rows.zarr_array import location, storage_options
 from daskgmm.rows.zarr_opening import group_refused, missing, open_node
@@ -101,14 +103,21 @@ def dimensions(array: Any) -> tuple[str, ...] | None:
 
 
 def data_array(array: Any) -> xr.DataArray:
-    """Return a Zarr array as a lazy labelled array with the chunks of the store."""
+    """Return a Zarr array as a lazy labelled array with the chunks of the store.
+
+    Attributes that say how integers become values are kept, for they are read where these are used;
+    of floats, where they hold of what is stored only, they are applied at once.
+    """
     xarray = _xarray(location(array))
-    about = dict(array.attrs)
+    about, decoding = dict(array.attrs), PLAIN
     if about.pop("_ARRAY_DIMENSIONS", None) and array.metadata.zarr_format == 2:
         # xarray means it as missing there.
         about.setdefault("_FillValue", array.fill_value)
+    if np.dtype(array.dtype).kind == "f":
+        decoding = declared(about)
+        about = {name: value for name, value in about.items() if name not in DECLARING}
     dims = dimensions(array) or tuple(f"dim_{axis}" for axis in range(array.ndim))
-    values = lazy_values(array, array.chunks, location(array), storage_options(array))
+    values = lazy_values(array, array.chunks, location(array), storage_options(array), decoding)
     found: xr.DataArray = xarray.DataArray(values, dims=dims, attrs=about)
     return found
 
@@ -234,7 +243,7 @@ def _chosen(
 
 
 def _named(dataset: xr.Dataset, features: Sequence[str] | None) -> list[str]:
-    """Return the variables that features such as ``temp(depth=10.0)`` are of."""
+    """Return the variables that features such as ``temp(depth=10)`` are of."""
     return [
         str(name)
         for name in dataset.data_vars

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.errors import SourceError
+from daskgmm.rows.nodata import PLAIN, Decoding
 from daskgmm.storage_options import StorageOptions, described, harmless
 
 
@@ -25,11 +26,14 @@ class StoredValues:
         Where it is, for errors.
     options : mapping
         Of its store: they are not to show in errors.
+    decoding : Decoding
+        Of what is declared and not decoded yet.
     """
 
     source: Any
     name: str
     options: StorageOptions
+    decoding: Decoding = PLAIN
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -44,12 +48,11 @@ class StoredValues:
     @property
     def dtype(self) -> np.dtype[Any]:
         """The type of its values."""
-        found: np.dtype[Any] = np.dtype(self.source.dtype)
-        return found
+        return self.decoding.dtype(np.dtype(self.source.dtype))
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
         try:
-            return np.asarray(self.source[key])
+            return self.decoding(np.asarray(self.source[key]))
         except MemoryError:
             raise
         except Exception as error:
@@ -59,7 +62,9 @@ class StoredValues:
             ) from harmless(error, self.options)
 
 
-def lazy_values(source: Any, chunks: Any, name: str, options: StorageOptions) -> Any:
+def lazy_values(
+    source: Any, chunks: Any, name: str, options: StorageOptions, decoding: Decoding = PLAIN
+) -> Any:
     """Return a stored array as a Dask array.
 
     Parameters
@@ -67,7 +72,7 @@ def lazy_values(source: Any, chunks: Any, name: str, options: StorageOptions) ->
     chunks : as `dask.array.from_array` takes them
     """
     # A name of its own: what a store holds under the same address may change.
-    values = StoredValues(source, name, options)
+    values = StoredValues(source, name, options, decoding)
     meta = np.empty((0,) * values.ndim, values.dtype)
     return da.from_array(values, chunks=chunks, name=False, meta=meta)
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from daskgmm.errors import DataError
 from daskgmm.rows.layout import check_real
-from daskgmm.rows.nodata import Decoding, declared
+from daskgmm.rows.nodata import Decoding, declared_by_xarray
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -93,14 +95,28 @@ def as_variable(name: str | None, array: xr.DataArray, features: Sequence[Hashab
         names = [point or str(array.name or "x0") for point in points]
     if len(set(names)) < len(names):
         raise DataError(f"Several features are called {_first_double(names)!r}; make them unique.")
-    return Variable(array, declared(array.attrs), tuple(names))
+    return Variable(array, declared_by_xarray(array), tuple(names))
 
 
-def _labels(array: xr.DataArray, dim: Hashable) -> list[Any]:
+def _labels(array: xr.DataArray, dim: Hashable) -> list[str]:
     """Return the labels of a dimension, or numbers where it has none."""
     if dim in array.coords and array.coords[dim].dims == (dim,):
-        return list(array.coords[dim].values.tolist())
-    return list(range(array.sizes[dim]))
+        return [_text(label) for label in array.coords[dim].values]
+    return list(map(str, range(array.sizes[dim])))
+
+
+def _text(label: Any) -> str:
+    """Return a label as text that does not depend on its precision: 10, 0.1, 2020-01-31."""
+    if isinstance(label, np.datetime64):
+        return str(np.datetime_as_string(label, unit="auto"))
+    if isinstance(label, np.timedelta64):
+        import pandas as pd
+
+        return str(pd.Timedelta(label))
+    text = str(label)
+    if isinstance(label, (float, np.floating)):
+        text = text.removesuffix(".0")
+    return "0" if text == "-0" else text
 
 
 def those_wanted(variables: Sequence[Variable], wanted: Sequence[str]) -> list[Variable]:
@@ -146,8 +162,15 @@ def lazily(array: xr.DataArray) -> xr.DataArray:
     """Return an array that is in memory or lazy: one that reads on access becomes lazy."""
     if array.chunks is not None or array.variable._in_memory:
         return array
-    preferred = array.encoding.get("preferred_chunks") or "auto"
-    return array.chunk(preferred)
+    preferred = array.encoding.get("preferred_chunks") or {}
+    return array.chunk({dim: _fitting(preferred.get(dim), n) for dim, n in array.sizes.items()})
+
+
+def _fitting(chunks: Any, size: int) -> Any:
+    """Return chunks that are preferred, unless the array was cut or renamed since it was opened."""
+    if chunks is None or (isinstance(chunks, tuple) and sum(chunks) != size):
+        return "auto"
+    return chunks
 
 
 def _first_double(names: Sequence[str]) -> str:

@@ -139,7 +139,7 @@ def test_names_and_units() -> None:
     ds = grid(3, profile=True)
     mixture = GaussianMixture(K, random_state=0, missing="drop").fit(ds, feature_dims="depth")
     assert list(mixture.feature_names_in_) == [
-        "temp(depth=0.0)", "temp(depth=10.0)", "temp(depth=20.0)", "salt",
+        "temp(depth=0)", "temp(depth=10)", "temp(depth=20)", "salt",
     ]  # fmt: skip
     assert mixture.feature_units_ == ("degC", "degC", "degC", "1e-3")
     assert mixture.feature_dims_ == ("depth",)
@@ -154,7 +154,7 @@ def test_features_are_matched_by_name() -> None:
     expected = mixture.predict(ds)
     turned = ds[["salt", "temp"]].isel(depth=[2, 0, 1]).assign(other=ds.salt * 2)
     xr.testing.assert_identical(mixture.predict(turned).load(), expected.load())
-    with pytest.raises(DataError, match=r"lacks the features temp\(depth=20.0\), which"):
+    with pytest.raises(DataError, match=r"lacks the features temp\(depth=20\), which"):
         mixture.predict(ds.isel(depth=[0, 1]))
     with pytest.raises(DataError, match="lacks the features salt"):
         mixture.score(ds.drop_vars("salt"))
@@ -205,7 +205,7 @@ def test_an_array_must_say_what_its_features_are() -> None:
     with pytest.raises(DataError, match=r"feature_dims=\('band',\)\), or feature_dims=\(\)"):
         GaussianMixture(K).fit(image)
     mixture = GaussianMixture(K, random_state=0).fit(image, feature_dims=["depth"])
-    assert list(mixture.feature_names_in_) == ["depth=0.0", "depth=10.0", "depth=20.0"]
+    assert list(mixture.feature_names_in_) == ["depth=0", "depth=10", "depth=20"]
     assert mixture.predict(image).dims == ("time", "y", "x")
     single = GaussianMixture(K, random_state=0).fit(image, feature_dims=())
     assert single.means_.shape == (K, 1)
@@ -324,3 +324,128 @@ def test_a_cluster_gives_the_same_bits(tmp_path: Path) -> None:
         labels = there.predict(ds).load()
     np.testing.assert_array_equal(here.means_, there.means_)
     xr.testing.assert_equal(labels, here.predict(ds).load())
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_names_of_predictions_are_taken(lazy: bool, tmp_path: Path) -> None:
+    ds = grid(2, profile=False, holes=False, lazy=lazy)
+    mixture = GaussianMixture(K, random_state=0).fit(ds)
+    along = ds.rename(y="component")
+    assert mixture.predict(along).dims == ("time", "component")
+    with pytest.raises(DataError, match=r"X\.rename\({'component': 'component_of_x'}\)"):
+        mixture.predict_proba(along)
+    with pytest.raises(DataError, match="coordinate 'label', which"):
+        mixture.predict(ds.assign_coords(label=("y", np.arange(20))))
+    top = {"outputs": ("top",)}
+    for name in ("rank", "top_component", "top_posterior"):
+        with pytest.raises(DataError, match=f"coordinate '{name}', which"):
+            mixture.predict_to_zarr(ds.rename(y=name), tmp_path / "p.zarr", **top)
+    with pytest.raises(DataError, match="single point without dimensions"):
+        mixture.predict_to_zarr(ds.isel(time=0, y=0), tmp_path / "p.zarr")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_a_single_point(lazy: bool) -> None:
+    ds = grid(2, profile=True, holes=False, lazy=lazy)
+    mixture = GaussianMixture(K, random_state=0).fit(ds, feature_dims="depth")
+    line, point = ds.isel(time=[3], y=4), ds.isel(time=3, y=4)
+    for predict in ("predict", "score_samples", "predict_proba"):
+        found = getattr(mixture, predict)(point)
+        assert found.dims == (("component",) if predict == "predict_proba" else ())
+        expected = getattr(mixture, predict)(line).isel(time=0)
+        np.testing.assert_array_equal(found.values, expected.values)
+    assert mixture.score(point) == mixture.score(line)
+    with pytest.raises(DataError, match="minimum of 2"):
+        mixture.fit(point, feature_dims="depth")
+    with pytest.raises(DataError, match=r"infinity in the only row"):
+        mixture.predict(point * np.inf).load()
+    with pytest.raises(DataError, match=r"infinity in the only row"):
+        mixture.score(point * np.inf)
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_no_points(lazy: bool) -> None:
+    ds = grid(3, profile=True, holes=False, lazy=lazy)
+    mixture = GaussianMixture(K, random_state=0).fit(ds, feature_dims="depth")
+    none = ds.isel(y=slice(0, 0))
+    assert mixture.predict(none).load().shape == (6, 0, 30)
+    assert mixture.predict_proba(none).load().shape == (6, 0, 30, K)
+    with pytest.raises(DataError, match="no rows"):
+        mixture.score(none)
+    with pytest.raises(DataError, match="minimum of 2"):
+        mixture.fit(none, feature_dims="depth")
+
+
+def test_selected_and_renamed_without_dask(tmp_path: Path) -> None:
+    ds = grid(3, profile=False)
+    ds.to_zarr(tmp_path / "x.zarr", consolidated=False)
+    opened = xr.open_zarr(tmp_path / "x.zarr", chunks=None, consolidated=False)
+    mixture = GaussianMixture(K, random_state=0, missing="drop").fit(opened.isel(time=0))
+    for select in (
+        lambda each: each.isel(time=0),
+        lambda each: each.isel(time=[0, 2], y=slice(3, 9)),
+        lambda each: each.rename(y="latitude"),
+    ):
+        found = mixture.predict(select(opened))
+        assert found.chunks is not None
+        xr.testing.assert_equal(found.load(), mixture.predict(select(ds.load())))
+
+
+@pytest.mark.parametrize(
+    ("fitted", "given"),
+    [
+        (np.array([0.1, 0.2, 1e-5], "f4"), [0.1, 0.2, 1e-5]),
+        ([10, 20, 30], [10.0, 20.0, 30.0]),
+        (
+            np.array(["2020-01-01", "2020-02-01", "2020-03-01T12"], "M8[ns]"),
+            np.array(["2020-01-01", "2020-02-01", "2020-03-01T12"], "M8[s]"),
+        ),
+        (np.array([1, 2, 3], "m8[D]").astype("m8[ns]"), np.array([1, 2, 3], "m8[D]")),
+        (["a", "b", "c"], np.array(["a", "b", "c"], object)),
+    ],
+)
+def test_labels_of_features_do_not_depend_on_precision(fitted: Any, given: Any) -> None:
+    ds = grid(1, profile=True, holes=False, lazy=False)
+    mixture = GaussianMixture(K, random_state=0)
+    mixture.fit(ds.assign_coords(depth=fitted), feature_dims="depth")
+    expected = mixture.predict(ds.assign_coords(depth=fitted))
+    found = mixture.predict(ds.assign_coords(depth=given))
+    np.testing.assert_array_equal(found.values, expected.values)
+
+
+def test_labels_of_features_are_short() -> None:
+    ds = grid(1, profile=True, holes=False, lazy=False).temp
+    for labels, expected in (
+        (np.array([0.1, 10, -0.0], "f4"), ["depth=0.1", "depth=10", "depth=0"]),
+        (
+            np.array(["2020-01-01", "2020-01-01T06:30", "2021-01-01"], "M8[ns]"),
+            ["depth=2020-01-01", "depth=2020-01-01T06:30", "depth=2021-01-01"],
+        ),
+    ):
+        mixture = GaussianMixture(1).fit(ds.assign_coords(depth=labels), feature_dims="depth")
+        assert list(mixture.feature_names_in_) == expected
+
+
+def test_mixtures_fitted_without_names_are_told() -> None:
+    image = grid(2, profile=True, holes=False, lazy=False).temp
+    mixture = GaussianMixture(K, random_state=0).fit(image.values.reshape(-1, 3))
+    with pytest.raises(DataError, match=r"mixture\.feature_dims_ = \('band',\)"):
+        mixture.predict(image)
+    mixture.feature_dims_ = ("depth",)
+    labels = mixture.predict(image)
+    np.testing.assert_array_equal(
+        labels.values.reshape(-1), mixture.predict(image.values.reshape(-1, 3))
+    )
+    again = GaussianMixture(K, random_state=0).fit_predict(image, feature_dims=("depth",))
+    assert again.dims == ("time", "y")
+
+
+def test_errors_say_where_on_a_grid_in_memory() -> None:
+    ds = grid(3, profile=False, holes=False, lazy=False)
+    mixture = GaussianMixture(K, random_state=0).fit(ds)
+    ds.salt[4, 13, 7] = np.inf
+    where = r"infinity in time\[4\], y\[13\], x\[7\] \(batch \d+\), column 1 "
+    for use in (mixture.predict, mixture.score, GaussianMixture(K).fit):
+        with pytest.raises(DataError, match=where):
+            use(ds)

@@ -10,7 +10,8 @@ import pytest
 import xarray as xr
 import zarr
 
-from daskgmm import GaussianMixture
+from daskgmm import GaussianMixture, open_data
+from daskgmm.errors import DataError
 from daskgmm.rows.nodata import Decoding, declared
 from daskgmm.rows.opening import as_rows
 
@@ -84,4 +85,81 @@ def test_predictions_see_the_same(tmp_path: Path) -> None:
 
 def test_attributes_that_declare_nothing() -> None:
     assert declared({"_FillValue": None, "missing_value": "none", "nodata": float("nan")}).plain
-    assert declared({"nodatavals": (0, 255)}) == Decoding((0.0, 255.0))
+    assert declared({"nodatavals": (None, None)}).plain
+    assert declared({"nodatavals": (np.nan, np.nan)}).plain
+
+
+def test_attributes_of_many_kinds() -> None:
+    assert declared({"nodatavals": (255, 255)}) == Decoding((255.0,))
+    assert declared({"nodata": "-9999"}) == Decoding((-9999.0,))
+    assert declared({"missing_value": np.array([1, 2], "i2")}) == Decoding((1.0, 2.0))
+    packed = {"scale_factor": np.array([0.1]), "add_offset": "2"}
+    assert declared(packed) == Decoding((), 0.1, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("_FillValue", "much"),
+        ("nodata", object()),
+        ("scale_factor", (0.1, 0.2)),
+        ("add_offset", np.nan),
+        ("nodatavals", (0, 255, 255)),
+        ("nodatavals", (0, None)),
+    ],
+)
+def test_attributes_that_cannot_be_understood(name: str, value: Any) -> None:
+    with pytest.raises(DataError, match=rf"attribute {name}=.*del X.attrs\['{name}'\]"):
+        declared({name: value})
+
+
+def packed_raster() -> xr.DataArray:
+    counts = np.random.default_rng(0).integers(0, 9, (30, 40)).astype("i2")
+    about = {"scale_factor": 0.1, "add_offset": 10.0, "_FillValue": 0}
+    return xr.DataArray(counts, dims=("y", "x"), attrs=about)
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_packed_integers_of_xarray(lazy: bool) -> None:
+    raw = packed_raster()
+    mixture = GaussianMixture(1, missing="drop").fit(raw.chunk() if lazy else raw, feature_dims=())
+    assert mixture.fitted_on_["missing"] == (raw == 0).sum()
+    assert mixture.fitted_on_["minimum"][0] == pytest.approx(10.1)
+
+
+def test_what_was_computed_is_not_unpacked_again() -> None:
+    raw = packed_raster()
+    with xr.set_options(keep_attrs=True):
+        values = raw * 0.1 + 10
+        ndvi = (raw.astype("f8") - 4) / 4
+    assert values.attrs == raw.attrs
+    mixture = GaussianMixture(1).fit(values, feature_dims=())
+    assert mixture.means_[0, 0] == pytest.approx(float(values.mean()))
+    mixture = GaussianMixture(1, missing="drop").fit(ndvi, feature_dims=())
+    assert mixture.fitted_on_["missing"] == 0
+
+
+@pytest.mark.parametrize("number", [-9999.0, 1e20, np.float32(-3.4028235e38)])
+def test_numbers_that_no_computation_gives(number: float) -> None:
+    values = np.random.default_rng(0).normal(size=(20, 30)).astype("f4")
+    values[:2] = number
+    raster = xr.DataArray(values, dims=("y", "x"), attrs={"nodata": number})
+    mixture = GaussianMixture(1, missing="drop").fit(raster, feature_dims=())
+    assert mixture.fitted_on_["missing"] == 60
+
+
+def test_floats_as_they_were_stored(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(size=(20, 30))
+    values[:2] = 0.0
+    xr.Dataset({"v": (("y", "x"), values, {"nodata": 0.0})}).to_zarr(
+        tmp_path / "x.zarr", consolidated=False
+    )
+    array = zarr.create_array(
+        tmp_path / "y.zarr", data=values.reshape(20, 10, 3), attributes={"nodata": 0.0}
+    )
+    opened = xr.open_zarr(tmp_path / "x.zarr", consolidated=False).v
+    for x, n in ((opened, 60), (open_data(str(array.store.root)), 60)):
+        mixture = GaussianMixture(1, missing="drop").fit(x, feature_dims=())
+        assert mixture.fitted_on_["missing"] == n
+    mixture = GaussianMixture(1, missing="drop").fit(opened * 1, feature_dims=())
+    assert mixture.fitted_on_["missing"] == 0
