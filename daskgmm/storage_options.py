@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -31,7 +32,18 @@ SHORTEST = 4
 
 MASK = "***"
 
-_USER = re.compile(r"(?<=://)[^/@\s]+@")
+_USER = re.compile(r"(?<=://)[^/?#\s'\"]*@")
+_QUERY = re.compile(r"(://[^?#\s'\"]*[?#]|\?(?=[\w.%-]+=))[^\s'\")>]+")
+"""Of a URL; with a value also where an error leaves out the scheme."""
+
+
+def shown(url: str | os.PathLike[str]) -> str:
+    """Return a path or URL as messages show it: user, query and fragment of a URL are masked."""
+    name = os.fspath(url)
+    if "://" not in name:
+        return name
+    # Unlike in a message, all of it is the URL: blanks do not end it.
+    return _USER.sub(f"{MASK}@", re.sub(r"(://[^?#]*[?#]).+", rf"\1{MASK}", name, flags=re.DOTALL))
 
 
 def described(error: BaseException, storage_options: StorageOptions | None = None) -> str:
@@ -41,7 +53,7 @@ def described(error: BaseException, storage_options: StorageOptions | None = Non
     """
     # obstore prints its data structures after a blank line.
     message = str(error).split("\n\nDebug source")[0]
-    return f"{type(error).__name__}: {_masked(message, storage_options)}"
+    return f"{type(error).__name__}: {masked(message, storage_options)}"
 
 
 def harmless(
@@ -50,16 +62,17 @@ def harmless(
     """Return the error if all that a traceback shows of it may be read; else None."""
     each: BaseException | None = error
     while each is not None:
-        if _masked(str(each), storage_options) != str(each):
+        if masked(str(each), storage_options) != str(each):
             return None
         each = each.__cause__ or each.__context__
     return error
 
 
-def _masked(text: str, storage_options: StorageOptions | None) -> str:
+def masked(text: str, storage_options: StorageOptions | None = None) -> str:
+    """Return a text without options, and without users and queries of the URLs in it."""
     for secret in sorted(set(_texts(storage_options)), key=len, reverse=True):
         text = text.replace(secret, MASK)
-    return _USER.sub(f"{MASK}@", text)
+    return _USER.sub(f"{MASK}@", _QUERY.sub(rf"\1{MASK}", text))
 
 
 def _texts(value: Any, name: str = "") -> Iterator[str]:

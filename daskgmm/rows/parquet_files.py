@@ -16,7 +16,7 @@ from fsspec.implementations.local import LocalFileSystem
 from daskgmm import file_systems
 from daskgmm.errors import SourceError
 from daskgmm.rows.arrow_columns import require
-from daskgmm.storage_options import StorageOptions
+from daskgmm.storage_options import StorageOptions, described, harmless, masked, shown
 
 SUFFIXES = (".parquet", ".pq", ".parq")
 
@@ -69,10 +69,14 @@ def file_system(name: str, options: Options) -> tuple[Any, str]:
         whole = name if "://" in name else str(Path(name).expanduser())
         system, path = file_systems.file_system(whole, options)
     except ImportError as error:
-        raise SourceError(f"{name} cannot be opened: {error}. Install that package.") from error
+        raise _unopened(name, error, options, "Install that package.") from harmless(error, options)
     except ValueError as error:
-        raise SourceError(f"{name} cannot be opened: {error}. Check the address.") from error
+        raise _unopened(name, error, options, "Check the address.") from harmless(error, options)
     return system, path
+
+
+def _unopened(name: str, error: Exception, options: Options, advice: str) -> SourceError:
+    return SourceError(f"{shown(name)} cannot be opened: {masked(str(error), options)}. {advice}")
 
 
 def in_memory(name: str, options: Options) -> bool:
@@ -112,14 +116,14 @@ def _expanded(name: str, options: Options) -> tuple[str, ...]:
         found = _found(system, path)
     except Exception as error:
         raise SourceError(
-            f"{name} cannot be listed ({type(error).__name__}: {error}). Check the address and the "
-            "credentials."
-        ) from error
+            f"{shown(name)} cannot be listed ({described(error, options)}). Check the address and "
+            "the credentials."
+        ) from harmless(error, options)
     if not found:
         where = "at that address" if "://" in name else f"from the directory {Path.cwd()}"
         raise SourceError(
-            f"{name} does not exist, or holds no Parquet files. Check the path, which is looked up "
-            f"{where}; files of a directory must end in one of {', '.join(SUFFIXES)}."
+            f"{shown(name)} does not exist, or holds no Parquet files. Check the path, which is "
+            f"looked up {where}; files of a directory must end in one of {', '.join(SUFFIXES)}."
         )
     local = isinstance(system, LocalFileSystem)
     return tuple(file if local else system.unstrip_protocol(file) for file in found)

@@ -13,6 +13,7 @@ from daskgmm.errors import DataError, SourceError
 from daskgmm.rows.arrow_columns import number_type
 from daskgmm.rows.naming import check_among
 from daskgmm.rows.parquet_files import Options, opened
+from daskgmm.storage_options import described, harmless, shown
 
 FOOTER_THREADS = 16
 """Footers that are read at a time: in a store each one waits for an answer or two."""
@@ -65,9 +66,9 @@ def read_footer(path: str, options: Options) -> Footer:
         raise
     except Exception as error:
         raise SourceError(
-            f"{type(error).__name__}: {error}, while the footer of {path} was read. If the store "
-            "could not be reached, run again; else check that it is a whole Parquet file."
-        ) from error
+            f"{described(error, options)}, while the footer of {shown(path)} was read. If the "
+            "store could not be reached, run again; else check that it is a whole Parquet file."
+        ) from harmless(error, options)
 
 
 def column_types(
