@@ -83,7 +83,7 @@ def read_mixture(
     try:
         mixture = mixture_of(document, kind)
         # Last, so that what is wrong is named where it can be.
-        if document["format_version"] > 1:
+        if document["format_version"] > 1 or "sha256" in document:
             _check_digest(document)
     except KeyError as error:
         raise ModelFileError(

@@ -56,6 +56,12 @@ INFINITIES = {"inf": math.inf, "-inf": -math.inf}
 AS_VERSION_1 = ("criteria", "data", "feature_units", "feature_dims", "history", "coordinates")
 """What version 1 lacked, and null stands for."""
 
+UNIT_SUM = 1e-6
+"""By how much the sum of weights may differ from 1: weights in single precision do by 1e-7."""
+
+MOST = 2**31 - 1
+"""Of whatever is counted in a document: no fit has more iterations, nor an array more columns."""
+
 Kind = TypeVar("Kind", bound=Mixture)
 
 
@@ -64,8 +70,16 @@ def document_of(mixture: Mixture) -> dict[str, Any]:
 
     Attributes that a mixture need not have to predict (it may have been set up by hand) are
     null, empty or false where they are missing.
+
+    Raises
+    ------
+    ValueError
+        If settings were changed after the fit to what no fit has: it could not be read again.
     """
     parameters = mixture._parameters()
+    settings = _settings(mixture)
+    type(mixture)(**settings)._validate_params()
+    _check_weights(parameters.weights, mixture.n_components)
     coordinates = getattr(mixture, "coordinates_", None)
     r = parameters.means.shape[1]
     return {
@@ -78,7 +92,7 @@ def document_of(mixture: Mixture) -> dict[str, Any]:
         "lower_bound": plain(float(getattr(mixture, "lower_bound_", math.nan))),
         "gap_estimate": plain(float(getattr(mixture, "gap_estimate_", math.nan))),
         "criteria": plain(mixture.criteria_),
-        "settings": _settings(mixture),
+        "settings": settings,
         "n_features": r if coordinates is None else coordinates.n_columns,
         "data": plain(getattr(mixture, "fitted_on_", None)),
         "feature_names": _texts(getattr(mixture, "feature_names_in_", None)),
@@ -107,6 +121,7 @@ def mixture_of(document: Mapping[str, Any], kind: type[Kind]) -> Kind:
     mixture = kind(**_checked_settings(document["settings"], kind))
     if mixture.covariance_type not in STRUCTURES:
         raise ValueError(f"covariance_type {str(mixture.covariance_type)[:60]!r} does not exist")
+    mixture._validate_params()
     mixture.n_features_in_ = d = _count(document, "n_features")
     mixture.coordinates_ = coordinates = _coordinates(document["coordinates"], d)
     _set_parameters(mixture, document, d if coordinates is None else coordinates.n_features)
@@ -176,6 +191,7 @@ def _set_parameters(mixture: Mixture, document: Mapping[str, Any], r: int) -> No
     shape = structure.covariance_shape(k, r)
     mixture._fitted_structure = structure.name
     mixture.weights_ = _array(document, "weights", (k,))
+    _check_weights(mixture.weights_, mixture.n_components)
     mixture.means_ = _array(document, "means", (k, r))
     mixture.covariances_ = _array(document, "covariances", shape)
     mixture.precisions_cholesky_ = _array(document, "precisions_cholesky", shape)
@@ -254,9 +270,18 @@ def _array(document: Mapping[str, Any], name: str, shape: tuple[int, ...]) -> ND
     return array
 
 
+def _check_weights(weights: NDArray[np.float64], n_components: int) -> None:
+    if len(weights) != n_components:
+        raise ValueError(
+            f"n_components is {n_components}, and there are {len(weights)} weights; set it back"
+        )
+    if not (weights >= 0).all() or abs(weights.sum() - 1) > UNIT_SUM:
+        raise ValueError("'weights' are not all positive or 0 with the sum 1")
+
+
 def _count(document: Mapping[str, Any], name: str) -> int:
     value = document[name]
-    if type(value) is not int or value < 0:
+    if type(value) is not int or not 0 <= value <= MOST:
         raise ValueError(f"'{name}' is no count")
     return value
 
