@@ -25,6 +25,12 @@ ZARR_FILES = ("zarr.json", ".zarray", ".zgroup")
 SEARCHED_FILES = 10_000
 """Files of a directory that are looked at to find out what it is."""
 
+VERSION = (
+    "size", "mtime", "modified", "updated", "last_modified", "LastModified", "etag", "e_tag",
+    "ETag", "md5Hash", "content_md5", "generation", "version", "VersionId",
+)  # fmt: skip
+"""What file systems call that which a file that is written again has anew."""
+
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 Options = StorageOptions | None
@@ -98,6 +104,15 @@ def opened(name: str, options: Options, buffer_size: int = 0) -> Iterator[Any]:
     ------
     pyarrow.parquet.ParquetFile
     """
+    with opened_version(name, options, buffer_size) as (file, _):
+        yield file
+
+
+@contextmanager
+def opened_version(
+    name: str, options: Options, buffer_size: int = 0
+) -> Iterator[tuple[Any, dict[str, str]]]:
+    """Open a Parquet file as `opened`; yield what tells its version in the file system as well."""
     system, path = file_system(name, options)
     if isinstance(system, LocalFileSystem):
         source = require("pyarrow").OSFile(path)
@@ -107,7 +122,17 @@ def opened(name: str, options: Options, buffer_size: int = 0) -> Iterator[Any]:
     with source:
         parquet = require("pyarrow.parquet")
         with parquet.ParquetFile(source, buffer_size=buffer_size, pre_buffer=False) as file:
-            yield file
+            yield file, _version(source, path)
+
+
+def _version(source: Any, path: str) -> dict[str, str]:
+    """Return what is known without another request: an object store told it with the size."""
+    if isinstance(source, require("pyarrow").OSFile):
+        found = Path(path).stat()
+        return {"size": str(found.st_size), "mtime": str(found.st_mtime_ns)}
+    told = getattr(source, "details", None) or {}
+    details = {"modified": getattr(source, "modified", None), **told}
+    return {key: str(details[key]) for key in VERSION if details.get(key) is not None}
 
 
 def _expanded(name: str, options: Options) -> tuple[str, ...]:
