@@ -20,7 +20,8 @@ feature_names            `feature_names_in_` or null; feature_units and feature_
 history                  `history_`, a list for each column; null if there is none
 lower_bounds             `lower_bounds_`
 coordinates              null, or `coordinates_`: origin (d), scales (d), axes (d, r) or null,
-                         explained (r) or null; z = ((x - origin) / scales) axes
+                         explained (r) or null, and variances (r), which may be left out;
+                         z = ((x - origin) / scales) axes
 weights, means           (k), (k, r); r is d where there are no axes
 covariances,             (k, r, r) full, (r, r) tied, (k, r) diag, (k) spherical
 precisions_cholesky
@@ -242,7 +243,10 @@ def _coordinates_document(coordinates: Coordinates | None) -> dict[str, Any] | N
     if coordinates is None:
         return None
     names = ("origin", "scales", "axes", "explained")
-    return {name: plain(getattr(coordinates, name)) for name in names}
+    found = {name: plain(getattr(coordinates, name)) for name in names}
+    if coordinates.variances is not None:
+        found["variances"] = plain(coordinates.variances)
+    return found
 
 
 def _coordinates(parts: Any, d: int) -> Coordinates | None:
@@ -252,13 +256,14 @@ def _coordinates(parts: Any, d: int) -> Coordinates | None:
     origin, scales = _array(given, "origin", (d,)), _array(given, "scales", (d,))
     if not (scales > 0).all():
         raise ValueError("'scales' are not all positive")
-    axes = explained = None
+    axes = None
     if given["axes"] is not None:
         r = len(given["axes"][0])
         axes = _array(given, "axes", (d, r))
-    if given["explained"] is not None:
-        explained = _array(given, "explained", (d if axes is None else axes.shape[1],))
-    return Coordinates(origin, scales, axes, explained)
+    shape = (d if axes is None else axes.shape[1],)
+    explained = None if given["explained"] is None else _array(given, "explained", shape)
+    variances = None if given.get("variances") is None else _array(given, "variances", shape)
+    return Coordinates(origin, scales, axes, explained, variances)
 
 
 def _array(document: Mapping[str, Any], name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:

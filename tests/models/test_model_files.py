@@ -9,6 +9,7 @@ from pathlib import Path
 
 import fsspec
 import numpy as np
+import pandas as pd
 import pytest
 
 import daskgmm
@@ -76,6 +77,18 @@ def test_golden(path):
         inner.predict_proba(x), expected["posteriors"], rtol=1e-12, atol=1e-14
     )
     np.testing.assert_allclose(inner.score_samples(x), expected["log_densities"], rtol=1e-12)
+
+
+def test_golden_with_coordinates_takes_rows_of_the_data():
+    loaded = load_model(GOLDEN / "v2-coordinates.json")
+    expected = golden(GOLDEN / "v2-coordinates-expected.json")["whole"]
+    x = pd.DataFrame(expected["rows"], columns=loaded.feature_names_in_)
+    assert loaded.predict(x).tolist() == expected["labels"]
+    # Eleven digits: 1e5 is taken from values before they are divided.
+    np.testing.assert_allclose(
+        loaded.predict_proba(x), expected["posteriors"], rtol=1e-10, atol=1e-14
+    )
+    np.testing.assert_allclose(loaded.score_samples(x), expected["log_densities"], rtol=1e-10)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
