@@ -12,17 +12,13 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from daskgmm.storage_options import harmless, masked
+from daskgmm.storage_options import harmless_errors
 
 WHOLE_PUTS = frozenset({"memory", "s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss"})
 """Protocols whose files appear whole or not at all when they are written in one call."""
 
 ABANDONED_SECONDS = 60.0
 """Age of a partial file at which its writer is taken for dead: files here are small."""
-
-
-KINDS = (FileNotFoundError, FileExistsError, IsADirectoryError, PermissionError, OSError)
-"""Errors that callers tell apart."""
 
 
 def is_url(path: str | os.PathLike[str]) -> bool:
@@ -188,13 +184,8 @@ def _url(
     # Only who has a URL pays for the import.
     from daskgmm.file_systems import file_system
 
-    try:
+    with harmless_errors(storage_options):
         yield file_system(os.fspath(url), storage_options)
-    except Exception as error:
-        if harmless(error, storage_options) is not None:
-            raise
-        kind = next((kind for kind in KINDS if isinstance(error, kind)), OSError)
-        raise kind(masked(str(error), storage_options)) from None
 
 
 def _protocol(system: Any) -> str:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar, cast
+
+from daskgmm.errors import DaskGMMError
 
 StorageOptions = Mapping[str, Any]
 """As fsspec takes them for the protocol of a URL: keys, tokens, an endpoint."""
@@ -31,6 +35,15 @@ SHORTEST = 4
 """Characters of an option that is masked: shorter ones are found in any text."""
 
 MASK = "***"
+
+KINDS = (
+    FileNotFoundError, FileExistsError, IsADirectoryError, PermissionError, OSError, ImportError,
+    ValueError, TypeError,
+)  # fmt: skip
+"""Errors that callers tell apart."""
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
 
 _USER = re.compile(r"(?<=://)[^/?#\s'\"]*@")
 _QUERY = re.compile(r"(://[^?#\s'\"]*[?#]|\?(?=[\w.%-]+=))[^\s'\")>]+")
@@ -66,6 +79,34 @@ def harmless(
             return None
         each = each.__cause__ or each.__context__
     return error
+
+
+@contextmanager
+def harmless_errors(storage_options: StorageOptions | None) -> Iterator[None]:
+    """Let errors of file systems through that repeat no option; mask the message of others.
+
+    Their kind stays as far as callers tell kinds apart. Those of daskgmm are masked already.
+    """
+    try:
+        yield
+    except DaskGMMError:
+        raise
+    except Exception as error:
+        if harmless(error, storage_options) is not None:
+            raise
+        kind = next((kind for kind in KINDS if isinstance(error, kind)), OSError)
+        raise kind(masked(str(error), storage_options)) from None
+
+
+def masking(function: Callable[Given, Result]) -> Callable[Given, Result]:
+    """Return the function with `harmless_errors` for its keyword `storage_options`."""
+
+    @wraps(function)
+    def call(*args: Given.args, **settings: Given.kwargs) -> Result:
+        with harmless_errors(cast("StorageOptions | None", settings.get("storage_options"))):
+            return function(*args, **settings)
+
+    return call
 
 
 def masked(text: str, storage_options: StorageOptions | None = None) -> str:

@@ -143,6 +143,65 @@ def test_no_entry_repeats_a_secret_of_what_is_not_there(entry, url, mixture):
     assert SECRET not in told(caught.value)
 
 
+class Late(Telling):
+    """Refuses only after so many requests."""
+
+    protocol = "late"
+    left = 0
+
+
+def _late(name):
+    whole = getattr(MemoryFileSystem, name)
+
+    def call(self, *args, **kwargs):
+        Late.left -= 1
+        return whole(self, *args, **kwargs) if Late.left > 0 else self._refuse()
+
+    return call
+
+
+for name in [
+    "cat_file",
+    "pipe_file",
+    "put_file",
+    "info",
+    "isfile",
+    "isdir",
+    "size",
+    "open",
+    "_open",
+    "exists",
+    "ls",
+    "rm",
+    "find",
+]:
+    setattr(Late, name, _late(name))
+fsspec.register_implementation("late", Late, clobber=True)
+
+
+def failure(call, mixture, url):
+    try:
+        call(mixture, url, {"key": SECRET})
+    except PermissionError as error:
+        return error
+    return None
+
+
+# Zarr leaves coroutines behind where it is refused something.
+@pytest.mark.filterwarnings(
+    "ignore::RuntimeWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
+@pytest.mark.parametrize("entry", ["predict_to_zarr", "predict_to_parquet"])
+def test_no_request_repeats_a_secret(entry, mixture):
+    for requests in range(0, 500, 7):
+        Late.left = requests
+        error = failure(ENTRIES[entry][1], mixture, f"late://bucket/{entry}{requests}")
+        if error is None:
+            break
+        assert SECRET not in told(error)
+    assert 50 < requests < 490
+
+
 def test_footers_and_row_groups_repeat_no_secret(tmp_path, monkeypatch):
     path = f"file://{tmp_path}/x.parquet"
     ROWS.to_parquet(tmp_path / "x.parquet")

@@ -26,6 +26,7 @@ from daskgmm.passes.task import Progress
 from daskgmm.rows.grid_rows import GridRows
 from daskgmm.rows.labelled import Labelled
 from daskgmm.rows.rows import Rows
+from daskgmm.storage_options import masking
 
 CHUNK_ROWS = 1 << 17
 """Rows of a chunk, about: 2 MB of 18 posteriors in uint8, 9 MB in float32."""
@@ -87,6 +88,7 @@ class Source:
     grid: tuple[tuple[int, ...], ...] | None = None
 
 
+@masking
 def write_predictions(
     predictor: Predictor,
     x: Rows | Labelled,
