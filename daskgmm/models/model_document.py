@@ -79,8 +79,7 @@ def document_of(mixture: Mixture) -> dict[str, Any]:
     """
     parameters = mixture._parameters()
     settings = _settings(mixture)
-    type(mixture)(**settings)._validate_params()
-    _check_weights(parameters.weights, mixture.n_components)
+    _check_readable(mixture, settings, parameters.weights)
     coordinates = getattr(mixture, "coordinates_", None)
     r = parameters.means.shape[1]
     return {
@@ -192,11 +191,11 @@ def _set_parameters(mixture: Mixture, document: Mapping[str, Any], r: int) -> No
     shape = structure.covariance_shape(k, r)
     mixture._fitted_structure = structure.name
     mixture.weights_ = _array(document, "weights", (k,))
-    _check_weights(mixture.weights_, mixture.n_components)
     mixture.means_ = _array(document, "means", (k, r))
     mixture.covariances_ = _array(document, "covariances", shape)
     mixture.precisions_cholesky_ = _array(document, "precisions_cholesky", shape)
     mixture.precisions_ = structure.precisions(mixture.precisions_cholesky_)
+    _check_weights(mixture.weights_, mixture.n_components)
 
 
 def _set_card(mixture: Mixture, document: Mapping[str, Any]) -> None:
@@ -275,11 +274,23 @@ def _array(document: Mapping[str, Any], name: str, shape: tuple[int, ...]) -> ND
     return array
 
 
+def _check_readable(
+    mixture: Mixture, settings: Mapping[str, Any], weights: NDArray[np.float64]
+) -> None:
+    """Raise `ValueError` for what `mixture_of` would refuse."""
+    try:
+        type(mixture)(**settings)._validate_params()
+        _check_weights(weights, mixture.n_components)
+    except ValueError as error:
+        raise ValueError(
+            f"The model could not be read again: {str(error).rstrip('.')}. Set it back to what it "
+            "was in the fit."
+        ) from error
+
+
 def _check_weights(weights: NDArray[np.float64], n_components: int) -> None:
     if len(weights) != n_components:
-        raise ValueError(
-            f"n_components is {n_components}, and there are {len(weights)} weights; set it back"
-        )
+        raise ValueError(f"n_components is {n_components}, and there are {len(weights)} weights")
     if not (weights >= 0).all() or abs(weights.sum() - 1) > UNIT_SUM:
         raise ValueError("'weights' are not all positive or 0 with the sum 1")
 
