@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from glob import escape
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+
+from daskgmm.storage_options import harmless_errors
 
 WHOLE_PUTS = frozenset({"memory", "s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss"})
 """Protocols whose files appear whole or not at all when they are written in one call."""
@@ -42,10 +44,10 @@ def read_bytes(
     """
     try:
         if is_url(path):
-            system, name = _file_system(path, storage_options)
-            system.invalidate_cache()
-            content: bytes = system.cat_file(name)
-            return content
+            with _url(path, storage_options) as (system, name):
+                system.invalidate_cache()
+                content: bytes = system.cat_file(name)
+                return content
         return Path(path).expanduser().read_bytes()
     except FileNotFoundError:
         return None
@@ -57,12 +59,12 @@ def read_head(
     """Return the first bytes of a file, or None if there is none; the rest is not read."""
     try:
         if is_url(path):
-            system, name = _file_system(path, storage_options)
-            system.invalidate_cache()
-            if system.size(name) == 0:  # of which some object stores refuse to send a part
-                return b""
-            head: bytes = system.cat_file(name, start=0, end=length)
-            return head[:length]
+            with _url(path, storage_options) as (system, name):
+                system.invalidate_cache()
+                if system.size(name) == 0:  # of which some object stores refuse to send a part
+                    return b""
+                head: bytes = system.cat_file(name, start=0, end=length)
+                return head[:length]
         with Path(path).expanduser().open("rb") as file:
             return file.read(length)
     except FileNotFoundError:
@@ -126,18 +128,18 @@ def _appear(
     write: Callable[[Any, str], None],
 ) -> None:
     """Let `write` write a file of a URL, aside where files do not appear whole."""
-    system, name = _file_system(url, storage_options)
-    if _protocol(system) in WHOLE_PUTS:
-        write(system, name)
-        return
-    aside = f"{name}.{uuid4().hex}.partial"
-    try:
-        write(system, aside)
-        system.mv(aside, name)
-    except BaseException:
-        if system.exists(aside):
-            system.rm_file(aside)
-        raise
+    with _url(url, storage_options) as (system, name):
+        if _protocol(system) in WHOLE_PUTS:
+            write(system, name)
+            return
+        aside = f"{name}.{uuid4().hex}.partial"
+        try:
+            write(system, aside)
+            system.mv(aside, name)
+        except BaseException:
+            if system.exists(aside):
+                system.rm_file(aside)
+            raise
 
 
 def _replace_local(path: Path, content: bytes) -> None:
@@ -174,13 +176,16 @@ def _flush_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _file_system(
+@contextmanager
+def _url(
     url: str | os.PathLike[str], storage_options: Mapping[str, Any] | None
-) -> tuple[Any, str]:
+) -> Iterator[tuple[Any, str]]:
+    """Yield the file system of a URL and the path in it; errors repeat no option."""
     # Only who has a URL pays for the import.
     from daskgmm.file_systems import file_system
 
-    return file_system(os.fspath(url), storage_options)
+    with harmless_errors(storage_options):
+        yield file_system(os.fspath(url), storage_options)
 
 
 def _protocol(system: Any) -> str:
@@ -191,9 +196,9 @@ def exists(path: str | os.PathLike[str], storage_options: Mapping[str, Any] | No
     """Return whether there is a file or a folder."""
     if not is_url(path):
         return Path(path).expanduser().exists()
-    system, name = _file_system(path, storage_options)
-    system.invalidate_cache()
-    return bool(system.exists(name))
+    with _url(path, storage_options) as (system, name):
+        system.invalidate_cache()
+        return bool(system.exists(name))
 
 
 def names_in(
@@ -203,9 +208,9 @@ def names_in(
     try:
         if not is_url(folder):
             return {each.name for each in Path(folder).expanduser().iterdir()}
-        system, name = _file_system(folder, storage_options)
-        system.invalidate_cache()
-        return {each.rstrip("/").rsplit("/", 1)[-1] for each in system.ls(name, detail=False)}
+        with _url(folder, storage_options) as (system, name):
+            system.invalidate_cache()
+            return {each.rstrip("/").rsplit("/", 1)[-1] for each in system.ls(name, detail=False)}
     except FileNotFoundError:
         return set()
 
@@ -213,8 +218,8 @@ def names_in(
 def remove(path: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None) -> None:
     """Remove a file, or a folder with all that is in it."""
     if is_url(path):
-        system, name = _file_system(path, storage_options)
-        system.rm(name, recursive=not system.isfile(name))
+        with _url(path, storage_options) as (system, name):
+            system.rm(name, recursive=not system.isfile(name))
         return
     local = Path(path).expanduser()
     if local.is_dir():

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar, cast
+
+from daskgmm.errors import DaskGMMError
 
 StorageOptions = Mapping[str, Any]
 """As fsspec takes them for the protocol of a URL: keys, tokens, an endpoint."""
@@ -31,7 +36,27 @@ SHORTEST = 4
 
 MASK = "***"
 
-_USER = re.compile(r"(?<=://)[^/@\s]+@")
+KINDS = (
+    FileNotFoundError, FileExistsError, IsADirectoryError, PermissionError, OSError, ImportError,
+    ValueError, TypeError,
+)  # fmt: skip
+"""Errors that callers tell apart."""
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+
+_USER = re.compile(r"(?<=://)[^/?#\s'\"]*@")
+_QUERY = re.compile(r"(://[^?#\s'\"]*[?#]|\?(?=[\w.%-]+=))[^\s'\")>]+")
+"""Of a URL; with a value also where an error leaves out the scheme."""
+
+
+def shown(url: str | os.PathLike[str]) -> str:
+    """Return a path or URL as messages show it: user, query and fragment of a URL are masked."""
+    name = os.fspath(url)
+    if "://" not in name:
+        return name
+    # Unlike in a message, all of it is the URL: blanks do not end it.
+    return _USER.sub(f"{MASK}@", re.sub(r"(://[^?#]*[?#]).+", rf"\1{MASK}", name, flags=re.DOTALL))
 
 
 def described(error: BaseException, storage_options: StorageOptions | None = None) -> str:
@@ -41,7 +66,7 @@ def described(error: BaseException, storage_options: StorageOptions | None = Non
     """
     # obstore prints its data structures after a blank line.
     message = str(error).split("\n\nDebug source")[0]
-    return f"{type(error).__name__}: {_masked(message, storage_options)}"
+    return f"{type(error).__name__}: {masked(message, storage_options)}"
 
 
 def harmless(
@@ -50,16 +75,45 @@ def harmless(
     """Return the error if all that a traceback shows of it may be read; else None."""
     each: BaseException | None = error
     while each is not None:
-        if _masked(str(each), storage_options) != str(each):
+        if masked(str(each), storage_options) != str(each):
             return None
         each = each.__cause__ or each.__context__
     return error
 
 
-def _masked(text: str, storage_options: StorageOptions | None) -> str:
+@contextmanager
+def harmless_errors(storage_options: StorageOptions | None) -> Iterator[None]:
+    """Let errors of file systems through that repeat no option; mask the message of others.
+
+    Their kind stays as far as callers tell kinds apart. Those of daskgmm are masked already.
+    """
+    try:
+        yield
+    except DaskGMMError:
+        raise
+    except Exception as error:
+        if harmless(error, storage_options) is not None:
+            raise
+        kind = next((kind for kind in KINDS if isinstance(error, kind)), OSError)
+        raise kind(masked(str(error), storage_options)) from None
+
+
+def masking(function: Callable[Given, Result]) -> Callable[Given, Result]:
+    """Return the function with `harmless_errors` for its keyword `storage_options`."""
+
+    @wraps(function)
+    def call(*args: Given.args, **settings: Given.kwargs) -> Result:
+        with harmless_errors(cast("StorageOptions | None", settings.get("storage_options"))):
+            return function(*args, **settings)
+
+    return call
+
+
+def masked(text: str, storage_options: StorageOptions | None = None) -> str:
+    """Return a text without options, and without users and queries of the URLs in it."""
     for secret in sorted(set(_texts(storage_options)), key=len, reverse=True):
         text = text.replace(secret, MASK)
-    return _USER.sub(f"{MASK}@", text)
+    return _USER.sub(f"{MASK}@", _QUERY.sub(rf"\1{MASK}", text))
 
 
 def _texts(value: Any, name: str = "") -> Iterator[str]:

@@ -11,6 +11,7 @@ import click
 
 from daskgmm.cli import options
 from daskgmm.cli.options import Command, added
+from daskgmm.storage_options import shown
 
 
 def check_names(
@@ -137,8 +138,9 @@ class Data:
         if hasattr(x, "data_vars"):
             return None
         raise click.UsageError(
-            f"{self.path} has the dimensions {', '.join(map(str, x.dims))}. Say which of them hold "
-            f"features, as --features {x.dims[-1]}, or --features '' if each value is a row."
+            f"{shown(self.path)} has the dimensions {', '.join(map(str, x.dims))}. Say which of "
+            f"them hold features, as --features {x.dims[-1]}, or --features '' if each value is a "
+            "row."
         )
 
     def _sample_weight(self, x: Any) -> Any:
@@ -166,7 +168,7 @@ class Data:
         if len(found.data_vars) == 1:
             return next(iter(found.data_vars.values()))
         raise click.UsageError(
-            f"{path} holds several variables; give the path of the one that is the weights."
+            f"{shown(path)} holds several variables; give the path of the one that is the weights."
         )
 
 

@@ -44,6 +44,7 @@ def interruptible(
 def going_on(out: str, storage_options: dict[str, Any] | None = None) -> Iterator[None]:
     """Say what predictions that were interrupted, or failed, leave behind."""
     from daskgmm.models.target import left_behind
+    from daskgmm.storage_options import shown
 
     def kept() -> str | None:
         try:
@@ -51,7 +52,8 @@ def going_on(out: str, storage_options: dict[str, Any] | None = None) -> Iterato
         except Exception:  # of whatever kind the file system's library raises
             return None
         return (
-            place and f"{place} holds what is written so far. The same command goes on from there"
+            place
+            and f"{shown(place)} holds what is written so far. The same command goes on from there"
         )
 
     try:

@@ -12,6 +12,7 @@ from daskgmm.cli.data import Data, check_names, choosing
 from daskgmm.cli.interrupting import at_once, going_on
 from daskgmm.cli.reporting import prediction_report
 from daskgmm.cli.workers import Workers, running
+from daskgmm.storage_options import shown
 
 DTYPES = ("float32", "float64", "uint8")
 
@@ -92,16 +93,18 @@ def check_format(out: str, data: str, settings: dict[str, Any]) -> bool:
     if not is_parquet_target(out):
         if settings.pop("key") is not None:
             raise click.UsageError(
-                f"--key is for Parquet, and {out} will be Zarr. Name --out as Parquet, such as "
-                "labels.parquet."
+                f"--key is for Parquet, and {shown(out)} will be Zarr. Name --out as Parquet, such "
+                "as labels.parquet."
             )
         return False
     cuts = [settings.pop("chunks"), settings.pop("shards")]
     if any(cut is not None for cut in cuts):
-        raise click.UsageError(f"--chunks and --shards are for Zarr, and {out} will be Parquet.")
+        raise click.UsageError(
+            f"--chunks and --shards are for Zarr, and {shown(out)} will be Parquet."
+        )
     if not is_parquet(data):
         raise click.UsageError(
-            f"Parquet is written of rows that are read from Parquet, and {data} is none. Name "
-            "--out as Zarr, such as labels.zarr."
+            f"Parquet is written of rows that are read from Parquet, and {shown(data)} is none. "
+            "Name --out as Zarr, such as labels.zarr."
         )
     return True

@@ -29,7 +29,7 @@ from daskgmm.files import is_url, read_bytes, replace_bytes
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.maximise import Maximised
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.storage_options import StorageOptions, described, harmless
+from daskgmm.storage_options import StorageOptions, described, harmless, shown
 from daskgmm.version import __version__
 
 FORMAT = "daskgmm-checkpoint"
@@ -141,8 +141,8 @@ class Checkpoint(Generic[Kept]):
         found = str(document["state"].get("value", {}).get("record", self._kind.__name__))
         if found != self._kind.__name__:
             raise CheckpointError(
-                f"The checkpoint {self._path} is not of the same kind: it holds a {found}, and "
-                f"what goes on is a {self._kind.__name__}. Give another path."
+                f"The checkpoint {shown(self._path)} is not of the same kind: it holds a {found}, "
+                f"and what goes on is a {self._kind.__name__}. Give another path."
             )
 
     def save(self, state: Kept, listen: Listener) -> None:
@@ -163,7 +163,7 @@ class Checkpoint(Generic[Kept]):
             if not self._warned:
                 self._warned = True
                 warnings.warn(
-                    f"The checkpoint {self._path} cannot be written: "
+                    f"The checkpoint {shown(self._path)} cannot be written: "
                     f"{described(error, self._storage_options)}. The fit goes on; if it is "
                     "interrupted, it begins from the last one that was.",
                     stacklevel=2,
@@ -180,14 +180,14 @@ class Checkpoint(Generic[Kept]):
                 _difference(name, kept.get(name), self._identity.get(name)) for name in differing
             )
             raise CheckpointError(
-                f"The checkpoint {self._path} is of another fit: {what}. Give the same data and "
-                "settings to go on with it, or another path (or remove the file) to begin anew."
+                f"The checkpoint {shown(self._path)} is of another fit: {what}. Give the same data "
+                "and settings to go on with it, or another path (or remove the file) to begin anew."
             )
 
     def _compare_versions(self, kept: Mapping[str, Any]) -> None:
         if kept != versions():
             warnings.warn(
-                f"The checkpoint {self._path} was written with {_listed(kept)}; this is "
+                f"The checkpoint {shown(self._path)} was written with {_listed(kept)}; this is "
                 f"{_listed(versions())}. The fit goes on, but not necessarily to the same bits.",
                 stacklevel=2,
             )
@@ -207,8 +207,8 @@ def read_document(
         content = read_bytes(path, storage_options)
     except Exception as error:  # of whatever kind the file system's library raises
         raise CheckpointError(
-            f"The checkpoint {path} cannot be read: {described(error, storage_options)}. Check "
-            "the address and the credentials."
+            f"The checkpoint {shown(path)} cannot be read: {described(error, storage_options)}. "
+            "Check the address and the credentials."
         ) from harmless(error, storage_options)
     if content is None:
         return None
@@ -218,13 +218,13 @@ def read_document(
         raise CheckpointError(_damaged(path, error)) from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise CheckpointError(
-            f"{path} is no checkpoint of daskgmm, so it is neither read nor replaced. Give "
+            f"{shown(path)} is no checkpoint of daskgmm, so it is neither read nor replaced. Give "
             "another path."
         )
     if document.get("format_version") != FORMAT_VERSION:
         raise CheckpointError(
-            f"The checkpoint {path} has format_version {document.get('format_version')}; this "
-            f"daskgmm reads {FORMAT_VERSION}. Go on with the version that wrote it."
+            f"The checkpoint {shown(path)} has format_version {document.get('format_version')}; "
+            f"this daskgmm reads {FORMAT_VERSION}. Go on with the version that wrote it."
         )
     if document.pop("sha256", None) != digest_of(document):
         raise CheckpointError(_damaged(path, "its checksum is wrong"))
@@ -248,17 +248,21 @@ def check_writable(path: str) -> None:
         return
     place = Path(path).expanduser()
     if place.is_dir():
-        raise CheckpointError(f"{path} is a folder; a checkpoint is one file. Name a file in it.")
+        raise CheckpointError(
+            f"{shown(path)} is a folder; a checkpoint is one file. Name a file in it."
+        )
     if not place.parent.is_dir():
-        raise CheckpointError(f"There is no folder {place.parent} for {path}. Make it first.")
+        raise CheckpointError(
+            f"There is no folder {place.parent} for {shown(path)}. Make it first."
+        )
     if not os.access(place.parent, os.W_OK):
-        raise CheckpointError(f"The folder {place.parent} of {path} may not be written to.")
+        raise CheckpointError(f"The folder {place.parent} of {shown(path)} may not be written to.")
 
 
 def _damaged(path: str, what: object) -> str:
     return (
-        f"The checkpoint {path} is damaged ({what}), so nothing is begun that would replace it. "
-        "Put an undamaged copy in its place, or remove it to begin anew."
+        f"The checkpoint {shown(path)} is damaged ({what}), so nothing is begun that would replace "
+        "it. Put an undamaged copy in its place, or remove it to begin anew."
     )
 
 

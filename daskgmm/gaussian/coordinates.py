@@ -36,12 +36,15 @@ class Coordinates:
         Orthonormal columns; None for as many coordinates as columns, in their order.
     explained : ndarray of shape (r,), or None
         The part of the variance that each axis explains, largest first.
+    variances : ndarray of shape (r,), or None
+        The variance along each axis, divided by the number of rows (or weight).
     """
 
     origin: Array
     scales: Array
     axes: Array | None = None
     explained: Array | None = None
+    variances: Array | None = None
 
     @property
     def n_columns(self) -> int:
@@ -120,4 +123,4 @@ def coordinates_of(
     # Eigenvectors come with either sign: the entry of the largest size is made positive.
     signs = np.sign(np.take_along_axis(vectors, np.abs(vectors).argmax(0)[None], 0))[0]
     axes = np.ascontiguousarray((vectors * np.where(signs == 0, 1.0, signs))[:, :r])
-    return Coordinates(mean, scales, axes, explained[:r].copy())
+    return Coordinates(mean, scales, axes, explained[:r].copy(), values[:r].copy())

@@ -11,6 +11,7 @@ from daskgmm.em.checkpoint import digest_of
 from daskgmm.errors import ModelFileError
 from daskgmm.files import read_bytes, read_head, replace_bytes
 from daskgmm.models.model_document import FORMAT, FORMAT_VERSION, Kind, mixture_of
+from daskgmm.storage_options import described, harmless, masked, shown
 
 FIT_AGAIN = "Fit the model again, or fetch an undamaged copy of the file."
 
@@ -36,9 +37,9 @@ def write_document(
         replace_bytes(path, text.encode(), storage_options)
     except Exception as error:  # of whatever kind the file system's library raises
         raise ModelFileError(
-            f"The model cannot be written to {path}: {_reason(error)}. Give a path in a folder "
-            "that exists and that you may write to."
-        ) from error
+            f"The model cannot be written to {shown(path)}: {_reason(error, storage_options)}. "
+            "Give a path in a folder that exists and that you may write to."
+        ) from harmless(error, storage_options)
 
 
 def read_document(
@@ -54,13 +55,13 @@ def read_document(
     document = _parsed(_content(path, storage_options), path)
     if document.get("format") != FORMAT:
         raise ModelFileError(
-            f"{path} is JSON, but no model of daskgmm: its 'format' is not '{FORMAT}'. "
+            f"{shown(path)} is JSON, but no model of daskgmm: its 'format' is not '{FORMAT}'. "
             "Give a file that `daskgmm fit` or save_model wrote."
         )
     version = document.get("format_version")
     if type(version) is not int or not 1 <= version <= FORMAT_VERSION:
         raise ModelFileError(
-            f"{path} has format_version {str(version)[:60]}; this daskgmm reads up to "
+            f"{shown(path)} has format_version {str(version)[:60]}; this daskgmm reads up to "
             f"{FORMAT_VERSION}. Update it with: pip install --upgrade daskgmm"
         )
     return document
@@ -82,12 +83,14 @@ def read_mixture(
     try:
         mixture = mixture_of(document, kind)
         # Last, so that what is wrong is named where it can be.
-        if document["format_version"] > 1:
+        if document["format_version"] > 1 or "sha256" in document:
             _check_digest(document)
     except KeyError as error:
-        raise ModelFileError(f"{path} is damaged: {error} is missing. {FIT_AGAIN}") from error
+        raise ModelFileError(
+            f"{shown(path)} is damaged: {error} is missing. {FIT_AGAIN}"
+        ) from error
     except (IndexError, TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise ModelFileError(f"{path} is damaged: {error}. {FIT_AGAIN}") from error
+        raise ModelFileError(f"{shown(path)} is damaged: {error}. {FIT_AGAIN}") from error
     return mixture
 
 
@@ -108,7 +111,7 @@ def _content(
         # Before a file of many GB is read to the end.
         if read_head(path, 1, storage_options) not in (b"{", None):
             raise ModelFileError(
-                f"{path} is no model file: it does not begin as JSON. Give a file that "
+                f"{shown(path)} is no model file: it does not begin as JSON. Give a file that "
                 "`daskgmm fit` or save_model wrote."
             )
         return read_bytes(path, storage_options)
@@ -116,23 +119,24 @@ def _content(
         raise
     except IsADirectoryError as error:
         raise ModelFileError(
-            f"{path} is a folder; a model is one JSON file. Give that file."
-        ) from error
+            f"{shown(path)} is a folder; a model is one JSON file. Give that file."
+        ) from harmless(error, storage_options)
     except Exception as error:  # of whatever kind the file system's library raises
         raise ModelFileError(
-            f"{path} cannot be read: {_reason(error)}. Check the path, and that you may read it."
-        ) from error
+            f"{shown(path)} cannot be read: {_reason(error, storage_options)}. Check the path, and "
+            "that you may read it."
+        ) from harmless(error, storage_options)
 
 
 def _parsed(content: bytes | None, path: str | os.PathLike[str]) -> dict[str, Any]:
     if content is None:
         raise ModelFileError(
-            f"There is no model file {path}. Check the path, or make one with `daskgmm fit`."
+            f"There is no model file {shown(path)}. Check the path, or make one with `daskgmm fit`."
         )
     try:
         document: dict[str, Any] = json.loads(content, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
-        raise ModelFileError(f"{path} is torn or no JSON: {error}. {FIT_AGAIN}") from error
+        raise ModelFileError(f"{shown(path)} is torn or no JSON: {error}. {FIT_AGAIN}") from error
     return document
 
 
@@ -146,7 +150,7 @@ def _check_digest(document: Mapping[str, Any]) -> None:
         raise ValueError("its checksum is wrong: something in it was changed since it was written")
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, storage_options: Mapping[str, Any] | None) -> str:
     if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return f"{type(error).__name__}: {error}"
+        return masked(error.strerror, storage_options)
+    return described(error, storage_options)

@@ -14,7 +14,7 @@ from sklearn.utils.validation import validate_data
 
 from daskgmm.errors import DataError
 from daskgmm.rows.arrays import ArrayRows
-from daskgmm.rows.frames import is_dask_frame, is_polars_frame
+from daskgmm.rows.frames import is_dask_frame, is_pandas_frame, is_polars_frame
 from daskgmm.rows.labelled import Labelled, labelled
 from daskgmm.rows.opening import as_rows
 from daskgmm.rows.rows import Rows
@@ -165,18 +165,27 @@ def scoring_rows(
 ) -> Rows:
     """Return X as rows to score or label; refuses another number of features.
 
-    Columns that have names are taken by those of the fit, in whatever order X has them.
+    Columns that have names are taken by those of the fit, in whatever order X has them; but
+    scikit-learn wants an error for a frame of pandas that has the same ones in another order.
     """
     _refuse_masked(x)
     if is_labelled(x):
         return labelled_rows(estimator, x).rows()
     if not is_source(x) and not is_polars_frame(x):
+        x = _without_others(x, feature_names(estimator))
         x = validate_data(estimator, x, reset=False, dtype="numeric", ensure_all_finite=False)
         rows: Rows = _named(estimator, ArrayRows(x))
     else:
         rows = as_rows(x, storage_options, columns=feature_names(estimator))
     check_features(estimator, rows.n_features)
     return rows
+
+
+def _without_others(x: Any, names: tuple[str, ...] | None) -> Any:
+    """Return a frame of pandas without columns that are no features, such as weights."""
+    if names is None or not is_pandas_frame(x) or len(x.columns) <= len(names):
+        return x
+    return x[list(names)] if x.columns.is_unique and set(names) <= set(x.columns) else x
 
 
 def n_coordinates(n_features: int, pca: Any) -> int:

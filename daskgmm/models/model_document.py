@@ -20,7 +20,8 @@ feature_names            `feature_names_in_` or null; feature_units and feature_
 history                  `history_`, a list for each column; null if there is none
 lower_bounds             `lower_bounds_`
 coordinates              null, or `coordinates_`: origin (d), scales (d), axes (d, r) or null,
-                         explained (r) or null; z = ((x - origin) / scales) axes
+                         explained (r) or null, and variances (r), which may be left out;
+                         z = ((x - origin) / scales) axes
 weights, means           (k), (k, r); r is d where there are no axes
 covariances,             (k, r, r) full, (r, r) tied, (k, r) diag, (k) spherical
 precisions_cholesky
@@ -56,6 +57,12 @@ INFINITIES = {"inf": math.inf, "-inf": -math.inf}
 AS_VERSION_1 = ("criteria", "data", "feature_units", "feature_dims", "history", "coordinates")
 """What version 1 lacked, and null stands for."""
 
+UNIT_SUM = 1e-6
+"""By how much the sum of weights may differ from 1: weights in single precision do by 1e-7."""
+
+MOST = 2**31 - 1
+"""Of whatever is counted in a document: no fit has more iterations, nor an array more columns."""
+
 Kind = TypeVar("Kind", bound=Mixture)
 
 
@@ -64,8 +71,15 @@ def document_of(mixture: Mixture) -> dict[str, Any]:
 
     Attributes that a mixture need not have to predict (it may have been set up by hand) are
     null, empty or false where they are missing.
+
+    Raises
+    ------
+    ValueError
+        If settings were changed after the fit to what no fit has: it could not be read again.
     """
     parameters = mixture._parameters()
+    settings = _settings(mixture)
+    _check_readable(mixture, settings, parameters.weights)
     coordinates = getattr(mixture, "coordinates_", None)
     r = parameters.means.shape[1]
     return {
@@ -78,7 +92,7 @@ def document_of(mixture: Mixture) -> dict[str, Any]:
         "lower_bound": plain(float(getattr(mixture, "lower_bound_", math.nan))),
         "gap_estimate": plain(float(getattr(mixture, "gap_estimate_", math.nan))),
         "criteria": plain(mixture.criteria_),
-        "settings": _settings(mixture),
+        "settings": settings,
         "n_features": r if coordinates is None else coordinates.n_columns,
         "data": plain(getattr(mixture, "fitted_on_", None)),
         "feature_names": _texts(getattr(mixture, "feature_names_in_", None)),
@@ -107,6 +121,7 @@ def mixture_of(document: Mapping[str, Any], kind: type[Kind]) -> Kind:
     mixture = kind(**_checked_settings(document["settings"], kind))
     if mixture.covariance_type not in STRUCTURES:
         raise ValueError(f"covariance_type {str(mixture.covariance_type)[:60]!r} does not exist")
+    mixture._validate_params()
     mixture.n_features_in_ = d = _count(document, "n_features")
     mixture.coordinates_ = coordinates = _coordinates(document["coordinates"], d)
     _set_parameters(mixture, document, d if coordinates is None else coordinates.n_features)
@@ -180,6 +195,7 @@ def _set_parameters(mixture: Mixture, document: Mapping[str, Any], r: int) -> No
     mixture.covariances_ = _array(document, "covariances", shape)
     mixture.precisions_cholesky_ = _array(document, "precisions_cholesky", shape)
     mixture.precisions_ = structure.precisions(mixture.precisions_cholesky_)
+    _check_weights(mixture.weights_, mixture.n_components)
 
 
 def _set_card(mixture: Mixture, document: Mapping[str, Any]) -> None:
@@ -226,7 +242,10 @@ def _coordinates_document(coordinates: Coordinates | None) -> dict[str, Any] | N
     if coordinates is None:
         return None
     names = ("origin", "scales", "axes", "explained")
-    return {name: plain(getattr(coordinates, name)) for name in names}
+    found = {name: plain(getattr(coordinates, name)) for name in names}
+    if coordinates.variances is not None:
+        found["variances"] = plain(coordinates.variances)
+    return found
 
 
 def _coordinates(parts: Any, d: int) -> Coordinates | None:
@@ -236,13 +255,14 @@ def _coordinates(parts: Any, d: int) -> Coordinates | None:
     origin, scales = _array(given, "origin", (d,)), _array(given, "scales", (d,))
     if not (scales > 0).all():
         raise ValueError("'scales' are not all positive")
-    axes = explained = None
+    axes = None
     if given["axes"] is not None:
         r = len(given["axes"][0])
         axes = _array(given, "axes", (d, r))
-    if given["explained"] is not None:
-        explained = _array(given, "explained", (d if axes is None else axes.shape[1],))
-    return Coordinates(origin, scales, axes, explained)
+    shape = (d if axes is None else axes.shape[1],)
+    explained = None if given["explained"] is None else _array(given, "explained", shape)
+    variances = None if given.get("variances") is None else _array(given, "variances", shape)
+    return Coordinates(origin, scales, axes, explained, variances)
 
 
 def _array(document: Mapping[str, Any], name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
@@ -254,9 +274,30 @@ def _array(document: Mapping[str, Any], name: str, shape: tuple[int, ...]) -> ND
     return array
 
 
+def _check_readable(
+    mixture: Mixture, settings: Mapping[str, Any], weights: NDArray[np.float64]
+) -> None:
+    """Raise `ValueError` for what `mixture_of` would refuse."""
+    try:
+        type(mixture)(**settings)._validate_params()
+        _check_weights(weights, mixture.n_components)
+    except ValueError as error:
+        raise ValueError(
+            f"The model could not be read again: {str(error).rstrip('.')}. Set it back to what it "
+            "was in the fit."
+        ) from error
+
+
+def _check_weights(weights: NDArray[np.float64], n_components: int) -> None:
+    if len(weights) != n_components:
+        raise ValueError(f"n_components is {n_components}, and there are {len(weights)} weights")
+    if not (weights >= 0).all() or abs(weights.sum() - 1) > UNIT_SUM:
+        raise ValueError("'weights' are not all positive or 0 with the sum 1")
+
+
 def _count(document: Mapping[str, Any], name: str) -> int:
     value = document[name]
-    if type(value) is not int or value < 0:
+    if type(value) is not int or not 0 <= value <= MOST:
         raise ValueError(f"'{name}' is no count")
     return value
 

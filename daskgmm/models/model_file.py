@@ -16,6 +16,7 @@ from daskgmm.files import is_url, read_head
 from daskgmm.models.document_file import may_be_model
 from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.models.model_document import FORMAT_VERSION as FORMAT_VERSION
+from daskgmm.storage_options import shown
 
 
 def save_model(
@@ -54,9 +55,11 @@ def model_path(
     if not _exists(place, storage_options):
         return place
     if not overwrite:
-        raise FileExistsError(f"{out} exists.")
+        raise FileExistsError(f"{shown(out)} exists.")
     if not may_be_model(place, storage_options):
-        raise FileExistsError(f"{out} exists and is no model file, so it is not overwritten.")
+        raise FileExistsError(
+            f"{shown(out)} exists and is no model file, so it is not overwritten."
+        )
     return place
 
 

@@ -12,6 +12,7 @@ from daskgmm.errors import OutputError
 from daskgmm.files import names_in
 from daskgmm.models.target import Kept, Target
 from daskgmm.rows.parquet_files import SUFFIXES
+from daskgmm.storage_options import shown
 
 
 class ParquetTarget(Target):
@@ -43,9 +44,9 @@ class ParquetTarget(Target):
         wanted, found = set(map(part_name, range(parts))), names_in(self.place, self.options)
         if missing := len(wanted - found):
             raise OutputError(
-                f"In {self.place}, {missing} of {parts} files are missing after all tasks have "
-                "ended. Workers that do not share this file system wrote them elsewhere: give a "
-                "path or URL that all of them can reach."
+                f"In {shown(self.place)}, {missing} of {parts} files are missing after all tasks "
+                "have ended. Workers that do not share this file system wrote them elsewhere: give "
+                "a path or URL that all of them can reach."
             )
         if not self._remote:
             self._remove(found - wanted)

@@ -27,6 +27,7 @@ from daskgmm.passes.sweep import each
 from daskgmm.passes.task import Progress
 from daskgmm.rows.labelled import Labelled
 from daskgmm.rows.rows import Rows
+from daskgmm.storage_options import masking
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class Written:
     missing: int
 
 
+@masking
 def write_predictions(
     predictor: Predictor,
     x: Rows | Labelled,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.mixture import BayesianGaussianMixture
 from sklearn.mixture import GaussianMixture as Reference
@@ -34,9 +36,10 @@ def to_sklearn(mixture: Mixture) -> Any:
     if coordinates is None:
         first: Any = reference
     else:
-        steps = [_scaler(coordinates)]
+        facts = getattr(mixture, "fitted_on_", None) or {}
+        steps = [_scaler(coordinates, facts)]
         if coordinates.axes is not None:
-            steps.append(_axes(coordinates))
+            steps.append(_axes(coordinates, facts))
         first = steps[0]
     if names is not None:
         first.feature_names_in_ = np.asarray(names, dtype=object)
@@ -118,23 +121,54 @@ def _reference(mixture: Mixture) -> Reference:
     return reference
 
 
-def _scaler(coordinates: Coordinates) -> StandardScaler:
+def _scaler(coordinates: Coordinates, facts: Mapping[str, Any]) -> StandardScaler:
     scaler = StandardScaler(with_std=bool((coordinates.scales != 1).any()))
     scaler.mean_ = coordinates.origin.copy()
     scaler.scale_ = coordinates.scales.copy() if scaler.with_std else None
     scaler.var_ = coordinates.scales**2 if scaler.with_std else None
+    lowest = np.asarray(facts.get("minimum", ()))
+    if scaler.with_std and len(lowest) == coordinates.n_columns:
+        # The scale of constant columns is 1, so that nothing is divided by 0.
+        scaler.var_[lowest == np.asarray(facts["maximum"])] = 0.0
     scaler.n_features_in_ = coordinates.n_columns
+    if (n := _samples(facts)) is not None:
+        scaler.n_samples_seen_ = n
     return scaler
 
 
-def _axes(coordinates: Coordinates) -> PCA:
-    """Return the fitted PCA; variances along its axes are not kept, only their ratios."""
+def _axes(coordinates: Coordinates, facts: Mapping[str, Any]) -> PCA:
+    """Return the fitted PCA; its variances as far as they are known."""
     assert coordinates.axes is not None
-    pca = PCA(n_components=coordinates.n_features)
+    pca = PCA(n_components=coordinates.n_features, svd_solver="covariance_eigh")
+    pca._fit_svd_solver = pca.svd_solver
     pca.mean_ = np.zeros(coordinates.n_columns)  # the scaler has taken it
     pca.components_ = np.ascontiguousarray(coordinates.axes.T)
     pca.n_components_ = coordinates.n_features
     pca.n_features_in_ = coordinates.n_columns
+    n = _samples(facts)
+    if n is not None:
+        pca.n_samples_ = n
     if coordinates.explained is not None:
         pca.explained_variance_ratio_ = coordinates.explained.copy()
+        if coordinates.variances is not None:
+            _set_variances(pca, coordinates.variances, n)
     return pca
+
+
+def _set_variances(pca: PCA, variances: NDArray[np.float64], n: int | float | None) -> None:
+    """Set what scikit-learn divides by one row less; without a number of rows all are alike."""
+    rows = math.inf if n is None else max(float(n), 1.0 + np.finfo(float).eps)
+    unbiased = 1.0 if math.isinf(rows) else rows / (rows - 1)
+    pca.explained_variance_ = variances * unbiased
+    left, ratio = pca.n_features_in_ - pca.n_components_, pca.explained_variance_ratio_.sum()
+    pca.noise_variance_ = 0.0
+    if left and ratio > 0:
+        pca.noise_variance_ = pca.explained_variance_.sum() * max(0.0, 1 / ratio - 1) / left
+    if n is not None:
+        pca.singular_values_ = np.sqrt(variances * rows)
+
+
+def _samples(facts: Mapping[str, Any]) -> int | float | None:
+    """Return how many rows there were, or their weight; None if unknown."""
+    n = facts.get("weight") if facts.get("weight") is not None else facts.get("rows")
+    return n if n is None or n % 1 else int(n)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import zarr
@@ -15,7 +16,7 @@ from daskgmm.rows.zarr_array import location
 def source_name(x: Any) -> str | None:
     """Return the path or URL of the data that a user gave; None if they have none.
 
-    Without what may be secret in a URL: user, password and query.
+    Without what may be secret in a URL: user, password, query and fragment.
     """
     if isinstance(x, np.memmap):
         x = x.filename
@@ -29,5 +30,8 @@ def source_name(x: Any) -> str | None:
 
 
 def _without_secrets(name: str) -> str:
-    scheme, found, place = name.partition("://")
-    return f"{scheme}://{place.split('?')[0].rpartition('@')[2]}" if found else name
+    if "://" not in name:
+        return name
+    parts = urlsplit(name)
+    # Not in the path: keys of object stores may hold an "@".
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

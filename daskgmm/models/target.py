@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from daskgmm.errors import OutputError
 from daskgmm.files import exists, is_url, read_bytes, remove, replace_bytes
+from daskgmm.storage_options import shown
 
 JOURNAL = ".progress.json"
 """What is added to the name of a target for that of its journal, a file beside it: as long as there
@@ -147,7 +148,7 @@ class Target(ABC):
             return
         if exists(self.place, self.options):
             how = " Files at a URL are not overwritten in one step." if overwrite else ""
-            raise FileExistsError(f"{self.name} exists.{how}")
+            raise FileExistsError(f"{shown(self.name)} exists.{how}")
 
     def _check_local(self, path: Path, overwrite: bool) -> None:
         if not path.parent.is_dir():

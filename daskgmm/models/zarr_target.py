@@ -15,6 +15,7 @@ from daskgmm.models.cutting import Layout
 from daskgmm.models.outputs import Outputs
 from daskgmm.models.target import Kept, Target
 from daskgmm.rows.obstore_backend import portable
+from daskgmm.storage_options import shown
 
 WRITE_ALL = {"write_empty_chunks": True}
 """Chunks that hold only the fill value are written too: what is absent is not done yet."""
@@ -109,9 +110,10 @@ class ZarrTarget(Target):
             written, all_of_them = array.nchunks_initialized, array.nchunks
             if written < all_of_them:
                 raise OutputError(
-                    f"Of {name} in {self.place}, {all_of_them - written} of {all_of_them} chunks "
-                    "are missing after all tasks have ended. Workers that do not share this file "
-                    "system wrote them elsewhere: give a path or URL that all of them can reach."
+                    f"Of {name} in {shown(self.place)}, {all_of_them - written} of {all_of_them} "
+                    "chunks are missing after all tasks have ended. Workers that do not share this "
+                    "file system wrote them elsewhere: give a path or URL that all of them can "
+                    "reach."
                 )
         self._put_in_place()
 

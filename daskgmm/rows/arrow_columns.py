@@ -33,10 +33,11 @@ def number_type(arrow_type: Any, *, nulls: bool) -> np.dtype[Any] | None:
     """Return the NumPy type of a column of that type; None if it holds no numbers.
 
     Nulls become NaN, so integers and booleans with nulls become float64; floats keep their
-    type, and decimals are float64.
+    type, and decimals are float64, as is the type null, which writers give a column of which
+    they have seen no value.
     """
     types = require("pyarrow").types
-    if types.is_decimal(arrow_type):
+    if types.is_decimal(arrow_type) or types.is_null(arrow_type):
         return np.dtype(np.float64)
     if not (
         types.is_floating(arrow_type)
@@ -57,12 +58,13 @@ def fill(out: NDArray[Any], column: Any, name: str) -> None:
         If there are nulls where none were announced.
     """
     pyarrow = require("pyarrow")
-    floating = pyarrow.types.is_floating(column.type)
+    types, kind = pyarrow.types, column.type
+    floating = types.is_floating(kind)
     if column.null_count and out.dtype.kind != "f":
         raise DataError(
             f"Column {name!r} holds nulls, but the statistics stored with it say that there are "
             "none. Write the table again."
         )
-    if pyarrow.types.is_decimal(column.type) or (column.null_count and not floating):
+    if types.is_decimal(kind) or types.is_null(kind) or (column.null_count and not floating):
         column = column.cast(pyarrow.float64(), safe=False)
     out[:] = column.to_numpy(zero_copy_only=False)

@@ -32,6 +32,12 @@ def is_polars_frame(x: Any) -> bool:
     return kind.__module__.split(".")[0] == "polars" and kind.__name__ in POLARS_FRAMES
 
 
+def is_pandas_frame(x: Any) -> bool:
+    """Tell a data frame of pandas, without importing it."""
+    kind = type(x)
+    return kind.__module__.split(".")[0] == "pandas" and kind.__name__ == "DataFrame"
+
+
 def rows_of_frame(x: Any, columns: Sequence[str] | None = None) -> Rows | None:
     """Return the rows of a data frame; None if `x` is none that is known here.
 
@@ -122,7 +128,9 @@ def partition_array(frame: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
 def _number_type(dtype: Any) -> np.dtype[Any] | None:
     """Return the NumPy type of a pandas column; None if it holds no numbers."""
     plain = isinstance(dtype, np.dtype)
-    found = dtype if plain else getattr(dtype, "numpy_dtype", getattr(dtype, "subtype", None))
+    # Intervals have a subtype too, and are no numbers.
+    sparse = dtype.subtype if type(dtype).__name__ == "SparseDtype" else None
+    found = dtype if plain else getattr(dtype, "numpy_dtype", sparse)
     if not isinstance(found, np.dtype) or found.kind not in "biuf":
         return None
     return found if plain or found.kind == "f" else np.dtype(np.float64)

@@ -17,7 +17,7 @@ from daskgmm.rows.nodata import DECLARING, PLAIN, declared
 from daskgmm.rows.stored_values import lazily_read, lazy_values
 from daskgmm.rows.zarr_array import location, storage_options
 from daskgmm.rows.zarr_opening import group_refused, missing, open_node
-from daskgmm.storage_options import StorageOptions, described, harmless
+from daskgmm.storage_options import StorageOptions, described, harmless, shown
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -82,8 +82,8 @@ def open_labelled(
         return labelled_group(name, node, variables, weight, features)
     if variables or weight:
         raise SourceError(
-            f"{name} is a single array, which has no variables to choose. Leave them out, or give "
-            "the path of the group that it is in."
+            f"{shown(name)} is a single array, which has no variables to choose. Leave them out, "
+            "or give the path of the group that it is in."
         )
     return data_array(node)
 
@@ -147,8 +147,9 @@ def labelled_group(
         raise
     except Exception as error:
         raise SourceError(
-            f"{name} cannot be opened as a group of variables ({described(error, options)}). Give "
-            "one of its arrays, or open it with xarray and give what you select."
+            f"{shown(name)} cannot be opened as a group of variables "
+            f"({described(error, options)}). Give one of its arrays, or open it with xarray and "
+            "give what you select."
         ) from harmless(error, options)
     dataset = lazily_read(dataset, location(group), options)
     return _chosen(name, dataset, variables, weight, features)
@@ -181,7 +182,7 @@ def _unnamed(
     except ValueError as error:
         shapes = ", ".join(f"{each} {arrays[each].shape}" for each in wanted)
         raise SourceError(
-            f"These arrays of {name} do not name their dimensions, and their shapes differ: "
+            f"These arrays of {shown(name)} do not name their dimensions, and their shapes differ: "
             f"{shapes}. Write them with names of dimensions, or choose arrays of one shape."
         ) from error
     return found
@@ -206,12 +207,15 @@ def open_file(name: str) -> xr.Dataset:
         dataset: xr.Dataset = xarray.open_dataset(path, cache=False)
     except Exception as error:
         raise SourceError(
-            f"{name} cannot be opened with xarray ({type(error).__name__}: "
-            f"{str(error).splitlines()[0] if str(error) else ''}). For NetCDF and HDF5 install "
-            "netCDF4 or h5netcdf; else write the data to Zarr or Parquet."
-        ) from error
+            f"{shown(name)} cannot be opened with xarray ({_first_line(error)}). For NetCDF and "
+            "HDF5 install netCDF4 or h5netcdf; else write the data to Zarr or Parquet."
+        ) from harmless(error)
     found: xr.Dataset = lazily_read(dataset, name, {})
     return found
+
+
+def _first_line(error: Exception) -> str:
+    return described(error).splitlines()[0]
 
 
 def _chosen(
@@ -228,13 +232,13 @@ def _chosen(
     absent = [each for each in wanted if each not in dataset.variables]
     if absent:
         raise SourceError(
-            f"{name} has no variable {absent[0]!r}. It holds:{_listing(_data(dataset))}"
+            f"{shown(name)} has no variable {absent[0]!r}. It holds:{_listing(_data(dataset))}"
         )
     along = [each for each in wanted if each in dataset.xindexes]
     if along:
         raise SourceError(
-            f"{along[0]!r} is the coordinate of a dimension of {name}, which is no variable of its "
-            "own. Write it as one, or broadcast it in Python with xarray."
+            f"{along[0]!r} is the coordinate of a dimension of {shown(name)}, which is no variable "
+            "of its own. Write it as one, or broadcast it in Python with xarray."
         )
     mappings = _grid_mappings(dataset[wanted].data_vars) & set(dataset.data_vars)
     return dataset.reset_coords([each for each in wanted if each in dataset.coords])[
@@ -260,13 +264,15 @@ def _only(name: str, dataset: xr.Dataset, beside: Sequence[str]) -> list[str]:
     if len(grids) == 1 and numbers and not alone:
         return list(data)
     if not data:
-        raise SourceError(f"{name} holds no variables but coordinates; give one that has some.")
+        raise SourceError(
+            f"{shown(name)} holds no variables but coordinates; give one that has some."
+        )
     every = {each: array.dims for each, array in data.items()}
     numeric = {each: dims for each, dims in every.items() if data[each].dtype.kind in NUMBERS}
     raise SourceError(
-        f"{name} holds variables; say which are the features, and in feature_dims (--features) "
-        f"along which dimensions, if any: open_data(path, variables=[...]), on the command line "
-        f"{suggested(numeric or every)}. It holds:{_listing(data)}"
+        f"{shown(name)} holds variables; say which are the features, and in feature_dims "
+        f"(--features) along which dimensions, if any: open_data(path, variables=[...]), on the "
+        f"command line {suggested(numeric or every)}. It holds:{_listing(data)}"
     )
 
 
@@ -313,7 +319,7 @@ def _xarray(name: str) -> Any:
         import xarray
     except ImportError as error:
         raise SourceError(
-            f"{name} holds labelled arrays, which are opened with xarray. Install it with: "
+            f"{shown(name)} holds labelled arrays, which are opened with xarray. Install it with: "
             "pip install 'daskgmm[xarray]'"
         ) from error
     return xarray

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from daskgmm.errors import DataError
+from daskgmm.storage_options import shown
 
 LISTED_COLUMNS = 20
 """Columns that an error message lists at most."""
@@ -32,11 +33,12 @@ def check_among(names: Sequence[str], known: Sequence[str], what: str) -> None:
     for name in names:
         if name not in among:
             raise DataError(
-                f"{what} has no column {name!r}; it has {listed(map(repr, known)) or 'none'}."
+                f"{shown(what)} has no column {name!r}; it has "
+                f"{listed(map(repr, known)) or 'none'}."
             )
     if len(set(names)) != len(names):
         twice = next(name for name in names if list(names).count(name) > 1)
-        raise DataError(f"Column {twice!r} of {what} is named twice; name each column once.")
+        raise DataError(f"Column {twice!r} of {shown(what)} is named twice; name each column once.")
 
 
 def check_numbers(
@@ -56,8 +58,8 @@ def check_numbers(
         return
     numeric = [name for name, (dtype, _) in kinds.items() if dtype is not None]
     raise DataError(
-        f"{what} has columns that are not numbers: {listed(others)}. Choose the features, as "
-        f"with {how}; the numeric columns are {listed(map(repr, numeric)) or 'none'}."
+        f"{shown(what)} has columns that are not numbers: {listed(others)}. Choose the features, "
+        f"as with {how}; the numeric columns are {listed(map(repr, numeric)) or 'none'}."
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from daskgmm.errors import DataError
 from daskgmm.file_systems import travelling
 from daskgmm.rows.grid import check_chunks
-from daskgmm.rows.naming import check_among, check_numbers
+from daskgmm.rows.naming import check_among
 from daskgmm.rows.parquet_files import Options, Paths, find_files, in_memory
 from daskgmm.rows.parquet_footers import Footer, column_types, read_footers, shared_features
 from daskgmm.rows.parquet_segment import ParquetSegment, Piece, Query
@@ -61,9 +61,8 @@ class ParquetRows(Rows):
         names = tuple(columns)
         if not names:
             raise DataError(f"No columns of {footers[0].path} are left; choose at least one.")
-        types = column_types(footers, names)
-        check_numbers(types, footers[0].path, "open_parquet(path, columns=[...]) or --columns")
-        self.dtype = np.result_type(*(dtype for dtype, _ in types.values() if dtype is not None))
+        types = column_types(footers, names, "open_parquet(path, columns=[...]) or --columns")
+        self.dtype = np.result_type(*types.values())
         self.n_features = len(names)
         self.columns = None if weights else names
         self.lengths = np.array([m for footer in footers for m in footer.rows], dtype=np.int64)

@@ -16,7 +16,7 @@ from fsspec.implementations.local import LocalFileSystem
 from daskgmm import file_systems
 from daskgmm.errors import SourceError
 from daskgmm.rows.arrow_columns import require
-from daskgmm.storage_options import StorageOptions
+from daskgmm.storage_options import StorageOptions, described, harmless, masked, shown
 
 SUFFIXES = (".parquet", ".pq", ".parq")
 
@@ -24,6 +24,12 @@ ZARR_FILES = ("zarr.json", ".zarray", ".zgroup")
 
 SEARCHED_FILES = 10_000
 """Files of a directory that are looked at to find out what it is."""
+
+VERSION = (
+    "size", "mtime", "modified", "updated", "last_modified", "LastModified", "etag", "e_tag",
+    "ETag", "md5Hash", "content_md5", "generation", "version", "VersionId",
+)  # fmt: skip
+"""What file systems call that which a file that is written again has anew."""
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
@@ -69,10 +75,14 @@ def file_system(name: str, options: Options) -> tuple[Any, str]:
         whole = name if "://" in name else str(Path(name).expanduser())
         system, path = file_systems.file_system(whole, options)
     except ImportError as error:
-        raise SourceError(f"{name} cannot be opened: {error}. Install that package.") from error
+        raise _unopened(name, error, options, "Install that package.") from harmless(error, options)
     except ValueError as error:
-        raise SourceError(f"{name} cannot be opened: {error}. Check the address.") from error
+        raise _unopened(name, error, options, "Check the address.") from harmless(error, options)
     return system, path
+
+
+def _unopened(name: str, error: Exception, options: Options, advice: str) -> SourceError:
+    return SourceError(f"{shown(name)} cannot be opened: {masked(str(error), options)}. {advice}")
 
 
 def in_memory(name: str, options: Options) -> bool:
@@ -94,6 +104,15 @@ def opened(name: str, options: Options, buffer_size: int = 0) -> Iterator[Any]:
     ------
     pyarrow.parquet.ParquetFile
     """
+    with opened_version(name, options, buffer_size) as (file, _):
+        yield file
+
+
+@contextmanager
+def opened_version(
+    name: str, options: Options, buffer_size: int = 0
+) -> Iterator[tuple[Any, dict[str, str]]]:
+    """Open a Parquet file as `opened`; yield what tells its version in the file system as well."""
     system, path = file_system(name, options)
     if isinstance(system, LocalFileSystem):
         source = require("pyarrow").OSFile(path)
@@ -103,7 +122,17 @@ def opened(name: str, options: Options, buffer_size: int = 0) -> Iterator[Any]:
     with source:
         parquet = require("pyarrow.parquet")
         with parquet.ParquetFile(source, buffer_size=buffer_size, pre_buffer=False) as file:
-            yield file
+            yield file, _version(source, path)
+
+
+def _version(source: Any, path: str) -> dict[str, str]:
+    """Return what is known without another request: an object store told it with the size."""
+    if isinstance(source, require("pyarrow").OSFile):
+        found = Path(path).stat()
+        return {"size": str(found.st_size), "mtime": str(found.st_mtime_ns)}
+    told = getattr(source, "details", None) or {}
+    details = {"modified": getattr(source, "modified", None), **told}
+    return {key: str(details[key]) for key in VERSION if details.get(key) is not None}
 
 
 def _expanded(name: str, options: Options) -> tuple[str, ...]:
@@ -112,14 +141,14 @@ def _expanded(name: str, options: Options) -> tuple[str, ...]:
         found = _found(system, path)
     except Exception as error:
         raise SourceError(
-            f"{name} cannot be listed ({type(error).__name__}: {error}). Check the address and the "
-            "credentials."
-        ) from error
+            f"{shown(name)} cannot be listed ({described(error, options)}). Check the address and "
+            "the credentials."
+        ) from harmless(error, options)
     if not found:
         where = "at that address" if "://" in name else f"from the directory {Path.cwd()}"
         raise SourceError(
-            f"{name} does not exist, or holds no Parquet files. Check the path, which is looked up "
-            f"{where}; files of a directory must end in one of {', '.join(SUFFIXES)}."
+            f"{shown(name)} does not exist, or holds no Parquet files. Check the path, which is "
+            f"looked up {where}; files of a directory must end in one of {', '.join(SUFFIXES)}."
         )
     local = isinstance(system, LocalFileSystem)
     return tuple(file if local else system.unstrip_protocol(file) for file in found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from daskgmm.errors import DataError, SourceError
-from daskgmm.rows.arrow_columns import number_type
-from daskgmm.rows.naming import check_among
-from daskgmm.rows.parquet_files import Options, opened
+from daskgmm.rows.arrow_columns import number_type, require
+from daskgmm.rows.naming import check_among, check_numbers
+from daskgmm.rows.parquet_files import Options, opened_version
+from daskgmm.storage_options import described, harmless, shown
 
 FOOTER_THREADS = 16
 """Footers that are read at a time: in a store each one waits for an answer or two."""
@@ -31,12 +33,16 @@ class Footer:
         The type as numbers, None if it holds none, and as it is stored.
     index : frozenset of str
         Columns that hold the index of a data frame.
+    stamp : str
+        Differs for a file that was written again: a digest of the footer, and of what the file
+        system says of its age.
     """
 
     path: str
     rows: tuple[int, ...]
     columns: Mapping[str, tuple[np.dtype[Any] | None, str]]
     index: frozenset[str]
+    stamp: str
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -59,34 +65,40 @@ def read_footers(paths: Sequence[str], options: Options) -> tuple[Footer, ...]:
 def read_footer(path: str, options: Options) -> Footer:
     """Read the footer of one file."""
     try:
-        with opened(path, options) as file:
-            return _footer(path, file)
+        with opened_version(path, options) as (file, version):
+            return _footer(path, file, _stamp(file.metadata, version))
     except (SourceError, DataError):
         raise
     except Exception as error:
         raise SourceError(
-            f"{type(error).__name__}: {error}, while the footer of {path} was read. If the store "
-            "could not be reached, run again; else check that it is a whole Parquet file."
-        ) from error
+            f"{described(error, options)}, while the footer of {shown(path)} was read. If the "
+            "store could not be reached, run again; else check that it is a whole Parquet file."
+        ) from harmless(error, options)
 
 
 def column_types(
-    footers: Sequence[Footer], names: Sequence[str]
-) -> dict[str, tuple[np.dtype[Any] | None, str]]:
-    """Return the types of the columns over all files; None where a file holds no numbers.
+    footers: Sequence[Footer], names: Sequence[str], how: str
+) -> dict[str, np.dtype[Any]]:
+    """Return the types of the columns over all files, as numbers.
+
+    Parameters
+    ----------
+    how : str
+        To choose columns; for errors.
 
     Raises
     ------
     DataError
-        If a file lacks one of them; it names both.
+        If a file lacks one of them, or one holds no numbers there; it names both.
     """
-    found: dict[str, tuple[np.dtype[Any] | None, str]] = {}
+    found: dict[str, np.dtype[Any]] = {}
     for footer in footers:
         check_among(names, tuple(footer.columns), footer.path)
-        for name in names:
-            dtype, kind = footer.columns[name]
-            before = found.get(name, (dtype, kind))
-            found[name] = (_joined(before[0], dtype), before[1] if before[0] is None else kind)
+        kinds = {name: footer.columns[name] for name in names}
+        check_numbers(kinds, footer.path, how)
+        for name, (dtype, _) in kinds.items():
+            assert dtype is not None
+            found[name] = np.result_type(dtype, found.get(name, dtype))
     return found
 
 
@@ -105,7 +117,7 @@ def shared_features(footers: Sequence[Footer]) -> tuple[str, ...]:
     return first.features
 
 
-def _footer(path: str, file: Any) -> Footer:
+def _footer(path: str, file: Any, stamp: str) -> Footer:
     schema, metadata = file.schema_arrow, file.metadata
     leaves = {metadata.schema.column(i).path: i for i in range(metadata.num_columns)}
     names = [field.name for field in schema]
@@ -119,7 +131,16 @@ def _footer(path: str, file: Any) -> Footer:
         columns[field.name] = (dtype, str(field.type))
     rows = tuple(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups))
     kept = (schema.pandas_metadata or {}).get("index_columns", [])
-    return Footer(path, rows, columns, frozenset(name for name in kept if isinstance(name, str)))
+    index = frozenset(name for name in kept if isinstance(name, str))
+    return Footer(path, rows, columns, index, stamp)
+
+
+def _stamp(metadata: Any, version: Mapping[str, str]) -> str:
+    footer = require("pyarrow").BufferOutputStream()
+    metadata.write_metadata_file(footer)
+    found = hashlib.sha256(repr(sorted(version.items())).encode())
+    found.update(footer.getvalue())
+    return found.hexdigest()
 
 
 def _may_have_nulls(metadata: Any, column: int) -> bool:
@@ -132,7 +153,3 @@ def _may_have_nulls(metadata: Any, column: int) -> bool:
         if found is None or not found.has_null_count or found.null_count:
             return True
     return False
-
-
-def _joined(one: np.dtype[Any] | None, other: np.dtype[Any] | None) -> np.dtype[Any] | None:
-    return None if one is None or other is None else np.result_type(one, other)

@@ -15,6 +15,7 @@ from daskgmm.rows.arrow_columns import fill, require
 from daskgmm.rows.naming import listed
 from daskgmm.rows.parquet_files import Options, opened
 from daskgmm.rows.retrying import retried_stream
+from daskgmm.storage_options import described, harmless, shown
 
 Made = TypeVar("Made")
 
@@ -143,12 +144,12 @@ def read_groups(piece: Piece, query: Query, make: Callable[[int, Any], Made]) ->
     DataError
         If a file is not what it was when it was opened.
     """
-    where = f"{piece.path} was opened"
+    where = f"{shown(piece.path)} was opened"
     try:
         with opened(piece.path, query.options, query.buffer_size) as file:
             _check_unchanged(file.metadata, piece)
             for group, rows in enumerate(piece.rows, piece.first):
-                where = f"row group {group} of {piece.path} was read"
+                where = f"row group {group} of {shown(piece.path)} was read"
                 batches = _batches(file, group, query) if rows else _no_rows(file, query)
                 for batch in batches:
                     yield make(group, batch)
@@ -156,10 +157,10 @@ def read_groups(piece: Piece, query: Query, make: Callable[[int, Any], Made]) ->
         raise
     except Exception as error:
         raise SourceError(
-            f"{type(error).__name__}: {error}, while {where}, columns "
+            f"{described(error, query.options)}, while {where}, columns "
             f"{listed(map(repr, query.columns))}. If the store could not be reached, run again; if "
             "the file is damaged, write it again."
-        ) from error
+        ) from harmless(error, query.options)
 
 
 def block_of(batch: Any, query: Query) -> NDArray[Any]:
@@ -198,6 +199,6 @@ def _check_unchanged(metadata: Any, piece: Piece) -> None:
     groups = range(piece.first, min(stop, metadata.num_row_groups))
     if tuple(metadata.row_group(i).num_rows for i in groups) != piece.rows:
         raise DataError(
-            f"{piece.path} has changed since it was opened: its row groups have other lengths. "
-            "Open it again, and write to it no more while it is read."
+            f"{shown(piece.path)} has changed since it was opened: its row groups have other "
+            "lengths. Open it again, and write to it no more while it is read."
         )

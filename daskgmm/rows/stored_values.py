@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from daskgmm.errors import SourceError
 from daskgmm.rows.nodata import PLAIN, Decoding
-from daskgmm.storage_options import StorageOptions, described, harmless
+from daskgmm.storage_options import StorageOptions, described, harmless, shown
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,9 @@ class StoredValues:
             raise
         except Exception as error:
             raise SourceError(
-                f"{described(error, self.options)}, while a chunk of {self.name} was read. If the "
-                "store could not be reached, run again; if a chunk is damaged, write it again."
+                f"{described(error, self.options)}, while a chunk of {shown(self.name)} was read. "
+                "If the store could not be reached, run again; if a chunk is damaged, write it "
+                "again."
             ) from harmless(error, self.options)
 
 

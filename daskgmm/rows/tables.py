@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from daskgmm.errors import DataError
 from daskgmm.rows.rows import Rows
+from daskgmm.storage_options import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +88,8 @@ def keys_of_type(keys: Any, schema: Any, where: str) -> Any:
         return keys.cast(schema)
     except (pa.ArrowException, ValueError) as error:
         raise DataError(
-            f"The key columns of {where} are not of the types of the first ones: {error}. Give "
-            "them one type throughout."
+            f"The key columns of {shown(where)} are not of the types of the first ones: {error}. "
+            "Give them one type throughout."
         ) from error
 
 

@@ -19,7 +19,7 @@ from daskgmm.rows.nodata import PLAIN, Decoding, declared_by_zarr
 from daskgmm.rows.obstore_backend import address, options_of, portable
 from daskgmm.rows.retrying import retried
 from daskgmm.rows.rows import Rows
-from daskgmm.storage_options import StorageOptions, described, harmless
+from daskgmm.storage_options import StorageOptions, described, harmless, shown
 
 BLOCK_BYTES = 1 << 20
 """Decoded bytes of one read: several small chunks, which Zarr fetches concurrently, and little
@@ -127,8 +127,8 @@ def read(array: Any, start: int, stop: int) -> NDArray[Any]:
     except Exception as error:
         raise SourceError(
             f"{described(error, storage_options(array))}, while rows {start} to {stop} of "
-            f"{location(array)} were read. If the store could not be reached, run again; if a "
-            "chunk is damaged, write these rows again."
+            f"{shown(location(array))} were read. If the store could not be reached, run again; if "
+            "a chunk is damaged, write these rows again."
         ) from harmless(error, storage_options(array))
 
 

@@ -11,7 +11,7 @@ import zarr
 from daskgmm.errors import SourceError
 from daskgmm.files import is_url
 from daskgmm.rows.obstore_backend import portable
-from daskgmm.storage_options import StorageOptions, described, harmless
+from daskgmm.storage_options import StorageOptions, described, harmless, masked, shown
 
 CODEC_BATCH = 16
 """Chunks that Zarr decodes as one job: small chunks are read twice as fast as with its default
@@ -59,23 +59,27 @@ def open_node(
     try:
         with zarr.config.set({"codec_pipeline.batch_size": CODEC_BATCH}):
             return portable(zarr.open(store=store, mode="r", storage_options=options))
-    except FileNotFoundError as error:
+    except FileNotFoundError:
         # zarr's own NodeNotFoundError is a FileNotFoundError too.
         exists = not is_url(name) and Path(store).exists()
-        raise SourceError(_not_zarr(name) if exists else missing(name)) from error
+        raise SourceError(_not_zarr(name) if exists else missing(name)) from None
     except ImportError as error:
-        raise SourceError(f"{name} cannot be opened: {error}. Install that package.") from error
+        raise SourceError(
+            f"{shown(name)} cannot be opened: {masked(str(error), storage_options)}. Install that "
+            "package."
+        ) from harmless(error, storage_options)
     except Exception as error:
         raise SourceError(
-            f"{name} cannot be opened ({described(error, storage_options)}). Check the address "
-            "(of a server of your own: the endpoint) and the credentials, in storage_options or "
-            "the environment."
+            f"{shown(name)} cannot be opened ({described(error, storage_options)}). Check the "
+            "address (of a server of your own: the endpoint) and the credentials, in "
+            "storage_options or the environment."
         ) from harmless(error, storage_options)
 
 
 def missing(name: str) -> str:
     """Say that there is nothing."""
-    return f"{name} does not exist, or holds no Zarr array. Check the path; it is looked up " + (
+    place = shown(name)
+    return f"{place} does not exist, or holds no Zarr array. Check the path; it is looked up " + (
         "at that address." if is_url(name) else f"from the directory {Path.cwd()}."
     )
 
@@ -89,6 +93,7 @@ def _not_zarr(name: str) -> str:
 
 def group_refused(name: str, group: Any) -> str:
     """Say that a group was given, and which arrays it holds."""
+    name = shown(name)
     try:
         arrays = sorted(
             (path, node.shape)

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import fsspec
 import numpy as np
+import pandas as pd
 import pytest
 
 import daskgmm
 from daskgmm import GaussianMixture, load_model, save_model, sweep
+from daskgmm.em.checkpoint import digest_of
 from daskgmm.errors import ModelFileError
 from daskgmm.files import replace_bytes
 from daskgmm.gaussian.coordinates import coordinates_of
@@ -75,6 +77,18 @@ def test_golden(path):
         inner.predict_proba(x), expected["posteriors"], rtol=1e-12, atol=1e-14
     )
     np.testing.assert_allclose(inner.score_samples(x), expected["log_densities"], rtol=1e-12)
+
+
+def test_golden_with_coordinates_takes_rows_of_the_data():
+    loaded = load_model(GOLDEN / "v2-coordinates.json")
+    expected = golden(GOLDEN / "v2-coordinates-expected.json")["whole"]
+    x = pd.DataFrame(expected["rows"], columns=loaded.feature_names_in_)
+    assert loaded.predict(x).tolist() == expected["labels"]
+    # Eleven digits: 1e5 is taken from values before they are divided.
+    np.testing.assert_allclose(
+        loaded.predict_proba(x), expected["posteriors"], rtol=1e-10, atol=1e-14
+    )
+    np.testing.assert_allclose(loaded.score_samples(x), expected["log_densities"], rtol=1e-10)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -338,6 +352,50 @@ def test_changed_by_hand(path):
     path.write_text(json.dumps(document))
     with pytest.raises(ModelFileError, match=r"checksum is wrong.*Fit the model again"):
         load_model(path)
+
+
+def test_a_version_that_was_changed_does_not_pass_for_an_old_one(path):
+    text = (GOLDEN / "v2-full.json").read_text()
+    path.write_text(text.replace('"format_version": 2', '"format_version": 1'))
+    with pytest.raises(ModelFileError, match="checksum is wrong"):
+        load_model(path)
+
+
+SPOILED = [
+    ({"weights": [0.5, 0.75, -0.25]}, "not all positive or 0"),
+    ({"weights": [0.5, 0.25, 0.2]}, "sum 1"),
+    ({"n_iter": 10**30}, "'n_iter' is no count"),
+]
+SETTINGS = [
+    ({"n_components": 4}, "n_components is 4, and there are 3 weights"),
+    ({"n_components": "3"}, "'n_components' parameter"),
+    ({"tol": -1.0}, "'tol' parameter"),
+    ({"missing": "guess"}, "'missing' parameter"),
+    ({"max_iter": 1.5}, "'max_iter' parameter"),
+]
+
+
+@pytest.mark.parametrize(("entries", "told"), SPOILED + [({"settings": s}, t) for s, t in SETTINGS])
+@pytest.mark.parametrize("version", [1, 2])
+def test_values_that_no_fit_has(version, entries, told, path):
+    document = golden(GOLDEN / f"v{version}-full.json")
+    if "settings" in entries:
+        entries = {"settings": {**document["settings"], **entries["settings"]}}
+    document |= entries
+    document.pop("sha256", None)
+    if version > 1:
+        document["sha256"] = digest_of(document)
+    path.write_text(json.dumps(document))
+    with pytest.raises(ModelFileError, match=f"{told}.*Fit the model again"):
+        load_model(path)
+
+
+def test_what_could_not_be_read_again_is_not_written(mixture, path):
+    for settings, told in SETTINGS:
+        spoiled = copy.deepcopy(mixture).set_params(**settings)
+        with pytest.raises(ValueError, match=f"{told}.*Set it back"):
+            spoiled.save(path)
+    assert not path.exists()
 
 
 def test_another_layout_of_the_same_values_is_the_same_model(path):

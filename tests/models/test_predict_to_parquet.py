@@ -280,6 +280,22 @@ def test_another_run_begins_anew(tmp_path):
     assert_array_equal(pd.read_parquet(tmp_path / "out")["label"], MIXTURE.predict(other[FEATURES]))
 
 
+def test_a_file_that_was_written_again_is_predicted_anew(tmp_path, monkeypatch):
+    """Even if nothing but the order of its rows is another: the footer is the same."""
+    monkeypatch.setattr("daskgmm.passes.batches.MIN_BATCH_SECONDS", 1e-7)
+
+    def die(done, total):
+        if done == 4:
+            raise Killed
+
+    source, out = stored(FRAME, tmp_path), tmp_path / "out"
+    with dask.config.set(num_workers=1), pytest.raises(Killed):
+        MIXTURE.predict_to_parquet(source, out, progress=die)
+    other = pd.concat([FRAME[:200][::-1], FRAME[200:]])
+    MIXTURE.predict_to_parquet(stored(other, tmp_path), out)
+    assert_array_equal(pd.read_parquet(out)["label"], MIXTURE.predict(other[FEATURES]))
+
+
 def test_nothing_is_lost(tmp_path):
     out = tmp_path / "out"
     source = stored(FRAME, tmp_path)

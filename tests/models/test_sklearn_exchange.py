@@ -1,5 +1,7 @@
 """To scikit-learn and back: the same posteriors, labels and densities."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
@@ -112,20 +114,47 @@ def test_coordinates_become_a_pipeline(structure, x, standardise, pca):
     np.testing.assert_allclose(pipeline.score_samples(x), inner.score_samples(z), rtol=1e-9)
 
 
-def test_the_pipeline_is_that_of_scikit_learn(x):
-    """The same attributes as of a fitted one, as far as coordinates have them."""
-    coordinates = coordinates_of(x.mean(0), np.cov(x.T, bias=True), standardise=True, pca=2)
-    mixture = fitted("full", coordinates.apply(x))
-    mixture.coordinates_ = coordinates
-    scaler, pca = mixture.to_sklearn()[:-1]
-    expected = make_pipeline(StandardScaler(), PCA(2)).fit(x)
-    for name in ("mean_", "scale_", "var_", "n_features_in_"):
-        np.testing.assert_allclose(getattr(scaler, name), getattr(expected[0], name), rtol=1e-12)
-    np.testing.assert_allclose(abs(pca.components_), abs(expected[1].components_), atol=1e-10)
+PIPELINE = {
+    0: ("mean_", "scale_", "var_", "n_features_in_", "n_samples_seen_"),
+    1: (
+        "explained_variance_", "explained_variance_ratio_", "singular_values_", "noise_variance_",
+        "n_components_", "n_samples_", "n_features_in_",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("pca", [2, 4])
+@pytest.mark.parametrize("loaded", [False, True])
+def test_the_pipeline_is_that_of_scikit_learn(pca, loaded, x, tmp_path):
+    """The same attributes as of a fitted one, from a file too."""
+    x[:, 3] = 7.0 if pca == 2 else x[:, 3]
+    mixture = GaussianMixture(3, standardise=True, pca=pca, random_state=0).fit(x)
+    if loaded:
+        mixture.save(tmp_path / "m.json")
+        mixture = GaussianMixture.load(tmp_path / "m.json")
+    steps = mixture.to_sklearn()[:-1]
+    expected = make_pipeline(StandardScaler(), PCA(pca)).fit(x)
+    for index, names in PIPELINE.items():
+        assert vars(steps[index]).keys() == vars(expected[index]).keys()
+        for name in names:
+            np.testing.assert_allclose(
+                getattr(steps[index], name), getattr(expected[index], name), rtol=1e-9, atol=1e-12
+            )
+    np.testing.assert_allclose(abs(steps[1].components_), abs(expected[1].components_), atol=1e-9)
     np.testing.assert_allclose(
-        pca.explained_variance_ratio_, expected[1].explained_variance_ratio_, rtol=1e-10
+        steps[1].get_covariance(), expected[1].get_covariance(), rtol=1e-9, atol=1e-9
     )
-    assert pca.get_feature_names_out().tolist() == ["pca0", "pca1"]
+    assert steps[1].get_feature_names_out().tolist() == [f"pca{i}" for i in range(pca)]
+
+
+def test_files_of_coordinates_without_variances(x, tmp_path):
+    mixture = GaussianMixture(3, pca=2, random_state=0).fit(x)
+    mixture.coordinates_ = replace(mixture.coordinates_, variances=None)
+    mixture.save(tmp_path / "m.json")
+    assert '"variances"' not in (tmp_path / "m.json").read_text()
+    loaded = GaussianMixture.load(tmp_path / "m.json")
+    assert loaded.coordinates_.variances is None
+    np.testing.assert_array_equal(loaded.to_sklearn().predict(x), mixture.predict(x))
 
 
 def test_from_sklearn(structure, x):

@@ -29,3 +29,9 @@ def test_paths(tmp_path):
 def test_no_secrets():
     assert source_name("s3://bucket/x.zarr?token=abc") == "s3://bucket/x.zarr"
     assert source_name("https://user:password@host/x.zarr") == "https://host/x.zarr"
+    assert source_name("https://user:p@ss@host/x.zarr#token=abc") == "https://host/x.zarr"
+
+
+def test_an_at_sign_in_a_path_stays():
+    assert source_name("s3://bucket/run@home/x.zarr") == "s3://bucket/run@home/x.zarr"
+    assert source_name("s3://me@bucket/run@home/x.zarr") == "s3://bucket/run@home/x.zarr"

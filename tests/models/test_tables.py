@@ -74,10 +74,9 @@ def test_a_column_of_weights_is_no_feature(form, tmp_path):
     assert_same(found, expected)
     assert list(found.feature_names_in_) == NAMES
     assert plan(source, 3, sample_weight="n").features == 3
-    if form != "pandas":
-        assert_array_equal(np.asarray(found.predict(source)), expected.predict(X))
-        labels = GaussianMixture(3, random_state=0).fit_predict(source, sample_weight="n")
-        assert_array_equal(np.asarray(labels), expected.predict(X))
+    assert_array_equal(np.asarray(found.predict(source)), expected.predict(X))
+    labels = GaussianMixture(3, random_state=0).fit_predict(source, sample_weight="n")
+    assert_array_equal(np.asarray(labels), expected.predict(X))
 
 
 def test_weights_beside_the_columns_that_were_chosen(tmp_path):
@@ -109,7 +108,7 @@ def test_weights_of_another_table(tmp_path):
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("form", NOT_PANDAS)
+@pytest.mark.parametrize("form", FORMS)
 def test_columns_are_found_by_name(form, method, tmp_path):
     mixed = FRAME.assign(name="text", other=np.nan)[["other", "c", "a", "name", "b"]]
     found = getattr(fitted(FRAME), method)(_tabular(form, mixed, tmp_path))
@@ -121,6 +120,12 @@ def _tabular(form, frame, path):
     if form == "rows":
         return open_parquet(stored(frame, path), ["c", "b", "a"])
     return FORMS[form](frame, path)
+
+
+def test_pandas_with_nothing_but_the_columns_in_another_order():
+    """As scikit-learn wants it."""
+    with pytest.raises(ValueError, match="in the same order"):
+        EXPECTED_BY_NAME.predict(FRAME[NAMES[::-1]])
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -105,6 +105,7 @@ def test_nullable_types(dtype, expected):
         pd.Series([1, 2], dtype="category"),
         pd.Series(pd.to_datetime(["2020", "2021"])),
         pd.Series([1j, 2j]),
+        pd.Series(pd.interval_range(0, 2)),
     ],
     ids=lambda values: str(values.dtype),
 )

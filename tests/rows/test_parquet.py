@@ -185,6 +185,39 @@ def test_files_that_differ(tmp_path):
     np.testing.assert_array_equal(read_all(open_parquet(tmp_path, ["a"])), [[1], [1]])
 
 
+def test_a_column_of_which_a_file_holds_no_value(tmp_path):
+    """Of the type null, as Polars and pyarrow write it."""
+    numbers, none = pa.table({"a": [1, 2], "b": ["x", "y"]}), pa.nulls(2)
+    pq.write_table(numbers, tmp_path / "1.parquet")
+    pq.write_table(pa.table({"a": none, "b": none}), tmp_path / "2.parquet")
+    pq.write_table(pa.table({"a": pa.nulls(0), "b": pa.nulls(0)}), tmp_path / "3.parquet")
+    rows = open_parquet(tmp_path, ["a"])
+    assert rows.dtype == np.float64
+    np.testing.assert_array_equal(read_all(rows), [[1], [2], [np.nan], [np.nan]])
+    rows = open_parquet([tmp_path / "3.parquet", tmp_path / "2.parquet"])
+    np.testing.assert_array_equal(read_all(rows), np.full((2, 2), np.nan))
+    with pytest.raises(DataError, match=r"1\.parquet has columns that are not .*'b' \(string\)"):
+        open_parquet([tmp_path / "2.parquet", tmp_path / "1.parquet"])
+
+
+def test_a_file_that_is_written_again_has_another_stamp(tmp_path):
+    memory = fsspec.filesystem("memory")
+    for url in (str(tmp_path / "x.parquet"), "memory://stamps/x.parquet"):
+        stamps = []
+        # The same footers but for the last one: values in another order.
+        for values in ([1.0, 2.0, 3.0], [1.0, 2.0, 3.0], [2.0, 1.0, 3.0], [1.0, 2.0, 4.0]):
+            table = pa.table({"a": values})
+            if "://" not in url:
+                pq.write_table(table, url)
+            else:
+                with memory.open("stamps/x.parquet", "wb") as file:
+                    pq.write_table(table, file)
+            stamps.append(open_parquet(url).footers[0].stamp)
+            assert open_parquet(url).footers[0].stamp == stamps[-1]
+        assert len(set(stamps)) == 4
+    memory.rm("stamps", recursive=True)
+
+
 def test_blocks_are_small_whatever_the_row_groups(tmp_path, monkeypatch):
     data = np.random.default_rng(0).normal(size=(200_000, 4))
     pq.write_table(table_of(data), tmp_path / "x.parquet", row_group_size=200_000)

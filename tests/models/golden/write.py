@@ -4,8 +4,8 @@ python -m tests.models.golden.write
 
 Files of earlier versions are never written again: that they load is the promise. So a file that
 is there stays as it is; remove those of a version that was never released to write them anew.
-Beside each lies what its model predicted when it was written. `inner` rows are those of the
-coordinates.
+Beside each lies what its model predicted when it was written: of a model with coordinates for
+rows in these, and (as `whole`) for rows in the units of the data.
 """
 
 import json
@@ -13,6 +13,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from sklearn.exceptions import ConvergenceWarning
 
 from daskgmm import GaussianMixture
@@ -43,9 +44,13 @@ def rows():
     return centres[np.arange(900) % 3] + random.normal(size=(900, 3)) * [1.0, 0.5, 2.0]
 
 
+def in_units():
+    return rows() * [1.0, 10.0, 1000.0] + [0.0, 280.0, 1e5]
+
+
 def in_coordinates():
     """Return a mixture of two principal axes, the same without its coordinates, and rows."""
-    x = rows() * [1.0, 10.0, 1000.0] + [0.0, 280.0, 1e5]
+    x = in_units()
     chosen = coordinates_of(x.mean(0), np.cov(x.T, bias=True), standardise=True, pca=2)
     inner = GaussianMixture(3, random_state=0).fit(chosen.apply(x))
     mixture = GaussianMixture(3, random_state=0).fit(chosen.apply(x))
@@ -69,6 +74,18 @@ def facts(x):
     }
 
 
+def through_coordinates(mixture):
+    """Return rows in the units of the data, and what the mixture itself says of them."""
+    x = in_units()[::100]
+    table = pd.DataFrame(x, columns=mixture.feature_names_in_)
+    return {
+        "rows": x.tolist(),
+        "labels": mixture.predict(table).tolist(),
+        "posteriors": mixture.predict_proba(table).tolist(),
+        "log_densities": mixture.score_samples(table).tolist(),
+    }
+
+
 def write(name, mixture, inner, x):
     path = FOLDER / f"v{FORMAT_VERSION}-{name}.json"
     if path.exists():
@@ -81,6 +98,8 @@ def write(name, mixture, inner, x):
         "posteriors": inner.predict_proba(x).tolist(),
         "log_densities": inner.score_samples(x).tolist(),
     }
+    if inner is not mixture:
+        expected["whole"] = through_coordinates(mixture)
     (FOLDER / f"v{FORMAT_VERSION}-{name}-expected.json").write_text(json.dumps(expected))
 
 
