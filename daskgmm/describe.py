@@ -23,10 +23,10 @@ def describe_model(mixture: GaussianMixture, name: str) -> str:
     k = len(mixture.weights_)
     ended = "converged" if mixture.converged_ else "NOT converged"
     settings = mixture.get_params()
-    chosen = ("tol", "max_iter", "reg_covar", "n_init", "init_params", "random_state")
+    chosen = ("tol", "max_iter", "reg_covar", "n_init", "init_params", "random_state", "missing")
     facts = [
         ("components", str(k)),
-        ("features", str(mixture.n_features_in_)),
+        ("features", _features(mixture)),
         ("covariance", mixture.covariance_type),
         *_coordinates(mixture),
         ("iterations", f"{mixture.n_iter_}, {ended}"),
@@ -36,6 +36,13 @@ def describe_model(mixture: GaussianMixture, name: str) -> str:
         ("settings", ", ".join(f"{key}={settings[key]}" for key in chosen)),
     ]
     return f"{name}: Gaussian mixture\n{listed(facts)}\n\n{_table(mixture)}"
+
+
+def _features(mixture: GaussianMixture) -> str:
+    names = list(map(str, getattr(mixture, "feature_names_in_", ())))
+    more = f", and {len(names) - LISTED_FEATURES} more" if len(names) > LISTED_FEATURES else ""
+    listing = f": {', '.join(names[:LISTED_FEATURES])}{more}" if names else ""
+    return f"{mixture.n_features_in_}{listing}"
 
 
 def _coordinates(mixture: GaussianMixture) -> list[tuple[str, str]]:
@@ -65,6 +72,8 @@ def _data(data: Mapping[str, Any]) -> list[tuple[str, str]]:
     facts = []
     if data.get("rows") is not None:
         facts.append(f"{data['rows']:,} rows")
+    if data.get("missing"):
+        facts.append(f"{data['missing']:,} more left out, as they miss a value")
     if data.get("weight") is not None and data["weight"] != data.get("rows"):
         facts.append(f"weight {data['weight']:,.8g}")
     facts += [str(data[name]) for name in ("dtype", "source") if data.get(name) is not None]

@@ -28,7 +28,7 @@ def check_names(
 
 COLUMNS = click.option(
     "--columns", metavar="NAMES", callback=check_names,
-    help="Columns of Parquet that are features, as a,b,c.  [default: all]",
+    help="Columns of Parquet that are features, as a,b,c.  [default: all, or the model's]",
 )  # fmt: skip
 VARIABLES = click.option(
     "--variables", metavar="NAMES", callback=check_names,

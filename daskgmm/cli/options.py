@@ -60,8 +60,8 @@ def tolerance(default: float) -> Callable[[Command], Command]:
     """Return what adds the option that says when to stop."""
     return click.option(
         "--tol", type=click.FloatRange(0), default=default, show_default=True,
-        help="Stop when a hundredth of it is predicted to be left, in nats a row; with "
-        "--acceleration none when the log likelihood changes by less.",
+        help="Stop when a hundredth of it is predicted to be left, in nats a row; plain EM "
+        "(fit --acceleration none) when the log likelihood changes by less.",
     )  # fmt: skip
 
 

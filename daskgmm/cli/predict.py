@@ -30,7 +30,7 @@ DTYPES = ("float32", "float64", "uint8")
 )  # fmt: skip
 @click.option(
     "--dtype", type=click.Choice(DTYPES), default="float32", show_default=True,
-    help="Of probabilities; uint8 in steps of 1/255.",
+    help="Of probabilities; uint8 in steps of 1/255, or 1/254 where rows may be missing.",
 )  # fmt: skip
 @click.option(
     "--top", type=click.IntRange(1), default=2, show_default=True, metavar="M",

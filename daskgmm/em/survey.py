@@ -178,7 +178,10 @@ def refuse_value(z: Array, place: Callable[[int], str], columns: tuple[str, ...]
     name = f"{column}" if columns is None else f"{column} ({columns[column]!r})"
     what = "NaN" if np.isnan(value) else f"{value:g}".replace("inf", "infinity")
     if np.isnan(value):
-        advice = "Leave out such rows with missing='drop', or impute the missing values first."
+        advice = (
+            "Leave out such rows with missing='drop' (--missing drop), or impute the missing "
+            "values first."
+        )
     elif np.isinf(value):
         advice = "Remove or replace infinite values first."
     else:

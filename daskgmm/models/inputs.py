@@ -80,6 +80,11 @@ def labelled_data(
     """
     if isinstance(sample_weight, str) and sample_weight in getattr(x, "data_vars", ()):
         x, sample_weight = x.drop_vars(sample_weight), x[sample_weight]
+    elif isinstance(sample_weight, str) and hasattr(x, "data_vars"):
+        raise DataError(
+            f"sample_weight is {sample_weight!r}, and X has no variable of that name; it has "
+            f"{listed(x.data_vars)}."
+        )
     grid = labelled(x, feature_dims)
     rows = grid.rows()
     if sample_weight is None:

@@ -83,7 +83,12 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         return self._predict("responsibilities", X)
 
     def score_samples(self, X: Any) -> Any:
-        """Return log p(x) of each row in nats, shape (n,); lazy where `predict` is."""
+        """Return log p(x) of each row in nats, shape (n,); lazy where `predict` is.
+
+        With `standardise` or `pca` it is the density of the mapped row, as in a scikit-learn
+        pipeline, and so are `score` and the criteria: compare those only between models with
+        the same preprocessing.
+        """
         return self._predict("log_densities", X)
 
     def score(self, X: Any, y: Any = None) -> float:

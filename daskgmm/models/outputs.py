@@ -88,7 +88,7 @@ class Outputs:
 
         Parameters
         ----------
-        names : sequence of str
+        names : str or sequence of str
             Some of `NAMES`.
         k : int
             Components.
@@ -104,6 +104,7 @@ class Outputs:
         ValueError
             If a name or a type does not exist, or there are fewer components than `top`.
         """
+        names = (names,) if isinstance(names, str) else names
         unknown = [name for name in names if name not in NAMES]
         if unknown or not names:
             raise ValueError(

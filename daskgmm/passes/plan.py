@@ -217,7 +217,7 @@ def _advice(data: Dataset, place: Place) -> list[str]:
             f"There is little work: {len(data.batches)} batches for {threads} threads. Fewer "
             "threads would take about as long."
         )
-    if len(rows.lengths) < threads:
+    if len(rows.lengths) < threads and largest > SMALL_CHUNK_BYTES:
         found.append(
             f"There are {len(rows.lengths)} blocks for {threads} threads, so some have nothing to "
             "do. Smaller chunks would change that."

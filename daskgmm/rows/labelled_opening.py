@@ -74,6 +74,18 @@ def open_labelled(
         If it cannot be opened, lacks a variable, or leaves open which ones are features; or if
         xarray is missing.
     """
+    found = _opened(path, variables, storage_options, weight, features)
+    found.encoding["source"] = os.fspath(path)
+    return found
+
+
+def _opened(
+    path: str | os.PathLike[str],
+    variables: Sequence[str] | None,
+    storage_options: StorageOptions | None,
+    weight: str | None,
+    features: Sequence[str] | None,
+) -> xr.DataArray | xr.Dataset:
     name = os.fspath(path)
     if _is_file(name):
         return _chosen(name, open_file(name), variables, weight, features)

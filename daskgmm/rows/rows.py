@@ -97,6 +97,11 @@ class Rows(ABC):
             How often a read that fails is tried again.
         """
 
+    def __repr__(self) -> str:
+        rows = "unknown" if self.n_rows is None else f"{self.n_rows:,}"
+        names = self.n_features if self.columns is None else ", ".join(self.columns)
+        return f"{type(self).__name__}({rows} rows, {self.dtype}, columns: {names})"
+
     @abstractmethod
     def segment(self, first: int, stop: int) -> Segment:
         """Return the chunks `first` to `stop` (exclusive) as a segment."""
