@@ -33,6 +33,8 @@ from daskgmm.models.inputs import LABELS, n_coordinates, training_rows
 from daskgmm.models.planning import cache_nbytes, plan_of
 from daskgmm.models.prediction import Predictor
 from daskgmm.passes.dataset import Dataset
+from daskgmm.rows.grid_rows import GridRows
+from daskgmm.rows.rows import Rows
 from daskgmm.storage_options import StorageOptions
 
 CRITERIA = ("bic", "aic", "icl", "heldout")
@@ -186,7 +188,7 @@ def sweep(
     rows, weights = training_rows(estimator, X, sample_weight, feature_dims, storage_options)
     check_enough(rows.n_rows, max(sizes))
     settings = estimator._settings()
-    belongs = None if groups is None else Groups(groups, rows.n_rows)
+    belongs = None if groups is None else Groups(groups, rows)
     request = _request(combinations(sizes, types, settings), n_init, random_state, belongs)
     d = n_coordinates(rows.n_features, pca)
     largest = max(types, key=lambda each: STRUCTURES[each].n_statistics(d))
@@ -253,15 +255,22 @@ class Groups:
     Parameters
     ----------
     groups : array of shape (n,)
-    n_rows : int or None
+    rows : Rows
 
     Raises
     ------
     ValueError
-        If there is not one for each row.
+        If there is not one for each row, or rows are numbered otherwise than `groups` would be.
     """
 
-    def __init__(self, groups: Any, n_rows: int | None) -> None:
+    def __init__(self, groups: Any, rows: Rows) -> None:
+        n_rows = rows.n_rows
+        if isinstance(rows, GridRows) and rows.n_dims > 1:
+            raise ValueError(
+                f"groups go by row numbers, and the points of a grid of {rows.n_dims} dimensions "
+                "come block by block. X of one sample dimension, or one that is loaded, comes in "
+                "its own order."
+            )
         if n_rows is None:
             raise ValueError(
                 "groups need rows that are numbered, and some chunks of X have no known length. "

@@ -99,4 +99,4 @@ class GridRows(DaskRows):
         chunks = x.chunks[:axes]
         sizes = [[c[i] for c, i in zip(chunks, block, strict=True)] for block in blocks]
         self._begin(x, keys, np.array([int(np.prod(size)) for size in sizes], np.int64), axes)
-        self.places = GridPlaces.of(dims, chunks)
+        self.places, self.n_dims = GridPlaces.of(dims, chunks), axes

@@ -449,3 +449,12 @@ def test_errors_say_where_on_a_grid_in_memory() -> None:
     for use in (mixture.predict, mixture.score, GaussianMixture(K).fit):
         with pytest.raises(DataError, match=where):
             use(ds)
+
+
+def test_groups_of_a_grid_need_its_order() -> None:
+    ds = grid(3, profile=False)
+    groups = np.broadcast_to(np.arange(6)[:, None, None], ds.salt.shape).reshape(-1)
+    with pytest.raises(ValueError, match="come block by block"):
+        sweep(ds, range(2, 4), missing="drop", groups=groups)
+    found = sweep(ds.load(), range(2, 4), missing="drop", groups=groups, random_state=0)
+    assert np.isfinite(found.table["heldout"]).any()
