@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from daskgmm.cli import options
+import daskgmm.cli.options as options
 from daskgmm.cli.cuts import check_cut
 from daskgmm.cli.data import Data, check_names, choosing
 from daskgmm.cli.interrupting import at_once, going_on
@@ -48,6 +48,10 @@ DTYPES = ("float32", "float64", "uint8")
     "--key", metavar="NAMES", callback=check_names,
     help="Columns of DATA to keep beside the predictions, where OUT is Parquet.",
 )  # fmt: skip
+@click.option(
+    "--missing", type=click.Choice(["error", "drop"]),
+    help="What to do with rows that miss a value; drop labels them -1.  [default: as in the fit]",
+)  # fmt: skip
 @choosing
 @running
 @options.overwrite
@@ -56,6 +60,7 @@ def predict(
     model: str,
     data: Data,
     out: str,
+    missing: str | None,
     workers: Workers,
     overwrite: bool,
     quiet: bool,
@@ -72,6 +77,8 @@ def predict(
 
     parquet = check_format(out, data.path, settings)
     mixture = load_model(model, data.storage_options)
+    if missing is not None:
+        mixture.set_params(missing=missing)
     x = data.for_mixture(mixture)
     settings |= {"overwrite": overwrite, "storage_options": data.storage_options}
     with (

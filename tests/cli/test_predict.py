@@ -140,6 +140,18 @@ def test_interrupted_and_gone_on_with(folder, call):
     np.testing.assert_array_equal(zarr.open_array("p.zarr/label", mode="r")[:], expected)
 
 
+def test_rows_that_miss_a_value(folder, rows, call, model):
+    holed = rows.copy()
+    holed[5, 0] = np.nan
+    np.save("holed.npy", holed)
+    refused = call("predict", model, "holed.npy", "-o", "h.zarr")
+    assert refused.exit_code == 1
+    assert "--missing drop" in refused.stderr
+    assert call("predict", model, "holed.npy", "-o", "h.zarr", "--missing", "drop").exit_code == 0
+    labels = zarr.open_array("h.zarr/label", mode="r")[:]
+    assert np.flatnonzero(labels == -1).tolist() == [5]
+
+
 def test_parquet(folder, rows, call, model):
     import pandas as pd
 
