@@ -15,7 +15,8 @@ from daskgmm.models.labels import COMPONENT
 from daskgmm.models.outputs import RANK
 from daskgmm.models.target import JOURNAL
 from daskgmm.progress import size
-from daskgmm.rows.labelled_opening import NUMBERS, dimensions, suggested
+from daskgmm.rows.labelled_opening import dimensions, suggested
+from daskgmm.rows.layout import REAL_KINDS
 from daskgmm.rows.opening import as_rows
 from daskgmm.rows.parquet_files import find_files
 from daskgmm.rows.parquet_footers import read_footers
@@ -107,14 +108,14 @@ def _of_group(group: zarr.Group) -> Iterator[Variable]:
     for name, node in sorted(group.members(max_depth=None)):
         if isinstance(node, zarr.Array):
             dims = dimensions(node) or tuple(f"dim_{axis}" for axis in range(node.ndim))
-            number = node.dtype.kind in NUMBERS
+            number = node.dtype.kind in REAL_KINDS
             yield Variable(name, dims, node.shape, node.chunks, str(node.dtype), number)
 
 
 def _of_dataset(dataset: Any) -> Iterator[Variable]:
     for name, each in dataset.variables.items():
         chunks = each.encoding.get("chunksizes")
-        number = each.dtype.kind in NUMBERS
+        number = each.dtype.kind in REAL_KINDS
         yield Variable(str(name), each.dims, each.shape, chunks, str(each.dtype), number)
 
 
@@ -174,7 +175,7 @@ def _use(array: Any) -> str:
     """Return what the array can be used for, or why it cannot be fitted."""
     if array.ndim == 1 and array.dtype.kind in "biuf":
         return "as --weights, or it holds labels; rows to fit have two axes"
-    if array.ndim > 2 and array.dtype.kind in NUMBERS:
+    if array.ndim > 2 and array.dtype.kind in REAL_KINDS:
         last = (dimensions(array) or ("-1",))[-1] if isinstance(array, zarr.Array) else None
         if last is not None:
             return f"can be fitted: --features {last}, if its points are the features"

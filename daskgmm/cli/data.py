@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from daskgmm.cli import options
+import daskgmm.cli.options as options
 from daskgmm.cli.options import Command, added
 from daskgmm.storage_options import shown
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from daskgmm.cli import options
+import daskgmm.cli.options as options
 
 
 @click.command()

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from daskgmm.cli import options
+import daskgmm.cli.options as options
 from daskgmm.cli.fitting import Fitting, check_converged, fitting
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.reporting import fit_report

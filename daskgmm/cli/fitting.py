@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
-from daskgmm.cli import options
+import daskgmm.cli.options as options
 from daskgmm.cli.data import Data, choosing, weighing
 from daskgmm.cli.exit_codes import NOT_CONVERGED
 from daskgmm.cli.interrupting import interruptible

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from daskgmm.cli import options
+import daskgmm.cli.options as options
 
 
 @click.command(short_help="Say what a model file, data or predictions are.")

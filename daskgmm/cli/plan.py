@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from daskgmm.cli import options
+import daskgmm.cli.options as options
 from daskgmm.cli.data import Data, choosing, weighing
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.workers import SCHEDULER, THREADS, Workers

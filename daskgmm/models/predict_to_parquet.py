@@ -25,7 +25,7 @@ from daskgmm.passes.running import Running
 from daskgmm.passes.sweep import each
 from daskgmm.passes.task import Progress
 from daskgmm.rows.frame_tables import MemoryTable, PartitionTable
-from daskgmm.rows.frames import is_dask_frame, is_polars_frame
+from daskgmm.rows.frames import is_dask_frame, is_pandas_frame, is_polars_frame
 from daskgmm.rows.parquet import ParquetRows
 from daskgmm.rows.parquet_tables import parquet_table
 from daskgmm.rows.tables import Table, as_names
@@ -139,7 +139,7 @@ def table_of(
         return parquet_table(x, columns, keys, storage_options)
     if is_dask_frame(x):
         return PartitionTable(x, columns, keys)
-    if is_polars_frame(x) or _is_pandas_frame(x):
+    if is_polars_frame(x) or is_pandas_frame(x):
         return MemoryTable(x, columns, keys, CHUNK_ROWS)
     raise TypeError(
         f"X is a {type(x).__module__}.{type(x).__qualname__}, which is no table: give Parquet "
@@ -151,7 +151,3 @@ def _are_paths(x: Any) -> bool:
     if isinstance(x, (list, tuple)):
         return len(x) > 0 and all(map(_are_paths, x))
     return isinstance(x, (str, os.PathLike))
-
-
-def _is_pandas_frame(x: Any) -> bool:
-    return type(x).__module__.split(".")[0] == "pandas" and hasattr(x, "columns")

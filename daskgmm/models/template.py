@@ -10,6 +10,7 @@ import numpy as np
 import zarr
 
 from daskgmm.errors import DataError
+from daskgmm.rows.layout import REAL_KINDS
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -32,9 +33,6 @@ STORED_AS = (
 
 STORED_AS_TEXT = ("dtype", "char_dim_name", "_FillValue")
 """How text was stored by other formats, as arrays of characters."""
-
-NUMBERS = "biuf"
-"""Kinds of numbers, which Zarr takes as they are."""
 
 
 def writable_template(template: xr.Dataset, unit: Mapping[str, int]) -> xr.Dataset:
@@ -132,7 +130,7 @@ def _plain(value: Any) -> Any:
 def _check(name: Any, template: xr.Dataset) -> None:
     """Raise `DataError` unless xarray writes a coordinate that holds no plain numbers."""
     each = template.coords[name]
-    if isinstance(name, str) and "/" not in name and each.dtype.kind in NUMBERS:
+    if isinstance(name, str) and "/" not in name and each.dtype.kind in REAL_KINDS:
         return
     try:
         if "/" in str(name):

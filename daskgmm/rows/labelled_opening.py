@@ -13,8 +13,10 @@ import zarr
 
 from daskgmm.errors import SourceError
 from daskgmm.files import is_url
+from daskgmm.rows.layout import REAL_KINDS
 from daskgmm.rows.nodata import DECLARING, PLAIN, declared
 from daskgmm.rows.stored_values import lazily_read, lazy_values
+from daskgmm.rows.variables import grid_mappings
 from daskgmm.rows.zarr_array import location, storage_options
 from daskgmm.rows.zarr_opening import group_refused, missing, open_node
 from daskgmm.storage_options import StorageOptions, described, harmless, shown
@@ -27,9 +29,6 @@ SUFFIXES = (".nc", ".nc4", ".cdf", ".h5", ".hdf5", ".he5")
 
 LISTED_VARIABLES = 20
 """Variables that an error message lists at most."""
-
-NUMBERS = "biuf"
-"""Kinds of real numbers, as NumPy names them."""
 
 
 def open_labelled(
@@ -252,7 +251,7 @@ def _chosen(
             f"{along[0]!r} is the coordinate of a dimension of {shown(name)}, which is no variable "
             "of its own. Write it as one, or broadcast it in Python with xarray."
         )
-    mappings = _grid_mappings(dataset[wanted].data_vars) & set(dataset.data_vars)
+    mappings = grid_mappings(dataset[wanted].data_vars) & set(dataset.data_vars)
     return dataset.reset_coords([each for each in wanted if each in dataset.coords])[
         [*wanted, *sorted(mappings)]
     ]
@@ -271,7 +270,7 @@ def _only(name: str, dataset: xr.Dataset, beside: Sequence[str]) -> list[str]:
     """Return all variables if that can only mean one thing, as columns of a table do."""
     data = {each: array for each, array in _data(dataset).items() if each not in beside}
     grids = {frozenset(array.dims) for array in data.values()}
-    numbers = all(array.dtype.kind in NUMBERS for array in data.values())
+    numbers = all(array.dtype.kind in REAL_KINDS for array in data.values())
     alone = len(data) == 1 and next(iter(data.values())).ndim > 1
     if len(grids) == 1 and numbers and not alone:
         return list(data)
@@ -280,7 +279,7 @@ def _only(name: str, dataset: xr.Dataset, beside: Sequence[str]) -> list[str]:
             f"{shown(name)} holds no variables but coordinates; give one that has some."
         )
     every = {each: array.dims for each, array in data.items()}
-    numeric = {each: dims for each, dims in every.items() if data[each].dtype.kind in NUMBERS}
+    numeric = {each: dims for each, dims in every.items() if data[each].dtype.kind in REAL_KINDS}
     raise SourceError(
         f"{shown(name)} holds variables; say which are the features, and in feature_dims "
         f"(--features) along which dimensions, if any: open_data(path, variables=[...]), on the "
@@ -301,18 +300,11 @@ def suggested(dims: Mapping[str, tuple[Any, ...]]) -> str:
 
 def _data(dataset: xr.Dataset) -> dict[str, xr.DataArray]:
     """Return the variables of a dataset but for those that describe its grid."""
-    mappings = _grid_mappings(dataset.data_vars)
+    mappings = grid_mappings(dataset.data_vars)
     return {
         str(name): array
         for name, array in dataset.data_vars.items()
         if array.ndim and name not in mappings
-    }
-
-
-def _grid_mappings(variables: Mapping[Any, xr.DataArray]) -> set[Any]:
-    return {
-        each.attrs.get("grid_mapping", each.encoding.get("grid_mapping"))
-        for each in variables.values()
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -67,15 +67,19 @@ def chosen_dims(x: Any, given: Sequence[Hashable] | None) -> tuple[Hashable, ...
     return features
 
 
+def grid_mappings(variables: Mapping[Any, xr.DataArray]) -> set[Any]:
+    """Return the names of what these variables name as their grid mapping; None among them."""
+    return {
+        each.attrs.get("grid_mapping", each.encoding.get("grid_mapping"))
+        for each in variables.values()
+    }
+
+
 def variables_of(x: Any) -> tuple[xr.Dataset, list[tuple[str | None, xr.DataArray]]]:
     """Return a Dataset for coordinates and attributes, and the variables by name."""
     if not hasattr(x, "data_vars"):
         return x.to_dataset(name="daskgmm-values").assign_attrs(x.attrs), [(None, x)]
-    mappings = {
-        each.attrs.get("grid_mapping", each.encoding.get("grid_mapping"))
-        for each in x.data_vars.values()
-    }
-    x = x.set_coords([name for name in mappings if name in x.data_vars])
+    x = x.set_coords([name for name in grid_mappings(x.data_vars) if name in x.data_vars])
     if not x.data_vars:
         raise DataError("X is a Dataset without variables; give at least one.")
     return x, [(str(name), array) for name, array in x.data_vars.items()]
