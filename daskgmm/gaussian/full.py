@@ -9,7 +9,7 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 from scipy.linalg import lapack
 
-from daskgmm.gaussian import triangle
+import daskgmm.gaussian.triangle as triangle
 from daskgmm.gaussian.structure import SingularError, Structure, squared_norms
 
 Array = NDArray[np.float64]

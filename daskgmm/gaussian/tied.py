@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.gaussian import triangle
+import daskgmm.gaussian.triangle as triangle
 from daskgmm.gaussian.full import (
     absolute_factor,
     factor_of_precision,
