@@ -116,7 +116,7 @@ class Workers:
             Running.configured()
         except (KeyError, ValueError) as error:
             raise click.UsageError(
-                f"--stall-timeout {self.stall_timeout} is no time; give one such as 90s or 10min."
+                f"--stall-timeout {self.stall_timeout} is no time; give one such as 90s or 10m."
             ) from error
 
 

@@ -1,0 +1,118 @@
+"""Clusters that grow and shrink as they please: each fit ends with the bits of a quiet one."""
+
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from distributed import Client, LocalCluster
+
+from daskgmm import GaussianMixture
+from daskgmm.em.events import BatchDone
+from tests.cli.data import ENVIRONMENT
+from tests.promises.slow import SETTINGS, bits, slowed
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+@contextmanager
+def cluster_of(n_workers, **settings):
+    with (
+        LocalCluster(
+            n_workers=n_workers,
+            threads_per_worker=1,
+            dashboard_address="127.0.0.1:0",
+            silence_logs=50,
+            **settings,
+        ) as cluster,
+        Client(cluster),
+    ):
+        yield cluster
+
+
+@contextmanager
+def queue(address, *lifetimes):
+    """Keep as many workers running as there are lifetimes, each a job that another follows."""
+    command = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--no-nanny"]
+    command += ["--nthreads", "1", "--memory-limit", "0", "--no-dashboard", "--host", "127.0.0.1"]
+    command += ["--preload", str(Path(__file__).with_name("short_life.py"))]
+    over = threading.Event()
+
+    def run(lifetime):
+        environment = {**ENVIRONMENT, "LIFETIME_IN_TASKS": str(lifetime)}
+        while not over.is_set():
+            with subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment) as worker:
+                while worker.poll() is None and not over.wait(0.05):
+                    pass
+                worker.kill()
+
+    threads = [threading.Thread(target=run, args=(each,)) for each in lifetimes]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+def test_an_autoscaler_takes_workers_away_from_their_tasks(stored, quiet):
+    """As one does that deletes the pod of a worker: at once, whatever it computes."""
+    taken = []
+    with cluster_of(3) as cluster:
+
+        def rescale(event):
+            if not isinstance(event, BatchDone) or event.done != event.total // 3:
+                return
+            workers = cluster.scheduler.workers
+            if len(workers) > 1:
+                taken.append(sum(len(worker.processing) for worker in workers.values()))
+                cluster.scale(1)
+            else:
+                cluster.scale(3)
+
+        mixture = GaussianMixture(**SETTINGS).fit(slowed(stored), listen=rescale)
+    assert sum(count > 0 for count in taken) >= 3
+    assert bits(mixture) == quiet
+
+
+def test_adaptive_scaling(stored, quiet):
+    seen = set()
+    with cluster_of(1) as cluster:
+        cluster.adapt(minimum=1, maximum=3, interval="200ms", wait_count=1, target_duration="100ms")
+        mixture = GaussianMixture(**SETTINGS).fit(
+            slowed(stored), listen=lambda event: seen.add(len(cluster.scheduler.workers))
+        )
+    assert len(seen) > 1
+    assert bits(mixture) == quiet
+
+
+@pytest.mark.parametrize("where", ["here", "on the workers"])
+def test_lifetimes_retire_workers_that_hold_results(stored, quiet, monkeypatch, where):
+    """Those of merges on the workers, and rows of a cache."""
+    settings = {}
+    if where == "on the workers":
+        monkeypatch.setattr("daskgmm.passes.sweep.HERE_BYTES", 0)
+        settings["cache"] = "5MB"
+    seen = set()
+    with cluster_of(0) as cluster, queue(cluster.scheduler_address, 60, 40):
+        mixture = GaussianMixture(**SETTINGS).fit(
+            slowed(stored), listen=lambda event: seen.update(cluster.scheduler.workers), **settings
+        )
+    assert len(seen) >= 4
+    assert bits(mixture) == quiet
+
+
+def test_a_lifetime_shorter_than_a_pass(stored):
+    """One worker after the other, of which each does a part: a pass has 8 batches."""
+    settings = {**SETTINGS, "max_iter": 2}
+    seen = set()
+    with cluster_of(0) as cluster, queue(cluster.scheduler_address, 7):
+        mixture = GaussianMixture(**settings).fit(
+            slowed(stored), listen=lambda event: seen.update(cluster.scheduler.workers)
+        )
+    assert len(seen) >= 3
+    assert bits(mixture) == bits(GaussianMixture(**settings).fit(slowed(stored, 0.0)))
