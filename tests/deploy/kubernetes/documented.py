@@ -1,0 +1,27 @@
+"""What README.md tells users to make themselves."""
+
+import re
+import subprocess
+
+import yaml
+
+from tests.deploy.kubernetes.rendering import DEPLOY
+
+README = (DEPLOY / "README.md").read_text()
+
+
+def secret(folder):
+    """Return the Secret that the page makes, of the file that it shows."""
+    (file,) = re.findall(r"^```\n((?:AWS_\w+=.*\n)+)```$", README, re.MULTILINE)
+    (folder / "s3.env").write_text(file)
+    (command,) = re.findall(r"^(kubectl create secret .*)$", README, re.MULTILINE)
+    made = subprocess.run(
+        [*command.split(), "--dry-run=client", "--output=yaml"],
+        cwd=folder, capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    return yaml.safe_load(made.stdout)
+
+
+def claim():
+    """Return the claim for the data."""
+    return yaml.safe_load((DEPLOY / "claim.yaml").read_text())

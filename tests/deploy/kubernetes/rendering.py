@@ -1,0 +1,67 @@
+"""What kustomize makes of the manifests."""
+
+import copy
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+
+DEPLOY = Path(__file__).parents[3] / "deploy" / "kubernetes"
+OVERLAYS = sorted(folder.name for folder in (DEPLOY / "overlays").iterdir())
+DRIVEN = [name for name in OVERLAYS if name != "kubecluster"]
+"""Those that have a driver."""
+FITS = [name for name in DRIVEN if not name.startswith("predict")]
+PREDICTIONS = [name for name in DRIVEN if name.startswith("predict")]
+BY_OPERATOR = [name for name in DRIVEN if not name.startswith("plain")]
+JOBS = [name for name in DRIVEN if name.startswith(("plain", "cluster"))]
+"""Those whose driver is a Job of Kubernetes, not of the operator."""
+
+
+def render(folder):
+    """Return the documents of a folder with a kustomization."""
+    if shutil.which("kubectl") is None:
+        pytest.skip("no kubectl: apt-get install kubernetes-client")
+    rendered = subprocess.run(
+        ["kubectl", "kustomize", folder], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert rendered.returncode == 0, rendered.stderr
+    assert not rendered.stderr, rendered.stderr  # warnings of what is deprecated
+    return list(yaml.safe_load_all(rendered.stdout))
+
+
+def overlay(name):
+    """Return the documents of an overlay."""
+    return copy.deepcopy(_rendered(name))
+
+
+@cache
+def _rendered(name):
+    return render(DEPLOY / "overlays" / name)
+
+
+def composed(folder, *components):
+    """Return the documents of an overlay of these components, in a copy of ours."""
+    chosen = [f"../../components/{name}" for name in components]
+    return _written(folder, resources=["../../base"], components=chosen)
+
+
+def on_top(folder, name, **changes):
+    """Return the documents of an overlay on one of ours, with changes of it."""
+    return _written(folder, resources=[f"../{name}"], **changes)
+
+
+def _written(folder, **kustomization):
+    copied = shutil.copytree(DEPLOY, folder / "kubernetes")
+    own = copied / "overlays" / "own"
+    own.mkdir()
+    (own / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+    return render(own)
+
+
+def of_kind(documents, kind):
+    """Return the one document of a kind."""
+    (found,) = [document for document in documents if document["kind"] == kind]
+    return found
