@@ -22,6 +22,12 @@ def secret(folder):
     return yaml.safe_load(made.stdout)
 
 
+def own_overlay():
+    """Return the kustomization that the page shows."""
+    (shown,) = re.findall(r"^```yaml\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    return yaml.safe_load(shown)
+
+
 def claim():
     """Return the claim for the data."""
     return yaml.safe_load((DEPLOY / "claim.yaml").read_text())

@@ -18,23 +18,30 @@ PROGRAMS = {
     "dask": [sys.executable, "-m", "dask"],
     "daskgmm": [sys.executable, "-m", "daskgmm.cli"],
 }
+NOTHING_OF_THE_USER = {
+    "AWS_CONFIG_FILE": "/nonexistent",
+    "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "NO_PROXY": "127.0.0.1",
+    "no_proxy": "127.0.0.1",
+}
 
 
 class Node:
     """A folder that holds what pods see, and addresses that are free."""
 
     def __init__(self, folder):
-        self.folder = folder
         self.scheduler, self.dashboard = free_ports(2)
-        for name in ("data", "tmp"):
-            (folder / name).mkdir()
+        self.data, self.tmp = folder / "data", folder / "tmp"
+        self.data.mkdir()
+        self.tmp.mkdir()
 
     @contextmanager
     def started(self, pod):
         """Start the process of a pod; end it, with all it started, at the end."""
         process = subprocess.Popen(
             self._here(pod.command_line) + self._addresses(pod.role),
-            cwd=self.folder / "tmp",
+            cwd=self.tmp,
             env=os.environ | self._environment(pod),
             start_new_session=True,
         )
@@ -65,12 +72,12 @@ class Node:
         return [part for word in line for part in PROGRAMS.get(word, [self._local(word)])]
 
     def _local(self, word):
-        scheduler, data = f"127.0.0.1:{self.scheduler}", str(self.folder / "data")
-        return word.replace("daskgmm-scheduler:8786", scheduler).replace("/data", data)
+        scheduler = f"127.0.0.1:{self.scheduler}"
+        return word.replace("daskgmm-scheduler:8786", scheduler).replace("/data", str(self.data))
 
     def _environment(self, pod):
         own = {name: self._local(value) for name, value in pod.environment.items()}
-        return own | {"TMPDIR": str(self.folder / "tmp"), "PYTHONPATH": str(ROOT)}
+        return own | {"TMPDIR": str(self.tmp), "PYTHONPATH": str(ROOT), **NOTHING_OF_THE_USER}
 
     def _addresses(self, role):
         """Return options that keep a process off this machine's other interfaces."""

@@ -43,19 +43,14 @@ def _rendered(name):
 
 
 def composed(folder, *components):
-    """Return the documents of an overlay of these components, in a copy of ours."""
+    """Return the documents of an overlay of these components."""
     chosen = [f"../../components/{name}" for name in components]
-    return _written(folder, resources=["../../base"], components=chosen)
+    return written(folder, {"resources": ["../../base"], "components": chosen})
 
 
-def on_top(folder, name, **changes):
-    """Return the documents of an overlay on one of ours, with changes of it."""
-    return _written(folder, resources=[f"../{name}"], **changes)
-
-
-def _written(folder, **kustomization):
-    copied = shutil.copytree(DEPLOY, folder / "kubernetes")
-    own = copied / "overlays" / "own"
+def written(folder, kustomization):
+    """Return the documents of an overlay that is written beside ours, in a copy."""
+    own = shutil.copytree(DEPLOY, folder / "kubernetes") / "overlays" / "own"
     own.mkdir()
     (own / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
     return render(own)

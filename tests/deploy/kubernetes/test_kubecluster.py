@@ -4,13 +4,15 @@ import asyncio
 import re
 import subprocess
 
+import numpy as np
 import pytest
-import yaml
+from click.testing import CliRunner
 from dask_kubernetes.operator import KubeCluster
 from dask_kubernetes.operator.kubecluster import kubecluster as library
 from distributed import Status
 from tornado.ioloop import IOLoop
 
+from daskgmm.cli import main
 from tests.deploy.kubernetes.rendering import DEPLOY, overlay
 from tests.deploy.kubernetes.schemas import faults
 from tests.deploy.kubernetes.test_commands import parsed
@@ -46,20 +48,37 @@ class Recorder:
 
 
 @pytest.fixture
-def options(tmp_path, monkeypatch):
-    """The keywords that are shipped, in a folder where their first line was followed."""
+def folder(tmp_path, monkeypatch):
+    """Where daskgmm is started: rows, and the cluster as the options say it is made."""
     overlay("kubecluster")  # skips where there is no kubectl
-    text = OPTIONS.read_text()
-    (command,) = re.findall(r"^# +(kubectl kustomize .*)$", text, re.MULTILINE)
+    np.save(tmp_path / "rows.npy", np.zeros((4, 2)))
+    (command,) = re.findall(r"^# +(kubectl kustomize .*)$", OPTIONS.read_text(), re.MULTILINE)
     command = command.replace("deploy/kubernetes", str(DEPLOY))
     subprocess.run(["sh", "-c", command], cwd=tmp_path, check=True, timeout=60)
     monkeypatch.chdir(tmp_path)
-    return yaml.safe_load(text)
 
 
-async def sent(options):
+@pytest.fixture
+def keywords(folder, monkeypatch):
+    """What daskgmm gives to KubeCluster."""
+    given = {}
+
+    def record(**keywords):
+        given.update(keywords)
+        raise OSError("as far as here")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("dask_kubernetes.operator.KubeCluster", record)
+        patch.setattr("kr8s.api", lambda: None)
+        fit = ["fit", "rows.npy", "-k", "2", "--out", "m.json", "--cluster", "kubernetes"]
+        ended = CliRunner().invoke(main, [*fit, "--cluster-options", str(OPTIONS)])
+    assert "as far as here" in ended.output
+    return given
+
+
+async def sent(keywords):
     here = {"asynchronous": True, "loop": IOLoop.current()}
-    cluster = KubeCluster(namespace="default", **here, **options)
+    cluster = KubeCluster(namespace="default", **here, **keywords)
     try:
         await cluster
     except Sent as error:
@@ -69,12 +88,10 @@ async def sent(options):
     raise AssertionError("nothing was sent")
 
 
-def test_what_is_sent(options, monkeypatch):
-    adapt = options.pop("adapt")
-    assert 1 <= adapt["minimum"] <= adapt["maximum"]
+def test_what_is_sent(keywords, monkeypatch):
     for kind in ("DaskCluster", "Pod", "Service", "DaskWorkerGroup"):
         monkeypatch.setattr(library, kind, Recorder)
-    document = asyncio.run(sent(options))
+    document = asyncio.run(sent(keywords))
     assert document == overlay("kubecluster")[0]
     assert faults(document) == []
 

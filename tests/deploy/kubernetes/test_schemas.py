@@ -8,13 +8,14 @@ import yaml
 
 from tests.deploy.kubernetes import schemas
 from tests.deploy.kubernetes.creating import created
+from tests.deploy.kubernetes.documented import own_overlay
 from tests.deploy.kubernetes.rendering import (
     DEPLOY,
     OVERLAYS,
     composed,
     of_kind,
-    on_top,
     overlay,
+    written,
 )
 from tests.deploy.kubernetes.schemas import faults
 
@@ -58,25 +59,13 @@ def test_other_overlays_are_valid(tmp_path, components):
     assert [fault for document in documents for fault in faults(document)] == []
 
 
-def test_an_overlay_of_ones_own(tmp_path):
-    documents = on_top(
-        tmp_path, "job-s3",
-        images=[{"name": "daskgmm", "newName": "registry.example.org/daskgmm", "newTag": "1.0"}],
-        configMapGenerator=[
-            {"name": "daskgmm", "behavior": "merge", "literals": ["COMPONENTS=3"]},
-        ],
-        generatorOptions={"disableNameSuffixHash": True},
-        patches=[
-            {
-                "target": {"kind": "DaskJob"},
-                "patch": "- {op: replace, path: /spec/cluster/spec/worker/replicas, value: 12}",
-            }
-        ],
-    )  # fmt: skip
+def test_the_overlay_that_the_page_shows(tmp_path):
+    documents = written(tmp_path, own_overlay())
     assert [fault for document in documents for fault in faults(document)] == []
     settings, job = of_kind(documents, "ConfigMap"), of_kind(documents, "DaskJob")
     assert settings["data"]["COMPONENTS"] == "3"
-    assert settings["data"]["DATA"].startswith("s3://")
+    assert settings["data"]["DATA"] == "s3://mine/rows.zarr"
+    assert settings["data"]["MODEL"] == "s3://bucket/model.json"
     assert job["spec"]["cluster"]["spec"]["worker"]["replicas"] == 12
     assert str(job).count("'image': 'registry.example.org/daskgmm:1.0'") == 3
 
