@@ -2,7 +2,12 @@
 
 import copy
 
-from dask_kubernetes.operator.controller import controller
+import pytest
+
+controller = pytest.importorskip(
+    "dask_kubernetes.operator.controller.controller",
+    reason="no Dask operator: pip install dask-kubernetes",
+)
 
 
 def created(documents):

@@ -8,10 +8,16 @@ pods are held against Kubernetes' own schema as well: the operator's is that of 
 from functools import cache
 from pathlib import Path
 
-import dask_kubernetes
-import jsonschema
-import kubernetes_validate
+import pytest
 import yaml
+
+dask_kubernetes = pytest.importorskip(
+    "dask_kubernetes", reason="no definitions of the Dask operator: pip install dask-kubernetes"
+)
+kubernetes_validate = pytest.importorskip(
+    "kubernetes_validate", reason="no schemas of Kubernetes: pip install kubernetes-validate"
+)
+jsonschema = pytest.importorskip("jsonschema", reason="no jsonschema: pip install jsonschema")
 
 DEFINITIONS = (
     Path(dask_kubernetes.__file__).parent / "operator/deployment/helm/dask-kubernetes-operator/crds"

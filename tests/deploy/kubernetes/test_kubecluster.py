@@ -7,8 +7,6 @@ import subprocess
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from dask_kubernetes.operator import KubeCluster
-from dask_kubernetes.operator.kubecluster import kubecluster as library
 from distributed import Status
 from tornado.ioloop import IOLoop
 
@@ -17,6 +15,10 @@ from tests.deploy.kubernetes.rendering import DEPLOY, kubectl, overlay
 from tests.deploy.kubernetes.schemas import faults
 from tests.deploy.kubernetes.test_commands import parsed
 
+library = pytest.importorskip(
+    "dask_kubernetes.operator.kubecluster.kubecluster",
+    reason="no KubeCluster: pip install dask-kubernetes",
+)
 OPTIONS = DEPLOY / "kubecluster.yaml"
 
 
@@ -78,7 +80,7 @@ def keywords(folder, monkeypatch):
 
 async def sent(keywords):
     here = {"asynchronous": True, "loop": IOLoop.current()}
-    cluster = KubeCluster(namespace="default", **here, **keywords)
+    cluster = library.KubeCluster(namespace="default", **here, **keywords)
     try:
         await cluster
     except Sent as error:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import jsonschema
 import pytest
 import yaml
 
@@ -165,7 +164,7 @@ def test_a_claim_of_a_list_is_refused():
 
 def test_pods_in_dasks_kinds_are_held_against_kubernetes_too(monkeypatch):
     document = of_kind(overlay("job-pvc"), "DaskJob")
-    anything = {(document["apiVersion"], "DaskJob"): jsonschema.Draft7Validator({})}
+    anything = {(document["apiVersion"], "DaskJob"): schemas.jsonschema.Draft7Validator({})}
     monkeypatch.setattr(schemas, "definitions", lambda: anything)
     assert faults(document) == []
     document["spec"]["cluster"]["spec"]["worker"]["spec"]["containers"][0]["imagePullpolicy"] = "a"
