@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from daskgmm.cli.connecting import check_certificates, no_connection
 from daskgmm.cli.options import Command, added
 
 THREADS = click.option(
@@ -101,10 +102,8 @@ def _client(stack: ExitStack, scheduler: str) -> Any:
     from distributed import Client
 
     try:
+        check_certificates(scheduler)
         # Not the default one: a client that never connected would stay behind as that.
         return stack.enter_context(Client(scheduler, set_as_default=False))
     except (OSError, ValueError) as error:
-        raise click.ClickException(
-            f"No Dask scheduler answers at {scheduler}: {error}. Start one with "
-            "`dask scheduler`, or leave out --scheduler to use threads."
-        ) from error
+        raise click.ClickException(no_connection(scheduler, error)) from error
