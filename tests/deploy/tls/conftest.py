@@ -1,4 +1,4 @@
-"""Certificates, rows in many chunks, what a quiet fit makes of them, and a cluster on four hosts."""
+"""Certificates, rows in many chunks, the bits of a quiet fit, and a cluster on four hosts."""
 
 import pickle
 import subprocess

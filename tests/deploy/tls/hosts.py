@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -16,7 +16,7 @@ _numbers = itertools.count()
 
 def address(host):
     """Return the address of a host; the range is one for documentation (RFC 5737)."""
-    return f"192.0.2.{HOSTS.index(host) + 1}"
+    return f"198.51.100.{HOSTS.index(host) + 1}"
 
 
 @contextmanager
@@ -106,10 +106,8 @@ class Hosts:
 
     def _signal(self, host, number):
         for process in self.processes(host):
-            try:
+            with suppress(ProcessLookupError):  # it ended by itself
                 os.kill(process, number)
-            except ProcessLookupError:
-                pass  # it ended by itself
 
 
 def _ip(*arguments):

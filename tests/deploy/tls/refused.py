@@ -15,8 +15,8 @@ from daskgmm.cli import main
 
 
 def refused(arguments, files, settings):
-    """Run one command with nothing of Dask's configuration but this."""
-    given = dask.config.merge(dask.config.config, dask.config.collect(files, env={}))
+    """Run one command with nothing of Dask's configuration but this and its defaults."""
+    given = dask.config.merge(*dask.config.defaults, dask.config.collect(files, env={}))
     with dask.config.set(given), dask.config.set(settings):
         done = CliRunner().invoke(main, arguments)
     return {"code": done.exit_code, "stderr": done.stderr}

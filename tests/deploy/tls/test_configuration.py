@@ -1,5 +1,6 @@
 """The shipped configuration: Dask knows every setting, and makes of them what the README says."""
 
+import itertools
 import ssl
 from pathlib import Path
 
@@ -53,6 +54,6 @@ def test_connections_are_given_up_no_sooner_than_dask_can():
 @pytest.mark.parametrize("begins", COMMANDS)
 def test_commands_say_where_they_listen(begins):
     arguments = command(begins)
-    given = dict(zip(arguments, arguments[1:], strict=False))
+    given = dict(itertools.pairwise(arguments))
     assert given["--host"].startswith("10.0.0.")  # of the example: one address, no wildcard
     assert given["--dashboard-address"].startswith("127.0.0.1:")
