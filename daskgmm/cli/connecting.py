@@ -14,7 +14,7 @@ def check_certificates(address: str) -> None:
         If certificates cannot be used, or they and the address do not agree.
     """
     from distributed import Security
-    from distributed.comm import parse_address
+    from distributed.comm.addressing import parse_address
 
     security = Security()
     given = security.get_tls_config_for_role("client")
@@ -43,7 +43,8 @@ def check_certificates(address: str) -> None:
 
 def no_connection(address: str, error: Exception) -> str:
     """Return what to tell the user about a scheduler that cannot be reached."""
-    from distributed.comm import CommClosedError, parse_address
+    from distributed.comm.addressing import parse_address
+    from distributed.comm.core import CommClosedError
 
     why = str(error) or str(error.__cause__)
     certified = parse_address(address)[0] == "tls"

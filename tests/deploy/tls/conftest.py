@@ -1,16 +1,18 @@
 """Certificates, rows in many chunks, the bits of a quiet fit, and a cluster on four hosts."""
 
-import pickle
-import subprocess
-import sys
+import warnings
 
+import dask
 import pytest
 import zarr
 
+from daskgmm import GaussianMixture
 from tests.deploy.tls.cluster import Cluster, patience
+from tests.deploy.tls.fit import SETTINGS
 from tests.deploy.tls.hosts import hosts
-from tests.deploy.tls.shipped import ROOT, certificates
+from tests.deploy.tls.shipped import certificates
 from tests.oracle.data import blobs
+from tests.promises.slow import bits, slowed
 
 IMPATIENT = patience(connect="2s", tcp="12s", ttl="5s")
 """The least that Dask takes: 11 s for tcp, and 10 heartbeats of 0.5 s for ttl."""
@@ -35,12 +37,11 @@ def stored(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def quiet(stored, tmp_path_factory):
-    """Return the bits of a fit on one thread of another process, where nothing happens."""
-    out = tmp_path_factory.mktemp("tls") / "quiet.pkl"
-    command = [sys.executable, "-m", "tests.deploy.tls.fit", str(stored), "here", str(out)]
-    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    return pickle.loads(out.read_bytes())
+def quiet(stored):
+    """Return the bits of a fit on one thread, where nothing happens."""
+    with dask.config.set(num_workers=1), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return bits(GaussianMixture(**SETTINGS).fit(slowed(str(stored), 0.0)))
 
 
 @pytest.fixture(scope="session")

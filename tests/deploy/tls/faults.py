@@ -1,8 +1,8 @@
 """The time that a fit loses to a lost worker: python -m tests.deploy.tls.faults [ROW ...].
 
-ROW is recommended-cut, default-hang and so on. All take half an hour at most, nearly all of it
-Dask's patience. Every row is a cluster of its own, as the README starts it: two workers with a nanny
-each, on four hosts in network namespaces, with TLS.
+ROW is recommended-cut, default-hang and so on; all of them take half an hour at most, nearly all
+of it Dask's patience. Every row is a cluster of its own, as the README starts it: two workers with
+a nanny each, on four hosts in network namespaces, with TLS.
 
 cut     the link of a worker's host goes down for good
 hang    worker and nanny stop, as if their host had; its kernel goes on to answer

@@ -1,13 +1,11 @@
-"""A driver: python -m tests.deploy.tls.fit DATA ADDRESS|here OUT. It prints its events."""
+"""A driver: python -m tests.deploy.tls.fit DATA ADDRESS OUT. It prints its events."""
 
 import json
 import pickle
 import sys
 import warnings
-from contextlib import nullcontext
 from pathlib import Path
 
-import dask
 from distributed import Client
 
 from daskgmm import GaussianMixture
@@ -20,23 +18,18 @@ SECONDS = 0.02
 
 
 def main(data, address, out):
-    """Fit on a cluster, or on one thread of this process, and write the bits."""
+    """Fit on a cluster, and write the bits."""
     warnings.simplefilter("ignore")
-    alone = address == "here"
-    with dask.config.set(num_workers=1), nullcontext() if alone else Client(address) as client:
-        if client is not None:
-            client.wait_for_workers(2, timeout=30)
-        mixture = GaussianMixture(**SETTINGS).fit(
-            slowed(data, 0.0 if alone else SECONDS), listen=lambda event: tell(event, client)
-        )
+    with Client(address) as client:
+        client.wait_for_workers(2, timeout=30)
+
+        def tell(event):
+            if isinstance(event, BatchDone | PassEnded):
+                workers = len(client.nthreads())
+                print(json.dumps({**as_dict(event), "workers": workers}), flush=True)
+
+        mixture = GaussianMixture(**SETTINGS).fit(slowed(data, SECONDS), listen=tell)
     Path(out).write_bytes(pickle.dumps(bits(mixture)))
-
-
-def tell(event, client):
-    """Print what a batch or pass is, and how many workers there are."""
-    if isinstance(event, BatchDone | PassEnded):
-        workers = 0 if client is None else len(client.nthreads())
-        print(json.dumps({**as_dict(event), "workers": workers}), flush=True)
 
 
 if __name__ == "__main__":
