@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 
+from daskgmm.cli.connecting import check_certificates, no_connection
+
 
 @contextmanager
 def connected(scheduler: str) -> Iterator[Any]:
@@ -18,13 +20,11 @@ def connected(scheduler: str) -> Iterator[Any]:
     from distributed import Client
 
     try:
+        check_certificates(scheduler)
         # Not the default one: a client that never connected would stay behind as that.
         client = Client(scheduler, set_as_default=False)
     except (OSError, ValueError) as error:
-        raise click.ClickException(
-            f"No Dask scheduler answers at {scheduler}: {error}. Start one with "
-            "`dask scheduler`, or leave out --scheduler to use threads."
-        ) from error
+        raise click.ClickException(no_connection(scheduler, error)) from error
     with client:
         yield client
 
