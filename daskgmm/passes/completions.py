@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import wait
 from functools import partial
 from queue import Empty, SimpleQueue
 from types import TracebackType
@@ -12,6 +15,7 @@ from distributed import CancelledError, KilledWorker
 from distributed.client import FutureCancelledError
 
 from daskgmm.errors import ClusterError
+from daskgmm.passes.guard import Guard
 
 CHECK_SECONDS = 1.0
 """How often, in silence, the connection to the scheduler is looked at."""
@@ -24,13 +28,12 @@ class Completions:
     ----------
     client : distributed.Client
     stall_timeout : float
-        Seconds without a completion after which a cluster that has no running worker is
-        given up.
+        Seconds without a running worker after which a silent cluster is given up.
     """
 
     def __init__(self, client: Any, stall_timeout: float) -> None:
         self._client = client
-        self._stall_timeout = stall_timeout
+        self._guard = Guard(client, stall_timeout)
         self._pending: dict[int, Any] = {}
         self._yielded: list[Any] = []
         self._kept: list[Any] = []
@@ -100,38 +103,46 @@ class Completions:
 
     def gather(self, futures: Sequence[Any]) -> list[Any]:
         """Return the results of futures that have ended, computed again if they got lost."""
-        fetch = partial(self._client.gather, list(futures), asynchronous=True)
-        while True:
-            try:
-                results: list[Any] = self._client.sync(fetch, callback_timeout=self._stall_timeout)
-            except TimeoutError:
-                self._check_workers()
-            except KilledWorker as error:
-                raise _killed(error) from error
-            except (CancelledError, FutureCancelledError) as error:
-                self._check_connection()
-                raise ClusterError(
-                    "Results were cancelled, or the cluster was restarted. Run again; a fit with "
-                    "a checkpoint goes on where it was."
-                ) from error
-            else:
-                return results
+        try:
+            results: list[Any] = self._awaited(
+                self._client.gather(list(futures), asynchronous=True)
+            )
+        except KilledWorker as error:
+            raise _killed(error) from error
+        except (CancelledError, FutureCancelledError) as error:
+            self._guard.check_connection()
+            raise ClusterError(
+                "Results were cancelled, or the cluster was restarted. Run again; a fit with "
+                "a checkpoint goes on where it was."
+            ) from error
+        return results
+
+    def _awaited(self, coroutine: Any) -> Any:
+        """Return what a coroutine of the client's returns, and watch the cluster meanwhile."""
+        awaited = asyncio.run_coroutine_threadsafe(coroutine, self._client.loop.asyncio_loop)
+        try:
+            while not wait([awaited], self._guard.step).done:
+                self._guard.look()
+            return awaited.result()
+        finally:
+            awaited.cancel()
 
     def _note(self, index: int, future: Any) -> None:
         self._ended.put(index)
 
     def _wait(self) -> int:
-        silent = 0.0
+        looked = time.monotonic()
         while True:
-            step = min(CHECK_SECONDS, self._stall_timeout)
             try:
-                return self._ended.get(timeout=step)
+                index = self._ended.get(timeout=min(CHECK_SECONDS, self._guard.step))
             except Empty:
-                silent += step
-            self._check_connection()
-            if silent >= self._stall_timeout:
-                self._check_workers()
-                silent = 0.0
+                self._guard.check_connection()
+                if time.monotonic() - looked >= self._guard.step:
+                    self._guard.look()
+                    looked = time.monotonic()
+            else:
+                self._guard.well()
+                return index
 
     def _failure(self, future: Any) -> BaseException:
         if future.status == "error":
@@ -139,32 +150,10 @@ class Completions:
             if isinstance(error, KilledWorker):
                 return _killed(error)
             return error
-        self._check_connection()
+        self._guard.check_connection()
         return ClusterError(
             f"The task {future.key!r} is {future.status}: somebody cancelled it, or the cluster "
             "was restarted. Run again; a fit with a checkpoint goes on where it was."
-        )
-
-    def _check_connection(self) -> None:
-        if self._client.status != "running":
-            raise ClusterError(
-                f"The connection to the Dask scheduler is lost (its client is "
-                f"{self._client.status}). Start a cluster and run again; a fit with a checkpoint "
-                "goes on where it was."
-            )
-
-    def _check_workers(self) -> None:
-        self._check_connection()
-        workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
-        if any(worker["status"] == "running" for worker in workers):
-            return
-        states = ", ".join(sorted({worker["status"] for worker in workers}))
-        what = f"all {len(workers)} workers are {states}" if workers else "there are no workers"
-        raise ClusterError(
-            f"Nothing was computed for {self._stall_timeout:.0f} s, and {what}. Look at their "
-            "logs: walltime and memory limits end workers, and a worker short of memory pauses. "
-            "A longer wait is set with --stall-timeout, or the configuration "
-            "daskgmm.stall-timeout; a fit with a checkpoint goes on where it was."
         )
 
 

@@ -16,10 +16,6 @@ from daskgmm.errors import ClusterError
 released = threading.Event()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the stall guard asks the scheduler for its workers, and waits without end",
-)
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_scheduler_that_does_not_answer_is_an_error():
     """Nothing ends meanwhile."""
@@ -37,7 +33,7 @@ def test_a_scheduler_that_does_not_answer_is_an_error():
         try:
             GaussianMixture(2).fit(X, listen=listen)
         except ClusterError as error:
-            raised.append(error)
+            raised.append(str(error))
 
     raised = []
     X = da.zeros((40, 2), chunks=(40, 2)).map_blocks(_slowly, dtype=float)
@@ -56,7 +52,7 @@ def test_a_scheduler_that_does_not_answer_is_an_error():
         released.set()
     thread.join(10)  # its client is closed
     assert in_time
-    assert raised
+    assert "the scheduler does not answer" in raised[0]
 
 
 def _slowly(block):
