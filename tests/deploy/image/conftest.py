@@ -105,7 +105,8 @@ def data(tmp_path, rows):
     """A folder of the user of the image, with rows.zarr in it."""
     write_zarr(tmp_path / "rows.zarr", rows, (20_000, 4))
     os.chown(tmp_path, 1000, 1000)
-    return tmp_path
+    yield tmp_path
+    shutil.rmtree(tmp_path / "rows.zarr")
 
 
 def found(model):
@@ -124,6 +125,7 @@ def alone(rows, tmp_path_factory):
     for arguments, code in (([*FIT, "--out", "model.json"], NOT_CONVERGED), (predict, 0)):
         ended = subprocess.run(COMMAND + arguments, cwd=folder, env=ENVIRONMENT)
         assert ended.returncode == code
+    shutil.rmtree(folder / "rows.zarr")
     return folder
 
 
