@@ -127,5 +127,6 @@ def _mounts(folder):
 
 
 def _cgroups():
-    """Return what podman left of its control groups; runc removes only what is below."""
-    return {path for path in Path("/sys/fs/cgroup").rglob("libpod_parent*") if path.is_dir()}
+    """Return the control groups of podman's containers, which it leaves when they are gone."""
+    parents = Path("/sys/fs/cgroup").rglob("libpod_parent")
+    return {group for parent in parents for group in (parent, *parent.rglob("*")) if group.is_dir()}
