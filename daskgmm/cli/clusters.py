@@ -12,6 +12,8 @@ from typing import Any
 
 import click
 
+from daskgmm.cli.schedulers import closed_at_the_end
+
 Options = dict[str, Any]
 
 
@@ -38,7 +40,7 @@ def started(kind: str, path: str) -> Iterator[Any]:
                 f"The {kind} cluster did not start: {type(error).__name__}: {error}\n"
                 f"What it is made of stands in {path}."
             ) from error
-        client = stack.enter_context(Client(cluster, set_as_default=False))
+        client = stack.enter_context(closed_at_the_end(Client(cluster, set_as_default=False)))
         click.echo(f"waiting for a worker of the {kind} cluster", err=True)
         client.wait_for_workers(1)
         yield client

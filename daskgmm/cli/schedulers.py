@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,19 @@ def connected(scheduler: str) -> Iterator[Any]:
         client = Client(scheduler, set_as_default=False)
     except (OSError, ValueError) as error:
         raise click.ClickException(no_connection(scheduler, error)) from error
-    with client:
+    with closed_at_the_end(client):
         yield client
+
+
+@contextmanager
+def closed_at_the_end(client: Any) -> Iterator[Any]:
+    """Yield a client and close it; what was computed is not lost if that takes too long."""
+    try:
+        yield client
+    finally:
+        # On a busy machine the thread of its loop may not end within distributed's 10 s.
+        with suppress(TimeoutError):
+            client.close()
 
 
 def address_in(path: str) -> str:

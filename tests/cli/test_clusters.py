@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import dask
 import pytest
-from distributed import LocalCluster
+from distributed import Client, LocalCluster
 
 from daskgmm.models.model_file import load_model
 from tests.cli.data import COMMAND, ENVIRONMENT
@@ -178,6 +178,20 @@ def test_a_scheduler_file(folder, call):
         assert "Dask cluster of 1 worker" in planned.stdout
         assert call(*FIT, "--scheduler-file", "s.json").exit_code == 0
         assert "daskgmm-iteration" in cluster.scheduler.task_prefixes
+
+
+def test_a_client_that_is_slow_to_close_costs_no_fit(folder, call, monkeypatch):
+    def close(client, *arguments):
+        closed(client, *arguments)
+        raise TimeoutError("join timed out")  # as distributed does, where the machine is busy
+
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0"
+    ) as cluster:
+        closed = Client.close
+        monkeypatch.setattr(Client, "close", close)
+        assert call(*FIT, "--scheduler", cluster.scheduler_address).exit_code == 0
+    assert load_model("m.json").converged_
 
 
 @pytest.mark.parametrize(
