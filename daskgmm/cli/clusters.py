@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -26,7 +24,7 @@ def started(kind: str, path: str) -> Iterator[Any]:
     adapt = options.pop("adapt", None)
     if adapt is not None:
         options.setdefault("n_workers", adapt["minimum"])
-    with _terminable(), ExitStack() as stack:
+    with ExitStack() as stack:
         try:
             cluster = stack.enter_context(KINDS[kind](options))
             if adapt is not None:
@@ -122,16 +120,3 @@ def _said_once() -> Iterator[None]:
         yield
     finally:
         logger.disabled = before
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Let SIGTERM, which ends jobs and pods, end the cluster too, as Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -13,6 +13,7 @@ from daskgmm.cli.demo import demo
 from daskgmm.cli.exit_codes import INTERRUPTED
 from daskgmm.cli.fit import fit
 from daskgmm.cli.info import info
+from daskgmm.cli.interrupting import terminable
 from daskgmm.cli.plan import plan
 from daskgmm.cli.predict import predict
 from daskgmm.cli.sweep import sweep
@@ -24,7 +25,7 @@ class Guarded(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was named."""
-        with plain_warnings():
+        with plain_warnings(), terminable():
             try:
                 return super().invoke(ctx)
             except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):

@@ -1,4 +1,4 @@
-"""Ctrl-C: at once while modules are imported, and with a word on what is left behind."""
+"""Ctrl-C and SIGTERM: at once while modules are imported, else with a word on what is left."""
 
 from __future__ import annotations
 
@@ -13,16 +13,30 @@ from daskgmm.files import read_bytes
 
 
 @contextmanager
+def terminable() -> Iterator[None]:
+    """Let SIGTERM, which ends jobs and pods, do what Ctrl-C does; process 1 would not see it."""
+    with _handled(signal.default_int_handler, signal.SIGTERM):
+        yield
+
+
+@contextmanager
 def at_once() -> Iterator[None]:
-    """Let Ctrl-C end the process while modules are imported, which may swallow the exception."""
+    """Let both end the process while modules are imported, which may swallow the exception."""
+    with _handled(signal.SIG_DFL, signal.SIGINT, signal.SIGTERM):
+        yield
+
+
+@contextmanager
+def _handled(handler: Any, *signals: signal.Signals) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    before = {each: signal.signal(each, handler) for each in signals}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for each, handled in before.items():
+            signal.signal(each, handled)
 
 
 @contextmanager

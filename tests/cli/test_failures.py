@@ -171,8 +171,9 @@ def test_traceback_on_request(folder):
     assert done.stderr.splitlines()[-1].startswith("Error: ")
 
 
-def test_interrupted(folder):
-    """Ctrl-C in a long fit: its own exit code, one line, no file."""
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted(folder, how):
+    """Ctrl-C in a long fit, or the end of its job: its own exit code, one line, no file."""
     write_zarr("long.zarr", clusters(200_000), (20_000, 3))
     before = entries(folder)
     options = ["-k", "20", "-o", "m.json", "--tol", "0", "--max-iter", "100000"]
@@ -181,7 +182,7 @@ def test_interrupted(folder):
     with subprocess.Popen(command, env=ENVIRONMENT, stdout=pipe, stderr=pipe, text=True) as process:
         while not process.stderr.readline().startswith("iteration"):
             assert process.poll() is None
-        process.send_signal(signal.SIGINT)
+        process.send_signal(how)
         stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
     assert stdout == ""
