@@ -1,0 +1,144 @@
+"""fit.sbatch as it is shipped: whatever ends its jobs, the fit ends in the bits of a quiet one."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.deploy.slurm.real_slurm import kill, wait_for
+from tests.deploy.slurm.site import ITERATIONS, model_bits
+
+NOT_CONVERGED = 3
+"""Exit code of all these fits, as their tolerance is 0."""
+
+SMALL = ("--mem=1G", "--cpus-per-task=1")
+
+WALLTIME_ITERATIONS = 35
+"""Of about a second: more than are done when Slurm signals."""
+
+
+def workers(site, job, *states):
+    """Return the worker jobs of a driver."""
+    return [
+        number
+        for number, name in site.slurm.jobs(*states or ("PD", "R")).items()
+        if name == f"daskgmm-{job}-worker"
+    ]
+
+
+def iterated(site, count):
+    wait_for(lambda: len(site.iterations()) >= count, f"iteration {count}", 60)
+
+
+def ended(site, job, seconds=90):
+    """Wait for the end of a fit; nothing may be left of it."""
+    assert site.slurm.wait(job, seconds) == ("FAILED", NOT_CONVERGED), site.log(job)
+    wait_for(lambda: not workers(site, job, "PD", "R", "CG"), "workers to end", 30)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def near_its_walltime(make_site):
+    """Submit a fit whose walltime is a minute, the least there is; the last test waits for it.
+
+    Slurm looks at walltimes every 30 s, and signals so much earlier.
+    """
+    site = make_site(WALLTIME_ITERATIONS)
+    job = site.submit("fit.sbatch", *SMALL, "--time=1", "--signal=B:USR1@15")
+    return site, job
+
+
+@pytest.fixture(scope="module")
+def fitted(make_site):
+    """Return a site and the job of a fit that nothing disturbs."""
+    site = make_site()
+    job = site.submit("fit.sbatch", *SMALL)
+    wait_for(lambda: len(workers(site, job, "R")) == 2, "two worker jobs", 60)
+    ended(site, job)
+    return site, job
+
+
+def test_two_worker_jobs(fitted, quiet):
+    site, _ = fitted
+    assert model_bits(site.model) == quiet
+    assert len(list((site.folder / "logs").glob("dask-worker-*.err"))) == 2
+
+
+def test_a_fit_that_has_ended_is_not_run_again(fitted, quiet):
+    site, job = fitted
+    passes, written = len(site.told("PassEnded")), site.model.stat().st_mtime_ns
+    site.slurm.ask("scontrol", "requeue", job)
+    site.slurm.ask("scontrol", "update", f"jobid={job}", "StartTime=now")
+    ended(site, job)
+    assert site.slurm.job(job)["Restarts"] == "1"
+    assert len(site.told("PassEnded")) == passes
+    assert site.model.stat().st_mtime_ns != written
+    assert model_bits(site.model) == quiet
+
+
+def test_a_fit_that_fails_is_not_requeued(make_site):
+    site = make_site()
+    site.settings[0] = str(site.folder / "nothing.zarr")
+    job = site.submit("fit.sbatch", *SMALL)
+    assert site.slurm.wait(job) == ("FAILED", 1)
+    assert "nothing.zarr" in site.log(job)
+    assert site.slurm.job(job)["Restarts"] == "0"
+
+
+def test_scancel_of_a_worker_in_the_middle_of_a_pass(make_site, quiet):
+    site = make_site()
+    lost = {"DASK_DISTRIBUTED__DEPLOY__LOST_WORKER_TIMEOUT": "1s"}
+    job = site.submit("fit.sbatch", *SMALL, environment=lost)
+    iterated(site, 2)
+    victim, other = workers(site, job, "R")
+    struck = datetime.now(UTC)
+    site.slurm.ask("scancel", victim)
+    wait_for(lambda: set(workers(site, job)) - {victim, other}, "a worker job in its place", 30)
+    ended(site, job)
+    passes = [datetime.fromisoformat(event["time"]) for event in site.told("PassEnded")]
+    assert passes[3] < struck < passes[-1]  # survey, sample, and two iterations came before
+    assert model_bits(site.model) == quiet
+
+
+def killed_outright(site, job):
+    """Kill the driver and its script at once, as the loss of their node does."""
+    kill(site.slurm.processes(job))
+    assert site.slurm.wait(job)[0] == "FAILED"
+
+
+def requeued_while_it_runs(site, job):
+    """Leave it to Slurm, which ends the job as a preemption does."""
+
+
+@pytest.mark.parametrize("end", [killed_outright, requeued_while_it_runs])
+def test_a_driver_that_is_killed_and_requeued_goes_on(make_site, quiet, end):
+    site = make_site()
+    job = site.submit("fit.sbatch", *SMALL)
+    iterated(site, 2)
+    before = workers(site, job)
+    end(site, job)
+    site.slurm.ask("scontrol", "requeue", job)
+    site.slurm.ask("scontrol", "update", f"jobid={job}", "StartTime=now")
+    ended(site, job)
+    first, second = site.told("FitStarted")
+    assert first["resumed"] is None
+    assert second["resumed"] >= 2
+    assert site.iterations() == list(range(1, ITERATIONS + 1))
+    assert model_bits(site.model) == quiet
+    assert all(site.slurm.state(worker) == "CANCELLED" for worker in before)
+
+
+def test_scancel_of_a_driver_ends_its_workers(make_site):
+    site = make_site()
+    job = site.submit("fit.sbatch", *SMALL)
+    wait_for(lambda: len(workers(site, job, "R")) == 2, "two worker jobs", 60)
+    site.slurm.ask("scancel", job)
+    assert site.slurm.wait(job)[0] == "CANCELLED"
+    wait_for(lambda: not workers(site, job, "PD", "R", "CG"), "workers to end", 30)
+
+
+def test_a_driver_near_its_walltime_requeues_itself(near_its_walltime):
+    site, job = near_its_walltime
+    ended(site, job, 120)
+    assert int(site.slurm.job(job)["Restarts"]) >= 1
+    assert site.told("FitStarted")[-1]["resumed"] >= 1
+    assert site.iterations() == list(range(1, WALLTIME_ITERATIONS + 1))
+    assert model_bits(site.model) == site.quiet_bits()
