@@ -9,7 +9,7 @@ import click
 import daskgmm.cli.options as options
 from daskgmm.cli.data import Data, choosing, weighing
 from daskgmm.cli.interrupting import at_once
-from daskgmm.cli.workers import SCHEDULER, THREADS, Workers
+from daskgmm.cli.workers import SCHEDULER, SCHEDULER_FILE, THREADS, Workers
 
 
 @click.command(short_help="Say what a fit will cost, before a byte is read.")
@@ -23,10 +23,12 @@ from daskgmm.cli.workers import SCHEDULER, THREADS, Workers
 @options.cache
 @THREADS
 @SCHEDULER
+@SCHEDULER_FILE
 def plan(
     data: Data,
     threads: int | None,
     scheduler: str | None,
+    scheduler_file: str | None,
     **settings: Any,
 ) -> None:
     """Say what a fit to DATA will cost: bytes, batches, passes, memory."""
@@ -34,7 +36,7 @@ def plan(
         from daskgmm.models.planning import plan as plan_fit
 
     x, arguments = data.training()
-    with Workers(threads, scheduler).current():
+    with Workers(threads, scheduler, scheduler_file).current():
         found = plan_fit(x, **arguments, **settings)
     click.echo(found)
     found.check()

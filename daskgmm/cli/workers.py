@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, fields
 from functools import wraps
 from typing import Any
 
 import click
 
+from daskgmm.cli.clusters import KINDS, started
 from daskgmm.cli.options import Command, added
+from daskgmm.cli.schedulers import address_in, connected
 
 THREADS = click.option(
     "--threads", type=click.IntRange(1), help="Threads to use.  [default: all CPUs]"
 )
 SCHEDULER = click.option("--scheduler", metavar="ADDRESS", help="Run on this Dask cluster.")
+SCHEDULER_FILE = click.option(
+    "--scheduler-file", metavar="FILE", help="Run on the cluster that wrote this file."
+)
+CLUSTER = click.option(
+    "--cluster",
+    type=click.Choice(tuple(KINDS)),
+    help="Start a cluster, and end it at the end.",
+)
+CLUSTER_OPTIONS = click.option(
+    "--cluster-options",
+    metavar="FILE",
+    help="YAML: keywords of dask_jobqueue.SLURMCluster or dask_kubernetes' KubeCluster, and "
+    "adapt: {minimum: 2, maximum: 8}.",
+)
 RETRIES = click.option(
     "--retries",
     type=click.IntRange(0),
@@ -37,6 +53,12 @@ class Workers:
     threads : int or None
     scheduler : str or None
         Address of a Dask scheduler.
+    scheduler_file : str or None
+        What `dask scheduler --scheduler-file` writes.
+    cluster : str or None
+        Kind of a cluster to start.
+    cluster_options : str or None
+        File of its settings.
     retries : int or None
         Of reads.
     stall_timeout : str or None
@@ -45,8 +67,19 @@ class Workers:
 
     threads: int | None = None
     scheduler: str | None = None
+    scheduler_file: str | None = None
+    cluster: str | None = None
+    cluster_options: str | None = None
     retries: int | None = None
     stall_timeout: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse two places, and half a place."""
+        places = (self.scheduler, self.scheduler_file, self.cluster)
+        if sum(place is not None for place in places) > 1:
+            raise click.UsageError("Give one of --scheduler, --scheduler-file and --cluster.")
+        if (self.cluster is None) != (self.cluster_options is None):
+            raise click.UsageError("--cluster and --cluster-options go together.")
 
     @contextmanager
     def current(self) -> Iterator[None]:
@@ -56,9 +89,17 @@ class Workers:
         with ExitStack() as stack:
             stack.enter_context(dask.config.set(self._settings()))
             self._check()
-            if self.scheduler is not None:
-                stack.enter_context(_client(stack, self.scheduler).as_current())
+            client = self._client()
+            if client is not None:
+                stack.enter_context(stack.enter_context(client).as_current())
             yield
+
+    def _client(self) -> AbstractContextManager[Any] | None:
+        if self.cluster is not None and self.cluster_options is not None:
+            return started(self.cluster, self.cluster_options)
+        if self.scheduler_file is not None:
+            return connected(address_in(self.scheduler_file))
+        return None if self.scheduler is None else connected(self.scheduler)
 
     def _settings(self) -> dict[str, Any]:
         chosen = {
@@ -83,28 +124,17 @@ def running(command: Command) -> Command:
     """Add the options that say where passes run; the command gets them as `workers`."""
 
     @wraps(command)
-    def gathered(
-        *,
-        threads: int | None,
-        scheduler: str | None,
-        retries: int | None,
-        stall_timeout: str | None,
-        **others: Any,
-    ) -> Any:
-        return command(workers=Workers(threads, scheduler, retries, stall_timeout), **others)
+    def gathered(**given: Any) -> Any:
+        where = {field.name: given.pop(field.name) for field in fields(Workers)}
+        return command(workers=Workers(**where), **given)
 
-    return added(gathered, THREADS, SCHEDULER, RETRIES, STALL_TIMEOUT)
-
-
-def _client(stack: ExitStack, scheduler: str) -> Any:
-    """Return a client of a cluster that lives as long as the stack."""
-    from distributed import Client
-
-    try:
-        # Not the default one: a client that never connected would stay behind as that.
-        return stack.enter_context(Client(scheduler, set_as_default=False))
-    except (OSError, ValueError) as error:
-        raise click.ClickException(
-            f"No Dask scheduler answers at {scheduler}: {error}. Start one with "
-            "`dask scheduler`, or leave out --scheduler to use threads."
-        ) from error
+    return added(
+        gathered,
+        THREADS,
+        SCHEDULER,
+        SCHEDULER_FILE,
+        CLUSTER,
+        CLUSTER_OPTIONS,
+        RETRIES,
+        STALL_TIMEOUT,
+    )

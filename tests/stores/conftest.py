@@ -1,6 +1,7 @@
 """A server for the session, rows on it, and places to fit at."""
 
 import contextlib
+import gc
 import re
 import warnings
 
@@ -42,12 +43,26 @@ def obstore_options(endpoint):
     }
 
 
-@pytest.fixture(autouse=True)
-def _sessions_left_open():
-    # aiohttp's, which fsspec's file systems keep open for as long as the process lives.
+@contextlib.contextmanager
+def _unclosed():
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Unclosed (client session|connector)", ResourceWarning)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _sessions_left_open():
+    # aiohttp's, which fsspec's file systems keep open for as long as the process lives.
+    with _unclosed():
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _sessions_left_behind():
+    # Others are garbage by now, and would be found so in a test of something else.
+    yield
+    with _unclosed():
+        gc.collect()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,0 +1,135 @@
+"""Clusters that a command starts, and ends when it ends."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+Options = dict[str, Any]
+
+
+@contextmanager
+def started(kind: str, path: str) -> Iterator[Any]:
+    """Start a cluster and wait for its first worker; yield a client."""
+    from distributed import Client
+
+    options = _options(path)
+    adapt = options.pop("adapt", None)
+    if adapt is not None:
+        options.setdefault("n_workers", adapt["minimum"])
+    with _terminable(), ExitStack() as stack:
+        try:
+            cluster = stack.enter_context(KINDS[kind](options))
+            if adapt is not None:
+                cluster.adapt(**adapt)
+        except ImportError as error:
+            raise click.UsageError(
+                f"--cluster {kind} needs another package ({error}): pip install 'daskgmm[{kind}]'"
+            ) from error
+        except Exception as error:  # of whatever kind the library raises
+            raise click.ClickException(
+                f"The {kind} cluster did not start: {type(error).__name__}: {error}\n"
+                f"What it is made of stands in {path}."
+            ) from error
+        client = stack.enter_context(Client(cluster, set_as_default=False))
+        click.echo(f"waiting for a worker of the {kind} cluster", err=True)
+        client.wait_for_workers(1)
+        yield client
+
+
+@contextmanager
+def _slurm(options: Options) -> Iterator[Any]:
+    from dask_jobqueue import SLURMCluster
+
+    n_workers = options.pop("n_workers")
+    cluster = SLURMCluster(**options)
+    try:
+        with _said_once():
+            cluster.sync(_scaled, cluster, n_workers)
+        yield cluster
+    finally:
+        cluster.close()
+
+
+async def _scaled(cluster: Any, n_workers: int) -> None:
+    from distributed import Status
+
+    cluster.scale(n_workers)
+    try:
+        await cluster  # else what is wrong with the jobs is only logged
+    except Exception:
+        for job in cluster.workers.values():
+            if job.status is Status.created:
+                job.status = Status.failed  # else the cluster does not close
+        raise
+
+
+@contextmanager
+def _kubernetes(options: Options) -> Iterator[Any]:
+    import kr8s
+    from dask_kubernetes.operator import KubeCluster
+
+    kr8s.api()  # a KubeCluster that cannot log in fails again, with a traceback, at exit
+    with KubeCluster(**options) as cluster:
+        yield cluster
+
+
+KINDS: dict[str, Callable[[Options], AbstractContextManager[Any]]] = {
+    "slurm": _slurm,
+    "kubernetes": _kubernetes,
+}
+
+
+def _options(path: str) -> Options:
+    """Return the keywords of a cluster; refuse what would never have a worker."""
+    import yaml
+
+    try:
+        options = yaml.safe_load(Path(path).read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise click.UsageError(f"--cluster-options {path} cannot be read: {error}") from error
+    if not isinstance(options, dict):
+        raise click.UsageError(f"--cluster-options {path} holds no `keyword: value` lines.")
+    adapt = options.get("adapt")
+    if adapt is None and not ({"n_workers", "custom_cluster_spec"} & options.keys()):
+        raise click.UsageError(
+            f"--cluster-options {path} asks for no workers: add `n_workers: 4`, or "
+            "`adapt: {minimum: 2, maximum: 8}` to have lost ones replaced."
+        )
+    if adapt is not None and not (isinstance(adapt, Mapping) and adapt.get("minimum", 0) >= 1):
+        raise click.UsageError(
+            f"--cluster-options {path}: adapt needs a minimum of at least 1, as in "
+            "`adapt: {minimum: 2, maximum: 8}`: a command waits for its first worker."
+        )
+    return options
+
+
+@contextmanager
+def _said_once() -> Iterator[None]:
+    """Let no event loop log, with a traceback, the error that is raised as well."""
+    logger = logging.getLogger("tornado.application")
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM, which ends jobs and pods, end the cluster too, as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
