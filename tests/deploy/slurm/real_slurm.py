@@ -198,6 +198,15 @@ class Slurm:
         found = self.job(number)
         return found["JobState"], int(found["ExitCode"].split(":")[0])
 
+    def limit(self, number, minutes):
+        """Set the walltime of a job."""
+        self.ask("scontrol", "update", f"jobid={number}", f"TimeLimit={minutes}")
+
+    def requeue(self, number):
+        """Have a job run again, as soon as the credentials of its last run have expired."""
+        self.ask("scontrol", "requeue", number)
+        wait_for(lambda: self.state(number) == "RUNNING", f"job {number} to run again", 60)
+
     def processes(self, number):
         """Return the processes of a job: its script, and what that started."""
         groups = [

@@ -1,6 +1,7 @@
 """fit_mpi.sbatch as it is shipped: scheduler and workers are ranks of one MPI job."""
 
 import shutil
+from importlib.util import find_spec
 
 import pytest
 
@@ -17,39 +18,38 @@ HERE = {
     "DASHBOARD": "127.0.0.1:0",
     "MEMORY_LIMIT": "900MiB",
 }
-FOUR = ("--ntasks=4", "--mem-per-cpu=1G")
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _mpi(slurm):
     if shutil.which("mpirun") is None:
         pytest.skip("no mpirun: apt-get install -y --no-install-recommends openmpi-bin")
-    pytest.importorskip("mpi4py", reason="no mpi4py: pip install 'daskgmm[mpi]'")
-    pytest.importorskip("dask_mpi", reason="no dask-mpi: pip install 'daskgmm[mpi]'")
+    if find_spec("mpi4py") is None or find_spec("dask_mpi") is None:
+        pytest.skip("no dask-mpi, or no mpi4py: pip install 'daskgmm[mpi]'")
 
 
-@pytest.mark.parametrize(
-    ("launcher", "nodes"),
-    # srun's PMIx keeps files in /tmp by the number of the job: virtual nodes would share them.
-    [("mpirun", 2), ("srun --mpi=pmix", 1)],
-)
-def test_four_ranks(make_site, quiet, launcher, nodes):
-    site = make_site()
-    spread = (f"--nodes={nodes}", f"--ntasks-per-node={4 // nodes}")
+def submit(site, launcher, nodes):
+    """Submit four ranks: a scheduler and three workers."""
+    spread = (f"--nodes={nodes}", f"--ntasks-per-node={4 // nodes}", "--mem-per-cpu=1G")
     environment = {**HERE, "MPI_LAUNCHER": launcher}
-    job = site.submit("fit_mpi.sbatch", *FOUR, *spread, environment=environment)
+    return site.submit("fit_mpi.sbatch", "--ntasks=4", *spread, environment=environment)
+
+
+def test_four_ranks_on_two_nodes(make_site, quiet):
+    site = make_site()
+    job = submit(site, "mpirun", nodes=2)
     assert site.slurm.wait(job) == ("FAILED", 3), site.log(job)
     assert model_bits(site.model) == quiet
     assert all(f"dask_mpi-{rank}" in site.log(job) for rank in (1, 2, 3))
     wait_for(lambda: not site.slurm.processes(job), "all ranks to end", 30)
 
 
-def test_a_requeued_job_goes_on(make_site, quiet):
+def test_four_ranks_of_srun_that_are_requeued(make_site, quiet):
+    """On one node: PMIx keeps files in /tmp by the number of the job, and both nodes have one."""
     site = make_site()
-    job = site.submit("fit_mpi.sbatch", *FOUR, environment=HERE)
+    job = submit(site, "srun --mpi=pmix", nodes=1)
     wait_for(lambda: len(site.iterations()) >= 2, "two iterations", 60)
-    site.slurm.ask("scontrol", "requeue", job)
-    site.slurm.ask("scontrol", "update", f"jobid={job}", "StartTime=now")
+    site.slurm.requeue(job)
     assert site.slurm.wait(job) == ("FAILED", 3), site.log(job)
     assert site.iterations() == list(range(1, ITERATIONS + 1))
     assert model_bits(site.model) == quiet
