@@ -14,6 +14,7 @@ HERE = {
     "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
     "OMPI_MCA_btl": "self,tcp",
     "OMPI_MCA_btl_tcp_if_include": "lo",
+    "OMPI_MCA_oob_tcp_if_include": "lo",
     "INTERFACE": "lo",
     "DASHBOARD": "127.0.0.1:0",
     "MEMORY_LIMIT": "900MiB",
@@ -28,28 +29,15 @@ def _mpi(slurm):
         pytest.skip("no dask-mpi, or no mpi4py: pip install 'daskgmm[mpi]'")
 
 
-def submit(site, launcher, nodes):
-    """Submit four ranks: a scheduler and three workers."""
-    spread = (f"--nodes={nodes}", f"--ntasks-per-node={4 // nodes}", "--mem-per-cpu=1G")
-    environment = {**HERE, "MPI_LAUNCHER": launcher}
-    return site.submit("fit_mpi.sbatch", "--ntasks=4", *spread, environment=environment)
-
-
-def test_four_ranks_on_two_nodes(make_site, quiet):
+def test_four_ranks_that_are_requeued(make_site, quiet):
     site = make_site()
-    job = submit(site, "mpirun", nodes=2)
-    assert site.slurm.wait(job) == ("FAILED", 3), site.log(job)
-    assert model_bits(site.model) == quiet
-    assert all(f"dask_mpi-{rank}" in site.log(job) for rank in (1, 2, 3))
-    wait_for(lambda: not site.slurm.processes(job), "all ranks to end", 30)
-
-
-def test_four_ranks_of_srun_that_are_requeued(make_site, quiet):
-    """On one node: PMIx keeps files in /tmp by the number of the job, and both nodes have one."""
-    site = make_site()
-    job = submit(site, "srun --mpi=pmix", nodes=1)
+    spread = ("--ntasks=4", "--nodes=2", "--ntasks-per-node=2", "--mem-per-cpu=1G")
+    job = site.submit("fit_mpi.sbatch", *spread, environment=HERE)
     wait_for(lambda: len(site.iterations()) >= 2, "two iterations", 60)
     site.slurm.requeue(job)
     assert site.slurm.wait(job) == ("FAILED", 3), site.log(job)
+    assert [event["resumed"] is None for event in site.told("FitStarted")] == [True, False]
     assert site.iterations() == list(range(1, ITERATIONS + 1))
     assert model_bits(site.model) == quiet
+    assert all(f"dask_mpi-{rank}" in site.log(job) for rank in (1, 2, 3))
+    wait_for(lambda: not site.slurm.processes(job), "all ranks to end", 30)
