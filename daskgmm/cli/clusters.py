@@ -5,14 +5,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import click
 
+from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.schedulers import closed_at_the_end
 
 Options = dict[str, Any]
+
+WHERE_TO_LOOK = {
+    "slurm": "squeue --me shows whether jobs wait, their logs why they ended",
+    "kubernetes": "kubectl get pods shows whether they wait, kubectl logs why they ended",
+}
 
 
 @contextmanager
@@ -40,13 +47,25 @@ def started(kind: str, path: str) -> Iterator[Any]:
             ) from error
         client = stack.enter_context(closed_at_the_end(Client(cluster, set_as_default=False)))
         click.echo(f"waiting for a worker of the {kind} cluster", err=True)
-        client.wait_for_workers(1)
+        _wait_for_a_worker(client, kind)
         yield client
+
+
+def _wait_for_a_worker(client: Any, kind: str) -> None:
+    """Wait as long as the queue takes; say where to look if it takes long."""
+    for minutes in count(1):
+        try:
+            client.wait_for_workers(1, timeout=60 * minutes)
+        except TimeoutError:
+            click.echo(f"no worker yet; {WHERE_TO_LOOK[kind]}", err=True)
+        else:
+            return
 
 
 @contextmanager
 def _slurm(options: Options) -> Iterator[Any]:
-    from dask_jobqueue import SLURMCluster
+    with at_once():  # the import would leave a handler of its own for Ctrl-C
+        from dask_jobqueue import SLURMCluster
 
     n_workers = options.pop("n_workers")
     cluster = SLURMCluster(**options)

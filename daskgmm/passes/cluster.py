@@ -128,7 +128,9 @@ class Cluster:
         limits = [worker["memory_limit"] for worker in workers if worker["memory_limit"]]
         threads = max((worker["nthreads"] for worker in workers), default=1)
         name = f"Dask cluster of {len(workers)} workers with {threads} threads each"
-        return Place(name, len(workers), threads, min(limits, default=None), False, threads)
+        limit = min(limits, default=None)
+        usable = None if limit is None else int(limit * _before_pausing())
+        return Place(name, len(workers), threads, limit, usable, False, threads)
 
     def close(self) -> None:
         """Forget the tasks that were sent, and the rows that are held."""
@@ -226,6 +228,13 @@ def _gathered(
             done += 1
             progress(done, total)
             yield index, outcome
+
+
+def _before_pausing() -> float:
+    """Return the part of its memory at which a worker begins no other task."""
+    parts = ("pause", "terminate")
+    settings = [dask.config.get(f"distributed.worker.memory.{part}", False) for part in parts]
+    return min((float(each) for each in settings if each), default=1.0)
 
 
 def _node(key: Any, value: Any) -> Node:

@@ -7,10 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-GROUP_LIMITS = (
-    Path("/sys/fs/cgroup/memory.max"),
-    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
-)
+GROUPS = Path("/sys/fs/cgroup")
+MEMBERSHIPS = Path("/proc/self/cgroup")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +24,9 @@ class Place:
     threads : int
         Of the worker that has most.
     memory_limit : int or None
-        Bytes that a worker may take, of the one that may take least; None if nobody says.
+        Bytes of the worker that has least; None if nobody says.
+    usable_memory : int or None
+        Bytes of it that a worker may take and go on.
     here : bool
         Whether it is this process.
     tasks : int
@@ -37,6 +37,7 @@ class Place:
     workers: int
     threads: int
     memory_limit: int | None
+    usable_memory: int | None
     here: bool
     tasks: int
 
@@ -45,7 +46,8 @@ def this_process(threads: int, early: int) -> Place:
     """Return this process, with all memory of the machine."""
     name = f"{threads} thread{'s' if threads != 1 else ''} of this process"
     limits = [limit for limit in (_physical_memory(), *_group_limits()) if limit is not None]
-    return Place(name, 1, threads, min(limits, default=None), True, threads + early)
+    limit = min(limits, default=None)
+    return Place(name, 1, threads, limit, limit, True, threads + early)
 
 
 def _physical_memory() -> int | None:
@@ -56,9 +58,31 @@ def _physical_memory() -> int | None:
 
 
 def _group_limits() -> Iterator[int]:
-    """Yield what the control group of a container or a job allows, where there is one."""
-    for path in GROUP_LIMITS:
+    """Yield what control groups of a container or a job allow, this process's and those above."""
+    for path in _group_files():
         try:
             yield int(path.read_text())
         except (OSError, ValueError):  # no such group, or no limit: "max"
             continue
+
+
+def _group_files() -> Iterator[Path]:
+    for controllers, group in _memberships():
+        if controllers == "":
+            root, name = GROUPS, "memory.max"
+        elif "memory" in controllers.split(","):
+            root, name = GROUPS / "memory", "memory.limit_in_bytes"
+        else:
+            continue
+        # A container may see its own group as the root, and be told its path outside.
+        for folder in (Path(group), *Path(group).parents):
+            yield root / folder.relative_to("/") / name
+
+
+def _memberships() -> list[tuple[str, str]]:
+    """Return the controllers and the path of each group that this process is in."""
+    try:
+        lines = MEMBERSHIPS.read_text().splitlines()
+        return [(controllers, path) for _, controllers, path in (x.split(":", 2) for x in lines)]
+    except (OSError, ValueError):
+        return []

@@ -74,17 +74,20 @@ class Plan:
     @property
     def fits(self) -> bool:
         """Whether a worker may take what it needs."""
-        limit = self.place.memory_limit
-        return limit is None or self.worker_nbytes <= limit
+        usable = self.place.usable_memory
+        return usable is None or self.worker_nbytes <= usable
 
     def check(self) -> None:
         """Raise `PlanError` if a worker may not take what it needs."""
         if self.fits:
             return
-        assert self.place.memory_limit is not None
+        limit, usable = self.place.memory_limit, self.place.usable_memory
+        assert limit is not None
+        assert usable is not None
+        of = "" if usable == limit else f" of its {_mb(limit)}, where Dask pauses it"
         raise PlanError(
             f"A worker would need {_mb(self.worker_nbytes)} and may take "
-            f"{_mb(self.place.memory_limit)}: {_mb(self.thread_nbytes)} for each of "
+            f"{_mb(usable)}{of}: {_mb(self.thread_nbytes)} for each of "
             f"{self.place.threads} threads, besides what a worker always holds. Use workers with "
             "fewer threads (num_workers of Dask's configuration, --threads, --nthreads of "
             "`dask worker`), more memory, smaller chunks, or less cache."
