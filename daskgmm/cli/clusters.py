@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from itertools import count
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +25,11 @@ WHERE_TO_LOOK = {
 
 
 @contextmanager
-def started(kind: str, path: str) -> Iterator[Any]:
-    """Start a cluster and wait for its first worker; yield a client."""
+def started(kind: str, path: str, patience: float | None) -> Iterator[Any]:
+    """Start a cluster, and wait for its first worker: so long, or for ever; yield a client."""
     from distributed import Client
 
-    options = _options(path)
+    options = _options(kind, path)
     adapt = options.pop("adapt", None)
     if adapt is not None:
         options.setdefault("n_workers", adapt["minimum"])
@@ -47,16 +49,30 @@ def started(kind: str, path: str) -> Iterator[Any]:
             ) from error
         client = stack.enter_context(closed_at_the_end(Client(cluster, set_as_default=False)))
         click.echo(f"waiting for a worker of the {kind} cluster", err=True)
-        _wait_for_a_worker(client, kind)
+        _wait_for_a_worker(client, kind, patience)
         yield client
+        try:
+            stack.close()
+        except Exception as error:  # what was computed is not lost for that
+            click.echo(
+                f"Warning: the {kind} cluster may not have ended: {type(error).__name__}: {error}. "
+                f"Look what is left of it; {WHERE_TO_LOOK[kind]}.",
+                err=True,
+            )
 
 
-def _wait_for_a_worker(client: Any, kind: str) -> None:
-    """Wait as long as the queue takes; say where to look if it takes long."""
+def _wait_for_a_worker(client: Any, kind: str, patience: float | None) -> None:
+    """Wait as long as the queue takes, or as the user says; say where to look meanwhile."""
+    end = inf if patience is None else time.monotonic() + patience
     for minutes in count(1):
         try:
-            client.wait_for_workers(1, timeout=60 * minutes)
+            client.wait_for_workers(1, timeout=max(0.1, min(60 * minutes, end - time.monotonic())))
         except TimeoutError:
+            if time.monotonic() >= end:
+                raise click.ClickException(
+                    f"The {kind} cluster had no worker in {patience:.0f} s, the --stall-timeout; "
+                    f"{WHERE_TO_LOOK[kind]}."
+                ) from None
             click.echo(f"no worker yet; {WHERE_TO_LOOK[kind]}", err=True)
         else:
             return
@@ -106,7 +122,7 @@ KINDS: dict[str, Callable[[Options], AbstractContextManager[Any]]] = {
 }
 
 
-def _options(path: str) -> Options:
+def _options(kind: str, path: str) -> Options:
     """Return the keywords of a cluster; refuse what would never have a worker."""
     import yaml
 
@@ -117,17 +133,29 @@ def _options(path: str) -> Options:
     if not isinstance(options, dict):
         raise click.UsageError(f"--cluster-options {path} holds no `keyword: value` lines.")
     adapt = options.get("adapt")
-    if adapt is None and not ({"n_workers", "custom_cluster_spec"} & options.keys()):
+    if adapt is not None and not _is_range(adapt):
+        raise click.UsageError(
+            f"--cluster-options {path}: adapt takes a minimum of at least 1 worker and a maximum, "
+            "as in `adapt: {minimum: 2, maximum: 8}`."
+        )
+    described = kind == "kubernetes" and "custom_cluster_spec" in options
+    if adapt is None and not described and not _is_number(options.get("n_workers")):
         raise click.UsageError(
             f"--cluster-options {path} asks for no workers: add `n_workers: 4`, or "
             "`adapt: {minimum: 2, maximum: 8}` to have lost ones replaced."
         )
-    if adapt is not None and not (isinstance(adapt, Mapping) and adapt.get("minimum", 0) >= 1):
-        raise click.UsageError(
-            f"--cluster-options {path}: adapt needs a minimum of at least 1, as in "
-            "`adapt: {minimum: 2, maximum: 8}`: a command waits for its first worker."
-        )
     return options
+
+
+def _is_range(adapt: Any) -> bool:
+    if not isinstance(adapt, Mapping):
+        return False
+    bounds: list[Any] = [adapt.get("minimum"), adapt.get("maximum")]
+    return all(map(_is_number, bounds)) and bounds == sorted(bounds)
+
+
+def _is_number(workers: Any) -> bool:
+    return isinstance(workers, int) and workers >= 1
 
 
 @contextmanager

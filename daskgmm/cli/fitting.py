@@ -102,9 +102,9 @@ class Fitting:
 
         x, arguments = self.data.training()
         with (
+            interruptible(self.checkpoint, self.data.storage_options),
             self.workers.current(),
             shown as listener,
-            interruptible(self.checkpoint, self.data.storage_options),
         ):
             return fit(
                 x,

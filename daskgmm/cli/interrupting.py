@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from daskgmm.cli.exit_codes import INTERRUPTED
 from daskgmm.errors import SourceError
 from daskgmm.files import read_bytes
 
@@ -22,7 +24,11 @@ def terminable() -> Iterator[None]:
 @contextmanager
 def at_once() -> Iterator[None]:
     """Let both end the process while modules are imported, which may swallow the exception."""
-    with _handled(signal.SIG_DFL, signal.SIGINT, signal.SIGTERM):
+
+    def end(number: int, frame: Any) -> None:
+        os._exit(INTERRUPTED)  # what signals do by default they do not do to process 1
+
+    with _handled(end, signal.SIGINT, signal.SIGTERM):
         yield
 
 

@@ -40,7 +40,8 @@ RETRIES = click.option(
 STALL_TIMEOUT = click.option(
     "--stall-timeout",
     metavar="TIME",
-    help="Give up a cluster that has had no worker for so long.  [default: 5 minutes]",
+    help="Give up a cluster that has had no worker for so long.  [default: 5 minutes; for ever "
+    "until --cluster has its first]",
 )
 
 
@@ -95,8 +96,12 @@ class Workers:
             yield
 
     def _client(self) -> AbstractContextManager[Any] | None:
+        from dask.utils import parse_timedelta
+
         if self.cluster is not None and self.cluster_options is not None:
-            return started(self.cluster, self.cluster_options)
+            given = self.stall_timeout
+            patience = None if given is None else parse_timedelta(given)
+            return started(self.cluster, self.cluster_options, patience)
         if self.scheduler_file is not None:
             return connected(address_in(self.scheduler_file))
         return None if self.scheduler is None else connected(self.scheduler)

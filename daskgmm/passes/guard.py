@@ -10,8 +10,8 @@ from daskgmm.errors import ClusterError
 LOOKS = 30
 """Times that a cluster which says nothing is asked for its workers before it is given up."""
 
-SECONDS = 1.0
-"""The shortest time from one such question to the next."""
+SECONDS = 1.0, 30.0
+"""The shortest and the longest time from one such question to the next, and of an answer."""
 
 
 class Guard:
@@ -29,7 +29,8 @@ class Guard:
     def __init__(self, client: Any, timeout: float) -> None:
         self._client = client
         self._timeout = timeout
-        self.step = min(max(SECONDS, timeout / LOOKS), timeout)
+        shortest, self._longest = (min(each, timeout) for each in SECONDS)
+        self.step = min(max(shortest, timeout / LOOKS), self._longest)
         """Seconds of silence after which to look."""
         self.well()
 
@@ -66,9 +67,13 @@ class Guard:
             )
 
     def _fault(self) -> str | None:
-        identity = self._client.scheduler.identity
+        scheduler = self._client.scheduler
         try:
-            known = self._client.sync(identity, n_workers=-1, callback_timeout=self._timeout)
+            known = self._client.sync(
+                scheduler.identity, n_workers=-1, callback_timeout=self._longest
+            )
+        except AttributeError:  # None: the connection is being closed
+            return "the connection to the scheduler is closed."
         except (TimeoutError, OSError):
             return (
                 "the scheduler does not answer. Look whether it still runs, and whether this "

@@ -87,6 +87,12 @@ def shell(*arguments):
             running.kill()
 
 
+def shell_ends(*arguments):
+    with shell(*arguments) as running:
+        running.communicate(timeout=60)
+    return running.returncode
+
+
 def test_a_cluster_that_is_started_and_ended(queue, call):
     with shell(*SLURM) as running:
         _, said = running.communicate(timeout=60)
@@ -113,7 +119,13 @@ def test_sigterm_ends_the_cluster_too(queue):
     [
         ("coress: 1\nn_workers: 1", ["did not start", "coress", "slurm.yaml"]),
         ("cores: 1\nmemory: 1GiB", ["asks for no workers", "n_workers: 4"]),
+        ("cores: 1\nn_workers: 0", ["asks for no workers"]),
+        ("cores: 1\nn_workers: two", ["asks for no workers"]),
+        ("cores: 1\ncustom_cluster_spec: x", ["asks for no workers"]),
         ("adapt: {maximum: 2}", ["minimum of at least 1"]),
+        ("adapt: {minimum: 2}", ["and a maximum"]),
+        ("adapt: {minimum: two, maximum: 3}", ["minimum of at least 1"]),
+        ("adapt: {minimum: 3, maximum: 2}", ["minimum of at least 1"]),
         ("adapt: 3", ["minimum of at least 1"]),
         ("- cores", ["no `keyword: value`"]),
         ("cores: [", ["cannot be read"]),
@@ -134,6 +146,46 @@ def test_a_queue_that_refuses(queue, call, caplog):
     assert "did not start" in failed.stderr
     assert "invalid partition" in failed.stderr
     assert "Traceback" not in caplog.text
+
+
+def test_jobs_that_never_work(queue, call):
+    """As those whose options `dask worker` does not know."""
+    write_program(queue / "bin" / "sbatch", "#!/bin/sh\necho Submitted batch job 999999999\n")
+    write_program(queue / "bin" / "scancel", "#!/bin/sh\n")
+    failed = call(*SLURM, "--stall-timeout", "1s")
+    assert failed.exit_code == 1
+    assert "had no worker in 1 s" in failed.stderr
+    assert "squeue" in failed.stderr
+
+
+def test_a_cluster_that_does_not_end_costs_no_model(queue, call, monkeypatch):
+    from dask_jobqueue import SLURMCluster
+
+    close = SLURMCluster.close
+
+    def fails(cluster, *arguments, **settings):
+        close(cluster, *arguments, **settings)
+        raise RuntimeError("no credentials")
+
+    monkeypatch.setattr(SLURMCluster, "close", fails)
+    fitted = call(*SLURM)
+    assert fitted.exit_code == 0
+    assert "Warning: the slurm cluster may not have ended: RuntimeError: no cred" in fitted.stderr
+    assert (queue / "m.json").exists()
+
+
+def test_interrupted_while_it_waits(queue):
+    """What a checkpoint holds is said, and exit codes are ours, whatever libraries set."""
+    assert shell_ends(*FIT, "--checkpoint", "fit.ckpt", "--tol", 0, "--max-iter", 2) == 3
+    write_program(queue / "bin" / "sbatch", "#!/bin/sh\necho Submitted batch job 999999999\n")
+    write_program(queue / "bin" / "scancel", "#!/bin/sh\n")
+    with shell(*SLURM, "--checkpoint", "fit.ckpt", "--tol", 0, "--overwrite") as running:
+        while "waiting for a worker" not in (line := running.stderr.readline()):
+            assert line
+        running.send_signal(signal.SIGINT)
+        _, said = running.communicate(timeout=60)
+    assert running.returncode == 130, said
+    assert "fit.ckpt holds the fit so far" in said
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,11 @@
 """A hard cap on the memory of a process and all its children, page cache included."""
 
 import os
+import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -23,7 +25,22 @@ def memory_cap(nbytes):
     try:
         yield group
     finally:
-        group.rmdir()
+        _remove(group)
+
+
+def _remove(group, seconds=10):
+    """End what is left in a group, and remove it: processes take a while to leave."""
+    end = time.monotonic() + seconds
+    while True:
+        for process in (group / "cgroup.procs").read_text().split():
+            with suppress(ProcessLookupError):
+                os.kill(int(process), signal.SIGKILL)
+        try:
+            return group.rmdir()
+        except OSError:
+            if time.monotonic() > end:
+                raise
+        time.sleep(0.05)
 
 
 def run(group, *command, **options):

@@ -61,21 +61,23 @@ def queue(address, *lifetimes):
 
 def test_an_autoscaler_takes_workers_away_from_their_tasks(stored, quiet):
     """As one does that deletes the pod of a worker: at once, whatever it computes."""
-    taken = []
+    busy, taken = {}, []
     with cluster_of(3) as cluster:
 
         def rescale(event):
+            workers = cluster.scheduler.workers
+            taken.extend(busy.pop(address) for address in busy.keys() - workers.keys())
             if not isinstance(event, BatchDone) or event.done != event.total // 3:
                 return
-            workers = cluster.scheduler.workers
             if len(workers) > 1:
-                taken.append(sum(len(worker.processing) for worker in workers.values()))
+                busy.update({address: len(each.processing) for address, each in workers.items()})
                 cluster.scale(1)
             else:
+                busy.clear()
                 cluster.scale(3)
 
         mixture = GaussianMixture(**SETTINGS).fit(slowed(stored), listen=rescale)
-    assert sum(count > 0 for count in taken) >= 3
+    assert sum(tasks > 0 for tasks in taken) >= 3
     assert bits(mixture) == quiet
 
 

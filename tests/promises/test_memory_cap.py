@@ -1,5 +1,7 @@
 """Data four times as large as all the memory that there is."""
 
+import shutil
+
 import numpy as np
 import pytest
 import zarr
@@ -23,7 +25,8 @@ def large(tmp_path_factory):
     for first in range(0, ROWS, CHUNK):
         array[first : first + CHUNK] = part
     assert array.nbytes > 4 * CAP
-    return path
+    yield path
+    shutil.rmtree(path)
 
 
 @pytest.fixture
