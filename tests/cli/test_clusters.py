@@ -61,7 +61,9 @@ def _unclosed():
 @pytest.fixture
 def queue(folder, monkeypatch, _unclosed):
     """A folder with a queue that runs each job at once, for what is quicker without Slurm."""
+    interrupted = signal.getsignal(signal.SIGINT)
     pytest.importorskip("dask_jobqueue", reason="no dask-jobqueue: pip install 'daskgmm[slurm]'")
+    signal.signal(signal.SIGINT, interrupted)  # the import sets another handler
     (folder / "bin").mkdir()
     write_program(folder / "bin" / "sbatch", SBATCH)
     write_program(folder / "bin" / "scancel", SCANCEL)

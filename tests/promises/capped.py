@@ -51,7 +51,7 @@ def run(group, *command, **options):
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=600,
         **options,
     )
 
