@@ -11,9 +11,9 @@ from distributed import Status
 from tornado.ioloop import IOLoop
 
 from daskgmm.cli import main
+from tests.deploy.command_lines import parsed
 from tests.deploy.kubernetes.rendering import DEPLOY, kubectl, overlay
 from tests.deploy.kubernetes.schemas import faults
-from tests.deploy.kubernetes.test_commands import parsed
 
 library = pytest.importorskip(
     "dask_kubernetes.operator.kubecluster.kubecluster",
