@@ -2,13 +2,12 @@
 
 import re
 import shlex
-from importlib.metadata import entry_points
 
 import click
 import pytest
 from dask.utils import parse_bytes
 
-from daskgmm.cli import main
+from tests.deploy.command_lines import parsed
 from tests.deploy.image.files import README, compose
 
 MIB = 2**20
@@ -19,16 +18,8 @@ def services():
     return compose()["services"]
 
 
-def parsed(command):
-    """Return the parameters of a command of dask or daskgmm, read by the command itself."""
-    program, name, *arguments = shlex.split(command)
-    if program == "dask":
-        (found,) = entry_points(group="dask_cli", name=name)
-        parser = found.load()
-    else:
-        assert program == "daskgmm"
-        parser = main.commands[name]
-    return parser.make_context(name, arguments).params
+def read(command):
+    return parsed(shlex.split(command))
 
 
 def size(text):
@@ -42,8 +33,8 @@ def limit(service):
 
 
 def test_commands_are_real_ones(services):
-    assert parsed(services["scheduler"]["command"])
-    worker = parsed(services["worker"]["command"])
+    assert read(services["scheduler"]["command"])
+    worker = read(services["worker"]["command"])
     assert worker["scheduler"] == "tcp://scheduler:8786"
     assert worker["nthreads"] == 1
     assert worker["nanny"] is True
@@ -55,7 +46,7 @@ def test_commands_are_real_ones(services):
 )
 def test_commands_that_are_wrong_are_noticed(wrong):
     with pytest.raises((click.UsageError, ValueError)):
-        parsed(wrong)
+        read(wrong)
 
 
 def test_the_commands_of_the_readme_are_real_ones():
@@ -63,14 +54,14 @@ def test_the_commands_of_the_readme_are_real_ones():
     found = re.findall(r"daskgmm (?:fit|plan|predict) [^`\n]+", text)
     assert {command.split()[1] for command in found} == {"fit", "plan", "predict"}
     for command in found:
-        assert parsed(command)
+        assert read(command)
 
 
 def test_memory_limits_agree(services):
     worker = services["worker"]
     (tmp,) = worker["tmpfs"]
     nanny = 128 * MIB  # 72 were measured, the process that watches semaphores included
-    needed = parse_bytes(parsed(worker["command"])["memory_limit"]) + nanny
+    needed = parse_bytes(read(worker["command"])["memory_limit"]) + nanny
     assert needed + size(tmp.removeprefix("/tmp:size=")) <= limit(worker)
 
 

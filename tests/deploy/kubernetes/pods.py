@@ -4,6 +4,7 @@ import base64
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import PurePosixPath
 
 from tests.deploy.kubernetes.creating import created
 
@@ -48,6 +49,16 @@ class Pod:
             found[entry["name"]] = entry.get("value") or self._value_from(entry["valueFrom"])
         return found
 
+    @property
+    def files(self):
+        """What ConfigMaps and Secrets put into the container: paths, and bytes."""
+        places = {each["name"]: each["mountPath"] for each in self.container["volumeMounts"]}
+        return {
+            PurePosixPath(places[volume["name"]], name): content.encode()
+            for volume in self.spec["volumes"]
+            for name, content in self._contents(volume).items()
+        }
+
     def quantity(self, resource):
         """Return a number such as that of `limits.memory`."""
         kind, name = resource.split(".")
@@ -56,7 +67,15 @@ class Pod:
     def _values(self, source):
         if "configMapRef" in source:
             return find(self.documents, "ConfigMap", source["configMapRef"]["name"])["data"]
-        secret = find(self.documents, "Secret", source["secretRef"]["name"])
+        return self._secret(source["secretRef"]["name"])
+
+    def _contents(self, volume):
+        if "configMap" in volume:
+            return find(self.documents, "ConfigMap", volume["configMap"]["name"])["data"]
+        return self._secret(volume["secret"]["secretName"]) if "secret" in volume else {}
+
+    def _secret(self, name):
+        secret = find(self.documents, "Secret", name)
         coded = secret.get("data", {}).items()
         plain = secret.get("stringData", {})
         return plain | {name: base64.b64decode(value).decode() for name, value in coded}

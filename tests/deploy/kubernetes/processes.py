@@ -32,7 +32,7 @@ class Node:
 
     def __init__(self, folder):
         self.scheduler, self.dashboard = free_ports(2)
-        self.data, self.tmp = folder / "data", folder / "tmp"
+        self._folder, self.data, self.tmp = folder, folder / "data", folder / "tmp"
         self.data.mkdir()
         self.tmp.mkdir()
 
@@ -77,7 +77,17 @@ class Node:
 
     def _environment(self, pod):
         own = {name: self._local(value) for name, value in pod.environment.items()}
-        return own | {"TMPDIR": str(self.tmp), "PYTHONPATH": str(ROOT), **NOTHING_OF_THE_USER}
+        here = {"TMPDIR": str(self.tmp), "PYTHONPATH": str(ROOT), "DASK_CONFIG": self._etc(pod)}
+        return own | here | NOTHING_OF_THE_USER
+
+    def _etc(self, pod):
+        """Write what is mounted in /etc; return the folder of Dask's configuration."""
+        folder = self._folder / pod.name
+        for path, content in pod.files.items():
+            file = folder / path.relative_to("/")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content.replace(b"/etc/", f"{folder}/etc/".encode()))
+        return str(folder / "etc" / "dask")
 
     def _addresses(self, role):
         """Return options that keep a process off this machine's other interfaces."""

@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 DEPLOY = Path(__file__).parents[3] / "deploy" / "kubernetes"
-OVERLAYS = sorted(folder.name for folder in (DEPLOY / "overlays").iterdir())
+OVERLAYS = sorted({folder.name for folder in (DEPLOY / "overlays").iterdir()} - {"policies"})
+"""Those that have a cluster."""
 DRIVEN = [name for name in OVERLAYS if name != "kubecluster"]
 """Those that have a driver."""
 FITS = [name for name in DRIVEN if not name.startswith("predict")]

@@ -1,31 +1,12 @@
 """The command lines in the manifests are ones that Dask and daskgmm have."""
 
-from importlib.metadata import entry_points
-
 import click
 import pytest
 from dask.utils import parse_timedelta
 
-from daskgmm.cli import main
+from tests.deploy.command_lines import parsed
 from tests.deploy.kubernetes.pods import pods
 from tests.deploy.kubernetes.rendering import FITS, OVERLAYS, PREDICTIONS, composed
-
-
-def parsed(line):
-    """Return the parameters of a command line; raise where it has others than the command."""
-    if line[0] == "sh":  # -c, the script and its name; it starts what follows
-        line = line[4:]
-    program, name, *arguments = line
-    assert not any("$(" in word for word in arguments), f"unknown variable: {line}"
-    return _command(program, name).make_context(name, arguments).params
-
-
-def _command(program, name):
-    if program == "daskgmm":
-        return main.commands[name]
-    assert program == "dask", f"no such program: {program}"
-    (found,) = entry_points(group="dask_cli", name=name)
-    return found.load()
 
 
 @pytest.mark.parametrize("name", OVERLAYS)

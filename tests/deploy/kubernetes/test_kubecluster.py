@@ -3,6 +3,7 @@
 import asyncio
 import re
 import subprocess
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,9 +12,9 @@ from distributed import Status
 from tornado.ioloop import IOLoop
 
 from daskgmm.cli import main
+from tests.deploy.command_lines import parsed
 from tests.deploy.kubernetes.rendering import DEPLOY, kubectl, overlay
 from tests.deploy.kubernetes.schemas import faults
-from tests.deploy.kubernetes.test_commands import parsed
 
 library = pytest.importorskip(
     "dask_kubernetes.operator.kubecluster.kubecluster",
@@ -109,3 +110,19 @@ def test_the_spec_that_the_library_makes_itself_is_why():
     (scheduler,) = made["spec"]["scheduler"]["spec"]["containers"]
     with pytest.raises(AssertionError, match="no such program: dask-scheduler"):
         parsed(scheduler["args"])
+
+
+def test_it_connects_without_tls(monkeypatch):
+    """Why the page on TLS leaves it out; where this fails, it may be let in."""
+    networking = pytest.importorskip("dask_kubernetes.operator.networking")
+
+    async def forward(*_):
+        return 1
+
+    monkeypatch.setattr(networking, "port_forward_service", forward)
+    service = SimpleNamespace(
+        metadata=SimpleNamespace(name="daskgmm-scheduler", namespace="default"),
+        spec=SimpleNamespace(type="ClusterIP", ports=[SimpleNamespace(name="tcp-comm", port=8786)]),
+    )
+    asked = networking.get_external_address_for_scheduler_service(service, True)
+    assert asyncio.run(asked) == "tcp://localhost:1"

@@ -1,26 +1,25 @@
 """What schemas cannot say: privileges, sizes, and that all that is named exists."""
 
 import copy
-import subprocess
+import json
+from pathlib import Path
 
+import distributed
 import pytest
+import yaml
 
-from daskgmm.cli.exit_codes import NOT_CONVERGED
 from tests.deploy.kubernetes.creating import created
 from tests.deploy.kubernetes.documented import claim
 from tests.deploy.kubernetes.pods import find, quantity
 from tests.deploy.kubernetes.rendering import (
     BY_OPERATOR,
     DRIVEN,
-    JOBS,
     OVERLAYS,
     composed,
     of_kind,
     overlay,
 )
 from tests.deploy.kubernetes.restricted import breaches
-
-USAGE = 2
 
 
 @pytest.fixture(params=OVERLAYS)
@@ -178,9 +177,8 @@ def _labels(deployment):
     return deployment["spec"]["template"]["metadata"]["labels"].items()
 
 
-@pytest.mark.parametrize("name", DRIVEN)
 def test_others_cannot_reach_a_pod(name, every_pod):
-    policy = find(overlay(name), "NetworkPolicy", "daskgmm")["spec"]
+    policy = find(_policies(name), "NetworkPolicy", "daskgmm")["spec"]
     assert policy["policyTypes"] == ["Ingress"]
     (rule,) = policy["ingress"]
     for pod in every_pod:
@@ -188,13 +186,31 @@ def test_others_cannot_reach_a_pod(name, every_pod):
             assert selector["matchLabels"].items() <= pod.labels.items()
 
 
-@pytest.mark.parametrize("name", BY_OPERATOR)
+@pytest.mark.parametrize("name", [*BY_OPERATOR, "kubecluster"])
 def test_the_operator_reaches_the_scheduler(name, pods_of):
-    policy = find(overlay(name), "NetworkPolicy", "daskgmm-operator")["spec"]
+    policy = find(_policies(name), "NetworkPolicy", "daskgmm-operator")["spec"]
     selected = policy["podSelector"]["matchLabels"].items()
     roles = pods_of(name)
     assert selected <= roles["scheduler"][0].labels.items()
     assert not any(selected <= pod.labels.items() for pod in (*roles["worker"], *roles["driver"]))
+
+
+def _policies(name):
+    """Return what has the policies: the overlay, or what is applied beside it."""
+    return overlay("policies" if name == "kubecluster" else name)
+
+
+def test_beside_a_cluster_there_are_policies_alone():
+    assert {document["kind"] for document in overlay("policies")} == {"NetworkPolicy"}
+
+
+@pytest.mark.parametrize("name", [*BY_OPERATOR, "kubecluster"])
+def test_the_operator_adds_a_route_to_those_of_dask(name, pods_of):
+    (scheduler,) = pods_of(name)["scheduler"]
+    routes = json.loads(scheduler.environment["DASK_DISTRIBUTED__SCHEDULER__HTTP__ROUTES"])
+    usual = yaml.safe_load((Path(distributed.__file__).parent / "distributed.yaml").read_text())
+    usual = usual["distributed"]["scheduler"]["http"]["routes"]
+    assert sorted(routes) == sorted([*usual, "distributed.http.scheduler.api"])
 
 
 @pytest.mark.parametrize("components", [("cluster",), ("job",)])
@@ -204,26 +220,3 @@ def test_the_autoscaler_names_the_cluster(tmp_path, components):
     scheduler = of_kind(created(documents), "Service")
     assert scheduler["metadata"]["labels"]["dask.org/cluster-name"] == spec["cluster"]
     assert 1 <= spec["minimum"] <= spec["maximum"]
-
-
-@pytest.mark.parametrize("name", ["job-pvc", "predict-s3"])
-@pytest.mark.parametrize("code", [0, 1, USAGE, NOT_CONVERGED, 137])
-def test_a_driver_that_has_not_converged_is_not_started_again(name, code, pods_of):
-    """By the operator's job, whose pod starts whatever ends with another code than 0."""
-    (driver,) = pods_of(name)["driver"]
-    assert driver.spec["restartPolicy"] == "OnFailure"
-    assert driver.spec["activeDeadlineSeconds"] > 0
-    ended = subprocess.run(
-        [*driver.container["command"], "sh", "-c", f"exit {code}"], check=False, timeout=60
-    )
-    assert ended.returncode == (0 if code == NOT_CONVERGED else code)
-
-
-@pytest.mark.parametrize("name", JOBS)
-def test_a_job_tells_failures_that_would_come_again(name):
-    spec = of_kind(overlay(name), "Job")["spec"]
-    assert spec["template"]["spec"]["restartPolicy"] == "Never"  # else there is no such policy
-    assert spec["backoffLimit"] > 0
-    rules = {rule["action"]: rule for rule in spec["podFailurePolicy"]["rules"]}
-    assert rules["FailJob"]["onExitCodes"] == {"operator": "In", "values": [USAGE, NOT_CONVERGED]}
-    assert rules["Ignore"]["onPodConditions"][0]["type"] == "DisruptionTarget"

@@ -8,30 +8,13 @@ import pytest
 import zarr
 from distributed import Client
 
-from daskgmm import GaussianMixture, load_model
+from daskgmm import load_model
 from tests.deploy.kubernetes.pods import pods
-from tests.deploy.kubernetes.processes import SECONDS, Node
+from tests.deploy.kubernetes.processes import SECONDS
 from tests.deploy.kubernetes.rendering import overlay
-from tests.oracle.data import blobs
+from tests.deploy.kubernetes.rows import K, X
 from tests.promises.slow import bits
 from tests.stores.server import find_program, s3_server
-
-K = 3
-X = blobs(n=20_000, d=3, k=K)
-CHUNKS = (2_000, 3)
-
-
-@pytest.fixture(scope="module")
-def quiet():
-    """What threads of one process fit."""
-    return GaussianMixture(K, random_state=0).fit(zarr.create_array({}, data=X, chunks=CHUNKS))
-
-
-@pytest.fixture(scope="module")
-def node(tmp_path_factory):
-    node = Node(tmp_path_factory.mktemp("node"))
-    zarr.create_array(node.data / "rows.zarr", data=X, chunks=CHUNKS)
-    return node
 
 
 @pytest.fixture(scope="module")

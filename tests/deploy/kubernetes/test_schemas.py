@@ -19,7 +19,7 @@ from tests.deploy.kubernetes.rendering import (
 from tests.deploy.kubernetes.schemas import faults
 
 
-@pytest.mark.parametrize("name", OVERLAYS)
+@pytest.mark.parametrize("name", [*OVERLAYS, "policies"])
 def test_overlays_are_valid(name):
     documents = overlay(name)
     assert documents
