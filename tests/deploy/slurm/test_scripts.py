@@ -14,6 +14,7 @@ SCRIPTS = ("fit.sbatch", "fit_mpi.sbatch")
 
 # Each is bounded in time, whatever becomes of the script.
 FIT = """\
+echo "$@" >arguments
 echo "$$" >pid
 touch fitting
 for _ in {1..200}; do
@@ -141,6 +142,26 @@ def test_a_fit_that_ends_while_slurm_is_asked(start, script, answer):
     assert job.process.poll() is None
     job.say("answer", answer)
     assert job.process.wait(30) == 3
+
+
+@pytest.mark.parametrize(
+    ("restarts", "checkpoint", "replaced"),
+    [
+        *(("1", "there.ckpt", True), ("0", "there.ckpt", False)),
+        *(("1", "nowhere.ckpt", False), ("1", "s3://bucket/there.ckpt", False)),
+    ],
+)
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_model_is_replaced_only_from_a_checkpoint_that_is_there(
+    start, tmp_path, script, restarts, checkpoint, replaced
+):
+    (tmp_path / "there.ckpt").touch()
+    job = start(script, SLURM_RESTART_COUNT=restarts, CHECKPOINT=checkpoint)
+    given = (job.folder / "arguments").read_text().split()
+    assert given[given.index("--checkpoint") + 1] == checkpoint
+    assert ("--overwrite" in given) == replaced
+    job.say("end", 0)
+    assert job.process.wait(30) == 0
 
 
 def test_both_scripts_go_back_and_wait_in_the_same_way():
