@@ -1,6 +1,7 @@
 """A Slurm of two virtual nodes on this machine, which enforces memory: started, asked, stopped."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -209,6 +210,15 @@ class Slurm:
             for group in FREEZER.glob(f"slurm_{name}/uid_*/job_{number}/step_*/cgroup.procs")
         ]
         return [int(process) for group in groups for process in _content(group).split()]
+
+    def listening(self, number):
+        """Return the addresses that processes of a job listen on."""
+        processes = set(map(str, self.processes(number)))
+        return [
+            line.split()[3]
+            for line in self.ask("ss", "-Hltnp").splitlines()
+            if processes & set(re.findall(r"pid=(\d+)", line))
+        ]
 
     def clear(self):
         """Cancel all jobs, and wait until none is left."""
