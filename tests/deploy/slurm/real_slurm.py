@@ -1,7 +1,6 @@
 """A Slurm of two virtual nodes on this machine, which enforces memory: started, asked, stopped."""
 
 import os
-import re
 import shutil
 import signal
 import socket
@@ -9,6 +8,8 @@ import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from tests.stores.server import free_ports
 
@@ -212,12 +213,12 @@ class Slurm:
         return [int(process) for group in groups for process in _content(group).split()]
 
     def listening(self, number):
-        """Return the addresses that processes of a job listen on."""
-        processes = set(map(str, self.processes(number)))
+        """Return the addresses that processes of a job listen on, one for each port."""
+        processes = self.processes(number)
         return [
-            line.split()[3]
-            for line in self.ask("ss", "-Hltnp").splitlines()
-            if processes & set(re.findall(r"pid=(\d+)", line))
+            each.laddr.ip
+            for each in psutil.net_connections("tcp")
+            if each.status == psutil.CONN_LISTEN and each.pid in processes
         ]
 
     def clear(self):
