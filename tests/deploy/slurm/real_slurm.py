@@ -9,6 +9,10 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
+
+from tests.stores.server import free_ports
+
 MEMORY_GROUPS = Path("/sys/fs/cgroup/memory")
 FREEZER = Path("/sys/fs/cgroup/freezer")
 NODE_MEGABYTES = 8000
@@ -72,15 +76,6 @@ def missing():
 
 def _path():
     return f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
-
-
-def free_ports(count):
-    """Return ports that nobody listens on."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 class Slurm:
@@ -216,6 +211,15 @@ class Slurm:
             for group in FREEZER.glob(f"slurm_{name}/uid_*/job_{number}/step_*/cgroup.procs")
         ]
         return [int(process) for group in groups for process in _content(group).split()]
+
+    def listening(self, number):
+        """Return the addresses that processes of a job listen on, one for each port."""
+        processes = self.processes(number)
+        return [
+            each.laddr.ip
+            for each in psutil.net_connections("tcp")
+            if each.status == psutil.CONN_LISTEN and each.pid in processes
+        ]
 
     def clear(self):
         """Cancel all jobs, and wait until none is left."""

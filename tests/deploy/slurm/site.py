@@ -75,6 +75,7 @@ class Site:
             "queue": "all",
             "cores": 1,
             "memory": "1GiB",
+            "job_mem": "1280M",
             "walltime": "00:10:00",
             "interface": "lo",
             "scheduler_options": {"dashboard_address": "127.0.0.1:0"},
