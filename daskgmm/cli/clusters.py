@@ -19,7 +19,8 @@ from daskgmm.cli.schedulers import closed_at_the_end
 Options = dict[str, Any]
 
 WHERE_TO_LOOK = {
-    "slurm": "squeue --me shows whether jobs wait, their logs why they ended",
+    "slurm": "squeue --me shows whether jobs wait; the .err files of log_directory say why they "
+    "ended, if they did: such jobs are not replaced",
     "kubernetes": "kubectl get pods shows whether they wait, kubectl logs why they ended",
 }
 

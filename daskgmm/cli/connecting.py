@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 
@@ -41,7 +43,31 @@ def check_certificates(address: str) -> None:
         )
 
 
-def no_connection(address: str, error: Exception) -> str:
+def check_address(address: str, given: str) -> None:
+    """Refuse what is no address: a client of that would hang at exit.
+
+    Raises
+    ------
+    click.UsageError
+    """
+    from distributed.comm.addressing import parse_address, parse_host_port
+    from distributed.comm.registry import backends
+
+    scheme, rest = parse_address(address)
+    try:
+        if scheme not in backends:
+            raise ValueError(f"there is no {scheme}://")
+        if scheme != "inproc":
+            parse_host_port(rest)
+    except ValueError as error:
+        hint = " Is it a file, for --scheduler-file?" if Path(address).exists() else ""
+        raise click.UsageError(
+            f"{address or 'Nothing'}, of {given}, is no address of a Dask scheduler: {error}. Give "
+            f"one such as tcp://host:8786.{hint}"
+        ) from error
+
+
+def no_connection(address: str, given: str, error: Exception) -> str:
     """Return what to tell the user about a scheduler that cannot be reached."""
     from distributed.comm.addressing import parse_address
     from distributed.comm.core import CommClosedError
@@ -61,8 +87,8 @@ def no_connection(address: str, error: Exception) -> str:
             "certificates, write tls:// here."
         )
     return (
-        f"No Dask scheduler answers at {address}: {why}. Start one with `dask scheduler`, or "
-        "leave out --scheduler to use threads."
+        f"No Dask scheduler answers at {address}, of {given}: {why}. Is it that of one which has "
+        "ended? Start one with `dask scheduler`, or leave the option out to use threads."
     )
 
 

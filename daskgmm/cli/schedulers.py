@@ -11,20 +11,21 @@ from typing import Any
 
 import click
 
-from daskgmm.cli.connecting import check_certificates, no_connection
+from daskgmm.cli.connecting import check_address, check_certificates, no_connection
 
 
 @contextmanager
-def connected(scheduler: str) -> Iterator[Any]:
-    """Yield a client of the scheduler at an address."""
+def connected(scheduler: str, given: str) -> Iterator[Any]:
+    """Yield a client of the scheduler at an address, which an option gave."""
     from distributed import Client
 
+    check_address(scheduler, given)
     try:
         check_certificates(scheduler)
         # Not the default one: a client that never connected would stay behind as that.
         client = Client(scheduler, set_as_default=False)
     except (OSError, ValueError) as error:
-        raise click.ClickException(no_connection(scheduler, error)) from error
+        raise click.ClickException(no_connection(scheduler, given, error)) from error
     with closed_at_the_end(client):
         yield client
 

@@ -17,20 +17,24 @@ from daskgmm.cli.schedulers import address_in, connected
 THREADS = click.option(
     "--threads", type=click.IntRange(1), help="Threads to use.  [default: all CPUs]"
 )
-SCHEDULER = click.option("--scheduler", metavar="ADDRESS", help="Run on this Dask cluster.")
+SCHEDULER = click.option(
+    "--scheduler", metavar="ADDRESS", help="Run on this Dask cluster, as tcp://host:8786."
+)
 SCHEDULER_FILE = click.option(
-    "--scheduler-file", metavar="FILE", help="Run on the cluster that wrote this file."
+    "--scheduler-file",
+    metavar="FILE",
+    help="Run on the cluster of `dask scheduler --scheduler-file FILE`.",
 )
 CLUSTER = click.option(
     "--cluster",
     type=click.Choice(tuple(KINDS)),
-    help="Start a cluster, and end it at the end.",
+    help="Start a cluster with --cluster-options, and end it at the end.",
 )
 CLUSTER_OPTIONS = click.option(
     "--cluster-options",
     metavar="FILE",
     help="YAML: keywords of dask_jobqueue.SLURMCluster or dask_kubernetes' KubeCluster, and "
-    "adapt: {minimum: 2, maximum: 8}.",
+    "adapt: {minimum: 2, maximum: 8}; deploy/ of the repository has examples.",
 )
 RETRIES = click.option(
     "--retries",
@@ -80,7 +84,10 @@ class Workers:
         if sum(place is not None for place in places) > 1:
             raise click.UsageError("Give one of --scheduler, --scheduler-file and --cluster.")
         if (self.cluster is None) != (self.cluster_options is None):
-            raise click.UsageError("--cluster and --cluster-options go together.")
+            raise click.UsageError(
+                "--cluster and --cluster-options go together; deploy/slurm/slurm.yaml and "
+                "deploy/kubernetes/kubecluster.yaml of the repository are such files."
+            )
 
     @contextmanager
     def current(self) -> Iterator[None]:
@@ -103,8 +110,9 @@ class Workers:
             patience = None if given is None else parse_timedelta(given)
             return started(self.cluster, self.cluster_options, patience)
         if self.scheduler_file is not None:
-            return connected(address_in(self.scheduler_file))
-        return None if self.scheduler is None else connected(self.scheduler)
+            given = f"--scheduler-file {self.scheduler_file}"
+            return connected(address_in(self.scheduler_file), given)
+        return None if self.scheduler is None else connected(self.scheduler, "--scheduler")
 
     def _settings(self) -> dict[str, Any]:
         chosen = {

@@ -13,6 +13,7 @@ from typing import Any
 
 from distributed import CancelledError, KilledWorker
 from distributed.client import FutureCancelledError
+from distributed.comm.core import CommClosedError
 
 from daskgmm.errors import ClusterError
 from daskgmm.passes.guard import Guard
@@ -109,6 +110,11 @@ class Completions:
             )
         except KilledWorker as error:
             raise _killed(error) from error
+        except CommClosedError as error:
+            raise ClusterError(
+                f"The connection to the Dask scheduler is lost ({error}). Start a cluster and run "
+                "again; a fit with a checkpoint goes on where it was."
+            ) from error
         except (CancelledError, FutureCancelledError) as error:
             self._guard.check_connection()
             raise ClusterError(

@@ -210,7 +210,7 @@ def _is_file(name: str) -> bool:
 def open_file(name: str) -> xr.Dataset:
     """Open all variables of a file with xarray, lazily."""
     xarray = _xarray(name)
-    path = name if is_url(name) else str(Path(name).expanduser())
+    path = name if is_url(name) else str(Path(name).expanduser().absolute())
     if not is_url(name) and not Path(path).exists():
         raise SourceError(missing(name))
     try:

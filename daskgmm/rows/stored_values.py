@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import dask.array as da
 import numpy as np
+import zarr
 from numpy.typing import NDArray
 
 from daskgmm.errors import SourceError
 from daskgmm.rows.nodata import PLAIN, Decoding
+from daskgmm.rows.sight import check_sight, check_variable
 from daskgmm.storage_options import StorageOptions, described, harmless, shown
 
 
@@ -52,6 +55,10 @@ class StoredValues:
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
         try:
+            if isinstance(self.source, zarr.Array):
+                check_sight(self.source)
+            else:
+                check_variable(Path(self.name))
             return self.decoding(np.asarray(self.source[key]))
         except MemoryError:
             raise

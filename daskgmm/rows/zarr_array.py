@@ -19,6 +19,7 @@ from daskgmm.rows.nodata import PLAIN, Decoding, declared_by_zarr
 from daskgmm.rows.obstore_backend import address, options_of, portable
 from daskgmm.rows.retrying import retried
 from daskgmm.rows.rows import Rows
+from daskgmm.rows.sight import check_sight
 from daskgmm.storage_options import StorageOptions, described, harmless, shown
 
 BLOCK_BYTES = 1 << 20
@@ -121,6 +122,7 @@ def rows_per_block(array: Any, row_nbytes: int) -> int:
 def read(array: Any, start: int, stop: int) -> NDArray[Any]:
     """Read the rows `start` to `stop` (exclusive), all columns."""
     try:
+        check_sight(array)
         return np.asarray(array[start:stop])
     except MemoryError:
         raise

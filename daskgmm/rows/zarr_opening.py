@@ -53,7 +53,8 @@ def open_node(
 ) -> Any:
     """Open a Zarr array or group for reading; parameters and errors are those of `open_zarr`."""
     name = os.fspath(path_or_url)
-    store = name if is_url(name) else str(Path(name).expanduser())
+    # Absolute, as workers may have been started elsewhere.
+    store = name if is_url(name) else str(Path(name).expanduser().absolute())
     # Zarr refuses options of what is no URL.
     options = dict(storage_options) if storage_options and is_url(name) else None
     try:

@@ -259,3 +259,30 @@ def test_a_scheduler_file_that_is_none(folder, call, text, words):
         failed = call(*FIT, "--scheduler-file", "s.json")
     assert failed.exit_code == 1
     assert words in failed.stderr
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("localhost", "tcp://host:8786"),
+        ("nonsense://x", "there is no nonsense://"),
+        ("tcp://127.0.0.1:abc", "is no address"),
+        ("http://127.0.0.1:8787", "there is no http://"),
+        ("", "Nothing, of --scheduler, is no address"),
+        ("rows.zarr", "for --scheduler-file?"),
+    ],
+)
+def test_what_is_no_address(folder, call, address, words):
+    """A client of it would hang for a minute when the process ends."""
+    refused = call(*FIT, "--scheduler", address)
+    assert refused.exit_code == 2
+    assert words in refused.stderr
+
+
+def test_a_file_of_a_scheduler_that_has_ended(folder, call):
+    (folder / "s.json").write_text(json.dumps({"address": "tcp://127.0.0.1:1"}))
+    with dask.config.set({"distributed.comm.timeouts.connect": "300ms"}):
+        failed = call(*FIT, "--scheduler-file", "s.json")
+    assert failed.exit_code == 1
+    assert "of --scheduler-file s.json" in failed.stderr
+    assert "has ended?" in failed.stderr

@@ -48,9 +48,9 @@ def test_a_key_in_the_configuration_is_never_shown(tmp_path):
         (ADDRESS, CommClosedError("unknown ca"), "do not trust each other: unknown ca"),
         (ADDRESS, ValueError("IOStream is not idle"), "if the scheduler has none, write tcp://"),
         ("tcp://x:1", CommClosedError("reset"), "closed the connection: reset"),
-        ("tcp://x:1", OSError("Timed out"), "No Dask scheduler answers at tcp://x:1: Timed out."),
-        (ADDRESS, OSError("Timed out"), f"No Dask scheduler answers at {ADDRESS}: Timed out."),
+        ("tcp://x:1", OSError("Timed out"), "answers at tcp://x:1, of --scheduler: Timed out."),
+        (ADDRESS, OSError("Timed out"), f"answers at {ADDRESS}, of --scheduler: Timed out."),
     ],
 )
 def test_advice(address, error, words):
-    assert words in no_connection(address, error)
+    assert words in no_connection(address, "--scheduler", error)

@@ -46,7 +46,6 @@ def check_failure(folder, call, command, words):
         (("predict", "rows.zarr", "rows.zarr", "-o", "l.zarr"), ["is a folder"]),
         (("info", "no.json"), ["no.json does not exist"]),
         (("info", "no.zarr"), ["no.zarr does not exist"]),
-        ((*FIT, "--scheduler", "nonsense://x"), ["No Dask scheduler answers"]),
     ],
 )
 def test_advice(folder, call, command, words):
