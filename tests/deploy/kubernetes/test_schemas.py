@@ -64,7 +64,7 @@ def test_the_overlay_that_the_page_shows(tmp_path):
     settings, job = of_kind(documents, "ConfigMap"), of_kind(documents, "DaskJob")
     assert settings["data"]["COMPONENTS"] == "3"
     assert settings["data"]["DATA"] == "s3://mine/rows.zarr"
-    assert settings["data"]["MODEL"] == "s3://bucket/model.json"
+    assert settings["data"]["MODEL"] == "s3://mine/model.json"
     assert job["spec"]["cluster"]["spec"]["worker"]["replicas"] == 12
     assert str(job).count("'image': 'registry.example.org/daskgmm:1.0'") == 3
 

@@ -44,13 +44,13 @@ def quiet(stored):
         return bits(GaussianMixture(**SETTINGS).fit(slowed(str(stored), 0.0)))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def network():
     with hosts() as lent:
         yield lent
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cluster(network, made, tmp_path_factory):
     started = Cluster(network, made, tmp_path_factory.mktemp("tls"), IMPATIENT)
     try:
