@@ -238,7 +238,7 @@ def test_a_torn_chunk_is_no_bug(here, call):
     ):
         failed = call(*command, "--retries", 0)
         assert failed.exit_code == 1
-        assert "bug" not in failed.stderr
+        assert "This is a bug" not in failed.stderr
 
 
 def test_open_data(here, image):

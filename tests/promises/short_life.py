@@ -19,7 +19,7 @@ class Lifetime(WorkerPlugin):
         self.worker = worker
 
     def transition(self, key, start, finish, **others):
-        if finish == "memory":
+        if start == "executing" and finish == "memory":
             self.left -= 1
             if self.left == 0:
                 self.end = asyncio.ensure_future(self.worker.close_gracefully(reason="lifetime"))

@@ -100,7 +100,7 @@ def test_lifetimes_retire_workers_that_hold_results(stored, quiet, monkeypatch, 
         monkeypatch.setattr("daskgmm.passes.sweep.HERE_BYTES", 0)
         settings["cache"] = "5MB"
     seen = set()
-    with cluster_of(0) as cluster, queue(cluster.scheduler_address, 60, 40):
+    with cluster_of(0) as cluster, queue(cluster.scheduler_address, 40, 25):
         mixture = GaussianMixture(**SETTINGS).fit(
             slowed(stored), listen=lambda event: seen.update(cluster.scheduler.workers), **settings
         )
@@ -112,7 +112,7 @@ def test_a_lifetime_shorter_than_a_pass(stored):
     """One worker after the other, of which each does a part: a pass has 8 batches."""
     settings = {**SETTINGS, "max_iter": 2}
     seen = set()
-    with cluster_of(0) as cluster, queue(cluster.scheduler_address, 7):
+    with cluster_of(0) as cluster, queue(cluster.scheduler_address, 6):
         mixture = GaussianMixture(**settings).fit(
             slowed(stored), listen=lambda event: seen.update(cluster.scheduler.workers)
         )
