@@ -108,11 +108,11 @@ def test_lifetimes_retire_workers_that_hold_results(stored, quiet, monkeypatch, 
     assert bits(mixture) == quiet
 
 
-def test_a_lifetime_shorter_than_a_pass(stored):
-    """One worker after the other, of which each does a part: a pass has 8 batches."""
+def test_one_worker_after_the_other(stored):
+    """Nobody takes what the last one held: of 15 tasks each, where a pass has 9."""
     settings = {**SETTINGS, "max_iter": 2}
     seen = set()
-    with cluster_of(0) as cluster, queue(cluster.scheduler_address, 6):
+    with cluster_of(0) as cluster, queue(cluster.scheduler_address, 15):
         mixture = GaussianMixture(**settings).fit(
             slowed(stored), listen=lambda event: seen.update(cluster.scheduler.workers)
         )
