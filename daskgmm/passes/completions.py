@@ -16,7 +16,7 @@ from distributed.client import FutureCancelledError
 from distributed.comm.core import CommClosedError
 
 from daskgmm.errors import ClusterError
-from daskgmm.passes.guard import Guard
+from daskgmm.passes.guard import Guard, connection_lost
 
 CHECK_SECONDS = 1.0
 """How often, in silence, the connection to the scheduler is looked at."""
@@ -111,10 +111,7 @@ class Completions:
         except KilledWorker as error:
             raise _killed(error) from error
         except CommClosedError as error:
-            raise ClusterError(
-                f"The connection to the Dask scheduler is lost ({error}). Start a cluster and run "
-                "again; a fit with a checkpoint goes on where it was."
-            ) from error
+            raise connection_lost(error) from error
         except (CancelledError, FutureCancelledError) as error:
             self._guard.check_connection()
             raise ClusterError(

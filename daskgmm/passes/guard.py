@@ -60,11 +60,7 @@ class Guard:
     def check_connection(self) -> None:
         """Raise ClusterError if there is no connection to the scheduler."""
         if self._client.status != "running":
-            raise ClusterError(
-                f"The connection to the Dask scheduler is lost (its client is "
-                f"{self._client.status}). Start a cluster and run again; a fit with a checkpoint "
-                "goes on where it was."
-            )
+            raise connection_lost(f"its client is {self._client.status}")
 
     def _fault(self) -> str | None:
         scheduler = self._client.scheduler
@@ -88,3 +84,11 @@ class Guard:
             f"{what}. Look at their logs: walltime and memory limits end workers, and a worker "
             "short of memory pauses."
         )
+
+
+def connection_lost(why: object) -> ClusterError:
+    """Return what ends a pass without its scheduler."""
+    return ClusterError(
+        f"The connection to the Dask scheduler is lost ({why}). Start a cluster and run again; a "
+        "fit with a checkpoint goes on where it was."
+    )
