@@ -24,7 +24,8 @@ done
 exit 98
 """
 MPIRUN = """\
-echo '{}' >"$3"
+touch ranks
+[ -n "$HANGING" ] || echo '{}' >"$3"
 for _ in {1..200}; do
     kill -0 "$PPID" && sleep 0.05 || exit 0
 done
@@ -41,7 +42,7 @@ done
 class Job:
     """A script that runs in a folder, as slurmd would run it."""
 
-    def __init__(self, folder, script, **environment):
+    def __init__(self, folder, script, begun="fitting", **environment):
         self.folder = folder
         programs = folder / "bin"
         programs.mkdir()
@@ -64,7 +65,7 @@ class Job:
                 stdout=out,
                 stderr=subprocess.STDOUT,
             )
-        self.wait_for_file("fitting")
+        self.wait_for_file(begun)
 
     def wait_for_file(self, name):
         wait_for((self.folder / name).exists, name, 30, pause=0.02)
@@ -129,6 +130,14 @@ def test_a_fit_that_was_requeued_often_enough_goes_on_too(start, script):
     job.say("end", 0)
     assert job.process.wait(30) == 0
     assert not (job.folder / "asked").exists()
+
+
+def test_ranks_that_never_have_a_scheduler_end_the_job(start):
+    """As where one fails, for its interface, and the others wait for it."""
+    job = start("fit_mpi.sbatch", begun="ranks", HANGING="yes", START_SECONDS="1")
+    assert job.process.wait(30) == 1
+    job.told("often an INTERFACE that nodes do not have")
+    assert not (job.folder / "fitting").exists()
 
 
 @pytest.mark.parametrize("answer", [0, 1])
