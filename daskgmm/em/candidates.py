@@ -44,6 +44,16 @@ LEAST_ITER, WORTH_SECONDS, WORTH_PASSES = 5, 1.0, 4
 all rows, whichever is most."""
 
 
+SHORT_ITER = 10
+
+CALL_SECONDS = 1e-3
+"""What an iteration costs beside its arithmetic."""
+
+CHEAP_SECONDS, MANY = 0.25, 8
+"""A sweep makes short runs of up to so many times the starts asked for, where all of them take
+no longer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A start, and how far it has come on the sample.
@@ -52,10 +62,43 @@ class Candidate:
     ----------
     seed : int
     fit : Fit
+    degenerate : bool
+        Whether a component rests on the floor there: its likelihood is no evidence then.
     """
 
     seed: int
     fit: Fit
+    degenerate: bool = False
+
+    @property
+    def rank(self) -> tuple[bool, float]:
+        """What the better of two candidates has more of."""
+        return not self.degenerate, self.fit.lower_bound
+
+
+@dataclass(frozen=True, slots=True)
+class Raced:
+    """The starts of one size and structure, after they were compared.
+
+    Attributes
+    ----------
+    candidates : tuple of Candidate
+        The best first; none if all failed.
+    failure : str
+        Why, if all failed.
+    """
+
+    candidates: tuple[Candidate, ...]
+    failure: str = ""
+
+    @property
+    def best(self) -> Candidate | None:
+        """The best one, if any did not fail."""
+        return self.candidates[0] if self.candidates else None
+
+    def led_by(self, candidate: Candidate) -> Raced:
+        """Return the same with a better one in front."""
+        return Raced((candidate, *self.candidates))
 
 
 def race(
@@ -65,6 +108,7 @@ def race(
     seeds: Sequence[int],
     finalists: int = FINALISTS,
     thorough: bool = True,
+    most: int | None = None,
 ) -> tuple[list[Candidate], list[Candidate]]:
     """Return the best starts and the others, by successive halving (Jamieson & Talwalkar 2016).
 
@@ -84,10 +128,18 @@ def race(
     thorough : bool
         Whether finalists are driven over plateaus, at the cost of many iterations on the
         sample.
+    most : int, optional
+        Candidates that go on after a short run of EM of each (Biernacki, Celeux & Govaert
+        2003); by default all do.
     """
     share = first_share(settings, m, draw.x.shape[1])
     part = Part.of(draw, share * m, settings, thorough and share == 1.0)
-    candidates = _ranked(part.all_begun(seeds))
+    if most is None or most >= len(seeds):
+        candidates = _ranked(part.all_begun(seeds))
+    else:
+        short = _ranked(part.shortened().all_begun(seeds))
+        continued = [part.tried(each) for each in short[:most]]
+        candidates = _ranked([each for each in continued if each is not None] or short[:most])
     beaten: list[Candidate] = []
     while share < 1.0:
         share = min(1.0, 2 * share)
@@ -118,6 +170,14 @@ def candidates_worth(settings: Settings, m: int, n: int, d: int, asked: int) -> 
     return max(FINALISTS, min(asked, iterations * asked // MAX_ITER))
 
 
+def starts_worth(settings: Settings, m: int, n: int, d: int, asked: int) -> int:
+    """Return how many starts of a sweep are worth trying: those asked for, and more if cheap."""
+    rows = int(first_share(settings, m, d) * m)
+    p = STRUCTURES[settings.structure].n_statistics(d)
+    iteration = CALL_SECONDS + rows * seconds_per_row(settings.n_components, p)
+    return max(asked, min(MANY * asked, int(CHEAP_SECONDS / (SHORT_ITER * iteration))))
+
+
 def first_share(settings: Settings, m: float, d: int) -> float:
     """Return the part of a sample of m rows that candidates begin on."""
     p = n_parameters(STRUCTURES[settings.structure], settings.n_components, d)
@@ -125,7 +185,7 @@ def first_share(settings: Settings, m: float, d: int) -> float:
 
 
 def _ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
-    return sorted(candidates, key=lambda each: -each.fit.lower_bound)
+    return sorted(candidates, key=lambda each: each.rank, reverse=True)
 
 
 @dataclass(frozen=True)
@@ -163,6 +223,11 @@ class Part:
         chosen = replace(settings, tol=share * noise / GAP_SHARE, max_iter=most, n_init=1)
         return cls(data, replace(survey, sample=sample), chosen)
 
+    def shortened(self) -> Part:
+        """Return the part for a few iterations of plain EM, which are cheaper than accelerated."""
+        settings = replace(self.settings, accelerated=False, max_iter=SHORT_ITER, tol=0.0)
+        return replace(self, settings=settings)
+
     def all_begun(self, seeds: Sequence[int]) -> list[Candidate]:
         """Return the candidates of all seeds but those that fail, as where one collapses.
 
@@ -192,6 +257,13 @@ class Part:
         """Return a candidate that goes on from where it came on a smaller part."""
         return self._fitted(candidate.seed, Fit(candidate.fit.step))
 
+    def tried(self, candidate: Candidate) -> Candidate | None:
+        """Return `continued`, or None if that fails, as where a component collapses."""
+        try:
+            return self.continued(candidate)
+        except ValueError:
+            return None
+
     @property
     def scales(self) -> Array:
         """Standard deviations of the columns: clusters are looked for in units of these."""
@@ -199,4 +271,5 @@ class Part:
         return np.where(variances > 0, np.sqrt(variances), 1.0)
 
     def _fitted(self, seed: int, begin: Fit) -> Candidate:
-        return Candidate(seed, iterate(self.data, self.survey, begin, self.settings, silence))
+        fit = iterate(self.data, self.survey, begin, self.settings, silence)
+        return Candidate(seed, fit, self.survey.degenerate(fit.step, self.settings.reg_covar))

@@ -197,7 +197,7 @@ def _run(
         if kept is None or begin is not kept.current:
             keep(begin)
         found = iterate(data, survey, begin, settings, listen, keep, bound, initialisation)
-        best = better(best, found)
+        best = better(best, found, survey, settings)
     assert best is not None
     return Fitted(best, surveyed, coordinates)
 
@@ -209,11 +209,15 @@ def _coordinates(survey: Survey, request: Request) -> Coordinates | None:
     return request.settings.coordinates(survey)
 
 
-def better(one: Fit | None, other: Fit) -> Fit:
-    """Return the fit of the higher lower bound, the first of equal ones."""
-    if one is None or one.lower_bound == -math.inf or other.lower_bound > one.lower_bound:
+def better(one: Fit | None, other: Fit, survey: Survey, settings: Settings) -> Fit:
+    """Return the fit of the higher lower bound, the first of equal ones.
+
+    One with components that rest on the floor is worse than any without.
+    """
+    if one is None or one.lower_bound == -math.inf:
         return other
-    return one
+    sound = [not survey.degenerate(each.step, settings.reg_covar) for each in (one, other)]
+    return other if (sound[1], other.lower_bound) > (sound[0], one.lower_bound) else one
 
 
 def _begin(survey: Survey, request: Request) -> Fit:

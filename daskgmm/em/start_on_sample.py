@@ -65,6 +65,7 @@ def compared(
         advanced(fit, each, settings, float("-inf"), 0)
         for fit, each in zip(fits, evaluated, strict=True)
     ]
-    best = max(fits, key=lambda fit: fit.lower_bound)
+    sound = [not survey.degenerate(fit.step, settings.reg_covar) for fit in fits]
+    best = max(zip(sound, fits, strict=True), key=lambda each: (each[0], each[1].lower_bound))[1]
     listen(best.iterations[-1])
     return best

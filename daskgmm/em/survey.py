@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 
 from daskgmm.em.events import Listener
 from daskgmm.em.passing import run_pass
+from daskgmm.em.rounding import rounding_of, settled
 from daskgmm.em.sample import Sample, SampleRule, join
 from daskgmm.errors import DataError
 from daskgmm.gaussian.coordinates import Coordinates
+from daskgmm.gaussian.floor import Floor
+from daskgmm.gaussian.maximise import Maximised
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.tiles import Block, fill_tiles
@@ -21,6 +24,8 @@ from daskgmm.passes.tiles import Block, fill_tiles
 Array = NDArray[np.float64]
 
 TILE_ROWS = 2048
+
+TINY = float(np.finfo(np.float64).tiny)
 
 LARGEST_VALUE = 1e150
 """Squares of larger values overflow."""
@@ -47,6 +52,9 @@ class Survey:
     sample : Sample or None
     missing : int
         Number of rows left out, as they miss a value; not among `rows`.
+    rounding : ndarray of shape (d, d), or None
+        Covariance of half a step between the values of each column: two values that differ
+        by one step have it. None in checkpoints of earlier versions.
     """
 
     rows: int
@@ -59,6 +67,21 @@ class Survey:
     maximum: Array
     sample: Sample | None
     missing: int = 0
+    rounding: Array | None = None
+
+    @property
+    def covariance(self) -> Array:
+        """The covariance of all rows, divided by their weight, shape (d, d)."""
+        return self.scatter / max(self.weight, TINY)
+
+    def floor(self, reg_covar: float) -> Floor:
+        """Return how narrow a component of these rows may be."""
+        rounding = np.zeros_like(self.scatter) if self.rounding is None else self.rounding
+        return Floor.of(self.covariance, rounding, reg_covar)
+
+    def degenerate(self, step: Maximised, reg_covar: float) -> bool:
+        """Return whether a component rests on the floor, or would without earlier covariances."""
+        return bool(step.collapsed or self.floor(reg_covar).resting(step))
 
     @property
     def mean(self) -> Array:
@@ -88,6 +111,7 @@ class Survey:
             minimum=shift - bound,
             maximum=shift + bound,
             sample=None if sample is None else replace(sample, x=coordinates.apply(sample.x)),
+            rounding=None if self.rounding is None else coordinates.apply_scatter(self.rounding),
         )
 
 
@@ -119,6 +143,9 @@ class SurveyWork:
         blocks = self._checked(batch, blocks, missing)
         for b, weighted in fill_tiles(blocks, np.zeros(self.n_features), buffer, weights):
             part = survey_tile(buffer[:, :b], weights[:b] if weighted else None)
+            if total is None:
+                # Some rows tell: what is rounded is rounded everywhere.
+                part = replace(part, rounding=rounding_of(buffer[:, :b]))
             total = part if total is None else merge_surveys(total, part)
         if total is None:
             total = survey_tile(buffer[:, :0], None)
@@ -243,7 +270,14 @@ def merge_surveys(one: Survey, other: Survey) -> Survey:
         np.maximum(one.maximum, other.maximum),
         join(samples) if samples else None,
         one.missing + other.missing,
+        _finest(one.rounding, other.rounding),
     )
+
+
+def _finest(one: Array | None, other: Array | None) -> Array | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return np.minimum(one, other)
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,4 +310,7 @@ def survey_rows(data: Dataset, rule: SampleRule | None, listen: Listener) -> Sur
     survey, _ = run_pass(as_read, "survey", work, merge, listen, "daskgmm-survey")
     if rule is not None and survey.sample is not None:
         survey = replace(survey, sample=survey.sample.smallest(rule.capacity))
+    if survey.rounding is not None and survey.weighed_rows:
+        rounding = settled(survey.rounding, survey.minimum, survey.maximum)
+        survey = replace(survey, rounding=rounding)
     return survey.mapped(coordinates)

@@ -2,11 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+
+from daskgmm.em.survey import Survey
+from daskgmm.gaussian.coordinates import NO_SCALE
+from daskgmm.gaussian.floor import Floor, Resting
 from daskgmm.gaussian.maximise import Maximised
 
+LARGE_SHARE = 0.01
+"""Part of a column's variance beyond which `reg_covar` is large beside it."""
 
-def degeneracies(step: Maximised) -> list[str]:
-    """Return a sentence or two for each thing that is wrong with the last M-step."""
+LISTED = 8
+"""Components, or columns, that a sentence names; more are counted."""
+
+
+def n_degenerate(step: Maximised, floor: Floor) -> int:
+    """Return how many components have no rows, collapsed, or rest on the floor."""
+    found = {each.component for each in floor.resting(step)} | set(step.collapsed)
+    if None in found:
+        return step.parameters.n_components
+    return len(found | set(step.empty))
+
+
+def degeneracies(step: Maximised, resting: Sequence[Resting], names: Sequence[str]) -> list[str]:
+    """Return a sentence or two for each thing that is wrong with the last M-step.
+
+    Parameters
+    ----------
+    step : Maximised
+    resting : sequence of Resting
+        Its components that rest on the floor.
+    names : sequence of str
+        Of the columns, or of the axes of the model.
+    """
     messages = []
     if step.empty:
         names = ", ".join(map(str, step.empty))
@@ -22,6 +52,14 @@ def degeneracies(step: Maximised) -> list[str]:
             "covariance of the iteration before, as reg_covar is 0: set it to a variance below "
             "which differences do not matter, or reduce n_components."
         )
+    if resting:
+        where = _listed([_where(each, names) for each in resting])
+        messages.append(
+            f"Components that rest on a floor: {where}. Only reg_covar, tied values or rounding "
+            "keep them from being narrower, so the likelihood and every criterion of this model "
+            "are too good. Reduce n_components, leave out columns of few values or that are sums "
+            "of others, or raise reg_covar to a variance below which differences do not matter."
+        )
     if step.ridges:
         amounts = ", ".join(
             f"by {amount:.1e}" if k is None else f"{k} by {amount:.1e}"
@@ -33,3 +71,39 @@ def degeneracies(step: Maximised) -> list[str]:
             "those, raise reg_covar, or scale the data."
         )
     return messages
+
+
+def _where(resting: Resting, names: Sequence[str]) -> str:
+    which = "all" if resting.component is None else str(resting.component)
+    return f"{which} ({names[resting.column]}: standard deviation {resting.deviation:.2g})"
+
+
+def _listed(words: Sequence[str]) -> str:
+    more = f" and {len(words) - LISTED} more" if len(words) > LISTED else ""
+    return f"{', '.join(words[:LISTED])}{more}"
+
+
+def swallowed(survey: Survey, reg_covar: float, names: Sequence[str]) -> str | None:
+    """Return what to say if `reg_covar` is large beside the variance of a column.
+
+    Parameters
+    ----------
+    survey : Survey
+        In the coordinates of the model.
+    reg_covar : float
+    names : sequence of str
+        Of its columns.
+    """
+    variances = np.diagonal(survey.covariance)
+    sizes = np.maximum(np.abs(survey.minimum), np.abs(survey.maximum))
+    varies = variances > (NO_SCALE * sizes) ** 2
+    small = np.flatnonzero(varies & (reg_covar > LARGE_SHARE * variances))
+    if not small.size:
+        return None
+    columns = _listed([f"{names[j]} (variance {variances[j]:.2g})" for j in small.tolist()])
+    return (
+        f"reg_covar is {reg_covar:g}, which is added to every variance and is large beside those "
+        f"of all rows in: {columns}. Clusters that differ there may not be told apart. Set "
+        f"reg_covar below {LARGE_SHARE**2 * variances[small].min():.0e}, use other units, or fit "
+        "with standardise=True."
+    )
