@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.em.clustering import metric_of
 from daskgmm.em.drawing import Draw
 from daskgmm.em.events import silence
 from daskgmm.em.loop import Fit, iterate
@@ -172,31 +173,25 @@ class Part:
             Of the last one, if all fail.
         """
         found, failure = [], None
-        for seed in seeds:
+        for number, seed in enumerate(seeds):
             try:
-                found.append(self.begun(seed))
+                found.append(self.begun(seed, number))
             except ValueError as error:
                 failure = error
         if not found and failure is not None:
             raise failure
         return found
 
-    def begun(self, seed: int) -> Candidate:
-        """Return a new candidate, fitted to this part."""
+    def begun(self, seed: int, number: int = 0) -> Candidate:
+        """Return a new candidate, fitted to this part; its number says how rows are clustered."""
         random = np.random.RandomState(seed)
-        return self._fitted(
-            seed, Fit(start(self.survey, self.settings, Initial(), random, self.scales))
-        )
+        metric = metric_of(self.survey, number, random)
+        first = start(self.survey, self.settings, Initial(), random, metric)
+        return self._fitted(seed, Fit(first))
 
     def continued(self, candidate: Candidate) -> Candidate:
         """Return a candidate that goes on from where it came on a smaller part."""
         return self._fitted(candidate.seed, Fit(candidate.fit.step))
-
-    @property
-    def scales(self) -> Array:
-        """Standard deviations of the columns: clusters are looked for in units of these."""
-        variances = np.diagonal(self.survey.scatter) / self.survey.weight
-        return np.where(variances > 0, np.sqrt(variances), 1.0)
 
     def _fitted(self, seed: int, begin: Fit) -> Candidate:
         return Candidate(seed, iterate(self.data, self.survey, begin, self.settings, silence))
