@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from daskgmm.em.sample import Sample
 from daskgmm.em.settings import GAP_SHARE, Settings
 from daskgmm.em.start import Initial, start
 from daskgmm.em.survey import Survey, survey_rows
+from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
 from daskgmm.passes.batches import seconds_per_row
 from daskgmm.passes.dataset import Dataset
@@ -40,6 +42,13 @@ fitting noise, but for finalists the way over a plateau, which is cheapest here.
 
 MAX_ITER, LAST_MAX_ITER = 50, 200
 
+USUAL_ITER, ITER_SECONDS, CUBED_SECONDS = 25, 2e-3, 3e-9
+"""Of a candidate on its first part: iterations, what each takes beside its E-step, and for
+factors of each component, divided by d^3."""
+
+ON_FLOOR = 10.0
+"""Multiples of `reg_covar` below which a variance is mostly that."""
+
 LEAST_ITER, WORTH_SECONDS, WORTH_PASSES = 5, 1.0, 4
 """A fit to a part of the sample may take so many iterations, such a time, or so many passes over
 all rows, whichever is most."""
@@ -53,10 +62,13 @@ class Candidate:
     ----------
     seed : int
     fit : Fit
+    on_floor : int
+        Components, one of whose variances is hardly more than `reg_covar`.
     """
 
     seed: int
     fit: Fit
+    on_floor: int = 0
 
 
 def race(
@@ -87,8 +99,9 @@ def race(
         sample.
     """
     share = first_share(settings, m, draw.x.shape[1])
-    part = Part.of(draw, share * m, settings, thorough and share == 1.0)
-    candidates = _ranked(part.all_begun(seeds))
+    all_at_once = share == 1.0
+    part = Part.of(draw, share * m, settings, last=False)
+    candidates = ranked(part.all_begun(seeds))
     beaten: list[Candidate] = []
     while share < 1.0:
         share = min(1.0, 2 * share)
@@ -96,8 +109,12 @@ def race(
         candidates, out = candidates[:half], candidates[half:]
         beaten = [*out, *beaten]
         part = Part.of(draw, share * m, settings, thorough and share == 1.0)
-        candidates = _ranked([part.continued(each) for each in candidates])
-    return candidates[:finalists], [*candidates[finalists:], *beaten]
+        candidates = ranked([part.continued(each) for each in candidates])
+    best, beaten = candidates[:finalists], [*candidates[finalists:], *beaten]
+    if all_at_once and thorough:
+        part = Part.of(draw, m, settings, last=True)
+        best = ranked([part.continued(each) for each in best])
+    return best, beaten
 
 
 def iterations_worth(settings: Settings, m: int, n: int, d: int) -> int:
@@ -119,14 +136,32 @@ def candidates_worth(settings: Settings, m: int, n: int, d: int, asked: int) -> 
     return max(FINALISTS, min(asked, iterations * asked // MAX_ITER))
 
 
+def starts_worth(
+    settings: Settings, m: int, n: int, d: int, most: int, seconds: float = WORTH_SECONDS
+) -> int:
+    """Return how many starts on a sample of m rows of n are cheap, `most` at the most.
+
+    All together take about `seconds` on this machine, or a few passes over all n rows; 0 if not
+    even one does.
+    """
+    row = seconds_per_row(settings.n_components, STRUCTURES[settings.structure].n_statistics(d))
+    first = first_share(settings, m, d) * m
+    once = ITER_SECONDS + first * row + CUBED_SECONDS * settings.n_components * d**3
+    return min(most, int(max(seconds, WORTH_PASSES * n * row) / (USUAL_ITER * once)))
+
+
 def first_share(settings: Settings, m: float, d: int) -> float:
     """Return the part of a sample of m rows that candidates begin on."""
     p = n_parameters(STRUCTURES[settings.structure], settings.n_components, d)
     return min(1.0, max(FIRST_SHARE, FIRST_ROWS_PER_PARAMETER * p / m))
 
 
-def _ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
-    return sorted(candidates, key=lambda each: -each.fit.lower_bound)
+def ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Return candidates, the likeliest first; before it those with fewer components on the floor.
+
+    The likelihood of a component without a spread of its own is what `reg_covar` makes it.
+    """
+    return sorted(candidates, key=lambda each: (each.on_floor, -each.fit.lower_bound))
 
 
 @dataclass(frozen=True)
@@ -172,15 +207,7 @@ class Part:
         ValueError
             Of the last one, if all fail.
         """
-        found, failure = [], None
-        for number, seed in enumerate(seeds):
-            try:
-                found.append(self.begun(seed, number))
-            except ValueError as error:
-                failure = error
-        if not found and failure is not None:
-            raise failure
-        return found
+        return surviving(partial(self.begun, seed, number) for number, seed in enumerate(seeds))
 
     def begun(self, seed: int, number: int = 0) -> Candidate:
         """Return a new candidate, fitted to this part; its number says how rows are clustered."""
@@ -194,4 +221,27 @@ class Part:
         return self._fitted(candidate.seed, Fit(candidate.fit.step))
 
     def _fitted(self, seed: int, begin: Fit) -> Candidate:
-        return Candidate(seed, iterate(self.data, self.survey, begin, self.settings, silence))
+        fit = iterate(self.data, self.survey, begin, self.settings, silence)
+        return Candidate(seed, fit, on_floor(fit.step.parameters, self.settings.reg_covar))
+
+
+def surviving(attempts: Iterable[Callable[[], Candidate]]) -> list[Candidate]:
+    """Return the candidates of all attempts but those that fail; raise the last error if all do."""
+    found, failure = [], None
+    for attempt in attempts:
+        try:
+            found.append(attempt())
+        except ValueError as error:
+            failure = error
+    if not found and failure is not None:
+        raise failure
+    return found
+
+
+def on_floor(parameters: Parameters, reg_covar: float) -> int:
+    """Return the number of components with a variance, along any axis, of hardly `reg_covar`."""
+    traces = STRUCTURES[parameters.structure].precision_traces(
+        parameters.precisions_cholesky, parameters.means.shape[1]
+    )
+    # The trace of a precision is dominated by one over the smallest variance.
+    return int(np.count_nonzero((traces * reg_covar > 1 / ON_FLOOR) & (parameters.weights > 0)))
