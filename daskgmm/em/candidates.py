@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.em.clustering import metric_of
 from daskgmm.em.drawing import Draw
 from daskgmm.em.events import silence
 from daskgmm.em.loop import Fit, iterate
@@ -39,19 +41,17 @@ fitting noise, but for finalists the way over a plateau, which is cheapest here.
 
 MAX_ITER, LAST_MAX_ITER = 50, 200
 
+USUAL_ITER, ITER_SECONDS, CUBED_SECONDS = 25, 2e-3, 3e-9
+"""Of a candidate on its first part: iterations, what each takes beside its E-step, and for
+factors of each component, divided by d^3."""
+
 LEAST_ITER, WORTH_SECONDS, WORTH_PASSES = 5, 1.0, 4
 """A fit to a part of the sample may take so many iterations, such a time, or so many passes over
 all rows, whichever is most."""
 
 
 SHORT_ITER = 10
-
-CALL_SECONDS = 1e-3
-"""What an iteration costs beside its arithmetic."""
-
-CHEAP_SECONDS, MANY = 0.25, 8
-"""A sweep makes short runs of up to so many times the starts asked for, where all of them take
-no longer."""
+"""Iterations of plain EM that tell which of many starts are worth more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +62,18 @@ class Candidate:
     ----------
     seed : int
     fit : Fit
-    degenerate : bool
-        Whether a component rests on the floor there: its likelihood is no evidence then.
+    degenerate : int
+        Components that rest on the floor there: their likelihood is no evidence.
     """
 
     seed: int
     fit: Fit
-    degenerate: bool = False
+    degenerate: int = 0
 
     @property
-    def rank(self) -> tuple[bool, float]:
-        """What the better of two candidates has more of."""
-        return not self.degenerate, self.fit.lower_bound
+    def rank(self) -> tuple[int, float]:
+        """What the better of two candidates has more of: components with a spread of their own."""
+        return -self.degenerate, self.fit.lower_bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +133,13 @@ def race(
         2003); by default all do.
     """
     share = first_share(settings, m, draw.x.shape[1])
-    part = Part.of(draw, share * m, settings, thorough and share == 1.0)
+    all_at_once = share == 1.0
+    part = Part.of(draw, share * m, settings, last=False)
     if most is None or most >= len(seeds):
-        candidates = _ranked(part.all_begun(seeds))
+        candidates = ranked(part.all_begun(seeds))
     else:
-        short = _ranked(part.shortened().all_begun(seeds))
-        continued = [part.tried(each) for each in short[:most]]
-        candidates = _ranked([each for each in continued if each is not None] or short[:most])
+        short = ranked(part.shortened().all_begun(seeds))[:most]
+        candidates = ranked(surviving(partial(part.continued, each) for each in short))
     beaten: list[Candidate] = []
     while share < 1.0:
         share = min(1.0, 2 * share)
@@ -147,8 +147,12 @@ def race(
         candidates, out = candidates[:half], candidates[half:]
         beaten = [*out, *beaten]
         part = Part.of(draw, share * m, settings, thorough and share == 1.0)
-        candidates = _ranked([part.continued(each) for each in candidates])
-    return candidates[:finalists], [*candidates[finalists:], *beaten]
+        candidates = ranked([part.continued(each) for each in candidates])
+    best, beaten = candidates[:finalists], [*candidates[finalists:], *beaten]
+    if all_at_once and thorough:
+        part = Part.of(draw, m, settings, last=True)
+        best = ranked([part.continued(each) for each in best])
+    return best, beaten
 
 
 def iterations_worth(settings: Settings, m: int, n: int, d: int) -> int:
@@ -170,12 +174,18 @@ def candidates_worth(settings: Settings, m: int, n: int, d: int, asked: int) -> 
     return max(FINALISTS, min(asked, iterations * asked // MAX_ITER))
 
 
-def starts_worth(settings: Settings, m: int, n: int, d: int, asked: int) -> int:
-    """Return how many starts of a sweep are worth trying: those asked for, and more if cheap."""
-    rows = int(first_share(settings, m, d) * m)
-    p = STRUCTURES[settings.structure].n_statistics(d)
-    iteration = CALL_SECONDS + rows * seconds_per_row(settings.n_components, p)
-    return max(asked, min(MANY * asked, int(CHEAP_SECONDS / (SHORT_ITER * iteration))))
+def starts_worth(
+    settings: Settings, m: int, n: int, d: int, most: int, seconds: float = WORTH_SECONDS
+) -> int:
+    """Return how many starts on a sample of m rows of n are cheap, `most` at the most.
+
+    All together take about `seconds` on this machine, or a few passes over all n rows; 0 if not
+    even one does.
+    """
+    row = seconds_per_row(settings.n_components, STRUCTURES[settings.structure].n_statistics(d))
+    first = first_share(settings, m, d) * m
+    once = ITER_SECONDS + first * row + CUBED_SECONDS * settings.n_components * d**3
+    return min(most, int(max(seconds, WORTH_PASSES * n * row) / (USUAL_ITER * once)))
 
 
 def first_share(settings: Settings, m: float, d: int) -> float:
@@ -184,7 +194,11 @@ def first_share(settings: Settings, m: float, d: int) -> float:
     return min(1.0, max(FIRST_SHARE, FIRST_ROWS_PER_PARAMETER * p / m))
 
 
-def _ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
+def ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Return candidates, the likeliest first; before it those with fewer components on the floor.
+
+    The likelihood of a component without a spread of its own is what `reg_covar` makes it.
+    """
     return sorted(candidates, key=lambda each: each.rank, reverse=True)
 
 
@@ -236,22 +250,14 @@ class Part:
         ValueError
             Of the last one, if all fail.
         """
-        found, failure = [], None
-        for seed in seeds:
-            try:
-                found.append(self.begun(seed))
-            except ValueError as error:
-                failure = error
-        if not found and failure is not None:
-            raise failure
-        return found
+        return surviving(partial(self.begun, seed, number) for number, seed in enumerate(seeds))
 
-    def begun(self, seed: int) -> Candidate:
-        """Return a new candidate, fitted to this part."""
+    def begun(self, seed: int, number: int = 0) -> Candidate:
+        """Return a new candidate, fitted to this part; its number says how rows are clustered."""
         random = np.random.RandomState(seed)
-        return self._fitted(
-            seed, Fit(start(self.survey, self.settings, Initial(), random, self.scales))
-        )
+        metric = metric_of(self.survey, number, random)
+        first = start(self.survey, self.settings, Initial(), random, metric)
+        return self._fitted(seed, Fit(first))
 
     def continued(self, candidate: Candidate) -> Candidate:
         """Return a candidate that goes on from where it came on a smaller part."""
@@ -264,12 +270,19 @@ class Part:
         except ValueError:
             return None
 
-    @property
-    def scales(self) -> Array:
-        """Standard deviations of the columns: clusters are looked for in units of these."""
-        variances = np.diagonal(self.survey.scatter) / self.survey.weight
-        return np.where(variances > 0, np.sqrt(variances), 1.0)
-
     def _fitted(self, seed: int, begin: Fit) -> Candidate:
         fit = iterate(self.data, self.survey, begin, self.settings, silence)
-        return Candidate(seed, fit, self.survey.degenerate(fit.step, self.settings.reg_covar))
+        return Candidate(seed, fit, self.survey.n_degenerate(fit.step, self.settings.reg_covar))
+
+
+def surviving(attempts: Iterable[Callable[[], Candidate]]) -> list[Candidate]:
+    """Return the candidates of all attempts but those that fail; raise the last error if all do."""
+    found, failure = [], None
+    for attempt in attempts:
+        try:
+            found.append(attempt())
+        except ValueError as error:
+            failure = error
+    if not found and failure is not None:
+        raise failure
+    return found

@@ -38,6 +38,9 @@ Array = NDArray[np.float64]
 WHOLE = 2
 """Multiples of a drawn sample below which all rows are taken instead."""
 
+CHEAP_SECONDS, MANY = 0.5, 4
+"""A sweep begins with up to so many times the starts asked for, where they take no longer."""
+
 LARGEST_SEED = int(np.iinfo(np.int32).max)
 
 SURE = 4.0
@@ -140,7 +143,8 @@ class SweepRequest:
 
     def seeds_worth(self, settings: Settings, m: int, n: int, d: int) -> list[int]:
         """Return a seed for each start that is worth trying: many where they are cheap."""
-        count = starts_worth(settings, m, n, d, len(self.seeds))
+        asked = len(self.seeds)
+        count = max(asked, starts_worth(settings, m, n, d, MANY * asked, CHEAP_SECONDS))
         more = np.random.RandomState(self.seeds[0]).randint(LARGEST_SEED, size=count)
         return [*self.seeds, *more.tolist()][:count]
 

@@ -15,7 +15,7 @@ from daskgmm.em.rounding import rounding_of, settled
 from daskgmm.em.sample import Sample, SampleRule, join
 from daskgmm.errors import DataError
 from daskgmm.gaussian.coordinates import Coordinates
-from daskgmm.gaussian.floor import Floor
+from daskgmm.gaussian.floor import Floor, n_degenerate
 from daskgmm.gaussian.maximise import Maximised
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.dataset import Dataset
@@ -79,9 +79,9 @@ class Survey:
         rounding = np.zeros_like(self.scatter) if self.rounding is None else self.rounding
         return Floor.of(self.covariance, rounding, reg_covar)
 
-    def degenerate(self, step: Maximised, reg_covar: float) -> bool:
-        """Return whether a component rests on the floor, or would without earlier covariances."""
-        return bool(step.collapsed or self.floor(reg_covar).resting(step))
+    def n_degenerate(self, step: Maximised, reg_covar: float) -> int:
+        """Return the number of components that rest on the floor, collapsed, or have no rows."""
+        return n_degenerate(step, self.floor(reg_covar))
 
     @property
     def mean(self) -> Array:

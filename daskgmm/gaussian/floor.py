@@ -141,6 +141,14 @@ class Floor:
         return Resting(number, column, float(1 / length))
 
 
+def n_degenerate(step: Maximised, floor: Floor) -> int:
+    """Return how many components have no rows, collapsed, or rest on the floor."""
+    found = {each.component for each in floor.resting(step)} | set(step.collapsed)
+    if None in found:
+        return step.parameters.n_components
+    return len(found | set(step.empty))
+
+
 def _exceeds(covariance: Array, width: Array) -> bool:
     """Return whether the covariance is above the floor in every direction: the usual case."""
     try:

@@ -8,7 +8,7 @@ import numpy as np
 
 from daskgmm.em.survey import Survey
 from daskgmm.gaussian.coordinates import NO_SCALE
-from daskgmm.gaussian.floor import Floor, Resting
+from daskgmm.gaussian.floor import Resting
 from daskgmm.gaussian.maximise import Maximised
 
 LARGE_SHARE = 0.01
@@ -16,14 +16,6 @@ LARGE_SHARE = 0.01
 
 LISTED = 8
 """Components, or columns, that a sentence names; more are counted."""
-
-
-def n_degenerate(step: Maximised, floor: Floor) -> int:
-    """Return how many components have no rows, collapsed, or rest on the floor."""
-    found = {each.component for each in floor.resting(step)} | set(step.collapsed)
-    if None in found:
-        return step.parameters.n_components
-    return len(found | set(step.empty))
 
 
 def degeneracies(step: Maximised, resting: Sequence[Resting], names: Sequence[str]) -> list[str]:

@@ -24,11 +24,11 @@ from daskgmm.em.history import log_event
 from daskgmm.em.measuring import Measured
 from daskgmm.em.settings import Settings
 from daskgmm.errors import ChoiceWarning, DegenerateComponentWarning
+from daskgmm.gaussian.floor import n_degenerate
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
 from daskgmm.models.choice import CRITERIA, doubts, place_of_best
 from daskgmm.models.criteria import criteria_of_sweep
-from daskgmm.models.degeneracy import n_degenerate
 from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.models.inputs import LABELS, n_coordinates, training_rows
