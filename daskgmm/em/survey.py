@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from daskgmm.em.events import Listener
 from daskgmm.em.passing import run_pass
-from daskgmm.em.rounding import rounding_of, settled
+from daskgmm.em.rounding import SomeRows, rounding_of, settled
 from daskgmm.em.sample import Sample, SampleRule, join
 from daskgmm.errors import DataError
 from daskgmm.gaussian.coordinates import Coordinates
@@ -140,16 +140,15 @@ class SurveyWork:
         total: Survey | None = None
         buffer, weights = np.empty((self.n_features, TILE_ROWS)), np.empty(TILE_ROWS)
         missing: list[int] = []
+        some = SomeRows(self.n_features, batch.rows)
         blocks = self._checked(batch, blocks, missing)
         for b, weighted in fill_tiles(blocks, np.zeros(self.n_features), buffer, weights):
             part = survey_tile(buffer[:, :b], weights[:b] if weighted else None)
-            if total is None:
-                # Some rows tell: what is rounded is rounded everywhere.
-                part = replace(part, rounding=rounding_of(buffer[:, :b]))
             total = part if total is None else merge_surveys(total, part)
+            some.add(buffer[:, :b])
         if total is None:
             total = survey_tile(buffer[:, :0], None)
-        total = replace(total, missing=sum(missing))
+        total = replace(total, missing=sum(missing), rounding=rounding_of(some.rows))
         if self.rule is None or not kept:
             return total
         return replace(total, sample=join(kept).smallest(self.rule.capacity))

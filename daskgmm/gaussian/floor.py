@@ -25,7 +25,10 @@ NARROWER = 4.0
 """A component on the floor has a variance so many times smaller than all rows together: where
 the data themselves have no spread, no component gains by it."""
 
-TINY = float(np.finfo(np.float64).tiny)
+EPSILON = float(np.finfo(np.float64).eps)
+
+LEAST_WIDTH = 1e-200
+"""So that a floor can be divided by, where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +76,9 @@ class Floor:
         reg_covar : float
         """
         identity = np.eye(len(covariance))
-        width = NEAR * reg_covar * identity + rounding
-        return cls(width + TINY * identity, covariance + reg_covar * identity)
+        least = EPSILON**2 * np.diagonal(covariance) + LEAST_WIDTH
+        width = NEAR * reg_covar * identity + rounding + np.diag(least)
+        return cls(width, covariance + reg_covar * identity)
 
     def resting(self, step: Maximised) -> tuple[Resting, ...]:
         """Return the components that rest on the floor; those of weight 0 are left out.
@@ -96,7 +100,8 @@ class Floor:
     def _along_columns(self, variances: Array, numbers: list[int | None]) -> tuple[Resting, ...]:
         below = variances < np.diagonal(self.width)
         below &= NARROWER * variances < np.diagonal(self.spread)
-        ratios = np.where(below, variances / np.diagonal(self.width), np.inf)
+        nothing = np.full(variances.shape, np.inf)
+        ratios = np.divide(variances, np.diagonal(self.width), out=nothing, where=below)
         columns = ratios.argmin(axis=1)
         return tuple(
             Resting(number, int(column), float(np.sqrt(variance[column])))
@@ -130,7 +135,7 @@ class Floor:
         if not low.any():
             return None
         # Directions v with v^T F v = 1, scaled to v^T Sigma v = 1.
-        lengths = np.sqrt(np.maximum(values[low], TINY))
+        lengths = np.sqrt(np.maximum(values[low], LEAST_WIDTH))
         directions = (whitening.T @ vectors[:, low]) / lengths
         ratios, axes = np.linalg.eigh(directions.T @ self.spread @ directions)
         if not ratios[-1] > NARROWER:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -48,6 +49,12 @@ def factor_of_precision(precision: Array) -> Array:
     return factor
 
 
+@lru_cache(maxsize=8)
+def _below(d: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the places below the diagonal of a d x d matrix."""
+    return np.tril_indices(d, -1)
+
+
 def relative_factor(anchor: Array, factors: Array) -> Array:
     """Return T = L_0^-1 L of shape (..., d, d), lower triangular, from factors U = L^-T."""
     return np.asarray(np.linalg.solve(factors, anchor).swapaxes(-1, -2), np.float64)
@@ -61,14 +68,14 @@ def absolute_factor(anchor: Array, ratio: Array) -> Array:
 
 def triangular_coordinates(ratio: Array) -> Array:
     """Return lower triangular matrices (..., d, d) as (..., d (d + 1) / 2), diagonals first."""
-    rows, columns = np.tril_indices(ratio.shape[-1], -1)
+    rows, columns = _below(ratio.shape[-1])
     diagonal = np.diagonal(ratio, axis1=-2, axis2=-1)
     return np.concatenate([SQRT_2 * np.log(diagonal), ratio[..., rows, columns]], axis=-1)
 
 
 def triangular_matrices(coordinates: Array, d: int) -> Array:
     """Return the matrices of `triangular_coordinates`."""
-    rows, columns = np.tril_indices(d, -1)
+    rows, columns = _below(d)
     matrices = np.zeros((*coordinates.shape[:-1], d, d))
     matrices[..., rows, columns] = coordinates[..., d:]
     diagonal = np.arange(d)
@@ -83,7 +90,7 @@ def triangular_gradient(ratio: Array, whitened: Array) -> Array:
     its diagonal, and that times T_ii on it.
     """
     d = ratio.shape[-1]
-    rows, columns = np.tril_indices(d, -1)
+    rows, columns = _below(d)
     gradient = np.linalg.solve(ratio.swapaxes(-1, -2), whitened - np.eye(d))
     diagonal = np.diagonal(gradient * ratio, axis1=-2, axis2=-1) / SQRT_2
     return np.concatenate([diagonal, gradient[..., rows, columns]], axis=-1)
