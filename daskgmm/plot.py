@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.models.choice import HIGHER_IS_BETTER
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -18,8 +20,6 @@ LABELS = {
     "icl": "ICL (nats; lower is better)",
     "heldout": "held-out log likelihood\n(nats a row; higher is better)",
 }
-
-HIGHER_IS_BETTER = frozenset({"heldout"})
 
 COLOURS = {"full": "#0072b2", "tied": "#009e73", "diag": "#d55e00", "spherical": "#cc79a7"}
 """A covariance type has the same colour in every picture; told apart by colour-blind people
@@ -45,7 +45,7 @@ class Candidates:
     k : ndarray of int, shape (m,)
     structure : ndarray of str, shape (m,)
     fitted : ndarray of bool, shape (m,)
-        On all rows, not on the sample alone.
+        On all rows, not on the sample alone, and without degenerate components.
     value, error : ndarray of shape (m,)
         The criterion and its standard error, NaN where there is none.
     cost : ndarray of shape (m,)
@@ -60,7 +60,7 @@ class Candidates:
     cost: NDArray[np.float64]
 
     def best(self, among: NDArray[np.bool_]) -> int:
-        """Return the best model of some; one fitted on all rows, if there is any."""
+        """Return the best model of some; one fitted on all rows and sound, if there is any."""
         rows = np.flatnonzero(among & self.fitted)
         if not rows.size:
             rows = np.flatnonzero(among)
@@ -78,16 +78,17 @@ def plot_criterion(
     """Draw a criterion against the number of components, one colour a covariance type.
 
     A line runs through the best start of each k, small dots are the other starts. Models that
-    stayed on the sample are hollow: they count only where no other was fitted. The best model
-    is ringed and named. A band shows standard errors. `Axes.set_ylim` of what is returned looks
-    closer.
+    stayed on the sample, or have degenerate components, are hollow: they count only where there
+    is no other. The best model is ringed and named. A band shows standard errors.
+    `Axes.set_ylim` of what is returned looks closer.
 
     Parameters
     ----------
     table : mapping of lists, or pandas.DataFrame
         One row a model: ``n_components``, ``covariance_type``, ``seed``, ``status`` ("fitted",
         on all rows, or "sample": clearly beaten there) and the criterion. A standard error is
-        in ``{criterion}_se``, if there. Rows without a finite value are left out.
+        in ``{criterion}_se``, the number of degenerate components in ``degenerate``, if there.
+        Rows without a finite value are left out.
     criterion : str, default="bic"
         A column. For "heldout", the mean log-likelihood of other rows in nats a row, higher is
         better; for all else lower is.
@@ -145,11 +146,12 @@ def candidates(table: Mapping[str, Sequence[Any]], criterion: str) -> Candidates
     seen = np.isfinite(value)
     if not seen.any():
         raise ValueError(f"No model in the table has a finite {criterion!r}: nothing to draw.")
+    sound = np.asarray(table.get("degenerate", np.zeros(len(value)))) == 0
     error = np.asarray(table.get(f"{criterion}_se", np.full(len(value), np.nan)), np.float64)
     return Candidates(
         np.asarray(table["n_components"], np.int64)[seen],
         np.asarray(table["covariance_type"], np.str_)[seen],
-        (np.asarray(table["status"], np.str_) == "fitted")[seen],
+        (sound & (np.asarray(table["status"], np.str_) == "fitted"))[seen],
         value[seen],
         error[seen],
         -value[seen] if criterion in HIGHER_IS_BETTER else value[seen],
@@ -257,7 +259,7 @@ def _explain(axes: Axes, models: Candidates) -> None:
     alone = len(set(zip(models.k, models.structure, strict=True))) == len(models.k)
     words = [
         "" if alone else "small: other starts",
-        "" if models.fitted.all() else "hollow: on the sample",
+        "" if models.fitted.all() else "hollow: on the sample, or degenerate",
         "band: \N{PLUS-MINUS SIGN} 1 s.e." if np.isfinite(models.error).any() else "",
     ]
     axes.set_title("   ".join(filter(None, words)), loc="right", color=FAINT, fontsize=SMALL)

@@ -97,12 +97,22 @@ def first_of_each(table: Table) -> list[int]:
 
 def staying_text(table: Table) -> str:
     """Return how many starts and models were not fitted on all rows."""
-    first = first_of_each(table)
+    first = [i for i in first_of_each(table) if table["status"][i] != "failed"]
+    starts = sum(status != "failed" for status in table["status"])
     stayed = sum(status == "sample" for status in table["status"])
     beaten = sum(table["status"][index] == "sample" for index in first)
     return (
-        f"Stayed on the sample: {stayed} of {len(table['status'])} starts; of {beaten} of "
+        f"Stayed on the sample: {stayed} of {starts} starts; of {beaten} of "
         f"{len(first)} models all of them, clearly beaten there."
+    )
+
+
+def doubtful_text(table: Table) -> str:
+    """Return a line for each kind that could not be fitted, with the reason."""
+    return "\n".join(
+        f"Not fitted: {table['n_components'][index]} {table['covariance_type'][index]}. {reason}"
+        for index, reason in enumerate(table["reason"])
+        if reason
     )
 
 
@@ -110,8 +120,9 @@ def _cells(table: Table, index: int, best: bool) -> list[str]:
     def text(name: str, pattern: str = "") -> str:
         return format(table[name][index], pattern)
 
-    fitted = table["status"][index] == "fitted"
+    status, degenerate = table["status"][index], table["degenerate"][index]
     ended = "converged" if table["converged"][index] else "not converged"
+    words = {"fitted": ended, "sample": "on the sample", "failed": "not fitted"}[status]
     return [
         "*" if best else " ",
         text("n_components"),
@@ -122,7 +133,7 @@ def _cells(table: Table, index: int, best: bool) -> list[str]:
         text("heldout", ".5f"),
         text("heldout_se", ".5f"),
         text("passes"),
-        ended if fitted else "on the sample",
+        f"{words}, {degenerate} degenerate" if degenerate else words,
     ]
 
 

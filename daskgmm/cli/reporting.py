@@ -18,12 +18,16 @@ def fit_report(mixture: Any, out: str) -> str:
 
 def sweep_report(found: Any, best: Any, out: str) -> str:
     """Return the table of a sweep, the best model marked, and what became of the rest."""
-    from daskgmm.sweep_report import staying_text, table_text
+    from daskgmm.models.choice import doubts
+    from daskgmm.sweep_report import doubtful_text, staying_text, table_text
 
     place = next(i for i, model in enumerate(found.models) if model is best)
     ended = "converged" if best.converged_ else "stopped"
+    said = [staying_text(found.table), doubtful_text(found.table)]
+    said += doubts(found.table, found.criterion)
+    text = "\n".join(line for line in said if line)
     return (
-        f"{table_text(found.table, place)}\n\n{staying_text(found.table)}\n"
+        f"{table_text(found.table, place)}\n\n{text}\n"
         f"{out}: {best.n_components} components, {best.covariance_type} covariance, the best by "
         f"{found.criterion}, {ended} after {best.n_iter_} iterations"
     )

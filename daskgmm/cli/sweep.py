@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,7 @@ from daskgmm.cli.fitting import Fitting, check_converged, fitting
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.reporting import sweep_report
 from daskgmm.cli.sizes import check_sizes
-
-CRITERIA = ("bic", "aic", "icl", "heldout")
+from daskgmm.models.choice import CRITERIA
 
 
 def check_suffix(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
@@ -35,7 +35,7 @@ def check_suffix(context: click.Context, option: click.Parameter, value: str | N
     default=("full",), show_default=True, help="May be given several times.",
 )  # fmt: skip
 @click.option(
-    "--criterion", type=click.Choice(CRITERIA), default="bic", show_default=True,
+    "--criterion", type=click.Choice(tuple(CRITERIA)), default="bic", show_default=True,
     help="What tells the best.",
 )  # fmt: skip
 @click.option(
@@ -63,6 +63,7 @@ def sweep(
 ) -> None:
     """Fit mixtures of several sizes to DATA in the passes of one; write the best."""
     with at_once():
+        from daskgmm.errors import ChoiceWarning
         from daskgmm.models.model_file import model_path, save_model
         from daskgmm.models.sweep import sweep as run_sweep
         from daskgmm.progress import show_sweep
@@ -70,7 +71,9 @@ def sweep(
     target = model_path(out, overwrite, given.data.storage_options)
     write = besides(target, table, plot, overwrite)
     found = given.run(run_sweep, show_sweep(quiet=given.quiet), **settings)
-    best = found.best()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ChoiceWarning)  # The report says so.
+        best = found.best()
     save_model(best, target, given.data.storage_options)
     write(found)
     given.say(sweep_report(found, best, out))

@@ -234,7 +234,11 @@ def _raced(
 
     raced = list(pool.map(own, request.settings))
     kinds = [
-        [index for index, each in enumerate(request.settings) if each.structure == structure]
+        [
+            index
+            for index, each in enumerate(request.settings)
+            if each.structure == structure and each.n_components <= rows
+        ]
         for structure in dict.fromkeys(each.structure for each in request.settings)
     ]
 

@@ -143,16 +143,16 @@ def evaluate(
     data: Dataset, survey: Survey, fit: Fit, settings: Settings, listen: Listener
 ) -> Evaluated:
     """Return what a pass with the proposed parameters finds."""
-    began, old = time.perf_counter(), fit.proposal
+    began, old, least = time.perf_counter(), fit.proposal, survey.least_variances
     number = len(fit.iterations) + 1
     statistics, ended = expect(data, old, survey, listen, number, None, settings.noise)
-    step = maximise(statistics, settings.structure, settings.reg_covar, old)
+    step = maximise(statistics, settings.structure, settings.reg_covar, old, least=least)
     nbytes = ended.nbytes
     if loses_digits(step, statistics, survey):
         # Once more, about the new means: the next pass would begin from noise.
         about = step.parameters.means
         statistics, ended = expect(data, old, survey, listen, number, about, settings.noise)
-        step = maximise(statistics, settings.structure, settings.reg_covar, old)
+        step = maximise(statistics, settings.structure, settings.reg_covar, old, least=least)
         nbytes += ended.nbytes
     seconds = time.perf_counter() - began
     bound, rows = statistics.mean_log_likelihood, statistics.rows
@@ -171,17 +171,18 @@ def evaluate_many(
 ) -> list[Evaluated]:
     """Return what one pass finds for the proposals of several fits."""
     began, old = time.perf_counter(), [fit.proposal for fit in fits]
+    least = survey.least_variances
     number = 1 + max(len(fit.iterations) for fit in fits)
     many, ended = expect_many(data, old, survey, listen, number, settings[0].noise)
     seconds = time.perf_counter() - began
     found = []
     for fit, parameters, statistics, chosen in zip(fits, old, many, settings, strict=True):
-        step = maximise(statistics, chosen.structure, chosen.reg_covar, parameters)
+        step = maximise(statistics, chosen.structure, chosen.reg_covar, parameters, least=least)
         if loses_digits(step, statistics, survey):
             # A pass of its own, about its new means.
             about, number = step.parameters.means, len(fit.iterations) + 1
             statistics, _ = expect(data, parameters, survey, listen, number, about, chosen.noise)
-            step = maximise(statistics, chosen.structure, chosen.reg_covar, parameters)
+            step = maximise(statistics, chosen.structure, chosen.reg_covar, parameters, least=least)
         bound, rows = statistics.mean_log_likelihood, statistics.rows
         number, nbytes, peak = len(fit.iterations) + 1, ended.nbytes, ended.peak_memory
         record = Iterated(0, number, bound, math.inf, math.nan, True, rows, seconds, nbytes, peak)

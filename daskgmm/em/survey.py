@@ -25,6 +25,8 @@ Array = NDArray[np.float64]
 
 TILE_ROWS = 2048
 
+EPSILON = float(np.finfo(np.float64).eps)
+
 TINY = float(np.finfo(np.float64).tiny)
 
 LARGEST_VALUE = 1e150
@@ -82,6 +84,14 @@ class Survey:
     def n_degenerate(self, step: Maximised, reg_covar: float) -> int:
         """Return the number of components that rest on the floor, collapsed, or have no rows."""
         return n_degenerate(step, self.floor(reg_covar))
+
+    @property
+    def least_variances(self) -> Array:
+        """The variances (d,) that rounding of rows about their mean makes; those of no component.
+
+        Of a column that is constant none is smaller.
+        """
+        return np.where(self.maximum > self.minimum, (EPSILON * self.half_range) ** 2, 0.0)
 
     @property
     def mean(self) -> Array:

@@ -62,6 +62,7 @@ def maximise(
     reg_covar: float,
     fallback: Parameters,
     first: bool = False,
+    least: Array | None = None,
 ) -> Maximised:
     r"""Return the parameters that maximise the expected log-likelihood.
 
@@ -82,6 +83,9 @@ def maximise(
         Where components that have no rows stay: the parameters of the pass.
     first : bool
         Whether this is the start, where there is no earlier covariance to keep.
+    least : ndarray of shape (d,), optional
+        Variances of the columns below which a component has collapsed, where `reg_covar` is 0:
+        one of equal values shrinks with each step, and never is singular to rounding.
 
     Raises
     ------
@@ -104,12 +108,28 @@ def maximise(
     if empty.any() and not structure.shared:
         mask = empty.reshape(-1, *[1] * (covariances.ndim - 1))
         covariances = np.where(mask, fallback.covariances, covariances)
+    narrow: list[int | None] = []
+    if reg_covar == 0 and least is not None and not first:
+        narrow = _narrower(structure, covariances, least)
+        for component in narrow:
+            covariances = structure.replace(covariances, fallback.covariances, component)
     covariances, factors, ridges, collapsed = factorise(
         structure, covariances, reg_covar, None if first else fallback.covariances
     )
+    collapsed = tuple(dict.fromkeys((*narrow, *collapsed)))
     parameters = Parameters(structure_name, counts / counts.sum(), means, covariances, factors)
     empties = tuple(int(k) for k in np.flatnonzero(empty))
     return Maximised(parameters, empties, ridges, collapsed)
+
+
+def _narrower(structure: Structure, covariances: Array, least: Array) -> list[int | None]:
+    """Return the components (None: the shared one) with a variance of less than `least` (d,)."""
+    if structure.shared:
+        return [None] if (np.diagonal(covariances) < least).any() else []
+    if covariances.ndim == 3:
+        covariances = np.diagonal(covariances, axis1=1, axis2=2)
+    low = (covariances.reshape(len(covariances), -1) < least).any(axis=1)
+    return list(map(int, np.flatnonzero(low)))
 
 
 def factorise(

@@ -1,0 +1,70 @@
+"""Which row of a sweep's table is the best, and what is said of a doubtful choice."""
+
+import math
+
+import pytest
+
+from daskgmm import Sweep
+from daskgmm.errors import ChoiceWarning
+from daskgmm.models.choice import doubts, place_of_best
+
+
+def table(bic, degenerate=None, status=None, **others):
+    n = len(bic)
+    return {
+        "n_components": list(range(1, n + 1)),
+        "covariance_type": ["full"] * n,
+        "status": ["fitted"] * n if status is None else status,
+        "degenerate": [0] * n if degenerate is None else degenerate,
+        **{name: [-value for value in bic] for name in ("heldout",)},
+        **dict.fromkeys(("bic", "aic", "icl"), bic),
+        **others,
+    }
+
+
+def test_the_best_has_the_lowest_criterion_and_the_highest_held_out_likelihood():
+    found = table([5.0, 3.0, 4.0], heldout=[1.0, 2.0, 3.0])
+    assert [place_of_best(found, name) for name in ("bic", "aic", "icl", "heldout")] == [1, 1, 1, 2]
+
+
+def test_a_degenerate_model_is_the_best_only_if_all_are():
+    assert place_of_best(table([5.0, 3.0, -99.0], degenerate=[0, 0, 1]), "bic") == 1
+    found = table([5.0, 3.0, -99.0], degenerate=[1, 1, 2])
+    assert place_of_best(found, "bic") == 2
+    assert "Every model that was fitted has degenerate components" in doubts(found, "bic")[0]
+    # What stayed on the sample is no choice, however sound.
+    found = table([5.0, 3.0, 4.0], degenerate=[0, 1, 1], status=["sample", "fitted", "fitted"])
+    assert place_of_best(found, "bic") == 1
+
+
+def test_values_that_are_not_numbers_are_never_the_best():
+    found = table([math.nan, 3.0, 4.0], heldout=[math.nan, math.nan, 1.0])
+    assert place_of_best(found, "bic") == 1
+    assert place_of_best(found, "heldout") == 2
+    found = table([math.nan, 3.0, 4.0], status=["failed", "fitted", "fitted"])
+    assert place_of_best(found, "bic") == 1
+
+
+def test_an_edge_of_what_was_tried_is_said_with_what_the_others_choose():
+    found = table([5.0, 4.0, 3.0], icl=[1.0, 2.0, 3.0], heldout=[0.0, 1.0, 0.0])
+    (said,) = doubts(found, "bic")
+    assert "3 components, the most that were tried (1 to 3): more may be better still" in said
+    assert "AIC chooses 3, ICL chooses 1, held-out likelihood chooses 2" in said
+    assert doubts(found, "heldout") == []
+    assert doubts(found, "icl") == []  # one component is no edge: there are no fewer
+    larger = {**found, "n_components": [4, 5, 6]}
+    (said,) = doubts(larger, "icl")
+    assert "4 components, the fewest that were tried (4 to 6): fewer may be better" in said
+
+
+def test_one_size_has_no_edge():
+    assert doubts(table([5.0]), "bic") == []
+    same = {**table([5.0, 4.0]), "n_components": [3, 3], "covariance_type": ["full", "tied"]}
+    assert doubts(same, "bic") == []
+
+
+def test_best_warns_and_repr_does_not():
+    found = Sweep(table([5.0, 4.0, 3.0]), ["one", "two", "three"])
+    assert "best by bic: 3" in repr(found)
+    with pytest.warns(ChoiceWarning, match="the most that were tried"):
+        assert found.best() == "three"
