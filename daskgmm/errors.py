@@ -41,3 +41,7 @@ class OutputError(DaskGMMError, ValueError):
 
 class DegenerateComponentWarning(UserWarning):
     """A component has no rows, or its covariance is singular; the model is still usable."""
+
+
+class WeightsWarning(UserWarning):
+    """Criteria depend on what `sample_weight` means, and it may not be what was taken."""

@@ -25,7 +25,7 @@ from daskgmm.em.loop import Fit, advanced, evaluate_many
 from daskgmm.em.measuring import Measured, measure_many
 from daskgmm.em.sample import SampleRule, drawn_rows
 from daskgmm.em.settings import Settings
-from daskgmm.em.survey import Survey, survey_rows
+from daskgmm.em.survey import Survey, survey_rows, with_weighing
 from daskgmm.errors import DegenerateComponentWarning
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.maximise import Maximised
@@ -110,6 +110,8 @@ class SweepRequest:
     log_densities : callable
     groups : callable or None
         Returns the group of rows by their numbers; what is held out together.
+    weights_are : str or None
+        What n is in criteria, as `Weighing.counted`.
     """
 
     settings: tuple[Settings, ...]
@@ -117,6 +119,7 @@ class SweepRequest:
     sample_seed: int
     log_densities: LogDensities
     groups: Callable[[NDArray[np.int64]], NDArray[np.int64]] | None = None
+    weights_are: str | None = None
 
 
 def choose(
@@ -127,7 +130,10 @@ def choose(
     kept: SweepState | None = None,
 ) -> tuple[SweepState, Measured]:
     """Fit all models; return them, and what they measure on all rows."""
-    state = begun(data, request, listen) if kept is None else kept
+    if kept is None:
+        state = begun(data, request, listen)
+    else:
+        state = replace(kept, survey=with_weighing(data, kept.survey, listen))
     if checkpoint is not None and kept is None:
         checkpoint.save(state, listen)
     data, survey = data.seen_in(state.coordinates), state.survey.mapped(state.coordinates)
@@ -159,7 +165,9 @@ def stepped(data: Dataset, survey: Survey, state: SweepState, listen: Listener) 
 def begun(data: Dataset, request: SweepRequest, listen: Listener) -> SweepState:
     """Return all models fitted to the sample, those that go on marked."""
     survey, coordinates, draw, m = _sampled(data, request, listen)
-    n = max(2.0, survey.weight)
+    n = max(2.0, survey.counted(request.weights_are))
+    # Of a sample that is drawn, weights are in the chances already.
+    told = n if len(draw.x) == survey.weighed_rows else len(draw.x)
     numbers = draw.index if request.groups is None else request.groups(draw.index)
     blocks = row_blocks(draw) if request.groups is None else numbers
     with unwarned(), one_blas_thread(), ThreadPoolExecutor(thread_count()) as pool:
@@ -176,8 +184,8 @@ def begun(data: Dataset, request: SweepRequest, listen: Listener) -> SweepState:
             )
         )
     candidates = [best[0] for best, _ in raced]
-    goes_on = not_beaten(draw, m, n, request, candidates)
-    for index in best_otherwise(draw, m, n, request, candidates, held):
+    goes_on = not_beaten(draw, m, n, told, request, candidates)
+    for index in best_otherwise(draw, m, n, told, request, candidates, held):
         goes_on[index] = True
     models = []
     for settings, (best, others), score, going in zip(
@@ -246,13 +254,18 @@ def _from_above(
 
 
 def not_beaten(
-    draw: Draw, m: int, n: float, request: SweepRequest, candidates: Sequence[Candidate]
+    draw: Draw,
+    m: int,
+    n: float,
+    told: float,
+    request: SweepRequest,
+    candidates: Sequence[Candidate],
 ) -> list[bool]:
     """Return which models are not clearly beaten, as far as the sample can tell.
 
     A model is clearly beaten if its likelihood, less p / 2m for having been fitted to the
-    sample, and less BIC's p log(n) / 2n, is below the best one's by more than `SURE` standard
-    errors of their difference row by row.
+    sample, which tells as much as m rows (`told`), and less BIC's p log(n) / 2n, is below the
+    best one's by more than `SURE` standard errors of their difference row by row.
     """
     x, counts = draw.part(m)
     shares = counts / counts.sum()
@@ -262,7 +275,7 @@ def not_beaten(
         for each in request.settings
     ]
     scores = [
-        float(shares @ density) - p / (2 * len(x)) - p * math.log(n) / (2 * n)
+        float(shares @ density) - p / (2 * told) - p * math.log(n) / (2 * n)
         for density, p in zip(densities, free, strict=True)
     ]
     best = int(np.argmax(scores))
@@ -279,6 +292,7 @@ def best_otherwise(
     draw: Draw,
     m: int,
     n: float,
+    told: float,
     request: SweepRequest,
     candidates: Sequence[Candidate],
     held: Sequence[HeldOut],
@@ -296,7 +310,7 @@ def best_otherwise(
             for each in request.settings
         ]
     )
-    likelihoods = measured.log_likelihoods / measured.weight - free / (2 * measured.rows)
+    likelihoods = measured.log_likelihoods / measured.weight - free / (2 * told)
     entropies = measured.entropies / measured.weight
     scores = (
         likelihoods - free / n,

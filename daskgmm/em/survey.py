@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from daskgmm.em.events import Listener
 from daskgmm.em.passing import run_pass
 from daskgmm.em.sample import Sample, SampleRule, join
+from daskgmm.em.weighing import Weighing, check_weights, merge_weighings, weigh
 from daskgmm.errors import DataError
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.passes.batches import Batch
@@ -47,6 +49,8 @@ class Survey:
     sample : Sample or None
     missing : int
         Number of rows left out, as they miss a value; not among `rows`.
+    weighing : Weighing or None
+        None in what an earlier version kept in a checkpoint; see `with_weighing`.
     """
 
     rows: int
@@ -59,6 +63,11 @@ class Survey:
     maximum: Array
     sample: Sample | None
     missing: int = 0
+    weighing: Weighing | None = None
+
+    def counted(self, weights_are: str | None) -> float:
+        """Return n, the number of rows that criteria count, as `Weighing.counted`."""
+        return math.nan if self.weighing is None else self.weighing.counted(weights_are)
 
     @property
     def mean(self) -> Array:
@@ -139,25 +148,13 @@ class SurveyWork:
             yield block
 
     def _check(self, batch: Batch, before: int, block: Block) -> None:
-        weights = block.weights
-        if weights is not None and not ((weights >= 0) & (weights <= LARGEST_VALUE)).all():
-            self._refuse_weight(batch, before, block)
+        if block.weights is not None:
+            check_weights(block.weights, lambda row: batch.place(int(block.numbers(before)[row])))
         with np.errstate(invalid="ignore"):
             fine = largest(block.x) <= LARGEST_VALUE
         if not fine:
             numbers = block.numbers(before)
             refuse_value(block.x.T, lambda row: batch.place(int(numbers[row])), self.columns)
-
-    def _refuse_weight(self, batch: Batch, before: int, block: Block) -> None:
-        weights = np.asarray(block.weights)
-        row = int(np.argmin((weights >= 0) & (weights <= LARGEST_VALUE)))
-        value, row = float(weights[row]), int(block.numbers(before)[row])
-        what = "NaN" if np.isnan(value) else "infinity" if np.isinf(value) else f"{value:g}"
-        kind = "a negative value" if value < 0 else what
-        raise DataError(
-            f"Input sample_weight contains {kind} in {batch.place(row)}. "
-            "Weights must be finite, not negative and at most 1e150; 0 leaves a row out."
-        )
 
 
 def largest(x: NDArray[Any]) -> float:
@@ -200,7 +197,10 @@ def survey_tile(z: Array, weights: Array | None) -> Survey:
     if weighed == 0:
         nothing = np.zeros(d)
         infinity = np.full(d, np.inf)
-        return Survey(rows, 0, 0.0, nothing, nothing, np.zeros((d, d)), infinity, -infinity, None)
+        return Survey(
+            rows, 0, 0.0, nothing, nothing, np.zeros((d, d)), infinity, -infinity, None,
+            weighing=Weighing(),
+        )  # fmt: skip
     difference = z - z[:, :1]
     weight = float(weighed) if weights is None else float(weights.sum())
     shift = difference.sum(1) / weight if weights is None else difference @ (weights / weight)
@@ -216,6 +216,7 @@ def survey_tile(z: Array, weights: Array | None) -> Survey:
         z.min(1),
         z.max(1),
         None,
+        weighing=weigh(weights, weighed),
     )
 
 
@@ -243,6 +244,7 @@ def merge_surveys(one: Survey, other: Survey) -> Survey:
         np.maximum(one.maximum, other.maximum),
         join(samples) if samples else None,
         one.missing + other.missing,
+        weighing=merge_weighings(one.weighing or Weighing(), other.weighing or Weighing()),
     )
 
 
@@ -277,3 +279,12 @@ def survey_rows(data: Dataset, rule: SampleRule | None, listen: Listener) -> Sur
     if rule is not None and survey.sample is not None:
         survey = replace(survey, sample=survey.sample.smallest(rule.capacity))
     return survey.mapped(coordinates)
+
+
+def with_weighing(data: Dataset, survey: Survey, listen: Listener) -> Survey:
+    """Return a survey with what an earlier version did not keep of it, at most one pass later."""
+    if survey.weighing is not None:
+        return survey
+    if data.weights is None:
+        return replace(survey, weighing=weigh(None, survey.rows))
+    return replace(survey, weighing=survey_rows(data, None, listen).weighing)

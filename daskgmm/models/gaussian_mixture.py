@@ -21,9 +21,11 @@ from daskgmm.em.fit import Request, Resume, check_enough, fit
 from daskgmm.em.history import history_table, log_event
 from daskgmm.em.loop import Fit
 from daskgmm.em.settings import Settings
+from daskgmm.em.weighing import check_meaning
 from daskgmm.errors import DegenerateComponentWarning
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.structures import STRUCTURES
+from daskgmm.models.criteria import doubt
 from daskgmm.models.degeneracy import degeneracies
 from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.initial import check_initial
@@ -126,7 +128,8 @@ class GaussianMixture(Portable):
         The map from columns to what the mixture is fitted in, of `standardise` and `pca`.
     fitted_on_ : dict
         What the model was fitted to, in plain values: source, rows, missing (rows left out),
-        weight, dtype, mean, minimum, maximum, and sha256, a digest of these.
+        weight (the sum of all), dtype, mean, minimum, maximum, effective_rows, weights_are (what
+        was said of them), and sha256, a digest of the facts before these two.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (d,)
         Only if X has column names that are strings. Of labelled arrays: names of variables
@@ -224,13 +227,14 @@ class GaussianMixture(Portable):
         y: Any = None,
         sample_weight: Any = None,
         *,
+        weights_are: str | None = None,
         feature_dims: Sequence[Hashable] | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         cache: int | str | None = None,
         listen: Listener | None = None,
         storage_options: StorageOptions | None = None,
     ) -> GaussianMixture:
-        """Estimate the parameters; eager, whatever X is.
+        r"""Estimate the parameters; eager, whatever X is.
 
         Parameters
         ----------
@@ -238,10 +242,18 @@ class GaussianMixture(Portable):
         y : ignored
         sample_weight : array-like, Dask array, Zarr array, str, path or URL, optional; shape (n,)
             A string that names a column of X takes that column, which is no feature then.
-            How often each row counts; finite and not negative. Integer weights are the same
-            as repeated rows, weight 0 the same as no row. For xarray's X also a DataArray
-            with some or all of its sample dimensions (the cosine of latitude), or the name of
-            a variable.
+            How much each row counts; finite and not negative. Parameters depend on ratios of
+            weights alone: integer weights give those of repeated rows, weight 0 those without the
+            row. For xarray's X also a DataArray with some or all of its sample dimensions (the
+            cosine of latitude), or the name of a variable.
+        weights_are : {"relative", "counts"}, optional
+            What the weights mean, and so what n is in AIC, BIC and ICL. Of relative weights
+            (shares, areas, probabilities) it is the number of effective rows,
+            :math:`(\sum w)^2 / \sum w^2` [1]_: the number of rows where all weigh the same, fewer
+            where they differ, and the same for any scale of the weights. Of counts, where a row
+            stands for so many that were observed, it is their sum. By default relative, and
+            criteria warn if the weights are whole numbers, as counts are. The fit itself does
+            not depend on it.
         feature_dims : sequence of str, optional
             Of a DataArray or Dataset: the dimensions whose points are features, next to the
             variables of a Dataset. All others are sample dimensions: each point is a row.
@@ -283,13 +295,19 @@ class GaussianMixture(Portable):
             If EM did not converge in `max_iter` iterations.
         DegenerateComponentWarning
             If a component has no rows or a singular covariance.
+
+        References
+        ----------
+        .. [1] L. Kish, "Survey Sampling", Wiley (1965).
         """
         self._validate_params()
+        check_meaning(weights_are)
         before = dict(self.__dict__)
         try:
             return self._fit(
                 X,
                 sample_weight,
+                weights_are,
                 feature_dims,
                 checkpoint,
                 cache_nbytes(cache),
@@ -308,15 +326,19 @@ class GaussianMixture(Portable):
         y: Any = None,
         sample_weight: Any = None,
         *,
+        weights_are: str | None = None,
         feature_dims: Sequence[Hashable] | None = None,
     ) -> Any:
         """Fit to X and return the labels of its rows, as `predict` does."""
-        return self.fit(X, sample_weight=sample_weight, feature_dims=feature_dims).predict(X)
+        return self.fit(
+            X, sample_weight=sample_weight, weights_are=weights_are, feature_dims=feature_dims
+        ).predict(X)
 
     def _fit(
         self,
         x: Any,
         sample_weight: Any,
+        weights_are: str | None,
         feature_dims: Sequence[Hashable] | None,
         checkpoint: Any,
         cache: int,
@@ -338,8 +360,9 @@ class GaussianMixture(Portable):
         finally:
             data.close()
         self._ended_with = (self.reg_covar, self.missing, id(x))
-        self._set_seen(found.coordinates, fitted_on(data, found.survey, x))
+        self._set_seen(found.coordinates, fitted_on(data, found.survey, x, weights_are))
         self._keep(found.best, request.resume)
+        self._doubt = None if weights is None else doubt(found.survey.weighing, weights_are)
         return self
 
     def _set_seen(self, coordinates: Coordinates | None, fitted: dict[str, Any]) -> None:
@@ -430,6 +453,9 @@ class GaussianMixture(Portable):
         self.covariances_ = parameters.covariances
         self.precisions_cholesky_ = parameters.precisions_cholesky
         self.precisions_ = structure.precisions(parameters.precisions_cholesky)
+        d = parameters.n_features
+        traces = structure.precision_traces(parameters.precisions_cholesky, d)
+        self._noise = 0.5 * self._settings().noise * float((parameters.weights * traces).sum())
         self.gap_estimate_ = found.gap
         self._ended = found if self.warm_start else None
         self.converged_, self.n_iter_ = found.converged, len(found.iterations)

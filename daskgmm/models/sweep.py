@@ -6,7 +6,7 @@ import math
 import os
 import warnings
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any
 
@@ -23,10 +23,11 @@ from daskgmm.em.fit import check_enough
 from daskgmm.em.history import log_event
 from daskgmm.em.measuring import Measured
 from daskgmm.em.settings import Settings
-from daskgmm.errors import DegenerateComponentWarning
+from daskgmm.em.weighing import COUNTS, check_meaning
+from daskgmm.errors import DegenerateComponentWarning, WeightsWarning
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
-from daskgmm.models.criteria import criteria_of_sweep
+from daskgmm.models.criteria import Criteria, criteria_of_sweep, doubt
 from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.models.inputs import LABELS, n_coordinates, training_rows
@@ -59,6 +60,7 @@ class Sweep:
         One entry a model; `pandas.DataFrame` takes it as it is. Columns: n_components,
         covariance_type, seed, status ("fitted" on all rows, or "sample": clearly beaten
         there, so that it stayed), log_likelihood (mean, nats a row, of all rows), n_parameters,
+        n (the rows that count: see `weights_are` of `GaussianMixture.fit`),
         aic, bic, icl (lower is better), heldout and heldout_se (mean log-likelihood of rows
         held out of the sample, and its standard error; nan for starts that another one of
         the same kind beat), passes, converged.
@@ -119,6 +121,7 @@ def sweep(
     random_state: Any = None,
     checkpoint: str | os.PathLike[str] | None = None,
     *,
+    weights_are: str | None = None,
     feature_dims: Sequence[Hashable] | None = None,
     groups: Any = None,
     tol: float = 1e-3,
@@ -141,7 +144,7 @@ def sweep(
 
     Parameters
     ----------
-    X, sample_weight, feature_dims, checkpoint, cache, listen, storage_options : as in
+    X, sample_weight, weights_are, feature_dims, checkpoint, cache, listen, storage_options : as in
         `GaussianMixture.fit`
     n_components : iterable of int
     covariance_type : str or sequence of str
@@ -169,8 +172,15 @@ def sweep(
     ------
     ValueError, OSError
         As `GaussianMixture.fit` does.
+
+    Warns
+    -----
+    WeightsWarning
+        If nothing was said of the weights, and they may be counts; or if they were said to be, and
+        are no whole numbers.
     """
     _checked(criterion)
+    check_meaning(weights_are)
     given = (covariance_type,) if isinstance(covariance_type, str) else covariance_type
     types = tuple(dict.fromkeys(given))
     sizes = _sizes(n_components, types)
@@ -190,6 +200,7 @@ def sweep(
     settings = estimator._settings()
     belongs = None if groups is None else Groups(groups, rows)
     request = _request(combinations(sizes, types, settings), n_init, random_state, belongs)
+    request = replace(request, weights_are=None if weights is None else weights_are)
     d = n_coordinates(rows.n_features, pca)
     largest = max(types, key=lambda each: STRUCTURES[each].n_statistics(d))
     k, p = len(types) * sum(sizes), STRUCTURES[largest].n_statistics(d)
@@ -205,9 +216,11 @@ def sweep(
         state, measured = choose(data, request, tell, saved, kept)
     finally:
         data.close()
-    estimator._set_seen(state.coordinates, fitted_on(data, state.survey, X))
+    estimator._set_seen(state.coordinates, fitted_on(data, state.survey, X, weights_are))
+    if weights is not None:
+        _warn_of(doubt(state.survey.weighing, weights_are))
     models = [_model(model, estimator) for model in state.models]
-    table = _table(state, measured)
+    table = _table(state, measured, request.weights_are)
     for index, mixture in enumerate(models):
         mixture._criteria = criteria_of_sweep(table, index)
     found = Sweep(table, models, criterion)
@@ -218,6 +231,11 @@ def sweep(
             stacklevel=2,
         )
     return found
+
+
+def _warn_of(message: str | None) -> None:
+    if message is not None:
+        warnings.warn(message, WeightsWarning, stacklevel=3)
 
 
 def _checked(criterion: str) -> str:
@@ -310,6 +328,8 @@ def _identity(data: Dataset, request: SweepRequest, random_state: Any) -> dict[s
         **{name: getattr(first, name) for name in SHARED_SETTINGS},
         "random_state": None if random_state is None else plain_digest(request.seeds),
         "groups": groups.digest if isinstance(groups, Groups) else None,
+        # What is said by default may be said as well.
+        "weights_are": COUNTS if request.weights_are == COUNTS else None,
         **rows_identity(data),
     }
 
@@ -339,26 +359,30 @@ def _model(model: Model, estimator: GaussianMixture) -> GaussianMixture:
     return mixture
 
 
-def _table(state: SweepState, measured: Measured) -> dict[str, list[Any]]:
-    n = measured.weight
+def _table(state: SweepState, measured: Measured, weights_are: str | None) -> dict[str, list[Any]]:
+    n = state.survey.counted(weights_are)
     rows = []
     for index, model in enumerate(state.models):
         settings = model.settings
         d = model.fit.step.parameters.n_features
         p = n_parameters(STRUCTURES[settings.structure], settings.n_components, d)
-        total = float(measured.log_likelihoods[index])
-        bic, held = p * math.log(n) - 2 * total, model.held_out
+        mean, entropy = (
+            float(total[index]) / measured.weight
+            for total in (measured.log_likelihoods, measured.entropies)
+        )
+        criteria, held = Criteria(mean, p, n, entropy), model.held_out
         rows.append(
             {
                 "n_components": settings.n_components,
                 "covariance_type": settings.structure,
                 "seed": model.seed,
                 "status": "fitted" if model.on_all_rows else "sample",
-                "log_likelihood": total / n,
+                "log_likelihood": mean,
                 "n_parameters": p,
-                "aic": 2 * p - 2 * total,
-                "bic": bic,
-                "icl": bic + 2 * float(measured.entropies[index]),
+                "n": n,
+                "aic": criteria.aic,
+                "bic": criteria.bic,
+                "icl": criteria.icl,
                 "heldout": math.nan if held is None else held.mean,
                 "heldout_se": math.nan if held is None else held.error,
                 "passes": model.passes,
