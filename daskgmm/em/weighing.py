@@ -89,6 +89,8 @@ def merge_weighings(one: Weighing, other: Weighing) -> Weighing:
 
 def check_weights(weights: NDArray[Any], place: Callable[[int], str]) -> None:
     """Raise `DataError` at the first weight that is no usable number; `place` says where."""
+    # In float32, the largest weight would be infinity.
+    weights = np.asarray(weights, np.float64)
     fine = (weights >= 0) & (weights <= LARGEST_WEIGHT)
     if fine.all():
         return

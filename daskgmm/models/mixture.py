@@ -169,9 +169,9 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         in `fit`), aic and bic (nan where n is unknown), and in words how they were measured. After
         `fit` that is in its last pass, for the parameters before the last step: `bic` of the same
         rows and weights differs by what that step changed, 2 n times `gap_estimate_` or so. The
-        log-likelihood is that of the rows; `lower_bound_` is less by what noise of variance
-        `reg_covar` takes, where acceleration has it. Models of a sweep have criteria exactly, and
-        icl, heldout and heldout_se too.
+        log-likelihood is that of the rows: where `lower_bound_` is that of rows with noise of
+        variance `reg_covar`, what the noise takes is given back, to first order. Models of a
+        sweep have criteria exactly, and icl, heldout and heldout_se too.
 
         Warns
         -----
