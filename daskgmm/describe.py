@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from daskgmm.describe_data import listed
+from daskgmm.models.criteria import n_in_words
 from daskgmm.models.gaussian_mixture import GaussianMixture
 
 LISTED_COMPONENTS = 32
@@ -31,7 +32,7 @@ def describe_model(mixture: GaussianMixture, name: str) -> str:
         *_coordinates(mixture),
         ("iterations", f"{mixture.n_iter_}, {ended}"),
         ("log likelihood", f"{mixture.lower_bound_:.5f} nats a row"),
-        *_criteria(mixture.criteria_),
+        *_criteria(mixture),
         *_data(getattr(mixture, "fitted_on_", None) or {}),
         ("settings", ", ".join(f"{key}={settings[key]}" for key in chosen)),
     ]
@@ -57,13 +58,19 @@ def _coordinates(mixture: GaussianMixture) -> list[tuple[str, str]]:
     return [("coordinates", ", ".join(words))]
 
 
-def _criteria(criteria: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _criteria(mixture: GaussianMixture) -> list[tuple[str, str]]:
+    # What weights were taken for is said here: no warning is needed.
+    criteria = mixture._known_criteria()
     found = [
-        f"{name.upper()} {criteria[name]:.8g}"
+        f"{name.upper()} {value:.8g}"
         for name in ("aic", "bic", "icl")
-        if math.isfinite(criteria.get(name, math.nan))
+        if math.isfinite(value := float(criteria.get(name, math.nan)))
     ]
-    text = ", ".join([*found, f"{criteria['n_parameters']} free parameters"])
+    n = float(criteria.get("n", math.nan))
+    counted = (
+        [n_in_words(n, getattr(mixture, "fitted_on_", None) or {})] if math.isfinite(n) else []
+    )
+    text = ", ".join([*found, f"{criteria['n_parameters']} free parameters", *counted])
     return [("criteria", f"{text} ({criteria['measured']})" if found else text)]
 
 

@@ -49,3 +49,7 @@ class ScaleWarning(UserWarning):
 
 class ChoiceWarning(UserWarning):
     """What a sweep chose is at the edge of what was tried, or is no evidence."""
+
+
+class WeightsWarning(UserWarning):
+    """Criteria depend on what `sample_weight` means, and it may not be what was taken."""

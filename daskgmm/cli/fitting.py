@@ -61,6 +61,11 @@ PCA = click.option(
     "--pca", metavar="N|FRACTION", callback=check_axes,
     help="Fit in so many principal axes, or those of so much of the variance, as 0.99.",
 )  # fmt: skip
+WEIGHTS_ARE = click.option(
+    "--weights-are", type=click.Choice(["relative", "counts"]),
+    help="What the weights mean, and so how many rows AIC, BIC and ICL count: effective rows, at "
+    "any scale of the weights, or their sum.  [default: relative, and whole numbers get a warning]",
+)  # fmt: skip
 LOG_JSON = click.option(
     "--log-json", type=click.File("a"), metavar="FILE",
     help="Append every event as a line of JSON ('-' for standard output).",
@@ -74,6 +79,7 @@ class Fitting:
     Attributes
     ----------
     data : Data
+    weights_are : str or None
     checkpoint : str or None
         Path or URL.
     cache : str or None
@@ -85,6 +91,7 @@ class Fitting:
     """
 
     data: Data
+    weights_are: str | None
     checkpoint: str | None
     cache: str | None
     log_json: TextIO | None
@@ -100,6 +107,11 @@ class Fitting:
         """Return what `fit` makes of the data, shown while it runs."""
         from daskgmm.em.events import together
 
+        if self.weights_are and not (self.data.weights or self.data.weight_column):
+            raise click.UsageError(
+                "--weights-are says what weights mean, and there are none. Name them with "
+                "--weights or --weight-column."
+            )
         x, arguments = self.data.training()
         with (
             interruptible(self.checkpoint, self.data.storage_options),
@@ -108,6 +120,7 @@ class Fitting:
         ):
             return fit(
                 x,
+                weights_are=self.weights_are,
                 checkpoint=self.checkpoint,
                 cache=self.cache,
                 listen=together(*self._listeners(listener)),
@@ -142,6 +155,7 @@ def fitting(command: Command) -> Command:
     def gathered(
         *,
         data: Data,
+        weights_are: str | None,
         checkpoint: str | None,
         cache: str | None,
         log_json: TextIO | None,
@@ -149,10 +163,13 @@ def fitting(command: Command) -> Command:
         quiet: bool,
         **others: Any,
     ) -> Any:
-        return command(Fitting(data, checkpoint, cache, log_json, workers, quiet), **others)
+        return command(
+            Fitting(data, weights_are, checkpoint, cache, log_json, workers, quiet), **others
+        )
 
     return added(
         choosing(weighing(running(gathered))),
+        WEIGHTS_ARE,
         MISSING,
         STANDARDISE,
         PCA,

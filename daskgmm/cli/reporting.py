@@ -7,18 +7,24 @@ from typing import Any
 
 
 def fit_report(mixture: Any, out: str) -> str:
-    """Return the result of a fit in a line."""
+    """Return the result of a fit in a line, with the rows that count where there are weights."""
+    from daskgmm.models.criteria import n_in_words
+
     k, d = mixture.means_.shape
     ended = "converged" if mixture.converged_ else "stopped"
+    facts = mixture.fitted_on_
+    weighted = facts["weight"] != facts["rows"]
     return (
         f"{out}: {k} components in {d} features, {mixture.covariance_type} covariance, {ended} "
         f"after {mixture.n_iter_} iterations, log likelihood {mixture.lower_bound_:.5f}"
+        + (f", {n_in_words(mixture.criteria_['n'], facts)}" if weighted else "")
     )
 
 
 def sweep_report(found: Any, best: Any, out: str) -> str:
     """Return the table of a sweep, the best model marked, and what became of the rest."""
     from daskgmm.models.choice import doubts
+    from daskgmm.models.criteria import n_in_words
     from daskgmm.sweep_report import doubtful_text, staying_text, table_text
 
     place = next(i for i, model in enumerate(found.models) if model is best)
@@ -28,6 +34,7 @@ def sweep_report(found: Any, best: Any, out: str) -> str:
     text = "\n".join(line for line in said if line)
     return (
         f"{table_text(found.table, place)}\n\n{text}\n"
+        f"AIC, BIC and ICL count {n_in_words(found.table['n'][0], best.fitted_on_)}.\n"
         f"{out}: {best.n_components} components, {best.covariance_type} covariance, the best by "
         f"{found.criterion}, {ended} after {best.n_iter_} iterations"
     )

@@ -24,6 +24,7 @@ from daskgmm.em.loop import Fit
 from daskgmm.em.packing import pack, unpack
 from daskgmm.em.quasi_newton import Point
 from daskgmm.em.survey import Survey
+from daskgmm.em.weighing import Weighing
 from daskgmm.errors import CheckpointError
 from daskgmm.files import is_url, read_bytes, replace_bytes
 from daskgmm.gaussian.coordinates import Coordinates
@@ -72,7 +73,9 @@ class State:
 
 Kept = TypeVar("Kept")
 
-KINDS = (State, Survey, Coordinates, Fit, Maximised, Parameters, Iterated, Search, Point)
+KINDS = (
+    State, Survey, Weighing, Coordinates, Fit, Maximised, Parameters, Iterated, Search, Point,
+)  # fmt: skip
 RECORDS.update({kind.__name__: kind for kind in KINDS})
 
 

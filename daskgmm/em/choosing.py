@@ -26,7 +26,7 @@ from daskgmm.em.measuring import Measured, measure_many
 from daskgmm.em.neighbours import with_neighbours
 from daskgmm.em.sample import SampleRule, drawn_rows
 from daskgmm.em.settings import Settings
-from daskgmm.em.survey import Survey, survey_rows
+from daskgmm.em.survey import Survey, survey_rows, with_weighing
 from daskgmm.errors import DegenerateComponentWarning
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
@@ -133,6 +133,8 @@ class SweepRequest:
     log_densities : callable
     groups : callable or None
         Returns the group of rows by their numbers; what is held out together.
+    weights_are : str or None
+        What n is in criteria, as `Weighing.counted`.
     """
 
     settings: tuple[Settings, ...]
@@ -140,6 +142,7 @@ class SweepRequest:
     sample_seed: int
     log_densities: LogDensities
     groups: Callable[[NDArray[np.int64]], NDArray[np.int64]] | None = None
+    weights_are: str | None = None
 
     def seeds_worth(self, settings: Settings, m: int, n: int, d: int) -> list[int]:
         """Return a seed for each start that is worth trying: many where they are cheap."""
@@ -157,7 +160,10 @@ def choose(
     kept: SweepState | None = None,
 ) -> tuple[SweepState, Measured]:
     """Fit all models; return them, and what they measure on all rows."""
-    state = begun(data, request, listen) if kept is None else kept
+    if kept is None:
+        state = begun(data, request, listen)
+    else:
+        state = replace(kept, survey=with_weighing(data, kept.survey, listen))
     if checkpoint is not None and kept is None:
         checkpoint.save(state, listen)
     data, survey = data.seen_in(state.coordinates), state.survey.mapped(state.coordinates)
@@ -189,6 +195,9 @@ def stepped(data: Dataset, survey: Survey, state: SweepState, listen: Listener) 
 def begun(data: Dataset, request: SweepRequest, listen: Listener) -> SweepState:
     """Return all models fitted to the sample, those that go on marked."""
     survey, coordinates, draw, m = _sampled(data, request, listen)
+    n = max(2.0, survey.counted(request.weights_are))
+    # Of a sample that is drawn, weights are in the chances already.
+    told = n if len(draw.x) == survey.weighed_rows else len(draw.x)
     with unwarned(), one_blas_thread(), ThreadPoolExecutor(thread_count()) as pool:
         raced = _raced(draw, m, request, survey.weighed_rows, pool)
         usable = [index for index, each in enumerate(raced) if each.candidates]
@@ -198,9 +207,7 @@ def begun(data: Dataset, request: SweepRequest, listen: Listener) -> SweepState:
         found = [raced[index] for index in usable]
         held = _held(draw, m, request, settings, found, pool)
     candidates = [each.candidates[0] for each in found]
-    compared = Compared.of(
-        draw, m, max(2.0, survey.weight), request.log_densities, settings, candidates
-    )
+    compared = Compared.of(draw, m, (n, told), request.log_densities, settings, candidates)
     goes_on = compared.not_beaten()
     for index in compared.best_otherwise(held):
         goes_on[index] = True
@@ -313,8 +320,8 @@ class Compared:
     draw : Draw
     m : int
         Its expected size.
-    n : float
-        Rows, or their weight, of the whole data set.
+    n, told : float
+        Rows that criteria count, of the whole data set; as many rows as the sample tells.
     settings : sequence of Settings
     candidates : sequence of Candidate
     densities : ndarray of shape (models, rows of the sample)
@@ -325,6 +332,7 @@ class Compared:
     draw: Draw
     m: int
     n: float
+    told: float
     settings: Sequence[Settings]
     candidates: Sequence[Candidate]
     densities: Array
@@ -335,19 +343,21 @@ class Compared:
         cls,
         draw: Draw,
         m: int,
-        n: float,
+        counts: tuple[float, float],
         log_densities: LogDensities,
         settings: Sequence[Settings],
         candidates: Sequence[Candidate],
     ) -> Compared:
-        """Return the comparison of these candidates."""
+        """Return the comparison of these candidates; `counts` are n and `told`."""
         x, _ = draw.part(m)
         densities = [log_densities(each.fit.step.parameters, x) for each in candidates]
         free = [
             n_parameters(STRUCTURES[each.structure], each.n_components, x.shape[1])
             for each in settings
         ]
-        return cls(draw, m, n, settings, candidates, np.array(densities), np.array(free, float))
+        return cls(
+            draw, m, *counts, settings, candidates, np.array(densities), np.array(free, float)
+        )
 
     def best(self, scores: Array) -> int:
         """Return the model of the highest score, one on the floor only if there is no other."""
@@ -360,12 +370,12 @@ class Compared:
         """Return which models are not clearly beaten, as far as the sample can tell.
 
         A model is clearly beaten if its likelihood, less p / 2m for having been fitted to the
-        sample, and less BIC's p log(n) / 2n, is below the best one's by more than `SURE`
-        standard errors of their difference row by row.
+        sample, which tells as much as m rows (`told`), and less BIC's p log(n) / 2n, is below
+        the best one's by more than `SURE` standard errors of their difference row by row.
         """
         _, counts = self.draw.part(self.m)
         shares = counts / counts.sum()
-        penalty = self.free / (2 * len(shares)) + self.free * math.log(self.n) / (2 * self.n)
+        penalty = self.free / (2 * self.told) + self.free * math.log(self.n) / (2 * self.n)
         scores = self.densities @ shares - penalty
         best = self.best(scores)
         going = []
@@ -385,7 +395,7 @@ class Compared:
         part = Part.of(self.draw, self.m, self.settings[0], last=False)
         mixtures = [each.fit.step.parameters for each in self.candidates]
         measured, _ = measure_many(part.data, mixtures, part.survey, silence)
-        likelihoods = measured.log_likelihoods / measured.weight - self.free / (2 * measured.rows)
+        likelihoods = measured.log_likelihoods / measured.weight - self.free / (2 * self.told)
         entropies = measured.entropies / measured.weight
         scores = (
             likelihoods - self.free / self.n,

@@ -28,7 +28,7 @@ from daskgmm.em.sample import SampleRule, drawn_rows, sample_capacity
 from daskgmm.em.settings import Settings
 from daskgmm.em.start import Initial, start
 from daskgmm.em.start_on_sample import best_candidate, best_of_all_rows, worth_comparing
-from daskgmm.em.survey import Survey, survey_rows
+from daskgmm.em.survey import Survey, survey_rows, with_weighing
 from daskgmm.errors import CheckpointError, DataError
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.maximise import Maximised
@@ -162,7 +162,10 @@ def _run(
 ) -> Fitted:
     random, settings = request.random, request.settings
     seed = _sample_seed(random) if kept is None else kept.sample_seed
-    surveyed = _survey(data, request, seed, listen) if kept is None else kept.survey
+    if kept is None:
+        surveyed = _survey(data, request, seed, listen)
+    else:
+        surveyed = with_weighing(data, kept.survey, listen)
     coordinates = _coordinates(surveyed, request) if kept is None else kept.coordinates
     request = replace(request, initial=request.initial.mapped(coordinates))
     data, survey = data.seen_in(coordinates), surveyed.mapped(coordinates)

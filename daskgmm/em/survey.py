@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +14,7 @@ from daskgmm.em.events import Listener
 from daskgmm.em.passing import run_pass
 from daskgmm.em.rounding import SomeRows, rounding_of, settled
 from daskgmm.em.sample import Sample, SampleRule, join
+from daskgmm.em.weighing import Weighing, check_weights, merge_weighings, weigh
 from daskgmm.errors import DataError
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.floor import Floor, n_degenerate
@@ -57,6 +59,8 @@ class Survey:
     rounding : ndarray of shape (d, d), or None
         Covariance of half a step between the values of each column: two values that differ
         by one step have it. None in checkpoints of earlier versions.
+    weighing : Weighing or None
+        None in what an earlier version kept in a checkpoint; see `with_weighing`.
     """
 
     rows: int
@@ -92,6 +96,12 @@ class Survey:
         Of a column that is constant none is smaller.
         """
         return np.where(self.maximum > self.minimum, (EPSILON * self.half_range) ** 2, 0.0)
+
+    weighing: Weighing | None = None
+
+    def counted(self, weights_are: str | None) -> float:
+        """Return n, the number of rows that criteria count, as `Weighing.counted`."""
+        return math.nan if self.weighing is None else self.weighing.counted(weights_are)
 
     @property
     def mean(self) -> Array:
@@ -175,25 +185,13 @@ class SurveyWork:
             yield block
 
     def _check(self, batch: Batch, before: int, block: Block) -> None:
-        weights = block.weights
-        if weights is not None and not ((weights >= 0) & (weights <= LARGEST_VALUE)).all():
-            self._refuse_weight(batch, before, block)
+        if block.weights is not None:
+            check_weights(block.weights, lambda row: batch.place(int(block.numbers(before)[row])))
         with np.errstate(invalid="ignore"):
             fine = largest(block.x) <= LARGEST_VALUE
         if not fine:
             numbers = block.numbers(before)
             refuse_value(block.x.T, lambda row: batch.place(int(numbers[row])), self.columns)
-
-    def _refuse_weight(self, batch: Batch, before: int, block: Block) -> None:
-        weights = np.asarray(block.weights)
-        row = int(np.argmin((weights >= 0) & (weights <= LARGEST_VALUE)))
-        value, row = float(weights[row]), int(block.numbers(before)[row])
-        what = "NaN" if np.isnan(value) else "infinity" if np.isinf(value) else f"{value:g}"
-        kind = "a negative value" if value < 0 else what
-        raise DataError(
-            f"Input sample_weight contains {kind} in {batch.place(row)}. "
-            "Weights must be finite, not negative and at most 1e150; 0 leaves a row out."
-        )
 
 
 def largest(x: NDArray[Any]) -> float:
@@ -236,7 +234,10 @@ def survey_tile(z: Array, weights: Array | None) -> Survey:
     if weighed == 0:
         nothing = np.zeros(d)
         infinity = np.full(d, np.inf)
-        return Survey(rows, 0, 0.0, nothing, nothing, np.zeros((d, d)), infinity, -infinity, None)
+        return Survey(
+            rows, 0, 0.0, nothing, nothing, np.zeros((d, d)), infinity, -infinity, None,
+            weighing=Weighing(),
+        )  # fmt: skip
     difference = z - z[:, :1]
     weight = float(weighed) if weights is None else float(weights.sum())
     shift = difference.sum(1) / weight if weights is None else difference @ (weights / weight)
@@ -252,6 +253,7 @@ def survey_tile(z: Array, weights: Array | None) -> Survey:
         z.min(1),
         z.max(1),
         None,
+        weighing=weigh(weights, weighed),
     )
 
 
@@ -279,7 +281,8 @@ def merge_surveys(one: Survey, other: Survey) -> Survey:
         np.maximum(one.maximum, other.maximum),
         join(samples) if samples else None,
         one.missing + other.missing,
-        _finest(one.rounding, other.rounding),
+        rounding=_finest(one.rounding, other.rounding),
+        weighing=merge_weighings(one.weighing or Weighing(), other.weighing or Weighing()),
     )
 
 
@@ -323,3 +326,12 @@ def survey_rows(data: Dataset, rule: SampleRule | None, listen: Listener) -> Sur
         rounding = settled(survey.rounding, survey.minimum, survey.maximum)
         survey = replace(survey, rounding=rounding)
     return survey.mapped(coordinates)
+
+
+def with_weighing(data: Dataset, survey: Survey, listen: Listener) -> Survey:
+    """Return a survey with what an earlier version did not keep of it, at most one pass later."""
+    if survey.weighing is not None:
+        return survey
+    if data.weights is None:
+        return replace(survey, weighing=weigh(None, survey.rows))
+    return replace(survey, weighing=survey_rows(data, None, listen).weighing)

@@ -3,38 +3,114 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
+
+from daskgmm.em.weighing import COUNTS, Weighing
 
 IN_THE_LAST_PASS = "in the last pass of the fit, before its last step"
 AT_THE_PARAMETERS = "at these parameters, on all rows"
 
+ALIKE = 0.01
+"""Part of n by which the two meanings of weights must differ to be worth a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Criteria:
+    """Criteria of a mixture of p free parameters for n rows; lower is better.
+
+    Attributes
+    ----------
+    log_likelihood : float
+        Mean, in nats a row.
+    n_parameters : int
+    n : float
+        Rows that count, as `Weighing.counted`; nan if unknown.
+    entropy : float
+        Mean entropy of the responsibilities, in nats a row; nan if unknown.
+    """
+
+    log_likelihood: float
+    n_parameters: int
+    n: float
+    entropy: float = math.nan
+
+    @property
+    def aic(self) -> float:
+        """Akaike's information criterion, 2 p - 2 n times the mean log-likelihood."""
+        return 2 * self.n_parameters - 2 * self.n * self.log_likelihood
+
+    @property
+    def bic(self) -> float:
+        """The Bayesian information criterion, p log n - 2 n times the mean log-likelihood."""
+        return self.n_parameters * math.log(self.n) - 2 * self.n * self.log_likelihood
+
+    @property
+    def icl(self) -> float:
+        """The integrated completed likelihood, BIC + 2 n times the mean entropy."""
+        return self.bic + 2 * self.n * self.entropy
+
 
 def criteria_of_fit(
-    lower_bound: float, n_parameters: int, weight: float | None
+    log_likelihood: float, n_parameters: int, n: float
 ) -> dict[str, float | int | str]:
-    """Return the criteria that the last pass of a fit measured.
-
-    Parameters
-    ----------
-    lower_bound : float
-        Mean log-likelihood, nats a row.
-    n_parameters : int
-    weight : float or None
-        Of all rows together, their number if they have none; None if unknown: aic and bic are
-        nan then.
-    """
-    n = math.nan if not weight else float(weight)
-    total = lower_bound * n
+    """Return the criteria that the last pass of a fit measured; nan where n is."""
+    found = Criteria(log_likelihood, n_parameters, n)
     return {
-        "log_likelihood": lower_bound,
+        "log_likelihood": log_likelihood,
         "n_parameters": n_parameters,
-        "aic": 2 * n_parameters - 2 * total,
-        "bic": n_parameters * math.log(n) - 2 * total,
+        "n": n,
+        "aic": found.aic,
+        "bic": found.bic,
         "measured": IN_THE_LAST_PASS,
     }
 
 
 def criteria_of_sweep(table: dict[str, list[Any]], index: int) -> dict[str, float | int | str]:
     """Return the criteria of one model of a sweep: a row of its table."""
-    names = ("log_likelihood", "n_parameters", "aic", "bic", "icl", "heldout", "heldout_se")
+    names = ("log_likelihood", "n_parameters", "n", "aic", "bic", "icl", "heldout", "heldout_se")
     return {**{name: table[name][index] for name in names}, "measured": AT_THE_PARAMETERS}
+
+
+def rows_that_count(facts: Mapping[str, Any]) -> float:
+    """Return n of a fit from what `fitted_on_` says; nan where that does not tell.
+
+    Models of earlier versions lack `effective_rows`: without weights these are the rows.
+    """
+    rows, weight = facts.get("rows"), facts.get("weight")
+    if facts.get("weights_are") == COUNTS and weight:
+        return float(weight)
+    effective = facts.get("effective_rows")
+    if effective is None and (weight is None or weight == rows):
+        effective = rows
+    return float(effective) if effective else math.nan
+
+
+def n_in_words(n: float, facts: Mapping[str, Any]) -> str:
+    """Return n, and what it is: rows, effective rows of relative weights, or a sum of counts."""
+    if facts.get("weights_are") == COUNTS:
+        return f"n = {n:,.10g}, the sum of the weights"
+    return f"n = {n:,.0f} rows" if n == round(n) else f"n = {n:,.1f} effective rows"
+
+
+def doubt(weighing: Weighing | None, weights_are: str | None) -> str | None:
+    """Return what to warn of where weights may mean something else than they are taken for."""
+    if weighing is None or not weighing.rows:
+        return None
+    effective, total = weighing.effective_rows, weighing.total
+    if weights_are is None and weighing.whole and abs(total - effective) > ALIKE * effective:
+        return (
+            "sample_weight holds whole numbers, as counts are, and was taken as relative: AIC, BIC "
+            f"and ICL count n = {effective:,.1f} effective rows. If each row stands for so many "
+            f"observed rows, say weights_are='counts': n is the sum of the weights then, "
+            f"{total:,.10g}. weights_are='relative' says that they are not counts."
+        )
+    if weights_are == COUNTS and not weighing.whole:
+        return (
+            "weights_are is 'counts', and sample_weight holds numbers that are not whole: AIC, BIC "
+            f"and ICL count n = {total:,.10g}, their sum, and {weighing.rows:,} rows have a "
+            "weight. Of shares, areas or probabilities say weights_are='relative': n is "
+            f"{effective:,.1f} then, whatever their scale."
+        )
+    return None

@@ -7,11 +7,14 @@ import json
 from typing import Any
 
 from daskgmm.em.survey import Survey
+from daskgmm.em.weighing import RELATIVE
 from daskgmm.models.source_name import source_name
 from daskgmm.passes.dataset import Dataset
 
 
-def fitted_on(data: Dataset, survey: Survey, x: Any) -> dict[str, Any]:
+def fitted_on(
+    data: Dataset, survey: Survey, x: Any, weights_are: str | None = None
+) -> dict[str, Any]:
     """Return the facts that the survey pass found, in plain values.
 
     Parameters
@@ -21,6 +24,8 @@ def fitted_on(data: Dataset, survey: Survey, x: Any) -> dict[str, Any]:
         Of the rows as they were read.
     x : object
         What the user gave: a path or URL is named.
+    weights_are : str, optional
+        What the user said of the weights.
     """
     facts = {
         "rows": survey.rows,
@@ -32,4 +37,6 @@ def fitted_on(data: Dataset, survey: Survey, x: Any) -> dict[str, Any]:
         "maximum": survey.maximum.tolist(),
     }
     digest = hashlib.sha256(json.dumps([facts, survey.scatter.tolist()]).encode()).hexdigest()
-    return {"source": source_name(x), **facts, "sha256": digest}
+    said = None if data.weights is None else weights_are
+    counted = {"effective_rows": survey.counted(RELATIVE), "weights_are": said}
+    return {"source": source_name(x), **facts, **counted, "sha256": digest}

@@ -22,10 +22,12 @@ from daskgmm.em.history import history_table, log_event
 from daskgmm.em.loop import Fit
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey import Survey
+from daskgmm.em.weighing import check_meaning
 from daskgmm.errors import DegenerateComponentWarning, ScaleWarning
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.floor import Resting
 from daskgmm.gaussian.structures import STRUCTURES
+from daskgmm.models.criteria import doubt
 from daskgmm.models.degeneracy import degeneracies, swallowed
 from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.initial import check_initial
@@ -128,7 +130,8 @@ class GaussianMixture(Portable):
         The map from columns to what the mixture is fitted in, of `standardise` and `pca`.
     fitted_on_ : dict
         What the model was fitted to, in plain values: source, rows, missing (rows left out),
-        weight, dtype, mean, minimum, maximum, and sha256, a digest of these.
+        weight (the sum of all), dtype, mean, minimum, maximum, effective_rows, weights_are (what
+        was said of them), and sha256, a digest of the facts before these two.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (d,)
         Only if X has column names that are strings. Of labelled arrays: names of variables
@@ -226,13 +229,14 @@ class GaussianMixture(Portable):
         y: Any = None,
         sample_weight: Any = None,
         *,
+        weights_are: str | None = None,
         feature_dims: Sequence[Hashable] | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         cache: int | str | None = None,
         listen: Listener | None = None,
         storage_options: StorageOptions | None = None,
     ) -> GaussianMixture:
-        """Estimate the parameters; eager, whatever X is.
+        r"""Estimate the parameters; eager, whatever X is.
 
         Parameters
         ----------
@@ -240,10 +244,18 @@ class GaussianMixture(Portable):
         y : ignored
         sample_weight : array-like, Dask array, Zarr array, str, path or URL, optional; shape (n,)
             A string that names a column of X takes that column, which is no feature then.
-            How often each row counts; finite and not negative. Integer weights are the same
-            as repeated rows, weight 0 the same as no row. For xarray's X also a DataArray
-            with some or all of its sample dimensions (the cosine of latitude), or the name of
-            a variable.
+            How much each row counts; finite and not negative. Parameters depend on ratios of
+            weights alone: integer weights give those of repeated rows, weight 0 those without the
+            row. For xarray's X also a DataArray with some or all of its sample dimensions (the
+            cosine of latitude), or the name of a variable.
+        weights_are : {"relative", "counts"}, optional
+            What the weights mean, and so what n is in AIC, BIC and ICL. Of relative weights
+            (shares, areas, probabilities) it is the number of effective rows,
+            :math:`(\sum w)^2 / \sum w^2` [1]_: the number of rows where all weigh the same, fewer
+            where they differ, and the same for any scale of the weights. Of counts, where a row
+            stands for so many that were observed, it is their sum. By default relative, and
+            criteria warn if the weights are whole numbers, as counts are. The fit itself does
+            not depend on it.
         feature_dims : sequence of str, optional
             Of a DataArray or Dataset: the dimensions whose points are features, next to the
             variables of a Dataset. All others are sample dimensions: each point is a row.
@@ -288,13 +300,19 @@ class GaussianMixture(Portable):
             `reg_covar`, tied values or rounding keep it from being narrower.
         ScaleWarning
             If `reg_covar` is large beside the variance of a column.
+
+        References
+        ----------
+        .. [1] L. Kish, "Survey Sampling", Wiley (1965).
         """
         self._validate_params()
+        check_meaning(weights_are)
         before = dict(self.__dict__)
         try:
             return self._fit(
                 X,
                 sample_weight,
+                weights_are,
                 feature_dims,
                 checkpoint,
                 cache_nbytes(cache),
@@ -313,15 +331,19 @@ class GaussianMixture(Portable):
         y: Any = None,
         sample_weight: Any = None,
         *,
+        weights_are: str | None = None,
         feature_dims: Sequence[Hashable] | None = None,
     ) -> Any:
         """Fit to X and return the labels of its rows, as `predict` does."""
-        return self.fit(X, sample_weight=sample_weight, feature_dims=feature_dims).predict(X)
+        return self.fit(
+            X, sample_weight=sample_weight, weights_are=weights_are, feature_dims=feature_dims
+        ).predict(X)
 
     def _fit(
         self,
         x: Any,
         sample_weight: Any,
+        weights_are: str | None,
         feature_dims: Sequence[Hashable] | None,
         checkpoint: Any,
         cache: int,
@@ -343,11 +365,12 @@ class GaussianMixture(Portable):
         finally:
             data.close()
         self._ended_with = (self.reg_covar, self.missing, id(x))
-        self._set_seen(found.coordinates, fitted_on(data, found.survey, x))
+        self._set_seen(found.coordinates, fitted_on(data, found.survey, x, weights_are))
         survey = found.survey.mapped(found.coordinates)
         resting = survey.floor(request.settings.reg_covar).resting(found.best.step)
         self._warn_of_scale(survey)
         self._keep(found.best, request.resume, resting)
+        self._doubt = None if weights is None else doubt(found.survey.weighing, weights_are)
         return self
 
     def _warn_of_scale(self, survey: Survey, stacklevel: int = 4) -> None:
@@ -454,6 +477,9 @@ class GaussianMixture(Portable):
         self.covariances_ = parameters.covariances
         self.precisions_cholesky_ = parameters.precisions_cholesky
         self.precisions_ = structure.precisions(parameters.precisions_cholesky)
+        d = parameters.n_features
+        traces = structure.precision_traces(parameters.precisions_cholesky, d)
+        self._noise = 0.5 * self._settings().noise * float((parameters.weights * traces).sum())
         self.gap_estimate_ = found.gap
         self._ended = found if self.warm_start else None
         self.converged_, self.n_iter_ = found.converged, len(found.iterations)

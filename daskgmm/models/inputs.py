@@ -78,26 +78,38 @@ def labelled_data(
 
     Weights may be labelled as well, or the name of a variable, which is no feature then.
     """
-    if isinstance(sample_weight, str) and sample_weight in getattr(x, "data_vars", ()):
-        x, sample_weight = x.drop_vars(sample_weight), x[sample_weight]
-    elif isinstance(sample_weight, str) and hasattr(x, "data_vars"):
+    x, sample_weight = _without_weights(x, sample_weight)
+    grid = labelled(x, feature_dims)
+    rows = grid.rows()
+    return grid, rows, _weights_of_grid(grid, rows, sample_weight, storage_options)
+
+
+def _without_weights(x: Any, sample_weight: Any) -> tuple[Any, Any]:
+    """Return labelled arrays and their weights, the latter no variable of the former."""
+    if not isinstance(sample_weight, str) or not hasattr(x, "data_vars"):
+        return x, sample_weight
+    if sample_weight not in x.data_vars:
         raise DataError(
             f"sample_weight is {sample_weight!r}, and X has no variable of that name; it has "
             f"{listed(x.data_vars)}."
         )
-    grid = labelled(x, feature_dims)
-    rows = grid.rows()
+    return x.drop_vars(sample_weight), x[sample_weight]
+
+
+def _weights_of_grid(
+    grid: Labelled, rows: Rows, sample_weight: Any, storage_options: StorageOptions | None
+) -> Rows | None:
     if sample_weight is None:
-        return grid, rows, None
+        return None
     if is_labelled(sample_weight):
-        return grid, rows, grid.weights(sample_weight)
+        return grid.weights(sample_weight)
     if len(grid.dims) > 1:
         raise DataError(
             f"sample_weight is no DataArray, and X lies on a grid of {len(grid.dims)} dimensions, "
             "whose points come block by block. Give weights names for their dimensions: "
             "xarray.DataArray(sample_weight, dims=...)."
         )
-    return grid, rows, weights_for(rows, sample_weight, storage_options)
+    return weights_for(rows, sample_weight, storage_options)
 
 
 def _labelled_training(
@@ -184,6 +196,54 @@ def scoring_rows(
         rows = as_rows(x, storage_options, columns=feature_names(estimator))
     check_features(estimator, rows.n_features)
     return rows
+
+
+def scoring_data(estimator: BaseEstimator, x: Any, sample_weight: Any) -> tuple[Rows, Rows | None]:
+    """Return X as rows to score, as `scoring_rows` does, and their weights, as `fit` takes them."""
+    if sample_weight is None:
+        return scoring_rows(estimator, x), None
+    if is_labelled(x):
+        x, sample_weight = _without_weights(x, sample_weight)
+        grid = labelled_rows(estimator, x)
+        rows = grid.rows()
+        return rows, _weights_of_grid(grid, rows, sample_weight, None)
+    if isinstance(sample_weight, str):
+        found = _with_a_column(estimator, x, sample_weight)
+        if found is not None:
+            return found
+    rows = scoring_rows(estimator, x)
+    return rows, weights_for(rows, sample_weight)
+
+
+def _with_a_column(estimator: BaseEstimator, x: Any, name: str) -> tuple[Rows, Rows] | None:
+    """Return rows and the column of X that is their weights; None if it has none of that name."""
+    features = feature_names(estimator)
+    if is_pandas_frame(x):
+        if name not in x.columns:
+            return None
+        left = x if features is not None and name in features else x.drop(columns=name)
+        rows = scoring_rows(estimator, left)
+        return rows, weights_for(rows, x[name].to_numpy())
+    if not is_source(x) and not is_polars_frame(x):
+        return None
+    if features is None:
+        rows, weights = split_weights(as_rows(x), name)
+    elif name in _columns(x):
+        both = as_rows(x, columns=features if name in features else (*features, name))
+        rows, weights = both.select(features), both.column(name)
+    else:
+        return None
+    check_features(estimator, rows.n_features)
+    return rows, weights
+
+
+def _columns(x: Any) -> tuple[str, ...]:
+    """Return the names of the columns of a frame, or of the first of a list; else nothing."""
+    first = x[0] if isinstance(x, (list, tuple)) and x else x
+    if isinstance(first, Rows):
+        return first.all_columns
+    frame = is_dask_frame(first) or is_polars_frame(first)
+    return tuple(map(str, first.columns)) if frame else ()
 
 
 def _without_others(x: Any, names: tuple[str, ...] | None) -> Any:

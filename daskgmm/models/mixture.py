@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -13,18 +14,20 @@ from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from daskgmm.errors import DataError
+from daskgmm.em.weighing import Weighing, check_meaning
+from daskgmm.errors import DataError, WeightsWarning
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
-from daskgmm.models.criteria import criteria_of_fit
+from daskgmm.models.criteria import Criteria, criteria_of_fit, doubt, rows_that_count
 from daskgmm.models.frame_predictions import predict_frame
 from daskgmm.models.inputs import (
     check_features,
     feature_names,
     is_source,
     labelled_rows,
+    scoring_data,
     scoring_rows,
 )
 from daskgmm.models.labels import predict_labelled
@@ -35,8 +38,8 @@ from daskgmm.models.predict_to_zarr import Written, write_predictions
 from daskgmm.models.prediction import (
     Kind,
     Predictor,
+    Scored,
     predict_rows,
-    score_and_entropy,
     score_rows,
 )
 from daskgmm.models.sampling import sample_mixture
@@ -59,6 +62,10 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
     covariances_: NDArray[np.float64]
     precisions_cholesky_: NDArray[np.float64]
     _criteria: dict[str, float | int | str] | None = None
+    _noise: float = 0.0
+    """By how much `lower_bound_` is less than the mean log-likelihood, in nats a row."""
+    _doubt: str | None = None
+    """What to warn of where criteria of the fit are asked for."""
 
     def predict(self, X: Any) -> Any:
         """Return the most probable component of each row.
@@ -91,27 +98,54 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         """
         return self._predict("log_densities", X)
 
-    def score(self, X: Any, y: Any = None) -> float:
-        """Return the mean log-likelihood of the rows, in nats a row, in one streamed pass."""
-        total, rows = self._log_likelihood(X)
-        return total / rows
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Return the mean log-likelihood of the rows, in nats a row, in one streamed pass.
 
-    def bic(self, X: Any) -> float:
-        """Return the Bayesian information criterion, -2 log L + free parameters * log n."""
-        total, rows = self._log_likelihood(X)
-        return self._bic(total, rows)
+        Parameters
+        ----------
+        X : as in `fit`
+        y : ignored
+        sample_weight : as in `fit`, optional
+            The mean is the weighted one, the same for any scale of the weights. Without weights
+            each row counts once, also after a fit with weights.
+        """
+        scored = self._scored(X, sample_weight)
+        return scored.log_likelihood / scored.weighing.total
 
-    def aic(self, X: Any) -> float:
-        """Return Akaike's information criterion, -2 log L + 2 free parameters."""
-        return -2 * self._log_likelihood(X)[0] + 2 * self._n_parameters()
+    def bic(self, X: Any, sample_weight: Any = None, *, weights_are: str | None = None) -> float:
+        r"""Return the Bayesian information criterion, in one streamed pass; lower is better.
 
-    def icl(self, X: Any) -> float:
+        Of :math:`p` free parameters, with the mean log-likelihood :math:`\bar\ell` of the rows,
+        :math:`p \log n - 2 n \bar\ell`.
+
+        Parameters
+        ----------
+        X : as in `fit`
+        sample_weight : as in `fit`, optional
+            Without weights n is the number of rows, also after a fit with weights.
+        weights_are : {"relative", "counts"}, optional
+            What the weights mean, as in `fit`, and so what n is; by default what was said there.
+
+        Warns
+        -----
+        WeightsWarning
+            If nothing was said, and the weights may be counts; or if they were said to be, and are
+            no whole numbers.
+        """
+        return self._criteria_of(X, sample_weight, weights_are).bic
+
+    def aic(self, X: Any, sample_weight: Any = None, *, weights_are: str | None = None) -> float:
+        r"""Return Akaike's information criterion, :math:`2 p - 2 n \bar\ell`, as `bic` does."""
+        return self._criteria_of(X, sample_weight, weights_are).aic
+
+    def icl(self, X: Any, sample_weight: Any = None, *, weights_are: str | None = None) -> float:
         r"""Return the integrated completed likelihood, in one streamed pass.
 
         :math:`\mathrm{BIC} - 2 \sum_n \sum_k \gamma_{nk} \log \gamma_{nk}`, in nats: BIC plus
         twice the entropy of the responsibilities [1]_. Lower is better, as for `bic`. It
         favours components that do not overlap: as many as there are clusters, where BIC takes
-        as many as the density needs.
+        as many as the density needs. Parameters are those of `bic`; with weights the entropy is n
+        times its weighted mean.
 
         Notes
         -----
@@ -125,27 +159,36 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
            Machine Intelligence 22 (2000) 719-725, https://doi.org/10.1109/34.865189
         .. [2] G. McLachlan, D. Peel, "Finite Mixture Models", Wiley (2000), chapter 6.
         """
-        check_is_fitted(self)
-        total, entropy, rows = score_and_entropy(self._predictor(), scoring_rows(self, X))
-        _check_some(rows)
-        return self._bic(total, rows) + 2 * entropy
+        return self._criteria_of(X, sample_weight, weights_are, disorder=True).icl
 
     @property
     def criteria_(self) -> dict[str, float | int | str]:
         """Criteria of the fit, without reading data.
 
-        log_likelihood (mean, nats a row), n_parameters, aic and bic (nan where the weight of
-        the data is unknown), and in words how they were measured. After `fit` that is in its
-        last pass, so `lower_bound_` with all that is said there; models of a sweep have them
-        exactly, and icl, heldout and heldout_se too.
+        log_likelihood (mean, nats a row), n_parameters, n (the rows that count: see `weights_are`
+        in `fit`), aic and bic (nan where n is unknown), and in words how they were measured. After
+        `fit` that is in its last pass, for the parameters before the last step: `bic` of the same
+        rows and weights differs by what that step changed, 2 n times `gap_estimate_` or so. The
+        log-likelihood is that of the rows: where `lower_bound_` is that of rows with noise of
+        variance `reg_covar`, what the noise takes is given back, to first order. Models of a
+        sweep have criteria exactly, and icl, heldout and heldout_se too.
+
+        Warns
+        -----
+        WeightsWarning
+            As `bic` does.
         """
         check_is_fitted(self)
+        if self._doubt is not None:
+            warnings.warn(self._doubt, WeightsWarning, stacklevel=2)
+        return self._known_criteria()
+
+    def _known_criteria(self) -> dict[str, float | int | str]:
         if self._criteria is not None:
             return dict(self._criteria)
-        data = getattr(self, "fitted_on_", None) or {}
-        weight = data.get("weight") if data.get("weight") is not None else data.get("rows")
-        bound = float(getattr(self, "lower_bound_", math.nan))
-        return criteria_of_fit(bound, int(self._n_parameters()), weight)
+        n = rows_that_count(getattr(self, "fitted_on_", None) or {})
+        mean = float(getattr(self, "lower_bound_", math.nan)) + self._noise
+        return criteria_of_fit(mean, int(self._n_parameters()), n)
 
     def predict_to_zarr(
         self,
@@ -380,14 +423,30 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         check_features(self, lazy.shape[1])
         return predict_lazily(self._predictor(), kind, lazy)
 
-    def _log_likelihood(self, x: Any) -> tuple[float, int]:
+    def _scored(self, x: Any, sample_weight: Any, *, disorder: bool = False) -> Scored:
         check_is_fitted(self)
-        total, rows = score_rows(self._predictor(), scoring_rows(self, x))
-        _check_some(rows)
-        return total, rows
+        rows, weights = scoring_data(self, x, sample_weight)
+        scored = score_rows(self._predictor(), rows, weights, disorder=disorder)
+        _check_some(scored.weighing, weights is not None)
+        return scored
 
-    def _bic(self, total: float, rows: int) -> float:
-        return -2 * total + self._n_parameters() * math.log(rows)
+    def _criteria_of(
+        self, x: Any, sample_weight: Any, weights_are: str | None, *, disorder: bool = False
+    ) -> Criteria:
+        check_meaning(weights_are)
+        scored = self._scored(x, sample_weight, disorder=disorder)
+        weighing = scored.weighing
+        said = weights_are or (getattr(self, "fitted_on_", None) or {}).get("weights_are")
+        if sample_weight is not None:
+            message = doubt(weighing, said)
+            if message is not None:
+                warnings.warn(message, WeightsWarning, stacklevel=3)
+        return Criteria(
+            scored.log_likelihood / weighing.total,
+            self._n_parameters(),
+            weighing.counted(said),
+            scored.entropy / weighing.total,
+        )
 
     def _predictor(self) -> Predictor:
         view = View(getattr(self, "missing", "error") == "drop", self._coordinates())
@@ -421,6 +480,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         return n_parameters(STRUCTURES[self.covariance_type], k, d)
 
 
-def _check_some(rows: int) -> None:
-    if rows == 0:
-        raise DataError("X has no rows, so it has no likelihood. Give at least one row.")
+def _check_some(weighing: Weighing, weighted: bool) -> None:
+    if weighing.rows == 0:
+        what = "rows of positive weight" if weighted else "rows"
+        raise DataError(f"X has no {what}, so it has no likelihood. Give at least one row.")

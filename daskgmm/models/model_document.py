@@ -9,13 +9,15 @@ written, versions        when (UTC), and by which versions of what
 converged, n_iter        how the fit ended
 lower_bound              `lower_bound_`, nats a row
 gap_estimate             `gap_estimate_`, nats a row; null if unknown
-criteria                 `criteria_`: log_likelihood (mean, nats a row), n_parameters, aic and
-                         bic (null where the weight of the data is unknown), `measured` in
-                         words: where; models of a sweep have icl, heldout and heldout_se too
+criteria                 `criteria_`: log_likelihood (mean, nats a row), n_parameters, n (rows
+                         that count; files of earlier versions lack it), aic and bic (null where
+                         n is unknown), `measured` in words: where; models of a sweep have icl,
+                         heldout and heldout_se too
 settings                 the constructor's parameters, but those that JSON cannot hold
 n_features               d, columns of the data
-data                     `fitted_on_`: source, rows, weight, dtype, mean, minimum, maximum, and
-                         sha256, a digest; null if unknown
+data                     `fitted_on_`: source, rows, weight, dtype, mean, minimum, maximum,
+                         effective_rows, weights_are, and sha256, a digest of the facts before
+                         these two; null if unknown
 feature_names            `feature_names_in_` or null; feature_units and feature_dims alike
 history                  `history_`, a list for each column; null if there is none
 lower_bounds             `lower_bounds_`
@@ -91,7 +93,7 @@ def document_of(mixture: Mixture) -> dict[str, Any]:
         "n_iter": int(getattr(mixture, "n_iter_", 0)),
         "lower_bound": plain(float(getattr(mixture, "lower_bound_", math.nan))),
         "gap_estimate": plain(float(getattr(mixture, "gap_estimate_", math.nan))),
-        "criteria": plain(mixture.criteria_),
+        "criteria": plain(mixture._known_criteria()),
         "settings": settings,
         "n_features": r if coordinates is None else coordinates.n_columns,
         "data": plain(getattr(mixture, "fitted_on_", None)),

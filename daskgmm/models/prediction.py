@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from daskgmm.blas import one_blas_thread
 from daskgmm.em.fingerprint import plain_digest
 from daskgmm.em.survey import LARGEST_VALUE, refuse_value
+from daskgmm.em.weighing import Weighing, check_weights, merge_weighings, weigh
 from daskgmm.errors import DataError
 from daskgmm.gaussian.guard import TOLERANCE, moment_error, natural_error
 from daskgmm.gaussian.kernel import Kernel, Tile
@@ -85,10 +87,12 @@ class Predictor:
         coordinates = self.view.coordinates
         return self.parameters.n_features if coordinates is None else coordinates.n_columns
 
-    def dataset(self, rows: Rows, *, drop_missing: bool = False) -> Dataset:
+    def dataset(
+        self, rows: Rows, weights: Rows | None = None, *, drop_missing: bool = False
+    ) -> Dataset:
         """Return rows cut for passes of this mixture, as they are but for what is dropped."""
         p, k, _ = self._natural.shape
-        return Dataset.of(rows, None, k, p, drop_missing=drop_missing)
+        return Dataset.of(rows, weights, k, p, drop_missing=drop_missing)
 
     def label(self, x: NDArray[Any], place: Place) -> NDArray[np.int64]:
         """Return the most probable component of each row of x (m, d), shape (m,)."""
@@ -145,22 +149,41 @@ class Predictor:
         result[present] = found
         return result
 
-    def score(self, x: NDArray[Any], place: Place) -> tuple[float, float]:
-        """Return the sum of log p(x) and the entropy of the responsibilities, in nats.
+    def score(
+        self,
+        x: NDArray[Any],
+        weights: NDArray[Any] | None,
+        place: Place,
+        *,
+        disorder: bool = False,
+    ) -> tuple[float, float]:
+        """Return the weighted sums of log p(x) and of the entropy of the responsibilities.
+
+        In nats, in float64 whatever the rows are.
+
+        Parameters
+        ----------
+        x : ndarray of shape (m, d)
+        weights : ndarray of shape (m,), or None
+        place : callable
+        disorder : bool
+            Whether the entropy is wanted; it is nan otherwise.
 
         Raises
         ------
         DataError
             At a value that is not finite or too large to be squared; `place` says where.
         """
-        likelihood = entropy = 0.0
+        likelihood, entropy = 0.0, 0.0 if disorder else np.nan
         with one_blas_thread(), small_buffers():
-            for _, tile in self.tiles(x, place):
+            for rows, tile in self.tiles(x, place):
                 tile.log_joint()
                 shared = tile.shared_term()
                 exponentiate(tile.joint, tile.maximum, tile.total)
-                likelihood += float((tile.maximum + np.log(tile.total) + shared).sum())
-                entropy += _entropy(tile)
+                w = None if weights is None else weights[rows]
+                likelihood += _weighted(tile.maximum + np.log(tile.total) + shared, w)
+                if disorder:
+                    entropy += _weighted(_entropies(tile), w)
         return likelihood, entropy
 
     def tiles(self, x: NDArray[Any], place: Place) -> Iterator[tuple[slice, Tile]]:
@@ -198,15 +221,24 @@ class Predictor:
         return self._whitened
 
 
-def _entropy(tile: Tile) -> float:
-    """Return -sum gamma log gamma over an exponentiated tile, which becomes gamma.
+def _entropies(tile: Tile) -> Array:
+    """Return -sum_k gamma log gamma of each row of an exponentiated tile, which becomes gamma.
 
     No gamma is 0: exponents are cut at `softmax.FLOOR`.
     """
     tile.joint /= tile.total
     terms = np.log(tile.joint)
     terms *= tile.joint
-    return -float(terms.sum())
+    entropies: Array = -terms.sum(axis=0)
+    return entropies
+
+
+def _weighted(values: Array, weights: NDArray[Any] | None) -> float:
+    """Return the weighted sum; what has no weight adds nothing, whatever it is."""
+    if weights is None:
+        return float(values.sum())
+    counted = weights > 0
+    return float(values[counted] @ weights[counted].astype(np.float64))
 
 
 def _after(place: Place, first: int, row: int) -> str:
@@ -250,22 +282,6 @@ def _nothing(predictor: Predictor, kind: Kind, dtype: Any = np.float64) -> NDArr
     return predictor(kind, np.empty((0, predictor.n_columns), dtype), str)
 
 
-def _score_block(predictor: Predictor, batch: Batch, blocks: Iterator[Block]) -> tuple[float, int]:
-    total, rows = 0.0, 0
-    for x, place in _placed(batch, blocks):
-        total += float(predictor("log_densities", x, place).sum(dtype=np.float64))
-        rows += len(x)
-    return total, rows
-
-
-def _placed(batch: Batch, blocks: Iterator[Block]) -> Iterator[tuple[NDArray[Any], Place]]:
-    """Yield rows, and what says where they are; some may have been left out."""
-    before = 0
-    for block in blocks:
-        yield block.x, at(batch.place, block.numbers(before))
-        before += block.n_read
-
-
 def predict_rows(predictor: Predictor, kind: Kind, rows: Rows) -> NDArray[Any]:
     """Return the predictions of all rows, in memory."""
     data = predictor.dataset(rows)
@@ -284,32 +300,51 @@ def predict_rows(predictor: Predictor, kind: Kind, rows: Rows) -> NDArray[Any]:
     return result
 
 
-def score_rows(predictor: Predictor, rows: Rows) -> tuple[float, int]:
-    """Return the sum of log p(x), in nats, and the number of rows, in one streamed pass."""
-    data = predictor.dataset(rows, drop_missing=predictor.view.drop_missing)
-    total, count = 0.0, 0
-    for part, number in each(data, partial(_score_block, predictor)):
-        total, count = total + part, count + number
-    return total, count
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Weighted sums over rows.
 
-
-def score_and_entropy(predictor: Predictor, rows: Rows) -> tuple[float, float, int]:
-    """Return what `score_rows` does, and the entropy of the responsibilities between the two.
-
-    In one streamed pass; sums and entropies are in nats, in float64 whatever the rows are.
+    Attributes
+    ----------
+    log_likelihood, entropy : float
+        Sums of log p(x), and of the entropy of the responsibilities, in nats; the latter is nan
+        unless asked for.
+    weighing : Weighing
     """
-    data = predictor.dataset(rows, drop_missing=predictor.view.drop_missing)
-    total, entropy, count = 0.0, 0.0, 0
-    for part, disorder, number in each(data, partial(_score_batch, predictor)):
-        total, entropy, count = total + part, entropy + disorder, count + number
-    return total, entropy, count
+
+    log_likelihood: float
+    entropy: float
+    weighing: Weighing
+
+
+def score_rows(
+    predictor: Predictor, rows: Rows, weights: Rows | None = None, *, disorder: bool = False
+) -> Scored:
+    """Return the weighted sums over rows, in one streamed pass.
+
+    Raises
+    ------
+    DataError
+        At a value or a weight that cannot be used.
+    """
+    data = predictor.dataset(rows, weights, drop_missing=predictor.view.drop_missing)
+    total, entropy, weighing = 0.0, 0.0, Weighing()
+    for part in each(data, partial(_score_batch, predictor, disorder)):
+        total, entropy = total + part.log_likelihood, entropy + part.entropy
+        weighing = merge_weighings(weighing, part.weighing)
+    return Scored(total, entropy, weighing)
 
 
 def _score_batch(
-    predictor: Predictor, batch: Batch, blocks: Iterator[Block]
-) -> tuple[float, float, int]:
-    total, entropy, rows = 0.0, 0.0, 0
-    for x, place in _placed(batch, blocks):
-        part, disorder = predictor.score(x, place)
-        total, entropy, rows = total + part, entropy + disorder, rows + len(x)
-    return total, entropy, rows
+    predictor: Predictor, disorder: bool, batch: Batch, blocks: Iterator[Block]
+) -> Scored:
+    total, entropy, weighing, before = 0.0, 0.0, Weighing(), 0
+    for block in blocks:
+        place = at(batch.place, block.numbers(before))
+        if block.weights is not None:
+            check_weights(block.weights, place)
+        part, uncertain = predictor.score(block.x, block.weights, place, disorder=disorder)
+        total, entropy = total + part, entropy + uncertain
+        weighing = merge_weighings(weighing, weigh(block.weights, len(block.x)))
+        before += block.n_read
+    return Scored(total, entropy, weighing)

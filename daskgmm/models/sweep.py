@@ -6,7 +6,7 @@ import math
 import os
 import warnings
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any
 
@@ -23,12 +23,13 @@ from daskgmm.em.fit import check_enough
 from daskgmm.em.history import log_event
 from daskgmm.em.measuring import Measured
 from daskgmm.em.settings import Settings
-from daskgmm.errors import ChoiceWarning, DegenerateComponentWarning
+from daskgmm.em.weighing import COUNTS, check_meaning
+from daskgmm.errors import ChoiceWarning, DegenerateComponentWarning, WeightsWarning
 from daskgmm.gaussian.floor import n_degenerate
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
 from daskgmm.models.choice import CRITERIA, doubts, place_of_best
-from daskgmm.models.criteria import criteria_of_sweep
+from daskgmm.models.criteria import Criteria, criteria_of_sweep, doubt
 from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.models.inputs import LABELS, n_coordinates, training_rows
@@ -58,11 +59,11 @@ class Sweep:
         One entry a model; `pandas.DataFrame` takes it as it is. Columns: n_components,
         covariance_type, seed, status ("fitted" on all rows, "sample": clearly beaten there,
         so that it stayed, or "failed"), log_likelihood (mean, nats a row, of all rows),
-        n_parameters, aic, bic, icl (lower is better), heldout and heldout_se (mean
-        log-likelihood of rows held out of the sample, and its standard error; nan for starts
-        that another one of the same kind beat), passes, converged, degenerate (the number of
-        components that have no rows, or rest on `reg_covar`, tied values or rounding), reason
-        (why a model failed).
+        n_parameters, n (the rows that count: see `weights_are` of `GaussianMixture.fit`), aic,
+        bic, icl (lower is better), heldout and heldout_se (mean log-likelihood of rows held out
+        of the sample, and its standard error; nan for starts that another one of the same kind
+        beat), passes, converged, degenerate (the number of components that have no rows, or rest
+        on `reg_covar`, tied values or rounding), reason (why a model failed).
     models : list of GaussianMixture or None
         In the order of the table, each fitted; those with status "sample" to the sample. None
         for those that failed.
@@ -101,8 +102,8 @@ class Sweep:
             other criteria choose, or if all models have degenerate components.
         """
         chosen = _checked(self.criterion if criterion is None else criterion)
-        for doubt in doubts(self.table, chosen):
-            warnings.warn(doubt, ChoiceWarning, stacklevel=2)
+        for message in doubts(self.table, chosen):
+            warnings.warn(message, ChoiceWarning, stacklevel=2)
         return self._best(chosen)
 
     def _best(self, criterion: str) -> GaussianMixture:
@@ -135,6 +136,7 @@ def sweep(
     random_state: Any = None,
     checkpoint: str | os.PathLike[str] | None = None,
     *,
+    weights_are: str | None = None,
     feature_dims: Sequence[Hashable] | None = None,
     groups: Any = None,
     tol: float = 1e-3,
@@ -157,7 +159,7 @@ def sweep(
 
     Parameters
     ----------
-    X, sample_weight, feature_dims, checkpoint, cache, listen, storage_options : as in
+    X, sample_weight, weights_are, feature_dims, checkpoint, cache, listen, storage_options : as in
         `GaussianMixture.fit`
     n_components : iterable of int
     covariance_type : str or sequence of str
@@ -185,8 +187,15 @@ def sweep(
     ------
     ValueError, OSError
         As `GaussianMixture.fit` does.
+
+    Warns
+    -----
+    WeightsWarning
+        If nothing was said of the weights, and they may be counts; or if they were said to be, and
+        are no whole numbers.
     """
     _checked(criterion)
+    check_meaning(weights_are)
     given = (covariance_type,) if isinstance(covariance_type, str) else covariance_type
     types = tuple(dict.fromkeys(given))
     sizes = _sizes(n_components, types)
@@ -206,6 +215,7 @@ def sweep(
     settings = estimator._settings()
     belongs = None if groups is None else Groups(groups, rows)
     request = _request(combinations(sizes, types, settings), n_init, random_state, belongs)
+    request = replace(request, weights_are=None if weights is None else weights_are)
     d = n_coordinates(rows.n_features, pca)
     largest = max(types, key=lambda each: STRUCTURES[each].n_statistics(d))
     k, p = len(types) * sum(sizes), STRUCTURES[largest].n_statistics(d)
@@ -221,9 +231,12 @@ def sweep(
         state, measured = choose(data, request, tell, saved, kept)
     finally:
         data.close()
-    estimator._set_seen(state.coordinates, fitted_on(data, state.survey, X))
+    estimator._set_seen(state.coordinates, fitted_on(data, state.survey, X, weights_are))
     estimator._warn_of_scale(state.survey.mapped(state.coordinates), stacklevel=3)
-    table, models = _table(state, measured), _mixtures(state, estimator)
+    if weights is not None:
+        _warn_of(doubt(state.survey.weighing, weights_are))
+    table = _table(state, measured, request.weights_are)
+    models = _mixtures(state, estimator)
     for index, mixture in enumerate(models):
         if mixture is not None:
             mixture._criteria = criteria_of_sweep(table, index)
@@ -235,6 +248,11 @@ def sweep(
             stacklevel=2,
         )
     return found
+
+
+def _warn_of(message: str | None) -> None:
+    if message is not None:
+        warnings.warn(message, WeightsWarning, stacklevel=3)
 
 
 def _checked(criterion: str) -> str:
@@ -327,6 +345,8 @@ def _identity(data: Dataset, request: SweepRequest, random_state: Any) -> dict[s
         **{name: getattr(first, name) for name in SHARED_SETTINGS},
         "random_state": None if random_state is None else plain_digest(request.seeds),
         "groups": groups.digest if isinstance(groups, Groups) else None,
+        # What is said by default may be said as well.
+        "weights_are": COUNTS if request.weights_are == COUNTS else None,
         **rows_identity(data),
     }
 
@@ -360,14 +380,15 @@ def _model(model: Model, estimator: GaussianMixture) -> GaussianMixture:
     return mixture
 
 
-def _table(state: SweepState, measured: Measured) -> dict[str, list[Any]]:
+def _table(state: SweepState, measured: Measured, weights_are: str | None) -> dict[str, list[Any]]:
     """Return the table: the models in their order, then what failed."""
     floor = state.survey.mapped(state.coordinates).floor(state.models[0].settings.reg_covar)
+    n = state.survey.counted(weights_are)
     rows = [
-        _row(model, measured, index, n_degenerate(model.fit.step, floor))
+        _row(model, measured, index, n, n_degenerate(model.fit.step, floor))
         for index, model in enumerate(state.models)
     ]
-    rows += [_failed_row(failure, _n_features(state)) for failure in state.failures]
+    rows += [_failed_row(failure, _n_features(state), n) for failure in state.failures]
     return {name: [row[name] for row in rows] for name in rows[0]}
 
 
@@ -375,22 +396,26 @@ def _n_features(state: SweepState) -> int:
     return state.models[0].fit.step.parameters.n_features
 
 
-def _row(model: Model, measured: Measured, index: int, degenerate: int) -> dict[str, Any]:
-    settings, n = model.settings, measured.weight
+def _row(model: Model, measured: Measured, index: int, n: float, degenerate: int) -> dict[str, Any]:
+    settings, held = model.settings, model.held_out
     d = model.fit.step.parameters.n_features
     p = n_parameters(STRUCTURES[settings.structure], settings.n_components, d)
-    total, held = float(measured.log_likelihoods[index]), model.held_out
-    bic = p * math.log(n) - 2 * total
+    mean, entropy = (
+        float(total[index]) / measured.weight
+        for total in (measured.log_likelihoods, measured.entropies)
+    )
+    criteria = Criteria(mean, p, n, entropy)
     return {
         "n_components": settings.n_components,
         "covariance_type": settings.structure,
         "seed": model.seed,
         "status": "fitted" if model.on_all_rows else "sample",
-        "log_likelihood": total / n,
+        "log_likelihood": mean,
         "n_parameters": p,
-        "aic": 2 * p - 2 * total,
-        "bic": bic,
-        "icl": bic + 2 * float(measured.entropies[index]),
+        "n": n,
+        "aic": criteria.aic,
+        "bic": criteria.bic,
+        "icl": criteria.icl,
         "heldout": math.nan if held is None else held.mean,
         "heldout_se": math.nan if held is None else held.error,
         "passes": model.passes,
@@ -400,17 +425,18 @@ def _row(model: Model, measured: Measured, index: int, degenerate: int) -> dict[
     }
 
 
-def _failed_row(failure: Failure, d: int) -> dict[str, Any]:
+def _failed_row(failure: Failure, d: int, n: float) -> dict[str, Any]:
     settings = failure.settings
     p = n_parameters(STRUCTURES[settings.structure], settings.n_components, d)
-    unknown = ("log_likelihood", "aic", "bic", "icl", "heldout", "heldout_se")
     return {
         "n_components": settings.n_components,
         "covariance_type": settings.structure,
         "seed": failure.seed,
         "status": "failed",
-        **dict.fromkeys(unknown, math.nan),
+        "log_likelihood": math.nan,
         "n_parameters": p,
+        "n": n,
+        **dict.fromkeys(("aic", "bic", "icl", "heldout", "heldout_se"), math.nan),
         "passes": 0,
         "converged": False,
         "degenerate": 0,

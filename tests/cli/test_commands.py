@@ -78,6 +78,40 @@ def test_weights(folder, rows, call, kind):
     np.testing.assert_allclose(load_model("m.json").weights_, expected.weights_, rtol=1e-10)
 
 
+def test_what_weights_are(folder, rows, call):
+    counts = np.random.default_rng(1).integers(1, 6, len(rows))
+    np.save("n.npy", counts)
+    fit = ("fit", "rows.zarr", "-k", 3, "--weights", "n.npy", "--overwrite", "-o", "m.json")
+    n = counts.sum() ** 2 / (counts**2).sum()
+    for said in ((), ("--weights-are", "relative")):
+        done = call(*fit, *said)
+        assert f", n = {n:,.1f} effective rows\n" in done.stdout
+        assert ("Warning: sample_weight holds whole numbers" in done.stderr) == (not said)
+        assert f"n = {n:,.1f} effective rows" in call("info", "m.json").output
+    done = call(*fit, "--weights-are", "counts")
+    expected = f"n = {counts.sum():,}, the sum of the weights"
+    assert expected in done.stdout
+    assert "Warning" not in done.stderr
+    told = call("info", "m.json").output
+    assert expected in told
+    assert f"weight {counts.sum():,}" in told
+    assert load_model("m.json").criteria_["n"] == counts.sum()
+
+
+def test_without_weights_rows_count(folder, call, model):
+    assert "free parameters, n = 3,000 rows (in the last pass" in call("info", model).output
+    assert ", n = " not in call("fit", "rows.zarr", "-k", 2, "-o", "m.json").stdout
+
+
+@pytest.mark.parametrize("command", [("fit", "-k", 2), ("sweep", "-k", "1-2")])
+def test_a_meaning_without_weights_is_wrong_usage(folder, call, command):
+    name, *options = command
+    result = call(name, "rows.zarr", *options, "-o", "m.json", "--weights-are", "counts")
+    assert result.exit_code == 2
+    assert "--weights-are says what weights mean, and there are none" in result.stderr
+    assert not (folder / "m.json").exists()
+
+
 def test_threads_change_no_bit(folder, call):
     for threads in (1, 3):
         name = f"{threads}.json"

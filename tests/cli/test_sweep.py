@@ -47,6 +47,26 @@ def test_the_table_and_the_best_model(folder, rows, call):
     assert entries(folder) == {"rows.zarr", "rows.npy", "m.json"}
 
 
+def test_how_many_rows_the_criteria_count(folder, rows, call):
+    counts = np.random.default_rng(1).integers(1, 6, len(rows))
+    np.save("n.npy", counts)
+    effective = counts.sum() ** 2 / (counts**2).sum()
+    weighted = (*SWEEP, "--weights", "n.npy", "--table", "t.csv", "--overwrite")
+    for options, n, words in [
+        (SWEEP, len(rows), f"{len(rows):,} rows."),
+        ((*weighted, "--weights-are", "relative"), effective, f"{effective:,.1f} effective rows."),
+        ((*weighted, "--weights-are", "counts"), counts.sum(), "the sum of the weights."),
+    ]:
+        done = call(*options)
+        assert words in done.stdout
+        assert "AIC, BIC and ICL count n = " in done.stdout
+        assert "Warning" not in done.stderr
+        assert load_model("m.json").criteria_["n"] == pytest.approx(n)
+    with (folder / "t.csv").open(newline="") as file:
+        assert {float(row["n"]) for row in csv.DictReader(file)} == {float(counts.sum())}
+    assert "Warning: sample_weight holds whole numbers" in call(*weighted).stderr
+
+
 def test_csv_and_picture(folder, rows, call):
     done = call(*SWEEP, "--table", "t.csv", "--plot", "p.png", "--quiet")
     assert (done.exit_code, done.output) == (0, "")
@@ -72,7 +92,7 @@ def test_settings_reach_the_sweep(folder, call, monkeypatch):
     options = (
         "--criterion icl --n-init 2 --tol 1e-4 --max-iter 7 --reg-covar 1e-5 --seed 3 "
         "--missing drop --standardise --pca 0.9 "
-        "--checkpoint c --cache 1MB --weights rows.npy --storage-option a.b=1"
+        "--checkpoint c --cache 1MB --weights rows.npy --weights-are counts --storage-option a.b=1"
     )
     call("sweep", "rows.zarr", "-k", "2,4", *BOTH, "-o", "m.json", *options.split())
     assert given.pop("listen") is not None
@@ -81,7 +101,7 @@ def test_settings_reach_the_sweep(folder, call, monkeypatch):
         "n_components": [2, 4], "covariance_type": ("full", "diag"), "criterion": "icl",
         "n_init": 2, "tol": 1e-4, "max_iter": 7, "reg_covar": 1e-5, "random_state": 3,
         "checkpoint": "c", "cache": "1MB", "storage_options": {"a": {"b": 1}},
-            "missing": "drop", "standardise": True, "pca": 0.9,
+            "missing": "drop", "standardise": True, "pca": 0.9, "weights_are": "counts",
     }  # fmt: skip
 
 

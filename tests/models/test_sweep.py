@@ -24,7 +24,8 @@ X = blobs(N, D, K, seed=1, separation=2.0)
 SETTINGS = {"n_components": range(1, 5), "n_init": 2, "random_state": 0}
 COLUMNS = [
     "n_components", "covariance_type", "seed", "status", "log_likelihood", "n_parameters",
-    "aic", "bic", "icl", "heldout", "heldout_se", "passes", "converged", "degenerate", "reason",
+    "n", "aic", "bic", "icl", "heldout", "heldout_se", "passes", "converged", "degenerate",
+    "reason",
 ]  # fmt: skip
 
 
@@ -267,7 +268,8 @@ def test_groups_of_any_kind():
 def test_whole_weights_are_repeated_rows():
     counts = np.random.default_rng(0).integers(0, 3, N)
     repeated = np.repeat(X, counts, axis=0)
-    found = sweep(X, (2, 3), sample_weight=counts.astype(float), random_state=0)
+    said = {"sample_weight": counts.astype(float), "weights_are": "counts"}
+    found = sweep(X, (2, 3), random_state=0, **said)
     for index, model in enumerate(found.models):
         assert found.table["bic"][index] == pytest.approx(as_reference(model).bic(repeated), 1e-6)
     assert found.best().n_components == K

@@ -86,7 +86,7 @@ def test_weights_beside_the_columns_that_were_chosen(tmp_path):
 
 def test_weights_of_a_sweep(tmp_path):
     source = stored(FRAME.assign(n=COUNTS), tmp_path)
-    found = sweep(source, range(1, 4), sample_weight="n", random_state=0)
+    found = sweep(source, range(1, 4), sample_weight="n", weights_are="counts", random_state=0)
     assert list(found.best().feature_names_in_) == NAMES
 
 
