@@ -39,5 +39,9 @@ class OutputError(DaskGMMError, ValueError):
     """A file may not be written where it is to go."""
 
 
+class ResolutionWarning(UserWarning):
+    """Values are too far from all others, or from zero, for what numbers can hold."""
+
+
 class DegenerateComponentWarning(UserWarning):
     """A component has no rows, or its covariance is singular; the model is still usable."""

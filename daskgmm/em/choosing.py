@@ -19,6 +19,7 @@ from daskgmm.em.candidates import Candidate, Part, first_share, race
 from daskgmm.em.checkpoint import RECORDS, Checkpoint
 from daskgmm.em.drawing import Draw, draw_rows, whole_draw
 from daskgmm.em.events import Listener, SweepIterated, silence
+from daskgmm.em.far_values import warn_of_far_values
 from daskgmm.em.fit import check_survey
 from daskgmm.em.holding_out import HeldOut, LogDensities, held_out, row_blocks
 from daskgmm.em.loop import Fit, advanced, evaluate_many
@@ -128,6 +129,7 @@ def choose(
 ) -> tuple[SweepState, Measured]:
     """Fit all models; return them, and what they measure on all rows."""
     state = begun(data, request, listen) if kept is None else kept
+    warn_of_far_values(state.survey, data.rows.columns, stacklevel=3)
     if checkpoint is not None and kept is None:
         checkpoint.save(state, listen)
     data, survey = data.seen_in(state.coordinates), state.survey.mapped(state.coordinates)

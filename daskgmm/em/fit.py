@@ -22,6 +22,7 @@ from daskgmm.em.events import (
     PassEnded,
     together,
 )
+from daskgmm.em.far_values import warn_of_far_values
 from daskgmm.em.fingerprint import fit_identity, generator_state
 from daskgmm.em.loop import Fit, iterate
 from daskgmm.em.sample import SampleRule, drawn_rows, sample_capacity
@@ -163,6 +164,7 @@ def _run(
     random, settings = request.random, request.settings
     seed = _sample_seed(random) if kept is None else kept.sample_seed
     surveyed = _survey(data, request, seed, listen) if kept is None else kept.survey
+    warn_of_far_values(surveyed, data.rows.columns, stacklevel=5)
     coordinates = _coordinates(surveyed, request) if kept is None else kept.coordinates
     request = replace(request, initial=request.initial.mapped(coordinates))
     data, survey = data.seen_in(coordinates), surveyed.mapped(coordinates)

@@ -127,7 +127,7 @@ def _estimate(
     else:
         measured = x if scales is None else x / scales
         responsibilities = _one_hot(_cluster(measured, weights, k, random), weights, k)
-    statistics = _moments(structure, sample.x, survey.mean, responsibilities, k)
+    statistics = _moments(structure, sample.x, responsibilities, k)
     spread = structure.repeat(survey.scatter / survey.weight, k)
     spread = structure.regularise(spread, settings.reg_covar)
     fallback = Parameters(
@@ -232,17 +232,20 @@ def _tiles(n: int) -> Iterator[slice]:
 
 
 def _moments(
-    structure: Structure, x: Array, center: Array, responsibilities: Responsibilities, k: int
+    structure: Structure, x: Array, responsibilities: Responsibilities, k: int
 ) -> Statistics:
-    """Return the statistics about each component's own mean: nothing cancels there."""
+    """Return the statistics about each component's own mean: nothing cancels there.
+
+    About no common centre: rows far from it would be rounded.
+    """
     d = x.shape[1]
     counts, firsts = np.zeros(k), np.zeros((k, d))
     for rows, gamma in zip(_tiles(len(x)), responsibilities(), strict=True):
         counts += gamma.sum(axis=1)
-        firsts += gamma @ (x[rows] - center)
+        firsts += gamma @ x[rows]
     points = firsts / np.where(counts > 0, counts, 1.0)[:, None]
     pooled = np.zeros((d, d)) if structure.shared else None
     sums = Sums(np.zeros((structure.n_statistics(d), k)), pooled)
     for rows, gamma in zip(_tiles(len(x)), responsibilities(), strict=True):
-        accumulate_about(structure, points, (x[rows] - center).T, gamma, sums)
-    return Statistics(sums.sums, points + center, sums.pooled, 0.0, float(counts.sum()), len(x))
+        accumulate_about(structure, points, x[rows].T, gamma, sums)
+    return Statistics(sums.sums, points, sums.pooled, 0.0, float(counts.sum()), len(x))

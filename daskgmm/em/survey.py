@@ -14,7 +14,7 @@ from daskgmm.em.passing import run_pass
 from daskgmm.em.sample import Sample, SampleRule, join
 from daskgmm.errors import DataError
 from daskgmm.gaussian.coordinates import Coordinates
-from daskgmm.passes.batches import Batch
+from daskgmm.passes.batches import GUESSED_ROWS, Batch
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.tiles import Block, fill_tiles
 
@@ -24,6 +24,16 @@ TILE_ROWS = 2048
 
 LARGEST_VALUE = 1e150
 """Squares of larger values overflow."""
+
+PROBED = 32
+"""Rows of a batch that stand for all of them where only their order of size is asked for."""
+
+IF_MISSING = (
+    "If it stands for a missing value, say so where X is stored (the attributes _FillValue or "
+    "missing_value of an array) or put NaN in its place, and leave out such rows with "
+    "missing='drop' (--missing drop)."
+)
+"""What to do about a number that may mean that there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +57,8 @@ class Survey:
     sample : Sample or None
     missing : int
         Number of rows left out, as they miss a value; not among `rows`.
+    probe : ndarray of shape (m, d), or None
+        A few rows from all over the data: quartiles, unlike moments, are those of most rows.
     """
 
     rows: int
@@ -59,6 +71,7 @@ class Survey:
     maximum: Array
     sample: Sample | None
     missing: int = 0
+    probe: Array | None = None
 
     @property
     def mean(self) -> Array:
@@ -79,7 +92,7 @@ class Survey:
             return self
         shift = coordinates.apply(self.mean)
         bound = coordinates.bound(self.half_range)
-        sample = self.sample
+        sample, probe = self.sample, self.probe
         return replace(
             self,
             origin=np.zeros(len(shift)),
@@ -88,6 +101,7 @@ class Survey:
             minimum=shift - bound,
             maximum=shift + bound,
             sample=None if sample is None else replace(sample, x=coordinates.apply(sample.x)),
+            probe=None if probe is None else coordinates.apply(probe),
         )
 
 
@@ -117,12 +131,17 @@ class SurveyWork:
         buffer, weights = np.empty((self.n_features, TILE_ROWS)), np.empty(TILE_ROWS)
         missing: list[int] = []
         blocks = self._checked(batch, blocks, missing)
+        every = max(1, (GUESSED_ROWS if batch.rows is None else batch.rows) // PROBED)
+        probes, before = [np.empty((0, self.n_features))], 0
         for b, weighted in fill_tiles(blocks, np.zeros(self.n_features), buffer, weights):
             part = survey_tile(buffer[:, :b], weights[:b] if weighted else None)
             total = part if total is None else merge_surveys(total, part)
+            probed = np.arange(-before % every, b, every)
+            probes.append(buffer[:, probed[weights[probed] > 0] if weighted else probed].T)
+            before += b
         if total is None:
             total = survey_tile(buffer[:, :0], None)
-        total = replace(total, missing=sum(missing))
+        total = replace(total, missing=sum(missing), probe=thinned(np.concatenate(probes)))
         if self.rule is None or not kept:
             return total
         return replace(total, sample=join(kept).smallest(self.rule.capacity))
@@ -146,7 +165,7 @@ class SurveyWork:
             fine = largest(block.x) <= LARGEST_VALUE
         if not fine:
             numbers = block.numbers(before)
-            refuse_value(block.x.T, lambda row: batch.place(int(numbers[row])), self.columns)
+            check_values(block.x.T, lambda row: batch.place(int(numbers[row])), self.columns)
 
     def _refuse_weight(self, batch: Batch, before: int, block: Block) -> None:
         weights = np.asarray(block.weights)
@@ -167,11 +186,15 @@ def largest(x: NDArray[Any]) -> float:
     return float(max(float(x.max()), -float(x.min())))
 
 
-def refuse_value(z: Array, place: Callable[[int], str], columns: tuple[str, ...] | None) -> None:
-    """Raise `DataError` at the first value of z (d, b) that is no usable number."""
+def check_values(
+    z: NDArray[Any], place: Callable[[int], str], columns: tuple[str, ...] | None
+) -> None:
+    """Raise `DataError` at the first value of z (d, b) that is no usable number, if any."""
     # In float32, 1e150 would be infinity.
     z = np.asarray(z, np.float64)
     bad = ~(np.abs(z) <= LARGEST_VALUE)
+    if not bad.any():
+        return
     row = int(np.argmax(bad.any(axis=0)))
     column = int(np.argmax(bad[:, row]))
     value = z[column, row]
@@ -185,7 +208,7 @@ def refuse_value(z: Array, place: Callable[[int], str], columns: tuple[str, ...]
     elif np.isinf(value):
         advice = "Remove or replace infinite values first."
     else:
-        advice = "Rescale the column: squares of values beyond 1e150 overflow."
+        advice = f"Squares of values beyond 1e150 overflow: rescale the column. {IF_MISSING}"
     raise DataError(f"Input X contains {what} in {place(row)}, column {name}. {advice}")
 
 
@@ -232,6 +255,7 @@ def merge_surveys(one: Survey, other: Survey) -> Survey:
         scatter = one.scatter + other.scatter
         scatter += (one.weight * share) * np.outer(difference, difference)
     samples = [survey.sample for survey in (one, other) if survey.sample is not None]
+    probes = [survey.probe for survey in (one, other) if survey.probe is not None]
     return Survey(
         one.rows + other.rows,
         one.weighed_rows + other.weighed_rows,
@@ -243,7 +267,15 @@ def merge_surveys(one: Survey, other: Survey) -> Survey:
         np.maximum(one.maximum, other.maximum),
         join(samples) if samples else None,
         one.missing + other.missing,
+        thinned(np.concatenate(probes)) if probes else None,
     )
+
+
+def thinned(probe: Array) -> Array:
+    """Return every second of the rows, or of those, until they are at most twice `PROBED`."""
+    while len(probe) > 2 * PROBED:
+        probe = probe[::2]
+    return probe
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,17 +40,22 @@ def natural_error(parameters: Parameters, center: Array, half_range: Array) -> f
     float
         In nats for densities, relative for covariances: the larger of the two.
     """
-    structure, factors = structure_of(parameters), parameters.precisions_cholesky
-    density = structure.bilinear_bound(factors, half_range[None, :])
+    density = _bound(parameters, half_range[None, :])
     eps = float(np.finfo(np.float64).eps)
     return max(eps * density, moment_error(parameters, center))
 
 
 def moment_error(parameters: Parameters, points: Array) -> float:
     """Predict the relative error of covariances from moments about points (k, d) or (d,)."""
-    structure, factors = structure_of(parameters), parameters.precisions_cholesky
-    moments = structure.bilinear_bound(factors, parameters.means - points)
+    moments = _bound(parameters, parameters.means - points)
     return float(np.finfo(np.float64).eps) * STATISTICS_FACTOR * moments
+
+
+def _bound(parameters: Parameters, points: Array) -> float:
+    """Return the bilinear bound at the points; infinity where it overflows."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = structure_of(parameters).bilinear_bound(parameters.precisions_cholesky, points)
+    return found if np.isfinite(found) else np.inf
 
 
 def choose_kernel(
@@ -59,4 +64,4 @@ def choose_kernel(
     """Return the natural-parameter kernel if it is exact enough here, else the whitened."""
     if natural_error(parameters, center, half_range) < TOLERANCE:
         return NaturalKernel.of(parameters, center, noise)
-    return WhitenedKernel.of(parameters, center, noise=noise)
+    return WhitenedKernel.of(parameters, noise=noise)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.gaussian.maximise import factorise
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structures import structure_of
 
@@ -18,7 +19,13 @@ def merged(parameters: Parameters) -> Parameters:
 
     The pair has the smallest bound on what the merge loses (Runnalls 2007),
     :math:`\frac{1}{2} ((\pi_i + \pi_j) \log|\Sigma_{ij}| - \pi_i \log|\Sigma_i| - \pi_j
-    \log|\Sigma_j|)`; the merged one has the moments of both.
+    \log|\Sigma_j|)`; the merged one has the moments of both, raised on the diagonal where it is
+    singular to rounding, as that of two points far apart beside their widths.
+
+    Raises
+    ------
+    ValueError
+        If a covariance has no factor all the same, as where one overflows.
     """
     structure, weights = structure_of(parameters), parameters.weights
     k, dense = parameters.n_components, covariance_matrices(parameters)
@@ -28,6 +35,7 @@ def merged(parameters: Parameters) -> Parameters:
         pooled = _pooled(parameters, dense, row)
         both = weights[row] + weights[row + 1 :]
         costs = both * np.linalg.slogdet(pooled)[1] - logs[row] - logs[row + 1 :]
+        costs[np.isnan(costs)] = np.inf
         if costs.min() < best:
             best, i, j = costs.min(), row, row + 1 + int(np.argmin(costs))
     covariance = _pooled(parameters, dense, i)[j - i - 1]
@@ -42,7 +50,8 @@ def merged(parameters: Parameters) -> Parameters:
         shaped = shaped.copy()
         shaped[i] = structure.repeat(covariance, 1)[0]
         shaped = shaped[kept]
-    factors = structure.factorise(shaped)
+    # It is a start: what the ridge adds, the next M-step takes away, with any `reg_covar`.
+    shaped, factors, _, _ = factorise(structure, shaped, TINY, None)
     return Parameters(parameters.structure, together[kept], means[kept], shaped, factors)
 
 

@@ -17,6 +17,7 @@ from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 
 from daskgmm.em.acceleration import Search
 from daskgmm.em.events import Listener, together
+from daskgmm.em.far_values import warn_of_unresolved
 from daskgmm.em.fit import Request, Resume, check_enough, fit
 from daskgmm.em.history import history_table, log_event
 from daskgmm.em.loop import Fit
@@ -340,6 +341,8 @@ class GaussianMixture(Portable):
         self._ended_with = (self.reg_covar, self.missing, id(x))
         self._set_seen(found.coordinates, fitted_on(data, found.survey, x))
         self._keep(found.best, request.resume)
+        fitted = found.best.step.parameters, found.coordinates, found.survey
+        warn_of_unresolved(*fitted, data.rows.columns, stacklevel=3)
         return self
 
     def _set_seen(self, coordinates: Coordinates | None, fitted: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from daskgmm.blas import one_blas_thread
 from daskgmm.em.fingerprint import plain_digest
-from daskgmm.em.survey import LARGEST_VALUE, refuse_value
+from daskgmm.em.survey import LARGEST_VALUE, check_values
 from daskgmm.errors import DataError
 from daskgmm.gaussian.guard import TOLERANCE, moment_error, natural_error
 from daskgmm.gaussian.kernel import Kernel, Tile
@@ -58,10 +58,10 @@ class Predictor:
     ) -> None:
         self.parameters, self.view = parameters, view
         self._columns = columns
-        # Every kernel wants a centre among the rows: the mixture's own mean is one.
+        # The fast kernel wants a centre among the rows: the mixture's own mean is one.
         self.center: Array = parameters.weights @ parameters.means / parameters.weights.sum()
         self._natural = NaturalKernel.of(parameters, self.center)
-        self._whitened = WhitenedKernel.of(parameters, self.center)
+        self._whitened = WhitenedKernel.of(parameters)
         self._safe_range = np.full(len(self.center), -1.0)
         self._never_natural = moment_error(parameters, self.center) >= TOLERANCE
 
@@ -181,8 +181,12 @@ class Predictor:
                 np.subtract(seen.T, self.center[:, None], out=z)
                 half_range = np.abs(z).max(axis=1)
                 if not half_range.max(initial=0.0) <= LARGEST_VALUE:
-                    refuse_value(x[rows].T, partial(_after, place, first), self._columns)
-                yield rows, self._choose(half_range).bind(work, rows.stop - first)
+                    # Of the values as they were given: the centre may be large as well.
+                    check_values(x[rows].T, partial(_after, place, first), self._columns)
+                kernel = self._choose(half_range)
+                if kernel is self._whitened:
+                    z[:] = seen.T
+                yield rows, kernel.bind(work, rows.stop - first)
 
     def _choose(self, half_range: Array) -> Kernel:
         # The error grows with the range: what lies within one that was safe is safe. Threads

@@ -18,6 +18,7 @@ from sklearn.utils import check_random_state
 from daskgmm.em.checkpoint import Checkpoint
 from daskgmm.em.choosing import Model, SweepRequest, SweepState, choose, combinations
 from daskgmm.em.events import Listener, together
+from daskgmm.em.far_values import warn_of_unresolved
 from daskgmm.em.fingerprint import plain_digest, rows_identity
 from daskgmm.em.fit import check_enough
 from daskgmm.em.history import log_event
@@ -211,6 +212,8 @@ def sweep(
     for index, mixture in enumerate(models):
         mixture._criteria = criteria_of_sweep(table, index)
     found = Sweep(table, models, criterion)
+    best = found.best()._parameters()
+    warn_of_unresolved(best, state.coordinates, state.survey, data.rows.columns, stacklevel=2)
     if not found.best().converged_:
         warnings.warn(
             f"The best model by {criterion} did not converge. Increase max_iter or tol.",
