@@ -127,11 +127,13 @@ def unresolved(
         means, origin = coordinates.undo(means), coordinates.origin
     varies = survey.maximum > survey.minimum
     steps = np.spacing(np.maximum(np.abs(means), np.abs(origin))) * varies
-    for k, (step, deviations) in enumerate(zip(steps, np.sqrt(_variances(parameters)), strict=True)):
-        shares = np.diag(step) if coordinates is None else coordinates.parts(step)
-        axis = int(np.argmax(shares.sum(0) / deviations))
-        if parameters.weights[k] > 0 and shares.sum(0)[axis] > COARSE * deviations[axis]:
-            column = int(np.argmax(shares[:, axis]))
+    deviations = np.sqrt(_variances(parameters))
+    for k in np.flatnonzero(parameters.weights > 0).tolist():
+        step = steps[k] if coordinates is None else coordinates.bound(steps[k])
+        axis = int(np.argmax(step / deviations[k]))
+        if step[axis] > COARSE * deviations[k, axis]:
+            parts = None if coordinates is None else coordinates.parts(steps[k])
+            column = axis if parts is None else int(np.argmax(parts[:, axis]))
             yield k, column, float(means[k, column])
 
 

@@ -13,6 +13,8 @@ from daskgmm.gaussian.whitened import WhitenedKernel
 
 Array = NDArray[np.float64]
 
+EPS = float(np.finfo(np.float64).eps)
+
 TOLERANCE = 1e-8
 """Largest error of a log density, in nats, that the natural-parameter kernel may make."""
 
@@ -40,22 +42,21 @@ def natural_error(parameters: Parameters, center: Array, half_range: Array) -> f
     float
         In nats for densities, relative for covariances: the larger of the two.
     """
-    density = _bound(parameters, half_range[None, :])
-    eps = float(np.finfo(np.float64).eps)
-    return max(eps * density, moment_error(parameters, center))
+    density, moments = _bounds(parameters, half_range[None, :], parameters.means - center)
+    return EPS * max(density, STATISTICS_FACTOR * moments)
 
 
 def moment_error(parameters: Parameters, points: Array) -> float:
     """Predict the relative error of covariances from moments about points (k, d) or (d,)."""
-    moments = _bound(parameters, parameters.means - points)
-    return float(np.finfo(np.float64).eps) * STATISTICS_FACTOR * moments
+    return EPS * STATISTICS_FACTOR * _bounds(parameters, parameters.means - points)[0]
 
 
-def _bound(parameters: Parameters, points: Array) -> float:
-    """Return the bilinear bound at the points; infinity where it overflows."""
+def _bounds(parameters: Parameters, *points: Array) -> list[float]:
+    """Return the bilinear bound at each set of points; infinity where it overflows."""
+    structure, factors = structure_of(parameters), parameters.precisions_cholesky
     with np.errstate(over="ignore", invalid="ignore"):
-        found = structure_of(parameters).bilinear_bound(parameters.precisions_cholesky, points)
-    return found if np.isfinite(found) else np.inf
+        found = structure.bilinear_bounds(factors, *points)
+    return [bound if np.isfinite(bound) else np.inf for bound in found]
 
 
 def choose_kernel(

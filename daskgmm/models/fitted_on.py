@@ -6,6 +6,8 @@ import hashlib
 import json
 from typing import Any
 
+import numpy as np
+
 from daskgmm.em.survey import Survey
 from daskgmm.models.source_name import source_name
 from daskgmm.passes.dataset import Dataset
@@ -31,5 +33,6 @@ def fitted_on(data: Dataset, survey: Survey, x: Any) -> dict[str, Any]:
         "minimum": survey.minimum.tolist(),
         "maximum": survey.maximum.tolist(),
     }
-    digest = hashlib.sha256(json.dumps([facts, survey.scatter.tolist()]).encode()).hexdigest()
-    return {"source": source_name(x), **facts, "sha256": digest}
+    digest = hashlib.sha256(json.dumps(facts).encode())
+    digest.update(np.ascontiguousarray(survey.scatter, "<f8").tobytes())
+    return {"source": source_name(x), **facts, "sha256": digest.hexdigest()}

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.blas import one_blas_thread
-from daskgmm.em.fingerprint import plain_digest
+from daskgmm.em.fingerprint import arrays_digest, plain_digest
 from daskgmm.em.survey import LARGEST_VALUE, check_values
 from daskgmm.errors import DataError
 from daskgmm.gaussian.guard import TOLERANCE, moment_error, natural_error
@@ -68,16 +68,13 @@ class Predictor:
     @property
     def digest(self) -> str:
         """A digest of all that predictions depend on."""
-        coordinates = self.view.coordinates
-        mapped = (
-            ()
-            if coordinates is None
-            else (coordinates.origin, coordinates.scales, coordinates.axes)
-        )
-        own = self.parameters
-        arrays = (own.weights, own.means, own.precisions_cholesky, *mapped)
-        plain = [None if each is None else each.tolist() for each in arrays]
-        return plain_digest((own.structure, self.view.drop_missing, plain))
+        own, coordinates = self.parameters, self.view.coordinates
+        arrays = [own.weights, own.means, own.precisions_cholesky]
+        parts = [arrays_digest(each) for each in arrays]
+        if coordinates is not None:
+            mapped = (coordinates.origin, coordinates.scales, coordinates.axes)
+            parts += [arrays_digest(each) for each in mapped]
+        return plain_digest((own.structure, self.view.drop_missing, parts))
 
     @property
     def n_columns(self) -> int:
