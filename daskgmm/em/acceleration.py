@@ -122,6 +122,14 @@ def advance(
     tolerance : float
         Predicted gain, in nats a row, below which a pass counts as calm.
     """
+    with np.errstate(over="ignore", invalid="ignore"):
+        # Beyond what numbers hold there is no direction, so the EM step is taken.
+        return _advance(search, image, objective, tolerance)
+
+
+def _advance(
+    search: Search, image: Parameters, objective: float, tolerance: float
+) -> tuple[Search, bool]:
     point = Point.of(search.proposal, image, objective)
     accepted = not search.points or search.kind == "em" or not _falls(point, search.best)
     search = _resized(search, point, accepted)

@@ -111,7 +111,8 @@ class Predictor:
             tile.log_joint()
             shared = tile.shared_term()
             exponentiate(tile.joint, tile.maximum, tile.total)
-            result[rows] = tile.maximum + np.log(tile.total) + shared
+            with np.errstate(over="ignore"):  # float32 ends at 3e38
+                result[rows] = tile.maximum + np.log(tile.total) + shared
         return result
 
     def __call__(self, kind: Kind, x: NDArray[Any], place: Place) -> NDArray[Any]:
