@@ -87,5 +87,5 @@ def test_values_at_the_largest_are_taken_about_any_centre():
     mixture = fitted("diag", weights=(0.5, 0.5))
     mixture.means_ = np.array([[-1e150, 0.0], [1e150, 0.0]])
     np.testing.assert_array_equal(mixture.predict([[-1e150, 0.0], [1e150, 0.0]]), [0, 1])
-    with pytest.raises(ValueError, match="1.1e[+]150 in row 1"):
+    with pytest.raises(ValueError, match=r"1\.1e\+150 in row 1"):
         mixture.predict([[0.0, 0.0], [1.1e150, 0.0]])

@@ -1,4 +1,4 @@
-"""Values so far away that sums of all rows know nothing else: the rest is fitted as without them."""
+"""Values so far away that sums of all rows tell of nothing else: the rest is fitted rightly."""
 
 import warnings
 
@@ -16,7 +16,7 @@ FILL = 9.969209968386869e36
 
 def two_groups(seed=0, n=400):
     random = np.random.default_rng(seed)
-    return np.concatenate([random.normal(size=(n, 2)), random.normal(size=(n, 2)) + [9, 0]])
+    return np.concatenate([random.normal(at, size=(n, 2)) for at in ([0, 0], [9, 0])])
 
 
 def quietly(k, X, **settings):
