@@ -39,6 +39,10 @@ class OutputError(DaskGMMError, ValueError):
     """A file may not be written where it is to go."""
 
 
+class ResolutionWarning(UserWarning):
+    """Values are too far from all others, or from zero, for what numbers can hold."""
+
+
 class DegenerateComponentWarning(UserWarning):
     """A component has no rows, or is as narrow as `reg_covar`, ties or rounding let it be."""
 

@@ -122,6 +122,14 @@ def advance(
     tolerance : float
         Predicted gain, in nats a row, below which a pass counts as calm.
     """
+    with np.errstate(over="ignore", invalid="ignore"):
+        # Beyond what numbers hold there is no direction, so the EM step is taken.
+        return _advance(search, image, objective, tolerance)
+
+
+def _advance(
+    search: Search, image: Parameters, objective: float, tolerance: float
+) -> tuple[Search, bool]:
     point = Point.of(search.proposal, image, objective)
     accepted = not search.points or search.kind == "em" or not _falls(point, search.best)
     search = _resized(search, point, accepted)
@@ -134,11 +142,11 @@ def advance(
     in_hand = search.in_hand
     direction = uphill(search.points if search.newton else search.points[-1:], in_hand)
     if not search.newton and direction.em_gain < tolerance:
-        direction = uphill(search.points, in_hand)
+        direction = _of_all(search, direction)
     search = _judged(search, direction, accepted, tolerance)
     if search.newton:
         return _newton(search, direction, accepted), accepted
-    return _extrapolate(search, accepted), accepted
+    return _extrapolate(search, direction, accepted), accepted
 
 
 def restart(search: Search, image: Parameters) -> Search:
@@ -189,7 +197,14 @@ def _em_step(search: Search, begun: Point | None = None) -> Search:
     return replace(search, proposal=search.in_hand, kind="em", begun=begun)
 
 
-def _extrapolate(search: Search, accepted: bool) -> Search:
+def _of_all(search: Search, direction: Direction) -> Direction:
+    """Return the direction from all points, if it is not that already."""
+    if direction.points == len(search.points):
+        return direction
+    return uphill(search.points, search.in_hand)
+
+
+def _extrapolate(search: Search, direction: Direction, accepted: bool) -> Search:
     """Return the search with the next proposal of a cycle: EM step, then extrapolation."""
     if search.begun is not None:
         return _far_proposal(search, search.begun)
@@ -199,7 +214,7 @@ def _extrapolate(search: Search, accepted: bool) -> Search:
     search = replace(search, passes=0, before=search.best.objective)
     if gain >= LITTLE:
         return _em_step(search, search.best)
-    return _newton(replace(search, newton=True), uphill(search.points, search.in_hand), accepted)
+    return _newton(replace(search, newton=True), _of_all(search, direction), accepted)
 
 
 def _far_proposal(search: Search, begun: Point) -> Search:

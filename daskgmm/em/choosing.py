@@ -19,6 +19,7 @@ from daskgmm.em.candidates import Candidate, Part, Raced, race, starts_worth
 from daskgmm.em.checkpoint import RECORDS, Checkpoint
 from daskgmm.em.drawing import Draw, draw_rows, whole_draw
 from daskgmm.em.events import Listener, SweepIterated, silence
+from daskgmm.em.far_values import warn_of_far_values
 from daskgmm.em.fit import check_survey
 from daskgmm.em.holding_out import HeldOut, LogDensities, held_out, row_blocks
 from daskgmm.em.loop import Fit, advanced, evaluate_many
@@ -164,6 +165,7 @@ def choose(
         state = begun(data, request, listen)
     else:
         state = replace(kept, survey=with_weighing(data, kept.survey, listen))
+    warn_of_far_values(state.survey, data.rows.columns, stacklevel=3)
     if checkpoint is not None and kept is None:
         checkpoint.save(state, listen)
     data, survey = data.seen_in(state.coordinates), state.survey.mapped(state.coordinates)

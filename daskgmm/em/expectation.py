@@ -68,7 +68,7 @@ def expect(
     if reference is None:
         kernel = choose_kernel(parameters, survey.mean, survey.half_range, noise)
     else:
-        kernel = WhitenedKernel.of(parameters, survey.mean, reference, noise)
+        kernel = WhitenedKernel.of(parameters, reference, noise)
     p, k, _ = kernel.shape
     work, name = ExpectationWork(kernel), f"daskgmm-iteration-{number}"
     statistics, ended = run_pass(data, "expectation", work, merge, listen, name, 8 * p * k)

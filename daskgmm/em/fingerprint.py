@@ -36,9 +36,9 @@ def fit_identity(
     random : RandomState or None
         At the start of the fit; None if the user left it to chance.
     """
-    given = {f"{name}_init": _of_arrays(value) for name, value in asdict(initial).items()}
-    warm = None if resumed is None else _of_arrays(*asdict(resumed).values())
-    state = None if random is None else _of_arrays(*generator_state(random)[1:])
+    given = {f"{name}_init": arrays_digest(value) for name, value in asdict(initial).items()}
+    warm = None if resumed is None else arrays_digest(*asdict(resumed).values())
+    state = None if random is None else arrays_digest(*generator_state(random)[1:])
     chosen = asdict(settings)
     chosen["covariance_type"] = chosen.pop("structure")
     if settings.n_init == 1 or resumed is not None:
@@ -111,11 +111,12 @@ def _of_rows(rows: Rows, name: str) -> dict[str, Any]:
         f"rows of {name}": rows.n_rows,
         f"columns of {name}": rows.n_features,
         f"dtype of {name}": str(rows.dtype),
-        f"chunks of {name}": _of_arrays(rows.lengths),
+        f"chunks of {name}": arrays_digest(rows.lengths),
     }
 
 
-def _of_arrays(*values: Any) -> str | None:
+def arrays_digest(*values: Any) -> str | None:
+    """Return a digest of arrays by their bytes; None if all of them are None."""
     if all(value is None for value in values):
         return None
     found = hashlib.sha256()

@@ -22,6 +22,7 @@ from daskgmm.em.events import (
     PassEnded,
     together,
 )
+from daskgmm.em.far_values import warn_of_far_values
 from daskgmm.em.fingerprint import fit_identity, generator_state
 from daskgmm.em.loop import Fit, iterate
 from daskgmm.em.sample import SampleRule, drawn_rows, sample_capacity
@@ -166,6 +167,7 @@ def _run(
         surveyed = _survey(data, request, seed, listen)
     else:
         surveyed = with_weighing(data, kept.survey, listen)
+    warn_of_far_values(surveyed, data.rows.columns, stacklevel=5)
     coordinates = _coordinates(surveyed, request) if kept is None else kept.coordinates
     request = replace(request, initial=request.initial.mapped(coordinates))
     data, survey = data.seen_in(coordinates), surveyed.mapped(coordinates)

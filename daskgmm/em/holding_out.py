@@ -78,5 +78,7 @@ def held_out(
     means = np.bincount(position, weights=counts * densities) / totals
     mean = float(totals @ means / totals.sum())
     shares = totals / totals.sum()
-    error = float(np.sqrt((shares**2 @ (means - mean) ** 2) * len(names) / max(1, len(names) - 1)))
+    with np.errstate(over="ignore"):
+        variance = (shares**2 @ (means - mean) ** 2) * len(names) / max(1, len(names) - 1)
+    error = float(np.sqrt(variance))
     return HeldOut(mean, error)

@@ -89,11 +89,16 @@ class ManyWork:
             stacks = [StackedExpectation(*each) for each in zip(self.stacks, works, strict=False)]
             alone = [Expectation(*each) for each in zip(self.alone, works[count:], strict=True)]
             steps: list[StackedExpectation | Expectation] = [*stacks, *alone]
-            first, others = steps[0], steps[1:]
-            center = kernels[0].center
+            # Rows of the exact kernel are as they are: all others can be made of those.
+            first = steps[-1]
+            center = kernels[-1].center
+            others = [
+                (step, (kernel.center - center)[:, None])
+                for step, kernel in zip(steps[:-1], kernels[:-1], strict=True)
+            ]
             for filled, weighted in fill_tiles(blocks, center, first.rows, first.weights):
-                for other in others:
-                    other.rows[:, :filled] = first.rows[:, :filled]
+                for other, shift in others:
+                    np.subtract(first.rows[:, :filled], shift, out=other.rows[:, :filled])
                     other.weights[:filled] = first.weights[:filled]
                 for step in steps:
                     step.add(filled, weighted)

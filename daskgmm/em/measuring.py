@@ -79,7 +79,9 @@ class MeasureWork:
         b = min(tile_rows(*kernel.shape[:2]) for kernel in kernels)
         if batch.rows is not None:
             b = min(b, max(1, batch.rows))
-        center = kernels[0].center
+        # Rows of the exact kernel are as they are: those of all others can be made of them.
+        exact = [kernel for kernel in kernels if not isinstance(kernel, NaturalKernel)]
+        center = (exact or kernels)[0].center
         found, weight, rows = np.zeros((len(self.order), 2)), 0.0, 0
         z, weights = np.empty((len(center), b)), np.empty(b)
         scratch = np.empty(b * max(kernel.shape[1] for kernel in kernels))
@@ -93,7 +95,8 @@ class MeasureWork:
                 first = 0
                 for stack, work in zip(self.stacks, works, strict=True):
                     tile = stack.kernel.bind(work, filled)
-                    tile.rows[:] = z[:, :filled]
+                    shift = stack.kernel.center - center
+                    np.subtract(z[:, :filled], shift[:, None], out=tile.rows)
                     tile.log_joint()
                     shared = tile.shared_term() if len(stack.parts) == 1 else 0.0
                     for part, shape in alike(stack):

@@ -60,8 +60,10 @@ class Direction:
     gradient : ndarray
     em_step : ndarray
         From the current point to its EM image.
+    points : int
+        Points that it is made from.
     pairs : int
-        Pairs of points that the curvature is estimated from.
+        Pairs of them that the curvature is estimated from.
     saddle : bool
         Whether some pair had negative curvature, as near a saddle.
     """
@@ -71,6 +73,7 @@ class Direction:
     step: Array
     gradient: Array
     em_step: Array
+    points: int
     pairs: int
     saddle: bool
 
@@ -100,8 +103,10 @@ def uphill(points: Sequence[Point], image: Parameters) -> Direction:
         The EM image of the last.
     """
     anchor = Anchor(points[-1].parameters)
-    at = [anchor.coordinates(point.parameters) for point in points]
-    gradients = [anchor.gradient(point.parameters, point.image) for point in points]
+    at, gradients = [], []
+    for point in points:  # both of one point together: they share its triangular solves
+        at.append(anchor.coordinates(point.parameters))
+        gradients.append(anchor.gradient(point.parameters, point.image))
     pairs: list[tuple[Array, Array, float]] = []
     saddle = False
     for i in range(1, len(points)):
@@ -121,4 +126,5 @@ def uphill(points: Sequence[Point], image: Parameters) -> Direction:
     if not float(direction @ gradients[-1]) > 0:
         direction = gradients[-1]
     em_step = anchor.coordinates(image) - at[-1]
-    return Direction(anchor, at[-1], direction, gradients[-1], em_step, len(pairs), saddle)
+    sizes = len(points), len(pairs)
+    return Direction(anchor, at[-1], direction, gradients[-1], em_step, *sizes, saddle)

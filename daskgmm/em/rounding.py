@@ -34,10 +34,11 @@ class SomeRows:
         self._every = max(1, (GUESSED_ROWS if rows is None else rows) // TELLING_ROWS)
         self._parts, self._before = [np.empty((d, 0))], 0
 
-    def add(self, z: Array) -> None:
-        """Take some rows of the next tile (d, b)."""
+    def add(self, z: Array, weights: Array | None) -> None:
+        """Take some rows of the next tile (d, b), none of weight 0; weights (b,)."""
         b = z.shape[1]
-        self._parts.append(z[:, -self._before % self._every : b : self._every].copy())
+        chosen = np.arange(-self._before % self._every, b, self._every)
+        self._parts.append(z[:, chosen if weights is None else chosen[weights[chosen] > 0]])
         self._before += b
 
     @property

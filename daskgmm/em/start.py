@@ -126,7 +126,7 @@ def _estimate(
         responsibilities = _random(random, len(x), k, weights)
     else:
         responsibilities = _one_hot(cluster(x, weights, k, random, metric), weights, k)
-    statistics = _moments(structure, sample.x, survey.mean, responsibilities, k)
+    statistics = _moments(structure, sample.x, responsibilities, k)
     spread = structure.repeat(survey.scatter / survey.weight, k)
     spread = structure.regularise(spread, settings.reg_covar)
     fallback = Parameters(
@@ -217,17 +217,20 @@ def _tiles(n: int) -> Iterator[slice]:
 
 
 def _moments(
-    structure: Structure, x: Array, center: Array, responsibilities: Responsibilities, k: int
+    structure: Structure, x: Array, responsibilities: Responsibilities, k: int
 ) -> Statistics:
-    """Return the statistics about each component's own mean: nothing cancels there."""
+    """Return the statistics about each component's own mean: nothing cancels there.
+
+    About no common centre: rows far from it would be rounded.
+    """
     d = x.shape[1]
     counts, firsts = np.zeros(k), np.zeros((k, d))
     for rows, gamma in zip(_tiles(len(x)), responsibilities(), strict=True):
         counts += gamma.sum(axis=1)
-        firsts += gamma @ (x[rows] - center)
+        firsts += gamma @ x[rows]
     points = firsts / np.where(counts > 0, counts, 1.0)[:, None]
     pooled = np.zeros((d, d)) if structure.shared else None
     sums = Sums(np.zeros((structure.n_statistics(d), k)), pooled)
     for rows, gamma in zip(_tiles(len(x)), responsibilities(), strict=True):
-        accumulate_about(structure, points, (x[rows] - center).T, gamma, sums)
-    return Statistics(sums.sums, points + center, sums.pooled, 0.0, float(counts.sum()), len(x))
+        accumulate_about(structure, points, x[rows].T, gamma, sums)
+    return Statistics(sums.sums, points, sums.pooled, 0.0, float(counts.sum()), len(x))

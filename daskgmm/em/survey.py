@@ -34,6 +34,16 @@ TINY = float(np.finfo(np.float64).tiny)
 LARGEST_VALUE = 1e150
 """Squares of larger values overflow."""
 
+PROBED = 32
+"""Rows of a batch that stand for all of them where only their order of size is asked for."""
+
+IF_MISSING = (
+    "If it stands for a missing value, say so where X is stored (the attributes _FillValue or "
+    "missing_value of an array) or put NaN in its place, and leave out such rows with "
+    "missing='drop' (--missing drop)."
+)
+"""What to do about a number that may mean that there is none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Survey:
@@ -61,6 +71,8 @@ class Survey:
         by one step have it. None in checkpoints of earlier versions.
     weighing : Weighing or None
         None in what an earlier version kept in a checkpoint; see `with_weighing`.
+    probe : ndarray of shape (m, d), or None
+        A few rows from all over the data: quartiles, unlike moments, are those of most rows.
     """
 
     rows: int
@@ -74,6 +86,8 @@ class Survey:
     sample: Sample | None
     missing: int = 0
     rounding: Array | None = None
+    weighing: Weighing | None = None
+    probe: Array | None = None
 
     @property
     def covariance(self) -> Array:
@@ -96,8 +110,6 @@ class Survey:
         Of a column that is constant none is smaller.
         """
         return np.where(self.maximum > self.minimum, (EPSILON * self.half_range) ** 2, 0.0)
-
-    weighing: Weighing | None = None
 
     def counted(self, weights_are: str | None) -> float:
         """Return n, the number of rows that criteria count, as `Weighing.counted`."""
@@ -122,7 +134,7 @@ class Survey:
             return self
         shift = coordinates.apply(self.mean)
         bound = coordinates.bound(self.half_range)
-        sample = self.sample
+        sample, probe = self.sample, self.probe
         return replace(
             self,
             origin=np.zeros(len(shift)),
@@ -132,6 +144,7 @@ class Survey:
             maximum=shift + bound,
             sample=None if sample is None else replace(sample, x=coordinates.apply(sample.x)),
             rounding=None if self.rounding is None else coordinates.apply_scatter(self.rounding),
+            probe=None if probe is None else coordinates.apply(probe),
         )
 
 
@@ -165,10 +178,12 @@ class SurveyWork:
         for b, weighted in fill_tiles(blocks, np.zeros(self.n_features), buffer, weights):
             part = survey_tile(buffer[:, :b], weights[:b] if weighted else None)
             total = part if total is None else merge_surveys(total, part)
-            some.add(buffer[:, :b])
+            some.add(buffer[:, :b], weights[:b] if weighted else None)
         if total is None:
             total = survey_tile(buffer[:, :0], None)
-        total = replace(total, missing=sum(missing), rounding=rounding_of(some.rows))
+        total = replace(
+            total, missing=sum(missing), rounding=rounding_of(some.rows), probe=thinned(some.rows.T)
+        )
         if self.rule is None or not kept:
             return total
         return replace(total, sample=join(kept).smallest(self.rule.capacity))
@@ -191,7 +206,7 @@ class SurveyWork:
             fine = largest(block.x) <= LARGEST_VALUE
         if not fine:
             numbers = block.numbers(before)
-            refuse_value(block.x.T, lambda row: batch.place(int(numbers[row])), self.columns)
+            check_values(block.x.T, lambda row: batch.place(int(numbers[row])), self.columns)
 
 
 def largest(x: NDArray[Any]) -> float:
@@ -201,11 +216,15 @@ def largest(x: NDArray[Any]) -> float:
     return float(max(float(x.max()), -float(x.min())))
 
 
-def refuse_value(z: Array, place: Callable[[int], str], columns: tuple[str, ...] | None) -> None:
-    """Raise `DataError` at the first value of z (d, b) that is no usable number."""
+def check_values(
+    z: NDArray[Any], place: Callable[[int], str], columns: tuple[str, ...] | None
+) -> None:
+    """Raise `DataError` at the first value of z (d, b) that is no usable number, if any."""
     # In float32, 1e150 would be infinity.
     z = np.asarray(z, np.float64)
     bad = ~(np.abs(z) <= LARGEST_VALUE)
+    if not bad.any():
+        return
     row = int(np.argmax(bad.any(axis=0)))
     column = int(np.argmax(bad[:, row]))
     value = z[column, row]
@@ -219,7 +238,7 @@ def refuse_value(z: Array, place: Callable[[int], str], columns: tuple[str, ...]
     elif np.isinf(value):
         advice = "Remove or replace infinite values first."
     else:
-        advice = "Rescale the column: squares of values beyond 1e150 overflow."
+        advice = f"Squares of values beyond 1e150 overflow: rescale the column. {IF_MISSING}"
     raise DataError(f"Input X contains {what} in {place(row)}, column {name}. {advice}")
 
 
@@ -270,6 +289,7 @@ def merge_surveys(one: Survey, other: Survey) -> Survey:
         scatter = one.scatter + other.scatter
         scatter += (one.weight * share) * np.outer(difference, difference)
     samples = [survey.sample for survey in (one, other) if survey.sample is not None]
+    probes = [survey.probe for survey in (one, other) if survey.probe is not None]
     return Survey(
         one.rows + other.rows,
         one.weighed_rows + other.weighed_rows,
@@ -283,6 +303,7 @@ def merge_surveys(one: Survey, other: Survey) -> Survey:
         one.missing + other.missing,
         rounding=_finest(one.rounding, other.rounding),
         weighing=merge_weighings(one.weighing or Weighing(), other.weighing or Weighing()),
+        probe=thinned(np.concatenate(probes)) if probes else None,
     )
 
 
@@ -290,6 +311,13 @@ def _finest(one: Array | None, other: Array | None) -> Array | None:
     if one is None or other is None:
         return other if one is None else one
     return np.minimum(one, other)
+
+
+def thinned(probe: Array) -> Array:
+    """Return every second of the rows, or of those, until they are at most twice `PROBED`."""
+    while len(probe) > 2 * PROBED:
+        probe = probe[::2]
+    return probe
 
 
 @dataclass(frozen=True, slots=True)

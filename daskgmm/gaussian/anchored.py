@@ -19,6 +19,7 @@ from scipy.special import logsumexp
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structure import Structure
 from daskgmm.gaussian.structures import structure_of
+from daskgmm.gaussian.triangular import solve_lower, solve_upper
 
 Array = NDArray[np.float64]
 
@@ -41,13 +42,13 @@ class Anchor:
         self._roots = np.sqrt(parameters.weights)
         self._scale_roots = np.ones(1) if self._structure.shared else self._roots
         self._factors = parameters.precisions_cholesky
+        self._last: tuple[Array, Array] | None = None
 
     def coordinates(self, parameters: Parameters) -> Array:
         """Return the coordinates of parameters of the same structure, k and d."""
         means = _pulled(self._structure, self._factors, parameters.means - self._at.means)
-        scale = self._structure.relative_scale(
-            self._at.precisions_cholesky, parameters.precisions_cholesky, parameters.n_features
-        )
+        relative = self._relative(parameters.precisions_cholesky)
+        scale = self._structure.relative_scale(relative, parameters.n_features)
         return np.concatenate(
             [
                 self._roots * np.log(parameters.weights),
@@ -85,8 +86,8 @@ class Anchor:
         weighed = _pushed(structure, factors, _pulled(structure, factors, shifts))
         lowered = _pushed_back(structure, self._factors, weighed)
         scale = self._structure.scale_gradient(
-            self._at.precisions_cholesky,
-            parameters.precisions_cholesky,
+            self._relative(factors),
+            factors,
             image.weights,
             shifts,
             image.covariances,
@@ -98,6 +99,12 @@ class Anchor:
                 (scale / self._scale_roots[:, None]).ravel(),
             ]
         )
+
+    def _relative(self, factors: Array) -> Array:
+        """Return `Structure.relative`, the last one kept: coordinates and gradient need it."""
+        if self._last is None or self._last[0] is not factors:
+            self._last = factors, self._structure.relative(self._factors, factors)
+        return self._last[1]
 
 
 def _pulled(structure: Structure, factors: Array, vectors: Array) -> Array:
@@ -121,17 +128,16 @@ def _pushed(structure: Structure, factors: Array, vectors: Array) -> Array:
 def _pulled_back(structure: Structure, factors: Array, vectors: Array) -> Array:
     """Return U_k^-T v_k."""
     if structure.shared:
-        return np.asarray(np.linalg.solve(factors.T, vectors.T), np.float64).T
+        return solve_lower(factors.T, vectors.T).T
     if factors.ndim == 3:
-        solved = np.linalg.solve(factors.swapaxes(-1, -2), vectors[..., None])
-        return np.asarray(solved, np.float64)[..., 0]
+        return solve_lower(factors.swapaxes(-1, -2), vectors[..., None])[..., 0]
     return vectors / factors.reshape(len(vectors), -1)
 
 
 def _pushed_back(structure: Structure, factors: Array, vectors: Array) -> Array:
     """Return U_k^-1 v_k."""
     if structure.shared:
-        return np.asarray(np.linalg.solve(factors, vectors.T), np.float64).T
+        return solve_upper(factors, vectors.T).T
     if factors.ndim == 3:
-        return np.asarray(np.linalg.solve(factors, vectors[..., None]), np.float64)[..., 0]
+        return solve_upper(factors, vectors[..., None])[..., 0]
     return vectors / factors.reshape(len(vectors), -1)

@@ -86,8 +86,14 @@ class Coordinates:
 
     def bound(self, half_range: Array) -> Array:
         """Return the most that coordinates (r,) differ by if columns differ by `half_range`."""
-        scaled: Array = half_range / self.scales
-        return scaled if self.axes is None else np.abs(self.axes).T @ scaled
+        bound: Array = self.parts(half_range).sum(0)
+        return bound
+
+    def parts(self, half_range: Array) -> Array:
+        """Return what each column (d) adds to `bound`, shape (d, r)."""
+        axes = np.eye(self.n_columns) if self.axes is None else np.abs(self.axes)
+        parts: Array = (half_range / self.scales)[:, None] * axes
+        return parts
 
     def _back(self, z: Array) -> Array:
         return z if self.axes is None else z @ self.axes.T

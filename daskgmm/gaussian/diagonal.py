@@ -52,8 +52,8 @@ class Diagonal(Structure):
     def log_determinants(self, factors: Array, d: int) -> Array:
         return np.asarray(np.log(factors).sum(-1))
 
-    def bilinear_bound(self, factors: Array, points: Array) -> float:
-        return float(((factors * points) ** 2).sum(-1).max())
+    def bilinear_bounds(self, factors: Array, *points: Array) -> list[float]:
+        return [float(((factors * at) ** 2).sum(-1).max()) for at in points]
 
     def natural_quadratic(self, factors: Array, offsets: Array) -> tuple[Array, Array]:
         precisions = factors**2
@@ -85,8 +85,12 @@ class Diagonal(Structure):
     def precision_traces(self, factors: Array, d: int) -> Array:
         return np.asarray((factors**2).sum(-1))
 
-    def relative_scale(self, anchor: Array, factors: Array, d: int) -> Array:
-        scale: Array = np.sqrt(2.0) * np.log(anchor / factors)
+    def relative(self, anchor: Array, factors: Array) -> Array:
+        ratios: Array = anchor / factors
+        return ratios
+
+    def relative_scale(self, relative: Array, d: int) -> Array:
+        scale: Array = np.sqrt(2.0) * np.log(relative)
         return scale
 
     def absolute_factors(self, anchor: Array, scale: Array, d: int) -> Array:
@@ -94,7 +98,7 @@ class Diagonal(Structure):
         return factors
 
     def scale_gradient(
-        self, anchor: Array, factors: Array, weights: Array, shifts: Array, covariances: Array
+        self, relative: Array, factors: Array, weights: Array, shifts: Array, covariances: Array
     ) -> Array:
         whitened = factors**2 * (covariances + shifts**2)
         gradient: Array = weights[:, None] * (whitened - 1.0) / np.sqrt(2.0)

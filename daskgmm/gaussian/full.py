@@ -12,6 +12,7 @@ from scipy.linalg import lapack
 
 import daskgmm.gaussian.triangle as triangle
 from daskgmm.gaussian.structure import SingularError, Structure, squared_norms
+from daskgmm.gaussian.triangular import inverse_upper, solve_upper, squared, whitened
 
 Array = NDArray[np.float64]
 
@@ -57,25 +58,27 @@ def _below(d: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 
 def relative_factor(anchor: Array, factors: Array) -> Array:
     """Return T = L_0^-1 L of shape (..., d, d), lower triangular, from factors U = L^-T."""
-    return np.asarray(np.linalg.solve(factors, anchor).swapaxes(-1, -2), np.float64)
+    if factors is anchor:
+        return np.broadcast_to(np.eye(anchor.shape[-1]), anchor.shape)
+    return solve_upper(factors, anchor).swapaxes(-1, -2)
 
 
 def absolute_factor(anchor: Array, ratio: Array) -> Array:
     """Return U from T = L_0^-1 L."""
-    factor: Array = np.triu(anchor @ np.linalg.inv(ratio).swapaxes(-1, -2))
+    factor: Array = np.triu(anchor @ inverse_upper(ratio.swapaxes(-1, -2)))
     return factor
 
 
 def triangular_coordinates(ratio: Array) -> Array:
     """Return lower triangular matrices (..., d, d) as (..., d (d + 1) / 2), diagonals first."""
-    rows, columns = _below(ratio.shape[-1])
+    rows, columns = triangle.below_diagonal(ratio.shape[-1])
     diagonal = np.diagonal(ratio, axis1=-2, axis2=-1)
     return np.concatenate([SQRT_2 * np.log(diagonal), ratio[..., rows, columns]], axis=-1)
 
 
 def triangular_matrices(coordinates: Array, d: int) -> Array:
     """Return the matrices of `triangular_coordinates`."""
-    rows, columns = _below(d)
+    rows, columns = triangle.below_diagonal(d)
     matrices = np.zeros((*coordinates.shape[:-1], d, d))
     matrices[..., rows, columns] = coordinates[..., d:]
     diagonal = np.arange(d)
@@ -83,15 +86,17 @@ def triangular_matrices(coordinates: Array, d: int) -> Array:
     return matrices
 
 
-def triangular_gradient(ratio: Array, whitened: Array) -> Array:
+def triangular_gradient(ratio: Array, second: Array) -> Array:
     """Return the gradient in `triangular_coordinates` of a unit weight.
 
-    By the chain rule it is T^-T (B - I), B the second moment whitened by L, where T is below
+    By the chain rule it is T^-T (B - I), B the second moment, whitened by L, where T is below
     its diagonal, and that times T_ii on it.
     """
     d = ratio.shape[-1]
-    rows, columns = _below(d)
-    gradient = np.linalg.solve(ratio.swapaxes(-1, -2), whitened - np.eye(d))
+    rows, columns = triangle.below_diagonal(d)
+    gradient = second - np.eye(d)
+    if (ratio != np.eye(d)).any():  # not at the anchor itself
+        gradient = solve_upper(ratio.swapaxes(-1, -2), gradient)
     diagonal = np.diagonal(gradient * ratio, axis1=-2, axis2=-1) / SQRT_2
     return np.concatenate([diagonal, gradient[..., rows, columns]], axis=-1)
 
@@ -120,21 +125,23 @@ class Full(Structure):
         return np.stack([factor_of_precision(precision) for precision in precisions])
 
     def precisions(self, factors: Array) -> Array:
-        return factors @ factors.swapaxes(-1, -2)
+        return squared(factors)
 
     def covariances(self, factors: Array) -> Array:
-        inverse = np.linalg.inv(factors)
+        inverse = inverse_upper(factors)
         return inverse.swapaxes(-1, -2) @ inverse
 
     def log_determinants(self, factors: Array, d: int) -> Array:
         diagonals = np.diagonal(factors, axis1=-2, axis2=-1)
         return np.asarray(np.log(diagonals).sum(-1))
 
-    def bilinear_bound(self, factors: Array, points: Array) -> float:
-        absolute = np.abs(points)
-        return float(
-            np.einsum("ki,kij,kj->k", *_broadcast(absolute, self.precisions(factors))).max()
-        )
+    def bilinear_bounds(self, factors: Array, *points: Array) -> list[float]:
+        absolute = np.abs(self.precisions(factors))
+        shape = absolute.shape[:2]
+        return [
+            float(np.einsum("ki,kij,kj->k", at, absolute, at).max())
+            for at in (np.broadcast_to(np.abs(each), shape) for each in points)
+        ]
 
     def natural_quadratic(self, factors: Array, offsets: Array) -> tuple[Array, Array]:
         whitened = np.einsum("kji,kj->ki", factors, offsets)
@@ -181,23 +188,20 @@ class Full(Structure):
     def precision_traces(self, factors: Array, d: int) -> Array:
         return np.asarray((factors**2).sum((-1, -2)))
 
-    def relative_scale(self, anchor: Array, factors: Array, d: int) -> Array:
-        return triangular_coordinates(relative_factor(anchor, factors))
+    def relative(self, anchor: Array, factors: Array) -> Array:
+        return relative_factor(anchor, factors)
+
+    def relative_scale(self, relative: Array, d: int) -> Array:
+        return triangular_coordinates(relative)
 
     def absolute_factors(self, anchor: Array, scale: Array, d: int) -> Array:
         return absolute_factor(anchor, triangular_matrices(scale, d))
 
     def scale_gradient(
-        self, anchor: Array, factors: Array, weights: Array, shifts: Array, covariances: Array
+        self, relative: Array, factors: Array, weights: Array, shifts: Array, covariances: Array
     ) -> Array:
         moments = covariances + shifts[:, :, None] * shifts[:, None, :]
-        whitened = factors.swapaxes(-1, -2) @ moments @ factors
-        return weights[:, None] * triangular_gradient(relative_factor(anchor, factors), whitened)
+        return weights[:, None] * triangular_gradient(relative, whitened(factors, moments))
 
     def scale(self, covariances: Array, component: int | None) -> float:
         return float(np.abs(np.diagonal(covariances[component])).max())
-
-
-def _broadcast(absolute: Array, precisions: Array) -> tuple[Array, Array, Array]:
-    points = np.broadcast_to(absolute, (len(precisions), absolute.shape[1]))
-    return points, np.abs(precisions), points

@@ -13,6 +13,8 @@ from daskgmm.gaussian.whitened import WhitenedKernel
 
 Array = NDArray[np.float64]
 
+EPS = float(np.finfo(np.float64).eps)
+
 TOLERANCE = 1e-8
 """Largest error of a log density, in nats, that the natural-parameter kernel may make."""
 
@@ -40,17 +42,21 @@ def natural_error(parameters: Parameters, center: Array, half_range: Array) -> f
     float
         In nats for densities, relative for covariances: the larger of the two.
     """
-    structure, factors = structure_of(parameters), parameters.precisions_cholesky
-    density = structure.bilinear_bound(factors, half_range[None, :])
-    eps = float(np.finfo(np.float64).eps)
-    return max(eps * density, moment_error(parameters, center))
+    density, moments = _bounds(parameters, half_range[None, :], parameters.means - center)
+    return EPS * max(density, STATISTICS_FACTOR * moments)
 
 
 def moment_error(parameters: Parameters, points: Array) -> float:
     """Predict the relative error of covariances from moments about points (k, d) or (d,)."""
+    return EPS * STATISTICS_FACTOR * _bounds(parameters, parameters.means - points)[0]
+
+
+def _bounds(parameters: Parameters, *points: Array) -> list[float]:
+    """Return the bilinear bound at each set of points; infinity where it overflows."""
     structure, factors = structure_of(parameters), parameters.precisions_cholesky
-    moments = structure.bilinear_bound(factors, parameters.means - points)
-    return float(np.finfo(np.float64).eps) * STATISTICS_FACTOR * moments
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = structure.bilinear_bounds(factors, *points)
+    return [bound if np.isfinite(bound) else np.inf for bound in found]
 
 
 def choose_kernel(
@@ -59,4 +65,4 @@ def choose_kernel(
     """Return the natural-parameter kernel if it is exact enough here, else the whitened."""
     if natural_error(parameters, center, half_range) < TOLERANCE:
         return NaturalKernel.of(parameters, center, noise)
-    return WhitenedKernel.of(parameters, center, noise=noise)
+    return WhitenedKernel.of(parameters, noise=noise)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.gaussian.maximise import factorise
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structures import structure_of
 
@@ -13,17 +14,14 @@ Array = NDArray[np.float64]
 TINY = float(np.finfo(np.float64).tiny)
 
 
-def merged(parameters: Parameters) -> Parameters:
-    """Return the mixture with its two components merged that are most alike."""
-    return merges(parameters, 1)[0]
-
-
 def merges(parameters: Parameters, count: int) -> list[Parameters]:
     r"""Return mixtures with two components merged, for the pairs that are most alike, best first.
 
     These have the smallest bounds on what the merge loses (Runnalls 2007),
     :math:`\frac{1}{2} ((\pi_i + \pi_j) \log|\Sigma_{ij}| - \pi_i \log|\Sigma_i| - \pi_j
-    \log|\Sigma_j|)`; the merged component has the moments of both.
+    \log|\Sigma_j|)`; the merged component has the moments of both, raised on the diagonal where it
+    is singular to rounding, as that of two points far apart beside their widths. Pairs whose
+    merged covariance has no factor all the same, as where one overflows, are left out.
     """
     weights, k = parameters.weights, parameters.n_components
     dense = covariance_matrices(parameters)
@@ -33,14 +31,16 @@ def merges(parameters: Parameters, count: int) -> list[Parameters]:
     for row in range(k - 1):  # a row of pairs at a time: all together are k^2 matrices
         pooled = _pooled(parameters, dense, row)
         both = weights[row] + weights[row + 1 :]
-        costs.extend(both * np.linalg.slogdet(pooled)[1] - logs[row] - logs[row + 1 :])
+        found = both * np.linalg.slogdet(pooled)[1] - logs[row] - logs[row + 1 :]
+        costs.extend(np.where(np.isnan(found), np.inf, found))
         pairs.extend((row, other) for other in range(row + 1, k))
     order = np.argsort(costs, kind="stable")[:count]
-    return [_merged(parameters, dense, *pairs[index]) for index in order]
+    mixtures = [_merged(parameters, dense, *pairs[index]) for index in order]
+    return [each for each in mixtures if each is not None]
 
 
-def _merged(parameters: Parameters, dense: Array, i: int, j: int) -> Parameters:
-    """Return the mixture with components i < j merged into the i-th."""
+def _merged(parameters: Parameters, dense: Array, i: int, j: int) -> Parameters | None:
+    """Return the mixture with components i < j merged into the i-th, if that has a factor."""
     structure, weights = structure_of(parameters), parameters.weights
     covariance = _pooled(parameters, dense, i)[j - i - 1]
     weight = weights[i] + weights[j]
@@ -54,7 +54,11 @@ def _merged(parameters: Parameters, dense: Array, i: int, j: int) -> Parameters:
         shaped = shaped.copy()
         shaped[i] = structure.repeat(covariance, 1)[0]
         shaped = shaped[kept]
-    factors = structure.factorise(shaped)
+    # It is a start: what the ridge adds, the next M-step takes away, with any `reg_covar`.
+    try:
+        shaped, factors, _, _ = factorise(structure, shaped, TINY, None)
+    except ValueError:
+        return None
     return Parameters(parameters.structure, together[kept], means[kept], shaped, factors)
 
 

@@ -45,8 +45,8 @@ class Spherical(Structure):
     def log_determinants(self, factors: Array, d: int) -> Array:
         return d * np.log(factors)
 
-    def bilinear_bound(self, factors: Array, points: Array) -> float:
-        return float((factors**2 * (points**2).sum(-1)).max())
+    def bilinear_bounds(self, factors: Array, *points: Array) -> list[float]:
+        return [float((factors**2 * (at**2).sum(-1)).max()) for at in points]
 
     def natural_quadratic(self, factors: Array, offsets: Array) -> tuple[Array, Array]:
         precisions = factors[:, None] ** 2
@@ -80,8 +80,12 @@ class Spherical(Structure):
     def precision_traces(self, factors: Array, d: int) -> Array:
         return d * factors**2
 
-    def relative_scale(self, anchor: Array, factors: Array, d: int) -> Array:
-        scale: Array = np.sqrt(2.0 * d) * np.log(anchor / factors)[:, None]
+    def relative(self, anchor: Array, factors: Array) -> Array:
+        ratios: Array = anchor / factors
+        return ratios
+
+    def relative_scale(self, relative: Array, d: int) -> Array:
+        scale: Array = np.sqrt(2.0 * d) * np.log(relative)[:, None]
         return scale
 
     def absolute_factors(self, anchor: Array, scale: Array, d: int) -> Array:
@@ -89,7 +93,7 @@ class Spherical(Structure):
         return factors
 
     def scale_gradient(
-        self, anchor: Array, factors: Array, weights: Array, shifts: Array, covariances: Array
+        self, relative: Array, factors: Array, weights: Array, shifts: Array, covariances: Array
     ) -> Array:
         d = shifts.shape[1]
         whitened = factors**2 * (d * covariances + (shifts**2).sum(-1))

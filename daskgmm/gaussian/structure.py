@@ -81,8 +81,8 @@ class Structure(ABC):
         """Return log |Sigma_k|^(-1/2), shape (k,) or (), as a sum of logs."""
 
     @abstractmethod
-    def bilinear_bound(self, factors: Array, points: Array) -> float:
-        """Return the largest sum_ij |P_k|_ij |v_ki| |v_kj|, P_k the precisions.
+    def bilinear_bounds(self, factors: Array, *points: Array) -> list[float]:
+        """Return the largest sum_ij |P_k|_ij |v_ki| |v_kj|, P_k the precisions, for each v.
 
         It bounds every intermediate value of the quadratic form at points v of shape
         (k, d) or (1, d), and hence its rounding.
@@ -145,17 +145,30 @@ class Structure(ABC):
         """Return the traces of the precisions, shape (k,), or () where one is shared."""
 
     @abstractmethod
-    def relative_scale(self, anchor: Array, factors: Array, d: int) -> Array:
-        r"""Return coordinates of covariances relative to those of an anchor.
+    def relative(self, anchor: Array, factors: Array) -> Array:
+        r"""Return square roots of covariances relative to those of an anchor.
 
-        With :math:`\Sigma = L L^T` and :math:`T = L_0^{-1} L`: the entries of T below its
-        diagonal, and those on it as :math:`\sqrt 2 \log T_{ii}`. At the anchor the Fisher
-        information of one row in these coordinates is the identity.
+        With :math:`\Sigma = L L^T` that is :math:`T = L_0^{-1} L`, shaped as the factors; for
+        structures without axes the ratios of the standard deviations.
 
         Parameters
         ----------
         anchor, factors : ndarray
             `Parameters.precisions_cholesky`, U with :math:`L = U^{-T}`.
+        """
+
+    @abstractmethod
+    def relative_scale(self, relative: Array, d: int) -> Array:
+        r"""Return coordinates of covariances relative to those of an anchor.
+
+        The entries of T below its diagonal, and those on it as :math:`\sqrt 2 \log T_{ii}`.
+        At the anchor the Fisher information of one row in these coordinates is the identity.
+
+        Parameters
+        ----------
+        relative : ndarray
+            T, what `relative` returned.
+        d : int
 
         Returns
         -------
@@ -168,14 +181,15 @@ class Structure(ABC):
 
     @abstractmethod
     def scale_gradient(
-        self, anchor: Array, factors: Array, weights: Array, shifts: Array, covariances: Array
+        self, relative: Array, factors: Array, weights: Array, shifts: Array, covariances: Array
     ) -> Array:
         """Return the gradient of the mean log-likelihood in those coordinates, shaped alike.
 
         Parameters
         ----------
-        anchor, factors : ndarray
+        relative : ndarray
             As of `relative_scale`.
+        factors : ndarray
         weights, shifts, covariances : ndarray
             Of the EM image of the parameters: its weights (k,), its means minus theirs
             (k, d), and its covariances.

@@ -18,6 +18,7 @@ from daskgmm.gaussian.full import (
     triangular_matrices,
 )
 from daskgmm.gaussian.structure import Structure, squared_norms
+from daskgmm.gaussian.triangular import inverse_upper, squared, whitened
 
 Array = NDArray[np.float64]
 
@@ -47,18 +48,20 @@ class Tied(Structure):
         return factor_of_precision(precisions)
 
     def precisions(self, factors: Array) -> Array:
-        return factors @ factors.T
+        return squared(factors)
 
     def covariances(self, factors: Array) -> Array:
-        inverse = np.linalg.inv(factors)
+        inverse = inverse_upper(factors)
         return inverse.T @ inverse
 
     def log_determinants(self, factors: Array, d: int) -> Array:
         return np.asarray(np.log(np.diagonal(factors)).sum())
 
-    def bilinear_bound(self, factors: Array, points: Array) -> float:
-        absolute, precision = np.abs(points), np.abs(self.precisions(factors))
-        return float(np.einsum("ki,ij,kj->k", absolute, precision, absolute).max())
+    def bilinear_bounds(self, factors: Array, *points: Array) -> list[float]:
+        absolute = np.abs(self.precisions(factors))
+        return [
+            float(np.einsum("ki,ij,kj->k", at, absolute, at).max()) for at in map(np.abs, points)
+        ]
 
     def natural_quadratic(self, factors: Array, offsets: Array) -> tuple[Array, Array]:
         return (offsets @ factors) @ factors.T, np.empty((len(offsets), 0))
@@ -85,18 +88,20 @@ class Tied(Structure):
     def precision_traces(self, factors: Array, d: int) -> Array:
         return np.asarray((factors**2).sum())
 
-    def relative_scale(self, anchor: Array, factors: Array, d: int) -> Array:
-        return triangular_coordinates(relative_factor(anchor, factors))[None]
+    def relative(self, anchor: Array, factors: Array) -> Array:
+        return relative_factor(anchor, factors)
+
+    def relative_scale(self, relative: Array, d: int) -> Array:
+        return triangular_coordinates(relative)[None]
 
     def absolute_factors(self, anchor: Array, scale: Array, d: int) -> Array:
         return absolute_factor(anchor, triangular_matrices(scale[0], d))
 
     def scale_gradient(
-        self, anchor: Array, factors: Array, weights: Array, shifts: Array, covariances: Array
+        self, relative: Array, factors: Array, weights: Array, shifts: Array, covariances: Array
     ) -> Array:
         moments = covariances + (weights * shifts.T) @ shifts
-        whitened = factors.T @ moments @ factors
-        return triangular_gradient(relative_factor(anchor, factors), whitened)[None]
+        return triangular_gradient(relative, whitened(factors, moments))[None]
 
     def scale(self, covariances: Array, component: int | None) -> float:
         return float(np.abs(np.diagonal(covariances)).max())

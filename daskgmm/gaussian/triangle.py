@@ -27,6 +27,12 @@ def indices(d: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     return rows, (rows + lags) % d
 
 
+@lru_cache(maxsize=8)
+def below_diagonal(d: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the row and column of each entry below the diagonal, row by row."""
+    return np.tril_indices(d, -1)
+
+
 def pack(symmetric: Array) -> Array:
     """Pack symmetric matrices of shape (..., d, d) to (..., d (d + 1) / 2)."""
     rows, columns = indices(symmetric.shape[-1])

@@ -1,7 +1,9 @@
 r"""The whitened kernel: subtract the mean first, then multiply by the triangular factor.
 
 Exact to rounding at any distance between components, and twice to four times slower than
-the natural-parameter kernel. Its statistics are about the current means.
+the natural-parameter kernel. Its statistics are about the current means. Rows come as they
+are: about any common centre, those far from it would be rounded, and a single value of 1e37
+moves a mean to where all others are one point.
 """
 
 from __future__ import annotations
@@ -20,6 +22,12 @@ from daskgmm.gaussian.workspace import Workspace
 
 Array = NDArray[np.float64]
 
+LEAST = -1e300
+"""Where log densities are cut: squares of larger distances overflow, and their sums do."""
+
+NO_PART = 1e-280
+"""Exponentials below are cut ones (`softmax.FLOOR`): of a value of 1e150 even 5e-283 counts."""
+
 
 @dataclass(frozen=True)
 class WhitenedKernel(Kernel):
@@ -27,15 +35,14 @@ class WhitenedKernel(Kernel):
 
     Attributes
     ----------
-    offsets : ndarray of shape (k, d)
-        Means minus the centre.
+    means : ndarray of shape (k, d)
     constant : ndarray of shape (k,)
-        Log weight plus log normaliser of each component.
+        Log weight plus log normaliser of each component; minus infinity without a weight.
     factors : ndarray
         `Parameters.precisions_cholesky`.
     """
 
-    offsets: Array
+    means: Array
     constant: Array
     factors: Array
 
@@ -43,11 +50,10 @@ class WhitenedKernel(Kernel):
     def of(
         cls,
         parameters: Parameters,
-        center: Array,
         reference: Array | None = None,
         noise: float = 0.0,
     ) -> WhitenedKernel:
-        """Build the kernel for the given parameters, about the given centre.
+        """Build the kernel for the given parameters.
 
         Its moments are about the points of `reference` (k, d), by default the means.
         """
@@ -59,9 +65,9 @@ class WhitenedKernel(Kernel):
             + structure.log_determinants(factors, d)
             - 0.5 * d * LOG_2_PI
         )
-        offsets = parameters.means - center
+        constant = np.where(parameters.weights > 0, constant, -np.inf)
         about = parameters.means if reference is None else reference
-        return cls(parameters.structure, center, about, offsets, constant, factors)
+        return cls(parameters.structure, np.zeros(d), about, parameters.means, constant, factors)
 
     @property
     def feature_rows(self) -> int:
@@ -84,19 +90,42 @@ class WhitenedTile(Tile):
 
     def log_joint(self) -> None:
         kernel = self._kernel
-        for k, offset in enumerate(kernel.offsets):
-            distance = kernel.structure.whiten(self.rows - offset[:, None], kernel.factors, k)
-            self.joint[k] = kernel.constant[k] - 0.5 * distance
+        with np.errstate(over="ignore", invalid="ignore"):
+            for k, mean in enumerate(kernel.means):
+                distance = kernel.structure.whiten(self.rows - mean[:, None], kernel.factors, k)
+                self.joint[k] = kernel.constant[k] - 0.5 * distance
+            beyond = np.flatnonzero(~(self.joint.max(axis=0) > LEAST))
+        if len(beyond):
+            lengths = scaled_lengths(kernel, self.rows[:, beyond])
+            self.joint[:, beyond] = -np.inf
+            self.joint[lengths.argmin(axis=0), beyond] = LEAST
 
     def shared_term(self) -> Array | float:
         return 0.0
 
     def accumulate(self) -> None:
         assert self._sums is not None, "add_to comes first"
+        self.joint *= self.joint > NO_PART
         self.joint *= self.total
         kernel = self._kernel
-        points = kernel.reference - kernel.center
-        accumulate_about(kernel.structure, points, self.rows, self.joint, self._sums)
+        accumulate_about(kernel.structure, kernel.reference, self.rows, self.joint, self._sums)
+
+
+def scaled_lengths(kernel: WhitenedKernel, rows: Array) -> Array:
+    """Return the logarithms of the Mahalanobis distances of rows (d, b), shape (k, b).
+
+    For rows so far away that their squares overflow; infinite for components without weight.
+    """
+    structure, tiny = kernel.structure, np.finfo(np.float64).tiny
+    lengths = np.full((len(kernel.means), rows.shape[1]), np.inf)
+    for k in np.flatnonzero(kernel.constant > -np.inf):
+        own = kernel.factors if structure.shared else kernel.factors[k]
+        difference = rows - kernel.means[k][:, None]
+        scale = np.maximum(np.abs(difference).max(axis=0), tiny)
+        size = np.abs(own).max()
+        squared = structure.whiten(difference / scale, kernel.factors / size, int(k))
+        lengths[k] = 0.5 * np.log(np.maximum(squared, tiny)) + np.log(scale) + np.log(size)
+    return lengths
 
 
 def accumulate_about(

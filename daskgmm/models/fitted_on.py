@@ -6,6 +6,8 @@ import hashlib
 import json
 from typing import Any
 
+import numpy as np
+
 from daskgmm.em.survey import Survey
 from daskgmm.em.weighing import RELATIVE
 from daskgmm.models.source_name import source_name
@@ -36,7 +38,8 @@ def fitted_on(
         "minimum": survey.minimum.tolist(),
         "maximum": survey.maximum.tolist(),
     }
-    digest = hashlib.sha256(json.dumps([facts, survey.scatter.tolist()]).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps(facts).encode())
+    digest.update(np.ascontiguousarray(survey.scatter, "<f8").tobytes())
     said = None if data.weights is None else weights_are
     counted = {"effective_rows": survey.counted(RELATIVE), "weights_are": said}
-    return {"source": source_name(x), **facts, **counted, "sha256": digest}
+    return {"source": source_name(x), **facts, **counted, "sha256": digest.hexdigest()}

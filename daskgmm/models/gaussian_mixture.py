@@ -17,6 +17,7 @@ from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 
 from daskgmm.em.acceleration import Search
 from daskgmm.em.events import Listener, together
+from daskgmm.em.far_values import warn_of_unresolved
 from daskgmm.em.fit import Request, Resume, check_enough, fit
 from daskgmm.em.history import history_table, log_event
 from daskgmm.em.loop import Fit
@@ -371,6 +372,8 @@ class GaussianMixture(Portable):
         self._warn_of_scale(survey)
         self._keep(found.best, request.resume, resting)
         self._doubt = None if weights is None else doubt(found.survey.weighing, weights_are)
+        fitted = found.best.step.parameters, found.coordinates, found.survey
+        warn_of_unresolved(*fitted, data.rows.columns, stacklevel=3)
         return self
 
     def _warn_of_scale(self, survey: Survey, stacklevel: int = 4) -> None:

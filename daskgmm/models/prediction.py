@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.blas import one_blas_thread
-from daskgmm.em.fingerprint import plain_digest
-from daskgmm.em.survey import LARGEST_VALUE, refuse_value
+from daskgmm.em.fingerprint import arrays_digest, plain_digest
+from daskgmm.em.survey import LARGEST_VALUE, check_values
 from daskgmm.em.weighing import Weighing, check_weights, merge_weighings, weigh
 from daskgmm.errors import DataError
 from daskgmm.gaussian.guard import TOLERANCE, moment_error, natural_error
@@ -60,26 +60,23 @@ class Predictor:
     ) -> None:
         self.parameters, self.view = parameters, view
         self._columns = columns
-        # Every kernel wants a centre among the rows: the mixture's own mean is one.
+        # The fast kernel wants a centre among the rows: the mixture's own mean is one.
         self.center: Array = parameters.weights @ parameters.means / parameters.weights.sum()
         self._natural = NaturalKernel.of(parameters, self.center)
-        self._whitened = WhitenedKernel.of(parameters, self.center)
+        self._whitened = WhitenedKernel.of(parameters)
         self._safe_range = np.full(len(self.center), -1.0)
         self._never_natural = moment_error(parameters, self.center) >= TOLERANCE
 
     @property
     def digest(self) -> str:
         """A digest of all that predictions depend on."""
-        coordinates = self.view.coordinates
-        mapped = (
-            ()
-            if coordinates is None
-            else (coordinates.origin, coordinates.scales, coordinates.axes)
-        )
-        own = self.parameters
-        arrays = (own.weights, own.means, own.precisions_cholesky, *mapped)
-        plain = [None if each is None else each.tolist() for each in arrays]
-        return plain_digest((own.structure, self.view.drop_missing, plain))
+        own, coordinates = self.parameters, self.view.coordinates
+        arrays = [own.weights, own.means, own.precisions_cholesky]
+        parts = [arrays_digest(each) for each in arrays]
+        if coordinates is not None:
+            mapped = (coordinates.origin, coordinates.scales, coordinates.axes)
+            parts += [arrays_digest(each) for each in mapped]
+        return plain_digest((own.structure, self.view.drop_missing, parts))
 
     @property
     def n_columns(self) -> int:
@@ -118,7 +115,8 @@ class Predictor:
             tile.log_joint()
             shared = tile.shared_term()
             exponentiate(tile.joint, tile.maximum, tile.total)
-            result[rows] = tile.maximum + np.log(tile.total) + shared
+            with np.errstate(over="ignore"):  # float32 ends at 3e38
+                result[rows] = tile.maximum + np.log(tile.total) + shared
         return result
 
     def __call__(self, kind: Kind, x: NDArray[Any], place: Place) -> NDArray[Any]:
@@ -204,8 +202,12 @@ class Predictor:
                 np.subtract(seen.T, self.center[:, None], out=z)
                 half_range = np.abs(z).max(axis=1)
                 if not half_range.max(initial=0.0) <= LARGEST_VALUE:
-                    refuse_value(x[rows].T, partial(_after, place, first), self._columns)
-                yield rows, self._choose(half_range).bind(work, rows.stop - first)
+                    # Of the values as they were given: the centre may be large as well.
+                    check_values(x[rows].T, partial(_after, place, first), self._columns)
+                kernel = self._choose(half_range)
+                if kernel is self._whitened:
+                    z[:] = seen.T
+                yield rows, kernel.bind(work, rows.stop - first)
 
     def _choose(self, half_range: Array) -> Kernel:
         # The error grows with the range: what lies within one that was safe is safe. Threads

@@ -18,6 +18,7 @@ from sklearn.utils import check_random_state
 from daskgmm.em.checkpoint import Checkpoint
 from daskgmm.em.choosing import Failure, Model, SweepRequest, SweepState, choose, combinations
 from daskgmm.em.events import Listener, together
+from daskgmm.em.far_values import warn_of_unresolved
 from daskgmm.em.fingerprint import plain_digest, rows_identity
 from daskgmm.em.fit import check_enough
 from daskgmm.em.history import log_event
@@ -241,7 +242,10 @@ def sweep(
         if mixture is not None:
             mixture._criteria = criteria_of_sweep(table, index)
     found = Sweep(table, models, criterion)
-    if not found._best(criterion).converged_:
+    best = found._best(criterion)
+    fitted = best._parameters(), state.coordinates, state.survey
+    warn_of_unresolved(*fitted, data.rows.columns, stacklevel=2)
+    if not best.converged_:
         warnings.warn(
             f"The best model by {criterion} did not converge. Increase max_iter or tol.",
             ConvergenceWarning,

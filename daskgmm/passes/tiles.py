@@ -96,7 +96,7 @@ def fill_tiles(
     blocks : iterator of Block
     center : ndarray of shape (d,)
     rows : ndarray of shape (d, b)
-        Filled with the features of up to b rows, minus the centre.
+        Filled with the features of up to b rows, minus the centre; 0 for those of weight 0.
     weights : ndarray of shape (b,)
         Filled with their weights, where the blocks have any.
 
@@ -114,9 +114,16 @@ def fill_tiles(
             np.subtract(block.x[taken : taken + m].T, column, out=rows[:, filled : filled + m])
             if block.weights is not None:
                 weights[filled : filled + m] = block.weights[taken : taken + m]
+                _put_at_center(rows[:, filled : filled + m], weights[filled : filled + m])
             taken, filled = taken + m, filled + m
             if filled == capacity:
                 yield filled, weighted
                 filled = 0
     if filled:
         yield filled, weighted
+
+
+def _put_at_center(rows: Array, weights: Array) -> None:
+    """Put rows (d, m) of weight 0 at the centre: nothing else has looked how large they are."""
+    if not weights.all():
+        rows[:, weights == 0] = 0.0

@@ -138,8 +138,11 @@ def conditioning(parameters, survey):
     structure = STRUCTURES[parameters.structure]
     eps = np.finfo(np.float64).eps
     size = np.maximum(np.abs(survey.maximum), np.abs(survey.minimum))
-    noise = eps * structure.bilinear_bound(
-        parameters.precisions_cholesky, np.sqrt(size * survey.half_range)[None, :]
+    noise = (
+        eps
+        * structure.bilinear_bounds(
+            parameters.precisions_cholesky, np.sqrt(size * survey.half_range)[None, :]
+        )[0]
     )
     return 10 * (noise + min(natural_error(parameters, survey.mean, survey.half_range), 1e-8))
 

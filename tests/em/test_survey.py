@@ -58,3 +58,22 @@ def test_the_first_bad_weight_is_named(value, words):
         surveyed(np.zeros((100_000, 2)), weights)
     assert words in str(raised.value)
     assert "sample_weight" in str(raised.value)
+
+
+@pytest.mark.parametrize("lengths", [None, [1, 0, 9999, 20_000], [100] * 300])
+def test_a_few_rows_from_all_over_tell_the_quartiles(lengths):
+    X = np.sort(np.random.default_rng(0).normal(size=(30_000, 2)), axis=0)
+    X[-3000:] = 1e37  # one in ten
+    probe = surveyed(X, lengths=lengths).probe
+    assert 16 <= len(probe) <= 64
+    low, high = np.quantile(probe, (0.25, 0.75), axis=0)
+    assert_allclose(low, np.quantile(X, 0.25, axis=0), atol=0.4)
+    assert_allclose(high, np.quantile(X, 0.75, axis=0), atol=0.4)
+
+
+def test_rows_of_weight_zero_are_not_among_them():
+    X = np.arange(5000.0)[:, None]
+    weights = (X[:, 0] % 3 == 0).astype(float)
+    probe = surveyed(X, weights).probe
+    assert len(probe)
+    assert (probe % 3 == 0).all()

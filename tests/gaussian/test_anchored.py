@@ -35,7 +35,7 @@ def mixture(name, seed):
 
 
 def statistics(parameters, noise=REG):
-    kernel = WhitenedKernel.of(parameters, np.zeros(D), noise=noise)
+    kernel = WhitenedKernel.of(parameters, noise=noise)
     with kernel.workspace(len(X)) as work:
         step = Expectation(kernel, work)
         assert len(X) <= step.capacity

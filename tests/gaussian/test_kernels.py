@@ -52,6 +52,10 @@ def log_joint(parameters, X):
     )
 
 
+def kernel_of(kind, parameters, X):
+    return kind.of(parameters, X.mean(0)) if kind is NaturalKernel else kind.of(parameters)
+
+
 def densities(kernel, X):
     with kernel.workspace(len(X)) as work:
         tile = kernel.bind(work, len(X))
@@ -77,7 +81,7 @@ def expectation(kernel, X, weights=None, capacity=None):
 def test_log_joint_densities(kind, structure_name):
     parameters = mixture(structure_name)
     X = np.random.default_rng(1).normal(size=(50, 2)) * 4
-    kernel = kind.of(parameters, X.mean(0))
+    kernel = kernel_of(kind, parameters, X)
     found = densities(kernel, X)
     assert_allclose(found, log_joint(parameters, X), rtol=1e-10, atol=1e-10)
 
@@ -93,7 +97,7 @@ def test_statistics_are_weighted_sums(structure_name, weighted):
     gamma = np.exp(joint - joint.max(0))
     gamma *= (np.ones(300) if weights is None else weights) / gamma.sum(0)
     for kind in KERNELS:
-        found = expectation(kind.of(parameters, X.mean(0)), X, weights)
+        found = expectation(kernel_of(kind, parameters, X), X, weights)
         assert_allclose(found.counts, gamma.sum(1), rtol=1e-10)
         means = found.reference + found.sums[1:3].T / found.counts[:, None]
         assert_allclose(means, gamma @ X / gamma.sum(1)[:, None], rtol=1e-9)
@@ -128,7 +132,7 @@ def test_any_shape_and_tile_gives_the_same_statistics(kind, shape):
     k, d = shape
     parameters = mixture("full", k, d, seed=3)
     X = np.random.default_rng(2).normal(size=(777, d)) * 3
-    kernel = kind.of(parameters, X.mean(0))
+    kernel = kernel_of(kind, parameters, X)
     whole = expectation(kernel, X)
     for capacity in (1, 16, 100, 777):
         parts = expectation(kernel, X, capacity=capacity)
@@ -143,7 +147,7 @@ def test_any_shape_and_tile_gives_the_same_statistics(kind, shape):
 def test_merge_is_pure_and_adds(structure_name):
     parameters = mixture(structure_name)
     X = np.random.default_rng(1).normal(size=(100, 2))
-    kernel = WhitenedKernel.of(parameters, X.mean(0))
+    kernel = WhitenedKernel.of(parameters)
     one, other = expectation(kernel, X[:30]), expectation(kernel, X[30:])
     before = one.sums.copy()
     merged, whole = merge(one, other), expectation(kernel, X)

@@ -1,12 +1,19 @@
 """The merge of two components keeps the moments of the mixture, as far as its structure can."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from daskgmm.gaussian.merging import merged
+from daskgmm.gaussian.merging import merges
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structures import STRUCTURES
+
+
+def merged(parameters):
+    return merges(parameters, 1)[0]
+
 
 MEANS = np.array([[0.0, 0.0], [9.0, 0.0], [9.5, 0.2], [0.0, 20.0]])
 
@@ -43,3 +50,39 @@ def test_down_to_one(name):
         found = merged(found)
         assert found.n_components == k
     assert_allclose(found.weights, [1.0])
+
+
+@pytest.mark.parametrize("name", STRUCTURES)
+@pytest.mark.parametrize("apart", [1e8, 1e10, 1e36])
+def test_points_far_apart_beside_their_widths_are_merged(name, apart):
+    parameters = mixture(name)
+    means = np.array([[0.0, 0.0], [apart, apart], [3 * apart, 3 * apart], [0.0, 7 * apart]])
+    found = replace(parameters, means=means)
+    for k in (3, 2, 1):
+        found = merged(found)
+        assert found.n_components == k
+        assert np.isfinite(found.precisions_cholesky).all()
+    assert_allclose(found.means[0], parameters.weights @ means)
+    if name in ("full", "diag"):
+        centred = means - found.means[0]
+        spread = np.sqrt(np.diagonal((centred.T * parameters.weights) @ centred))
+        variances = found.covariances[0]
+        variances = np.diagonal(variances) if name == "full" else variances
+        assert_allclose(np.sqrt(variances), spread)
+
+
+@pytest.mark.parametrize("name", ["full", "diag"])
+def test_moments_that_overflow_are_refused(name):
+    parameters = mixture(name)
+    means = np.array([[0.0, 0.0], [1e200, 0.0], [-1e200, 1e200], [0.0, -1e200]])
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match="ill-defined"):
+        merged(replace(parameters, means=means))
+
+
+def test_the_pairs_come_in_the_order_of_what_they_lose():
+    """Three components near to each other, and one far away."""
+    found = merges(mixture("full"), 4)
+    assert [len(each.weights) for each in found] == [3] * 4
+    assert_allclose(found[0].weights, [0.1, 0.5, 0.4])
+    assert_allclose(found[1].weights, [0.3, 0.3, 0.4])
+    assert len(merges(mixture("full"), 99)) == 6

@@ -12,7 +12,7 @@ from daskgmm.passes.tiles import Block, fill_tiles, paired
 def tiles(lengths, capacity, weighted=False, d=2):
     n = sum(lengths)
     X = np.arange(n * d, dtype=float).reshape(n, d)
-    w = np.arange(n, dtype=float)
+    w = 1.0 + np.arange(n)
     edges = np.cumsum([0, *lengths])
     cuts = list(itertools.pairwise(edges))
     blocks = iter([Block(X[a:b], w[a:b] if weighted else None) for a, b in cuts])
@@ -68,3 +68,14 @@ def test_weights_follow_rows_whatever_their_blocks(cut):
 def test_weights_of_another_number_are_refused(n, words):
     with pytest.raises(DataError, match=words):
         list(paired(iter([np.zeros((6, 1))]), iter([np.ones(n)])))
+
+
+@pytest.mark.parametrize("capacity", [3, 64])
+def test_rows_of_weight_zero_are_put_at_the_centre(capacity):
+    x = np.array([[1.0], [1e150], [3.0], [np.finfo(np.float64).max]])
+    held = Block(x, np.array([2.0, 0.0, 0.5, 0.0]))
+    rows, weights = np.empty((1, capacity)), np.empty(capacity)
+    found = []
+    for b, _ in fill_tiles(iter([held]), np.array([0.5]), rows, weights):
+        found += rows[0, :b].tolist()
+    assert found == [0.5, 0.0, 2.5, 0.0]

@@ -1,0 +1,156 @@
+"""Values too far from all others, or from zero, for the 53 bits of a number: said, not fitted.
+
+Kernels subtract each mean from the rows as they are, so such values move no other component. But
+what all rows have in common (their mean, scales, principal axes) is then that of the far ones
+alone, and a component out there may be finer than the numbers are.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.em.survey import IF_MISSING, Survey
+from daskgmm.errors import ResolutionWarning
+from daskgmm.gaussian.coordinates import Coordinates
+from daskgmm.gaussian.parameters import Parameters
+
+Array = NDArray[np.float64]
+
+EPS = float(np.finfo(np.float64).eps)
+
+LEAST_DIGITS = 0.1
+"""Part of the spread of the middle half of a column that its extremes' rounding may be."""
+
+COARSE = 0.5
+"""Part of a component's standard deviation that numbers may be apart: more adds 2 % or more to
+its variance."""
+
+NAMED = 5
+"""Columns that a warning names."""
+
+FILL_VALUES = {
+    9.969209968386869e36: "netCDF's default fill value",
+    1e20: "the missing value of CMIP and others",
+    float(np.finfo(np.float32).max): "the largest float32",
+    2.0**63: "the smallest int64",
+    2.0**31: "the smallest int32",
+}
+"""Sizes of numbers that often stand for missing values; they come rounded to float32 as well."""
+
+
+def warn_of_far_values(survey: Survey, columns: tuple[str, ...] | None, stacklevel: int) -> None:
+    """Warn of columns whose extremes leave no digits to the middle half of their values.
+
+    Parameters
+    ----------
+    survey : Survey
+        Of the rows as they were read.
+    columns : tuple of str or None
+    stacklevel : int
+        As of `warnings.warn`, counted from the caller.
+    """
+    found = far_columns(survey)
+    if not found:
+        return
+    named = [
+        f"column {_name(j, columns)} reaches {_number(extreme)}, while half of its values lie "
+        f"between {low:.4g} and {high:.4g}"
+        for j, (extreme, low, high) in [*found.items()][:NAMED]
+    ]
+    more = f", and {len(found) - NAMED} more columns alike" if len(found) > NAMED else ""
+    warnings.warn(
+        f"Of X, {'; '.join(named)}{more}. Means, standardise and pca are then those of the far "
+        f"values alone. {IF_MISSING} If it is real, leave such rows out, or take logarithms.",
+        ResolutionWarning,
+        stacklevel=1 + stacklevel,
+    )
+
+
+def far_columns(survey: Survey) -> dict[int, tuple[float, float, float]]:
+    """Return the extreme of each such column, and the quartiles of its values."""
+    if survey.probe is None or not len(survey.probe):
+        return {}
+    low, middle, high = np.quantile(survey.probe, (0.25, 0.5, 0.75), axis=0)
+    above, below = survey.maximum - middle, middle - survey.minimum
+    far = EPS * np.maximum(above, below) > LEAST_DIGITS * (high - low)
+    extremes = np.where(above > below, survey.maximum, survey.minimum)
+    return {
+        int(j): (float(extremes[j]), float(low[j]), float(high[j]))
+        for j in np.flatnonzero(far & (high > low))
+    }
+
+
+def warn_of_unresolved(
+    parameters: Parameters,
+    coordinates: Coordinates | None,
+    survey: Survey,
+    columns: tuple[str, ...] | None,
+    stacklevel: int,
+) -> None:
+    """Warn of components that are narrower than numbers are apart where they lie.
+
+    Parameters
+    ----------
+    parameters : Parameters
+    coordinates : Coordinates or None
+        What they are in.
+    survey, columns, stacklevel : as of `warn_of_far_values`
+    """
+    told = far_columns(survey)
+    found = [each for each in unresolved(parameters, coordinates, survey) if each[1] not in told]
+    if not found:
+        return
+    named = [
+        f"component {k} lies at {_number(value)} in column {_name(j, columns)}, where 64-bit "
+        f"numbers are {np.spacing(abs(value)):.2g} apart"
+        for k, j, value in found[:NAMED]
+    ]
+    more = f", and {len(found) - NAMED} more alike" if len(found) > NAMED else ""
+    warnings.warn(
+        f"Numbers are coarser than components are wide: {'; '.join(named)}{more}. {IF_MISSING} If "
+        "it is real, subtract an offset from the column before it is stored.",
+        ResolutionWarning,
+        stacklevel=1 + stacklevel,
+    )
+
+
+def unresolved(
+    parameters: Parameters, coordinates: Coordinates | None, survey: Survey
+) -> Iterator[tuple[int, int, float]]:
+    """Yield each component that is too narrow, with the column to blame and its mean there."""
+    means, origin = parameters.means, np.zeros(parameters.n_features)
+    if coordinates is not None:
+        means, origin = coordinates.undo(means), coordinates.origin
+    varies = survey.maximum > survey.minimum
+    steps = np.spacing(np.maximum(np.abs(means), np.abs(origin))) * varies
+    deviations = np.sqrt(_variances(parameters))
+    for k in np.flatnonzero(parameters.weights > 0).tolist():
+        step = steps[k] if coordinates is None else coordinates.bound(steps[k])
+        axis = int(np.argmax(step / deviations[k]))
+        if step[axis] > COARSE * deviations[k, axis]:
+            parts = None if coordinates is None else coordinates.parts(steps[k])
+            column = axis if parts is None else int(np.argmax(parts[:, axis]))
+            yield k, column, float(means[k, column])
+
+
+def _variances(parameters: Parameters) -> Array:
+    """Return the variances along each feature of each component, shape (k, d)."""
+    shape, covariances = parameters.means.shape, parameters.covariances
+    if parameters.structure in ("full", "tied"):
+        covariances = np.diagonal(covariances, axis1=-2, axis2=-1)
+    if parameters.structure == "spherical":
+        covariances = covariances[:, None]
+    return np.broadcast_to(covariances, shape)
+
+
+def _number(value: float) -> str:
+    known = [name for size, name in FILL_VALUES.items() if np.isclose(abs(value), size, rtol=1e-6)]
+    return f"{value:.6g} ({known[0]})" if known else f"{value:.6g}"
+
+
+def _name(column: int, columns: tuple[str, ...] | None) -> str:
+    return f"{column}" if columns is None else f"{column} ({columns[column]!r})"

@@ -1,0 +1,52 @@
+"""Triangular systems, on either side of the sizes at which LAPACK takes over."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from daskgmm.gaussian.triangular import (
+    LARGE_SIZE,
+    LEAST_SIZE,
+    inverse_upper,
+    solve_lower,
+    solve_upper,
+    squared,
+    whitened,
+)
+
+SIZES = [1, LEAST_SIZE - 1, LEAST_SIZE, LARGE_SIZE + 3]
+
+
+def upper(shape, d, seed=0):
+    random = np.random.default_rng(seed)
+    return np.triu(random.normal(size=(*shape, d, d))) + 3 * np.sqrt(d) * np.eye(d)
+
+
+@pytest.mark.parametrize("d", SIZES)
+@pytest.mark.parametrize("shape", [(), (1,), (3,)])
+def test_systems_inverses_and_products(d, shape):
+    u, random = upper(shape, d), np.random.default_rng(1)
+    right = random.normal(size=(*shape, d, 2))
+    turned = u.swapaxes(-1, -2)
+    assert_allclose(u @ solve_upper(u, right), right, atol=1e-12)
+    assert_allclose(turned @ solve_lower(turned, right), right, atol=1e-12)
+    assert_allclose(u @ inverse_upper(u), np.broadcast_to(np.eye(d), u.shape), atol=1e-12)
+    assert_allclose(squared(u), u @ turned, rtol=1e-12, atol=1e-12)
+    np.testing.assert_array_equal(squared(u), squared(u).swapaxes(-1, -2))
+    moments = right @ right.swapaxes(-1, -2)
+    assert_allclose(whitened(u, moments), turned @ moments @ u, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("d", SIZES)
+def test_quotients_of_factors_stay_triangular(d):
+    one, other = upper((2,), d), upper((2,), d, seed=1)
+    for found in (solve_upper(one, other), inverse_upper(one)):
+        np.testing.assert_array_equal(found, np.triu(found))
+
+
+@pytest.mark.parametrize("d", SIZES)
+def test_rows_of_another_order_are_solved_as_well(d):
+    u = upper((2,), d)
+    lower = u.swapaxes(-1, -2)
+    right = np.asfortranarray(np.random.default_rng(2).normal(size=(2, d, 3)))
+    assert_allclose(lower @ solve_lower(lower, right), right, atol=1e-12)
