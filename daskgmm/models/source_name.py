@@ -10,7 +10,7 @@ import numpy as np
 import zarr
 
 from daskgmm.rows.variables import is_labelled
-from daskgmm.rows.zarr_array import location
+from daskgmm.rows.zarr_store import location
 
 
 def source_name(x: Any) -> str | None:
