@@ -1,12 +1,16 @@
 """What a Zarr array says of the place that it is in."""
 
 import pickle
+import traceback
 
+import dask
 import fsspec
 import numpy as np
 import pytest
 import zarr
 
+from daskgmm import GaussianMixture
+from daskgmm.errors import SourceError
 from daskgmm.rows.zarr_array import ZarrRows
 from daskgmm.rows.zarr_store import landmark, location, storage_options
 
@@ -26,7 +30,6 @@ def group(tmp_path):
         "local://",
         "simplecache::file://",
         "filecache::file://",
-        "blockcache::file://",
     ],
 )
 def test_local_places_have_one_name(scheme, group):
@@ -82,3 +85,23 @@ def test_options_behind_a_cache_are_known():
     zarr.create_array("memory://options-test", shape=(3, 2), dtype="f8", overwrite=True)
     array = zarr.open("simplecache::memory://options-test", mode="r", storage_options=options)
     assert "hunter22" in repr(storage_options(array))
+
+
+@pytest.mark.parametrize("url", ["memory://masked", "simplecache::memory://masked"])
+def test_lazy_predictions_do_not_repeat_options(url, monkeypatch):
+    secret = "hunter22"
+    zarr.create_array("memory://masked", data=np.eye(40, 2), chunks=(10, 2), overwrite=True)
+    options = {"key": secret} if url.startswith("memory") else {"memory": {"key": secret}}
+    array = zarr.open_array(url, mode="r", storage_options=options)
+
+    async def refuse(self, key, *args, **options):
+        raise PermissionError(f"the key {secret} may not do that")
+
+    monkeypatch.setattr(zarr.storage.FsspecStore, "get", refuse)
+    with dask.config.set({"daskgmm.retries": 0}):
+        lazy = GaussianMixture(1).fit(np.eye(40, 2)).score_samples(array)
+    with pytest.raises(
+        SourceError, match=r"the key \*\*\* may not do that, while the val"
+    ) as caught:
+        lazy.compute(scheduler="sync")
+    assert secret not in "".join(traceback.format_exception(caught.value))
