@@ -18,6 +18,9 @@ class DataError(DaskGMMError, ValueError):
 class SourceError(DaskGMMError, OSError):
     """A place that rows come from cannot be opened or failed while it was read."""
 
+    tried_again: bool = False
+    """Whether the read was tried again, as often as it is to be."""
+
 
 class ClusterError(DaskGMMError, RuntimeError):
     """The cluster cannot do the work: no workers, workers that die of it, no scheduler."""

@@ -22,6 +22,9 @@ from daskgmm.rows.nodata import declared_by_zarr
 from daskgmm.rows.obstore_backend import portable
 from daskgmm.rows.opening import as_rows, open_rows
 from daskgmm.rows.rows import UNKNOWN, Rows, Segment
+from daskgmm.rows.sight import check_landmarks, landmarks
+from daskgmm.rows.stored_values import lazy_values
+from daskgmm.rows.zarr_store import location, storage_options
 
 
 def as_dask(x: Any, columns: Sequence[str] | None = None) -> Any:
@@ -44,13 +47,9 @@ def as_dask(x: Any, columns: Sequence[str] | None = None) -> Any:
         ]
         return da.concatenate(arrays, axis=0)
     if isinstance(x, zarr.Array):
-        lengths = tuple(int(m) for m in as_rows(x).lengths) or (0,)
-        # A name of its own: what a store holds under the same address may change.
-        stored = da.from_array(portable(x), chunks=(lengths, (x.shape[1],)), name=False)
+        chunks = tuple(int(m) for m in as_rows(x).lengths) or (0,), (x.shape[1],)
         decoding = declared_by_zarr(x)
-        return (
-            stored if decoding.plain else stored.map_blocks(decoding, dtype=decoding.dtype(x.dtype))
-        )
+        return lazy_values(portable(x), chunks, location(x), storage_options(x), decoding)
     if isinstance(x, np.ndarray):
         return None
     if isinstance(x, Rows):
@@ -99,7 +98,7 @@ def predict_lazily(predictor: Predictor, kind: Kind, x: Any, dims: tuple[str, ..
     last = x.ndim - 1
     if x.numblocks[last] > 1:
         x = x.rechunk({last: -1}, method="tasks")
-    block = partial(_block, predictor, kind, dims)
+    block = partial(_block, predictor, kind, dims, landmarks(x))
     if kind == "responsibilities":
         dtype, k = result_type(x.dtype), predictor.parameters.n_components
         meta, chunks = np.empty((0,) * x.ndim, dtype), (*x.chunks[:-1], (k,))
@@ -110,8 +109,14 @@ def predict_lazily(predictor: Predictor, kind: Kind, x: Any, dims: tuple[str, ..
 
 
 def _block(
-    predictor: Predictor, kind: Kind, dims: tuple[str, ...], x: Any, block_info: Any = None
+    predictor: Predictor,
+    kind: Kind,
+    dims: tuple[str, ...],
+    read: tuple[str, ...],
+    x: Any,
+    block_info: Any = None,
 ) -> Any:
+    check_landmarks(read)
     grid = x.shape[:-1]
 
     def place(row: int) -> str:

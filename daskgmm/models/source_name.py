@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,13 +11,17 @@ import numpy as np
 import zarr
 
 from daskgmm.rows.variables import is_labelled
-from daskgmm.rows.zarr_array import location
+from daskgmm.rows.zarr_store import location
+
+_CHAINED = re.compile(r"::(?=[\w.+-]+://)")
+"""Between the URLs of fsspec that go through one another, as through a cache."""
 
 
 def source_name(x: Any) -> str | None:
     """Return the path or URL of the data that a user gave; None if they have none.
 
-    Without what may be secret in a URL: user, password, query and fragment.
+    Of an array in a store without an address, what it is: the same in every process. Without
+    what may be secret in a URL: user, password, query and fragment.
     """
     if isinstance(x, np.memmap):
         x = x.filename
@@ -30,6 +35,10 @@ def source_name(x: Any) -> str | None:
 
 
 def _without_secrets(name: str) -> str:
+    return "::".join(map(_plain, _CHAINED.split(name)))
+
+
+def _plain(name: str) -> str:
     if "://" not in name:
         return name
     parts = urlsplit(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -18,6 +19,9 @@ from daskgmm.storage_options import shown
 JOURNAL = ".progress.json"
 """What is added to the name of a target for that of its journal, a file beside it: as long as there
 is one, the target is not whole."""
+
+LOCAL = re.compile(r"^(\w+::)*(file|local)://")
+"""What URLs of local paths begin with, through a cache or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,13 +167,14 @@ def place_of(out: str | os.PathLike[str]) -> str:
     """Return where something is written that is to have that name."""
     if is_url(out):
         return os.fspath(out).rstrip("/")
-    path = Path(out).expanduser()
+    # Absolute, as workers may have been started elsewhere.
+    path = Path(out).expanduser().absolute()
     return str(path.with_name(f"{path.name}.partial"))
 
 
 def same_text(path: str) -> str:
     """Return the same text for paths or URLs of the same place."""
-    path = path.removeprefix("file://")
+    path = LOCAL.sub("", path)
     return path.rstrip("/") if is_url(path) else str(Path(path).expanduser().resolve())
 
 

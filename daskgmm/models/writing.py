@@ -21,6 +21,7 @@ from daskgmm.models.prediction import Predictor
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.tiles import Block
 from daskgmm.rows.retrying import retried
+from daskgmm.rows.sight import check_own
 
 PREDICTED_ROWS = 1 << 16
 """Rows that are predicted at once on their way to a chunk of the target."""
@@ -179,6 +180,8 @@ def write(targets: Mapping[str, Any], piece: Piece, retries: int) -> None:
 
 
 def _put(target: Any, region: tuple[slice, ...], values: NDArray[Any]) -> None:
+    # Zarr would make folders of its name where nobody looks for them.
+    check_own(target)
     target[region] = values
 
 

@@ -14,12 +14,14 @@ from dask._task_spec import Task as Node
 from dask._task_spec import TaskRef
 from distributed.protocol import pickle
 
+from daskgmm.errors import SourceError
 from daskgmm.passes.completions import Completions
 from daskgmm.passes.held import HeldOnCluster
 from daskgmm.passes.place import Place
 from daskgmm.passes.reduction import groups_of, in_order, reduce_in_order
 from daskgmm.passes.running import Running
 from daskgmm.passes.task import Merge, Outcome, Progress, Task, Work, merge_outcomes, run_task
+from daskgmm.storage_options import described, harmless
 
 Result = TypeVar("Result")
 
@@ -162,7 +164,7 @@ class Cluster:
     def _pack(self, tasks: Sequence[Task[Any]]) -> list[Any]:
         """Return each task pickled, or where that is much, as a future; made once."""
         if self._packed is None or self._packed[0] is not tasks:
-            packed: list[Any] = [pickle.dumps(task) for task in tasks]
+            packed: list[Any] = [_dumped(task) for task in tasks]
             if sum(map(len, packed)) > SENT_BYTES:
                 run = f"daskgmm-batch-{uuid4().hex}"
                 keys = [(run, index) for index in range(len(packed))]
@@ -175,7 +177,7 @@ class Cluster:
     def _load(self, segment: Any, retries: int) -> Any:
         key = f"daskgmm-cache-{uuid4().hex}"
         needed = {future.key: future for future in segment.dependencies}
-        node = Node(key, _load, pickle.dumps(segment), retries, *map(TaskRef, needed))
+        node = Node(key, _load, _dumped(segment), retries, *map(TaskRef, needed))
         self._kept.extend(self._submit({key: node, **needed}, [key]))
         return self._kept[-1]
 
@@ -235,6 +237,27 @@ def _before_pausing() -> float:
     parts = ("pause", "terminate")
     settings = [dask.config.get(f"distributed.worker.memory.{part}", False) for part in parts]
     return min((float(each) for each in settings if each), default=1.0)
+
+
+def _dumped(value: Any) -> bytes:
+    """Return rows to send.
+
+    Raises
+    ------
+    SourceError
+        If they are in a store that is this process's own.
+    """
+    try:
+        packed: bytes = pickle.dumps(value)
+    except Exception as error:
+        raise SourceError(
+            "X or sample_weight cannot be sent to the workers of the Dask cluster "
+            f"({described(error)}). Give what they can open themselves: a path, a URL, or a store "
+            "that can be pickled. Of an icechunk repository that is the store of "
+            "repo.readonly_session(...), or, opened with mode='r+', that of session.fork(). To "
+            "read it in this process instead, close the client."
+        ) from harmless(error)
+    return packed
 
 
 def _node(key: Any, value: Any) -> Node:

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 import dask
 from dask.utils import parse_timedelta
 
-RETRIES = 3
-"""Times that a read is tried again: with waits of 0.2, 0.4 and 0.8 s, what a store that
-throttles or fails over needs."""
+from daskgmm.rows.retrying import configured_retries
 
 STALL_TIMEOUT = "5 minutes"
 """Silence of a cluster without workers that is taken for its end: longer than a queue or an
@@ -42,4 +40,4 @@ class Running:
             If one of them is no number or no time.
         """
         timeout = dask.config.get("daskgmm.stall-timeout", STALL_TIMEOUT)
-        return cls(int(dask.config.get("daskgmm.retries", RETRIES)), parse_timedelta(timeout))
+        return cls(configured_retries(), parse_timedelta(timeout))

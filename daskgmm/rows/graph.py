@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,6 +12,7 @@ from dask.core import flatten
 from dask.utils import ensure_dict
 
 from daskgmm.errors import SourceError
+from daskgmm.rows.sight import landmarks
 
 Key: TypeAlias = Any
 """A dask key: a string, or a tuple that begins with one."""
@@ -28,10 +29,13 @@ class Graph:
     nodes : dict of GraphNode
     futures : dict of distributed.Future
         By key: results that are already on a cluster, as of a persisted array.
+    landmarks : tuple of str
+        Local files that are there wherever the graph can be computed; see `sight`.
     """
 
     nodes: Nodes
     futures: dict[Key, Any]
+    landmarks: tuple[str, ...] = ()
 
     def cull(self, keys: Iterable[Key]) -> Graph:
         """Return what `keys` need and no more; takes time in what it returns only."""
@@ -47,7 +51,7 @@ class Graph:
                 stack.extend(nodes[key].dependencies)
             else:
                 futures[key] = self.futures[key]
-        return Graph(nodes, futures)
+        return replace(self, nodes=nodes, futures=futures)
 
 
 def optimised(x: Any) -> Graph:
@@ -64,7 +68,7 @@ def optimised(x: Any) -> Graph:
     asked = set(flatten(keys))
     outside = asked.union(*(node.dependencies for node in nodes.values())) - nodes.keys()
     if not outside:
-        return Graph(nodes, {})
+        return Graph(nodes, {}, landmarks(x))
     # Optimisation keeps only the names of futures: the graph before it holds them.
     found = {future.key: future for future in futures_in(ensure_dict(x.__dask_graph__()))}
     if missing := outside - found.keys():
@@ -72,7 +76,7 @@ def optimised(x: Any) -> Graph:
             f"The graph of the dask array needs {sorted(map(str, missing))[0]}, which it does not "
             "hold; build the array anew from its source."
         )
-    return Graph(nodes, {key: found[key] for key in outside})
+    return Graph(nodes, {key: found[key] for key in outside}, landmarks(x))
 
 
 def is_future(value: Any) -> bool:

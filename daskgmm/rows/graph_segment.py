@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from daskgmm.rows.graph import Graph, Key, Nodes
 from daskgmm.rows.layout import check_real
 from daskgmm.rows.retrying import retried
 from daskgmm.rows.rows import UNKNOWN
+from daskgmm.rows.sight import check_landmarks
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ class GraphSegment:
 
     def values(self, dependencies: Sequence[Any] = (), retries: int = 0) -> Iterator[list[Any]]:
         """Compute and yield the values of the keys of each block, whatever they are."""
+        retried(partial(check_landmarks, self.graph.landmarks), retries)
         nodes = self.graph.nodes
         values = self._inputs(dependencies)
         uses = Counter(key for block in self.blocks for key in block.keys)
@@ -113,7 +115,7 @@ class GraphSegment:
     def __reduce__(self) -> tuple[Any, ...]:
         # A future that is unpickled inside a task looks for a client: the results come as
         # the task's own dependencies instead.
-        graph = Graph(self.graph.nodes, dict.fromkeys(self.graph.futures))
+        graph = replace(self.graph, futures=dict.fromkeys(self.graph.futures))
         return GraphSegment, (graph, self.blocks)
 
 

@@ -17,8 +17,8 @@ from daskgmm.rows.layout import REAL_KINDS
 from daskgmm.rows.nodata import DECLARING, PLAIN, declared
 from daskgmm.rows.stored_values import lazily_read, lazy_values
 from daskgmm.rows.variables import grid_mappings
-from daskgmm.rows.zarr_array import location, storage_options
 from daskgmm.rows.zarr_opening import group_refused, missing, open_node
+from daskgmm.rows.zarr_store import location, storage_options
 from daskgmm.storage_options import StorageOptions, described, harmless, shown
 
 if TYPE_CHECKING:
@@ -162,7 +162,8 @@ def labelled_group(
             f"({described(error, options)}). Give one of its arrays, or open it with xarray and "
             "give what you select."
         ) from harmless(error, options)
-    dataset = lazily_read(dataset, location(group), options)
+    nodes = dict.fromkeys(dataset.variables, group) if arrays is None else arrays
+    dataset = lazily_read(dataset, location(group), options, nodes)
     return _chosen(name, dataset, variables, weight, features)
 
 

@@ -43,10 +43,10 @@ def _object_store(store: Any, read_only: bool) -> Any:
 
 
 def address(store: Any) -> str:
-    """Return the URL of a store of obstore, or what it says of itself."""
+    """Return the URL of a store of obstore, or its path or kind."""
     kind, config = type(store).__name__, getattr(store, "config", {})
     if kind not in SCHEMES:
-        return str(getattr(store, "url", None) or getattr(store, "prefix", None) or store)
+        return str(getattr(store, "url", None) or getattr(store, "prefix", None) or kind)
     bucket = config.get("bucket") or config.get("container_name")
     return f"{SCHEMES[kind]}://{bucket}/{store.prefix or ''}".rstrip("/")
 

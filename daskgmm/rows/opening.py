@@ -27,9 +27,10 @@ from daskgmm.rows.layout import check_rows
 from daskgmm.rows.parquet import open_parquet
 from daskgmm.rows.parquet_files import is_parquet
 from daskgmm.rows.rows import Rows
-from daskgmm.rows.zarr_array import ZarrRows, location
+from daskgmm.rows.zarr_array import ZarrRows
 from daskgmm.rows.zarr_opening import group_refused, missing, open_node
 from daskgmm.rows.zarr_opening import open_zarr as open_zarr
+from daskgmm.rows.zarr_store import location
 from daskgmm.storage_options import StorageOptions
 
 

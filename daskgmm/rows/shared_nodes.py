@@ -10,7 +10,7 @@ import pickle
 import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
 import dask.base
@@ -22,6 +22,7 @@ from daskgmm.blas import one_blas_thread
 from daskgmm.rows.graph import Graph, Key
 from daskgmm.rows.retrying import retried
 from daskgmm.rows.rows import Get
+from daskgmm.rows.sight import check_landmarks
 
 SMALL_FRACTION = 1 / 16
 """Part of the data that all kept results together may take."""
@@ -68,7 +69,7 @@ def with_shared_computed(
     while keys := shared_keys(graph, chunks, left):
         results = compute(graph, keys, kept_bytes(nbytes) // len(keys), get, retries)
         small = {key: DataNode(key, value) for key, (fits, value) in results.items() if fits}
-        graph = Graph({**graph.nodes, **small}, graph.futures)
+        graph = replace(graph, nodes={**graph.nodes, **small})
         left.update(results.keys() - small.keys())
     return graph
 
@@ -160,24 +161,37 @@ def compute(
     elif get is None:
         ambient: Any = dask.base.get_scheduler  # dask leaves it untyped
         get = ambient() or dask.threaded.get
-    nodes = {key: with_care(node, retries) for key, node in culled.nodes.items()}
+    nodes = {key: with_care(node, retries, culled.landmarks) for key, node in culled.nodes.items()}
     results = get({**nodes, **culled.futures, **tasks}, asked)
     return dict(zip(keys, results, strict=True))
 
 
-def with_care(node: GraphNode, retries: int) -> GraphNode:
+def with_care(node: GraphNode, retries: int, landmarks: tuple[str, ...] = ()) -> GraphNode:
     """Return a node whose reads are tried again, and which leaves BLAS at one thread.
 
     With more, the bits of a product would depend on where it is computed.
+
+    Parameters
+    ----------
+    landmarks : as of `Graph`
     """
     if type(node) is not Task:
         return node
-    return Task(node.key, _call_with_care, retries, node.func, *node.args, **node.kwargs)
+    care = retries, landmarks
+    return Task(node.key, _call_with_care, care, node.func, *node.args, **node.kwargs)
 
 
-def _call_with_care(retries: int, call: Callable[..., Any], *args: Any, **options: Any) -> Any:
+def _call_with_care(
+    care: tuple[int, tuple[str, ...]], call: Callable[..., Any], *args: Any, **options: Any
+) -> Any:
+    retries, landmarks = care
+
+    def read() -> Any:
+        check_landmarks(landmarks)
+        return call(*args, **options)
+
     with one_blas_thread():
-        return retried(partial(call, *args, **options), retries)
+        return retried(read, retries)
 
 
 def if_small(value: Any, limit: int) -> tuple[bool, Any]:

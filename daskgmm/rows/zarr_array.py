@@ -9,18 +9,16 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 
-from daskgmm.errors import SourceError
 from daskgmm.rows.grid import check_chunks, given_lengths, offsets, regular_lengths
 from daskgmm.rows.layout import check_rows, check_weights
 from daskgmm.rows.nodata import PLAIN, Decoding, declared_by_zarr
-from daskgmm.rows.obstore_backend import address, options_of, portable
+from daskgmm.rows.obstore_backend import portable
 from daskgmm.rows.retrying import retried
 from daskgmm.rows.rows import Rows
-from daskgmm.rows.sight import check_sight
-from daskgmm.storage_options import StorageOptions, described, harmless, shown
+from daskgmm.rows.zarr_reading import read
+from daskgmm.rows.zarr_store import in_memory
 
 BLOCK_BYTES = 1 << 20
 """Decoded bytes of one read: several small chunks, which Zarr fetches concurrently, and little
@@ -58,7 +56,8 @@ class ZarrSegment:
             If a read fails, `retries` times over; it names the array, the rows and the cause.
         """
         for start, stop in zip(self.bounds[:-1], self.bounds[1:], strict=True):
-            yield self.decoding(retried(partial(read, self.array, start, stop), retries))
+            part = (slice(start, stop),)
+            yield self.decoding(retried(partial(read, self.array, part), retries))
 
 
 class ZarrRows(Rows):
@@ -117,60 +116,3 @@ def rows_per_block(array: Any, row_nbytes: int) -> int:
     if shards is not None and shards[0] <= fitting:
         unit = int(shards[0])
     return unit * max(1, fitting // unit)
-
-
-def read(array: Any, start: int, stop: int) -> NDArray[Any]:
-    """Read the rows `start` to `stop` (exclusive), all columns."""
-    try:
-        check_sight(array)
-        return np.asarray(array[start:stop])
-    except MemoryError:
-        raise
-    except Exception as error:
-        raise SourceError(
-            f"{described(error, storage_options(array))}, while rows {start} to {stop} of "
-            f"{shown(location(array))} were read. If the store could not be reached, run again; if "
-            "a chunk is damaged, write these rows again."
-        ) from harmless(error, storage_options(array))
-
-
-def location(node: Any) -> str:
-    """Say where a Zarr array or group is, for messages: a local path or a URL."""
-    store = _innermost(node.store)
-    if isinstance(store, zarr.storage.LocalStore):
-        root = str(store.root)
-    elif isinstance(store, zarr.storage.FsspecStore):
-        protocol = store.fs.protocol
-        scheme = protocol if isinstance(protocol, str) else protocol[0]
-        root = store.path if "://" in store.path else f"{scheme}://{store.path.lstrip('/')}"
-    elif isinstance(store, zarr.storage.ObjectStore):
-        root = address(store.store)
-    else:
-        root = str(store)
-    return f"{root.rstrip('/')}/{node.path}" if node.path else root
-
-
-def storage_options(node: Any) -> StorageOptions:
-    """Return what the store of a Zarr array was given: it is not to show in messages."""
-    store = _innermost(node.store)
-    if isinstance(store, zarr.storage.FsspecStore):
-        return dict(store.fs.storage_options)
-    return options_of(store.store) if isinstance(store, zarr.storage.ObjectStore) else {}
-
-
-def in_memory(store: Any) -> bool:
-    """Tell whether a store lives in this process's memory."""
-    store = _innermost(store)
-    if isinstance(store, zarr.storage.FsspecStore):
-        protocol = store.fs.protocol
-        return "memory" in ((protocol,) if isinstance(protocol, str) else protocol)
-    if isinstance(store, zarr.storage.ObjectStore):
-        return type(store.store).__name__ == "MemoryStore"
-    return isinstance(store, zarr.storage.MemoryStore)
-
-
-def _innermost(store: Any) -> Any:
-    """Unwrap stores that only pass on to another, as for logging."""
-    while isinstance(store, zarr.storage.WrapperStore):
-        store = store._store
-    return store

@@ -35,3 +35,9 @@ def test_no_secrets():
 def test_an_at_sign_in_a_path_stays():
     assert source_name("s3://bucket/run@home/x.zarr") == "s3://bucket/run@home/x.zarr"
     assert source_name("s3://me@bucket/run@home/x.zarr") == "s3://bucket/run@home/x.zarr"
+
+
+def test_urls_that_go_through_one_another():
+    assert source_name("simplecache::file:///data/x.zarr") == "simplecache::file:///data/x.zarr"
+    assert source_name("simplecache::https://me:word@h/x?token=a::b") == "simplecache::https://h/x"
+    assert source_name("zip://x.csv::https://me:word@h/x.zip") == "zip://x.csv::https://h/x.zip"

@@ -65,3 +65,11 @@ class Throttled(LocalStore):
             kind.free_at = max(kind.free_at, now) + len(found) / kind.bytes_per_second
             await asyncio.sleep(kind.free_at - now)
         return found
+
+
+class Unsendable(LocalStore):
+    """A store that only this process can read, as that of a session that may write."""
+
+    def __getstate__(self):
+        """Refuse."""
+        raise ValueError("a writable session cannot be pickled")

@@ -18,8 +18,10 @@ from distributed import Client, LocalCluster
 from daskgmm import GaussianMixture
 from daskgmm.em.events import BatchDone, Iterated
 from daskgmm.errors import ClusterError, DataError, SourceError
+from daskgmm.rows.labelled_opening import data_array
+from daskgmm.rows.opening import as_rows
 from tests.promises.slow import SETTINGS, bits, slowed
-from tests.promises.stores import FailsTwice, NeverWorks
+from tests.promises.stores import FailsTwice, NeverWorks, Unsendable
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -88,6 +90,35 @@ def test_what_chunks_share_is_read_again_too(place, stored, tmp_path, monkeypatc
     np.testing.assert_allclose(mixture.means_, 0.0, atol=1e-9)
 
 
+@pytest.mark.parametrize("kind", ["path", "labelled"])
+def test_lazy_predictions_read_again_too(place, stored, tmp_path, monkeypatch, kind):
+    monkeypatch.setattr("daskgmm.rows.retrying.FIRST_WAIT", 0.01)
+    array = copied(stored, tmp_path, FailsTwice)
+    mixture = GaussianMixture(1).fit(array)
+    x = array if kind == "path" else data_array(array).rename(dim_1="feature")
+    if kind == "labelled":
+        mixture.feature_dims_ = ("feature",)
+    for predicted in (mixture.predict(x), mixture.predict_proba(x), mixture.score_samples(x)):
+        assert np.isfinite(np.asarray(predicted)).all()
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+def test_lazy_predictions_of_what_never_works(stored, tmp_path, monkeypatch, retries):
+    monkeypatch.setattr("daskgmm.rows.retrying.FIRST_WAIT", 0.01)
+    array = copied(stored, tmp_path, NeverWorks)
+    mixture = GaussianMixture(1).fit(np.eye(4).repeat(5, 0))
+    with dask.config.set({"daskgmm.retries": retries, "scheduler": "sync"}):
+        lazy, rows = mixture.predict(array), as_rows(data_array(array).data)
+    said = r"server is on fire, while the values \[\d+:\d+, 0:4\] of .*x\.zarr were read"
+    with pytest.raises(SourceError, match=said):
+        lazy[:10].compute(scheduler="sync")
+    assert len(list((tmp_path / "x.zarr.reads").glob("c.0.0@*"))) == 1 + retries
+    # What tried so often inside is not tried so often again by what is around it.
+    with pytest.raises(SourceError, match=said):
+        list(rows.segment(0, 1).stream(retries=retries))
+    assert len(list((tmp_path / "x.zarr.reads").glob("c.0.0@*"))) == 2 * (1 + retries)
+
+
 @pytest.mark.parametrize("retries", [0, 2])
 def test_reads_that_never_work(place, stored, tmp_path, retries):
     array = copied(stored, tmp_path, NeverWorks)
@@ -99,6 +130,28 @@ def test_reads_that_never_work(place, stored, tmp_path, retries):
     reads = [path.name.split("@")[0] for path in (tmp_path / "x.zarr.reads").iterdir()]
     # Chunk 0 so often and no more; the batch beside it perhaps once less.
     assert reads.count(min(reads)) == 1 + retries
+
+
+@pytest.mark.parametrize("what", ["rows", "weights", "a lazy array"])
+def test_rows_that_cannot_travel_are_refused_before_the_first_pass(
+    cluster, stored, tmp_path, what, caplog
+):
+    x, events = zarr.open_array(stored, mode="r")[:1000], []
+    zarr.create_array(tmp_path / "x.zarr", data=x, chunks=(100, 4))
+    zarr.create_array(tmp_path / "w.zarr", data=np.arange(1000.0), chunks=(100,))
+    rows, weights = zarr.open_array(Unsendable(tmp_path / "x.zarr"), mode="r"), None
+    if what == "weights":
+        rows = zarr.open_array(tmp_path / "x.zarr", mode="r")
+        weights = zarr.open_array(Unsendable(tmp_path / "w.zarr"), mode="r")
+    elif what == "a lazy array":
+        rows = da.from_array(rows, chunks=rows.chunks, name=False) + 1.0
+    with (
+        Client(cluster),
+        pytest.raises(SourceError, match=r"(?s)writable.*repo\.readonly_session.*session\.fork"),
+    ):
+        GaussianMixture(1).fit(rows, sample_weight=weights, listen=events.append)
+    assert not [event for event in events if isinstance(event, BatchDone)]
+    assert GaussianMixture(1).fit(rows, sample_weight=weights).n_iter_ == 2
 
 
 def _spoil(block, folder, block_info=None):

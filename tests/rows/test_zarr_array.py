@@ -127,18 +127,3 @@ def test_a_failed_read_says_where(tmp_path):
         next(stream)
     assert caught.value.__cause__ is not None
     assert type(caught.value.__cause__).__name__ in str(caught.value)
-
-
-def test_names_of_places(tmp_path):
-    group = zarr.create_group(str(tmp_path / "g"))
-    array = group.create_array("a", shape=(3, 2), dtype="f8")
-    assert zarr_array.location(array) == f"{tmp_path}/g/a"
-    url = zarr.open(f"file://{tmp_path}/g/a", mode="r")
-    assert zarr_array.location(url) == f"file://{str(tmp_path).lstrip('/')}/g/a"
-
-
-def test_memory_behind_a_wrapper_or_fsspec():
-    store = zarr.storage.LoggingStore(zarr.storage.MemoryStore())
-    assert ZarrRows(zarr.create_array(store, shape=(3, 2), dtype="f8")).in_process
-    array = zarr.create_array("memory://rows-test", shape=(3, 2), dtype="f8")
-    assert ZarrRows(array).in_process
