@@ -63,7 +63,7 @@ def sweep(
 ) -> None:
     """Fit mixtures of several sizes to DATA in the passes of one; write the best."""
     with at_once():
-        from daskgmm.models.model_file import model_path, save_model
+        from daskgmm.models.model_file import model_path, save_new
         from daskgmm.models.sweep import sweep as run_sweep
         from daskgmm.progress import show_sweep
 
@@ -71,7 +71,7 @@ def sweep(
     write = besides(target, table, plot, overwrite)
     found = given.run(run_sweep, show_sweep(quiet=given.quiet), **settings)
     best = found.best()
-    save_model(best, target, given.data.storage_options)
+    save_new(best, target, overwrite, given.data.storage_options)
     write(found)
     given.say(sweep_report(found, best, out))
     check_converged(best, None)
