@@ -41,13 +41,13 @@ def fit(given: Fitting, out: str, acceleration: str, overwrite: bool, **settings
     """
     with at_once():
         from daskgmm.models.gaussian_mixture import GaussianMixture
-        from daskgmm.models.model_file import model_path, save_model
+        from daskgmm.models.model_file import model_path, save_new
         from daskgmm.progress import show_fit
 
     target = model_path(out, overwrite, given.data.storage_options)
     chosen = None if acceleration == "none" else acceleration
     mixture = GaussianMixture(**settings, acceleration=chosen)
     given.run(mixture.fit, show_fit(mixture.tol, mixture.max_iter, quiet=given.quiet))
-    save_model(mixture, target, given.data.storage_options)
+    save_new(mixture, target, overwrite, given.data.storage_options)
     given.say(fit_report(mixture, out))
     check_converged(mixture, given.checkpoint)

@@ -64,7 +64,7 @@ def sweep(
     """Fit mixtures of several sizes to DATA in the passes of one; write the best."""
     with at_once():
         from daskgmm.errors import ChoiceWarning
-        from daskgmm.models.model_file import model_path, save_model
+        from daskgmm.models.model_file import model_path, save_new
         from daskgmm.models.sweep import sweep as run_sweep
         from daskgmm.progress import show_sweep
 
@@ -74,7 +74,7 @@ def sweep(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ChoiceWarning)  # The report says so.
         best = found.best()
-    save_model(best, target, given.data.storage_options)
+    save_new(best, target, overwrite, given.data.storage_options)
     write(found)
     given.say(sweep_report(found, best, out))
     check_converged(best, None)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+import socket
 import time
 import warnings
 from collections.abc import Mapping
@@ -12,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic, TypeVar
+from uuid import uuid4
 
 import numpy as np
 import scipy
@@ -26,7 +29,7 @@ from daskgmm.em.quasi_newton import Point
 from daskgmm.em.survey import Survey
 from daskgmm.em.weighing import Weighing
 from daskgmm.errors import CheckpointError
-from daskgmm.files import is_url, read_bytes, replace_bytes
+from daskgmm.files import is_url, read_bytes, read_head, replace_bytes
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.maximise import Maximised
 from daskgmm.gaussian.parameters import Parameters
@@ -35,6 +38,11 @@ from daskgmm.version import __version__
 
 FORMAT = "daskgmm-checkpoint"
 FORMAT_VERSION = 1
+
+HEAD_BYTES = 256
+"""Bytes in which the run is found that wrote a checkpoint."""
+
+RUN = re.compile(rb'"run": "([0-9a-f]{32})"')
 
 RECORDS: dict[str, type] = {}
 """The records that a checkpoint is made of, by name."""
@@ -82,6 +90,10 @@ RECORDS.update({kind.__name__: kind for kind in KINDS})
 class Checkpoint(Generic[Kept]):
     """A file that holds the state of one fit.
 
+    The run that went on from it last owns it: the number of the run that wrote it stands near the
+    beginning of the file, and is looked at before each write. So a run that was begun again and its
+    predecessor, if that still lives, do not write in turn.
+
     Parameters
     ----------
     path : str or path
@@ -106,12 +118,13 @@ class Checkpoint(Generic[Kept]):
         self._storage_options = storage_options
         self._path, self._kind = os.fspath(path), kind
         self._identity: dict[str, Any] = {}
-        self._warned = False
+        self._warned, self._run = False, uuid4().hex
         check_writable(self._path)
         self._document = read_document(self._path, storage_options)
+        self._expected = None if self._document is None else self._document.get("run")
 
     def load(self, identity: Mapping[str, Any]) -> Kept | None:
-        """Return the state that was kept, or None if there is no file yet.
+        """Return the state that was kept, and take the file; None if there is none yet.
 
         Parameters
         ----------
@@ -137,6 +150,7 @@ class Checkpoint(Generic[Kept]):
             raise CheckpointError(_damaged(self._path, error)) from error
         if not isinstance(state, self._kind):
             raise CheckpointError(_damaged(self._path, "it holds no state"))
+        self._replace(document)
         return state
 
     def _check_kind(self, document: Mapping[str, Any]) -> None:
@@ -149,19 +163,35 @@ class Checkpoint(Generic[Kept]):
             )
 
     def save(self, state: Kept, listen: Listener) -> None:
-        """Write the state; a failure is a warning, as the fit itself can go on."""
+        """Write the state; a failure is a warning, as the fit itself can go on.
+
+        Raises
+        ------
+        CheckpointError
+            If another run has taken the file.
+        """
         began = time.perf_counter()
         document = {
-            "format": FORMAT,
-            "format_version": FORMAT_VERSION,
             "written": datetime.now(UTC).isoformat(timespec="seconds"),
             "versions": versions(),
             "identity": self._identity,
             "state": pack(state),
         }
-        content = json.dumps({**document, "sha256": digest_of(document)}).encode()
+        length = self._replace(document)
+        if length is not None:
+            listen(Checkpointed(self._path, length, time.perf_counter() - began))
+
+    def _replace(self, document: Mapping[str, Any]) -> int | None:
+        """Write a document as this run's; return its bytes, None if it cannot be written."""
+        signed = {"format": FORMAT, "format_version": FORMAT_VERSION, "run": self._run, "by": _by()}
+        # The run stays within the first bytes, where it is looked for.
+        signed |= {name: value for name, value in document.items() if name not in signed}
+        content = json.dumps({**signed, "sha256": digest_of(signed)}).encode()
         try:
+            self._check_owned()
             replace_bytes(self._path, content, self._storage_options)
+        except CheckpointError:
+            raise
         except Exception as error:  # of whatever kind the file system's library raises
             if not self._warned:
                 self._warned = True
@@ -169,11 +199,24 @@ class Checkpoint(Generic[Kept]):
                     f"The checkpoint {shown(self._path)} cannot be written: "
                     f"{described(error, self._storage_options)}. The fit goes on; if it is "
                     "interrupted, it begins from the last one that was.",
-                    stacklevel=2,
+                    stacklevel=3,
                 )
+            return None
+        self._warned, self._expected = False, self._run
+        return len(content)
+
+    def _check_owned(self) -> None:
+        """Raise `CheckpointError` if another run has written since this one looked or wrote."""
+        head = read_head(self._path, HEAD_BYTES, self._storage_options)
+        found = RUN.search(head or b"")
+        if head is None or (found and found[1].decode()) == self._expected:
             return
-        self._warned = False
-        listen(Checkpointed(self._path, len(content), time.perf_counter() - began))
+        other = read_document(self._path, self._storage_options) or {}
+        raise CheckpointError(
+            f"Another run has taken the checkpoint {shown(self._path)}: "
+            f"{other.get('by', 'an older daskgmm')} wrote there at {other.get('written')}. This "
+            "one stops, so that they do not write in turn. Give each run a path of its own."
+        )
 
     def _compare(self, kept: Mapping[str, Any]) -> None:
         names = sorted(self._identity.keys() | kept.keys())
@@ -232,6 +275,10 @@ def read_document(
     if document.pop("sha256", None) != digest_of(document):
         raise CheckpointError(_damaged(path, "its checksum is wrong"))
     return document
+
+
+def _by() -> str:
+    return f"process {os.getpid()} on {socket.gethostname()}"
 
 
 def digest_of(document: Any) -> str:

@@ -11,7 +11,9 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+from daskgmm.errors import OutputError
 from daskgmm.files import is_url, read_head
 from daskgmm.models.document_file import may_be_model
 from daskgmm.models.gaussian_mixture import GaussianMixture
@@ -61,6 +63,32 @@ def model_path(
             f"{shown(out)} exists and is no model file, so it is not overwritten."
         )
     return place
+
+
+def save_new(
+    mixture: GaussianMixture,
+    out: str | os.PathLike[str],
+    overwrite: bool,
+    storage_options: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a fitted mixture to where `model_path` let it go when the fit began.
+
+    Raises
+    ------
+    OutputError
+        If another run has written there since. The model is then in a file beside.
+    """
+    try:
+        model_path(out, overwrite, storage_options)
+    except FileExistsError as error:
+        folder, slash, name = os.fspath(out).rpartition("/")
+        beside = f"{folder}{slash}{uuid4().hex[:8]}-{name}"
+        save_model(mixture, beside, storage_options)
+        raise OutputError(
+            f"{shown(out)} was written by another run while this one was fitting, and is left as "
+            f"it is. The model of this run is in {shown(beside)}."
+        ) from error
+    save_model(mixture, out, storage_options)
 
 
 def _exists(place: Path | str, storage_options: Mapping[str, Any] | None) -> bool:

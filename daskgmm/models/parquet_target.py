@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from daskgmm.errors import OutputError
-from daskgmm.files import names_in
+from daskgmm.files import names_in, read_bytes, remove
 from daskgmm.models.target import Kept, Target
 from daskgmm.rows.parquet_files import SUFFIXES
 from daskgmm.storage_options import shown
@@ -28,18 +29,25 @@ class ParquetTarget(Target):
 
     def begin(self, identity: Mapping[str, Any], kept: Kept) -> None:
         """Make the folder, empty."""
-        self._clear()
-        if not self._remote:
-            Path(self.place).mkdir()
-        self.note(identity, kept)
+        self._take(identity, self._make, kept)
 
-    def finish(self, parts: int) -> None:
+    def _make(self) -> None:
+        if not self._remote:
+            Path(self.place).mkdir(parents=True)
+
+    def finish(self, parts: int, digests: Mapping[str, str]) -> None:
         """Put the folder in its place.
+
+        Parameters
+        ----------
+        digests : mapping
+            Of all files, where the place is `contested`.
 
         Raises
         ------
         OutputError
-            If files are missing: workers wrote to another place of that name.
+            If files are missing: workers wrote to another place of that name. If another run has
+            taken the place, or wrote over what this one had written.
         """
         wanted, found = set(map(part_name, range(parts))), names_in(self.place, self.options)
         if missing := len(wanted - found):
@@ -48,15 +56,24 @@ class ParquetTarget(Target):
                 "have ended. Workers that do not share this file system wrote them elsewhere: give "
                 "a path or URL that all of them can reach."
             )
-        if not self._remote:
+        if self.contested:
+            self._compare(digests)
+        if self.contested or not self._remote:
             self._remove(found - wanted)
         self._put_in_place()
 
+    def _compare(self, digests: Mapping[str, str]) -> None:
+        """Raise `OutputError` unless the files hold what this run wrote."""
+        for name, digest in digests.items():
+            content = read_bytes(f"{self.place}/{name}", self.options)
+            if hashlib.sha256(content or b"").hexdigest() != digest:
+                raise self.overwritten(name)
+
     def _remove(self, names: Iterable[str]) -> None:
-        """Remove what writers that were killed left behind."""
+        """Remove what writers that were killed, or lost the place, left behind."""
         for name in names:
             with suppress(OSError):
-                (Path(self.place) / name).unlink()
+                remove(f"{self.place}/{name}", self.options)
 
 
 def part_name(chunk: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,7 @@ from daskgmm.errors import OutputError
 from daskgmm.files import is_url, put_file
 from daskgmm.models.marks import marked
 from daskgmm.models.outputs import Outputs
+from daskgmm.models.ownership import Owner
 from daskgmm.models.parquet_target import part_name
 from daskgmm.models.prediction import Predictor
 from daskgmm.models.writing import Arrays, WrittenBatch, after, label_counts
@@ -47,6 +49,8 @@ class PartWriting:
     retries : int
     options : mapping or None
         Of the URL; they may hold a password, so they are never shown.
+    guard : Owner or None
+        Looked at before a file is put in its place, where another run may have taken that.
     """
 
     predictor: Predictor
@@ -55,21 +59,22 @@ class PartWriting:
     keys: Any
     retries: int
     options: Mapping[str, Any] | None = field(default=None, repr=False)
+    guard: Owner | None = None
 
     def __call__(self, batch: Batch, blocks: Iterator[Block]) -> WrittenBatch:
         """Write a file for each chunk of the batch."""
         k, rows = self.predictor.parameters.n_components, 0
-        counts = np.zeros(k + 1, np.int64)
+        counts, digests = np.zeros(k + 1, np.int64), dict[str, str]()
         mark, blocks = marked(blocks)
         keyed = cast("Iterator[KeyedBlock]", blocks)
         for chunk, parts in groupby(keyed, key=lambda block: block.chunk):
-            with self._writer(chunk) as writer:
+            with self._writer(chunk, digests) as writer:
                 for block in parts:
                     place = partial(after, batch, rows)
                     arrays = self.outputs.predict(self.predictor, block.x, place)
                     writer.add(self._table(block.keys, arrays))
                     rows, counts = rows + len(block.x), counts + label_counts(arrays, k)
-        return WrittenBatch(batch.index, rows, counts, (), mark)
+        return WrittenBatch(batch.index, rows, counts, (), mark, digests)
 
     @property
     def schema(self) -> Any:
@@ -85,8 +90,11 @@ class PartWriting:
         return arrow.Table.from_arrays(columns, schema=self.schema)
 
     @contextmanager
-    def _writer(self, chunk: int) -> Iterator[_Writer]:
-        """Write a file aside; put it in its place when it is whole."""
+    def _writer(self, chunk: int, digests: dict[str, str]) -> Iterator[_Writer]:
+        """Write a file aside; put it in its place when it is whole.
+
+        Where there is a guard, its digest is kept by its name.
+        """
         target = f"{self.folder}/{part_name(chunk)}"
         with _aside(target) as path:
             writer = _Writer(path, self.schema)
@@ -94,7 +102,15 @@ class PartWriting:
                 yield writer
             finally:
                 writer.close()
-            retried(partial(put_file, path, target, self.options), self.retries)
+            if self.guard is not None:
+                with path.open("rb") as file:
+                    digests[part_name(chunk)] = hashlib.file_digest(file, "sha256").hexdigest()
+            retried(partial(self._put, path, target), self.retries)
+
+    def _put(self, path: Path, target: str) -> None:
+        if self.guard is not None:
+            self.guard.check()
+        put_file(path, target, self.options)
 
 
 class _Writer:

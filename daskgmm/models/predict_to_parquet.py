@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -54,10 +55,11 @@ def write_beside_keys(
     target = ParquetTarget(out, overwrite, storage_options)
     retries = Running.configured().retries
     there = travelling(target.place, storage_options)
-    work = PartWriting(predictor, wanted, target.place, table.schema, retries, there)
+    work = PartWriting(predictor, wanted, target.place, table.schema, retries, there, target.guard)
     _check_names(table, wanted)
-    counts = _written(predictor, table, work, target, progress)
-    target.finish(len(table.rows.lengths))
+    with target.held():
+        counts, digests = _written(predictor, table, work, target, progress)
+        target.finish(len(table.rows.lengths), digests)
     return Written(os.fspath(out), int(counts[k + 1]), counts[:k], int(counts[k]))
 
 
@@ -67,28 +69,44 @@ def _written(
     work: PartWriting,
     target: ParquetTarget,
     progress: Progress | None,
-) -> NDArray[np.int64]:
-    """Write what is missing and keep the journal; return rows of each component, missing, all."""
+) -> tuple[NDArray[np.int64], dict[str, str]]:
+    """Write what is missing and keep the journal.
+
+    Returns
+    -------
+    counts : ndarray of int64, shape (k + 2,)
+        Rows of each component, missing, all.
+    digests : dict
+        Of the files, where runs share a place.
+    """
     data = predictor.dataset(table.rows)
     identity = _identity(predictor, table, work, len(data.batches))
     kept = target.kept(identity)
     if kept is None or not same_values(data, kept, lambda some: keyed_tasks(some, table)):
         kept = Kept(set(), [0] * (predictor.parameters.n_components + 2), {})
         target.begin(identity, kept)
+    else:
+        target.go_on(identity, kept)
+    work = replace(work, folder=target.place)
     done, total, marks = set(kept.done), np.array(kept.counts, np.int64), dict(kept.marks)
+    digests = dict(kept.digests)
     left = replace(data, batches=tuple(b for b in data.batches if b.index not in done))
     if not left.batches:
-        return total
+        return total, digests
     batches = {batch.index: batch for batch in left.batches}
     tasks = keyed_tasks(left, table)
-    for result in each(left, work, progress, "daskgmm-predict", tasks):
-        if batches[result.index].rows is not None:
-            check_read(batches[result.index], result.rows)
-        total += np.append(result.counts, result.rows)
-        done.add(result.index)
-        marks[result.index] = result.mark
-        target.note(identity, Kept(done, total.tolist(), marks))
-    return total
+    # Closed, as no task may write once this run has left its place.
+    with closing(each(left, work, progress, "daskgmm-predict", tasks)) as results:
+        for result in results:
+            if batches[result.index].rows is not None:
+                check_read(batches[result.index], result.rows)
+            total += np.append(result.counts, result.rows)
+            done.add(result.index)
+            marks[result.index] = result.mark
+            digests.update(result.digests)
+            now = Kept(done, total.tolist(), marks, digests if target.contested else {})
+            target.note(identity, now)
+    return total, digests
 
 
 def _check_names(table: Table, outputs: Outputs) -> None:

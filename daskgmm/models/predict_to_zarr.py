@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +19,7 @@ from daskgmm.models.marks import same_values
 from daskgmm.models.outputs import RANK, Outputs
 from daskgmm.models.prediction import Predictor
 from daskgmm.models.target import Kept
-from daskgmm.models.writing import GridWriting, Mending, RowWriting, Writing
+from daskgmm.models.writing import GridWriting, Mending, Putting, RowWriting, Writing
 from daskgmm.models.zarr_target import ZarrTarget
 from daskgmm.passes.batches import Batch, aligned
 from daskgmm.passes.dataset import Dataset
@@ -86,22 +87,24 @@ def write_predictions(
     if source.grid is None:
         data = replace(data, batches=aligned(data.batches, source.rows, source.layout.unit[0]))
     identity = _identity(predictor, wanted, source, data.batches, source_name)
-    kept = target.kept(identity)
-    if kept is None or not same_values(data, kept):
-        kept = Kept(set(), [0] * (k + 1), {})
-        extent = _coordinates(wanted, k, top)
-        arrays = target.begin(source.layout, wanted, identity, source.template, k, extent)
-    else:
-        arrays = target.arrays(wanted)
-    try:
-        mending = _written(
-            data, predictor, wanted, source, target, arrays, kept, identity, progress
-        )
-    except DataError:
-        # The same call would end here again.
-        target.discard()
-        raise
-    target.finish(arrays)
+    with target.held():
+        kept = target.kept(identity)
+        if kept is None or not same_values(data, kept):
+            kept = Kept(set(), [0] * (k + 1), {})
+            extent = _coordinates(wanted, k, top)
+            arrays = target.begin(source.layout, wanted, identity, source.template, k, extent)
+        else:
+            target.go_on(identity, kept)
+            arrays = target.arrays(wanted)
+        try:
+            mending = _written(
+                data, predictor, wanted, source, target, arrays, kept, identity, progress
+            )
+        except DataError:
+            # The same call would end here again.
+            target.discard()
+            raise
+        target.finish(arrays, mending.digests)
     n = int(np.prod(source.layout.shape, dtype=np.int64))
     return Written(os.fspath(out), n, mending.counts[:k], int(mending.counts[k]))
 
@@ -122,20 +125,25 @@ def _written(
     n, unit = int(source.rows.n_rows or 0), source.layout.unit[0]
     batches = {batch.index: batch for batch in data.batches}
     counts, marks = np.array(kept.counts, np.int64), dict(kept.marks)
-    mending = Mending(arrays, batches, unit, n, retries, set(kept.done), counts)
+    put = Putting(arrays, retries, target.guard)
+    mending = Mending(put, batches, unit, n, set(kept.done), counts, dict(kept.digests))
     work: Writing
     if source.grid is None:
-        work = RowWriting(predictor, wanted, arrays, retries, unit, n)
+        work = RowWriting(predictor, wanted, put, unit, n)
     else:
-        work = GridWriting(predictor, wanted, arrays, retries, source.grid)
+        work = GridWriting(predictor, wanted, put, source.grid)
     left = tuple(batch for batch in data.batches if batch.index not in kept.done)
     if not left:
         return mending
-    for result in each(replace(data, batches=left), work, progress, "daskgmm-predict"):
-        check_read(batches[result.index], result.rows)
-        mending.add(result)
-        marks[result.index] = result.mark
-        target.note(identity, Kept(mending.done, mending.counts.tolist(), marks))
+    # Closed, as no task may write once this run has left its place.
+    with closing(each(replace(data, batches=left), work, progress, "daskgmm-predict")) as results:
+        for result in results:
+            check_read(batches[result.index], result.rows)
+            mending.add(result)
+            marks[result.index] = result.mark
+            digests = mending.digests if target.contested else {}
+            now = Kept(mending.done, mending.counts.tolist(), marks, digests)
+            target.note(identity, now)
     return mending
 
 

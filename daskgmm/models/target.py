@@ -7,14 +7,20 @@ import os
 import re
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
+from uuid import uuid4
 
 from daskgmm.errors import OutputError
+from daskgmm.file_systems import travelling
 from daskgmm.files import exists, is_url, read_bytes, remove, replace_bytes
-from daskgmm.storage_options import shown
+from daskgmm.models.ownership import Owner, identified
+from daskgmm.passes.running import Running
+from daskgmm.rows.retrying import retried
+from daskgmm.storage_options import harmless, shown
 
 JOURNAL = ".progress.json"
 """What is added to the name of a target for that of its journal, a file beside it: as long as there
@@ -36,11 +42,14 @@ class Kept:
         How many of their rows each component has, and at the end those without.
     marks : dict of str
         By batch: a digest of its first rows as they were read.
+    digests : dict of str
+        By region or file: a digest of what was written, where `Target.contested`.
     """
 
     done: set[int]
     counts: list[int]
     marks: dict[int, str]
+    digests: dict[str, str] = field(default_factory=dict)
 
 
 class Target(ABC):
@@ -48,6 +57,13 @@ class Target(ABC):
 
     On object stores, which cannot move, it is written in place: it is whole once the journal
     is gone.
+
+    The run that took the place last owns it: the journal begins with its number, and is looked at
+    before each note and at the end. A run that goes on from another shares its folder, for both
+    write the same. A run of another kind has a folder of its own, so that what the loser still
+    has on its way lands beside. At a URL that cannot be, so there each task looks whether its run
+    holds the place before it writes, and a run that took it from another reads at the end again
+    what it wrote.
 
     Parameters
     ----------
@@ -74,9 +90,14 @@ class Target(ABC):
         overwrite: bool = False,
         storage_options: Mapping[str, Any] | None = None,
     ) -> None:
-        self.name, self._remote, self.place = os.fspath(out), is_url(out), place_of(out)
+        self.name, self._remote, self.root = os.fspath(out), is_url(out), place_of(out)
         # Options are of the URLs among the paths, and Zarr refuses them of others.
         self.options = storage_options if self._remote else None
+        there = travelling(self.root, self.options) if self._remote else None
+        self.owner = Owner(uuid4().hex, self.name, f"{self.root}{JOURNAL}", there)
+        self.contested = self._taken = False
+        self._overwrite, self._about = overwrite, identified()
+        self._folder, self._folder_before = self.owner.run, ""
         if self._remote:
             self._check_remote(overwrite)
         else:
@@ -87,40 +108,122 @@ class Target(ABC):
     def is_of_kind(self, path: Path) -> bool:
         """Return whether something local may be replaced, as it is what would be written."""
 
+    @property
+    def place(self) -> str:
+        """Where this run writes."""
+        return self._place(self._folder)
+
+    @property
+    def guard(self) -> Owner | None:
+        """What tasks look at before they write, where runs share a place."""
+        return self.owner if self._remote else None
+
     def kept(self, identity: Mapping[str, Any]) -> Kept | None:
         """Return what an interrupted run of the same kind wrote; None to begin anew."""
-        content = read_bytes(self._journal, self.options)
-        if not exists(self.place, self.options):
+        document = self._read()
+        if not document.get("begun") or document["identity"] != json.loads(json.dumps(identity)):
             return None
+        self._folder_before = str(document["folder"])
+        if not self._is_begun(self._place(self._folder_before)):
+            return None
+        self.contested = bool(document["contested"])
+        marks = {int(index): mark for index, mark in document["marks"].items()}
+        return Kept(set(document["done"]), list(document["counts"]), marks, document["digests"])
+
+    def go_on(self, identity: Mapping[str, Any], kept: Kept) -> None:
+        """Take the place of the run that `kept` is of; it stops at its next note."""
+        self._folder = self._folder_before
+        self._write(identity, kept, begun=True)
+
+    def note(self, identity: Mapping[str, Any], kept: Kept) -> None:
+        """Write down what is done.
+
+        Raises
+        ------
+        OutputError
+            If another run has taken the place.
+        """
+        self.owner.check()
+        self._write(identity, kept, begun=True)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Say of whatever fails that another run has taken the place, if one has."""
+        try:
+            yield
+        except Exception as error:
+            if not self._taken or self._holds():
+                raise
+            self._leave()
+            cause = None if isinstance(error, OutputError) else harmless(error, self.options)
+            raise self.owner.lost() from cause
+
+    def _holds(self) -> bool:
+        try:
+            return self.owner.holds()
+        except Exception:  # of whatever kind the file system's library raises
+            return True
+
+    def _leave(self) -> None:
+        """Remove what this run wrote, if it is nobody else's."""
+        if not self._remote and self._read().get("folder") != self._folder:
+            _remove_aside(Path(self.place))
+            self._remove_root()
+
+    def _read(self) -> dict[str, Any]:
+        """Return the journal; empty if there is none that can be gone on from."""
+        content = read_bytes(self._journal, self.options)
         try:
             document = {} if content is None else json.loads(content)
         except ValueError:
-            return None
-        if document.get("identity") != json.loads(json.dumps(identity)):
-            return None
-        marks = {int(index): mark for index, mark in document["marks"].items()}
-        return Kept(set(document["done"]), list(document["counts"]), marks)
+            return {}
+        return document if isinstance(document, dict) and "folder" in document else {}
 
-    def note(self, identity: Mapping[str, Any], kept: Kept) -> None:
-        """Write down what is done."""
+    def _write(self, identity: Mapping[str, Any], kept: Kept, *, begun: bool) -> None:
         document = {
+            "run": self.owner.run,  # first, see Owner.head
+            "folder": self._folder,
+            **self._about,
+            "begun": begun,
+            "contested": self.contested,
             "identity": identity,
             "done": sorted(kept.done),
             "counts": kept.counts,
             "marks": kept.marks,
+            "digests": kept.digests,
         }
         replace_bytes(self._journal, json.dumps(document).encode(), self.options)
+        self._taken = True
 
     @property
     def _journal(self) -> str:
-        return f"{self.place}{JOURNAL}"
+        return self.owner.journal
 
-    def _clear(self) -> None:
-        """Remove what an interrupted run of another kind left."""
-        if not self._remote:
-            shutil.rmtree(self.place, ignore_errors=True)
-        elif exists(self.place, self.options):
-            remove(self.place, self.options)
+    def _place(self, folder: str) -> str:
+        return self.root if self._remote else f"{self.root}/{folder}"
+
+    def _is_begun(self, place: str) -> bool:
+        """Return whether a place holds what a run can go on from."""
+        return exists(place, self.options)
+
+    def _take(self, identity: Mapping[str, Any], make: Callable[[], None], kept: Kept) -> None:
+        """Take the place from whoever has it, and `make` what is to be filled there."""
+        self.contested = self._remote and exists(self._journal, self.options)
+        self._write(identity, kept, begun=False)
+        if self._remote:
+            # Where folders are real, the loser's last chunk may come as they are removed.
+            retried(self._clear, Running.configured().retries)
+        make()
+        self.note(identity, kept)
+        self._remove_others()
+
+    def _remove_others(self) -> None:
+        """Remove what interrupted runs of other kinds left."""
+        if self._remote:
+            return
+        for each in list(Path(self.root).iterdir()):
+            if each.name != self._folder:
+                _remove_aside(each)
 
     def check_apart(self, source: str | None) -> None:
         """Raise `OutputError` if writing here would remove the data at `source`."""
@@ -128,24 +231,65 @@ class Target(ABC):
             return
         target, data = same_text(self.name), same_text(source)
         # Where the target is written until it is whole is emptied too.
-        if f"{data}/".startswith((f"{target}/", f"{same_text(self.place)}/")):
+        if f"{data}/".startswith((f"{target}/", f"{same_text(self.root)}/")):
             raise OutputError(
                 f"{self.name} is where the data are, at {source}, which would be removed. Choose "
                 "another place."
             )
 
+    def overwritten(self, what: str) -> OutputError:
+        """Return the error of a run that finds what it wrote replaced; it can only begin anew."""
+        self.discard()
+        return OutputError(
+            f"Another run wrote to {shown(self.name)} after this one had taken the place: {what} "
+            "are not what this one wrote. All of it is removed; make sure that the other run has "
+            "ended, and run this again."
+        )
+
     def discard(self) -> None:
         """Remove what is written: nothing can go on from it."""
-        self._clear()
+        if not self._holds():
+            self._leave()
+            return
+        if not self._remote:
+            _remove_aside(Path(self.root))
+        else:
+            self._clear()
+        self._remove_journal()
+        self._taken = False
+
+    def _clear(self) -> None:
+        if exists(self.place, self.options):
+            remove(self.place, self.options)
+
+    def _remove_journal(self) -> None:
         if exists(self._journal, self.options):
             remove(self._journal, self.options)
 
     def _put_in_place(self) -> None:
         """Give what is whole its name."""
+        self.owner.check()
         if not self._remote:
-            _remove_torn(Path(self.place))
-            _move(Path(self.place), self._path)
-        remove(self._journal, self.options)
+            self._move()
+        if self._holds():
+            # Late chunks of a run that lost make their folder again.
+            self._remove_others()
+            self._remove_journal()
+            self._remove_root()
+
+    def _remove_root(self) -> None:
+        if not self._remote:
+            with suppress(OSError):
+                Path(self.root).rmdir()
+
+    def _move(self) -> None:
+        if self._path.exists() and not self._overwrite:
+            raise FileExistsError(
+                f"{self._path} exists by now: another run has written it. This one is whole in "
+                f"{self.place}."
+            )
+        _remove_torn(Path(self.place))
+        _move(Path(self.place), self._path)
 
     def _check_remote(self, overwrite: bool) -> None:
         if exists(self._journal, self.options):
@@ -189,7 +333,15 @@ def left_behind(
 def _remove_torn(folder: Path) -> None:
     """Remove what a killed process was about to write, aside: Zarr's chunks, and other files."""
     for left in folder.rglob("*.partial"):
-        left.unlink()
+        left.unlink(missing_ok=True)
+
+
+def _remove_aside(path: Path) -> None:
+    """Remove a file or folder that a run that lost may still write to: nobody finds it half."""
+    aside = path.with_name(f"{path.name}.{uuid4().hex}.removed")
+    with suppress(FileNotFoundError):
+        path.rename(aside)
+        shutil.rmtree(aside, ignore_errors=True) if aside.is_dir() else aside.unlink()
 
 
 def _move(aside: Path, target: Path) -> None:
@@ -197,7 +349,7 @@ def _move(aside: Path, target: Path) -> None:
     if not target.exists():
         aside.rename(target)
         return
-    old = target.with_name(f"{target.name}.replaced-{os.getpid()}")
+    old = target.with_name(f"{target.name}.replaced-{uuid4().hex}")
     target.rename(old)
     try:
         aside.rename(target)

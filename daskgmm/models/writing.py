@@ -7,6 +7,7 @@ chunk is written whole, whatever the borders of chunks that are read, and nothin
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from daskgmm.models.marks import marked
 from daskgmm.models.outputs import Outputs
+from daskgmm.models.ownership import Owner
 from daskgmm.models.prediction import Predictor
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.tiles import Block
@@ -48,6 +50,11 @@ class Piece:
         """The number after the last one."""
         return self.start + len(next(iter(self.arrays.values())))
 
+    @property
+    def region(self) -> tuple[slice, ...]:
+        """Its rows."""
+        return (slice(self.start, self.stop),)
+
 
 @dataclass(frozen=True, slots=True)
 class WrittenBatch:
@@ -63,6 +70,8 @@ class WrittenBatch:
         What it has not written.
     mark : str
         A digest of its first rows.
+    digests : dict of str
+        By region or file: a digest of what it has written.
     """
 
     index: int
@@ -70,6 +79,56 @@ class WrittenBatch:
     counts: NDArray[np.int64]
     pieces: tuple[Piece, ...]
     mark: str
+    digests: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Putting:
+    """Writes regions of the arrays.
+
+    Attributes
+    ----------
+    targets : dict of zarr.Array
+    retries : int
+    guard : Owner or None
+        Looked at before each write, where another run may have taken the place.
+    """
+
+    targets: Mapping[str, Any]
+    retries: int
+    guard: Owner | None = None
+
+    def __call__(self, region: tuple[slice, ...], arrays: Arrays) -> dict[str, str]:
+        """Write whole chunks; return their digest by region, where there is a guard."""
+        for name, values in arrays.items():
+            retried(partial(self._put, self.targets[name], region, values), self.retries)
+        return {} if self.guard is None else {text_of(region): digest_of(arrays)}
+
+    def _put(self, target: Any, region: tuple[slice, ...], values: NDArray[Any]) -> None:
+        if self.guard is not None:
+            self.guard.check()
+        # Zarr would make folders of its name where nobody looks for them.
+        check_own(target)
+        target[region] = values
+
+
+def digest_of(arrays: Arrays) -> str:
+    """Return a digest of the values of arrays."""
+    found = hashlib.sha256()
+    for name, values in sorted(arrays.items()):
+        found.update(f"{name} {values.dtype} {values.shape}".encode())
+        found.update(np.ascontiguousarray(values).tobytes())
+    return found.hexdigest()
+
+
+def text_of(region: tuple[slice, ...]) -> str:
+    """Return a region as text: 0:5000, or 0:1,12:24."""
+    return ",".join(f"{each.start}:{each.stop}" for each in region)
+
+
+def region_of(text: str) -> tuple[slice, ...]:
+    """Return the region of a text that `text_of` made."""
+    return tuple(slice(*map(int, each.split(":"))) for each in text.split(","))
 
 
 @dataclass(frozen=True)
@@ -80,14 +139,12 @@ class Writing:
     ----------
     predictor : Predictor
     outputs : Outputs
-    targets : dict of zarr.Array
-    retries : int
+    put : Putting
     """
 
     predictor: Predictor
     outputs: Outputs
-    targets: Mapping[str, Any]
-    retries: int
+    put: Putting
 
     def _predicted(
         self, batch: Batch, blocks: Iterator[Block], most: int | None = None
@@ -135,7 +192,7 @@ class RowWriting(Writing):
 
     def __call__(self, batch: Batch, blocks: Iterator[Block]) -> WrittenBatch:
         """Write the chunks that are the batch's own; return the rest."""
-        pieces: list[Piece] = []
+        pieces, digests = list[Piece](), dict[str, str]()
         mark, blocks = marked(blocks)
         start = batch.start_row
         buffer = self.outputs.empty(min(self.unit, batch.rows or 0))
@@ -151,19 +208,21 @@ class RowWriting(Writing):
                     buffer[name][filled : filled + m] = values[taken : taken + m]
                 taken, filled = taken + m, filled + m
                 if m == room:
-                    pieces += self._put(start, buffer, filled)
+                    pieces += self._written(start, buffer, filled, digests)
                     start, filled = start + filled, 0
-        pieces += self._put(start, buffer, filled)
+        pieces += self._written(start, buffer, filled, digests)
         rows = start + filled - batch.start_row
-        return WrittenBatch(batch.index, rows, counts, tuple(pieces), mark)
+        return WrittenBatch(batch.index, rows, counts, tuple(pieces), mark, digests)
 
-    def _put(self, start: int, buffer: Arrays, rows: int) -> list[Piece]:
+    def _written(
+        self, start: int, buffer: Arrays, rows: int, digests: dict[str, str]
+    ) -> list[Piece]:
         """Write the rows if they are a whole chunk; return them if not."""
         if not rows:
             return []
         piece = Piece(start, {name: values[:rows] for name, values in buffer.items()})
         if whole(piece, self.unit, self.n):
-            write(self.targets, piece, self.retries)
+            digests.update(self.put(piece.region, piece.arrays))
             return []
         return [Piece(start, {name: values.copy() for name, values in piece.arrays.items()})]
 
@@ -173,25 +232,13 @@ def whole(piece: Piece, unit: int, n: int) -> bool:
     return piece.start % unit == 0 and piece.stop == min(n, piece.start + unit)
 
 
-def write(targets: Mapping[str, Any], piece: Piece, retries: int) -> None:
-    """Write a whole chunk of each array."""
-    for name, values in piece.arrays.items():
-        retried(partial(_put, targets[name], (slice(piece.start, piece.stop),), values), retries)
-
-
-def _put(target: Any, region: tuple[slice, ...], values: NDArray[Any]) -> None:
-    # Zarr would make folders of its name where nobody looks for them.
-    check_own(target)
-    target[region] = values
-
-
 @dataclass
 class Mending:
     """Puts pieces together on the driver, and tells which batches are all written.
 
     Attributes
     ----------
-    targets : dict of zarr.Array
+    put : Putting
     batches : dict of Batch
         By their numbers.
     unit, n : int
@@ -199,15 +246,17 @@ class Mending:
         Batches of which every row is written.
     counts : ndarray of int64, shape (k + 1,)
         Of their rows, as `WrittenBatch.counts`.
+    digests : dict of str
+        Of all regions that are written, where the runs of a target share a place.
     """
 
-    targets: Mapping[str, Any]
+    put: Putting
     batches: Mapping[int, Batch]
     unit: int
     n: int
-    retries: int
     done: set[int]
     counts: NDArray[np.int64]
+    digests: dict[str, str]
     _kept: dict[int, list[Piece]] = field(default_factory=dict)
     _open: dict[int, tuple[set[int], NDArray[np.int64]]] = field(default_factory=dict)
 
@@ -217,6 +266,7 @@ class Mending:
     def add(self, result: WrittenBatch) -> None:
         """Take in what a batch has left over."""
         waiting = set()
+        self.digests.update(result.digests)
         for piece in result.pieces:
             chunk = piece.start // self.unit
             if not self._written_before(chunk):
@@ -248,7 +298,7 @@ class Mending:
             pieces[0].start,
             {name: np.concatenate([piece.arrays[name] for piece in pieces]) for name in names},
         )
-        write(self.targets, joined, self.retries)
+        self.digests.update(self.put(joined.region, joined.arrays))
         del self._kept[chunk]
         for chunks, _ in self._open.values():
             chunks.discard(chunk)
@@ -269,16 +319,18 @@ class GridWriting(Writing):
     def __call__(self, batch: Batch, blocks: Iterator[Block]) -> WrittenBatch:
         """Write every block of the batch."""
         rows, counts = 0, np.zeros(self.predictor.parameters.n_components + 1, np.int64)
+        digests: dict[str, str] = {}
         mark, blocks = marked(blocks)
         regions = self._regions(batch.first, batch.stop)
         for region, arrays in zip(regions, self._predicted(batch, blocks), strict=True):
             counts += self._counts(arrays)
             shape = tuple(each.stop - each.start for each in region)
-            for name, values in arrays.items():
-                placed = values.reshape(*shape, *values.shape[1:])
-                retried(partial(_put, self.targets[name], region, placed), self.retries)
+            placed = {
+                name: values.reshape(*shape, *values.shape[1:]) for name, values in arrays.items()
+            }
+            digests.update(self.put(region, placed))
             rows += int(np.prod(shape))
-        return WrittenBatch(batch.index, rows, counts, (), mark)
+        return WrittenBatch(batch.index, rows, counts, (), mark, digests)
 
     def _regions(self, first: int, stop: int) -> Iterator[tuple[slice, ...]]:
         """Yield the regions of the blocks with these numbers."""

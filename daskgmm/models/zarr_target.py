@@ -11,9 +11,11 @@ import numpy as np
 import zarr
 
 from daskgmm.errors import OutputError
+from daskgmm.files import exists
 from daskgmm.models.cutting import Layout
 from daskgmm.models.outputs import Outputs
 from daskgmm.models.target import Kept, Target
+from daskgmm.models.writing import digest_of, region_of
 from daskgmm.rows.obstore_backend import portable
 from daskgmm.storage_options import shown
 
@@ -57,8 +59,21 @@ class ZarrTarget(Target):
         coordinates : mapping
             Of dimensions that the rows do not have.
         """
-        self._clear()
-        self.note({}, Kept(set(), [], {}))
+        kept = Kept(set(), [0] * (k + 1), {})
+        self._take(identity, lambda: self._make(layout, outputs, template, k, coordinates), kept)
+        return self.arrays(outputs)
+
+    def _is_begun(self, place: str) -> bool:
+        return exists(f"{place}/zarr.json", self.options)
+
+    def _make(
+        self,
+        layout: Layout,
+        outputs: Outputs,
+        template: Any,
+        k: int,
+        coordinates: Mapping[str, Sequence[int]],
+    ) -> None:
         if template is not None:
             template.to_zarr(
                 self.place,
@@ -88,8 +103,6 @@ class ZarrTarget(Target):
                 dimension_names=(*layout.dims, *each.dims),
                 config=WRITE_ALL,
             )
-        self.note(identity, Kept(set(), [0] * (k + 1), {}))
-        return self.arrays(outputs)
 
     def arrays(self, outputs: Outputs) -> dict[str, Any]:
         """Return the arrays by name."""
@@ -98,14 +111,22 @@ class ZarrTarget(Target):
             each.name: portable(group[each.name]).with_config(WRITE_ALL) for each in outputs.arrays
         }
 
-    def finish(self, arrays: Mapping[str, Any]) -> None:
+    def finish(self, arrays: Mapping[str, Any], digests: Mapping[str, str]) -> None:
         """Put the group in its place.
+
+        Parameters
+        ----------
+        digests : mapping
+            Of all regions, where the place is `contested`.
 
         Raises
         ------
         OutputError
-            If chunks are missing: workers wrote to another place of that name.
+            If chunks are missing: workers wrote to another place of that name. If another run has
+            taken the place, or wrote over what this one had written.
         """
+        if self.contested:
+            self._compare(arrays, digests)
         for name, array in arrays.items():
             written, all_of_them = array.nchunks_initialized, array.nchunks
             if written < all_of_them:
@@ -117,6 +138,22 @@ class ZarrTarget(Target):
                 )
         self._put_in_place()
 
+    def _compare(self, arrays: Mapping[str, Any], digests: Mapping[str, str]) -> None:
+        """Raise `OutputError` unless all that is read is what this run wrote."""
+        group = self._group("r")
+        for name, array in arrays.items():
+            if _about(group[name]) != _about(array):
+                raise self.overwritten(name)
+        for region, digest in digests.items():
+            where = region_of(region)
+            if digest_of({name: array[where] for name, array in arrays.items()}) != digest:
+                raise self.overwritten(f"rows {region}")
+
     def _group(self, mode: Any) -> Any:
         options = None if self.options is None else dict(self.options)
         return zarr.open_group(self.place, mode=mode, zarr_format=3, storage_options=options)
+
+
+def _about(array: Any) -> str:
+    """Return the metadata of an array as text, in which NaN is NaN."""
+    return json.dumps(array.metadata.to_dict(), default=repr, sort_keys=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any, TypeVar
 
 from daskgmm.passes.dataset import Dataset
@@ -52,7 +52,7 @@ def each(
     progress: Progress | None = None,
     name: str = "daskgmm-pass",
     tasks: Sequence[Task[Any]] | None = None,
-) -> Iterator[Result]:
+) -> Generator[Result]:
     """Run `work` on every batch and yield the results in the order of the batches.
 
     Parameters

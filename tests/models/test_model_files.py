@@ -15,11 +15,11 @@ import pytest
 import daskgmm
 from daskgmm import GaussianMixture, load_model, save_model, sweep
 from daskgmm.em.checkpoint import digest_of
-from daskgmm.errors import ModelFileError
+from daskgmm.errors import ModelFileError, OutputError
 from daskgmm.files import replace_bytes
 from daskgmm.gaussian.coordinates import coordinates_of
 from daskgmm.gaussian.structures import STRUCTURES
-from daskgmm.models.model_file import FORMAT_VERSION, model_path
+from daskgmm.models.model_file import FORMAT_VERSION, model_path, save_new
 from tests.cli.data import ENVIRONMENT, clusters
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -487,7 +487,7 @@ WATCHED = """
 import sys
 from pathlib import Path
 from daskgmm import load_model
-from daskgmm.errors import ModelFileError
+from daskgmm.errors import ModelFileError, OutputError
 
 files = sorted(Path(sys.argv[1]).glob("*.json"))
 wanted = [load_model(each).n_components for each in files if "good" in each.name]
@@ -521,3 +521,17 @@ def test_nothing_runs(tmp_path):
     )
     assert found.stdout.split(maxsplit=2) == [str(count), str(count + 1), "[]\n"]
     assert not (tmp_path / "hacked").exists()
+
+
+def test_a_model_that_another_run_wrote_meanwhile_is_left(mixture, path):
+    """The later one is kept beside: hours of fitting are in it."""
+    place = model_path(path, overwrite=False)
+    save_model(mixture, path)
+    before = path.read_bytes()
+    with pytest.raises(OutputError, match=r"another run .* The model of this run is in"):
+        save_new(mixture.sort_components(), place, overwrite=False)
+    assert path.read_bytes() == before
+    [beside] = [each for each in path.parent.iterdir() if each != path]
+    np.testing.assert_array_equal(load_model(beside).means_, mixture.means_)
+    save_new(mixture, place, overwrite=True)
+    np.testing.assert_array_equal(load_model(path).means_, mixture.means_)

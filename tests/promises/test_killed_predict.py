@@ -52,13 +52,14 @@ def killed_and_finished(folder, *arguments):
     Of each part that was there at the kill: when it was written, before and after.
     """
     out = Path(arguments[-1])
-    aside = out.with_name(f"{out.name}.partial")
+    root = out.with_name(f"{out.name}.partial")
     with driver(*arguments) as process:
         for _ in range(3):
             total = int(process.stdout.readline().split()[1])
         process.send_signal(signal.SIGKILL)
     assert not out.exists()
-    done = json.loads(aside.with_name(f"{aside.name}{JOURNAL}").read_text())["done"]
+    done = json.loads(root.with_name(f"{root.name}{JOURNAL}").read_text())["done"]
+    [aside] = root.iterdir()
     before = {path: path.stat().st_mtime_ns for path in parts(aside)}
     with driver(*arguments) as process:
         left = [int(line.split()[1]) for line in process.stdout]

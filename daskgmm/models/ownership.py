@@ -1,0 +1,87 @@
+"""Who writes at a place: the run that took it last."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from daskgmm.errors import OutputError
+from daskgmm.files import read_bytes, read_head
+from daskgmm.storage_options import shown
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A run that has taken a place; the journal there begins with its number.
+
+    Attributes
+    ----------
+    run : str
+        Hexadecimal, of this run only.
+    name : str
+        The path or URL that is to be written.
+    journal : str
+        The path or URL of the journal.
+    options : mapping or None
+        Of the URL; they may hold a password, so they are never shown.
+    """
+
+    run: str
+    name: str
+    journal: str
+    options: Mapping[str, Any] | None = field(default=None, repr=False)
+
+    def holds(self) -> bool:
+        """Return whether no other run has taken the place since; a few bytes are read."""
+        head = self.head
+        return read_head(self.journal, len(head), self.options) == head
+
+    def check(self) -> None:
+        """Raise `OutputError` if another run has taken the place."""
+        if not self.holds():
+            raise self.lost()
+
+    @property
+    def head(self) -> bytes:
+        """What the journal begins with."""
+        return json.dumps({"run": self.run}).encode()[:-1]
+
+    def lost(self) -> OutputError:
+        """Return the error of the run that lost its place, with what is known of the other."""
+        content = read_bytes(self.journal, self.options)
+        other = "" if content is None else f" It is {described(_parsed(content))}."
+        ended = " and has ended there, or its journal was removed" if content is None else ""
+        return OutputError(
+            f"Another run has taken the place of {shown(self.name)}{ended}, so this one stops and "
+            f"leaves nothing there that is not the other's.{other} Let one run write there at a "
+            "time, or give each a place of its own."
+        )
+
+
+def identified() -> dict[str, Any]:
+    """Return where and when this run began, as its journal says it."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"began": now, "host": socket.gethostname(), "process": os.getpid()}
+
+
+def described(journal: Mapping[str, Any]) -> str:
+    """Return in words which run a journal is of."""
+    identity = journal.get("identity")
+    model = identity.get("model", "unknown") if isinstance(identity, Mapping) else "unknown"
+    return (
+        f"of the model {model}, begun {journal.get('began', 'at an unknown time')} on "
+        f"{journal.get('host', 'an unknown host')} by process {journal.get('process', 'unknown')}"
+    )
+
+
+def _parsed(content: bytes) -> Mapping[str, Any]:
+    try:
+        document = json.loads(content)
+    except ValueError:
+        return {}
+    return document if isinstance(document, Mapping) else {}

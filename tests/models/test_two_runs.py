@@ -1,0 +1,326 @@
+"""Two runs that write to one place: one wins whole, the other ends with one clear error."""
+
+import json
+import threading
+
+import dask
+import dask.array as da
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+import zarr
+
+from daskgmm import GaussianMixture
+from daskgmm.errors import OutputError
+from daskgmm.files import exists, is_url, names_in, read_bytes, remove
+from daskgmm.models.target import JOURNAL
+
+N, D, CHUNK = 6000, 2, 500
+X = np.random.default_rng(0).normal(size=(N, D))
+SMALL, LARGE = (GaussianMixture(k, random_state=0, tol=0.1).fit(X) for k in (2, 5))
+TAKEN = "Another run has taken the place of .*out.*Let one run write there at a time"
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.fixture(autouse=True)
+def _many_batches(monkeypatch):
+    monkeypatch.setattr("daskgmm.passes.batches.MIN_BATCH_SECONDS", 1e-7)
+    with dask.config.set(num_workers=2):
+        yield
+
+
+@pytest.fixture
+def server(tmp_path, request, monkeypatch):
+    """A place at a URL: Zarr has a memory of its own, and no folders are made for Parquet.
+
+    No task of a run is under way when its progress is told.
+    """
+    monkeypatch.setattr("daskgmm.passes.threads.AHEAD", 1)
+    with_form = getattr(request.node, "callspec", None)
+    url = f"file://{tmp_path}/server"
+    if with_form and with_form.params["form"] is ToParquet:
+        url = "memory://two-runs"
+    else:
+        (tmp_path / "server").mkdir()
+    with dask.config.set(num_workers=1):
+        yield url
+    if url.startswith("memory") and exists(url):
+        remove(url)
+
+
+class ToZarr:
+    """Writes labels and posteriors of rows in a line."""
+
+    outputs = ("label", "posterior")
+
+    def __init__(self, folder):
+        self.x = da.from_array(X, chunks=(CHUNK, D))
+
+    def write(self, mixture, out, progress=None, chunks=CHUNK, **settings):
+        settings |= {"storage_options": {"auto_mkdir": True}} if is_url(out) else {}
+        return mixture.predict_to_zarr(
+            self.x, out, self.outputs, chunks=chunks, progress=progress, **settings
+        )
+
+    def holds(self, mixture, out):
+        """Return whether what is there is that of a mixture, and all of it."""
+        group = zarr.open_group(out, mode="r")
+        shape = group["posterior"].shape
+        return (
+            shape[-1] == mixture.n_components
+            and (group["label"][:].ravel() == mixture.predict(X)).all()
+            and np.allclose(group["posterior"][:].reshape(N, -1), mixture.predict_proba(X))
+        )
+
+
+class ToZarrAcross(ToZarr):
+    """Chunks that do not fit those of X: the driver writes the ones that batches share."""
+
+    def write(self, mixture, out, progress=None, **settings):
+        return super().write(mixture, out, progress, chunks=CHUNK - 77)
+
+
+class ToGrid(ToZarr):
+    """Writes on a grid with coordinates."""
+
+    def __init__(self, folder):
+        dims, shape = ("t", "y"), (12, N // 12)
+        values = {name: (dims, X[:, i].reshape(shape)) for i, name in enumerate("ab")}
+        self.x = xr.Dataset(values, {"t": np.arange(12.0)}).chunk({"t": 1})
+
+    def write(self, mixture, out, progress=None, **settings):
+        return super().write(mixture, out, progress, chunks=None)
+
+
+class ToParquet:
+    """Writes files beside keys."""
+
+    def __init__(self, folder):
+        self.frame = pd.DataFrame(X, columns=["a", "b"]).assign(key=np.arange(N))
+        self.frame.to_parquet(folder / "x.parquet", row_group_size=CHUNK)
+        self.path = folder / "x.parquet"
+
+    def write(self, mixture, out, progress=None, **settings):
+        return named(mixture).predict_to_parquet(
+            self.path, out, ["label"], key="key", progress=progress, **settings
+        )
+
+    def holds(self, mixture, out):
+        found = pd.read_parquet(out)
+        return len(found) == N and (found["label"] == mixture.predict(X)).all()
+
+
+def named(mixture):
+    """Return the mixture as if it had been fitted to a frame."""
+    found = GaussianMixture.from_sklearn(mixture.to_sklearn())
+    found.feature_names_in_ = np.array(["a", "b"], dtype=object)
+    return found
+
+
+FORMS = [ToZarr, ToZarrAcross, ToGrid, ToParquet]
+
+
+def after(batches, do):
+    """Return a progress that does something once so many batches are done."""
+
+    def progress(done, total):
+        assert total > 6
+        if done == batches:
+            do()
+
+    return progress
+
+
+def die():
+    raise Killed
+
+
+def nothing_beside(out):
+    """Return whether a place is all that a run left."""
+    return [path.name for path in out.parent.glob(f"{out.name}*")] == [out.name]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_other_run_ends_first(form, tmp_path):
+    job, out = form(tmp_path), tmp_path / "out"
+    with pytest.raises(OutputError, match=TAKEN):
+        job.write(SMALL, out, after(3, lambda: job.write(LARGE, out)))
+    assert job.holds(LARGE, out)
+    assert nothing_beside(out)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_other_run_is_killed_and_goes_on(form, tmp_path):
+    job, out = form(tmp_path), tmp_path / "out"
+
+    def begin_and_die():
+        with pytest.raises(Killed):
+            job.write(LARGE, out, after(4, die))
+
+    with pytest.raises(OutputError, match=r"of the model sha256:.* begun .* by process"):
+        job.write(SMALL, out, after(3, begin_and_die))
+    assert not out.exists()
+    left = []
+    job.write(LARGE, out, lambda done, total: left.append(total))
+    assert left[0] < N // CHUNK
+    assert job.holds(LARGE, out)
+    assert nothing_beside(out)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_run_that_goes_on_takes_the_place_of_its_predecessor(form, tmp_path):
+    """A job that was queued again, while the first one still lives."""
+    job, out, left = form(tmp_path), tmp_path / "out", []
+
+    def again():
+        job.write(SMALL, out, lambda done, total: left.append(total))
+
+    with pytest.raises(OutputError, match="has ended there"):
+        job.write(SMALL, out, after(4, again))
+    assert left[0] < N // CHUNK
+    assert job.holds(SMALL, out)
+    assert nothing_beside(out)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_runs_on_threads_of_their_own(form, tmp_path):
+    """The first one is half through as the second one begins, and both write at once."""
+    job, out, ended = form(tmp_path), tmp_path / "out", []
+    other = threading.Thread(target=lambda: ended.append(written(job, LARGE, out)))
+    ended.append(written(job, SMALL, out, after(4, other.start)))
+    other.join(60)
+    winners = [mixture for mixture in ended if mixture is not None]
+    assert len(ended) == 2
+    assert len(winners) == 1
+    assert job.holds(winners[0], out)
+    assert nothing_beside(out)
+
+
+def written(job, mixture, out, progress=None):
+    """Return the mixture if its run did not end in an error of the loser."""
+    try:
+        job.write(mixture, out, progress)
+    except (OutputError, FileExistsError):
+        return None
+    return mixture
+
+
+@pytest.mark.parametrize("form", [ToZarr, ToParquet])
+def test_bad_data_of_the_loser_remove_nothing_of_the_winner(form, tmp_path):
+    job, out = form(tmp_path), tmp_path / "out"
+    (tmp_path / "bad").mkdir()
+    bad = form(tmp_path / "bad")
+    if form is ToZarr:
+        bad.x = da.from_array(np.r_[X[:-1], [[np.nan, 0.0]]], chunks=(CHUNK, D))
+    else:
+        bad.frame.loc[N - 1, "a"] = np.nan
+        bad.frame.to_parquet(bad.path, row_group_size=CHUNK)
+
+    def begin_and_die():
+        with pytest.raises(Killed):
+            job.write(LARGE, out, after(4, die))
+
+    with pytest.raises(OutputError, match=TAKEN):
+        bad.write(SMALL, out, after(N // CHUNK - 3, begin_and_die))
+    job.write(LARGE, out)
+    assert job.holds(LARGE, out)
+
+
+def test_what_appears_meanwhile_is_not_written_over(tmp_path):
+    """The place was nobody's as the run began, and the other run was of no journal."""
+    job, out = ToZarr(tmp_path), tmp_path / "out"
+
+    def appear():
+        job.write(LARGE, tmp_path / "elsewhere")
+        (tmp_path / "elsewhere").rename(out)
+
+    with pytest.raises(FileExistsError, match="exists by now"):
+        job.write(SMALL, out, after(4, appear))
+    assert job.holds(LARGE, out)
+    job.write(SMALL, out, overwrite=True)
+    assert job.holds(SMALL, out)
+    assert nothing_beside(out)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_at_a_url_the_other_run_ends_first(form, tmp_path, server):
+    job, out = form(tmp_path), f"{server}/out"
+    with pytest.raises(OutputError, match=TAKEN):
+        job.write(SMALL, out, after(3, lambda: job.write(LARGE, out)))
+    assert job.holds(LARGE, out)
+    assert names_in(server) == {"out"}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_at_a_url_the_other_run_goes_on_and_compares(form, tmp_path, server):
+    job, out = form(tmp_path), f"{server}/out"
+
+    def begin_and_die():
+        with pytest.raises(Killed):
+            job.write(LARGE, out, after(6, die))
+
+    with pytest.raises(OutputError, match=TAKEN):
+        job.write(SMALL, out, after(3, begin_and_die))
+    journal = json.loads(read_bytes(f"{out}{JOURNAL}"))
+    assert journal["contested"]
+    assert journal["digests"]
+    job.write(LARGE, out)
+    assert job.holds(LARGE, out)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_at_a_url_what_comes_late_is_found(form, tmp_path, server):
+    """The loser's write was on its way as the winner took the place, and lands last."""
+    job, out, late = form(tmp_path), f"{server}/out", f"{server}/late"
+    job.write(SMALL, late)
+    with pytest.raises(Killed):
+        job.write(SMALL, out, after(3, die))
+
+    def land():
+        first = "part-000000.parquet" if form is ToParquet else first_chunk(late)
+        write_whole(f"{out}/{first}", read_bytes(f"{late}/{first}"))
+
+    with pytest.raises(OutputError, match=r"Another run wrote to .* run this again"):
+        job.write(LARGE, out, after(N // CHUNK, land))
+    assert names_in(server) == {"late"}
+    job.write(LARGE, out)
+    assert job.holds(LARGE, out)
+
+
+def first_chunk(group):
+    array = zarr.open_group(group, mode="r")["label"]
+    return "label/c/" + "/".join("0" * array.ndim)
+
+
+def write_whole(url, content):
+    from daskgmm.files import replace_bytes
+
+    replace_bytes(url, content)
+
+
+def test_at_a_url_without_another_run_nothing_is_read_again(tmp_path, server, monkeypatch):
+    job, out = ToZarr(tmp_path), f"{server}/out"
+    monkeypatch.setattr("daskgmm.models.zarr_target.ZarrTarget._compare", None)
+    job.write(SMALL, out)
+    assert job.holds(SMALL, out)
+
+
+def test_tasks_of_the_loser_write_no_more_at_a_url(tmp_path, server, monkeypatch):
+    """They look themselves: their driver may be slow to hear of it."""
+    from daskgmm.models.ownership import Owner
+    from daskgmm.models.writing import Putting
+
+    array = zarr.create_array(tmp_path / "a.zarr", shape=(4,), chunks=(2,), dtype="i1")
+    write_whole(f"{server}/out{JOURNAL}", b'{"run": "1234", "folder": ""}')
+    owner = Owner("1234", f"{server}/out", f"{server}/out{JOURNAL}")
+    put = Putting({"label": array}, 0, owner)
+    ones = {"label": np.ones(2, "i1")}
+    assert set(put((slice(0, 2),), ones)) == {"0:2"}
+    write_whole(f"{server}/out{JOURNAL}", b'{"run": "1235", "folder": ""}')
+    with pytest.raises(OutputError, match=TAKEN):
+        put((slice(2, 4),), ones)
+    assert array[:].tolist() == [1, 1, 0, 0]
