@@ -17,6 +17,7 @@ PROGRAMS = (
     "clusters",
     "memory",
     "predictions",
+    "rotations",
     "sizes",
     "storage",
     "sweeps",
