@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 
@@ -31,6 +32,9 @@ from daskgmm.passes.dataset import Dataset
 
 CANDIDATES = 8
 """Starts that are tried on the sample for each initialisation asked for, where it is small."""
+
+AS_GOOD, ROUNDING = 0.1, 1e-9
+"""Part of `tol`, and nats a row, by which scikit-learn's start may end lower and be as good."""
 
 LEAST_BESIDE = 2
 """Starts beside scikit-learn's: fewer are not worth the comparison."""
@@ -103,14 +107,17 @@ def best_of_all_rows(
 ) -> Fit:
     """Return the best of scikit-learn's start and of `count` others; the sample is all rows.
 
-    Where scikit-learn's is as good as the best it is returned as it was made, so that EM takes
-    the same way from it.
+    Where a fit from scikit-learn's ends as well as any it is returned as it was made, so that EM
+    takes the same way from it.
     """
     first = Fit(start(survey, settings, Initial(), random))
     began, draw = time.perf_counter(), whole_draw(survey, seed)
     m = len(draw.x)
+    part = Part.of(draw, m, settings, last=True)
+    # With the tolerance of the fit, which may end on a plateau that candidates are driven over.
+    part = replace(part, settings=replace(part.settings, tol=settings.tol))
     try:
-        own = Part.of(draw, m, settings, last=True).continued(Candidate(seed, first))
+        own = part.continued(Candidate(seed, first))
     except ValueError:
         return first  # the fit itself says what is wrong, and where
     # The user's generator goes as far as scikit-learn's does, and no farther.
@@ -121,6 +128,6 @@ def best_of_all_rows(
     best, seconds = ranked(found)[0], time.perf_counter() - began
     listen(StartFound(m, 1 + count, best.fit.lower_bound, seconds))
     gain = best.fit.lower_bound - own.fit.lower_bound
-    if best.on_floor == own.on_floor and gain <= settings.gap_tolerance:
+    if best.on_floor == own.on_floor and gain <= max(AS_GOOD * settings.tol, ROUNDING):
         return first
     return Fit(best.fit.step)
