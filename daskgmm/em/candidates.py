@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -139,7 +138,8 @@ def race(
         candidates = ranked(part.all_begun(seeds))
     else:
         short = ranked(part.shortened().all_begun(seeds))[:most]
-        candidates = ranked(surviving(partial(part.continued, each) for each in short))
+        continued = [found for each in short if (found := part.tried(each)) is not None]
+        candidates = ranked(continued or short)
     beaten: list[Candidate] = []
     while share < 1.0:
         share = min(1.0, 2 * share)
@@ -179,9 +179,10 @@ def starts_worth(
 ) -> int:
     """Return how many starts on a sample of m rows of n are cheap, `most` at the most.
 
-    All together take about `seconds` on this machine, or a few passes over all n rows; 0 if not
-    even one does.
+    All together are estimated to take `seconds`, or a few passes over all n rows; 0 if not even
+    one does. One component has one start.
     """
+    most = 1 if settings.n_components == 1 else most
     row = seconds_per_row(settings.n_components, STRUCTURES[settings.structure].n_statistics(d))
     first = first_share(settings, m, d) * m
     once = ITER_SECONDS + first * row + CUBED_SECONDS * settings.n_components * d**3
@@ -250,7 +251,15 @@ class Part:
         ValueError
             Of the last one, if all fail.
         """
-        return surviving(partial(self.begun, seed, number) for number, seed in enumerate(seeds))
+        found, failure = [], None
+        for number, seed in enumerate(seeds):
+            try:
+                found.append(self.begun(seed, number))
+            except ValueError as error:
+                failure = error
+        if not found and failure is not None:
+            raise failure
+        return found
 
     def begun(self, seed: int, number: int = 0) -> Candidate:
         """Return a new candidate, fitted to this part; its number says how rows are clustered."""
@@ -273,16 +282,3 @@ class Part:
     def _fitted(self, seed: int, begin: Fit) -> Candidate:
         fit = iterate(self.data, self.survey, begin, self.settings, silence)
         return Candidate(seed, fit, self.survey.n_degenerate(fit.step, self.settings.reg_covar))
-
-
-def surviving(attempts: Iterable[Callable[[], Candidate]]) -> list[Candidate]:
-    """Return the candidates of all attempts but those that fail; raise the last error if all do."""
-    found, failure = [], None
-    for attempt in attempts:
-        try:
-            found.append(attempt())
-        except ValueError as error:
-            failure = error
-    if not found and failure is not None:
-        raise failure
-    return found

@@ -181,8 +181,7 @@ def _run(
     draws = _is_large(survey.weighed_rows, request, data.rows.n_features)
     best = None if kept is None else kept.best
     bound = -math.inf if request.resume is None else request.resume.lower_bound
-    count = _worth_comparing(survey, request, draws)
-    n_starts = 1 if draws or count else request.n_starts
+    n_starts = 1 if draws else request.n_starts
     for initialisation in range(0 if kept is None else kept.initialisation, n_starts):
         if kept is not None and initialisation == kept.initialisation:
             begin = kept.current
@@ -191,7 +190,7 @@ def _run(
         else:
             if request.needs_sample and survey.sample is None:
                 survey = _survey(data, request, seed, listen, survey.weighed_rows)
-            begin = _begin(survey, request, count, seed, listen)
+            begin = _begin(survey, request, seed, initialisation, listen)
         state = State(
             surveyed, coordinates, seed, generator_state(random), initialisation, begin, best
         )
@@ -226,20 +225,23 @@ def better(one: Fit | None, other: Fit, survey: Survey, settings: Settings) -> F
     return max(found, key=lambda pair: (pair[0], pair[1].lower_bound))[1]
 
 
-def _worth_comparing(survey: Survey, request: Request, draws: bool) -> int:
-    """Return how many starts are compared with scikit-learn's on all rows; 0 for none."""
-    if draws or not request.draws:
-        return 0
-    return worth_comparing(request.settings, survey.weighed_rows, len(survey.shift))
+def _begin(
+    survey: Survey, request: Request, seed: int, initialisation: int, listen: Listener
+) -> Fit:
+    """Return the start of an initialisation on all rows: the first is the best of several.
 
-
-def _begin(survey: Survey, request: Request, count: int, seed: int, listen: Listener) -> Fit:
+    The others are scikit-learn's, each followed to its end: so more of them are never worse.
+    """
     if request.resume is not None:
         return Fit(Maximised(request.resume.parameters), search=request.resume.search)
+    settings, random = request.settings, request.random
+    count = 0
+    if request.draws and initialisation == 0:
+        count = worth_comparing(settings, survey.weighed_rows, len(survey.shift))
     with one_blas_thread():
         if count:
-            return best_of_all_rows(survey, request.settings, count, seed, request.random, listen)
-        return Fit(start(survey, request.settings, request.initial, request.random))
+            return best_of_all_rows(survey, settings, count, seed, random, listen)
+        return Fit(start(survey, settings, request.initial, random))
 
 
 def _identity(data: Dataset, request: Request) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from functools import partial
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,7 +19,6 @@ from daskgmm.em.candidates import (
     race,
     ranked,
     starts_worth,
-    surviving,
 )
 from daskgmm.em.drawing import draw_rows, whole_draw
 from daskgmm.em.events import Listener, StartFound
@@ -33,6 +32,9 @@ from daskgmm.passes.dataset import Dataset
 
 CANDIDATES = 8
 """Starts that are tried on the sample for each initialisation asked for, where it is small."""
+
+AS_GOOD, ROUNDING = 0.1, 1e-9
+"""Part of `tol`, and nats a row, by which scikit-learn's start may end lower and be as good."""
 
 LEAST_BESIDE = 2
 """Starts beside scikit-learn's: fewer are not worth the comparison."""
@@ -92,7 +94,7 @@ def worth_comparing(settings: Settings, n: int, d: int) -> int:
     """Return how many starts are tried beside scikit-learn's on n rows, taken whole; 0 for none."""
     if settings.init_params != "kmeans" or settings.max_iter == 0:
         return 0
-    count = starts_worth(settings, n, n, d, CANDIDATES * settings.n_init)
+    count = starts_worth(settings, n, n, d, CANDIDATES)
     return count if count >= LEAST_BESIDE else 0
 
 
@@ -104,27 +106,29 @@ def best_of_all_rows(
     random: np.random.RandomState,
     listen: Listener,
 ) -> Fit:
-    """Return the best of scikit-learn's starts and of `count` others; the sample is all rows.
+    """Return the best of scikit-learn's start and of `count` others; the sample is all rows.
 
-    Where scikit-learn's is as good as the best it is returned as it was made, so that EM takes
-    the same way from it.
+    Where a fit from scikit-learn's ends as well as any it is returned as it was made, so that EM
+    takes the same way from it.
     """
-    own = [Fit(start(survey, settings, Initial(), random)) for _ in range(settings.n_init)]
+    first = Fit(start(survey, settings, Initial(), random))
     began, draw = time.perf_counter(), whole_draw(survey, seed)
     m = len(draw.x)
     part = Part.of(draw, m, settings, last=True)
+    # With the tolerance of the fit, which may end on a plateau that candidates are driven over.
+    part = replace(part, settings=replace(part.settings, tol=settings.tol))
     try:
-        found = surviving(partial(part.continued, Candidate(i, fit)) for i, fit in enumerate(own))
+        own = part.continued(Candidate(seed, first))
     except ValueError:
-        return own[0]  # the fit itself says what is wrong, and where
-    mine = ranked(found)[0]
+        return first  # the fit itself says what is wrong, and where
     # The user's generator goes as far as scikit-learn's does, and no farther.
     seeds = np.random.RandomState(seed).randint(np.iinfo(np.int32).max, size=count).tolist()
+    found = [own]
     with suppress(ValueError):  # all others collapse
         found += race(draw, m, settings, seeds)[0]
     best, seconds = ranked(found)[0], time.perf_counter() - began
-    listen(StartFound(m, len(own) + count, best.fit.lower_bound, seconds))
-    gain = best.fit.lower_bound - mine.fit.lower_bound
-    if best.degenerate == mine.degenerate and gain <= settings.gap_tolerance:
-        return own[mine.seed]
+    listen(StartFound(m, 1 + count, best.fit.lower_bound, seconds))
+    gain = best.fit.lower_bound - own.fit.lower_bound
+    if best.degenerate == own.degenerate and gain <= max(AS_GOOD * settings.tol, ROUNDING):
+        return first
     return Fit(best.fit.step)

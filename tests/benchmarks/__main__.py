@@ -18,6 +18,7 @@ PROGRAMS = (
     "clusters",
     "memory",
     "predictions",
+    "rotations",
     "sizes",
     "storage",
     "sweeps",

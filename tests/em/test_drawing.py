@@ -105,7 +105,8 @@ def test_the_sample_is_as_large_as_asked_for(rows):
     _, events = passes(X, sample_rows=rows)
     found = [event.rows for event in events if isinstance(event, StartFound)]
     if 2 * rows >= N:  # not worth a pass: all rows are taken
-        assert not found
+        assert found == [N]
+        assert not any(isinstance(each, PassEnded) and each.name == "sample" for each in events)
     else:
         assert found == [pytest.approx(rows, rel=0.1)]
 

@@ -1,0 +1,236 @@
+"""Starts: many where they are cheap, in coordinates that do not depend on the columns' choice."""
+
+import dask.array as da
+import numpy as np
+import pytest
+import sklearn.mixture
+
+from daskgmm import GaussianMixture
+from daskgmm.em.candidates import Part, on_floor, ranked, starts_worth
+from daskgmm.em.clustering import cluster, metric_of
+from daskgmm.em.events import StartFound, silence
+from daskgmm.em.settings import Settings
+from daskgmm.em.survey import survey_rows
+from daskgmm.gaussian.coordinates import whitening
+from daskgmm.passes.dataset import Dataset
+from daskgmm.rows.arrays import ArrayRows
+from tests.oracle.data import STRUCTURES, blobs
+
+NEAR = 1e-3
+
+APART = 6.0
+
+
+def rotation(d, random):
+    return np.linalg.qr(random.normal(size=(d, d)))[0]
+
+
+def cigars(n, k=3, d=2, wide=1, aspect=50.0, seed=0):
+    """Return parallel clusters (n, d), wide along some axes and apart along the last, rotated."""
+    random = np.random.default_rng(seed)
+    labels = random.integers(k, size=n)
+    x = random.normal(size=(n, d))
+    x[:, :wide] *= aspect
+    x[:, -1] += APART * labels
+    return x @ rotation(d, random), labels
+
+
+def from_the_truth(x, labels, **settings):
+    """Return the score of the fit that starts at the true clusters."""
+    clusters = [x[labels == j] for j in range(labels.max() + 1)]
+    start = {
+        "weights_init": np.array([len(each) for each in clusters]) / len(x),
+        "means_init": [each.mean(0) for each in clusters],
+        "precisions_init": [np.linalg.inv(np.cov(each.T)) for each in clusters],
+    }
+    return GaussianMixture(len(clusters), **start, **settings).fit(x).score(x)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    ("k", "d", "wide"), [(3, 2, 1), (3, 4, 3), (5, 2, 1)], ids=["cigars", "pancakes", "five"]
+)
+def test_rotated_parallel_clusters_are_found(k, d, wide, seed):
+    x, labels = cigars(2000, k, d, wide, seed=seed)
+    mixture = GaussianMixture(k, random_state=seed).fit(x)
+    assert mixture.score(x) > from_the_truth(x, labels) - NEAR
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rotated_clusters_are_found_on_a_sample(seed):
+    x, labels = cigars(12_000, seed=seed)
+    lazy = da.from_array(x, chunks=(5000, 2))
+    mixture = GaussianMixture(3, random_state=seed, sample_rows=3000).fit(lazy)
+    assert mixture.score(x) > from_the_truth(x, labels) - NEAR
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_crossing_cigars_are_found(seed):
+    random = np.random.default_rng(seed)
+    labels = random.integers(3, size=3000)
+    turns = [rotation(4, random) * [50, 1, 1, 1] for _ in range(3)]
+    x = np.einsum("nij,nj->ni", np.stack(turns)[labels], random.normal(size=(3000, 4)))
+    x += (20 * random.normal(size=(3, 4)))[labels]
+    mixture = GaussianMixture(3, random_state=seed).fit(x)
+    assert mixture.score(x) > from_the_truth(x, labels) - NEAR
+
+
+def test_columns_of_other_units_a_constant_and_a_sum_do_not_hide_clusters():
+    x, labels = cigars(2000, seed=1)
+    units = [1e4, 1e-3]
+    mixture = GaussianMixture(3, random_state=0, reg_covar=1e-12).fit(x * units)
+    best = from_the_truth(x * units, labels, reg_covar=1e-12)
+    assert mixture.score(x * units) > best - NEAR
+    wider = np.c_[x, np.full(len(x), 7.0), x.sum(axis=1)]
+    found = GaussianMixture(3, random_state=0).fit(wider).predict(wider)
+    agreeing = sum(np.bincount(found[labels == j], minlength=3).max() for j in range(3))
+    assert agreeing > 0.99 * len(x)
+
+
+def test_weights_count_in_clusters():
+    x, labels = cigars(1500, seed=2)
+    noise = np.random.default_rng(0).uniform(-200, 200, size=(1500, 2))
+    rows = np.concatenate([x, noise])
+    weights = np.repeat([1.0, 0.0], 1500)
+    mixture = GaussianMixture(3, random_state=0).fit(rows, sample_weight=weights)
+    assert mixture.score(x) > from_the_truth(x, labels) - NEAR
+
+
+def test_the_best_start_is_never_below_scikit_learns():
+    for seed in range(3):
+        x = blobs(250, 2, 5, seed=seed, separation=1.2)
+        ours = GaussianMixture(5, random_state=seed, max_iter=300).fit(x)
+        plain = GaussianMixture(5, random_state=seed, max_iter=300, acceleration=None).fit(x)
+        assert ours.score(x) > plain.score(x) - 1e-5
+
+
+def test_a_start_of_scikit_learn_that_is_as_good_as_any_is_kept():
+    x = blobs(300, 3, 3, separation=3.0)
+    ours, plain = (
+        GaussianMixture(3, random_state=0, acceleration=way, tol=1e-6, max_iter=1000).fit(x)
+        for way in ("auto", None)
+    )
+    assert plain.lower_bounds_[-1] - plain.lower_bounds_[0] > 1e-3
+    # Accelerated EM counts `reg_covar` as noise.
+    assert ours.lower_bounds_[0] == pytest.approx(plain.lower_bounds_[0], abs=1e-4)
+    np.testing.assert_allclose(ours.means_, plain.means_, atol=1e-3)
+
+
+@pytest.mark.parametrize("n_init", [1, 3])
+def test_the_users_generator_goes_as_far_as_in_scikit_learn(n_init):
+    x = blobs(200, 2, 3)
+    ours, theirs = np.random.RandomState(4), np.random.RandomState(4)
+    GaussianMixture(3, random_state=ours, n_init=n_init).fit(x)
+    sklearn.mixture.GaussianMixture(3, random_state=theirs, n_init=n_init).fit(x)
+    assert ours.randint(1 << 30) == theirs.randint(1 << 30)
+
+
+@pytest.mark.parametrize(
+    ("settings", "candidates"),
+    [
+        ({}, [9]),
+        ({"n_init": 3}, [9]),
+        ({"acceleration": None}, []),
+        ({"init_params": "random"}, []),
+        ({"max_iter": 0}, []),
+        ({"means_init": [[0.0, 0.0], [4.0, 4.0]]}, []),
+    ],
+)
+def test_which_fits_of_small_data_compare_starts(settings, candidates):
+    events = []
+    mixture = GaussianMixture(2, random_state=0, **settings)
+    mixture.fit(blobs(200, 2, 2, separation=6.0), listen=events.append)
+    found = [event.candidates for event in events if isinstance(event, StartFound)]
+    assert found == candidates
+
+
+def settings(k=3, structure="full"):
+    return Settings(k, structure, 1e-3, 1e-6, 100, 1, "kmeans", True)
+
+
+def test_starts_are_many_where_they_are_cheap():
+    assert starts_worth(settings(), 200, 200, 2, 12) == 12
+    assert starts_worth(settings(), 200, 200, 2, 12, seconds=0.3) < 12
+    assert starts_worth(settings(), 50, 50, 500, 12) < 2
+    assert starts_worth(settings(50), 300_000, 300_000, 40, 12) < 12
+    assert starts_worth(settings(1), 200, 200, 2, 12) == 1
+
+
+def surveyed(x, weights=None):
+    rows = ArrayRows(x)
+    held = None if weights is None else ArrayRows(weights, rows.lengths)
+    return survey_rows(Dataset.of(rows, held, 3, 10), None, silence)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("candidate", [1, 5])
+def test_clusters_of_whitened_rows_do_not_depend_on_the_axes(candidate, weighted):
+    x, _ = cigars(1000, 4, 3)
+    random = np.random.default_rng(3)
+    weights = random.uniform(0.5, 2.0, size=1000) if weighted else None
+    other = x @ (rotation(3, random) * [0.5, 1.0, 20.0]) @ rotation(3, random) + 100.0
+    found = []
+    for rows in (x, other):
+        generator = np.random.RandomState(5)
+        metric = metric_of(surveyed(rows, weights), candidate, generator)
+        found.append(cluster(rows, weights, 4, generator, metric))
+    np.testing.assert_array_equal(*found)
+
+
+def test_clusters_of_even_candidates_do_not_depend_on_units():
+    x = blobs(500, 3, 4)
+    found = []
+    for rows in (x, x * [1e-5, 1.0, 1e5] + [0.0, 1e3, 0.0]):
+        generator = np.random.RandomState(5)
+        metric = metric_of(surveyed(rows), 2, generator)
+        found.append(cluster(rows, None, 4, generator, metric))
+    np.testing.assert_array_equal(*found)
+
+
+@pytest.mark.parametrize("candidate", range(4))
+def test_rows_that_are_all_alike_are_clustered_all_the_same(candidate):
+    x = np.full((20, 3), 5.0)
+    generator = np.random.RandomState(0)
+    labels = cluster(x, None, 2, generator, metric_of(surveyed(x), candidate, generator))
+    assert labels.shape == (20,)
+
+
+def test_whitening_leaves_out_constant_and_dependent_columns():
+    x, _ = cigars(500, d=3)
+    wide = np.c_[x, np.full(500, 1e8), x @ [1.0, 2.0, 3.0], 1e-9 * x[:, 0]]
+    survey = surveyed(wide)
+    axes = whitening(survey.scatter / survey.weight)
+    assert axes.shape == (6, 3)
+    mapped = (wide - survey.mean) @ axes
+    np.testing.assert_allclose(mapped.T @ mapped / 500, np.eye(3), atol=1e-6)
+
+
+@pytest.mark.parametrize("structure", STRUCTURES)
+def test_a_candidate_on_the_floor_comes_after_others(structure):
+    """A component of rows that are equal in a column has the likelihood of `reg_covar`."""
+    random = np.random.default_rng(0)
+    x = random.normal(size=(400, 2))
+    x[:40] = [3.0, 3.0]
+    part = Part.of_rows(x, np.ones(400), settings(2, structure), 400)
+    candidates = part.all_begun(range(8))
+    order = [each.on_floor for each in ranked(candidates)]
+    assert order == sorted(order)
+    for each in candidates:
+        parameters = each.fit.step.parameters
+        least = min(
+            np.linalg.eigvalsh(covariance)[0]
+            for covariance in part_covariances(structure, parameters)
+        )
+        assert (on_floor(parameters, 1e-6) > 0) == (least < 1e-5)
+    if structure != "tied":  # one covariance for all is never that of equal rows
+        assert max(order) > 0
+
+
+def part_covariances(structure, parameters):
+    covariances, d = parameters.covariances, parameters.means.shape[1]
+    return {
+        "full": lambda: covariances,
+        "tied": lambda: covariances[None],
+        "diag": lambda: [np.diag(each) for each in covariances],
+        "spherical": lambda: [each * np.eye(d) for each in covariances],
+    }[structure]()
