@@ -15,7 +15,7 @@ from daskgmm import GaussianMixture
 from daskgmm.em.events import silence
 from daskgmm.em.expectation import expect
 from daskgmm.em.survey import survey_rows
-from daskgmm.errors import DegenerateComponentWarning
+from daskgmm.errors import DegenerateComponentWarning, ScaleWarning
 from daskgmm.gaussian import STRUCTURES, maximise
 from daskgmm.gaussian.guard import natural_error
 from daskgmm.gaussian.parameters import Parameters
@@ -94,6 +94,7 @@ def test_every_fit_ends_in_a_usable_model(cases):
             warnings.simplefilter("error")
             warnings.filterwarnings("ignore", message="Best performing initialization")
             warnings.simplefilter("ignore", DegenerateComponentWarning)
+            warnings.simplefilter("ignore", ScaleWarning)
             mixture.fit(case["X"], sample_weight=case["weights"])
         for name in ("weights_", "means_", "covariances_", "precisions_", "lower_bounds_"):
             assert np.isfinite(getattr(mixture, name)).all(), (number, name)

@@ -6,7 +6,7 @@ import pytest
 import sklearn.mixture
 
 from daskgmm import GaussianMixture
-from daskgmm.em.candidates import Part, on_floor, ranked, starts_worth
+from daskgmm.em.candidates import Part, ranked, starts_worth
 from daskgmm.em.clustering import cluster, metric_of
 from daskgmm.em.events import StartFound, silence
 from daskgmm.em.settings import Settings
@@ -213,7 +213,7 @@ def test_a_candidate_on_the_floor_comes_after_others(structure):
     x[:40] = [3.0, 3.0]
     part = Part.of_rows(x, np.ones(400), settings(2, structure), 400)
     candidates = part.all_begun(range(8))
-    order = [each.on_floor for each in ranked(candidates)]
+    order = [each.degenerate for each in ranked(candidates)]
     assert order == sorted(order)
     for each in candidates:
         parameters = each.fit.step.parameters
@@ -221,7 +221,7 @@ def test_a_candidate_on_the_floor_comes_after_others(structure):
             np.linalg.eigvalsh(covariance)[0]
             for covariance in part_covariances(structure, parameters)
         )
-        assert (on_floor(parameters, 1e-6) > 0) == (least < 1e-5)
+        assert (each.degenerate > 0) == (least < 1e-5)
     if structure != "tied":  # one covariance for all is never that of equal rows
         assert max(order) > 0
 

@@ -35,7 +35,7 @@ def test_a_component_of_equal_values_is_named(reg_covar):
     x = np.c_[zeros_and(RANDOM.exponential(size=400), 0.6), RANDOM.normal(size=1000)]
     mixture = GaussianMixture(2, covariance_type="diag", reg_covar=reg_covar, random_state=0)
     with pytest.warns(
-        DegenerateComponentWarning, match=r"rest on a floor: \d \(column 0: |collapsed"
+        DegenerateComponentWarning, match=r"rest on a floor: \d \(column \d: |collapsed"
     ):
         mixture.fit(x)
 

@@ -208,6 +208,7 @@ def test_criteria_of_a_fit(mixture, path):
     assert load_model(path).criteria_ == criteria
 
 
+@pytest.mark.filterwarnings("ignore::daskgmm.errors.ChoiceWarning")  # few sizes
 def test_criteria_of_a_sweep_are_exact(path):
     x = clusters(600)
     found = sweep(x, range(1, 4), n_init=1, random_state=0)

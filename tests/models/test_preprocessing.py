@@ -132,6 +132,7 @@ def test_a_bad_value_has_the_name_of_its_column(rows: np.ndarray) -> None:
         GaussianMixture(2, pca=2).fit(bad)
 
 
+@pytest.mark.filterwarnings("ignore::daskgmm.errors.ChoiceWarning")  # few sizes
 def test_sweeps(rows: np.ndarray) -> None:
     found = sweep(rows, range(1, 6), random_state=0, standardise=True, pca=3)
     assert found.best().n_components == 3

@@ -84,6 +84,7 @@ def test_weights_beside_the_columns_that_were_chosen(tmp_path):
     assert_same(fitted(rows, "n"), fitted(X, COUNTS))
 
 
+@pytest.mark.filterwarnings("ignore::daskgmm.errors.ChoiceWarning")  # few sizes
 def test_weights_of_a_sweep(tmp_path):
     source = stored(FRAME.assign(n=COUNTS), tmp_path)
     found = sweep(source, range(1, 4), sample_weight="n", weights_are="counts", random_state=0)

@@ -312,6 +312,7 @@ def sum_of(weights):
 
 @pytest.mark.parametrize("said", ["relative", "counts"])
 @pytest.mark.parametrize("kind", MAY_BE_COUNTS)
+@pytest.mark.filterwarnings("ignore::daskgmm.errors.ChoiceWarning")  # few sizes
 def test_what_is_said_is_taken_without_a_word(kind, said, tmp_path):
     weights = np.asarray(MAY_BE_COUNTS[kind], float)
     n = weights.sum() if said == "counts" else weights.sum() ** 2 / (weights**2).sum()
@@ -365,6 +366,7 @@ def test_saving_and_reading_warn_of_nothing(tmp_path):
         loaded.bic(X, COUNTS)
 
 
+@pytest.mark.filterwarnings("ignore::daskgmm.errors.ChoiceWarning")  # few sizes
 def test_histograms_choose_as_their_rows_do():
     """A table of values and how often each occurred, as GROUP BY gives it."""
     random = np.random.default_rng(4)
@@ -408,6 +410,7 @@ def without_weighing(path):
 
 @pytest.mark.parametrize("weights", [None, WEIGHTS])
 @pytest.mark.parametrize("swept", [False, True])
+@pytest.mark.filterwarnings("ignore::daskgmm.errors.ChoiceWarning")  # few sizes
 def test_checkpoints_of_earlier_versions(tmp_path, weights, swept):
     path, events = tmp_path / "c.ckpt", []
 
