@@ -22,6 +22,7 @@ from daskgmm.rows.nodata import declared_by_zarr
 from daskgmm.rows.obstore_backend import portable
 from daskgmm.rows.opening import as_rows, open_rows
 from daskgmm.rows.rows import UNKNOWN, Rows, Segment
+from daskgmm.rows.unfit import check_block
 
 
 def as_dask(x: Any, columns: Sequence[str] | None = None) -> Any:
@@ -112,6 +113,7 @@ def predict_lazily(predictor: Predictor, kind: Kind, x: Any, dims: tuple[str, ..
 def _block(
     predictor: Predictor, kind: Kind, dims: tuple[str, ...], x: Any, block_info: Any = None
 ) -> Any:
+    check_block(x)
     grid = x.shape[:-1]
 
     def place(row: int) -> str:
