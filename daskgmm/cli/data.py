@@ -137,9 +137,10 @@ class Data:
             return tuple(_dimension(x, name) for name in self.features)
         if hasattr(x, "data_vars"):
             return None
+        likely = "band" if "band" in x.dims else x.dims[-1]
         raise click.UsageError(
             f"{shown(self.path)} has the dimensions {', '.join(map(str, x.dims))}. Say which of "
-            f"them hold features, as --features {x.dims[-1]}, or --features '' if each value is a "
+            f"them hold features, as --features {likely}, or --features '' if each value is a "
             "row."
         )
 

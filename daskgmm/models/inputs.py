@@ -14,10 +14,11 @@ from sklearn.utils.validation import validate_data
 
 from daskgmm.errors import DataError
 from daskgmm.rows.arrays import ArrayRows
-from daskgmm.rows.frames import is_dask_frame, is_pandas_frame, is_polars_frame
+from daskgmm.rows.frames import check_columns, is_dask_frame, is_pandas_frame, is_polars_frame
 from daskgmm.rows.labelled import Labelled, labelled
 from daskgmm.rows.opening import as_rows
 from daskgmm.rows.rows import Rows
+from daskgmm.rows.unfit import check_plain
 from daskgmm.rows.variables import is_labelled, listed
 from daskgmm.rows.weights import split_weights, weights_for
 from daskgmm.storage_options import StorageOptions
@@ -151,7 +152,7 @@ def labelled_rows(estimator: BaseEstimator, x: Any) -> Labelled:
 def _training_rows(
     estimator: BaseEstimator, x: Any, storage_options: StorageOptions | None
 ) -> Rows:
-    _refuse_masked(x)
+    _check_values(x)
     if not is_source(x) and not is_polars_frame(x):
         x = validate_data(
             estimator, x, dtype="numeric", ensure_all_finite=False, ensure_min_samples=2
@@ -186,10 +187,12 @@ def scoring_rows(
     scikit-learn wants an error for a frame of pandas that has the same ones in another order.
     """
     _refuse_masked(x)
+    check_plain(x)
     if is_labelled(x):
         return labelled_rows(estimator, x).rows()
     if not is_source(x) and not is_polars_frame(x):
         x = _without_others(x, feature_names(estimator))
+        _check_values(x)
         x = validate_data(estimator, x, reset=False, dtype="numeric", ensure_all_finite=False)
         rows: Rows = _named(estimator, ArrayRows(x))
     else:
@@ -289,6 +292,13 @@ def check_features(estimator: BaseEstimator, n_features: int) -> None:
             f"X has {n_features} features, but {type(estimator).__name__} is expecting "
             f"{expected} features as input."
         )
+
+
+def _check_values(x: Any) -> None:
+    """Raise `DataError` for what would lose its meaning as an array, with the column."""
+    _refuse_masked(x)
+    check_plain(x)
+    check_columns(x)
 
 
 def _refuse_masked(x: Any) -> None:

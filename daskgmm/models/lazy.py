@@ -24,6 +24,7 @@ from daskgmm.rows.opening import as_rows, open_rows
 from daskgmm.rows.rows import UNKNOWN, Rows, Segment
 from daskgmm.rows.sight import check_landmarks, landmarks
 from daskgmm.rows.stored_values import lazy_values
+from daskgmm.rows.unfit import check_block
 from daskgmm.rows.zarr_store import location, storage_options
 
 
@@ -117,6 +118,7 @@ def _block(
     block_info: Any = None,
 ) -> Any:
     check_landmarks(read)
+    check_block(x)
     grid = x.shape[:-1]
 
     def place(row: int) -> str:

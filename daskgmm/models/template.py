@@ -31,6 +31,9 @@ STORED_AS = (
 )
 """How coordinates were stored, which need not fit where they are written."""
 
+EDGES = ("bounds", "climatology")
+"""Attributes that name a variable, which is not written if it does not lie on the grid."""
+
 STORED_AS_TEXT = ("dtype", "char_dim_name", "_FillValue")
 """How text was stored by other formats, as arrays of characters."""
 
@@ -64,6 +67,10 @@ def writable_template(template: xr.Dataset, unit: Mapping[str, int]) -> xr.Datas
     for name, each in found.coords.items():
         each.attrs = _plain_attributes(each.attrs)
         each.encoding = _kept_encoding(each)
+        for place in (each.attrs, each.encoding):
+            for attribute in EDGES:
+                if place.get(attribute) not in found.variables:
+                    place.pop(attribute, None)
         if each.chunks is not None:
             found[name] = each.chunk({dim: unit[str(dim)] for dim in each.dims})
         _check(name, found)

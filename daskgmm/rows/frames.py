@@ -18,6 +18,8 @@ from daskgmm.rows.rows import Rows
 
 Names = tuple[str, ...] | None
 
+ARROW_TABLES = ("Table", "RecordBatch")
+
 POLARS_FRAMES = ("DataFrame", "LazyFrame")
 
 
@@ -36,6 +38,42 @@ def is_pandas_frame(x: Any) -> bool:
     """Tell a data frame of pandas, without importing it."""
     kind = type(x)
     return kind.__module__.split(".")[0] == "pandas" and kind.__name__ == "DataFrame"
+
+
+def is_arrow_table(x: Any) -> bool:
+    """Tell a table or record batch of Arrow, without importing it."""
+    kind = type(x)
+    return kind.__module__.split(".")[0] == "pyarrow" and kind.__name__ in ARROW_TABLES
+
+
+def check_columns(x: Any) -> None:
+    """Raise `DataError` if a column of a table in memory holds no numbers; it names the column.
+
+    Objects and text that are written numbers pass, as scikit-learn converts them.
+    """
+    if is_arrow_table(x):
+        types = {
+            field.name: (number_type(field.type, nulls=False), str(field.type))
+            for field in x.schema
+        }
+        check_numbers(types, "X", "X.select(['a', 'b'])")
+    elif is_pandas_frame(x):
+        kinds = {
+            str(name): (_number_type(dtype) or _converted(x.iloc[:, index]), str(dtype))
+            for index, (name, dtype) in enumerate(zip(x.columns, x.dtypes, strict=True))
+        }
+        check_numbers(kinds, "X", "X[['a', 'b']]")
+
+
+def _converted(column: Any) -> np.dtype[Any] | None:
+    """Return the type of a column of objects or text as numbers; None if it holds others."""
+    if column.dtype != object and type(column.dtype).__name__ != "StringDtype":
+        return None
+    try:
+        column.to_numpy(dtype=object, na_value=np.nan).astype(np.float64)
+    except (TypeError, ValueError):
+        return None
+    return np.dtype(np.float64)
 
 
 def rows_of_frame(x: Any, columns: Sequence[str] | None = None) -> Rows | None:

@@ -146,7 +146,7 @@ def labelled(
         If variables are no real numbers, or lie on no common grid, or a feature is absent.
     """
     features = chosen_dims(x, feature_dims)
-    dataset, arrays = variables_of(x)
+    dataset, arrays = variables_of(x, wanted or ())
     variables = [as_variable(name, array, features) for name, array in arrays]
     if wanted is not None:
         variables = those_wanted(variables, wanted)

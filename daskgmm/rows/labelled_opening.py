@@ -13,10 +13,11 @@ import zarr
 
 from daskgmm.errors import SourceError
 from daskgmm.files import is_url
+from daskgmm.rows.file_kinds import ENGINES, LABELLED, suffix_of
 from daskgmm.rows.layout import REAL_KINDS
 from daskgmm.rows.nodata import DECLARING, PLAIN, declared
 from daskgmm.rows.stored_values import lazily_read, lazy_values
-from daskgmm.rows.variables import grid_mappings
+from daskgmm.rows.variables import auxiliary, grid_mappings, unmentioned
 from daskgmm.rows.zarr_opening import group_refused, missing, open_node
 from daskgmm.rows.zarr_store import location, storage_options
 from daskgmm.storage_options import StorageOptions, described, harmless, shown
@@ -24,8 +25,11 @@ from daskgmm.storage_options import StorageOptions, described, harmless, shown
 if TYPE_CHECKING:
     import xarray as xr
 
-SUFFIXES = (".nc", ".nc4", ".cdf", ".h5", ".hdf5", ".he5")
+SUFFIXES = LABELLED
 """Of files that are opened with xarray, whether or not variables are named."""
+
+BAND = "band"
+"""The dimension of the bands of a raster, which are its features."""
 
 LISTED_VARIABLES = 20
 """Variables that an error message lists at most."""
@@ -63,7 +67,7 @@ def open_labelled(
     Returns
     -------
     xarray.DataArray
-        Of a single array.
+        Of a single array, and of a raster such as a GeoTIFF, whose bands are along ``band``.
     xarray.Dataset
         Of a group or file.
 
@@ -87,7 +91,10 @@ def _opened(
 ) -> xr.DataArray | xr.Dataset:
     name = os.fspath(path)
     if _is_file(name):
-        return _chosen(name, open_file(name), variables, weight, features)
+        dataset = open_file(name)
+        if not variables and weight is None and (raster := _raster(dataset)) is not None:
+            return raster
+        return _chosen(name, dataset, variables, weight, features)
     node = open_node(path, storage_options)
     if isinstance(node, zarr.Group):
         return labelled_group(name, node, variables, weight, features)
@@ -97,6 +104,12 @@ def _opened(
             "or give the path of the group that it is in."
         )
     return data_array(node)
+
+
+def _raster(dataset: xr.Dataset) -> xr.DataArray | None:
+    """Return the one variable of a raster, whose bands may be features; None of other files."""
+    data = list(_data(dataset).values())
+    return data[0] if len(data) == 1 and BAND in data[0].dims else None
 
 
 def is_labelled_file(name: str) -> bool:
@@ -219,8 +232,9 @@ def open_file(name: str) -> xr.Dataset:
         dataset: xr.Dataset = xarray.open_dataset(path, cache=False)
     except Exception as error:
         raise SourceError(
-            f"{shown(name)} cannot be opened with xarray ({_first_line(error)}). For NetCDF and "
-            "HDF5 install netCDF4 or h5netcdf; else write the data to Zarr or Parquet."
+            f"{shown(name)} cannot be opened with xarray ({_first_line(error)}). "
+            f"{ENGINES.get(suffix_of(name), ENGINES['.nc'])}; else write the data to Zarr or "
+            "Parquet."
         ) from harmless(error)
     found: xr.Dataset = lazily_read(dataset, name, {})
     return found
@@ -253,6 +267,8 @@ def _chosen(
             "of its own. Write it as one, or broadcast it in Python with xarray."
         )
     mappings = grid_mappings(dataset[wanted].data_vars) & set(dataset.data_vars)
+    if variables:
+        dataset = unmentioned(dataset, wanted)
     return dataset.reset_coords([each for each in wanted if each in dataset.coords])[
         [*wanted, *sorted(mappings)]
     ]
@@ -300,12 +316,12 @@ def suggested(dims: Mapping[str, tuple[Any, ...]]) -> str:
 
 
 def _data(dataset: xr.Dataset) -> dict[str, xr.DataArray]:
-    """Return the variables of a dataset but for those that describe its grid."""
-    mappings = grid_mappings(dataset.data_vars)
+    """Return the variables of a dataset but for those that describe its grid or others."""
+    aside = auxiliary(dataset)
     return {
         str(name): array
         for name, array in dataset.data_vars.items()
-        if array.ndim and name not in mappings
+        if array.ndim and name not in aside
     }
 
 

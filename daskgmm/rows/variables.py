@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -11,11 +12,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from daskgmm.errors import DataError
-from daskgmm.rows.layout import check_real
+from daskgmm.rows.layout import REAL_KINDS, check_real
 from daskgmm.rows.nodata import Decoding, declared_by_xarray
+from daskgmm.rows.unfit import check_plain
 
 if TYPE_CHECKING:
     import xarray as xr
+
+
+AUXILIARY = (
+    "bounds",
+    "climatology",
+    "ancillary_variables",
+    "cell_measures",
+    "grid_mapping",
+)
+"""Attributes by which variables name others that describe them."""
 
 
 def is_labelled(x: Any) -> bool:
@@ -75,11 +87,78 @@ def grid_mappings(variables: Mapping[Any, xr.DataArray]) -> set[Any]:
     }
 
 
-def variables_of(x: Any) -> tuple[xr.Dataset, list[tuple[str | None, xr.DataArray]]]:
-    """Return a Dataset for coordinates and attributes, and the variables by name."""
+def auxiliary(x: xr.Dataset) -> dict[Any, str]:
+    """Return the variables that others name as bounds, quality flags, cell areas, or grid mapping.
+
+    These are no quantities of their own: the CF conventions, sections 3.4, 5.6, 7.1, 7.2, 7.4.
+    The attribute that names each of them is given too.
+    """
+    found = {}
+    for each in x.variables.values():
+        for attribute in AUXILIARY:
+            text = each.attrs.get(attribute, each.encoding.get(attribute))
+            for name in _mentioned(attribute, text):
+                if name in x.data_vars:
+                    found[name] = attribute
+    return found
+
+
+def _mentioned(attribute: str, text: Any) -> list[str]:
+    """Return the names in an attribute: ``a b``, or ``area: a``, or of mappings ``a: x y``."""
+    words = text.split() if isinstance(text, str) else []
+    if attribute == "grid_mapping" and any(word.endswith(":") for word in words):
+        return [word[:-1] for word in words if word.endswith(":")]
+    return [word for word in words if not word.endswith(":")]
+
+
+def unmentioned(x: xr.Dataset, names: Sequence[str]) -> xr.Dataset:
+    """Return a dataset in which no variable names these as auxiliary: the user chose them."""
+    x = x.copy()
+    for each in x.variables.values():
+        for attribute in set(AUXILIARY) - {"grid_mapping"}:
+            for place in (each.attrs, each.encoding):
+                if set(_mentioned(attribute, place.get(attribute))) & set(names):
+                    del place[attribute]
+    return x
+
+
+def _features_only(x: xr.Dataset, wanted: Sequence[str]) -> xr.Dataset:
+    """Return a dataset without what is no feature; say so of what could have been one."""
+    aside = {name: how for name, how in auxiliary(x).items() if how != "grid_mapping"}
+    left = {name: each for name, each in x.data_vars.items() if name not in aside}
+    aside |= {name: "" for name, each in left.items() if not each.ndim}
+    # Points of a single place, or what a mixture was fitted to.
+    kept = {name for name in aside if any(_of(name, feature) for feature in wanted)}
+    dropped = [name for name in aside if name not in kept]
+    if len(dropped) == len(x.data_vars):
+        return x
+    dims = {dim for name, each in left.items() for dim in each.dims}
+    for name in dropped:
+        each = x[name]
+        if aside[name] and each.dtype.kind in REAL_KINDS and set(each.dims) <= dims:
+            warnings.warn(
+                f"The variable {name!r} of X is no feature, as another one names it in its "
+                f"attribute {aside[name]}. Delete that attribute to take it as one.",
+                stacklevel=2,
+            )
+    return x.drop_vars(dropped)
+
+
+def _of(name: Any, feature: str) -> bool:
+    return feature == name or feature.startswith(f"{name}(")
+
+
+def variables_of(
+    x: Any, wanted: Sequence[str] = ()
+) -> tuple[xr.Dataset, list[tuple[str | None, xr.DataArray]]]:
+    """Return a Dataset for coordinates and attributes, and the variables by name.
+
+    Of a Dataset, variables that describe others are none, unless features in `wanted` are of them.
+    """
     if not hasattr(x, "data_vars"):
         return x.to_dataset(name="daskgmm-values").assign_attrs(x.attrs), [(None, x)]
-    x = x.set_coords([name for name in grid_mappings(x.data_vars) if name in x.data_vars])
+    mappings = [name for name, how in auxiliary(x).items() if how == "grid_mapping"]
+    x = _features_only(x.set_coords(mappings), wanted)
     if not x.data_vars:
         raise DataError("X is a Dataset without variables; give at least one.")
     return x, [(str(name), array) for name, array in x.data_vars.items()]
@@ -87,7 +166,10 @@ def variables_of(x: Any) -> tuple[xr.Dataset, list[tuple[str | None, xr.DataArra
 
 def as_variable(name: str | None, array: xr.DataArray, features: Sequence[Hashable]) -> Variable:
     """Return an array as a variable, its features named by their labels."""
-    check_real(array.dtype, "X" if name is None else f"The variable {name!r} of X")
+    what = "X" if name is None else f"The variable {name!r} of X"
+    data = array.variable._data
+    check_plain(getattr(data, "_meta", data), what)
+    check_real(array.dtype, what)
     own = [dim for dim in features if dim in array.dims]
     points = [
         ", ".join(f"{dim}={label}" for dim, label in zip(own, labels, strict=True))

@@ -10,6 +10,7 @@ import zarr
 
 from daskgmm.errors import SourceError
 from daskgmm.files import is_url
+from daskgmm.rows.file_kinds import how_to_open
 from daskgmm.rows.obstore_backend import portable
 from daskgmm.storage_options import StorageOptions, described, harmless, masked, shown
 
@@ -80,13 +81,15 @@ def open_node(
 def missing(name: str) -> str:
     """Say that there is nothing."""
     place = shown(name)
+    if is_url(name) and (how := how_to_open(name)):
+        return how
     return f"{place} does not exist, or holds no Zarr array. Check the path; it is looked up " + (
         "at that address." if is_url(name) else f"from the directory {Path.cwd()}."
     )
 
 
 def _not_zarr(name: str) -> str:
-    return (
+    return how_to_open(name) or (
         f"{name} exists but is not a Zarr array: it has no zarr.json and no .zarray. Give the "
         "directory that has one, Parquet files, or a .npy file."
     )

@@ -81,7 +81,7 @@ def _killed(folder: Path, n: int) -> None:
     store, whole = folder / f"{n}.zarr", folder / f"{n}.out.zarr"
     out = folder / "killed.zarr"
     batches = _kill_half_way(store, out)
-    aside = out.with_name(f"{out.name}.partial")
+    [aside] = out.with_name(f"{out.name}.partial").iterdir()
     before = {path: path.stat().st_mtime_ns for path in _chunks(aside)}
     found = json.loads(watch(command("predictions", _asked(store, out))).output)
     untouched = sum(

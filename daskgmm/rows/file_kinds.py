@@ -1,0 +1,65 @@
+"""Files that hold rows in another form than those that are read in chunks: what opens them."""
+
+from __future__ import annotations
+
+import os
+
+from daskgmm.storage_options import shown
+
+RASTERS = (".tif", ".tiff")
+GRIB = (".grib", ".grib2", ".grb", ".grb2")
+NETCDF = (".nc", ".nc4", ".cdf", ".h5", ".hdf5", ".he5")
+
+LABELLED = (*NETCDF, *RASTERS, *GRIB)
+"""Suffixes of files that xarray opens."""
+
+ENGINES = {
+    **dict.fromkeys(RASTERS, "For GeoTIFF install rioxarray"),
+    **dict.fromkeys(GRIB, "For GRIB install cfgrib"),
+    **dict.fromkeys(NETCDF, "For NetCDF and HDF5 install netCDF4 or h5netcdf"),
+}
+"""What xarray opens them with."""
+
+OPENED_WITH = {
+    **dict.fromkeys((".csv", ".tsv", ".txt"), "dask.dataframe.read_csv(path)"),
+    **dict.fromkeys((".json", ".jsonl", ".ndjson"), "dask.dataframe.read_json(path)"),
+    **dict.fromkeys((".feather", ".arrow", ".ipc"), "polars.read_ipc(path)"),
+    **dict.fromkeys((".xls", ".xlsx", ".ods"), "pandas.read_excel(path)"),
+    ".orc": "dask.dataframe.read_orc(path)",
+    ".npz": "numpy.load(path)['name of the array']",
+    ".mat": "scipy.io.loadmat(path)['name of the array']",
+}
+"""Calls that open other files, by their suffixes."""
+
+
+def suffix_of(name: str) -> str:
+    """Return how a path or URL ends, in small letters: .csv, also of x.csv.gz."""
+    stem, suffix = os.path.splitext(name.rstrip("/").lower())  # noqa: PTH122 -- of URLs too
+    return os.path.splitext(stem)[1] if suffix in (".gz", ".bz2", ".zst", ".xz") else suffix  # noqa: PTH122
+
+
+def how_to_open(name: str) -> str | None:
+    """Return which call opens a file that holds no rows as it is; None if its suffix says nothing.
+
+    Parameters
+    ----------
+    name : str
+        A path or URL.
+    """
+    suffix, place = suffix_of(name), shown(name)
+    if suffix in LABELLED:
+        dims = "('band',)" if suffix in RASTERS else "(...)"
+        return (
+            f"{place} holds labelled arrays: open it with daskgmm.open_labelled(path), naming "
+            f"variables=[...] where it has several, and fit that with feature_dims={dims}. On the "
+            "command line say --variables and --features."
+        )
+    if suffix in OPENED_WITH:
+        return (
+            f"{place} is no file of rows that can be read in chunks: open it with "
+            f"{OPENED_WITH[suffix]} and fit what that returns, or write it to Parquet, which the "
+            "command line reads too."
+        )
+    if suffix == ".npy":
+        return f"{place} is a .npy file at a URL, and only local ones are mapped: copy it here."
+    return None
