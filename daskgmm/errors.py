@@ -44,4 +44,12 @@ class ResolutionWarning(UserWarning):
 
 
 class DegenerateComponentWarning(UserWarning):
-    """A component has no rows, or its covariance is singular; the model is still usable."""
+    """A component has no rows, or is as narrow as `reg_covar`, ties or rounding let it be."""
+
+
+class ScaleWarning(UserWarning):
+    """A setting in units of the data, such as `reg_covar`, is large beside a column's spread."""
+
+
+class ChoiceWarning(UserWarning):
+    """What a sweep chose is at the edge of what was tried, or is no evidence."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.em.clustering import metric_of
 from daskgmm.em.drawing import Draw
 from daskgmm.em.events import silence
 from daskgmm.em.loop import Fit, iterate
@@ -39,9 +41,17 @@ fitting noise, but for finalists the way over a plateau, which is cheapest here.
 
 MAX_ITER, LAST_MAX_ITER = 50, 200
 
+USUAL_ITER, ITER_SECONDS, CUBED_SECONDS = 25, 2e-3, 3e-9
+"""Of a candidate on its first part: iterations, what each takes beside its E-step, and for
+factors of each component, divided by d^3."""
+
 LEAST_ITER, WORTH_SECONDS, WORTH_PASSES = 5, 1.0, 4
 """A fit to a part of the sample may take so many iterations, such a time, or so many passes over
 all rows, whichever is most."""
+
+
+SHORT_ITER = 10
+"""Iterations of plain EM that tell which of many starts are worth more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +62,43 @@ class Candidate:
     ----------
     seed : int
     fit : Fit
+    degenerate : int
+        Components that rest on the floor there: their likelihood is no evidence.
     """
 
     seed: int
     fit: Fit
+    degenerate: int = 0
+
+    @property
+    def rank(self) -> tuple[int, float]:
+        """What the better of two candidates has more of: components with a spread of their own."""
+        return -self.degenerate, self.fit.lower_bound
+
+
+@dataclass(frozen=True, slots=True)
+class Raced:
+    """The starts of one size and structure, after they were compared.
+
+    Attributes
+    ----------
+    candidates : tuple of Candidate
+        The best first; none if all failed.
+    failure : str
+        Why, if all failed.
+    """
+
+    candidates: tuple[Candidate, ...]
+    failure: str = ""
+
+    @property
+    def best(self) -> Candidate | None:
+        """The best one, if any did not fail."""
+        return self.candidates[0] if self.candidates else None
+
+    def led_by(self, candidate: Candidate) -> Raced:
+        """Return the same with a better one in front."""
+        return Raced((candidate, *self.candidates))
 
 
 def race(
@@ -65,6 +108,7 @@ def race(
     seeds: Sequence[int],
     finalists: int = FINALISTS,
     thorough: bool = True,
+    most: int | None = None,
 ) -> tuple[list[Candidate], list[Candidate]]:
     """Return the best starts and the others, by successive halving (Jamieson & Talwalkar 2016).
 
@@ -84,10 +128,18 @@ def race(
     thorough : bool
         Whether finalists are driven over plateaus, at the cost of many iterations on the
         sample.
+    most : int, optional
+        Candidates that go on after a short run of EM of each (Biernacki, Celeux & Govaert
+        2003); by default all do.
     """
     share = first_share(settings, m, draw.x.shape[1])
-    part = Part.of(draw, share * m, settings, thorough and share == 1.0)
-    candidates = _ranked(part.all_begun(seeds))
+    all_at_once = share == 1.0
+    part = Part.of(draw, share * m, settings, last=False)
+    if most is None or most >= len(seeds):
+        candidates = ranked(part.all_begun(seeds))
+    else:
+        short = ranked(part.shortened().all_begun(seeds))[:most]
+        candidates = ranked(surviving(partial(part.continued, each) for each in short))
     beaten: list[Candidate] = []
     while share < 1.0:
         share = min(1.0, 2 * share)
@@ -95,8 +147,12 @@ def race(
         candidates, out = candidates[:half], candidates[half:]
         beaten = [*out, *beaten]
         part = Part.of(draw, share * m, settings, thorough and share == 1.0)
-        candidates = _ranked([part.continued(each) for each in candidates])
-    return candidates[:finalists], [*candidates[finalists:], *beaten]
+        candidates = ranked([part.continued(each) for each in candidates])
+    best, beaten = candidates[:finalists], [*candidates[finalists:], *beaten]
+    if all_at_once and thorough:
+        part = Part.of(draw, m, settings, last=True)
+        best = ranked([part.continued(each) for each in best])
+    return best, beaten
 
 
 def iterations_worth(settings: Settings, m: int, n: int, d: int) -> int:
@@ -118,14 +174,32 @@ def candidates_worth(settings: Settings, m: int, n: int, d: int, asked: int) -> 
     return max(FINALISTS, min(asked, iterations * asked // MAX_ITER))
 
 
+def starts_worth(
+    settings: Settings, m: int, n: int, d: int, most: int, seconds: float = WORTH_SECONDS
+) -> int:
+    """Return how many starts on a sample of m rows of n are cheap, `most` at the most.
+
+    All together take about `seconds` on this machine, or a few passes over all n rows; 0 if not
+    even one does.
+    """
+    row = seconds_per_row(settings.n_components, STRUCTURES[settings.structure].n_statistics(d))
+    first = first_share(settings, m, d) * m
+    once = ITER_SECONDS + first * row + CUBED_SECONDS * settings.n_components * d**3
+    return min(most, int(max(seconds, WORTH_PASSES * n * row) / (USUAL_ITER * once)))
+
+
 def first_share(settings: Settings, m: float, d: int) -> float:
     """Return the part of a sample of m rows that candidates begin on."""
     p = n_parameters(STRUCTURES[settings.structure], settings.n_components, d)
     return min(1.0, max(FIRST_SHARE, FIRST_ROWS_PER_PARAMETER * p / m))
 
 
-def _ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
-    return sorted(candidates, key=lambda each: -each.fit.lower_bound)
+def ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Return candidates, the likeliest first; before it those with fewer components on the floor.
+
+    The likelihood of a component without a spread of its own is what `reg_covar` makes it.
+    """
+    return sorted(candidates, key=lambda each: each.rank, reverse=True)
 
 
 @dataclass(frozen=True)
@@ -163,6 +237,11 @@ class Part:
         chosen = replace(settings, tol=share * noise / GAP_SHARE, max_iter=most, n_init=1)
         return cls(data, replace(survey, sample=sample), chosen)
 
+    def shortened(self) -> Part:
+        """Return the part for a few iterations of plain EM, which are cheaper than accelerated."""
+        settings = replace(self.settings, accelerated=False, max_iter=SHORT_ITER, tol=0.0)
+        return replace(self, settings=settings)
+
     def all_begun(self, seeds: Sequence[int]) -> list[Candidate]:
         """Return the candidates of all seeds but those that fail, as where one collapses.
 
@@ -171,32 +250,39 @@ class Part:
         ValueError
             Of the last one, if all fail.
         """
-        found, failure = [], None
-        for seed in seeds:
-            try:
-                found.append(self.begun(seed))
-            except ValueError as error:
-                failure = error
-        if not found and failure is not None:
-            raise failure
-        return found
+        return surviving(partial(self.begun, seed, number) for number, seed in enumerate(seeds))
 
-    def begun(self, seed: int) -> Candidate:
-        """Return a new candidate, fitted to this part."""
+    def begun(self, seed: int, number: int = 0) -> Candidate:
+        """Return a new candidate, fitted to this part; its number says how rows are clustered."""
         random = np.random.RandomState(seed)
-        return self._fitted(
-            seed, Fit(start(self.survey, self.settings, Initial(), random, self.scales))
-        )
+        metric = metric_of(self.survey, number, random)
+        first = start(self.survey, self.settings, Initial(), random, metric)
+        return self._fitted(seed, Fit(first))
 
     def continued(self, candidate: Candidate) -> Candidate:
         """Return a candidate that goes on from where it came on a smaller part."""
         return self._fitted(candidate.seed, Fit(candidate.fit.step))
 
-    @property
-    def scales(self) -> Array:
-        """Standard deviations of the columns: clusters are looked for in units of these."""
-        variances = np.diagonal(self.survey.scatter) / self.survey.weight
-        return np.where(variances > 0, np.sqrt(variances), 1.0)
+    def tried(self, candidate: Candidate) -> Candidate | None:
+        """Return `continued`, or None if that fails, as where a component collapses."""
+        try:
+            return self.continued(candidate)
+        except ValueError:
+            return None
 
     def _fitted(self, seed: int, begin: Fit) -> Candidate:
-        return Candidate(seed, iterate(self.data, self.survey, begin, self.settings, silence))
+        fit = iterate(self.data, self.survey, begin, self.settings, silence)
+        return Candidate(seed, fit, self.survey.n_degenerate(fit.step, self.settings.reg_covar))
+
+
+def surviving(attempts: Iterable[Callable[[], Candidate]]) -> list[Candidate]:
+    """Return the candidates of all attempts but those that fail; raise the last error if all do."""
+    found, failure = [], None
+    for attempt in attempts:
+        try:
+            found.append(attempt())
+        except ValueError as error:
+            failure = error
+    if not found and failure is not None:
+        raise failure
+    return found

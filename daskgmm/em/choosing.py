@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from daskgmm.blas import one_blas_thread
-from daskgmm.em.candidates import Candidate, Part, first_share, race
+from daskgmm.em.candidates import Candidate, Part, Raced, race, starts_worth
 from daskgmm.em.checkpoint import RECORDS, Checkpoint
 from daskgmm.em.drawing import Draw, draw_rows, whole_draw
 from daskgmm.em.events import Listener, SweepIterated, silence
@@ -24,13 +24,12 @@ from daskgmm.em.fit import check_survey
 from daskgmm.em.holding_out import HeldOut, LogDensities, held_out, row_blocks
 from daskgmm.em.loop import Fit, advanced, evaluate_many
 from daskgmm.em.measuring import Measured, measure_many
+from daskgmm.em.neighbours import with_neighbours
 from daskgmm.em.sample import SampleRule, drawn_rows
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey import Survey, survey_rows
 from daskgmm.errors import DegenerateComponentWarning
 from daskgmm.gaussian.coordinates import Coordinates
-from daskgmm.gaussian.maximise import Maximised
-from daskgmm.gaussian.merging import merged
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.threads import thread_count
@@ -39,6 +38,11 @@ Array = NDArray[np.float64]
 
 WHOLE = 2
 """Multiples of a drawn sample below which all rows are taken instead."""
+
+CHEAP_SECONDS, MANY = 0.5, 4
+"""A sweep begins with up to so many times the starts asked for, where they take no longer."""
+
+LARGEST_SEED = int(np.iinfo(np.int32).max)
 
 SURE = 4.0
 """Standard errors by which a model must be worse on the sample to be clearly beaten."""
@@ -77,6 +81,23 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """A number of components and structure that cannot be fitted.
+
+    Attributes
+    ----------
+    settings : Settings
+    seed : int
+        Of its first start.
+    reason : str
+    """
+
+    settings: Settings
+    seed: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class SweepState:
     """All that the rest of a sweep depends on.
 
@@ -87,14 +108,16 @@ class SweepState:
     coordinates : Coordinates or None
         What the models are in.
     models : tuple of Model
+    failures : tuple of Failure
     """
 
     survey: Survey
     coordinates: Coordinates | None
     models: tuple[Model, ...]
+    failures: tuple[Failure, ...] = ()
 
 
-RECORDS.update({kind.__name__: kind for kind in (SweepState, Model, Settings, HeldOut)})
+RECORDS.update({kind.__name__: kind for kind in (SweepState, Model, Failure, Settings, HeldOut)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +129,7 @@ class SweepRequest:
     settings : tuple of Settings
         One for each number of components and structure.
     seeds : tuple of int
-        One for each start.
+        One for each start that was asked for.
     sample_seed : int
     log_densities : callable
     groups : callable or None
@@ -118,6 +141,13 @@ class SweepRequest:
     sample_seed: int
     log_densities: LogDensities
     groups: Callable[[NDArray[np.int64]], NDArray[np.int64]] | None = None
+
+    def seeds_worth(self, settings: Settings, m: int, n: int, d: int) -> list[int]:
+        """Return a seed for each start that is worth trying: many where they are cheap."""
+        asked = len(self.seeds)
+        count = max(asked, starts_worth(settings, m, n, d, MANY * asked, CHEAP_SECONDS))
+        more = np.random.RandomState(self.seeds[0]).randint(LARGEST_SEED, size=count)
+        return [*self.seeds, *more.tolist()][:count]
 
 
 def choose(
@@ -161,35 +191,102 @@ def stepped(data: Dataset, survey: Survey, state: SweepState, listen: Listener) 
 def begun(data: Dataset, request: SweepRequest, listen: Listener) -> SweepState:
     """Return all models fitted to the sample, those that go on marked."""
     survey, coordinates, draw, m = _sampled(data, request, listen)
-    n = max(2.0, survey.weight)
+    with unwarned(), one_blas_thread(), ThreadPoolExecutor(thread_count()) as pool:
+        raced = _raced(draw, m, request, survey.weighed_rows, pool)
+        usable = [index for index, each in enumerate(raced) if each.candidates]
+        if not usable:
+            raise ValueError(_nothing_fits(request.settings, raced))
+        settings = [request.settings[index] for index in usable]
+        found = [raced[index] for index in usable]
+        held = _held(draw, m, request, settings, found, pool)
+    candidates = [each.candidates[0] for each in found]
+    compared = Compared.of(
+        draw, m, max(2.0, survey.weight), request.log_densities, settings, candidates
+    )
+    goes_on = compared.not_beaten()
+    for index in compared.best_otherwise(held):
+        goes_on[index] = True
+    models = [
+        model
+        for each in zip(settings, found, held, goes_on, strict=True)
+        for model in _models(*each, len(request.seeds))
+    ]
+    failures = [
+        Failure(settings, request.seeds[0], each.failure)
+        for settings, each in zip(request.settings, raced, strict=True)
+        if not each.candidates
+    ]
+    return SweepState(replace(survey, sample=None), coordinates, tuple(models), tuple(failures))
+
+
+def _raced(
+    draw: Draw, m: int, request: SweepRequest, rows: int, pool: ThreadPoolExecutor
+) -> list[Raced]:
+    """Return the starts of each size and structure, compared on the sample."""
+
+    def own(settings: Settings) -> Raced:
+        if settings.n_components > rows:
+            return Raced((), f"There are {rows} rows: fewer than components.")
+        seeds = request.seeds_worth(settings, m, draw.rows, draw.x.shape[1])
+        try:
+            best, others = race(draw, m, settings, seeds, 1, False, len(request.seeds))
+        except ValueError as error:
+            return Raced((), str(error))
+        return Raced((*best, *others))
+
+    raced = list(pool.map(own, request.settings))
+    kinds = [
+        [index for index, each in enumerate(request.settings) if each.structure == structure]
+        for structure in dict.fromkeys(each.structure for each in request.settings)
+    ]
+
+    def improved(indices: list[int]) -> list[Raced]:
+        settings = [request.settings[index] for index in indices]
+        return with_neighbours(draw, m, settings, [raced[index] for index in indices])
+
+    for indices, found in zip(kinds, pool.map(improved, kinds), strict=True):
+        for index, each in zip(indices, found, strict=True):
+            raced[index] = each
+    return raced
+
+
+def _held(
+    draw: Draw,
+    m: int,
+    request: SweepRequest,
+    settings: Sequence[Settings],
+    raced: Sequence[Raced],
+    pool: ThreadPoolExecutor,
+) -> list[HeldOut]:
+    """Return the held-out likelihood of the best start of each size and structure."""
     numbers = draw.index if request.groups is None else request.groups(draw.index)
     blocks = row_blocks(draw) if request.groups is None else numbers
-    with unwarned(), one_blas_thread(), ThreadPoolExecutor(thread_count()) as pool:
-        raced = list(
-            pool.map(lambda each: race(draw, m, each, request.seeds, 1, False), request.settings)
-        )
-        raced = with_merges(draw, m, request.settings, raced)
-        held = list(
-            pool.map(
-                lambda pair: held_out(
-                    draw, m, blocks, pair[0], pair[1][0][0], request.log_densities
-                ),
-                zip(request.settings, raced, strict=True),
-            )
-        )
-    candidates = [best[0] for best, _ in raced]
-    goes_on = not_beaten(draw, m, n, request, candidates)
-    for index in best_otherwise(draw, m, n, request, candidates, held):
-        goes_on[index] = True
-    models = []
-    for settings, (best, others), score, going in zip(
-        request.settings, raced, held, goes_on, strict=True
-    ):
-        first = best[0]
-        fit = Fit(first.fit.step) if going else first.fit
-        models.append(Model(settings, first.seed, fit, going, score))
-        models += [Model(settings, other.seed, other.fit, False) for other in others]
-    return SweepState(replace(survey, sample=None), coordinates, tuple(models))
+    densities = request.log_densities
+
+    def one(chosen: Settings, each: Raced) -> HeldOut:
+        return held_out(draw, m, blocks, chosen, each.candidates[0], densities)
+
+    return list(pool.map(one, settings, raced))
+
+
+def _models(
+    settings: Settings, raced: Raced, held: HeldOut, going: bool, n_init: int
+) -> Iterator[Model]:
+    """Yield the best start of a size and structure, and as many others as were asked for."""
+    first, *others = raced.candidates[:n_init]
+    fit = Fit(first.fit.step) if going else first.fit
+    yield Model(settings, first.seed, fit, going, held)
+    for other in others:
+        yield Model(settings, other.seed, other.fit, False)
+
+
+def _nothing_fits(settings: Sequence[Settings], raced: Sequence[Raced]) -> str:
+    """Return why none of the models could be fitted, each reason once."""
+    kinds: dict[str, list[str]] = {}
+    for chosen, each in zip(settings, raced, strict=True):
+        kinds.setdefault(each.failure, []).append(f"{chosen.n_components} {chosen.structure}")
+    reasons = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in kinds.items())
+    return f"No model of the sweep can be fitted. {reasons}"
 
 
 @contextmanager
@@ -205,107 +302,95 @@ def unwarned() -> Iterator[None]:
         yield
 
 
-Raced = tuple[list[Candidate], list[Candidate]]
-"""The best start of a size and structure, and the others."""
+@dataclass(frozen=True)
+class Compared:
+    """The best starts of all sizes and structures, measured on the sample.
 
-
-def with_merges(
-    draw: Draw, m: int, settings: Sequence[Settings], raced: Sequence[Raced]
-) -> list[Raced]:
-    """Return the races with one more start each: the next larger mixture, two components merged.
-
-    Few starts often miss what a larger mixture found; from the largest down, each passes it
-    on. Both are compared on a small part of the sample first.
+    Attributes
+    ----------
+    draw : Draw
+    m : int
+        Its expected size.
+    n : float
+        Rows, or their weight, of the whole data set.
+    settings : sequence of Settings
+    candidates : sequence of Candidate
+    densities : ndarray of shape (models, rows of the sample)
+    free : ndarray of shape (models,)
+        Numbers of free parameters.
     """
-    found = list(raced)
-    order = sorted(range(len(settings)), key=lambda i: -settings[i].n_components)
-    largest: dict[str, Candidate] = {}
-    for index in order:
-        chosen, (best, others) = settings[index], found[index]
-        above = largest.get(chosen.structure)
-        if above is not None:
-            better = _from_above(draw, m, chosen, above, best[0])
-            if better is not None:
-                found[index] = [better], [best[0], *others]
-        largest[chosen.structure] = found[index][0][0]
-    return found
 
+    draw: Draw
+    m: int
+    n: float
+    settings: Sequence[Settings]
+    candidates: Sequence[Candidate]
+    densities: Array
+    free: Array
 
-def _from_above(
-    draw: Draw, m: int, settings: Settings, above: Candidate, own: Candidate
-) -> Candidate | None:
-    """Return the start merged from a larger mixture, if it is the better one."""
-    parameters = above.fit.step.parameters
-    while parameters.n_components > settings.n_components:
-        parameters = merged(parameters)
-    part = Part.of(draw, first_share(settings, m, draw.x.shape[1]) * m, settings, last=False)
-    start = Candidate(above.seed, Fit(Maximised(parameters)))
-    trials = [part.continued(each).fit.lower_bound for each in (start, own)]
-    if trials[0] <= trials[1]:
-        return None
-    found = Part.of(draw, m, settings, last=False).continued(start)
-    return found if found.fit.lower_bound > own.fit.lower_bound else None
-
-
-def not_beaten(
-    draw: Draw, m: int, n: float, request: SweepRequest, candidates: Sequence[Candidate]
-) -> list[bool]:
-    """Return which models are not clearly beaten, as far as the sample can tell.
-
-    A model is clearly beaten if its likelihood, less p / 2m for having been fitted to the
-    sample, and less BIC's p log(n) / 2n, is below the best one's by more than `SURE` standard
-    errors of their difference row by row.
-    """
-    x, counts = draw.part(m)
-    shares = counts / counts.sum()
-    densities = [request.log_densities(each.fit.step.parameters, x) for each in candidates]
-    free = [
-        n_parameters(STRUCTURES[each.structure], each.n_components, x.shape[1])
-        for each in request.settings
-    ]
-    scores = [
-        float(shares @ density) - p / (2 * len(x)) - p * math.log(n) / (2 * n)
-        for density, p in zip(densities, free, strict=True)
-    ]
-    best = int(np.argmax(scores))
-    going = []
-    for density, score in zip(densities, scores, strict=True):
-        difference = densities[best] - density
-        spread = difference - shares @ difference
-        error = float(np.sqrt(shares**2 @ spread**2))
-        going.append(scores[best] - score <= SURE * error)
-    return going
-
-
-def best_otherwise(
-    draw: Draw,
-    m: int,
-    n: float,
-    request: SweepRequest,
-    candidates: Sequence[Candidate],
-    held: Sequence[HeldOut],
-) -> set[int]:
-    """Return the models that are the best on the sample by AIC, ICL or held-out likelihood.
-
-    These may ask for far fewer components, or more, than BIC, which beats them clearly then.
-    """
-    part = Part.of(draw, m, request.settings[0], last=False)
-    mixtures = [each.fit.step.parameters for each in candidates]
-    measured, _ = measure_many(part.data, mixtures, part.survey, silence)
-    free = np.array(
-        [
-            n_parameters(STRUCTURES[each.structure], each.n_components, draw.x.shape[1])
-            for each in request.settings
+    @classmethod
+    def of(
+        cls,
+        draw: Draw,
+        m: int,
+        n: float,
+        log_densities: LogDensities,
+        settings: Sequence[Settings],
+        candidates: Sequence[Candidate],
+    ) -> Compared:
+        """Return the comparison of these candidates."""
+        x, _ = draw.part(m)
+        densities = [log_densities(each.fit.step.parameters, x) for each in candidates]
+        free = [
+            n_parameters(STRUCTURES[each.structure], each.n_components, x.shape[1])
+            for each in settings
         ]
-    )
-    likelihoods = measured.log_likelihoods / measured.weight - free / (2 * measured.rows)
-    entropies = measured.entropies / measured.weight
-    scores = (
-        likelihoods - free / n,
-        likelihoods - free * math.log(n) / (2 * n) - entropies,
-        np.array([each.mean for each in held]),
-    )
-    return {int(np.argmax(score)) for score in scores}
+        return cls(draw, m, n, settings, candidates, np.array(densities), np.array(free, float))
+
+    def best(self, scores: Array) -> int:
+        """Return the model of the highest score, one on the floor only if there is no other."""
+        evidence = np.array([not each.degenerate for each in self.candidates])
+        if evidence.any():
+            scores = np.where(evidence, scores, -np.inf)
+        return int(np.argmax(scores))
+
+    def not_beaten(self) -> list[bool]:
+        """Return which models are not clearly beaten, as far as the sample can tell.
+
+        A model is clearly beaten if its likelihood, less p / 2m for having been fitted to the
+        sample, and less BIC's p log(n) / 2n, is below the best one's by more than `SURE`
+        standard errors of their difference row by row.
+        """
+        _, counts = self.draw.part(self.m)
+        shares = counts / counts.sum()
+        penalty = self.free / (2 * len(shares)) + self.free * math.log(self.n) / (2 * self.n)
+        scores = self.densities @ shares - penalty
+        best = self.best(scores)
+        going = []
+        for density, score in zip(self.densities, scores, strict=True):
+            difference = self.densities[best] - density
+            spread = difference - shares @ difference
+            error = float(np.sqrt(shares**2 @ spread**2))
+            going.append(bool(scores[best] - score <= SURE * error))
+        return going
+
+    def best_otherwise(self, held: Sequence[HeldOut]) -> set[int]:
+        """Return the models that are the best by AIC, ICL or held-out likelihood.
+
+        These may ask for far fewer components, or more, than BIC, which beats them clearly
+        then.
+        """
+        part = Part.of(self.draw, self.m, self.settings[0], last=False)
+        mixtures = [each.fit.step.parameters for each in self.candidates]
+        measured, _ = measure_many(part.data, mixtures, part.survey, silence)
+        likelihoods = measured.log_likelihoods / measured.weight - self.free / (2 * measured.rows)
+        entropies = measured.entropies / measured.weight
+        scores = (
+            likelihoods - self.free / self.n,
+            likelihoods - self.free * math.log(self.n) / (2 * self.n) - entropies,
+            np.array([each.mean for each in held]),
+        )
+        return {self.best(score) for score in scores}
 
 
 def combinations(
@@ -330,7 +415,7 @@ def _sampled(
     n = data.rows.n_rows
     rule = SampleRule(request.sample_seed, WHOLE * m, n) if n is None or n <= WHOLE * m else None
     survey = survey_rows(data, rule, listen)
-    check_survey(survey, max(each.n_components for each in request.settings))
+    check_survey(survey, min(each.n_components for each in request.settings))
     coordinates = request.settings[0].coordinates(survey)
     if survey.weighed_rows > WHOLE * m:
         seen, mapped = data.seen_in(coordinates), survey.mapped(coordinates)

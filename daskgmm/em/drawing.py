@@ -24,14 +24,12 @@ from daskgmm.em.events import Listener
 from daskgmm.em.passing import run_pass
 from daskgmm.em.sample import row_hashes
 from daskgmm.em.survey import Survey
+from daskgmm.gaussian.coordinates import whitening
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.tiles import Block
 
 Array = NDArray[np.float64]
-
-NOISE = 1e-10
-"""Part of the largest variance below which a direction has no distances: rounding would."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,16 +133,6 @@ class DrawWork:
         )
 
 
-def whitening(survey: Survey) -> Array:
-    """Return a matrix (d, r) that makes the surveyed covariance the identity, r its rank."""
-    covariance = survey.scatter / survey.weight
-    scales = np.sqrt(np.maximum(np.diagonal(covariance), np.finfo(np.float64).tiny))
-    values, vectors = np.linalg.eigh(covariance / np.outer(scales, scales))
-    kept = values > NOISE * values.max(initial=0.0)
-    matrix: Array = vectors[:, kept] / np.sqrt(values[kept]) / scales[:, None]
-    return matrix
-
-
 def whole_draw(survey: Survey, seed: int) -> Draw:
     """Return the survey's sample as a draw, whose parts are uniform samples of it."""
     sample = survey.sample
@@ -160,7 +148,8 @@ def draw_rows(data: Dataset, survey: Survey, seed: int, m: int, listen: Listener
 
     The same for any chunking, where all lengths of chunks are known.
     """
-    work = DrawWork(seed, float(m), survey.mean, whitening(survey), survey.weight)
+    axes = whitening(survey.scatter / survey.weight)
+    work = DrawWork(seed, float(m), survey.mean, axes, survey.weight)
     nbytes = m * (data.row_nbytes + 32) // max(1, len(data.batches))
     draw, _ = run_pass(data, "sample", work, merge_draws, listen, "daskgmm-sample", nbytes)
     return draw

@@ -28,7 +28,7 @@ from daskgmm.em.loop import Fit, iterate
 from daskgmm.em.sample import SampleRule, drawn_rows, sample_capacity
 from daskgmm.em.settings import Settings
 from daskgmm.em.start import Initial, start
-from daskgmm.em.start_on_sample import best_candidate
+from daskgmm.em.start_on_sample import best_candidate, best_of_all_rows, worth_comparing
 from daskgmm.em.survey import Survey, survey_rows
 from daskgmm.errors import CheckpointError, DataError
 from daskgmm.gaussian.coordinates import Coordinates
@@ -178,7 +178,8 @@ def _run(
     draws = _is_large(survey.weighed_rows, request, data.rows.n_features)
     best = None if kept is None else kept.best
     bound = -math.inf if request.resume is None else request.resume.lower_bound
-    n_starts = 1 if draws else request.n_starts
+    count = _worth_comparing(survey, request, draws)
+    n_starts = 1 if draws or count else request.n_starts
     for initialisation in range(0 if kept is None else kept.initialisation, n_starts):
         if kept is not None and initialisation == kept.initialisation:
             begin = kept.current
@@ -187,7 +188,7 @@ def _run(
         else:
             if request.needs_sample and survey.sample is None:
                 survey = _survey(data, request, seed, listen, survey.weighed_rows)
-            begin = _begin(survey, request)
+            begin = _begin(survey, request, count, seed, listen)
         state = State(
             surveyed, coordinates, seed, generator_state(random), initialisation, begin, best
         )
@@ -199,7 +200,7 @@ def _run(
         if kept is None or begin is not kept.current:
             keep(begin)
         found = iterate(data, survey, begin, settings, listen, keep, bound, initialisation)
-        best = better(best, found)
+        best = better(best, found, survey, settings)
     assert best is not None
     return Fitted(best, surveyed, coordinates)
 
@@ -211,17 +212,30 @@ def _coordinates(survey: Survey, request: Request) -> Coordinates | None:
     return request.settings.coordinates(survey)
 
 
-def better(one: Fit | None, other: Fit) -> Fit:
-    """Return the fit of the higher lower bound, the first of equal ones."""
-    if one is None or one.lower_bound == -math.inf or other.lower_bound > one.lower_bound:
+def better(one: Fit | None, other: Fit, survey: Survey, settings: Settings) -> Fit:
+    """Return the fit of the higher lower bound, the first of equal ones.
+
+    One with components that rest on the floor is worse than any without.
+    """
+    if one is None or one.lower_bound == -math.inf:
         return other
-    return one
+    found = [(-survey.n_degenerate(each.step, settings.reg_covar), each) for each in (one, other)]
+    return max(found, key=lambda pair: (pair[0], pair[1].lower_bound))[1]
 
 
-def _begin(survey: Survey, request: Request) -> Fit:
+def _worth_comparing(survey: Survey, request: Request, draws: bool) -> int:
+    """Return how many starts are compared with scikit-learn's on all rows; 0 for none."""
+    if draws or not request.draws:
+        return 0
+    return worth_comparing(request.settings, survey.weighed_rows, len(survey.shift))
+
+
+def _begin(survey: Survey, request: Request, count: int, seed: int, listen: Listener) -> Fit:
     if request.resume is not None:
         return Fit(Maximised(request.resume.parameters), search=request.resume.search)
     with one_blas_thread():
+        if count:
+            return best_of_all_rows(survey, request.settings, count, seed, request.random, listen)
         return Fit(start(survey, request.settings, request.initial, request.random))
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans, kmeans_plusplus
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.cluster import kmeans_plusplus
 
+from daskgmm.em.clustering import Labels, Metric, cluster
 from daskgmm.em.sample import Sample
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey import Survey
@@ -69,7 +68,7 @@ def start(
     settings: Settings,
     initial: Initial,
     random: np.random.RandomState,
-    scales: Array | None = None,
+    metric: Metric | None = None,
 ) -> Maximised:
     """Return the parameters that EM begins with.
 
@@ -80,13 +79,13 @@ def start(
     random : numpy.random.RandomState
         Advanced as scikit-learn advances it; so where the sample is the whole data set,
         the start is scikit-learn's.
-    scales : ndarray of shape (d,), optional
-        Units of the columns in which k-means measures distances; by default their own.
+    metric : Metric, optional
+        How k-means and k-means++ measure distances; by default as the columns are.
     """
     if initial.complete:
         return Maximised(_given(settings.structure, initial))
     assert survey.sample is not None
-    estimated = _estimate(survey, survey.sample, settings, random, scales)
+    estimated = _estimate(survey, survey.sample, settings, random, metric)
     parameters = estimated.parameters
     given = replace(
         parameters,
@@ -115,18 +114,18 @@ def _estimate(
     sample: Sample,
     settings: Settings,
     random: np.random.RandomState,
-    scales: Array | None,
+    metric: Metric | None,
 ) -> Maximised:
     k, structure = settings.n_components, STRUCTURES[settings.structure]
     x, weights = sample.x, sample.weights
     if settings.init_params in ("k-means++", "random_from_data"):
-        rows = _single_rows(x, weights, k, settings.init_params, random)
+        measured = x if metric is None else metric.apply(x)
+        rows = _single_rows(measured, weights, k, settings.init_params, random)
         return _from_rows(structure, x, rows, settings.reg_covar)
     if settings.init_params == "random":
         responsibilities = _random(random, len(x), k, weights)
     else:
-        measured = x if scales is None else x / scales
-        responsibilities = _one_hot(_cluster(measured, weights, k, random), weights, k)
+        responsibilities = _one_hot(cluster(x, weights, k, random, metric), weights, k)
     statistics = _moments(structure, sample.x, responsibilities, k)
     spread = structure.repeat(survey.scatter / survey.weight, k)
     spread = structure.regularise(spread, settings.reg_covar)
@@ -136,21 +135,7 @@ def _estimate(
     return maximise(statistics, structure.name, settings.reg_covar, fallback, first=True)
 
 
-def _cluster(
-    x: Array, weights: Array | None, k: int, random: np.random.RandomState
-) -> NDArray[np.intp]:
-    with warnings.catch_warnings():
-        # Fewer distinct rows than clusters: the fit itself says which components are empty.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        labels: NDArray[np.intp] = (
-            KMeans(n_clusters=k, n_init=1, random_state=random)
-            .fit(x, sample_weight=weights)
-            .labels_
-        )
-    return labels
-
-
-def _one_hot(labels: NDArray[np.intp], weights: Array | None, k: int) -> Responsibilities:
+def _one_hot(labels: Labels, weights: Array | None, k: int) -> Responsibilities:
     components = np.arange(k)[:, None]
 
     def passes() -> Iterator[Array]:

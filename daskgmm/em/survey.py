@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 
 from daskgmm.em.events import Listener
 from daskgmm.em.passing import run_pass
+from daskgmm.em.rounding import SomeRows, rounding_of, settled
 from daskgmm.em.sample import Sample, SampleRule, join
 from daskgmm.errors import DataError
 from daskgmm.gaussian.coordinates import Coordinates
-from daskgmm.passes.batches import GUESSED_ROWS, Batch
+from daskgmm.gaussian.floor import Floor, n_degenerate
+from daskgmm.gaussian.maximise import Maximised
+from daskgmm.passes.batches import Batch
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.tiles import Block, fill_tiles
 
@@ -22,11 +25,13 @@ Array = NDArray[np.float64]
 
 TILE_ROWS = 2048
 
+TINY = float(np.finfo(np.float64).tiny)
+
 LARGEST_VALUE = 1e150
 """Squares of larger values overflow."""
 
 PROBED = 32
-"""Rows of a batch that stand for all of them where only their order of size is asked for."""
+"""Rows that stand for all of them where only their order of size is asked for."""
 
 IF_MISSING = (
     "If it stands for a missing value, say so where X is stored (the attributes _FillValue or "
@@ -57,6 +62,9 @@ class Survey:
     sample : Sample or None
     missing : int
         Number of rows left out, as they miss a value; not among `rows`.
+    rounding : ndarray of shape (d, d), or None
+        Covariance of half a step between the values of each column: two values that differ
+        by one step have it. None in checkpoints of earlier versions.
     probe : ndarray of shape (m, d), or None
         A few rows from all over the data: quartiles, unlike moments, are those of most rows.
     """
@@ -71,7 +79,22 @@ class Survey:
     maximum: Array
     sample: Sample | None
     missing: int = 0
+    rounding: Array | None = None
     probe: Array | None = None
+
+    @property
+    def covariance(self) -> Array:
+        """The covariance of all rows, divided by their weight, shape (d, d)."""
+        return self.scatter / max(self.weight, TINY)
+
+    def floor(self, reg_covar: float) -> Floor:
+        """Return how narrow a component of these rows may be."""
+        rounding = np.zeros_like(self.scatter) if self.rounding is None else self.rounding
+        return Floor.of(self.covariance, rounding, reg_covar)
+
+    def n_degenerate(self, step: Maximised, reg_covar: float) -> int:
+        """Return the number of components that rest on the floor, collapsed, or have no rows."""
+        return n_degenerate(step, self.floor(reg_covar))
 
     @property
     def mean(self) -> Array:
@@ -101,6 +124,7 @@ class Survey:
             minimum=shift - bound,
             maximum=shift + bound,
             sample=None if sample is None else replace(sample, x=coordinates.apply(sample.x)),
+            rounding=None if self.rounding is None else coordinates.apply_scatter(self.rounding),
             probe=None if probe is None else coordinates.apply(probe),
         )
 
@@ -130,18 +154,17 @@ class SurveyWork:
         total: Survey | None = None
         buffer, weights = np.empty((self.n_features, TILE_ROWS)), np.empty(TILE_ROWS)
         missing: list[int] = []
+        some = SomeRows(self.n_features, batch.rows)
         blocks = self._checked(batch, blocks, missing)
-        every = max(1, (GUESSED_ROWS if batch.rows is None else batch.rows) // PROBED)
-        probes, before = [np.empty((0, self.n_features))], 0
         for b, weighted in fill_tiles(blocks, np.zeros(self.n_features), buffer, weights):
             part = survey_tile(buffer[:, :b], weights[:b] if weighted else None)
             total = part if total is None else merge_surveys(total, part)
-            probed = np.arange(-before % every, b, every)
-            probes.append(buffer[:, probed[weights[probed] > 0] if weighted else probed].T)
-            before += b
+            # Rows of weight 0 count for nothing, and hold the centre.
+            some.add(buffer[:, :b][:, weights[:b] > 0] if weighted else buffer[:, :b])
         if total is None:
             total = survey_tile(buffer[:, :0], None)
-        total = replace(total, missing=sum(missing), probe=thinned(np.concatenate(probes)))
+        rounding, probe = rounding_of(some.rows), thinned(some.rows.T)
+        total = replace(total, missing=sum(missing), rounding=rounding, probe=probe)
         if self.rule is None or not kept:
             return total
         return replace(total, sample=join(kept).smallest(self.rule.capacity))
@@ -267,6 +290,7 @@ def merge_surveys(one: Survey, other: Survey) -> Survey:
         np.maximum(one.maximum, other.maximum),
         join(samples) if samples else None,
         one.missing + other.missing,
+        _finest(one.rounding, other.rounding),
         thinned(np.concatenate(probes)) if probes else None,
     )
 
@@ -276,6 +300,12 @@ def thinned(probe: Array) -> Array:
     while len(probe) > 2 * PROBED:
         probe = probe[::2]
     return probe
+
+
+def _finest(one: Array | None, other: Array | None) -> Array | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return np.minimum(one, other)
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,4 +338,7 @@ def survey_rows(data: Dataset, rule: SampleRule | None, listen: Listener) -> Sur
     survey, _ = run_pass(as_read, "survey", work, merge, listen, "daskgmm-survey")
     if rule is not None and survey.sample is not None:
         survey = replace(survey, sample=survey.sample.smallest(rule.capacity))
+    if survey.rounding is not None and survey.probe is not None and survey.weighed_rows:
+        rounding = settled(survey.rounding, survey.probe)
+        survey = replace(survey, rounding=rounding)
     return survey.mapped(coordinates)

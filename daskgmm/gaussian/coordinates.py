@@ -21,6 +21,9 @@ NO_SCALE = 1e-15
 """Standard deviation, as a part of the largest value, of a column that is constant but for
 rounding: it is centred and not scaled."""
 
+NOISE = 1e-10
+"""Part of the largest variance, columns having equal ones, below which an axis is rounding."""
+
 
 @dataclass(frozen=True, slots=True)
 class Coordinates:
@@ -130,3 +133,16 @@ def coordinates_of(
     signs = np.sign(np.take_along_axis(vectors, np.abs(vectors).argmax(0)[None], 0))[0]
     axes = np.ascontiguousarray((vectors * np.where(signs == 0, 1.0, signs))[:, :r])
     return Coordinates(mean, scales, axes, explained[:r].copy(), values[:r].copy())
+
+
+def whitening(covariance: Array) -> Array:
+    """Return a matrix (d, r) that makes a covariance (d, d) the identity, r its rank.
+
+    Columns that are constant, or sums of others, have no axis of their own.
+    """
+    variances = np.diagonal(covariance)
+    scales = np.sqrt(np.where(variances > 0, variances, 1.0))
+    values, vectors = np.linalg.eigh(covariance / np.outer(scales, scales))
+    kept = values > NOISE * values.max(initial=0.0)
+    matrix: Array = vectors[:, kept] / np.sqrt(values[kept]) / scales[:, None]
+    return matrix

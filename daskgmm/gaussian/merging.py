@@ -15,34 +15,46 @@ TINY = float(np.finfo(np.float64).tiny)
 
 
 def merged(parameters: Parameters) -> Parameters:
-    r"""Return the mixture with its two components merged that are most alike.
+    """Return the mixture with its two components merged that are most alike."""
+    return merges(parameters, 1)[0]
 
-    The pair has the smallest bound on what the merge loses (Runnalls 2007),
+
+def merges(parameters: Parameters, count: int) -> list[Parameters]:
+    r"""Return mixtures with two components merged, for the pairs that are most alike, best first.
+
+    These have the smallest bounds on what the merge loses (Runnalls 2007),
     :math:`\frac{1}{2} ((\pi_i + \pi_j) \log|\Sigma_{ij}| - \pi_i \log|\Sigma_i| - \pi_j
-    \log|\Sigma_j|)`; the merged one has the moments of both, raised on the diagonal where it is
-    singular to rounding, as that of two points far apart beside their widths.
+    \log|\Sigma_j|)`; the merged component has the moments of both, raised on the diagonal where
+    these are singular to rounding, as those of two points far apart beside their widths.
 
     Raises
     ------
     ValueError
         If a covariance has no factor all the same, as where one overflows.
     """
-    structure, weights = structure_of(parameters), parameters.weights
-    k, dense = parameters.n_components, covariance_matrices(parameters)
+    weights, k = parameters.weights, parameters.n_components
+    dense = covariance_matrices(parameters)
     logs = weights * np.linalg.slogdet(dense)[1]
-    best, i, j = np.inf, 0, 1
+    costs: list[float] = []
+    pairs: list[tuple[int, int]] = []
     for row in range(k - 1):  # a row of pairs at a time: all together are k^2 matrices
         pooled = _pooled(parameters, dense, row)
         both = weights[row] + weights[row + 1 :]
-        costs = both * np.linalg.slogdet(pooled)[1] - logs[row] - logs[row + 1 :]
-        costs[np.isnan(costs)] = np.inf
-        if costs.min() < best:
-            best, i, j = costs.min(), row, row + 1 + int(np.argmin(costs))
+        cost = both * np.linalg.slogdet(pooled)[1] - logs[row] - logs[row + 1 :]
+        costs.extend(np.where(np.isnan(cost), np.inf, cost))
+        pairs.extend((row, other) for other in range(row + 1, k))
+    order = np.argsort(costs, kind="stable")[:count]
+    return [_merged(parameters, dense, *pairs[index]) for index in order]
+
+
+def _merged(parameters: Parameters, dense: Array, i: int, j: int) -> Parameters:
+    """Return the mixture with components i < j merged into the i-th."""
+    structure, weights = structure_of(parameters), parameters.weights
     covariance = _pooled(parameters, dense, i)[j - i - 1]
     weight = weights[i] + weights[j]
     means = parameters.means.copy()
     means[i] = (weights[i] * means[i] + weights[j] * means[j]) / max(weight, TINY)
-    kept = np.arange(k) != j
+    kept = np.arange(parameters.n_components) != j
     together = weights.copy()
     together[i] = weight
     shaped = parameters.covariances

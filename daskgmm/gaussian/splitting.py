@@ -20,26 +20,51 @@ APART = 0.5
 def revived(parameters: Parameters, dead: Sequence[int]) -> Parameters | None:
     """Return the mixture with each dead component on one half of the heaviest one left.
 
-    The heaviest is split across its longest axis, so that both halves together have its weight,
-    its mean and, where the structure allows it, its covariance.
-
     Returns
     -------
     Parameters or None
         None if a half has no positive definite covariance.
     """
+    found: Parameters | None = parameters
+    for component in dead:
+        if found is not None:
+            found = _split(found, int(np.argmax(found.weights)), component)
+    return found
+
+
+def splits(parameters: Parameters, count: int) -> list[Parameters]:
+    """Return mixtures with one component more: each of the heaviest ones split in two."""
+    structure, k = structure_of(parameters), parameters.n_components
+    one_more = np.append(np.arange(k), 0)
+    covariances, factors = parameters.covariances, parameters.precisions_cholesky
+    room = Parameters(
+        parameters.structure,
+        np.append(parameters.weights, 0.0),
+        parameters.means[one_more],
+        covariances if structure.shared else covariances[one_more],
+        factors if structure.shared else factors[one_more],
+    )
+    heaviest = np.argsort(-parameters.weights, kind="stable")[:count]
+    found = [_split(room, int(component), k) for component in heaviest]
+    return [each for each in found if each is not None]
+
+
+def _split(parameters: Parameters, component: int, other: int) -> Parameters | None:
+    """Return the mixture with a component split across its longest axis, one half on `other`.
+
+    Both halves together have its weight, its mean and, where the structure allows it, its
+    covariance.
+    """
     structure = structure_of(parameters)
     weights, means = parameters.weights.copy(), parameters.means.copy()
     covariances = parameters.covariances.copy()
-    for component in dead:
-        heaviest = int(np.argmax(weights))
-        covariance = covariances if structure.shared else covariances[heaviest]
-        axis, rest = _halved(covariance, parameters.n_features)
-        weights[[heaviest, component]] = weights[heaviest] / 2
-        means[component] = means[heaviest] + axis
-        means[heaviest] -= axis
-        if not structure.shared:
-            covariances[[heaviest, component]] = rest
+    covariance = covariances if structure.shared else covariances[component]
+    axis, rest = _halved(covariance, parameters.n_features)
+    weights[[component, other]] = weights[component] / 2
+    means[other] = means[component] + axis
+    means[component] -= axis
+    if not structure.shared:
+        covariances[[component, other]] = rest
     try:
         factors = structure.factorise(covariances)
     except SingularError:

@@ -22,10 +22,12 @@ from daskgmm.em.fit import Request, Resume, check_enough, fit
 from daskgmm.em.history import history_table, log_event
 from daskgmm.em.loop import Fit
 from daskgmm.em.settings import Settings
-from daskgmm.errors import DegenerateComponentWarning
+from daskgmm.em.survey import Survey
+from daskgmm.errors import DegenerateComponentWarning, ScaleWarning
 from daskgmm.gaussian.coordinates import Coordinates
+from daskgmm.gaussian.floor import Resting
 from daskgmm.gaussian.structures import STRUCTURES
-from daskgmm.models.degeneracy import degeneracies
+from daskgmm.models.degeneracy import degeneracies, swallowed
 from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.initial import check_initial
 from daskgmm.models.inputs import n_coordinates, training_rows
@@ -283,7 +285,10 @@ class GaussianMixture(Portable):
         ConvergenceWarning
             If EM did not converge in `max_iter` iterations.
         DegenerateComponentWarning
-            If a component has no rows or a singular covariance.
+            If a component has no rows or a singular covariance, or is so narrow that only
+            `reg_covar`, tied values or rounding keep it from being narrower.
+        ScaleWarning
+            If `reg_covar` is large beside the variance of a column.
         """
         self._validate_params()
         before = dict(self.__dict__)
@@ -340,10 +345,29 @@ class GaussianMixture(Portable):
             data.close()
         self._ended_with = (self.reg_covar, self.missing, id(x))
         self._set_seen(found.coordinates, fitted_on(data, found.survey, x))
-        self._keep(found.best, request.resume)
+        survey = found.survey.mapped(found.coordinates)
+        resting = survey.floor(request.settings.reg_covar).resting(found.best.step)
+        self._warn_of_scale(survey)
+        self._keep(found.best, request.resume, resting)
         fitted = found.best.step.parameters, found.coordinates, found.survey
         warn_of_unresolved(*fitted, data.rows.columns, stacklevel=3)
         return self
+
+    def _warn_of_scale(self, survey: Survey, stacklevel: int = 4) -> None:
+        # Trailing principal axes are small by intention.
+        if self.pca is None:
+            message = swallowed(survey, float(self.reg_covar), self._axis_names())
+            if message is not None:
+                warnings.warn(message, ScaleWarning, stacklevel=stacklevel)
+
+    def _axis_names(self) -> list[str]:
+        """Return the names of the model's coordinates in messages."""
+        if self.coordinates_ is not None and self.coordinates_.axes is not None:
+            return [f"principal axis {j}" for j in range(self.coordinates_.n_features)]
+        names = getattr(self, "feature_names_in_", None)
+        if names is None:
+            return [f"column {j}" for j in range(self.n_features_in_)]
+        return [f"column {j} ({name!r})" for j, name in enumerate(map(str, names))]
 
     def _set_seen(self, coordinates: Coordinates | None, fitted: dict[str, Any]) -> None:
         self.coordinates_, self.fitted_on_ = coordinates, fitted
@@ -423,7 +447,7 @@ class GaussianMixture(Portable):
         printers = [Printer(int(self.verbose), self.verbose_interval)] if self.verbose else []
         return together(log_event, *printers, *([] if listen is None else [listen]))
 
-    def _keep(self, found: Fit, resume: Resume | None) -> None:
+    def _keep(self, found: Fit, resume: Resume | None, resting: Sequence[Resting] = ()) -> None:
         """Set the fitted attributes, and warn of what the user should know."""
         parameters = found.step.parameters
         structure = STRUCTURES[parameters.structure]
@@ -441,7 +465,7 @@ class GaussianMixture(Portable):
         self.lower_bound_ = found.lower_bound
         if resume is not None and not found.iterations:
             self.lower_bound_ = resume.lower_bound
-        for message in degeneracies(found.step):
+        for message in degeneracies(found.step, resting, self._axis_names()):
             warnings.warn(message, DegenerateComponentWarning, stacklevel=4)
         if not self.converged_ and self.max_iter > 0:
             warnings.warn(

@@ -16,7 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from daskgmm.em.checkpoint import Checkpoint
-from daskgmm.em.choosing import Model, SweepRequest, SweepState, choose, combinations
+from daskgmm.em.choosing import Failure, Model, SweepRequest, SweepState, choose, combinations
 from daskgmm.em.events import Listener, together
 from daskgmm.em.far_values import warn_of_unresolved
 from daskgmm.em.fingerprint import plain_digest, rows_identity
@@ -24,9 +24,11 @@ from daskgmm.em.fit import check_enough
 from daskgmm.em.history import log_event
 from daskgmm.em.measuring import Measured
 from daskgmm.em.settings import Settings
-from daskgmm.errors import DegenerateComponentWarning
+from daskgmm.errors import ChoiceWarning, DegenerateComponentWarning
+from daskgmm.gaussian.floor import n_degenerate
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
+from daskgmm.models.choice import CRITERIA, doubts, place_of_best
 from daskgmm.models.criteria import criteria_of_sweep
 from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.gaussian_mixture import GaussianMixture
@@ -37,9 +39,6 @@ from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.grid_rows import GridRows
 from daskgmm.rows.rows import Rows
 from daskgmm.storage_options import StorageOptions
-
-CRITERIA = ("bic", "aic", "icl", "heldout")
-
 
 SHARED_SETTINGS = (
     "tol", "reg_covar", "max_iter", "sample_rows", "drop_missing", "standardise", "pca",
@@ -58,42 +57,59 @@ class Sweep:
     ----------
     table : dict of lists
         One entry a model; `pandas.DataFrame` takes it as it is. Columns: n_components,
-        covariance_type, seed, status ("fitted" on all rows, or "sample": clearly beaten
-        there, so that it stayed), log_likelihood (mean, nats a row, of all rows), n_parameters,
-        aic, bic, icl (lower is better), heldout and heldout_se (mean log-likelihood of rows
-        held out of the sample, and its standard error; nan for starts that another one of
-        the same kind beat), passes, converged.
-    models : list of GaussianMixture
-        In the order of the table, each fitted; those with status "sample" to the sample.
+        covariance_type, seed, status ("fitted" on all rows, "sample": clearly beaten there,
+        so that it stayed, or "failed"), log_likelihood (mean, nats a row, of all rows),
+        n_parameters, aic, bic, icl (lower is better), heldout and heldout_se (mean
+        log-likelihood of rows held out of the sample, and its standard error; nan for starts
+        that another one of the same kind beat), passes, converged, degenerate (the number of
+        components that have no rows, or rest on `reg_covar`, tied values or rounding), reason
+        (why a model failed).
+    models : list of GaussianMixture or None
+        In the order of the table, each fitted; those with status "sample" to the sample. None
+        for those that failed.
     criterion : str
         What `best` goes by if not told.
     """
 
     table: dict[str, list[Any]]
-    models: list[GaussianMixture]
+    models: list[GaussianMixture | None]
     criterion: str = "bic"
 
     def __repr__(self) -> str:
         sizes, kinds = (
             sorted(set(self.table[name])) for name in ("n_components", "covariance_type")
         )
+        best = self.table["n_components"][place_of_best(self.table, self.criterion)]
         return (
             f"Sweep({len(self.models)} models of {sizes[0]} to {sizes[-1]} components, "
-            f"{', '.join(kinds)}; best by {self.criterion}: {self.best().n_components})"
+            f"{', '.join(kinds)}; best by {self.criterion}: {best})"
         )
 
     def best(self, criterion: str | None = None) -> GaussianMixture:
         """Return the best model that was fitted on all rows; it is not fitted again.
 
+        A model with degenerate components is returned only if all have some.
+
         Parameters
         ----------
         criterion : {"bic", "aic", "icl", "heldout"}, optional
             By default that of the sweep.
+
+        Warns
+        -----
+        ChoiceWarning
+            If the best model is the largest or the smallest that was tried, with what the
+            other criteria choose, or if all models have degenerate components.
         """
         chosen = _checked(self.criterion if criterion is None else criterion)
-        sign = -1.0 if chosen == "heldout" else 1.0
-        fitted = [i for i, status in enumerate(self.table["status"]) if status == "fitted"]
-        return self.models[min(fitted, key=lambda i: sign * self.table[chosen][i])]
+        for doubt in doubts(self.table, chosen):
+            warnings.warn(doubt, ChoiceWarning, stacklevel=2)
+        return self._best(chosen)
+
+    def _best(self, criterion: str) -> GaussianMixture:
+        found = self.models[place_of_best(self.table, criterion)]
+        assert found is not None
+        return found
 
     def plot(self, criterion: str | None = None, ax: Any = None) -> Any:
         """Draw a criterion against the number of components; return the Matplotlib axes.
@@ -187,7 +203,7 @@ def sweep(
     )
     estimator._validate_params()
     rows, weights = training_rows(estimator, X, sample_weight, feature_dims, storage_options)
-    check_enough(rows.n_rows, max(sizes))
+    check_enough(rows.n_rows, min(sizes))
     settings = estimator._settings()
     belongs = None if groups is None else Groups(groups, rows)
     request = _request(combinations(sizes, types, settings), n_init, random_state, belongs)
@@ -207,14 +223,16 @@ def sweep(
     finally:
         data.close()
     estimator._set_seen(state.coordinates, fitted_on(data, state.survey, X))
-    models = [_model(model, estimator) for model in state.models]
-    table = _table(state, measured)
+    estimator._warn_of_scale(state.survey.mapped(state.coordinates), stacklevel=3)
+    table, models = _table(state, measured), _mixtures(state, estimator)
     for index, mixture in enumerate(models):
-        mixture._criteria = criteria_of_sweep(table, index)
+        if mixture is not None:
+            mixture._criteria = criteria_of_sweep(table, index)
     found = Sweep(table, models, criterion)
-    best = found.best()._parameters()
-    warn_of_unresolved(best, state.coordinates, state.survey, data.rows.columns, stacklevel=2)
-    if not found.best().converged_:
+    best = found._best(criterion)
+    fitted = best._parameters(), state.coordinates, state.survey
+    warn_of_unresolved(*fitted, data.rows.columns, stacklevel=2)
+    if not best.converged_:
         warnings.warn(
             f"The best model by {criterion} did not converge. Increase max_iter or tol.",
             ConvergenceWarning,
@@ -317,6 +335,10 @@ def _identity(data: Dataset, request: SweepRequest, random_state: Any) -> dict[s
     }
 
 
+def _mixtures(state: SweepState, estimator: GaussianMixture) -> list[GaussianMixture | None]:
+    return [*(_model(model, estimator) for model in state.models), *[None] * len(state.failures)]
+
+
 def _model(model: Model, estimator: GaussianMixture) -> GaussianMixture:
     settings = model.settings
     mixture = GaussianMixture(
@@ -343,29 +365,58 @@ def _model(model: Model, estimator: GaussianMixture) -> GaussianMixture:
 
 
 def _table(state: SweepState, measured: Measured) -> dict[str, list[Any]]:
-    n = measured.weight
-    rows = []
-    for index, model in enumerate(state.models):
-        settings = model.settings
-        d = model.fit.step.parameters.n_features
-        p = n_parameters(STRUCTURES[settings.structure], settings.n_components, d)
-        total = float(measured.log_likelihoods[index])
-        bic, held = p * math.log(n) - 2 * total, model.held_out
-        rows.append(
-            {
-                "n_components": settings.n_components,
-                "covariance_type": settings.structure,
-                "seed": model.seed,
-                "status": "fitted" if model.on_all_rows else "sample",
-                "log_likelihood": total / n,
-                "n_parameters": p,
-                "aic": 2 * p - 2 * total,
-                "bic": bic,
-                "icl": bic + 2 * float(measured.entropies[index]),
-                "heldout": math.nan if held is None else held.mean,
-                "heldout_se": math.nan if held is None else held.error,
-                "passes": model.passes,
-                "converged": model.fit.converged,
-            }
-        )
+    """Return the table: the models in their order, then what failed."""
+    floor = state.survey.mapped(state.coordinates).floor(state.models[0].settings.reg_covar)
+    rows = [
+        _row(model, measured, index, n_degenerate(model.fit.step, floor))
+        for index, model in enumerate(state.models)
+    ]
+    rows += [_failed_row(failure, _n_features(state)) for failure in state.failures]
     return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def _n_features(state: SweepState) -> int:
+    return state.models[0].fit.step.parameters.n_features
+
+
+def _row(model: Model, measured: Measured, index: int, degenerate: int) -> dict[str, Any]:
+    settings, n = model.settings, measured.weight
+    d = model.fit.step.parameters.n_features
+    p = n_parameters(STRUCTURES[settings.structure], settings.n_components, d)
+    total, held = float(measured.log_likelihoods[index]), model.held_out
+    bic = p * math.log(n) - 2 * total
+    return {
+        "n_components": settings.n_components,
+        "covariance_type": settings.structure,
+        "seed": model.seed,
+        "status": "fitted" if model.on_all_rows else "sample",
+        "log_likelihood": total / n,
+        "n_parameters": p,
+        "aic": 2 * p - 2 * total,
+        "bic": bic,
+        "icl": bic + 2 * float(measured.entropies[index]),
+        "heldout": math.nan if held is None else held.mean,
+        "heldout_se": math.nan if held is None else held.error,
+        "passes": model.passes,
+        "converged": model.fit.converged,
+        "degenerate": degenerate,
+        "reason": "",
+    }
+
+
+def _failed_row(failure: Failure, d: int) -> dict[str, Any]:
+    settings = failure.settings
+    p = n_parameters(STRUCTURES[settings.structure], settings.n_components, d)
+    unknown = ("log_likelihood", "aic", "bic", "icl", "heldout", "heldout_se")
+    return {
+        "n_components": settings.n_components,
+        "covariance_type": settings.structure,
+        "seed": failure.seed,
+        "status": "failed",
+        **dict.fromkeys(unknown, math.nan),
+        "n_parameters": p,
+        "passes": 0,
+        "converged": False,
+        "degenerate": 0,
+        "reason": failure.reason,
+    }

@@ -14,6 +14,7 @@ PROGRAMS = (
     "passes",
     "products",
     "out_of_core",
+    "choices",
     "clusters",
     "memory",
     "predictions",

@@ -1,0 +1,149 @@
+"""Clusters of the rows of a sample, by k-means in several coordinates.
+
+EM is affine invariant and k-means is not: of parallel cigars, it cuts each one through. So
+candidates measure distances differently:
+
+- in units of the columns' standard deviations, as columns often have a meaning;
+- in coordinates that whiten the covariance of all rows, then that within the clusters found,
+  until these stay: that makes the determinant of the scatter within clusters small (Friedman
+  & Rubin 1967), whatever the rotation and the units;
+- the same, begun in whitened coordinates that are stretched at random: where the wide axes of
+  clusters hide the ones that tell them apart, one of several stretches shows these.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import ThreadpoolController
+
+from daskgmm.em.survey import Survey
+from daskgmm.gaussian.coordinates import whitening
+
+Array = NDArray[np.float64]
+Labels = NDArray[np.intp]
+
+ROUNDS = 8
+"""Most times that rows are whitened anew by the clusters found."""
+
+ROUND_ITER = 20
+"""Most iterations of k-means in each of them: it begins near its end."""
+
+LEAST_WITHIN = 1e-3
+"""Part of the variance of all rows: an axis along which less of it is within clusters tells these
+apart, and is stretched no further."""
+
+STRETCH = 1.0
+"""Standard deviation of the logarithm by which an axis is stretched."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """How distances between rows are measured.
+
+    Attributes
+    ----------
+    center : ndarray of shape (d,)
+        A point near the rows: differences from it keep their digits.
+    axes : ndarray of shape (d, r)
+        Differences are multiplied by it.
+    stretch : ndarray of shape (r, r), or None
+        What the first clusters are found in: coordinates are multiplied by it.
+    adapts : bool
+        Whether `axes` whiten the rows, and are to whiten them within clusters.
+    """
+
+    center: Array
+    axes: Array
+    stretch: Array | None = None
+    adapts: bool = False
+
+    def apply(self, x: NDArray[Any]) -> Array:
+        """Return rows (m, d) in coordinates (m, r) in which distances are Euclidean."""
+        mapped: Array = (x - self.center) @ self.axes
+        return mapped
+
+
+def metric_of(survey: Survey, candidate: int, random: np.random.RandomState) -> Metric:
+    """Return the metric of a candidate by its number: even ones have the columns' units."""
+    covariance, center = survey.scatter / survey.weight, survey.mean
+    if candidate % 2 == 0:
+        variances = np.diagonal(covariance)
+        return Metric(center, np.diag(1 / np.sqrt(np.where(variances > 0, variances, 1.0))))
+    axes = whitening(covariance)
+    r = axes.shape[1]
+    if r == 0 or candidate % 4 == 1:
+        return Metric(center, axes, adapts=True)
+    turned, _ = np.linalg.qr(random.normal(size=(r, r)))
+    return Metric(center, axes, turned * np.exp(STRETCH * random.normal(size=r)), adapts=True)
+
+
+def cluster(
+    x: NDArray[Any],
+    weights: Array | None,
+    k: int,
+    random: np.random.RandomState,
+    metric: Metric | None = None,
+) -> Labels:
+    """Return the cluster of each row, (m,); without a metric those of scikit-learn."""
+    if metric is None or not metric.axes.size:
+        return _k_means(x, weights, k, random)
+    z = metric.apply(x)
+    labels = _k_means(z if metric.stretch is None else z @ metric.stretch, weights, k, random)
+    return _adapted(z, weights, labels, k) if metric.adapts else labels
+
+
+def _adapted(z: Array, weights: Array | None, labels: Labels, k: int) -> Labels:
+    """Whiten rows (m, r) by the covariance within their clusters, and look for these again."""
+    for _ in range(ROUNDS):
+        centers, within = _within(z, weights, labels, k)
+        values, vectors = np.linalg.eigh(within)
+        axes = vectors / np.sqrt(np.maximum(values, LEAST_WITHIN))
+        before, labels = labels, _k_means(z @ axes, weights, k, centers @ axes)
+        if (labels == before).all():
+            break
+    return labels
+
+
+def _within(z: Array, weights: Array | None, labels: Labels, k: int) -> tuple[Array, Array]:
+    """Return the means of clusters (k, r), and the covariance of rows about them (r, r)."""
+    shares = np.full(len(z), 1 / len(z)) if weights is None else weights / weights.sum()
+    sizes = np.bincount(labels, shares, k)
+    sums = np.stack([np.bincount(labels, shares * column, k) for column in z.T], axis=1)
+    # Clusters without rows stand in the middle, where k-means finds others for them.
+    centers = sums / np.where(sizes > 0, sizes, 1.0)[:, None]
+    difference = z - centers[labels]
+    within: Array = difference.T @ (difference * shares[:, None])
+    return centers, within
+
+
+def _k_means(
+    z: NDArray[Any],
+    weights: Array | None,
+    k: int,
+    begin: np.random.RandomState | Array,
+) -> Labels:
+    """Return labels; `begin` is a generator for k-means++, or centres (k, r) to go on from."""
+    if isinstance(begin, np.random.RandomState):
+        means = KMeans(n_clusters=k, n_init=1, random_state=begin)
+    else:
+        means = KMeans(n_clusters=k, n_init=1, init=begin, max_iter=ROUND_ITER)
+    with warnings.catch_warnings():
+        # Fewer distinct rows than clusters: the fit itself says which components are empty.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        with _controller().limit(limits=1, user_api="openmp"):
+            labels: Labels = means.fit(z, sample_weight=weights).labels_
+    return labels
+
+
+@lru_cache(maxsize=1)
+def _controller() -> ThreadpoolController:
+    # Samples are small, and sums of several threads would depend on their number.
+    return ThreadpoolController()

@@ -1,0 +1,106 @@
+"""Starts that a mixture takes from those of the next sizes: components merged, or split.
+
+Few starts often miss what a neighbour found. From the largest size down each hands on its best
+with two components merged, and from the smallest up with one split; whoever gains by it goes on
+from there.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from daskgmm.em.candidates import Candidate, Part, Raced, first_share
+from daskgmm.em.drawing import Draw
+from daskgmm.em.loop import Fit
+from daskgmm.em.settings import Settings
+from daskgmm.gaussian.maximise import Maximised
+from daskgmm.gaussian.merging import merges
+from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.splitting import splits
+
+TRIED = 4
+"""Pairs to merge, and components to split, that are tried for each size."""
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Where the starts of one size and structure are compared.
+
+    Attributes
+    ----------
+    settings : Settings
+    small, whole : Part
+        A part of the sample on which starts are told apart, and the whole of it.
+    """
+
+    settings: Settings
+    small: Part
+    whole: Part
+
+    @classmethod
+    def of(cls, draw: Draw, m: int, settings: Settings) -> Trials:
+        """Return the parts of a sample of m rows for these settings."""
+        share, whole = first_share(settings, m, draw.x.shape[1]), Part.of(draw, m, settings, False)
+        small = whole if share == 1.0 else Part.of(draw, share * m, settings, False)
+        return cls(settings, small, whole)
+
+    def improved(self, raced: Raced, starts: Sequence[Parameters], seed: int) -> Raced:
+        """Return the race with the best of these starts in front, if it beats its own best."""
+        begun = [Candidate(seed, Fit(Maximised(start))) for start in starts]
+        tried = [found for each in begun if (found := self.small.tried(each)) is not None]
+        if not tried:
+            return raced
+        best = max(tried, key=lambda each: each.rank)
+        if raced.best is not None and self.small is not self.whole:
+            own = self.small.tried(raced.best)
+            if own is not None and best.rank <= own.rank:
+                return raced
+        found = best if self.small is self.whole else self.whole.tried(best)
+        if found is None or (raced.best is not None and found.rank <= raced.best.rank):
+            return raced
+        return raced.led_by(found)
+
+
+Handing = Callable[[Parameters, int], list[Parameters]]
+"""Returns starts of the next size from a mixture, at most so many."""
+
+
+def with_neighbours(
+    draw: Draw, m: int, settings: Sequence[Settings], raced: Sequence[Raced]
+) -> list[Raced]:
+    """Return the races of all sizes of one structure after each has tried its neighbours'.
+
+    Parameters
+    ----------
+    draw : Draw
+    m : int
+        Its expected size.
+    settings : sequence of Settings
+        Of one structure.
+    raced : sequence of Raced
+        The race of each.
+    """
+    found = list(raced)
+    trials = [Trials.of(draw, m, each) for each in settings]
+    upwards = sorted(range(len(settings)), key=lambda index: settings[index].n_components)
+    for order, handing in ((upwards[::-1], merges), (upwards, splits)):
+        for source, target in itertools.pairwise(order):
+            best = found[source].best
+            if best is None:
+                continue
+            size = settings[target].n_components
+            starts = _of_size(best.fit.step.parameters, size, handing)
+            found[target] = trials[target].improved(found[target], starts, best.seed)
+    return found
+
+
+def _of_size(parameters: Parameters, size: int, handing: Handing) -> list[Parameters]:
+    """Return mixtures of that size, handed on one component at a time."""
+    while abs(parameters.n_components - size) > 1:
+        nearest = handing(parameters, 1)
+        if not nearest:
+            return []
+        parameters = nearest[0]
+    return handing(parameters, TRIED)

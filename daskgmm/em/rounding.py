@@ -1,0 +1,84 @@
+"""The steps that the values of each column come in: ties are rows whose values were rounded."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.passes.batches import GUESSED_ROWS
+
+Array = NDArray[np.float64]
+
+EPSILON = float(np.finfo(np.float64).eps)
+
+SAME = 8
+"""Spacings of floating point numbers within which two values are one that was computed twice."""
+
+
+TELLING_ROWS = 2048
+"""Rows of a batch that its steps are found from: of a column that was not rounded, the smallest
+difference of so many values is about a four-millionth of their range."""
+
+
+class SomeRows:
+    """Collects rows from all over a batch, tile by tile: neighbours may be equal.
+
+    Parameters
+    ----------
+    d : int
+    rows : int or None
+        Of the batch; None if unknown.
+    """
+
+    def __init__(self, d: int, rows: int | None) -> None:
+        self._every = max(1, (GUESSED_ROWS if rows is None else rows) // TELLING_ROWS)
+        self._parts, self._before = [np.empty((d, 0))], 0
+
+    def add(self, z: Array) -> None:
+        """Take some rows of the next tile (d, b)."""
+        b = z.shape[1]
+        self._parts.append(z[:, -self._before % self._every : b : self._every].copy())
+        self._before += b
+
+    @property
+    def rows(self) -> Array:
+        """The rows taken, as columns, shape (d, m)."""
+        return np.concatenate(self._parts, axis=1)
+
+
+def rounding_of(z: Array) -> Array:
+    """Return the covariance of half a step between the values of each column.
+
+    Parameters
+    ----------
+    z : ndarray of shape (d, b)
+        Rows as columns.
+
+    Returns
+    -------
+    ndarray of shape (d, d)
+        Diagonal; infinite where a column has a single value.
+    """
+    if z.shape[1] < 2:
+        return np.diag(np.full(len(z), np.inf))
+    ordered = np.sort(z, axis=1)
+    gaps = np.diff(ordered, axis=1)
+    # What they were computed from was of the size of most values; one far away tells nothing.
+    size = np.maximum(np.abs(ordered[:, 1:]), np.abs(ordered[:, :-1]))
+    size = np.maximum(size, np.median(np.abs(ordered), axis=1)[:, None])
+    smallest = np.where(gaps > SAME * EPSILON * size, gaps, np.inf).min(axis=1)
+    return np.diag(smallest**2 / 4)
+
+
+def settled(rounding: Array, some: Array) -> Array:
+    """Return the rounding of all rows: no step is smaller than the spacing of most values.
+
+    Parameters
+    ----------
+    rounding : ndarray of shape (d, d)
+    some : ndarray of shape (m, d)
+        A few rows from all over the data.
+    """
+    steps = np.diagonal(rounding)
+    spacing = EPSILON * np.median(np.abs(some), axis=0)
+    return np.diag(np.maximum(np.where(np.isfinite(steps), steps, 0.0), spacing**2))

@@ -1,0 +1,76 @@
+"""Which model of a sweep's table is the best by a criterion, and what makes that doubtful."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Table = Mapping[str, Sequence[Any]]
+
+CRITERIA = {"bic": "BIC", "aic": "AIC", "icl": "ICL", "heldout": "held-out likelihood"}
+"""The criteria of a table, and their names in sentences."""
+
+HIGHER_IS_BETTER = frozenset({"heldout"})
+
+
+def place_of_best(table: Table, criterion: str) -> int:
+    """Return the row of the best model that was fitted on all rows.
+
+    One with degenerate components is the best only if there is no other: its likelihood is
+    that of `reg_covar`, of tied values or of rounding.
+    """
+    fitted = [i for i, status in enumerate(table["status"]) if status == "fitted"]
+    sound = [i for i in fitted if not table["degenerate"][i]]
+    sign = -1.0 if criterion in HIGHER_IS_BETTER else 1.0
+    return min(sound or fitted, key=lambda i: _cost(sign * table[criterion][i]))
+
+
+def _cost(value: float) -> float:
+    return math.inf if math.isnan(value) else value
+
+
+def doubts(table: Table, criterion: str) -> list[str]:
+    """Return a sentence or two for each reason to doubt the choice by a criterion."""
+    return [*_degenerate(table, criterion), *_at_the_edge(table, criterion)]
+
+
+def _degenerate(table: Table, criterion: str) -> list[str]:
+    place = place_of_best(table, criterion)
+    count = table["degenerate"][place]
+    if not count:
+        return []
+    return [
+        f"Every model that was fitted has degenerate components; the best by "
+        f"{CRITERIA[criterion]}, {_named(table, place)}, has {count}. They rest on reg_covar, on "
+        "tied values or on rounding, so no criterion can compare these models. Try fewer "
+        "components, leave out columns of few values or that are sums of others, or raise "
+        "reg_covar to a variance below which differences do not matter."
+    ]
+
+
+def _at_the_edge(table: Table, criterion: str) -> list[str]:
+    place = place_of_best(table, criterion)
+    k, tried = table["n_components"][place], sorted(set(table["n_components"]))
+    if len(tried) == 1 or (k != tried[-1] and (k != tried[0] or k == 1)):
+        return []
+    which, others = ("most", "more") if k == tried[-1] else ("fewest", "fewer")
+    choices = ", ".join(
+        f"{name} chooses {table['n_components'][place_of_best(table, other)]}"
+        for other, name in CRITERIA.items()
+        if other != criterion
+    )
+    advice = (
+        "Clusters that are no Gaussians take several components each, and ever more of them "
+        "where there are more rows; ICL counts such a cluster once."
+        if which == "most"
+        else "Add smaller sizes."
+    )
+    return [
+        f"The best by {CRITERIA[criterion]} has {k} components, the {which} that were tried "
+        f"({tried[0]} to {tried[-1]}): {others} may be better still. {choices}. {advice}"
+    ]
+
+
+def _named(table: Table, place: int) -> str:
+    return f"{table['n_components'][place]} {table['covariance_type'][place]}"

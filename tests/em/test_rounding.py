@@ -1,0 +1,74 @@
+"""The step between the values of a column is found from some rows of each batch."""
+
+import dask.array as da
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from daskgmm.em.events import silence
+from daskgmm.em.rounding import rounding_of, settled
+from daskgmm.em.survey import survey_rows
+from daskgmm.gaussian.coordinates import coordinates_of
+from daskgmm.passes.dataset import Dataset
+from daskgmm.rows.opening import as_rows
+
+
+def survey(x):
+    return survey_rows(Dataset.of(as_rows(x), None, 1, 1, 0), None, silence)
+
+
+def half_steps(x):
+    return np.sqrt(np.diagonal(survey(x).rounding))
+
+
+RANDOM = np.random.default_rng(0)
+
+
+def test_steps_of_rounded_values():
+    x = np.c_[
+        RANDOM.poisson(3, 500), RANDOM.normal(size=500).round(1), 25 * RANDOM.integers(9, size=500)
+    ]
+    assert_allclose(half_steps(x), [0.5, 0.05, 12.5])
+
+
+def test_steps_of_values_that_were_computed():
+    """Sums and products of tenths differ in their last bits, which are no steps."""
+    tenths = RANDOM.integers(-50, 50, 500)
+    x = np.c_[tenths * 0.1, tenths / 10 + 0.3 - 0.3]
+    assert_allclose(half_steps(x), [0.05, 0.05])
+
+
+def test_numbers_that_were_not_rounded_have_hardly_a_step():
+    assert (half_steps(RANDOM.normal(size=(500, 3))) < 1e-4).all()
+
+
+@pytest.mark.parametrize("value", [0.0, 7.0, 1e8])
+def test_a_constant_column_has_the_spacing_of_its_value(value):
+    x = np.c_[np.full(50, value), np.arange(50.0)]
+    assert half_steps(x)[0] <= 2 * np.spacing(value)
+    assert half_steps(x)[1] == 0.5
+
+
+def test_any_batch_tells():
+    x = np.repeat([[1.0], [4.0], [4.5], [9.0]], 3000, axis=0)
+    assert_allclose(half_steps(da.from_array(x, chunks=(1000, 1))), [0.25])
+
+
+def test_coordinates_map_it_as_a_covariance():
+    x = np.c_[RANDOM.poisson(3, 500), 100.0 * RANDOM.poisson(3, 500)]
+    found = survey(x)
+    for settings in ({"standardise": True, "pca": None}, {"standardise": True, "pca": 2}):
+        coordinates = coordinates_of(found.mean, found.covariance, **settings)
+        mapped = found.mapped(coordinates).rounding
+        assert_allclose(mapped, coordinates.apply_scatter(np.diag([0.25, 2500.0])))
+    assert_allclose(np.diagonal(found.mapped(coordinates_of(
+        found.mean, found.covariance, standardise=True, pca=None)).rounding),
+        0.25 / np.diagonal(found.covariance) * [1, 1e4])  # fmt: skip
+
+
+def test_nothing_is_known_of_one_row():
+    assert np.isinf(np.diagonal(rounding_of(np.ones((2, 1))))).all()
+    assert_allclose(
+        np.diagonal(settled(rounding_of(np.ones((2, 1))), np.ones((1, 2)))),
+        np.finfo(float).eps ** 2,
+    )

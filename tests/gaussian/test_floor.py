@@ -1,0 +1,90 @@
+"""Components that rest on a floor are found; narrow ones with a spread of their own are not."""
+
+import numpy as np
+import pytest
+
+from daskgmm.gaussian.floor import Floor, n_degenerate
+from daskgmm.gaussian.maximise import Maximised
+from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.structures import STRUCTURES
+
+SPREAD = np.diag([100.0, 4.0, 1.0])
+
+NOTHING = np.zeros((3, 3))
+
+
+def step(name, covariances, weights=None, **wrong):
+    covariances = np.asarray(covariances, float)
+    k = 1 if STRUCTURES[name].shared else len(covariances)
+    weights = np.full(k, 1 / k) if weights is None else np.asarray(weights)
+    factors = STRUCTURES[name].factorise(covariances)
+    return Maximised(Parameters(name, weights, np.zeros((k, 3)), covariances, factors), **wrong)
+
+
+def found(floor, *arguments, **settings):
+    return [(each.component, each.column) for each in floor.resting(step(*arguments, **settings))]
+
+
+def test_a_variance_of_hardly_reg_covar_rests_on_it():
+    floor = Floor.of(SPREAD, NOTHING, 1e-6)
+    sound, flat = np.diag([50.0, 1.0, 0.5]), np.diag([50.0, 1.5e-6, 0.5])
+    assert found(floor, "full", [sound, flat]) == [(1, 1)]
+    assert found(floor, "diag", [np.diag(sound), np.diag(flat)]) == [(1, 1)]
+    assert found(floor, "tied", flat) == [(None, 1)]
+    assert found(floor, "spherical", [1.0, 2e-6])[0][0] == 1
+    assert found(floor, "tied", sound) == []
+
+
+def test_a_flat_direction_need_not_be_a_column():
+    turned, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))
+    flat = turned @ np.diag([50.0, 1.0, 1.1e-6]) @ turned.T
+    assert len(found(Floor.of(SPREAD, NOTHING, 1e-6), "full", [flat])) == 1
+
+
+def test_where_all_rows_are_flat_no_component_gains_by_it():
+    """A sum of other columns, or a constant one: `reg_covar` is in every mixture alike."""
+    turned, _ = np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))
+    spread = turned @ np.diag([100.0, 4.0, 0.0]) @ turned.T
+    component = turned @ np.diag([50.0, 1.0, 1e-6]) @ turned.T
+    floor = Floor.of(spread, NOTHING, 1e-6)
+    assert found(floor, "full", [component, component]) == []
+    flatter = turned @ np.diag([1e-6, 1.0, 1e-6]) @ turned.T
+    assert len(found(floor, "full", [component, flatter])) == 1
+
+
+def test_half_a_step_between_tied_values_is_a_floor_without_reg_covar():
+    floor = Floor.of(SPREAD, np.diag([0.0, 0.25, 0.0]), 0.0)
+    assert found(floor, "diag", [[50.0, 0.26, 0.1], [50.0, 0.24, 0.1]]) == [(1, 1)]
+    full = [np.diag([50.0, 0.26, 0.1]), np.diag([50.0, 0.24, 0.1])]
+    assert found(floor, "full", full) == [(1, 1)]
+
+
+def test_narrow_clusters_far_apart_do_not_rest():
+    """Widths of 1 at distances of 1e8, above the spacing of floating point numbers there."""
+    floor = Floor.of(np.diag([1e16, 1e16, 1e16]), np.diag(np.full(3, (1e8 * 2e-16) ** 2)), 1e-6)
+    assert found(floor, "full", [np.eye(3), np.eye(3)]) == []
+    assert found(floor, "diag", [[1.0, 1.0, 1e-17]]) == [(0, 2)]
+
+
+def test_a_ridge_is_a_floor_of_its_component():
+    floor = Floor.of(1e12 * np.eye(3), NOTHING, 1e-6)
+    covariance = np.diag([1e12, 1e11, 0.05])
+    assert floor.resting(step("full", [covariance])) == ()
+    assert len(floor.resting(step("full", [covariance], ridges={0: 0.05}))) == 1
+
+
+@pytest.mark.parametrize("wrong", [{"empty": (1,)}, {"collapsed": (1,)}])
+def test_what_counts_as_degenerate(wrong):
+    floor = Floor.of(SPREAD, NOTHING, 1e-6)
+    sound, flat = np.diag([50.0, 1.0, 0.5]), np.diag([50.0, 1.5e-6, 0.5])
+    assert n_degenerate(step("full", [flat, sound], **wrong), floor) == 2
+    assert n_degenerate(step("full", [sound, sound], **wrong), floor) == 1
+    assert n_degenerate(step("full", [sound, sound]), floor) == 0
+
+
+def test_a_component_without_weight_does_not_rest_but_is_empty():
+    floor = Floor.of(SPREAD, NOTHING, 1e-6)
+    flat = np.diag([50.0, 1.5e-6, 0.5])
+    of_none = step("full", [np.eye(3), flat], weights=[1.0, 0.0], empty=(1,))
+    assert floor.resting(of_none) == ()
+    assert n_degenerate(of_none, floor) == 1
