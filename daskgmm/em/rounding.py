@@ -64,20 +64,22 @@ def rounding_of(z: Array) -> Array:
         return np.diag(np.full(len(z), np.inf))
     ordered = np.sort(z, axis=1)
     gaps = np.diff(ordered, axis=1)
-    spacing = SAME * EPSILON * np.abs(ordered[:, [0, -1]]).max(axis=1)
-    smallest = np.where(gaps > spacing[:, None], gaps, np.inf).min(axis=1)
+    # What they were computed from was of the size of most values; one far away tells nothing.
+    size = np.maximum(np.abs(ordered[:, 1:]), np.abs(ordered[:, :-1]))
+    size = np.maximum(size, np.median(np.abs(ordered), axis=1)[:, None])
+    smallest = np.where(gaps > SAME * EPSILON * size, gaps, np.inf).min(axis=1)
     return np.diag(smallest**2 / 4)
 
 
-def settled(rounding: Array, minimum: Array, maximum: Array) -> Array:
-    """Return the rounding of all rows: no step is smaller than the spacing of their values.
+def settled(rounding: Array, some: Array) -> Array:
+    """Return the rounding of all rows: no step is smaller than the spacing of most values.
 
     Parameters
     ----------
     rounding : ndarray of shape (d, d)
-    minimum, maximum : ndarray of shape (d,)
-        Of the columns.
+    some : ndarray of shape (m, d)
+        A few rows from all over the data.
     """
     steps = np.diagonal(rounding)
-    spacing = EPSILON * np.maximum(np.abs(minimum), np.abs(maximum))
+    spacing = EPSILON * np.median(np.abs(some), axis=0)
     return np.diag(np.maximum(np.where(np.isfinite(steps), steps, 0.0), spacing**2))

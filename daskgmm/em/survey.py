@@ -35,7 +35,7 @@ LARGEST_VALUE = 1e150
 """Squares of larger values overflow."""
 
 PROBED = 32
-"""Rows of a batch that stand for all of them where only their order of size is asked for."""
+"""Rows that stand for all of them where only their order of size is asked for."""
 
 IF_MISSING = (
     "If it stands for a missing value, say so where X is stored (the attributes _FillValue or "
@@ -350,8 +350,8 @@ def survey_rows(data: Dataset, rule: SampleRule | None, listen: Listener) -> Sur
     survey, _ = run_pass(as_read, "survey", work, merge, listen, "daskgmm-survey")
     if rule is not None and survey.sample is not None:
         survey = replace(survey, sample=survey.sample.smallest(rule.capacity))
-    if survey.rounding is not None and survey.weighed_rows:
-        rounding = settled(survey.rounding, survey.minimum, survey.maximum)
+    if survey.rounding is not None and survey.probe is not None and survey.weighed_rows:
+        rounding = settled(survey.rounding, survey.probe)
         survey = replace(survey, rounding=rounding)
     return survey.mapped(coordinates)
 

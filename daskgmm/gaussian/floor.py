@@ -25,8 +25,6 @@ NARROWER = 4.0
 """A component on the floor has a variance so many times smaller than all rows together: where
 the data themselves have no spread, no component gains by it."""
 
-EPSILON = float(np.finfo(np.float64).eps)
-
 LEAST_WIDTH = 1e-200
 """So that a floor can be divided by, where there is none."""
 
@@ -76,8 +74,8 @@ class Floor:
         reg_covar : float
         """
         identity = np.eye(len(covariance))
-        least = EPSILON**2 * np.diagonal(covariance) + LEAST_WIDTH
-        width = NEAR * reg_covar * identity + rounding + np.diag(least)
+        # Not the rounding of the whole covariance: that is of far values, where there are some.
+        width = (NEAR * reg_covar + LEAST_WIDTH) * identity + rounding
         return cls(width, covariance + reg_covar * identity)
 
     def resting(self, step: Maximised) -> tuple[Resting, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -48,12 +47,6 @@ def factor_of_precision(precision: Array) -> Array:
     reversed_factor = np.linalg.cholesky(precision[::-1, ::-1])
     factor: Array = np.ascontiguousarray(reversed_factor[::-1, ::-1])
     return factor
-
-
-@lru_cache(maxsize=8)
-def _below(d: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the places below the diagonal of a d x d matrix."""
-    return np.tril_indices(d, -1)
 
 
 def relative_factor(anchor: Array, factors: Array) -> Array:

@@ -31,8 +31,8 @@ def merges(parameters: Parameters, count: int) -> list[Parameters]:
     for row in range(k - 1):  # a row of pairs at a time: all together are k^2 matrices
         pooled = _pooled(parameters, dense, row)
         both = weights[row] + weights[row + 1 :]
-        found = both * np.linalg.slogdet(pooled)[1] - logs[row] - logs[row + 1 :]
-        costs.extend(np.where(np.isnan(found), np.inf, found))
+        cost = both * np.linalg.slogdet(pooled)[1] - logs[row] - logs[row + 1 :]
+        costs.extend(np.where(np.isnan(cost), np.inf, cost))
         pairs.extend((row, other) for other in range(row + 1, k))
     order = np.argsort(costs, kind="stable")[:count]
     mixtures = [_merged(parameters, dense, *pairs[index]) for index in order]

@@ -31,16 +31,16 @@ def degeneracies(step: Maximised, resting: Sequence[Resting], names: Sequence[st
     """
     messages = []
     if step.empty:
-        which = ", ".join(map(str, step.empty))
+        numbers = ", ".join(map(str, step.empty))
         messages.append(
-            f"Components without rows (weight 0): {which}. The data have fewer clusters than "
+            f"Components without rows (weight 0): {numbers}. The data have fewer clusters than "
             "n_components, or the start was poor: reduce n_components, or try another "
             "random_state or init_params."
         )
     if step.collapsed:
-        which = ", ".join("all" if k is None else str(k) for k in step.collapsed)
+        numbers = ", ".join("all" if k is None else str(k) for k in step.collapsed)
         messages.append(
-            f"Components that collapsed onto rows without spread: {which}. They keep their "
+            f"Components that collapsed onto rows without spread: {numbers}. They keep their "
             "covariance of the iteration before, as reg_covar is 0: set it to a variance below "
             "which differences do not matter, or reduce n_components."
         )

@@ -296,6 +296,9 @@ class GaussianMixture(Portable):
         -----
         ConvergenceWarning
             If EM did not converge in `max_iter` iterations.
+        ResolutionWarning
+            If values lie so far from all others, or components so far from zero beside their
+            width, that numbers do not hold both, as where a fill value was not declared.
         DegenerateComponentWarning
             If a component has no rows or a singular covariance, or is so narrow that only
             `reg_covar`, tied values or rounding keep it from being narrower.

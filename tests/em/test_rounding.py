@@ -69,6 +69,6 @@ def test_coordinates_map_it_as_a_covariance():
 def test_nothing_is_known_of_one_row():
     assert np.isinf(np.diagonal(rounding_of(np.ones((2, 1))))).all()
     assert_allclose(
-        np.diagonal(settled(rounding_of(np.ones((2, 1))), np.ones(2), np.ones(2))),
+        np.diagonal(settled(rounding_of(np.ones((2, 1))), np.ones((1, 2)))),
         np.finfo(float).eps ** 2,
     )
