@@ -14,7 +14,7 @@ from sklearn.utils.validation import validate_data
 
 from daskgmm.errors import DataError
 from daskgmm.rows.arrays import ArrayRows
-from daskgmm.rows.frames import is_dask_frame, is_pandas_frame, is_polars_frame
+from daskgmm.rows.frames import is_dask_frame, is_pandas_frame, is_polars_frame, refuse_lists
 from daskgmm.rows.labelled import Labelled, labelled
 from daskgmm.rows.opening import as_rows
 from daskgmm.rows.rows import Rows
@@ -140,6 +140,7 @@ def _training_rows(
     estimator: BaseEstimator, x: Any, storage_options: StorageOptions | None
 ) -> Rows:
     _refuse_masked(x)
+    refuse_lists(x)
     if not is_source(x) and not is_polars_frame(x):
         x = validate_data(
             estimator, x, dtype="numeric", ensure_all_finite=False, ensure_min_samples=2
@@ -178,6 +179,7 @@ def scoring_rows(
         return labelled_rows(estimator, x).rows()
     if not is_source(x) and not is_polars_frame(x):
         x = _without_others(x, feature_names(estimator))
+        refuse_lists(x)
         x = validate_data(estimator, x, reset=False, dtype="numeric", ensure_all_finite=False)
         rows: Rows = _named(estimator, ArrayRows(x))
     else:
