@@ -18,7 +18,7 @@ from daskgmm.progress import size
 from daskgmm.rows.labelled_opening import dimensions, suggested
 from daskgmm.rows.layout import REAL_KINDS
 from daskgmm.rows.opening import as_rows
-from daskgmm.rows.parquet_files import find_files
+from daskgmm.rows.parquet_finding import find_files
 from daskgmm.rows.parquet_footers import read_footers
 from daskgmm.storage_options import StorageOptions
 
@@ -65,13 +65,13 @@ def describe_parquet(name: str, storage_options: StorageOptions | None = None) -
     footers = read_footers(find_files(name, storage_options), storage_options)
     groups = [rows for footer in footers for rows in footer.rows]
     columns = footers[0].columns
-    numeric = [c for c, (dtype, _) in columns.items() if dtype and c not in footers[0].index]
+    numeric = [name for name in footers[0].features if columns[name].dtype]
     facts = [
         ("files", f"{len(footers):,}"),
         ("rows", f"{sum(groups):,}"),
         ("row groups", f"{len(groups):,}, of {max(groups, default=0):,} rows at most"),
         ("columns", f"{len(columns):,}"),
-        *[(f"  {column}", kind) for column, (_, kind) in _first(columns)],
+        *[(f"  {name}", column.kind) for name, column in _first(columns)],
         ("use", f"can be fitted: --columns {','.join(numeric)}" if numeric else "has no numbers"),
     ]
     return f"{name}: Parquet\n{listed(facts)}"

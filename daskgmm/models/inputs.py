@@ -14,7 +14,13 @@ from sklearn.utils.validation import validate_data
 
 from daskgmm.errors import DataError
 from daskgmm.rows.arrays import ArrayRows
-from daskgmm.rows.frames import check_columns, is_dask_frame, is_pandas_frame, is_polars_frame
+from daskgmm.rows.frames import (
+    check_columns,
+    is_dask_frame,
+    is_pandas_frame,
+    is_polars_frame,
+    refuse_lists,
+)
 from daskgmm.rows.labelled import Labelled, labelled
 from daskgmm.rows.opening import as_rows
 from daskgmm.rows.rows import Rows
@@ -298,6 +304,7 @@ def _check_values(x: Any) -> None:
     """Raise `DataError` for what would lose its meaning as an array, with the column."""
     _refuse_masked(x)
     check_plain(x)
+    refuse_lists(x)
     check_columns(x)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -68,3 +69,65 @@ def fill(out: NDArray[Any], column: Any, name: str) -> None:
     if types.is_decimal(kind) or types.is_null(kind) or (column.null_count and not floating):
         column = column.cast(pyarrow.float64(), safe=False)
     out[:] = column.to_numpy(zero_copy_only=False)
+
+
+def list_type(arrow_type: Any) -> Any:
+    """Return the type of lists that a column of that type holds; None if it holds none.
+
+    Tensors of one shape are stored as lists.
+    """
+    if arrow_type is None:
+        return None
+    types = require("pyarrow").types
+    stored = getattr(arrow_type, "storage_type", arrow_type)
+    if types.is_list(stored) or types.is_large_list(stored) or types.is_fixed_size_list(stored):
+        return stored
+    return None
+
+
+def fixed_length(lists: Any) -> int | None:
+    """Return the length that a type of lists says all of them have, if it does."""
+    fixed = require("pyarrow").types.is_fixed_size_list(lists)
+    return int(lists.list_size) if fixed else None
+
+
+def fill_lists(
+    out: NDArray[Any], column: Any, name: str, where: Callable[[int], str] = "row {}".format
+) -> None:
+    """Write an array of lists of Arrow into `out`, a list in each row of shape (length,).
+
+    Nulls in a list become NaN.
+
+    Raises
+    ------
+    DataError
+        If a list has another length, or there is none; it names the row and the column.
+    """
+    lists = getattr(column, "storage", column)
+    if not len(lists):
+        return
+    if (row := odd_list(lists, out.shape[1])) is not None:
+        raise DataError(odd_list_message(lists, row, out.shape[1], name, where))
+    values = np.empty(out.size, out.dtype)
+    fill(values, lists.flatten(), name)
+    out[:] = values.reshape(out.shape)
+
+
+def odd_list(lists: Any, length: int) -> int | None:
+    """Return the first row that holds no list of that length, or None if all do."""
+    lengths = require("pyarrow.compute").list_value_length(lists).fill_null(-1)
+    odd = np.flatnonzero(lengths.to_numpy(zero_copy_only=False) != length)
+    return int(odd[0]) if len(odd) else None
+
+
+def odd_list_message(
+    lists: Any, row: int, length: int, name: str, where: Callable[[int], str]
+) -> str:
+    """Say that a row holds no list of the length of the others."""
+    found = lists[row]
+    what = f"a list of {len(found)}" if found.is_valid else "a null"
+    return (
+        f"Column {name!r} holds {what} in {where(row)}, and lists of {length} numbers elsewhere. "
+        "Lists become a feature for each of their numbers, so all need the same length: leave out "
+        "such rows, or fill them, and write the table again."
+    )

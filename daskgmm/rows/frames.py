@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,8 +11,16 @@ from numpy.typing import NDArray
 
 from daskgmm.errors import DataError
 from daskgmm.rows.arrays import ArrayRows
-from daskgmm.rows.arrow_columns import fill, number_type, require
+from daskgmm.rows.arrow_columns import (
+    fill,
+    fill_lists,
+    fixed_length,
+    list_type,
+    number_type,
+    require,
+)
 from daskgmm.rows.dask_array import DaskRows
+from daskgmm.rows.features import FeatureColumn, check_length, columns_of
 from daskgmm.rows.naming import check_among, check_numbers
 from daskgmm.rows.rows import Rows
 
@@ -21,6 +29,12 @@ Names = tuple[str, ...] | None
 ARROW_TABLES = ("Table", "RecordBatch")
 
 POLARS_FRAMES = ("DataFrame", "LazyFrame")
+
+LISTS = (list, tuple, np.ndarray)
+"""What the values of a column of pandas are that holds lists."""
+
+PROBED_ROWS = 1000
+"""Rows at the begin of a frame that are looked at for lists."""
 
 
 def is_dask_frame(x: Any) -> bool:
@@ -74,6 +88,29 @@ def _converted(column: Any) -> np.dtype[Any] | None:
     except (TypeError, ValueError):
         return None
     return np.dtype(np.float64)
+
+
+def refuse_lists(x: Any) -> None:
+    """Raise `DataError` if a column of a frame of pandas or Arrow holds lists; it is named."""
+    name = next(_columns_of_lists(x), None)
+    if name is not None:
+        raise DataError(
+            f"Column {name!r} of X holds lists. Give their numbers as a matrix, "
+            f"numpy.stack(X[{name!r}]), beside other columns with numpy.column_stack; the columns "
+            f"of Polars frames and of Parquet files, open_parquet(path, columns=[{name!r}]), may "
+            "hold lists."
+        )
+
+
+def _columns_of_lists(x: Any) -> Iterator[Any]:
+    if is_pandas_frame(x):
+        for place, (name, dtype) in enumerate(zip(x.columns, x.dtypes, strict=True)):
+            values = x.iloc[:PROBED_ROWS, place] if dtype.kind == "O" else ()
+            lists = list_type(getattr(dtype, "pyarrow_dtype", None))
+            if lists is not None or any(isinstance(value, LISTS) for value in values):
+                yield name
+    elif type(x).__module__ == "pyarrow.lib" and hasattr(x, "schema"):
+        yield from (field.name for field in x.schema if list_type(field.type) is not None)
 
 
 def rows_of_frame(x: Any, columns: Sequence[str] | None = None) -> Rows | None:
@@ -139,6 +176,7 @@ def frame_dtype(frame: Any) -> np.dtype[Any]:
     DataError
         If a column holds no numbers; it names the column.
     """
+    refuse_lists(frame)
     kinds = {
         str(name): (_number_type(dtype), str(dtype))
         for name, dtype in zip(frame.columns, frame.dtypes, strict=True)
@@ -195,26 +233,65 @@ def polars_array(
             "larger than memory, sink_parquet(path) and give the path."
         )
     require("pyarrow")
-    if columns is not None:
-        check_among(columns, frame.columns, "X")
-        frame = frame.select(list(columns))
-    if not frame.width:
+    names = frame.columns if columns is None else columns
+    schema = frame.head(0).to_arrow().schema
+    lists = {field.name for field in schema if list_type(field.type) is not None}
+    wanted = columns_of(names, frame.columns, lists, "X")
+    check_among(tuple(wanted), frame.columns, "X")
+    if not wanted:
         raise DataError("X has no columns; give at least one.")
-    return _of_table(frame.to_arrow()), tuple(frame.columns)
+    table = frame.select(list(wanted)).to_arrow()
+    features = tuple(
+        FeatureColumn(name, _list_length(table[name], name, named) if name in lists else None)
+        for name, named in wanted.items()
+    )
+    return _of_table(table, features), tuple(name for each in features for name in each.features)
 
 
-def _of_table(table: Any) -> NDArray[Any]:
+def _list_length(column: Any, name: str, named: int | None) -> int:
+    """Return the length of the first list of a column, or what its type or the names say."""
+    length = fixed_length(list_type(column.type)) or named
+    if len(column):
+        length = next((len(each) for each in column if each.is_valid), length)
+    if not length:
+        raise DataError(
+            f"Nothing says how many numbers the lists of column {name!r} of X have: there are none."
+        )
+    check_length(name, length, named, "X")
+    return length
+
+
+def _of_table(table: Any, features: Sequence[FeatureColumn]) -> NDArray[Any]:
     """Return a table of Arrow as an array of shape (n, d); nulls become NaN."""
     kinds = {
-        name: (number_type(column.type, nulls=column.null_count > 0), str(column.type))
+        name: (_numbers_of(column), str(column.type))
         for name, column in zip(table.column_names, table.columns, strict=True)
     }
     check_numbers(kinds, "X", "X.select('a', 'b')")
     dtype = np.result_type(*(dtype for dtype, _ in kinds.values() if dtype is not None))
-    block = np.empty((table.num_columns, table.num_rows), dtype).T
-    for index, (name, column) in enumerate(zip(kinds, table.columns, strict=True)):
-        start = 0
+    block = np.empty((sum(each.width for each in features), table.num_rows), dtype).T
+    first = 0
+    for feature, column in zip(features, table.columns, strict=True):
+        start, stop = 0, first + feature.width
         for part in column.chunks:
-            fill(block[start : start + len(part), index], part, name)
+            out = block[start : start + len(part), first:stop]
+            if feature.length is None:
+                fill(out[:, 0], part, feature.name)
+            else:
+                fill_lists(out, part, feature.name, partial(_row_of_x, start))
             start += len(part)
+        first = stop
     return block
+
+
+def _numbers_of(column: Any) -> np.dtype[Any] | None:
+    """Return the type of the numbers in a column of Arrow, or in its lists."""
+    lists = list_type(column.type)
+    if lists is None:
+        return number_type(column.type, nulls=column.null_count > 0)
+    nulls = any(part.flatten().null_count for part in column.chunks)
+    return number_type(lists.value_type, nulls=nulls)
+
+
+def _row_of_x(first: int, row: int) -> str:
+    return f"row {first + row} of X"

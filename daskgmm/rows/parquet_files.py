@@ -1,4 +1,4 @@
-"""Parquet files behind a path: one file, a directory, a glob, a list; local or a URL."""
+"""Parquet files, local or at a URL: which paths they are, and how one is opened."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import fsspec
-from dask.utils import natural_sort_key
 from fsspec.implementations.local import LocalFileSystem
 
 from daskgmm import file_systems
 from daskgmm.errors import SourceError
 from daskgmm.rows.arrow_columns import require
-from daskgmm.storage_options import StorageOptions, described, harmless, masked, shown
+from daskgmm.rows.table_formats import tables_above
+from daskgmm.storage_options import StorageOptions, harmless, masked, shown
 
 SUFFIXES = (".parquet", ".pq", ".parq")
 
@@ -42,31 +41,16 @@ def is_parquet(name: str) -> bool:
     By its suffix, or a star, which nothing else takes; a local directory by what is in it. A
     directory that is a Zarr array or group is one, whatever it is called.
     """
-    local = Path(name).expanduser() if "://" not in name else None
+    local = _local(name)
     if local is not None and any((local / file).exists() for file in ZARR_FILES):
         return False
     if name.rstrip("/").endswith(SUFFIXES) or "*" in name:
         return True
-    return local is not None and local.is_dir() and next(_in_directory(local), None) is not None
-
-
-def find_files(paths: Paths, options: Options) -> tuple[str, ...]:
-    """Return the addresses of all Parquet files that `paths` stands for, in order.
-
-    Files of a directory or glob are ordered as dask orders them, so that part 10 comes after
-    part 9; what begins with a dot or an underscore is no data.
-
-    Raises
-    ------
-    SourceError
-        If there is no such file, or no way to the store.
-    """
-    if isinstance(paths, (str, os.PathLike)):
-        return _expanded(os.fspath(paths), options)
-    files = tuple(file for path in paths for file in _expanded(os.fspath(path), options))
-    if not files:
-        raise SourceError("The list of Parquet files is empty; give at least one.")
-    return files
+    if local is None or not local.is_dir():
+        return False
+    place = local.absolute().as_posix()
+    is_table = tables_above(LocalFileSystem(), [place])[place] is not None
+    return is_table or next(_in_directory(local), None) is not None
 
 
 def file_system(name: str, options: Options) -> tuple[Any, str]:
@@ -135,41 +119,10 @@ def _version(source: Any, path: str) -> dict[str, str]:
     return {key: str(details[key]) for key in VERSION if details.get(key) is not None}
 
 
-def _expanded(name: str, options: Options) -> tuple[str, ...]:
-    system, path = file_system(name, options)
-    try:
-        found = _found(system, path)
-    except Exception as error:
-        raise SourceError(
-            f"{shown(name)} cannot be listed ({described(error, options)}). Check the address and "
-            "the credentials."
-        ) from harmless(error, options)
-    if not found:
-        where = "at that address" if "://" in name else f"from the directory {Path.cwd()}"
-        raise SourceError(
-            f"{shown(name)} does not exist, or holds no Parquet files. Check the path, which is "
-            f"looked up {where}; files of a directory must end in one of {', '.join(SUFFIXES)}."
-        )
-    local = isinstance(system, LocalFileSystem)
-    return tuple(file if local else system.unstrip_protocol(file) for file in found)
-
-
-def _found(system: Any, path: str) -> list[str]:
-    if system.isfile(path):
-        return [path]
-    if system.isdir(path):
-        below = len(path.rstrip("/"))
-        inside = [file for file in system.find(path) if file.endswith(SUFFIXES)]
-        found = [file for file in inside if not _is_hidden(file[below:])]
-    elif fsspec.core.has_magic(path):
-        found = [file for file in system.glob(path) if system.isfile(file)]
-    else:
-        return []
-    return sorted(found, key=natural_sort_key)
-
-
-def _is_hidden(path: str) -> bool:
-    return any(part.startswith((".", "_")) for part in path.split("/"))
+def _local(name: str) -> Path | None:
+    if name.startswith(("file://", "local://")):
+        return Path(LocalFileSystem._strip_protocol(name))
+    return Path(name).expanduser() if "://" not in name else None
 
 
 def _in_directory(directory: Path) -> Iterator[Path]:

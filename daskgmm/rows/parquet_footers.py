@@ -5,19 +5,46 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from daskgmm.errors import DataError, SourceError
-from daskgmm.rows.arrow_columns import number_type, require
+from daskgmm.rows.arrow_columns import fixed_length, list_type, number_type, require
+from daskgmm.rows.data_file import DataFile
 from daskgmm.rows.naming import check_among, check_numbers
 from daskgmm.rows.parquet_files import Options, opened_version
 from daskgmm.storage_options import described, harmless, shown
 
 FOOTER_THREADS = 16
 """Footers that are read at a time: in a store each one waits for an answer or two."""
+
+PARTED = ", by which files are parted"
+"""Says of a column that it is not stored in the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a Parquet file.
+
+    Attributes
+    ----------
+    dtype : numpy.dtype or None
+        The type as numbers, or of the numbers in its lists; None if it holds none.
+    kind : str
+        The type as it is stored.
+    values : tuple of int, or None
+        If it holds lists: how many values each row group stores. A null and an empty list are
+        stored as one.
+    length : int or None
+        Of the lists, if their type says it.
+    """
+
+    dtype: np.dtype[Any] | None
+    kind: str
+    values: tuple[int, ...] | None = None
+    length: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,28 +56,34 @@ class Footer:
     path : str
     rows : tuple of int
         Rows of each row group; there may be none.
-    columns : dict of (numpy.dtype or None, str)
-        The type as numbers, None if it holds none, and as it is stored.
+    columns : dict of Column
     index : frozenset of str
         Columns that hold the index of a data frame.
     stamp : str
         Differs for a file that was written again: a digest of the footer, and of what the file
         system says of its age.
+    partition : frozenset of str
+        Columns by which rows are parted into files.
+    constants : dict of pyarrow.Scalar
+        The value in all rows of columns that are not in the file.
     """
 
     path: str
     rows: tuple[int, ...]
-    columns: Mapping[str, tuple[np.dtype[Any] | None, str]]
+    columns: Mapping[str, Column]
     index: frozenset[str]
     stamp: str
+    partition: frozenset[str] = frozenset()
+    constants: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def features(self) -> tuple[str, ...]:
-        """All columns but those that hold an index."""
-        return tuple(name for name in self.columns if name not in self.index)
+        """All columns but those that hold an index, or by which rows are parted."""
+        others = self.index | self.partition
+        return tuple(name for name in self.columns if name not in others)
 
 
-def read_footers(paths: Sequence[str], options: Options) -> tuple[Footer, ...]:
+def read_footers(files: Sequence[DataFile], options: Options) -> tuple[Footer, ...]:
     """Read the footer of each file, several at a time.
 
     Raises
@@ -58,20 +91,20 @@ def read_footers(paths: Sequence[str], options: Options) -> tuple[Footer, ...]:
     SourceError
         If a file cannot be read.
     """
-    with ThreadPoolExecutor(min(FOOTER_THREADS, len(paths))) as pool:
-        return tuple(pool.map(lambda path: read_footer(path, options), paths))
+    with ThreadPoolExecutor(min(FOOTER_THREADS, len(files))) as pool:
+        return tuple(pool.map(lambda file: read_footer(file, options), files))
 
 
-def read_footer(path: str, options: Options) -> Footer:
+def read_footer(file: DataFile, options: Options) -> Footer:
     """Read the footer of one file."""
     try:
-        with opened_version(path, options) as (file, version):
-            return _footer(path, file, _stamp(file.metadata, version))
+        with opened_version(file.path, options) as (opened, version):
+            return _footer(file, opened, _stamp(opened.metadata, version))
     except (SourceError, DataError):
         raise
     except Exception as error:
         raise SourceError(
-            f"{described(error, options)}, while the footer of {shown(path)} was read. If the "
+            f"{described(error, options)}, while the footer of {shown(file.path)} was read. If the "
             "store could not be reached, run again; else check that it is a whole Parquet file."
         ) from harmless(error, options)
 
@@ -94,7 +127,7 @@ def column_types(
     found: dict[str, np.dtype[Any]] = {}
     for footer in footers:
         check_among(names, tuple(footer.columns), footer.path)
-        kinds = {name: footer.columns[name] for name in names}
+        kinds = {name: (footer.columns[name].dtype, footer.columns[name].kind) for name in names}
         check_numbers(kinds, footer.path, how)
         for name, (dtype, _) in kinds.items():
             assert dtype is not None
@@ -117,22 +150,55 @@ def shared_features(footers: Sequence[Footer]) -> tuple[str, ...]:
     return first.features
 
 
-def _footer(path: str, file: Any, stamp: str) -> Footer:
-    schema, metadata = file.schema_arrow, file.metadata
-    leaves = {metadata.schema.column(i).path: i for i in range(metadata.num_columns)}
+def _footer(file: DataFile, opened: Any, stamp: str) -> Footer:
+    schema, metadata = opened.schema_arrow, opened.metadata
     names = [field.name for field in schema]
-    check_among(names, names, path)
-    columns = {}
-    for field in schema:
-        dtype = number_type(field.type, nulls=False)
-        if dtype is not None and dtype.kind != "f" and field.nullable:
-            nulls = _may_have_nulls(metadata, leaves[field.name])
-            dtype = number_type(field.type, nulls=nulls)
-        columns[field.name] = (dtype, str(field.type))
+    check_among(names, names, file.path)
+    columns, leaf = {}, 0
+    for stored in schema:
+        columns[stored.name] = _column(stored, metadata, leaf)
+        leaf += _leaves(stored.type)
     rows = tuple(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups))
     kept = (schema.pandas_metadata or {}).get("index_columns", [])
     index = frozenset(name for name in kept if isinstance(name, str))
-    return Footer(path, rows, columns, index, stamp)
+    others = {**file.absent, **file.partition}
+    constants = {name: value for name, value in others.items() if name not in columns}
+    partition = frozenset(file.partition).intersection(constants)
+    for name, value in constants.items():
+        columns[name] = _of_constant(value, rows, PARTED if name in partition else "")
+    return Footer(file.path, rows, columns, index, stamp, partition, constants)
+
+
+def _column(stored: Any, metadata: Any, leaf: int) -> Column:
+    """Return what a field of the schema is, whose first or only leaf has that number."""
+    lists = list_type(stored.type)
+    numbers = stored if lists is None else lists.value_field
+    dtype = number_type(numbers.type, nulls=False)
+    if dtype is None:
+        return Column(None, str(stored.type))
+    if dtype.kind != "f" and (stored.nullable or numbers.nullable):
+        dtype = number_type(numbers.type, nulls=_may_have_nulls(metadata, leaf))
+    if lists is None:
+        return Column(dtype, str(stored.type))
+    groups = range(metadata.num_row_groups)
+    values = tuple(metadata.row_group(group).column(leaf).num_values for group in groups)
+    return Column(dtype, str(stored.type), values, fixed_length(lists))
+
+
+def _of_constant(value: Any, rows: tuple[int, ...], where: str) -> Column:
+    lists, kind = list_type(value.type), f"{value.type}{where}"
+    if lists is not None:
+        # A null for each row.
+        dtype = number_type(lists.value_type, nulls=True)
+        return Column(dtype, kind, rows if dtype else None, fixed_length(lists))
+    return Column(number_type(value.type, nulls=not value.is_valid), kind)
+
+
+def _leaves(arrow_type: Any) -> int:
+    """Return how many columns Parquet makes of a type."""
+    stored = getattr(arrow_type, "storage_type", arrow_type)
+    children = [stored.field(index).type for index in range(stored.num_fields)]
+    return sum(map(_leaves, children)) if children else 1
 
 
 def _stamp(metadata: Any, version: Mapping[str, str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.errors import DataError, SourceError
-from daskgmm.rows.arrow_columns import fill, require
+from daskgmm.rows.arrow_columns import fill, fill_lists, require
+from daskgmm.rows.features import FeatureColumn
 from daskgmm.rows.naming import listed
 from daskgmm.rows.parquet_files import Options, opened
 from daskgmm.rows.retrying import retried_stream
@@ -39,8 +40,8 @@ class Query:
 
     Attributes
     ----------
-    names : tuple of str
-        The columns, in the order of the features.
+    features : tuple of FeatureColumn
+        The columns of the features, in their order.
     dtype : numpy.dtype
         Of the blocks.
     weights : bool
@@ -51,7 +52,7 @@ class Query:
         Columns that are read as well, and are no rows.
     """
 
-    names: tuple[str, ...]
+    features: tuple[FeatureColumn, ...]
     dtype: np.dtype[Any]
     weights: bool = False
     options: Options = field(default=None, repr=False)
@@ -59,13 +60,19 @@ class Query:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """All columns that are read, each once."""
-        return tuple(dict.fromkeys((*self.names, *self.carried)))
+        """All columns that are taken, each once."""
+        names = (column.name for column in self.features)
+        return tuple(dict.fromkeys((*names, *self.carried)))
+
+    @property
+    def n_features(self) -> int:
+        """The number of features."""
+        return sum(column.width for column in self.features)
 
     @property
     def row_nbytes(self) -> int:
         """Decoded bytes of a row."""
-        return len(self.names) * self.dtype.itemsize + len(self.carried) * CARRIED_BYTES
+        return self.n_features * self.dtype.itemsize + len(self.carried) * CARRIED_BYTES
 
     @property
     def block_rows(self) -> int:
@@ -90,11 +97,14 @@ class Piece:
         The first row group.
     rows : tuple of int
         The rows of each.
+    constants : mapping of pyarrow.Scalar
+        The value in all rows of columns that are not in the file.
     """
 
     path: str
     first: int
     rows: tuple[int, ...]
+    constants: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +141,18 @@ class ParquetSegment:
 
 def read_piece(piece: Piece, query: Query) -> Iterator[NDArray[Any]]:
     """Open the file and yield the blocks of its row groups."""
-    return read_groups(piece, query, lambda group, batch: block_of(batch, query))
+    return read_groups(piece, query, lambda group, block, batch: block)
 
 
-def read_groups(piece: Piece, query: Query, make: Callable[[int, Any], Made]) -> Iterator[Made]:
-    """Open the file and yield what `make` makes of the number of a row group and each batch of it.
+def read_groups(
+    piece: Piece, query: Query, make: Callable[[int, NDArray[Any], Any], Made]
+) -> Iterator[Made]:
+    """Open the file and yield what `make` makes of each batch that is read.
+
+    Parameters
+    ----------
+    make : callable
+        Gets the number of the row group, the features of the batch, and the batch of Arrow.
 
     Raises
     ------
@@ -150,9 +167,14 @@ def read_groups(piece: Piece, query: Query, make: Callable[[int, Any], Made]) ->
             _check_unchanged(file.metadata, piece)
             for group, rows in enumerate(piece.rows, piece.first):
                 where = f"row group {group} of {shown(piece.path)} was read"
+                row = sum(file.metadata.row_group(i).num_rows for i in range(group))
                 batches = _batches(file, group, query) if rows else _no_rows(file, query)
-                for batch in batches:
-                    yield make(group, batch)
+                for stored in batches:
+                    batch = _with_constants(stored, piece, query)
+                    yield make(
+                        group, block_of(batch, query, partial(row_of_file, piece.path, row)), batch
+                    )
+                    row += batch.num_rows
     except (DataError, MemoryError):
         raise
     except Exception as error:
@@ -163,35 +185,58 @@ def read_groups(piece: Piece, query: Query, make: Callable[[int, Any], Made]) ->
         ) from harmless(error, query.options)
 
 
-def block_of(batch: Any, query: Query) -> NDArray[Any]:
+def block_of(batch: Any, query: Query, place: Callable[[int], str]) -> NDArray[Any]:
     """Return a batch of Arrow as rows; nulls become NaN.
 
     The columns lie one after another in memory, as in Arrow and in a tile.
     """
-    block = _empty(batch.num_rows, query)
-    for index, name in enumerate(query.names):
-        fill(block if query.weights else block[:, index], batch.column(name), name)
+    block, start = _empty(batch.num_rows, query), 0
+    for column in query.features:
+        values = batch.column(column.name)
+        if column.length is None:
+            fill(block if query.weights else block[:, start], values, column.name)
+        else:
+            stop = start + column.length
+            fill_lists(block[:, start:stop], values, column.name, place)
+        start += column.width
     return block
+
+
+def row_of_file(path: str, first: int, row: int) -> str:
+    """Say in words where a row is, `row` rows after another one."""
+    return f"row {first + row} of {shown(path)}"
 
 
 def _batches(file: Any, group: int, query: Query) -> Iterator[Any]:
     # Tasks are what runs in parallel: threads of Arrow would come on top of theirs.
     found: Iterator[Any] = file.iter_batches(
-        query.block_rows, row_groups=[group], columns=list(query.columns), use_threads=False
+        query.block_rows, row_groups=[group], columns=_stored(file, query), use_threads=False
     )
     return found
 
 
 def _no_rows(file: Any, query: Query) -> Iterator[Any]:
     arrow = require("pyarrow")
-    fields = [file.schema_arrow.field(name) for name in query.columns]
+    fields = [file.schema_arrow.field(name) for name in _stored(file, query)]
     yield arrow.RecordBatch.from_pylist([], arrow.schema(fields))
+
+
+def _stored(file: Any, query: Query) -> list[str]:
+    names = set(file.schema_arrow.names)
+    return [name for name in query.columns if name in names]
+
+
+def _with_constants(batch: Any, piece: Piece, query: Query) -> Any:
+    for name in piece.constants.keys() & set(query.columns):
+        values = require("pyarrow").repeat(piece.constants[name], batch.num_rows)
+        batch = batch.append_column(name, values)
+    return batch
 
 
 def _empty(rows: int, query: Query) -> NDArray[Any]:
     if query.weights:
         return np.empty(rows, query.dtype)
-    return np.empty((len(query.names), rows), query.dtype).T
+    return np.empty((query.n_features, rows), query.dtype).T
 
 
 def _check_unchanged(metadata: Any, piece: Piece) -> None:

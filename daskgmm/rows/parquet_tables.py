@@ -8,13 +8,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from numpy.typing import NDArray
+
 from daskgmm.rows.arrow_columns import require
 from daskgmm.rows.grid import check_chunks
 from daskgmm.rows.naming import check_among
 from daskgmm.rows.parquet import ParquetRows, open_parquet
-from daskgmm.rows.parquet_files import Options, Paths, find_files, opened
+from daskgmm.rows.parquet_files import Options, Paths, opened
+from daskgmm.rows.parquet_finding import find_files
 from daskgmm.rows.parquet_footers import Footer, read_footers, shared_features
-from daskgmm.rows.parquet_segment import Piece, Query, block_of, read_groups
+from daskgmm.rows.parquet_segment import Piece, Query, read_groups
 from daskgmm.rows.retrying import retried_stream
 from daskgmm.rows.tables import KeyedRows, KeyedSegment, Table, keys_of_type
 
@@ -56,11 +59,11 @@ class KeyedPieces(KeyedSegment):
             yield from retried_stream(partial(read_groups, piece, self.query, make), retries)
             chunk += len(piece.rows)
 
-    def _keyed(self, piece: Piece, offset: int, group: int, batch: Any) -> KeyedRows:
+    def _keyed(
+        self, piece: Piece, offset: int, group: int, block: NDArray[Any], batch: Any
+    ) -> KeyedRows:
         keys = require("pyarrow").Table.from_batches([batch.select(self.schema.names)])
-        return KeyedRows(
-            offset + group, block_of(batch, self.query), keys_of_type(keys, self.schema, piece.path)
-        )
+        return KeyedRows(offset + group, block, keys_of_type(keys, self.schema, piece.path))
 
 
 class ParquetTable(Table):
@@ -123,7 +126,13 @@ def _schema(footer: Footer, keys: tuple[str, ...], options: Options) -> Any:
     """Return the schema of the keys, with what it says about an index of pandas."""
     with opened(footer.path, options) as file:
         stored = file.schema_arrow
-    schema = require("pyarrow").schema([stored.field(name) for name in keys])
+    arrow, constants = require("pyarrow"), footer.constants
+    schema = arrow.schema(
+        [
+            arrow.field(name, constants[name].type) if name in constants else stored.field(name)
+            for name in keys
+        ]
+    )
     index = [name for name in keys if name in footer.index]
     if not index:
         return schema

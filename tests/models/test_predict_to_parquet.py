@@ -17,7 +17,7 @@ from daskgmm import GaussianMixture
 from daskgmm.errors import DataError, SourceError
 from daskgmm.models.outputs import NAMES
 from daskgmm.models.target import JOURNAL
-from daskgmm.rows import parquet_tables
+from daskgmm.rows import parquet_segment
 from daskgmm.rows.parquet import open_parquet
 from tests.oracle.data import blobs
 
@@ -205,13 +205,13 @@ def test_rows_that_miss_a_value(tmp_path):
 def test_large_row_groups_are_read_once_and_in_blocks(tmp_path, monkeypatch):
     monkeypatch.setattr("daskgmm.rows.parquet_segment.BLOCK_BYTES", 10_000)
     monkeypatch.setattr("daskgmm.models.part_writing.GROUP_BYTES", 5000)
-    reads, read = [], parquet_tables.block_of
+    reads, read = [], parquet_segment.block_of
 
-    def counted(batch, query):
+    def counted(batch, *others):
         reads.append(batch.num_rows)
-        return read(batch, query)
+        return read(batch, *others)
 
-    monkeypatch.setattr(parquet_tables, "block_of", counted)
+    monkeypatch.setattr(parquet_segment, "block_of", counted)
     source = stored(FRAME, tmp_path, rows=N)
     MIXTURE.predict_to_parquet(source, tmp_path / "out", NAMES, key=KEYS)
     assert sum(reads) == N

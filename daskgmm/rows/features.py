@@ -1,0 +1,95 @@
+"""Features and the columns that hold them: numbers, and lists of numbers, which are several."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
+
+from daskgmm.errors import DataError
+from daskgmm.storage_options import shown
+
+ELEMENT = re.compile(r"(?P<column>.+)\[(?P<index>\d+)\]", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureColumn:
+    """A column that holds a feature, or in lists of one length several.
+
+    Attributes
+    ----------
+    name : str
+    length : int or None
+        Of the lists; None where there are none.
+    """
+
+    name: str
+    length: int | None = None
+
+    @property
+    def width(self) -> int:
+        """The number of features."""
+        return 1 if self.length is None else self.length
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The names of the features: ``emb[0]``, ``emb[1]`` and so on of lists."""
+        if self.length is None:
+            return (self.name,)
+        return tuple(f"{self.name}[{index}]" for index in range(self.length))
+
+
+def columns_of(
+    names: Sequence[str], known: Container[str], lists: Container[str], what: str
+) -> dict[str, int | None]:
+    """Return the columns that names stand for, in order, and how many elements are named of each.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of columns, or of all elements of a column of lists, in order: as features are called.
+    known, lists : container of str
+        All columns, and those that hold lists.
+    what : str
+        Whose columns they are; for errors.
+
+    Returns
+    -------
+    dict of int or None
+        None for columns that are named themselves.
+
+    Raises
+    ------
+    DataError
+        If elements are named otherwise than all in order, or a column twice.
+    """
+    found: dict[str, int | None] = {}
+    last = None
+    for name in names:
+        match = None if name in known else ELEMENT.fullmatch(name)
+        if match is None or match["column"] not in lists:
+            if name in found:
+                raise DataError(
+                    f"Column {name!r} of {shown(what)} is named twice; name each column once."
+                )
+            found[name] = last = None
+            continue
+        column, index = match["column"], int(match["index"])
+        count = found.get(column) if last == column else None if column in found else 0
+        if index != count:
+            raise DataError(
+                f"{name!r} is an element of the lists in column {column!r} of {shown(what)}, and "
+                f"those are taken whole: name {column!r}, or all elements in order, once."
+            )
+        found[column], last = index + 1, column
+    return found
+
+
+def check_length(name: str, length: int, named: int | None, what: str) -> None:
+    """Raise `DataError` if other elements of lists are named than there are."""
+    if named not in (None, length):
+        raise DataError(
+            f"Column {name!r} of {shown(what)} holds lists of {length} numbers, and {named} are "
+            f"asked for, {name}[0] to {name}[{(named or 0) - 1}]: these are other lists than those "
+            "of the fit."
+        )

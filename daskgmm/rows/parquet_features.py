@@ -1,0 +1,94 @@
+"""Which columns of Parquet files the features are, and how long the lists in them are."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Sequence
+from functools import partial
+
+import numpy as np
+
+from daskgmm.errors import DataError
+from daskgmm.rows.arrow_columns import odd_list, odd_list_message
+from daskgmm.rows.features import FeatureColumn, check_length, columns_of
+from daskgmm.rows.naming import check_among
+from daskgmm.rows.parquet_files import Options
+from daskgmm.rows.parquet_footers import Footer
+from daskgmm.rows.parquet_segment import Piece, Query, read_groups, row_of_file
+from daskgmm.storage_options import shown
+
+
+def feature_columns(
+    footers: Sequence[Footer], names: Sequence[str], options: Options
+) -> tuple[FeatureColumn, ...]:
+    """Return the columns that hold the features of these names.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of columns, or of elements of lists as `FeatureColumn.features` calls them.
+
+    Raises
+    ------
+    DataError
+        If a file lacks one of them, or lists are not of one length as far as footers tell.
+    """
+    first = footers[0]
+    lists = {name for name, column in first.columns.items() if column.values is not None}
+    wanted = columns_of(names, first.columns, lists, first.path)
+    for footer in footers:
+        check_among(tuple(wanted), tuple(footer.columns), footer.path)
+    _check_lists(footers, lists, wanted)
+    return tuple(
+        FeatureColumn(name, _length(footers, name, count, options) if name in lists else None)
+        for name, count in wanted.items()
+    )
+
+
+def _length(footers: Sequence[Footer], name: str, named: int | None, options: Options) -> int:
+    """Return the length of all lists of a column; values are read where it is not the same."""
+    length = next((n for n in (footer.columns[name].length for footer in footers) if n), None)
+    for footer in footers:
+        values = footer.columns[name].values or ()
+        for group, (rows, stored) in enumerate(zip(footer.rows, values, strict=True)):
+            if length is None and rows and stored % rows == 0:
+                length = stored // rows
+            if rows and stored != rows * (length or 0):
+                _refuse_odd_list(footer, group, name, length, options)
+    length = length or named
+    if length is None:
+        raise DataError(
+            f"{shown(footers[0].path)} has no rows, so nothing says how many numbers the lists of "
+            f"column {name!r} have; leave the column out."
+        )
+    check_length(name, length, named, footers[0].path)
+    return length
+
+
+def _check_lists(footers: Sequence[Footer], lists: Container[str], names: Iterable[str]) -> None:
+    """Raise `DataError` if a column holds lists in one file and numbers in another."""
+    for name in names:
+        for footer in footers:
+            column = footer.columns[name]
+            if sum(footer.rows) and (column.values is not None) != (name in lists):
+                raise DataError(
+                    f"Column {name!r} is {footers[0].columns[name].kind} in "
+                    f"{shown(footers[0].path)} and {column.kind} in {shown(footer.path)}; give "
+                    "files that agree, or leave the column out."
+                )
+
+
+def _refuse_odd_list(
+    footer: Footer, group: int, name: str, length: int | None, options: Options
+) -> None:
+    """Find the row whose list has another length than others, and raise `DataError`."""
+    piece = Piece(footer.path, group, (footer.rows[group],), footer.constants)
+    query = Query((), np.dtype(np.float64), options=options, carried=(name,))
+    row = sum(footer.rows[:group])
+    for batch in read_groups(piece, query, lambda group, block, batch: batch):
+        lists = getattr(batch.column(name), "storage", batch.column(name))
+        if length is None:
+            length = next((len(each) for each in lists if each.is_valid), None)
+        if (odd := odd_list(lists, length or 0)) is not None:
+            place = partial(row_of_file, footer.path, row)
+            raise DataError(odd_list_message(lists, odd, length or 0, name, place))
+        row += batch.num_rows

@@ -1,0 +1,159 @@
+"""Tables whose truth is in a log beside their files: which they are, and where a path is in one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from posixpath import basename, dirname
+from typing import Any
+
+from fsspec.implementations.local import LocalFileSystem
+
+from daskgmm.errors import SourceError
+from daskgmm.storage_options import shown
+
+LISTING_THREADS = 16
+"""Directories that are looked into at a time: in a store each one waits for an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format of tables.
+
+    Attributes
+    ----------
+    name : str
+    folder : str
+        The folder in the directory of the table by which it is known: that of the log, mostly.
+    log : str
+        A pattern that the names of some files in `folder` match.
+    advice : str
+        How to get at the rows where daskgmm does not read the log.
+    """
+
+    name: str
+    folder: str
+    log: str
+    advice: str = ""
+
+    def is_log(self, name: str) -> bool:
+        """Return whether a file of that name in `folder` is one of the log."""
+        return re.fullmatch(self.log, name) is not None
+
+
+DELTA = Format("a Delta Lake table", "_delta_log", r"\d{20}\..*|_last_checkpoint")
+
+FORMATS = (
+    DELTA,
+    Format(
+        "an Apache Iceberg table", "metadata",
+        r"(v\d+|\d{5,}-.*)(\.gz)?\.metadata\.json(\.gz)?|version-hint\.text",
+        "Copy what it holds, as with polars.scan_iceberg(table).sink_parquet('copy.parquet'), "
+        "where table is what pyiceberg.catalog.load_catalog(...).load_table(name) returns",
+    ),
+    Format(
+        "an Apache Hudi table", ".hoodie", r".+",
+        "Copy its latest snapshot, as with spark.read.format('hudi').load(path)"
+        ".write.parquet('copy.parquet'), or from Python with read_snapshot() of the package hudi",
+    ),
+    Format(
+        "an Apache Paimon table", "schema", r"schema-\d+",
+        "Copy what it holds, as with spark.read.format('paimon').load(path)"
+        ".write.parquet('copy.parquet')",
+    ),
+    Format(
+        "the output of a Spark stream", "_spark_metadata", r"\d+(\.compact)?",
+        "Copy what it holds, as with spark.read.parquet(path).write.parquet('copy.parquet')",
+    ),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedTable:
+    """A directory of one of these formats.
+
+    Attributes
+    ----------
+    system : fsspec.AbstractFileSystem
+    root : str
+        Its path there.
+    format : Format
+    """
+
+    system: Any
+    root: str
+    format: Format
+
+    def refuse(self) -> SourceError:
+        """Return the error for a table of a format whose log is not read here."""
+        return SourceError(
+            f"{shown(self.root)} is {self.format.name}: only its log says which of the files hold "
+            "its rows, and others hold rows that were deleted or replaced. daskgmm does not read "
+            f"that log. {self.format.advice}, and give the path of the copy."
+        )
+
+
+def tables_above(system: Any, directories: Iterable[str]) -> dict[str, LoggedTable | None]:
+    """Return for each directory the nearest table that it is or is in; None for plain ones.
+
+    Directories that cannot be listed are taken as plain, as all of HTTP, where looking for what
+    is not there costs a request each.
+    """
+    wanted = set(directories)
+    if _is_http(system):
+        return dict.fromkeys(wanted)
+    places = sorted({place for directory in wanted for place in _upwards(directory)})
+    look = partial(_format_of, system)
+    if isinstance(system, LocalFileSystem):
+        formats = dict(zip(places, map(look, places), strict=True))
+    else:
+        with ThreadPoolExecutor(LISTING_THREADS) as pool:
+            formats = dict(zip(places, pool.map(look, places), strict=True))
+    return {directory: _nearest(system, directory, formats) for directory in wanted}
+
+
+def table_within(system: Any, files: Iterable[str]) -> LoggedTable | None:
+    """Return a table whose log is among the files of a directory, at any depth."""
+    for file in files:
+        folder = dirname(file)
+        for each in FORMATS:
+            if basename(folder) == each.folder and each.is_log(basename(file)):
+                return LoggedTable(system, dirname(folder), each)
+    return None
+
+
+def _nearest(
+    system: Any, directory: str, formats: Mapping[str, Format | None]
+) -> LoggedTable | None:
+    for place in _upwards(directory):
+        if (found := formats[place]) is not None:
+            return LoggedTable(system, place, found)
+    return None
+
+
+def _upwards(directory: str) -> Iterator[str]:
+    place = directory.rstrip("/")
+    while place:
+        yield place
+        above = dirname(place)
+        place = "" if above == place else above.rstrip("/")
+
+
+def _format_of(system: Any, directory: str) -> Format | None:
+    for each in FORMATS:
+        # Not there, or not to be listed: what cannot be seen cannot be told.
+        with suppress(Exception):
+            listing = system.ls(f"{directory}/{each.folder}", detail=False)
+            if any(each.is_log(basename(name.rstrip("/"))) for name in listing):
+                return each
+    return None
+
+
+def _is_http(system: Any) -> bool:
+    protocol = system.protocol
+    names = (protocol,) if isinstance(protocol, str) else protocol
+    return any(name.startswith("http") for name in names)
