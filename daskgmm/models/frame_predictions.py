@@ -10,6 +10,7 @@ import numpy as np
 
 from daskgmm.errors import DataError
 from daskgmm.models.prediction import Kind, Predictor, result_type
+from daskgmm.passes.executor import check_lazy
 from daskgmm.rows.frames import frame_dtype, partition_array
 from daskgmm.rows.layout import check_rows
 from daskgmm.rows.naming import check_among
@@ -33,6 +34,7 @@ def predict_frame(
     DataError
         If a column is missing or holds no numbers, or there is another number of columns.
     """
+    check_lazy(frame)
     if frame.ndim == 2 and columns is not None:
         check_among(columns, list(frame.columns), "X")
         frame = frame[list(columns)]

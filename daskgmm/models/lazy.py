@@ -15,6 +15,7 @@ from dask.highlevelgraph import HighLevelGraph
 from numpy.typing import NDArray
 
 from daskgmm.models.prediction import Kind, Predictor, result_type
+from daskgmm.passes.executor import check_lazy
 from daskgmm.passes.running import Running
 from daskgmm.rows.frames import frame_array, is_dask_frame
 from daskgmm.rows.grid_rows import point
@@ -96,6 +97,7 @@ def predict_lazily(predictor: Predictor, kind: Kind, x: Any, dims: tuple[str, ..
     dims : tuple of str
         Names of the axes of the grid, for errors.
     """
+    check_lazy(x)
     last = x.ndim - 1
     if x.numblocks[last] > 1:
         x = x.rechunk({last: -1}, method="tasks")

@@ -10,13 +10,14 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 import dask
-from dask._task_spec import Task as Node
 from dask._task_spec import TaskRef
 from distributed.protocol import pickle
 
 from daskgmm.errors import SourceError
+from daskgmm.passes.asking import ANSWER_SECONDS, check_workers
 from daskgmm.passes.completions import Completions
 from daskgmm.passes.held import HeldOnCluster
+from daskgmm.passes.nodes import bytes_node, call_node, packed_node, value_node
 from daskgmm.passes.place import Place
 from daskgmm.passes.reduction import groups_of, in_order, reduce_in_order
 from daskgmm.passes.running import Running
@@ -48,7 +49,9 @@ class Cluster:
     A pass is one graph: a node for each batch, which needs the parameters, and nodes that
     merge. Keys are new in every pass, as a key used again silently returns the old result.
     Nothing is pinned to a worker, and all of it can be computed again from what the
-    scheduler knows, the parameters too: a lost worker costs its own batches.
+    scheduler knows, the parameters too: a lost worker costs its own batches. Workers are asked
+    before the first task whether they have daskgmm; one that joins later and lacks it fails its
+    task and lives on (`nodes`).
 
     Parameters
     ----------
@@ -57,16 +60,17 @@ class Cluster:
     """
 
     def __init__(self, client: Any, running: Running) -> None:
-        self._client = client
+        self.client = client
         self._running = running
         self._packed: tuple[Sequence[Task[Any]], list[Any]] | None = None
         self._kept: list[Any] = []
+        self._checked = False
 
     def stream(
         self, tasks: Sequence[Task[Any]], work: Work[Result], name: str
     ) -> Iterator[Outcome[Result]]:
         """Yield the outcomes in order, few of them ahead; on an error, cancel the others."""
-        window = AHEAD * max(1, sum(self._client.nthreads().values()))
+        window = AHEAD * max(1, sum(self.client.nthreads().values()))
         early: dict[int, Outcome[Result]] = {}
         submitted = 0
         with self._completions() as completions:
@@ -117,7 +121,8 @@ class Cluster:
     def get(self, graph: Graph, keys: list[Any]) -> list[Any]:
         """Compute keys of a Dask graph on the workers."""
         with self._completions() as completions:
-            completions.watch(self._submit(graph, keys))
+            packed = {key: packed_node(key, node) for key, node in graph.items()}
+            completions.watch(self._submit(packed, keys))
             found: dict[int, Any] = {}
             for group in completions.groups():
                 results = completions.gather([future for _, future in group])
@@ -126,7 +131,7 @@ class Cluster:
 
     def place(self) -> Place:
         """Return the workers that there are now."""
-        workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
+        workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
         limits = [worker["memory_limit"] for worker in workers if worker["memory_limit"]]
         threads = max((worker["nthreads"] for worker in workers), default=1)
         name = f"Dask cluster of {len(workers)} workers with {threads} threads each"
@@ -143,14 +148,14 @@ class Cluster:
         self._kept.clear()
 
     def _completions(self) -> Completions:
-        return Completions(self._client, self._running.stall_timeout)
+        return Completions(self.client, self._running.stall_timeout)
 
     def _graph(
         self, tasks: Sequence[Task[Any]], work: Any, name: str, completions: Completions
     ) -> tuple[Graph, list[Any], Graph]:
         """Return a node for each task, the keys of these, and the futures that they need."""
         run = f"{name}-{uuid4().hex}"
-        shared = self._submit({f"parameters-{run}": _node(f"parameters-{run}", work)})[0]
+        shared = self._submit({f"parameters-{run}": value_node(f"parameters-{run}", work)})[0]
         completions.keep(shared)
         needed = {shared.key: shared}
         graph = {}
@@ -158,7 +163,7 @@ class Cluster:
             key, arguments = (run, LAST - index), [packed, shared, *task.dependencies]
             futures = {each.key: each for each in arguments if _is_future(each)}
             needed.update(futures)
-            graph[key] = Node(key, _run, *map(_reference, arguments))
+            graph[key] = call_node(key, _run, *map(_reference, arguments))
         return graph, list(graph), needed
 
     def _pack(self, tasks: Sequence[Task[Any]]) -> list[Any]:
@@ -168,7 +173,7 @@ class Cluster:
             if sum(map(len, packed)) > SENT_BYTES:
                 run = f"daskgmm-batch-{uuid4().hex}"
                 keys = [(run, index) for index in range(len(packed))]
-                graph = {key: _node(key, part) for key, part in zip(keys, packed, strict=True)}
+                graph = {key: bytes_node(key, part) for key, part in zip(keys, packed, strict=True)}
                 packed = self._submit(graph)
                 self._kept.extend(packed)
             self._packed = tasks, packed
@@ -177,17 +182,20 @@ class Cluster:
     def _load(self, segment: Any, retries: int) -> Any:
         key = f"daskgmm-cache-{uuid4().hex}"
         needed = {future.key: future for future in segment.dependencies}
-        node = Node(key, _load, _dumped(segment), retries, *map(TaskRef, needed))
+        node = call_node(key, _load, _dumped(segment), retries, *map(TaskRef, needed))
         self._kept.extend(self._submit({key: node, **needed}, [key]))
         return self._kept[-1]
 
     def _submit(self, graph: Graph, keys: list[Any] | None = None) -> list[Any]:
         """Send a graph and return the futures of `keys`, by default all of them."""
+        if not self._checked:
+            check_workers(self.client, min(ANSWER_SECONDS, self._running.stall_timeout))
+            self._checked = True
         # Parameters may be large, and they are in the graph for a reason: it survives workers.
         # The setting is the process's: two fits that set and restore it would undo each other.
         quiet = {"distributed.admin.large-graph-warning-threshold": "1TiB"}
         with _submitting, dask.config.set(quiet):
-            futures: list[Any] = self._client.get(
+            futures: list[Any] = self.client.get(
                 graph, list(graph) if keys is None else keys, sync=False
             )
         return futures
@@ -201,7 +209,7 @@ def merge_nodes(leaves: list[Any], merge: Merge[Any], name: str) -> tuple[Graph,
         above = []
         for index, group in enumerate(groups_of(leaves)):
             key = (name, level, index)
-            graph[key] = Node(key, _merge, merge, *map(TaskRef, group))
+            graph[key] = call_node(key, partial(_merge, merge), *map(TaskRef, group))
             above.append(key)
         leaves, level = above, level + 1
     return graph, leaves[0]
@@ -260,20 +268,12 @@ def _dumped(value: Any) -> bytes:
     return packed
 
 
-def _node(key: Any, value: Any) -> Node:
-    return Node(key, _identity, value)
-
-
 def _is_future(value: Any) -> bool:
     return hasattr(value, "key")
 
 
 def _reference(value: Any) -> Any:
     return TaskRef(value.key) if _is_future(value) else value
-
-
-def _identity(value: Any) -> Any:
-    return value
 
 
 def _run(packed: bytes, work: Work[Result], *dependencies: Any) -> Outcome[Result]:

@@ -16,6 +16,7 @@ from distributed.client import FutureCancelledError
 from distributed.comm.core import CommClosedError
 
 from daskgmm.errors import ClusterError
+from daskgmm.passes.asking import ANSWER_SECONDS, explained
 from daskgmm.passes.guard import Guard, connection_lost
 
 CHECK_SECONDS = 1.0
@@ -35,6 +36,7 @@ class Completions:
     def __init__(self, client: Any, stall_timeout: float) -> None:
         self._client = client
         self._guard = Guard(client, stall_timeout)
+        self._patience = min(ANSWER_SECONDS, stall_timeout)
         self._pending: dict[int, Any] = {}
         self._yielded: list[Any] = []
         self._kept: list[Any] = []
@@ -152,7 +154,7 @@ class Completions:
             error: BaseException = future.exception()
             if isinstance(error, KilledWorker):
                 return _killed(error)
-            return error
+            return explained(self._client, error, self._patience)
         self._guard.check_connection()
         return ClusterError(
             f"The task {future.key!r} is {future.status}: somebody cancelled it, or the cluster "

@@ -12,6 +12,7 @@ from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.workspace import tile_rows
 from daskgmm.passes.batches import Batch, cut_batches, seconds_per_row
 from daskgmm.passes.executor import Executor, choose_executor
+from daskgmm.passes.persisted import check_persisted
 from daskgmm.passes.running import Running
 from daskgmm.passes.task import Task, Work
 from daskgmm.passes.view import AS_READ, View, Viewed
@@ -63,6 +64,9 @@ class Dataset:
         row_seconds = seconds_per_row(k, p)
         short_calls = row_seconds * tile_rows(p, k) < SHORT_TILE_SECONDS
         executor = choose_executor(rows.in_process, short_calls)
+        check_persisted("X", rows.futures, executor.client)
+        if weights is not None:
+            check_persisted("sample_weight", weights.futures, executor.client)
         batches = cut_batches(rows, row_seconds)
         return cls(rows, weights, batches, executor, cache, View(drop_missing))
 

@@ -6,16 +6,24 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
+import dask
+
+from daskgmm.passes.persisted import asynchronous, check_there
 from daskgmm.passes.place import Place
 from daskgmm.passes.running import Running
 from daskgmm.passes.task import Merge, Outcome, Progress, Task, Work
 from daskgmm.passes.threads import Threads
+from daskgmm.rows.graph import persisted_in
 
 Result = TypeVar("Result")
 
 
 class Executor(Protocol):
     """Runs the tasks of passes over the same rows."""
+
+    @property
+    def client(self) -> Any:
+        """The client of the cluster that runs them; None for this process."""
 
     def stream(
         self, tasks: Sequence[Task[Any]], work: Work[Result], name: str
@@ -47,7 +55,21 @@ class Executor(Protocol):
 
 
 def ambient_client() -> Any:
-    """Return the Dask client that is current here, or None; never start one."""
+    """Return the Dask client that is current here, or None; never start one.
+
+    Raises
+    ------
+    ClusterError
+        If whoever waits for it would hold up the event loop that it runs in.
+    """
+    client = current_client()
+    if client is not None and client.asynchronous:
+        raise asynchronous()
+    return client
+
+
+def current_client() -> Any:
+    """Return the Dask client that is current here, or None, even one that cannot be waited for."""
     distributed = sys.modules.get("distributed")
     if distributed is None:
         return None
@@ -84,3 +106,23 @@ def choose_executor(in_process: bool, short_calls: bool = False) -> Executor:
     from daskgmm.passes.cluster import Cluster
 
     return Cluster(client, Running.configured())
+
+
+def check_lazy(x: Any) -> None:
+    """Refuse what a lazy array or frame could not be computed of, or the current workers not do.
+
+    Raises
+    ------
+    SourceError
+        If X was persisted on a cluster that is gone.
+    ClusterError
+        If workers lack daskgmm: they would end with all that runs there.
+    """
+    check_there("X", persisted_in(x))
+    client = current_client()
+    elsewhere = dask.config.get("scheduler", None) not in (None, "dask.distributed", "distributed")
+    if client is None or client.asynchronous or elsewhere:
+        return
+    from daskgmm.passes.asking import check_workers
+
+    check_workers(client)

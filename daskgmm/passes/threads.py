@@ -42,6 +42,8 @@ class Threads:
         More are of no use.
     """
 
+    client = None
+
     def __init__(self, most: int | None = None) -> None:
         self._most = most
 

@@ -73,6 +73,11 @@ class ConcatenatedRows(Rows):
             part.prepare(get, retries)
 
     @property
+    def futures(self) -> tuple[Any, ...]:
+        """Those of every part."""
+        return tuple(future for part in self.parts for future in part.futures)
+
+    @property
     def all_columns(self) -> tuple[str, ...]:
         """Names that every part takes."""
         first, *others = (part.all_columns for part in self.parts)

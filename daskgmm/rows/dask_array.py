@@ -90,6 +90,11 @@ class DaskRows(Rows):
                 )
                 self._prepared = True
 
+    @property
+    def futures(self) -> tuple[Any, ...]:
+        """Those that the graph builds on."""
+        return tuple(self._graph.futures.values())
+
     def select(self, names: Sequence[str]) -> DaskRows:
         """Return the rows with these columns only, cut as these are."""
         if tuple(names) == self.columns:

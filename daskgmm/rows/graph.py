@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from dask._task_spec import DataNode, GraphNode, Task, convert_legacy_graph
 from dask.core import flatten
+from dask.highlevelgraph import MaterializedLayer
 from dask.utils import ensure_dict
 
 from daskgmm.errors import SourceError
@@ -87,6 +88,29 @@ def is_future(value: Any) -> bool:
 def futures_in(value: Any) -> Iterator[Any]:
     """Yield the futures inside a graph, its tasks and their nested arguments."""
     return filter(is_future, leaves(value))
+
+
+def persisted_in(x: Any) -> Iterator[Any]:
+    """Yield a future of each part of a lazy array or frame that was persisted.
+
+    Layers are not made into tasks for that: a persisted one is a mapping of futures.
+    """
+    for layer in _layers(x):
+        first = next(iter(layer.values()), None)
+        if is_future(first):
+            yield first
+
+
+def _layers(x: Any) -> Iterator[Mapping[Key, Any]]:
+    if hasattr(x, "expr"):
+        for each in x.expr.walk():
+            held = getattr(each, "layer", None)
+            if isinstance(held, Mapping):
+                yield held
+        return
+    for layer in getattr(x.__dask_graph__(), "layers", {}).values():
+        if isinstance(layer, MaterializedLayer):
+            yield layer.mapping
 
 
 def held_nbytes(graph: Graph) -> int:

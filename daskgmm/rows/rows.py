@@ -97,6 +97,11 @@ class Rows(ABC):
             How often a read that fails is tried again.
         """
 
+    @property
+    def futures(self) -> Sequence[Any]:
+        """Futures of a Dask cluster that the rows are made of: of what was persisted there."""
+        return ()
+
     def __repr__(self) -> str:
         rows = "unknown" if self.n_rows is None else f"{self.n_rows:,}"
         names = self.n_features if self.columns is None else ", ".join(self.columns)
