@@ -39,5 +39,9 @@ class OutputError(DaskGMMError, ValueError):
     """A file may not be written where it is to go."""
 
 
+class DecodingWarning(UserWarning):
+    """It is open what stored numbers mean, or what attributes declare is not applied."""
+
+
 class DegenerateComponentWarning(UserWarning):
     """A component has no rows, or its covariance is singular; the model is still usable."""

@@ -15,8 +15,10 @@ from sklearn.utils.validation import validate_data
 from daskgmm.errors import DataError
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.frames import is_dask_frame, is_pandas_frame, is_polars_frame
+from daskgmm.rows.hdf5 import is_hdf5
 from daskgmm.rows.labelled import Labelled, labelled
 from daskgmm.rows.opening import as_rows
+from daskgmm.rows.plain import checked
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.variables import is_labelled, listed
 from daskgmm.rows.weights import split_weights, weights_for
@@ -33,7 +35,7 @@ def is_source(x: Any) -> bool:
             is_source(part) or (isinstance(part, np.ndarray) and part.ndim == 2) for part in x
         )
     kinds = (str, os.PathLike, Rows, zarr.Array, zarr.Group, dask.array.Array, np.memmap)
-    return isinstance(x, kinds) or is_dask_frame(x)
+    return isinstance(x, kinds) or is_dask_frame(x) or is_hdf5(x)
 
 
 def training_rows(
@@ -139,8 +141,8 @@ def labelled_rows(estimator: BaseEstimator, x: Any) -> Labelled:
 def _training_rows(
     estimator: BaseEstimator, x: Any, storage_options: StorageOptions | None
 ) -> Rows:
-    _refuse_masked(x)
     if not is_source(x) and not is_polars_frame(x):
+        x = checked(x, "X")
         x = validate_data(
             estimator, x, dtype="numeric", ensure_all_finite=False, ensure_min_samples=2
         )
@@ -173,11 +175,10 @@ def scoring_rows(
     Columns that have names are taken by those of the fit, in whatever order X has them; but
     scikit-learn wants an error for a frame of pandas that has the same ones in another order.
     """
-    _refuse_masked(x)
     if is_labelled(x):
         return labelled_rows(estimator, x).rows()
     if not is_source(x) and not is_polars_frame(x):
-        x = _without_others(x, feature_names(estimator))
+        x = _without_others(checked(x, "X"), feature_names(estimator))
         x = validate_data(estimator, x, reset=False, dtype="numeric", ensure_all_finite=False)
         rows: Rows = _named(estimator, ArrayRows(x))
     else:
@@ -228,12 +229,4 @@ def check_features(estimator: BaseEstimator, n_features: int) -> None:
         raise DataError(
             f"X has {n_features} features, but {type(estimator).__name__} is expecting "
             f"{expected} features as input."
-        )
-
-
-def _refuse_masked(x: Any) -> None:
-    if isinstance(x, np.ma.MaskedArray):
-        raise DataError(
-            "X is a masked array, and masked values have no place in a mixture: fill them with "
-            "X.filled(value), or drop their rows."
         )

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from daskgmm.blas import one_blas_thread
 from daskgmm.em.fingerprint import plain_digest
 from daskgmm.em.survey import LARGEST_VALUE, refuse_value
-from daskgmm.errors import DataError
 from daskgmm.gaussian.guard import TOLERANCE, moment_error, natural_error
 from daskgmm.gaussian.kernel import Kernel, Tile
 from daskgmm.gaussian.natural import NaturalKernel
@@ -25,6 +24,7 @@ from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.sweep import each
 from daskgmm.passes.tiles import Block
 from daskgmm.passes.view import AS_READ, View, missing_rows
+from daskgmm.rows.plain import unmasked
 from daskgmm.rows.rows import Rows
 
 Array = NDArray[np.float64]
@@ -130,11 +130,7 @@ class Predictor:
             "responsibilities": self.responsibilities,
             "log_densities": self.log_densities,
         }
-        if isinstance(x, np.ma.MaskedArray):
-            raise DataError(
-                "A block of X is masked, and masked values have no place in a mixture: fill them "
-                "first, as with dask.array.ma.filled(X, value)."
-            )
+        unmasked(x, "A block of X")
         missing = missing_rows(x) if self.view.drop_missing else None
         with one_blas_thread(), small_buffers():
             if missing is None or not missing.any():

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from daskgmm.errors import SourceError
 from daskgmm.rows.nodata import PLAIN, Decoding
+from daskgmm.rows.plain import plain
 from daskgmm.rows.sight import check_sight, check_variable
 from daskgmm.storage_options import StorageOptions, described, harmless, shown
 
@@ -59,7 +60,7 @@ class StoredValues:
                 check_sight(self.source)
             else:
                 check_variable(Path(self.name))
-            return self.decoding(np.asarray(self.source[key]))
+            return self.decoding(plain(self.source[key], "A chunk"))
         except MemoryError:
             raise
         except Exception as error:

@@ -87,7 +87,8 @@ def variables_of(x: Any) -> tuple[xr.Dataset, list[tuple[str | None, xr.DataArra
 
 def as_variable(name: str | None, array: xr.DataArray, features: Sequence[Hashable]) -> Variable:
     """Return an array as a variable, its features named by their labels."""
-    check_real(array.dtype, "X" if name is None else f"The variable {name!r} of X")
+    what = "X" if name is None else f"the variable {name!r} of X"
+    check_real(array.dtype, what[0].upper() + what[1:])
     own = [dim for dim in features if dim in array.dims]
     points = [
         ", ".join(f"{dim}={label}" for dim, label in zip(own, labels, strict=True))
@@ -99,7 +100,7 @@ def as_variable(name: str | None, array: xr.DataArray, features: Sequence[Hashab
         names = [point or str(array.name or "x0") for point in points]
     if len(set(names)) < len(names):
         raise DataError(f"Several features are called {_first_double(names)!r}; make them unique.")
-    return Variable(array, declared_by_xarray(array), tuple(names))
+    return Variable(array, declared_by_xarray(array, what), tuple(names))
 
 
 def _labels(array: xr.DataArray, dim: Hashable) -> list[str]:
