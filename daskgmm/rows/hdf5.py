@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from daskgmm.errors import DataError, SourceError
 from daskgmm.rows.grid import check_chunks, given_lengths, offsets, regular_lengths
 from daskgmm.rows.layout import check_rows, check_weights
-from daskgmm.rows.nodata import DECLARING, PLAIN, Decoding, declared
+from daskgmm.rows.nodata import DECLARING, PLAIN, Decoding, declared, taken_as_missing
 from daskgmm.rows.retrying import retried
 from daskgmm.rows.rows import Rows
 
@@ -157,6 +157,7 @@ class HDF5Rows(Rows):
         (check_weights if dataset.ndim == 1 else check_rows)(dataset.shape, dataset.dtype)
         self._stored = Stored.of(dataset)
         self._decoding = declared_by_hdf5(dataset)
+        self.taken_as_missing = taken_as_missing(self._decoding.nodata)
         self.dtype = self._decoding.dtype(dataset.dtype)
         self.n_features = 1 if dataset.ndim == 1 else int(dataset.shape[1])
         self.in_process = self._stored.path is None

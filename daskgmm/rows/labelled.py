@@ -56,6 +56,8 @@ class Labelled:
         Its coordinates are those of the grid, its attributes those of the source.
     feature_dims : tuple of str
         The dimensions that became features.
+    taken_as_missing : str or None
+        As that of `Rows`.
     """
 
     stacked: Any
@@ -64,6 +66,7 @@ class Labelled:
     units: tuple[str | None, ...]
     template: xr.Dataset
     feature_dims: tuple[Hashable, ...]
+    taken_as_missing: str | None = None
 
     @property
     def lazy(self) -> bool:
@@ -81,7 +84,7 @@ class Labelled:
             shape = self.stacked.shape[:-1]
             rows = ArrayRows(self.stacked.reshape(math.prod(shape), len(self.names)))
             rows.places = GridPlaces.of(tuple(map(str, self.dims)), [(n,) for n in shape])
-        rows.columns = self.names
+        rows.columns, rows.taken_as_missing = self.names, self.taken_as_missing
         return rows
 
     def weights(self, weight: xr.DataArray) -> Rows:
@@ -175,6 +178,7 @@ def labelled(
         tuple(units[name] for name in names),
         _template(dataset, variables, dims),
         features,
+        "; ".join(each.taken_as_missing for each in variables if each.taken_as_missing) or None,
     )
 
 

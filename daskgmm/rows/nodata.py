@@ -10,7 +10,7 @@ be. Numbers with units such as "days since 2000-01-01" stay numbers.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -133,6 +133,14 @@ def _equal(block: NDArray[Any], number: float) -> Any:
     return block == near if np.isfinite(near) or np.isinf(number) else False
 
 
+def taken_as_missing(nodata: Sequence[float], where: str | None = None) -> str | None:
+    """Return in words which stored numbers mean NaN; None if none do."""
+    if not nodata:
+        return None
+    stored = " and ".join(map(str, nodata))
+    return f"{stored} {f'in {where!r} ' if where else ''}as stored, which is declared to be missing"
+
+
 def declared(attributes: Mapping[str, Any]) -> Decoding:
     """Return what the attributes of a stored array declare.
 
@@ -201,6 +209,17 @@ def as_stored(array: xr.DataArray) -> bool:
                 return False
             return bool(stored.newbyteorder("=") == array.dtype.newbyteorder("="))
     return False
+
+
+def decoded_by_xarray(array: xr.DataArray) -> tuple[float, ...]:
+    """Return which stored numbers became NaN when xarray decoded an array, by its encoding."""
+    if array.dtype.kind != "f":
+        return ()
+    try:
+        found = [n for name in NAMES for n in numbers(name, array.encoding.get(name))]
+    except DataError:
+        return ()
+    return tuple(dict.fromkeys(n for n in found if n == n))
 
 
 def declared_by_zarr(array: Any) -> Decoding:
@@ -273,7 +292,8 @@ def _changes_sign(decoding: Decoding, dtype: np.dtype[Any]) -> bool:
 
 def _warn_of_what_does_not_hold(array: xr.DataArray, holds: Decoding, what: str) -> None:
     said = ", ".join(f"{name}={array.attrs[name]}" for name in sorted(DECLARING & {*array.attrs}))
-    only = f" (but for missing values of {_listed(holds.nodata)})" if holds.nodata else ""
+    kept = " and ".join(map(str, holds.nodata))
+    only = f" (but for {kept}, which is missing)" if kept else ""
     warnings.warn(
         f"The attributes {said} of {what} are not applied{only}: nothing says that its values are "
         "as they were stored, and arithmetic keeps attributes. If values were computed or decoded, "
@@ -282,10 +302,6 @@ def _warn_of_what_does_not_hold(array: xr.DataArray, holds: Decoding, what: str)
         DecodingWarning,
         stacklevel=2,
     )
-
-
-def _listed(nodata: tuple[float, ...]) -> str:
-    return ", ".join(f"{number:g}" for number in nodata)
 
 
 def _of_all_bands(value: Any) -> list[float]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from daskgmm.errors import DataError
 from daskgmm.rows.layout import check_real
-from daskgmm.rows.nodata import Decoding, declared_by_xarray
+from daskgmm.rows.nodata import Decoding, declared_by_xarray, decoded_by_xarray, taken_as_missing
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -39,6 +39,13 @@ class Variable:
     array: xr.DataArray
     decoding: Decoding
     names: tuple[str, ...]
+
+    @property
+    def taken_as_missing(self) -> str | None:
+        """Which stored numbers are NaN in it, in words."""
+        name = self.array.name
+        nodata = dict.fromkeys((*self.decoding.nodata, *decoded_by_xarray(self.array)))
+        return taken_as_missing(tuple(nodata), None if name is None else str(name))
 
     @property
     def unit(self) -> str | None:

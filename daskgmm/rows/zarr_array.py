@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from daskgmm.errors import SourceError
 from daskgmm.rows.grid import check_chunks, given_lengths, offsets, regular_lengths
 from daskgmm.rows.layout import check_rows, check_weights
-from daskgmm.rows.nodata import PLAIN, Decoding, declared_by_zarr, tell_zeros
+from daskgmm.rows.nodata import PLAIN, Decoding, declared_by_zarr, taken_as_missing, tell_zeros
 from daskgmm.rows.obstore_backend import address, options_of, portable
 from daskgmm.rows.retrying import retried
 from daskgmm.rows.rows import Rows
@@ -89,6 +89,7 @@ class ZarrRows(Rows):
         self._decoding = declared_by_zarr(array)
         if array.ndim > 1:
             tell_zeros(array, shown(location(array)))
+        self.taken_as_missing = taken_as_missing(self._decoding.nodata)
         self.dtype = self._decoding.dtype(np.dtype(array.dtype))
         self.n_features = 1 if array.ndim == 1 else int(array.shape[1])
         self.in_process = in_memory(array.store)
