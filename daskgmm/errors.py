@@ -46,6 +46,10 @@ class ResolutionWarning(UserWarning):
     """Values are too far from all others, or from zero, for what numbers can hold."""
 
 
+class DecodingWarning(UserWarning):
+    """It is open what stored numbers mean, or what attributes declare is not applied."""
+
+
 class DegenerateComponentWarning(UserWarning):
     """A component has no rows, or is as narrow as `reg_covar`, ties or rounding let it be."""
 

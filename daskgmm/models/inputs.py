@@ -21,8 +21,10 @@ from daskgmm.rows.frames import (
     is_polars_frame,
     refuse_lists,
 )
+from daskgmm.rows.hdf5 import is_hdf5
 from daskgmm.rows.labelled import Labelled, labelled
 from daskgmm.rows.opening import as_rows
+from daskgmm.rows.plain import checked
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.unfit import check_plain
 from daskgmm.rows.variables import is_labelled, listed
@@ -40,7 +42,7 @@ def is_source(x: Any) -> bool:
             is_source(part) or (isinstance(part, np.ndarray) and part.ndim == 2) for part in x
         )
     kinds = (str, os.PathLike, Rows, zarr.Array, zarr.Group, dask.array.Array, np.memmap)
-    return isinstance(x, kinds) or is_dask_frame(x)
+    return isinstance(x, kinds) or is_dask_frame(x) or is_hdf5(x)
 
 
 def training_rows(
@@ -158,8 +160,9 @@ def labelled_rows(estimator: BaseEstimator, x: Any) -> Labelled:
 def _training_rows(
     estimator: BaseEstimator, x: Any, storage_options: StorageOptions | None
 ) -> Rows:
-    _check_values(x)
+    check_plain(x)
     if not is_source(x) and not is_polars_frame(x):
+        x = _checked(x)
         x = validate_data(
             estimator, x, dtype="numeric", ensure_all_finite=False, ensure_min_samples=2
         )
@@ -192,13 +195,11 @@ def scoring_rows(
     Columns that have names are taken by those of the fit, in whatever order X has them; but
     scikit-learn wants an error for a frame of pandas that has the same ones in another order.
     """
-    _refuse_masked(x)
     check_plain(x)
     if is_labelled(x):
         return labelled_rows(estimator, x).rows()
     if not is_source(x) and not is_polars_frame(x):
-        x = _without_others(x, feature_names(estimator))
-        _check_values(x)
+        x = _checked(_without_others(x, feature_names(estimator)))
         x = validate_data(estimator, x, reset=False, dtype="numeric", ensure_all_finite=False)
         rows: Rows = _named(estimator, ArrayRows(x))
     else:
@@ -300,17 +301,9 @@ def check_features(estimator: BaseEstimator, n_features: int) -> None:
         )
 
 
-def _check_values(x: Any) -> None:
-    """Raise `DataError` for what would lose its meaning as an array, with the column."""
-    _refuse_masked(x)
-    check_plain(x)
+def _checked(x: Any) -> Any:
+    """Return what may become an array; raise `DataError` for what would lose its meaning."""
+    x = checked(x, "X")
     refuse_lists(x)
     check_columns(x)
-
-
-def _refuse_masked(x: Any) -> None:
-    if isinstance(x, np.ma.MaskedArray):
-        raise DataError(
-            "X is a masked array, and masked values have no place in a mixture: fill them with "
-            "X.filled(value), or drop their rows."
-        )
+    return x

@@ -19,9 +19,11 @@ from daskgmm.passes.executor import check_lazy
 from daskgmm.passes.running import Running
 from daskgmm.rows.frames import frame_array, is_dask_frame
 from daskgmm.rows.grid_rows import point
+from daskgmm.rows.hdf5 import is_hdf5
 from daskgmm.rows.nodata import declared_by_zarr
 from daskgmm.rows.obstore_backend import portable
 from daskgmm.rows.opening import as_rows, open_rows
+from daskgmm.rows.plain import unmasked
 from daskgmm.rows.rows import UNKNOWN, Rows, Segment
 from daskgmm.rows.sight import check_landmarks, landmarks
 from daskgmm.rows.stored_values import lazy_values
@@ -38,6 +40,7 @@ def as_dask(x: Any, columns: Sequence[str] | None = None) -> Any:
         The columns to take, by name, from what has names.
     """
     if isinstance(x, da.Array):
+        unmasked(x._meta, "X")
         return x
     if isinstance(x, (list, tuple)):
         parts = [as_dask(part, columns) for part in x]
@@ -54,7 +57,7 @@ def as_dask(x: Any, columns: Sequence[str] | None = None) -> Any:
         return lazy_values(portable(x), chunks, location(x), storage_options(x), decoding)
     if isinstance(x, np.ndarray):
         return None
-    if isinstance(x, Rows):
+    if isinstance(x, Rows) or is_hdf5(x):
         return rows_as_dask(as_rows(x, columns=columns))
     if is_dask_frame(x):
         return frame_array(x, columns)[0]

@@ -14,7 +14,6 @@ from daskgmm.blas import one_blas_thread
 from daskgmm.em.fingerprint import arrays_digest, plain_digest
 from daskgmm.em.survey import LARGEST_VALUE, check_values
 from daskgmm.em.weighing import Weighing, check_weights, merge_weighings, weigh
-from daskgmm.errors import DataError
 from daskgmm.gaussian.guard import TOLERANCE, moment_error, natural_error
 from daskgmm.gaussian.kernel import Kernel, Tile
 from daskgmm.gaussian.natural import NaturalKernel
@@ -27,6 +26,7 @@ from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.sweep import each
 from daskgmm.passes.tiles import Block
 from daskgmm.passes.view import AS_READ, View, missing_rows
+from daskgmm.rows.plain import unmasked
 from daskgmm.rows.rows import Rows
 
 Array = NDArray[np.float64]
@@ -132,11 +132,7 @@ class Predictor:
             "responsibilities": self.responsibilities,
             "log_densities": self.log_densities,
         }
-        if isinstance(x, np.ma.MaskedArray):
-            raise DataError(
-                "A block of X is masked, and masked values have no place in a mixture: fill them "
-                "first, as with dask.array.ma.filled(X, value)."
-            )
+        unmasked(x, "A block of X")
         missing = missing_rows(x) if self.view.drop_missing else None
         with one_blas_thread(), small_buffers():
             if missing is None or not missing.any():

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import zarr
 
+from daskgmm.rows.hdf5 import Stored, is_hdf5
 from daskgmm.rows.variables import is_labelled
 from daskgmm.rows.zarr_store import location
 
@@ -27,6 +28,8 @@ def source_name(x: Any) -> str | None:
         x = x.filename
     elif isinstance(x, zarr.Array):
         x = location(x)
+    elif is_hdf5(x):
+        x = Stored.of(x).path
     elif is_labelled(x):
         x = x.encoding.get("source")
     elif hasattr(x, "source"):

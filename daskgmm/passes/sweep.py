@@ -6,6 +6,7 @@ from collections.abc import Generator, Sequence
 from typing import Any, TypeVar
 
 from daskgmm.passes.dataset import Dataset
+from daskgmm.passes.declared import naming_missing
 from daskgmm.passes.task import Merge, Outcome, Progress, Task, Work
 
 Result = TypeVar("Result")
@@ -43,7 +44,8 @@ def sweep(
     """
     tasks, work = data.tasks, data.seen(work)
     large = result_nbytes * len(tasks) > HERE_BYTES
-    return data.executor.reduce(tasks, work, merge, name, progress or _unseen, large)
+    with naming_missing(data.rows, data.weights):
+        return data.executor.reduce(tasks, work, merge, name, progress or _unseen, large)
 
 
 def each(
@@ -61,7 +63,8 @@ def each(
         In place of those of the data, where blocks are to hold more than rows and weights.
     """
     tasks, work = data.tasks if tasks is None else tasks, data.seen(work)
-    for done, outcome in enumerate(data.executor.stream(tasks, work, name), start=1):
-        if progress is not None:
-            progress(done, len(tasks))
-        yield outcome.value
+    with naming_missing(data.rows, data.weights):
+        for done, outcome in enumerate(data.executor.stream(tasks, work, name), start=1):
+            if progress is not None:
+                progress(done, len(tasks))
+            yield outcome.value

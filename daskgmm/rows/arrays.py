@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.errors import DataError
 from daskgmm.rows.grid import check_chunks, given_lengths, offsets, regular_lengths
 from daskgmm.rows.layout import check_rows, check_weights
 from daskgmm.rows.naming import places
+from daskgmm.rows.plain import plain
 from daskgmm.rows.rows import Rows
 
 CHUNK_BYTES = 1 << 20
@@ -73,13 +73,8 @@ class ArrayRows(Rows):
         lengths: Sequence[int] | NDArray[np.int64] | None = None,
         columns: tuple[str, ...] | None = None,
     ) -> None:
-        if isinstance(array, np.ma.MaskedArray):
-            raise DataError(
-                "The array is masked, and a mixture has no use for masked values: fill them "
-                "with array.filled(value), or drop their rows."
-            )
         # A plain view: a slice of a memory map would be unpickled as a map of no file.
-        self._array = np.asarray(array)
+        self._array = plain(array, "The array")
         (check_weights if self._array.ndim == 1 else check_rows)(
             self._array.shape, self._array.dtype
         )

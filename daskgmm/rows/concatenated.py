@@ -53,6 +53,8 @@ class ConcatenatedRows(Rows):
         if not parts:
             raise DataError("There is nothing to concatenate; give at least one source of rows.")
         self.parts = tuple(_alike(parts))
+        told = dict.fromkeys(each.taken_as_missing for each in parts if each.taken_as_missing)
+        self.taken_as_missing = "; ".join(told) or None
         self.n_features = parts[0].n_features
         for index, part in enumerate(self.parts):
             if part.n_features != self.n_features:

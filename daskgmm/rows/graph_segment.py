@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from daskgmm.errors import DataError
 from daskgmm.rows.graph import Graph, Key, Nodes
 from daskgmm.rows.layout import check_real
+from daskgmm.rows.plain import unmasked
 from daskgmm.rows.retrying import retried
 from daskgmm.rows.rows import UNKNOWN
 from daskgmm.rows.sight import check_landmarks
@@ -158,7 +159,8 @@ def _taken(keys: tuple[Key, ...], values: dict[Key, Any], uses: Counter[Key]) ->
 def joined(columns: list[Any], block: RowBlock) -> NDArray[Any]:
     """Lay column blocks side by side and check that they are the rows announced."""
     for part in columns:
-        if not isinstance(part, np.ndarray) or isinstance(part, np.ma.MaskedArray):
+        unmasked(part, f"Chunk {block.index} of the dask array")
+        if not isinstance(part, np.ndarray):
             raise DataError(
                 f"Chunk {block.index} of the dask array is a {type(part).__module__}."
                 f"{type(part).__qualname__}, not a NumPy array; convert it, for sparse chunks "

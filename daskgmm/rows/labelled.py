@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import dask.array as da
@@ -18,6 +19,8 @@ from daskgmm.errors import DataError
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.grid_rows import GridPlaces, GridRows
 from daskgmm.rows.layout import check_real
+from daskgmm.rows.nodata import Decoding, declared_by_xarray
+from daskgmm.rows.plain import plain
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.side_by_side import side_by_side
 from daskgmm.rows.variables import (
@@ -53,6 +56,8 @@ class Labelled:
         Its coordinates are those of the grid, its attributes those of the source.
     feature_dims : tuple of str
         The dimensions that became features.
+    taken_as_missing : str or None
+        As that of `Rows`.
     """
 
     stacked: Any
@@ -61,6 +66,7 @@ class Labelled:
     units: tuple[str | None, ...]
     template: xr.Dataset
     feature_dims: tuple[Hashable, ...]
+    taken_as_missing: str | None = None
 
     @property
     def lazy(self) -> bool:
@@ -78,7 +84,7 @@ class Labelled:
             shape = self.stacked.shape[:-1]
             rows = ArrayRows(self.stacked.reshape(math.prod(shape), len(self.names)))
             rows.places = GridPlaces.of(tuple(map(str, self.dims)), [(n,) for n in shape])
-        rows.columns = self.names
+        rows.columns, rows.taken_as_missing = self.names, self.taken_as_missing
         return rows
 
     def weights(self, weight: xr.DataArray) -> Rows:
@@ -110,20 +116,28 @@ class Labelled:
                 "weight.reindex_like(X)."
             )
         check_real(weight.dtype, "sample_weight")
+        decode = partial(_decoded, declared_by_xarray(weight, "sample_weight"))
         weight = weight.transpose(*(dim for dim in self.dims if dim in weight.dims))
         present = tuple(dim in weight.dims for dim in self.dims)
         index = tuple(slice(None) if there else None for there in present)
         shape = self.stacked.shape[:-1]
         if not self.lazy:
-            spread = np.broadcast_to(np.asarray(weight.data)[index], shape)
+            spread = np.broadcast_to(decode(weight.data)[index], shape)
             return ArrayRows(spread.reshape(-1))
         chunks = self.stacked.chunks[:-1]
         own = tuple(c for c, there in zip(chunks, present, strict=True) if there)
         data = weight.data
         data = data.rechunk(own) if isinstance(data, da.Array) else da.from_array(data, chunks=own)
+        dtype = decode.args[0].dtype(data.dtype)
+        # Before it is broadcast, which would lose a mask.
+        data = data.map_blocks(decode, dtype=dtype, meta=np.empty((0,) * data.ndim, dtype))
         return GridRows(
             da.broadcast_to(data[index], shape, chunks=chunks), tuple(map(str, self.dims))
         )
+
+
+def _decoded(decoding: Decoding, block: Any) -> Any:
+    return decoding(plain(block, "A block of sample_weight"))
 
 
 def labelled(
@@ -164,6 +178,7 @@ def labelled(
         tuple(units[name] for name in names),
         _template(dataset, variables, dims),
         features,
+        "; ".join(each.taken_as_missing for each in variables if each.taken_as_missing) or None,
     )
 
 

@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import zarr
 
 from daskgmm.errors import SourceError
 from daskgmm.files import is_url
+from daskgmm.rows.attributes import numbers
 from daskgmm.rows.file_kinds import ENGINES, LABELLED, suffix_of
 from daskgmm.rows.layout import REAL_KINDS
-from daskgmm.rows.nodata import DECLARING, PLAIN, declared
+from daskgmm.rows.nodata import DECLARING, declared_by_zarr, tell_zeros, zarr_attributes
 from daskgmm.rows.stored_values import lazily_read, lazy_values
 from daskgmm.rows.variables import auxiliary, grid_mappings, unmentioned
 from daskgmm.rows.zarr_opening import group_refused, missing, open_node
@@ -129,17 +129,12 @@ def dimensions(array: Any) -> tuple[str, ...] | None:
 def data_array(array: Any) -> xr.DataArray:
     """Return a Zarr array as a lazy labelled array with the chunks of the store.
 
-    Attributes that say how integers become values are kept, for they are read where these are used;
-    of floats, where they hold of what is stored only, they are applied at once.
+    What its attributes declare is applied as it is read, and is no attribute any more.
     """
     xarray = _xarray(location(array))
-    about, decoding = dict(array.attrs), PLAIN
-    if about.pop("_ARRAY_DIMENSIONS", None) and array.metadata.zarr_format == 2:
-        # xarray means it as missing there.
-        about.setdefault("_FillValue", array.fill_value)
-    if np.dtype(array.dtype).kind == "f":
-        decoding = declared(about)
-        about = {name: value for name, value in about.items() if name not in DECLARING}
+    decoding = declared_by_zarr(array)
+    tell_zeros(array, shown(location(array)))
+    about = {name: each for name, each in zarr_attributes(array).items() if name not in DECLARING}
     dims = dimensions(array) or tuple(f"dim_{axis}" for axis in range(array.ndim))
     values = lazy_values(array, array.chunks, location(array), storage_options(array), decoding)
     found: xr.DataArray = xarray.DataArray(values, dims=dims, attrs=about)
@@ -160,13 +155,7 @@ def labelled_group(
     if any(dimensions(array) is None for array in (arrays or {}).values()):
         return _unnamed(name, group, arrays or {}, variables, weight)
     try:
-        dataset = _xarray(name).open_dataset(
-            group.store,
-            engine="zarr",
-            group=group.path or None,
-            cache=False,
-            consolidated=group.metadata.consolidated_metadata is not None,
-        )
+        dataset = _decoded_group(_xarray(name), group, arrays or {})
     except SourceError:
         raise
     except Exception as error:
@@ -177,7 +166,43 @@ def labelled_group(
         ) from harmless(error, options)
     nodes = dict.fromkeys(dataset.variables, group) if arrays is None else arrays
     dataset = lazily_read(dataset, location(group), options, nodes)
-    return _chosen(name, dataset, variables, weight, features)
+    found = _chosen(name, dataset, variables, weight, features)
+    for each in arrays or {}:
+        if each in found.data_vars and each != weight:
+            tell_zeros((arrays or {})[each], f"{each!r} of {shown(name)}")
+    return found
+
+
+def _decoded_group(xarray: Any, group: Any, arrays: Mapping[str, Any]) -> xr.Dataset:
+    """Open a group with xarray; fill values that nobody declared are not missing ones."""
+    declared = {name: zarr_attributes(each).get("_FillValue") for name, each in arrays.items()}
+    undeclared = [name for name, each in arrays.items() if _masked_otherwise(each, declared[name])]
+    dataset: xr.Dataset = xarray.open_dataset(
+        group.store,
+        engine="zarr",
+        group=group.path or None,
+        cache=False,
+        consolidated=group.metadata.consolidated_metadata is not None,
+        decode_cf=not undeclared,
+    )
+    if not undeclared:
+        return dataset
+    for name in undeclared:
+        about = dataset.variables[name].attrs
+        del about["_FillValue"]
+        if declared[name] is not None:
+            about["_FillValue"] = declared[name]
+    decoded: xr.Dataset = xarray.decode_cf(dataset)
+    return decoded
+
+
+def _masked_otherwise(array: Any, declared: Any) -> bool:
+    """Tell an array whose fill value xarray takes as missing, where another or none is declared."""
+    if array.metadata.zarr_format != 2 or array.dtype.kind not in "iuf":
+        return False
+    fill = array.fill_value
+    own = [number for number in numbers("_FillValue", declared) if number == number]
+    return fill is not None and own != ([fill] if fill == fill else [])
 
 
 def arrays_of(group: Any) -> dict[str, Any] | None:

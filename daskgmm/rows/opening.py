@@ -17,6 +17,7 @@ from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.concatenated import ConcatenatedRows
 from daskgmm.rows.dask_array import DaskRows
 from daskgmm.rows.frames import rows_of_frame
+from daskgmm.rows.hdf5 import HDF5Rows, is_hdf5
 from daskgmm.rows.labelled_opening import (
     data_array,
     is_labelled_file,
@@ -26,6 +27,7 @@ from daskgmm.rows.labelled_opening import (
 from daskgmm.rows.layout import check_rows
 from daskgmm.rows.parquet import open_parquet
 from daskgmm.rows.parquet_files import is_parquet
+from daskgmm.rows.plain import checked, unmasked
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.zarr_array import ZarrRows
 from daskgmm.rows.zarr_opening import group_refused, missing, open_node
@@ -44,7 +46,7 @@ def as_rows(
 
     Parameters
     ----------
-    x : ndarray, memmap, zarr.Array, dask.array.Array, data frame, path, Rows, or a list
+    x : ndarray, memmap, zarr.Array, dask.array.Array, h5py.Dataset, data frame, path, Rows, or list
         Of shape (n, d). A path is the path or URL of a Zarr array or of Parquet files, or the
         path of a ``.npy`` file, which is mapped into memory. Data frames are those of Dask
         and Polars. A list or tuple of these is taken one after another.
@@ -72,10 +74,12 @@ def as_rows(
         raise SourceError(group_refused(location(x), x))
     rows = x if isinstance(x, Rows) else rows_of_frame(x, columns) or _rows_of_array(x)
     if rows is None:
+        rows = _rows_of_array(checked(x, "X"))
+    if rows is None:
         raise TypeError(
             f"X is a {type(x).__module__}.{type(x).__qualname__}; give a NumPy array, a dask "
-            "array, a Zarr array, the path or URL of a Zarr array or of Parquet files, the path "
-            "of a .npy file, a Dask or Polars data frame, or a list of these."
+            "array, a Zarr array, a dataset of h5py, the path or URL of a Zarr array or of Parquet "
+            "files, the path of a .npy file, a Dask or Polars data frame, or a list of these."
         )
     return rows
 
@@ -183,7 +187,11 @@ def _rows_of_array(x: Any) -> Rows | None:
         return ZarrRows(x)
     if isinstance(x, dask.array.Array):
         _check_two_axes(x)
+        unmasked(x._meta, "X")
         return DaskRows(x)
+    if is_hdf5(x):
+        _check_two_axes(x)
+        return HDF5Rows(x)
     return None
 
 

@@ -68,6 +68,8 @@ class Rows(ABC):
         How many times a block's decoded bytes are held at the peak of reading it.
     places : callable or None
         Says in words where the row of a number is, if that is no place in a table.
+    taken_as_missing : str or None
+        Which stored numbers were declared to be missing and so are NaN, in words.
     source : str or None
         The path or URL that the rows were opened by, if the source does not tell itself.
     in_process : bool
@@ -79,6 +81,7 @@ class Rows(ABC):
     n_features: int
     columns: tuple[str, ...] | None = None
     places: Callable[[int], str] | None = None
+    taken_as_missing: str | None = None
     source: str | None = None
     lengths: NDArray[np.int64]
     block_rows: int | None = None

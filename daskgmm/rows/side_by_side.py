@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.rows.nodata import Decoding
+from daskgmm.rows.plain import plain, unmasked
 from daskgmm.rows.variables import Variable
 
 if TYPE_CHECKING:
@@ -24,10 +25,10 @@ def side_by_side(
     variables: Sequence[Variable], dims: Sequence[Hashable], order: list[int] | None
 ) -> Any:
     """Return the variables side by side along a new last axis."""
-    parts = [_Part(_axes(each.array, dims), each.decoding) for each in variables]
+    parts = [_Part(_axes(each.array, dims), each.decoding, _called(each)) for each in variables]
     lay = partial(_lay, parts=parts, order=order)
     if all(each.array.chunks is None for each in variables):
-        return lay(*(np.asarray(each.array.data) for each in variables))
+        return lay(*(each.array.data for each in variables))
     # Axes have numbers: those of the grid, that of the features, then each variable's own.
     feature, arguments = len(dims), list[Any]()
     own = count(feature + 1)
@@ -50,7 +51,10 @@ def side_by_side(
 
 
 def _as_dask(array: xr.DataArray) -> Any:
-    return array.data if array.chunks is not None else da.from_array(array.data, chunks=-1)
+    if array.chunks is None:
+        return da.from_array(array.data, chunks=-1)
+    unmasked(array.data._meta, "X")
+    return array.data
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +66,25 @@ class _Part:
     axes : tuple of bool
         For each sample dimension, whether the variable has it.
     decoding : Decoding
+    name : str
+        What the block is called in errors.
     """
 
     axes: tuple[bool, ...]
     decoding: Decoding
+    name: str
 
     def spread(self, block: NDArray[Any]) -> NDArray[Any]:
         """Return the block with all sample axes, some of length 1, and one of features."""
-        values = self.decoding(block)
+        values = self.decoding(plain(block, self.name))
         own = iter(block.shape)
         sizes = [next(own) if there else 1 for there in self.axes]
         return values.reshape(*sizes, math.prod(own))
+
+
+def _called(variable: Variable) -> str:
+    name = variable.array.name
+    return "X" if name is None else f"A block of {name!r} of X"
 
 
 def _axes(array: xr.DataArray, dims: Sequence[Hashable]) -> tuple[bool, ...]:

@@ -12,8 +12,9 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from daskgmm.errors import SourceError
+from daskgmm.errors import DataError, SourceError
 from daskgmm.rows.nodata import PLAIN, Decoding
+from daskgmm.rows.plain import plain
 from daskgmm.rows.retrying import configured_retries, retried
 from daskgmm.rows.sight import check_sight, may_be_unseen
 from daskgmm.rows.zarr_reading import read
@@ -68,11 +69,11 @@ class StoredValues:
         if isinstance(self.source, zarr.Array):
             return self.decoding(read(self.source, key if isinstance(key, tuple) else (key,)))
         try:
-            values = self.decoding(np.asarray(self.source[key]))
+            values = self.decoding(plain(self.source[key], "A chunk"))
             if self.node is not None and may_be_unseen(values):
                 check_sight(self.node)
             return values
-        except (MemoryError, SourceError):
+        except (MemoryError, DataError, SourceError):
             raise
         except Exception as error:
             raise SourceError(

@@ -13,7 +13,7 @@ import numpy as np
 
 from daskgmm.errors import DataError
 from daskgmm.rows.layout import REAL_KINDS, check_real
-from daskgmm.rows.nodata import Decoding, declared_by_xarray
+from daskgmm.rows.nodata import Decoding, declared_by_xarray, decoded_by_xarray, taken_as_missing
 from daskgmm.rows.unfit import check_plain
 
 if TYPE_CHECKING:
@@ -51,6 +51,13 @@ class Variable:
     array: xr.DataArray
     decoding: Decoding
     names: tuple[str, ...]
+
+    @property
+    def taken_as_missing(self) -> str | None:
+        """Which stored numbers are NaN in it, in words."""
+        name = self.array.name
+        nodata = dict.fromkeys((*self.decoding.nodata, *decoded_by_xarray(self.array)))
+        return taken_as_missing(tuple(nodata), None if name is None else str(name))
 
     @property
     def unit(self) -> str | None:
@@ -166,10 +173,10 @@ def variables_of(
 
 def as_variable(name: str | None, array: xr.DataArray, features: Sequence[Hashable]) -> Variable:
     """Return an array as a variable, its features named by their labels."""
-    what = "X" if name is None else f"The variable {name!r} of X"
-    data = array.variable._data
-    check_plain(getattr(data, "_meta", data), what)
-    check_real(array.dtype, what)
+    what = "X" if name is None else f"the variable {name!r} of X"
+    said, data = what[0].upper() + what[1:], array.variable._data
+    check_plain(getattr(data, "_meta", data), said)
+    check_real(array.dtype, said)
     own = [dim for dim in features if dim in array.dims]
     points = [
         ", ".join(f"{dim}={label}" for dim, label in zip(own, labels, strict=True))
@@ -181,7 +188,7 @@ def as_variable(name: str | None, array: xr.DataArray, features: Sequence[Hashab
         names = [point or str(array.name or "x0") for point in points]
     if len(set(names)) < len(names):
         raise DataError(f"Several features are called {_first_double(names)!r}; make them unique.")
-    return Variable(array, declared_by_xarray(array), tuple(names))
+    return Variable(array, declared_by_xarray(array, what), tuple(names))
 
 
 def _labels(array: xr.DataArray, dim: Hashable) -> list[str]:

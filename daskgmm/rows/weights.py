@@ -14,9 +14,11 @@ from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.concatenated import ConcatenatedRows
 from daskgmm.rows.dask_array import DaskRows
 from daskgmm.rows.frames import is_dask_frame, series_array
+from daskgmm.rows.hdf5 import HDF5Rows, is_hdf5
 from daskgmm.rows.layout import check_weights
 from daskgmm.rows.naming import listed
 from daskgmm.rows.opening import open_rows
+from daskgmm.rows.plain import checked, plain, unmasked
 from daskgmm.rows.rows import UNKNOWN, Rows
 from daskgmm.rows.zarr_array import ZarrRows
 from daskgmm.storage_options import StorageOptions
@@ -32,7 +34,7 @@ def weights_for(
     Parameters
     ----------
     rows : Rows
-    sample_weight : array-like, zarr.Array, dask.array.Array, Dask series, str, path, or a list
+    sample_weight : array-like, zarr.Array, dask.array.Array, h5py.Dataset, series, path or list
         Of shape (n,). A string is a column of `rows` if there is one of that name, else the
         path or URL of an array.
         A list of arrays goes with rows that were given as a list, element by element.
@@ -60,12 +62,14 @@ def weights_for(
         return _part_by_part(rows, sample_weight, storage_options)
     if isinstance(sample_weight, dask.array.Array):
         return _dask_weights(rows, sample_weight)
-    if not isinstance(sample_weight, (np.ndarray, zarr.Array)):
-        sample_weight = np.asarray(sample_weight)
+    if not isinstance(sample_weight, zarr.Array) and not is_hdf5(sample_weight):
+        sample_weight = plain(checked(sample_weight, "sample_weight"), "sample_weight")
     check_weights(sample_weight.shape, sample_weight.dtype)
     _check_known(rows, sample_weight)
     if isinstance(sample_weight, zarr.Array):
         return ZarrRows(sample_weight, rows.lengths)
+    if is_hdf5(sample_weight):
+        return HDF5Rows(sample_weight, rows.lengths)
     return ArrayRows(sample_weight, rows.lengths)
 
 
@@ -144,6 +148,7 @@ def _part_by_part(
 def _dask_weights(rows: Rows, weights: Any) -> Rows:
     """Rechunk dask weights as the rows, where lengths are known, else pair the blocks."""
     check_weights(weights.shape, weights.dtype)
+    unmasked(weights._meta, "sample_weight")
     known = weights.shape[0] == weights.shape[0]
     if rows.n_rows is not None and known:
         _check_count(weights.shape, rows.n_rows)

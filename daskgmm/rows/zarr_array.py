@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from daskgmm.rows.grid import check_chunks, given_lengths, offsets, regular_lengths
 from daskgmm.rows.layout import check_rows, check_weights
-from daskgmm.rows.nodata import PLAIN, Decoding, declared_by_zarr
+from daskgmm.rows.nodata import PLAIN, Decoding, declared_by_zarr, taken_as_missing, tell_zeros
 from daskgmm.rows.obstore_backend import portable
 from daskgmm.rows.retrying import retried
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.zarr_reading import read
-from daskgmm.rows.zarr_store import in_memory
+from daskgmm.rows.zarr_store import in_memory, location
+from daskgmm.storage_options import shown
 
 BLOCK_BYTES = 1 << 20
 """Decoded bytes of one read: several small chunks, which Zarr fetches concurrently, and little
@@ -86,6 +87,9 @@ class ZarrRows(Rows):
         (check_weights if array.ndim == 1 else check_rows)(array.shape, array.dtype)
         self._array = portable(array)
         self._decoding = declared_by_zarr(array)
+        if array.ndim > 1:
+            tell_zeros(array, shown(location(array)))
+        self.taken_as_missing = taken_as_missing(self._decoding.nodata)
         self.dtype = self._decoding.dtype(np.dtype(array.dtype))
         self.n_features = 1 if array.ndim == 1 else int(array.shape[1])
         self.in_process = in_memory(array.store)

@@ -1,0 +1,82 @@
+"""Numbers in the attributes of stored arrays, as JSON, NetCDF, HDF5 and rasters write them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any
+
+import numpy as np
+
+from daskgmm.errors import DataError
+
+
+def one_number(name: str, value: Any) -> float | None:
+    """Return the number of an attribute, None if it has none.
+
+    Raises
+    ------
+    DataError
+        If it has several, or they are no numbers.
+    """
+    found = numbers(name, value)
+    if len(found) > 1 or any(number != number for number in found):
+        raise refused(name, value)
+    return found[0] if found else None
+
+
+def numbers(name: str, value: Any) -> list[float]:
+    """Return the numbers of an attribute, NaN for those of several that are None.
+
+    Integers stay integers: those of 64 bits are not all floats.
+
+    Raises
+    ------
+    DataError
+        If they are no numbers.
+    """
+    if value is None or (isinstance(value, str) and value.strip().lower() in ("", "none")):
+        return []
+    try:
+        if isinstance(value, (str, bytes)):
+            return [_parsed(value if isinstance(value, str) else value.decode())]
+        return [_parsed(each) for each in np.ravel(np.asarray(value)).tolist()]
+    except (TypeError, ValueError) as error:
+        raise refused(name, value) from error
+
+
+def floating_type(value: Any) -> np.dtype[Any]:
+    """Return the floating type of an attribute's number: float64 unless it has one of its own."""
+    dtype = value.dtype if isinstance(value, (np.ndarray, np.generic)) else np.dtype(np.float64)
+    return np.dtype(dtype if dtype.kind == "f" else np.float64)
+
+
+def word(value: Any) -> str:
+    """Return an attribute that is one word, in small letters."""
+    found = np.ravel(np.asarray(value)).tolist()
+    single = found[0] if len(found) == 1 else ""
+    return (single.decode() if isinstance(single, bytes) else str(single)).strip().lower()
+
+
+def refused(name: str, value: Any) -> DataError:
+    """Return the error for an attribute that cannot be understood."""
+    return DataError(
+        f"The attribute {name}={value!r} of X is no number, so it cannot be told what values mean. "
+        f"Correct it, or drop it: del X.attrs[{name!r}]."
+    )
+
+
+def _parsed(value: Any) -> float:
+    """Return a number, also one that is written as text."""
+    if value is None:
+        return float("nan")
+    if isinstance(value, int):
+        return int(value)
+    try:
+        return float(value)
+    except ValueError:
+        # xarray writes floating fill values to format 3 so.
+        try:
+            return float(np.frombuffer(base64.b64decode(value, validate=True), "<f8").item())
+        except binascii.Error as error:
+            raise ValueError(value) from error
