@@ -117,7 +117,8 @@ class _Writer:
     """Writes row groups of about `GROUP_BYTES`."""
 
     def __init__(self, path: Path, schema: Any) -> None:
-        self._waiting = [schema.empty_table()]
+        # Not empty_table, which some types refuse.
+        self._waiting = [require("pyarrow").Table.from_batches([], schema)]
         self._file = require("pyarrow.parquet").ParquetWriter(path, schema)
 
     def add(self, table: Any) -> None:

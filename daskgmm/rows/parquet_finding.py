@@ -213,7 +213,9 @@ def _real(system: Any, path: str) -> str:
 
 
 def _is_hidden(path: str) -> bool:
-    """Tell what is no data, as Spark does: a column may be called _name."""
+    """Tell what is no data, as Spark does: a directory for a column may be called _name=1."""
     *folders, name = path.split("/")
-    parts = [name, *(folder for folder in folders if "=" not in folder)]
-    return any(part.startswith((".", "_")) for part in parts)
+    private = [name, *(folder for folder in folders if "=" not in folder)]
+    return any(part.startswith(".") for part in (*folders, name)) or any(
+        part.startswith("_") for part in private
+    )

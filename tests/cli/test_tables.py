@@ -2,6 +2,8 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import zarr
 
@@ -76,3 +78,58 @@ def test_info(frame, call):
     assert "--columns a,b,c,n\n" in told
     assert "double" in told
     assert "files       2" in call("info", "d").stdout
+
+
+def test_lists_and_directories_are_columns(folder, call):
+    x = clusters(900).astype("f4")
+    for year in (2020, 2021):
+        (folder / "t" / f"year={year}").mkdir(parents=True)
+        table = pa.table({"id": pa.array(range(900)), "emb": list(x + year - 2020)})
+        pq.write_table(table, folder / "t" / f"year={year}" / "x.parquet", row_group_size=300)
+    told = " ".join(call("info", "t").stdout.split())
+    assert "emb list<element: float>" in told
+    assert "year int64, by which files are parted" in told
+    assert call("fit", "t", *K, "--columns", "emb", "-o", "m.json").exit_code == 0
+    mixture = load_model("m.json")
+    assert list(mixture.feature_names_in_) == ["emb[0]", "emb[1]", "emb[2]"]
+    predict = ("predict", "m.json", "t", "--key", "year,id", "-o", "out.parquet")
+    done = call(*predict)
+    assert done.exit_code == 0, done.output
+    found = pd.read_parquet("out.parquet")
+    both = pd.DataFrame(np.concatenate([x, x + 1]), columns=mixture.feature_names_in_)
+    np.testing.assert_array_equal(found["label"], mixture.predict(both))
+    assert found["year"].value_counts().to_dict() == {2020: 900, 2021: 900}
+    weighted = ("--columns", "id,year", "--weight-column", "year", "-o", "w.json")
+    assert call("fit", "t", "-k", 1, *weighted).exit_code == 0
+    assert list(load_model("w.json").feature_names_in_) == ["id"]
+
+
+def test_a_delta_table_is_read_by_its_log(folder, call):
+    deltalake = pytest.importorskip("deltalake")
+    x = clusters(900)
+    deltalake.write_deltalake("t", pa.table({"a": x[:, 0], "b": x[:, 1]}))
+    deltalake.DeltaTable("t").update({"a": "a + 1000", "b": "b + 1000"})
+    told = " ".join(call("info", "t").stdout.split())
+    assert "files 1 rows 900" in told
+    assert "900 of 2 features" in call("plan", "t", *K).stdout
+    assert call("fit", "t", "-k", 1, "-o", "m.json").exit_code == 0
+    np.testing.assert_allclose(load_model("m.json").means_[0], x[:, :2].mean(0) + 1000, rtol=1e-9)
+
+
+@pytest.mark.parametrize("log", ["metadata/v1.metadata.json", ".hoodie/hoodie.properties"])
+@pytest.mark.parametrize("command", ["fit", "plan", "info", "predict"])
+def test_tables_with_a_log_that_is_not_read(folder, call, log, command):
+    (folder / "t" / log).parent.mkdir(parents=True)
+    (folder / "t" / log).write_text("{}")
+    x = clusters(60)
+    pq.write_table(pa.table({"a": x[:, 0], "b": x[:, 1]}), "t/x.parquet")
+    GaussianMixture(1).fit(pd.DataFrame(x[:, :2], columns=["a", "b"])).save("m.json")
+    given = {
+        "fit": ("t", *K, "-o", "n.json"),
+        "plan": ("t", *K),
+        "info": ("t",),
+        "predict": ("m.json", "t", "-o", "p.zarr"),
+    }[command]
+    refused = call(command, *given)
+    assert refused.exit_code == 1, refused.output
+    assert "only its log says which of the files hold its rows" in " ".join(refused.stderr.split())
