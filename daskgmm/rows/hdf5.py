@@ -31,6 +31,14 @@ def is_hdf5(x: Any) -> bool:
     return h5py is not None and isinstance(x, h5py.Dataset)
 
 
+def check_readable(dataset: Any) -> None:
+    """Raise `DataError` if a dataset is in a closed file, or has no values."""
+    if not dataset:
+        raise DataError("The file of an h5py.Dataset is closed; open it, and keep it open.")
+    if dataset.shape is None:
+        raise DataError(f"The dataset {dataset.name} of HDF5 is empty: it has no shape.")
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """A dataset of a file: open here, opened again where it is unpickled.
@@ -150,10 +158,6 @@ class HDF5Rows(Rows):
     def __init__(
         self, dataset: Any, lengths: Sequence[int] | NDArray[np.int64] | None = None
     ) -> None:
-        if not dataset:
-            raise DataError("The file of an h5py.Dataset is closed; open it, and keep it open.")
-        if dataset.shape is None:
-            raise DataError(f"The dataset {dataset.name} of HDF5 is empty: it has no shape.")
         (check_weights if dataset.ndim == 1 else check_rows)(dataset.shape, dataset.dtype)
         self._stored = Stored.of(dataset)
         self._decoding = declared_by_hdf5(dataset)

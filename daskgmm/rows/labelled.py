@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import dask.array as da
@@ -19,8 +18,6 @@ from daskgmm.errors import DataError
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.grid_rows import GridPlaces, GridRows
 from daskgmm.rows.layout import check_real
-from daskgmm.rows.nodata import Decoding, declared_by_xarray
-from daskgmm.rows.plain import plain
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.side_by_side import side_by_side
 from daskgmm.rows.variables import (
@@ -28,6 +25,7 @@ from daskgmm.rows.variables import (
     as_variable,
     chosen_dims,
     common_dims,
+    decoded_weight,
     listed,
     sample_dims_first,
     those_wanted,
@@ -116,28 +114,21 @@ class Labelled:
                 "weight.reindex_like(X)."
             )
         check_real(weight.dtype, "sample_weight")
-        decode = partial(_decoded, declared_by_xarray(weight, "sample_weight"))
+        weight = decoded_weight(weight)
         weight = weight.transpose(*(dim for dim in self.dims if dim in weight.dims))
         present = tuple(dim in weight.dims for dim in self.dims)
         index = tuple(slice(None) if there else None for there in present)
         shape = self.stacked.shape[:-1]
         if not self.lazy:
-            spread = np.broadcast_to(decode(weight.data)[index], shape)
+            spread = np.broadcast_to(np.asarray(weight.data)[index], shape)
             return ArrayRows(spread.reshape(-1))
         chunks = self.stacked.chunks[:-1]
         own = tuple(c for c, there in zip(chunks, present, strict=True) if there)
         data = weight.data
         data = data.rechunk(own) if isinstance(data, da.Array) else da.from_array(data, chunks=own)
-        dtype = decode.args[0].dtype(data.dtype)
-        # Before it is broadcast, which would lose a mask.
-        data = data.map_blocks(decode, dtype=dtype, meta=np.empty((0,) * data.ndim, dtype))
         return GridRows(
             da.broadcast_to(data[index], shape, chunks=chunks), tuple(map(str, self.dims))
         )
-
-
-def _decoded(decoding: Decoding, block: Any) -> Any:
-    return decoding(plain(block, "A block of sample_weight"))
 
 
 def labelled(

@@ -17,7 +17,7 @@ from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.concatenated import ConcatenatedRows
 from daskgmm.rows.dask_array import DaskRows
 from daskgmm.rows.frames import rows_of_frame
-from daskgmm.rows.hdf5 import HDF5Rows, is_hdf5
+from daskgmm.rows.hdf5 import HDF5Rows, check_readable, is_hdf5
 from daskgmm.rows.labelled_opening import (
     data_array,
     is_labelled_file,
@@ -190,6 +190,7 @@ def _rows_of_array(x: Any) -> Rows | None:
         unmasked(x._meta, "X")
         return DaskRows(x)
     if is_hdf5(x):
+        check_readable(x)
         _check_two_axes(x)
         return HDF5Rows(x)
     return None

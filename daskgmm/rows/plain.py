@@ -19,6 +19,19 @@ IN_MEMORY = ("__array_interface__", "__array_struct__", "__dlpack__", "__datafra
 OF_OTHERS = ("scipy", "sparse", "pint")
 """Packages whose arrays are refused, or taken, elsewhere."""
 
+NETCDF = (
+    "As a plain array its missing values would be data. Open its file with "
+    "daskgmm.open_labelled(path, variables=[...]), or with xarray, and give what you get, which "
+    "stays lazy and knows missing values."
+)
+
+FILES = {
+    "netCDF4": NETCDF,
+    "h5netcdf": NETCDF,
+    "h5py": "Give one of its datasets, file['name'], with two axes.",
+}
+"""What to give instead of what these packages hold in files, but for datasets of h5py."""
+
 
 def unmasked(values: Any, what: str) -> Any:
     """Return values as they are.
@@ -60,10 +73,16 @@ def checked(x: Any, what: str) -> Any:
             checked(each, f"Element {index} of {what}") if hasattr(each, "__array__") else each
             for index, each in enumerate(x)
         ]
+    if _package(x) in FILES:
+        raise TypeError(f"{what} is a {_kind(x)}. {FILES[_package(x)]}")
     if not _reads_when_converted(x):
         return unmasked(x, what)
-    if _is_netcdf(x) or _nbytes(x) > LOADED_BYTES:
-        raise TypeError(f"{what} is a {_kind(x)}. {_way_to_go(x)}")
+    if _nbytes(x) > LOADED_BYTES:
+        raise TypeError(
+            f"{what} is a {_kind(x)}. It would be brought into memory as a whole, with "
+            f"{' x '.join(map(str, x.shape))} values. Give it as dask.array.from_array(x, "
+            "chunks=...), which is read in pieces; or as numpy.asarray(x), if it fits."
+        )
     return plain(x, what)
 
 
@@ -71,14 +90,14 @@ def _reads_when_converted(x: Any) -> bool:
     """Tell what has a shape and becomes an array, but does not show memory that holds it."""
     if isinstance(x, (np.ndarray, np.generic)) or not hasattr(x, "__array__"):
         return False
-    if type(x).__module__.partition(".")[0] in OF_OTHERS or not hasattr(x, "shape"):
+    if _package(x) in OF_OTHERS or not hasattr(x, "shape"):
         return False
     arrow = hasattr(x, "__arrow_c_stream__") or hasattr(x, "__arrow_c_array__")
     return not (arrow or any(hasattr(x, name) for name in IN_MEMORY))
 
 
-def _is_netcdf(x: Any) -> bool:
-    return type(x).__module__.partition(".")[0] in ("netCDF4", "h5netcdf")
+def _package(x: Any) -> str:
+    return type(x).__module__.partition(".")[0]
 
 
 def _nbytes(x: Any) -> float:
@@ -90,17 +109,3 @@ def _nbytes(x: Any) -> float:
 
 def _kind(x: Any) -> str:
     return f"{type(x).__module__}.{type(x).__qualname__}"
-
-
-def _way_to_go(x: Any) -> str:
-    if _is_netcdf(x):
-        return (
-            "As a plain array its missing values would be data. Open the file with "
-            f"daskgmm.open_labelled(path, [{getattr(x, 'name', 'name')!r}]), or with xarray, and "
-            "give what you get; it stays lazy, and missing values are known."
-        )
-    return (
-        f"It would be brought into memory as a whole, with {' x '.join(map(str, x.shape))} values. "
-        "Give it as dask.array.from_array(x, chunks=...), which is read in pieces; or as "
-        "numpy.asarray(x), if it fits."
-    )

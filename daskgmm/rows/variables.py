@@ -6,14 +6,17 @@ import sys
 import warnings
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from daskgmm.errors import DataError
 from daskgmm.rows.layout import REAL_KINDS, check_real
 from daskgmm.rows.nodata import Decoding, declared_by_xarray, decoded_by_xarray, taken_as_missing
+from daskgmm.rows.plain import plain, unmasked
 from daskgmm.rows.unfit import check_plain
 
 if TYPE_CHECKING:
@@ -189,6 +192,23 @@ def as_variable(name: str | None, array: xr.DataArray, features: Sequence[Hashab
     if len(set(names)) < len(names):
         raise DataError(f"Several features are called {_first_double(names)!r}; make them unique.")
     return Variable(array, declared_by_xarray(array, what), tuple(names))
+
+
+def decoded_weight(weight: xr.DataArray) -> xr.DataArray:
+    """Return weights as values, in memory or lazy, whose blocks are plain arrays."""
+    decode = partial(_plain_values, declared_by_xarray(weight, "sample_weight"))
+    weight = lazily(weight)
+    if weight.chunks is None:
+        return weight.copy(data=decode(weight.data))
+    unmasked(weight.data._meta, "sample_weight")
+    # Before anything else: broadcasting and conversion to an array lose a mask.
+    dtype = decode.args[0].dtype(weight.dtype)
+    meta = np.empty((0,) * weight.ndim, dtype)
+    return weight.copy(data=weight.data.map_blocks(decode, dtype=dtype, meta=meta))
+
+
+def _plain_values(decoding: Decoding, block: Any) -> NDArray[Any]:
+    return decoding(plain(block, "A block of sample_weight"))
 
 
 def _labels(array: xr.DataArray, dim: Hashable) -> list[str]:

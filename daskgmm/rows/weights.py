@@ -14,12 +14,13 @@ from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.concatenated import ConcatenatedRows
 from daskgmm.rows.dask_array import DaskRows
 from daskgmm.rows.frames import is_dask_frame, series_array
-from daskgmm.rows.hdf5 import HDF5Rows, is_hdf5
+from daskgmm.rows.hdf5 import HDF5Rows, check_readable, is_hdf5
 from daskgmm.rows.layout import check_weights
 from daskgmm.rows.naming import listed
 from daskgmm.rows.opening import open_rows
 from daskgmm.rows.plain import checked, plain, unmasked
 from daskgmm.rows.rows import UNKNOWN, Rows
+from daskgmm.rows.variables import decoded_weight, is_labelled
 from daskgmm.rows.zarr_array import ZarrRows
 from daskgmm.storage_options import StorageOptions
 
@@ -53,6 +54,9 @@ def weights_for(
         sample_weight = _opened(rows, sample_weight, storage_options)
     if isinstance(sample_weight, Rows):
         return _column_of(sample_weight, rows)
+    if is_labelled(sample_weight) and not hasattr(sample_weight, "data_vars"):
+        check_weights(sample_weight.shape, sample_weight.dtype)
+        sample_weight = decoded_weight(sample_weight).data
     if is_dask_frame(sample_weight):
         sample_weight = series_array(sample_weight)
     if isinstance(sample_weight, (list, tuple)) and (
@@ -64,6 +68,8 @@ def weights_for(
         return _dask_weights(rows, sample_weight)
     if not isinstance(sample_weight, zarr.Array) and not is_hdf5(sample_weight):
         sample_weight = plain(checked(sample_weight, "sample_weight"), "sample_weight")
+    if is_hdf5(sample_weight):
+        check_readable(sample_weight)
     check_weights(sample_weight.shape, sample_weight.dtype)
     _check_known(rows, sample_weight)
     if isinstance(sample_weight, zarr.Array):

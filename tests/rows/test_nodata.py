@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 import zarr
 
-from daskgmm import GaussianMixture, open_data
+from daskgmm import GaussianMixture
 from daskgmm.errors import DataError
 from daskgmm.rows.nodata import Decoding, declared
 from daskgmm.rows.opening import as_rows
@@ -111,55 +111,3 @@ def test_attributes_of_many_kinds() -> None:
 def test_attributes_that_cannot_be_understood(name: str, value: Any) -> None:
     with pytest.raises(DataError, match=rf"attribute {name}=.*del X.attrs\['{name}'\]"):
         declared({name: value})
-
-
-def packed_raster() -> xr.DataArray:
-    counts = np.random.default_rng(0).integers(0, 9, (30, 40)).astype("i2")
-    about = {"scale_factor": 0.1, "add_offset": 10.0, "_FillValue": 0}
-    return xr.DataArray(counts, dims=("y", "x"), attrs=about)
-
-
-@pytest.mark.parametrize("lazy", [False, True])
-def test_packed_integers_of_xarray(lazy: bool) -> None:
-    raw = packed_raster()
-    mixture = GaussianMixture(1, missing="drop").fit(raw.chunk() if lazy else raw, feature_dims=())
-    assert mixture.fitted_on_["missing"] == (raw == 0).sum()
-    assert mixture.fitted_on_["minimum"][0] == pytest.approx(10.1)
-
-
-def test_what_was_computed_is_not_unpacked_again() -> None:
-    raw = packed_raster()
-    with xr.set_options(keep_attrs=True):
-        values = raw * 0.1 + 10
-        ndvi = (raw.astype("f8") - 4) / 4
-    assert values.attrs == raw.attrs
-    mixture = GaussianMixture(1).fit(values, feature_dims=())
-    assert mixture.means_[0, 0] == pytest.approx(float(values.mean()))
-    mixture = GaussianMixture(1, missing="drop").fit(ndvi, feature_dims=())
-    assert mixture.fitted_on_["missing"] == 0
-
-
-@pytest.mark.parametrize("number", [-9999.0, 1e20, np.float32(-3.4028235e38)])
-def test_numbers_that_no_computation_gives(number: float) -> None:
-    values = np.random.default_rng(0).normal(size=(20, 30)).astype("f4")
-    values[:2] = number
-    raster = xr.DataArray(values, dims=("y", "x"), attrs={"nodata": number})
-    mixture = GaussianMixture(1, missing="drop").fit(raster, feature_dims=())
-    assert mixture.fitted_on_["missing"] == 60
-
-
-def test_floats_as_they_were_stored(tmp_path: Path) -> None:
-    values = np.random.default_rng(0).normal(size=(20, 30))
-    values[:2] = 0.0
-    xr.Dataset({"v": (("y", "x"), values, {"nodata": 0.0})}).to_zarr(
-        tmp_path / "x.zarr", consolidated=False
-    )
-    array = zarr.create_array(
-        tmp_path / "y.zarr", data=values.reshape(20, 10, 3), attributes={"nodata": 0.0}
-    )
-    opened = xr.open_zarr(tmp_path / "x.zarr", consolidated=False).v
-    for x, n in ((opened, 60), (open_data(str(array.store.root)), 60)):
-        mixture = GaussianMixture(1, missing="drop").fit(x, feature_dims=())
-        assert mixture.fitted_on_["missing"] == n
-    mixture = GaussianMixture(1, missing="drop").fit(opened * 1, feature_dims=())
-    assert mixture.fitted_on_["missing"] == 0
