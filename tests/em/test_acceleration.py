@@ -70,12 +70,14 @@ def test_the_gap_is_about_what_is_left(covariance_type, tol):
 
 
 def test_rejected_passes_are_told_and_cost_nothing_but_themselves():
-    x, k = SETS["overlapping"]
-    mixture = GaussianMixture(k, tol=0, max_iter=80, **given(x, k, "full", 3)).fit(x)
-    history = mixture.history_
-    for accepted, change in zip(history["accepted"], history["change"], strict=True):
-        assert accepted or change == 0
-    assert not all(history["accepted"])
+    (x, k), rejected = SETS["overlapping"], 0
+    for seed in (0, 3, 4, 5):  # which starts overshoot depends on the last bits
+        mixture = GaussianMixture(k, tol=0, max_iter=80, **given(x, k, "full", seed))
+        history = mixture.fit(x).history_
+        for accepted, change in zip(history["accepted"], history["change"], strict=True):
+            assert accepted or change == 0
+            rejected += not accepted
+    assert rejected
 
 
 def test_plain_em_has_no_gap():
