@@ -120,6 +120,7 @@ def test_a_component_that_dies_is_revived_once(caplog):
     assert np.diff(mixture.lower_bounds_).min() >= -1e-11
 
 
+@pytest.mark.filterwarnings("ignore:Components that rest on a floor")
 def test_one_that_cannot_live_stays_dead():
     x = np.repeat([[0.0, 0.0], [1.0, 5.0]], 50, axis=0)
     with pytest.warns(DegenerateComponentWarning, match="Components without rows"):
