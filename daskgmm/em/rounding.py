@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.passes.batches import GUESSED_ROWS
-
 Array = NDArray[np.float64]
 
 EPSILON = float(np.finfo(np.float64).eps)
@@ -31,15 +29,19 @@ class SomeRows:
     """
 
     def __init__(self, d: int, rows: int | None) -> None:
-        self._every = max(1, (GUESSED_ROWS if rows is None else rows) // TELLING_ROWS)
-        self._parts, self._before = [np.empty((d, 0))], 0
+        self._every = 1 if rows is None else max(1, rows // TELLING_ROWS)
+        self._parts, self._before, self._held = [np.empty((d, 0))], 0, 0
 
-    def add(self, z: Array, weights: Array | None) -> None:
+    def add(self, z: Array, weights: Array | None = None) -> None:
         """Take some rows of the next tile (d, b), none of weight 0; weights (b,)."""
         b = z.shape[1]
         chosen = np.arange(-self._before % self._every, b, self._every)
-        self._parts.append(z[:, chosen if weights is None else chosen[weights[chosen] > 0]])
-        self._before += b
+        chosen = chosen if weights is None else chosen[weights[chosen] > 0]
+        self._parts.append(z[:, chosen])
+        self._before, self._held = self._before + b, self._held + len(chosen)
+        while self._held >= 2 * TELLING_ROWS:  # of a batch whose length nobody knew
+            kept = self.rows[:, ::2]
+            self._parts, self._held, self._every = [kept], kept.shape[1], 2 * self._every
 
     @property
     def rows(self) -> Array:

@@ -238,7 +238,7 @@ def check_values(
     elif np.isinf(value):
         advice = "Remove or replace infinite values first."
     else:
-        advice = f"Squares of values beyond 1e150 overflow: rescale the column. {IF_MISSING}"
+        advice = f"Rescale the column: squares of values beyond 1e150 overflow. {IF_MISSING}"
     raise DataError(f"Input X contains {what} in {place(row)}, column {name}. {advice}")
 
 

@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from daskgmm.em.events import silence
-from daskgmm.em.rounding import rounding_of, settled
+from daskgmm.em.rounding import TELLING_ROWS, SomeRows, rounding_of, settled
 from daskgmm.em.survey import survey_rows
 from daskgmm.gaussian.coordinates import coordinates_of
 from daskgmm.passes.dataset import Dataset
@@ -72,3 +72,15 @@ def test_nothing_is_known_of_one_row():
         np.diagonal(settled(rounding_of(np.ones((2, 1))), np.ones((1, 2)))),
         np.finfo(float).eps ** 2,
     )
+
+
+@pytest.mark.parametrize("lengths", [[30] * 5, [100_000], [10_000, 3, 50_000]])
+def test_batches_of_unknown_length_tell_as_much(lengths):
+    taken = SomeRows(1, None)
+    number = np.arange(float(sum(lengths)))
+    for part in np.split(number, np.cumsum(lengths)[:-1]):
+        for first in range(0, len(part), 2048):
+            taken.add(part[None, first : first + 2048])
+    rows = taken.rows[0]
+    assert min(len(number), TELLING_ROWS) <= len(rows) < 2 * TELLING_ROWS
+    np.testing.assert_array_equal(rows, number[:: int(rows[1])])
