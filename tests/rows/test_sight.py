@@ -13,6 +13,7 @@ from distributed import Client, LocalCluster
 
 from daskgmm import GaussianMixture, open_data
 from daskgmm.errors import SourceError
+from daskgmm.models.writing import Putting
 from daskgmm.rows.labelled import labelled
 from daskgmm.rows.opening import as_rows
 from daskgmm.rows.sight import may_be_unseen
@@ -259,24 +260,28 @@ def test_what_may_be_unseen(values, fill, suspected):
     assert may_be_unseen(values, fill) is suspected
 
 
-def test_a_target_that_is_gone_is_not_made_again(tmp_path, monkeypatch):
+@pytest.mark.parametrize("scheme", ["", "file://", "memory://"])
+def test_a_target_that_is_gone_is_not_made_again(scheme, tmp_path):
     """As on a worker that does not see it."""
-    monkeypatch.setattr("daskgmm.passes.batches.MIN_BATCH_SECONDS", 1e-6)
-    monkeypatch.setattr("daskgmm.rows.zarr_array.BLOCK_BYTES", 2400)
-    X = blobs(4000, 3, 2, seed=1)
-    array = zarr.create_array(tmp_path / "rows.zarr", data=X, chunks=(100, 3))
-    aside = tmp_path / "out.zarr.partial"
-
-    def move(done, total):
-        if not (tmp_path / "elsewhere").exists():
-            aside.rename(tmp_path / "elsewhere")
-
-    mixture = GaussianMixture(**SETTINGS).fit(X)
-    with dask.config.set(num_workers=1), pytest.raises(SourceError, match="is not on"):
-        mixture.predict_to_zarr(array, tmp_path / "out.zarr", chunks=100, progress=move)
-    # A chunk that was on its way as the folder went may have made one of its own.
-    assert not list(aside.rglob("zarr.json"))
-    assert not (tmp_path / "out.zarr").exists()
+    options = {"auto_mkdir": True} if scheme == "file://" else None
+    array = zarr.create_array(
+        f"{scheme}{tmp_path}/here/out.zarr",
+        shape=(400,),
+        chunks=(100,),
+        dtype="i4",
+        storage_options=options,
+    )
+    put = Putting({"label": array}, 0)
+    region, values = (slice(100, 200),), {"label": np.arange(100, dtype=np.int32)}
+    put(region, values)
+    np.testing.assert_array_equal(array[100:200], np.arange(100))
+    if scheme == "memory://":
+        array.store.fs.sync_fs.rm(f"{tmp_path}/here", recursive=True)
+    else:
+        go(tmp_path / "here")
+    with pytest.raises(SourceError, match=r"out\.zarr is not "):
+        put(region, values)
+    assert not (tmp_path / "here").exists()
 
 
 @pytest.mark.parametrize("scheme", ["file://", "local://", "simplecache::file://"])
