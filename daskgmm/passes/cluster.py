@@ -16,7 +16,15 @@ from distributed.protocol import pickle
 from daskgmm.passes.asking import ANSWER_SECONDS, check_workers
 from daskgmm.passes.completions import Completions
 from daskgmm.passes.held import HeldOnCluster
-from daskgmm.passes.nodes import bytes_node, call_node, packed_node, value_node
+from daskgmm.passes.nodes import (
+    Packed,
+    bytes_node,
+    call_node,
+    pack,
+    packed_graph,
+    packed_node,
+    unpack,
+)
 from daskgmm.passes.place import Place
 from daskgmm.passes.reduction import groups_of, in_order, reduce_in_order
 from daskgmm.passes.running import Running
@@ -81,7 +89,7 @@ class Cluster:
                         completions.watch(self._submit({**chosen, **needed}, part), submitted)
                         submitted += len(part)
                     group = completions.some()
-                    outcomes = completions.gather([future for _, future in group])
+                    outcomes = map(unpack, completions.gather([future for _, future in group]))
                     early.update(zip((index for index, _ in group), outcomes, strict=True))
                 yield early.pop(due)
 
@@ -119,8 +127,7 @@ class Cluster:
     def get(self, graph: Graph, keys: list[Any]) -> list[Any]:
         """Compute keys of a Dask graph on the workers."""
         with self._completions() as completions:
-            packed = {key: packed_node(key, node) for key, node in graph.items()}
-            completions.watch(self._submit(packed, keys))
+            completions.watch(self._submit(packed_graph(graph), keys))
             found: dict[int, Any] = {}
             for group in completions.groups():
                 results = completions.gather([future for _, future in group])
@@ -153,7 +160,7 @@ class Cluster:
     ) -> tuple[Graph, list[Any], Graph]:
         """Return a node for each task, the keys of these, and the futures that they need."""
         run = f"{name}-{uuid4().hex}"
-        shared = self._submit({f"parameters-{run}": value_node(f"parameters-{run}", work)})[0]
+        shared = self._submit({f"parameters-{run}": packed_node(f"parameters-{run}", work)})[0]
         completions.keep(shared)
         needed = {shared.key: shared}
         graph = {}
@@ -219,7 +226,7 @@ def _root_outcome(completions: Completions, total: int, progress: Progress) -> O
     for group in completions.groups():
         for index, future in group:
             if index == total:
-                outcome: Outcome[Any] = completions.gather([future])[0]
+                outcome: Outcome[Any] = unpack(completions.gather([future])[0])
                 return outcome
             done += 1
             progress(done, total)
@@ -235,7 +242,7 @@ def _gathered(
         for (index, _), outcome in zip(group, outcomes, strict=True):
             done += 1
             progress(done, total)
-            yield index, outcome
+            yield index, unpack(outcome)
 
 
 def _before_pausing() -> float:
@@ -253,12 +260,12 @@ def _reference(value: Any) -> Any:
     return TaskRef(value.key) if _is_future(value) else value
 
 
-def _run(packed: bytes, work: Work[Result], *dependencies: Any) -> Outcome[Result]:
-    return run_task(pickle.loads(packed), work, dependencies)
+def _run(packed: bytes, work: Packed, *dependencies: Any) -> Packed:
+    return pack(run_task(pickle.loads(packed), unpack(work), dependencies))
 
 
-def _merge(merge: Merge[Result], *outcomes: Result) -> Result:
-    return reduce_in_order(outcomes, merge)
+def _merge(merge: Merge[Any], *outcomes: Packed) -> Packed:
+    return pack(reduce_in_order(map(unpack, outcomes), merge))
 
 
 def _load(packed: bytes, retries: int, *dependencies: Any) -> list[Any]:
