@@ -20,6 +20,7 @@ from daskgmm.passes.nodes import (
     Packed,
     bytes_node,
     call_node,
+    ours,
     pack,
     packed_graph,
     packed_node,
@@ -163,12 +164,12 @@ class Cluster:
         shared = self._submit({f"parameters-{run}": packed_node(f"parameters-{run}", work)})[0]
         completions.keep(shared)
         needed = {shared.key: shared}
-        graph = {}
+        graph, runs = {}, ours(_run)
         for index, (task, packed) in enumerate(zip(tasks, self._pack(tasks), strict=True)):
             key, arguments = (run, LAST - index), [packed, shared, *task.dependencies]
             futures = {each.key: each for each in arguments if _is_future(each)}
             needed.update(futures)
-            graph[key] = call_node(key, _run, *map(_reference, arguments))
+            graph[key] = call_node(key, runs, *map(_reference, arguments))
         return graph, list(graph), needed
 
     def _pack(self, tasks: Sequence[Task[Any]]) -> list[Any]:
@@ -187,7 +188,7 @@ class Cluster:
     def _load(self, segment: Any, retries: int) -> Any:
         key = f"daskgmm-cache-{uuid4().hex}"
         needed = {future.key: future for future in segment.dependencies}
-        node = call_node(key, _load, pickle.dumps(segment), retries, *map(TaskRef, needed))
+        node = call_node(key, ours(_load), pickle.dumps(segment), retries, *map(TaskRef, needed))
         self._kept.extend(self._submit({key: node, **needed}, [key]))
         return self._kept[-1]
 
@@ -209,12 +210,12 @@ class Cluster:
 def merge_nodes(leaves: list[Any], merge: Merge[Any], name: str) -> tuple[Graph, Any]:
     """Return nodes that merge the results of `leaves`, and the key of the last of them."""
     graph: Graph = {}
-    level = 0
+    level, merges = 0, ours(partial(_merge, merge))
     while len(leaves) > 1 or not graph:
         above = []
         for index, group in enumerate(groups_of(leaves)):
             key = (name, level, index)
-            graph[key] = call_node(key, partial(_merge, merge), *map(TaskRef, group))
+            graph[key] = call_node(key, merges, *map(TaskRef, group))
             above.append(key)
         leaves, level = above, level + 1
     return graph, leaves[0]

@@ -39,16 +39,22 @@ def unpack(packed: Packed) -> Any:
     return pickle.loads(head, buffers=buffers)
 
 
-def call_node(key: Any, function: Callable[..., Any], *arguments: Any) -> Task:
+def ours(function: Callable[..., Any]) -> Task:
+    """Return what loads a function of ours where a task runs; many nodes may share it."""
+    return Task(None, pickle.loads, dumps(partial(_called, __version__, function)))
+
+
+def call_node(key: Any, loaded: Task, *arguments: Any) -> Task:
     """Return a node that calls a function of ours.
 
     Parameters
     ----------
+    loaded : Task
+        What `ours` returns.
     arguments : TaskRef, bytes, int
         Whatever every worker can unpickle.
     """
-    packed = dumps(partial(_called, __version__, function))
-    return Task(key, operator.call, Task(None, pickle.loads, packed), *arguments)
+    return Task(key, operator.call, loaded, *arguments)
 
 
 def packed_node(key: Any, value: Any) -> Task:
@@ -80,7 +86,7 @@ def _packed(key: Any, node: Any, data: Mapping[Any, Any]) -> Any:
         return node
     held = {needed: data[needed] for needed in node.dependencies if needed in data}
     others = [needed for needed in node.dependencies if needed not in data]
-    return call_node(key, _computed, dumps((node, held, others)), *map(TaskRef, others))
+    return call_node(key, ours(_computed), dumps((node, held, others)), *map(TaskRef, others))
 
 
 def _computed(packed: bytes, *values: Any) -> Any:
