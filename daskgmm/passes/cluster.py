@@ -17,7 +17,16 @@ from daskgmm.errors import SourceError
 from daskgmm.passes.asking import ANSWER_SECONDS, check_workers
 from daskgmm.passes.completions import Completions
 from daskgmm.passes.held import HeldOnCluster
-from daskgmm.passes.nodes import bytes_node, call_node, packed_node, value_node
+from daskgmm.passes.nodes import (
+    Packed,
+    bytes_node,
+    call_node,
+    ours,
+    pack,
+    packed_graph,
+    packed_node,
+    unpack,
+)
 from daskgmm.passes.place import Place
 from daskgmm.passes.reduction import groups_of, in_order, reduce_in_order
 from daskgmm.passes.running import Running
@@ -83,7 +92,7 @@ class Cluster:
                         completions.watch(self._submit({**chosen, **needed}, part), submitted)
                         submitted += len(part)
                     group = completions.some()
-                    outcomes = completions.gather([future for _, future in group])
+                    outcomes = map(unpack, completions.gather([future for _, future in group]))
                     early.update(zip((index for index, _ in group), outcomes, strict=True))
                 yield early.pop(due)
 
@@ -121,8 +130,7 @@ class Cluster:
     def get(self, graph: Graph, keys: list[Any]) -> list[Any]:
         """Compute keys of a Dask graph on the workers."""
         with self._completions() as completions:
-            packed = {key: packed_node(key, node) for key, node in graph.items()}
-            completions.watch(self._submit(packed, keys))
+            completions.watch(self._submit(packed_graph(graph), keys))
             found: dict[int, Any] = {}
             for group in completions.groups():
                 results = completions.gather([future for _, future in group])
@@ -155,15 +163,15 @@ class Cluster:
     ) -> tuple[Graph, list[Any], Graph]:
         """Return a node for each task, the keys of these, and the futures that they need."""
         run = f"{name}-{uuid4().hex}"
-        shared = self._submit({f"parameters-{run}": value_node(f"parameters-{run}", work)})[0]
+        shared = self._submit({f"parameters-{run}": packed_node(f"parameters-{run}", work)})[0]
         completions.keep(shared)
         needed = {shared.key: shared}
-        graph = {}
+        graph, runs = {}, ours(_run)
         for index, (task, packed) in enumerate(zip(tasks, self._pack(tasks), strict=True)):
             key, arguments = (run, LAST - index), [packed, shared, *task.dependencies]
             futures = {each.key: each for each in arguments if _is_future(each)}
             needed.update(futures)
-            graph[key] = call_node(key, _run, *map(_reference, arguments))
+            graph[key] = call_node(key, runs, *map(_reference, arguments))
         return graph, list(graph), needed
 
     def _pack(self, tasks: Sequence[Task[Any]]) -> list[Any]:
@@ -182,7 +190,7 @@ class Cluster:
     def _load(self, segment: Any, retries: int) -> Any:
         key = f"daskgmm-cache-{uuid4().hex}"
         needed = {future.key: future for future in segment.dependencies}
-        node = call_node(key, _load, _dumped(segment), retries, *map(TaskRef, needed))
+        node = call_node(key, ours(_load), _dumped(segment), retries, *map(TaskRef, needed))
         self._kept.extend(self._submit({key: node, **needed}, [key]))
         return self._kept[-1]
 
@@ -204,12 +212,12 @@ class Cluster:
 def merge_nodes(leaves: list[Any], merge: Merge[Any], name: str) -> tuple[Graph, Any]:
     """Return nodes that merge the results of `leaves`, and the key of the last of them."""
     graph: Graph = {}
-    level = 0
+    level, merges = 0, ours(partial(_merge, merge))
     while len(leaves) > 1 or not graph:
         above = []
         for index, group in enumerate(groups_of(leaves)):
             key = (name, level, index)
-            graph[key] = call_node(key, partial(_merge, merge), *map(TaskRef, group))
+            graph[key] = call_node(key, merges, *map(TaskRef, group))
             above.append(key)
         leaves, level = above, level + 1
     return graph, leaves[0]
@@ -221,7 +229,7 @@ def _root_outcome(completions: Completions, total: int, progress: Progress) -> O
     for group in completions.groups():
         for index, future in group:
             if index == total:
-                outcome: Outcome[Any] = completions.gather([future])[0]
+                outcome: Outcome[Any] = unpack(completions.gather([future])[0])
                 return outcome
             done += 1
             progress(done, total)
@@ -237,7 +245,7 @@ def _gathered(
         for (index, _), outcome in zip(group, outcomes, strict=True):
             done += 1
             progress(done, total)
-            yield index, outcome
+            yield index, unpack(outcome)
 
 
 def _before_pausing() -> float:
@@ -276,12 +284,12 @@ def _reference(value: Any) -> Any:
     return TaskRef(value.key) if _is_future(value) else value
 
 
-def _run(packed: bytes, work: Work[Result], *dependencies: Any) -> Outcome[Result]:
-    return run_task(pickle.loads(packed), work, dependencies)
+def _run(packed: bytes, work: Packed, *dependencies: Any) -> Packed:
+    return pack(run_task(pickle.loads(packed), unpack(work), dependencies))
 
 
-def _merge(merge: Merge[Result], *outcomes: Result) -> Result:
-    return reduce_in_order(outcomes, merge)
+def _merge(merge: Merge[Any], *outcomes: Packed) -> Packed:
+    return pack(reduce_in_order(map(unpack, outcomes), merge))
 
 
 def _load(packed: bytes, retries: int, *dependencies: Any) -> list[Any]:
