@@ -166,6 +166,9 @@ def labelled_group(
         ) from harmless(error, options)
     nodes = dict.fromkeys(dataset.variables, group) if arrays is None else arrays
     dataset = lazily_read(dataset, location(group), options, nodes)
+    if group.metadata.consolidated_metadata is None:
+        # Stores list their arrays in any order, and features are to have one.
+        dataset = dataset[sorted(dataset.data_vars, key=str)]
     found = _chosen(name, dataset, variables, weight, features)
     for each in arrays or {}:
         if each in found.data_vars and each != weight:
