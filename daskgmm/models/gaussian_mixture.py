@@ -241,7 +241,9 @@ class GaussianMixture(Portable):
 
         Parameters
         ----------
-        X : array-like, data frame, Dask or Zarr array, path or URL, or list; shape (n, d)
+        X : array-like, data frame, Dask or Zarr array, h5py.Dataset, path, or list; shape (n, d)
+            What is not in memory is read in pieces; an array-like that only loads as a whole is
+            refused if it is large, and so is what is masked.
         y : ignored
         sample_weight : array-like, Dask array, Zarr array, str, path or URL, optional; shape (n,)
             A string that names a column of X takes that column, which is no feature then.

@@ -133,6 +133,8 @@ OF_VALUES = frozenset(
         "nodatavals",
         "scale_factor",
         "add_offset",
+        "_Unsigned",
+        "dtype",
         "flag_values",
         "flag_masks",
         "flag_meanings",

@@ -46,8 +46,8 @@ def open_labelled(
     """Open a Zarr group, a Zarr array of any rank or a file that xarray opens; all stay lazy.
 
     Chunks are those of the store. An array's dimensions are named as its metadata say, else
-    ``dim_0``, ``dim_1``, ...; its attributes are kept, so that values they declare as missing
-    are known.
+    ``dim_0``, ``dim_1``, ... What attributes declare is decoded as xarray decodes it: missing
+    values are NaN, packed numbers are unpacked.
 
     Parameters
     ----------

@@ -185,6 +185,21 @@ def test_more_than_xarray_decodes(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found, np.where(unsigned == missing, np.nan, unsigned))
 
 
+@pytest.mark.parametrize("name", ["unsigned packed", "truth values"])
+def test_labels_do_not_inherit_an_encoding(tmp_path: Path, name: str) -> None:
+    write(tmp_path / "v.nc", *ENCODINGS[name])
+    with xr.open_dataset(tmp_path / "v.nc", mask_and_scale=False) as opened:
+        x = opened["v"].load().assign_attrs(ENCODINGS[name][1])
+    x = x.astype("i2", keep_attrs=True)
+    x.encoding["dtype"] = x.dtype
+    mixture = GaussianMixture(2, random_state=0, missing="drop").fit(x, feature_dims="column")
+    labels = mixture.predict(x)
+    assert not {"_Unsigned", "dtype", "_FillValue", "scale_factor"} & set(labels.attrs)
+    mixture.predict_to_zarr(x, tmp_path / "out.zarr")
+    found = xr.open_zarr(tmp_path / "out.zarr", consolidated=False)["label"]
+    np.testing.assert_array_equal(found, labels)
+
+
 def test_packed_whole_numbers_lose_no_digits(tmp_path: Path) -> None:
     """xarray unpacks to the type of the scale alone, in which 2**24 + 1 is no number."""
     values = np.array([[2**24 + 1, 0], [1, 2]], "i4")
