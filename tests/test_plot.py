@@ -133,7 +133,7 @@ def test_axes_are_labelled_with_units_and_whole_numbers(table):
     assert_array_equal(ax.get_xticks(), np.round(ax.get_xticks()))
     low, high = ax.get_xlim()
     assert low < 2 < 20 < high
-    assert ax.get_title(loc="right") == "small: other starts   hollow: on the sample"
+    assert ax.get_title(loc="right") == "small: other starts   hollow: on the sample, or degenerate"
     ax.figure.canvas.draw()
     assert "e7" not in "".join(label.get_text() for label in ax.get_yticklabels())
 

@@ -496,6 +496,8 @@ class GaussianMixture(Portable):
         self.lower_bound_ = found.lower_bound
         if resume is not None and not found.iterations:
             self.lower_bound_ = resume.lower_bound
+        # A start from single rows has no spread yet.
+        resting = resting if found.iterations else ()
         for message in degeneracies(found.step, resting, self._axis_names()):
             warnings.warn(message, DegenerateComponentWarning, stacklevel=4)
         if not self.converged_ and self.max_iter > 0:
