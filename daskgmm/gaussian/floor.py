@@ -18,7 +18,7 @@ from daskgmm.gaussian.structures import structure_of
 
 Array = NDArray[np.float64]
 
-NEAR = 10.0
+NEAR = 3.0
 """Multiples of `reg_covar` below which a variance is mostly `reg_covar`, or soon will be."""
 
 NARROWER = 4.0

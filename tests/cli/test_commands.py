@@ -46,7 +46,8 @@ def test_in_a_process_of_its_own(folder):
     lines = done.stderr.splitlines()
     assert lines[0].startswith("survey  3,000 rows")
     assert [line.split()[:2] for line in lines[1:]] == [
-        ["iteration", str(i + 1)] for i in range(mixture.n_iter_)
+        ["start", "best"],
+        *(["iteration", str(i + 1)] for i in range(mixture.n_iter_)),
     ]
 
 

@@ -74,8 +74,9 @@ def test_plain_lines(capsys):
     mixture = GaussianMixture(3, random_state=0, tol=1e-6)
     with show_fit(mixture.tol, mixture.max_iter) as listen:
         mixture.fit(clusters(2000), listen=listen)
-    survey, *lines = capsys.readouterr().err.splitlines()
+    survey, start, *lines = capsys.readouterr().err.splitlines()
     assert survey.startswith("survey  2,000 rows  48 kB")
+    assert start.startswith("start  best of 9 on a sample of 2,000 rows")
     assert len(lines) == mixture.n_iter_
     assert all(LINE.fullmatch(line) for line in lines)
 
@@ -84,7 +85,9 @@ def test_starts_are_told_apart(capsys):
     with show_fit(1e-3, 100) as listen:
         GaussianMixture(2, random_state=0, n_init=3).fit(clusters(500), listen=listen)
     lines = capsys.readouterr().err.splitlines()
-    assert [line for line in lines if line.startswith("start")] == ["start 2", "start 3"]
+    best, *others = [line for line in lines if line.startswith("start")]
+    assert best.startswith("start  best of 9")
+    assert others == ["start 2", "start 3"]
 
 
 def test_terminal():

@@ -140,6 +140,7 @@ def test_sweeps(rows: np.ndarray) -> None:
     assert found.table["bic"][2] == pytest.approx(found.models[2].bic(rows), rel=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore::daskgmm.errors.ScaleWarning")
 def test_few_axes_of_many_rows_start_on_a_sample(rows: np.ndarray) -> None:
     many = np.tile(rows, (40, 1)) + np.random.default_rng(1).normal(size=(36000, 5)) * UNITS * 0.01
     mixture = GaussianMixture(3, standardise=True, pca=3, random_state=0, sample_rows=3000)
@@ -158,6 +159,7 @@ def test_means_to_start_from_are_points_of_the_data(
     np.testing.assert_allclose(mixture.fit(rows).means_, mixture.coordinates_.apply(start))
 
 
+@pytest.mark.filterwarnings("ignore::daskgmm.errors.ScaleWarning")
 def test_warm_starts_stay_in_their_coordinates(rows: np.ndarray) -> None:
     settings = {"random_state": 0, "warm_start": True, "max_iter": 2, "tol": 0.0}
     mixture = GaussianMixture(3, standardise=True, pca=3, **settings)

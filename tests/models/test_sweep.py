@@ -196,7 +196,7 @@ def test_clearly_beaten_sizes_stay_on_the_sample():
         assert table["status"][row(found, k)] == "sample"
     for k in range(1, 5):
         assert table["status"][row(found, k, "spherical")] == "sample"
-    assert [table["status"][row(found, k)] for k in (3, 4)] == ["fitted", "fitted"]
+    assert table["status"][row(found, 3)] == "fitted"
     assert (found.best().n_components, found.best().covariance_type) == (3, "full")
     for index, model in enumerate(found.models):
         # What stayed is measured on all rows too.
@@ -224,7 +224,8 @@ def test_a_smaller_tolerance_is_near_enough_for_bic_to_tell():
     found = sweep(chunks, (4, 5), "spherical", random_state=0, tol=1e-4)
     assert found.best().n_components == 4
     longer = sweep(chunks, 4, "spherical", random_state=0, tol=1e-6)
-    assert found.best().bic(chunks) - longer.best().bic(chunks) < 5
+    # A fifth component costs 69.
+    assert found.best().bic(chunks) - longer.best().bic(chunks) < 10
 
 
 def stations(count, each, seed=0):
@@ -375,13 +376,13 @@ def test_too_few_rows_are_found_out_while_reading():
     rows = da.from_array(X, chunks=(700, D))
     unknown = rows[rows[:, 0] > np.sort(X[:, 0])[-4]]
     with pytest.raises(DataError, match="n_samples = 3"):
-        sweep(unknown, (2, 4))
+        sweep(unknown, (4, 6))
     with pytest.raises(ValueError, match="compute_chunk_sizes"):
         sweep(unknown, (2,), groups=np.zeros(3))
     weights = np.zeros(N)
     weights[:3] = 1
     with pytest.raises(DataError, match="n_samples = 3"):
-        sweep(X, (2, 4), sample_weight=weights)
+        sweep(X, (4, 6), sample_weight=weights, weights_are="counts")
 
 
 def test_bad_values_are_named():
@@ -413,7 +414,10 @@ def test_degenerate_rows_end_in_a_table():
         found = sweep(rows, (1, 2, 4), STRUCTURES, random_state=0, n_init=2)
         assert list(warnings.filters) == before
     assert np.isfinite(found.table["bic"]).all()
-    assert found.best().n_components >= 2
+    table = found.table
+    assert table["degenerate"][row(found, 1)] == 0
+    assert all(table["degenerate"][row(found, k)] > 0 for k in (2, 4))
+    assert found.best().n_components == 1
 
 
 def test_column_names_are_kept():

@@ -221,6 +221,7 @@ def test_nulls_are_refused_with_row_and_column(tmp_path):
         EXPECTED_BY_NAME.predict(tmp_path / "x.parquet").compute()
 
 
+@pytest.mark.filterwarnings("ignore::daskgmm.errors.DegenerateComponentWarning")
 @pytest.mark.parametrize("dtype", ["Int64", "Float64", "int32[pyarrow]", "boolean"])
 def test_nullable_types_without_nulls(dtype, tmp_path):
     rows = (X > 0) if dtype == "boolean" else np.rint(10 * X)

@@ -124,7 +124,7 @@ def test_events_tell_the_story():
     events = []
     mixture = GaussianMixture(3, random_state=0, n_init=2).fit(X, listen=events.append)
     kinds = [type(event).__name__ for event in events if type(event).__name__ != "BatchDone"]
-    assert kinds[:3] == ["FitStarted", "PassEnded", "Started"]
+    assert kinds[:3] == ["FitStarted", "PassEnded", "StartFound"]
     assert kinds[-2:] == ["Ended", "FitEnded"]
     assert kinds.count("Started") == kinds.count("Ended") == 2
     iterated = [event for event in events if isinstance(event, Iterated)]

@@ -80,6 +80,7 @@ def test_criteria_of_the_fit_are_those_of_its_rows(mixture):
         assert mixture.criteria_[name] == pytest.approx(found, abs=2 * KISH * 1e-7)
 
 
+@pytest.mark.filterwarnings("ignore::daskgmm.errors.DegenerateComponentWarning")
 @pytest.mark.parametrize("acceleration", ["auto", None])
 def test_reg_covar_takes_nothing_from_the_criteria(acceleration):
     """It lowers `lower_bound_` where acceleration has it; one part in 100 of that is left."""

@@ -10,6 +10,7 @@ from daskgmm.errors import DataError
 from daskgmm.models.outputs import Outputs
 
 
+@pytest.mark.filterwarnings("ignore::daskgmm.errors.DegenerateComponentWarning")
 def test_many_components(tmp_path):
     """300 components need two bytes."""
     x = np.arange(300.0)[:, None]

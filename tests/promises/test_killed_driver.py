@@ -231,6 +231,7 @@ def test_a_url_holds_a_checkpoint(tmp_path):
     assert bits(mixture) == bits(GaussianMixture(3, random_state=0, max_iter=5, tol=0).fit(X))
 
 
+@pytest.mark.filterwarnings("ignore::daskgmm.errors.DegenerateComponentWarning")
 def test_it_is_a_matter_of_kilobytes_and_readable(tmp_path):
     rows = blobs(20_000, 16, 8, seed=1)
     settings = {"n_components": 16, "random_state": 0, "max_iter": 16, "tol": 0}

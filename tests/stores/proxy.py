@@ -19,7 +19,7 @@ class Proxy(ThreadingHTTPServer):
     failures : int
         Reads of each chunk that fail.
     refuse : callable or None
-        Makes a message of the headers of a request, with which it is refused.
+        Makes a message of the headers of a request, with which it is refused, or None.
     reads : Counter
         Of chunks, by path.
     """
@@ -52,8 +52,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         if self.server.gone:
             self.close_connection = True
-        elif self.server.refuse is not None:
-            said = self.server.refuse(self.headers)
+        elif (said := self.server.refuse and self.server.refuse(self.headers)) is not None:
             body = f"<Error><Code>AccessDenied</Code><Message>{said}</Message></Error>"
             self.answer(403, {}, body.encode())
         elif self.command == "GET" and self.server.fails(self.path):

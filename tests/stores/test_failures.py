@@ -156,13 +156,18 @@ def test_options_stay_out_of_whatever_is_written(options, url, here, tmp_path, c
         assert SECRET not in text
 
 
+def writing_refused(headers):
+    """Refuse a request that has a body."""
+    return f"{KEY} may not write" if int(headers.get("Content-Length") or 0) else None
+
+
 def test_a_checkpoint_that_is_refused_is_a_warning_without_keys(options, endpoint, here, X):
     """The store may be read, and then not be written to."""
     replace_bytes(here, b"x", options)
     with proxy_to(endpoint) as proxy:
 
         def listen(event):
-            proxy.refuse = lambda headers: f"{KEY} may not write"
+            proxy.refuse = writing_refused
 
         with pytest.warns(UserWarning, match=r"cannot be written: .*\*\*\* may not write"):
             GaussianMixture(**SETTINGS).fit(
