@@ -127,7 +127,10 @@ class Floor:
     def _narrowest(self, covariance: Array, width: Array, number: int | None) -> Resting | None:
         """Return the direction below the floor that is narrowest beside all rows, if any is."""
         scales = 1 / np.sqrt(np.diagonal(width))
-        whitening = np.linalg.inv(np.linalg.cholesky(width * np.outer(scales, scales))) * scales
+        # Not a Cholesky factor: mapped to principal axes, half steps may have hardly a rank.
+        sizes, axes = np.linalg.eigh(width * np.outer(scales, scales))
+        least = len(sizes) * np.finfo(np.float64).eps * sizes[-1]
+        whitening = (axes / np.sqrt(np.maximum(sizes, least))).T * scales
         values, vectors = np.linalg.eigh(whitening @ covariance @ whitening.T)
         low = values < 1.0
         if not low.any():

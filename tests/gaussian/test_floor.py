@@ -88,3 +88,15 @@ def test_a_component_without_weight_does_not_rest_but_is_empty():
     of_none = step("full", [np.eye(3), flat], weights=[1.0, 0.0], empty=(1,))
     assert floor.resting(of_none) == ()
     assert n_degenerate(of_none, floor) == 1
+
+
+def test_a_floor_of_hardly_a_rank_is_no_error():
+    """Half steps of columns of unlike sizes, mapped to principal axes, without `reg_covar`."""
+    random = np.random.default_rng(0)
+    for _ in range(50):
+        turned, _ = np.linalg.qr(random.normal(size=(3, 3)))
+        rounding = turned.T @ np.diag([0.25, 1e-12, 1e-30]) @ turned
+        floor = Floor.of(np.eye(3), rounding, 0.0)
+        step_axis = turned.T[:, 0]
+        narrow = np.eye(3) - (1 - 0.01) * np.outer(step_axis, step_axis)
+        assert [each.component for each in floor.resting(step("full", [narrow, np.eye(3)]))] == [0]
