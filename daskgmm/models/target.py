@@ -221,9 +221,10 @@ class Target(ABC):
         """Remove what interrupted runs of other kinds left."""
         if self._remote:
             return
-        for each in list(Path(self.root).iterdir()):
-            if each.name != self._folder:
-                _remove_aside(each)
+        with suppress(FileNotFoundError):  # the loser of two has removed what is empty
+            for each in list(Path(self.root).iterdir()):
+                if each.name != self._folder:
+                    _remove_aside(each)
 
     def check_apart(self, source: str | None) -> None:
         """Raise `OutputError` if writing here would remove the data at `source`."""

@@ -14,7 +14,7 @@ import zarr
 from daskgmm import GaussianMixture
 from daskgmm.errors import OutputError
 from daskgmm.files import exists, is_url, names_in, read_bytes, remove
-from daskgmm.models.target import JOURNAL
+from daskgmm.models.target import JOURNAL, Target
 
 N, D, CHUNK = 6000, 2, 500
 X = np.random.default_rng(0).normal(size=(N, D))
@@ -197,6 +197,21 @@ def test_runs_on_threads_of_their_own(form, tmp_path):
     assert len(ended) == 2
     assert len(winners) == 1
     assert job.holds(winners[0], out)
+    assert nothing_beside(out)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_loser_removes_the_empty_folder_first(form, tmp_path, monkeypatch):
+    """Between the winner's move and its look at what is left of others."""
+    job, out, move = form(tmp_path), tmp_path / "out", Target._move
+
+    def moved(target):
+        move(target)
+        target._remove_root()
+
+    monkeypatch.setattr(Target, "_move", moved)
+    job.write(SMALL, out)
+    assert job.holds(SMALL, out)
     assert nothing_beside(out)
 
 

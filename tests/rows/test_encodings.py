@@ -185,6 +185,7 @@ def test_more_than_xarray_decodes(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found, np.where(unsigned == missing, np.nan, unsigned))
 
 
+@pytest.mark.filterwarnings("ignore::daskgmm.errors.DegenerateComponentWarning")
 @pytest.mark.parametrize("name", ["unsigned packed", "truth values"])
 def test_labels_do_not_inherit_an_encoding(tmp_path: Path, name: str) -> None:
     write(tmp_path / "v.nc", *ENCODINGS[name])
