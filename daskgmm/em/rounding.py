@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +14,9 @@ EPSILON = float(np.finfo(np.float64).eps)
 SAME = 8
 """Spacings of floating point numbers within which two values are one that was computed twice."""
 
+
+RARE = 0.01
+"""Part of the rows whose values, the rarest ones, tell nothing of the step of the others."""
 
 TELLING_ROWS = 2048
 """Rows of a batch that its steps are found from: of a column that was not rounded, the smallest
@@ -60,17 +65,35 @@ def rounding_of(z: Array) -> Array:
     Returns
     -------
     ndarray of shape (d, d)
-        Diagonal; infinite where a column has a single value.
+        Diagonal; infinite where a column has a single value. The rarest values are left out,
+        of a hundredth of the rows at most: a few that were computed otherwise would be the step.
     """
     if z.shape[1] < 2:
         return np.diag(np.full(len(z), np.inf))
     ordered = np.sort(z, axis=1)
-    gaps = np.diff(ordered, axis=1)
     # What they were computed from was of the size of most values; one far away tells nothing.
     size = np.maximum(np.abs(ordered[:, 1:]), np.abs(ordered[:, :-1]))
     size = np.maximum(size, np.median(np.abs(ordered), axis=1)[:, None])
-    smallest = np.where(gaps > SAME * EPSILON * size, gaps, np.inf).min(axis=1)
-    return np.diag(smallest**2 / 4)
+    differs = np.diff(ordered, axis=1) > SAME * EPSILON * size
+    smallest = [_step(*column) for column in zip(ordered, differs, strict=True)]
+    return np.diag(np.square(smallest) / 4)
+
+
+def _step(ordered: Array, differs: NDArray[np.bool_]) -> float:
+    """Return the smallest difference between the values of a column, but for the rarest.
+
+    Parameters
+    ----------
+    ordered : ndarray of shape (m,)
+    differs : ndarray of bool, shape (m - 1,)
+        Whether a value is another one than that before.
+    """
+    first = np.flatnonzero(np.concatenate([[True], differs]))
+    counts = np.diff(first, append=len(ordered))
+    order = np.argsort(counts, kind="stable")
+    common = np.cumsum(counts[order]) > RARE * len(ordered)
+    telling = np.sort(order[common]) if common.sum() > 1 else slice(None)
+    return float(np.diff(ordered[first[telling]]).min(initial=math.inf))
 
 
 def settled(rounding: Array, some: Array) -> Array:

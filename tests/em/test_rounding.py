@@ -84,3 +84,16 @@ def test_batches_of_unknown_length_tell_as_much(lengths):
     rows = taken.rows[0]
     assert min(len(number), TELLING_ROWS) <= len(rows) < 2 * TELLING_ROWS
     np.testing.assert_array_equal(rows, number[:: int(rows[1])])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.005])
+def test_a_few_values_that_were_computed_otherwise_are_no_steps(share):
+    x = RANDOM.poisson([0.4, 2.0], (1000, 2)).astype(float)
+    x[: round(1000 * share)] += RANDOM.uniform(size=(round(1000 * share), 2))
+    assert_allclose(half_steps(RANDOM.permutation(x)), [0.5, 0.5])
+
+
+def test_one_value_among_equal_ones_is_a_step_away():
+    x = np.zeros((500, 1))
+    x[3] = 5
+    assert_allclose(half_steps(x), [2.5])
