@@ -138,8 +138,7 @@ def race(
         candidates = ranked(part.all_begun(seeds))
     else:
         short = ranked(part.shortened().all_begun(seeds))[:most]
-        continued = [found for each in short if (found := part.tried(each)) is not None]
-        candidates = ranked(continued or short)
+        candidates = ranked(part.all_continued(short)) or short
     beaten: list[Candidate] = []
     while share < 1.0:
         share = min(1.0, 2 * share)
@@ -147,11 +146,11 @@ def race(
         candidates, out = candidates[:half], candidates[half:]
         beaten = [*out, *beaten]
         part = Part.of(draw, share * m, settings, thorough and share == 1.0)
-        candidates = ranked([part.continued(each) for each in candidates])
+        candidates = ranked(part.all_continued(candidates)) or candidates
     best, beaten = candidates[:finalists], [*candidates[finalists:], *beaten]
     if all_at_once and thorough:
         part = Part.of(draw, m, settings, last=True)
-        best = ranked([part.continued(each) for each in best])
+        best = ranked(part.all_continued(best)) or best
     return best, beaten
 
 
@@ -214,7 +213,7 @@ class Part:
     @classmethod
     def of(cls, draw: Draw, m: float, settings: Settings, last: bool) -> Part:
         """Return the part of about m rows, with a tolerance to match."""
-        return cls.of_rows(*draw.part(m), settings, draw.rows, last)
+        return cls.of_rows(*draw.part(m), settings, draw, last)
 
     @classmethod
     def of_rows(
@@ -222,19 +221,25 @@ class Part:
         x: NDArray[Any],
         counts: Array,
         settings: Settings,
-        n: int,
+        draw: Draw,
         last: bool = False,
         most: int = MAX_ITER,
     ) -> Part:
-        """Return rows (m, d) of n that count so often (m,) as a part; `most` iterations on it."""
+        """Return rows (m, d) of a draw as a part, with how often each counts (m,).
+
+        At most `most` iterations are run on it. A component rests on the floor of all rows, as it
+        does when it is fitted to these: steps between values are theirs, not those of the part.
+        """
         rows, structure = ArrayRows(np.ascontiguousarray(x)), STRUCTURES[settings.structure]
         k, d = settings.n_components, x.shape[1]
         data = Dataset.of(rows, weights_for(rows, counts), k, structure.n_statistics(d))
         survey = survey_rows(data, None, silence)
+        if draw.survey is not None:
+            survey = replace(survey, rounding=draw.survey.rounding, probe=draw.survey.probe)
         sample = Sample(np.arange(len(x), dtype=np.uint64), np.arange(len(x)), x, counts)
         noise = n_parameters(structure, k, d) / (2 * max(1, len(x)))
         share, most = (LAST_NOISE_SHARE, LAST_MAX_ITER) if last else (NOISE_SHARE, most)
-        most = min(most, iterations_worth(settings, len(x), n, d))
+        most = min(most, iterations_worth(settings, len(x), draw.rows, d))
         chosen = replace(settings, tol=share * noise / GAP_SHARE, max_iter=most, n_init=1)
         return cls(data, replace(survey, sample=sample), chosen)
 
@@ -271,6 +276,10 @@ class Part:
     def continued(self, candidate: Candidate) -> Candidate:
         """Return a candidate that goes on from where it came on a smaller part."""
         return self._fitted(candidate.seed, Fit(candidate.fit.step))
+
+    def all_continued(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Return the candidates that go on from where they came, but those that fail."""
+        return [found for each in candidates if (found := self.tried(each)) is not None]
 
     def tried(self, candidate: Candidate) -> Candidate | None:
         """Return `continued`, or None if that fails, as where a component collapses."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,37 +14,33 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from daskgmm.blas import one_blas_thread
-from daskgmm.em.candidates import Candidate, Part, Raced, race, starts_worth
+from daskgmm.em.candidates import Raced, race, starts_worth
 from daskgmm.em.checkpoint import RECORDS, Checkpoint
+from daskgmm.em.comparing import Compared
 from daskgmm.em.drawing import Draw, draw_rows, whole_draw
-from daskgmm.em.events import Listener, SweepIterated, silence
+from daskgmm.em.events import Listener, SweepIterated
 from daskgmm.em.far_values import warn_of_far_values
 from daskgmm.em.fit import check_survey
 from daskgmm.em.holding_out import HeldOut, LogDensities, held_out, row_blocks
 from daskgmm.em.loop import Fit, advanced, evaluate_many
 from daskgmm.em.measuring import Measured, measure_many
 from daskgmm.em.neighbours import with_neighbours
-from daskgmm.em.sample import SampleRule, drawn_rows
+from daskgmm.em.sample import WHOLE, SampleRule, drawn_rows
 from daskgmm.em.settings import Settings
-from daskgmm.em.survey import Survey, survey_rows, with_weighing
+from daskgmm.em.survey import Survey, completed, survey_rows
 from daskgmm.errors import DegenerateComponentWarning
 from daskgmm.gaussian.coordinates import Coordinates
+from daskgmm.gaussian.maximise import IllDefinedError
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.threads import thread_count
 
 Array = NDArray[np.float64]
 
-WHOLE = 2
-"""Multiples of a drawn sample below which all rows are taken instead."""
-
 CHEAP_SECONDS, MANY = 0.5, 4
 """A sweep begins with up to so many times the starts asked for, where they take no longer."""
 
 LARGEST_SEED = int(np.iinfo(np.int32).max)
-
-SURE = 4.0
-"""Standard errors by which a model must be worse on the sample to be clearly beaten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +73,10 @@ class Model:
     def ended(self) -> bool:
         """Whether no pass will change it."""
         return not self.on_all_rows or self.fit.ended(self.settings.max_iter)
+
+    def n_degenerate(self, survey: Survey) -> int:
+        """Return how many components rest on the floor of all rows, collapsed, or have no rows."""
+        return survey.n_degenerate(self.fit.step, self.settings.reg_covar)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +114,11 @@ class SweepState:
     coordinates: Coordinates | None
     models: tuple[Model, ...]
     failures: tuple[Failure, ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        """Whether no pass will change a model."""
+        return all(model.ended for model in self.models)
 
 
 RECORDS.update({kind.__name__: kind for kind in (SweepState, Model, Failure, Settings, HeldOut)})
@@ -164,12 +168,12 @@ def choose(
     if kept is None:
         state = begun(data, request, listen)
     else:
-        state = replace(kept, survey=with_weighing(data, kept.survey, listen))
+        state = replace(kept, survey=completed(data, kept.survey, listen))
     warn_of_far_values(state.survey, data.rows.columns, stacklevel=3)
     if checkpoint is not None and kept is None:
         checkpoint.save(state, listen)
     data, survey = data.seen_in(state.coordinates), state.survey.mapped(state.coordinates)
-    while not all(model.ended for model in state.models):
+    while not (state := _going_on(state, survey)).ended:
         state = stepped(data, survey, state, listen)
         if checkpoint is not None:
             checkpoint.save(state, listen)
@@ -178,19 +182,45 @@ def choose(
     return state, measured
 
 
+def _going_on(state: SweepState, survey: Survey) -> SweepState:
+    return with_runners_up(state, survey) if state.ended else state
+
+
 def stepped(data: Dataset, survey: Survey, state: SweepState, listen: Listener) -> SweepState:
     """Return the state after one pass for all models that have not ended."""
     going = [index for index, model in enumerate(state.models) if not model.ended]
     fits = [state.models[index].fit for index in going]
     settings = [state.models[index].settings for index in going]
     evaluated = evaluate_many(data, survey, fits, settings, listen)
-    models = list(state.models)
+    models, failures = dict(enumerate(state.models)), list(state.failures)
     for index, fit, each, chosen in zip(going, fits, evaluated, settings, strict=True):
-        models[index] = replace(
-            models[index], fit=advanced(fit, each, chosen, fit.lower_bound, index)
-        )
-    left = sum(not model.ended for model in models)
-    listen(SweepIterated(max(model.passes for model in models), len(going), left))
+        if isinstance(each, IllDefinedError):
+            failures.append(Failure(chosen, models.pop(index).seed, str(each)))
+            continue
+        fit = advanced(fit, each, chosen, fit.lower_bound, index)
+        models[index] = replace(models[index], fit=fit)
+    if not any(model.on_all_rows for model in models.values()):
+        raise IllDefinedError(_nothing_fits(failures))
+    left = sum(not model.ended for model in models.values())
+    listen(SweepIterated(max(model.passes for model in models.values()), len(going), left))
+    return replace(state, models=tuple(models.values()), failures=tuple(failures))
+
+
+def with_runners_up(state: SweepState, survey: Survey) -> SweepState:
+    """Return the state in which other starts go on where all that went ended on a floor.
+
+    Of such a size and structure that is the best start without components on the floor, if one
+    is left: its model may be evidence, where the likelier one is none.
+    """
+    models = list(state.models)
+    for settings in dict.fromkeys(model.settings for model in models):
+        alike = [index for index, model in enumerate(models) if model.settings == settings]
+        went = [index for index in alike if models[index].on_all_rows]
+        sound = [index for index in alike if not models[index].n_degenerate(survey)]
+        if not went or not sound or set(went) & set(sound):
+            continue
+        best = max(sound, key=lambda index: models[index].fit.lower_bound)
+        models[best] = replace(models[best], fit=Fit(models[best].fit.step), on_all_rows=True)
     return replace(state, models=tuple(models))
 
 
@@ -204,7 +234,7 @@ def begun(data: Dataset, request: SweepRequest, listen: Listener) -> SweepState:
         raced = _raced(draw, m, request, survey.weighed_rows, pool)
         usable = [index for index, each in enumerate(raced) if each.candidates]
         if not usable:
-            raise ValueError(_nothing_fits(request.settings, raced))
+            raise IllDefinedError(_nothing_fits(_failures(request, raced)))
         settings = [request.settings[index] for index in usable]
         found = [raced[index] for index in usable]
         held = _held(draw, m, request, settings, found, pool)
@@ -218,12 +248,8 @@ def begun(data: Dataset, request: SweepRequest, listen: Listener) -> SweepState:
         for each in zip(settings, found, held, goes_on, strict=True)
         for model in _models(*each, len(request.seeds))
     ]
-    failures = [
-        Failure(settings, request.seeds[0], each.failure)
-        for settings, each in zip(request.settings, raced, strict=True)
-        if not each.candidates
-    ]
-    return SweepState(replace(survey, sample=None), coordinates, tuple(models), tuple(failures))
+    failures = tuple(_failures(request, raced))
+    return SweepState(replace(survey, sample=None), coordinates, tuple(models), failures)
 
 
 def _raced(
@@ -291,11 +317,20 @@ def _models(
         yield Model(settings, other.seed, other.fit, False)
 
 
-def _nothing_fits(settings: Sequence[Settings], raced: Sequence[Raced]) -> str:
+def _failures(request: SweepRequest, raced: Sequence[Raced]) -> list[Failure]:
+    return [
+        Failure(settings, request.seeds[0], each.failure)
+        for settings, each in zip(request.settings, raced, strict=True)
+        if not each.candidates
+    ]
+
+
+def _nothing_fits(failures: Sequence[Failure]) -> str:
     """Return why none of the models could be fitted, each reason once."""
     kinds: dict[str, list[str]] = {}
-    for chosen, each in zip(settings, raced, strict=True):
-        kinds.setdefault(each.failure, []).append(f"{chosen.n_components} {chosen.structure}")
+    for each in failures:
+        name = f"{each.settings.n_components} {each.settings.structure}"
+        kinds.setdefault(each.reason, []).append(name)
     reasons = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in kinds.items())
     return f"No model of the sweep can be fitted. {reasons}"
 
@@ -311,100 +346,6 @@ def unwarned() -> Iterator[None]:
         for kind in (DegenerateComponentWarning, ConvergenceWarning):
             warnings.simplefilter("ignore", kind)
         yield
-
-
-@dataclass(frozen=True)
-class Compared:
-    """The best starts of all sizes and structures, measured on the sample.
-
-    Attributes
-    ----------
-    draw : Draw
-    m : int
-        Its expected size.
-    n, told : float
-        Rows that criteria count, of the whole data set; as many rows as the sample tells.
-    settings : sequence of Settings
-    candidates : sequence of Candidate
-    densities : ndarray of shape (models, rows of the sample)
-    free : ndarray of shape (models,)
-        Numbers of free parameters.
-    """
-
-    draw: Draw
-    m: int
-    n: float
-    told: float
-    settings: Sequence[Settings]
-    candidates: Sequence[Candidate]
-    densities: Array
-    free: Array
-
-    @classmethod
-    def of(
-        cls,
-        draw: Draw,
-        m: int,
-        counts: tuple[float, float],
-        log_densities: LogDensities,
-        settings: Sequence[Settings],
-        candidates: Sequence[Candidate],
-    ) -> Compared:
-        """Return the comparison of these candidates; `counts` are n and `told`."""
-        x, _ = draw.part(m)
-        densities = [log_densities(each.fit.step.parameters, x) for each in candidates]
-        free = [
-            n_parameters(STRUCTURES[each.structure], each.n_components, x.shape[1])
-            for each in settings
-        ]
-        return cls(
-            draw, m, *counts, settings, candidates, np.array(densities), np.array(free, float)
-        )
-
-    def best(self, scores: Array) -> int:
-        """Return the model of the highest score, one on the floor only if there is no other."""
-        evidence = np.array([not each.degenerate for each in self.candidates])
-        if evidence.any():
-            scores = np.where(evidence, scores, -np.inf)
-        return int(np.argmax(scores))
-
-    def not_beaten(self) -> list[bool]:
-        """Return which models are not clearly beaten, as far as the sample can tell.
-
-        A model is clearly beaten if its likelihood, less p / 2m for having been fitted to the
-        sample, which tells as much as m rows (`told`), and less BIC's p log(n) / 2n, is below
-        the best one's by more than `SURE` standard errors of their difference row by row.
-        """
-        _, counts = self.draw.part(self.m)
-        shares = counts / counts.sum()
-        penalty = self.free / (2 * self.told) + self.free * math.log(self.n) / (2 * self.n)
-        scores = self.densities @ shares - penalty
-        best = self.best(scores)
-        going = []
-        for density, score in zip(self.densities, scores, strict=True):
-            difference = self.densities[best] - density
-            spread = difference - shares @ difference
-            error = float(np.sqrt(shares**2 @ spread**2))
-            going.append(bool(scores[best] - score <= SURE * error))
-        return going
-
-    def best_otherwise(self, held: Sequence[HeldOut]) -> set[int]:
-        """Return the models that are the best by AIC, ICL or held-out likelihood.
-
-        These may ask for far fewer components, or more, than BIC, which beats them clearly
-        then.
-        """
-        part = Part.of(self.draw, self.m, self.settings[0], last=False)
-        mixtures = [each.fit.step.parameters for each in self.candidates]
-        measured, _ = measure_many(part.data, mixtures, part.survey, silence)
-        likelihoods = measured.log_likelihoods / measured.weight - self.free / (2 * self.told)
-        entropies = measured.entropies / measured.weight
-        scores = (
-            likelihoods - self.free / self.n,
-            likelihoods - self.free * math.log(self.n) / (2 * self.n) - entropies,
-            np.array([each.mean for each in held]),
-        )
-        return {self.best(score) for score in scores}
 
 
 def combinations(

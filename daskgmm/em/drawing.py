@@ -13,7 +13,7 @@ away, and a fit that starts from it does.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -49,6 +49,8 @@ class Draw:
         The rows' own.
     rows : int
         How many rows were looked at.
+    survey : Survey or None
+        Of all rows, without a sample; None in what a batch draws.
     """
 
     ranks: Array
@@ -57,6 +59,7 @@ class Draw:
     x: NDArray[Any]
     weights: Array
     rows: int
+    survey: Survey | None = None
 
     def part(self, m: float) -> tuple[NDArray[Any], Array]:
         """Return the rows of a sample of about m rows, and what they count; samples are nested."""
@@ -140,7 +143,9 @@ def whole_draw(survey: Survey, seed: int) -> Draw:
     n = len(sample.x)
     weights = np.ones(n) if sample.weights is None else sample.weights.astype(np.float64)
     ranks: Array = n * (row_hashes(seed, 0, n).astype(np.float64) * 2.0**-64)
-    return Draw(ranks, np.full(n, 1 / n), sample.index, sample.x, weights, survey.rows)
+    chances = np.full(n, 1 / n)
+    rest = replace(survey, sample=None)
+    return Draw(ranks, chances, sample.index, sample.x, weights, survey.rows, rest)
 
 
 def draw_rows(data: Dataset, survey: Survey, seed: int, m: int, listen: Listener) -> Draw:
@@ -152,4 +157,4 @@ def draw_rows(data: Dataset, survey: Survey, seed: int, m: int, listen: Listener
     work = DrawWork(seed, float(m), survey.mean, axes, survey.weight)
     nbytes = m * (data.row_nbytes + 32) // max(1, len(data.batches))
     draw, _ = run_pass(data, "sample", work, merge_draws, listen, "daskgmm-sample", nbytes)
-    return draw
+    return replace(draw, survey=replace(survey, sample=None))

@@ -25,11 +25,11 @@ from daskgmm.em.events import (
 from daskgmm.em.far_values import warn_of_far_values
 from daskgmm.em.fingerprint import fit_identity, generator_state
 from daskgmm.em.loop import Fit, iterate
-from daskgmm.em.sample import SampleRule, drawn_rows, sample_capacity
+from daskgmm.em.sample import WHOLE, SampleRule, drawn_rows, sample_capacity
 from daskgmm.em.settings import Settings
 from daskgmm.em.start import Initial, start
 from daskgmm.em.start_on_sample import best_candidate, best_of_all_rows, worth_comparing
-from daskgmm.em.survey import Survey, survey_rows, with_weighing
+from daskgmm.em.survey import Survey, completed, survey_rows
 from daskgmm.errors import CheckpointError, DataError
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.maximise import Maximised
@@ -37,9 +37,6 @@ from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
 from daskgmm.passes.dataset import Dataset
 from daskgmm.storage_options import StorageOptions
-
-WHOLE = 2
-"""Multiples of a drawn sample below which all rows are taken instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +163,7 @@ def _run(
     if kept is None:
         surveyed = _survey(data, request, seed, listen)
     else:
-        surveyed = with_weighing(data, kept.survey, listen)
+        surveyed = completed(data, kept.survey, listen)
     warn_of_far_values(surveyed, data.rows.columns, stacklevel=5)
     coordinates = _coordinates(surveyed, request) if kept is None else kept.coordinates
     request = replace(request, initial=request.initial.mapped(coordinates))

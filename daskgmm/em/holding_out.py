@@ -41,6 +41,9 @@ class HeldOut:
     error: float
 
 
+UNKNOWN = HeldOut(np.nan, np.nan)
+
+
 def row_blocks(draw: Draw) -> NDArray[np.int64]:
     """Return the block of consecutive rows that each row of the sample is in."""
     place = np.empty(len(draw.index), np.int64)
@@ -60,20 +63,22 @@ def held_out(
 
     Blocks go to folds in turn. For each fold the mixture is fitted to the others, from where
     it is, and each block of the fold counts once. It has so seen the fold at its start, which
-    flatters mixtures of many parameters on few rows. With a single block there is no
-    answer, but nan.
+    flatters mixtures of many parameters on few rows. With a single block, or where a component
+    collapses on the other folds, there is no answer, but nan.
     """
     names, position = np.unique(blocks, return_inverse=True)
     if len(names) < 2:
-        return HeldOut(np.nan, np.nan)
+        return UNKNOWN
     folds = position % FOLDS
     _, counts = draw.part(m)
     densities = np.empty(len(draw.x))
     for fold in range(min(FOLDS, len(names))):
         out = folds == fold
-        part = Part.of_rows(draw.x[~out], counts[~out], settings, draw.rows, most=FOLD_ITERATIONS)
-        fitted = part.continued(candidate).fit.step.parameters
-        densities[out] = log_densities(fitted, draw.x[out])
+        part = Part.of_rows(draw.x[~out], counts[~out], settings, draw, most=FOLD_ITERATIONS)
+        fitted = part.tried(candidate)
+        if fitted is None:
+            return UNKNOWN
+        densities[out] = log_densities(fitted.fit.step.parameters, draw.x[out])
     totals = np.bincount(position, weights=counts)
     means = np.bincount(position, weights=counts * densities) / totals
     mean = float(totals @ means / totals.sum())

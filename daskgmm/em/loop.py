@@ -15,7 +15,7 @@ from daskgmm.em.many import expect_many
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey import Survey
 from daskgmm.gaussian.guard import TOLERANCE, moment_error
-from daskgmm.gaussian.maximise import Maximised, maximise
+from daskgmm.gaussian.maximise import IllDefinedError, Maximised, maximise
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.splitting import revived
 from daskgmm.gaussian.statistics import Statistics
@@ -168,21 +168,27 @@ def evaluate_many(
     fits: Sequence[Fit],
     settings: Sequence[Settings],
     listen: Listener,
-) -> list[Evaluated]:
-    """Return what one pass finds for the proposals of several fits."""
+) -> list[Evaluated | IllDefinedError]:
+    """Return what one pass finds for the proposals of several fits, or why an M-step fails."""
     began, old = time.perf_counter(), [fit.proposal for fit in fits]
     least = survey.least_variances
     number = 1 + max(len(fit.iterations) for fit in fits)
     many, ended = expect_many(data, old, survey, listen, number, settings[0].noise)
     seconds = time.perf_counter() - began
-    found = []
+    found: list[Evaluated | IllDefinedError] = []
     for fit, parameters, statistics, chosen in zip(fits, old, many, settings, strict=True):
-        step = maximise(statistics, chosen.structure, chosen.reg_covar, parameters, least=least)
-        if loses_digits(step, statistics, survey):
-            # A pass of its own, about its new means.
-            about, number = step.parameters.means, len(fit.iterations) + 1
-            statistics, _ = expect(data, parameters, survey, listen, number, about, chosen.noise)
-            step = maximise(statistics, chosen.structure, chosen.reg_covar, parameters, least=least)
+        how = chosen.structure, chosen.reg_covar, parameters
+        try:
+            step = maximise(statistics, *how, least=least)
+            if loses_digits(step, statistics, survey):
+                # A pass of its own, about its new means.
+                about, number = step.parameters.means, len(fit.iterations) + 1
+                own = expect(data, parameters, survey, listen, number, about, chosen.noise)
+                statistics = own[0]
+                step = maximise(statistics, *how, least=least)
+        except IllDefinedError as error:
+            found.append(error)
+            continue
         bound, rows = statistics.mean_log_likelihood, statistics.rows
         number, nbytes, peak = len(fit.iterations) + 1, ended.nbytes, ended.peak_memory
         record = Iterated(0, number, bound, math.inf, math.nan, True, rows, seconds, nbytes, peak)

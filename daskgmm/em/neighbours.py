@@ -49,7 +49,7 @@ class Trials:
     def improved(self, raced: Raced, starts: Sequence[Parameters], seed: int) -> Raced:
         """Return the race with the best of these starts in front, if it beats its own best."""
         begun = [Candidate(seed, Fit(Maximised(start))) for start in starts]
-        tried = [found for each in begun if (found := self.small.tried(each)) is not None]
+        tried = self.small.all_continued(begun)
         if not tried:
             return raced
         best = max(tried, key=lambda each: each.rank)

@@ -74,9 +74,17 @@ def rounding_of(z: Array) -> Array:
     # What they were computed from was of the size of most values; one far away tells nothing.
     size = np.maximum(np.abs(ordered[:, 1:]), np.abs(ordered[:, :-1]))
     size = np.maximum(size, np.median(np.abs(ordered), axis=1)[:, None])
-    differs = np.diff(ordered, axis=1) > SAME * EPSILON * size
-    smallest = [_step(*column) for column in zip(ordered, differs, strict=True)]
+    gaps = np.diff(ordered, axis=1)
+    differs = gaps > SAME * EPSILON * size
+    smallest = gaps[:, _rare(z.shape[1]) :].min(axis=1)
+    for column in np.flatnonzero(~differs.all(axis=1)):
+        smallest[column] = _step(ordered[column], differs[column])
     return np.diag(np.square(smallest) / 4)
+
+
+def _rare(rows: int) -> int:
+    """Return how many rows are too few to tell a step."""
+    return int(RARE * rows)
 
 
 def _step(ordered: Array, differs: NDArray[np.bool_]) -> float:
@@ -91,7 +99,7 @@ def _step(ordered: Array, differs: NDArray[np.bool_]) -> float:
     first = np.flatnonzero(np.concatenate([[True], differs]))
     counts = np.diff(first, append=len(ordered))
     order = np.argsort(counts, kind="stable")
-    common = np.cumsum(counts[order]) > RARE * len(ordered)
+    common = np.cumsum(counts[order]) > _rare(len(ordered))
     telling = np.sort(order[common]) if common.sum() > 1 else slice(None)
     return float(np.diff(ordered[first[telling]]).min(initial=math.inf))
 

@@ -37,6 +37,10 @@ DRAWN_PER_PARAMETER = 50
 """A start on m rows is p / 2m nats a row off: with so many a hundredth."""
 
 
+WHOLE = 2
+"""Multiples of a drawn sample below which all rows are taken instead."""
+
+
 def drawn_rows(n_parameters: int, d: int, wanted: int | None = None) -> int:
     """Return the number of rows to draw for a model of that size: what is wanted, if enough."""
     if wanted is not None:

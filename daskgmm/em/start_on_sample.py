@@ -22,11 +22,12 @@ from daskgmm.em.candidates import (
 )
 from daskgmm.em.drawing import draw_rows, whole_draw
 from daskgmm.em.events import Listener, StartFound
-from daskgmm.em.loop import Fit, advanced, evaluate_many
+from daskgmm.em.loop import Evaluated, Fit, advanced, evaluate_many
 from daskgmm.em.sample import SampleRule, drawn_rows
 from daskgmm.em.settings import Settings
 from daskgmm.em.start import Initial, start
 from daskgmm.em.survey import Survey, survey_rows
+from daskgmm.gaussian.maximise import IllDefinedError
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
 from daskgmm.passes.dataset import Dataset
 
@@ -83,7 +84,11 @@ def compared(
     fits = [
         advanced(fit, each, settings, float("-inf"), 0)
         for fit, each in zip(fits, evaluated, strict=True)
+        if isinstance(each, Evaluated)
     ]
+    failures = [each for each in evaluated if isinstance(each, IllDefinedError)]
+    if not fits:
+        raise failures[0]
     found = [(-survey.n_degenerate(fit.step, settings.reg_covar), fit) for fit in fits]
     best = max(found, key=lambda pair: (pair[0], pair[1].lower_bound))[1]
     listen(best.iterations[-1])

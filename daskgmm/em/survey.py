@@ -70,7 +70,7 @@ class Survey:
         Covariance of half a step between the values of each column: two values that differ
         by one step have it. None in checkpoints of earlier versions.
     weighing : Weighing or None
-        None in what an earlier version kept in a checkpoint; see `with_weighing`.
+        None in what an earlier version kept in a checkpoint; see `completed`.
     probe : ndarray of shape (m, d), or None
         A few rows from all over the data: quartiles, unlike moments, are those of most rows.
     """
@@ -356,10 +356,10 @@ def survey_rows(data: Dataset, rule: SampleRule | None, listen: Listener) -> Sur
     return survey.mapped(coordinates)
 
 
-def with_weighing(data: Dataset, survey: Survey, listen: Listener) -> Survey:
+def completed(data: Dataset, survey: Survey, listen: Listener) -> Survey:
     """Return a survey with what an earlier version did not keep of it, at most one pass later."""
-    if survey.weighing is not None:
+    known = survey.weighing, survey.rounding, survey.probe
+    if not any(each is None for each in known):
         return survey
-    if data.weights is None:
-        return replace(survey, weighing=weigh(None, survey.rows))
-    return replace(survey, weighing=survey_rows(data, None, listen).weighing)
+    found = survey_rows(data, None, listen)
+    return replace(survey, weighing=found.weighing, rounding=found.rounding, probe=found.probe)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import eigh, solve_triangular
 
 from daskgmm.gaussian.maximise import Maximised
 from daskgmm.gaussian.structures import structure_of
@@ -24,6 +25,11 @@ NEAR = 3.0
 NARROWER = 4.0
 """A component on the floor has a variance so many times smaller than all rows together: where
 the data themselves have no spread, no component gains by it."""
+
+REG_COVAR, TIES = "reg_covar", "tied values"
+
+POWERS = 20
+"""Steps of power iteration."""
 
 LEAST_WIDTH = 1e-200
 """So that a floor can be divided by, where there is none."""
@@ -41,11 +47,14 @@ class Resting:
         The column, or axis of the model, that its narrowest direction is mostly in.
     deviation : float
         Standard deviation in that direction of unit length, in units of the model.
+    cause : str
+        What keeps it from being narrower: `REG_COVAR` or `TIES`.
     """
 
     component: int | None
     column: int
     deviation: float
+    cause: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +67,13 @@ class Floor:
         F: a component whose variance in a direction v is below :math:`v^T F v` rests on it.
     spread : ndarray of shape (d, d)
         S: the covariance of all rows, with `reg_covar` on its diagonal.
+    least : float
+        What of F is `reg_covar`, on the diagonal.
     """
 
     width: Array
     spread: Array
+    least: float
 
     @classmethod
     def of(cls, covariance: Array, rounding: Array, reg_covar: float) -> Floor:
@@ -75,8 +87,9 @@ class Floor:
         """
         identity = np.eye(len(covariance))
         # Not the rounding of the whole covariance: that is of far values, where there are some.
-        width = (NEAR * reg_covar + LEAST_WIDTH) * identity + rounding
-        return cls(width, covariance + reg_covar * identity)
+        least = NEAR * reg_covar
+        width = (least + LEAST_WIDTH) * identity + rounding
+        return cls(width, covariance + reg_covar * identity, least)
 
     def resting(self, step: Maximised) -> tuple[Resting, ...]:
         """Return the components that rest on the floor; those of weight 0 are left out.
@@ -102,12 +115,17 @@ class Floor:
         ratios = np.divide(variances, np.diagonal(self.width), out=nothing, where=below)
         columns = ratios.argmin(axis=1)
         return tuple(
-            Resting(number, int(column), float(np.sqrt(variance[column])))
-            for number, column, variance, low in zip(
-                numbers, columns, variances, below, strict=True
+            Resting(
+                numbers[row],
+                int(columns[row]),
+                float(np.sqrt(variances[row, columns[row]])),
+                self._cause(self.width[columns[row], columns[row]], self.least),
             )
-            if low.any()
+            for row in np.flatnonzero(below.any(axis=1)).tolist()
         )
+
+    def _cause(self, width: float, least: float) -> str:
+        return REG_COVAR if width < 2 * least else TIES
 
     def _dense(
         self,
@@ -117,34 +135,19 @@ class Floor:
     ) -> tuple[Resting, ...]:
         found = []
         for number, covariance in zip(numbers, covariances, strict=True):
-            width = self.width + NEAR * ridges.get(number, 0.0) * np.eye(len(self.width))
+            ridge = NEAR * ridges.get(number, 0.0)
+            width = self.width + ridge * np.eye(len(self.width))
             if _exceeds(covariance, width):
                 continue
-            resting = self._narrowest(covariance, width, number)
-            found += [] if resting is None else [resting]
+            direction = _narrowest(covariance, width, self.spread)
+            if direction is not None:
+                column = int(np.argmax(direction**2 * np.diagonal(self.spread)))
+                square = float(direction @ direction)
+                cause = self._cause(
+                    float(direction @ width @ direction) / square, self.least + ridge
+                )
+                found.append(Resting(number, column, square**-0.5, cause))
         return tuple(found)
-
-    def _narrowest(self, covariance: Array, width: Array, number: int | None) -> Resting | None:
-        """Return the direction below the floor that is narrowest beside all rows, if any is."""
-        scales = 1 / np.sqrt(np.diagonal(width))
-        # Not a Cholesky factor: mapped to principal axes, half steps may have hardly a rank.
-        sizes, axes = np.linalg.eigh(width * np.outer(scales, scales))
-        least = len(sizes) * np.finfo(np.float64).eps * sizes[-1]
-        whitening = (axes / np.sqrt(np.maximum(sizes, least))).T * scales
-        values, vectors = np.linalg.eigh(whitening @ covariance @ whitening.T)
-        low = values < 1.0
-        if not low.any():
-            return None
-        # Directions v with v^T F v = 1, scaled to v^T Sigma v = 1.
-        lengths = np.sqrt(np.maximum(values[low], LEAST_WIDTH))
-        directions = (whitening.T @ vectors[:, low]) / lengths
-        ratios, axes = np.linalg.eigh(directions.T @ self.spread @ directions)
-        if not ratios[-1] > NARROWER:
-            return None
-        direction = directions @ axes[:, -1]
-        column = int(np.argmax(direction**2 * np.diagonal(self.spread)))
-        length = float(np.linalg.norm(direction))
-        return Resting(number, column, float(1 / length))
 
 
 def n_degenerate(step: Maximised, floor: Floor) -> int:
@@ -162,3 +165,63 @@ def _exceeds(covariance: Array, width: Array) -> bool:
     except np.linalg.LinAlgError:
         return False
     return True
+
+
+def _narrowest(covariance: Array, width: Array, spread: Array) -> Array | None:
+    r"""Return the direction v below the floor that is narrowest beside all rows, if any is.
+
+    Scaled so that :math:`v^T \Sigma v = 1`. In units of its own deviations, in which a column
+    of variance 1e-29 has as many digits as one of variance 1.
+    """
+    scales = 1 / np.sqrt(np.maximum(np.diagonal(covariance), LEAST_WIDTH))
+    units = np.outer(scales, scales)
+    factor, width, spread = _factor(covariance * units), width * units, spread * units
+    # With v = L^-T u, v^T Sigma v = u^T u.
+    direction = _widest(factor, spread)
+    if not (direction @ width @ direction > 1.0 and direction @ spread @ direction > NARROWER):
+        below = _below(factor, width)
+        last = below.shape[1] - 1
+        if last < 0:
+            return None
+        ratios, axes = eigh(below.T @ spread @ below, subset_by_index=(last, last))
+        if not ratios[0] > NARROWER:
+            return None
+        direction = below @ axes[:, 0]
+    return scales * direction
+
+
+def _widest(factor: Array, spread: Array) -> Array:
+    """Return nearly the direction v, v^T Sigma v = 1, of the largest v^T S v: by power iteration.
+
+    Where that one is below the floor, it is the answer, for far less than the others take.
+    """
+    u = np.ones(len(factor))
+    for _ in range(POWERS):
+        u = solve_triangular(factor, spread @ _undone(factor, u), lower=True)
+        u /= np.linalg.norm(u)
+    return _undone(factor, u)
+
+
+def _below(factor: Array, width: Array) -> Array:
+    """Return all directions v, as columns, of which v^T Sigma v = 1 is below v^T F v."""
+    half = solve_triangular(factor, width, lower=True)
+    above = solve_triangular(factor, half.T, lower=True)
+    _, vectors = eigh(above, subset_by_value=(1.0, np.inf))
+    return _undone(factor, vectors)
+
+
+def _undone(factor: Array, u: Array) -> Array:
+    """Return v = L^-T u."""
+    v: Array = solve_triangular(factor, u, lower=True, trans="T")
+    return v
+
+
+def _factor(correlation: Array) -> Array:
+    """Return the Cholesky factor of a correlation matrix, which rounding may have made singular."""
+    d = len(correlation)
+    raised = d * float(np.finfo(np.float64).eps)
+    while True:
+        try:
+            return np.asarray(np.linalg.cholesky(correlation + raised * np.eye(d)), np.float64)
+        except np.linalg.LinAlgError:
+            raised *= 4

@@ -33,6 +33,10 @@ ILL_DEFINED = (
 )
 
 
+class IllDefinedError(ValueError):
+    """No parameters: a covariance is singular, and nothing may be added to it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Maximised:
     """The outcome of an M-step.
@@ -89,7 +93,7 @@ def maximise(
 
     Raises
     ------
-    ValueError
+    IllDefinedError
         If a covariance of the start is singular and `reg_covar` is 0, or one is not finite.
     """
     structure, d = STRUCTURES[structure_name], statistics.reference.shape[1]
@@ -157,5 +161,5 @@ def factorise(
             before = ridges.get(k, 0.0)
             ridges[k] = 4 * before or first * variance
             if reg_covar == 0 or not ridges[k] < LARGEST_RIDGE * variance:
-                raise ValueError(ILL_DEFINED) from error
+                raise IllDefinedError(ILL_DEFINED) from error
             covariances = structure.regularise(covariances, ridges[k] - before, k)
