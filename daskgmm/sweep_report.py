@@ -108,11 +108,13 @@ def staying_text(table: Table) -> str:
 
 
 def doubtful_text(table: Table) -> str:
-    """Return a line for each kind that could not be fitted, with the reason."""
+    """Return a line for each kind that could not be fitted, or is degenerate, with the reason."""
+    failed = [i for i, status in enumerate(table["status"]) if status == "failed"]
+    degenerate = [i for i in first_of_each(table) if table["degenerate"][i]]
+    lines = [(i, "Not fitted") for i in failed] + [(i, "Degenerate components") for i in degenerate]
     return "\n".join(
-        f"Not fitted: {table['n_components'][index]} {table['covariance_type'][index]}. {reason}"
-        for index, reason in enumerate(table["reason"])
-        if reason
+        f"{word}: {table['n_components'][i]} {table['covariance_type'][i]}. {table['reason'][i]}"
+        for i, word in lines
     )
 
 

@@ -220,7 +220,9 @@ def with_runners_up(state: SweepState, survey: Survey) -> SweepState:
         if not went or not sound or set(went) & set(sound):
             continue
         best = max(sound, key=lambda index: models[index].fit.lower_bound)
-        models[best] = replace(models[best], fit=Fit(models[best].fit.step), on_all_rows=True)
+        other = models.pop(best)
+        goes_on = replace(other, fit=Fit(other.fit.step), on_all_rows=True)
+        models.insert(alike[0], goes_on)  # the first of its kind is what is reported of it
     return replace(state, models=tuple(models))
 
 

@@ -101,7 +101,7 @@ class Survey:
 
     def n_degenerate(self, step: Maximised, reg_covar: float) -> int:
         """Return the number of components that rest on the floor, collapsed, or have no rows."""
-        return n_degenerate(step, self.floor(reg_covar))
+        return n_degenerate(step, self.floor(reg_covar).resting(step))
 
     @property
     def least_variances(self) -> Array:

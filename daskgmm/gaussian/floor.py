@@ -7,7 +7,7 @@ the rows, and no criterion may count it as evidence.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +30,9 @@ REG_COVAR, TIES = "reg_covar", "tied values"
 
 POWERS = 20
 """Steps of power iteration."""
+
+LEAST_PART = 1e-60
+"""Part of the floor below which one variance is like another: squares must not overflow."""
 
 LEAST_WIDTH = 1e-200
 """So that a floor can be divided by, where there is none."""
@@ -150,9 +153,9 @@ class Floor:
         return tuple(found)
 
 
-def n_degenerate(step: Maximised, floor: Floor) -> int:
-    """Return how many components have no rows, collapsed, or rest on the floor."""
-    found = {each.component for each in floor.resting(step)} | set(step.collapsed)
+def n_degenerate(step: Maximised, resting: Sequence[Resting]) -> int:
+    """Return how many components have no rows, collapsed, or are among those that rest."""
+    found = {each.component for each in resting} | set(step.collapsed)
     if None in found:
         return step.parameters.n_components
     return len(found | set(step.empty))
@@ -173,7 +176,8 @@ def _narrowest(covariance: Array, width: Array, spread: Array) -> Array | None:
     Scaled so that :math:`v^T \Sigma v = 1`. In units of its own deviations, in which a column
     of variance 1e-29 has as many digits as one of variance 1.
     """
-    scales = 1 / np.sqrt(np.maximum(np.diagonal(covariance), LEAST_WIDTH))
+    least = np.maximum(LEAST_PART * np.diagonal(width), LEAST_WIDTH)
+    scales = 1 / np.sqrt(np.maximum(np.diagonal(covariance), least))
     units = np.outer(scales, scales)
     factor, width, spread = _factor(covariance * units), width * units, spread * units
     # With v = L^-T u, v^T Sigma v = u^T u.

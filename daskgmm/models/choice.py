@@ -22,17 +22,22 @@ def place_of_best(table: Table, criterion: str) -> int:
     """
     fitted = [i for i, status in enumerate(table["status"]) if status == "fitted"]
     sound = [i for i in fitted if not table["degenerate"][i]]
+    return min(sound or fitted, key=_costs(table, criterion).__getitem__)
+
+
+def _costs(table: Table, criterion: str) -> list[float]:
+    """Return a number for each model that is the lower the better it is."""
     sign = -1.0 if criterion in HIGHER_IS_BETTER else 1.0
-    return min(sound or fitted, key=lambda i: _cost(sign * table[criterion][i]))
-
-
-def _cost(value: float) -> float:
-    return math.inf if math.isnan(value) else value
+    return [math.inf if math.isnan(value) else sign * value for value in table[criterion]]
 
 
 def doubts(table: Table, criterion: str) -> list[str]:
     """Return a sentence or two for each reason to doubt the choice by a criterion."""
-    return [*_degenerate(table, criterion), *_at_the_edge(table, criterion)]
+    return [
+        *_degenerate(table, criterion),
+        *_set_aside(table, criterion),
+        *_at_the_edge(table, criterion),
+    ]
 
 
 def _degenerate(table: Table, criterion: str) -> list[str]:
@@ -46,6 +51,23 @@ def _degenerate(table: Table, criterion: str) -> list[str]:
         "tied values or on rounding, so no criterion can compare these models. Try fewer "
         "components, leave out columns of few values or that are sums of others, or raise "
         "reg_covar to a variance below which differences do not matter."
+    ]
+
+
+def _set_aside(table: Table, criterion: str) -> list[str]:
+    costs, place = _costs(table, criterion), place_of_best(table, criterion)
+    better = [i for i, cost in enumerate(costs) if cost < costs[place]]
+    better = [i for i in better if table["degenerate"][i]]
+    if not better or table["degenerate"][place]:
+        return []
+    first = min(better, key=costs.__getitem__)
+    count = "1 model" if len(better) == 1 else f"{len(better)} models"
+    return [
+        f"{_named(table, place)} is the best by {CRITERIA[criterion]} of the models without "
+        f"degenerate components; {count} with such have a better one and were set aside, the best "
+        f"of them {_named(table, first)} ({table['reason'][first]}). If a component so narrow is "
+        "real, lower reg_covar or use other units; if it is a value that stands for a missing one, "
+        "leave out such rows."
     ]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from daskgmm.em.survey import Survey
 from daskgmm.gaussian.coordinates import NO_SCALE
-from daskgmm.gaussian.floor import Resting
+from daskgmm.gaussian.floor import REG_COVAR, Resting
 from daskgmm.gaussian.maximise import Maximised
 
 LARGE_SHARE = 0.01
@@ -37,20 +37,21 @@ def degeneracies(step: Maximised, resting: Sequence[Resting], names: Sequence[st
             "n_components, or the start was poor: reduce n_components, or try another "
             "random_state or init_params."
         )
+    places = {each.component: each for each in resting}
     if step.collapsed:
-        numbers = ", ".join("all" if k is None else str(k) for k in step.collapsed)
+        where = _listed([_collapsed(k, places.get(k), names) for k in step.collapsed])
         messages.append(
-            f"Components that collapsed onto rows without spread: {numbers}. They keep their "
+            f"Components that collapsed onto rows without spread: {where}. They keep their "
             "covariance of the iteration before, as reg_covar is 0: set it to a variance below "
             "which differences do not matter, or reduce n_components."
         )
-    if resting:
-        where = _listed([_where(each, names) for each in resting])
+    others = [each for each in resting if each.component not in step.collapsed]
+    if others:
+        where = _listed([_where(each, names) for each in others])
         messages.append(
-            f"Components that rest on a floor: {where}. Only reg_covar, tied values or rounding "
-            "keep them from being narrower, so the likelihood and every criterion of this model "
-            "are too good. Reduce n_components, leave out columns of few values or that are sums "
-            "of others, or raise reg_covar to a variance below which differences do not matter."
+            f"Components that rest on a floor: {where}. But for it they would be narrower, so the "
+            "likelihood and every criterion of this model are too good. Reduce n_components, or "
+            f"leave out columns of few values or that are sums of others. {_advice(others)}"
         )
     if step.ridges:
         amounts = ", ".join(
@@ -65,9 +66,40 @@ def degeneracies(step: Maximised, resting: Sequence[Resting], names: Sequence[st
     return messages
 
 
+def reason_of(step: Maximised, resting: Sequence[Resting], names: Sequence[str]) -> str:
+    """Return in a line which components are degenerate and where; empty if none is."""
+    places = {each.component: each for each in resting}
+    rest = [_where(each, names) for each in resting if each.component not in step.collapsed]
+    collapsed = [_collapsed(k, places.get(k), names) for k in step.collapsed]
+    kinds = {
+        "no rows": list(map(str, step.empty)),
+        "collapsed": collapsed,
+        "on a floor": rest,
+    }
+    return "; ".join(f"{kind}: {_listed(words)}" for kind, words in kinds.items() if words)
+
+
+def _name(component: int | None) -> str:
+    return "all" if component is None else str(component)
+
+
 def _where(resting: Resting, names: Sequence[str]) -> str:
-    which = "all" if resting.component is None else str(resting.component)
-    return f"{which} ({names[resting.column]}: standard deviation {resting.deviation:.2g})"
+    kind = "that of reg_covar" if resting.cause == REG_COVAR else "less than a step of the values"
+    return (
+        f"{_name(resting.component)} ({names[resting.column]}: standard deviation "
+        f"{resting.deviation:.2g}, {kind})"
+    )
+
+
+def _collapsed(component: int | None, resting: Resting | None, names: Sequence[str]) -> str:
+    return _name(component) + ("" if resting is None else f" ({names[resting.column]})")
+
+
+def _advice(resting: Sequence[Resting]) -> str:
+    """Return what to do about `reg_covar`: it is too large for some, too small for ties."""
+    if any(each.cause == REG_COVAR for each in resting):
+        return "If such a cluster is real, lower reg_covar, or use other units."
+    return "Or raise reg_covar to a variance below which differences do not matter."
 
 
 def _listed(words: Sequence[str]) -> str:

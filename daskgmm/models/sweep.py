@@ -31,6 +31,7 @@ from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
 from daskgmm.models.choice import CRITERIA, doubts, place_of_best
 from daskgmm.models.criteria import Criteria, criteria_of_sweep, doubt
+from daskgmm.models.degeneracy import reason_of
 from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.models.inputs import LABELS, n_coordinates, training_rows
@@ -64,7 +65,8 @@ class Sweep:
         bic, icl (lower is better), heldout and heldout_se (mean log-likelihood of rows held out
         of the sample, and its standard error; nan for starts that another one of the same kind
         beat), passes, converged, degenerate (the number of components that have no rows, or rest
-        on `reg_covar`, tied values or rounding), reason (why a model failed).
+        on `reg_covar`, tied values or rounding), reason (why a model failed, or which of its
+        components are degenerate, and in which column).
     models : list of GaussianMixture or None
         In the order of the table, each fitted; those with status "sample" to the sample. None
         for those that failed.
@@ -100,7 +102,8 @@ class Sweep:
         -----
         ChoiceWarning
             If the best model is the largest or the smallest that was tried, with what the
-            other criteria choose, or if all models have degenerate components.
+            other criteria choose, if models with degenerate components are better by the
+            criterion and were set aside, or if all models have some.
         """
         chosen = _checked(self.criterion if criterion is None else criterion)
         for message in doubts(self.table, chosen):
@@ -236,7 +239,7 @@ def sweep(
     estimator._warn_of_scale(state.survey.mapped(state.coordinates), stacklevel=3)
     if weights is not None:
         _warn_of(doubt(state.survey.weighing, weights_are))
-    table = _table(state, measured, request.weights_are)
+    table = _table(state, measured, request.weights_are, estimator._axis_names())
     models = _mixtures(state, estimator)
     for index, mixture in enumerate(models):
         if mixture is not None:
@@ -384,14 +387,17 @@ def _model(model: Model, estimator: GaussianMixture) -> GaussianMixture:
     return mixture
 
 
-def _table(state: SweepState, measured: Measured, weights_are: str | None) -> dict[str, list[Any]]:
-    """Return the table: the models in their order, then what failed."""
+def _table(
+    state: SweepState, measured: Measured, weights_are: str | None, names: Sequence[str]
+) -> dict[str, list[Any]]:
+    """Return the table: the models in their order, then what failed; `names` are of columns."""
     floor = state.survey.mapped(state.coordinates).floor(state.models[0].settings.reg_covar)
-    n = state.survey.counted(weights_are)
-    rows = [
-        _row(model, measured, index, n, n_degenerate(model.fit.step, floor))
-        for index, model in enumerate(state.models)
-    ]
+    n, rows = state.survey.counted(weights_are), []
+    for index, model in enumerate(state.models):
+        step = model.fit.step
+        resting = floor.resting(step)
+        degenerate = n_degenerate(step, resting), reason_of(step, resting, names)
+        rows.append(_row(model, measured, index, n, *degenerate))
     rows += [_failed_row(failure, _n_features(state), n) for failure in state.failures]
     return {name: [row[name] for row in rows] for name in rows[0]}
 
@@ -400,7 +406,9 @@ def _n_features(state: SweepState) -> int:
     return state.models[0].fit.step.parameters.n_features
 
 
-def _row(model: Model, measured: Measured, index: int, n: float, degenerate: int) -> dict[str, Any]:
+def _row(
+    model: Model, measured: Measured, index: int, n: float, degenerate: int, reason: str
+) -> dict[str, Any]:
     settings, held = model.settings, model.held_out
     d = model.fit.step.parameters.n_features
     p = n_parameters(STRUCTURES[settings.structure], settings.n_components, d)
@@ -425,7 +433,7 @@ def _row(model: Model, measured: Measured, index: int, n: float, degenerate: int
         "passes": model.passes,
         "converged": model.fit.converged,
         "degenerate": degenerate,
-        "reason": "",
+        "reason": reason,
     }
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from daskgmm.gaussian.floor import Floor, n_degenerate
+from daskgmm.gaussian.floor import REG_COVAR, TIES, Floor, n_degenerate
 from daskgmm.gaussian.maximise import Maximised
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structures import STRUCTURES
@@ -77,9 +77,13 @@ def test_a_ridge_is_a_floor_of_its_component():
 def test_what_counts_as_degenerate(wrong):
     floor = Floor.of(SPREAD, NOTHING, 1e-6)
     sound, flat = np.diag([50.0, 1.0, 0.5]), np.diag([50.0, 1.5e-6, 0.5])
-    assert n_degenerate(step("full", [flat, sound], **wrong), floor) == 2
-    assert n_degenerate(step("full", [sound, sound], **wrong), floor) == 1
-    assert n_degenerate(step("full", [sound, sound]), floor) == 0
+    for covariances, settings, count in (
+        ([flat, sound], wrong, 2),
+        ([sound, sound], wrong, 1),
+        ([sound, sound], {}, 0),
+    ):
+        maximised = step("full", covariances, **settings)
+        assert n_degenerate(maximised, floor.resting(maximised)) == count
 
 
 def test_a_component_without_weight_does_not_rest_but_is_empty():
@@ -87,7 +91,7 @@ def test_a_component_without_weight_does_not_rest_but_is_empty():
     flat = np.diag([50.0, 1.5e-6, 0.5])
     of_none = step("full", [np.eye(3), flat], weights=[1.0, 0.0], empty=(1,))
     assert floor.resting(of_none) == ()
-    assert n_degenerate(of_none, floor) == 1
+    assert n_degenerate(of_none, floor.resting(of_none)) == 1
 
 
 def test_a_floor_of_hardly_a_rank_is_no_error():
@@ -100,3 +104,22 @@ def test_a_floor_of_hardly_a_rank_is_no_error():
         step_axis = turned.T[:, 0]
         narrow = np.eye(3) - (1 - 0.01) * np.outer(step_axis, step_axis)
         assert [each.component for each in floor.resting(step("full", [narrow, np.eye(3)]))] == [0]
+
+
+@pytest.mark.parametrize("variance", [1e-29, 1e-65])
+def test_a_vanishing_variance_is_found_in_its_own_column(variance):
+    """Rounding of the other columns is larger than it."""
+    covariance = np.array([[variance, 0.0, 0.0], [0.0, 2.0, 1.9], [0.0, 1.9, 2.0]])
+    floor = Floor.of(SPREAD, np.diag([1e-10, 1e-20, 1e-20]), 0.0)
+    (resting,) = floor.resting(step("full", [covariance]))
+    assert resting.column == 0
+    assert resting.cause == TIES
+    np.testing.assert_allclose(resting.deviation, np.sqrt(variance))
+
+
+def test_what_holds_a_component_is_named():
+    floor = Floor.of(SPREAD, np.diag([0.25, 0.0, 0.0]), 1e-6)
+    for covariance, cause in (([0.1, 1, 1], TIES), ([50, 2e-6, 1], REG_COVAR)):
+        for name, given in (("full", [np.diag(covariance)]), ("diag", [covariance])):
+            (resting,) = floor.resting(step(name, given))
+            assert resting.cause == cause

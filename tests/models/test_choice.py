@@ -16,6 +16,7 @@ def table(bic, degenerate=None, status=None, **others):
         "covariance_type": ["full"] * n,
         "status": ["fitted"] * n if status is None else status,
         "degenerate": [0] * n if degenerate is None else degenerate,
+        "reason": ["on a floor: 1 (column 0)" if each else "" for each in degenerate or [0] * n],
         **{name: [-value for value in bic] for name in ("heldout",)},
         **dict.fromkeys(("bic", "aic", "icl"), bic),
         **others,
@@ -55,6 +56,21 @@ def test_an_edge_of_what_was_tried_is_said_with_what_the_others_choose():
     larger = {**found, "n_components": [4, 5, 6]}
     (said,) = doubts(larger, "icl")
     assert "4 components, the fewest that were tried (4 to 6): fewer may be better" in said
+
+
+def test_better_models_that_were_set_aside_are_named():
+    found = table([5.0, 3.0, 3.5, -99.0, -98.0], degenerate=[0, 0, 0, 1, 2])
+    (said,) = doubts(found, "bic")
+    assert "2 full is the best by BIC of the models without degenerate components" in said
+    assert "2 models with such" in said
+    assert "4 full (on a floor: 1 (column 0))" in said
+    # None of them is better, or nothing is left.
+    assert doubts(table([5.0, 3.0, 4.0], degenerate=[0, 0, 1]), "bic") == []
+    (said,) = doubts(table([5.0, 3.0], degenerate=[1, 1]) | {"n_components": [2, 2]}, "bic")
+    assert said.startswith("Every model")
+    found = table([5.0, 3.0, 4.0], degenerate=[0, 0, 1], status=["fitted", "fitted", "sample"])
+    found |= {"heldout": [1.0, 2.0, 3.0]}
+    assert doubts(found, "heldout")[0].startswith("2 full is the best by held-out likelihood")
 
 
 def test_one_size_has_no_edge():

@@ -1,0 +1,102 @@
+"""Sizes of a sweep whose leader ends on a floor, or fails, do not leave the sweep without them."""
+
+import numpy as np
+import pytest
+
+from daskgmm import sweep
+from daskgmm.em import choosing, loop
+from daskgmm.em.choosing import Failure, Model, SweepState, with_runners_up
+from daskgmm.em.events import silence
+from daskgmm.em.loop import Fit
+from daskgmm.em.settings import Settings
+from daskgmm.em.survey import survey_rows
+from daskgmm.gaussian.maximise import IllDefinedError, Maximised
+from daskgmm.gaussian.parameters import Parameters
+from daskgmm.passes.dataset import Dataset
+from daskgmm.rows.opening import as_rows
+
+RANDOM = np.random.default_rng(0)
+
+X = np.r_[RANDOM.normal(size=(300, 2)), RANDOM.normal(size=(300, 2)) + 6]
+
+SURVEY = survey_rows(Dataset.of(as_rows(X), None, 1, 1, 0), None, silence)
+
+
+def model(variance, going, k=2, seed=0):
+    """Return a model whose last component has that variance."""
+    variances = np.ones((k, 2))
+    variances[-1] = variance
+    weights, means = np.full(k, 1 / k), np.zeros((k, 2))
+    parameters = Parameters("diag", weights, means, variances, 1 / np.sqrt(variances))
+    settings = Settings(k, "diag", 1e-3, 1e-6, 100, 1, "kmeans")
+    return Model(settings, seed, Fit(Maximised(parameters)), going)
+
+
+def after(*models):
+    state = with_runners_up(SweepState(SURVEY, None, models), SURVEY)
+    return [(each.settings.n_components, each.seed, each.on_all_rows) for each in state.models]
+
+
+def test_the_sound_start_goes_on_where_the_likelier_one_rests_on_the_floor():
+    narrow, other = model(1e-6, True), model(1.0, False, seed=1)
+    assert after(narrow, other) == [(2, 1, True), (2, 0, True)]
+    third = model(1.0, False, k=3, seed=2)
+    assert after(narrow, model(1e-6, False, seed=3), other, third) == [
+        (2, 1, True), (2, 0, True), (2, 3, False), (3, 2, False),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "models",
+    [
+        (model(1.0, True), model(1.0, False, seed=1)),  # sound already
+        (model(1e-6, True), model(1e-6, False, seed=1)),  # nothing better
+        (model(1e-6, False), model(1.0, False, seed=1)),  # clearly beaten on the sample
+    ],
+)
+def test_otherwise_nothing_goes_on(models):
+    assert after(*models) == [(m.settings.n_components, m.seed, m.on_all_rows) for m in models]
+
+
+def fails_on_all_rows(monkeypatch, *sizes):
+    """Let M-steps of these sizes fail in the passes that all models share."""
+    maximise = loop.maximise
+
+    def failing(statistics, *arguments, **settings):
+        if len(statistics.counts) in sizes:
+            raise IllDefinedError("a covariance is singular")
+        return maximise(statistics, *arguments, **settings)
+
+    def stepped(*arguments):
+        with monkeypatch.context() as patch:
+            patch.setattr(loop, "maximise", failing)
+            return before(*arguments)
+
+    before = choosing.stepped
+    monkeypatch.setattr(choosing, "stepped", stepped)
+
+
+def test_a_model_that_fails_on_all_rows_is_a_row_that_says_why(monkeypatch):
+    fails_on_all_rows(monkeypatch, 3)
+    monkeypatch.setattr("daskgmm.em.comparing.SURE", 1e9)  # all go on
+    found = sweep(X, (1, 2, 3), random_state=0, n_init=1)
+    status = dict(zip(found.table["n_components"], found.table["status"], strict=True))
+    assert status == {1: "fitted", 2: "fitted", 3: "failed"}
+    assert found.table["reason"][-1] == "a covariance is singular"
+    assert found.models[-1] is None
+    assert found.best().n_components == 2
+
+
+def test_if_all_models_fail_on_all_rows_that_is_the_error(monkeypatch):
+    fails_on_all_rows(monkeypatch, 1, 2)
+    with pytest.raises(ValueError, match=r"No model of the sweep can be fitted\. .*singular"):
+        sweep(X, (1, 2), random_state=0)
+
+
+def test_a_failure_keeps_the_others(monkeypatch):
+    fails_on_all_rows(monkeypatch, 3)
+    data = Dataset.of(as_rows(X), None, 5, 5, 0)
+    models = model(1.0, True), model(1.0, True, k=3, seed=7)
+    state = choosing.stepped(data, SURVEY, SweepState(SURVEY, None, models), silence)
+    assert [each.settings.n_components for each in state.models] == [2]
+    assert state.failures == (Failure(models[1].settings, 7, "a covariance is singular"),)
