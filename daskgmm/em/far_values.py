@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +40,10 @@ FILL_VALUES = {
     2.0**63: "the smallest int64",
     2.0**31: "the smallest int32",
 }
-"""Sizes of numbers that often stand for missing values; they come rounded to float32 as well."""
+"""Sizes of numbers that often stand for missing values."""
+
+SAME = 1e-6
+"""Part by which they may differ: they come rounded to float32 as well."""
 
 
 def warn_of_far_values(survey: Survey, columns: tuple[str, ...] | None, stacklevel: int) -> None:
@@ -57,9 +61,8 @@ def warn_of_far_values(survey: Survey, columns: tuple[str, ...] | None, stacklev
     if not found:
         return
     named = [
-        f"column {_name(j, columns)} reaches {_number(extreme)}, while half of its values lie "
-        f"between {low:.4g} and {high:.4g}"
-        for j, (extreme, low, high) in [*found.items()][:NAMED]
+        f"column {_name(j, columns)} reaches {_number(far.value)}, while {far.others}"
+        for j, far in [*found.items()][:NAMED]
     ]
     more = f", and {len(found) - NAMED} more columns alike" if len(found) > NAMED else ""
     warnings.warn(
@@ -70,18 +73,65 @@ def warn_of_far_values(survey: Survey, columns: tuple[str, ...] | None, stacklev
     )
 
 
-def far_columns(survey: Survey) -> dict[int, tuple[float, float, float]]:
-    """Return the extreme of each such column, and the quartiles of its values."""
+@dataclass(frozen=True, slots=True)
+class Far:
+    """The extreme of a column, and the quartiles of its other values."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def others(self) -> str:
+        """Where half of the other values are, in words."""
+        if self.low == self.high:
+            return f"half of its values are {self.low:.4g}"
+        return f"half of its values lie between {self.low:.4g} and {self.high:.4g}"
+
+
+def far_columns(survey: Survey) -> dict[int, Far]:
+    """Return the extremes of the columns that have values so far from the others."""
     if survey.probe is None or not len(survey.probe):
         return {}
-    low, middle, high = np.quantile(survey.probe, (0.25, 0.5, 0.75), axis=0)
+    middle = np.median(survey.probe, axis=0)
     above, below = survey.maximum - middle, middle - survey.minimum
-    far = EPS * np.maximum(above, below) > LEAST_DIGITS * (high - low)
     extremes = np.where(above > below, survey.maximum, survey.minimum)
-    return {
-        int(j): (float(extremes[j]), float(low[j]), float(high[j]))
-        for j in np.flatnonzero(far & (high > low))
+    for limit in (survey.minimum, survey.maximum):
+        extremes = np.where(_is_fill(limit), limit, extremes)
+    differences = np.abs(survey.probe - middle)
+    smallest = np.where(differences > 0, differences, np.inf).min(axis=0, initial=np.inf)
+    # A first look at all columns, as the smallest difference is no more than a width.
+    least = np.where(np.isfinite(smallest), smallest, 0.0)
+    suspect = (EPS * np.maximum(above, below) > LEAST_DIGITS * least) | _is_fill(extremes)
+    found = {
+        j: _far(survey.probe[:, j], float(extremes[j])) for j in np.flatnonzero(suspect).tolist()
     }
+    return {j: far for j, far in found.items() if far is not None}
+
+
+def _far(values: Array, extreme: float) -> Far | None:
+    """Return an extreme that is too far from these values of its column; None if it is not.
+
+    Of a value that is known to stand for a missing one there may be many: the others tell.
+    """
+    if _is_fill(np.array(extreme)):
+        values = values[~np.isclose(values, extreme, rtol=SAME)]
+    if not len(values):
+        return None
+    low, middle, high = np.quantile(values, (0.25, 0.5, 0.75)).tolist()
+    away, width = abs(extreme - middle), high - low
+    if width == 0:
+        differences = np.abs(values - middle)
+        some = differences[(differences > 0) & (differences < away / 2)]
+        width = float(some.min()) if len(some) else max(abs(middle), 1.0)
+    return Far(extreme, low, high) if EPS * away > LEAST_DIGITS * width else None
+
+
+def _is_fill(values: Array) -> NDArray[np.bool_]:
+    """Return which values often stand for missing ones."""
+    sizes = np.array([*FILL_VALUES])
+    found: NDArray[np.bool_] = np.isclose(np.abs(values)[..., None], sizes, rtol=SAME).any(-1)
+    return found
 
 
 def warn_of_unresolved(
@@ -148,7 +198,7 @@ def _variances(parameters: Parameters) -> Array:
 
 
 def _number(value: float) -> str:
-    known = [name for size, name in FILL_VALUES.items() if np.isclose(abs(value), size, rtol=1e-6)]
+    known = [name for size, name in FILL_VALUES.items() if np.isclose(abs(value), size, rtol=SAME)]
     return f"{value:.6g} ({known[0]})" if known else f"{value:.6g}"
 
 

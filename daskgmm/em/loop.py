@@ -8,6 +8,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from daskgmm.em.acceleration import Search, advance, restart
 from daskgmm.em.events import Ended, Iterated, Listener, Started
 from daskgmm.em.expectation import expect
@@ -15,11 +18,13 @@ from daskgmm.em.many import expect_many
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey import Survey
 from daskgmm.gaussian.guard import TOLERANCE, moment_error
-from daskgmm.gaussian.maximise import IllDefinedError, Maximised, maximise
+from daskgmm.gaussian.maximise import IllDefinedError, Maximised, maximise, means_of
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.splitting import revived
 from daskgmm.gaussian.statistics import Statistics
 from daskgmm.passes.dataset import Dataset
+
+Array = NDArray[np.float64]
 
 LOGGER = logging.getLogger("daskgmm")
 
@@ -146,11 +151,10 @@ def evaluate(
     began, old, least = time.perf_counter(), fit.proposal, survey.least_variances
     number = len(fit.iterations) + 1
     statistics, ended = expect(data, old, survey, listen, number, None, settings.noise)
-    step = maximise(statistics, settings.structure, settings.reg_covar, old, least=least)
+    step, about = _attempted(statistics, settings, old, survey)
     nbytes = ended.nbytes
-    if loses_digits(step, statistics, survey):
+    if step is None or about is not None:
         # Once more, about the new means: the next pass would begin from noise.
-        about = step.parameters.means
         statistics, ended = expect(data, old, survey, listen, number, about, settings.noise)
         step = maximise(statistics, settings.structure, settings.reg_covar, old, least=least)
         nbytes += ended.nbytes
@@ -160,6 +164,18 @@ def evaluate(
         0, number, bound, math.inf, math.nan, True, rows, seconds, nbytes, ended.peak_memory
     )
     return Evaluated(old, step, record)
+
+
+def _attempted(
+    statistics: Statistics, settings: Settings, old: Parameters, survey: Survey
+) -> tuple[Maximised | None, Array | None]:
+    """Return the M-step, if it succeeds, and its means where its covariances are rounding."""
+    how = settings.structure, settings.reg_covar, old
+    try:
+        step = maximise(statistics, *how, least=survey.least_variances)
+    except IllDefinedError:
+        return None, means_of(statistics, old)
+    return step, step.parameters.means if loses_digits(step, statistics, survey) else None
 
 
 def evaluate_many(
@@ -177,18 +193,16 @@ def evaluate_many(
     seconds = time.perf_counter() - began
     found: list[Evaluated | IllDefinedError] = []
     for fit, parameters, statistics, chosen in zip(fits, old, many, settings, strict=True):
-        how = chosen.structure, chosen.reg_covar, parameters
-        try:
-            step = maximise(statistics, *how, least=least)
-            if loses_digits(step, statistics, survey):
-                # A pass of its own, about its new means.
-                about, number = step.parameters.means, len(fit.iterations) + 1
-                own = expect(data, parameters, survey, listen, number, about, chosen.noise)
-                statistics = own[0]
+        step, about = _attempted(statistics, chosen, parameters, survey)
+        if step is None or about is not None:
+            # A pass of its own, about its new means.
+            number, how = len(fit.iterations) + 1, (chosen.structure, chosen.reg_covar, parameters)
+            statistics, _ = expect(data, parameters, survey, listen, number, about, chosen.noise)
+            try:
                 step = maximise(statistics, *how, least=least)
-        except IllDefinedError as error:
-            found.append(error)
-            continue
+            except IllDefinedError as error:
+                found.append(error)
+                continue
         bound, rows = statistics.mean_log_likelihood, statistics.rows
         number, nbytes, peak = len(fit.iterations) + 1, ended.nbytes, ended.peak_memory
         record = Iterated(0, number, bound, math.inf, math.nan, True, rows, seconds, nbytes, peak)

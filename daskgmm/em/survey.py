@@ -105,11 +105,14 @@ class Survey:
 
     @property
     def least_variances(self) -> Array:
-        """The variances (d,) that rounding of rows about their mean makes; those of no component.
+        """The variances (d,) that rounding of rows makes; those of no component.
 
         Of a column that is constant none is smaller.
         """
-        return np.where(self.maximum > self.minimum, (EPSILON * self.half_range) ** 2, 0.0)
+        width = self.half_range
+        if self.probe is not None and len(self.probe):
+            width = np.minimum(width, width_of_most(self.probe))
+        return np.where(self.maximum > self.minimum, (EPSILON * width) ** 2, 0.0)
 
     def counted(self, weights_are: str | None) -> float:
         """Return n, the number of rows that criteria count, as `Weighing.counted`."""
@@ -311,6 +314,16 @@ def _finest(one: Array | None, other: Array | None) -> Array | None:
     if one is None or other is None:
         return other if one is None else one
     return np.minimum(one, other)
+
+
+def width_of_most(probe: Array) -> Array:
+    """Return how far most values of each column are apart, (d,): a few far ones do not matter.
+
+    That is the range of 90 % of them, or if these are one value, infinity: the others are then
+    too few for a probe.
+    """
+    low, high = np.quantile(probe, (0.05, 0.95), axis=0)
+    return np.where(high > low, high - low, np.inf)
 
 
 def thinned(probe: Array) -> Array:

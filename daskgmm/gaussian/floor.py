@@ -144,7 +144,7 @@ class Floor:
                 continue
             direction = _narrowest(covariance, width, self.spread)
             if direction is not None:
-                column = int(np.argmax(direction**2 * np.diagonal(self.spread)))
+                column = int(np.argmax(np.abs(direction) * np.sqrt(np.diagonal(self.spread))))
                 square = float(direction @ direction)
                 cause = self._cause(
                     float(direction @ width @ direction) / square, self.least + ridge
@@ -180,15 +180,19 @@ def _narrowest(covariance: Array, width: Array, spread: Array) -> Array | None:
     scales = 1 / np.sqrt(np.maximum(np.diagonal(covariance), least))
     units = np.outer(scales, scales)
     factor, width, spread = _factor(covariance * units), width * units, spread * units
+    size = np.diagonal(spread).max()
+    if size == 0:
+        return None
+    spread, wide = spread / size, NARROWER / size  # its square must not overflow
     # With v = L^-T u, v^T Sigma v = u^T u.
     direction = _widest(factor, spread)
-    if not (direction @ width @ direction > 1.0 and direction @ spread @ direction > NARROWER):
+    if not (direction @ width @ direction > 1.0 and direction @ spread @ direction > wide):
         below = _below(factor, width)
         last = below.shape[1] - 1
         if last < 0:
             return None
         ratios, axes = eigh(below.T @ spread @ below, subset_by_index=(last, last))
-        if not ratios[0] > NARROWER:
+        if not ratios[0] > wide:
             return None
         direction = below @ axes[:, 0]
     return scales * direction
@@ -202,7 +206,7 @@ def _widest(factor: Array, spread: Array) -> Array:
     u = np.ones(len(factor))
     for _ in range(POWERS):
         u = solve_triangular(factor, spread @ _undone(factor, u), lower=True)
-        u /= np.linalg.norm(u)
+        u /= max(float(np.linalg.norm(u)), LEAST_WIDTH)
     return _undone(factor, u)
 
 

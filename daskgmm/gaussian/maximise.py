@@ -98,9 +98,7 @@ def maximise(
     """
     structure, d = STRUCTURES[structure_name], statistics.reference.shape[1]
     counts = statistics.counts
-    empty = counts <= EMPTY * counts.sum()
-    divisor = np.where(empty, 1.0, counts)
-    shifts = np.where(empty[:, None], 0.0, statistics.sums[1 : 1 + d].T / divisor[:, None])
+    empty, divisor, shifts = _shifts(statistics)
     covariances = structure.maximise(
         counts if structure.shared else divisor,
         shifts,
@@ -126,6 +124,22 @@ def maximise(
     return Maximised(parameters, empties, ridges, collapsed)
 
 
+def means_of(statistics: Statistics, fallback: Parameters) -> Array:
+    """Return the means (k, d) that `maximise` would, whatever the covariances are."""
+    empty, _, shifts = _shifts(statistics)
+    means: Array = np.where(empty[:, None], fallback.means, statistics.reference + shifts)
+    return means
+
+
+def _shifts(statistics: Statistics) -> tuple[NDArray[np.bool_], Array, Array]:
+    """Return which components are empty, what to divide by, and the means from the reference."""
+    counts, d = statistics.counts, statistics.reference.shape[1]
+    empty = counts <= EMPTY * counts.sum()
+    divisor = np.where(empty, 1.0, counts)
+    shifts = np.where(empty[:, None], 0.0, statistics.sums[1 : 1 + d].T / divisor[:, None])
+    return empty, divisor, shifts
+
+
 def _narrower(structure: Structure, covariances: Array, least: Array) -> list[int | None]:
     """Return the components (None: the shared one) with a variance of less than `least` (d,)."""
     if structure.shared:
@@ -148,12 +162,15 @@ def factorise(
     """
     first = FIRST_RIDGE * len(np.atleast_2d(covariances[-1])[-1]) * float(np.finfo(np.float64).eps)
     ridges: dict[int | None, float] = {}
+    variances: dict[int | None, float] = {}
     collapsed: list[int | None] = []
     while True:
         try:
             return covariances, structure.factorise(covariances), ridges, tuple(collapsed)
         except SingularError as error:
-            k, variance = error.component, structure.scale(covariances, error.component)
+            k = error.component
+            # Before any ridge: one that rounding made negative may be raised to 0 exactly.
+            variance = variances.setdefault(k, structure.scale(covariances, k))
             if reg_covar == 0 and kept is not None and k not in collapsed and np.isfinite(variance):
                 collapsed.append(k)
                 covariances = structure.replace(covariances, kept, k)

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from daskgmm.em.survey import Survey
+from daskgmm.em.survey import Survey, width_of_most
 from daskgmm.gaussian.coordinates import NO_SCALE
 from daskgmm.gaussian.floor import REG_COVAR, Resting
 from daskgmm.gaussian.maximise import Maximised
 
+Array = NDArray[np.float64]
+
 LARGE_SHARE = 0.01
 """Part of a column's variance beyond which `reg_covar` is large beside it."""
+
+NORMAL_WIDTH = 3.29
+"""Standard deviations between which 90 % of normal values lie."""
 
 LISTED = 8
 """Components, or columns, that a sentence names; more are counted."""
@@ -118,16 +124,32 @@ def swallowed(survey: Survey, reg_covar: float, names: Sequence[str]) -> str | N
     names : sequence of str
         Of its columns.
     """
-    variances = np.diagonal(survey.covariance)
+    variances, far = _usual(survey)
     sizes = np.maximum(np.abs(survey.minimum), np.abs(survey.maximum))
-    varies = variances > (NO_SCALE * sizes) ** 2
+    varies = np.diagonal(survey.covariance) > (NO_SCALE * sizes) ** 2
     small = np.flatnonzero(varies & (reg_covar > LARGE_SHARE * variances))
     if not small.size:
         return None
     columns = _listed([f"{names[j]} (variance {variances[j]:.2g})" for j in small.tolist()])
+    if far[small].any():
+        advice = "leave out the few rows that are far from all others, or take logarithms"
+    else:
+        advice = "use other units, or fit with standardise=True (--standardise)"
     return (
         f"reg_covar is {reg_covar:g}, which is added to every variance and is large beside those "
         f"of all rows in: {columns}. Clusters that differ there may not be told apart. Set "
-        f"reg_covar below {LARGE_SHARE**2 * variances[small].min():.0e}, use other units, or fit "
-        "with standardise=True."
+        f"reg_covar below {LARGE_SHARE**2 * variances[small].min():.0e}, {advice}."
     )
+
+
+def _usual(survey: Survey) -> tuple[Array, NDArray[np.bool_]]:
+    """Return the variance of most values of each column (d,), and where a few others are far.
+
+    These alone may make the variance of all large, also if columns are divided by its root.
+    """
+    variances = np.diagonal(survey.covariance)
+    if survey.probe is None or not len(survey.probe):
+        return variances, np.zeros(len(variances), bool)
+    width = width_of_most(survey.probe)
+    far = variances > width**2
+    return np.where(far, (width / NORMAL_WIDTH) ** 2, variances), far

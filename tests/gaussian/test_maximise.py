@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose
 
 from daskgmm.gaussian import STRUCTURES, Parameters, maximise
 from daskgmm.gaussian.kernel import Sums
+from daskgmm.gaussian.maximise import factorise
 from daskgmm.gaussian.statistics import Statistics
 from daskgmm.gaussian.whitened import accumulate_about
 
@@ -78,3 +79,12 @@ def test_without_regularisation_a_collapsed_component_keeps_its_covariance(struc
     assert step.collapsed == ((None,) if structure_name == "tied" else (0,))
     assert_allclose(step.parameters.covariances, old.covariances)
     assert_allclose(step.parameters.means, 1.0)
+
+
+@pytest.mark.parametrize("name", STRUCTURES)
+def test_a_variance_that_rounding_made_negative_is_raised_past_zero(name):
+    """A series of ridges that are powers of 2 raises -1 to 0 exactly on its way."""
+    covariances = -np.ones(STRUCTURES[name].covariance_shape(1, 1))
+    found, _, ridges, _ = factorise(STRUCTURES[name], covariances, 1e-6, None)
+    assert (found > 0).all()
+    assert ridges

@@ -213,3 +213,50 @@ def test_rows_of_weight_zero_may_hold_anything_finite():
         alone = GaussianMixture(2, **settings).fit(rows)
         assert_allclose(found.lower_bound_, alone.lower_bound_, rtol=1e-6)
     assert np.isfinite(sweep(X, [1, 2], sample_weight=weights, random_state=0).table["bic"]).all()
+
+
+def filled(share, value, others=None):
+    """Return two columns, of which the first has so many of one value among these."""
+    X = two_groups()
+    if others is not None:
+        X[:, 0] = others
+    X[: round(share * len(X)), 0] = value
+    return np.random.default_rng(1).permutation(X)
+
+
+MOSTLY_ZERO = np.where(np.arange(800) % 5, 0.0, np.arange(800) / 100)
+
+
+@pytest.mark.parametrize("value", [FILL, float(np.float32(FILL)), 1e20, -(2.0**63)])
+@pytest.mark.parametrize("share", [0.002, 0.3, 0.7])
+@pytest.mark.parametrize("others", [None, MOSTLY_ZERO, 0.0])
+def test_a_value_that_stands_for_a_missing_one_is_named_however_frequent(value, share, others):
+    """Also where half of the other values are equal: zeros, as of rain."""
+    (told,) = warned(lambda: GaussianMixture(2, random_state=0).fit(filled(share, value, others)))
+    assert "column 0 reaches" in str(told.message)
+    if others is not None and share < 0.5:
+        assert "while half of its values are 0." in str(told.message)
+
+
+@pytest.mark.parametrize("others", [MOSTLY_ZERO, (np.arange(800) % 50 == 0) * 1.0, 0.0])
+def test_columns_of_mostly_one_value_are_not_far(others):
+    X = filled(0.0, np.nan, others)
+    assert not warned(lambda: GaussianMixture(2, random_state=0).fit(X))
+
+
+@pytest.mark.parametrize("structure", ["full", "diag"])
+def test_a_few_far_rows_collapse_no_other_component(structure):
+    """Without `reg_covar`, a variance below the rounding of 1e30 was no variance."""
+    X = np.vstack([two_groups(), np.random.default_rng(2).normal(size=(20, 2)) * 1e30])
+    start = {"weights_init": [0.4, 0.4, 0.2], "means_init": [[0, 0], [9, 0], [1e30, 0]]}
+    start["precisions_init"] = (
+        np.array([np.eye(2), np.eye(2), np.eye(2) * 1e-60])
+        if structure == "full"
+        else np.array([[1, 1], [1, 1], [1e-60, 1e-60]])
+    )
+    found = GaussianMixture(3, covariance_type=structure, reg_covar=0, **start)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found.fit(X)
+    assert not [each for each in caught if "collapsed" in str(each.message)]
+    assert_allclose(found.covariances_[0].max(), 1.0, atol=0.2)
