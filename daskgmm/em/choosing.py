@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
 
 from daskgmm.blas import one_blas_thread
 from daskgmm.em.candidates import Raced, race, starts_worth
 from daskgmm.em.checkpoint import RECORDS, Checkpoint
+from daskgmm.em.clustering import unwarned
 from daskgmm.em.comparing import Compared
 from daskgmm.em.drawing import Draw, draw_rows, whole_draw
 from daskgmm.em.events import Listener, SweepIterated
@@ -28,7 +26,6 @@ from daskgmm.em.neighbours import with_neighbours
 from daskgmm.em.sample import WHOLE, SampleRule, drawn_rows
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey import Survey, completed, survey_rows
-from daskgmm.errors import DegenerateComponentWarning
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.maximise import IllDefinedError
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
@@ -335,19 +332,6 @@ def _nothing_fits(failures: Sequence[Failure]) -> str:
         kinds.setdefault(each.reason, []).append(name)
     reasons = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in kinds.items())
     return f"No model of the sweep can be fitted. {reasons}"
-
-
-@contextmanager
-def unwarned() -> Iterator[None]:
-    """Ignore warnings about starts: those that stay are no news.
-
-    Around all threads, since filters are the process's: threads that set and restore them each
-    for itself may leave behind what another one has set.
-    """
-    with warnings.catch_warnings():
-        for kind in (DegenerateComponentWarning, ConvergenceWarning):
-            warnings.simplefilter("ignore", kind)
-        yield
 
 
 def combinations(

@@ -14,6 +14,8 @@ candidates measure distances differently:
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -25,7 +27,7 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import ThreadpoolController
 
 from daskgmm.em.survey import Survey
-from daskgmm.gaussian.coordinates import whitening
+from daskgmm.gaussian.coordinates import column_scales, whitening
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.intp]
@@ -73,10 +75,9 @@ class Metric:
 
 def metric_of(survey: Survey, candidate: int, random: np.random.RandomState) -> Metric:
     """Return the metric of a candidate by its number: even ones have the columns' units."""
-    covariance, center = survey.scatter / survey.weight, survey.mean
+    covariance, center = survey.covariance, survey.mean
     if candidate % 2 == 0:
-        variances = np.diagonal(covariance)
-        return Metric(center, np.diag(1 / np.sqrt(np.where(variances > 0, variances, 1.0))))
+        return Metric(center, np.diag(1 / column_scales(center, covariance)))
     axes = whitening(covariance)
     r = axes.shape[1]
     if r == 0 or candidate % 4 == 1:
@@ -135,12 +136,21 @@ def _k_means(
         means = KMeans(n_clusters=k, n_init=1, random_state=begin)
     else:
         means = KMeans(n_clusters=k, n_init=1, init=begin, max_iter=ROUND_ITER)
-    with warnings.catch_warnings():
-        # Fewer distinct rows than clusters: the fit itself says which components are empty.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        with _controller().limit(limits=1, user_api="openmp"):
-            labels: Labels = means.fit(z, sample_weight=weights).labels_
+    with _controller().limit(limits=1, user_api="openmp"):
+        labels: Labels = means.fit(z, sample_weight=weights).labels_
     return labels
+
+
+@contextmanager
+def unwarned() -> Iterator[None]:
+    """Ignore that there are fewer distinct rows than clusters: a fit says what is empty.
+
+    Around all threads, since filters are the process's: threads that set and restore them each
+    for itself may leave behind what another one has set.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
 
 
 @lru_cache(maxsize=1)

@@ -153,7 +153,7 @@ def draw_rows(data: Dataset, survey: Survey, seed: int, m: int, listen: Listener
 
     The same for any chunking, where all lengths of chunks are known.
     """
-    axes = whitening(survey.scatter / survey.weight)
+    axes = whitening(survey.covariance)
     work = DrawWork(seed, float(m), survey.mean, axes, survey.weight)
     nbytes = m * (data.row_nbytes + 32) // max(1, len(data.batches))
     draw, _ = run_pass(data, "sample", work, merge_draws, listen, "daskgmm-sample", nbytes)

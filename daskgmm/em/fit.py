@@ -14,6 +14,7 @@ import numpy as np
 from daskgmm.blas import one_blas_thread
 from daskgmm.em.acceleration import Search
 from daskgmm.em.checkpoint import Checkpoint, State
+from daskgmm.em.clustering import unwarned
 from daskgmm.em.events import (
     Event,
     FitEnded,
@@ -235,7 +236,7 @@ def _begin(
     count = 0
     if request.draws and initialisation == 0:
         count = worth_comparing(settings, survey.weighed_rows, len(survey.shift))
-    with one_blas_thread():
+    with one_blas_thread(), unwarned():
         if count:
             return best_of_all_rows(survey, settings, count, seed, random, listen)
         return Fit(start(survey, settings, request.initial, random))

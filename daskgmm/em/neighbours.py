@@ -83,7 +83,6 @@ def with_neighbours(
         The race of each.
     """
     found = list(raced)
-    trials = [Trials.of(draw, m, each) for each in settings]
     upwards = sorted(range(len(settings)), key=lambda index: settings[index].n_components)
     for order, handing in ((upwards[::-1], merges), (upwards, splits)):
         for source, target in itertools.pairwise(order):
@@ -92,7 +91,8 @@ def with_neighbours(
                 continue
             size = settings[target].n_components
             starts = _of_size(best.fit.step.parameters, size, handing)
-            found[target] = trials[target].improved(found[target], starts, best.seed)
+            trials = Trials.of(draw, m, settings[target])
+            found[target] = trials.improved(found[target], starts, best.seed)
     return found
 
 

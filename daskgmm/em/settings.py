@@ -56,7 +56,7 @@ class Settings:
         """Return what rows as surveyed are mapped to; None if they stay as they are."""
         if not self.standardise and self.pca is None:
             return None
-        covariance = survey.scatter / survey.weight
+        covariance = survey.covariance
         return coordinates_of(survey.mean, covariance, standardise=self.standardise, pca=self.pca)
 
     @property

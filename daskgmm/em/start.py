@@ -127,7 +127,7 @@ def _estimate(
     else:
         responsibilities = _one_hot(cluster(x, weights, k, random, metric), weights, k)
     statistics = _moments(structure, sample.x, responsibilities, k)
-    spread = structure.repeat(survey.scatter / survey.weight, k)
+    spread = structure.repeat(survey.covariance, k)
     spread = structure.regularise(spread, settings.reg_covar)
     fallback = Parameters(
         structure.name, np.full(k, 1 / k), np.tile(survey.mean, (k, 1)), spread, spread

@@ -20,6 +20,7 @@ from daskgmm.em.candidates import (
     ranked,
     starts_worth,
 )
+from daskgmm.em.clustering import unwarned
 from daskgmm.em.drawing import draw_rows, whole_draw
 from daskgmm.em.events import Listener, StartFound
 from daskgmm.em.loop import Evaluated, Fit, advanced, evaluate_many
@@ -62,7 +63,7 @@ def best_candidate(
     began = time.perf_counter()
     count = candidates_worth(settings, m, draw.rows, d, CANDIDATES * settings.n_init)
     seeds = random.randint(np.iinfo(np.int32).max, size=count).tolist()
-    with one_blas_thread():
+    with one_blas_thread(), unwarned():
         finalists, _ = race(draw, m, settings, seeds)
     seconds = time.perf_counter() - began
     listen(StartFound(len(draw.x), count, finalists[0].fit.lower_bound, seconds))

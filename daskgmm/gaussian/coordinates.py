@@ -99,6 +99,14 @@ class Coordinates:
         return z if self.axes is None else z @ self.axes.T
 
 
+def column_scales(mean: Array, covariance: Array) -> Array:
+    """Return the standard deviations of columns (d,), 1 where one is rounding of a constant."""
+    deviations = np.sqrt(np.maximum(np.diagonal(covariance), 0.0))
+    scales: Array = np.where(deviations > NO_SCALE * np.abs(mean), deviations, 1.0)
+    scales[scales == 0] = 1.0
+    return scales
+
+
 def coordinates_of(
     mean: Array, covariance: Array, *, standardise: bool, pca: int | float | None
 ) -> Coordinates:
@@ -116,11 +124,7 @@ def coordinates_of(
         together at least.
     """
     d = len(mean)
-    scales = np.ones(d)
-    if standardise:
-        deviations = np.sqrt(np.maximum(np.diagonal(covariance), 0.0))
-        scales = np.where(deviations > NO_SCALE * np.abs(mean), deviations, 1.0)
-        scales[scales == 0] = 1.0
+    scales = column_scales(mean, covariance) if standardise else np.ones(d)
     plain = Coordinates(mean, scales)
     if pca is None:
         return plain

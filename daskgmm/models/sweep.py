@@ -59,8 +59,10 @@ class Sweep:
     ----------
     table : dict of lists
         One entry a model; `pandas.DataFrame` takes it as it is. Columns: n_components,
-        covariance_type, seed, status ("fitted" on all rows, "sample": clearly beaten there,
-        so that it stayed, or "failed"), log_likelihood (mean, nats a row, of all rows),
+        covariance_type, seed (of its start, or of the neighbour's from which it came by a
+        component that was split or a pair that was merged), status ("fitted" on all rows,
+        "sample": clearly beaten there, so that it stayed, or "failed"), log_likelihood (mean,
+        nats a row, of all rows),
         n_parameters, n (the rows that count: see `weights_are` of `GaussianMixture.fit`), aic,
         bic, icl (lower is better), heldout and heldout_se (mean log-likelihood of rows held out
         of the sample, and its standard error; nan for starts that another one of the same kind

@@ -7,8 +7,10 @@ import sklearn.mixture
 
 from daskgmm import GaussianMixture
 from daskgmm.em.candidates import Part, ranked, starts_worth
-from daskgmm.em.clustering import cluster, metric_of
+from daskgmm.em.clustering import cluster, metric_of, unwarned
+from daskgmm.em.drawing import whole_draw
 from daskgmm.em.events import StartFound, silence
+from daskgmm.em.sample import SampleRule
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey import survey_rows
 from daskgmm.gaussian.coordinates import whitening
@@ -191,8 +193,16 @@ def test_clusters_of_even_candidates_do_not_depend_on_units():
 def test_rows_that_are_all_alike_are_clustered_all_the_same(candidate):
     x = np.full((20, 3), 5.0)
     generator = np.random.RandomState(0)
-    labels = cluster(x, None, 2, generator, metric_of(surveyed(x), candidate, generator))
+    with unwarned():
+        labels = cluster(x, None, 2, generator, metric_of(surveyed(x), candidate, generator))
     assert labels.shape == (20,)
+
+
+@pytest.mark.parametrize("column", [np.full(300, 0.1) * 3, 1e8 + np.arange(300) % 2 * 1e-8])
+def test_a_column_that_is_constant_but_for_rounding_is_not_stretched(column):
+    x = np.c_[cigars(300)[0], column]
+    metric = metric_of(surveyed(x), 0, np.random.RandomState(0))
+    assert np.ptp(metric.apply(x)[:, 2]) < 1e-6
 
 
 def test_whitening_leaves_out_constant_and_dependent_columns():
@@ -211,7 +221,8 @@ def test_a_candidate_on_the_floor_comes_after_others(structure):
     random = np.random.default_rng(0)
     x = random.normal(size=(400, 2))
     x[:40] = [3.0, 3.0]
-    part = Part.of_rows(x, np.ones(400), settings(2, structure), 400)
+    survey = survey_rows(Dataset.of(ArrayRows(x), None, 1, 1), SampleRule(0, 400, 400), silence)
+    part = Part.of(whole_draw(survey, 0), 400, settings(2, structure), last=False)
     candidates = part.all_begun(range(8))
     order = [each.degenerate for each in ranked(candidates)]
     assert order == sorted(order)
