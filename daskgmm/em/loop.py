@@ -148,7 +148,7 @@ def evaluate(
     data: Dataset, survey: Survey, fit: Fit, settings: Settings, listen: Listener
 ) -> Evaluated:
     """Return what a pass with the proposed parameters finds."""
-    began, old, least = time.perf_counter(), fit.proposal, survey.least_variances
+    began, old = time.perf_counter(), fit.proposal
     number = len(fit.iterations) + 1
     statistics, ended = expect(data, old, survey, listen, number, None, settings.noise)
     step, about = _attempted(statistics, settings, old, survey)
@@ -156,7 +156,7 @@ def evaluate(
     if step is None or about is not None:
         # Once more, about the new means: the next pass would begin from noise.
         statistics, ended = expect(data, old, survey, listen, number, about, settings.noise)
-        step = maximise(statistics, settings.structure, settings.reg_covar, old, least=least)
+        step = _maximised(statistics, settings, old, survey)
         nbytes += ended.nbytes
     seconds = time.perf_counter() - began
     bound, rows = statistics.mean_log_likelihood, statistics.rows
@@ -166,13 +166,19 @@ def evaluate(
     return Evaluated(old, step, record)
 
 
+def _maximised(
+    statistics: Statistics, settings: Settings, old: Parameters, survey: Survey
+) -> Maximised:
+    least = survey.least_variances if settings.reg_covar == 0 else None
+    return maximise(statistics, settings.structure, settings.reg_covar, old, least=least)
+
+
 def _attempted(
     statistics: Statistics, settings: Settings, old: Parameters, survey: Survey
 ) -> tuple[Maximised | None, Array | None]:
     """Return the M-step, if it succeeds, and its means where its covariances are rounding."""
-    how = settings.structure, settings.reg_covar, old
     try:
-        step = maximise(statistics, *how, least=survey.least_variances)
+        step = _maximised(statistics, settings, old, survey)
     except IllDefinedError:
         return None, means_of(statistics, old)
     return step, step.parameters.means if loses_digits(step, statistics, survey) else None
@@ -187,7 +193,6 @@ def evaluate_many(
 ) -> list[Evaluated | IllDefinedError]:
     """Return what one pass finds for the proposals of several fits, or why an M-step fails."""
     began, old = time.perf_counter(), [fit.proposal for fit in fits]
-    least = survey.least_variances
     number = 1 + max(len(fit.iterations) for fit in fits)
     many, ended = expect_many(data, old, survey, listen, number, settings[0].noise)
     seconds = time.perf_counter() - began
@@ -196,10 +201,10 @@ def evaluate_many(
         step, about = _attempted(statistics, chosen, parameters, survey)
         if step is None or about is not None:
             # A pass of its own, about its new means.
-            number, how = len(fit.iterations) + 1, (chosen.structure, chosen.reg_covar, parameters)
+            number = len(fit.iterations) + 1
             statistics, _ = expect(data, parameters, survey, listen, number, about, chosen.noise)
             try:
-                step = maximise(statistics, *how, least=least)
+                step = _maximised(statistics, chosen, parameters, survey)
             except IllDefinedError as error:
                 found.append(error)
                 continue
