@@ -371,8 +371,9 @@ def survey_rows(data: Dataset, rule: SampleRule | None, listen: Listener) -> Sur
 
 def completed(data: Dataset, survey: Survey, listen: Listener) -> Survey:
     """Return a survey with what an earlier version did not keep of it, at most one pass later."""
-    known = survey.weighing, survey.rounding, survey.probe
-    if not any(each is None for each in known):
+    if survey.weighing is None and data.weights is None:
+        survey = replace(survey, weighing=weigh(None, survey.rows))
+    if not any(each is None for each in (survey.weighing, survey.rounding, survey.probe)):
         return survey
     found = survey_rows(data, None, listen)
     return replace(survey, weighing=found.weighing, rounding=found.rounding, probe=found.probe)
