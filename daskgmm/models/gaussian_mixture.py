@@ -16,17 +16,18 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 
 from daskgmm.em.acceleration import Search
-from daskgmm.em.events import Listener, together
+from daskgmm.em.events import Listener, silence, together
 from daskgmm.em.far_values import warn_of_unresolved
 from daskgmm.em.fit import Request, Resume, check_enough, fit
 from daskgmm.em.history import history_table, log_event
 from daskgmm.em.loop import Fit
 from daskgmm.em.settings import Settings
-from daskgmm.em.survey import Survey
+from daskgmm.em.survey import Survey, survey_rows
 from daskgmm.em.weighing import check_meaning
 from daskgmm.errors import DegenerateComponentWarning, ScaleWarning
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.floor import Resting
+from daskgmm.gaussian.maximise import ILL_DEFINED
 from daskgmm.gaussian.structures import STRUCTURES
 from daskgmm.models.criteria import doubt
 from daskgmm.models.degeneracy import degeneracies, swallowed
@@ -35,6 +36,7 @@ from daskgmm.models.initial import check_initial
 from daskgmm.models.inputs import n_coordinates, training_rows
 from daskgmm.models.planning import cache_nbytes, plan_of
 from daskgmm.models.portable import Portable
+from daskgmm.models.singular import singular_columns
 from daskgmm.models.verbose import Printer
 from daskgmm.passes.dataset import Dataset
 from daskgmm.storage_options import StorageOptions
@@ -367,7 +369,12 @@ class GaussianMixture(Portable):
         try:
             passes = 2 + request.settings.max_iter * request.n_starts
             plan_of(data, request.settings.n_components, self.covariance_type, passes).check()
-            found = fit(data, request, self._listener(listen))
+            try:
+                found = fit(data, request, self._listener(listen))
+            except ValueError as error:
+                if str(error) == ILL_DEFINED:
+                    self._explain(data, error)
+                raise
         finally:
             data.close()
         self._ended_with = (self.reg_covar, self.missing, id(x))
@@ -381,6 +388,13 @@ class GaussianMixture(Portable):
         warn_of_unresolved(*fitted, data.rows.columns, stacklevel=3)
         return self
 
+    def _explain(self, data: Dataset, error: ValueError) -> None:
+        """Raise the error with the columns to blame, if there are some; another pass tells."""
+        survey, names = survey_rows(data, None, silence), self._column_names()
+        cause = singular_columns(survey, self.covariance_type, float(self.reg_covar), names)
+        if cause is not None:
+            raise ValueError(f"{error} {cause}") from error
+
     def _warn_of_scale(self, survey: Survey, stacklevel: int = 4) -> None:
         # Trailing principal axes are small by intention.
         if self.pca is None:
@@ -392,6 +406,10 @@ class GaussianMixture(Portable):
         """Return the names of the model's coordinates in messages."""
         if self.coordinates_ is not None and self.coordinates_.axes is not None:
             return [f"principal axis {j}" for j in range(self.coordinates_.n_features)]
+        return self._column_names()
+
+    def _column_names(self) -> list[str]:
+        """Return the names of the columns of X in messages."""
         names = getattr(self, "feature_names_in_", None)
         if names is None:
             return [f"column {j}" for j in range(self.n_features_in_)]
