@@ -16,9 +16,6 @@ def advice(error: Exception) -> str:
     """Return what to tell the user about an error."""
     if isinstance(error, MemoryError):
         return "Memory ran out. Use fewer --threads, or data with smaller chunks."
-    if isinstance(error, FileExistsError) and not error.filename:
-        again = "" if "not overwritten" in str(error) else ", or add --overwrite"
-        return f"{error} Choose another --out{again}."
     if isinstance(error, (DaskGMMError, ValueError, OSError)):
         return str(error) or type(error).__name__
     return (

@@ -83,8 +83,8 @@ def chosen_dims(x: Any, given: Sequence[Hashable] | None) -> tuple[Hashable, ...
     unknown = [str(dim) for dim in features if dim not in x.dims]
     if unknown:
         raise DataError(
-            f"feature_dims names {', '.join(unknown)}, which X does not have; its dimensions are "
-            f"{listed(x.dims)}."
+            f"feature_dims (--features) names {', '.join(unknown)}, which X does not have; its "
+            f"dimensions are {listed(x.dims)}."
         )
     return features
 
@@ -257,7 +257,8 @@ def common_dims(
         )
         raise DataError(
             f"The variables of X lie on no common grid ({shapes}). Select those that do, as in "
-            "X[['temp', 'salt']], or name the dimensions that hold features in feature_dims."
+            "X[['temp', 'salt']], or name the dimensions that hold features in feature_dims "
+            "(--features)."
         )
     return tuple(found)
 
