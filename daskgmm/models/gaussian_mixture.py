@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from numbers import Integral
 from typing import Any, ClassVar
@@ -313,10 +314,7 @@ class GaussianMixture(Portable):
         ----------
         .. [1] L. Kish, "Survey Sampling", Wiley (1965).
         """
-        self._validate_params()
-        check_meaning(weights_are)
-        before = dict(self.__dict__)
-        try:
+        with self._kept_if_it_fails(weights_are):
             return self._fit(
                 X,
                 sample_weight,
@@ -327,11 +325,6 @@ class GaussianMixture(Portable):
                 listen,
                 storage_options,
             )
-        except BaseException:
-            # A fit that failed leaves what was fitted before, its features too.
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
 
     def fit_predict(
         self,
@@ -343,9 +336,24 @@ class GaussianMixture(Portable):
         feature_dims: Sequence[Hashable] | None = None,
     ) -> Any:
         """Fit to X and return the labels of its rows, as `predict` does."""
-        return self.fit(
-            X, sample_weight=sample_weight, weights_are=weights_are, feature_dims=feature_dims
-        ).predict(X)
+        # Not by way of `fit`: warnings are to point at the line that called this.
+        with self._kept_if_it_fails(weights_are):
+            self._fit(X, sample_weight, weights_are, feature_dims)
+        return self.predict(X)
+
+    @contextmanager
+    def _kept_if_it_fails(self, weights_are: str | None) -> Iterator[None]:
+        """Check the settings of a fit; if it fails, keep what was fitted before."""
+        self._validate_params()
+        check_meaning(weights_are)
+        before = dict(self.__dict__)
+        try:
+            yield
+        except BaseException:
+            # Its features too.
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
 
     def _fit(
         self,
@@ -353,10 +361,10 @@ class GaussianMixture(Portable):
         sample_weight: Any,
         weights_are: str | None,
         feature_dims: Sequence[Hashable] | None,
-        checkpoint: Any,
-        cache: int,
-        listen: Listener | None,
-        options: StorageOptions | None,
+        checkpoint: Any = None,
+        cache: int = 0,
+        listen: Listener | None = None,
+        options: StorageOptions | None = None,
     ) -> GaussianMixture:
         rows, weights = training_rows(self, x, sample_weight, feature_dims, options)
         check_enough(rows.n_rows, self.n_components)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +17,7 @@ from daskgmm.rows.layout import REAL_KINDS, check_real
 from daskgmm.rows.nodata import Decoding, declared_by_xarray, decoded_by_xarray, taken_as_missing
 from daskgmm.rows.plain import plain, unmasked
 from daskgmm.rows.unfit import check_plain
+from daskgmm.user_warnings import warn_user
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -146,10 +146,9 @@ def _features_only(x: xr.Dataset, wanted: Sequence[str]) -> xr.Dataset:
     for name in dropped:
         each = x[name]
         if aside[name] and each.dtype.kind in REAL_KINDS and set(each.dims) <= dims:
-            warnings.warn(
+            warn_user(
                 f"The variable {name!r} of X is no feature, as another one names it in its "
                 f"attribute {aside[name]}. Delete that attribute to take it as one.",
-                stacklevel=2,
             )
     return x.drop_vars(dropped)
 
