@@ -69,12 +69,14 @@ class GaussianMixture(Portable):
     max_iter : int, default=100
         Most iterations; each is one pass.
     n_init : int, default=1
-        Number of starts; the best is kept. Where starts are tried on a sample, eight for each.
+        Number of starts; the best is kept. Where starts are tried on a sample, up to eight for
+        each.
     init_params : {"kmeans", "k-means++", "random", "random_from_data"}, default="kmeans"
         How to start. With acceleration, where there are more than twice as many rows as
-        `sample_rows`, eight starts are tried on a sample of them, and the last two compared on
-        all rows in one pass. Otherwise the start is made on all rows, as scikit-learn does
-        (without acceleration on a sample if there are more than 100,000).
+        `sample_rows`, up to eight starts are tried on a sample of them (fewer where they would
+        take long), and the last two compared on all rows in one pass. Otherwise the start is made
+        on all rows, as scikit-learn does (without acceleration on a sample if there are more than
+        100,000), and with "kmeans" and acceleration compared with up to eight others.
     acceleration : {"auto", None}, default="auto"
         "auto" takes fewer passes than EM, and its likelihood never falls. None is plain EM,
         iteration by iteration scikit-learn's.
