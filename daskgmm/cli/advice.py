@@ -40,7 +40,8 @@ def plain_warnings() -> Iterator[None]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
-        # The fit command says it itself, with what to do on the command line.
+        # The commands say it themselves, with what to do on the command line.
         warnings.filterwarnings("ignore", "Best performing initialization did not converge")
+        warnings.filterwarnings("ignore", r"The best model by \w+ did not converge")
         warnings.showwarning = show
         yield

@@ -193,7 +193,9 @@ def test_not_converged(folder, call):
     done = call("sweep", "rows.npy", "-k", "2", "-o", "m.json", "--max-iter", 2, "--tol", 0)
     assert done.exit_code == 3
     assert "not converged" in done.stdout
+    assert done.stderr.count("Warning:") == 1
     assert "--max-iter 6" in done.stderr
+    assert done.stderr.count("Warning:") == 1  # not Python's too
     assert load_model("m.json").n_components == 2
 
 
