@@ -96,15 +96,28 @@ def first_of_each(table: Table) -> list[int]:
 
 
 def staying_text(table: Table) -> str:
-    """Return how many starts and models were not fitted on all rows."""
-    first = [i for i in first_of_each(table) if table["status"][i] != "failed"]
+    """Return which sizes of each structure were not fitted on all rows, and how many starts."""
     starts = sum(status != "failed" for status in table["status"])
     stayed = sum(status == "sample" for status in table["status"])
-    beaten = sum(table["status"][index] == "sample" for index in first)
-    return (
-        f"Stayed on the sample: {stayed} of {starts} starts; of {beaten} of "
-        f"{len(first)} models all of them, clearly beaten there."
-    )
+    beaten: dict[str, list[int]] = {}
+    for index in first_of_each(table):
+        if table["status"][index] == "sample":
+            sizes = beaten.setdefault(table["covariance_type"][index], [])
+            sizes.append(table["n_components"][index])
+    kinds = ", ".join(f"{structure} {ranges(sizes)}" for structure, sizes in beaten.items())
+    said = f"Clearly beaten on the sample, and left there: {kinds}. " if beaten else ""
+    return f"{said}Of all starts, {stayed} of {starts} stayed on the sample."
+
+
+def ranges(sizes: Sequence[int]) -> str:
+    """Return sizes as the command takes them, such as 1-3,7."""
+    runs: list[list[int]] = []
+    for size in sorted(sizes):
+        if runs and size == runs[-1][-1] + 1:
+            runs[-1].append(size)
+        else:
+            runs.append([size])
+    return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
 
 
 def doubtful_text(table: Table) -> str:

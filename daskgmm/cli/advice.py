@@ -16,9 +16,6 @@ def advice(error: Exception) -> str:
     """Return what to tell the user about an error."""
     if isinstance(error, MemoryError):
         return "Memory ran out. Use fewer --threads, or data with smaller chunks."
-    if isinstance(error, FileExistsError) and not error.filename:
-        again = "" if "not overwritten" in str(error) else ", or add --overwrite"
-        return f"{error} Choose another --out{again}."
     if isinstance(error, (DaskGMMError, ValueError, OSError)):
         return str(error) or type(error).__name__
     return (
@@ -43,7 +40,8 @@ def plain_warnings() -> Iterator[None]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
-        # The fit command says it itself, with what to do on the command line.
+        # The commands say it themselves, with what to do on the command line.
         warnings.filterwarnings("ignore", "Best performing initialization did not converge")
+        warnings.filterwarnings("ignore", r"The best model by \w+ did not converge")
         warnings.showwarning = show
         yield

@@ -26,7 +26,7 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import ThreadpoolController
 
-from daskgmm.em.survey import Survey
+from daskgmm.em.survey import Survey, largest
 from daskgmm.gaussian.coordinates import column_scales, whitening
 
 Array = NDArray[np.float64]
@@ -41,6 +41,9 @@ ROUND_ITER = 20
 LEAST_WITHIN = 1e-3
 """Part of the variance of all rows: an axis along which less of it is within clusters tells these
 apart, and is stretched no further."""
+
+LARGEST_FLOAT32 = 1e15
+"""Largest value whose squares, added up over the rows of a sample, float32 holds."""
 
 STRETCH = 1.0
 """Standard deviation of the logarithm by which an axis is stretched."""
@@ -132,6 +135,7 @@ def _k_means(
     begin: np.random.RandomState | Array,
 ) -> Labels:
     """Return labels; `begin` is a generator for k-means++, or centres (k, r) to go on from."""
+    z = squarable(z)
     if isinstance(begin, np.random.RandomState):
         means = KMeans(n_clusters=k, n_init=1, random_state=begin)
     else:
@@ -151,6 +155,16 @@ def unwarned() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         yield
+
+
+def squarable(z: NDArray[Any]) -> NDArray[Any]:
+    """Return rows of a type that holds their squares: scikit-learn computes in that of the rows.
+
+    Those of fill values in float32 are infinite there.
+    """
+    if z.dtype == np.float32 and largest(z) > LARGEST_FLOAT32:
+        return z.astype(np.float64)
+    return z
 
 
 @lru_cache(maxsize=1)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import kmeans_plusplus
 
-from daskgmm.em.clustering import Labels, Metric, cluster
+from daskgmm.em.clustering import Labels, Metric, cluster, squarable
 from daskgmm.em.sample import Sample
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey import Survey
@@ -167,7 +167,7 @@ def _single_rows(
 ) -> NDArray[np.intp]:
     if init_params == "k-means++":
         chosen: NDArray[np.intp] = kmeans_plusplus(
-            x, k, random_state=random, sample_weight=weights
+            squarable(x), k, random_state=random, sample_weight=weights
         )[1]
         return chosen
     if weights is None:

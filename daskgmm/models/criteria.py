@@ -103,14 +103,15 @@ def doubt(weighing: Weighing | None, weights_are: str | None) -> str | None:
         return (
             "sample_weight holds whole numbers, as counts are, and was taken as relative: AIC, BIC "
             f"and ICL count n = {effective:,.1f} effective rows. If each row stands for so many "
-            f"observed rows, say weights_are='counts': n is the sum of the weights then, "
-            f"{total:,.10g}. weights_are='relative' says that they are not counts."
+            f"observed rows, say weights_are='counts' (--weights-are counts): n is the sum of the "
+            f"weights then, {total:,.10g}. weights_are='relative' (--weights-are relative) says "
+            "that they are not counts."
         )
     if weights_are == COUNTS and not weighing.whole:
         return (
-            "weights_are is 'counts', and sample_weight holds numbers that are not whole: AIC, BIC "
-            f"and ICL count n = {total:,.10g}, their sum, and {weighing.rows:,} rows have a "
-            "weight. Of shares, areas or probabilities say weights_are='relative': n is "
-            f"{effective:,.1f} then, whatever their scale."
+            "weights_are (--weights-are) is 'counts', and sample_weight holds numbers that are not "
+            f"whole: AIC, BIC and ICL count n = {total:,.10g}, their sum, and {weighing.rows:,} "
+            "rows have a weight. Of shares, areas or probabilities say weights_are='relative' "
+            f"(--weights-are relative): n is {effective:,.1f} then, whatever their scale."
         )
     return None

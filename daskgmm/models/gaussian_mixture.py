@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from numbers import Integral
 from typing import Any, ClassVar
@@ -16,17 +17,18 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 
 from daskgmm.em.acceleration import Search
-from daskgmm.em.events import Listener, together
+from daskgmm.em.events import Listener, silence, together
 from daskgmm.em.far_values import warn_of_unresolved
 from daskgmm.em.fit import Request, Resume, check_enough, fit
 from daskgmm.em.history import history_table, log_event
 from daskgmm.em.loop import Fit
 from daskgmm.em.settings import Settings
-from daskgmm.em.survey import Survey
+from daskgmm.em.survey import Survey, survey_rows
 from daskgmm.em.weighing import check_meaning
 from daskgmm.errors import DegenerateComponentWarning, ScaleWarning
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.floor import Resting
+from daskgmm.gaussian.maximise import ILL_DEFINED
 from daskgmm.gaussian.structures import STRUCTURES
 from daskgmm.models.criteria import doubt
 from daskgmm.models.degeneracy import degeneracies, swallowed
@@ -35,6 +37,7 @@ from daskgmm.models.initial import check_initial
 from daskgmm.models.inputs import n_coordinates, training_rows
 from daskgmm.models.planning import cache_nbytes, plan_of
 from daskgmm.models.portable import Portable
+from daskgmm.models.singular import singular_columns
 from daskgmm.models.verbose import Printer
 from daskgmm.passes.dataset import Dataset
 from daskgmm.storage_options import StorageOptions
@@ -66,12 +69,14 @@ class GaussianMixture(Portable):
     max_iter : int, default=100
         Most iterations; each is one pass.
     n_init : int, default=1
-        Number of starts; the best is kept. Where starts are tried on a sample, eight for each.
+        Number of starts; the best is kept. Where starts are tried on a sample, up to eight for
+        each.
     init_params : {"kmeans", "k-means++", "random", "random_from_data"}, default="kmeans"
         How to start. With acceleration, where there are more than twice as many rows as
-        `sample_rows`, eight starts are tried on a sample of them, and the last two compared on
-        all rows in one pass. Otherwise the start is made on all rows, as scikit-learn does
-        (without acceleration on a sample if there are more than 100,000).
+        `sample_rows`, up to eight starts are tried on a sample of them (fewer where they would
+        take long), and the last two compared on all rows in one pass. Otherwise the start is made
+        on all rows, as scikit-learn does (without acceleration on a sample if there are more than
+        100,000), and with "kmeans" and acceleration compared with up to eight others.
     acceleration : {"auto", None}, default="auto"
         "auto" takes fewer passes than EM, and its likelihood never falls. None is plain EM,
         iteration by iteration scikit-learn's.
@@ -311,10 +316,7 @@ class GaussianMixture(Portable):
         ----------
         .. [1] L. Kish, "Survey Sampling", Wiley (1965).
         """
-        self._validate_params()
-        check_meaning(weights_are)
-        before = dict(self.__dict__)
-        try:
+        with self._kept_if_it_fails(weights_are):
             return self._fit(
                 X,
                 sample_weight,
@@ -325,11 +327,6 @@ class GaussianMixture(Portable):
                 listen,
                 storage_options,
             )
-        except BaseException:
-            # A fit that failed leaves what was fitted before, its features too.
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
 
     def fit_predict(
         self,
@@ -341,9 +338,24 @@ class GaussianMixture(Portable):
         feature_dims: Sequence[Hashable] | None = None,
     ) -> Any:
         """Fit to X and return the labels of its rows, as `predict` does."""
-        return self.fit(
-            X, sample_weight=sample_weight, weights_are=weights_are, feature_dims=feature_dims
-        ).predict(X)
+        # Not by way of `fit`: warnings are to point at the line that called this.
+        with self._kept_if_it_fails(weights_are):
+            self._fit(X, sample_weight, weights_are, feature_dims)
+        return self.predict(X)
+
+    @contextmanager
+    def _kept_if_it_fails(self, weights_are: str | None) -> Iterator[None]:
+        """Check the settings of a fit; if it fails, keep what was fitted before."""
+        self._validate_params()
+        check_meaning(weights_are)
+        before = dict(self.__dict__)
+        try:
+            yield
+        except BaseException:
+            # Its features too.
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
 
     def _fit(
         self,
@@ -351,10 +363,10 @@ class GaussianMixture(Portable):
         sample_weight: Any,
         weights_are: str | None,
         feature_dims: Sequence[Hashable] | None,
-        checkpoint: Any,
-        cache: int,
-        listen: Listener | None,
-        options: StorageOptions | None,
+        checkpoint: Any = None,
+        cache: int = 0,
+        listen: Listener | None = None,
+        options: StorageOptions | None = None,
     ) -> GaussianMixture:
         rows, weights = training_rows(self, x, sample_weight, feature_dims, options)
         check_enough(rows.n_rows, self.n_components)
@@ -367,7 +379,12 @@ class GaussianMixture(Portable):
         try:
             passes = 2 + request.settings.max_iter * request.n_starts
             plan_of(data, request.settings.n_components, self.covariance_type, passes).check()
-            found = fit(data, request, self._listener(listen))
+            try:
+                found = fit(data, request, self._listener(listen))
+            except ValueError as error:
+                if str(error) == ILL_DEFINED:
+                    self._explain(data, error)
+                raise
         finally:
             data.close()
         self._ended_with = (self.reg_covar, self.missing, id(x))
@@ -381,6 +398,13 @@ class GaussianMixture(Portable):
         warn_of_unresolved(*fitted, data.rows.columns, stacklevel=3)
         return self
 
+    def _explain(self, data: Dataset, error: ValueError) -> None:
+        """Raise the error with the columns to blame, if there are some; another pass tells."""
+        survey, names = survey_rows(data, None, silence), self._column_names()
+        cause = singular_columns(survey, self.covariance_type, float(self.reg_covar), names)
+        if cause is not None:
+            raise ValueError(f"{error} {cause}") from error
+
     def _warn_of_scale(self, survey: Survey, stacklevel: int = 4) -> None:
         # Trailing principal axes are small by intention.
         if self.pca is None:
@@ -392,6 +416,10 @@ class GaussianMixture(Portable):
         """Return the names of the model's coordinates in messages."""
         if self.coordinates_ is not None and self.coordinates_.axes is not None:
             return [f"principal axis {j}" for j in range(self.coordinates_.n_features)]
+        return self._column_names()
+
+    def _column_names(self) -> list[str]:
+        """Return the names of the columns of X in messages."""
         names = getattr(self, "feature_names_in_", None)
         if names is None:
             return [f"column {j}" for j in range(self.n_features_in_)]

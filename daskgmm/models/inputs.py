@@ -274,7 +274,7 @@ def n_coordinates(n_features: int, pca: Any) -> int:
     if pca is None or isinstance(pca, float):
         return n_features
     if pca > n_features:
-        raise ValueError(f"pca={pca} asks for more axes than X has columns, {n_features}.")
+        raise ValueError(f"pca={pca} (--pca) asks for more axes than X has columns, {n_features}.")
     return int(pca)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
@@ -182,6 +183,15 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         if self._doubt is not None:
             warnings.warn(self._doubt, WeightsWarning, stacklevel=2)
         return self._known_criteria()
+
+    def __dir__(self) -> list[str]:
+        with _undoubted():
+            return list(super().__dir__())
+
+    def _get_fitted_attr_html(self, doc_link: str = "") -> Any:
+        # Of scikit-learn's picture of an estimator, from 1.9 on.
+        with _undoubted():
+            return super()._get_fitted_attr_html(doc_link)
 
     def _known_criteria(self) -> dict[str, float | int | str]:
         if self._criteria is not None:
@@ -478,6 +488,14 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
     def _n_parameters(self) -> int:
         k, d = self.means_.shape
         return n_parameters(STRUCTURES[self.covariance_type], k, d)
+
+
+@contextmanager
+def _undoubted() -> Iterator[None]:
+    """Let all attributes be looked at, which asks for no criteria."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", WeightsWarning)
+        yield
 
 
 def _check_some(weighing: Weighing, weighted: bool) -> None:

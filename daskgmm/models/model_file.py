@@ -57,10 +57,13 @@ def model_path(
     if not _exists(place, storage_options):
         return place
     if not overwrite:
-        raise FileExistsError(f"{shown(out)} exists.")
+        raise FileExistsError(
+            f"{shown(out)} exists. Choose another place (--out), or replace it with --overwrite."
+        )
     if not may_be_model(place, storage_options):
         raise FileExistsError(
-            f"{shown(out)} exists and is no model file, so it is not overwritten."
+            f"{shown(out)} exists and is no model file, so it is not overwritten. Choose another "
+            "place (--out)."
         )
     return place
 

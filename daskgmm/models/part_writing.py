@@ -51,6 +51,8 @@ class PartWriting:
         Of the URL; they may hold a password, so they are never shown.
     guard : Owner or None
         Looked at before a file is put in its place, where another run may have taken that.
+    compared : bool
+        Whether files are compared at the end, as those of `Target.contested` places are.
     """
 
     predictor: Predictor
@@ -60,6 +62,7 @@ class PartWriting:
     retries: int
     options: Mapping[str, Any] | None = field(default=None, repr=False)
     guard: Owner | None = None
+    compared: bool = False
 
     def __call__(self, batch: Batch, blocks: Iterator[Block]) -> WrittenBatch:
         """Write a file for each chunk of the batch."""
@@ -93,7 +96,7 @@ class PartWriting:
     def _writer(self, chunk: int, digests: dict[str, str]) -> Iterator[_Writer]:
         """Write a file aside; put it in its place when it is whole.
 
-        Where there is a guard, its digest is kept by its name.
+        Where files are `compared`, its digest is kept by its name.
         """
         target = f"{self.folder}/{part_name(chunk)}"
         with _aside(target) as path:
@@ -102,7 +105,7 @@ class PartWriting:
                 yield writer
             finally:
                 writer.close()
-            if self.guard is not None:
+            if self.compared:
                 with path.open("rb") as file:
                     digests[part_name(chunk)] = hashlib.file_digest(file, "sha256").hexdigest()
             retried(partial(self._put, path, target), self.retries)

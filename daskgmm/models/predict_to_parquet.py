@@ -77,7 +77,7 @@ def _written(
     counts : ndarray of int64, shape (k + 2,)
         Rows of each component, missing, all.
     digests : dict
-        Of the files, where runs share a place.
+        Of the files, where the place is contested.
     """
     data = predictor.dataset(table.rows)
     identity = _identity(predictor, table, work, len(data.batches))
@@ -87,7 +87,7 @@ def _written(
         target.begin(identity, kept)
     else:
         target.go_on(identity, kept)
-    work = replace(work, folder=target.place)
+    work = replace(work, folder=target.place, compared=target.contested)
     done, total, marks = set(kept.done), np.array(kept.counts, np.int64), dict(kept.marks)
     digests = dict(kept.digests)
     left = replace(data, batches=tuple(b for b in data.batches if b.index not in done))
@@ -104,7 +104,7 @@ def _written(
             done.add(result.index)
             marks[result.index] = result.mark
             digests.update(result.digests)
-            now = Kept(done, total.tolist(), marks, digests if target.contested else {})
+            now = Kept(done, total.tolist(), marks, digests)
             target.note(identity, now)
     return total, digests
 

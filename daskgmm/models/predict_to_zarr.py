@@ -125,7 +125,7 @@ def _written(
     n, unit = int(source.rows.n_rows or 0), source.layout.unit[0]
     batches = {batch.index: batch for batch in data.batches}
     counts, marks = np.array(kept.counts, np.int64), dict(kept.marks)
-    put = Putting(arrays, retries, target.guard)
+    put = Putting(arrays, retries, target.guard, target.contested)
     mending = Mending(put, batches, unit, n, set(kept.done), counts, dict(kept.digests))
     work: Writing
     if source.grid is None:
@@ -141,8 +141,7 @@ def _written(
             check_read(batches[result.index], result.rows)
             mending.add(result)
             marks[result.index] = result.mark
-            digests = mending.digests if target.contested else {}
-            now = Kept(mending.done, mending.counts.tolist(), marks, digests)
+            now = Kept(mending.done, mending.counts.tolist(), marks, mending.digests)
             target.note(identity, now)
     return mending
 

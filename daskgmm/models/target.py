@@ -99,7 +99,7 @@ class Target(ABC):
         self._overwrite, self._about = overwrite, identified()
         self._folder, self._folder_before = self.owner.run, ""
         if self._remote:
-            self._check_remote(overwrite)
+            self._check_remote()
         else:
             self._path = Path(out).expanduser()
             self._check_local(self._path, overwrite)
@@ -286,26 +286,34 @@ class Target(ABC):
     def _move(self) -> None:
         if self._path.exists() and not self._overwrite:
             raise FileExistsError(
-                f"{self._path} exists by now: another run has written it. This one is whole in "
-                f"{self.place}."
+                f"{self._path} exists by now: another run has written it. What this one wrote is "
+                f"whole in {self.place}: move it to another name to keep it."
             )
         _remove_torn(Path(self.place))
         _move(Path(self.place), self._path)
 
-    def _check_remote(self, overwrite: bool) -> None:
+    def _check_remote(self) -> None:
         if exists(self._journal, self.options):
             return
         if exists(self.place, self.options):
-            how = " Files at a URL are not overwritten in one step." if overwrite else ""
-            raise FileExistsError(f"{shown(self.name)} exists.{how}")
+            raise FileExistsError(
+                f"{shown(self.name)} exists, and folders at a URL are not overwritten in one "
+                "step. Choose another place (--out), or remove it first."
+            )
 
     def _check_local(self, path: Path, overwrite: bool) -> None:
         if not path.parent.is_dir():
             raise FileNotFoundError(f"There is no folder {path.parent} for {path}. Make it first.")
         if path.exists() and not overwrite:
-            raise FileExistsError(f"{path} exists.")
+            raise FileExistsError(
+                f"{path} exists. Choose another place (--out), or replace it with overwrite=True "
+                "(--overwrite)."
+            )
         if path.exists() and not self.is_of_kind(path):
-            raise FileExistsError(f"{path} exists and is no {self.kind}, so it is not overwritten.")
+            raise FileExistsError(
+                f"{path} exists and is no {self.kind}, so it is not overwritten. Choose another "
+                "place (--out), or remove it first."
+            )
 
 
 def place_of(out: str | os.PathLike[str]) -> str:

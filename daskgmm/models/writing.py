@@ -71,7 +71,7 @@ class WrittenBatch:
     mark : str
         A digest of its first rows.
     digests : dict of str
-        By region or file: a digest of what it has written.
+        By region or file: a digest of what it has written, where the place is contested.
     """
 
     index: int
@@ -92,17 +92,20 @@ class Putting:
     retries : int
     guard : Owner or None
         Looked at before each write, where another run may have taken the place.
+    compared : bool
+        Whether what is written is compared at the end, as `Target.contested` places are.
     """
 
     targets: Mapping[str, Any]
     retries: int
     guard: Owner | None = None
+    compared: bool = False
 
     def __call__(self, region: tuple[slice, ...], arrays: Arrays) -> dict[str, str]:
-        """Write whole chunks; return their digest by region, where there is a guard."""
+        """Write whole chunks; return their digest by region, where they are `compared`."""
         for name, values in arrays.items():
             retried(partial(self._put, self.targets[name], region, values), self.retries)
-        return {} if self.guard is None else {text_of(region): digest_of(arrays)}
+        return {text_of(region): digest_of(arrays)} if self.compared else {}
 
     def _put(self, target: Any, region: tuple[slice, ...], values: NDArray[Any]) -> None:
         if self.guard is not None:
@@ -247,7 +250,7 @@ class Mending:
     counts : ndarray of int64, shape (k + 1,)
         Of their rows, as `WrittenBatch.counts`.
     digests : dict of str
-        Of all regions that are written, where the runs of a target share a place.
+        Of all regions that are written, where the place is contested.
     """
 
     put: Putting

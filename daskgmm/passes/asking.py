@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import inspect
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -14,6 +13,7 @@ from weakref import WeakKeyDictionary
 
 from daskgmm.errors import ClusterError, DaskGMMError
 from daskgmm.passes import environment
+from daskgmm.user_warnings import warn_user
 from daskgmm.version import __version__
 
 ANSWER_SECONDS = 10.0
@@ -73,12 +73,10 @@ def check_workers(client: Any, patience: float = ANSWER_SECONDS) -> None:
     other = _differences(answers)
     if other and not known.warned:
         known.warned = True
-        warnings.warn(
+        warn_user(
             f"Workers have other versions than this process: {_listed(other)}. The last bits of "
             "results may depend on which worker computes what, and tasks may fail to load; give "
             "workers and this process one environment.",
-            UserWarning,
-            stacklevel=2,
         )
 
 

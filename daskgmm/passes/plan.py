@@ -88,22 +88,25 @@ class Plan:
         raise PlanError(
             f"A worker would need {_mb(self.worker_nbytes)} and may take "
             f"{_mb(usable)}{of}: {_mb(self.thread_nbytes)} for each of "
-            f"{self.place.threads} threads, besides what a worker always holds. Use workers with "
-            "fewer threads (num_workers of Dask's configuration, --threads, --nthreads of "
-            "`dask worker`), more memory, smaller chunks, or less cache."
+            f"{counted(self.place.threads, 'thread')}, besides what a worker "
+            "always holds. Use workers with fewer threads (num_workers of Dask's configuration, "
+            "--threads, --nthreads of `dask worker`), more memory, smaller chunks, or less "
+            "cache (--cache)."
         )
 
     def __str__(self) -> str:
         rows = "unknown until read" if self.rows is None else f"{self.rows:,}"
         nbytes = "unknown until read" if self.pass_nbytes is None else _mb(self.pass_nbytes)
         limit = self.place.memory_limit
+        batches = counted(self.batches, "batch", "es")
+        iterations = counted(self.max_passes - 2, "iteration")
         facts = [
             ("runs on", self.place.name),
-            ("rows", f"{rows} of {self.features} features, {self.dtype}"),
+            ("rows", f"{rows} of {counted(self.features, 'feature')}, {self.dtype}"),
             ("a pass reads", nbytes),
-            ("in", f"{self.batches:,} batches, of {self.chunks:,} blocks in all"),
-            ("passes", f"1 or 2 for the start, then at most {self.max_passes - 2:,} iterations"),
-            ("kept in memory", f"{self.cached_batches} of {self.batches} batches"),
+            ("in", f"{batches}, of {counted(self.chunks, 'block')} in all"),
+            ("passes", f"1 or 2 for the start, then at most {iterations}"),
+            ("kept in memory", f"{self.cached_batches:,} of {batches}"),
             ("a thread takes", f"at most {_mb(self.thread_nbytes)}"),
             ("a process takes", f"at most {_mb(self.worker_nbytes)}"),
             ("memory limit", "none known" if limit is None else _mb(limit)),
@@ -217,15 +220,21 @@ def _advice(data: Dataset, place: Place) -> list[str]:
     threads = place.threads * max(1, place.workers)
     if len(data.batches) < min(threads, len(rows.lengths)) * TASKS_A_THREAD < len(rows.lengths):
         found.append(
-            f"There is little work: {len(data.batches)} batches for {threads} threads. Fewer "
+            f"There is little work: {counted(len(data.batches), 'batch', 'es')} for "
+            f"{counted(threads, 'thread')}. Fewer "
             "threads would take about as long."
         )
     if len(rows.lengths) < threads and largest > SMALL_CHUNK_BYTES:
         found.append(
-            f"There are {len(rows.lengths)} blocks for {threads} threads, so some have nothing to "
-            "do. Smaller chunks would change that."
+            f"Chunks are few: {counted(len(rows.lengths), 'block')} for {threads:,} threads, so "
+            "some of these have nothing to do. Smaller chunks would change that."
         )
     return found
+
+
+def counted(number: int, what: str, plural: str = "s") -> str:
+    """Return a number of things in words: 1 batch, 2 batches."""
+    return f"{number:,} {what}{'' if number == 1 else plural}"
 
 
 def _mb(nbytes: int) -> str:

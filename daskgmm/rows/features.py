@@ -88,8 +88,10 @@ def columns_of(
 def check_length(name: str, length: int, named: int | None, what: str) -> None:
     """Raise `DataError` if other elements of lists are named than there are."""
     if named not in (None, length):
+        last = f" to {name}[{named - 1}]" if named and named > 1 else ""
         raise DataError(
-            f"Column {name!r} of {shown(what)} holds lists of {length} numbers, and {named} are "
-            f"asked for, {name}[0] to {name}[{(named or 0) - 1}]: these are other lists than those "
-            "of the fit."
+            f"Column {name!r} of {shown(what)} holds lists of {length} numbers, which are taken "
+            f"whole, and {name}[0]{last} alone {'are' if last else 'is'} asked for. Name "
+            f"{name!r}, or write what is to be taken as columns of its own. A mixture that asks "
+            "for these was fitted to lists of another length."
         )

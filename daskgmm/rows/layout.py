@@ -44,13 +44,24 @@ def check_rows(shape: Sequence[Any], dtype: Any) -> None:
     check_real(dtype, "X")
 
 
-def check_weights(shape: Sequence[Any], dtype: Any) -> None:
-    """Raise DataError unless an array of this shape and type can be weights."""
+def check_weights(shape: Sequence[Any], dtype: Any, n_rows: int | None = None) -> None:
+    """Raise DataError unless an array of this shape and type can be weights.
+
+    Parameters
+    ----------
+    n_rows : int or None
+        How many are wanted; None where only reading tells.
+    """
     if len(shape) != 1:
+        wanted = "(n,), n being the number of rows" if n_rows is None else _text((n_rows,))
+        how = (
+            "Take one column, as sample_weight[:, 0], or a single one with sample_weight.ravel()."
+            if shape
+            else "Without sample_weight all rows weigh the same."
+        )
         raise DataError(
-            f"Sample weights must be a 1D array, one weight a row; got {len(shape)}D"
-            + (f" of shape {_text(shape)}. " if shape else ". ")
-            + "Reshape one column with sample_weight[:, 0] or sample_weight.ravel()."
+            f"Sample weights must be a 1D array of shape {wanted}, one weight a row; got "
+            f"{len(shape)}D" + (f" of shape {_text(shape)}. " if shape else ". ") + how
         )
     check_real(dtype, "sample_weight")
 

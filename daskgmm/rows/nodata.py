@@ -9,7 +9,6 @@ be. Numbers with units such as "days since 2000-01-01" stay numbers.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from daskgmm.errors import DataError, DecodingWarning
 from daskgmm.rows.attributes import floating_type, numbers, one_number, word
+from daskgmm.user_warnings import warn_user
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -265,11 +265,10 @@ def tell_zeros(array: Any, where: str) -> None:
         if packed
         else "If they are missing, say so: array.attrs['_FillValue'] = 0"
     )
-    warnings.warn(
+    warn_user(
         f"{where} has the fill value 0, which is the default of Zarr's format 2, and no attribute "
         f"declares it: zeros are taken as {taken}. {other}.",
         DecodingWarning,
-        stacklevel=2,
     )
 
 
@@ -294,13 +293,12 @@ def _warn_of_what_does_not_hold(array: xr.DataArray, holds: Decoding, what: str)
     said = ", ".join(f"{name}={array.attrs[name]}" for name in sorted(DECLARING & {*array.attrs}))
     kept = " and ".join(map(str, holds.nodata))
     only = f" (but for {kept}, which is missing)" if kept else ""
-    warnings.warn(
+    warn_user(
         f"The attributes {said} of {what} are not applied{only}: nothing says that its values are "
         "as they were stored, and arithmetic keeps attributes. If values were computed or decoded, "
         "drop these attributes, as with X.drop_attrs(). If they are as stored, say so: "
         "X.encoding['dtype'] = X.dtype.",
         DecodingWarning,
-        stacklevel=2,
     )
 
 

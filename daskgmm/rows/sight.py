@@ -120,6 +120,6 @@ def _unanswered(node: Any) -> SourceError:
         )
     return SourceError(
         f"{place} is not found from {host}. Either it was removed, or this process looks for it "
-        "elsewhere: give endpoint and credentials in storage_options, not in the environment of "
-        "the driver alone."
+        "elsewhere: give endpoint and credentials in storage_options (--storage-option), "
+        "not in the environment of the driver alone."
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +17,7 @@ from daskgmm.rows.layout import REAL_KINDS, check_real
 from daskgmm.rows.nodata import Decoding, declared_by_xarray, decoded_by_xarray, taken_as_missing
 from daskgmm.rows.plain import plain, unmasked
 from daskgmm.rows.unfit import check_plain
+from daskgmm.user_warnings import warn_user
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -83,8 +83,8 @@ def chosen_dims(x: Any, given: Sequence[Hashable] | None) -> tuple[Hashable, ...
     unknown = [str(dim) for dim in features if dim not in x.dims]
     if unknown:
         raise DataError(
-            f"feature_dims names {', '.join(unknown)}, which X does not have; its dimensions are "
-            f"{listed(x.dims)}."
+            f"feature_dims (--features) names {', '.join(unknown)}, which X does not have; its "
+            f"dimensions are {listed(x.dims)}."
         )
     return features
 
@@ -146,10 +146,9 @@ def _features_only(x: xr.Dataset, wanted: Sequence[str]) -> xr.Dataset:
     for name in dropped:
         each = x[name]
         if aside[name] and each.dtype.kind in REAL_KINDS and set(each.dims) <= dims:
-            warnings.warn(
+            warn_user(
                 f"The variable {name!r} of X is no feature, as another one names it in its "
                 f"attribute {aside[name]}. Delete that attribute to take it as one.",
-                stacklevel=2,
             )
     return x.drop_vars(dropped)
 
@@ -257,7 +256,8 @@ def common_dims(
         )
         raise DataError(
             f"The variables of X lie on no common grid ({shapes}). Select those that do, as in "
-            "X[['temp', 'salt']], or name the dimensions that hold features in feature_dims."
+            "X[['temp', 'salt']], or name the dimensions that hold features in feature_dims "
+            "(--features)."
         )
     return tuple(found)
 

@@ -55,7 +55,7 @@ def weights_for(
     if isinstance(sample_weight, Rows):
         return _column_of(sample_weight, rows)
     if is_labelled(sample_weight) and not hasattr(sample_weight, "data_vars"):
-        check_weights(sample_weight.shape, sample_weight.dtype)
+        check_weights(sample_weight.shape, sample_weight.dtype, rows.n_rows)
         sample_weight = decoded_weight(sample_weight).data
     if is_dask_frame(sample_weight):
         sample_weight = series_array(sample_weight)
@@ -70,7 +70,7 @@ def weights_for(
         sample_weight = plain(checked(sample_weight, "sample_weight"), "sample_weight")
     if is_hdf5(sample_weight):
         check_readable(sample_weight)
-    check_weights(sample_weight.shape, sample_weight.dtype)
+    check_weights(sample_weight.shape, sample_weight.dtype, rows.n_rows)
     _check_known(rows, sample_weight)
     if isinstance(sample_weight, zarr.Array):
         return ZarrRows(sample_weight, rows.lengths)
@@ -153,7 +153,7 @@ def _part_by_part(
 
 def _dask_weights(rows: Rows, weights: Any) -> Rows:
     """Rechunk dask weights as the rows, where lengths are known, else pair the blocks."""
-    check_weights(weights.shape, weights.dtype)
+    check_weights(weights.shape, weights.dtype, rows.n_rows)
     unmasked(weights._meta, "sample_weight")
     known = weights.shape[0] == weights.shape[0]
     if rows.n_rows is not None and known:

@@ -74,7 +74,7 @@ def open_node(
         raise SourceError(
             f"{shown(name)} cannot be opened ({described(error, storage_options)}). Check the "
             "address (of a server of your own: the endpoint) and the credentials, in "
-            "storage_options or the environment."
+            "storage_options (--storage-option) or the environment."
         ) from harmless(error, storage_options)
 
 
@@ -83,8 +83,13 @@ def missing(name: str) -> str:
     place = shown(name)
     if is_url(name) and (how := how_to_open(name)):
         return how
-    return f"{place} does not exist, or holds no Zarr array. Check the path; it is looked up " + (
-        "at that address." if is_url(name) else f"from the directory {Path.cwd()}."
+    if is_url(name):
+        return (
+            f"{place} does not exist, or holds no Zarr array. Check the path; it is looked up at "
+            "that address."
+        )
+    return (
+        f"{place} does not exist. Check the path; it is looked up from the directory {Path.cwd()}."
     )
 
 

@@ -44,6 +44,8 @@ def check_failure(folder, call, command, words):
         (("predict", "no.json", "rows.zarr", "-o", "l.zarr"), ["no model file no.json"]),
         (("predict", "rows.npy", "rows.zarr", "-o", "l.zarr"), ["no model file"]),
         (("predict", "rows.zarr", "rows.zarr", "-o", "l.zarr"), ["is a folder"]),
+        (("fit", "no.nc", "-k", 3, "-o", "m.json"), ["no.nc does not exist. Check the path"]),
+        ((*FIT, "--pca", 4), ["pca=4 (--pca)"]),
         (("info", "no.json"), ["no.json does not exist"]),
         (("info", "no.zarr"), ["no.zarr does not exist"]),
     ],

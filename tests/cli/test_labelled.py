@@ -108,7 +108,7 @@ def test_what_to_type_is_said(path, call):
     refused = call("fit", path, *K, "-o", "m.json", "--variables", "temp,depth")
     assert "'depth' is the coordinate of a dimension" in refused.stderr
     refused = call("fit", path, *K, "-o", "m.json", "--variables", "temp", "--features", "deep")
-    assert "feature_dims names deep" in refused.stderr
+    assert "feature_dims (--features) names deep" in refused.stderr
     told = call("info", path)
     assert told.exit_code == 0
     assert "(time: 6, y: 10, x: 12) float64, chunks 2 x 5 x 12" in told.stdout

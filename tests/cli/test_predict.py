@@ -73,7 +73,11 @@ def test_to_a_url(folder, rows, call, model):
     np.testing.assert_array_equal(labels, load_model(model).predict(rows))
     refused = call("predict", model, "rows.zarr", "-o", url)
     assert refused.exit_code == 1
-    assert "exists. Choose another --out" in refused.stderr
+    assert "exists, and folders at a URL are not overwritten in one step" in refused.stderr
+    assert "(--overwrite)" not in refused.stderr  # it would not help
+    call("predict", model, "rows.zarr", "-o", "p.zarr")
+    refused = call("predict", model, "rows.zarr", "-o", "p.zarr")
+    assert "p.zarr exists. Choose another place (--out), or replace it with" in refused.stderr
     assert "components  3" in call("info", url).stdout
 
 

@@ -15,6 +15,7 @@ from daskgmm.em.events import BatchDone, PassEnded, SweepIterated
 from daskgmm.models import sweep as module
 from daskgmm.models.model_file import load_model
 from daskgmm.progress import SweepBars, make_bar, show_sweep
+from daskgmm.sweep_report import staying_text
 from tests.cli.data import clusters
 
 SWEEP = ("sweep", "rows.zarr", "-k", "1-4", "-o", "m.json", "--seed", 1)
@@ -38,13 +39,31 @@ def test_the_table_and_the_best_model(folder, rows, call):
     marked = [kind for kind, line in zip(kinds, lines, strict=True) if line.startswith("*")]
     assert marked == [(str(best.n_components), best.covariance_type)]
     stayed = found.table["status"].count("sample")
-    said = re.search(r"Stayed on the sample: (\d+) of (\d+) starts", done.stdout)
+    said = re.search(r"(\d+) of (\d+) stayed on the sample", done.stdout)
     assert said.groups() == (str(stayed), str(len(found.models)))
     assert done.stdout.splitlines()[-1].startswith(f"m.json: {best.n_components} components")
     model = load_model("m.json")
     assert model.covariance_type == best.covariance_type
     np.testing.assert_allclose(model.means_, best.means_, rtol=1e-9)
     assert entries(folder) == {"rows.zarr", "rows.npy", "m.json"}
+
+
+def table_of(*models):
+    names = ("covariance_type", "n_components", "status")
+    return {name: [model[i] for model in models] for i, name in enumerate(names)}
+
+
+def test_what_stayed_on_the_sample_is_named_by_structure():
+    full = [("full", k, "fitted" if k == 2 else "sample") for k in (1, 2, 3, 4, 7)]
+    tied = [("tied", k, "sample") for k in (2, 3)] + [("tied", 4, "failed")]
+    starts = [("full", 2, "sample")]
+    assert staying_text(table_of(*full, *tied, *starts)) == (
+        "Clearly beaten on the sample, and left there: full 1,3-4,7, tied 2-3. Of all starts, 7 of "
+        "8 stayed on the sample."
+    )
+    assert staying_text(table_of(full[1], *starts)) == (
+        "Of all starts, 1 of 2 stayed on the sample."
+    )
 
 
 def test_how_many_rows_the_criteria_count(folder, rows, call):
@@ -64,7 +83,9 @@ def test_how_many_rows_the_criteria_count(folder, rows, call):
         assert load_model("m.json").criteria_["n"] == pytest.approx(n)
     with (folder / "t.csv").open(newline="") as file:
         assert {float(row["n"]) for row in csv.DictReader(file)} == {float(counts.sum())}
-    assert "Warning: sample_weight holds whole numbers" in call(*weighted).stderr
+    said = call(*weighted).stderr
+    assert "Warning: sample_weight holds whole numbers" in said
+    assert "say weights_are='counts' (--weights-are counts)" in said
 
 
 def test_csv_and_picture(folder, rows, call):
@@ -172,7 +193,9 @@ def test_not_converged(folder, call):
     done = call("sweep", "rows.npy", "-k", "2", "-o", "m.json", "--max-iter", 2, "--tol", 0)
     assert done.exit_code == 3
     assert "not converged" in done.stdout
+    assert done.stderr.count("Warning:") == 1
     assert "--max-iter 6" in done.stderr
+    assert done.stderr.count("Warning:") == 1  # not Python's too
     assert load_model("m.json").n_components == 2
 
 

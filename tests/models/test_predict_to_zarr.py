@@ -291,7 +291,7 @@ def test_another_run_begins_anew(
 def test_nothing_is_lost(rows: np.ndarray, mixture: GaussianMixture, tmp_path: Path) -> None:
     out = tmp_path / "out.zarr"
     mixture.predict_to_zarr(rows, out)
-    with pytest.raises(FileExistsError, match="exists"):
+    with pytest.raises(FileExistsError, match=r"exists\. Choose .*overwrite=True"):
         mixture.predict_to_zarr(rows, out)
     bad = rows.copy()
     bad[4000] = np.nan

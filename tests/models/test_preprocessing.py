@@ -113,7 +113,9 @@ def test_a_checkpoint_keeps_the_coordinates(rows: np.ndarray, tmp_path: Path) ->
 
 
 def test_bad_requests(rows: np.ndarray) -> None:
-    with pytest.raises(ValueError, match="pca=6 asks for more axes than X has columns, 5"):
+    with pytest.raises(
+        ValueError, match=r"pca=6 \(--pca\) asks for more axes than X has columns, 5"
+    ):
         GaussianMixture(2, pca=6).fit(rows)
     with pytest.raises(ValueError, match="precisions_init cannot be given"):
         GaussianMixture(2, pca=0.5, precisions_init=np.zeros((2, 5, 5))).fit(rows)

@@ -317,11 +317,26 @@ def write_whole(url, content):
     replace_bytes(url, content)
 
 
-def test_at_a_url_without_another_run_nothing_is_read_again(tmp_path, server, monkeypatch):
-    job, out = ToZarr(tmp_path), f"{server}/out"
-    monkeypatch.setattr("daskgmm.models.zarr_target.ZarrTarget._compare", None)
-    job.write(SMALL, out)
+@pytest.mark.parametrize("form", FORMS)
+def test_at_a_url_without_another_run_nothing_is_compared(form, tmp_path, server, monkeypatch):
+    job, out = form(tmp_path), f"{server}/out"
+    for name in (
+        "zarr_target.ZarrTarget._compare",
+        "parquet_target.ParquetTarget._compare",
+        "writing.digest_of",
+    ):
+        monkeypatch.setattr(f"daskgmm.models.{name}", None)
+    journals = []
+
+    def look(done, total):
+        journals.append(json.loads(read_bytes(f"{out}{JOURNAL}")))
+
+    job.write(SMALL, out, look)
     assert job.holds(SMALL, out)
+    assert [(each["contested"], each["digests"]) for each in journals[1:]] == [
+        (False, {}) for _ in journals[1:]
+    ]
+    assert len(journals) > 6
 
 
 def test_tasks_of_the_loser_write_no_more_at_a_url(tmp_path, server, monkeypatch):
@@ -332,8 +347,9 @@ def test_tasks_of_the_loser_write_no_more_at_a_url(tmp_path, server, monkeypatch
     array = zarr.create_array(tmp_path / "a.zarr", shape=(4,), chunks=(2,), dtype="i1")
     write_whole(f"{server}/out{JOURNAL}", b'{"run": "1234", "folder": ""}')
     owner = Owner("1234", f"{server}/out", f"{server}/out{JOURNAL}")
-    put = Putting({"label": array}, 0, owner)
     ones = {"label": np.ones(2, "i1")}
+    assert Putting({"label": array}, 0, owner)((slice(0, 2),), ones) == {}
+    put = Putting({"label": array}, 0, owner, compared=True)
     assert set(put((slice(0, 2),), ones)) == {"0:2"}
     write_whole(f"{server}/out{JOURNAL}", b'{"run": "1235", "folder": ""}')
     with pytest.raises(OutputError, match=TAKEN):

@@ -13,6 +13,8 @@ import zarr
 from numpy.testing import assert_allclose
 from scipy.special import logsumexp, xlogy
 from scipy.stats import multivariate_normal
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from daskgmm import GaussianMixture, load_model, open_parquet, sweep
 from daskgmm.em.checkpoint import digest_of
@@ -351,6 +353,14 @@ def test_counts_that_are_not_whole(kind):
             assert criterion() == pytest.approx(weights.sum())
     with pytest.warns(WeightsWarning, match="say weights_are='relative'"):
         mixture.aic(X, weights)
+
+
+def test_looking_at_all_attributes_warns_of_nothing():
+    mixture = GaussianMixture(1).fit(X, sample_weight=COUNTS)
+    assert "criteria_" in dir(mixture)  # as shells do that complete names
+    picture = make_pipeline(StandardScaler(), mixture)._repr_html_()
+    assert "GaussianMixture" in picture
+    assert "GaussianMixture" in mixture._repr_html_()
 
 
 def test_a_fit_without_weights_forgets_the_doubt():

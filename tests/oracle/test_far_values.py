@@ -262,3 +262,31 @@ def test_a_few_far_rows_collapse_no_other_component(structure):
         found.fit(X)
     assert not [each for each in caught if "collapsed" in str(each.message)]
     assert_allclose(found.covariances_[0].max(), 1.0, atol=0.2)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"acceleration": None},
+        {"init_params": "k-means++"},
+        {"init_params": "k-means++", "sample_rows": 100},
+        {"covariance_type": "tied", "standardise": True},
+    ],
+)
+def test_squares_of_float32_fill_values_overflow_nowhere(settings):
+    X = two_groups().astype(np.float32)
+    X[::50, 1] = FILL
+    # NumPy's warnings of overflow are errors here.
+    found = quietly(3, X, **settings)
+    assert np.isfinite(found.score(X))
+    assert len(np.unique(found.predict(X))) > 1
+
+
+def test_a_sweep_of_float32_fill_values_overflows_nowhere():
+    X = two_groups().astype(np.float32)
+    X[::50, 1] = FILL
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResolutionWarning)
+        found = sweep(X, range(1, 4), random_state=0)
+    assert np.isfinite(found.table["bic"]).all()

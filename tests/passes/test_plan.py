@@ -68,6 +68,14 @@ def test_advice(rows, words):
         assert words in str(daskgmm.plan(rows, 4))
 
 
+def test_of_one_there_is_no_plural():
+    text = str(daskgmm.plan(da.zeros((100, 1), chunks=(100, 1)), 1, max_iter=1))
+    assert "in               1 batch, of 1 block in all" in text
+    assert "100 of 1 feature, float64" in text
+    assert "at most 1 iteration\n" in text
+    assert "0 of 1 batch\n" in text
+
+
 def test_good_chunks_need_no_advice():
     with dask.config.set(num_workers=2):
         assert not daskgmm.plan(da.zeros((10**8, 8), chunks=(10**6, 8)), 8).advice

@@ -87,8 +87,13 @@ def test_elements_by_the_names_of_a_fit(path, tmp_path):
     for wrong in (names[1:], names[::-1], [*names, "id", "emb[4]"], [*names, *names]):
         with pytest.raises(DataError, match=r"element of the lists in column 'emb'.* taken whole"):
             rows.select(wrong)
-    with pytest.raises(DataError, match=r"lists of 4 numbers, and 3 are asked for.*of the fit"):
+    with pytest.raises(
+        DataError, match=r"lists of 4 numbers.* emb\[0\] to emb\[2\] alone are asked"
+    ):
         rows.select(names[:3])
+    # Nobody need have fitted anything.
+    with pytest.raises(DataError, match=r"emb\[0\] alone is asked for. Name 'emb', or write"):
+        open_parquet(path, ["emb[0]"])
     with pytest.raises(DataError, match=r"'emb' .* named twice"):
         rows.select(["emb", "emb"])
     table = pa.table({"emb[0]": [1.0, 2.0], "emb": lists_of(X[:2], "list")})

@@ -56,9 +56,9 @@ def test_npy_of_objects(tmp_path):
         as_rows(tmp_path / "x.npy")
 
 
-@pytest.mark.parametrize("name", ["nothing.zarr", "nothing.npy", "x.zarr/inner"])
+@pytest.mark.parametrize("name", ["nothing.zarr", "nothing.npy", "x.zarr/inner", "nothing.nc"])
 def test_missing(path, name):
-    with pytest.raises(SourceError, match="does not exist"):
+    with pytest.raises(SourceError, match=r"does not exist\. Check the path"):
         as_rows(path.parent / name)
 
 

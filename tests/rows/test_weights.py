@@ -94,8 +94,9 @@ def test_another_number_of_weights(make):
 @pytest.mark.parametrize(
     ("weights", "text"),
     [
-        (np.ones((10, 1)), r"1D array.*got 2D of shape \(10, 1\)"),
-        (da.ones((10, 1)), "1D array"),
+        (np.ones((10, 1)), r"1D array of shape \(10,\).*got 2D of shape \(10, 1\)"),
+        (da.ones((10, 1)), r"1D array of shape \(10,\)"),
+        (3.0, r"1D array of shape \(10,\).*got 0D\. Without sample_weight"),
         (1.0, "got 0D"),
         (np.ones(10, complex), "Complex data not supported"),
         (["a"] * 10, "sample_weight has dtype <U1"),
