@@ -188,6 +188,12 @@ def starts_worth(
     return min(most, int(max(seconds, WORTH_PASSES * n * row) / (USUAL_ITER * once)))
 
 
+def noise_of(settings: Settings, m: int, d: int) -> float:
+    """Return the loss in nats a row, p / 2m, that is expected of a fit to m rows."""
+    p = n_parameters(STRUCTURES[settings.structure], settings.n_components, d)
+    return p / (2 * max(1, m))
+
+
 def first_share(settings: Settings, m: float, d: int) -> float:
     """Return the part of a sample of m rows that candidates begin on."""
     p = n_parameters(STRUCTURES[settings.structure], settings.n_components, d)
@@ -237,7 +243,7 @@ class Part:
         if draw.survey is not None:
             survey = replace(survey, rounding=draw.survey.rounding, probe=draw.survey.probe)
         sample = Sample(np.arange(len(x), dtype=np.uint64), np.arange(len(x)), x, counts)
-        noise = n_parameters(structure, k, d) / (2 * max(1, len(x)))
+        noise = noise_of(settings, len(x), d)
         share, most = (LAST_NOISE_SHARE, LAST_MAX_ITER) if last else (NOISE_SHARE, most)
         most = min(most, iterations_worth(settings, len(x), draw.rows, d))
         chosen = replace(settings, tol=share * noise / GAP_SHARE, max_iter=most, n_init=1)

@@ -13,15 +13,18 @@ import numpy as np
 
 from daskgmm.blas import one_blas_thread
 from daskgmm.em.candidates import (
+    FINALISTS,
+    NOISE_SHARE,
     Candidate,
     Part,
     candidates_worth,
+    noise_of,
     race,
     ranked,
     starts_worth,
 )
 from daskgmm.em.clustering import unwarned
-from daskgmm.em.drawing import draw_rows, whole_draw
+from daskgmm.em.drawing import Draw, draw_rows, whole_draw
 from daskgmm.em.events import Listener, StartFound
 from daskgmm.em.loop import Evaluated, Fit, advanced, evaluate_many
 from daskgmm.em.sample import SampleRule, drawn_rows
@@ -37,6 +40,10 @@ CANDIDATES = 8
 
 AS_GOOD, ROUNDING = 0.1, 1e-9
 """Part of `tol`, and nats a row, by which scikit-learn's start may end lower and be as good."""
+
+TOGETHER = 4
+"""Starts of few rows that are compared at once: if they end alike the others would as well. They
+measure distances in all ways of `clustering`."""
 
 LEAST_BESIDE = 2
 """Starts beside scikit-learn's: fewer are not worth the comparison."""
@@ -120,21 +127,35 @@ def best_of_all_rows(
     first = Fit(start(survey, settings, Initial(), random))
     began, draw = time.perf_counter(), whole_draw(survey, seed)
     m = len(draw.x)
-    part = Part.of(draw, m, settings, last=True)
+    last = Part.of(draw, m, settings, last=True)
     # With the tolerance of the fit, which may end on a plateau that candidates are driven over.
-    part = replace(part, settings=replace(part.settings, tol=settings.tol))
-    try:
-        own = part.continued(Candidate(seed, first))
-    except ValueError:
+    as_fitted = replace(last, settings=replace(last.settings, tol=settings.tol))
+    own = as_fitted.tried(Candidate(seed, first))
+    if own is None:
         return first  # the fit itself says what is wrong, and where
     # The user's generator goes as far as scikit-learn's does, and no farther.
     seeds = np.random.RandomState(seed).randint(np.iinfo(np.int32).max, size=count).tolist()
-    found = [own]
-    with suppress(ValueError):  # all others collapse
-        found += race(draw, m, settings, seeds)[0]
-    best, seconds = ranked(found)[0], time.perf_counter() - began
-    listen(StartFound(m, 1 + count, best.fit.lower_bound, seconds))
+    others, tried = _others(draw, m, settings, seeds, own)
+    driven = last.all_continued(ranked(others)[:FINALISTS])
+    best, seconds = ranked([own, *driven])[0], time.perf_counter() - began
+    listen(StartFound(m, 1 + tried, best.fit.lower_bound, seconds))
     gain = best.fit.lower_bound - own.fit.lower_bound
     if best.degenerate == own.degenerate and gain <= max(AS_GOOD * settings.tol, ROUNDING):
         return first
     return Fit(best.fit.step)
+
+
+def _others(
+    draw: Draw, m: int, settings: Settings, seeds: list[int], own: Candidate
+) -> tuple[list[Candidate], int]:
+    """Return the best of other starts, and how many were tried: none if the first end as `own`."""
+    alike = 2 * NOISE_SHARE * noise_of(settings, m, draw.x.shape[1])
+    found: list[Candidate] = []
+    for first in range(0, len(seeds), TOGETHER):
+        with suppress(ValueError):  # all of these collapse
+            found += race(draw, m, settings, seeds[first : first + TOGETHER], thorough=False)[0]
+        bounds = [each.fit.lower_bound for each in (own, *found)]
+        sound = {each.degenerate for each in (own, *found)}
+        if len(found) > 1 and len(sound) == 1 and max(bounds) - min(bounds) <= alike:
+            return [], first + TOGETHER
+    return found, len(seeds)
