@@ -83,16 +83,28 @@ def table_csv(table: Table) -> str:
 
 def table_text(table: Table, best: int) -> str:
     """Return a line for each number of components and structure: its best start."""
-    rows = [_cells(table, index, index == best) for index in first_of_each(table)]
+    rows = [_cells(table, index, index == best) for index in one_of_each(table, best)]
     cells = [["", *HEADINGS], *rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return "\n".join(_line(row, widths) for row in cells)
 
 
-def first_of_each(table: Table) -> list[int]:
-    """Return the place of the first model of each kind, which is that of the best start."""
+def one_of_each(table: Table, best: int | None = None) -> list[int]:
+    """Return the place of the model that is reported of each kind, in their order.
+
+    It is `best`, or of those that were fitted one without degenerate components, if there is any,
+    and then the best by BIC; of others that of the best start, which is the first.
+    """
     kinds = list(zip(table["covariance_type"], table["n_components"], strict=True))
-    return [index for index, kind in enumerate(kinds) if kinds.index(kind) == index]
+
+    def worth(index: int) -> tuple[bool, bool, bool, float]:
+        fitted, degenerate = table["status"][index] == "fitted", table["degenerate"][index] > 0
+        return index != best, not fitted, degenerate, table["bic"][index] if fitted else 0.0
+
+    return [
+        min((i for i, other in enumerate(kinds) if other == kind), key=worth)
+        for kind in dict.fromkeys(kinds)
+    ]
 
 
 def staying_text(table: Table) -> str:
@@ -100,7 +112,7 @@ def staying_text(table: Table) -> str:
     starts = sum(status != "failed" for status in table["status"])
     stayed = sum(status == "sample" for status in table["status"])
     beaten: dict[str, list[int]] = {}
-    for index in first_of_each(table):
+    for index in one_of_each(table):
         if table["status"][index] == "sample":
             sizes = beaten.setdefault(table["covariance_type"][index], [])
             sizes.append(table["n_components"][index])
@@ -123,7 +135,7 @@ def ranges(sizes: Sequence[int]) -> str:
 def doubtful_text(table: Table) -> str:
     """Return a line for each kind that could not be fitted, or is degenerate, with the reason."""
     failed = [i for i, status in enumerate(table["status"]) if status == "failed"]
-    degenerate = [i for i in first_of_each(table) if table["degenerate"][i]]
+    degenerate = [i for i in one_of_each(table) if table["degenerate"][i]]
     lines = [(i, "Not fitted") for i in failed] + [(i, "Degenerate components") for i in degenerate]
     return "\n".join(
         f"{word}: {table['n_components'][i]} {table['covariance_type'][i]}. {table['reason'][i]}"

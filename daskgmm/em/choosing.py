@@ -86,11 +86,14 @@ class Failure:
     seed : int
         Of its first start.
     reason : str
+    on_all_rows : bool
+        Whether it went on from the sample; others of its kind may go on instead then.
     """
 
     settings: Settings
     seed: int
     reason: str
+    on_all_rows: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +183,22 @@ def choose(
 
 
 def _going_on(state: SweepState, survey: Survey) -> SweepState:
-    return with_runners_up(state, survey) if state.ended else state
+    """Return the state with what is left to go on; raise `ValueError` if nothing was fitted."""
+    if not state.ended:
+        return state
+    state = with_runners_up(state, survey)
+    if any(model.on_all_rows for model in state.models):
+        return state
+    # All that were not beaten on the sample failed: the others are the best there are.
+    models = tuple(_begun_anew(model) for model in state.models)
+    if not models:
+        raise ValueError(_nothing_fits(state.failures))
+    return replace(state, models=models)
+
+
+def _begun_anew(model: Model) -> Model:
+    """Return a model of the sample that goes on, on all rows."""
+    return replace(model, fit=Fit(model.fit.step), on_all_rows=True)
 
 
 def stepped(data: Dataset, survey: Survey, state: SweepState, listen: Listener) -> SweepState:
@@ -192,34 +210,32 @@ def stepped(data: Dataset, survey: Survey, state: SweepState, listen: Listener) 
     models, failures = dict(enumerate(state.models)), list(state.failures)
     for index, fit, each, chosen in zip(going, fits, evaluated, settings, strict=True):
         if isinstance(each, IllDefinedError):
-            failures.append(Failure(chosen, models.pop(index).seed, str(each)))
+            failures.append(Failure(chosen, models.pop(index).seed, str(each), True))
             continue
         fit = advanced(fit, each, chosen, fit.lower_bound, index)
         models[index] = replace(models[index], fit=fit)
-    if not any(model.on_all_rows for model in models.values()):
-        raise IllDefinedError(_nothing_fits(failures))
     left = sum(not model.ended for model in models.values())
-    listen(SweepIterated(max(model.passes for model in models.values()), len(going), left))
+    most = max((model.passes for model in models.values()), default=0)
+    listen(SweepIterated(most, len(going), left))
     return replace(state, models=tuple(models.values()), failures=tuple(failures))
 
 
 def with_runners_up(state: SweepState, survey: Survey) -> SweepState:
-    """Return the state in which other starts go on where all that went ended on a floor.
+    """Return the state in which other starts go on where all that went failed or are degenerate.
 
     Of such a size and structure that is the best start without components on the floor, if one
     is left: its model may be evidence, where the likelier one is none.
     """
     models = list(state.models)
+    failed = {failure.settings for failure in state.failures if failure.on_all_rows}
     for settings in dict.fromkeys(model.settings for model in models):
         alike = [index for index, model in enumerate(models) if model.settings == settings]
         went = [index for index in alike if models[index].on_all_rows]
         sound = [index for index in alike if not models[index].n_degenerate(survey)]
-        if not went or not sound or set(went) & set(sound):
+        if not sound or set(went) & set(sound) or not (went or settings in failed):
             continue
-        best = max(sound, key=lambda index: models[index].fit.lower_bound)
-        other = models.pop(best)
-        goes_on = replace(other, fit=Fit(other.fit.step), on_all_rows=True)
-        models.insert(alike[0], goes_on)  # the first of its kind is what is reported of it
+        # They come in the order of the race; their likelihoods are of different parts of it.
+        models.insert(alike[0], _begun_anew(models.pop(sound[0])))
     return replace(state, models=tuple(models))
 
 
@@ -233,7 +249,7 @@ def begun(data: Dataset, request: SweepRequest, listen: Listener) -> SweepState:
         raced = _raced(draw, m, request, survey.weighed_rows, pool)
         usable = [index for index, each in enumerate(raced) if each.candidates]
         if not usable:
-            raise IllDefinedError(_nothing_fits(_failures(request, raced)))
+            raise ValueError(_nothing_fits(_failures(request, raced)))
         settings = [request.settings[index] for index in usable]
         found = [raced[index] for index in usable]
         held = _held(draw, m, request, settings, found, pool)

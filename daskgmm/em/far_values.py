@@ -93,20 +93,18 @@ def far_columns(survey: Survey) -> dict[int, Far]:
     """Return the extremes of the columns that have values so far from the others."""
     if survey.probe is None or not len(survey.probe):
         return {}
-    middle = np.median(survey.probe, axis=0)
-    above, below = survey.maximum - middle, middle - survey.minimum
-    extremes = np.where(above > below, survey.maximum, survey.minimum)
-    for limit in (survey.minimum, survey.maximum):
-        extremes = np.where(_is_fill(limit), limit, extremes)
-    differences = np.abs(survey.probe - middle)
-    smallest = np.where(differences > 0, differences, np.inf).min(axis=0, initial=np.inf)
-    # A first look at all columns, as the smallest difference is no more than a width.
-    least = np.where(np.isfinite(smallest), smallest, 0.0)
-    suspect = (EPS * np.maximum(above, below) > LEAST_DIGITS * least) | _is_fill(extremes)
-    found = {
-        j: _far(survey.probe[:, j], float(extremes[j])) for j in np.flatnonzero(suspect).tolist()
-    }
-    return {j: far for j, far in found.items() if far is not None}
+    low, middle, high = np.quantile(survey.probe, (0.25, 0.5, 0.75), axis=0)
+    limits = np.stack([survey.minimum, survey.maximum])
+    fills = _is_fill(limits)
+    away = np.abs(limits - middle).max(axis=0)
+    suspect = (EPS * away > LEAST_DIGITS * (high - low)) | fills.any(axis=0)
+    found = {}
+    for j in np.flatnonzero(suspect & (away > 0)).tolist():
+        # Known ones first, then the farther one.
+        order = sorted((0, 1), key=lambda i: (fills[i, j], abs(limits[i, j] - middle[j])))
+        told = [far for i in order[::-1] if (far := _far(survey.probe[:, j], limits[i, j]))]
+        found.update({j: told[0]} if told else {})
+    return found
 
 
 def _far(values: Array, extreme: float) -> Far | None:
@@ -118,6 +116,7 @@ def _far(values: Array, extreme: float) -> Far | None:
         values = values[~np.isclose(values, extreme, rtol=SAME)]
     if not len(values):
         return None
+    extreme = float(extreme)
     low, middle, high = np.quantile(values, (0.25, 0.5, 0.75)).tolist()
     away, width = abs(extreme - middle), high - low
     if width == 0:

@@ -253,7 +253,8 @@ def _check_kept(kept: State | None, request: Request) -> None:
     if done > request.settings.max_iter:
         raise CheckpointError(
             f"The checkpoint {request.checkpoint} has {done} iterations already, and max_iter is "
-            f"{request.settings.max_iter}. Raise max_iter, or give another path to begin anew."
+            f"{request.settings.max_iter}. Raise max_iter (--max-iter), or give another path to "
+            "begin anew."
         )
 
 

@@ -15,8 +15,9 @@ SAME = 8
 """Spacings of floating point numbers within which two values are one that was computed twice."""
 
 
-RARE = 0.01
-"""Part of the rows whose values, the rarest ones, tell nothing of the step of the others."""
+RARE = 0.05
+"""Part of the rows whose values, the rarest ones, tell nothing of the step of the others. Those of
+one station or day may stand together in a batch."""
 
 TELLING_ROWS = 2048
 """Rows of a batch that its steps are found from: of a column that was not rounded, the smallest
@@ -66,7 +67,7 @@ def rounding_of(z: Array) -> Array:
     -------
     ndarray of shape (d, d)
         Diagonal; infinite where a column has a single value. The rarest values are left out,
-        of a hundredth of the rows at most: a few that were computed otherwise would be the step.
+        of a twentieth of the rows at most: a few that were computed otherwise would be the step.
     """
     if z.shape[1] < 2:
         return np.diag(np.full(len(z), np.inf))
@@ -76,6 +77,7 @@ def rounding_of(z: Array) -> Array:
     size = np.maximum(size, np.median(np.abs(ordered), axis=1)[:, None])
     gaps = np.diff(ordered, axis=1)
     differs = gaps > SAME * EPSILON * size
+    # Where all values differ, those that are left out may be any.
     smallest = gaps[:, _rare(z.shape[1]) :].min(axis=1)
     for column in np.flatnonzero(~differs.all(axis=1)):
         smallest[column] = _step(ordered[column], differs[column])
@@ -99,9 +101,11 @@ def _step(ordered: Array, differs: NDArray[np.bool_]) -> float:
     first = np.flatnonzero(np.concatenate([[True], differs]))
     counts = np.diff(first, append=len(ordered))
     order = np.argsort(counts, kind="stable")
-    common = np.cumsum(counts[order]) > _rare(len(ordered))
-    telling = np.sort(order[common]) if common.sum() > 1 else slice(None)
-    return float(np.diff(ordered[first[telling]]).min(initial=math.inf))
+    common = order[np.cumsum(counts[order]) > _rare(len(ordered))]
+    # Beside a single frequent value the others are all that tells.
+    enough = counts[common].sum() - counts.max() > _rare(len(ordered))
+    values = ordered[first[np.sort(common)]] if enough else ordered[first]
+    return float(np.diff(values).min(initial=math.inf))
 
 
 def settled(rounding: Array, some: Array) -> Array:

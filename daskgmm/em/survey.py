@@ -111,7 +111,8 @@ class Survey:
         """
         width = self.half_range
         if self.probe is not None and len(self.probe):
-            width = np.minimum(width, width_of_most(self.probe))
+            most = width_of_most(self.probe)
+            width = np.minimum(width, np.where(np.isfinite(most), most, width_of_rest(self.probe)))
         return np.where(self.maximum > self.minimum, (EPSILON * width) ** 2, 0.0)
 
     def counted(self, weights_are: str | None) -> float:
@@ -324,6 +325,16 @@ def width_of_most(probe: Array) -> Array:
     """
     low, high = np.quantile(probe, (0.05, 0.95), axis=0)
     return np.where(high > low, high - low, np.inf)
+
+
+def width_of_rest(probe: Array) -> Array:
+    """Return how far the other values of columns are from the most frequent one, (d,): the median.
+
+    0 where there are none.
+    """
+    differences = np.abs(probe - np.median(probe, axis=0))
+    others = [column[column > 0] for column in differences.T]
+    return np.array([np.median(each) if len(each) else 0.0 for each in others])
 
 
 def thinned(probe: Array) -> Array:

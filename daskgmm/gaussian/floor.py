@@ -26,7 +26,7 @@ NARROWER = 4.0
 """A component on the floor has a variance so many times smaller than all rows together: where
 the data themselves have no spread, no component gains by it."""
 
-REG_COVAR, TIES = "reg_covar", "tied values"
+REG_COVAR, TIES, RIDGE = "reg_covar", "tied values", "ridge"
 
 POWERS = 20
 """Steps of power iteration."""
@@ -51,7 +51,7 @@ class Resting:
     deviation : float
         Standard deviation in that direction of unit length, in units of the model.
     cause : str
-        What keeps it from being narrower: `REG_COVAR` or `TIES`.
+        What keeps it from being narrower: `REG_COVAR`, `TIES` or `RIDGE`.
     """
 
     component: int | None
@@ -109,26 +109,31 @@ class Floor:
         if covariances.ndim == 3:
             return self._dense(covariances, numbers, step.ridges)
         variances = np.broadcast_to(covariances.reshape(len(weighed), -1), (len(weighed), d))
-        return self._along_columns(variances, numbers)
+        ridges = np.array([step.ridges.get(number, 0.0) for number in numbers])
+        return self._along_columns(variances, numbers, NEAR * ridges)
 
-    def _along_columns(self, variances: Array, numbers: list[int | None]) -> tuple[Resting, ...]:
-        below = variances < np.diagonal(self.width)
-        below &= NARROWER * variances < np.diagonal(self.spread)
-        nothing = np.full(variances.shape, np.inf)
-        ratios = np.divide(variances, np.diagonal(self.width), out=nothing, where=below)
+    def _along_columns(
+        self, variances: Array, numbers: list[int | None], ridges: Array
+    ) -> tuple[Resting, ...]:
+        widths = np.diagonal(self.width) + ridges[:, None]
+        below = (variances < widths) & (NARROWER * variances < np.diagonal(self.spread))
+        ratios = np.divide(variances, widths, out=np.full(variances.shape, np.inf), where=below)
         columns = ratios.argmin(axis=1)
         return tuple(
             Resting(
                 numbers[row],
                 int(columns[row]),
                 float(np.sqrt(variances[row, columns[row]])),
-                self._cause(self.width[columns[row], columns[row]], self.least),
+                self._cause(float(widths[row, columns[row]]), float(ridges[row])),
             )
             for row in np.flatnonzero(below.any(axis=1)).tolist()
         )
 
-    def _cause(self, width: float, least: float) -> str:
-        return REG_COVAR if width < 2 * least else TIES
+    def _cause(self, width: float, ridge: float) -> str:
+        """Return the largest part of the floor's width: that of `ridge`, `reg_covar`, or ties."""
+        if 2 * ridge > width:
+            return RIDGE
+        return REG_COVAR if 2 * self.least > width - ridge else TIES
 
     def _dense(
         self,
@@ -146,9 +151,7 @@ class Floor:
             if direction is not None:
                 column = int(np.argmax(np.abs(direction) * np.sqrt(np.diagonal(self.spread))))
                 square = float(direction @ direction)
-                cause = self._cause(
-                    float(direction @ width @ direction) / square, self.least + ridge
-                )
+                cause = self._cause(float(direction @ width @ direction) / square, ridge)
                 found.append(Resting(number, column, square**-0.5, cause))
         return tuple(found)
 
@@ -178,12 +181,13 @@ def _narrowest(covariance: Array, width: Array, spread: Array) -> Array | None:
     """
     least = np.maximum(LEAST_PART * np.diagonal(width), LEAST_WIDTH)
     scales = 1 / np.sqrt(np.maximum(np.diagonal(covariance), least))
-    units = np.outer(scales, scales)
-    factor, width, spread = _factor(covariance * units), width * units, spread * units
-    size = np.diagonal(spread).max()
-    if size == 0:
+    # All rows in units of the widest of these columns: its square must not overflow.
+    root = float((np.sqrt(np.diagonal(spread)) * scales).max())
+    if root == 0:
         return None
-    spread, wide = spread / size, NARROWER / size  # its square must not overflow
+    units = np.outer(scales, scales)
+    factor, width = _factor(covariance * units), width * units
+    spread, wide = spread * np.outer(scales / root, scales / root), NARROWER / root / root
     # With v = L^-T u, v^T Sigma v = u^T u.
     direction = _widest(factor, spread)
     if not (direction @ width @ direction > 1.0 and direction @ spread @ direction > wide):

@@ -18,11 +18,13 @@ def place_of_best(table: Table, criterion: str) -> int:
     """Return the row of the best model that was fitted on all rows.
 
     One with degenerate components is the best only if there is no other: its likelihood is
-    that of `reg_covar`, of tied values or of rounding.
+    that of `reg_covar`, of tied values or of rounding. Where the criterion is known of none that
+    is left, BIC decides.
     """
     fitted = [i for i, status in enumerate(table["status"]) if status == "fitted"]
     sound = [i for i in fitted if not table["degenerate"][i]]
-    return min(sound or fitted, key=_costs(table, criterion).__getitem__)
+    costs, second = _costs(table, criterion), _costs(table, "bic")
+    return min(sound or fitted, key=lambda i: (costs[i], second[i]))
 
 
 def _costs(table: Table, criterion: str) -> list[float]:
@@ -34,9 +36,20 @@ def _costs(table: Table, criterion: str) -> list[float]:
 def doubts(table: Table, criterion: str) -> list[str]:
     """Return a sentence or two for each reason to doubt the choice by a criterion."""
     return [
+        *_unknown(table, criterion),
         *_degenerate(table, criterion),
         *_set_aside(table, criterion),
         *_at_the_edge(table, criterion),
+    ]
+
+
+def _unknown(table: Table, criterion: str) -> list[str]:
+    place = place_of_best(table, criterion)
+    if not math.isnan(table[criterion][place]):
+        return []
+    return [
+        f"No model without degenerate components that was fitted has a known "
+        f"{CRITERIA[criterion]}; {_named(table, place)} is the best of them by BIC."
     ]
 
 
@@ -50,7 +63,7 @@ def _degenerate(table: Table, criterion: str) -> list[str]:
         f"{CRITERIA[criterion]}, {_named(table, place)}, has {count}. They rest on reg_covar, on "
         "tied values or on rounding, so no criterion can compare these models. Try fewer "
         "components, leave out columns of few values or that are sums of others, or raise "
-        "reg_covar to a variance below which differences do not matter."
+        "reg_covar (--reg-covar) to a variance below which differences do not matter."
     ]
 
 
@@ -58,16 +71,18 @@ def _set_aside(table: Table, criterion: str) -> list[str]:
     costs, place = _costs(table, criterion), place_of_best(table, criterion)
     better = [i for i, cost in enumerate(costs) if cost < costs[place]]
     better = [i for i in better if table["degenerate"][i]]
-    if not better or table["degenerate"][place]:
+    if not better or table["degenerate"][place] or costs[place] == math.inf:
         return []
     first = min(better, key=costs.__getitem__)
-    count = "1 model" if len(better) == 1 else f"{len(better)} models"
+    name, said = _named(table, first), "1 fit that has some is"
+    if len(better) > 1:
+        said = f"{len(better)} fits that have some are"
     return [
         f"{_named(table, place)} is the best by {CRITERIA[criterion]} of the models without "
-        f"degenerate components; {count} with such have a better one and were set aside, the best "
-        f"of them {_named(table, first)} ({table['reason'][first]}). If a component so narrow is "
-        "real, lower reg_covar or use other units; if it is a value that stands for a missing one, "
-        "leave out such rows."
+        f"degenerate components; {said} better by it and set aside, the best of them {name} "
+        f"({table['reason'][first]}). If a component so narrow is real, lower reg_covar "
+        "(--reg-covar) or use other units; if it is a value that stands for a missing one, leave "
+        "out such rows."
     ]
 
 

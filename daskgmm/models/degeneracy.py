@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from daskgmm.em.survey import Survey, width_of_most
 from daskgmm.gaussian.coordinates import NO_SCALE
-from daskgmm.gaussian.floor import REG_COVAR, Resting
+from daskgmm.gaussian.floor import REG_COVAR, RIDGE, TIES, Resting
 from daskgmm.gaussian.maximise import Maximised
 
 Array = NDArray[np.float64]
@@ -19,6 +19,16 @@ LARGE_SHARE = 0.01
 
 NORMAL_WIDTH = 3.29
 """Standard deviations between which 90 % of normal values lie."""
+
+CAUSES = {
+    REG_COVAR: "that of reg_covar",
+    TIES: "less than a step of the values",
+    RIDGE: "that of a ridge",
+}
+"""What keeps a component from being narrower, in words."""
+
+FAR = 1e6
+"""Widths of most values from which a few others are errors rather than a small cluster."""
 
 LISTED = 8
 """Components, or columns, that a sentence names; more are counted."""
@@ -40,8 +50,8 @@ def degeneracies(step: Maximised, resting: Sequence[Resting], names: Sequence[st
         numbers = ", ".join(map(str, step.empty))
         messages.append(
             f"Components without rows (weight 0): {numbers}. The data have fewer clusters than "
-            "n_components, or the start was poor: reduce n_components, or try another "
-            "random_state or init_params."
+            "n_components, or the start was poor: reduce n_components (--components), or try "
+            "another random_state (--seed) or init_params (--init)."
         )
     places = {each.component: each for each in resting}
     if step.collapsed:
@@ -90,10 +100,9 @@ def _name(component: int | None) -> str:
 
 
 def _where(resting: Resting, names: Sequence[str]) -> str:
-    kind = "that of reg_covar" if resting.cause == REG_COVAR else "less than a step of the values"
     return (
         f"{_name(resting.component)} ({names[resting.column]}: standard deviation "
-        f"{resting.deviation:.2g}, {kind})"
+        f"{resting.deviation:.2g}, {CAUSES[resting.cause]})"
     )
 
 
@@ -104,8 +113,8 @@ def _collapsed(component: int | None, resting: Resting | None, names: Sequence[s
 def _advice(resting: Sequence[Resting]) -> str:
     """Return what to do about `reg_covar`: it is too large for some, too small for ties."""
     if any(each.cause == REG_COVAR for each in resting):
-        return "If such a cluster is real, lower reg_covar, or use other units."
-    return "Or raise reg_covar to a variance below which differences do not matter."
+        return "If such a cluster is real, lower reg_covar (--reg-covar), or use other units."
+    return "Or raise reg_covar (--reg-covar) to a variance below which differences do not matter."
 
 
 def _listed(words: Sequence[str]) -> str:
@@ -124,32 +133,32 @@ def swallowed(survey: Survey, reg_covar: float, names: Sequence[str]) -> str | N
     names : sequence of str
         Of its columns.
     """
-    variances, far = _usual(survey)
+    variances, width = _usual(survey)
     sizes = np.maximum(np.abs(survey.minimum), np.abs(survey.maximum))
     varies = np.diagonal(survey.covariance) > (NO_SCALE * sizes) ** 2
     small = np.flatnonzero(varies & (reg_covar > LARGE_SHARE * variances))
     if not small.size:
         return None
     columns = _listed([f"{names[j]} (variance {variances[j]:.2g})" for j in small.tolist()])
-    if far[small].any():
-        advice = "leave out the few rows that are far from all others, or take logarithms"
-    else:
-        advice = "use other units, or fit with standardise=True (--standardise)"
+    advice = ", use other units, or fit with standardise=True (--standardise)"
+    if (np.diagonal(survey.covariance) > variances)[small].any():
+        advice = " or use other units"  # standardised, these columns are as narrow
+    if (survey.half_range > FAR * width)[small].any():
+        advice = ", leave out the few rows that are far from all others, or take logarithms"
     return (
         f"reg_covar is {reg_covar:g}, which is added to every variance and is large beside those "
-        f"of all rows in: {columns}. Clusters that differ there may not be told apart. Set "
-        f"reg_covar below {LARGE_SHARE**2 * variances[small].min():.0e}, {advice}."
+        f"of most rows in: {columns}. Clusters that differ there may not be told apart. Set "
+        f"reg_covar (--reg-covar) below {LARGE_SHARE**2 * variances[small].min():.0e}{advice}."
     )
 
 
-def _usual(survey: Survey) -> tuple[Array, NDArray[np.bool_]]:
-    """Return the variance of most values of each column (d,), and where a few others are far.
+def _usual(survey: Survey) -> tuple[Array, Array]:
+    """Return the variance of most values of each column (d,), and their width (d,).
 
-    These alone may make the variance of all large, also if columns are divided by its root.
+    A few others alone may make the variance of all large, also if columns are divided by its root.
     """
     variances = np.diagonal(survey.covariance)
     if survey.probe is None or not len(survey.probe):
-        return variances, np.zeros(len(variances), bool)
+        return variances, np.full(len(variances), np.inf)
     width = width_of_most(survey.probe)
-    far = variances > width**2
-    return np.where(far, (width / NORMAL_WIDTH) ** 2, variances), far
+    return np.where(variances > width**2, (width / NORMAL_WIDTH) ** 2, variances), width

@@ -252,7 +252,8 @@ def sweep(
     warn_of_unresolved(*fitted, data.rows.columns, stacklevel=2)
     if not best.converged_:
         warnings.warn(
-            f"The best model by {criterion} did not converge. Increase max_iter or tol.",
+            f"The best model by {criterion} did not converge. Increase max_iter (--max-iter) or "
+            "tol (--tol).",
             ConvergenceWarning,
             stacklevel=2,
         )

@@ -1,12 +1,14 @@
 """Sizes of a sweep whose leader ends on a floor, or fails, do not leave the sweep without them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from daskgmm import sweep
 from daskgmm.em import choosing, loop
 from daskgmm.em.choosing import Failure, Model, SweepState, with_runners_up
-from daskgmm.em.events import silence
+from daskgmm.em.events import Iterated, silence
 from daskgmm.em.loop import Fit
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey import survey_rows
@@ -99,4 +101,41 @@ def test_a_failure_keeps_the_others(monkeypatch):
     models = model(1.0, True), model(1.0, True, k=3, seed=7)
     state = choosing.stepped(data, SURVEY, SweepState(SURVEY, None, models), silence)
     assert [each.settings.n_components for each in state.models] == [2]
-    assert state.failures == (Failure(models[1].settings, 7, "a covariance is singular"),)
+    assert state.failures == (Failure(models[1].settings, 7, "a covariance is singular", True),)
+
+
+def test_others_of_its_kind_go_on_where_the_leader_fails():
+    failed = Failure(model(1.0, True).settings, 0, "a covariance is singular", True)
+    others = model(1.0, False, seed=1), model(1.0, False, seed=2), model(1.0, True, k=3)
+    state = with_runners_up(SweepState(SURVEY, None, others, (failed,)), SURVEY)
+    assert [each.on_all_rows for each in state.models] == [True, False, True]
+    # One that could not be fitted to the sample has no others.
+    failed = Failure(failed.settings, 0, "a covariance is singular")
+    state = with_runners_up(SweepState(SURVEY, None, others, (failed,)), SURVEY)
+    assert state.models == others
+
+
+@pytest.mark.filterwarnings("ignore::daskgmm.errors.ChoiceWarning")
+def test_where_all_that_went_on_fail_the_beaten_ones_are_the_best(monkeypatch):
+    fails_on_all_rows(monkeypatch, 2)
+    monkeypatch.setattr("daskgmm.em.comparing.SURE", -1e9)  # only the best goes on
+    found = sweep(X, (1, 2, 3), random_state=0, criterion="bic")
+    status = set(zip(found.table["n_components"], found.table["status"], strict=True))
+    assert (2, "failed") in status
+    assert (2, "fitted") not in status
+    assert found.best().n_components in (1, 3)
+
+
+def test_the_first_of_the_race_goes_on_whatever_part_it_was_measured_on():
+    """A bound of a smaller part of the sample is higher, as it was fitted to fewer rows."""
+    narrow, first, second = model(1e-6, True), model(1.0, False, seed=1), model(1.0, False, seed=2)
+    bounds = [iterated(-2.0)], [iterated(-1.0)]
+    first, second = (
+        replace(each, fit=replace(each.fit, iterations=tuple(bound)))
+        for each, bound in zip((first, second), bounds, strict=True)
+    )
+    assert after(narrow, first, second)[0] == (2, 1, True)
+
+
+def iterated(bound):
+    return Iterated(0, 1, bound, 0.0, 0.0, True, 600, 0.0, 0, 0)

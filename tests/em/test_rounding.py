@@ -86,7 +86,7 @@ def test_batches_of_unknown_length_tell_as_much(lengths):
     np.testing.assert_array_equal(rows, number[:: int(rows[1])])
 
 
-@pytest.mark.parametrize("share", [0.0, 0.005])
+@pytest.mark.parametrize("share", [0.0, 0.005, 0.04])
 def test_a_few_values_that_were_computed_otherwise_are_no_steps(share):
     x = RANDOM.poisson([0.4, 2.0], (1000, 2)).astype(float)
     x[: round(1000 * share)] += RANDOM.uniform(size=(round(1000 * share), 2))
@@ -97,3 +97,16 @@ def test_one_value_among_equal_ones_is_a_step_away():
     x = np.zeros((500, 1))
     x[3] = 5
     assert_allclose(half_steps(x), [2.5])
+
+
+def test_those_of_one_station_stand_together_in_a_batch():
+    x = RANDOM.normal(size=(400_000, 1)).round(1)
+    x[100_000:102_000] += RANDOM.uniform(size=(2000, 1))
+    assert_allclose(half_steps(da.from_array(x, chunks=(80_000, 1))), [0.05])
+
+
+@pytest.mark.parametrize("share", [0.5, 0.1, 0.06, 0.051, 0.049, 0.02])
+def test_beside_a_heap_of_zeros_the_others_tell(share):
+    x = np.zeros((2000, 1))
+    x[: round(2000 * share), 0] = RANDOM.exponential(size=round(2000 * share))
+    assert half_steps(x)[0] < 0.05

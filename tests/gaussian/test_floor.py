@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from daskgmm.gaussian.floor import REG_COVAR, TIES, Floor, n_degenerate
+from daskgmm.gaussian.floor import REG_COVAR, RIDGE, TIES, Floor, n_degenerate
 from daskgmm.gaussian.maximise import Maximised
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structures import STRUCTURES
@@ -123,3 +123,17 @@ def test_what_holds_a_component_is_named():
         for name, given in (("full", [np.diag(covariance)]), ("diag", [covariance])):
             (resting,) = floor.resting(step(name, given))
             assert resting.cause == cause
+
+
+def test_a_ridge_is_named_as_what_holds_a_component():
+    floor = Floor.of(1e12 * np.eye(3), np.diag([1e-4, 1e-4, 1e-4]), 1e-6)
+    for name, given in (("full", [np.diag([1e12, 1e11, 0.05])]), ("diag", [[1e12, 1e11, 0.05]])):
+        (resting,) = floor.resting(step(name, given, ridges={0: 0.05}))
+        assert (resting.column, resting.cause) == (2, RIDGE)
+
+
+@pytest.mark.parametrize(("variance", "spread"), [(1e-9, 1e300), (1e-20, 1e290), (1e-300, 1e300)])
+def test_no_spread_of_the_rows_overflows(variance, spread):
+    floor = Floor.of(np.diag([spread, spread, 1.0]), NOTHING, variance)
+    (resting,) = floor.resting(step("full", [np.diag([variance, spread / 2, 1.0])]))
+    assert resting.column == 0

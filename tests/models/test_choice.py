@@ -46,6 +46,17 @@ def test_values_that_are_not_numbers_are_never_the_best():
     assert place_of_best(found, "bic") == 1
 
 
+def test_where_held_out_likelihood_is_not_known_bic_decides_and_that_is_said():
+    """Of a start that went on for another one it was not estimated."""
+    nan = math.nan
+    found = table([5.0, 3.0, 4.0, 1.0], [0, 0, 0, 1], heldout=[nan, nan, nan, 9.0])
+    assert place_of_best(found, "heldout") == 1
+    said = doubts(found, "heldout")
+    assert "has a known held-out likelihood; 2 full is the best of them by BIC" in said[0]
+    found = table([5.0, 3.0, 4.0, 1.0], [0, 0, 0, 1], heldout=[0.5, nan, nan, 9.0])
+    assert place_of_best(found, "heldout") == 0
+
+
 def test_an_edge_of_what_was_tried_is_said_with_what_the_others_choose():
     found = table([5.0, 4.0, 3.0], icl=[1.0, 2.0, 3.0], heldout=[0.0, 1.0, 0.0])
     (said,) = doubts(found, "bic")
@@ -62,7 +73,7 @@ def test_better_models_that_were_set_aside_are_named():
     found = table([5.0, 3.0, 3.5, -99.0, -98.0], degenerate=[0, 0, 0, 1, 2])
     (said,) = doubts(found, "bic")
     assert "2 full is the best by BIC of the models without degenerate components" in said
-    assert "2 models with such" in said
+    assert "2 fits that have some are better by it and set aside" in said
     assert "4 full (on a floor: 1 (column 0))" in said
     # None of them is better, or nothing is left.
     assert doubts(table([5.0, 3.0, 4.0], degenerate=[0, 0, 1]), "bic") == []

@@ -290,3 +290,34 @@ def test_a_sweep_of_float32_fill_values_overflows_nowhere():
         warnings.simplefilter("ignore", ResolutionWarning)
         found = sweep(X, range(1, 4), random_state=0)
     assert np.isfinite(found.table["bic"]).all()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_far_rows_among_zeros_are_told_though_some_stand_for_all(seed):
+    X = two_groups(seed)
+    X[: round(0.95 * len(X)), 0] = 0.0
+    X[-16:, 0] = 1e30 * np.random.default_rng(seed).uniform(1, 2, 16)
+    X = np.random.default_rng(seed).permutation(X)
+    (told,) = warned(lambda: GaussianMixture(2, random_state=0, covariance_type="diag").fit(X))
+    assert "column 0 reaches" in str(told.message)
+
+
+def test_of_two_far_values_the_farther_is_told_where_the_known_one_is_near():
+    X = two_groups()
+    X[3, 0], X[4, 0] = -(2.0**31), 1e30
+    (told,) = warned(lambda: GaussianMixture(2, random_state=0).fit(X))
+    assert "reaches 1e+30" in str(told.message)
+
+
+def test_a_small_cluster_beside_a_heap_and_far_rows_does_not_collapse():
+    random = np.random.default_rng(0)
+    x = np.zeros(4000)
+    x[:120], x[120:140] = random.normal(100, 5, 120), 1e30
+    mixture = GaussianMixture(
+        3, covariance_type="diag", reg_covar=0, means_init=[[0.0], [100.0], [1e30]],
+        weights_init=[0.96, 0.03, 0.01], precisions_init=[[1.0], [1 / 400], [1e-56]],
+    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        mixture.fit(x[:, None])
+    assert_allclose(mixture.covariances_[1], x[:120].var(), rtol=1e-3)
