@@ -32,7 +32,8 @@ FINALISTS = 2
 FIRST_SHARE = 1 / 8
 """Part of the sample that all candidates begin on; it doubles as they are halved."""
 
-FIRST_ROWS_PER_PARAMETER = 8
+FIRST_ROWS_PER_PARAMETER, FIRST_ROWS = 8, 2000
+"""The least that it is: fewer rows tell starts apart badly, and save no time."""
 
 NOISE_SHARE, LAST_NOISE_SHARE = 0.05, 0.001
 """Part of the expected loss, p / 2m nats a row, to which a fit on m rows is driven: less is
@@ -197,7 +198,7 @@ def noise_of(settings: Settings, m: int, d: int) -> float:
 def first_share(settings: Settings, m: float, d: int) -> float:
     """Return the part of a sample of m rows that candidates begin on."""
     p = n_parameters(STRUCTURES[settings.structure], settings.n_components, d)
-    return min(1.0, max(FIRST_SHARE, FIRST_ROWS_PER_PARAMETER * p / m))
+    return min(1.0, max(FIRST_SHARE, max(FIRST_ROWS, FIRST_ROWS_PER_PARAMETER * p) / m))
 
 
 def ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
