@@ -130,8 +130,8 @@ def test_the_users_generator_goes_as_far_as_in_scikit_learn(n_init):
 @pytest.mark.parametrize(
     ("settings", "candidates"),
     [
-        ({}, [9]),
-        ({"n_init": 3}, [9]),
+        ({}, [5]),
+        ({"n_init": 3}, [5]),
         ({"acceleration": None}, []),
         ({"init_params": "random"}, []),
         ({"max_iter": 0}, []),
@@ -144,6 +144,12 @@ def test_which_fits_of_small_data_compare_starts(settings, candidates):
     mixture.fit(blobs(200, 2, 2, separation=6.0), listen=events.append)
     found = [event.candidates for event in events if isinstance(event, StartFound)]
     assert found == candidates
+
+
+def test_more_starts_are_compared_where_the_first_ones_differ():
+    events = []
+    GaussianMixture(5, random_state=0).fit(cigars(1000, k=5)[0], listen=events.append)
+    assert [event.candidates for event in events if isinstance(event, StartFound)] == [9]
 
 
 def settings(k=3, structure="full"):
