@@ -41,6 +41,10 @@ fitting noise, but for finalists the way over a plateau, which is cheapest here.
 
 MAX_ITER, LAST_MAX_ITER = 50, 200
 
+TOGETHER = 4
+"""Starts that are compared at once: where they end alike, more would as well. They measure
+distances in all ways of `clustering`."""
+
 USUAL_ITER, ITER_SECONDS, CUBED_SECONDS = 25, 2e-3, 3e-9
 """Of a candidate on its first part: iterations, what each takes beside its E-step, and for
 factors of each component, divided by d^3."""
@@ -76,6 +80,15 @@ class Candidate:
         return -self.degenerate, self.fit.lower_bound
 
 
+def ended_alike(candidates: Sequence[Candidate | None], difference: float) -> bool:
+    """Return whether all are there and as sound, and end within a difference in nats a row."""
+    found = [each for each in candidates if each is not None]
+    if len(found) < len(candidates) or len({each.degenerate for each in found}) > 1:
+        return False
+    bounds = [each.fit.lower_bound for each in found]
+    return max(bounds) - min(bounds) <= difference
+
+
 @dataclass(frozen=True, slots=True)
 class Raced:
     """The starts of one size and structure, after they were compared.
@@ -95,6 +108,14 @@ class Raced:
     def best(self) -> Candidate | None:
         """The best one, if any did not fail."""
         return self.candidates[0] if self.candidates else None
+
+    def joined(self, other: Raced) -> Raced:
+        """Return the candidates of two races, the better of their best in front."""
+        if self.best is None or other.best is None:
+            return other if self.best is None else self
+        first, second = (self, other) if self.best.rank >= other.best.rank else (other, self)
+        rest = (*second.candidates[:1], *first.candidates[1:], *second.candidates[1:])
+        return Raced((first.candidates[0], *rest))
 
     def led_by(self, candidate: Candidate) -> Raced:
         """Return the same with a better one in front."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import product
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.blas import one_blas_thread
-from daskgmm.em.candidates import Raced, race, starts_worth
+from daskgmm.em.candidates import Candidate, Raced
 from daskgmm.em.checkpoint import RECORDS, Checkpoint
 from daskgmm.em.clustering import unwarned
 from daskgmm.em.comparing import Compared
@@ -19,10 +19,10 @@ from daskgmm.em.drawing import Draw, draw_rows, whole_draw
 from daskgmm.em.events import Listener, SweepIterated
 from daskgmm.em.far_values import warn_of_far_values
 from daskgmm.em.fit import check_survey
-from daskgmm.em.holding_out import HeldOut, LogDensities, held_out, row_blocks
+from daskgmm.em.holding_out import HeldOut, held_out, row_blocks
 from daskgmm.em.loop import Fit, advanced, evaluate_many
 from daskgmm.em.measuring import Measured, measure_many
-from daskgmm.em.neighbours import with_neighbours
+from daskgmm.em.races import SweepRequest, leaders, race_all
 from daskgmm.em.sample import WHOLE, SampleRule, drawn_rows
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey import Survey, completed, survey_rows
@@ -33,11 +33,6 @@ from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.threads import thread_count
 
 Array = NDArray[np.float64]
-
-CHEAP_SECONDS, MANY = 0.5, 4
-"""A sweep begins with up to so many times the starts asked for, where they take no longer."""
-
-LARGEST_SEED = int(np.iinfo(np.int32).max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +48,8 @@ class Model:
         How far it has come: on all rows, or on the sample if it stayed there.
     on_all_rows : bool
     held_out : HeldOut or None
+    reserve : bool
+        Whether it may be the best if the start that went on ends without evidence.
     """
 
     settings: Settings
@@ -60,6 +57,7 @@ class Model:
     fit: Fit
     on_all_rows: bool
     held_out: HeldOut | None = None
+    reserve: bool = False
 
     @property
     def passes(self) -> int:
@@ -122,39 +120,6 @@ class SweepState:
 
 
 RECORDS.update({kind.__name__: kind for kind in (SweepState, Model, Failure, Settings, HeldOut)})
-
-
-@dataclass(frozen=True, slots=True)
-class SweepRequest:
-    """What is to be compared.
-
-    Attributes
-    ----------
-    settings : tuple of Settings
-        One for each number of components and structure.
-    seeds : tuple of int
-        One for each start that was asked for.
-    sample_seed : int
-    log_densities : callable
-    groups : callable or None
-        Returns the group of rows by their numbers; what is held out together.
-    weights_are : str or None
-        What n is in criteria, as `Weighing.counted`.
-    """
-
-    settings: tuple[Settings, ...]
-    seeds: tuple[int, ...]
-    sample_seed: int
-    log_densities: LogDensities
-    groups: Callable[[NDArray[np.int64]], NDArray[np.int64]] | None = None
-    weights_are: str | None = None
-
-    def seeds_worth(self, settings: Settings, m: int, n: int, d: int) -> list[int]:
-        """Return a seed for each start that is worth trying: many where they are cheap."""
-        asked = len(self.seeds)
-        count = max(asked, starts_worth(settings, m, n, d, MANY * asked, CHEAP_SECONDS))
-        more = np.random.RandomState(self.seeds[0]).randint(LARGEST_SEED, size=count)
-        return [*self.seeds, *more.tolist()][:count]
 
 
 def choose(
@@ -224,7 +189,7 @@ def with_runners_up(state: SweepState, survey: Survey) -> SweepState:
     """Return the state in which other starts go on where all that went failed or are degenerate.
 
     Of such a size and structure that is the best start without components on the floor, if one
-    is left: its model may be evidence, where the likelier one is none.
+    is left that may be the best of all: its model may be evidence, where the likelier one is none.
     """
     models = list(state.models)
     failed = {failure.settings for failure in state.failures if failure.on_all_rows}
@@ -232,7 +197,11 @@ def with_runners_up(state: SweepState, survey: Survey) -> SweepState:
         alike = [index for index, model in enumerate(models) if model.settings == settings]
         went = [index for index in alike if models[index].on_all_rows]
         sound = [index for index in alike if not models[index].n_degenerate(survey)]
-        if not sound or set(went) & set(sound) or not (went or settings in failed):
+        if set(went) & set(sound):
+            continue
+        if settings not in failed:
+            sound = [index for index in sound if models[index].reserve] if went else []
+        if not sound:
             continue
         # They come in the order of the race; their likelihoods are of different parts of it.
         models.insert(alike[0], _begun_anew(models.pop(sound[0])))
@@ -246,60 +215,25 @@ def begun(data: Dataset, request: SweepRequest, listen: Listener) -> SweepState:
     # Of a sample that is drawn, weights are in the chances already.
     told = n if len(draw.x) == survey.weighed_rows else len(draw.x)
     with unwarned(), one_blas_thread(), ThreadPoolExecutor(thread_count()) as pool:
-        raced = _raced(draw, m, request, survey.weighed_rows, pool)
+        raced = race_all(draw, m, request, (n, told), pool)
         usable = [index for index, each in enumerate(raced) if each.candidates]
         if not usable:
             raise ValueError(_nothing_fits(_failures(request, raced)))
         settings = [request.settings[index] for index in usable]
         found = [raced[index] for index in usable]
         held = _held(draw, m, request, settings, found, pool)
-    candidates = [each.candidates[0] for each in found]
-    compared = Compared.of(draw, m, (n, told), request.log_densities, settings, candidates)
+    compared = Compared.of(draw, m, (n, told), request.log_densities, settings, leaders(found))
     goes_on = compared.not_beaten()
     for index in compared.best_otherwise(held):
         goes_on[index] = True
+    asked = len(request.seeds)
     models = [
         model
-        for each in zip(settings, found, held, goes_on, strict=True)
-        for model in _models(*each, len(request.seeds))
+        for index, each in enumerate(found)
+        for model in _models(compared, index, each.candidates[:asked], held[index], goes_on[index])
     ]
     failures = tuple(_failures(request, raced))
     return SweepState(replace(survey, sample=None), coordinates, tuple(models), failures)
-
-
-def _raced(
-    draw: Draw, m: int, request: SweepRequest, rows: int, pool: ThreadPoolExecutor
-) -> list[Raced]:
-    """Return the starts of each size and structure, compared on the sample."""
-
-    def own(settings: Settings) -> Raced:
-        if settings.n_components > rows:
-            return Raced((), f"There are {rows} rows: fewer than components.")
-        seeds = request.seeds_worth(settings, m, draw.rows, draw.x.shape[1])
-        try:
-            best, others = race(draw, m, settings, seeds, 1, False, len(request.seeds))
-        except ValueError as error:
-            return Raced((), str(error))
-        return Raced((*best, *others))
-
-    raced = list(pool.map(own, request.settings))
-    kinds = [
-        [
-            index
-            for index, each in enumerate(request.settings)
-            if each.structure == structure and each.n_components <= rows
-        ]
-        for structure in dict.fromkeys(each.structure for each in request.settings)
-    ]
-
-    def improved(indices: list[int]) -> list[Raced]:
-        settings = [request.settings[index] for index in indices]
-        return with_neighbours(draw, m, settings, [raced[index] for index in indices])
-
-    for indices, found in zip(kinds, pool.map(improved, kinds), strict=True):
-        for index, each in zip(indices, found, strict=True):
-            raced[index] = each
-    return raced
 
 
 def _held(
@@ -322,14 +256,15 @@ def _held(
 
 
 def _models(
-    settings: Settings, raced: Raced, held: HeldOut, going: bool, n_init: int
+    compared: Compared, index: int, candidates: Sequence[Candidate], held: HeldOut, going: bool
 ) -> Iterator[Model]:
     """Yield the best start of a size and structure, and as many others as were asked for."""
-    first, *others = raced.candidates[:n_init]
+    settings, (first, *others) = compared.settings[index], candidates
     fit = Fit(first.fit.step) if going else first.fit
     yield Model(settings, first.seed, fit, going, held)
     for other in others:
-        yield Model(settings, other.seed, other.fit, False)
+        reserve = going and compared.would_win(index, other)
+        yield Model(settings, other.seed, other.fit, False, reserve=reserve)
 
 
 def _failures(request: SweepRequest, raced: Sequence[Raced]) -> list[Failure]:

@@ -39,6 +39,7 @@ class Compared:
     densities : ndarray of shape (models, rows of the sample)
     free : ndarray of shape (models,)
         Numbers of free parameters.
+    log_densities : callable
     """
 
     draw: Draw
@@ -49,6 +50,7 @@ class Compared:
     candidates: Sequence[Candidate]
     densities: Array
     free: Array
+    log_densities: LogDensities
 
     @classmethod
     def of(
@@ -67,9 +69,34 @@ class Compared:
             n_parameters(STRUCTURES[each.structure], each.n_components, x.shape[1])
             for each in settings
         ]
-        return cls(
-            draw, m, *counts, settings, candidates, np.array(densities), np.array(free, float)
-        )
+        measured = np.array(densities), np.array(free, float)
+        return cls(draw, m, *counts, settings, candidates, *measured, log_densities)
+
+    @property
+    def _shares(self) -> Array:
+        """What each row of the sample counts, (m,), of a sum of 1."""
+        _, counts = self.draw.part(self.m)
+        shares: Array = counts / counts.sum()
+        return shares
+
+    @property
+    def _penalty(self) -> Array:
+        """What each model gains by its parameters alone, and BIC's penalty for them."""
+        return self.free / (2 * self.told) + self.free * math.log(self.n) / (2 * self.n)
+
+    @property
+    def _scores(self) -> Array:
+        return self.densities @ self._shares - self._penalty
+
+    def would_win(self, index: int, other: Candidate) -> bool:
+        """Return whether another start of a model is better than the other models are."""
+        if other.degenerate:
+            return False
+        x, _ = self.draw.part(self.m)
+        density = self.log_densities(other.fit.step.parameters, x)
+        score = density @ self._shares - self._penalty[index]
+        rest = [i for i, each in enumerate(self.candidates) if i != index and not each.degenerate]
+        return bool(score >= self._scores[rest].max(initial=-np.inf))
 
     def best(self, scores: Array) -> int:
         """Return the model of the highest score, one on the floor only if there is no other.
@@ -88,10 +115,7 @@ class Compared:
         sample, which tells as much as m rows (`told`), and less BIC's p log(n) / 2n, is below
         the best one's by more than `SURE` standard errors of their difference row by row.
         """
-        _, counts = self.draw.part(self.m)
-        shares = counts / counts.sum()
-        penalty = self.free / (2 * self.told) + self.free * math.log(self.n) / (2 * self.n)
-        scores = self.densities @ shares - penalty
+        shares, scores = self._shares, self._scores
         best = self.best(scores)
         going = []
         for density, score in zip(self.densities, scores, strict=True):

@@ -8,10 +8,10 @@ from there.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 
-from daskgmm.em.candidates import Candidate, Part, Raced, first_share
+from daskgmm.em.candidates import Candidate, Part, Raced, first_share, ranked
 from daskgmm.em.drawing import Draw
 from daskgmm.em.loop import Fit
 from daskgmm.em.settings import Settings
@@ -49,10 +49,10 @@ class Trials:
     def improved(self, raced: Raced, starts: Sequence[Parameters], seed: int) -> Raced:
         """Return the race with the best of these starts in front, if it beats its own best."""
         begun = [Candidate(seed, Fit(Maximised(start))) for start in starts]
-        tried = self.small.all_continued(begun)
-        if not tried:
+        tried = self.small.shortened().all_continued(begun)
+        best = self.small.tried(ranked(tried)[0]) if tried else None
+        if best is None:
             return raced
-        best = max(tried, key=lambda each: each.rank)
         if raced.best is not None and self.small is not self.whole:
             own = self.small.tried(raced.best)
             if own is not None and best.rank <= own.rank:
@@ -68,7 +68,7 @@ Handing = Callable[[Parameters, int], list[Parameters]]
 
 
 def with_neighbours(
-    draw: Draw, m: int, settings: Sequence[Settings], raced: Sequence[Raced]
+    draw: Draw, m: int, settings: Sequence[Settings], raced: Sequence[Raced], targets: Set[int]
 ) -> list[Raced]:
     """Return the races of all sizes of one structure after each has tried its neighbours'.
 
@@ -81,13 +81,15 @@ def with_neighbours(
         Of one structure.
     raced : sequence of Raced
         The race of each.
+    targets : set of int
+        The places of those that try what others found.
     """
     found = list(raced)
     upwards = sorted(range(len(settings)), key=lambda index: settings[index].n_components)
     for order, handing in ((upwards[::-1], merges), (upwards, splits)):
         for source, target in itertools.pairwise(order):
             best = found[source].best
-            if best is None:
+            if best is None or target not in targets:
                 continue
             size = settings[target].n_components
             starts = _of_size(best.fit.step.parameters, size, handing)

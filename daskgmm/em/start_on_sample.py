@@ -15,9 +15,11 @@ from daskgmm.blas import one_blas_thread
 from daskgmm.em.candidates import (
     FINALISTS,
     NOISE_SHARE,
+    TOGETHER,
     Candidate,
     Part,
     candidates_worth,
+    ended_alike,
     noise_of,
     race,
     ranked,
@@ -40,10 +42,6 @@ CANDIDATES = 8
 
 AS_GOOD, ROUNDING = 0.1, 1e-9
 """Part of `tol`, and nats a row, by which scikit-learn's start may end lower and be as good."""
-
-TOGETHER = 4
-"""Starts of few rows that are compared at once: if they end alike the others would as well. They
-measure distances in all ways of `clustering`."""
 
 LEAST_BESIDE = 2
 """Starts beside scikit-learn's: fewer are not worth the comparison."""
@@ -154,8 +152,6 @@ def _others(
     for first in range(0, len(seeds), TOGETHER):
         with suppress(ValueError):  # all of these collapse
             found += race(draw, m, settings, seeds[first : first + TOGETHER], thorough=False)[0]
-        bounds = [each.fit.lower_bound for each in (own, *found)]
-        sound = {each.degenerate for each in (own, *found)}
-        if len(found) > 1 and len(sound) == 1 and max(bounds) - min(bounds) <= alike:
+        if len(found) > 1 and ended_alike((own, *found), alike):
             return [], first + TOGETHER
     return found, len(seeds)

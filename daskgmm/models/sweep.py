@@ -16,13 +16,14 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from daskgmm.em.checkpoint import Checkpoint
-from daskgmm.em.choosing import Failure, Model, SweepRequest, SweepState, choose, combinations
+from daskgmm.em.choosing import Failure, Model, SweepState, choose, combinations
 from daskgmm.em.events import Listener, together
 from daskgmm.em.far_values import warn_of_unresolved
 from daskgmm.em.fingerprint import plain_digest, rows_identity
 from daskgmm.em.fit import check_enough
 from daskgmm.em.history import log_event
 from daskgmm.em.measuring import Measured
+from daskgmm.em.races import SweepRequest
 from daskgmm.em.settings import Settings
 from daskgmm.em.weighing import COUNTS, check_meaning
 from daskgmm.errors import ChoiceWarning, DegenerateComponentWarning, WeightsWarning

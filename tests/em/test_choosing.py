@@ -24,14 +24,14 @@ X = np.r_[RANDOM.normal(size=(300, 2)), RANDOM.normal(size=(300, 2)) + 6]
 SURVEY = survey_rows(Dataset.of(as_rows(X), None, 1, 1, 0), None, silence)
 
 
-def model(variance, going, k=2, seed=0):
+def model(variance, going, k=2, seed=0, reserve=True):
     """Return a model whose last component has that variance."""
     variances = np.ones((k, 2))
     variances[-1] = variance
     weights, means = np.full(k, 1 / k), np.zeros((k, 2))
     parameters = Parameters("diag", weights, means, variances, 1 / np.sqrt(variances))
     settings = Settings(k, "diag", 1e-3, 1e-6, 100, 1, "kmeans")
-    return Model(settings, seed, Fit(Maximised(parameters)), going)
+    return Model(settings, seed, Fit(Maximised(parameters)), going, reserve=reserve)
 
 
 def after(*models):
@@ -54,6 +54,7 @@ def test_the_sound_start_goes_on_where_the_likelier_one_rests_on_the_floor():
         (model(1.0, True), model(1.0, False, seed=1)),  # sound already
         (model(1e-6, True), model(1e-6, False, seed=1)),  # nothing better
         (model(1e-6, False), model(1.0, False, seed=1)),  # clearly beaten on the sample
+        (model(1e-6, True), model(1.0, False, seed=1, reserve=False)),  # no better than others
     ],
 )
 def test_otherwise_nothing_goes_on(models):
