@@ -149,8 +149,6 @@ def choose(
 
 def _going_on(state: SweepState, survey: Survey) -> SweepState:
     """Return the state with what is left to go on; raise `ValueError` if nothing was fitted."""
-    if not state.ended:
-        return state
     state = with_runners_up(state, survey)
     if any(model.on_all_rows for model in state.models):
         return state
