@@ -32,10 +32,13 @@ BAND_BY_BAND = "nodatavals"
 PACKING = ("scale_factor", "add_offset")
 """Attributes of packed numbers."""
 
+PACKED_BAND_BY_BAND = {"scales": 1.0, "offsets": 0.0}
+"""Attributes of rasters whose bands are packed otherwise, and the numbers that change nothing."""
+
 UNSIGNED = "_Unsigned"
 """The attribute of integers whose sign bit is one of their value, or is not."""
 
-DECLARING = frozenset((*NAMES, BAND_BY_BAND, *PACKING, UNSIGNED))
+DECLARING = frozenset((*NAMES, BAND_BY_BAND, *PACKING, *PACKED_BAND_BY_BAND, UNSIGNED))
 """All attributes that say how stored numbers become values."""
 
 LOWEST, HUGE = -9999.0, 1e20
@@ -147,8 +150,9 @@ def declared(attributes: Mapping[str, Any]) -> Decoding:
     Raises
     ------
     DataError
-        If an attribute is no number, or missing values are declared band by band and differ.
+        If an attribute is no number, or bands differ in missing values or packing.
     """
+    _refuse_packed_bands(attributes)
     nodata = [number for name in NAMES for number in numbers(name, attributes.get(name))]
     nodata += _of_all_bands(attributes.get(BAND_BY_BAND))
     scale, offset = (one_number(name, attributes.get(name)) for name in PACKING)
@@ -199,7 +203,8 @@ def as_stored(array: xr.DataArray) -> bool:
 
     The evidence is its encoding: whatever opens an array notes there the type that is stored,
     selecting, loading and laying out anew keep it, and arithmetic drops it. (All but arithmetic in
-    place, as in ``x -= y``, and ``x.copy(data=...)``.) A type that differs was decoded.
+    place, as in ``x -= y``, ``x.copy(data=...)`` and ``xarray.map_blocks`` with x as its template.)
+    A type that differs was decoded.
     """
     for name in ("dtype", "rasterio_dtype"):
         if name in array.encoding:
@@ -300,6 +305,21 @@ def _warn_of_what_does_not_hold(array: xr.DataArray, holds: Decoding, what: str)
         "X.encoding['dtype'] = X.dtype.",
         DecodingWarning,
     )
+
+
+def _refuse_packed_bands(attributes: Mapping[str, Any]) -> None:
+    """Raise `DataError` if bands have scales or offsets of their own."""
+    for name, nothing in PACKED_BAND_BY_BAND.items():
+        value = attributes.get(name)
+        # Words say nothing: others may call something else so.
+        given = value if isinstance(value, (tuple, list, np.ndarray)) else ()
+        if any(isinstance(each, (float, int, np.number)) and each != nothing for each in given):
+            raise DataError(
+                f"The attribute {name}={value!r} of X says that each band is packed otherwise. "
+                "Unpack them as they are opened, with rioxarray.open_rasterio(..., "
+                "mask_and_scale=True), or band by band; if the values are unpacked, drop the "
+                f"attribute: del X.attrs[{name!r}]."
+            )
 
 
 def _of_all_bands(value: Any) -> list[float]:

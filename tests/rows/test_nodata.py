@@ -111,3 +111,20 @@ def test_attributes_of_many_kinds() -> None:
 def test_attributes_that_cannot_be_understood(name: str, value: Any) -> None:
     with pytest.raises(DataError, match=rf"attribute {name}=.*del X.attrs\['{name}'\]"):
         declared({name: value})
+
+
+@pytest.mark.parametrize("about", [{"scales": (0.5, 0.1)}, {"offsets": [10.0, 0.0]}])
+def test_bands_that_are_packed_otherwise_are_refused_with_the_way(about):
+    with pytest.raises(DataError, match=r"each band is packed otherwise.*mask_and_scale=True"):
+        declared({"_FillValue": -1, **about})
+    array = xr.DataArray(np.ones((4, 2), "i2"), dims=("row", "band"), attrs=about)
+    array.encoding["rasterio_dtype"] = "int16"
+    with pytest.raises(DataError, match="each band is packed otherwise"):
+        GaussianMixture(1).fit(array, feature_dims="band")
+
+
+@pytest.mark.parametrize(
+    "about", [{"scales": (1.0, 1.0), "offsets": (0.0, 0.0)}, {"scales": "log"}]
+)
+def test_attributes_of_that_name_that_change_nothing(about):
+    assert declared(about).plain
