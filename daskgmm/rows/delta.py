@@ -38,7 +38,8 @@ COPY = (
 def live_files(system: Any, root: str, options: StorageOptions | None) -> tuple[DataFile, ...]:
     """Return the live files of a table, by their paths in the file system.
 
-    Files that are older than a column lack it: there it is null.
+    Files that are older than a column lack it: there it is null. Those that still hold one that
+    the table has dropped are read without it.
 
     Raises
     ------
@@ -61,7 +62,7 @@ def live_files(system: Any, root: str, options: StorageOptions | None) -> tuple[
 def _live(table: Any, root: str) -> Iterator[DataFile]:
     _check_plain(table, root)
     arrow = require("pyarrow")
-    absent = {field.name: arrow.scalar(None, field.type) for field in arrow.schema(table.schema())}
+    columns = {field.name: arrow.scalar(None, field.type) for field in arrow.schema(table.schema())}
     actions = arrow.table(table.get_add_actions())
     for index, path in enumerate(actions["path"].to_pylist()):
         if "://" in path or path.startswith("/"):
@@ -71,7 +72,7 @@ def _live(table: Any, root: str) -> Iterator[DataFile]:
             )
         values = actions["partition"][index] if "partition" in actions.column_names else {}
         # The log writes paths as URLs do.
-        yield DataFile(f"{root}/{unquote(path)}", dict(values.items()), absent)
+        yield DataFile(f"{root}/{unquote(path)}", dict(values.items()), columns)
 
 
 def _check_plain(table: Any, root: str) -> None:

@@ -81,7 +81,7 @@ def _refuse_odd_list(
     footer: Footer, group: int, name: str, length: int | None, options: Options
 ) -> None:
     """Find the row whose list has another length than others, and raise `DataError`."""
-    piece = Piece(footer.path, group, (footer.rows[group],), footer.constants)
+    piece = Piece(footer.path, group, (footer.rows[group],), footer.version, footer.constants)
     query = Query((), np.dtype(np.float64), options=options, carried=(name,))
     row = sum(footer.rows[:group])
     for batch in read_groups(piece, query, lambda group, block, batch: batch):

@@ -90,7 +90,7 @@ class ParquetTable(Table):
         for footer in rows.footers:
             check_among(keys, tuple(footer.columns), footer.path)
         self.schema = _schema(rows.footers[0], keys, rows.query.options)
-        self.mark = "\n".join(f"{footer.path} {footer.stamp}" for footer in rows.footers)
+        self.mark = "\n".join(f"{footer.path} {footer.version.stamp}" for footer in rows.footers)
         self._query = replace(rows.query, carried=keys)
 
     def segment(self, first: int, stop: int) -> KeyedPieces:
