@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from posixpath import basename
 from typing import Any
@@ -124,10 +124,16 @@ def _local(system: Any, root: str) -> Iterator[str]:
 
 
 def _since_checkpoint(system: Any, log: str) -> list[str]:
-    """Return the files of a log from the last checkpoint on, which is all that it takes."""
+    """Return the files of a log from the last checkpoint on, which is all that it takes.
+
+    All of them, if what names the checkpoint is damaged.
+    """
     files = [file for file in system.find(log) if not file[len(log) :].startswith("/_change")]
     last = next((file for file in files if basename(file) == "_last_checkpoint"), None)
-    first = json.loads(system.cat_file(last))["version"] if last else 0
+    first = 0
+    if last:
+        with suppress(ValueError, KeyError, TypeError):
+            first = int(json.loads(system.cat_file(last))["version"])
     return [file for file in files if _version(basename(file), first) >= first]
 
 

@@ -235,10 +235,9 @@ def polars_array(
 
 
 def _list_length(column: Any, name: str, named: int | None) -> int:
-    """Return the length of the first list of a column, or what its type or the names say."""
+    """Return the length of the first list that has any, or what its type or the names say."""
     length = fixed_length(list_type(column.type)) or named
-    if len(column):
-        length = next((len(each) for each in column if each.is_valid), length)
+    length = next((len(each) for each in column if each.is_valid and len(each)), length)
     if not length:
         raise DataError(
             f"Nothing says how many numbers the lists of column {name!r} of X have: there are none."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -131,6 +131,22 @@ def column_types(
             assert dtype is not None
             found[name] = np.result_type(dtype, found.get(name, dtype))
     return found
+
+
+def check_stored_alike(footers: Sequence[Footer], names: Iterable[str]) -> None:
+    """Raise `DataError` if a column is stored in a file, and another is only parted by it.
+
+    A file that has both may hold other values than the name of its directory says.
+    """
+    for name in names:
+        parted = [footer for footer in footers if name in footer.partition]
+        stored = [footer for footer in footers if name not in footer.partition]
+        if parted and stored:
+            raise DataError(
+                f"Column {name!r} is stored in {shown(stored[0].path)}, and of "
+                f"{shown(parted[0].path)} only the directory or the log says it. Give files that "
+                "agree, or leave the column out."
+            )
 
 
 def shared_features(footers: Sequence[Footer]) -> tuple[str, ...]:

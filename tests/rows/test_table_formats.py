@@ -310,6 +310,31 @@ def test_directories_that_only_look_like_tables(tmp_path):
         open_parquet(tmp_path)
 
 
+def test_a_folder_of_schemas_alone_is_no_table(tmp_path):
+    for name in ("project/schema/schema-1", "project/runs/x/bucket-0/notes"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("{}")
+    pq.write_table(pa.table({"a": [1.0, 2.0]}), tmp_path / "project" / "runs" / "x.parquet")
+    for place in ("", "project", "project/runs", "project/runs/x.parquet"):
+        assert values(tmp_path / place, ["a"]) == [(1.0,), (2.0,)]
+    (tmp_path / "project" / "snapshot").mkdir()
+    (tmp_path / "project" / "snapshot" / "snapshot-1").write_text("{}")
+    for place in ("", "project", "project/runs"):
+        with pytest.raises(SourceError, match="Apache Paimon"):
+            open_parquet(tmp_path / place)
+
+
+@pytest.mark.parametrize("text", ["{}", "{", "[]", '{"version": null}'])
+def test_a_damaged_note_of_the_last_checkpoint(table, text):
+    (table / "_delta_log" / "_last_checkpoint").write_text(text)
+    memory = fsspec.filesystem("memory")
+    memory.put(str(table), "lake/events", recursive=True)
+    try:
+        assert values("memory://lake/events") == values(table) == LIVE
+    finally:
+        memory.rm("lake", recursive=True)
+
+
 def test_two_delta_tables_under_one_directory(table, tmp_path):
     shutil.copytree(table, tmp_path / "second")
     with pytest.raises(SourceError, match="Give the path of a single table, or a list"):
