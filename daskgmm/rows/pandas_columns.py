@@ -73,6 +73,9 @@ def _in_order(frame: Any, names: list[Any]) -> Any:
 
 
 def _write(out: NDArray[Any], column: Any) -> None:
+    if not len(column):
+        # Whatever type it is of: no rows were looked at for it.
+        return
     dtype = column_type(column.dtype)
     if dtype is None:
         dtype = converted_type(column)

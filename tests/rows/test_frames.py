@@ -111,6 +111,7 @@ def frame_of_parts(*parts):
         ("bool", [True, False], [1.0, np.nan]),
         ("int64", [1, 2], pd.array([3, None], dtype="Int64")),
         ("float32", [1.0, 2.0], [0.5, np.nan]),
+        ("float64", [1.0, 2.0], pd.to_datetime([])),
     ],
 )
 def test_a_partition_of_another_type_than_the_frame_says(kind, first, second):
