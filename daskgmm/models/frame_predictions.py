@@ -11,9 +11,10 @@ import numpy as np
 from daskgmm.errors import DataError
 from daskgmm.models.prediction import Kind, Predictor, result_type
 from daskgmm.passes.executor import check_lazy
-from daskgmm.rows.frames import frame_dtype, partition_array
+from daskgmm.rows.frames import partition_dtype
 from daskgmm.rows.layout import check_rows
 from daskgmm.rows.naming import check_among
+from daskgmm.rows.pandas_columns import partition_array
 
 NAMES: dict[Kind, str] = {"labels": "component", "log_densities": "log_density"}
 """What the series are called."""
@@ -40,23 +41,25 @@ def predict_frame(
         frame = frame[list(columns)]
     # The number of rows is a computation of its own.
     check_rows((np.nan, *frame.shape[1:]), np.dtype(np.float64))
-    dtype, expected = frame_dtype(frame._meta), predictor.n_columns
+    dtype, expected = partition_dtype(frame), predictor.n_columns
     if len(frame.columns) != expected:
         raise DataError(
             f"X has {len(frame.columns)} features, but the mixture is expecting {expected} "
             "features as input."
         )
-    label = partial(predict_partition, predictor, kind, dtype)
+    label = partial(predict_partition, predictor, kind, dtype, tuple(frame.columns))
     return frame.map_partitions(label, meta=_labelled(kind, _nothing(predictor, kind, dtype)))
 
 
-def predict_partition(predictor: Predictor, kind: Kind, dtype: np.dtype[Any], frame: Any) -> Any:
+def predict_partition(
+    predictor: Predictor, kind: Kind, dtype: np.dtype[Any], names: tuple[Any, ...], frame: Any
+) -> Any:
     """Return the predictions of a pandas frame as a series or frame with its index."""
 
     def place(row: int) -> str:
         return f"row {row} of a partition (index {frame.index[row]})"
 
-    found = predictor(kind, partition_array(frame, dtype), place)
+    found = predictor(kind, partition_array(frame, dtype, names), place)
     return _labelled(kind, found, frame.index)
 
 

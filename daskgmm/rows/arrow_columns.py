@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.errors import DataError, SourceError
+from daskgmm.rows.exactly import write_exactly
 
 
 def require(package: str) -> Any:
@@ -56,7 +57,7 @@ def fill(out: NDArray[Any], column: Any, name: str) -> None:
     Raises
     ------
     DataError
-        If there are nulls where none were announced.
+        If there are nulls where none were announced, or values that the type does not hold.
     """
     pyarrow = require("pyarrow")
     types, kind = pyarrow.types, column.type
@@ -68,7 +69,11 @@ def fill(out: NDArray[Any], column: Any, name: str) -> None:
         )
     if types.is_decimal(kind) or types.is_null(kind) or (column.null_count and not floating):
         column = column.cast(pyarrow.float64(), safe=False)
-    out[:] = column.to_numpy(zero_copy_only=False)
+    if not write_exactly(out, column.to_numpy(zero_copy_only=False)):
+        raise DataError(
+            f"Column {name!r} holds {kind} values that do not fit {out.dtype}, the type that was "
+            "found when it was opened. Open it again."
+        )
 
 
 def list_type(arrow_type: Any) -> Any:

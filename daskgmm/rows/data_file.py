@@ -17,10 +17,11 @@ class DataFile:
         Or URL.
     partition : mapping of pyarrow.Scalar
         Columns by which rows are parted into files, with the value of this file's rows.
-    absent : mapping of pyarrow.Scalar
-        Columns that all files of a table have, with a null for where this file lacks one.
+    table : mapping of pyarrow.Scalar
+        The columns of the table that it is a file of, in order, each with a null of its type for
+        where the file lacks it; others in the file are none of the table. Empty of plain files.
     """
 
     path: str
     partition: Mapping[str, Any] = field(default_factory=dict)
-    absent: Mapping[str, Any] = field(default_factory=dict)
+    table: Mapping[str, Any] = field(default_factory=dict)

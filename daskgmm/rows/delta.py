@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from posixpath import basename
 from typing import Any
@@ -38,7 +38,8 @@ COPY = (
 def live_files(system: Any, root: str, options: StorageOptions | None) -> tuple[DataFile, ...]:
     """Return the live files of a table, by their paths in the file system.
 
-    Files that are older than a column lack it: there it is null.
+    Files that are older than a column lack it: there it is null. Those that still hold one that
+    the table has dropped are read without it.
 
     Raises
     ------
@@ -61,7 +62,7 @@ def live_files(system: Any, root: str, options: StorageOptions | None) -> tuple[
 def _live(table: Any, root: str) -> Iterator[DataFile]:
     _check_plain(table, root)
     arrow = require("pyarrow")
-    absent = {field.name: arrow.scalar(None, field.type) for field in arrow.schema(table.schema())}
+    columns = {field.name: arrow.scalar(None, field.type) for field in arrow.schema(table.schema())}
     actions = arrow.table(table.get_add_actions())
     for index, path in enumerate(actions["path"].to_pylist()):
         if "://" in path or path.startswith("/"):
@@ -71,7 +72,7 @@ def _live(table: Any, root: str) -> Iterator[DataFile]:
             )
         values = actions["partition"][index] if "partition" in actions.column_names else {}
         # The log writes paths as URLs do.
-        yield DataFile(f"{root}/{unquote(path)}", dict(values.items()), absent)
+        yield DataFile(f"{root}/{unquote(path)}", dict(values.items()), columns)
 
 
 def _check_plain(table: Any, root: str) -> None:
@@ -123,10 +124,16 @@ def _local(system: Any, root: str) -> Iterator[str]:
 
 
 def _since_checkpoint(system: Any, log: str) -> list[str]:
-    """Return the files of a log from the last checkpoint on, which is all that it takes."""
+    """Return the files of a log from the last checkpoint on, which is all that it takes.
+
+    All of them, if what names the checkpoint is damaged.
+    """
     files = [file for file in system.find(log) if not file[len(log) :].startswith("/_change")]
     last = next((file for file in files if basename(file) == "_last_checkpoint"), None)
-    first = json.loads(system.cat_file(last))["version"] if last else 0
+    first = 0
+    if last:
+        with suppress(ValueError, KeyError, TypeError):
+            first = int(json.loads(system.cat_file(last))["version"])
     return [file for file in files if _version(basename(file), first) >= first]
 
 

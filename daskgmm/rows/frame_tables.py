@@ -16,10 +16,16 @@ from daskgmm.errors import DataError
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.arrow_columns import require
 from daskgmm.rows.dask_array import DaskRows, chunk_lengths
-from daskgmm.rows.frames import frame_dtype, is_polars_frame, partition_array, polars_array
+from daskgmm.rows.frames import (
+    frame_dtype,
+    is_polars_frame,
+    partition_dtype,
+    polars_array,
+)
 from daskgmm.rows.graph_segment import GraphSegment
 from daskgmm.rows.grid import check_chunks, regular_lengths
 from daskgmm.rows.naming import check_among
+from daskgmm.rows.pandas_columns import partition_array
 from daskgmm.rows.tables import KeyedRows, KeyedSegment, Table, keys_of_type
 
 BY_CHANCE = re.compile(r"0x[0-9a-f]+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32}")
@@ -72,9 +78,9 @@ class Choice:
         """All columns that are taken, each once."""
         return list(dict.fromkeys((*self.features, *self.keys)))
 
-    def dtype(self, frame: Any) -> np.dtype[Any]:
-        """Return the type of the features of a frame as an array."""
-        return frame_dtype(frame[list(self.features)])
+    def features_of(self, frame: Any) -> Any:
+        """Return the features of a frame as one of its own."""
+        return frame[list(self.features)]
 
     def schema(self, frame: Any) -> Any:
         """Return the schema of the keys of a frame; the index comes first."""
@@ -154,7 +160,7 @@ class PartitionTable(Table):
         self, frame: Any, features: Sequence[str] | None, keys: tuple[str, ...] | None
     ) -> None:
         choice = Choice.of(frame, features, keys)
-        dtype = choice.dtype(frame._meta)
+        dtype = partition_dtype(choice.features_of(frame))
         self.schema = choice.schema(frame._meta_nonempty)
         self.mark = mark_of(frame)
         box = partial(_boxed, choice, dtype, self.schema)
@@ -182,7 +188,7 @@ def mark_of(frame: Any) -> str:
 
 def _boxed(choice: Choice, dtype: np.dtype[Any], schema: Any, frame: Any) -> NDArray[Any]:
     box = np.empty(1, object)
-    rows = partition_array(frame[list(choice.features)], dtype)
+    rows = partition_array(choice.features_of(frame), dtype)
     box[0] = rows, choice.keys_of(frame, schema)
     return box
 
@@ -252,7 +258,8 @@ def _of_pandas(
     frame: Any, features: Sequence[str] | None, keys: tuple[str, ...] | None
 ) -> _InMemory:
     choice = Choice.of(frame, features, keys)
-    x = partition_array(frame[list(choice.features)], choice.dtype(frame))
+    features = choice.features_of(frame)
+    x = partition_array(features, frame_dtype(features))
     return x, choice.keys_of(frame, choice.schema(frame)), _text(choice.features)
 
 

@@ -22,6 +22,7 @@ from daskgmm.rows.arrow_columns import (
 from daskgmm.rows.dask_array import DaskRows
 from daskgmm.rows.features import FeatureColumn, check_length, columns_of
 from daskgmm.rows.naming import check_among, check_numbers
+from daskgmm.rows.pandas_columns import column_type, converted_type, partition_array
 from daskgmm.rows.rows import Rows
 
 Names = tuple[str, ...] | None
@@ -29,6 +30,9 @@ Names = tuple[str, ...] | None
 ARROW_TABLES = ("Table", "RecordBatch")
 
 POLARS_FRAMES = ("DataFrame", "LazyFrame")
+
+SELECTIONS = ("Projection", "Filter", "ToFrame")
+"""What keeps the types of columns in a data frame of Dask."""
 
 LISTS = (list, tuple, np.ndarray)
 """What the values of a column of pandas are that holds lists."""
@@ -73,21 +77,10 @@ def check_columns(x: Any) -> None:
         check_numbers(types, "X", "X.select(['a', 'b'])")
     elif is_pandas_frame(x):
         kinds = {
-            str(name): (_number_type(dtype) or _converted(x.iloc[:, index]), str(dtype))
+            str(name): (column_type(dtype) or converted_type(x.iloc[:, index]), str(dtype))
             for index, (name, dtype) in enumerate(zip(x.columns, x.dtypes, strict=True))
         }
         check_numbers(kinds, "X", "X[['a', 'b']]")
-
-
-def _converted(column: Any) -> np.dtype[Any] | None:
-    """Return the type of a column of objects or text as numbers; None if it holds others."""
-    if column.dtype != object and type(column.dtype).__name__ != "StringDtype":
-        return None
-    try:
-        column.to_numpy(dtype=object, na_value=np.nan).astype(np.float64)
-    except (TypeError, ValueError):
-        return None
-    return np.dtype(np.float64)
 
 
 def refuse_lists(x: Any) -> None:
@@ -152,9 +145,9 @@ def frame_array(frame: Any, columns: Sequence[str] | None = None) -> tuple[Any, 
         check_among(columns, list(frame.columns), "X")
         frame = frame[list(columns)]
     names = tuple(frame.columns)
-    dtype = frame_dtype(frame._meta)
+    dtype = partition_dtype(frame)
     meta = np.empty((0, len(names)), dtype)
-    array = frame.map_partitions(partial(partition_array, dtype=dtype), meta=meta)
+    array = frame.map_partitions(partial(partition_array, dtype=dtype, names=names), meta=meta)
     return array, names if all(isinstance(name, str) for name in names) else None
 
 
@@ -178,7 +171,7 @@ def frame_dtype(frame: Any) -> np.dtype[Any]:
     """
     refuse_lists(frame)
     kinds = {
-        str(name): (_number_type(dtype), str(dtype))
+        str(name): (column_type(dtype), str(dtype))
         for name, dtype in zip(frame.columns, frame.dtypes, strict=True)
     }
     check_numbers(kinds, "X", "X[['a', 'b']]")
@@ -186,30 +179,23 @@ def frame_dtype(frame: Any) -> np.dtype[Any]:
     return np.result_type(*found) if found else np.dtype(np.float64)
 
 
-def partition_array(frame: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return a pandas frame as an array of shape (m, d); missing values become NaN.
+def partition_dtype(frame: Any) -> np.dtype[Any]:
+    """Return the type of all partitions of a data frame of Dask as arrays.
 
-    The columns lie one after another in memory, as in pandas and in a tile.
+    Integers and booleans are float64 unless the frame is a part of one of pandas: a partition that
+    misses some has floats, as after a left join, or where one file has nulls and the first none.
+
+    Raises
+    ------
+    DataError
+        As `frame_dtype`.
     """
-    block = np.empty((frame.shape[1], len(frame)), dtype).T
-    for index in range(frame.shape[1]):
-        column = frame.iloc[:, index]
-        if isinstance(column.dtype, np.dtype):
-            block[:, index] = column.to_numpy()
-        else:
-            block[:, index] = column.to_numpy(dtype=np.float64, na_value=np.nan)
-    return block
-
-
-def _number_type(dtype: Any) -> np.dtype[Any] | None:
-    """Return the NumPy type of a pandas column; None if it holds no numbers."""
-    plain = isinstance(dtype, np.dtype)
-    # Intervals have a subtype too, and are no numbers.
-    sparse = dtype.subtype if type(dtype).__name__ == "SparseDtype" else None
-    found = dtype if plain else getattr(dtype, "numpy_dtype", sparse)
-    if not isinstance(found, np.dtype) or found.kind not in "biuf":
-        return None
-    return found if plain or found.kind == "f" else np.dtype(np.float64)
+    dtype = frame_dtype(frame._meta)
+    made = frame.expr
+    while type(made).__name__ in SELECTIONS:
+        made = made.frame
+    known = type(made).__name__ == "FromPandas" or dtype.kind == "f"
+    return dtype if known else np.dtype(np.float64)
 
 
 def _polars_rows(frame: Any, columns: Sequence[str] | None) -> Rows:
@@ -249,10 +235,9 @@ def polars_array(
 
 
 def _list_length(column: Any, name: str, named: int | None) -> int:
-    """Return the length of the first list of a column, or what its type or the names say."""
+    """Return the length of the first list that has any, or what its type or the names say."""
     length = fixed_length(list_type(column.type)) or named
-    if len(column):
-        length = next((len(each) for each in column if each.is_valid), length)
+    length = next((len(each) for each in column if each.is_valid and len(each)), length)
     if not length:
         raise DataError(
             f"Nothing says how many numbers the lists of column {name!r} of X have: there are none."

@@ -117,7 +117,7 @@ class ParquetRows(Rows):
             if first < end:
                 footer = self.footers[file]
                 rows = footer.rows[first - start : end - start]
-                yield Piece(footer.path, first - start, rows, footer.constants)
+                yield Piece(footer.path, first - start, rows, footer.version, footer.constants)
             first, file = max(first, end), file + 1
 
     def _read_copies(self) -> float:

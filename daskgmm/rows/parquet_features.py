@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -12,7 +13,7 @@ from daskgmm.rows.arrow_columns import odd_list, odd_list_message
 from daskgmm.rows.features import FeatureColumn, check_length, columns_of
 from daskgmm.rows.naming import check_among
 from daskgmm.rows.parquet_files import Options
-from daskgmm.rows.parquet_footers import Footer
+from daskgmm.rows.parquet_footers import Footer, check_stored_alike
 from daskgmm.rows.parquet_segment import Piece, Query, read_groups, row_of_file
 from daskgmm.storage_options import shown
 
@@ -37,6 +38,7 @@ def feature_columns(
     wanted = columns_of(names, first.columns, lists, first.path)
     for footer in footers:
         check_among(tuple(wanted), tuple(footer.columns), footer.path)
+    check_stored_alike(footers, wanted)
     _check_lists(footers, lists, wanted)
     return tuple(
         FeatureColumn(name, _length(footers, name, count, options) if name in lists else None)
@@ -46,12 +48,9 @@ def feature_columns(
 
 def _length(footers: Sequence[Footer], name: str, named: int | None, options: Options) -> int:
     """Return the length of all lists of a column; values are read where it is not the same."""
-    length = next((n for n in (footer.columns[name].length for footer in footers) if n), None)
+    length = _usual_length(footers, name)
     for footer in footers:
-        values = footer.columns[name].values or ()
-        for group, (rows, stored) in enumerate(zip(footer.rows, values, strict=True)):
-            if length is None and rows and stored % rows == 0:
-                length = stored // rows
+        for group, (rows, stored) in enumerate(_counts(footer, name)):
             if rows and stored != rows * (length or 0):
                 _refuse_odd_list(footer, group, name, length, options)
     length = length or named
@@ -62,6 +61,28 @@ def _length(footers: Sequence[Footer], name: str, named: int | None, options: Op
         )
     check_length(name, length, named, footers[0].path)
     return length
+
+
+def _usual_length(footers: Sequence[Footer], name: str) -> int | None:
+    """Return the length that a type says, or that most rows have as far as footers tell.
+
+    A null and an empty list count as one value, so one number in each counts least.
+    """
+    for footer in footers:
+        if length := footer.columns[name].length:
+            return length
+    found: Counter[int] = Counter()
+    for footer in footers:
+        for rows, stored in _counts(footer, name):
+            if rows and stored % rows == 0:
+                found[stored // rows] += rows
+    longer = [length for length, _ in found.most_common() if length > 1]
+    return next(iter(longer), 1 if found else None)
+
+
+def _counts(footer: Footer, name: str) -> Iterator[tuple[int, int]]:
+    """Yield the rows of each row group, and how many values of a column of lists it stores."""
+    return zip(footer.rows, footer.columns[name].values or (), strict=False)
 
 
 def _check_lists(footers: Sequence[Footer], lists: Container[str], names: Iterable[str]) -> None:
@@ -81,7 +102,7 @@ def _refuse_odd_list(
     footer: Footer, group: int, name: str, length: int | None, options: Options
 ) -> None:
     """Find the row whose list has another length than others, and raise `DataError`."""
-    piece = Piece(footer.path, group, (footer.rows[group],), footer.constants)
+    piece = Piece(footer.path, group, (footer.rows[group],), footer.version, footer.constants)
     query = Query((), np.dtype(np.float64), options=options, carried=(name,))
     row = sum(footer.rows[:group])
     for batch in read_groups(piece, query, lambda group, block, batch: batch):

@@ -69,6 +69,11 @@ def _unopened(name: str, error: Exception, options: Options, advice: str) -> Sou
     return SourceError(f"{shown(name)} cannot be opened: {masked(str(error), options)}. {advice}")
 
 
+def is_local(name: str) -> bool:
+    """Tell whether a file lies on a disk of this machine, or one that is mounted."""
+    return _local(name) is not None
+
+
 def in_memory(name: str, options: Options) -> bool:
     """Tell whether a file lives in this process's memory."""
     protocol = file_system(name, options)[0].protocol

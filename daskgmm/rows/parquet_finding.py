@@ -46,7 +46,7 @@ def find_files(paths: Paths, options: Options) -> tuple[DataFile, ...]:
     tables = _tables(places)
     live = _live_files(tables.values(), options)
     found = [file for place in places for file in _files_of(place, tables, live, options)]
-    plain = [index for index, file in enumerate(found) if not file.absent]
+    plain = [index for index, file in enumerate(found) if not file.table]
     for index, columns in zip(plain, hive_columns([found[i].path for i in plain]), strict=True):
         found[index] = replace(found[index], partition=columns)
     return tuple(found)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from daskgmm.errors import DataError, SourceError
-from daskgmm.rows.arrow_columns import fixed_length, list_type, number_type, require
+from daskgmm.rows.arrow_columns import fixed_length, list_type, number_type
 from daskgmm.rows.data_file import DataFile
 from daskgmm.rows.naming import check_among, check_numbers
 from daskgmm.rows.parquet_files import Options, opened_version
+from daskgmm.rows.parquet_version import Version
 from daskgmm.storage_options import described, harmless, shown
 
 FOOTER_THREADS = 16
@@ -59,9 +59,7 @@ class Footer:
     columns : dict of Column
     index : frozenset of str
         Columns that hold the index of a data frame.
-    stamp : str
-        Differs for a file that was written again: a digest of the footer, and of what the file
-        system says of its age.
+    version : Version
     partition : frozenset of str
         Columns by which rows are parted into files.
     constants : dict of pyarrow.Scalar
@@ -72,7 +70,7 @@ class Footer:
     rows: tuple[int, ...]
     columns: Mapping[str, Column]
     index: frozenset[str]
-    stamp: str
+    version: Version
     partition: frozenset[str] = frozenset()
     constants: Mapping[str, Any] = field(default_factory=dict)
 
@@ -98,8 +96,8 @@ def read_footers(files: Sequence[DataFile], options: Options) -> tuple[Footer, .
 def read_footer(file: DataFile, options: Options) -> Footer:
     """Read the footer of one file."""
     try:
-        with opened_version(file.path, options) as (opened, version):
-            return _footer(file, opened, _stamp(opened.metadata, version))
+        with opened_version(file.path, options) as (opened, told):
+            return _footer(file, opened, Version.of(opened.metadata, told))
     except (SourceError, DataError):
         raise
     except Exception as error:
@@ -135,6 +133,22 @@ def column_types(
     return found
 
 
+def check_stored_alike(footers: Sequence[Footer], names: Iterable[str]) -> None:
+    """Raise `DataError` if a column is stored in a file, and another is only parted by it.
+
+    A file that has both may hold other values than the name of its directory says.
+    """
+    for name in names:
+        parted = [footer for footer in footers if name in footer.partition]
+        stored = [footer for footer in footers if name not in footer.partition]
+        if parted and stored:
+            raise DataError(
+                f"Column {name!r} is stored in {shown(stored[0].path)}, and of "
+                f"{shown(parted[0].path)} only the directory or the log says it. Give files that "
+                "agree, or leave the column out."
+            )
+
+
 def shared_features(footers: Sequence[Footer]) -> tuple[str, ...]:
     """Return the columns of the first file, which all other files must have, and no more.
 
@@ -150,7 +164,7 @@ def shared_features(footers: Sequence[Footer]) -> tuple[str, ...]:
     return first.features
 
 
-def _footer(file: DataFile, opened: Any, stamp: str) -> Footer:
+def _footer(file: DataFile, opened: Any, version: Version) -> Footer:
     schema, metadata = opened.schema_arrow, opened.metadata
     names = [field.name for field in schema]
     check_among(names, names, file.path)
@@ -161,12 +175,21 @@ def _footer(file: DataFile, opened: Any, stamp: str) -> Footer:
     rows = tuple(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups))
     kept = (schema.pandas_metadata or {}).get("index_columns", [])
     index = frozenset(name for name in kept if isinstance(name, str))
-    others = {**file.absent, **file.partition}
-    constants = {name: value for name, value in others.items() if name not in columns}
+    constants = _constants(file, columns)
     partition = frozenset(file.partition).intersection(constants)
     for name, value in constants.items():
         columns[name] = _of_constant(value, rows, PARTED if name in partition else "")
-    return Footer(file.path, rows, columns, index, stamp, partition, constants)
+    if file.table:
+        columns = {name: columns[name] for name in file.table}
+    return Footer(file.path, rows, columns, index, version, partition, constants)
+
+
+def _constants(file: DataFile, stored: Container[str]) -> dict[str, Any]:
+    """Return what is not read from the file: of a table, all by which it is parted."""
+    if file.table:
+        absent = {name: value for name, value in file.table.items() if name not in stored}
+        return {**absent, **file.partition}
+    return {name: value for name, value in file.partition.items() if name not in stored}
 
 
 def _column(stored: Any, metadata: Any, leaf: int) -> Column:
@@ -199,14 +222,6 @@ def _leaves(arrow_type: Any) -> int:
     stored = getattr(arrow_type, "storage_type", arrow_type)
     children = [stored.field(index).type for index in range(stored.num_fields)]
     return sum(map(_leaves, children)) if children else 1
-
-
-def _stamp(metadata: Any, version: Mapping[str, str]) -> str:
-    footer = require("pyarrow").BufferOutputStream()
-    metadata.write_metadata_file(footer)
-    found = hashlib.sha256(repr(sorted(version.items())).encode())
-    found.update(footer.getvalue())
-    return found.hexdigest()
 
 
 def _may_have_nulls(metadata: Any, column: int) -> bool:

@@ -14,7 +14,8 @@ from daskgmm.errors import DataError, SourceError
 from daskgmm.rows.arrow_columns import fill, fill_lists, require
 from daskgmm.rows.features import FeatureColumn
 from daskgmm.rows.naming import listed
-from daskgmm.rows.parquet_files import Options, opened
+from daskgmm.rows.parquet_files import Options, is_local, opened_version
+from daskgmm.rows.parquet_version import Version
 from daskgmm.rows.retrying import retried_stream
 from daskgmm.storage_options import described, harmless, shown
 
@@ -97,6 +98,8 @@ class Piece:
         The first row group.
     rows : tuple of int
         The rows of each.
+    version : Version
+        Of the file, when its footer was read.
     constants : mapping of pyarrow.Scalar
         The value in all rows of columns that are not in the file.
     """
@@ -104,6 +107,7 @@ class Piece:
     path: str
     first: int
     rows: tuple[int, ...]
+    version: Version
     constants: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -163,14 +167,15 @@ def read_groups(
     """
     where = f"{shown(piece.path)} was opened"
     try:
-        with opened(piece.path, query.options, query.buffer_size) as file:
-            _check_unchanged(file.metadata, piece)
+        with opened_version(piece.path, query.options, query.buffer_size) as (file, told):
+            _check_unchanged(file.metadata, told, piece)
+            stored = [name for name in query.columns if name not in piece.constants]
             for group, rows in enumerate(piece.rows, piece.first):
                 where = f"row group {group} of {shown(piece.path)} was read"
                 row = sum(file.metadata.row_group(i).num_rows for i in range(group))
-                batches = _batches(file, group, query) if rows else _no_rows(file, query)
-                for stored in batches:
-                    batch = _with_constants(stored, piece, query)
+                batches = _batches(file, group, stored, query) if rows else _no_rows(file, stored)
+                for found in batches:
+                    batch = _with_constants(found, piece, query)
                     yield make(
                         group, block_of(batch, query, partial(row_of_file, piece.path, row)), batch
                     )
@@ -207,23 +212,18 @@ def row_of_file(path: str, first: int, row: int) -> str:
     return f"row {first + row} of {shown(path)}"
 
 
-def _batches(file: Any, group: int, query: Query) -> Iterator[Any]:
+def _batches(file: Any, group: int, columns: list[str], query: Query) -> Iterator[Any]:
     # Tasks are what runs in parallel: threads of Arrow would come on top of theirs.
     found: Iterator[Any] = file.iter_batches(
-        query.block_rows, row_groups=[group], columns=_stored(file, query), use_threads=False
+        query.block_rows, row_groups=[group], columns=columns, use_threads=False
     )
     return found
 
 
-def _no_rows(file: Any, query: Query) -> Iterator[Any]:
+def _no_rows(file: Any, columns: list[str]) -> Iterator[Any]:
     arrow = require("pyarrow")
-    fields = [file.schema_arrow.field(name) for name in _stored(file, query)]
+    fields = [file.schema_arrow.field(name) for name in columns]
     yield arrow.RecordBatch.from_pylist([], arrow.schema(fields))
-
-
-def _stored(file: Any, query: Query) -> list[str]:
-    names = set(file.schema_arrow.names)
-    return [name for name in query.columns if name in names]
 
 
 def _with_constants(batch: Any, piece: Piece, query: Query) -> Any:
@@ -239,11 +239,13 @@ def _empty(rows: int, query: Query) -> NDArray[Any]:
     return np.empty((query.n_features, rows), query.dtype).T
 
 
-def _check_unchanged(metadata: Any, piece: Piece) -> None:
+def _check_unchanged(metadata: Any, told: Mapping[str, str], piece: Piece) -> None:
     stop = piece.first + len(piece.rows)
     groups = range(piece.first, min(stop, metadata.num_row_groups))
-    if tuple(metadata.row_group(i).num_rows for i in groups) != piece.rows:
+    rows = tuple(metadata.row_group(group).num_rows for group in groups)
+    same = piece.version.is_of(metadata, told, local=is_local(piece.path))
+    if rows != piece.rows or not same:
         raise DataError(
-            f"{shown(piece.path)} has changed since it was opened: its row groups have other "
-            "lengths. Open it again, and write to it no more while it is read."
+            f"{shown(piece.path)} has changed since it was opened: it was written again. Open it "
+            "again, and write to it no more while it is read."
         )

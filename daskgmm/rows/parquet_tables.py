@@ -16,7 +16,12 @@ from daskgmm.rows.naming import check_among
 from daskgmm.rows.parquet import ParquetRows, open_parquet
 from daskgmm.rows.parquet_files import Options, Paths, opened
 from daskgmm.rows.parquet_finding import find_files
-from daskgmm.rows.parquet_footers import Footer, read_footers, shared_features
+from daskgmm.rows.parquet_footers import (
+    Footer,
+    check_stored_alike,
+    read_footers,
+    shared_features,
+)
 from daskgmm.rows.parquet_segment import Piece, Query, read_groups
 from daskgmm.rows.retrying import retried_stream
 from daskgmm.rows.tables import KeyedRows, KeyedSegment, Table, keys_of_type
@@ -89,8 +94,9 @@ class ParquetTable(Table):
             keys = tuple(name for name in rows.all_columns if name in rows.footers[0].index)
         for footer in rows.footers:
             check_among(keys, tuple(footer.columns), footer.path)
+        check_stored_alike(rows.footers, keys)
         self.schema = _schema(rows.footers[0], keys, rows.query.options)
-        self.mark = "\n".join(f"{footer.path} {footer.stamp}" for footer in rows.footers)
+        self.mark = "\n".join(f"{footer.path} {footer.version.stamp}" for footer in rows.footers)
         self._query = replace(rows.query, carried=keys)
 
     def segment(self, first: int, stop: int) -> KeyedPieces:

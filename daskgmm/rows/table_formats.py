@@ -33,16 +33,24 @@ class Format:
         A pattern that the names of some files in `folder` match.
     advice : str
         How to get at the rows where daskgmm does not read the log.
+    beside : str
+        A pattern that the names of some folders beside `folder` match; empty where the log alone
+        is sign enough.
     """
 
     name: str
     folder: str
     log: str
     advice: str = ""
+    beside: str = ""
 
     def is_log(self, name: str) -> bool:
         """Return whether a file of that name in `folder` is one of the log."""
         return re.fullmatch(self.log, name) is not None
+
+    def is_beside(self, names: Iterable[str]) -> bool:
+        """Return whether one of these names in the directory of the table bears out the log."""
+        return not self.beside or any(re.fullmatch(self.beside, name) for name in names)
 
 
 DELTA = Format("a Delta Lake table", "_delta_log", r"\d{20}\..*|_last_checkpoint")
@@ -64,6 +72,7 @@ FORMATS = (
         "an Apache Paimon table", "schema", r"schema-\d+",
         "Copy what it holds, as with spark.read.format('paimon').load(path)"
         ".write.parquet('copy.parquet')",
+        beside=r"snapshot|bucket-.+",
     ),
     Format(
         "the output of a Spark stream", "_spark_metadata", r"\d+(\.compact)?",
@@ -118,10 +127,13 @@ def tables_above(system: Any, directories: Iterable[str]) -> dict[str, LoggedTab
 
 def table_within(system: Any, files: Iterable[str]) -> LoggedTable | None:
     """Return a table whose log is among the files of a directory, at any depth."""
+    files = list(files)
     for file in files:
         folder = dirname(file)
         for each in FORMATS:
-            if basename(folder) == each.folder and each.is_log(basename(file)):
+            if basename(folder) != each.folder or not each.is_log(basename(file)):
+                continue
+            if each.is_beside(_names_in(dirname(folder), files)):
                 return LoggedTable(system, dirname(folder), each)
     return None
 
@@ -148,9 +160,21 @@ def _format_of(system: Any, directory: str) -> Format | None:
         # Not there, or not to be listed: what cannot be seen cannot be told.
         with suppress(Exception):
             listing = system.ls(f"{directory}/{each.folder}", detail=False)
-            if any(each.is_log(basename(name.rstrip("/"))) for name in listing):
+            if not any(map(each.is_log, _names(listing))):
+                continue
+            if not each.beside or each.is_beside(_names(system.ls(directory, detail=False))):
                 return each
     return None
+
+
+def _names(paths: Iterable[str]) -> Iterator[str]:
+    return (basename(path.rstrip("/")) for path in paths)
+
+
+def _names_in(directory: str, files: Iterable[str]) -> Iterator[str]:
+    """Yield the names in a directory that files at any depth are in."""
+    start = f"{directory}/"
+    return (file[len(start) :].split("/")[0] for file in files if file.startswith(start))
 
 
 def _is_http(system: Any) -> bool:

@@ -186,6 +186,48 @@ def test_data_frames_of_dask_give_series_and_frames_with_their_index():
     assert together.sum() == len(X)
 
 
+def joined_left():
+    counts = pd.DataFrame({"k": np.arange(60), "n": np.arange(60) % 7})
+    left = dd.from_pandas(counts, npartitions=2)
+    right = dd.from_pandas(counts[:50].rename(columns={"n": "m"}), npartitions=1)
+    return left.merge(right, on="k", how="left").set_index("k", sorted=True)
+
+
+def files_of_which_one_has_nulls(path):
+    frame = pd.DataFrame({"n": np.arange(30) % 7, "m": np.arange(30) % 5})
+    stored(frame, path, "0.parquet")
+    rows = pa.table({"n": frame["n"], "m": pa.array([None, *frame["m"][1:]])})
+    pq.write_table(rows, path / "1.parquet")
+    return dd.read_parquet(path, split_row_groups=True)
+
+
+# Dask's own way with an index, as of pandas 3.1.
+@pytest.mark.filterwarnings("ignore:The inplace keyword in DataFrame")
+@pytest.mark.parametrize("source", ["joined", "files"])
+def test_integers_of_dask_that_some_partitions_miss(source, tmp_path):
+    lazy = joined_left() if source == "joined" else files_of_which_one_has_nulls(tmp_path)
+    assert set(map(str, lazy.dtypes)) == {"int64"}
+    whole = lazy.compute()
+    assert whole["m"].isna().any()
+    mixture = GaussianMixture(2, random_state=0, missing="drop")
+    expected = mixture.fit(whole)
+    found = GaussianMixture(2, random_state=0, missing="drop").fit(lazy)
+    assert_allclose(found.means_, expected.means_, rtol=1e-8)
+    labels = found.predict(lazy).compute()
+    assert_array_equal(labels, found.predict(whole))
+    assert_array_equal(labels == -1, whole["m"].isna())
+    assert_allclose(found.score(lazy), found.score(whole))
+    swept = sweep(lazy, [1], random_state=0, missing="drop").models[0]
+    assert_allclose(swept.means_, whole.dropna().mean().to_numpy()[None], rtol=1e-8)
+    with pytest.raises(DataError, match=r"NaN in row .*'m'"):
+        fitted(lazy)
+    with pytest.raises(DataError, match="weight"):
+        fitted(lazy[["n"]], sample_weight=lazy["m"])
+    found.predict_to_parquet(lazy, tmp_path / "out", key="n")
+    written = pq.read_table(tmp_path / "out")["label"].to_numpy()
+    assert_array_equal(written, labels)
+
+
 def test_float32_frames_give_float32():
     lazy = dd.from_pandas(FRAME.astype(np.float32), npartitions=3)
     for method in ("predict_proba", "score_samples"):

@@ -97,6 +97,62 @@ def test_nullable_types(dtype, expected):
     np.testing.assert_array_equal(read_all(rows), [[1], [np.nan if missing else 0], [0], [1]])
 
 
+def frame_of_parts(*parts):
+    """Return a lazy frame that says of all its partitions what is right for the first."""
+    return dd.from_map(lambda index: parts[index], range(len(parts)), meta=parts[0][:0])
+
+
+@pytest.mark.parametrize(
+    ("kind", "first", "second"),
+    [
+        ("int64", [1, 2], [3.0, np.nan]),
+        ("int32", [1, 2], [1.5, -2.5]),
+        ("uint8", [1, 2], [300, -1]),
+        ("bool", [True, False], [1.0, np.nan]),
+        ("int64", [1, 2], pd.array([3, None], dtype="Int64")),
+        ("float32", [1.0, 2.0], [0.5, np.nan]),
+        ("float64", [1.0, 2.0], pd.to_datetime([])),
+    ],
+)
+def test_a_partition_of_another_type_than_the_frame_says(kind, first, second):
+    parts = pd.DataFrame({"a": first}).astype(kind), pd.DataFrame({"a": second})
+    frame = frame_of_parts(*parts)
+    expected = [*map(float, first), *pd.Series(second).to_numpy(float, na_value=np.nan)]
+    rows = as_rows(frame)
+    assert rows.dtype == (np.float32 if kind == "float32" else np.float64)
+    np.testing.assert_array_equal(read_all(rows)[:, 0], expected)
+    weights = weights_for(rows, frame["a"])
+    np.testing.assert_array_equal(read_all(weights), expected)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "message"),
+    [
+        ("float32", [0.1, 1.0], "float64 values that do not fit float32"),
+        ("float32", [2**24 + 1, 1], "int64 values that do not fit float32"),
+        ("float32", [1e300, 1.0], r"astype\(\{'a': 'float64'\}\)"),
+        ("int64", pd.to_datetime(["2020", "2021"]), "datetime64.* no number"),
+        ("float64", pd.to_timedelta([1, 2]), "timedelta64.* no number"),
+        ("float64", pd.Series(["x", "y"]), "no number"),
+        ("float64", [1j, 2j], "complex128 .* no number"),
+    ],
+)
+def test_a_partition_that_does_not_fit_what_the_frame_says(kind, values, message):
+    frame = frame_of_parts(pd.DataFrame({"a": [1, 2]}).astype(kind), pd.DataFrame({"a": values}))
+    with pytest.raises(DataError, match=f"Column 'a' of a partition .*{message}"):
+        read_all(as_rows(frame))
+
+
+def test_columns_of_partitions_are_taken_by_name():
+    first, second = pd.DataFrame({"a": [1.0], "b": [2.0]}), pd.DataFrame({"b": [4.0], "a": [3.0]})
+    np.testing.assert_array_equal(
+        read_all(as_rows(frame_of_parts(first, second))), [[1, 2], [3, 4]]
+    )
+    other = frame_of_parts(first, second.rename(columns={"a": "c"}))
+    with pytest.raises(DataError, match=r"columns \['b', 'c'\], .* says \['a', 'b'\]"):
+        read_all(as_rows(other))
+
+
 @pytest.mark.parametrize(
     "values",
     [

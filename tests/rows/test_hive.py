@@ -106,6 +106,22 @@ def test_a_column_that_is_stored_too_is_read_from_the_file(tmp_path):
     assert_array_equal(read_all(rows), [[1, 1], [1, 2]])
 
 
+@pytest.mark.parametrize("stored", ["k=1/x.parquet", "x.parquet"])
+def test_a_column_that_only_some_files_store_is_refused(tmp_path, stored):
+    for name in (stored, "k=2/y.parquet"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        columns = {"a": [1.0, 2.0]} | ({"k": [7, 8]} if name == stored else {})
+        pq.write_table(pa.table(columns), tmp_path / name)
+    message = r"'k' is stored in .*x\.parquet, and of .*y\.parquet only the directory"
+    with pytest.raises(DataError, match=message):
+        open_parquet(tmp_path, ["a", "k"])
+    rows = open_parquet(tmp_path, ["a"])
+    with pytest.raises(DataError, match=message):
+        GaussianMixture(1).fit(rows, sample_weight="k")
+    with pytest.raises(DataError, match=message):
+        GaussianMixture(1).fit(rows).predict_to_parquet(rows, tmp_path / "out", key="k")
+
+
 def test_a_directory_whose_column_begins_with_an_underscore_is_data(tmp_path):
     for name in ("_k=1", "_temporary/0", ".k=2"):
         (tmp_path / name).mkdir(parents=True)

@@ -188,6 +188,21 @@ def test_lengths_that_footers_tell_are_refused_at_opening(tmp_path):
             open_parquet([tmp_path / f"{name}.parquet" for name in paths])
 
 
+@pytest.mark.parametrize(
+    ("first", "what"),
+    [([None, None], "a null"), ([[], []], "a list of 0"), ([None, [1.0] * 4], "a null")],
+    ids=["nulls", "empty", "null and list"],
+)
+def test_a_first_row_group_that_tells_another_length(tmp_path, first, what):
+    lists = pa.array([*first, *[[1.0] * 4] * 4], pa.list_(pa.float64()))
+    table = pa.table({"emb": lists})
+    pq.write_table(table, tmp_path / "x.parquet", row_group_size=2)
+    with pytest.raises(DataError, match=rf"holds {what} in row 0 of .*, and lists of 4 numbers"):
+        open_parquet(tmp_path)
+    with pytest.raises(DataError, match=rf"holds {what} in row 0 of X, and lists of 4 numbers"):
+        as_rows(pl.from_arrow(table))
+
+
 def test_files_without_rows(tmp_path):
     empty = pa.table({"emb": pa.array([], pa.list_(pa.float32()))})
     pq.write_table(empty, tmp_path / "0.parquet")

@@ -1,3 +1,4 @@
+import os
 import pickle
 import sys
 
@@ -11,6 +12,7 @@ from daskgmm.errors import DataError, SourceError
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.plan import task_nbytes
 from daskgmm.rows import parquet_segment
+from daskgmm.rows.arrow_columns import fill
 from daskgmm.rows.opening import as_rows
 from daskgmm.rows.parquet import ParquetRows, open_parquet
 from daskgmm.rows.parquet_files import is_parquet
@@ -120,6 +122,14 @@ def test_without_statistics_integers_may_be_missing(tmp_path):
     assert open_parquet(tmp_path / "x.parquet").dtype == np.float64
 
 
+@pytest.mark.parametrize(
+    ("dtype", "values"), [("i8", [1.5]), ("u1", [300]), ("f4", [0.1]), ("f4", [2**24 + 1])]
+)
+def test_values_that_do_not_fit_what_was_announced(dtype, values):
+    with pytest.raises(DataError, match=rf"'a' holds .* that do not fit {np.dtype(dtype)}"):
+        fill(np.empty(1, dtype), pa.array(values), "a")
+
+
 def test_types_are_joined_over_columns_and_files(tmp_path):
     for name, kinds in {"a": (pa.int8(), pa.float32()), "b": (pa.int16(), pa.float32())}.items():
         table = pa.table({"x": pa.array([1], kinds[0]), "y": pa.array([2], kinds[1])})
@@ -212,8 +222,8 @@ def test_a_file_that_is_written_again_has_another_stamp(tmp_path):
             else:
                 with memory.open("stamps/x.parquet", "wb") as file:
                     pq.write_table(table, file)
-            stamps.append(open_parquet(url).footers[0].stamp)
-            assert open_parquet(url).footers[0].stamp == stamps[-1]
+            stamps.append(open_parquet(url).footers[0].version.stamp)
+            assert open_parquet(url).footers[0].version.stamp == stamps[-1]
         assert len(set(stamps)) == 4
     memory.rm("stamps", recursive=True)
 
@@ -274,8 +284,8 @@ def failing(monkeypatch, times):
     """Let the second batch of a row group fail `times` times; return the log of reads."""
     whole, log = parquet_segment._batches, []
 
-    def batches(file, group, query):
-        for index, batch in enumerate(whole(file, group, query)):
+    def batches(file, group, *others):
+        for index, batch in enumerate(whole(file, group, *others)):
             log.append((group, index))
             if (group, index) == (1, 1) and log.count((1, 1)) <= times:
                 raise OSError("the store is busy")
@@ -314,6 +324,49 @@ def test_a_file_that_is_damaged_or_has_changed(path):
         read_all(rows)
     with pytest.raises(SourceError, match=r"while the footer of .*x\.parquet was read"):
         open_parquet(path)
+
+
+def write_table_at(url, table, second, **options):
+    """Write a table, where an earlier one may be, as of some second."""
+    with fsspec.open(url, "wb") as file:
+        pq.write_table(table, file, **options)
+    if "://" not in url:
+        os.utime(url, (second, second))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[1.5, 2.0, 3.0], [2.0, 1.0, 3.0], pa.array([1, 2, 3], pa.int32()), [1, 2, None]],
+    ids=["others", "another order", "another type", "nulls"],
+)
+@pytest.mark.parametrize("statistics", [True, False])
+@pytest.mark.parametrize("place", ["disk", "store"])
+def test_a_file_with_the_same_lengths_that_was_written_again(tmp_path, place, statistics, values):
+    url = str(tmp_path / "x.parquet") if place == "disk" else "memory://again/x.parquet"
+    write_table_at(url, pa.table({"a": [1.0, 2.0, 3.0]}), 1, write_statistics=statistics)
+    rows = open_parquet(url)
+    assert len(read_all(rows)) == 3
+    write_table_at(url, pa.table({"a": values}), 2, write_statistics=statistics)
+    with pytest.raises(DataError, match="has changed since it was opened"):
+        read_all(rows)
+    with pytest.raises(DataError, match="has changed since it was opened"):
+        read_all(rows.column("a"))
+
+
+@pytest.mark.parametrize("statistics", [True, False])
+def test_a_copy_on_another_machine_may_have_another_time(tmp_path, monkeypatch, statistics):
+    path, table = tmp_path / "x.parquet", pa.table({"a": [1.0, 2.0, 3.0]})
+    pq.write_table(table, path, write_statistics=statistics)
+    rows = open_parquet(path)
+    os.utime(path, (0, 0))
+    with pytest.raises(DataError, match="has changed since it was opened"):
+        read_all(rows)
+    monkeypatch.setattr("daskgmm.rows.parquet_version.node", lambda: "another")
+    if statistics:
+        assert len(read_all(rows)) == 3
+        pq.write_table(pa.table({"a": [1.0, 2.5, 4.0]}), path)
+    with pytest.raises(DataError, match="has changed since it was opened"):
+        read_all(rows)
 
 
 def test_what_is_a_parquet_path(path, tmp_path, monkeypatch):

@@ -128,6 +128,47 @@ def test_a_column_that_is_younger_than_some_files_of_a_delta_table(tmp_path):
     assert np.isnan(found).sum() == 2
 
 
+def overwritten_in_part(path):
+    """Make a table whose older files hold a column that it has dropped."""
+    rows = pa.table({"old": [7.0, 8.0, 9.0], "p": [1, 1, 2], "a": [1.0, 2.0, 3.0]})
+    deltalake.write_deltalake(path, rows, partition_by=["p"])
+    rows = pa.table({"b": [6.0], "a": [5.0], "p": [2]})
+    how = {"mode": "overwrite", "schema_mode": "overwrite", "predicate": "p = 2"}
+    deltalake.write_deltalake(path, rows, **how)
+    return [[1, np.nan], [2, np.nan], [5, 6]]
+
+
+def of_wider_files(path):
+    """Make a table of files that hold more than it: also by what the rows are parted."""
+    path.mkdir()
+    schema = pa.schema([("b", pa.float64()), ("a", pa.float64()), ("p", pa.int64())])
+    actions = []
+    for name, p in (("0.parquet", 1), ("1.parquet", 2)):
+        rows = {"a": [1.0 * p], "c": ["x"], "b": [p + 0.5], **({"p": [p]} if p == 1 else {})}
+        pq.write_table(pa.table(rows), path / name)
+        size = (path / name).stat().st_size
+        actions.append(deltalake.transaction.AddAction(name, size, {"p": str(p)}, 0, True, "{}"))
+    deltalake.transaction.create_table_with_add_actions(
+        str(path), deltalake.Schema.from_arrow(schema), actions, partition_by=["p"]
+    )
+    return [[1, 1.5], [2, 2.5]]
+
+
+@pytest.mark.parametrize("made", [overwritten_in_part, of_wider_files])
+def test_the_columns_of_a_delta_table_are_those_of_its_log(tmp_path, made):
+    path = tmp_path / "table"
+    expected = made(path)
+    rows = open_parquet(path)
+    known = tuple(field.name for field in deltalake.DeltaTable(path).schema().fields)
+    assert rows.all_columns == known
+    assert rows.columns == tuple(name for name in known if name != "p")
+    read = read_all(rows.select(["a", "b"]))
+    np.testing.assert_array_equal(read[read[:, 0].argsort()], expected)
+    assert set(read_all(rows.select(["p"]))[:, 0]) == {1, 2}
+    with pytest.raises(DataError, match="no column 'old'"):
+        open_parquet(path, ["old"])
+
+
 def table_with(place, protocol, configuration=None, **of_add):
     place.mkdir()
     pq.write_table(pa.table({"a": [1.0, 2.0]}), place / "x.parquet")
@@ -267,6 +308,31 @@ def test_directories_that_only_look_like_tables(tmp_path):
     (tmp_path / "empty.parquet").write_bytes(b"")
     with pytest.raises(SourceError, match=r"footer of .*empty\.parquet"):
         open_parquet(tmp_path)
+
+
+def test_a_folder_of_schemas_alone_is_no_table(tmp_path):
+    for name in ("project/schema/schema-1", "project/runs/x/bucket-0/notes"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("{}")
+    pq.write_table(pa.table({"a": [1.0, 2.0]}), tmp_path / "project" / "runs" / "x.parquet")
+    for place in ("", "project", "project/runs", "project/runs/x.parquet"):
+        assert values(tmp_path / place, ["a"]) == [(1.0,), (2.0,)]
+    (tmp_path / "project" / "snapshot").mkdir()
+    (tmp_path / "project" / "snapshot" / "snapshot-1").write_text("{}")
+    for place in ("", "project", "project/runs"):
+        with pytest.raises(SourceError, match="Apache Paimon"):
+            open_parquet(tmp_path / place)
+
+
+@pytest.mark.parametrize("text", ["{}", "{", "[]", '{"version": null}'])
+def test_a_damaged_note_of_the_last_checkpoint(table, text):
+    (table / "_delta_log" / "_last_checkpoint").write_text(text)
+    memory = fsspec.filesystem("memory")
+    memory.put(str(table), "lake/events", recursive=True)
+    try:
+        assert values("memory://lake/events") == values(table) == LIVE
+    finally:
+        memory.rm("lake", recursive=True)
 
 
 def test_two_delta_tables_under_one_directory(table, tmp_path):

@@ -1,0 +1,98 @@
+"""Columns of pandas as numbers: which types are numbers, and which values an array holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.errors import DataError
+from daskgmm.rows.exactly import write_exactly
+
+
+def column_type(dtype: Any) -> np.dtype[Any] | None:
+    """Return the NumPy type of a pandas column; None if it holds no numbers."""
+    plain = isinstance(dtype, np.dtype)
+    # Intervals have a subtype too, and are no numbers.
+    sparse = dtype.subtype if type(dtype).__name__ == "SparseDtype" else None
+    found = dtype if plain else getattr(dtype, "numpy_dtype", sparse)
+    if not isinstance(found, np.dtype) or found.kind not in "biuf":
+        return None
+    return found if plain or found.kind == "f" else np.dtype(np.float64)
+
+
+def converted_type(column: Any) -> np.dtype[Any] | None:
+    """Return the type of a column of objects or text as numbers; None if it holds others."""
+    if column.dtype != object and type(column.dtype).__name__ != "StringDtype":
+        return None
+    try:
+        column.to_numpy(dtype=object, na_value=np.nan).astype(np.float64)
+    except (TypeError, ValueError):
+        return None
+    return np.dtype(np.float64)
+
+
+def partition_array(
+    frame: Any, dtype: np.dtype[Any], names: Sequence[Any] | None = None
+) -> NDArray[Any]:
+    """Return a pandas frame as an array of shape (m, d); missing values become NaN.
+
+    The columns lie one after another in memory, as in pandas and in a tile.
+
+    Parameters
+    ----------
+    names : sequence, optional
+        Of the columns, in order; by default they are taken as they come.
+
+    Raises
+    ------
+    DataError
+        If columns have other names, or hold what is no number or does not fit the type.
+    """
+    if names is not None:
+        frame = _in_order(frame, list(names))
+    block = np.empty((frame.shape[1], len(frame)), dtype).T
+    for index in range(frame.shape[1]):
+        _write(block[:, index], frame.iloc[:, index])
+    return block
+
+
+def _in_order(frame: Any, names: list[Any]) -> Any:
+    """Return a partition with its columns in that order; one column may have any name."""
+    found = list(frame.columns)
+    if found == names or len(names) == len(found) == 1:
+        return frame
+    if len(set(found)) != len(found) or set(found) != set(names):
+        raise DataError(
+            f"A partition of the data frame has the columns {found}, where the frame says {names}. "
+            "Make the partitions with these columns, or give the frame the right meta."
+        )
+    return frame[names]
+
+
+def _write(out: NDArray[Any], column: Any) -> None:
+    if not len(column):
+        # Whatever type it is of: no rows were looked at for it.
+        return
+    dtype = column_type(column.dtype)
+    if dtype is None:
+        dtype = converted_type(column)
+        if dtype is None:
+            raise DataError(
+                f"Column {column.name!r} of a partition of the data frame is of type "
+                f"{column.dtype} and holds what is no number, where the frame says that there are "
+                "numbers. Convert it, or give the frame the right meta."
+            )
+        values = column.to_numpy(dtype=object, na_value=np.nan).astype(dtype)
+    elif isinstance(column.dtype, np.dtype):
+        values = column.to_numpy()
+    else:
+        values = column.to_numpy(dtype=dtype, na_value=np.nan)
+    if not write_exactly(out, values):
+        raise DataError(
+            f"Column {column.name!r} of a partition of the data frame holds {column.dtype} values "
+            f"that do not fit {out.dtype}, the type of all columns by what the frame says of them. "
+            f"Give it a type that does: frame.astype({{{column.name!r}: 'float64'}})."
+        )
