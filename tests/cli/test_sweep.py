@@ -50,7 +50,8 @@ def test_the_table_and_the_best_model(folder, rows, call):
 
 def table_of(*models):
     names = ("covariance_type", "n_components", "status")
-    return {name: [model[i] for model in models] for i, name in enumerate(names)}
+    table = {name: [model[i] for model in models] for i, name in enumerate(names)}
+    return table | {name: [0] * len(models) for name in ("degenerate", "bic")}
 
 
 def test_what_stayed_on_the_sample_is_named_by_structure():
