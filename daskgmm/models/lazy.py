@@ -27,6 +27,7 @@ from daskgmm.rows.plain import unmasked
 from daskgmm.rows.rows import UNKNOWN, Rows, Segment
 from daskgmm.rows.sight import check_landmarks, landmarks
 from daskgmm.rows.stored_values import lazy_values
+from daskgmm.rows.undecoded import warn_of_undecoded
 from daskgmm.rows.unfit import check_block
 from daskgmm.rows.zarr_store import location, storage_options
 
@@ -41,6 +42,7 @@ def as_dask(x: Any, columns: Sequence[str] | None = None) -> Any:
     """
     if isinstance(x, da.Array):
         unmasked(x._meta, "X")
+        warn_of_undecoded(x)
         return x
     if isinstance(x, (list, tuple)):
         parts = [as_dask(part, columns) for part in x]

@@ -29,6 +29,7 @@ from daskgmm.rows.parquet import open_parquet
 from daskgmm.rows.parquet_files import is_parquet
 from daskgmm.rows.plain import checked, unmasked
 from daskgmm.rows.rows import Rows
+from daskgmm.rows.undecoded import warn_of_undecoded
 from daskgmm.rows.zarr_array import ZarrRows
 from daskgmm.rows.zarr_opening import group_refused, missing, open_node
 from daskgmm.rows.zarr_opening import open_zarr as open_zarr
@@ -188,6 +189,7 @@ def _rows_of_array(x: Any) -> Rows | None:
     if isinstance(x, dask.array.Array):
         _check_two_axes(x)
         unmasked(x._meta, "X")
+        warn_of_undecoded(x)
         return DaskRows(x)
     if is_hdf5(x):
         check_readable(x)

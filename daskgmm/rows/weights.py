@@ -20,6 +20,7 @@ from daskgmm.rows.naming import listed
 from daskgmm.rows.opening import open_rows
 from daskgmm.rows.plain import checked, plain, unmasked
 from daskgmm.rows.rows import UNKNOWN, Rows
+from daskgmm.rows.undecoded import warn_of_undecoded
 from daskgmm.rows.variables import decoded_weight, is_labelled
 from daskgmm.rows.zarr_array import ZarrRows
 from daskgmm.storage_options import StorageOptions
@@ -155,6 +156,7 @@ def _dask_weights(rows: Rows, weights: Any) -> Rows:
     """Rechunk dask weights as the rows, where lengths are known, else pair the blocks."""
     check_weights(weights.shape, weights.dtype, rows.n_rows)
     unmasked(weights._meta, "sample_weight")
+    warn_of_undecoded(weights, "sample_weight")
     known = weights.shape[0] == weights.shape[0]
     if rows.n_rows is not None and known:
         _check_count(weights.shape, rows.n_rows)
