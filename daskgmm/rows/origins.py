@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import zarr
 from dask.base import is_dask_collection
+from dask.blockwise import Blockwise
 from dask.utils import ensure_dict
 
 from daskgmm.rows.graph import leaves
@@ -17,7 +18,17 @@ from daskgmm.rows.parquet import ParquetRows
 from daskgmm.rows.variables import is_labelled
 from daskgmm.rows.zarr_store import location
 
-HOLDING = ("value", "array", "_array", "_data", "source", "parts", "datastore", "_filename")
+HOLDING = (
+    "value",
+    "array",
+    "_array",
+    "_data",
+    "source",
+    "parts",
+    "mapping",
+    "datastore",
+    "_filename",
+)
 """Attributes by which what Dask, xarray and this package wrap around values leads to these."""
 
 
@@ -60,7 +71,16 @@ def _inside(value: Any) -> list[Any]:
     if hasattr(type(value), "expr"):  # of frames; a Delayed has every attribute
         return [each.operands for each in value.expr.walk()]
     if is_dask_collection(value):
-        return [ensure_dict(value.__dask_graph__())]
+        graph = value.__dask_graph__()
+        return [_of_layer(layer) for layer in getattr(graph, "layers", {"": graph}).values()]
     if type(value).__module__.partition(".")[0] in ("dask", "xarray", "daskgmm"):
         return [getattr(value, name, None) for name in HOLDING]
     return []
+
+
+def _of_layer(layer: Any) -> Any:
+    """Return what a layer of a graph holds, without a task for each block where it is so made."""
+    if not isinstance(layer, Blockwise):
+        return ensure_dict(layer)
+    given = [value for value, axes in layer.indices if axes is None]
+    return [given, layer.task, layer.io_deps]
