@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -21,9 +22,44 @@ ABANDONED_SECONDS = 60.0
 """Age of a partial file at which its writer is taken for dead: files here are small."""
 
 
+OWN_DISK = re.compile(r"^(file|local)://")
+"""What URLs of local paths begin with, if they go through nothing else."""
+
+
 def is_url(path: str | os.PathLike[str]) -> bool:
     """Return whether a path is the URL of another file system."""
     return "://" in os.fspath(path)
+
+
+def without_scheme(path: str | os.PathLike[str]) -> str:
+    """Return the path that a URL of the local file system stands for; any other as it is."""
+    name = os.fspath(path)
+    if not OWN_DISK.match(name):
+        return name
+    from fsspec.implementations.local import LocalFileSystem
+
+    return str(LocalFileSystem._strip_protocol(name))
+
+
+def led_to(path: str | os.PathLike[str]) -> Path:
+    """Return the local path that is written to: of a symbolic link, where it leads.
+
+    Raises
+    ------
+    FileExistsError
+        If it leads in a circle.
+    """
+    # Absolute, as workers may have been started elsewhere.
+    given = Path(path).expanduser().absolute()
+    if not given.is_symlink():
+        return given
+    found = Path(os.path.realpath(given))
+    if found.is_symlink():
+        raise FileExistsError(
+            f"{given} is a symbolic link that leads in a circle. Choose another place, or remove "
+            "it first."
+        )
+    return found
 
 
 def read_bytes(
@@ -77,7 +113,7 @@ def replace_bytes(
     """Write a file aside, down to the disk, and move it into place.
 
     At every moment the path holds what it was or the whole new content. Object stores do
-    the same with a single put.
+    the same with a single put. A symbolic link stays, and what it leads to is written.
 
     Parameters
     ----------
@@ -92,7 +128,7 @@ def replace_bytes(
         If it cannot be written.
     """
     if not is_url(path):
-        _replace_local(Path(path).expanduser(), content)
+        _replace_local(led_to(path), content)
         return
     _appear(path, storage_options, lambda system, name: system.pipe_file(name, content))
 

@@ -49,6 +49,8 @@ from daskgmm.passes.task import Progress
 from daskgmm.passes.view import View
 from daskgmm.rows.frames import is_dask_frame
 from daskgmm.rows.layout import check_rows
+from daskgmm.rows.origins import origins
+from daskgmm.rows.parquet import ParquetRows
 from daskgmm.rows.variables import is_labelled
 from daskgmm.storage_options import StorageOptions
 
@@ -241,7 +243,8 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             Rows of a chunk, and of a shard, or lengths along dimensions. By default chunks
             are as those of X. What does not align with these is written rightly all the same.
         overwrite : bool
-            Whether a local Zarr store at `out` may be replaced, once the new one is whole.
+            Whether local predictions at `out` may be replaced, once the new ones are whole; what
+            X is read from never is.
         storage_options : mapping, optional
             Of the URLs of `out` and X, as fsspec takes them.
         progress : callable, optional
@@ -276,6 +279,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             storage_options=storage_options,
             progress=progress,
             source_name=source_name(X),
+            origins=origins(X),
         )
 
     def predict_to_parquet(
@@ -320,7 +324,8 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             How many components "top" writes.
         overwrite : bool
             Whether Parquet files at a local `out` may be replaced, once all new ones are
-            written. They may be those that are read.
+            written. They may be those that are read, if all of these are and each of their
+            columns is a feature or in `key`; features are not written.
         storage_options : mapping, optional
             Of the URLs of `out` and X, as fsspec takes them.
         progress : callable, optional
@@ -353,6 +358,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             overwrite=overwrite,
             storage_options=storage_options,
             progress=progress,
+            origins=origins(table.rows if isinstance(table.rows, ParquetRows) else X),
         )
 
     def sample(self, n_samples: int = 1) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from daskgmm.errors import OutputError
-from daskgmm.files import names_in, read_bytes, remove
-from daskgmm.models.target import Kept, Target
+from daskgmm.files import exists, names_in, read_bytes, remove
+from daskgmm.models.target import Kept, Target, same_text
+from daskgmm.rows.arrow_columns import require
 from daskgmm.rows.parquet_files import SUFFIXES
 from daskgmm.storage_options import shown
 
@@ -26,6 +28,41 @@ class ParquetTarget(Target):
         if path.is_file():
             return path.suffix in SUFFIXES
         return all(each.is_file() and each.suffix in SUFFIXES for each in path.iterdir())
+
+    def check_replaced(self, origins: Iterable[str], kept: Collection[str]) -> None:
+        """Refuse to replace files that are read, if more than features would be lost.
+
+        Parameters
+        ----------
+        origins : iterable of str
+            Paths and URLs that rows are read from, and others; see `rows.origins`.
+        kept : collection of str
+            The columns that are features or keys.
+
+        Raises
+        ------
+        OutputError
+            If there are other files beside those that are read, or columns that are no keys.
+        """
+        origins = list(origins) if exists(self._final, self.options) else []
+        read = [same_text(each) for each in self._removed_of(origins, [self._final])]
+        if self._remote or not read:
+            self.check_apart(origins)
+            return
+        folder = self._path.is_dir()
+        for file in sorted(self._path.iterdir()) if folder else [self._path]:
+            name, path = same_text(str(file)), same_text(str(self._path))
+            if path not in read and not any(fnmatchcase(name, each) for each in read):
+                raise self._lost(f"{file}, which is not read. Choose another place.")
+            names = require("pyarrow.parquet").read_schema(file).names
+            if lost := [column for column in names if column not in kept]:
+                raise self._lost(
+                    f"columns of {file}: {', '.join(map(repr, lost))}. Choose another place, or "
+                    "name in key every column that is to stay."
+                )
+
+    def _lost(self, what: str) -> OutputError:
+        return OutputError(f"{self.name} is where the data are; replacing them would remove {what}")
 
     def begin(self, identity: Mapping[str, Any], kept: Kept) -> None:
         """Make the folder, empty."""

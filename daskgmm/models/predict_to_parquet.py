@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -44,8 +44,15 @@ def write_beside_keys(
     overwrite: bool = False,
     storage_options: StorageOptions | None = None,
     progress: Progress | None = None,
+    origins: Iterable[str] = (),
 ) -> Written:
-    """Write predictions of all rows of a table; see `Mixture.predict_to_parquet`."""
+    """Write predictions of all rows of a table; see `Mixture.predict_to_parquet`.
+
+    Parameters
+    ----------
+    origins : iterable of str
+        What the rows may be read from: of that, only features may get lost.
+    """
     if dtype == "uint8":
         raise ValueError(
             "dtype is 'uint8', which needs a scale factor, and Parquet has none; give 'float32'."
@@ -53,6 +60,7 @@ def write_beside_keys(
     k = predictor.parameters.n_components
     wanted = Outputs.of(outputs, k, dtype, top, missing=predictor.view.drop_missing)
     target = ParquetTarget(out, overwrite, storage_options)
+    target.check_replaced(origins, {*table.features, *table.schema.names})
     retries = Running.configured().retries
     there = travelling(target.place, storage_options)
     work = PartWriting(predictor, wanted, target.place, table.schema, retries, there, target.guard)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -66,14 +66,16 @@ def write_predictions(
     storage_options: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
     source_name: str | None = None,
+    origins: Iterable[str] = (),
 ) -> Written:
     """Write predictions of all rows; see `Mixture.predict_to_zarr`.
 
     Parameters
     ----------
     source_name : str, optional
-        Where the rows are, if anywhere: they are not written over, and other rows do not go
-        on with a run of these.
+        Where the rows are, if anywhere: other rows do not go on with a run of these.
+    origins : iterable of str
+        What the rows may be read from: it is not written over.
     """
     k = predictor.parameters.n_components
     wanted = Outputs.of(outputs, k, dtype, top, missing=predictor.view.drop_missing)
@@ -81,7 +83,7 @@ def write_predictions(
         check_dims(x)
         check_names(x, (name for each in wanted.arrays for name in (each.name, *each.dims)))
     target = ZarrTarget(out, overwrite, storage_options)
-    target.check_apart(source_name)
+    target.check_apart(origins)
     source = source_of(x, chunks, shards, wanted.row_nbytes)
     data = predictor.dataset(source.rows)
     if source.grid is None:

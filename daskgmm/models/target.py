@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,15 @@ from uuid import uuid4
 
 from daskgmm.errors import OutputError
 from daskgmm.file_systems import travelling
-from daskgmm.files import exists, is_url, read_bytes, remove, replace_bytes
+from daskgmm.files import (
+    exists,
+    is_url,
+    led_to,
+    read_bytes,
+    remove,
+    replace_bytes,
+    without_scheme,
+)
 from daskgmm.models.ownership import Owner, identified
 from daskgmm.passes.running import Running
 from daskgmm.rows.retrying import retried
@@ -28,6 +36,9 @@ is one, the target is not whole."""
 
 LOCAL = re.compile(r"^(\w+::)*(file|local)://")
 """What URLs of local paths begin with, through a cache or not."""
+
+OURS = re.compile(r"[0-9a-f]{32}(\.[0-9a-f]{32}\.removed)?")
+"""What runs call their folders, and what they are about to remove, where a target is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +63,10 @@ class Kept:
     digests: dict[str, str] = field(default_factory=dict)
 
 
+FORMER = {"identity", "done", "counts", "marks"}
+"""What was in the journal of a run that wrote aside without a folder of its own."""
+
+
 class Target(ABC):
     """A folder that is written at a place of its own and moved to its name when whole.
 
@@ -68,7 +83,8 @@ class Target(ABC):
     Parameters
     ----------
     out : str or path
-        A local path or a URL.
+        A local path or a URL. Of a symbolic link, what it leads to is written; a URL of the local
+        file system is a path.
     overwrite : bool
         Whether what is there may be replaced, once the new one is whole: local, of the same kind.
     storage_options : mapping, optional
@@ -76,7 +92,8 @@ class Target(ABC):
     Raises
     ------
     FileExistsError
-        If there is something that may not be replaced.
+        If there is something that may not be replaced, or something else where it would be
+        written until it is whole.
     FileNotFoundError
         If the folder that it names does not exist.
     """
@@ -90,19 +107,22 @@ class Target(ABC):
         overwrite: bool = False,
         storage_options: Mapping[str, Any] | None = None,
     ) -> None:
-        self.name, self._remote, self.root = os.fspath(out), is_url(out), place_of(out)
+        path = without_scheme(out)
+        self.name, self._remote, self.root = os.fspath(out), is_url(path), place_of(path)
         # Options are of the URLs among the paths, and Zarr refuses them of others.
         self.options = storage_options if self._remote else None
         there = travelling(self.root, self.options) if self._remote else None
         self.owner = Owner(uuid4().hex, self.name, f"{self.root}{JOURNAL}", there)
-        self.contested = self._taken = False
+        self.contested = self._taken = self._former = False
         self._overwrite, self._about = overwrite, identified()
         self._folder, self._folder_before = self.owner.run, ""
         if self._remote:
             self._check_remote()
         else:
-            self._path = Path(out).expanduser()
+            self._path = led_to(path)
             self._check_local(self._path, overwrite)
+            self._former = self._is_former()
+            self._check_aside(Path(self.root))
 
     @abstractmethod
     def is_of_kind(self, path: Path) -> bool:
@@ -218,25 +238,45 @@ class Target(ABC):
         self._remove_others()
 
     def _remove_others(self) -> None:
-        """Remove what interrupted runs of other kinds left."""
+        """Remove what interrupted runs of other kinds left; what is no run's stays."""
         if self._remote:
             return
         with suppress(FileNotFoundError):  # the loser of two has removed what is empty
             for each in list(Path(self.root).iterdir()):
-                if each.name != self._folder:
+                if each.name != self._folder and (self._former or OURS.fullmatch(each.name)):
                     _remove_aside(each)
+        self._former = False
 
-    def check_apart(self, source: str | None) -> None:
-        """Raise `OutputError` if writing here would remove the data at `source`."""
-        if source is None:
-            return
-        target, data = same_text(self.name), same_text(source)
+    def check_apart(self, origins: Iterable[str]) -> None:
+        """Raise `OutputError` if writing here would remove data.
+
+        Parameters
+        ----------
+        origins : iterable of str
+            Paths and URLs that data are read from, and others; see `rows.origins`. They are
+            looked at only if there is something to remove.
+        """
         # Where the target is written until it is whole is emptied too.
-        if f"{data}/".startswith((f"{target}/", f"{same_text(self.root)}/")):
+        for origin in self._removed_of(origins, (self._final, self.root)):
             raise OutputError(
-                f"{self.name} is where the data are, at {source}, which would be removed. Choose "
-                "another place."
+                f"{self.name} is where the data are, at {shown(origin)}, which would be removed. "
+                "Choose another place."
             )
+
+    def _removed_of(self, origins: Iterable[str], places: Iterable[str]) -> Iterator[str]:
+        """Yield those that are at or in one of the places, as far as there is something."""
+        there = tuple(f"{same_text(each)}/" for each in places if exists(each, self.options))
+        if not there:
+            return
+        seen = set[str]()
+        for origin in origins:
+            if origin not in seen and f"{same_text(origin)}/".startswith(there):
+                yield origin
+            seen.add(origin)
+
+    @property
+    def _final(self) -> str:
+        return self.root if self._remote else str(self._path)
 
     def overwritten(self, what: str) -> OutputError:
         """Return the error of a run that finds what it wrote replaced; it can only begin anew."""
@@ -253,7 +293,9 @@ class Target(ABC):
             self._leave()
             return
         if not self._remote:
-            _remove_aside(Path(self.root))
+            self._remove_others()
+            _remove_aside(Path(self.place))
+            self._remove_root()
         else:
             self._clear()
         self._remove_journal()
@@ -315,20 +357,47 @@ class Target(ABC):
                 "place (--out), or remove it first."
             )
 
+    def _check_aside(self, root: Path) -> None:
+        """Refuse to write among what no run has written: it would have to be told apart."""
+        if self._former or not (root.exists() or root.is_symlink()):
+            return
+        strange: Path | None = root
+        if root.is_dir() and not root.is_symlink():
+            with suppress(FileNotFoundError):  # a run that ends has removed it
+                strange = next((e for e in root.iterdir() if not OURS.fullmatch(e.name)), None)
+        if strange is not None:
+            raise FileExistsError(
+                f"{self.name} is written in {root} until it is whole, and {strange} was not left "
+                "there by a run that writes predictions. Give that another name, or choose another "
+                "place (--out)."
+            )
+
+    def _is_former(self) -> bool:
+        """Return whether what lies aside is of a run that had no folder of its own there yet."""
+        try:
+            document = json.loads(read_bytes(self._journal) or b"")
+        except ValueError:
+            return False
+        return isinstance(document, dict) and document.keys() == FORMER
+
 
 def place_of(out: str | os.PathLike[str]) -> str:
     """Return where something is written that is to have that name."""
-    if is_url(out):
-        return os.fspath(out).rstrip("/")
-    # Absolute, as workers may have been started elsewhere.
-    path = Path(out).expanduser().absolute()
+    name = without_scheme(out)
+    if is_url(name):
+        return name.rstrip("/")
+    path = led_to(name)
     return str(path.with_name(f"{path.name}.partial"))
 
 
 def same_text(path: str) -> str:
     """Return the same text for paths or URLs of the same place."""
     path = LOCAL.sub("", path)
-    return path.rstrip("/") if is_url(path) else str(Path(path).expanduser().resolve())
+    if is_url(path):
+        return path.rstrip("/")
+    with suppress(RuntimeError):  # of a user that is not known
+        path = str(Path(path).expanduser())
+    return os.path.realpath(path.replace("\0", ""))
 
 
 def left_behind(

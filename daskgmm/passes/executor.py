@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 import dask
 
-from daskgmm.passes.persisted import asynchronous, check_there
+from daskgmm.passes.persisted import asynchronous, check_persisted, check_there
 from daskgmm.passes.place import Place
 from daskgmm.passes.running import Running
 from daskgmm.passes.task import Merge, Outcome, Progress, Task, Work
@@ -114,15 +114,17 @@ def check_lazy(x: Any) -> None:
     Raises
     ------
     SourceError
-        If X was persisted on a cluster that is gone.
+        If X was persisted on a cluster that is gone, or on another than the current one.
     ClusterError
         If workers lack daskgmm: they would end with all that runs there.
     """
-    check_there("X", persisted_in(x))
+    persisted = list(persisted_in(x))
+    check_there("X", persisted)
     client = current_client()
     elsewhere = dask.config.get("scheduler", None) not in (None, "dask.distributed", "distributed")
     if client is None or client.asynchronous or elsewhere:
         return
+    check_persisted("X", persisted, client)
     from daskgmm.passes.asking import check_workers
 
     check_workers(client)

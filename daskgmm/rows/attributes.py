@@ -62,7 +62,15 @@ def refused(name: str, value: Any) -> DataError:
     """Return the error for an attribute that cannot be understood."""
     return DataError(
         f"The attribute {name}={value!r} of X is no number, so it cannot be told what values mean. "
-        f"Correct it, or drop it: del X.attrs[{name!r}]."
+        f"Correct it, or {dropped(name)}."
+    )
+
+
+def dropped(name: str) -> str:
+    """Say how an attribute is dropped, also of a file that must not change."""
+    return (
+        f"drop it: del X.attrs[{name!r}], in a file opened with mode='r+'; or leave all attributes "
+        "out, with dask.array.from_array(X, chunks=...)"
     )
 
 

@@ -163,6 +163,7 @@ class PartitionTable(Table):
         dtype = partition_dtype(choice.features_of(frame))
         self.schema = choice.schema(frame._meta_nonempty)
         self.mark = mark_of(frame)
+        self.features = tuple(map(str, choice.features))
         box = partial(_boxed, choice, dtype, self.schema)
         boxes = frame[choice.columns].map_partitions(box, meta=np.empty(0, object))
         self._boxes = _Boxes(boxes, _text(choice.features), len(choice.features), dtype)
@@ -234,7 +235,7 @@ class MemoryTable(Table):
     ) -> None:
         of_frame = _of_polars if is_polars_frame(frame) else _of_pandas
         self._x, self._keys, columns = of_frame(frame, features, keys)
-        self.schema = self._keys.schema
+        self.schema, self.features = self._keys.schema, columns or ()
         lengths = regular_lengths(len(self._x), part_rows)
         self.rows = ArrayRows(self._x, lengths, columns)
         self._starts = np.concatenate([[0], np.cumsum(lengths)]).tolist()

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.errors import DataError, DecodingWarning
-from daskgmm.rows.attributes import floating_type, numbers, one_number, word
+from daskgmm.rows.attributes import dropped, floating_type, numbers, one_number, word
 from daskgmm.user_warnings import warn_user
 
 if TYPE_CHECKING:
@@ -328,7 +328,7 @@ def _of_all_bands(value: Any) -> list[float]:
     if len({number for number in found if number == number}) + any(n != n for n in found) > 1:
         raise DataError(
             f"The attribute {BAND_BY_BAND}={value!r} of X declares another missing value for each "
-            "band. Make them missing band by band, as with xarray.where, and drop the attribute: "
-            f"del X.attrs[{BAND_BY_BAND!r}]."
+            "band. Make them missing band by band, as with xarray.where, and as for the attribute, "
+            f"{dropped(BAND_BY_BAND)}."
         )
     return found[:1]

@@ -90,6 +90,7 @@ class ParquetTable(Table):
 
     def __init__(self, rows: ParquetRows, keys: tuple[str, ...] | None) -> None:
         self.rows = rows
+        self.features = tuple(column.name for column in rows.query.features)
         if keys is None:
             keys = tuple(name for name in rows.all_columns if name in rows.footers[0].index)
         for footer in rows.footers:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.errors import DataError
+from daskgmm.rows.unfit import check_plain
 
 LOADED_BYTES = 16 << 20
 """Most bytes of an array-like, stored somewhere, that are brought into memory without a word."""
@@ -39,8 +40,10 @@ def unmasked(values: Any, what: str) -> Any:
     Raises
     ------
     DataError
-        If they are masked: as a plain array, what is behind the mask would be data.
+        If they are masked: as a plain array, what is behind the mask would be data. If they are
+        sparse, or have units.
     """
+    check_plain(values, what)
     if isinstance(values, np.ma.MaskedArray):
         raise DataError(
             f"{what} is masked (numpy.ma.MaskedArray), and what is behind a mask must not be taken "
@@ -51,7 +54,8 @@ def unmasked(values: Any, what: str) -> Any:
 
 
 def plain(values: Any, what: str) -> NDArray[Any]:
-    """Return values as a plain array; raise `DataError` if they are masked."""
+    """Return values as a plain array; raise `DataError` as `unmasked`."""
+    check_plain(values, what)
     found: NDArray[Any] = np.asarray(unmasked(np.asanyarray(values), what))
     return found
 
@@ -62,7 +66,7 @@ def checked(x: Any, what: str) -> Any:
     Raises
     ------
     DataError
-        If it, or an element of a list, is masked.
+        If it, or an element of a list, is masked or sparse, or has units.
     TypeError
         If it stores values elsewhere, more of them than are loaded without a word.
     """

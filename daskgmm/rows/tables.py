@@ -57,6 +57,8 @@ class Table(ABC):
     ----------
     rows : Rows
         How many there are, in which chunks, and where they can be read.
+    features : tuple of str
+        The columns that the features are taken from.
     schema : pyarrow.Schema
         Of the keys; its metadata tell pandas which of them are an index.
     mark : str
@@ -64,6 +66,7 @@ class Table(ABC):
     """
 
     rows: Rows
+    features: tuple[str, ...]
     schema: Any
     mark: str
 

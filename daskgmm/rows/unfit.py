@@ -12,14 +12,16 @@ from daskgmm.errors import DataError
 def check_plain(x: Any, what: str = "X") -> None:
     """Raise `DataError` for arrays whose values a plain array loses, or cannot hold.
 
-    Sparse matrices of SciPy are left to scikit-learn's own words.
+    Of a lazy array, what its blocks are announced to be counts too. Sparse matrices of SciPy are
+    left to scikit-learn's own words.
     """
     module, kind = type(x).__module__, type(x).__name__
     package = module.split(".")[0]
-    if package == "sparse":
+    if "sparse" in (package, _package(getattr(x, "_meta", None))):
         raise DataError(
-            f"{what} is a sparse array, and every value takes part in a density: give "
-            "X.todense(), or fewer columns of it."
+            f"{what} is a sparse array, and every value takes part in a density: give what its "
+            "todense() returns, or fewer columns of it; of a lazy one "
+            "X.map_blocks(lambda block: block.todense())."
         )
     if package == "pint":
         raise DataError(
@@ -39,8 +41,13 @@ def check_block(block: Any) -> None:
     """Raise `DataError` if a block of a lazy array is no NumPy array."""
     if isinstance(block, np.ndarray):
         return
+    check_plain(block, "A block of X")
     kind = type(block)
     raise DataError(
         f"A block of X is a {kind.__module__}.{kind.__qualname__}, not a NumPy array; convert it, "
         "for sparse blocks with X.map_blocks(lambda block: block.toarray())."
     )
+
+
+def _package(x: Any) -> str:
+    return type(x).__module__.partition(".")[0]

@@ -177,7 +177,7 @@ def as_variable(name: str | None, array: xr.DataArray, features: Sequence[Hashab
     """Return an array as a variable, its features named by their labels."""
     what = "X" if name is None else f"the variable {name!r} of X"
     said, data = what[0].upper() + what[1:], array.variable._data
-    check_plain(getattr(data, "_meta", data), said)
+    check_plain(data, said)
     check_real(array.dtype, said)
     own = [dim for dim in features if dim in array.dims]
     points = [
@@ -195,6 +195,7 @@ def as_variable(name: str | None, array: xr.DataArray, features: Sequence[Hashab
 
 def decoded_weight(weight: xr.DataArray) -> xr.DataArray:
     """Return weights as values, in memory or lazy, whose blocks are plain arrays."""
+    check_plain(weight.variable._data, "sample_weight")
     decode = partial(_plain_values, declared_by_xarray(weight, "sample_weight"))
     weight = lazily(weight)
     if weight.chunks is None:

@@ -86,7 +86,8 @@ def missing(name: str) -> str:
     if is_url(name):
         return (
             f"{place} does not exist, or holds no Zarr array. Check the path; it is looked up at "
-            "that address."
+            "that address. If it is a folder of Parquet files or a Delta Lake table, open it with "
+            "daskgmm.open_parquet(url), or write url/**/*.parquet."
         )
     return (
         f"{place} does not exist. Check the path; it is looked up from the directory {Path.cwd()}."

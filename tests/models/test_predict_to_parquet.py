@@ -308,7 +308,8 @@ def test_nothing_is_lost(tmp_path):
     assert len(pd.read_parquet(out)) == N
     MIXTURE.predict_to_parquet(FRAME[:10], out, key="name", overwrite=True)
     assert len(pd.read_parquet(out)) == 10
-    MIXTURE.predict_to_parquet(source, source, key="name", overwrite=True)
+    keys = [name for name in FRAME.reset_index() if name not in FEATURES]
+    MIXTURE.predict_to_parquet(source, source, key=keys, overwrite=True)
     assert_array_equal(pd.read_parquet(source)["name"], FRAME["name"])
     fresh(tmp_path / "folder")
     (tmp_path / "folder" / "notes.txt").write_text("dear to me")

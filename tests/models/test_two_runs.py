@@ -5,11 +5,13 @@ import threading
 
 import dask
 import dask.array as da
+import fsspec
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
 import zarr
+from fsspec.implementations.local import LocalFileSystem
 
 from daskgmm import GaussianMixture
 from daskgmm.errors import OutputError
@@ -33,15 +35,31 @@ def _many_batches(monkeypatch):
         yield
 
 
+class Served(LocalFileSystem):
+    """Real folders at a URL of another kind than those of this disk."""
+
+    protocol = "server"
+
+    @classmethod
+    def _strip_protocol(cls, path):
+        return super()._strip_protocol(str(path).removeprefix("server://"))
+
+    def unstrip_protocol(self, name):
+        return f"server://{self._strip_protocol(name)}"
+
+
 @pytest.fixture
 def server(tmp_path, request, monkeypatch):
     """A place at a URL: Zarr has a memory of its own, and no folders are made for Parquet.
+
+    That of Zarr is on this disk, but by a protocol of its own, as `file` is that of paths.
 
     No task of a run is under way when its progress is told.
     """
     monkeypatch.setattr("daskgmm.passes.threads.AHEAD", 1)
     with_form = getattr(request.node, "callspec", None)
-    url = f"file://{tmp_path}/server"
+    fsspec.register_implementation("server", Served, clobber=True)
+    url = f"server://{tmp_path}/server"
     if with_form and with_form.params["form"] is ToParquet:
         url = "memory://two-runs"
     else:

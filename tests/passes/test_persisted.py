@@ -107,11 +107,23 @@ def test_results_that_were_cancelled():
 
 
 def test_another_cluster_that_still_runs():
+    import dask.dataframe as dd
+    import xarray as xr
+
     with a_cluster() as one, Client(one), a_cluster() as other:
         x = rows().persist()
-        with Client(other), pytest.raises(SourceError, match="by another cluster"):
-            GaussianMixture(**SETTINGS).fit(x)
-        GaussianMixture(**SETTINGS).fit(x)
+        mixture = GaussianMixture(**SETTINGS).fit(x)
+        grid = xr.DataArray(x, dims=("row", "axis"))
+        named = GaussianMixture(**SETTINGS).fit(grid, feature_dims="axis")
+        frame = dd.from_pandas(pd.DataFrame(ROWS), npartitions=4).persist()
+        with Client(other):
+            for call in (
+                lambda: mixture.fit(x), lambda: mixture.predict(x), lambda: named.predict(grid),
+                lambda: mixture.predict_proba(frame),
+            ):  # fmt: skip
+                with pytest.raises(SourceError, match="by another cluster"):
+                    call()
+        assert mixture.predict(x).compute().shape == (x.shape[0],)
 
 
 def test_another_client_of_the_same_cluster():

@@ -109,7 +109,8 @@ def test_attributes_of_many_kinds() -> None:
     ],
 )
 def test_attributes_that_cannot_be_understood(name: str, value: Any) -> None:
-    with pytest.raises(DataError, match=rf"attribute {name}=.*del X.attrs\['{name}'\]"):
+    advice = rf"del X.attrs\['{name}'\].*r\+.*from_array"
+    with pytest.raises(DataError, match=rf"attribute {name}=.*{advice}"):
         declared({name: value})
 
 

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import dask.array as da
 import numpy as np
+import pandas as pd
 import pytest
 import zarr
 
@@ -10,6 +11,7 @@ from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.concatenated import ConcatenatedRows
 from daskgmm.rows.dask_array import DaskRows
 from daskgmm.rows.opening import as_rows, open_data, open_zarr
+from daskgmm.rows.parquet import open_parquet
 from daskgmm.rows.zarr_array import ZarrRows
 
 from .conformance import read_all
@@ -65,6 +67,18 @@ def test_missing(path, name):
 def test_missing_url(tmp_path):
     with pytest.raises(SourceError, match="does not exist"):
         open_zarr(f"file://{tmp_path}/nothing.zarr")
+
+
+def test_a_folder_of_parquet_files_at_a_url(tmp_path):
+    """Its name says nothing; the advice opens it, in parts or not."""
+    url = f"memory://daskgmm-tests/{tmp_path.name}"
+    frame = pd.DataFrame({"a": np.arange(6.0)})
+    frame[:3].to_parquet(f"{url}/0.parquet")
+    frame[3:].to_parquet(f"{url}/part=1/0.parquet")
+    with pytest.raises(SourceError, match=r"open_parquet\(url\), or write url/\*\*/\*\.parquet"):
+        as_rows(url)
+    for rows in (open_parquet(url, ["a"]), as_rows(f"{url}/**/*.parquet", columns=["a"])):
+        assert rows.n_rows == 6
 
 
 def test_not_a_zarr(tmp_path):

@@ -100,6 +100,55 @@ def test_quantities_of_pint():
         GaussianMixture(1).fit(xr.Dataset({"v": (("a", "b"), x)}))
 
 
+def of_pint(x):
+    return pytest.importorskip("pint").UnitRegistry().Quantity(x, "m")
+
+
+def of_sparse(x):
+    kind = pytest.importorskip("sparse").COO
+    return x.map_blocks(kind) if isinstance(x, da.Array) else kind(x)
+
+
+LAZY = da.from_array(np.abs(NUMBERS), chunks=(5, 2))
+UNFIT = {
+    "pint": lambda: of_pint(np.abs(NUMBERS)),
+    "pint over dask": lambda: of_pint(LAZY),
+    "sparse": lambda: of_sparse(np.abs(NUMBERS)),
+    "sparse over dask": lambda: of_sparse(LAZY),
+    "blocks of pint": lambda: blocks(of_pint),
+    "blocks of sparse": lambda: blocks(of_sparse),
+}
+
+
+def labelled(x):
+    return xr.DataArray(x, dims=("row", "axis"), name="v")
+
+
+def fit(x, sample_weight=None, **settings):
+    return GaussianMixture(2).fit(x, sample_weight=sample_weight, **settings)
+
+
+PLACES = {
+    "list": lambda x: fit([NUMBERS, x]),
+    "dataset": lambda x: fit(xr.Dataset({"a": ("row", x[:, 0]), "b": ("row", x[:, 1])})),
+    "labelled": lambda x: fit(labelled(x), feature_dims="axis"),
+    "weights": lambda x: fit(NUMBERS, x[:, 0]),
+    "weights of a list": lambda x: fit([LAZY, LAZY], [x[:, 0], x[:, 0]]),
+    "labelled weights": lambda x: fit(
+        labelled(LAZY), xr.DataArray(x[:, 0], dims="row"), feature_dims="axis"
+    ),
+    "prediction": lambda x: MIXTURE.predict([NUMBERS, x]).compute(),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("kind", UNFIT)
+def test_units_and_sparse_arrays_wherever_they_are(kind, place):
+    x = UNFIT[kind]()
+    with pytest.raises(DataError, match=r"pint.*magnitude" if "pint" in kind else "todense"):
+        PLACES[place](x)
+
+
 def test_a_tree_of_datasets():
     tree = xr.DataTree.from_dict({"/deep/one": xr.Dataset({"v": ("x", NUMBERS[:, 0])})})
     with pytest.raises(DataError, match=r"DataTree.*Groups with variables: deep/one"):
