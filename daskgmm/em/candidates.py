@@ -129,7 +129,6 @@ def race(
     seeds: Sequence[int],
     finalists: int = FINALISTS,
     thorough: bool = True,
-    most: int | None = None,
 ) -> tuple[list[Candidate], list[Candidate]]:
     """Return the best starts and the others, by successive halving (Jamieson & Talwalkar 2016).
 
@@ -149,18 +148,11 @@ def race(
     thorough : bool
         Whether finalists are driven over plateaus, at the cost of many iterations on the
         sample.
-    most : int, optional
-        Candidates that go on after a short run of EM of each (Biernacki, Celeux & Govaert
-        2003); by default all do.
     """
     share = first_share(settings, m, draw.x.shape[1])
     all_at_once = share == 1.0
     part = Part.of(draw, share * m, settings, last=False)
-    if most is None or most >= len(seeds):
-        candidates = ranked(part.all_begun(seeds))
-    else:
-        short = ranked(part.shortened().all_begun(seeds))[:most]
-        candidates = ranked(part.all_continued(short)) or short
+    candidates = ranked(part.all_begun(seeds))
     beaten: list[Candidate] = []
     while share < 1.0:
         share = min(1.0, 2 * share)

@@ -29,8 +29,9 @@ from daskgmm.em.holding_out import LogDensities
 from daskgmm.em.neighbours import with_neighbours
 from daskgmm.em.settings import Settings
 
-CHEAP_SECONDS, MANY = 1.0, 6
-"""Those that may win get up to so many times the starts asked for, where they take no longer."""
+CHEAP_SECONDS, CHEAP_SECONDS_OF_ALL, MANY = 1.0, 6.0, 6
+"""Those that may win get up to so many times the starts asked for, where they take no longer: each
+of them, and all of them together."""
 
 LARGEST_SEED = int(np.iinfo(np.int32).max)
 
@@ -60,9 +61,10 @@ class SweepRequest:
     groups: Callable[[NDArray[np.int64]], NDArray[np.int64]] | None = None
     weights_are: str | None = None
 
-    def more_seeds(self, settings: Settings, m: int, n: int, d: int) -> list[int]:
-        """Return seeds beyond those asked for, as many as are cheap."""
-        count = starts_worth(settings, m, n, d, MANY * len(self.seeds), CHEAP_SECONDS)
+    def more_seeds(self, settings: Settings, m: int, n: int, d: int, contenders: int) -> list[int]:
+        """Return seeds beyond those asked for, as many as are cheap for so many contenders."""
+        seconds = min(CHEAP_SECONDS, CHEAP_SECONDS_OF_ALL / max(1, contenders))
+        count = starts_worth(settings, m, n, d, MANY * len(self.seeds), seconds)
         if settings.n_components == 1:
             return []  # all starts of one component end alike
         more = np.random.RandomState(self.seeds[0]).randint(LARGEST_SEED, size=count)
@@ -123,9 +125,7 @@ class _Races:
 
     def _race(self, settings: Settings, seeds: Sequence[int]) -> Raced:
         try:
-            best, others = race(
-                self.draw, self.m, settings, seeds, 1, False, len(self.request.seeds)
-            )
+            best, others = race(self.draw, self.m, settings, seeds, finalists=1, thorough=False)
         except ValueError as error:
             return Raced((), str(error))
         return Raced((*best, *others))
@@ -134,17 +134,17 @@ class _Races:
         """Return the races with more starts of some."""
 
         def more(index: int) -> Raced:
-            return self._more(self.request.settings[index], raced[index])
+            return self._more(self.request.settings[index], raced[index], len(contenders))
 
         found = list(raced)
         for index, one in zip(contenders, self.pool.map(more, contenders), strict=True):
             found[index] = one
         return found
 
-    def _more(self, settings: Settings, raced: Raced) -> Raced:
+    def _more(self, settings: Settings, raced: Raced, contenders: int) -> Raced:
         """Return a race with more starts, some at a time until their best ends as well as it."""
         rows, d = self.draw.rows, self.draw.x.shape[1]
-        seeds = self.request.more_seeds(settings, self.m, rows, d)
+        seeds = self.request.more_seeds(settings, self.m, rows, d, contenders)
         alike = 2 * NOISE_SHARE * noise_of(settings, self.m, d)
         for first in range(0, len(seeds), TOGETHER):
             other = self._race(settings, seeds[first : first + TOGETHER])
