@@ -29,7 +29,7 @@ from daskgmm.em.holding_out import LogDensities
 from daskgmm.em.neighbours import with_neighbours
 from daskgmm.em.settings import Settings
 
-CHEAP_SECONDS, CHEAP_SECONDS_OF_ALL, MANY = 1.0, 6.0, 6
+CHEAP_SECONDS, CHEAP_SECONDS_OF_ALL, MANY = 1.0, 4.0, 6
 """Those that may win get up to so many times the starts asked for, where they take no longer: each
 of them, and all of them together."""
 
