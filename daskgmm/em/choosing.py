@@ -220,16 +220,10 @@ def begun(data: Dataset, request: SweepRequest, listen: Listener) -> SweepState:
         settings = [request.settings[index] for index in usable]
         found = [raced[index] for index in usable]
         held = _held(draw, m, request, settings, found, pool)
-    compared = Compared.of(draw, m, (n, told), request.log_densities, settings, leaders(found))
-    goes_on = compared.not_beaten()
-    for index in compared.best_otherwise(held):
-        goes_on[index] = True
-    asked = len(request.seeds)
-    models = [
-        model
-        for index, each in enumerate(found)
-        for model in _models(compared, index, each.candidates[:asked], held[index], goes_on[index])
-    ]
+        compared = Compared.of(draw, m, (n, told), request.log_densities, settings, leaders(found))
+        models = _compared(
+            compared, [each.candidates[: len(request.seeds)] for each in found], held
+        )
     failures = tuple(_failures(request, raced))
     return SweepState(replace(survey, sample=None), coordinates, tuple(models), failures)
 
@@ -251,6 +245,20 @@ def _held(
         return held_out(draw, m, blocks, chosen, each.candidates[0], densities)
 
     return list(pool.map(one, settings, raced))
+
+
+def _compared(
+    compared: Compared, candidates: Sequence[Sequence[Candidate]], held: Sequence[HeldOut]
+) -> list[Model]:
+    """Return the models of all sizes and structures, those marked that go on."""
+    goes_on = compared.not_beaten()
+    for index in compared.best_otherwise(held):
+        goes_on[index] = True
+    return [
+        model
+        for index, of_one in enumerate(candidates)
+        for model in _models(compared, index, of_one, held[index], goes_on[index])
+    ]
 
 
 def _models(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,10 +74,14 @@ class Compared:
         measured = np.array(densities), np.array(free, float)
         return cls(draw, m, *counts, settings, candidates, *measured, log_densities)
 
-    @property
+    @cached_property
+    def _part(self) -> tuple[NDArray[Any], Array]:
+        return self.draw.part(self.m)
+
+    @cached_property
     def _shares(self) -> Array:
         """What each row of the sample counts, (m,), of a sum of 1."""
-        _, counts = self.draw.part(self.m)
+        _, counts = self._part
         shares: Array = counts / counts.sum()
         return shares
 
@@ -84,7 +90,7 @@ class Compared:
         """What each model gains by its parameters alone, and BIC's penalty for them."""
         return self.free / (2 * self.told) + self.free * math.log(self.n) / (2 * self.n)
 
-    @property
+    @cached_property
     def _scores(self) -> Array:
         return self.densities @ self._shares - self._penalty
 
@@ -92,11 +98,11 @@ class Compared:
         """Return whether another start of a model is better than the other models are."""
         if other.degenerate:
             return False
-        x, _ = self.draw.part(self.m)
+        x, _ = self._part
         density = self.log_densities(other.fit.step.parameters, x)
         score = density @ self._shares - self._penalty[index]
         rest = [i for i, each in enumerate(self.candidates) if i != index and not each.degenerate]
-        return bool(score >= self._scores[rest].max(initial=-np.inf))
+        return bool(score >= np.fmax.reduce(self._scores[rest], initial=-np.inf))
 
     def best(self, scores: Array) -> int:
         """Return the model of the highest score, one on the floor only if there is no other.

@@ -153,5 +153,5 @@ def _others(
         with suppress(ValueError):  # all of these collapse
             found += race(draw, m, settings, seeds[first : first + TOGETHER], thorough=False)[0]
         if len(found) > 1 and ended_alike((own, *found), alike):
-            return [], first + TOGETHER
+            return [], min(first + TOGETHER, len(seeds))
     return found, len(seeds)

@@ -17,6 +17,9 @@ from daskgmm.rows.arrow_columns import require
 from daskgmm.rows.parquet_files import SUFFIXES
 from daskgmm.storage_options import shown
 
+NO_FOLDERS = frozenset(("", ".", "..", "/"))
+"""Texts in graphs that lead to a folder of everything, and are hardly meant so."""
+
 
 class ParquetTarget(Target):
     """A folder of Parquet files, one for each chunk of rows; they are named by its number."""
@@ -28,6 +31,23 @@ class ParquetTarget(Target):
         if path.is_file():
             return path.suffix in SUFFIXES
         return all(each.is_file() and each.suffix in SUFFIXES for each in path.iterdir())
+
+    def check_apart(self, origins: Iterable[str]) -> None:
+        """Raise `OutputError` if writing here would remove data, or one of the files of them."""
+        origins = list(origins) if exists(self._final, self.options) else []
+        super().check_apart(origins)
+        if self._remote or not origins or not self._path.is_file():
+            return
+        own = same_text(str(self._path))
+        for origin in origins:
+            folder = same_text(origin)
+            if origin not in NO_FOLDERS and (
+                fnmatchcase(own, folder) or own.startswith(f"{folder.rstrip('/')}/")
+            ):
+                raise OutputError(
+                    f"{self.name} is a file of the data, which are read from {shown(origin)}; it "
+                    "would be removed. Choose another place."
+                )
 
     def check_replaced(self, origins: Iterable[str], kept: Collection[str]) -> None:
         """Refuse to replace files that are read, if more than features would be lost.

@@ -28,7 +28,7 @@ from daskgmm.passes.task import Progress
 from daskgmm.rows.frame_tables import MemoryTable, PartitionTable
 from daskgmm.rows.frames import is_dask_frame, is_pandas_frame, is_polars_frame
 from daskgmm.rows.parquet import ParquetRows
-from daskgmm.rows.parquet_tables import parquet_table
+from daskgmm.rows.parquet_tables import ParquetTable, parquet_table
 from daskgmm.rows.tables import Table, as_names
 from daskgmm.storage_options import StorageOptions
 
@@ -60,7 +60,10 @@ def write_beside_keys(
     k = predictor.parameters.n_components
     wanted = Outputs.of(outputs, k, dtype, top, missing=predictor.view.drop_missing)
     target = ParquetTarget(out, overwrite, storage_options)
-    target.check_replaced(origins, {*table.features, *table.schema.names})
+    if isinstance(table, ParquetTable):
+        target.check_replaced(origins, {*table.features, *table.schema.names})
+    else:
+        target.check_apart(origins)  # a frame may have left out rows of what it reads
     retries = Running.configured().retries
     there = travelling(target.place, storage_options)
     work = PartWriting(predictor, wanted, target.place, table.schema, retries, there, target.guard)

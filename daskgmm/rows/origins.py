@@ -48,6 +48,8 @@ def origins(x: Any) -> Iterator[str]:
         for value in leaves(stack.pop()):
             if isinstance(value, (str, os.PathLike)):
                 yield os.fspath(value)
+            elif value is None or isinstance(value, (float, int)):
+                continue
             elif id(value) not in seen:
                 seen.add(id(value))
                 kept.append(value)

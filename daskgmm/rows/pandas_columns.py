@@ -23,9 +23,17 @@ def column_type(dtype: Any) -> np.dtype[Any] | None:
     return found if plain or found.kind == "f" else np.dtype(np.float64)
 
 
+def _may_be_numbers(dtype: Any) -> bool:
+    """Tell types whose values decide: objects, text, categories, and Arrow's null and decimals."""
+    if isinstance(dtype, np.dtype):
+        return dtype.kind == "O"
+    name = type(dtype).__name__
+    return name in ("StringDtype", "CategoricalDtype") or str(dtype).startswith(("null", "decimal"))
+
+
 def converted_type(column: Any) -> np.dtype[Any] | None:
     """Return the type of a column of objects or text as numbers; None if it holds others."""
-    if column.dtype != object and type(column.dtype).__name__ != "StringDtype":
+    if not _may_be_numbers(column.dtype):
         return None
     try:
         column.to_numpy(dtype=object, na_value=np.nan).astype(np.float64)

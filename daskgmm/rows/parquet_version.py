@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from platform import node
 from typing import Any
 
 from daskgmm.rows.arrow_columns import require
+
+SURE = frozenset(
+    ("etag", "e_tag", "ETag", "md5Hash", "content_md5", "generation", "version", "VersionId")
+)
+"""What differs for any other content, whatever the times are that go with it."""
+
+FRACTION = re.compile(r"(?<=:\d\d)\.\d+")
+"""Parts of a second in a time that is written out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +59,23 @@ class Version:
         footer tells. Of a file in a store, what is told may be remembered from an earlier list.
         """
         # A store tells more of a file that is asked for than of one in a list.
-        same = all(told[key] == self.told[key] for key in told.keys() & self.told.keys())
-        if local and (self.machine == node() or not self.telling):
+        both = told.keys() & self.told.keys()
+        both = both & SURE or both
+        same = all(_plain(told[key]) == _plain(self.told[key]) for key in both)
+        if local and self.machine == node():
             return same
-        return (local or same) and self.footer == _digest(metadata)
+        if local and not self.telling:
+            # A copy has another time; of the size and the footer both tell something.
+            same = told.get("size") == self.told.get("size")
+        return (same or (local and self.telling)) and self.footer == _digest(metadata)
+
+
+def _plain(told: str) -> str:
+    """Return what a store told without what differs between its lists and its answers.
+
+    Entity tags come with quotes or without, times with parts of seconds or without.
+    """
+    return FRACTION.sub("", told).removeprefix("W/").strip('"')
 
 
 def _digest(metadata: Any) -> str:

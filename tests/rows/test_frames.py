@@ -9,6 +9,7 @@ from daskgmm.errors import DataError
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.dask_array import DaskRows
 from daskgmm.rows.opening import as_rows
+from daskgmm.rows.pandas_columns import partition_array
 from daskgmm.rows.rows import UNKNOWN
 from daskgmm.rows.weights import split_weights, weights_for
 
@@ -239,3 +240,15 @@ def test_weights_by_name():
     np.testing.assert_array_equal(read_all(weights), DATA[:, 1])
     np.testing.assert_array_equal(read_all(weights_for(rows, "n")), DATA[:, 1])
     assert split_weights(rows, np.ones(41))[0] is rows
+
+
+@pytest.mark.parametrize("kind", ["null[pyarrow]", "decimal128(4, 1)[pyarrow]", "category"])
+def test_partitions_of_types_whose_values_are_numbers(kind):
+    pyarrow = pytest.importorskip("pyarrow")
+    values = pd.Series([1.5, 2.5])
+    column = {
+        "null[pyarrow]": lambda: pd.Series([None, None], dtype=pd.ArrowDtype(pyarrow.null())),
+        "category": lambda: values.astype("category"),
+    }.get(kind, lambda: values.astype(pd.ArrowDtype(pyarrow.decimal128(4, 1))))()
+    found = partition_array(pd.DataFrame({"a": column}), np.dtype(np.float64))[:, 0]
+    np.testing.assert_array_equal(found, [np.nan] * 2 if kind.startswith("null") else values)
