@@ -76,7 +76,7 @@ def test_plain_lines(capsys):
         mixture.fit(clusters(2000), listen=listen)
     survey, start, *lines = capsys.readouterr().err.splitlines()
     assert survey.startswith("survey  2,000 rows  48 kB")
-    assert start.startswith("start  best of 9 on a sample of 2,000 rows")
+    assert start.startswith("start  best of 5 on a sample of 2,000 rows")
     assert len(lines) == mixture.n_iter_
     assert all(LINE.fullmatch(line) for line in lines)
 
@@ -86,7 +86,7 @@ def test_starts_are_told_apart(capsys):
         GaussianMixture(2, random_state=0, n_init=3).fit(clusters(500), listen=listen)
     lines = capsys.readouterr().err.splitlines()
     best, *others = [line for line in lines if line.startswith("start")]
-    assert best.startswith("start  best of 9")
+    assert best.startswith("start  best of 5")
     assert others == ["start 2", "start 3"]
 
 
