@@ -61,21 +61,20 @@ class Version:
         # A store tells more of a file that is asked for than of one in a list.
         both = told.keys() & self.told.keys()
         both = both & SURE or both
-        same = all(_plain(told[key]) == _plain(self.told[key]) for key in both)
-        if local and self.machine == node():
+        same = all(_alike(told[key], self.told[key]) for key in both)
+        if local and (self.machine == node() or not self.telling):
             return same
-        if local and not self.telling:
-            # A copy has another time; of the size and the footer both tell something.
-            same = told.get("size") == self.told.get("size")
-        return (same or (local and self.telling)) and self.footer == _digest(metadata)
+        return (local or same) and self.footer == _digest(metadata)
 
 
-def _plain(told: str) -> str:
-    """Return what a store told without what differs between its lists and its answers.
+def _alike(one: str, other: str) -> bool:
+    """Tell whether two texts say the same, one of a list of a store and one of its answers.
 
-    Entity tags come with quotes or without, times with parts of seconds or without.
+    Entity tags come with quotes or without, times with parts of a second or without.
     """
-    return FRACTION.sub("", told).removeprefix("W/").strip('"')
+    one, other = (each.removeprefix("W/").strip('"') for each in (one, other))
+    rounded = FRACTION.sub("", one), FRACTION.sub("", other)
+    return one == other or (rounded[0] == rounded[1] and (one in rounded or other in rounded))
 
 
 def _digest(metadata: Any) -> str:

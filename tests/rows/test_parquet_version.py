@@ -25,6 +25,8 @@ DAY = "2026-11-28 "
         ({"ETag": 'W/"0x8D"'}, {"ETag": '"0x8D"'}, {"ETag": '"0x8E"'}),
         ({"modified": f"{DAY}09:00:00.123+00:00"}, {"modified": f"{DAY}09:00:00+00:00"},
          {"modified": f"{DAY}09:00:01+00:00"}),
+        ({"modified": f"{DAY}09:00:00.123"}, {"modified": f"{DAY}09:00:00.123"},
+         {"modified": f"{DAY}09:00:00.124"}),
         ({"ETag": "a", "modified": DAY}, {"ETag": "a", "modified": "?"}, {"ETag": "b"}),
     ],
 )  # fmt: skip
@@ -37,8 +39,7 @@ def test_lists_and_answers_of_a_store_are_spelled_otherwise(metadata, listed, as
 def test_a_copy_on_another_machine_has_another_time(metadata):
     told = {"size": "9", "mtime": "1"}
     version = replace(Version.of(metadata, told), machine="elsewhere")
-    for telling in (True, False):
-        seen = replace(version, telling=telling)
-        assert seen.is_of(metadata, {**told, "mtime": "2"}, local=True)
-    assert not seen.is_of(metadata, {**told, "size": "8"}, local=True)
+    assert version.is_of(metadata, {**told, "mtime": "2"}, local=True)
+    # Without statistics the footer of other values may be the same.
+    assert not replace(version, telling=False).is_of(metadata, {**told, "mtime": "2"}, local=True)
     assert not Version.of(metadata, told).is_of(metadata, {**told, "mtime": "2"}, local=True)
