@@ -30,6 +30,11 @@ from daskgmm.passes.running import Running
 from daskgmm.rows.retrying import retried
 from daskgmm.storage_options import harmless, shown
 
+try:
+    import fcntl
+except ImportError:  # on Windows
+    fcntl = None  # type: ignore[assignment]
+
 JOURNAL = ".progress.json"
 """What is added to the name of a target for that of its journal, a file beside it: as long as there
 is one, the target is not whole."""
@@ -153,7 +158,8 @@ class Target(ABC):
     def go_on(self, identity: Mapping[str, Any], kept: Kept) -> None:
         """Take the place of the run that `kept` is of; it stops at its next note."""
         self._folder = self._folder_before
-        self._write(identity, kept, begun=True)
+        with self._alone():
+            self._write(identity, kept, begun=True)
 
     def note(self, identity: Mapping[str, Any], kept: Kept) -> None:
         """Write down what is done.
@@ -163,8 +169,9 @@ class Target(ABC):
         OutputError
             If another run has taken the place.
         """
-        self.owner.check()
-        self._write(identity, kept, begun=True)
+        with self._alone():
+            self.owner.check()
+            self._write(identity, kept, begun=True)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -177,6 +184,20 @@ class Target(ABC):
             self._leave()
             cause = None if isinstance(error, OutputError) else harmless(error, self.options)
             raise self.owner.lost() from cause
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other runs here from taking the place between a look at the journal and a note."""
+        if self._remote or fcntl is None:
+            yield
+            return
+        folder = os.open(Path(self.root).parent, os.O_RDONLY)
+        try:
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
 
     def _holds(self) -> bool:
         try:
@@ -229,7 +250,8 @@ class Target(ABC):
     def _take(self, identity: Mapping[str, Any], make: Callable[[], None], kept: Kept) -> None:
         """Take the place from whoever has it, and `make` what is to be filled there."""
         self.contested = self._remote and exists(self._journal, self.options)
-        self._write(identity, kept, begun=False)
+        with self._alone():
+            self._write(identity, kept, begun=False)
         if self._remote:
             # Where folders are real, the loser's last chunk may come as they are removed.
             retried(self._clear, Running.configured().retries)
@@ -311,14 +333,15 @@ class Target(ABC):
 
     def _put_in_place(self) -> None:
         """Give what is whole its name."""
-        self.owner.check()
-        if not self._remote:
-            self._move()
-        if self._holds():
-            # Late chunks of a run that lost make their folder again.
-            self._remove_others()
-            self._remove_journal()
-            self._remove_root()
+        with self._alone():
+            self.owner.check()
+            if not self._remote:
+                self._move()
+            if self._holds():
+                # Late chunks of a run that lost make their folder again.
+                self._remove_others()
+                self._remove_journal()
+                self._remove_root()
 
     def _remove_root(self) -> None:
         if not self._remote:

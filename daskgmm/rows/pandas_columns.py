@@ -24,11 +24,10 @@ def column_type(dtype: Any) -> np.dtype[Any] | None:
 
 
 def _may_be_numbers(dtype: Any) -> bool:
-    """Tell types whose values decide: objects, text, categories, and Arrow's null and decimals."""
+    """Tell types whose values decide: objects, text, and Arrow's null and decimals."""
     if isinstance(dtype, np.dtype):
         return dtype.kind == "O"
-    name = type(dtype).__name__
-    return name in ("StringDtype", "CategoricalDtype") or str(dtype).startswith(("null", "decimal"))
+    return type(dtype).__name__ == "StringDtype" or str(dtype).startswith(("null", "decimal"))
 
 
 def converted_type(column: Any) -> np.dtype[Any] | None:

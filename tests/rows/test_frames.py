@@ -242,13 +242,12 @@ def test_weights_by_name():
     assert split_weights(rows, np.ones(41))[0] is rows
 
 
-@pytest.mark.parametrize("kind", ["null[pyarrow]", "decimal128(4, 1)[pyarrow]", "category"])
+@pytest.mark.parametrize("kind", ["null[pyarrow]", "decimal128(4, 1)[pyarrow]"])
 def test_partitions_of_types_whose_values_are_numbers(kind):
     pyarrow = pytest.importorskip("pyarrow")
     values = pd.Series([1.5, 2.5])
     column = {
         "null[pyarrow]": lambda: pd.Series([None, None], dtype=pd.ArrowDtype(pyarrow.null())),
-        "category": lambda: values.astype("category"),
     }.get(kind, lambda: values.astype(pd.ArrowDtype(pyarrow.decimal128(4, 1))))()
     found = partition_array(pd.DataFrame({"a": column}), np.dtype(np.float64))[:, 0]
     np.testing.assert_array_equal(found, [np.nan] * 2 if kind.startswith("null") else values)
