@@ -135,12 +135,12 @@ def child() -> None:
     from daskgmm import GaussianMixture
     from daskgmm.rows import zarr_array
 
-    asked, reads = request(), Counter[int]()
+    asked, reads = request(), Counter[str]()
     read = zarr_array.read
 
-    def counted(array: Any, start: int, stop: int) -> Any:
-        reads[start] += 1
-        return read(array, start, stop)
+    def counted(array: Any, part: Any) -> Any:
+        reads[repr(part)] += 1
+        return read(array, part)
 
     zarr_array.read = counted
     mixture = _fitted(GaussianMixture)
