@@ -189,20 +189,23 @@ def with_runners_up(state: SweepState, survey: Survey) -> SweepState:
     Of such a size and structure that is the best start without components on the floor, if one
     is left that may be the best of all: its model may be evidence, where the likelier one is none.
     """
+
+    def is_sound(model: Model) -> bool:
+        return not model.n_degenerate(survey)
+
     models = list(state.models)
     failed = {failure.settings for failure in state.failures if failure.on_all_rows}
     for settings in dict.fromkeys(model.settings for model in models):
         alike = [index for index, model in enumerate(models) if model.settings == settings]
         went = [index for index in alike if models[index].on_all_rows]
-        sound = [index for index in alike if not models[index].n_degenerate(survey)]
-        if set(went) & set(sound):
+        if not (went or settings in failed) or any(is_sound(models[index]) for index in went):
             continue
-        if settings not in failed:
-            sound = [index for index in sound if models[index].reserve] if went else []
-        if not sound:
-            continue
-        # They come in the order of the race; their likelihoods are of different parts of it.
-        models.insert(alike[0], _begun_anew(models.pop(sound[0])))
+        for index in alike:  # in the order of the race: likelihoods are of different parts of it
+            other = models[index]
+            may_go = not other.on_all_rows and (other.reserve or settings in failed)
+            if may_go and is_sound(other):
+                models.insert(alike[0], _begun_anew(models.pop(index)))
+                break
     return replace(state, models=tuple(models))
 
 

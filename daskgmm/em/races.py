@@ -63,10 +63,10 @@ class SweepRequest:
 
     def more_seeds(self, settings: Settings, m: int, n: int, d: int, contenders: int) -> list[int]:
         """Return seeds beyond those asked for, as many as are cheap for so many contenders."""
-        seconds = min(CHEAP_SECONDS, CHEAP_SECONDS_OF_ALL / contenders)
-        count = starts_worth(settings, m, n // contenders, d, MANY * len(self.seeds), seconds)
         if settings.n_components == 1:
             return []  # all starts of one component end alike
+        seconds = min(CHEAP_SECONDS, CHEAP_SECONDS_OF_ALL / contenders)
+        count = starts_worth(settings, m, n // contenders, d, MANY * len(self.seeds), seconds)
         more = np.random.RandomState(self.seeds[0]).randint(LARGEST_SEED, size=count)
         return list(map(int, more))
 
