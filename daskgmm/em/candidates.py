@@ -289,7 +289,7 @@ class Part:
     def begun(self, seed: int, number: int = 0) -> Candidate:
         """Return a new candidate, fitted to this part; its number says how rows are clustered."""
         random = np.random.RandomState(seed)
-        metric = metric_of(self.survey, number, random)
+        metric = metric_of(self.survey, number)
         first = start(self.survey, self.settings, Initial(), random, metric)
         return self._fitted(seed, Fit(first))
 

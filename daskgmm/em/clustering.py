@@ -7,8 +7,9 @@ candidates measure distances differently:
 - in coordinates that whiten the covariance of all rows, then that within the clusters found,
   until these stay: that makes the determinant of the scatter within clusters small (Friedman
   & Rubin 1967), whatever the rotation and the units;
-- the same, begun in whitened coordinates that are stretched at random: where the wide axes of
-  clusters hide the ones that tell them apart, one of several stretches shows these.
+- the same, begun in whitened coordinates of which those are widest whose kurtosis is least like
+  a normal's (invariant coordinate selection, Tyler, Critchley, Duembgen & Oja 2009): these tell
+  clusters apart where the wide axes of clusters hide it.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ apart, and is stretched no further."""
 LARGEST_FLOAT32 = 1e15
 """Largest value whose squares, added up over the rows of a sample, float32 holds."""
 
-STRETCH = 1.0
-"""Standard deviation of the logarithm by which an axis is stretched."""
+LEAST_REVEALING = 0.1
+"""Part of the widest coordinate's width that the others have at least: kurtosis has its noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +60,16 @@ class Metric:
         A point near the rows: differences from it keep their digits.
     axes : ndarray of shape (d, r)
         Differences are multiplied by it.
-    stretch : ndarray of shape (r, r), or None
-        What the first clusters are found in: coordinates are multiplied by it.
     adapts : bool
         Whether `axes` whiten the rows, and are to whiten them within clusters.
+    reveals : bool
+        Whether the first clusters are found in the coordinates that are least normal.
     """
 
     center: Array
     axes: Array
-    stretch: Array | None = None
     adapts: bool = False
+    reveals: bool = False
 
     def apply(self, x: NDArray[Any]) -> Array:
         """Return rows (m, d) in coordinates (m, r) in which distances are Euclidean."""
@@ -76,17 +77,12 @@ class Metric:
         return mapped
 
 
-def metric_of(survey: Survey, candidate: int, random: np.random.RandomState) -> Metric:
+def metric_of(survey: Survey, candidate: int) -> Metric:
     """Return the metric of a candidate by its number: even ones have the columns' units."""
     covariance, center = survey.covariance, survey.mean
     if candidate % 2 == 0:
         return Metric(center, np.diag(1 / column_scales(center, covariance)))
-    axes = whitening(covariance)
-    r = axes.shape[1]
-    if r == 0 or candidate % 4 == 1:
-        return Metric(center, axes, adapts=True)
-    turned, _ = np.linalg.qr(random.normal(size=(r, r)))
-    return Metric(center, axes, turned * np.exp(STRETCH * random.normal(size=r)), adapts=True)
+    return Metric(center, whitening(covariance), adapts=True, reveals=candidate % 4 == 3)
 
 
 def cluster(
@@ -100,7 +96,7 @@ def cluster(
     if metric is None or not metric.axes.size:
         return _k_means(x, weights, k, random)
     z = metric.apply(x)
-    labels = _k_means(z if metric.stretch is None else z @ metric.stretch, weights, k, random)
+    labels = _k_means(z @ revealing(z, weights) if metric.reveals else z, weights, k, random)
     return _adapted(z, weights, labels, k) if metric.adapts else labels
 
 
@@ -114,6 +110,23 @@ def _adapted(z: Array, weights: Array | None, labels: Labels, k: int) -> Labels:
         if (labels == before).all():
             break
     return labels
+
+
+def revealing(z: Array, weights: Array | None) -> Array:
+    """Return axes (r, r) of whitened rows (m, r), the longer the less normal the rows along them.
+
+    They are the eigenvectors of the covariance in which each row counts by its squared distance
+    from the mean. Of normal rows its eigenvalues are 1; of others, where the squares of two
+    coordinates are uncorrelated, (kurtosis + r - 1) / (r + 2).
+    """
+    r = z.shape[1]
+    counts = np.full(len(z), 1 / len(z)) if weights is None else weights / weights.sum()
+    fourth = z.T @ (z * (counts * (z * z).sum(axis=1))[:, None]) / (r + 2)
+    values, vectors = np.linalg.eigh(fourth)
+    different = np.abs(values - 1)
+    widest = different.max()
+    axes: Array = vectors * np.maximum(different, LEAST_REVEALING * widest) if widest else vectors
+    return axes
 
 
 def _within(z: Array, weights: Array | None, labels: Labels, k: int) -> tuple[Array, Array]:

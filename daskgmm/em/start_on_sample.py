@@ -41,7 +41,12 @@ CANDIDATES = 8
 """Starts that are tried on the sample for each initialisation asked for, where it is small."""
 
 AS_GOOD, ROUNDING = 0.1, 1e-9
-"""Part of `tol`, and nats a row, by which scikit-learn's start may end lower and be as good."""
+"""Part of `tol`, and nats a row, by which scikit-learn's start may end lower and be as good: the
+second if it has not converged, as on a plateau."""
+
+OWN_ITER = 100
+"""Iterations in which a fit from scikit-learn's start is to converge: its default `max_iter`.
+Not those of this fit, as a start is the same whether a fit is made at once or goes on later."""
 
 LEAST_BESIDE = 2
 """Starts beside scikit-learn's: fewer are not worth the comparison."""
@@ -127,7 +132,8 @@ def best_of_all_rows(
     m = len(draw.x)
     last = Part.of(draw, m, settings, last=True)
     # With the tolerance of the fit, which may end on a plateau that candidates are driven over.
-    as_fitted = replace(last, settings=replace(last.settings, tol=settings.tol))
+    most = min(OWN_ITER, last.settings.max_iter)
+    as_fitted = replace(last, settings=replace(last.settings, tol=settings.tol, max_iter=most))
     own = as_fitted.tried(Candidate(seed, first))
     if own is None:
         return first  # the fit itself says what is wrong, and where
@@ -138,7 +144,8 @@ def best_of_all_rows(
     best, seconds = ranked([own, *driven])[0], time.perf_counter() - began
     listen(StartFound(m, 1 + tried, best.fit.lower_bound, seconds))
     gain = best.fit.lower_bound - own.fit.lower_bound
-    if best.degenerate == own.degenerate and gain <= max(AS_GOOD * settings.tol, ROUNDING):
+    as_good = max(AS_GOOD * settings.tol, ROUNDING) if own.fit.converged else ROUNDING
+    if best.degenerate == own.degenerate and gain <= as_good:
         return first
     return Fit(best.fit.step)
 
@@ -152,6 +159,6 @@ def _others(
     for first in range(0, len(seeds), TOGETHER):
         with suppress(ValueError):  # all of these collapse
             found += race(draw, m, settings, seeds[first : first + TOGETHER], thorough=False)[0]
-        if len(found) > 1 and ended_alike((own, *found), alike):
+        if own.fit.converged and len(found) > 1 and ended_alike((own, *found), alike):
             return [], min(first + TOGETHER, len(seeds))
     return found, len(seeds)
