@@ -8,6 +8,7 @@ import click
 
 import daskgmm.cli.options as options
 from daskgmm.cli.data import Data, choosing, weighing
+from daskgmm.cli.fitting import MISSING, PCA, STANDARDISE
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.workers import SCHEDULER, SCHEDULER_FILE, THREADS, Workers
 
@@ -18,6 +19,9 @@ from daskgmm.cli.workers import SCHEDULER, SCHEDULER_FILE, THREADS, Workers
 @options.covariance
 @options.max_iter
 @click.option("--n-init", type=click.IntRange(1), default=1, show_default=True)
+@MISSING
+@STANDARDISE
+@PCA
 @choosing
 @weighing
 @options.cache

@@ -28,7 +28,6 @@ from daskgmm.em.settings import Settings
 from daskgmm.em.survey import Survey, completed, survey_rows
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.maximise import IllDefinedError
-from daskgmm.gaussian.structures import STRUCTURES, n_parameters
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.threads import thread_count
 
@@ -309,9 +308,7 @@ def _sampled(
 ) -> tuple[Survey, Coordinates | None, Draw, int]:
     """Return survey, coordinates, sample and its size; all rows if they are not many more."""
     d = data.rows.n_features
-    largest = max(
-        n_parameters(STRUCTURES[each.structure], each.n_components, d) for each in request.settings
-    )
+    largest = max(each.n_parameters(d) for each in request.settings)
     m = drawn_rows(largest, d, request.settings[0].sample_rows)
     n = data.rows.n_rows
     rule = SampleRule(request.sample_seed, WHOLE * m, n) if n is None or n <= WHOLE * m else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import Any, cast
@@ -11,6 +12,7 @@ import numpy as np
 
 from daskgmm.em.settings import Settings
 from daskgmm.em.start import Initial
+from daskgmm.em.survey import Survey
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.dataset import Dataset
@@ -60,6 +62,26 @@ def rows_identity(data: Dataset) -> dict[str, Any]:
         "sample_weight": None if data.weights is None else plain_digest(_of_rows(data.weights, "")),
         f"values of X{'' if data.weights is None else ' or sample_weight'}": values_digest(data),
     }
+
+
+def survey_facts(data: Dataset, survey: Survey) -> dict[str, Any]:
+    """Return what the survey of rows as read found, in plain values."""
+    return {
+        "rows": survey.rows,
+        "missing": survey.missing,
+        "weight": survey.weight,
+        "dtype": str(data.rows.dtype),
+        "mean": survey.mean.tolist(),
+        "minimum": survey.minimum.tolist(),
+        "maximum": survey.maximum.tolist(),
+    }
+
+
+def survey_digest(data: Dataset, survey: Survey) -> str:
+    """Return a digest of the moments and ranges of all rows as read: other rows have another."""
+    digest = hashlib.sha256(json.dumps(survey_facts(data, survey)).encode())
+    digest.update(np.ascontiguousarray(survey.scatter, "<f8").tobytes())
+    return digest.hexdigest()
 
 
 def rows_digest(rows: Rows) -> str:

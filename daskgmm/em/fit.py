@@ -24,9 +24,9 @@ from daskgmm.em.events import (
     together,
 )
 from daskgmm.em.far_values import warn_of_far_values
-from daskgmm.em.fingerprint import fit_identity, generator_state
+from daskgmm.em.fingerprint import fit_identity, generator_state, survey_digest
 from daskgmm.em.loop import Fit, iterate
-from daskgmm.em.sample import WHOLE, SampleRule, drawn_rows, sample_capacity
+from daskgmm.em.sample import SampleRule, rows_taken_whole
 from daskgmm.em.settings import Settings
 from daskgmm.em.start import Initial, start
 from daskgmm.em.start_on_sample import best_candidate, best_of_all_rows, worth_comparing
@@ -35,7 +35,6 @@ from daskgmm.errors import CheckpointError, DataError
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.maximise import Maximised
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.structures import STRUCTURES, n_parameters
 from daskgmm.passes.dataset import Dataset
 from daskgmm.storage_options import StorageOptions
 
@@ -52,12 +51,21 @@ class Resume:
         What its acceleration knew, if the parameters are where it ended.
     coordinates : Coordinates or None
         What the parameters are in.
+    digest : str or None
+        That of the survey of its rows, if known.
     """
 
     parameters: Parameters
     lower_bound: float
     search: Search | None = None
     coordinates: Coordinates | None = None
+    digest: str | None = None
+
+    def on_rows(self, digest: str) -> Resume:
+        """Return what holds for rows of a digest: likelihoods of other rows tell nothing there."""
+        if self.digest is None or self.digest == digest:
+            return self
+        return replace(self, lower_bound=-math.inf, search=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +174,9 @@ def _run(
     else:
         surveyed = completed(data, kept.survey, listen)
     warn_of_far_values(surveyed, data.rows.columns, stacklevel=5)
+    if request.resume is not None:
+        resume = request.resume.on_rows(survey_digest(data, surveyed))
+        request = replace(request, resume=resume)
     coordinates = _coordinates(surveyed, request) if kept is None else kept.coordinates
     request = replace(request, initial=request.initial.mapped(coordinates))
     data, survey = data.seen_in(coordinates), surveyed.mapped(coordinates)
@@ -291,10 +302,8 @@ def _survey(
 def _capacity(request: Request, d: int) -> int:
     """Return the rows up to which a data set is taken whole."""
     settings = request.settings
-    free = n_parameters(STRUCTURES[settings.structure], settings.n_components, d)
-    if request.draws:
-        return WHOLE * drawn_rows(free, d, settings.sample_rows)
-    return sample_capacity(free, d) if settings.sample_rows is None else settings.sample_rows
+    free = settings.n_parameters(d)
+    return rows_taken_whole(free, d, settings.sample_rows, draws=request.draws)
 
 
 def _is_large(rows: int | None, request: Request, d: int) -> bool:

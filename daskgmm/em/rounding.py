@@ -24,6 +24,10 @@ TELLING_ROWS = 2048
 difference of so many values is about a four-millionth of their range."""
 
 
+COLUMNS_ENTRIES = 1 << 18
+"""Values that are sorted at once: 2 MiB."""
+
+
 class SomeRows:
     """Collects rows from all over a batch, tile by tile: neighbours may be equal.
 
@@ -71,6 +75,14 @@ def rounding_of(z: Array) -> Array:
     """
     if z.shape[1] < 2:
         return np.diag(np.full(len(z), np.inf))
+    # Some columns at a time: all that is computed on the way has the size of the rows.
+    step = max(1, COLUMNS_ENTRIES // z.shape[1])
+    smallest = [_steps(z[first : first + step]) for first in range(0, len(z), step)]
+    return np.diag(np.square(np.concatenate(smallest)) / 4)
+
+
+def _steps(z: Array) -> Array:
+    """Return the step between the values of each column, (d,), as `rounding_of`."""
     ordered = np.sort(z, axis=1)
     # What they were computed from was of the size of most values; one far away tells nothing.
     size = np.maximum(np.abs(ordered[:, 1:]), np.abs(ordered[:, :-1]))
@@ -78,10 +90,10 @@ def rounding_of(z: Array) -> Array:
     gaps = np.diff(ordered, axis=1)
     differs = gaps > SAME * EPSILON * size
     # Where all values differ, those that are left out may be any.
-    smallest = gaps[:, _rare(z.shape[1]) :].min(axis=1)
+    smallest: Array = gaps[:, _rare(z.shape[1]) :].min(axis=1)
     for column in np.flatnonzero(~differs.all(axis=1)):
         smallest[column] = _step(ordered[column], differs[column])
-    return np.diag(np.square(smallest) / 4)
+    return smallest
 
 
 def _rare(rows: int) -> int:

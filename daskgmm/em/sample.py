@@ -41,6 +41,25 @@ WHOLE = 2
 """Multiples of a drawn sample below which all rows are taken instead."""
 
 
+def rows_taken_whole(n_parameters: int, d: int, wanted: int | None, *, draws: bool) -> int:
+    """Return the number of rows up to which the survey's sample is the data set itself.
+
+    Parameters
+    ----------
+    n_parameters : int
+        Of the model.
+    d : int
+        Columns of the rows, as read.
+    wanted : int or None
+        Rows of the sample that the user asked for.
+    draws : bool
+        Whether larger data sets get a sample in a pass of its own, instead of one of this size.
+    """
+    if draws:
+        return WHOLE * drawn_rows(n_parameters, d, wanted)
+    return sample_capacity(n_parameters, d) if wanted is None else wanted
+
+
 def drawn_rows(n_parameters: int, d: int, wanted: int | None = None) -> int:
     """Return the number of rows to draw for a model of that size: what is wanted, if enough."""
     if wanted is not None:

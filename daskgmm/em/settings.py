@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from daskgmm.em.survey import Survey
 from daskgmm.gaussian.coordinates import Coordinates, coordinates_of
+from daskgmm.gaussian.structures import STRUCTURES, n_parameters
 
 GAP_SHARE = 0.01
 """Part of `tol` that an accelerated fit may leave: an increment of 1e-3 was measured to leave
@@ -54,10 +55,29 @@ class Settings:
 
     def coordinates(self, survey: Survey) -> Coordinates | None:
         """Return what rows as surveyed are mapped to; None if they stay as they are."""
-        if not self.standardise and self.pca is None:
+        if not self.is_mapped:
             return None
         covariance = survey.covariance
         return coordinates_of(survey.mean, covariance, standardise=self.standardise, pca=self.pca)
+
+    @property
+    def is_mapped(self) -> bool:
+        """Whether the model has other coordinates than the columns of the rows."""
+        return self.standardise or self.pca is not None
+
+    def n_features(self, columns: int) -> int:
+        """Return the number of features of the model, at most, for rows of so many columns."""
+        # A part of the variance may need all axes.
+        return min(self.pca, columns) if isinstance(self.pca, int) else columns
+
+    def n_statistics(self, columns: int) -> int:
+        """Return the number of statistics of each component, p, for rows of so many columns."""
+        return STRUCTURES[self.structure].n_statistics(self.n_features(columns))
+
+    def n_parameters(self, columns: int) -> int:
+        """Return the number of free parameters of the mixture, for rows of so many columns."""
+        structure, d = STRUCTURES[self.structure], self.n_features(columns)
+        return n_parameters(structure, self.n_components, d)
 
     @property
     def noise(self) -> float:

@@ -63,7 +63,7 @@ def best_candidate(
     """Return the best start, with the iteration that compared it: two passes."""
     d = data.n_features
     p = n_parameters(STRUCTURES[settings.structure], settings.n_components, d)
-    m = drawn_rows(p, d, settings.sample_rows)
+    m = min(drawn_rows(p, d, settings.sample_rows), survey.weighed_rows)
     draw = draw_rows(data, survey, seed, m, listen)
     if len(draw.x) < m / 2:
         # A few rows carry nearly all weight or distance: the others need a uniform sample.

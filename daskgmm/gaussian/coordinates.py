@@ -61,7 +61,8 @@ class Coordinates:
 
     def apply(self, x: NDArray[Any]) -> Array:
         """Return rows x (m, d) in these coordinates, shape (m, r)."""
-        z: Array = (x - self.origin) / self.scales
+        z: Array = x - self.origin
+        z /= self.scales
         return z if self.axes is None else z @ self.axes
 
     def undo(self, z: Array) -> Array:

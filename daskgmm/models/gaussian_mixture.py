@@ -30,12 +30,12 @@ from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.floor import Resting
 from daskgmm.gaussian.maximise import ILL_DEFINED
 from daskgmm.gaussian.structures import STRUCTURES
+from daskgmm.models.costs import cache_nbytes, cut, plan_of
 from daskgmm.models.criteria import doubt
 from daskgmm.models.degeneracy import degeneracies, swallowed
 from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.initial import check_initial
-from daskgmm.models.inputs import n_coordinates, training_rows
-from daskgmm.models.planning import cache_nbytes, plan_of
+from daskgmm.models.inputs import check_enough_columns, training_rows
 from daskgmm.models.portable import Portable
 from daskgmm.models.singular import singular_columns
 from daskgmm.models.verbose import Printer
@@ -370,15 +370,12 @@ class GaussianMixture(Portable):
     ) -> GaussianMixture:
         rows, weights = training_rows(self, x, sample_weight, feature_dims, options)
         check_enough(rows.n_rows, self.n_components)
-        d = n_coordinates(rows.n_features, self.pca)
-        request = self._request(rows.n_features, d, id(x))
+        check_enough_columns(self.pca, rows.n_features)
+        request = self._request(rows.n_features)
         request = replace(request, checkpoint=checkpoint, storage_options=options)
-        p, k = STRUCTURES[self.covariance_type].n_statistics(d), request.settings.n_components
-        drop_missing = request.settings.drop_missing
-        data = Dataset.of(rows, weights, k, p, cache, drop_missing=drop_missing)
+        data = cut(rows, weights, request.settings, cache)
         try:
-            passes = 2 + request.settings.max_iter * request.n_starts
-            plan_of(data, request.settings.n_components, self.covariance_type, passes).check()
+            plan_of(data, request.settings, request.n_starts).check()
             try:
                 found = fit(data, request, self._listener(listen))
             except ValueError as error:
@@ -387,7 +384,7 @@ class GaussianMixture(Portable):
                 raise
         finally:
             data.close()
-        self._ended_with = (self.reg_covar, self.missing, id(x))
+        self._ended_with = self.reg_covar
         self._set_seen(found.coordinates, fitted_on(data, found.survey, x, weights_are))
         survey = found.survey.mapped(found.coordinates)
         resting = survey.floor(request.settings.reg_covar).resting(found.best.step)
@@ -429,18 +426,24 @@ class GaussianMixture(Portable):
         self.coordinates_, self.fitted_on_ = coordinates, fitted
         self._fitted_in = (bool(self.standardise), self.pca)
 
-    def _request(self, columns: int, d: int, x: int) -> Request:
+    def _request(self, columns: int) -> Request:
+        settings = self._settings()
         structure = STRUCTURES[self.covariance_type]
         self._check_precisions_init()
         given = (self.weights_init, self.means_init, self.precisions_init)
         initial = check_initial(structure, self.n_components, columns, *given)
         resume = None
         if self.warm_start and hasattr(self, "converged_"):
-            self._check_resumable(d)
-            known = self._search_to_go_on(x)
-            resume = Resume(self._parameters(), self.lower_bound_, known, self._coordinates())
+            self._check_resumable(settings.n_features(columns))
+            resume = Resume(
+                self._parameters(),
+                self.lower_bound_,
+                self._search_to_go_on(),
+                self._coordinates(),
+                (getattr(self, "fitted_on_", None) or {}).get("sha256"),
+            )
         random, seeded = check_random_state(self.random_state), self.random_state is not None
-        return Request(self._settings(), initial, random, seeded, resume)
+        return Request(settings, initial, random, seeded, resume)
 
     def _check_precisions_init(self) -> None:
         if self.precisions_init is not None and (self.standardise or self.pca is not None):
@@ -450,17 +453,14 @@ class GaussianMixture(Portable):
                 "rows yourself."
             )
 
-    def _search_to_go_on(self, x: int) -> Search | None:
-        """Return what acceleration knew at the end of the last fit, unless it was of another.
-
-        `x` is the identity of X: likelihoods of other rows compare with nothing.
-        """
+    def _search_to_go_on(self) -> Search | None:
+        """Return what acceleration knew at the end of the last fit, unless it was of another."""
         ended: Fit | None = getattr(self, "_ended", None)
         if self.acceleration is None or ended is None:
             return None
         parameters = ended.step.parameters
         same = self.means_ is parameters.means and self.weights_ is parameters.weights
-        same = same and self._ended_with == (self.reg_covar, self.missing, x)
+        same = same and self._ended_with == self.reg_covar
         return ended.search if same else None
 
     def _check_resumable(self, d: int) -> None:

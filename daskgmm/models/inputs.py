@@ -263,19 +263,10 @@ def _without_others(x: Any, names: tuple[str, ...] | None) -> Any:
     return x[list(names)] if x.columns.is_unique and set(names) <= set(x.columns) else x
 
 
-def n_coordinates(n_features: int, pca: Any) -> int:
-    """Return how many features a model has, the most where only the rows tell.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer columns than principal axes asked for.
-    """
-    if pca is None or isinstance(pca, float):
-        return n_features
-    if pca > n_features:
-        raise ValueError(f"pca={pca} (--pca) asks for more axes than X has columns, {n_features}.")
-    return int(pca)
+def check_enough_columns(pca: int | float | None, columns: int) -> None:
+    """Raise `ValueError` if there are fewer columns than principal axes asked for."""
+    if pca is not None and not isinstance(pca, float) and pca > columns:
+        raise ValueError(f"pca={pca} (--pca) asks for more axes than X has columns, {columns}.")
 
 
 def _named(estimator: BaseEstimator, rows: Rows) -> Rows:

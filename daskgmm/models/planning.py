@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import Any
 
-from dask.utils import parse_bytes
-
-from daskgmm.em.sample import sample_capacity
-from daskgmm.gaussian.structures import STRUCTURES, n_parameters
-from daskgmm.models.inputs import is_source, labelled_data
-from daskgmm.passes.dataset import Dataset
-from daskgmm.passes.plan import Plan, make_plan
+from daskgmm.models.costs import cache_nbytes, cut, plan_of
+from daskgmm.models.gaussian_mixture import GaussianMixture
+from daskgmm.models.inputs import check_enough_columns, is_source, labelled_data
+from daskgmm.passes.plan import Plan
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.frames import is_polars_frame
 from daskgmm.rows.opening import as_rows
@@ -31,6 +28,10 @@ def plan(
     cache: int | str | None = None,
     max_iter: int = 100,
     n_init: int = 1,
+    sample_rows: int | None = None,
+    missing: str = "error",
+    standardise: bool = False,
+    pca: int | float | None = None,
     storage_options: StorageOptions | None = None,
 ) -> Plan:
     """Say what a fit will cost: bytes, batches, passes, memory; nothing is read.
@@ -41,7 +42,8 @@ def plan(
     Parameters
     ----------
     X, sample_weight, feature_dims, cache, storage_options : as in `GaussianMixture.fit`
-    n_components, covariance_type, max_iter, n_init : as in `GaussianMixture`
+    n_components, covariance_type, max_iter, n_init, sample_rows, missing, standardise, pca : as \
+        in `GaussianMixture`
 
     Returns
     -------
@@ -53,10 +55,22 @@ def plan(
     ValueError, OSError
         As `GaussianMixture.fit` before it reads.
     """
+    estimator = GaussianMixture(
+        n_components,
+        covariance_type=covariance_type,
+        max_iter=max_iter,
+        n_init=n_init,
+        sample_rows=sample_rows,
+        missing=missing,
+        standardise=standardise,
+        pca=pca,
+    )
+    estimator._validate_params()
+    settings = estimator._settings()
     rows, weights = _rows(X, sample_weight, feature_dims, storage_options)
-    p = STRUCTURES[covariance_type].n_statistics(rows.n_features)
-    data = Dataset.of(rows, weights, int(n_components), p, cache_nbytes(cache))
-    return plan_of(data, int(n_components), covariance_type, 2 + max_iter * n_init)
+    check_enough_columns(settings.pca, rows.n_features)
+    data = cut(rows, weights, settings, cache_nbytes(cache))
+    return plan_of(data, settings)
 
 
 def _rows(
@@ -77,27 +91,3 @@ def _rows(
         if sample_weight is None
         else split_weights(rows, sample_weight, storage_options)
     )
-
-
-def plan_of(data: Dataset, k: int, covariance_type: str, max_passes: int) -> Plan:
-    """Return the plan of a fit to a data set that is cut already."""
-    structure, d = STRUCTURES[covariance_type], data.rows.n_features
-    sample_rows = sample_capacity(n_parameters(structure, k, d), d)
-    return make_plan(data, k, structure.n_statistics(d), max_passes, sample_rows)
-
-
-def cache_nbytes(cache: int | str | None) -> int:
-    """Return a size such as ``"2GiB"`` in bytes.
-
-    Raises
-    ------
-    ValueError
-        If it is no size.
-    """
-    try:
-        nbytes = 0 if cache is None else int(parse_bytes(cache))
-    except ValueError:
-        nbytes = -1
-    if nbytes < 0:
-        raise ValueError(f"cache is {cache!r}; give bytes or a size, for example '2GiB'.")
-    return nbytes

@@ -31,12 +31,12 @@ from daskgmm.gaussian.floor import n_degenerate
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
 from daskgmm.models.choice import CRITERIA, doubts, place_of_best
+from daskgmm.models.costs import cache_nbytes, cut, plan_of
 from daskgmm.models.criteria import Criteria, criteria_of_sweep, doubt
 from daskgmm.models.degeneracy import reason_of
 from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.gaussian_mixture import GaussianMixture
-from daskgmm.models.inputs import LABELS, n_coordinates, training_rows
-from daskgmm.models.planning import cache_nbytes, plan_of
+from daskgmm.models.inputs import LABELS, check_enough_columns, training_rows
 from daskgmm.models.prediction import Predictor
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.grid_rows import GridRows
@@ -223,14 +223,12 @@ def sweep(
     belongs = None if groups is None else Groups(groups, rows)
     request = _request(combinations(sizes, types, settings), n_init, random_state, belongs)
     request = replace(request, weights_are=None if weights is None else weights_are)
-    d = n_coordinates(rows.n_features, pca)
-    largest = max(types, key=lambda each: STRUCTURES[each].n_statistics(d))
-    k, p = len(types) * sum(sizes), STRUCTURES[largest].n_statistics(d)
-    drop_missing = settings.drop_missing
-    data = Dataset.of(rows, weights, k, p, cache_nbytes(cache), drop_missing=drop_missing)
+    check_enough_columns(pca, rows.n_features)
+    as_one_fit = _all_at_once(request.settings, rows.n_features)
+    data = cut(rows, weights, as_one_fit, cache_nbytes(cache))
     tell = together(log_event, *([] if listen is None else [listen]))
     try:
-        plan_of(data, k, largest, max_iter + 3).check()
+        plan_of(data, as_one_fit).check()
         kept = saved = None
         if checkpoint is not None:
             saved = Checkpoint(checkpoint, SweepState, storage_options)
@@ -259,6 +257,12 @@ def sweep(
             stacklevel=2,
         )
     return found
+
+
+def _all_at_once(settings: Sequence[Settings], columns: int) -> Settings:
+    """Return the settings of a single fit that costs what a pass for all of these does."""
+    largest = max(settings, key=lambda each: each.n_statistics(columns))
+    return replace(largest, n_components=sum(each.n_components for each in settings))
 
 
 def _warn_of(message: str | None) -> None:

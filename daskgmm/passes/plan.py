@@ -31,6 +31,54 @@ TASKS_A_THREAD = 4
 
 
 @dataclass(frozen=True, slots=True)
+class Needs:
+    """What the passes of a fit need besides rows.
+
+    Attributes
+    ----------
+    n_components : int
+    n_statistics : int
+        Statistics of each component, p.
+    n_features : int
+        Features that the model has, d: fewer than columns where only principal axes are kept.
+    max_passes : int
+    sample_rows : int
+        Most rows of the sample that the survey takes; 0 if none is needed.
+    survey_nbytes : int
+        Most bytes that the survey of a batch holds besides rows.
+    survey_result_nbytes : int
+        Bytes of its result.
+    copies : int
+        How many more times than read the rows of a block are held in float64, as columns are
+        mapped.
+    drops : bool
+        Whether rows are left out, and the others copied.
+    """
+
+    n_components: int
+    n_statistics: int
+    n_features: int
+    max_passes: int
+    sample_rows: int = 0
+    survey_nbytes: int = 0
+    survey_result_nbytes: int = 0
+    copies: int = 0
+    drops: bool = False
+
+    @property
+    def arithmetic_nbytes(self) -> int:
+        """Most bytes that the work on a batch holds besides rows: the statistics, and buffers."""
+        k, p = self.n_components, self.n_statistics
+        expectation = workspace_nbytes(p, k, self.n_features) + 2 * 8 * p * k
+        return max(expectation, self.survey_nbytes)
+
+    def kept_nbytes(self, results: int) -> int:
+        """Return the bytes of so many results of batches, and of the parameters of a pass."""
+        statistics = 8 * self.n_statistics * self.n_components
+        return max((PARAMETER_COPIES + results) * statistics, results * self.survey_result_nbytes)
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """The cost of a fit.
 
@@ -116,26 +164,16 @@ class Plan:
         return "\n".join([*lines, *(f"\n{sentence}" for sentence in self.advice)])
 
 
-def make_plan(data: Dataset, k: int, p: int, max_passes: int, sample_rows: int) -> Plan:
-    """Return the cost of passes over `data`.
-
-    Parameters
-    ----------
-    k, p : int
-        Components, and statistics of each.
-    max_passes : int
-    sample_rows : int
-        Most rows that the survey's sample has; 0 if none is needed.
-    """
+def make_plan(data: Dataset, needs: Needs) -> Plan:
+    """Return the cost of passes over `data`."""
     place, rows = data.executor.place(), data.rows
-    task = task_nbytes(data, k, p) + _sample_nbytes(data, sample_rows)
+    task = task_nbytes(data, needs) + _sample_nbytes(data, needs.sample_rows)
     held = data.held_batches
     cached = sum((batch.rows or 0) * data.row_nbytes for batch in data.batches[:held])
-    statistics = 8 * p * k
     worker = (
         WORKER_BYTES
         + place.tasks * task
-        + (PARAMETER_COPIES + _waiting(len(data.batches))) * statistics
+        + needs.kept_nbytes(min(_waiting(len(data.batches)), len(data.batches)))
         + -(-(cached + _sent_nbytes(data, place)) // max(1, place.workers))
     )
     n = rows.n_rows
@@ -147,7 +185,7 @@ def make_plan(data: Dataset, k: int, p: int, max_passes: int, sample_rows: int) 
         None if n is None else n * data.row_nbytes,
         len(rows.lengths),
         len(data.batches),
-        max_passes,
+        needs.max_passes,
         task,
         worker,
         held,
@@ -163,7 +201,7 @@ def _waiting(batches: int) -> int:
     return levels * (FAN_IN - 1) + FAN_IN
 
 
-def task_nbytes(data: Dataset, k: int, p: int) -> int:
+def task_nbytes(data: Dataset, needs: Needs) -> int:
     """Return the most bytes that a task holds while it reads and works."""
     block = _block_rows(data.rows) * data.row_nbytes
     # The block at work, and what reading the next one takes at its peak.
@@ -175,7 +213,14 @@ def task_nbytes(data: Dataset, k: int, p: int) -> int:
         if weights.block_rows is not None:
             chunk = _block_rows(weights) * weights.row_nbytes
         blocks += chunk * (1 + weights.read_copies)
-    return workspace_nbytes(p, k, data.rows.n_features) + int(blocks) + 2 * 8 * p * k
+    return needs.arithmetic_nbytes + int(blocks) + _view_nbytes(data.rows, needs)
+
+
+def _view_nbytes(rows: Rows, needs: Needs) -> int:
+    """Return the most bytes that are made of a block before the work on it."""
+    dropped = rows.row_nbytes if needs.drops else 0
+    mapped = 8 * (needs.copies * rows.n_features + needs.n_features) if needs.copies else 0
+    return _block_rows(rows) * (dropped + mapped)
 
 
 def _block_rows(rows: Rows) -> int:

@@ -21,6 +21,19 @@ def test_plan(folder, call):
     assert "threads of this process" in facts["runs on"]
 
 
+def test_plan_takes_the_settings_of_a_fit(folder, call):
+    def thread(*chosen):
+        planned = call("plan", "rows.zarr", "-k", 3, *chosen)
+        (line,) = [line for line in planned.stdout.splitlines() if "a thread takes" in line]
+        return line
+
+    plain = thread()
+    for chosen in (["--pca", "2"], ["--standardise"], ["--missing", "drop"]):
+        assert thread(*chosen) != plain
+    refused = call("plan", "rows.zarr", "-k", 3, "--pca", 4)
+    assert "asks for more axes than X has columns, 3" in refused.stderr
+
+
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_plan_for_a_cluster_that_is_too_small(folder, call):
     with LocalCluster(

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import zarr
 from sklearn.datasets import load_iris
 
 from daskgmm import GaussianMixture
@@ -102,6 +103,46 @@ def test_a_warm_start_goes_on_with_what_acceleration_knew(whole):
     for _ in range(3):
         again.fit(x)
     np.testing.assert_array_equal(again.means_, at_once.means_)
+
+
+@pytest.mark.parametrize("whole", [2, 7])
+def test_a_warm_start_knows_its_rows_again_by_their_values(whole, tmp_path):
+    x, k = SETS["overlapping"]
+    settings = {"tol": 0.0, "random_state": 0}
+    at_once = GaussianMixture(k, max_iter=3 * whole, **settings).fit(x)
+    again = GaussianMixture(k, max_iter=whole, warm_start=True, **settings)
+    zarr.create_array(tmp_path / "x.zarr", data=x, chunks=x.shape)
+    for source in (x, x.copy(), str(tmp_path / "x.zarr")):
+        again.fit(source)
+    np.testing.assert_array_equal(again.means_, at_once.means_)
+
+
+def test_a_warm_start_on_other_rows_forgets_what_was_learnt_of_the_first(tmp_path):
+    x, k = SETS["overlapping"]
+    other = x[: len(x) // 2] + 1.0
+    path, settings = str(tmp_path / "x.zarr"), {"tol": 0.0, "random_state": 0, "max_iter": 5}
+    found = []
+    for second in (path, other):
+        zarr.create_array(path, data=x, chunks=x.shape, overwrite=True)
+        mixture = GaussianMixture(k, warm_start=True, **settings).fit(path)
+        # The path is the same, the rows are others.
+        zarr.create_array(path, data=other, chunks=other.shape, overwrite=True)
+        found.append(mixture.fit(second))
+    before = GaussianMixture(k, **settings).fit(x)
+    start = {
+        f"{name}_init": getattr(before, f"{name}_") for name in ("weights", "means", "precisions")
+    }
+    fresh = GaussianMixture(k, **start, **settings).fit(other)
+    for mixture in found:
+        np.testing.assert_allclose(mixture.lower_bounds_, fresh.lower_bounds_, rtol=1e-9)
+
+
+def test_likelihoods_of_other_rows_do_not_end_a_warm_start():
+    x, k = SETS["overlapping"]
+    mixture = GaussianMixture(k, acceleration=None, warm_start=True, tol=1e9, random_state=0)
+    mixture.fit(x).fit(x)
+    assert mixture.n_iter_ == 1
+    assert mixture.fit(x + 1e-3).n_iter_ == 2
 
 
 def test_an_unknown_acceleration_is_refused():

@@ -5,11 +5,12 @@ import dask.array as da
 import numpy as np
 import pytest
 import zarr
-from distributed import Client
+from distributed import Client, LocalCluster
 
 import daskgmm
 from daskgmm import GaussianMixture
 from daskgmm.em.events import PassEnded
+from daskgmm.em.survey import survey_nbytes
 from daskgmm.errors import PlanError
 from daskgmm.passes.dataset import held_batches
 
@@ -33,6 +34,52 @@ def test_the_numbers_are_those_of_the_fit(stored):
     assert (planned.features, planned.dtype) == (4, "float64")
     assert planned.max_passes == 16
     assert planned.cached_batches == 0
+
+
+def wide(**settings):
+    return daskgmm.plan(da.zeros((100_000, 2000), chunks=(1000, 2000)), 50, **settings)
+
+
+def test_a_model_of_principal_axes_needs_memory_for_these_alone():
+    with dask.config.set(num_workers=2):
+        assert wide().worker_nbytes > 20e9
+        few = wide(pca=20)
+        survey, blocks = 2 * survey_nbytes(2000), 2 * 1000 * 8 * 2000
+        assert survey + blocks < few.worker_nbytes < 3e9
+        # Of a part of the variance nobody knows before how many axes it takes.
+        assert wide(pca=0.9).worker_nbytes > 20e9
+    assert few.features == 2000
+
+
+def test_a_plan_takes_the_settings_of_a_fit(stored):
+    plain, dropping = daskgmm.plan(stored, 3), daskgmm.plan(stored, 3, missing="drop")
+    mapped = daskgmm.plan(stored, 3, standardise=True)
+    copied = dropping.thread_nbytes - plain.thread_nbytes
+    assert copied >= 1000 * 4 * 8
+    assert mapped.thread_nbytes == plain.thread_nbytes + 2 * copied
+    with pytest.raises(ValueError, match="asks for more axes than X has columns, 4"):
+        daskgmm.plan(stored, 3, pca=5)
+    with pytest.raises(ValueError, match="'missing' parameter"):
+        daskgmm.plan(stored, 3, missing="ignore")
+    with pytest.raises(ValueError, match="'covariance_type' parameter"):
+        daskgmm.plan(stored, 3, covariance_type="round")
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_wide_fit_of_few_axes_is_not_refused():
+    x = np.random.default_rng(0).normal(size=(1200, 600)).astype(np.float32)
+    lazy = da.from_array(x, chunks=(200, 600))
+    with (
+        LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=False, memory_limit="800MB",
+            dashboard_address=None,
+        ) as cluster,
+        Client(cluster),
+    ):  # fmt: skip
+        with pytest.raises(PlanError):
+            GaussianMixture(50).fit(lazy)
+        mixture = GaussianMixture(50, pca=2, random_state=0, max_iter=2, tol=10.0).fit(lazy)
+    assert mixture.means_.shape == (50, 2)
 
 
 def test_nothing_is_read(stored, monkeypatch):

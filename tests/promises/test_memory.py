@@ -11,7 +11,7 @@ from daskgmm.passes.memory import peak_memory
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
-def peak(path, n, d, k, chunk_nbytes):
+def peak(path, n, d, k, chunk_nbytes, **settings):
     """Fit on a fresh worker of two threads; return its peak, and what the plan said."""
     part = np.random.default_rng(0).normal(size=(200_000, d)).round(2).astype(np.float32)
     chunks = (max(1, chunk_nbytes // (4 * d)), d)
@@ -30,8 +30,9 @@ def peak(path, n, d, k, chunk_nbytes):
         ) as cluster,
         Client(cluster) as client,
     ):
-        planned = plan(str(path), k).worker_nbytes
-        mixture = GaussianMixture(k, max_iter=2, tol=0.0, random_state=0, init_params="k-means++")
+        planned = plan(str(path), k, **settings).worker_nbytes
+        settings |= {"max_iter": 2, "tol": 0.0, "random_state": 0, "init_params": "k-means++"}
+        mixture = GaussianMixture(k, **settings)
         mixture.fit(str(path))
         (found,) = client.run(peak_memory).values()
     return found, planned
@@ -41,6 +42,12 @@ def peak(path, n, d, k, chunk_nbytes):
 def test_a_worker_takes_no_more_than_the_plan_says(tmp_path, d, k, chunk_nbytes):
     found, planned = peak(tmp_path / "x.zarr", 150_000_000 // (4 * d), d, k, chunk_nbytes)
     # And the plan is no empty promise. (It allows for workers that import a script's modules.)
+    assert planned / 4 < found <= planned
+
+
+@pytest.mark.parametrize("settings", [{"pca": 8}, {"covariance_type": "diag", "missing": "drop"}])
+def test_wide_rows_take_no_more_than_the_plan_says(tmp_path, settings):
+    found, planned = peak(tmp_path / "x.zarr", 12_000, 1500, 4, 8 << 20, **settings)
     assert planned / 4 < found <= planned
 
 

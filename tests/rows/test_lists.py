@@ -11,7 +11,7 @@ from numpy.testing import assert_array_equal
 from daskgmm import GaussianMixture
 from daskgmm.errors import DataError
 from daskgmm.passes.dataset import Dataset
-from daskgmm.passes.plan import task_nbytes
+from daskgmm.passes.plan import Needs, task_nbytes
 from daskgmm.rows.opening import as_rows
 from daskgmm.rows.parquet import open_parquet
 
@@ -253,7 +253,8 @@ def test_memory_of_long_lists_is_within_the_plan(tmp_path):
     block = rows.block_rows * rows.row_nbytes
     assert max(map(len, blocks_of(rows.segment(0, 1)))) == rows.block_rows == (1 << 20) // 1200
     assert most < rows.read_copies * block
-    assert task_nbytes(Dataset.of(rows, None, 2, 300), 2, 300) < 3 * data.nbytes
+    needs = Needs(2, 300, rows.n_features, 10)
+    assert task_nbytes(Dataset.of(rows, None, 2, 300), needs) < 3 * data.nbytes
 
 
 def test_frames_that_cannot_hold_lists_name_the_column_and_the_call():

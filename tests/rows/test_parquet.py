@@ -10,7 +10,7 @@ import pytest
 
 from daskgmm.errors import DataError, SourceError
 from daskgmm.passes.dataset import Dataset
-from daskgmm.passes.plan import task_nbytes
+from daskgmm.passes.plan import Needs, task_nbytes
 from daskgmm.rows import parquet_segment
 from daskgmm.rows.arrow_columns import fill
 from daskgmm.rows.opening import as_rows
@@ -247,7 +247,7 @@ def test_memory_of_a_read_is_within_the_plan(tmp_path):
     most = max(pa.total_allocated_bytes() - before for _ in rows.segment(0, 1).stream())
     block = rows.block_rows * rows.row_nbytes
     assert block < most < rows.read_copies * block
-    assert task_nbytes(Dataset.of(rows, None, 2, 3), 2, 3) < data.nbytes
+    assert task_nbytes(Dataset.of(rows, None, 2, 3), Needs(2, 3, 2, 10)) < data.nbytes
 
 
 def test_footers_are_read_once_and_only_columns_asked_for(path, monkeypatch):

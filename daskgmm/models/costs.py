@@ -1,0 +1,53 @@
+"""What a fit costs: how its rows are cut, what its passes hold, and the sizes users give."""
+
+from __future__ import annotations
+
+from dask.utils import parse_bytes
+
+from daskgmm.em.sample import rows_taken_whole
+from daskgmm.em.settings import Settings
+from daskgmm.em.survey import survey_nbytes, survey_result_nbytes
+from daskgmm.passes.dataset import Dataset
+from daskgmm.passes.plan import Needs, Plan, make_plan
+from daskgmm.rows.rows import Rows
+
+
+def cut(rows: Rows, weights: Rows | None, settings: Settings, cache: int = 0) -> Dataset:
+    """Cut rows into batches for a fit of these settings; `cache` in bytes."""
+    k, p = settings.n_components, settings.n_statistics(rows.n_features)
+    return Dataset.of(rows, weights, k, p, cache, drop_missing=settings.drop_missing)
+
+
+def plan_of(data: Dataset, settings: Settings, n_starts: int | None = None) -> Plan:
+    """Return the plan of a fit to rows that are cut already, by default of `n_init` starts."""
+    starts = settings.n_init if n_starts is None else n_starts
+    d, draws, wanted = data.rows.n_features, settings.accelerated, settings.sample_rows
+    needs = Needs(
+        settings.n_components,
+        settings.n_statistics(d),
+        settings.n_features(d),
+        max_passes=2 + settings.max_iter * starts,
+        sample_rows=rows_taken_whole(settings.n_parameters(d), d, wanted, draws=draws),
+        survey_nbytes=survey_nbytes(d),
+        survey_result_nbytes=survey_result_nbytes(d),
+        copies=1 if settings.is_mapped else 0,
+        drops=settings.drop_missing,
+    )
+    return make_plan(data, needs)
+
+
+def cache_nbytes(cache: int | str | None) -> int:
+    """Return a size such as ``"2GiB"`` in bytes.
+
+    Raises
+    ------
+    ValueError
+        If it is no size.
+    """
+    try:
+        nbytes = 0 if cache is None else int(parse_bytes(cache))
+    except ValueError:
+        nbytes = -1
+    if nbytes < 0:
+        raise ValueError(f"cache is {cache!r}; give bytes or a size, for example '2GiB'.")
+    return nbytes
