@@ -10,6 +10,7 @@ import daskgmm.cli.options as options
 from daskgmm.cli.fitting import Fitting, check_converged, fitting
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.reporting import fit_report
+from daskgmm.names import STARTS
 
 
 @click.command(short_help="Fit a mixture to data; write a model file.")
@@ -22,7 +23,7 @@ from daskgmm.cli.reporting import fit_report
     help="Starts to try; the best is kept.",
 )  # fmt: skip
 @click.option(
-    "--init", "init_params", type=click.Choice(options.STARTS), default="kmeans",
+    "--init", "init_params", type=click.Choice(STARTS), default="kmeans",
     show_default=True, help="How to start.",
 )  # fmt: skip
 @click.option(

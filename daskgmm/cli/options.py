@@ -12,7 +12,6 @@ from daskgmm.cli.storage import check_storage_options
 Command = Callable[..., Any]
 
 COVARIANCES = ("full", "tied", "diag", "spherical")
-STARTS = ("kmeans", "k-means++", "random", "random_from_data")
 
 
 def check_size(context: click.Context, option: click.Parameter, value: str | None) -> str | None:

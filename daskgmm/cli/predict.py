@@ -12,9 +12,8 @@ from daskgmm.cli.data import Data, check_names, choosing
 from daskgmm.cli.interrupting import at_once, going_on
 from daskgmm.cli.reporting import prediction_report
 from daskgmm.cli.workers import Workers, running
+from daskgmm.names import DTYPES
 from daskgmm.storage_options import shown
-
-DTYPES = ("float32", "float64", "uint8")
 
 
 @click.command(short_help="Write labels, posteriors or densities of the rows to disk.")

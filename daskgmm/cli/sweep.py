@@ -14,7 +14,7 @@ from daskgmm.cli.fitting import Fitting, check_converged, fitting
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.reporting import sweep_report
 from daskgmm.cli.sizes import check_sizes
-from daskgmm.models.choice import CRITERIA
+from daskgmm.names import CRITERIA
 
 
 def check_suffix(context: click.Context, option: click.Parameter, value: str | None) -> str | None:

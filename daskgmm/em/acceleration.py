@@ -72,8 +72,10 @@ class Search:
         Bounds of the next extrapolation and quasi-Newton step, in EM steps.
     length, expected : float
         Of the proposal: in EM steps, and the gain that is predicted, in nats a row.
-    passes, gained : int, float
-        Passes since the last cycle ended, and what the objective was then.
+    passes : int
+        Passes since the last cycle ended.
+    before : float
+        The objective at its end, in nats a row.
     gap : float
         The increase of the objective that is predicted to be left, in nats a row.
     calm : int

@@ -16,7 +16,7 @@ from daskgmm.em.survey import Survey
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.dataset import Dataset
-from daskgmm.passes.sweep import each
+from daskgmm.passes.over_batches import map_batches
 from daskgmm.passes.tiles import Block
 from daskgmm.rows.rows import Rows
 
@@ -110,7 +110,7 @@ def values_digest(data: Dataset) -> str:
         for index, chunk in enumerate(sorted({0, chunks // 2, chunks - 1}))
     ]
     probe = replace(data, batches=tuple(batches), cache=0)
-    return DIGEST + "".join(each(probe, digest_blocks, name="daskgmm-fingerprint"))
+    return DIGEST + "".join(map_batches(probe, digest_blocks, name="daskgmm-fingerprint"))
 
 
 def digest_blocks(batch: Batch, blocks: Iterator[Block]) -> str:

@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 
 from daskgmm.em.events import BatchDone, Listener, PassEnded
 from daskgmm.passes.dataset import Dataset
-from daskgmm.passes.sweep import sweep
+from daskgmm.passes.over_batches import reduce_batches
 from daskgmm.passes.task import Merge, Work
 
 
@@ -31,9 +31,9 @@ def run_pass(
     name: str,
     result_nbytes: int = 0,
 ) -> tuple[Result, PassEnded]:
-    """Sweep over all rows and tell listeners; return the result and the record."""
+    """Work on all rows and tell listeners; return the result and the record."""
     began = time.perf_counter()
-    outcome = sweep(
+    outcome = reduce_batches(
         data, work, merge, lambda done, total: listen(BatchDone(done, total)), name, result_nbytes
     )
     rows, seconds = outcome.value.rows, time.perf_counter() - began

@@ -137,8 +137,9 @@ class Full(Structure):
         ]
 
     def natural_quadratic(self, factors: Array, offsets: Array) -> tuple[Array, Array]:
-        whitened = np.einsum("kji,kj->ki", factors, offsets)
-        linear = np.einsum("kij,kj->ki", factors, whitened)
+        # P mu = U U^T mu, by component k.
+        projected = np.einsum("kji,kj->ki", factors, offsets)
+        linear = np.einsum("kij,kj->ki", factors, projected)
         coefficients = -triangle.pack(self.precisions(factors))
         rows, columns = triangle.indices(offsets.shape[1])
         coefficients[:, rows == columns] *= 0.5
@@ -161,8 +162,7 @@ class Full(Structure):
         return fill
 
     def whiten(self, difference: Array, factors: Array, component: int) -> Array:
-        whitened = factors[component].T @ difference
-        return squared_norms(whitened)
+        return squared_norms(factors[component].T @ difference)
 
     def second_moment(self, difference: Array, weights: Array) -> Array:
         return triangle.pack((difference * weights) @ difference.T)

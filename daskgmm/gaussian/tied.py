@@ -70,8 +70,7 @@ class Tied(Structure):
         return lambda: None
 
     def whiten(self, difference: Array, factors: Array, component: int) -> Array:
-        whitened = factors.T @ difference
-        return squared_norms(whitened)
+        return squared_norms(factors.T @ difference)
 
     def second_moment(self, difference: Array, weights: Array) -> Array:
         return (difference * weights) @ difference.T

@@ -6,12 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from daskgmm.names import CRITERIA, HIGHER_IS_BETTER
+
 Table = Mapping[str, Sequence[Any]]
-
-CRITERIA = {"bic": "BIC", "aic": "AIC", "icl": "ICL", "heldout": "held-out likelihood"}
-"""The criteria of a table, and their names in sentences."""
-
-HIGHER_IS_BETTER = frozenset({"heldout"})
 
 
 def place_of_best(table: Table, criterion: str) -> int:

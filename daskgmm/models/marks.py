@@ -13,7 +13,7 @@ import numpy as np
 from daskgmm.models.target import Kept
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.dataset import Dataset
-from daskgmm.passes.sweep import each
+from daskgmm.passes.over_batches import map_batches
 from daskgmm.passes.task import Task
 from daskgmm.passes.tiles import Block
 
@@ -57,6 +57,6 @@ def same_values(
     probe = tuple(batch for batch in data.batches if batch.index in some)
     some_of = replace(data, batches=probe)
     tasks = None if tasks_of is None else tasks_of(some_of)
-    found = each(some_of, first_mark, None, "daskgmm-compare", tasks)
+    found = map_batches(some_of, first_mark, None, "daskgmm-compare", tasks)
     pairs = zip(probe, found, strict=True)
     return all(kept.marks.get(batch.index) == mark for batch, mark in pairs)

@@ -15,15 +15,13 @@ from daskgmm.gaussian.softmax import exponentiate
 from daskgmm.gaussian.workspace import small_buffers
 from daskgmm.models.labels import COMPONENT, attributes
 from daskgmm.models.prediction import Place, Predictor, at
+from daskgmm.names import DTYPES
 from daskgmm.passes.view import missing_rows
 
 Array = NDArray[np.float64]
 
 NAMES = ("label", "posterior", "top", "largest_posterior", "ambiguity", "log_density")
 """What may be asked for."""
-
-DTYPES = ("float32", "float64", "uint8")
-"""Types that probabilities are written as."""
 
 LONG_NAMES = {
     "largest_posterior": "posterior probability of the most probable component",

@@ -22,8 +22,8 @@ from daskgmm.models.predict_to_zarr import Written, check_read
 from daskgmm.models.prediction import Predictor
 from daskgmm.models.target import Kept
 from daskgmm.passes.keyed_task import keyed_tasks
+from daskgmm.passes.over_batches import map_batches
 from daskgmm.passes.running import Running
-from daskgmm.passes.sweep import each
 from daskgmm.passes.task import Progress
 from daskgmm.rows.frame_tables import MemoryTable, PartitionTable
 from daskgmm.rows.frames import is_dask_frame, is_pandas_frame, is_polars_frame
@@ -107,7 +107,7 @@ def _written(
     batches = {batch.index: batch for batch in left.batches}
     tasks = keyed_tasks(left, table)
     # Closed, as no task may write once this run has left its place.
-    with closing(each(left, work, progress, "daskgmm-predict", tasks)) as results:
+    with closing(map_batches(left, work, progress, "daskgmm-predict", tasks)) as results:
         for result in results:
             if batches[result.index].rows is not None:
                 check_read(batches[result.index], result.rows)

@@ -23,8 +23,8 @@ from daskgmm.models.writing import GridWriting, Mending, Putting, RowWriting, Wr
 from daskgmm.models.zarr_target import ZarrTarget
 from daskgmm.passes.batches import Batch, aligned
 from daskgmm.passes.dataset import Dataset
+from daskgmm.passes.over_batches import map_batches
 from daskgmm.passes.running import Running
-from daskgmm.passes.sweep import each
 from daskgmm.passes.task import Progress
 from daskgmm.rows.labelled import Labelled
 from daskgmm.rows.rows import Rows
@@ -138,7 +138,8 @@ def _written(
     if not left:
         return mending
     # Closed, as no task may write once this run has left its place.
-    with closing(each(replace(data, batches=left), work, progress, "daskgmm-predict")) as results:
+    results = map_batches(replace(data, batches=left), work, progress, "daskgmm-predict")
+    with closing(results):
         for result in results:
             check_read(batches[result.index], result.rows)
             mending.add(result)

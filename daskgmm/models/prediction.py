@@ -23,7 +23,7 @@ from daskgmm.gaussian.whitened import WhitenedKernel
 from daskgmm.gaussian.workspace import small_buffers
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.dataset import Dataset
-from daskgmm.passes.sweep import each
+from daskgmm.passes.over_batches import map_batches
 from daskgmm.passes.tiles import Block
 from daskgmm.passes.view import AS_READ, View, missing_rows
 from daskgmm.rows.plain import unmasked
@@ -283,7 +283,7 @@ def _nothing(predictor: Predictor, kind: Kind, dtype: Any = np.float64) -> NDArr
 def predict_rows(predictor: Predictor, kind: Kind, rows: Rows) -> NDArray[Any]:
     """Return the predictions of all rows, in memory."""
     data = predictor.dataset(rows)
-    parts = each(data, partial(predict_block, predictor, kind))
+    parts = map_batches(data, partial(predict_block, predictor, kind))
     if len(data.batches) == 1:
         return next(iter(parts))
     nothing = _nothing(predictor, kind, rows.dtype)
@@ -327,7 +327,7 @@ def score_rows(
     """
     data = predictor.dataset(rows, weights, drop_missing=predictor.view.drop_missing)
     total, entropy, weighing = 0.0, 0.0, Weighing()
-    for part in each(data, partial(_score_batch, predictor, disorder)):
+    for part in map_batches(data, partial(_score_batch, predictor, disorder)):
         total, entropy = total + part.log_likelihood, entropy + part.entropy
         weighing = merge_weighings(weighing, part.weighing)
     return Scored(total, entropy, weighing)

@@ -30,7 +30,7 @@ from daskgmm.errors import ChoiceWarning, DegenerateComponentWarning, WeightsWar
 from daskgmm.gaussian.floor import n_degenerate
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
-from daskgmm.models.choice import CRITERIA, doubts, place_of_best
+from daskgmm.models.choice import doubts, place_of_best
 from daskgmm.models.costs import cache_nbytes, cut, plan_of
 from daskgmm.models.criteria import Criteria, criteria_of_sweep, doubt
 from daskgmm.models.degeneracy import reason_of
@@ -38,7 +38,9 @@ from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.models.inputs import LABELS, check_enough_columns, training_rows
 from daskgmm.models.prediction import Predictor
+from daskgmm.names import CRITERIA
 from daskgmm.passes.dataset import Dataset
+from daskgmm.plot import plot_criterion
 from daskgmm.rows.grid_rows import GridRows
 from daskgmm.rows.rows import Rows
 from daskgmm.storage_options import StorageOptions
@@ -126,11 +128,8 @@ class Sweep:
         ImportError
             If Matplotlib is missing: pip install 'daskgmm[plot]'.
         """
-        # The plot knows tables, not sweeps: it may be imported without fitting anything.
-        from importlib import import_module
-
         chosen = _checked(self.criterion if criterion is None else criterion)
-        return import_module("daskgmm.plot").plot_criterion(self.table, chosen, ax)
+        return plot_criterion(self.table, chosen, ax)
 
 
 def sweep(

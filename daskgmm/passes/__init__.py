@@ -1,1 +1,1 @@
-"""One sweep over the rows: plan, tasks, executors, reduction."""
+"""Passes over the rows: plan, tasks, executors, reduction."""

@@ -315,9 +315,9 @@ def _only(name: str, dataset: xr.Dataset, beside: Sequence[str]) -> list[str]:
     """Return all variables if that can only mean one thing, as columns of a table do."""
     data = {each: array for each, array in _data(dataset).items() if each not in beside}
     grids = {frozenset(array.dims) for array in data.values()}
-    numbers = all(array.dtype.kind in REAL_KINDS for array in data.values())
+    all_numeric = all(array.dtype.kind in REAL_KINDS for array in data.values())
     alone = len(data) == 1 and next(iter(data.values())).ndim > 1
-    if len(grids) == 1 and numbers and not alone:
+    if len(grids) == 1 and all_numeric and not alone:
         return list(data)
     if not data:
         raise SourceError(

@@ -166,7 +166,7 @@ def shared_features(footers: Sequence[Footer]) -> tuple[str, ...]:
 
 def _footer(file: DataFile, opened: Any, version: Version) -> Footer:
     schema, metadata = opened.schema_arrow, opened.metadata
-    names = [field.name for field in schema]
+    names = [column.name for column in schema]
     check_among(names, names, file.path)
     columns, leaf = {}, 0
     for stored in schema:

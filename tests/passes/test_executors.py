@@ -14,8 +14,8 @@ from distributed import Client
 from daskgmm.passes.cluster import Cluster
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.executor import ambient_client, choose_executor
+from daskgmm.passes.over_batches import HERE_BYTES, map_batches, reduce_batches
 from daskgmm.passes.running import Running
-from daskgmm.passes.sweep import HERE_BYTES, each, sweep
 from daskgmm.passes.threads import AHEAD, Threads, thread_count
 from daskgmm.rows.arrays import ArrayRows
 
@@ -64,7 +64,7 @@ def test_results_come_in_the_order_of_the_batches(executor):
     data = dataset()
     assert len(data.batches) == 20
     for nbytes in (0, HERE_BYTES):  # merged here, and on the workers
-        found = sweep(data, total, add, result_nbytes=nbytes)
+        found = reduce_batches(data, total, add, result_nbytes=nbytes)
         assert found.value == (ROWS.sum(), list(range(20)))
         assert found.peak_memory > 10e6
 
@@ -76,7 +76,7 @@ def test_threads_do_not_run_far_ahead_of_who_asks():
         begun.append(batch.index)
 
     with dask.config.set(num_workers=2):
-        results = each(dataset(), note)
+        results = map_batches(dataset(), note)
         next(results)
         time.sleep(0.2)
         assert len(begun) <= 2 * AHEAD + 1
@@ -92,9 +92,9 @@ def test_a_pass_leaves_nothing_on_the_cluster(client, monkeypatch, work, nbytes)
     for _ in range(5):
         with contextlib.suppress(ValueError):
             if nbytes is None:
-                list(each(dataset(), work))
+                list(map_batches(dataset(), work))
             else:
-                sweep(dataset(), work, add, result_nbytes=nbytes)
+                reduce_batches(dataset(), work, add, result_nbytes=nbytes)
     scheduler = client.cluster.scheduler
     waited = time.monotonic()
     while scheduler.tasks and time.monotonic() - waited < 10:
@@ -106,17 +106,17 @@ def test_progress_counts_the_batches(executor):
     for nbytes in (0, HERE_BYTES):
         seen = []
         progress = lambda done, count: seen.append((done, count))  # noqa: B023, E731
-        sweep(dataset(), total, add, progress, result_nbytes=nbytes)
+        reduce_batches(dataset(), total, add, progress, result_nbytes=nbytes)
         assert seen == [(done, 20) for done in range(1, 21)]
 
 
 def test_an_error_is_raised_as_it_is_and_the_next_pass_works(executor):
     with pytest.raises(ValueError, match="batch five is bad"):
-        list(each(dataset(), fail_in_the_middle))
+        list(map_batches(dataset(), fail_in_the_middle))
     for nbytes in (0, HERE_BYTES):
         with pytest.raises(ValueError, match="batch five is bad"):
-            sweep(dataset(), fail_in_the_middle, add, result_nbytes=nbytes)
-    assert sweep(dataset(), total, add).value[0] == ROWS.sum()
+            reduce_batches(dataset(), fail_in_the_middle, add, result_nbytes=nbytes)
+    assert reduce_batches(dataset(), total, add).value[0] == ROWS.sum()
 
 
 def test_blas_runs_on_one_thread_in_a_pass_and_as_before_after_it(executor):
@@ -131,7 +131,7 @@ def test_blas_runs_on_one_thread_in_a_pass_and_as_before_after_it(executor):
         return [i["num_threads"] for i in threadpool_info() if i["user_api"] == "blas"]
 
     before = now()
-    for inside in each(dataset(), blas_threads):
+    for inside in map_batches(dataset(), blas_threads):
         assert set(inside) == {1}
     assert now() == before
 
@@ -140,7 +140,7 @@ def test_without_a_client_threads_are_used_and_none_is_started():
     assert ambient_client() is None or ambient_client().status == "running"
     assert isinstance(choose_executor(in_process=True), Threads)
     before = threading.active_count()
-    sweep(dataset(1), total, add)
+    reduce_batches(dataset(1), total, add)
     assert threading.active_count() == before
 
 

@@ -97,7 +97,7 @@ def test_lifetimes_retire_workers_that_hold_results(stored, quiet, monkeypatch, 
     """Those of merges on the workers, and rows of a cache."""
     settings = {}
     if where == "on the workers":
-        monkeypatch.setattr("daskgmm.passes.sweep.HERE_BYTES", 0)
+        monkeypatch.setattr("daskgmm.passes.over_batches.HERE_BYTES", 0)
         settings["cache"] = "5MB"
     seen = set()
     with cluster_of(0) as cluster, queue(cluster.scheduler_address, 40, 25):

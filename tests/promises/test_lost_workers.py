@@ -146,7 +146,7 @@ def test_a_worker_is_retired_and_others_join(stored, quiet):
 
 
 def test_losses_with_a_cache_and_with_merges_on_the_workers(monkeypatch, cluster, stored, quiet):
-    monkeypatch.setattr("daskgmm.passes.sweep.HERE_BYTES", 0)
+    monkeypatch.setattr("daskgmm.passes.over_batches.HERE_BYTES", 0)
     assassin = Assassin(lambda: kill(assassin.random.choice(alive(cluster))), seed=3)
     struck = []
 

@@ -1,4 +1,4 @@
-"""One sweep over the rows: tasks, executor, reduction."""
+"""Work on every batch of a data set: merged to one result, or batch by batch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _unseen(done: int, total: int) -> None:
     """Show no progress."""
 
 
-def sweep(
+def reduce_batches(
     data: Dataset,
     work: Work[Result],
     merge: Merge[Result],
@@ -48,7 +48,7 @@ def sweep(
         return data.executor.reduce(tasks, work, merge, name, progress or _unseen, large)
 
 
-def each(
+def map_batches(
     data: Dataset,
     work: Work[Result],
     progress: Progress | None = None,
