@@ -11,8 +11,6 @@ from daskgmm.cli.storage import check_storage_options
 
 Command = Callable[..., Any]
 
-COVARIANCES = ("full", "tied", "diag", "spherical")
-
 
 def check_size(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
     """Refuse what is no number of bytes."""
@@ -28,6 +26,24 @@ def check_size(context: click.Context, option: click.Parameter, value: str | Non
     raise click.BadParameter(f"{value} is no size; give one such as 2GiB or 500MB.")
 
 
+class Structures(click.Choice[str]):
+    """Names of covariance structures, from their table, which is loaded when they are needed."""
+
+    def __init__(self) -> None:
+        super().__init__(())
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The names in the table."""
+        from daskgmm.gaussian.structures import STRUCTURES
+
+        return tuple(STRUCTURES)
+
+    @choices.setter
+    def choices(self, given: tuple[str, ...]) -> None:
+        """Take none: the table has them."""
+
+
 cache = click.option(
     "--cache", metavar="SIZE", callback=check_size,
     help="Keep so much decoded data in memory, as 2GiB.",
@@ -36,7 +52,7 @@ components = click.option(
     "--components", "-k", "n_components", type=click.IntRange(1), required=True
 )
 covariance = click.option(
-    "--covariance", "covariance_type", type=click.Choice(COVARIANCES), default="full",
+    "--covariance", "covariance_type", type=Structures(), default="full",
     show_default=True,
 )  # fmt: skip
 max_iter = click.option("--max-iter", type=click.IntRange(1), default=100, show_default=True)

@@ -31,7 +31,7 @@ def check_suffix(context: click.Context, option: click.Parameter, value: str | N
     help="Numbers of components: 2-20, or 2,4,8.",
 )  # fmt: skip
 @click.option(
-    "--covariance", "covariance_type", type=click.Choice(options.COVARIANCES), multiple=True,
+    "--covariance", "covariance_type", type=options.Structures(), multiple=True,
     default=("full",), show_default=True, help="May be given several times.",
 )  # fmt: skip
 @click.option(

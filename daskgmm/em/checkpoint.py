@@ -37,7 +37,7 @@ from daskgmm.storage_options import StorageOptions, described, harmless, shown
 from daskgmm.version import __version__
 
 FORMAT = "daskgmm-checkpoint"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 HEAD_BYTES = 256
 """Bytes in which the run is found that wrote a checkpoint."""

@@ -72,7 +72,7 @@ def expect(
     p, k, _ = kernel.shape
     work, name = ExpectationWork(kernel), f"daskgmm-iteration-{number}"
     statistics, ended = run_pass(data, "expectation", work, merge, listen, name, 8 * p * k)
-    if isinstance(kernel, NaturalKernel) and kernel.structure.shared:
+    if isinstance(kernel, NaturalKernel) and kernel.structure.statistic.pools:
         statistics = complete(kernel, statistics, survey)
     return checked(data, statistics, survey, listen), ended
 
@@ -97,7 +97,8 @@ def checked(data: Dataset, statistics: Statistics, survey: Survey, listen: Liste
 
 def complete(kernel: NaturalKernel, statistics: Statistics, survey: Survey) -> Statistics:
     """Add what all components share: the survey has its second moment, once for all passes."""
-    precision = kernel.structure.precisions(kernel.factors)
+    form, d = kernel.structure.precision, len(survey.scatter)
+    (precision,) = form.matrices(form.precisions(kernel.factors), d)
     return replace(
         statistics,
         pooled=survey.scatter,

@@ -18,6 +18,7 @@ from daskgmm.em.survey import IF_MISSING, Survey
 from daskgmm.errors import ResolutionWarning
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.structures import structure_of
 
 Array = NDArray[np.float64]
 
@@ -188,12 +189,8 @@ def unresolved(
 
 def _variances(parameters: Parameters) -> Array:
     """Return the variances along each feature of each component, shape (k, d)."""
-    shape, covariances = parameters.means.shape, parameters.covariances
-    if parameters.structure in ("full", "tied"):
-        covariances = np.diagonal(covariances, axis1=-2, axis2=-1)
-    if parameters.structure == "spherical":
-        covariances = covariances[:, None]
-    return np.broadcast_to(covariances, shape)
+    (k, d), precision = parameters.means.shape, structure_of(parameters).precision
+    return np.broadcast_to(precision.diagonals(parameters.covariances, d), (k, d))
 
 
 def _number(value: float) -> str:

@@ -68,7 +68,7 @@ class ManyWork:
         groups: dict[str, list[int]] = {}
         for index, kernel in enumerate(kernels):
             if isinstance(kernel, NaturalKernel):
-                groups.setdefault(kernel.structure_name, []).append(index)
+                groups.setdefault(kernel.structure.name, []).append(index)
         stacks = tuple(Stack.of([kernels[i] for i in group]) for group in groups.values())
         alone = [i for i, kernel in enumerate(kernels) if not isinstance(kernel, NaturalKernel)]
         stacked = tuple(map(tuple, groups.values()))
@@ -133,7 +133,7 @@ def expect_many(
     many, ended = run_pass(data, "expectation", work, merge_many, listen, name, nbytes)
     found = []
     for kernel, statistics in zip(kernels, many.parts, strict=True):
-        if isinstance(kernel, NaturalKernel) and kernel.structure.shared:
+        if isinstance(kernel, NaturalKernel) and kernel.structure.statistic.pools:
             statistics = complete(kernel, statistics, survey)
         found.append(checked(data, statistics, survey, listen))
     return found, ended

@@ -171,8 +171,8 @@ def measure_many(
     groups: dict[str, list[int]] = {}
     for index, kernel in enumerate(kernels):
         # The exact kernel, and one with a shared covariance of its own, stand alone.
-        alone = kernel.structure.shared or not isinstance(kernel, NaturalKernel)
-        groups.setdefault(str(index) if alone else kernel.structure_name, []).append(index)
+        alone = kernel.structure.statistic.pools or not isinstance(kernel, NaturalKernel)
+        groups.setdefault(str(index) if alone else kernel.structure.name, []).append(index)
     cut = [part for group in groups.values() for part in _small(group, kernels)]
     stacks = tuple(Stack.of([kernels[index] for index in group]) for group in cut)
     order = tuple(index for group in cut for index in group)

@@ -39,7 +39,7 @@ class Initial:
     ----------
     weights : ndarray of shape (k,)
     means : ndarray of shape (k, d)
-    precisions : ndarray, shaped as the covariances
+    precisions : ndarray, shaped as `Parameters.covariances`
     """
 
     weights: Array | None = None
@@ -93,8 +93,8 @@ def start(
         means=parameters.means if initial.means is None else initial.means,
     )
     if initial.precisions is not None:
-        factors = STRUCTURES[settings.structure].factorise_precisions(initial.precisions)
-        covariances = STRUCTURES[settings.structure].covariances(factors)
+        factors = STRUCTURES[settings.structure].precision.factorise_precisions(initial.precisions)
+        covariances = STRUCTURES[settings.structure].precision.covariances(factors)
         given = replace(given, precisions_cholesky=factors, covariances=covariances)
     return replace(estimated, parameters=given)
 
@@ -103,9 +103,9 @@ def _given(structure_name: str, initial: Initial) -> Parameters:
     assert initial.weights is not None
     assert initial.means is not None
     assert initial.precisions is not None
-    structure = STRUCTURES[structure_name]
-    factors = structure.factorise_precisions(initial.precisions)
-    covariances = structure.covariances(factors)
+    precision = STRUCTURES[structure_name].precision
+    factors = precision.factorise_precisions(initial.precisions)
+    covariances = precision.covariances(factors)
     return Parameters(structure_name, initial.weights, initial.means, covariances, factors)
 
 
@@ -128,7 +128,7 @@ def _estimate(
         responsibilities = _one_hot(cluster(x, weights, k, random, metric), weights, k)
     statistics = _moments(structure, sample.x, responsibilities, k)
     spread = structure.repeat(survey.covariance, k)
-    spread = structure.regularise(spread, settings.reg_covar)
+    spread = structure.precision.raised(spread, settings.reg_covar)
     fallback = Parameters(
         structure.name, np.full(k, 1 / k), np.tile(survey.mean, (k, 1)), spread, spread
     )
@@ -185,12 +185,12 @@ def _from_rows(
     """
     k, d = len(rows), x.shape[1]
     means = x[rows].astype(np.float64)
-    if structure.shared:
-        covariances = _tied_from_rows(x, means)
+    if structure.statistic.pools:
+        covariances = structure.precision.of_matrices(_tied_from_rows(x, means)[None])
     else:
         covariances = np.zeros(structure.covariance_shape(k, d))
-    covariances = structure.regularise(covariances, reg_covar)
-    covariances, factors, ridges, _ = factorise(structure, covariances, reg_covar, None)
+    covariances = structure.precision.raised(covariances, reg_covar)
+    covariances, factors, ridges, _ = factorise(structure, covariances, d, reg_covar, None)
     weights = np.full(k, 1 / k)
     return Maximised(
         Parameters(structure.name, weights, means, covariances, factors), ridges=ridges
@@ -229,7 +229,7 @@ def _moments(
         counts += gamma.sum(axis=1)
         firsts += gamma @ x[rows]
     points = firsts / np.where(counts > 0, counts, 1.0)[:, None]
-    pooled = np.zeros((d, d)) if structure.shared else None
+    pooled = np.zeros((d, d)) if structure.statistic.pools else None
     sums = Sums(np.zeros((structure.n_statistics(d), k)), pooled)
     for rows, gamma in zip(_tiles(len(x)), responsibilities(), strict=True):
         accumulate_about(structure, points, x[rows].T, gamma, sums)

@@ -3,7 +3,7 @@ r"""Coordinates about an anchor, in which one step of EM is nearly one step up t
 With the anchor's weights :math:`\pi^0`, means :math:`\mu^0` and :math:`\Sigma^0 = L_0 L_0^T`:
 
     :math:`\sqrt{\pi^0_k} \log \pi_k`, :math:`\sqrt{\pi^0_k} L_{0k}^{-1} (\mu_k - \mu^0_k)`, and
-    :math:`\sqrt{\pi^0_k}` times `Structure.relative_scale`.
+    :math:`\sqrt{\pi^0_k}` times `Precision.relative_scale`.
 
 At the anchor the Fisher information of the complete data is the identity (up to the one
 direction in which log weights mean nothing), so there the EM step equals the gradient to
@@ -17,9 +17,7 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.structure import Structure
 from daskgmm.gaussian.structures import structure_of
-from daskgmm.gaussian.triangular import solve_lower, solve_upper
 
 Array = NDArray[np.float64]
 
@@ -38,17 +36,18 @@ class Anchor:
 
     def __init__(self, parameters: Parameters) -> None:
         self._at = parameters
-        self._structure = structure_of(parameters)
+        self._precision = structure_of(parameters).precision
         self._roots = np.sqrt(parameters.weights)
-        self._scale_roots = np.ones(1) if self._structure.shared else self._roots
         self._factors = parameters.precisions_cholesky
+        shared = len(self._factors) < len(self._roots)
+        self._scale_roots = np.ones(1) if shared else self._roots
         self._last: tuple[Array, Array] | None = None
 
     def coordinates(self, parameters: Parameters) -> Array:
         """Return the coordinates of parameters of the same structure, k and d."""
-        means = _pulled(self._structure, self._factors, parameters.means - self._at.means)
+        means = self._precision.pulled(self._factors, parameters.means - self._at.means)
         relative = self._relative(parameters.precisions_cholesky)
-        scale = self._structure.relative_scale(relative, parameters.n_features)
+        scale = self._precision.relative_scale(relative, parameters.n_features)
         return np.concatenate(
             [
                 self._roots * np.log(parameters.weights),
@@ -69,9 +68,9 @@ class Anchor:
         weights = np.exp(logarithms - logsumexp(logarithms))
         if not weights.min() > 0:
             return None
-        factors = self._structure.absolute_factors(at.precisions_cholesky, scale, d)
-        means = at.means + _pulled_back(self._structure, self._factors, means)
-        covariances = self._structure.covariances(factors)
+        factors = self._precision.absolute_factors(at.precisions_cholesky, scale, d)
+        means = at.means + self._precision.pulled_back(self._factors, means)
+        covariances = self._precision.covariances(factors)
         return Parameters(at.structure, weights, means, covariances, factors)
 
     def gradient(self, parameters: Parameters, image: Parameters) -> Array:
@@ -81,11 +80,11 @@ class Anchor:
         the EM image of the parameters determines (Salakhutdinov, Roweis & Ghahramani 2003);
         an image with `reg_covar` gives the gradient of the likelihood with that noise.
         """
-        structure, factors = self._structure, parameters.precisions_cholesky
+        precision, factors = self._precision, parameters.precisions_cholesky
         shifts = image.means - parameters.means
-        weighed = _pushed(structure, factors, _pulled(structure, factors, shifts))
-        lowered = _pushed_back(structure, self._factors, weighed)
-        scale = self._structure.scale_gradient(
+        weighed = precision.pushed(factors, precision.pulled(factors, shifts))
+        lowered = precision.pushed_back(self._factors, weighed)
+        scale = precision.scale_gradient(
             self._relative(factors),
             factors,
             image.weights,
@@ -101,43 +100,7 @@ class Anchor:
         )
 
     def _relative(self, factors: Array) -> Array:
-        """Return `Structure.relative`, the last one kept: coordinates and gradient need it."""
+        """Return `Precision.relative`, the last one kept: coordinates and gradient need it."""
         if self._last is None or self._last[0] is not factors:
-            self._last = factors, self._structure.relative(self._factors, factors)
+            self._last = factors, self._precision.relative(self._factors, factors)
         return self._last[1]
-
-
-def _pulled(structure: Structure, factors: Array, vectors: Array) -> Array:
-    """Return U_k^T v_k for vectors (k, d), as the structure has its factors."""
-    if structure.shared:
-        return vectors @ factors
-    if factors.ndim == 3:
-        return np.asarray(factors.swapaxes(-1, -2) @ vectors[..., None], np.float64)[..., 0]
-    return vectors * factors.reshape(len(vectors), -1)
-
-
-def _pushed(structure: Structure, factors: Array, vectors: Array) -> Array:
-    """Return U_k v_k."""
-    if structure.shared:
-        return vectors @ factors.T
-    if factors.ndim == 3:
-        return np.asarray(factors @ vectors[..., None], np.float64)[..., 0]
-    return vectors * factors.reshape(len(vectors), -1)
-
-
-def _pulled_back(structure: Structure, factors: Array, vectors: Array) -> Array:
-    """Return U_k^-T v_k."""
-    if structure.shared:
-        return solve_lower(factors.T, vectors.T).T
-    if factors.ndim == 3:
-        return solve_lower(factors.swapaxes(-1, -2), vectors[..., None])[..., 0]
-    return vectors / factors.reshape(len(vectors), -1)
-
-
-def _pushed_back(structure: Structure, factors: Array, vectors: Array) -> Array:
-    """Return U_k^-1 v_k."""
-    if structure.shared:
-        return solve_upper(factors, vectors.T).T
-    if factors.ndim == 3:
-        return solve_upper(factors, vectors[..., None])[..., 0]
-    return vectors / factors.reshape(len(vectors), -1)

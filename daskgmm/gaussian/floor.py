@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh, solve_triangular
 
+from daskgmm.gaussian.dense import Dense
 from daskgmm.gaussian.maximise import Maximised
 from daskgmm.gaussian.structures import structure_of
 
@@ -101,14 +102,13 @@ class Floor:
         """
         parameters = step.parameters
         structure, d = structure_of(parameters), parameters.n_features
-        if structure.shared:
-            return self._dense(parameters.covariances[None], [None], step.ridges)
-        weighed = np.flatnonzero(parameters.weights > 0)
-        covariances = parameters.covariances[weighed]
-        numbers: list[int | None] = list(map(int, weighed))
-        if covariances.ndim == 3:
+        covariances, numbers = parameters.covariances, [structure.component(0)]
+        if not structure.shared:
+            weighed = np.flatnonzero(parameters.weights > 0)
+            covariances, numbers = covariances[weighed], list(map(int, weighed))
+        if isinstance(structure.precision, Dense):
             return self._dense(covariances, numbers, step.ridges)
-        variances = np.broadcast_to(covariances.reshape(len(weighed), -1), (len(weighed), d))
+        variances = structure.precision.diagonals(covariances, d)
         ridges = np.array([step.ridges.get(number, 0.0) for number in numbers])
         return self._along_columns(variances, numbers, NEAR * ridges)
 

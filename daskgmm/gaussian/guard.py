@@ -53,9 +53,9 @@ def moment_error(parameters: Parameters, points: Array) -> float:
 
 def _bounds(parameters: Parameters, *points: Array) -> list[float]:
     """Return the bilinear bound at each set of points; infinity where it overflows."""
-    structure, factors = structure_of(parameters), parameters.precisions_cholesky
+    precision, factors = structure_of(parameters).precision, parameters.precisions_cholesky
     with np.errstate(over="ignore", invalid="ignore"):
-        found = structure.bilinear_bounds(factors, *points)
+        found = precision.bilinear_bounds(factors, *points)
     return [bound if np.isfinite(bound) else np.inf for bound in found]
 
 

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from daskgmm.gaussian.softmax import exponentiate, log_likelihood
 from daskgmm.gaussian.statistics import Statistics
 from daskgmm.gaussian.structure import Structure
-from daskgmm.gaussian.structures import STRUCTURES
 from daskgmm.gaussian.workspace import Workspace, tile_rows, workspace
 
 Array = NDArray[np.float64]
@@ -33,7 +32,7 @@ class Kernel(ABC):
 
     Attributes
     ----------
-    structure_name : str
+    structure : Structure
     center : ndarray of shape (d,)
         Subtracted from every row before any arithmetic: without it, the digits of data far
         from the origin are lost in the products.
@@ -41,14 +40,9 @@ class Kernel(ABC):
         The points that the kernel's statistics are about.
     """
 
-    structure_name: str
+    structure: Structure
     center: Array
     reference: Array
-
-    @property
-    def structure(self) -> Structure:
-        """The covariance structure."""
-        return STRUCTURES[self.structure_name]
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -100,7 +94,7 @@ class Tile(ABC):
     def log_joint(self) -> None:
         """Fill `joint` with log(pi_k N(x | mu_k, Sigma_k)).
 
-        Terms that are the same for all components of a shared structure are left out.
+        Where the statistic is pooled, the quadratic term is left out.
         """
 
     @abstractmethod
@@ -135,7 +129,7 @@ class Expectation:
         self.capacity = work.joint.shape[1]
         self._kernel, self._work = kernel, work
         self._full = kernel.bind(work, self.capacity)
-        pooled = np.zeros((d, d)) if kernel.structure.shared else None
+        pooled = np.zeros((d, d)) if kernel.structure.statistic.pools else None
         self._sums = Sums(np.zeros((p, k)), pooled)
         self._full.add_to(self._sums)
         self.rows = self._full.rows

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.precision import SingularError
 from daskgmm.gaussian.statistics import Statistics
-from daskgmm.gaussian.structure import SingularError, Structure
+from daskgmm.gaussian.structure import Moments, Structure
 from daskgmm.gaussian.structures import STRUCTURES
 
 Array = NDArray[np.float64]
@@ -97,28 +98,21 @@ def maximise(
         If a covariance of the start is singular and `reg_covar` is 0, or one is not finite.
     """
     structure, d = STRUCTURES[structure_name], statistics.reference.shape[1]
-    counts = statistics.counts
+    counts, second = statistics.counts, statistics.sums[1 + d :].T
     empty, divisor, shifts = _shifts(statistics)
-    covariances = structure.maximise(
-        counts if structure.shared else divisor,
-        shifts,
-        statistics.sums[1 + d :].T,
-        statistics.pooled,
-    )
-    covariances = structure.regularise(covariances, reg_covar)
+    covariances = structure.maximise(Moments(counts, divisor, shifts, second, statistics.pooled))
+    covariances = structure.precision.raised(covariances, reg_covar)
     means = np.where(empty[:, None], fallback.means, statistics.reference + shifts)
     if empty.any() and not structure.shared:
-        mask = empty.reshape(-1, *[1] * (covariances.ndim - 1))
-        covariances = np.where(mask, fallback.covariances, covariances)
-    narrow: list[int | None] = []
+        covariances[empty] = fallback.covariances[empty]
+    narrow: list[int] = []
     if reg_covar == 0 and least is not None and not first:
         narrow = _narrower(structure, covariances, least)
-        for component in narrow:
-            covariances = structure.replace(covariances, fallback.covariances, component)
+        covariances[narrow] = fallback.covariances[narrow]
     covariances, factors, ridges, collapsed = factorise(
-        structure, covariances, reg_covar, None if first else fallback.covariances
+        structure, covariances, d, reg_covar, None if first else fallback.covariances
     )
-    collapsed = tuple(dict.fromkeys((*narrow, *collapsed)))
+    collapsed = tuple(dict.fromkeys((*map(structure.component, narrow), *collapsed)))
     parameters = Parameters(structure_name, counts / counts.sum(), means, covariances, factors)
     empties = tuple(int(k) for k in np.flatnonzero(empty))
     return Maximised(parameters, empties, ridges, collapsed)
@@ -140,18 +134,14 @@ def _shifts(statistics: Statistics) -> tuple[NDArray[np.bool_], Array, Array]:
     return empty, divisor, shifts
 
 
-def _narrower(structure: Structure, covariances: Array, least: Array) -> list[int | None]:
-    """Return the components (None: the shared one) with a variance of less than `least` (d,)."""
-    if structure.shared:
-        return [None] if (np.diagonal(covariances) < least).any() else []
-    if covariances.ndim == 3:
-        covariances = np.diagonal(covariances, axis1=1, axis2=2)
-    low = (covariances.reshape(len(covariances), -1) < least).any(axis=1)
+def _narrower(structure: Structure, covariances: Array, least: Array) -> list[int]:
+    """Return which covariances have a variance of less than `least` (d,)."""
+    low = (structure.precision.diagonals(covariances, len(least)) < least).any(axis=1)
     return list(map(int, np.flatnonzero(low)))
 
 
 def factorise(
-    structure: Structure, covariances: Array, reg_covar: float, kept: Array | None
+    structure: Structure, covariances: Array, d: int, reg_covar: float, kept: Array | None
 ) -> tuple[Array, Array, dict[int | None, float], tuple[int | None, ...]]:
     """Return covariances, the factors of their inverses, the ridges, and what collapsed.
 
@@ -160,23 +150,24 @@ def factorise(
     component's largest variance, that makes the covariance invertible. Where `reg_covar` is
     0, the user wants no ridge: a component that collapsed keeps its covariance of `kept`.
     """
-    first = FIRST_RIDGE * len(np.atleast_2d(covariances[-1])[-1]) * float(np.finfo(np.float64).eps)
+    precision, first = structure.precision, FIRST_RIDGE * d * float(np.finfo(np.float64).eps)
     ridges: dict[int | None, float] = {}
     variances: dict[int | None, float] = {}
     collapsed: list[int | None] = []
     while True:
         try:
-            return covariances, structure.factorise(covariances), ridges, tuple(collapsed)
+            return covariances, precision.factorise(covariances), ridges, tuple(collapsed)
         except SingularError as error:
-            k = error.component
+            index, k = error.index, structure.component(error.index)
             # Before any ridge: one that rounding made negative may be raised to 0 exactly.
-            variance = variances.setdefault(k, structure.scale(covariances, k))
+            variance = variances.setdefault(k, precision.largest_variance(covariances, index, d))
             if reg_covar == 0 and kept is not None and k not in collapsed and np.isfinite(variance):
                 collapsed.append(k)
-                covariances = structure.replace(covariances, kept, k)
+                covariances = covariances.copy()
+                covariances[index] = kept[index]
                 continue
             before = ridges.get(k, 0.0)
             ridges[k] = 4 * before or first * variance
             if reg_covar == 0 or not ridges[k] < LARGEST_RIDGE * variance:
                 raise IllDefinedError(ILL_DEFINED) from error
-            covariances = structure.regularise(covariances, ridges[k] - before, k)
+            covariances = precision.raised(covariances, ridges[k] - before, index)

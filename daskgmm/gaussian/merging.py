@@ -52,11 +52,11 @@ def _merged(parameters: Parameters, dense: Array, i: int, j: int) -> Parameters 
     shaped = parameters.covariances
     if not structure.shared:
         shaped = shaped.copy()
-        shaped[i] = structure.repeat(covariance, 1)[0]
+        shaped[i] = structure.precision.of_matrices(covariance[None])[0]
         shaped = shaped[kept]
     # It is a start: what the ridge adds, the next M-step takes away, with any `reg_covar`.
     try:
-        shaped, factors, _, _ = factorise(structure, shaped, TINY, None)
+        shaped, factors, _, _ = factorise(structure, shaped, parameters.n_features, TINY, None)
     except ValueError:
         return None
     return Parameters(parameters.structure, together[kept], means[kept], shaped, factors)
@@ -69,22 +69,12 @@ def _pooled(parameters: Parameters, dense: Array, row: int) -> Array:
     apart = parameters.means[row] - parameters.means[row + 1 :]
     pooled: Array = share * dense[row] + (1 - share) * dense[row + 1 :]
     pooled += share * (1 - share) * apart[:, :, None] * apart[:, None, :]
-    d = parameters.n_features
-    if parameters.structure == "diag":
-        diagonal: Array = pooled * np.eye(d)
-        return diagonal
-    if parameters.structure == "spherical":
-        variances: Array = np.trace(pooled, axis1=1, axis2=2) / d
-        return np.asarray(np.eye(d) * variances[:, None, None], np.float64)
-    return pooled
+    precision = structure_of(parameters).precision
+    return precision.matrices(precision.of_matrices(pooled), parameters.n_features)
 
 
 def covariance_matrices(parameters: Parameters) -> Array:
     """Return the covariances of any structure as matrices, shape (k, d, d)."""
     k, d = parameters.means.shape
-    covariances = parameters.covariances
-    if covariances.ndim == 3:
-        return covariances
-    if structure_of(parameters).shared:
-        return np.broadcast_to(covariances, (k, d, d))
-    return np.eye(d) * np.broadcast_to(covariances.reshape(k, -1), (k, d))[:, None, :]
+    matrices = structure_of(parameters).precision.matrices(parameters.covariances, d)
+    return np.broadcast_to(matrices, (k, d, d))

@@ -44,7 +44,7 @@ class NaturalKernel(Kernel):
     theta : ndarray of shape (k, p)
         Natural parameters about `center`.
     factors : ndarray
-        The precision's factors, for the term that a shared structure leaves out.
+        The precision's factors, for the term that is left out where the statistic is pooled.
     """
 
     theta: Array
@@ -56,16 +56,19 @@ class NaturalKernel(Kernel):
         structure, factors = structure_of(parameters), parameters.precisions_cholesky
         k, d = parameters.means.shape
         offsets = parameters.means - center
-        linear, quadratic = structure.natural_quadratic(factors, offsets)
+        precision = structure.precision
+        linear = precision.weighed(factors, offsets)
+        quadratic = structure.statistic.quadratic(precision, factors, d)
+        quadratic = np.broadcast_to(quadratic, (k, quadratic.shape[1]))
         constant = (
             log_weights(parameters.weights)
-            - 0.5 * noise * structure.precision_traces(factors, d)
-            + structure.log_determinants(factors, d)
+            - 0.5 * noise * precision.traces(factors, d)
+            + precision.log_determinants(factors, d)
             - 0.5 * (d * LOG_2_PI + np.einsum("ki,ki->k", offsets, linear))
         )
         theta = np.concatenate([constant[:, None], linear, quadratic], axis=1)
         reference = np.broadcast_to(center, (k, d)).copy()
-        return cls(parameters.structure, center, reference, np.ascontiguousarray(theta), factors)
+        return cls(structure, center, reference, np.ascontiguousarray(theta), factors)
 
     @property
     def feature_rows(self) -> int:
@@ -83,7 +86,7 @@ class NaturalTile(Tile):
         p, k, d = kernel.shape
         self._kernel, self._features = kernel, work.features[:, :b]
         self._z, self._ones = self._features[1 : 1 + d], work.features[0]
-        self._fill = kernel.structure.quadratic_filler(work.rows[:, :b], d, self._features[1 + d :])
+        self._fill = kernel.structure.statistic.filler(work.rows[:, :b], d, self._features[1 + d :])
         self._products = [
             Product(kernel.theta[:, cut], self._features[cut], self.joint, add=cut.start > 0)
             for cut in panels(p, panel_height(p, SMALL_PRODUCT // (k * b)))
@@ -124,9 +127,10 @@ class NaturalTile(Tile):
             product()
 
     def shared_term(self) -> Array | float:
-        if not self._kernel.structure.shared:
+        structure = self._kernel.structure
+        if not structure.statistic.pools:
             return 0.0
-        return -0.5 * self._kernel.structure.whiten(self.rows, self._kernel.factors, 0)
+        return -0.5 * structure.precision.whiten(self.rows, self._kernel.factors, 0)
 
     def accumulate(self) -> None:
         if self._turned is None:

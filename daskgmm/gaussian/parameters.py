@@ -16,16 +16,16 @@ class Parameters:
 
     Attributes
     ----------
-    structure : {"full", "tied", "diag", "spherical"}
+    structure : str
         Which covariances are allowed; the key of `STRUCTURES`.
     weights : ndarray of shape (k,)
         Mixing proportions; they sum to 1.
     means : ndarray of shape (k, d)
-    covariances : ndarray
-        (k, d, d) full, (d, d) tied, (k, d) diag, (k,) spherical.
+    covariances : ndarray of shape (m, ...)
+        As `Precision` holds them; m is k, or 1 where all components share one.
     precisions_cholesky : ndarray, shaped as `covariances`
-        Upper triangular U with Sigma^-1 = U U^T, which is scikit-learn's convention; the
-        inverse standard deviations for diag and spherical.
+        Upper triangular U with Sigma^-1 = U U^T, which is scikit-learn's convention; inverse
+        standard deviations along axes.
     """
 
     structure: str

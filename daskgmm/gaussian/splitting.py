@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.structure import SingularError
+from daskgmm.gaussian.precision import SingularError
 from daskgmm.gaussian.structures import structure_of
 
 Array = NDArray[np.float64]
@@ -58,7 +58,7 @@ def _split(parameters: Parameters, component: int, other: int) -> Parameters | N
     structure = structure_of(parameters)
     weights, means = parameters.weights.copy(), parameters.means.copy()
     covariances = parameters.covariances.copy()
-    covariance = covariances if structure.shared else covariances[component]
+    covariance = covariances[0 if structure.shared else component]
     axis, rest = _halved(covariance, parameters.n_features)
     weights[[component, other]] = weights[component] / 2
     means[other] = means[component] + axis
@@ -66,7 +66,7 @@ def _split(parameters: Parameters, component: int, other: int) -> Parameters | N
     if not structure.shared:
         covariances[[component, other]] = rest
     try:
-        factors = structure.factorise(covariances)
+        factors = structure.precision.factorise(covariances)
     except SingularError:
         return None
     return Parameters(parameters.structure, weights / weights.sum(), means, covariances, factors)
@@ -74,7 +74,6 @@ def _split(parameters: Parameters, component: int, other: int) -> Parameters | N
 
 def _halved(covariance: Array, d: int) -> tuple[Array, Array]:
     """Return the shift along the longest axis, and the covariance of either half."""
-    covariance = np.asarray(covariance)
     if covariance.ndim == 2:
         values, vectors = np.linalg.eigh(covariance)
         axis = APART * np.sqrt(max(values[-1], 0.0)) * vectors[:, -1]
@@ -84,4 +83,4 @@ def _halved(covariance: Array, d: int) -> tuple[Array, Array]:
     axis = np.zeros(d)
     axis[longest] = APART * np.sqrt(variances[longest])
     # A spherical half keeps its mean variance: the axis takes a d-th of what it spans.
-    return axis, covariance - (axis**2 if covariance.ndim else axis[longest] ** 2 / d)
+    return axis, covariance - (axis**2 if len(covariance) == d else axis[longest] ** 2 / d)

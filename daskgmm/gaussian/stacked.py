@@ -47,7 +47,7 @@ class Stack:
         first, ends = kernels[0], np.cumsum([len(kernel.theta) for kernel in kernels]).tolist()
         theta = np.concatenate([kernel.theta for kernel in kernels])
         reference = np.concatenate([kernel.reference for kernel in kernels])
-        whole = NaturalKernel(first.structure_name, first.center, reference, theta, first.factors)
+        whole = NaturalKernel(first.structure, first.center, reference, theta, first.factors)
         parts = tuple(slice(*ends) for ends in zip([0, *ends[:-1]], ends, strict=True))
         return cls(whole, parts)
 
@@ -58,7 +58,7 @@ class StackedExpectation:
     def __init__(self, stack: Stack, work: Workspace) -> None:
         p, k, d = stack.kernel.shape
         self._stack, self._work = stack, work
-        pooled = np.zeros((d, d)) if stack.kernel.structure.shared else None
+        pooled = np.zeros((d, d)) if stack.kernel.structure.statistic.pools else None
         self._sums = Sums(np.zeros((p, k)), pooled)
         self._log_likelihoods = np.zeros(len(stack.parts))
         self._full = stack.kernel.bind(work, work.joint.shape[1])

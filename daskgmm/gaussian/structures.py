@@ -1,8 +1,10 @@
-"""The covariance structures by name: the only table of them."""
+"""The covariance structures by name: the only table of them.
+
+Estimators, files, the command line and tests read it. `STRUCTURES[MyStructure.name] =
+MyStructure()` adds one; on a cluster its module has to be importable by the workers.
+"""
 
 from __future__ import annotations
-
-from types import MappingProxyType
 
 from daskgmm.gaussian.diagonal import Diagonal
 from daskgmm.gaussian.full import Full
@@ -11,9 +13,9 @@ from daskgmm.gaussian.spherical import Spherical
 from daskgmm.gaussian.structure import Structure
 from daskgmm.gaussian.tied import Tied
 
-STRUCTURES: MappingProxyType[str, Structure] = MappingProxyType(
-    {structure.name: structure for structure in (Full(), Tied(), Diagonal(), Spherical())}
-)
+STRUCTURES: dict[str, Structure] = {
+    structure.name: structure for structure in (Full(), Tied(), Diagonal(), Spherical())
+}
 
 
 def structure_of(parameters: Parameters) -> Structure:

@@ -61,13 +61,13 @@ class WhitenedKernel(Kernel):
         d = parameters.n_features
         constant = (
             log_weights(parameters.weights)
-            - 0.5 * noise * structure.precision_traces(factors, d)
-            + structure.log_determinants(factors, d)
+            - 0.5 * noise * structure.precision.traces(factors, d)
+            + structure.precision.log_determinants(factors, d)
             - 0.5 * d * LOG_2_PI
         )
         constant = np.where(parameters.weights > 0, constant, -np.inf)
         about = parameters.means if reference is None else reference
-        return cls(parameters.structure, np.zeros(d), about, parameters.means, constant, factors)
+        return cls(structure, np.zeros(d), about, parameters.means, constant, factors)
 
     @property
     def feature_rows(self) -> int:
@@ -90,9 +90,10 @@ class WhitenedTile(Tile):
 
     def log_joint(self) -> None:
         kernel = self._kernel
+        whiten, own = kernel.structure.precision.whiten, _own(kernel)
         with np.errstate(over="ignore", invalid="ignore"):
             for k, mean in enumerate(kernel.means):
-                distance = kernel.structure.whiten(self.rows - mean[:, None], kernel.factors, k)
+                distance = whiten(self.rows - mean[:, None], kernel.factors, own[k])
                 self.joint[k] = kernel.constant[k] - 0.5 * distance
             beyond = np.flatnonzero(~(self.joint.max(axis=0) > LEAST))
         if len(beyond):
@@ -116,16 +117,21 @@ def scaled_lengths(kernel: WhitenedKernel, rows: Array) -> Array:
 
     For rows so far away that their squares overflow; infinite for components without weight.
     """
-    structure, tiny = kernel.structure, np.finfo(np.float64).tiny
+    precision, own, tiny = kernel.structure.precision, _own(kernel), np.finfo(np.float64).tiny
     lengths = np.full((len(kernel.means), rows.shape[1]), np.inf)
     for k in np.flatnonzero(kernel.constant > -np.inf):
-        own = kernel.factors if structure.shared else kernel.factors[k]
         difference = rows - kernel.means[k][:, None]
         scale = np.maximum(np.abs(difference).max(axis=0), tiny)
-        size = np.abs(own).max()
-        squared = structure.whiten(difference / scale, kernel.factors / size, int(k))
+        size = np.abs(kernel.factors[own[k]]).max()
+        squared = precision.whiten(difference / scale, kernel.factors / size, own[k])
         lengths[k] = 0.5 * np.log(np.maximum(squared, tiny)) + np.log(scale) + np.log(size)
     return lengths
+
+
+def _own(kernel: WhitenedKernel) -> list[int]:
+    """Return the place of each component's factor."""
+    k, m = len(kernel.means), len(kernel.factors)
+    return list(range(k)) if m == k else [0] * k
 
 
 def accumulate_about(
@@ -148,7 +154,7 @@ def accumulate_about(
         difference = z - point[:, None]
         sums.sums[0, k] += responsibilities[k].sum()
         sums.sums[1 : 1 + d, k] += difference @ responsibilities[k]
-        second = structure.second_moment(difference, responsibilities[k])
+        second = structure.statistic.second_moment(difference, responsibilities[k])
         if sums.pooled is None:
             sums.sums[1 + d :, k] += second
         else:

@@ -30,6 +30,7 @@ from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.floor import Resting
 from daskgmm.gaussian.maximise import ILL_DEFINED
 from daskgmm.gaussian.structures import STRUCTURES
+from daskgmm.models.constraints import KeysOf
 from daskgmm.models.costs import cache_nbytes, cut, plan_of
 from daskgmm.models.criteria import doubt
 from daskgmm.models.degeneracy import degeneracies, swallowed
@@ -175,6 +176,7 @@ class GaussianMixture(Portable):
     # The same constraints give the same errors; they are data, and public in effect.
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **Reference._parameter_constraints,
+        "covariance_type": [KeysOf(STRUCTURES)],
         "acceleration": [StrOptions({"auto"}), None],
         "sample_rows": [Interval(Integral, 1, None, closed="left"), None],
         "missing": [StrOptions({"error", "drop"})],
@@ -473,7 +475,7 @@ class GaussianMixture(Portable):
             )
         k, structure = self.n_components, STRUCTURES[self.covariance_type]
         found = self.means_.shape, np.shape(self.covariances_)
-        wanted = (k, d), structure.covariance_shape(k, d)
+        wanted = (k, d), structure.external_shape(k, d)
         if found != wanted or (
             getattr(self, "_fitted_structure", self.covariance_type) != self.covariance_type
         ):
@@ -510,11 +512,12 @@ class GaussianMixture(Portable):
         self._criteria = None
         self._fitted_structure = parameters.structure
         self.weights_, self.means_ = parameters.weights, parameters.means
-        self.covariances_ = parameters.covariances
-        self.precisions_cholesky_ = parameters.precisions_cholesky
-        self.precisions_ = structure.precisions(parameters.precisions_cholesky)
-        d = parameters.n_features
-        traces = structure.precision_traces(parameters.precisions_cholesky, d)
+        d, precision = parameters.n_features, structure.precision
+        factors = parameters.precisions_cholesky
+        self.covariances_ = structure.external(parameters.covariances, d)
+        self.precisions_cholesky_ = structure.external(factors, d)
+        self.precisions_ = structure.external(precision.precisions(factors), d)
+        traces = precision.traces(factors, d)
         self._noise = 0.5 * self._settings().noise * float((parameters.weights * traces).sum())
         self.gap_estimate_ = found.gap
         self._ended = found if self.warm_start else None

@@ -72,13 +72,9 @@ def _means(values: Any, k: int, d: int) -> Array:
 
 
 def _precisions(values: Any, structure: Structure, k: int, d: int) -> Array:
-    name, shape = structure.name, structure.covariance_shape(k, d)
-    precisions = _checked(values, f"{name} precision", shape).astype(np.float64)
-    if name in ("diag", "spherical"):
-        if (precisions <= 0).any():
-            raise ValueError(f"'{name} precision' should be positive")
-        return precisions
-    for matrix in precisions.reshape(-1, d, d):
-        if not (np.allclose(matrix, matrix.T) and (np.linalg.eigvalsh(matrix) > 0).all()):
-            raise ValueError(f"'{name} precision' should be symmetric, positive-definite")
+    name, shape = structure.name, structure.external_shape(k, d)
+    given = _checked(values, f"{name} precision", shape).astype(np.float64)
+    precisions = structure.internal(given, k, d)
+    if not structure.precision.are_positive(precisions):
+        raise ValueError(f"'{name} precision' should be {structure.precision.requirement}")
     return precisions

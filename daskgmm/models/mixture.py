@@ -478,18 +478,18 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
                 f"covariance_type was set to {self.covariance_type!r} after a fit with {fitted!r}. "
                 "Fit again, or set it back."
             )
+        structure = STRUCTURES[self.covariance_type]
+        means = np.asarray(self.means_, np.float64)
         factors = np.asarray(self.precisions_cholesky_, np.float64)
+        factors = structure.internal(factors, *means.shape)
         # Whoever sets the attributes by hand sets what scikit-learn reads: not this one.
         covariances = getattr(self, "covariances_", None)
         if covariances is None:
-            covariances = STRUCTURES[self.covariance_type].covariances(factors)
-        return Parameters(
-            self.covariance_type,
-            np.asarray(self.weights_, np.float64),
-            np.asarray(self.means_, np.float64),
-            np.asarray(covariances, np.float64),
-            factors,
-        )
+            covariances = structure.precision.covariances(factors)
+        else:
+            covariances = structure.internal(np.asarray(covariances, np.float64), *means.shape)
+        weights = np.asarray(self.weights_, np.float64)
+        return Parameters(self.covariance_type, weights, means, covariances, factors)
 
     def _n_parameters(self) -> int:
         k, d = self.means_.shape

@@ -83,7 +83,7 @@ def document_of(mixture: Mixture) -> dict[str, Any]:
     settings = _settings(mixture)
     _check_readable(mixture, settings, parameters.weights)
     coordinates = getattr(mixture, "coordinates_", None)
-    r = parameters.means.shape[1]
+    structure, r = STRUCTURES[parameters.structure], parameters.n_features
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -105,8 +105,8 @@ def document_of(mixture: Mixture) -> dict[str, Any]:
         "coordinates": _coordinates_document(coordinates),
         "weights": parameters.weights.tolist(),
         "means": parameters.means.tolist(),
-        "covariances": parameters.covariances.tolist(),
-        "precisions_cholesky": parameters.precisions_cholesky.tolist(),
+        "covariances": structure.external(parameters.covariances, r).tolist(),
+        "precisions_cholesky": structure.external(parameters.precisions_cholesky, r).tolist(),
     }
 
 
@@ -190,13 +190,14 @@ def _checked_settings(settings: Any, kind: type[Mixture]) -> dict[str, Any]:
 
 def _set_parameters(mixture: Mixture, document: Mapping[str, Any], r: int) -> None:
     structure, k = STRUCTURES[mixture.covariance_type], len(document["weights"])
-    shape = structure.covariance_shape(k, r)
+    shape = structure.external_shape(k, r)
     mixture._fitted_structure = structure.name
     mixture.weights_ = _array(document, "weights", (k,))
     mixture.means_ = _array(document, "means", (k, r))
     mixture.covariances_ = _array(document, "covariances", shape)
     mixture.precisions_cholesky_ = _array(document, "precisions_cholesky", shape)
-    mixture.precisions_ = structure.precisions(mixture.precisions_cholesky_)
+    factors = structure.internal(mixture.precisions_cholesky_, k, r)
+    mixture.precisions_ = structure.external(structure.precision.precisions(factors), r)
     _check_weights(mixture.weights_, mixture.n_components)
 
 

@@ -19,6 +19,7 @@ from daskgmm.gaussian.kernel import Kernel, Tile
 from daskgmm.gaussian.natural import NaturalKernel
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.softmax import exponentiate
+from daskgmm.gaussian.structures import structure_of
 from daskgmm.gaussian.whitened import WhitenedKernel
 from daskgmm.gaussian.workspace import small_buffers
 from daskgmm.passes.batches import Batch
@@ -71,7 +72,8 @@ class Predictor:
     def digest(self) -> str:
         """A digest of all that predictions depend on."""
         own, coordinates = self.parameters, self.view.coordinates
-        arrays = [own.weights, own.means, own.precisions_cholesky]
+        factors = structure_of(own).external(own.precisions_cholesky, own.n_features)
+        arrays = [own.weights, own.means, factors]
         parts = [arrays_digest(each) for each in arrays]
         if coordinates is not None:
             mapped = (coordinates.origin, coordinates.scales, coordinates.axes)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.structures import structure_of
 
 Array = NDArray[np.float64]
 
@@ -28,11 +29,6 @@ def sample_mixture(
 
 
 def _draw(parameters: Parameters, k: int, count: int, random: np.random.RandomState) -> Array:
-    mean = parameters.means[k]
-    if parameters.structure == "tied":
-        return random.multivariate_normal(mean, parameters.covariances, count)
-    if parameters.structure == "full":
-        return random.multivariate_normal(mean, parameters.covariances[k], count)
-    noise = random.standard_normal(size=(count, len(mean)))
-    drawn: Array = mean + noise * np.sqrt(parameters.covariances[k])
-    return drawn
+    structure = structure_of(parameters)
+    covariance = parameters.covariances[0 if structure.shared else k]
+    return structure.precision.draw(parameters.means[k], covariance, count, random)

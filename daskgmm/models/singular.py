@@ -10,6 +10,8 @@ from scipy.sparse.csgraph import connected_components
 
 from daskgmm.em.survey import Survey
 from daskgmm.gaussian.coordinates import NO_SCALE, NOISE
+from daskgmm.gaussian.dense import Dense
+from daskgmm.gaussian.structures import STRUCTURES
 
 Array = NDArray[np.float64]
 
@@ -18,9 +20,6 @@ INVOLVED = 1e-3
 
 LISTED = 8
 """Columns that a sentence names; more are counted."""
-
-MATRICES = ("full", "tied")
-"""Structures that columns which depend on each other make singular."""
 
 
 def singular_columns(
@@ -43,7 +42,7 @@ def singular_columns(
     if constant.size:
         has = "has a single value" if constant.size == 1 else "have a single value each"
         found.append(f"{_listed(constant, names)} {has}")
-    if structure in MATRICES:
+    if isinstance(STRUCTURES[structure].precision, Dense):
         for group in dependent_columns(survey, varying):
             what = "copies of each other but for scale and offset" if len(group) == 2 else (
                 "such that some are sums of the others"

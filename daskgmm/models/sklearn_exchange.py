@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 from daskgmm.gaussian.coordinates import Coordinates
+from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structures import STRUCTURES
 from daskgmm.models.mixture import Mixture
 
@@ -65,13 +67,16 @@ def from_sklearn(fitted: Any, kind: type[Kind]) -> Kind:
     mixture._fitted_structure = structure.name
     for name in ("weights_", "means_", "precisions_cholesky_"):
         setattr(mixture, name, np.array(getattr(fitted, name), np.float64))
-    factors = mixture.precisions_cholesky_
+    k, d = mixture.means_.shape
+    factors = structure.internal(mixture.precisions_cholesky_, k, d)
     # Who builds scikit-learn's by hand sets what it predicts with, and no more.
     covariances = getattr(fitted, "covariances_", None)
     mixture.covariances_ = (
-        structure.covariances(factors) if covariances is None else np.array(covariances, np.float64)
+        structure.external(structure.precision.covariances(factors), d)
+        if covariances is None
+        else np.array(covariances, np.float64)
     )
-    mixture.precisions_ = structure.precisions(factors)
+    mixture.precisions_ = structure.external(structure.precision.precisions(factors), d)
     mixture.converged_ = bool(getattr(fitted, "converged_", False))
     mixture.n_iter_ = int(getattr(fitted, "n_iter_", 0))
     mixture.lower_bound_ = float(getattr(fitted, "lower_bound_", math.nan))
@@ -100,19 +105,35 @@ def _check_kind(fitted: Any) -> None:
     )
 
 
+def _of_known_structure(parameters: Parameters) -> Parameters:
+    """Return the same mixture with a covariance structure that scikit-learn has."""
+    if parameters.structure in Reference._parameter_constraints["covariance_type"][0].options:
+        return parameters
+    structure, d = STRUCTURES[parameters.structure], parameters.n_features
+    return replace(
+        parameters,
+        structure="tied" if structure.shared else "full",
+        covariances=structure.precision.matrices(parameters.covariances, d),
+        precisions_cholesky=structure.precision.matrices(parameters.precisions_cholesky, d),
+    )
+
+
 def _reference(mixture: Mixture) -> Reference:
     parameters = mixture._parameters()
     known = set(Reference().get_params())
     settings = {
         name: value for name, value in mixture.get_params(deep=False).items() if name in known
     }
+    parameters = _of_known_structure(parameters)
+    settings["covariance_type"] = parameters.structure
     reference = Reference(**settings)
     reference.weights_ = parameters.weights.copy()
     reference.means_ = parameters.means.copy()
-    reference.covariances_ = parameters.covariances.copy()
-    reference.precisions_cholesky_ = parameters.precisions_cholesky.copy()
-    structure = STRUCTURES[parameters.structure]
-    reference.precisions_ = structure.precisions(parameters.precisions_cholesky)
+    structure, d = STRUCTURES[parameters.structure], parameters.n_features
+    factors = parameters.precisions_cholesky
+    reference.covariances_ = structure.external(parameters.covariances, d).copy()
+    reference.precisions_cholesky_ = structure.external(factors, d).copy()
+    reference.precisions_ = structure.external(structure.precision.precisions(factors), d)
     reference.converged_ = bool(getattr(mixture, "converged_", False))
     reference.n_iter_ = int(getattr(mixture, "n_iter_", 0))
     reference.lower_bound_ = float(getattr(mixture, "lower_bound_", math.nan))

@@ -26,7 +26,6 @@ from threadpoolctl import threadpool_limits
 from daskgmm.gaussian.kernel import Expectation
 from daskgmm.gaussian.natural import NaturalKernel
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.structure import Structure
 from daskgmm.gaussian.structures import STRUCTURES
 from daskgmm.gaussian.workspace import Workspace, small_buffers
 from daskgmm.passes.tiles import Block, fill_tiles
@@ -84,18 +83,23 @@ class Watch:
         return timed
 
 
-class TimedStructure:
-    """A covariance structure that times how it fills T(z)."""
+class Timed:
+    """A covariance structure, or its statistic, that times how T(z) is filled."""
 
-    def __init__(self, structure: Structure, watch: Watch) -> None:
-        self._structure, self._watch = structure, watch
+    def __init__(self, watched: Any, watch: Watch) -> None:
+        self._watched, self._watch = watched, watch
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._structure, name)
+        return getattr(self._watched, name)
 
-    def quadratic_filler(self, rows: Array, d: int, out: Array) -> Callable[[], None]:
-        """Return what the structure returns, timed."""
-        return self._watch.over("statistics", self._structure.quadratic_filler(rows, d, out))
+    @property
+    def statistic(self) -> Any:
+        """The statistic of a structure, watched."""
+        return Timed(self._watched.statistic, self._watch)
+
+    def filler(self, rows: Array, d: int, out: Array) -> Callable[[], None]:
+        """Return what the statistic returns, timed."""
+        return self._watch.over("statistics", self._watched.filler(rows, d, out))
 
 
 @dataclass(frozen=True)
@@ -103,11 +107,6 @@ class TimedKernel(NaturalKernel):
     """The kernel itself, with a watch on what it calls."""
 
     watch: Watch
-
-    @property
-    def structure(self) -> Any:
-        """The covariance structure, watched."""
-        return TimedStructure(super().structure, self.watch)
 
     def bind(self, work: Workspace, b: int) -> Any:
         """Return the kernel's tile, watched."""
@@ -133,15 +132,22 @@ def _fastest(case: Case, repeats: int, shrink: int) -> tuple[int, dict[str, floa
 
 
 def _kernel(start: Start, center: Array) -> NaturalKernel:
-    factors = STRUCTURES[start.structure].factorise(start.covariances)
-    parameters = Parameters(start.structure, start.weights, start.means, start.covariances, factors)
+    structure, shape = STRUCTURES[start.structure], start.means.shape
+    covariances = structure.internal(start.covariances, *shape)
+    factors = structure.precision.factorise(covariances)
+    parameters = Parameters(start.structure, start.weights, start.means, covariances, factors)
     return NaturalKernel.of(parameters, center)
 
 
 def _timed_pass(kernel: NaturalKernel, rows: Array) -> dict[str, float]:
     watch = Watch()
     with small_buffers(), kernel.workspace() as work:
-        step = Expectation(TimedKernel(**vars(kernel), watch=watch), work)
+        step = Expectation(
+            TimedKernel(
+                **{**vars(kernel), "structure": Timed(kernel.structure, watch)}, watch=watch
+            ),
+            work,
+        )
         tiles = fill_tiles(iter([Block(rows, None)]), kernel.center, step.rows, step.weights)
         following, add = watch.over("copy", lambda: next(tiles, None)), watch.over("add", step.add)
         while (tile := following()) is not None:

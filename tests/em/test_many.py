@@ -23,7 +23,7 @@ X = blobs(5000, 3, 4, seed=1)
 def mixture(name, k, seed, narrow=1.0):
     random, structure = np.random.default_rng(seed), STRUCTURES[name]
     covariances = structure.repeat(np.cov(X.T) * narrow, k)
-    means, factors = X[random.choice(len(X), k)], structure.factorise(covariances)
+    means, factors = X[random.choice(len(X), k)], structure.precision.factorise(covariances)
     return Parameters(name, random.dirichlet(np.ones(k)), means, covariances, factors)
 
 

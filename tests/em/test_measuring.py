@@ -11,6 +11,7 @@ from daskgmm.em.events import PassEnded, silence
 from daskgmm.em.measuring import Measured, measure_many, merge_measured
 from daskgmm.em.survey import survey_rows
 from daskgmm.gaussian.guard import choose_kernel
+from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.gaussian.natural import NaturalKernel
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structures import STRUCTURES
@@ -33,24 +34,13 @@ SOURCES = {
 def mixture(name, k, seed, narrow=1.0):
     random, structure = np.random.default_rng(seed), STRUCTURES[name]
     covariances = structure.repeat(np.cov(X.T) * narrow, k)
-    means, factors = X[random.choice(N, k)], structure.factorise(covariances)
+    means, factors = X[random.choice(N, k)], structure.precision.factorise(covariances)
     return Parameters(name, random.dirichlet(np.ones(k)), means, covariances, factors)
-
-
-def whole_covariances(parameters):
-    """Return the covariances as matrices of shape (k, d, d)."""
-    covariances, k, eye = parameters.covariances, len(parameters.means), np.eye(D)
-    return {
-        "full": lambda: covariances,
-        "tied": lambda: np.broadcast_to(covariances, (k, D, D)),
-        "diag": lambda: covariances[:, :, None] * eye,
-        "spherical": lambda: covariances[:, None, None] * eye,
-    }[parameters.structure]()
 
 
 def direct(parameters, weights):
     """Return the weighted sums of log p(x) and of the entropies, as they are defined."""
-    pairs = zip(parameters.means, whole_covariances(parameters), strict=True)
+    pairs = zip(parameters.means, covariance_matrices(parameters), strict=True)
     densities = [multivariate_normal.logpdf(X, *pair) for pair in pairs]
     joint = np.stack(densities, axis=1) + np.log(parameters.weights)
     total = logsumexp(joint, axis=1)

@@ -18,7 +18,8 @@ from daskgmm.em.survey import survey_rows
 from daskgmm.errors import DegenerateComponentWarning, ScaleWarning
 from daskgmm.gaussian import STRUCTURES, maximise
 from daskgmm.gaussian.guard import natural_error
-from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.merging import covariance_matrices
+from daskgmm.gaussian.structures import structure_of
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.arrays import ArrayRows
 
@@ -56,15 +57,7 @@ def nasty(random):
 
 
 def penalty(parameters, shares):
-    structure = STRUCTURES[parameters.structure]
-    precisions = structure.precisions(parameters.precisions_cholesky)
-    d = parameters.n_features
-    traces = {
-        "full": lambda: np.einsum("kii->k", precisions),
-        "tied": lambda: np.full(parameters.n_components, np.trace(precisions)),
-        "diag": lambda: precisions.sum(1),
-        "spherical": lambda: precisions * d,
-    }[parameters.structure]()
+    traces = np.einsum("kii->k", np.linalg.inv(covariance_matrices(parameters)))
     return 0.5 * REG_COVAR * float(shares @ traces)
 
 
@@ -136,12 +129,12 @@ def conditioning(parameters, survey):
     The rows are known to eps times their size only; in units of the smallest deviation, that
     is what a Mahalanobis distance can change by.
     """
-    structure = STRUCTURES[parameters.structure]
+    precision = structure_of(parameters).precision
     eps = np.finfo(np.float64).eps
     size = np.maximum(np.abs(survey.maximum), np.abs(survey.minimum))
     noise = (
         eps
-        * structure.bilinear_bounds(
+        * precision.bilinear_bounds(
             parameters.precisions_cholesky, np.sqrt(size * survey.half_range)[None, :]
         )[0]
     )
@@ -158,10 +151,4 @@ def first_parameters(case, seed):
             max_iter=0,
             init_params="random",
         ).fit(case["X"], sample_weight=case["weights"])
-    return Parameters(
-        case["covariance_type"],
-        mixture.weights_,
-        mixture.means_,
-        mixture.covariances_,
-        mixture.precisions_cholesky_,
-    )
+    return mixture._parameters()

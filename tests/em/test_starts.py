@@ -14,6 +14,7 @@ from daskgmm.em.sample import SampleRule
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey import survey_rows
 from daskgmm.gaussian.coordinates import whitening
+from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.arrays import ArrayRows
 from tests.oracle.data import STRUCTURES, blobs
@@ -264,19 +265,8 @@ def test_a_candidate_on_the_floor_comes_after_others(structure):
     for each in candidates:
         parameters = each.fit.step.parameters
         least = min(
-            np.linalg.eigvalsh(covariance)[0]
-            for covariance in part_covariances(structure, parameters)
+            np.linalg.eigvalsh(covariance)[0] for covariance in covariance_matrices(parameters)
         )
         assert (each.degenerate > 0) == (least < 3e-6)
     if structure != "tied":  # one covariance for all is never that of equal rows
         assert max(order) > 0
-
-
-def part_covariances(structure, parameters):
-    covariances, d = parameters.covariances, parameters.means.shape[1]
-    return {
-        "full": lambda: covariances,
-        "tied": lambda: covariances[None],
-        "diag": lambda: [np.diag(each) for each in covariances],
-        "spherical": lambda: [each * np.eye(d) for each in covariances],
-    }[structure]()

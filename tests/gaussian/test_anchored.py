@@ -7,9 +7,9 @@ from numpy.testing import assert_allclose
 from daskgmm.gaussian.anchored import Anchor
 from daskgmm.gaussian.kernel import Expectation
 from daskgmm.gaussian.maximise import maximise
-from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structures import STRUCTURES
 from daskgmm.gaussian.whitened import WhitenedKernel
+from tests.gaussian.mixtures import parameters_of
 from tests.oracle.data import blobs
 
 K, D = 3, 4
@@ -19,19 +19,11 @@ REG = 0.05
 
 def mixture(name, seed):
     random = np.random.default_rng(seed)
-    structure = STRUCTURES[name]
     noise = random.normal(size=(K, D, 2 * D))
     covariances = noise @ noise.swapaxes(1, 2) / (2 * D) + 0.3 * np.eye(D)
-    covariances = {
-        "full": covariances,
-        "tied": covariances[0],
-        "diag": np.diagonal(covariances, axis1=1, axis2=2),
-        "spherical": covariances[:, 0, 0],
-    }[name]
-    factors = structure.factorise(np.ascontiguousarray(covariances))
     weights = random.dirichlet(np.full(K, 5.0))
     means = X[random.choice(len(X), K, replace=False)]
-    return Parameters(name, weights, means, covariances, factors)
+    return parameters_of(name, weights, means, covariances)
 
 
 def statistics(parameters, noise=REG):

@@ -14,10 +14,11 @@ NOTHING = np.zeros((3, 3))
 
 
 def step(name, covariances, weights=None, **wrong):
-    covariances = np.asarray(covariances, float)
-    k = 1 if STRUCTURES[name].shared else len(covariances)
+    structure, covariances = STRUCTURES[name], np.asarray(covariances, float)
+    k = 1 if structure.shared else len(covariances)
+    covariances = structure.internal(covariances, k, 3)
     weights = np.full(k, 1 / k) if weights is None else np.asarray(weights)
-    factors = STRUCTURES[name].factorise(covariances)
+    factors = structure.precision.factorise(covariances)
     return Maximised(Parameters(name, weights, np.zeros((k, 3)), covariances, factors), **wrong)
 
 

@@ -9,45 +9,30 @@ from scipy.stats import multivariate_normal
 from daskgmm.gaussian import STRUCTURES, Parameters, maximise, merge
 from daskgmm.gaussian.guard import TOLERANCE, choose_kernel, natural_error
 from daskgmm.gaussian.kernel import Expectation
+from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.gaussian.natural import NaturalKernel
 from daskgmm.gaussian.whitened import WhitenedKernel
 from daskgmm.gaussian.workspace import TILE_ROWS, tile_rows
+from tests.gaussian.mixtures import parameters_of
 
 KERNELS = [NaturalKernel, WhitenedKernel]
 
 
 def mixture(structure_name, k=3, d=2, seed=0, spread=1.0):
     random = np.random.default_rng(seed)
-    structure = STRUCTURES[structure_name]
     factor = random.normal(size=(k, d, d)) + 2 * np.eye(d)
     full = factor @ factor.swapaxes(1, 2) * spread
-    covariances = {
-        "full": full,
-        "tied": full[0],
-        "diag": np.einsum("kii->ki", full),
-        "spherical": full[:, 0, 0],
-    }[structure_name]
     weights = random.dirichlet(np.full(k, 3.0))
     means = random.normal(size=(k, d)) * 3
-    factors = structure.factorise(covariances)
-    return Parameters(structure_name, weights, means, covariances, factors)
-
-
-def dense(parameters):
-    k, d = parameters.means.shape
-    return {
-        "full": lambda c: c,
-        "tied": lambda c: np.tile(c, (k, 1, 1)),
-        "diag": lambda c: np.stack([np.diag(v) for v in c]),
-        "spherical": lambda c: c[:, None, None] * np.eye(d),
-    }[parameters.structure](parameters.covariances)
+    return parameters_of(structure_name, weights, means, full)
 
 
 def log_joint(parameters, X):
+    matrices = covariance_matrices(parameters)
     return np.stack(
         [
             np.log(w) + multivariate_normal(m, c).logpdf(X)
-            for w, m, c in zip(parameters.weights, parameters.means, dense(parameters), strict=True)
+            for w, m, c in zip(parameters.weights, parameters.means, matrices, strict=True)
         ]
     )
 
@@ -105,7 +90,7 @@ def test_statistics_are_weighted_sums(structure_name, weighted):
         assert_allclose(found.weight, 300 if weights is None else weights.sum())
         w = np.ones(300) if weights is None else weights
         total = float(w @ logsumexp(joint, axis=0))
-        if not (kind is NaturalKernel and structure_name == "tied"):
+        if not (kind is NaturalKernel and STRUCTURES[structure_name].statistic.pools):
             # That one leaves the term that all components share to the survey.
             assert_allclose(found.log_likelihood, total, rtol=1e-10)
             step = maximise(found, structure_name, 0.0, parameters)
@@ -117,13 +102,10 @@ def moments(structure_name, gamma, X):
     counts = gamma.sum(1)
     centred = X - (gamma @ X / counts[:, None])[:, None]
     full = np.einsum("kn,kni,knj->kij", gamma, centred, centred) / counts[:, None, None]
-    variances = np.einsum("kii->ki", full)
-    return {
-        "full": full,
-        "tied": np.einsum("k,kij->ij", counts, full) / counts.sum(),
-        "diag": variances,
-        "spherical": variances.mean(1),
-    }[structure_name]
+    structure = STRUCTURES[structure_name]
+    if structure.shared:
+        full = np.einsum("k,kij->ij", counts, full)[None] / counts.sum()
+    return structure.precision.of_matrices(full)
 
 
 @pytest.mark.parametrize("kind", KERNELS)
@@ -214,12 +196,9 @@ def test_guard_bounds_the_error_it_predicts(structure_name, separation):
 def long_double_log_joint(parameters, X):
     X = X.astype(np.longdouble)
     k, d = parameters.means.shape
-    U = {
-        "full": lambda f: f,
-        "tied": lambda f: np.tile(f, (k, 1, 1)),
-        "diag": lambda f: np.stack([np.diag(v) for v in f]),
-        "spherical": lambda f: f[:, None, None] * np.eye(d),
-    }[parameters.structure](parameters.precisions_cholesky).astype(np.longdouble)
+    precision = STRUCTURES[parameters.structure].precision
+    U = precision.matrices(parameters.precisions_cholesky, d).astype(np.longdouble)
+    U = np.broadcast_to(U, (k, d, d))
     whitened = np.einsum("nkj,kji->kni", X[:, None] - parameters.means, U)
     log_determinants = np.log(np.einsum("kii->ki", U)).sum(1)
     constant = np.log(parameters.weights) + log_determinants - d / 2 * np.log(2 * np.pi)

@@ -4,17 +4,18 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from daskgmm.gaussian import STRUCTURES, Parameters, maximise
+from daskgmm.gaussian import STRUCTURES, maximise
 from daskgmm.gaussian.kernel import Sums
 from daskgmm.gaussian.maximise import factorise
 from daskgmm.gaussian.statistics import Statistics
 from daskgmm.gaussian.whitened import accumulate_about
+from tests.gaussian.mixtures import parameters_of
 
 
 def statistics(structure_name, X, gamma):
     structure = STRUCTURES[structure_name]
     k, d = len(gamma), X.shape[1]
-    pooled = np.zeros((d, d)) if structure.shared else None
+    pooled = np.zeros((d, d)) if structure.statistic.pools else None
     sums = Sums(np.zeros((structure.n_statistics(d), k)), pooled)
     points = np.zeros((k, d))
     accumulate_about(structure, points, X.T.copy(), gamma, sums)
@@ -22,18 +23,8 @@ def statistics(structure_name, X, gamma):
 
 
 def previous(structure_name, k, d):
-    structure = STRUCTURES[structure_name]
-    full = np.tile(np.eye(d), (k, 1, 1)) * 7.0
-    covariances = {
-        "full": full,
-        "tied": full[0],
-        "diag": np.full((k, d), 7.0),
-        "spherical": np.full(k, 7.0),
-    }[structure_name]
     means = np.arange(k * d, dtype=float).reshape(k, d)
-    return Parameters(
-        structure_name, np.full(k, 1 / k), means, covariances, structure.factorise(covariances)
-    )
+    return parameters_of(structure_name, np.full(k, 1 / k), means, [np.eye(d) * 7.0] * k)
 
 
 X = np.random.default_rng(0).normal(size=(50, 2))
@@ -85,6 +76,6 @@ def test_without_regularisation_a_collapsed_component_keeps_its_covariance(struc
 def test_a_variance_that_rounding_made_negative_is_raised_past_zero(name):
     """A series of ridges that are powers of 2 raises -1 to 0 exactly on its way."""
     covariances = -np.ones(STRUCTURES[name].covariance_shape(1, 1))
-    found, _, ridges, _ = factorise(STRUCTURES[name], covariances, 1e-6, None)
+    found, _, ridges, _ = factorise(STRUCTURES[name], covariances, 1, 1e-6, None)
     assert (found > 0).all()
     assert ridges

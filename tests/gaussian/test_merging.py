@@ -21,7 +21,7 @@ MEANS = np.array([[0.0, 0.0], [9.0, 0.0], [9.5, 0.2], [0.0, 20.0]])
 def mixture(name):
     covariance = np.array([[1.0, 0.3], [0.3, 0.5]])
     covariances = STRUCTURES[name].repeat(covariance, 4)
-    factors = STRUCTURES[name].factorise(covariances)
+    factors = STRUCTURES[name].precision.factorise(covariances)
     weights = np.array([0.1, 0.2, 0.3, 0.4])
     return Parameters(name, weights, MEANS, covariances, factors)
 

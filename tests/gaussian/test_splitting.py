@@ -12,7 +12,7 @@ from daskgmm.gaussian.structures import STRUCTURES
 def mixture(name, weights):
     covariances = STRUCTURES[name].repeat(np.diag([4.0, 1.0]), 3)
     means = np.array([[0.0, 0.0], [50.0, 0.0], [7.0, 7.0]])
-    factors = STRUCTURES[name].factorise(covariances)
+    factors = STRUCTURES[name].precision.factorise(covariances)
     return Parameters(name, np.array(weights), means, covariances, factors)
 
 

@@ -76,13 +76,13 @@ def test_icl_is_what_it_is_defined_as(mixture, source):
 
 def test_icl_reads_the_rows_once(mixture, monkeypatch):
     passes = []
-    each = prediction.each
+    map_batches = prediction.map_batches
 
     def counted(*arguments):
         passes.append(arguments)
-        return each(*arguments)
+        return map_batches(*arguments)
 
-    monkeypatch.setattr(prediction, "each", counted)
+    monkeypatch.setattr(prediction, "map_batches", counted)
     mixture.icl(da.from_array(X, chunks=(100, D)))
     assert len(passes) == 1
 

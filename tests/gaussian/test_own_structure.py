@@ -1,0 +1,79 @@
+"""A covariance structure of one's own is one class and one line in the table."""
+
+import numpy as np
+import pytest
+import zarr
+from numpy.testing import assert_allclose
+from scipy.stats import multivariate_normal
+
+from daskgmm import GaussianMixture, sweep
+from daskgmm.cli import main
+from daskgmm.gaussian.axes import AlongAxes
+from daskgmm.gaussian.statistic import Pooled
+from daskgmm.gaussian.structure import Structure
+from daskgmm.gaussian.structures import STRUCTURES
+from daskgmm.models.model_file import load_model
+
+
+class SharedAxes(Structure):
+    """One diagonal matrix for all components (EEI of Celeux & Govaert 1995)."""
+
+    name = "EEI"
+    precision = AlongAxes()
+    statistic = Pooled()
+    shared = True
+
+    def maximise(self, moments):
+        return self.precision.of_matrices(moments.pooled_covariance())
+
+
+@pytest.fixture(autouse=True)
+def registered(monkeypatch):
+    monkeypatch.setitem(STRUCTURES, SharedAxes.name, SharedAxes())
+
+
+@pytest.fixture
+def x():
+    random = np.random.default_rng(0)
+    means = np.array([[0.0, 0.0, 0.0], [6.0, 0.0, 2.0], [0.0, 7.0, -2.0]])
+    return means[random.integers(3, size=3000)] + random.normal(size=(3000, 3)) * [1.0, 0.5, 2.0]
+
+
+def test_it_is_fitted_and_predicts(x):
+    mixture = GaussianMixture(3, covariance_type="EEI", random_state=0, tol=1e-6).fit(x)
+    assert mixture.covariances_.shape == (3,)
+    assert_allclose(mixture.covariances_, [1.0, 0.25, 4.0], rtol=0.1)
+    # The M-step by its definition: variances within components, all together.
+    gamma = mixture.predict_proba(x)
+    centred = x[:, None, :] - mixture.means_
+    assert_allclose(
+        mixture.covariances_, np.einsum("nk,nkd->d", gamma, centred**2) / len(x), rtol=1e-3
+    )
+    densities = [
+        weight * multivariate_normal(mean, np.diag(mixture.covariances_)).pdf(x)
+        for weight, mean in zip(mixture.weights_, mixture.means_, strict=True)
+    ]
+    assert_allclose(mixture.score_samples(x), np.log(np.sum(densities, axis=0)), rtol=1e-10)
+    assert np.diff(mixture.lower_bounds_).min() >= -1e-10
+    assert mixture.bic(x) == pytest.approx(-2 * mixture.score(x) * 3000 + 14 * np.log(3000))
+    drawn, _ = mixture.sample(20_000)
+    assert_allclose(drawn.mean(0), mixture.weights_ @ mixture.means_, atol=0.1)
+    reference = mixture.to_sklearn()
+    assert_allclose(reference.score_samples(x), mixture.score_samples(x), rtol=1e-10)
+
+
+def test_it_is_swept_saved_and_on_the_command_line(x, tmp_path, monkeypatch):
+    found = sweep(x, range(1, 6), ("full", "tied", "diag", "spherical", "EEI"), random_state=0)
+    best = found.best()
+    assert (best.n_components, best.covariance_type) == (3, "EEI")
+    best.save(tmp_path / "m.json")
+    assert_allclose(load_model(tmp_path / "m.json").score_samples(x), best.score_samples(x))
+    zarr.create_array(tmp_path / "x.zarr", data=x, chunks=(500, 3))
+    monkeypatch.chdir(tmp_path)
+    main(["fit", "x.zarr", "-k", "3", "--covariance", "EEI", "-o", "c.json"], standalone_mode=False)
+    assert_allclose(load_model("c.json").score(x), best.score(x), atol=1e-3)
+
+
+def test_a_name_that_is_in_no_table_is_refused(x):
+    with pytest.raises(ValueError, match=r"EEI.*Got 'EVE' instead"):
+        GaussianMixture(2, covariance_type="EVE").fit(x)
