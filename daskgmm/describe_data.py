@@ -11,8 +11,7 @@ import zarr
 
 from daskgmm.errors import DataError
 from daskgmm.files import exists
-from daskgmm.models.labels import COMPONENT
-from daskgmm.models.outputs import RANK
+from daskgmm.models.outputs import COMPONENT, RANK
 from daskgmm.models.target import JOURNAL
 from daskgmm.progress import size
 from daskgmm.rows.labelled_opening import dimensions, suggested

@@ -9,21 +9,22 @@ from typing import Any
 import numpy as np
 
 from daskgmm.errors import DataError
-from daskgmm.models.prediction import Kind, Predictor, result_type
+from daskgmm.models.in_memory import output_of, predict_values
+from daskgmm.models.prediction import Predictor
 from daskgmm.passes.executor import check_lazy
 from daskgmm.rows.frames import partition_dtype
 from daskgmm.rows.layout import check_rows
 from daskgmm.rows.naming import check_among
 from daskgmm.rows.pandas_columns import partition_array
 
-NAMES: dict[Kind, str] = {"labels": "component", "log_densities": "log_density"}
-"""What the series are called."""
+LABELS = "component"
+"""What the series of labels is called; others are called as the output."""
 
 
 def predict_frame(
-    predictor: Predictor, kind: Kind, frame: Any, columns: Sequence[str] | None
+    predictor: Predictor, name: str, frame: Any, columns: Sequence[str] | None
 ) -> Any:
-    """Return predictions as a lazy series, or for responsibilities a frame, with the same index.
+    """Return predictions as a lazy series, or for posteriors a frame, with the same index.
 
     Parameters
     ----------
@@ -47,33 +48,28 @@ def predict_frame(
             f"X has {len(frame.columns)} features, but the mixture is expecting {expected} "
             "features as input."
         )
-    label = partial(predict_partition, predictor, kind, dtype, tuple(frame.columns))
-    return frame.map_partitions(label, meta=_labelled(kind, _nothing(predictor, kind, dtype)))
+    output = output_of(predictor, name, dtype)
+    nothing = np.empty((0, *output.shape), output.dtype)
+    label = partial(predict_partition, predictor, name, dtype, tuple(frame.columns))
+    return frame.map_partitions(label, meta=_labelled(name, nothing))
 
 
 def predict_partition(
-    predictor: Predictor, kind: Kind, dtype: np.dtype[Any], names: tuple[Any, ...], frame: Any
+    predictor: Predictor, name: str, dtype: np.dtype[Any], names: tuple[Any, ...], frame: Any
 ) -> Any:
     """Return the predictions of a pandas frame as a series or frame with its index."""
 
     def place(row: int) -> str:
         return f"row {row} of a partition (index {frame.index[row]})"
 
-    found = predictor(kind, partition_array(frame, dtype, names), place)
-    return _labelled(kind, found, frame.index)
+    found = predict_values(predictor, name, partition_array(frame, dtype, names), place)
+    return _labelled(name, found, frame.index)
 
 
-def _nothing(predictor: Predictor, kind: Kind, dtype: np.dtype[Any]) -> Any:
-    if kind == "labels":
-        return np.empty(0, np.int64)
-    k = predictor.parameters.n_components
-    return np.empty((0, k) if kind == "responsibilities" else 0, result_type(dtype))
-
-
-def _labelled(kind: Kind, found: Any, index: Any = None) -> Any:
+def _labelled(name: str, found: Any, index: Any = None) -> Any:
     import pandas as pd
 
-    if kind != "responsibilities":
-        return pd.Series(found, index, name=NAMES[kind])
+    if found.ndim == 1:
+        return pd.Series(found, index, name=LABELS if name == "label" else name)
     names = [f"component_{component}" for component in range(found.shape[1])]
     return pd.DataFrame(found, index, names)

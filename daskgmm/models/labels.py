@@ -1,8 +1,4 @@
-"""Predictions as labelled arrays, with the coordinates of what they were made of.
-
-Attributes follow the CF conventions, section 3.5 for flags:
-https://cfconventions.org/cf-conventions/cf-conventions.html#flags
-"""
+"""Predictions as labelled arrays, with the coordinates of what they were made of."""
 
 from __future__ import annotations
 
@@ -12,52 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from daskgmm.errors import DataError
+from daskgmm.models.in_memory import output_of, predict_rows
 from daskgmm.models.lazy import predict_lazily
-from daskgmm.models.prediction import Kind, Predictor, predict_rows
+from daskgmm.models.outputs import COMPONENT, Output
+from daskgmm.models.prediction import Predictor
 from daskgmm.rows.labelled import Labelled
 
 if TYPE_CHECKING:
     import xarray as xr
 
-COMPONENT = "component"
-"""The dimension of posteriors, and its coordinate."""
 
-NAMES: dict[Kind, str] = {
-    "labels": "label",
-    "responsibilities": "posterior",
-    "log_densities": "log_density",
-}
-
-
-def attributes(kind: Kind, k: int, *, missing: bool) -> dict[str, Any]:
-    """Return what CF says of a variable of that kind.
-
-    Parameters
-    ----------
-    k : int
-        Components.
-    missing : bool
-        Whether -1 may stand for rows without a label.
-    """
-    if kind == "responsibilities":
-        return {
-            "long_name": "posterior probability of the component",
-            "units": "1",
-            "valid_min": 0.0,
-            "valid_max": 1.0,
-        }
-    if kind == "log_densities":
-        return {"long_name": "logarithm of the probability density"}
-    first = -1 if missing else 0
-    meanings = ["missing"] * missing + [f"component_{number}" for number in range(k)]
-    return {
-        "long_name": "most probable component",
-        "flag_values": list(range(first, k)),
-        "flag_meanings": " ".join(meanings),
-    }
-
-
-def predict_labelled(predictor: Predictor, kind: Kind, grid: Labelled) -> xr.DataArray:
+def predict_labelled(predictor: Predictor, name: str, grid: Labelled) -> xr.DataArray:
     """Return predictions on the grid that the rows are on; lazy if these are.
 
     Raises
@@ -65,15 +26,14 @@ def predict_labelled(predictor: Predictor, kind: Kind, grid: Labelled) -> xr.Dat
     DataError
         If the grid has a dimension or coordinate that is called as what is predicted.
     """
-    check_names(grid, (NAMES[kind], COMPONENT) if kind == "responsibilities" else (NAMES[kind],))
+    output = output_of(predictor, name, np.dtype(grid.stacked.dtype))
+    check_names(grid, (output.name, *output.dims))
     if grid.lazy:
         dims = tuple(map(str, grid.dims))
-        return labelled_result(
-            predictor, kind, grid, predict_lazily(predictor, kind, grid.stacked, dims)
-        )
-    found = predict_rows(predictor, kind, grid.rows())
+        return labelled_result(output, grid, predict_lazily(predictor, name, grid.stacked, dims))
+    found = predict_rows(predictor, name, grid.rows())
     shape = grid.stacked.shape[:-1]
-    return labelled_result(predictor, kind, grid, found.reshape((*shape, *found.shape[1:])))
+    return labelled_result(output, grid, found.reshape((*shape, *found.shape[1:])))
 
 
 def check_names(grid: Labelled, names: Iterable[str]) -> None:
@@ -97,19 +57,16 @@ def check_dims(grid: Labelled) -> None:
         )
 
 
-def labelled_result(predictor: Predictor, kind: Kind, grid: Labelled, data: Any) -> xr.DataArray:
+def labelled_result(output: Output, grid: Labelled, data: Any) -> xr.DataArray:
     """Return an array over a grid with coordinates and attributes."""
     import xarray as xr
 
-    k, dims = predictor.parameters.n_components, grid.dims
     coordinates: dict[Any, Any] = dict(grid.template.coords)
-    if kind == "responsibilities":
-        dims = (*dims, COMPONENT)
-        coordinates[COMPONENT] = np.arange(k)
-    about = attributes(kind, k, missing=predictor.view.drop_missing)
-    return xr.DataArray(
-        data, coordinates, dims, NAMES[kind], attrs={**kept_attributes(grid), **about}
-    )
+    coordinates |= {dim: np.arange(n) for dim, n in zip(output.dims, output.shape, strict=True)}
+    about = {**kept_attributes(grid), **output.attributes}
+    if COMPONENT in output.dims:
+        about |= {"valid_min": 0.0, "valid_max": 1.0}
+    return xr.DataArray(data, coordinates, (*grid.dims, *output.dims), output.name, attrs=about)
 
 
 def kept_attributes(grid: Labelled) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from dask._task_spec import Task
 from dask.highlevelgraph import HighLevelGraph
 from numpy.typing import NDArray
 
-from daskgmm.models.prediction import Kind, Predictor, result_type
+from daskgmm.models.in_memory import output_of, predict_values
+from daskgmm.models.prediction import Predictor
 from daskgmm.passes.executor import check_lazy
 from daskgmm.passes.running import Running
 from daskgmm.rows.frames import frame_array, is_dask_frame
@@ -91,7 +92,7 @@ def read_chunk(segment: Segment, nothing: NDArray[Any], retries: int) -> NDArray
     return blocks[0] if len(blocks) == 1 else np.concatenate([nothing, *blocks])
 
 
-def predict_lazily(predictor: Predictor, kind: Kind, x: Any, dims: tuple[str, ...] = ()) -> Any:
+def predict_lazily(predictor: Predictor, name: str, x: Any, dims: tuple[str, ...] = ()) -> Any:
     """Return predictions as a lazy array whose row chunks are those of x.
 
     Column chunks are joined a row block at a time. Rows may lie on a grid: x is then of shape
@@ -106,19 +107,18 @@ def predict_lazily(predictor: Predictor, kind: Kind, x: Any, dims: tuple[str, ..
     last = x.ndim - 1
     if x.numblocks[last] > 1:
         x = x.rechunk({last: -1}, method="tasks")
-    block = partial(_block, predictor, kind, dims, landmarks(x))
-    if kind == "responsibilities":
-        dtype, k = result_type(x.dtype), predictor.parameters.n_components
-        meta, chunks = np.empty((0,) * x.ndim, dtype), (*x.chunks[:-1], (k,))
-        return da.map_blocks(block, x, dtype=dtype, chunks=chunks, meta=meta)
-    dtype = np.dtype(np.int64) if kind == "labels" else result_type(x.dtype)
-    meta = np.empty((0,) * last, dtype)
-    return da.map_blocks(block, x, dtype=dtype, drop_axis=last, meta=meta)
+    block = partial(_block, predictor, name, dims, landmarks(x))
+    output = output_of(predictor, name, x.dtype)
+    if output.shape:
+        meta, chunks = np.empty((0,) * x.ndim, output.dtype), (*x.chunks[:-1], output.shape)
+        return da.map_blocks(block, x, dtype=output.dtype, chunks=chunks, meta=meta)
+    meta = np.empty((0,) * last, output.dtype)
+    return da.map_blocks(block, x, dtype=output.dtype, drop_axis=last, meta=meta)
 
 
 def _block(
     predictor: Predictor,
-    kind: Kind,
+    name: str,
     dims: tuple[str, ...],
     read: tuple[str, ...],
     x: Any,
@@ -138,5 +138,5 @@ def _block(
             return f"row {row} of block {block_info[0]['chunk-location'][0]}"
         return f"row {starts[0] + row}"
 
-    found = predictor(kind, x.reshape(-1, x.shape[-1]), place)
+    found = predict_values(predictor, name, x.reshape(-1, x.shape[-1]), place)
     return found.reshape((*grid, *found.shape[1:]))

@@ -23,6 +23,7 @@ from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
 from daskgmm.models.criteria import Criteria, criteria_of_fit, doubt, rows_that_count
 from daskgmm.models.frame_predictions import predict_frame
+from daskgmm.models.in_memory import predict_rows
 from daskgmm.models.inputs import (
     check_features,
     feature_names,
@@ -36,13 +37,7 @@ from daskgmm.models.lazy import as_dask, predict_lazily
 from daskgmm.models.order import canonical_order
 from daskgmm.models.predict_to_parquet import table_of, write_beside_keys
 from daskgmm.models.predict_to_zarr import Written, write_predictions
-from daskgmm.models.prediction import (
-    Kind,
-    Predictor,
-    Scored,
-    predict_rows,
-    score_rows,
-)
+from daskgmm.models.prediction import Predictor, Scored, score_rows
 from daskgmm.models.sampling import sample_mixture
 from daskgmm.models.source_name import source_name
 from daskgmm.passes.task import Progress
@@ -83,14 +78,14 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             NumPy for what is in memory; else a lazy Dask array with the row chunks of X (of
             Parquet files the row groups); a lazy Dask series for a data frame of Dask.
         """
-        return self._predict("labels", X)
+        return self._predict("label", X)
 
     def predict_proba(self, X: Any) -> Any:
         """Return the posterior probability of each component for each row, shape (n, k).
 
         float32 for float32 rows, else float64; lazy where `predict` is.
         """
-        return self._predict("responsibilities", X)
+        return self._predict("posterior", X)
 
     def score_samples(self, X: Any) -> Any:
         """Return log p(x) of each row in nats, shape (n,); lazy where `predict` is.
@@ -99,7 +94,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         pipeline, and so are `score` and the criteria: compare those only between models with
         the same preprocessing.
         """
-        return self._predict("log_densities", X)
+        return self._predict("log_density", X)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Return the mean log-likelihood of the rows, in nats a row, in one streamed pass.
@@ -425,19 +420,19 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         self.__dict__.update({name: values[order] for name, values in found.items()})
         return self
 
-    def _predict(self, kind: Kind, x: Any) -> Any:
+    def _predict(self, name: str, x: Any) -> Any:
         check_is_fitted(self)
         if is_labelled(x):
-            return predict_labelled(self._predictor(), kind, labelled_rows(self, x))
+            return predict_labelled(self._predictor(), name, labelled_rows(self, x))
         if is_dask_frame(x):
-            return predict_frame(self._predictor(), kind, x, feature_names(self))
+            return predict_frame(self._predictor(), name, x, feature_names(self))
         lazy = as_dask(x, feature_names(self)) if is_source(x) else None
         if lazy is None:
-            return predict_rows(self._predictor(), kind, scoring_rows(self, x))
+            return predict_rows(self._predictor(), name, scoring_rows(self, x))
         # Of the array itself: as rows its whole graph would be optimised, only to be dropped.
         check_rows(lazy.shape, lazy.dtype)
         check_features(self, lazy.shape[1])
-        return predict_lazily(self._predictor(), kind, lazy)
+        return predict_lazily(self._predictor(), name, lazy)
 
     def _scored(self, x: Any, sample_weight: Any, *, disorder: bool = False) -> Scored:
         check_is_fitted(self)

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from daskgmm.em.fingerprint import plain_digest, rows_digest
 from daskgmm.errors import DataError
 from daskgmm.models.cutting import Cut, Source, source_of
-from daskgmm.models.labels import COMPONENT, check_dims, check_names
+from daskgmm.models.labels import check_dims, check_names
 from daskgmm.models.marks import same_values
-from daskgmm.models.outputs import RANK, Outputs
+from daskgmm.models.outputs import Outputs
 from daskgmm.models.prediction import Predictor
 from daskgmm.models.target import Kept
 from daskgmm.models.writing import GridWriting, Mending, Putting, RowWriting, Writing
@@ -93,7 +93,7 @@ def write_predictions(
         kept = target.kept(identity)
         if kept is None or not same_values(data, kept):
             kept = Kept(set(), [0] * (k + 1), {})
-            extent = _coordinates(wanted, k, top)
+            extent = _coordinates(wanted)
             arrays = target.begin(source.layout, wanted, identity, source.template, k, extent)
         else:
             target.go_on(identity, kept)
@@ -158,10 +158,13 @@ def check_read(batch: Batch, rows: int) -> None:
         )
 
 
-def _coordinates(outputs: Outputs, k: int, top: int) -> dict[str, range]:
-    dims = {dim for each in outputs.arrays for dim in each.dims}
-    lengths = {COMPONENT: k, RANK: top}
-    return {dim: range(lengths[dim]) for dim in sorted(dims)}
+def _coordinates(outputs: Outputs) -> dict[str, range]:
+    found = {
+        dim: range(length)
+        for each in outputs.arrays
+        for dim, length in zip(each.dims, each.shape, strict=True)
+    }
+    return dict(sorted(found.items()))
 
 
 def _identity(

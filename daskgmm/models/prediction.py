@@ -1,11 +1,11 @@
-"""Labels, responsibilities and densities of rows under a fitted mixture, tile by tile."""
+"""Posteriors and likelihoods of rows under a fitted mixture, tile by tile."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,27 +15,21 @@ from daskgmm.em.fingerprint import arrays_digest, plain_digest
 from daskgmm.em.survey import LARGEST_VALUE, check_values
 from daskgmm.em.weighing import Weighing, check_weights, merge_weighings, weigh
 from daskgmm.gaussian.guard import TOLERANCE, moment_error, natural_error
-from daskgmm.gaussian.kernel import Kernel, Tile
+from daskgmm.gaussian.kernel import Kernel
 from daskgmm.gaussian.natural import NaturalKernel
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.softmax import exponentiate
 from daskgmm.gaussian.structures import structure_of
 from daskgmm.gaussian.whitened import WhitenedKernel
 from daskgmm.gaussian.workspace import small_buffers
+from daskgmm.models.posterior import Posterior
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.over_batches import map_batches
 from daskgmm.passes.tiles import Block
-from daskgmm.passes.view import AS_READ, View, missing_rows
-from daskgmm.rows.plain import unmasked
+from daskgmm.passes.view import AS_READ, View
 from daskgmm.rows.rows import Rows
 
 Array = NDArray[np.float64]
-
-Kind = Literal["labels", "responsibilities", "log_densities"]
-
-MISSING: dict[Kind, float] = {"labels": -1, "responsibilities": np.nan, "log_densities": np.nan}
-"""What is predicted for rows that miss a value."""
 
 Place = Callable[[int], str]
 """Says in words where a row of a block is."""
@@ -93,58 +87,6 @@ class Predictor:
         p, k, _ = self._natural.shape
         return Dataset.of(rows, weights, k, p, drop_missing=drop_missing)
 
-    def label(self, x: NDArray[Any], place: Place) -> NDArray[np.int64]:
-        """Return the most probable component of each row of x (m, d), shape (m,)."""
-        labels = np.empty(len(x), np.int64)
-        for rows, tile in self.tiles(x, place):
-            tile.log_joint()
-            labels[rows] = np.argmax(tile.joint, axis=0)
-        return labels
-
-    def responsibilities(self, x: NDArray[Any], place: Place) -> NDArray[Any]:
-        """Return the posterior probability of each component for each row, shape (m, k)."""
-        result = np.empty((len(x), self.parameters.n_components), result_type(x.dtype))
-        for rows, tile in self.tiles(x, place):
-            tile.log_joint()
-            exponentiate(tile.joint, tile.maximum, tile.total)
-            result[rows] = (tile.joint / tile.total).T
-        return result
-
-    def log_densities(self, x: NDArray[Any], place: Place) -> NDArray[Any]:
-        """Return log p(x) of each row, in nats, shape (m,)."""
-        result = np.empty(len(x), result_type(x.dtype))
-        for rows, tile in self.tiles(x, place):
-            tile.log_joint()
-            shared = tile.shared_term()
-            exponentiate(tile.joint, tile.maximum, tile.total)
-            with np.errstate(over="ignore"):  # float32 ends at 3e38
-                result[rows] = tile.maximum + np.log(tile.total) + shared
-        return result
-
-    def __call__(self, kind: Kind, x: NDArray[Any], place: Place) -> NDArray[Any]:
-        """Return what `kind` names for the rows of x.
-
-        Raises
-        ------
-        DataError
-            At a value that is not finite or too large to be squared; `place` says where.
-        """
-        methods = {
-            "labels": self.label,
-            "responsibilities": self.responsibilities,
-            "log_densities": self.log_densities,
-        }
-        unmasked(x, "A block of X")
-        missing = missing_rows(x) if self.view.drop_missing else None
-        with one_blas_thread(), small_buffers():
-            if missing is None or not missing.any():
-                return methods[kind](x, place)
-            present = np.flatnonzero(~missing)
-            found = methods[kind](x[present], at(place, present))
-        result = np.full((len(x), *found.shape[1:]), MISSING[kind], found.dtype)
-        result[present] = found
-        return result
-
     def score(
         self,
         x: NDArray[Any],
@@ -172,18 +114,15 @@ class Predictor:
         """
         likelihood, entropy = 0.0, 0.0 if disorder else np.nan
         with one_blas_thread(), small_buffers():
-            for rows, tile in self.tiles(x, place):
-                tile.log_joint()
-                shared = tile.shared_term()
-                exponentiate(tile.joint, tile.maximum, tile.total)
+            for rows, posterior in self.posteriors(x, place):
                 w = None if weights is None else weights[rows]
-                likelihood += _weighted(tile.maximum + np.log(tile.total) + shared, w)
+                likelihood += _weighted(posterior.log_densities, w)
                 if disorder:
-                    entropy += _weighted(_entropies(tile), w)
+                    entropy += _weighted(posterior.entropies, w)
         return likelihood, entropy
 
-    def tiles(self, x: NDArray[Any], place: Place) -> Iterator[tuple[slice, Tile]]:
-        """Yield the rows of x, which miss no value, as tiles to work on, with their places.
+    def posteriors(self, x: NDArray[Any], place: Place) -> Iterator[tuple[slice, Posterior]]:
+        """Yield the posteriors of the rows of x, which miss no value, tile by tile.
 
         Raises
         ------
@@ -201,11 +140,12 @@ class Predictor:
                 half_range = np.abs(z).max(axis=1)
                 if not half_range.max(initial=0.0) <= LARGEST_VALUE:
                     # Of the values as they were given: the centre may be large as well.
-                    check_values(x[rows].T, partial(_after, place, first), self._columns)
+                    check_values(x[rows].T, partial(after, place, first), self._columns)
                 kernel = self._choose(half_range)
                 if kernel is self._whitened:
                     z[:] = seen.T
-                yield rows, kernel.bind(work, rows.stop - first)
+                tile = kernel.bind(work, rows.stop - first)
+                yield rows, Posterior(tile, self.parameters, kernel.center)
 
     def _choose(self, half_range: Array) -> Kernel:
         # The error grows with the range: what lies within one that was safe is safe. Threads
@@ -221,18 +161,6 @@ class Predictor:
         return self._whitened
 
 
-def _entropies(tile: Tile) -> Array:
-    """Return -sum_k gamma log gamma of each row of an exponentiated tile, which becomes gamma.
-
-    No gamma is 0: exponents are cut at `softmax.FLOOR`.
-    """
-    tile.joint /= tile.total
-    terms = np.log(tile.joint)
-    terms *= tile.joint
-    entropies: Array = -terms.sum(axis=0)
-    return entropies
-
-
 def _weighted(values: Array, weights: NDArray[Any] | None) -> float:
     """Return the weighted sum; what has no weight adds nothing, whatever it is."""
     if weights is None:
@@ -241,7 +169,8 @@ def _weighted(values: Array, weights: NDArray[Any] | None) -> float:
     return float(values[counted] @ weights[counted].astype(np.float64))
 
 
-def _after(place: Place, first: int, row: int) -> str:
+def after(place: Place, first: int, row: int) -> str:
+    """Say where a row is of a part that begins at the row `first`."""
     return place(first + row)
 
 
@@ -252,52 +181,6 @@ def at(place: Place, numbers: NDArray[Any]) -> Place:
 
 def _at(place: Place, numbers: NDArray[Any], row: int) -> str:
     return place(int(numbers[row]))
-
-
-def result_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Return the type of probabilities and densities: float32 for float32 rows."""
-    return dtype if dtype == np.float32 else np.dtype(np.float64)
-
-
-def predict_block(
-    predictor: Predictor, kind: Kind, batch: Batch, blocks: Iterator[Block]
-) -> NDArray[Any]:
-    """Return the predictions of a batch, joined."""
-    parts = list(_block_by_block(predictor, kind, batch, blocks))
-    if not parts:
-        return _nothing(predictor, kind)
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-
-def _block_by_block(
-    predictor: Predictor, kind: Kind, batch: Batch, blocks: Iterator[Block]
-) -> Iterator[NDArray[Any]]:
-    before = 0
-    for block in blocks:
-        yield predictor(kind, block.x, partial(_after, batch.place, before))
-        before += len(block.x)
-
-
-def _nothing(predictor: Predictor, kind: Kind, dtype: Any = np.float64) -> NDArray[Any]:
-    return predictor(kind, np.empty((0, predictor.n_columns), dtype), str)
-
-
-def predict_rows(predictor: Predictor, kind: Kind, rows: Rows) -> NDArray[Any]:
-    """Return the predictions of all rows, in memory."""
-    data = predictor.dataset(rows)
-    parts = map_batches(data, partial(predict_block, predictor, kind))
-    if len(data.batches) == 1:
-        return next(iter(parts))
-    nothing = _nothing(predictor, kind, rows.dtype)
-    if rows.n_rows is None:
-        return np.concatenate([nothing, *parts])
-    # Filled as they come: joined at the end they would need twice the memory.
-    result = np.empty((rows.n_rows, *nothing.shape[1:]), nothing.dtype)
-    filled = 0
-    for part in parts:
-        result[filled : filled + len(part)] = part
-        filled += len(part)
-    return result
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ from daskgmm.models.criteria import Criteria, criteria_of_sweep, doubt
 from daskgmm.models.degeneracy import reason_of
 from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.gaussian_mixture import GaussianMixture
+from daskgmm.models.in_memory import predict_values
 from daskgmm.models.inputs import LABELS, check_enough_columns, training_rows
 from daskgmm.models.prediction import Predictor
 from daskgmm.names import CRITERIA
@@ -346,7 +347,7 @@ class Groups:
 
 
 def _log_densities(parameters: Parameters, x: NDArray[Any]) -> NDArray[np.float64]:
-    found = Predictor(parameters)("log_densities", np.asarray(x, np.float64), str)
+    found = predict_values(Predictor(parameters), "log_density", np.asarray(x, np.float64), str)
     return np.asarray(found, np.float64)
 
 

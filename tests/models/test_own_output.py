@@ -1,0 +1,74 @@
+"""An output of one's own is a function and one line in the table."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import zarr
+from numpy.testing import assert_allclose
+from scipy.spatial.distance import mahalanobis
+
+from daskgmm import GaussianMixture
+from daskgmm.cli import main
+from daskgmm.models.outputs import OUTPUTS
+
+X = np.random.default_rng(0).normal(size=(500, 2)) @ [[2.0, 0.0], [1.0, 0.5]] + [3.0, -1.0]
+
+
+def distance(asked):
+    return [asked.number("distance", distances_of, "Mahalanobis distance to the component")]
+
+
+def distances_of(posterior):
+    mixture, labels = posterior.parameters, posterior.labels
+    whitened = np.einsum(
+        "bd,bde->be", posterior.rows - mixture.means[labels], mixture.precisions_cholesky[labels]
+    )
+    return np.sqrt((whitened**2).sum(axis=1))
+
+
+@pytest.fixture(autouse=True)
+def registered(monkeypatch):
+    monkeypatch.setitem(OUTPUTS, "distance", distance)
+
+
+@pytest.fixture(scope="module")
+def mixture():
+    return GaussianMixture(2, random_state=0).fit(X)
+
+
+@pytest.fixture(scope="module")
+def expected(mixture):
+    return [
+        mahalanobis(row, mixture.means_[label], mixture.precisions_[label])
+        for row, label in zip(X, mixture.predict(X), strict=True)
+    ]
+
+
+@pytest.mark.parametrize("outputs", [("distance",), ("distance", "label", "posterior")])
+def test_it_is_written(mixture, expected, outputs, tmp_path):
+    mixture.predict_to_zarr(X, tmp_path / "p.zarr", outputs, dtype="float64")
+    found = zarr.open_group(tmp_path / "p.zarr", mode="r")
+    assert_allclose(found["distance"][:], expected, rtol=1e-9)
+    assert found["distance"].attrs["long_name"] == "Mahalanobis distance to the component"
+    frame = pd.DataFrame({"a": X[:, 0], "b": X[:, 1], "key": np.arange(len(X))})
+    own = GaussianMixture(2, random_state=0).fit(frame[["a", "b"]])
+    own.predict_to_parquet(frame, tmp_path / "p.parquet", outputs, key="key", dtype="float64")
+    assert_allclose(pd.read_parquet(tmp_path / "p.parquet")["distance"], expected, rtol=1e-9)
+
+
+def test_the_command_line_writes_it(mixture, expected, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    mixture.save("m.json")
+    zarr.create_array("x.zarr", data=X, chunks=(200, 2))
+    call = ["predict", "m.json", "x.zarr", "--outputs", "distance,label", "-o", "p.zarr"]
+    main(call, standalone_mode=False)
+    assert_allclose(zarr.open_group("p.zarr", mode="r")["distance"][:], expected, rtol=1e-6)
+
+
+def test_rows_that_miss_a_value_have_none(mixture, tmp_path):
+    holed = X.copy()
+    holed[7, 1] = np.nan
+    drops = GaussianMixture(2, random_state=0, missing="drop").fit(holed)
+    drops.predict_to_zarr(holed, tmp_path / "p.zarr", ["distance"])
+    found = zarr.open_group(tmp_path / "p.zarr", mode="r")["distance"][:]
+    assert np.flatnonzero(np.isnan(found)).tolist() == [7]
