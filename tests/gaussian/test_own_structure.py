@@ -13,6 +13,7 @@ from daskgmm.gaussian.statistic import Pooled
 from daskgmm.gaussian.structure import Structure
 from daskgmm.gaussian.structures import STRUCTURES
 from daskgmm.models.model_file import load_model
+from daskgmm.testing import CovarianceTests
 
 
 class SharedAxes(Structure):
@@ -30,6 +31,10 @@ class SharedAxes(Structure):
 @pytest.fixture(autouse=True)
 def registered(monkeypatch):
     monkeypatch.setitem(STRUCTURES, SharedAxes.name, SharedAxes())
+
+
+class TestSharedAxes(CovarianceTests):
+    structure = SharedAxes()
 
 
 @pytest.fixture

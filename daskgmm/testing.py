@@ -1,0 +1,227 @@
+"""Tests that whoever adds an entry to one of daskgmm's tables runs on it.
+
+Subclass, name the entry, and let pytest collect the class; it needs nothing but NumPy and SciPy:
+
+    from daskgmm.testing import CovarianceTests
+
+    class TestMyStructure(CovarianceTests):
+        structure = MyStructure()
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.testing import assert_allclose
+from numpy.typing import NDArray
+from scipy.stats import multivariate_normal
+
+from daskgmm.gaussian.anchored import Anchor
+from daskgmm.gaussian.kernel import Expectation, Kernel
+from daskgmm.gaussian.maximise import maximise
+from daskgmm.gaussian.merging import covariance_matrices
+from daskgmm.gaussian.natural import NaturalKernel
+from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.statistics import Statistics, merge
+from daskgmm.gaussian.structure import Structure
+from daskgmm.gaussian.structures import STRUCTURES
+from daskgmm.gaussian.whitened import WhitenedKernel
+
+Array = NDArray[np.float64]
+
+K, D, N = 3, 4, 400
+
+NEARBY, STEP = 8, 1e-2
+"""Covariances that the M-step is compared with, and how far they are from its own."""
+
+
+class CovarianceTests:
+    """What holds for every covariance structure.
+
+    Attributes
+    ----------
+    structure : Structure
+        An entry of `STRUCTURES`, under its name.
+    """
+
+    structure: Structure
+
+    def parameters(self, seed: int = 0, k: int = K) -> Parameters:
+        """Return a mixture of the structure."""
+        random, structure = np.random.default_rng(seed), self.structure
+        noise = random.normal(size=(structure.n_covariances(k), D, 2 * D))
+        matrices = noise @ noise.swapaxes(1, 2) / (2 * D) + 0.3 * np.eye(D)
+        covariances = structure.precision.of_matrices(matrices)
+        factors = structure.precision.factorise(covariances)
+        weights, means = random.dirichlet(np.full(k, 5.0)), 2 * random.normal(size=(k, D))
+        return Parameters(structure.name, weights, means, covariances, factors)
+
+    def rows(self, seed: int = 0) -> Array:
+        """Return rows that the mixtures of this class overlap on."""
+        return 2 * np.random.default_rng(seed).normal(size=(N, D))
+
+    def test_it_is_in_the_table(self) -> None:
+        """Names in files and on the command line are looked up there."""
+        assert type(STRUCTURES[self.structure.name]) is type(self.structure)
+
+    def test_shapes_of_scikit_learn_go_there_and_back(self) -> None:
+        """Files and estimators have these."""
+        for k in (1, K):
+            covariances = self.parameters(k=k).covariances
+            assert covariances.shape == self.structure.covariance_shape(k, D)
+            external = self.structure.external(covariances, D)
+            assert external.shape == self.structure.external_shape(k, D)
+            back = self.structure.internal(external, k, D)
+            np.testing.assert_array_equal(back, covariances)
+
+    def test_factors_are_those_of_the_inverses(self) -> None:
+        """As matrices: U U^T is the inverse, and its determinant and trace are that one's."""
+        parameters, precision = self.parameters(), self.structure.precision
+        factors, matrices = parameters.precisions_cholesky, covariance_matrices(parameters)
+        inverses = np.linalg.inv(matrices[: len(factors)])
+        found = precision.precisions(factors)
+        assert_allclose(precision.matrices(found, D), inverses, atol=1e-12)
+        assert_allclose(precision.covariances(factors), parameters.covariances, rtol=1e-12)
+        assert_allclose(precision.factorise_precisions(found), factors, rtol=1e-10, atol=1e-12)
+        assert_allclose(precision.traces(factors, D), np.trace(inverses, axis1=1, axis2=2))
+        half = 0.5 * np.linalg.slogdet(inverses)[1]
+        assert_allclose(precision.log_determinants(factors, D), half, atol=1e-12)
+        assert precision.are_positive(found)
+
+    def test_densities_are_those_of_normal_distributions(self) -> None:
+        """By both kernels, against SciPy's."""
+        parameters, rows = self.parameters(), self.rows()
+        triples = zip(
+            parameters.weights, parameters.means, covariance_matrices(parameters), strict=True
+        )
+        expected = [
+            np.log(weight) + multivariate_normal(mean, covariance).logpdf(rows)
+            for weight, mean, covariance in triples
+        ]
+        for kernel in self._kernels(parameters, rows):
+            with kernel.workspace(N) as work:
+                tile = kernel.bind(work, N)
+                tile.rows[:] = (rows - kernel.center).T
+                tile.log_joint()
+                assert_allclose(tile.joint + tile.shared_term(), expected, rtol=1e-9, atol=1e-9)
+
+    def test_the_m_step_is_the_most_likely(self) -> None:
+        """No covariances near it have a higher expected log-likelihood of the complete data."""
+        parameters, rows = self.parameters(), self.rows()
+        statistics = self._statistics(parameters, rows)
+        found = maximise(statistics, self.structure.name, 0.0, parameters).parameters
+        gamma = self._responsibilities(parameters, rows)
+        assert_allclose(found.weights, gamma.mean(1), rtol=1e-9)
+        assert_allclose(found.means, gamma @ rows / gamma.sum(1)[:, None], rtol=1e-8, atol=1e-9)
+        best, random = self._expected(found, rows, gamma), np.random.default_rng(1)
+        precision, factors = self.structure.precision, found.precisions_cholesky
+        scale = precision.relative_scale(precision.relative(factors, factors), D)
+        for _ in range(NEARBY):
+            near = precision.absolute_factors(
+                factors, scale + STEP * random.normal(size=scale.shape), D
+            )
+            covariances = precision.covariances(near)
+            other = replace(found, covariances=covariances, precisions_cholesky=near)
+            assert self._expected(other, rows, gamma) < best
+
+    def test_statistics_of_parts_add_up(self) -> None:
+        """The M-step of merged statistics is that of all rows."""
+        parameters, rows = self.parameters(), self.rows()
+        whole = self._statistics(parameters, rows)
+        one, other = (
+            self._statistics(parameters, rows[:150]),
+            self._statistics(parameters, rows[150:]),
+        )
+        name = self.structure.name
+        for part in (merge(one, other), merge(other, one)):
+            assert_allclose(
+                maximise(part, name, 0.0, parameters).parameters.covariances,
+                maximise(whole, name, 0.0, parameters).parameters.covariances,
+                rtol=1e-9,
+            )
+
+    def test_components_may_come_in_any_order(self) -> None:
+        """A permutation of the components is one of the M-step's."""
+        parameters, rows, order = self.parameters(), self.rows(), np.array([2, 0, 1])
+        own = slice(None) if self.structure.shared else order
+        permuted = replace(
+            parameters,
+            weights=parameters.weights[order],
+            means=parameters.means[order],
+            covariances=parameters.covariances[own],
+            precisions_cholesky=parameters.precisions_cholesky[own],
+        )
+        one, other = self._step(parameters, rows), self._step(permuted, rows)
+        assert_allclose(other.means, one.means[order], rtol=1e-9, atol=1e-12)
+        assert_allclose(other.covariances, one.covariances[own], rtol=1e-9, atol=1e-12)
+
+    def test_rows_may_be_moved_and_scaled(self) -> None:
+        """The M-step of c x + t is c and t times that of x."""
+        parameters, rows, scale = self.parameters(), self.rows(), 3.0
+        move = np.arange(D) * 10.0
+        moved = replace(
+            parameters,
+            means=scale * parameters.means + move,
+            covariances=scale**2 * parameters.covariances,
+            precisions_cholesky=parameters.precisions_cholesky / scale,
+        )
+        one, other = self._step(parameters, rows), self._step(moved, scale * rows + move)
+        assert_allclose(other.means, scale * one.means + move, rtol=1e-8)
+        assert_allclose(other.covariances, scale**2 * one.covariances, rtol=1e-7, atol=1e-9)
+
+    def test_its_coordinates_are_as_many_as_its_parameters(self) -> None:
+        """What criteria count, and what acceleration moves in."""
+        precision, factors = self.structure.precision, self.parameters().precisions_cholesky
+        scale = precision.relative_scale(precision.relative(factors, factors), D)
+        assert_allclose(scale, 0.0, atol=1e-12)
+        assert scale.size == self.structure.n_covariance_parameters(K, D)
+        assert_allclose(precision.absolute_factors(factors, scale, D), factors, rtol=1e-12)
+
+    def test_the_gradient_is_that_of_the_likelihood(self) -> None:
+        """In the coordinates of acceleration, about another mixture, by finite differences."""
+        rows, anchor, at = self.rows(), Anchor(self.parameters(1)), self.parameters(2)
+        x, gradient = anchor.coordinates(at), anchor.gradient(at, self._step(at, rows))
+        step = 1e-5 * np.eye(len(x))
+        ends = [
+            [self._likelihood(anchor.parameters(x + sign * unit), rows) for unit in step]
+            for sign in (1, -1)
+        ]
+        differences = (np.array(ends[0]) - np.array(ends[1])) / 2e-5
+        assert_allclose(gradient, differences, rtol=1e-4, atol=1e-7)
+
+    def _likelihood(self, parameters: Parameters | None, rows: Array) -> float:
+        assert parameters is not None
+        return self._statistics(parameters, rows).mean_log_likelihood
+
+    def _kernels(self, parameters: Parameters, rows: Array) -> list[Kernel]:
+        return [NaturalKernel.of(parameters, rows.mean(0)), WhitenedKernel.of(parameters)]
+
+    def _statistics(self, parameters: Parameters, rows: Array) -> Statistics:
+        kernel = WhitenedKernel.of(parameters)
+        with kernel.workspace(len(rows)) as work:
+            step = Expectation(kernel, work)
+            step.rows[:, : len(rows)] = rows.T
+            step.add(len(rows), weighted=False)
+            return step.statistics()
+
+    def _step(self, parameters: Parameters, rows: Array) -> Parameters:
+        statistics = self._statistics(parameters, rows)
+        return maximise(statistics, self.structure.name, 0.0, parameters).parameters
+
+    def _log_joint(self, parameters: Parameters, rows: Array) -> Array:
+        kernel = WhitenedKernel.of(parameters)
+        with kernel.workspace(len(rows)) as work:
+            tile = kernel.bind(work, len(rows))
+            tile.rows[:] = rows.T
+            tile.log_joint()
+            return tile.joint.copy()
+
+    def _responsibilities(self, parameters: Parameters, rows: Array) -> Array:
+        joint = self._log_joint(parameters, rows)
+        gamma = np.exp(joint - joint.max(0))
+        gamma /= gamma.sum(0)
+        return gamma
+
+    def _expected(self, parameters: Parameters, rows: Array, gamma: Array) -> float:
+        return float((gamma * self._log_joint(parameters, rows)).sum())
