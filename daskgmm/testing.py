@@ -219,7 +219,7 @@ class CovarianceTests:
 
     def _responsibilities(self, parameters: Parameters, rows: Array) -> Array:
         joint = self._log_joint(parameters, rows)
-        gamma = np.exp(joint - joint.max(0))
+        gamma: Array = np.exp(joint - joint.max(0))
         gamma /= gamma.sum(0)
         return gamma
 
