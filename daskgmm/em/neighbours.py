@@ -1,8 +1,8 @@
 """Starts that a mixture takes from those of the next sizes: components merged, or split.
 
 Few starts often miss what a neighbour found. From the largest size down each hands on its best
-with two components merged, and from the smallest up with one split; whoever gains by it goes on
-from there.
+with two components merged, and from the smallest up with one split, or one more where rows are
+explained worst; whoever gains by it goes on from there.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 from daskgmm.em.candidates import Candidate, Part, Raced, first_share, ranked
 from daskgmm.em.drawing import Draw
+from daskgmm.em.holding_out import LogDensities
+from daskgmm.em.insertion import inserted
 from daskgmm.em.loop import Fit
 from daskgmm.em.settings import Settings
 from daskgmm.gaussian.maximise import Maximised
@@ -68,7 +70,12 @@ Handing = Callable[[Parameters, int], list[Parameters]]
 
 
 def with_neighbours(
-    draw: Draw, m: int, settings: Sequence[Settings], raced: Sequence[Raced], targets: Set[int]
+    draw: Draw,
+    m: int,
+    settings: Sequence[Settings],
+    raced: Sequence[Raced],
+    targets: Set[int],
+    log_densities: LogDensities,
 ) -> list[Raced]:
     """Return the races of all sizes of one structure after each has tried its neighbours'.
 
@@ -83,6 +90,7 @@ def with_neighbours(
         The race of each.
     targets : set of int
         The places of those that try what others found.
+    log_densities : callable
     """
     found = list(raced)
     upwards = sorted(range(len(settings)), key=lambda index: settings[index].n_components)
@@ -92,17 +100,24 @@ def with_neighbours(
             if best is None or target not in targets:
                 continue
             size = settings[target].n_components
-            starts = _of_size(best.fit.step.parameters, size, handing)
+            near = _next_to(best.fit.step.parameters, size, handing)
+            if near is None:
+                continue
+            starts = handing(near, TRIED)
+            if near.n_components < size:
+                x, counts = draw.part(m)
+                new = inserted(near, x, counts, log_densities(near, x))
+                starts += [] if new is None else [new]
             trials = Trials.of(draw, m, settings[target])
             found[target] = trials.improved(found[target], starts, best.seed)
     return found
 
 
-def _of_size(parameters: Parameters, size: int, handing: Handing) -> list[Parameters]:
-    """Return mixtures of that size, handed on one component at a time."""
+def _next_to(parameters: Parameters, size: int, handing: Handing) -> Parameters | None:
+    """Return a mixture of one component more or less than `size`, handed on one at a time."""
     while abs(parameters.n_components - size) > 1:
         nearest = handing(parameters, 1)
         if not nearest:
-            return []
+            return None
         parameters = nearest[0]
-    return handing(parameters, TRIED)
+    return parameters

@@ -97,9 +97,27 @@ def race_all(
     going = Compared.of(draw, m, counts, request.log_densities, settings, found).not_beaten()
     contenders = [index for index, goes_on in zip(usable, going, strict=True) if goes_on]
     more = races.with_more(raced, contenders)
-    if all(more[index].best is raced[index].best for index in contenders):
+    changed = [index for index in contenders if more[index].best is not raced[index].best]
+    if not changed:
         return more
-    return races.with_neighbours(more, contenders)
+    beside = neighbours_of(request.settings, changed)
+    return races.with_neighbours(more, sorted({*contenders, *beside}))
+
+
+def neighbours_of(settings: Sequence[Settings], places: Sequence[int]) -> set[int]:
+    """Return the places of the next smaller and larger sizes of the same structure.
+
+    What a size finds late may be what its beaten neighbour missed.
+    """
+    found = set()
+    for place in places:
+        alike = [
+            i for i, each in enumerate(settings) if each.structure == settings[place].structure
+        ]
+        alike.sort(key=lambda index: settings[index].n_components)
+        at = alike.index(place)
+        found |= {*alike[max(0, at - 1) : at], *alike[at + 1 : at + 2]}
+    return found
 
 
 def leaders(raced: Sequence[Raced]) -> list[Candidate]:
@@ -163,9 +181,9 @@ class _Races:
         def improved(indices: list[int]) -> list[Raced]:
             settings = [self.request.settings[index] for index in indices]
             chosen = {place for place, index in enumerate(indices) if index in set(targets)}
-            return with_neighbours(
-                self.draw, self.m, settings, [raced[index] for index in indices], chosen
-            )
+            of_kind = [raced[index] for index in indices]
+            densities = self.request.log_densities
+            return with_neighbours(self.draw, self.m, settings, of_kind, chosen, densities)
 
         found = list(raced)
         of_kinds = list(kinds.values())
