@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -26,7 +26,13 @@ def check_size(context: click.Context, option: click.Parameter, value: str | Non
     raise click.BadParameter(f"{value} is no size; give one such as 2GiB or 500MB.")
 
 
-class Structures(click.Choice[str]):
+if TYPE_CHECKING:
+    Choice = click.Choice[str]
+else:
+    Choice = click.Choice  # generic since click 8.4
+
+
+class Structures(Choice):
     """Names of covariance structures, from their table, which is loaded when they are needed."""
 
     def __init__(self) -> None:

@@ -303,13 +303,22 @@ def combinations(
     )
 
 
+def sample_rows_of(settings: Sequence[Settings], columns: int) -> int:
+    """Return the rows up to which a sweep's sample is the data set."""
+    return WHOLE * _drawn_rows(settings, columns)
+
+
+def _drawn_rows(settings: Sequence[Settings], columns: int) -> int:
+    largest = max(each.n_parameters(columns) for each in settings)
+    return drawn_rows(largest, columns, settings[0].sample_rows)
+
+
 def _sampled(
     data: Dataset, request: SweepRequest, listen: Listener
 ) -> tuple[Survey, Coordinates | None, Draw, int]:
     """Return survey, coordinates, sample and its size; all rows if they are not many more."""
     d = data.rows.n_features
-    largest = max(each.n_parameters(d) for each in request.settings)
-    m = drawn_rows(largest, d, request.settings[0].sample_rows)
+    m = _drawn_rows(request.settings, d)
     n = data.rows.n_rows
     rule = SampleRule(request.sample_seed, WHOLE * m, n) if n is None or n <= WHOLE * m else None
     survey = survey_rows(data, rule, listen)

@@ -46,6 +46,9 @@ apart, and is stretched no further."""
 LARGEST_FLOAT32 = 1e15
 """Largest value whose squares, added up over the rows of a sample, float32 holds."""
 
+ROUNDED = 1e3
+"""Multiples of r eps within which eigenvalues of r coordinates are those of normal rows."""
+
 LEAST_REVEALING = 0.1
 """Part of the widest coordinate's width that the others have at least: kurtosis has its noise."""
 
@@ -125,7 +128,9 @@ def revealing(z: Array, weights: Array | None) -> Array:
     values, vectors = np.linalg.eigh(fourth)
     different = np.abs(values - 1)
     widest = different.max()
-    axes: Array = vectors * np.maximum(different, LEAST_REVEALING * widest) if widest else vectors
+    if widest <= ROUNDED * r * float(np.finfo(np.float64).eps):
+        return np.asarray(vectors, np.float64)
+    axes: Array = vectors * np.maximum(different, LEAST_REVEALING * widest)
     return axes
 
 

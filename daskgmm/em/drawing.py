@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from daskgmm.em.events import Listener
 from daskgmm.em.passing import run_pass
 from daskgmm.em.sample import row_hashes
-from daskgmm.em.survey import Survey
+from daskgmm.em.survey import TILE_ROWS, Survey
 from daskgmm.gaussian.coordinates import whitening
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.dataset import Dataset
@@ -119,9 +119,8 @@ class DrawWork:
 
     def _take(self, block: Block, row: int) -> Draw:
         b = len(block.x)
-        whitened = (block.x - self.mean) @ self.whitening
         rank = max(1, self.whitening.shape[1])
-        chances = 0.5 + np.einsum("ij,ij->i", whitened, whitened) / (2 * rank)
+        chances = 0.5 + self._squares(block.x) / (2 * rank)
         weights = np.ones(b) if block.weights is None else block.weights.astype(np.float64)
         chances *= weights / self.weight
         uniform = block.hashes(partial(row_hashes, self.seed, row)) * 2.0**-64
@@ -134,6 +133,14 @@ class DrawWork:
             weights[chosen],
             b,
         )
+
+    def _squares(self, x: NDArray[Any]) -> Array:
+        """Return the squared distance of each row from the mean, some rows at a time."""
+        squares = np.empty(len(x))
+        for first in range(0, len(x), TILE_ROWS):
+            whitened = (x[first : first + TILE_ROWS] - self.mean) @ self.whitening
+            squares[first : first + TILE_ROWS] = np.einsum("ij,ij->i", whitened, whitened)
+        return squares
 
 
 def whole_draw(survey: Survey, seed: int) -> Draw:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from daskgmm.em.settings import Settings
 from daskgmm.em.start import Initial
@@ -19,6 +21,11 @@ from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.over_batches import map_batches
 from daskgmm.passes.tiles import Block
 from daskgmm.rows.rows import Rows
+
+Array = NDArray[np.float64]
+
+SAME = 1e-9
+"""Relative difference below which two sums over rows are of the same rows, added up otherwise."""
 
 DIGEST = "sha256:"
 """What digests begin with: that they differ is all there is to say of two."""
@@ -75,6 +82,36 @@ def survey_facts(data: Dataset, survey: Survey) -> dict[str, Any]:
         "minimum": survey.minimum.tolist(),
         "maximum": survey.maximum.tolist(),
     }
+
+
+def same_rows(facts: Mapping[str, Any], scatter: Array | None, survey: Survey) -> bool:
+    """Return whether a survey is of the rows of an earlier one, by what is left of that.
+
+    Rows, in whatever order and chunks, have the same number and ranges to the bit; their moments
+    are sums, which depend on the chunks by rounding.
+
+    Parameters
+    ----------
+    facts : mapping
+        Of `survey_facts`.
+    scatter : ndarray of shape (d, d), or None
+        Of the earlier survey, if it is known.
+    survey : Survey
+    """
+    exact = {"rows": survey.rows, "missing": survey.missing}
+    ranges = {"minimum": survey.minimum.tolist(), "maximum": survey.maximum.tolist()}
+    if any(facts.get(name) != value for name, value in (exact | ranges).items()):
+        return False
+    width = survey.maximum - survey.minimum
+    mean = np.asarray(facts.get("mean"), np.float64)
+    if not math.isclose(facts.get("weight", 0.0), survey.weight, rel_tol=SAME):
+        return False
+    if not (np.abs(mean - survey.mean) <= SAME * np.maximum(width, np.abs(survey.mean))).all():
+        return False
+    if scatter is None:
+        return True
+    largest = np.sqrt(np.diagonal(survey.scatter))
+    return bool((np.abs(scatter - survey.scatter) <= SAME * np.outer(largest, largest)).all())
 
 
 def survey_digest(data: Dataset, survey: Survey) -> str:

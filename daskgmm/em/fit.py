@@ -6,10 +6,12 @@ import copy
 import math
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from daskgmm.blas import one_blas_thread
 from daskgmm.em.acceleration import Search
@@ -24,7 +26,7 @@ from daskgmm.em.events import (
     together,
 )
 from daskgmm.em.far_values import warn_of_far_values
-from daskgmm.em.fingerprint import fit_identity, generator_state, survey_digest
+from daskgmm.em.fingerprint import fit_identity, generator_state, same_rows
 from daskgmm.em.loop import Fit, iterate
 from daskgmm.em.sample import SampleRule, rows_taken_whole
 from daskgmm.em.settings import Settings
@@ -37,6 +39,8 @@ from daskgmm.gaussian.maximise import Maximised
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.passes.dataset import Dataset
 from daskgmm.storage_options import StorageOptions
+
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +55,25 @@ class Resume:
         What its acceleration knew, if the parameters are where it ended.
     coordinates : Coordinates or None
         What the parameters are in.
-    digest : str or None
-        That of the survey of its rows, if known.
+    facts : mapping or None
+        What is known of its rows, as `fingerprint.survey_facts`; None if they may be any.
+    scatter : ndarray of shape (d, d), or None
+        That of its survey, if known.
     """
 
     parameters: Parameters
     lower_bound: float
     search: Search | None = None
     coordinates: Coordinates | None = None
-    digest: str | None = None
+    facts: Mapping[str, Any] | None = None
+    scatter: Array | None = None
 
-    def on_rows(self, digest: str) -> Resume:
-        """Return what holds for rows of a digest: likelihoods of other rows tell nothing there."""
-        if self.digest is None or self.digest == digest:
+    def on_rows(self, survey: Survey) -> Resume:
+        """Return what holds for the rows of a survey: likelihoods of others tell nothing there.
+
+        Where nothing is known of the earlier rows, they are taken to be these, as by scikit-learn.
+        """
+        if self.facts is None or same_rows(self.facts, self.scatter, survey):
             return self
         return replace(self, lower_bound=-math.inf, search=None)
 
@@ -105,6 +115,13 @@ class Request:
         """Whether several candidates are tried on a sample, where there are many rows."""
         return self.settings.accelerated and self.resume is None and self.initial.empty
 
+    def sample_rows(self, columns: int) -> int:
+        """Return the rows up to which the survey's sample is the data set; 0 if none is needed."""
+        if not self.needs_sample:
+            return 0
+        free, wanted = self.settings.n_parameters(columns), self.settings.sample_rows
+        return rows_taken_whole(free, columns, wanted, draws=self.draws)
+
     @property
     def n_starts(self) -> int:
         """How many initialisations there are to be."""
@@ -122,11 +139,15 @@ class Fitted:
         Of the rows as they were read, without a sample.
     coordinates : Coordinates or None
         What `best` is in.
+    before : float
+        The lower bound of the earlier fit that it went on from; minus infinity if there is none
+        of these rows.
     """
 
     best: Fit
     survey: Survey
     coordinates: Coordinates | None
+    before: float = -math.inf
 
 
 def fit(data: Dataset, request: Request, listen: Listener) -> Fitted:
@@ -175,7 +196,7 @@ def _run(
         surveyed = completed(data, kept.survey, listen)
     warn_of_far_values(surveyed, data.rows.columns, stacklevel=5)
     if request.resume is not None:
-        resume = request.resume.on_rows(survey_digest(data, surveyed))
+        resume = request.resume.on_rows(surveyed)
         request = replace(request, resume=resume)
     coordinates = _coordinates(surveyed, request) if kept is None else kept.coordinates
     request = replace(request, initial=request.initial.mapped(coordinates))
@@ -213,7 +234,7 @@ def _run(
         found = iterate(data, survey, begin, settings, listen, keep, bound, initialisation)
         best = better(best, found, survey, settings)
     assert best is not None
-    return Fitted(best, surveyed, coordinates)
+    return Fitted(best, surveyed, coordinates, bound)
 
 
 def _coordinates(survey: Survey, request: Request) -> Coordinates | None:
@@ -290,7 +311,7 @@ def _survey(
     n = data.rows.n_rows if weighed is None else weighed
     rule = None
     if request.needs_sample and not _is_large(n, request, d):
-        rule = SampleRule(seed, _capacity(request, d), n)
+        rule = SampleRule(seed, request.sample_rows(d), n)
     survey = survey_rows(data, rule, listen)
     check_survey(survey, settings.n_components)
     if rule is not None and _too_few(survey, rule):
@@ -299,16 +320,9 @@ def _survey(
     return survey
 
 
-def _capacity(request: Request, d: int) -> int:
-    """Return the rows up to which a data set is taken whole."""
-    settings = request.settings
-    free = settings.n_parameters(d)
-    return rows_taken_whole(free, d, settings.sample_rows, draws=request.draws)
-
-
 def _is_large(rows: int | None, request: Request, d: int) -> bool:
     """Return whether starts are to be made on rows drawn in a pass of its own."""
-    return request.draws and rows is not None and rows > _capacity(request, d)
+    return request.draws and rows is not None and rows > request.sample_rows(d)
 
 
 def _too_few(survey: Survey, rule: SampleRule) -> bool:

@@ -20,7 +20,8 @@ class Settings:
     Attributes
     ----------
     n_components : int
-    structure : {"full", "tied", "diag", "spherical"}
+    structure : str
+        A name in `STRUCTURES`.
     tol : float
         EM stops when the mean log-likelihood changes by less, in nats a row.
     reg_covar : float

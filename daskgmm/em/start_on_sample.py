@@ -144,10 +144,15 @@ def best_of_all_rows(
     best, seconds = ranked([own, *driven])[0], time.perf_counter() - began
     listen(StartFound(m, 1 + tried, best.fit.lower_bound, seconds))
     gain = best.fit.lower_bound - own.fit.lower_bound
-    as_good = max(AS_GOOD * settings.tol, ROUNDING) if own.fit.converged else ROUNDING
+    as_good = ROUNDING if _is_stuck(own) else max(AS_GOOD * settings.tol, ROUNDING)
     if best.degenerate == own.degenerate and gain <= as_good:
         return first
     return Fit(best.fit.step)
+
+
+def _is_stuck(own: Candidate) -> bool:
+    """Return whether a fit has not converged in as many iterations as it should."""
+    return not own.fit.converged and len(own.fit.iterations) >= OWN_ITER
 
 
 def _others(
@@ -159,6 +164,6 @@ def _others(
     for first in range(0, len(seeds), TOGETHER):
         with suppress(ValueError):  # all of these collapse
             found += race(draw, m, settings, seeds[first : first + TOGETHER], thorough=False)[0]
-        if own.fit.converged and len(found) > 1 and ended_alike((own, *found), alike):
+        if not _is_stuck(own) and len(found) > 1 and ended_alike((own, *found), alike):
             return [], min(first + TOGETHER, len(seeds))
     return found, len(seeds)

@@ -159,7 +159,7 @@ def survey_nbytes(d: int) -> int:
     the moments: 39 MB were measured at d=500 and 201 MB at d=2000.
     """
     sorting = 6 * min(TILE_ROWS * d, COLUMNS_ENTRIES)
-    return 8 * (5 * TILE_ROWS * d + sorting + 4 * d * d)
+    return 8 * (5 * TILE_ROWS * d + sorting + 5 * d * d)
 
 
 def survey_result_nbytes(d: int) -> int:
@@ -389,7 +389,9 @@ def survey_rows(data: Dataset, rule: SampleRule | None, listen: Listener) -> Sur
     merge = _Merge(None if rule is None else rule.capacity)
     # As read: a bad value has its place and its name there.
     as_read, coordinates = data.seen_in(None), data.view.coordinates
-    survey, _ = run_pass(as_read, "survey", work, merge, listen, "daskgmm-survey")
+    d = data.rows.n_features
+    name, nbytes = "daskgmm-survey", survey_result_nbytes(d)
+    survey, _ = run_pass(as_read, "survey", work, merge, listen, name, nbytes)
     if rule is not None and survey.sample is not None:
         survey = replace(survey, sample=survey.sample.smallest(rule.capacity))
     if survey.rounding is not None and survey.probe is not None and survey.weighed_rows:

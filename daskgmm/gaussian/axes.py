@@ -13,6 +13,7 @@ Array = NDArray[np.float64]
 class AlongAxes(Precision):
     """Variances of shape (m, d); their factors are inverse standard deviations."""
 
+    detail = 1
     requirement = "positive"
 
     def shape(self, d: int) -> tuple[int, ...]:
@@ -110,6 +111,8 @@ class AlongAxes(Precision):
 
 class Isotropic(AlongAxes):
     """One variance for all axes, shape (m, 1)."""
+
+    detail = 0
 
     def shape(self, d: int) -> tuple[int, ...]:
         return (1,)

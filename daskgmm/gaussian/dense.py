@@ -21,6 +21,7 @@ PIVOT_NOISE = 16
 class Dense(Precision):
     """Any positive definite matrices."""
 
+    detail = 2
     requirement = "symmetric, positive-definite"
 
     def shape(self, d: int) -> tuple[int, ...]:

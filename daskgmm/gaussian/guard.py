@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from daskgmm.gaussian.kernel import Kernel
 from daskgmm.gaussian.natural import NaturalKernel
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.structure import Structure
 from daskgmm.gaussian.structures import structure_of
 from daskgmm.gaussian.whitened import WhitenedKernel
 
@@ -23,7 +24,9 @@ STATISTICS_FACTOR = 100.0
 centre and eps times its squared Mahalanobis distance from there (40 to 170)."""
 
 
-def natural_error(parameters: Parameters, center: Array, half_range: Array) -> float:
+def natural_error(
+    parameters: Parameters, center: Array, half_range: Array, structure: Structure | None = None
+) -> float:
     r"""Predict the largest error of the natural-parameter kernel.
 
     Every term of the quadratic form is bounded by :math:`|P_{ij}| h_i h_j`, with h the
@@ -36,24 +39,29 @@ def natural_error(parameters: Parameters, center: Array, half_range: Array) -> f
     parameters : Parameters
     center, half_range : ndarray of shape (d,)
         The centre c, and the largest |x - c| of each column.
+    structure : Structure, optional
+        That of the parameters, where the table may not have it, as on a worker.
 
     Returns
     -------
     float
         In nats for densities, relative for covariances: the larger of the two.
     """
-    density, moments = _bounds(parameters, half_range[None, :], parameters.means - center)
+    structure = structure_of(parameters) if structure is None else structure
+    points = half_range[None, :], parameters.means - center
+    density, moments = _bounds(structure, parameters, *points)
     return EPS * max(density, STATISTICS_FACTOR * moments)
 
 
 def moment_error(parameters: Parameters, points: Array) -> float:
     """Predict the relative error of covariances from moments about points (k, d) or (d,)."""
-    return EPS * STATISTICS_FACTOR * _bounds(parameters, parameters.means - points)[0]
+    structure = structure_of(parameters)
+    return EPS * STATISTICS_FACTOR * _bounds(structure, parameters, parameters.means - points)[0]
 
 
-def _bounds(parameters: Parameters, *points: Array) -> list[float]:
+def _bounds(structure: Structure, parameters: Parameters, *points: Array) -> list[float]:
     """Return the bilinear bound at each set of points; infinity where it overflows."""
-    precision, factors = structure_of(parameters).precision, parameters.precisions_cholesky
+    precision, factors = structure.precision, parameters.precisions_cholesky
     with np.errstate(over="ignore", invalid="ignore"):
         found = precision.bilinear_bounds(factors, *points)
     return [bound if np.isfinite(bound) else np.inf for bound in found]

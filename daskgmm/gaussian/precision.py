@@ -42,6 +42,9 @@ class Precision(ABC):
     component; d is the number of features.
     """
 
+    detail: int
+    """What of second moments it needs: 0 their trace, 1 their diagonal, 2 all of them."""
+
     requirement: str
     """What given precisions have to be, for an error."""
 

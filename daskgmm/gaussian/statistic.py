@@ -22,6 +22,9 @@ Array = NDArray[np.float64]
 class Statistic(ABC):
     """One choice of T(x), written and summed for tiles that hold one feature a row, (d, b)."""
 
+    detail: int
+    """What it keeps of second moments: 0 their trace, 1 their diagonal, 2 all of them."""
+
     pools: bool = False
     """Whether the second moment is taken of all components together, as a matrix. It is the same
     in every pass and drops out of the responsibilities: the survey has it."""
@@ -63,6 +66,8 @@ class Statistic(ABC):
 class Products(Statistic):
     """T(x) = (1, x, x_i x_j for i <= j), packed as `triangle` says."""
 
+    detail = 2
+
     def n_quadratic(self, d: int) -> int:
         return triangle.size(d)
 
@@ -96,6 +101,8 @@ class Products(Statistic):
 class Squares(Statistic):
     """T(x) = (1, x, x_i^2)."""
 
+    detail = 1
+
     def n_quadratic(self, d: int) -> int:
         return d
 
@@ -116,6 +123,8 @@ class Squares(Statistic):
 
 class Norm(Statistic):
     """T(x) = (1, x, ||x||^2)."""
+
+    detail = 0
 
     def n_quadratic(self, d: int) -> int:
         return 1
@@ -138,7 +147,7 @@ class Norm(Statistic):
 class Pooled(Statistic):
     """T(x) = (1, x): the quadratic term is the same for all components."""
 
-    pools = True
+    detail, pools = 2, True
 
     def n_quadratic(self, d: int) -> int:
         return 0

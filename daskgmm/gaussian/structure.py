@@ -61,6 +61,18 @@ class Structure(ABC):
     shared: ClassVar[bool] = False
     """Whether all components have one covariance: the leading axis of arrays is then 1."""
 
+    def __init_subclass__(cls) -> None:
+        """Refuse a statistic that does not tell covariances of the form."""
+        if not hasattr(cls, "precision") or not hasattr(cls, "statistic"):
+            return
+        if cls.statistic.pools and not cls.shared:
+            raise TypeError(f"{cls.__name__} pools second moments, and covariances are not shared.")
+        if cls.statistic.detail < cls.precision.detail:
+            raise TypeError(
+                f"{type(cls.statistic).__name__} keeps too little of the rows for covariances held "
+                f"as {type(cls.precision).__name__}."
+            )
+
     @abstractmethod
     def maximise(self, moments: Moments) -> Array:
         """Return the maximum likelihood covariances."""
@@ -90,7 +102,13 @@ class Structure(ABC):
         return covariances.reshape(self.external_shape(len(covariances), d))
 
     def internal(self, covariances: Array, k: int, d: int) -> Array:
-        """Return what `external` was given."""
+        """Return what `external` was given; raise `ValueError` at another shape."""
+        if covariances.shape != self.external_shape(k, d):
+            raise ValueError(
+                f"{self.name} covariances, precisions or their factors of shape "
+                f"{covariances.shape} were given for {k} components of {d} features; they have "
+                f"the shape {self.external_shape(k, d)}."
+            )
         return covariances.reshape(self.covariance_shape(k, d))
 
     def component(self, index: int) -> int | None:

@@ -1,7 +1,8 @@
 """The covariance structures by name: the only table of them.
 
 Estimators, files, the command line and tests read it. `STRUCTURES[MyStructure.name] =
-MyStructure()` adds one; on a cluster its module has to be importable by the workers.
+MyStructure()` adds one; on a cluster its module has to be importable by the workers, where the
+table itself is not looked at.
 """
 
 from __future__ import annotations

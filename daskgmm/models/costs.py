@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dask.utils import parse_bytes
 
-from daskgmm.em.sample import rows_taken_whole
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey import survey_nbytes, survey_result_nbytes
 from daskgmm.passes.dataset import Dataset
@@ -18,16 +17,24 @@ def cut(rows: Rows, weights: Rows | None, settings: Settings, cache: int = 0) ->
     return Dataset.of(rows, weights, k, p, cache, drop_missing=settings.drop_missing)
 
 
-def plan_of(data: Dataset, settings: Settings, n_starts: int | None = None) -> Plan:
-    """Return the plan of a fit to rows that are cut already, by default of `n_init` starts."""
-    starts = settings.n_init if n_starts is None else n_starts
-    d, draws, wanted = data.rows.n_features, settings.accelerated, settings.sample_rows
+def plan_of(data: Dataset, settings: Settings, n_starts: int, sample_rows: int) -> Plan:
+    """Return the plan of a fit to rows that are cut already.
+
+    Parameters
+    ----------
+    data : Dataset
+    settings : Settings
+    n_starts : int
+    sample_rows : int
+        Most rows of the survey's sample.
+    """
+    d = data.rows.n_features
     needs = Needs(
         settings.n_components,
         settings.n_statistics(d),
         settings.n_features(d),
-        max_passes=2 + settings.max_iter * starts,
-        sample_rows=rows_taken_whole(settings.n_parameters(d), d, wanted, draws=draws),
+        max_passes=2 + settings.max_iter * n_starts,
+        sample_rows=sample_rows,
         survey_nbytes=survey_nbytes(d),
         survey_result_nbytes=survey_result_nbytes(d),
         copies=1 if settings.is_mapped else 0,

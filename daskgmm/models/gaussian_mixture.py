@@ -377,7 +377,8 @@ class GaussianMixture(Portable):
         request = replace(request, checkpoint=checkpoint, storage_options=options)
         data = cut(rows, weights, request.settings, cache)
         try:
-            plan_of(data, request.settings, request.n_starts).check()
+            sample_rows = request.sample_rows(rows.n_features)
+            plan_of(data, request.settings, request.n_starts, sample_rows).check()
             try:
                 found = fit(data, request, self._listener(listen))
             except ValueError as error:
@@ -391,7 +392,8 @@ class GaussianMixture(Portable):
         survey = found.survey.mapped(found.coordinates)
         resting = survey.floor(request.settings.reg_covar).resting(found.best.step)
         self._warn_of_scale(survey)
-        self._keep(found.best, request.resume, resting)
+        self._keep(found.best, found.before, resting)
+        self._scatter = found.survey.scatter if self.warm_start else None
         self._doubt = None if weights is None else doubt(found.survey.weighing, weights_are)
         fitted = found.best.step.parameters, found.coordinates, found.survey
         warn_of_unresolved(*fitted, data.rows.columns, stacklevel=3)
@@ -442,7 +444,8 @@ class GaussianMixture(Portable):
                 self.lower_bound_,
                 self._search_to_go_on(),
                 self._coordinates(),
-                (getattr(self, "fitted_on_", None) or {}).get("sha256"),
+                getattr(self, "fitted_on_", None) or None,
+                getattr(self, "_scatter", None),
             )
         random, seeded = check_random_state(self.random_state), self.random_state is not None
         return Request(settings, initial, random, seeded, resume)
@@ -462,6 +465,8 @@ class GaussianMixture(Portable):
             return None
         parameters = ended.step.parameters
         same = self.means_ is parameters.means and self.weights_ is parameters.weights
+        factors = self._parameters().precisions_cholesky
+        same = same and np.array_equal(factors, parameters.precisions_cholesky)
         same = same and self._ended_with == self.reg_covar
         return ended.search if same else None
 
@@ -505,7 +510,7 @@ class GaussianMixture(Portable):
         printers = [Printer(int(self.verbose), self.verbose_interval)] if self.verbose else []
         return together(log_event, *printers, *([] if listen is None else [listen]))
 
-    def _keep(self, found: Fit, resume: Resume | None, resting: Sequence[Resting] = ()) -> None:
+    def _keep(self, found: Fit, before: float, resting: Sequence[Resting] = ()) -> None:
         """Set the fitted attributes, and warn of what the user should know."""
         parameters = found.step.parameters
         structure = STRUCTURES[parameters.structure]
@@ -525,8 +530,8 @@ class GaussianMixture(Portable):
         self.history_ = history_table(found.iterations)
         self.lower_bounds_ = list(self.history_["lower_bound"])
         self.lower_bound_ = found.lower_bound
-        if resume is not None and not found.iterations:
-            self.lower_bound_ = resume.lower_bound
+        if not found.iterations:
+            self.lower_bound_ = before
         # A start from single rows has no spread yet.
         resting = resting if found.iterations else ()
         for message in degeneracies(found.step, resting, self._axis_names()):

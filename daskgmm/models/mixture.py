@@ -394,7 +394,9 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         parameters, coordinates = self._parameters(), self._coordinates()
         covariances = covariance_matrices(parameters)
-        return covariances if coordinates is None else coordinates.undo_covariances(covariances)
+        if coordinates is None:
+            return covariances.copy()
+        return coordinates.undo_covariances(covariances)
 
     def sort_components(self) -> Self:
         """Sort the components by weight, largest first; ties by mean, smallest first.

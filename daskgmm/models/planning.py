@@ -28,6 +28,7 @@ def plan(
     cache: int | str | None = None,
     max_iter: int = 100,
     n_init: int = 1,
+    acceleration: str | None = "auto",
     sample_rows: int | None = None,
     missing: str = "error",
     standardise: bool = False,
@@ -42,8 +43,8 @@ def plan(
     Parameters
     ----------
     X, sample_weight, feature_dims, cache, storage_options : as in `GaussianMixture.fit`
-    n_components, covariance_type, max_iter, n_init, sample_rows, missing, standardise, pca : as \
-        in `GaussianMixture`
+    n_components, covariance_type, max_iter, n_init, acceleration : as in `GaussianMixture`
+    sample_rows, missing, standardise, pca : as in `GaussianMixture`
 
     Returns
     -------
@@ -60,6 +61,7 @@ def plan(
         covariance_type=covariance_type,
         max_iter=max_iter,
         n_init=n_init,
+        acceleration=acceleration,
         sample_rows=sample_rows,
         missing=missing,
         standardise=standardise,
@@ -70,7 +72,9 @@ def plan(
     rows, weights = _rows(X, sample_weight, feature_dims, storage_options)
     check_enough_columns(settings.pca, rows.n_features)
     data = cut(rows, weights, settings, cache_nbytes(cache))
-    return plan_of(data, settings)
+    request = estimator._request(rows.n_features)
+    sample_rows = request.sample_rows(rows.n_features)
+    return plan_of(data, settings, request.n_starts, sample_rows)
 
 
 def _rows(

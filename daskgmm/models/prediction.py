@@ -155,7 +155,8 @@ class Predictor:
         if (half_range <= self._safe_range).all():
             return self._natural
         for wider in (np.maximum(half_range, self._safe_range), half_range):
-            if natural_error(self.parameters, self.center, wider) < TOLERANCE:
+            structure = self._natural.structure
+            if natural_error(self.parameters, self.center, wider, structure) < TOLERANCE:
                 self._safe_range = wider
                 return self._natural
         return self._whitened

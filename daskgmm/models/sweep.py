@@ -16,7 +16,14 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from daskgmm.em.checkpoint import Checkpoint
-from daskgmm.em.choosing import Failure, Model, SweepState, choose, combinations
+from daskgmm.em.choosing import (
+    Failure,
+    Model,
+    SweepState,
+    choose,
+    combinations,
+    sample_rows_of,
+)
 from daskgmm.em.events import Listener, together
 from daskgmm.em.far_values import warn_of_unresolved
 from daskgmm.em.fingerprint import plain_digest, rows_identity
@@ -228,7 +235,8 @@ def sweep(
     data = cut(rows, weights, as_one_fit, cache_nbytes(cache))
     tell = together(log_event, *([] if listen is None else [listen]))
     try:
-        plan_of(data, as_one_fit).check()
+        sample_rows = sample_rows_of(request.settings, rows.n_features)
+        plan_of(data, as_one_fit, 1, sample_rows).check()
         kept = saved = None
         if checkpoint is not None:
             saved = Checkpoint(checkpoint, SweepState, storage_options)
@@ -391,7 +399,7 @@ def _model(model: Model, estimator: GaussianMixture) -> GaussianMixture:
         # The table says so, model by model.
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.simplefilter("ignore", DegenerateComponentWarning)
-        mixture._keep(model.fit, None)
+        mixture._keep(model.fit, -math.inf)
     return mixture
 
 

@@ -12,6 +12,7 @@ from daskgmm.passes.batches import GUESSED_ROWS
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.place import Place
 from daskgmm.passes.reduction import FAN_IN
+from daskgmm.passes.threads import AHEAD
 from daskgmm.rows.rows import UNKNOWN, Rows
 
 WORKER_BYTES = 260 << 20
@@ -173,7 +174,7 @@ def make_plan(data: Dataset, needs: Needs) -> Plan:
     worker = (
         WORKER_BYTES
         + place.tasks * task
-        + needs.kept_nbytes(min(_waiting(len(data.batches)), len(data.batches)))
+        + needs.kept_nbytes(min(_waiting(len(data.batches), place), len(data.batches)))
         + -(-(cached + _sent_nbytes(data, place)) // max(1, place.workers))
     )
     n = rows.n_rows
@@ -193,8 +194,14 @@ def make_plan(data: Dataset, needs: Needs) -> Plan:
     )
 
 
-def _waiting(batches: int) -> int:
-    """Return how many results may wait on one worker for their merges: a group at each level."""
+def _waiting(batches: int, place: Place) -> int:
+    """Return how many results may wait in one process for their merges.
+
+    On threads of this process those before their turn, and one at each level of the binary tree;
+    on a worker a group at each level.
+    """
+    if place.here:
+        return AHEAD * place.threads + batches.bit_length() + 1
     levels = 1
     while FAN_IN**levels < batches:
         levels += 1
@@ -241,7 +248,8 @@ def _sample_nbytes(data: Dataset, sample_rows: int) -> int:
     """Return the bytes of a batch's part of the sample, joined once."""
     n = data.rows.n_rows
     share = 1.0 if not n else min(1.0, 1.5 * max(b.rows or 0 for b in data.batches) / n)
-    return int(2 * share * sample_rows * (data.row_nbytes + 16))
+    rows = sample_rows if n is None else min(sample_rows, n)
+    return int(2 * share * rows * (data.row_nbytes + 16))
 
 
 def _advice(data: Dataset, place: Place) -> list[str]:

@@ -1,15 +1,18 @@
 """A covariance structure of one's own is one class and one line in the table."""
 
+import dask.array as da
 import numpy as np
 import pytest
 import zarr
+from distributed import Client, LocalCluster
 from numpy.testing import assert_allclose
 from scipy.stats import multivariate_normal
 
 from daskgmm import GaussianMixture, sweep
 from daskgmm.cli import main
 from daskgmm.gaussian.axes import AlongAxes
-from daskgmm.gaussian.statistic import Pooled
+from daskgmm.gaussian.dense import Dense
+from daskgmm.gaussian.statistic import Pooled, Squares
 from daskgmm.gaussian.structure import Structure
 from daskgmm.gaussian.structures import STRUCTURES
 from daskgmm.models.model_file import load_model
@@ -77,6 +80,37 @@ def test_it_is_swept_saved_and_on_the_command_line(x, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     main(["fit", "x.zarr", "-k", "3", "--covariance", "EEI", "-o", "c.json"], standalone_mode=False)
     assert_allclose(load_model("c.json").score(x), best.score(x), atol=1e-3)
+
+
+def test_workers_need_no_table(x):
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,
+        Client(cluster),
+    ):
+        lazy = da.from_array(x, chunks=(1000, 3))
+        mixture = GaussianMixture(3, covariance_type="EEI", random_state=0).fit(lazy)
+        there = mixture.predict(lazy).compute(), mixture.score(lazy)
+    np.testing.assert_array_equal(there[0], mixture.predict(x))
+    assert there[1] == pytest.approx(mixture.score(x), rel=1e-12)
+
+
+def test_what_keeps_too_little_is_refused():
+    with pytest.raises(TypeError, match="keeps too little of the rows for covariances held"):
+
+        class Blind(Structure):
+            precision, statistic = Dense(), Squares()
+
+    with pytest.raises(TypeError, match="covariances are not shared"):
+
+        class Alone(Structure):
+            precision, statistic = Dense(), Pooled()
+
+
+def test_arrays_of_another_shape_are_refused(x):
+    mixture = GaussianMixture(2, covariance_type="diag", random_state=0).fit(x)
+    mixture.precisions_cholesky_ = mixture.precisions_cholesky_.T
+    with pytest.raises(ValueError, match=r"shape \(3, 2\) were given for 2 components of 3"):
+        mixture.score(x)
 
 
 def test_a_name_that_is_in_no_table_is_refused(x):
