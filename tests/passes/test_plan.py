@@ -71,8 +71,8 @@ def test_a_wide_fit_of_few_axes_is_not_refused():
     lazy = da.from_array(x, chunks=(200, 600))
     with (
         LocalCluster(
-            n_workers=1, threads_per_worker=1, processes=False, memory_limit="800MB",
-            dashboard_address=None,
+            n_workers=1, threads_per_worker=1, memory_limit="800MB",
+            dashboard_address="127.0.0.1:0", silence_logs=50,
         ) as cluster,
         Client(cluster),
     ):  # fmt: skip

@@ -181,7 +181,7 @@ def test_other_data_or_settings_are_refused_by_name(settings, rows, weights, wor
         (lambda content: b"\x89HDF" + content, "damaged"),
         (lambda content: b'{"format": "something"}', "no checkpoint of daskgmm"),
         (lambda content: b"[1, 2]", "no checkpoint of daskgmm"),
-        (lambda content: content.replace(b'version": 1,', b'version": 9,'), "reads 1"),
+        (lambda content: content.replace(b'version": 2,', b'version": 9,'), "reads 2"),
     ],
 )  # fmt: skip
 def test_torn_and_foreign_files_are_named_and_kept(spoil, words, tmp_path):
