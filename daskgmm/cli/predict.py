@@ -32,8 +32,8 @@ from daskgmm.storage_options import shown
     help="Of probabilities; uint8 in steps of 1/255, or 1/254 where rows may be missing.",
 )  # fmt: skip
 @click.option(
-    "--top", type=click.IntRange(1), default=2, show_default=True, metavar="M",
-    help="How many of the most probable components the output top holds.",
+    "--top", type=click.IntRange(1), metavar="M",
+    help="How many of the most probable components the output top holds.  [default: 2]",
 )  # fmt: skip
 @click.option(
     "--chunks", metavar="CUT", callback=check_cut,

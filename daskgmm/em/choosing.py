@@ -23,7 +23,7 @@ from daskgmm.em.holding_out import HeldOut, held_out, row_blocks
 from daskgmm.em.loop import Fit, advanced, evaluate_many
 from daskgmm.em.measuring import Measured, measure_many
 from daskgmm.em.races import SweepRequest, leaders, race_all
-from daskgmm.em.sample import WHOLE, SampleRule, drawn_rows
+from daskgmm.em.sample import WHOLE, SampleRule, Starts, drawn_rows
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey import Survey, completed, survey_rows
 from daskgmm.gaussian.coordinates import Coordinates
@@ -303,9 +303,10 @@ def combinations(
     )
 
 
-def sample_rows_of(settings: Sequence[Settings], columns: int) -> int:
-    """Return the rows up to which a sweep's sample is the data set."""
-    return WHOLE * _drawn_rows(settings, columns)
+def starts_of(settings: Sequence[Settings], columns: int, n: int | None) -> Starts:
+    """Return what the starts of a sweep are made on, for n rows of so many columns."""
+    drawn = _drawn_rows(settings, columns)
+    return Starts.of(n, WHOLE * drawn, drawn, at_once=min(thread_count(), len(settings)))
 
 
 def _drawn_rows(settings: Sequence[Settings], columns: int) -> int:

@@ -28,7 +28,7 @@ from daskgmm.em.events import (
 from daskgmm.em.far_values import warn_of_far_values
 from daskgmm.em.fingerprint import fit_identity, generator_state, same_rows
 from daskgmm.em.loop import Fit, iterate
-from daskgmm.em.sample import SampleRule, rows_taken_whole
+from daskgmm.em.sample import SampleRule, Starts, drawn_rows, rows_taken_whole
 from daskgmm.em.settings import Settings
 from daskgmm.em.start import Initial, start
 from daskgmm.em.start_on_sample import best_candidate, best_of_all_rows, worth_comparing
@@ -121,6 +121,17 @@ class Request:
             return 0
         free, wanted = self.settings.n_parameters(columns), self.settings.sample_rows
         return rows_taken_whole(free, columns, wanted, draws=self.draws)
+
+    def starts(self, columns: int, n: int | None) -> Starts:
+        """Return what the starts are made on, for n rows of so many columns."""
+        if not self.needs_sample:
+            return Starts(self.n_starts)
+        settings, whole = self.settings, self.sample_rows(columns)
+        drawn = whole
+        if self.draws:
+            d = settings.n_features(columns)
+            drawn = drawn_rows(settings.n_parameters(columns), d, settings.sample_rows)
+        return Starts.of(n, whole, drawn, count=self.n_starts)
 
     @property
     def n_starts(self) -> int:

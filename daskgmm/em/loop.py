@@ -22,6 +22,7 @@ from daskgmm.gaussian.maximise import IllDefinedError, Maximised, maximise, mean
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.splitting import revived
 from daskgmm.gaussian.statistics import Statistics
+from daskgmm.gaussian.structures import STRUCTURES
 from daskgmm.passes.dataset import Dataset
 
 Array = NDArray[np.float64]
@@ -219,7 +220,8 @@ def advanced(
     fit: Fit, evaluated: Evaluated, settings: Settings, before: float, initialisation: int = 0
 ) -> Fit:
     """Return the fit after a pass; `before` is the lower bound that it had."""
-    fit = (_accelerated if settings.accelerated else _plain)(fit, evaluated, settings, before)
+    accelerated = settings.accelerated and STRUCTURES[settings.structure].free
+    fit = (_accelerated if accelerated else _plain)(fit, evaluated, settings, before)
     iterated = replace(fit.iterations[-1], initialisation=initialisation, gap=fit.gap)
     return replace(fit, iterations=(*fit.iterations[:-1], iterated))
 

@@ -41,6 +41,40 @@ WHOLE = 2
 """Multiples of a drawn sample below which all rows are taken instead."""
 
 
+@dataclass(frozen=True, slots=True)
+class Starts:
+    """What the starts of a fit are made on.
+
+    Attributes
+    ----------
+    count : int
+        Number of initialisations.
+    surveyed_rows : int
+        Most rows of the survey's sample; 0 if none is needed.
+    rows : int
+        Most rows that starts are made on, in the memory of this process.
+    at_once : int
+        Number of starts that are made at the same time.
+    drawn : bool
+        Whether they are drawn in a pass of their own, in the coordinates of the model.
+    """
+
+    count: int
+    surveyed_rows: int = 0
+    rows: int = 0
+    at_once: int = 1
+    drawn: bool = False
+
+    @classmethod
+    def of(
+        cls, n: int | None, whole: int, drawn: int, *, count: int = 1, at_once: int = 1
+    ) -> Starts:
+        """Return starts on all n rows, if these are at most `whole`, else on those drawn."""
+        if n is None:
+            return cls(count, whole, max(whole, drawn), at_once)
+        return cls(count, whole, n if n <= whole else min(n, drawn), at_once, n > whole)
+
+
 def rows_taken_whole(n_parameters: int, d: int, wanted: int | None, *, draws: bool) -> int:
     """Return the number of rows up to which the survey's sample is the data set itself.
 

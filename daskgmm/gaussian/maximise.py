@@ -101,6 +101,14 @@ def maximise(
     counts, second = statistics.counts, statistics.sums[1 + d :].T
     empty, divisor, shifts = _shifts(statistics)
     covariances = structure.maximise(Moments(counts, divisor, shifts, second, statistics.pooled))
+    covariances = np.asarray(covariances, np.float64)
+    expected = structure.covariance_shape(len(counts), d)
+    if covariances.shape != expected:
+        raise TypeError(
+            f"{type(structure).__name__}.maximise returned covariances of shape "
+            f"{covariances.shape} for {len(counts)} components of {d} features; their shape is "
+            f"{expected}."
+        )
     covariances = structure.precision.raised(covariances, reg_covar)
     means = np.where(empty[:, None], fallback.means, statistics.reference + shifts)
     if empty.any() and not structure.shared:

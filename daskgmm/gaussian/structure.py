@@ -61,6 +61,10 @@ class Structure(ABC):
     shared: ClassVar[bool] = False
     """Whether all components have one covariance: the leading axis of arrays is then 1."""
 
+    free: ClassVar[bool] = True
+    """Whether covariances may be all that `precision` holds. If not, as where volumes are equal, EM
+    is not accelerated: its coordinates are those of `precision`, and would leave the structure."""
+
     def __init_subclass__(cls) -> None:
         """Refuse a statistic that does not tell covariances of the form."""
         if not hasattr(cls, "precision") or not hasattr(cls, "statistic"):

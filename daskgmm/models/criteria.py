@@ -9,6 +9,8 @@ from typing import Any
 
 from daskgmm.em.weighing import COUNTS, Weighing
 
+BY_NO_PASS = "not at all: no pass was made"
+
 IN_THE_LAST_PASS = "in the last pass of the fit, before its last step"
 AT_THE_PARAMETERS = "at these parameters, on all rows"
 
@@ -55,7 +57,9 @@ class Criteria:
 def criteria_of_fit(
     log_likelihood: float, n_parameters: int, n: float
 ) -> dict[str, float | int | str]:
-    """Return the criteria that the last pass of a fit measured; nan where n is."""
+    """Return the criteria that the last pass of a fit measured; nan where n is, or without one."""
+    measured = math.isfinite(log_likelihood)
+    log_likelihood = log_likelihood if measured else math.nan
     found = Criteria(log_likelihood, n_parameters, n)
     return {
         "log_likelihood": log_likelihood,
@@ -63,7 +67,7 @@ def criteria_of_fit(
         "n": n,
         "aic": found.aic,
         "bic": found.bic,
-        "measured": IN_THE_LAST_PASS,
+        "measured": IN_THE_LAST_PASS if measured else BY_NO_PASS,
     }
 
 

@@ -10,7 +10,13 @@ from typing import Any
 from daskgmm.em.checkpoint import digest_of
 from daskgmm.errors import ModelFileError
 from daskgmm.files import read_bytes, read_head, replace_bytes
-from daskgmm.models.model_document import FORMAT, FORMAT_VERSION, Kind, mixture_of
+from daskgmm.models.model_document import (
+    FORMAT,
+    FORMAT_VERSION,
+    Kind,
+    UnknownStructureError,
+    mixture_of,
+)
 from daskgmm.storage_options import described, harmless, masked, shown
 
 FIT_AGAIN = "Fit the model again, or fetch an undamaged copy of the file."
@@ -85,6 +91,8 @@ def read_mixture(
         # Last, so that what is wrong is named where it can be.
         if document["format_version"] > 1 or "sha256" in document:
             _check_digest(document)
+    except UnknownStructureError as error:
+        raise ModelFileError(f"{shown(path)} cannot be read here: {error}") from error
     except KeyError as error:
         raise ModelFileError(
             f"{shown(path)} is damaged: {error} is missing. {FIT_AGAIN}"

@@ -377,8 +377,8 @@ class GaussianMixture(Portable):
         request = replace(request, checkpoint=checkpoint, storage_options=options)
         data = cut(rows, weights, request.settings, cache)
         try:
-            sample_rows = request.sample_rows(rows.n_features)
-            plan_of(data, request.settings, request.n_starts, sample_rows).check()
+            starts = request.starts(rows.n_features, rows.n_rows)
+            plan_of(data, request.settings, starts).check()
             try:
                 found = fit(data, request, self._listener(listen))
             except ValueError as error:

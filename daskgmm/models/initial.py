@@ -41,6 +41,8 @@ def check_initial(
 
 
 def _checked(values: Any, name: str, shape: tuple[int, ...]) -> NDArray[Any]:
+    if not shape and np.ndim(values) == 0:  # scikit-learn checks no scalars
+        return _checked(np.reshape(values, 1), name, (1,)).reshape(())
     array: NDArray[Any] = check_array(
         values, dtype=[np.float64, np.float32], ensure_2d=False, allow_nd=len(shape) > 2
     )

@@ -204,7 +204,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         outputs: Sequence[str] = ("label",),
         *,
         dtype: str = "float32",
-        top: int = 2,
+        top: int | None = None,
         chunks: int | Mapping[str, int] | None = None,
         shards: int | Mapping[str, int] | None = None,
         overwrite: bool = False,
@@ -232,8 +232,8 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         dtype : {"float32", "float64", "uint8"}
             Of probabilities. uint8 is in steps of 1/255 (1/254 with ``missing="drop"``, where 255
             means missing), with a `scale_factor`, which xarray applies.
-        top : int
-            How many components "top" writes.
+        top : int, optional
+            How many components "top" writes; by default 2, or 1 of a single component.
         chunks, shards : int or mapping from dimension to int, optional
             Rows of a chunk, and of a shard, or lengths along dimensions. By default chunks
             are as those of X. What does not align with these is written rightly all the same.
@@ -285,7 +285,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         *,
         key: str | Sequence[str] | None = None,
         dtype: str = "float32",
-        top: int = 2,
+        top: int | None = None,
         overwrite: bool = False,
         storage_options: StorageOptions | None = None,
         progress: Progress | None = None,
@@ -315,8 +315,8 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             files; with ``key=()`` nothing.
         dtype : {"float32", "float64"}
             Of probabilities and densities.
-        top : int
-            How many components "top" writes.
+        top : int, optional
+            How many components "top" writes; by default 2, or 1 of a single component.
         overwrite : bool
             Whether Parquet files at a local `out` may be replaced, once all new ones are
             written. They may be those that are read, if all of these are and each of their

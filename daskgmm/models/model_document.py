@@ -110,6 +110,10 @@ def document_of(mixture: Mixture) -> dict[str, Any]:
     }
 
 
+class UnknownStructureError(Exception):
+    """A document has a covariance structure that is not in the table."""
+
+
 def mixture_of(document: Mapping[str, Any], kind: type[Kind]) -> Kind:
     """Return the mixture that a document of version 1 or 2 describes.
 
@@ -122,7 +126,11 @@ def mixture_of(document: Mapping[str, Any], kind: type[Kind]) -> Kind:
         document = _from_version_1(document)
     mixture = kind(**_checked_settings(document["settings"], kind))
     if mixture.covariance_type not in STRUCTURES:
-        raise ValueError(f"covariance_type {str(mixture.covariance_type)[:60]!r} does not exist")
+        raise UnknownStructureError(
+            f"its covariance_type {str(mixture.covariance_type)[:60]!r} is none of "
+            f"{', '.join(STRUCTURES)}. Import the module that adds it to "
+            "daskgmm.gaussian.STRUCTURES first, or use the version that wrote the file."
+        )
     mixture._validate_params()
     mixture.n_features_in_ = d = _count(document, "n_features")
     mixture.coordinates_ = coordinates = _coordinates(document["coordinates"], d)

@@ -30,6 +30,9 @@ COMPONENT = "component"
 RANK = "rank"
 """The dimension of the most probable components, the first one first."""
 
+TOP = 2
+"""How many of the most probable components are written unless it is said."""
+
 Compute = Callable[[Posterior], NDArray[Any]]
 """Returns the values of an output for the rows of a tile, rows first."""
 
@@ -249,14 +252,18 @@ class Outputs:
     arrays: tuple[Output, ...]
 
     @classmethod
-    def of(cls, names: Sequence[str], k: int, dtype: str, top: int, *, missing: bool) -> Outputs:
+    def of(
+        cls, names: Sequence[str], k: int, dtype: str, top: int | None, *, missing: bool
+    ) -> Outputs:
         """Return the arrays that settings ask for.
 
         Parameters
         ----------
         names : str or sequence of str
             Some of `OUTPUTS`.
-        k, dtype, top, missing : as `Asked`
+        k, dtype, missing : as `Asked`
+        top : int or None
+            As of `Asked`; by default `TOP`, if there are so many components.
 
         Raises
         ------
@@ -272,7 +279,7 @@ class Outputs:
             )
         if dtype not in DTYPES:
             raise ValueError(f"dtype is {dtype!r}; give one of {', '.join(DTYPES)}.")
-        asked = Asked(k, dtype, top, missing)
+        asked = Asked(k, dtype, min(TOP, k) if top is None else top, missing)
         return cls(tuple(each for name in dict.fromkeys(names) for each in OUTPUTS[name](asked)))
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import Any
 
+from daskgmm.em.fit import check_enough
 from daskgmm.models.costs import cache_nbytes, cut, plan_of
 from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.models.inputs import check_enough_columns, is_source, labelled_data
@@ -70,11 +71,11 @@ def plan(
     estimator._validate_params()
     settings = estimator._settings()
     rows, weights = _rows(X, sample_weight, feature_dims, storage_options)
+    check_enough(rows.n_rows, settings.n_components)
     check_enough_columns(settings.pca, rows.n_features)
     data = cut(rows, weights, settings, cache_nbytes(cache))
-    request = estimator._request(rows.n_features)
-    sample_rows = request.sample_rows(rows.n_features)
-    return plan_of(data, settings, request.n_starts, sample_rows)
+    starts = estimator._request(rows.n_features).starts(rows.n_features, rows.n_rows)
+    return plan_of(data, settings, starts)
 
 
 def _rows(

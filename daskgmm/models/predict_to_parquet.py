@@ -40,7 +40,7 @@ def write_beside_keys(
     outputs: Sequence[str],
     *,
     dtype: str = "float32",
-    top: int = 2,
+    top: int | None = None,
     overwrite: bool = False,
     storage_options: StorageOptions | None = None,
     progress: Progress | None = None,

@@ -59,7 +59,7 @@ def write_predictions(
     outputs: Sequence[str],
     *,
     dtype: str = "float32",
-    top: int = 2,
+    top: int | None = None,
     chunks: Cut = None,
     shards: Cut = None,
     overwrite: bool = False,

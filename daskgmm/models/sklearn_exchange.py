@@ -101,7 +101,7 @@ def _check_kind(fitted: Any) -> None:
     advice = " Give its last step, and rows in its coordinates." * isinstance(fitted, Pipeline)
     raise TypeError(
         f"from_sklearn takes a fitted sklearn.mixture.GaussianMixture, not "
-        f"{type(fitted).__name__}.{advice}"
+        f"{type(fitted).__module__}.{type(fitted).__qualname__}.{advice}"
     )
 
 

@@ -22,7 +22,7 @@ from daskgmm.em.choosing import (
     SweepState,
     choose,
     combinations,
-    sample_rows_of,
+    starts_of,
 )
 from daskgmm.em.events import Listener, together
 from daskgmm.em.far_values import warn_of_unresolved
@@ -235,8 +235,8 @@ def sweep(
     data = cut(rows, weights, as_one_fit, cache_nbytes(cache))
     tell = together(log_event, *([] if listen is None else [listen]))
     try:
-        sample_rows = sample_rows_of(request.settings, rows.n_features)
-        plan_of(data, as_one_fit, 1, sample_rows).check()
+        starts = starts_of(request.settings, rows.n_features, rows.n_rows)
+        plan_of(data, as_one_fit, starts).check()
         kept = saved = None
         if checkpoint is not None:
             saved = Checkpoint(checkpoint, SweepState, storage_options)

@@ -45,6 +45,8 @@ class Needs:
     max_passes : int
     sample_rows : int
         Most rows of the sample that the survey takes; 0 if none is needed.
+    start_nbytes : int
+        Most bytes of the sample and of what starts on it hold, in this process.
     survey_nbytes : int
         Most bytes that the survey of a batch holds besides rows.
     survey_result_nbytes : int
@@ -61,17 +63,22 @@ class Needs:
     n_features: int
     max_passes: int
     sample_rows: int = 0
+    start_nbytes: int = 0
     survey_nbytes: int = 0
     survey_result_nbytes: int = 0
     copies: int = 0
     drops: bool = False
 
     @property
+    def workspace_nbytes(self) -> int:
+        """Bytes of the buffers of an E-step, which its thread keeps."""
+        return workspace_nbytes(self.n_statistics, self.n_components, self.n_features)
+
+    @property
     def arithmetic_nbytes(self) -> int:
         """Most bytes that the work on a batch holds besides rows: the statistics, and buffers."""
-        k, p = self.n_components, self.n_statistics
-        expectation = workspace_nbytes(p, k, self.n_features) + 2 * 8 * p * k
-        return max(expectation, self.survey_nbytes)
+        statistics = 2 * 8 * self.n_statistics * self.n_components
+        return max(self.workspace_nbytes + statistics, self.survey_nbytes)
 
     def kept_nbytes(self, results: int) -> int:
         """Return the bytes of so many results of batches, and of the parameters of a pass."""
@@ -102,6 +109,8 @@ class Plan:
         Most that the task of one thread holds, beyond what its process holds anyway.
     worker_nbytes : int
         Most that a worker process holds; what this process holds, where passes run here.
+    start_nbytes : int
+        Most that starts hold in this process, wherever passes run.
     cached_batches : int
         Batches that stay in memory after they were read.
     advice : tuple of str
@@ -117,6 +126,7 @@ class Plan:
     max_passes: int
     thread_nbytes: int
     worker_nbytes: int
+    start_nbytes: int
     cached_batches: int
     advice: tuple[str, ...]
 
@@ -157,6 +167,7 @@ class Plan:
             ("passes", f"1 or 2 for the start, then at most {iterations}"),
             ("kept in memory", f"{self.cached_batches:,} of {batches}"),
             ("a thread takes", f"at most {_mb(self.thread_nbytes)}"),
+            ("the start takes", f"at most {_mb(self.start_nbytes)} of this process"),
             ("a process takes", f"at most {_mb(self.worker_nbytes)}"),
             ("memory limit", "none known" if limit is None else _mb(limit)),
         ]
@@ -170,11 +181,15 @@ def make_plan(data: Dataset, needs: Needs) -> Plan:
     place, rows = data.executor.place(), data.rows
     task = task_nbytes(data, needs) + _sample_nbytes(data, needs.sample_rows)
     held = data.held_batches
+    # What is freed between passes does not all go back: starts come on top, with a tile that
+    # their thread keeps.
+    start = needs.start_nbytes + (needs.workspace_nbytes if needs.start_nbytes else 0)
     cached = sum((batch.rows or 0) * data.row_nbytes for batch in data.batches[:held])
     worker = (
         WORKER_BYTES
         + place.tasks * task
         + needs.kept_nbytes(min(_waiting(len(data.batches), place), len(data.batches)))
+        + (start if place.here else 0)
         + -(-(cached + _sent_nbytes(data, place)) // max(1, place.workers))
     )
     n = rows.n_rows
@@ -189,6 +204,7 @@ def make_plan(data: Dataset, needs: Needs) -> Plan:
         needs.max_passes,
         task,
         worker,
+        start,
         held,
         tuple(_advice(data, place)),
     )

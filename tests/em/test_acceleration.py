@@ -124,6 +124,8 @@ def test_a_warm_start_without_iterations_has_no_likelihood_of_other_rows():
     bound = mixture.lower_bound_
     assert mixture.set_params(max_iter=0).fit(x).lower_bound_ == bound
     assert mixture.fit(x + 100.0).lower_bound_ == -np.inf
+    assert np.isnan(mixture.criteria_["bic"])
+    assert "no pass" in mixture.criteria_["measured"]
 
 
 def test_a_warm_start_tells_rows_with_a_shuffled_column():

@@ -1,5 +1,7 @@
 """A covariance structure of one's own is one class and one line in the table."""
 
+from dataclasses import replace
+
 import dask.array as da
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from scipy.stats import multivariate_normal
 
 from daskgmm import GaussianMixture, sweep
 from daskgmm.cli import main
+from daskgmm.errors import ModelFileError
 from daskgmm.gaussian.axes import AlongAxes
 from daskgmm.gaussian.dense import Dense
 from daskgmm.gaussian.statistic import Pooled, Squares
@@ -33,11 +36,67 @@ class SharedAxes(Structure):
 
 @pytest.fixture(autouse=True)
 def registered(monkeypatch):
-    monkeypatch.setitem(STRUCTURES, SharedAxes.name, SharedAxes())
+    for structure in (SharedAxes(), EqualVolumes()):
+        monkeypatch.setitem(STRUCTURES, structure.name, structure)
 
 
 class TestSharedAxes(CovarianceTests):
     structure = SharedAxes()
+
+
+class EqualVolumes(Structure):
+    """Diagonal matrices of one determinant (EVI of Celeux & Govaert 1995)."""
+
+    name = "EVI"
+    precision = AlongAxes()
+    statistic = Squares()
+    free = False
+
+    def n_covariance_parameters(self, k, d):
+        return 1 + k * (d - 1)
+
+    def maximise(self, moments):
+        scatter = moments.second - moments.divisor[:, None] * moments.shifts**2
+        volumes = np.exp(np.log(scatter).mean(axis=1))
+        return volumes.sum() / moments.counts.sum() * scatter / volumes[:, None]
+
+
+class TestEqualVolumes(CovarianceTests):
+    structure = EqualVolumes()
+
+    def parameters(self, seed=0, k=3):
+        free = super().parameters(seed, k)
+        volumes = np.exp(np.log(free.covariances).mean(axis=1, keepdims=True))
+        covariances = free.covariances / volumes
+        factors = self.precision.factorise(covariances)
+        return replace(free, covariances=covariances, precisions_cholesky=factors)
+
+    @property
+    def precision(self):
+        return self.structure.precision
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_not_free_is_not_accelerated_and_never_falls(x, seed):
+    settings = {"random_state": seed, "reg_covar": 0.0, "tol": 1e-6}
+    mixture = GaussianMixture(3, covariance_type="EVI", **settings).fit(x)
+    assert np.diff(mixture.lower_bounds_).min() >= -1e-10
+    volumes = mixture.covariances_.prod(axis=1)
+    assert_allclose(volumes, volumes[0])
+    assert mixture.lower_bound_ <= mixture.score(x) + 1e-10
+
+
+def test_a_file_of_a_structure_that_is_not_in_the_table_is_not_damaged(x, tmp_path, monkeypatch):
+    GaussianMixture(2, covariance_type="EEI", random_state=0).fit(x).save(tmp_path / "m.json")
+    monkeypatch.delitem(STRUCTURES, "EEI")
+    with pytest.raises(ModelFileError, match=r"cannot be read here.*'EEI' is none of full, tied"):
+        load_model(tmp_path / "m.json")
+
+
+def test_an_m_step_of_another_shape_is_named(x, monkeypatch):
+    monkeypatch.setattr(SharedAxes, "maximise", lambda self, moments: np.ones(3))
+    with pytest.raises(TypeError, match=r"SharedAxes.maximise returned .* shape \(3,\)"):
+        GaussianMixture(2, covariance_type="EEI").fit(x)
 
 
 @pytest.fixture

@@ -327,6 +327,11 @@ def test_bad_requests(rows: np.ndarray, mixture: GaussianMixture, tmp_path: Path
     assert not list(tmp_path.iterdir())
 
 
+def test_of_one_component_there_is_one_most_probable(rows: np.ndarray, tmp_path: Path) -> None:
+    GaussianMixture(1).fit(rows).predict_to_zarr(rows, tmp_path / "out.zarr", ["top"])
+    assert opened(tmp_path / "out.zarr").top_component.shape == (len(rows), 1)
+
+
 def test_no_rows(mixture: GaussianMixture, tmp_path: Path) -> None:
     empty = da.from_array(np.empty((0, D)), chunks=(1, D))
     assert mixture.predict_to_zarr(empty, tmp_path / "out.zarr", tuple(OUTPUTS)).rows == 0

@@ -51,6 +51,23 @@ def test_a_model_of_principal_axes_needs_memory_for_these_alone():
     assert few.features == 2000
 
 
+def test_the_start_counts_where_it_is_made():
+    few, many = (
+        daskgmm.plan(da.zeros((n, 600), chunks=(1000, 600)), 5, covariance_type="diag")
+        for n in (10_000, 100_000)
+    )
+    assert few.start_nbytes > 10_000 * 600 * 8 * 4
+    # Of more rows a sample is drawn, of 128 MiB at most.
+    assert 4 << 27 < many.start_nbytes < 8 << 27
+    assert many.worker_nbytes > many.start_nbytes
+    assert "the start takes" in str(many)
+
+
+def test_fewer_rows_than_components_are_refused_as_by_a_fit():
+    with pytest.raises(ValueError, match="n_components = 5, n_samples = 3"):
+        daskgmm.plan(np.zeros((3, 3)), 5)
+
+
 def test_a_plan_takes_the_settings_of_a_fit(stored):
     plain, dropping = daskgmm.plan(stored, 3), daskgmm.plan(stored, 3, missing="drop")
     mapped = daskgmm.plan(stored, 3, standardise=True)

@@ -1,5 +1,8 @@
 """Promise 2: the memory of a worker is what the plan says, and no function of n."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import zarr
@@ -48,6 +51,28 @@ def test_a_worker_takes_no_more_than_the_plan_says(tmp_path, d, k, chunk_nbytes)
 @pytest.mark.parametrize("settings", [{"pca": 8}, {"covariance_type": "diag", "missing": "drop"}])
 def test_wide_rows_take_no_more_than_the_plan_says(tmp_path, settings):
     found, planned = peak(tmp_path / "x.zarr", 12_000, 1500, 4, 8 << 20, **settings)
+    assert planned / 4 < found <= planned
+
+
+FIT_HERE = """
+import resource, sys, warnings
+import daskgmm
+warnings.simplefilter("ignore")
+settings = {"covariance_type": "diag", "sample_rows": 10_000, "max_iter": 2}
+planned = daskgmm.plan(sys.argv[1], 2, **settings).worker_nbytes
+events = []
+daskgmm.GaussianMixture(2, random_state=0, **settings).fit(sys.argv[1], listen=events.append)
+assert any(type(event).__name__ == "StartFound" and event.rows < 30_000 for event in events)
+print(planned, 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_starts_on_a_drawn_sample_take_no_more_than_the_plan_says(tmp_path):
+    part = np.random.default_rng(0).normal(size=(30_000, 600)).astype(np.float32)
+    zarr.create_array(tmp_path / "x.zarr", data=part, chunks=(2000, 600))
+    command = [sys.executable, "-c", FIT_HERE, str(tmp_path / "x.zarr")]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    planned, found = map(int, ended.stdout.split())
     assert planned / 4 < found <= planned
 
 
