@@ -126,7 +126,9 @@ def expect_many(
     DataError
         As `expectation.expect`.
     """
-    kernels = [choose_kernel(each, survey.mean, survey.half_range, noise) for each in mixtures]
+    together = sum(each.n_components for each in mixtures)
+    about = survey.mean, survey.half_range, noise, together
+    kernels = [choose_kernel(each, *about) for each in mixtures]
     nbytes = sum(8 * int(np.prod(kernel.shape[:2])) for kernel in kernels)
     name = f"daskgmm-pass-{number}"
     work = ManyWork.of(kernels)

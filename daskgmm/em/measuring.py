@@ -167,7 +167,9 @@ def measure_many(
     data: Dataset, mixtures: Sequence[Parameters], survey: Survey, listen: Listener
 ) -> tuple[Measured, PassEnded]:
     """Return the likelihood and entropy of all rows under each of the mixtures."""
-    kernels = [choose_kernel(each, survey.mean, survey.half_range) for each in mixtures]
+    together = sum(each.n_components for each in mixtures)
+    about = survey.mean, survey.half_range, 0.0, together
+    kernels = [choose_kernel(each, *about) for each in mixtures]
     groups: dict[str, list[int]] = {}
     for index, kernel in enumerate(kernels):
         # The exact kernel, and one with a shared covariance of its own, stand alone.

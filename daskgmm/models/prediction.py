@@ -14,7 +14,7 @@ from daskgmm.blas import one_blas_thread
 from daskgmm.em.fingerprint import arrays_digest, plain_digest
 from daskgmm.em.survey import LARGEST_VALUE, check_values
 from daskgmm.em.weighing import Weighing, check_weights, merge_weighings, weigh
-from daskgmm.gaussian.guard import TOLERANCE, moment_error, natural_error
+from daskgmm.gaussian.guard import TOLERANCE, is_whitened_faster, moment_error, natural_error
 from daskgmm.gaussian.kernel import Kernel
 from daskgmm.gaussian.natural import NaturalKernel
 from daskgmm.gaussian.parameters import Parameters
@@ -60,7 +60,11 @@ class Predictor:
         self._natural = NaturalKernel.of(parameters, self.center)
         self._whitened = WhitenedKernel.of(parameters)
         self._safe_range = np.full(len(self.center), -1.0)
-        self._never_natural = moment_error(parameters, self.center) >= TOLERANCE
+        k, d = parameters.means.shape
+        self._never_natural = (
+            is_whitened_faster(self._natural.structure, k, d)
+            or moment_error(parameters, self.center) >= TOLERANCE
+        )
 
     @property
     def digest(self) -> str:
@@ -130,7 +134,8 @@ class Predictor:
             At a value that is not finite or too large to be squared; `place` says where.
         """
         # Made for the kernel that needs more; the whitened one leaves T(z) alone.
-        with self._natural.workspace(len(x)) as work:
+        widest = self._whitened if self._never_natural else self._natural
+        with widest.workspace(len(x)) as work:
             capacity, coordinates = work.joint.shape[1], self.view.coordinates
             for first in range(0, len(x), capacity):
                 rows = slice(first, min(first + capacity, len(x)))

@@ -167,6 +167,24 @@ def test_guard_switches_to_the_whitened_kernel():
     assert isinstance(choose_kernel(tight, center, half_range), WhitenedKernel)
 
 
+def test_of_many_columns_and_few_components_the_faster_kernel_is_taken():
+    center, half_range = np.zeros(64), np.full(64, 3.0)
+
+    def round_ones(name, k):
+        means = np.random.default_rng(0).normal(size=(k, 64))
+        return parameters_of(name, np.full(k, 1 / k), means, [np.eye(64)] * k)
+
+    few, more = round_ones("full", 2), round_ones("full", 8)
+    assert isinstance(choose_kernel(few, center, half_range), WhitenedKernel)
+    assert isinstance(choose_kernel(more, center, half_range), NaturalKernel)
+    # Where other mixtures need the products too, these are formed once.
+    together = choose_kernel(few, center, half_range, together=10)
+    assert isinstance(together, NaturalKernel)
+    for name in ("diag", "tied", "spherical"):
+        kernel = choose_kernel(round_ones(name, 2), center, half_range)
+        assert isinstance(kernel, NaturalKernel)
+
+
 @pytest.mark.parametrize("structure_name", STRUCTURES)
 @pytest.mark.parametrize("separation", [1e1, 1e2, 1e3])
 def test_guard_bounds_the_error_it_predicts(structure_name, separation):
