@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
@@ -71,19 +70,6 @@ def rows_identity(data: Dataset) -> dict[str, Any]:
     }
 
 
-def survey_facts(data: Dataset, survey: Survey) -> dict[str, Any]:
-    """Return what the survey of rows as read found, in plain values."""
-    return {
-        "rows": survey.rows,
-        "missing": survey.missing,
-        "weight": survey.weight,
-        "dtype": str(data.rows.dtype),
-        "mean": survey.mean.tolist(),
-        "minimum": survey.minimum.tolist(),
-        "maximum": survey.maximum.tolist(),
-    }
-
-
 def same_rows(facts: Mapping[str, Any], scatter: Array | None, survey: Survey) -> bool:
     """Return whether a survey is of the rows of an earlier one, by what is left of that.
 
@@ -93,7 +79,7 @@ def same_rows(facts: Mapping[str, Any], scatter: Array | None, survey: Survey) -
     Parameters
     ----------
     facts : mapping
-        Of `survey_facts`.
+        What `models.fitted_on` keeps of the earlier survey.
     scatter : ndarray of shape (d, d), or None
         Of the earlier survey, if it is known.
     survey : Survey
@@ -112,13 +98,6 @@ def same_rows(facts: Mapping[str, Any], scatter: Array | None, survey: Survey) -
         return True
     largest = np.sqrt(np.diagonal(survey.scatter))
     return bool((np.abs(scatter - survey.scatter) <= SAME * np.outer(largest, largest)).all())
-
-
-def survey_digest(data: Dataset, survey: Survey) -> str:
-    """Return a digest of the moments and ranges of all rows as read: other rows have another."""
-    digest = hashlib.sha256(json.dumps(survey_facts(data, survey)).encode())
-    digest.update(np.ascontiguousarray(survey.scatter, "<f8").tobytes())
-    return digest.hexdigest()
 
 
 def rows_digest(rows: Rows) -> str:

@@ -56,7 +56,7 @@ class Resume:
     coordinates : Coordinates or None
         What the parameters are in.
     facts : mapping or None
-        What is known of its rows, as `fingerprint.survey_facts`; None if they may be any.
+        What is known of its rows, as for `fingerprint.same_rows`; None if they may be any.
     scatter : ndarray of shape (d, d), or None
         That of its survey, if known.
     """
@@ -115,7 +115,7 @@ class Request:
         """Whether several candidates are tried on a sample, where there are many rows."""
         return self.settings.accelerated and self.resume is None and self.initial.empty
 
-    def sample_rows(self, columns: int) -> int:
+    def rows_taken_whole(self, columns: int) -> int:
         """Return the rows up to which the survey's sample is the data set; 0 if none is needed."""
         if not self.needs_sample:
             return 0
@@ -126,7 +126,7 @@ class Request:
         """Return what the starts are made on, for n rows of so many columns."""
         if not self.needs_sample:
             return Starts(self.n_starts)
-        settings, whole = self.settings, self.sample_rows(columns)
+        settings, whole = self.settings, self.rows_taken_whole(columns)
         drawn = whole
         if self.draws:
             d = settings.n_features(columns)
@@ -322,7 +322,7 @@ def _survey(
     n = data.rows.n_rows if weighed is None else weighed
     rule = None
     if request.needs_sample and not _is_large(n, request, d):
-        rule = SampleRule(seed, request.sample_rows(d), n)
+        rule = SampleRule(seed, request.rows_taken_whole(d), n)
     survey = survey_rows(data, rule, listen)
     check_survey(survey, settings.n_components)
     if rule is not None and _too_few(survey, rule):
@@ -333,7 +333,7 @@ def _survey(
 
 def _is_large(rows: int | None, request: Request, d: int) -> bool:
     """Return whether starts are to be made on rows drawn in a pass of its own."""
-    return request.draws and rows is not None and rows > request.sample_rows(d)
+    return request.draws and rows is not None and rows > request.rows_taken_whole(d)
 
 
 def _too_few(survey: Survey, rule: SampleRule) -> bool:

@@ -40,7 +40,7 @@ def plan_of(data: Dataset, settings: Settings, starts: Starts) -> Plan:
         start_nbytes=starts.rows * held,
         survey_nbytes=survey_nbytes(d),
         survey_result_nbytes=survey_result_nbytes(d),
-        copies=1 if settings.is_mapped else 0,
+        maps=settings.is_mapped,
         drops=settings.drop_missing,
     )
     return make_plan(data, needs)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import Any
 
-from daskgmm.em.fingerprint import survey_digest, survey_facts
+import numpy as np
+
 from daskgmm.em.survey import Survey
 from daskgmm.em.weighing import RELATIVE
 from daskgmm.models.source_name import source_name
@@ -26,7 +29,17 @@ def fitted_on(
     weights_are : str, optional
         What the user said of the weights.
     """
-    facts, digest = survey_facts(data, survey), survey_digest(data, survey)
+    facts = {
+        "rows": survey.rows,
+        "missing": survey.missing,
+        "weight": survey.weight,
+        "dtype": str(data.rows.dtype),
+        "mean": survey.mean.tolist(),
+        "minimum": survey.minimum.tolist(),
+        "maximum": survey.maximum.tolist(),
+    }
+    digest = hashlib.sha256(json.dumps(facts).encode())
+    digest.update(np.ascontiguousarray(survey.scatter, "<f8").tobytes())
     said = None if data.weights is None else weights_are
     counted = {"effective_rows": survey.counted(RELATIVE), "weights_are": said}
-    return {"source": source_name(x), **facts, **counted, "sha256": digest}
+    return {"source": source_name(x), **facts, **counted, "sha256": digest.hexdigest()}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.models.outputs import Output, Outputs, in_memory
+from daskgmm.models.outputs import OUTPUTS, Asked, Output, Outputs
 from daskgmm.models.prediction import Place, Predictor, after
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.over_batches import map_batches
@@ -19,9 +20,13 @@ from daskgmm.rows.rows import Rows
 
 
 def output_of(predictor: Predictor, name: str, dtype: np.dtype[Any]) -> Output:
-    """Return an output of `OUTPUTS` as a predictor makes it in memory, for rows of a type."""
+    """Return an output of `OUTPUTS` as predictions in memory have it, for rows of a type.
+
+    Labels are int64; probabilities and densities float32 for float32 rows, else float64.
+    """
     k, missing = predictor.parameters.n_components, predictor.view.drop_missing
-    return in_memory(name, k, dtype, missing=missing)
+    (output,) = OUTPUTS[name](Asked(k, "float32" if dtype == np.float32 else "float64", 1, missing))
+    return replace(output, dtype=np.dtype(np.int64)) if output.dtype.kind == "i" else output
 
 
 def predict_values(predictor: Predictor, name: str, x: NDArray[Any], place: Place) -> NDArray[Any]:

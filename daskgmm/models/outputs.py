@@ -8,7 +8,7 @@ line make what stands in `OUTPUTS`. `OUTPUTS["name"] = make` adds one: `make` re
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -318,13 +318,3 @@ class Outputs:
 
     def _unfilled(self, rows: int) -> dict[str, NDArray[Any]]:
         return {each.name: np.empty((rows, *each.shape), each.dtype) for each in self.arrays}
-
-
-def in_memory(name: str, k: int, dtype: np.dtype[Any], *, missing: bool = False) -> Output:
-    """Return an output as predictions in memory have it, for rows of a type.
-
-    Labels are int64; probabilities and densities float32 for float32 rows, else float64.
-    """
-    of = "float32" if dtype == np.float32 else "float64"
-    (output,) = OUTPUTS[name](Asked(k, of, 1, missing))
-    return replace(output, dtype=np.dtype(np.int64)) if output.dtype.kind == "i" else output

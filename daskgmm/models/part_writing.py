@@ -23,8 +23,8 @@ from daskgmm.models.marks import marked
 from daskgmm.models.outputs import Outputs
 from daskgmm.models.ownership import Owner
 from daskgmm.models.parquet_target import part_name
-from daskgmm.models.prediction import Predictor
-from daskgmm.models.writing import Arrays, WrittenBatch, after, label_counts
+from daskgmm.models.prediction import Predictor, after
+from daskgmm.models.writing import Arrays, WrittenBatch, label_counts
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.keyed_task import KeyedBlock
 from daskgmm.passes.tiles import Block
@@ -73,7 +73,7 @@ class PartWriting:
         for chunk, parts in groupby(keyed, key=lambda block: block.chunk):
             with self._writer(chunk, digests) as writer:
                 for block in parts:
-                    place = partial(after, batch, rows)
+                    place = partial(after, batch.place, rows)
                     arrays = self.outputs.predict(self.predictor, block.x, place)
                     writer.add(self._table(block.keys, arrays))
                     rows, counts = rows + len(block.x), counts + label_counts(arrays, k)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from daskgmm.models.marks import marked
 from daskgmm.models.outputs import Outputs
 from daskgmm.models.ownership import Owner
-from daskgmm.models.prediction import Predictor
+from daskgmm.models.prediction import Predictor, after
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.tiles import Block
 from daskgmm.rows.retrying import retried
@@ -157,7 +157,7 @@ class Writing:
         for block in blocks:
             for first in range(0, max(1, len(block.x)), most or max(1, len(block.x))):
                 x = block.x[first : None if most is None else first + most]
-                place = partial(after, batch, before + first)
+                place = partial(after, batch.place, before + first)
                 yield self.outputs.predict(self.predictor, x, place)
             before += len(block.x)
 
@@ -171,11 +171,6 @@ def label_counts(arrays: Arrays, k: int) -> NDArray[np.int64]:
         return np.zeros(k + 1, np.int64)
     found = np.bincount(arrays["label"].reshape(-1).astype(np.int64) + 1, minlength=k + 1)
     return np.roll(found, -1)
-
-
-def after(batch: Batch, before: int, row: int) -> str:
-    """Say where the row of a block is before which so many rows of the batch came."""
-    return batch.place(before + row)
 
 
 @dataclass(frozen=True)

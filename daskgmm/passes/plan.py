@@ -51,9 +51,8 @@ class Needs:
         Most bytes that the survey of a batch holds besides rows.
     survey_result_nbytes : int
         Bytes of its result.
-    copies : int
-        How many more times than read the rows of a block are held in float64, as columns are
-        mapped.
+    maps : bool
+        Whether columns are mapped: the rows of a block are held in float64 once more.
     drops : bool
         Whether rows are left out, and the others copied.
     """
@@ -66,7 +65,7 @@ class Needs:
     start_nbytes: int = 0
     survey_nbytes: int = 0
     survey_result_nbytes: int = 0
-    copies: int = 0
+    maps: bool = False
     drops: bool = False
 
     @property
@@ -242,7 +241,7 @@ def task_nbytes(data: Dataset, needs: Needs) -> int:
 def _view_nbytes(rows: Rows, needs: Needs) -> int:
     """Return the most bytes that are made of a block before the work on it."""
     dropped = rows.row_nbytes if needs.drops else 0
-    mapped = 8 * (needs.copies * rows.n_features + needs.n_features) if needs.copies else 0
+    mapped = 8 * (rows.n_features + needs.n_features) if needs.maps else 0
     return _block_rows(rows) * (dropped + mapped)
 
 

@@ -207,7 +207,7 @@ def test_what_is_refused(x):
         GaussianMixture.from_sklearn(
             BayesianGaussianMixture(n_components=2, max_iter=500, tol=0.1).fit(x)
         )
-    with pytest.raises(TypeError, match=r"not Pipeline\. Give its last step"):
+    with pytest.raises(TypeError, match=r"not sklearn\.\S*Pipeline\. Give its last step"):
         GaussianMixture.from_sklearn(make_pipeline(StandardScaler(), Reference()).fit(x))
     with pytest.raises(TypeError, match="not ndarray"):
         GaussianMixture.from_sklearn(x)

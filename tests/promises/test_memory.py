@@ -55,15 +55,16 @@ def test_wide_rows_take_no_more_than_the_plan_says(tmp_path, settings):
 
 
 FIT_HERE = """
-import resource, sys, warnings
+import sys, warnings
 import daskgmm
+from daskgmm.passes.memory import peak_memory
 warnings.simplefilter("ignore")
 settings = {"covariance_type": "diag", "sample_rows": 10_000, "max_iter": 2}
 planned = daskgmm.plan(sys.argv[1], 2, **settings).worker_nbytes
 events = []
 daskgmm.GaussianMixture(2, random_state=0, **settings).fit(sys.argv[1], listen=events.append)
 assert any(type(event).__name__ == "StartFound" and event.rows < 30_000 for event in events)
-print(planned, 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(planned, peak_memory())
 """
 
 
