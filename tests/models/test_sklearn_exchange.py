@@ -209,7 +209,7 @@ def test_what_is_refused(x):
         )
     with pytest.raises(TypeError, match=r"not sklearn\.\S*Pipeline\. Give its last step"):
         GaussianMixture.from_sklearn(make_pipeline(StandardScaler(), Reference()).fit(x))
-    with pytest.raises(TypeError, match="not ndarray"):
+    with pytest.raises(TypeError, match=r"not numpy\.ndarray"):
         GaussianMixture.from_sklearn(x)
 
 
