@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 from scipy.stats import multivariate_normal
 
 from daskgmm.gaussian.anchored import Anchor
-from daskgmm.gaussian.kernel import Expectation, Kernel
+from daskgmm.gaussian.block import Block
+from daskgmm.gaussian.kernel import Kernel
 from daskgmm.gaussian.maximise import maximise
 from daskgmm.gaussian.merging import covariance_matrices
+from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.natural import NaturalKernel
+from daskgmm.gaussian.numpy_backend import NumpyBackend
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.statistics import Statistics, merge
 from daskgmm.gaussian.structure import Structure
 from daskgmm.gaussian.structures import STRUCTURES
 from daskgmm.gaussian.whitened import WhitenedKernel
@@ -109,8 +111,8 @@ class CovarianceTests:
     def test_the_m_step_is_the_most_likely(self) -> None:
         """No covariances near it have a higher expected log-likelihood of the complete data."""
         parameters, rows = self.parameters(), self.rows()
-        statistics = self._statistics(parameters, rows)
-        found = maximise(statistics, self.structure.name, 0.0, parameters).parameters
+        moments = self._moments(parameters, rows)
+        found = maximise(moments, self.structure.name, 0.0, parameters).parameters
         gamma = self._responsibilities(parameters, rows)
         assert_allclose(found.weights, gamma.mean(1), rtol=1e-9)
         assert_allclose(found.means, gamma @ rows / gamma.sum(1)[:, None], rtol=1e-8, atol=1e-9)
@@ -123,16 +125,13 @@ class CovarianceTests:
         if self.structure.free:
             assert self._all_nearby_are_worse(found, rows, gamma, random)
 
-    def test_statistics_of_parts_add_up(self) -> None:
-        """The M-step of merged statistics is that of all rows."""
+    def test_moments_of_parts_add_up(self) -> None:
+        """The M-step of added moments is that of all rows."""
         parameters, rows = self.parameters(), self.rows()
-        whole = self._statistics(parameters, rows)
-        one, other = (
-            self._statistics(parameters, rows[:150]),
-            self._statistics(parameters, rows[150:]),
-        )
+        whole = self._moments(parameters, rows)
+        one, other = self._moments(parameters, rows[:150]), self._moments(parameters, rows[150:])
         name = self.structure.name
-        for part in (merge(one, other), merge(other, one)):
+        for part in (one + other, other + one):
             assert_allclose(
                 maximise(part, name, 0.0, parameters).parameters.covariances,
                 maximise(whole, name, 0.0, parameters).parameters.covariances,
@@ -185,7 +184,8 @@ class CovarianceTests:
         if not self.structure.free:
             return
         rows, anchor, at = self.rows(), Anchor(self.parameters(1)), self.parameters(2)
-        x, gradient = anchor.coordinates(at), anchor.gradient(at, self._step(at, rows))
+        x, image = anchor.coordinates(at), self._step(at, rows)
+        gradient = anchor.gradient(at, image, np.tile(image.weights, (3, 1)))
         step = 1e-5 * np.eye(len(x))
         ends = [
             [self._likelihood(anchor.parameters(x + sign * unit), rows) for unit in step]
@@ -196,7 +196,7 @@ class CovarianceTests:
 
     def _likelihood(self, parameters: Parameters | None, rows: Array) -> float:
         assert parameters is not None
-        return self._statistics(parameters, rows).mean_log_likelihood
+        return self._moments(parameters, rows).mean_log_likelihood
 
     def _all_nearby_are_worse(
         self, found: Parameters, rows: Array, gamma: Array, random: np.random.Generator
@@ -216,17 +216,14 @@ class CovarianceTests:
     def _kernels(self, parameters: Parameters, rows: Array) -> list[Kernel]:
         return [NaturalKernel.of(parameters, rows.mean(0)), WhitenedKernel.of(parameters)]
 
-    def _statistics(self, parameters: Parameters, rows: Array) -> Statistics:
-        kernel = WhitenedKernel.of(parameters)
-        with kernel.workspace(len(rows)) as work:
-            step = Expectation(kernel, work)
-            step.rows[:, : len(rows)] = rows.T
-            step.add(len(rows), weighted=False)
-            return step.statistics()
+    def _moments(self, parameters: Parameters, rows: Array) -> Moments:
+        blocks = iter([Block(rows, None)])
+        return NumpyBackend().moments([WhitenedKernel.of(parameters)], blocks)[0]
 
     def _step(self, parameters: Parameters, rows: Array) -> Parameters:
-        statistics = self._statistics(parameters, rows)
-        return maximise(statistics, self.structure.name, 0.0, parameters).parameters
+        return maximise(
+            self._moments(parameters, rows), self.structure.name, 0.0, parameters
+        ).parameters
 
     def _log_joint(self, parameters: Parameters, rows: Array) -> Array:
         kernel = WhitenedKernel.of(parameters)

@@ -43,6 +43,10 @@ REG_COVAR = click.option(
     "--reg-covar", type=click.FloatRange(0), default=1e-6, show_default=True,
     help="Added to the diagonals of the covariances.",
 )  # fmt: skip
+PRIOR = click.option(
+    "--prior", metavar="NAME",
+    help="Find the posterior mode under this prior, as conjugate; none collapses under that one.",
+)  # fmt: skip
 SEED = click.option(
     "--seed", "random_state", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True
 )
@@ -175,6 +179,7 @@ def fitting(command: Command) -> Command:
         PCA,
         options.max_iter,
         REG_COVAR,
+        PRIOR,
         SEED,
         CHECKPOINT,
         options.cache,

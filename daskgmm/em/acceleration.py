@@ -16,10 +16,13 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from daskgmm.em.quasi_newton import Direction, Point, uphill
 from daskgmm.gaussian.anchored import Anchor
 from daskgmm.gaussian.parameters import Parameters
+
+Array = NDArray[np.float64]
 
 MEMORY = 10
 """Pairs of points that the curvature is estimated from."""
@@ -110,7 +113,7 @@ class Search:
 
 
 def advance(
-    search: Search, image: Parameters, objective: float, tolerance: float
+    search: Search, image: Parameters, shares: Array, objective: float, tolerance: float
 ) -> tuple[Search, bool]:
     """Return the search after a pass, and whether its proposal was accepted.
 
@@ -119,20 +122,22 @@ def advance(
     search : Search
     image : Parameters
         What the M-step made of `search.proposal`.
+    shares : ndarray of shape (3, k)
+        As of `Point`.
     objective : float
-        The mean log-likelihood of the proposal, in nats a row.
+        Of the proposal, in nats a row: the mean log-likelihood, with a prior's density.
     tolerance : float
         Predicted gain, in nats a row, below which a pass counts as calm.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         # Beyond what numbers hold there is no direction, so the EM step is taken.
-        return _advance(search, image, objective, tolerance)
+        point = Point.of(search.proposal, image, shares, objective)
+        return _advance(search, point, image, tolerance)
 
 
 def _advance(
-    search: Search, image: Parameters, objective: float, tolerance: float
+    search: Search, point: Point, image: Parameters, tolerance: float
 ) -> tuple[Search, bool]:
-    point = Point.of(search.proposal, image, objective)
     accepted = not search.points or search.kind == "em" or not _falls(point, search.best)
     search = _resized(search, point, accepted)
     search = replace(

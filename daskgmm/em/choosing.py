@@ -20,7 +20,7 @@ from daskgmm.em.events import Listener, SweepIterated
 from daskgmm.em.far_values import warn_of_far_values
 from daskgmm.em.fit import check_survey
 from daskgmm.em.holding_out import HeldOut, held_out, row_blocks
-from daskgmm.em.loop import Fit, advanced, evaluate_many
+from daskgmm.em.loop import Fit, advanced, evaluate
 from daskgmm.em.measuring import Measured, measure_many
 from daskgmm.em.races import SweepRequest, leaders, race_all
 from daskgmm.em.sample import WHOLE, SampleRule, Starts, drawn_rows
@@ -168,7 +168,7 @@ def stepped(data: Dataset, survey: Survey, state: SweepState, listen: Listener) 
     going = [index for index, model in enumerate(state.models) if not model.ended]
     fits = [state.models[index].fit for index in going]
     settings = [state.models[index].settings for index in going]
-    evaluated = evaluate_many(data, survey, fits, settings, listen)
+    evaluated = evaluate(data, survey, fits, settings, listen)
     models, failures = dict(enumerate(state.models)), list(state.failures)
     for index, fit, each, chosen in zip(going, fits, evaluated, settings, strict=True):
         if isinstance(each, IllDefinedError):

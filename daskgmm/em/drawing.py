@@ -24,10 +24,10 @@ from daskgmm.em.events import Listener
 from daskgmm.em.passing import run_pass
 from daskgmm.em.sample import row_hashes
 from daskgmm.em.survey import TILE_ROWS, Survey
+from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.coordinates import whitening
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.dataset import Dataset
-from daskgmm.passes.tiles import Block
 
 Array = NDArray[np.float64]
 

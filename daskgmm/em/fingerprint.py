@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from daskgmm.em.settings import Settings
 from daskgmm.em.start import Initial
 from daskgmm.em.survey import Survey
+from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.over_batches import map_batches
-from daskgmm.passes.tiles import Block
 from daskgmm.rows.rows import Rows
 
 Array = NDArray[np.float64]

@@ -14,15 +14,13 @@ from numpy.typing import NDArray
 from daskgmm.em.acceleration import Search, advance, restart
 from daskgmm.em.events import Ended, Iterated, Listener, Started
 from daskgmm.em.expectation import expect
-from daskgmm.em.many import expect_many
+from daskgmm.em.model import MixtureModel, Model
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey import Survey
-from daskgmm.gaussian.guard import TOLERANCE, moment_error
-from daskgmm.gaussian.maximise import IllDefinedError, Maximised, maximise, means_of
+from daskgmm.gaussian.maximise import IllDefinedError, Maximised, means_of
+from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.splitting import revived
-from daskgmm.gaussian.statistics import Statistics
-from daskgmm.gaussian.structures import STRUCTURES
 from daskgmm.passes.dataset import Dataset
 
 Array = NDArray[np.float64]
@@ -84,17 +82,6 @@ def forget(fit: Fit) -> None:
     """Keep nothing."""
 
 
-def loses_digits(step: Maximised, statistics: Statistics, survey: Survey) -> bool:
-    """Return whether the new covariances are small beside the distance of their moments.
-
-    The kernel was chosen for the parameters before: components that were wide and are now
-    narrow have their moments about points too far away, and what came out is rounding.
-    """
-    if (step.ridges or step.collapsed) and (statistics.reference == survey.mean).all():
-        return True
-    return moment_error(step.parameters, statistics.reference) > TOLERANCE
-
-
 def iterate(
     data: Dataset,
     survey: Survey,
@@ -118,7 +105,9 @@ def iterate(
     fit = begin
     while not fit.ended(settings.max_iter):
         before = fit.lower_bound if fit.iterations else bound
-        evaluated = evaluate(data, survey, fit, settings, listen)
+        (evaluated,) = evaluate(data, survey, [fit], [settings], listen)
+        if isinstance(evaluated, IllDefinedError):
+            raise evaluated
         fit = advanced(fit, evaluated, settings, before, initialisation)
         listen(fit.iterations[-1])
         keep(fit)
@@ -136,56 +125,22 @@ class Evaluated:
         Those of the pass.
     step : Maximised
         The M-step from them.
+    shares : ndarray of shape (3, k)
+        What `Point.shares` says.
     iterated : Iterated
-        The record, with the likelihood of the pass.
+        The record, with the objective of the pass.
+    has_chart : bool
+        As of the model.
     """
 
     parameters: Parameters
     step: Maximised
+    shares: Array
     iterated: Iterated
+    has_chart: bool
 
 
 def evaluate(
-    data: Dataset, survey: Survey, fit: Fit, settings: Settings, listen: Listener
-) -> Evaluated:
-    """Return what a pass with the proposed parameters finds."""
-    began, old = time.perf_counter(), fit.proposal
-    number = len(fit.iterations) + 1
-    statistics, ended = expect(data, old, survey, listen, number, None, settings.noise)
-    step, about = _attempted(statistics, settings, old, survey)
-    nbytes = ended.nbytes
-    if step is None or about is not None:
-        # Once more, about the new means: the next pass would begin from noise.
-        statistics, ended = expect(data, old, survey, listen, number, about, settings.noise)
-        step = _maximised(statistics, settings, old, survey)
-        nbytes += ended.nbytes
-    seconds = time.perf_counter() - began
-    bound, rows = statistics.mean_log_likelihood, statistics.rows
-    record = Iterated(
-        0, number, bound, math.inf, math.nan, True, rows, seconds, nbytes, ended.peak_memory
-    )
-    return Evaluated(old, step, record)
-
-
-def _maximised(
-    statistics: Statistics, settings: Settings, old: Parameters, survey: Survey
-) -> Maximised:
-    least = survey.least_variances if settings.reg_covar == 0 else None
-    return maximise(statistics, settings.structure, settings.reg_covar, old, least=least)
-
-
-def _attempted(
-    statistics: Statistics, settings: Settings, old: Parameters, survey: Survey
-) -> tuple[Maximised | None, Array | None]:
-    """Return the M-step, if it succeeds, and its means where its covariances are rounding."""
-    try:
-        step = _maximised(statistics, settings, old, survey)
-    except IllDefinedError:
-        return None, means_of(statistics, old)
-    return step, step.parameters.means if loses_digits(step, statistics, survey) else None
-
-
-def evaluate_many(
     data: Dataset,
     survey: Survey,
     fits: Sequence[Fit],
@@ -194,33 +149,60 @@ def evaluate_many(
 ) -> list[Evaluated | IllDefinedError]:
     """Return what one pass finds for the proposals of several fits, or why an M-step fails."""
     began, old = time.perf_counter(), [fit.proposal for fit in fits]
-    number = 1 + max(len(fit.iterations) for fit in fits)
-    many, ended = expect_many(data, old, survey, listen, number, settings[0].noise)
-    seconds = time.perf_counter() - began
+    models = [MixtureModel.of(chosen, survey) for chosen in settings]
+    number, together = 1 + max(len(fit.iterations) for fit in fits), _components(old)
+    kernels = [model.kernel(each, together) for model, each in zip(models, old, strict=True)]
+    many, ended = expect(data, kernels, survey, listen, number)
     found: list[Evaluated | IllDefinedError] = []
-    for fit, parameters, statistics, chosen in zip(fits, old, many, settings, strict=True):
-        step, about = _attempted(statistics, chosen, parameters, survey)
-        if step is None or about is not None:
-            # A pass of its own, about its new means.
-            number = len(fit.iterations) + 1
-            statistics, _ = expect(data, parameters, survey, listen, number, about, chosen.noise)
+    for fit, model, parameters, moments in zip(fits, models, old, many, strict=True):
+        number, nbytes = 1 + len(fit.iterations), ended.nbytes
+        step, points = _attempted(model, moments, parameters)
+        if points is not None:
+            # Once more, about the new means: the next pass would begin from noise.
+            kernel = model.kernel_about(parameters, points)
+            (moments,), again = expect(data, [kernel], survey, listen, number)
+            nbytes += again.nbytes
             try:
-                step = _maximised(statistics, chosen, parameters, survey)
+                step = model.step(model.complete(moments), parameters)
             except IllDefinedError as error:
                 found.append(error)
                 continue
-        bound, rows = statistics.mean_log_likelihood, statistics.rows
-        number, nbytes, peak = len(fit.iterations) + 1, ended.nbytes, ended.peak_memory
-        record = Iterated(0, number, bound, math.inf, math.nan, True, rows, seconds, nbytes, peak)
-        found.append(Evaluated(parameters, step, record))
+        assert step is not None, "the M-step succeeds, or is tried about other points"
+        bound, seconds = model.objective(moments, parameters), time.perf_counter() - began
+        facts = moments.rows, seconds, nbytes, ended.peak_memory
+        record = Iterated(0, number, bound, math.inf, math.nan, True, *facts)
+        shares = _shares(model.complete(moments))
+        found.append(Evaluated(parameters, step, shares, record, model.has_chart))
     return found
+
+
+def _components(mixtures: Sequence[Parameters]) -> int:
+    return sum(each.n_components for each in mixtures)
+
+
+def _shares(complete: Moments) -> Array:
+    """Return the three counts of each component over the weight of the rows, (3, k)."""
+    counts = complete.counts, complete.mean_counts, complete.scale_counts
+    return np.stack(counts) / complete.weight
+
+
+def _attempted(
+    model: Model, moments: Moments, parameters: Parameters
+) -> tuple[Maximised | None, Array | None]:
+    """Return the M-step, if it succeeds, and its means where its covariances are rounding."""
+    complete = model.complete(moments)
+    try:
+        step = model.step(complete, parameters)
+    except IllDefinedError:
+        return None, means_of(complete, parameters)
+    return step, step.parameters.means if model.loses_digits(step, moments) else None
 
 
 def advanced(
     fit: Fit, evaluated: Evaluated, settings: Settings, before: float, initialisation: int = 0
 ) -> Fit:
     """Return the fit after a pass; `before` is the lower bound that it had."""
-    accelerated = settings.accelerated and STRUCTURES[settings.structure].free
+    accelerated = settings.accelerated and evaluated.has_chart
     fit = (_accelerated if accelerated else _plain)(fit, evaluated, settings, before)
     iterated = replace(fit.iterations[-1], initialisation=initialisation, gap=fit.gap)
     return replace(fit, iterations=(*fit.iterations[:-1], iterated))
@@ -245,7 +227,7 @@ def _accelerated(fit: Fit, evaluated: Evaluated, settings: Settings, before: flo
     if step.empty or step.ridges or step.collapsed or not parameters.weights.min() > 0:
         # No exact M-step, so no gradient: plain EM until it is one again.
         return _degenerate(fit, evaluated, settings, before)
-    search, accepted = advance(search, image, bound, settings.gap_tolerance)
+    search, accepted = advance(search, image, evaluated.shares, bound, settings.gap_tolerance)
     if not accepted:
         return replace(_rejected(fit, evaluated, before), search=search)
     iterated = replace(evaluated.iterated, change=bound - before)

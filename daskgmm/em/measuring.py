@@ -13,16 +13,17 @@ from numpy.typing import NDArray
 from daskgmm.em.events import Listener, PassEnded
 from daskgmm.em.passing import run_pass
 from daskgmm.em.survey import Survey
+from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.guard import choose_kernel
 from daskgmm.gaussian.kernel import Kernel
 from daskgmm.gaussian.natural import NaturalKernel
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.softmax import FLOOR
 from daskgmm.gaussian.stacked import Stack
+from daskgmm.gaussian.tiles import fill_tiles
 from daskgmm.gaussian.workspace import tile_rows, workspace
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.dataset import Dataset
-from daskgmm.passes.tiles import Block, fill_tiles
 
 Array = NDArray[np.float64]
 

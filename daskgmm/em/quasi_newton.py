@@ -27,22 +27,31 @@ class Point:
     parameters : Parameters
         Without covariances: what nobody needs is not kept, nor written to checkpoints.
     image : Parameters
-        What the M-step makes of them, without factors; it determines the gradient.
+        What the M-step makes of them, without factors.
+    shares : ndarray of shape (3, k)
+        What the sums of weights, means and scales were divided by in it (`Moments.counts`,
+        `mean_counts` and `scale_counts`), over the weight of all rows. With the image they
+        determine the gradient.
     objective : float
-        Mean log-likelihood, with the noise that makes the M-step exact, in nats a row.
+        Mean log-likelihood, with the noise that makes the M-step exact and a prior's density, in
+        nats a row.
     """
 
     parameters: Parameters
     image: Parameters
+    shares: Array
     objective: float
 
     @classmethod
-    def of(cls, parameters: Parameters, image: Parameters, objective: float) -> Point:
+    def of(
+        cls, parameters: Parameters, image: Parameters, shares: Array, objective: float
+    ) -> Point:
         """Return the point with what is needed of both."""
         nothing = np.empty(0)
         return cls(
             replace(parameters, covariances=nothing),
             replace(image, precisions_cholesky=nothing),
+            shares,
             objective,
         )
 
@@ -106,7 +115,7 @@ def uphill(points: Sequence[Point], image: Parameters) -> Direction:
     at, gradients = [], []
     for point in points:  # both of one point together: they share its triangular solves
         at.append(anchor.coordinates(point.parameters))
-        gradients.append(anchor.gradient(point.parameters, point.image))
+        gradients.append(anchor.gradient(point.parameters, point.image, point.shares))
     pairs: list[tuple[Array, Array, float]] = []
     saddle = False
     for i in range(1, len(points)):

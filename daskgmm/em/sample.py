@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.gaussian.block import Block
 from daskgmm.passes.batches import Batch
-from daskgmm.passes.tiles import Block
 
 MIN_SAMPLE = 100_000
 """Rows below which a sample saves nothing: smaller data sets are taken whole."""

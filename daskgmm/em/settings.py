@@ -39,6 +39,8 @@ class Settings:
         Whether columns are divided by their standard deviations.
     pca : int, float or None
         Principal axes to keep, or the part of the variance that they explain.
+    prior : str or None
+        A name in `PRIORS`; None for maximum likelihood.
     """
 
     n_components: int
@@ -53,6 +55,7 @@ class Settings:
     drop_missing: bool = False
     standardise: bool = False
     pca: int | float | None = None
+    prior: str | None = None
 
     def coordinates(self, survey: Survey) -> Coordinates | None:
         """Return what rows as surveyed are mapped to; None if they stay as they are."""

@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 from sklearn.cluster import kmeans_plusplus
 
 from daskgmm.em.clustering import Labels, Metric, cluster, squarable
+from daskgmm.em.model import MixtureModel
 from daskgmm.em.sample import Sample
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey import Survey
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.kernel import Sums
 from daskgmm.gaussian.maximise import Maximised, factorise, maximise
+from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.statistics import Statistics
 from daskgmm.gaussian.structure import Structure
 from daskgmm.gaussian.structures import STRUCTURES
 from daskgmm.gaussian.whitened import accumulate_about
@@ -126,13 +127,14 @@ def _estimate(
         responsibilities = _random(random, len(x), k, weights)
     else:
         responsibilities = _one_hot(cluster(x, weights, k, random, metric), weights, k)
-    statistics = _moments(structure, sample.x, responsibilities, k)
+    moments = _moments(structure, sample.x, responsibilities, k)
+    moments = MixtureModel.of(settings, survey).complete(moments)
     spread = structure.repeat(survey.covariance, k)
     spread = structure.precision.raised(spread, settings.reg_covar)
     fallback = Parameters(
         structure.name, np.full(k, 1 / k), np.tile(survey.mean, (k, 1)), spread, spread
     )
-    return maximise(statistics, structure.name, settings.reg_covar, fallback, first=True)
+    return maximise(moments, structure.name, settings.reg_covar, fallback, first=True)
 
 
 def _one_hot(labels: Labels, weights: Array | None, k: int) -> Responsibilities:
@@ -216,10 +218,8 @@ def _tiles(n: int) -> Iterator[slice]:
         yield slice(first, min(first + TILE_ROWS, n))
 
 
-def _moments(
-    structure: Structure, x: Array, responsibilities: Responsibilities, k: int
-) -> Statistics:
-    """Return the statistics about each component's own mean: nothing cancels there.
+def _moments(structure: Structure, x: Array, responsibilities: Responsibilities, k: int) -> Moments:
+    """Return the moments about each component's own mean: nothing cancels there.
 
     About no common centre: rows far from it would be rounded.
     """
@@ -229,8 +229,7 @@ def _moments(
         counts += gamma.sum(axis=1)
         firsts += gamma @ x[rows]
     points = firsts / np.where(counts > 0, counts, 1.0)[:, None]
-    pooled = np.zeros((d, d)) if structure.statistic.pools else None
-    sums = Sums(np.zeros((structure.n_statistics(d), k)), pooled)
+    sums = Sums.zeros(structure, k, d)
     for rows, gamma in zip(_tiles(len(x)), responsibilities(), strict=True):
         accumulate_about(structure, points, x[rows].T, gamma, sums)
-    return Statistics(sums.sums, points, sums.pooled, 0.0, float(counts.sum()), len(x))
+    return Moments(sums.sums, points, sums.pooled, 0.0, float(counts.sum()), len(x))

@@ -28,7 +28,7 @@ from daskgmm.em.candidates import (
 from daskgmm.em.clustering import unwarned
 from daskgmm.em.drawing import Draw, draw_rows, whole_draw
 from daskgmm.em.events import Listener, StartFound
-from daskgmm.em.loop import Evaluated, Fit, advanced, evaluate_many
+from daskgmm.em.loop import Evaluated, Fit, advanced, evaluate
 from daskgmm.em.sample import SampleRule, drawn_rows
 from daskgmm.em.settings import Settings
 from daskgmm.em.start import Initial, start
@@ -91,7 +91,7 @@ def compared(
 ) -> Fit:
     """Return the better of the candidates on all rows, after the pass that tells."""
     fits = [Fit(each.fit.step) for each in finalists]
-    evaluated = evaluate_many(data, survey, fits, [settings] * len(fits), listen)
+    evaluated = evaluate(data, survey, fits, [settings] * len(fits), listen)
     fits = [
         advanced(fit, each, settings, float("-inf"), 0)
         for fit, each in zip(fits, evaluated, strict=True)

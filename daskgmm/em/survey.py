@@ -16,12 +16,13 @@ from daskgmm.em.rounding import COLUMNS_ENTRIES, SomeRows, rounding_of, settled
 from daskgmm.em.sample import Sample, SampleRule, join
 from daskgmm.em.weighing import Weighing, check_weights, merge_weighings, weigh
 from daskgmm.errors import DataError
+from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.floor import Floor, n_degenerate
 from daskgmm.gaussian.maximise import Maximised
+from daskgmm.gaussian.tiles import fill_tiles
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.dataset import Dataset
-from daskgmm.passes.tiles import Block, fill_tiles
 
 Array = NDArray[np.float64]
 

@@ -73,28 +73,36 @@ class Anchor:
         covariances = self._precision.covariances(factors)
         return Parameters(at.structure, weights, means, covariances, factors)
 
-    def gradient(self, parameters: Parameters, image: Parameters) -> Array:
+    def gradient(self, parameters: Parameters, image: Parameters, shares: Array) -> Array:
         """Return the gradient of the objective, in nats a row, at `parameters`.
 
         By Fisher's identity it is that of the expected complete-data log-likelihood, which
-        the EM image of the parameters determines (Salakhutdinov, Roweis & Ghahramani 2003);
-        an image with `reg_covar` gives the gradient of the likelihood with that noise.
+        the EM image of the parameters determines (Salakhutdinov, Roweis & Ghahramani 2003),
+        and of a conjugate prior, which the image has in it; an image with `reg_covar` gives the
+        gradient of the likelihood with that noise.
+
+        Parameters
+        ----------
+        parameters, image : Parameters
+        shares : ndarray of shape (3, k)
+            What the image's weights, means and scales were divided by, over the weight of all
+            rows; its weights three times without a prior.
         """
+        of_weights, of_means, of_scales = shares
         precision, factors = self._precision, parameters.precisions_cholesky
         shifts = image.means - parameters.means
         weighed = precision.pushed(factors, precision.pulled(factors, shifts))
         lowered = precision.pushed_back(self._factors, weighed)
-        scale = precision.scale_gradient(
-            self._relative(factors),
-            factors,
-            image.weights,
-            shifts,
-            image.covariances,
+        # Second moments are those about the image's means, and what lies between.
+        offsets = np.sqrt(of_means / of_scales)[:, None] * shifts
+        total = of_scales.sum() if len(factors) < len(of_scales) else 1.0
+        scale = total * precision.scale_gradient(
+            self._relative(factors), factors, of_scales / total, offsets, image.covariances
         )
         return np.concatenate(
             [
-                (image.weights - parameters.weights) / self._roots,
-                ((image.weights / self._roots)[:, None] * lowered).ravel(),
+                (of_weights - of_weights.sum() * parameters.weights) / self._roots,
+                ((of_means / self._roots)[:, None] * lowered).ravel(),
                 (scale / self._scale_roots[:, None]).ravel(),
             ]
         )

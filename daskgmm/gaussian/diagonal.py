@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.gaussian.axes import AlongAxes
+from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.statistic import Squares
-from daskgmm.gaussian.structure import Moments, Structure
+from daskgmm.gaussian.structure import Structure
 
 Array = NDArray[np.float64]
 
@@ -20,4 +21,4 @@ class Diagonal(Structure):
     statistic = Squares()
 
     def maximise(self, moments: Moments) -> Array:
-        return np.maximum(moments.second / moments.divisor[:, None] - moments.shifts**2, 0.0)
+        return np.maximum(moments.second / moments.divisor[:, None] - moments.offsets**2, 0.0)

@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 import daskgmm.gaussian.triangle as triangle
 from daskgmm.gaussian.dense import Dense
+from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.statistic import Products
-from daskgmm.gaussian.structure import Moments, Structure
+from daskgmm.gaussian.structure import Structure
 
 Array = NDArray[np.float64]
 
@@ -21,6 +22,6 @@ class Full(Structure):
     statistic = Products()
 
     def maximise(self, moments: Moments) -> Array:
-        shifts = moments.shifts
-        second = triangle.unpack(moments.second / moments.divisor[:, None], shifts.shape[1])
-        return second - shifts[:, :, None] * shifts[:, None, :]
+        offsets = moments.offsets
+        second = triangle.unpack(moments.second / moments.divisor[:, None], offsets.shape[1])
+        return second - offsets[:, :, None] * offsets[:, None, :]

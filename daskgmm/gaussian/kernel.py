@@ -10,8 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.gaussian.softmax import exponentiate, log_likelihood
-from daskgmm.gaussian.statistics import Statistics
 from daskgmm.gaussian.structure import Structure
 from daskgmm.gaussian.workspace import Workspace, tile_rows, workspace
 
@@ -112,56 +110,22 @@ class Tile(ABC):
 
 @dataclass(slots=True)
 class Sums:
-    """The running sums of one batch, local to the task that owns them."""
+    """The running sums of one batch, local to the task that owns them.
+
+    Attributes
+    ----------
+    sums : ndarray of shape (p, k)
+    pooled : ndarray of shape (d, d), or None
+    """
 
     sums: Array
     pooled: Array | None
-    log_likelihood: float = 0.0
-    weight: float = 0.0
-    rows: int = 0
 
-
-class Expectation:
-    """The E-step over one batch: fill `rows` (and `weights`), then `add`, until no more."""
-
-    def __init__(self, kernel: Kernel, work: Workspace) -> None:
-        p, k, d = kernel.shape
-        self.capacity = work.joint.shape[1]
-        self._kernel, self._work = kernel, work
-        self._full = kernel.bind(work, self.capacity)
-        pooled = np.zeros((d, d)) if kernel.structure.statistic.pools else None
-        self._sums = Sums(np.zeros((p, k)), pooled)
-        self._full.add_to(self._sums)
-        self.rows = self._full.rows
-        self.weights = self._full.weights
-
-    def add(self, b: int, weighted: bool) -> None:
-        """Take in the first b rows of the buffer."""
-        tile = self._full
-        if b < self.capacity:
-            tile = self._kernel.bind(self._work, b)
-            tile.add_to(self._sums)
-        weights = tile.weights if weighted else None
-        sums = self._sums
-        tile.log_joint()
-        exponentiate(tile.joint, tile.maximum, tile.total)
-        sums.log_likelihood += log_likelihood(tile.maximum, tile.total, weights)
-        sums.weight += b if weights is None else float(weights.sum())
-        sums.rows += b
-        np.divide(1.0 if weights is None else weights, tile.total, out=tile.total)
-        tile.accumulate()
-
-    def statistics(self) -> Statistics:
-        """Return the statistics of all rows taken in."""
-        sums = self._sums
-        return Statistics(
-            sums.sums,
-            self._kernel.reference,
-            sums.pooled,
-            sums.log_likelihood,
-            sums.weight,
-            sums.rows,
-        )
+    @classmethod
+    def zeros(cls, structure: Structure, k: int, d: int) -> Sums:
+        """Return the sums of no rows."""
+        pooled = np.zeros((d, d)) if structure.statistic.pools else None
+        return cls(np.zeros((structure.n_statistics(d), k)), pooled)
 
 
 def panels(length: int, width: int) -> Iterator[slice]:

@@ -8,17 +8,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.precision import SingularError
-from daskgmm.gaussian.statistics import Statistics
-from daskgmm.gaussian.structure import Moments, Structure
+from daskgmm.gaussian.structure import Structure
 from daskgmm.gaussian.structures import STRUCTURES
 
 Array = NDArray[np.float64]
-
-EMPTY = 10 * float(np.finfo(np.float64).eps)
-"""A component with less than this share of the weight has no rows: its mean would be the
-quotient of two roundings."""
 
 FIRST_RIDGE = 64
 """Multiples of d eps times the largest variance: well above what makes a pivot noise, so that
@@ -62,7 +58,7 @@ class Maximised:
 
 
 def maximise(
-    statistics: Statistics,
+    moments: Moments,
     structure_name: str,
     reg_covar: float,
     fallback: Parameters,
@@ -80,7 +76,7 @@ def maximise(
 
     Parameters
     ----------
-    statistics : Statistics
+    moments : Moments
     structure_name : str
     reg_covar : float
         Non-negative, in squared units of the data.
@@ -97,11 +93,9 @@ def maximise(
     IllDefinedError
         If a covariance of the start is singular and `reg_covar` is 0, or one is not finite.
     """
-    structure, d = STRUCTURES[structure_name], statistics.reference.shape[1]
-    counts, second = statistics.counts, statistics.sums[1 + d :].T
-    empty, divisor, shifts = _shifts(statistics)
-    covariances = structure.maximise(Moments(counts, divisor, shifts, second, statistics.pooled))
-    covariances = np.asarray(covariances, np.float64)
+    structure, d = STRUCTURES[structure_name], moments.reference.shape[1]
+    counts, empty = moments.counts, moments.empty
+    covariances = np.asarray(structure.maximise(moments), np.float64)
     expected = structure.covariance_shape(len(counts), d)
     if covariances.shape != expected:
         raise TypeError(
@@ -110,7 +104,7 @@ def maximise(
             f"{expected}."
         )
     covariances = structure.precision.raised(covariances, reg_covar)
-    means = np.where(empty[:, None], fallback.means, statistics.reference + shifts)
+    means = means_of(moments, fallback)
     if empty.any() and not structure.shared:
         covariances[empty] = fallback.covariances[empty]
     narrow: list[int] = []
@@ -126,20 +120,12 @@ def maximise(
     return Maximised(parameters, empties, ridges, collapsed)
 
 
-def means_of(statistics: Statistics, fallback: Parameters) -> Array:
+def means_of(moments: Moments, fallback: Parameters) -> Array:
     """Return the means (k, d) that `maximise` would, whatever the covariances are."""
-    empty, _, shifts = _shifts(statistics)
-    means: Array = np.where(empty[:, None], fallback.means, statistics.reference + shifts)
+    means: Array = np.where(
+        moments.empty[:, None], fallback.means, moments.reference + moments.shifts
+    )
     return means
-
-
-def _shifts(statistics: Statistics) -> tuple[NDArray[np.bool_], Array, Array]:
-    """Return which components are empty, what to divide by, and the means from the reference."""
-    counts, d = statistics.counts, statistics.reference.shape[1]
-    empty = counts <= EMPTY * counts.sum()
-    divisor = np.where(empty, 1.0, counts)
-    shifts = np.where(empty[:, None], 0.0, statistics.sums[1 : 1 + d].T / divisor[:, None])
-    return empty, divisor, shifts
 
 
 def _narrower(structure: Structure, covariances: Array, least: Array) -> list[int]:

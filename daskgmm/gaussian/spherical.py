@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.gaussian.axes import Isotropic
+from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.statistic import Norm
-from daskgmm.gaussian.structure import Moments, Structure
+from daskgmm.gaussian.structure import Structure
 
 Array = NDArray[np.float64]
 
@@ -20,6 +21,6 @@ class Spherical(Structure):
     statistic = Norm()
 
     def maximise(self, moments: Moments) -> Array:
-        total = moments.second[:, 0] / moments.divisor - (moments.shifts**2).sum(1)
-        variances: Array = np.maximum(total, 0.0) / moments.shifts.shape[1]
+        total = moments.second[:, 0] / moments.divisor - (moments.offsets**2).sum(1)
+        variances: Array = np.maximum(total, 0.0) / moments.offsets.shape[1]
         return variances[:, None]

@@ -42,6 +42,10 @@ class Statistic(ABC):
         """Return the natural parameters of the quadratic entries, (m, q)."""
 
     @abstractmethod
+    def of_matrices(self, matrices: Array) -> Array:
+        """Return the quadratic entries that second moments (k, d, d) have, shape (k, q)."""
+
+    @abstractmethod
     def filler(self, rows: Array, d: int, out: Array) -> Callable[[], None]:
         """Return what writes the quadratic entries of T(z) for a tile z to `out`.
 
@@ -77,6 +81,9 @@ class Products(Statistic):
         coefficients[:, rows == columns] *= 0.5
         return coefficients
 
+    def of_matrices(self, matrices: Array) -> Array:
+        return triangle.pack(matrices)
+
     def filler(self, rows: Array, d: int, out: Array) -> Callable[[], None]:
         half, lags = d // 2, (d + 1) // 2
         b = rows.shape[1]
@@ -109,6 +116,9 @@ class Squares(Statistic):
     def quadratic(self, precision: Precision, factors: Array, d: int) -> Array:
         return -0.5 * precision.diagonals(precision.precisions(factors), d)
 
+    def of_matrices(self, matrices: Array) -> Array:
+        return np.diagonal(matrices, axis1=-2, axis2=-1)
+
     def filler(self, rows: Array, d: int, out: Array) -> Callable[[], None]:
         z = rows[:d]
 
@@ -132,6 +142,9 @@ class Norm(Statistic):
     def quadratic(self, precision: Precision, factors: Array, d: int) -> Array:
         return -0.5 * precision.diagonals(precision.precisions(factors), d)[:, :1]
 
+    def of_matrices(self, matrices: Array) -> Array:
+        return np.asarray(np.trace(matrices, axis1=-2, axis2=-1), np.float64)[:, None]
+
     def filler(self, rows: Array, d: int, out: Array) -> Callable[[], None]:
         z, squared = rows[:d], out[0]
 
@@ -154,6 +167,9 @@ class Pooled(Statistic):
 
     def quadratic(self, precision: Precision, factors: Array, d: int) -> Array:
         return np.empty((len(factors), 0))
+
+    def of_matrices(self, matrices: Array) -> Array:
+        return np.empty((len(matrices), 0))
 
     def filler(self, rows: Array, d: int, out: Array) -> Callable[[], None]:
         return lambda: None

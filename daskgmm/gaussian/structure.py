@@ -3,49 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.precision import Precision
 from daskgmm.gaussian.statistic import Statistic
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Moments:
-    """What the covariances of an M-step are made of, about the reference points of a pass.
-
-    Attributes
-    ----------
-    counts : ndarray of shape (k,)
-        N_k.
-    divisor : ndarray of shape (k,)
-        The same, and 1 for components without rows.
-    shifts : ndarray of shape (k, d)
-        New means minus the reference points.
-    second : ndarray of shape (k, q)
-        Sums of the quadratic entries of `Statistic`.
-    pooled : ndarray of shape (d, d), or None
-        The second moment of all components together, where the statistic pools it.
-    """
-
-    counts: Array
-    divisor: Array
-    shifts: Array
-    second: Array
-    pooled: Array | None
-
-    def pooled_covariance(self) -> Array:
-        """Return the covariance within components, all together, (1, d, d)."""
-        assert self.pooled is not None, "the statistic does not pool"
-        within = self.pooled - (self.counts * self.shifts.T) @ self.shifts
-        covariance = within / self.counts.sum()
-        symmetric: Array = (covariance + covariance.T) / 2
-        return symmetric[None]
 
 
 class Structure(ABC):

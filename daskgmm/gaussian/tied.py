@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.gaussian.dense import Dense
+from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.statistic import Pooled
-from daskgmm.gaussian.structure import Moments, Structure
+from daskgmm.gaussian.structure import Structure
 
 Array = NDArray[np.float64]
 

@@ -14,7 +14,7 @@ from daskgmm.models.model_document import (
     FORMAT,
     FORMAT_VERSION,
     Kind,
-    UnknownStructureError,
+    UnknownNameError,
     mixture_of,
 )
 from daskgmm.storage_options import described, harmless, masked, shown
@@ -91,7 +91,7 @@ def read_mixture(
         # Last, so that what is wrong is named where it can be.
         if document["format_version"] > 1 or "sha256" in document:
             _check_digest(document)
-    except UnknownStructureError as error:
+    except UnknownNameError as error:
         raise ModelFileError(f"{shown(path)} cannot be read here: {error}") from error
     except KeyError as error:
         raise ModelFileError(

@@ -22,6 +22,7 @@ from daskgmm.em.far_values import warn_of_unresolved
 from daskgmm.em.fit import Request, Resume, check_enough, fit
 from daskgmm.em.history import history_table, log_event
 from daskgmm.em.loop import Fit
+from daskgmm.em.model import MixtureModel
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey import Survey, survey_rows
 from daskgmm.em.weighing import check_meaning
@@ -29,6 +30,7 @@ from daskgmm.errors import DegenerateComponentWarning, ScaleWarning
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.floor import Resting
 from daskgmm.gaussian.maximise import ILL_DEFINED
+from daskgmm.gaussian.prior import PRIORS
 from daskgmm.gaussian.structures import STRUCTURES
 from daskgmm.models.constraints import KeysOf
 from daskgmm.models.costs import cache_nbytes, cut, plan_of
@@ -67,6 +69,11 @@ class GaussianMixture(Portable):
         to be left, twice in a row: the last change is no measure of that.
     reg_covar : float, default=1e-6
         Added to the diagonals of the covariances, in squared units of the data.
+    prior : {"conjugate"} or None, default=None
+        The prior whose posterior mode is found; None for maximum likelihood. "conjugate" is that of
+        Fraley & Raftery (2007): means about that of the data, with the weight of a hundredth of a
+        row, and covariances about that of the data divided by :math:`k^{2/d}`, so that none
+        collapses. Entries may be added to `daskgmm.gaussian.PRIORS`.
     max_iter : int, default=100
         Most iterations; each is one pass.
     n_init : int, default=1
@@ -121,7 +128,8 @@ class GaussianMixture(Portable):
         Mean log-likelihood, in nats a row, that the best pass measured: of the parameters
         before the last M-step, as in scikit-learn. With acceleration it is that of rows with
         noise of variance `reg_covar`, a lower bound of the other (`score`): adding `reg_covar`
-        to the covariances never lowers it, while the other may fall by about as much.
+        to the covariances never lowers it, while the other may fall by about as much. With a prior
+        its log density, up to a constant and divided by the weight of all rows, is in it.
     lower_bounds_ : list of float
         The same for every iteration; a pass that rejected what acceleration had proposed
         repeats the one before.
@@ -177,6 +185,7 @@ class GaussianMixture(Portable):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **Reference._parameter_constraints,
         "covariance_type": [KeysOf(STRUCTURES)],
+        "prior": [KeysOf(PRIORS), None],
         "acceleration": [StrOptions({"auto"}), None],
         "sample_rows": [Interval(Integral, 1, None, closed="left"), None],
         "missing": [StrOptions({"error", "drop"})],
@@ -195,6 +204,7 @@ class GaussianMixture(Portable):
         covariance_type: str = "full",
         tol: float = 1e-3,
         reg_covar: float = 1e-6,
+        prior: str | None = None,
         max_iter: int = 100,
         n_init: int = 1,
         init_params: str = "kmeans",
@@ -215,6 +225,7 @@ class GaussianMixture(Portable):
         self.covariance_type = covariance_type
         self.tol = tol
         self.reg_covar = reg_covar
+        self.prior = prior
         self.max_iter = max_iter
         self.n_init = n_init
         self.init_params = init_params
@@ -392,7 +403,8 @@ class GaussianMixture(Portable):
         survey = found.survey.mapped(found.coordinates)
         resting = survey.floor(request.settings.reg_covar).resting(found.best.step)
         self._warn_of_scale(survey)
-        self._keep(found.best, found.before, resting)
+        model = MixtureModel.of(request.settings, survey)
+        self._keep(found.best, found.before, model, resting)
         self._scatter = found.survey.scatter if self.warm_start else None
         self._doubt = None if weights is None else doubt(found.survey.weighing, weights_are)
         fitted = found.best.step.parameters, found.coordinates, found.survey
@@ -504,13 +516,16 @@ class GaussianMixture(Portable):
             self.missing == "drop",
             bool(self.standardise),
             self.pca if self.pca is None or isinstance(self.pca, float) else int(self.pca),
+            self.prior,
         )
 
     def _listener(self, listen: Listener | None) -> Listener:
         printers = [Printer(int(self.verbose), self.verbose_interval)] if self.verbose else []
         return together(log_event, *printers, *([] if listen is None else [listen]))
 
-    def _keep(self, found: Fit, before: float, resting: Sequence[Resting] = ()) -> None:
+    def _keep(
+        self, found: Fit, before: float, model: MixtureModel, resting: Sequence[Resting] = ()
+    ) -> None:
         """Set the fitted attributes, and warn of what the user should know."""
         parameters = found.step.parameters
         structure = STRUCTURES[parameters.structure]
@@ -522,8 +537,7 @@ class GaussianMixture(Portable):
         self.covariances_ = structure.external(parameters.covariances, d)
         self.precisions_cholesky_ = structure.external(factors, d)
         self.precisions_ = structure.external(precision.precisions(factors), d)
-        traces = precision.traces(factors, d)
-        self._noise = 0.5 * self._settings().noise * float((parameters.weights * traces).sum())
+        self._discount = model.discount(parameters)
         self.gap_estimate_ = found.gap
         self._ended = found if self.warm_start else None
         self.converged_, self.n_iter_ = found.converged, len(found.iterations)

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.gaussian.block import Block
 from daskgmm.models.outputs import OUTPUTS, Asked, Output, Outputs
 from daskgmm.models.prediction import Place, Predictor, after
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.over_batches import map_batches
-from daskgmm.passes.tiles import Block
 from daskgmm.rows.plain import unmasked
 from daskgmm.rows.rows import Rows
 

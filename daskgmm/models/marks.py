@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from daskgmm.gaussian.block import Block
 from daskgmm.models.target import Kept
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.over_batches import map_batches
 from daskgmm.passes.task import Task
-from daskgmm.passes.tiles import Block
 
 MARKED_ROWS = 1024
 """Rows that a digest is made of."""

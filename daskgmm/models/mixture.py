@@ -60,7 +60,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
     covariances_: NDArray[np.float64]
     precisions_cholesky_: NDArray[np.float64]
     _criteria: dict[str, float | int | str] | None = None
-    _noise: float = 0.0
+    _discount: float = 0.0
     """By how much `lower_bound_` is less than the mean log-likelihood, in nats a row."""
     _doubt: str | None = None
     """What to warn of where criteria of the fit are asked for."""
@@ -194,7 +194,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         if self._criteria is not None:
             return dict(self._criteria)
         n = rows_that_count(getattr(self, "fitted_on_", None) or {})
-        mean = float(getattr(self, "lower_bound_", math.nan)) + self._noise
+        mean = float(getattr(self, "lower_bound_", math.nan)) + self._discount
         return criteria_of_fit(mean, int(self._n_parameters()), n)
 
     def predict_to_zarr(

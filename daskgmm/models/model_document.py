@@ -38,7 +38,7 @@ from __future__ import annotations
 import json
 import math
 import platform
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any, TypeVar
@@ -48,6 +48,7 @@ from numpy.typing import NDArray
 
 from daskgmm.em.checkpoint import versions
 from daskgmm.gaussian.coordinates import Coordinates
+from daskgmm.gaussian.prior import PRIORS
 from daskgmm.gaussian.structures import STRUCTURES
 from daskgmm.models.mixture import Mixture
 
@@ -110,8 +111,8 @@ def document_of(mixture: Mixture) -> dict[str, Any]:
     }
 
 
-class UnknownStructureError(Exception):
-    """A document has a covariance structure that is not in the table."""
+class UnknownNameError(Exception):
+    """A document has a name that is not in its table, as that of a covariance structure."""
 
 
 def mixture_of(document: Mapping[str, Any], kind: type[Kind]) -> Kind:
@@ -125,18 +126,24 @@ def mixture_of(document: Mapping[str, Any], kind: type[Kind]) -> Kind:
     if document["format_version"] == 1:
         document = _from_version_1(document)
     mixture = kind(**_checked_settings(document["settings"], kind))
-    if mixture.covariance_type not in STRUCTURES:
-        raise UnknownStructureError(
-            f"its covariance_type {str(mixture.covariance_type)[:60]!r} is none of "
-            f"{', '.join(STRUCTURES)}. Import the module that adds it to "
-            "daskgmm.gaussian.STRUCTURES first, or use the version that wrote the file."
-        )
+    _check_known("covariance_type", mixture.covariance_type, STRUCTURES, "STRUCTURES")
+    if getattr(mixture, "prior", None) is not None:
+        _check_known("prior", mixture.prior, PRIORS, "PRIORS")
     mixture._validate_params()
     mixture.n_features_in_ = d = _count(document, "n_features")
     mixture.coordinates_ = coordinates = _coordinates(document["coordinates"], d)
     _set_parameters(mixture, document, d if coordinates is None else coordinates.n_features)
     _set_card(mixture, document)
     return mixture
+
+
+def _check_known(setting: str, value: Any, names: Collection[str], table: str) -> None:
+    if value not in names:
+        raise UnknownNameError(
+            f"its {setting} {str(value)[:60]!r} is none of {', '.join(names)}. Import the module "
+            f"that adds it to daskgmm.gaussian.{table} first, or use the version that wrote the "
+            "file."
+        )
 
 
 def plain(value: Any) -> Any:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from daskgmm.errors import OutputError
 from daskgmm.files import is_url, put_file
+from daskgmm.gaussian.block import Block
 from daskgmm.models.marks import marked
 from daskgmm.models.outputs import Outputs
 from daskgmm.models.ownership import Owner
@@ -27,7 +28,6 @@ from daskgmm.models.prediction import Predictor, after
 from daskgmm.models.writing import Arrays, WrittenBatch, label_counts
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.keyed_task import KeyedBlock
-from daskgmm.passes.tiles import Block
 from daskgmm.rows.arrow_columns import require
 from daskgmm.rows.retrying import retried
 

@@ -14,6 +14,7 @@ from daskgmm.blas import one_blas_thread
 from daskgmm.em.fingerprint import arrays_digest, plain_digest
 from daskgmm.em.survey import LARGEST_VALUE, check_values
 from daskgmm.em.weighing import Weighing, check_weights, merge_weighings, weigh
+from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.guard import TOLERANCE, is_whitened_faster, moment_error, natural_error
 from daskgmm.gaussian.kernel import Kernel
 from daskgmm.gaussian.natural import NaturalKernel
@@ -25,7 +26,6 @@ from daskgmm.models.posterior import Posterior
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.over_batches import map_batches
-from daskgmm.passes.tiles import Block
 from daskgmm.passes.view import AS_READ, View
 from daskgmm.rows.rows import Rows
 

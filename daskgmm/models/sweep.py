@@ -30,8 +30,10 @@ from daskgmm.em.fingerprint import plain_digest, rows_identity
 from daskgmm.em.fit import check_enough
 from daskgmm.em.history import log_event
 from daskgmm.em.measuring import Measured
+from daskgmm.em.model import MixtureModel
 from daskgmm.em.races import SweepRequest
 from daskgmm.em.settings import Settings
+from daskgmm.em.survey import Survey
 from daskgmm.em.weighing import COUNTS, check_meaning
 from daskgmm.errors import ChoiceWarning, DegenerateComponentWarning, WeightsWarning
 from daskgmm.gaussian.floor import n_degenerate
@@ -155,6 +157,7 @@ def sweep(
     groups: Any = None,
     tol: float = 1e-3,
     reg_covar: float = 1e-6,
+    prior: str | None = None,
     max_iter: int = 100,
     sample_rows: int | None = None,
     missing: str = "error",
@@ -191,7 +194,7 @@ def sweep(
         As in `GaussianMixture`. BIC takes log(n) / 2n nats a row for a parameter, 7e-6 for a
         million rows: where neighbouring sizes are nearly as good, what is left to gain may
         decide. 1e-4 is surer then, and took four times the passes.
-    reg_covar, max_iter, sample_rows, missing, standardise, pca : as in `GaussianMixture`
+    reg_covar, prior, max_iter, sample_rows, missing, standardise, pca : as in `GaussianMixture`
 
     Returns
     -------
@@ -217,6 +220,7 @@ def sweep(
         max(sizes),
         tol=tol,
         reg_covar=reg_covar,
+        prior=prior,
         max_iter=max_iter,
         sample_rows=sample_rows,
         missing=missing,
@@ -375,16 +379,19 @@ def _identity(data: Dataset, request: SweepRequest, random_state: Any) -> dict[s
 
 
 def _mixtures(state: SweepState, estimator: GaussianMixture) -> list[GaussianMixture | None]:
-    return [*(_model(model, estimator) for model in state.models), *[None] * len(state.failures)]
+    survey = state.survey.mapped(state.coordinates)
+    fitted = [_model(model, estimator, survey) for model in state.models]
+    return [*fitted, *[None] * len(state.failures)]
 
 
-def _model(model: Model, estimator: GaussianMixture) -> GaussianMixture:
+def _model(model: Model, estimator: GaussianMixture, survey: Survey) -> GaussianMixture:
     settings = model.settings
     mixture = GaussianMixture(
         settings.n_components,
         covariance_type=settings.structure,
         tol=settings.tol,
         reg_covar=settings.reg_covar,
+        prior=settings.prior,
         max_iter=settings.max_iter,
         sample_rows=settings.sample_rows,
         missing=estimator.missing,
@@ -399,7 +406,7 @@ def _model(model: Model, estimator: GaussianMixture) -> GaussianMixture:
         # The table says so, model by model.
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.simplefilter("ignore", DegenerateComponentWarning)
-        mixture._keep(model.fit, -math.inf)
+        mixture._keep(model.fit, -math.inf, MixtureModel.of(settings, survey))
     return mixture
 
 

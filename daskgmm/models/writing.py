@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.gaussian.block import Block
 from daskgmm.models.marks import marked
 from daskgmm.models.outputs import Outputs
 from daskgmm.models.ownership import Owner
 from daskgmm.models.prediction import Predictor, after
 from daskgmm.passes.batches import Batch
-from daskgmm.passes.tiles import Block
 from daskgmm.rows.retrying import retried
 from daskgmm.rows.sight import check_own
 

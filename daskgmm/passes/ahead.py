@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
-from daskgmm.passes.tiles import Block
+from daskgmm.gaussian.block import Block
 
 READ_BYTES = 1 << 20
 """Small blocks are fetched together up to this size: handing over one takes 0.1 ms."""

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from daskgmm.gaussian.block import Block
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.running import Running
 from daskgmm.passes.task import Task
-from daskgmm.passes.tiles import Block
 from daskgmm.rows.tables import KeyedSegment, Table
 
 

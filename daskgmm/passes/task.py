@@ -10,11 +10,12 @@ from threading import Event
 from typing import Any, Generic, TypeVar
 
 from daskgmm.blas import one_blas_thread
+from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.workspace import small_buffers
 from daskgmm.passes.ahead import read_ahead
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.memory import peak_memory
-from daskgmm.passes.tiles import Block, paired
+from daskgmm.passes.pairing import paired
 from daskgmm.rows.rows import Segment
 
 Result = TypeVar("Result")

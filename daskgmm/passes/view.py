@@ -9,10 +9,10 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.task import Work
-from daskgmm.passes.tiles import Block
 
 Result = TypeVar("Result")
 

@@ -23,12 +23,14 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from daskgmm.gaussian.kernel import Expectation
+from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.natural import NaturalKernel
+from daskgmm.gaussian.numpy_backend import StackedExpectation
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.stacked import Stack
 from daskgmm.gaussian.structures import STRUCTURES
+from daskgmm.gaussian.tiles import fill_tiles
 from daskgmm.gaussian.workspace import Workspace, small_buffers
-from daskgmm.passes.tiles import Block, fill_tiles
 from tests.benchmarks.iteration import CASES, Case
 from tests.benchmarks.mixtures import Mixture, Start
 from tests.benchmarks.tables import against, percent, print_table, seconds
@@ -142,12 +144,8 @@ def _kernel(start: Start, center: Array) -> NaturalKernel:
 def _timed_pass(kernel: NaturalKernel, rows: Array) -> dict[str, float]:
     watch = Watch()
     with small_buffers(), kernel.workspace() as work:
-        step = Expectation(
-            TimedKernel(
-                **{**vars(kernel), "structure": Timed(kernel.structure, watch)}, watch=watch
-            ),
-            work,
-        )
+        timed = {**vars(kernel), "structure": Timed(kernel.structure, watch)}
+        step = StackedExpectation(Stack.of([TimedKernel(**timed, watch=watch)]), work)
         tiles = fill_tiles(iter([Block(rows, None)]), kernel.center, step.rows, step.weights)
         following, add = watch.over("copy", lambda: next(tiles, None)), watch.over("add", step.add)
         while (tile := following()) is not None:

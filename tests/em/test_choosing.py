@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import daskgmm.em.model
 from daskgmm import sweep
-from daskgmm.em import choosing, loop
+from daskgmm.em import choosing
 from daskgmm.em.choosing import Failure, Model, SweepState, with_runners_up
 from daskgmm.em.events import Iterated, silence
 from daskgmm.em.loop import Fit
@@ -63,7 +64,7 @@ def test_otherwise_nothing_goes_on(models):
 
 def fails_on_all_rows(monkeypatch, *sizes):
     """Let M-steps of these sizes fail in the passes that all models share."""
-    maximise = loop.maximise
+    maximise = daskgmm.em.model.maximise
 
     def failing(statistics, *arguments, **settings):
         if len(statistics.counts) in sizes:
@@ -72,7 +73,7 @@ def fails_on_all_rows(monkeypatch, *sizes):
 
     def stepped(*arguments):
         with monkeypatch.context() as patch:
-            patch.setattr(loop, "maximise", failing)
+            patch.setattr("daskgmm.em.model.maximise", failing)
             return before(*arguments)
 
     before = choosing.stepped

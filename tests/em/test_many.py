@@ -6,11 +6,11 @@ from numpy.testing import assert_allclose
 
 from daskgmm.em.events import PassEnded, silence
 from daskgmm.em.expectation import expect
-from daskgmm.em.many import ManyWork, expect_many
 from daskgmm.em.survey import survey_rows
 from daskgmm.gaussian.guard import choose_kernel
 from daskgmm.gaussian.natural import NaturalKernel
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.stacked import stacked
 from daskgmm.gaussian.structures import STRUCTURES
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.arrays import ArrayRows
@@ -37,12 +37,12 @@ def test_one_pass_for_all(weighted):
     survey = survey_rows(data, None, silence)
     kernels = [choose_kernel(each, survey.mean, survey.half_range) for each in mixtures]
     assert [isinstance(kernel, NaturalKernel) for kernel in kernels].count(False) == 1
-    assert len(ManyWork.of(kernels).stacks) == 4
+    assert [len(stack) for stack in stacked(kernels)] == [3] * 4 + [1]
     events = []
-    found, _ = expect_many(data, mixtures, survey, events.append)
+    found, _ = expect(data, kernels, survey, events.append)
     assert sum(isinstance(event, PassEnded) for event in events) == 1
-    for each, statistics in zip(mixtures, found, strict=True):
-        alone, _ = expect(data, each, survey, silence)
+    for kernel, statistics in zip(kernels, found, strict=True):
+        (alone,), _ = expect(data, [kernel], survey, silence)
         assert statistics.rows == alone.rows
         assert statistics.weight == pytest.approx(alone.weight, rel=1e-14)
         assert statistics.log_likelihood == pytest.approx(alone.log_likelihood, rel=1e-12)

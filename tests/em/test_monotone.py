@@ -17,7 +17,7 @@ from daskgmm.em.expectation import expect
 from daskgmm.em.survey import survey_rows
 from daskgmm.errors import DegenerateComponentWarning, ScaleWarning
 from daskgmm.gaussian import STRUCTURES, maximise
-from daskgmm.gaussian.guard import natural_error
+from daskgmm.gaussian.guard import choose_kernel, natural_error
 from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.gaussian.structures import structure_of
 from daskgmm.passes.dataset import Dataset
@@ -107,7 +107,8 @@ def test_the_likelihood_never_falls_by_more_than_rounding(cases):
         parameters = first_parameters(case, number)
         before, old, old_shares = None, None, None
         for _ in range(12):
-            statistics, _ = expect(data, parameters, survey, silence)
+            kernel = choose_kernel(parameters, survey.mean, survey.half_range)
+            (statistics,), _ = expect(data, [kernel], survey, silence)
             bound, shares = statistics.mean_log_likelihood, statistics.counts / statistics.weight
             if before is not None:
                 allowed = max(0.0, penalty(old, old_shares) - penalty(parameters, old_shares))

@@ -6,11 +6,12 @@ from numpy.testing import assert_allclose
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
-from daskgmm.gaussian import STRUCTURES, Parameters, maximise, merge
+from daskgmm.gaussian import STRUCTURES, Parameters, maximise
+from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.guard import TOLERANCE, choose_kernel, natural_error
-from daskgmm.gaussian.kernel import Expectation
 from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.gaussian.natural import NaturalKernel
+from daskgmm.gaussian.numpy_backend import NumpyBackend
 from daskgmm.gaussian.whitened import WhitenedKernel
 from daskgmm.gaussian.workspace import TILE_ROWS, tile_rows
 from tests.gaussian.mixtures import parameters_of
@@ -50,15 +51,7 @@ def densities(kernel, X):
 
 
 def expectation(kernel, X, weights=None, capacity=None):
-    with kernel.workspace(capacity) as work:
-        step = Expectation(kernel, work)
-        for first in range(0, len(X), step.capacity):
-            part = X[first : first + step.capacity]
-            step.rows[:, : len(part)] = (part - kernel.center).T
-            if weights is not None:
-                step.weights[: len(part)] = weights[first : first + len(part)]
-            step.add(len(part), weights is not None)
-        return step.statistics()
+    return NumpyBackend().moments([kernel], iter([Block(X, weights)]), capacity)[0]
 
 
 @pytest.mark.parametrize("structure_name", STRUCTURES)
@@ -132,7 +125,7 @@ def test_merge_is_pure_and_adds(structure_name):
     kernel = WhitenedKernel.of(parameters)
     one, other = expectation(kernel, X[:30]), expectation(kernel, X[30:])
     before = one.sums.copy()
-    merged, whole = merge(one, other), expectation(kernel, X)
+    merged, whole = one + other, expectation(kernel, X)
     assert_allclose(merged.sums, whole.sums, rtol=1e-10, atol=1e-10)
     np.testing.assert_array_equal(one.sums, before)
     step = maximise(merged, structure_name, 0.0, parameters)

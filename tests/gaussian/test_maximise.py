@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 from daskgmm.gaussian import STRUCTURES, maximise
 from daskgmm.gaussian.kernel import Sums
 from daskgmm.gaussian.maximise import factorise
-from daskgmm.gaussian.statistics import Statistics
+from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.whitened import accumulate_about
 from tests.gaussian.mixtures import parameters_of
 
@@ -15,11 +15,10 @@ from tests.gaussian.mixtures import parameters_of
 def statistics(structure_name, X, gamma):
     structure = STRUCTURES[structure_name]
     k, d = len(gamma), X.shape[1]
-    pooled = np.zeros((d, d)) if structure.statistic.pools else None
-    sums = Sums(np.zeros((structure.n_statistics(d), k)), pooled)
+    sums = Sums.zeros(structure, k, d)
     points = np.zeros((k, d))
     accumulate_about(structure, points, X.T.copy(), gamma, sums)
-    return Statistics(sums.sums, points, sums.pooled, 0.0, float(gamma.sum()), len(X))
+    return Moments(sums.sums, points, sums.pooled, 0.0, float(gamma.sum()), len(X))
 
 
 def previous(structure_name, k, d):

@@ -56,9 +56,9 @@ class EqualVolumes(Structure):
         return 1 + k * (d - 1)
 
     def maximise(self, moments):
-        scatter = moments.second - moments.divisor[:, None] * moments.shifts**2
+        scatter = moments.second - moments.divisor[:, None] * moments.offsets**2
         volumes = np.exp(np.log(scatter).mean(axis=1))
-        return volumes.sum() / moments.counts.sum() * scatter / volumes[:, None]
+        return volumes.sum() / moments.scale_counts.sum() * scatter / volumes[:, None]
 
 
 class TestEqualVolumes(CovarianceTests):

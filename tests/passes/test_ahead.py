@@ -7,8 +7,8 @@ import weakref
 import numpy as np
 import pytest
 
+from daskgmm.gaussian.block import Block
 from daskgmm.passes.ahead import READ_BYTES, read_ahead
-from daskgmm.passes.tiles import Block
 
 LARGE = READ_BYTES // 8
 

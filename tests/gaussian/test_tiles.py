@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from daskgmm.errors import DataError
-from daskgmm.passes.tiles import Block, fill_tiles, paired
+from daskgmm.gaussian.block import Block
+from daskgmm.gaussian.tiles import fill_tiles
+from daskgmm.passes.pairing import paired
 
 
 def tiles(lengths, capacity, weighted=False, d=2):

@@ -1,0 +1,144 @@
+"""What EM iterates: a model makes densities of parameters, and parameters of moments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.em.settings import Settings
+from daskgmm.em.survey import Survey
+from daskgmm.gaussian.guard import TOLERANCE, choose_kernel, moment_error
+from daskgmm.gaussian.kernel import Kernel
+from daskgmm.gaussian.maximise import Maximised, maximise
+from daskgmm.gaussian.moments import Moments
+from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.prior import PRIORS, PseudoMoments
+from daskgmm.gaussian.structure import Structure
+from daskgmm.gaussian.structures import STRUCTURES
+from daskgmm.gaussian.whitened import WhitenedKernel
+
+Array = NDArray[np.float64]
+
+
+class Model(Protocol):
+    """What the loop, acceleration and starts ask of a model.
+
+    For every model, `objective` never falls from the parameters of a pass to those that `step`
+    makes of its moments. A model with a chart is accelerated: its M-step is exact, and its
+    parameters are all that `gaussian.anchored` reaches.
+    """
+
+    @property
+    def has_chart(self) -> bool:
+        """Whether acceleration may move the parameters along any direction."""
+
+    def kernel(self, parameters: Parameters, together: int | None = None) -> Kernel:
+        """Return the densities, for a pass over all rows.
+
+        `together` is the number of components of all mixtures of the pass.
+        """
+
+    def kernel_about(self, parameters: Parameters, points: Array) -> Kernel:
+        """Return the densities in a kernel whose moments are about points (k, d)."""
+
+    def complete(self, moments: Moments) -> Moments:
+        """Return the moments that the M-step is made of, those of a prior included."""
+
+    def step(self, moments: Moments, parameters: Parameters) -> Maximised:
+        """Return the M-step from complete moments under the parameters."""
+
+    def loses_digits(self, step: Maximised, moments: Moments) -> bool:
+        """Return whether an M-step is rounding, and has to be made about its own means."""
+
+    def objective(self, moments: Moments, parameters: Parameters) -> float:
+        """Return what EM raises, in nats a row: the likelihood, with a prior's density."""
+
+
+@dataclass(frozen=True, slots=True)
+class MixtureModel:
+    """A Gaussian mixture of one structure: maximum likelihood, or the mode under a prior.
+
+    Attributes
+    ----------
+    structure : Structure
+    reg_covar : float
+    noise : float
+        As in `kernel.Kernel`.
+    survey : Survey
+        Of the rows.
+    prior : PseudoMoments or None
+    """
+
+    structure: Structure
+    reg_covar: float
+    noise: float
+    survey: Survey
+    prior: PseudoMoments | None = None
+
+    @classmethod
+    def of(cls, settings: Settings, survey: Survey) -> MixtureModel:
+        """Return the model that a fit with these settings has for the rows surveyed."""
+        structure = STRUCTURES[settings.structure]
+        prior = None
+        if settings.prior is not None:
+            about = survey.mean, survey.covariance
+            prior = PRIORS[settings.prior].pseudo_moments(settings.n_components, *about, structure)
+        return cls(structure, settings.reg_covar, settings.noise, survey, prior)
+
+    @property
+    def has_chart(self) -> bool:
+        """Whether the structure has all covariances of its form."""
+        return self.structure.free
+
+    def kernel(self, parameters: Parameters, together: int | None = None) -> Kernel:
+        """Return the kernel that is exact enough and the fastest."""
+        survey = self.survey
+        return choose_kernel(parameters, survey.mean, survey.half_range, self.noise, together)
+
+    def kernel_about(self, parameters: Parameters, points: Array) -> Kernel:
+        """Return the slower kernel, which can take moments about any points."""
+        return WhitenedKernel.of(parameters, points, self.noise)
+
+    def complete(self, moments: Moments) -> Moments:
+        """Return the moments with the prior's."""
+        return moments if self.prior is None else self.prior.added_to(moments, self.structure)
+
+    def step(self, moments: Moments, parameters: Parameters) -> Maximised:
+        """Return the parameters of the highest expected likelihood, or posterior density."""
+        least = self.survey.least_variances if self.reg_covar == 0 else None
+        return maximise(moments, self.structure.name, self.reg_covar, parameters, least=least)
+
+    def loses_digits(self, step: Maximised, moments: Moments) -> bool:
+        """Return whether the new covariances are small beside the distance of their moments.
+
+        The kernel was chosen for the parameters before: components that were wide and are now
+        narrow have their moments about points too far away, and what came out is rounding.
+        """
+        at_center = bool((moments.reference == self.survey.mean).all())
+        if (step.ridges or step.collapsed) and at_center:
+            return True
+        return moment_error(step.parameters, moments.reference) > TOLERANCE
+
+    def discount(self, parameters: Parameters) -> float:
+        """Return by how much the objective is less than the mean log-likelihood, in nats a row.
+
+        That of the noise is of first order.
+        """
+        traces = self.structure.precision.traces(
+            parameters.precisions_cholesky, parameters.n_features
+        )
+        taken = 0.5 * self.noise * float((parameters.weights * traces).sum())
+        if self.prior is None:
+            return taken
+        density = self.prior.log_density(parameters, self.structure, self.noise)
+        return taken - density / self.survey.weight
+
+    def objective(self, moments: Moments, parameters: Parameters) -> float:
+        """Return the mean log-likelihood, and the prior's log density over the weight of rows."""
+        total = moments.log_likelihood
+        if self.prior is not None:
+            total += self.prior.log_density(parameters, self.structure, self.noise)
+        return total / moments.weight

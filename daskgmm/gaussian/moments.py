@@ -1,0 +1,139 @@
+"""The moments of rows: what a pass leaves for the M-step, and nothing of size n."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+EMPTY = 10 * float(np.finfo(np.float64).eps)
+"""A component with less than this share of the weight has no rows: its mean would be the
+quotient of two roundings."""
+
+
+@dataclass(frozen=True)
+class Moments:
+    r"""Expected sufficient statistics of a set of rows (Bishop 2006, section 9.3).
+
+    With :math:`w_n` the weight of row n, :math:`\gamma_{nk}` its responsibilities and
+    :math:`r_k` the reference point of component k, column k of `sums` holds
+    :math:`\sum_n w_n \gamma_{nk} T(x_n - r_k)`: first :math:`N_k`, then the d sums of
+    :math:`x - r_k`, then what the statistic keeps of the second moments. The moments of two sets of
+    rows, about the same points, are added with ``+``.
+
+    Attributes
+    ----------
+    sums : ndarray of float64, shape (p, k)
+    reference : ndarray of shape (k, d)
+        The points that the moments are taken about; equal in all parts of one pass.
+    pooled : ndarray of shape (d, d), or None
+        Second moment of all components together, where the statistic pools it.
+    log_likelihood : float
+        :math:`\sum_n w_n \log p(x_n)` in nats.
+    weight : float
+        :math:`\sum_n w_n`.
+    rows : int
+        The number of rows, those of weight 0 included.
+    prior_counts : pair of ndarray of shape (k,), or None
+        Where a prior was added: what the sums of means, and those of scales, are divided by. N_k
+        for both without one.
+    """
+
+    sums: Array
+    reference: Array
+    pooled: Array | None
+    log_likelihood: float
+    weight: float
+    rows: int
+    prior_counts: tuple[Array, Array] | None = None
+
+    def __add__(self, other: Moments) -> Moments:
+        """Return the moments of both sets of rows; neither argument is changed.
+
+        Purity matters: a task that is run again after a worker was lost must not count twice.
+        """
+        pooled = None
+        if self.pooled is not None and other.pooled is not None:
+            pooled = self.pooled + other.pooled
+        return Moments(
+            sums=self.sums + other.sums,
+            reference=self.reference,
+            pooled=pooled,
+            log_likelihood=self.log_likelihood + other.log_likelihood,
+            weight=self.weight + other.weight,
+            rows=self.rows + other.rows,
+        )
+
+    @property
+    def counts(self) -> Array:
+        """The expected weight of each component, N_k, shape (k,)."""
+        counts: Array = self.sums[0]
+        return counts
+
+    @property
+    def first(self) -> Array:
+        """The sums of x - r_k, shape (k, d)."""
+        d = self.reference.shape[1]
+        return self.sums[1 : 1 + d].T
+
+    @property
+    def second(self) -> Array:
+        """The sums of the quadratic entries of T(x - r_k), shape (k, q)."""
+        d = self.reference.shape[1]
+        return self.sums[1 + d :].T
+
+    @property
+    def mean_log_likelihood(self) -> float:
+        """The log-likelihood per unit of weight, in nats; scikit-learn's lower bound."""
+        return self.log_likelihood / self.weight
+
+    @property
+    def mean_counts(self) -> Array:
+        """What `first` is divided by, shape (k,)."""
+        return self.counts if self.prior_counts is None else self.prior_counts[0]
+
+    @property
+    def scale_counts(self) -> Array:
+        """What second moments are divided by, shape (k,)."""
+        return self.counts if self.prior_counts is None else self.prior_counts[1]
+
+    @cached_property
+    def empty(self) -> NDArray[np.bool_]:
+        """Which components have no rows, shape (k,)."""
+        counts = self.mean_counts
+        return np.asarray(counts <= EMPTY * counts.sum())
+
+    @cached_property
+    def shifts(self) -> Array:
+        """New means minus the reference points, 0 for components without rows, shape (k, d)."""
+        divisor = np.where(self.empty, 1.0, self.mean_counts)
+        return np.where(self.empty[:, None], 0.0, self.first / divisor[:, None])
+
+    @cached_property
+    def divisor(self) -> Array:
+        """`scale_counts`, and 1 for components without rows, shape (k,)."""
+        return np.where(self.empty, 1.0, self.scale_counts)
+
+    @cached_property
+    def offsets(self) -> Array:
+        r"""The distances of means that second moments lose, shape (k, d).
+
+        Those of `shifts` without a prior. With the second moments as matrices, the covariances are
+        those of `second` / `divisor`, less the outer products of these.
+        """
+        if self.prior_counts is None:
+            return self.shifts
+        share = np.where(self.empty, 1.0, self.mean_counts) / self.divisor
+        return np.sqrt(share)[:, None] * self.shifts
+
+    def pooled_covariance(self) -> Array:
+        """Return the covariance within components, all together, shape (1, d, d)."""
+        assert self.pooled is not None, "the statistic does not pool"
+        within = self.pooled - (self.divisor * self.offsets.T) @ self.offsets
+        covariance = within / self.scale_counts.sum()
+        symmetric: Array = (covariance + covariance.T) / 2
+        return symmetric[None]

@@ -1,0 +1,140 @@
+r"""Conjugate priors: pseudo-moments that are added to those of the rows.
+
+With moments of the rows about the mean the M-step maximises :math:`\sum_k N_k (\log \pi_k -
+\frac{1}{2} \log|\Sigma_k|) - \frac{1}{2} \mathrm{tr} ...`; a conjugate prior has the same form, so
+that the posterior mode is the M-step of the sums of both (Gelman et al. 2013, section 3.6).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.gaussian.moments import Moments
+from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.structure import Structure
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class PseudoMoments:
+    r"""The density of a conjugate prior of a mixture, up to a constant factor.
+
+    :math:`\log p = \sum_k c_k \log \pi_k - \frac{1}{2} \sum_k (s_k \log|\Sigma_k| + \mathrm{tr}\,
+    \Sigma_k^{-1} S_k + m_k (\mu_k - \mu_{0k})^T \Sigma_k^{-1} (\mu_k - \mu_{0k}))`. Where
+    components share one covariance, s and S count once. With matrices this is a Dirichlet
+    distribution (:math:`\alpha_k = c_k + 1`) and normal-inverse-Wishart ones
+    (:math:`\kappa = m`, :math:`\nu = s - d - 2`, :math:`\Psi = S`); with fewer covariances its
+    restriction to these.
+
+    Attributes
+    ----------
+    counts : ndarray of shape (k,)
+        c, not negative.
+    mean_counts : ndarray of shape (k,)
+        m, in rows.
+    means : ndarray of shape (k, d)
+    scale_counts : ndarray of shape (m,)
+        s, in rows; m is k, or 1 where the covariance is shared.
+    scales : ndarray of shape (m, d, d)
+        S, in squared units of the data.
+    """
+
+    counts: Array
+    mean_counts: Array
+    means: Array
+    scale_counts: Array
+    scales: Array
+
+    def added_to(self, moments: Moments, structure: Structure) -> Moments:
+        """Return the moments of rows with those of the prior."""
+        k, d = moments.reference.shape
+        shifts = self.means - moments.reference
+        # k components, i and j features.
+        second = np.einsum("k,ki,kj->kij", self.mean_counts, shifts, shifts)
+        sharing = k / len(self.scales)
+        second += self.scales / sharing
+        sums = moments.sums.copy()
+        sums[0] += self.counts
+        sums[1 : 1 + d] += self.mean_counts * shifts.T
+        sums[1 + d :] += structure.statistic.of_matrices(second).T
+        pooled = None if moments.pooled is None else moments.pooled + second.sum(axis=0)
+        prior_counts = (
+            moments.counts + self.mean_counts,
+            moments.counts + self.scale_counts / sharing,
+        )
+        return replace(moments, sums=sums, pooled=pooled, prior_counts=prior_counts)
+
+    def log_density(self, parameters: Parameters, structure: Structure, noise: float) -> float:
+        """Return the log density of parameters, in nats, up to a constant.
+
+        With noise of a variance, that under which the M-step that adds it to the diagonals is
+        exact: its S is larger by s times the noise.
+        """
+        precision, factors = structure.precision, parameters.precisions_cholesky
+        d = parameters.n_features
+        used = self.counts > 0
+        logs = self.counts[used] @ np.log(parameters.weights[used])
+        determinants = self.scale_counts @ precision.log_determinants(factors, d)
+        inverses = precision.matrices(precision.precisions(factors), d)
+        traces = np.einsum("kij,kij->", inverses, self.scales)
+        traces += noise * self.scale_counts @ precision.traces(factors, d)
+        pulled = precision.pulled(factors, parameters.means - self.means)
+        distances = self.mean_counts @ np.einsum("ki,ki->k", pulled, pulled)
+        return float(logs + determinants - 0.5 * (traces + distances))
+
+
+class Prior(ABC):
+    """A conjugate prior of a mixture whose hyperparameters may depend on the data as a whole."""
+
+    @abstractmethod
+    def pseudo_moments(
+        self, k: int, mean: Array, covariance: Array, structure: Structure
+    ) -> PseudoMoments:
+        """Return the prior of k components.
+
+        Parameters
+        ----------
+        k : int
+        mean : ndarray of shape (d,)
+            Of all rows, in the coordinates of the model.
+        covariance : ndarray of shape (d, d)
+        structure : Structure
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Conjugate(Prior):
+    r"""The data-dependent prior of Fraley & Raftery (2007): no covariance collapses.
+
+    Means about that of the data with the weight of `mean_count` rows; covariances inverse Wishart
+    with :math:`\nu = d + 2` degrees of freedom and the scale matrix of the data's covariance
+    divided by :math:`k^{2/d}`. Weights have none.
+
+    Attributes
+    ----------
+    mean_count : float
+        Positive, in rows.
+    """
+
+    mean_count: float = 0.01
+
+    def pseudo_moments(
+        self, k: int, mean: Array, covariance: Array, structure: Structure
+    ) -> PseudoMoments:
+        d, m = len(mean), structure.n_covariances(k)
+        return PseudoMoments(
+            counts=np.zeros(k),
+            mean_counts=np.full(k, self.mean_count),
+            means=np.tile(mean, (k, 1)),
+            scale_counts=np.full(m, 2.0 * d + 4.0),
+            scales=np.tile(covariance / k ** (2.0 / d), (m, 1, 1)),
+        )
+
+
+PRIORS: dict[str, Prior] = {"conjugate": Conjugate()}
+"""Priors by name: those that estimators, files and the command line know."""

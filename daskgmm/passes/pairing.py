@@ -1,0 +1,46 @@
+"""Blocks of rows beside blocks of weights, which may be cut at other places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.errors import DataError
+from daskgmm.gaussian.block import Block
+
+
+def paired(
+    blocks: Iterator[NDArray[Any]], weights: Iterator[NDArray[Any]] | None
+) -> Iterator[Block]:
+    """Pair blocks of rows with blocks of weights, which may be cut at other places.
+
+    Raises
+    ------
+    DataError
+        If one of the two ends before the other.
+    """
+    if weights is None:
+        for x in blocks:
+            yield Block(x, None)
+        return
+    rest: NDArray[Any] = np.empty(0)
+    for x in blocks:
+        parts = [rest]
+        while sum(map(len, parts)) < len(x):
+            try:
+                parts.append(next(weights))
+            except StopIteration:
+                raise DataError(
+                    "sample_weight has fewer entries than there are rows. "
+                    "Give one weight for each row."
+                ) from None
+        joined = parts[-1] if not len(rest) and len(parts) == 2 else np.concatenate(parts)
+        yield Block(x, joined[: len(x)])
+        rest = joined[len(x) :]
+    if len(rest) or any(len(more) for more in weights):
+        raise DataError(
+            "sample_weight has more entries than there are rows. Give one weight for each row."
+        )
