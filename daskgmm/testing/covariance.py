@@ -1,12 +1,4 @@
-"""Tests that whoever adds an entry to one of daskgmm's tables runs on it.
-
-Subclass, name the entry, and let pytest collect the class; it needs nothing but NumPy and SciPy:
-
-    from daskgmm.testing import CovarianceTests
-
-    class TestMyStructure(CovarianceTests):
-        structure = MyStructure()
-"""
+"""What holds for every covariance structure."""
 
 from __future__ import annotations
 
