@@ -11,5 +11,6 @@ Subclass, name the entry, and let pytest collect the class; it needs nothing but
 from __future__ import annotations
 
 from daskgmm.testing.covariance import CovarianceTests
+from daskgmm.testing.priors import PriorTests
 
-__all__ = ["CovarianceTests"]
+__all__ = ["CovarianceTests", "PriorTests"]

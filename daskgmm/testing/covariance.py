@@ -21,6 +21,7 @@ from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structure import Structure
 from daskgmm.gaussian.structures import STRUCTURES
 from daskgmm.gaussian.whitened import WhitenedKernel
+from daskgmm.testing.mixtures import random_mixture
 
 Array = NDArray[np.float64]
 
@@ -43,13 +44,7 @@ class CovarianceTests:
 
     def parameters(self, seed: int = 0, k: int = K) -> Parameters:
         """Return a mixture of the structure."""
-        random, structure = np.random.default_rng(seed), self.structure
-        noise = random.normal(size=(structure.n_covariances(k), D, 2 * D))
-        matrices = noise @ noise.swapaxes(1, 2) / (2 * D) + 0.3 * np.eye(D)
-        covariances = structure.precision.of_matrices(matrices)
-        factors = structure.precision.factorise(covariances)
-        weights, means = random.dirichlet(np.full(k, 5.0)), 2 * random.normal(size=(k, D))
-        return Parameters(structure.name, weights, means, covariances, factors)
+        return random_mixture(self.structure, k, D, seed)
 
     def rows(self, seed: int = 0) -> Array:
         """Return rows that the mixtures of this class overlap on."""

@@ -1,0 +1,110 @@
+"""Tests for priors: subclass `PriorTests` and name one."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.testing import assert_allclose
+from numpy.typing import NDArray
+
+from daskgmm.em.events import silence
+from daskgmm.em.model import MixtureModel
+from daskgmm.em.settings import Settings
+from daskgmm.em.survey import Survey, survey_rows
+from daskgmm.gaussian.anchored import Anchor
+from daskgmm.gaussian.backends import BACKENDS
+from daskgmm.gaussian.block import Block
+from daskgmm.gaussian.moments import Moments
+from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.prior import PRIORS, Prior
+from daskgmm.gaussian.structures import STRUCTURES
+from daskgmm.passes.dataset import Dataset
+from daskgmm.rows.arrays import ArrayRows
+from daskgmm.testing.mixtures import random_mixture
+
+Array = NDArray[np.float64]
+
+K, D, N = 3, 3, 60
+
+
+class PriorTests:
+    """What holds for every prior, with every covariance structure of the table.
+
+    Attributes
+    ----------
+    name : str
+        Of an entry of `PRIORS`.
+    prior : Prior
+        That entry.
+    """
+
+    name: str
+    prior: Prior
+
+    def rows(self) -> Array:
+        """Return few rows, so that the prior counts."""
+        return 2 * np.random.default_rng(0).normal(size=(N, D))
+
+    def model(self, structure: str, reg_covar: float = 1e-3) -> tuple[MixtureModel, Survey]:
+        """Return a model with the prior, and the survey of the rows."""
+        settings = Settings(K, structure, 1e-3, reg_covar, 100, 1, "kmeans", True, prior=self.name)
+        data = Dataset.of(ArrayRows(self.rows()), None, K, 1 + D)
+        survey = survey_rows(data, None, silence)
+        return MixtureModel.of(settings, survey), survey
+
+    def parameters(self, structure: str, seed: int = 0) -> Parameters:
+        """Return a mixture of a structure."""
+        return random_mixture(STRUCTURES[structure], K, D, seed)
+
+    def test_it_is_in_the_table(self) -> None:
+        """Names in files and on the command line are looked up there."""
+        assert PRIORS[self.name] is self.prior
+
+    def test_the_mode_is_raised_by_every_step(self) -> None:
+        """EM never lowers the objective, and ends where its gradient is 0."""
+        for structure in STRUCTURES:
+            model, _ = self.model(structure)
+            parameters, before = self.parameters(structure), -np.inf
+            for _ in range(30):
+                moments = self._moments(model, parameters)
+                objective = model.objective(moments, parameters)
+                assert objective >= before - 1e-12, structure
+                before = objective
+                parameters = model.step(model.complete(moments), parameters).parameters
+
+    def test_the_gradient_is_that_of_the_objective(self) -> None:
+        """In the coordinates of acceleration, by finite differences."""
+        for structure in (name for name, each in STRUCTURES.items() if each.free):
+            model, _ = self.model(structure)
+            anchor, at = Anchor(self.parameters(structure, 1)), self.parameters(structure, 2)
+            moments = self._moments(model, at)
+            complete = model.complete(moments)
+            image = model.step(complete, at).parameters
+            shares = np.stack([complete.counts, complete.mean_counts, complete.scale_counts])
+            gradient = anchor.gradient(at, image, shares / moments.weight)
+            x, step = anchor.coordinates(at), 1e-5
+            for index, unit in enumerate(step * np.eye(len(x))):
+                ends = [
+                    self._objective(model, anchor.parameters(x + sign * unit)) for sign in (1, -1)
+                ]
+                difference = (ends[0] - ends[1]) / (2 * step)
+                assert_allclose(gradient[index], difference, rtol=1e-4, atol=1e-7)
+
+    def test_moments_may_be_about_any_points(self) -> None:
+        """The mode does not depend on what the moments were taken about."""
+        for structure in STRUCTURES:
+            model, _ = self.model(structure)
+            at = self.parameters(structure)
+            one = model.step(model.complete(self._moments(model, at)), at).parameters
+            kernel = model.kernel_about(at, at.means + 1.0)
+            (moments,) = BACKENDS["numpy"].moments([kernel], iter([Block(self.rows(), None)]))
+            other = model.step(model.complete(moments), at).parameters
+            assert_allclose(other.means, one.means, rtol=1e-8, atol=1e-10)
+            assert_allclose(other.covariances, one.covariances, rtol=1e-7, atol=1e-10)
+
+    def _moments(self, model: MixtureModel, parameters: Parameters) -> Moments:
+        kernel = model.kernel_about(parameters, parameters.means)
+        return BACKENDS["numpy"].moments([kernel], iter([Block(self.rows(), None)]))[0]
+
+    def _objective(self, model: MixtureModel, parameters: Parameters | None) -> float:
+        assert parameters is not None
+        return model.objective(self._moments(model, parameters), parameters)

@@ -1,0 +1,62 @@
+"""A prior of one's own is one class and one line in the table."""
+
+import numpy as np
+import pytest
+import zarr
+from numpy.testing import assert_allclose
+
+from daskgmm import GaussianMixture, sweep
+from daskgmm.cli import main
+from daskgmm.errors import ModelFileError
+from daskgmm.gaussian.prior import PRIORS, Prior, PseudoMoments
+from daskgmm.models.model_file import load_model
+from daskgmm.testing import PriorTests
+
+
+class EvenWeights(Prior):
+    """A symmetric Dirichlet distribution of the weights, with alpha = 21."""
+
+    def pseudo_moments(self, k, mean, covariance, structure):
+        d, m = len(mean), structure.n_covariances(k)
+        none = np.zeros(k), np.tile(mean, (k, 1)), np.zeros(m), np.zeros((m, d, d))
+        return PseudoMoments(np.full(k, 20.0), *none)
+
+
+EVEN = EvenWeights()
+
+
+@pytest.fixture(autouse=True)
+def registered(monkeypatch):
+    monkeypatch.setitem(PRIORS, "even", EVEN)
+
+
+class TestEvenWeights(PriorTests):
+    name, prior = "even", EVEN
+
+
+@pytest.fixture
+def x():
+    random = np.random.default_rng(0)
+    return np.concatenate([random.normal(size=(90, 2)), random.normal(size=(10, 2)) + 20])
+
+
+def test_fit_sweep_save_load_and_predict(x, tmp_path):
+    mixture = GaussianMixture(2, prior="even", random_state=0).fit(x)
+    assert_allclose(sorted(mixture.weights_), [30 / 140, 110 / 140], rtol=1e-6)
+    mixture.save(tmp_path / "m.json")
+    again = load_model(tmp_path / "m.json")
+    assert again.prior == "even"
+    assert (again.predict_proba(x) == mixture.predict_proba(x)).all()
+    best = sweep(x, (1, 2, 3), prior="even", random_state=0).best()
+    assert_allclose(sorted(best.weights_), [30 / 140, 110 / 140], rtol=1e-6)
+    del PRIORS["even"]
+    with pytest.raises(ModelFileError, match=r"prior 'even' is none of conjugate.*PRIORS"):
+        load_model(tmp_path / "m.json")
+
+
+def test_command_line(x, tmp_path):
+    zarr.create_array(tmp_path / "x.zarr", data=x)
+    data, out = str(tmp_path / "x.zarr"), str(tmp_path / "m.json")
+    arguments = ["fit", data, "-k", "2", "--prior", "even", "--out", out, "-q"]
+    assert main(arguments, standalone_mode=False) in (None, 0)
+    assert_allclose(sorted(load_model(out).weights_), [30 / 140, 110 / 140], rtol=1e-6)

@@ -1,0 +1,106 @@
+"""The prior that ships, against its published formulas."""
+
+import warnings
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.stats import invwishart, multivariate_normal
+
+from daskgmm import GaussianMixture, sweep
+from daskgmm.gaussian import PRIORS, STRUCTURES
+from daskgmm.testing import PriorTests
+from tests.gaussian.mixtures import parameters_of
+
+
+class TestConjugate(PriorTests):
+    name = "conjugate"
+    prior = PRIORS["conjugate"]
+
+
+X = np.random.default_rng(1).normal(size=(40, 3)) @ np.diag([1.0, 2.0, 0.5]) + [5.0, 0.0, -3.0]
+
+
+@pytest.mark.parametrize("structure", ["full", "tied"])
+def test_one_component_is_the_mode_in_closed_form(structure):
+    """Fraley & Raftery (2007), section 3: nu = d + 2, kappa = 0.01, Lambda = S / k^(2/d)."""
+    found = GaussianMixture(
+        1, covariance_type=structure, reg_covar=0.0, prior="conjugate", random_state=0
+    ).fit(X)
+    n, d = X.shape
+    scatter = (X - X.mean(0)).T @ (X - X.mean(0))
+    expected = (scatter / n + scatter) / (n + (d + 2) + d + 2)
+    assert_allclose(found.means_[0], X.mean(0), rtol=1e-12)
+    assert_allclose(np.reshape(found.covariances_, (d, d)), expected, rtol=1e-10, atol=1e-12)
+
+
+def test_the_log_density_is_that_of_scipy_up_to_a_constant():
+    mean, covariance, k, d = X.mean(0), np.cov(X.T), 2, 3
+    full = STRUCTURES["full"]
+    pseudo = PRIORS["conjugate"].pseudo_moments(k, mean, covariance, full)
+    random, differences = np.random.default_rng(0), []
+    for _ in range(4):
+        means = random.normal(size=(k, d))
+        matrices = invwishart.rvs(d + 4, np.eye(d), size=k, random_state=random)
+        found = pseudo.log_density(parameters_of("full", [0.4, 0.6], means, matrices), full, 0.0)
+        expected = sum(
+            multivariate_normal(mean, sigma / 0.01).logpdf(mu)
+            + invwishart(d + 2, covariance / k ** (2 / d)).logpdf(sigma)
+            for mu, sigma in zip(means, matrices, strict=True)
+        )
+        differences.append(found - expected)
+    assert_allclose(differences, differences[0], rtol=1e-9)
+
+
+@pytest.mark.parametrize("structure", STRUCTURES)
+def test_a_component_of_equal_rows_does_not_collapse(structure):
+    """Without a prior nothing but `reg_covar` holds it up."""
+    rows = np.concatenate([X, np.tile([50.0, 50.0, 50.0], (10, 1))])
+    settings = {"covariance_type": structure, "reg_covar": 0.0, "random_state": 0}
+    found = GaussianMixture(2, prior="conjugate", **settings).fit(rows)
+    assert found.converged_
+    lone = int(np.argmax(found.means_[:, 0]))
+    assert found.weights_[lone] == pytest.approx(0.2, abs=0.05)
+    variances = np.linalg.eigvalsh(full_covariances(found)[lone])
+    assert variances.min() > 1e-2
+
+
+def full_covariances(mixture):
+    structure, (k, d) = STRUCTURES[mixture.covariance_type], mixture.means_.shape
+    inside = structure.internal(np.asarray(mixture.covariances_), k, d)
+    return np.broadcast_to(structure.precision.matrices(inside, d), (k, d, d))
+
+
+@pytest.mark.parametrize("structure", STRUCTURES)
+def test_acceleration_ends_where_em_does_and_never_falls(structure):
+    settings = {"covariance_type": structure, "prior": "conjugate", "reg_covar": 0.0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        near = GaussianMixture(3, acceleration=None, max_iter=15, tol=0.0, **settings).fit(X)
+    settings["weights_init"], settings["means_init"] = near.weights_, near.means_
+    settings["precisions_init"] = near.precisions_
+    plain = GaussianMixture(3, acceleration=None, tol=1e-12, max_iter=5000, **settings).fit(X)
+    fast = GaussianMixture(3, tol=1e-10, max_iter=500, **settings).fit(X)
+    assert fast.lower_bound_ == pytest.approx(plain.lower_bound_, abs=1e-8)
+    assert np.diff(fast.lower_bounds_).min() >= 0.0
+    assert np.diff(plain.lower_bounds_).min() > -1e-14
+
+
+def test_the_criteria_on_the_card_are_of_the_likelihood():
+    mixture = GaussianMixture(2, prior="conjugate", tol=1e-8, random_state=0).fit(X)
+    n_parameters = mixture._n_parameters()
+    expected = n_parameters * np.log(len(X)) - 2 * len(X) * mixture.score(X)
+    assert mixture._known_criteria()["bic"] == pytest.approx(expected, abs=1e-3)
+    assert mixture.bic(X) == pytest.approx(expected, rel=1e-12)
+
+
+def test_sweeps_have_it_too():
+    found = sweep(X, (1, 2), prior="conjugate", random_state=0)
+    alone = GaussianMixture(1, prior="conjugate").fit(X)
+    assert found.models[0].prior == "conjugate"
+    assert_allclose(found.models[0].covariances_, alone.covariances_, rtol=1e-8)
+
+
+def test_an_unknown_one_is_refused():
+    with pytest.raises(ValueError, match=r"'prior' parameter .*conjugate.* or None"):
+        GaussianMixture(1, prior="flat").fit(X)
