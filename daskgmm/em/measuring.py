@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from daskgmm.em.events import Listener, PassEnded
 from daskgmm.em.passing import run_pass
 from daskgmm.em.survey import Survey
+from daskgmm.gaussian.backend import Backend
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.guard import choose_kernel
 from daskgmm.gaussian.kernel import Kernel
@@ -22,6 +23,7 @@ from daskgmm.gaussian.softmax import FLOOR
 from daskgmm.gaussian.stacked import Stack
 from daskgmm.gaussian.tiles import fill_tiles
 from daskgmm.gaussian.workspace import tile_rows, workspace
+from daskgmm.passes.backend import backend
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.dataset import Dataset
 
@@ -69,10 +71,12 @@ class MeasureWork:
         Mixtures of one structure, as one product.
     order : tuple of int
         The number of each mixture, stack by stack.
+    backend : Backend
     """
 
     stacks: tuple[Stack, ...]
     order: tuple[int, ...]
+    backend: Backend
 
     def __call__(self, batch: Batch, blocks: Iterator[Block]) -> Measured:
         """Return the sums over the batch."""
@@ -95,7 +99,7 @@ class MeasureWork:
                 w = weights[:filled] if weighted else np.ones(filled)
                 first = 0
                 for stack, work in zip(self.stacks, works, strict=True):
-                    tile = stack.kernel.bind(work, filled)
+                    tile = self.backend.tile(stack.kernel, work, filled)
                     shift = stack.kernel.center - center
                     np.subtract(z[:, :filled], shift[:, None], out=tile.rows)
                     tile.log_joint()
@@ -179,5 +183,5 @@ def measure_many(
     cut = [part for group in groups.values() for part in _small(group, kernels)]
     stacks = tuple(Stack.of([kernels[index] for index in group]) for group in cut)
     order = tuple(index for group in cut for index in group)
-    work, name = MeasureWork(stacks, order), "daskgmm-measure"
+    work, name = MeasureWork(stacks, order, backend()), "daskgmm-measure"
     return run_pass(data, "measure", work, merge_measured, listen, name, 16 * len(kernels))

@@ -7,6 +7,7 @@ from dask.utils import parse_bytes
 from daskgmm.em.sample import Starts
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey import survey_nbytes, survey_result_nbytes
+from daskgmm.passes.backend import backend
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.plan import Needs, Plan, make_plan
 from daskgmm.rows.rows import Rows
@@ -14,6 +15,7 @@ from daskgmm.rows.rows import Rows
 
 def cut(rows: Rows, weights: Rows | None, settings: Settings, cache: int = 0) -> Dataset:
     """Cut rows into batches for a fit of these settings; `cache` in bytes."""
+    backend()  # one that is unknown is refused before a row is read
     k, p = settings.n_components, settings.n_statistics(rows.n_features)
     return Dataset.of(rows, weights, k, p, cache, drop_missing=settings.drop_missing)
 

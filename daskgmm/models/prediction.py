@@ -23,6 +23,7 @@ from daskgmm.gaussian.structures import structure_of
 from daskgmm.gaussian.whitened import WhitenedKernel
 from daskgmm.gaussian.workspace import small_buffers
 from daskgmm.models.posterior import Posterior
+from daskgmm.passes.backend import backend
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.over_batches import map_batches
@@ -54,6 +55,7 @@ class Predictor:
         view: View = AS_READ,
     ) -> None:
         self.parameters, self.view = parameters, view
+        self._backend = backend()
         self._columns = columns
         # The fast kernel wants a centre among the rows: the mixture's own mean is one.
         self.center: Array = parameters.weights @ parameters.means / parameters.weights.sum()
@@ -149,7 +151,7 @@ class Predictor:
                 kernel = self._choose(half_range)
                 if kernel is self._whitened:
                     z[:] = seen.T
-                tile = kernel.bind(work, rows.stop - first)
+                tile = self._backend.tile(kernel, work, rows.stop - first)
                 yield rows, Posterior(tile, self.parameters, kernel.center)
 
     def _choose(self, half_range: Array) -> Kernel:

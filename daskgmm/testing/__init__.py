@@ -10,7 +10,8 @@ Subclass, name the entry, and let pytest collect the class; it needs nothing but
 
 from __future__ import annotations
 
+from daskgmm.testing.backends import BackendTests
 from daskgmm.testing.covariance import CovarianceTests
 from daskgmm.testing.priors import PriorTests
 
-__all__ = ["CovarianceTests", "PriorTests"]
+__all__ = ["BackendTests", "CovarianceTests", "PriorTests"]
