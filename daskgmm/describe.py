@@ -10,7 +10,7 @@ import numpy as np
 
 from daskgmm.describe_data import listed
 from daskgmm.models.criteria import n_in_words
-from daskgmm.models.gaussian_mixture import GaussianMixture
+from daskgmm.models.estimator import MixtureEstimator
 
 LISTED_COMPONENTS = 32
 """Components beyond which weights and means are not listed."""
@@ -19,7 +19,7 @@ LISTED_FEATURES = 8
 """Features beyond which means are not listed."""
 
 
-def describe_model(mixture: GaussianMixture, name: str) -> str:
+def describe_model(mixture: MixtureEstimator, name: str) -> str:
     """Return what a fitted mixture is, with its weights and means if they are few."""
     k = len(mixture.weights_)
     ended = "converged" if mixture.converged_ else "NOT converged"
@@ -39,14 +39,14 @@ def describe_model(mixture: GaussianMixture, name: str) -> str:
     return f"{name}: Gaussian mixture\n{listed(facts)}\n\n{_table(mixture)}"
 
 
-def _features(mixture: GaussianMixture) -> str:
+def _features(mixture: MixtureEstimator) -> str:
     names = list(map(str, getattr(mixture, "feature_names_in_", ())))
     more = f", and {len(names) - LISTED_FEATURES} more" if len(names) > LISTED_FEATURES else ""
     listing = f": {', '.join(names[:LISTED_FEATURES])}{more}" if names else ""
     return f"{mixture.n_features_in_}{listing}"
 
 
-def _coordinates(mixture: GaussianMixture) -> list[tuple[str, str]]:
+def _coordinates(mixture: MixtureEstimator) -> list[tuple[str, str]]:
     coordinates = getattr(mixture, "coordinates_", None)
     if coordinates is None:
         return []
@@ -58,7 +58,7 @@ def _coordinates(mixture: GaussianMixture) -> list[tuple[str, str]]:
     return [("coordinates", ", ".join(words))]
 
 
-def _criteria(mixture: GaussianMixture) -> list[tuple[str, str]]:
+def _criteria(mixture: MixtureEstimator) -> list[tuple[str, str]]:
     # What weights were taken for is said here: no warning is needed.
     criteria = mixture._known_criteria()
     found = [
@@ -89,7 +89,7 @@ def _data(data: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [("data", ", ".join(facts))] if facts else []
 
 
-def _columns(mixture: GaussianMixture, d: int) -> list[str]:
+def _columns(mixture: MixtureEstimator, d: int) -> list[str]:
     names = getattr(mixture, "feature_names_in_", [f"mean {i}" for i in range(d)])
     units = getattr(mixture, "feature_units_", None) or [None] * d
     return [
@@ -97,7 +97,7 @@ def _columns(mixture: GaussianMixture, d: int) -> list[str]:
     ]
 
 
-def _table(mixture: GaussianMixture) -> str:
+def _table(mixture: MixtureEstimator) -> str:
     """Return weights and means in the units of the data, heaviest component first."""
     coordinates = getattr(mixture, "coordinates_", None)
     means = mixture.means_ if coordinates is None else coordinates.undo(mixture.means_)

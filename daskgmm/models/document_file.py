@@ -13,6 +13,7 @@ from daskgmm.files import read_bytes, read_head, replace_bytes
 from daskgmm.models.model_document import (
     FORMAT,
     FORMAT_VERSION,
+    Choose,
     Kind,
     UnknownNameError,
     mixture_of,
@@ -74,11 +75,11 @@ def read_document(
 
 
 def read_mixture(
-    kind: type[Kind],
+    choose: Choose[Kind],
     path: str | os.PathLike[str],
     storage_options: Mapping[str, Any] | None = None,
 ) -> Kind:
-    """Return the mixture in a file.
+    """Return the mixture in a file, of the class that `choose` returns for its `types`.
 
     Raises
     ------
@@ -87,7 +88,7 @@ def read_mixture(
     """
     document = read_document(path, storage_options)
     try:
-        mixture = mixture_of(document, kind)
+        mixture = mixture_of(document, choose)
         # Last, so that what is wrong is named where it can be.
         if document["format_version"] > 1 or "sha256" in document:
             _check_digest(document)

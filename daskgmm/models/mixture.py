@@ -53,6 +53,9 @@ from daskgmm.storage_options import StorageOptions
 class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
     """A mixture with fitted attributes, read anew at each call, so that users may set them."""
 
+    _is_base = True
+    """Whether a class is no estimator itself; looked up in the class alone."""
+
     covariance_type: str
     random_state: Any
     weights_: NDArray[np.float64]

@@ -13,6 +13,8 @@ criteria                 `criteria_`: log_likelihood (mean, nats a row), n_param
                          that count; files of earlier versions lack it), aic and bic (null where
                          n is unknown), `measured` in words: where; models of a sweep have icl,
                          heldout and heldout_se too
+types                    names of the estimator's class and of those it is made from, as
+                         `ESTIMATORS` has them; older files lack it, and hold a GaussianMixture
 settings                 the constructor's parameters, but those that JSON cannot hold
 n_features               d, columns of the data
 data                     `fitted_on_`: source, rows, weight, dtype, mean, minimum, maximum,
@@ -38,7 +40,7 @@ from __future__ import annotations
 import json
 import math
 import platform
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any, TypeVar
@@ -68,6 +70,9 @@ MOST = 2**31 - 1
 
 Kind = TypeVar("Kind", bound=Mixture)
 
+Choose = Callable[[Sequence[str]], type[Kind]]
+"""Returns the class of the first name that is known; raises `UnknownNameError` for others."""
+
 
 def document_of(mixture: Mixture) -> dict[str, Any]:
     """Return a fitted mixture as plain values, all but the checksum.
@@ -95,6 +100,7 @@ def document_of(mixture: Mixture) -> dict[str, Any]:
         "lower_bound": plain(float(getattr(mixture, "lower_bound_", math.nan))),
         "gap_estimate": plain(float(getattr(mixture, "gap_estimate_", math.nan))),
         "criteria": plain(mixture._known_criteria()),
+        "types": names_of(type(mixture)),
         "settings": settings,
         "n_features": r if coordinates is None else coordinates.n_columns,
         "data": plain(getattr(mixture, "fitted_on_", None)),
@@ -111,12 +117,20 @@ def document_of(mixture: Mixture) -> dict[str, Any]:
     }
 
 
+def names_of(kind: type[Mixture]) -> list[str]:
+    """Return the names of a class and of the estimators it is made from, the most special first."""
+    mixtures = [each for each in kind.__mro__ if issubclass(each, Mixture)]
+    return [each.__name__ for each in mixtures if not vars(each).get("_is_base", False)]
+
+
 class UnknownNameError(Exception):
     """A document has a name that is not in its table, as that of a covariance structure."""
 
 
-def mixture_of(document: Mapping[str, Any], kind: type[Kind]) -> Kind:
+def mixture_of(document: Mapping[str, Any], choose: Choose[Kind]) -> Kind:
     """Return the mixture that a document of version 1 or 2 describes.
+
+    `choose` is told `types`, and returns the class to make.
 
     Raises
     ------
@@ -125,6 +139,7 @@ def mixture_of(document: Mapping[str, Any], kind: type[Kind]) -> Kind:
     """
     if document["format_version"] == 1:
         document = _from_version_1(document)
+    kind = choose(_list(document, "types", None) if "types" in document else ["GaussianMixture"])
     mixture = kind(**_checked_settings(document["settings"], kind))
     _check_known("covariance_type", mixture.covariance_type, STRUCTURES, "STRUCTURES")
     if getattr(mixture, "prior", None) is not None:

@@ -8,21 +8,23 @@ the same float64. `daskgmm.models.model_document` says what is in it.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from daskgmm.errors import OutputError
 from daskgmm.files import is_url, read_head
-from daskgmm.models.document_file import may_be_model
-from daskgmm.models.gaussian_mixture import GaussianMixture
+from daskgmm.models.document_file import may_be_model, read_mixture
+from daskgmm.models.estimator import MixtureEstimator
+from daskgmm.models.estimators import ESTIMATORS
 from daskgmm.models.model_document import FORMAT_VERSION as FORMAT_VERSION
+from daskgmm.models.model_document import UnknownNameError
 from daskgmm.storage_options import shown
 
 
 def save_model(
-    mixture: GaussianMixture,
+    mixture: MixtureEstimator,
     path: str | os.PathLike[str],
     storage_options: Mapping[str, Any] | None = None,
 ) -> None:
@@ -32,9 +34,19 @@ def save_model(
 
 def load_model(
     path: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None
-) -> GaussianMixture:
-    """Read a mixture that `save_model` wrote; as `GaussianMixture.load`."""
-    return GaussianMixture.load(path, storage_options)
+) -> MixtureEstimator:
+    """Read a mixture that `save_model` wrote; as `GaussianMixture.load`, of any estimator."""
+    return read_mixture(_known, path, storage_options)
+
+
+def _known(types: Sequence[str]) -> type[MixtureEstimator]:
+    for name in types:
+        if name in ESTIMATORS:
+            return ESTIMATORS[name]
+    raise UnknownNameError(
+        f"it holds a {types[0]}, which is none of {', '.join(ESTIMATORS)}. Import the module that "
+        "adds it to daskgmm.models.estimators.ESTIMATORS first, or use that class's load."
+    )
 
 
 def model_path(
@@ -69,7 +81,7 @@ def model_path(
 
 
 def save_new(
-    mixture: GaussianMixture,
+    mixture: MixtureEstimator,
     out: str | os.PathLike[str],
     overwrite: bool,
     storage_options: Mapping[str, Any] | None = None,

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from sklearn.utils.validation import check_is_fitted
 
 from daskgmm.models.document_file import read_mixture, write_document
 from daskgmm.models.mixture import Mixture
-from daskgmm.models.model_document import document_of
+from daskgmm.models.model_document import UnknownNameError, document_of, names_of
 from daskgmm.models.sklearn_exchange import from_sklearn, to_sklearn
 
 
 class Portable(Mixture):
     """A mixture that can be saved, loaded, and exchanged with scikit-learn."""
+
+    _is_base = True
 
     def save(
         self, path: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None
@@ -63,7 +65,17 @@ class Portable(Mixture):
         ModelFileError
             If the file is missing, torn, foreign, or of a newer version than this one reads.
         """
-        return read_mixture(cls, path, storage_options)
+        return read_mixture(cls._if_named, path, storage_options)
+
+    @classmethod
+    def _if_named(cls, types: Sequence[str]) -> type[Self]:
+        """Return this class, if a file of these types is of it or of what it is made from."""
+        if set(types).isdisjoint(names_of(cls)):
+            raise UnknownNameError(
+                f"it holds a {types[0]}, not a {cls.__name__}. Read it with daskgmm.load_model, or "
+                f"with {types[0]}.load."
+            )
+        return cls
 
     def to_sklearn(self) -> Any:
         """Return the same mixture as a fitted estimator of scikit-learn.

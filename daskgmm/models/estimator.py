@@ -1,0 +1,410 @@
+"""What every estimator of a mixture does to fit: check, run EM, set attributes, warn."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from numbers import Integral
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture as Reference
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
+
+from daskgmm.em.acceleration import Search
+from daskgmm.em.events import Listener, silence, together
+from daskgmm.em.far_values import warn_of_unresolved
+from daskgmm.em.fit import Request, Resume, check_enough, fit
+from daskgmm.em.history import history_table, log_event
+from daskgmm.em.loop import Fit
+from daskgmm.em.model import MixtureModel
+from daskgmm.em.settings import Settings
+from daskgmm.em.survey import Survey, survey_rows
+from daskgmm.em.weighing import check_meaning
+from daskgmm.errors import DegenerateComponentWarning, ScaleWarning
+from daskgmm.gaussian.coordinates import Coordinates
+from daskgmm.gaussian.floor import Resting
+from daskgmm.gaussian.maximise import ILL_DEFINED
+from daskgmm.gaussian.prior import PRIORS
+from daskgmm.gaussian.structures import STRUCTURES
+from daskgmm.models.constraints import KeysOf
+from daskgmm.models.costs import cache_nbytes, cut, plan_of
+from daskgmm.models.criteria import doubt
+from daskgmm.models.degeneracy import degeneracies, swallowed
+from daskgmm.models.fitted_on import fitted_on
+from daskgmm.models.initial import check_initial
+from daskgmm.models.inputs import check_enough_columns, training_rows
+from daskgmm.models.portable import Portable
+from daskgmm.models.singular import singular_columns
+from daskgmm.models.verbose import Printer
+from daskgmm.passes.dataset import Dataset
+from daskgmm.storage_options import StorageOptions
+
+
+class MixtureEstimator(Portable):
+    """A mixture that is fitted by EM: base class of estimators.
+
+    A subclass has a constructor that takes some of the settings below and sets them as attributes;
+    the others have these values. A name in `ESTIMATORS` lets `load_model` find it. What it does not
+    call a setting of its own may be a class attribute: ``covariance_type = "diag"``.
+    """
+
+    _is_base = True
+
+    n_components: int = 1
+    covariance_type: str = "full"
+    tol: float = 1e-3
+    reg_covar: float = 1e-6
+    prior: str | None = None
+    max_iter: int = 100
+    n_init: int = 1
+    init_params: str = "kmeans"
+    acceleration: str | None = "auto"
+    sample_rows: int | None = None
+    missing: str = "error"
+    standardise: bool = False
+    pca: int | float | None = None
+    weights_init: Any = None
+    means_init: Any = None
+    precisions_init: Any = None
+    random_state: Any = None
+    warm_start: bool = False
+    verbose: int = 0
+    verbose_interval: int = 10
+
+    # The same constraints give the same errors; they are data, and public in effect.
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **Reference._parameter_constraints,
+        "covariance_type": [KeysOf(STRUCTURES)],
+        "prior": [KeysOf(PRIORS), None],
+        "acceleration": [StrOptions({"auto"}), None],
+        "sample_rows": [Interval(Integral, 1, None, closed="left"), None],
+        "missing": [StrOptions({"error", "drop"})],
+        "standardise": ["boolean"],
+        "pca": [
+            Interval(Integral, 1, None, closed="left"),
+            Interval(RealNotInt, 0, 1, closed="neither"),
+            None,
+        ],
+    }
+
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        weights_are: str | None = None,
+        feature_dims: Sequence[Hashable] | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        cache: int | str | None = None,
+        listen: Listener | None = None,
+        storage_options: StorageOptions | None = None,
+    ) -> Self:
+        r"""Estimate the parameters; eager, whatever X is.
+
+        Parameters
+        ----------
+        X : array-like, data frame, Dask or Zarr array, h5py.Dataset, path, or list; shape (n, d)
+            What is not in memory is read in pieces; an array-like that only loads as a whole is
+            refused if it is large, and so is what is masked.
+        y : ignored
+        sample_weight : array-like, Dask array, Zarr array, str, path or URL, optional; shape (n,)
+            A string that names a column of X takes that column, which is no feature then.
+            How much each row counts; finite and not negative. Parameters depend on ratios of
+            weights alone: integer weights give those of repeated rows, weight 0 those without the
+            row. For xarray's X also a DataArray with some or all of its sample dimensions (the
+            cosine of latitude), or the name of a variable.
+        weights_are : {"relative", "counts"}, optional
+            What the weights mean, and so what n is in AIC, BIC and ICL. Of relative weights
+            (shares, areas, probabilities) it is the number of effective rows,
+            :math:`(\sum w)^2 / \sum w^2` [1]_: the number of rows where all weigh the same, fewer
+            where they differ, and the same for any scale of the weights. Of counts, where a row
+            stands for so many that were observed, it is their sum. By default relative, and
+            criteria warn if the weights are whole numbers, as counts are. The fit itself does
+            not depend on it.
+        feature_dims : sequence of str, optional
+            Of a DataArray or Dataset: the dimensions whose points are features, next to the
+            variables of a Dataset. All others are sample dimensions: each point is a row.
+        checkpoint : path or URL, optional
+            A file that is written, whole, after every iteration. If it is there when the fit
+            begins, the fit goes on where it stopped, and ends with the same bits as one that
+            was never interrupted. With other data or settings it is refused; with a single
+            start, `max_iter` alone may be raised.
+        cache : int or str, optional
+            Bytes, or a size such as ``"2GiB"``: so much of the decoded rows stays in memory
+            between passes, on the workers or in this process. By default nothing does.
+        listen : callable, optional
+            Called with each `daskgmm.em.events.Event` of the fit.
+        storage_options : mapping, optional
+            Of X, `sample_weight` and `checkpoint` where they are URLs: given on to fsspec, as in
+            `daskgmm.open_data`, which opens data with options for the other methods. By
+            default fsspec's configuration and what the environment says hold alone.
+
+        Returns
+        -------
+        MixtureEstimator
+            This estimator.
+
+        Raises
+        ------
+        ValueError
+            If a setting, a row or a weight cannot be used, or a covariance collapses while
+            `reg_covar` is 0. Errors about values in X (`daskgmm.errors.DataError`) name the
+            batch, row and column.
+        OSError
+            If X cannot be opened or read (`daskgmm.errors.SourceError`).
+        CheckpointError, PlanError, ClusterError
+            Of `daskgmm.errors`: if a checkpoint is damaged or of another fit, if a worker
+            would need more memory than it may take, if the cluster is lost.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If EM did not converge in `max_iter` iterations.
+        ResolutionWarning
+            If values lie so far from all others, or components so far from zero beside their
+            width, that numbers do not hold both, as where a fill value was not declared.
+        DegenerateComponentWarning
+            If a component has no rows or a singular covariance, or is so narrow that only
+            `reg_covar`, tied values or rounding keep it from being narrower.
+        ScaleWarning
+            If `reg_covar` is large beside the variance of a column.
+
+        References
+        ----------
+        .. [1] L. Kish, "Survey Sampling", Wiley (1965).
+        """
+        with self._kept_if_it_fails(weights_are):
+            return self._fit(
+                X,
+                sample_weight,
+                weights_are,
+                feature_dims,
+                checkpoint,
+                cache_nbytes(cache),
+                listen,
+                storage_options,
+            )
+
+    def fit_predict(
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        weights_are: str | None = None,
+        feature_dims: Sequence[Hashable] | None = None,
+    ) -> Any:
+        """Fit to X and return the labels of its rows, as `predict` does."""
+        # Not by way of `fit`: warnings are to point at the line that called this.
+        with self._kept_if_it_fails(weights_are):
+            self._fit(X, sample_weight, weights_are, feature_dims)
+        return self.predict(X)
+
+    @contextmanager
+    def _kept_if_it_fails(self, weights_are: str | None) -> Iterator[None]:
+        """Check the settings of a fit; if it fails, keep what was fitted before."""
+        self._validate_params()
+        check_meaning(weights_are)
+        before = dict(self.__dict__)
+        try:
+            yield
+        except BaseException:
+            # Its features too.
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+
+    def _fit(
+        self,
+        x: Any,
+        sample_weight: Any,
+        weights_are: str | None,
+        feature_dims: Sequence[Hashable] | None,
+        checkpoint: Any = None,
+        cache: int = 0,
+        listen: Listener | None = None,
+        options: StorageOptions | None = None,
+    ) -> Self:
+        rows, weights = training_rows(self, x, sample_weight, feature_dims, options)
+        check_enough(rows.n_rows, self.n_components)
+        check_enough_columns(self.pca, rows.n_features)
+        request = self._request(rows.n_features)
+        request = replace(request, checkpoint=checkpoint, storage_options=options)
+        data = cut(rows, weights, request.settings, cache)
+        try:
+            starts = request.starts(rows.n_features, rows.n_rows)
+            plan_of(data, request.settings, starts).check()
+            try:
+                found = fit(data, request, self._listener(listen))
+            except ValueError as error:
+                if str(error) == ILL_DEFINED:
+                    self._explain(data, error)
+                raise
+        finally:
+            data.close()
+        self._ended_with = self.reg_covar
+        self._set_seen(found.coordinates, fitted_on(data, found.survey, x, weights_are))
+        survey = found.survey.mapped(found.coordinates)
+        resting = survey.floor(request.settings.reg_covar).resting(found.best.step)
+        self._warn_of_scale(survey)
+        model = MixtureModel.of(request.settings, survey)
+        self._keep(found.best, found.before, model, resting)
+        self._scatter = found.survey.scatter if self.warm_start else None
+        self._doubt = None if weights is None else doubt(found.survey.weighing, weights_are)
+        fitted = found.best.step.parameters, found.coordinates, found.survey
+        warn_of_unresolved(*fitted, data.rows.columns, stacklevel=3)
+        return self
+
+    def _explain(self, data: Dataset, error: ValueError) -> None:
+        """Raise the error with the columns to blame, if there are some; another pass tells."""
+        survey, names = survey_rows(data, None, silence), self._column_names()
+        cause = singular_columns(survey, self.covariance_type, float(self.reg_covar), names)
+        if cause is not None:
+            raise ValueError(f"{error} {cause}") from error
+
+    def _warn_of_scale(self, survey: Survey, stacklevel: int = 4) -> None:
+        # Trailing principal axes are small by intention.
+        if self.pca is None:
+            message = swallowed(survey, float(self.reg_covar), self._axis_names())
+            if message is not None:
+                warnings.warn(message, ScaleWarning, stacklevel=stacklevel)
+
+    def _axis_names(self) -> list[str]:
+        """Return the names of the model's coordinates in messages."""
+        if self.coordinates_ is not None and self.coordinates_.axes is not None:
+            return [f"principal axis {j}" for j in range(self.coordinates_.n_features)]
+        return self._column_names()
+
+    def _column_names(self) -> list[str]:
+        """Return the names of the columns of X in messages."""
+        names = getattr(self, "feature_names_in_", None)
+        if names is None:
+            return [f"column {j}" for j in range(self.n_features_in_)]
+        return [f"column {j} ({name!r})" for j, name in enumerate(map(str, names))]
+
+    def _set_seen(self, coordinates: Coordinates | None, fitted: dict[str, Any]) -> None:
+        self.coordinates_, self.fitted_on_ = coordinates, fitted
+        self._fitted_in = (bool(self.standardise), self.pca)
+
+    def _request(self, columns: int) -> Request:
+        settings = self._settings()
+        structure = STRUCTURES[self.covariance_type]
+        self._check_precisions_init()
+        given = (self.weights_init, self.means_init, self.precisions_init)
+        initial = check_initial(structure, self.n_components, columns, *given)
+        resume = None
+        if self.warm_start and hasattr(self, "converged_"):
+            self._check_resumable(settings.n_features(columns))
+            resume = Resume(
+                self._parameters(),
+                self.lower_bound_,
+                self._search_to_go_on(),
+                self._coordinates(),
+                getattr(self, "fitted_on_", None) or None,
+                getattr(self, "_scatter", None),
+            )
+        random, seeded = check_random_state(self.random_state), self.random_state is not None
+        return Request(settings, initial, random, seeded, resume)
+
+    def _check_precisions_init(self) -> None:
+        if self.precisions_init is not None and (self.standardise or self.pca is not None):
+            raise ValueError(
+                "precisions_init cannot be given with standardise or pca, as coordinates are known "
+                "after the first pass only. Give weights_init and means_init, or preprocess the "
+                "rows yourself."
+            )
+
+    def _search_to_go_on(self) -> Search | None:
+        """Return what acceleration knew at the end of the last fit, unless it was of another."""
+        ended: Fit | None = getattr(self, "_ended", None)
+        if self.acceleration is None or ended is None:
+            return None
+        parameters = ended.step.parameters
+        same = self.means_ is parameters.means and self.weights_ is parameters.weights
+        factors = self._parameters().precisions_cholesky
+        same = same and np.array_equal(factors, parameters.precisions_cholesky)
+        same = same and self._ended_with == self.reg_covar
+        return ended.search if same else None
+
+    def _check_resumable(self, d: int) -> None:
+        asked = (bool(self.standardise), self.pca)
+        plain = (self._coordinates() is None) == (asked == (False, None))
+        if not plain or getattr(self, "_fitted_in", asked) != asked:
+            raise ValueError(
+                "With warm_start=True the fit goes on from the last one, in its coordinates, and "
+                "standardise or pca were changed since. Set warm_start=False to begin anew."
+            )
+        k, structure = self.n_components, STRUCTURES[self.covariance_type]
+        found = self.means_.shape, np.shape(self.covariances_)
+        wanted = (k, d), structure.external_shape(k, d)
+        if found != wanted or (
+            getattr(self, "_fitted_structure", self.covariance_type) != self.covariance_type
+        ):
+            raise ValueError(
+                "With warm_start=True the fit goes on from the last one, which had means and "
+                f"covariances of shapes {found}; the settings and X ask for {wanted}. Set "
+                "warm_start=False to begin anew."
+            )
+
+    def _settings(self) -> Settings:
+        return Settings(
+            int(self.n_components),
+            self.covariance_type,
+            float(self.tol),
+            float(self.reg_covar),
+            int(self.max_iter),
+            int(self.n_init),
+            self.init_params,
+            self.acceleration is not None,
+            None if self.sample_rows is None else int(self.sample_rows),
+            self.missing == "drop",
+            bool(self.standardise),
+            self.pca if self.pca is None or isinstance(self.pca, float) else int(self.pca),
+            self.prior,
+        )
+
+    def _listener(self, listen: Listener | None) -> Listener:
+        printers = [Printer(int(self.verbose), self.verbose_interval)] if self.verbose else []
+        return together(log_event, *printers, *([] if listen is None else [listen]))
+
+    def _keep(
+        self, found: Fit, before: float, model: MixtureModel, resting: Sequence[Resting] = ()
+    ) -> None:
+        """Set the fitted attributes, and warn of what the user should know."""
+        parameters = found.step.parameters
+        structure = STRUCTURES[parameters.structure]
+        self._criteria = None
+        self._fitted_structure = parameters.structure
+        self.weights_, self.means_ = parameters.weights, parameters.means
+        d, precision = parameters.n_features, structure.precision
+        factors = parameters.precisions_cholesky
+        self.covariances_ = structure.external(parameters.covariances, d)
+        self.precisions_cholesky_ = structure.external(factors, d)
+        self.precisions_ = structure.external(precision.precisions(factors), d)
+        self._discount = model.discount(parameters)
+        self.gap_estimate_ = found.gap
+        self._ended = found if self.warm_start else None
+        self.converged_, self.n_iter_ = found.converged, len(found.iterations)
+        self.history_ = history_table(found.iterations)
+        self.lower_bounds_ = list(self.history_["lower_bound"])
+        self.lower_bound_ = found.lower_bound
+        if not found.iterations:
+            self.lower_bound_ = before
+        # A start from single rows has no spread yet.
+        resting = resting if found.iterations else ()
+        for message in degeneracies(found.step, resting, self._axis_names()):
+            warnings.warn(message, DegenerateComponentWarning, stacklevel=4)
+        if not self.converged_ and self.max_iter > 0:
+            warnings.warn(
+                "Best performing initialization did not converge. Try different init "
+                "parameters, or increase max_iter, tol, or check for degenerate data.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
