@@ -1,6 +1,6 @@
 """Tests that whoever adds an entry to one of daskgmm's tables runs on it.
 
-Subclass, name the entry, and let pytest collect the class; it needs nothing but NumPy and SciPy:
+Subclass, name the entry, and let pytest collect the class:
 
     from daskgmm.testing import CovarianceTests
 
@@ -11,5 +11,6 @@ Subclass, name the entry, and let pytest collect the class; it needs nothing but
 from __future__ import annotations
 
 from daskgmm.testing.covariance import CovarianceTests
+from daskgmm.testing.sources import SourceTests
 
-__all__ = ["CovarianceTests"]
+__all__ = ["CovarianceTests", "SourceTests"]
