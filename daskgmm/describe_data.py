@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +14,19 @@ from daskgmm.files import exists
 from daskgmm.models.outputs import COMPONENT, RANK
 from daskgmm.models.target import JOURNAL
 from daskgmm.progress import size
-from daskgmm.rows.labelled_opening import dimensions, suggested
+from daskgmm.rows.kinds.labelled import LabelledFile
+from daskgmm.rows.kinds.npy import Npy
+from daskgmm.rows.kinds.ready import ParquetFiles
+from daskgmm.rows.kinds.zarr import StoredZarr
+from daskgmm.rows.labelled_opening import dimensions, open_file, suggested
 from daskgmm.rows.layout import REAL_KINDS
 from daskgmm.rows.opening import as_rows
 from daskgmm.rows.parquet_finding import find_files
 from daskgmm.rows.parquet_footers import read_footers
+from daskgmm.rows.rows import Rows
+from daskgmm.rows.source import Source
+from daskgmm.rows.sources import source_of
+from daskgmm.rows.zarr_opening import open_node
 from daskgmm.storage_options import StorageOptions
 
 LISTED_VARIABLES = 100
@@ -59,6 +67,27 @@ class Variable:
         return f"  {self.name}", f"({sizes}) {self.dtype}{chunks}"
 
 
+def describe_data(name: str, storage_options: StorageOptions | None = None) -> str:
+    """Return what data or predictions at a path or URL are."""
+    source = source_of(name, storage_options)
+    describe = FORMS.get(type(source))
+    if describe is None:
+        return describe_rows(source.rows(), name)
+    return describe(name, storage_options)
+
+
+def describe_rows(rows: Rows, name: str) -> str:
+    """Return what rows are, whatever they come from."""
+    count = "unknown" if rows.n_rows is None else f"{rows.n_rows:,}"
+    facts = [
+        ("rows", f"{count}, in {len(rows.lengths):,} chunks"),
+        ("dtype", str(rows.dtype)),
+        ("columns", ", ".join(rows.columns or (f"{rows.n_features:,}",))),
+        ("use", "can be fitted"),
+    ]
+    return f"{name}: rows\n{listed(facts)}"
+
+
 def describe_parquet(name: str, storage_options: StorageOptions | None = None) -> str:
     """Return what Parquet files hold, by their footers."""
     footers = read_footers(find_files(name, storage_options), storage_options)
@@ -89,6 +118,24 @@ def describe_group(
     state = "whole" if whole else "NOT whole: the run that writes them has not ended"
     lines = [each.line() for each in variables]
     return f"{name}: predictions\n{listed([*facts, *lines, ('state', state)])}"
+
+
+def describe_zarr(name: str, storage_options: StorageOptions | None = None) -> str:
+    """Return what a Zarr array or group is."""
+    node = open_node(name, storage_options)
+    if isinstance(node, zarr.Group):
+        return describe_group(node, name, storage_options)
+    return describe_array(node, name)
+
+
+def describe_npy(name: str, storage_options: StorageOptions | None = None) -> str:
+    """Return what the array of a .npy file is."""
+    return describe_array(Npy(name).open(), name)
+
+
+def describe_file(name: str, storage_options: StorageOptions | None = None) -> str:
+    """Return what the variables are of a file that xarray opens."""
+    return describe_dataset(open_file(name), name)
 
 
 def describe_dataset(dataset: Any, name: str) -> str:
@@ -193,3 +240,12 @@ def listed(facts: Sequence[tuple[str, str]]) -> str:
     """Return facts line by line, aligned."""
     width = max(len(key) for key, _ in facts)
     return "\n".join(f"  {key:<{width}}  {value}" for key, value in facts)
+
+
+FORMS: dict[type[Source], Callable[[str, StorageOptions | None], str]] = {
+    ParquetFiles: describe_parquet,
+    LabelledFile: describe_file,
+    Npy: describe_npy,
+    StoredZarr: describe_zarr,
+}
+"""Descriptions of files of which more is said than `describe_rows` says."""

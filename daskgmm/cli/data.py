@@ -70,24 +70,24 @@ class Data:
 
     def training(self) -> tuple[Any, dict[str, Any]]:
         """Return X, and the arguments of `fit` that go with it."""
-        from daskgmm.rows.variables import is_labelled
+        from daskgmm.rows.sources import source_of
 
         if self.weights and self.weight_column:
             raise click.UsageError("--weights and --weight-column both name the weights.")
         x = self._opened(self.columns)
         settings: dict[str, Any] = {"storage_options": self.storage_options}
-        if is_labelled(x):
+        if source_of(x).labelled:
             settings["feature_dims"] = self._feature_dims(x)
         return x, {"sample_weight": self._sample_weight(x), **settings}
 
     def for_mixture(self, mixture: Any) -> Any:
         """Return X as a fitted mixture takes it: what was not given is as it was in the fit."""
         from daskgmm.models.inputs import feature_names
-        from daskgmm.rows.variables import is_labelled
+        from daskgmm.rows.sources import source_of
 
         names, dims = feature_names(mixture), getattr(mixture, "feature_dims_", None)
         x = self._opened(self.columns or names, names, labelled=bool(dims))
-        if is_labelled(x) and (dims is None or self.features is not None):
+        if source_of(x).labelled and (dims is None or self.features is not None):
             mixture.feature_dims_ = tuple(self._feature_dims(x) or ())
         return x
 
@@ -98,39 +98,29 @@ class Data:
         *,
         labelled: bool = False,
     ) -> Any:
-        """Open the data: columns of Parquet, or labelled arrays that have features of that name."""
+        """Open the data: columns of tables, or labelled arrays that have features of that name."""
         from daskgmm.rows.labelled_opening import open_labelled
-        from daskgmm.rows.opening import open_data
-        from daskgmm.rows.parquet_files import is_parquet
+        from daskgmm.rows.sources import source_of
 
         asked = bool(self.variables) or self.features is not None
-        if self.columns is not None and not is_parquet(self.path):
+        source = source_of(self.path, self.storage_options)
+        if self.columns is not None and not source.named:
             raise click.UsageError(
                 "--columns is for Parquet. Choose from Zarr groups and NetCDF with --variables."
             )
-        if is_parquet(self.path) or self.path.endswith(".npy"):
+        if not source.holds_arrays:
             if asked:
                 raise click.UsageError(
                     "--variables and --features are for Zarr and NetCDF. Choose from Parquet with "
                     "--columns."
                 )
-            return open_data(self.path, self.storage_options, columns=columns)
-        if not (asked or labelled or self.weight_column or self._holds_variables()):
-            return open_data(self.path, self.storage_options)
+            return source.open(columns)
+        if not (asked or labelled or self.weight_column or source.holds_variables()):
+            return source.open()
         return open_labelled(
             self.path, self.variables, self.storage_options,
             weight=self.weight_column, features=names,
         )  # fmt: skip
-
-    def _holds_variables(self) -> bool:
-        import zarr
-
-        from daskgmm.rows.labelled_opening import is_labelled_file
-        from daskgmm.rows.zarr_opening import open_node
-
-        if is_labelled_file(self.path):
-            return True
-        return isinstance(open_node(self.path, self.storage_options), zarr.Group)
 
     def _feature_dims(self, x: Any) -> tuple[str, ...] | None:
         if self.features is not None:
@@ -147,17 +137,17 @@ class Data:
     def _sample_weight(self, x: Any) -> Any:
         """Return the weights, as `fit` takes them."""
         from daskgmm.rows.naming import check_among
-        from daskgmm.rows.opening import open_data
-        from daskgmm.rows.variables import is_labelled
+        from daskgmm.rows.sources import source_of
 
+        labelled = source_of(x).labelled
         if self.weight_column is not None:
-            if not is_labelled(x):
+            if not labelled:
                 check_among((self.weight_column,), getattr(x, "all_columns", ()), self.path)
             return self.weight_column
         if self.weights is None:
             return None
-        if not is_labelled(x):
-            return open_data(self.weights, self.storage_options)
+        if not labelled:
+            return source_of(self.weights, self.storage_options).open()
         return self._weights_of_grid(self.weights)
 
     def _weights_of_grid(self, path: str) -> Any:

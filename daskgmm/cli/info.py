@@ -23,38 +23,13 @@ def info(path: str, storage_options: dict[str, Any] | None) -> None:
     if url_of_model or (Path(path).is_file() and not path.endswith(not_models())):
         click.echo(describe_model(load_model(path, storage_options), path))
     else:
-        click.echo(described(path, storage_options))
+        from daskgmm.describe_data import describe_data
+
+        click.echo(describe_data(path, storage_options))
 
 
 def not_models() -> tuple[str, ...]:
     """Return how files end that are data."""
-    from daskgmm.rows import labelled_opening, parquet_files
+    from daskgmm.rows.sources import SOURCES
 
-    return (".npy", ".zip", *parquet_files.SUFFIXES, *labelled_opening.SUFFIXES)
-
-
-def described(path: str, storage_options: dict[str, Any] | None) -> str:
-    """Return what data or predictions are."""
-    import zarr
-
-    from daskgmm.describe_data import (
-        describe_array,
-        describe_dataset,
-        describe_group,
-        describe_parquet,
-    )
-    from daskgmm.rows.labelled_opening import is_labelled_file, open_file
-    from daskgmm.rows.opening import open_rows
-    from daskgmm.rows.parquet_files import is_parquet
-    from daskgmm.rows.zarr_opening import open_node
-
-    if is_parquet(path):
-        return describe_parquet(path, storage_options)
-    if is_labelled_file(path):
-        return describe_dataset(open_file(path), path)
-    if path.endswith(".npy"):
-        return describe_array(open_rows(path, storage_options), path)
-    node = open_node(path, storage_options)
-    if isinstance(node, zarr.Group):
-        return describe_group(node, path, storage_options)
-    return describe_array(node, path)
+    return (".zip", *(suffix for kind in SOURCES for suffix in kind.suffixes))

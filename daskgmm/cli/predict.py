@@ -94,7 +94,7 @@ def predict(
 def check_format(out: str, data: str, settings: dict[str, Any]) -> bool:
     """Return whether OUT is to be Parquet; refuse options of the other format."""
     from daskgmm.models.parquet_target import is_parquet_target
-    from daskgmm.rows.parquet_files import is_parquet
+    from daskgmm.rows.sources import source_of
 
     if not is_parquet_target(out):
         if settings.pop("key") is not None:
@@ -108,7 +108,7 @@ def check_format(out: str, data: str, settings: dict[str, Any]) -> bool:
         raise click.UsageError(
             f"--chunks and --shards are for Zarr, and {shown(out)} will be Parquet."
         )
-    if not is_parquet(data):
+    if not source_of(data).keyed:
         raise click.UsageError(
             f"Parquet is written of rows that are read from Parquet, and {shown(data)} is none. "
             "Name --out as Zarr, such as labels.zarr."

@@ -63,7 +63,7 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class CutRows:
     """Rows to predict, and how the arrays for them are cut.
 
     Attributes
@@ -82,7 +82,7 @@ class Source:
     grid: tuple[tuple[int, ...], ...] | None = None
 
 
-def source_of(x: Rows | Labelled, chunks: Cut, shards: Cut, row_nbytes: int) -> Source:
+def cut_rows(x: Rows | Labelled, chunks: Cut, shards: Cut, row_nbytes: int) -> CutRows:
     """Return rows with the cut of the arrays for them.
 
     Parameters
@@ -99,13 +99,13 @@ def source_of(x: Rows | Labelled, chunks: Cut, shards: Cut, row_nbytes: int) -> 
         a task may take.
     """
     if isinstance(x, Rows):
-        return Source(x, _row_layout((ROW,), x, chunks, shards, row_nbytes, scaled=True))
+        return CutRows(x, _row_layout((ROW,), x, chunks, shards, row_nbytes, scaled=True))
     template = x.template.assign_attrs(kept_attributes(x))
     dims = tuple(map(str, x.dims))
     if len(dims) == 1:
         rows = x.rows()
         layout = _row_layout(dims, rows, chunks, shards, row_nbytes, scaled=not x.lazy)
-        return Source(rows, layout, writable_template(template, layout.lengths))
+        return CutRows(rows, layout, writable_template(template, layout.lengths))
     stacked = x.stacked if x.lazy else _in_blocks(x.stacked, dims, chunks, shards)
     layout = _grid_layout(dims, stacked, chunks, shards)
     blocks = tuple(map(common_blocks, stacked.chunks[:-1], layout.unit))
@@ -116,7 +116,7 @@ def source_of(x: Rows | Labelled, chunks: Cut, shards: Cut, row_nbytes: int) -> 
         stacked = stacked.rechunk((*blocks, -1), method="tasks")
     rows = GridRows(stacked, dims)
     rows.columns = x.names
-    return Source(rows, layout, writable_template(template, layout.lengths), blocks)
+    return CutRows(rows, layout, writable_template(template, layout.lengths), blocks)
 
 
 def common_blocks(lengths: tuple[int, ...], unit: int) -> tuple[int, ...]:

@@ -2,47 +2,26 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Hashable, Sequence
 from typing import Any
 
-import dask.array
 import numpy as np
-import zarr
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
 from daskgmm.errors import DataError
 from daskgmm.rows.arrays import ArrayRows
-from daskgmm.rows.frames import (
-    check_columns,
-    is_dask_frame,
-    is_pandas_frame,
-    is_polars_frame,
-    refuse_lists,
-)
-from daskgmm.rows.hdf5 import is_hdf5
 from daskgmm.rows.labelled import Labelled, labelled
-from daskgmm.rows.opening import as_rows
-from daskgmm.rows.plain import checked
 from daskgmm.rows.rows import Rows
+from daskgmm.rows.source import Source
+from daskgmm.rows.sources import source_of
 from daskgmm.rows.unfit import check_plain
-from daskgmm.rows.variables import is_labelled, listed
+from daskgmm.rows.variables import listed
 from daskgmm.rows.weights import split_weights, weights_for
 from daskgmm.storage_options import StorageOptions
 
 LABELS = ("feature_names_in_", "feature_dims_", "feature_units_")
 """Fitted attributes that only labelled data set."""
-
-
-def is_source(x: Any) -> bool:
-    """Return whether rows are to be read from x in chunks: all but what is in memory."""
-    if isinstance(x, (list, tuple)):
-        return len(x) > 0 and all(
-            is_source(part) or (isinstance(part, np.ndarray) and part.ndim == 2) for part in x
-        )
-    kinds = (str, os.PathLike, Rows, zarr.Array, zarr.Group, dask.array.Array, np.memmap)
-    return isinstance(x, kinds) or is_dask_frame(x) or is_hdf5(x)
 
 
 def training_rows(
@@ -63,11 +42,12 @@ def training_rows(
     """
     for name in LABELS:
         estimator.__dict__.pop(name, None)
-    if is_labelled(x):
+    source = source_of(x, storage_options)
+    if source.labelled:
         return _labelled_training(estimator, x, sample_weight, feature_dims, storage_options)
     if feature_dims is not None:
         raise DataError("feature_dims is for xarray's arrays; X has no named dimensions.")
-    rows = _training_rows(estimator, x, storage_options)
+    rows = _training_rows(estimator, source)
     if sample_weight is None:
         return rows, None
     left, weights = split_weights(rows, sample_weight, storage_options)
@@ -110,7 +90,7 @@ def _weights_of_grid(
 ) -> Rows | None:
     if sample_weight is None:
         return None
-    if is_labelled(sample_weight):
+    if source_of(sample_weight).labelled:
         return grid.weights(sample_weight)
     if len(grid.dims) > 1:
         raise DataError(
@@ -157,17 +137,11 @@ def labelled_rows(estimator: BaseEstimator, x: Any) -> Labelled:
     return grid
 
 
-def _training_rows(
-    estimator: BaseEstimator, x: Any, storage_options: StorageOptions | None
-) -> Rows:
-    check_plain(x)
-    if not is_source(x) and not is_polars_frame(x):
-        x = _checked(x)
-        x = validate_data(
-            estimator, x, dtype="numeric", ensure_all_finite=False, ensure_min_samples=2
-        )
-        return _named(estimator, ArrayRows(x))
-    rows = as_rows(x, storage_options)
+def _training_rows(estimator: BaseEstimator, source: Source) -> Rows:
+    check_plain(source.x)
+    if source.validated:
+        return _validated(estimator, source.values(), ensure_min_samples=2)
+    rows = source.rows()
     _check_two_rows(estimator, rows)
     _keep_features(estimator, rows)
     return rows
@@ -195,72 +169,67 @@ def scoring_rows(
     Columns that have names are taken by those of the fit, in whatever order X has them; but
     scikit-learn wants an error for a frame of pandas that has the same ones in another order.
     """
-    check_plain(x)
-    if is_labelled(x):
-        return labelled_rows(estimator, x).rows()
-    if not is_source(x) and not is_polars_frame(x):
-        x = _checked(_without_others(x, feature_names(estimator)))
-        x = validate_data(estimator, x, reset=False, dtype="numeric", ensure_all_finite=False)
-        rows: Rows = _named(estimator, ArrayRows(x))
+    return rows_to_score(estimator, source_of(x, storage_options))
+
+
+def rows_to_score(estimator: BaseEstimator, source: Source) -> Rows:
+    """Return the rows of a source to score or label, as `scoring_rows` does."""
+    check_plain(source.x)
+    if source.labelled:
+        return labelled_rows(estimator, source.x).rows()
+    names = feature_names(estimator)
+    if source.validated:
+        rows = _validated(estimator, source.keeping(names).values(), reset=False)
     else:
-        rows = as_rows(x, storage_options, columns=feature_names(estimator))
+        rows = source.rows(names)
     check_features(estimator, rows.n_features)
     return rows
+
+
+def rows_or_grid(
+    estimator: BaseEstimator, x: Any, storage_options: StorageOptions | None
+) -> Rows | Labelled:
+    """Return X as rows to label, labelled arrays as the grid that they are on."""
+    source = source_of(x, storage_options)
+    return labelled_rows(estimator, x) if source.labelled else rows_to_score(estimator, source)
 
 
 def scoring_data(estimator: BaseEstimator, x: Any, sample_weight: Any) -> tuple[Rows, Rows | None]:
     """Return X as rows to score, as `scoring_rows` does, and their weights, as `fit` takes them."""
     if sample_weight is None:
         return scoring_rows(estimator, x), None
-    if is_labelled(x):
+    source = source_of(x)
+    if source.labelled:
         x, sample_weight = _without_weights(x, sample_weight)
         grid = labelled_rows(estimator, x)
         rows = grid.rows()
         return rows, _weights_of_grid(grid, rows, sample_weight, None)
     if isinstance(sample_weight, str):
-        found = _with_a_column(estimator, x, sample_weight)
+        found = _with_a_column(estimator, source, sample_weight)
         if found is not None:
             return found
-    rows = scoring_rows(estimator, x)
+    rows = rows_to_score(estimator, source)
     return rows, weights_for(rows, sample_weight)
 
 
-def _with_a_column(estimator: BaseEstimator, x: Any, name: str) -> tuple[Rows, Rows] | None:
+def _with_a_column(estimator: BaseEstimator, source: Source, name: str) -> tuple[Rows, Rows] | None:
     """Return rows and the column of X that is their weights; None if it has none of that name."""
     features = feature_names(estimator)
-    if is_pandas_frame(x):
-        if name not in x.columns:
+    if source.validated:
+        split = source.split(name, features)
+        if split is None:
             return None
-        left = x if features is not None and name in features else x.drop(columns=name)
-        rows = scoring_rows(estimator, left)
-        return rows, weights_for(rows, x[name].to_numpy())
-    if not is_source(x) and not is_polars_frame(x):
-        return None
+        rows = rows_to_score(estimator, split[0])
+        return rows, split[1].weights(rows)
     if features is None:
-        rows, weights = split_weights(as_rows(x), name)
-    elif name in _columns(x):
-        both = as_rows(x, columns=features if name in features else (*features, name))
+        rows, weights = split_weights(source.rows(), name)
+    elif name in source.names:
+        both = source.rows(features if name in features else (*features, name))
         rows, weights = both.select(features), both.column(name)
     else:
         return None
     check_features(estimator, rows.n_features)
     return rows, weights
-
-
-def _columns(x: Any) -> tuple[str, ...]:
-    """Return the names of the columns of a frame, or of the first of a list; else nothing."""
-    first = x[0] if isinstance(x, (list, tuple)) and x else x
-    if isinstance(first, Rows):
-        return first.all_columns
-    frame = is_dask_frame(first) or is_polars_frame(first)
-    return tuple(map(str, first.columns)) if frame else ()
-
-
-def _without_others(x: Any, names: tuple[str, ...] | None) -> Any:
-    """Return a frame of pandas without columns that are no features, such as weights."""
-    if names is None or not is_pandas_frame(x) or len(x.columns) <= len(names):
-        return x
-    return x[list(names)] if x.columns.is_unique and set(names) <= set(x.columns) else x
 
 
 def check_enough_columns(pca: int | float | None, columns: int) -> None:
@@ -269,10 +238,10 @@ def check_enough_columns(pca: int | float | None, columns: int) -> None:
         raise ValueError(f"pca={pca} (--pca) asks for more axes than X has columns, {columns}.")
 
 
-def _named(estimator: BaseEstimator, rows: Rows) -> Rows:
-    """Give rows the names of the columns that scikit-learn found, for errors."""
-    rows.columns = feature_names(estimator)
-    return rows
+def _validated(estimator: BaseEstimator, x: Any, **settings: Any) -> Rows:
+    """Return what scikit-learn makes an array of as rows with the names of the columns."""
+    x = validate_data(estimator, x, dtype="numeric", ensure_all_finite=False, **settings)
+    return ArrayRows(x, columns=feature_names(estimator))
 
 
 def feature_names(estimator: BaseEstimator) -> tuple[str, ...] | None:
@@ -290,11 +259,3 @@ def check_features(estimator: BaseEstimator, n_features: int) -> None:
             f"X has {n_features} features, but {type(estimator).__name__} is expecting "
             f"{expected} features as input."
         )
-
-
-def _checked(x: Any) -> Any:
-    """Return what may become an array; raise `DataError` for what would lose its meaning."""
-    x = checked(x, "X")
-    refuse_lists(x)
-    check_columns(x)
-    return x

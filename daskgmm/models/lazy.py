@@ -2,94 +2,18 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import dask.array as da
 import numpy as np
-import zarr
-from dask._task_spec import Task
-from dask.highlevelgraph import HighLevelGraph
-from numpy.typing import NDArray
 
 from daskgmm.models.in_memory import output_of, predict_values
 from daskgmm.models.prediction import Predictor
 from daskgmm.passes.executor import check_lazy
-from daskgmm.passes.running import Running
-from daskgmm.rows.frames import frame_array, is_dask_frame
 from daskgmm.rows.grid_rows import point
-from daskgmm.rows.hdf5 import is_hdf5
-from daskgmm.rows.nodata import declared_by_zarr
-from daskgmm.rows.obstore_backend import portable
-from daskgmm.rows.opening import as_rows, open_rows
-from daskgmm.rows.plain import unmasked
-from daskgmm.rows.rows import UNKNOWN, Rows, Segment
 from daskgmm.rows.sight import check_landmarks, landmarks
-from daskgmm.rows.stored_values import lazy_values
-from daskgmm.rows.undecoded import warn_of_undecoded
 from daskgmm.rows.unfit import check_block
-from daskgmm.rows.zarr_store import location, storage_options
-
-
-def as_dask(x: Any, columns: Sequence[str] | None = None) -> Any:
-    """Return a source as a lazy array with its own row chunks; None if x is in memory.
-
-    Parameters
-    ----------
-    columns : sequence of str, optional
-        The columns to take, by name, from what has names.
-    """
-    if isinstance(x, da.Array):
-        unmasked(x._meta, "X")
-        warn_of_undecoded(x)
-        return x
-    if isinstance(x, (list, tuple)):
-        parts = [as_dask(part, columns) for part in x]
-        if all(part is None for part in parts):
-            return None
-        arrays = [
-            da.from_array(whole, chunks="auto") if part is None else part
-            for whole, part in zip(x, parts, strict=True)
-        ]
-        return da.concatenate(arrays, axis=0)
-    if isinstance(x, zarr.Array):
-        chunks = tuple(int(m) for m in as_rows(x).lengths) or (0,), (x.shape[1],)
-        decoding = declared_by_zarr(x)
-        return lazy_values(portable(x), chunks, location(x), storage_options(x), decoding)
-    if isinstance(x, np.ndarray):
-        return None
-    if isinstance(x, Rows) or is_hdf5(x):
-        return rows_as_dask(as_rows(x, columns=columns))
-    if is_dask_frame(x):
-        return frame_array(x, columns)[0]
-    return as_dask(open_rows(x, columns=columns), columns)
-
-
-def rows_as_dask(rows: Rows) -> Any:
-    """Return rows as a lazy array with a block for each chunk, which reads it where it lands."""
-    # A name of its own: what a store holds under the same address may change.
-    name, retries = f"rows-{uuid.uuid4().hex}", Running.configured().retries
-    lengths = tuple(int(m) for m in rows.lengths) or (0,)
-    blocks = [rows.segment(i, i + 1) for i in range(len(rows.lengths))] or [rows.segment(0, 0)]
-    nothing = np.empty((0, rows.n_features), rows.dtype)
-    tasks: dict[Any, Task] = {
-        (name, index, 0): Task((name, index, 0), read_chunk, segment, nothing, retries)
-        for index, segment in enumerate(blocks)
-    }
-    chunks = (
-        tuple(np.nan if m == UNKNOWN else m for m in lengths),
-        (rows.n_features,),
-    )
-    graph = HighLevelGraph.from_collections(name, tasks)
-    return da.Array(graph, name, chunks, dtype=rows.dtype)
-
-
-def read_chunk(segment: Segment, nothing: NDArray[Any], retries: int) -> NDArray[Any]:
-    """Return all rows of a segment as one block."""
-    blocks = list(segment.stream(retries=retries))
-    return blocks[0] if len(blocks) == 1 else np.concatenate([nothing, *blocks])
 
 
 def predict_lazily(predictor: Predictor, name: str, x: Any, dims: tuple[str, ...] = ()) -> Any:

@@ -22,18 +22,13 @@ from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.structures import STRUCTURES, n_parameters
 from daskgmm.models.criteria import Criteria, criteria_of_fit, doubt, rows_that_count
-from daskgmm.models.frame_predictions import predict_frame
-from daskgmm.models.in_memory import predict_rows
+from daskgmm.models.forms import InAnyForm
 from daskgmm.models.inputs import (
     check_features,
     feature_names,
-    is_source,
-    labelled_rows,
+    rows_or_grid,
     scoring_data,
-    scoring_rows,
 )
-from daskgmm.models.labels import predict_labelled
-from daskgmm.models.lazy import as_dask, predict_lazily
 from daskgmm.models.order import canonical_order
 from daskgmm.models.predict_to_parquet import table_of, write_beside_keys
 from daskgmm.models.predict_to_zarr import Written, write_predictions
@@ -42,11 +37,9 @@ from daskgmm.models.sampling import sample_mixture
 from daskgmm.models.source_name import source_name
 from daskgmm.passes.task import Progress
 from daskgmm.passes.view import View
-from daskgmm.rows.frames import is_dask_frame
-from daskgmm.rows.layout import check_rows
 from daskgmm.rows.origins import origins
 from daskgmm.rows.parquet import ParquetRows
-from daskgmm.rows.variables import is_labelled
+from daskgmm.rows.sources import source_of
 from daskgmm.storage_options import StorageOptions
 
 
@@ -261,12 +254,9 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             If rows cannot be used (`daskgmm.errors.DataError`), or a setting.
         """
         check_is_fitted(self)
-        rows: Any = (
-            labelled_rows(self, X) if is_labelled(X) else scoring_rows(self, X, storage_options)
-        )
         return write_predictions(
             self._predictor(),
-            rows,
+            rows_or_grid(self, X, storage_options),
             out,
             outputs,
             dtype=dtype,
@@ -427,17 +417,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
 
     def _predict(self, name: str, x: Any) -> Any:
         check_is_fitted(self)
-        if is_labelled(x):
-            return predict_labelled(self._predictor(), name, labelled_rows(self, x))
-        if is_dask_frame(x):
-            return predict_frame(self._predictor(), name, x, feature_names(self))
-        lazy = as_dask(x, feature_names(self)) if is_source(x) else None
-        if lazy is None:
-            return predict_rows(self._predictor(), name, scoring_rows(self, x))
-        # Of the array itself: as rows its whole graph would be optimised, only to be dropped.
-        check_rows(lazy.shape, lazy.dtype)
-        check_features(self, lazy.shape[1])
-        return predict_lazily(self._predictor(), name, lazy)
+        return source_of(x).predictions(InAnyForm(self, self._predictor(), name))
 
     def _scored(self, x: Any, sample_weight: Any, *, disorder: bool = False) -> Scored:
         check_is_fitted(self)

@@ -8,13 +8,11 @@ from typing import Any
 from daskgmm.em.fit import check_enough
 from daskgmm.models.costs import cache_nbytes, cut, plan_of
 from daskgmm.models.gaussian_mixture import GaussianMixture
-from daskgmm.models.inputs import check_enough_columns, is_source, labelled_data
+from daskgmm.models.inputs import check_enough_columns, labelled_data
 from daskgmm.passes.plan import Plan
 from daskgmm.rows.arrays import ArrayRows
-from daskgmm.rows.frames import is_polars_frame
-from daskgmm.rows.opening import as_rows
 from daskgmm.rows.rows import Rows
-from daskgmm.rows.variables import is_labelled
+from daskgmm.rows.sources import source_of
 from daskgmm.rows.weights import split_weights
 from daskgmm.storage_options import StorageOptions
 
@@ -84,13 +82,10 @@ def _rows(
     feature_dims: Sequence[Hashable] | None,
     storage_options: StorageOptions | None,
 ) -> tuple[Rows, Rows | None]:
-    if is_labelled(x):
+    source = source_of(x, storage_options)
+    if source.labelled:
         return labelled_data(x, sample_weight, feature_dims, storage_options)[1:]
-    if is_source(x) or is_polars_frame(x):
-        rows = as_rows(x, storage_options)
-    else:
-        names = getattr(x, "columns", None)
-        rows = ArrayRows(x, columns=None if names is None else tuple(map(str, names)))
+    rows = ArrayRows(x, columns=source.names or None) if source.validated else source.rows()
     return (
         (rows, None)
         if sample_weight is None

@@ -25,10 +25,8 @@ from daskgmm.passes.keyed_task import keyed_tasks
 from daskgmm.passes.over_batches import map_batches
 from daskgmm.passes.running import Running
 from daskgmm.passes.task import Progress
-from daskgmm.rows.frame_tables import MemoryTable, PartitionTable
-from daskgmm.rows.frames import is_dask_frame, is_pandas_frame, is_polars_frame
-from daskgmm.rows.parquet import ParquetRows
-from daskgmm.rows.parquet_tables import ParquetTable, parquet_table
+from daskgmm.rows.parquet_tables import ParquetTable
+from daskgmm.rows.sources import source_of
 from daskgmm.rows.tables import Table, as_names
 from daskgmm.storage_options import StorageOptions
 
@@ -163,20 +161,4 @@ def table_of(
     TypeError
         If `x` is no table.
     """
-    keys = as_names(key)
-    if isinstance(x, ParquetRows) or _are_paths(x):
-        return parquet_table(x, columns, keys, storage_options)
-    if is_dask_frame(x):
-        return PartitionTable(x, columns, keys)
-    if is_polars_frame(x) or is_pandas_frame(x):
-        return MemoryTable(x, columns, keys, CHUNK_ROWS)
-    raise TypeError(
-        f"X is a {type(x).__module__}.{type(x).__qualname__}, which is no table: give Parquet "
-        "files or a data frame, or write to Zarr with predict_to_zarr."
-    )
-
-
-def _are_paths(x: Any) -> bool:
-    if isinstance(x, (list, tuple)):
-        return len(x) > 0 and all(map(_are_paths, x))
-    return isinstance(x, (str, os.PathLike))
+    return source_of(x, storage_options).table(columns, as_names(key), CHUNK_ROWS)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from daskgmm.em.fingerprint import plain_digest, rows_digest
 from daskgmm.errors import DataError
-from daskgmm.models.cutting import Cut, Source, source_of
+from daskgmm.models.cutting import Cut, CutRows, cut_rows
 from daskgmm.models.labels import check_dims, check_names
 from daskgmm.models.marks import same_values
 from daskgmm.models.outputs import Outputs
@@ -84,7 +84,7 @@ def write_predictions(
         check_names(x, (name for each in wanted.arrays for name in (each.name, *each.dims)))
     target = ZarrTarget(out, overwrite, storage_options)
     target.check_apart(origins)
-    source = source_of(x, chunks, shards, wanted.row_nbytes)
+    source = cut_rows(x, chunks, shards, wanted.row_nbytes)
     data = predictor.dataset(source.rows)
     if source.grid is None:
         data = replace(data, batches=aligned(data.batches, source.rows, source.layout.unit[0]))
@@ -115,7 +115,7 @@ def _written(
     data: Dataset,
     predictor: Predictor,
     wanted: Outputs,
-    source: Source,
+    source: CutRows,
     target: ZarrTarget,
     arrays: Mapping[str, Any],
     kept: Kept,
@@ -170,7 +170,7 @@ def _coordinates(outputs: Outputs) -> dict[str, range]:
 def _identity(
     predictor: Predictor,
     outputs: Outputs,
-    source: Source,
+    source: CutRows,
     batches: Sequence[Batch],
     source_name: str | None,
 ) -> dict[str, Any]:

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.errors import DataError
-from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.arrow_columns import (
     fill,
     fill_lists,
@@ -19,11 +18,9 @@ from daskgmm.rows.arrow_columns import (
     number_type,
     require,
 )
-from daskgmm.rows.dask_array import DaskRows
 from daskgmm.rows.features import FeatureColumn, check_length, columns_of
 from daskgmm.rows.naming import check_among, check_numbers
 from daskgmm.rows.pandas_columns import column_type, converted_type, partition_array
-from daskgmm.rows.rows import Rows
 
 Names = tuple[str, ...] | None
 
@@ -43,7 +40,8 @@ PROBED_ROWS = 1000
 
 def is_dask_frame(x: Any) -> bool:
     """Tell a data frame or series of Dask, without importing it."""
-    return hasattr(x, "to_dask_array") and hasattr(x, "map_partitions")
+    kind = type(x)  # a Delayed has every attribute
+    return hasattr(kind, "to_dask_array") and hasattr(kind, "map_partitions")
 
 
 def is_polars_frame(x: Any) -> bool:
@@ -104,30 +102,6 @@ def _columns_of_lists(x: Any) -> Iterator[Any]:
                 yield name
     elif type(x).__module__ == "pyarrow.lib" and hasattr(x, "schema"):
         yield from (field.name for field in x.schema if list_type(field.type) is not None)
-
-
-def rows_of_frame(x: Any, columns: Sequence[str] | None = None) -> Rows | None:
-    """Return the rows of a data frame; None if `x` is none that is known here.
-
-    Parameters
-    ----------
-    x : dask.dataframe.DataFrame or polars.DataFrame
-    columns : sequence of str, optional
-        The columns to take, in this order; by default all.
-
-    Raises
-    ------
-    DataError
-        If there is no such column, or one holds no numbers.
-    TypeError
-        If it is a lazy frame of Polars.
-    """
-    if is_dask_frame(x):
-        array, names = frame_array(x, columns)
-        return DaskRows(array, columns=names)
-    if is_polars_frame(x):
-        return _polars_rows(x, columns)
-    return None
 
 
 def frame_array(frame: Any, columns: Sequence[str] | None = None) -> tuple[Any, Names]:
@@ -198,20 +172,22 @@ def partition_dtype(frame: Any) -> np.dtype[Any]:
     return dtype if known else np.dtype(np.float64)
 
 
-def _polars_rows(frame: Any, columns: Sequence[str] | None) -> Rows:
-    array, names = polars_array(frame, columns)
-    return ArrayRows(array, columns=names)
-
-
 def polars_array(
     frame: Any, columns: Sequence[str] | None = None
 ) -> tuple[NDArray[Any], tuple[str, ...]]:
     """Return a data frame of Polars as an array of shape (n, d), and its columns' names.
 
+    Parameters
+    ----------
+    columns : sequence of str, optional
+        The columns to take, in this order; by default all.
+
     Raises
     ------
-    DataError, TypeError
-        As `rows_of_frame`.
+    DataError
+        If there is no such column, or one holds no numbers.
+    TypeError
+        If it is a lazy frame.
     """
     if type(frame).__name__ == "LazyFrame":
         raise TypeError(

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from dask._task_spec import DataNode, GraphNode, Task, convert_legacy_graph
+from dask.blockwise import Blockwise
 from dask.core import flatten
 from dask.highlevelgraph import MaterializedLayer
 from dask.utils import ensure_dict
@@ -111,6 +112,22 @@ def _layers(x: Any) -> Iterator[Mapping[Key, Any]]:
     for layer in getattr(x.__dask_graph__(), "layers", {}).values():
         if isinstance(layer, MaterializedLayer):
             yield layer.mapping
+
+
+def held_by_collection(x: Any) -> list[Any]:
+    """Return what a lazy array, frame or other collection is computed from."""
+    if hasattr(type(x), "expr"):  # of frames; a Delayed has every attribute
+        return [part.operands for part in x.expr.walk()]
+    graph = x.__dask_graph__()
+    return [_of_layer(layer) for layer in getattr(graph, "layers", {"": graph}).values()]
+
+
+def _of_layer(layer: Any) -> Any:
+    """Return what a layer of a graph holds, without a task for each block where it is so made."""
+    if not isinstance(layer, Blockwise):
+        return ensure_dict(layer)
+    given = [value for value, axes in layer.indices if axes is None]
+    return [given, layer.task, layer.io_deps]
 
 
 def held_nbytes(graph: Graph) -> int:

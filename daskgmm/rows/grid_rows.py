@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from daskgmm.rows import naming
 from daskgmm.rows.dask_array import DaskRows
 
 Runs = tuple[tuple[int, int], ...]
@@ -100,3 +101,14 @@ class GridRows(DaskRows):
         sizes = [[c[i] for c, i in zip(chunks, block, strict=True)] for block in blocks]
         self._begin(x, keys, np.array([int(np.prod(size)) for size in sizes], np.int64), axes)
         self.places, self.n_dims = GridPlaces.of(dims, chunks), axes
+        self._array, self._dims = x, dims
+
+    def select(self, names: Sequence[str]) -> GridRows:
+        """Return the rows with these columns only, in the same blocks."""
+        rows = GridRows(self._array[..., naming.places(names, self.columns)], self._dims)
+        rows.columns, rows.taken_as_missing = tuple(names), self.taken_as_missing
+        return rows
+
+    def column(self, name: str) -> GridRows:
+        """Return one column as weights, in the same blocks."""
+        return GridRows(self._array[..., naming.places([name], self.columns)[0]], self._dims)

@@ -72,6 +72,8 @@ class Rows(ABC):
         Which stored numbers were declared to be missing and so are NaN, in words.
     source : str or None
         The path or URL that the rows were opened by, if the source does not tell itself.
+    parts : tuple of Rows
+        The elements, where rows were given as a list.
     in_process : bool
         True if the rows live in this process's memory or can be read from this process
         only; a pass over them is then never sent to a cluster.
@@ -83,6 +85,7 @@ class Rows(ABC):
     places: Callable[[int], str] | None = None
     taken_as_missing: str | None = None
     source: str | None = None
+    parts: tuple[Rows, ...] = ()
     lengths: NDArray[np.int64]
     block_rows: int | None = None
     reads: bool = True

@@ -1,6 +1,6 @@
 """Tests that whoever adds an entry to one of daskgmm's tables runs on it.
 
-Subclass, name the entry, and let pytest collect the class; it needs nothing but NumPy and SciPy:
+Subclass, name the entry, and let pytest collect the class:
 
     from daskgmm.testing import CovarianceTests
 
@@ -13,5 +13,6 @@ from __future__ import annotations
 from daskgmm.testing.backends import BackendTests
 from daskgmm.testing.covariance import CovarianceTests
 from daskgmm.testing.priors import PriorTests
+from daskgmm.testing.sources import SourceTests
 
-__all__ = ["BackendTests", "CovarianceTests", "PriorTests"]
+__all__ = ["BackendTests", "CovarianceTests", "PriorTests", "SourceTests"]

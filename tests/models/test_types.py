@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from daskgmm import GaussianMixture
 from daskgmm.em.events import BatchDone, Iterated, as_dict
-from daskgmm.models.lazy import as_dask
+from daskgmm.rows.sources import source_of
 from tests.oracle.data import STRUCTURES, blobs
 
 X = blobs(500, 3, 3)
@@ -117,7 +117,7 @@ def test_scores_stream(mixture):
 
 def test_lazy_arrays_are_read_in_their_own_blocks(tmp_path):
     stored = zarr.create_array(tmp_path / "x.zarr", data=X, chunks=(64, 1))
-    assert as_dask(stored).numblocks[1] == 1
+    assert source_of(stored).lazy().numblocks[1] == 1
 
 
 def test_events_tell_the_story():

@@ -1,0 +1,59 @@
+"""Arrays of Dask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import dask.array as da
+
+from daskgmm.errors import DataError
+from daskgmm.rows.dask_array import DaskRows
+from daskgmm.rows.graph import held_by_collection
+from daskgmm.rows.layout import check_rows, check_weights
+from daskgmm.rows.matching import check_count
+from daskgmm.rows.plain import unmasked
+from daskgmm.rows.rows import Rows
+from daskgmm.rows.source import Source
+from daskgmm.rows.undecoded import warn_of_undecoded
+
+
+class DaskArray(Source):
+    """An array of Dask."""
+
+    @classmethod
+    def matches(cls, x: Any) -> bool:
+        return isinstance(x, da.Array)
+
+    def rows(self, columns: Sequence[str] | None = None) -> Rows:
+        check_rows(self.x.shape, self.x.dtype)
+        return DaskRows(self.lazy())
+
+    def lazy(self, columns: Sequence[str] | None = None) -> Any:
+        """Return the array, unless it is masked."""
+        unmasked(self.x._meta, "X")
+        warn_of_undecoded(self.x)
+        return self.x
+
+    def as_weights(self, rows: Rows) -> Rows:
+        """Return the values as weights: rechunked as `rows` are, where lengths are known."""
+        weights = self.x
+        check_weights(weights.shape, weights.dtype, rows.n_rows)
+        unmasked(weights._meta, "sample_weight")
+        warn_of_undecoded(weights, "sample_weight")
+        known = weights.shape[0] == weights.shape[0]
+        if rows.n_rows is not None and known:
+            check_count(weights.shape, rows.n_rows)
+            if list(weights.chunks[0]) != rows.lengths.tolist():
+                weights = weights.rechunk((tuple(rows.lengths.tolist()),), method="tasks")
+        elif len(weights.chunks[0]) != len(rows.lengths):
+            raise DataError(
+                f"sample_weight has {len(weights.chunks[0])} chunks and X has {len(rows.lengths)}, "
+                "of lengths that are not all known, so they cannot be matched; chunk both alike, "
+                "or find the lengths with compute_chunk_sizes()."
+            )
+        return DaskRows(weights, rows.lengths)
+
+    def leads_to(self) -> Iterable[Any]:
+        """Return what the layers of the graph hold."""
+        return held_by_collection(self.x)

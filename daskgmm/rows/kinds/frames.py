@@ -1,0 +1,88 @@
+"""Data frames of Dask and of Polars."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from daskgmm.rows.arrays import ArrayRows
+from daskgmm.rows.dask_array import DaskRows
+from daskgmm.rows.frame_tables import MemoryTable, PartitionTable
+from daskgmm.rows.frames import (
+    frame_array,
+    is_dask_frame,
+    is_polars_frame,
+    polars_array,
+    series_array,
+)
+from daskgmm.rows.graph import held_by_collection
+from daskgmm.rows.kinds.dask_array import DaskArray
+from daskgmm.rows.kinds.memory import Memory
+from daskgmm.rows.rows import Rows
+from daskgmm.rows.source import Predictions, Source
+from daskgmm.rows.tables import Table
+
+
+class DaskFrame(Source):
+    """A data frame of Dask, or a series of weights."""
+
+    @classmethod
+    def matches(cls, x: Any) -> bool:
+        return is_dask_frame(x)
+
+    def rows(self, columns: Sequence[str] | None = None) -> Rows:
+        array, names = frame_array(self.x, columns)
+        return DaskRows(array, columns=names)
+
+    def lazy(self, columns: Sequence[str] | None = None) -> Any:
+        return frame_array(self.x, columns)[0]
+
+    def predictions(self, of: Predictions) -> Any:
+        """Return a lazy series or frame with the same index."""
+        return of.by_partition(self.x)
+
+    def table(self, columns: Sequence[str] | None, keys: Any, part_rows: int) -> Table:
+        return PartitionTable(self.x, columns, keys)
+
+    def as_weights(self, rows: Rows) -> Rows:
+        return DaskArray(series_array(self.x)).as_weights(rows)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(map(str, self.x.columns))
+
+    def leads_to(self) -> Iterable[Any]:
+        """Return what the expressions hold that the frame is made by."""
+        return held_by_collection(self.x)
+
+
+class PolarsFrame(Memory):
+    """A data frame of Polars."""
+
+    @classmethod
+    def matches(cls, x: Any) -> bool:
+        return is_polars_frame(x)
+
+    @property
+    def validated(self) -> bool:
+        return False
+
+    @property
+    def is_part(self) -> bool:
+        return True
+
+    def rows(self, columns: Sequence[str] | None = None) -> Rows:
+        """Return the rows; raise `TypeError` for a lazy frame."""
+        array, names = polars_array(self.x, columns)
+        return ArrayRows(array, columns=names)
+
+    def open(self, columns: Sequence[str] | None = None) -> Any:
+        """Return the columns as an array."""
+        return polars_array(self.x, columns)[0]
+
+    def table(self, columns: Sequence[str] | None, keys: Any, part_rows: int) -> Table:
+        return MemoryTable(self.x, columns, keys, part_rows)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(map(str, self.x.columns))

@@ -1,0 +1,75 @@
+"""Labelled arrays of xarray, and the files that xarray opens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from daskgmm.rows.kinds.dask_array import DaskArray
+from daskgmm.rows.kinds.memory import Memory
+from daskgmm.rows.kinds.zarr import StoredZarr
+from daskgmm.rows.labelled import labelled
+from daskgmm.rows.labelled_opening import SUFFIXES, is_labelled_file, open_labelled
+from daskgmm.rows.layout import check_weights
+from daskgmm.rows.rows import Rows
+from daskgmm.rows.source import Predictions, Source, path_of
+from daskgmm.rows.variables import decoded_weight, is_labelled
+
+
+class LabelledArrays(Source):
+    """A DataArray or Dataset of xarray."""
+
+    labelled = True
+
+    @classmethod
+    def matches(cls, x: Any) -> bool:
+        return is_labelled(x)
+
+    def rows(self, columns: Sequence[str] | None = None) -> Rows:
+        return labelled(self.x, None, columns).rows()
+
+    def predictions(self, of: Predictions) -> Any:
+        return of.on_grid(self.x)
+
+    def as_weights(self, rows: Rows) -> Rows:
+        if hasattr(self.x, "data_vars"):
+            return Memory(self.x).as_weights(rows)
+        check_weights(self.x.shape, self.x.dtype, rows.n_rows)
+        values = decoded_weight(self.x).data
+        kind = DaskArray if DaskArray.matches(values) else Memory
+        return kind(values).as_weights(rows)
+
+    @property
+    def origin(self) -> str | None:
+        """The path or URL of the file, where xarray knows it."""
+        return path_of(self.x.encoding.get("source"))
+
+    @property
+    def is_part(self) -> bool:
+        """False: grids are joined by xarray."""
+        return False
+
+    def leads_to(self) -> Iterable[Any]:
+        """Return the files, and the values of all variables and coordinates."""
+        x = self.x
+        parts = [x, *x.coords.values(), *getattr(x, "data_vars", {}).values()]
+        sources = [part.encoding.get("source") for part in parts]
+        return [*sources, *(part.variable._data for part in parts if hasattr(part, "variable"))]
+
+
+class LabelledFile(StoredZarr):
+    """The path or URL of a file that xarray opens; as plain rows it is refused."""
+
+    suffixes = SUFFIXES
+
+    @classmethod
+    def matches(cls, x: Any) -> bool:
+        name = path_of(x)
+        return name is not None and is_labelled_file(name)
+
+    def open(self, columns: Sequence[str] | None = None) -> Any:
+        """Return the variables of the file."""
+        return open_labelled(self.x, None, self.options)
+
+    def holds_variables(self) -> bool:
+        return True

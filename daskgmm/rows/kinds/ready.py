@@ -1,0 +1,70 @@
+"""Rows that are open already, and Parquet files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from daskgmm.rows import parquet_files
+from daskgmm.rows.parquet import ParquetRows, open_parquet
+from daskgmm.rows.parquet_tables import parquet_table
+from daskgmm.rows.rows import Rows
+from daskgmm.rows.source import Source, path_of
+from daskgmm.rows.tables import Table
+
+HOLDING = ("source", "parts", "_array")
+"""Attributes of rows that lead to where these are read from."""
+
+
+class Ready(Source):
+    """Rows that are open."""
+
+    @classmethod
+    def matches(cls, x: Any) -> bool:
+        return isinstance(x, Rows)
+
+    def rows(self, columns: Sequence[str] | None = None) -> Rows:
+        rows: Rows = self.x
+        return rows if columns is None or rows.columns is None else rows.select(columns)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        names: tuple[str, ...] = self.x.all_columns
+        return names
+
+    def leads_to(self) -> Iterable[Any]:
+        """Return the path, the parts and the array, as far as the rows have them."""
+        return [getattr(self.x, name, None) for name in HOLDING]
+
+
+class ReadyParquet(Ready):
+    """Rows of Parquet files that are open."""
+
+    @classmethod
+    def matches(cls, x: Any) -> bool:
+        return isinstance(x, ParquetRows)
+
+    def table(self, columns: Sequence[str] | None, keys: Any, part_rows: int) -> Table:
+        return parquet_table(self.x, columns, keys, self.options)
+
+    def leads_to(self) -> Iterable[Any]:
+        """Return the paths of the files."""
+        return [footer.path for footer in self.x.footers]
+
+
+class ParquetFiles(Source):
+    """A path, URL or glob of Parquet files."""
+
+    suffixes = parquet_files.SUFFIXES
+    named = keyed = True
+
+    @classmethod
+    def matches(cls, x: Any) -> bool:
+        name = path_of(x)
+        return name is not None and parquet_files.is_parquet(name)
+
+    def rows(self, columns: Sequence[str] | None = None) -> Rows:
+        return open_parquet(self.x, columns, self.options)
+
+    def table(self, columns: Sequence[str] | None, keys: Any, part_rows: int) -> Table:
+        return parquet_table(self.x, columns, keys, self.options)

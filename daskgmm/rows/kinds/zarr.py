@@ -1,0 +1,97 @@
+"""Zarr arrays and groups, open or behind a path or URL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import zarr
+
+from daskgmm.errors import SourceError
+from daskgmm.rows.labelled_opening import data_array, labelled_group
+from daskgmm.rows.layout import check_rows
+from daskgmm.rows.matching import check_matched
+from daskgmm.rows.nodata import declared_by_zarr
+from daskgmm.rows.obstore_backend import portable
+from daskgmm.rows.parquet_tables import parquet_table
+from daskgmm.rows.rows import Rows
+from daskgmm.rows.source import Source, path_of
+from daskgmm.rows.stored_values import lazy_values
+from daskgmm.rows.tables import Table
+from daskgmm.rows.zarr_array import ZarrRows
+from daskgmm.rows.zarr_opening import group_refused, open_node, open_zarr
+from daskgmm.rows.zarr_store import location, storage_options
+
+
+class Zarr(Source):
+    """A Zarr array; a group of arrays is refused with a list of these."""
+
+    @classmethod
+    def matches(cls, x: Any) -> bool:
+        return isinstance(x, (zarr.Array, zarr.Group))
+
+    def rows(self, columns: Sequence[str] | None = None) -> Rows:
+        array = self._array()
+        check_rows(array.shape, array.dtype)
+        return ZarrRows(array)
+
+    def lazy(self, columns: Sequence[str] | None = None) -> Any:
+        x = self._array()
+        chunks = tuple(int(m) for m in self.rows().lengths) or (0,), (x.shape[1],)
+        decoding = declared_by_zarr(x)
+        return lazy_values(portable(x), chunks, location(x), storage_options(x), decoding)
+
+    def as_weights(self, rows: Rows) -> Rows:
+        array = self._array()
+        check_matched(rows, array)
+        return ZarrRows(array, rows.lengths)
+
+    @property
+    def origin(self) -> str | None:
+        """The path or URL of the array; of a store without an address its kind."""
+        return location(self.x)
+
+    def _array(self) -> Any:
+        if isinstance(self.x, zarr.Group):
+            raise SourceError(group_refused(location(self.x), self.x))
+        return self.x
+
+
+class StoredZarr(Source):
+    """A path or URL that is of no other kind: that of a Zarr array or group."""
+
+    holds_arrays = True
+
+    @classmethod
+    def matches(cls, x: Any) -> bool:
+        return path_of(x) is not None
+
+    def rows(self, columns: Sequence[str] | None = None) -> Rows:
+        return self._zarr().rows()
+
+    def open(self, columns: Sequence[str] | None = None) -> Any:
+        """Return an array of two axes as it is; a group and an array of more axes labelled."""
+        node = open_node(self.x, self.options)
+        if isinstance(node, zarr.Group):
+            return labelled_group(self.path or "", node)
+        return node if node.ndim < 3 else data_array(node)
+
+    def lazy(self, columns: Sequence[str] | None = None) -> Any:
+        return self._zarr().lazy()
+
+    def as_weights(self, rows: Rows) -> Rows:
+        return self._zarr().as_weights(rows)
+
+    def table(self, columns: Sequence[str] | None, keys: Any, part_rows: int) -> Table:
+        """Return the rows of a folder of Parquet files at a URL, whose name does not tell."""
+        return parquet_table(self.x, columns, keys, self.options)
+
+    def holds_variables(self) -> bool:
+        return isinstance(open_node(self.x, self.options), zarr.Group)
+
+    def leads_to(self) -> Iterable[Any]:
+        """Return the path."""
+        return [self.path]
+
+    def _zarr(self) -> Zarr:
+        return Zarr(open_zarr(self.x, self.options))

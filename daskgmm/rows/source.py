@@ -1,0 +1,221 @@
+"""What a kind of source answers; each kind is a class, and a line in `sources.SOURCES`."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, Protocol
+
+from daskgmm.errors import SourceError
+from daskgmm.rows.lazy_rows import rows_as_dask
+from daskgmm.rows.matching import column_of
+from daskgmm.rows.naming import listed
+from daskgmm.rows.rows import Rows
+from daskgmm.rows.tables import Table
+from daskgmm.storage_options import StorageOptions
+
+
+class Predictions(Protocol):
+    """One output of the predictions of a mixture, for rows in each form that they come in.
+
+    Attributes
+    ----------
+    columns : tuple of str or None
+        Names of the features that the mixture was fitted on.
+    """
+
+    @property
+    def columns(self) -> tuple[str, ...] | None:
+        """Names of the features, or None."""
+
+    def here(self, source: Source) -> Any:
+        """Return the predictions for all rows as a NumPy array."""
+
+    def lazily(self, array: Any) -> Any:
+        """Return the predictions for a lazy array as a lazy array with the same row chunks."""
+
+    def by_partition(self, frame: Any) -> Any:
+        """Return the predictions for a data frame of Dask as a series or frame of Dask."""
+
+    def on_grid(self, x: Any) -> Any:
+        """Return the predictions for labelled arrays as a labelled array."""
+
+
+class Source(ABC):
+    """Something that rows come from: an object, or what a path or URL leads to.
+
+    A subclass must say which things are of its kind (`suffixes`, or `matches`), and what their
+    rows are. All else has a default.
+
+    Parameters
+    ----------
+    x : object
+        What the user gave.
+    options : mapping, optional
+        For the file system of a URL.
+
+    Attributes
+    ----------
+    suffixes : tuple of str
+        How the names of files of this kind end.
+    named : bool
+        Whether columns of a file of this kind are chosen by name (``--columns``).
+    keyed : bool
+        Whether `table` returns the rows of a file of this kind with keys.
+    holds_arrays : bool
+        Whether a file of this kind may hold arrays with named dimensions (``--variables``).
+    labelled : bool
+        Whether it is an array or dataset of xarray.
+    """
+
+    suffixes: ClassVar[tuple[str, ...]] = ()
+    named: ClassVar[bool] = False
+    keyed: ClassVar[bool] = False
+    holds_arrays: ClassVar[bool] = False
+    labelled: ClassVar[bool] = False
+
+    def __init__(self, x: Any, options: StorageOptions | None = None) -> None:
+        self.x, self.options = x, options
+
+    @classmethod
+    def matches(cls, x: Any) -> bool:
+        """Return whether x is of this kind; by default a path or URL with one of `suffixes`."""
+        name = path_of(x)
+        return name is not None and name.endswith(cls.suffixes)
+
+    @abstractmethod
+    def rows(self, columns: Sequence[str] | None = None) -> Rows:
+        """Return the rows, unread.
+
+        Parameters
+        ----------
+        columns : sequence of str, optional
+            The columns to take, in this order, where columns have names; by default all.
+
+        Raises
+        ------
+        DataError
+            If shape or type cannot be rows of real numbers, or there is no such column.
+        SourceError
+            If a path or URL cannot be opened.
+        """
+
+    def open(self, columns: Sequence[str] | None = None) -> Any:
+        """Return what can be fitted, as `daskgmm.open_data` does; by default the rows."""
+        return self.rows(columns)
+
+    def lazy(self, columns: Sequence[str] | None = None) -> Any:
+        """Return a lazy array with a block for each chunk; None if all rows are in memory."""
+        return rows_as_dask(self.rows(columns))
+
+    def predictions(self, of: Predictions) -> Any:
+        """Return predictions in the form that goes with this kind: NumPy's, lazy or labelled."""
+        lazy = self.lazy(of.columns)
+        return of.here(self) if lazy is None else of.lazily(lazy)
+
+    def table(self, columns: Sequence[str] | None, keys: Any, part_rows: int) -> Table:
+        """Return the rows with key columns beside them.
+
+        Parameters
+        ----------
+        columns : sequence of str or None
+            The features; None for all columns but the keys.
+        keys : tuple of str or None
+            The columns to carry along; None for the index.
+        part_rows : int
+            Rows of a part, of what is in memory.
+
+        Raises
+        ------
+        TypeError
+            If this kind has no keys.
+        """
+        raise TypeError(
+            f"X is a {kind_of(self.x)}, which is no table: give Parquet files or a data frame, or "
+            "write to Zarr with predict_to_zarr."
+        )
+
+    def weights(self, rows: Rows) -> Rows:
+        """Return this as the weights of `rows`: blocks of one axis with the same `lengths`.
+
+        A string is a column of `rows` if there is one of that name.
+
+        Raises
+        ------
+        DataError
+            If the weights are not real numbers on one axis, or there are not as many as rows.
+        """
+        if isinstance(self.x, str) and self.x in rows.all_columns:
+            return rows.column(self.x)
+        try:
+            return self.as_weights(rows)
+        except SourceError as error:
+            if self.path is None or not rows.all_columns:
+                raise
+            raise SourceError(
+                f"sample_weight is {self.path!r}, which is no column of X (those are "
+                f"{listed(map(repr, rows.all_columns))}), and no path of weights: {error}"
+            ) from error
+
+    def as_weights(self, rows: Rows) -> Rows:
+        """Return the values as the weights of `rows`; by default those of the only column."""
+        return column_of(self.rows(), rows)
+
+    @property
+    def path(self) -> str | None:
+        """The path or URL, if x is one."""
+        return path_of(self.x)
+
+    @property
+    def origin(self) -> str | None:
+        """The path, URL or description of the place that rows are read from; None if unknown."""
+        return path_of(self.x) or path_of(getattr(self.x, "source", None))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all columns, as far as they are known before the rows are opened."""
+        return ()
+
+    @property
+    def validated(self) -> bool:
+        """Whether it becomes an array in memory, which scikit-learn validates."""
+        return False
+
+    def values(self) -> Any:
+        """Return what scikit-learn makes an array of, if it is `validated`."""
+        return self.x
+
+    def keeping(self, names: Sequence[str] | None) -> Source:
+        """Return a table in memory with the columns of these names only, if it has them all."""
+        return self
+
+    def split(self, name: str, features: Sequence[str] | None) -> tuple[Source, Source] | None:
+        """Return a table in memory and one column of it; None if it has none of that name.
+
+        The column stays in the table if it is one of the features.
+        """
+        return None
+
+    @property
+    def is_part(self) -> bool:
+        """Whether the rows may be an element of a list of rows."""
+        return not self.validated
+
+    def holds_variables(self) -> bool:
+        """Return whether a file or group holds variables, rather than one array."""
+        return False
+
+    def leads_to(self) -> Iterable[Any]:
+        """Return paths, and objects that refer to paths, that rows may be read from."""
+        return [self.origin]
+
+
+def path_of(x: Any) -> str | None:
+    """Return a path or URL as a string; None if x is neither."""
+    return os.fspath(x) if isinstance(x, (str, os.PathLike)) else None
+
+
+def kind_of(x: Any) -> str:
+    """Return the name of the type of x, with its module."""
+    return f"{type(x).__module__}.{type(x).__qualname__}"

@@ -1,0 +1,142 @@
+"""The kinds of sources, and which of them a thing is of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import dask.array as da
+import numpy as np
+
+from daskgmm.errors import DataError
+from daskgmm.rows.concatenated import ConcatenatedRows
+from daskgmm.rows.kinds.dask_array import DaskArray
+from daskgmm.rows.kinds.frames import DaskFrame, PolarsFrame
+from daskgmm.rows.kinds.hdf5 import HDF5
+from daskgmm.rows.kinds.labelled import LabelledArrays, LabelledFile
+from daskgmm.rows.kinds.memory import Mapped, Memory, PandasFrame
+from daskgmm.rows.kinds.npy import Npy
+from daskgmm.rows.kinds.ready import ParquetFiles, Ready, ReadyParquet
+from daskgmm.rows.kinds.zarr import StoredZarr, Zarr
+from daskgmm.rows.parquet_tables import parquet_table
+from daskgmm.rows.rows import Rows
+from daskgmm.rows.source import Source, path_of
+from daskgmm.rows.tables import Table
+from daskgmm.storage_options import StorageOptions
+
+
+class Parts(Memory):
+    """A list or tuple: of sources, which are taken one after another, or of numbers."""
+
+    @classmethod
+    def matches(cls, x: Any) -> bool:
+        """Return whether x is a list or tuple."""
+        return isinstance(x, (list, tuple))
+
+    @property
+    def parts(self) -> list[Source]:
+        """The elements as sources."""
+        return [source_of(part, self.options) for part in self.x]
+
+    @property
+    def validated(self) -> bool:
+        """Whether it is no list of sources."""
+        return not (self.x and all(source_of(part).is_part for part in self.x))
+
+    @property
+    def is_part(self) -> bool:
+        """Whether it is a list of sources, which is then refused with a reason."""
+        return not self.validated
+
+    def rows(self, columns: Sequence[str] | None = None) -> Rows:
+        """Return the rows of all elements, in order."""
+        if not self.x:
+            raise DataError("X is an empty list; give at least one array.")
+        for index, part in enumerate(self.x):
+            if isinstance(part, (int, float, complex, np.number, np.bool_, list, tuple)):
+                raise TypeError(
+                    f"Element {index} of the list X is a {type(part).__name__}; convert lists of "
+                    "numbers with numpy.asarray first."
+                )
+        return ConcatenatedRows([part.rows(columns) for part in self.parts])
+
+    def lazy(self, columns: Sequence[str] | None = None) -> Any:
+        """Return the elements as one lazy array; None if all of them are in memory."""
+        parts = [(part, part.lazy(columns)) for part in self.parts]
+        if all(lazy is None for _, lazy in parts):
+            return None
+        arrays = [
+            da.from_array(part.open(columns), chunks="auto") if lazy is None else lazy
+            for part, lazy in parts
+        ]
+        return da.concatenate(arrays, axis=0)
+
+    def table(self, columns: Sequence[str] | None, keys: Any, part_rows: int) -> Table:
+        """Return the rows of a list of paths of Parquet files with key columns beside them."""
+        if not self.x or any(path_of(part) is None for part in self.x):
+            return super().table(columns, keys, part_rows)
+        return parquet_table(self.x, columns, keys, self.options)
+
+    def as_weights(self, rows: Rows) -> Rows:
+        """Return the weights of rows of a list, element by element, or numbers of all rows."""
+        paths = bool(rows.parts) and all(path_of(part) is not None for part in self.x)
+        if not (paths or any(map(_is_array, self.x))):
+            return super().as_weights(rows)
+        if len(rows.parts) != len(self.x):
+            given = f"a list of {len(rows.parts)}" if rows.parts else "a single array"
+            raise DataError(
+                f"sample_weight is a list of {len(self.x)} arrays, but X is {given}; give one "
+                "array of weights for each element of X, or one array for all rows."
+            )
+        pairs = zip(self.parts, rows.parts, strict=True)
+        return ConcatenatedRows([weights.weights(part) for weights, part in pairs])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns of the first element."""
+        return self.parts[0].names if self.x else ()
+
+    def leads_to(self) -> Iterable[Any]:
+        """Return the elements."""
+        return list(self.x)
+
+
+SOURCES: list[type[Source]] = [
+    Memory,
+    StoredZarr,
+    ParquetFiles,
+    LabelledFile,
+    Npy,
+    Mapped,
+    PandasFrame,
+    PolarsFrame,
+    DaskFrame,
+    DaskArray,
+    HDF5,
+    Zarr,
+    LabelledArrays,
+    Ready,
+    ReadyParquet,
+    Parts,
+]
+"""The kinds of sources, the most general first: the last one that matches a thing is its kind. A
+kind of one's own is appended."""
+
+
+def source_of(x: Any, options: StorageOptions | None = None) -> Source:
+    """Return what the user gave as a source of the kind that it is of.
+
+    Parameters
+    ----------
+    x : object
+        What `GaussianMixture.fit` takes as X, or as weights.
+    options : mapping, optional
+        For the file system of a URL.
+    """
+    kind = next(kind for kind in reversed(SOURCES) if kind.matches(x))
+    return kind(x, options)
+
+
+def _is_array(value: Any) -> bool:
+    """Tell an element that is an array from one that is a number."""
+    return np.ndim(value) > 0 if not hasattr(value, "ndim") else value.ndim > 0

@@ -1,0 +1,148 @@
+"""What holds for every kind of source of rows."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.testing import assert_allclose, assert_array_equal
+from numpy.typing import NDArray
+
+from daskgmm.models.gaussian_mixture import GaussianMixture
+from daskgmm.models.planning import plan
+from daskgmm.rows.rows import UNKNOWN, Rows
+from daskgmm.rows.source import Source
+from daskgmm.rows.sources import SOURCES, source_of
+
+Array = NDArray[np.float64]
+
+N, D = 40_000, 4
+"""Rows and columns: more than the 1 MiB that most kinds read at once."""
+
+
+class SourceTests:
+    """What holds for every kind of source.
+
+    Attributes
+    ----------
+    kind : type of Source
+        An entry of `SOURCES`.
+    names : tuple of str or None
+        Names of the D columns, if columns of this kind have names.
+    """
+
+    kind: type[Source]
+    names: tuple[str, ...] | None = None
+
+    def make(self, data: Array, folder: Path) -> Any:
+        """Return what a user gives for X, which holds these data of shape (N, D)."""
+        raise NotImplementedError
+
+    def data(self) -> Array:
+        """Return two clusters of rows."""
+        random = np.random.default_rng(0)
+        data: Array = random.normal(size=(N, D)) + 8.0 * random.integers(2, size=(N, 1))
+        return data
+
+    def source(self, folder: Path) -> Source:
+        """Return the data as a source."""
+        return source_of(self.make(self.data(), folder))
+
+    def test_it_is_found_in_the_table(self, tmp_path: Path) -> None:
+        """By what it matches, and by nothing else."""
+        assert self.kind in SOURCES
+        assert type(self.source(tmp_path)) is self.kind
+
+    def test_rows_say_what_they_are(self, tmp_path: Path) -> None:
+        """Type, columns, lengths of the chunks."""
+        rows = self.source(tmp_path).rows()
+        assert rows.dtype == np.dtype(np.float64)
+        assert (rows.n_features, rows.columns) == (D, self.names)
+        assert rows.lengths.dtype == np.int64
+        assert rows.n_rows in (None, N)
+        for chunk, length in enumerate(rows.lengths):
+            assert length in (UNKNOWN, sum(map(len, blocks_of(rows, chunk, chunk + 1))))
+
+    def test_segments_are_the_whole_however_it_is_cut(self, tmp_path: Path) -> None:
+        """Read in any order, and again."""
+        rows, data = self.source(tmp_path).rows(), self.data()
+        chunks = len(rows.lengths)
+        for size in (1, 2, chunks):
+            starts = range(0, chunks, size)
+            parts = {first: blocks_of(rows, first, first + size) for first in reversed(starts)}
+            blocks = [block for first in starts for block in parts[first]]
+            assert all(block.dtype == np.float64 and block.ndim == 2 for block in blocks)
+            assert_array_equal(np.concatenate(blocks), data)
+        assert blocks_of(rows, 0, 0) == []
+
+    def test_segments_travel(self, tmp_path: Path) -> None:
+        """And read what they do here, tried again or not."""
+        rows = self.source(tmp_path).rows()
+        segment = rows.segment(0, len(rows.lengths))
+        there = pickle.loads(pickle.dumps(segment))
+        for retries in (0, 2):
+            assert_array_equal(np.concatenate(list(there.stream(retries=retries))), self.data())
+
+    def test_columns_are_chosen_by_name(self, tmp_path: Path) -> None:
+        """In any order; one of them as weights, which is cut as the rows are."""
+        if self.names is None:
+            return
+        source, data = self.source(tmp_path), self.data()
+        wanted = self.names[::-1]
+        for rows in (source.rows(wanted), source.rows().select(wanted)):
+            assert rows.columns == wanted
+            assert_array_equal(values_of(rows), data[:, ::-1])
+        rows = source.rows()
+        assert set(self.names) <= set(rows.all_columns)
+        weights = source_of(self.names[1]).weights(rows)
+        assert_array_equal(weights.lengths, rows.lengths)
+        assert_array_equal(values_of(weights), data[:, 1])
+
+    def test_weights_are_cut_as_the_rows_are(self, tmp_path: Path) -> None:
+        """Block by block, where the number of rows is known."""
+        rows, given = self.source(tmp_path).rows(), np.arange(N, dtype=np.float64)
+        if rows.n_rows is None:
+            return
+        weights = source_of(given).weights(rows)
+        assert_array_equal(weights.lengths, rows.lengths)
+        assert_array_equal(values_of(weights), given)
+
+    def test_a_lazy_array_holds_the_rows(self, tmp_path: Path) -> None:
+        """Or there is none, where all rows are in memory."""
+        lazy = self.source(tmp_path).lazy(self.names)
+        if lazy is not None:
+            assert_array_equal(lazy.compute(), self.data())
+
+    def test_where_rows_are_from_is_a_text(self, tmp_path: Path) -> None:
+        """Of what has a place: messages and model files name it."""
+        source = self.source(tmp_path)
+        assert source.origin is None or isinstance(source.origin, str)
+        assert source.path is None or source.origin == source.path
+
+    def test_it_is_planned_fitted_and_predicted(self, tmp_path: Path) -> None:
+        """As the same rows in memory are."""
+        data = self.data()
+        x = self.make(data, tmp_path)
+        assert plan(x, 2).batches > 0
+        mixture, here = (GaussianMixture(2, random_state=0).fit(each) for each in (x, data))
+        assert_allclose(np.sort(mixture.means_, axis=0), np.sort(here.means_, axis=0), atol=1e-2)
+        assert mixture.n_features_in_ == D
+        for name in ("weights_", "means_", "covariances_", "precisions_cholesky_"):
+            setattr(here, name, getattr(mixture, name))
+        assert_allclose(mixture.score(x), here.score(data))
+        for method in ("predict", "predict_proba", "score_samples"):
+            found = np.asarray(getattr(mixture, method)(x))
+            assert_allclose(found, getattr(here, method)(data), rtol=1e-9, atol=1e-12)
+
+
+def blocks_of(rows: Rows, first: int, stop: int) -> Sequence[Array]:
+    """Return the blocks of some chunks."""
+    return list(rows.segment(first, min(stop, len(rows.lengths))).stream())
+
+
+def values_of(rows: Rows) -> Array:
+    """Return all rows or weights as one array."""
+    return np.concatenate(blocks_of(rows, 0, len(rows.lengths)))

@@ -1,0 +1,168 @@
+"""A kind of source of one's own is one class and one line in the table."""
+
+from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
+from itertools import accumulate, pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import zarr
+from numpy.testing import assert_allclose, assert_array_equal
+
+from daskgmm import GaussianMixture, load_model, open_data, plan, sweep
+from daskgmm.cli import main
+from daskgmm.rows.naming import places
+from daskgmm.rows.origins import origins
+from daskgmm.rows.retrying import retried
+from daskgmm.rows.rows import Rows
+from daskgmm.rows.source import Source
+from daskgmm.rows.sources import SOURCES
+from daskgmm.testing import SourceTests
+
+LINES = 15_000
+NAMES = ("a", "b", "c", "d")
+
+
+@dataclass(frozen=True)
+class TextSegment:
+    path: str
+    bounds: tuple[int, ...]  # bytes at which chunks begin, and the last one ends
+    columns: list[int] | int
+    dependencies = ()
+
+    def stream(self, dependencies=(), retries=0):
+        for start, stop in pairwise(self.bounds):
+            yield retried(partial(self.read, start, stop), retries)
+
+    def read(self, start, stop):
+        with Path(self.path).open("rb") as file:
+            file.seek(start)
+            block = np.loadtxt(BytesIO(file.read(stop - start)), delimiter=",", ndmin=2)
+        return block[:, self.columns]
+
+
+class TextRows(Rows):
+    dtype = np.dtype(np.float64)
+
+    def __init__(self, path, columns=None, weights=False):
+        header, *lines = Path(path).read_bytes().splitlines(keepends=True)
+        chunks = [lines[start : start + LINES] for start in range(0, len(lines), LINES)]
+        self.bounds = [*accumulate((len(b"".join(c)) for c in chunks), initial=len(header))]
+        self.lengths = np.array(list(map(len, chunks)), np.int64)
+        self.source, self.names = path, tuple(header.decode().strip().split(","))
+        self.found = places(columns or self.names, self.names)
+        self.columns = None if weights else tuple(self.names[place] for place in self.found)
+        self.n_features, self.chosen = len(self.found), self.found[0] if weights else self.found
+
+    @property
+    def all_columns(self):
+        return self.names
+
+    def select(self, names):
+        return TextRows(self.source, names)
+
+    def column(self, name):
+        return TextRows(self.source, (name,), weights=True)
+
+    def segment(self, first, stop):
+        return TextSegment(self.source, tuple(self.bounds[first : stop + 1]), self.chosen)
+
+
+class Text(Source):
+    suffixes = (".points",)
+    named = True
+
+    def rows(self, columns=None):
+        return TextRows(self.path, columns)
+
+
+@pytest.fixture(autouse=True)
+def registered():
+    SOURCES.append(Text)
+    yield
+    SOURCES.remove(Text)
+
+
+def written(data, path, names=NAMES):
+    np.savetxt(path, data, "%.17g", ",", header=",".join(names), comments="")
+    return str(path)
+
+
+class TestText(SourceTests):
+    kind, names = Text, NAMES
+
+    def make(self, data, folder):
+        return written(data, folder / "x.points")
+
+
+@pytest.fixture
+def data():
+    random = np.random.default_rng(0)
+    return random.normal(size=(40_000, 4)) + [6.0, 0.0, -6.0, 0.0] * random.integers(
+        3, size=(40_000, 1)
+    )
+
+
+@pytest.fixture
+def x(data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return written(data, "x.points")
+
+
+def test_it_is_fitted_swept_and_predicted(x, data):
+    mixture = sweep(x, [2, 3, 4], ("full", "diag"), random_state=0).best()
+    assert (mixture.n_components, mixture.feature_names_in_.tolist()) == (3, list(NAMES))
+    assert mixture.fitted_on_["source"] == x
+    mixture.save("m.json")
+    mixture, frame = load_model("m.json"), pd.DataFrame(data, columns=NAMES)
+    labels = mixture.predict(x)
+    assert labels.chunks == ((15_000, 15_000, 10_000),)
+    assert_array_equal(labels, mixture.predict(frame))
+    assert mixture.bic(x) == pytest.approx(mixture.bic(frame))
+    mixture.predict_to_zarr(x, "p.zarr", ["posterior"], dtype="float64")
+    assert_allclose(zarr.open_group("p.zarr")["posterior"], mixture.predict_proba(frame))
+    with pytest.raises(TypeError, match="is no table"):
+        mixture.predict_to_parquet(x, "p.parquet")
+    assert x in origins(x)
+
+
+def test_weights_are_a_column_a_file_or_an_array(x, data):
+    """The column is no feature."""
+    weights = np.abs(data[:, 3])
+    weighted = written(np.column_stack([data[:, :3], weights]), "w.points")
+    by_name = GaussianMixture(2, random_state=0).fit(weighted, sample_weight="d")
+    assert by_name.feature_names_in_.tolist() == ["a", "b", "c"]
+    rows = open_data(weighted, columns=["a", "b", "c"])
+    alone = written(weights[:, None], "only.points", ["d"])
+    for given in (alone, weights, open_data(alone)):
+        mixture = GaussianMixture(2, random_state=0).fit(rows, sample_weight=given)
+        assert_array_equal(mixture.means_, by_name.means_)
+        assert mixture.score(weighted, sample_weight=given) == by_name.score(
+            weighted, sample_weight="d"
+        )
+
+
+def test_a_list_of_files_is_a_source(x, data):
+    both = [written(data[:100], "1.points"), written(data[100:], "2.points")]
+    mixture = GaussianMixture(3, random_state=0).fit(both)
+    assert_allclose(mixture.score(x), mixture.score(both))
+    assert len(mixture.predict(both)) == len(data)
+
+
+def test_the_command_line_takes_its_files(x, data, capsys):
+    def run(*call):
+        main(list(call), standalone_mode=False)
+        return capsys.readouterr().out
+
+    run("fit", x, "-k", "3", "--columns", "c,a", "-o", "m.json", "--seed", "0")
+    mixture = load_model("m.json")
+    assert mixture.feature_names_in_.tolist() == ["c", "a"]
+    run("predict", "m.json", x, "-o", "p.zarr")
+    assert_array_equal(zarr.open_group("p.zarr")["label"][:], mixture.predict(x).compute())
+    run("sweep", x, "-k", "2-4", "-o", "s.json")
+    assert "40,000" in run("plan", x, "-k", "3")
+    assert "40,000, in 3 chunks" in run("info", x)
+    assert plan(x, 3).batches == 1
