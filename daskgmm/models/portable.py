@@ -81,12 +81,18 @@ class Portable(Mixture):
 
     @classmethod
     def from_sklearn(cls, fitted: Any) -> Self:
-        """Return a fitted `sklearn.mixture.GaussianMixture` as a mixture of this library.
+        """Return a fitted estimator of scikit-learn as a mixture of this library.
+
+        Parameters
+        ----------
+        fitted : sklearn.mixture.GaussianMixture or sklearn.pipeline.Pipeline
+            A pipeline as `to_sklearn` returns it: a `StandardScaler`, a `PCA` (without `whiten`)
+            or both, in this order, then the mixture. They become its coordinates.
 
         Raises
         ------
         TypeError
-            If it is another estimator.
+            If it is another estimator, or a pipeline with other steps.
         NotFittedError
             If it is not fitted.
         """
