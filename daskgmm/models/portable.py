@@ -75,6 +75,12 @@ class Portable(Mixture):
             this one was fitted in coordinates of its own; densities are those of the
             coordinates in both. Rows that miss a value are refused whatever `missing` is, and
             components of weight 0 make scikit-learn warn of log(0).
+
+        Warns
+        -----
+        ExchangeWarning
+            If the covariance structure is one of your own, and the one that scikit-learn has for
+            its matrices counts other parameters in `bic` and `aic`.
         """
         check_is_fitted(self)
         return to_sklearn(self)

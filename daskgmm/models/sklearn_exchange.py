@@ -12,11 +12,14 @@ from sklearn.mixture import GaussianMixture as Reference
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from daskgmm.errors import ExchangeWarning
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.structures import STRUCTURES
+from daskgmm.gaussian.structure import Structure
+from daskgmm.gaussian.structures import STRUCTURES, n_parameters
 from daskgmm.models.mixture import Mixture
 from daskgmm.models.sklearn_steps import coordinates_in, steps_of
+from daskgmm.user_warnings import warn_user
 
 Kind = TypeVar("Kind", bound=Mixture)
 
@@ -140,6 +143,19 @@ def _of_known_structure(parameters: Parameters) -> Parameters:
     )
 
 
+def _warn_of_count(given: Structure, known: Structure, k: int, d: int) -> None:
+    """Warn where scikit-learn counts other parameters than the mixture has."""
+    p, theirs = n_parameters(given, k, d), n_parameters(known, k, d)
+    if p != theirs:
+        warn_user(
+            f"scikit-learn has no covariance_type={given.name!r}. The result predicts the same "
+            f"with {known.name!r}, but its bic and aic count {theirs:,} parameters where this "
+            f"mixture has {p:,}, and its fit is one of {known.name!r}. Take criteria from this "
+            "mixture.",
+            ExchangeWarning,
+        )
+
+
 def _reference(mixture: Mixture) -> Reference:
     parameters = mixture._parameters()
     known = set(Reference().get_params())
@@ -149,7 +165,8 @@ def _reference(mixture: Mixture) -> Reference:
     coordinates: Coordinates | None = getattr(mixture, "coordinates_", None)
     if coordinates is not None and settings["means_init"] is not None:
         settings["means_init"] = coordinates.apply(np.asarray(settings["means_init"], np.float64))
-    parameters = _of_known_structure(parameters)
+    given, parameters = parameters.structure, _of_known_structure(parameters)
+    _warn_of_count(STRUCTURES[given], STRUCTURES[parameters.structure], *parameters.means.shape)
     settings["covariance_type"] = parameters.structure
     reference = Reference(**settings)
     reference.weights_ = parameters.weights.copy()
