@@ -64,3 +64,7 @@ class ChoiceWarning(UserWarning):
 
 class WeightsWarning(UserWarning):
     """Criteria depend on what `sample_weight` means, and it may not be what was taken."""
+
+
+class ExchangeWarning(UserWarning):
+    """What another library's classes cannot say of a mixture is lost in them."""

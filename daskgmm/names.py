@@ -8,6 +8,9 @@ CRITERIA = {"bic": "BIC", "aic": "AIC", "icl": "ICL", "heldout": "held-out likel
 HIGHER_IS_BETTER = frozenset({"heldout"})
 """Criteria of which the highest is the best; of the others it is the lowest."""
 
+COVARIANCES = ("full", "tied", "diag", "spherical")
+"""The covariance structures that are always in `gaussian.structures.STRUCTURES`, in its order."""
+
 STARTS = ("kmeans", "k-means++", "random", "random_from_data")
 """How the components of a start are found: values of `init_params`."""
 

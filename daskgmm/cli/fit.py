@@ -8,6 +8,7 @@ import click
 
 import daskgmm.cli.options as options
 from daskgmm.cli.fitting import Fitting, check_converged, fitting
+from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.reporting import fit_report
 from daskgmm.names import STARTS
@@ -32,6 +33,7 @@ from daskgmm.names import STARTS
 )  # fmt: skip
 @options.tolerance(1e-3)
 @fitting
+@IMPORT
 @options.overwrite
 @options.quiet
 def fit(given: Fitting, out: str, acceleration: str, overwrite: bool, **settings: Any) -> None:

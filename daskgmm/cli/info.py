@@ -8,11 +8,13 @@ from typing import Any
 import click
 
 import daskgmm.cli.options as options
+from daskgmm.cli.importing import IMPORT
 
 
 @click.command(short_help="Say what a model file, data or predictions are.")
 @click.argument("path")
 @options.storage_options
+@IMPORT
 def info(path: str, storage_options: dict[str, Any] | None) -> None:
     """Say what PATH is: a model, or Zarr, Parquet, NetCDF or .npy data, or predictions."""
     from daskgmm.describe import describe_model

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from daskgmm.cli.storage import check_storage_options
+from daskgmm.names import COVARIANCES
 
 Command = Callable[..., Any]
 
@@ -33,7 +35,10 @@ else:
 
 
 class Structures(Choice):
-    """Names of covariance structures, from their table, which is loaded when they are needed."""
+    """Names of covariance structures, from their table if it is loaded.
+
+    Until then there are only those that it always has: whatever adds others loads it.
+    """
 
     def __init__(self) -> None:
         super().__init__(())
@@ -41,9 +46,8 @@ class Structures(Choice):
     @property
     def choices(self) -> tuple[str, ...]:
         """The names in the table."""
-        from daskgmm.gaussian.structures import STRUCTURES
-
-        return tuple(STRUCTURES)
+        table = sys.modules.get("daskgmm.gaussian.structures")
+        return COVARIANCES if table is None else tuple(table.STRUCTURES)
 
     @choices.setter
     def choices(self, given: tuple[str, ...]) -> None:

@@ -9,6 +9,7 @@ import click
 import daskgmm.cli.options as options
 from daskgmm.cli.data import Data, choosing, weighing
 from daskgmm.cli.fitting import MISSING, PCA, STANDARDISE
+from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.workers import SCHEDULER, SCHEDULER_FILE, THREADS, Workers
 
@@ -28,6 +29,7 @@ from daskgmm.cli.workers import SCHEDULER, SCHEDULER_FILE, THREADS, Workers
 @THREADS
 @SCHEDULER
 @SCHEDULER_FILE
+@IMPORT
 def plan(
     data: Data,
     threads: int | None,

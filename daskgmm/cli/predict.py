@@ -9,6 +9,7 @@ import click
 import daskgmm.cli.options as options
 from daskgmm.cli.cuts import check_cut
 from daskgmm.cli.data import Data, check_names, choosing
+from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once, going_on
 from daskgmm.cli.reporting import prediction_report
 from daskgmm.cli.workers import Workers, running
@@ -53,6 +54,7 @@ from daskgmm.storage_options import shown
 )  # fmt: skip
 @choosing
 @running
+@IMPORT
 @options.overwrite
 @options.quiet
 def predict(

@@ -11,6 +11,7 @@ import click
 
 import daskgmm.cli.options as options
 from daskgmm.cli.fitting import Fitting, check_converged, fitting
+from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.reporting import sweep_report
 from daskgmm.cli.sizes import check_sizes
@@ -51,6 +52,7 @@ def check_suffix(context: click.Context, option: click.Parameter, value: str | N
 )  # fmt: skip
 @options.tolerance(1e-3)
 @fitting
+@IMPORT
 @options.overwrite
 @options.quiet
 def sweep(

@@ -1,11 +1,12 @@
-"""Constraints of settings that scikit-learn has not: names that stand in a table."""
+"""Constraints of settings that scikit-learn has not."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Integral, Real
 from typing import Any
 
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 
 
 class KeysOf(StrOptions):  # type: ignore[misc]  # scikit-learn has no types
@@ -22,3 +23,29 @@ class KeysOf(StrOptions):  # type: ignore[misc]  # scikit-learn has no types
     def __str__(self) -> str:
         self.options = set(self._table)
         return str(super().__str__())
+
+
+class Axes(Interval):  # type: ignore[misc]
+    """A number of principal axes, or a part of the variance; True, a 1 to Python, is neither."""
+
+    def __init__(self) -> None:
+        super().__init__(Real, 0, None, closed="neither")
+
+    def is_satisfied_by(self, val: Any) -> bool:
+        """Return whether a value is one of the two, of Python's types or NumPy's."""
+        if isinstance(val, bool) or not isinstance(val, Real):
+            return False
+        return bool(val in self and (isinstance(val, Integral) or val < 1.0))
+
+    def __str__(self) -> str:
+        return (
+            "a number of axes (an int from 1 on), a part of the variance to explain (a float "
+            "between 0 and 1, such as 0.99; True is neither)"
+        )
+
+
+def plain_axes(pca: Any) -> int | float | None:
+    """Return a value that is satisfactory as one of Python's types; None for None."""
+    if pca is None:
+        return None
+    return int(pca) if isinstance(pca, Integral) else float(pca)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Real
+
 from dask.utils import parse_bytes
 
 from daskgmm.em.sample import Starts
@@ -57,7 +59,9 @@ def cache_nbytes(cache: int | str | None) -> int:
         If it is no size.
     """
     try:
-        nbytes = 0 if cache is None else int(parse_bytes(cache))
+        # Dask knows Python's numbers and texts.
+        given = float(cache) if isinstance(cache, Real) else cache
+        nbytes = 0 if given is None else int(parse_bytes(given))
     except ValueError:
         nbytes = -1
     if nbytes < 0:

@@ -11,10 +11,11 @@ from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture as Reference
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from daskgmm.em.acceleration import Search
 from daskgmm.em.events import Listener, silence, together
@@ -29,16 +30,17 @@ from daskgmm.em.weighing import check_meaning
 from daskgmm.errors import DegenerateComponentWarning, ScaleWarning
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.floor import Resting
-from daskgmm.gaussian.maximise import ILL_DEFINED
+from daskgmm.gaussian.maximise import ILL_DEFINED, Maximised
 from daskgmm.gaussian.prior import PRIORS
 from daskgmm.gaussian.structures import STRUCTURES
-from daskgmm.models.constraints import KeysOf
+from daskgmm.models.constraints import Axes, KeysOf, plain_axes
 from daskgmm.models.costs import cache_nbytes, cut, plan_of
 from daskgmm.models.criteria import doubt
 from daskgmm.models.degeneracy import degeneracies, swallowed
 from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.initial import check_initial
 from daskgmm.models.inputs import check_enough_columns, training_rows
+from daskgmm.models.order import reordered, reordered_search
 from daskgmm.models.portable import Portable
 from daskgmm.models.singular import singular_columns
 from daskgmm.models.verbose import Printer
@@ -86,11 +88,7 @@ class MixtureEstimator(Portable):
         "sample_rows": [Interval(Integral, 1, None, closed="left"), None],
         "missing": [StrOptions({"error", "drop"})],
         "standardise": ["boolean"],
-        "pca": [
-            Interval(Integral, 1, None, closed="left"),
-            Interval(RealNotInt, 0, 1, closed="neither"),
-            None,
-        ],
+        "pca": [Axes(), None],
     }
 
     def fit(
@@ -333,6 +331,17 @@ class MixtureEstimator(Portable):
         same = same and self._ended_with == self.reg_covar
         return ended.search if same else None
 
+    def _reorder(self, order: NDArray[np.intp]) -> None:
+        search, ended = self._search_to_go_on(), getattr(self, "_ended", None)
+        super()._reorder(order)
+        if search is not None and ended is not None:
+            # A warm start knows where the last fit ended by the arrays themselves.
+            parameters = replace(
+                reordered(ended.step.parameters, order), weights=self.weights_, means=self.means_
+            )
+            search = reordered_search(search, order)
+            self._ended = replace(ended, step=Maximised(parameters), search=search)
+
     def _check_resumable(self, d: int) -> None:
         asked = (bool(self.standardise), self.pca)
         plain = (self._coordinates() is None) == (asked == (False, None))
@@ -366,7 +375,7 @@ class MixtureEstimator(Portable):
             None if self.sample_rows is None else int(self.sample_rows),
             self.missing == "drop",
             bool(self.standardise),
-            self.pca if self.pca is None or isinstance(self.pca, float) else int(self.pca),
+            plain_axes(self.pca),
             self.prior,
         )
 

@@ -40,15 +40,16 @@ def check_initial(
     )
 
 
-def _checked(values: Any, name: str, shape: tuple[int, ...]) -> NDArray[Any]:
+def _checked(values: Any, name: str, shape: tuple[int, ...], advice: str = "") -> NDArray[Any]:
     if not shape and np.ndim(values) == 0:  # scikit-learn checks no scalars
-        return _checked(np.reshape(values, 1), name, (1,)).reshape(())
+        return _checked(np.reshape(values, 1), name, (1,), advice).reshape(())
     array: NDArray[Any] = check_array(
-        values, dtype=[np.float64, np.float32], ensure_2d=False, allow_nd=len(shape) > 2
+        values, dtype=[np.float64, np.float32], ensure_2d=False, allow_nd=True
     )
     if array.shape != shape:
         raise ValueError(
             f"The parameter '{name}' should have the shape of {shape}, but got {array.shape}"
+            f"{advice}"
         )
     return array
 
@@ -75,7 +76,11 @@ def _means(values: Any, k: int, d: int) -> Array:
 
 def _precisions(values: Any, structure: Structure, k: int, d: int) -> Array:
     name, shape = structure.name, structure.external_shape(k, d)
-    given = _checked(values, f"{name} precision", shape).astype(np.float64)
+    advice = (
+        f". Give precisions_init as covariance_type={name!r} has it for n_components={k} and {d} "
+        "columns."
+    )
+    given = _checked(values, f"{name} precision", shape, advice).astype(np.float64)
     precisions = structure.internal(given, k, d)
     if not structure.precision.are_positive(precisions):
         raise ValueError(f"'{name} precision' should be {structure.precision.requirement}")

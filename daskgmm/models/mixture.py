@@ -402,18 +402,21 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         -------
         Mixture
             This estimator, with `weights_`, `means_`, `covariances_`, `precisions_` and
-            `precisions_cholesky_` in the new order; what tied components share stays.
+            `precisions_cholesky_` in the new order; what tied components share stays. With
+            `warm_start` the next fit goes on from there as it would have before.
         """
         check_is_fitted(self)
         parameters = self._parameters()
-        order = canonical_order(parameters.weights, parameters.means)
+        self._reorder(canonical_order(parameters.weights, parameters.means))
+        return self
+
+    def _reorder(self, order: NDArray[np.intp]) -> None:
         names = ["weights_", "means_"]
         if not STRUCTURES[self.covariance_type].shared:
             names += ["covariances_", "precisions_", "precisions_cholesky_"]
         # New arrays, all made before any is set: others may hold the old ones.
         found = {name: np.asarray(getattr(self, name)) for name in names if hasattr(self, name)}
         self.__dict__.update({name: values[order] for name, values in found.items()})
-        return self
 
     def _predict(self, name: str, x: Any) -> Any:
         check_is_fitted(self)

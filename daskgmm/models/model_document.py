@@ -163,8 +163,7 @@ def _check_known(setting: str, value: Any, names: Collection[str], table: str) -
 
 def plain(value: Any) -> Any:
     """Return a value as JSON holds it; what JSON has no kind for becomes its text."""
-    if isinstance(value, np.ndarray | np.generic):
-        value = value.tolist()
+    value = _of_python(value)
     if isinstance(value, float):
         if math.isfinite(value):
             return value
@@ -174,6 +173,13 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(each) for each in value]
     return value if value is None or isinstance(value, str | int) else str(value)
+
+
+def _of_python(value: Any) -> Any:
+    """Return an array as lists and a number of NumPy's as one of Python's."""
+    if isinstance(value, np.floating):
+        return float(value)  # what has more digits than a float has no list
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
 
 def number(value: Any) -> Any:
@@ -201,9 +207,8 @@ def _settings(mixture: Mixture) -> dict[str, Any]:
     """Return the constructor's parameters, as far as JSON can hold them."""
     kept = {}
     for name, value in mixture.get_params(deep=False).items():
-        array = isinstance(value, np.ndarray | np.generic)
         try:
-            text = json.dumps(value.tolist() if array else value, allow_nan=False)
+            text = json.dumps(_of_python(value), allow_nan=False)
         except (TypeError, ValueError):
             continue
         kept[name] = json.loads(text)

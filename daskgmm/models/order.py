@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
+
+from daskgmm.em.acceleration import Search
+from daskgmm.em.quasi_newton import Point
+from daskgmm.gaussian.parameters import Parameters
 
 
 def canonical_order(weights: NDArray[np.float64], means: NDArray[np.float64]) -> NDArray[np.intp]:
@@ -23,3 +29,39 @@ def canonical_order(weights: NDArray[np.float64], means: NDArray[np.float64]) ->
     """
     # The last key counts most.
     return np.lexsort((*means.T[::-1], -weights))
+
+
+def reordered(parameters: Parameters, order: NDArray[np.intp]) -> Parameters:
+    """Return the same mixture with its components in this order."""
+
+    def moved(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        # What components share, or is not kept, has another length; of one there is one order.
+        return values[order] if len(values) == len(order) else values
+
+    return replace(
+        parameters,
+        weights=parameters.weights[order],
+        means=parameters.means[order],
+        covariances=moved(parameters.covariances),
+        precisions_cholesky=moved(parameters.precisions_cholesky),
+    )
+
+
+def reordered_search(search: Search, order: NDArray[np.intp]) -> Search:
+    """Return what acceleration knows of the mixture with its components in this order."""
+
+    def moved(point: Point) -> Point:
+        return replace(
+            point,
+            parameters=reordered(point.parameters, order),
+            image=reordered(point.image, order),
+            shares=point.shares[:, order],
+        )
+
+    return replace(
+        search,
+        proposal=reordered(search.proposal, order),
+        image=None if search.image is None else reordered(search.image, order),
+        points=tuple(map(moved, search.points)),
+        begun=None if search.begun is None else moved(search.begun),
+    )

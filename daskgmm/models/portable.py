@@ -87,18 +87,30 @@ class Portable(Mixture):
             this one was fitted in coordinates of its own; densities are those of the
             coordinates in both. Rows that miss a value are refused whatever `missing` is, and
             components of weight 0 make scikit-learn warn of log(0).
+
+        Warns
+        -----
+        ExchangeWarning
+            If the covariance structure is one of your own, and the one that scikit-learn has for
+            its matrices counts other parameters in `bic` and `aic`.
         """
         check_is_fitted(self)
         return to_sklearn(self)
 
     @classmethod
     def from_sklearn(cls, fitted: Any) -> Self:
-        """Return a fitted `sklearn.mixture.GaussianMixture` as a mixture of this library.
+        """Return a fitted estimator of scikit-learn as a mixture of this library.
+
+        Parameters
+        ----------
+        fitted : sklearn.mixture.GaussianMixture or sklearn.pipeline.Pipeline
+            A pipeline as `to_sklearn` returns it: a `StandardScaler`, a `PCA` (without `whiten`)
+            or both, in this order, then the mixture. They become its coordinates.
 
         Raises
         ------
         TypeError
-            If it is another estimator.
+            If it is another estimator, or a pipeline with other steps.
         NotFittedError
             If it is not fitted.
         """

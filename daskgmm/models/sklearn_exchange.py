@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.decomposition import PCA
 from sklearn.mixture import BayesianGaussianMixture
 from sklearn.mixture import GaussianMixture as Reference
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
+from daskgmm.errors import ExchangeWarning
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.structures import STRUCTURES
+from daskgmm.gaussian.structure import Structure
+from daskgmm.gaussian.structures import STRUCTURES, n_parameters
 from daskgmm.models.mixture import Mixture
+from daskgmm.models.sklearn_steps import coordinates_in, steps_of
+from daskgmm.user_warnings import warn_user
 
 Kind = TypeVar("Kind", bound=Mixture)
 
@@ -39,9 +39,7 @@ def to_sklearn(mixture: Mixture) -> Any:
         first: Any = reference
     else:
         facts = getattr(mixture, "fitted_on_", None) or {}
-        steps = [_scaler(coordinates, facts)]
-        if coordinates.axes is not None:
-            steps.append(_axes(coordinates, facts))
+        steps = steps_of(coordinates, facts, scaled=bool(getattr(mixture, "standardise", False)))
         first = steps[0]
     if names is not None:
         first.feature_names_in_ = np.asarray(names, dtype=object)
@@ -53,16 +51,44 @@ def to_sklearn(mixture: Mixture) -> Any:
 def from_sklearn(fitted: Any, kind: type[Kind]) -> Kind:
     """Return a mixture with the settings and the fitted attributes of scikit-learn's.
 
+    Parameters
+    ----------
+    fitted : sklearn.mixture.GaussianMixture or sklearn.pipeline.Pipeline
+        The latter of a `StandardScaler`, a `PCA` or both, and a `GaussianMixture`.
+    kind : type
+        Of the mixture.
+
     Raises
     ------
     TypeError
-        If it is no `sklearn.mixture.GaussianMixture`.
+        If it is something else, or a step does what a mixture's coordinates do not.
     NotFittedError
         If it is not fitted.
     """
+    if not isinstance(fitted, Pipeline):
+        return _alone(fitted, kind, {})
+    *steps, last = [step for _, step in fitted.steps]
+    _check_kind(last)
+    coordinates, settings = coordinates_in(steps)
+    mixture = _alone(last, kind, settings)
+    mixture.__dict__.update(
+        coordinates_=coordinates,
+        _fitted_in=(settings["standardise"], settings["pca"]),
+        n_features_in_=coordinates.n_columns,
+    )
+    if mixture.means_init is not None:
+        # Those of a mixture with coordinates are points of the data.
+        mixture.means_init = coordinates.undo(np.asarray(mixture.means_init, np.float64))
+    if hasattr(steps[0], "feature_names_in_"):
+        mixture.feature_names_in_ = np.array(steps[0].feature_names_in_, dtype=object)
+    return mixture
+
+
+def _alone(fitted: Any, kind: type[Kind], settings: dict[str, Any]) -> Kind:
+    """Return the mixture of scikit-learn's, with settings that it does not have."""
     _check_kind(fitted)
     check_is_fitted(fitted)
-    mixture = kind(**fitted.get_params(deep=False))
+    mixture = kind(**fitted.get_params(deep=False), **settings)
     structure = STRUCTURES[fitted.covariance_type]
     mixture._fitted_structure = structure.name
     for name in ("weights_", "means_", "precisions_cholesky_"):
@@ -98,10 +124,9 @@ def _check_kind(fitted: Any) -> None:
             "degrees of freedom), and would change. Keep it as it is, or fit a GaussianMixture "
             "started from its weights_, means_ and precisions_."
         )
-    advice = " Give its last step, and rows in its coordinates." * isinstance(fitted, Pipeline)
     raise TypeError(
-        f"from_sklearn takes a fitted sklearn.mixture.GaussianMixture, not "
-        f"{type(fitted).__module__}.{type(fitted).__qualname__}.{advice}"
+        "from_sklearn takes a fitted sklearn.mixture.GaussianMixture, or a pipeline that ends in "
+        f"one, not {type(fitted).__module__}.{type(fitted).__qualname__}."
     )
 
 
@@ -118,13 +143,30 @@ def _of_known_structure(parameters: Parameters) -> Parameters:
     )
 
 
+def _warn_of_count(given: Structure, known: Structure, k: int, d: int) -> None:
+    """Warn where scikit-learn counts other parameters than the mixture has."""
+    p, theirs = n_parameters(given, k, d), n_parameters(known, k, d)
+    if p != theirs:
+        warn_user(
+            f"scikit-learn has no covariance_type={given.name!r}. The result predicts the same "
+            f"with {known.name!r}, but its bic and aic count {theirs:,} parameters where this "
+            f"mixture has {p:,}, and its fit is one of {known.name!r}. Take criteria from this "
+            "mixture.",
+            ExchangeWarning,
+        )
+
+
 def _reference(mixture: Mixture) -> Reference:
     parameters = mixture._parameters()
     known = set(Reference().get_params())
     settings = {
         name: value for name, value in mixture.get_params(deep=False).items() if name in known
     }
-    parameters = _of_known_structure(parameters)
+    coordinates: Coordinates | None = getattr(mixture, "coordinates_", None)
+    if coordinates is not None and settings["means_init"] is not None:
+        settings["means_init"] = coordinates.apply(np.asarray(settings["means_init"], np.float64))
+    given, parameters = parameters.structure, _of_known_structure(parameters)
+    _warn_of_count(STRUCTURES[given], STRUCTURES[parameters.structure], *parameters.means.shape)
     settings["covariance_type"] = parameters.structure
     reference = Reference(**settings)
     reference.weights_ = parameters.weights.copy()
@@ -140,56 +182,3 @@ def _reference(mixture: Mixture) -> Reference:
     reference.lower_bounds_ = list(getattr(mixture, "lower_bounds_", []))
     reference.n_features_in_ = parameters.means.shape[1]
     return reference
-
-
-def _scaler(coordinates: Coordinates, facts: Mapping[str, Any]) -> StandardScaler:
-    scaler = StandardScaler(with_std=bool((coordinates.scales != 1).any()))
-    scaler.mean_ = coordinates.origin.copy()
-    scaler.scale_ = coordinates.scales.copy() if scaler.with_std else None
-    scaler.var_ = coordinates.scales**2 if scaler.with_std else None
-    lowest = np.asarray(facts.get("minimum", ()))
-    if scaler.with_std and len(lowest) == coordinates.n_columns:
-        # The scale of constant columns is 1, so that nothing is divided by 0.
-        scaler.var_[lowest == np.asarray(facts["maximum"])] = 0.0
-    scaler.n_features_in_ = coordinates.n_columns
-    if (n := _samples(facts)) is not None:
-        scaler.n_samples_seen_ = n
-    return scaler
-
-
-def _axes(coordinates: Coordinates, facts: Mapping[str, Any]) -> PCA:
-    """Return the fitted PCA; its variances as far as they are known."""
-    assert coordinates.axes is not None
-    pca = PCA(n_components=coordinates.n_features, svd_solver="covariance_eigh")
-    pca._fit_svd_solver = pca.svd_solver
-    pca.mean_ = np.zeros(coordinates.n_columns)  # the scaler has taken it
-    pca.components_ = np.ascontiguousarray(coordinates.axes.T)
-    pca.n_components_ = coordinates.n_features
-    pca.n_features_in_ = coordinates.n_columns
-    n = _samples(facts)
-    if n is not None:
-        pca.n_samples_ = n
-    if coordinates.explained is not None:
-        pca.explained_variance_ratio_ = coordinates.explained.copy()
-        if coordinates.variances is not None:
-            _set_variances(pca, coordinates.variances, n)
-    return pca
-
-
-def _set_variances(pca: PCA, variances: NDArray[np.float64], n: int | float | None) -> None:
-    """Set what scikit-learn divides by one row less; without a number of rows all are alike."""
-    rows = math.inf if n is None else max(float(n), 1.0 + np.finfo(float).eps)
-    unbiased = 1.0 if math.isinf(rows) else rows / (rows - 1)
-    pca.explained_variance_ = variances * unbiased
-    left, ratio = pca.n_features_in_ - pca.n_components_, pca.explained_variance_ratio_.sum()
-    pca.noise_variance_ = 0.0
-    if left and ratio > 0:
-        pca.noise_variance_ = pca.explained_variance_.sum() * max(0.0, 1 / ratio - 1) / left
-    if n is not None:
-        pca.singular_values_ = np.sqrt(variances * rows)
-
-
-def _samples(facts: Mapping[str, Any]) -> int | float | None:
-    """Return how many rows there were, or their weight; None if unknown."""
-    n = facts.get("weight") if facts.get("weight") is not None else facts.get("rows")
-    return n if n is None or n % 1 else int(n)

@@ -185,7 +185,7 @@ def _lacking(module: str, answers: Mapping[str, Answer | None]) -> ClusterError 
     if not lacking:
         return None
     return ClusterError(
-        f"{len(lacking)} of {len(answers)} workers lack {module}, which the rows need and this "
+        f"{len(lacking)} of {len(answers)} workers lack {module}, which the tasks need and this "
         f"process has: {_listed(lacking)}. Install it in the image or environment that workers "
         "start from, and start them anew."
     )

@@ -1,6 +1,7 @@
 """Commands that succeed: what they write and print."""
 
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -8,7 +9,9 @@ import zarr
 from distributed import Client, LocalCluster
 
 from daskgmm import GaussianMixture, __version__
+from daskgmm.gaussian.structures import STRUCTURES
 from daskgmm.models.model_file import load_model
+from daskgmm.names import COVARIANCES
 from tests.cli.data import COMMAND, ENVIRONMENT
 
 
@@ -192,6 +195,26 @@ def test_help_and_version(call):
     for command in ([], ["fit"], ["sweep"], ["plan"], ["predict"], ["info"], ["demo"]):
         assert "Usage: daskgmm" in call(*command, "-h").stdout
     assert call("--version").stdout == f"daskgmm, version {__version__}\n"
+
+
+@pytest.mark.parametrize("command", ["", "fit", "sweep", "plan", "predict", "info", "demo"])
+def test_help_loads_no_arithmetic(command):
+    """Help comes at once: importing NumPy alone takes longer than all that is shown."""
+    code = (
+        "import sys\nfrom daskgmm.cli import main\n"
+        f"main({[*command.split(), '-h']}, standalone_mode=False)\n"
+        "print({'numpy', 'dask', 'zarr', 'sklearn', 'scipy'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.endswith("\nset()\n")
+    if command in ("fit", "sweep", "plan"):
+        assert "[full|tied|diag|spherical]" in done.stdout
+
+
+def test_the_names_of_structures_are_those_of_the_table():
+    assert tuple(STRUCTURES) == COVARIANCES
 
 
 @pytest.mark.filterwarnings("ignore:Port 8787 is already in use")

@@ -12,7 +12,7 @@ from scipy.stats import multivariate_normal
 
 from daskgmm import GaussianMixture, sweep
 from daskgmm.cli import main
-from daskgmm.errors import ModelFileError
+from daskgmm.errors import ExchangeWarning, ModelFileError
 from daskgmm.gaussian.axes import AlongAxes
 from daskgmm.gaussian.dense import Dense
 from daskgmm.gaussian.statistic import Pooled, Squares
@@ -125,7 +125,12 @@ def test_it_is_fitted_and_predicts(x):
     assert mixture.bic(x) == pytest.approx(-2 * mixture.score(x) * 3000 + 14 * np.log(3000))
     drawn, _ = mixture.sample(20_000)
     assert_allclose(drawn.mean(0), mixture.weights_ @ mixture.means_, atol=0.1)
-    reference = mixture.to_sklearn()
+    # 2 + 9 and 3 variances, where a matrix has 6.
+    message = r"'EEI'.* with 'tied', but its bic and aic count 17 parameters .* has 14, "
+    with pytest.warns(ExchangeWarning, match=message) as warned:
+        reference = mixture.to_sklearn()
+    assert warned[0].filename == __file__
+    assert (reference._n_parameters(), mixture._n_parameters()) == (17, 14)
     assert_allclose(reference.score_samples(x), mixture.score_samples(x), rtol=1e-10)
 
 

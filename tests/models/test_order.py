@@ -1,12 +1,13 @@
 """The canonical order: by weight, ties by mean, and everything a component has goes along."""
 
 import itertools
+import warnings
 
 import dask.array as da
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from daskgmm import GaussianMixture, load_model, save_model
 from daskgmm.models.order import canonical_order
@@ -158,3 +159,34 @@ def test_refuses_what_predictions_refuse(mixture):
         mixture.sort_components()
     for name, found in attributes(mixture).items():
         assert_array_equal(found, before[name])
+
+
+@pytest.mark.parametrize("structure", STRUCTURES)
+def test_a_warm_start_goes_on_from_the_new_order_as_from_the_old(structure):
+    """Its likelihood and what acceleration knew included."""
+    x = np.random.default_rng(0).normal(size=(2000, 2)) * [1.0, 3.0]  # no clusters: many steps
+    settings = {"covariance_type": structure, "warm_start": True, "tol": 1e-9, "max_iter": 25}
+    kept, changed = (GaussianMixture(4, random_state=0, **settings) for _ in range(2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        kept.fit(x)
+        changed.fit(x)
+        renumber = np.argsort(kept.weights_)
+        assert not np.array_equal(renumber, np.arange(4))
+        changed._reorder(renumber)
+        assert changed._search_to_go_on() is not None
+        assert changed.sort_components()._search_to_go_on() is not None
+        assert changed.lower_bound_ == kept.lower_bound_
+        kept.fit(x)
+        changed.fit(x)
+    assert_allclose(changed.lower_bounds_[:5], kept.lower_bounds_[:5], rtol=1e-9)
+    kept.sort_components()
+    changed.sort_components()
+    if kept.converged_:
+        assert_allclose(changed.lower_bound_, kept.lower_bound_, atol=1e-8)
+
+
+def test_a_warm_start_knows_nothing_of_means_that_were_set():
+    mixture = GaussianMixture(2, warm_start=True, random_state=0).fit(X)
+    mixture.means_ = mixture.means_ + 1
+    assert mixture.sort_components()._search_to_go_on() is None
