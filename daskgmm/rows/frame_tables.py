@@ -18,7 +18,6 @@ from daskgmm.rows.arrow_columns import require
 from daskgmm.rows.dask_array import DaskRows, chunk_lengths
 from daskgmm.rows.frames import (
     frame_dtype,
-    is_polars_frame,
     partition_dtype,
     polars_array,
 )
@@ -215,26 +214,22 @@ class KeyedParts(KeyedSegment):
         yield from self.parts
 
 
+Taken = tuple[NDArray[Any], Any, tuple[str, ...] | None]
+
+
 class MemoryTable(Table):
-    """A data frame of pandas or Polars.
+    """What is taken from a data frame of pandas or Polars.
 
     Parameters
     ----------
-    frame : pandas.DataFrame or polars.DataFrame
-    features, keys : as of PartitionTable
+    taken : tuple
+        As `taken_from_pandas` returns it.
     part_rows : int
         Rows of a chunk.
     """
 
-    def __init__(
-        self,
-        frame: Any,
-        features: Sequence[str] | None,
-        keys: tuple[str, ...] | None,
-        part_rows: int,
-    ) -> None:
-        of_frame = _of_polars if is_polars_frame(frame) else _of_pandas
-        self._x, self._keys, columns = of_frame(frame, features, keys)
+    def __init__(self, taken: Taken, part_rows: int) -> None:
+        self._x, self._keys, columns = taken
         self.schema, self.features = self._keys.schema, columns or ()
         lengths = regular_lengths(len(self._x), part_rows)
         self.rows = ArrayRows(self._x, lengths, columns)
@@ -252,21 +247,28 @@ class MemoryTable(Table):
         return KeyedRows(chunk, self._x[start:stop], self._keys.slice(start, stop - start))
 
 
-_InMemory = tuple[NDArray[Any], Any, tuple[str, ...] | None]
-
-
-def _of_pandas(
+def taken_from_pandas(
     frame: Any, features: Sequence[str] | None, keys: tuple[str, ...] | None
-) -> _InMemory:
+) -> Taken:
+    """Return features and keys of a data frame of pandas; arguments are those of PartitionTable.
+
+    Returns
+    -------
+    x : ndarray of shape (n, d)
+    keys : pyarrow.Table
+    columns : tuple of str or None
+        Names of the features.
+    """
     choice = Choice.of(frame, features, keys)
     features = choice.features_of(frame)
     x = partition_array(features, frame_dtype(features))
     return x, choice.keys_of(frame, choice.schema(frame)), _text(choice.features)
 
 
-def _of_polars(
+def taken_from_polars(
     frame: Any, features: Sequence[str] | None, keys: tuple[str, ...] | None
-) -> _InMemory:
+) -> Taken:
+    """Return features and keys of a data frame of Polars as `taken_from_pandas` does."""
     check_among(keys or (), frame.collect_schema().names(), "X")
     if features is None:
         features = [name for name in frame.collect_schema().names() if name not in (keys or ())]

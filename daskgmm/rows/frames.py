@@ -62,28 +62,31 @@ def is_arrow_table(x: Any) -> bool:
     return kind.__module__.split(".")[0] == "pyarrow" and kind.__name__ in ARROW_TABLES
 
 
-def check_columns(x: Any) -> None:
-    """Raise `DataError` if a column of a table in memory holds no numbers; it names the column.
+def check_pandas(x: Any) -> None:
+    """Raise `DataError` if a column of a frame of pandas holds no numbers; it names the column.
 
     Objects and text that are written numbers pass, as scikit-learn converts them.
     """
-    if is_arrow_table(x):
-        types = {
-            field.name: (number_type(field.type, nulls=False), str(field.type))
-            for field in x.schema
-        }
-        check_numbers(types, "X", "X.select(['a', 'b'])")
-    elif is_pandas_frame(x):
-        kinds = {
-            str(name): (column_type(dtype) or converted_type(x.iloc[:, index]), str(dtype))
-            for index, (name, dtype) in enumerate(zip(x.columns, x.dtypes, strict=True))
-        }
-        check_numbers(kinds, "X", "X[['a', 'b']]")
+    _refuse_lists(_lists_of_pandas(x))
+    kinds = {
+        str(name): (column_type(dtype) or converted_type(x.iloc[:, index]), str(dtype))
+        for index, (name, dtype) in enumerate(zip(x.columns, x.dtypes, strict=True))
+    }
+    check_numbers(kinds, "X", "X[['a', 'b']]")
 
 
-def refuse_lists(x: Any) -> None:
-    """Raise `DataError` if a column of a frame of pandas or Arrow holds lists; it is named."""
-    name = next(_columns_of_lists(x), None)
+def check_arrow(x: Any) -> None:
+    """Raise `DataError` if a column of a table of Arrow holds no numbers; it names the column."""
+    _refuse_lists(field.name for field in x.schema if list_type(field.type) is not None)
+    types = {
+        field.name: (number_type(field.type, nulls=False), str(field.type)) for field in x.schema
+    }
+    check_numbers(types, "X", "X.select(['a', 'b'])")
+
+
+def _refuse_lists(names: Iterator[Any]) -> None:
+    """Raise `DataError` if there is a column of lists; it is named."""
+    name = next(names, None)
     if name is not None:
         raise DataError(
             f"Column {name!r} of X holds lists. Give their numbers as a matrix, "
@@ -93,15 +96,12 @@ def refuse_lists(x: Any) -> None:
         )
 
 
-def _columns_of_lists(x: Any) -> Iterator[Any]:
-    if is_pandas_frame(x):
-        for place, (name, dtype) in enumerate(zip(x.columns, x.dtypes, strict=True)):
-            values = x.iloc[:PROBED_ROWS, place] if dtype.kind == "O" else ()
-            lists = list_type(getattr(dtype, "pyarrow_dtype", None))
-            if lists is not None or any(isinstance(value, LISTS) for value in values):
-                yield name
-    elif type(x).__module__ == "pyarrow.lib" and hasattr(x, "schema"):
-        yield from (field.name for field in x.schema if list_type(field.type) is not None)
+def _lists_of_pandas(x: Any) -> Iterator[Any]:
+    for place, (name, dtype) in enumerate(zip(x.columns, x.dtypes, strict=True)):
+        values = x.iloc[:PROBED_ROWS, place] if dtype.kind == "O" else ()
+        lists = list_type(getattr(dtype, "pyarrow_dtype", None))
+        if lists is not None or any(isinstance(value, LISTS) for value in values):
+            yield name
 
 
 def frame_array(frame: Any, columns: Sequence[str] | None = None) -> tuple[Any, Names]:
@@ -143,7 +143,7 @@ def frame_dtype(frame: Any) -> np.dtype[Any]:
     DataError
         If a column holds no numbers; it names the column.
     """
-    refuse_lists(frame)
+    _refuse_lists(_lists_of_pandas(frame))
     kinds = {
         str(name): (column_type(dtype), str(dtype))
         for name, dtype in zip(frame.columns, frame.dtypes, strict=True)
@@ -208,6 +208,24 @@ def polars_array(
         for name, named in wanted.items()
     )
     return _of_table(table, features), tuple(name for each in features for name in each.features)
+
+
+def arrow_array(
+    x: Any, columns: Sequence[str] | None = None
+) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Return a table or record batch of Arrow as an array of shape (n, d), and its columns' names.
+
+    Raises
+    ------
+    DataError
+        If there is no such column, or one holds no numbers.
+    """
+    names = tuple(x.schema.names if columns is None else columns)
+    check_among(names, x.schema.names, "X")
+    chosen = x.select(list(names))
+    check_arrow(chosen)
+    table = require("pyarrow").table(dict(zip(names, chosen.columns, strict=True)))
+    return _of_table(table, [FeatureColumn(name, None) for name in names]), names
 
 
 def _list_length(column: Any, name: str, named: int | None) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 from daskgmm.errors import DataError
 from daskgmm.rows.concatenated import ConcatenatedRows
 from daskgmm.rows.kinds.dask_array import DaskArray
-from daskgmm.rows.kinds.frames import DaskFrame, PolarsFrame
+from daskgmm.rows.kinds.frames import ArrowTable, DaskFrame, PolarsFrame
 from daskgmm.rows.kinds.hdf5 import HDF5
 from daskgmm.rows.kinds.labelled import LabelledArrays, LabelledFile
 from daskgmm.rows.kinds.memory import Mapped, Memory, PandasFrame
@@ -109,6 +109,7 @@ SOURCES: list[type[Source]] = [
     Npy,
     Mapped,
     PandasFrame,
+    ArrowTable,
     PolarsFrame,
     DaskFrame,
     DaskArray,

@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 import xarray as xr
 import zarr
@@ -14,7 +15,7 @@ from daskgmm import GaussianMixture, open_data, open_parquet
 from daskgmm.errors import SourceError
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.kinds.dask_array import DaskArray
-from daskgmm.rows.kinds.frames import DaskFrame, PolarsFrame
+from daskgmm.rows.kinds.frames import ArrowTable, DaskFrame, PolarsFrame
 from daskgmm.rows.kinds.hdf5 import HDF5
 from daskgmm.rows.kinds.labelled import LabelledArrays, LabelledFile
 from daskgmm.rows.kinds.memory import Mapped, Memory, PandasFrame
@@ -66,6 +67,13 @@ class TestPolarsFrame(SourceTests):
 
     def make(self, data, folder):
         return pl.DataFrame(data, schema=list(NAMES))
+
+
+class TestArrowTable(SourceTests):
+    kind, names = ArrowTable, NAMES
+
+    def make(self, data, folder):
+        return pa.table({name: data[:, i] for i, name in enumerate(NAMES)})
 
 
 class TestDaskFrame(SourceTests):

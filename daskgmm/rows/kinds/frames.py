@@ -1,4 +1,4 @@
-"""Data frames of Dask and of Polars."""
+"""Data frames of Dask and of Polars, tables of Arrow."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from typing import Any
 
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.dask_array import DaskRows
-from daskgmm.rows.frame_tables import MemoryTable, PartitionTable
+from daskgmm.rows.frame_tables import MemoryTable, PartitionTable, taken_from_polars
 from daskgmm.rows.frames import (
+    arrow_array,
+    check_arrow,
     frame_array,
+    is_arrow_table,
     is_dask_frame,
     is_polars_frame,
     polars_array,
@@ -81,8 +84,25 @@ class PolarsFrame(Memory):
         return polars_array(self.x, columns)[0]
 
     def table(self, columns: Sequence[str] | None, keys: Any, part_rows: int) -> Table:
-        return MemoryTable(self.x, columns, keys, part_rows)
+        return MemoryTable(taken_from_polars(self.x, columns, keys), part_rows)
 
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(map(str, self.x.columns))
+
+
+class ArrowTable(Memory):
+    """A table or record batch of Arrow."""
+
+    @classmethod
+    def matches(cls, x: Any) -> bool:
+        return is_arrow_table(x)
+
+    def rows(self, columns: Sequence[str] | None = None) -> Rows:
+        array, names = arrow_array(self.x, columns)
+        return ArrayRows(array, columns=names)
+
+    def values(self) -> Any:
+        """Return the table; raise `DataError` if a column holds no numbers."""
+        check_arrow(self.x)
+        return super().values()

@@ -1,4 +1,4 @@
-"""What is in memory: arrays, memory maps, tables of pandas and Arrow, lists of numbers."""
+"""What is in memory: arrays, memory maps, data frames of pandas, lists of numbers."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from daskgmm.rows.arrays import ArrayRows
-from daskgmm.rows.frame_tables import MemoryTable
-from daskgmm.rows.frames import check_columns, frame_dtype, is_pandas_frame, refuse_lists
+from daskgmm.rows.frame_tables import MemoryTable, taken_from_pandas
+from daskgmm.rows.frames import check_pandas, frame_dtype, is_pandas_frame
 from daskgmm.rows.layout import check_rows
 from daskgmm.rows.matching import check_matched
 from daskgmm.rows.pandas_columns import partition_array
@@ -69,10 +69,7 @@ class Memory(Source):
 
     def values(self) -> Any:
         """Return what was given; raise `DataError` for what would lose its meaning."""
-        x = checked(self.x, "X")
-        refuse_lists(x)
-        check_columns(x)
-        return x
+        return checked(self.x, "X")
 
 
 class Mapped(Memory):
@@ -107,12 +104,17 @@ class PandasFrame(Memory):
         frame = self.x if columns is None else self.x[list(columns)]
         return ArrayRows(partition_array(frame, frame_dtype(frame)), columns=tuple(map(str, frame)))
 
+    def values(self) -> Any:
+        """Return the frame; raise `DataError` if a column holds no numbers."""
+        check_pandas(self.x)
+        return super().values()
+
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(map(str, self.x.columns))
 
     def table(self, columns: Sequence[str] | None, keys: Any, part_rows: int) -> Table:
-        return MemoryTable(self.x, columns, keys, part_rows)
+        return MemoryTable(taken_from_pandas(self.x, columns, keys), part_rows)
 
     def keeping(self, names: Sequence[str] | None) -> Source:
         """Return the frame without columns that are no features, such as weights."""
