@@ -174,6 +174,7 @@ def fitting(command: Command) -> Command:
         STANDARDISE,
         PCA,
         options.max_iter,
+        options.sample_rows,
         REG_COVAR,
         SEED,
         CHECKPOINT,
