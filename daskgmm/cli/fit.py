@@ -27,16 +27,13 @@ from daskgmm.names import STARTS
     "--init", "init_params", type=click.Choice(STARTS), default="kmeans",
     show_default=True, help="How to start.",
 )  # fmt: skip
-@click.option(
-    "--acceleration", type=click.Choice(["auto", "none"]), default="auto", show_default=True,
-    help="none is plain EM, iteration by iteration scikit-learn's.",
-)  # fmt: skip
+@options.acceleration
 @options.tolerance(1e-3)
 @fitting
 @IMPORT
 @options.overwrite
 @options.quiet
-def fit(given: Fitting, out: str, acceleration: str, overwrite: bool, **settings: Any) -> None:
+def fit(given: Fitting, out: str, overwrite: bool, **settings: Any) -> None:
     """Fit a mixture to DATA, a path or URL: Zarr, Parquet, NetCDF, or a .npy file.
 
     A Zarr array of two axes holds rows and features. Of what has more, or variables, say with
@@ -48,8 +45,7 @@ def fit(given: Fitting, out: str, acceleration: str, overwrite: bool, **settings
         from daskgmm.progress import show_fit
 
     target = model_path(out, overwrite, given.data.storage_options)
-    chosen = None if acceleration == "none" else acceleration
-    mixture = GaussianMixture(**settings, acceleration=chosen)
+    mixture = GaussianMixture(**settings)
     given.run(mixture.fit, show_fit(mixture.tol, mixture.max_iter, quiet=given.quiet))
     save_new(mixture, target, overwrite, given.data.storage_options)
     given.say(fit_report(mixture, out))

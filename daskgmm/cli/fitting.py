@@ -178,6 +178,7 @@ def fitting(command: Command) -> Command:
         STANDARDISE,
         PCA,
         options.max_iter,
+        options.sample_rows,
         REG_COVAR,
         PRIOR,
         SEED,

@@ -54,6 +54,15 @@ class Structures(Choice):
         """Take none: the table has them."""
 
 
+def check_acceleration(context: click.Context, option: click.Parameter, value: str) -> str | None:
+    """Return None for none, as estimators say it."""
+    return None if value == "none" else value
+
+
+acceleration = click.option(
+    "--acceleration", type=click.Choice(["auto", "none"]), default="auto", show_default=True,
+    callback=check_acceleration, help="none is plain EM, iteration by iteration scikit-learn's.",
+)  # fmt: skip
 cache = click.option(
     "--cache", metavar="SIZE", callback=check_size,
     help="Keep so much decoded data in memory, as 2GiB.",
@@ -68,6 +77,10 @@ covariance = click.option(
 max_iter = click.option("--max-iter", type=click.IntRange(1), default=100, show_default=True)
 overwrite = click.option("--overwrite", is_flag=True, help="Replace what --out names, at the end.")
 quiet = click.option("--quiet", "-q", is_flag=True, help="Show only warnings and errors.")
+sample_rows = click.option(
+    "--sample-rows", type=click.IntRange(1), metavar="N",
+    help="Rows of the sample that starts are made on.  [default: what the model needs]",
+)  # fmt: skip
 storage_options = click.option(
     "--storage-option", "storage_options", multiple=True, metavar="KEY=VALUE",
     callback=check_storage_options,

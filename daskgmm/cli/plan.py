@@ -20,6 +20,8 @@ from daskgmm.cli.workers import SCHEDULER, SCHEDULER_FILE, THREADS, Workers
 @options.covariance
 @options.max_iter
 @click.option("--n-init", type=click.IntRange(1), default=1, show_default=True)
+@options.acceleration
+@options.sample_rows
 @MISSING
 @STANDARDISE
 @PCA

@@ -46,8 +46,21 @@ def plan_of(data: Dataset, settings: Settings, starts: Starts) -> Plan:
         survey_result_nbytes=survey_result_nbytes(d),
         maps=settings.is_mapped,
         drops=settings.drop_missing,
+        coordinates=coordinates_in_words(settings, d),
     )
     return make_plan(data, needs)
+
+
+def coordinates_in_words(settings: Settings, columns: int) -> str:
+    """Return what a model of so many columns is fitted in."""
+    of = "the columns, each divided by its standard deviation" if settings.standardise else ""
+    if settings.pca is None:
+        return of or "the columns as they are"
+    of = of or "the columns"
+    if isinstance(settings.pca, int):
+        axes = settings.n_features(columns)
+        return f"{axes:,} principal {'axis' if axes == 1 else 'axes'} of {of}"
+    return f"principal axes of {of}: as many as explain {settings.pca:g} of the variance"
 
 
 def cache_nbytes(cache: int | str | None) -> int:

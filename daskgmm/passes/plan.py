@@ -55,6 +55,8 @@ class Needs:
         Whether columns are mapped: the rows of a block are held in float64 once more.
     drops : bool
         Whether rows are left out, and the others copied.
+    coordinates : str
+        What the model is fitted in, in words.
     """
 
     n_components: int
@@ -67,6 +69,7 @@ class Needs:
     survey_result_nbytes: int = 0
     maps: bool = False
     drops: bool = False
+    coordinates: str = "the columns as they are"
 
     @property
     def workspace_nbytes(self) -> int:
@@ -98,8 +101,12 @@ class Plan:
     dtype : str
     pass_nbytes : int or None
         Decoded bytes that each pass reads.
+    coordinates : str
+        What the model is fitted in, in words: columns, or what is made of them.
+    missing : str
+        What becomes of rows that miss a value, in words.
     chunks : int
-        Blocks that are read one at a time.
+        Blocks that are read one at a time: each is a chunk, or small chunks in a row.
     batches : int
         Tasks of a pass.
     max_passes : int
@@ -120,6 +127,8 @@ class Plan:
     features: int
     dtype: str
     pass_nbytes: int | None
+    coordinates: str
+    missing: str
     chunks: int
     batches: int
     max_passes: int
@@ -161,8 +170,11 @@ class Plan:
         facts = [
             ("runs on", self.place.name),
             ("rows", f"{rows} of {counted(self.features, 'feature')}, {self.dtype}"),
+            ("missing values", self.missing),
+            ("the fit is in", self.coordinates),
             ("a pass reads", nbytes),
-            ("in", f"{batches}, of {counted(self.chunks, 'block')} in all"),
+            ("in", f"{batches} with {counted(self.chunks, 'block')} in all"),
+            ("a block is", "a chunk, or small chunks in a row, read at once"),
             ("passes", f"1 or 2 for the start, then at most {iterations}"),
             ("kept in memory", f"{self.cached_batches:,} of {batches}"),
             ("a thread takes", f"at most {_mb(self.thread_nbytes)}"),
@@ -198,6 +210,8 @@ def make_plan(data: Dataset, needs: Needs) -> Plan:
         rows.n_features,
         str(rows.dtype),
         None if n is None else n * data.row_nbytes,
+        needs.coordinates,
+        "their rows are left out" if needs.drops else "an error",
         len(rows.lengths),
         len(data.batches),
         needs.max_passes,

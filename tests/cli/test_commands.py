@@ -8,7 +8,7 @@ import pytest
 import zarr
 from distributed import Client, LocalCluster
 
-from daskgmm import GaussianMixture, __version__
+from daskgmm import GaussianMixture, __version__, plan
 from daskgmm.gaussian.structures import STRUCTURES
 from daskgmm.models.model_file import load_model
 from daskgmm.names import COVARIANCES
@@ -231,3 +231,23 @@ def test_scheduler(folder, rows, call, model):
         with pytest.raises(ValueError, match="No client"):
             Client.current()
     assert load_model("m.json").means_.tobytes() == load_model(model).means_.tobytes()
+
+
+def test_a_plan_is_that_of_the_settings(folder, rows, call):
+    options = "--acceleration none --sample-rows 500 --missing drop --standardise --pca 2"
+    planned = call("plan", "rows.zarr", "-k", 3, *options.split())
+    assert planned.exit_code == 0
+    settings = {"missing": "drop", "standardise": True, "pca": 2}
+    expected = plan("rows.zarr", 3, acceleration=None, sample_rows=500, **settings)
+    assert planned.stdout == f"{expected}\n"
+    assert "2 principal axes of the columns, each divided" in planned.stdout
+
+
+@pytest.mark.parametrize("command", [("fit", "-k", 3), ("sweep", "-k", "2-3")])
+def test_the_sample_of_the_start_is_as_large_as_was_said(folder, rows, call, command):
+    name, *options = command
+    assert call(name, "rows.zarr", *options, "--sample-rows", 250, "-o", "m.json").exit_code == 0
+    assert load_model("m.json").sample_rows == 250
+    if name == "fit":
+        expected = GaussianMixture(3, sample_rows=250, random_state=0).fit(rows)
+        np.testing.assert_array_equal(load_model("m.json").means_, expected.means_)

@@ -134,10 +134,44 @@ def test_advice(rows, words):
 
 def test_of_one_there_is_no_plural():
     text = str(daskgmm.plan(da.zeros((100, 1), chunks=(100, 1)), 1, max_iter=1))
-    assert "in               1 batch, of 1 block in all" in text
+    assert "in               1 batch with 1 block in all\n" in text
     assert "100 of 1 feature, float64" in text
     assert "at most 1 iteration\n" in text
     assert "0 of 1 batch\n" in text
+
+
+def test_the_text_says_what_is_made_of_the_rows(stored):
+    for settings, missing, fitted_in in (
+        ({}, "an error", "the columns as they are"),
+        (
+            {"missing": "drop", "standardise": True},
+            "their rows are left out",
+            "the columns, each divided by its standard deviation",
+        ),
+        ({"pca": 1}, "an error", "1 principal axis of the columns"),
+        (
+            {"pca": 3, "standardise": True},
+            "an error",
+            "3 principal axes of the columns, each divided by its standard deviation",
+        ),
+        (
+            {"pca": 0.9},
+            "an error",
+            "principal axes of the columns: as many as explain 0.9 of the variance",
+        ),
+    ):
+        text = str(daskgmm.plan(stored, 3, **settings))
+        assert f"\nmissing values   {missing}\n" in text
+        assert f"\nthe fit is in    {fitted_in}\n" in text
+
+
+def test_small_chunks_are_blocks_together(stored):
+    """200 chunks of 32 kB are read a MiB at a time."""
+    planned = daskgmm.plan(stored, 3)
+    assert planned.chunks == 7
+    assert " with 7 blocks in all\na block is       a chunk, or small chunks in a row" in str(
+        planned
+    )
 
 
 def test_good_chunks_need_no_advice():
