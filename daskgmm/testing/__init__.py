@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from daskgmm.testing.backends import BackendTests
 from daskgmm.testing.covariance import CovarianceTests
+from daskgmm.testing.executors import ExecutorTests
 from daskgmm.testing.priors import PriorTests
 from daskgmm.testing.sources import SourceTests
 
-__all__ = ["BackendTests", "CovarianceTests", "PriorTests", "SourceTests"]
+__all__ = ["BackendTests", "CovarianceTests", "ExecutorTests", "PriorTests", "SourceTests"]

@@ -18,6 +18,8 @@ from daskgmm.passes.over_batches import HERE_BYTES, map_batches, reduce_batches
 from daskgmm.passes.running import Running
 from daskgmm.passes.threads import AHEAD, Threads, thread_count
 from daskgmm.rows.arrays import ArrayRows
+from daskgmm.testing import ExecutorTests
+from daskgmm.testing.executors import add, fail_in_the_middle, total
 
 ROWS = np.arange(4000.0).reshape(1000, 4)
 
@@ -25,21 +27,6 @@ ROWS = np.arange(4000.0).reshape(1000, 4)
 def dataset(chunks=20):
     lengths = [1000 // chunks] * chunks
     return Dataset.of(ArrayRows(ROWS, lengths), None, 1000, 100_000)
-
-
-def total(batch, blocks):
-    time.sleep(0.002 * (batch.index % 3))  # so that they end in another order
-    return sum(float(block.x.sum()) for block in blocks), [batch.index]
-
-
-def add(one, other):
-    return one[0] + other[0], one[1] + other[1]
-
-
-def fail_in_the_middle(batch, blocks):
-    if batch.index == 5:
-        raise ValueError("batch five is bad")
-    return 0.0, [batch.index]
 
 
 @pytest.fixture(scope="module")
@@ -50,23 +37,23 @@ def client():
         yield it
 
 
-@pytest.fixture(params=["one thread", "three threads", "cluster"])
-def executor(request, monkeypatch):
-    clustered = request.param == "cluster"
-    client = request.getfixturevalue("client") if clustered else None
-    made = Cluster(client, Running(3, 60.0)) if clustered else Threads()
-    monkeypatch.setattr("daskgmm.passes.dataset.choose_executor", lambda *settings: made)
-    with dask.config.set(num_workers=1 if request.param == "one thread" else 3):
-        yield made
+class TestOneThread(ExecutorTests):
+    @pytest.fixture
+    def executor(self):
+        return Threads(most=1)
 
 
-def test_results_come_in_the_order_of_the_batches(executor):
-    data = dataset()
-    assert len(data.batches) == 20
-    for nbytes in (0, HERE_BYTES):  # merged here, and on the workers
-        found = reduce_batches(data, total, add, result_nbytes=nbytes)
-        assert found.value == (ROWS.sum(), list(range(20)))
-        assert found.peak_memory > 10e6
+class TestThreads(ExecutorTests):
+    @pytest.fixture
+    def executor(self):
+        with dask.config.set(num_workers=3):
+            yield Threads()
+
+
+class TestCluster(ExecutorTests):
+    @pytest.fixture
+    def executor(self, client):
+        return Cluster(client, Running(3, 60.0))
 
 
 def test_threads_do_not_run_far_ahead_of_who_asks():
@@ -100,40 +87,6 @@ def test_a_pass_leaves_nothing_on_the_cluster(client, monkeypatch, work, nbytes)
     while scheduler.tasks and time.monotonic() - waited < 10:
         time.sleep(0.02)
     assert not scheduler.tasks
-
-
-def test_progress_counts_the_batches(executor):
-    for nbytes in (0, HERE_BYTES):
-        seen = []
-        progress = lambda done, count: seen.append((done, count))  # noqa: B023, E731
-        reduce_batches(dataset(), total, add, progress, result_nbytes=nbytes)
-        assert seen == [(done, 20) for done in range(1, 21)]
-
-
-def test_an_error_is_raised_as_it_is_and_the_next_pass_works(executor):
-    with pytest.raises(ValueError, match="batch five is bad"):
-        list(map_batches(dataset(), fail_in_the_middle))
-    for nbytes in (0, HERE_BYTES):
-        with pytest.raises(ValueError, match="batch five is bad"):
-            reduce_batches(dataset(), fail_in_the_middle, add, result_nbytes=nbytes)
-    assert reduce_batches(dataset(), total, add).value[0] == ROWS.sum()
-
-
-def test_blas_runs_on_one_thread_in_a_pass_and_as_before_after_it(executor):
-    def blas_threads(batch, blocks):
-        from threadpoolctl import threadpool_info
-
-        return [i["num_threads"] for i in threadpool_info() if i["user_api"] == "blas"]
-
-    from threadpoolctl import threadpool_info
-
-    def now():
-        return [i["num_threads"] for i in threadpool_info() if i["user_api"] == "blas"]
-
-    before = now()
-    for inside in map_batches(dataset(), blas_threads):
-        assert set(inside) == {1}
-    assert now() == before
 
 
 def test_without_a_client_threads_are_used_and_none_is_started():

@@ -1,0 +1,149 @@
+"""Tests for executors: subclass `ExecutorTests` and give one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_info
+
+from daskgmm.gaussian.block import Block
+from daskgmm.passes.batches import Batch
+from daskgmm.passes.dataset import Dataset
+from daskgmm.passes.executor import Executor
+from daskgmm.passes.over_batches import HERE_BYTES, map_batches, reduce_batches
+from daskgmm.rows.arrays import ArrayRows
+
+Array = NDArray[np.float64]
+
+Total = tuple[float, list[int]]
+
+BATCHES = 20
+
+ROWS: Array = np.random.default_rng(0).lognormal(sigma=9.0, size=(1000, 4))
+"""Of sizes so different that the order of their sum shows in its bits."""
+
+
+class ExecutorTests:
+    """What holds for every executor: where tasks run shows in no result."""
+
+    @pytest.fixture
+    def executor(self) -> Executor:
+        """Return the executor that is tested."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def data(self, executor: Executor) -> Dataset:
+        """Return rows in twenty batches, for this executor."""
+        lengths = [len(ROWS) // BATCHES] * BATCHES
+        data = Dataset.of(ArrayRows(ROWS, lengths), None, 1000, 100_000)
+        assert len(data.batches) == BATCHES
+        return replace(data, executor=executor)
+
+    def test_results_come_in_the_order_of_the_batches(self, data: Dataset) -> None:
+        """And are merged in one tree: the bits are those of a sum in pairs."""
+        found = list(map_batches(data, total))
+        assert [indices for _, indices in found] == [[index] for index in range(BATCHES)]
+        expected = _in_pairs([value for value, _ in found])
+        for nbytes in (0, HERE_BYTES):  # merged here, and where tasks run
+            merged = reduce_batches(data, total, add, result_nbytes=nbytes)
+            assert merged.value == (expected, list(range(BATCHES)))
+            assert merged.peak_memory > 10e6
+
+    def test_progress_counts_the_batches(self, data: Dataset) -> None:
+        """Each once, in whatever order they end."""
+        for nbytes in (0, HERE_BYTES):
+            seen: list[tuple[int, int]] = []
+
+            def note(done: int, count: int, seen: list[tuple[int, int]] = seen) -> None:
+                seen.append((done, count))
+
+            reduce_batches(data, total, add, note, result_nbytes=nbytes)
+            assert seen == [(done, BATCHES) for done in range(1, BATCHES + 1)]
+
+    def test_an_error_is_raised_as_it_is_and_the_next_pass_works(self, data: Dataset) -> None:
+        """Of a stream, and of both ways to merge."""
+        with pytest.raises(ValueError, match="batch five is bad"):
+            list(map_batches(data, fail_in_the_middle))
+        for nbytes in (0, HERE_BYTES):
+            with pytest.raises(ValueError, match="batch five is bad"):
+                reduce_batches(data, fail_in_the_middle, add, result_nbytes=nbytes)
+        assert reduce_batches(data, total, add).value[1] == list(range(BATCHES))
+
+    def test_tasks_that_are_held_give_the_same(self, data: Dataset, executor: Executor) -> None:
+        """What stays in memory between passes shows in no result."""
+        expected = list(map_batches(data, total))
+        held = executor.hold(data.tasks[:7])
+        for _ in range(2):
+            tasks = [*held, *data.tasks[7:]]
+            assert list(map_batches(data, total, tasks=tasks)) == expected
+        executor.close()
+        assert list(map_batches(data, total)) == expected
+
+    def test_blas_runs_on_one_thread_in_a_task(self, data: Dataset) -> None:
+        """And on as many as before after it: bits depend on them."""
+        before = blas_threads()
+        for inside in map_batches(data, blas_threads_in_a_task):
+            assert set(inside) == {1}
+        assert blas_threads() == before
+
+    def test_keys_of_a_graph_are_computed(self, executor: Executor) -> None:
+        """In the order in which they are asked for."""
+        graph = {"one": 1, "two": (add_one, "one"), "three": (add_one, "two")}
+        assert list(executor.get(graph, ["three", "one"])) == [3, 1]
+
+    def test_the_place_is_told(self, executor: Executor) -> None:
+        """Plans of memory go by it."""
+        assert executor.place().threads >= 1
+
+
+def total(batch: Batch, blocks: Iterator[Block]) -> Total:
+    """Return the sum of the rows, after a while, so that tasks end in another order."""
+    time.sleep(0.002 * (batch.index % 3))
+    return sum(float(block.x.sum()) for block in blocks), [batch.index]
+
+
+def add(one: Total, other: Total) -> Total:
+    """Return both sums as one."""
+    return one[0] + other[0], one[1] + other[1]
+
+
+def blas_threads() -> list[int]:
+    """Return how many threads each BLAS library of this process uses."""
+    return [each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"]
+
+
+def blas_threads_in_a_task(batch: Batch, blocks: Iterator[Block]) -> list[int]:
+    """Return `blas_threads` where a task runs."""
+    return blas_threads()
+
+
+def add_one(number: int) -> int:
+    """Return the next number."""
+    return number + 1
+
+
+def fail_in_the_middle(batch: Batch, blocks: Iterator[Block]) -> Total:
+    """Raise in the batch of the number five."""
+    if batch.index == 5:
+        raise ValueError("batch five is bad")
+    return 0.0, [batch.index]
+
+
+def _in_pairs(values: list[float]) -> float:
+    """Return the sum in the order of the binary tree over batches."""
+    levels: list[tuple[int, float]] = []
+    for value in values:
+        level, merged = 0, value
+        while levels and levels[-1][0] == level:
+            merged = levels.pop()[1] + merged
+            level += 1
+        levels.append((level, merged))
+    found = levels.pop()[1]
+    while levels:
+        found = levels.pop()[1] + found
+    return found
