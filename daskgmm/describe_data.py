@@ -23,7 +23,6 @@ from daskgmm.rows.layout import REAL_KINDS
 from daskgmm.rows.opening import as_rows
 from daskgmm.rows.parquet_finding import find_files
 from daskgmm.rows.parquet_footers import read_footers
-from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source
 from daskgmm.rows.sources import source_of
 from daskgmm.rows.zarr_opening import open_node
@@ -70,14 +69,13 @@ class Variable:
 def describe_data(name: str, storage_options: StorageOptions | None = None) -> str:
     """Return what data or predictions at a path or URL are."""
     source = source_of(name, storage_options)
-    describe = FORMS.get(type(source))
-    if describe is None:
-        return describe_rows(source.rows(), name)
-    return describe(name, storage_options)
+    describe = FORMS.get(type(source), _rows)
+    return f"{name}: {describe(source)}"
 
 
-def describe_rows(rows: Rows, name: str) -> str:
+def _rows(source: Source) -> str:
     """Return what rows are, whatever they come from."""
+    rows = source.rows()
     count = "unknown" if rows.n_rows is None else f"{rows.n_rows:,}"
     facts = [
         ("rows", f"{count}, in {len(rows.lengths):,} chunks"),
@@ -85,12 +83,12 @@ def describe_rows(rows: Rows, name: str) -> str:
         ("columns", ", ".join(rows.columns or (f"{rows.n_features:,}",))),
         ("use", "can be fitted"),
     ]
-    return f"{name}: rows\n{listed(facts)}"
+    return f"rows\n{listed(facts)}"
 
 
-def describe_parquet(name: str, storage_options: StorageOptions | None = None) -> str:
+def _parquet(source: Source) -> str:
     """Return what Parquet files hold, by their footers."""
-    footers = read_footers(find_files(name, storage_options), storage_options)
+    footers = read_footers(find_files(source.x, source.options), source.options)
     groups = [rows for footer in footers for rows in footer.rows]
     columns = footers[0].columns
     numeric = [name for name in footers[0].features if columns[name].dtype]
@@ -102,52 +100,43 @@ def describe_parquet(name: str, storage_options: StorageOptions | None = None) -
         *[(f"  {name}", column.kind) for name, column in _first(columns)],
         ("use", f"can be fitted: --columns {','.join(numeric)}" if numeric else "has no numbers"),
     ]
-    return f"{name}: Parquet\n{listed(facts)}"
+    return f"Parquet\n{listed(facts)}"
 
 
-def describe_group(
-    group: zarr.Group, name: str, storage_options: StorageOptions | None = None
-) -> str:
+def _group(group: zarr.Group, source: Source) -> str:
     """Return what a Zarr group holds: variables, or predictions."""
     variables = list(_of_group(group))
     k = dict(group.attrs).get("n_components")
     if k is None:
-        return _variables(f"Zarr group, format {group.metadata.zarr_format}", name, variables)
+        return _variables(f"Zarr group, format {group.metadata.zarr_format}", variables)
     facts = [("components", str(k)), *_rows_of_predictions(variables), ("variables", "")]
-    whole = not exists(f"{name.rstrip('/')}{JOURNAL}", storage_options)
+    whole = not exists(f"{source.x.rstrip('/')}{JOURNAL}", source.options)
     state = "whole" if whole else "NOT whole: the run that writes them has not ended"
     lines = [each.line() for each in variables]
-    return f"{name}: predictions\n{listed([*facts, *lines, ('state', state)])}"
+    return f"predictions\n{listed([*facts, *lines, ('state', state)])}"
 
 
-def describe_zarr(name: str, storage_options: StorageOptions | None = None) -> str:
+def _zarr(source: Source) -> str:
     """Return what a Zarr array or group is."""
-    node = open_node(name, storage_options)
-    if isinstance(node, zarr.Group):
-        return describe_group(node, name, storage_options)
-    return describe_array(node, name)
+    node = open_node(source.x, source.options)
+    return _group(node, source) if isinstance(node, zarr.Group) else _array(node)
 
 
-def describe_npy(name: str, storage_options: StorageOptions | None = None) -> str:
+def _npy(source: Source) -> str:
     """Return what the array of a .npy file is."""
-    return describe_array(Npy(name).open(), name)
+    return _array(source.open())
 
 
-def describe_file(name: str, storage_options: StorageOptions | None = None) -> str:
+def _file(source: Source) -> str:
     """Return what the variables are of a file that xarray opens."""
-    return describe_dataset(open_file(name), name)
+    return _variables("opened with xarray", list(_of_dataset(open_file(source.x))))
 
 
-def describe_dataset(dataset: Any, name: str) -> str:
-    """Return what the variables are of a file that xarray opened."""
-    return _variables("opened with xarray", name, list(_of_dataset(dataset)))
-
-
-def _variables(kind: str, name: str, variables: Sequence[Variable]) -> str:
+def _variables(kind: str, variables: Sequence[Variable]) -> str:
     found = {each.name: each.dims for each in variables if each.is_feature}
     use = f"can be fitted: {suggested(found)}" if found else "has no variables that can be fitted"
     lines = [each.line() for each in variables[:LISTED_VARIABLES]]
-    return f"{name}: {kind}\n{listed([('variables', str(len(variables))), *lines, ('use', use)])}"
+    return f"{kind}\n{listed([('variables', str(len(variables))), *lines, ('use', use)])}"
 
 
 def _of_group(group: zarr.Group) -> Iterator[Variable]:
@@ -180,7 +169,7 @@ def _first(columns: Mapping[str, Any]) -> list[tuple[str, Any]]:
     return list(columns.items())[:LISTED_VARIABLES]
 
 
-def describe_array(array: Any, name: str) -> str:
+def _array(array: Any) -> str:
     """Return what an array on disk is: a Zarr array, or a mapped .npy file."""
     facts = [("shape", _by(array.shape)), ("dtype", str(array.dtype))]
     if isinstance(array, zarr.Array):
@@ -192,7 +181,7 @@ def describe_array(array: Any, name: str) -> str:
             ("order", "C (by rows)" if array.flags.c_contiguous else "Fortran (by columns)"),
             ("size", size(array.nbytes)),
         ]
-    return f"{name}: {kind}\n{listed([*facts, ('use', _use(array))])}"
+    return f"{kind}\n{listed([*facts, ('use', _use(array))])}"
 
 
 def _storage(array: zarr.Array[Any]) -> list[tuple[str, str]]:
@@ -242,10 +231,10 @@ def listed(facts: Sequence[tuple[str, str]]) -> str:
     return "\n".join(f"  {key:<{width}}  {value}" for key, value in facts)
 
 
-FORMS: dict[type[Source], Callable[[str, StorageOptions | None], str]] = {
-    ParquetFiles: describe_parquet,
-    LabelledFile: describe_file,
-    Npy: describe_npy,
-    StoredZarr: describe_zarr,
+FORMS: dict[type[Source], Callable[[Source], str]] = {
+    ParquetFiles: _parquet,
+    LabelledFile: _file,
+    Npy: _npy,
+    StoredZarr: _zarr,
 }
-"""Descriptions of files of which more is said than `describe_rows` says."""
+"""Descriptions of files of which more can be said than of rows."""

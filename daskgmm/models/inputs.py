@@ -44,7 +44,7 @@ def training_rows(
         estimator.__dict__.pop(name, None)
     source = source_of(x, storage_options)
     if source.labelled:
-        return _labelled_training(estimator, x, sample_weight, feature_dims, storage_options)
+        return _labelled_training(estimator, source, sample_weight, feature_dims)
     if feature_dims is not None:
         raise DataError("feature_dims is for xarray's arrays; X has no named dimensions.")
     rows = _training_rows(estimator, source)
@@ -58,19 +58,16 @@ def training_rows(
 
 
 def labelled_data(
-    x: Any,
-    sample_weight: Any,
-    feature_dims: Sequence[Hashable] | None,
-    storage_options: StorageOptions | None,
+    source: Source, sample_weight: Any, feature_dims: Sequence[Hashable] | None
 ) -> tuple[Labelled, Rows, Rows | None]:
     """Return labelled arrays as a grid, its rows, and their weights.
 
     Weights may be labelled as well, or the name of a variable, which is no feature then.
     """
-    x, sample_weight = _without_weights(x, sample_weight)
+    x, sample_weight = _without_weights(source.x, sample_weight)
     grid = labelled(x, feature_dims)
     rows = grid.rows()
-    return grid, rows, _weights_of_grid(grid, rows, sample_weight, storage_options)
+    return grid, rows, _weights_of_grid(grid, rows, source_of(sample_weight, source.options))
 
 
 def _without_weights(x: Any, sample_weight: Any) -> tuple[Any, Any]:
@@ -85,30 +82,27 @@ def _without_weights(x: Any, sample_weight: Any) -> tuple[Any, Any]:
     return x.drop_vars(sample_weight), x[sample_weight]
 
 
-def _weights_of_grid(
-    grid: Labelled, rows: Rows, sample_weight: Any, storage_options: StorageOptions | None
-) -> Rows | None:
-    if sample_weight is None:
+def _weights_of_grid(grid: Labelled, rows: Rows, weights: Source) -> Rows | None:
+    if weights.x is None:
         return None
-    if source_of(sample_weight).labelled:
-        return grid.weights(sample_weight)
+    if weights.labelled:
+        return grid.weights(weights.x)
     if len(grid.dims) > 1:
         raise DataError(
             f"sample_weight is no DataArray, and X lies on a grid of {len(grid.dims)} dimensions, "
             "whose points come block by block. Give weights names for their dimensions: "
             "xarray.DataArray(sample_weight, dims=...)."
         )
-    return weights_for(rows, sample_weight, storage_options)
+    return weights.weights(rows)
 
 
 def _labelled_training(
     estimator: BaseEstimator,
-    x: Any,
+    source: Source,
     sample_weight: Any,
     feature_dims: Sequence[Hashable] | None,
-    storage_options: StorageOptions | None,
 ) -> tuple[Rows, Rows | None]:
-    grid, rows, weights = labelled_data(x, sample_weight, feature_dims, storage_options)
+    grid, rows, weights = labelled_data(source, sample_weight, feature_dims)
     _check_two_rows(estimator, rows)
     _keep_features(estimator, rows)
     estimator.feature_dims_ = grid.feature_dims
@@ -161,19 +155,12 @@ def _keep_features(estimator: BaseEstimator, rows: Rows) -> None:
         estimator.feature_names_in_ = np.asarray(rows.columns, dtype=object)
 
 
-def scoring_rows(
-    estimator: BaseEstimator, x: Any, storage_options: StorageOptions | None = None
-) -> Rows:
-    """Return X as rows to score or label; refuses another number of features.
+def rows_to_score(estimator: BaseEstimator, source: Source) -> Rows:
+    """Return the rows of a source to score or label; refuse another number of features.
 
     Columns that have names are taken by those of the fit, in whatever order X has them; but
     scikit-learn wants an error for a frame of pandas that has the same ones in another order.
     """
-    return rows_to_score(estimator, source_of(x, storage_options))
-
-
-def rows_to_score(estimator: BaseEstimator, source: Source) -> Rows:
-    """Return the rows of a source to score or label, as `scoring_rows` does."""
     check_plain(source.x)
     if source.labelled:
         return labelled_rows(estimator, source.x).rows()
@@ -186,24 +173,23 @@ def rows_to_score(estimator: BaseEstimator, source: Source) -> Rows:
     return rows
 
 
-def rows_or_grid(
-    estimator: BaseEstimator, x: Any, storage_options: StorageOptions | None
-) -> Rows | Labelled:
-    """Return X as rows to label, labelled arrays as the grid that they are on."""
-    source = source_of(x, storage_options)
-    return labelled_rows(estimator, x) if source.labelled else rows_to_score(estimator, source)
+def rows_or_grid(estimator: BaseEstimator, source: Source) -> Rows | Labelled:
+    """Return the rows of a source to label; of labelled arrays the grid that they are on."""
+    if source.labelled:
+        return labelled_rows(estimator, source.x)
+    return rows_to_score(estimator, source)
 
 
 def scoring_data(estimator: BaseEstimator, x: Any, sample_weight: Any) -> tuple[Rows, Rows | None]:
-    """Return X as rows to score, as `scoring_rows` does, and their weights, as `fit` takes them."""
-    if sample_weight is None:
-        return scoring_rows(estimator, x), None
+    """Return X as rows to score and their weights, as `fit` takes them."""
     source = source_of(x)
+    if sample_weight is None:
+        return rows_to_score(estimator, source), None
     if source.labelled:
         x, sample_weight = _without_weights(x, sample_weight)
         grid = labelled_rows(estimator, x)
         rows = grid.rows()
-        return rows, _weights_of_grid(grid, rows, sample_weight, None)
+        return rows, _weights_of_grid(grid, rows, source_of(sample_weight))
     if isinstance(sample_weight, str):
         found = _with_a_column(estimator, source, sample_weight)
         if found is not None:

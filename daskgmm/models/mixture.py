@@ -256,7 +256,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         return write_predictions(
             self._predictor(),
-            rows_or_grid(self, X, storage_options),
+            rows_or_grid(self, source_of(X, storage_options)),
             out,
             outputs,
             dtype=dtype,

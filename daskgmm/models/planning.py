@@ -12,6 +12,7 @@ from daskgmm.models.inputs import check_enough_columns, labelled_data
 from daskgmm.passes.plan import Plan
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.rows import Rows
+from daskgmm.rows.source import Source
 from daskgmm.rows.sources import source_of
 from daskgmm.rows.weights import split_weights
 from daskgmm.storage_options import StorageOptions
@@ -68,7 +69,7 @@ def plan(
     )
     estimator._validate_params()
     settings = estimator._settings()
-    rows, weights = _rows(X, sample_weight, feature_dims, storage_options)
+    rows, weights = _rows(source_of(X, storage_options), sample_weight, feature_dims)
     check_enough(rows.n_rows, settings.n_components)
     check_enough_columns(settings.pca, rows.n_features)
     data = cut(rows, weights, settings, cache_nbytes(cache))
@@ -77,17 +78,11 @@ def plan(
 
 
 def _rows(
-    x: Any,
-    sample_weight: Any,
-    feature_dims: Sequence[Hashable] | None,
-    storage_options: StorageOptions | None,
+    source: Source, sample_weight: Any, feature_dims: Sequence[Hashable] | None
 ) -> tuple[Rows, Rows | None]:
-    source = source_of(x, storage_options)
     if source.labelled:
-        return labelled_data(x, sample_weight, feature_dims, storage_options)[1:]
-    rows = ArrayRows(x, columns=source.names or None) if source.validated else source.rows()
-    return (
-        (rows, None)
-        if sample_weight is None
-        else split_weights(rows, sample_weight, storage_options)
-    )
+        return labelled_data(source, sample_weight, feature_dims)[1:]
+    rows = ArrayRows(source.x, columns=source.names or None) if source.validated else source.rows()
+    if sample_weight is None:
+        return rows, None
+    return split_weights(rows, sample_weight, source.options)

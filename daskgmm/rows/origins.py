@@ -28,20 +28,23 @@ def origins(x: Any) -> Iterator[str]:
     """
     seen, stack = set[int](), [x]
     kept = []  # what is seen stays alive, so that no number is given twice
+    dull = {float, int, type(None)}
     while stack:
         for value in leaves(stack.pop()):
             if isinstance(value, (str, os.PathLike)):
                 yield os.fspath(value)
-            elif value is None or isinstance(value, (float, int)):
-                continue
-            elif id(value) not in seen:
+            elif type(value) not in dull and id(value) not in seen:
                 seen.add(id(value))
                 kept.append(value)
-                stack.append(_inside(value))
+                inside = _inside(value)
+                if inside is None:
+                    dull.add(type(value))
+                else:
+                    stack.append(list(inside))
 
 
-def _inside(value: Any) -> Iterable[Any]:
-    """Return where a value is, or what is to be looked at for that."""
+def _inside(value: Any) -> Iterable[Any] | None:
+    """Return where a value is, or what is to be looked at for that; None if its type has none."""
     source = source_of(value)
     if type(source) is not Memory:
         return source.leads_to()
@@ -49,4 +52,4 @@ def _inside(value: Any) -> Iterable[Any]:
         return held_by_collection(value)
     if type(value).__module__.partition(".")[0] in ("dask", "xarray", "daskgmm"):
         return [getattr(value, name, None) for name in HOLDING]
-    return source.leads_to()
+    return source.leads_to() or None

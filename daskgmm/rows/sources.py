@@ -94,7 +94,7 @@ class Parts(Memory):
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the columns of the first element."""
-        return self.parts[0].names if self.x else ()
+        return source_of(self.x[0]).names if self.x else ()
 
     def leads_to(self) -> Iterable[Any]:
         """Return the elements."""

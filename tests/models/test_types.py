@@ -5,6 +5,7 @@ import logging
 
 import dask.array as da
 import numpy as np
+import polars as pl
 import pytest
 import zarr
 from numpy.testing import assert_allclose, assert_array_equal
@@ -118,6 +119,16 @@ def test_scores_stream(mixture):
 def test_lazy_arrays_are_read_in_their_own_blocks(tmp_path):
     stored = zarr.create_array(tmp_path / "x.zarr", data=X, chunks=(64, 1))
     assert source_of(stored).lazy().numblocks[1] == 1
+
+
+def test_lists_of_lazy_parts_and_parts_in_memory(tmp_path, mixture):
+    np.save(tmp_path / "x.npy", X[:100])
+    zarr.create_array(tmp_path / "x.zarr", data=X[100:], chunks=(64, 3))
+    stored = str(tmp_path / "x.zarr")
+    for first in (tmp_path / "x.npy", X[:100], pl.DataFrame(X[:100])):
+        found = mixture.predict([first, stored])
+        assert isinstance(found, da.Array)
+        assert_array_equal(found, mixture.predict(X))
 
 
 def test_events_tell_the_story():

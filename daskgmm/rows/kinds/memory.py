@@ -64,7 +64,7 @@ class Memory(Source):
     def leads_to(self) -> Iterable[Any]:
         """Return the file of a memory map, and the array that a view is of."""
         if not isinstance(self.x, np.ndarray):
-            return [self.origin]
+            return []
         return [getattr(self.x, "filename", None), self.x.base]
 
     def values(self) -> Any:
