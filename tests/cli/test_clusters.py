@@ -17,6 +17,8 @@ from distributed import Client, LocalCluster
 from daskgmm.models.model_file import load_model
 from tests.cli.data import COMMAND, ENVIRONMENT
 
+pytestmark = pytest.mark.slow
+
 FIT = ("fit", "rows.zarr", "-k", 3, "-o", "m.json")
 SLURM = (*FIT, "--cluster", "slurm", "--cluster-options", "slurm.yaml")
 

@@ -217,6 +217,7 @@ def test_the_names_of_structures_are_those_of_the_table():
     assert tuple(STRUCTURES) == COVARIANCES
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Port 8787 is already in use")
 def test_scheduler(folder, rows, call, model):
     """Passes run where --scheduler says, and no client stays behind."""

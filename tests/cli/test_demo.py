@@ -10,6 +10,8 @@ from matplotlib.image import imread
 from daskgmm.cli.demo import program
 from daskgmm.models.model_file import load_model
 
+pytestmark = pytest.mark.slow
+
 FILES = {"pixels.zarr", "model.json", "labels.zarr", "segmentation.png", "made-by-daskgmm-demo.txt"}
 
 

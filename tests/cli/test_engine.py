@@ -34,6 +34,7 @@ def test_plan_takes_the_settings_of_a_fit(folder, call):
     assert "asks for more axes than X has columns, 3" in refused.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_plan_for_a_cluster_that_is_too_small(folder, call):
     with LocalCluster(
@@ -114,6 +115,7 @@ def test_a_cache_of_no_size(folder, call):
     assert "--cache" in refused.stderr
 
 
+@pytest.mark.slow
 def test_a_scheduler_on_the_command_line_is_used(folder, call):
     with (
         LocalCluster(

@@ -160,6 +160,7 @@ def test_bug(folder, call, monkeypatch):
     check_failure(folder, call, FIT, ["RuntimeError: never thought of", "Please report it"])
 
 
+@pytest.mark.slow
 def test_traceback_on_request(folder):
     done = subprocess.run(
         [*COMMAND, "info", "no.json"],
@@ -173,6 +174,7 @@ def test_traceback_on_request(folder):
     assert done.stderr.splitlines()[-1].startswith("Error: ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted(folder, how):
     """Ctrl-C in a long fit, or the end of its job: its own exit code, one line, no file."""

@@ -91,6 +91,7 @@ def test_a_module_that_cannot_be_imported_is_wrong_usage(folder, call):
         assert "PYTHONPATH or in the current directory" in result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Port 8787 is already in use")
 def test_workers_that_lack_the_module_are_named(folder, call, module):
     """They start where it is not; the command says so, and the workers live on."""

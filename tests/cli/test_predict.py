@@ -114,6 +114,7 @@ def test_refused(folder, call, model, options, code, words):
     assert {path.name for path in folder.iterdir()} == before
 
 
+@pytest.mark.slow
 def test_interrupted_and_gone_on_with(folder, call):
     """Ctrl-C: what to do is said; the same command writes the rest, and nothing twice."""
     write_zarr("long.zarr", clusters(2_000_000, 8), (5_000, 8))
@@ -185,6 +186,7 @@ def test_parquet(folder, rows, call, model):
     )
 
 
+@pytest.mark.slow
 def test_killed(folder, call, model):
     """A killed writer leaves nothing at OUT."""
     program = (

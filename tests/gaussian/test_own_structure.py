@@ -146,6 +146,7 @@ def test_it_is_swept_saved_and_on_the_command_line(x, tmp_path, monkeypatch):
     assert_allclose(load_model("c.json").score(x), best.score(x), atol=1e-3)
 
 
+@pytest.mark.slow
 def test_workers_need_no_table(x):
     with (
         LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,

@@ -311,6 +311,7 @@ def test_plans() -> None:
     assert plan(ds.assign(w=ds.y), K, feature_dims="depth", sample_weight="w").features == 4
 
 
+@pytest.mark.slow
 def test_a_cluster_gives_the_same_bits(tmp_path: Path) -> None:
     from distributed import Client, LocalCluster
 

@@ -359,6 +359,7 @@ def test_at_a_url(tmp_path):
         MIXTURE.predict_to_parquet(FRAME, url, key=KEYS)
 
 
+@pytest.mark.slow
 def test_on_a_cluster(tmp_path, monkeypatch):
     from distributed import Client, LocalCluster
 

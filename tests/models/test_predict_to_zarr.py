@@ -338,6 +338,7 @@ def test_no_rows(mixture: GaussianMixture, tmp_path: Path) -> None:
     assert opened(tmp_path / "out.zarr").label.shape == (0,)
 
 
+@pytest.mark.slow
 def test_on_a_cluster(rows: np.ndarray, mixture: GaussianMixture, tmp_path: Path) -> None:
     from distributed import Client, LocalCluster
 

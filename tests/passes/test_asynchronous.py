@@ -19,7 +19,10 @@ from tests.promises.slow import bits
 ROWS = np.random.default_rng(0).normal(loc=(0.0, 3.0), size=(2000, 2))
 SETTINGS = {"n_components": 2, "max_iter": 3, "random_state": 0}
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+]
 
 
 @pytest.fixture(scope="module")

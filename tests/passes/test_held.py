@@ -10,7 +10,10 @@ from tests.oracle.data import blobs
 from tests.promises.slow import bits
 from tests.promises.stores import NotingStore
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+]
 
 ROWS = blobs(300_000, 4, 3, seed=7)
 SETTINGS = {"n_components": 3, "max_iter": 4, "tol": 0.0, "random_state": 0}

@@ -13,7 +13,10 @@ from tests.promises.slow import bits
 ROWS = np.random.default_rng(0).normal(size=(2000, 2))
 SETTINGS = {"n_components": 2, "max_iter": 3, "random_state": 0}
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+]
 
 
 def a_cluster():

@@ -82,6 +82,7 @@ def test_a_plan_takes_the_settings_of_a_fit(stored):
         daskgmm.plan(stored, 3, covariance_type="round")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_wide_fit_of_few_axes_is_not_refused():
     x = np.random.default_rng(0).normal(size=(1200, 600)).astype(np.float32)
@@ -186,6 +187,7 @@ def test_unknown_lengths_are_said_to_be_unknown():
     assert "unknown until read" in str(planned)
 
 
+@pytest.mark.slow
 def test_a_fit_that_exceeds_the_memory_limit_is_refused_before_it_reads():
     x = da.zeros((10**9, 4), chunks=(10**8, 4))  # blocks of 3.2 GB
     events = []
@@ -206,6 +208,7 @@ def test_a_fit_that_exceeds_the_memory_limit_is_refused_before_it_reads():
     assert not events
 
 
+@pytest.mark.slow
 def test_the_place_is_looked_up_as_fit_does(stored):
     assert daskgmm.plan(X, 2).place.here
     with Client(

@@ -14,7 +14,10 @@ from daskgmm.em.events import BatchDone
 from tests.cli.data import ENVIRONMENT
 from tests.promises.slow import SETTINGS, bits, slowed
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+]
 
 
 @contextmanager

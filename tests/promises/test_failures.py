@@ -23,7 +23,10 @@ from daskgmm.rows.opening import as_rows
 from tests.promises.slow import SETTINGS, bits, slowed
 from tests.promises.stores import FailsTwice, NeverWorks, Unsendable
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+]
 
 ROOT = Path(__file__).parents[2]
 

@@ -13,6 +13,8 @@ from daskgmm import GaussianMixture
 from daskgmm.em.events import FitStarted
 from daskgmm.errors import ClusterError
 
+pytestmark = pytest.mark.slow
+
 released = threading.Event()
 
 

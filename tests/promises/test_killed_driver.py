@@ -18,7 +18,10 @@ from daskgmm.errors import CheckpointError, DataError
 from tests.oracle.data import STRUCTURES, blobs
 from tests.promises.slow import SETTINGS, bits
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+]
 
 ROOT = Path(__file__).parents[2]
 KILLS = 20

@@ -15,7 +15,10 @@ import zarr
 from daskgmm import GaussianMixture
 from daskgmm.models.target import JOURNAL
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+]
 
 ROOT = Path(__file__).parents[2]
 ROWS, CHUNK, D, K = 120_000, 5000, 8, 8

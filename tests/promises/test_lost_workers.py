@@ -14,6 +14,7 @@ from daskgmm.em.events import BatchDone, PassEnded
 from tests.promises.slow import SETTINGS, bits, slowed
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
     # A nanny that is asked to close while it replaces its worker says so.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning"),

@@ -11,7 +11,10 @@ from distributed import Client, LocalCluster
 from daskgmm import GaussianMixture, plan
 from daskgmm.passes.memory import peak_memory
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+]
 
 
 def peak(path, n, d, k, chunk_nbytes, **settings):

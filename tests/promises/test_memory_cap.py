@@ -10,6 +10,8 @@ from daskgmm.models.model_file import load_model
 from tests.cli.data import ENVIRONMENT
 from tests.promises.capped import memory_cap, oom_kills, run
 
+pytestmark = pytest.mark.slow
+
 CAP = 760 << 20
 ROWS, D, CHUNK = 25_600_000, 32, 50_000
 

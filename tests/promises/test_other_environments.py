@@ -17,7 +17,10 @@ from daskgmm.passes.asking import check_workers
 from tests.promises.environments import LACKING, OLDER, process, worker
 from tests.promises.slow import SETTINGS, bits, slowed
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+]
 
 
 @pytest.fixture

@@ -45,6 +45,7 @@ def test_threads(stored, alone, covariance_type, threads):
         assert bits(fitted(stored, covariance_type)) == alone[covariance_type]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("workers", "threads", "processes"), [(1, 1, False), (1, 3, False), (2, 2, True), (8, 1, False)]
 )
@@ -60,6 +61,7 @@ def test_clusters(stored, alone, workers, threads, processes):
             assert bits(fitted(stored, covariance_type)) == alone[covariance_type]
 
 
+@pytest.mark.slow
 def test_a_dask_array_on_a_cluster_and_on_threads(stored):
     X = (da.from_zarr(stored) - 1.0) * 2.0
     here = bits(fitted(X, "full"))
@@ -75,6 +77,7 @@ def _at_random(block):
     return block
 
 
+@pytest.mark.slow
 def test_results_that_arrive_in_another_order(stored):
     X = da.from_zarr(stored)
     delayed = X.map_blocks(_at_random, dtype=float)
@@ -88,6 +91,7 @@ def test_results_that_arrive_in_another_order(stored):
         assert bits(fitted(delayed, "full")) == in_order
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("blas_threads", ["1", "2"])
 def test_the_threads_of_blas_and_openmp_change_nothing(stored, alone, blas_threads, tmp_path):
     """They are set when a process starts; passes use one, and so does the start."""

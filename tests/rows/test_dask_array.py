@@ -150,6 +150,7 @@ def test_no_rows():
     assert [block.shape for block in blocks_of(rows.segment(0, 1))] == [(0, 3)]
 
 
+@pytest.mark.slow
 def test_many_chunks_are_quick():
     rows = DaskRows(da.zeros((100_000, 2), chunks=(1, 2)) + 1)
     rows.prepare()

@@ -12,6 +12,8 @@ from daskgmm.rows.dask_array import DaskRows
 from .conformance import RowsTests
 from .sources import counted, lazy
 
+pytestmark = pytest.mark.slow
+
 DATA = np.random.default_rng(0).normal(size=(40, 3))
 
 

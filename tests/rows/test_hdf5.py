@@ -167,6 +167,7 @@ def test_predictions_are_not_written_over_the_file(path: Path) -> None:
             mixture.predict_to_zarr(file["deep/x"], path, overwrite=True)
 
 
+@pytest.mark.slow
 def test_on_a_cluster(path: Path) -> None:
     with (
         LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,

@@ -34,6 +34,7 @@ def stored(tmp_path, request):
     return X, tmp_path / "here"
 
 
+@pytest.mark.slow
 def test_a_relative_path_means_the_same_to_workers_elsewhere(stored, tmp_path, monkeypatch):
     X, folder = stored
     with (
@@ -183,6 +184,7 @@ def test_what_xarray_opened_and_is_not_there(tmp_path):
             read()
 
 
+@pytest.mark.slow
 def test_the_memory_of_another_process(tmp_path):
     X = blobs(400, 3, 2, seed=1)
     array = zarr.create_array("memory://sight", data=X, chunks=(100, 3), overwrite=True)

@@ -15,6 +15,8 @@ from daskgmm.errors import DataError, SourceError
 from daskgmm.rows.opening import as_rows
 from daskgmm.rows.unfit import check_plain
 
+pytestmark = pytest.mark.slow
+
 N = 20
 NUMBERS = np.random.default_rng(0).normal(size=(N, 2))
 TIMES = pd.date_range("2020", periods=N)
