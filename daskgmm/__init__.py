@@ -13,23 +13,23 @@ from typing import TYPE_CHECKING, Any
 from daskgmm.version import __version__
 
 if TYPE_CHECKING:
+    from daskgmm.models.files.model_file import load_model as load_model
+    from daskgmm.models.files.model_file import save_model as save_model
     from daskgmm.models.gaussian_mixture import GaussianMixture as GaussianMixture
-    from daskgmm.models.model_file import load_model as load_model
-    from daskgmm.models.model_file import save_model as save_model
     from daskgmm.models.planning import plan as plan
     from daskgmm.models.sweep import Sweep as Sweep
     from daskgmm.models.sweep import sweep as sweep
-    from daskgmm.rows.labelled_opening import open_labelled as open_labelled
+    from daskgmm.rows.labelled.opening import open_labelled as open_labelled
     from daskgmm.rows.opening import open_data as open_data
-    from daskgmm.rows.parquet import open_parquet as open_parquet
+    from daskgmm.rows.parquet.rows import open_parquet as open_parquet
 
 _HOMES = {
     "GaussianMixture": "daskgmm.models.gaussian_mixture",
-    "load_model": "daskgmm.models.model_file",
-    "save_model": "daskgmm.models.model_file",
+    "load_model": "daskgmm.models.files.model_file",
+    "save_model": "daskgmm.models.files.model_file",
     "open_data": "daskgmm.rows.opening",
-    "open_labelled": "daskgmm.rows.labelled_opening",
-    "open_parquet": "daskgmm.rows.parquet",
+    "open_labelled": "daskgmm.rows.labelled.opening",
+    "open_parquet": "daskgmm.rows.parquet.rows",
     "plan": "daskgmm.models.planning",
     "Sweep": "daskgmm.models.sweep",
     "sweep": "daskgmm.models.sweep",

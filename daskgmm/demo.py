@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_sample_image
 
 from daskgmm.errors import DaskGMMError
+from daskgmm.models.files.model_file import save_model
 from daskgmm.models.gaussian_mixture import GaussianMixture
-from daskgmm.models.model_file import save_model
 from daskgmm.progress import show_fit, show_pass
 
 if TYPE_CHECKING:

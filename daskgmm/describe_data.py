@@ -11,21 +11,21 @@ import zarr
 
 from daskgmm.errors import DataError
 from daskgmm.files import exists
-from daskgmm.models.outputs import COMPONENT, RANK
-from daskgmm.models.target import JOURNAL
+from daskgmm.models.predictions.outputs import COMPONENT, RANK
+from daskgmm.models.writers.target import JOURNAL
 from daskgmm.progress import size
 from daskgmm.rows.kinds.labelled import LabelledFile
 from daskgmm.rows.kinds.npy import Npy
 from daskgmm.rows.kinds.ready import ParquetFiles
 from daskgmm.rows.kinds.zarr import StoredZarr
-from daskgmm.rows.labelled_opening import dimensions, open_file, suggested
+from daskgmm.rows.labelled.opening import dimensions, open_file, suggested
 from daskgmm.rows.layout import REAL_KINDS
 from daskgmm.rows.opening import as_rows
-from daskgmm.rows.parquet_finding import find_files
-from daskgmm.rows.parquet_footers import read_footers
+from daskgmm.rows.parquet.finding import find_files
+from daskgmm.rows.parquet.footers import read_footers
 from daskgmm.rows.source import Source
 from daskgmm.rows.sources import source_of
-from daskgmm.rows.zarr_opening import open_node
+from daskgmm.rows.stores.zarr_opening import open_node
 from daskgmm.storage_options import StorageOptions
 
 LISTED_VARIABLES = 100

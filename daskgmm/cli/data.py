@@ -99,7 +99,7 @@ class Data:
         labelled: bool = False,
     ) -> Any:
         """Open the data: columns of tables, or labelled arrays that have features of that name."""
-        from daskgmm.rows.labelled_opening import open_labelled
+        from daskgmm.rows.labelled.opening import open_labelled
         from daskgmm.rows.sources import source_of
 
         asked = bool(self.variables) or self.features is not None
@@ -151,7 +151,7 @@ class Data:
         return self._weights_of_grid(self.weights)
 
     def _weights_of_grid(self, path: str) -> Any:
-        from daskgmm.rows.labelled_opening import open_labelled
+        from daskgmm.rows.labelled.opening import open_labelled
 
         found = open_labelled(path, None, self.storage_options)
         if not hasattr(found, "data_vars"):

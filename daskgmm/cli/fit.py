@@ -40,8 +40,8 @@ def fit(given: Fitting, out: str, overwrite: bool, **settings: Any) -> None:
     --variables and --features what the features are; of Parquet with --columns.
     """
     with at_once():
+        from daskgmm.models.files.model_file import model_path, save_new
         from daskgmm.models.gaussian_mixture import GaussianMixture
-        from daskgmm.models.model_file import model_path, save_new
         from daskgmm.progress import show_fit
 
     target = model_path(out, overwrite, given.data.storage_options)

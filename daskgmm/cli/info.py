@@ -19,7 +19,7 @@ def info(path: str, storage_options: dict[str, Any] | None) -> None:
     """Say what PATH is: a model, or Zarr, Parquet, NetCDF or .npy data, or predictions."""
     from daskgmm.describe import describe_model
     from daskgmm.files import is_url
-    from daskgmm.models.model_file import load_model
+    from daskgmm.models.files.model_file import load_model
 
     url_of_model = is_url(path) and path.endswith(".json")
     if url_of_model or (Path(path).is_file() and not path.endswith(not_models())):

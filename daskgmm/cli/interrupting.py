@@ -63,7 +63,7 @@ def interruptible(
 @contextmanager
 def going_on(out: str, storage_options: dict[str, Any] | None = None) -> Iterator[None]:
     """Say what predictions that were interrupted, or failed, leave behind."""
-    from daskgmm.models.target import left_behind
+    from daskgmm.models.writers.target import left_behind
     from daskgmm.storage_options import shown
 
     def kept() -> str | None:

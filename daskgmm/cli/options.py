@@ -46,7 +46,7 @@ class Structures(Choice):
     @property
     def choices(self) -> tuple[str, ...]:
         """The names in the table."""
-        table = sys.modules.get("daskgmm.gaussian.structures")
+        table = sys.modules.get("daskgmm.gaussian.covariance.structures")
         return COVARIANCES if table is None else tuple(table.STRUCTURES)
 
     @choices.setter

@@ -73,7 +73,7 @@ def predict(
     command goes on.
     """
     with at_once():
-        from daskgmm.models.model_file import load_model
+        from daskgmm.models.files.model_file import load_model
         from daskgmm.progress import show_pass
 
     parquet = check_format(out, data.path, settings)
@@ -95,7 +95,7 @@ def predict(
 
 def check_format(out: str, data: str, settings: dict[str, Any]) -> bool:
     """Return whether OUT is to be Parquet; refuse options of the other format."""
-    from daskgmm.models.parquet_target import is_parquet_target
+    from daskgmm.models.writers.parquet_target import is_parquet_target
     from daskgmm.rows.sources import source_of
 
     if not is_parquet_target(out):

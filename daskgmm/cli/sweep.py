@@ -66,7 +66,7 @@ def sweep(
     """Fit mixtures of several sizes to DATA in the passes of one; write the best."""
     with at_once():
         from daskgmm.errors import ChoiceWarning
-        from daskgmm.models.model_file import model_path, save_new
+        from daskgmm.models.files.model_file import model_path, save_new
         from daskgmm.models.sweep import sweep as run_sweep
         from daskgmm.progress import show_sweep
 

@@ -12,11 +12,11 @@ from daskgmm.em.events import Listener, PassEnded
 from daskgmm.em.passing import run_pass
 from daskgmm.em.survey import Survey, survey_rows
 from daskgmm.errors import DataError
-from daskgmm.gaussian.backend import Backend
 from daskgmm.gaussian.block import Block
-from daskgmm.gaussian.kernel import Kernel
+from daskgmm.gaussian.kernels.backend import Backend
+from daskgmm.gaussian.kernels.kernel import Kernel
+from daskgmm.gaussian.kernels.natural import NaturalKernel
 from daskgmm.gaussian.moments import Moments
-from daskgmm.gaussian.natural import NaturalKernel
 from daskgmm.passes.backend import backend
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.dataset import Dataset

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from daskgmm.em.survey import IF_MISSING, Survey
 from daskgmm.errors import ResolutionWarning
 from daskgmm.gaussian.coordinates import Coordinates
+from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.structures import structure_of
 
 Array = NDArray[np.float64]
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.em.settings import Settings
-from daskgmm.em.start import Initial
+from daskgmm.em.starts.start import Initial
 from daskgmm.em.survey import Survey
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.parameters import Parameters

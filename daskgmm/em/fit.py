@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from daskgmm.blas import one_blas_thread
 from daskgmm.em.acceleration import Search
 from daskgmm.em.checkpoint import Checkpoint, State
-from daskgmm.em.clustering import unwarned
 from daskgmm.em.events import (
     Event,
     FitEnded,
@@ -30,8 +29,9 @@ from daskgmm.em.fingerprint import fit_identity, generator_state, same_rows
 from daskgmm.em.loop import Fit, iterate
 from daskgmm.em.sample import SampleRule, Starts, drawn_rows, rows_taken_whole
 from daskgmm.em.settings import Settings
-from daskgmm.em.start import Initial, start
-from daskgmm.em.start_on_sample import best_candidate, best_of_all_rows, worth_comparing
+from daskgmm.em.starts.clustering import unwarned
+from daskgmm.em.starts.start import Initial, start
+from daskgmm.em.starts.start_on_sample import best_candidate, best_of_all_rows, worth_comparing
 from daskgmm.em.survey import Survey, completed, survey_rows
 from daskgmm.errors import CheckpointError, DataError
 from daskgmm.gaussian.coordinates import Coordinates

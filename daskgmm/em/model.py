@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey import Survey
-from daskgmm.gaussian.guard import TOLERANCE, choose_kernel, moment_error
-from daskgmm.gaussian.kernel import Kernel
+from daskgmm.gaussian.covariance.structure import Structure
+from daskgmm.gaussian.covariance.structures import STRUCTURES
+from daskgmm.gaussian.kernels.choice import TOLERANCE, choose_kernel, moment_error
+from daskgmm.gaussian.kernels.kernel import Kernel
+from daskgmm.gaussian.kernels.whitened import WhitenedKernel
 from daskgmm.gaussian.maximise import Maximised, maximise
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.prior import PRIORS, PseudoMoments
-from daskgmm.gaussian.structure import Structure
-from daskgmm.gaussian.structures import STRUCTURES
-from daskgmm.gaussian.whitened import WhitenedKernel
 
 Array = NDArray[np.float64]
 

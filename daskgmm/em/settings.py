@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from daskgmm.em.survey import Survey
 from daskgmm.gaussian.coordinates import Coordinates, coordinates_of
-from daskgmm.gaussian.structures import STRUCTURES, n_parameters
+from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
 
 GAP_SHARE = 0.01
 """Part of `tol` that an accelerated fit may leave: an increment of 1e-3 was measured to leave

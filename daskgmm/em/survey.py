@@ -19,8 +19,8 @@ from daskgmm.errors import DataError
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.floor import Floor, n_degenerate
+from daskgmm.gaussian.kernels.tiles import fill_tiles
 from daskgmm.gaussian.maximise import Maximised
-from daskgmm.gaussian.tiles import fill_tiles
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.dataset import Dataset
 

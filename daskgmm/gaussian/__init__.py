@@ -5,12 +5,12 @@ p entries of the sufficient statistic T(x). Axes run (k, d, d); tiles are stored
 statistic or feature a row, (p, b) and (d, b).
 """
 
-from daskgmm.gaussian.backends import BACKENDS
+from daskgmm.gaussian.covariance.structures import STRUCTURES, structure_of
+from daskgmm.gaussian.kernels.backends import BACKENDS
 from daskgmm.gaussian.maximise import Maximised, maximise
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.prior import PRIORS
-from daskgmm.gaussian.structures import STRUCTURES, structure_of
 
 __all__ = [
     "BACKENDS",

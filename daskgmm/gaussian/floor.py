@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh, solve_triangular
 
-from daskgmm.gaussian.dense import Dense
+from daskgmm.gaussian.covariance.dense import Dense
+from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.maximise import Maximised
-from daskgmm.gaussian.structures import structure_of
 
 Array = NDArray[np.float64]
 

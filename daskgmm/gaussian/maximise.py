@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.gaussian.covariance.precision import SingularError
+from daskgmm.gaussian.covariance.structure import Structure
+from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.precision import SingularError
-from daskgmm.gaussian.structure import Structure
-from daskgmm.gaussian.structures import STRUCTURES
 
 Array = NDArray[np.float64]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.maximise import factorise
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.structures import structure_of
 
 Array = NDArray[np.float64]
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.gaussian.covariance.precision import SingularError
+from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.precision import SingularError
-from daskgmm.gaussian.structures import structure_of
 
 Array = NDArray[np.float64]
 

@@ -29,19 +29,19 @@ from daskgmm.em.survey import Survey, survey_rows
 from daskgmm.em.weighing import check_meaning
 from daskgmm.errors import DegenerateComponentWarning, ScaleWarning
 from daskgmm.gaussian.coordinates import Coordinates
+from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.floor import Resting
 from daskgmm.gaussian.maximise import ILL_DEFINED, Maximised
 from daskgmm.gaussian.prior import PRIORS
-from daskgmm.gaussian.structures import STRUCTURES
 from daskgmm.models.constraints import Axes, KeysOf, plain_axes
 from daskgmm.models.costs import cache_nbytes, cut, plan_of
 from daskgmm.models.criteria import doubt
 from daskgmm.models.degeneracy import degeneracies, swallowed
+from daskgmm.models.files.portable import Portable
 from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.initial import check_initial
 from daskgmm.models.inputs import check_enough_columns, training_rows
 from daskgmm.models.order import reordered, reordered_search
-from daskgmm.models.portable import Portable
 from daskgmm.models.singular import singular_columns
 from daskgmm.models.verbose import Printer
 from daskgmm.passes.dataset import Dataset

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_array
 
-from daskgmm.em.start import Initial
-from daskgmm.gaussian.structure import Structure
+from daskgmm.em.starts.start import Initial
+from daskgmm.gaussian.covariance.structure import Structure
 
 Array = NDArray[np.float64]
 

@@ -11,12 +11,12 @@ from sklearn.utils.validation import validate_data
 
 from daskgmm.errors import DataError
 from daskgmm.rows.arrays import ArrayRows
-from daskgmm.rows.labelled import Labelled, labelled
+from daskgmm.rows.labelled.arrays import Labelled, labelled
+from daskgmm.rows.labelled.variables import listed
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source
 from daskgmm.rows.sources import source_of
 from daskgmm.rows.unfit import check_plain
-from daskgmm.rows.variables import listed
 from daskgmm.rows.weights import split_weights, weights_for
 from daskgmm.storage_options import StorageOptions
 

@@ -18,11 +18,10 @@ from sklearn.utils.validation import check_is_fitted
 from daskgmm.em.weighing import Weighing, check_meaning
 from daskgmm.errors import DataError, WeightsWarning
 from daskgmm.gaussian.coordinates import Coordinates
+from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
 from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.structures import STRUCTURES, n_parameters
 from daskgmm.models.criteria import Criteria, criteria_of_fit, doubt, rows_that_count
-from daskgmm.models.forms import InAnyForm
 from daskgmm.models.inputs import (
     check_features,
     feature_names,
@@ -30,15 +29,16 @@ from daskgmm.models.inputs import (
     scoring_data,
 )
 from daskgmm.models.order import canonical_order
-from daskgmm.models.predict_to_parquet import table_of, write_beside_keys
-from daskgmm.models.predict_to_zarr import Written, write_predictions
-from daskgmm.models.prediction import Predictor, Scored, score_rows
+from daskgmm.models.predictions.forms import InAnyForm
+from daskgmm.models.predictions.prediction import Predictor, Scored, score_rows
 from daskgmm.models.sampling import sample_mixture
 from daskgmm.models.source_name import source_name
+from daskgmm.models.writers.predict_to_parquet import table_of, write_beside_keys
+from daskgmm.models.writers.predict_to_zarr import Written, write_predictions
 from daskgmm.passes.task import Progress
 from daskgmm.passes.view import View
 from daskgmm.rows.origins import origins
-from daskgmm.rows.parquet import ParquetRows
+from daskgmm.rows.parquet.rows import ParquetRows
 from daskgmm.rows.sources import source_of
 from daskgmm.storage_options import StorageOptions
 

@@ -10,8 +10,8 @@ from scipy.sparse.csgraph import connected_components
 
 from daskgmm.em.survey import Survey
 from daskgmm.gaussian.coordinates import NO_SCALE, NOISE
-from daskgmm.gaussian.dense import Dense
-from daskgmm.gaussian.structures import STRUCTURES
+from daskgmm.gaussian.covariance.dense import Dense
+from daskgmm.gaussian.covariance.structures import STRUCTURES
 
 Array = NDArray[np.float64]
 

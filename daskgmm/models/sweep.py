@@ -16,7 +16,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from daskgmm.em.checkpoint import Checkpoint
-from daskgmm.em.choosing import (
+from daskgmm.em.events import Listener, together
+from daskgmm.em.far_values import warn_of_unresolved
+from daskgmm.em.fingerprint import plain_digest, rows_identity
+from daskgmm.em.fit import check_enough
+from daskgmm.em.history import log_event
+from daskgmm.em.model import MixtureModel
+from daskgmm.em.selection.choosing import (
     Failure,
     Model,
     SweepState,
@@ -24,34 +30,28 @@ from daskgmm.em.choosing import (
     combinations,
     starts_of,
 )
-from daskgmm.em.events import Listener, together
-from daskgmm.em.far_values import warn_of_unresolved
-from daskgmm.em.fingerprint import plain_digest, rows_identity
-from daskgmm.em.fit import check_enough
-from daskgmm.em.history import log_event
-from daskgmm.em.measuring import Measured
-from daskgmm.em.model import MixtureModel
-from daskgmm.em.races import SweepRequest
+from daskgmm.em.selection.measuring import Measured
+from daskgmm.em.selection.races import SweepRequest
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey import Survey
 from daskgmm.em.weighing import COUNTS, check_meaning
 from daskgmm.errors import ChoiceWarning, DegenerateComponentWarning, WeightsWarning
+from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
 from daskgmm.gaussian.floor import n_degenerate
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.structures import STRUCTURES, n_parameters
 from daskgmm.models.choice import doubts, place_of_best
 from daskgmm.models.costs import cache_nbytes, cut, plan_of
 from daskgmm.models.criteria import Criteria, criteria_of_sweep, doubt
 from daskgmm.models.degeneracy import reason_of
 from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.gaussian_mixture import GaussianMixture
-from daskgmm.models.in_memory import predict_values
 from daskgmm.models.inputs import LABELS, check_enough_columns, training_rows
-from daskgmm.models.prediction import Predictor
+from daskgmm.models.predictions.in_memory import predict_values
+from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.names import CRITERIA
 from daskgmm.passes.dataset import Dataset
 from daskgmm.plot import plot_criterion
-from daskgmm.rows.grid_rows import GridRows
+from daskgmm.rows.labelled.grid_rows import GridRows
 from daskgmm.rows.rows import Rows
 from daskgmm.storage_options import StorageOptions
 

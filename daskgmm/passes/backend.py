@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dask
 
-from daskgmm.gaussian.backend import Backend
-from daskgmm.gaussian.backends import backend_of
+from daskgmm.gaussian.kernels.backend import Backend
+from daskgmm.gaussian.kernels.backends import backend_of
 
 
 def backend() -> Backend:

@@ -9,9 +9,9 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from daskgmm.gaussian.coordinates import Coordinates
-from daskgmm.gaussian.workspace import tile_rows
+from daskgmm.gaussian.kernels.workspace import tile_rows
 from daskgmm.passes.batches import Batch, cut_batches, seconds_per_row
-from daskgmm.passes.executor import Executor, choose_executor
+from daskgmm.passes.executors.executor import Executor, choose_executor
 from daskgmm.passes.persisted import check_persisted
 from daskgmm.passes.running import Running
 from daskgmm.passes.task import Task, Work

@@ -10,7 +10,7 @@ from daskgmm.gaussian.block import Block
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.running import Running
 from daskgmm.passes.task import Task
-from daskgmm.rows.tables import KeyedSegment, Table
+from daskgmm.rows.tables.keyed import KeyedSegment, Table
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from daskgmm.errors import PlanError
-from daskgmm.gaussian.workspace import workspace_nbytes
+from daskgmm.gaussian.kernels.workspace import workspace_nbytes
 from daskgmm.passes.batches import GUESSED_ROWS
 from daskgmm.passes.dataset import Dataset
+from daskgmm.passes.executors.threads import AHEAD
 from daskgmm.passes.place import Place
 from daskgmm.passes.reduction import FAN_IN
-from daskgmm.passes.threads import AHEAD
 from daskgmm.rows.rows import UNKNOWN, Rows
 
 WORKER_BYTES = 260 << 20

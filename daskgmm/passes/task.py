@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from daskgmm.blas import one_blas_thread
 from daskgmm.gaussian.block import Block
-from daskgmm.gaussian.workspace import small_buffers
+from daskgmm.gaussian.kernels.workspace import small_buffers
 from daskgmm.passes.ahead import read_ahead
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.memory import peak_memory

@@ -6,10 +6,10 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from daskgmm.rows.labelled_opening import open_labelled
+from daskgmm.rows.labelled.opening import open_labelled
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.sources import source_of
-from daskgmm.rows.zarr_opening import open_zarr as open_zarr
+from daskgmm.rows.stores.zarr_opening import open_zarr as open_zarr
 from daskgmm.storage_options import StorageOptions
 
 

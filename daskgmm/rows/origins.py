@@ -8,8 +8,8 @@ from typing import Any
 
 from dask.base import is_dask_collection
 
-from daskgmm.rows.graph import held_by_collection, leaves
 from daskgmm.rows.kinds.memory import Memory
+from daskgmm.rows.lazy.graph import held_by_collection, leaves
 from daskgmm.rows.sources import source_of
 
 HOLDING = ("value", "array", "_array", "_data", "source", "mapping", "datastore", "_filename")

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Protocol
 
 from daskgmm.errors import SourceError
-from daskgmm.rows.lazy_rows import rows_as_dask
+from daskgmm.rows.lazy.lazy_rows import rows_as_dask
 from daskgmm.rows.matching import column_of
 from daskgmm.rows.naming import listed
 from daskgmm.rows.rows import Rows
-from daskgmm.rows.tables import Table
+from daskgmm.rows.tables.keyed import Table
 from daskgmm.storage_options import StorageOptions
 
 

@@ -18,10 +18,10 @@ from daskgmm.rows.kinds.memory import Mapped, Memory, PandasFrame
 from daskgmm.rows.kinds.npy import Npy
 from daskgmm.rows.kinds.ready import ParquetFiles, Ready, ReadyParquet
 from daskgmm.rows.kinds.zarr import StoredZarr, Zarr
-from daskgmm.rows.parquet_tables import parquet_table
+from daskgmm.rows.parquet.tables import parquet_table
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source, path_of
-from daskgmm.rows.tables import Table
+from daskgmm.rows.tables.keyed import Table
 from daskgmm.storage_options import StorageOptions
 
 

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
-from daskgmm.gaussian.backend import Backend
-from daskgmm.gaussian.backends import BACKENDS
 from daskgmm.gaussian.block import Block
-from daskgmm.gaussian.kernel import Kernel
+from daskgmm.gaussian.covariance.structures import STRUCTURES
+from daskgmm.gaussian.kernels.backend import Backend
+from daskgmm.gaussian.kernels.backends import BACKENDS
+from daskgmm.gaussian.kernels.kernel import Kernel
+from daskgmm.gaussian.kernels.natural import NaturalKernel
+from daskgmm.gaussian.kernels.whitened import WhitenedKernel
 from daskgmm.gaussian.merging import covariance_matrices
-from daskgmm.gaussian.natural import NaturalKernel
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.structures import STRUCTURES
-from daskgmm.gaussian.whitened import WhitenedKernel
 from daskgmm.testing.mixtures import random_mixture
 
 Array = NDArray[np.float64]

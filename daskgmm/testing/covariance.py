@@ -11,16 +11,16 @@ from scipy.stats import multivariate_normal
 
 from daskgmm.gaussian.anchored import Anchor
 from daskgmm.gaussian.block import Block
-from daskgmm.gaussian.kernel import Kernel
+from daskgmm.gaussian.covariance.structure import Structure
+from daskgmm.gaussian.covariance.structures import STRUCTURES
+from daskgmm.gaussian.kernels.kernel import Kernel
+from daskgmm.gaussian.kernels.natural import NaturalKernel
+from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend
+from daskgmm.gaussian.kernels.whitened import WhitenedKernel
 from daskgmm.gaussian.maximise import maximise
 from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.gaussian.moments import Moments
-from daskgmm.gaussian.natural import NaturalKernel
-from daskgmm.gaussian.numpy_backend import NumpyBackend
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.structure import Structure
-from daskgmm.gaussian.structures import STRUCTURES
-from daskgmm.gaussian.whitened import WhitenedKernel
 from daskgmm.testing.mixtures import random_mixture
 
 Array = NDArray[np.float64]

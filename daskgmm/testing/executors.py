@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_info
 from daskgmm.gaussian.block import Block
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.dataset import Dataset
-from daskgmm.passes.executor import Executor
+from daskgmm.passes.executors.executor import Executor
 from daskgmm.passes.over_batches import HERE_BYTES, map_batches, reduce_batches
 from daskgmm.rows.arrays import ArrayRows
 

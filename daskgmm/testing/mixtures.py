@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.structure import Structure
 
 Array = NDArray[np.float64]
 

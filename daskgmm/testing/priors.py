@@ -11,12 +11,12 @@ from daskgmm.em.model import MixtureModel
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey import Survey, survey_rows
 from daskgmm.gaussian.anchored import Anchor
-from daskgmm.gaussian.backends import BACKENDS
 from daskgmm.gaussian.block import Block
+from daskgmm.gaussian.covariance.structures import STRUCTURES
+from daskgmm.gaussian.kernels.backends import BACKENDS
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.prior import PRIORS, Prior
-from daskgmm.gaussian.structures import STRUCTURES
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.testing.mixtures import random_mixture

@@ -31,11 +31,11 @@ from daskgmm import GaussianMixture
 from daskgmm.em.events import Iterated, silence
 from daskgmm.em.expectation import expect
 from daskgmm.em.survey import survey_rows
-from daskgmm.gaussian.guard import choose_kernel
+from daskgmm.gaussian.kernels.choice import choose_kernel
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.dataset import Dataset
-from daskgmm.passes.executor import choose_executor
+from daskgmm.passes.executors.executor import choose_executor
 from daskgmm.rows.rows import Rows
 from tests.benchmarks.tables import against, print_table, seconds, times
 

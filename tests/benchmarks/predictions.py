@@ -133,7 +133,7 @@ def _digest(array: Path) -> str:
 def child() -> None:
     """Predict, in a process of its own."""
     from daskgmm import GaussianMixture
-    from daskgmm.rows import zarr_array
+    from daskgmm.rows.stores import zarr_array
 
     asked, reads = request(), Counter[str]()
     read = zarr_array.read

@@ -24,13 +24,13 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from daskgmm.gaussian.block import Block
-from daskgmm.gaussian.natural import NaturalKernel
-from daskgmm.gaussian.numpy_backend import StackedExpectation
+from daskgmm.gaussian.covariance.structures import STRUCTURES
+from daskgmm.gaussian.kernels.natural import NaturalKernel
+from daskgmm.gaussian.kernels.numpy_backend import StackedExpectation
+from daskgmm.gaussian.kernels.stacked import Stack
+from daskgmm.gaussian.kernels.tiles import fill_tiles
+from daskgmm.gaussian.kernels.workspace import Workspace, small_buffers
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.stacked import Stack
-from daskgmm.gaussian.structures import STRUCTURES
-from daskgmm.gaussian.tiles import fill_tiles
-from daskgmm.gaussian.workspace import Workspace, small_buffers
 from tests.benchmarks.iteration import CASES, Case
 from tests.benchmarks.mixtures import Mixture, Start
 from tests.benchmarks.tables import against, percent, print_table, seconds

@@ -8,7 +8,7 @@ import zarr
 from matplotlib.image import imread
 
 from daskgmm.cli.demo import program
-from daskgmm.models.model_file import load_model
+from daskgmm.models.files.model_file import load_model
 
 pytestmark = pytest.mark.slow
 

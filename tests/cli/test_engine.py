@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from distributed import Client, LocalCluster
 
-from daskgmm.models.model_file import load_model
+from daskgmm.models.files.model_file import load_model
 from tests.cli.data import COMMAND, ENVIRONMENT
 
 

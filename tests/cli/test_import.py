@@ -5,15 +5,15 @@ import sys
 import pytest
 from distributed import Client, LocalCluster
 
-from daskgmm.gaussian.structures import STRUCTURES
-from daskgmm.models.model_file import load_model
+from daskgmm.gaussian.covariance.structures import STRUCTURES
+from daskgmm.models.files.model_file import load_model
 from tests.promises.environments import worker
 
 MODULE = '''
-from daskgmm.gaussian.axes import AlongAxes
-from daskgmm.gaussian.statistic import Pooled
-from daskgmm.gaussian.structure import Structure
-from daskgmm.gaussian.structures import STRUCTURES
+from daskgmm.gaussian.covariance.axes import AlongAxes
+from daskgmm.gaussian.covariance.statistic import Pooled
+from daskgmm.gaussian.covariance.structure import Structure
+from daskgmm.gaussian.covariance.structures import STRUCTURES
 
 
 class SharedAxes(Structure):

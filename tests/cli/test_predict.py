@@ -11,8 +11,8 @@ import pytest
 import xarray as xr
 import zarr
 
-from daskgmm.models import writing
-from daskgmm.models.model_file import load_model
+from daskgmm.models.files.model_file import load_model
+from daskgmm.models.writers import writing
 from tests.cli.data import COMMAND, ENVIRONMENT, clusters, write_zarr
 
 PREDICT = ("predict", "model.json", "rows.zarr", "-o", "p.zarr")

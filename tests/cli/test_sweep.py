@@ -13,7 +13,7 @@ from daskgmm import sweep
 from daskgmm.cli.sizes import check_sizes
 from daskgmm.em.events import BatchDone, PassEnded, SweepIterated
 from daskgmm.models import sweep as module
-from daskgmm.models.model_file import load_model
+from daskgmm.models.files.model_file import load_model
 from daskgmm.progress import SweepBars, make_bar, show_sweep
 from daskgmm.sweep_report import staying_text
 from tests.cli.data import clusters

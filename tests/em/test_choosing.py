@@ -7,10 +7,10 @@ import pytest
 
 import daskgmm.em.model
 from daskgmm import sweep
-from daskgmm.em import choosing
-from daskgmm.em.choosing import Failure, Model, SweepState, with_runners_up
 from daskgmm.em.events import Iterated, silence
 from daskgmm.em.loop import Fit
+from daskgmm.em.selection import choosing
+from daskgmm.em.selection.choosing import Failure, Model, SweepState, with_runners_up
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey import survey_rows
 from daskgmm.gaussian.maximise import IllDefinedError, Maximised
@@ -82,7 +82,7 @@ def fails_on_all_rows(monkeypatch, *sizes):
 
 def test_a_model_that_fails_on_all_rows_is_a_row_that_says_why(monkeypatch):
     fails_on_all_rows(monkeypatch, 3)
-    monkeypatch.setattr("daskgmm.em.comparing.SURE", 1e9)  # all go on
+    monkeypatch.setattr("daskgmm.em.selection.comparing.SURE", 1e9)  # all go on
     found = sweep(X, (1, 2, 3), random_state=0, n_init=1)
     status = dict(zip(found.table["n_components"], found.table["status"], strict=True))
     assert status == {1: "fitted", 2: "fitted", 3: "failed"}
@@ -120,7 +120,7 @@ def test_others_of_its_kind_go_on_where_the_leader_fails():
 @pytest.mark.filterwarnings("ignore::daskgmm.errors.ChoiceWarning")
 def test_where_all_that_went_on_fail_the_beaten_ones_are_the_best(monkeypatch):
     fails_on_all_rows(monkeypatch, 2)
-    monkeypatch.setattr("daskgmm.em.comparing.SURE", -1e9)  # only the best goes on
+    monkeypatch.setattr("daskgmm.em.selection.comparing.SURE", -1e9)  # only the best goes on
     found = sweep(X, (1, 2, 3), random_state=0, criterion="bic")
     status = set(zip(found.table["n_components"], found.table["status"], strict=True))
     assert (2, "failed") in status

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from daskgmm import GaussianMixture
-from daskgmm.em.drawing import draw_rows
 from daskgmm.em.events import Iterated, PassEnded, StartFound, silence
+from daskgmm.em.starts.drawing import draw_rows
 from daskgmm.em.survey import survey_rows
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.opening import as_rows

@@ -5,9 +5,9 @@ import pytest
 from numpy.testing import assert_allclose
 
 from daskgmm import sweep
-from daskgmm.em.insertion import inserted
+from daskgmm.em.selection.insertion import inserted
+from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.merging import covariance_matrices
-from daskgmm.gaussian.structures import STRUCTURES
 from tests.gaussian.mixtures import parameters_of
 
 RANDOM = np.random.default_rng(2)

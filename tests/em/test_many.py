@@ -7,11 +7,11 @@ from numpy.testing import assert_allclose
 from daskgmm.em.events import PassEnded, silence
 from daskgmm.em.expectation import expect
 from daskgmm.em.survey import survey_rows
-from daskgmm.gaussian.guard import choose_kernel
-from daskgmm.gaussian.natural import NaturalKernel
+from daskgmm.gaussian.covariance.structures import STRUCTURES
+from daskgmm.gaussian.kernels.choice import choose_kernel
+from daskgmm.gaussian.kernels.natural import NaturalKernel
+from daskgmm.gaussian.kernels.stacked import stacked
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.stacked import stacked
-from daskgmm.gaussian.structures import STRUCTURES
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.weights import weights_for

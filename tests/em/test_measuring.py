@@ -8,13 +8,13 @@ from scipy.special import logsumexp, xlogy
 from scipy.stats import multivariate_normal
 
 from daskgmm.em.events import PassEnded, silence
-from daskgmm.em.measuring import Measured, measure_many, merge_measured
+from daskgmm.em.selection.measuring import Measured, measure_many, merge_measured
 from daskgmm.em.survey import survey_rows
-from daskgmm.gaussian.guard import choose_kernel
+from daskgmm.gaussian.covariance.structures import STRUCTURES
+from daskgmm.gaussian.kernels.choice import choose_kernel
+from daskgmm.gaussian.kernels.natural import NaturalKernel
 from daskgmm.gaussian.merging import covariance_matrices
-from daskgmm.gaussian.natural import NaturalKernel
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.structures import STRUCTURES
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.opening import as_rows
 from daskgmm.rows.weights import weights_for

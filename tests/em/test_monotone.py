@@ -17,9 +17,9 @@ from daskgmm.em.expectation import expect
 from daskgmm.em.survey import survey_rows
 from daskgmm.errors import DegenerateComponentWarning, ScaleWarning
 from daskgmm.gaussian import STRUCTURES, maximise
-from daskgmm.gaussian.guard import choose_kernel, natural_error
+from daskgmm.gaussian.covariance.structures import structure_of
+from daskgmm.gaussian.kernels.choice import choose_kernel, natural_error
 from daskgmm.gaussian.merging import covariance_matrices
-from daskgmm.gaussian.structures import structure_of
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.arrays import ArrayRows
 

@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from daskgmm import GaussianMixture
 from daskgmm.em.events import silence
 from daskgmm.em.sample import SampleRule, row_hashes
-from daskgmm.em.start import start
+from daskgmm.em.starts.start import start
 from daskgmm.em.survey import survey_rows
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.arrays import ArrayRows

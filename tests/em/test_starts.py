@@ -6,12 +6,12 @@ import pytest
 import sklearn.mixture
 
 from daskgmm import GaussianMixture
-from daskgmm.em.candidates import Part, ranked, starts_worth
-from daskgmm.em.clustering import cluster, metric_of, revealing, unwarned
-from daskgmm.em.drawing import whole_draw
 from daskgmm.em.events import StartFound, silence
 from daskgmm.em.sample import SampleRule
 from daskgmm.em.settings import Settings
+from daskgmm.em.starts.candidates import Part, ranked, starts_worth
+from daskgmm.em.starts.clustering import cluster, metric_of, revealing, unwarned
+from daskgmm.em.starts.drawing import whole_draw
 from daskgmm.em.survey import survey_rows
 from daskgmm.gaussian.coordinates import whitening
 from daskgmm.gaussian.merging import covariance_matrices

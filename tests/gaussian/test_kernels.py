@@ -8,12 +8,12 @@ from scipy.stats import multivariate_normal
 
 from daskgmm.gaussian import STRUCTURES, Parameters, maximise
 from daskgmm.gaussian.block import Block
-from daskgmm.gaussian.guard import TOLERANCE, choose_kernel, natural_error
+from daskgmm.gaussian.kernels.choice import TOLERANCE, choose_kernel, natural_error
+from daskgmm.gaussian.kernels.natural import NaturalKernel
+from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend
+from daskgmm.gaussian.kernels.whitened import WhitenedKernel
+from daskgmm.gaussian.kernels.workspace import TILE_ROWS, tile_rows
 from daskgmm.gaussian.merging import covariance_matrices
-from daskgmm.gaussian.natural import NaturalKernel
-from daskgmm.gaussian.numpy_backend import NumpyBackend
-from daskgmm.gaussian.whitened import WhitenedKernel
-from daskgmm.gaussian.workspace import TILE_ROWS, tile_rows
 from tests.gaussian.mixtures import parameters_of
 
 KERNELS = [NaturalKernel, WhitenedKernel]

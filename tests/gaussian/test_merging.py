@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.merging import merges
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.structures import STRUCTURES
 
 
 def merged(parameters):

@@ -9,12 +9,12 @@ from scipy.special import logsumexp
 
 from daskgmm import GaussianMixture, sweep
 from daskgmm.cli import main
-from daskgmm.gaussian.backend import Backend
-from daskgmm.gaussian.backends import BACKENDS
-from daskgmm.gaussian.kernel import Sums
+from daskgmm.gaussian.kernels.backend import Backend
+from daskgmm.gaussian.kernels.backends import BACKENDS
+from daskgmm.gaussian.kernels.kernel import Sums
+from daskgmm.gaussian.kernels.whitened import accumulate_about
 from daskgmm.gaussian.moments import Moments
-from daskgmm.gaussian.whitened import accumulate_about
-from daskgmm.models.model_file import load_model
+from daskgmm.models.files.model_file import load_model
 from daskgmm.testing import BackendTests
 
 

@@ -9,7 +9,7 @@ from daskgmm import GaussianMixture, sweep
 from daskgmm.cli import main
 from daskgmm.errors import ModelFileError
 from daskgmm.gaussian.prior import PRIORS, Prior, PseudoMoments
-from daskgmm.models.model_file import load_model
+from daskgmm.models.files.model_file import load_model
 from daskgmm.testing import PriorTests
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from daskgmm.gaussian import triangle
-from daskgmm.gaussian.product import Product
+from daskgmm.gaussian.covariance import triangle
+from daskgmm.gaussian.kernels.product import Product
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 5, 3), (7, 1, 4), (6, 3, 1), (40, 30, 20)])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from daskgmm.gaussian.structures import STRUCTURES
+from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.testing import CovarianceTests
 
 

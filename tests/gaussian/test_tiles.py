@@ -7,7 +7,7 @@ import pytest
 
 from daskgmm.errors import DataError
 from daskgmm.gaussian.block import Block
-from daskgmm.gaussian.tiles import fill_tiles
+from daskgmm.gaussian.kernels.tiles import fill_tiles
 from daskgmm.passes.pairing import paired
 
 

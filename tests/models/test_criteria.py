@@ -10,7 +10,7 @@ from sklearn.exceptions import NotFittedError
 
 from daskgmm import GaussianMixture
 from daskgmm.errors import DataError
-from daskgmm.models import prediction
+from daskgmm.models.predictions import prediction
 from tests.oracle.data import STRUCTURES, blobs
 
 N, D, K = 500, 3, 3

@@ -18,8 +18,8 @@ from daskgmm.em.checkpoint import digest_of
 from daskgmm.errors import ModelFileError, OutputError
 from daskgmm.files import replace_bytes
 from daskgmm.gaussian.coordinates import coordinates_of
-from daskgmm.gaussian.structures import STRUCTURES
-from daskgmm.models.model_file import FORMAT_VERSION, model_path, save_new
+from daskgmm.gaussian.covariance.structures import STRUCTURES
+from daskgmm.models.files.model_file import FORMAT_VERSION, model_path, save_new
 from tests.cli.data import ENVIRONMENT, clusters
 
 GOLDEN = Path(__file__).parent / "golden"

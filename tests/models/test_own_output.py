@@ -9,7 +9,7 @@ from scipy.spatial.distance import mahalanobis
 
 from daskgmm import GaussianMixture
 from daskgmm.cli import main
-from daskgmm.models.outputs import OUTPUTS
+from daskgmm.models.predictions.outputs import OUTPUTS
 
 X = np.random.default_rng(0).normal(size=(500, 2)) @ [[2.0, 0.0], [1.0, 0.5]] + [3.0, -1.0]
 

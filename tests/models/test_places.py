@@ -14,7 +14,7 @@ import zarr
 
 from daskgmm import GaussianMixture, open_labelled, open_parquet
 from daskgmm.errors import OutputError
-from daskgmm.models.target import JOURNAL, place_of
+from daskgmm.models.writers.target import JOURNAL, place_of
 
 N = 60
 X = np.random.default_rng(0).normal(size=(N, 2))

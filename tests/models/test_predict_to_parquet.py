@@ -15,10 +15,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from daskgmm import GaussianMixture
 from daskgmm.errors import DataError, SourceError
-from daskgmm.models.outputs import OUTPUTS
-from daskgmm.models.target import JOURNAL
-from daskgmm.rows import parquet_segment
-from daskgmm.rows.parquet import open_parquet
+from daskgmm.models.predictions.outputs import OUTPUTS
+from daskgmm.models.writers.target import JOURNAL
+from daskgmm.rows.parquet import segment as parquet_segment
+from daskgmm.rows.parquet.rows import open_parquet
 from tests.oracle.data import blobs
 
 # Dask's own way with an index, as of pandas 3.1.
@@ -203,8 +203,8 @@ def test_rows_that_miss_a_value(tmp_path):
 
 
 def test_large_row_groups_are_read_once_and_in_blocks(tmp_path, monkeypatch):
-    monkeypatch.setattr("daskgmm.rows.parquet_segment.BLOCK_BYTES", 10_000)
-    monkeypatch.setattr("daskgmm.models.part_writing.GROUP_BYTES", 5000)
+    monkeypatch.setattr("daskgmm.rows.parquet.segment.BLOCK_BYTES", 10_000)
+    monkeypatch.setattr("daskgmm.models.writers.part_writing.GROUP_BYTES", 5000)
     reads, read = [], parquet_segment.block_of
 
     def counted(batch, *others):

@@ -14,12 +14,12 @@ import xarray as xr
 import zarr
 
 from daskgmm import GaussianMixture
-from daskgmm.models.outputs import OUTPUTS, ambiguity
-from daskgmm.models.posterior import most_probable
-from daskgmm.models.target import JOURNAL
+from daskgmm.models.predictions.outputs import OUTPUTS, ambiguity
+from daskgmm.models.predictions.posterior import most_probable
+from daskgmm.models.writers.target import JOURNAL
 from daskgmm.passes.batches import aligned, cut_batches
-from daskgmm.rows import zarr_array
 from daskgmm.rows.opening import as_rows
+from daskgmm.rows.stores import zarr_array
 
 K, D, N = 4, 2, 5003
 
@@ -415,7 +415,7 @@ def test_chunks_that_fit_badly_are_refused(
     on_grid: GaussianMixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ds = ocean(tmp_path / "x.zarr", {"t": 5, "y": 12, "x": 10})
-    monkeypatch.setattr("daskgmm.models.cutting.MOST_BLOCK_BYTES", 10_000)
+    monkeypatch.setattr("daskgmm.models.writers.cutting.MOST_BLOCK_BYTES", 10_000)
     on_grid.predict_to_zarr(ds, tmp_path / "out.zarr", chunks={"t": 5, "x": 5})
     with pytest.raises(ValueError, match=r"t: 5 and 7, y: 12 and 12.*X\.chunk"):
         on_grid.predict_to_zarr(ds, tmp_path / "bad.zarr", chunks={"t": 7})

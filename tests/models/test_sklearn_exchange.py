@@ -13,7 +13,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from daskgmm import GaussianMixture
 from daskgmm.gaussian.coordinates import coordinates_of
-from daskgmm.gaussian.structures import STRUCTURES
+from daskgmm.gaussian.covariance.structures import STRUCTURES
 from tests.cli.data import clusters
 
 ATTRIBUTES = (

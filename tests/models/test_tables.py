@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from daskgmm import GaussianMixture, plan, sweep
 from daskgmm.errors import DataError, SourceError
-from daskgmm.rows.parquet import open_parquet
+from daskgmm.rows.parquet.rows import open_parquet
 from tests.oracle.data import blobs
 
 X = blobs(500, 3, 3)

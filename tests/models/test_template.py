@@ -12,7 +12,7 @@ import pytest
 import xarray as xr
 
 from daskgmm.errors import DataError
-from daskgmm.models.template import writable_template
+from daskgmm.models.writers.template import writable_template
 
 UNIT = {"y": 10, "x": 10}
 

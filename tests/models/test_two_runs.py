@@ -16,7 +16,7 @@ from fsspec.implementations.local import LocalFileSystem
 from daskgmm import GaussianMixture
 from daskgmm.errors import OutputError
 from daskgmm.files import exists, is_url, names_in, read_bytes, remove
-from daskgmm.models.target import JOURNAL, Target
+from daskgmm.models.writers.target import JOURNAL, Target
 
 N, D, CHUNK = 6000, 2, 500
 X = np.random.default_rng(0).normal(size=(N, D))
@@ -56,7 +56,7 @@ def server(tmp_path, request, monkeypatch):
 
     No task of a run is under way when its progress is told.
     """
-    monkeypatch.setattr("daskgmm.passes.threads.AHEAD", 1)
+    monkeypatch.setattr("daskgmm.passes.executors.threads.AHEAD", 1)
     with_form = getattr(request.node, "callspec", None)
     fsspec.register_implementation("server", Served, clobber=True)
     url = f"server://{tmp_path}/server"
@@ -359,8 +359,8 @@ def test_at_a_url_without_another_run_nothing_is_compared(form, tmp_path, server
 
 def test_tasks_of_the_loser_write_no_more_at_a_url(tmp_path, server, monkeypatch):
     """They look themselves: their driver may be slow to hear of it."""
-    from daskgmm.models.ownership import Owner
-    from daskgmm.models.writing import Putting
+    from daskgmm.models.writers.ownership import Owner
+    from daskgmm.models.writers.writing import Putting
 
     array = zarr.create_array(tmp_path / "a.zarr", shape=(4,), chunks=(2,), dtype="i1")
     write_whole(f"{server}/out{JOURNAL}", b'{"run": "1234", "folder": ""}')

@@ -7,7 +7,7 @@ import zarr
 
 from daskgmm import GaussianMixture
 from daskgmm.errors import DataError
-from daskgmm.models.outputs import Outputs
+from daskgmm.models.predictions.outputs import Outputs
 
 
 @pytest.mark.filterwarnings("ignore::daskgmm.errors.DegenerateComponentWarning")

@@ -11,12 +11,12 @@ import pytest
 from dask.system import CPU_COUNT
 from distributed import Client
 
-from daskgmm.passes.cluster import Cluster
 from daskgmm.passes.dataset import Dataset
-from daskgmm.passes.executor import ambient_client, choose_executor
+from daskgmm.passes.executors.cluster import Cluster
+from daskgmm.passes.executors.executor import ambient_client, choose_executor
+from daskgmm.passes.executors.threads import AHEAD, Threads, thread_count
 from daskgmm.passes.over_batches import HERE_BYTES, map_batches, reduce_batches
 from daskgmm.passes.running import Running
-from daskgmm.passes.threads import AHEAD, Threads, thread_count
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.testing import ExecutorTests
 from daskgmm.testing.executors import add, fail_in_the_middle, total

@@ -104,7 +104,7 @@ def test_nothing_is_read(stored, monkeypatch):
     def refuse(*arguments):
         raise AssertionError("it was read")
 
-    monkeypatch.setattr("daskgmm.rows.zarr_array.read", refuse)
+    monkeypatch.setattr("daskgmm.rows.stores.zarr_array.read", refuse)
     daskgmm.plan(stored, 3, sample_weight=da.ones(200_000, chunks=1000))
 
 

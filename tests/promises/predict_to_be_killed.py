@@ -10,7 +10,7 @@ import warnings
 import dask.dataframe as dd
 
 from daskgmm import load_model
-from daskgmm.models.parquet_target import is_parquet_target
+from daskgmm.models.writers.parquet_target import is_parquet_target
 from tests.promises.slow import slowed
 
 SECONDS = 0.03

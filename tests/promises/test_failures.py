@@ -18,7 +18,7 @@ from distributed import Client, LocalCluster
 from daskgmm import GaussianMixture
 from daskgmm.em.events import BatchDone, Iterated
 from daskgmm.errors import ClusterError, DataError, SourceError
-from daskgmm.rows.labelled_opening import data_array
+from daskgmm.rows.labelled.opening import data_array
 from daskgmm.rows.opening import as_rows
 from tests.promises.slow import SETTINGS, bits, slowed
 from tests.promises.stores import FailsTwice, NeverWorks, Unsendable

@@ -13,7 +13,7 @@ import pytest
 import zarr
 
 from daskgmm import GaussianMixture
-from daskgmm.models.target import JOURNAL
+from daskgmm.models.writers.target import JOURNAL
 
 pytestmark = [
     pytest.mark.slow,

@@ -6,8 +6,8 @@ import zarr
 from daskgmm.errors import DataError
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.concatenated import ConcatenatedRows
-from daskgmm.rows.dask_array import DaskRows
-from daskgmm.rows.zarr_array import ZarrRows
+from daskgmm.rows.lazy.dask_array import DaskRows
+from daskgmm.rows.stores.zarr_array import ZarrRows
 
 from .conformance import RowsTests, read_all
 

@@ -9,7 +9,7 @@ import zarr
 from dask._task_spec import Alias
 
 from daskgmm.errors import DataError, SourceError
-from daskgmm.rows.dask_array import DaskRows
+from daskgmm.rows.lazy.dask_array import DaskRows
 from daskgmm.rows.rows import UNKNOWN
 
 from .conformance import RowsTests, blocks_of, read_all

@@ -7,7 +7,7 @@ import pytest
 from distributed import Client
 
 from daskgmm.rows.concatenated import ConcatenatedRows
-from daskgmm.rows.dask_array import DaskRows
+from daskgmm.rows.lazy.dask_array import DaskRows
 
 from .conformance import RowsTests
 from .sources import counted, lazy

@@ -14,9 +14,9 @@ import zarr
 
 from daskgmm import GaussianMixture, open_labelled
 from daskgmm.errors import DataError
-from daskgmm.rows.hdf5 import HDF5Rows
-from daskgmm.rows.labelled import labelled
+from daskgmm.rows.labelled.arrays import labelled
 from daskgmm.rows.opening import as_rows
+from daskgmm.rows.stores.hdf5 import HDF5Rows
 
 from .conformance import read_all
 

@@ -7,10 +7,10 @@ import pytest
 
 from daskgmm.errors import DataError
 from daskgmm.rows.arrays import ArrayRows
-from daskgmm.rows.dask_array import DaskRows
+from daskgmm.rows.lazy.dask_array import DaskRows
 from daskgmm.rows.opening import as_rows
-from daskgmm.rows.pandas_columns import partition_array
 from daskgmm.rows.rows import UNKNOWN
+from daskgmm.rows.tables.pandas_columns import partition_array
 from daskgmm.rows.weights import split_weights, weights_for
 
 from .conformance import RowsTests, blocks_of, names_of, read_all

@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from daskgmm.rows.grid_rows import GridPlaces
+from daskgmm.rows.labelled.grid_rows import GridPlaces
 
 DIMS = ("time", "y", "x")
 

@@ -14,8 +14,8 @@ from distributed import Client, LocalCluster
 
 from daskgmm import GaussianMixture
 from daskgmm.errors import DataError, SourceError
-from daskgmm.rows.hdf5 import BLOCK_BYTES, HDF5Rows
 from daskgmm.rows.opening import as_rows
+from daskgmm.rows.stores.hdf5 import BLOCK_BYTES, HDF5Rows
 
 from .conformance import RowsTests, read_all
 

@@ -11,8 +11,8 @@ from numpy.testing import assert_array_equal
 
 from daskgmm import GaussianMixture
 from daskgmm.errors import DataError
-from daskgmm.rows.hive import hive_columns
-from daskgmm.rows.parquet import open_parquet
+from daskgmm.rows.parquet.hive import hive_columns
+from daskgmm.rows.parquet.rows import open_parquet
 
 from .conformance import read_all
 

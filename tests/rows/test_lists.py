@@ -13,7 +13,7 @@ from daskgmm.errors import DataError
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.plan import Needs, task_nbytes
 from daskgmm.rows.opening import as_rows
-from daskgmm.rows.parquet import open_parquet
+from daskgmm.rows.parquet.rows import open_parquet
 
 from .conformance import RowsTests, blocks_of, read_all
 

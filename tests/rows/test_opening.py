@@ -9,10 +9,10 @@ import zarr
 from daskgmm.errors import DataError, SourceError
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.concatenated import ConcatenatedRows
-from daskgmm.rows.dask_array import DaskRows
+from daskgmm.rows.lazy.dask_array import DaskRows
 from daskgmm.rows.opening import as_rows, open_data, open_zarr
-from daskgmm.rows.parquet import open_parquet
-from daskgmm.rows.zarr_array import ZarrRows
+from daskgmm.rows.parquet.rows import open_parquet
+from daskgmm.rows.stores.zarr_array import ZarrRows
 
 from .conformance import read_all
 

@@ -11,12 +11,12 @@ import pytest
 from daskgmm.errors import DataError, SourceError
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.plan import Needs, task_nbytes
-from daskgmm.rows import parquet_segment
-from daskgmm.rows.arrow_columns import fill
 from daskgmm.rows.opening import as_rows
-from daskgmm.rows.parquet import ParquetRows, open_parquet
-from daskgmm.rows.parquet_files import is_parquet
-from daskgmm.rows.zarr_array import ZarrRows
+from daskgmm.rows.parquet import segment as parquet_segment
+from daskgmm.rows.parquet.files import is_parquet
+from daskgmm.rows.parquet.rows import ParquetRows, open_parquet
+from daskgmm.rows.stores.zarr_array import ZarrRows
+from daskgmm.rows.tables.arrow_columns import fill
 
 from .conformance import RowsTests, blocks_of, names_of, read_all
 
@@ -361,7 +361,7 @@ def test_a_copy_on_another_machine_may_have_another_time(tmp_path, monkeypatch, 
     os.utime(path, (0, 0))
     with pytest.raises(DataError, match="has changed since it was opened"):
         read_all(rows)
-    monkeypatch.setattr("daskgmm.rows.parquet_version.node", lambda: "another")
+    monkeypatch.setattr("daskgmm.rows.parquet.version.node", lambda: "another")
     if statistics:
         assert len(read_all(rows)) == 3
         pq.write_table(pa.table({"a": [1.0, 2.5, 4.0]}), path)

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from daskgmm.rows.parquet_version import Version
+from daskgmm.rows.parquet.version import Version
 
 
 @pytest.fixture

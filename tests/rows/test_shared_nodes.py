@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from dask._task_spec import DataNode
 
-from daskgmm.rows import shared_nodes
-from daskgmm.rows.dask_array import DaskRows
-from daskgmm.rows.shared_nodes import if_small, kept_bytes
+from daskgmm.rows.lazy import shared_nodes
+from daskgmm.rows.lazy.dask_array import DaskRows
+from daskgmm.rows.lazy.shared_nodes import if_small, kept_bytes
 
 from .conformance import blocks_of, read_all
 from .sources import counted, lazy

@@ -13,10 +13,10 @@ from distributed import Client, LocalCluster
 
 from daskgmm import GaussianMixture, open_data
 from daskgmm.errors import SourceError
-from daskgmm.models.writing import Putting
-from daskgmm.rows.labelled import labelled
+from daskgmm.models.writers.writing import Putting
+from daskgmm.rows.labelled.arrays import labelled
 from daskgmm.rows.opening import as_rows
-from daskgmm.rows.sight import may_be_unseen
+from daskgmm.rows.stores.sight import may_be_unseen
 from daskgmm.rows.weights import weights_for
 from tests.oracle.data import blobs
 

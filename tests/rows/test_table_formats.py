@@ -13,8 +13,8 @@ import pytest
 from daskgmm import GaussianMixture
 from daskgmm.errors import DataError, SourceError
 from daskgmm.rows.opening import as_rows
-from daskgmm.rows.parquet import open_parquet
-from daskgmm.rows.parquet_files import is_parquet
+from daskgmm.rows.parquet.files import is_parquet
+from daskgmm.rows.parquet.rows import open_parquet
 
 from .conformance import read_all
 

@@ -5,7 +5,7 @@ import zarr
 
 from daskgmm.errors import DataError
 from daskgmm.rows.arrays import ArrayRows
-from daskgmm.rows.dask_array import DaskRows
+from daskgmm.rows.lazy.dask_array import DaskRows
 from daskgmm.rows.opening import as_rows
 from daskgmm.rows.weights import weights_for
 

@@ -5,8 +5,8 @@ import pytest
 import zarr
 
 from daskgmm.errors import SourceError
-from daskgmm.rows import zarr_array
-from daskgmm.rows.zarr_array import ZarrRows, rows_per_block
+from daskgmm.rows.stores import zarr_array
+from daskgmm.rows.stores.zarr_array import ZarrRows, rows_per_block
 
 from .conformance import RowsTests, read_all
 

@@ -11,8 +11,8 @@ import zarr
 
 from daskgmm import GaussianMixture
 from daskgmm.errors import SourceError
-from daskgmm.rows.zarr_array import ZarrRows
-from daskgmm.rows.zarr_store import landmark, location, storage_options
+from daskgmm.rows.stores.zarr_array import ZarrRows
+from daskgmm.rows.stores.zarr_store import landmark, location, storage_options
 
 
 @pytest.fixture

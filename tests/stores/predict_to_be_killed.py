@@ -9,7 +9,7 @@ import dask
 
 import daskgmm.passes.batches
 from daskgmm import load_model
-from daskgmm.models.parquet_target import is_parquet_target
+from daskgmm.models.writers.parquet_target import is_parquet_target
 
 
 def main(url, model, out, options):

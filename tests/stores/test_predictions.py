@@ -15,7 +15,7 @@ import zarr
 
 from daskgmm import GaussianMixture, load_model, open_parquet, save_model
 from daskgmm.files import exists, names_in, read_bytes
-from daskgmm.models.target import JOURNAL
+from daskgmm.models.writers.target import JOURNAL
 from daskgmm.rows.opening import open_data
 from tests.promises.slow import bits
 from tests.stores.conftest import BUCKET, CHUNK, D, N

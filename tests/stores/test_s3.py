@@ -11,7 +11,7 @@ from daskgmm.em.events import Checkpointed, FitStarted, PassEnded
 from daskgmm.errors import CheckpointError
 from daskgmm.files import read_bytes, replace_bytes
 from daskgmm.rows.opening import as_rows
-from daskgmm.rows.zarr_store import location
+from daskgmm.rows.stores.zarr_store import location
 from tests.promises.slow import bits
 from tests.stores.conftest import CHUNK, D, N, obstore_options
 

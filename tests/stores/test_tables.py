@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from daskgmm.errors import SourceError
-from daskgmm.rows.parquet import open_parquet
+from daskgmm.rows.parquet.rows import open_parquet
 from tests.rows.conformance import read_all
 
 s3fs = pytest.importorskip("s3fs")

@@ -8,14 +8,14 @@ from typing import Any
 import dask.array as da
 
 from daskgmm.errors import DataError
-from daskgmm.rows.dask_array import DaskRows
-from daskgmm.rows.graph import held_by_collection
+from daskgmm.rows.labelled.undecoded import warn_of_undecoded
 from daskgmm.rows.layout import check_rows, check_weights
+from daskgmm.rows.lazy.dask_array import DaskRows
+from daskgmm.rows.lazy.graph import held_by_collection
 from daskgmm.rows.matching import check_count
 from daskgmm.rows.plain import unmasked
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source
-from daskgmm.rows.undecoded import warn_of_undecoded
 
 
 class DaskArray(Source):

@@ -6,9 +6,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from daskgmm.rows.arrays import ArrayRows
-from daskgmm.rows.dask_array import DaskRows
-from daskgmm.rows.frame_tables import MemoryTable, PartitionTable, taken_from_polars
-from daskgmm.rows.frames import (
+from daskgmm.rows.kinds.dask_array import DaskArray
+from daskgmm.rows.kinds.memory import Memory
+from daskgmm.rows.lazy.dask_array import DaskRows
+from daskgmm.rows.lazy.graph import held_by_collection
+from daskgmm.rows.rows import Rows
+from daskgmm.rows.source import Predictions, Source
+from daskgmm.rows.tables.frame_tables import MemoryTable, PartitionTable, taken_from_polars
+from daskgmm.rows.tables.frames import (
     arrow_array,
     check_arrow,
     frame_array,
@@ -18,12 +23,7 @@ from daskgmm.rows.frames import (
     polars_array,
     series_array,
 )
-from daskgmm.rows.graph import held_by_collection
-from daskgmm.rows.kinds.dask_array import DaskArray
-from daskgmm.rows.kinds.memory import Memory
-from daskgmm.rows.rows import Rows
-from daskgmm.rows.source import Predictions, Source
-from daskgmm.rows.tables import Table
+from daskgmm.rows.tables.keyed import Table
 
 
 class DaskFrame(Source):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from daskgmm.rows.hdf5 import HDF5Rows, Stored, check_readable, is_hdf5
 from daskgmm.rows.layout import check_rows
 from daskgmm.rows.matching import check_matched
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source
+from daskgmm.rows.stores.hdf5 import HDF5Rows, Stored, check_readable, is_hdf5
 
 
 class HDF5(Source):

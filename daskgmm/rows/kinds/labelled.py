@@ -8,12 +8,12 @@ from typing import Any
 from daskgmm.rows.kinds.dask_array import DaskArray
 from daskgmm.rows.kinds.memory import Memory
 from daskgmm.rows.kinds.zarr import StoredZarr
-from daskgmm.rows.labelled import labelled
-from daskgmm.rows.labelled_opening import SUFFIXES, is_labelled_file, open_labelled
+from daskgmm.rows.labelled.arrays import labelled
+from daskgmm.rows.labelled.opening import SUFFIXES, is_labelled_file, open_labelled
+from daskgmm.rows.labelled.variables import decoded_weight, is_labelled
 from daskgmm.rows.layout import check_weights
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Predictions, Source, path_of
-from daskgmm.rows.variables import decoded_weight, is_labelled
 
 
 class LabelledArrays(Source):

@@ -13,7 +13,7 @@ from daskgmm.files import is_url
 from daskgmm.rows.kinds.memory import Mapped
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source, path_of
-from daskgmm.rows.zarr_opening import missing
+from daskgmm.rows.stores.zarr_opening import missing
 
 
 class Npy(Source):

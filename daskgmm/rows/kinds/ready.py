@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from daskgmm.rows import parquet_files
-from daskgmm.rows.parquet import ParquetRows, open_parquet
-from daskgmm.rows.parquet_tables import parquet_table
+from daskgmm.rows.parquet import files as parquet_files
+from daskgmm.rows.parquet.rows import ParquetRows, open_parquet
+from daskgmm.rows.parquet.tables import parquet_table
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source, path_of
-from daskgmm.rows.tables import Table
+from daskgmm.rows.tables.keyed import Table
 
 HOLDING = ("source", "parts", "_array")
 """Attributes of rows that lead to where these are read from."""

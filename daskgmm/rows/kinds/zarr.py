@@ -8,19 +8,19 @@ from typing import Any
 import zarr
 
 from daskgmm.errors import SourceError
-from daskgmm.rows.labelled_opening import data_array, labelled_group
+from daskgmm.rows.labelled.nodata import declared_by_zarr
+from daskgmm.rows.labelled.opening import data_array, labelled_group
 from daskgmm.rows.layout import check_rows
 from daskgmm.rows.matching import check_matched
-from daskgmm.rows.nodata import declared_by_zarr
-from daskgmm.rows.obstore_backend import portable
-from daskgmm.rows.parquet_tables import parquet_table
+from daskgmm.rows.parquet.tables import parquet_table
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source, path_of
-from daskgmm.rows.stored_values import lazy_values
-from daskgmm.rows.tables import Table
-from daskgmm.rows.zarr_array import ZarrRows
-from daskgmm.rows.zarr_opening import group_refused, open_node, open_zarr
-from daskgmm.rows.zarr_store import location, storage_options
+from daskgmm.rows.stores.obstore_backend import portable
+from daskgmm.rows.stores.stored_values import lazy_values
+from daskgmm.rows.stores.zarr_array import ZarrRows
+from daskgmm.rows.stores.zarr_opening import group_refused, open_node, open_zarr
+from daskgmm.rows.stores.zarr_store import location, storage_options
+from daskgmm.rows.tables.keyed import Table
 
 
 class Zarr(Source):

@@ -3,7 +3,7 @@
 import time
 from functools import partial
 
-from daskgmm.rows import zarr_array
+from daskgmm.rows.stores import zarr_array
 
 SECONDS = 0.05
 

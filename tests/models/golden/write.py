@@ -18,8 +18,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from daskgmm import GaussianMixture
 from daskgmm.gaussian.coordinates import coordinates_of
-from daskgmm.gaussian.structures import STRUCTURES
-from daskgmm.models.model_file import FORMAT_VERSION
+from daskgmm.gaussian.covariance.structures import STRUCTURES
+from daskgmm.models.files.model_file import FORMAT_VERSION
 
 FOLDER = Path(__file__).parent
 

@@ -1,0 +1,335 @@
+"""Many models, one read: all start on the sample; those not clearly beaten share each pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.blas import one_blas_thread
+from daskgmm.em.checkpoint import RECORDS, Checkpoint
+from daskgmm.em.events import Listener, SweepIterated
+from daskgmm.em.far_values import warn_of_far_values
+from daskgmm.em.fit import check_survey
+from daskgmm.em.loop import Fit, advanced, evaluate
+from daskgmm.em.sample import WHOLE, SampleRule, Starts, drawn_rows
+from daskgmm.em.selection.comparing import Compared
+from daskgmm.em.selection.holding_out import HeldOut, held_out, row_blocks
+from daskgmm.em.selection.measuring import Measured, measure_many
+from daskgmm.em.selection.races import SweepRequest, leaders, race_all
+from daskgmm.em.settings import Settings
+from daskgmm.em.starts.candidates import Candidate, Raced
+from daskgmm.em.starts.clustering import unwarned
+from daskgmm.em.starts.drawing import Draw, draw_rows, whole_draw
+from daskgmm.em.survey import Survey, completed, survey_rows
+from daskgmm.gaussian.coordinates import Coordinates
+from daskgmm.gaussian.maximise import IllDefinedError
+from daskgmm.passes.dataset import Dataset
+from daskgmm.passes.executors.threads import thread_count
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One number of components, structure and seed of a sweep.
+
+    Attributes
+    ----------
+    settings : Settings
+    seed : int
+        Of its start.
+    fit : Fit
+        How far it has come: on all rows, or on the sample if it stayed there.
+    on_all_rows : bool
+    held_out : HeldOut or None
+    reserve : bool
+        Whether it may be the best if the start that went on ends without evidence.
+    """
+
+    settings: Settings
+    seed: int
+    fit: Fit
+    on_all_rows: bool
+    held_out: HeldOut | None = None
+    reserve: bool = False
+
+    @property
+    def passes(self) -> int:
+        """Passes over all rows that it took part in."""
+        return len(self.fit.iterations) if self.on_all_rows else 0
+
+    @property
+    def ended(self) -> bool:
+        """Whether no pass will change it."""
+        return not self.on_all_rows or self.fit.ended(self.settings.max_iter)
+
+    def n_degenerate(self, survey: Survey) -> int:
+        """Return how many components rest on the floor of all rows, collapsed, or have no rows."""
+        return survey.n_degenerate(self.fit.step, self.settings.reg_covar)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A number of components and structure that cannot be fitted.
+
+    Attributes
+    ----------
+    settings : Settings
+    seed : int
+        Of its first start.
+    reason : str
+    on_all_rows : bool
+        Whether it went on from the sample; others of its kind may go on instead then.
+    """
+
+    settings: Settings
+    seed: int
+    reason: str
+    on_all_rows: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SweepState:
+    """All that the rest of a sweep depends on.
+
+    Attributes
+    ----------
+    survey : Survey
+        As the rows were read.
+    coordinates : Coordinates or None
+        What the models are in.
+    models : tuple of Model
+    failures : tuple of Failure
+    """
+
+    survey: Survey
+    coordinates: Coordinates | None
+    models: tuple[Model, ...]
+    failures: tuple[Failure, ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        """Whether no pass will change a model."""
+        return all(model.ended for model in self.models)
+
+
+RECORDS.update({kind.__name__: kind for kind in (SweepState, Model, Failure, Settings, HeldOut)})
+
+
+def choose(
+    data: Dataset,
+    request: SweepRequest,
+    listen: Listener,
+    checkpoint: Checkpoint[SweepState] | None = None,
+    kept: SweepState | None = None,
+) -> tuple[SweepState, Measured]:
+    """Fit all models; return them, and what they measure on all rows."""
+    if kept is None:
+        state = begun(data, request, listen)
+    else:
+        state = replace(kept, survey=completed(data, kept.survey, listen))
+    warn_of_far_values(state.survey, data.rows.columns, stacklevel=3)
+    if checkpoint is not None and kept is None:
+        checkpoint.save(state, listen)
+    data, survey = data.seen_in(state.coordinates), state.survey.mapped(state.coordinates)
+    while not (state := _going_on(state, survey)).ended:
+        state = stepped(data, survey, state, listen)
+        if checkpoint is not None:
+            checkpoint.save(state, listen)
+    mixtures = [model.fit.step.parameters for model in state.models]
+    measured, _ = measure_many(data, mixtures, survey, listen)
+    return state, measured
+
+
+def _going_on(state: SweepState, survey: Survey) -> SweepState:
+    """Return the state with what is left to go on; raise `ValueError` if nothing was fitted."""
+    state = with_runners_up(state, survey)
+    if any(model.on_all_rows for model in state.models):
+        return state
+    # All that were not beaten on the sample failed: the others are the best there are.
+    models = tuple(_begun_anew(model) for model in state.models)
+    if not models:
+        raise ValueError(_nothing_fits(state.failures))
+    return replace(state, models=models)
+
+
+def _begun_anew(model: Model) -> Model:
+    """Return a model of the sample that goes on, on all rows."""
+    return replace(model, fit=Fit(model.fit.step), on_all_rows=True)
+
+
+def stepped(data: Dataset, survey: Survey, state: SweepState, listen: Listener) -> SweepState:
+    """Return the state after one pass for all models that have not ended."""
+    going = [index for index, model in enumerate(state.models) if not model.ended]
+    fits = [state.models[index].fit for index in going]
+    settings = [state.models[index].settings for index in going]
+    evaluated = evaluate(data, survey, fits, settings, listen)
+    models, failures = dict(enumerate(state.models)), list(state.failures)
+    for index, fit, each, chosen in zip(going, fits, evaluated, settings, strict=True):
+        if isinstance(each, IllDefinedError):
+            failures.append(Failure(chosen, models.pop(index).seed, str(each), True))
+            continue
+        fit = advanced(fit, each, chosen, fit.lower_bound, index)
+        models[index] = replace(models[index], fit=fit)
+    left = sum(not model.ended for model in models.values())
+    most = max((model.passes for model in models.values()), default=0)
+    listen(SweepIterated(most, len(going), left))
+    return replace(state, models=tuple(models.values()), failures=tuple(failures))
+
+
+def with_runners_up(state: SweepState, survey: Survey) -> SweepState:
+    """Return the state in which other starts go on where all that went failed or are degenerate.
+
+    Of such a size and structure that is the best start without components on the floor, if one
+    is left that may be the best of all: its model may be evidence, where the likelier one is none.
+    """
+
+    def is_sound(model: Model) -> bool:
+        return not model.n_degenerate(survey)
+
+    models = list(state.models)
+    failed = {failure.settings for failure in state.failures if failure.on_all_rows}
+    for settings in dict.fromkeys(model.settings for model in models):
+        alike = [index for index, model in enumerate(models) if model.settings == settings]
+        went = [index for index in alike if models[index].on_all_rows]
+        if not (went or settings in failed) or any(is_sound(models[index]) for index in went):
+            continue
+        for index in alike:  # in the order of the race: likelihoods are of different parts of it
+            other = models[index]
+            may_go = not other.on_all_rows and (other.reserve or settings in failed)
+            if may_go and is_sound(other):
+                models.insert(alike[0], _begun_anew(models.pop(index)))
+                break
+    return replace(state, models=tuple(models))
+
+
+def begun(data: Dataset, request: SweepRequest, listen: Listener) -> SweepState:
+    """Return all models fitted to the sample, those that go on marked."""
+    survey, coordinates, draw, m = _sampled(data, request, listen)
+    n = max(2.0, survey.counted(request.weights_are))
+    # Of a sample that is drawn, weights are in the chances already.
+    told = n if len(draw.x) == survey.weighed_rows else len(draw.x)
+    with unwarned(), one_blas_thread(), ThreadPoolExecutor(thread_count()) as pool:
+        raced = race_all(draw, m, request, (n, told), pool)
+        usable = [index for index, each in enumerate(raced) if each.candidates]
+        if not usable:
+            raise ValueError(_nothing_fits(_failures(request, raced)))
+        settings = [request.settings[index] for index in usable]
+        found = [raced[index] for index in usable]
+        held = _held(draw, m, request, settings, found, pool)
+        compared = Compared.of(draw, m, (n, told), request.log_densities, settings, leaders(found))
+        models = _compared(
+            compared, [each.candidates[: len(request.seeds)] for each in found], held
+        )
+    failures = tuple(_failures(request, raced))
+    return SweepState(replace(survey, sample=None), coordinates, tuple(models), failures)
+
+
+def _held(
+    draw: Draw,
+    m: int,
+    request: SweepRequest,
+    settings: Sequence[Settings],
+    raced: Sequence[Raced],
+    pool: ThreadPoolExecutor,
+) -> list[HeldOut]:
+    """Return the held-out likelihood of the best start of each size and structure."""
+    numbers = draw.index if request.groups is None else request.groups(draw.index)
+    blocks = row_blocks(draw) if request.groups is None else numbers
+    densities = request.log_densities
+
+    def one(chosen: Settings, each: Raced) -> HeldOut:
+        return held_out(draw, m, blocks, chosen, each.candidates[0], densities)
+
+    return list(pool.map(one, settings, raced))
+
+
+def _compared(
+    compared: Compared, candidates: Sequence[Sequence[Candidate]], held: Sequence[HeldOut]
+) -> list[Model]:
+    """Return the models of all sizes and structures, those marked that go on."""
+    goes_on = compared.not_beaten()
+    for index in compared.best_otherwise(held):
+        goes_on[index] = True
+    return [
+        model
+        for index, of_one in enumerate(candidates)
+        for model in _models(compared, index, of_one, held[index], goes_on[index])
+    ]
+
+
+def _models(
+    compared: Compared, index: int, candidates: Sequence[Candidate], held: HeldOut, going: bool
+) -> Iterator[Model]:
+    """Yield the best start of a size and structure, and as many others as were asked for."""
+    settings, (first, *others) = compared.settings[index], candidates
+    fit = Fit(first.fit.step) if going else first.fit
+    yield Model(settings, first.seed, fit, going, held)
+    for other in others:
+        reserve = going and compared.would_win(index, other)
+        yield Model(settings, other.seed, other.fit, False, reserve=reserve)
+
+
+def _failures(request: SweepRequest, raced: Sequence[Raced]) -> list[Failure]:
+    return [
+        Failure(settings, request.seeds[0], each.failure)
+        for settings, each in zip(request.settings, raced, strict=True)
+        if not each.candidates
+    ]
+
+
+def _nothing_fits(failures: Sequence[Failure]) -> str:
+    """Return why none of the models could be fitted, each reason once."""
+    kinds: dict[str, list[str]] = {}
+    for each in failures:
+        name = f"{each.settings.n_components} {each.settings.structure}"
+        kinds.setdefault(each.reason, []).append(name)
+    reasons = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in kinds.items())
+    return f"No model of the sweep can be fitted. {reasons}"
+
+
+def combinations(
+    n_components: Sequence[int], structures: Sequence[str], settings: Settings
+) -> tuple[Settings, ...]:
+    """Return the settings of each structure and number of components."""
+    return tuple(
+        replace(settings, n_components=int(k), structure=structure)
+        for structure, k in product(structures, n_components)
+    )
+
+
+def starts_of(settings: Sequence[Settings], columns: int, n: int | None) -> Starts:
+    """Return what the starts of a sweep are made on, for n rows of so many columns."""
+    drawn = _drawn_rows(settings, columns)
+    return Starts.of(n, WHOLE * drawn, drawn, at_once=min(thread_count(), len(settings)))
+
+
+def _drawn_rows(settings: Sequence[Settings], columns: int) -> int:
+    largest = max(each.n_parameters(columns) for each in settings)
+    return drawn_rows(largest, columns, settings[0].sample_rows)
+
+
+def _sampled(
+    data: Dataset, request: SweepRequest, listen: Listener
+) -> tuple[Survey, Coordinates | None, Draw, int]:
+    """Return survey, coordinates, sample and its size; all rows if they are not many more."""
+    d = data.rows.n_features
+    m = _drawn_rows(request.settings, d)
+    n = data.rows.n_rows
+    rule = SampleRule(request.sample_seed, WHOLE * m, n) if n is None or n <= WHOLE * m else None
+    survey = survey_rows(data, rule, listen)
+    check_survey(survey, min(each.n_components for each in request.settings))
+    coordinates = request.settings[0].coordinates(survey)
+    if survey.weighed_rows > WHOLE * m:
+        seen, mapped = data.seen_in(coordinates), survey.mapped(coordinates)
+        return survey, coordinates, draw_rows(seen, mapped, request.sample_seed, m, listen), m
+    if survey.sample is None or len(survey.sample.hashes) < survey.weighed_rows:
+        rule = SampleRule(request.sample_seed, WHOLE * m, survey.weighed_rows)
+        survey = survey_rows(data, rule, listen)
+    draw = whole_draw(survey.mapped(coordinates), request.sample_seed)
+    return survey, coordinates, draw, survey.weighed_rows

@@ -1,0 +1,187 @@
+"""Likelihoods and entropies of many mixtures, exactly at their parameters, in one pass."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.em.events import Listener, PassEnded
+from daskgmm.em.passing import run_pass
+from daskgmm.em.survey import Survey
+from daskgmm.gaussian.block import Block
+from daskgmm.gaussian.kernels.backend import Backend
+from daskgmm.gaussian.kernels.choice import choose_kernel
+from daskgmm.gaussian.kernels.kernel import Kernel
+from daskgmm.gaussian.kernels.natural import NaturalKernel
+from daskgmm.gaussian.kernels.softmax import FLOOR
+from daskgmm.gaussian.kernels.stacked import Stack
+from daskgmm.gaussian.kernels.tiles import fill_tiles
+from daskgmm.gaussian.kernels.workspace import tile_rows, workspace
+from daskgmm.gaussian.parameters import Parameters
+from daskgmm.passes.backend import backend
+from daskgmm.passes.batches import Batch
+from daskgmm.passes.dataset import Dataset
+
+Array = NDArray[np.float64]
+
+STACKED = 192
+"""Components of one product: more make tiles that leave the cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Weighted sums over rows, an entry for each mixture.
+
+    Attributes
+    ----------
+    log_likelihoods, entropies : ndarray of shape (mixtures,)
+        Sums of log p(x), and of the entropies of the responsibilities, in nats.
+    weight : float
+    rows : int
+    """
+
+    log_likelihoods: Array
+    entropies: Array
+    weight: float
+    rows: int
+
+
+def merge_measured(one: Measured, other: Measured) -> Measured:
+    """Return the sums over both sets of rows."""
+    return Measured(
+        one.log_likelihoods + other.log_likelihoods,
+        one.entropies + other.entropies,
+        one.weight + other.weight,
+        one.rows + other.rows,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureWork:
+    """Measures one batch.
+
+    Attributes
+    ----------
+    stacks : tuple of Stack
+        Mixtures of one structure, as one product.
+    order : tuple of int
+        The number of each mixture, stack by stack.
+    backend : Backend
+    """
+
+    stacks: tuple[Stack, ...]
+    order: tuple[int, ...]
+    backend: Backend
+
+    def __call__(self, batch: Batch, blocks: Iterator[Block]) -> Measured:
+        """Return the sums over the batch."""
+        kernels = [stack.kernel for stack in self.stacks]
+        b = min(tile_rows(*kernel.shape[:2]) for kernel in kernels)
+        if batch.rows is not None:
+            b = min(b, max(1, batch.rows))
+        # Rows of the exact kernel are as they are: those of all others can be made of them.
+        exact = [kernel for kernel in kernels if not isinstance(kernel, NaturalKernel)]
+        center = (exact or kernels)[0].center
+        found, weight, rows = np.zeros((len(self.order), 2)), 0.0, 0
+        z, weights = np.empty((len(center), b)), np.empty(b)
+        scratch = np.empty(b * max(kernel.shape[1] for kernel in kernels))
+        with ExitStack() as lent:
+            works = [
+                lent.enter_context(workspace(kernel.feature_rows, *kernel.shape[1:], b))
+                for kernel in kernels
+            ]
+            for filled, weighted in fill_tiles(blocks, center, z, weights):
+                w = weights[:filled] if weighted else np.ones(filled)
+                first = 0
+                for stack, work in zip(self.stacks, works, strict=True):
+                    tile = self.backend.tile(stack.kernel, work, filled)
+                    shift = stack.kernel.center - center
+                    np.subtract(z[:, :filled], shift[:, None], out=tile.rows)
+                    tile.log_joint()
+                    shared = tile.shared_term() if len(stack.parts) == 1 else 0.0
+                    for part, shape in alike(stack):
+                        joint = tile.joint[part].reshape(*shape, filled)
+                        space = scratch[: joint.size].reshape(joint.shape)
+                        found[first : first + len(joint)] += measure(joint, w, shared, space)
+                        first += len(joint)
+                weight, rows = weight + float(w.sum()), rows + filled
+        numbers = np.argsort(self.order)
+        return Measured(found[numbers, 0], found[numbers, 1], weight, rows)
+
+
+def alike(stack: Stack) -> Iterator[tuple[slice, tuple[int, int]]]:
+    """Yield the components of neighbours of one size, with the number of these and the size."""
+    sizes = [part.stop - part.start for part in stack.parts]
+    start = 0
+    for k, group in itertools.groupby(sizes):
+        count = len(list(group))
+        yield slice(start, start + count * k), (count, k)
+        start += count * k
+
+
+def measure(joint: Array, weights: Array, shared: Array | float, scratch: Array) -> Array:
+    """Return the sums of log p(x) and of the entropy over a tile, for mixtures of one size.
+
+    Parameters
+    ----------
+    joint : ndarray of shape (mixtures, k, b)
+        Log joint densities; overwritten.
+    weights : ndarray of shape (b,)
+    shared : ndarray of shape (b,), or float
+        What all components have in common.
+    scratch : ndarray of the shape of `joint`
+
+    Returns
+    -------
+    ndarray of shape (mixtures, 2)
+    """
+    maximum = np.maximum.reduce(joint, axis=1)
+    joint -= maximum[:, None]
+    logarithms = np.maximum(joint, FLOOR, out=joint)
+    exponentials = np.exp(logarithms, out=scratch)
+    total = np.add.reduce(exponentials, axis=1)
+    log_total = np.log(total)
+    # With e the exponentials and s their sum: -sum (e/s) log(e/s) = log s - sum e log e / s.
+    exponentials *= logarithms
+    entropy = log_total - np.add.reduce(exponentials, axis=1) / total
+    maximum += log_total
+    maximum += shared
+    return np.stack([maximum @ weights, entropy @ weights], axis=1)
+
+
+def _small(group: list[int], kernels: Sequence[Kernel]) -> list[list[int]]:
+    """Cut a group of mixtures into stacks of at most `STACKED` components, or of one mixture."""
+    stacks: list[list[int]] = []
+    size = 0
+    for index in sorted(group, key=lambda index: kernels[index].shape[1]):
+        k = kernels[index].shape[1]
+        if not stacks or size + k > STACKED:
+            stacks.append([])
+            size = 0
+        stacks[-1].append(index)
+        size += k
+    return stacks
+
+
+def measure_many(
+    data: Dataset, mixtures: Sequence[Parameters], survey: Survey, listen: Listener
+) -> tuple[Measured, PassEnded]:
+    """Return the likelihood and entropy of all rows under each of the mixtures."""
+    together = sum(each.n_components for each in mixtures)
+    about = survey.mean, survey.half_range, 0.0, together
+    kernels = [choose_kernel(each, *about) for each in mixtures]
+    groups: dict[str, list[int]] = {}
+    for index, kernel in enumerate(kernels):
+        # The exact kernel, and one with a shared covariance of its own, stand alone.
+        alone = kernel.structure.statistic.pools or not isinstance(kernel, NaturalKernel)
+        groups.setdefault(str(index) if alone else kernel.structure.name, []).append(index)
+    cut = [part for group in groups.values() for part in _small(group, kernels)]
+    stacks = tuple(Stack.of([kernels[index] for index in group]) for group in cut)
+    order = tuple(index for group in cut for index in group)
+    work, name = MeasureWork(stacks, order, backend()), "daskgmm-measure"
+    return run_pass(data, "measure", work, merge_measured, listen, name, 16 * len(kernels))

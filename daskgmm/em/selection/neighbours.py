@@ -1,0 +1,123 @@
+"""Starts that a mixture takes from those of the next sizes: components merged, or split.
+
+Few starts often miss what a neighbour found. From the largest size down each hands on its best
+with two components merged, and from the smallest up with one split, or one more where rows are
+explained worst; whoever gains by it goes on from there.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence, Set
+from dataclasses import dataclass
+
+from daskgmm.em.loop import Fit
+from daskgmm.em.selection.holding_out import LogDensities
+from daskgmm.em.selection.insertion import inserted
+from daskgmm.em.settings import Settings
+from daskgmm.em.starts.candidates import Candidate, Part, Raced, first_share, ranked
+from daskgmm.em.starts.drawing import Draw
+from daskgmm.gaussian.maximise import Maximised
+from daskgmm.gaussian.merging import merges
+from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.splitting import splits
+
+TRIED = 4
+"""Pairs to merge, and components to split, that are tried for each size."""
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Where the starts of one size and structure are compared.
+
+    Attributes
+    ----------
+    settings : Settings
+    small, whole : Part
+        A part of the sample on which starts are told apart, and the whole of it.
+    """
+
+    settings: Settings
+    small: Part
+    whole: Part
+
+    @classmethod
+    def of(cls, draw: Draw, m: int, settings: Settings) -> Trials:
+        """Return the parts of a sample of m rows for these settings."""
+        share, whole = first_share(settings, m, draw.x.shape[1]), Part.of(draw, m, settings, False)
+        small = whole if share == 1.0 else Part.of(draw, share * m, settings, False)
+        return cls(settings, small, whole)
+
+    def improved(self, raced: Raced, starts: Sequence[Parameters], seed: int) -> Raced:
+        """Return the race with the best of these starts in front, if it beats its own best."""
+        begun = [Candidate(seed, Fit(Maximised(start))) for start in starts]
+        tried = self.small.shortened().all_continued(begun)
+        best = self.small.tried(ranked(tried)[0]) if tried else None
+        if best is None:
+            return raced
+        if raced.best is not None and self.small is not self.whole:
+            own = self.small.tried(raced.best)
+            if own is not None and best.rank <= own.rank:
+                return raced
+        found = best if self.small is self.whole else self.whole.tried(best)
+        if found is None or (raced.best is not None and found.rank <= raced.best.rank):
+            return raced
+        return raced.led_by(found)
+
+
+Handing = Callable[[Parameters, int], list[Parameters]]
+"""Returns starts of the next size from a mixture, at most so many."""
+
+
+def with_neighbours(
+    draw: Draw,
+    m: int,
+    settings: Sequence[Settings],
+    raced: Sequence[Raced],
+    targets: Set[int],
+    log_densities: LogDensities,
+) -> list[Raced]:
+    """Return the races of all sizes of one structure after each has tried its neighbours'.
+
+    Parameters
+    ----------
+    draw : Draw
+    m : int
+        Its expected size.
+    settings : sequence of Settings
+        Of one structure.
+    raced : sequence of Raced
+        The race of each.
+    targets : set of int
+        The places of those that try what others found.
+    log_densities : callable
+    """
+    found = list(raced)
+    upwards = sorted(range(len(settings)), key=lambda index: settings[index].n_components)
+    for order, handing in ((upwards[::-1], merges), (upwards, splits)):
+        for source, target in itertools.pairwise(order):
+            best = found[source].best
+            if best is None or target not in targets:
+                continue
+            size = settings[target].n_components
+            near = _next_to(best.fit.step.parameters, size, handing)
+            if near is None:
+                continue
+            starts = handing(near, TRIED)
+            if near.n_components < size:
+                x, counts = draw.part(m)
+                new = inserted(near, x, counts, log_densities(near, x))
+                starts += [] if new is None else [new]
+            trials = Trials.of(draw, m, settings[target])
+            found[target] = trials.improved(found[target], starts, best.seed)
+    return found
+
+
+def _next_to(parameters: Parameters, size: int, handing: Handing) -> Parameters | None:
+    """Return a mixture of one component more or less than `size`, handed on one at a time."""
+    while abs(parameters.n_components - size) > 1:
+        nearest = handing(parameters, 1)
+        if not nearest:
+            return None
+        parameters = nearest[0]
+    return parameters

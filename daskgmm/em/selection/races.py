@@ -1,0 +1,193 @@
+"""The starts of all sizes and structures of a sweep, on the sample: more where it may matter.
+
+First each has the starts that were asked for, and what its neighbours found. Those that are not
+clearly beaten then get as many more as are cheap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.em.selection.comparing import Compared
+from daskgmm.em.selection.holding_out import LogDensities
+from daskgmm.em.selection.neighbours import with_neighbours
+from daskgmm.em.settings import Settings
+from daskgmm.em.starts.candidates import (
+    NOISE_SHARE,
+    TOGETHER,
+    Candidate,
+    Raced,
+    ended_alike,
+    noise_of,
+    race,
+    starts_worth,
+)
+from daskgmm.em.starts.drawing import Draw
+
+CHEAP_SECONDS, CHEAP_SECONDS_OF_ALL, MANY = 1.0, 4.0, 6
+"""Those that may win get up to so many times the starts asked for, where they take no longer: each
+of them, and all of them together."""
+
+LARGEST_SEED = int(np.iinfo(np.int32).max)
+
+
+@dataclass(frozen=True, slots=True)
+class SweepRequest:
+    """What is to be compared.
+
+    Attributes
+    ----------
+    settings : tuple of Settings
+        One for each number of components and structure.
+    seeds : tuple of int
+        One for each start that was asked for.
+    sample_seed : int
+    log_densities : callable
+    groups : callable or None
+        Returns the group of rows by their numbers; what is held out together.
+    weights_are : str or None
+        What n is in criteria, as `Weighing.counted`.
+    """
+
+    settings: tuple[Settings, ...]
+    seeds: tuple[int, ...]
+    sample_seed: int
+    log_densities: LogDensities
+    groups: Callable[[NDArray[np.int64]], NDArray[np.int64]] | None = None
+    weights_are: str | None = None
+
+    def more_seeds(self, settings: Settings, m: int, n: int, d: int, contenders: int) -> list[int]:
+        """Return seeds beyond those asked for, as many as are cheap for so many contenders."""
+        if settings.n_components == 1:
+            return []  # all starts of one component end alike
+        seconds = min(CHEAP_SECONDS, CHEAP_SECONDS_OF_ALL / contenders)
+        count = starts_worth(settings, m, n // contenders, d, MANY * len(self.seeds), seconds)
+        more = np.random.RandomState(self.seeds[0]).randint(LARGEST_SEED, size=count)
+        return list(map(int, more))
+
+
+def race_all(
+    draw: Draw, m: int, request: SweepRequest, counts: tuple[float, float], pool: Executor
+) -> list[Raced]:
+    """Return the starts of each size and structure, compared on the sample.
+
+    Parameters
+    ----------
+    draw : Draw
+    m : int
+        Its expected size.
+    request : SweepRequest
+    counts : tuple of float
+        n and `told`, as of `Compared`.
+    pool : Executor
+        Threads.
+    """
+    races = _Races(draw, m, request, pool)
+    raced = races.with_neighbours(races.asked(), range(len(request.settings)))
+    usable = [index for index, each in enumerate(raced) if each.candidates]
+    if not usable:
+        return raced
+    settings = [request.settings[index] for index in usable]
+    found = leaders([raced[index] for index in usable])
+    going = Compared.of(draw, m, counts, request.log_densities, settings, found).not_beaten()
+    contenders = [index for index, goes_on in zip(usable, going, strict=True) if goes_on]
+    more = races.with_more(raced, contenders)
+    changed = [index for index in contenders if more[index].best is not raced[index].best]
+    if not changed:
+        return more
+    beside = neighbours_of(request.settings, changed)
+    return races.with_neighbours(more, sorted({*contenders, *beside}))
+
+
+def neighbours_of(settings: Sequence[Settings], places: Sequence[int]) -> set[int]:
+    """Return the places of the next smaller and larger sizes of the same structure.
+
+    What a size finds late may be what its beaten neighbour missed.
+    """
+    found = set()
+    for place in places:
+        alike = [
+            i for i, each in enumerate(settings) if each.structure == settings[place].structure
+        ]
+        alike.sort(key=lambda index: settings[index].n_components)
+        at = alike.index(place)
+        found |= {*alike[max(0, at - 1) : at], *alike[at + 1 : at + 2]}
+    return found
+
+
+def leaders(raced: Sequence[Raced]) -> list[Candidate]:
+    """Return the best candidate of each race, none of which is without."""
+    return [each.candidates[0] for each in raced]
+
+
+@dataclass(frozen=True)
+class _Races:
+    draw: Draw
+    m: int
+    request: SweepRequest
+    pool: Executor
+
+    def asked(self) -> list[Raced]:
+        """Return the races of the starts that were asked for."""
+        return list(self.pool.map(self._asked, self.request.settings))
+
+    def _asked(self, settings: Settings) -> Raced:
+        if settings.n_components > self.draw.rows:
+            return Raced((), f"There are {self.draw.rows} rows: fewer than components.")
+        return self._race(settings, self.request.seeds)
+
+    def _race(self, settings: Settings, seeds: Sequence[int]) -> Raced:
+        try:
+            best, others = race(self.draw, self.m, settings, seeds, finalists=1, thorough=False)
+        except ValueError as error:
+            return Raced((), str(error))
+        return Raced((*best, *others))
+
+    def with_more(self, raced: Sequence[Raced], contenders: Sequence[int]) -> list[Raced]:
+        """Return the races with more starts of some."""
+
+        def more(index: int) -> Raced:
+            return self._more(self.request.settings[index], raced[index], len(contenders))
+
+        found = list(raced)
+        for index, one in zip(contenders, self.pool.map(more, contenders), strict=True):
+            found[index] = one
+        return found
+
+    def _more(self, settings: Settings, raced: Raced, contenders: int) -> Raced:
+        """Return a race with more starts, some at a time until their best ends as well as it."""
+        rows, d = self.draw.rows, self.draw.x.shape[1]
+        seeds = self.request.more_seeds(settings, self.m, rows, d, contenders)
+        alike = 2 * NOISE_SHARE * noise_of(settings, self.m, d)
+        for first in range(0, len(seeds), TOGETHER):
+            other = self._race(settings, seeds[first : first + TOGETHER])
+            before, raced = raced, raced.joined(other)
+            if ended_alike((before.best, other.best), alike):
+                break
+        return raced
+
+    def with_neighbours(self, raced: Sequence[Raced], targets: Sequence[int]) -> list[Raced]:
+        """Return the races with what those of `targets` gain by neighbours of their structure."""
+        kinds: dict[str, list[int]] = {}
+        for index, each in enumerate(self.request.settings):
+            if each.n_components <= self.draw.rows:
+                kinds.setdefault(each.structure, []).append(index)
+
+        def improved(indices: list[int]) -> list[Raced]:
+            settings = [self.request.settings[index] for index in indices]
+            chosen = {place for place, index in enumerate(indices) if index in set(targets)}
+            of_kind = [raced[index] for index in indices]
+            densities = self.request.log_densities
+            return with_neighbours(self.draw, self.m, settings, of_kind, chosen, densities)
+
+        found = list(raced)
+        of_kinds = list(kinds.values())
+        for indices, races in zip(of_kinds, self.pool.map(improved, of_kinds), strict=True):
+            for index, race_of_one in zip(indices, races, strict=True):
+                found[index] = race_of_one
+        return found

@@ -1,0 +1,313 @@
+"""The best of several starts, found on a sample in memory: they cost no pass over the data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.em.events import silence
+from daskgmm.em.loop import Fit, iterate
+from daskgmm.em.sample import Sample
+from daskgmm.em.settings import GAP_SHARE, Settings
+from daskgmm.em.starts.clustering import metric_of
+from daskgmm.em.starts.drawing import Draw
+from daskgmm.em.starts.start import Initial, start
+from daskgmm.em.survey import Survey, survey_rows
+from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
+from daskgmm.passes.batches import seconds_per_row
+from daskgmm.passes.dataset import Dataset
+from daskgmm.rows.arrays import ArrayRows
+from daskgmm.rows.weights import weights_for
+
+Array = NDArray[np.float64]
+
+FINALISTS = 2
+"""Candidates that are compared on all rows."""
+
+FIRST_SHARE = 1 / 8
+"""Part of the sample that all candidates begin on; it doubles as they are halved."""
+
+FIRST_ROWS_PER_PARAMETER, FIRST_ROWS = 8, 2000
+"""The least that it is: fewer rows tell starts apart badly, and save no time."""
+
+NOISE_SHARE, LAST_NOISE_SHARE = 0.05, 0.001
+"""Part of the expected loss, p / 2m nats a row, to which a fit on m rows is driven: less is
+fitting noise, but for finalists the way over a plateau, which is cheapest here."""
+
+MAX_ITER, LAST_MAX_ITER = 50, 200
+
+TOGETHER = 4
+"""Starts that are compared at once: where they end alike, more would as well. They measure
+distances in all ways of `clustering`."""
+
+USUAL_ITER, ITER_SECONDS, CUBED_SECONDS = 25, 2e-3, 3e-9
+"""Of a candidate on its first part: iterations, what each takes beside its E-step, and for
+factors of each component, divided by d^3."""
+
+LEAST_ITER, WORTH_SECONDS, WORTH_PASSES = 5, 1.0, 4
+"""A fit to a part of the sample may take so many iterations, such a time, or so many passes over
+all rows, whichever is most."""
+
+
+SHORT_ITER = 10
+"""Iterations of plain EM that tell which of many starts are worth more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A start, and how far it has come on the sample.
+
+    Attributes
+    ----------
+    seed : int
+    fit : Fit
+    degenerate : int
+        Components that rest on the floor there: their likelihood is no evidence.
+    """
+
+    seed: int
+    fit: Fit
+    degenerate: int = 0
+
+    @property
+    def rank(self) -> tuple[int, float]:
+        """What the better of two candidates has more of: components with a spread of their own."""
+        return -self.degenerate, self.fit.lower_bound
+
+
+def ended_alike(candidates: Sequence[Candidate | None], difference: float) -> bool:
+    """Return whether all are there and as sound, and end within a difference in nats a row."""
+    found = [each for each in candidates if each is not None]
+    if len(found) < len(candidates) or len({each.degenerate for each in found}) > 1:
+        return False
+    bounds = [each.fit.lower_bound for each in found]
+    return max(bounds) - min(bounds) <= difference
+
+
+@dataclass(frozen=True, slots=True)
+class Raced:
+    """The starts of one size and structure, after they were compared.
+
+    Attributes
+    ----------
+    candidates : tuple of Candidate
+        The best first; none if all failed.
+    failure : str
+        Why, if all failed.
+    """
+
+    candidates: tuple[Candidate, ...]
+    failure: str = ""
+
+    @property
+    def best(self) -> Candidate | None:
+        """The best one, if any did not fail."""
+        return self.candidates[0] if self.candidates else None
+
+    def joined(self, other: Raced) -> Raced:
+        """Return the candidates of two races, the better of their best in front."""
+        if self.best is None or other.best is None:
+            return other if self.best is None else self
+        first, second = (self, other) if self.best.rank >= other.best.rank else (other, self)
+        rest = (*second.candidates[:1], *first.candidates[1:], *second.candidates[1:])
+        return Raced((first.candidates[0], *rest))
+
+    def led_by(self, candidate: Candidate) -> Raced:
+        """Return the same with a better one in front."""
+        return Raced((candidate, *self.candidates))
+
+
+def race(
+    draw: Draw,
+    m: int,
+    settings: Settings,
+    seeds: Sequence[int],
+    finalists: int = FINALISTS,
+    thorough: bool = True,
+) -> tuple[list[Candidate], list[Candidate]]:
+    """Return the best starts and the others, by successive halving (Jamieson & Talwalkar 2016).
+
+    All of them are fitted to a small part of the sample; each time the part doubles, the
+    better half goes on.
+
+    Parameters
+    ----------
+    draw : Draw
+    m : int
+        Its expected size.
+    settings : Settings
+    seeds : sequence of int
+        One for each candidate.
+    finalists : int
+        Candidates that are left at the end.
+    thorough : bool
+        Whether finalists are driven over plateaus, at the cost of many iterations on the
+        sample.
+    """
+    share = first_share(settings, m, draw.x.shape[1])
+    all_at_once = share == 1.0
+    part = Part.of(draw, share * m, settings, last=False)
+    candidates = ranked(part.all_begun(seeds))
+    beaten: list[Candidate] = []
+    while share < 1.0:
+        share = min(1.0, 2 * share)
+        half = max(finalists, math.ceil(len(candidates) / 2))
+        candidates, out = candidates[:half], candidates[half:]
+        beaten = [*out, *beaten]
+        part = Part.of(draw, share * m, settings, thorough and share == 1.0)
+        candidates = ranked(part.all_continued(candidates)) or candidates
+    best, beaten = candidates[:finalists], [*candidates[finalists:], *beaten]
+    if all_at_once and thorough:
+        part = Part.of(draw, m, settings, last=True)
+        best = ranked(part.all_continued(best)) or best
+    return best, beaten
+
+
+def iterations_worth(settings: Settings, m: int, n: int, d: int) -> int:
+    """Return how many iterations on m rows take no longer than a few passes over all n.
+
+    Large models need samples that are a good part of the rows: then the rows themselves are
+    the better place to go on.
+    """
+    p = STRUCTURES[settings.structure].n_statistics(d)
+    seconds = seconds_per_row(settings.n_components, p)
+    return max(
+        LEAST_ITER, int(max(WORTH_SECONDS, WORTH_PASSES * n * seconds) / (m * seconds + 1e-9))
+    )
+
+
+def candidates_worth(settings: Settings, m: int, n: int, d: int, asked: int) -> int:
+    """Return how many of the candidates asked for are worth trying on a sample of m rows of n."""
+    iterations = iterations_worth(settings, int(first_share(settings, m, d) * m), n, d)
+    return max(FINALISTS, min(asked, iterations * asked // MAX_ITER))
+
+
+def starts_worth(
+    settings: Settings, m: int, n: int, d: int, most: int, seconds: float = WORTH_SECONDS
+) -> int:
+    """Return how many starts on a sample of m rows of n are cheap, `most` at the most.
+
+    All together are estimated to take `seconds`, or a few passes over all n rows; 0 if not even
+    one does. One component has one start.
+    """
+    most = 1 if settings.n_components == 1 else most
+    row = seconds_per_row(settings.n_components, STRUCTURES[settings.structure].n_statistics(d))
+    first = first_share(settings, m, d) * m
+    once = ITER_SECONDS + first * row + CUBED_SECONDS * settings.n_components * d**3
+    return min(most, int(max(seconds, WORTH_PASSES * n * row) / (USUAL_ITER * once)))
+
+
+def noise_of(settings: Settings, m: int, d: int) -> float:
+    """Return the loss in nats a row, p / 2m, that is expected of a fit to m rows."""
+    p = n_parameters(STRUCTURES[settings.structure], settings.n_components, d)
+    return p / (2 * max(1, m))
+
+
+def first_share(settings: Settings, m: float, d: int) -> float:
+    """Return the part of a sample of m rows that candidates begin on."""
+    p = n_parameters(STRUCTURES[settings.structure], settings.n_components, d)
+    return min(1.0, max(FIRST_SHARE, max(FIRST_ROWS, FIRST_ROWS_PER_PARAMETER * p) / m))
+
+
+def ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Return candidates, the likeliest first; before it those with fewer components on the floor.
+
+    The likelihood of a component without a spread of its own is what `reg_covar` makes it.
+    """
+    return sorted(candidates, key=lambda each: each.rank, reverse=True)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the sample to fit to, as a data set of its own."""
+
+    data: Dataset
+    survey: Survey
+    settings: Settings
+
+    @classmethod
+    def of(cls, draw: Draw, m: float, settings: Settings, last: bool) -> Part:
+        """Return the part of about m rows, with a tolerance to match."""
+        return cls.of_rows(*draw.part(m), settings, draw, last)
+
+    @classmethod
+    def of_rows(
+        cls,
+        x: NDArray[Any],
+        counts: Array,
+        settings: Settings,
+        draw: Draw,
+        last: bool = False,
+        most: int = MAX_ITER,
+    ) -> Part:
+        """Return rows (m, d) of a draw as a part, with how often each counts (m,).
+
+        At most `most` iterations are run on it. A component rests on the floor of all rows, as it
+        does when it is fitted to these: steps between values are theirs, not those of the part.
+        """
+        rows, structure = ArrayRows(np.ascontiguousarray(x)), STRUCTURES[settings.structure]
+        k, d = settings.n_components, x.shape[1]
+        data = Dataset.of(rows, weights_for(rows, counts), k, structure.n_statistics(d))
+        survey = survey_rows(data, None, silence)
+        if draw.survey is not None:
+            survey = replace(survey, rounding=draw.survey.rounding, probe=draw.survey.probe)
+        sample = Sample(np.arange(len(x), dtype=np.uint64), np.arange(len(x)), x, counts)
+        noise = noise_of(settings, len(x), d)
+        share, most = (LAST_NOISE_SHARE, LAST_MAX_ITER) if last else (NOISE_SHARE, most)
+        most = min(most, iterations_worth(settings, len(x), draw.rows, d))
+        chosen = replace(settings, tol=share * noise / GAP_SHARE, max_iter=most, n_init=1)
+        return cls(data, replace(survey, sample=sample), chosen)
+
+    def shortened(self) -> Part:
+        """Return the part for a few iterations of plain EM, which are cheaper than accelerated."""
+        settings = replace(self.settings, accelerated=False, max_iter=SHORT_ITER, tol=0.0)
+        return replace(self, settings=settings)
+
+    def all_begun(self, seeds: Sequence[int]) -> list[Candidate]:
+        """Return the candidates of all seeds but those that fail, as where one collapses.
+
+        Raises
+        ------
+        ValueError
+            Of the last one, if all fail.
+        """
+        found, failure = [], None
+        for number, seed in enumerate(seeds):
+            try:
+                found.append(self.begun(seed, number))
+            except ValueError as error:
+                failure = error
+        if not found and failure is not None:
+            raise failure
+        return found
+
+    def begun(self, seed: int, number: int = 0) -> Candidate:
+        """Return a new candidate, fitted to this part; its number says how rows are clustered."""
+        random = np.random.RandomState(seed)
+        metric = metric_of(self.survey, number)
+        first = start(self.survey, self.settings, Initial(), random, metric)
+        return self._fitted(seed, Fit(first))
+
+    def continued(self, candidate: Candidate) -> Candidate:
+        """Return a candidate that goes on from where it came on a smaller part."""
+        return self._fitted(candidate.seed, Fit(candidate.fit.step))
+
+    def all_continued(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Return the candidates that go on from where they came, but those that fail."""
+        return [found for each in candidates if (found := self.tried(each)) is not None]
+
+    def tried(self, candidate: Candidate) -> Candidate | None:
+        """Return `continued`, or None if that fails, as where a component collapses."""
+        try:
+            return self.continued(candidate)
+        except ValueError:
+            return None
+
+    def _fitted(self, seed: int, begin: Fit) -> Candidate:
+        fit = iterate(self.data, self.survey, begin, self.settings, silence)
+        return Candidate(seed, fit, self.survey.n_degenerate(fit.step, self.settings.reg_covar))

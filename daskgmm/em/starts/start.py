@@ -1,0 +1,235 @@
+"""The first parameters, from a sample of the rows in memory."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.cluster import kmeans_plusplus
+
+from daskgmm.em.model import MixtureModel
+from daskgmm.em.sample import Sample
+from daskgmm.em.settings import Settings
+from daskgmm.em.starts.clustering import Labels, Metric, cluster, squarable
+from daskgmm.em.survey import Survey
+from daskgmm.gaussian.coordinates import Coordinates
+from daskgmm.gaussian.covariance.structure import Structure
+from daskgmm.gaussian.covariance.structures import STRUCTURES
+from daskgmm.gaussian.kernels.kernel import Sums
+from daskgmm.gaussian.kernels.whitened import accumulate_about
+from daskgmm.gaussian.maximise import Maximised, factorise, maximise
+from daskgmm.gaussian.moments import Moments
+from daskgmm.gaussian.parameters import Parameters
+
+Array = NDArray[np.float64]
+
+TILE_ROWS = 2048
+
+Responsibilities = Callable[[], Iterator[Array]]
+"""Gives the responsibilities (k, b) of the sample's tiles, the same at every call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Initial:
+    """Parameters that the user gave to start from, each or None.
+
+    Attributes
+    ----------
+    weights : ndarray of shape (k,)
+    means : ndarray of shape (k, d)
+    precisions : ndarray, shaped as `Parameters.covariances`
+    """
+
+    weights: Array | None = None
+    means: Array | None = None
+    precisions: Array | None = None
+
+    def mapped(self, coordinates: Coordinates | None) -> Initial:
+        """Return the same in coordinates of the model; means were given as points of the data."""
+        if coordinates is None or self.means is None:
+            return self
+        return replace(self, means=coordinates.apply(self.means))
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was given."""
+        return all(part is None for part in (self.weights, self.means, self.precisions))
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left to estimate."""
+        return not any(part is None for part in (self.weights, self.means, self.precisions))
+
+
+def start(
+    survey: Survey,
+    settings: Settings,
+    initial: Initial,
+    random: np.random.RandomState,
+    metric: Metric | None = None,
+) -> Maximised:
+    """Return the parameters that EM begins with.
+
+    Parameters
+    ----------
+    survey : Survey
+        With a sample, unless `initial` is complete.
+    random : numpy.random.RandomState
+        Advanced as scikit-learn advances it; so where the sample is the whole data set,
+        the start is scikit-learn's.
+    metric : Metric, optional
+        How k-means and k-means++ measure distances; by default as the columns are.
+    """
+    if initial.complete:
+        return Maximised(_given(settings.structure, initial))
+    assert survey.sample is not None
+    estimated = _estimate(survey, survey.sample, settings, random, metric)
+    parameters = estimated.parameters
+    given = replace(
+        parameters,
+        weights=parameters.weights if initial.weights is None else initial.weights,
+        means=parameters.means if initial.means is None else initial.means,
+    )
+    if initial.precisions is not None:
+        factors = STRUCTURES[settings.structure].precision.factorise_precisions(initial.precisions)
+        covariances = STRUCTURES[settings.structure].precision.covariances(factors)
+        given = replace(given, precisions_cholesky=factors, covariances=covariances)
+    return replace(estimated, parameters=given)
+
+
+def _given(structure_name: str, initial: Initial) -> Parameters:
+    assert initial.weights is not None
+    assert initial.means is not None
+    assert initial.precisions is not None
+    precision = STRUCTURES[structure_name].precision
+    factors = precision.factorise_precisions(initial.precisions)
+    covariances = precision.covariances(factors)
+    return Parameters(structure_name, initial.weights, initial.means, covariances, factors)
+
+
+def _estimate(
+    survey: Survey,
+    sample: Sample,
+    settings: Settings,
+    random: np.random.RandomState,
+    metric: Metric | None,
+) -> Maximised:
+    k, structure = settings.n_components, STRUCTURES[settings.structure]
+    x, weights = sample.x, sample.weights
+    if settings.init_params in ("k-means++", "random_from_data"):
+        measured = x if metric is None else metric.apply(x)
+        rows = _single_rows(measured, weights, k, settings.init_params, random)
+        return _from_rows(structure, x, rows, settings.reg_covar)
+    if settings.init_params == "random":
+        responsibilities = _random(random, len(x), k, weights)
+    else:
+        responsibilities = _one_hot(cluster(x, weights, k, random, metric), weights, k)
+    moments = _moments(structure, sample.x, responsibilities, k)
+    moments = MixtureModel.of(settings, survey).complete(moments)
+    spread = structure.repeat(survey.covariance, k)
+    spread = structure.precision.raised(spread, settings.reg_covar)
+    fallback = Parameters(
+        structure.name, np.full(k, 1 / k), np.tile(survey.mean, (k, 1)), spread, spread
+    )
+    return maximise(moments, structure.name, settings.reg_covar, fallback, first=True)
+
+
+def _one_hot(labels: Labels, weights: Array | None, k: int) -> Responsibilities:
+    components = np.arange(k)[:, None]
+
+    def passes() -> Iterator[Array]:
+        for rows in _tiles(len(labels)):
+            hard: Array = (labels[rows] == components).astype(np.float64)
+            yield hard if weights is None else hard * weights[rows]
+
+    return passes
+
+
+def _random(
+    random: np.random.RandomState, n: int, k: int, weights: Array | None
+) -> Responsibilities:
+    """Draw row by row as scikit-learn does, but never more than a tile of n x k at once."""
+    beginning = copy.deepcopy(random)
+
+    def passes() -> Iterator[Array]:
+        random.set_state(beginning.get_state())
+        for rows in _tiles(n):
+            uniform = random.uniform(size=(rows.stop - rows.start, k)).T
+            uniform /= uniform.sum(axis=0)
+            yield uniform if weights is None else uniform * weights[rows]
+
+    return passes
+
+
+def _single_rows(
+    x: Array, weights: Array | None, k: int, init_params: str, random: np.random.RandomState
+) -> NDArray[np.intp]:
+    if init_params == "k-means++":
+        chosen: NDArray[np.intp] = kmeans_plusplus(
+            squarable(x), k, random_state=random, sample_weight=weights
+        )[1]
+        return chosen
+    if weights is None:
+        return random.choice(len(x), size=k, replace=False)
+    return random.choice(len(x), size=k, replace=False, p=weights / weights.sum())
+
+
+def _from_rows(
+    structure: Structure, x: Array, rows: NDArray[np.intp], reg_covar: float
+) -> Maximised:
+    """Start each component at one row.
+
+    One row has no spread, so that the covariances are reg_covar alone; the tied one is, as
+    in scikit-learn, what all rows leave after the chosen ones: too large n / k times over.
+    """
+    k, d = len(rows), x.shape[1]
+    means = x[rows].astype(np.float64)
+    if structure.statistic.pools:
+        covariances = structure.precision.of_matrices(_tied_from_rows(x, means)[None])
+    else:
+        covariances = np.zeros(structure.covariance_shape(k, d))
+    covariances = structure.precision.raised(covariances, reg_covar)
+    covariances, factors, ridges, _ = factorise(structure, covariances, d, reg_covar, None)
+    weights = np.full(k, 1 / k)
+    return Maximised(
+        Parameters(structure.name, weights, means, covariances, factors), ridges=ridges
+    )
+
+
+def _tied_from_rows(x: Array, means: Array) -> Array:
+    about_zero = _remainder(x, means, np.zeros(x.shape[1]))
+    if np.linalg.eigvalsh(about_zero)[0] > 0:
+        return about_zero
+    # Differs from scikit-learn, which fails here: the data are far from the origin.
+    return _remainder(x, means, x.mean(axis=0, dtype=np.float64))
+
+
+def _remainder(x: Array, means: Array, origin: Array) -> Array:
+    rows, points = x - origin, means - origin
+    remainder: Array = (rows.T @ rows - points.T @ points) / len(means)
+    return remainder
+
+
+def _tiles(n: int) -> Iterator[slice]:
+    for first in range(0, n, TILE_ROWS):
+        yield slice(first, min(first + TILE_ROWS, n))
+
+
+def _moments(structure: Structure, x: Array, responsibilities: Responsibilities, k: int) -> Moments:
+    """Return the moments about each component's own mean: nothing cancels there.
+
+    About no common centre: rows far from it would be rounded.
+    """
+    d = x.shape[1]
+    counts, firsts = np.zeros(k), np.zeros((k, d))
+    for rows, gamma in zip(_tiles(len(x)), responsibilities(), strict=True):
+        counts += gamma.sum(axis=1)
+        firsts += gamma @ x[rows]
+    points = firsts / np.where(counts > 0, counts, 1.0)[:, None]
+    sums = Sums.zeros(structure, k, d)
+    for rows, gamma in zip(_tiles(len(x)), responsibilities(), strict=True):
+        accumulate_about(structure, points, x[rows].T, gamma, sums)
+    return Moments(sums.sums, points, sums.pooled, 0.0, float(counts.sum()), len(x))

@@ -1,0 +1,169 @@
+"""The start of a fit: the best of several candidates, found in memory.
+
+Of many rows on a sample, the last two compared on all of them; of few rows on these.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from dataclasses import replace
+
+import numpy as np
+
+from daskgmm.blas import one_blas_thread
+from daskgmm.em.events import Listener, StartFound
+from daskgmm.em.loop import Evaluated, Fit, advanced, evaluate
+from daskgmm.em.sample import SampleRule, drawn_rows
+from daskgmm.em.settings import Settings
+from daskgmm.em.starts.candidates import (
+    FINALISTS,
+    NOISE_SHARE,
+    TOGETHER,
+    Candidate,
+    Part,
+    candidates_worth,
+    ended_alike,
+    noise_of,
+    race,
+    ranked,
+    starts_worth,
+)
+from daskgmm.em.starts.clustering import unwarned
+from daskgmm.em.starts.drawing import Draw, draw_rows, whole_draw
+from daskgmm.em.starts.start import Initial, start
+from daskgmm.em.survey import Survey, survey_rows
+from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
+from daskgmm.gaussian.maximise import IllDefinedError
+from daskgmm.passes.dataset import Dataset
+
+CANDIDATES = 8
+"""Starts that are tried on the sample for each initialisation asked for, where it is small."""
+
+AS_GOOD, ROUNDING = 0.1, 1e-9
+"""Part of `tol`, and nats a row, by which scikit-learn's start may end lower and be as good: the
+second if it has not converged, as on a plateau."""
+
+OWN_ITER = 100
+"""Iterations in which a fit from scikit-learn's start is to converge: its default `max_iter`.
+Not those of this fit, as a start is the same whether a fit is made at once or goes on later."""
+
+LEAST_BESIDE = 2
+"""Starts beside scikit-learn's: fewer are not worth the comparison."""
+
+
+def best_candidate(
+    data: Dataset,
+    survey: Survey,
+    settings: Settings,
+    seed: int,
+    random: np.random.RandomState,
+    listen: Listener,
+) -> Fit:
+    """Return the best start, with the iteration that compared it: two passes."""
+    d = data.n_features
+    p = n_parameters(STRUCTURES[settings.structure], settings.n_components, d)
+    m = min(drawn_rows(p, d, settings.sample_rows), survey.weighed_rows)
+    draw = draw_rows(data, survey, seed, m, listen)
+    if len(draw.x) < m / 2:
+        # A few rows carry nearly all weight or distance: the others need a uniform sample.
+        rule = SampleRule(seed, m, survey.weighed_rows)
+        draw = whole_draw(survey_rows(data, rule, listen), seed)
+        m = len(draw.x)
+    began = time.perf_counter()
+    count = candidates_worth(settings, m, draw.rows, d, CANDIDATES * settings.n_init)
+    seeds = random.randint(np.iinfo(np.int32).max, size=count).tolist()
+    with one_blas_thread(), unwarned():
+        finalists, _ = race(draw, m, settings, seeds)
+    seconds = time.perf_counter() - began
+    listen(StartFound(len(draw.x), count, finalists[0].fit.lower_bound, seconds))
+    if settings.max_iter == 0:
+        return Fit(finalists[0].fit.step)
+    return compared(data, survey, finalists, settings, listen)
+
+
+def compared(
+    data: Dataset,
+    survey: Survey,
+    finalists: list[Candidate],
+    settings: Settings,
+    listen: Listener,
+) -> Fit:
+    """Return the better of the candidates on all rows, after the pass that tells."""
+    fits = [Fit(each.fit.step) for each in finalists]
+    evaluated = evaluate(data, survey, fits, [settings] * len(fits), listen)
+    fits = [
+        advanced(fit, each, settings, float("-inf"), 0)
+        for fit, each in zip(fits, evaluated, strict=True)
+        if isinstance(each, Evaluated)
+    ]
+    failures = [each for each in evaluated if isinstance(each, IllDefinedError)]
+    if not fits:
+        raise failures[0]
+    found = [(-survey.n_degenerate(fit.step, settings.reg_covar), fit) for fit in fits]
+    best = max(found, key=lambda pair: (pair[0], pair[1].lower_bound))[1]
+    listen(best.iterations[-1])
+    return best
+
+
+def worth_comparing(settings: Settings, n: int, d: int) -> int:
+    """Return how many starts are tried beside scikit-learn's on n rows, taken whole; 0 for none."""
+    if settings.init_params != "kmeans" or settings.max_iter == 0:
+        return 0
+    count = starts_worth(settings, n, n, d, CANDIDATES)
+    return count if count >= LEAST_BESIDE else 0
+
+
+def best_of_all_rows(
+    survey: Survey,
+    settings: Settings,
+    count: int,
+    seed: int,
+    random: np.random.RandomState,
+    listen: Listener,
+) -> Fit:
+    """Return the best of scikit-learn's start and of `count` others; the sample is all rows.
+
+    Where a fit from scikit-learn's ends as well as any it is returned as it was made, so that EM
+    takes the same way from it.
+    """
+    first = Fit(start(survey, settings, Initial(), random))
+    began, draw = time.perf_counter(), whole_draw(survey, seed)
+    m = len(draw.x)
+    last = Part.of(draw, m, settings, last=True)
+    # With the tolerance of the fit, which may end on a plateau that candidates are driven over.
+    most = min(OWN_ITER, last.settings.max_iter)
+    as_fitted = replace(last, settings=replace(last.settings, tol=settings.tol, max_iter=most))
+    own = as_fitted.tried(Candidate(seed, first))
+    if own is None:
+        return first  # the fit itself says what is wrong, and where
+    # The user's generator goes as far as scikit-learn's does, and no farther.
+    seeds = np.random.RandomState(seed).randint(np.iinfo(np.int32).max, size=count).tolist()
+    others, tried = _others(draw, m, settings, seeds, own)
+    driven = last.all_continued(ranked(others)[:FINALISTS])
+    best, seconds = ranked([own, *driven])[0], time.perf_counter() - began
+    listen(StartFound(m, 1 + tried, best.fit.lower_bound, seconds))
+    gain = best.fit.lower_bound - own.fit.lower_bound
+    as_good = ROUNDING if _is_stuck(own) else max(AS_GOOD * settings.tol, ROUNDING)
+    if best.degenerate == own.degenerate and gain <= as_good:
+        return first
+    return Fit(best.fit.step)
+
+
+def _is_stuck(own: Candidate) -> bool:
+    """Return whether a fit has not converged in as many iterations as it should."""
+    return not own.fit.converged and len(own.fit.iterations) >= OWN_ITER
+
+
+def _others(
+    draw: Draw, m: int, settings: Settings, seeds: list[int], own: Candidate
+) -> tuple[list[Candidate], int]:
+    """Return the best of other starts, and how many were tried: none if the first end as `own`."""
+    alike = 2 * NOISE_SHARE * noise_of(settings, m, draw.x.shape[1])
+    found: list[Candidate] = []
+    for first in range(0, len(seeds), TOGETHER):
+        with suppress(ValueError):  # all of these collapse
+            found += race(draw, m, settings, seeds[first : first + TOGETHER], thorough=False)[0]
+        if not _is_stuck(own) and len(found) > 1 and ended_alike((own, *found), alike):
+            return [], min(first + TOGETHER, len(seeds))
+    return found, len(seeds)

@@ -1,0 +1,1 @@
+"""Covariance structures: how covariances are held, what a pass keeps, the M-step."""

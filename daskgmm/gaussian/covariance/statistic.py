@@ -1,0 +1,178 @@
+"""The sufficient statistic T(x): what a pass keeps of each row for the covariances.
+
+T(x) begins with 1 and x; the quadratic entries after them differ. The natural parameters of a
+component have an entry for each of T's.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+from numpy.typing import NDArray
+
+import daskgmm.gaussian.covariance.triangle as triangle
+from daskgmm.gaussian.covariance.precision import Precision, squared_norms
+
+Array = NDArray[np.float64]
+
+
+class Statistic(ABC):
+    """One choice of T(x), written and summed for tiles that hold one feature a row, (d, b)."""
+
+    detail: int
+    """What it keeps of second moments: 0 their trace, 1 their diagonal, 2 all of them."""
+
+    pools: bool = False
+    """Whether the second moment is taken of all components together, as a matrix. It is the same
+    in every pass and drops out of the responsibilities: the survey has it."""
+
+    def size(self, d: int) -> int:
+        """Return p, the number of entries of T(x)."""
+        return 1 + d + self.n_quadratic(d)
+
+    @abstractmethod
+    def n_quadratic(self, d: int) -> int:
+        """Return q, the number of quadratic entries."""
+
+    @abstractmethod
+    def quadratic(self, precision: Precision, factors: Array, d: int) -> Array:
+        """Return the natural parameters of the quadratic entries, (m, q)."""
+
+    @abstractmethod
+    def of_matrices(self, matrices: Array) -> Array:
+        """Return the quadratic entries that second moments (k, d, d) have, shape (k, q)."""
+
+    @abstractmethod
+    def filler(self, rows: Array, d: int, out: Array) -> Callable[[], None]:
+        """Return what writes the quadratic entries of T(z) for a tile z to `out`.
+
+        All views are taken here, once for many tiles.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (d + d // 2, b)
+            The tile z (d, b), and room to repeat its first half.
+        d : int
+        out : ndarray of shape (q, b)
+        """
+
+    @abstractmethod
+    def second_moment(self, difference: Array, weights: Array) -> Array:
+        """Return the weighted sum of the quadratic entries of (d, b) differences, shape (q,).
+
+        Where it is pooled the whole (d, d) matrix.
+        """
+
+
+class Products(Statistic):
+    """T(x) = (1, x, x_i x_j for i <= j), packed as `triangle` says."""
+
+    detail = 2
+
+    def n_quadratic(self, d: int) -> int:
+        return triangle.size(d)
+
+    def quadratic(self, precision: Precision, factors: Array, d: int) -> Array:
+        coefficients = -triangle.pack(precision.matrices(precision.precisions(factors), d))
+        rows, columns = triangle.indices(d)
+        coefficients[:, rows == columns] *= 0.5
+        return coefficients
+
+    def of_matrices(self, matrices: Array) -> Array:
+        return triangle.pack(matrices)
+
+    def filler(self, rows: Array, d: int, out: Array) -> Callable[[], None]:
+        half, lags = d // 2, (d + 1) // 2
+        b = rows.shape[1]
+        down, along = rows.strides
+        # Axes: lag, first feature, row of data.
+        z, shifted = rows[:d], as_strided(rows, (lags, d, b), (down, down, along))
+        products = out[: lags * d].reshape(lags, d, b)
+        last = out[lags * d :]
+
+        def fill() -> None:
+            rows[d:] = rows[:half]
+            np.multiply(z, shifted, products)
+            if len(last):
+                np.multiply(rows[:half], rows[half:d], last)
+
+        return fill
+
+    def second_moment(self, difference: Array, weights: Array) -> Array:
+        return triangle.pack((difference * weights) @ difference.T)
+
+
+class Squares(Statistic):
+    """T(x) = (1, x, x_i^2)."""
+
+    detail = 1
+
+    def n_quadratic(self, d: int) -> int:
+        return d
+
+    def quadratic(self, precision: Precision, factors: Array, d: int) -> Array:
+        return -0.5 * precision.diagonals(precision.precisions(factors), d)
+
+    def of_matrices(self, matrices: Array) -> Array:
+        return np.diagonal(matrices, axis1=-2, axis2=-1)
+
+    def filler(self, rows: Array, d: int, out: Array) -> Callable[[], None]:
+        z = rows[:d]
+
+        def fill() -> None:
+            np.multiply(z, z, out)
+
+        return fill
+
+    def second_moment(self, difference: Array, weights: Array) -> Array:
+        return (difference * difference) @ weights
+
+
+class Norm(Statistic):
+    """T(x) = (1, x, ||x||^2)."""
+
+    detail = 0
+
+    def n_quadratic(self, d: int) -> int:
+        return 1
+
+    def quadratic(self, precision: Precision, factors: Array, d: int) -> Array:
+        return -0.5 * precision.diagonals(precision.precisions(factors), d)[:, :1]
+
+    def of_matrices(self, matrices: Array) -> Array:
+        return np.asarray(np.trace(matrices, axis1=-2, axis2=-1), np.float64)[:, None]
+
+    def filler(self, rows: Array, d: int, out: Array) -> Callable[[], None]:
+        z, squared = rows[:d], out[0]
+
+        def fill() -> None:
+            np.einsum("ib,ib->b", z, z, out=squared)
+
+        return fill
+
+    def second_moment(self, difference: Array, weights: Array) -> Array:
+        return np.atleast_1d(squared_norms(difference) @ weights)
+
+
+class Pooled(Statistic):
+    """T(x) = (1, x): the quadratic term is the same for all components."""
+
+    detail, pools = 2, True
+
+    def n_quadratic(self, d: int) -> int:
+        return 0
+
+    def quadratic(self, precision: Precision, factors: Array, d: int) -> Array:
+        return np.empty((len(factors), 0))
+
+    def of_matrices(self, matrices: Array) -> Array:
+        return np.empty((len(matrices), 0))
+
+    def filler(self, rows: Array, d: int, out: Array) -> Callable[[], None]:
+        return lambda: None
+
+    def second_moment(self, difference: Array, weights: Array) -> Array:
+        return (difference * weights) @ difference.T

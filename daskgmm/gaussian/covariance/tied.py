@@ -1,0 +1,25 @@
+"""Tied covariances: one matrix for all components. T(x) = (1, x); Sxx is taken once for all."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.gaussian.covariance.dense import Dense
+from daskgmm.gaussian.covariance.statistic import Pooled
+from daskgmm.gaussian.covariance.structure import Structure
+from daskgmm.gaussian.moments import Moments
+
+Array = NDArray[np.float64]
+
+
+class Tied(Structure):
+    """One matrix (EEE of Banfield & Raftery 1993)."""
+
+    name = "tied"
+    precision = Dense()
+    statistic = Pooled()
+    shared = True
+
+    def maximise(self, moments: Moments) -> Array:
+        return moments.pooled_covariance()

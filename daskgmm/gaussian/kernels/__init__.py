@@ -1,0 +1,1 @@
+"""Kernels, densities made ready for rows, and the back ends that take moments under them."""

@@ -1,0 +1,19 @@
+"""The table of back ends, and the one in force."""
+
+from __future__ import annotations
+
+from daskgmm.gaussian.kernels.backend import Backend
+from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend
+
+BACKENDS: dict[str, Backend] = {"numpy": NumpyBackend()}
+"""Back ends by name; whoever adds one can choose it in Dask's configuration, `daskgmm.backend`."""
+
+
+def backend_of(name: str) -> Backend:
+    """Return the back end of a name; raise `ValueError` if there is none."""
+    if name not in BACKENDS:
+        raise ValueError(
+            f"daskgmm.backend is {name!r}, which is none of {', '.join(BACKENDS)}. Import the "
+            "module that adds it to daskgmm.gaussian.BACKENDS first, or take one of these."
+        )
+    return BACKENDS[name]

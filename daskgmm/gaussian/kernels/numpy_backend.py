@@ -1,0 +1,122 @@
+"""The back end on NumPy and BLAS: tiles that stay in the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.gaussian.block import Block
+from daskgmm.gaussian.kernels.backend import Backend
+from daskgmm.gaussian.kernels.kernel import Kernel, Sums
+from daskgmm.gaussian.kernels.softmax import exponentiate, log_likelihood
+from daskgmm.gaussian.kernels.stacked import Stack, stacked
+from daskgmm.gaussian.kernels.tiles import fill_tiles
+from daskgmm.gaussian.kernels.workspace import Workspace, tile_rows, workspace
+from daskgmm.gaussian.moments import Moments
+
+Array = NDArray[np.float64]
+
+
+class NumpyBackend(Backend):
+    """Copies rows to tiles; one product forms all log densities, another one all moments."""
+
+    def moments(
+        self, kernels: Sequence[Kernel], blocks: Iterator[Block], rows: int | None = None
+    ) -> list[Moments]:
+        groups = stacked(kernels)
+        stacks = [Stack.of([kernels[index] for index in group]) for group in groups]
+        b = min(tile_rows(*stack.kernel.shape[:2]) for stack in stacks)
+        if rows is not None:
+            b = min(b, max(1, rows))
+        with ExitStack() as lent:
+            steps = [
+                StackedExpectation(stack, lent.enter_context(_workspace(stack.kernel, b)))
+                for stack in stacks
+            ]
+            _take_in(blocks, steps)
+            parts = [step.moments() for step in steps]
+        found = {
+            index: part
+            for group, of_group in zip(groups, parts, strict=True)
+            for index, part in zip(group, of_group, strict=True)
+        }
+        return [found[index] for index in range(len(kernels))]
+
+
+def _workspace(kernel: Kernel, b: int) -> AbstractContextManager[Workspace]:
+    _, k, d = kernel.shape
+    return workspace(kernel.feature_rows, k, d, b)
+
+
+def _take_in(blocks: Iterator[Block], steps: Sequence[StackedExpectation]) -> None:
+    """Take all blocks in, tile by tile, each tile once for all steps."""
+    # Rows of the whitened kernel are as they are: all others can be made of those.
+    *others, first = steps
+    shifts = [(step.center - first.center)[:, None] for step in others]
+    for b, weighted in fill_tiles(blocks, first.center, first.rows, first.weights):
+        for other, shift in zip(others, shifts, strict=True):
+            np.subtract(first.rows[:, :b], shift, out=other.rows[:, :b])
+            other.weights[:b] = first.weights[:b]
+        for step in steps:
+            step.add(b, weighted)
+
+
+class StackedExpectation:
+    """The E-step of a stack of mixtures: fill `rows` (and `weights`), then `add`, until no more.
+
+    Attributes
+    ----------
+    center : ndarray of shape (d,)
+        What is to be subtracted from rows.
+    rows : ndarray of shape (d, b)
+    weights : ndarray of shape (b,)
+    """
+
+    def __init__(self, stack: Stack, work: Workspace) -> None:
+        self._stack, self._work = stack, work
+        self._sums = Sums.zeros(stack.kernel.structure, *stack.kernel.shape[1:])
+        self._log_likelihoods = np.zeros(len(stack.parts))
+        self._weight, self._n_rows = 0.0, 0
+        self._full = stack.kernel.bind(work, work.joint.shape[1])
+        self._full.add_to(self._sums)
+        self.center = stack.kernel.center
+        self.rows, self.weights = self._full.rows, self._full.weights
+
+    def add(self, b: int, weighted: bool) -> None:
+        """Take in the first b rows of the buffer."""
+        tile, parts = self._full, self._stack.parts
+        if b < self.rows.shape[1]:
+            tile = self._stack.kernel.bind(self._work, b)
+            tile.add_to(self._sums)
+        weights = tile.weights if weighted else None
+        tile.log_joint()
+        for index, part in enumerate(parts):
+            joint = tile.joint[part]
+            exponentiate(joint, tile.maximum, tile.total)
+            self._log_likelihoods[index] += log_likelihood(tile.maximum, tile.total, weights)
+            np.divide(1.0 if weights is None else weights, tile.total, out=tile.total)
+            if len(parts) > 1:
+                np.multiply(joint, tile.total, joint)
+        if len(parts) > 1:
+            tile.total.fill(1.0)  # each mixture has its own, which its responsibilities carry now
+        self._weight += b if weights is None else float(weights.sum())
+        self._n_rows += b
+        tile.accumulate()
+
+    def moments(self) -> list[Moments]:
+        """Return the moments of each mixture, of all rows taken in."""
+        sums, reference = self._sums, self._stack.kernel.reference
+        return [
+            Moments(
+                np.ascontiguousarray(sums.sums[:, part]),
+                reference[part],
+                sums.pooled,
+                float(total),
+                self._weight,
+                self._n_rows,
+            )
+            for part, total in zip(self._stack.parts, self._log_likelihoods, strict=True)
+        ]

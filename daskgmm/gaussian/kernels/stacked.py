@@ -1,0 +1,59 @@
+"""Several mixtures in one product: the natural parameters of all of them, one below the other.
+
+Reading the rows and forming their statistics T(z) is done once for all; the product of
+all parameters with a tile runs nearer to the machine's speed than many small ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from daskgmm.gaussian.kernels.kernel import Kernel
+from daskgmm.gaussian.kernels.natural import NaturalKernel
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Kernels of one structure about one centre, as one kernel of all their components.
+
+    Attributes
+    ----------
+    kernel : Kernel
+    parts : tuple of slice
+        The components of each mixture.
+    """
+
+    kernel: Kernel
+    parts: tuple[slice, ...]
+
+    @classmethod
+    def of(cls, kernels: Sequence[Kernel]) -> Stack:
+        """Return the stack of natural kernels of one structure, or of one kernel of any kind."""
+        if len(kernels) == 1:
+            return cls(kernels[0], (slice(0, kernels[0].shape[1]),))
+        return cls._of_natural([each for each in kernels if isinstance(each, NaturalKernel)])
+
+    @classmethod
+    def _of_natural(cls, kernels: Sequence[NaturalKernel]) -> Stack:
+        first, ends = kernels[0], np.cumsum([len(kernel.theta) for kernel in kernels]).tolist()
+        theta = np.concatenate([kernel.theta for kernel in kernels])
+        reference = np.concatenate([kernel.reference for kernel in kernels])
+        whole = NaturalKernel(first.structure, first.center, reference, theta, first.factors)
+        parts = tuple(slice(*ends) for ends in zip([0, *ends[:-1]], ends, strict=True))
+        return cls(whole, parts)
+
+
+def stacked(kernels: Sequence[Kernel]) -> list[list[int]]:
+    """Return the numbers of the kernels of each stack: the natural ones of a structure share one.
+
+    The last stack has a whitened kernel, if there is any.
+    """
+    groups: dict[str, list[int]] = {}
+    for index, kernel in enumerate(kernels):
+        if isinstance(kernel, NaturalKernel):
+            groups.setdefault(kernel.structure.name, []).append(index)
+    alone = [[i] for i, kernel in enumerate(kernels) if not isinstance(kernel, NaturalKernel)]
+    return [*groups.values(), *alone]

@@ -1,0 +1,161 @@
+r"""The whitened kernel: subtract the mean first, then multiply by the triangular factor.
+
+Exact to rounding at any distance between components, and twice to four times slower than
+the natural-parameter kernel. Its statistics are about the current means. Rows come as they
+are: about any common centre, those far from it would be rounded, and a single value of 1e37
+moves a mean to where all others are one point.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.gaussian.covariance.structure import Structure
+from daskgmm.gaussian.covariance.structures import structure_of
+from daskgmm.gaussian.kernels.kernel import LOG_2_PI, Kernel, Sums, Tile
+from daskgmm.gaussian.kernels.natural import log_weights
+from daskgmm.gaussian.kernels.workspace import Workspace
+from daskgmm.gaussian.parameters import Parameters
+
+Array = NDArray[np.float64]
+
+LEAST = -1e300
+"""Where log densities are cut: squares of larger distances overflow, and their sums do."""
+
+NO_PART = 1e-280
+"""Exponentials below are cut ones (`softmax.FLOOR`): of a value of 1e150 even 5e-283 counts."""
+
+
+@dataclass(frozen=True)
+class WhitenedKernel(Kernel):
+    """One product a component and tile, about each component's mean.
+
+    Attributes
+    ----------
+    means : ndarray of shape (k, d)
+    constant : ndarray of shape (k,)
+        Log weight plus log normaliser of each component; minus infinity without a weight.
+    factors : ndarray
+        `Parameters.precisions_cholesky`.
+    """
+
+    means: Array
+    constant: Array
+    factors: Array
+
+    @classmethod
+    def of(
+        cls,
+        parameters: Parameters,
+        reference: Array | None = None,
+        noise: float = 0.0,
+    ) -> WhitenedKernel:
+        """Build the kernel for the given parameters.
+
+        Its moments are about the points of `reference` (k, d), by default the means.
+        """
+        structure, factors = structure_of(parameters), parameters.precisions_cholesky
+        d = parameters.n_features
+        constant = (
+            log_weights(parameters.weights)
+            - 0.5 * noise * structure.precision.traces(factors, d)
+            + structure.precision.log_determinants(factors, d)
+            - 0.5 * d * LOG_2_PI
+        )
+        constant = np.where(parameters.weights > 0, constant, -np.inf)
+        about = parameters.means if reference is None else reference
+        return cls(structure, np.zeros(d), about, parameters.means, constant, factors)
+
+    @property
+    def feature_rows(self) -> int:
+        return 0
+
+    def bind(self, work: Workspace, b: int) -> WhitenedTile:
+        return WhitenedTile(self, work, b)
+
+
+class WhitenedTile(Tile):
+    """One whitening product and one product of moments for each component."""
+
+    def __init__(self, kernel: WhitenedKernel, work: Workspace, b: int) -> None:
+        super().__init__(kernel, work, b)
+        self._kernel = kernel
+        self._sums: Sums | None = None
+
+    def add_to(self, sums: Sums) -> None:
+        self._sums = sums
+
+    def log_joint(self) -> None:
+        kernel = self._kernel
+        whiten, own = kernel.structure.precision.whiten, _own(kernel)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for k, mean in enumerate(kernel.means):
+                distance = whiten(self.rows - mean[:, None], kernel.factors, own[k])
+                self.joint[k] = kernel.constant[k] - 0.5 * distance
+            beyond = np.flatnonzero(~(self.joint.max(axis=0) > LEAST))
+        if len(beyond):
+            lengths = scaled_lengths(kernel, self.rows[:, beyond])
+            self.joint[:, beyond] = -np.inf
+            self.joint[lengths.argmin(axis=0), beyond] = LEAST
+
+    def shared_term(self) -> Array | float:
+        return 0.0
+
+    def accumulate(self) -> None:
+        assert self._sums is not None, "add_to comes first"
+        self.joint *= self.joint > NO_PART
+        self.joint *= self.total
+        kernel = self._kernel
+        accumulate_about(kernel.structure, kernel.reference, self.rows, self.joint, self._sums)
+
+
+def scaled_lengths(kernel: WhitenedKernel, rows: Array) -> Array:
+    """Return the logarithms of the Mahalanobis distances of rows (d, b), shape (k, b).
+
+    For rows so far away that their squares overflow; infinite for components without weight.
+    """
+    precision, own, tiny = kernel.structure.precision, _own(kernel), np.finfo(np.float64).tiny
+    lengths = np.full((len(kernel.means), rows.shape[1]), np.inf)
+    for k in np.flatnonzero(kernel.constant > -np.inf):
+        difference = rows - kernel.means[k][:, None]
+        scale = np.maximum(np.abs(difference).max(axis=0), tiny)
+        size = np.abs(kernel.factors[own[k]]).max()
+        squared = precision.whiten(difference / scale, kernel.factors / size, own[k])
+        lengths[k] = 0.5 * np.log(np.maximum(squared, tiny)) + np.log(scale) + np.log(size)
+    return lengths
+
+
+def _own(kernel: WhitenedKernel) -> list[int]:
+    """Return the place of each component's factor."""
+    k, m = len(kernel.means), len(kernel.factors)
+    return list(range(k)) if m == k else [0] * k
+
+
+def accumulate_about(
+    structure: Structure, points: Array, z: Array, responsibilities: Array, sums: Sums
+) -> None:
+    """Add the moments of a tile about one point a component.
+
+    Parameters
+    ----------
+    points : ndarray of shape (k, d)
+    z : ndarray of shape (d, b)
+        In the coordinates of the points.
+    responsibilities : ndarray of shape (k, b)
+        Weights of the rows included.
+    sums : Sums
+        Changed in place.
+    """
+    d = len(z)
+    for k, point in enumerate(points):
+        difference = z - point[:, None]
+        sums.sums[0, k] += responsibilities[k].sum()
+        sums.sums[1 : 1 + d, k] += difference @ responsibilities[k]
+        second = structure.statistic.second_moment(difference, responsibilities[k])
+        if sums.pooled is None:
+            sums.sums[1 + d :, k] += second
+        else:
+            sums.pooled += second

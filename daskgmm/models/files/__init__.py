@@ -1,0 +1,1 @@
+"""Mixtures as files, and as scikit-learn's."""

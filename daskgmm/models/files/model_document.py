@@ -1,0 +1,357 @@
+"""The model document: a fitted mixture as plain values, in the order of a model card.
+
+Format version 2 is one flat object. Arrays are nested lists, row by row; numbers read back as
+the float64 that they were; nan is null, and infinities are the strings "inf" and "-inf".
+
+======================== ====================================================================
+format, format_version   what this is; a reader refuses a version above those it knows
+written, versions        when (UTC), and by which versions of what
+converged, n_iter        how the fit ended
+lower_bound              `lower_bound_`, nats a row
+gap_estimate             `gap_estimate_`, nats a row; null if unknown
+criteria                 `criteria_`: log_likelihood (mean, nats a row), n_parameters, n (rows
+                         that count; files of earlier versions lack it), aic and bic (null where
+                         n is unknown), `measured` in words: where; models of a sweep have icl,
+                         heldout and heldout_se too
+types                    names of the estimator's class and of those it is made from, as
+                         `ESTIMATORS` has them; older files lack it, and hold a GaussianMixture
+settings                 the constructor's parameters, but those that JSON cannot hold
+n_features               d, columns of the data
+data                     `fitted_on_`: source, rows, weight, dtype, mean, minimum, maximum,
+                         effective_rows, weights_are, and sha256, a digest of the facts before
+                         these two; null if unknown
+feature_names            `feature_names_in_` or null; feature_units and feature_dims alike
+history                  `history_`, a list for each column; null if there is none
+lower_bounds             `lower_bounds_`
+coordinates              null, or `coordinates_`: origin (d), scales (d), axes (d, r) or null,
+                         explained (r) or null, and variances (r), which may be left out;
+                         z = ((x - origin) / scales) axes
+weights, means           (k), (k, r); r is d where there are no axes
+covariances,             (k, r, r) full, (r, r) tied, (k, r) diag, (k) spherical
+precisions_cholesky
+sha256                   `digest_of` all of the above
+======================== ====================================================================
+
+Version 1 lacked criteria, data, feature_units, feature_dims, history, coordinates and sha256.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.em.checkpoint import versions
+from daskgmm.gaussian.coordinates import Coordinates
+from daskgmm.gaussian.covariance.structures import STRUCTURES
+from daskgmm.gaussian.prior import PRIORS
+from daskgmm.models.mixture import Mixture
+
+FORMAT = "daskgmm-gaussian-mixture"
+FORMAT_VERSION = 2
+
+INFINITIES = {"inf": math.inf, "-inf": -math.inf}
+
+AS_VERSION_1 = ("criteria", "data", "feature_units", "feature_dims", "history", "coordinates")
+"""What version 1 lacked, and null stands for."""
+
+UNIT_SUM = 1e-6
+"""By how much the sum of weights may differ from 1: weights in single precision do by 1e-7."""
+
+MOST = 2**31 - 1
+"""Of whatever is counted in a document: no fit has more iterations, nor an array more columns."""
+
+Kind = TypeVar("Kind", bound=Mixture)
+
+Choose = Callable[[Sequence[str]], type[Kind]]
+"""Returns the class of the first name that is known; raises `UnknownNameError` for others."""
+
+
+def document_of(mixture: Mixture) -> dict[str, Any]:
+    """Return a fitted mixture as plain values, all but the checksum.
+
+    Attributes that a mixture need not have to predict (it may have been set up by hand) are
+    null, empty or false where they are missing.
+
+    Raises
+    ------
+    ValueError
+        If settings were changed after the fit to what no fit has: it could not be read again.
+    """
+    parameters = mixture._parameters()
+    settings = _settings(mixture)
+    _check_readable(mixture, settings, parameters.weights)
+    coordinates = getattr(mixture, "coordinates_", None)
+    structure, r = STRUCTURES[parameters.structure], parameters.n_features
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "written": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": {**versions(), "dask": version("dask"), "python": platform.python_version()},
+        "converged": bool(getattr(mixture, "converged_", False)),
+        "n_iter": int(getattr(mixture, "n_iter_", 0)),
+        "lower_bound": plain(float(getattr(mixture, "lower_bound_", math.nan))),
+        "gap_estimate": plain(float(getattr(mixture, "gap_estimate_", math.nan))),
+        "criteria": plain(mixture._known_criteria()),
+        "types": names_of(type(mixture)),
+        "settings": settings,
+        "n_features": r if coordinates is None else coordinates.n_columns,
+        "data": plain(getattr(mixture, "fitted_on_", None)),
+        "feature_names": _texts(getattr(mixture, "feature_names_in_", None)),
+        "feature_units": _texts(getattr(mixture, "feature_units_", None)),
+        "feature_dims": plain(getattr(mixture, "feature_dims_", None)),
+        "history": plain(getattr(mixture, "history_", None)),
+        "lower_bounds": plain(list(getattr(mixture, "lower_bounds_", []))),
+        "coordinates": _coordinates_document(coordinates),
+        "weights": parameters.weights.tolist(),
+        "means": parameters.means.tolist(),
+        "covariances": structure.external(parameters.covariances, r).tolist(),
+        "precisions_cholesky": structure.external(parameters.precisions_cholesky, r).tolist(),
+    }
+
+
+def names_of(kind: type[Mixture]) -> list[str]:
+    """Return the names of a class and of the estimators it is made from, the most special first."""
+    mixtures = [each for each in kind.__mro__ if issubclass(each, Mixture)]
+    return [each.__name__ for each in mixtures if not vars(each).get("_is_base", False)]
+
+
+class UnknownNameError(Exception):
+    """A document has a name that is not in its table, as that of a covariance structure."""
+
+
+def mixture_of(document: Mapping[str, Any], choose: Choose[Kind]) -> Kind:
+    """Return the mixture that a document of version 1 or 2 describes.
+
+    `choose` is told `types`, and returns the class to make.
+
+    Raises
+    ------
+    LookupError, TypeError, ValueError, OverflowError
+        If a part is missing or does not fit.
+    """
+    if document["format_version"] == 1:
+        document = _from_version_1(document)
+    kind = choose(_list(document, "types", None) if "types" in document else ["GaussianMixture"])
+    mixture = kind(**_checked_settings(document["settings"], kind))
+    _check_known("covariance_type", mixture.covariance_type, STRUCTURES, "STRUCTURES")
+    if getattr(mixture, "prior", None) is not None:
+        _check_known("prior", mixture.prior, PRIORS, "PRIORS")
+    mixture._validate_params()
+    mixture.n_features_in_ = d = _count(document, "n_features")
+    mixture.coordinates_ = coordinates = _coordinates(document["coordinates"], d)
+    _set_parameters(mixture, document, d if coordinates is None else coordinates.n_features)
+    _set_card(mixture, document)
+    return mixture
+
+
+def _check_known(setting: str, value: Any, names: Collection[str], table: str) -> None:
+    if value not in names:
+        raise UnknownNameError(
+            f"its {setting} {str(value)[:60]!r} is none of {', '.join(names)}. Import the module "
+            f"that adds it to daskgmm.gaussian.{table} first, or use the version that wrote the "
+            "file."
+        )
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON holds it; what JSON has no kind for becomes its text."""
+    value = _of_python(value)
+    if isinstance(value, float):
+        if math.isfinite(value):
+            return value
+        return None if math.isnan(value) else str(value)
+    if isinstance(value, Mapping):
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    return value if value is None or isinstance(value, str | int) else str(value)
+
+
+def _of_python(value: Any) -> Any:
+    """Return an array as lists and a number of NumPy's as one of Python's."""
+    if isinstance(value, np.floating):
+        return float(value)  # what has more digits than a float has no list
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+
+
+def number(value: Any) -> Any:
+    """Return a number from JSON: nan for null; raise ValueError if it is something else."""
+    if isinstance(value, str):
+        if value not in INFINITIES:
+            raise ValueError(f"{value[:60]!r} stands where a number should")
+        return INFINITIES[value]
+    if value is not None and not isinstance(value, int | float):
+        raise ValueError(f"a {type(value).__name__} stands where a number should")
+    return math.nan if value is None else value
+
+
+def _from_version_1(document: Mapping[str, Any]) -> dict[str, Any]:
+    bound = document["lower_bound"]
+    return {
+        **dict.fromkeys(AS_VERSION_1),
+        **document,
+        # Version 1 wrote null for all that is not finite; a fit without iterations has -inf.
+        "lower_bound": "-inf" if bound is None else bound,
+    }
+
+
+def _settings(mixture: Mixture) -> dict[str, Any]:
+    """Return the constructor's parameters, as far as JSON can hold them."""
+    kept = {}
+    for name, value in mixture.get_params(deep=False).items():
+        try:
+            text = json.dumps(_of_python(value), allow_nan=False)
+        except (TypeError, ValueError):
+            continue
+        kept[name] = json.loads(text)
+    return kept
+
+
+def _checked_settings(settings: Any, kind: type[Mixture]) -> dict[str, Any]:
+    known = kind._get_param_names()
+    unknown = [name for name in _mapping(settings, "settings") if name not in known]
+    if unknown:
+        raise ValueError(f"there is no setting {unknown[0][:60]!r}")
+    return dict(settings)
+
+
+def _set_parameters(mixture: Mixture, document: Mapping[str, Any], r: int) -> None:
+    structure, k = STRUCTURES[mixture.covariance_type], len(document["weights"])
+    shape = structure.external_shape(k, r)
+    mixture._fitted_structure = structure.name
+    mixture.weights_ = _array(document, "weights", (k,))
+    mixture.means_ = _array(document, "means", (k, r))
+    mixture.covariances_ = _array(document, "covariances", shape)
+    mixture.precisions_cholesky_ = _array(document, "precisions_cholesky", shape)
+    factors = structure.internal(mixture.precisions_cholesky_, k, r)
+    mixture.precisions_ = structure.external(structure.precision.precisions(factors), r)
+    _check_weights(mixture.weights_, mixture.n_components)
+
+
+def _set_card(mixture: Mixture, document: Mapping[str, Any]) -> None:
+    """Set what predictions do not depend on."""
+    mixture.converged_ = bool(document["converged"])
+    mixture.n_iter_ = _count(document, "n_iter")
+    mixture.lower_bound_ = float(number(document["lower_bound"]))
+    mixture.lower_bounds_ = [float(number(bound)) for bound in document["lower_bounds"]]
+    mixture.gap_estimate_ = float(number(document["gap_estimate"]))
+    if document["criteria"] is not None:
+        mixture._criteria = _criteria(document["criteria"])
+    if document["history"] is not None:
+        mixture.history_ = _history(document["history"])
+    if document["data"] is not None:
+        mixture.fitted_on_ = dict(_mapping(document["data"], "data"))
+    d = mixture.n_features_in_
+    if document["feature_names"] is not None:
+        names = _list(document, "feature_names", d)
+        mixture.feature_names_in_ = np.array(names, dtype=object)
+    if document["feature_units"] is not None:
+        mixture.feature_units_ = _list(document, "feature_units", d)
+    if document["feature_dims"] is not None:
+        mixture.feature_dims_ = _list(document, "feature_dims", None)
+
+
+def _criteria(values: Any) -> dict[str, Any]:
+    return {
+        name: str(value) if name == "measured" else number(value)
+        for name, value in _mapping(values, "criteria").items()
+    }
+
+
+def _history(columns: Any) -> dict[str, list[Any]]:
+    found = {
+        name: [number(value) for value in column]
+        for name, column in _mapping(columns, "history").items()
+    }
+    if len({len(column) for column in found.values()}) > 1:
+        raise ValueError("the columns of 'history' differ in length")
+    return found
+
+
+def _coordinates_document(coordinates: Coordinates | None) -> dict[str, Any] | None:
+    if coordinates is None:
+        return None
+    names = ("origin", "scales", "axes", "explained")
+    found = {name: plain(getattr(coordinates, name)) for name in names}
+    if coordinates.variances is not None:
+        found["variances"] = plain(coordinates.variances)
+    return found
+
+
+def _coordinates(parts: Any, d: int) -> Coordinates | None:
+    if parts is None:
+        return None
+    given = _mapping(parts, "coordinates")
+    origin, scales = _array(given, "origin", (d,)), _array(given, "scales", (d,))
+    if not (scales > 0).all():
+        raise ValueError("'scales' are not all positive")
+    axes = None
+    if given["axes"] is not None:
+        r = len(given["axes"][0])
+        axes = _array(given, "axes", (d, r))
+    shape = (d if axes is None else axes.shape[1],)
+    explained = None if given["explained"] is None else _array(given, "explained", shape)
+    variances = None if given.get("variances") is None else _array(given, "variances", shape)
+    return Coordinates(origin, scales, axes, explained, variances)
+
+
+def _array(document: Mapping[str, Any], name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    array = np.array(document[name], dtype=np.float64)
+    if array.shape != shape:
+        raise ValueError(f"'{name}' has the shape {array.shape}, not {shape}")
+    if not array.size or not np.isfinite(array).all():
+        raise ValueError(f"'{name}' is empty or not finite")
+    return array
+
+
+def _check_readable(
+    mixture: Mixture, settings: Mapping[str, Any], weights: NDArray[np.float64]
+) -> None:
+    """Raise `ValueError` for what `mixture_of` would refuse."""
+    try:
+        type(mixture)(**settings)._validate_params()
+        _check_weights(weights, mixture.n_components)
+    except ValueError as error:
+        raise ValueError(
+            f"The model could not be read again: {str(error).rstrip('.')}. Set it back to what it "
+            "was in the fit."
+        ) from error
+
+
+def _check_weights(weights: NDArray[np.float64], n_components: int) -> None:
+    if len(weights) != n_components:
+        raise ValueError(f"n_components is {n_components}, and there are {len(weights)} weights")
+    if not (weights >= 0).all() or abs(weights.sum() - 1) > UNIT_SUM:
+        raise ValueError("'weights' are not all positive or 0 with the sum 1")
+
+
+def _count(document: Mapping[str, Any], name: str) -> int:
+    value = document[name]
+    if type(value) is not int or not 0 <= value <= MOST:
+        raise ValueError(f"'{name}' is no count")
+    return value
+
+
+def _list(document: Mapping[str, Any], name: str, length: int | None) -> list[Any]:
+    value = document[name]
+    if not isinstance(value, list) or (length is not None and len(value) != length):
+        raise ValueError(f"'{name}' is no list{f' of {length}' if length is not None else ''}")
+    return value
+
+
+def _mapping(value: Any, name: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"'{name}' is no object")
+    return value
+
+
+def _texts(values: Any) -> list[str | None] | None:
+    return None if values is None else [None if each is None else str(each) for each in values]

@@ -1,0 +1,117 @@
+"""What lets a mixture travel: its card, its file, and its counterpart in scikit-learn."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+from sklearn.utils.validation import check_is_fitted
+
+from daskgmm.models.files.document_file import read_mixture, write_document
+from daskgmm.models.files.model_document import UnknownNameError, document_of, names_of
+from daskgmm.models.files.sklearn_exchange import from_sklearn, to_sklearn
+from daskgmm.models.mixture import Mixture
+
+
+class Portable(Mixture):
+    """A mixture that can be saved, loaded, and exchanged with scikit-learn."""
+
+    _is_base = True
+
+    def save(
+        self, path: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None
+    ) -> None:
+        """Write the fitted mixture to a JSON file, exact to the bit.
+
+        Its head is a model card that people can read: data, features and units, settings,
+        criteria, versions, time. The file is written aside and moved into place, so that at
+        every moment `path` is either what it was or the whole new model. Settings that JSON
+        cannot hold (a `RandomState`) are left out; all that predictions depend on is kept.
+
+        Parameters
+        ----------
+        path : path or URL
+            Replaced if it exists.
+        storage_options : mapping, optional
+            For the file system of a URL, as fsspec takes them.
+
+        Raises
+        ------
+        NotFittedError
+            If the mixture is not fitted.
+        ModelFileError
+            If the file cannot be written.
+        """
+        check_is_fitted(self)
+        write_document(document_of(self), path, storage_options)
+
+    @classmethod
+    def load(
+        cls, path: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None
+    ) -> Self:
+        """Read a mixture that `save` wrote, in this or an earlier version; it predicts the same.
+
+        Nothing in a model file can run. Its checksum finds accidents, not forgeries.
+
+        Parameters
+        ----------
+        path : path or URL
+        storage_options : mapping, optional
+            For the file system of a URL, as fsspec takes them.
+
+        Raises
+        ------
+        ModelFileError
+            If the file is missing, torn, foreign, or of a newer version than this one reads.
+        """
+        return read_mixture(cls._if_named, path, storage_options)
+
+    @classmethod
+    def _if_named(cls, types: Sequence[str]) -> type[Self]:
+        """Return this class, if a file of these types is of it or of what it is made from."""
+        if set(types).isdisjoint(names_of(cls)):
+            raise UnknownNameError(
+                f"it holds a {types[0]}, not a {cls.__name__}. Read it with daskgmm.load_model, or "
+                f"with {types[0]}.load."
+            )
+        return cls
+
+    def to_sklearn(self) -> Any:
+        """Return the same mixture as a fitted estimator of scikit-learn.
+
+        Returns
+        -------
+        sklearn.mixture.GaussianMixture or sklearn.pipeline.Pipeline
+            A pipeline of `StandardScaler`, `PCA` where there are axes, and the mixture, if
+            this one was fitted in coordinates of its own; densities are those of the
+            coordinates in both. Rows that miss a value are refused whatever `missing` is, and
+            components of weight 0 make scikit-learn warn of log(0).
+
+        Warns
+        -----
+        ExchangeWarning
+            If the covariance structure is one of your own, and the one that scikit-learn has for
+            its matrices counts other parameters in `bic` and `aic`.
+        """
+        check_is_fitted(self)
+        return to_sklearn(self)
+
+    @classmethod
+    def from_sklearn(cls, fitted: Any) -> Self:
+        """Return a fitted estimator of scikit-learn as a mixture of this library.
+
+        Parameters
+        ----------
+        fitted : sklearn.mixture.GaussianMixture or sklearn.pipeline.Pipeline
+            A pipeline as `to_sklearn` returns it: a `StandardScaler`, a `PCA` (without `whiten`)
+            or both, in this order, then the mixture. They become its coordinates.
+
+        Raises
+        ------
+        TypeError
+            If it is another estimator, or a pipeline with other steps.
+        NotFittedError
+            If it is not fitted.
+        """
+        return from_sklearn(fitted, cls)

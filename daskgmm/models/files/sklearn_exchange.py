@@ -1,0 +1,184 @@
+"""Fitted mixtures to scikit-learn's classes and back: the same numbers, other types."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import numpy as np
+from sklearn.mixture import BayesianGaussianMixture
+from sklearn.mixture import GaussianMixture as Reference
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from daskgmm.errors import ExchangeWarning
+from daskgmm.gaussian.coordinates import Coordinates
+from daskgmm.gaussian.covariance.structure import Structure
+from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
+from daskgmm.gaussian.parameters import Parameters
+from daskgmm.models.files.sklearn_steps import coordinates_in, steps_of
+from daskgmm.models.mixture import Mixture
+from daskgmm.user_warnings import warn_user
+
+Kind = TypeVar("Kind", bound=Mixture)
+
+
+def to_sklearn(mixture: Mixture) -> Any:
+    """Return a fitted scikit-learn estimator with the same posteriors.
+
+    Returns
+    -------
+    sklearn.mixture.GaussianMixture or sklearn.pipeline.Pipeline
+        The latter where the mixture has coordinates: what came before it is fitted as well.
+    """
+    reference = _reference(mixture)
+    coordinates: Coordinates | None = getattr(mixture, "coordinates_", None)
+    names = getattr(mixture, "feature_names_in_", None)
+    if coordinates is None:
+        first: Any = reference
+    else:
+        facts = getattr(mixture, "fitted_on_", None) or {}
+        steps = steps_of(coordinates, facts, scaled=bool(getattr(mixture, "standardise", False)))
+        first = steps[0]
+    if names is not None:
+        first.feature_names_in_ = np.asarray(names, dtype=object)
+    if coordinates is None:
+        return reference
+    return Pipeline([(type(step).__name__.lower(), step) for step in [*steps, reference]])
+
+
+def from_sklearn(fitted: Any, kind: type[Kind]) -> Kind:
+    """Return a mixture with the settings and the fitted attributes of scikit-learn's.
+
+    Parameters
+    ----------
+    fitted : sklearn.mixture.GaussianMixture or sklearn.pipeline.Pipeline
+        The latter of a `StandardScaler`, a `PCA` or both, and a `GaussianMixture`.
+    kind : type
+        Of the mixture.
+
+    Raises
+    ------
+    TypeError
+        If it is something else, or a step does what a mixture's coordinates do not.
+    NotFittedError
+        If it is not fitted.
+    """
+    if not isinstance(fitted, Pipeline):
+        return _alone(fitted, kind, {})
+    *steps, last = [step for _, step in fitted.steps]
+    _check_kind(last)
+    coordinates, settings = coordinates_in(steps)
+    mixture = _alone(last, kind, settings)
+    mixture.__dict__.update(
+        coordinates_=coordinates,
+        _fitted_in=(settings["standardise"], settings["pca"]),
+        n_features_in_=coordinates.n_columns,
+    )
+    if mixture.means_init is not None:
+        # Those of a mixture with coordinates are points of the data.
+        mixture.means_init = coordinates.undo(np.asarray(mixture.means_init, np.float64))
+    if hasattr(steps[0], "feature_names_in_"):
+        mixture.feature_names_in_ = np.array(steps[0].feature_names_in_, dtype=object)
+    return mixture
+
+
+def _alone(fitted: Any, kind: type[Kind], settings: dict[str, Any]) -> Kind:
+    """Return the mixture of scikit-learn's, with settings that it does not have."""
+    _check_kind(fitted)
+    check_is_fitted(fitted)
+    mixture = kind(**fitted.get_params(deep=False), **settings)
+    structure = STRUCTURES[fitted.covariance_type]
+    mixture._fitted_structure = structure.name
+    for name in ("weights_", "means_", "precisions_cholesky_"):
+        setattr(mixture, name, np.array(getattr(fitted, name), np.float64))
+    k, d = mixture.means_.shape
+    factors = structure.internal(mixture.precisions_cholesky_, k, d)
+    # Who builds scikit-learn's by hand sets what it predicts with, and no more.
+    covariances = getattr(fitted, "covariances_", None)
+    mixture.covariances_ = (
+        structure.external(structure.precision.covariances(factors), d)
+        if covariances is None
+        else np.array(covariances, np.float64)
+    )
+    mixture.precisions_ = structure.external(structure.precision.precisions(factors), d)
+    mixture.converged_ = bool(getattr(fitted, "converged_", False))
+    mixture.n_iter_ = int(getattr(fitted, "n_iter_", 0))
+    mixture.lower_bound_ = float(getattr(fitted, "lower_bound_", math.nan))
+    mixture.lower_bounds_ = [float(bound) for bound in getattr(fitted, "lower_bounds_", [])]
+    mixture.gap_estimate_ = math.nan
+    mixture.n_features_in_ = mixture.means_.shape[1]
+    if hasattr(fitted, "feature_names_in_"):
+        mixture.feature_names_in_ = np.array(fitted.feature_names_in_, dtype=object)
+    return mixture
+
+
+def _check_kind(fitted: Any) -> None:
+    if isinstance(fitted, Reference):
+        return
+    if isinstance(fitted, BayesianGaussianMixture):
+        raise TypeError(
+            "A BayesianGaussianMixture is no mixture of Gaussians at its means: its posteriors "
+            "are averaged over the uncertainty of weights and covariances (digamma terms, "
+            "degrees of freedom), and would change. Keep it as it is, or fit a GaussianMixture "
+            "started from its weights_, means_ and precisions_."
+        )
+    raise TypeError(
+        "from_sklearn takes a fitted sklearn.mixture.GaussianMixture, or a pipeline that ends in "
+        f"one, not {type(fitted).__module__}.{type(fitted).__qualname__}."
+    )
+
+
+def _of_known_structure(parameters: Parameters) -> Parameters:
+    """Return the same mixture with a covariance structure that scikit-learn has."""
+    if parameters.structure in Reference._parameter_constraints["covariance_type"][0].options:
+        return parameters
+    structure, d = STRUCTURES[parameters.structure], parameters.n_features
+    return replace(
+        parameters,
+        structure="tied" if structure.shared else "full",
+        covariances=structure.precision.matrices(parameters.covariances, d),
+        precisions_cholesky=structure.precision.matrices(parameters.precisions_cholesky, d),
+    )
+
+
+def _warn_of_count(given: Structure, known: Structure, k: int, d: int) -> None:
+    """Warn where scikit-learn counts other parameters than the mixture has."""
+    p, theirs = n_parameters(given, k, d), n_parameters(known, k, d)
+    if p != theirs:
+        warn_user(
+            f"scikit-learn has no covariance_type={given.name!r}. The result predicts the same "
+            f"with {known.name!r}, but its bic and aic count {theirs:,} parameters where this "
+            f"mixture has {p:,}, and its fit is one of {known.name!r}. Take criteria from this "
+            "mixture.",
+            ExchangeWarning,
+        )
+
+
+def _reference(mixture: Mixture) -> Reference:
+    parameters = mixture._parameters()
+    known = set(Reference().get_params())
+    settings = {
+        name: value for name, value in mixture.get_params(deep=False).items() if name in known
+    }
+    coordinates: Coordinates | None = getattr(mixture, "coordinates_", None)
+    if coordinates is not None and settings["means_init"] is not None:
+        settings["means_init"] = coordinates.apply(np.asarray(settings["means_init"], np.float64))
+    given, parameters = parameters.structure, _of_known_structure(parameters)
+    _warn_of_count(STRUCTURES[given], STRUCTURES[parameters.structure], *parameters.means.shape)
+    settings["covariance_type"] = parameters.structure
+    reference = Reference(**settings)
+    reference.weights_ = parameters.weights.copy()
+    reference.means_ = parameters.means.copy()
+    structure, d = STRUCTURES[parameters.structure], parameters.n_features
+    factors = parameters.precisions_cholesky
+    reference.covariances_ = structure.external(parameters.covariances, d).copy()
+    reference.precisions_cholesky_ = structure.external(factors, d).copy()
+    reference.precisions_ = structure.external(structure.precision.precisions(factors), d)
+    reference.converged_ = bool(getattr(mixture, "converged_", False))
+    reference.n_iter_ = int(getattr(mixture, "n_iter_", 0))
+    reference.lower_bound_ = float(getattr(mixture, "lower_bound_", math.nan))
+    reference.lower_bounds_ = list(getattr(mixture, "lower_bounds_", []))
+    reference.n_features_in_ = parameters.means.shape[1]
+    return reference

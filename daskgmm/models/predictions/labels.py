@@ -1,0 +1,105 @@
+"""Predictions as labelled arrays, with the coordinates of what they were made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from daskgmm.errors import DataError
+from daskgmm.models.predictions.in_memory import output_of, predict_rows
+from daskgmm.models.predictions.lazy import predict_lazily
+from daskgmm.models.predictions.outputs import COMPONENT, Output
+from daskgmm.models.predictions.prediction import Predictor
+from daskgmm.rows.labelled.arrays import Labelled
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def predict_labelled(predictor: Predictor, name: str, grid: Labelled) -> xr.DataArray:
+    """Return predictions on the grid that the rows are on; lazy if these are.
+
+    Raises
+    ------
+    DataError
+        If the grid has a dimension or coordinate that is called as what is predicted.
+    """
+    output = output_of(predictor, name, np.dtype(grid.stacked.dtype))
+    check_names(grid, (output.name, *output.dims))
+    if grid.lazy:
+        dims = tuple(map(str, grid.dims))
+        return labelled_result(output, grid, predict_lazily(predictor, name, grid.stacked, dims))
+    found = predict_rows(predictor, name, grid.rows())
+    shape = grid.stacked.shape[:-1]
+    return labelled_result(output, grid, found.reshape((*shape, *found.shape[1:])))
+
+
+def check_names(grid: Labelled, names: Iterable[str]) -> None:
+    """Raise `DataError` if a dimension or coordinate of the grid has one of these names."""
+    taken = {*map(str, grid.dims), *map(str, grid.template.coords)}
+    both = [name for name in dict.fromkeys(names) if name in taken]
+    if both:
+        new = {both[0]: f"{both[0]}_of_x"}
+        raise DataError(
+            f"X has a dimension or coordinate {both[0]!r}, which is what predictions or one of "
+            f"their dimensions are called. Rename it: X.rename({new})."
+        )
+
+
+def check_dims(grid: Labelled) -> None:
+    """Raise `DataError` if the grid is a single point, which no array of chunks is for."""
+    if not grid.dims:
+        raise DataError(
+            "X is a single point without dimensions. Predict it in memory, as with predict(X), or "
+            "give it a dimension: X.expand_dims('row')."
+        )
+
+
+def labelled_result(output: Output, grid: Labelled, data: Any) -> xr.DataArray:
+    """Return an array over a grid with coordinates and attributes."""
+    import xarray as xr
+
+    coordinates: dict[Any, Any] = dict(grid.template.coords)
+    coordinates |= {dim: np.arange(n) for dim, n in zip(output.dims, output.shape, strict=True)}
+    about = {**kept_attributes(grid), **output.attributes}
+    if COMPONENT in output.dims:
+        about |= {"valid_min": 0.0, "valid_max": 1.0}
+    return xr.DataArray(data, coordinates, (*grid.dims, *output.dims), output.name, attrs=about)
+
+
+def kept_attributes(grid: Labelled) -> dict[str, Any]:
+    """Return the attributes of the source that are true of predictions as well."""
+    return {name: value for name, value in grid.template.attrs.items() if name not in OF_VALUES}
+
+
+OF_VALUES = frozenset(
+    {
+        "units",
+        "long_name",
+        "standard_name",
+        "short_name",
+        "valid_min",
+        "valid_max",
+        "valid_range",
+        "actual_range",
+        "_FillValue",
+        "missing_value",
+        "nodata",
+        "nodatavals",
+        "scale_factor",
+        "add_offset",
+        "_Unsigned",
+        "dtype",
+        "flag_values",
+        "flag_masks",
+        "flag_meanings",
+        "cell_methods",
+        "ancillary_variables",
+        "coordinates",
+        "scales",
+        "offsets",
+    }
+)
+"""Attributes that describe the values of the source, not where they are."""

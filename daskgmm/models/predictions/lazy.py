@@ -1,0 +1,66 @@
+"""Predictions that wait: one Dask block for each row block that comes in."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import dask.array as da
+import numpy as np
+
+from daskgmm.models.predictions.in_memory import output_of, predict_values
+from daskgmm.models.predictions.prediction import Predictor
+from daskgmm.passes.executors.executor import check_lazy
+from daskgmm.rows.labelled.grid_rows import point
+from daskgmm.rows.stores.sight import check_landmarks, landmarks
+from daskgmm.rows.unfit import check_block
+
+
+def predict_lazily(predictor: Predictor, name: str, x: Any, dims: tuple[str, ...] = ()) -> Any:
+    """Return predictions as a lazy array whose row chunks are those of x.
+
+    Column chunks are joined a row block at a time. Rows may lie on a grid: x is then of shape
+    (*grid, d), and so are the predictions.
+
+    Parameters
+    ----------
+    dims : tuple of str
+        Names of the axes of the grid, for errors.
+    """
+    check_lazy(x)
+    last = x.ndim - 1
+    if x.numblocks[last] > 1:
+        x = x.rechunk({last: -1}, method="tasks")
+    block = partial(_block, predictor, name, dims, landmarks(x))
+    output = output_of(predictor, name, x.dtype)
+    if output.shape:
+        meta, chunks = np.empty((0,) * x.ndim, output.dtype), (*x.chunks[:-1], output.shape)
+        return da.map_blocks(block, x, dtype=output.dtype, chunks=chunks, meta=meta)
+    meta = np.empty((0,) * last, output.dtype)
+    return da.map_blocks(block, x, dtype=output.dtype, drop_axis=last, meta=meta)
+
+
+def _block(
+    predictor: Predictor,
+    name: str,
+    dims: tuple[str, ...],
+    read: tuple[str, ...],
+    x: Any,
+    block_info: Any = None,
+) -> Any:
+    check_landmarks(read)
+    check_block(x)
+    grid = x.shape[:-1]
+
+    def place(row: int) -> str:
+        if not block_info:
+            return f"row {row} of a block"
+        starts = [start for start, _ in block_info[0]["array-location"][:-1]]
+        if dims or not starts:
+            return point(dims, starts, grid, row)
+        if starts[0] != starts[0]:
+            return f"row {row} of block {block_info[0]['chunk-location'][0]}"
+        return f"row {starts[0] + row}"
+
+    found = predict_values(predictor, name, x.reshape(-1, x.shape[-1]), place)
+    return found.reshape((*grid, *found.shape[1:]))

@@ -1,0 +1,320 @@
+"""What predictions may hold, by name: the only table of outputs.
+
+`predict`, `predict_proba` and `score_samples`, the writers of Zarr and Parquet, and the command
+line make what stands in `OUTPUTS`. `OUTPUTS["name"] = make` adds one: `make` returns one or more
+`Output` for what is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.blas import one_blas_thread
+from daskgmm.gaussian.kernels.workspace import small_buffers
+from daskgmm.models.predictions.posterior import Posterior
+from daskgmm.models.predictions.prediction import Place, Predictor, at
+from daskgmm.names import DTYPES
+from daskgmm.passes.view import missing_rows
+
+Array = NDArray[np.float64]
+
+COMPONENT = "component"
+"""The dimension of posteriors, and its coordinate."""
+
+RANK = "rank"
+"""The dimension of the most probable components, the first one first."""
+
+TOP = 2
+"""How many of the most probable components are written unless it is said."""
+
+Compute = Callable[[Posterior], NDArray[Any]]
+"""Returns the values of an output for the rows of a tile, rows first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One array of predictions.
+
+    Attributes
+    ----------
+    name : str
+    dims : tuple of str
+        Its dimensions after those of the rows.
+    shape : tuple of int
+        Their lengths.
+    dtype : numpy.dtype
+    fill : float
+        What stands for rows that miss a value, and for what is not written yet.
+    levels : int
+        Of probabilities that are written as integers: what 1 is written as. Else 0.
+    attributes : dict
+        By the CF conventions, section 3.5 for flags:
+        https://cfconventions.org/cf-conventions/cf-conventions.html#flags
+    compute : callable
+        Picklable.
+    """
+
+    name: str
+    dims: tuple[str, ...]
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    fill: float
+    levels: int
+    attributes: dict[str, Any]
+    compute: Compute = field(compare=False)
+
+    def encode(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return values as they are written."""
+        return np.rint(values * self.levels) if self.levels else values
+
+    @property
+    def row_nbytes(self) -> int:
+        """Bytes of a row."""
+        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What outputs are asked to be.
+
+    Attributes
+    ----------
+    k : int
+        Components.
+    dtype : {"float32", "float64", "uint8"}
+        Of probabilities; uint8 in steps of 1/255, or 1/254 where rows may be missing.
+    top : int
+        How many of the most probable components "top" holds.
+    missing : bool
+        Whether rows may miss values.
+    """
+
+    k: int
+    dtype: str
+    top: int
+    missing: bool
+
+    def component(
+        self,
+        name: str,
+        compute: Compute,
+        about: dict[str, Any],
+        dims: tuple[str, ...] = (),
+        shape: tuple[int, ...] = (),
+    ) -> Output:
+        """Return an output of numbers of components, -1 for none."""
+        dtype = np.min_scalar_type(-self.k)
+        return Output(name, dims, shape, dtype, -1, 0, about, compute)
+
+    def probability(
+        self,
+        name: str,
+        compute: Compute,
+        long_name: str,
+        dims: tuple[str, ...] = (),
+        shape: tuple[int, ...] = (),
+    ) -> Output:
+        """Return an output of numbers from 0 to 1."""
+        about: dict[str, Any] = {"long_name": long_name, "units": "1"}
+        if self.dtype != "uint8":
+            return Output(name, dims, shape, np.dtype(self.dtype), np.nan, 0, about, compute)
+        levels, fill = (254, 255) if self.missing else (255, 0)
+        about["scale_factor"] = 1 / levels
+        if self.missing:
+            about["_FillValue"] = fill
+        return Output(name, dims, shape, np.dtype(np.uint8), fill, levels, about, compute)
+
+    def number(self, name: str, compute: Compute, long_name: str) -> Output:
+        """Return an output of any real number a row: in float64 if asked for, else float32."""
+        dtype = np.dtype("float64" if self.dtype == "float64" else "float32")
+        return Output(name, (), (), dtype, np.nan, 0, {"long_name": long_name}, compute)
+
+
+Make = Callable[[Asked], Sequence[Output]]
+
+
+def _label(asked: Asked) -> list[Output]:
+    first = -1 if asked.missing else 0
+    meanings = ["missing"] * asked.missing + [f"component_{number}" for number in range(asked.k)]
+    about = {
+        "long_name": "most probable component",
+        "flag_values": list(range(first, asked.k)),
+        "flag_meanings": " ".join(meanings),
+    }
+    return [asked.component("label", _labels_of, about)]
+
+
+def _labels_of(posterior: Posterior) -> NDArray[Any]:
+    return posterior.labels
+
+
+def _log_density(asked: Asked) -> list[Output]:
+    long_name = "logarithm of the probability density"
+    return [asked.number("log_density", _log_densities_of, long_name)]
+
+
+def _log_densities_of(posterior: Posterior) -> NDArray[Any]:
+    return posterior.log_densities
+
+
+def _posterior(asked: Asked) -> list[Output]:
+    long_name, dims = "posterior probability of the component", (COMPONENT,)
+    return [asked.probability("posterior", _responsibilities_of, long_name, dims, (asked.k,))]
+
+
+def _responsibilities_of(posterior: Posterior) -> NDArray[Any]:
+    return posterior.responsibilities.T
+
+
+def _top(asked: Asked) -> list[Output]:
+    if not 1 <= asked.top <= asked.k:
+        raise ValueError(
+            f"top is {asked.top}, and the mixture has {asked.k} components; give 1 to {asked.k}."
+        )
+    dims, shape, m = (RANK,), (asked.top,), asked.top
+    about = {"long_name": "most probable components, the first one first"}
+    long_name = "posterior probability of top_component"
+    return [
+        asked.component("top_component", partial(_top_components, m), about, dims, shape),
+        asked.probability("top_posterior", partial(_top_posteriors, m), long_name, dims, shape),
+    ]
+
+
+def _top_components(m: int, posterior: Posterior) -> NDArray[Any]:
+    return posterior.most_probable(m).T
+
+
+def _top_posteriors(m: int, posterior: Posterior) -> NDArray[Any]:
+    order = posterior.most_probable(m)
+    return np.take_along_axis(posterior.responsibilities, order, axis=0).T
+
+
+def _largest_posterior(asked: Asked) -> list[Output]:
+    long_name = "posterior probability of the most probable component"
+    return [asked.probability("largest_posterior", _largest_of, long_name)]
+
+
+def _largest_of(posterior: Posterior) -> NDArray[Any]:
+    largest: Array = posterior.responsibilities.max(axis=0)
+    return largest
+
+
+def _ambiguity(asked: Asked) -> list[Output]:
+    long_name = "1 less the difference of the two largest posterior probabilities"
+    return [asked.probability("ambiguity", _ambiguities_of, long_name)]
+
+
+def _ambiguities_of(posterior: Posterior) -> NDArray[Any]:
+    return ambiguity(posterior.responsibilities)
+
+
+def ambiguity(responsibilities: Array) -> Array:
+    """Return 1 less the difference of the two largest posteriors of each row (k, b), shape (b,).
+
+    The I-metric of Thomas et al. 2021, https://doi.org/10.5194/os-17-1545-2021: 0 where a
+    component is certain, 1 between two equally probable ones.
+    """
+    if len(responsibilities) == 1:
+        return np.zeros(responsibilities.shape[1])
+    two = np.partition(responsibilities, -2, axis=0)[-2:]
+    found: Array = 1.0 - (two[1] - two[0])
+    return found
+
+
+OUTPUTS: dict[str, Make] = {
+    # Labels first: they are computed in this order, and are exact before exponentials are taken.
+    "label": _label,
+    "posterior": _posterior,
+    "top": _top,
+    "largest_posterior": _largest_posterior,
+    "ambiguity": _ambiguity,
+    "log_density": _log_density,
+}
+"""By what users ask for: what makes the outputs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Which arrays to make.
+
+    Attributes
+    ----------
+    arrays : tuple of Output
+        In the order that they were asked for.
+    """
+
+    arrays: tuple[Output, ...]
+
+    @classmethod
+    def of(
+        cls, names: Sequence[str], k: int, dtype: str, top: int | None, *, missing: bool
+    ) -> Outputs:
+        """Return the arrays that settings ask for.
+
+        Parameters
+        ----------
+        names : str or sequence of str
+            Some of `OUTPUTS`.
+        k, dtype, missing : as `Asked`
+        top : int or None
+            As of `Asked`; by default `TOP`, if there are so many components.
+
+        Raises
+        ------
+        ValueError
+            If a name or a type does not exist, or there are fewer components than `top`.
+        """
+        names = (names,) if isinstance(names, str) else names
+        unknown = [name for name in names if name not in OUTPUTS]
+        if unknown or not names:
+            raise ValueError(
+                f"outputs names {', '.join(map(repr, unknown)) or 'nothing'}; give some of "
+                f"{', '.join(OUTPUTS)}."
+            )
+        if dtype not in DTYPES:
+            raise ValueError(f"dtype is {dtype!r}; give one of {', '.join(DTYPES)}.")
+        asked = Asked(k, dtype, min(TOP, k) if top is None else top, missing)
+        return cls(tuple(each for name in dict.fromkeys(names) for each in OUTPUTS[name](asked)))
+
+    @property
+    def row_nbytes(self) -> int:
+        """Bytes of a row in all arrays."""
+        return sum(each.row_nbytes for each in self.arrays)
+
+    def empty(self, rows: int) -> dict[str, NDArray[Any]]:
+        """Return arrays for so many rows, by name, filled as if all missed a value."""
+        return {
+            each.name: np.full((rows, *each.shape), each.fill, each.dtype) for each in self.arrays
+        }
+
+    def predict(
+        self, predictor: Predictor, x: NDArray[Any], place: Place
+    ) -> dict[str, NDArray[Any]]:
+        """Return the arrays, by name, for the rows of x (m, d).
+
+        Raises
+        ------
+        DataError
+            At a value that cannot be used; `place` says where.
+        """
+        missing = missing_rows(x) if predictor.view.drop_missing else None
+        present = None if missing is None or not missing.any() else np.flatnonzero(~missing)
+        found = self.empty(len(x)) if present is not None else self._unfilled(len(x))
+        if present is not None:
+            x, place = x[present], at(place, present)
+        in_order = sorted(self.arrays, key=lambda each: each.name != "label")
+        with one_blas_thread(), small_buffers(), np.errstate(over="ignore"):  # of float32: 3e38
+            for rows, posterior in predictor.posteriors(x, place):
+                target = rows if present is None else present[rows]
+                for each in in_order:
+                    found[each.name][target] = each.encode(each.compute(posterior))
+        return found
+
+    def _unfilled(self, rows: int) -> dict[str, NDArray[Any]]:
+        return {each.name: np.empty((rows, *each.shape), each.dtype) for each in self.arrays}

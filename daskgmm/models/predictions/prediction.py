@@ -1,0 +1,246 @@
+"""Posteriors and likelihoods of rows under a fitted mixture, tile by tile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.blas import one_blas_thread
+from daskgmm.em.fingerprint import arrays_digest, plain_digest
+from daskgmm.em.survey import LARGEST_VALUE, check_values
+from daskgmm.em.weighing import Weighing, check_weights, merge_weighings, weigh
+from daskgmm.gaussian.block import Block
+from daskgmm.gaussian.covariance.structures import structure_of
+from daskgmm.gaussian.kernels.choice import (
+    TOLERANCE,
+    is_whitened_faster,
+    moment_error,
+    natural_error,
+)
+from daskgmm.gaussian.kernels.kernel import Kernel
+from daskgmm.gaussian.kernels.natural import NaturalKernel
+from daskgmm.gaussian.kernels.whitened import WhitenedKernel
+from daskgmm.gaussian.kernels.workspace import small_buffers
+from daskgmm.gaussian.parameters import Parameters
+from daskgmm.models.predictions.posterior import Posterior
+from daskgmm.passes.backend import backend
+from daskgmm.passes.batches import Batch
+from daskgmm.passes.dataset import Dataset
+from daskgmm.passes.over_batches import map_batches
+from daskgmm.passes.view import AS_READ, View
+from daskgmm.rows.rows import Rows
+
+Array = NDArray[np.float64]
+
+Place = Callable[[int], str]
+"""Says in words where a row of a block is."""
+
+
+class Predictor:
+    """A mixture made ready to look at rows.
+
+    Parameters
+    ----------
+    parameters : Parameters
+    columns : tuple of str, optional
+        Names to use in errors.
+    view : View, optional
+        How rows are seen: what misses a value gets the label -1 and NaN, or is an error.
+    """
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        columns: tuple[str, ...] | None = None,
+        view: View = AS_READ,
+    ) -> None:
+        self.parameters, self.view = parameters, view
+        self._backend = backend()
+        self._columns = columns
+        # The fast kernel wants a centre among the rows: the mixture's own mean is one.
+        self.center: Array = parameters.weights @ parameters.means / parameters.weights.sum()
+        self._natural = NaturalKernel.of(parameters, self.center)
+        self._whitened = WhitenedKernel.of(parameters)
+        self._safe_range = np.full(len(self.center), -1.0)
+        k, d = parameters.means.shape
+        self._never_natural = (
+            is_whitened_faster(self._natural.structure, k, d)
+            or moment_error(parameters, self.center) >= TOLERANCE
+        )
+
+    @property
+    def digest(self) -> str:
+        """A digest of all that predictions depend on."""
+        own, coordinates = self.parameters, self.view.coordinates
+        factors = structure_of(own).external(own.precisions_cholesky, own.n_features)
+        arrays = [own.weights, own.means, factors]
+        parts = [arrays_digest(each) for each in arrays]
+        if coordinates is not None:
+            mapped = (coordinates.origin, coordinates.scales, coordinates.axes)
+            parts += [arrays_digest(each) for each in mapped]
+        return plain_digest((own.structure, self.view.drop_missing, parts))
+
+    @property
+    def n_columns(self) -> int:
+        """Columns of the rows as they are given, d."""
+        coordinates = self.view.coordinates
+        return self.parameters.n_features if coordinates is None else coordinates.n_columns
+
+    def dataset(
+        self, rows: Rows, weights: Rows | None = None, *, drop_missing: bool = False
+    ) -> Dataset:
+        """Return rows cut for passes of this mixture, as they are but for what is dropped."""
+        p, k, _ = self._natural.shape
+        return Dataset.of(rows, weights, k, p, drop_missing=drop_missing)
+
+    def score(
+        self,
+        x: NDArray[Any],
+        weights: NDArray[Any] | None,
+        place: Place,
+        *,
+        disorder: bool = False,
+    ) -> tuple[float, float]:
+        """Return the weighted sums of log p(x) and of the entropy of the responsibilities.
+
+        In nats, in float64 whatever the rows are.
+
+        Parameters
+        ----------
+        x : ndarray of shape (m, d)
+        weights : ndarray of shape (m,), or None
+        place : callable
+        disorder : bool
+            Whether the entropy is wanted; it is nan otherwise.
+
+        Raises
+        ------
+        DataError
+            At a value that is not finite or too large to be squared; `place` says where.
+        """
+        likelihood, entropy = 0.0, 0.0 if disorder else np.nan
+        with one_blas_thread(), small_buffers():
+            for rows, posterior in self.posteriors(x, place):
+                w = None if weights is None else weights[rows]
+                likelihood += _weighted(posterior.log_densities, w)
+                if disorder:
+                    entropy += _weighted(posterior.entropies, w)
+        return likelihood, entropy
+
+    def posteriors(self, x: NDArray[Any], place: Place) -> Iterator[tuple[slice, Posterior]]:
+        """Yield the posteriors of the rows of x, which miss no value, tile by tile.
+
+        Raises
+        ------
+        DataError
+            At a value that is not finite or too large to be squared; `place` says where.
+        """
+        # Made for the kernel that needs more; the whitened one leaves T(z) alone.
+        widest = self._whitened if self._never_natural else self._natural
+        with widest.workspace(len(x)) as work:
+            capacity, coordinates = work.joint.shape[1], self.view.coordinates
+            for first in range(0, len(x), capacity):
+                rows = slice(first, min(first + capacity, len(x)))
+                z = work.rows[: len(self.center), : rows.stop - first]
+                seen = x[rows] if coordinates is None else coordinates.apply(x[rows])
+                np.subtract(seen.T, self.center[:, None], out=z)
+                half_range = np.abs(z).max(axis=1)
+                if not half_range.max(initial=0.0) <= LARGEST_VALUE:
+                    # Of the values as they were given: the centre may be large as well.
+                    check_values(x[rows].T, partial(after, place, first), self._columns)
+                kernel = self._choose(half_range)
+                if kernel is self._whitened:
+                    z[:] = seen.T
+                tile = self._backend.tile(kernel, work, rows.stop - first)
+                yield rows, Posterior(tile, self.parameters, kernel.center)
+
+    def _choose(self, half_range: Array) -> Kernel:
+        # The error grows with the range: what lies within one that was safe is safe. Threads
+        # may forget each other's, which changes no choice.
+        if self._never_natural:
+            return self._whitened
+        if (half_range <= self._safe_range).all():
+            return self._natural
+        for wider in (np.maximum(half_range, self._safe_range), half_range):
+            structure = self._natural.structure
+            if natural_error(self.parameters, self.center, wider, structure) < TOLERANCE:
+                self._safe_range = wider
+                return self._natural
+        return self._whitened
+
+
+def _weighted(values: Array, weights: NDArray[Any] | None) -> float:
+    """Return the weighted sum; what has no weight adds nothing, whatever it is."""
+    if weights is None:
+        return float(values.sum())
+    counted = weights > 0
+    return float(values[counted] @ weights[counted].astype(np.float64))
+
+
+def after(place: Place, first: int, row: int) -> str:
+    """Say where a row is of a part that begins at the row `first`."""
+    return place(first + row)
+
+
+def at(place: Place, numbers: NDArray[Any]) -> Place:
+    """Return what says where rows are of which only those with these numbers are at hand."""
+    return partial(_at, place, numbers)
+
+
+def _at(place: Place, numbers: NDArray[Any], row: int) -> str:
+    return place(int(numbers[row]))
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Weighted sums over rows.
+
+    Attributes
+    ----------
+    log_likelihood, entropy : float
+        Sums of log p(x), and of the entropy of the responsibilities, in nats; the latter is nan
+        unless asked for.
+    weighing : Weighing
+    """
+
+    log_likelihood: float
+    entropy: float
+    weighing: Weighing
+
+
+def score_rows(
+    predictor: Predictor, rows: Rows, weights: Rows | None = None, *, disorder: bool = False
+) -> Scored:
+    """Return the weighted sums over rows, in one streamed pass.
+
+    Raises
+    ------
+    DataError
+        At a value or a weight that cannot be used.
+    """
+    data = predictor.dataset(rows, weights, drop_missing=predictor.view.drop_missing)
+    total, entropy, weighing = 0.0, 0.0, Weighing()
+    for part in map_batches(data, partial(_score_batch, predictor, disorder)):
+        total, entropy = total + part.log_likelihood, entropy + part.entropy
+        weighing = merge_weighings(weighing, part.weighing)
+    return Scored(total, entropy, weighing)
+
+
+def _score_batch(
+    predictor: Predictor, disorder: bool, batch: Batch, blocks: Iterator[Block]
+) -> Scored:
+    total, entropy, weighing, before = 0.0, 0.0, Weighing(), 0
+    for block in blocks:
+        place = at(batch.place, block.numbers(before))
+        if block.weights is not None:
+            check_weights(block.weights, place)
+        part, uncertain = predictor.score(block.x, block.weights, place, disorder=disorder)
+        total, entropy = total + part, entropy + uncertain
+        weighing = merge_weighings(weighing, weigh(block.weights, len(block.x)))
+        before += block.n_read
+    return Scored(total, entropy, weighing)

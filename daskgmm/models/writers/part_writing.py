@@ -1,0 +1,178 @@
+"""Predictions of one batch, written beside its keys: a Parquet file for each chunk."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+from typing import Any, cast
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.errors import OutputError
+from daskgmm.files import is_url, put_file
+from daskgmm.gaussian.block import Block
+from daskgmm.models.predictions.outputs import Outputs
+from daskgmm.models.predictions.prediction import Predictor, after
+from daskgmm.models.writers.marks import marked
+from daskgmm.models.writers.ownership import Owner
+from daskgmm.models.writers.parquet_target import part_name
+from daskgmm.models.writers.writing import Arrays, WrittenBatch, label_counts
+from daskgmm.passes.batches import Batch
+from daskgmm.passes.keyed_task import KeyedBlock
+from daskgmm.rows.retrying import retried
+from daskgmm.rows.tables.arrow_columns import require
+
+GROUP_BYTES = 4 << 20
+"""Decoded bytes of a row group: what a writer holds."""
+
+
+@dataclass(frozen=True)
+class PartWriting:
+    """Predicts one batch and writes its files.
+
+    Attributes
+    ----------
+    predictor : Predictor
+    outputs : Outputs
+    folder : str
+        A path or a URL.
+    keys : pyarrow.Schema
+    retries : int
+    options : mapping or None
+        Of the URL; they may hold a password, so they are never shown.
+    guard : Owner or None
+        Looked at before a file is put in its place, where another run may have taken that.
+    compared : bool
+        Whether files are compared at the end, as those of `Target.contested` places are.
+    """
+
+    predictor: Predictor
+    outputs: Outputs
+    folder: str
+    keys: Any
+    retries: int
+    options: Mapping[str, Any] | None = field(default=None, repr=False)
+    guard: Owner | None = None
+    compared: bool = False
+
+    def __call__(self, batch: Batch, blocks: Iterator[Block]) -> WrittenBatch:
+        """Write a file for each chunk of the batch."""
+        k, rows = self.predictor.parameters.n_components, 0
+        counts, digests = np.zeros(k + 1, np.int64), dict[str, str]()
+        mark, blocks = marked(blocks)
+        keyed = cast("Iterator[KeyedBlock]", blocks)
+        for chunk, parts in groupby(keyed, key=lambda block: block.chunk):
+            with self._writer(chunk, digests) as writer:
+                for block in parts:
+                    place = partial(after, batch.place, rows)
+                    arrays = self.outputs.predict(self.predictor, block.x, place)
+                    writer.add(self._table(block.keys, arrays))
+                    rows, counts = rows + len(block.x), counts + label_counts(arrays, k)
+        return WrittenBatch(batch.index, rows, counts, (), mark, digests)
+
+    @property
+    def schema(self) -> Any:
+        """The schema of the files."""
+        arrow, schema = require("pyarrow"), self.keys
+        for name, values in flat(self.outputs.empty(0)):
+            schema = schema.append(arrow.field(name, arrow.from_numpy_dtype(values.dtype)))
+        return schema
+
+    def _table(self, keys: Any, arrays: Arrays) -> Any:
+        arrow = require("pyarrow")
+        columns = [*keys.columns, *(arrow.array(values) for _, values in flat(arrays))]
+        return arrow.Table.from_arrays(columns, schema=self.schema)
+
+    @contextmanager
+    def _writer(self, chunk: int, digests: dict[str, str]) -> Iterator[_Writer]:
+        """Write a file aside; put it in its place when it is whole.
+
+        Where files are `compared`, its digest is kept by its name.
+        """
+        target = f"{self.folder}/{part_name(chunk)}"
+        with _aside(target) as path:
+            writer = _Writer(path, self.schema)
+            try:
+                yield writer
+            finally:
+                writer.close()
+            if self.compared:
+                with path.open("rb") as file:
+                    digests[part_name(chunk)] = hashlib.file_digest(file, "sha256").hexdigest()
+            retried(partial(self._put, path, target), self.retries)
+
+    def _put(self, path: Path, target: str) -> None:
+        if self.guard is not None:
+            self.guard.check()
+        put_file(path, target, self.options)
+
+
+class _Writer:
+    """Writes row groups of about `GROUP_BYTES`."""
+
+    def __init__(self, path: Path, schema: Any) -> None:
+        # Not empty_table, which some types refuse.
+        self._waiting = [require("pyarrow").Table.from_batches([], schema)]
+        self._file = require("pyarrow.parquet").ParquetWriter(path, schema)
+
+    def add(self, table: Any) -> None:
+        """Take in rows."""
+        self._waiting.append(table)
+        if sum(each.nbytes for each in self._waiting) >= GROUP_BYTES:
+            self._flush()
+
+    def close(self) -> None:
+        """Write what is left, and the footer."""
+        with self._file:
+            self._flush()
+
+    def _flush(self) -> None:
+        whole = require("pyarrow").concat_tables(self._waiting)
+        if whole.num_rows:
+            self._file.write_table(whole, row_group_size=whole.num_rows)
+        self._waiting = [whole.slice(0, 0)]
+
+
+@contextmanager
+def _aside(target: str) -> Iterator[Path]:
+    """Yield a local path to write a file at before it is put in its place; gone afterwards."""
+    if is_url(target):
+        handle, name = tempfile.mkstemp(suffix=".parquet", prefix="daskgmm-")
+        os.close(handle)
+        path = Path(name)
+    else:
+        final = Path(target)
+        if not final.parent.is_dir():
+            raise OutputError(
+                f"There is no folder {final.parent} where this task runs. Workers must share a "
+                "file system: give a path or URL that all of them can reach."
+            )
+        # A name of its own: two workers may write the same, if one was taken for dead.
+        path = final.with_name(f".{final.name}.{uuid4().hex}.partial")
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def flat(arrays: Arrays) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Yield the columns of arrays, each by its name.
+
+    ``posterior_0`` is of component 0, and ``top_posterior_1`` of the most probable one.
+    """
+    for name, values in arrays.items():
+        if values.ndim == 1:
+            yield name, values
+            continue
+        first = 1 if name.startswith("top_") else 0
+        for number in range(values.shape[1]):
+            yield f"{name}_{number + first}", values[:, number]

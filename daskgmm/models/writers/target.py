@@ -1,0 +1,460 @@
+"""A place that predictions are written to: begun, gone on with, put in place when whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+from uuid import uuid4
+
+from daskgmm.errors import OutputError
+from daskgmm.file_systems import travelling
+from daskgmm.files import (
+    exists,
+    is_url,
+    led_to,
+    read_bytes,
+    remove,
+    replace_bytes,
+    without_scheme,
+)
+from daskgmm.models.writers.ownership import Owner, identified
+from daskgmm.passes.running import Running
+from daskgmm.rows.retrying import retried
+from daskgmm.storage_options import harmless, shown
+
+try:
+    import fcntl
+except ImportError:  # on Windows
+    fcntl = None  # type: ignore[assignment]
+
+JOURNAL = ".progress.json"
+"""What is added to the name of a target for that of its journal, a file beside it: as long as there
+is one, the target is not whole."""
+
+LOCAL = re.compile(r"^(\w+::)*(file|local)://")
+"""What URLs of local paths begin with, through a cache or not."""
+
+OURS = re.compile(r"[0-9a-f]{32}(\.[0-9a-f]{32}\.removed)?")
+"""What runs call their folders, and what they are about to remove, where a target is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a run has written so far.
+
+    Attributes
+    ----------
+    done : set of int
+        The batches of which every row is written.
+    counts : list of int
+        How many of their rows each component has, and at the end those without.
+    marks : dict of str
+        By batch: a digest of its first rows as they were read.
+    digests : dict of str
+        By region or file: a digest of what was written, where `Target.contested`.
+    """
+
+    done: set[int]
+    counts: list[int]
+    marks: dict[int, str]
+    digests: dict[str, str] = field(default_factory=dict)
+
+
+FORMER = {"identity", "done", "counts", "marks"}
+"""What was in the journal of a run that wrote aside without a folder of its own."""
+
+
+class Target(ABC):
+    """A folder that is written at a place of its own and moved to its name when whole.
+
+    On object stores, which cannot move, it is written in place: it is whole once the journal
+    is gone.
+
+    The run that took the place last owns it: the journal begins with its number, and is looked at
+    before each note and at the end. A run that goes on from another shares its folder, for both
+    write the same. A run of another kind has a folder of its own, so that what the loser still
+    has on its way lands beside. At a URL that cannot be, so there each task looks whether its run
+    holds the place before it writes, and a run that took it from another reads at the end again
+    what it wrote.
+
+    Parameters
+    ----------
+    out : str or path
+        A local path or a URL. Of a symbolic link, what it leads to is written; a URL of the local
+        file system is a path.
+    overwrite : bool
+        Whether what is there may be replaced, once the new one is whole: local, of the same kind.
+    storage_options : mapping, optional
+
+    Raises
+    ------
+    FileExistsError
+        If there is something that may not be replaced, or something else where it would be
+        written until it is whole.
+    FileNotFoundError
+        If the folder that it names does not exist.
+    """
+
+    kind: ClassVar[str]
+    """What it is, in words for errors."""
+
+    def __init__(
+        self,
+        out: str | os.PathLike[str],
+        overwrite: bool = False,
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        path = without_scheme(out)
+        self.name, self._remote, self.root = os.fspath(out), is_url(path), place_of(path)
+        # Options are of the URLs among the paths, and Zarr refuses them of others.
+        self.options = storage_options if self._remote else None
+        there = travelling(self.root, self.options) if self._remote else None
+        self.owner = Owner(uuid4().hex, self.name, f"{self.root}{JOURNAL}", there)
+        self.contested = self._taken = self._former = False
+        self._overwrite, self._about = overwrite, identified()
+        self._folder, self._folder_before = self.owner.run, ""
+        if self._remote:
+            self._check_remote()
+        else:
+            self._path = led_to(path)
+            self._check_local(self._path, overwrite)
+            self._former = self._is_former()
+            self._check_aside(Path(self.root))
+
+    @abstractmethod
+    def is_of_kind(self, path: Path) -> bool:
+        """Return whether something local may be replaced, as it is what would be written."""
+
+    @property
+    def place(self) -> str:
+        """Where this run writes."""
+        return self._place(self._folder)
+
+    @property
+    def guard(self) -> Owner | None:
+        """What tasks look at before they write, where runs share a place."""
+        return self.owner if self._remote else None
+
+    def kept(self, identity: Mapping[str, Any]) -> Kept | None:
+        """Return what an interrupted run of the same kind wrote; None to begin anew."""
+        document = self._read()
+        if not document.get("begun") or document["identity"] != json.loads(json.dumps(identity)):
+            return None
+        self._folder_before = str(document["folder"])
+        if not self._is_begun(self._place(self._folder_before)):
+            return None
+        self.contested = bool(document["contested"])
+        marks = {int(index): mark for index, mark in document["marks"].items()}
+        return Kept(set(document["done"]), list(document["counts"]), marks, document["digests"])
+
+    def go_on(self, identity: Mapping[str, Any], kept: Kept) -> None:
+        """Take the place of the run that `kept` is of; it stops at its next note."""
+        self._folder = self._folder_before
+        with self._alone():
+            self._write(identity, kept, begun=True)
+
+    def note(self, identity: Mapping[str, Any], kept: Kept) -> None:
+        """Write down what is done.
+
+        Raises
+        ------
+        OutputError
+            If another run has taken the place.
+        """
+        with self._alone():
+            self.owner.check()
+            self._write(identity, kept, begun=True)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Say of whatever fails that another run has taken the place, if one has."""
+        try:
+            yield
+        except Exception as error:
+            if not self._taken or self._holds():
+                raise
+            self._leave()
+            cause = None if isinstance(error, OutputError) else harmless(error, self.options)
+            raise self.owner.lost() from cause
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other runs here from taking the place between a look at the journal and a note."""
+        if self._remote or fcntl is None:
+            yield
+            return
+        folder = os.open(Path(self.root).parent, os.O_RDONLY)
+        try:
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
+
+    def _holds(self) -> bool:
+        try:
+            return self.owner.holds()
+        except Exception:  # of whatever kind the file system's library raises
+            return True
+
+    def _leave(self) -> None:
+        """Remove what this run wrote, if it is nobody else's."""
+        if not self._remote and self._read().get("folder") != self._folder:
+            _remove_aside(Path(self.place))
+            self._remove_root()
+
+    def _read(self) -> dict[str, Any]:
+        """Return the journal; empty if there is none that can be gone on from."""
+        content = read_bytes(self._journal, self.options)
+        try:
+            document = {} if content is None else json.loads(content)
+        except ValueError:
+            return {}
+        return document if isinstance(document, dict) and "folder" in document else {}
+
+    def _write(self, identity: Mapping[str, Any], kept: Kept, *, begun: bool) -> None:
+        document = {
+            "run": self.owner.run,  # first, see Owner.head
+            "folder": self._folder,
+            **self._about,
+            "begun": begun,
+            "contested": self.contested,
+            "identity": identity,
+            "done": sorted(kept.done),
+            "counts": kept.counts,
+            "marks": kept.marks,
+            "digests": kept.digests,
+        }
+        replace_bytes(self._journal, json.dumps(document).encode(), self.options)
+        self._taken = True
+
+    @property
+    def _journal(self) -> str:
+        return self.owner.journal
+
+    def _place(self, folder: str) -> str:
+        return self.root if self._remote else f"{self.root}/{folder}"
+
+    def _is_begun(self, place: str) -> bool:
+        """Return whether a place holds what a run can go on from."""
+        return exists(place, self.options)
+
+    def _take(self, identity: Mapping[str, Any], make: Callable[[], None], kept: Kept) -> None:
+        """Take the place from whoever has it, and `make` what is to be filled there."""
+        self.contested = self._remote and exists(self._journal, self.options)
+        with self._alone():
+            self._write(identity, kept, begun=False)
+        if self._remote:
+            # Where folders are real, the loser's last chunk may come as they are removed.
+            retried(self._clear, Running.configured().retries)
+        make()
+        self.note(identity, kept)
+        self._remove_others()
+
+    def _remove_others(self) -> None:
+        """Remove what interrupted runs of other kinds left; what is no run's stays."""
+        if self._remote:
+            return
+        with suppress(FileNotFoundError):  # the loser of two has removed what is empty
+            for each in list(Path(self.root).iterdir()):
+                if each.name != self._folder and (self._former or OURS.fullmatch(each.name)):
+                    _remove_aside(each)
+        self._former = False
+
+    def check_apart(self, origins: Iterable[str]) -> None:
+        """Raise `OutputError` if writing here would remove data.
+
+        Parameters
+        ----------
+        origins : iterable of str
+            Paths and URLs that data are read from, and others; see `rows.origins`. They are
+            looked at only if there is something to remove.
+        """
+        # Where the target is written until it is whole is emptied too.
+        for origin in self._removed_of(origins, (self._final, self.root)):
+            raise OutputError(
+                f"{self.name} is where the data are, at {shown(origin)}, which would be removed. "
+                "Choose another place."
+            )
+
+    def _removed_of(self, origins: Iterable[str], places: Iterable[str]) -> Iterator[str]:
+        """Yield those that are at or in one of the places, as far as there is something."""
+        there = tuple(f"{same_text(each)}/" for each in places if exists(each, self.options))
+        if not there:
+            return
+        seen = set[str]()
+        for origin in origins:
+            if origin not in seen and f"{same_text(origin)}/".startswith(there):
+                yield origin
+            seen.add(origin)
+
+    @property
+    def _final(self) -> str:
+        return self.root if self._remote else str(self._path)
+
+    def overwritten(self, what: str) -> OutputError:
+        """Return the error of a run that finds what it wrote replaced; it can only begin anew."""
+        self.discard()
+        return OutputError(
+            f"Another run wrote to {shown(self.name)} after this one had taken the place: {what} "
+            "are not what this one wrote. All of it is removed; make sure that the other run has "
+            "ended, and run this again."
+        )
+
+    def discard(self) -> None:
+        """Remove what is written: nothing can go on from it."""
+        if not self._holds():
+            self._leave()
+            return
+        if not self._remote:
+            self._remove_others()
+            _remove_aside(Path(self.place))
+            self._remove_root()
+        else:
+            self._clear()
+        self._remove_journal()
+        self._taken = False
+
+    def _clear(self) -> None:
+        if exists(self.place, self.options):
+            remove(self.place, self.options)
+
+    def _remove_journal(self) -> None:
+        if exists(self._journal, self.options):
+            remove(self._journal, self.options)
+
+    def _put_in_place(self) -> None:
+        """Give what is whole its name."""
+        with self._alone():
+            self.owner.check()
+            if not self._remote:
+                self._move()
+            if self._holds():
+                # Late chunks of a run that lost make their folder again.
+                self._remove_others()
+                self._remove_journal()
+                self._remove_root()
+
+    def _remove_root(self) -> None:
+        if not self._remote:
+            with suppress(OSError):
+                Path(self.root).rmdir()
+
+    def _move(self) -> None:
+        if self._path.exists() and not self._overwrite:
+            raise FileExistsError(
+                f"{self._path} exists by now: another run has written it. What this one wrote is "
+                f"whole in {self.place}: move it to another name to keep it."
+            )
+        _remove_torn(Path(self.place))
+        _move(Path(self.place), self._path)
+
+    def _check_remote(self) -> None:
+        if exists(self._journal, self.options):
+            return
+        if exists(self.place, self.options):
+            raise FileExistsError(
+                f"{shown(self.name)} exists, and folders at a URL are not overwritten in one "
+                "step. Choose another place (--out), or remove it first."
+            )
+
+    def _check_local(self, path: Path, overwrite: bool) -> None:
+        if not path.parent.is_dir():
+            raise FileNotFoundError(f"There is no folder {path.parent} for {path}. Make it first.")
+        if path.exists() and not overwrite:
+            raise FileExistsError(
+                f"{path} exists. Choose another place (--out), or replace it with overwrite=True "
+                "(--overwrite)."
+            )
+        if path.exists() and not self.is_of_kind(path):
+            raise FileExistsError(
+                f"{path} exists and is no {self.kind}, so it is not overwritten. Choose another "
+                "place (--out), or remove it first."
+            )
+
+    def _check_aside(self, root: Path) -> None:
+        """Refuse to write among what no run has written: it would have to be told apart."""
+        if self._former or not (root.exists() or root.is_symlink()):
+            return
+        strange: Path | None = root
+        if root.is_dir() and not root.is_symlink():
+            with suppress(FileNotFoundError):  # a run that ends has removed it
+                strange = next((e for e in root.iterdir() if not OURS.fullmatch(e.name)), None)
+        if strange is not None:
+            raise FileExistsError(
+                f"{self.name} is written in {root} until it is whole, and {strange} was not left "
+                "there by a run that writes predictions. Give that another name, or choose another "
+                "place (--out)."
+            )
+
+    def _is_former(self) -> bool:
+        """Return whether what lies aside is of a run that had no folder of its own there yet."""
+        try:
+            document = json.loads(read_bytes(self._journal) or b"")
+        except ValueError:
+            return False
+        return isinstance(document, dict) and document.keys() == FORMER
+
+
+def place_of(out: str | os.PathLike[str]) -> str:
+    """Return where something is written that is to have that name."""
+    name = without_scheme(out)
+    if is_url(name):
+        return name.rstrip("/")
+    path = led_to(name)
+    return str(path.with_name(f"{path.name}.partial"))
+
+
+def same_text(path: str) -> str:
+    """Return the same text for paths or URLs of the same place."""
+    path = LOCAL.sub("", path)
+    if is_url(path):
+        return path.rstrip("/")
+    with suppress(RuntimeError):  # of a user that is not known
+        path = str(Path(path).expanduser())
+    return os.path.realpath(path.replace("\0", ""))
+
+
+def left_behind(
+    out: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None
+) -> str | None:
+    """Return where a run that did not end has left what it wrote; None if there is no such run."""
+    place = place_of(out)
+    return place if exists(f"{place}{JOURNAL}", storage_options) else None
+
+
+def _remove_torn(folder: Path) -> None:
+    """Remove what a killed process was about to write, aside: Zarr's chunks, and other files."""
+    for left in folder.rglob("*.partial"):
+        left.unlink(missing_ok=True)
+
+
+def _remove_aside(path: Path) -> None:
+    """Remove a file or folder that a run that lost may still write to: nobody finds it half."""
+    aside = path.with_name(f"{path.name}.{uuid4().hex}.removed")
+    with suppress(FileNotFoundError):
+        path.rename(aside)
+        shutil.rmtree(aside, ignore_errors=True) if aside.is_dir() else aside.unlink()
+
+
+def _move(aside: Path, target: Path) -> None:
+    """Move what is whole into place; what was there goes once the new one has its name."""
+    if not target.exists():
+        aside.rename(target)
+        return
+    old = target.with_name(f"{target.name}.replaced-{uuid4().hex}")
+    target.rename(old)
+    try:
+        aside.rename(target)
+    except BaseException:
+        old.rename(target)
+        raise
+    remove(old)

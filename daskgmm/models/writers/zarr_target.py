@@ -1,0 +1,159 @@
+"""The Zarr group that predictions are written to: begun, gone on with, put in place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+
+from daskgmm.errors import OutputError
+from daskgmm.files import exists
+from daskgmm.models.predictions.outputs import Outputs
+from daskgmm.models.writers.cutting import Layout
+from daskgmm.models.writers.target import Kept, Target
+from daskgmm.models.writers.writing import digest_of, region_of
+from daskgmm.rows.stores.obstore_backend import portable
+from daskgmm.storage_options import shown
+
+WRITE_ALL = {"write_empty_chunks": True}
+"""Chunks that hold only the fill value are written too: what is absent is not done yet."""
+
+MARK = "n_components"
+"""The attribute by which predictions are known: only these are written over."""
+
+
+class ZarrTarget(Target):
+    """A Zarr group."""
+
+    kind = "group of predictions"
+
+    def is_of_kind(self, path: Path) -> bool:
+        """Return whether there are predictions, or nothing but a folder of that name."""
+        try:
+            about = json.loads((path / "zarr.json").read_bytes())
+        except (OSError, ValueError):
+            return False
+        return MARK in about.get("attributes", {})
+
+    def begin(
+        self,
+        layout: Layout,
+        outputs: Outputs,
+        identity: Mapping[str, Any],
+        template: Any,
+        k: int,
+        coordinates: Mapping[str, Sequence[int]],
+    ) -> dict[str, Any]:
+        """Make the arrays, empty; return them by name.
+
+        Parameters
+        ----------
+        template : xarray.Dataset or None
+            Coordinates to keep with them.
+        k : int
+            Components.
+        coordinates : mapping
+            Of dimensions that the rows do not have.
+        """
+        kept = Kept(set(), [0] * (k + 1), {})
+        self._take(identity, lambda: self._make(layout, outputs, template, k, coordinates), kept)
+        return self.arrays(outputs)
+
+    def _is_begun(self, place: str) -> bool:
+        return exists(f"{place}/zarr.json", self.options)
+
+    def _make(
+        self,
+        layout: Layout,
+        outputs: Outputs,
+        template: Any,
+        k: int,
+        coordinates: Mapping[str, Sequence[int]],
+    ) -> None:
+        if template is not None:
+            template.to_zarr(
+                self.place,
+                mode="a",
+                zarr_format=3,
+                consolidated=False,
+                storage_options=self.options and dict(self.options),
+            )
+        group = self._group("a")
+        group.attrs[MARK] = k
+        for name, values in coordinates.items():
+            array = np.asarray(values, np.int64)
+            group.create_array(name, data=array, dimension_names=(name,))
+        mapping = {} if template is None else template.attrs
+        about = {name: mapping[name] for name in ("grid_mapping",) if name in mapping}
+        for each in outputs.arrays:
+            shards = None if layout.shards is None else (*layout.shards, *each.shape)
+            fill = int(each.fill) if each.dtype.kind in "iu" else each.fill
+            group.create_array(
+                each.name,
+                shape=(*layout.shape, *each.shape),
+                chunks=(*layout.chunks, *each.shape),
+                shards=shards,
+                dtype=each.dtype,
+                fill_value=fill,
+                attributes={**each.attributes, **about},
+                dimension_names=(*layout.dims, *each.dims),
+                config=WRITE_ALL,
+            )
+
+    def arrays(self, outputs: Outputs) -> dict[str, Any]:
+        """Return the arrays by name."""
+        group = self._group("r+")
+        return {
+            each.name: portable(group[each.name]).with_config(WRITE_ALL) for each in outputs.arrays
+        }
+
+    def finish(self, arrays: Mapping[str, Any], digests: Mapping[str, str]) -> None:
+        """Put the group in its place.
+
+        Parameters
+        ----------
+        digests : mapping
+            Of all regions, where the place is `contested`.
+
+        Raises
+        ------
+        OutputError
+            If chunks are missing: workers wrote to another place of that name. If another run has
+            taken the place, or wrote over what this one had written.
+        """
+        if self.contested:
+            self._compare(arrays, digests)
+        for name, array in arrays.items():
+            written, all_of_them = array.nchunks_initialized, array.nchunks
+            if written < all_of_them:
+                raise OutputError(
+                    f"Of {name} in {shown(self.place)}, {all_of_them - written} of {all_of_them} "
+                    "chunks are missing after all tasks have ended. Workers that do not share this "
+                    "file system wrote them elsewhere: give a path or URL that all of them can "
+                    "reach."
+                )
+        self._put_in_place()
+
+    def _compare(self, arrays: Mapping[str, Any], digests: Mapping[str, str]) -> None:
+        """Raise `OutputError` unless all that is read is what this run wrote."""
+        group = self._group("r")
+        for name, array in arrays.items():
+            if _about(group[name]) != _about(array):
+                raise self.overwritten(name)
+        for region, digest in digests.items():
+            where = region_of(region)
+            if digest_of({name: array[where] for name, array in arrays.items()}) != digest:
+                raise self.overwritten(f"rows {region}")
+
+    def _group(self, mode: Any) -> Any:
+        options = None if self.options is None else dict(self.options)
+        return zarr.open_group(self.place, mode=mode, zarr_format=3, storage_options=options)
+
+
+def _about(array: Any) -> str:
+    """Return the metadata of an array as text, in which NaN is NaN."""
+    return json.dumps(array.metadata.to_dict(), default=repr, sort_keys=True)

@@ -1,0 +1,1 @@
+"""Where tasks run: in this process, on threads, on a cluster."""

@@ -1,0 +1,296 @@
+"""Tasks on the workers of a Dask cluster that the user started."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from threading import Lock
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import dask
+from dask._task_spec import TaskRef
+from distributed.protocol import pickle
+
+from daskgmm.errors import SourceError
+from daskgmm.passes.executors.asking import ANSWER_SECONDS, check_workers
+from daskgmm.passes.executors.completions import Completions
+from daskgmm.passes.executors.nodes import (
+    Packed,
+    bytes_node,
+    call_node,
+    ours,
+    pack,
+    packed_graph,
+    packed_node,
+    unpack,
+)
+from daskgmm.passes.held import HeldOnCluster
+from daskgmm.passes.place import Place
+from daskgmm.passes.reduction import groups_of, in_order, reduce_in_order
+from daskgmm.passes.running import Running
+from daskgmm.passes.task import Merge, Outcome, Progress, Task, Work, merge_outcomes, run_task
+from daskgmm.storage_options import described, harmless
+
+Result = TypeVar("Result")
+
+Graph = dict[Any, Any]
+
+AHEAD = 4
+"""Tasks a thread that are begun or done before their turn, where results are not merged."""
+
+SENT_BYTES = 1 << 20
+"""Tasks that are larger together go to the cluster once; smaller ones with every pass, which
+spares a fetch for each."""
+
+
+LAST = 9_999_999
+"""Batches are named down from here. Among tasks with equal needs Dask begins with the name that
+sorts last, and the first batches should come first: errors in them, and merges."""
+
+_submitting = Lock()
+
+
+class Cluster:
+    """Runs tasks through `distributed` futures.
+
+    A pass is one graph: a node for each batch, which needs the parameters, and nodes that
+    merge. Keys are new in every pass, as a key used again silently returns the old result.
+    Nothing is pinned to a worker, and all of it can be computed again from what the
+    scheduler knows, the parameters too: a lost worker costs its own batches. Workers are asked
+    before the first task whether they have daskgmm; one that joins later and lacks it fails its
+    task and lives on (`nodes`).
+
+    Parameters
+    ----------
+    client : distributed.Client
+    running : Running
+    """
+
+    def __init__(self, client: Any, running: Running) -> None:
+        self.client = client
+        self._running = running
+        self._packed: tuple[Sequence[Task[Any]], list[Any]] | None = None
+        self._kept: list[Any] = []
+        self._checked = False
+
+    def stream(
+        self, tasks: Sequence[Task[Any]], work: Work[Result], name: str
+    ) -> Iterator[Outcome[Result]]:
+        """Yield the outcomes in order, few of them ahead; on an error, cancel the others."""
+        window = AHEAD * max(1, sum(self.client.nthreads().values()))
+        early: dict[int, Outcome[Result]] = {}
+        submitted = 0
+        with self._completions() as completions:
+            graph, keys, needed = self._graph(tasks, work, name, completions)
+            for due in range(len(keys)):
+                while due not in early:
+                    if submitted - due <= window // 2 and submitted < len(keys):
+                        part = keys[submitted : due + window]
+                        chosen = {key: graph[key] for key in part}
+                        completions.watch(self._submit({**chosen, **needed}, part), submitted)
+                        submitted += len(part)
+                    group = completions.some()
+                    outcomes = map(unpack, completions.gather([future for _, future in group]))
+                    early.update(zip((index for index, _ in group), outcomes, strict=True))
+                yield early.pop(due)
+
+    def reduce(
+        self,
+        tasks: Sequence[Task[Any]],
+        work: Work[Result],
+        merge: Merge[Result],
+        name: str,
+        progress: Progress,
+        large: bool = False,
+    ) -> Outcome[Result]:
+        """Return the outcome of all tasks: merged on the workers if `large`, else here."""
+        merged = partial(merge_outcomes, merge)
+        with self._completions() as completions:
+            graph, keys, needed = self._graph(tasks, work, name, completions)
+            if large:
+                nodes, root = merge_nodes(keys, merged, f"{name}-merge-{uuid4().hex}")
+                completions.watch(self._submit({**graph, **nodes, **needed}, [*keys, root]))
+                return _root_outcome(completions, len(keys), progress)
+            completions.watch(self._submit({**graph, **needed}, keys))
+            return reduce_in_order(in_order(_gathered(completions, len(keys), progress)), merged)
+
+    def hold(self, tasks: Sequence[Task[Any]]) -> list[Task[Any]]:
+        """Return tasks whose decoded rows stay on the workers, as long as these tasks live."""
+        held = []
+        for task in tasks:
+            rows = HeldOnCluster(self._load(task.rows, task.retries))
+            weights = None
+            if task.weights is not None:
+                weights = HeldOnCluster(self._load(task.weights, task.retries))
+            held.append(replace(task, rows=rows, weights=weights, ahead=False))
+        return held
+
+    def get(self, graph: Graph, keys: list[Any]) -> list[Any]:
+        """Compute keys of a Dask graph on the workers."""
+        with self._completions() as completions:
+            completions.watch(self._submit(packed_graph(graph), keys))
+            found: dict[int, Any] = {}
+            for group in completions.groups():
+                results = completions.gather([future for _, future in group])
+                found.update(zip((index for index, _ in group), results, strict=True))
+            return [found[index] for index in range(len(keys))]
+
+    def place(self) -> Place:
+        """Return the workers that there are now."""
+        workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
+        limits = [worker["memory_limit"] for worker in workers if worker["memory_limit"]]
+        threads = max((worker["nthreads"] for worker in workers), default=1)
+        name = f"Dask cluster of {len(workers)} workers with {threads} threads each"
+        limit = min(limits, default=None)
+        usable = None if limit is None else int(limit * _before_pausing())
+        return Place(name, len(workers), threads, limit, usable, False, threads)
+
+    def close(self) -> None:
+        """Forget the tasks that were sent, and the rows that are held."""
+        self._packed = None
+        # Explicitly: the traceback of an error may keep the tasks alive.
+        for future in self._kept:
+            future.release()
+        self._kept.clear()
+
+    def _completions(self) -> Completions:
+        return Completions(self.client, self._running.stall_timeout)
+
+    def _graph(
+        self, tasks: Sequence[Task[Any]], work: Any, name: str, completions: Completions
+    ) -> tuple[Graph, list[Any], Graph]:
+        """Return a node for each task, the keys of these, and the futures that they need."""
+        run = f"{name}-{uuid4().hex}"
+        shared = self._submit({f"parameters-{run}": packed_node(f"parameters-{run}", work)})[0]
+        completions.keep(shared)
+        needed = {shared.key: shared}
+        graph, runs = {}, ours(_run)
+        for index, (task, packed) in enumerate(zip(tasks, self._pack(tasks), strict=True)):
+            key, arguments = (run, LAST - index), [packed, shared, *task.dependencies]
+            futures = {each.key: each for each in arguments if _is_future(each)}
+            needed.update(futures)
+            graph[key] = call_node(key, runs, *map(_reference, arguments))
+        return graph, list(graph), needed
+
+    def _pack(self, tasks: Sequence[Task[Any]]) -> list[Any]:
+        """Return each task pickled, or where that is much, as a future; made once."""
+        if self._packed is None or self._packed[0] is not tasks:
+            packed: list[Any] = [_dumped(task) for task in tasks]
+            if sum(map(len, packed)) > SENT_BYTES:
+                run = f"daskgmm-batch-{uuid4().hex}"
+                keys = [(run, index) for index in range(len(packed))]
+                graph = {key: bytes_node(key, part) for key, part in zip(keys, packed, strict=True)}
+                packed = self._submit(graph)
+                self._kept.extend(packed)
+            self._packed = tasks, packed
+        return self._packed[1]
+
+    def _load(self, segment: Any, retries: int) -> Any:
+        key = f"daskgmm-cache-{uuid4().hex}"
+        needed = {future.key: future for future in segment.dependencies}
+        node = call_node(key, ours(_load), _dumped(segment), retries, *map(TaskRef, needed))
+        self._kept.extend(self._submit({key: node, **needed}, [key]))
+        return self._kept[-1]
+
+    def _submit(self, graph: Graph, keys: list[Any] | None = None) -> list[Any]:
+        """Send a graph and return the futures of `keys`, by default all of them."""
+        if not self._checked:
+            check_workers(self.client, min(ANSWER_SECONDS, self._running.stall_timeout))
+            self._checked = True
+        # Parameters may be large, and they are in the graph for a reason: it survives workers.
+        # The setting is the process's: two fits that set and restore it would undo each other.
+        quiet = {"distributed.admin.large-graph-warning-threshold": "1TiB"}
+        with _submitting, dask.config.set(quiet):
+            futures: list[Any] = self.client.get(
+                graph, list(graph) if keys is None else keys, sync=False
+            )
+        return futures
+
+
+def merge_nodes(leaves: list[Any], merge: Merge[Any], name: str) -> tuple[Graph, Any]:
+    """Return nodes that merge the results of `leaves`, and the key of the last of them."""
+    graph: Graph = {}
+    level, merges = 0, ours(partial(_merge, merge))
+    while len(leaves) > 1 or not graph:
+        above = []
+        for index, group in enumerate(groups_of(leaves)):
+            key = (name, level, index)
+            graph[key] = call_node(key, merges, *map(TaskRef, group))
+            above.append(key)
+        leaves, level = above, level + 1
+    return graph, leaves[0]
+
+
+def _root_outcome(completions: Completions, total: int, progress: Progress) -> Outcome[Any]:
+    """Return the outcome of the last merge: of the future after those of all batches."""
+    done = 0
+    for group in completions.groups():
+        for index, future in group:
+            if index == total:
+                outcome: Outcome[Any] = unpack(completions.gather([future])[0])
+                return outcome
+            done += 1
+            progress(done, total)
+    raise AssertionError("the last merge is among the futures")
+
+
+def _gathered(
+    completions: Completions, total: int, progress: Progress
+) -> Iterator[tuple[int, Any]]:
+    done = 0
+    for group in completions.groups():
+        outcomes = completions.gather([future for _, future in group])
+        for (index, _), outcome in zip(group, outcomes, strict=True):
+            done += 1
+            progress(done, total)
+            yield index, unpack(outcome)
+
+
+def _before_pausing() -> float:
+    """Return the part of its memory at which a worker begins no other task."""
+    parts = ("pause", "terminate")
+    settings = [dask.config.get(f"distributed.worker.memory.{part}", False) for part in parts]
+    return min((float(each) for each in settings if each), default=1.0)
+
+
+def _dumped(value: Any) -> bytes:
+    """Return rows to send.
+
+    Raises
+    ------
+    SourceError
+        If they are in a store that is this process's own.
+    """
+    try:
+        packed: bytes = pickle.dumps(value)
+    except Exception as error:
+        raise SourceError(
+            "X or sample_weight cannot be sent to the workers of the Dask cluster "
+            f"({described(error)}). Give what they can open themselves: a path, a URL, or a store "
+            "that can be pickled. Of an icechunk repository that is the store of "
+            "repo.readonly_session(...), or, opened with mode='r+', that of session.fork(). To "
+            "read it in this process instead, close the client."
+        ) from harmless(error)
+    return packed
+
+
+def _is_future(value: Any) -> bool:
+    return hasattr(value, "key")
+
+
+def _reference(value: Any) -> Any:
+    return TaskRef(value.key) if _is_future(value) else value
+
+
+def _run(packed: bytes, work: Packed, *dependencies: Any) -> Packed:
+    return pack(run_task(pickle.loads(packed), unpack(work), dependencies))
+
+
+def _merge(merge: Merge[Any], *outcomes: Packed) -> Packed:
+    return pack(reduce_in_order(map(unpack, outcomes), merge))
+
+
+def _load(packed: bytes, retries: int, *dependencies: Any) -> list[Any]:
+    return list(pickle.loads(packed).stream(dependencies, retries))

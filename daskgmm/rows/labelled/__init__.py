@@ -1,0 +1,1 @@
+"""Rows of labelled arrays: xarray's, of any rank."""

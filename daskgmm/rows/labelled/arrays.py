@@ -1,0 +1,188 @@
+"""Labelled arrays: xarray's, whose values become rows block by block, where they are.
+
+A grid of sample dimensions (time, y, x, ...) is never stacked into one long axis: a task
+lays the variables of one block side by side, and its rows are the points of that block.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import dask.array as da
+import numpy as np
+
+from daskgmm.errors import DataError
+from daskgmm.rows.arrays import ArrayRows
+from daskgmm.rows.labelled.grid_rows import GridPlaces, GridRows
+from daskgmm.rows.labelled.side_by_side import side_by_side
+from daskgmm.rows.labelled.variables import (
+    Variable,
+    as_variable,
+    chosen_dims,
+    common_dims,
+    decoded_weight,
+    listed,
+    sample_dims_first,
+    those_wanted,
+    variables_of,
+)
+from daskgmm.rows.layout import check_real
+from daskgmm.rows.rows import Rows
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """Rows on a grid of named dimensions.
+
+    Attributes
+    ----------
+    stacked : dask.array.Array or ndarray, of shape (*sizes of dims, d)
+        The features along the last axis, in one chunk; lazy unless all is in memory.
+    dims : tuple of str
+        The sample dimensions.
+    names : tuple of str
+        Of the features.
+    units : tuple of str or None
+        Of the features; None where a variable has none.
+    template : xarray.Dataset
+        Its coordinates are those of the grid, its attributes those of the source.
+    feature_dims : tuple of str
+        The dimensions that became features.
+    taken_as_missing : str or None
+        As that of `Rows`.
+    """
+
+    stacked: Any
+    dims: tuple[Hashable, ...]
+    names: tuple[str, ...]
+    units: tuple[str | None, ...]
+    template: xr.Dataset
+    feature_dims: tuple[Hashable, ...]
+    taken_as_missing: str | None = None
+
+    @property
+    def lazy(self) -> bool:
+        """Whether values are read or computed block by block."""
+        return isinstance(self.stacked, da.Array)
+
+    def rows(self) -> Rows:
+        """Return the points of the grid as rows, those of each block together."""
+        if self.lazy and not self.dims:
+            rows: Rows = GridRows(self.stacked[None], ("row",))
+            rows.places = GridPlaces.of((), ())
+        elif self.lazy:
+            rows = GridRows(self.stacked, tuple(map(str, self.dims)))
+        else:
+            shape = self.stacked.shape[:-1]
+            rows = ArrayRows(self.stacked.reshape(math.prod(shape), len(self.names)))
+            rows.places = GridPlaces.of(tuple(map(str, self.dims)), [(n,) for n in shape])
+        rows.columns, rows.taken_as_missing = self.names, self.taken_as_missing
+        return rows
+
+    def weights(self, weight: xr.DataArray) -> Rows:
+        """Return the weights of the same points in the same order; broadcast where needed.
+
+        Raises
+        ------
+        DataError
+            If they have other dimensions or other coordinates than the grid.
+        """
+        import xarray as xr
+
+        foreign = [str(dim) for dim in weight.dims if dim not in self.dims]
+        if foreign:
+            raise DataError(
+                f"sample_weight has the dimensions {', '.join(foreign)}, which are not among those "
+                f"of the rows, {listed(self.dims)}. Average or select along them first."
+            )
+        sizes = dict(zip(self.dims, self.stacked.shape, strict=False))
+        wrong = [dim for dim in weight.dims if weight.sizes[dim] != sizes[dim]]
+        try:
+            xr.align(self.template, weight, join="exact")
+        except ValueError:
+            wrong = wrong or list(weight.dims)
+        if wrong:
+            raise DataError(
+                f"sample_weight and X differ in their coordinates along {listed(wrong)}, so "
+                "weights cannot be matched to rows. Align them first, for example with "
+                "weight.reindex_like(X)."
+            )
+        check_real(weight.dtype, "sample_weight")
+        weight = decoded_weight(weight)
+        weight = weight.transpose(*(dim for dim in self.dims if dim in weight.dims))
+        present = tuple(dim in weight.dims for dim in self.dims)
+        index = tuple(slice(None) if there else None for there in present)
+        shape = self.stacked.shape[:-1]
+        if not self.lazy:
+            spread = np.broadcast_to(np.asarray(weight.data)[index], shape)
+            return ArrayRows(spread.reshape(-1))
+        chunks = self.stacked.chunks[:-1]
+        own = tuple(c for c, there in zip(chunks, present, strict=True) if there)
+        data = weight.data
+        data = data.rechunk(own) if isinstance(data, da.Array) else da.from_array(data, chunks=own)
+        return GridRows(
+            da.broadcast_to(data[index], shape, chunks=chunks), tuple(map(str, self.dims))
+        )
+
+
+def labelled(
+    x: Any, feature_dims: Sequence[Hashable] | None, wanted: Sequence[str] | None = None
+) -> Labelled:
+    """Return a DataArray or Dataset as rows on a grid; nothing is read unless in memory.
+
+    Parameters
+    ----------
+    x : xarray.DataArray or xarray.Dataset
+    feature_dims : sequence of str or None
+        Dimensions whose points are features; all others are sample dimensions. A Dataset
+        may do without, as its variables are features.
+    wanted : sequence of str, optional
+        Names of the features to take, in this order; by default all.
+
+    Raises
+    ------
+    DataError
+        If variables are no real numbers, or lie on no common grid, or a feature is absent.
+    """
+    features = chosen_dims(x, feature_dims)
+    dataset, arrays = variables_of(x, wanted or ())
+    variables = [as_variable(name, array, features) for name, array in arrays]
+    if wanted is not None:
+        variables = those_wanted(variables, wanted)
+    dims = common_dims(variables, features)
+    variables = [sample_dims_first(each, dims, features) for each in variables]
+    names = tuple(name for each in variables for name in each.names)
+    units = {name: each.unit for each in variables for name in each.names}
+    order = None
+    if wanted is not None and tuple(wanted) != names:
+        order, names = [names.index(name) for name in wanted], tuple(wanted)
+    return Labelled(
+        side_by_side(variables, dims, order),
+        dims,
+        names,
+        tuple(units[name] for name in names),
+        _template(dataset, variables, dims),
+        features,
+        "; ".join(each.taken_as_missing for each in variables if each.taken_as_missing) or None,
+    )
+
+
+def _template(
+    dataset: xr.Dataset, variables: Sequence[Variable], dims: Sequence[Hashable]
+) -> xr.Dataset:
+    """Return what the grid is: its coordinates, attributes and grid mapping."""
+    template = dataset.drop_vars(list(dataset.data_vars))
+    template = template.drop_vars(
+        [name for name, each in template.coords.items() if not set(each.dims) <= set(dims)]
+    )
+    for each in variables:
+        for place in (each.array.attrs, each.array.encoding):
+            if "grid_mapping" in place:
+                template.attrs.setdefault("grid_mapping", place["grid_mapping"])
+    return template

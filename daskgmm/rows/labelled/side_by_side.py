@@ -1,0 +1,101 @@
+"""Variables laid side by side along a new last axis, block by block."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import dask.array as da
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.rows.labelled.nodata import Decoding
+from daskgmm.rows.labelled.variables import Variable
+from daskgmm.rows.plain import plain, unmasked
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def side_by_side(
+    variables: Sequence[Variable], dims: Sequence[Hashable], order: list[int] | None
+) -> Any:
+    """Return the variables side by side along a new last axis."""
+    parts = [_Part(_axes(each.array, dims), each.decoding, _called(each)) for each in variables]
+    lay = partial(_lay, parts=parts, order=order)
+    if all(each.array.chunks is None for each in variables):
+        return lay(*(each.array.data for each in variables))
+    # Axes have numbers: those of the grid, that of the features, then each variable's own.
+    feature, arguments = len(dims), list[Any]()
+    own = count(feature + 1)
+    for each in variables:
+        axes = [dims.index(dim) if dim in dims else next(own) for dim in each.array.dims]
+        arguments += [_as_dask(each.array), axes]
+    d = sum(len(each.names) for each in variables) if order is None else len(order)
+    dtype = np.result_type(*(each.decoding.dtype(each.array.dtype) for each in variables))
+    return da.blockwise(
+        lay,
+        range(feature + 1),
+        *arguments,
+        new_axes={feature: d},
+        concatenate=True,
+        dtype=dtype,
+        meta=np.empty((0,) * (len(dims) + 1), dtype),
+        name=None,
+        token="daskgmm-rows",
+    )
+
+
+def _as_dask(array: xr.DataArray) -> Any:
+    if array.chunks is None:
+        return da.from_array(array.data, chunks=-1)
+    unmasked(array.data._meta, "X")
+    return array.data
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """How a variable's block is laid beside the others'.
+
+    Attributes
+    ----------
+    axes : tuple of bool
+        For each sample dimension, whether the variable has it.
+    decoding : Decoding
+    name : str
+        What the block is called in errors.
+    """
+
+    axes: tuple[bool, ...]
+    decoding: Decoding
+    name: str
+
+    def spread(self, block: NDArray[Any]) -> NDArray[Any]:
+        """Return the block with all sample axes, some of length 1, and one of features."""
+        values = self.decoding(plain(block, self.name))
+        own = iter(block.shape)
+        sizes = [next(own) if there else 1 for there in self.axes]
+        return values.reshape(*sizes, math.prod(own))
+
+
+def _called(variable: Variable) -> str:
+    name = variable.array.name
+    return "X" if name is None else f"A block of {name!r} of X"
+
+
+def _axes(array: xr.DataArray, dims: Sequence[Hashable]) -> tuple[bool, ...]:
+    return tuple(dim in array.dims for dim in dims)
+
+
+def _lay(*blocks: NDArray[Any], parts: Sequence[_Part], order: list[int] | None) -> NDArray[Any]:
+    spread = [part.spread(block) for part, block in zip(parts, blocks, strict=True)]
+    if len(spread) == 1 and order is None:
+        return spread[0]
+    shape = np.broadcast_shapes(*(each.shape[:-1] for each in spread))
+    full = [np.broadcast_to(each, (*shape, each.shape[-1])) for each in spread]
+    joined = np.concatenate(full, axis=-1)
+    return joined if order is None else np.ascontiguousarray(joined[..., order])

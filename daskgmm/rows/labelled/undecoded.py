@@ -1,0 +1,92 @@
+"""Lazy arrays of numbers as they are stored, of which nobody has heeded what declares them.
+
+`dask.array.from_zarr` and `from_array` read what is stored: a value that stands for a missing one
+is a number there. Whoever computes with such an array may have seen to it; who only selects rows
+or columns has not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import zarr
+
+from daskgmm.errors import DataError, DecodingWarning
+from daskgmm.rows.labelled.nodata import (
+    DECLARING,
+    PLAIN,
+    Decoding,
+    declared,
+    declared_by_zarr,
+    zarr_attributes,
+)
+from daskgmm.rows.stores.hdf5 import declared_by_hdf5, is_hdf5
+from daskgmm.user_warnings import warn_user
+
+MOVING = frozenset(
+    ("original-from-zarr", "from-zarr", "original-array", "array", "getitem", "concatenate",
+     "stack", "block", "vstack", "hstack", "reshape", "transpose", "rechunk", "rechunk-merge",
+     "rechunk-split")
+)  # fmt: skip
+"""Names of Dask's layers that read stored arrays, or lay out anew what was read."""
+
+
+def warn_of_undecoded(x: Any, what: str = "X") -> None:
+    """Warn if a Dask array only reads stored arrays that declare how they are to be decoded.
+
+    Warns
+    -----
+    DecodingWarning
+    """
+    if not {name.rpartition("-")[0] for name in x.dask.layers} <= MOVING:
+        return
+    for stored in _stored(x):
+        said = _said(stored)
+        if said:
+            warn_user(
+                f"{what} is a Dask array that reads numbers as they are stored, and what it reads "
+                f"declares {said}: that is not applied. Give the stored array, its path or what "
+                "xarray opens instead of dask.array.from_zarr or from_array, or decode it, as "
+                "with dask.array.where.",
+                DecodingWarning,
+            )
+            return
+
+
+def _stored(x: Any) -> Iterator[Any]:
+    """Yield the arrays that the first layers of a graph hold."""
+    for name, layer in x.dask.layers.items():
+        if name.startswith("original-"):
+            for node in layer.values():
+                yield getattr(node, "value", node)
+
+
+def _said(stored: Any) -> str:
+    """Return in words what a stored array declares; empty if its numbers are values."""
+    try:
+        if _decoding(stored).plain:
+            return ""
+    except DataError:  # of bands that differ, too
+        pass
+    about = _attributes(stored)
+    return ", ".join(f"{name}={about[name]}" for name in sorted(DECLARING & {*about}))
+
+
+def _decoding(stored: Any) -> Decoding:
+    if isinstance(stored, zarr.Array):
+        return declared_by_zarr(stored)
+    if is_hdf5(stored):
+        return declared_by_hdf5(stored)
+    return declared(_attributes(stored)) if _of_netcdf(stored) else PLAIN
+
+
+def _attributes(stored: Any) -> dict[str, Any]:
+    if _of_netcdf(stored):
+        return {name: stored.getncattr(name) for name in stored.ncattrs()}
+    return zarr_attributes(stored) if isinstance(stored, zarr.Array) else dict(stored.attrs)
+
+
+def _of_netcdf(stored: Any) -> bool:
+    """Tell a variable of netCDF4 that was told not to decode."""
+    return hasattr(stored, "ncattrs") and not (stored.mask or stored.scale)

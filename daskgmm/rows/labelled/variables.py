@@ -1,0 +1,306 @@
+"""The variables of xarray's arrays: which are features, what they are called, where they lie."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.errors import DataError
+from daskgmm.rows.labelled.nodata import (
+    Decoding,
+    declared_by_xarray,
+    decoded_by_xarray,
+    taken_as_missing,
+)
+from daskgmm.rows.layout import REAL_KINDS, check_real
+from daskgmm.rows.plain import plain, unmasked
+from daskgmm.rows.unfit import check_plain
+from daskgmm.user_warnings import warn_user
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+AUXILIARY = (
+    "bounds",
+    "climatology",
+    "ancillary_variables",
+    "cell_measures",
+    "grid_mapping",
+)
+"""Attributes by which variables name others that describe them."""
+
+
+def is_labelled(x: Any) -> bool:
+    """Return whether x is a DataArray or a Dataset, without importing xarray."""
+    xarray = sys.modules.get("xarray")
+    return xarray is not None and isinstance(x, (xarray.DataArray, xarray.Dataset))
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A variable with its sample dimensions first, and the names of its columns.
+
+    Attributes
+    ----------
+    array : xarray.DataArray
+    decoding : Decoding
+    names : tuple of str
+        One for each point of its feature dimensions.
+    """
+
+    array: xr.DataArray
+    decoding: Decoding
+    names: tuple[str, ...]
+
+    @property
+    def taken_as_missing(self) -> str | None:
+        """Which stored numbers are NaN in it, in words."""
+        name = self.array.name
+        nodata = dict.fromkeys((*self.decoding.nodata, *decoded_by_xarray(self.array)))
+        return taken_as_missing(tuple(nodata), None if name is None else str(name))
+
+    @property
+    def unit(self) -> str | None:
+        """What its values are measured in, if it says so."""
+        unit = self.array.attrs.get("units")
+        return None if unit is None else str(unit)
+
+
+def chosen_dims(x: Any, given: Sequence[Hashable] | None) -> tuple[Hashable, ...]:
+    """Return the dimensions whose points are features; a DataArray must be told."""
+    if given is None:
+        if not hasattr(x, "data_vars"):
+            raise DataError(
+                f"X is a DataArray with the dimensions {listed(x.dims)}; say which of them hold "
+                "features, as in fit(X, feature_dims=('band',)), or feature_dims=() if each value "
+                "is a row by itself."
+            )
+        given = ()
+    features = (given,) if isinstance(given, str) else tuple(given)
+    unknown = [str(dim) for dim in features if dim not in x.dims]
+    if unknown:
+        raise DataError(
+            f"feature_dims (--features) names {', '.join(unknown)}, which X does not have; its "
+            f"dimensions are {listed(x.dims)}."
+        )
+    return features
+
+
+def grid_mappings(variables: Mapping[Any, xr.DataArray]) -> set[Any]:
+    """Return the names of what these variables name as their grid mapping; None among them."""
+    return {
+        each.attrs.get("grid_mapping", each.encoding.get("grid_mapping"))
+        for each in variables.values()
+    }
+
+
+def auxiliary(x: xr.Dataset) -> dict[Any, str]:
+    """Return the variables that others name as bounds, quality flags, cell areas, or grid mapping.
+
+    These are no quantities of their own: the CF conventions, sections 3.4, 5.6, 7.1, 7.2, 7.4.
+    The attribute that names each of them is given too.
+    """
+    found = {}
+    for each in x.variables.values():
+        for attribute in AUXILIARY:
+            text = each.attrs.get(attribute, each.encoding.get(attribute))
+            for name in _mentioned(attribute, text):
+                if name in x.data_vars:
+                    found[name] = attribute
+    return found
+
+
+def _mentioned(attribute: str, text: Any) -> list[str]:
+    """Return the names in an attribute: ``a b``, or ``area: a``, or of mappings ``a: x y``."""
+    words = text.split() if isinstance(text, str) else []
+    if attribute == "grid_mapping" and any(word.endswith(":") for word in words):
+        return [word[:-1] for word in words if word.endswith(":")]
+    return [word for word in words if not word.endswith(":")]
+
+
+def unmentioned(x: xr.Dataset, names: Sequence[str]) -> xr.Dataset:
+    """Return a dataset in which no variable names these as auxiliary: the user chose them."""
+    x = x.copy()
+    for each in x.variables.values():
+        for attribute in set(AUXILIARY) - {"grid_mapping"}:
+            for place in (each.attrs, each.encoding):
+                if set(_mentioned(attribute, place.get(attribute))) & set(names):
+                    del place[attribute]
+    return x
+
+
+def _features_only(x: xr.Dataset, wanted: Sequence[str]) -> xr.Dataset:
+    """Return a dataset without what is no feature; say so of what could have been one."""
+    aside = {name: how for name, how in auxiliary(x).items() if how != "grid_mapping"}
+    left = {name: each for name, each in x.data_vars.items() if name not in aside}
+    aside |= {name: "" for name, each in left.items() if not each.ndim}
+    # Points of a single place, or what a mixture was fitted to.
+    kept = {name for name in aside if any(_of(name, feature) for feature in wanted)}
+    dropped = [name for name in aside if name not in kept]
+    if len(dropped) == len(x.data_vars):
+        return x
+    dims = {dim for name, each in left.items() for dim in each.dims}
+    for name in dropped:
+        each = x[name]
+        if aside[name] and each.dtype.kind in REAL_KINDS and set(each.dims) <= dims:
+            warn_user(
+                f"The variable {name!r} of X is no feature, as another one names it in its "
+                f"attribute {aside[name]}. Delete that attribute to take it as one.",
+            )
+    return x.drop_vars(dropped)
+
+
+def _of(name: Any, feature: str) -> bool:
+    return feature == name or feature.startswith(f"{name}(")
+
+
+def variables_of(
+    x: Any, wanted: Sequence[str] = ()
+) -> tuple[xr.Dataset, list[tuple[str | None, xr.DataArray]]]:
+    """Return a Dataset for coordinates and attributes, and the variables by name.
+
+    Of a Dataset, variables that describe others are none, unless features in `wanted` are of them.
+    """
+    if not hasattr(x, "data_vars"):
+        return x.to_dataset(name="daskgmm-values").assign_attrs(x.attrs), [(None, x)]
+    mappings = [name for name, how in auxiliary(x).items() if how == "grid_mapping"]
+    x = _features_only(x.set_coords(mappings), wanted)
+    if not x.data_vars:
+        raise DataError("X is a Dataset without variables; give at least one.")
+    return x, [(str(name), array) for name, array in x.data_vars.items()]
+
+
+def as_variable(name: str | None, array: xr.DataArray, features: Sequence[Hashable]) -> Variable:
+    """Return an array as a variable, its features named by their labels."""
+    what = "X" if name is None else f"the variable {name!r} of X"
+    said, data = what[0].upper() + what[1:], array.variable._data
+    check_plain(data, said)
+    check_real(array.dtype, said)
+    own = [dim for dim in features if dim in array.dims]
+    points = [
+        ", ".join(f"{dim}={label}" for dim, label in zip(own, labels, strict=True))
+        for labels in product(*(_labels(array, dim) for dim in own))
+    ]
+    if name is not None:
+        names = [f"{name}({point})" if point else name for point in points]
+    else:
+        names = [point or str(array.name or "x0") for point in points]
+    if len(set(names)) < len(names):
+        raise DataError(f"Several features are called {_first_double(names)!r}; make them unique.")
+    return Variable(array, declared_by_xarray(array, what), tuple(names))
+
+
+def decoded_weight(weight: xr.DataArray) -> xr.DataArray:
+    """Return weights as values, in memory or lazy, whose blocks are plain arrays."""
+    check_plain(weight.variable._data, "sample_weight")
+    decode = partial(_plain_values, declared_by_xarray(weight, "sample_weight"))
+    weight = lazily(weight)
+    if weight.chunks is None:
+        return weight.copy(data=decode(weight.data))
+    unmasked(weight.data._meta, "sample_weight")
+    # Before anything else: broadcasting and conversion to an array lose a mask.
+    dtype = decode.args[0].dtype(weight.dtype)
+    meta = np.empty((0,) * weight.ndim, dtype)
+    return weight.copy(data=weight.data.map_blocks(decode, dtype=dtype, meta=meta))
+
+
+def _plain_values(decoding: Decoding, block: Any) -> NDArray[Any]:
+    return decoding(plain(block, "A block of sample_weight"))
+
+
+def _labels(array: xr.DataArray, dim: Hashable) -> list[str]:
+    """Return the labels of a dimension, or numbers where it has none."""
+    if dim in array.coords and array.coords[dim].dims == (dim,):
+        return [_text(label) for label in array.coords[dim].values]
+    return list(map(str, range(array.sizes[dim])))
+
+
+def _text(label: Any) -> str:
+    """Return a label as text that does not depend on its precision: 10, 0.1, 2020-01-31."""
+    if isinstance(label, np.datetime64):
+        return str(np.datetime_as_string(label, unit="auto"))
+    if isinstance(label, np.timedelta64):
+        import pandas as pd
+
+        return str(pd.Timedelta(label))
+    text = str(label)
+    if isinstance(label, (float, np.floating)):
+        text = text.removesuffix(".0")
+    return "0" if text == "-0" else text
+
+
+def those_wanted(variables: Sequence[Variable], wanted: Sequence[str]) -> list[Variable]:
+    """Return the variables that have some of the features that are wanted, all of which must be."""
+    have = {name for each in variables for name in each.names}
+    absent = [name for name in wanted if name not in have]
+    if absent:
+        raise DataError(
+            f"X lacks the features {listed(absent)}, which the mixture was fitted with; it has "
+            f"{listed(sorted(have))}."
+        )
+    return [each for each in variables if set(each.names) & set(wanted)]
+
+
+def common_dims(
+    variables: Sequence[Variable], features: Sequence[Hashable]
+) -> tuple[Hashable, ...]:
+    """Return the dimensions of the grid, which one of the variables must have all."""
+    found = dict.fromkeys(
+        dim for each in variables for dim in each.array.dims if dim not in features
+    )
+    if not any(set(found) <= set(each.array.dims) for each in variables):
+        shapes = "; ".join(
+            f"{each.names[0].partition('(')[0]}: {listed(each.array.dims)}" for each in variables
+        )
+        raise DataError(
+            f"The variables of X lie on no common grid ({shapes}). Select those that do, as in "
+            "X[['temp', 'salt']], or name the dimensions that hold features in feature_dims "
+            "(--features)."
+        )
+    return tuple(found)
+
+
+def sample_dims_first(
+    variable: Variable, dims: Sequence[Hashable], features: Sequence[Hashable]
+) -> Variable:
+    """Return the variable with its dimensions in the order of these, lazy or in memory."""
+    array = variable.array
+    order = [dim for dim in (*dims, *features) if dim in array.dims]
+    return Variable(lazily(array.transpose(*order)), variable.decoding, variable.names)
+
+
+def lazily(array: xr.DataArray) -> xr.DataArray:
+    """Return an array that is in memory or lazy: one that reads on access becomes lazy."""
+    if array.chunks is not None or array.variable._in_memory:
+        return array
+    preferred = array.encoding.get("preferred_chunks") or {}
+    return array.chunk({dim: _fitting(preferred.get(dim), n) for dim, n in array.sizes.items()})
+
+
+def _fitting(chunks: Any, size: int) -> Any:
+    """Return chunks that are preferred, unless the array was cut or renamed since it was opened."""
+    if chunks is None or (isinstance(chunks, tuple) and sum(chunks) != size):
+        return "auto"
+    return chunks
+
+
+def _first_double(names: Sequence[str]) -> str:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return ""
+
+
+def listed(names: Iterable[Any]) -> str:
+    """Return names as a list in a sentence."""
+    return ", ".join(map(str, names)) or "none"

@@ -1,0 +1,1 @@
+"""Rows of Dask arrays, and rows as Dask arrays."""

@@ -1,0 +1,152 @@
+"""Delta Lake tables: the files that their log says are live, and the columns it holds itself."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from posixpath import basename
+from typing import Any
+from urllib.parse import unquote
+
+from fsspec.implementations.local import LocalFileSystem
+
+from daskgmm.errors import SourceError
+from daskgmm.rows.parquet.data_file import DataFile
+from daskgmm.rows.parquet.table_formats import DELTA
+from daskgmm.rows.tables.arrow_columns import require
+from daskgmm.storage_options import StorageOptions, described, harmless, shown
+
+PLAIN_FEATURES = frozenset(
+    {
+        "timestampNtz", "v2Checkpoint", "vacuumProtocolCheck", "typeWidening",
+        "typeWidening-preview", "variantType", "variantType-preview", "variantShredding-preview",
+        # Looked at by themselves:
+        "columnMapping", "deletionVectors",
+    }
+)  # fmt: skip
+"""Features of tables whose live files can be read as they are."""
+
+COPY = (
+    "or copy what the table holds, as with spark.read.format('delta').load(path)"
+    ".write.parquet('copy.parquet'), and give the path of the copy."
+)
+
+
+def live_files(system: Any, root: str, options: StorageOptions | None) -> tuple[DataFile, ...]:
+    """Return the live files of a table, by their paths in the file system.
+
+    Files that are older than a column lack it: there it is null. Those that still hold one that
+    the table has dropped are read without it.
+
+    Raises
+    ------
+    SourceError
+        If the log cannot be read, or rows of live files are not what the files say.
+    """
+    _deltalake(root)
+    try:
+        with _local(system, root) as place:
+            return tuple(_live(_deltalake(root).DeltaTable(place), root))
+    except SourceError:
+        raise
+    except Exception as error:
+        raise SourceError(
+            f"{shown(root)} is a Delta Lake table, and its log cannot be read "
+            f"({described(error, options)}). Check {DELTA.folder}, and that its files may be read."
+        ) from harmless(error, options)
+
+
+def _live(table: Any, root: str) -> Iterator[DataFile]:
+    _check_plain(table, root)
+    arrow = require("pyarrow")
+    columns = {field.name: arrow.scalar(None, field.type) for field in arrow.schema(table.schema())}
+    actions = arrow.table(table.get_add_actions())
+    for index, path in enumerate(actions["path"].to_pylist()):
+        if "://" in path or path.startswith("/"):
+            raise SourceError(
+                f"{shown(root)} is a shallow clone: its log names files of another Delta Lake "
+                f"table, such as {shown(path)}. Give the path of that table, {COPY}"
+            )
+        values = actions["partition"][index] if "partition" in actions.column_names else {}
+        # The log writes paths as URLs do.
+        yield DataFile(f"{root}/{unquote(path)}", dict(values.items()), columns)
+
+
+def _check_plain(table: Any, root: str) -> None:
+    """Refuse a table whose live files hold other rows or columns than the table."""
+    features = set(table.protocol().reader_features or ())
+    if table.metadata().configuration.get("delta.columnMapping.mode", "none") != "none":
+        raise SourceError(
+            f"{shown(root)} is a Delta Lake table with column mapping: its files call the columns "
+            f"otherwise than the table does. Write it anew without, {COPY}"
+        )
+    if "deletionVectors" in features and _has_deletion_vectors(table):
+        raise SourceError(
+            f"{shown(root)} is a Delta Lake table with deletion vectors: its files still hold rows "
+            "that were deleted. Purge them, as with REORG TABLE name APPLY (PURGE) in Spark, "
+            f"{COPY}"
+        )
+    if others := sorted(features - PLAIN_FEATURES):
+        raise SourceError(
+            f"{shown(root)} is a Delta Lake table with the features {', '.join(others)}, which "
+            f"daskgmm does not know. Give a table without, {COPY}"
+        )
+
+
+def _has_deletion_vectors(table: Any) -> bool:
+    try:
+        return any(len(batch) for batch in table.deletion_vectors())
+    except Exception:
+        # Those that lie in files of their own are not in a copy of the log: there are some.
+        return True
+
+
+@contextmanager
+def _local(system: Any, root: str) -> Iterator[str]:
+    """Yield a local directory that holds the log: that of the table, or else a copy.
+
+    deltalake has other file systems than fsspec, with options of other names.
+    """
+    if isinstance(system, LocalFileSystem):
+        yield root
+        return
+    with tempfile.TemporaryDirectory(prefix="daskgmm-") as copy:
+        log = f"{root}/{DELTA.folder}"
+        system.invalidate_cache(log)
+        for file in _since_checkpoint(system, log):
+            target = Path(copy) / DELTA.folder / file[len(log) :].lstrip("/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(system.cat_file(file))
+        yield copy
+
+
+def _since_checkpoint(system: Any, log: str) -> list[str]:
+    """Return the files of a log from the last checkpoint on, which is all that it takes.
+
+    All of them, if what names the checkpoint is damaged.
+    """
+    files = [file for file in system.find(log) if not file[len(log) :].startswith("/_change")]
+    last = next((file for file in files if basename(file) == "_last_checkpoint"), None)
+    first = 0
+    if last:
+        with suppress(ValueError, KeyError, TypeError):
+            first = int(json.loads(system.cat_file(last))["version"])
+    return [file for file in files if _version(basename(file), first) >= first]
+
+
+def _version(name: str, otherwise: int) -> int:
+    return int(name[:20]) if name[:20].isdigit() and len(name) > 20 else otherwise
+
+
+def _deltalake(root: str) -> Any:
+    try:
+        import deltalake
+    except ImportError as error:
+        raise SourceError(
+            f"{shown(root)} is a Delta Lake table, whose log is read with deltalake, and that "
+            f"cannot be imported ({error}). Install it: pip install 'daskgmm[delta]'"
+        ) from error
+    return deltalake

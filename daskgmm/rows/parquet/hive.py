@@ -1,0 +1,55 @@
+"""Columns that the names of directories hold: ``year=2024/x.parquet``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from urllib.parse import unquote
+
+from daskgmm.rows.tables.arrow_columns import require
+
+NULL = "__HIVE_DEFAULT_PARTITION__"
+"""The name of a directory whose rows miss the value."""
+
+WHOLE = re.compile(r"[+-]?\d{1,18}")
+"""What pyarrow takes as a number too. Fractions stay texts: 1.10 is not always 1.1."""
+
+
+def hive_columns(paths: Sequence[str]) -> list[dict[str, Any]]:
+    """Return for each file the columns that the names of its directories hold.
+
+    Returns
+    -------
+    list of dict of pyarrow.Scalar
+        Whole numbers where a column has no other values, else texts; the types are the same for
+        all files.
+    """
+    texts = [_texts(path) for path in paths]
+    if not any(texts):
+        return [{} for _ in paths]
+    names = {name for each in texts for name in each}
+    kinds = {name: _kind(each[name] for each in texts if name in each) for name in names}
+    return [_typed(each, kinds) for each in texts]
+
+
+def _texts(path: str) -> dict[str, str | None]:
+    parts = (part.partition("=") for part in path.split("/")[:-1])
+    named = {unquote(name): value for name, equals, value in parts if name and equals}
+    return {name: None if value == NULL else unquote(value) for name, value in named.items()}
+
+
+def _kind(values: Iterable[str | None]) -> Any:
+    arrow, known = require("pyarrow"), [value for value in values if value is not None]
+    if not known:
+        return arrow.null()
+    return arrow.int64() if all(map(WHOLE.fullmatch, known)) else arrow.string()
+
+
+def _typed(texts: Mapping[str, str | None], kinds: Mapping[str, Any]) -> dict[str, Any]:
+    arrow = require("pyarrow")
+    found = {}
+    for name, text in texts.items():
+        number = text is not None and kinds[name] == arrow.int64()
+        found[name] = arrow.scalar(int(text) if number and text else text, kinds[name])
+    return found

@@ -1,0 +1,1 @@
+"""Rows of stored arrays: Zarr in any store, HDF5."""

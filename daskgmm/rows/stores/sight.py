@@ -1,0 +1,125 @@
+"""Whether this process sees what another one has opened.
+
+A chunk that is not there is read as the fill value, for that is what Zarr means by it. So on a
+machine without the file system, or with another endpoint in its environment, all rows would be
+zeros.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import zarr
+from numpy.typing import NDArray
+
+from daskgmm.errors import SourceError
+from daskgmm.rows.stores.zarr_store import in_memory, landmark, location
+from daskgmm.storage_options import shown
+
+
+def may_be_unseen(values: NDArray[Any], fill: Any = None) -> bool:
+    """Tell values that may all come from chunks that are not there: the fill value and no other.
+
+    Of any others chunks were found; so the look costs nothing where there are data.
+
+    Parameters
+    ----------
+    fill : scalar, optional
+        The fill value, if it is known; else any one value is suspected.
+    """
+    if not values.size:
+        return False
+    first, last = values.flat[0], values.flat[-1]
+    if first != first:  # NaN, or no time
+        return bool(last != last and (values != values).all())
+    if fill is not None and first != fill:
+        return False
+    return bool(first == last and (values == first).all())
+
+
+def check_sight(node: Any) -> None:
+    """Refuse a Zarr array or group whose metadata this process does not find.
+
+    Raises
+    ------
+    SourceError
+    """
+    place = landmark(node)
+    if place is not None:
+        check_landmarks((place,))
+    elif not _is_answered(node):
+        raise _unanswered(node)
+
+
+def check_own(node: Any) -> None:
+    """Refuse as `check_sight` does, but ask no server: only what each process has its own of."""
+    if landmark(node) is not None or in_memory(node.store):
+        check_sight(node)
+
+
+def landmarks(x: Any) -> tuple[str, ...]:
+    """Return the metadata files of local Zarr arrays that a Dask array reads, if it shows them.
+
+    `dask.array.from_zarr`, `from_array` and xarray keep the array itself in a layer.
+    """
+    found = map(_stored_in, _held(x.dask.layers.values()))
+    places = (None if array is None else landmark(array) for array in found)
+    return tuple(dict.fromkeys(place for place in places if place is not None))
+
+
+def check_landmarks(places: tuple[str, ...]) -> None:
+    """Raise SourceError unless all of these files are here."""
+    for place in places:
+        if not Path(place).exists():
+            raise _unseen(Path(place).parent)
+
+
+def _held(layers: Any) -> Iterator[Any]:
+    for layer in layers:
+        if hasattr(layer, "indices"):
+            yield from (value for value, axes in layer.indices if axes is None)
+        elif len(layer) == 1:
+            yield from layer.values()
+
+
+def _stored_in(value: Any) -> Any:
+    """Return the Zarr array in xarray's adapters and Dask's nodes, or None."""
+    while not isinstance(value, zarr.Array):
+        if type(value).__module__.partition(".")[0] not in ("dask", "xarray"):
+            return None
+        inner = (getattr(value, name, None) for name in ("value", "array", "_array"))
+        value = next((each for each in inner if each is not None), None)
+    return value
+
+
+def _is_answered(node: Any) -> bool:
+    opened: Any = zarr.open_group if isinstance(node, zarr.Group) else zarr.open_array
+    try:
+        opened(node.store, path=node.path, mode="r", zarr_format=node.metadata.zarr_format)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _unseen(path: Path) -> SourceError:
+    return SourceError(
+        f"{path} is not on {socket.gethostname()}, in the directory {Path.cwd()} of this "
+        "process. Give an absolute path, or a URL, that driver and workers all see."
+    )
+
+
+def _unanswered(node: Any) -> SourceError:
+    place, host = shown(location(node)), socket.gethostname()
+    if in_memory(node.store):
+        return SourceError(
+            f"{place} is not in the memory of this process on {host}: only the one that wrote it "
+            "has it. Write it to a path or URL that driver and workers all see."
+        )
+    return SourceError(
+        f"{place} is not found from {host}. Either it was removed, or this process looks for it "
+        "elsewhere: give endpoint and credentials in storage_options (--storage-option), "
+        "not in the environment of the driver alone."
+    )

@@ -1,0 +1,136 @@
+"""Stored arrays of any rank as Dask arrays, whose errors say what could not be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from daskgmm.errors import DataError, SourceError
+from daskgmm.rows.labelled.nodata import PLAIN, Decoding
+from daskgmm.rows.plain import plain
+from daskgmm.rows.retrying import configured_retries, retried
+from daskgmm.rows.stores.sight import check_sight, may_be_unseen
+from daskgmm.rows.stores.zarr_reading import read
+from daskgmm.storage_options import StorageOptions, described, harmless, shown
+
+
+@dataclass(frozen=True)
+class StoredValues:
+    """An array that is read where it is indexed; a read that fails is tried again.
+
+    Attributes
+    ----------
+    source : zarr.Array or xarray.Variable
+    name : str
+        Where it is, for errors.
+    options : mapping
+        Of its store: they are not to show in errors.
+    decoding : Decoding
+        Of what is declared and not decoded yet.
+    node : zarr.Array or zarr.Group, optional
+        What a variable is of, or in: of what it shows, chunks that are not there show nothing.
+    retries : int
+        How often a read is tried again.
+    """
+
+    source: Any
+    name: str
+    options: StorageOptions
+    decoding: Decoding = PLAIN
+    node: Any = None
+    retries: int = 0
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its lengths."""
+        return tuple(self.source.shape)
+
+    @property
+    def ndim(self) -> int:
+        """Its number of axes."""
+        return len(self.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of its values."""
+        return self.decoding.dtype(np.dtype(self.source.dtype))
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        return retried(partial(self._read, key), self.retries)
+
+    def _read(self, key: Any) -> NDArray[Any]:
+        if isinstance(self.source, zarr.Array):
+            return self.decoding(read(self.source, key if isinstance(key, tuple) else (key,)))
+        try:
+            values = self.decoding(plain(self.source[key], "A chunk"))
+            if self.node is not None and may_be_unseen(values):
+                check_sight(self.node)
+            return values
+        except (MemoryError, DataError, SourceError):
+            raise
+        except Exception as error:
+            raise SourceError(
+                f"{described(error, self.options)}, while a chunk of {shown(self.name)} was read. "
+                "If the store could not be reached, run again; if a chunk is damaged, write it "
+                "again."
+            ) from harmless(error, self.options)
+
+
+def lazy_values(
+    source: Any,
+    chunks: Any,
+    name: str,
+    options: StorageOptions,
+    decoding: Decoding = PLAIN,
+    node: Any = None,
+) -> Any:
+    """Return a stored array as a Dask array.
+
+    Parameters
+    ----------
+    chunks : as `dask.array.from_array` takes them
+    """
+    # A name of its own: what a store holds under the same address may change.
+    values = StoredValues(source, name, options, decoding, node, configured_retries())
+    meta = np.empty((0,) * values.ndim, values.dtype)
+    return da.from_array(values, chunks=chunks, name=False, meta=meta)
+
+
+def lazily_read(
+    dataset: Any, name: str, options: StorageOptions, nodes: Mapping[Any, Any] | None = None
+) -> Any:
+    """Return a dataset that xarray has opened without Dask, lazy, in the chunks of its store.
+
+    The coordinates of its dimensions are in memory already.
+
+    Parameters
+    ----------
+    nodes : mapping, optional
+        The Zarr arrays that variables are of, by name.
+    """
+    nodes = nodes or {}
+    found = {
+        each: lazy_variable(variable, f"{name}/{each}", options, nodes.get(each))
+        for each, variable in dataset.variables.items()
+        if each not in dataset.xindexes
+    }
+    coordinates = {each: found.pop(each) for each in dataset.coords if each in found}
+    return dataset.assign_coords(coordinates).assign(found)
+
+
+def lazy_variable(variable: Any, name: str, options: StorageOptions, node: Any = None) -> Any:
+    """Return a variable that is lazy, in the chunks of its store, else in ones of good size."""
+    stored: Mapping[Any, Any] = variable.encoding.get("preferred_chunks") or {}
+    chunks = tuple(stored.get(dim, "auto") for dim in variable.dims)
+    if variable.dtype.kind == "O":
+        return variable
+    found = variable.copy(data=lazy_values(variable, chunks, name, options, node=node))
+    found.encoding = variable.encoding
+    return found

@@ -1,0 +1,48 @@
+"""Reading a part of a Zarr array: the one way that passes and lazy arrays share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.errors import SourceError
+from daskgmm.rows.stores.sight import check_sight, may_be_unseen
+from daskgmm.rows.stores.zarr_store import location, storage_options
+from daskgmm.storage_options import described, harmless, shown
+
+Part = tuple[Any, ...]
+"""An index of an array: slices, one for each of the first axes."""
+
+
+def read(array: Any, part: Part) -> NDArray[Any]:
+    """Return a part of a Zarr array as it is stored.
+
+    Raises
+    ------
+    SourceError
+        If it cannot be read, or this process does not see the array at all.
+    """
+    try:
+        values = np.asarray(array[part])
+        if may_be_unseen(values, array.fill_value):
+            check_sight(array)
+        return values
+    except (MemoryError, SourceError):
+        raise
+    except Exception as error:
+        options = storage_options(array)
+        raise SourceError(
+            f"{described(error, options)}, while {_said(part)} of {shown(location(array))} were "
+            "read. If the store could not be reached, run again; if a chunk is damaged, write "
+            "it again."
+        ) from harmless(error, options)
+
+
+def _said(part: Part) -> str:
+    """Return an index in words: rows, or a range along each axis."""
+    if len(part) == 1 and isinstance(part[0], slice):
+        return f"rows {part[0].start} to {part[0].stop}"
+    ranges = (f"{each.start}:{each.stop}" if isinstance(each, slice) else each for each in part)
+    return f"the values [{', '.join(map(str, ranges))}]"

@@ -1,0 +1,124 @@
+"""Where a Zarr array or group is kept: its name, its options, and what is a process's own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import zarr
+
+from daskgmm.rows.stores.obstore_backend import address, options_of
+from daskgmm.storage_options import StorageOptions, shown
+
+PASSING_ON = frozenset(
+    {
+        "AsyncFileSystemWrapper",
+        "CachingFileSystem",
+        "SimpleCacheFileSystem",
+        "WholeFileCacheFileSystem",
+    }
+)
+"""File systems of fsspec whose paths are those of the one that they wrap."""
+
+_URL = re.compile(r"[\w.+-]+://[^\s'\"()<>=,?#]*")
+
+
+def location(node: Any) -> str:
+    """Say where a Zarr array or group is: a local path, a URL, or what kind of store it is in.
+
+    It is the same in every process: where data are is kept on model cards and in journals.
+    """
+    store = innermost(node.store)
+    if isinstance(store, zarr.storage.LocalStore):
+        root = str(store.root)
+    elif isinstance(store, zarr.storage.FsspecStore):
+        root = _of_file_system(store)
+    elif isinstance(store, zarr.storage.ObjectStore):
+        root = address(store.store)
+    else:
+        root = _own_words(store)
+    return f"{root.rstrip('/')}/{node.path}" if node.path else root
+
+
+def storage_options(node: Any) -> StorageOptions:
+    """Return what the store of a Zarr array was given: it is not to show in messages."""
+    store = innermost(node.store)
+    if isinstance(store, zarr.storage.FsspecStore):
+        first, *inner = (dict(fs.storage_options) for fs in _file_systems(store.fs))
+        return {**first, "inner": inner} if inner else first
+    return options_of(store.store) if isinstance(store, zarr.storage.ObjectStore) else {}
+
+
+def in_memory(store: Any) -> bool:
+    """Tell whether a store lives in this process's memory."""
+    store = innermost(store)
+    if isinstance(store, zarr.storage.FsspecStore):
+        return "memory" in _protocols(store)
+    if isinstance(store, zarr.storage.ObjectStore):
+        return type(store.store).__name__ == "MemoryStore"
+    return isinstance(store, zarr.storage.MemoryStore)
+
+
+def landmark(node: Any) -> str | None:
+    """Return the file that holds the metadata of a Zarr array or group; None if it is not local."""
+    root = _local_root(innermost(node.store))
+    if root is None:
+        return None
+    if node.metadata.zarr_format == 3:
+        name = "zarr.json"
+    else:
+        name = ".zgroup" if isinstance(node, zarr.Group) else ".zarray"
+    return str(Path(root, node.path, name))
+
+
+def innermost(store: Any) -> Any:
+    """Unwrap stores that only pass on to another, as for logging."""
+    while isinstance(store, zarr.storage.WrapperStore):
+        store = store._store
+    return store
+
+
+def _local_root(store: Any) -> str | None:
+    if isinstance(store, zarr.storage.LocalStore):
+        return str(store.root)
+    if isinstance(store, zarr.storage.FsspecStore):
+        return str(store.path) if "file" in _protocols(store) else None
+    if isinstance(store, zarr.storage.ObjectStore) and type(store.store).__name__ == "LocalStore":
+        return str(store.store.prefix or "/")
+    return None
+
+
+def _of_file_system(store: Any) -> str:
+    if "file" in _protocols(store):
+        return str(store.path)  # as of the same place without a URL
+    scheme = _protocols(store)[0]
+    return store.path if "://" in store.path else f"{scheme}://{store.path.lstrip('/')}"
+
+
+def _protocols(store: Any) -> tuple[str, ...]:
+    """Return the protocols of the file system that the data of a store are on."""
+    *_, last = _file_systems(store.fs)
+    return (last.protocol,) if isinstance(last.protocol, str) else tuple(last.protocol)
+
+
+def _file_systems(fs: Any) -> Iterator[Any]:
+    """Yield a file system and those that it passes paths on to."""
+    while fs is not None:
+        yield fs
+        # Caches answer with the attributes of what they wrap.
+        own = object.__getattribute__(fs, "__dict__")
+        kind = object.__getattribute__(fs, "__class__").__name__
+        fs = (own.get("sync_fs") or own.get("fs")) if kind in PASSING_ON else None
+
+
+def _own_words(store: Any) -> str:
+    """Return the URL that a store says it is, else its kind; no address in memory, no secret."""
+    said, kind = str(store), type(store).__name__
+    numbers = {id(each) for each in (store, *getattr(store, "__dict__", {}).values())}
+    if _URL.fullmatch(said) and not any(f(n) in said for n in numbers for f in (str, hex)):
+        return shown(said)
+    # Data of icechunk are another snapshot's once they have changed.
+    snapshot = getattr(getattr(store, "session", None), "snapshot_id", None)
+    return f"{kind}({snapshot})" if isinstance(snapshot, str) else kind

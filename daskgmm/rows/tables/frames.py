@@ -1,0 +1,276 @@
+"""Rows of data frames: those of Dask, partition by partition, and those of Polars."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.errors import DataError
+from daskgmm.rows.naming import check_among, check_numbers
+from daskgmm.rows.tables.arrow_columns import (
+    fill,
+    fill_lists,
+    fixed_length,
+    list_type,
+    number_type,
+    require,
+)
+from daskgmm.rows.tables.features import FeatureColumn, check_length, columns_of
+from daskgmm.rows.tables.pandas_columns import column_type, converted_type, partition_array
+
+Names = tuple[str, ...] | None
+
+ARROW_TABLES = ("Table", "RecordBatch")
+
+POLARS_FRAMES = ("DataFrame", "LazyFrame")
+
+SELECTIONS = ("Projection", "Filter", "ToFrame")
+"""What keeps the types of columns in a data frame of Dask."""
+
+LISTS = (list, tuple, np.ndarray)
+"""What the values of a column of pandas are that holds lists."""
+
+PROBED_ROWS = 1000
+"""Rows at the begin of a frame that are looked at for lists."""
+
+
+def is_dask_frame(x: Any) -> bool:
+    """Tell a data frame or series of Dask, without importing it."""
+    kind = type(x)  # a Delayed has every attribute
+    return hasattr(kind, "to_dask_array") and hasattr(kind, "map_partitions")
+
+
+def is_polars_frame(x: Any) -> bool:
+    """Tell a data frame of Polars, lazy or not, without importing it."""
+    kind = type(x)
+    return kind.__module__.split(".")[0] == "polars" and kind.__name__ in POLARS_FRAMES
+
+
+def is_pandas_frame(x: Any) -> bool:
+    """Tell a data frame of pandas, without importing it."""
+    kind = type(x)
+    return kind.__module__.split(".")[0] == "pandas" and kind.__name__ == "DataFrame"
+
+
+def is_arrow_table(x: Any) -> bool:
+    """Tell a table or record batch of Arrow, without importing it."""
+    kind = type(x)
+    return kind.__module__.split(".")[0] == "pyarrow" and kind.__name__ in ARROW_TABLES
+
+
+def check_pandas(x: Any) -> None:
+    """Raise `DataError` if a column of a frame of pandas holds no numbers; it names the column.
+
+    Objects and text that are written numbers pass, as scikit-learn converts them.
+    """
+    _refuse_lists(_lists_of_pandas(x))
+    kinds = {
+        str(name): (column_type(dtype) or converted_type(x.iloc[:, index]), str(dtype))
+        for index, (name, dtype) in enumerate(zip(x.columns, x.dtypes, strict=True))
+    }
+    check_numbers(kinds, "X", "X[['a', 'b']]")
+
+
+def check_arrow(x: Any) -> None:
+    """Raise `DataError` if a column of a table of Arrow holds no numbers; it names the column."""
+    _refuse_lists(field.name for field in x.schema if list_type(field.type) is not None)
+    types = {
+        field.name: (number_type(field.type, nulls=False), str(field.type)) for field in x.schema
+    }
+    check_numbers(types, "X", "X.select(['a', 'b'])")
+
+
+def _refuse_lists(names: Iterator[Any]) -> None:
+    """Raise `DataError` if there is a column of lists; it is named."""
+    name = next(names, None)
+    if name is not None:
+        raise DataError(
+            f"Column {name!r} of X holds lists. Give their numbers as a matrix, "
+            f"numpy.stack(X[{name!r}]), beside other columns with numpy.column_stack; the columns "
+            f"of Polars frames and of Parquet files, open_parquet(path, columns=[{name!r}]), may "
+            "hold lists."
+        )
+
+
+def _lists_of_pandas(x: Any) -> Iterator[Any]:
+    for place, (name, dtype) in enumerate(zip(x.columns, x.dtypes, strict=True)):
+        values = x.iloc[:PROBED_ROWS, place] if dtype.kind == "O" else ()
+        lists = list_type(getattr(dtype, "pyarrow_dtype", None))
+        if lists is not None or any(isinstance(value, LISTS) for value in values):
+            yield name
+
+
+def frame_array(frame: Any, columns: Sequence[str] | None = None) -> tuple[Any, Names]:
+    """Return a data frame of Dask as a lazy array of unknown length, and its columns' names.
+
+    Missing values are NaN. One array for all columns: an array for each may be cut otherwise,
+    as Dask reads several files as one partition where few of their columns are asked for.
+    """
+    if frame.ndim != 2:
+        raise DataError(
+            "X is a Dask series, which has one axis; select a frame: frame[['a', 'b']], or "
+            "series.to_frame()."
+        )
+    if columns is not None:
+        check_among(columns, list(frame.columns), "X")
+        frame = frame[list(columns)]
+    names = tuple(frame.columns)
+    dtype = partition_dtype(frame)
+    meta = np.empty((0, len(names)), dtype)
+    array = frame.map_partitions(partial(partition_array, dtype=dtype, names=names), meta=meta)
+    return array, names if all(isinstance(name, str) for name in names) else None
+
+
+def series_array(series: Any) -> Any:
+    """Return a series of Dask as a lazy array with one axis."""
+    if series.ndim != 1:
+        raise DataError(
+            "sample_weight is a Dask data frame; give one column of it, or its name if X has it."
+        )
+    array, _ = frame_array(series.to_frame())
+    return array[:, 0]
+
+
+def frame_dtype(frame: Any) -> np.dtype[Any]:
+    """Return the type of a pandas frame as an array.
+
+    Raises
+    ------
+    DataError
+        If a column holds no numbers; it names the column.
+    """
+    _refuse_lists(_lists_of_pandas(frame))
+    kinds = {
+        str(name): (column_type(dtype), str(dtype))
+        for name, dtype in zip(frame.columns, frame.dtypes, strict=True)
+    }
+    check_numbers(kinds, "X", "X[['a', 'b']]")
+    found = [dtype for dtype, _ in kinds.values() if dtype is not None]
+    return np.result_type(*found) if found else np.dtype(np.float64)
+
+
+def partition_dtype(frame: Any) -> np.dtype[Any]:
+    """Return the type of all partitions of a data frame of Dask as arrays.
+
+    Integers and booleans are float64 unless the frame is a part of one of pandas: a partition that
+    misses some has floats, as after a left join, or where one file has nulls and the first none.
+
+    Raises
+    ------
+    DataError
+        As `frame_dtype`.
+    """
+    dtype = frame_dtype(frame._meta)
+    made = frame.expr
+    while type(made).__name__ in SELECTIONS:
+        made = made.frame
+    known = type(made).__name__ == "FromPandas" or dtype.kind == "f"
+    return dtype if known else np.dtype(np.float64)
+
+
+def polars_array(
+    frame: Any, columns: Sequence[str] | None = None
+) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Return a data frame of Polars as an array of shape (n, d), and its columns' names.
+
+    Parameters
+    ----------
+    columns : sequence of str, optional
+        The columns to take, in this order; by default all.
+
+    Raises
+    ------
+    DataError
+        If there is no such column, or one holds no numbers.
+    TypeError
+        If it is a lazy frame.
+    """
+    if type(frame).__name__ == "LazyFrame":
+        raise TypeError(
+            "X is a lazy frame of Polars, which has no rows yet: collect() it, or where it is "
+            "larger than memory, sink_parquet(path) and give the path."
+        )
+    require("pyarrow")
+    names = frame.columns if columns is None else columns
+    schema = frame.head(0).to_arrow().schema
+    lists = {field.name for field in schema if list_type(field.type) is not None}
+    wanted = columns_of(names, frame.columns, lists, "X")
+    check_among(tuple(wanted), frame.columns, "X")
+    if not wanted:
+        raise DataError("X has no columns; give at least one.")
+    table = frame.select(list(wanted)).to_arrow()
+    features = tuple(
+        FeatureColumn(name, _list_length(table[name], name, named) if name in lists else None)
+        for name, named in wanted.items()
+    )
+    return _of_table(table, features), tuple(name for each in features for name in each.features)
+
+
+def arrow_array(
+    x: Any, columns: Sequence[str] | None = None
+) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Return a table or record batch of Arrow as an array of shape (n, d), and its columns' names.
+
+    Raises
+    ------
+    DataError
+        If there is no such column, or one holds no numbers.
+    """
+    names = tuple(x.schema.names if columns is None else columns)
+    check_among(names, x.schema.names, "X")
+    chosen = x.select(list(names))
+    check_arrow(chosen)
+    table = require("pyarrow").table(dict(zip(names, chosen.columns, strict=True)))
+    return _of_table(table, [FeatureColumn(name, None) for name in names]), names
+
+
+def _list_length(column: Any, name: str, named: int | None) -> int:
+    """Return the length of the first list that has any, or what its type or the names say."""
+    length = fixed_length(list_type(column.type)) or named
+    length = next((len(each) for each in column if each.is_valid and len(each)), length)
+    if not length:
+        raise DataError(
+            f"Nothing says how many numbers the lists of column {name!r} of X have: there are none."
+        )
+    check_length(name, length, named, "X")
+    return length
+
+
+def _of_table(table: Any, features: Sequence[FeatureColumn]) -> NDArray[Any]:
+    """Return a table of Arrow as an array of shape (n, d); nulls become NaN."""
+    kinds = {
+        name: (_numbers_of(column), str(column.type))
+        for name, column in zip(table.column_names, table.columns, strict=True)
+    }
+    check_numbers(kinds, "X", "X.select('a', 'b')")
+    dtype = np.result_type(*(dtype for dtype, _ in kinds.values() if dtype is not None))
+    block = np.empty((sum(each.width for each in features), table.num_rows), dtype).T
+    first = 0
+    for feature, column in zip(features, table.columns, strict=True):
+        start, stop = 0, first + feature.width
+        for part in column.chunks:
+            out = block[start : start + len(part), first:stop]
+            if feature.length is None:
+                fill(out[:, 0], part, feature.name)
+            else:
+                fill_lists(out, part, feature.name, partial(_row_of_x, start))
+            start += len(part)
+        first = stop
+    return block
+
+
+def _numbers_of(column: Any) -> np.dtype[Any] | None:
+    """Return the type of the numbers in a column of Arrow, or in its lists."""
+    lists = list_type(column.type)
+    if lists is None:
+        return number_type(column.type, nulls=column.null_count > 0)
+    nulls = any(part.flatten().null_count for part in column.chunks)
+    return number_type(lists.value_type, nulls=nulls)
+
+
+def _row_of_x(first: int, row: int) -> str:
+    return f"row {first + row} of X"
