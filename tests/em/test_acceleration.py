@@ -9,7 +9,10 @@ from daskgmm import GaussianMixture
 from daskgmm.errors import DegenerateComponentWarning
 from tests.oracle.data import STRUCTURES, blobs
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+]
 
 
 def overlapping(n, d, k, seed):

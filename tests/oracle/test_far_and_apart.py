@@ -112,6 +112,7 @@ def test_clusters_a_million_deviations_apart(covariance_type, dtype):
     assert_allclose(np.sort(found.means_, axis=0), np.sort(ours.means_, axis=0), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_forty_million_float32_rows():
     random = np.random.default_rng(0)
     X = random.standard_normal((40_000_000, 1), dtype=np.float32)
