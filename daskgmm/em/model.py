@@ -86,6 +86,9 @@ class MixtureModel:
         if settings.prior is not None:
             about = survey.mean, survey.covariance
             prior = PRIORS[settings.prior].pseudo_moments(settings.n_components, *about, structure)
+            # It counts in rows: weights of any scale stand for as many as criteria count.
+            rows = survey.counted(settings.weights_are)
+            prior = prior.scaled(survey.weight / rows)
         return cls(structure, settings.reg_covar, settings.noise, survey, prior)
 
     @property

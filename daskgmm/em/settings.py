@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from daskgmm.em.survey import Survey
 from daskgmm.gaussian.coordinates import Coordinates, coordinates_of
@@ -41,6 +41,8 @@ class Settings:
         Principal axes to keep, or the part of the variance that they explain.
     prior : str or None
         A name in `PRIORS`; None for maximum likelihood.
+    weights_are : str or None
+        What the weights mean where there is a prior, which counts rows as criteria do.
     """
 
     n_components: int
@@ -56,6 +58,11 @@ class Settings:
     standardise: bool = False
     pca: int | float | None = None
     prior: str | None = None
+    weights_are: str | None = None
+
+    def weighed(self, weights_are: str | None) -> Settings:
+        """Return the settings of a fit to weighted rows; all but a prior depend on ratios alone."""
+        return self if self.prior is None else replace(self, weights_are=weights_are)
 
     def coordinates(self, survey: Survey) -> Coordinates | None:
         """Return what rows as surveyed are mapped to; None if they stay as they are."""

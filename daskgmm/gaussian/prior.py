@@ -50,6 +50,16 @@ class PseudoMoments:
     scale_counts: Array
     scales: Array
 
+    def scaled(self, factor: float) -> PseudoMoments:
+        """Return the prior with all that it counts, and S, so many times as large."""
+        return replace(
+            self,
+            counts=factor * self.counts,
+            mean_counts=factor * self.mean_counts,
+            scale_counts=factor * self.scale_counts,
+            scales=factor * self.scales,
+        )
+
     def added_to(self, moments: Moments, structure: Structure) -> Moments:
         """Return the moments of rows with those of the prior."""
         k, d = moments.reference.shape

@@ -235,6 +235,8 @@ class MixtureEstimator(Portable):
         check_enough_columns(self.pca, rows.n_features)
         request = self._request(rows.n_features)
         request = replace(request, checkpoint=checkpoint, storage_options=options)
+        if weights is not None:
+            request = replace(request, settings=request.settings.weighed(weights_are))
         data = cut(rows, weights, request.settings, cache)
         try:
             starts = request.starts(rows.n_features, rows.n_rows)

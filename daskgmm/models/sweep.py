@@ -231,6 +231,8 @@ def sweep(
     rows, weights = training_rows(estimator, X, sample_weight, feature_dims, storage_options)
     check_enough(rows.n_rows, min(sizes))
     settings = estimator._settings()
+    if weights is not None:
+        settings = settings.weighed(weights_are)
     belongs = None if groups is None else Groups(groups, rows)
     request = _request(combinations(sizes, types, settings), n_init, random_state, belongs)
     request = replace(request, weights_are=None if weights is None else weights_are)

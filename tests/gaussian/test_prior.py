@@ -94,6 +94,27 @@ def test_the_criteria_on_the_card_are_of_the_likelihood():
     assert mixture.bic(X) == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.parametrize("structure", STRUCTURES)
+def test_weights_of_any_scale_leave_the_prior_its_own(structure):
+    """It counts in rows, and weights in rows are as criteria count them."""
+    settings = {"covariance_type": structure, "prior": "conjugate", "random_state": 0}
+    settings |= {"n_components": 2, "tol": 1e-10, "max_iter": 1000}
+    weights = np.random.default_rng(2).uniform(0.5, 2.0, size=len(X))
+    one = GaussianMixture(**settings).fit(X, sample_weight=weights)
+    for scale in (1e-3 / weights.sum(), 1e6):
+        other = GaussianMixture(**settings).fit(X, sample_weight=scale * weights)
+        assert_allclose(other.covariances_, one.covariances_, rtol=1e-5)
+        assert other.lower_bound_ == pytest.approx(one.lower_bound_, abs=1e-8)
+
+
+def test_counts_are_repeated_rows():
+    counts = np.arange(len(X)) % 3 + 1
+    settings = {"prior": "conjugate", "random_state": 0, "n_components": 1}
+    one = GaussianMixture(**settings).fit(X, sample_weight=counts, weights_are="counts")
+    other = GaussianMixture(**settings).fit(np.repeat(X, counts, axis=0))
+    assert_allclose(one.covariances_, other.covariances_, rtol=1e-10)
+
+
 def test_sweeps_have_it_too():
     found = sweep(X, (1, 2), prior="conjugate", random_state=0)
     alone = GaussianMixture(1, prior="conjugate").fit(X)
