@@ -19,24 +19,33 @@ LISTED_FEATURES = 8
 """Features beyond which means are not listed."""
 
 
+SETTINGS = ("tol", "max_iter", "reg_covar", "n_init", "init_params", "random_state", "missing")
+"""Those that are shown, of what an estimator has."""
+
+
 def describe_model(mixture: MixtureEstimator, name: str) -> str:
     """Return what a fitted mixture is, with its weights and means if they are few."""
     k = len(mixture.weights_)
     ended = "converged" if mixture.converged_ else "NOT converged"
     settings = mixture.get_params()
-    chosen = ("tol", "max_iter", "reg_covar", "n_init", "init_params", "random_state", "missing")
     facts = [
         ("components", str(k)),
         ("features", _features(mixture)),
         ("covariance", mixture.covariance_type),
+        *([] if mixture.prior is None else [("prior", mixture.prior)]),
         *_coordinates(mixture),
         ("iterations", f"{mixture.n_iter_}, {ended}"),
-        ("log likelihood", f"{mixture.lower_bound_:.5f} nats a row"),
+        (objective_name(mixture), f"{mixture.lower_bound_:.5f} nats a row"),
         *_criteria(mixture),
         *_data(getattr(mixture, "fitted_on_", None) or {}),
-        ("settings", ", ".join(f"{key}={settings[key]}" for key in chosen)),
+        ("settings", ", ".join(f"{key}={settings[key]}" for key in SETTINGS if key in settings)),
     ]
     return f"{name}: Gaussian mixture\n{listed(facts)}\n\n{_table(mixture)}"
+
+
+def objective_name(mixture: MixtureEstimator) -> str:
+    """Return what `lower_bound_` is, in words."""
+    return "log likelihood" if mixture.prior is None else "log posterior"
 
 
 def _features(mixture: MixtureEstimator) -> str:

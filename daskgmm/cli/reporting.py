@@ -8,6 +8,7 @@ from typing import Any
 
 def fit_report(mixture: Any, out: str) -> str:
     """Return the result of a fit in a line, with the rows that count where there are weights."""
+    from daskgmm.describe import objective_name
     from daskgmm.models.criteria import n_in_words
 
     k, d = mixture.means_.shape
@@ -16,7 +17,8 @@ def fit_report(mixture: Any, out: str) -> str:
     weighted = facts["weight"] != facts["rows"]
     return (
         f"{out}: {k} components in {d} features, {mixture.covariance_type} covariance, {ended} "
-        f"after {mixture.n_iter_} iterations, log likelihood {mixture.lower_bound_:.5f}"
+        f"after {mixture.n_iter_} iterations, "
+        f"{objective_name(mixture)} {mixture.lower_bound_:.5f}"
         + (f", {n_in_words(mixture.criteria_['n'], facts)}" if weighted else "")
     )
 

@@ -51,13 +51,17 @@ def test_fit_predict_save_and_load(x, tmp_path):
         AxisAlignedMixture(0).fit(x)
 
 
-def test_the_command_line_predicts_with_it(x, tmp_path):
+def test_the_command_line_predicts_with_it(x, tmp_path, capsys):
     own = AxisAlignedMixture(random_state=0).fit(x)
     own.save(tmp_path / "m.json")
     zarr.create_array(tmp_path / "x.zarr", data=x)
     paths = [str(tmp_path / name) for name in ("m.json", "x.zarr", "out.zarr")]
     main(["predict", paths[0], paths[1], "--out", paths[2], "-q"], standalone_mode=False)
     assert_array_equal(zarr.open_group(paths[2])["label"][:], own.predict(x))
+    main(["info", paths[0]], standalone_mode=False)
+    shown = capsys.readouterr().out
+    assert "prior" in shown
+    assert "random_state=0, missing=error" in shown
 
 
 def test_a_file_says_what_it_holds(x, tmp_path):
