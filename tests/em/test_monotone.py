@@ -78,6 +78,7 @@ def cases():
     return made
 
 
+@pytest.mark.slow
 def test_every_fit_ends_in_a_usable_model(cases):
     for number, case in enumerate(cases):
         mixture = GaussianMixture(

@@ -77,7 +77,9 @@ def test_commands(folder):
 
 
 def test_set_up_lines():
-    """One line each, which makes its own virtual environment: the demo, and the tests."""
+    """One line each, which makes its own virtual environment: the demo, and the fast tests."""
     lines = [line for block in blocks("sh") for line in block.splitlines() if "venv" in line]
-    assert [line.split("/")[-1] for line in lines] == ["daskgmm demo", "pytest -q"]
-    assert all(line.startswith("python3 -m venv .venv && ") for line in lines)
+    made = [line for line in lines if line.startswith("python3 -m venv .venv && ")]
+    ends = [line.split("/")[-1] for line in made]
+    assert ends == ["daskgmm demo", 'pytest -q -n 2 -m "not slow"']
+    assert [line for line in lines if line not in made] == [".venv/bin/pytest -q -n 2 -m slow"]

@@ -343,7 +343,7 @@ def test_at_a_url_without_another_run_nothing_is_compared(form, tmp_path, server
         "parquet_target.ParquetTarget._compare",
         "writing.digest_of",
     ):
-        monkeypatch.setattr(f"daskgmm.models.{name}", None)
+        monkeypatch.setattr(f"daskgmm.models.writers.{name}", None)
     journals = []
 
     def look(done, total):
