@@ -18,6 +18,8 @@ from daskgmm.progress import SweepBars, make_bar, show_sweep
 from daskgmm.sweep_report import staying_text
 from tests.cli.data import clusters
 
+pytestmark = pytest.mark.slow
+
 SWEEP = ("sweep", "rows.zarr", "-k", "1-4", "-o", "m.json", "--seed", 1)
 BOTH = ("--covariance", "full", "--covariance", "diag")
 PASS = re.compile(r"pass \d+  \d+ models?, \d+ left  \d\.\de[+-]\d\d rows/s  \d+\.\d\d s")

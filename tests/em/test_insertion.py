@@ -10,6 +10,8 @@ from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.merging import covariance_matrices
 from tests.gaussian.mixtures import parameters_of
 
+pytestmark = pytest.mark.slow
+
 RANDOM = np.random.default_rng(2)
 MAIN, RARE = RANDOM.normal(size=(5000, 3)), RANDOM.normal(size=(10, 3)) * 0.1 + 8
 X = np.concatenate([MAIN, RARE])

@@ -97,6 +97,7 @@ def test_every_fit_ends_in_a_usable_model(cases):
         assert np.isfinite(mixture.score(case["X"])), number
 
 
+@pytest.mark.slow
 def test_the_likelihood_never_falls_by_more_than_rounding(cases):
     worst = 0.0
     for number, case in enumerate(cases):

@@ -19,6 +19,8 @@ from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.arrays import ArrayRows
 from tests.oracle.data import STRUCTURES, blobs
 
+pytestmark = pytest.mark.slow
+
 NEAR = 1e-3
 
 APART = 6.0

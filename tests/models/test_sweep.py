@@ -17,7 +17,10 @@ from tests.oracle.data import STRUCTURES, blobs
 from tests.promises.stores import NotingStore
 
 # Few sizes are enough here: the best is often at an edge.
-pytestmark = pytest.mark.filterwarnings("ignore::daskgmm.errors.ChoiceWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::daskgmm.errors.ChoiceWarning"),
+]
 
 N, D, K = 3000, 3, 3
 X = blobs(N, D, K, seed=1, separation=2.0)

@@ -26,6 +26,8 @@ from tests.models.test_labelled import grid
 from tests.models.test_tables import FORMS, NAMES
 from tests.oracle.data import STRUCTURES, blobs
 
+pytestmark = pytest.mark.slow
+
 N, D, K = 1200, 3, 3
 X = blobs(N, D, K, separation=2.5)
 RANDOM = np.random.default_rng(0)
