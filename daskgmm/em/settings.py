@@ -72,6 +72,11 @@ class Settings:
         return coordinates_of(survey.mean, covariance, standardise=self.standardise, pca=self.pca)
 
     @property
+    def objective(self) -> tuple[float, str | None]:
+        """What, beside the rows, decides what EM raises."""
+        return self.reg_covar, self.prior
+
+    @property
     def is_mapped(self) -> bool:
         """Whether the model has other coordinates than the columns of the rows."""
         return self.standardise or self.pca is not None

@@ -56,6 +56,8 @@ class Moments:
 
         Purity matters: a task that is run again after a worker was lost must not count twice.
         """
+        if self.prior_counts is not None or other.prior_counts is not None:
+            raise ValueError("Add the moments of all rows first, and those of a prior last.")
         pooled = None
         if self.pooled is not None and other.pooled is not None:
             pooled = self.pooled + other.pooled
@@ -103,9 +105,9 @@ class Moments:
 
     @cached_property
     def empty(self) -> NDArray[np.bool_]:
-        """Which components have no rows, shape (k,)."""
-        counts = self.mean_counts
-        return np.asarray(counts <= EMPTY * counts.sum())
+        """Which components have no rows, or no mean, shape (k,)."""
+        counts = np.minimum(self.counts, self.mean_counts)
+        return np.asarray(counts <= EMPTY * self.counts.sum())
 
     @cached_property
     def shifts(self) -> Array:

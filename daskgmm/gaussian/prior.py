@@ -13,11 +13,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.gaussian.covariance.precision import Precision
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
 
 Array = NDArray[np.float64]
+
+MATRICES = 2
+"""`Precision.detail` of covariances that are not along the axes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +32,9 @@ class PseudoMoments:
     \Sigma_k^{-1} S_k + m_k (\mu_k - \mu_{0k})^T \Sigma_k^{-1} (\mu_k - \mu_{0k}))`. Where
     components share one covariance, s and S count once. With matrices this is a Dirichlet
     distribution (:math:`\alpha_k = c_k + 1`) and normal-inverse-Wishart ones
-    (:math:`\kappa = m`, :math:`\nu = s - d - 2`, :math:`\Psi = S`); with fewer covariances its
-    restriction to these.
+    (:math:`\kappa = m`, :math:`\Psi = S`, and :math:`\nu = s - d - 1` less the number of means
+    that share the covariance: each normal distribution has a determinant of its own); for
+    variances along the axes, or one, its restriction to these.
 
     Attributes
     ----------
@@ -40,8 +45,8 @@ class PseudoMoments:
     means : ndarray of shape (k, d)
     scale_counts : ndarray of shape (m,)
         s, in rows; m is k, or 1 where the covariance is shared.
-    scales : ndarray of shape (m, d, d)
-        S, in squared units of the data.
+    scales : ndarray of shape (m, d, d), or (1, d, d)
+        S, in squared units of the data; one if it is the same for all.
     """
 
     counts: Array
@@ -64,15 +69,19 @@ class PseudoMoments:
         """Return the moments of rows with those of the prior."""
         k, d = moments.reference.shape
         shifts = self.means - moments.reference
-        # k components, i and j features.
-        second = np.einsum("k,ki,kj->kij", self.mean_counts, shifts, shifts)
-        sharing = k / len(self.scales)
-        second += self.scales / sharing
+        statistic, sharing = structure.statistic, k // structure.n_covariances(k)
+        # Where components share one covariance, each brings its part of S.
+        scales = self.scales / sharing
         sums = moments.sums.copy()
         sums[0] += self.counts
         sums[1 : 1 + d] += self.mean_counts * shifts.T
-        sums[1 + d :] += structure.statistic.of_matrices(second).T
-        pooled = None if moments.pooled is None else moments.pooled + second.sum(axis=0)
+        sums[1 + d :] += statistic.of_matrices(scales).T
+        pooled = None
+        if moments.pooled is not None:
+            pooled = moments.pooled + k * scales[0] + (self.mean_counts * shifts.T) @ shifts
+        else:
+            for index, (shift, count) in enumerate(zip(shifts, self.mean_counts, strict=True)):
+                sums[1 + d :, index] += statistic.second_moment(shift[:, None], count[None])
         prior_counts = (
             moments.counts + self.mean_counts,
             moments.counts + self.scale_counts / sharing,
@@ -90,12 +99,18 @@ class PseudoMoments:
         used = self.counts > 0
         logs = self.counts[used] @ np.log(parameters.weights[used])
         determinants = self.scale_counts @ precision.log_determinants(factors, d)
-        inverses = precision.matrices(precision.precisions(factors), d)
-        traces = np.einsum("kij,kij->", inverses, self.scales)
-        traces += noise * self.scale_counts @ precision.traces(factors, d)
+        traces = self._traces(precision.precisions(factors), precision, d)
+        traces += noise * float(self.scale_counts @ precision.traces(factors, d))
         pulled = precision.pulled(factors, parameters.means - self.means)
         distances = self.mean_counts @ np.einsum("ki,ki->k", pulled, pulled)
         return float(logs + determinants - 0.5 * (traces + distances))
+
+    def _traces(self, precisions: Array, precision: Precision, d: int) -> float:
+        """Return the sum of tr(P S) over covariances; along axes diagonals tell it."""
+        if precision.detail < MATRICES:
+            diagonals = np.diagonal(self.scales, axis1=-2, axis2=-1)
+            return float((precision.diagonals(precisions, d) * diagonals).sum())
+        return float((precision.matrices(precisions, d) * self.scales).sum())
 
 
 class Prior(ABC):
@@ -119,7 +134,9 @@ class Prior(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Conjugate(Prior):
-    r"""The data-dependent prior of Fraley & Raftery (2007): no covariance collapses.
+    r"""The data-dependent prior of Fraley & Raftery (2007) for covariance matrices.
+
+    No covariance collapses, unless that of the data does.
 
     Means about that of the data with the weight of `mean_count` rows; covariances inverse Wishart
     with :math:`\nu = d + 2` degrees of freedom and the scale matrix of the data's covariance
@@ -141,8 +158,8 @@ class Conjugate(Prior):
             counts=np.zeros(k),
             mean_counts=np.full(k, self.mean_count),
             means=np.tile(mean, (k, 1)),
-            scale_counts=np.full(m, 2.0 * d + 4.0),
-            scales=np.tile(covariance / k ** (2.0 / d), (m, 1, 1)),
+            scale_counts=np.full(m, 2.0 * d + 3.0 + k / m),
+            scales=(covariance / k ** (2.0 / d))[None],
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from collections.abc import Hashable, Iterator, Sequence
@@ -15,7 +16,11 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture as Reference
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import (
+    Interval,
+    StrOptions,
+    validate_parameter_constraints,
+)
 
 from daskgmm.em.acceleration import Search
 from daskgmm.em.events import Listener, silence, together
@@ -27,7 +32,7 @@ from daskgmm.em.model import MixtureModel
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey import Survey, survey_rows
 from daskgmm.em.weighing import check_meaning
-from daskgmm.errors import DegenerateComponentWarning, ScaleWarning
+from daskgmm.errors import DegenerateComponentWarning, ScaleWarning, WeightsWarning
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.floor import Resting
@@ -115,8 +120,8 @@ class MixtureEstimator(Portable):
         sample_weight : array-like, Dask array, Zarr array, str, path or URL, optional; shape (n,)
             A string that names a column of X takes that column, which is no feature then.
             How much each row counts; finite and not negative. Parameters depend on ratios of
-            weights alone: integer weights give those of repeated rows, weight 0 those without the
-            row. For xarray's X also a DataArray with some or all of its sample dimensions (the
+            weights alone: integer weights give those of repeated rows (with a prior, where they are
+            said to be counts), weight 0 those without the row. For xarray's X also a DataArray with some or all of its sample dimensions (the
             cosine of latitude), or the name of a variable.
         weights_are : {"relative", "counts"}, optional
             What the weights mean, and so what n is in AIC, BIC and ICL. Of relative weights
@@ -125,7 +130,7 @@ class MixtureEstimator(Portable):
             where they differ, and the same for any scale of the weights. Of counts, where a row
             stands for so many that were observed, it is their sum. By default relative, and
             criteria warn if the weights are whole numbers, as counts are. The fit itself does
-            not depend on it.
+            not depend on it, but for a prior, which counts rows in the same way.
         feature_dims : sequence of str, optional
             Of a DataArray or Dataset: the dimensions whose points are features, next to the
             variables of a Dataset. All others are sample dimensions: each point is a row.
@@ -249,7 +254,7 @@ class MixtureEstimator(Portable):
                 raise
         finally:
             data.close()
-        self._ended_with = self.reg_covar
+        self._ended_with = request.settings.objective
         self._set_seen(found.coordinates, fitted_on(data, found.survey, x, weights_are))
         survey = found.survey.mapped(found.coordinates)
         resting = survey.floor(request.settings.reg_covar).resting(found.best.step)
@@ -258,6 +263,8 @@ class MixtureEstimator(Portable):
         self._keep(found.best, found.before, model, resting)
         self._scatter = found.survey.scatter if self.warm_start else None
         self._doubt = None if weights is None else doubt(found.survey.weighing, weights_are)
+        if self.prior is not None and self._doubt is not None:
+            warnings.warn(self._doubt, WeightsWarning, stacklevel=3)
         fitted = found.best.step.parameters, found.coordinates, found.survey
         warn_of_unresolved(*fitted, data.rows.columns, stacklevel=3)
         return self
@@ -304,7 +311,7 @@ class MixtureEstimator(Portable):
             self._check_resumable(settings.n_features(columns))
             resume = Resume(
                 self._parameters(),
-                self.lower_bound_,
+                self.lower_bound_ if self._same_objective() else -math.inf,
                 self._search_to_go_on(),
                 self._coordinates(),
                 getattr(self, "fitted_on_", None) or None,
@@ -312,6 +319,12 @@ class MixtureEstimator(Portable):
             )
         random, seeded = check_random_state(self.random_state), self.random_state is not None
         return Request(settings, initial, random, seeded, resume)
+
+    def _same_objective(self) -> bool:
+        """Return whether the last fit raised what the next one will, as far as is known."""
+        asked = self._settings().objective
+        ended: tuple[Any, ...] = getattr(self, "_ended_with", asked)
+        return self.prior == ended[-1] and (self.prior is None or ended == asked)
 
     def _check_precisions_init(self) -> None:
         if self.precisions_init is not None and (self.standardise or self.pca is not None):
@@ -330,7 +343,7 @@ class MixtureEstimator(Portable):
         same = self.means_ is parameters.means and self.weights_ is parameters.weights
         factors = self._parameters().precisions_cholesky
         same = same and np.array_equal(factors, parameters.precisions_cholesky)
-        same = same and self._ended_with == self.reg_covar
+        same = same and self._ended_with == self._settings().objective
         return ended.search if same else None
 
     def _reorder(self, order: NDArray[np.intp]) -> None:
@@ -363,6 +376,12 @@ class MixtureEstimator(Portable):
                 f"covariances of shapes {found}; the settings and X ask for {wanted}. Set "
                 "warm_start=False to begin anew."
             )
+
+    def _validate_params(self) -> None:
+        """Check all settings, those that are attributes of the class too."""
+        settings = {name: getattr(self, name) for name in self._parameter_constraints}
+        constraints = self._parameter_constraints
+        validate_parameter_constraints(constraints, settings, caller_name=type(self).__name__)
 
     def _settings(self) -> Settings:
         return Settings(

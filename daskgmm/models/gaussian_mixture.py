@@ -34,7 +34,8 @@ class GaussianMixture(MixtureEstimator):
         The prior whose posterior mode is found; None for maximum likelihood. "conjugate" is that of
         Fraley & Raftery (2007): means about that of the data, with the weight of a hundredth of a
         row, and covariances about that of the data divided by :math:`k^{2/d}`, so that none
-        collapses. Weighted rows count as in criteria (`weights_are`). Entries may be added to
+        collapses unless that of the data does; diagonal and spherical ones have its restriction.
+        Weighted rows count as in criteria (`weights_are`). Entries may be added to
         `daskgmm.gaussian.PRIORS`.
     max_iter : int, default=100
         Most iterations; each is one pass.

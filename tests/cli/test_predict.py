@@ -190,7 +190,7 @@ def test_parquet(folder, rows, call, model):
 def test_killed(folder, call, model):
     """A killed writer leaves nothing at OUT."""
     program = (
-        "import os\nfrom daskgmm.models import predict_to_zarr as module\n"
+        "import os\nfrom daskgmm.models.writers import predict_to_zarr as module\n"
         "module.ZarrTarget.finish = lambda *a: os._exit(9)\n"
         "from daskgmm.cli import main\nmain()"
     )

@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose
 from scipy.stats import invwishart, multivariate_normal
 
 from daskgmm import GaussianMixture, sweep
+from daskgmm.errors import DegenerateComponentWarning, WeightsWarning
 from daskgmm.gaussian import PRIORS, STRUCTURES
 from daskgmm.testing import PriorTests
 from tests.gaussian.mixtures import parameters_of
@@ -19,6 +20,42 @@ class TestConjugate(PriorTests):
 
 
 X = np.random.default_rng(1).normal(size=(40, 3)) @ np.diag([1.0, 2.0, 0.5]) + [5.0, 0.0, -3.0]
+
+
+@pytest.mark.parametrize("k", [1, 4])
+def test_the_degrees_of_freedom_are_those_published(k):
+    """nu + n + d + 2 for matrices of their own, nu + n + d + k + 1 for one, with nu = d + 2."""
+    mean, covariance, d = X.mean(0), np.cov(X.T), 3
+    own = PRIORS["conjugate"].pseudo_moments(k, mean, covariance, STRUCTURES["full"])
+    shared = PRIORS["conjugate"].pseudo_moments(k, mean, covariance, STRUCTURES["tied"])
+    assert_allclose(own.scale_counts, 2 * d + 4)
+    assert_allclose(shared.scale_counts, 2 * d + 3 + k)
+
+
+def test_a_component_that_dies_is_said_to_be_empty():
+    rows = np.random.default_rng(0).normal(size=(50, 2))
+    start = {"means_init": [[0.0, 0.0], [1e3, 1e3]], "precisions_init": [np.eye(2)] * 2}
+    with pytest.warns(DegenerateComponentWarning, match="1"):
+        found = GaussianMixture(
+            2, prior="conjugate", acceleration=None, weights_init=[0.5, 0.5], **start
+        ).fit(rows)
+    assert found.weights_[1] == 0.0
+
+
+def test_a_warm_start_under_another_prior_begins_its_bounds_anew():
+    mixture = GaussianMixture(2, random_state=0, warm_start=True, tol=1e-6).fit(X)
+    mixture.set_params(prior="conjugate").fit(X)
+    alone = GaussianMixture(
+        2, prior="conjugate", tol=1e-6, weights_init=mixture.weights_, means_init=mixture.means_
+    ).fit(X)
+    assert mixture.lower_bound_ == pytest.approx(alone.lower_bound_, abs=1e-4)
+    assert np.isinf(mixture.history_["change"][0])
+
+
+def test_whole_weights_that_nobody_explained_are_asked_about():
+    counts = np.arange(len(X)) % 3 + 1
+    with pytest.warns(WeightsWarning, match="counts"):
+        GaussianMixture(1, prior="conjugate").fit(X, sample_weight=counts)
 
 
 @pytest.mark.parametrize("structure", ["full", "tied"])

@@ -49,6 +49,8 @@ def test_fit_predict_save_and_load(x, tmp_path):
     assert clone(own).get_params() == own.get_params()
     with pytest.raises(ValueError, match="n_components"):
         AxisAlignedMixture(0).fit(x)
+    with pytest.raises(ValueError, match="'prior' parameter of Wrong"):
+        type("Wrong", (AxisAlignedMixture,), {"prior": "conjugat"})(2).fit(x)
 
 
 def test_the_command_line_predicts_with_it(x, tmp_path, capsys):
