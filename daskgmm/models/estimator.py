@@ -121,8 +121,9 @@ class MixtureEstimator(Portable):
             A string that names a column of X takes that column, which is no feature then.
             How much each row counts; finite and not negative. Parameters depend on ratios of
             weights alone: integer weights give those of repeated rows (with a prior, where they are
-            said to be counts), weight 0 those without the row. For xarray's X also a DataArray with some or all of its sample dimensions (the
-            cosine of latitude), or the name of a variable.
+            said to be counts), weight 0 those without the row. For xarray's X also a DataArray with
+            some or all of its sample dimensions (the cosine of latitude), or the name of a
+            variable.
         weights_are : {"relative", "counts"}, optional
             What the weights mean, and so what n is in AIC, BIC and ICL. Of relative weights
             (shares, areas, probabilities) it is the number of effective rows,
