@@ -156,8 +156,8 @@ def _check_known(setting: str, value: Any, names: Collection[str], table: str) -
     if value not in names:
         raise UnknownNameError(
             f"its {setting} {str(value)[:60]!r} is none of {', '.join(names)}. Import the module "
-            f"that adds it to daskgmm.gaussian.{table} first, or use the version that wrote the "
-            "file."
+            f"that adds it to daskgmm.gaussian.{table} first (--import), or use the version that "
+            "wrote the file."
         )
 
 

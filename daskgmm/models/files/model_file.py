@@ -45,7 +45,8 @@ def _known(types: Sequence[str]) -> type[MixtureEstimator]:
             return ESTIMATORS[name]
     raise UnknownNameError(
         f"it holds a {types[0]}, which is none of {', '.join(ESTIMATORS)}. Import the module that "
-        "adds it to daskgmm.models.estimators.ESTIMATORS first, or use that class's load."
+        "adds it to daskgmm.models.estimators.ESTIMATORS first (--import), or use that class's "
+        "load."
     )
 
 
