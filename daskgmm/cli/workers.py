@@ -123,10 +123,10 @@ class Workers:
         return {name: value for name, value in chosen.items() if value is not None}
 
     def _check(self) -> None:
-        from daskgmm.passes.running import Running
+        from daskgmm.passes.configuration import Configuration
 
         try:
-            Running.configured()
+            Configuration.current()
         except (KeyError, ValueError) as error:
             raise click.UsageError(
                 f"--stall-timeout {self.stall_timeout} is no time; give one such as 90s or 10m."

@@ -6,7 +6,7 @@ is in hand: that costs one pass, and what is best never falls.
 
 First come cycles of squared extrapolation (SQUAREM, Varadhan & Roland 2008, scheme S3), two
 passes each; once these gain little, quasi-Newton steps. Both work in coordinates about a
-current point (`gaussian.anchored`).
+current point (`gaussian.anchor`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.em.quasi_newton import Direction, Point, uphill
-from daskgmm.gaussian.anchored import Anchor
+from daskgmm.gaussian.anchor import Anchor
 from daskgmm.gaussian.parameters import Parameters
 
 Array = NDArray[np.float64]

@@ -31,7 +31,7 @@ from daskgmm.em.weighing import Weighing
 from daskgmm.errors import CheckpointError
 from daskgmm.files import is_url, read_bytes, read_head, replace_bytes
 from daskgmm.gaussian.coordinates import Coordinates
-from daskgmm.gaussian.maximise import Maximised
+from daskgmm.gaussian.m_step import Maximised
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.storage_options import StorageOptions, described, harmless, shown
 from daskgmm.version import __version__

@@ -17,8 +17,8 @@ from daskgmm.gaussian.kernels.backend import Backend
 from daskgmm.gaussian.kernels.kernel import Kernel
 from daskgmm.gaussian.kernels.natural import NaturalKernel
 from daskgmm.gaussian.moments import Moments
-from daskgmm.passes.backend import backend
 from daskgmm.passes.batches import Batch
+from daskgmm.passes.configuration import backend
 from daskgmm.passes.dataset import Dataset
 
 

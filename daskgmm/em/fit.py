@@ -35,7 +35,7 @@ from daskgmm.em.starts.start_on_sample import best_candidate, best_of_all_rows, 
 from daskgmm.em.survey import Survey, completed, survey_rows
 from daskgmm.errors import CheckpointError, DataError
 from daskgmm.gaussian.coordinates import Coordinates
-from daskgmm.gaussian.maximise import Maximised
+from daskgmm.gaussian.m_step import Maximised
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.passes.dataset import Dataset
 from daskgmm.storage_options import StorageOptions
@@ -211,7 +211,7 @@ def _run(
         request = replace(request, resume=resume)
     coordinates = _coordinates(surveyed, request) if kept is None else kept.coordinates
     request = replace(request, initial=request.initial.mapped(coordinates))
-    data, survey = data.seen_in(coordinates), surveyed.mapped(coordinates)
+    data, survey = data.in_coordinates(coordinates), surveyed.mapped(coordinates)
     surveyed = replace(surveyed, sample=None)
     if kept is not None:
         if not request.seeded:

@@ -17,7 +17,7 @@ from daskgmm.em.expectation import expect
 from daskgmm.em.model import MixtureModel, Model
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey import Survey
-from daskgmm.gaussian.maximise import IllDefinedError, Maximised, means_of
+from daskgmm.gaussian.m_step import IllDefinedError, Maximised, means_of
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.splitting import revived

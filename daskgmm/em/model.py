@@ -15,7 +15,7 @@ from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.kernels.choice import TOLERANCE, choose_kernel, moment_error
 from daskgmm.gaussian.kernels.kernel import Kernel
 from daskgmm.gaussian.kernels.whitened import WhitenedKernel
-from daskgmm.gaussian.maximise import Maximised, maximise
+from daskgmm.gaussian.m_step import Maximised, maximise
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.prior import PRIORS, PseudoMoments
@@ -28,7 +28,7 @@ class Model(Protocol):
 
     For every model, `objective` never falls from the parameters of a pass to those that `step`
     makes of its moments. A model with a chart is accelerated: its M-step is exact, and its
-    parameters are all that `gaussian.anchored` reaches.
+    parameters are all that `gaussian.anchor` reaches.
     """
 
     @property

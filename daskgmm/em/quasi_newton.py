@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.gaussian.anchored import Anchor
+from daskgmm.gaussian.anchor import Anchor
 from daskgmm.gaussian.parameters import Parameters
 
 Array = NDArray[np.float64]

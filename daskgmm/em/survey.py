@@ -20,7 +20,7 @@ from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.floor import Floor, n_degenerate
 from daskgmm.gaussian.kernels.tiles import fill_tiles
-from daskgmm.gaussian.maximise import Maximised
+from daskgmm.gaussian.m_step import Maximised
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.dataset import Dataset
 
@@ -389,7 +389,7 @@ def survey_rows(data: Dataset, rule: SampleRule | None, listen: Listener) -> Sur
     work = SurveyWork(data.rows.n_features, rule, data.rows.columns)
     merge = _Merge(None if rule is None else rule.capacity)
     # As read: a bad value has its place and its name there.
-    as_read, coordinates = data.seen_in(None), data.view.coordinates
+    as_read, coordinates = data.in_coordinates(None), data.transform.coordinates
     d = data.rows.n_features
     name, nbytes = "daskgmm-survey", survey_result_nbytes(d)
     survey, _ = run_pass(as_read, "survey", work, merge, listen, name, nbytes)

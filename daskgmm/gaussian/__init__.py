@@ -7,7 +7,7 @@ statistic or feature a row, (p, b) and (d, b).
 
 from daskgmm.gaussian.covariance.structures import STRUCTURES, structure_of
 from daskgmm.gaussian.kernels.backends import BACKENDS
-from daskgmm.gaussian.maximise import Maximised, maximise
+from daskgmm.gaussian.m_step import Maximised, maximise
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.prior import PRIORS

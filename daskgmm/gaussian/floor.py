@@ -16,7 +16,7 @@ from scipy.linalg import eigh, solve_triangular
 
 from daskgmm.gaussian.covariance.dense import Dense
 from daskgmm.gaussian.covariance.structures import structure_of
-from daskgmm.gaussian.maximise import Maximised
+from daskgmm.gaussian.m_step import Maximised
 
 Array = NDArray[np.float64]
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.gaussian.covariance.structures import structure_of
-from daskgmm.gaussian.maximise import factorise
+from daskgmm.gaussian.m_step import factorise
 from daskgmm.gaussian.parameters import Parameters
 
 Array = NDArray[np.float64]

@@ -9,7 +9,7 @@ from dask.utils import parse_bytes
 from daskgmm.em.sample import Starts
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey import survey_nbytes, survey_result_nbytes
-from daskgmm.passes.backend import backend
+from daskgmm.passes.configuration import backend
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.plan import Needs, Plan, make_plan
 from daskgmm.rows.rows import Rows

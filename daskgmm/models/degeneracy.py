@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from daskgmm.em.survey import Survey, width_of_most
 from daskgmm.gaussian.coordinates import NO_SCALE
 from daskgmm.gaussian.floor import REG_COVAR, RIDGE, TIES, Resting
-from daskgmm.gaussian.maximise import Maximised
+from daskgmm.gaussian.m_step import Maximised
 
 Array = NDArray[np.float64]
 

@@ -36,7 +36,7 @@ from daskgmm.errors import DegenerateComponentWarning, ScaleWarning, WeightsWarn
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.floor import Resting
-from daskgmm.gaussian.maximise import ILL_DEFINED, Maximised
+from daskgmm.gaussian.m_step import ILL_DEFINED, Maximised
 from daskgmm.gaussian.prior import PRIORS
 from daskgmm.models.constraints import Axes, KeysOf, plain_axes
 from daskgmm.models.costs import cache_nbytes, cut, plan_of

@@ -36,7 +36,7 @@ from daskgmm.models.source_name import source_name
 from daskgmm.models.writers.predict_to_parquet import table_of, write_beside_keys
 from daskgmm.models.writers.predict_to_zarr import Written, write_predictions
 from daskgmm.passes.task import Progress
-from daskgmm.passes.view import View
+from daskgmm.passes.transform import Transform
 from daskgmm.rows.origins import origins
 from daskgmm.rows.parquet.rows import ParquetRows
 from daskgmm.rows.sources import source_of
@@ -448,8 +448,8 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         )
 
     def _predictor(self) -> Predictor:
-        view = View(getattr(self, "missing", "error") == "drop", self._coordinates())
-        return Predictor(self._parameters(), feature_names(self), view)
+        transform = Transform(getattr(self, "missing", "error") == "drop", self._coordinates())
+        return Predictor(self._parameters(), feature_names(self), transform)
 
     def _coordinates(self) -> Coordinates | None:
         return getattr(self, "coordinates_", None)

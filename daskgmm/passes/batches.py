@@ -1,4 +1,4 @@
-"""How a pass is cut: rows into batches of contiguous chunks, from data and settings alone."""
+"""Batches: contiguous chunks of rows, cut as data and model ask, not machines."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from numpy.typing import NDArray
 from daskgmm.rows.rows import UNKNOWN, Rows
 
 BATCH_SECONDS = 0.1
-"""Work in a batch of a large data set: a hundred times what a Dask task costs."""
+"""Seconds of work in a batch of a large data set: a hundred times the overhead of a Dask task."""
 
 MIN_BATCH_SECONDS = 1e-3
-"""Work below which a batch is not worth a thread's attention."""
+"""Least seconds of work in a batch of a small data set."""
 
 MIN_BATCHES = 16
-"""Batches of a data set that has the work for them: four tasks a thread on four threads."""
+"""Number of batches of a data set with enough work: four tasks a thread on four threads."""
 
 MAX_BATCHES = 1024
-"""Batches beyond which only their size in bytes adds more."""
+"""Number of batches that only `BATCH_BYTES` may exceed."""
 
 BATCH_BYTES = 1 << 30
-"""Largest batch, in bytes: what a lost worker costs."""
+"""Largest size of a batch in bytes; a lost worker costs one batch a thread."""
 
 GUESSED_ROWS = 1 << 16
-"""Rows taken for a chunk whose length nobody knows yet."""
+"""Number of rows assumed for a chunk of unknown length."""
 
 UNKNOWN_CHUNK_SPAN = 1 << 40
-"""Row numbers set aside for each chunk of unknown length."""
+"""Row numbers reserved for each chunk of unknown length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +40,16 @@ class Batch:
     Attributes
     ----------
     index : int
-        Its place among the batches of the pass.
+        Index among the batches of the pass.
     first, stop : int
-        The chunks, `stop` excluded.
+        Indices of the first chunk and of the one after the last.
     start_row : int
-        Number of its first row; where lengths before it are unknown, a number of at least
-        `UNKNOWN_CHUNK_SPAN` that is unique to its first chunk.
+        Number of the first row; after a chunk of unknown length, a number of at least
+        `UNKNOWN_CHUNK_SPAN` that is unique to the first chunk.
     rows : int or None
-        How many rows it has, if known.
+        Number of rows, if known.
     places : callable or None
-        As `Rows.places`.
+        `Rows.places`.
     """
 
     index: int
@@ -60,7 +60,7 @@ class Batch:
     places: Callable[[int], str] | None = None
 
     def place(self, offset: int) -> str:
-        """Return where the row `offset` of this batch is, in words."""
+        """Describe in words the place of the row `offset` of this batch."""
         if self.start_row >= UNKNOWN_CHUNK_SPAN:
             return f"row {offset} of batch {self.index} (which begins with chunk {self.first})"
         number = self.start_row + offset
@@ -69,9 +69,9 @@ class Batch:
 
 
 def seconds_per_row(k: int, p: int) -> float:
-    """Estimate the work of one row in an E-step, in seconds on one thread.
+    """Estimate the seconds that the E-step of one row takes on one thread.
 
-    Two products of p k multiplications at 40 GFLOP/s, 2 ns for each exponential and its
+    Two products of p k multiplications at 40 GFLOP/s, 2 ns for each exponential with its
     softmax, 1 ns for each statistic written: within a factor of 2 of the measurements.
     """
     return (0.1 * p * k + 2.0 * k + 1.0 * p) * 1e-9
@@ -84,12 +84,12 @@ def cut_batches(rows: Rows, row_seconds: float) -> tuple[Batch, ...]:
     ----------
     rows : Rows
     row_seconds : float
-        Estimated work of one row, in seconds; a function of the model.
+        Estimated seconds of work a row; a function of the model.
 
     Returns
     -------
     tuple of Batch
-        At least one chunk each; the same whatever runs them.
+        Each has at least one chunk; all are independent of the executor.
     """
     lengths = np.where(rows.lengths == UNKNOWN, GUESSED_ROWS, rows.lengths)
     total = int(lengths.sum())
@@ -109,9 +109,9 @@ def cut_batches(rows: Rows, row_seconds: float) -> tuple[Batch, ...]:
 
 
 def aligned(batches: Sequence[Batch], rows: Rows, unit: int) -> tuple[Batch, ...]:
-    """Return the batches with their borders moved to multiples of `unit` rows, where there are.
+    """Return the batches with borders at multiples of `unit` rows where chunks allow it.
 
-    A border moves forward to the next chunk that begins at such a row, if that is before the
+    A border moves forward to the next chunk that starts at such a row, if that is before the
     next border; else it stays.
     """
     starts = np.concatenate([[0], np.cumsum(rows.lengths)])
@@ -142,7 +142,7 @@ def _batch_count(seconds: float, nbytes: int) -> int:
 
 
 def _edges(lengths: NDArray[np.int64], count: int) -> NDArray[np.intp]:
-    """Return chunk indices at which batches begin, so that each has about total / count rows."""
+    """Return the chunk indices at which batches of about total / count rows start."""
     ends = np.cumsum(lengths)
     total = int(ends[-1]) if len(ends) else 0
     targets = np.arange(1, count) * (total / count)
@@ -152,7 +152,7 @@ def _edges(lengths: NDArray[np.int64], count: int) -> NDArray[np.intp]:
 
 
 def _start_rows(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return a number for the first row of each chunk: its own as far as lengths are known."""
+    """Return the number of each chunk's first row, as `Batch.start_row` defines it."""
     unknown = lengths == UNKNOWN
     known = np.concatenate([[0], np.cumsum(np.where(unknown, 0, lengths))[:-1]])
     apart = np.arange(len(lengths)) * UNKNOWN_CHUNK_SPAN

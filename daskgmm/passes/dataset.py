@@ -1,4 +1,4 @@
-"""Rows, their weights, and how passes over them are cut and run."""
+"""Rows and weights of a fit, cut into batches, with the executor of its passes."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ from typing import Any, TypeVar
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.kernels.workspace import tile_rows
 from daskgmm.passes.batches import Batch, cut_batches, seconds_per_row
+from daskgmm.passes.configuration import Configuration
 from daskgmm.passes.executors.executor import Executor, choose_executor
 from daskgmm.passes.persisted import check_persisted
-from daskgmm.passes.running import Running
 from daskgmm.passes.task import Task, Work
-from daskgmm.passes.view import AS_READ, View, Viewed
+from daskgmm.passes.transform import IDENTITY, Transform, TransformedWork
 from daskgmm.rows.rows import Rows
 
 Result = TypeVar("Result")
 
 SHORT_TILE_SECONDS = 4e-4
-"""A tile takes about twenty calls, and a call that finds Python's lock taken some 50 us: two
-threads were 0.7 to 1.1 times as fast as one at tiles of 0.2 ms, 1.6 times at 1 ms."""
+"""Seconds of arithmetic in a tile below which one thread is as fast as several: a tile takes about
+twenty calls, and a call that waits for Python's lock 50 us. Two threads were 0.7 to 1.1 times as
+fast as one with tiles of 0.2 ms, 1.6 times with tiles of 1 ms."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """What all passes of a fit share.
+    """Rows, weights, batches and executor that all passes of a fit share.
 
     Attributes
     ----------
@@ -38,8 +39,7 @@ class Dataset:
     executor : Executor
     cache : int
         Bytes of decoded rows that may stay in memory between passes.
-    view : View
-        How passes see the rows.
+    transform : Transform
     """
 
     rows: Rows
@@ -47,7 +47,7 @@ class Dataset:
     batches: tuple[Batch, ...]
     executor: Executor = field(compare=False)
     cache: int = 0
-    view: View = AS_READ
+    transform: Transform = IDENTITY
 
     @classmethod
     def of(
@@ -60,7 +60,7 @@ class Dataset:
         *,
         drop_missing: bool = False,
     ) -> Dataset:
-        """Cut the rows for a model of k components with p statistics each."""
+        """Cut the rows into batches for k components with p statistics each."""
         row_seconds = seconds_per_row(k, p)
         short_calls = row_seconds * tile_rows(p, k) < SHORT_TILE_SECONDS
         executor = choose_executor(rows.in_process, short_calls)
@@ -68,30 +68,30 @@ class Dataset:
         if weights is not None:
             check_persisted("sample_weight", weights.futures, executor.client)
         batches = cut_batches(rows, row_seconds)
-        return cls(rows, weights, batches, executor, cache, View(drop_missing))
+        return cls(rows, weights, batches, executor, cache, Transform(drop_missing))
 
     @property
     def n_features(self) -> int:
-        """Features of the rows as passes see them."""
-        coordinates = self.view.coordinates
+        """Number of features of the transformed rows."""
+        coordinates = self.transform.coordinates
         return self.rows.n_features if coordinates is None else coordinates.n_features
 
-    def seen_in(self, coordinates: Coordinates | None) -> Dataset:
-        """Return the same rows in other coordinates, or as read; tasks are shared."""
-        if coordinates is self.view.coordinates:
+    def in_coordinates(self, coordinates: Coordinates | None) -> Dataset:
+        """Return the data set with other coordinates (None: as read); it shares the tasks."""
+        if coordinates is self.transform.coordinates:
             return self
-        other = replace(self, view=replace(self.view, coordinates=coordinates))
+        other = replace(self, transform=replace(self.transform, coordinates=coordinates))
         other.__dict__["tasks"] = self.tasks
         return other
 
-    def seen(self, work: Work[Result]) -> Work[Result]:
-        """Return work on rows as read that does `work` on them as they are to be seen."""
-        return work if self.view.plain else Viewed(self.view, work)
+    def transformed(self, work: Work[Result]) -> Work[Result]:
+        """Return `work`, preceded by the transform of the rows."""
+        return work if self.transform.is_identity else TransformedWork(self.transform, work)
 
     @cached_property
     def tasks(self) -> list[Task[Any]]:
-        """A task for each batch, made once: a lazy array's sub-graphs take time to cut."""
-        retries = Running.configured().retries
+        """One task a batch; made once, as cutting the graph of a lazy array takes time."""
+        retries = Configuration.current().retries
         for rows in (self.rows, self.weights):
             if rows is not None:
                 rows.prepare(self.executor.get, retries)
@@ -105,13 +105,13 @@ class Dataset:
             )
             for batch in self.batches
         ]
-        held = self.held_batches
-        return [*self.executor.hold(tasks[:held]), *tasks[held:]] if held else tasks
+        n = self.cached_batches
+        return [*self.executor.cache(tasks[:n]), *tasks[n:]] if n else tasks
 
     @property
-    def held_batches(self) -> int:
-        """How many batches stay in memory; none where rows need no reading."""
-        return held_batches(self.batches, self.row_nbytes, self.cache) if self.rows.reads else 0
+    def cached_batches(self) -> int:
+        """Number of batches that stay in memory between passes; 0 for rows in memory."""
+        return cached_batches(self.batches, self.row_nbytes, self.cache) if self.rows.reads else 0
 
     @property
     def row_nbytes(self) -> int:
@@ -119,16 +119,16 @@ class Dataset:
         return self.rows.row_nbytes + (0 if self.weights is None else self.weights.row_nbytes)
 
     def close(self) -> None:
-        """Let go of what is kept between passes: tasks that were sent, and the cache."""
+        """Release the tasks on the cluster and the cached rows."""
         self.__dict__.pop("tasks", None)
         self.executor.close()
 
 
-def held_batches(batches: Sequence[Batch], row_nbytes: int, cache: int) -> int:
-    """Return how many batches, from the first on, fit decoded into `cache` bytes.
+def cached_batches(batches: Sequence[Batch], row_nbytes: int, cache: int) -> int:
+    """Return the number of leading batches whose decoded rows fit into `cache` bytes.
 
-    Always the same ones: whatever was used longest ago is, on a cyclic scan, always what is
-    needed next. A batch of unknown length fits nowhere.
+    They are never replaced: a cyclic scan needs next what a least-recently-used cache evicts. The
+    count ends at a batch of unknown length.
     """
     sizes = (cache + 1 if batch.rows is None else batch.rows * row_nbytes for batch in batches)
     return sum(total <= cache for total in itertools.accumulate(sizes))

@@ -1,4 +1,4 @@
-"""One batch of rows whose keys come with them."""
+"""Tasks that read the rows of a table together with their keys."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from daskgmm.gaussian.block import Block
+from daskgmm.passes.configuration import Configuration
 from daskgmm.passes.dataset import Dataset
-from daskgmm.passes.running import Running
 from daskgmm.passes.task import Task
 from daskgmm.rows.tables.keyed import KeyedSegment, Table
 
@@ -21,7 +21,7 @@ class KeyedBlock(Block):
     ----------
     keys : pyarrow.Table
     chunk : int
-        The chunk that they are of.
+        Index of the rows' chunk.
     """
 
     keys: Any = None
@@ -30,18 +30,18 @@ class KeyedBlock(Block):
 
 @dataclass(frozen=True, slots=True)
 class KeyedTask(Task[Any]):
-    """A batch, and where its rows are with their keys; `rows` is a `KeyedSegment`."""
+    """A task whose `rows` are a `KeyedSegment`."""
 
     def blocks(self, dependencies: Sequence[Any] = ()) -> Iterator[Block]:
-        """Read the batch block by block, each a `KeyedBlock`."""
+        """Yield the batch as `KeyedBlock`s."""
         segment = cast("KeyedSegment", self.rows)
         for part in segment.keyed(dependencies, self.retries):
             yield KeyedBlock(part.x, None, keys=part.keys, chunk=part.chunk)
 
 
 def keyed_tasks(data: Dataset, table: Table) -> list[Task[Any]]:
-    """Return a task for each batch of the rows of a table, with their keys."""
-    retries = Running.configured().retries
+    """Return one `KeyedTask` for each batch of a table."""
+    retries = Configuration.current().retries
     data.rows.prepare(data.executor.get, retries)
     return [
         KeyedTask(batch, table.segment(batch.first, batch.stop), None, data.rows.reads, retries)

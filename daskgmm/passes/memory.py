@@ -1,4 +1,4 @@
-"""How much memory this process has held at most."""
+"""Peak memory of this process."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ _STATUS = Path("/proc/self/status")
 
 
 def peak_memory() -> int:
-    """Return the largest resident memory of this process so far, in bytes; 0 if unknown.
+    """Return the peak resident memory of this process in bytes; 0 if unknown.
 
-    Linux tells it itself. `getrusage` is second best: there a process begins with the peak
-    of the one that started it.
+    /proc comes first: `getrusage` includes the peak of the parent process.
     """
     try:
         with _STATUS.open() as lines:

@@ -1,21 +1,22 @@
-"""Work on every batch of a data set: merged to one result, or batch by batch."""
+"""Passes: work on every batch of a data set, merged to one result or batch by batch."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from daskgmm.errors import DataError
 from daskgmm.passes.dataset import Dataset
-from daskgmm.passes.declared import naming_missing
 from daskgmm.passes.task import Merge, Outcome, Progress, Task, Work
 
 Result = TypeVar("Result")
 
 HERE_BYTES = 8 << 20
-"""Partial results that are larger together are merged on the workers, not fetched one by one."""
+"""Bytes of all partial results above which workers merge them, instead of this process."""
 
 
-def _unseen(done: int, total: int) -> None:
+def _silent(done: int, total: int) -> None:
     """Show no progress."""
 
 
@@ -38,14 +39,14 @@ def reduce_batches(
         Pure: returns a new result.
     progress : callable, optional
     name : str
-        What tasks are called on a dashboard.
+        Name of the tasks on a dashboard.
     result_nbytes : int
-        Bytes of a batch's result, if it is as large as that of all batches.
+        Bytes of a batch's result, if its size does not grow with the rows.
     """
-    tasks, work = data.tasks, data.seen(work)
+    tasks, work = data.tasks, data.transformed(work)
     large = result_nbytes * len(tasks) > HERE_BYTES
-    with naming_missing(data.rows, data.weights):
-        return data.executor.reduce(tasks, work, merge, name, progress or _unseen, large)
+    with _explaining_nan(data):
+        return data.executor.reduce(tasks, work, merge, name, progress or _silent, large)
 
 
 def map_batches(
@@ -60,11 +61,24 @@ def map_batches(
     Parameters
     ----------
     tasks : sequence of Task, optional
-        In place of those of the data, where blocks are to hold more than rows and weights.
+        Tasks to run instead of the data's, if blocks need more than rows and weights.
     """
-    tasks, work = data.tasks if tasks is None else tasks, data.seen(work)
-    with naming_missing(data.rows, data.weights):
+    tasks, work = data.tasks if tasks is None else tasks, data.transformed(work)
+    with _explaining_nan(data):
         for done, outcome in enumerate(data.executor.stream(tasks, work, name), start=1):
             if progress is not None:
                 progress(done, len(tasks))
             yield outcome.value
+
+
+@contextmanager
+def _explaining_nan(data: Dataset) -> Iterator[None]:
+    """Add to an error about NaN the stored numbers that were read as NaN."""
+    try:
+        yield
+    except DataError as error:
+        for name, source in (("X", data.rows), ("sample_weight", data.weights)):
+            stored = None if source is None else source.taken_as_missing
+            if stored is not None and str(error).startswith(f"Input {name} contains NaN"):
+                raise DataError(f"{error} NaN stands for {stored}.") from error
+        raise

@@ -1,4 +1,4 @@
-"""Blocks of rows beside blocks of weights, which may be cut at other places."""
+"""Blocks of rows, each with the weights of its rows."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from daskgmm.gaussian.block import Block
 def paired(
     blocks: Iterator[NDArray[Any]], weights: Iterator[NDArray[Any]] | None
 ) -> Iterator[Block]:
-    """Pair blocks of rows with blocks of weights, which may be cut at other places.
+    """Pair blocks of rows with blocks of weights, whose borders may differ.
 
     Raises
     ------
     DataError
-        If one of the two ends before the other.
+        If there are fewer or more weights than rows.
     """
     if weights is None:
         for x in blocks:

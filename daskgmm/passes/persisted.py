@@ -1,4 +1,4 @@
-"""Rows that were persisted: whether the cluster that holds them is still there."""
+"""Checks of persisted rows: their cluster still has them and is the current one."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 from daskgmm.errors import ClusterError, SourceError
 
 ANSWER_SECONDS = 10.0
-"""How long a scheduler is waited for that is asked who it is."""
+"""Seconds to wait for the identity of a scheduler."""
 
 
 def asynchronous() -> ClusterError:
-    """Return what ends a call that would wait in the event loop of a client."""
+    """Return the error for a call that would block the event loop of a client."""
     return ClusterError(
         "The Dask client is asynchronous and runs in this thread's event loop, which a call that "
         "waits for the cluster would hold up for ever. Call from another thread, as with "
@@ -21,18 +21,18 @@ def asynchronous() -> ClusterError:
 
 
 def check_there(name: str, futures: Iterable[Any]) -> None:
-    """Refuse rows that were persisted on what is gone.
+    """Refuse persisted rows that no longer exist.
 
     Parameters
     ----------
     name : str
-        Of the argument, for errors.
+        Name of the argument, for errors.
     futures : iterable of distributed.Future
 
     Raises
     ------
     SourceError
-        If their client is closed, or they were cancelled, as when a cluster is restarted.
+        If their client is closed, or they were cancelled, as by a restart of the cluster.
     """
     for future in futures:
         why = _gone(future)
@@ -41,20 +41,20 @@ def check_there(name: str, futures: Iterable[Any]) -> None:
 
 
 def check_persisted(name: str, futures: Sequence[Any], client: Any) -> None:
-    """Refuse rows that were persisted where a pass cannot have them.
+    """Refuse persisted rows that a pass cannot read.
 
     Parameters
     ----------
-    name, futures : as of `check_there`
+    name, futures : see `check_there`
     client : distributed.Client or None
-        Of the cluster that is to compute; None for this process, which fetches what it needs.
+        Client of the cluster that computes; None for this process, which fetches the rows.
 
     Raises
     ------
     SourceError
-        As `check_there`, or if another cluster than the client's holds them.
+        If they no longer exist, or are on another cluster than the client's.
     ClusterError
-        If they can only be waited for in another thread.
+        If their client is asynchronous.
     """
     check_there(name, futures)
     owners = {id(future.client): future for future in futures}
@@ -63,25 +63,25 @@ def check_persisted(name: str, futures: Sequence[Any], client: Any) -> None:
         if owner.asynchronous:
             raise asynchronous()
         if client is not None and owner is not client and _scheduler(owner) != _scheduler(client):
-            raise _not_there(name, future, "by another cluster than that of the current client")
+            raise _not_there(name, future, "on another cluster than that of the current client")
 
 
 def _not_there(name: str, future: Any, why: str) -> SourceError:
     return SourceError(
-        f"{name} was persisted, and its parts are held {why}; {future.key!r} is one of them. "
+        f"{name} was persisted, and its parts are {why}; {future.key!r} is one of them. "
         "Persist it again on the client that is current now, or give what it was before persist()."
     )
 
 
 def _gone(future: Any) -> str | None:
-    """Return by whom a result is held that cannot be had, in words, or None."""
+    """Describe in words where the result of a future is lost; None if it is not."""
     owner = future.client
     if owner is None:
-        return "by a client that this process does not have"
+        return "with a client that this process does not have"
     if owner.status != "running":
-        return f"by a client that is {owner.status}"
+        return f"with a client that is {owner.status}"
     if future.status == "cancelled":
-        return "no longer: they were cancelled, or their cluster was restarted or lost them"
+        return "lost: they were cancelled, or their cluster was restarted or lost them"
     return None
 
 

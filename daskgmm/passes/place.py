@@ -1,4 +1,4 @@
-"""Where passes run, as far as their memory is concerned."""
+"""Processes that run passes: their number, threads and memory limits."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ MEMBERSHIPS = Path("/proc/self/cgroup")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The processes that passes run in.
+    """The processes that run passes.
 
     Attributes
     ----------
     name : str
-        In words.
+        Description in words.
     workers : int
-        Processes; 0 for a cluster that has none yet.
+        Number of processes; 0 for a cluster that has no worker yet.
     threads : int
-        Of the worker that has most.
+        Number of threads of a worker, the largest of all workers.
     memory_limit : int or None
-        Bytes of the worker that has least; None if nobody says.
+        Memory limit of a worker in bytes, the smallest of all workers; None if unknown.
     usable_memory : int or None
-        Bytes of it that a worker may take and go on.
+        Bytes of the limit that a worker may use before Dask pauses it.
     here : bool
         Whether it is this process.
     tasks : int
-        That are alive at once in a worker: one a thread, and those that read early.
+        Number of tasks at once in a worker: one a thread, and those that read early.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Place:
 
 
 def this_process(threads: int, early: int) -> Place:
-    """Return this process, with all memory of the machine."""
+    """Return this process; its limit is the machine's memory or that of a control group."""
     name = f"{threads} thread{'s' if threads != 1 else ''} of this process"
     limits = [limit for limit in (_physical_memory(), *_group_limits()) if limit is not None]
     limit = min(limits, default=None)
@@ -58,7 +58,7 @@ def _physical_memory() -> int | None:
 
 
 def _group_limits() -> Iterator[int]:
-    """Yield what control groups of a container or a job allow, this process's and those above."""
+    """Yield the limits of this process's control groups and of those above them, in bytes."""
     for path in _group_files():
         try:
             yield int(path.read_text())
@@ -74,15 +74,16 @@ def _group_files() -> Iterator[Path]:
             root, name = GROUPS / "memory", "memory.limit_in_bytes"
         else:
             continue
-        # A container may see its own group as the root, and be told its path outside.
+        # A container may see its own group as the root, while the path is that outside.
         for folder in (Path(group), *Path(group).parents):
             yield root / folder.relative_to("/") / name
 
 
 def _memberships() -> list[tuple[str, str]]:
-    """Return the controllers and the path of each group that this process is in."""
+    """Return the controllers and the path of each control group of this process."""
     try:
         lines = MEMBERSHIPS.read_text().splitlines()
-        return [(controllers, path) for _, controllers, path in (x.split(":", 2) for x in lines)]
+        fields = (line.split(":", 2) for line in lines)
+        return [(controllers, path) for _, controllers, path in fields]
     except (OSError, ValueError):
         return []

@@ -1,4 +1,4 @@
-"""What passes will cost, said before a byte is read."""
+"""Cost of a fit in passes, bytes and memory, estimated before a byte is read."""
 
 from __future__ import annotations
 
@@ -16,47 +16,47 @@ from daskgmm.passes.reduction import FAN_IN
 from daskgmm.rows.rows import UNKNOWN, Rows
 
 WORKER_BYTES = 260 << 20
-"""A Dask worker before it reads: 110 MB measured where `dask worker` starts it, 250 MB where a
+"""Bytes of a Dask worker before it reads: 110 MB measured if `dask worker` starts it, 250 MB if a
 script starts a `LocalCluster`, as each worker then imports what the script does (Python 3.11,
 distributed 2026.8)."""
 
 PARAMETER_COPIES = 3
-"""Parameters as they came, unpacked, and those of the pass before, which leave later."""
+"""Copies of the parameters in a worker: pickled, unpickled, and those of the last pass."""
 
 SMALL_CHUNK_BYTES = 1 << 20
 LARGE_CHUNK_BYTES = 128 << 20
-"""Chunks between these are read at full speed: below, each costs more than its bytes; above,
-memory is what they cost."""
+"""Bytes of chunks that are read at full speed: smaller ones cost a request each, larger ones
+memory."""
 
 TASKS_A_THREAD = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What the passes of a fit need besides rows.
+    """Sizes of the model and of its passes, without those of the rows.
 
     Attributes
     ----------
     n_components : int
     n_statistics : int
-        Statistics of each component, p.
+        Number of statistics of a component, p.
     n_features : int
-        Features that the model has, d: fewer than columns where only principal axes are kept.
+        Number of features of the model, d; after `pca` fewer than columns.
     max_passes : int
     sample_rows : int
-        Most rows of the sample that the survey takes; 0 if none is needed.
+        Largest number of rows in the sample of the survey; 0 without a sample.
     start_nbytes : int
-        Most bytes of the sample and of what starts on it hold, in this process.
+        Peak bytes of the sample and of the starts on it, in this process.
     survey_nbytes : int
-        Most bytes that the survey of a batch holds besides rows.
+        Peak bytes of the survey of a batch, without rows.
     survey_result_nbytes : int
-        Bytes of its result.
+        Bytes of the survey's result.
     maps : bool
-        Whether columns are mapped: the rows of a block are held in float64 once more.
+        Whether columns are mapped, which adds a float64 copy of each block.
     drops : bool
-        Whether rows are left out, and the others copied.
+        Whether rows are dropped, which adds a copy of each block.
     coordinates : str
-        What the model is fitted in, in words.
+        Coordinates of the fit, in words.
     """
 
     n_components: int
@@ -73,17 +73,17 @@ class Needs:
 
     @property
     def workspace_nbytes(self) -> int:
-        """Bytes of the buffers of an E-step, which its thread keeps."""
+        """Bytes of the buffers of an E-step, which each thread keeps."""
         return workspace_nbytes(self.n_statistics, self.n_components, self.n_features)
 
     @property
     def arithmetic_nbytes(self) -> int:
-        """Most bytes that the work on a batch holds besides rows: the statistics, and buffers."""
+        """Peak bytes of the work on a batch, without rows: statistics and buffers."""
         statistics = 2 * 8 * self.n_statistics * self.n_components
         return max(self.workspace_nbytes + statistics, self.survey_nbytes)
 
-    def kept_nbytes(self, results: int) -> int:
-        """Return the bytes of so many results of batches, and of the parameters of a pass."""
+    def result_nbytes(self, results: int) -> int:
+        """Return the bytes of some results of batches and of the parameters of a pass."""
         statistics = 8 * self.n_statistics * self.n_components
         return max((PARAMETER_COPIES + results) * statistics, results * self.survey_result_nbytes)
 
@@ -95,30 +95,32 @@ class Plan:
     Attributes
     ----------
     place : Place
+        Processes that run the passes.
     rows : int or None
-        None where only reading tells.
+        Number of rows; None if unknown before they are read.
     features : int
+        Number of columns.
     dtype : str
     pass_nbytes : int or None
         Decoded bytes that each pass reads.
     coordinates : str
-        What the model is fitted in, in words: columns, or what is made of them.
+        Coordinates of the fit, in words.
     missing : str
-        What becomes of rows that miss a value, in words.
+        Treatment of rows that miss a value, in words.
     chunks : int
-        Blocks that are read one at a time: each is a chunk, or small chunks in a row.
+        Number of blocks; a block is a chunk, or small chunks in a row, read at once.
     batches : int
-        Tasks of a pass.
+        Number of tasks of a pass.
     max_passes : int
-        Survey, sample, and all iterations that the settings allow; mostly 5 to 30 are made.
+        Survey, sample and the most iterations that the settings allow; most fits take 5 to 30.
     thread_nbytes : int
-        Most that the task of one thread holds, beyond what its process holds anyway.
+        Peak bytes of one thread's task, on top of what its process always takes.
     worker_nbytes : int
-        Most that a worker process holds; what this process holds, where passes run here.
+        Peak bytes of a worker process, or of this process if passes run here.
     start_nbytes : int
-        Most that starts hold in this process, wherever passes run.
+        Peak bytes of the starts, in this process wherever passes run.
     cached_batches : int
-        Batches that stay in memory after they were read.
+        Number of batches that stay in memory after they were read.
     advice : tuple of str
     """
 
@@ -140,12 +142,12 @@ class Plan:
 
     @property
     def fits(self) -> bool:
-        """Whether a worker may take what it needs."""
+        """Whether a worker may take the bytes that it needs."""
         usable = self.place.usable_memory
         return usable is None or self.worker_nbytes <= usable
 
     def check(self) -> None:
-        """Raise `PlanError` if a worker may not take what it needs."""
+        """Raise `PlanError` if a worker may not take the bytes that it needs."""
         if self.fits:
             return
         limit, usable = self.place.memory_limit, self.place.usable_memory
@@ -191,43 +193,43 @@ def make_plan(data: Dataset, needs: Needs) -> Plan:
     """Return the cost of passes over `data`."""
     place, rows = data.executor.place(), data.rows
     task = task_nbytes(data, needs) + _sample_nbytes(data, needs.sample_rows)
-    held = data.held_batches
-    # What is freed between passes does not all go back: starts come on top, with a tile that
-    # their thread keeps.
+    cached_batches = data.cached_batches
+    # Starts come on top, with a workspace that their thread keeps: not all memory that is freed
+    # between passes goes back to the system.
     start = needs.start_nbytes + (needs.workspace_nbytes if needs.start_nbytes else 0)
-    cached = sum((batch.rows or 0) * data.row_nbytes for batch in data.batches[:held])
+    cached = sum((batch.rows or 0) * data.row_nbytes for batch in data.batches[:cached_batches])
     worker = (
         WORKER_BYTES
         + place.tasks * task
-        + needs.kept_nbytes(min(_waiting(len(data.batches), place), len(data.batches)))
+        + needs.result_nbytes(min(_waiting(len(data.batches), place), len(data.batches)))
         + (start if place.here else 0)
         + -(-(cached + _sent_nbytes(data, place)) // max(1, place.workers))
     )
     n = rows.n_rows
     return Plan(
-        place,
-        n,
-        rows.n_features,
-        str(rows.dtype),
-        None if n is None else n * data.row_nbytes,
-        needs.coordinates,
-        "their rows are left out" if needs.drops else "an error",
-        len(rows.lengths),
-        len(data.batches),
-        needs.max_passes,
-        task,
-        worker,
-        start,
-        held,
-        tuple(_advice(data, place)),
+        place=place,
+        rows=n,
+        features=rows.n_features,
+        dtype=str(rows.dtype),
+        pass_nbytes=None if n is None else n * data.row_nbytes,
+        coordinates=needs.coordinates,
+        missing="their rows are left out" if needs.drops else "an error",
+        chunks=len(rows.lengths),
+        batches=len(data.batches),
+        max_passes=needs.max_passes,
+        thread_nbytes=task,
+        worker_nbytes=worker,
+        start_nbytes=start,
+        cached_batches=cached_batches,
+        advice=tuple(_advice(data, place)),
     )
 
 
 def _waiting(batches: int, place: Place) -> int:
-    """Return how many results may wait in one process for their merges.
+    """Return the largest number of results that wait for their merge in one process.
 
-    On threads of this process those before their turn, and one at each level of the binary tree;
-    on a worker a group at each level.
+    Threads have those before their turn and one at each level of the binary tree; a worker has a
+    group at each level.
     """
     if place.here:
         return AHEAD * place.threads + batches.bit_length() + 1
@@ -238,43 +240,43 @@ def _waiting(batches: int, place: Place) -> int:
 
 
 def task_nbytes(data: Dataset, needs: Needs) -> int:
-    """Return the most bytes that a task holds while it reads and works."""
+    """Return the peak bytes of a task."""
     block = _block_rows(data.rows) * data.row_nbytes
-    # The block at work, and what reading the next one takes at its peak.
+    # One block in the arithmetic, and the peak of reading the next one.
     blocks = block * (1 + data.rows.read_copies) if data.rows.reads else 0
     weights = data.weights
     if weights is not None and weights.reads:
-        # A block of weights is cut from whole chunks, which may be longer than the rows'.
+        # A block of weights is cut from whole chunks, which may be longer than those of the rows.
         chunk = weights.chunk_nbytes
         if weights.block_rows is not None:
             chunk = _block_rows(weights) * weights.row_nbytes
         blocks += chunk * (1 + weights.read_copies)
-    return needs.arithmetic_nbytes + int(blocks) + _view_nbytes(data.rows, needs)
+    return needs.arithmetic_nbytes + int(blocks) + _transform_nbytes(data.rows, needs)
 
 
-def _view_nbytes(rows: Rows, needs: Needs) -> int:
-    """Return the most bytes that are made of a block before the work on it."""
+def _transform_nbytes(rows: Rows, needs: Needs) -> int:
+    """Return the bytes of the copies that the transform makes of the largest block."""
     dropped = rows.row_nbytes if needs.drops else 0
     mapped = 8 * (rows.n_features + needs.n_features) if needs.maps else 0
     return _block_rows(rows) * (dropped + mapped)
 
 
 def _block_rows(rows: Rows) -> int:
-    """Return the most rows of a block, guessed where nobody knows."""
+    """Return the number of rows of the largest block, guessed if unknown."""
     lengths = np.where(rows.lengths == UNKNOWN, GUESSED_ROWS, rows.lengths)
     longest = int(lengths.max(initial=0))
     return longest if rows.block_rows is None else min(longest, rows.block_rows)
 
 
 def _sent_nbytes(data: Dataset, place: Place) -> int:
-    """Return the bytes of weights that travel to a cluster and stay there."""
+    """Return the bytes of weights that this process sends to a cluster."""
     if place.here or data.weights is None or not data.weights.in_process:
         return 0
     return (data.weights.n_rows or 0) * data.weights.row_nbytes
 
 
 def _sample_nbytes(data: Dataset, sample_rows: int) -> int:
-    """Return the bytes of a batch's part of the sample, joined once."""
+    """Return the bytes of a batch's part of the sample, in pieces and concatenated."""
     n = data.rows.n_rows
     share = 1.0 if not n else min(1.0, 1.5 * max(b.rows or 0 for b in data.batches) / n)
     rows = sample_rows if n is None else min(sample_rows, n)
@@ -282,41 +284,41 @@ def _sample_nbytes(data: Dataset, sample_rows: int) -> int:
 
 
 def _advice(data: Dataset, place: Place) -> list[str]:
-    found, rows = [], data.rows
+    advice, rows = [], data.rows
     chunk, largest = rows.chunk_nbytes, int(rows.lengths.max(initial=0)) * rows.row_nbytes
     if rows.reads and len(rows.lengths) > 1 and chunk < SMALL_CHUNK_BYTES:
-        found.append(
+        advice.append(
             f"Chunks are small ({_mb(chunk)}): reading each takes longer than its bytes do. Write "
             "the data once more with chunks of 4 to 64 MB, or as shards of that size."
         )
     if rows.reads and rows.block_rows is None and largest > LARGE_CHUNK_BYTES:
-        found.append(
+        advice.append(
             f"Chunks are large ({_mb(largest)}), and each thread holds several copies while it "
             "reads one. Chunks of 4 to 64 MB take less memory and are as fast."
         )
     if _sent_nbytes(data, place) > LARGE_CHUNK_BYTES:
-        found.append(
+        advice.append(
             f"The weights are in this process's memory: {_mb(_sent_nbytes(data, place))} go to the "
             "workers and stay there during the fit. In a store they would be read as needed."
         )
     threads = place.threads * max(1, place.workers)
     if len(data.batches) < min(threads, len(rows.lengths)) * TASKS_A_THREAD < len(rows.lengths):
-        found.append(
+        advice.append(
             f"There is little work: {counted(len(data.batches), 'batch', 'es')} for "
             f"{counted(threads, 'thread')}. Fewer "
             "threads would take about as long."
         )
     if len(rows.lengths) < threads and largest > SMALL_CHUNK_BYTES:
-        found.append(
+        advice.append(
             f"Chunks are few: {counted(len(rows.lengths), 'block')} for {threads:,} threads, so "
             "some of these have nothing to do. Smaller chunks would change that."
         )
-    return found
+    return advice
 
 
-def counted(number: int, what: str, plural: str = "s") -> str:
-    """Return a number of things in words: 1 batch, 2 batches."""
-    return f"{number:,} {what}{'' if number == 1 else plural}"
+def counted(number: int, noun: str, plural: str = "s") -> str:
+    """Return a number and its noun: 1 batch, 2 batches."""
+    return f"{number:,} {noun}{'' if number == 1 else plural}"
 
 
 def _mb(nbytes: int) -> str:

@@ -1,4 +1,4 @@
-"""Partial results into one, in an order that depends on their number alone."""
+"""Reduction of partial results in an order that depends on their number alone."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 FAN_IN = 8
-"""Results that one task on a cluster merges: a power of two, so that merging groups and then
-their results forms the same sums as the binary tree."""
+"""Number of results that one task on a cluster merges: a power of two, so that groups of groups
+form the same sums as the binary tree."""
 
 
 def reduce_in_order(results: Iterable[Result], merge: Callable[[Result, Result], Result]) -> Result:
     """Merge results of consecutive batches in a binary tree over their indices.
 
-    Whoever computed them, and in whatever order they arrived, the same sums are formed.
-    At most log2(batches) partial results are held.
+    The sums depend on the number of results alone. At most log2(batches) partial results are in
+    memory.
 
     Raises
     ------
@@ -39,13 +39,13 @@ def reduce_in_order(results: Iterable[Result], merge: Callable[[Result, Result],
 
 
 def groups_of(items: Sequence[Result]) -> Iterator[Sequence[Result]]:
-    """Cut consecutive items into groups of `FAN_IN`; the last may be smaller."""
+    """Yield consecutive items in groups of `FAN_IN`; the last may be smaller."""
     for first in range(0, len(items), FAN_IN):
         yield items[first : first + FAN_IN]
 
 
 def in_order(results: Iterable[tuple[int, Result]]) -> Iterator[Result]:
-    """Yield results by their indices, from 0 on, each as soon as those before it are there."""
+    """Yield results in the order of their indices, each as soon as all before it have arrived."""
     early: dict[int, Result] = {}
     due = 0
     for index, result in results:

@@ -1,4 +1,4 @@
-"""One batch of rows through one function: what runs on a thread or a worker."""
+"""Tasks: a batch, its rows, and the function that runs on a thread or a worker."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from typing import Any, Generic, TypeVar
 from daskgmm.blas import one_blas_thread
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.kernels.workspace import small_buffers
-from daskgmm.passes.ahead import read_ahead
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.memory import peak_memory
 from daskgmm.passes.pairing import paired
+from daskgmm.passes.read_ahead import read_ahead
 from daskgmm.rows.rows import Segment
 
 Result = TypeVar("Result")
 
 Work = Callable[[Batch, Iterator[Block]], Result]
-"""What a pass does with a batch: a picklable callable, pure in the batch's rows."""
+"""Work of a pass on a batch: a picklable callable, pure in the batch's rows."""
 
 Merge = Callable[[Result, Result], Result]
-"""Puts two results together; pure, and picklable."""
+"""Merge of two results: a picklable, pure callable."""
 
 Progress = Callable[[int, int], None]
-"""Called with the number of batches done and their total."""
+"""Callable that takes the number of batches done and the total."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task(Generic[Result]):
-    """A batch, and where its rows and weights are.
+    """A batch, with the segments that read its rows and weights.
 
     Attributes
     ----------
@@ -40,9 +40,9 @@ class Task(Generic[Result]):
     rows : Segment
     weights : Segment or None
     ahead : bool
-        Whether reading takes time that arithmetic can fill: not where rows are in memory.
+        Whether to read ahead; False for rows in memory.
     retries : int
-        How often a read that fails is tried again.
+        Number of times that a failed read is repeated.
     """
 
     batch: Batch
@@ -53,12 +53,12 @@ class Task(Generic[Result]):
 
     @property
     def dependencies(self) -> tuple[Any, ...]:
-        """Futures of a cluster that the segments need."""
+        """Futures that the segments need."""
         needed = tuple(self.rows.dependencies)
         return needed if self.weights is None else needed + tuple(self.weights.dependencies)
 
     def blocks(self, dependencies: Sequence[Any] = ()) -> Iterator[Block]:
-        """Read the batch block by block; `dependencies` are the results of its own."""
+        """Yield the blocks of the batch, given the results of `Task.dependencies`."""
         count = len(self.rows.dependencies)
         rows = self.rows.stream(dependencies[:count], self.retries)
         weights = None
@@ -69,13 +69,13 @@ class Task(Generic[Result]):
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Generic[Result]):
-    """What came of a task, or of many.
+    """The result of a task, or the merged result of several.
 
     Attributes
     ----------
     value : object
     peak_memory : int
-        The most memory that any process which took part has held so far, in bytes.
+        Peak resident memory in bytes, the largest of all processes that ran the tasks.
     """
 
     value: Result
@@ -89,20 +89,20 @@ def run_task(
     turn: AbstractContextManager[Any] | None = None,
     abandoned: Event | None = None,
 ) -> Outcome[Result]:
-    """Read the batch and return what `work` makes of it.
+    """Return the result of `work` on the blocks of a task.
 
     Parameters
     ----------
     turn : context manager, optional
-        Entered before the work, when reading has begun already.
+        Entered after the start of reading and before the work.
     abandoned : threading.Event, optional
-        Once it is set, no further block is read, and `CancelledError` is raised.
+        Event that ends the task at its next block with `CancelledError`.
     """
     blocks = task.blocks(dependencies)
     if abandoned is not None:
         blocks = _unless(abandoned, blocks)
     reading = read_ahead(blocks) if task.ahead else nullcontext(blocks)
-    # Before reading begins: lazy rows may be products, whose bits depend on BLAS's threads.
+    # Before reading: lazy rows may be products, whose bits depend on the number of BLAS threads.
     with one_blas_thread(), reading as coming, turn or nullcontext(), small_buffers():
         value = work(task.batch, coming)
     return Outcome(value, peak_memory())
@@ -120,5 +120,5 @@ def _unless(abandoned: Event, blocks: Iterator[Block]) -> Iterator[Block]:
 def merge_outcomes(
     merge: Merge[Result], one: Outcome[Result], other: Outcome[Result]
 ) -> Outcome[Result]:
-    """Return the outcome of both."""
+    """Return the merged outcome of two."""
     return Outcome(merge(one.value, other.value), max(one.peak_memory, other.peak_memory))

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 from numpy.typing import NDArray
 from scipy.stats import multivariate_normal
 
-from daskgmm.gaussian.anchored import Anchor
+from daskgmm.gaussian.anchor import Anchor
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import STRUCTURES
@@ -17,7 +17,7 @@ from daskgmm.gaussian.kernels.kernel import Kernel
 from daskgmm.gaussian.kernels.natural import NaturalKernel
 from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend
 from daskgmm.gaussian.kernels.whitened import WhitenedKernel
-from daskgmm.gaussian.maximise import maximise
+from daskgmm.gaussian.m_step import maximise
 from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters

@@ -77,7 +77,7 @@ class ExecutorTests:
     def test_tasks_that_are_held_give_the_same(self, data: Dataset, executor: Executor) -> None:
         """What stays in memory between passes shows in no result."""
         expected = list(map_batches(data, total))
-        held = executor.hold(data.tasks[:7])
+        held = executor.cache(data.tasks[:7])
         for _ in range(2):
             tasks = [*held, *data.tasks[7:]]
             assert list(map_batches(data, total, tasks=tasks)) == expected

@@ -10,7 +10,7 @@ from daskgmm.em.events import silence
 from daskgmm.em.model import MixtureModel
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey import Survey, survey_rows
-from daskgmm.gaussian.anchored import Anchor
+from daskgmm.gaussian.anchor import Anchor
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.kernels.backends import BACKENDS

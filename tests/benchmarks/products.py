@@ -27,7 +27,7 @@ from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.kernels.natural import NaturalKernel
 from daskgmm.gaussian.kernels.numpy_backend import StackedExpectation
-from daskgmm.gaussian.kernels.stacked import Stack
+from daskgmm.gaussian.kernels.stack import Stack
 from daskgmm.gaussian.kernels.tiles import fill_tiles
 from daskgmm.gaussian.kernels.workspace import Workspace, small_buffers
 from daskgmm.gaussian.parameters import Parameters

@@ -13,7 +13,7 @@ from daskgmm.em.selection import choosing
 from daskgmm.em.selection.choosing import Failure, Model, SweepState, with_runners_up
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey import survey_rows
-from daskgmm.gaussian.maximise import IllDefinedError, Maximised
+from daskgmm.gaussian.m_step import IllDefinedError, Maximised
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.opening import as_rows

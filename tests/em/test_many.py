@@ -10,7 +10,7 @@ from daskgmm.em.survey import survey_rows
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.kernels.choice import choose_kernel
 from daskgmm.gaussian.kernels.natural import NaturalKernel
-from daskgmm.gaussian.kernels.stacked import stacked
+from daskgmm.gaussian.kernels.stack import group_kernels
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.arrays import ArrayRows
@@ -37,7 +37,7 @@ def test_one_pass_for_all(weighted):
     survey = survey_rows(data, None, silence)
     kernels = [choose_kernel(each, survey.mean, survey.half_range) for each in mixtures]
     assert [isinstance(kernel, NaturalKernel) for kernel in kernels].count(False) == 1
-    assert [len(stack) for stack in stacked(kernels)] == [3] * 4 + [1]
+    assert [len(stack) for stack in group_kernels(kernels)] == [3] * 4 + [1]
     events = []
     found, _ = expect(data, kernels, survey, events.append)
     assert sum(isinstance(event, PassEnded) for event in events) == 1

@@ -5,7 +5,7 @@ import pytest
 
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.floor import REG_COVAR, RIDGE, TIES, Floor, n_degenerate
-from daskgmm.gaussian.maximise import Maximised
+from daskgmm.gaussian.m_step import Maximised
 from daskgmm.gaussian.parameters import Parameters
 
 SPREAD = np.diag([100.0, 4.0, 1.0])

@@ -11,12 +11,12 @@ import pytest
 from dask.system import CPU_COUNT
 from distributed import Client
 
+from daskgmm.passes.configuration import Configuration
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.executors.cluster import Cluster
 from daskgmm.passes.executors.executor import ambient_client, choose_executor
 from daskgmm.passes.executors.threads import AHEAD, Threads, thread_count
 from daskgmm.passes.over_batches import HERE_BYTES, map_batches, reduce_batches
-from daskgmm.passes.running import Running
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.testing import ExecutorTests
 from daskgmm.testing.executors import add, fail_in_the_middle, total
@@ -53,7 +53,7 @@ class TestThreads(ExecutorTests):
 class TestCluster(ExecutorTests):
     @pytest.fixture
     def executor(self, client):
-        return Cluster(client, Running(3, 60.0))
+        return Cluster(client, Configuration(3, 60.0))
 
 
 def test_threads_do_not_run_far_ahead_of_who_asks():
@@ -74,7 +74,7 @@ def test_threads_do_not_run_far_ahead_of_who_asks():
 @pytest.mark.parametrize("nbytes", [None, 0, HERE_BYTES])
 def test_a_pass_leaves_nothing_on_the_cluster(client, monkeypatch, work, nbytes):
     monkeypatch.setattr(
-        "daskgmm.passes.dataset.choose_executor", lambda *_: Cluster(client, Running(3, 60.0))
+        "daskgmm.passes.dataset.choose_executor", lambda *_: Cluster(client, Configuration(3, 60.0))
     )
     for _ in range(5):
         with contextlib.suppress(ValueError):

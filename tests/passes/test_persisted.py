@@ -124,7 +124,7 @@ def test_another_cluster_that_still_runs():
                 lambda: mixture.fit(x), lambda: mixture.predict(x), lambda: named.predict(grid),
                 lambda: mixture.predict_proba(frame),
             ):  # fmt: skip
-                with pytest.raises(SourceError, match="by another cluster"):
+                with pytest.raises(SourceError, match="on another cluster"):
                     call()
         assert mixture.predict(x).compute().shape == (x.shape[0],)
 

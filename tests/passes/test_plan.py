@@ -12,7 +12,7 @@ from daskgmm import GaussianMixture
 from daskgmm.em.events import PassEnded
 from daskgmm.em.survey import survey_nbytes
 from daskgmm.errors import PlanError
-from daskgmm.passes.dataset import held_batches
+from daskgmm.passes.dataset import cached_batches
 
 X = np.random.default_rng(0).normal(size=(200_000, 4))
 
@@ -236,4 +236,4 @@ def test_no_batch_of_unknown_length_is_kept():
     x = da.from_array(X, chunks=(1000, 4))
     data = daskgmm.plan(x[x[:, 0] > 0], 2, cache="1GiB")
     assert data.cached_batches == 0
-    assert held_batches((), 8, 100) == 0
+    assert cached_batches((), 8, 100) == 0

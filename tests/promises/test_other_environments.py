@@ -13,7 +13,7 @@ import daskgmm
 from daskgmm import GaussianMixture, sweep
 from daskgmm.em.events import PassEnded
 from daskgmm.errors import ClusterError
-from daskgmm.passes.executors.asking import check_workers
+from daskgmm.passes.executors.worker_check import check_workers
 from tests.promises.environments import LACKING, OLDER, process, worker
 from tests.promises.slow import SETTINGS, bits, slowed
 

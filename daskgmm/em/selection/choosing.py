@@ -27,7 +27,7 @@ from daskgmm.em.starts.clustering import unwarned
 from daskgmm.em.starts.drawing import Draw, draw_rows, whole_draw
 from daskgmm.em.survey import Survey, completed, survey_rows
 from daskgmm.gaussian.coordinates import Coordinates
-from daskgmm.gaussian.maximise import IllDefinedError
+from daskgmm.gaussian.m_step import IllDefinedError
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.executors.threads import thread_count
 
@@ -136,7 +136,7 @@ def choose(
     warn_of_far_values(state.survey, data.rows.columns, stacklevel=3)
     if checkpoint is not None and kept is None:
         checkpoint.save(state, listen)
-    data, survey = data.seen_in(state.coordinates), state.survey.mapped(state.coordinates)
+    data, survey = data.in_coordinates(state.coordinates), state.survey.mapped(state.coordinates)
     while not (state := _going_on(state, survey)).ended:
         state = stepped(data, survey, state, listen)
         if checkpoint is not None:
@@ -326,7 +326,7 @@ def _sampled(
     check_survey(survey, min(each.n_components for each in request.settings))
     coordinates = request.settings[0].coordinates(survey)
     if survey.weighed_rows > WHOLE * m:
-        seen, mapped = data.seen_in(coordinates), survey.mapped(coordinates)
+        seen, mapped = data.in_coordinates(coordinates), survey.mapped(coordinates)
         return survey, coordinates, draw_rows(seen, mapped, request.sample_seed, m, listen), m
     if survey.sample is None or len(survey.sample.hashes) < survey.weighed_rows:
         rule = SampleRule(request.sample_seed, WHOLE * m, survey.weighed_rows)

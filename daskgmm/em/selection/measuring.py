@@ -19,12 +19,12 @@ from daskgmm.gaussian.kernels.choice import choose_kernel
 from daskgmm.gaussian.kernels.kernel import Kernel
 from daskgmm.gaussian.kernels.natural import NaturalKernel
 from daskgmm.gaussian.kernels.softmax import FLOOR
-from daskgmm.gaussian.kernels.stacked import Stack
+from daskgmm.gaussian.kernels.stack import Stack
 from daskgmm.gaussian.kernels.tiles import fill_tiles
 from daskgmm.gaussian.kernels.workspace import tile_rows, workspace
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.passes.backend import backend
 from daskgmm.passes.batches import Batch
+from daskgmm.passes.configuration import backend
 from daskgmm.passes.dataset import Dataset
 
 Array = NDArray[np.float64]

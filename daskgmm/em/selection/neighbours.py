@@ -17,7 +17,7 @@ from daskgmm.em.selection.insertion import inserted
 from daskgmm.em.settings import Settings
 from daskgmm.em.starts.candidates import Candidate, Part, Raced, first_share, ranked
 from daskgmm.em.starts.drawing import Draw
-from daskgmm.gaussian.maximise import Maximised
+from daskgmm.gaussian.m_step import Maximised
 from daskgmm.gaussian.merging import merges
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.splitting import splits

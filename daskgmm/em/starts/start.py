@@ -20,7 +20,7 @@ from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.kernels.kernel import Sums
 from daskgmm.gaussian.kernels.whitened import accumulate_about
-from daskgmm.gaussian.maximise import Maximised, factorise, maximise
+from daskgmm.gaussian.m_step import Maximised, factorise, maximise
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
 

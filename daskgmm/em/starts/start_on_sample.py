@@ -34,7 +34,7 @@ from daskgmm.em.starts.drawing import Draw, draw_rows, whole_draw
 from daskgmm.em.starts.start import Initial, start
 from daskgmm.em.survey import Survey, survey_rows
 from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
-from daskgmm.gaussian.maximise import IllDefinedError
+from daskgmm.gaussian.m_step import IllDefinedError
 from daskgmm.passes.dataset import Dataset
 
 CANDIDATES = 8

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
 
-import daskgmm.gaussian.covariance.triangle as triangle
+import daskgmm.gaussian.covariance.packed as packed
 from daskgmm.gaussian.covariance.precision import Precision, SingularError, squared_norms
 from daskgmm.gaussian.covariance.triangular import (
     inverse_upper,
@@ -34,7 +34,7 @@ class Dense(Precision):
         return (d, d)
 
     def n_parameters(self, d: int) -> int:
-        return triangle.size(d)
+        return packed.size(d)
 
     def of_matrices(self, matrices: Array) -> Array:
         return matrices
@@ -114,7 +114,7 @@ class Dense(Precision):
         return solve_upper(factors, anchor).swapaxes(-1, -2)
 
     def relative_scale(self, relative: Array, d: int) -> Array:
-        rows, columns = triangle.below_diagonal(d)
+        rows, columns = packed.below_diagonal(d)
         diagonal = np.diagonal(relative, axis1=-2, axis2=-1)
         return np.concatenate([SQRT_2 * np.log(diagonal), relative[..., rows, columns]], axis=-1)
 
@@ -164,7 +164,7 @@ def factor_of_precision(precision: Array) -> Array:
 
 def _triangular_matrices(coordinates: Array, d: int) -> Array:
     """Return the lower triangular matrices that have these `Dense.relative_scale`."""
-    rows, columns = triangle.below_diagonal(d)
+    rows, columns = packed.below_diagonal(d)
     matrices = np.zeros((*coordinates.shape[:-1], d, d))
     matrices[..., rows, columns] = coordinates[..., d:]
     diagonal = np.arange(d)
@@ -179,7 +179,7 @@ def _triangular_gradient(ratio: Array, second: Array) -> Array:
     its diagonal, and that times T_ii on it.
     """
     d = ratio.shape[-1]
-    rows, columns = triangle.below_diagonal(d)
+    rows, columns = packed.below_diagonal(d)
     gradient = second - np.eye(d)
     if (ratio != np.eye(d)).any():  # not at the anchor itself
         gradient = solve_upper(ratio.swapaxes(-1, -2), gradient)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-import daskgmm.gaussian.covariance.triangle as triangle
+import daskgmm.gaussian.covariance.packed as packed
 from daskgmm.gaussian.covariance.dense import Dense
 from daskgmm.gaussian.covariance.statistic import Products
 from daskgmm.gaussian.covariance.structure import Structure
@@ -23,5 +23,5 @@ class Full(Structure):
 
     def maximise(self, moments: Moments) -> Array:
         offsets = moments.offsets
-        second = triangle.unpack(moments.second / moments.divisor[:, None], offsets.shape[1])
+        second = packed.unpack(moments.second / moments.divisor[:, None], offsets.shape[1])
         return second - offsets[:, :, None] * offsets[:, None, :]

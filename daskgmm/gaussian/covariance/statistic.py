@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-import daskgmm.gaussian.covariance.triangle as triangle
+import daskgmm.gaussian.covariance.packed as packed
 from daskgmm.gaussian.covariance.precision import Precision, squared_norms
 
 Array = NDArray[np.float64]
@@ -68,21 +68,21 @@ class Statistic(ABC):
 
 
 class Products(Statistic):
-    """T(x) = (1, x, x_i x_j for i <= j), packed as `triangle` says."""
+    """T(x) = (1, x, x_i x_j for i <= j), packed as in `packed`."""
 
     detail = 2
 
     def n_quadratic(self, d: int) -> int:
-        return triangle.size(d)
+        return packed.size(d)
 
     def quadratic(self, precision: Precision, factors: Array, d: int) -> Array:
-        coefficients = -triangle.pack(precision.matrices(precision.precisions(factors), d))
-        rows, columns = triangle.indices(d)
+        coefficients = -packed.pack(precision.matrices(precision.precisions(factors), d))
+        rows, columns = packed.indices(d)
         coefficients[:, rows == columns] *= 0.5
         return coefficients
 
     def of_matrices(self, matrices: Array) -> Array:
-        return triangle.pack(matrices)
+        return packed.pack(matrices)
 
     def filler(self, rows: Array, d: int, out: Array) -> Callable[[], None]:
         half, lags = d // 2, (d + 1) // 2
@@ -102,7 +102,7 @@ class Products(Statistic):
         return fill
 
     def second_moment(self, difference: Array, weights: Array) -> Array:
-        return triangle.pack((difference * weights) @ difference.T)
+        return packed.pack((difference * weights) @ difference.T)
 
 
 class Squares(Statistic):

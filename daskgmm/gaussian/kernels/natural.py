@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.gaussian.covariance.structures import structure_of
+from daskgmm.gaussian.kernels.gemm import Product
 from daskgmm.gaussian.kernels.kernel import LOG_2_PI, Kernel, Sums, Tile, panels
-from daskgmm.gaussian.kernels.product import Product
 from daskgmm.gaussian.kernels.workspace import LINE, Workspace
 from daskgmm.gaussian.parameters import Parameters
 

@@ -12,7 +12,7 @@ from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.kernels.backend import Backend
 from daskgmm.gaussian.kernels.kernel import Kernel, Sums
 from daskgmm.gaussian.kernels.softmax import exponentiate, log_likelihood
-from daskgmm.gaussian.kernels.stacked import Stack, stacked
+from daskgmm.gaussian.kernels.stack import Stack, group_kernels
 from daskgmm.gaussian.kernels.tiles import fill_tiles
 from daskgmm.gaussian.kernels.workspace import Workspace, tile_rows, workspace
 from daskgmm.gaussian.moments import Moments
@@ -26,7 +26,7 @@ class NumpyBackend(Backend):
     def moments(
         self, kernels: Sequence[Kernel], blocks: Iterator[Block], rows: int | None = None
     ) -> list[Moments]:
-        groups = stacked(kernels)
+        groups = group_kernels(kernels)
         stacks = [Stack.of([kernels[index] for index in group]) for group in groups]
         b = min(tile_rows(*stack.kernel.shape[:2]) for stack in stacks)
         if rows is not None:

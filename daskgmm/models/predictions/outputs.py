@@ -20,7 +20,7 @@ from daskgmm.gaussian.kernels.workspace import small_buffers
 from daskgmm.models.predictions.posterior import Posterior
 from daskgmm.models.predictions.prediction import Place, Predictor, at
 from daskgmm.names import DTYPES
-from daskgmm.passes.view import missing_rows
+from daskgmm.passes.transform import missing_rows
 
 Array = NDArray[np.float64]
 
@@ -303,7 +303,7 @@ class Outputs:
         DataError
             At a value that cannot be used; `place` says where.
         """
-        missing = missing_rows(x) if predictor.view.drop_missing else None
+        missing = missing_rows(x) if predictor.transform.drop_missing else None
         present = None if missing is None or not missing.any() else np.flatnonzero(~missing)
         found = self.empty(len(x)) if present is not None else self._unfilled(len(x))
         if present is not None:

@@ -28,11 +28,11 @@ from daskgmm.gaussian.kernels.whitened import WhitenedKernel
 from daskgmm.gaussian.kernels.workspace import small_buffers
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.predictions.posterior import Posterior
-from daskgmm.passes.backend import backend
 from daskgmm.passes.batches import Batch
+from daskgmm.passes.configuration import backend
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.over_batches import map_batches
-from daskgmm.passes.view import AS_READ, View
+from daskgmm.passes.transform import IDENTITY, Transform
 from daskgmm.rows.rows import Rows
 
 Array = NDArray[np.float64]
@@ -49,17 +49,17 @@ class Predictor:
     parameters : Parameters
     columns : tuple of str, optional
         Names to use in errors.
-    view : View, optional
-        How rows are seen: what misses a value gets the label -1 and NaN, or is an error.
+    transform : Transform, optional
+        Transform of rows; a dropped one gets the label -1 and NaN.
     """
 
     def __init__(
         self,
         parameters: Parameters,
         columns: tuple[str, ...] | None = None,
-        view: View = AS_READ,
+        transform: Transform = IDENTITY,
     ) -> None:
-        self.parameters, self.view = parameters, view
+        self.parameters, self.transform = parameters, transform
         self._backend = backend()
         self._columns = columns
         # The fast kernel wants a centre among the rows: the mixture's own mean is one.
@@ -76,19 +76,19 @@ class Predictor:
     @property
     def digest(self) -> str:
         """A digest of all that predictions depend on."""
-        own, coordinates = self.parameters, self.view.coordinates
+        own, coordinates = self.parameters, self.transform.coordinates
         factors = structure_of(own).external(own.precisions_cholesky, own.n_features)
         arrays = [own.weights, own.means, factors]
         parts = [arrays_digest(each) for each in arrays]
         if coordinates is not None:
             mapped = (coordinates.origin, coordinates.scales, coordinates.axes)
             parts += [arrays_digest(each) for each in mapped]
-        return plain_digest((own.structure, self.view.drop_missing, parts))
+        return plain_digest((own.structure, self.transform.drop_missing, parts))
 
     @property
     def n_columns(self) -> int:
         """Columns of the rows as they are given, d."""
-        coordinates = self.view.coordinates
+        coordinates = self.transform.coordinates
         return self.parameters.n_features if coordinates is None else coordinates.n_columns
 
     def dataset(
@@ -143,7 +143,7 @@ class Predictor:
         # Made for the kernel that needs more; the whitened one leaves T(z) alone.
         widest = self._whitened if self._never_natural else self._natural
         with widest.workspace(len(x)) as work:
-            capacity, coordinates = work.joint.shape[1], self.view.coordinates
+            capacity, coordinates = work.joint.shape[1], self.transform.coordinates
             for first in range(0, len(x), capacity):
                 rows = slice(first, min(first + capacity, len(x)))
                 z = work.rows[: len(self.center), : rows.stop - first]
@@ -223,7 +223,7 @@ def score_rows(
     DataError
         At a value or a weight that cannot be used.
     """
-    data = predictor.dataset(rows, weights, drop_missing=predictor.view.drop_missing)
+    data = predictor.dataset(rows, weights, drop_missing=predictor.transform.drop_missing)
     total, entropy, weighing = 0.0, 0.0, Weighing()
     for part in map_batches(data, partial(_score_batch, predictor, disorder)):
         total, entropy = total + part.log_likelihood, entropy + part.entropy

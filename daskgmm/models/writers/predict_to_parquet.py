@@ -21,9 +21,9 @@ from daskgmm.models.writers.parquet_target import ParquetTarget
 from daskgmm.models.writers.part_writing import PartWriting, flat
 from daskgmm.models.writers.predict_to_zarr import Written, check_read
 from daskgmm.models.writers.target import Kept
+from daskgmm.passes.configuration import Configuration
 from daskgmm.passes.keyed_task import keyed_tasks
 from daskgmm.passes.over_batches import map_batches
-from daskgmm.passes.running import Running
 from daskgmm.passes.task import Progress
 from daskgmm.rows.parquet.tables import ParquetTable
 from daskgmm.rows.sources import source_of
@@ -56,13 +56,13 @@ def write_beside_keys(
             "dtype is 'uint8', which needs a scale factor, and Parquet has none; give 'float32'."
         )
     k = predictor.parameters.n_components
-    wanted = Outputs.of(outputs, k, dtype, top, missing=predictor.view.drop_missing)
+    wanted = Outputs.of(outputs, k, dtype, top, missing=predictor.transform.drop_missing)
     target = ParquetTarget(out, overwrite, storage_options)
     if isinstance(table, ParquetTable):
         target.check_replaced(origins, {*table.features, *table.schema.names})
     else:
         target.check_apart(origins)  # a frame may have left out rows of what it reads
-    retries = Running.configured().retries
+    retries = Configuration.current().retries
     there = travelling(target.place, storage_options)
     work = PartWriting(predictor, wanted, target.place, table.schema, retries, there, target.guard)
     _check_names(table, wanted)

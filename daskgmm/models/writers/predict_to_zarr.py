@@ -22,9 +22,9 @@ from daskgmm.models.writers.target import Kept
 from daskgmm.models.writers.writing import GridWriting, Mending, Putting, RowWriting, Writing
 from daskgmm.models.writers.zarr_target import ZarrTarget
 from daskgmm.passes.batches import Batch, aligned
+from daskgmm.passes.configuration import Configuration
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.over_batches import map_batches
-from daskgmm.passes.running import Running
 from daskgmm.passes.task import Progress
 from daskgmm.rows.labelled.arrays import Labelled
 from daskgmm.rows.rows import Rows
@@ -78,7 +78,7 @@ def write_predictions(
         What the rows may be read from: it is not written over.
     """
     k = predictor.parameters.n_components
-    wanted = Outputs.of(outputs, k, dtype, top, missing=predictor.view.drop_missing)
+    wanted = Outputs.of(outputs, k, dtype, top, missing=predictor.transform.drop_missing)
     if isinstance(x, Labelled):
         check_dims(x)
         check_names(x, (name for each in wanted.arrays for name in (each.name, *each.dims)))
@@ -123,7 +123,7 @@ def _written(
     progress: Progress | None,
 ) -> Mending:
     """Write what is missing, batch by batch, and keep the journal."""
-    retries = Running.configured().retries
+    retries = Configuration.current().retries
     n, unit = int(source.rows.n_rows or 0), source.layout.unit[0]
     batches = {batch.index: batch for batch in data.batches}
     counts, marks = np.array(kept.counts, np.int64), dict(kept.marks)

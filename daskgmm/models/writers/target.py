@@ -26,7 +26,7 @@ from daskgmm.files import (
     without_scheme,
 )
 from daskgmm.models.writers.ownership import Owner, identified
-from daskgmm.passes.running import Running
+from daskgmm.passes.configuration import Configuration
 from daskgmm.rows.retrying import retried
 from daskgmm.storage_options import harmless, shown
 
@@ -254,7 +254,7 @@ class Target(ABC):
             self._write(identity, kept, begun=False)
         if self._remote:
             # Where folders are real, the loser's last chunk may come as they are removed.
-            retried(self._clear, Running.configured().retries)
+            retried(self._clear, Configuration.current().retries)
         make()
         self.note(identity, kept)
         self._remove_others()

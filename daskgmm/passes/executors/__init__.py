@@ -1,1 +1,1 @@
-"""Where tasks run: in this process, on threads, on a cluster."""
+"""Executors of tasks: threads of this process, or a cluster."""

@@ -1,4 +1,4 @@
-"""Tasks on the workers of a Dask cluster that the user started."""
+"""Executor on the workers of a Dask cluster that the user started."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from dask._task_spec import TaskRef
 from distributed.protocol import pickle
 
 from daskgmm.errors import SourceError
-from daskgmm.passes.executors.asking import ANSWER_SECONDS, check_workers
+from daskgmm.passes.cache import CachedOnCluster
+from daskgmm.passes.configuration import Configuration
 from daskgmm.passes.executors.completions import Completions
 from daskgmm.passes.executors.nodes import (
     Packed,
@@ -26,10 +27,9 @@ from daskgmm.passes.executors.nodes import (
     packed_node,
     unpack,
 )
-from daskgmm.passes.held import HeldOnCluster
+from daskgmm.passes.executors.worker_check import ANSWER_SECONDS, check_workers
 from daskgmm.passes.place import Place
 from daskgmm.passes.reduction import groups_of, in_order, reduce_in_order
-from daskgmm.passes.running import Running
 from daskgmm.passes.task import Merge, Outcome, Progress, Task, Work, merge_outcomes, run_task
 from daskgmm.storage_options import described, harmless
 
@@ -38,16 +38,15 @@ Result = TypeVar("Result")
 Graph = dict[Any, Any]
 
 AHEAD = 4
-"""Tasks a thread that are begun or done before their turn, where results are not merged."""
+"""Number of tasks a thread that are submitted before their turn, if results are not merged."""
 
 SENT_BYTES = 1 << 20
-"""Tasks that are larger together go to the cluster once; smaller ones with every pass, which
-spares a fetch for each."""
-
+"""Bytes of all pickled tasks above which they go to the cluster once; smaller ones go with every
+pass, which saves a fetch for each."""
 
 LAST = 9_999_999
-"""Batches are named down from here. Among tasks with equal needs Dask begins with the name that
-sorts last, and the first batches should come first: errors in them, and merges."""
+"""Number of the first batch's key; the others count down. Dask starts equal tasks with the key that
+sorts last, and the first batches should start first, for their errors and merges."""
 
 _submitting = Lock()
 
@@ -55,22 +54,21 @@ _submitting = Lock()
 class Cluster:
     """Runs tasks through `distributed` futures.
 
-    A pass is one graph: a node for each batch, which needs the parameters, and nodes that
+    A pass is one graph: a node for each batch, which depends on the parameters, and nodes that
     merge. Keys are new in every pass, as a key used again silently returns the old result.
-    Nothing is pinned to a worker, and all of it can be computed again from what the
-    scheduler knows, the parameters too: a lost worker costs its own batches. Workers are asked
-    before the first task whether they have daskgmm; one that joins later and lacks it fails its
-    task and lives on (`nodes`).
+    Nothing is pinned to a worker, and the scheduler knows all that is needed to compute a node
+    again, the parameters too: a lost worker costs its own batches. Workers are checked before the
+    first task; one that joins later and lacks daskgmm fails its task and lives on (`nodes`).
 
     Parameters
     ----------
     client : distributed.Client
-    running : Running
+    configuration : Configuration
     """
 
-    def __init__(self, client: Any, running: Running) -> None:
+    def __init__(self, client: Any, configuration: Configuration) -> None:
         self.client = client
-        self._running = running
+        self._stall_timeout = configuration.stall_timeout
         self._packed: tuple[Sequence[Task[Any]], list[Any]] | None = None
         self._kept: list[Any] = []
         self._checked = False
@@ -78,7 +76,7 @@ class Cluster:
     def stream(
         self, tasks: Sequence[Task[Any]], work: Work[Result], name: str
     ) -> Iterator[Outcome[Result]]:
-        """Yield the outcomes in order, few of them ahead; on an error, cancel the others."""
+        """Yield the outcomes in the order of the tasks; an error releases all others."""
         window = AHEAD * max(1, sum(self.client.nthreads().values()))
         early: dict[int, Outcome[Result]] = {}
         submitted = 0
@@ -105,7 +103,7 @@ class Cluster:
         progress: Progress,
         large: bool = False,
     ) -> Outcome[Result]:
-        """Return the outcome of all tasks: merged on the workers if `large`, else here."""
+        """Return the merged outcome of all tasks; workers merge if `large`."""
         merged = partial(merge_outcomes, merge)
         with self._completions() as completions:
             graph, keys, needed = self._graph(tasks, work, name, completions)
@@ -116,29 +114,29 @@ class Cluster:
             completions.watch(self._submit({**graph, **needed}, keys))
             return reduce_in_order(in_order(_gathered(completions, len(keys), progress)), merged)
 
-    def hold(self, tasks: Sequence[Task[Any]]) -> list[Task[Any]]:
-        """Return tasks whose decoded rows stay on the workers, as long as these tasks live."""
-        held = []
+    def cache(self, tasks: Sequence[Task[Any]]) -> list[Task[Any]]:
+        """Return tasks whose decoded rows stay on the workers until `close`."""
+        cached = []
         for task in tasks:
-            rows = HeldOnCluster(self._load(task.rows, task.retries))
+            rows = CachedOnCluster(self._load(task.rows, task.retries))
             weights = None
             if task.weights is not None:
-                weights = HeldOnCluster(self._load(task.weights, task.retries))
-            held.append(replace(task, rows=rows, weights=weights, ahead=False))
-        return held
+                weights = CachedOnCluster(self._load(task.weights, task.retries))
+            cached.append(replace(task, rows=rows, weights=weights, ahead=False))
+        return cached
 
     def get(self, graph: Graph, keys: list[Any]) -> list[Any]:
         """Compute keys of a Dask graph on the workers."""
         with self._completions() as completions:
             completions.watch(self._submit(packed_graph(graph), keys))
-            found: dict[int, Any] = {}
+            values: dict[int, Any] = {}
             for group in completions.groups():
                 results = completions.gather([future for _, future in group])
-                found.update(zip((index for index, _ in group), results, strict=True))
-            return [found[index] for index in range(len(keys))]
+                values.update(zip((index for index, _ in group), results, strict=True))
+            return [values[index] for index in range(len(keys))]
 
     def place(self) -> Place:
-        """Return the workers that there are now."""
+        """Return the workers of the cluster now."""
         workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
         limits = [worker["memory_limit"] for worker in workers if worker["memory_limit"]]
         threads = max((worker["nthreads"] for worker in workers), default=1)
@@ -148,7 +146,7 @@ class Cluster:
         return Place(name, len(workers), threads, limit, usable, False, threads)
 
     def close(self) -> None:
-        """Forget the tasks that were sent, and the rows that are held."""
+        """Release the tasks on the cluster and the cached rows."""
         self._packed = None
         # Explicitly: the traceback of an error may keep the tasks alive.
         for future in self._kept:
@@ -156,12 +154,12 @@ class Cluster:
         self._kept.clear()
 
     def _completions(self) -> Completions:
-        return Completions(self.client, self._running.stall_timeout)
+        return Completions(self.client, self._stall_timeout)
 
     def _graph(
         self, tasks: Sequence[Task[Any]], work: Any, name: str, completions: Completions
     ) -> tuple[Graph, list[Any], Graph]:
-        """Return a node for each task, the keys of these, and the futures that they need."""
+        """Return a node for each task, their keys, and the futures that they depend on."""
         run = f"{name}-{uuid4().hex}"
         shared = self._submit({f"parameters-{run}": packed_node(f"parameters-{run}", work)})[0]
         completions.keep(shared)
@@ -169,13 +167,13 @@ class Cluster:
         graph, runs = {}, ours(_run)
         for index, (task, packed) in enumerate(zip(tasks, self._pack(tasks), strict=True)):
             key, arguments = (run, LAST - index), [packed, shared, *task.dependencies]
-            futures = {each.key: each for each in arguments if _is_future(each)}
+            futures = {argument.key: argument for argument in arguments if _is_future(argument)}
             needed.update(futures)
             graph[key] = call_node(key, runs, *map(_reference, arguments))
         return graph, list(graph), needed
 
     def _pack(self, tasks: Sequence[Task[Any]]) -> list[Any]:
-        """Return each task pickled, or where that is much, as a future; made once."""
+        """Return the pickled tasks, or futures of them above `SENT_BYTES`; made once."""
         if self._packed is None or self._packed[0] is not tasks:
             packed: list[Any] = [_dumped(task) for task in tasks]
             if sum(map(len, packed)) > SENT_BYTES:
@@ -197,10 +195,10 @@ class Cluster:
     def _submit(self, graph: Graph, keys: list[Any] | None = None) -> list[Any]:
         """Send a graph and return the futures of `keys`, by default all of them."""
         if not self._checked:
-            check_workers(self.client, min(ANSWER_SECONDS, self._running.stall_timeout))
+            check_workers(self.client, min(ANSWER_SECONDS, self._stall_timeout))
             self._checked = True
-        # Parameters may be large, and they are in the graph for a reason: it survives workers.
-        # The setting is the process's: two fits that set and restore it would undo each other.
+        # Parameters may be large: in the graph they survive workers. The setting is that of the
+        # process: without the lock, two fits that set and restore it would undo each other.
         quiet = {"distributed.admin.large-graph-warning-threshold": "1TiB"}
         with _submitting, dask.config.set(quiet):
             futures: list[Any] = self.client.get(
@@ -210,7 +208,7 @@ class Cluster:
 
 
 def merge_nodes(leaves: list[Any], merge: Merge[Any], name: str) -> tuple[Graph, Any]:
-    """Return nodes that merge the results of `leaves`, and the key of the last of them."""
+    """Return nodes that merge the results of `leaves`, and the key of the root."""
     graph: Graph = {}
     level, merges = 0, ours(partial(_merge, merge))
     while len(leaves) > 1 or not graph:
@@ -224,7 +222,7 @@ def merge_nodes(leaves: list[Any], merge: Merge[Any], name: str) -> tuple[Graph,
 
 
 def _root_outcome(completions: Completions, total: int, progress: Progress) -> Outcome[Any]:
-    """Return the outcome of the last merge: of the future after those of all batches."""
+    """Return the outcome of the root, whose future has the index `total`."""
     done = 0
     for group in completions.groups():
         for index, future in group:
@@ -249,19 +247,19 @@ def _gathered(
 
 
 def _before_pausing() -> float:
-    """Return the part of its memory at which a worker begins no other task."""
+    """Return the fraction of its memory at which a worker is paused."""
     parts = ("pause", "terminate")
     settings = [dask.config.get(f"distributed.worker.memory.{part}", False) for part in parts]
-    return min((float(each) for each in settings if each), default=1.0)
+    return min((float(setting) for setting in settings if setting), default=1.0)
 
 
 def _dumped(value: Any) -> bytes:
-    """Return rows to send.
+    """Pickle a task or segment.
 
     Raises
     ------
     SourceError
-        If they are in a store that is this process's own.
+        If the store of its rows exists in this process only.
     """
     try:
         packed: bytes = pickle.dumps(value)

@@ -1,4 +1,4 @@
-"""Futures as they end, and an error instead of silence when nobody can end them."""
+"""Futures of a pass as they end; an error if none can end any more."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from distributed.client import FutureCancelledError
 from distributed.comm.core import CommClosedError
 
 from daskgmm.errors import ClusterError
-from daskgmm.passes.executors.asking import ANSWER_SECONDS, explained
-from daskgmm.passes.executors.watchdog import Guard, connection_lost
+from daskgmm.passes.executors.watchdog import Watchdog, connection_lost
+from daskgmm.passes.executors.worker_check import ANSWER_SECONDS, explained
 
 CHECK_SECONDS = 1.0
-"""How often, in silence, the connection to the scheduler is looked at."""
+"""Seconds from one check of the connection to the scheduler to the next, in silence."""
 
 
 class Completions:
-    """Watches futures of one pass; on leaving the context, lets go of those that have not ended.
+    """Watches the futures of a pass; the end of the context releases all of them.
 
     Parameters
     ----------
     client : distributed.Client
     stall_timeout : float
-        Seconds without a running worker after which a silent cluster is given up.
+        Seconds without a running worker after which a silent cluster is an error.
     """
 
     def __init__(self, client: Any, stall_timeout: float) -> None:
         self._client = client
-        self._guard = Guard(client, stall_timeout)
+        self._watchdog = Watchdog(client, stall_timeout)
         self._patience = min(ANSWER_SECONDS, stall_timeout)
         self._pending: dict[int, Any] = {}
         self._yielded: list[Any] = []
@@ -55,21 +55,21 @@ class Completions:
         self._pending.clear()
 
     def _release(self, futures: list[Any]) -> None:
-        """Let go of futures: what nobody wants is forgotten, or not computed.
+        """Release futures: the scheduler then forgets their results, or does not compute them.
 
         Explicitly, as an error's traceback may keep them alive. `Client.cancel` would end the
-        connection where tasks that nobody wants directly depend on one (distributed 2026.8).
+        connection if a merge depends on one (distributed 2026.8).
         """
         for future in futures:
             future.release()
         futures.clear()
 
     def keep(self, future: Any) -> None:
-        """Keep a future until the context is left."""
+        """Keep a future until the end of the context."""
         self._kept.append(future)
 
     def watch(self, futures: Sequence[Any], first: int = 0) -> None:
-        """Watch more futures, numbered from `first` on."""
+        """Watch more futures; their indices start at `first`."""
         for index, future in enumerate(futures, start=first):
             self._pending[index] = future
             future.add_done_callback(partial(self._note, index))
@@ -77,21 +77,20 @@ class Completions:
     def groups(self) -> Iterator[list[tuple[int, Any]]]:
         """Yield the futures that have ended since the last group, until none is left.
 
-        A group is let go when the next is asked for: results that nobody else wants leave the
-        cluster then.
+        The next group releases the last one: its results leave the cluster then.
 
         Raises
         ------
         Exception
-            What a task raised, as soon as it did.
+            The first error of a task, at once.
         ClusterError
-            If workers died of a task, all workers are gone, or the scheduler is.
+            If workers died of a task, no worker is left, or the connection is lost.
         """
         while self._pending:
             yield self.some()
 
     def some(self) -> list[tuple[int, Any]]:
-        """Wait for at least one future to end; return all that have, as `groups` does."""
+        """Wait until at least one future has ended; return the next group of `groups`."""
         self._release(self._yielded)
         indices = [self._wait()]
         while not self._ended.empty():
@@ -99,13 +98,13 @@ class Completions:
         group = [(index, self._pending.pop(index)) for index in indices]
         self._yielded = [future for _, future in group]
         for _, future in group:
-            # One that is lost is computed again already; `gather` waits for it.
+            # The scheduler already computes a lost one again; `gather` waits for it.
             if future.status not in ("finished", "lost"):
                 raise self._failure(future)
         return group
 
     def gather(self, futures: Sequence[Any]) -> list[Any]:
-        """Return the results of futures that have ended, computed again if they got lost."""
+        """Return the results of futures that have ended; wait for those lost since."""
         try:
             results: list[Any] = self._awaited(
                 self._client.gather(list(futures), asynchronous=True)
@@ -115,7 +114,7 @@ class Completions:
         except CommClosedError as error:
             raise connection_lost(error) from error
         except (CancelledError, FutureCancelledError) as error:
-            self._guard.check_connection()
+            self._watchdog.check_connection()
             raise ClusterError(
                 "Results were cancelled, or the cluster was restarted. Run again; a fit with "
                 "a checkpoint goes on where it was."
@@ -123,11 +122,11 @@ class Completions:
         return results
 
     def _awaited(self, coroutine: Any) -> Any:
-        """Return what a coroutine of the client's returns, and watch the cluster meanwhile."""
+        """Return the result of a coroutine of the client; check the cluster meanwhile."""
         awaited = asyncio.run_coroutine_threadsafe(coroutine, self._client.loop.asyncio_loop)
         try:
-            while not wait([awaited], self._guard.step).done:
-                self._guard.look()
+            while not wait([awaited], self._watchdog.interval).done:
+                self._watchdog.check()
             return awaited.result()
         finally:
             awaited.cancel()
@@ -136,17 +135,18 @@ class Completions:
         self._ended.put(index)
 
     def _wait(self) -> int:
-        looked = time.monotonic()
+        """Return the index of the next future that ends."""
+        checked = time.monotonic()
         while True:
             try:
-                index = self._ended.get(timeout=min(CHECK_SECONDS, self._guard.step))
+                index = self._ended.get(timeout=min(CHECK_SECONDS, self._watchdog.interval))
             except Empty:
-                self._guard.check_connection()
-                if time.monotonic() - looked >= self._guard.step:
-                    self._guard.look()
-                    looked = time.monotonic()
+                self._watchdog.check_connection()
+                if time.monotonic() - checked >= self._watchdog.interval:
+                    self._watchdog.check()
+                    checked = time.monotonic()
             else:
-                self._guard.well()
+                self._watchdog.reset()
                 return index
 
     def _failure(self, future: Any) -> BaseException:
@@ -155,7 +155,7 @@ class Completions:
             if isinstance(error, KilledWorker):
                 return _killed(error)
             return explained(self._client, error, self._patience)
-        self._guard.check_connection()
+        self._watchdog.check_connection()
         return ClusterError(
             f"The task {future.key!r} is {future.status}: somebody cancelled it, or the cluster "
             "was restarted. Run again; a fit with a checkpoint goes on where it was."

@@ -1,4 +1,4 @@
-"""What an environment has. A worker runs the text of this file: so the standard library only."""
+"""Description of an environment. A worker runs this file's text: standard library only."""
 
 from __future__ import annotations
 
@@ -14,24 +14,22 @@ from typing import Any
 def environment(
     package: str, home: str, distributions: list[str], modules: list[str]
 ) -> dict[str, Any]:
-    """Return what is installed where this runs, as a dict of plain values.
+    """Describe the environment of this process in a dict of plain values.
 
     Parameters
     ----------
     package : str
-        That must be there, with a ``__version__``.
+        Name of a package with a ``__version__``.
     home : str
-        Its module that tasks need.
-    distributions : list of str
-        Whose versions are asked for.
-    modules : list of str
-        That are looked for.
+        Module of the package that tasks need.
+    distributions, modules : list of str
+        Names of distributions to report the versions of, and of modules to look for.
 
     Returns
     -------
     dict
-        executable; versions by name, without what is not installed; fault: why the package cannot
-        be imported, or None; lacking: which of the modules are not there.
+        executable; versions: by name, of what is installed; fault: why the package cannot be
+        imported, or None; lacking: the modules that are not installed.
     """
     versions, fault = {"Python": ".".join(platform.python_version_tuple()[:2])}, None
     for name in distributions:
@@ -46,11 +44,11 @@ def environment(
         "executable": sys.executable,
         "versions": versions,
         "fault": fault,
-        "lacking": [name for name in modules if not _is_there(name)],
+        "lacking": [name for name in modules if not _is_installed(name)],
     }
 
 
-def _is_there(name: str) -> bool:
+def _is_installed(name: str) -> bool:
     try:
         return importlib.util.find_spec(name) is not None
     except (ImportError, ValueError):

@@ -1,4 +1,4 @@
-"""Where tasks run: the protocol, and the choice."""
+"""The protocol of executors, and the choice of one."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any, Protocol, TypeVar
 
 import dask
 
+from daskgmm.passes.configuration import Configuration
 from daskgmm.passes.executors.threads import Threads
 from daskgmm.passes.persisted import asynchronous, check_persisted, check_there
 from daskgmm.passes.place import Place
-from daskgmm.passes.running import Running
 from daskgmm.passes.task import Merge, Outcome, Progress, Task, Work
 from daskgmm.rows.lazy.graph import persisted_in
 
@@ -23,7 +23,7 @@ class Executor(Protocol):
 
     @property
     def client(self) -> Any:
-        """The client of the cluster that runs them; None for this process."""
+        """The client of the cluster that runs the tasks; None for this process."""
 
     def stream(
         self, tasks: Sequence[Task[Any]], work: Work[Result], name: str
@@ -39,28 +39,28 @@ class Executor(Protocol):
         progress: Progress,
         large: bool = False,
     ) -> Outcome[Result]:
-        """Return the merged outcome, in a fixed tree; `large` results travel little."""
+        """Return the outcome merged in a fixed tree; `large` results are merged on workers."""
 
-    def hold(self, tasks: Sequence[Task[Any]]) -> list[Task[Any]]:
-        """Return the same tasks, with decoded rows that stay in memory."""
+    def cache(self, tasks: Sequence[Task[Any]]) -> list[Task[Any]]:
+        """Return the tasks with decoded rows that stay in memory."""
 
     def get(self, graph: dict[Any, Any], keys: list[Any]) -> Sequence[Any]:
-        """Compute keys of a Dask graph where tasks run."""
+        """Compute keys of a Dask graph in the processes that run tasks."""
 
     def place(self) -> Place:
-        """Return the processes that run tasks, as they are now."""
+        """Return the processes that run tasks now."""
 
     def close(self) -> None:
-        """Let go of what is kept between passes."""
+        """Release tasks and rows that are kept between passes."""
 
 
 def ambient_client() -> Any:
-    """Return the Dask client that is current here, or None; never start one.
+    """Return the current Dask client, or None; never start one.
 
     Raises
     ------
     ClusterError
-        If whoever waits for it would hold up the event loop that it runs in.
+        If the client is asynchronous.
     """
     client = current_client()
     if client is not None and client.asynchronous:
@@ -69,7 +69,7 @@ def ambient_client() -> Any:
 
 
 def current_client() -> Any:
-    """Return the Dask client that is current here, or None, even one that cannot be waited for."""
+    """Return the current Dask client, or None; it may be asynchronous."""
     distributed = sys.modules.get("distributed")
     if distributed is None:
         return None
@@ -78,7 +78,7 @@ def current_client() -> Any:
     except ValueError:
         pass
     else:
-        return None  # In a task itself: waiting for others on the same worker may take for ever.
+        return None  # In a task: to wait for tasks of the same worker may take for ever.
     try:
         client = distributed.Client.current()
     except ValueError:
@@ -88,33 +88,33 @@ def current_client() -> Any:
 
 
 def choose_executor(in_process: bool, short_calls: bool = False) -> Executor:
-    """Return the ambient cluster, if there is one and the rows can go there, else threads.
+    """Return the cluster of the current client, or threads.
 
     Parameters
     ----------
     in_process : bool
-        Whether the rows live in this process: sending them over at every pass would cost
-        more than it gains.
+        Whether the rows are in the memory of this process: they stay there, as sending them at
+        every pass would cost more than it gains.
     short_calls : bool
-        Whether the arithmetic on rows in memory is in calls so short that threads would
-        spend their time handing over Python's lock: then one is used.
+        Whether calls of the arithmetic are so short that threads would wait for Python's lock:
+        rows in memory then use one thread.
     """
     client = None if in_process else ambient_client()
     if client is None:
         return Threads(most=1) if in_process and short_calls else Threads()
-    # Only who has a client pays for the import.
+    # The import of distributed takes time, which only calls with a client pay for.
     from daskgmm.passes.executors.cluster import Cluster
 
-    return Cluster(client, Running.configured())
+    return Cluster(client, Configuration.current())
 
 
 def check_lazy(x: Any) -> None:
-    """Refuse what a lazy array or frame could not be computed of, or the current workers not do.
+    """Refuse a lazy array or frame that cannot be computed on the current workers.
 
     Raises
     ------
     SourceError
-        If X was persisted on a cluster that is gone, or on another than the current one.
+        If X was persisted on a cluster that no longer exists, or on another than the current one.
     ClusterError
         If workers lack daskgmm: they would end with all that runs there.
     """
@@ -125,6 +125,6 @@ def check_lazy(x: Any) -> None:
     if client is None or client.asynchronous or elsewhere:
         return
     check_persisted("X", persisted, client)
-    from daskgmm.passes.executors.asking import check_workers
+    from daskgmm.passes.executors.worker_check import check_workers
 
     check_workers(client)

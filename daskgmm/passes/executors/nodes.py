@@ -1,10 +1,9 @@
-"""Nodes of a graph that any worker can take, whatever is installed there.
+"""Nodes of a graph that workers and schedulers without daskgmm can unpickle.
 
-A worker unpickles a task as it reads the message that brings it, and ends if it cannot, with all
-else that runs there; results of others it tries to fetch for ever (distributed 2026.8). So what
-travels names the standard library, Dask and NumPy alone; ours is packed in bytes and buffers, which
-the task itself unpacks: a worker that lacks it fails the task, and nothing else. The scheduler
-needs none of it either.
+A worker unpickles a task with the message that brings it. If it cannot, it ends with all that runs
+there, and it fetches results that it cannot unpickle for ever (distributed 2026.8). So nodes name
+objects of the standard library, Dask and NumPy only. Those of daskgmm are packed in bytes and
+buffers, which the task itself unpacks: on a worker without daskgmm the task fails, and only that.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ from numpy.typing import NDArray
 from daskgmm.version import __version__
 
 Packed: TypeAlias = tuple[bytes, list[NDArray[np.uint8]]]
-"""A pickled value, and the memory of its arrays, which is not copied."""
+"""A pickled value, and the buffers of its arrays, which are not copied."""
 
 
 def pack(value: Any) -> Packed:
-    """Return a value as bytes and buffers."""
+    """Pickle a value as bytes and buffers."""
     buffers: list[pickle.PickleBuffer] = []
     head = dumps(value, buffer_callback=buffers.append)
     return head, [np.asarray(buffer.raw()) for buffer in buffers]
@@ -40,41 +39,41 @@ def unpack(packed: Packed) -> Any:
 
 
 def ours(function: Callable[..., Any]) -> Task:
-    """Return what loads a function of ours where a task runs; many nodes may share it."""
-    return Task(None, pickle.loads, dumps(partial(_called, __version__, function)))
+    """Return a task that loads a function of daskgmm on a worker; many nodes may share it."""
+    return Task(None, pickle.loads, dumps(partial(_call, __version__, function)))
 
 
 def call_node(key: Any, loaded: Task, *arguments: Any) -> Task:
-    """Return a node that calls a function of ours.
+    """Return a node that calls a function of daskgmm.
 
     Parameters
     ----------
     loaded : Task
-        What `ours` returns.
+        The result of `ours`.
     arguments : TaskRef, bytes, int
-        Whatever every worker can unpickle.
+        Objects that every worker can unpickle.
     """
     return Task(key, operator.call, loaded, *arguments)
 
 
 def packed_node(key: Any, value: Any) -> Task:
-    """Return a node whose result is a value, packed."""
+    """Return a node whose result is a packed value."""
     return Task(key, tuple, pack(value))
 
 
 def bytes_node(key: Any, value: bytes) -> Task:
-    """Return a node whose result are these bytes."""
+    """Return a node whose result is `value`."""
     return Task(key, bytes, value)
 
 
 def packed_graph(graph: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Return a Dask graph that computes the same and that every worker can take."""
-    data = {key: node.value for key in graph if (node := _foreign(graph, key)) is not None}
+    """Return a graph with the results of a Dask graph that every worker can unpickle."""
+    data = {key: node.value for key in graph if (node := _data_node(graph, key)) is not None}
     return {key: _packed(key, node, data) for key, node in graph.items() if key not in data}
 
 
-def _foreign(graph: Mapping[Any, Any], key: Any) -> DataNode | None:
-    """Return the data that a key is or is another name of, unless it is an array of NumPy."""
+def _data_node(graph: Mapping[Any, Any], key: Any) -> DataNode | None:
+    """Return the data node of a key, through aliases; None if it holds a NumPy array."""
     node = graph.get(key)
     while isinstance(node, Alias):
         node = graph.get(node.target)
@@ -84,18 +83,18 @@ def _foreign(graph: Mapping[Any, Any], key: Any) -> DataNode | None:
 def _packed(key: Any, node: Any, data: Mapping[Any, Any]) -> Any:
     if not isinstance(node, Task):
         return node
-    held = {needed: data[needed] for needed in node.dependencies if needed in data}
+    values = {needed: data[needed] for needed in node.dependencies if needed in data}
     others = [needed for needed in node.dependencies if needed not in data]
-    return call_node(key, ours(_computed), dumps((node, held, others)), *map(TaskRef, others))
+    return call_node(key, ours(_compute), dumps((node, values, others)), *map(TaskRef, others))
 
 
-def _computed(packed: bytes, *values: Any) -> Any:
-    node, held, others = pickle.loads(packed)
-    return node({**held, **dict(zip(others, values, strict=True))})
+def _compute(packed: bytes, *results: Any) -> Any:
+    node, values, others = pickle.loads(packed)
+    return node({**values, **dict(zip(others, results, strict=True))})
 
 
-def _called(version: str, function: Callable[..., Any], *arguments: Any) -> Any:
+def _call(version: str, function: Callable[..., Any], *arguments: Any) -> Any:
     if version != __version__:
-        # Whoever waits for the task asks the workers then, and says which it is.
+        # `worker_check.explained` turns this into an error that names the workers.
         raise ImportError(f"daskgmm {version} sent a task to daskgmm {__version__}")
     return function(*arguments)

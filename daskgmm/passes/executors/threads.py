@@ -1,4 +1,4 @@
-"""Tasks on threads of this process."""
+"""Executor on threads of this process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import dask
 import dask.threaded
 from dask.system import CPU_COUNT
 
-from daskgmm.passes.held import HeldInProcess
+from daskgmm.passes.cache import CachedInProcess
 from daskgmm.passes.place import Place, this_process
 from daskgmm.passes.reduction import reduce_in_order
 from daskgmm.passes.task import Merge, Outcome, Progress, Task, Work, merge_outcomes, run_task
@@ -21,25 +21,25 @@ from daskgmm.passes.task import Merge, Outcome, Progress, Task, Work, merge_outc
 Result = TypeVar("Result")
 
 AHEAD = 4
-"""Tasks a thread that are begun or done before their turn: results that wait take memory."""
+"""Number of tasks a thread that are submitted before their turn: results that wait take memory."""
 
 EARLY = 1
-"""Tasks that read their first block while all threads work on others, so that reading does not
-wait at the border of batches."""
+"""Number of tasks that read their first block while all threads work on others: a thread does not
+wait for it at the border of batches."""
 
 
 def thread_count() -> int:
-    """Return how many threads to use: Dask's `num_workers` setting, else all CPUs allowed."""
+    """Return Dask's setting `num_workers`, or else the number of CPUs of this process."""
     return int(dask.config.get("num_workers", None) or CPU_COUNT)
 
 
 class Threads:
-    """Runs tasks on threads, in this one if there is a single task.
+    """Runs tasks on threads; a single task runs on the calling one.
 
     Parameters
     ----------
     most : int, optional
-        More are of no use.
+        Largest number of threads to use.
     """
 
     client = None
@@ -50,7 +50,7 @@ class Threads:
     def stream(
         self, tasks: Sequence[Task[Any]], work: Work[Result], name: str
     ) -> Iterator[Outcome[Result]]:
-        """Yield the outcomes in order; on an error, end all tasks at their next block."""
+        """Yield the outcomes in the order of the tasks; an error ends all at their next block."""
         workers = min(len(tasks), self._threads())
         early = EARLY if workers < len(tasks) and tasks[0].ahead else 0
         if workers + early <= 1:
@@ -83,16 +83,16 @@ class Threads:
         progress: Progress,
         large: bool = False,
     ) -> Outcome[Result]:
-        """Return the outcome of all tasks, merged here, whatever their size."""
-        outcomes = counted(self.stream(tasks, work, name), len(tasks), progress)
+        """Return the merged outcome of all tasks."""
+        outcomes = reported(self.stream(tasks, work, name), len(tasks), progress)
         return reduce_in_order(outcomes, partial(merge_outcomes, merge))
 
-    def hold(self, tasks: Sequence[Task[Any]]) -> list[Task[Any]]:
-        """Return tasks that keep their decoded rows in this process once they were read."""
-        return [HeldInProcess.task(task) for task in tasks]
+    def cache(self, tasks: Sequence[Task[Any]]) -> list[Task[Any]]:
+        """Return tasks that keep their decoded rows in this process after the first read."""
+        return [CachedInProcess.task(task) for task in tasks]
 
     def get(self, graph: dict[Any, Any], keys: list[Any]) -> Sequence[Any]:
-        """Compute keys of a Dask graph on threads, or on the cluster that holds parts of it."""
+        """Compute keys of a Dask graph on threads, or on the cluster of the futures in it."""
         for value in graph.values():
             if hasattr(value, "client"):
                 return cast("Sequence[Any]", value.client.get(graph, keys))
@@ -109,8 +109,8 @@ class Threads:
         """Do nothing: threads end with their pass."""
 
 
-def counted(results: Iterator[Result], total: int, progress: Progress) -> Iterator[Result]:
-    """Yield the results and report how many there were."""
+def reported(results: Iterator[Result], total: int, progress: Progress) -> Iterator[Result]:
+    """Yield the results and report their number."""
     for done, result in enumerate(results, start=1):
         progress(done, total)
         yield result

@@ -1,4 +1,4 @@
-"""When a cluster is given up that computes nothing."""
+"""Watchdog of a cluster that completes no task."""
 
 from __future__ import annotations
 
@@ -8,49 +8,49 @@ from typing import Any
 from daskgmm.errors import ClusterError
 
 LOOKS = 30
-"""Times that a cluster which says nothing is asked for its workers before it is given up."""
+"""Number of times that a silent cluster is asked for its workers within the timeout."""
 
 SECONDS = 1.0, 30.0
-"""The shortest and the longest time from one such question to the next, and of an answer."""
+"""Shortest and longest seconds from one such question to the next; the longest for an answer."""
 
 
-class Guard:
-    """Gives up a cluster that for too long has had no worker that runs.
+class Watchdog:
+    """Raises an error if for too long no task ends and no worker runs.
 
-    Long tasks are silent too: only what is seen while nothing ends counts.
+    A long task on a running worker is silent, and no error.
 
     Parameters
     ----------
     client : distributed.Client
     timeout : float
-        Seconds.
+        Seconds without a running worker.
     """
 
     def __init__(self, client: Any, timeout: float) -> None:
         self._client = client
         self._timeout = timeout
-        shortest, self._longest = (min(each, timeout) for each in SECONDS)
-        self.step = min(max(shortest, timeout / LOOKS), self._longest)
-        """Seconds of silence after which to look."""
-        self.well()
+        shortest, self._longest = (min(seconds, timeout) for seconds in SECONDS)
+        self.interval = min(max(shortest, timeout / LOOKS), self._longest)
+        """Seconds of silence after which to call `check`."""
+        self.reset()
 
-    def well(self) -> None:
-        """Note that something was computed."""
-        self._seen_well = time.monotonic()
+    def reset(self) -> None:
+        """Restart the timeout, as a task has ended."""
+        self._since = time.monotonic()
 
-    def look(self) -> None:
-        """Look at the cluster in a silence.
+    def check(self) -> None:
+        """Check a silent cluster.
 
         Raises
         ------
         ClusterError
-            If the connection is lost, or the cluster has not been well for too long.
+            If the connection is lost, or no worker has run for the timeout.
         """
         self.check_connection()
         fault = self._fault()
         if fault is None:
-            self.well()
-        elif time.monotonic() - self._seen_well >= self._timeout:
+            self.reset()
+        elif time.monotonic() - self._since >= self._timeout:
             raise ClusterError(
                 f"Nothing was computed for {self._timeout:.0f} s, and {fault} "
                 "A longer wait is set with --stall-timeout, or the configuration "
@@ -68,7 +68,7 @@ class Guard:
             known = self._client.sync(
                 scheduler.identity, n_workers=-1, callback_timeout=self._longest
             )
-        except AttributeError:  # None: the connection is being closed
+        except AttributeError:  # the scheduler is None while the connection is closed
             return "the connection to the scheduler is closed."
         except (TimeoutError, OSError):
             return (
@@ -87,7 +87,7 @@ class Guard:
 
 
 def connection_lost(why: object) -> ClusterError:
-    """Return what ends a pass without its scheduler."""
+    """Return the error of a pass that has lost the scheduler."""
     return ClusterError(
         f"The connection to the Dask scheduler is lost ({why}). Start a cluster and run again; a "
         "fit with a checkpoint goes on where it was."

@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 from daskgmm.gaussian import STRUCTURES, maximise
 from daskgmm.gaussian.kernels.kernel import Sums
 from daskgmm.gaussian.kernels.whitened import accumulate_about
-from daskgmm.gaussian.maximise import factorise
+from daskgmm.gaussian.m_step import factorise
 from daskgmm.gaussian.moments import Moments
 from tests.gaussian.mixtures import parameters_of
 

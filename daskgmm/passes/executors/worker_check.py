@@ -1,4 +1,4 @@
-"""Workers are asked what they have, before the first task and after one that failed."""
+"""Check of the workers' environments, before the first task and after one that failed."""
 
 from __future__ import annotations
 
@@ -17,134 +17,134 @@ from daskgmm.user_warnings import warn_user
 from daskgmm.version import __version__
 
 ANSWER_SECONDS = 10.0
-"""A worker that says nothing for so long is not waited for: importing daskgmm takes about one."""
+"""Seconds to wait for the answers of workers; an import of daskgmm takes about one."""
 
 PACKAGE, HOME = "daskgmm", "daskgmm.passes.executors.cluster"
 
 COMPARED = ["numpy", "scipy", "zarr", "dask", "distributed"]
-"""Packages whose objects travel in tasks, or that make the bits of results."""
+"""Packages whose objects travel in tasks, or that determine the bits of results."""
 
 NAMED = 5
-"""Workers that an error names."""
+"""Number of workers that an error names."""
 
 Answer = Mapping[str, Any]
-"""What `environment.environment` returns."""
+"""The result of `environment.environment`."""
 
-# The text and not the function: Python's code differs from version to version.
-_CALL = "exec(text, space) or space['environment'](*given)"
+# Source text, as the byte code of a function differs between versions of Python.
+_CALL = "exec(text, space) or space['environment'](*arguments)"
 
 
 @dataclass
-class _Asked:
-    """Addresses of the workers of a client that were asked, and whether a warning was given."""
+class _Checked:
+    """Addresses of a client's workers that have answered, and whether a warning was given."""
 
     addresses: set[str] = field(default_factory=set)
     warned: bool = False
 
 
-_of_client: WeakKeyDictionary[Any, _Asked] = WeakKeyDictionary()
+_of_client: WeakKeyDictionary[Any, _Checked] = WeakKeyDictionary()
 
 
 def check_workers(client: Any, patience: float = ANSWER_SECONDS) -> None:
-    """Ask the workers that were not asked yet whether they can do the work.
+    """Check the environments of the workers that were not checked yet.
 
-    Workers that join later are asked by their first task: `nodes.call_node`.
+    The first task of a worker that joins later checks the version (`nodes.call_node`).
 
     Parameters
     ----------
     client : distributed.Client
     patience : float
-        Seconds to wait for answers; who does not answer is not asked again.
+        Seconds to wait for answers; a worker that does not answer is not asked again.
 
     Raises
     ------
     ClusterError
-        If one lacks daskgmm or has another version of it.
+        If a worker lacks daskgmm or has another version of it.
 
     Warns
     -----
     UserWarning
-        If one has another version of a package that matters; once a client.
+        If a worker has another version of one of `COMPARED`; once a client.
     """
-    known = _of_client.setdefault(client, _Asked())
-    answers = _answers(client, known.addresses, [], patience)
+    checked = _of_client.setdefault(client, _Checked())
+    answers = _answers(client, checked.addresses, [], patience)
     _refuse(answers)
-    known.addresses.update(answers)
-    other = _differences(answers)
-    if other and not known.warned:
-        known.warned = True
+    checked.addresses.update(answers)
+    differences = _differences(answers)
+    if differences and not checked.warned:
+        checked.warned = True
         warn_user(
-            f"Workers have other versions than this process: {_listed(other)}. The last bits of "
-            "results may depend on which worker computes what, and tasks may fail to load; give "
+            f"Workers have other versions than this process: {_listed(differences)}. The last bits "
+            "of results may depend on which worker computes what, and tasks may fail to load; give "
             "workers and this process one environment.",
         )
 
 
 def explained(client: Any, error: BaseException, patience: float = ANSWER_SECONDS) -> BaseException:
-    """Return what to raise for the error of a task: where it can be, what its worker lacks."""
-    known = isinstance(error, (DaskGMMError, OSError, MemoryError))
-    if known or client.status != "running":
+    """Return the error of a task, or one that says what its worker lacks."""
+    own = isinstance(error, (DaskGMMError, OSError, MemoryError))
+    if own or client.status != "running":
         return error
     module = _root_here(error)
     answers = _answers(client, (), [] if module is None else [module], patience)
-    found: BaseException | None = None
+    cause: BaseException | None = None
     try:
         _refuse(answers)
-    except ClusterError as better:
-        found = better
-    if found is None and module is not None:
-        found = _lacking(module, answers)
-    if found is None and isinstance(error, (ImportError, AttributeError, TypeError)):
-        found = _other_versions(error, answers)
-    if found is None:
+    except ClusterError as refusal:
+        cause = refusal
+    if cause is None and module is not None:
+        cause = _lacking(module, answers)
+    if cause is None and isinstance(error, (ImportError, AttributeError, TypeError)):
+        cause = _other_versions(error, answers)
+    if cause is None:
         return error
-    found.__cause__ = error
-    return found
+    cause.__cause__ = error
+    return cause
 
 
 def _answers(
-    client: Any, known: Iterable[str], modules: Sequence[str], patience: float
+    client: Any, checked: Iterable[str], modules: Sequence[str], patience: float
 ) -> dict[str, Answer | None]:
-    """Return what workers say, and None for those that do not; nothing if nobody answers."""
-    skipped = frozenset(known)
+    """Return the answers of workers by address, None without one; empty without a scheduler."""
+    skipped = frozenset(checked)
     try:
-        found: dict[str, Answer | None] = client.sync(
+        answers: dict[str, Answer | None] = client.sync(
             _ask_all, client, skipped, modules, patience, callback_timeout=2 * patience
         )
-    except (OSError, AttributeError):  # no answer, or no scheduler: the guard will say so
+    except (OSError, AttributeError):  # no answer, or no scheduler: the watchdog reports it
         return {}
-    return found
+    return answers
 
 
 async def _ask_all(
-    client: Any, known: frozenset[str], modules: Sequence[str], patience: float
+    client: Any, skipped: frozenset[str], modules: Sequence[str], patience: float
 ) -> dict[str, Answer | None]:
-    addresses = await asyncio.wait_for(client.nthreads(), patience)
-    # Workers of this process have what it has.
-    others = [each for each in addresses if each not in known and not each.startswith("inproc:")]
-    answers = await asyncio.gather(*(_ask(client, each, modules, patience) for each in others))
-    return dict(zip(others, answers, strict=True))
+    workers = await asyncio.wait_for(client.nthreads(), patience)
+    # Workers of this process have its environment.
+    asked = [url for url in workers if url not in skipped and not url.startswith("inproc:")]
+    answers = await asyncio.gather(*(_ask(client, url, modules, patience) for url in asked))
+    return dict(zip(asked, answers, strict=True))
 
 
 async def _ask(client: Any, address: str, modules: Sequence[str], patience: float) -> Answer | None:
     space = {
         "text": inspect.getsource(environment),
-        "space": {"__name__": "asked"},
-        "given": (PACKAGE, HOME, COMPARED, list(modules)),
+        "space": {"__name__": "environment"},
+        "arguments": (PACKAGE, HOME, COMPARED, list(modules)),
     }
-    # In a thread of the worker's, as an import would hold up its event loop.
+    # In a thread of the worker: an import would block its event loop.
     question = client.run(
         asyncio.to_thread, eval, _CALL, space, workers=[address], on_error="return"
     )
     try:
-        found = (await asyncio.wait_for(question, patience)).get(address)
+        answer = (await asyncio.wait_for(question, patience)).get(address)
     except OSError:
         return None
-    return found if isinstance(found, Mapping) else None
+    return answer if isinstance(answer, Mapping) else None
 
 
 def _refuse(answers: Mapping[str, Answer | None]) -> None:
-    """Raise ClusterError if a worker cannot do the work."""
+    """Raise ClusterError if a worker cannot run the tasks."""
     faults = [
         f"{address} ({answer['executable']}) {fault}"
         for address, answer in answers.items()
@@ -168,7 +168,7 @@ def _fault(answer: Answer) -> str | None:
 
 
 def _root_here(error: BaseException) -> str | None:
-    """Return the module that could not be imported, if this process has it and it is not ours."""
+    """Return the package that could not be imported, if this process has it; None for daskgmm."""
     name = getattr(error, "name", None) if isinstance(error, ImportError) else None
     root = str(name).split(".")[0] if name else None
     if root in (None, PACKAGE) or importlib.util.find_spec(str(root)) is None:
@@ -194,19 +194,19 @@ def _lacking(module: str, answers: Mapping[str, Answer | None]) -> ClusterError 
 def _other_versions(
     error: BaseException, answers: Mapping[str, Answer | None]
 ) -> ClusterError | None:
-    other = _differences(answers)
-    if not other:
+    differences = _differences(answers)
+    if not differences:
         return None
     return ClusterError(
         f"A task failed on a worker with {type(error).__name__}: {error}. Workers have other "
-        f"versions than this process: {_listed(other)}. Give both one environment."
+        f"versions than this process: {_listed(differences)}. Give both one environment."
     )
 
 
 def _differences(answers: Mapping[str, Answer | None]) -> list[str]:
-    """Return which workers have other versions of what is compared, in words."""
+    """Return a sentence for each worker that has other versions of `COMPARED`."""
     here = _versions_here() if answers else {}
-    found = []
+    sentences = []
     for address, answer in answers.items():
         there = {} if answer is None else answer["versions"]
         differing = [
@@ -215,8 +215,8 @@ def _differences(answers: Mapping[str, Answer | None]) -> list[str]:
             if there.get(name, here[name]) != here[name]
         ]
         if differing:
-            found.append(f"{address} has {', '.join(differing)}")
-    return found
+            sentences.append(f"{address} has {', '.join(differing)}")
+    return sentences
 
 
 @cache

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from daskgmm.gaussian.covariance import triangle
-from daskgmm.gaussian.kernels.product import Product
+from daskgmm.gaussian.covariance import packed
+from daskgmm.gaussian.kernels.gemm import Product
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 5, 3), (7, 1, 4), (6, 3, 1), (40, 30, 20)])
@@ -29,10 +29,10 @@ def test_products_of_matrices_and_of_parts_of_them(shape, add, transposed):
 
 @pytest.mark.parametrize("d", range(1, 10))
 def test_a_symmetric_matrix_is_packed_once_and_back(d):
-    rows, columns = triangle.indices(d)
-    assert len(rows) == triangle.size(d)
-    assert len({frozenset(pair) for pair in zip(rows, columns, strict=True)}) == triangle.size(d)
+    rows, columns = packed.indices(d)
+    assert len(rows) == packed.size(d)
+    assert len({frozenset(pair) for pair in zip(rows, columns, strict=True)}) == packed.size(d)
     random = np.random.default_rng(d)
     matrix = random.normal(size=(2, d, d))
     matrix += matrix.swapaxes(1, 2)
-    np.testing.assert_array_equal(triangle.unpack(triangle.pack(matrix), d), matrix)
+    np.testing.assert_array_equal(packed.unpack(packed.pack(matrix), d), matrix)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from daskgmm.gaussian.block import Block
-from daskgmm.passes.ahead import READ_BYTES, read_ahead
+from daskgmm.passes.read_ahead import READ_BYTES, read_ahead
 
 LARGE = READ_BYTES // 8
 

@@ -1,4 +1,4 @@
-"""How a pass sees the rows: without those that miss a value, in other coordinates."""
+"""Transform of blocks between reading and arithmetic: drop rows, map columns."""
 
 from __future__ import annotations
 
@@ -18,54 +18,54 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
-class View:
-    """What happens to blocks between reading and arithmetic.
+class Transform:
+    """Changes of blocks between reading and arithmetic.
 
     Attributes
     ----------
     drop_missing : bool
-        Whether rows that miss a value, or their weight, are left out.
+        Whether rows that miss a value or their weight are dropped.
     coordinates : Coordinates or None
-        What the rest is mapped to.
+        Map from the columns to the features of the model.
     """
 
     drop_missing: bool = False
     coordinates: Coordinates | None = None
 
     @property
-    def plain(self) -> bool:
-        """Whether blocks pass as they are."""
+    def is_identity(self) -> bool:
+        """Whether blocks stay as they are."""
         return not self.drop_missing and self.coordinates is None
 
     def __call__(self, blocks: Iterator[Block]) -> Iterator[Block]:
-        """Yield the blocks as they are seen, one for each."""
+        """Yield the transformed blocks, one for each."""
         for block in blocks:
-            seen = without_missing(block) if self.drop_missing else block
+            present = without_missing(block) if self.drop_missing else block
             if self.coordinates is not None:
-                z = self.coordinates.apply(seen.x)
-                seen = Block(z, seen.weights, seen.kept, seen.n_read)
-            yield seen
+                z = self.coordinates.apply(present.x)
+                present = Block(z, present.weights, present.kept, present.n_read)
+            yield present
 
 
-AS_READ = View()
+IDENTITY = Transform()
 
 
 @dataclass(frozen=True, slots=True)
-class Viewed(Generic[Result]):
-    """Work on rows as a view shows them.
+class TransformedWork(Generic[Result]):
+    """Work on transformed blocks.
 
     Attributes
     ----------
-    view : View
+    transform : Transform
     work : callable
     """
 
-    view: View
+    transform: Transform
     work: Work[Result]
 
     def __call__(self, batch: Batch, blocks: Iterator[Block]) -> Result:
-        """Return what the work makes of the batch."""
-        return self.work(batch, self.view(blocks))
+        """Return the result of the work on the batch."""
+        return self.work(batch, self.transform(blocks))
 
 
 def without_missing(block: Block) -> Block:
@@ -87,7 +87,7 @@ def missing_rows(x: NDArray[Any]) -> NDArray[np.bool_] | None:
     if x.dtype.kind != "f":
         return None
     with np.errstate(invalid="ignore", over="ignore"):
-        # One quick look at most blocks: a sum is NaN if a value is (or infinities cancel).
+        # A sum costs less than a look at each value: it is NaN if one is, or infinities cancel.
         if not np.isnan(x.sum()):
             return None
     missing: NDArray[np.bool_] = np.isnan(x).any(axis=1)

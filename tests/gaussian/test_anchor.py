@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from daskgmm.gaussian.anchored import Anchor
+from daskgmm.gaussian.anchor import Anchor
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend
 from daskgmm.gaussian.kernels.whitened import WhitenedKernel
-from daskgmm.gaussian.maximise import maximise
+from daskgmm.gaussian.m_step import maximise
 from tests.gaussian.mixtures import parameters_of
 from tests.oracle.data import blobs
 

@@ -46,7 +46,7 @@ class Stack:
         return cls(whole, parts)
 
 
-def stacked(kernels: Sequence[Kernel]) -> list[list[int]]:
+def group_kernels(kernels: Sequence[Kernel]) -> list[list[int]]:
     """Return the numbers of the kernels of each stack: the natural ones of a structure share one.
 
     The last stack has a whitened kernel, if there is any.

@@ -1,4 +1,4 @@
-"""Batches whose decoded blocks stay in memory between passes: the cache that a user asks for."""
+"""Cache of decoded blocks: segments whose blocks stay in memory between passes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from daskgmm.passes.task import Task
 from daskgmm.rows.rows import Segment
 
 
-class HeldInProcess:
-    """A segment that keeps its blocks once they were all read.
+class CachedInProcess:
+    """A segment that keeps its blocks in this process after the first complete read.
 
     Parameters
     ----------
@@ -26,17 +26,17 @@ class HeldInProcess:
 
     @classmethod
     def task(cls, task: Task[Any]) -> Task[Any]:
-        """Return the same task with its rows and weights held."""
+        """Return the task with its rows and weights cached."""
         weights = None if task.weights is None else cls(task.weights)
         return replace(task, rows=cls(task.rows), weights=weights)
 
     @property
     def dependencies(self) -> Sequence[Any]:
-        """Those of the segment."""
+        """Futures that the segment needs."""
         return self._segment.dependencies
 
     def stream(self, dependencies: Sequence[Any] = (), retries: int = 0) -> Iterator[NDArray[Any]]:
-        """Yield the blocks; they are read the first time only."""
+        """Yield the blocks; read them the first time only."""
         if self._blocks is not None:
             yield from self._blocks
             return
@@ -47,13 +47,13 @@ class HeldInProcess:
         self._blocks = blocks
 
 
-class HeldOnCluster:
-    """Blocks that a future of a cluster holds; lost with a worker, they are read again.
+class CachedOnCluster:
+    """A segment whose blocks are the result of a future; a lost result is computed again.
 
     Parameters
     ----------
     future : distributed.Future
-        Of a list of blocks.
+        Future of a list of blocks.
     """
 
     def __init__(self, future: Any) -> None:
@@ -61,14 +61,14 @@ class HeldOnCluster:
 
     @property
     def dependencies(self) -> Sequence[Any]:
-        """The future; where this was unpickled, None."""
+        """The future; None after unpickling."""
         return (self._future,)
 
     def stream(self, dependencies: Sequence[Any] = (), retries: int = 0) -> Iterator[NDArray[Any]]:
-        """Yield the blocks, which are the one result in `dependencies`."""
+        """Yield the blocks, the only result in `dependencies`."""
         yield from dependencies[0]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # A future that is unpickled inside a task looks for a client: its result comes as
-        # the task's own dependency instead.
-        return HeldOnCluster, (None,)
+        # Inside a task, a future that is unpickled looks for a client. The task has the result as
+        # its own dependency.
+        return CachedOnCluster, (None,)

@@ -1,0 +1,42 @@
+"""Settings of Dask's configuration that passes read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import dask
+from dask.utils import parse_timedelta
+
+from daskgmm.gaussian.kernels.backend import Backend
+from daskgmm.gaussian.kernels.backends import backend_of
+from daskgmm.rows.retrying import configured_retries
+
+STALL_TIMEOUT = "5 minutes"
+"""Longer than a queue or an autoscaler takes to replace a worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Patience with stores and clusters; no result depends on it.
+
+    Attributes
+    ----------
+    retries : int
+        ``daskgmm.retries``: number of times that a failed read is repeated.
+    stall_timeout : float
+        ``daskgmm.stall-timeout``: seconds that a pass waits for a cluster without a running worker.
+    """
+
+    retries: int
+    stall_timeout: float
+
+    @classmethod
+    def current(cls) -> Configuration:
+        """Read the configuration; raise `ValueError` if a value is no number or no time."""
+        timeout = dask.config.get("daskgmm.stall-timeout", STALL_TIMEOUT)
+        return cls(configured_retries(), parse_timedelta(timeout))
+
+
+def backend() -> Backend:
+    """Return the back end of ``daskgmm.backend``; raise `ValueError` if there is none."""
+    return backend_of(dask.config.get("daskgmm.backend", "numpy"))
