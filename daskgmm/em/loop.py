@@ -20,7 +20,7 @@ from daskgmm.em.survey import Survey
 from daskgmm.gaussian.m_step import IllDefinedError, Maximised, means_of
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.splitting import revived
+from daskgmm.gaussian.splitting import split_into
 from daskgmm.passes.dataset import Dataset
 
 Array = NDArray[np.float64]
@@ -257,7 +257,7 @@ def _revived(fit: Fit, evaluated: Evaluated, settings: Settings, before: float) 
     """
     plain = replace(_degenerate(fit, evaluated, settings, before), revived=True)
     dead = plain.step.empty
-    proposal = revived(plain.step.parameters, dead)
+    proposal = split_into(plain.step.parameters, dead)
     if not dead or proposal is None:
         return plain
     LOGGER.info("components %s died; they are tried on halves of the heaviest", list(dead))

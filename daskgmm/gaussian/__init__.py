@@ -1,8 +1,8 @@
-"""The maths of one tile of rows, with NumPy and SciPy alone: no Dask, no input, no output.
+"""Arithmetic of Gaussian mixtures with NumPy and SciPy alone: no Dask, no input, no output.
 
-Letters, here and everywhere: n rows, d features, k components, b rows of one tile,
-p entries of the sufficient statistic T(x). Axes run (k, d, d); tiles are stored with one
-statistic or feature a row, (p, b) and (d, b).
+Letters, here and everywhere: n rows, d features, k components, m covariances (k, or 1 where
+components share one), b rows of a tile, p entries of the sufficient statistic T(x), q of them
+quadratic. Axes run (k, d, d); the last axis of a tile is its rows, (p, b) and (d, b).
 """
 
 from daskgmm.gaussian.covariance.structures import STRUCTURES, structure_of

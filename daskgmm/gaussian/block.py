@@ -1,4 +1,4 @@
-"""Rows as they were read, with their weights."""
+"""Blocks of rows with their weights."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Block:
     x : ndarray of shape (m, d)
     weights : ndarray of shape (m,), or None
     kept : ndarray of shape (m,), or None
-        Where some rows were left out: the places of the others among all that were read.
+        Indices of the rows among those that were read, if some were dropped.
     read : int
-        How many those were; ignored without `kept`.
+        Number of rows that were read; ignored without `kept`.
     """
 
     x: NDArray[Any]
@@ -31,15 +31,15 @@ class Block:
 
     @property
     def n_read(self) -> int:
-        """How many rows were read, those left out included."""
+        """Number of rows that were read, with those dropped."""
         return len(self.x) if self.kept is None else self.read
 
     def numbers(self, first: int) -> NDArray[np.int64]:
-        """Return the number of each row, if the first one that was read has the number `first`."""
-        places = np.arange(len(self.x)) if self.kept is None else self.kept
-        return first + places
+        """Return the number of each row; the first one that was read has the number `first`."""
+        indices = np.arange(len(self.x)) if self.kept is None else self.kept
+        return first + indices
 
     def hashes(self, of_rows: Callable[[int], NDArray[np.uint64]]) -> NDArray[np.uint64]:
-        """Return what `of_rows` gives for the number of rows read, of those that are here."""
-        found = of_rows(self.n_read)
-        return found if self.kept is None else found[self.kept]
+        """Return the hashes of the block's rows; `of_rows` hashes the next rows that were read."""
+        hashes = of_rows(self.n_read)
+        return hashes if self.kept is None else hashes[self.kept]

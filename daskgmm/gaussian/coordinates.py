@@ -1,10 +1,9 @@
-r"""Coordinates that a mixture is fitted in: columns standardised, then principal axes.
+r"""Coordinates of a fit: standardised columns, then principal axes.
 
 .. math:: z = V^T S^{-1} (x - m)
 
-with m the mean of the rows, S the diagonal of scales and V the leading eigenvectors of the
-covariance of :math:`S^{-1} (x - m)` (Bishop 2006, section 12.1). All of them follow from the
-moments of one pass.
+with m the mean of the rows, S the diagonal matrix of scales and V the leading eigenvectors of the
+covariance of :math:`S^{-1} (x - m)` (Bishop 2006, section 12.1), all from the moments of one pass.
 """
 
 from __future__ import annotations
@@ -18,29 +17,28 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 NO_SCALE = 1e-15
-"""Standard deviation, as a part of the largest value, of a column that is constant but for
-rounding: it is centred and not scaled."""
+"""Standard deviation over mean of a column that is constant up to rounding; it is not scaled."""
 
 NOISE = 1e-10
-"""Part of the largest variance, columns having equal ones, below which an axis is rounding."""
+"""Variance of an axis, over the largest one, that is rounding if all columns have equal ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Coordinates:
-    """An affine map from the columns of the data (d) to those of a model (r).
+    """An affine map from the columns of the data (d) to the features of a model (r).
 
     Attributes
     ----------
     origin : ndarray of shape (d,)
-        The point that is mapped to 0.
+        Point that is mapped to 0.
     scales : ndarray of shape (d,)
-        What differences from it are divided by; ones if columns are not standardised.
+        Divisors of the centred columns; ones if columns are not standardised.
     axes : ndarray of shape (d, r), or None
-        Orthonormal columns; None for as many coordinates as columns, in their order.
+        Orthonormal columns; None for the identity.
     explained : ndarray of shape (r,), or None
-        The part of the variance that each axis explains, largest first.
+        Fraction of the variance that each axis explains, largest first.
     variances : ndarray of shape (r,), or None
-        The variance along each axis, divided by the number of rows (or weight).
+        Variance along each axis; the divisor is the number of rows (or weight).
     """
 
     origin: Array
@@ -51,12 +49,12 @@ class Coordinates:
 
     @property
     def n_columns(self) -> int:
-        """Columns of the data, d."""
+        """Number of columns of the data, d."""
         return len(self.origin)
 
     @property
     def n_features(self) -> int:
-        """Coordinates, r."""
+        """Number of features of the model, r."""
         return self.n_columns if self.axes is None else self.axes.shape[1]
 
     def apply(self, x: NDArray[Any]) -> Array:
@@ -68,14 +66,14 @@ class Coordinates:
     def undo(self, z: Array) -> Array:
         """Return points z (m, r) in the columns of the data, shape (m, d).
 
-        Where axes were left out, that is the point of their span nearest to all that z may be.
+        If axes were left out, it is the point in the span of the others.
         """
         return self._back(z) * self.scales + self.origin
 
     def undo_covariances(self, covariances: Array) -> Array:
         """Return covariance matrices (..., r, r) in squared units of the data, (..., d, d).
 
-        Their rank is r: the variance along axes that were left out is not in them.
+        Their rank is r: they lack the variance along axes that were left out.
         """
         half = self._back(np.swapaxes(self._back(covariances), -1, -2))
         return np.swapaxes(half, -1, -2) * np.outer(self.scales, self.scales)
@@ -86,12 +84,12 @@ class Coordinates:
         return scaled if self.axes is None else self.axes.T @ scaled @ self.axes
 
     def bound(self, half_range: Array) -> Array:
-        """Return the most that coordinates (r,) differ by if columns differ by `half_range`."""
+        """Return the largest difference of features (r,) if columns (d,) differ by `half_range`."""
         bound: Array = self.parts(half_range).sum(0)
         return bound
 
     def parts(self, half_range: Array) -> Array:
-        """Return what each column (d) adds to `bound`, shape (d, r)."""
+        """Return the term of each column (d) in `bound`, shape (d, r)."""
         axes = np.eye(self.n_columns) if self.axes is None else np.abs(self.axes)
         parts: Array = (half_range / self.scales)[:, None] * axes
         return parts
@@ -101,7 +99,7 @@ class Coordinates:
 
 
 def column_scales(mean: Array, covariance: Array) -> Array:
-    """Return the standard deviations of columns (d,), 1 where one is rounding of a constant."""
+    """Return the standard deviations of columns (d,); 1 for a column constant up to rounding."""
     deviations = np.sqrt(np.maximum(np.diagonal(covariance), 0.0))
     scales: Array = np.where(deviations > NO_SCALE * np.abs(mean), deviations, 1.0)
     scales[scales == 0] = 1.0
@@ -111,18 +109,17 @@ def column_scales(mean: Array, covariance: Array) -> Array:
 def coordinates_of(
     mean: Array, covariance: Array, *, standardise: bool, pca: int | float | None
 ) -> Coordinates:
-    """Return the coordinates that settings ask for.
+    """Return the coordinates of the settings.
 
     Parameters
     ----------
     mean : ndarray of shape (d,)
     covariance : ndarray of shape (d, d)
-        Of the rows, divided by their number (or weight).
+        Covariance of the rows; the divisor is their number (or weight).
     standardise : bool
         Whether to divide each column by its standard deviation.
     pca : int, float or None
-        The number of principal axes, or the part of the variance (below 1) that they explain
-        together at least.
+        Number of principal axes, or the least fraction (below 1) of the variance to explain.
     """
     d = len(mean)
     scales = column_scales(mean, covariance) if standardise else np.ones(d)
@@ -134,17 +131,14 @@ def coordinates_of(
     explained = values / values.sum() if values.sum() > 0 else np.full(d, 1 / d)
     r = pca if isinstance(pca, int) else 1 + int(np.searchsorted(np.cumsum(explained), pca))
     r = min(r, d)
-    # Eigenvectors come with either sign: the entry of the largest size is made positive.
+    # The sign of an eigenvector is arbitrary: its entry of the largest size is made positive.
     signs = np.sign(np.take_along_axis(vectors, np.abs(vectors).argmax(0)[None], 0))[0]
     axes = np.ascontiguousarray((vectors * np.where(signs == 0, 1.0, signs))[:, :r])
     return Coordinates(mean, scales, axes, explained[:r].copy(), values[:r].copy())
 
 
 def whitening(covariance: Array) -> Array:
-    """Return a matrix (d, r) that makes a covariance (d, d) the identity, r its rank.
-
-    Columns that are constant, or sums of others, have no axis of their own.
-    """
+    """Return a matrix W (d, r) with W^T C W = I for a covariance C (d, d) of rank r."""
     variances = np.diagonal(covariance)
     scales = np.sqrt(np.where(variances > 0, variances, 1.0))
     values, vectors = np.linalg.eigh(covariance / np.outer(scales, scales))

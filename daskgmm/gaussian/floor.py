@@ -1,8 +1,8 @@
-r"""Components that rest on a floor: narrower than `reg_covar`, tied values or rounding can tell.
+r"""Floor of the covariances, and components on it: as narrow as `reg_covar` or tied values allow.
 
-The likelihood of a mixture has no upper bound: a component that shrinks onto rows of equal
-values takes as much of it as `reg_covar` allows (Day 1969). Such a maximum says nothing of
-the rows, and no criterion may count it as evidence.
+The likelihood of a mixture has no upper bound: with a component that shrinks onto rows of equal
+values it grows as far as `reg_covar` allows (Day 1969). Such a maximum is no evidence about the
+rows for any criterion.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from daskgmm.gaussian.m_step import Maximised
 Array = NDArray[np.float64]
 
 NEAR = 3.0
-"""Multiples of `reg_covar` below which a variance is mostly `reg_covar`, or soon will be."""
+"""Floor of a variance in units of `reg_covar`: below, the variance is mostly `reg_covar`."""
 
 NARROWER = 4.0
-"""A component on the floor has a variance so many times smaller than all rows together: where
-the data themselves have no spread, no component gains by it."""
+"""Least variance of all rows, in units of that of a component on the floor: in a direction without
+spread all mixtures gain the same."""
 
 REG_COVAR, TIES, RIDGE = "reg_covar", "tied values", "ridge"
 
 POWERS = 20
-"""Steps of power iteration."""
+"""Number of steps of the power iteration."""
 
 LEAST_PART = 1e-60
-"""Part of the floor below which one variance is like another: squares must not overflow."""
+"""Least variance of a scale, in units of the floor, so that squares do not overflow."""
 
 LEAST_WIDTH = 1e-200
-"""So that a floor can be divided by, where there is none."""
+"""Least variance of the floor, so that it is a divisor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +46,13 @@ class Resting:
     Attributes
     ----------
     component : int or None
-        None where all components share one covariance.
+        Index of the component; None if all share one covariance.
     column : int
-        The column, or axis of the model, that its narrowest direction is mostly in.
+        Index of the column, or axis of the model, with the largest part of the narrowest direction.
     deviation : float
-        Standard deviation in that direction of unit length, in units of the model.
+        Standard deviation along that direction, in units of the model.
     cause : str
-        What keeps it from being narrower: `REG_COVAR`, `TIES` or `RIDGE`.
+        Largest part of the floor there: `REG_COVAR`, `TIES` or `RIDGE`.
     """
 
     component: int | None
@@ -63,16 +63,16 @@ class Resting:
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """How narrow a component may be.
+    """The least variance of a component in every direction.
 
     Attributes
     ----------
     width : ndarray of shape (d, d)
         F: a component whose variance in a direction v is below :math:`v^T F v` rests on it.
     spread : ndarray of shape (d, d)
-        S: the covariance of all rows, with `reg_covar` on its diagonal.
+        S: the covariance of all rows plus `reg_covar` on its diagonal.
     least : float
-        What of F is `reg_covar`, on the diagonal.
+        Part of F's diagonal that is due to `reg_covar`.
     """
 
     width: Array
@@ -86,19 +86,19 @@ class Floor:
         Parameters
         ----------
         covariance, rounding : ndarray of shape (d, d)
-            Of all rows, and of half a step between their values.
+            Covariance of all rows, and of half a step between their values.
         reg_covar : float
         """
         identity = np.eye(len(covariance))
-        # Not the rounding of the whole covariance: that is of far values, where there are some.
+        # Without the rounding of the covariance itself, which is that of the farthest values.
         least = NEAR * reg_covar
         width = (least + LEAST_WIDTH) * identity + rounding
         return cls(width, covariance + reg_covar * identity, least)
 
     def resting(self, step: Maximised) -> tuple[Resting, ...]:
-        """Return the components that rest on the floor; those of weight 0 are left out.
+        """Return the components of positive weight that rest on the floor.
 
-        A ridge that made a covariance invertible is a floor as `reg_covar` is one.
+        A ridge that made a covariance invertible raises the floor as `reg_covar` does.
         """
         parameters = step.parameters
         structure, d = structure_of(parameters), parameters.n_features
@@ -141,7 +141,7 @@ class Floor:
         numbers: list[int | None],
         ridges: Mapping[int | None, float],
     ) -> tuple[Resting, ...]:
-        found = []
+        resting = []
         for number, covariance in zip(numbers, covariances, strict=True):
             ridge = NEAR * ridges.get(number, 0.0)
             width = self.width + ridge * np.eye(len(self.width))
@@ -152,20 +152,20 @@ class Floor:
                 column = int(np.argmax(np.abs(direction) * np.sqrt(np.diagonal(self.spread))))
                 square = float(direction @ direction)
                 cause = self._cause(float(direction @ width @ direction) / square, ridge)
-                found.append(Resting(number, column, square**-0.5, cause))
-        return tuple(found)
+                resting.append(Resting(number, column, square**-0.5, cause))
+        return tuple(resting)
 
 
 def n_degenerate(step: Maximised, resting: Sequence[Resting]) -> int:
-    """Return how many components have no rows, collapsed, or are among those that rest."""
-    found = {each.component for each in resting} | set(step.collapsed)
-    if None in found:
+    """Return the number of components that have no rows, have collapsed, or rest on the floor."""
+    degenerate = {on_floor.component for on_floor in resting} | set(step.collapsed)
+    if None in degenerate:
         return step.parameters.n_components
-    return len(found | set(step.empty))
+    return len(degenerate | set(step.empty))
 
 
 def _exceeds(covariance: Array, width: Array) -> bool:
-    """Return whether the covariance is above the floor in every direction: the usual case."""
+    """Return whether the covariance is above the floor in every direction, as it usually is."""
     try:
         np.linalg.cholesky(covariance - width)
     except np.linalg.LinAlgError:
@@ -174,14 +174,14 @@ def _exceeds(covariance: Array, width: Array) -> bool:
 
 
 def _narrowest(covariance: Array, width: Array, spread: Array) -> Array | None:
-    r"""Return the direction v below the floor that is narrowest beside all rows, if any is.
+    r"""Return the direction v below the floor with the largest :math:`v^T S v`, if there is one.
 
-    Scaled so that :math:`v^T \Sigma v = 1`. In units of its own deviations, in which a column
-    of variance 1e-29 has as many digits as one of variance 1.
+    It is scaled so that :math:`v^T \Sigma v = 1`. All is computed in units of the component's own
+    deviations, in which a column of variance 1e-29 has as many digits as one of variance 1.
     """
     least = np.maximum(LEAST_PART * np.diagonal(width), LEAST_WIDTH)
     scales = 1 / np.sqrt(np.maximum(np.diagonal(covariance), least))
-    # All rows in units of the widest of these columns: its square must not overflow.
+    # All rows in units of the widest of these columns, whose square might overflow.
     root = float((np.sqrt(np.diagonal(spread)) * scales).max())
     if root == 0:
         return None
@@ -203,33 +203,36 @@ def _narrowest(covariance: Array, width: Array, spread: Array) -> Array | None:
 
 
 def _widest(factor: Array, spread: Array) -> Array:
-    """Return nearly the direction v, v^T Sigma v = 1, of the largest v^T S v: by power iteration.
+    """Return about the direction v, v^T Sigma v = 1, of the largest v^T S v, by power iteration.
 
-    Where that one is below the floor, it is the answer, for far less than the others take.
+    If it is below the floor it is the answer, for far less work than `_below`.
     """
     u = np.ones(len(factor))
     for _ in range(POWERS):
-        u = solve_triangular(factor, spread @ _undone(factor, u), lower=True)
+        u = solve_triangular(factor, spread @ _solve_transposed(factor, u), lower=True)
         u /= max(float(np.linalg.norm(u)), LEAST_WIDTH)
-    return _undone(factor, u)
+    return _solve_transposed(factor, u)
 
 
 def _below(factor: Array, width: Array) -> Array:
-    """Return all directions v, as columns, of which v^T Sigma v = 1 is below v^T F v."""
+    """Return a basis (d, r) of the directions v with v^T Sigma v = 1 below v^T F v.
+
+    They are the eigenvectors of L^-1 F L^-T with eigenvalues above 1.
+    """
     half = solve_triangular(factor, width, lower=True)
-    above = solve_triangular(factor, half.T, lower=True)
-    _, vectors = eigh(above, subset_by_value=(1.0, np.inf))
-    return _undone(factor, vectors)
+    whitened = solve_triangular(factor, half.T, lower=True)
+    _, vectors = eigh(whitened, subset_by_value=(1.0, np.inf))
+    return _solve_transposed(factor, vectors)
 
 
-def _undone(factor: Array, u: Array) -> Array:
+def _solve_transposed(factor: Array, u: Array) -> Array:
     """Return v = L^-T u."""
     v: Array = solve_triangular(factor, u, lower=True, trans="T")
     return v
 
 
 def _factor(correlation: Array) -> Array:
-    """Return the Cholesky factor of a correlation matrix, which rounding may have made singular."""
+    """Return the Cholesky factor of a correlation matrix; a ridge if rounding made it singular."""
     d = len(correlation)
     raised = d * float(np.finfo(np.float64).eps)
     while True:

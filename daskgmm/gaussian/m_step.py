@@ -1,4 +1,4 @@
-"""The M-step: maximum likelihood parameters from the statistics of one pass."""
+"""The M-step: maximum likelihood parameters from the moments of a pass."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from daskgmm.gaussian.parameters import Parameters
 Array = NDArray[np.float64]
 
 FIRST_RIDGE = 64
-"""Multiples of d eps times the largest variance: well above what makes a pivot noise, so that
-it nearly always does, and the likelihood does not jump with its size between iterations."""
+"""First ridge, in units of d eps times the largest variance: far above the noise of a pivot. It is
+nearly always enough, so that the likelihood does not jump with its size between iterations."""
 
 LARGEST_RIDGE = 1e3
-"""In units of the largest variance; a covariance that needs more is no covariance."""
+"""Largest ridge, in units of the largest variance."""
 
 ILL_DEFINED = (
     "Fitting the mixture model failed because some components have ill-defined empirical "
@@ -31,7 +31,7 @@ ILL_DEFINED = (
 
 
 class IllDefinedError(ValueError):
-    """No parameters: a covariance is singular, and nothing may be added to it."""
+    """A covariance is singular, and the settings allow no ridge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +42,13 @@ class Maximised:
     ----------
     parameters : Parameters
     empty : tuple of int
-        Components without rows: they stay where they were, with the weight they have.
+        Components without rows: they keep their mean and covariance.
     ridges : dict of int or None to float
-        What was added to the diagonal of a component's covariance (None: of the shared
-        one) beyond `reg_covar` to make it invertible.
+        Amount beyond `reg_covar` that the diagonal of a component's covariance (None: of the
+        shared one) needed to be invertible.
     collapsed : tuple of int or None
-        Components whose covariance became singular while `reg_covar` is 0: they keep the
-        one they had, so that the likelihood still does not fall.
+        Components whose covariance became singular with a `reg_covar` of 0: they keep their last
+        one, so that the likelihood does not fall.
     """
 
     parameters: Parameters
@@ -70,9 +70,8 @@ def maximise(
     With moments about the points :math:`r_k`: :math:`\delta_k = S_k / N_k`,
     :math:`\mu_k = r_k + \delta_k`, :math:`\Sigma_k = SS_k / N_k - \delta_k \delta_k^T`
     (Bishop 2006, 9.24-9.26; Celeux & Govaert 1995 for the other structures). As in
-    scikit-learn, `reg_covar` is then added to the diagonals. That does not maximise the
-    likelihood, which may fall by about as much; it does maximise that of rows with noise of
-    that variance (`kernel.Kernel`).
+    scikit-learn, `reg_covar` is then added to the diagonals. That maximises the likelihood of rows
+    with noise of that variance (`kernel.Kernel`); the one without may fall by about as much.
 
     Parameters
     ----------
@@ -81,12 +80,12 @@ def maximise(
     reg_covar : float
         Non-negative, in squared units of the data.
     fallback : Parameters
-        Where components that have no rows stay: the parameters of the pass.
+        Parameters of the pass, for components without rows.
     first : bool
-        Whether this is the start, where there is no earlier covariance to keep.
+        Whether this is the start, without an earlier covariance to keep.
     least : ndarray of shape (d,), optional
-        Variances of the columns below which a component has collapsed, where `reg_covar` is 0:
-        one of equal values shrinks with each step, and never is singular to rounding.
+        Variances of the columns below which a component has collapsed if `reg_covar` is 0: a
+        component of equal values shrinks with each step, but is never singular to rounding.
 
     Raises
     ------
@@ -121,7 +120,7 @@ def maximise(
 
 
 def means_of(moments: Moments, fallback: Parameters) -> Array:
-    """Return the means (k, d) that `maximise` would, whatever the covariances are."""
+    """Return the means (k, d) of `maximise`, without the covariances."""
     means: Array = np.where(
         moments.empty[:, None], fallback.means, moments.reference + moments.shifts
     )
@@ -129,7 +128,7 @@ def means_of(moments: Moments, fallback: Parameters) -> Array:
 
 
 def _narrower(structure: Structure, covariances: Array, least: Array) -> list[int]:
-    """Return which covariances have a variance of less than `least` (d,)."""
+    """Return the indices of covariances with a variance below `least` (d,)."""
     low = (structure.precision.diagonals(covariances, len(least)) < least).any(axis=1)
     return list(map(int, np.flatnonzero(low)))
 
@@ -137,12 +136,11 @@ def _narrower(structure: Structure, covariances: Array, least: Array) -> list[in
 def factorise(
     structure: Structure, covariances: Array, d: int, reg_covar: float, kept: Array | None
 ) -> tuple[Array, Array, dict[int | None, float], tuple[int | None, ...]]:
-    """Return covariances, the factors of their inverses, the ridges, and what collapsed.
+    """Return covariances, the factors of their inverses, the ridges and the collapsed components.
 
-    `reg_covar` is absolute; on data of a large scale rounding alone can outweigh it. Where
-    it does, the diagonal is raised by the smallest of a series of ridges, relative to the
-    component's largest variance, that makes the covariance invertible. Where `reg_covar` is
-    0, the user wants no ridge: a component that collapsed keeps its covariance of `kept`.
+    On data of a large scale rounding can outweigh `reg_covar`, which is absolute. Such a covariance
+    gets the first ridge of a series, relative to its largest variance, that makes it invertible.
+    With a `reg_covar` of 0 there is no ridge: the component keeps its covariance of `kept`.
     """
     precision, first = structure.precision, FIRST_RIDGE * d * float(np.finfo(np.float64).eps)
     ridges: dict[int | None, float] = {}
@@ -153,7 +151,7 @@ def factorise(
             return covariances, precision.factorise(covariances), ridges, tuple(collapsed)
         except SingularError as error:
             index, k = error.index, structure.component(error.index)
-            # Before any ridge: one that rounding made negative may be raised to 0 exactly.
+            # Taken before any ridge, which may raise a negative one to exactly 0.
             variance = variances.setdefault(k, precision.largest_variance(covariances, index, d))
             if reg_covar == 0 and kept is not None and k not in collapsed and np.isfinite(variance):
                 collapsed.append(k)

@@ -1,4 +1,4 @@
-"""Two components into one: the pair that costs least, by its moments."""
+"""Merge of two components that keeps their joint moments."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ TINY = float(np.finfo(np.float64).tiny)
 
 
 def merges(parameters: Parameters, count: int) -> list[Parameters]:
-    r"""Return mixtures with two components merged, for the pairs that are most alike, best first.
+    r"""Return mixtures with two components merged, for the `count` most similar pairs, best first.
 
-    These have the smallest bounds on what the merge loses (Runnalls 2007),
-    :math:`\frac{1}{2} ((\pi_i + \pi_j) \log|\Sigma_{ij}| - \pi_i \log|\Sigma_i| - \pi_j
-    \log|\Sigma_j|)`; the merged component has the moments of both, raised on the diagonal where it
-    is singular to rounding, as that of two points far apart beside their widths. Pairs whose
-    merged covariance has no factor all the same, as where one overflows, are left out.
+    Pairs are ordered by the upper bound on the Kullback-Leibler divergence of the merge (Runnalls
+    2007), :math:`\frac{1}{2} ((\pi_i + \pi_j) \log|\Sigma_{ij}| - \pi_i \log|\Sigma_i| -
+    \pi_j \log|\Sigma_j|)`. The merged component has the moments of both, with a ridge if its
+    covariance is singular to rounding, as that of two points far apart. Pairs without a finite
+    merged covariance are left out.
     """
     weights, k = parameters.weights, parameters.n_components
     dense = covariance_matrices(parameters)
@@ -36,11 +36,11 @@ def merges(parameters: Parameters, count: int) -> list[Parameters]:
         pairs.extend((row, other) for other in range(row + 1, k))
     order = np.argsort(costs, kind="stable")[:count]
     mixtures = [_merged(parameters, dense, *pairs[index]) for index in order]
-    return [each for each in mixtures if each is not None]
+    return [mixture for mixture in mixtures if mixture is not None]
 
 
 def _merged(parameters: Parameters, dense: Array, i: int, j: int) -> Parameters | None:
-    """Return the mixture with components i < j merged into the i-th, if that has a factor."""
+    """Return the mixture with components i < j merged into the i-th; None without a factor."""
     structure, weights = structure_of(parameters), parameters.weights
     covariance = _pooled(parameters, dense, i)[j - i - 1]
     weight = weights[i] + weights[j]
@@ -49,21 +49,24 @@ def _merged(parameters: Parameters, dense: Array, i: int, j: int) -> Parameters 
     kept = np.arange(parameters.n_components) != j
     together = weights.copy()
     together[i] = weight
-    shaped = parameters.covariances
+    covariances = parameters.covariances
     if not structure.shared:
-        shaped = shaped.copy()
-        shaped[i] = structure.precision.of_matrices(covariance[None])[0]
-        shaped = shaped[kept]
-    # It is a start: what the ridge adds, the next M-step takes away, with any `reg_covar`.
+        covariances = covariances.copy()
+        covariances[i] = structure.precision.of_matrices(covariance[None])[0]
+        covariances = covariances[kept]
+    # A ridge is harmless, whatever `reg_covar` is: the mixture is a start, and the next M-step
+    # removes it.
     try:
-        shaped, factors, _, _ = factorise(structure, shaped, parameters.n_features, TINY, None)
+        covariances, factors, _, _ = factorise(
+            structure, covariances, parameters.n_features, TINY, None
+        )
     except ValueError:
         return None
-    return Parameters(parameters.structure, together[kept], means[kept], shaped, factors)
+    return Parameters(parameters.structure, together[kept], means[kept], covariances, factors)
 
 
 def _pooled(parameters: Parameters, dense: Array, row: int) -> Array:
-    """Return the covariances of a component with each later one, shape (k - 1 - row, d, d)."""
+    """Return the covariances of a component merged with each later one, (k - 1 - row, d, d)."""
     first, others = parameters.weights[row], parameters.weights[row + 1 :]
     share = (first / np.maximum(first + others, TINY))[:, None, None]
     apart = parameters.means[row] - parameters.means[row + 1 :]

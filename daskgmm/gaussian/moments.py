@@ -1,4 +1,4 @@
-"""The moments of rows: what a pass leaves for the M-step, and nothing of size n."""
+"""Moments of rows: the result of a pass, from which the M-step follows; nothing of size n."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 EMPTY = 10 * float(np.finfo(np.float64).eps)
-"""A component with less than this share of the weight has no rows: its mean would be the
-quotient of two roundings."""
+"""Share of the weight below which a component has no rows: its mean would be rounding."""
 
 
 @dataclass(frozen=True)
@@ -22,25 +21,24 @@ class Moments:
     With :math:`w_n` the weight of row n, :math:`\gamma_{nk}` its responsibilities and
     :math:`r_k` the reference point of component k, column k of `sums` holds
     :math:`\sum_n w_n \gamma_{nk} T(x_n - r_k)`: first :math:`N_k`, then the d sums of
-    :math:`x - r_k`, then what the statistic keeps of the second moments. The moments of two sets of
-    rows, about the same points, are added with ``+``.
+    :math:`x - r_k`, then the quadratic entries. The moments of two sets of rows, about the same
+    points, are added with ``+``.
 
     Attributes
     ----------
     sums : ndarray of float64, shape (p, k)
     reference : ndarray of shape (k, d)
-        The points that the moments are taken about; equal in all parts of one pass.
+        Reference points of the moments, r_k; equal in all parts of one pass.
     pooled : ndarray of shape (d, d), or None
-        Second moment of all components together, where the statistic pools it.
+        Second moment of all components together, if the statistic pools it.
     log_likelihood : float
         :math:`\sum_n w_n \log p(x_n)` in nats.
     weight : float
         :math:`\sum_n w_n`.
     rows : int
-        The number of rows, those of weight 0 included.
+        Number of rows, with those of weight 0.
     prior_counts : pair of ndarray of shape (k,), or None
-        Where a prior was added: what the sums of means, and those of scales, are divided by. N_k
-        for both without one.
+        `mean_counts` and `scale_counts` with a prior; None without one.
     """
 
     sums: Array
@@ -52,9 +50,9 @@ class Moments:
     prior_counts: tuple[Array, Array] | None = None
 
     def __add__(self, other: Moments) -> Moments:
-        """Return the moments of both sets of rows; neither argument is changed.
+        """Return the moments of both sets of rows.
 
-        Purity matters: a task that is run again after a worker was lost must not count twice.
+        Neither is changed: a task that runs again after the loss of a worker must not count twice.
         """
         if self.prior_counts is not None or other.prior_counts is not None:
             raise ValueError("Add the moments of all rows first, and those of a prior last.")
@@ -72,40 +70,40 @@ class Moments:
 
     @property
     def counts(self) -> Array:
-        """The expected weight of each component, N_k, shape (k,)."""
+        """Expected weight of each component, N_k, shape (k,)."""
         counts: Array = self.sums[0]
         return counts
 
     @property
     def first(self) -> Array:
-        """The sums of x - r_k, shape (k, d)."""
+        """Sums of x - r_k, shape (k, d)."""
         d = self.reference.shape[1]
         return self.sums[1 : 1 + d].T
 
     @property
     def second(self) -> Array:
-        """The sums of the quadratic entries of T(x - r_k), shape (k, q)."""
+        """Sums of the quadratic entries of T(x - r_k), shape (k, q)."""
         d = self.reference.shape[1]
         return self.sums[1 + d :].T
 
     @property
     def mean_log_likelihood(self) -> float:
-        """The log-likelihood per unit of weight, in nats; scikit-learn's lower bound."""
+        """Log-likelihood per unit of weight, in nats; scikit-learn's lower bound."""
         return self.log_likelihood / self.weight
 
     @property
     def mean_counts(self) -> Array:
-        """What `first` is divided by, shape (k,)."""
+        """Divisors of `first` in the means, shape (k,); N_k without a prior."""
         return self.counts if self.prior_counts is None else self.prior_counts[0]
 
     @property
     def scale_counts(self) -> Array:
-        """What second moments are divided by, shape (k,)."""
+        """Divisors of `second` in the covariances, shape (k,); N_k without a prior."""
         return self.counts if self.prior_counts is None else self.prior_counts[1]
 
     @cached_property
     def empty(self) -> NDArray[np.bool_]:
-        """Which components have no rows, or no mean, shape (k,)."""
+        """Whether each component has no rows, or no mean, shape (k,)."""
         counts = np.minimum(self.counts, self.mean_counts)
         return np.asarray(counts <= EMPTY * self.counts.sum())
 
@@ -122,10 +120,11 @@ class Moments:
 
     @cached_property
     def offsets(self) -> Array:
-        r"""The distances of means that second moments lose, shape (k, d).
+        r"""Vectors o_k with covariances `second` / `divisor` - o_k o_k^T, shape (k, d).
 
-        Those of `shifts` without a prior. With the second moments as matrices, the covariances are
-        those of `second` / `divisor`, less the outer products of these.
+        About the new mean the scatter is :math:`SS_k - m_k \delta_k \delta_k^T`, with m the
+        `mean_counts` and :math:`\delta` the `shifts`: so :math:`o_k = \sqrt{m_k / s_k} \delta_k`
+        for the divisor s; without a prior they are the shifts.
         """
         if self.prior_counts is None:
             return self.shifts
@@ -133,7 +132,7 @@ class Moments:
         return np.sqrt(share)[:, None] * self.shifts
 
     def pooled_covariance(self) -> Array:
-        """Return the covariance within components, all together, shape (1, d, d)."""
+        """Return the pooled covariance within components, shape (1, d, d)."""
         assert self.pooled is not None, "the statistic does not pool"
         within = self.pooled - (self.divisor * self.offsets.T) @ self.offsets
         covariance = within / self.scale_counts.sum()

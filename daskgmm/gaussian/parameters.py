@@ -1,4 +1,4 @@
-"""What a mixture is: weights, means, covariances, and the factors of the precisions."""
+"""Parameters of a mixture: weights, means, covariances, and factors of the precisions."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ class Parameters:
     Attributes
     ----------
     structure : str
-        Which covariances are allowed; the key of `STRUCTURES`.
+        Name of the covariance structure, a key of `STRUCTURES`.
     weights : ndarray of shape (k,)
         Mixing proportions; they sum to 1.
     means : ndarray of shape (k, d)
     covariances : ndarray of shape (m, ...)
-        As `Precision` holds them; m is k, or 1 where all components share one.
+        In the form of `Precision`; m is k, or 1 if all components share one.
     precisions_cholesky : ndarray, shaped as `covariances`
-        Upper triangular U with Sigma^-1 = U U^T, which is scikit-learn's convention; inverse
-        standard deviations along axes.
+        Upper triangular U with Sigma^-1 = U U^T, as in scikit-learn; for variances along the axes
+        the inverse standard deviations.
     """
 
     structure: str
@@ -36,10 +36,10 @@ class Parameters:
 
     @property
     def n_components(self) -> int:
-        """The number of components, k."""
+        """Number of components, k."""
         return int(self.means.shape[0])
 
     @property
     def n_features(self) -> int:
-        """The number of features, d."""
+        """Number of features, d."""
         return int(self.means.shape[1])

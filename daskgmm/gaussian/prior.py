@@ -1,8 +1,8 @@
 r"""Conjugate priors: pseudo-moments that are added to those of the rows.
 
-With moments of the rows about the mean the M-step maximises :math:`\sum_k N_k (\log \pi_k -
-\frac{1}{2} \log|\Sigma_k|) - \frac{1}{2} \mathrm{tr} ...`; a conjugate prior has the same form, so
-that the posterior mode is the M-step of the sums of both (Gelman et al. 2013, section 3.6).
+The M-step maximises :math:`\sum_k N_k (\log \pi_k - \frac{1}{2} \log|\Sigma_k|) - \frac{1}{2}
+\mathrm{tr}\, \Sigma_k^{-1} SS_k`. The logarithm of a conjugate prior has the same form, so that the
+posterior mode is the M-step of the sum of both (Gelman et al. 2013, section 3.6).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from daskgmm.gaussian.parameters import Parameters
 Array = NDArray[np.float64]
 
 MATRICES = 2
-"""`Precision.detail` of covariances that are not along the axes."""
+"""`Precision.detail` of covariance matrices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class PseudoMoments:
     scale_counts : ndarray of shape (m,)
         s, in rows; m is k, or 1 where the covariance is shared.
     scales : ndarray of shape (m, d, d), or (1, d, d)
-        S, in squared units of the data; one if it is the same for all.
+        S, in squared units of the data; the leading axis is 1 if S is the same for all.
     """
 
     counts: Array
@@ -56,7 +56,7 @@ class PseudoMoments:
     scales: Array
 
     def scaled(self, factor: float) -> PseudoMoments:
-        """Return the prior with all that it counts, and S, so many times as large."""
+        """Return the prior with all counts and S multiplied by a factor."""
         return replace(
             self,
             counts=factor * self.counts,
@@ -66,11 +66,11 @@ class PseudoMoments:
         )
 
     def added_to(self, moments: Moments, structure: Structure) -> Moments:
-        """Return the moments of rows with those of the prior."""
+        """Return the sum of moments of rows and those of the prior."""
         k, d = moments.reference.shape
         shifts = self.means - moments.reference
         statistic, sharing = structure.statistic, k // structure.n_covariances(k)
-        # Where components share one covariance, each brings its part of S.
+        # Components that share a covariance bring equal parts of S.
         scales = self.scales / sharing
         sums = moments.sums.copy()
         sums[0] += self.counts
@@ -91,8 +91,8 @@ class PseudoMoments:
     def log_density(self, parameters: Parameters, structure: Structure, noise: float) -> float:
         """Return the log density of parameters, in nats, up to a constant.
 
-        With noise of a variance, that under which the M-step that adds it to the diagonals is
-        exact: its S is larger by s times the noise.
+        S is larger by s times the variance of the noise: then the M-step that adds this variance to
+        the diagonals is exact.
         """
         precision, factors = structure.precision, parameters.precisions_cholesky
         d = parameters.n_features
@@ -101,12 +101,12 @@ class PseudoMoments:
         determinants = self.scale_counts @ precision.log_determinants(factors, d)
         traces = self._traces(precision.precisions(factors), precision, d)
         traces += noise * float(self.scale_counts @ precision.traces(factors, d))
-        pulled = precision.pulled(factors, parameters.means - self.means)
-        distances = self.mean_counts @ np.einsum("ki,ki->k", pulled, pulled)
+        whitened = precision.multiply_ut(factors, parameters.means - self.means)
+        distances = self.mean_counts @ np.einsum("ki,ki->k", whitened, whitened)
         return float(logs + determinants - 0.5 * (traces + distances))
 
     def _traces(self, precisions: Array, precision: Precision, d: int) -> float:
-        """Return the sum of tr(P S) over covariances; along axes diagonals tell it."""
+        """Return the sum of tr(P S) over covariances; along axes from diagonals alone."""
         if precision.detail < MATRICES:
             diagonals = np.diagonal(self.scales, axis1=-2, axis2=-1)
             return float((precision.diagonals(precisions, d) * diagonals).sum())
@@ -114,7 +114,7 @@ class PseudoMoments:
 
 
 class Prior(ABC):
-    """A conjugate prior of a mixture whose hyperparameters may depend on the data as a whole."""
+    """A conjugate prior; hyperparameters may depend on the mean and covariance of all rows."""
 
     @abstractmethod
     def pseudo_moments(
@@ -126,8 +126,9 @@ class Prior(ABC):
         ----------
         k : int
         mean : ndarray of shape (d,)
-            Of all rows, in the coordinates of the model.
+            Mean of all rows, in the coordinates of the model.
         covariance : ndarray of shape (d, d)
+            Covariance of all rows.
         structure : Structure
         """
 
@@ -136,11 +137,10 @@ class Prior(ABC):
 class Conjugate(Prior):
     r"""The data-dependent prior of Fraley & Raftery (2007) for covariance matrices.
 
-    No covariance collapses, unless that of the data does.
-
-    Means about that of the data with the weight of `mean_count` rows; covariances inverse Wishart
-    with :math:`\nu = d + 2` degrees of freedom and the scale matrix of the data's covariance
-    divided by :math:`k^{2/d}`. Weights have none.
+    Means are normal about the data's mean, which counts as `mean_count` rows. Covariances are
+    inverse Wishart with :math:`\nu = d + 2` degrees of freedom; the scale matrix is the data's
+    covariance divided by :math:`k^{2/d}`, so that none collapses unless the data's does. Weights
+    have no prior.
 
     Attributes
     ----------
@@ -164,4 +164,4 @@ class Conjugate(Prior):
 
 
 PRIORS: dict[str, Prior] = {"conjugate": Conjugate()}
-"""Priors by name: those that estimators, files and the command line know."""
+"""Table of priors by name, for estimators, files and the command line."""

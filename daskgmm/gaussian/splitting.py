@@ -1,4 +1,4 @@
-"""One component into two, so that a component without rows gets some."""
+"""Split of a component in two."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ APART = 0.5
 """Distance of either half from the old mean, in standard deviations along the longest axis."""
 
 
-def revived(parameters: Parameters, dead: Sequence[int]) -> Parameters | None:
-    """Return the mixture with each dead component on one half of the heaviest one left.
+def split_into(parameters: Parameters, empty: Sequence[int]) -> Parameters | None:
+    """Split the heaviest component once for each empty one, which becomes the second half.
 
     Returns
     -------
     Parameters or None
         None if a half has no positive definite covariance.
     """
-    found: Parameters | None = parameters
-    for component in dead:
-        if found is not None:
-            found = _split(found, int(np.argmax(found.weights)), component)
-    return found
+    mixture: Parameters | None = parameters
+    for component in empty:
+        if mixture is not None:
+            mixture = _split(mixture, int(np.argmax(mixture.weights)), component)
+    return mixture
 
 
 def splits(parameters: Parameters, count: int) -> list[Parameters]:
-    """Return mixtures with one component more: each of the heaviest ones split in two."""
+    """Return mixtures with one component more, for each of the `count` heaviest ones split."""
     structure, k = structure_of(parameters), parameters.n_components
     one_more = np.append(np.arange(k), 0)
     covariances, factors = parameters.covariances, parameters.precisions_cholesky
@@ -45,26 +45,26 @@ def splits(parameters: Parameters, count: int) -> list[Parameters]:
         factors if structure.shared else factors[one_more],
     )
     heaviest = np.argsort(-parameters.weights, kind="stable")[:count]
-    found = [_split(room, int(component), k) for component in heaviest]
-    return [each for each in found if each is not None]
+    mixtures = [_split(room, int(component), k) for component in heaviest]
+    return [mixture for mixture in mixtures if mixture is not None]
 
 
 def _split(parameters: Parameters, component: int, other: int) -> Parameters | None:
-    """Return the mixture with a component split across its longest axis, one half on `other`.
+    """Return the mixture with a component split across its longest axis; `other` is one half.
 
-    Both halves together have its weight, its mean and, where the structure allows it, its
+    Both halves together have its weight, its mean and, if the structure allows it, its
     covariance.
     """
     structure = structure_of(parameters)
     weights, means = parameters.weights.copy(), parameters.means.copy()
     covariances = parameters.covariances.copy()
     covariance = covariances[0 if structure.shared else component]
-    axis, rest = _halved(covariance, parameters.n_features)
+    axis, half = _halved(covariance, parameters.n_features)
     weights[[component, other]] = weights[component] / 2
     means[other] = means[component] + axis
     means[component] -= axis
     if not structure.shared:
-        covariances[[component, other]] = rest
+        covariances[[component, other]] = half
     try:
         factors = structure.precision.factorise(covariances)
     except SingularError:
@@ -73,7 +73,10 @@ def _split(parameters: Parameters, component: int, other: int) -> Parameters | N
 
 
 def _halved(covariance: Array, d: int) -> tuple[Array, Array]:
-    """Return the shift along the longest axis, and the covariance of either half."""
+    """Return the shift a (d,) of a mean along the longest axis, and the covariance of a half.
+
+    Halves at the mean plus and minus a have the joint covariance of a half plus a a^T.
+    """
     if covariance.ndim == 2:
         values, vectors = np.linalg.eigh(covariance)
         axis = APART * np.sqrt(max(values[-1], 0.0)) * vectors[:, -1]
@@ -82,5 +85,5 @@ def _halved(covariance: Array, d: int) -> tuple[Array, Array]:
     longest = int(np.argmax(variances))
     axis = np.zeros(d)
     axis[longest] = APART * np.sqrt(variances[longest])
-    # A spherical half keeps its mean variance: the axis takes a d-th of what it spans.
+    # A spherical half loses a d-th of the squared shift, as both halves keep the mean variance.
     return axis, covariance - (axis**2 if len(covariance) == d else axis[longest] ** 2 / d)

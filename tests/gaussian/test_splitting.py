@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.splitting import revived
+from daskgmm.gaussian.splitting import split_into
 
 
 def mixture(name, weights):
@@ -19,7 +19,7 @@ def mixture(name, weights):
 @pytest.mark.parametrize("name", STRUCTURES)
 def test_weight_and_mean_stay(name):
     before = mixture(name, [0.3, 0.7, 0.0])
-    after = revived(before, [2])
+    after = split_into(before, [2])
     assert_allclose(after.weights, [0.3, 0.35, 0.35])
     assert_allclose(after.weights @ after.means, before.weights @ before.means)
     assert abs(after.means[1, 0] - after.means[2, 0]) > 1
@@ -29,12 +29,12 @@ def test_weight_and_mean_stay(name):
 @pytest.mark.parametrize("name", ["full", "diag"])
 def test_the_covariance_stays_where_it_can(name):
     before = mixture(name, [0.3, 0.7, 0.0])
-    after = revived(before, [2])
+    after = split_into(before, [2])
     halves = after.covariances[1] if name == "full" else np.diag(after.covariances[1])
     apart = after.means[1] - before.means[1]
     assert_allclose(halves + np.outer(apart, apart), np.diag([4.0, 1.0]))
 
 
 def test_two_dead_ones():
-    after = revived(mixture("full", [1.0, 0.0, 0.0]), [1, 2])
+    after = split_into(mixture("full", [1.0, 0.0, 0.0]), [1, 2])
     assert_allclose(np.sort(after.weights), [0.25, 0.25, 0.5])

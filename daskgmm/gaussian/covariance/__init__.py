@@ -1,1 +1,1 @@
-"""Covariance structures: how covariances are held, what a pass keeps, the M-step."""
+"""Covariance structures: form of the covariances, sufficient statistic, M-step."""

@@ -11,7 +11,12 @@ Array = NDArray[np.float64]
 
 
 class AlongAxes(Precision):
-    """Variances of shape (m, d); their factors are inverse standard deviations."""
+    r"""Variances of shape (m, d); factors are the inverse standard deviations.
+
+    With :math:`\log N = -\log \sigma_i - (x_i - \mu_i)^2 / 2 \sigma_i^2` the Fisher information of
+    :math:`\log \sigma_i` is 2, so that :math:`\sqrt 2 \log \sigma_i` is the coordinate, and the
+    gradient in it :math:`((x_i - \mu_i)^2 / \sigma_i^2 - 1) / \sqrt 2`.
+    """
 
     detail = 1
     requirement = "positive"
@@ -59,22 +64,22 @@ class AlongAxes(Precision):
     def bilinear_bounds(self, factors: Array, *points: Array) -> list[float]:
         return [float(((factors * at) ** 2).sum(-1).max()) for at in points]
 
-    def weighed(self, factors: Array, vectors: Array) -> Array:
+    def multiply_precision(self, factors: Array, vectors: Array) -> Array:
         return factors**2 * vectors
 
-    def whiten(self, difference: Array, factors: Array, index: int) -> Array:
+    def squared_distances(self, difference: Array, factors: Array, index: int) -> Array:
         return squared_norms(difference * factors[index][:, None])
 
-    def pulled(self, factors: Array, vectors: Array) -> Array:
+    def multiply_ut(self, factors: Array, vectors: Array) -> Array:
         return vectors * factors
 
-    def pushed(self, factors: Array, vectors: Array) -> Array:
+    def multiply_u(self, factors: Array, vectors: Array) -> Array:
         return vectors * factors
 
-    def pulled_back(self, factors: Array, vectors: Array) -> Array:
+    def solve_ut(self, factors: Array, vectors: Array) -> Array:
         return vectors / factors
 
-    def pushed_back(self, factors: Array, vectors: Array) -> Array:
+    def solve_u(self, factors: Array, vectors: Array) -> Array:
         return vectors / factors
 
     def raised(self, covariances: Array, amount: float, index: int | None = None) -> Array:
@@ -110,7 +115,10 @@ class AlongAxes(Precision):
 
 
 class Isotropic(AlongAxes):
-    """One variance for all axes, shape (m, 1)."""
+    r"""One variance for all axes, shape (m, 1).
+
+    As `AlongAxes`, with a Fisher information of 2 d of :math:`\log \sigma`.
+    """
 
     detail = 0
 
@@ -136,7 +144,7 @@ class Isotropic(AlongAxes):
     def bilinear_bounds(self, factors: Array, *points: Array) -> list[float]:
         return [float((factors[:, 0] ** 2 * (at**2).sum(-1)).max()) for at in points]
 
-    def whiten(self, difference: Array, factors: Array, index: int) -> Array:
+    def squared_distances(self, difference: Array, factors: Array, index: int) -> Array:
         distances: Array = factors[index, 0] ** 2 * squared_norms(difference)
         return distances
 

@@ -1,4 +1,4 @@
-"""Covariances as matrices, (m, d, d), with triangular factors of their inverses."""
+"""Covariance matrices, (m, d, d), with triangular factors of their inverses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Array = NDArray[np.float64]
 SQRT_2 = float(np.sqrt(2.0))
 
 PIVOT_NOISE = 16
-"""Multiples of d eps, relative to its column's variance, that a squared pivot must exceed."""
+"""Least squared pivot, in units of d eps times its column's variance."""
 
 
 class Dense(Precision):
@@ -46,7 +46,7 @@ class Dense(Precision):
         return np.diagonal(covariances, axis1=-2, axis2=-1)
 
     def factorise(self, covariances: Array) -> Array:
-        return np.stack([inverse_factor(each, index) for index, each in enumerate(covariances)])
+        return np.stack([inverse_factor(matrix, m) for m, matrix in enumerate(covariances)])
 
     def factorise_precisions(self, precisions: Array) -> Array:
         return np.stack([factor_of_precision(precision) for precision in precisions])
@@ -77,26 +77,26 @@ class Dense(Precision):
             float(np.einsum("ki,kij,kj->k", at, absolute, at).max()) for at in map(np.abs, points)
         ]
 
-    def weighed(self, factors: Array, vectors: Array) -> Array:
-        # k components, i and j features: a leading axis of length 1 stands for all k.
-        pulled = np.einsum("kji,kj->ki", factors, vectors)
-        return np.asarray(np.einsum("kij,kj->ki", factors, pulled), np.float64)
+    def multiply_precision(self, factors: Array, vectors: Array) -> Array:
+        # k: components, broadcast from 1 where they share a factor; i and j: features.
+        whitened = np.einsum("kji,kj->ki", factors, vectors)
+        return np.asarray(np.einsum("kij,kj->ki", factors, whitened), np.float64)
 
-    def whiten(self, difference: Array, factors: Array, index: int) -> Array:
+    def squared_distances(self, difference: Array, factors: Array, index: int) -> Array:
         return squared_norms(factors[index].T @ difference)
 
-    def pulled(self, factors: Array, vectors: Array) -> Array:
+    def multiply_ut(self, factors: Array, vectors: Array) -> Array:
         return np.asarray(factors.swapaxes(-1, -2) @ vectors[..., None], np.float64)[..., 0]
 
-    def pushed(self, factors: Array, vectors: Array) -> Array:
+    def multiply_u(self, factors: Array, vectors: Array) -> Array:
         return np.asarray(factors @ vectors[..., None], np.float64)[..., 0]
 
-    def pulled_back(self, factors: Array, vectors: Array) -> Array:
+    def solve_ut(self, factors: Array, vectors: Array) -> Array:
         if len(factors) == 1:
             return solve_lower(factors[0].T, vectors.T).T
         return solve_lower(factors.swapaxes(-1, -2), vectors[..., None])[..., 0]
 
-    def pushed_back(self, factors: Array, vectors: Array) -> Array:
+    def solve_u(self, factors: Array, vectors: Array) -> Array:
         if len(factors) == 1:
             return solve_upper(factors[0], vectors.T).T
         return solve_upper(factors, vectors[..., None])[..., 0]
@@ -138,13 +138,13 @@ class Dense(Precision):
 def inverse_factor(covariance: Array, index: int) -> Array:
     """Return upper triangular U with covariance^-1 = U U^T, from the Cholesky factor.
 
-    The inverse of a triangular factor is 1e2 to 1e4 times more exact at high condition
-    numbers than one built from the inverse of the covariance.
+    At high condition numbers it is 1e2 to 1e4 times more exact than the Cholesky factor of the
+    inverse of the covariance.
     """
     lower, failed = lapack.dpotrf(covariance, lower=1, clean=1)
     if failed or not np.isfinite(lower).all():
         raise SingularError(index)
-    # A pivot of the size of the entries' rounding is noise, whatever sign it came out with.
+    # A pivot of the size of the entries' rounding is noise: it might as well be negative.
     noise = PIVOT_NOISE * len(covariance) * np.finfo(np.float64).eps
     if (np.diagonal(lower) ** 2 < noise * np.diagonal(covariance)).any():
         raise SingularError(index)
@@ -163,7 +163,7 @@ def factor_of_precision(precision: Array) -> Array:
 
 
 def _triangular_matrices(coordinates: Array, d: int) -> Array:
-    """Return the lower triangular matrices that have these `Dense.relative_scale`."""
+    """Return the lower triangular matrices T (..., d, d) with these `Dense.relative_scale`."""
     rows, columns = packed.below_diagonal(d)
     matrices = np.zeros((*coordinates.shape[:-1], d, d))
     matrices[..., rows, columns] = coordinates[..., d:]
@@ -173,15 +173,16 @@ def _triangular_matrices(coordinates: Array, d: int) -> Array:
 
 
 def _triangular_gradient(ratio: Array, second: Array) -> Array:
-    """Return the gradient in the coordinates of `Dense.relative_scale`, of a unit weight.
+    """Return the gradient in the coordinates of `Dense.relative_scale` for a weight of 1.
 
-    By the chain rule it is T^-T (B - I), B the second moment, whitened by L, where T is below
-    its diagonal, and that times T_ii on it.
+    With T = L_0^-1 L and B the second moment whitened by L, the log-likelihood of a row is
+    -log|T| - tr(B)/2, and its gradient in T is T^-T (B - I) below the diagonal. On the diagonal the
+    coordinate is sqrt(2) log T_ii: times T_ii / sqrt(2).
     """
     d = ratio.shape[-1]
     rows, columns = packed.below_diagonal(d)
     gradient = second - np.eye(d)
-    if (ratio != np.eye(d)).any():  # not at the anchor itself
+    if (ratio != np.eye(d)).any():  # the anchor itself has T = I
         gradient = solve_upper(ratio.swapaxes(-1, -2), gradient)
     diagonal = np.diagonal(gradient * ratio, axis1=-2, axis2=-1) / SQRT_2
     return np.concatenate([diagonal, gradient[..., rows, columns]], axis=-1)

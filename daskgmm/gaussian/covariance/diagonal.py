@@ -14,7 +14,7 @@ Array = NDArray[np.float64]
 
 
 class Diagonal(Structure):
-    """Variances along the axes, of each component its own (VVI of Celeux & Govaert 1995)."""
+    """Variances along the axes for each component (VVI of Celeux & Govaert 1995)."""
 
     name = "diag"
     precision = AlongAxes()

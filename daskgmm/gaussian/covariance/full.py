@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 
 
 class Full(Structure):
-    """A matrix a component (VVV of Banfield & Raftery 1993)."""
+    """One matrix a component (VVV of Banfield & Raftery 1993)."""
 
     name = "full"
     precision = Dense()

@@ -1,4 +1,4 @@
-"""A symmetric matrix as the vector of its distinct entries, and back.
+"""Packed symmetric matrices: vectors of their distinct entries.
 
 Entries are ordered by lag: (i, i + l mod d) for all i, for l = 0, 1, ... d / 2. So the
 products z_i z_j of a tile are one multiplication of the tile with itself, shifted.

@@ -1,8 +1,8 @@
-r"""How covariances are held: as matrices, as variances along the axes, or as one variance.
+r"""Forms of covariances: matrices, variances along the axes, or one variance.
 
 All arrays have a leading axis m: k, or 1 where components share one covariance; then all
-arithmetic is broadcasting. Covariances stand beside factors U of their inverses,
-:math:`\Sigma^{-1} = U U^T`, U upper triangular: scikit-learn's convention.
+arithmetic is broadcasting. Factors of the precisions are upper triangular U with
+:math:`\Sigma^{-1} = U U^T`, as in scikit-learn.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class SingularError(Exception):
     Attributes
     ----------
     index : int
-        Its place on the leading axis.
+        Index of the covariance on the leading axis.
     """
 
     def __init__(self, index: int) -> None:
@@ -36,17 +36,17 @@ def squared_norms(columns: Array) -> Array:
 
 
 class Precision(ABC):
-    """Covariances of one form, and what a mixture asks of them.
+    """Operations on covariances of one form.
 
     `factors` are U, shaped as the covariances, (m, ...); `vectors` have shape (k, d), one a
     component; d is the number of features.
     """
 
     detail: int
-    """What of second moments it needs: 0 their trace, 1 their diagonal, 2 all of them."""
+    """Part of the second moments that it needs: 0 the trace, 1 the diagonal, 2 the matrix."""
 
     requirement: str
-    """What given precisions have to be, for an error."""
+    """Requirement on precisions that users give, for an error."""
 
     @abstractmethod
     def shape(self, d: int) -> tuple[int, ...]:
@@ -62,7 +62,7 @@ class Precision(ABC):
 
     @abstractmethod
     def of_matrices(self, matrices: Array) -> Array:
-        """Return the covariances nearest to matrices (m, d, d): the parts of these they have."""
+        """Return the covariances nearest to matrices (m, d, d)."""
 
     @abstractmethod
     def matrices(self, covariances: Array, d: int) -> Array:
@@ -90,11 +90,11 @@ class Precision(ABC):
 
     @abstractmethod
     def covariances(self, factors: Array) -> Array:
-        """Return the covariances that belong to the factors."""
+        """Return the covariances of the factors."""
 
     @abstractmethod
     def log_determinants(self, factors: Array, d: int) -> Array:
-        """Return log |Sigma|^(-1/2), shape (m,), as a sum of logs."""
+        """Return log |Sigma|^(-1/2), shape (m,), as a sum of logarithms."""
 
     @abstractmethod
     def traces(self, factors: Array, d: int) -> Array:
@@ -105,36 +105,36 @@ class Precision(ABC):
         """Return the largest sum_ij |P_k|_ij |v_ki| |v_kj|, P_k the precisions, for each v.
 
         It bounds every intermediate value of the quadratic form at points v of shape
-        (k, d) or (1, d), and hence its rounding.
+        (k, d) or (1, d), and so its rounding.
         """
 
     @abstractmethod
-    def weighed(self, factors: Array, vectors: Array) -> Array:
+    def multiply_precision(self, factors: Array, vectors: Array) -> Array:
         """Return P_k v_k, (k, d), P_k the precisions."""
 
     @abstractmethod
-    def whiten(self, difference: Array, factors: Array, index: int) -> Array:
+    def squared_distances(self, difference: Array, factors: Array, index: int) -> Array:
         """Return ||U^T (x - mu)||^2, shape (b,), for (d, b) differences from one mean."""
 
     @abstractmethod
-    def pulled(self, factors: Array, vectors: Array) -> Array:
+    def multiply_ut(self, factors: Array, vectors: Array) -> Array:
         """Return U_k^T v_k, (k, d)."""
 
     @abstractmethod
-    def pushed(self, factors: Array, vectors: Array) -> Array:
+    def multiply_u(self, factors: Array, vectors: Array) -> Array:
         """Return U_k v_k, (k, d)."""
 
     @abstractmethod
-    def pulled_back(self, factors: Array, vectors: Array) -> Array:
+    def solve_ut(self, factors: Array, vectors: Array) -> Array:
         """Return U_k^-T v_k, (k, d)."""
 
     @abstractmethod
-    def pushed_back(self, factors: Array, vectors: Array) -> Array:
+    def solve_u(self, factors: Array, vectors: Array) -> Array:
         """Return U_k^-1 v_k, (k, d)."""
 
     @abstractmethod
     def raised(self, covariances: Array, amount: float, index: int | None = None) -> Array:
-        """Return the covariances with `amount` added to the diagonals (of one of them)."""
+        """Return the covariances with `amount` added to all diagonals, or to one."""
 
     @abstractmethod
     def relative(self, anchor: Array, factors: Array) -> Array:
@@ -176,17 +176,17 @@ class Precision(ABC):
         Parameters
         ----------
         relative : ndarray
-            As of `relative_scale`.
+            T, what `relative` returned.
         factors : ndarray
         weights, shifts, covariances : ndarray
-            Of the EM image of the parameters: its weights (k,), its means minus theirs
-            (k, d), and its covariances.
+            Weights (k,) of the EM image of the parameters, its means minus theirs (k, d), and its
+            covariances.
         """
 
     @abstractmethod
     def draw(self, mean: Array, covariance: Array, n: int, random: np.random.RandomState) -> Array:
-        """Return n rows (n, d) drawn about a mean (d,), as scikit-learn draws them."""
+        """Draw n rows (n, d) about a mean (d,), the same ones as scikit-learn."""
 
     def largest_variance(self, covariances: Array, index: int, d: int) -> float:
-        """Return the largest variance of one of the covariances, for a ridge relative to it."""
+        """Return the largest variance of the covariance `index`, the unit of a ridge."""
         return float(np.abs(self.diagonals(covariances[index : index + 1], d)).max())

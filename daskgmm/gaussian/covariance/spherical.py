@@ -14,7 +14,7 @@ Array = NDArray[np.float64]
 
 
 class Spherical(Structure):
-    """One variance for all axes, of each component its own (VII of Celeux & Govaert 1995)."""
+    """One variance a component, for all axes (VII of Celeux & Govaert 1995)."""
 
     name = "spherical"
     precision = Isotropic()

@@ -1,7 +1,6 @@
-"""The sufficient statistic T(x): what a pass keeps of each row for the covariances.
+"""The sufficient statistic T(x) of a row: 1, x, and quadratic entries that depend on the structure.
 
-T(x) begins with 1 and x; the quadratic entries after them differ. The natural parameters of a
-component have an entry for each of T's.
+A component has one natural parameter for each entry.
 """
 
 from __future__ import annotations
@@ -23,19 +22,19 @@ class Statistic(ABC):
     """One choice of T(x), written and summed for tiles that hold one feature a row, (d, b)."""
 
     detail: int
-    """What it keeps of second moments: 0 their trace, 1 their diagonal, 2 all of them."""
+    """Part of the second moments that it has: 0 the trace, 1 the diagonal, 2 the matrix."""
 
     pools: bool = False
-    """Whether the second moment is taken of all components together, as a matrix. It is the same
-    in every pass and drops out of the responsibilities: the survey has it."""
+    """Whether there is one second moment, a matrix, of all components together. It is the same in
+    every pass and cancels in the responsibilities: the survey takes it."""
 
     def size(self, d: int) -> int:
-        """Return p, the number of entries of T(x)."""
+        """Return the number of entries of T(x), p."""
         return 1 + d + self.n_quadratic(d)
 
     @abstractmethod
     def n_quadratic(self, d: int) -> int:
-        """Return q, the number of quadratic entries."""
+        """Return the number of quadratic entries, q."""
 
     @abstractmethod
     def quadratic(self, precision: Precision, factors: Array, d: int) -> Array:
@@ -43,32 +42,32 @@ class Statistic(ABC):
 
     @abstractmethod
     def of_matrices(self, matrices: Array) -> Array:
-        """Return the quadratic entries that second moments (k, d, d) have, shape (k, q)."""
+        """Return the quadratic entries of second moments (k, d, d), shape (k, q)."""
 
     @abstractmethod
     def filler(self, rows: Array, d: int, out: Array) -> Callable[[], None]:
-        """Return what writes the quadratic entries of T(z) for a tile z to `out`.
+        """Return a function that writes the quadratic entries of T(z) of a tile z to `out`.
 
-        All views are taken here, once for many tiles.
+        It makes its views once, for many tiles.
 
         Parameters
         ----------
         rows : ndarray of shape (d + d // 2, b)
-            The tile z (d, b), and room to repeat its first half.
+            The tile z (d, b), and room for a copy of its first half.
         d : int
         out : ndarray of shape (q, b)
         """
 
     @abstractmethod
     def second_moment(self, difference: Array, weights: Array) -> Array:
-        """Return the weighted sum of the quadratic entries of (d, b) differences, shape (q,).
+        """Return the weighted sum of the quadratic entries of differences (d, b), shape (q,).
 
-        Where it is pooled the whole (d, d) matrix.
+        If pooled, the (d, d) matrix.
         """
 
 
 class Products(Statistic):
-    """T(x) = (1, x, x_i x_j for i <= j), packed as in `packed`."""
+    """T(x) = (1, x, x_i x_j for i <= j), in the order of `packed`."""
 
     detail = 2
 
@@ -88,7 +87,7 @@ class Products(Statistic):
         half, lags = d // 2, (d + 1) // 2
         b = rows.shape[1]
         down, along = rows.strides
-        # Axes: lag, first feature, row of data.
+        # (lag, feature, b): shifted[l, i] is the feature i + l mod d.
         z, shifted = rows[:d], as_strided(rows, (lags, d, b), (down, down, along))
         products = out[: lags * d].reshape(lags, d, b)
         last = out[lags * d :]
@@ -158,7 +157,7 @@ class Norm(Statistic):
 
 
 class Pooled(Statistic):
-    """T(x) = (1, x): the quadratic term is the same for all components."""
+    """T(x) = (1, x); the quadratic term is the same for all components."""
 
     detail, pools = 2, True
 

@@ -1,4 +1,4 @@
-"""What a covariance structure is: how covariances are held, what a pass keeps, and the M-step."""
+"""Covariance structures: form of the covariances, sufficient statistic, M-step."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ Array = NDArray[np.float64]
 
 
 class Structure(ABC):
-    """The covariances that a mixture may have: one subclass, one file, a structure."""
+    """A constraint on the covariances of a mixture; a structure is one subclass in one file."""
 
     name: ClassVar[str]
     precision: ClassVar[Precision]
-    """How covariances are held."""
+    """Form of the covariances."""
 
     statistic: ClassVar[Statistic]
-    """What a pass keeps for them."""
+    """Statistic that a pass sums for them."""
 
     shared: ClassVar[bool] = False
-    """Whether all components have one covariance: the leading axis of arrays is then 1."""
+    """Whether all components share one covariance: the leading axis of arrays is then 1."""
 
     free: ClassVar[bool] = True
-    """Whether covariances may be all that `precision` holds. If not, as where volumes are equal, EM
-    is not accelerated: its coordinates are those of `precision`, and would leave the structure."""
+    """Whether every value of `precision` is allowed. If not, as with equal volumes, EM is not
+    accelerated: the coordinates of `precision` would leave the structure."""
 
     def __init_subclass__(cls) -> None:
-        """Refuse a statistic that does not tell covariances of the form."""
+        """Refuse a statistic that does not determine covariances of the form."""
         if not hasattr(cls, "precision") or not hasattr(cls, "statistic"):
             return
         if cls.statistic.pools and not cls.shared:
             raise TypeError(f"{cls.__name__} pools second moments, and covariances are not shared.")
         if cls.statistic.detail < cls.precision.detail:
             raise TypeError(
-                f"{type(cls.statistic).__name__} keeps too little of the rows for covariances held "
-                f"as {type(cls.precision).__name__}."
+                f"{type(cls.statistic).__name__} keeps too little of the rows for covariances of "
+                f"the form {type(cls.precision).__name__}."
             )
 
     @abstractmethod
@@ -53,11 +53,11 @@ class Structure(ABC):
         return self.n_covariances(k) * self.precision.n_parameters(d)
 
     def n_covariances(self, k: int) -> int:
-        """Return m, the length of the leading axis."""
+        """Return the number of covariances, m."""
         return 1 if self.shared else k
 
     def n_statistics(self, d: int) -> int:
-        """Return p, the number of entries of T(x)."""
+        """Return the number of entries of T(x), p."""
         return self.statistic.size(d)
 
     def covariance_shape(self, k: int, d: int) -> tuple[int, ...]:
@@ -65,7 +65,7 @@ class Structure(ABC):
         return (self.n_covariances(k), *self.precision.shape(d))
 
     def external_shape(self, k: int, d: int) -> tuple[int, ...]:
-        """Return the shape that covariances have at scikit-learn's surface."""
+        """Return the shape of the covariances in scikit-learn."""
         return (*(() if self.shared else (k,)), *self.precision.external_shape(d))
 
     def external(self, covariances: Array, d: int) -> Array:
@@ -73,20 +73,20 @@ class Structure(ABC):
         return covariances.reshape(self.external_shape(len(covariances), d))
 
     def internal(self, covariances: Array, k: int, d: int) -> Array:
-        """Return what `external` was given; raise `ValueError` at another shape."""
+        """Return the inverse of `external`; raise `ValueError` for another shape."""
         if covariances.shape != self.external_shape(k, d):
             raise ValueError(
-                f"{self.name} covariances, precisions or their factors of shape "
-                f"{covariances.shape} were given for {k} components of {d} features; they have "
-                f"the shape {self.external_shape(k, d)}."
+                f"{self.name} covariances, precisions or factors have the shape "
+                f"{covariances.shape}; {k} components of {d} features need the shape "
+                f"{self.external_shape(k, d)}."
             )
         return covariances.reshape(self.covariance_shape(k, d))
 
     def component(self, index: int) -> int | None:
-        """Return the component that a covariance is of; None if of all."""
+        """Return the component of a covariance; None if all share it."""
         return None if self.shared else index
 
     def repeat(self, covariance: Array, k: int) -> Array:
-        """Return covariances that give every component the (d, d) one, as far as they can."""
+        """Return covariances that are, for every component, the nearest to a (d, d) one."""
         matrices = np.tile(covariance, (self.n_covariances(k), 1, 1))
         return self.precision.of_matrices(matrices)

@@ -1,8 +1,7 @@
-"""The covariance structures by name: the only table of them.
+"""Table of covariance structures by name, for estimators, files, the command line and tests.
 
-Estimators, files, the command line and tests read it. `STRUCTURES[MyStructure.name] =
-MyStructure()` adds one; on a cluster its module has to be importable by the workers, where the
-table itself is not looked at.
+`STRUCTURES[MyStructure.name] = MyStructure()` adds one. On a cluster, workers must be able to
+import its module; they do not read the table.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ STRUCTURES: dict[str, Structure] = {
 
 
 def structure_of(parameters: Parameters) -> Structure:
-    """Return the structure that the parameters have."""
+    """Return the structure of the parameters."""
     return STRUCTURES[parameters.structure]
 
 

@@ -1,4 +1,4 @@
-"""Tied covariances: one matrix for all components. T(x) = (1, x); Sxx is taken once for all."""
+"""Tied covariances: one matrix for all components. T(x) = (1, x), with a pooled second moment."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Array = NDArray[np.float64]
 
 
 class Tied(Structure):
-    """One matrix (EEE of Banfield & Raftery 1993)."""
+    """One matrix for all components (EEE of Banfield & Raftery 1993)."""
 
     name = "tied"
     precision = Dense()

@@ -1,1 +1,1 @@
-"""Kernels, densities made ready for rows, and the back ends that take moments under them."""
+"""Kernels, which evaluate densities of tiles, and back ends, which take moments of blocks."""

@@ -1,4 +1,4 @@
-"""Who takes moments and densities of blocks of rows: the table of back ends."""
+"""Back ends: how the moments and densities of blocks of rows are computed."""
 
 from __future__ import annotations
 
@@ -12,10 +12,7 @@ from daskgmm.gaussian.moments import Moments
 
 
 class Backend(ABC):
-    """The E-step of blocks of rows, on some library or machine.
-
-    It travels to workers by pickle, so it is small.
-    """
+    """The E-step of blocks of rows on some library or machine; workers get it by pickle."""
 
     @abstractmethod
     def moments(
@@ -23,28 +20,28 @@ class Backend(ABC):
     ) -> list[Moments]:
         """Return the moments of all blocks under each of several mixtures.
 
-        The order of every sum must follow from the kernels and the rows alone, not from where
-        blocks end.
+        The order of every sum must depend on the kernels and the rows alone, not on the borders of
+        blocks.
 
         Parameters
         ----------
         kernels : sequence of Kernel
-            One for each mixture, natural or whitened.
+            Natural or whitened, one for each mixture.
         blocks : iterator of Block
-            Finite rows; those of weight 0 add nothing, whatever they are.
+            Finite rows; those of weight 0 add nothing, whatever their values are.
         rows : int, optional
-            How many rows there are at most, if known.
+            Upper bound on the number of rows, if known.
 
         Returns
         -------
         list of Moments
-            About the points of `Kernel.reference`. A natural kernel whose statistic is pooled
-            leaves `pooled` 0, and the shared term out of the likelihood.
+            Moments about the points of `Kernel.reference`. A natural kernel whose statistic is
+            pooled leaves `pooled` 0, and the shared term out of the likelihood.
         """
 
     def tile(self, kernel: Kernel, work: Workspace, b: int) -> Tile:
-        """Return what computes the log joint densities of b rows, for predictions.
+        """Return the tile that computes log joint densities of b rows, for predictions.
 
-        By default that is NumPy.
+        By default it is NumPy's.
         """
         return kernel.bind(work, b)

@@ -1,4 +1,4 @@
-"""The table of back ends, and the one in force."""
+"""Table of back ends by name."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from daskgmm.gaussian.kernels.backend import Backend
 from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend
 
 BACKENDS: dict[str, Backend] = {"numpy": NumpyBackend()}
-"""Back ends by name; whoever adds one can choose it in Dask's configuration, `daskgmm.backend`."""
+"""Back ends by name; `daskgmm.backend` of Dask's configuration chooses one."""
 
 
 def backend_of(name: str) -> Backend:
-    """Return the back end of a name; raise `ValueError` if there is none."""
+    """Return the back end called `name`; raise `ValueError` if there is none."""
     if name not in BACKENDS:
         raise ValueError(
             f"daskgmm.backend is {name!r}, which is none of {', '.join(BACKENDS)}. Import the "

@@ -1,4 +1,4 @@
-"""Which kernel: the fast one while its rounding, predicted from driver numbers, is small."""
+"""Choice of the kernel by a bound on its rounding, and by speed."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ Array = NDArray[np.float64]
 EPS = float(np.finfo(np.float64).eps)
 
 TOLERANCE = 1e-8
-"""Largest error of a log density, in nats, that the natural-parameter kernel may make."""
+"""Largest rounding error, in nats, of a log density by the natural-parameter kernel."""
 
 STATISTICS_FACTOR = 100.0
-"""Measured ratio between the relative error of a covariance from moments about a common
-centre and eps times its squared Mahalanobis distance from there (40 to 170)."""
+"""Relative error of a covariance from moments about a common centre, in units of eps times the
+squared Mahalanobis distance of its mean from there (measured: 40 to 170)."""
 
 
 def natural_error(
     parameters: Parameters, center: Array, half_range: Array, structure: Structure | None = None
 ) -> float:
-    r"""Predict the largest error of the natural-parameter kernel.
+    r"""Predict the largest rounding error of the natural-parameter kernel.
 
     Every term of the quadratic form is bounded by :math:`|P_{ij}| h_i h_j`, with h the
     largest distance of a row from the centre in each column: eps times their sum bounds the
-    rounding of a log density whatever the scales of the columns are. The second moments
-    about the centre lose a component's covariance by its own distance from there.
+    rounding of a log density whatever the scales of the columns are. In second moments about the
+    centre, a covariance cancels against the squared distance of its mean from there.
 
     Parameters
     ----------
     parameters : Parameters
     center, half_range : ndarray of shape (d,)
-        The centre c, and the largest |x - c| of each column.
+        Centre c, and largest |x - c| of each column.
     structure : Structure, optional
-        That of the parameters, where the table may not have it, as on a worker.
+        Structure of the parameters, for workers, whose table may lack it.
 
     Returns
     -------
     float
-        In nats for densities, relative for covariances: the larger of the two.
+        The larger error of the densities, in nats, and of the covariances, relative.
     """
     structure = structure_of(parameters) if structure is None else structure
     points = half_range[None, :], parameters.means - center
@@ -60,22 +60,22 @@ def moment_error(parameters: Parameters, points: Array) -> float:
 
 
 def _bounds(structure: Structure, parameters: Parameters, *points: Array) -> list[float]:
-    """Return the bilinear bound at each set of points; infinity where it overflows."""
+    """Return the bilinear bound at each set of points; infinity if it overflows."""
     precision, factors = structure.precision, parameters.precisions_cholesky
     with np.errstate(over="ignore", invalid="ignore"):
-        found = precision.bilinear_bounds(factors, *points)
-    return [bound if np.isfinite(bound) else np.inf for bound in found]
+        bounds = precision.bilinear_bounds(factors, *points)
+    return [bound if np.isfinite(bound) else np.inf for bound in bounds]
 
 
 COLUMNS_A_COMPONENT, MOST_WHITENED = 16, 12
-"""Columns for each component from which on, and components up to which, whitening is the faster:
-the natural kernel writes d (d + 1) / 2 products of a row however few components there are. Measured
-with one thread, natural against whitened: 1.2 times at d=64 k=4, 1.6 at d=128 k=8, 7 at d=600
-k=2; 0.74 at d=64 k=8, 1.1 at d=300 k=16."""
+"""Least number of columns a component, and largest number of components, at which the whitened
+kernel is faster: the natural one writes d (d + 1) / 2 products of a row whatever k is. Time of the
+natural kernel over that of the whitened one, on one thread: 1.2 at d=64 k=4, 1.6 at d=128 k=8, 7 at
+d=600 k=2; 0.74 at d=64 k=8, 1.1 at d=300 k=16."""
 
 
 def is_whitened_faster(structure: Structure, k: int, d: int) -> bool:
-    """Return whether the exact kernel is the faster one, for k components that share the rows."""
+    """Return whether the whitened kernel is faster, for k components that share the rows."""
     has_products = structure.statistic.n_quadratic(d) > d
     return has_products and k <= min(MOST_WHITENED, d // COLUMNS_A_COMPONENT)
 
@@ -87,17 +87,17 @@ def choose_kernel(
     noise: float = 0.0,
     together: int | None = None,
 ) -> Kernel:
-    """Return the natural-parameter kernel if it is exact enough here and faster, else the whitened.
+    """Return the natural-parameter kernel if it is faster and exact enough, or else the whitened.
 
     Parameters
     ----------
     parameters : Parameters
     center, half_range : ndarray of shape (d,)
-        As of `natural_error`.
+        See `natural_error`.
     noise : float
-        As in `kernel.Kernel`.
+        See `kernel.Kernel`.
     together : int, optional
-        Components of all mixtures that are evaluated in one pass: their products are formed once.
+        Number of components of all mixtures in the pass, which share the products of a row.
     """
     k, d = parameters.means.shape
     if is_whitened_faster(structure_of(parameters), k if together is None else together, d):

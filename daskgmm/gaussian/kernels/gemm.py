@@ -1,8 +1,8 @@
-"""Matrix products that add to their result, bound to their arrays once.
+"""Matrix products (dgemm) that add to their result, bound to their arrays once.
 
-NumPy's products allocate or overwrite, and keep Python's lock where the result is small;
-SciPy's wrappers keep it always. What is called here is the same BLAS, through the pointer
-that SciPy exports for this purpose (`scipy.linalg.cython_blas`).
+NumPy's products allocate or overwrite, and keep Python's lock if the result is small; SciPy's
+wrappers always keep it. This module calls the same BLAS through the pointer that SciPy exports
+(`scipy.linalg.cython_blas`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 
 
 def _exported(name: str) -> tuple[Any, bytes]:
-    """Return a function of SciPy's BLAS, callable without Python's lock, and its signature."""
+    """Return a function of SciPy's BLAS that releases Python's lock, and its signature."""
     capsule = cython_blas.__pyx_capi__[name]
     signature = ctypes.pythonapi.PyCapsule_GetName
     signature.restype, signature.argtypes = ctypes.c_char_p, [ctypes.py_object]
@@ -34,7 +34,7 @@ _Integer = ctypes.c_int if b" int *" in _signature else ctypes.c_int64
 
 
 class Product:
-    """result = left @ right, or result += left @ right; all row-major, rows contiguous.
+    """result = left @ right, or result += left @ right, for row-major arrays.
 
     Parameters
     ----------
@@ -51,13 +51,14 @@ class Product:
         self, left: Array, right: Array, result: Array, *, add: bool, transposed: bool = False
     ) -> None:
         (m, inner), n = left.shape, result.shape[1]
-        # BLAS has columns contiguous, so it sees the transposes: result^T = right^T left^T.
+        # BLAS is column-major and sees the transposes: result^T = right^T left^T.
         sizes = (_Integer * 6)(n, m, inner, _stride(right), _stride(left), _stride(result))
         factors = (ctypes.c_double * 2)(1.0, 1.0 if add else 0.0)
         letters = ctypes.create_string_buffer(b"TN" if transposed else b"NN")
         size, factor = ctypes.addressof(sizes), ctypes.addressof(factors)
         letter, width = ctypes.addressof(letters), ctypes.sizeof(_Integer)
-        self._kept = (left, right, result, sizes, factors, letters)
+        # References that keep the memory alive behind the addresses below.
+        self._owners = (left, right, result, sizes, factors, letters)
         self._arguments = tuple(
             ctypes.c_void_p(address)
             for address in (
@@ -78,12 +79,12 @@ class Product:
         )
 
     def __call__(self) -> None:
-        """Compute it from what the arrays hold now."""
+        """Compute the product of the arrays' present values."""
         _dgemm(*self._arguments)
 
 
 def _stride(matrix: Array) -> int:
-    """Return the leading dimension: entries from one row to the next."""
+    """Return the leading dimension: the number of entries from one row to the next."""
     assert matrix.dtype == np.float64
     assert matrix.shape[1] == 1 or matrix.strides[1] == 8
     stride = int(matrix.strides[0]) // 8

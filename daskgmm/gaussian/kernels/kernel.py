@@ -1,4 +1,4 @@
-"""What both kernels share: a tile goes in, log joint densities and statistics come out."""
+"""Kernels: log joint densities and statistics of a tile of rows."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class Kernel(ABC):
     ----------
     structure : Structure
     center : ndarray of shape (d,)
-        Subtracted from every row before any arithmetic: without it, the digits of data far
-        from the origin are lost in the products.
+        Point that is subtracted from every row first, so that products keep the digits of data
+        far from the origin.
     reference : ndarray of shape (k, d)
-        The points that the kernel's statistics are about.
+        Reference points of the kernel's statistics.
     """
 
     structure: Structure
@@ -44,17 +44,17 @@ class Kernel(ABC):
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """p, k and d."""
+        """The sizes p, k and d."""
         k, d = self.reference.shape
         return self.structure.n_statistics(d), k, d
 
     @property
     @abstractmethod
     def feature_rows(self) -> int:
-        """Rows of the buffer for T(z): p, or 0 where it is never formed."""
+        """Number of rows of the buffer for T(z): p, or 0 if it is never formed."""
 
     def workspace(self, rows: int | None = None) -> AbstractContextManager[Workspace]:
-        """Lend a workspace for tiles of this kernel, no larger than `rows` rows."""
+        """Return the context of a workspace for tiles of this kernel, of at most `rows` rows."""
         p, k, d = self.shape
         b = tile_rows(p, k)
         if rows is not None:
@@ -65,20 +65,27 @@ class Kernel(ABC):
     def bind(self, work: Workspace, b: int) -> Tile:
         """Return the kernel bound to the first b rows of a workspace.
 
-        Views are taken here and not tile by tile: what holds Python's lock between two
-        NumPy calls is what two threads wait for.
+        Views are made here, once for many tiles: threads wait for the Python code between two
+        NumPy calls, which holds the lock.
         """
 
 
 class Tile(ABC):
-    """A kernel bound to a workspace: fill `rows` (d, b), then call."""
+    """A kernel bound to a workspace: fill `rows`, then call `log_joint` and `accumulate`.
+
+    Attributes
+    ----------
+    rows : ndarray of shape (d, b)
+        Features of b rows minus the centre.
+    joint : ndarray of shape (k, b)
+        Log joint densities, then exponentials.
+    maximum, total : ndarray of shape (b,)
+        Maximum of the log joint densities and sum of the exponentials.
+    weights : ndarray of shape (b,)
+    """
 
     rows: Array
-    """Centred features, (d, b), to be filled."""
-
     joint: Array
-    """Log joint densities, then exponentials, (k, b)."""
-
     maximum: Array
     total: Array
     weights: Array
@@ -90,14 +97,11 @@ class Tile(ABC):
 
     @abstractmethod
     def log_joint(self) -> None:
-        """Fill `joint` with log(pi_k N(x | mu_k, Sigma_k)).
-
-        Where the statistic is pooled, the quadratic term is left out.
-        """
+        """Fill `joint` with log(pi_k N(x | mu_k, Sigma_k)), less `shared_term`."""
 
     @abstractmethod
     def shared_term(self) -> Array | float:
-        """Return what `log_joint` left out: an array of shape (b,), or 0."""
+        """Return the quadratic term of all components, shape (b,), if T is pooled; or else 0."""
 
     @abstractmethod
     def add_to(self, sums: Sums) -> None:
@@ -105,17 +109,19 @@ class Tile(ABC):
 
     @abstractmethod
     def accumulate(self) -> None:
-        """Add the statistics; the responsibilities, weighted, are joint * total."""
+        """Add the statistics; joint * total are the weighted responsibilities."""
 
 
 @dataclass(slots=True)
 class Sums:
-    """The running sums of one batch, local to the task that owns them.
+    """Running sums of a batch; one task owns them.
 
     Attributes
     ----------
     sums : ndarray of shape (p, k)
+        Statistics of each component, `Moments.sums`.
     pooled : ndarray of shape (d, d), or None
+        Second moment of all components together, if the statistic pools it.
     """
 
     sums: Array
@@ -129,6 +135,6 @@ class Sums:
 
 
 def panels(length: int, width: int) -> Iterator[slice]:
-    """Cut range(length) into slices of `width`, the last one shorter."""
+    """Yield slices of range(length) of `width` entries; the last one may be shorter."""
     for start in range(0, length, width):
         yield slice(start, min(start + width, length))

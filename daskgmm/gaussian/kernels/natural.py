@@ -21,30 +21,30 @@ from daskgmm.gaussian.parameters import Parameters
 Array = NDArray[np.float64]
 
 SMALL_PRODUCT = 1_000_000
-"""OpenBLAS multiplies matrices with m n k <= 100^3 without packing them first, on AVX-512 at
-up to twice the rate (100 against 50 GFLOP/s at d=16, k=16): products are cut to that size."""
+"""Multiplications m n k of a product up to which OpenBLAS does not pack matrices: on AVX-512 up to
+twice the rate (100 against 50 GFLOP/s at d=16, k=16). Products are cut to that size."""
 
 SMALL_RESULT = 1200
-"""The same holds for T Gamma^T only while the result has at most 1200 entries."""
+"""Entries of the result up to which the same holds for T Gamma^T."""
 
 MIN_PANEL = 16
-"""Statistics below which a cut costs more calls than it gains."""
+"""Number of statistics below which a cut costs more calls than it gains."""
 
 LARGE_RESULT = 10_000
-"""Entries of the statistics from which on Gamma is turned round first: the product is then
-cut into fewer panels and runs at 80 instead of 58 GFLOP/s (d=64, k=32)."""
+"""Entries p k of the result above which Gamma is transposed first: the product then has fewer
+panels and runs at 80 instead of 58 GFLOP/s (d=64, k=32)."""
 
 
 @dataclass(frozen=True)
 class NaturalKernel(Kernel):
-    """Two products a tile; exact while `guard.natural_error` is small.
+    """Two products a tile; exact while `choice.natural_error` is small.
 
     Attributes
     ----------
     theta : ndarray of shape (k, p)
         Natural parameters about `center`.
     factors : ndarray
-        The precision's factors, for the term that is left out where the statistic is pooled.
+        `Parameters.precisions_cholesky`, for `NaturalTile.shared_term`.
     """
 
     theta: Array
@@ -52,12 +52,16 @@ class NaturalKernel(Kernel):
 
     @classmethod
     def of(cls, parameters: Parameters, center: Array, noise: float = 0.0) -> NaturalKernel:
-        """Build the kernel for the given parameters, about the given centre."""
+        """Build the kernel of parameters about a centre.
+
+        With v = mu_k - center, log pi_k N(x) = log pi_k + log|U| - d/2 log 2 pi - v^T P v / 2 + (P
+        v)^T z - z^T P z / 2 for z = x - center: constant, linear and quadratic entries of theta.
+        """
         structure, factors = structure_of(parameters), parameters.precisions_cholesky
         k, d = parameters.means.shape
         offsets = parameters.means - center
         precision = structure.precision
-        linear = precision.weighed(factors, offsets)
+        linear = precision.multiply_precision(factors, offsets)
         quadratic = structure.statistic.quadratic(precision, factors, d)
         quadratic = np.broadcast_to(quadratic, (k, quadratic.shape[1]))
         constant = (
@@ -93,7 +97,7 @@ class NaturalTile(Tile):
         ]
         self._moments: list[Product] = []
         self._turned = work.turned[:b] if p * k >= LARGE_RESULT else None
-        # Either factor of T diag(w / total) Gamma^T may carry the scale: the smaller does.
+        # The factor w / total of T diag(w / total) Gamma^T goes into the smaller matrix.
         self._scaled = self._features if p < k else self.joint
 
     def add_to(self, sums: Sums) -> None:
@@ -121,39 +125,39 @@ class NaturalTile(Tile):
         ]
 
     def log_joint(self) -> None:
-        self._z[:] = self.rows
+        self._z[:] = self.rows  # (d, b), the entries 1 to d of T(z), (p, b)
         self._fill()
-        for product in self._products:
+        for product in self._products:  # (k, p) @ (p, b), in panels of p
             product()
 
     def shared_term(self) -> Array | float:
         structure = self._kernel.structure
         if not structure.statistic.pools:
             return 0.0
-        return -0.5 * structure.precision.whiten(self.rows, self._kernel.factors, 0)
+        return -0.5 * structure.precision.squared_distances(self.rows, self._kernel.factors, 0)
 
     def accumulate(self) -> None:
         if self._turned is None:
             np.multiply(self._scaled, self.total, self._scaled)
         else:
-            np.multiply(self.joint.T, self.total[:, None], self._turned)
-        for product in self._moments:
+            np.multiply(self.joint.T, self.total[:, None], self._turned)  # (b, k)
+        for product in self._moments:  # (p, b) @ (b, k), in panels of p and of b
             product()
         self._ones.fill(1.0)
 
 
 def panel_height(p: int, largest: int) -> int:
-    """Return how many of p statistics go into one product, at most about `largest`, evenly."""
+    """Return the height of equal panels of p statistics, at most about `largest`."""
     if largest < MIN_PANEL:
         return p
     return -(-p // -(-p // largest))
 
 
 NO_WEIGHT = -1e300
-"""Stands for log 0: below every log density, and finite."""
+"""Finite stand-in for log 0, below every log density."""
 
 
 def log_weights(weights: Array) -> Array:
-    """Return the logarithms of the weights, finite for those that are 0."""
+    """Return the logarithms of the weights; `NO_WEIGHT` for 0."""
     logarithms: Array = np.log(np.where(weights > 0, weights, 1.0))
     return np.where(weights > 0, logarithms, NO_WEIGHT)

@@ -1,4 +1,4 @@
-"""The back end on NumPy and BLAS: tiles that stay in the cache."""
+"""Back end on NumPy and BLAS: tiles that fit into the processor's cache."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Array = NDArray[np.float64]
 
 
 class NumpyBackend(Backend):
-    """Copies rows to tiles; one product forms all log densities, another one all moments."""
+    """Copies rows to tiles; one product makes all log densities, another one all moments."""
 
     def moments(
         self, kernels: Sequence[Kernel], blocks: Iterator[Block], rows: int | None = None
@@ -31,19 +31,15 @@ class NumpyBackend(Backend):
         b = min(tile_rows(*stack.kernel.shape[:2]) for stack in stacks)
         if rows is not None:
             b = min(b, max(1, rows))
-        with ExitStack() as lent:
+        with ExitStack() as workspaces:
             steps = [
-                StackedExpectation(stack, lent.enter_context(_workspace(stack.kernel, b)))
+                StackedExpectation(stack, workspaces.enter_context(_workspace(stack.kernel, b)))
                 for stack in stacks
             ]
-            _take_in(blocks, steps)
-            parts = [step.moments() for step in steps]
-        found = {
-            index: part
-            for group, of_group in zip(groups, parts, strict=True)
-            for index, part in zip(group, of_group, strict=True)
-        }
-        return [found[index] for index in range(len(kernels))]
+            _add_blocks(blocks, steps)
+            moments = [of_mixture for step in steps for of_mixture in step.moments()]
+        order = [index for group in groups for index in group]
+        return [moments[order.index(index)] for index in range(len(kernels))]
 
 
 def _workspace(kernel: Kernel, b: int) -> AbstractContextManager[Workspace]:
@@ -51,9 +47,9 @@ def _workspace(kernel: Kernel, b: int) -> AbstractContextManager[Workspace]:
     return workspace(kernel.feature_rows, k, d, b)
 
 
-def _take_in(blocks: Iterator[Block], steps: Sequence[StackedExpectation]) -> None:
-    """Take all blocks in, tile by tile, each tile once for all steps."""
-    # Rows of the whitened kernel are as they are: all others can be made of those.
+def _add_blocks(blocks: Iterator[Block], steps: Sequence[StackedExpectation]) -> None:
+    """Add all blocks to all steps, tile by tile."""
+    # The whitened kernel, which is last, has centre 0: its rows, unrounded, make those of others.
     *others, first = steps
     shifts = [(step.center - first.center)[:, None] for step in others]
     for b, weighted in fill_tiles(blocks, first.center, first.rows, first.weights):
@@ -65,12 +61,12 @@ def _take_in(blocks: Iterator[Block], steps: Sequence[StackedExpectation]) -> No
 
 
 class StackedExpectation:
-    """The E-step of a stack of mixtures: fill `rows` (and `weights`), then `add`, until no more.
+    """The E-step of a stack of mixtures: fill `rows` and `weights`, then `add`, for each tile.
 
     Attributes
     ----------
     center : ndarray of shape (d,)
-        What is to be subtracted from rows.
+        Point to subtract from rows.
     rows : ndarray of shape (d, b)
     weights : ndarray of shape (b,)
     """
@@ -86,7 +82,7 @@ class StackedExpectation:
         self.rows, self.weights = self._full.rows, self._full.weights
 
     def add(self, b: int, weighted: bool) -> None:
-        """Take in the first b rows of the buffer."""
+        """Add the first b rows of the buffer."""
         tile, parts = self._full, self._stack.parts
         if b < self.rows.shape[1]:
             tile = self._stack.kernel.bind(self._work, b)
@@ -94,20 +90,20 @@ class StackedExpectation:
         weights = tile.weights if weighted else None
         tile.log_joint()
         for index, part in enumerate(parts):
-            joint = tile.joint[part]
+            joint = tile.joint[part]  # (components of one mixture, b)
             exponentiate(joint, tile.maximum, tile.total)
             self._log_likelihoods[index] += log_likelihood(tile.maximum, tile.total, weights)
             np.divide(1.0 if weights is None else weights, tile.total, out=tile.total)
             if len(parts) > 1:
                 np.multiply(joint, tile.total, joint)
         if len(parts) > 1:
-            tile.total.fill(1.0)  # each mixture has its own, which its responsibilities carry now
+            tile.total.fill(1.0)  # responsibilities already have the factor of their own mixture
         self._weight += b if weights is None else float(weights.sum())
         self._n_rows += b
         tile.accumulate()
 
     def moments(self) -> list[Moments]:
-        """Return the moments of each mixture, of all rows taken in."""
+        """Return the moments of all rows added, one for each mixture."""
         sums, reference = self._sums, self._stack.kernel.reference
         return [
             Moments(

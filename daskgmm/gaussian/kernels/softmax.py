@@ -1,4 +1,4 @@
-"""Responsibilities from log joint densities, in place, with the maximum subtracted."""
+"""Softmax over components, in place, after subtraction of the maximum."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 FLOOR = -650.0
-"""Smallest exponent: exp(-650) = 5e-283 adds nothing to any sum, and it is a normal number.
-Subnormal ones, from -708 on, made the statistics' product 16 times slower (d=32, k=64)."""
+"""Smallest exponent: exp(-650) = 5e-283 adds nothing to any sum, and is a normal number.
+Subnormal ones, below -708, made the product of the statistics 16 times slower (d=32, k=64)."""
 
 GROUP = 16
-"""Factors whose logarithm is taken at once; each lies in [1, k], so no product overflows."""
+"""Number of totals multiplied under one logarithm; each is in [1, k], so no product overflows."""
 
 
 def exponentiate(joint: Array, maximum: Array, total: Array) -> None:
-    """Turn log joint densities (k, b) into exp(joint - maximum) and fill both sums.
+    """Replace log joint densities (k, b) by exp(joint - maximum), and fill maximum and total.
+
+    Then the responsibilities are joint / total, and log p(x) = maximum + log(total).
 
     Parameters
     ----------
     joint : ndarray of shape (k, b)
         Overwritten.
     maximum, total : ndarray of shape (b,)
-        Filled with the maximum over components and the sum of the exponentials: the
-        responsibilities are joint / total, and log p(x) = maximum + log(total).
+        Filled with the maximum over components and the sum of the exponentials.
     """
     np.maximum.reduce(joint, axis=0, out=maximum)
     np.subtract(joint, maximum, out=joint)

@@ -1,7 +1,7 @@
-"""Several mixtures in one product: the natural parameters of all of them, one below the other.
+"""Stacks of mixtures: the natural parameters of several mixtures as one matrix.
 
-Reading the rows and forming their statistics T(z) is done once for all; the product of
-all parameters with a tile runs nearer to the machine's speed than many small ones.
+Rows are read and their statistics T(z) formed once for all, and one large product runs nearer to
+the machine's speed than many small ones.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Stack:
         """Return the stack of natural kernels of one structure, or of one kernel of any kind."""
         if len(kernels) == 1:
             return cls(kernels[0], (slice(0, kernels[0].shape[1]),))
-        return cls._of_natural([each for each in kernels if isinstance(each, NaturalKernel)])
+        return cls._of_natural([kernel for kernel in kernels if isinstance(kernel, NaturalKernel)])
 
     @classmethod
     def _of_natural(cls, kernels: Sequence[NaturalKernel]) -> Stack:
@@ -47,7 +47,7 @@ class Stack:
 
 
 def group_kernels(kernels: Sequence[Kernel]) -> list[list[int]]:
-    """Return the numbers of the kernels of each stack: the natural ones of a structure share one.
+    """Return the indices of the kernels of each stack: natural ones of a structure share a stack.
 
     The last stack has a whitened kernel, if there is any.
     """

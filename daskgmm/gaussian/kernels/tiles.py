@@ -1,4 +1,4 @@
-"""Blocks into tiles as the kernels want them: (d, b), centred, full."""
+"""Copy of blocks to full, centred tiles (d, b)."""
 
 from __future__ import annotations
 
@@ -17,22 +17,21 @@ def fill_tiles(
 ) -> Iterator[tuple[int, bool]]:
     """Fill the buffers with centred rows, tile by tile, across the borders of blocks.
 
-    Small chunks so cost no small tiles, and the transposed copy that the kernels need is
-    the only one made.
+    So small chunks make full tiles, with one transposed copy, which the kernels need.
 
     Parameters
     ----------
     blocks : iterator of Block
     center : ndarray of shape (d,)
     rows : ndarray of shape (d, b)
-        Filled with the features of up to b rows, minus the centre; 0 for those of weight 0.
+        Filled with the features of up to b rows minus the centre; 0 for rows of weight 0.
     weights : ndarray of shape (b,)
-        Filled with their weights, where the blocks have any.
+        Filled with their weights, if the blocks have any.
 
     Yields
     ------
     (int, bool)
-        How many rows the buffer holds, and whether they are weighted.
+        Number of rows in the buffer, and whether they have weights.
     """
     column, capacity = center[:, None], rows.shape[1]
     filled, weighted = 0, False
@@ -40,6 +39,7 @@ def fill_tiles(
         taken, weighted = 0, block.weights is not None
         while taken < len(block.x):
             m = min(len(block.x) - taken, capacity - filled)
+            # (m, d) in the block, (d, m) in the tile.
             np.subtract(block.x[taken : taken + m].T, column, out=rows[:, filled : filled + m])
             if block.weights is not None:
                 weights[filled : filled + m] = block.weights[taken : taken + m]
@@ -53,6 +53,6 @@ def fill_tiles(
 
 
 def _put_at_center(rows: Array, weights: Array) -> None:
-    """Put rows (d, m) of weight 0 at the centre: nothing else has looked how large they are."""
+    """Set rows (d, m) of weight 0 to the centre: they were not checked and may be huge."""
     if not weights.all():
         rows[:, weights == 0] = 0.0

@@ -1,9 +1,9 @@
-r"""The whitened kernel: subtract the mean first, then multiply by the triangular factor.
+r"""The whitened kernel: rows minus the mean, times the triangular factor, for each component.
 
-Exact to rounding at any distance between components, and twice to four times slower than
-the natural-parameter kernel. Its statistics are about the current means. Rows come as they
-are: about any common centre, those far from it would be rounded, and a single value of 1e37
-moves a mean to where all others are one point.
+It is exact to rounding at any distance between components, and two to four times slower than the
+natural-parameter kernel. Its statistics are about the current means. Rows have no common centre,
+which would round those far from it: a single value of 1e37 moves it so far that all others are
+rounded to one point.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from daskgmm.gaussian.parameters import Parameters
 Array = NDArray[np.float64]
 
 LEAST = -1e300
-"""Where log densities are cut: squares of larger distances overflow, and their sums do."""
+"""Smallest log density: squares of larger distances overflow, and so do their sums."""
 
 NO_PART = 1e-280
-"""Exponentials below are cut ones (`softmax.FLOOR`): of a value of 1e150 even 5e-283 counts."""
+"""Exponential up to which `softmax.FLOOR` applied: it becomes 0, as even 5e-283 counts in a moment
+of values of 1e150."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class WhitenedKernel(Kernel):
     ----------
     means : ndarray of shape (k, d)
     constant : ndarray of shape (k,)
-        Log weight plus log normaliser of each component; minus infinity without a weight.
+        Log weight plus log normaliser of each component; minus infinity for a weight of 0.
     factors : ndarray
         `Parameters.precisions_cholesky`.
     """
@@ -53,10 +54,7 @@ class WhitenedKernel(Kernel):
         reference: Array | None = None,
         noise: float = 0.0,
     ) -> WhitenedKernel:
-        """Build the kernel for the given parameters.
-
-        Its moments are about the points of `reference` (k, d), by default the means.
-        """
+        """Build the kernel of parameters, with moments about `reference` (k, d) or the means."""
         structure, factors = structure_of(parameters), parameters.precisions_cholesky
         d = parameters.n_features
         constant = (
@@ -90,16 +88,17 @@ class WhitenedTile(Tile):
 
     def log_joint(self) -> None:
         kernel = self._kernel
-        whiten, own = kernel.structure.precision.whiten, _own(kernel)
+        squared_distances, own = kernel.structure.precision.squared_distances, _own(kernel)
         with np.errstate(over="ignore", invalid="ignore"):
             for k, mean in enumerate(kernel.means):
-                distance = whiten(self.rows - mean[:, None], kernel.factors, own[k])
-                self.joint[k] = kernel.constant[k] - 0.5 * distance
+                # (d, b) differences, (b,) squared Mahalanobis distances.
+                squares = squared_distances(self.rows - mean[:, None], kernel.factors, own[k])
+                self.joint[k] = kernel.constant[k] - 0.5 * squares
             beyond = np.flatnonzero(~(self.joint.max(axis=0) > LEAST))
         if len(beyond):
-            lengths = scaled_lengths(kernel, self.rows[:, beyond])
+            distances = log_distances(kernel, self.rows[:, beyond])
             self.joint[:, beyond] = -np.inf
-            self.joint[lengths.argmin(axis=0), beyond] = LEAST
+            self.joint[distances.argmin(axis=0), beyond] = LEAST
 
     def shared_term(self) -> Array | float:
         return 0.0
@@ -112,24 +111,24 @@ class WhitenedTile(Tile):
         accumulate_about(kernel.structure, kernel.reference, self.rows, self.joint, self._sums)
 
 
-def scaled_lengths(kernel: WhitenedKernel, rows: Array) -> Array:
+def log_distances(kernel: WhitenedKernel, rows: Array) -> Array:
     """Return the logarithms of the Mahalanobis distances of rows (d, b), shape (k, b).
 
-    For rows so far away that their squares overflow; infinite for components without weight.
+    They are scaled, for rows whose squares overflow; infinite for components of weight 0.
     """
     precision, own, tiny = kernel.structure.precision, _own(kernel), np.finfo(np.float64).tiny
-    lengths = np.full((len(kernel.means), rows.shape[1]), np.inf)
+    distances = np.full((len(kernel.means), rows.shape[1]), np.inf)
     for k in np.flatnonzero(kernel.constant > -np.inf):
         difference = rows - kernel.means[k][:, None]
         scale = np.maximum(np.abs(difference).max(axis=0), tiny)
         size = np.abs(kernel.factors[own[k]]).max()
-        squared = precision.whiten(difference / scale, kernel.factors / size, own[k])
-        lengths[k] = 0.5 * np.log(np.maximum(squared, tiny)) + np.log(scale) + np.log(size)
-    return lengths
+        squares = precision.squared_distances(difference / scale, kernel.factors / size, own[k])
+        distances[k] = 0.5 * np.log(np.maximum(squares, tiny)) + np.log(scale) + np.log(size)
+    return distances
 
 
 def _own(kernel: WhitenedKernel) -> list[int]:
-    """Return the place of each component's factor."""
+    """Return the index of each component's factor."""
     k, m = len(kernel.means), len(kernel.factors)
     return list(range(k)) if m == k else [0] * k
 
@@ -143,9 +142,9 @@ def accumulate_about(
     ----------
     points : ndarray of shape (k, d)
     z : ndarray of shape (d, b)
-        In the coordinates of the points.
+        Rows in the coordinates of the points.
     responsibilities : ndarray of shape (k, b)
-        Weights of the rows included.
+        Responsibilities times the weights of the rows.
     sums : Sums
         Changed in place.
     """
