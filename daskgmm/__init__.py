@@ -1,6 +1,6 @@
 """Gaussian mixture models for data that do not fit in memory.
 
-Letters, everywhere, in this order: n rows, d features, k components. Axes run (k, d, d).
+Letters in this order: n rows, d features, k components. Axes of arrays run (k, d, d).
 
 >>> from daskgmm import GaussianMixture
 >>> mixture = GaussianMixture(n_components=3)
@@ -50,7 +50,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # Imported when first asked for: `daskgmm --help` need not wait for scikit-learn and Dask.
+    # Imported on first access: `daskgmm --help` does not wait for scikit-learn and Dask.
     if name not in _HOMES:
         raise AttributeError(f"module 'daskgmm' has no attribute {name!r}")
     from importlib import import_module

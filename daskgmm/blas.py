@@ -1,4 +1,4 @@
-"""One BLAS thread per task: the passes bring their own threads."""
+"""Limit of BLAS to one thread in tasks, which run on threads themselves."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _limit: Any = None
 
 @lru_cache(maxsize=1)
 def _controller() -> ThreadpoolController:
-    # Listing the loaded libraries takes milliseconds: once a process, not once a fit.
+    # It lists the loaded libraries, which takes milliseconds: once a process, not once a fit.
     return ThreadpoolController()
 
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Hold the BLAS of this process at one thread while any caller is inside.
+    """Limit the BLAS of this process to one thread while any caller is in the context.
 
-    The limit is one setting of the whole process: callers that each set and restore it
-    would undo each other, so the first one in sets it and the last one out restores it.
+    The limit is one setting of the process: the first caller to enter sets it and the last one to
+    leave restores it, as callers that each set and restore it would undo each other.
     """
     global _inside, _limit
     with _lock:

@@ -1,4 +1,4 @@
-"""Models in words, for `daskgmm info`."""
+"""Description of a model in words, for `daskgmm info`."""
 
 from __future__ import annotations
 
@@ -13,18 +13,17 @@ from daskgmm.models.criteria import n_in_words
 from daskgmm.models.estimator import MixtureEstimator
 
 LISTED_COMPONENTS = 32
-"""Components beyond which weights and means are not listed."""
+"""Largest number of components whose weights and means are listed."""
 
 LISTED_FEATURES = 8
-"""Features beyond which means are not listed."""
-
+"""Largest number of features whose means are listed."""
 
 SETTINGS = ("tol", "max_iter", "reg_covar", "n_init", "init_params", "random_state", "missing")
-"""Those that are shown, of what an estimator has."""
+"""Settings that are shown, of those that an estimator has."""
 
 
 def describe_model(mixture: MixtureEstimator, name: str) -> str:
-    """Return what a fitted mixture is, with its weights and means if they are few."""
+    """Describe a fitted mixture, with its weights and means if they are few."""
     k = len(mixture.weights_)
     ended = "converged" if mixture.converged_ else "NOT converged"
     settings = mixture.get_params()
@@ -44,7 +43,7 @@ def describe_model(mixture: MixtureEstimator, name: str) -> str:
 
 
 def objective_name(mixture: MixtureEstimator) -> str:
-    """Return what `lower_bound_` is, in words."""
+    """Return the name of `lower_bound_`."""
     return "log likelihood" if mixture.prior is None else "log posterior"
 
 
@@ -68,9 +67,9 @@ def _coordinates(mixture: MixtureEstimator) -> list[tuple[str, str]]:
 
 
 def _criteria(mixture: MixtureEstimator) -> list[tuple[str, str]]:
-    # What weights were taken for is said here: no warning is needed.
+    # Without the warning about the meaning of weights, which is shown here.
     criteria = mixture._known_criteria()
-    found = [
+    values = [
         f"{name.upper()} {value:.8g}"
         for name in ("aic", "bic", "icl")
         if math.isfinite(value := float(criteria.get(name, math.nan)))
@@ -79,12 +78,12 @@ def _criteria(mixture: MixtureEstimator) -> list[tuple[str, str]]:
     counted = (
         [n_in_words(n, getattr(mixture, "fitted_on_", None) or {})] if math.isfinite(n) else []
     )
-    text = ", ".join([*found, f"{criteria['n_parameters']} free parameters", *counted])
-    return [("criteria", f"{text} ({criteria['measured']})" if found else text)]
+    text = ", ".join([*values, f"{criteria['n_parameters']} free parameters", *counted])
+    return [("criteria", f"{text} ({criteria['measured']})" if values else text)]
 
 
 def _data(data: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return what the model was fitted to, as far as it is known."""
+    """Describe the data of the fit, as far as they are known."""
     facts = []
     if data.get("rows") is not None:
         facts.append(f"{data['rows']:,} rows")

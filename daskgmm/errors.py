@@ -1,70 +1,69 @@
-"""Every exception and warning of daskgmm: what happened, where, and what to do about it.
+"""Exceptions and warnings of daskgmm.
 
-All errors about input derive from ``ValueError`` as well, so that code written for
-scikit-learn, which raises ``ValueError``, keeps working.
+Errors about input derive from ``ValueError`` as well, for code written for scikit-learn.
 """
 
 from __future__ import annotations
 
 
 class DaskGMMError(Exception):
-    """Base of all errors that daskgmm raises on purpose."""
+    """Base class of daskgmm's errors."""
 
 
 class DataError(DaskGMMError, ValueError):
-    """The rows or the weights cannot be used: a value, a type or a shape is wrong."""
+    """A value, a type or a shape of the rows or weights is wrong."""
 
 
 class SourceError(DaskGMMError, OSError):
-    """A place that rows come from cannot be opened or failed while it was read."""
+    """A source of rows cannot be opened, or a read failed."""
 
     tried_again: bool = False
-    """Whether the read was tried again, as often as it is to be."""
+    """Whether all retries of the read are used up."""
 
 
 class ClusterError(DaskGMMError, RuntimeError):
-    """The cluster cannot do the work: no workers, workers that die of it, no scheduler."""
+    """The cluster cannot run the tasks: it has no workers or no scheduler, or workers die."""
 
 
 class PlanError(DaskGMMError, ValueError):
-    """The work as planned needs more memory than there is."""
+    """The plan needs more memory than a worker has."""
 
 
 class CheckpointError(DaskGMMError, ValueError):
-    """A checkpoint is torn, foreign, or of another fit."""
+    """A checkpoint is incomplete, of another program, or of another fit."""
 
 
 class ModelFileError(DaskGMMError, ValueError):
-    """A model file is missing, torn, foreign or newer than this version reads."""
+    """A model file is missing, incomplete, of another program, or newer than this version."""
 
 
 class OutputError(DaskGMMError, ValueError):
-    """A file may not be written where it is to go."""
+    """A file cannot or may not be written to its path."""
 
 
 class ResolutionWarning(UserWarning):
-    """Values are too far from all others, or from zero, for what numbers can hold."""
+    """Values are too far from all others, or from zero, for the precision of numbers."""
 
 
 class DecodingWarning(UserWarning):
-    """It is open what stored numbers mean, or what attributes declare is not applied."""
+    """The meaning of stored numbers is ambiguous, or an attribute about it was not applied."""
 
 
 class DegenerateComponentWarning(UserWarning):
-    """A component has no rows, or is as narrow as `reg_covar`, ties or rounding let it be."""
+    """A component has no rows, or is as narrow as `reg_covar`, ties or rounding allow."""
 
 
 class ScaleWarning(UserWarning):
-    """A setting in units of the data, such as `reg_covar`, is large beside a column's spread."""
+    """A setting in units of the data, such as `reg_covar`, is large for a column's spread."""
 
 
 class ChoiceWarning(UserWarning):
-    """What a sweep chose is at the edge of what was tried, or is no evidence."""
+    """The choice of a sweep is at the edge of the models tried, or has no evidence."""
 
 
 class WeightsWarning(UserWarning):
-    """Criteria depend on what `sample_weight` means, and it may not be what was taken."""
+    """Criteria depend on the meaning of `sample_weight`, which was assumed."""
 
 
 class ExchangeWarning(UserWarning):
-    """What another library's classes cannot say of a mixture is lost in them."""
+    """The classes of another library cannot hold a property of the mixture."""

@@ -1,4 +1,4 @@
-"""Warnings that point at the line of the user's, however deep in here their cause is found."""
+"""Warnings that point at the user's line."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ PACKAGE = f"{Path(__file__).parent}{os.sep}"
 
 
 def warn_user(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warn at the innermost call that was made outside this package."""
-    # From Python 3.12 on: skip_file_prefixes of warnings.warn.
+    """Warn at the innermost call from outside this package."""
+    # Python 3.12 has skip_file_prefixes in warnings.warn.
     level = 1
     frame: FrameType | None = sys._getframe()
     while frame is not None and frame.f_code.co_filename.startswith(PACKAGE):

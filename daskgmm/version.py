@@ -1,3 +1,3 @@
-"""The version, where every layer may read it."""
+"""Version of daskgmm, without further imports."""
 
 __version__ = "0.1.0"

@@ -87,11 +87,6 @@ class Moments:
         return self.sums[1 + d :].T
 
     @property
-    def mean_log_likelihood(self) -> float:
-        """Log-likelihood per unit of weight, in nats; scikit-learn's lower bound."""
-        return self.log_likelihood / self.weight
-
-    @property
     def mean_counts(self) -> Array:
         """Divisors of `first` in the means, shape (k,); N_k without a prior."""
         return self.counts if self.prior_counts is None else self.prior_counts[0]

@@ -1,6 +1,6 @@
-"""Tests that whoever adds an entry to one of daskgmm's tables runs on it.
+"""Conformance tests for entries of daskgmm's tables.
 
-Subclass, name the entry, and let pytest collect the class:
+Subclass one, name the entry, and let pytest collect the class:
 
     from daskgmm.testing import CovarianceTests
 

@@ -1,4 +1,4 @@
-"""What holds for every covariance structure."""
+"""Conformance tests for covariance structures."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 from numpy.testing import assert_allclose
 from numpy.typing import NDArray
-from scipy.stats import multivariate_normal
 
 from daskgmm.gaussian.anchor import Anchor
 from daskgmm.gaussian.block import Block
@@ -21,18 +20,18 @@ from daskgmm.gaussian.m_step import maximise
 from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.testing.mixtures import random_mixture
+from daskgmm.testing.mixtures import log_joint, random_mixture
 
 Array = NDArray[np.float64]
 
 K, D, N = 3, 4, 400
 
 NEARBY, STEP = 8, 1e-2
-"""Covariances that the M-step is compared with, and how far they are from its own."""
+"""Number of covariances that the M-step is compared with, and their distance from its own."""
 
 
 class CovarianceTests:
-    """What holds for every covariance structure.
+    """Tests of a covariance structure.
 
     Attributes
     ----------
@@ -47,15 +46,15 @@ class CovarianceTests:
         return random_mixture(self.structure, k, D, seed)
 
     def rows(self, seed: int = 0) -> Array:
-        """Return rows that the mixtures of this class overlap on."""
+        """Return rows in the region where the components overlap."""
         return 2 * np.random.default_rng(seed).normal(size=(N, D))
 
     def test_it_is_in_the_table(self) -> None:
-        """Names in files and on the command line are looked up there."""
+        """Files and the command line find it there by name."""
         assert type(STRUCTURES[self.structure.name]) is type(self.structure)
 
     def test_shapes_of_scikit_learn_go_there_and_back(self) -> None:
-        """Files and estimators have these."""
+        """Arrays in scikit-learn's shape, as in files and estimators, give the same arrays back."""
         for k in (1, K):
             covariances = self.parameters(k=k).covariances
             assert covariances.shape == self.structure.covariance_shape(k, D)
@@ -65,29 +64,23 @@ class CovarianceTests:
             np.testing.assert_array_equal(back, covariances)
 
     def test_factors_are_those_of_the_inverses(self) -> None:
-        """As matrices: U U^T is the inverse, and its determinant and trace are that one's."""
+        """U U^T, its determinant and its trace are those of the inverse matrix."""
         parameters, precision = self.parameters(), self.structure.precision
         factors, matrices = parameters.precisions_cholesky, covariance_matrices(parameters)
         inverses = np.linalg.inv(matrices[: len(factors)])
-        found = precision.precisions(factors)
-        assert_allclose(precision.matrices(found, D), inverses, atol=1e-12)
+        precisions = precision.precisions(factors)
+        assert_allclose(precision.matrices(precisions, D), inverses, atol=1e-12)
         assert_allclose(precision.covariances(factors), parameters.covariances, rtol=1e-12)
-        assert_allclose(precision.factorise_precisions(found), factors, rtol=1e-10, atol=1e-12)
+        assert_allclose(precision.factorise_precisions(precisions), factors, rtol=1e-10, atol=1e-12)
         assert_allclose(precision.traces(factors, D), np.trace(inverses, axis1=1, axis2=2))
         half = 0.5 * np.linalg.slogdet(inverses)[1]
         assert_allclose(precision.log_determinants(factors, D), half, atol=1e-12)
-        assert precision.are_positive(found)
+        assert precision.are_positive(precisions)
 
     def test_densities_are_those_of_normal_distributions(self) -> None:
-        """By both kernels, against SciPy's."""
+        """Both kernels have the densities of SciPy."""
         parameters, rows = self.parameters(), self.rows()
-        triples = zip(
-            parameters.weights, parameters.means, covariance_matrices(parameters), strict=True
-        )
-        expected = [
-            np.log(weight) + multivariate_normal(mean, covariance).logpdf(rows)
-            for weight, mean, covariance in triples
-        ]
+        expected = log_joint(parameters, rows)
         for kernel in self._kernels(parameters, rows):
             with kernel.workspace(N) as work:
                 tile = kernel.bind(work, N)
@@ -96,7 +89,7 @@ class CovarianceTests:
                 assert_allclose(tile.joint + tile.shared_term(), expected, rtol=1e-9, atol=1e-9)
 
     def test_the_m_step_is_the_most_likely(self) -> None:
-        """No covariances near it have a higher expected log-likelihood of the complete data."""
+        """No covariances near those of the M-step have a higher expected log-likelihood."""
         parameters, rows = self.parameters(), self.rows()
         moments = self._moments(parameters, rows)
         found = maximise(moments, self.structure.name, 0.0, parameters).parameters
@@ -105,7 +98,7 @@ class CovarianceTests:
         assert_allclose(found.means, gamma @ rows / gamma.sum(1)[:, None], rtol=1e-8, atol=1e-9)
         best, random = self._expected(found, rows, gamma), np.random.default_rng(1)
         for _ in range(NEARBY):
-            # What is feasible is known by M-steps: here of rows that differ a little.
+            # M-steps of slightly different rows give feasible covariances.
             other = self._step(parameters, rows + STEP * random.normal(size=rows.shape))
             near = replace(other, weights=found.weights, means=found.means)
             assert self._expected(near, rows, gamma) < best
@@ -113,7 +106,7 @@ class CovarianceTests:
             assert self._all_nearby_are_worse(found, rows, gamma, random)
 
     def test_moments_of_parts_add_up(self) -> None:
-        """The M-step of added moments is that of all rows."""
+        """The M-step of a sum of moments is that of all rows."""
         parameters, rows = self.parameters(), self.rows()
         whole = self._moments(parameters, rows)
         one, other = self._moments(parameters, rows[:150]), self._moments(parameters, rows[150:])
@@ -126,7 +119,7 @@ class CovarianceTests:
             )
 
     def test_components_may_come_in_any_order(self) -> None:
-        """A permutation of the components is one of the M-step's."""
+        """The M-step of permuted components is a permutation of that of the others."""
         parameters, rows, order = self.parameters(), self.rows(), np.array([2, 0, 1])
         own = slice(None) if self.structure.shared else order
         permuted = replace(
@@ -141,7 +134,7 @@ class CovarianceTests:
         assert_allclose(other.covariances, one.covariances[own], rtol=1e-9, atol=1e-12)
 
     def test_rows_may_be_moved_and_scaled(self) -> None:
-        """The M-step of c x + t is c and t times that of x."""
+        """The M-step of c x + t has the means c mu + t and the covariances c^2 Sigma."""
         parameters, rows, scale = self.parameters(), self.rows(), 3.0
         move = np.arange(D) * 10.0
         moved = replace(
@@ -155,7 +148,7 @@ class CovarianceTests:
         assert_allclose(other.covariances, scale**2 * one.covariances, rtol=1e-7, atol=1e-9)
 
     def test_its_coordinates_are_as_many_as_its_parameters(self) -> None:
-        """What criteria count, and what acceleration moves in."""
+        """Criteria count as many parameters as acceleration has coordinates."""
         precision, factors = self.structure.precision, self.parameters().precisions_cholesky
         scale = precision.relative_scale(precision.relative(factors, factors), D)
         assert_allclose(scale, 0.0, atol=1e-12)
@@ -164,9 +157,9 @@ class CovarianceTests:
         assert_allclose(precision.absolute_factors(factors, scale, D), factors, rtol=1e-12)
 
     def test_the_gradient_is_that_of_the_likelihood(self) -> None:
-        """In the coordinates of acceleration, about another mixture, by finite differences.
+        """The gradient about another mixture agrees with finite differences.
 
-        Structures that are not free are not accelerated.
+        Structures that are not free have none, as they are not accelerated.
         """
         if not self.structure.free:
             return
@@ -183,7 +176,8 @@ class CovarianceTests:
 
     def _likelihood(self, parameters: Parameters | None, rows: Array) -> float:
         assert parameters is not None
-        return self._moments(parameters, rows).mean_log_likelihood
+        moments = self._moments(parameters, rows)
+        return moments.log_likelihood / moments.weight
 
     def _all_nearby_are_worse(
         self, found: Parameters, rows: Array, gamma: Array, random: np.random.Generator

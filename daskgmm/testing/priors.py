@@ -1,4 +1,4 @@
-"""Tests for priors: subclass `PriorTests` and name one."""
+"""Conformance tests for priors."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ K, D, N = 3, 3, 60
 
 
 class PriorTests:
-    """What holds for every prior, with every covariance structure of the table.
+    """Tests of a prior with every covariance structure of the table.
 
     Attributes
     ----------
     name : str
-        Of an entry of `PRIORS`.
+        Key of an entry of `PRIORS`.
     prior : Prior
-        That entry.
+        The entry.
     """
 
     name: str
     prior: Prior
 
     def rows(self) -> Array:
-        """Return few rows, so that the prior counts."""
+        """Return few rows, so that the prior has an effect."""
         return 2 * np.random.default_rng(0).normal(size=(N, D))
 
     def model(self, structure: str, reg_covar: float = 1e-3) -> tuple[MixtureModel, Survey]:
@@ -56,11 +56,11 @@ class PriorTests:
         return random_mixture(STRUCTURES[structure], K, D, seed)
 
     def test_it_is_in_the_table(self) -> None:
-        """Names in files and on the command line are looked up there."""
+        """Files and the command line find it there by name."""
         assert PRIORS[self.name] is self.prior
 
     def test_the_mode_is_raised_by_every_step(self) -> None:
-        """EM never lowers the objective, and ends where its gradient is 0."""
+        """EM never lowers the objective."""
         for structure in STRUCTURES:
             model, _ = self.model(structure)
             parameters, before = self.parameters(structure), -np.inf
@@ -72,8 +72,8 @@ class PriorTests:
                 parameters = model.step(model.complete(moments), parameters).parameters
 
     def test_the_gradient_is_that_of_the_objective(self) -> None:
-        """In the coordinates of acceleration, by finite differences."""
-        for structure in (name for name, each in STRUCTURES.items() if each.free):
+        """The gradient in the coordinates of acceleration agrees with finite differences."""
+        for structure in (entry.name for entry in STRUCTURES.values() if entry.free):
             model, _ = self.model(structure)
             anchor, at = Anchor(self.parameters(structure, 1)), self.parameters(structure, 2)
             moments = self._moments(model, at)
@@ -90,7 +90,7 @@ class PriorTests:
                 assert_allclose(gradient[index], difference, rtol=1e-4, atol=1e-7)
 
     def test_moments_may_be_about_any_points(self) -> None:
-        """The mode does not depend on what the moments were taken about."""
+        """The mode does not depend on the reference points of the moments."""
         for structure in STRUCTURES:
             model, _ = self.model(structure)
             at = self.parameters(structure)

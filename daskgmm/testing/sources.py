@@ -1,4 +1,4 @@
-"""What holds for every kind of source of rows."""
+"""Conformance tests for kinds of sources."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from daskgmm.rows.sources import SOURCES, source_of
 Array = NDArray[np.float64]
 
 N, D = 40_000, 4
-"""Rows and columns: more than the 1 MiB that most kinds read at once."""
+"""Numbers of rows and columns: more than the 1 MiB that most kinds read at once."""
 
 
 class SourceTests:
-    """What holds for every kind of source.
+    """Tests of a kind of source.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class SourceTests:
     names: tuple[str, ...] | None = None
 
     def make(self, data: Array, folder: Path) -> Any:
-        """Return what a user gives for X, which holds these data of shape (N, D)."""
+        """Return an X as users give it, with the given data (N, D)."""
         raise NotImplementedError
 
     def data(self) -> Array:
@@ -52,12 +52,12 @@ class SourceTests:
         return source_of(self.make(self.data(), folder))
 
     def test_it_is_found_in_the_table(self, tmp_path: Path) -> None:
-        """By what it matches, and by nothing else."""
+        """The table finds this kind and no other."""
         assert self.kind in SOURCES
         assert type(self.source(tmp_path)) is self.kind
 
     def test_rows_say_what_they_are(self, tmp_path: Path) -> None:
-        """Type, columns, lengths of the chunks."""
+        """Rows have the type, the columns and the lengths of their chunks."""
         rows = self.source(tmp_path).rows()
         assert rows.dtype == np.dtype(np.float64)
         assert (rows.n_features, rows.columns) == (D, self.names)
@@ -67,7 +67,7 @@ class SourceTests:
             assert length in (UNKNOWN, sum(map(len, blocks_of(rows, chunk, chunk + 1))))
 
     def test_segments_are_the_whole_however_it_is_cut(self, tmp_path: Path) -> None:
-        """Read in any order, and again."""
+        """Segments of any size, read in any order and twice, are all rows."""
         rows, data = self.source(tmp_path).rows(), self.data()
         chunks = len(rows.lengths)
         for size in (1, 2, chunks):
@@ -79,15 +79,14 @@ class SourceTests:
         assert blocks_of(rows, 0, 0) == []
 
     def test_segments_travel(self, tmp_path: Path) -> None:
-        """And read what they do here, tried again or not."""
+        """A pickled segment reads the same rows, with or without retries."""
         rows = self.source(tmp_path).rows()
-        segment = rows.segment(0, len(rows.lengths))
-        there = pickle.loads(pickle.dumps(segment))
+        segment = pickle.loads(pickle.dumps(rows.segment(0, len(rows.lengths))))
         for retries in (0, 2):
-            assert_array_equal(np.concatenate(list(there.stream(retries=retries))), self.data())
+            assert_array_equal(np.concatenate(list(segment.stream(retries=retries))), self.data())
 
     def test_columns_are_chosen_by_name(self, tmp_path: Path) -> None:
-        """In any order; one of them as weights, which is cut as the rows are."""
+        """Columns come in the order of the names; one of them may be the weights."""
         if self.names is None:
             return
         source, data = self.source(tmp_path), self.data()
@@ -102,44 +101,45 @@ class SourceTests:
         assert_array_equal(values_of(weights), data[:, 1])
 
     def test_weights_are_cut_as_the_rows_are(self, tmp_path: Path) -> None:
-        """Block by block, where the number of rows is known."""
-        rows, given = self.source(tmp_path).rows(), np.arange(N, dtype=np.float64)
+        """Weights have the chunks of the rows, if the number of rows is known."""
+        rows, entries = self.source(tmp_path).rows(), np.arange(N, dtype=np.float64)
         if rows.n_rows is None:
             return
-        weights = source_of(given).weights(rows)
+        weights = source_of(entries).weights(rows)
         assert_array_equal(weights.lengths, rows.lengths)
-        assert_array_equal(values_of(weights), given)
+        assert_array_equal(values_of(weights), entries)
 
     def test_a_lazy_array_holds_the_rows(self, tmp_path: Path) -> None:
-        """Or there is none, where all rows are in memory."""
+        """A lazy array has all rows; sources in memory have none."""
         lazy = self.source(tmp_path).lazy(self.names)
         if lazy is not None:
             assert_array_equal(lazy.compute(), self.data())
 
     def test_where_rows_are_from_is_a_text(self, tmp_path: Path) -> None:
-        """Of what has a place: messages and model files name it."""
+        """The origin, which messages and model files show, is a text or None."""
         source = self.source(tmp_path)
         assert source.origin is None or isinstance(source.origin, str)
         assert source.path is None or source.origin == source.path
 
     def test_it_is_planned_fitted_and_predicted(self, tmp_path: Path) -> None:
-        """As the same rows in memory are."""
+        """Fits and predictions agree with those of the same rows in memory."""
         data = self.data()
         x = self.make(data, tmp_path)
         assert plan(x, 2).batches > 0
-        mixture, here = (GaussianMixture(2, random_state=0).fit(each) for each in (x, data))
-        assert_allclose(np.sort(mixture.means_, axis=0), np.sort(here.means_, axis=0), atol=1e-2)
+        mixture, of_array = (GaussianMixture(2, random_state=0).fit(rows) for rows in (x, data))
+        means, expected = (np.sort(fitted.means_, axis=0) for fitted in (mixture, of_array))
+        assert_allclose(means, expected, atol=1e-2)
         assert mixture.n_features_in_ == D
         for name in ("weights_", "means_", "covariances_", "precisions_cholesky_"):
-            setattr(here, name, getattr(mixture, name))
-        assert_allclose(mixture.score(x), here.score(data))
+            setattr(of_array, name, getattr(mixture, name))
+        assert_allclose(mixture.score(x), of_array.score(data))
         for method in ("predict", "predict_proba", "score_samples"):
-            found = np.asarray(getattr(mixture, method)(x))
-            assert_allclose(found, getattr(here, method)(data), rtol=1e-9, atol=1e-12)
+            predictions = np.asarray(getattr(mixture, method)(x))
+            assert_allclose(predictions, getattr(of_array, method)(data), rtol=1e-9, atol=1e-12)
 
 
 def blocks_of(rows: Rows, first: int, stop: int) -> Sequence[Array]:
-    """Return the blocks of some chunks."""
+    """Return the blocks of the chunks first to stop - 1."""
     return list(rows.segment(first, min(stop, len(rows.lengths))).stream())
 
 

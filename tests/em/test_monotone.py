@@ -111,7 +111,8 @@ def test_the_likelihood_never_falls_by_more_than_rounding(cases):
         for _ in range(12):
             kernel = choose_kernel(parameters, survey.mean, survey.half_range)
             (statistics,), _ = expect(data, [kernel], survey, silence)
-            bound, shares = statistics.mean_log_likelihood, statistics.counts / statistics.weight
+            bound = statistics.log_likelihood / statistics.weight
+            shares = statistics.counts / statistics.weight
             if before is not None:
                 allowed = max(0.0, penalty(old, old_shares) - penalty(parameters, old_shares))
                 rounding = 1e-12 * (1 + abs(bound)) + conditioning(parameters, survey)

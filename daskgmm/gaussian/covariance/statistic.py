@@ -28,10 +28,6 @@ class Statistic(ABC):
     """Whether there is one second moment, a matrix, of all components together. It is the same in
     every pass and cancels in the responsibilities: the survey takes it."""
 
-    def size(self, d: int) -> int:
-        """Return the number of entries of T(x), p."""
-        return 1 + d + self.n_quadratic(d)
-
     @abstractmethod
     def n_quadratic(self, d: int) -> int:
         """Return the number of quadratic entries, q."""

@@ -58,7 +58,7 @@ class Structure(ABC):
 
     def n_statistics(self, d: int) -> int:
         """Return the number of entries of T(x), p."""
-        return self.statistic.size(d)
+        return 1 + d + self.statistic.n_quadratic(d)
 
     def covariance_shape(self, k: int, d: int) -> tuple[int, ...]:
         """Return the shape of the covariances."""

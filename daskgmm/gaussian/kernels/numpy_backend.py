@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from daskgmm.gaussian.kernels.kernel import Kernel, Sums
 from daskgmm.gaussian.kernels.softmax import exponentiate, log_likelihood
 from daskgmm.gaussian.kernels.stack import Stack, group_kernels
 from daskgmm.gaussian.kernels.tiles import fill_tiles
-from daskgmm.gaussian.kernels.workspace import Workspace, tile_rows, workspace
+from daskgmm.gaussian.kernels.workspace import Workspace, tile_rows
 from daskgmm.gaussian.moments import Moments
 
 Array = NDArray[np.float64]
@@ -29,22 +29,16 @@ class NumpyBackend(Backend):
         groups = group_kernels(kernels)
         stacks = [Stack.of([kernels[index] for index in group]) for group in groups]
         b = min(tile_rows(*stack.kernel.shape[:2]) for stack in stacks)
-        if rows is not None:
-            b = min(b, max(1, rows))
+        b = b if rows is None else min(b, rows)
         with ExitStack() as workspaces:
             steps = [
-                StackedExpectation(stack, workspaces.enter_context(_workspace(stack.kernel, b)))
+                StackedExpectation(stack, workspaces.enter_context(stack.kernel.workspace(b)))
                 for stack in stacks
             ]
             _add_blocks(blocks, steps)
             moments = [of_mixture for step in steps for of_mixture in step.moments()]
         order = [index for group in groups for index in group]
         return [moments[order.index(index)] for index in range(len(kernels))]
-
-
-def _workspace(kernel: Kernel, b: int) -> AbstractContextManager[Workspace]:
-    _, k, d = kernel.shape
-    return workspace(kernel.feature_rows, k, d, b)
 
 
 def _add_blocks(blocks: Iterator[Block], steps: Sequence[StackedExpectation]) -> None:
