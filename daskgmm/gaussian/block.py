@@ -18,28 +18,27 @@ class Block:
     ----------
     x : ndarray of shape (m, d)
     weights : ndarray of shape (m,), or None
-    kept : ndarray of shape (m,), or None
+    indices : ndarray of shape (m,), or None
         Indices of the rows among those that were read, if some were dropped.
     read : int
-        Number of rows that were read; ignored without `kept`.
+        Number of rows that were read; ignored without `indices`.
     """
 
     x: NDArray[Any]
     weights: NDArray[Any] | None
-    kept: NDArray[np.intp] | None = None
+    indices: NDArray[np.intp] | None = None
     read: int = 0
 
     @property
     def n_read(self) -> int:
         """Number of rows that were read, with those dropped."""
-        return len(self.x) if self.kept is None else self.read
+        return len(self.x) if self.indices is None else self.read
 
     def numbers(self, first: int) -> NDArray[np.int64]:
         """Return the number of each row; the first one that was read has the number `first`."""
-        indices = np.arange(len(self.x)) if self.kept is None else self.kept
-        return first + indices
+        return first + (np.arange(len(self.x)) if self.indices is None else self.indices)
 
     def hashes(self, of_rows: Callable[[int], NDArray[np.uint64]]) -> NDArray[np.uint64]:
         """Return the hashes of the block's rows; `of_rows` hashes the next rows that were read."""
         hashes = of_rows(self.n_read)
-        return hashes if self.kept is None else hashes[self.kept]
+        return hashes if self.indices is None else hashes[self.indices]

@@ -142,6 +142,6 @@ def whitening(covariance: Array) -> Array:
     variances = np.diagonal(covariance)
     scales = np.sqrt(np.where(variances > 0, variances, 1.0))
     values, vectors = np.linalg.eigh(covariance / np.outer(scales, scales))
-    kept = values > NOISE * values.max(initial=0.0)
-    matrix: Array = vectors[:, kept] / np.sqrt(values[kept]) / scales[:, None]
+    positive = values > NOISE * values.max(initial=0.0)
+    matrix: Array = vectors[:, positive] / np.sqrt(values[positive]) / scales[:, None]
     return matrix

@@ -134,13 +134,13 @@ def _narrower(structure: Structure, covariances: Array, least: Array) -> list[in
 
 
 def factorise(
-    structure: Structure, covariances: Array, d: int, reg_covar: float, kept: Array | None
+    structure: Structure, covariances: Array, d: int, reg_covar: float, last: Array | None
 ) -> tuple[Array, Array, dict[int | None, float], tuple[int | None, ...]]:
     """Return covariances, the factors of their inverses, the ridges and the collapsed components.
 
     On data of a large scale rounding can outweigh `reg_covar`, which is absolute. Such a covariance
     gets the first ridge of a series, relative to its largest variance, that makes it invertible.
-    With a `reg_covar` of 0 there is no ridge: the component keeps its covariance of `kept`.
+    With a `reg_covar` of 0 there is no ridge: the component keeps its `last` covariance.
     """
     precision, first = structure.precision, FIRST_RIDGE * d * float(np.finfo(np.float64).eps)
     ridges: dict[int | None, float] = {}
@@ -153,10 +153,10 @@ def factorise(
             index, k = error.index, structure.component(error.index)
             # Taken before any ridge, which may raise a negative one to exactly 0.
             variance = variances.setdefault(k, precision.largest_variance(covariances, index, d))
-            if reg_covar == 0 and kept is not None and k not in collapsed and np.isfinite(variance):
+            if reg_covar == 0 and last is not None and k not in collapsed and np.isfinite(variance):
                 collapsed.append(k)
                 covariances = covariances.copy()
-                covariances[index] = kept[index]
+                covariances[index] = last[index]
                 continue
             before = ridges.get(k, 0.0)
             ridges[k] = 4 * before or first * variance

@@ -46,14 +46,14 @@ def _merged(parameters: Parameters, dense: Array, i: int, j: int) -> Parameters 
     weight = weights[i] + weights[j]
     means = parameters.means.copy()
     means[i] = (weights[i] * means[i] + weights[j] * means[j]) / max(weight, TINY)
-    kept = np.arange(parameters.n_components) != j
+    others = np.arange(parameters.n_components) != j
     together = weights.copy()
     together[i] = weight
     covariances = parameters.covariances
     if not structure.shared:
         covariances = covariances.copy()
         covariances[i] = structure.precision.of_matrices(covariance[None])[0]
-        covariances = covariances[kept]
+        covariances = covariances[others]
     # A ridge is harmless, whatever `reg_covar` is: the mixture is a start, and the next M-step
     # removes it.
     try:
@@ -62,7 +62,7 @@ def _merged(parameters: Parameters, dense: Array, i: int, j: int) -> Parameters 
         )
     except ValueError:
         return None
-    return Parameters(parameters.structure, together[kept], means[kept], covariances, factors)
+    return Parameters(parameters.structure, together[others], means[others], covariances, factors)
 
 
 def _pooled(parameters: Parameters, dense: Array, row: int) -> Array:

@@ -43,7 +43,7 @@ class Transform:
             present = without_missing(block) if self.drop_missing else block
             if self.coordinates is not None:
                 z = self.coordinates.apply(present.x)
-                present = Block(z, present.weights, present.kept, present.n_read)
+                present = Block(z, present.weights, present.indices, present.n_read)
             yield present
 
 
@@ -77,9 +77,9 @@ def without_missing(block: Block) -> Block:
             missing = of_weights if missing is None else missing | of_weights
     if missing is None:
         return block
-    kept = np.flatnonzero(~missing)
-    weights = None if block.weights is None else block.weights[kept]
-    return Block(block.x[kept], weights, kept, len(block.x))
+    indices = np.flatnonzero(~missing)
+    weights = None if block.weights is None else block.weights[indices]
+    return Block(block.x[indices], weights, indices, len(block.x))
 
 
 def missing_rows(x: NDArray[Any]) -> NDArray[np.bool_] | None:

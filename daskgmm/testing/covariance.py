@@ -92,18 +92,18 @@ class CovarianceTests:
         """No covariances near those of the M-step have a higher expected log-likelihood."""
         parameters, rows = self.parameters(), self.rows()
         moments = self._moments(parameters, rows)
-        found = maximise(moments, self.structure.name, 0.0, parameters).parameters
+        fitted = maximise(moments, self.structure.name, 0.0, parameters).parameters
         gamma = self._responsibilities(parameters, rows)
-        assert_allclose(found.weights, gamma.mean(1), rtol=1e-9)
-        assert_allclose(found.means, gamma @ rows / gamma.sum(1)[:, None], rtol=1e-8, atol=1e-9)
-        best, random = self._expected(found, rows, gamma), np.random.default_rng(1)
+        assert_allclose(fitted.weights, gamma.mean(1), rtol=1e-9)
+        assert_allclose(fitted.means, gamma @ rows / gamma.sum(1)[:, None], rtol=1e-8, atol=1e-9)
+        best, random = self._expected(fitted, rows, gamma), np.random.default_rng(1)
         for _ in range(NEARBY):
             # M-steps of slightly different rows give feasible covariances.
             other = self._step(parameters, rows + STEP * random.normal(size=rows.shape))
-            near = replace(other, weights=found.weights, means=found.means)
+            near = replace(other, weights=fitted.weights, means=fitted.means)
             assert self._expected(near, rows, gamma) < best
         if self.structure.free:
-            assert self._all_nearby_are_worse(found, rows, gamma, random)
+            assert self._all_nearby_are_worse(fitted, rows, gamma, random)
 
     def test_moments_of_parts_add_up(self) -> None:
         """The M-step of a sum of moments is that of all rows."""
@@ -180,16 +180,16 @@ class CovarianceTests:
         return moments.log_likelihood / moments.weight
 
     def _all_nearby_are_worse(
-        self, found: Parameters, rows: Array, gamma: Array, random: np.random.Generator
+        self, fitted: Parameters, rows: Array, gamma: Array, random: np.random.Generator
     ) -> bool:
-        precision, factors = self.structure.precision, found.precisions_cholesky
+        precision, factors = self.structure.precision, fitted.precisions_cholesky
         scale = precision.relative_scale(precision.relative(factors, factors), D)
-        best = self._expected(found, rows, gamma)
+        best = self._expected(fitted, rows, gamma)
         for _ in range(NEARBY):
             moved = scale + STEP * random.normal(size=scale.shape)
             near = precision.absolute_factors(factors, moved, D)
             covariances = precision.covariances(near)
-            other = replace(found, covariances=covariances, precisions_cholesky=near)
+            other = replace(fitted, covariances=covariances, precisions_cholesky=near)
             if self._expected(other, rows, gamma) >= best:
                 return False
         return True
