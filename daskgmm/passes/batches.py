@@ -1,4 +1,4 @@
-"""Batches: contiguous chunks of rows, cut as data and model ask, not machines."""
+"""Batches: runs of contiguous chunks, cut by data and model alone."""
 
 from __future__ import annotations
 
