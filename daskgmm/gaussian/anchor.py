@@ -13,13 +13,11 @@ for feasible parameters.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import logsumexp
 
+from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.parameters import Parameters
-
-Array = NDArray[np.float64]
 
 LARGEST_SCALE = 20.0
 """Largest coordinate of a covariance, about the logarithm of a ratio of standard deviations."""

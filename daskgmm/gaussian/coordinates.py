@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from daskgmm.arrays import Array
 
 NO_SCALE = 1e-15
 """Standard deviation over mean of a column that is constant up to rounding; it is not scaled."""

@@ -11,14 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import eigh, solve_triangular
 
+from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.dense import Dense
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.m_step import Maximised
-
-Array = NDArray[np.float64]
 
 NEAR = 3.0
 """Floor of a variance in units of `reg_covar`: below, the variance is mostly `reg_covar`."""

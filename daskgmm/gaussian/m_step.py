@@ -6,15 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.precision import SingularError
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
-
-Array = NDArray[np.float64]
 
 FIRST_RIDGE = 64
 """First ridge, in units of d eps times the largest variance: far above the noise of a pivot. It is

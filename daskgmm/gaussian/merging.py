@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.m_step import factorise
 from daskgmm.gaussian.parameters import Parameters
-
-Array = NDArray[np.float64]
 
 TINY = float(np.finfo(np.float64).tiny)
 

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from daskgmm.arrays import Array
 
 EMPTY = 10 * float(np.finfo(np.float64).eps)
 """Share of the weight below which a component has no rows: its mean would be rounding."""

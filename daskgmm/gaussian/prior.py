@@ -11,14 +11,12 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.precision import Precision
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
-
-Array = NDArray[np.float64]
 
 MATRICES = 2
 """`Precision.detail` of covariance matrices."""

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.precision import SingularError
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.parameters import Parameters
-
-Array = NDArray[np.float64]
 
 APART = 0.5
 """Distance of either half from the old mean, in standard deviations along the longest axis."""

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.testing import assert_allclose
-from numpy.typing import NDArray
 from scipy.special import logsumexp
 
+from daskgmm.arrays import Array
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.kernels.backend import Backend
@@ -18,8 +18,6 @@ from daskgmm.gaussian.kernels.natural import NaturalKernel
 from daskgmm.gaussian.kernels.whitened import WhitenedKernel
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.testing.mixtures import log_joint, random_mixture
-
-Array = NDArray[np.float64]
 
 K, D, N = 3, 4, 500
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.testing import assert_allclose
-from numpy.typing import NDArray
 
+from daskgmm.arrays import Array
 from daskgmm.gaussian.anchor import Anchor
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.covariance.structure import Structure
@@ -21,8 +21,6 @@ from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.testing.mixtures import log_joint, random_mixture
-
-Array = NDArray[np.float64]
 
 K, D, N = 3, 4, 400
 

@@ -8,17 +8,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_info
 
+from daskgmm.arrays import Array
 from daskgmm.gaussian.block import Block
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.executors.executor import Executor
 from daskgmm.passes.over_batches import HERE_BYTES, map_batches, reduce_batches
 from daskgmm.rows.arrays import ArrayRows
-
-Array = NDArray[np.float64]
 
 Total = tuple[float, list[int]]
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import multivariate_normal
 
+from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.gaussian.parameters import Parameters
-
-Array = NDArray[np.float64]
 
 
 def random_mixture(structure: Structure, k: int, d: int, seed: int = 0) -> Parameters:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.testing import assert_allclose
-from numpy.typing import NDArray
 
+from daskgmm.arrays import Array
 from daskgmm.em.events import silence
 from daskgmm.em.model import MixtureModel
 from daskgmm.em.settings import Settings
@@ -20,8 +20,6 @@ from daskgmm.gaussian.prior import PRIORS, Prior
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.testing.mixtures import random_mixture
-
-Array = NDArray[np.float64]
 
 K, D, N = 3, 3, 60
 

@@ -9,15 +9,13 @@ from typing import Any
 
 import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
-from numpy.typing import NDArray
 
+from daskgmm.arrays import Array
 from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.models.planning import plan
 from daskgmm.rows.rows import UNKNOWN, Rows
 from daskgmm.rows.source import Source
 from daskgmm.rows.sources import SOURCES, source_of
-
-Array = NDArray[np.float64]
 
 N, D = 40_000, 4
 """Numbers of rows and columns: more than the 1 MiB that most kinds read at once."""

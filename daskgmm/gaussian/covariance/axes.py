@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.precision import Precision, SingularError, squared_norms
-
-Array = NDArray[np.float64]
 
 
 class AlongAxes(Precision):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import lapack
 
 import daskgmm.gaussian.covariance.packed as packed
+from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.precision import Precision, SingularError, squared_norms
 from daskgmm.gaussian.covariance.triangular import (
     inverse_upper,
@@ -15,8 +15,6 @@ from daskgmm.gaussian.covariance.triangular import (
     squared,
     whitened,
 )
-
-Array = NDArray[np.float64]
 
 SQRT_2 = float(np.sqrt(2.0))
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.axes import AlongAxes
 from daskgmm.gaussian.covariance.statistic import Squares
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.moments import Moments
-
-Array = NDArray[np.float64]
 
 
 class Diagonal(Structure):

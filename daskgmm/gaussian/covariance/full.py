@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
 import daskgmm.gaussian.covariance.packed as packed
+from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.dense import Dense
 from daskgmm.gaussian.covariance.statistic import Products
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.moments import Moments
-
-Array = NDArray[np.float64]
 
 
 class Full(Structure):

@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from daskgmm.arrays import Array
 
 
 def size(d: int) -> int:

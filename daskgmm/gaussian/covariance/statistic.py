@@ -10,12 +10,10 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
-from numpy.typing import NDArray
 
 import daskgmm.gaussian.covariance.packed as packed
+from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.precision import Precision, squared_norms
-
-Array = NDArray[np.float64]
 
 
 class Statistic(ABC):

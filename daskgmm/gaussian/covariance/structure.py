@@ -6,13 +6,11 @@ from abc import ABC, abstractmethod
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.precision import Precision
 from daskgmm.gaussian.covariance.statistic import Statistic
 from daskgmm.gaussian.moments import Moments
-
-Array = NDArray[np.float64]
 
 
 class Structure(ABC):

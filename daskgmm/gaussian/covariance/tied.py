@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
+from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.dense import Dense
 from daskgmm.gaussian.covariance.statistic import Pooled
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.moments import Moments
-
-Array = NDArray[np.float64]
 
 
 class Tied(Structure):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import blas, lapack
 
-Array = NDArray[np.float64]
+from daskgmm.arrays import Array
 
 LEAST_SIZE = 16
 """Size d above which LAPACK, called matrix by matrix, is faster than NumPy's general solver, which

@@ -11,10 +11,9 @@ import ctypes
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import cython_blas
 
-Array = NDArray[np.float64]
+from daskgmm.arrays import Array
 
 
 def _exported(name: str) -> tuple[Any, bytes]:

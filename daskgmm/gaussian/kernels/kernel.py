@@ -8,12 +8,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.kernels.workspace import Workspace, tile_rows, workspace
-
-Array = NDArray[np.float64]
 
 LOG_2_PI = float(np.log(2 * np.pi))
 

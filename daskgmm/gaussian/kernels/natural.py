@@ -10,15 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.kernels.gemm import Product
 from daskgmm.gaussian.kernels.kernel import LOG_2_PI, Kernel, Sums, Tile, panels
 from daskgmm.gaussian.kernels.workspace import LINE, Workspace
 from daskgmm.gaussian.parameters import Parameters
-
-Array = NDArray[np.float64]
 
 SMALL_PRODUCT = 1_000_000
 """Multiplications m n k of a product up to which OpenBLAS does not pack matrices: on AVX-512 up to

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
 import numpy as np
-from numpy.typing import NDArray
 
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.kernels.backend import Backend
@@ -16,8 +15,6 @@ from daskgmm.gaussian.kernels.stack import Stack, group_kernels
 from daskgmm.gaussian.kernels.tiles import fill_tiles
 from daskgmm.gaussian.kernels.workspace import Workspace, tile_rows
 from daskgmm.gaussian.moments import Moments
-
-Array = NDArray[np.float64]
 
 
 class NumpyBackend(Backend):

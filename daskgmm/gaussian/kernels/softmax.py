@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from daskgmm.arrays import Array
 
 FLOOR = -650.0
 """Smallest exponent: exp(-650) = 5e-283 adds nothing to any sum, and is a normal number.

@@ -11,16 +11,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.kernels.kernel import LOG_2_PI, Kernel, Sums, Tile
 from daskgmm.gaussian.kernels.natural import log_weights
 from daskgmm.gaussian.kernels.workspace import Workspace
 from daskgmm.gaussian.parameters import Parameters
-
-Array = NDArray[np.float64]
 
 LEAST = -1e300
 """Smallest log density: squares of larger distances overflow, and so do their sums."""

@@ -8,9 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from daskgmm.arrays import Array
 
 TILE_BYTES = 1 << 20
 """Bytes of the statistics and responsibilities of a tile: half of a 2 MiB second-level cache.
