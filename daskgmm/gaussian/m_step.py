@@ -106,7 +106,7 @@ def maximise(
         covariances[empty] = fallback.covariances[empty]
     narrow: list[int] = []
     if reg_covar == 0 and least is not None and not first:
-        narrow = _narrower(structure, covariances, least)
+        narrow = _below(structure, covariances, least)
         covariances[narrow] = fallback.covariances[narrow]
     covariances, factors, ridges, collapsed = factorise(
         structure, covariances, d, reg_covar, None if first else fallback.covariances
@@ -125,7 +125,7 @@ def means_of(moments: Moments, fallback: Parameters) -> Array:
     return means
 
 
-def _narrower(structure: Structure, covariances: Array, least: Array) -> list[int]:
+def _below(structure: Structure, covariances: Array, least: Array) -> list[int]:
     """Return the indices of covariances with a variance below `least` (d,)."""
     low = (structure.precision.diagonals(covariances, len(least)) < least).any(axis=1)
     return list(map(int, np.flatnonzero(low)))

@@ -40,7 +40,7 @@ def client():
 class TestOneThread(ExecutorTests):
     @pytest.fixture
     def executor(self):
-        return Threads(most=1)
+        return Threads(limit=1)
 
 
 class TestThreads(ExecutorTests):

@@ -77,8 +77,8 @@ class Dense(Precision):
 
     def multiply_precision(self, factors: Array, vectors: Array) -> Array:
         # k: components, broadcast from 1 where they share a factor; i and j: features.
-        whitened = np.einsum("kji,kj->ki", factors, vectors)
-        return np.asarray(np.einsum("kij,kj->ki", factors, whitened), np.float64)
+        inner = np.einsum("kji,kj->ki", factors, vectors)
+        return np.asarray(np.einsum("kij,kj->ki", factors, inner), np.float64)
 
     def squared_distances(self, difference: Array, factors: Array, index: int) -> Array:
         return squared_norms(factors[index].T @ difference)

@@ -21,7 +21,7 @@ from daskgmm.passes.executors.nodes import (
     Packed,
     bytes_node,
     call_node,
-    ours,
+    loader,
     pack,
     packed_graph,
     packed_node,
@@ -89,7 +89,7 @@ class Cluster:
                         chosen = {key: graph[key] for key in part}
                         completions.watch(self._submit({**chosen, **needed}, part), submitted)
                         submitted += len(part)
-                    group = completions.some()
+                    group = completions.next_group()
                     outcomes = map(unpack, completions.gather([future for _, future in group]))
                     early.update(zip((index for index, _ in group), outcomes, strict=True))
                 yield early.pop(due)
@@ -142,7 +142,7 @@ class Cluster:
         threads = max((worker["nthreads"] for worker in workers), default=1)
         name = f"Dask cluster of {len(workers)} workers with {threads} threads each"
         limit = min(limits, default=None)
-        usable = None if limit is None else int(limit * _before_pausing())
+        usable = None if limit is None else int(limit * _pause_fraction())
         return Place(name, len(workers), threads, limit, usable, False, threads)
 
     def close(self) -> None:
@@ -164,7 +164,7 @@ class Cluster:
         shared = self._submit({f"parameters-{run}": packed_node(f"parameters-{run}", work)})[0]
         completions.keep(shared)
         needed = {shared.key: shared}
-        graph, runs = {}, ours(_run)
+        graph, runs = {}, loader(_run)
         for index, (task, packed) in enumerate(zip(tasks, self._pack(tasks), strict=True)):
             key, arguments = (run, LAST - index), [packed, shared, *task.dependencies]
             futures = {argument.key: argument for argument in arguments if _is_future(argument)}
@@ -175,7 +175,7 @@ class Cluster:
     def _pack(self, tasks: Sequence[Task[Any]]) -> list[Any]:
         """Return the pickled tasks, or futures of them above `SENT_BYTES`; made once."""
         if self._packed is None or self._packed[0] is not tasks:
-            packed: list[Any] = [_dumped(task) for task in tasks]
+            packed: list[Any] = [_pickled(task) for task in tasks]
             if sum(map(len, packed)) > SENT_BYTES:
                 run = f"daskgmm-batch-{uuid4().hex}"
                 keys = [(run, index) for index in range(len(packed))]
@@ -188,7 +188,7 @@ class Cluster:
     def _load(self, segment: Any, retries: int) -> Any:
         key = f"daskgmm-cache-{uuid4().hex}"
         needed = {future.key: future for future in segment.dependencies}
-        node = call_node(key, ours(_load), _dumped(segment), retries, *map(TaskRef, needed))
+        node = call_node(key, loader(_load), _pickled(segment), retries, *map(TaskRef, needed))
         self._kept.extend(self._submit({key: node, **needed}, [key]))
         return self._kept[-1]
 
@@ -210,7 +210,7 @@ class Cluster:
 def merge_nodes(leaves: list[Any], merge: Merge[Any], name: str) -> tuple[Graph, Any]:
     """Return nodes that merge the results of `leaves`, and the key of the root."""
     graph: Graph = {}
-    level, merges = 0, ours(partial(_merge, merge))
+    level, merges = 0, loader(partial(_merge, merge))
     while len(leaves) > 1 or not graph:
         above = []
         for index, group in enumerate(groups_of(leaves)):
@@ -246,14 +246,14 @@ def _gathered(
             yield index, unpack(outcome)
 
 
-def _before_pausing() -> float:
+def _pause_fraction() -> float:
     """Return the fraction of its memory at which a worker is paused."""
     parts = ("pause", "terminate")
     settings = [dask.config.get(f"distributed.worker.memory.{part}", False) for part in parts]
     return min((float(setting) for setting in settings if setting), default=1.0)
 
 
-def _dumped(value: Any) -> bytes:
+def _pickled(value: Any) -> bytes:
     """Pickle a task or segment.
 
     Raises

@@ -87,10 +87,10 @@ class Completions:
             If workers died of a task, no worker is left, or the connection is lost.
         """
         while self._pending:
-            yield self.some()
+            yield self.next_group()
 
-    def some(self) -> list[tuple[int, Any]]:
-        """Wait until at least one future has ended; return the next group of `groups`."""
+    def next_group(self) -> list[tuple[int, Any]]:
+        """Wait until at least one future has ended; return all that have."""
         self._release(self._yielded)
         indices = [self._wait()]
         while not self._ended.empty():

@@ -101,7 +101,7 @@ def choose_executor(in_process: bool, short_calls: bool = False) -> Executor:
     """
     client = None if in_process else ambient_client()
     if client is None:
-        return Threads(most=1) if in_process and short_calls else Threads()
+        return Threads(limit=1) if in_process and short_calls else Threads()
     # The import of distributed takes time, which only calls with a client pay for.
     from daskgmm.passes.executors.cluster import Cluster
 

@@ -38,7 +38,7 @@ def unpack(packed: Packed) -> Any:
     return pickle.loads(head, buffers=buffers)
 
 
-def ours(function: Callable[..., Any]) -> Task:
+def loader(function: Callable[..., Any]) -> Task:
     """Return a task that loads a function of daskgmm on a worker; many nodes may share it."""
     return Task(None, pickle.loads, dumps(partial(_call, __version__, function)))
 
@@ -49,7 +49,7 @@ def call_node(key: Any, loaded: Task, *arguments: Any) -> Task:
     Parameters
     ----------
     loaded : Task
-        The result of `ours`.
+        The result of `loader`.
     arguments : TaskRef, bytes, int
         Objects that every worker can unpickle.
     """
@@ -85,7 +85,7 @@ def _packed(key: Any, node: Any, data: Mapping[Any, Any]) -> Any:
         return node
     values = {needed: data[needed] for needed in node.dependencies if needed in data}
     others = [needed for needed in node.dependencies if needed not in data]
-    return call_node(key, ours(_compute), dumps((node, values, others)), *map(TaskRef, others))
+    return call_node(key, loader(_compute), dumps((node, values, others)), *map(TaskRef, others))
 
 
 def _compute(packed: bytes, *results: Any) -> Any:

@@ -38,14 +38,14 @@ class Threads:
 
     Parameters
     ----------
-    most : int, optional
+    limit : int, optional
         Largest number of threads to use.
     """
 
     client = None
 
-    def __init__(self, most: int | None = None) -> None:
-        self._most = most
+    def __init__(self, limit: int | None = None) -> None:
+        self._limit = limit
 
     def stream(
         self, tasks: Sequence[Task[Any]], work: Work[Result], name: str
@@ -103,7 +103,7 @@ class Threads:
         return this_process(self._threads(), EARLY)
 
     def _threads(self) -> int:
-        return thread_count() if self._most is None else min(self._most, thread_count())
+        return thread_count() if self._limit is None else min(self._limit, thread_count())
 
     def close(self) -> None:
         """Do nothing: threads end with their pass."""
