@@ -1,6 +1,7 @@
 """A sweep: what its table says is so, and it reads the rows as often as one fit."""
 
 import math
+import shutil
 import warnings
 
 import dask.array as da
@@ -316,6 +317,16 @@ def test_interrupted_and_resumed_gives_the_same_bits(tmp_path, after, sample_row
     assert passes_of(events) == passes_of(quiet)[len(drawn) + after :]
 
 
+FIRST = {"X": X, "n_components": (2, 3), "n_init": 1, "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def first_checkpoint(tmp_path_factory):
+    path = tmp_path_factory.mktemp("first") / "s.ckpt"
+    sweep(checkpoint=path, **FIRST)
+    return path
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
@@ -330,13 +341,10 @@ def test_interrupted_and_resumed_gives_the_same_bits(tmp_path, after, sample_row
         ({"X": X + 1}, "values of X"),
     ],
 )
-def test_another_sweep_does_not_go_on(tmp_path, settings, words):
-    first = {"X": X, "n_components": (2, 3), "n_init": 1, "random_state": 0}
-    path = tmp_path / "s.ckpt"
-    if not path.exists():
-        sweep(checkpoint=path, **first)
+def test_another_sweep_does_not_go_on(first_checkpoint, tmp_path, settings, words):
+    path = shutil.copy(first_checkpoint, tmp_path)
     with pytest.raises(CheckpointError, match=words):
-        sweep(checkpoint=path, **{**first, **settings})
+        sweep(checkpoint=path, **{**FIRST, **settings})
 
 
 def test_checkpoints_of_fits_and_sweeps_are_kept_apart(tmp_path):
