@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import dask
 import pytest
 
 HERE = Path(__file__).parent
@@ -14,3 +15,16 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.is_relative_to(HERE) and item.path.relative_to(HERE).parts[0] in SLOW:
             item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(params=["threads", "cluster"])
+def place(request):
+    """Two threads of this process, or the client of the `cluster` of the file or folder."""
+    if request.param == "threads":
+        with dask.config.set(num_workers=2):
+            yield request.param
+    else:
+        from distributed import Client
+
+        with Client(request.getfixturevalue("cluster")):
+            yield request.param
