@@ -11,6 +11,12 @@ SLOW = ("deploy", "stores")
 """Folders of which all tests are: Slurm, Kubernetes, network namespaces, containers, S3."""
 
 
+def pytest_ignore_collect(collection_path, config):
+    """Import none of the slow folders where only others are asked for."""
+    slow = collection_path.parent == HERE and collection_path.name in SLOW
+    return True if slow and config.option.markexpr == "not slow" else None
+
+
 def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.is_relative_to(HERE) and item.path.relative_to(HERE).parts[0] in SLOW:

@@ -271,12 +271,13 @@ def command(*arguments):
     return [sys.executable, "-m", "daskgmm.cli", *map(str, arguments)]
 
 
-@pytest.fixture
-def slow_store(tmp_path):
+@pytest.fixture(scope="module")
+def slow_store(tmp_path_factory):
     """A store whose every chunk is decompressed for a while."""
+    path = tmp_path_factory.mktemp("slow") / "slow.zarr"
     rows = np.random.default_rng(0).normal(size=(3_000_000, 8))
-    zarr.create_array(tmp_path / "slow.zarr", data=rows, chunks=(20_000, 8))
-    return tmp_path / "slow.zarr"
+    zarr.create_array(path, data=rows, chunks=(20_000, 8))
+    return path
 
 
 @pytest.mark.parametrize("where", ["threads", "cluster"])
