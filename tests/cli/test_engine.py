@@ -1,14 +1,12 @@
 """The options and commands about how passes run: plan, checkpoint, cache, log."""
 
 import json
-import subprocess
 
 import numpy as np
 import pytest
 from distributed import Client, LocalCluster
 
 from daskgmm.models.files.model_file import load_model
-from tests.cli.data import COMMAND, ENVIRONMENT
 
 
 def test_plan(folder, call):
@@ -71,11 +69,9 @@ def test_a_fit_goes_on_from_its_checkpoint(folder, call):
 
 
 @pytest.mark.parametrize("target", ["events.jsonl", "-"])
-def test_events_as_json_lines(folder, target):
-    command = [*COMMAND, "fit", "rows.zarr", "-k", "3", "-o", "m.json", "--log-json", target]
-    done = subprocess.run(
-        [*command, "--checkpoint", "c"], env=ENVIRONMENT, capture_output=True, text=True, check=True
-    )
+def test_events_as_json_lines(folder, call, target):
+    fit = ("fit", "rows.zarr", "-k", 3, "-o", "m.json", "--checkpoint", "c")
+    done = call(*fit, "--log-json", target)
     text = done.stdout if target == "-" else (folder / target).read_text()
     events = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
     kinds = [event["event"] for event in events]

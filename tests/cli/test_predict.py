@@ -117,8 +117,10 @@ def test_refused(folder, call, model, options, code, words):
 @pytest.mark.slow
 def test_interrupted_and_gone_on_with(folder, call):
     """Ctrl-C: what to do is said; the same command writes the rest, and nothing twice."""
-    write_zarr("long.zarr", clusters(2_000_000, 8), (5_000, 8))
-    assert call("fit", "long.zarr", "-k", 20, "-o", "m.json", "--max-iter", 1).exit_code == 3
+    rows = clusters(2_000_000, 8)
+    write_zarr("long.zarr", rows, (5_000, 8))
+    np.save("few.npy", rows[:20_000])
+    assert call("fit", "few.npy", "-k", 20, "-o", "m.json", "--max-iter", 1).exit_code == 3
     command = [*COMMAND, "predict", "m.json", "long.zarr", "-o", "p.zarr", "--threads", "1"]
     journal = folder / "p.zarr.partial.progress.json"
     pipe = subprocess.PIPE

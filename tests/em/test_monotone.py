@@ -23,7 +23,7 @@ from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.arrays import ArrayRows
 
-FITS = 1000
+FITS = 500
 REG_COVAR = 1e-6
 
 

@@ -55,6 +55,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow  # a block starts a cluster
 @pytest.mark.filterwarnings("ignore:Port 8787 is already in use")
 def test_python(folder):
     session = {}

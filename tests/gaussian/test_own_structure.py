@@ -135,7 +135,7 @@ def test_it_is_fitted_and_predicts(x):
 
 
 def test_it_is_swept_saved_and_on_the_command_line(x, tmp_path, monkeypatch):
-    found = sweep(x, range(1, 6), ("full", "tied", "diag", "spherical", "EEI"), random_state=0)
+    found = sweep(x, (2, 3, 4), ("full", "tied", "diag", "spherical", "EEI"), random_state=0)
     best = found.best()
     assert (best.n_components, best.covariance_type) == (3, "EEI")
     best.save(tmp_path / "m.json")

@@ -12,11 +12,12 @@ SETTINGS = {"n_components": 2, "random_state": 0}
 
 def ocean():
     random = np.random.default_rng(0)
+    groups = np.arange(Y) % 2 * 8
     about = {"ancillary_variables": "sst_flag", "cell_measures": "area: cell_area"}
     return xr.Dataset(
         {
-            "sst": (("t", "y"), random.normal(size=(T, Y)), about),
-            "sss": (("t", "y"), random.normal(size=(T, Y)), {"grid_mapping": "crs"}),
+            "sst": (("t", "y"), random.normal(size=(T, Y)) + groups, about),
+            "sss": (("t", "y"), random.normal(size=(T, Y)) + groups, {"grid_mapping": "crs"}),
             "sst_flag": (("t", "y"), np.zeros((T, Y), "i1")),
             "cell_area": (("y",), np.ones(Y)),
             "y_edges": (("y", "side"), np.zeros((Y, 2))),

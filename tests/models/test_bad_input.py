@@ -12,7 +12,13 @@ from zarr.storage import LocalStore
 from daskgmm import GaussianMixture
 from daskgmm.errors import DataError, DegenerateComponentWarning, SourceError
 
-X = np.random.default_rng(0).normal(size=(200, 3))
+X = np.random.default_rng(0).normal(size=(200, 3)) + np.arange(200)[:, None] % 2 * 8
+
+
+@pytest.fixture(scope="module")
+def mixture():
+    """A mixture of the rows; what refits it makes one of its own."""
+    return GaussianMixture(2, random_state=0).fit(X)
 
 
 def stored(X, chunks):
@@ -117,10 +123,10 @@ def test_fewer_rows_with_weight_than_components():
         GaussianMixture(4).fit(X, sample_weight=weights)
 
 
-def test_chunks_of_no_row_and_one_row():
+def test_chunks_of_no_row_and_one_row(mixture):
     parts = [da.zeros((0, 3), chunks=(1, 3)), da.from_array(X[:1]), da.from_array(X[1:])]
-    mixture = GaussianMixture(2, random_state=0).fit(da.concatenate(parts))
-    np.testing.assert_allclose(mixture.means_, GaussianMixture(2, random_state=0).fit(X).means_)
+    found = GaussianMixture(2, random_state=0).fit(da.concatenate(parts))
+    np.testing.assert_allclose(found.means_, mixture.means_)
 
 
 @pytest.mark.parametrize(
@@ -229,8 +235,7 @@ def test_values_whose_squares_overflow():
 
 
 @pytest.mark.parametrize("method", ["predict", "predict_proba", "score_samples"])
-def test_other_columns_at_prediction(method):
-    mixture = GaussianMixture(2, random_state=0).fit(X)
+def test_other_columns_at_prediction(mixture, method):
     for form in FORMS.values():
         with pytest.raises(
             ValueError, match="X has 2 features, but GaussianMixture is expecting 3"
@@ -245,8 +250,7 @@ def test_other_columns_at_prediction(method):
     [(np.nan, "NaN", "f8"), (-np.inf, "-infinity", "f8"), (1e200, "1e", "f8"),
      (np.nan, "NaN", "f4"), (np.inf, "infinity", "f4")],
 )  # fmt: skip
-def test_missing_values_at_prediction(form, method, value, name, dtype):
-    mixture = GaussianMixture(2, random_state=0).fit(X)
+def test_missing_values_at_prediction(mixture, form, method, value, name, dtype):
     spoiled = X.astype(dtype)
     spoiled[120, 2] = value
     # Chunks of 17 rows: row 120 is row 1 of block 7.

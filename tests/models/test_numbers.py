@@ -8,7 +8,7 @@ import daskgmm
 from daskgmm import GaussianMixture, load_model
 from tests.oracle.data import blobs
 
-X = blobs(400, 3, 2)
+X = blobs(400, 3, 2, separation=10)
 
 
 @pytest.mark.parametrize(

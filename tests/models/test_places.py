@@ -17,7 +17,7 @@ from daskgmm.errors import OutputError
 from daskgmm.models.writers.target import JOURNAL, place_of
 
 N = 60
-X = np.random.default_rng(0).normal(size=(N, 2))
+X = np.random.default_rng(0).normal(size=(N, 2)) + np.arange(N)[:, None] % 2 * 8
 MIXTURE = GaussianMixture(2, random_state=0).fit(X)
 FRAME = pd.DataFrame(X, columns=["a", "b"]).assign(id=np.arange(N) ** 2, note="dear to me")
 NAMED = GaussianMixture(2, random_state=0).fit(FRAME[["a", "b"]])

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword in DataFrame
 
 K, N = 4, 3000
 FEATURES = ["a", "b", "c"]
-X = blobs(N, 3, K, seed=1)
+X = blobs(N, 3, K, seed=1, separation=10)
 FRAME = pd.DataFrame(X, columns=FEATURES).assign(
     name=[f"row {i}" for i in range(N)],
     time=pd.Timestamp("2026-01-01", tz="UTC") + pd.to_timedelta(np.arange(N), "s"),

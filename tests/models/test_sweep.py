@@ -1,6 +1,7 @@
 """A sweep: what its table says is so, and it reads the rows as often as one fit."""
 
 import math
+import shutil
 import warnings
 
 import dask.array as da
@@ -290,12 +291,19 @@ def test_rows_of_weight_zero_are_no_rows():
     assert_same_table(found.table, expected.table)
 
 
-@pytest.mark.parametrize("sample_rows", [None, 1000])
+@pytest.fixture(scope="module", params=[None, 1000])
+def undisturbed(request):
+    """Settings of a sweep, what it finds, and the names of its passes."""
+    settings = {**SETTINGS, "covariance_type": ("full", "diag"), "sample_rows": request.param}
+    settings |= {"X": da.from_array(X, chunks=(700, D)), "tol": 1e-9}
+    events = []
+    return settings, sweep(listen=events.append, **settings), passes_of(events)
+
+
 @pytest.mark.parametrize("after", [0, 1, 2])
-def test_interrupted_and_resumed_gives_the_same_bits(tmp_path, after, sample_rows):
-    settings = {**SETTINGS, "covariance_type": ("full", "diag"), "sample_rows": sample_rows}
-    settings["tol"] = 1e-9
-    rows, path, seen = da.from_array(X, chunks=(700, D)), tmp_path / "s.ckpt", []
+def test_interrupted_and_resumed_gives_the_same_bits(tmp_path, after, undisturbed):
+    settings, whole, quiet = undisturbed
+    path, seen = tmp_path / "s.ckpt", []
 
     def stop(event):
         seen.append(event)
@@ -304,16 +312,24 @@ def test_interrupted_and_resumed_gives_the_same_bits(tmp_path, after, sample_row
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        sweep(rows, checkpoint=path, listen=stop, **settings)
+        sweep(checkpoint=path, listen=stop, **settings)
     events = []
-    found = sweep(rows, checkpoint=path, listen=events.append, **settings)
+    found = sweep(checkpoint=path, listen=events.append, **settings)
     assert "survey" not in passes_of(events)
-    quiet = []
-    whole = sweep(rows, listen=quiet.append, **settings)
     assert bits(found) == bits(whole)
-    drawn = ["survey"] if sample_rows is None else ["survey", "sample"]
-    assert passes_of(quiet)[: len(drawn)] == drawn
-    assert passes_of(events) == passes_of(quiet)[len(drawn) + after :]
+    drawn = ["survey"] if settings["sample_rows"] is None else ["survey", "sample"]
+    assert quiet[: len(drawn)] == drawn
+    assert passes_of(events) == quiet[len(drawn) + after :]
+
+
+FIRST = {"X": X, "n_components": (2, 3), "n_init": 1, "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def first_checkpoint(tmp_path_factory):
+    path = tmp_path_factory.mktemp("first") / "s.ckpt"
+    sweep(checkpoint=path, **FIRST)
+    return path
 
 
 @pytest.mark.parametrize(
@@ -330,13 +346,10 @@ def test_interrupted_and_resumed_gives_the_same_bits(tmp_path, after, sample_row
         ({"X": X + 1}, "values of X"),
     ],
 )
-def test_another_sweep_does_not_go_on(tmp_path, settings, words):
-    first = {"X": X, "n_components": (2, 3), "n_init": 1, "random_state": 0}
-    path = tmp_path / "s.ckpt"
-    if not path.exists():
-        sweep(checkpoint=path, **first)
+def test_another_sweep_does_not_go_on(first_checkpoint, tmp_path, settings, words):
+    path = shutil.copy(first_checkpoint, tmp_path)
     with pytest.raises(CheckpointError, match=words):
-        sweep(checkpoint=path, **{**first, **settings})
+        sweep(checkpoint=path, **{**FIRST, **settings})
 
 
 def test_checkpoints_of_fits_and_sweeps_are_kept_apart(tmp_path):

@@ -19,7 +19,7 @@ from daskgmm.files import exists, is_url, names_in, read_bytes, remove
 from daskgmm.models.writers.target import JOURNAL, Target
 
 N, D, CHUNK = 6000, 2, 500
-X = np.random.default_rng(0).normal(size=(N, D))
+X = np.random.default_rng(0).normal(size=(N, D)) + np.arange(N)[:, None] % 5 * 8
 SMALL, LARGE = (GaussianMixture(k, random_state=0, tol=0.1).fit(X) for k in (2, 5))
 TAKEN = "Another run has taken the place of .*out.*Let one run write there at a time"
 

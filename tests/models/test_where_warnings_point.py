@@ -17,9 +17,9 @@ from daskgmm.errors import (
     WeightsWarning,
 )
 
-X = np.random.default_rng(0).normal(size=(400, 2))
+X = np.random.default_rng(0).normal(size=(400, 2)) + np.arange(400)[:, None] % 2 * 8
 FAR = np.r_[X, [[0.0, 9.96921e36]]]
-NARROW = np.r_[X, np.zeros((200, 2)) + 8.0]
+NARROW = np.r_[X[::2], np.zeros((200, 2)) + 8.0]
 SMALL = X * 1e-4
 COUNTS = np.arange(1, 401) % 5 + 1
 

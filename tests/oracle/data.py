@@ -15,6 +15,16 @@ def blobs(n=600, d=3, k=3, seed=0, separation=4.0):
     return means[labels] + np.einsum("nij,nj->ni", factors[labels], noise)
 
 
+def in_structure(covariances, covariance_type):
+    """Return covariances of equally many rows, (k, 2, 2), as the structure has them."""
+    return {
+        "full": covariances,
+        "tied": covariances.mean(0),
+        "diag": covariances[:, [0, 1], [0, 1]],
+        "spherical": covariances[:, [0, 1], [0, 1]].mean(1),
+    }[covariance_type]
+
+
 def start_for(X, k, covariance_type, seed=0):
     """Return weights, means and precisions to begin with, far from converged."""
     random = np.random.default_rng(seed)

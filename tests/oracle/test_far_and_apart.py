@@ -8,7 +8,7 @@ import sklearn.mixture
 from numpy.testing import assert_allclose
 
 from daskgmm import GaussianMixture
-from tests.oracle.data import STRUCTURES, blobs, start_for
+from tests.oracle.data import STRUCTURES, blobs, in_structure, start_for
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -84,12 +84,7 @@ def test_clusters_a_million_deviations_apart(covariance_type, dtype):
     X = X.astype(dtype)
     halves = X[:1000].astype(np.float64), X[1000:].astype(np.float64)
     each = np.stack([np.cov(half.T, bias=True) for half in halves]) + 1e-6 * np.eye(2)
-    expected = {
-        "full": each,
-        "tied": each.mean(0),
-        "diag": each[:, [0, 1], [0, 1]],
-        "spherical": each[:, [0, 1], [0, 1]].mean(1),
-    }[covariance_type]
+    expected = in_structure(each, covariance_type)
     precisions = {
         "full": np.tile(np.eye(2), (2, 1, 1)),
         "tied": np.eye(2),

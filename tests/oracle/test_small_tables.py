@@ -20,7 +20,7 @@ from daskgmm.errors import (
     WeightsWarning,
 )
 
-TABLES = int(os.environ.get("DASKGMM_TABLES", "60"))
+TABLES = int(os.environ.get("DASKGMM_TABLES", "40"))
 
 PARTS = 10
 

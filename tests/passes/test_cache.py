@@ -3,9 +3,10 @@
 import dask
 import pytest
 import zarr
-from distributed import Client, LocalCluster
+from distributed import Client
 
 from daskgmm import GaussianMixture
+from tests.clusters import two_workers
 from tests.oracle.data import blobs
 from tests.promises.slow import bits
 from tests.promises.stores import NotingStore
@@ -26,12 +27,7 @@ def place(request):
         with dask.config.set(num_workers=2):
             yield None
     else:
-        with (
-            LocalCluster(
-                n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50
-            ) as cluster,
-            Client(cluster),
-        ):
+        with two_workers() as cluster, Client(cluster):
             yield cluster
 
 

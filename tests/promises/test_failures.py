@@ -18,8 +18,10 @@ from distributed import Client, LocalCluster
 from daskgmm import GaussianMixture
 from daskgmm.em.events import BatchDone, Iterated
 from daskgmm.errors import ClusterError, DataError, SourceError
+from daskgmm.rows import retrying
 from daskgmm.rows.labelled.opening import data_array
 from daskgmm.rows.opening import as_rows
+from tests.clusters import two_workers
 from tests.promises.slow import SETTINGS, bits, slowed
 from tests.promises.stores import FailsTwice, NeverWorks, Unsendable
 
@@ -33,20 +35,20 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def cluster():
-    with LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50
-    ) as cluster:
+    with two_workers() as cluster:
+        with Client(cluster) as client:
+            client.run(read_again_soon)
         yield cluster
 
 
-@pytest.fixture(params=["threads", "cluster"])
-def place(request):
-    if request.param == "threads":
-        with dask.config.set(num_workers=2):
-            yield request.param
-    else:
-        with Client(request.getfixturevalue("cluster")):
-            yield request.param
+@pytest.fixture(autouse=True)
+def _read_again_soon(monkeypatch):
+    monkeypatch.setattr(retrying, "FIRST_WAIT", 0.01)
+
+
+def read_again_soon():
+    """Have a worker wait as shortly as this process does."""
+    retrying.FIRST_WAIT = 0.01
 
 
 def until(condition, seconds=15):
@@ -68,8 +70,7 @@ def copied(stored, tmp_path, kind):
     return zarr.open_array(kind(tmp_path / "x.zarr"), mode="r")
 
 
-def test_reads_that_fail_twice_and_then_work(place, stored, tmp_path, monkeypatch):
-    monkeypatch.setattr("daskgmm.rows.retrying.FIRST_WAIT", 0.01)
+def test_reads_that_fail_twice_and_then_work(place, stored, tmp_path):
     array = copied(stored, tmp_path, FailsTwice)
     settings = {"n_components": 2, "random_state": 0, "max_iter": 2, "tol": 0.0}
     mixture = GaussianMixture(**settings).fit(array)
@@ -79,14 +80,12 @@ def test_reads_that_fail_twice_and_then_work(place, stored, tmp_path, monkeypatc
     assert bits(mixture) == bits(GaussianMixture(**settings).fit(tmp_path / "x.zarr"))
 
 
-def test_lazy_arrays_are_read_again_too(place, stored, tmp_path, monkeypatch):
-    monkeypatch.setattr("daskgmm.rows.retrying.FIRST_WAIT", 0.01)
+def test_lazy_arrays_are_read_again_too(place, stored, tmp_path):
     array = da.from_zarr(copied(stored, tmp_path, FailsTwice)) * 2.0
     assert GaussianMixture(2, max_iter=1, random_state=0).fit(array).n_iter_ == 1
 
 
-def test_what_chunks_share_is_read_again_too(place, stored, tmp_path, monkeypatch):
-    monkeypatch.setattr("daskgmm.rows.retrying.FIRST_WAIT", 0.01)
+def test_what_chunks_share_is_read_again_too(place, stored, tmp_path):
     array = da.from_zarr(copied(stored, tmp_path, FailsTwice))
     settings = {"n_components": 1, "random_state": 0}
     mixture = GaussianMixture(**settings).fit(array - array.mean(0))
@@ -94,8 +93,7 @@ def test_what_chunks_share_is_read_again_too(place, stored, tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("kind", ["path", "labelled"])
-def test_lazy_predictions_read_again_too(place, stored, tmp_path, monkeypatch, kind):
-    monkeypatch.setattr("daskgmm.rows.retrying.FIRST_WAIT", 0.01)
+def test_lazy_predictions_read_again_too(place, stored, tmp_path, kind):
     array = copied(stored, tmp_path, FailsTwice)
     mixture = GaussianMixture(1).fit(array)
     x = array if kind == "path" else data_array(array).rename(dim_1="feature")
@@ -106,8 +104,7 @@ def test_lazy_predictions_read_again_too(place, stored, tmp_path, monkeypatch, k
 
 
 @pytest.mark.parametrize("retries", [0, 2])
-def test_lazy_predictions_of_what_never_works(stored, tmp_path, monkeypatch, retries):
-    monkeypatch.setattr("daskgmm.rows.retrying.FIRST_WAIT", 0.01)
+def test_lazy_predictions_of_what_never_works(stored, tmp_path, retries):
     array = copied(stored, tmp_path, NeverWorks)
     mixture = GaussianMixture(1).fit(np.eye(4).repeat(5, 0))
     with dask.config.set({"daskgmm.retries": retries, "scheduler": "sync"}):
@@ -274,12 +271,13 @@ def command(*arguments):
     return [sys.executable, "-m", "daskgmm.cli", *map(str, arguments)]
 
 
-@pytest.fixture
-def slow_store(tmp_path):
+@pytest.fixture(scope="module")
+def slow_store(tmp_path_factory):
     """A store whose every chunk is decompressed for a while."""
+    path = tmp_path_factory.mktemp("slow") / "slow.zarr"
     rows = np.random.default_rng(0).normal(size=(3_000_000, 8))
-    zarr.create_array(tmp_path / "slow.zarr", data=rows, chunks=(20_000, 8))
-    return tmp_path / "slow.zarr"
+    zarr.create_array(path, data=rows, chunks=(20_000, 8))
+    return path
 
 
 @pytest.mark.parametrize("where", ["threads", "cluster"])

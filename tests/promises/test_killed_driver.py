@@ -24,7 +24,7 @@ pytestmark = [
 ]
 
 ROOT = Path(__file__).parents[2]
-KILLS = 20
+KILLS = 12
 
 
 def driver(stored, folder):

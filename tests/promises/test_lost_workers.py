@@ -11,6 +11,7 @@ from distributed import Client, LocalCluster, Status
 
 from daskgmm import GaussianMixture
 from daskgmm.em.events import BatchDone, PassEnded
+from tests.clusters import two_workers
 from tests.promises.slow import SETTINGS, bits, slowed
 
 pytestmark = [
@@ -23,12 +24,7 @@ pytestmark = [
 
 @pytest.fixture
 def cluster():
-    with (
-        LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50
-        ) as cluster,
-        Client(cluster),
-    ):
+    with two_workers() as cluster, Client(cluster):
         yield cluster
 
 

@@ -22,7 +22,7 @@ from daskgmm.rows.source import Source
 from daskgmm.rows.sources import SOURCES
 from daskgmm.testing import SourceTests
 
-LINES = 15_000
+LINES = 1500
 NAMES = ("a", "b", "c", "d")
 
 
@@ -101,8 +101,8 @@ class TestText(SourceTests):
 @pytest.fixture
 def data():
     random = np.random.default_rng(0)
-    return random.normal(size=(40_000, 4)) + [6.0, 0.0, -6.0, 0.0] * random.integers(
-        3, size=(40_000, 1)
+    return random.normal(size=(4000, 4)) + [6.0, 0.0, -6.0, 0.0] * random.integers(
+        3, size=(4000, 1)
     )
 
 
@@ -119,7 +119,7 @@ def test_it_is_fitted_swept_and_predicted(x, data):
     mixture.save("m.json")
     mixture, frame = load_model("m.json"), pd.DataFrame(data, columns=NAMES)
     labels = mixture.predict(x)
-    assert labels.chunks == ((15_000, 15_000, 10_000),)
+    assert labels.chunks == ((1500, 1500, 1000),)
     assert_array_equal(labels, mixture.predict(frame))
     assert mixture.bic(x) == pytest.approx(mixture.bic(frame))
     mixture.predict_to_zarr(x, "p.zarr", ["posterior"], dtype="float64")
@@ -163,6 +163,6 @@ def test_the_command_line_takes_its_files(x, data, capsys):
     run("predict", "m.json", x, "-o", "p.zarr")
     assert_array_equal(zarr.open_group("p.zarr")["label"][:], mixture.predict(x).compute())
     run("sweep", x, "-k", "2-4", "-o", "s.json")
-    assert "40,000" in run("plan", x, "-k", "3")
-    assert "40,000, in 3 chunks" in run("info", x)
+    assert "4,000" in run("plan", x, "-k", "3")
+    assert "4,000, in 3 chunks" in run("info", x)
     assert plan(x, 3).batches == 1

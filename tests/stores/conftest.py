@@ -5,13 +5,12 @@ import gc
 import re
 import warnings
 
-import dask
 import fsspec
 import numpy as np
 import pytest
 import zarr
-from distributed import Client, LocalCluster
 
+from tests.clusters import two_workers
 from tests.oracle.data import blobs
 from tests.stores.server import find_program, s3_server
 
@@ -145,20 +144,8 @@ def here(request):
 
 @pytest.fixture(scope="session")
 def cluster():
-    with LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50
-    ) as cluster:
+    with two_workers() as cluster:
         yield cluster
-
-
-@pytest.fixture(params=["threads", "cluster"])
-def place(request):
-    if request.param == "threads":
-        with dask.config.set(num_workers=2):
-            yield request.param
-    else:
-        with Client(request.getfixturevalue("cluster")):
-            yield request.param
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from daskgmm import GaussianMixture, load_model, open_data, save_model
 from daskgmm.em.events import PassEnded
 from daskgmm.errors import CheckpointError, SourceError
 from daskgmm.files import read_bytes, replace_bytes
+from tests.free_ports import free_ports
 from tests.promises.slow import bits
 from tests.stores.conftest import (
     BUCKET,
@@ -20,7 +21,6 @@ from tests.stores.conftest import (
     through_obstore,
 )
 from tests.stores.proxy import proxy_to
-from tests.stores.server import free_ports
 
 SETTINGS = {"n_components": 2, "random_state": 0, "max_iter": 2, "tol": 0.0}
 

@@ -10,7 +10,7 @@ import urllib.request
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tests.stores.server import free_ports
+from tests.free_ports import free_ports
 
 ROOT = Path(__file__).parents[3]
 SECONDS = 180  # after which what should have ended is stuck

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.stores.server import free_ports
+from tests.free_ports import free_ports
 
 MEMORY_GROUPS = Path("/sys/fs/cgroup/memory")
 FREEZER = Path("/sys/fs/cgroup/freezer")
