@@ -12,8 +12,18 @@ from __future__ import annotations
 
 from daskgmm.testing.backends import BackendTests
 from daskgmm.testing.covariance import CovarianceTests
+from daskgmm.testing.estimators import EstimatorTests
 from daskgmm.testing.executors import ExecutorTests
+from daskgmm.testing.outputs import OutputTests
 from daskgmm.testing.priors import PriorTests
 from daskgmm.testing.sources import SourceTests
 
-__all__ = ["BackendTests", "CovarianceTests", "ExecutorTests", "PriorTests", "SourceTests"]
+__all__ = [
+    "BackendTests",
+    "CovarianceTests",
+    "EstimatorTests",
+    "ExecutorTests",
+    "OutputTests",
+    "PriorTests",
+    "SourceTests",
+]

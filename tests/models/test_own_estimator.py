@@ -14,6 +14,7 @@ from daskgmm.cli import main
 from daskgmm.errors import ModelFileError
 from daskgmm.models.estimator import MixtureEstimator
 from daskgmm.models.estimators import ESTIMATORS
+from daskgmm.testing import EstimatorTests
 
 
 class AxisAlignedMixture(MixtureEstimator):
@@ -29,6 +30,10 @@ class AxisAlignedMixture(MixtureEstimator):
 @pytest.fixture(autouse=True)
 def registered(monkeypatch):
     monkeypatch.setitem(ESTIMATORS, "AxisAlignedMixture", AxisAlignedMixture)
+
+
+class TestAxisAlignedMixture(EstimatorTests):
+    estimator = AxisAlignedMixture
 
 
 @pytest.fixture

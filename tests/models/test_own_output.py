@@ -9,7 +9,9 @@ from scipy.spatial.distance import mahalanobis
 
 from daskgmm import GaussianMixture
 from daskgmm.cli import main
+from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.models.predictions.outputs import OUTPUTS
+from daskgmm.testing import OutputTests
 
 X = np.random.default_rng(0).normal(size=(500, 2)) @ [[2.0, 0.0], [1.0, 0.5]] + [3.0, -1.0]
 
@@ -20,15 +22,18 @@ def distance(asked):
 
 def distances_of(posterior):
     mixture, labels = posterior.parameters, posterior.labels
-    whitened = np.einsum(
-        "bd,bde->be", posterior.rows - mixture.means[labels], mixture.precisions_cholesky[labels]
-    )
-    return np.sqrt((whitened**2).sum(axis=1))
+    differences = posterior.rows - mixture.means[labels]
+    solved = np.linalg.solve(covariance_matrices(mixture)[labels], differences[:, :, None])
+    return np.sqrt(np.einsum("bd,bd->b", differences, solved[:, :, 0]))
 
 
 @pytest.fixture(autouse=True)
 def registered(monkeypatch):
     monkeypatch.setitem(OUTPUTS, "distance", distance)
+
+
+class TestDistance(OutputTests):
+    name = "distance"
 
 
 @pytest.fixture(scope="module")
