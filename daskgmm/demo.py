@@ -19,7 +19,7 @@ from sklearn.datasets import load_sample_image
 from daskgmm.errors import DaskGMMError
 from daskgmm.models.files.model_file import save_model
 from daskgmm.models.gaussian_mixture import GaussianMixture
-from daskgmm.progress import show_fit, show_pass
+from daskgmm.progress import Forecast, show, show_pass
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -114,7 +114,7 @@ def run_demo(
     began = time.perf_counter()
     write_pixels(photo, files.pixels)
     mixture = GaussianMixture(n_components=components, random_state=0)
-    with show_fit(mixture.tol, mixture.max_iter, quiet=quiet) as listen:
+    with show(Forecast(mixture.tol, mixture.max_iter), quiet=quiet) as listen:
         mixture.fit(files.pixels, listen=listen)
     save_model(mixture, files.model)
     with show_pass("labels", quiet=quiet) as progress:

@@ -13,7 +13,7 @@ from daskgmm.errors import DataError
 from daskgmm.files import exists
 from daskgmm.models.predictions.outputs import COMPONENT, RANK
 from daskgmm.models.writers.target import JOURNAL
-from daskgmm.progress import size
+from daskgmm.passes.plan import size
 from daskgmm.rows.kinds.labelled import LabelledFile
 from daskgmm.rows.kinds.npy import Npy
 from daskgmm.rows.kinds.ready import ParquetFiles

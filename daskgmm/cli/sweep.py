@@ -68,11 +68,11 @@ def sweep(
         from daskgmm.errors import ChoiceWarning
         from daskgmm.models.files.model_file import model_path, save_new
         from daskgmm.models.sweep import sweep as run_sweep
-        from daskgmm.progress import show_sweep
+        from daskgmm.progress import show
 
     target = model_path(out, overwrite, given.data.storage_options)
     write = besides(target, table, plot, overwrite)
-    found = given.run(run_sweep, show_sweep(quiet=given.quiet), **settings)
+    found = given.run(run_sweep, show(quiet=given.quiet), **settings)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ChoiceWarning)  # The report says so.
         best = found.best()
