@@ -100,7 +100,7 @@ class StartFound:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Iterated:
     """An iteration of EM has ended: one pass, rarely two, and one M-step.
 
@@ -128,12 +128,12 @@ class Iterated:
         As of `PassEnded`.
     """
 
-    initialisation: int
+    initialisation: int = 0
     iteration: int
     lower_bound: float
-    change: float
-    gap: float
-    accepted: bool
+    change: float = math.inf
+    gap: float = math.nan
+    accepted: bool = True
     rows: int
     seconds: float
     nbytes: int

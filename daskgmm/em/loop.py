@@ -12,16 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.em.acceleration import Search, advance, restart
-from daskgmm.em.events import Ended, Iterated, Listener, Started
+from daskgmm.em.events import Ended, Iterated, Started
 from daskgmm.em.expectation import expect
 from daskgmm.em.model import MixtureModel, Model
 from daskgmm.em.settings import Settings
-from daskgmm.em.survey import Survey
+from daskgmm.em.survey import TrainingSet
 from daskgmm.gaussian.maximise import IllDefinedError, Maximised, means_of
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.splitting import revived
-from daskgmm.passes.dataset import Dataset
 
 Array = NDArray[np.float64]
 
@@ -83,29 +82,23 @@ def forget(fit: Fit) -> None:
 
 
 def iterate(
-    data: Dataset,
-    survey: Survey,
+    rows: TrainingSet,
     begin: Fit,
     settings: Settings,
-    listen: Listener,
     keep: Keep = forget,
     bound: float = -math.inf,
     initialisation: int = 0,
 ) -> Fit:
-    """Run EM from where `begin` is until it converges or `max_iter` is reached.
+    """Run EM from a start, or what an interrupted run has kept, to convergence or `max_iter`.
 
-    Parameters
-    ----------
-    begin : Fit
-        A start without iterations, or what an interrupted run has kept.
-    bound : float
-        The lower bound that a start has reached already, as after an earlier fit.
+    `bound` is the lower bound that a start has reached already, as after an earlier fit.
     """
+    listen = rows.listen
     listen(Started(initialisation))
     fit = begin
     while not fit.ended(settings.max_iter):
         before = fit.lower_bound if fit.iterations else bound
-        (evaluated,) = evaluate(data, survey, [fit], [settings], listen)
+        (evaluated,) = evaluate(rows, [fit], [settings])
         if isinstance(evaluated, IllDefinedError):
             raise evaluated
         fit = advanced(fit, evaluated, settings, before, initialisation)
@@ -141,18 +134,14 @@ class Evaluated:
 
 
 def evaluate(
-    data: Dataset,
-    survey: Survey,
-    fits: Sequence[Fit],
-    settings: Sequence[Settings],
-    listen: Listener,
+    rows: TrainingSet, fits: Sequence[Fit], settings: Sequence[Settings]
 ) -> list[Evaluated | IllDefinedError]:
     """Return what one pass finds for the proposals of several fits, or why an M-step fails."""
     began, old = time.perf_counter(), [fit.proposal for fit in fits]
-    models = [MixtureModel.of(chosen, survey) for chosen in settings]
+    models = [MixtureModel.of(chosen, rows.survey) for chosen in settings]
     number, together = 1 + max(len(fit.iterations) for fit in fits), _components(old)
     kernels = [model.kernel(each, together) for model, each in zip(models, old, strict=True)]
-    many, ended = expect(data, kernels, survey, listen, number)
+    many, ended = expect(rows, kernels, number)
     found: list[Evaluated | IllDefinedError] = []
     for fit, model, parameters, moments in zip(fits, models, old, many, strict=True):
         number, nbytes = 1 + len(fit.iterations), ended.nbytes
@@ -160,7 +149,7 @@ def evaluate(
         if points is not None:
             # Once more, about the new means: the next pass would begin from noise.
             kernel = model.kernel_about(parameters, points)
-            (moments,), again = expect(data, [kernel], survey, listen, number)
+            (moments,), again = expect(rows, [kernel], number)
             nbytes += again.nbytes
             try:
                 step = model.step(model.complete(moments), parameters)
@@ -169,8 +158,14 @@ def evaluate(
                 continue
         assert step is not None, "the M-step succeeds, or is tried about other points"
         bound, seconds = model.objective(moments, parameters), time.perf_counter() - began
-        facts = moments.rows, seconds, nbytes, ended.peak_memory
-        record = Iterated(0, number, bound, math.inf, math.nan, True, *facts)
+        record = Iterated(
+            iteration=number,
+            lower_bound=bound,
+            rows=moments.rows,
+            seconds=seconds,
+            nbytes=nbytes,
+            peak_memory=ended.peak_memory,
+        )
         shares = _shares(model.complete(moments))
         found.append(Evaluated(parameters, step, shares, record, model.has_chart))
     return found

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.em.events import Listener
-from daskgmm.em.passing import run_pass
+from daskgmm.em.passing import Pass, run_pass
 from daskgmm.em.rounding import COLUMNS_ENTRIES, SomeRows, rounding_of, settled
 from daskgmm.em.sample import Sample, SampleRule, join
 from daskgmm.em.weighing import Weighing, check_weights, merge_weighings, weigh
@@ -129,6 +129,10 @@ class Survey:
     def half_range(self) -> Array:
         """Largest distance of a row from the mean, column by column, shape (d,)."""
         return np.maximum(self.maximum - self.mean, self.mean - self.minimum)
+
+    def without_sample(self) -> Survey:
+        """Return the survey without its sample, which is not kept."""
+        return replace(self, sample=None)
 
     def mapped(self, coordinates: Coordinates | None) -> Survey:
         """Return what the survey of the same rows in these coordinates would be.
@@ -391,14 +395,27 @@ def survey_rows(data: Dataset, rule: SampleRule | None, listen: Listener) -> Sur
     # As read: a bad value has its place and its name there.
     as_read, coordinates = data.seen_in(None), data.view.coordinates
     d = data.rows.n_features
-    name, nbytes = "daskgmm-survey", survey_result_nbytes(d)
-    survey, _ = run_pass(as_read, "survey", work, merge, listen, name, nbytes)
+    survey, _ = run_pass(as_read, Pass("survey", work, merge, survey_result_nbytes(d)), listen)
     if rule is not None and survey.sample is not None:
         survey = replace(survey, sample=survey.sample.smallest(rule.capacity))
     if survey.rounding is not None and survey.probe is not None and survey.weighed_rows:
         rounding = settled(survey.rounding, survey.probe)
         survey = replace(survey, rounding=rounding)
     return survey.mapped(coordinates)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSet:
+    """Rows, what their survey tells, and who listens to passes over them."""
+
+    data: Dataset
+    survey: Survey
+    listen: Listener
+
+    def mapped(self, coordinates: Coordinates | None) -> TrainingSet:
+        """Return the same rows in these coordinates."""
+        data, survey = self.data.seen_in(coordinates), self.survey.mapped(coordinates)
+        return TrainingSet(data, survey, self.listen)
 
 
 def completed(data: Dataset, survey: Survey, listen: Listener) -> Survey:

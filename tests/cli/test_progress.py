@@ -21,7 +21,10 @@ LINE = re.compile(
 
 
 def iterated(iteration, change, seconds=2.0):
-    return Iterated(0, iteration, -4.0, change, math.nan, True, 1000, seconds, 0, 0)
+    return Iterated(
+        iteration=iteration, lower_bound=-4.0, change=change, rows=1000, seconds=seconds, nbytes=0,
+        peak_memory=0,
+    )  # fmt: skip
 
 
 def test_a_geometric_decay_is_foreseen():

@@ -12,7 +12,7 @@ from daskgmm.em.loop import Fit
 from daskgmm.em.selection import choosing
 from daskgmm.em.selection.choosing import Failure, Model, SweepState, with_runners_up
 from daskgmm.em.settings import Settings
-from daskgmm.em.survey import survey_rows
+from daskgmm.em.survey import TrainingSet, survey_rows
 from daskgmm.gaussian.maximise import IllDefinedError, Maximised
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.passes.dataset import Dataset
@@ -101,7 +101,7 @@ def test_a_failure_keeps_the_others(monkeypatch):
     fails_on_all_rows(monkeypatch, 3)
     data = Dataset.of(as_rows(X), None, 5, 5, 0)
     models = model(1.0, True), model(1.0, True, k=3, seed=7)
-    state = choosing.stepped(data, SURVEY, SweepState(SURVEY, None, models), silence)
+    state = choosing.stepped(TrainingSet(data, SURVEY, silence), SweepState(SURVEY, None, models))
     assert [each.settings.n_components for each in state.models] == [2]
     assert state.failures == (Failure(models[1].settings, 7, "a covariance is singular", True),)
 
@@ -140,4 +140,7 @@ def test_the_first_of_the_race_goes_on_whatever_part_it_was_measured_on():
 
 
 def iterated(bound):
-    return Iterated(0, 1, bound, 0.0, 0.0, True, 600, 0.0, 0, 0)
+    return Iterated(
+        iteration=1, lower_bound=bound, change=0.0, gap=0.0, rows=600, seconds=0.0, nbytes=0,
+        peak_memory=0,
+    )  # fmt: skip

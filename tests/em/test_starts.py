@@ -262,7 +262,7 @@ def test_a_candidate_on_the_floor_comes_after_others(structure):
     x = random.normal(size=(400, 2))
     x[:40] = [3.0, 3.0]
     survey = survey_rows(Dataset.of(ArrayRows(x), None, 1, 1), SampleRule(0, 400, 400), silence)
-    part = Part.of(whole_draw(survey, 0), 400, settings(2, structure), last=False)
+    part = Part.of(whole_draw(survey, 0), 1.0, settings(2, structure), last=False)
     candidates = part.all_begun(range(8))
     order = [each.degenerate for each in ranked(candidates)]
     assert order == sorted(order)

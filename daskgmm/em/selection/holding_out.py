@@ -53,7 +53,6 @@ def row_blocks(draw: Draw) -> NDArray[np.int64]:
 
 def held_out(
     draw: Draw,
-    m: int,
     blocks: NDArray[np.int64],
     settings: Settings,
     candidate: Candidate,
@@ -70,7 +69,7 @@ def held_out(
     if len(names) < 2:
         return UNKNOWN
     folds = position % FOLDS
-    _, counts = draw.part(m)
+    _, counts = draw.part()
     densities = np.empty(len(draw.x))
     for fold in range(min(FOLDS, len(names))):
         out = folds == fold
