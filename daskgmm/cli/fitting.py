@@ -110,6 +110,7 @@ class Fitting:
     ) -> Found:
         """Return what `fit` makes of the data, shown while it runs."""
         from daskgmm.em.events import together
+        from daskgmm.progress import JsonLines
 
         if self.weights_are and not (self.data.weights or self.data.weight_column):
             raise click.UsageError(
@@ -117,6 +118,7 @@ class Fitting:
                 "--weights or --weight-column."
             )
         x, arguments = self.data.training()
+        json_lines = None if self.log_json is None else JsonLines(self.log_json)
         with (
             interruptible(self.checkpoint, self.data.storage_options),
             self.workers.current(),
@@ -127,16 +129,10 @@ class Fitting:
                 weights_are=self.weights_are,
                 checkpoint=self.checkpoint,
                 cache=self.cache,
-                listen=together(*self._listeners(listener)),
+                listen=together(listener, json_lines),
                 **arguments,
                 **settings,
             )
-
-    def _listeners(self, shown: Listener | None) -> list[Listener]:
-        from daskgmm.progress import JsonLines
-
-        listeners = [] if shown is None else [shown]
-        return listeners if self.log_json is None else [*listeners, JsonLines(self.log_json)]
 
     def say(self, report: str) -> None:
         """Show the result."""

@@ -229,11 +229,12 @@ def silence(event: Event) -> None:
     """Listen to nothing."""
 
 
-def together(*listeners: Listener) -> Listener:
-    """Return one listener that tells each of them, in order."""
+def together(*listeners: Listener | None) -> Listener:
+    """Return one listener that tells each of them, in order; None is nobody."""
+    some = [listener for listener in listeners if listener is not None]
 
     def tell(event: Event) -> None:
-        for listener in listeners:
+        for listener in some:
             listener(event)
 
     return tell

@@ -31,7 +31,10 @@ def model(variance, going, k=2, seed=0, reserve=True):
     variances[-1] = variance
     weights, means = np.full(k, 1 / k), np.zeros((k, 2))
     parameters = Parameters("diag", weights, means, variances, 1 / np.sqrt(variances))
-    settings = Settings(k, "diag", 1e-3, 1e-6, 100, 1, "kmeans")
+    settings = Settings(
+        n_components=k, structure="diag", tol=1e-3, reg_covar=1e-6, max_iter=100, n_init=1,
+        init_params="kmeans",
+    )  # fmt: skip
     return Model(settings, seed, Fit(Maximised(parameters)), going, reserve=reserve)
 
 

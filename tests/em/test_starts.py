@@ -165,7 +165,10 @@ def test_more_starts_are_compared_where_the_first_ones_differ():
 
 
 def settings(k=3, structure="full"):
-    return Settings(k, structure, 1e-3, 1e-6, 100, 1, "kmeans", True)
+    return Settings(
+        n_components=k, structure=structure, tol=1e-3, reg_covar=1e-6, max_iter=100, n_init=1,
+        init_params="kmeans", accelerated=True,
+    )  # fmt: skip
 
 
 def test_starts_are_many_where_they_are_cheap():

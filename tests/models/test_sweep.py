@@ -324,6 +324,7 @@ def test_interrupted_and_resumed_gives_the_same_bits(tmp_path, after, sample_row
         ({"n_init": 3}, "n_init was 1 and is 3"),
         ({"tol": 1e-5}, "tol was"),
         ({"reg_covar": 1e-4}, "reg_covar was"),
+        ({"prior": "conjugate"}, "prior was null and is"),
         ({"random_state": 1}, "random_state differs"),
         ({"groups": np.arange(N) // 100}, "groups was not given"),
         ({"sample_weight": np.ones(N)}, "sample_weight was not given"),
