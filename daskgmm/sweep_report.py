@@ -25,13 +25,7 @@ HEADINGS = (
 
 
 def checked_output(path: str, option: str, overwrite: bool) -> Path:
-    """Return where a file goes; raise unless it may go there.
-
-    Raises
-    ------
-    OutputError
-        If its folder is missing, or it exists and `overwrite` is false, or is a folder.
-    """
+    """Return where a file goes; raise `OutputError` unless it may go there."""
     place = Path(path)
     if not place.parent.is_dir():
         raise OutputError(f"There is no folder {place.parent} for {path}. Make it first.")
@@ -43,13 +37,7 @@ def checked_output(path: str, option: str, overwrite: bool) -> Path:
 
 
 def check_picture(path: Path) -> None:
-    """Raise unless a picture can be drawn and written there.
-
-    Raises
-    ------
-    OutputError
-        If Matplotlib is missing, or writes no such files.
-    """
+    """Raise `OutputError` unless a picture can be drawn and written there."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
     except ImportError as error:

@@ -117,17 +117,8 @@ def advance(
 ) -> tuple[Search, bool]:
     """Return the search after a pass, and whether its proposal was accepted.
 
-    Parameters
-    ----------
-    search : Search
-    image : Parameters
-        What the M-step made of `search.proposal`.
-    shares : ndarray of shape (3, k)
-        As of `Point`.
-    objective : float
-        Of the proposal, in nats a row: the mean log-likelihood, with a prior's density.
-    tolerance : float
-        Predicted gain, in nats a row, below which a pass counts as calm.
+    `image` is what the M-step made of the proposal and `shares` (3, k) as of `Point`; the objective
+    is in nats a row, and so is the predicted gain `tolerance` below which a pass counts as calm.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         # Beyond what numbers hold there is no direction, so the EM step is taken.

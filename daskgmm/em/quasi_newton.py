@@ -98,18 +98,11 @@ class Direction:
 
 
 def uphill(points: Sequence[Point], image: Parameters) -> Direction:
-    """Return the quasi-Newton step from the last point (Nocedal 1980), uphill.
+    """Return the quasi-Newton step from the last of consecutive points (Nocedal 1980), uphill.
 
     All points are mapped anew to the coordinates about the current one, where the first
     guess of the curvature, the identity, is that of the complete data: with no pairs the
-    step is the gradient, which is nearly the EM step.
-
-    Parameters
-    ----------
-    points : sequence of Point
-        Consecutive ones near to each other.
-    image : Parameters
-        The EM image of the last.
+    step is the gradient, which is nearly the EM step to `image`.
     """
     anchor = Anchor(points[-1].parameters)
     at, gradients = [], []

@@ -385,10 +385,7 @@ class _Merge:
 def survey_rows(data: Dataset, rule: SampleRule | None, listen: Listener) -> Survey:
     """Survey the data set in one pass, in the coordinates that it is seen in.
 
-    Raises
-    ------
-    DataError
-        At a value or a weight that is not finite, or too large to be squared.
+    Raises `DataError` at a value or a weight that is not finite, or too large to be squared.
     """
     work = SurveyWork(data.rows.n_features, rule, data.rows.columns)
     merge = _Merge(None if rule is None else rule.capacity)

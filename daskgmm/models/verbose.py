@@ -8,15 +8,7 @@ from daskgmm.em.events import Ended, Event, Iterated, Started
 
 
 class Printer:
-    """Prints starts, iterations and ends.
-
-    Parameters
-    ----------
-    verbose : int
-        Above 1, with seconds and changes.
-    interval : int
-        Every how many iterations.
-    """
+    """Prints starts, every `interval`-th iteration and ends, above 1 with seconds and changes."""
 
     def __init__(self, verbose: int, interval: int) -> None:
         self._detailed = verbose > 1

@@ -123,20 +123,10 @@ def alike(stack: Stack) -> Iterator[tuple[slice, tuple[int, int]]]:
 
 
 def measure(joint: Array, weights: Array, shared: Array | float, scratch: Array) -> Array:
-    """Return the sums of log p(x) and of the entropy over a tile, for mixtures of one size.
+    """Return the sums (mixtures, 2) of log p(x) and of the entropy over a tile of b rows.
 
-    Parameters
-    ----------
-    joint : ndarray of shape (mixtures, k, b)
-        Log joint densities; overwritten.
-    weights : ndarray of shape (b,)
-    shared : ndarray of shape (b,), or float
-        What all components have in common.
-    scratch : ndarray of the shape of `joint`
-
-    Returns
-    -------
-    ndarray of shape (mixtures, 2)
+    `joint` (mixtures, k, b) holds log joint densities and is overwritten, as is `scratch` of that
+    shape; `shared` (b,) is what all components have in common.
     """
     maximum = np.maximum.reduce(joint, axis=1)
     joint -= maximum[:, None]

@@ -256,10 +256,7 @@ class Part:
     def all_begun(self, seeds: Sequence[int]) -> list[Candidate]:
         """Return the candidates of all seeds but those that fail, as where one collapses.
 
-        Raises
-        ------
-        ValueError
-            Of the last one, if all fail.
+        If all fail, raise the error of the last one.
         """
         found, failure = [], None
         for number, seed in enumerate(seeds):

@@ -73,15 +73,8 @@ def start(
 ) -> Maximised:
     """Return the parameters that EM begins with.
 
-    Parameters
-    ----------
-    survey : Survey
-        With a sample, unless `initial` is complete.
-    random : numpy.random.RandomState
-        Advanced as scikit-learn advances it; so where the sample is the whole data set,
-        the start is scikit-learn's.
-    metric : Metric, optional
-        How k-means and k-means++ measure distances; by default as the columns are.
+    The generator advances as scikit-learn advances it: where the sample is the whole data set, the
+    start is scikit-learn's. Without a metric k-means and k-means++ measure as the columns are.
     """
     if initial.complete:
         return Maximised(_given(settings.structure, initial))
