@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
@@ -152,20 +152,9 @@ def fitting(command: Command) -> Command:
     """Add the options of commands that fit, `running` among them; they get a `Fitting`."""
 
     @wraps(command)
-    def gathered(
-        *,
-        data: Data,
-        weights_are: str | None,
-        checkpoint: str | None,
-        cache: str | None,
-        log_json: TextIO | None,
-        workers: Workers,
-        quiet: bool,
-        **others: Any,
-    ) -> Any:
-        return command(
-            Fitting(data, weights_are, checkpoint, cache, log_json, workers, quiet), **others
-        )
+    def gathered(**given: Any) -> Any:
+        asked = {field.name: given.pop(field.name) for field in fields(Fitting)}
+        return command(Fitting(**asked), **given)
 
     return added(
         choosing(weighing(running(gathered))),

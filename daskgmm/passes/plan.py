@@ -31,7 +31,7 @@ memory is what they cost."""
 TASKS_A_THREAD = 4
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
     """What the passes of a fit need besides rows.
 
@@ -88,7 +88,7 @@ class Needs:
         return max((PARAMETER_COPIES + results) * statistics, results * self.survey_result_nbytes)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """The cost of a fit.
 
@@ -205,21 +205,21 @@ def make_plan(data: Dataset, needs: Needs) -> Plan:
     )
     n = rows.n_rows
     return Plan(
-        place,
-        n,
-        rows.n_features,
-        str(rows.dtype),
-        None if n is None else n * data.row_nbytes,
-        needs.coordinates,
-        "their rows are left out" if needs.drops else "an error",
-        len(rows.lengths),
-        len(data.batches),
-        needs.max_passes,
-        task,
-        worker,
-        start,
-        held,
-        tuple(_advice(data, place)),
+        place=place,
+        rows=n,
+        features=rows.n_features,
+        dtype=str(rows.dtype),
+        pass_nbytes=None if n is None else n * data.row_nbytes,
+        coordinates=needs.coordinates,
+        missing="their rows are left out" if needs.drops else "an error",
+        chunks=len(rows.lengths),
+        batches=len(data.batches),
+        max_passes=needs.max_passes,
+        thread_nbytes=task,
+        worker_nbytes=worker,
+        start_nbytes=start,
+        cached_batches=held,
+        advice=tuple(_advice(data, place)),
     )
 
 
