@@ -80,18 +80,7 @@ LOG_JSON = click.option(
 class Fitting:
     """What the command line says about a fit, besides the settings of the mixture.
 
-    Attributes
-    ----------
-    data : Data
-    weights_are : str or None
-    checkpoint : str or None
-        Path or URL.
-    cache : str or None
-        A size.
-    log_json : file or None
-        Where events go.
-    workers : Workers
-    quiet : bool
+    Events are written to `log_json`.
     """
 
     data: Data

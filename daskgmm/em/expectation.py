@@ -39,14 +39,7 @@ class ManyMoments:
 
 @dataclass(frozen=True, slots=True)
 class ExpectationWork:
-    """The E-step of one batch.
-
-    Attributes
-    ----------
-    kernels : tuple of Kernel
-        One for each mixture.
-    backend : Backend
-    """
+    """The E-step of one batch, with a kernel for each mixture."""
 
     kernels: tuple[Kernel, ...]
     backend: Backend

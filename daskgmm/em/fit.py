@@ -27,7 +27,7 @@ from daskgmm.em.events import (
 )
 from daskgmm.em.far_values import warn_of_far_values
 from daskgmm.em.fingerprint import fit_identity, generator_state, same_rows
-from daskgmm.em.loop import Fit, iterate
+from daskgmm.em.loop import Fit, best_of, iterate
 from daskgmm.em.sample import SampleRule, Starts, drawn_rows, rows_taken_whole
 from daskgmm.em.settings import Settings
 from daskgmm.em.starts.clustering import unwarned
@@ -182,18 +182,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """What a fit found.
+    """What a fit found; the survey is of the rows as read, without a sample.
 
-    Attributes
-    ----------
-    best : Fit
-    survey : Survey
-        Of the rows as they were read, without a sample.
-    coordinates : Coordinates or None
-        What `best` is in.
-    before : float
-        The lower bound of the earlier fit that it went on from; minus infinity if there is none
-        of these rows.
+    `before` is the lower bound of the earlier fit that it went on from; minus infinity if there is
+    none of these rows.
     """
 
     best: Fit
@@ -268,8 +260,7 @@ def better(one: Fit | None, other: Fit, survey: Survey, settings: Settings) -> F
     """
     if one is None or one.lower_bound == -math.inf:
         return other
-    found = [(-survey.n_degenerate(each.step, settings.reg_covar), each) for each in (one, other)]
-    return max(found, key=lambda pair: (pair[0], pair[1].lower_bound))[1]
+    return best_of((one, other), survey, settings)
 
 
 def _begin(rows: TrainingSet, request: Request, seed: int, initialisation: int) -> Fit:

@@ -16,7 +16,7 @@ from daskgmm.em.events import Ended, Iterated, Started
 from daskgmm.em.expectation import expect
 from daskgmm.em.model import MixtureModel, Model
 from daskgmm.em.settings import Settings
-from daskgmm.em.survey import TrainingSet
+from daskgmm.em.survey import Survey, TrainingSet
 from daskgmm.gaussian.maximise import IllDefinedError, Maximised, means_of
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
@@ -70,6 +70,13 @@ class Fit:
         return self.converged or len(self.iterations) >= max_iter
 
 
+def best_of(fits: Sequence[Fit], survey: Survey, settings: Settings) -> Fit:
+    """Return the fit of the highest lower bound among those with fewest degenerate components."""
+    return max(
+        fits, key=lambda fit: (-survey.n_degenerate(fit.step, settings.reg_covar), fit.lower_bound)
+    )
+
+
 CALM = 2
 """Passes in a row that must predict little gain: one alone may be a plateau."""
 
@@ -110,20 +117,9 @@ def iterate(
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """What one pass found.
+    """What one pass found: the M-step from its parameters, and its record.
 
-    Attributes
-    ----------
-    parameters : Parameters
-        Those of the pass.
-    step : Maximised
-        The M-step from them.
-    shares : ndarray of shape (3, k)
-        What `Point.shares` says.
-    iterated : Iterated
-        The record, with the objective of the pass.
-    has_chart : bool
-        As of the model.
+    `shares` (3, k) are those of `Point`, `has_chart` is that of the model.
     """
 
     parameters: Parameters

@@ -61,15 +61,7 @@ class Model(Protocol):
 class MixtureModel:
     """A Gaussian mixture of one structure: maximum likelihood, or the mode under a prior.
 
-    Attributes
-    ----------
-    structure : Structure
-    reg_covar : float
-    noise : float
-        As in `kernel.Kernel`.
-    survey : Survey
-        Of the rows.
-    prior : PseudoMoments or None
+    `noise` is as in `kernel.Kernel`.
     """
 
     structure: Structure

@@ -25,16 +25,10 @@ Result = TypeVar("Result", bound=Counted)
 
 @dataclass(frozen=True, slots=True)
 class Pass(Generic[Result]):
-    """What is done to all rows in a pass.
+    """What is done to all rows in a pass; `kind` is its name in events.
 
-    Attributes
-    ----------
-    kind : str
-        Its name in events, and of its tasks unless these have another.
-    work, merge : callable
-    nbytes : int
-        Bytes of a batch's result, if it is as large as that of all batches.
-    tasks : str
+    `nbytes` are those of a batch's result, if it is as large as that of all batches. The names of
+    tasks are made of `tasks`, by default of the kind.
     """
 
     kind: str

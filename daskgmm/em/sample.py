@@ -127,16 +127,7 @@ def _scramble(state: Any, golden: np.uint64, one: np.uint64, two: np.uint64) -> 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Rows with the smallest hashes.
-
-    Attributes
-    ----------
-    hashes : ndarray of uint64, shape (m,)
-    index : ndarray of int64, shape (m,)
-        Row numbers.
-    x : ndarray of shape (m, d)
-    weights : ndarray of shape (m,), or None
-    """
+    """Rows x (m, d) with the smallest hashes (m,), their numbers `index` (m,) and weights (m,)."""
 
     hashes: NDArray[np.uint64]
     index: NDArray[np.int64]

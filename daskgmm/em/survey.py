@@ -46,7 +46,7 @@ IF_MISSING = (
 """What to do about a number that may mean that there is none."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
     """What one pass tells about the rows, those of weight 0 left out.
 
@@ -84,7 +84,7 @@ class Survey:
     scatter: Array
     minimum: Array
     maximum: Array
-    sample: Sample | None
+    sample: Sample | None = None
     missing: int = 0
     rounding: Array | None = None
     weighing: Weighing | None = None
@@ -174,16 +174,7 @@ def survey_result_nbytes(d: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class SurveyWork:
-    """Surveys one batch.
-
-    Attributes
-    ----------
-    n_features : int
-    rule : SampleRule or None
-        None if no sample is needed.
-    columns : tuple of str or None
-        Names to use in errors.
-    """
+    """Surveys one batch, with a sample if there is a rule; `columns` are named in errors."""
 
     n_features: int
     rule: SampleRule | None
@@ -278,11 +269,10 @@ def survey_tile(z: Array, weights: Array | None) -> Survey:
             z, weights = z[:, chosen], weights[chosen]
     weighed = z.shape[1]
     if weighed == 0:
-        nothing = np.zeros(d)
-        infinity = np.full(d, np.inf)
+        nothing, infinity = np.zeros(d), np.full(d, np.inf)
         return Survey(
-            rows, 0, 0.0, nothing, nothing, np.zeros((d, d)), infinity, -infinity, None,
-            weighing=Weighing(),
+            rows=rows, weighed_rows=0, weight=0.0, origin=nothing, shift=nothing,
+            scatter=np.zeros((d, d)), minimum=infinity, maximum=-infinity, weighing=Weighing(),
         )  # fmt: skip
     difference = z - z[:, :1]
     weight = float(weighed) if weights is None else float(weights.sum())
@@ -290,44 +280,34 @@ def survey_tile(z: Array, weights: Array | None) -> Survey:
     difference -= shift[:, None]
     scaled = difference if weights is None else difference * weights
     return Survey(
-        rows,
-        weighed,
-        weight,
-        z[:, 0].copy(),
-        shift,
-        scaled @ difference.T,
-        z.min(1),
-        z.max(1),
-        None,
+        rows=rows, weighed_rows=weighed, weight=weight, origin=z[:, 0].copy(), shift=shift,
+        scatter=scaled @ difference.T, minimum=z.min(1), maximum=z.max(1),
         weighing=weigh(weights, weighed),
-    )
+    )  # fmt: skip
 
 
 def merge_surveys(one: Survey, other: Survey) -> Survey:
     """Return the survey of both sets of rows (Chan, Golub & LeVeque 1983 for the scatter)."""
     if one.weight == 0 or other.weight == 0:
-        base = other if one.weight == 0 else one
-        origin, shift, scatter, weight = base.origin, base.shift, base.scatter, base.weight
+        merged = other if one.weight == 0 else one
     else:
         weight = one.weight + other.weight
         difference = (other.origin - one.origin) + (other.shift - one.shift)
         share = other.weight / weight
-        origin, shift = one.origin, one.shift + share * difference
         scatter = one.scatter + other.scatter
         scatter += (one.weight * share) * np.outer(difference, difference)
+        shift = one.shift + share * difference
+        merged = replace(one, weight=weight, shift=shift, scatter=scatter)
     samples = [survey.sample for survey in (one, other) if survey.sample is not None]
     probes = [survey.probe for survey in (one, other) if survey.probe is not None]
-    return Survey(
-        one.rows + other.rows,
-        one.weighed_rows + other.weighed_rows,
-        weight,
-        origin,
-        shift,
-        scatter,
-        np.minimum(one.minimum, other.minimum),
-        np.maximum(one.maximum, other.maximum),
-        join(samples) if samples else None,
-        one.missing + other.missing,
+    return replace(
+        merged,
+        rows=one.rows + other.rows,
+        weighed_rows=one.weighed_rows + other.weighed_rows,
+        minimum=np.minimum(one.minimum, other.minimum),
+        maximum=np.maximum(one.maximum, other.maximum),
+        sample=join(samples) if samples else None,
+        missing=one.missing + other.missing,
         rounding=_finest(one.rounding, other.rounding),
         weighing=merge_weighings(one.weighing or Weighing(), other.weighing or Weighing()),
         probe=thinned(np.concatenate(probes)) if probes else None,

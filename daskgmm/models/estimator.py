@@ -6,7 +6,7 @@ import math
 import os
 import warnings
 from collections.abc import Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from numbers import Integral
 from typing import Any, ClassVar, Self
@@ -237,8 +237,7 @@ class MixtureEstimator(Portable):
             checkpoint=checkpoint,
             storage_options=given.storage_options,
         )
-        data = cut(rows, weights, settings, cache)
-        try:
+        with closing(cut(rows, weights, settings, cache)) as data:
             plan_of(data, settings, request.starts(rows.n_features, rows.n_rows)).check()
             try:
                 found = fit(data, request, self._listener(listen))
@@ -246,8 +245,6 @@ class MixtureEstimator(Portable):
                 if str(error) == ILL_DEFINED:
                     self._explain(data, error)
                 raise
-        finally:
-            data.close()
         self._ended_with = settings.objective
         facts = fitted_on(data, found.survey, given.x, given.weights_are)
         self._set_seen(found.coordinates, facts)
@@ -271,12 +268,12 @@ class MixtureEstimator(Portable):
         if cause is not None:
             raise ValueError(f"{error} {cause}") from error
 
-    def _warn_of_scale(self, survey: Survey, stacklevel: int = 4) -> None:
+    def _warn_of_scale(self, survey: Survey) -> None:
         # Trailing principal axes are small by intention.
         if self.pca is None:
             message = swallowed(survey, float(self.reg_covar), self._axis_names())
             if message is not None:
-                warnings.warn(message, ScaleWarning, stacklevel=stacklevel)
+                warnings.warn(message, ScaleWarning, stacklevel=4)
 
     def _axis_names(self) -> list[str]:
         """Return the names of the model's coordinates in messages."""

@@ -6,6 +6,7 @@ import math
 import os
 import warnings
 from collections.abc import Hashable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from numbers import Integral
 from typing import Any
@@ -225,38 +226,51 @@ def sweep(
     given = TrainingData(X, sample_weight, weights_are, feature_dims, storage_options)
     rows, weights = given.rows(estimator)
     check_enough(rows.n_rows, min(sizes))
-    said = None if weights is None else weights_are
-    settings = combinations(sizes, tuple(dict.fromkeys(types)), estimator._settings().weighed(said))
     belongs = None if groups is None else Groups(groups, rows)
-    request = replace(_request(settings, n_init, random_state, belongs), weights_are=said)
+    chosen = estimator._settings()
+    if weights is not None:
+        chosen = chosen.weighed(weights_are)
+    settings = combinations(sizes, tuple(dict.fromkeys(types)), chosen)
+    request = _request(settings, n_init, random_state, belongs)
+    request = replace(request, weights_are=None if weights is None else weights_are)
     check_enough_columns(pca, rows.n_features)
     as_one_fit = _all_at_once(settings, rows.n_features)
-    data = cut(rows, weights, as_one_fit, cache_nbytes(cache))
-    try:
+    with closing(cut(rows, weights, as_one_fit, cache_nbytes(cache))) as data:
         plan_of(data, as_one_fit, starts_of(settings, rows.n_features, rows.n_rows)).check()
         kept = saved = None
         if checkpoint is not None:
             saved = Checkpoint(checkpoint, SweepState, storage_options)
             kept = saved.load(_identity(data, request, random_state))
         state, measured = choose(data, request, together(log_event, listen), saved, kept)
-    finally:
-        data.close()
-    estimator._set_seen(state.coordinates, fitted_on(data, state.survey, X, weights_are))
-    estimator._warn_of_scale(state.survey.mapped(state.coordinates), stacklevel=3)
-    doubtful = None if weights is None else doubt(state.survey.weighing, weights_are)
+    return _found(data, state, measured, estimator, given, criterion)
+
+
+def _found(
+    data: Dataset,
+    state: SweepState,
+    measured: Measured,
+    estimator: GaussianMixture,
+    given: TrainingData,
+    criterion: str,
+) -> Sweep:
+    """Return the sweep, and warn of what the user should know."""
+    said = None if data.weights is None else given.weights_are
+    estimator._set_seen(state.coordinates, fitted_on(data, state.survey, given.x, said))
+    estimator._warn_of_scale(state.survey.mapped(state.coordinates))
+    doubtful = None if data.weights is None else doubt(state.survey.weighing, said)
     if doubtful is not None:
-        warnings.warn(doubtful, WeightsWarning, stacklevel=2)
+        warnings.warn(doubtful, WeightsWarning, stacklevel=3)
     table = _table(state, measured, said, estimator._axis_names())
     found = Sweep(table, _mixtures(state, estimator, table), criterion)
     best = found._best(criterion)
     fitted = best._parameters(), state.coordinates, state.survey
-    warn_of_unresolved(*fitted, data.rows.columns, stacklevel=2)
+    warn_of_unresolved(*fitted, data.rows.columns, stacklevel=3)
     if not best.converged_:
         warnings.warn(
             f"The best model by {criterion} did not converge. Increase max_iter (--max-iter) or "
             "tol (--tol).",
             ConvergenceWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
     return found
 

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from daskgmm import sweep
-from daskgmm.cli.sizes import check_sizes
+from daskgmm.cli.sweep import check_sizes
 from daskgmm.em.events import BatchDone, PassEnded, SweepIterated
 from daskgmm.models import sweep as module
 from daskgmm.models.files.model_file import load_model

@@ -75,16 +75,9 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A number of components and structure that cannot be fitted.
+    """A number of components and structure that cannot be fitted; the seed is of its first start.
 
-    Attributes
-    ----------
-    settings : Settings
-    seed : int
-        Of its first start.
-    reason : str
-    on_all_rows : bool
-        Whether it went on from the sample; others of its kind may go on instead then.
+    If it went on from the sample (`on_all_rows`), others of its kind may go on instead.
     """
 
     settings: Settings
@@ -95,17 +88,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class SweepState:
-    """All that the rest of a sweep depends on.
-
-    Attributes
-    ----------
-    survey : Survey
-        As the rows were read.
-    coordinates : Coordinates or None
-        What the models are in.
-    models : tuple of Model
-    failures : tuple of Failure
-    """
+    """All that the rest of a sweep depends on; the survey is of the rows as they were read."""
 
     survey: Survey
     coordinates: Coordinates | None

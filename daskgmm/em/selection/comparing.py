@@ -28,17 +28,8 @@ SURE = 4.0
 class Compared:
     """The best starts of all sizes and structures, measured on the sample.
 
-    Attributes
-    ----------
-    draw : Draw
-    n, told : float
-        Rows that criteria count, of the whole data set; as many rows as the sample tells.
-    settings : sequence of Settings
-    candidates : sequence of Candidate
-    densities : ndarray of shape (models, rows of the sample)
-    free : ndarray of shape (models,)
-        Numbers of free parameters.
-    log_densities : callable
+    `n` are the rows that criteria count of the whole data set, `told` as many rows as the sample
+    tells; `densities` (models, rows of the sample), `free` (models,) counts free parameters.
     """
 
     draw: Draw

@@ -29,12 +29,9 @@ FOLD_ITERATIONS = 10
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """The mean log-likelihood of rows that a mixture has not seen.
+    """The mean log-likelihood of rows that a mixture has not seen, in nats a row.
 
-    Attributes
-    ----------
-    mean, error : float
-        In nats a row; the standard error is that over blocks.
+    The standard error is that over blocks.
     """
 
     mean: float

@@ -61,15 +61,9 @@ def merge_measured(one: Measured, other: Measured) -> Measured:
 
 @dataclass(frozen=True, slots=True)
 class MeasureWork:
-    """Measures one batch.
+    """Measures one batch: mixtures of one structure as one product.
 
-    Attributes
-    ----------
-    stacks : tuple of Stack
-        Mixtures of one structure, as one product.
-    order : tuple of int
-        The number of each mixture, stack by stack.
-    backend : Backend
+    `order` has the number of each mixture, stack by stack.
     """
 
     stacks: tuple[Stack, ...]

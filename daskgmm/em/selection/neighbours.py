@@ -28,14 +28,7 @@ TRIED = 4
 
 @dataclass(frozen=True)
 class Trials:
-    """Where the starts of one size and structure are compared.
-
-    Attributes
-    ----------
-    settings : Settings
-    small, whole : Part
-        A part of the sample on which starts are told apart, and the whole of it.
-    """
+    """Where starts of one size and structure are compared: a part of the sample, and all of it."""
 
     settings: Settings
     small: Part

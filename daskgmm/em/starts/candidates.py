@@ -62,12 +62,7 @@ SHORT_ITER = 10
 class Candidate:
     """A start, and how far it has come on the sample.
 
-    Attributes
-    ----------
-    seed : int
-    fit : Fit
-    degenerate : int
-        Components that rest on the floor there: their likelihood is no evidence.
+    Of `degenerate` components, which rest on the floor there, the likelihood is no evidence.
     """
 
     seed: int
@@ -91,15 +86,7 @@ def ended_alike(candidates: Sequence[Candidate | None], difference: float) -> bo
 
 @dataclass(frozen=True, slots=True)
 class Raced:
-    """The starts of one size and structure, after they were compared.
-
-    Attributes
-    ----------
-    candidates : tuple of Candidate
-        The best first; none if all failed.
-    failure : str
-        Why, if all failed.
-    """
+    """The starts of one size and structure, compared: the best first, or why all failed."""
 
     candidates: tuple[Candidate, ...]
     failure: str = ""

@@ -84,18 +84,10 @@ def merge_draws(one: Draw, other: Draw) -> Draw:
 
 @dataclass(frozen=True, slots=True)
 class DrawWork:
-    """Draws the rows of one batch.
+    """Draws the rows of one batch: `m` of all rows are expected.
 
-    Attributes
-    ----------
-    seed : int
-    m : float
-        Expected number of rows drawn.
-    mean : ndarray of shape (d,)
-    whitening : ndarray of shape (d, r)
-        Maps differences from the mean to vectors whose squared length is the distance.
-    weight : float
-        Sum of all weights.
+    `whitening` (d, r) maps differences from the mean (d,) to vectors whose squared length is the
+    distance; `weight` is the sum of all weights.
     """
 
     seed: int

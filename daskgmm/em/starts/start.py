@@ -34,14 +34,7 @@ Responsibilities = Callable[[], Iterator[Array]]
 
 @dataclass(frozen=True, slots=True)
 class Initial:
-    """Parameters that the user gave to start from, each or None.
-
-    Attributes
-    ----------
-    weights : ndarray of shape (k,)
-    means : ndarray of shape (k, d)
-    precisions : ndarray, shaped as `Parameters.covariances`
-    """
+    """Parameters that the user gave to start from, each or None, shaped as in `Parameters`."""
 
     weights: Array | None = None
     means: Array | None = None

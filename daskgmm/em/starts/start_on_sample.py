@@ -13,7 +13,7 @@ import numpy as np
 
 from daskgmm.blas import one_blas_thread
 from daskgmm.em.events import StartFound
-from daskgmm.em.loop import Evaluated, Fit, advanced, evaluate
+from daskgmm.em.loop import Evaluated, Fit, advanced, best_of, evaluate
 from daskgmm.em.sample import SampleRule, drawn_rows
 from daskgmm.em.settings import Settings
 from daskgmm.em.starts.candidates import (
@@ -86,8 +86,7 @@ def compared(rows: TrainingSet, finalists: list[Candidate], settings: Settings) 
     failures = [each for each in evaluated if isinstance(each, IllDefinedError)]
     if not fits:
         raise failures[0]
-    found = [(-rows.survey.n_degenerate(fit.step, settings.reg_covar), fit) for fit in fits]
-    best = max(found, key=lambda pair: (pair[0], pair[1].lower_bound))[1]
+    best = best_of(fits, rows.survey, settings)
     rows.listen(best.iterations[-1])
     return best
 
