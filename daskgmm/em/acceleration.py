@@ -12,6 +12,7 @@ current point (`gaussian.anchored`).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -145,6 +146,19 @@ def _advance(
     if search.newton:
         return _newton(search, direction, accepted), accepted
     return _extrapolate(search, direction, accepted), accepted
+
+
+def remaining_gain(changes: Sequence[float], tolerance: float) -> float:
+    """Return what EM would still gain after the last of two changes of the objective.
+
+    Aitken's delta-squared extrapolation (Boehning et al. 1994, https://doi.org/10.1007/BF01720593):
+    changes shrink by a constant factor. Infinite where they do not shrink.
+    """
+    last = changes[-1]
+    if last < SURE * tolerance:
+        return max(last, 0.0)
+    ratio = last / changes[0] if len(changes) > 1 and 0 < changes[0] < math.inf else math.inf
+    return last * ratio / (1 - ratio) if ratio < 1 else math.inf
 
 
 def restart(search: Search, image: Parameters) -> Search:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.em.acceleration import Search, advance, restart
+from daskgmm.em.acceleration import SURE, Search, advance, remaining_gain, restart
 from daskgmm.em.events import Ended, Iterated, Started
 from daskgmm.em.expectation import expect
 from daskgmm.em.model import MixtureModel, Model
@@ -79,6 +79,9 @@ def best_of(fits: Sequence[Fit], survey: Survey, settings: Settings) -> Fit:
 
 CALM = 2
 """Passes in a row that must predict little gain: one alone may be a plateau."""
+
+STANDSTILL = 10
+"""Passes after which a fit ends that gained next to nothing in them, whatever is predicted."""
 
 Keep = Callable[[Fit], None]
 """Called after every iteration with what there is to go on from."""
@@ -193,8 +196,12 @@ def advanced(
     fit: Fit, evaluated: Evaluated, settings: Settings, before: float, initialisation: int = 0
 ) -> Fit:
     """Return the fit after a pass; `before` is the lower bound that it had."""
-    accelerated = settings.accelerated and evaluated.has_chart
-    fit = (_accelerated if accelerated else _plain)(fit, evaluated, settings, before)
+    if not settings.accelerated:
+        fit = _plain(fit, evaluated, settings, before)
+    elif evaluated.has_chart:
+        fit = _accelerated(fit, evaluated, settings, before)
+    else:
+        fit = _em_step(fit, evaluated, settings, before)
     iterated = replace(fit.iterations[-1], initialisation=initialisation, gap=fit.gap)
     return replace(fit, iterations=(*fit.iterations[:-1], iterated))
 
@@ -203,6 +210,16 @@ def _plain(fit: Fit, evaluated: Evaluated, settings: Settings, before: float) ->
     change = evaluated.iterated.lower_bound - before
     iterated = replace(evaluated.iterated, change=change)
     return Fit(evaluated.step, (*fit.iterations, iterated), abs(change) < settings.tol)
+
+
+def _em_step(fit: Fit, evaluated: Evaluated, settings: Settings, before: float) -> Fit:
+    """Return the fit after a step of EM whose end is judged as that of acceleration is."""
+    plain, calm = _plain(fit, evaluated, settings, before), 0
+    gap = remaining_gain([each.change for each in plain.iterations[-2:]], settings.gap_tolerance)
+    if gap < settings.gap_tolerance:
+        calm = 1 + (0 if fit.search is None else fit.search.calm)
+    search = Search(plain.step.parameters, gap=gap, calm=calm)
+    return replace(plain, converged=calm >= CALM, search=search, revived=fit.revived)
 
 
 def _accelerated(fit: Fit, evaluated: Evaluated, settings: Settings, before: float) -> Fit:
@@ -220,10 +237,23 @@ def _accelerated(fit: Fit, evaluated: Evaluated, settings: Settings, before: flo
         return _degenerate(fit, evaluated, settings, before)
     search, accepted = advance(search, image, evaluated.shares, bound, settings.gap_tolerance)
     if not accepted:
-        return replace(_rejected(fit, evaluated, before), search=search)
+        return _ended(replace(_rejected(fit, evaluated, before), search=search), settings)
     iterated = replace(evaluated.iterated, change=bound - before)
-    converged = search.calm >= CALM
-    return Fit(step, (*fit.iterations, iterated), converged, search, fit.revived)
+    fit = Fit(step, (*fit.iterations, iterated), search.calm >= CALM, search, fit.revived)
+    return _ended(fit, settings)
+
+
+def _ended(fit: Fit, settings: Settings) -> Fit:
+    """Return the fit, converged if its last passes raised the objective by nothing.
+
+    Where a weight goes to 0, the gradient predicts a gain that no step reaches.
+    """
+    bounds = [record.lower_bound for record in fit.iterations[-STANDSTILL - 1 :]]
+    risen = bounds[-1] - bounds[0]
+    if len(bounds) <= STANDSTILL or not risen < SURE * settings.gap_tolerance:
+        return fit
+    search = None if fit.search is None else replace(fit.search, gap=min(fit.gap, risen))
+    return replace(fit, converged=True, search=search)
 
 
 def _rejected(fit: Fit, evaluated: Evaluated, before: float) -> Fit:
@@ -236,9 +266,7 @@ def _degenerate(fit: Fit, evaluated: Evaluated, settings: Settings, before: floa
     if fit.search is not None and fit.search.kind != "em":
         search = restart(fit.search, fit.step.parameters)
         return replace(_rejected(fit, evaluated, before), search=search)
-    plain = _plain(fit, evaluated, settings, before)
-    search = Search(plain.step.parameters, gap=math.nan)
-    return replace(plain, search=search, revived=fit.revived)
+    return _em_step(fit, evaluated, settings, before)
 
 
 def _revived(fit: Fit, evaluated: Evaluated, settings: Settings, before: float) -> Fit:

@@ -27,7 +27,8 @@ class Model(Protocol):
     """What the loop, acceleration and starts ask of a model.
 
     For every model, `objective` never falls from the parameters of a pass to those that `step`
-    makes of its moments. A model with a chart is accelerated: its M-step is exact, and its
+    makes of its moments, unless `reg_covar` takes covariances out of their structure, as it may
+    where there is no chart. A model with a chart is accelerated: its M-step is exact, and its
     parameters are all that `gaussian.anchored` reaches.
     """
 
