@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from daskgmm.describe_data import listed
+from daskgmm.describe_data import aligned, listed
 from daskgmm.models.criteria import n_in_words
 from daskgmm.models.estimator import MixtureEstimator
 
@@ -119,8 +119,4 @@ def _table(mixture: MixtureEstimator) -> str:
         [str(i), f"{mixture.weights_[i]:.4f}"] + [f"{x:.5g}" for x in means[i][: len(names)]]
         for i in order
     ]
-    widths = [max(len(line[column]) for line in [header, *body]) for column in range(len(header))]
-    return "\n".join(
-        "  " + "  ".join(f"{cell:>{width}}" for cell, width in zip(line, widths, strict=True))
-        for line in [header, *body]
-    )
+    return aligned([["", *line] for line in (header, *body)])

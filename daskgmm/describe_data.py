@@ -13,7 +13,7 @@ from daskgmm.errors import DataError
 from daskgmm.files import exists
 from daskgmm.models.predictions.outputs import COMPONENT, RANK
 from daskgmm.models.writers.target import JOURNAL
-from daskgmm.progress import size
+from daskgmm.passes.plan import size
 from daskgmm.rows.kinds.labelled import LabelledFile
 from daskgmm.rows.kinds.npy import Npy
 from daskgmm.rows.kinds.ready import ParquetFiles
@@ -227,8 +227,15 @@ def _by(shape: Sequence[int]) -> str:
 
 def listed(facts: Sequence[tuple[str, str]]) -> str:
     """Return facts line by line, aligned."""
-    width = max(len(key) for key, _ in facts)
-    return "\n".join(f"  {key:<{width}}  {value}" for key, value in facts)
+    return aligned([(f"  {key}", value) for key, value in facts], left=(0, 1))
+
+
+def aligned(rows: Sequence[Sequence[str]], left: Sequence[int] = ()) -> str:
+    """Return the cells of a table in columns, those named `left` by their left edges."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    sides = ["<" if place in left else ">" for place in range(len(widths))]
+    formats = [f"{{:{side}{width}}}" for side, width in zip(sides, widths, strict=True)]
+    return "\n".join("  ".join(formats).format(*row).rstrip() for row in rows)
 
 
 FORMS: dict[type[Source], Callable[[Source], str]] = {

@@ -23,17 +23,10 @@ LABELS = {
 
 COLOURS = {"full": "#0072b2", "tied": "#009e73", "diag": "#d55e00", "spherical": "#cc79a7"}
 """A covariance type has the same colour in every picture; told apart by colour-blind people
-too (Okabe and Ito, "Color universal design", 2008)."""
-
-OTHER_COLOURS = ("#56b4e9", "#e69f00", "#7a828c")
-
-INK, FAINT, LIGHT = "#22262b", "#7a828c", "#e6e8eb"
+too (Okabe and Ito, "Color universal design", 2008). Others have those of Matplotlib."""
 
 SMALL = 8.5
 """Points, of all text but the labels of the axes."""
-
-ROOM = 0.08
-"""Of the height, left free beyond the best model, for its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +58,6 @@ class Candidates:
         if not rows.size:
             rows = np.flatnonzero(among)
         return int(rows[np.argmin(self.cost[rows])])
-
-    def best_of_each(self, structure: str) -> NDArray[np.intp]:
-        """Return the best model of each k, in the order of k."""
-        same = self.structure == structure
-        return np.array([self.best(same & (self.k == k)) for k in np.unique(self.k[same])])
 
 
 def plot_criterion(
@@ -120,27 +108,20 @@ def plot_criterion(
     """
     models = candidates(table, criterion)
     axes = _new_axes() if ax is None else ax
-    colours = colours_of(models.structure)
-    for structure, colour in colours.items():
-        _draw_structure(axes, models, structure, colour)
-    best = models.best(np.ones(len(models.k), np.bool_))
-    up = criterion in HIGHER_IS_BETTER
-    _dress(axes, models, LABELS.get(criterion, criterion))
-    _explain(axes, models)
-    _mark(axes, models, best, colours[str(models.structure[best])], up)
-    if len(colours) > 1:
+    present = list(map(str, np.unique(models.structure)))
+    kinds = [name for name in COLOURS if name in present]
+    kinds += [name for name in present if name not in COLOURS]
+    for number, structure in enumerate(kinds):
+        _draw_structure(axes, models, structure, COLOURS.get(structure, f"C{number}"))
+    _label(axes, models, LABELS.get(criterion, criterion))
+    _mark(axes, models, up=criterion in HIGHER_IS_BETTER)
+    if len(kinds) > 1:
         axes.legend(title="covariances", fontsize=SMALL, title_fontsize=SMALL, frameon=False)
     return axes
 
 
 def candidates(table: Mapping[str, Sequence[Any]], criterion: str) -> Candidates:
-    """Return the models of a table that have a finite value.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing or has another length, or no value is finite.
-    """
+    """Return the models of a table that have a finite value."""
     _check_columns(table, criterion)
     value = np.asarray(table[criterion], np.float64)
     seen = np.isfinite(value)
@@ -172,14 +153,6 @@ def _check_columns(table: Mapping[str, Sequence[Any]], criterion: str) -> None:
         raise ValueError(f"The columns of the table differ in length: {lengths}.")
 
 
-def colours_of(structures: NDArray[np.str_]) -> dict[str, str]:
-    """Return a colour for each covariance type, in scikit-learn's order of them."""
-    present = list(map(str, np.unique(structures)))
-    known = {name: colour for name, colour in COLOURS.items() if name in present}
-    others = [name for name in present if name not in COLOURS]
-    return known | {name: OTHER_COLOURS[i % len(OTHER_COLOURS)] for i, name in enumerate(others)}
-
-
 def _new_axes() -> Axes:
     try:
         from matplotlib import pyplot
@@ -192,93 +165,62 @@ def _new_axes() -> Axes:
 
 
 def _draw_structure(axes: Axes, models: Candidates, structure: str, colour: str) -> None:
-    best = models.best_of_each(structure)
+    """Draw a line through the best starts, a band of their errors, and all models as dots."""
+    same = models.structure == structure
+    best = np.array([models.best(same & (models.k == k)) for k in np.unique(models.k[same])])
     k, value, error = models.k[best], models.value[best], models.error[best]
     if np.isfinite(error).any():
         low, high = value - error, value + error
-        axes.fill_between(k, low, high, color=colour, alpha=0.15, linewidth=0, zorder=1)
-        axes.vlines(k, low, high, color=colour, alpha=0.35, linewidth=0.8, zorder=1)
-    axes.plot(k, value, color=colour, linewidth=1.6, label=structure, zorder=3)
-    others = np.setdiff1d(np.flatnonzero(models.structure == structure), best)
-    _draw_dots(axes, models, others, colour, 3.4, 0.55)
-    _draw_dots(axes, models, best, colour, 5.0, 1.0)
+        axes.fill_between(k, low, high, color=colour, alpha=0.15, linewidth=0)
+        axes.vlines(k, low, high, color=colour, alpha=0.35, linewidth=0.8)
+    axes.plot(k, value, color=colour, linewidth=1.6, label=structure)
+    others = np.setdiff1d(np.flatnonzero(same), best)
+    for rows, size, alpha in ((others, 3.4, 0.55), (best, 5.0, 1.0)):
+        for fitted in (True, False):
+            some = rows[models.fitted[rows] == fitted]
+            face = colour if fitted else axes.get_facecolor()
+            look: dict[str, Any] = {"markersize": size, "markeredgewidth": 0.2 * size}
+            look |= {"color": colour, "markerfacecolor": face, "alpha": alpha}
+            axes.plot(models.k[some], models.value[some], "o", **look)
 
 
-def _draw_dots(
-    axes: Axes, models: Candidates, rows: NDArray[np.intp], colour: str, size: float, alpha: float
-) -> None:
-    """Draw models as dots: full ones on all rows, hollow ones on the sample."""
-    for fitted in (True, False):
-        some = rows[models.fitted[rows] == fitted]
-        axes.plot(
-            models.k[some],
-            models.value[some],
-            "o",
-            color=colour,
-            markersize=size,
-            markerfacecolor=colour if fitted else axes.get_facecolor(),
-            markeredgewidth=0.2 * size,
-            alpha=alpha,
-            zorder=4,
-        )
-
-
-def _mark(axes: Axes, models: Candidates, best: int, colour: str, up: bool) -> None:
+def _mark(axes: Axes, models: Candidates, *, up: bool) -> None:
     """Ring the best model, and write its name where no other model is: beyond it."""
+    best = models.best(np.ones(len(models.k), np.bool_))
     k, value, structure = int(models.k[best]), float(models.value[best]), models.structure[best]
-    axes.plot(
-        [k],
-        [value],
-        "o",
-        color=colour,
-        markersize=11,
-        markeredgewidth=1.4,
-        fillstyle="none",
-        zorder=5,
-    )
-    low, high = axes.get_ylim()
-    room = ROOM * (high - low)
-    axes.set_ylim((low, high + room) if up else (low - room, high))
+    axes.plot([k], [value], "o", color="black", markersize=11, fillstyle="none")
+    axes.margins(y=0.1)
     place = (k - models.k.min()) / max(1, models.k.max() - models.k.min())
-    side = "left" if place < 0.25 else "right" if place > 0.75 else "center"
     axes.annotate(
         f"best: {k} component{'s' if k > 1 else ''}, {structure}",
         (k, value),
-        xytext=({"left": -6, "center": 0, "right": 6}[side], 11 if up else -11),
+        xytext=(0, 11 if up else -11),
         textcoords="offset points",
-        horizontalalignment=side,
+        horizontalalignment="left" if place < 0.25 else "right" if place > 0.75 else "center",
         verticalalignment="bottom" if up else "top",
-        color=INK,
         fontsize=SMALL,
         fontweight="bold",
     )
 
 
-def _explain(axes: Axes, models: Candidates) -> None:
-    """Say above the axes what dots and bands are, as far as there are any."""
+def _label(axes: Axes, models: Candidates, label: str) -> None:
+    """Label the axes, and say above them what dots and bands are, as far as there are any."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.set_xlabel("number of components k")
+    axes.set_ylabel(label)
+    locator = MaxNLocator(12, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1)
+    axes.xaxis.set_major_locator(locator)
+    axes.ticklabel_format(axis="y", scilimits=(-4, 6), useOffset=False, useMathText=True)
+    first, last = int(models.k.min()), int(models.k.max())
+    margin = max(0.6, 0.03 * (last - first))
+    axes.set_xlim(first - margin, last + margin)
+    axes.grid(alpha=0.4)
+    axes.spines[["top", "right"]].set_visible(False)
     alone = len(set(zip(models.k, models.structure, strict=True))) == len(models.k)
     words = [
         "" if alone else "small: other starts",
         "" if models.fitted.all() else "hollow: on the sample, or degenerate",
         "band: \N{PLUS-MINUS SIGN} 1 s.e." if np.isfinite(models.error).any() else "",
     ]
-    axes.set_title("   ".join(filter(None, words)), loc="right", color=FAINT, fontsize=SMALL)
-
-
-def _dress(axes: Axes, models: Candidates, label: str) -> None:
-    from matplotlib.ticker import MaxNLocator, ScalarFormatter
-
-    axes.set_xlabel("number of components k", color=INK)
-    axes.set_ylabel(label, color=INK)
-    steps = [1, 2, 5, 10]
-    axes.xaxis.set_major_locator(MaxNLocator(12, steps=steps, integer=True, min_n_ticks=1))
-    axes.yaxis.set_major_formatter(ScalarFormatter(useOffset=False, useMathText=True))
-    axes.ticklabel_format(axis="y", scilimits=(-4, 6))
-    first, last = int(models.k.min()), int(models.k.max())
-    margin = max(0.6, 0.03 * (last - first))
-    axes.set_xlim(first - margin, last + margin)
-    axes.grid(color=LIGHT, linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(FAINT)
-    axes.tick_params(colors=FAINT, labelcolor=INK, labelsize=SMALL)
+    axes.set_title("   ".join(filter(None, words)), loc="right", fontsize=SMALL)

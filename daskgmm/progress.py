@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from daskgmm.em.events import (
     BatchDone,
@@ -26,6 +26,7 @@ from daskgmm.em.events import (
     as_dict,
 )
 from daskgmm.em.settings import GAP_SHARE
+from daskgmm.passes.plan import size
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,11 +44,6 @@ class Forecast:
 
     EM converges linearly: near the end each change is about r times the one before. So
     log(tol / change) / log(r) iterations are left, and never more than `max_iter` allows.
-
-    Parameters
-    ----------
-    tol : float
-    max_iter : int
     """
 
     def __init__(self, tol: float, max_iter: int) -> None:
@@ -98,208 +94,103 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def size(nbytes: float) -> str:
-    """Return bytes in words: powers of 1000."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if nbytes < 999.5:
-            return f"{nbytes:.0f} B" if unit == "B" else f"{nbytes:.3g} {unit}"
-        nbytes /= 1000
-    return f"{nbytes:.3g} TB"
-
-
-def iteration_line(event: Iterated, left: str) -> str:
-    """Return what an iteration found, in one line."""
-    change = f"change {event.change:.1e}" if math.isfinite(event.change) else "change -"
-    if math.isfinite(event.gap):
-        change = f"to gain {event.gap:.1e}"
-    return (
-        f"iteration {event.iteration}  log likelihood {event.lower_bound:.5f}  {change}  "
-        f"{speed(event.rows, event.seconds)}  {event.seconds:.2f} s  {left}"
-    ).rstrip()
-
-
-READINGS = ("survey", "sample", "measure")
-"""Passes that are no iteration, and have a line of their own."""
-
-
-def reading_line(event: PassEnded) -> str:
-    """Return what a pass that is no iteration has read, in one line."""
-    return (
-        f"{event.name}  {event.rows:,} rows  {size(event.nbytes)}  "
-        f"{speed(event.rows, event.seconds)}  {event.seconds:.2f} s"
-    )
-
-
-def resumed_line(event: FitStarted) -> str:
-    """Return where a fit goes on."""
-    return f"going on from the checkpoint, after iteration {event.resumed}"
-
-
 def speed(rows: int, seconds: float) -> str:
-    """Return the rows of a second."""
-    return f"{rows / max(seconds, 1e-9):.1e} rows/s"
+    """Return the rows of a second, and the seconds."""
+    return f"{rows / max(seconds, 1e-9):.1e} rows/s  {seconds:.2f} s"
 
 
-def start_line(event: StartFound) -> str:
-    """Return what was found on the sample, in one line."""
-    return (
-        f"start  best of {event.candidates} on a sample of {event.rows:,} rows  "
-        f"log likelihood {event.lower_bound:.5f}  {event.seconds:.2f} s"
-    )
+def line(event: Event) -> str:
+    """Return what is written of an event: nothing of most."""
+    match event:
+        case FitStarted(resumed=int(iteration)):
+            return f"going on from the checkpoint, after iteration {iteration}"
+        case PassEnded(name="survey" | "sample" | "measure"):
+            measured = f"{event.rows:,} rows  {size(event.nbytes)}"
+            return f"{event.name}  {measured}  {speed(event.rows, event.seconds)}"
+        case StartFound():
+            return (
+                f"start  best of {event.candidates} on a sample of {event.rows:,} rows  "
+                f"log likelihood {event.lower_bound:.5f}  {event.seconds:.2f} s"
+            )
+        case Started(initialisation=number) if number:
+            return f"start {number + 1}"
+        case Iterated():
+            change = f"change {event.change:.1e}" if math.isfinite(event.change) else "change -"
+            if math.isfinite(event.gap):
+                change = f"to gain {event.gap:.1e}"
+            return (
+                f"iteration {event.iteration}  log likelihood {event.lower_bound:.5f}  {change}  "
+                f"{speed(event.rows, event.seconds)}"
+            )
+        case SweepIterated():
+            many = f"{event.models} model{'s' if event.models > 1 else ''}"
+            return f"pass {event.iteration}  {many}, {event.left} left"
+    return ""
 
 
-class Lines:
-    """A plain line for the survey, the sample, each start and each iteration.
+def next_title(event: Event, iteration: int) -> str:
+    """Return what comes after an event, nothing if that goes on; iterations begin with this one."""
+    match event:
+        case PassEnded(name="survey" | "sample" | "measure") | Ended():
+            return "start"
+        case StartFound() | Started():
+            return f"iteration {iteration}"
+        case Iterated():
+            return f"iteration {event.iteration + 1}"
+        case SweepIterated():
+            return f"pass {event.iteration + 1}" if event.left else "measure"
+    return ""
 
-    Parameters
-    ----------
-    left : callable
-        Returns the time left after an iteration, in words.
-    write : callable
-        Writes one line.
+
+class Shown:
+    """A line for each event worth one; on a terminal above a bar that counts batches of the pass.
+
+    The bar comes from `make_bar`, and is running. Where there is none, lines go to standard error.
     """
 
-    def __init__(self, left: Callable[[Iterated], str], write: Callable[[str], None]) -> None:
-        self._left, self._write = left, write
-
-    def __call__(self, event: Event) -> None:
-        """Show one event."""
-        if isinstance(event, FitStarted) and event.resumed is not None:
-            self._write(resumed_line(event))
-        elif isinstance(event, PassEnded) and event.name in READINGS:
-            self._write(reading_line(event))
-        elif isinstance(event, StartFound):
-            self._write(start_line(event))
-        elif isinstance(event, Started) and event.initialisation:
-            self._write(f"start {event.initialisation + 1}")
-        elif isinstance(event, Iterated):
-            self._write(iteration_line(event, self._left(event)))
-
-
-class Bars:
-    """The same lines above a bar that counts the batches of the current pass.
-
-    Parameters
-    ----------
-    forecast : Forecast
-    bar : rich.progress.Progress
-        From `make_bar`, and running.
-    """
-
-    def __init__(self, forecast: Forecast, bar: Progress) -> None:
+    def __init__(self, forecast: Forecast | None = None, bar: Progress | None = None) -> None:
         self._forecast, self._bar = forecast, bar
-        self._task = bar.add_task("survey", total=None, left="")
-        self._lines = Lines(self._keep, self._print)
-        self._left = ""
-        self._resumed = 0
-
-    def __call__(self, event: Event) -> None:
-        """Show one event."""
-        if isinstance(event, BatchDone):
-            self._bar.update(self._task, completed=event.done, total=event.total)
-            return
-        self._lines(event)
-        if isinstance(event, FitStarted):
-            self._resumed = event.resumed or 0
-        elif isinstance(event, PassEnded) and event.name == "survey":
-            self._next("start")
-        elif isinstance(event, StartFound):
-            self._next("iteration 1")
-        elif isinstance(event, Started):
-            self._left = ""
-            self._next(f"iteration {self._resumed + 1}")
-            self._resumed = 0
-        elif isinstance(event, Iterated):
-            self._next(f"iteration {event.iteration + 1}")
-        elif isinstance(event, Ended):
-            self._left = ""
-            self._next("start")
-
-    def _next(self, title: str) -> None:
-        self._bar.reset(self._task, total=None, description=title, left=self._left)
-
-    def _keep(self, event: Iterated) -> str:
-        """Keep the forecast for the bar, where it stays in sight."""
-        self._left = self._forecast.add(event)
-        return ""
-
-    def _print(self, line: str) -> None:
-        self._bar.console.print(line, highlight=False, soft_wrap=True)
-
-
-class SweepLines:
-    """A plain line for each pass of a sweep.
-
-    Parameters
-    ----------
-    write : callable
-        Writes one line.
-    """
-
-    def __init__(self, write: Callable[[str], None]) -> None:
-        self._write = write
+        self._task = None if bar is None else bar.add_task("survey", total=None, left="")
+        self._left, self._first = "", 1
         self._rows, self._seconds = 0, 0.0
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
-        if isinstance(event, PassEnded) and event.name in READINGS:
-            self._write(reading_line(event))
-        elif isinstance(event, PassEnded):
-            # More than one if some model needs another pass of its own.
+        if isinstance(event, BatchDone):
+            if self._bar is not None and self._task is not None:
+                self._bar.update(self._task, completed=event.done, total=event.total)
+            return
+        text, title = line(event), next_title(event, self._first)
+        if isinstance(event, FitStarted):
+            self._first = 1 + (event.resumed or 0)
+        elif isinstance(event, Started):
+            self._left, self._first = "", 1
+        elif isinstance(event, PassEnded) and not text:
+            # A sweep's pass is more than one if some model needs another of its own.
             self._rows, self._seconds = self._rows + event.rows, self._seconds + event.seconds
         elif isinstance(event, SweepIterated):
-            self._write(sweep_line(event, self._rows, self._seconds))
+            text += f"  {speed(self._rows, self._seconds)}"
             self._rows, self._seconds = 0, 0.0
+        elif isinstance(event, Iterated):
+            self._left = "" if self._forecast is None else self._forecast.add(event)
+        elif isinstance(event, Ended):
+            self._left = ""
+        if text:
+            self._write(text, self._left if isinstance(event, Iterated) else "")
+        if title and self._bar is not None and self._task is not None:
+            self._bar.reset(self._task, total=None, description=title, left=self._left)
 
-
-def sweep_line(event: SweepIterated, rows: int, seconds: float) -> str:
-    """Return what became of the models that shared a pass, in one line."""
-    many = f"{event.models} model{'s' if event.models > 1 else ''}"
-    return (
-        f"pass {event.iteration}  {many}, {event.left} left  {speed(rows, seconds)}  "
-        f"{seconds:.2f} s"
-    )
-
-
-class SweepBars:
-    """The same lines above a bar that counts the batches of the current pass.
-
-    Parameters
-    ----------
-    bar : rich.progress.Progress
-        From `make_bar`, and running.
-    """
-
-    def __init__(self, bar: Progress) -> None:
-        self._bar = bar
-        self._task = bar.add_task("survey", total=None, left="")
-        self._lines = SweepLines(self._print)
-
-    def __call__(self, event: Event) -> None:
-        """Show one event."""
-        if isinstance(event, BatchDone):
-            self._bar.update(self._task, completed=event.done, total=event.total)
-            return
-        self._lines(event)
-        if isinstance(event, PassEnded) and event.name in READINGS:
-            self._next("starts")
-        elif isinstance(event, SweepIterated):
-            self._next(f"pass {event.iteration + 1}" if event.left else "measure")
-
-    def _next(self, title: str) -> None:
-        self._bar.reset(self._task, total=None, description=title)
-
-    def _print(self, line: str) -> None:
-        self._bar.console.print(line, highlight=False, soft_wrap=True)
+    def _write(self, text: str, left: str) -> None:
+        if self._bar is None:
+            _write(f"{text}  {left}".rstrip())
+        else:  # the time left stays in sight beside the bar
+            self._bar.console.print(text, highlight=False, soft_wrap=True)
 
 
 class JsonLines:
     """Every event but those of single batches, one JSON object a line, with the time.
 
-    Parameters
-    ----------
-    file : text file
-        Flushed after each line, so that another program can follow.
+    The file is flushed after each line, so that another program can follow.
     """
 
     def __init__(self, file: TextIO) -> None:
@@ -328,53 +219,25 @@ def make_bar(console: Console) -> Progress:
 
 
 @contextmanager
-def show_fit(tol: float, max_iter: int, *, quiet: bool = False) -> Iterator[Listener | None]:
-    """Show a fit while it runs.
-
-    Yields
-    ------
-    callable or None
-        To be given to `GaussianMixture.fit` as `listen`; None if `quiet`.
-    """
-    forecast, console = Forecast(tol, max_iter), _terminal()
+def show(forecast: Forecast | None = None, *, quiet: bool = False) -> Iterator[Listener | None]:
+    """Show a fit, with its time left, or a sweep; yield the listener, None if `quiet`."""
     if quiet:
         yield None
-    elif console is None:
-        yield Lines(forecast.add, _write)
     else:
-        with make_bar(console) as bar:
-            yield Bars(forecast, bar)
-
-
-@contextmanager
-def show_sweep(*, quiet: bool = False) -> Iterator[Listener | None]:
-    """Show a sweep while it runs; yields what to give to `sweep` as `listen`, as `show_fit`."""
-    console = _terminal()
-    if quiet:
-        yield None
-    elif console is None:
-        yield SweepLines(_write)
-    else:
-        with make_bar(console) as bar:
-            yield SweepBars(bar)
+        with _bar() as bar:
+            yield Shown(forecast, bar)
 
 
 @contextmanager
 def show_pass(title: str, *, quiet: bool = False) -> Iterator[Callable[[int, int], None] | None]:
-    """Show a single pass while it runs.
-
-    Yields
-    ------
-    callable or None
-        To be called with the number of batches done and their total; None if `quiet`.
-    """
-    console = _terminal()
+    """Show a pass; yield what takes the batches done and their total, None if `quiet`."""
     if quiet:
         yield None
-    elif console is None:
-        yield _plain_pass(title)
-    else:
-        with make_bar(console) as bar:
+        return
+    with _bar() as bar:
+        if bar is None:
+            yield _plain_pass(title)
+        else:
             task = bar.add_task(title, total=None, left="")
             yield lambda done, total: bar.update(task, completed=done, total=total)
 
@@ -392,14 +255,18 @@ def _plain_pass(title: str) -> Callable[[int, int], None]:
     return progress
 
 
-def _terminal() -> Any:
-    """Return a console on standard error, or None if that is no terminal that can redraw."""
-    if not sys.stderr.isatty():
-        return None
-    from rich.console import Console
+@contextmanager
+def _bar() -> Iterator[Progress | None]:
+    """Yield a bar on standard error, or None if that is no terminal that can redraw."""
+    if sys.stderr.isatty():
+        from rich.console import Console
 
-    console = Console(stderr=True)
-    return None if console.is_dumb_terminal else console
+        console = Console(stderr=True)
+        if not console.is_dumb_terminal:
+            with make_bar(console) as bar:
+                yield bar
+            return
+    yield None
 
 
 def _write(line: str) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from daskgmm.describe_data import aligned
 from daskgmm.errors import OutputError
 
 if TYPE_CHECKING:
@@ -25,13 +26,7 @@ HEADINGS = (
 
 
 def checked_output(path: str, option: str, overwrite: bool) -> Path:
-    """Return where a file goes; raise unless it may go there.
-
-    Raises
-    ------
-    OutputError
-        If its folder is missing, or it exists and `overwrite` is false, or is a folder.
-    """
+    """Return where a file goes; raise `OutputError` unless it may go there."""
     place = Path(path)
     if not place.parent.is_dir():
         raise OutputError(f"There is no folder {place.parent} for {path}. Make it first.")
@@ -43,13 +38,7 @@ def checked_output(path: str, option: str, overwrite: bool) -> Path:
 
 
 def check_picture(path: Path) -> None:
-    """Raise unless a picture can be drawn and written there.
-
-    Raises
-    ------
-    OutputError
-        If Matplotlib is missing, or writes no such files.
-    """
+    """Raise `OutputError` unless a picture can be drawn and written there."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
     except ImportError as error:
@@ -84,9 +73,8 @@ def table_csv(table: Table) -> str:
 def table_text(table: Table, best: int) -> str:
     """Return a line for each number of components and structure: its best start."""
     rows = [_cells(table, index, index == best) for index in one_of_each(table, best)]
-    cells = [["", *HEADINGS], *rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return "\n".join(_line(row, widths) for row in cells)
+    left = 0, HEADINGS.index("covariance") + 1, len(HEADINGS)
+    return aligned([["", *HEADINGS], *rows], left)
 
 
 def one_of_each(table: Table, best: int | None = None) -> list[int]:
@@ -162,12 +150,3 @@ def _cells(table: Table, index: int, best: bool) -> list[str]:
         text("passes"),
         f"{words}, {degenerate} degenerate" if degenerate else words,
     ]
-
-
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    left = {0, HEADINGS.index("covariance") + 1, len(HEADINGS)}
-    padded = [
-        cell.ljust(width) if index in left else cell.rjust(width)
-        for index, (cell, width) in enumerate(zip(cells, widths, strict=True))
-    ]
-    return "  ".join(padded).rstrip()

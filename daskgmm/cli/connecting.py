@@ -8,13 +8,7 @@ import click
 
 
 def check_certificates(address: str) -> None:
-    """Refuse what can never connect, and say what Dask's configuration lacks.
-
-    Raises
-    ------
-    click.ClickException
-        If certificates cannot be used, or they and the address do not agree.
-    """
+    """Refuse what can never connect, and say what Dask's configuration lacks."""
     from distributed import Security
     from distributed.comm.addressing import parse_address
 
@@ -44,12 +38,7 @@ def check_certificates(address: str) -> None:
 
 
 def check_address(address: str, given: str) -> None:
-    """Refuse what is no address: a client of that would hang at exit.
-
-    Raises
-    ------
-    click.UsageError
-    """
+    """Refuse what is no address: a client of that would hang at exit."""
     from distributed.comm.addressing import parse_address, parse_host_port
     from distributed.comm.registry import backends
 

@@ -42,11 +42,11 @@ def fit(given: Fitting, out: str, overwrite: bool, **settings: Any) -> None:
     with at_once():
         from daskgmm.models.files.model_file import model_path, save_new
         from daskgmm.models.gaussian_mixture import GaussianMixture
-        from daskgmm.progress import show_fit
+        from daskgmm.progress import Forecast, show
 
     target = model_path(out, overwrite, given.data.storage_options)
     mixture = GaussianMixture(**settings)
-    given.run(mixture.fit, show_fit(mixture.tol, mixture.max_iter, quiet=given.quiet))
+    given.run(mixture.fit, show(Forecast(mixture.tol, mixture.max_iter), quiet=given.quiet))
     save_new(mixture, target, overwrite, given.data.storage_options)
     given.say(fit_report(mixture, out))
     check_converged(mixture, given.checkpoint)

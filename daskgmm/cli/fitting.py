@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
@@ -80,18 +80,7 @@ LOG_JSON = click.option(
 class Fitting:
     """What the command line says about a fit, besides the settings of the mixture.
 
-    Attributes
-    ----------
-    data : Data
-    weights_are : str or None
-    checkpoint : str or None
-        Path or URL.
-    cache : str or None
-        A size.
-    log_json : file or None
-        Where events go.
-    workers : Workers
-    quiet : bool
+    Events are written to `log_json`.
     """
 
     data: Data
@@ -110,6 +99,7 @@ class Fitting:
     ) -> Found:
         """Return what `fit` makes of the data, shown while it runs."""
         from daskgmm.em.events import together
+        from daskgmm.progress import JsonLines
 
         if self.weights_are and not (self.data.weights or self.data.weight_column):
             raise click.UsageError(
@@ -117,6 +107,7 @@ class Fitting:
                 "--weights or --weight-column."
             )
         x, arguments = self.data.training()
+        json_lines = None if self.log_json is None else JsonLines(self.log_json)
         with (
             interruptible(self.checkpoint, self.data.storage_options),
             self.workers.current(),
@@ -127,16 +118,10 @@ class Fitting:
                 weights_are=self.weights_are,
                 checkpoint=self.checkpoint,
                 cache=self.cache,
-                listen=together(*self._listeners(listener)),
+                listen=together(listener, json_lines),
                 **arguments,
                 **settings,
             )
-
-    def _listeners(self, shown: Listener | None) -> list[Listener]:
-        from daskgmm.progress import JsonLines
-
-        listeners = [] if shown is None else [shown]
-        return listeners if self.log_json is None else [*listeners, JsonLines(self.log_json)]
 
     def say(self, report: str) -> None:
         """Show the result."""
@@ -156,20 +141,9 @@ def fitting(command: Command) -> Command:
     """Add the options of commands that fit, `running` among them; they get a `Fitting`."""
 
     @wraps(command)
-    def gathered(
-        *,
-        data: Data,
-        weights_are: str | None,
-        checkpoint: str | None,
-        cache: str | None,
-        log_json: TextIO | None,
-        workers: Workers,
-        quiet: bool,
-        **others: Any,
-    ) -> Any:
-        return command(
-            Fitting(data, weights_are, checkpoint, cache, log_json, workers, quiet), **others
-        )
+    def gathered(**given: Any) -> Any:
+        asked = {field.name: given.pop(field.name) for field in fields(Fitting)}
+        return command(Fitting(**asked), **given)
 
     return added(
         choosing(weighing(running(gathered))),

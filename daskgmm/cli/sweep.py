@@ -14,8 +14,27 @@ from daskgmm.cli.fitting import Fitting, check_converged, fitting
 from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.reporting import sweep_report
-from daskgmm.cli.sizes import check_sizes
 from daskgmm.names import CRITERIA
+
+MOST_SIZES = 1000
+"""Numbers of components that one command may ask for: more is a slip of the keyboard."""
+
+
+def check_sizes(context: click.Context, option: click.Parameter, value: str) -> list[int]:
+    """Return the numbers that a text such as 2-20 or 2,4,8 names."""
+    found: set[int] = set()
+    for part in value.split(","):
+        first, dash, last = part.partition("-")
+        ends = (first, last if dash else first)
+        if not all(end.strip().isdecimal() for end in ends):
+            raise click.BadParameter(f"{value} is no range; give one such as 2-20, 2,4,8 or 5.")
+        low, high = map(int, ends)
+        if not 1 <= low <= high:
+            raise click.BadParameter(f"{part} is no range: give the smaller number first, from 1.")
+        if high - low + len(found) >= MOST_SIZES:
+            raise click.BadParameter(f"{value} asks for more than {MOST_SIZES:,} sizes.")
+        found.update(range(low, high + 1))
+    return sorted(found)
 
 
 def check_suffix(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
@@ -68,11 +87,11 @@ def sweep(
         from daskgmm.errors import ChoiceWarning
         from daskgmm.models.files.model_file import model_path, save_new
         from daskgmm.models.sweep import sweep as run_sweep
-        from daskgmm.progress import show_sweep
+        from daskgmm.progress import show
 
     target = model_path(out, overwrite, given.data.storage_options)
     write = besides(target, table, plot, overwrite)
-    found = given.run(run_sweep, show_sweep(quiet=given.quiet), **settings)
+    found = given.run(run_sweep, show(quiet=given.quiet), **settings)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ChoiceWarning)  # The report says so.
         best = found.best()

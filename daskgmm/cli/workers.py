@@ -53,21 +53,7 @@ STALL_TIMEOUT = click.option(
 class Workers:
     """What the command line says about where passes run; None is the default.
 
-    Attributes
-    ----------
-    threads : int or None
-    scheduler : str or None
-        Address of a Dask scheduler.
-    scheduler_file : str or None
-        What `dask scheduler --scheduler-file` writes.
-    cluster : str or None
-        Kind of a cluster to start.
-    cluster_options : str or None
-        File of its settings.
-    retries : int or None
-        Of reads.
-    stall_timeout : str or None
-        A time, as dask writes it.
+    `retries` are those of a read, `stall_timeout` is a time as dask writes it.
     """
 
     threads: int | None = None

@@ -12,6 +12,7 @@ current point (`gaussian.anchor`).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -117,17 +118,8 @@ def advance(
 ) -> tuple[Search, bool]:
     """Return the search after a pass, and whether its proposal was accepted.
 
-    Parameters
-    ----------
-    search : Search
-    image : Parameters
-        What the M-step made of `search.proposal`.
-    shares : ndarray of shape (3, k)
-        As of `Point`.
-    objective : float
-        Of the proposal, in nats a row: the mean log-likelihood, with a prior's density.
-    tolerance : float
-        Predicted gain, in nats a row, below which a pass counts as calm.
+    `image` is what the M-step made of the proposal and `shares` (3, k) as of `Point`; the objective
+    is in nats a row, and so is the predicted gain `tolerance` below which a pass counts as calm.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         # Beyond what numbers hold there is no direction, so the EM step is taken.
@@ -154,6 +146,19 @@ def _advance(
     if search.newton:
         return _newton(search, direction, accepted), accepted
     return _extrapolate(search, direction, accepted), accepted
+
+
+def remaining_gain(changes: Sequence[float], tolerance: float) -> float:
+    """Return what EM would still gain after the last of two changes of the objective.
+
+    Aitken's delta-squared extrapolation (Boehning et al. 1994, https://doi.org/10.1007/BF01720593):
+    changes shrink by a constant factor. Infinite where they do not shrink.
+    """
+    last = changes[-1]
+    if last < SURE * tolerance:
+        return max(last, 0.0)
+    ratio = last / changes[0] if len(changes) > 1 and 0 < changes[0] < math.inf else math.inf
+    return last * ratio / (1 - ratio) if ratio < 1 else math.inf
 
 
 def restart(search: Search, image: Parameters) -> Search:

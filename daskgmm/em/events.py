@@ -100,7 +100,7 @@ class StartFound:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Iterated:
     """An iteration of EM has ended: one pass, rarely two, and one M-step.
 
@@ -128,12 +128,12 @@ class Iterated:
         As of `PassEnded`.
     """
 
-    initialisation: int
+    initialisation: int = 0
     iteration: int
     lower_bound: float
-    change: float
-    gap: float
-    accepted: bool
+    change: float = math.inf
+    gap: float = math.nan
+    accepted: bool = True
     rows: int
     seconds: float
     nbytes: int
@@ -229,11 +229,12 @@ def silence(event: Event) -> None:
     """Listen to nothing."""
 
 
-def together(*listeners: Listener) -> Listener:
-    """Return one listener that tells each of them, in order."""
+def together(*listeners: Listener | None) -> Listener:
+    """Return one listener that tells each of them, in order; None is nobody."""
+    some = [listener for listener in listeners if listener is not None]
 
     def tell(event: Event) -> None:
-        for listener in listeners:
+        for listener in some:
             listener(event)
 
     return tell

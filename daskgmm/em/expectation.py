@@ -8,9 +8,9 @@ from operator import add
 
 import numpy as np
 
-from daskgmm.em.events import Listener, PassEnded
-from daskgmm.em.passing import run_pass
-from daskgmm.em.survey import Survey, survey_rows
+from daskgmm.em.events import PassEnded
+from daskgmm.em.passing import Pass, run_pass
+from daskgmm.em.survey import Survey, TrainingSet, survey_rows
 from daskgmm.errors import DataError
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.kernels.backend import Backend
@@ -19,7 +19,6 @@ from daskgmm.gaussian.kernels.natural import NaturalKernel
 from daskgmm.gaussian.moments import Moments
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.configuration import backend
-from daskgmm.passes.dataset import Dataset
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +39,7 @@ class ManyMoments:
 
 @dataclass(frozen=True, slots=True)
 class ExpectationWork:
-    """The E-step of one batch.
-
-    Attributes
-    ----------
-    kernels : tuple of Kernel
-        One for each mixture.
-    backend : Backend
-    """
+    """The E-step of one batch, with a kernel for each mixture."""
 
     kernels: tuple[Kernel, ...]
     backend: Backend
@@ -58,41 +50,26 @@ class ExpectationWork:
 
 
 def expect(
-    data: Dataset,
-    kernels: Sequence[Kernel],
-    survey: Survey,
-    listen: Listener,
-    number: int = 1,
+    rows: TrainingSet, kernels: Sequence[Kernel], number: int = 1
 ) -> tuple[list[Moments], PassEnded]:
-    """Return the expected sufficient statistics of all rows under each of the mixtures.
+    """Return the expected sufficient statistics of all rows under the mixture of each kernel.
 
-    Parameters
-    ----------
-    kernels : sequence of Kernel
-        One for each mixture.
-    number : int
-        Of the iteration, for the names of the tasks.
-
-    Raises
-    ------
-    DataError
-        If the rows have changed since the survey, or a density overflows.
+    `number` is that of the iteration, for the names of the tasks.
     """
     nbytes = sum(8 * int(np.prod(kernel.shape[:2])) for kernel in kernels)
-    work, name = ExpectationWork(tuple(kernels), backend()), f"daskgmm-iteration-{number}"
-    many, ended = run_pass(data, "expectation", work, add, listen, name, nbytes)
-    found = [
-        checked(data, completed(kernel, moments, survey), survey, listen)
-        for kernel, moments in zip(kernels, many.parts, strict=True)
-    ]
-    return found, ended
+    work = ExpectationWork(tuple(kernels), backend())
+    asked = Pass("expectation", work, add, nbytes, f"iteration-{number}")
+    many, ended = run_pass(rows.data, asked, rows.listen)
+    pairs = zip(kernels, many.parts, strict=True)
+    return [checked(rows, completed(*pair, rows.survey)) for pair in pairs], ended
 
 
-def checked(data: Dataset, moments: Moments, survey: Survey, listen: Listener) -> Moments:
+def checked(training: TrainingSet, moments: Moments) -> Moments:
     """Return the moments; raise `DataError` if these are not of the rows surveyed."""
+    survey = training.survey
     if moments.rows == survey.rows and not np.isfinite(moments.log_likelihood):
         # A bad value that was not there before, as after a resume: this pass names it.
-        survey_rows(data, None, listen)
+        survey_rows(training.data, None, training.listen)
         raise DataError(
             f"The log-likelihood of this pass is {moments.log_likelihood}: a density or a "
             "weight overflowed. Rescale the columns and the weights."

@@ -50,13 +50,7 @@ SAME = 1e-6
 def warn_of_far_values(survey: Survey, columns: tuple[str, ...] | None, stacklevel: int) -> None:
     """Warn of columns whose extremes leave no digits to the middle half of their values.
 
-    Parameters
-    ----------
-    survey : Survey
-        Of the rows as they were read.
-    columns : tuple of str or None
-    stacklevel : int
-        As of `warnings.warn`, counted from the caller.
+    The survey is of the rows as they were read; `stacklevel` is counted from the caller.
     """
     found = far_columns(survey)
     if not found:
@@ -141,15 +135,7 @@ def warn_of_unresolved(
     columns: tuple[str, ...] | None,
     stacklevel: int,
 ) -> None:
-    """Warn of components that are narrower than numbers are apart where they lie.
-
-    Parameters
-    ----------
-    parameters : Parameters
-    coordinates : Coordinates or None
-        What they are in.
-    survey, columns, stacklevel : as of `warn_of_far_values`
-    """
+    """Warn of components that are narrower than numbers are apart where they lie."""
     told = far_columns(survey)
     found = [each for each in unresolved(parameters, coordinates, survey) if each[1] not in told]
     if not found:

@@ -39,10 +39,7 @@ def fit_identity(
 ) -> dict[str, Any]:
     """Return settings and the fingerprint of the data, each under a name for errors.
 
-    Parameters
-    ----------
-    random : RandomState or None
-        At the start of the fit; None if the user left it to chance.
+    `random` is the generator at the start of the fit; None if the user left it to chance.
     """
     given = {f"{name}_init": arrays_digest(value) for name, value in asdict(initial).items()}
     warm = None if resumed is None else arrays_digest(*asdict(resumed).values())
@@ -73,16 +70,9 @@ def rows_identity(data: Dataset) -> dict[str, Any]:
 def same_rows(facts: Mapping[str, Any], scatter: Array | None, survey: Survey) -> bool:
     """Return whether a survey is of the rows of an earlier one, by what is left of that.
 
-    Rows, in whatever order and chunks, have the same number and ranges to the bit; their moments
-    are sums, which depend on the chunks by rounding.
-
-    Parameters
-    ----------
-    facts : mapping
-        What `models.fitted_on` keeps of the earlier survey.
-    scatter : ndarray of shape (d, d), or None
-        Of the earlier survey, if it is known.
-    survey : Survey
+    That is what `models.fitted_on` keeps, and the scatter (d, d) if it is known. Rows, in whatever
+    order and chunks, have the same number and ranges to the bit; their moments are sums, which
+    depend on the chunks by rounding.
     """
     exact = {"rows": survey.rows, "missing": survey.missing}
     ranges = {"minimum": survey.minimum.tolist(), "maximum": survey.maximum.tolist()}

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,13 +27,13 @@ from daskgmm.em.events import (
 )
 from daskgmm.em.far_values import warn_of_far_values
 from daskgmm.em.fingerprint import fit_identity, generator_state, same_rows
-from daskgmm.em.loop import Fit, iterate
+from daskgmm.em.loop import Fit, best_of, iterate
 from daskgmm.em.sample import SampleRule, Starts, drawn_rows, rows_taken_whole
 from daskgmm.em.settings import Settings
 from daskgmm.em.starts.clustering import unwarned
 from daskgmm.em.starts.start import Initial, start
 from daskgmm.em.starts.start_on_sample import best_candidate, best_of_all_rows, worth_comparing
-from daskgmm.em.survey import Survey, completed, survey_rows
+from daskgmm.em.survey import Survey, TrainingSet, completed, survey_rows
 from daskgmm.errors import CheckpointError, DataError
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.m_step import Maximised
@@ -122,6 +123,11 @@ class Request:
         free, wanted = self.settings.n_parameters(columns), self.settings.sample_rows
         return rows_taken_whole(free, columns, wanted, draws=self.draws)
 
+    def is_large(self, rows: TrainingSet) -> bool:
+        """Return whether starts are to be made on rows drawn in a pass of its own."""
+        most = self.rows_taken_whole(rows.data.rows.n_features)
+        return self.draws and rows.survey.weighed_rows > most
+
     def starts(self, columns: int, n: int | None) -> Starts:
         """Return what the starts are made on, for n rows of so many columns."""
         if not self.needs_sample:
@@ -133,6 +139,41 @@ class Request:
             drawn = drawn_rows(settings.n_parameters(columns), d, settings.sample_rows)
         return Starts.of(n, whole, drawn, count=self.n_starts)
 
+    def _rule(self, data: Dataset, seed: int, n: int | None) -> SampleRule | None:
+        if not self.needs_sample:
+            return None
+        return SampleRule(seed, self.rows_taken_whole(data.rows.n_features), n)
+
+    def surveyed(self, data: Dataset, seed: int, listen: Listener) -> Survey:
+        """Survey all rows, with the sample that starts need."""
+        rule, k = self._rule(data, seed, data.rows.n_rows), self.settings.n_components
+        return survey_with_sample(data, rule, k, listen, draws=self.draws)
+
+    def with_sample(self, rows: TrainingSet, seed: int) -> TrainingSet:
+        """Return rows with the sample that another start needs: a checkpoint keeps none."""
+        rule = self._rule(rows.data, seed, rows.survey.weighed_rows)
+        if rule is None or rows.survey.sample is not None or self.is_large(rows):
+            return rows
+        return replace(rows, survey=survey_rows(rows.data, rule, rows.listen))
+
+    def on_rows(self, survey: Survey) -> Request:
+        """Return the request with what an earlier fit tells of these rows."""
+        resume = None if self.resume is None else self.resume.on_rows(survey)
+        return replace(self, resume=resume)
+
+    def coordinates(self, survey: Survey) -> Coordinates | None:
+        """Return what to fit in: of a fit that is gone on from, what that was in."""
+        if self.resume is not None:
+            return self.resume.coordinates
+        return self.settings.coordinates(survey)
+
+    def going_on(self, random_state: tuple[Any, ...]) -> Request:
+        """Return the request with the generator where a checkpoint has it."""
+        # NumPy's global generator is not ours to set.
+        random = self.random if self.seeded else copy.deepcopy(self.random)
+        random.set_state(random_state)
+        return replace(self, random=random)
+
     @property
     def n_starts(self) -> int:
         """How many initialisations there are to be."""
@@ -141,18 +182,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """What a fit found.
+    """What a fit found; the survey is of the rows as read, without a sample.
 
-    Attributes
-    ----------
-    best : Fit
-    survey : Survey
-        Of the rows as they were read, without a sample.
-    coordinates : Coordinates or None
-        What `best` is in.
-    before : float
-        The lower bound of the earlier fit that it went on from; minus infinity if there is none
-        of these rows.
+    `before` is the lower bound of the earlier fit that it went on from; minus infinity if there is
+    none of these rows.
     """
 
     best: Fit
@@ -162,17 +195,7 @@ class Fitted:
 
 
 def fit(data: Dataset, request: Request, listen: Listener) -> Fitted:
-    """Fit a mixture to rows and return the best of `n_init` runs of EM.
-
-    Raises
-    ------
-    DataError
-        If the rows or the weights cannot be used, with the place and what to do.
-    CheckpointError
-        If there is a checkpoint, and it cannot be gone on from.
-    ValueError
-        If a covariance collapses and `reg_covar` is 0.
-    """
+    """Fit a mixture to rows and return the best of `n_init` runs of EM."""
     began, passes = time.perf_counter(), 0
 
     def count(event: Event) -> None:
@@ -180,10 +203,10 @@ def fit(data: Dataset, request: Request, listen: Listener) -> Fitted:
         passes += isinstance(event, PassEnded)
 
     listen = together(count, listen)
-    checkpoint = None
+    checkpoint = kept = None
     if request.checkpoint is not None:
         checkpoint = Checkpoint(request.checkpoint, State, request.storage_options)
-    kept = None if checkpoint is None else checkpoint.load(_identity(data, request))
+        kept = checkpoint.load(_identity(data, request))
     _check_kept(kept, request)
     listen(_announce(data, request.settings, kept))
     found = _run(data, request, listen, checkpoint, kept)
@@ -197,62 +220,37 @@ def _run(
     request: Request,
     listen: Listener,
     checkpoint: Checkpoint[State] | None,
-    kept: State | None,
+    state: State | None,
 ) -> Fitted:
-    random, settings = request.random, request.settings
-    seed = _sample_seed(random) if kept is None else kept.sample_seed
-    if kept is None:
-        surveyed = _survey(data, request, seed, listen)
+    """Run EM from each start, the first from the state that was kept, if any; keep every state."""
+    if state is None:
+        seed, best, first = _sample_seed(request.random), None, 0
+        survey = request.surveyed(data, seed, listen)
     else:
-        surveyed = completed(data, kept.survey, listen)
-    warn_of_far_values(surveyed, data.rows.columns, stacklevel=5)
-    if request.resume is not None:
-        resume = request.resume.on_rows(surveyed)
-        request = replace(request, resume=resume)
-    coordinates = _coordinates(surveyed, request) if kept is None else kept.coordinates
+        seed, best, first = state.sample_seed, state.best, state.initialisation
+        survey = completed(data, state.survey, listen)
+        state, request = replace(state, survey=survey), request.going_on(state.random_state)
+    warn_of_far_values(survey, data.rows.columns, stacklevel=5)
+    request = request.on_rows(survey)
+    coordinates = request.coordinates(survey) if state is None else state.coordinates
     request = replace(request, initial=request.initial.mapped(coordinates))
-    data, survey = data.in_coordinates(coordinates), surveyed.mapped(coordinates)
-    surveyed = replace(surveyed, sample=None)
-    if kept is not None:
-        if not request.seeded:
-            # NumPy's global generator is not ours to set.
-            random = copy.deepcopy(random)
-            request = replace(request, random=random)
-        random.set_state(kept.random_state)
-    draws = _is_large(survey.weighed_rows, request, data.rows.n_features)
-    best = None if kept is None else kept.best
+    rows, survey = TrainingSet(data, survey, listen).mapped(coordinates), survey.without_sample()
     bound = -math.inf if request.resume is None else request.resume.lower_bound
-    n_starts = 1 if draws else request.n_starts
-    for initialisation in range(0 if kept is None else kept.initialisation, n_starts):
-        if kept is not None and initialisation == kept.initialisation:
-            begin = kept.current
-        elif draws:
-            begin = best_candidate(data, survey, settings, seed, random, listen)
-        else:
-            if request.needs_sample and survey.sample is None:
-                survey = _survey(data, request, seed, listen, survey.weighed_rows)
-            begin = _begin(survey, request, seed, initialisation, listen)
-        state = State(
-            surveyed, coordinates, seed, generator_state(random), initialisation, begin, best
-        )
 
-        def keep(current: Fit, state: State = state) -> None:
-            if checkpoint is not None:
-                checkpoint.save(replace(state, current=current), listen)
+    def keep(state: State, current: Fit) -> None:
+        if checkpoint is not None:
+            checkpoint.save(replace(state, current=current), listen)
 
-        if kept is None or begin is not kept.current:
-            keep(begin)
-        found = iterate(data, survey, begin, settings, listen, keep, bound, initialisation)
-        best = better(best, found, survey, settings)
+    for number in range(first, 1 if request.is_large(rows) else request.n_starts):
+        if state is None:
+            rows = request.with_sample(rows, seed)
+            begin, random = _begin(rows, request, seed, number), request.random
+            state = State(survey, coordinates, seed, generator_state(random), number, begin, best)
+            keep(state, begin)
+        found = iterate(rows, state.current, request.settings, partial(keep, state), bound, number)
+        best, state = better(best, found, rows.survey, request.settings), None
     assert best is not None
-    return Fitted(best, surveyed, coordinates, bound)
-
-
-def _coordinates(survey: Survey, request: Request) -> Coordinates | None:
-    """Return what to fit in: of a fit that is gone on from, what that was in."""
-    if request.resume is not None:
-        return request.resume.coordinates
-    return request.settings.coordinates(survey)
+    return Fitted(best, survey, coordinates, bound)
 
 
 def better(one: Fit | None, other: Fit, survey: Survey, settings: Settings) -> Fit:
@@ -262,26 +260,25 @@ def better(one: Fit | None, other: Fit, survey: Survey, settings: Settings) -> F
     """
     if one is None or one.lower_bound == -math.inf:
         return other
-    found = [(-survey.n_degenerate(each.step, settings.reg_covar), each) for each in (one, other)]
-    return max(found, key=lambda pair: (pair[0], pair[1].lower_bound))[1]
+    return best_of((one, other), survey, settings)
 
 
-def _begin(
-    survey: Survey, request: Request, seed: int, initialisation: int, listen: Listener
-) -> Fit:
-    """Return the start of an initialisation on all rows: the first is the best of several.
+def _begin(rows: TrainingSet, request: Request, seed: int, initialisation: int) -> Fit:
+    """Return the start of an initialisation: on all rows the first is the best of several.
 
     The others are scikit-learn's, each followed to its end: so more of them are never worse.
     """
     if request.resume is not None:
         return Fit(Maximised(request.resume.parameters), search=request.resume.search)
-    settings, random = request.settings, request.random
+    settings, random, survey = request.settings, request.random, rows.survey
+    if request.is_large(rows):
+        return best_candidate(rows, settings, seed, random)
     count = 0
     if request.draws and initialisation == 0:
         count = worth_comparing(settings, survey.weighed_rows, len(survey.shift))
     with one_blas_thread(), unwarned():
         if count:
-            return best_of_all_rows(survey, settings, count, seed, random, listen)
+            return best_of_all_rows(rows, settings, count, seed, random)
         return Fit(start(survey, settings, request.initial, random))
 
 
@@ -304,46 +301,42 @@ def _check_kept(kept: State | None, request: Request) -> None:
 def _announce(data: Dataset, settings: Settings, kept: State | None) -> FitStarted:
     rows = data.rows.n_rows
     return FitStarted(
-        rows,
-        data.rows.n_features,
-        settings.n_components,
-        settings.structure,
-        len(data.batches),
-        None if rows is None else rows * data.row_nbytes,
-        None if kept is None else len(kept.current.iterations),
+        rows=rows,
+        features=data.rows.n_features,
+        components=settings.n_components,
+        covariance_type=settings.structure,
+        batches=len(data.batches),
+        nbytes=None if rows is None else rows * data.row_nbytes,
+        resumed=None if kept is None else len(kept.current.iterations),
     )
-
-
-def _survey(
-    data: Dataset, request: Request, seed: int, listen: Listener, weighed: int | None = None
-) -> Survey:
-    """Survey all rows; `weighed` tells how many have a weight, if an earlier pass counted."""
-    d, settings = data.rows.n_features, request.settings
-    n = data.rows.n_rows if weighed is None else weighed
-    rule = None
-    if request.needs_sample and not _is_large(n, request, d):
-        rule = SampleRule(seed, request.rows_taken_whole(d), n)
-    survey = survey_rows(data, rule, listen)
-    check_survey(survey, settings.n_components)
-    if rule is not None and _too_few(survey, rule):
-        # So many rows have weight 0 that the sample came out small: now their number is known.
-        survey = survey_rows(data, replace(rule, n_rows=survey.weighed_rows), listen)
-    return survey
-
-
-def _is_large(rows: int | None, request: Request, d: int) -> bool:
-    """Return whether starts are to be made on rows drawn in a pass of its own."""
-    return request.draws and rows is not None and rows > request.rows_taken_whole(d)
-
-
-def _too_few(survey: Survey, rule: SampleRule) -> bool:
-    found = 0 if survey.sample is None else len(survey.sample.hashes)
-    return found < min(rule.capacity, survey.weighed_rows)
 
 
 def _sample_seed(random: np.random.RandomState) -> int:
     # From a copy: drawing from the user's own generator would move it off scikit-learn's path.
     return int(copy.deepcopy(random).randint(np.iinfo(np.int32).max))
+
+
+def survey_with_sample(
+    data: Dataset, rule: SampleRule | None, n_components: int, listen: Listener, *, draws: bool
+) -> Survey:
+    """Survey all rows, with the sample of a rule if there is one.
+
+    If a sample is drawn in a pass of its own where there are more rows than the rule takes, it
+    `draws`: of more there is then none. Of fewer the sample is all rows.
+    """
+
+    def needed(n: int | None) -> SampleRule | None:
+        return None if rule is None or (draws and n is not None and n > rule.capacity) else rule
+
+    survey = survey_rows(data, needed(data.rows.n_rows), listen)
+    check_survey(survey, n_components)
+    wanted, taken = needed(survey.weighed_rows), survey.sample
+    if wanted is not None:
+        n = min(wanted.capacity, survey.weighed_rows)
+        if taken is None or len(taken.hashes) < n:
+            # Many rows have weight 0, so that it came out small: now their number is known.
+            survey = survey_rows(data, replace(wanted, n_rows=survey.weighed_rows), listen)
+    return survey
 
 
 def check_survey(survey: Survey, n_components: int) -> None:

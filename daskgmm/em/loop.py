@@ -11,17 +11,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.em.acceleration import Search, advance, restart
-from daskgmm.em.events import Ended, Iterated, Listener, Started
+from daskgmm.em.acceleration import SURE, Search, advance, remaining_gain, restart
+from daskgmm.em.events import Ended, Iterated, Started
 from daskgmm.em.expectation import expect
 from daskgmm.em.model import MixtureModel, Model
 from daskgmm.em.settings import Settings
-from daskgmm.em.survey import Survey
+from daskgmm.em.survey import Survey, TrainingSet
 from daskgmm.gaussian.m_step import IllDefinedError, Maximised, means_of
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.splitting import split_into
-from daskgmm.passes.dataset import Dataset
 
 Array = NDArray[np.float64]
 
@@ -71,8 +70,18 @@ class Fit:
         return self.converged or len(self.iterations) >= max_iter
 
 
+def best_of(fits: Sequence[Fit], survey: Survey, settings: Settings) -> Fit:
+    """Return the fit of the highest lower bound among those with fewest degenerate components."""
+    return max(
+        fits, key=lambda fit: (-survey.n_degenerate(fit.step, settings.reg_covar), fit.lower_bound)
+    )
+
+
 CALM = 2
 """Passes in a row that must predict little gain: one alone may be a plateau."""
+
+STANDSTILL = 10
+"""Passes after which a fit ends that gained next to nothing in them, whatever is predicted."""
 
 Keep = Callable[[Fit], None]
 """Called after every iteration with what there is to go on from."""
@@ -83,29 +92,23 @@ def forget(fit: Fit) -> None:
 
 
 def iterate(
-    data: Dataset,
-    survey: Survey,
+    rows: TrainingSet,
     begin: Fit,
     settings: Settings,
-    listen: Listener,
     keep: Keep = forget,
     bound: float = -math.inf,
     initialisation: int = 0,
 ) -> Fit:
-    """Run EM from where `begin` is until it converges or `max_iter` is reached.
+    """Run EM from a start, or what an interrupted run has kept, to convergence or `max_iter`.
 
-    Parameters
-    ----------
-    begin : Fit
-        A start without iterations, or what an interrupted run has kept.
-    bound : float
-        The lower bound that a start has reached already, as after an earlier fit.
+    `bound` is the lower bound that a start has reached already, as after an earlier fit.
     """
+    listen = rows.listen
     listen(Started(initialisation))
     fit = begin
     while not fit.ended(settings.max_iter):
         before = fit.lower_bound if fit.iterations else bound
-        (evaluated,) = evaluate(data, survey, [fit], [settings], listen)
+        (evaluated,) = evaluate(rows, [fit], [settings])
         if isinstance(evaluated, IllDefinedError):
             raise evaluated
         fit = advanced(fit, evaluated, settings, before, initialisation)
@@ -117,20 +120,9 @@ def iterate(
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """What one pass found.
+    """What one pass found: the M-step from its parameters, and its record.
 
-    Attributes
-    ----------
-    parameters : Parameters
-        Those of the pass.
-    step : Maximised
-        The M-step from them.
-    shares : ndarray of shape (3, k)
-        What `Point.shares` says.
-    iterated : Iterated
-        The record, with the objective of the pass.
-    has_chart : bool
-        As of the model.
+    `shares` (3, k) are those of `Point`, `has_chart` is that of the model.
     """
 
     parameters: Parameters
@@ -141,18 +133,14 @@ class Evaluated:
 
 
 def evaluate(
-    data: Dataset,
-    survey: Survey,
-    fits: Sequence[Fit],
-    settings: Sequence[Settings],
-    listen: Listener,
+    rows: TrainingSet, fits: Sequence[Fit], settings: Sequence[Settings]
 ) -> list[Evaluated | IllDefinedError]:
     """Return what one pass finds for the proposals of several fits, or why an M-step fails."""
     began, old = time.perf_counter(), [fit.proposal for fit in fits]
-    models = [MixtureModel.of(chosen, survey) for chosen in settings]
+    models = [MixtureModel.of(chosen, rows.survey) for chosen in settings]
     number, together = 1 + max(len(fit.iterations) for fit in fits), _components(old)
     kernels = [model.kernel(each, together) for model, each in zip(models, old, strict=True)]
-    many, ended = expect(data, kernels, survey, listen, number)
+    many, ended = expect(rows, kernels, number)
     found: list[Evaluated | IllDefinedError] = []
     for fit, model, parameters, moments in zip(fits, models, old, many, strict=True):
         number, nbytes = 1 + len(fit.iterations), ended.nbytes
@@ -160,7 +148,7 @@ def evaluate(
         if points is not None:
             # Once more, about the new means: the next pass would begin from noise.
             kernel = model.kernel_about(parameters, points)
-            (moments,), again = expect(data, [kernel], survey, listen, number)
+            (moments,), again = expect(rows, [kernel], number)
             nbytes += again.nbytes
             try:
                 step = model.step(model.complete(moments), parameters)
@@ -169,8 +157,14 @@ def evaluate(
                 continue
         assert step is not None, "the M-step succeeds, or is tried about other points"
         bound, seconds = model.objective(moments, parameters), time.perf_counter() - began
-        facts = moments.rows, seconds, nbytes, ended.peak_memory
-        record = Iterated(0, number, bound, math.inf, math.nan, True, *facts)
+        record = Iterated(
+            iteration=number,
+            lower_bound=bound,
+            rows=moments.rows,
+            seconds=seconds,
+            nbytes=nbytes,
+            peak_memory=ended.peak_memory,
+        )
         shares = _shares(model.complete(moments))
         found.append(Evaluated(parameters, step, shares, record, model.has_chart))
     return found
@@ -202,8 +196,12 @@ def advanced(
     fit: Fit, evaluated: Evaluated, settings: Settings, before: float, initialisation: int = 0
 ) -> Fit:
     """Return the fit after a pass; `before` is the lower bound that it had."""
-    accelerated = settings.accelerated and evaluated.has_chart
-    fit = (_accelerated if accelerated else _plain)(fit, evaluated, settings, before)
+    if not settings.accelerated:
+        fit = _plain(fit, evaluated, settings, before)
+    elif evaluated.has_chart:
+        fit = _accelerated(fit, evaluated, settings, before)
+    else:
+        fit = _em_step(fit, evaluated, settings, before)
     iterated = replace(fit.iterations[-1], initialisation=initialisation, gap=fit.gap)
     return replace(fit, iterations=(*fit.iterations[:-1], iterated))
 
@@ -212,6 +210,16 @@ def _plain(fit: Fit, evaluated: Evaluated, settings: Settings, before: float) ->
     change = evaluated.iterated.lower_bound - before
     iterated = replace(evaluated.iterated, change=change)
     return Fit(evaluated.step, (*fit.iterations, iterated), abs(change) < settings.tol)
+
+
+def _em_step(fit: Fit, evaluated: Evaluated, settings: Settings, before: float) -> Fit:
+    """Return the fit after a step of EM whose end is judged as that of acceleration is."""
+    plain, calm = _plain(fit, evaluated, settings, before), 0
+    gap = remaining_gain([each.change for each in plain.iterations[-2:]], settings.gap_tolerance)
+    if gap < settings.gap_tolerance:
+        calm = 1 + (0 if fit.search is None else fit.search.calm)
+    search = Search(plain.step.parameters, gap=gap, calm=calm)
+    return replace(plain, converged=calm >= CALM, search=search, revived=fit.revived)
 
 
 def _accelerated(fit: Fit, evaluated: Evaluated, settings: Settings, before: float) -> Fit:
@@ -229,10 +237,23 @@ def _accelerated(fit: Fit, evaluated: Evaluated, settings: Settings, before: flo
         return _degenerate(fit, evaluated, settings, before)
     search, accepted = advance(search, image, evaluated.shares, bound, settings.gap_tolerance)
     if not accepted:
-        return replace(_rejected(fit, evaluated, before), search=search)
+        return _ended(replace(_rejected(fit, evaluated, before), search=search), settings)
     iterated = replace(evaluated.iterated, change=bound - before)
-    converged = search.calm >= CALM
-    return Fit(step, (*fit.iterations, iterated), converged, search, fit.revived)
+    fit = Fit(step, (*fit.iterations, iterated), search.calm >= CALM, search, fit.revived)
+    return _ended(fit, settings)
+
+
+def _ended(fit: Fit, settings: Settings) -> Fit:
+    """Return the fit, converged if its last passes raised the objective by nothing.
+
+    Where a weight goes to 0, the gradient predicts a gain that no step reaches.
+    """
+    bounds = [record.lower_bound for record in fit.iterations[-STANDSTILL - 1 :]]
+    risen = bounds[-1] - bounds[0]
+    if len(bounds) <= STANDSTILL or not risen < SURE * settings.gap_tolerance:
+        return fit
+    search = None if fit.search is None else replace(fit.search, gap=min(fit.gap, risen))
+    return replace(fit, converged=True, search=search)
 
 
 def _rejected(fit: Fit, evaluated: Evaluated, before: float) -> Fit:
@@ -245,9 +266,7 @@ def _degenerate(fit: Fit, evaluated: Evaluated, settings: Settings, before: floa
     if fit.search is not None and fit.search.kind != "em":
         search = restart(fit.search, fit.step.parameters)
         return replace(_rejected(fit, evaluated, before), search=search)
-    plain = _plain(fit, evaluated, settings, before)
-    search = Search(plain.step.parameters, gap=math.nan)
-    return replace(plain, search=search, revived=fit.revived)
+    return _em_step(fit, evaluated, settings, before)
 
 
 def _revived(fit: Fit, evaluated: Evaluated, settings: Settings, before: float) -> Fit:

@@ -27,7 +27,8 @@ class Model(Protocol):
     """What the loop, acceleration and starts ask of a model.
 
     For every model, `objective` never falls from the parameters of a pass to those that `step`
-    makes of its moments. A model with a chart is accelerated: its M-step is exact, and its
+    makes of its moments, unless `reg_covar` takes covariances out of their structure, as it may
+    where there is no chart. A model with a chart is accelerated: its M-step is exact, and its
     parameters are all that `gaussian.anchor` reaches.
     """
 
@@ -61,15 +62,7 @@ class Model(Protocol):
 class MixtureModel:
     """A Gaussian mixture of one structure: maximum likelihood, or the mode under a prior.
 
-    Attributes
-    ----------
-    structure : Structure
-    reg_covar : float
-    noise : float
-        As in `kernel.Kernel`.
-    survey : Survey
-        Of the rows.
-    prior : PseudoMoments or None
+    `noise` is as in `kernel.Kernel`.
     """
 
     structure: Structure

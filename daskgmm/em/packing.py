@@ -54,18 +54,9 @@ def _pack_array(array: NDArray[Any]) -> Plain:
 
 
 def unpack(plain: Plain, records: Mapping[str, type]) -> Any:
-    """Return what `pack` was given.
+    """Return what `pack` was given; only dataclasses among `records` are ever made.
 
-    Parameters
-    ----------
-    plain : object
-    records : mapping of str to type
-        The dataclasses that may occur; nothing else is ever made.
-
-    Raises
-    ------
-    KeyError, TypeError, ValueError
-        If it is not of that form.
+    Raises `KeyError`, `TypeError` or `ValueError` if it is not of that form.
     """
     arrays = [_unpack_array(array) for array in plain["arrays"]]
     return _unpack(plain["value"], records, arrays)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 from daskgmm.em.events import BatchDone, Listener, PassEnded
 from daskgmm.passes.dataset import Dataset
@@ -22,22 +23,31 @@ class Counted(Protocol):
 Result = TypeVar("Result", bound=Counted)
 
 
-def run_pass(
-    data: Dataset,
-    kind: str,
-    work: Work[Result],
-    merge: Merge[Result],
-    listen: Listener,
-    name: str,
-    result_nbytes: int = 0,
-) -> tuple[Result, PassEnded]:
+@dataclass(frozen=True, slots=True)
+class Pass(Generic[Result]):
+    """What is done to all rows in a pass; `kind` is its name in events.
+
+    `nbytes` are those of a batch's result, if it is as large as that of all batches. The names of
+    tasks are made of `tasks`, by default of the kind.
+    """
+
+    kind: str
+    work: Work[Result]
+    merge: Merge[Result]
+    nbytes: int = 0
+    tasks: str = ""
+
+
+def run_pass(data: Dataset, asked: Pass[Result], listen: Listener) -> tuple[Result, PassEnded]:
     """Work on all rows and tell listeners; return the result and the record."""
-    began = time.perf_counter()
-    outcome = reduce_batches(
-        data, work, merge, lambda done, total: listen(BatchDone(done, total)), name, result_nbytes
-    )
+    began, name = time.perf_counter(), f"daskgmm-{asked.tasks or asked.kind}"
+
+    def progress(done: int, total: int) -> None:
+        listen(BatchDone(done, total))
+
+    outcome = reduce_batches(data, asked.work, asked.merge, progress, name, asked.nbytes)
     rows, seconds = outcome.value.rows, time.perf_counter() - began
     nbytes = rows * data.row_nbytes
-    ended = PassEnded(kind, rows, nbytes, seconds, outcome.peak_memory)
+    ended = PassEnded(asked.kind, rows, nbytes, seconds, outcome.peak_memory)
     listen(ended)
     return outcome.value, ended

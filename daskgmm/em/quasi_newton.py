@@ -58,23 +58,10 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Direction:
-    """A step uphill, in the coordinates about the current point.
+    """A step uphill from `origin`, the current point, in the coordinates about it.
 
-    Attributes
-    ----------
-    anchor : Anchor
-    origin : ndarray
-        The current point.
-    step : ndarray
-    gradient : ndarray
-    em_step : ndarray
-        From the current point to its EM image.
-    points : int
-        Points that it is made from.
-    pairs : int
-        Pairs of them that the curvature is estimated from.
-    saddle : bool
-        Whether some pair had negative curvature, as near a saddle.
+    It is made from so many `points`, and the curvature from `pairs` of them; near a saddle some
+    pair had negative curvature. `em_step` leads to the EM image.
     """
 
     anchor: Anchor
@@ -98,18 +85,11 @@ class Direction:
 
 
 def uphill(points: Sequence[Point], image: Parameters) -> Direction:
-    """Return the quasi-Newton step from the last point (Nocedal 1980), uphill.
+    """Return the quasi-Newton step from the last of consecutive points (Nocedal 1980), uphill.
 
     All points are mapped anew to the coordinates about the current one, where the first
     guess of the curvature, the identity, is that of the complete data: with no pairs the
-    step is the gradient, which is nearly the EM step.
-
-    Parameters
-    ----------
-    points : sequence of Point
-        Consecutive ones near to each other.
-    image : Parameters
-        The EM image of the last.
+    step is the gradient, which is nearly the EM step to `image`.
     """
     anchor = Anchor(points[-1].parameters)
     at, gradients = [], []

@@ -29,14 +29,7 @@ COLUMNS_ENTRIES = 1 << 18
 
 
 class SomeRows:
-    """Collects rows from all over a batch, tile by tile: neighbours may be equal.
-
-    Parameters
-    ----------
-    d : int
-    rows : int or None
-        Of the batch; None if unknown.
-    """
+    """Collects rows of d columns from all over a batch, tile by tile: neighbours may be equal."""
 
     def __init__(self, d: int, rows: int | None) -> None:
         self._every = 1 if rows is None else max(1, rows // TELLING_ROWS)
@@ -60,18 +53,10 @@ class SomeRows:
 
 
 def rounding_of(z: Array) -> Array:
-    """Return the covariance of half a step between the values of each column.
+    """Return the covariance (d, d) of half a step between the values of each column of z.T.
 
-    Parameters
-    ----------
-    z : ndarray of shape (d, b)
-        Rows as columns.
-
-    Returns
-    -------
-    ndarray of shape (d, d)
-        Diagonal; infinite where a column has a single value. The rarest values are left out,
-        of a twentieth of the rows at most: a few that were computed otherwise would be the step.
+    It is diagonal; infinite where a column has a single value. The rarest values are left out,
+    of a twentieth of the rows at most: a few that were computed otherwise would be the step.
     """
     if z.shape[1] < 2:
         return np.diag(np.full(len(z), np.inf))
@@ -102,13 +87,9 @@ def _rare(rows: int) -> int:
 
 
 def _step(ordered: Array, differs: NDArray[np.bool_]) -> float:
-    """Return the smallest difference between the values of a column, but for the rarest.
+    """Return the smallest difference between the values (m,) of a column, but for the rarest.
 
-    Parameters
-    ----------
-    ordered : ndarray of shape (m,)
-    differs : ndarray of bool, shape (m - 1,)
-        Whether a value is another one than that before.
+    `differs` (m - 1,) tells whether a value is another one than that before.
     """
     first = np.flatnonzero(np.concatenate([[True], differs]))
     counts = np.diff(first, append=len(ordered))
@@ -121,14 +102,7 @@ def _step(ordered: Array, differs: NDArray[np.bool_]) -> float:
 
 
 def settled(rounding: Array, some: Array) -> Array:
-    """Return the rounding of all rows: no step is smaller than the spacing of most values.
-
-    Parameters
-    ----------
-    rounding : ndarray of shape (d, d)
-    some : ndarray of shape (m, d)
-        A few rows from all over the data.
-    """
+    """Return the rounding of all rows: no step is smaller than the spacing of some (m, d)."""
     steps = np.diagonal(rounding)
     spacing = EPSILON * np.median(np.abs(some), axis=0)
     return np.diag(np.maximum(np.where(np.isfinite(steps), steps, 0.0), spacing**2))

@@ -78,16 +78,8 @@ class Starts:
 def rows_taken_whole(n_parameters: int, d: int, wanted: int | None, *, draws: bool) -> int:
     """Return the number of rows up to which the survey's sample is the data set itself.
 
-    Parameters
-    ----------
-    n_parameters : int
-        Of the model.
-    d : int
-        Columns of the rows, as read.
-    wanted : int or None
-        Rows of the sample that the user asked for.
-    draws : bool
-        Whether larger data sets get a sample in a pass of its own, instead of one of this size.
+    Of larger data sets there is a sample of so many rows, or, if it `draws`, one in a pass of its
+    own. `wanted` are the rows of the sample that the user asked for.
     """
     if draws:
         return WHOLE * drawn_rows(n_parameters, d, wanted)
@@ -135,16 +127,7 @@ def _scramble(state: Any, golden: np.uint64, one: np.uint64, two: np.uint64) -> 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Rows with the smallest hashes.
-
-    Attributes
-    ----------
-    hashes : ndarray of uint64, shape (m,)
-    index : ndarray of int64, shape (m,)
-        Row numbers.
-    x : ndarray of shape (m, d)
-    weights : ndarray of shape (m,), or None
-    """
+    """Rows x (m, d) with the smallest hashes (m,), their numbers `index` (m,) and weights (m,)."""
 
     hashes: NDArray[np.uint64]
     index: NDArray[np.int64]

@@ -13,7 +13,7 @@ GAP_SHARE = 0.01
 up to 0.08 nats a row, so `tol` itself would promise too little."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The settings of EM, with scikit-learn's names and meanings.
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.em.events import Listener
-from daskgmm.em.passing import run_pass
+from daskgmm.em.passing import Pass, run_pass
 from daskgmm.em.rounding import COLUMNS_ENTRIES, SomeRows, rounding_of, settled
 from daskgmm.em.sample import Sample, SampleRule, join
 from daskgmm.em.weighing import Weighing, check_weights, merge_weighings, weigh
@@ -46,7 +46,7 @@ IF_MISSING = (
 """What to do about a number that may mean that there is none."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
     """What one pass tells about the rows, those of weight 0 left out.
 
@@ -84,7 +84,7 @@ class Survey:
     scatter: Array
     minimum: Array
     maximum: Array
-    sample: Sample | None
+    sample: Sample | None = None
     missing: int = 0
     rounding: Array | None = None
     weighing: Weighing | None = None
@@ -130,6 +130,10 @@ class Survey:
         """Largest distance of a row from the mean, column by column, shape (d,)."""
         return np.maximum(self.maximum - self.mean, self.mean - self.minimum)
 
+    def without_sample(self) -> Survey:
+        """Return the survey without its sample, which is not kept."""
+        return replace(self, sample=None)
+
     def mapped(self, coordinates: Coordinates | None) -> Survey:
         """Return what the survey of the same rows in these coordinates would be.
 
@@ -170,16 +174,7 @@ def survey_result_nbytes(d: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class SurveyWork:
-    """Surveys one batch.
-
-    Attributes
-    ----------
-    n_features : int
-    rule : SampleRule or None
-        None if no sample is needed.
-    columns : tuple of str or None
-        Names to use in errors.
-    """
+    """Surveys one batch, with a sample if there is a rule; `columns` are named in errors."""
 
     n_features: int
     rule: SampleRule | None
@@ -274,11 +269,10 @@ def survey_tile(z: Array, weights: Array | None) -> Survey:
             z, weights = z[:, chosen], weights[chosen]
     weighed = z.shape[1]
     if weighed == 0:
-        nothing = np.zeros(d)
-        infinity = np.full(d, np.inf)
+        nothing, infinity = np.zeros(d), np.full(d, np.inf)
         return Survey(
-            rows, 0, 0.0, nothing, nothing, np.zeros((d, d)), infinity, -infinity, None,
-            weighing=Weighing(),
+            rows=rows, weighed_rows=0, weight=0.0, origin=nothing, shift=nothing,
+            scatter=np.zeros((d, d)), minimum=infinity, maximum=-infinity, weighing=Weighing(),
         )  # fmt: skip
     difference = z - z[:, :1]
     weight = float(weighed) if weights is None else float(weights.sum())
@@ -286,44 +280,34 @@ def survey_tile(z: Array, weights: Array | None) -> Survey:
     difference -= shift[:, None]
     scaled = difference if weights is None else difference * weights
     return Survey(
-        rows,
-        weighed,
-        weight,
-        z[:, 0].copy(),
-        shift,
-        scaled @ difference.T,
-        z.min(1),
-        z.max(1),
-        None,
+        rows=rows, weighed_rows=weighed, weight=weight, origin=z[:, 0].copy(), shift=shift,
+        scatter=scaled @ difference.T, minimum=z.min(1), maximum=z.max(1),
         weighing=weigh(weights, weighed),
-    )
+    )  # fmt: skip
 
 
 def merge_surveys(one: Survey, other: Survey) -> Survey:
     """Return the survey of both sets of rows (Chan, Golub & LeVeque 1983 for the scatter)."""
     if one.weight == 0 or other.weight == 0:
-        base = other if one.weight == 0 else one
-        origin, shift, scatter, weight = base.origin, base.shift, base.scatter, base.weight
+        merged = other if one.weight == 0 else one
     else:
         weight = one.weight + other.weight
         difference = (other.origin - one.origin) + (other.shift - one.shift)
         share = other.weight / weight
-        origin, shift = one.origin, one.shift + share * difference
         scatter = one.scatter + other.scatter
         scatter += (one.weight * share) * np.outer(difference, difference)
+        shift = one.shift + share * difference
+        merged = replace(one, weight=weight, shift=shift, scatter=scatter)
     samples = [survey.sample for survey in (one, other) if survey.sample is not None]
     probes = [survey.probe for survey in (one, other) if survey.probe is not None]
-    return Survey(
-        one.rows + other.rows,
-        one.weighed_rows + other.weighed_rows,
-        weight,
-        origin,
-        shift,
-        scatter,
-        np.minimum(one.minimum, other.minimum),
-        np.maximum(one.maximum, other.maximum),
-        join(samples) if samples else None,
-        one.missing + other.missing,
+    return replace(
+        merged,
+        rows=one.rows + other.rows,
+        weighed_rows=one.weighed_rows + other.weighed_rows,
+        minimum=np.minimum(one.minimum, other.minimum),
+        maximum=np.maximum(one.maximum, other.maximum),
+        sample=join(samples) if samples else None,
+        missing=one.missing + other.missing,
         rounding=_finest(one.rounding, other.rounding),
         weighing=merge_weighings(one.weighing or Weighing(), other.weighing or Weighing()),
         probe=thinned(np.concatenate(probes)) if probes else None,
@@ -381,24 +365,34 @@ class _Merge:
 def survey_rows(data: Dataset, rule: SampleRule | None, listen: Listener) -> Survey:
     """Survey the data set in one pass, in the coordinates that it is seen in.
 
-    Raises
-    ------
-    DataError
-        At a value or a weight that is not finite, or too large to be squared.
+    Raises `DataError` at a value or a weight that is not finite, or too large to be squared.
     """
     work = SurveyWork(data.rows.n_features, rule, data.rows.columns)
     merge = _Merge(None if rule is None else rule.capacity)
     # As read: a bad value has its place and its name there.
     as_read, coordinates = data.in_coordinates(None), data.transform.coordinates
     d = data.rows.n_features
-    name, nbytes = "daskgmm-survey", survey_result_nbytes(d)
-    survey, _ = run_pass(as_read, "survey", work, merge, listen, name, nbytes)
+    survey, _ = run_pass(as_read, Pass("survey", work, merge, survey_result_nbytes(d)), listen)
     if rule is not None and survey.sample is not None:
         survey = replace(survey, sample=survey.sample.smallest(rule.capacity))
     if survey.rounding is not None and survey.probe is not None and survey.weighed_rows:
         rounding = settled(survey.rounding, survey.probe)
         survey = replace(survey, rounding=rounding)
     return survey.mapped(coordinates)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSet:
+    """Rows, what their survey tells, and who listens to passes over them."""
+
+    data: Dataset
+    survey: Survey
+    listen: Listener
+
+    def mapped(self, coordinates: Coordinates | None) -> TrainingSet:
+        """Return the same rows in these coordinates."""
+        data, survey = self.data.in_coordinates(coordinates), self.survey.mapped(coordinates)
+        return TrainingSet(data, survey, self.listen)
 
 
 def completed(data: Dataset, survey: Survey, listen: Listener) -> Survey:

@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
 from numbers import Real
+from typing import Any
 
 from dask.utils import parse_bytes
+from sklearn.base import BaseEstimator
 
 from daskgmm.em.sample import Starts
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey import survey_nbytes, survey_result_nbytes
+from daskgmm.models.inputs import training_rows
 from daskgmm.passes.configuration import backend
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.plan import Needs, Plan, make_plan
 from daskgmm.rows.rows import Rows
+from daskgmm.storage_options import StorageOptions
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """Rows and weights as users give them to `fit` and to sweeps."""
+
+    x: Any
+    sample_weight: Any = None
+    weights_are: str | None = None
+    feature_dims: Sequence[Hashable] | None = None
+    storage_options: StorageOptions | None = field(default=None, repr=False)
+
+    def rows(self, estimator: BaseEstimator) -> tuple[Rows, Rows | None]:
+        """Return rows and weights; the estimator takes the names of features."""
+        given = self.x, self.sample_weight, self.feature_dims, self.storage_options
+        return training_rows(estimator, *given)
 
 
 def cut(rows: Rows, weights: Rows | None, settings: Settings, cache: int = 0) -> Dataset:
@@ -36,9 +58,9 @@ def plan_of(data: Dataset, settings: Settings, starts: Starts) -> Plan:
     sampled = mapped if starts.drawn and settings.is_mapped else data.row_nbytes
     held = 2 * sampled + START_COPIES * starts.at_once * mapped
     needs = Needs(
-        settings.n_components,
-        settings.n_statistics(d),
-        settings.n_features(d),
+        n_components=settings.n_components,
+        n_statistics=settings.n_statistics(d),
+        n_features=settings.n_features(d),
         max_passes=2 + settings.max_iter * starts.count,
         sample_rows=starts.surveyed_rows,
         start_nbytes=starts.rows * held,
@@ -64,13 +86,7 @@ def coordinates_in_words(settings: Settings, columns: int) -> str:
 
 
 def cache_nbytes(cache: int | str | None) -> int:
-    """Return a size such as ``"2GiB"`` in bytes.
-
-    Raises
-    ------
-    ValueError
-        If it is no size.
-    """
+    """Return a size such as ``"2GiB"`` in bytes; raise `ValueError` if it is none."""
     try:
         # Dask knows Python's numbers and texts.
         given = float(cache) if isinstance(cache, Real) else cache

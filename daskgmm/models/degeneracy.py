@@ -37,13 +37,7 @@ LISTED = 8
 def degeneracies(step: Maximised, resting: Sequence[Resting], names: Sequence[str]) -> list[str]:
     """Return a sentence or two for each thing that is wrong with the last M-step.
 
-    Parameters
-    ----------
-    step : Maximised
-    resting : sequence of Resting
-        Its components that rest on the floor.
-    names : sequence of str
-        Of the columns, or of the axes of the model.
+    `resting` are its components on the floor; `names` those of the model's columns or axes.
     """
     messages = []
     if step.empty:
@@ -123,16 +117,7 @@ def _listed(words: Sequence[str]) -> str:
 
 
 def swallowed(survey: Survey, reg_covar: float, names: Sequence[str]) -> str | None:
-    """Return what to say if `reg_covar` is large beside the variance of a column.
-
-    Parameters
-    ----------
-    survey : Survey
-        In the coordinates of the model.
-    reg_covar : float
-    names : sequence of str
-        Of its columns.
-    """
+    """Return what to say if `reg_covar` is large beside the variance of a column of the model."""
     variances, width = _usual(survey)
     sizes = np.maximum(np.abs(survey.minimum), np.abs(survey.maximum))
     varies = np.diagonal(survey.covariance) > (NO_SCALE * sizes) ** 2

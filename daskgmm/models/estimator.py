@@ -6,7 +6,7 @@ import math
 import os
 import warnings
 from collections.abc import Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from numbers import Integral
 from typing import Any, ClassVar, Self
@@ -39,13 +39,13 @@ from daskgmm.gaussian.floor import Resting
 from daskgmm.gaussian.m_step import ILL_DEFINED, Maximised
 from daskgmm.gaussian.prior import PRIORS
 from daskgmm.models.constraints import Axes, KeysOf, plain_axes
-from daskgmm.models.costs import cache_nbytes, cut, plan_of
+from daskgmm.models.costs import TrainingData, cache_nbytes, cut, plan_of
 from daskgmm.models.criteria import doubt
 from daskgmm.models.degeneracy import degeneracies, swallowed
 from daskgmm.models.files.portable import Portable
 from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.initial import check_initial
-from daskgmm.models.inputs import check_enough_columns, training_rows
+from daskgmm.models.inputs import check_enough_columns
 from daskgmm.models.order import reordered, reordered_search
 from daskgmm.models.singular import singular_columns
 from daskgmm.models.verbose import Printer
@@ -185,16 +185,8 @@ class MixtureEstimator(Portable):
         .. [1] L. Kish, "Survey Sampling", Wiley (1965).
         """
         with self._kept_if_it_fails(weights_are):
-            return self._fit(
-                X,
-                sample_weight,
-                weights_are,
-                feature_dims,
-                checkpoint,
-                cache_nbytes(cache),
-                listen,
-                storage_options,
-            )
+            given = TrainingData(X, sample_weight, weights_are, feature_dims, storage_options)
+            return self._fit(given, checkpoint, cache_nbytes(cache), listen)
 
     def fit_predict(
         self,
@@ -208,7 +200,7 @@ class MixtureEstimator(Portable):
         """Fit to X and return the labels of its rows, as `predict` does."""
         # Not by way of `fit`: warnings are to point at the line that called this.
         with self._kept_if_it_fails(weights_are):
-            self._fit(X, sample_weight, weights_are, feature_dims)
+            self._fit(TrainingData(X, sample_weight, weights_are, feature_dims))
         return self.predict(X)
 
     @contextmanager
@@ -227,43 +219,42 @@ class MixtureEstimator(Portable):
 
     def _fit(
         self,
-        x: Any,
-        sample_weight: Any,
-        weights_are: str | None,
-        feature_dims: Sequence[Hashable] | None,
+        given: TrainingData,
         checkpoint: Any = None,
         cache: int = 0,
         listen: Listener | None = None,
-        options: StorageOptions | None = None,
     ) -> Self:
-        rows, weights = training_rows(self, x, sample_weight, feature_dims, options)
+        rows, weights = given.rows(self)
         check_enough(rows.n_rows, self.n_components)
         check_enough_columns(self.pca, rows.n_features)
         request = self._request(rows.n_features)
-        request = replace(request, checkpoint=checkpoint, storage_options=options)
+        settings = request.settings
         if weights is not None:
-            request = replace(request, settings=request.settings.weighed(weights_are))
-        data = cut(rows, weights, request.settings, cache)
-        try:
-            starts = request.starts(rows.n_features, rows.n_rows)
-            plan_of(data, request.settings, starts).check()
+            settings = settings.weighed(given.weights_are)
+        request = replace(
+            request,
+            settings=settings,
+            checkpoint=checkpoint,
+            storage_options=given.storage_options,
+        )
+        with closing(cut(rows, weights, settings, cache)) as data:
+            plan_of(data, settings, request.starts(rows.n_features, rows.n_rows)).check()
             try:
                 found = fit(data, request, self._listener(listen))
             except ValueError as error:
                 if str(error) == ILL_DEFINED:
                     self._explain(data, error)
                 raise
-        finally:
-            data.close()
-        self._ended_with = request.settings.objective
-        self._set_seen(found.coordinates, fitted_on(data, found.survey, x, weights_are))
+        self._ended_with = settings.objective
+        facts = fitted_on(data, found.survey, given.x, given.weights_are)
+        self._set_seen(found.coordinates, facts)
         survey = found.survey.mapped(found.coordinates)
-        resting = survey.floor(request.settings.reg_covar).resting(found.best.step)
+        resting = survey.floor(settings.reg_covar).resting(found.best.step)
         self._warn_of_scale(survey)
-        model = MixtureModel.of(request.settings, survey)
-        self._keep(found.best, found.before, model, resting)
+        self._keep(found.best, found.before, MixtureModel.of(settings, survey), resting)
         self._scatter = found.survey.scatter if self.warm_start else None
-        self._doubt = None if weights is None else doubt(found.survey.weighing, weights_are)
+        weighing = None if weights is None else found.survey.weighing
+        self._doubt = doubt(weighing, given.weights_are)
         if self.prior is not None and self._doubt is not None:
             warnings.warn(self._doubt, WeightsWarning, stacklevel=3)
         fitted = found.best.step.parameters, found.coordinates, found.survey
@@ -277,12 +268,12 @@ class MixtureEstimator(Portable):
         if cause is not None:
             raise ValueError(f"{error} {cause}") from error
 
-    def _warn_of_scale(self, survey: Survey, stacklevel: int = 4) -> None:
+    def _warn_of_scale(self, survey: Survey) -> None:
         # Trailing principal axes are small by intention.
         if self.pca is None:
             message = swallowed(survey, float(self.reg_covar), self._axis_names())
             if message is not None:
-                warnings.warn(message, ScaleWarning, stacklevel=stacklevel)
+                warnings.warn(message, ScaleWarning, stacklevel=4)
 
     def _axis_names(self) -> list[str]:
         """Return the names of the model's coordinates in messages."""
@@ -312,11 +303,11 @@ class MixtureEstimator(Portable):
             self._check_resumable(settings.n_features(columns))
             resume = Resume(
                 self._parameters(),
-                self.lower_bound_ if self._same_objective() else -math.inf,
-                self._search_to_go_on(),
-                self._coordinates(),
-                getattr(self, "fitted_on_", None) or None,
-                getattr(self, "_scatter", None),
+                lower_bound=self.lower_bound_ if self._same_objective() else -math.inf,
+                search=self._search_to_go_on(),
+                coordinates=self._coordinates(),
+                facts=getattr(self, "fitted_on_", None) or None,
+                scatter=getattr(self, "_scatter", None),
             )
         random, seeded = check_random_state(self.random_state), self.random_state is not None
         return Request(settings, initial, random, seeded, resume)
@@ -386,24 +377,24 @@ class MixtureEstimator(Portable):
 
     def _settings(self) -> Settings:
         return Settings(
-            int(self.n_components),
-            self.covariance_type,
-            float(self.tol),
-            float(self.reg_covar),
-            int(self.max_iter),
-            int(self.n_init),
-            self.init_params,
-            self.acceleration is not None,
-            None if self.sample_rows is None else int(self.sample_rows),
-            self.missing == "drop",
-            bool(self.standardise),
-            plain_axes(self.pca),
-            self.prior,
+            n_components=int(self.n_components),
+            structure=self.covariance_type,
+            tol=float(self.tol),
+            reg_covar=float(self.reg_covar),
+            max_iter=int(self.max_iter),
+            n_init=int(self.n_init),
+            init_params=self.init_params,
+            accelerated=self.acceleration is not None,
+            sample_rows=None if self.sample_rows is None else int(self.sample_rows),
+            drop_missing=self.missing == "drop",
+            standardise=bool(self.standardise),
+            pca=plain_axes(self.pca),
+            prior=self.prior,
         )
 
     def _listener(self, listen: Listener | None) -> Listener:
-        printers = [Printer(int(self.verbose), self.verbose_interval)] if self.verbose else []
-        return together(log_event, *printers, *([] if listen is None else [listen]))
+        printer = Printer(int(self.verbose), self.verbose_interval) if self.verbose else None
+        return together(log_event, printer, listen)
 
     def _keep(
         self, found: Fit, before: float, model: MixtureModel, resting: Sequence[Resting] = ()

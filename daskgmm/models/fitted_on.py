@@ -17,17 +17,9 @@ from daskgmm.passes.dataset import Dataset
 def fitted_on(
     data: Dataset, survey: Survey, x: Any, weights_are: str | None = None
 ) -> dict[str, Any]:
-    """Return the facts that the survey pass found, in plain values.
+    """Return the facts that the survey of the rows as read found, in plain values.
 
-    Parameters
-    ----------
-    data : Dataset
-    survey : Survey
-        Of the rows as they were read.
-    x : object
-        What the user gave: a path or URL is named.
-    weights_are : str, optional
-        What the user said of the weights.
+    x is what the user gave: a path or URL is named.
     """
     facts = {
         "rows": survey.rows,

@@ -19,19 +19,9 @@ WEIGHTS_SUM_TOLERANCE = {np.dtype(np.float64): 1e-8, np.dtype(np.float32): 1e-6}
 def check_initial(
     structure: Structure, k: int, d: int, weights: Any, means: Any, precisions: Any
 ) -> Initial:
-    """Return the given parameters as float64 arrays.
+    """Return `weights_init`, `means_init` and `precisions_init` as float64 arrays, each or None.
 
-    Parameters
-    ----------
-    structure : Structure
-    k, d : int
-    weights, means, precisions : array-like or None
-        `weights_init`, `means_init`, `precisions_init`.
-
-    Raises
-    ------
-    ValueError
-        If a shape, a range or a sum is wrong, or a precision not positive definite.
+    Raises `ValueError` if a shape, a range or a sum is wrong, or a precision not positive definite.
     """
     return Initial(
         None if weights is None else _weights(weights, k),

@@ -22,18 +22,11 @@ def plan(
     X: Any,
     n_components: int = 1,
     *,
-    covariance_type: str = "full",
     sample_weight: Any = None,
     feature_dims: Sequence[Hashable] | None = None,
     cache: int | str | None = None,
-    max_iter: int = 100,
-    n_init: int = 1,
-    acceleration: str | None = "auto",
-    sample_rows: int | None = None,
-    missing: str = "error",
-    standardise: bool = False,
-    pca: int | float | None = None,
     storage_options: StorageOptions | None = None,
+    **settings: Any,
 ) -> Plan:
     """Say what a fit will cost: bytes, batches, passes, memory; nothing is read.
 
@@ -43,8 +36,9 @@ def plan(
     Parameters
     ----------
     X, sample_weight, feature_dims, cache, storage_options : as in `GaussianMixture.fit`
-    n_components, covariance_type, max_iter, n_init, acceleration : as in `GaussianMixture`
-    sample_rows, missing, standardise, pca : as in `GaussianMixture`
+    n_components, **settings : as in `GaussianMixture`
+        Those that the cost depends on are covariance_type, max_iter, n_init, acceleration,
+        sample_rows, missing, standardise and pca.
 
     Returns
     -------
@@ -56,25 +50,15 @@ def plan(
     ValueError, OSError
         As `GaussianMixture.fit` before it reads.
     """
-    estimator = GaussianMixture(
-        n_components,
-        covariance_type=covariance_type,
-        max_iter=max_iter,
-        n_init=n_init,
-        acceleration=acceleration,
-        sample_rows=sample_rows,
-        missing=missing,
-        standardise=standardise,
-        pca=pca,
-    )
+    estimator = GaussianMixture(n_components, **settings)
     estimator._validate_params()
-    settings = estimator._settings()
+    chosen = estimator._settings()
     rows, weights = _rows(source_of(X, storage_options), sample_weight, feature_dims)
-    check_enough(rows.n_rows, settings.n_components)
-    check_enough_columns(settings.pca, rows.n_features)
-    data = cut(rows, weights, settings, cache_nbytes(cache))
+    check_enough(rows.n_rows, chosen.n_components)
+    check_enough_columns(chosen.pca, rows.n_features)
+    data = cut(rows, weights, chosen, cache_nbytes(cache))
     starts = estimator._request(rows.n_features).starts(rows.n_features, rows.n_rows)
-    return plan_of(data, settings, starts)
+    return plan_of(data, chosen, starts)
 
 
 def _rows(

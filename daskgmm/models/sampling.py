@@ -14,13 +14,7 @@ Array = NDArray[np.float64]
 def sample_mixture(
     parameters: Parameters, n: int, random: np.random.RandomState
 ) -> tuple[Array, NDArray[np.int64]]:
-    """Draw n rows, ordered by component, with scikit-learn's use of the generator.
-
-    Returns
-    -------
-    rows : ndarray of shape (n, d)
-    labels : ndarray of shape (n,)
-    """
+    """Draw n rows and their labels, ordered by component, with scikit-learn's use of `random`."""
     # Rounding may leave the sum above 1, which multinomial refuses.
     probabilities = parameters.weights / max(1.0, parameters.weights.sum())
     counts = random.multinomial(n, probabilities)

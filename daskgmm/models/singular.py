@@ -25,17 +25,7 @@ LISTED = 8
 def singular_columns(
     survey: Survey, structure: str, reg_covar: float, names: Sequence[str]
 ) -> str | None:
-    """Return which columns make the covariance of all rows singular; None if none do.
-
-    Parameters
-    ----------
-    survey : Survey
-        Of the rows as they were read.
-    structure : str
-    reg_covar : float
-    names : sequence of str
-        Of the columns.
-    """
+    """Return which columns make the covariance of all rows singular; None if none do."""
     constant = constant_columns(survey)
     varying = np.setdiff1d(np.arange(len(names)), constant)
     found = []

@@ -6,12 +6,14 @@ import math
 import os
 import warnings
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
@@ -23,7 +25,6 @@ from daskgmm.em.fit import check_enough
 from daskgmm.em.history import log_event
 from daskgmm.em.model import MixtureModel
 from daskgmm.em.selection.choosing import (
-    Failure,
     Model,
     SweepState,
     choose,
@@ -40,12 +41,12 @@ from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
 from daskgmm.gaussian.floor import n_degenerate
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.choice import doubts, place_of_best
-from daskgmm.models.costs import cache_nbytes, cut, plan_of
+from daskgmm.models.costs import TrainingData, cache_nbytes, cut, plan_of
 from daskgmm.models.criteria import Criteria, criteria_of_sweep, doubt
 from daskgmm.models.degeneracy import reason_of
 from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.gaussian_mixture import GaussianMixture
-from daskgmm.models.inputs import LABELS, check_enough_columns, training_rows
+from daskgmm.models.inputs import LABELS, check_enough_columns
 from daskgmm.models.predictions.in_memory import predict_values
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.names import CRITERIA
@@ -55,13 +56,8 @@ from daskgmm.rows.labelled.grid_rows import GridRows
 from daskgmm.rows.rows import Rows
 from daskgmm.storage_options import StorageOptions
 
-SHARED_SETTINGS = (
-    "tol", "reg_covar", "max_iter", "sample_rows", "drop_missing", "standardise", "pca",
-)  # fmt: skip
-"""Settings of EM that all models of a sweep have in common."""
-
 SHARED_ATTRIBUTES = ("n_features_in_", "coordinates_", "fitted_on_", *LABELS)
-"""Fitted attributes that do so."""
+"""Fitted attributes that all models of a sweep have in common."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -213,8 +209,7 @@ def sweep(
     """
     _checked(criterion)
     check_meaning(weights_are)
-    given = (covariance_type,) if isinstance(covariance_type, str) else covariance_type
-    types = tuple(dict.fromkeys(given))
+    types = (covariance_type,) if isinstance(covariance_type, str) else tuple(covariance_type)
     sizes = _sizes(n_components, types)
     estimator = GaussianMixture(
         max(sizes),
@@ -228,47 +223,54 @@ def sweep(
         pca=pca,
     )
     estimator._validate_params()
-    rows, weights = training_rows(estimator, X, sample_weight, feature_dims, storage_options)
+    given = TrainingData(X, sample_weight, weights_are, feature_dims, storage_options)
+    rows, weights = given.rows(estimator)
     check_enough(rows.n_rows, min(sizes))
-    settings = estimator._settings()
-    if weights is not None:
-        settings = settings.weighed(weights_are)
     belongs = None if groups is None else Groups(groups, rows)
-    request = _request(combinations(sizes, types, settings), n_init, random_state, belongs)
+    chosen = estimator._settings()
+    if weights is not None:
+        chosen = chosen.weighed(weights_are)
+    settings = combinations(sizes, tuple(dict.fromkeys(types)), chosen)
+    request = _request(settings, n_init, random_state, belongs)
     request = replace(request, weights_are=None if weights is None else weights_are)
     check_enough_columns(pca, rows.n_features)
-    as_one_fit = _all_at_once(request.settings, rows.n_features)
-    data = cut(rows, weights, as_one_fit, cache_nbytes(cache))
-    tell = together(log_event, *([] if listen is None else [listen]))
-    try:
-        starts = starts_of(request.settings, rows.n_features, rows.n_rows)
-        plan_of(data, as_one_fit, starts).check()
+    as_one_fit = _all_at_once(settings, rows.n_features)
+    with closing(cut(rows, weights, as_one_fit, cache_nbytes(cache))) as data:
+        plan_of(data, as_one_fit, starts_of(settings, rows.n_features, rows.n_rows)).check()
         kept = saved = None
         if checkpoint is not None:
             saved = Checkpoint(checkpoint, SweepState, storage_options)
             kept = saved.load(_identity(data, request, random_state))
-        state, measured = choose(data, request, tell, saved, kept)
-    finally:
-        data.close()
-    estimator._set_seen(state.coordinates, fitted_on(data, state.survey, X, weights_are))
-    estimator._warn_of_scale(state.survey.mapped(state.coordinates), stacklevel=3)
-    if weights is not None:
-        _warn_of(doubt(state.survey.weighing, weights_are))
-    table = _table(state, measured, request.weights_are, estimator._axis_names())
-    models = _mixtures(state, estimator)
-    for index, mixture in enumerate(models):
-        if mixture is not None:
-            mixture._criteria = criteria_of_sweep(table, index)
-    found = Sweep(table, models, criterion)
+        state, measured = choose(data, request, together(log_event, listen), saved, kept)
+    return _found(data, state, measured, estimator, given, criterion)
+
+
+def _found(
+    data: Dataset,
+    state: SweepState,
+    measured: Measured,
+    estimator: GaussianMixture,
+    given: TrainingData,
+    criterion: str,
+) -> Sweep:
+    """Return the sweep, and warn of what the user should know."""
+    said = None if data.weights is None else given.weights_are
+    estimator._set_seen(state.coordinates, fitted_on(data, state.survey, given.x, said))
+    estimator._warn_of_scale(state.survey.mapped(state.coordinates))
+    doubtful = None if data.weights is None else doubt(state.survey.weighing, said)
+    if doubtful is not None:
+        warnings.warn(doubtful, WeightsWarning, stacklevel=3)
+    table = _table(state, measured, said, estimator._axis_names())
+    found = Sweep(table, _mixtures(state, estimator, table), criterion)
     best = found._best(criterion)
     fitted = best._parameters(), state.coordinates, state.survey
-    warn_of_unresolved(*fitted, data.rows.columns, stacklevel=2)
+    warn_of_unresolved(*fitted, data.rows.columns, stacklevel=3)
     if not best.converged_:
         warnings.warn(
             f"The best model by {criterion} did not converge. Increase max_iter (--max-iter) or "
             "tol (--tol).",
             ConvergenceWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
     return found
 
@@ -277,11 +279,6 @@ def _all_at_once(settings: Sequence[Settings], columns: int) -> Settings:
     """Return the settings of a single fit that costs what a pass for all of these does."""
     largest = max(settings, key=lambda each: each.n_statistics(columns))
     return replace(largest, n_components=sum(each.n_components for each in settings))
-
-
-def _warn_of(message: str | None) -> None:
-    if message is not None:
-        warnings.warn(message, WeightsWarning, stacklevel=3)
 
 
 def _checked(criterion: str) -> str:
@@ -314,18 +311,7 @@ def _request(
 
 
 class Groups:
-    """The groups of rows, looked up by their numbers.
-
-    Parameters
-    ----------
-    groups : array of shape (n,)
-    rows : Rows
-
-    Raises
-    ------
-    ValueError
-        If there is not one for each row, or rows are numbered otherwise than `groups` would be.
-    """
+    """The groups of rows, looked up by their numbers; refused unless there is one for each row."""
 
     def __init__(self, groups: Any, rows: Rows) -> None:
         n_rows = rows.n_rows
@@ -366,12 +352,15 @@ def _log_densities(parameters: Parameters, x: NDArray[Any]) -> NDArray[np.float6
 
 
 def _identity(data: Dataset, request: SweepRequest, random_state: Any) -> dict[str, Any]:
-    first, groups = request.settings[0], request.groups
+    """Return what a checkpoint of a sweep must agree with: settings, and rows."""
+    shared, groups = asdict(request.settings[0]), request.groups
+    for name in ("structure", "init_params", "accelerated"):  # no choice of a sweep's user
+        del shared[name]
     return {
-        "n_components": sorted({each.n_components for each in request.settings}),
+        **shared,
+        "n_components": request.sizes,
         "covariance_type": sorted({each.structure for each in request.settings}),
         "n_init": len(request.seeds),
-        **{name: getattr(first, name) for name in SHARED_SETTINGS},
         "random_state": None if random_state is None else plain_digest(request.seeds),
         "groups": groups.digest if isinstance(groups, Groups) else None,
         # What is said by default may be said as well.
@@ -380,27 +369,21 @@ def _identity(data: Dataset, request: SweepRequest, random_state: Any) -> dict[s
     }
 
 
-def _mixtures(state: SweepState, estimator: GaussianMixture) -> list[GaussianMixture | None]:
+def _mixtures(
+    state: SweepState, estimator: GaussianMixture, table: dict[str, list[Any]]
+) -> list[GaussianMixture | None]:
+    """Return an estimator for each row of the table; None for what failed."""
     survey = state.survey.mapped(state.coordinates)
-    fitted = [_model(model, estimator, survey) for model in state.models]
+    fitted = [_mixture(model, estimator, survey) for model in state.models]
+    for index, mixture in enumerate(fitted):
+        mixture._criteria = criteria_of_sweep(table, index)
     return [*fitted, *[None] * len(state.failures)]
 
 
-def _model(model: Model, estimator: GaussianMixture, survey: Survey) -> GaussianMixture:
+def _mixture(model: Model, estimator: GaussianMixture, survey: Survey) -> GaussianMixture:
     settings = model.settings
-    mixture = GaussianMixture(
-        settings.n_components,
-        covariance_type=settings.structure,
-        tol=settings.tol,
-        reg_covar=settings.reg_covar,
-        prior=settings.prior,
-        max_iter=settings.max_iter,
-        sample_rows=settings.sample_rows,
-        missing=estimator.missing,
-        standardise=estimator.standardise,
-        pca=estimator.pca,
-        random_state=model.seed,
-    )
+    own = {"n_components": settings.n_components, "covariance_type": settings.structure}
+    mixture: GaussianMixture = clone(estimator).set_params(**own, random_state=model.seed)
     for name in SHARED_ATTRIBUTES:
         if hasattr(estimator, name):
             setattr(mixture, name, getattr(estimator, name))
@@ -417,65 +400,54 @@ def _table(
 ) -> dict[str, list[Any]]:
     """Return the table: the models in their order, then what failed; `names` are of columns."""
     floor = state.survey.mapped(state.coordinates).floor(state.models[0].settings.reg_covar)
-    n, rows = state.survey.counted(weights_are), []
+    n, d = state.survey.counted(weights_are), state.models[0].fit.step.parameters.n_features
+    rows = []
     for index, model in enumerate(state.models):
-        step = model.fit.step
+        settings, step, held = model.settings, model.fit.step, model.held_out
+        mean, entropy = (
+            float(total[index]) / measured.weight
+            for total in (measured.log_likelihoods, measured.entropies)
+        )
         resting = floor.resting(step)
-        degenerate = n_degenerate(step, resting), reason_of(step, resting, names)
-        rows.append(_row(model, measured, index, n, *degenerate))
-    rows += [_failed_row(failure, _n_features(state), n) for failure in state.failures]
+        rows.append(
+            _row(settings, model.seed, n, d, mean, entropy)
+            | {"status": "fitted" if model.on_all_rows else "sample"}
+            | ({} if held is None else {"heldout": held.mean, "heldout_se": held.error})
+            | {"passes": model.passes, "converged": model.fit.converged}
+            | {"degenerate": n_degenerate(step, resting), "reason": reason_of(step, resting, names)}
+        )
+    for failure in state.failures:
+        row = _row(failure.settings, failure.seed, n, d)
+        rows.append(row | {"status": "failed", "reason": failure.reason})
     return {name: [row[name] for row in rows] for name in rows[0]}
 
 
-def _n_features(state: SweepState) -> int:
-    return state.models[0].fit.step.parameters.n_features
-
-
 def _row(
-    model: Model, measured: Measured, index: int, n: float, degenerate: int, reason: str
+    settings: Settings,
+    seed: int,
+    n: float,
+    d: int,
+    mean: float = math.nan,
+    entropy: float = math.nan,
 ) -> dict[str, Any]:
-    settings, held = model.settings, model.held_out
-    d = model.fit.step.parameters.n_features
+    """Return a row of the table with what follows from a model's size and its likelihood."""
     p = n_parameters(STRUCTURES[settings.structure], settings.n_components, d)
-    mean, entropy = (
-        float(total[index]) / measured.weight
-        for total in (measured.log_likelihoods, measured.entropies)
-    )
     criteria = Criteria(mean, p, n, entropy)
     return {
         "n_components": settings.n_components,
         "covariance_type": settings.structure,
-        "seed": model.seed,
-        "status": "fitted" if model.on_all_rows else "sample",
+        "seed": seed,
+        "status": "",
         "log_likelihood": mean,
         "n_parameters": p,
         "n": n,
         "aic": criteria.aic,
         "bic": criteria.bic,
         "icl": criteria.icl,
-        "heldout": math.nan if held is None else held.mean,
-        "heldout_se": math.nan if held is None else held.error,
-        "passes": model.passes,
-        "converged": model.fit.converged,
-        "degenerate": degenerate,
-        "reason": reason,
-    }
-
-
-def _failed_row(failure: Failure, d: int, n: float) -> dict[str, Any]:
-    settings = failure.settings
-    p = n_parameters(STRUCTURES[settings.structure], settings.n_components, d)
-    return {
-        "n_components": settings.n_components,
-        "covariance_type": settings.structure,
-        "seed": failure.seed,
-        "status": "failed",
-        "log_likelihood": math.nan,
-        "n_parameters": p,
-        "n": n,
-        **dict.fromkeys(("aic", "bic", "icl", "heldout", "heldout_se"), math.nan),
+        "heldout": math.nan,
+        "heldout_se": math.nan,
         "passes": 0,
         "converged": False,
         "degenerate": 0,
-        "reason": failure.reason,
+        "reason": "",
     }

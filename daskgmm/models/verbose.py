@@ -8,15 +8,7 @@ from daskgmm.em.events import Ended, Event, Iterated, Started
 
 
 class Printer:
-    """Prints starts, iterations and ends.
-
-    Parameters
-    ----------
-    verbose : int
-        Above 1, with seconds and changes.
-    interval : int
-        Every how many iterations.
-    """
+    """Prints starts, every `interval`-th iteration and ends, above 1 with seconds and changes."""
 
     def __init__(self, verbose: int, interval: int) -> None:
         self._detailed = verbose > 1
@@ -25,32 +17,15 @@ class Printer:
 
     def __call__(self, event: Event) -> None:
         """Print one event."""
+        now = time.perf_counter()
         if isinstance(event, Started):
             print(f"Initialization {event.initialisation}")
-            self._began = self._last = time.perf_counter()
+            self._began = self._last = now
         elif isinstance(event, Iterated) and event.iteration % self._interval == 0:
-            self._iteration(event)
+            told = f"\t time lapse {now - self._last:.5f}s\t ll change {event.change:.5f}"
+            print(f"  Iteration {event.iteration}{told if self._detailed else ''}")
+            self._last = now
         elif isinstance(event, Ended):
-            self._end(event)
-
-    def _iteration(self, event: Iterated) -> None:
-        if not self._detailed:
-            print(f"  Iteration {event.iteration}")
-            return
-        now = time.perf_counter()
-        print(
-            f"  Iteration {event.iteration}\t time lapse {now - self._last:.5f}s\t "
-            f"ll change {event.change:.5f}"
-        )
-        self._last = now
-
-    def _end(self, event: Ended) -> None:
-        state = "converged" if event.converged else "did not converge"
-        if not self._detailed:
-            print(f"Initialization {state}.")
-            return
-        seconds = time.perf_counter() - self._began
-        print(
-            f"Initialization {state}. time lapse {seconds:.5f}s\t lower bound "
-            f"{event.lower_bound:.5f}."
-        )
+            state = "converged" if event.converged else "did not converge"
+            told = f" time lapse {now - self._began:.5f}s\t lower bound {event.lower_bound:.5f}."
+            print(f"Initialization {state}.{told if self._detailed else ''}")

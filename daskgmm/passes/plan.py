@@ -31,7 +31,7 @@ memory."""
 TASKS_A_THREAD = 4
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
     """Sizes of the model and of its passes, without those of the rows.
 
@@ -88,7 +88,7 @@ class Needs:
         return max((PARAMETER_COPIES + results) * statistics, results * self.survey_result_nbytes)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """The cost of a fit.
 
@@ -153,10 +153,10 @@ class Plan:
         limit, usable = self.place.memory_limit, self.place.usable_memory
         assert limit is not None
         assert usable is not None
-        of = "" if usable == limit else f" of its {_mb(limit)}, where Dask pauses it"
+        of = "" if usable == limit else f" of its {size(limit)}, where Dask pauses it"
         raise PlanError(
-            f"A worker would need {_mb(self.worker_nbytes)} and may take "
-            f"{_mb(usable)}{of}: {_mb(self.thread_nbytes)} for each of "
+            f"A worker would need {size(self.worker_nbytes)} and may take "
+            f"{size(usable)}{of}: {size(self.thread_nbytes)} for each of "
             f"{counted(self.place.threads, 'thread')}, besides what a worker "
             "always holds. Use workers with fewer threads (num_workers of Dask's configuration, "
             "--threads, --nthreads of `dask worker`), more memory, smaller chunks, or less "
@@ -165,7 +165,7 @@ class Plan:
 
     def __str__(self) -> str:
         rows = "unknown until read" if self.rows is None else f"{self.rows:,}"
-        nbytes = "unknown until read" if self.pass_nbytes is None else _mb(self.pass_nbytes)
+        nbytes = "unknown until read" if self.pass_nbytes is None else size(self.pass_nbytes)
         limit = self.place.memory_limit
         batches = counted(self.batches, "batch", "es")
         iterations = counted(self.max_passes - 2, "iteration")
@@ -179,10 +179,10 @@ class Plan:
             ("a block is", "a chunk, or small chunks in a row, read at once"),
             ("passes", f"1 or 2 for the start, then at most {iterations}"),
             ("kept in memory", f"{self.cached_batches:,} of {batches}"),
-            ("a thread takes", f"at most {_mb(self.thread_nbytes)}"),
-            ("the start takes", f"at most {_mb(self.start_nbytes)} of this process"),
-            ("a process takes", f"at most {_mb(self.worker_nbytes)}"),
-            ("memory limit", "none known" if limit is None else _mb(limit)),
+            ("a thread takes", f"at most {size(self.thread_nbytes)}"),
+            ("the start takes", f"at most {size(self.start_nbytes)} of this process"),
+            ("a process takes", f"at most {size(self.worker_nbytes)}"),
+            ("memory limit", "none known" if limit is None else size(limit)),
         ]
         width = max(len(name) for name, _ in facts)
         lines = [f"{name:<{width}}  {value}" for name, value in facts]
@@ -288,18 +288,18 @@ def _advice(data: Dataset, place: Place) -> list[str]:
     chunk, largest = rows.chunk_nbytes, int(rows.lengths.max(initial=0)) * rows.row_nbytes
     if rows.reads and len(rows.lengths) > 1 and chunk < SMALL_CHUNK_BYTES:
         advice.append(
-            f"Chunks are small ({_mb(chunk)}): reading each takes longer than its bytes do. Write "
+            f"Chunks are small ({size(chunk)}): reading each takes longer than its bytes do. Write "
             "the data once more with chunks of 4 to 64 MB, or as shards of that size."
         )
     if rows.reads and rows.block_rows is None and largest > LARGE_CHUNK_BYTES:
         advice.append(
-            f"Chunks are large ({_mb(largest)}), and each thread holds several copies while it "
+            f"Chunks are large ({size(largest)}), and each thread holds several copies while it "
             "reads one. Chunks of 4 to 64 MB take less memory and are as fast."
         )
     if _sent_nbytes(data, place) > LARGE_CHUNK_BYTES:
         advice.append(
-            f"The weights are in this process's memory: {_mb(_sent_nbytes(data, place))} go to the "
-            "workers and stay there during the fit. In a store they would be read as needed."
+            f"The weights are in this process's memory: {size(_sent_nbytes(data, place))} go to "
+            "the workers and stay there during the fit. In a store they would be read as needed."
         )
     threads = place.threads * max(1, place.workers)
     if len(data.batches) < min(threads, len(rows.lengths)) * TASKS_A_THREAD < len(rows.lengths):
@@ -321,7 +321,8 @@ def counted(number: int, noun: str, plural: str = "s") -> str:
     return f"{number:,} {noun}{'' if number == 1 else plural}"
 
 
-def _mb(nbytes: int) -> str:
+def size(nbytes: int) -> str:
+    """Return bytes in words, in powers of 1000: four digits at most."""
     for unit in ("B", "kB", "MB", "GB"):
         if nbytes < 10_000:
             return f"{nbytes:,} {unit}"

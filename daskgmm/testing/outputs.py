@@ -16,7 +16,7 @@ from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.models.predictions.outputs import OUTPUTS, Asked, Output, Outputs
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.names import DTYPES
-from daskgmm.passes.view import View
+from daskgmm.passes.transform import Transform
 from daskgmm.testing.mixtures import random_mixture
 
 Array = NDArray[np.float64]
@@ -95,7 +95,7 @@ class OutputTests:
         rows, holed = self.rows(), self.rows()
         holed[::5, 1] = np.nan
         predictor = Predictor(
-            random_mixture(STRUCTURES["full"], K, D), view=View(drop_missing=True)
+            random_mixture(STRUCTURES["full"], K, D), transform=Transform(drop_missing=True)
         )
         for dtype in DTYPES:
             outputs = Outputs(tuple(self.arrays(dtype, missing=True)))

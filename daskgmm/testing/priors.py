@@ -44,7 +44,10 @@ class PriorTests:
 
     def model(self, structure: str, reg_covar: float = 1e-3) -> tuple[MixtureModel, Survey]:
         """Return a model with the prior, and the survey of the rows."""
-        settings = Settings(K, structure, 1e-3, reg_covar, 100, 1, "kmeans", True, prior=self.name)
+        settings = Settings(
+            n_components=K, structure=structure, tol=1e-3, reg_covar=reg_covar, max_iter=100,
+            n_init=1, init_params="kmeans", accelerated=True, prior=self.name,
+        )  # fmt: skip
         data = Dataset.of(ArrayRows(self.rows()), None, K, 1 + D)
         survey = survey_rows(data, None, silence)
         return MixtureModel.of(settings, survey), survey

@@ -30,7 +30,7 @@ from distributed import Client, LocalCluster, wait
 from daskgmm import GaussianMixture
 from daskgmm.em.events import Iterated, silence
 from daskgmm.em.expectation import expect
-from daskgmm.em.survey import survey_rows
+from daskgmm.em.survey import TrainingSet, survey_rows
 from daskgmm.gaussian.kernels.choice import choose_kernel
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.passes.batches import Batch
@@ -292,7 +292,7 @@ def _sleeping_passes(tasks: int, pause: float) -> tuple[float, float]:
     wall, cpu = [], []
     for number in range(1, 4):
         began, used = time.perf_counter(), time.process_time()
-        expect(data, [kernel], survey, silence, number)
+        expect(TrainingSet(data, survey, silence), [kernel], number)
         wall.append(time.perf_counter() - began)
         cpu.append(time.process_time() - used)
     return median(wall), median(cpu)

@@ -26,7 +26,9 @@ def test_writes_its_files(here, call):
     assert result.exit_code == 0
     folder = here / "daskgmm-demo"
     assert {path.name for path in folder.iterdir()} == FILES
-    assert imread(folder / "segmentation.png").shape == (1126, 2728, 4)
+    height, width, _ = imread(folder / "segmentation.png").shape
+    assert width > 2 * 640
+    assert height > 427
     pixels = zarr.open_array(folder / "pixels.zarr", mode="r")
     labels = zarr.open_array(folder / "labels.zarr" / "label", mode="r")
     assert (pixels.shape, pixels.dtype, pixels.nchunks) == ((273280, 3), np.uint8, 9)

@@ -9,7 +9,8 @@ from rich.console import Console
 
 from daskgmm import GaussianMixture
 from daskgmm.em.events import Iterated
-from daskgmm.progress import Bars, Forecast, duration, iterations_left, make_bar, show_fit, size
+from daskgmm.passes.plan import size
+from daskgmm.progress import Forecast, Shown, duration, iterations_left, make_bar, show
 from tests.cli.data import clusters
 
 LINE = re.compile(
@@ -20,7 +21,10 @@ LINE = re.compile(
 
 
 def iterated(iteration, change, seconds=2.0):
-    return Iterated(0, iteration, -4.0, change, math.nan, True, 1000, seconds, 0, 0)
+    return Iterated(
+        iteration=iteration, lower_bound=-4.0, change=change, rows=1000, seconds=seconds, nbytes=0,
+        peak_memory=0,
+    )  # fmt: skip
 
 
 def test_a_geometric_decay_is_foreseen():
@@ -67,12 +71,14 @@ def test_iterations_left(changes, tol, left):
 def test_words():
     spoken = [duration(seconds) for seconds in (0.1, 12.4, 150, 7500)]
     assert spoken == ["1 s", "12 s", "2 min", "2 h 5 min"]
-    assert [size(n) for n in (7, 820_000, 4e9, 2e15)] == ["7 B", "820 kB", "4 GB", "2e+03 TB"]
+    assert [size(n) for n in (7, 820_000, 4 * 10**9, 2 * 10**15)] == [
+        "7 B", "820 kB", "4,000 MB", "2,000 TB",
+    ]  # fmt: skip
 
 
 def test_plain_lines(capsys):
     mixture = GaussianMixture(3, random_state=0, tol=1e-6)
-    with show_fit(mixture.tol, mixture.max_iter) as listen:
+    with show(Forecast(mixture.tol, mixture.max_iter)) as listen:
         mixture.fit(clusters(2000), listen=listen)
     survey, start, *lines = capsys.readouterr().err.splitlines()
     assert survey.startswith("survey  2,000 rows  48 kB")
@@ -82,7 +88,7 @@ def test_plain_lines(capsys):
 
 
 def test_starts_are_told_apart(capsys):
-    with show_fit(1e-3, 100) as listen:
+    with show(Forecast(1e-3, 100)) as listen:
         GaussianMixture(2, random_state=0, n_init=3).fit(clusters(500), listen=listen)
     lines = capsys.readouterr().err.splitlines()
     best, *others = [line for line in lines if line.startswith("start")]
@@ -96,7 +102,7 @@ def test_terminal():
     console = Console(file=stream, force_terminal=True, width=120, color_system=None)
     mixture = GaussianMixture(3, random_state=0, n_init=2)
     with make_bar(console) as bar:
-        show = Bars(Forecast(mixture.tol, mixture.max_iter), bar)
+        show = Shown(Forecast(mixture.tol, mixture.max_iter), bar)
         mixture.fit(clusters(5000), listen=show)
         assert bar.tasks[0].description == "start"
     shown = stream.getvalue()
@@ -106,5 +112,5 @@ def test_terminal():
 
 
 def test_quiet(capsys):
-    with show_fit(1e-3, 100, quiet=True) as listen:
+    with show(quiet=True) as listen:
         assert listen is None

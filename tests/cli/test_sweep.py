@@ -10,11 +10,11 @@ import pytest
 from rich.console import Console
 
 from daskgmm import sweep
-from daskgmm.cli.sizes import check_sizes
+from daskgmm.cli.sweep import check_sizes
 from daskgmm.em.events import BatchDone, PassEnded, SweepIterated
 from daskgmm.models import sweep as module
 from daskgmm.models.files.model_file import load_model
-from daskgmm.progress import SweepBars, make_bar, show_sweep
+from daskgmm.progress import Shown, make_bar, show
 from daskgmm.sweep_report import staying_text
 from tests.cli.data import clusters
 
@@ -226,21 +226,21 @@ def test_events_as_json_lines(folder, call):
 
 def test_plain_lines(capsys):
     rows = clusters(30_000)
-    with show_sweep() as listen:
+    with show() as listen:
         sweep(rows, (2, 3), random_state=0, sample_rows=3000, listen=listen)
     survey, sample, *passes, measure = capsys.readouterr().err.splitlines()
     for line, name in ((survey, "survey"), (sample, "sample"), (measure, "measure")):
         assert line.startswith(f"{name}  30,000 rows  720 kB")
     assert passes
     assert all(PASS.fullmatch(line) for line in passes)
-    with show_sweep(quiet=True) as listen:
+    with show(quiet=True) as listen:
         assert listen is None
 
 
 def test_terminal(capsys):
     console = Console(force_terminal=True, width=120, color_system=None)
     with make_bar(console) as bar:
-        show = SweepBars(bar)
+        shown = Shown(bar=bar)
         titles = []
         for event in (
             PassEnded("survey", 10, 80, 1.0, 0),
@@ -250,7 +250,7 @@ def test_terminal(capsys):
             SweepIterated(1, 2, 1),
             SweepIterated(2, 1, 0),
         ):
-            show(event)
+            shown(event)
             titles.append(bar.tasks[0].description)
-    assert titles == ["starts", "starts", "starts", "starts", "pass 2", "measure"]
+    assert titles == ["start", "start", "start", "start", "pass 2", "measure"]
     assert "pass 1  2 models, 1 left  1.0e+01 rows/s  2.00 s" in capsys.readouterr().out

@@ -8,7 +8,10 @@ import zarr
 from sklearn.datasets import load_iris
 
 from daskgmm import GaussianMixture
+from daskgmm.em.acceleration import remaining_gain
 from daskgmm.errors import DegenerateComponentWarning
+from daskgmm.gaussian import PRIORS
+from daskgmm.gaussian.prior import Conjugate
 from tests.oracle.data import STRUCTURES, blobs
 
 pytestmark = [
@@ -83,6 +86,32 @@ def test_the_gap_is_about_what_is_left(covariance_type, tol):
     assert 0 <= mixture.gap_estimate_ <= tol / 100
     assert best - mixture.lower_bound_ <= tol
     assert mixture.history_["gap"][-1] == mixture.gap_estimate_
+
+
+def test_the_gap_of_plain_steps_is_that_of_a_geometric_series():
+    changes = [3e-4 * 0.8**i for i in range(200)]
+    for i in (1, 5, 20):
+        left = sum(changes[i + 1 :])
+        assert remaining_gain(changes[i - 1 : i + 1], 1e-9) == pytest.approx(left, rel=1e-6)
+    assert remaining_gain([2e-4, 2e-4], 1e-9) == np.inf  # they do not shrink
+    assert remaining_gain([np.inf, 2e-4], 1e-9) == np.inf
+    assert remaining_gain([-1e-4, 2e-4], 1e-9) == np.inf
+    assert remaining_gain([2e-4, -1e-13], 1e-9) == 0.0
+
+
+def test_a_fit_whose_objective_stands_still_ends(monkeypatch):
+    """A weight goes to 0, and the gradient predicts a gain that no step reaches."""
+    monkeypatch.setitem(PRIORS, "strong", Conjugate(50.0))
+    random = np.random.default_rng(1)
+    x = random.normal(size=(40, 3)) + random.integers(3, size=(40, 1)) * 1.5
+    settings = {"prior": "strong", "random_state": 1, "max_iter": 400}
+    for structure in ("diag", "spherical"):
+        mixture = GaussianMixture(4, covariance_type=structure, **settings).fit(x)
+        assert mixture.weights_.min() < 1e-5
+        assert mixture.converged_
+        assert mixture.gap_estimate_ < 1e-5
+        longer = GaussianMixture(4, covariance_type=structure, tol=0.0, **settings).fit(x)
+        assert longer.lower_bound_ - mixture.lower_bound_ < 1e-6
 
 
 def test_rejected_passes_are_told_and_cost_nothing_but_themselves():

@@ -12,7 +12,7 @@ from daskgmm.em.loop import Fit
 from daskgmm.em.selection import choosing
 from daskgmm.em.selection.choosing import Failure, Model, SweepState, with_runners_up
 from daskgmm.em.settings import Settings
-from daskgmm.em.survey import survey_rows
+from daskgmm.em.survey import TrainingSet, survey_rows
 from daskgmm.gaussian.m_step import IllDefinedError, Maximised
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.passes.dataset import Dataset
@@ -31,7 +31,10 @@ def model(variance, going, k=2, seed=0, reserve=True):
     variances[-1] = variance
     weights, means = np.full(k, 1 / k), np.zeros((k, 2))
     parameters = Parameters("diag", weights, means, variances, 1 / np.sqrt(variances))
-    settings = Settings(k, "diag", 1e-3, 1e-6, 100, 1, "kmeans")
+    settings = Settings(
+        n_components=k, structure="diag", tol=1e-3, reg_covar=1e-6, max_iter=100, n_init=1,
+        init_params="kmeans",
+    )  # fmt: skip
     return Model(settings, seed, Fit(Maximised(parameters)), going, reserve=reserve)
 
 
@@ -101,7 +104,7 @@ def test_a_failure_keeps_the_others(monkeypatch):
     fails_on_all_rows(monkeypatch, 3)
     data = Dataset.of(as_rows(X), None, 5, 5, 0)
     models = model(1.0, True), model(1.0, True, k=3, seed=7)
-    state = choosing.stepped(data, SURVEY, SweepState(SURVEY, None, models), silence)
+    state = choosing.stepped(TrainingSet(data, SURVEY, silence), SweepState(SURVEY, None, models))
     assert [each.settings.n_components for each in state.models] == [2]
     assert state.failures == (Failure(models[1].settings, 7, "a covariance is singular", True),)
 
@@ -140,4 +143,7 @@ def test_the_first_of_the_race_goes_on_whatever_part_it_was_measured_on():
 
 
 def iterated(bound):
-    return Iterated(0, 1, bound, 0.0, 0.0, True, 600, 0.0, 0, 0)
+    return Iterated(
+        iteration=1, lower_bound=bound, change=0.0, gap=0.0, rows=600, seconds=0.0, nbytes=0,
+        peak_memory=0,
+    )  # fmt: skip

@@ -7,7 +7,7 @@ import pytest
 from daskgmm import GaussianMixture
 from daskgmm.em.events import Iterated, PassEnded, StartFound, silence
 from daskgmm.em.starts.drawing import draw_rows
-from daskgmm.em.survey import survey_rows
+from daskgmm.em.survey import TrainingSet, survey_rows
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.opening import as_rows
 from daskgmm.rows.weights import weights_for
@@ -21,7 +21,7 @@ def drawn(x, m=2000, seed=0, weights=None):
     rows = as_rows(x)
     weights = None if weights is None else weights_for(rows, weights)
     data = Dataset.of(rows, weights, 4, 10)
-    return draw_rows(data, survey_rows(data, None, silence), seed, m, silence)
+    return draw_rows(TrainingSet(data, survey_rows(data, None, silence), silence), seed, m)
 
 
 @pytest.mark.parametrize("chunk", [7, 1000, 33_333])
@@ -36,7 +36,7 @@ def test_any_chunking_gives_the_same_rows(chunk):
 def test_size_and_weights_are_unbiased():
     sizes, totals, means = [], [], []
     for seed in range(20):
-        x, counts = drawn([X], seed=seed).part(2000)
+        x, counts = drawn([X], seed=seed).part()
         sizes.append(len(x))
         totals.append(counts.sum())
         means.append(counts @ x / counts.sum())
@@ -47,9 +47,9 @@ def test_size_and_weights_are_unbiased():
 
 def test_parts_are_nested_and_count_for_all_rows():
     draw = drawn([X])
-    small, large = ({tuple(row) for row in draw.part(m)[0]} for m in (500, 2000))
+    small, large = ({tuple(row) for row in draw.part(share)[0]} for share in (0.25, 1.0))
     assert small < large
-    assert draw.part(500)[1].sum() == pytest.approx(N, rel=0.15)
+    assert draw.part(0.25)[1].sum() == pytest.approx(N, rel=0.15)
 
 
 def test_weights_are_chances_and_rows_of_weight_zero_are_never_drawn():
@@ -57,7 +57,7 @@ def test_weights_are_chances_and_rows_of_weight_zero_are_never_drawn():
     weights[::4] = 2.0
     draw = drawn([X], weights=weights)
     assert (draw.index % 4 == 0).all()
-    x, counts = draw.part(2000)
+    x, counts = draw.part()
     assert len(x) == pytest.approx(2000, rel=0.1)
     assert counts.sum() == pytest.approx(weights.sum(), rel=0.05)
 

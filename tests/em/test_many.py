@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 
 from daskgmm.em.events import PassEnded, silence
 from daskgmm.em.expectation import expect
-from daskgmm.em.survey import survey_rows
+from daskgmm.em.survey import TrainingSet, survey_rows
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.kernels.choice import choose_kernel
 from daskgmm.gaussian.kernels.natural import NaturalKernel
@@ -39,10 +39,10 @@ def test_one_pass_for_all(weighted):
     assert [isinstance(kernel, NaturalKernel) for kernel in kernels].count(False) == 1
     assert [len(stack) for stack in group_kernels(kernels)] == [3] * 4 + [1]
     events = []
-    found, _ = expect(data, kernels, survey, events.append)
+    found, _ = expect(TrainingSet(data, survey, events.append), kernels)
     assert sum(isinstance(event, PassEnded) for event in events) == 1
     for kernel, statistics in zip(kernels, found, strict=True):
-        (alone,), _ = expect(data, [kernel], survey, silence)
+        (alone,), _ = expect(TrainingSet(data, survey, silence), [kernel])
         assert statistics.rows == alone.rows
         assert statistics.weight == pytest.approx(alone.weight, rel=1e-14)
         assert statistics.log_likelihood == pytest.approx(alone.log_likelihood, rel=1e-12)

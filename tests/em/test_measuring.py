@@ -9,7 +9,7 @@ from scipy.stats import multivariate_normal
 
 from daskgmm.em.events import PassEnded, silence
 from daskgmm.em.selection.measuring import Measured, measure_many, merge_measured
-from daskgmm.em.survey import survey_rows
+from daskgmm.em.survey import TrainingSet, survey_rows
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.kernels.choice import choose_kernel
 from daskgmm.gaussian.kernels.natural import NaturalKernel
@@ -52,7 +52,7 @@ def measured(mixtures, source="numpy", weights=None, listen=silence):
     rows = as_rows(SOURCES[source](X))
     given = None if weights is None else weights_for(rows, weights)
     data = Dataset.of(rows, given, 8, 10)
-    return measure_many(data, mixtures, survey_rows(data, None, silence), listen)[0]
+    return measure_many(TrainingSet(data, survey_rows(data, None, silence), listen), mixtures)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import pytest
 from daskgmm import GaussianMixture
 from daskgmm.em.events import silence
 from daskgmm.em.expectation import expect
-from daskgmm.em.survey import survey_rows
+from daskgmm.em.survey import TrainingSet, survey_rows
 from daskgmm.errors import DegenerateComponentWarning, ScaleWarning
 from daskgmm.gaussian import STRUCTURES, maximise
 from daskgmm.gaussian.covariance.structures import structure_of
@@ -110,7 +110,7 @@ def test_the_likelihood_never_falls_by_more_than_rounding(cases):
         before, old, old_shares = None, None, None
         for _ in range(12):
             kernel = choose_kernel(parameters, survey.mean, survey.half_range)
-            (statistics,), _ = expect(data, [kernel], survey, silence)
+            (statistics,), _ = expect(TrainingSet(data, survey, silence), [kernel])
             bound = statistics.log_likelihood / statistics.weight
             shares = statistics.counts / statistics.weight
             if before is not None:

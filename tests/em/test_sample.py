@@ -7,8 +7,8 @@ import pytest
 import sklearn.mixture
 from sklearn.exceptions import ConvergenceWarning
 
-from daskgmm import GaussianMixture
-from daskgmm.em.events import silence
+from daskgmm import GaussianMixture, sweep
+from daskgmm.em.events import PassEnded, silence
 from daskgmm.em.sample import SampleRule, row_hashes
 from daskgmm.em.starts.start import start
 from daskgmm.em.survey import survey_rows
@@ -82,6 +82,23 @@ def test_a_sample_of_mostly_weightless_rows_is_drawn_again_at_its_full_size(monk
     )
     GaussianMixture(2, random_state=0, tol=0.1, acceleration=None).fit(rows, None, weights)
     assert sizes == [500]
+
+
+@pytest.mark.parametrize("share", [1, 2, 6])
+def test_fits_and_sweeps_take_few_rows_that_count_whole_and_draw_of_many(share):
+    """With 1,000 rows asked for, up to 2,000 are taken whole; which of them count a pass tells."""
+    weights = (np.arange(N) % 20 < share).astype(float)
+    rows = np.random.default_rng(0).normal(size=(N, 2))
+    for fit in (GaussianMixture(2, sample_rows=1000, random_state=0, tol=0.1).fit, swept):
+        events = []
+        fit(rows, sample_weight=weights, listen=lambda event, events=events: events.append(event))
+        passes = [event.name for event in events if isinstance(event, PassEnded)]
+        assert passes[:2] == ["survey", "sample" if share == 6 else "survey"]
+        assert passes[2] == "expectation"
+
+
+def swept(rows, **settings):
+    return sweep(rows, 2, n_init=1, sample_rows=1000, random_state=0, tol=0.1, **settings)
 
 
 def test_random_starts_are_drawn_a_tile_at_a_time_and_are_scikit_learns():

@@ -165,7 +165,10 @@ def test_more_starts_are_compared_where_the_first_ones_differ():
 
 
 def settings(k=3, structure="full"):
-    return Settings(k, structure, 1e-3, 1e-6, 100, 1, "kmeans", True)
+    return Settings(
+        n_components=k, structure=structure, tol=1e-3, reg_covar=1e-6, max_iter=100, n_init=1,
+        init_params="kmeans", accelerated=True,
+    )  # fmt: skip
 
 
 def test_starts_are_many_where_they_are_cheap():
@@ -262,7 +265,7 @@ def test_a_candidate_on_the_floor_comes_after_others(structure):
     x = random.normal(size=(400, 2))
     x[:40] = [3.0, 3.0]
     survey = survey_rows(Dataset.of(ArrayRows(x), None, 1, 1), SampleRule(0, 400, 400), silence)
-    part = Part.of(whole_draw(survey, 0), 400, settings(2, structure), last=False)
+    part = Part.of(whole_draw(survey, 0), 1.0, settings(2, structure), last=False)
     candidates = part.all_begun(range(8))
     order = [each.degenerate for each in ranked(candidates)]
     assert order == sorted(order)

@@ -181,3 +181,20 @@ def test_arrays_of_another_shape_are_refused(x):
 def test_a_name_that_is_in_no_table_is_refused(x):
     with pytest.raises(ValueError, match=r"EEI.*Got 'EVE' instead"):
         GaussianMixture(2, covariance_type="EVE").fit(x)
+
+
+def test_a_sweep_compares_it_where_it_has_converged_as_far_as_the_others():
+    random = np.random.default_rng(5)
+    scales = np.array([[1, 1, 1], [2, 0.5, 1], [0.5, 1, 2]])
+    means = np.array([[0, 0, 0], [1.2, 0.8, 0], [-1, 0.5, 1.0]])
+    labels = random.integers(3, size=40_000)
+    x = means[labels] + random.normal(size=(len(labels), 3)) * scales[labels]
+    found = sweep(x, [3], ("EVI", "diag"), random_state=0)
+    fitted = [row for row, status in enumerate(found.table["status"]) if status == "fitted"]
+    assert len(fitted) == 2
+    for mixture, bic in ((found.models[row], found.table["bic"][row]) for row in fitted):
+        start = {"weights_init": mixture.weights_, "means_init": mixture.means_}
+        start["precisions_init"] = mixture.precisions_
+        mixture.set_params(tol=1e-10, max_iter=2000, **start)
+        assert bic - mixture.fit(x).bic(x) < 2.0
+    assert found.best().covariance_type == "EVI"

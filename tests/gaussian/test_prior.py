@@ -102,6 +102,15 @@ def test_a_component_of_equal_rows_does_not_collapse(structure):
     assert variances.min() > 1e-2
 
 
+@pytest.mark.parametrize("init_params", ["k-means++", "random_from_data"])
+@pytest.mark.parametrize("structure", STRUCTURES)
+def test_starts_from_single_rows_have_the_spread_of_the_prior(structure, init_params):
+    settings = {"covariance_type": structure, "reg_covar": 0.0, "random_state": 0}
+    found = GaussianMixture(3, prior="conjugate", init_params=init_params, **settings).fit(X)
+    assert found.converged_
+    assert np.linalg.eigvalsh(full_covariances(found)).min() > 1e-3
+
+
 def full_covariances(mixture):
     structure, (k, d) = STRUCTURES[mixture.covariance_type], mixture.means_.shape
     inside = structure.internal(np.asarray(mixture.covariances_), k, d)

@@ -232,6 +232,16 @@ def test_the_first_batches_that_fit_are_kept(stored):
             daskgmm.plan(stored, 3, cache=bad)
 
 
+def test_a_plan_takes_the_settings_of_a_mixture_and_no_others():
+    planned = daskgmm.plan(X, 3, covariance_type="diag", max_iter=7)
+    others = {"tol": 1e-6, "reg_covar": 1e-3, "prior": "conjugate", "random_state": 0}
+    assert daskgmm.plan(X, 3, covariance_type="diag", max_iter=7, **others) == planned
+    with pytest.raises(ValueError, match="tol"):
+        daskgmm.plan(X, 3, tol=-1)
+    with pytest.raises(TypeError, match="n_clusters"):
+        daskgmm.plan(X, n_clusters=3)
+
+
 def test_no_batch_of_unknown_length_is_kept():
     x = da.from_array(X, chunks=(1000, 4))
     data = daskgmm.plan(x[x[:, 0] > 0], 2, cache="1GiB")

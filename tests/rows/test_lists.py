@@ -253,7 +253,7 @@ def test_memory_of_long_lists_is_within_the_plan(tmp_path):
     block = rows.block_rows * rows.row_nbytes
     assert max(map(len, blocks_of(rows.segment(0, 1)))) == rows.block_rows == (1 << 20) // 1200
     assert most < rows.read_copies * block
-    needs = Needs(2, 300, rows.n_features, 10)
+    needs = Needs(n_components=2, n_statistics=300, n_features=rows.n_features, max_passes=10)
     assert task_nbytes(Dataset.of(rows, None, 2, 300), needs) < 3 * data.nbytes
 
 

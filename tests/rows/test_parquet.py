@@ -247,7 +247,13 @@ def test_memory_of_a_read_is_within_the_plan(tmp_path):
     most = max(pa.total_allocated_bytes() - before for _ in rows.segment(0, 1).stream())
     block = rows.block_rows * rows.row_nbytes
     assert block < most < rows.read_copies * block
-    assert task_nbytes(Dataset.of(rows, None, 2, 3), Needs(2, 3, 2, 10)) < data.nbytes
+    assert (
+        task_nbytes(
+            Dataset.of(rows, None, 2, 3),
+            Needs(n_components=2, n_statistics=3, n_features=2, max_passes=10),
+        )
+        < data.nbytes
+    )
 
 
 def test_footers_are_read_once_and_only_columns_asked_for(path, monkeypatch):

@@ -14,7 +14,7 @@ from daskgmm.blas import one_blas_thread
 from daskgmm.em.checkpoint import RECORDS, Checkpoint
 from daskgmm.em.events import Listener, SweepIterated
 from daskgmm.em.far_values import warn_of_far_values
-from daskgmm.em.fit import check_survey
+from daskgmm.em.fit import survey_with_sample
 from daskgmm.em.loop import Fit, advanced, evaluate
 from daskgmm.em.sample import WHOLE, SampleRule, Starts, drawn_rows
 from daskgmm.em.selection.comparing import Compared
@@ -25,7 +25,7 @@ from daskgmm.em.settings import Settings
 from daskgmm.em.starts.candidates import Candidate, Raced
 from daskgmm.em.starts.clustering import unwarned
 from daskgmm.em.starts.drawing import Draw, draw_rows, whole_draw
-from daskgmm.em.survey import Survey, completed, survey_rows
+from daskgmm.em.survey import Survey, TrainingSet, completed
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.m_step import IllDefinedError
 from daskgmm.passes.dataset import Dataset
@@ -75,16 +75,9 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A number of components and structure that cannot be fitted.
+    """A number of components and structure that cannot be fitted; the seed is of its first start.
 
-    Attributes
-    ----------
-    settings : Settings
-    seed : int
-        Of its first start.
-    reason : str
-    on_all_rows : bool
-        Whether it went on from the sample; others of its kind may go on instead then.
+    If it went on from the sample (`on_all_rows`), others of its kind may go on instead.
     """
 
     settings: Settings
@@ -95,17 +88,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class SweepState:
-    """All that the rest of a sweep depends on.
-
-    Attributes
-    ----------
-    survey : Survey
-        As the rows were read.
-    coordinates : Coordinates or None
-        What the models are in.
-    models : tuple of Model
-    failures : tuple of Failure
-    """
+    """All that the rest of a sweep depends on; the survey is of the rows as they were read."""
 
     survey: Survey
     coordinates: Coordinates | None
@@ -136,14 +119,12 @@ def choose(
     warn_of_far_values(state.survey, data.rows.columns, stacklevel=3)
     if checkpoint is not None and kept is None:
         checkpoint.save(state, listen)
-    data, survey = data.in_coordinates(state.coordinates), state.survey.mapped(state.coordinates)
-    while not (state := _going_on(state, survey)).ended:
-        state = stepped(data, survey, state, listen)
+    rows = TrainingSet(data, state.survey, listen).mapped(state.coordinates)
+    while not (state := _going_on(state, rows.survey)).ended:
+        state = stepped(rows, state)
         if checkpoint is not None:
             checkpoint.save(state, listen)
-    mixtures = [model.fit.step.parameters for model in state.models]
-    measured, _ = measure_many(data, mixtures, survey, listen)
-    return state, measured
+    return state, measure_many(rows, [model.fit.step.parameters for model in state.models])
 
 
 def _going_on(state: SweepState, survey: Survey) -> SweepState:
@@ -163,12 +144,12 @@ def _begun_anew(model: Model) -> Model:
     return replace(model, fit=Fit(model.fit.step), on_all_rows=True)
 
 
-def stepped(data: Dataset, survey: Survey, state: SweepState, listen: Listener) -> SweepState:
+def stepped(rows: TrainingSet, state: SweepState) -> SweepState:
     """Return the state after one pass for all models that have not ended."""
     going = [index for index, model in enumerate(state.models) if not model.ended]
     fits = [state.models[index].fit for index in going]
     settings = [state.models[index].settings for index in going]
-    evaluated = evaluate(data, survey, fits, settings, listen)
+    evaluated = evaluate(rows, fits, settings)
     models, failures = dict(enumerate(state.models)), list(state.failures)
     for index, fit, each, chosen in zip(going, fits, evaluated, settings, strict=True):
         if isinstance(each, IllDefinedError):
@@ -178,7 +159,7 @@ def stepped(data: Dataset, survey: Survey, state: SweepState, listen: Listener) 
         models[index] = replace(models[index], fit=fit)
     left = sum(not model.ended for model in models.values())
     most = max((model.passes for model in models.values()), default=0)
-    listen(SweepIterated(most, len(going), left))
+    rows.listen(SweepIterated(most, len(going), left))
     return replace(state, models=tuple(models.values()), failures=tuple(failures))
 
 
@@ -210,29 +191,28 @@ def with_runners_up(state: SweepState, survey: Survey) -> SweepState:
 
 def begun(data: Dataset, request: SweepRequest, listen: Listener) -> SweepState:
     """Return all models fitted to the sample, those that go on marked."""
-    survey, coordinates, draw, m = _sampled(data, request, listen)
+    survey, coordinates, draw = _sampled(data, request, listen)
     n = max(2.0, survey.counted(request.weights_are))
     # Of a sample that is drawn, weights are in the chances already.
     told = n if len(draw.x) == survey.weighed_rows else len(draw.x)
     with unwarned(), one_blas_thread(), ThreadPoolExecutor(thread_count()) as pool:
-        raced = race_all(draw, m, request, (n, told), pool)
+        raced = race_all(draw, request, (n, told), pool)
         usable = [index for index, each in enumerate(raced) if each.candidates]
         if not usable:
             raise ValueError(_nothing_fits(_failures(request, raced)))
         settings = [request.settings[index] for index in usable]
         found = [raced[index] for index in usable]
-        held = _held(draw, m, request, settings, found, pool)
-        compared = Compared.of(draw, m, (n, told), request.log_densities, settings, leaders(found))
+        held = _held(draw, request, settings, found, pool)
+        compared = Compared.of(draw, (n, told), request.log_densities, settings, leaders(found))
         models = _compared(
             compared, [each.candidates[: len(request.seeds)] for each in found], held
         )
     failures = tuple(_failures(request, raced))
-    return SweepState(replace(survey, sample=None), coordinates, tuple(models), failures)
+    return SweepState(survey.without_sample(), coordinates, tuple(models), failures)
 
 
 def _held(
     draw: Draw,
-    m: int,
     request: SweepRequest,
     settings: Sequence[Settings],
     raced: Sequence[Raced],
@@ -244,7 +224,7 @@ def _held(
     densities = request.log_densities
 
     def one(chosen: Settings, each: Raced) -> HeldOut:
-        return held_out(draw, m, blocks, chosen, each.candidates[0], densities)
+        return held_out(draw, blocks, chosen, each.candidates[0], densities)
 
     return list(pool.map(one, settings, raced))
 
@@ -316,20 +296,13 @@ def _drawn_rows(settings: Sequence[Settings], columns: int) -> int:
 
 def _sampled(
     data: Dataset, request: SweepRequest, listen: Listener
-) -> tuple[Survey, Coordinates | None, Draw, int]:
-    """Return survey, coordinates, sample and its size; all rows if they are not many more."""
-    d = data.rows.n_features
-    m = _drawn_rows(request.settings, d)
-    n = data.rows.n_rows
-    rule = SampleRule(request.sample_seed, WHOLE * m, n) if n is None or n <= WHOLE * m else None
-    survey = survey_rows(data, rule, listen)
-    check_survey(survey, min(each.n_components for each in request.settings))
+) -> tuple[Survey, Coordinates | None, Draw]:
+    """Return survey, coordinates and sample: all rows if they are not many more."""
+    m, seed = _drawn_rows(request.settings, data.rows.n_features), request.sample_seed
+    rule, k = SampleRule(seed, WHOLE * m, data.rows.n_rows), min(request.sizes)
+    survey = survey_with_sample(data, rule, k, listen, draws=True)
     coordinates = request.settings[0].coordinates(survey)
-    if survey.weighed_rows > WHOLE * m:
-        seen, mapped = data.in_coordinates(coordinates), survey.mapped(coordinates)
-        return survey, coordinates, draw_rows(seen, mapped, request.sample_seed, m, listen), m
-    if survey.sample is None or len(survey.sample.hashes) < survey.weighed_rows:
-        rule = SampleRule(request.sample_seed, WHOLE * m, survey.weighed_rows)
-        survey = survey_rows(data, rule, listen)
-    draw = whole_draw(survey.mapped(coordinates), request.sample_seed)
-    return survey, coordinates, draw, survey.weighed_rows
+    rows = TrainingSet(data, survey, listen).mapped(coordinates)
+    if survey.weighed_rows > rule.capacity:
+        return survey, coordinates, draw_rows(rows, seed, m)
+    return survey, coordinates, whole_draw(rows.survey, seed)

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.em.events import silence
 from daskgmm.em.selection.holding_out import HeldOut, LogDensities
 from daskgmm.em.selection.measuring import measure_many
 from daskgmm.em.settings import Settings
@@ -29,23 +28,11 @@ SURE = 4.0
 class Compared:
     """The best starts of all sizes and structures, measured on the sample.
 
-    Attributes
-    ----------
-    draw : Draw
-    m : int
-        Its expected size.
-    n, told : float
-        Rows that criteria count, of the whole data set; as many rows as the sample tells.
-    settings : sequence of Settings
-    candidates : sequence of Candidate
-    densities : ndarray of shape (models, rows of the sample)
-    free : ndarray of shape (models,)
-        Numbers of free parameters.
-    log_densities : callable
+    `n` are the rows that criteria count of the whole data set, `told` as many rows as the sample
+    tells; `densities` (models, rows of the sample), `free` (models,) counts free parameters.
     """
 
     draw: Draw
-    m: int
     n: float
     told: float
     settings: Sequence[Settings]
@@ -58,25 +45,24 @@ class Compared:
     def of(
         cls,
         draw: Draw,
-        m: int,
         counts: tuple[float, float],
         log_densities: LogDensities,
         settings: Sequence[Settings],
         candidates: Sequence[Candidate],
     ) -> Compared:
         """Return the comparison of these candidates; `counts` are n and `told`."""
-        x, _ = draw.part(m)
+        x, _ = draw.part()
         densities = [log_densities(each.fit.step.parameters, x) for each in candidates]
         free = [
             n_parameters(STRUCTURES[each.structure], each.n_components, x.shape[1])
             for each in settings
         ]
         measured = np.array(densities), np.array(free, float)
-        return cls(draw, m, *counts, settings, candidates, *measured, log_densities)
+        return cls(draw, *counts, settings, candidates, *measured, log_densities)
 
     @cached_property
     def _part(self) -> tuple[NDArray[Any], Array]:
-        return self.draw.part(self.m)
+        return self.draw.part()
 
     @cached_property
     def _shares(self) -> Array:
@@ -137,9 +123,9 @@ class Compared:
         These may ask for far fewer components, or more, than BIC, which beats them clearly
         then.
         """
-        part = Part.of(self.draw, self.m, self.settings[0], last=False)
+        part = Part.of(self.draw, 1.0, self.settings[0], last=False)
         mixtures = [each.fit.step.parameters for each in self.candidates]
-        measured, _ = measure_many(part.data, mixtures, part.survey, silence)
+        measured = measure_many(part.rows, mixtures)
         likelihoods = measured.log_likelihoods / measured.weight - self.free / (2 * self.told)
         entropies = measured.entropies / measured.weight
         scores = (

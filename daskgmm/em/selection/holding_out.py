@@ -29,12 +29,9 @@ FOLD_ITERATIONS = 10
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """The mean log-likelihood of rows that a mixture has not seen.
+    """The mean log-likelihood of rows that a mixture has not seen, in nats a row.
 
-    Attributes
-    ----------
-    mean, error : float
-        In nats a row; the standard error is that over blocks.
+    The standard error is that over blocks.
     """
 
     mean: float
@@ -53,7 +50,6 @@ def row_blocks(draw: Draw) -> NDArray[np.int64]:
 
 def held_out(
     draw: Draw,
-    m: int,
     blocks: NDArray[np.int64],
     settings: Settings,
     candidate: Candidate,
@@ -70,7 +66,7 @@ def held_out(
     if len(names) < 2:
         return UNKNOWN
     folds = position % FOLDS
-    _, counts = draw.part(m)
+    _, counts = draw.part()
     densities = np.empty(len(draw.x))
     for fold in range(min(FOLDS, len(names))):
         out = folds == fold

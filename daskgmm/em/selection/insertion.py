@@ -34,20 +34,8 @@ def inserted(
 ) -> Parameters | None:
     """Return the mixture with one component more, on the worst explained rows that are together.
 
-    Parameters
-    ----------
-    parameters : Parameters
-    x : ndarray of shape (m, d)
-        A sample of the rows.
-    counts : ndarray of shape (m,)
-        What each counts.
-    densities : ndarray of shape (m,)
-        Log densities under the mixture.
-
-    Returns
-    -------
-    Parameters or None
-        None if no two of these rows are together, or the new covariance is singular.
+    Of the rows x (m, d) there are `counts` (m,), and log densities (m,) under the mixture. Return
+    None if no two of these rows are together, or the new covariance is singular.
     """
     shares = counts / counts.sum()
     worst = np.argsort(densities, kind="stable")[:WORST]

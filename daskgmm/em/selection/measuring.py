@@ -10,9 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.em.events import Listener, PassEnded
-from daskgmm.em.passing import run_pass
-from daskgmm.em.survey import Survey
+from daskgmm.em.passing import Pass, run_pass
+from daskgmm.em.survey import TrainingSet
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.kernels.backend import Backend
 from daskgmm.gaussian.kernels.choice import choose_kernel
@@ -25,7 +24,6 @@ from daskgmm.gaussian.kernels.workspace import tile_rows, workspace
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.configuration import backend
-from daskgmm.passes.dataset import Dataset
 
 Array = NDArray[np.float64]
 
@@ -63,15 +61,9 @@ def merge_measured(one: Measured, other: Measured) -> Measured:
 
 @dataclass(frozen=True, slots=True)
 class MeasureWork:
-    """Measures one batch.
+    """Measures one batch: mixtures of one structure as one product.
 
-    Attributes
-    ----------
-    stacks : tuple of Stack
-        Mixtures of one structure, as one product.
-    order : tuple of int
-        The number of each mixture, stack by stack.
-    backend : Backend
+    `order` has the number of each mixture, stack by stack.
     """
 
     stacks: tuple[Stack, ...]
@@ -125,20 +117,10 @@ def alike(stack: Stack) -> Iterator[tuple[slice, tuple[int, int]]]:
 
 
 def measure(joint: Array, weights: Array, shared: Array | float, scratch: Array) -> Array:
-    """Return the sums of log p(x) and of the entropy over a tile, for mixtures of one size.
+    """Return the sums (mixtures, 2) of log p(x) and of the entropy over a tile of b rows.
 
-    Parameters
-    ----------
-    joint : ndarray of shape (mixtures, k, b)
-        Log joint densities; overwritten.
-    weights : ndarray of shape (b,)
-    shared : ndarray of shape (b,), or float
-        What all components have in common.
-    scratch : ndarray of the shape of `joint`
-
-    Returns
-    -------
-    ndarray of shape (mixtures, 2)
+    `joint` (mixtures, k, b) holds log joint densities and is overwritten, as is `scratch` of that
+    shape; `shared` (b,) is what all components have in common.
     """
     maximum = np.maximum.reduce(joint, axis=1)
     joint -= maximum[:, None]
@@ -168,12 +150,10 @@ def _small(group: list[int], kernels: Sequence[Kernel]) -> list[list[int]]:
     return stacks
 
 
-def measure_many(
-    data: Dataset, mixtures: Sequence[Parameters], survey: Survey, listen: Listener
-) -> tuple[Measured, PassEnded]:
+def measure_many(rows: TrainingSet, mixtures: Sequence[Parameters]) -> Measured:
     """Return the likelihood and entropy of all rows under each of the mixtures."""
     together = sum(each.n_components for each in mixtures)
-    about = survey.mean, survey.half_range, 0.0, together
+    about = rows.survey.mean, rows.survey.half_range, 0.0, together
     kernels = [choose_kernel(each, *about) for each in mixtures]
     groups: dict[str, list[int]] = {}
     for index, kernel in enumerate(kernels):
@@ -183,5 +163,6 @@ def measure_many(
     cut = [part for group in groups.values() for part in _small(group, kernels)]
     stacks = tuple(Stack.of([kernels[index] for index in group]) for group in cut)
     order = tuple(index for group in cut for index in group)
-    work, name = MeasureWork(stacks, order, backend()), "daskgmm-measure"
-    return run_pass(data, "measure", work, merge_measured, listen, name, 16 * len(kernels))
+    work = MeasureWork(stacks, order, backend())
+    asked = Pass("measure", work, merge_measured, 16 * len(kernels))
+    return run_pass(rows.data, asked, rows.listen)[0]

@@ -28,24 +28,17 @@ TRIED = 4
 
 @dataclass(frozen=True)
 class Trials:
-    """Where the starts of one size and structure are compared.
-
-    Attributes
-    ----------
-    settings : Settings
-    small, whole : Part
-        A part of the sample on which starts are told apart, and the whole of it.
-    """
+    """Where starts of one size and structure are compared: a part of the sample, and all of it."""
 
     settings: Settings
     small: Part
     whole: Part
 
     @classmethod
-    def of(cls, draw: Draw, m: int, settings: Settings) -> Trials:
-        """Return the parts of a sample of m rows for these settings."""
-        share, whole = first_share(settings, m, draw.x.shape[1]), Part.of(draw, m, settings, False)
-        small = whole if share == 1.0 else Part.of(draw, share * m, settings, False)
+    def of(cls, draw: Draw, settings: Settings) -> Trials:
+        """Return the parts of a sample for these settings."""
+        share, whole = first_share(settings, draw.m, draw.x.shape[1]), Part.of(draw, 1.0, settings)
+        small = whole if share == 1.0 else Part.of(draw, share, settings)
         return cls(settings, small, whole)
 
     def improved(self, raced: Raced, starts: Sequence[Parameters], seed: int) -> Raced:
@@ -71,27 +64,12 @@ Handing = Callable[[Parameters, int], list[Parameters]]
 
 def with_neighbours(
     draw: Draw,
-    m: int,
     settings: Sequence[Settings],
     raced: Sequence[Raced],
     targets: Set[int],
     log_densities: LogDensities,
 ) -> list[Raced]:
-    """Return the races of all sizes of one structure after each has tried its neighbours'.
-
-    Parameters
-    ----------
-    draw : Draw
-    m : int
-        Its expected size.
-    settings : sequence of Settings
-        Of one structure.
-    raced : sequence of Raced
-        The race of each.
-    targets : set of int
-        The places of those that try what others found.
-    log_densities : callable
-    """
+    """Return the races of one structure after `targets` have tried what neighbours found."""
     found = list(raced)
     upwards = sorted(range(len(settings)), key=lambda index: settings[index].n_components)
     for order, handing in ((upwards[::-1], merges), (upwards, splits)):
@@ -105,10 +83,10 @@ def with_neighbours(
                 continue
             starts = handing(near, TRIED)
             if near.n_components < size:
-                x, counts = draw.part(m)
+                x, counts = draw.part()
                 new = inserted(near, x, counts, log_densities(near, x))
                 starts += [] if new is None else [new]
-            trials = Trials.of(draw, m, settings[target])
+            trials = Trials.of(draw, settings[target])
             found[target] = trials.improved(found[target], starts, best.seed)
     return found
 

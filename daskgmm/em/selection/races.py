@@ -61,6 +61,11 @@ class SweepRequest:
     groups: Callable[[NDArray[np.int64]], NDArray[np.int64]] | None = None
     weights_are: str | None = None
 
+    @property
+    def sizes(self) -> list[int]:
+        """The numbers of components, in their order."""
+        return sorted({settings.n_components for settings in self.settings})
+
     def more_seeds(self, settings: Settings, m: int, n: int, d: int, contenders: int) -> list[int]:
         """Return seeds beyond those asked for, as many as are cheap for so many contenders."""
         if settings.n_components == 1:
@@ -72,29 +77,20 @@ class SweepRequest:
 
 
 def race_all(
-    draw: Draw, m: int, request: SweepRequest, counts: tuple[float, float], pool: Executor
+    draw: Draw, request: SweepRequest, counts: tuple[float, float], pool: Executor
 ) -> list[Raced]:
     """Return the starts of each size and structure, compared on the sample.
 
-    Parameters
-    ----------
-    draw : Draw
-    m : int
-        Its expected size.
-    request : SweepRequest
-    counts : tuple of float
-        n and `told`, as of `Compared`.
-    pool : Executor
-        Threads.
+    `counts` are n and `told`, as of `Compared`.
     """
-    races = _Races(draw, m, request, pool)
+    races = _Races(draw, request, pool)
     raced = races.with_neighbours(races.asked(), range(len(request.settings)))
     usable = [index for index, each in enumerate(raced) if each.candidates]
     if not usable:
         return raced
     settings = [request.settings[index] for index in usable]
     found = leaders([raced[index] for index in usable])
-    going = Compared.of(draw, m, counts, request.log_densities, settings, found).not_beaten()
+    going = Compared.of(draw, counts, request.log_densities, settings, found).not_beaten()
     contenders = [index for index, goes_on in zip(usable, going, strict=True) if goes_on]
     more = races.with_more(raced, contenders)
     changed = [index for index in contenders if more[index].best is not raced[index].best]
@@ -128,7 +124,6 @@ def leaders(raced: Sequence[Raced]) -> list[Candidate]:
 @dataclass(frozen=True)
 class _Races:
     draw: Draw
-    m: int
     request: SweepRequest
     pool: Executor
 
@@ -143,7 +138,7 @@ class _Races:
 
     def _race(self, settings: Settings, seeds: Sequence[int]) -> Raced:
         try:
-            best, others = race(self.draw, self.m, settings, seeds, finalists=1, thorough=False)
+            best, others = race(self.draw, settings, seeds, finalists=1, thorough=False)
         except ValueError as error:
             return Raced((), str(error))
         return Raced((*best, *others))
@@ -162,8 +157,8 @@ class _Races:
     def _more(self, settings: Settings, raced: Raced, contenders: int) -> Raced:
         """Return a race with more starts, some at a time until their best ends as well as it."""
         rows, d = self.draw.rows, self.draw.x.shape[1]
-        seeds = self.request.more_seeds(settings, self.m, rows, d, contenders)
-        alike = 2 * NOISE_SHARE * noise_of(settings, self.m, d)
+        seeds = self.request.more_seeds(settings, self.draw.m, rows, d, contenders)
+        alike = 2 * NOISE_SHARE * noise_of(settings, self.draw.m, d)
         for first in range(0, len(seeds), TOGETHER):
             other = self._race(settings, seeds[first : first + TOGETHER])
             before, raced = raced, raced.joined(other)
@@ -183,7 +178,7 @@ class _Races:
             chosen = {place for place, index in enumerate(indices) if index in set(targets)}
             of_kind = [raced[index] for index in indices]
             densities = self.request.log_densities
-            return with_neighbours(self.draw, self.m, settings, of_kind, chosen, densities)
+            return with_neighbours(self.draw, settings, of_kind, chosen, densities)
 
         found = list(raced)
         of_kinds = list(kinds.values())

@@ -17,7 +17,7 @@ from daskgmm.em.settings import GAP_SHARE, Settings
 from daskgmm.em.starts.clustering import metric_of
 from daskgmm.em.starts.drawing import Draw
 from daskgmm.em.starts.start import Initial, start
-from daskgmm.em.survey import Survey, survey_rows
+from daskgmm.em.survey import TrainingSet, survey_rows
 from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
 from daskgmm.passes.batches import seconds_per_row
 from daskgmm.passes.dataset import Dataset
@@ -62,12 +62,7 @@ SHORT_ITER = 10
 class Candidate:
     """A start, and how far it has come on the sample.
 
-    Attributes
-    ----------
-    seed : int
-    fit : Fit
-    degenerate : int
-        Components that rest on the floor there: their likelihood is no evidence.
+    Of `degenerate` components, which rest on the floor there, the likelihood is no evidence.
     """
 
     seed: int
@@ -91,15 +86,7 @@ def ended_alike(candidates: Sequence[Candidate | None], difference: float) -> bo
 
 @dataclass(frozen=True, slots=True)
 class Raced:
-    """The starts of one size and structure, after they were compared.
-
-    Attributes
-    ----------
-    candidates : tuple of Candidate
-        The best first; none if all failed.
-    failure : str
-        Why, if all failed.
-    """
+    """The starts of one size and structure, compared: the best first, or why all failed."""
 
     candidates: tuple[Candidate, ...]
     failure: str = ""
@@ -124,7 +111,6 @@ class Raced:
 
 def race(
     draw: Draw,
-    m: int,
     settings: Settings,
     seeds: Sequence[int],
     finalists: int = FINALISTS,
@@ -133,25 +119,12 @@ def race(
     """Return the best starts and the others, by successive halving (Jamieson & Talwalkar 2016).
 
     All of them are fitted to a small part of the sample; each time the part doubles, the
-    better half goes on.
-
-    Parameters
-    ----------
-    draw : Draw
-    m : int
-        Its expected size.
-    settings : Settings
-    seeds : sequence of int
-        One for each candidate.
-    finalists : int
-        Candidates that are left at the end.
-    thorough : bool
-        Whether finalists are driven over plateaus, at the cost of many iterations on the
-        sample.
+    better half goes on. Thorough races drive the finalists over plateaus, at the cost of many
+    iterations on the sample.
     """
-    share = first_share(settings, m, draw.x.shape[1])
+    share = first_share(settings, draw.m, draw.x.shape[1])
     all_at_once = share == 1.0
-    part = Part.of(draw, share * m, settings, last=False)
+    part = Part.of(draw, share, settings)
     candidates = ranked(part.all_begun(seeds))
     beaten: list[Candidate] = []
     while share < 1.0:
@@ -159,11 +132,11 @@ def race(
         half = max(finalists, math.ceil(len(candidates) / 2))
         candidates, out = candidates[:half], candidates[half:]
         beaten = [*out, *beaten]
-        part = Part.of(draw, share * m, settings, thorough and share == 1.0)
+        part = Part.of(draw, share, settings, thorough and share == 1.0)
         candidates = ranked(part.all_continued(candidates)) or candidates
     best, beaten = candidates[:finalists], [*candidates[finalists:], *beaten]
     if all_at_once and thorough:
-        part = Part.of(draw, m, settings, last=True)
+        part = Part.of(draw, 1.0, settings, last=True)
         best = ranked(part.all_continued(best)) or best
     return best, beaten
 
@@ -226,14 +199,13 @@ def ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
 class Part:
     """A part of the sample to fit to, as a data set of its own."""
 
-    data: Dataset
-    survey: Survey
+    rows: TrainingSet
     settings: Settings
 
     @classmethod
-    def of(cls, draw: Draw, m: float, settings: Settings, last: bool) -> Part:
-        """Return the part of about m rows, with a tolerance to match."""
-        return cls.of_rows(*draw.part(m), settings, draw, last)
+    def of(cls, draw: Draw, share: float, settings: Settings, last: bool = False) -> Part:
+        """Return a share of the sample, with a tolerance to match."""
+        return cls.of_rows(*draw.part(share), settings, draw, last)
 
     @classmethod
     def of_rows(
@@ -261,7 +233,7 @@ class Part:
         share, most = (LAST_NOISE_SHARE, LAST_MAX_ITER) if last else (NOISE_SHARE, most)
         most = min(most, iterations_worth(settings, len(x), draw.rows, d))
         chosen = replace(settings, tol=share * noise / GAP_SHARE, max_iter=most, n_init=1)
-        return cls(data, replace(survey, sample=sample), chosen)
+        return cls(TrainingSet(data, replace(survey, sample=sample), silence), chosen)
 
     def shortened(self) -> Part:
         """Return the part for a few iterations of plain EM, which are cheaper than accelerated."""
@@ -271,10 +243,7 @@ class Part:
     def all_begun(self, seeds: Sequence[int]) -> list[Candidate]:
         """Return the candidates of all seeds but those that fail, as where one collapses.
 
-        Raises
-        ------
-        ValueError
-            Of the last one, if all fail.
+        If all fail, raise the error of the last one.
         """
         found, failure = [], None
         for number, seed in enumerate(seeds):
@@ -289,8 +258,8 @@ class Part:
     def begun(self, seed: int, number: int = 0) -> Candidate:
         """Return a new candidate, fitted to this part; its number says how rows are clustered."""
         random = np.random.RandomState(seed)
-        metric = metric_of(self.survey, number)
-        first = start(self.survey, self.settings, Initial(), random, metric)
+        metric = metric_of(self.rows.survey, number)
+        first = start(self.rows.survey, self.settings, Initial(), random, metric)
         return self._fitted(seed, Fit(first))
 
     def continued(self, candidate: Candidate) -> Candidate:
@@ -309,5 +278,6 @@ class Part:
             return None
 
     def _fitted(self, seed: int, begin: Fit) -> Candidate:
-        fit = iterate(self.data, self.survey, begin, self.settings, silence)
-        return Candidate(seed, fit, self.survey.n_degenerate(fit.step, self.settings.reg_covar))
+        fit = iterate(self.rows, begin, self.settings)
+        degenerate = self.rows.survey.n_degenerate(fit.step, self.settings.reg_covar)
+        return Candidate(seed, fit, degenerate)

@@ -20,14 +20,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.em.events import Listener
-from daskgmm.em.passing import run_pass
+from daskgmm.em.passing import Pass, run_pass
 from daskgmm.em.sample import row_hashes
-from daskgmm.em.survey import TILE_ROWS, Survey
+from daskgmm.em.survey import TILE_ROWS, Survey, TrainingSet
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.coordinates import whitening
 from daskgmm.passes.batches import Batch
-from daskgmm.passes.dataset import Dataset
 
 Array = NDArray[np.float64]
 
@@ -49,6 +47,8 @@ class Draw:
         The rows' own.
     rows : int
         How many rows were looked at.
+    m : int
+        Expected number of rows of the sample; 0 in what a batch draws.
     survey : Survey or None
         Of all rows, without a sample; None in what a batch draws.
     """
@@ -59,10 +59,12 @@ class Draw:
     x: NDArray[Any]
     weights: Array
     rows: int
+    m: int = 0
     survey: Survey | None = None
 
-    def part(self, m: float) -> tuple[NDArray[Any], Array]:
-        """Return the rows of a sample of about m rows, and what they count; samples are nested."""
+    def part(self, share: float = 1.0) -> tuple[NDArray[Any], Array]:
+        """Return the rows of a share of the sample, and what they count; shares are nested."""
+        m = share * self.m
         chosen = self.ranks < m
         counts = self.weights[chosen] / np.minimum(1.0, m * self.chances[chosen])
         return self.x[chosen], counts
@@ -82,18 +84,10 @@ def merge_draws(one: Draw, other: Draw) -> Draw:
 
 @dataclass(frozen=True, slots=True)
 class DrawWork:
-    """Draws the rows of one batch.
+    """Draws the rows of one batch: `m` of all rows are expected.
 
-    Attributes
-    ----------
-    seed : int
-    m : float
-        Expected number of rows drawn.
-    mean : ndarray of shape (d,)
-    whitening : ndarray of shape (d, r)
-        Maps differences from the mean to vectors whose squared length is the distance.
-    weight : float
-        Sum of all weights.
+    `whitening` (d, r) maps differences from the mean (d,) to vectors whose squared length is the
+    distance; `weight` is the sum of all weights.
     """
 
     seed: int
@@ -151,17 +145,19 @@ def whole_draw(survey: Survey, seed: int) -> Draw:
     weights = np.ones(n) if sample.weights is None else sample.weights.astype(np.float64)
     ranks: Array = n * (row_hashes(seed, 0, n).astype(np.float64) * 2.0**-64)
     chances = np.full(n, 1 / n)
-    rest = replace(survey, sample=None)
-    return Draw(ranks, chances, sample.index, sample.x, weights, survey.rows, rest)
+    return Draw(
+        ranks, chances, sample.index, sample.x, weights, survey.rows, n, survey.without_sample()
+    )
 
 
-def draw_rows(data: Dataset, survey: Survey, seed: int, m: int, listen: Listener) -> Draw:
+def draw_rows(rows: TrainingSet, seed: int, m: int) -> Draw:
     """Draw a sample of about m rows in one pass.
 
     The same for any chunking, where all lengths of chunks are known.
     """
+    data, survey = rows.data, rows.survey
     axes = whitening(survey.covariance)
     work = DrawWork(seed, float(m), survey.mean, axes, survey.weight)
     nbytes = m * (data.row_nbytes + 32) // max(1, len(data.batches))
-    draw, _ = run_pass(data, "sample", work, merge_draws, listen, "daskgmm-sample", nbytes)
-    return replace(draw, survey=replace(survey, sample=None))
+    draw, _ = run_pass(data, Pass("sample", work, merge_draws, nbytes), rows.listen)
+    return replace(draw, m=m, survey=survey.without_sample())

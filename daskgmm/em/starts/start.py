@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,14 +35,7 @@ Responsibilities = Callable[[], Iterator[Array]]
 
 @dataclass(frozen=True, slots=True)
 class Initial:
-    """Parameters that the user gave to start from, each or None.
-
-    Attributes
-    ----------
-    weights : ndarray of shape (k,)
-    means : ndarray of shape (k, d)
-    precisions : ndarray, shaped as `Parameters.covariances`
-    """
+    """Parameters that the user gave to start from, each or None, shaped as in `Parameters`."""
 
     weights: Array | None = None
     means: Array | None = None
@@ -73,15 +67,8 @@ def start(
 ) -> Maximised:
     """Return the parameters that EM begins with.
 
-    Parameters
-    ----------
-    survey : Survey
-        With a sample, unless `initial` is complete.
-    random : numpy.random.RandomState
-        Advanced as scikit-learn advances it; so where the sample is the whole data set,
-        the start is scikit-learn's.
-    metric : Metric, optional
-        How k-means and k-means++ measure distances; by default as the columns are.
+    The generator advances as scikit-learn advances it: where the sample is the whole data set, the
+    start is scikit-learn's. Without a metric k-means and k-means++ measure as the columns are.
     """
     if initial.complete:
         return Maximised(_given(settings.structure, initial))
@@ -122,12 +109,25 @@ def _estimate(
     if settings.init_params in ("k-means++", "random_from_data"):
         measured = x if metric is None else metric.apply(x)
         rows = _single_rows(measured, weights, k, settings.init_params, random)
-        return _from_rows(structure, x, rows, settings.reg_covar)
+        if settings.prior is None:
+            return _from_rows(structure, x, rows, settings.reg_covar)
+        points = x[rows].astype(np.float64)
+        started = _maximised(survey, settings, points, _one_hot(np.arange(k), None, k))
+        # A strong prior of the means would draw all of them to one point.
+        return replace(started, parameters=replace(started.parameters, means=points))
     if settings.init_params == "random":
         responsibilities = _random(random, len(x), k, weights)
     else:
         responsibilities = _one_hot(cluster(x, weights, k, random, metric), weights, k)
-    moments = _moments(structure, sample.x, responsibilities, k)
+    return _maximised(survey, settings, x, responsibilities)
+
+
+def _maximised(
+    survey: Survey, settings: Settings, x: NDArray[Any], responsibilities: Responsibilities
+) -> Maximised:
+    """Return the M-step of responsibilities, with the prior's moments."""
+    k, structure = settings.n_components, STRUCTURES[settings.structure]
+    moments = _moments(structure, x, responsibilities, k)
     moments = MixtureModel.of(settings, survey).complete(moments)
     spread = structure.repeat(survey.covariance, k)
     spread = structure.precision.raised(spread, settings.reg_covar)

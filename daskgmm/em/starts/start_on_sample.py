@@ -12,8 +12,8 @@ from dataclasses import replace
 import numpy as np
 
 from daskgmm.blas import one_blas_thread
-from daskgmm.em.events import Listener, StartFound
-from daskgmm.em.loop import Evaluated, Fit, advanced, evaluate
+from daskgmm.em.events import StartFound
+from daskgmm.em.loop import Evaluated, Fit, advanced, best_of, evaluate
 from daskgmm.em.sample import SampleRule, drawn_rows
 from daskgmm.em.settings import Settings
 from daskgmm.em.starts.candidates import (
@@ -32,10 +32,9 @@ from daskgmm.em.starts.candidates import (
 from daskgmm.em.starts.clustering import unwarned
 from daskgmm.em.starts.drawing import Draw, draw_rows, whole_draw
 from daskgmm.em.starts.start import Initial, start
-from daskgmm.em.survey import Survey, survey_rows
+from daskgmm.em.survey import TrainingSet, survey_rows
 from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
 from daskgmm.gaussian.m_step import IllDefinedError
-from daskgmm.passes.dataset import Dataset
 
 CANDIDATES = 8
 """Starts that are tried on the sample for each initialisation asked for, where it is small."""
@@ -53,45 +52,32 @@ LEAST_BESIDE = 2
 
 
 def best_candidate(
-    data: Dataset,
-    survey: Survey,
-    settings: Settings,
-    seed: int,
-    random: np.random.RandomState,
-    listen: Listener,
+    rows: TrainingSet, settings: Settings, seed: int, random: np.random.RandomState
 ) -> Fit:
     """Return the best start, with the iteration that compared it: two passes."""
-    d = data.n_features
+    d, n = rows.data.n_features, rows.survey.weighed_rows
     p = n_parameters(STRUCTURES[settings.structure], settings.n_components, d)
-    m = min(drawn_rows(p, d, settings.sample_rows), survey.weighed_rows)
-    draw = draw_rows(data, survey, seed, m, listen)
+    m = min(drawn_rows(p, d, settings.sample_rows), n)
+    draw = draw_rows(rows, seed, m)
     if len(draw.x) < m / 2:
         # A few rows carry nearly all weight or distance: the others need a uniform sample.
-        rule = SampleRule(seed, m, survey.weighed_rows)
-        draw = whole_draw(survey_rows(data, rule, listen), seed)
-        m = len(draw.x)
+        draw = whole_draw(survey_rows(rows.data, SampleRule(seed, m, n), rows.listen), seed)
     began = time.perf_counter()
-    count = candidates_worth(settings, m, draw.rows, d, CANDIDATES * settings.n_init)
+    count = candidates_worth(settings, draw.m, draw.rows, d, CANDIDATES * settings.n_init)
     seeds = random.randint(np.iinfo(np.int32).max, size=count).tolist()
     with one_blas_thread(), unwarned():
-        finalists, _ = race(draw, m, settings, seeds)
+        finalists, _ = race(draw, settings, seeds)
     seconds = time.perf_counter() - began
-    listen(StartFound(len(draw.x), count, finalists[0].fit.lower_bound, seconds))
+    rows.listen(StartFound(len(draw.x), count, finalists[0].fit.lower_bound, seconds))
     if settings.max_iter == 0:
         return Fit(finalists[0].fit.step)
-    return compared(data, survey, finalists, settings, listen)
+    return compared(rows, finalists, settings)
 
 
-def compared(
-    data: Dataset,
-    survey: Survey,
-    finalists: list[Candidate],
-    settings: Settings,
-    listen: Listener,
-) -> Fit:
+def compared(rows: TrainingSet, finalists: list[Candidate], settings: Settings) -> Fit:
     """Return the better of the candidates on all rows, after the pass that tells."""
     fits = [Fit(each.fit.step) for each in finalists]
-    evaluated = evaluate(data, survey, fits, [settings] * len(fits), listen)
+    evaluated = evaluate(rows, fits, [settings] * len(fits))
     fits = [
         advanced(fit, each, settings, float("-inf"), 0)
         for fit, each in zip(fits, evaluated, strict=True)
@@ -100,9 +86,8 @@ def compared(
     failures = [each for each in evaluated if isinstance(each, IllDefinedError)]
     if not fits:
         raise failures[0]
-    found = [(-survey.n_degenerate(fit.step, settings.reg_covar), fit) for fit in fits]
-    best = max(found, key=lambda pair: (pair[0], pair[1].lower_bound))[1]
-    listen(best.iterations[-1])
+    best = best_of(fits, rows.survey, settings)
+    rows.listen(best.iterations[-1])
     return best
 
 
@@ -115,22 +100,16 @@ def worth_comparing(settings: Settings, n: int, d: int) -> int:
 
 
 def best_of_all_rows(
-    survey: Survey,
-    settings: Settings,
-    count: int,
-    seed: int,
-    random: np.random.RandomState,
-    listen: Listener,
+    rows: TrainingSet, settings: Settings, count: int, seed: int, random: np.random.RandomState
 ) -> Fit:
     """Return the best of scikit-learn's start and of `count` others; the sample is all rows.
 
     Where a fit from scikit-learn's ends as well as any it is returned as it was made, so that EM
     takes the same way from it.
     """
-    first = Fit(start(survey, settings, Initial(), random))
-    began, draw = time.perf_counter(), whole_draw(survey, seed)
-    m = len(draw.x)
-    last = Part.of(draw, m, settings, last=True)
+    first = Fit(start(rows.survey, settings, Initial(), random))
+    began, draw = time.perf_counter(), whole_draw(rows.survey, seed)
+    last = Part.of(draw, 1.0, settings, last=True)
     # With the tolerance of the fit, which may end on a plateau that candidates are driven over.
     most = min(OWN_ITER, last.settings.max_iter)
     as_fitted = replace(last, settings=replace(last.settings, tol=settings.tol, max_iter=most))
@@ -139,10 +118,10 @@ def best_of_all_rows(
         return first  # the fit itself says what is wrong, and where
     # The user's generator goes as far as scikit-learn's does, and no farther.
     seeds = np.random.RandomState(seed).randint(np.iinfo(np.int32).max, size=count).tolist()
-    others, tried = _others(draw, m, settings, seeds, own)
+    others, tried = _others(draw, settings, seeds, own)
     driven = last.all_continued(ranked(others)[:FINALISTS])
     best, seconds = ranked([own, *driven])[0], time.perf_counter() - began
-    listen(StartFound(m, 1 + tried, best.fit.lower_bound, seconds))
+    rows.listen(StartFound(draw.m, 1 + tried, best.fit.lower_bound, seconds))
     gain = best.fit.lower_bound - own.fit.lower_bound
     as_good = ROUNDING if _is_stuck(own) else max(AS_GOOD * settings.tol, ROUNDING)
     if best.degenerate == own.degenerate and gain <= as_good:
@@ -156,14 +135,14 @@ def _is_stuck(own: Candidate) -> bool:
 
 
 def _others(
-    draw: Draw, m: int, settings: Settings, seeds: list[int], own: Candidate
+    draw: Draw, settings: Settings, seeds: list[int], own: Candidate
 ) -> tuple[list[Candidate], int]:
     """Return the best of other starts, and how many were tried: none if the first end as `own`."""
-    alike = 2 * NOISE_SHARE * noise_of(settings, m, draw.x.shape[1])
+    alike = 2 * NOISE_SHARE * noise_of(settings, draw.m, draw.x.shape[1])
     found: list[Candidate] = []
     for first in range(0, len(seeds), TOGETHER):
         with suppress(ValueError):  # all of these collapse
-            found += race(draw, m, settings, seeds[first : first + TOGETHER], thorough=False)[0]
+            found += race(draw, settings, seeds[first : first + TOGETHER], thorough=False)[0]
         if not _is_stuck(own) and len(found) > 1 and ended_alike((own, *found), alike):
             return [], min(first + TOGETHER, len(seeds))
     return found, len(seeds)
