@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import pickle
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import logsumexp
 
 from daskgmm.arrays import Array
@@ -16,6 +17,7 @@ from daskgmm.gaussian.kernels.backends import BACKENDS
 from daskgmm.gaussian.kernels.kernel import Kernel
 from daskgmm.gaussian.kernels.natural import NaturalKernel
 from daskgmm.gaussian.kernels.whitened import WhitenedKernel
+from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.testing.mixtures import log_joint, random_mixture
 
@@ -86,6 +88,38 @@ class BackendTests:
                 (moments,) = self.backend.moments([kernel], blocks, N)
                 assert_allclose(moments.sums, whole.sums, rtol=1e-9, atol=1e-8)
                 assert_allclose(moments.log_likelihood, whole.log_likelihood, rtol=1e-11)
+
+    def test_blocks_may_be_of_any_kind(self) -> None:
+        """Numbers of any type, no rows, fewer rows than were announced; all rows are counted."""
+        whole = np.rint(self.rows())
+        weights = np.arange(N) % 3.0
+        for _, kernel in _cases(whole):
+            expected = self._moments_of(kernel, [Block(whole, weights)])
+            for dtype in (np.float32, np.int16):
+                moments = self._moments_of(kernel, [Block(whole.astype(dtype), weights)])
+                assert_allclose(moments.sums, expected.sums, rtol=1e-9, atol=1e-8)
+            empty = Block(whole[:0], weights[:0])
+            moments = self._moments_of(kernel, [empty, Block(whole, weights), empty], 2 * N)
+            assert_allclose(moments.sums, expected.sums, rtol=1e-9, atol=1e-8)
+            assert moments.rows == N
+            for blocks in ([], [empty]):
+                nothing = self._moments_of(kernel, blocks)
+                assert (nothing.rows, nothing.weight, nothing.log_likelihood) == (0, 0.0, 0.0)
+                assert not nothing.sums.any()
+
+    def test_it_travels(self) -> None:
+        """A pass sends its back end to workers."""
+        rows = self.rows()
+        there = pickle.loads(pickle.dumps(self.backend))
+        for _, kernel in _cases(rows):
+            (moments,) = there.moments([kernel], iter([Block(rows, None)]))
+            assert_array_equal(moments.sums, self._moments_of(kernel, [Block(rows, None)]).sums)
+
+    def _moments_of(
+        self, kernel: Kernel, blocks: Sequence[Block], rows: int | None = None
+    ) -> Moments:
+        (moments,) = self.backend.moments([kernel], iter(blocks), rows)
+        return moments
 
     def test_densities_are_those_of_scipy(self) -> None:
         """Tiles, as predictions use them, have the densities of SciPy."""

@@ -20,6 +20,7 @@ from daskgmm.gaussian.m_step import maximise
 from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.prior import Conjugate, PseudoMoments
 from daskgmm.testing.mixtures import log_joint, random_mixture
 
 K, D, N = 3, 4, 400
@@ -75,6 +76,38 @@ class CovarianceTests:
         assert_allclose(precision.log_determinants(factors, D), half, atol=1e-12)
         assert precision.are_positive(precisions)
 
+    def test_covariances_have_matrices(self) -> None:
+        """Covariances go to matrices and back; a diagonal is raised by what is added to it."""
+        parameters, precision = self.parameters(), self.structure.precision
+        covariances = parameters.covariances
+        matrices = precision.matrices(covariances, D)
+        assert_allclose(precision.of_matrices(matrices), covariances, rtol=1e-12, atol=1e-12)
+        assert_allclose(precision.diagonals(covariances, D), np.diagonal(matrices, 0, 1, 2))
+        for index, added in ((None, np.ones(len(covariances))), (0, np.eye(len(covariances))[0])):
+            raised = precision.matrices(precision.raised(covariances, 0.5, index), D)
+            assert_allclose(raised, matrices + 0.5 * added[:, None, None] * np.eye(D), rtol=1e-12)
+
+    def test_bounds_of_rounding_are_those_of_the_matrices(self) -> None:
+        """The guard of the fast kernel depends on them."""
+        factors = self.parameters().precisions_cholesky
+        magnitudes = np.abs(np.linalg.inv(covariance_matrices(self.parameters())))
+        points = np.random.default_rng(0).normal(size=(K, D)), np.full((1, D), 3.0)
+        for bound, v in zip(
+            self.structure.precision.bilinear_bounds(factors, *points), points, strict=True
+        ):
+            size = np.abs(np.tile(v, (K // len(v), 1)))
+            exact = np.einsum("kij,ki,kj->k", magnitudes, size, size)
+            assert_allclose(bound, exact.max(), rtol=1e-9)
+
+    def test_rows_are_drawn_from_it(self) -> None:
+        """The covariance of many drawn rows is the covariance of the component."""
+        covariances = self.parameters().covariances
+        random, n, mean = np.random.RandomState(0), 200_000, np.full(D, 10.0)
+        rows = self.structure.precision.draw(mean, covariances[0], n, random)
+        matrix = self.structure.precision.matrices(covariances, D)[0]
+        assert_allclose(rows.mean(0), mean, atol=6 * np.sqrt(matrix.max() / n))
+        assert_allclose(np.cov(rows.T), matrix, atol=6 * 2 * matrix.max() / np.sqrt(n))
+
     def test_densities_are_those_of_normal_distributions(self) -> None:
         """Both kernels have the densities of SciPy."""
         parameters, rows = self.parameters(), self.rows()
@@ -87,21 +120,36 @@ class CovarianceTests:
                 assert_allclose(tile.joint + tile.shared_term(), expected, rtol=1e-9, atol=1e-9)
 
     def test_the_m_step_is_the_most_likely(self) -> None:
-        """No covariances near those of the M-step have a higher expected log-likelihood."""
+        """No covariances near those of the M-step have a higher expected log-likelihood.
+
+        With the moments of a prior, no higher log posterior density.
+        """
         parameters, rows = self.parameters(), self.rows()
-        moments = self._moments(parameters, rows)
-        fitted = maximise(moments, self.structure.name, 0.0, parameters).parameters
-        gamma = self._responsibilities(parameters, rows)
-        assert_allclose(fitted.weights, gamma.mean(1), rtol=1e-9)
-        assert_allclose(fitted.means, gamma @ rows / gamma.sum(1)[:, None], rtol=1e-8, atol=1e-9)
-        best, random = self._expected(fitted, rows, gamma), np.random.default_rng(1)
-        for _ in range(NEARBY):
-            # M-steps of slightly different rows give feasible covariances.
-            other = self._step(parameters, rows + STEP * random.normal(size=rows.shape))
-            near = replace(other, weights=fitted.weights, means=fitted.means)
-            assert self._expected(near, rows, gamma) < best
-        if self.structure.free:
-            assert self._all_nearby_are_worse(fitted, rows, gamma, random)
+        gamma, random = self._responsibilities(parameters, rows), np.random.default_rng(1)
+        about = np.full(D, 0.5), 3.0 * np.eye(D)
+        strong = Conjugate(mean_count=50.0).pseudo_moments(K, *about, self.structure).scaled(10.0)
+        for prior in (None, strong):
+
+            def objective(at: Parameters, prior: PseudoMoments | None = prior) -> float:
+                density = 0.0 if prior is None else prior.log_density(at, self.structure, 0.0)
+                return float((gamma * self._log_joint(at, rows)).sum()) + density
+
+            fitted = self._step(parameters, rows, prior)
+            if prior is None:
+                means = gamma @ rows / gamma.sum(1)[:, None]
+                assert_allclose(fitted.weights, gamma.mean(1), rtol=1e-9)
+                assert_allclose(fitted.means, means, rtol=1e-8, atol=1e-9)
+            best = objective(fitted)
+            for factor in (1 - STEP, 1 + STEP):
+                assert objective(self._scaled(fitted, factor)) < best
+            for _ in range(NEARBY):
+                # M-steps of slightly different rows give feasible covariances.
+                moved = rows + STEP * random.normal(size=rows.shape)
+                other = self._step(parameters, moved, prior)
+                near = replace(other, weights=fitted.weights, means=fitted.means)
+                assert objective(near) < best
+                if self.structure.free:
+                    assert objective(self._nearby(fitted, random)) < best
 
     def test_moments_of_parts_add_up(self) -> None:
         """The M-step of a sum of moments is that of all rows."""
@@ -146,12 +194,23 @@ class CovarianceTests:
         assert_allclose(other.covariances, scale**2 * one.covariances, rtol=1e-7, atol=1e-9)
 
     def test_its_coordinates_are_as_many_as_its_parameters(self) -> None:
-        """Criteria count as many parameters as acceleration has coordinates."""
+        """Criteria count as many parameters as covariances have directions to move in.
+
+        That is the rank of M-steps of rows that are moved at random.
+        """
         precision, factors = self.structure.precision, self.parameters().precisions_cholesky
         scale = precision.relative_scale(precision.relative(factors, factors), D)
         assert_allclose(scale, 0.0, atol=1e-12)
         count = self.structure.n_covariance_parameters(K, D)
         assert count == scale.size if self.structure.free else count < scale.size
+        fitted, random = self._step(self.parameters(), self.rows()), np.random.default_rng(2)
+        directions = []
+        for _ in range(2 * scale.size):
+            moved = self.rows() + 1e-5 * random.normal(size=(N, D))
+            near = self._step(self.parameters(), moved).precisions_cholesky
+            relative = precision.relative(fitted.precisions_cholesky, near)
+            directions.append(precision.relative_scale(relative, D).ravel())
+        assert np.linalg.matrix_rank(np.array(directions), rtol=1e-3) == count
         assert_allclose(precision.absolute_factors(factors, scale, D), factors, rtol=1e-12)
 
     def test_the_gradient_is_that_of_the_likelihood(self) -> None:
@@ -177,20 +236,22 @@ class CovarianceTests:
         moments = self._moments(parameters, rows)
         return moments.log_likelihood / moments.weight
 
-    def _all_nearby_are_worse(
-        self, fitted: Parameters, rows: Array, gamma: Array, random: np.random.Generator
-    ) -> bool:
-        precision, factors = self.structure.precision, fitted.precisions_cholesky
+    def _scaled(self, parameters: Parameters, factor: float) -> Parameters:
+        """Return the mixture with all covariances times a factor."""
+        return replace(
+            parameters,
+            covariances=factor * parameters.covariances,
+            precisions_cholesky=parameters.precisions_cholesky / np.sqrt(factor),
+        )
+
+    def _nearby(self, parameters: Parameters, random: np.random.Generator) -> Parameters:
+        """Return the mixture with covariances a step away in the coordinates of acceleration."""
+        precision, factors = self.structure.precision, parameters.precisions_cholesky
         scale = precision.relative_scale(precision.relative(factors, factors), D)
-        best = self._expected(fitted, rows, gamma)
-        for _ in range(NEARBY):
-            moved = scale + STEP * random.normal(size=scale.shape)
-            near = precision.absolute_factors(factors, moved, D)
-            covariances = precision.covariances(near)
-            other = replace(fitted, covariances=covariances, precisions_cholesky=near)
-            if self._expected(other, rows, gamma) >= best:
-                return False
-        return True
+        moved = scale + STEP * random.normal(size=scale.shape)
+        near = precision.absolute_factors(factors, moved, D)
+        covariances = precision.covariances(near)
+        return replace(parameters, covariances=covariances, precisions_cholesky=near)
 
     def _kernels(self, parameters: Parameters, rows: Array) -> list[Kernel]:
         return [NaturalKernel.of(parameters, rows.mean(0)), WhitenedKernel.of(parameters)]
@@ -199,10 +260,13 @@ class CovarianceTests:
         blocks = iter([Block(rows, None)])
         return NumpyBackend().moments([WhitenedKernel.of(parameters)], blocks)[0]
 
-    def _step(self, parameters: Parameters, rows: Array) -> Parameters:
-        return maximise(
-            self._moments(parameters, rows), self.structure.name, 0.0, parameters
-        ).parameters
+    def _step(
+        self, parameters: Parameters, rows: Array, prior: PseudoMoments | None = None
+    ) -> Parameters:
+        moments = self._moments(parameters, rows)
+        if prior is not None:
+            moments = prior.added_to(moments, self.structure)
+        return maximise(moments, self.structure.name, 0.0, parameters).parameters
 
     def _log_joint(self, parameters: Parameters, rows: Array) -> Array:
         kernel = WhitenedKernel.of(parameters)
@@ -217,6 +281,3 @@ class CovarianceTests:
         gamma: Array = np.exp(joint - joint.max(0))
         gamma /= gamma.sum(0)
         return gamma
-
-    def _expected(self, parameters: Parameters, rows: Array, gamma: Array) -> float:
-        return float((gamma * self._log_joint(parameters, rows)).sum())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from daskgmm.arrays import Array
 from daskgmm.em.events import silence
@@ -59,6 +61,14 @@ class PriorTests:
     def test_it_is_in_the_table(self) -> None:
         """Files and the command line find it there by name."""
         assert PRIORS[self.name] is self.prior
+
+    def test_it_depends_on_nothing_but_its_arguments(self) -> None:
+        """Every process of a fit, and a fit that goes on, make it anew."""
+        about = np.ones(D), 2.0 * np.eye(D)
+        for structure in STRUCTURES.values():
+            one, other = (self.prior.pseudo_moments(K, *about, structure) for _ in range(2))
+            for field in fields(one):
+                assert_array_equal(getattr(one, field.name), getattr(other, field.name))
 
     def test_the_mode_is_raised_by_every_step(self) -> None:
         """EM never lowers the objective."""

@@ -27,7 +27,7 @@ class BlockByBlock(Backend):
         type(self).calls += 1
         sums = [Sums.zeros(kernel.structure, *kernel.shape[1:]) for kernel in kernels]
         totals, weight, n = np.zeros(len(kernels)), 0.0, 0
-        for block in blocks:
+        for block in (block for block in blocks if len(block.x)):
             x = np.asarray(block.x, np.float64).T.copy()
             w = np.ones(len(block.x)) if block.weights is None else block.weights
             x[:, w == 0] = 0.0
