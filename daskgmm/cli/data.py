@@ -11,7 +11,8 @@ import click
 
 import daskgmm.cli.options as options
 from daskgmm.cli.options import Command, added
-from daskgmm.storage_options import shown
+from daskgmm.storage.address import Address
+from daskgmm.storage.masking import shown
 
 
 def check_names(
@@ -67,6 +68,10 @@ class Data:
     weights: str | None = None
     weight_column: str | None = None
     storage_options: dict[str, Any] | None = field(default=None, repr=False)
+
+    def address(self, path: str) -> Address:
+        """Return the address of a path or URL of the same command."""
+        return Address.of(path, self.storage_options)
 
     def training(self) -> tuple[Any, dict[str, Any]]:
         """Return X, and the arguments of `fit` that go with it."""

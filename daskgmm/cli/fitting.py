@@ -117,8 +117,9 @@ class Fitting:
                 "--weights or --weight-column."
             )
         x, arguments = self.data.training()
+        checkpoint = None if self.checkpoint is None else self.data.address(self.checkpoint)
         with (
-            interruptible(self.checkpoint, self.data.storage_options),
+            interruptible(checkpoint),
             self.workers.current(),
             shown as listener,
         ):

@@ -50,7 +50,10 @@ from daskgmm.models.order import reordered, reordered_search
 from daskgmm.models.singular import singular_columns
 from daskgmm.models.verbose import Printer
 from daskgmm.passes.dataset import Dataset
-from daskgmm.storage_options import StorageOptions
+from daskgmm.rows.source import Source
+from daskgmm.rows.sources import source_of
+from daskgmm.storage.address import Address
+from daskgmm.storage.masking import StorageOptions
 
 
 class MixtureEstimator(Portable):
@@ -186,14 +189,13 @@ class MixtureEstimator(Portable):
         """
         with self._kept_if_it_fails(weights_are):
             return self._fit(
-                X,
+                source_of(X, storage_options),
                 sample_weight,
                 weights_are,
                 feature_dims,
-                checkpoint,
+                None if checkpoint is None else Address.of(checkpoint, storage_options),
                 cache_nbytes(cache),
                 listen,
-                storage_options,
             )
 
     def fit_predict(
@@ -208,7 +210,7 @@ class MixtureEstimator(Portable):
         """Fit to X and return the labels of its rows, as `predict` does."""
         # Not by way of `fit`: warnings are to point at the line that called this.
         with self._kept_if_it_fails(weights_are):
-            self._fit(X, sample_weight, weights_are, feature_dims)
+            self._fit(source_of(X), sample_weight, weights_are, feature_dims)
         return self.predict(X)
 
     @contextmanager
@@ -227,20 +229,19 @@ class MixtureEstimator(Portable):
 
     def _fit(
         self,
-        x: Any,
+        source: Source,
         sample_weight: Any,
         weights_are: str | None,
         feature_dims: Sequence[Hashable] | None,
-        checkpoint: Any = None,
+        checkpoint: Address | None = None,
         cache: int = 0,
         listen: Listener | None = None,
-        options: StorageOptions | None = None,
     ) -> Self:
-        rows, weights = training_rows(self, x, sample_weight, feature_dims, options)
+        rows, weights = training_rows(self, source, sample_weight, feature_dims)
         check_enough(rows.n_rows, self.n_components)
         check_enough_columns(self.pca, rows.n_features)
         request = self._request(rows.n_features)
-        request = replace(request, checkpoint=checkpoint, storage_options=options)
+        request = replace(request, checkpoint=checkpoint)
         if weights is not None:
             request = replace(request, settings=request.settings.weighed(weights_are))
         data = cut(rows, weights, request.settings, cache)
@@ -256,7 +257,7 @@ class MixtureEstimator(Portable):
         finally:
             data.close()
         self._ended_with = request.settings.objective
-        self._set_seen(found.coordinates, fitted_on(data, found.survey, x, weights_are))
+        self._set_seen(found.coordinates, fitted_on(data, found.survey, source.x, weights_are))
         survey = found.survey.mapped(found.coordinates)
         resting = survey.floor(request.settings.reg_covar).resting(found.best.step)
         self._warn_of_scale(survey)

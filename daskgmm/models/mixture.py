@@ -40,7 +40,7 @@ from daskgmm.passes.view import View
 from daskgmm.rows.origins import origins
 from daskgmm.rows.parquet.rows import ParquetRows
 from daskgmm.rows.sources import source_of
-from daskgmm.storage_options import StorageOptions
+from daskgmm.storage.masking import StorageOptions, harmless_errors
 
 
 class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
@@ -254,21 +254,22 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             If rows cannot be used (`daskgmm.errors.DataError`), or a setting.
         """
         check_is_fitted(self)
-        return write_predictions(
-            self._predictor(),
-            rows_or_grid(self, source_of(X, storage_options)),
-            out,
-            outputs,
-            dtype=dtype,
-            top=top,
-            chunks=chunks,
-            shards=shards,
-            overwrite=overwrite,
-            storage_options=storage_options,
-            progress=progress,
-            source_name=source_name(X),
-            origins=origins(X),
-        )
+        with harmless_errors(storage_options):
+            return write_predictions(
+                self._predictor(),
+                rows_or_grid(self, source_of(X, storage_options)),
+                out,
+                outputs,
+                dtype=dtype,
+                top=top,
+                chunks=chunks,
+                shards=shards,
+                overwrite=overwrite,
+                storage_options=storage_options,
+                progress=progress,
+                source_name=source_name(X),
+                origins=origins(X),
+            )
 
     def predict_to_parquet(
         self,

@@ -53,7 +53,9 @@ from daskgmm.passes.dataset import Dataset
 from daskgmm.plot import plot_criterion
 from daskgmm.rows.labelled.grid_rows import GridRows
 from daskgmm.rows.rows import Rows
-from daskgmm.storage_options import StorageOptions
+from daskgmm.rows.sources import source_of
+from daskgmm.storage.address import Address
+from daskgmm.storage.masking import StorageOptions
 
 SHARED_SETTINGS = (
     "tol", "reg_covar", "max_iter", "sample_rows", "drop_missing", "standardise", "pca",
@@ -228,7 +230,9 @@ def sweep(
         pca=pca,
     )
     estimator._validate_params()
-    rows, weights = training_rows(estimator, X, sample_weight, feature_dims, storage_options)
+    rows, weights = training_rows(
+        estimator, source_of(X, storage_options), sample_weight, feature_dims
+    )
     check_enough(rows.n_rows, min(sizes))
     settings = estimator._settings()
     if weights is not None:
@@ -245,7 +249,7 @@ def sweep(
         plan_of(data, as_one_fit, starts).check()
         kept = saved = None
         if checkpoint is not None:
-            saved = Checkpoint(checkpoint, SweepState, storage_options)
+            saved = Checkpoint(Address.of(checkpoint, storage_options), SweepState)
             kept = saved.load(_identity(data, request, random_state))
         state, measured = choose(data, request, tell, saved, kept)
     finally:

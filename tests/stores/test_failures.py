@@ -9,7 +9,7 @@ import pytest
 from daskgmm import GaussianMixture, load_model, open_data, save_model
 from daskgmm.em.events import PassEnded
 from daskgmm.errors import CheckpointError, SourceError
-from daskgmm.files import read_bytes, replace_bytes
+from daskgmm.storage.address import Address
 from tests.promises.slow import bits
 from tests.stores.conftest import (
     BUCKET,
@@ -144,7 +144,7 @@ def test_options_stay_out_of_whatever_is_written(options, url, here, tmp_path, c
         )
     save_model(mixture, tmp_path / "model.json")
     written = [
-        read_bytes(here, options).decode(),
+        Address.of(here, options).read().decode(),
         (tmp_path / "model.json").read_text(),
         repr(events),
         repr(vars(mixture)),
@@ -163,7 +163,7 @@ def writing_refused(headers):
 
 def test_a_checkpoint_that_is_refused_is_a_warning_without_keys(options, endpoint, here, X):
     """The store may be read, and then not be written to."""
-    replace_bytes(here, b"x", options)
+    Address.of(here, options).replace(b"x")
     with proxy_to(endpoint) as proxy:
 
         def listen(event):

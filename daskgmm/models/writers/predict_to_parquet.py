@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.em.fingerprint import plain_digest, rows_digest
-from daskgmm.file_systems import travelling
 from daskgmm.models.predictions.outputs import Outputs
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.writers.cutting import CHUNK_ROWS
@@ -28,7 +27,8 @@ from daskgmm.passes.task import Progress
 from daskgmm.rows.parquet.tables import ParquetTable
 from daskgmm.rows.sources import source_of
 from daskgmm.rows.tables.keyed import Table, as_names
-from daskgmm.storage_options import StorageOptions
+from daskgmm.storage.address import Address
+from daskgmm.storage.masking import StorageOptions
 
 
 def write_beside_keys(
@@ -57,14 +57,13 @@ def write_beside_keys(
         )
     k = predictor.parameters.n_components
     wanted = Outputs.of(outputs, k, dtype, top, missing=predictor.view.drop_missing)
-    target = ParquetTarget(out, overwrite, storage_options)
+    target = ParquetTarget(Address.of(out, storage_options), overwrite)
     if isinstance(table, ParquetTable):
         target.check_replaced(origins, {*table.features, *table.schema.names})
     else:
         target.check_apart(origins)  # a frame may have left out rows of what it reads
     retries = Running.configured().retries
-    there = travelling(target.place, storage_options)
-    work = PartWriting(predictor, wanted, target.place, table.schema, retries, there, target.guard)
+    work = PartWriting(predictor, wanted, target.place, table.schema, retries, target.guard)
     _check_names(table, wanted)
     with target.held():
         counts, digests = _written(predictor, table, work, target, progress)

@@ -28,7 +28,7 @@ from daskgmm.passes.running import Running
 from daskgmm.passes.task import Progress
 from daskgmm.rows.labelled.arrays import Labelled
 from daskgmm.rows.rows import Rows
-from daskgmm.storage_options import masking
+from daskgmm.storage.address import Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,6 @@ class Written:
     missing: int
 
 
-@masking
 def write_predictions(
     predictor: Predictor,
     x: Rows | Labelled,
@@ -82,7 +81,7 @@ def write_predictions(
     if isinstance(x, Labelled):
         check_dims(x)
         check_names(x, (name for each in wanted.arrays for name in (each.name, *each.dims)))
-    target = ZarrTarget(out, overwrite, storage_options)
+    target = ZarrTarget(Address.of(out, storage_options), overwrite)
     target.check_apart(origins)
     source = cut_rows(x, chunks, shards, wanted.row_nbytes)
     data = predictor.dataset(source.rows)

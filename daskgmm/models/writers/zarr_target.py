@@ -11,13 +11,12 @@ import numpy as np
 import zarr
 
 from daskgmm.errors import OutputError
-from daskgmm.files import exists
 from daskgmm.models.predictions.outputs import Outputs
 from daskgmm.models.writers.cutting import Layout
 from daskgmm.models.writers.target import Kept, Target
 from daskgmm.models.writers.writing import digest_of, region_of
 from daskgmm.rows.stores.obstore_backend import portable
-from daskgmm.storage_options import shown
+from daskgmm.storage.address import Address
 
 WRITE_ALL = {"write_empty_chunks": True}
 """Chunks that hold only the fill value are written too: what is absent is not done yet."""
@@ -63,8 +62,8 @@ class ZarrTarget(Target):
         self._take(identity, lambda: self._make(layout, outputs, template, k, coordinates), kept)
         return self.arrays(outputs)
 
-    def _is_begun(self, place: str) -> bool:
-        return exists(f"{place}/zarr.json", self.options)
+    def _is_begun(self, place: Address) -> bool:
+        return place.child("zarr.json").exists()
 
     def _make(
         self,
@@ -76,11 +75,11 @@ class ZarrTarget(Target):
     ) -> None:
         if template is not None:
             template.to_zarr(
-                self.place,
+                self.place.url,
                 mode="a",
                 zarr_format=3,
                 consolidated=False,
-                storage_options=self.options and dict(self.options),
+                storage_options=self.place.zarr_options,
             )
         group = self._group("a")
         group.attrs[MARK] = k
@@ -131,7 +130,7 @@ class ZarrTarget(Target):
             written, all_of_them = array.nchunks_initialized, array.nchunks
             if written < all_of_them:
                 raise OutputError(
-                    f"Of {name} in {shown(self.place)}, {all_of_them - written} of {all_of_them} "
+                    f"Of {name} in {self.place}, {all_of_them - written} of {all_of_them} "
                     "chunks are missing after all tasks have ended. Workers that do not share this "
                     "file system wrote them elsewhere: give a path or URL that all of them can "
                     "reach."
@@ -150,8 +149,10 @@ class ZarrTarget(Target):
                 raise self.overwritten(f"rows {region}")
 
     def _group(self, mode: Any) -> Any:
-        options = None if self.options is None else dict(self.options)
-        return zarr.open_group(self.place, mode=mode, zarr_format=3, storage_options=options)
+        place = self.place
+        return zarr.open_group(
+            place.url, mode=mode, zarr_format=3, storage_options=place.zarr_options
+        )
 
 
 def _about(array: Any) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from daskgmm.errors import DataError
 from daskgmm.rows.rows import Rows
-from daskgmm.storage_options import shown
+from daskgmm.storage.masking import shown
 
 
 @dataclass(frozen=True, slots=True)
