@@ -8,10 +8,9 @@ from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 from daskgmm.errors import OutputError
-from daskgmm.models.writers.target import Kept, Target, same_text
+from daskgmm.models.writers.target import Target, same_text
 from daskgmm.rows.parquet.files import SUFFIXES
 from daskgmm.rows.tables.arrow_columns import require
 from daskgmm.storage.masking import shown
@@ -85,11 +84,8 @@ class ParquetTarget(Target):
             f"{self.address} is where the data are; replacing them would remove {what}"
         )
 
-    def begin(self, identity: Mapping[str, Any], kept: Kept) -> None:
+    def make(self) -> None:
         """Make the folder, empty."""
-        self._take(identity, self._make, kept)
-
-    def _make(self) -> None:
         if not self._remote:
             Path(self.place.url).mkdir(parents=True)
 

@@ -24,7 +24,8 @@ from daskgmm.models.predictions.prediction import Predictor, after
 from daskgmm.models.writers.marks import marked
 from daskgmm.models.writers.ownership import Owner
 from daskgmm.models.writers.parquet_target import part_name
-from daskgmm.models.writers.writing import Arrays, WrittenBatch, label_counts
+from daskgmm.models.writers.tally import Arrays, WrittenBatch
+from daskgmm.models.writers.writing import label_counts
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.keyed_task import KeyedBlock
 from daskgmm.rows.retrying import retried
@@ -73,7 +74,7 @@ class PartWriting:
                     arrays = self.outputs.predict(self.predictor, block.x, place)
                     writer.add(self._table(block.keys, arrays))
                     rows, counts = rows + len(block.x), counts + label_counts(arrays, k)
-        return WrittenBatch(batch.index, rows, counts, (), mark, digests)
+        return WrittenBatch(batch.index, rows, np.append(counts, rows), (), mark, digests)
 
     @property
     def schema(self) -> Any:

@@ -9,13 +9,16 @@ import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 from uuid import uuid4
 
+import numpy as np
+
 from daskgmm.errors import OutputError
 from daskgmm.models.writers.ownership import Owner, identified
+from daskgmm.models.writers.tally import Tally
 from daskgmm.passes.running import Running
 from daskgmm.rows.retrying import retried
 from daskgmm.storage.address import Address
@@ -36,28 +39,6 @@ LOCAL = re.compile(r"^(\w+::)*(file|local)://")
 
 OURS = re.compile(r"[0-9a-f]{32}(\.[0-9a-f]{32}\.removed)?")
 """What runs call their folders, and what they are about to remove, where a target is written."""
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What a run has written so far.
-
-    Attributes
-    ----------
-    done : set of int
-        The batches of which every row is written.
-    counts : list of int
-        How many of their rows each component has, and at the end those without.
-    marks : dict of str
-        By batch: a digest of its first rows as they were read.
-    digests : dict of str
-        By region or file: a digest of what was written, where `Target.contested`.
-    """
-
-    done: set[int]
-    counts: list[int]
-    marks: dict[int, str]
-    digests: dict[str, str] = field(default_factory=dict)
 
 
 FORMER = {"identity", "done", "counts", "marks"}
@@ -125,7 +106,7 @@ class Target(ABC):
         """What tasks look at before they write, where runs share a place."""
         return self.owner if self._remote else None
 
-    def kept(self, identity: Mapping[str, Any]) -> Kept | None:
+    def interrupted(self, identity: Mapping[str, Any]) -> Tally | None:
         """Return what an interrupted run of the same kind wrote; None to begin anew."""
         document = self._read()
         if not document.get("begun") or document["identity"] != json.loads(json.dumps(identity)):
@@ -135,15 +116,16 @@ class Target(ABC):
             return None
         self.contested = bool(document["contested"])
         marks = {int(index): mark for index, mark in document["marks"].items()}
-        return Kept(set(document["done"]), list(document["counts"]), marks, document["digests"])
+        counts = np.array(document["counts"], np.int64)
+        return Tally(counts, set(document["done"]), marks, document["digests"])
 
-    def go_on(self, identity: Mapping[str, Any], kept: Kept) -> None:
-        """Take the place of the run that `kept` is of; it stops at its next note."""
+    def go_on(self, identity: Mapping[str, Any], tally: Tally) -> None:
+        """Take the place of the run that wrote what is tallied; it stops at its next note."""
         self._folder = self._folder_before
         with self._alone():
-            self._write(identity, kept, begun=True)
+            self._write(identity, tally, begun=True)
 
-    def note(self, identity: Mapping[str, Any], kept: Kept) -> None:
+    def note(self, identity: Mapping[str, Any], tally: Tally) -> None:
         """Write down what is done.
 
         Raises
@@ -153,7 +135,7 @@ class Target(ABC):
         """
         with self._alone():
             self.owner.check()
-            self._write(identity, kept, begun=True)
+            self._write(identity, tally, begun=True)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -202,7 +184,7 @@ class Target(ABC):
             return {}
         return document if isinstance(document, dict) and "folder" in document else {}
 
-    def _write(self, identity: Mapping[str, Any], kept: Kept, *, begun: bool) -> None:
+    def _write(self, identity: Mapping[str, Any], tally: Tally, *, begun: bool) -> None:
         document = {
             "run": self.owner.run,  # first, see Owner.head
             "folder": self._folder,
@@ -210,10 +192,10 @@ class Target(ABC):
             "begun": begun,
             "contested": self.contested,
             "identity": identity,
-            "done": sorted(kept.done),
-            "counts": kept.counts,
-            "marks": kept.marks,
-            "digests": kept.digests,
+            "done": sorted(tally.done),
+            "counts": tally.counts.tolist(),
+            "marks": tally.marks,
+            "digests": tally.digests,
         }
         self._journal.replace(json.dumps(document).encode())
         self._taken = True
@@ -229,16 +211,16 @@ class Target(ABC):
         """Return whether a place holds what a run can go on from."""
         return place.exists()
 
-    def _take(self, identity: Mapping[str, Any], make: Callable[[], None], kept: Kept) -> None:
+    def begin(self, identity: Mapping[str, Any], tally: Tally, make: Callable[[], None]) -> None:
         """Take the place from whoever has it, and `make` what is to be filled there."""
         self.contested = self._remote and self._journal.exists()
         with self._alone():
-            self._write(identity, kept, begun=False)
+            self._write(identity, tally, begun=False)
         if self._remote:
             # Where folders are real, the loser's last chunk may come as they are removed.
             retried(self._clear, Running.configured().retries)
         make()
-        self.note(identity, kept)
+        self.note(identity, tally)
         self._remove_others()
 
     def _remove_others(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,8 @@ import zarr
 
 from daskgmm.errors import OutputError
 from daskgmm.models.predictions.outputs import Outputs
-from daskgmm.models.writers.cutting import Layout
-from daskgmm.models.writers.target import Kept, Target
+from daskgmm.models.writers.cutting import CutRows
+from daskgmm.models.writers.target import Target
 from daskgmm.models.writers.writing import digest_of, region_of
 from daskgmm.rows.stores.obstore_backend import portable
 from daskgmm.storage.address import Address
@@ -38,41 +38,12 @@ class ZarrTarget(Target):
             return False
         return MARK in about.get("attributes", {})
 
-    def begin(
-        self,
-        layout: Layout,
-        outputs: Outputs,
-        identity: Mapping[str, Any],
-        template: Any,
-        k: int,
-        coordinates: Mapping[str, Sequence[int]],
-    ) -> dict[str, Any]:
-        """Make the arrays, empty; return them by name.
-
-        Parameters
-        ----------
-        template : xarray.Dataset or None
-            Coordinates to keep with them.
-        k : int
-            Components.
-        coordinates : mapping
-            Of dimensions that the rows do not have.
-        """
-        kept = Kept(set(), [0] * (k + 1), {})
-        self._take(identity, lambda: self._make(layout, outputs, template, k, coordinates), kept)
-        return self.arrays(outputs)
-
     def _is_begun(self, place: Address) -> bool:
         return place.child("zarr.json").exists()
 
-    def _make(
-        self,
-        layout: Layout,
-        outputs: Outputs,
-        template: Any,
-        k: int,
-        coordinates: Mapping[str, Sequence[int]],
-    ) -> None:
+    def make(self, cut: CutRows, outputs: Outputs, k: int) -> None:
+        """Make the arrays of predictions of k components, empty, and their coordinates."""
+        layout, template = cut.layout, cut.template
         if template is not None:
             template.to_zarr(
                 self.place.url,
@@ -83,7 +54,7 @@ class ZarrTarget(Target):
             )
         group = self._group("a")
         group.attrs[MARK] = k
-        for name, values in coordinates.items():
+        for name, values in outputs.coordinates.items():
             array = np.asarray(values, np.int64)
             group.create_array(name, data=array, dimension_names=(name,))
         mapping = {} if template is None else template.attrs

@@ -88,6 +88,7 @@ class ParquetTable(Table):
     """
 
     rows: ParquetRows
+    whole = True
 
     def __init__(self, rows: ParquetRows, keys: tuple[str, ...] | None) -> None:
         self.rows = rows
