@@ -14,7 +14,7 @@ import daskgmm.cli.options as options
 from daskgmm.cli.data import Data, choosing, weighing
 from daskgmm.cli.exit_codes import NOT_CONVERGED
 from daskgmm.cli.interrupting import interruptible
-from daskgmm.cli.options import Command, added
+from daskgmm.cli.options import Command, added, taken
 from daskgmm.cli.reporting import not_converged
 from daskgmm.cli.workers import Workers, running
 
@@ -157,20 +157,9 @@ def fitting(command: Command) -> Command:
     """Add the options of commands that fit, `running` among them; they get a `Fitting`."""
 
     @wraps(command)
-    def gathered(
-        *,
-        data: Data,
-        weights_are: str | None,
-        checkpoint: str | None,
-        cache: str | None,
-        log_json: TextIO | None,
-        workers: Workers,
-        quiet: bool,
-        **others: Any,
-    ) -> Any:
-        return command(
-            Fitting(data, weights_are, checkpoint, cache, log_json, workers, quiet), **others
-        )
+    def gathered(**settings: Any) -> Any:
+        given, others = taken(Fitting, settings)
+        return command(given, **others)
 
     return added(
         choosing(weighing(running(gathered))),

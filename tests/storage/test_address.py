@@ -1,11 +1,13 @@
-"""Files that are replaced in one step."""
+"""Files at paths and URLs: replaced in one step, sent to other processes, named in errors."""
 
 import os
+import pickle
 import threading
 import time
 
 import pytest
 
+from daskgmm.errors import ModelFileError, SourceError
 from daskgmm.storage.address import Address
 
 
@@ -68,3 +70,87 @@ def test_storage_options(tmp_path):
         Address.of(url, {"auto_mkdir": False}).replace(b"content")
     Address.of(url, {"auto_mkdir": True}).replace(b"content")
     assert Address.of(url, {"auto_mkdir": False}).read() == b"content"
+
+
+SECRET = {"key": "hunter22", "client_kwargs": {"endpoint_url": "http://127.0.0.1:9"}}
+
+
+@pytest.mark.parametrize("place", ["memory://daskgmm-test/folder", "folder"])
+def test_a_folder(place, tmp_path):
+    folder = Address.of(place if "://" in place else tmp_path / place)
+    assert folder.names() == set()
+    assert not folder.exists()
+    if folder.path is not None:
+        folder.path.mkdir()
+    local = tmp_path / "local"
+    local.write_bytes(b"content")
+    folder.child("a").replace(b"a")
+    folder.child("b").put(local)
+    assert folder.names() == {"a", "b"}
+    assert folder.child("b").read() == b"content"
+    folder.child("a").remove()
+    assert folder.names() == {"b"}
+    folder.remove()
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    "url", ["s3://bucket/x", "data/x", "https://me:hunter22@host/x?k=hunter22"]
+)
+def test_no_text_of_an_address_has_a_secret(url):
+    address = Address.of(url, SECRET)
+    assert "hunter22" not in f"{address} {address!r} {[address.child('y')]}"
+
+
+@pytest.mark.parametrize("url", ["memory://daskgmm-test/x", "simplecache::memory://x", "data/x"])
+def test_options_travel_to_other_processes(url):
+    address = Address.of(url, SECRET)
+    copy = pickle.loads(pickle.dumps(address))
+    assert copy == address
+    assert copy.options == SECRET
+    assert copy.is_url == ("://" in url)
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [("data/x", "data/x"), ("file:///data/x", "/data/x"), ("local:///data/x", "/data/x")],
+)
+def test_paths_on_this_machine(url, path):
+    assert str(Address.of(url).path) == path
+    assert Address.of(f"simplecache::{Address.of(path).path}://x").path is None
+
+
+def failed(error):
+    address = Address.of("s3://bucket/x", SECRET)
+    with (
+        pytest.raises(Exception) as caught,  # noqa: PT011 - of several kinds
+        address.explain(SourceError, f"{address} cannot be opened", "Check the address."),
+    ):
+        raise error
+    return caught.value
+
+
+def test_errors_of_libraries_are_explained():
+    cause = OSError("no route to host\nand more")
+    error = failed(cause)
+    assert str(error) == (
+        "s3://bucket/x cannot be opened: OSError: no route to host. Check the address."
+    )
+    assert type(error) is SourceError
+    assert error.__cause__ is cause
+
+
+def test_explained_errors_repeat_no_option():
+    error = failed(PermissionError("the key hunter22 is unknown."))
+    assert "PermissionError: the key *** is unknown. Check" in str(error)
+    assert error.__cause__ is None
+    assert error.__suppress_context__
+
+
+def test_a_missing_package_is_to_be_installed():
+    assert str(failed(ImportError("no s3fs"))).endswith("no s3fs. Install that package.")
+
+
+@pytest.mark.parametrize("error", [ModelFileError("it is torn"), MemoryError("no more")])
+def test_errors_of_daskgmm_and_of_memory_stay(error):
+    assert failed(error) is error
