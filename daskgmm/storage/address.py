@@ -157,7 +157,7 @@ class Address:
         except Exception as error:  # of whatever kind the file system's library raises
             if isinstance(error, ImportError):
                 advice = "Install that package."
-            reason = self.described(error).splitlines()[0].rstrip(".:")
+            reason = " ".join(self.described(error).splitlines()).rstrip(".: ")
             raise kind(f"{what}: {reason}. {advice}") from self.harmless(error)
 
 

@@ -134,7 +134,7 @@ def test_errors_of_libraries_are_explained():
     cause = OSError("no route to host\nand more")
     error = failed(cause)
     assert str(error) == (
-        "s3://bucket/x cannot be opened: OSError: no route to host. Check the address."
+        "s3://bucket/x cannot be opened: OSError: no route to host and more. Check the address."
     )
     assert type(error) is SourceError
     assert error.__cause__ is cause
