@@ -10,9 +10,8 @@ from typing import Any
 import zarr
 
 from daskgmm.errors import DataError
-from daskgmm.files import exists
 from daskgmm.models.predictions.outputs import COMPONENT, RANK
-from daskgmm.models.writers.target import JOURNAL
+from daskgmm.models.writers.target import left_behind
 from daskgmm.passes.plan import size
 from daskgmm.rows.kinds.labelled import LabelledFile
 from daskgmm.rows.kinds.npy import Npy
@@ -26,7 +25,7 @@ from daskgmm.rows.parquet.footers import read_footers
 from daskgmm.rows.source import Source
 from daskgmm.rows.sources import source_of
 from daskgmm.rows.stores.zarr_opening import open_node
-from daskgmm.storage_options import StorageOptions
+from daskgmm.storage.masking import StorageOptions
 
 LISTED_VARIABLES = 100
 """Variables or columns beyond which no more are listed."""
@@ -88,7 +87,7 @@ def _rows(source: Source) -> str:
 
 def _parquet(source: Source) -> str:
     """Return what Parquet files hold, by their footers."""
-    footers = read_footers(find_files(source.x, source.options), source.options)
+    footers = read_footers(find_files([source.address]))
     groups = [rows for footer in footers for rows in footer.rows]
     columns = footers[0].columns
     numeric = [name for name in footers[0].features if columns[name].dtype]
@@ -110,7 +109,7 @@ def _group(group: zarr.Group, source: Source) -> str:
     if k is None:
         return _variables(f"Zarr group, format {group.metadata.zarr_format}", variables)
     facts = [("components", str(k)), *_rows_of_predictions(variables), ("variables", "")]
-    whole = not exists(f"{source.x.rstrip('/')}{JOURNAL}", source.options)
+    whole = left_behind(source.address) is None
     state = "whole" if whole else "NOT whole: the run that writes them has not ended"
     lines = [each.line() for each in variables]
     return f"predictions\n{listed([*facts, *lines, ('state', state)])}"
@@ -118,7 +117,7 @@ def _group(group: zarr.Group, source: Source) -> str:
 
 def _zarr(source: Source) -> str:
     """Return what a Zarr array or group is."""
-    node = open_node(source.x, source.options)
+    node = open_node(source.address)
     return _group(node, source) if isinstance(node, zarr.Group) else _array(node)
 
 
@@ -129,7 +128,7 @@ def _npy(source: Source) -> str:
 
 def _file(source: Source) -> str:
     """Return what the variables are of a file that xarray opens."""
-    return _variables("opened with xarray", list(_of_dataset(open_file(source.x))))
+    return _variables("opened with xarray", list(_of_dataset(open_file(source.address))))
 
 
 def _variables(kind: str, variables: Sequence[Variable]) -> str:

@@ -10,8 +10,9 @@ from typing import Any
 import click
 
 import daskgmm.cli.options as options
-from daskgmm.cli.options import Command, added
-from daskgmm.storage_options import shown
+from daskgmm.cli.options import Command, added, taken
+from daskgmm.storage.address import Address
+from daskgmm.storage.masking import shown
 
 
 def check_names(
@@ -67,6 +68,10 @@ class Data:
     weights: str | None = None
     weight_column: str | None = None
     storage_options: dict[str, Any] | None = field(default=None, repr=False)
+
+    def address(self, path: str) -> Address:
+        """Return the address of a path or URL of the same command."""
+        return Address.of(path, self.storage_options)
 
     def training(self) -> tuple[Any, dict[str, Any]]:
         """Return X, and the arguments of `fit` that go with it."""
@@ -185,19 +190,9 @@ def choosing(command: Command) -> Command:
     """Add the options that say what of the data to take; the command gets it all as `data`."""
 
     @wraps(command)
-    def gathered(
-        *,
-        data: str,
-        columns: tuple[str, ...] | None,
-        variables: tuple[str, ...] | None,
-        features: tuple[str, ...] | None,
-        storage_options: dict[str, Any] | None,
-        weights: str | None = None,
-        weight_column: str | None = None,
-        **others: Any,
-    ) -> Any:
-        chosen = columns, variables, features, weights, weight_column, storage_options
-        return command(data=Data(data, *chosen), **others)
+    def gathered(*, data: str, **settings: Any) -> Any:
+        chosen, others = taken(Data, {"path": data, **settings})
+        return command(data=chosen, **others)
 
     return added(gathered, COLUMNS, VARIABLES, FEATURES, options.storage_options)
 

@@ -40,13 +40,14 @@ def fit(given: Fitting, out: str, overwrite: bool, **settings: Any) -> None:
     --variables and --features what the features are; of Parquet with --columns.
     """
     with at_once():
-        from daskgmm.models.files.model_file import model_path, save_new
+        from daskgmm.models.files.model_file import check_free, save_new
         from daskgmm.models.gaussian_mixture import GaussianMixture
         from daskgmm.progress import Forecast, show
 
-    target = model_path(out, overwrite, given.data.storage_options)
+    target = given.data.address(out)
+    check_free(target, overwrite)
     mixture = GaussianMixture(**settings)
     given.run(mixture.fit, show(Forecast(mixture.tol, mixture.max_iter), quiet=given.quiet))
-    save_new(mixture, target, overwrite, given.data.storage_options)
+    save_new(mixture, target, overwrite)
     given.say(fit_report(mixture, out))
     check_converged(mixture, given.checkpoint)

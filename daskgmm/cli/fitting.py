@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
@@ -14,7 +14,7 @@ import daskgmm.cli.options as options
 from daskgmm.cli.data import Data, choosing, weighing
 from daskgmm.cli.exit_codes import NOT_CONVERGED
 from daskgmm.cli.interrupting import interruptible
-from daskgmm.cli.options import Command, added
+from daskgmm.cli.options import Command, added, taken
 from daskgmm.cli.reporting import not_converged
 from daskgmm.cli.workers import Workers, running
 
@@ -108,8 +108,9 @@ class Fitting:
             )
         x, arguments = self.data.training()
         json_lines = None if self.log_json is None else JsonLines(self.log_json)
+        checkpoint = None if self.checkpoint is None else self.data.address(self.checkpoint)
         with (
-            interruptible(self.checkpoint, self.data.storage_options),
+            interruptible(checkpoint),
             self.workers.current(),
             shown as listener,
         ):
@@ -141,9 +142,9 @@ def fitting(command: Command) -> Command:
     """Add the options of commands that fit, `running` among them; they get a `Fitting`."""
 
     @wraps(command)
-    def gathered(**given: Any) -> Any:
-        asked = {field.name: given.pop(field.name) for field in fields(Fitting)}
-        return command(Fitting(**asked), **given)
+    def gathered(**settings: Any) -> Any:
+        given, others = taken(Fitting, settings)
+        return command(given, **others)
 
     return added(
         choosing(weighing(running(gathered))),

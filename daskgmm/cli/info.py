@@ -18,10 +18,9 @@ from daskgmm.cli.importing import IMPORT
 def info(path: str, storage_options: dict[str, Any] | None) -> None:
     """Say what PATH is: a model, or Zarr, Parquet, NetCDF or .npy data, or predictions."""
     from daskgmm.describe import describe_model
-    from daskgmm.files import is_url
     from daskgmm.models.files.model_file import load_model
 
-    url_of_model = is_url(path) and path.endswith(".json")
+    url_of_model = "://" in path and path.endswith(".json")
     if url_of_model or (Path(path).is_file() and not path.endswith(not_models())):
         click.echo(describe_model(load_model(path, storage_options), path))
     else:

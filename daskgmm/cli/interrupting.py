@@ -11,7 +11,7 @@ from typing import Any
 
 from daskgmm.cli.exit_codes import INTERRUPTED
 from daskgmm.errors import SourceError
-from daskgmm.files import read_bytes
+from daskgmm.storage.address import Address
 
 
 @contextmanager
@@ -46,14 +46,12 @@ def _handled(handler: Any, *signals: signal.Signals) -> Iterator[None]:
 
 
 @contextmanager
-def interruptible(
-    checkpoint: str | None, storage_options: dict[str, Any] | None = None
-) -> Iterator[None]:
+def interruptible(checkpoint: Address | None) -> Iterator[None]:
     """Say what an interruption leaves behind."""
     try:
         yield
     except KeyboardInterrupt as error:
-        if checkpoint is None or not _is_there(checkpoint, storage_options):
+        if checkpoint is None or not _is_there(checkpoint):
             raise
         raise KeyboardInterrupt(
             f"{checkpoint} holds the fit so far. The same command goes on from there"
@@ -61,20 +59,18 @@ def interruptible(
 
 
 @contextmanager
-def going_on(out: str, storage_options: dict[str, Any] | None = None) -> Iterator[None]:
+def going_on(out: Address) -> Iterator[None]:
     """Say what predictions that were interrupted, or failed, leave behind."""
     from daskgmm.models.writers.target import left_behind
-    from daskgmm.storage_options import shown
 
     def kept() -> str | None:
         try:
-            place = left_behind(out, storage_options)
+            place = left_behind(out)
         except Exception:  # of whatever kind the file system's library raises
             return None
-        return (
-            place
-            and f"{shown(place)} holds what is written so far. The same command goes on from there"
-        )
+        if place is None:
+            return None
+        return f"{place} holds what is written so far. The same command goes on from there"
 
     try:
         yield
@@ -91,8 +87,8 @@ def going_on(out: str, storage_options: dict[str, Any] | None = None) -> Iterato
         raise SourceError(f"{error}\n{said}.") from error
 
 
-def _is_there(checkpoint: str, storage_options: dict[str, Any] | None) -> bool:
+def _is_there(checkpoint: Address) -> bool:
     try:
-        return read_bytes(checkpoint, storage_options) is not None
+        return checkpoint.read_head(1) is not None
     except Exception:  # of whatever kind the file system's library raises
         return False

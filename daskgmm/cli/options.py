@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -12,6 +13,8 @@ from daskgmm.cli.storage import check_storage_options
 from daskgmm.names import COVARIANCES
 
 Command = Callable[..., Any]
+
+Record = TypeVar("Record")
 
 
 def check_size(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
@@ -108,3 +111,10 @@ def added(command: Command, *options: Callable[[Command], Command]) -> Command:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def taken(record: Callable[..., Record], settings: dict[str, Any]) -> tuple[Record, dict[str, Any]]:
+    """Return a record of the settings that are named as its fields, and all other settings."""
+    names = {field.name for field in fields(cast("Any", record))}
+    own = {name: value for name, value in settings.items() if name in names}
+    return record(**own), {name: settings[name] for name in settings.keys() - names}

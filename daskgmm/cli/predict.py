@@ -14,7 +14,7 @@ from daskgmm.cli.interrupting import at_once, going_on
 from daskgmm.cli.reporting import prediction_report
 from daskgmm.cli.workers import Workers, running
 from daskgmm.names import DTYPES
-from daskgmm.storage_options import shown
+from daskgmm.storage.masking import shown
 
 
 @click.command(short_help="Write labels, posteriors or densities of the rows to disk.")
@@ -84,7 +84,7 @@ def predict(
     settings |= {"overwrite": overwrite, "storage_options": data.storage_options}
     with (
         workers.current(),
-        going_on(out, settings["storage_options"]),
+        going_on(data.address(out)),
         show_pass("predictions", quiet=quiet) as progress,
     ):
         write = mixture.predict_to_parquet if parquet else mixture.predict_to_zarr

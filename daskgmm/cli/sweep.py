@@ -15,6 +15,7 @@ from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.reporting import sweep_report
 from daskgmm.names import CRITERIA
+from daskgmm.storage.address import Address
 
 MOST_SIZES = 1000
 """Numbers of components that one command may ask for: more is a slip of the keyboard."""
@@ -85,27 +86,27 @@ def sweep(
     """Fit mixtures of several sizes to DATA in the passes of one; write the best."""
     with at_once():
         from daskgmm.errors import ChoiceWarning
-        from daskgmm.models.files.model_file import model_path, save_new
+        from daskgmm.models.files.model_file import check_free, save_new
         from daskgmm.models.sweep import sweep as run_sweep
         from daskgmm.progress import show
 
-    target = model_path(out, overwrite, given.data.storage_options)
+    target = given.data.address(out)
+    check_free(target, overwrite)
     write = besides(target, table, plot, overwrite)
     found = given.run(run_sweep, show(quiet=given.quiet), **settings)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ChoiceWarning)  # The report says so.
         best = found.best()
-    save_new(best, target, overwrite, given.data.storage_options)
+    save_new(best, target, overwrite)
     write(found)
     given.say(sweep_report(found, best, out))
     check_converged(best, None)
 
 
 def besides(
-    target: Path | str, table: str | None, plot: str | None, overwrite: bool
+    target: Address, table: str | None, plot: str | None, overwrite: bool
 ) -> Callable[[Any], None]:
     """Return what writes the table and the plot of a sweep; raise unless they may go there."""
-    from daskgmm.files import replace_bytes
     from daskgmm.sweep_report import check_picture, checked_output, picture, table_csv
 
     places = {
@@ -113,7 +114,7 @@ def besides(
         for option, path in (("--table", table), ("--plot", plot))
         if path is not None
     }
-    named = {Path(place).resolve() for place in (target, *places.values())}
+    named = {place.resolve() for place in (target.path or Path(target.url), *places.values())}
     if len(named) <= len(places):
         raise click.UsageError("--out, --table and --plot name the same file.")
     if "--plot" in places:
@@ -121,9 +122,9 @@ def besides(
 
     def write(found: Any) -> None:
         if "--table" in places:
-            replace_bytes(places["--table"], table_csv(found.table).encode())
+            Address.of(places["--table"]).replace(table_csv(found.table).encode())
         if "--plot" in places:
             place = places["--plot"]
-            replace_bytes(place, picture(found, found.criterion, place.suffix))
+            Address.of(place).replace(picture(found, found.criterion, place.suffix))
 
     return write

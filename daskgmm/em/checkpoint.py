@@ -12,7 +12,6 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 from uuid import uuid4
 
@@ -29,11 +28,10 @@ from daskgmm.em.quasi_newton import Point
 from daskgmm.em.survey import Survey
 from daskgmm.em.weighing import Weighing
 from daskgmm.errors import CheckpointError
-from daskgmm.files import is_url, read_bytes, read_head, replace_bytes
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.m_step import Maximised
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.storage_options import StorageOptions, described, harmless, shown
+from daskgmm.storage.address import Address
 from daskgmm.version import __version__
 
 FORMAT = "daskgmm-checkpoint"
@@ -96,12 +94,9 @@ class Checkpoint(Generic[Kept]):
 
     Parameters
     ----------
-    path : str or path
-        A local path, or a URL that fsspec understands.
+    address : Address
     kind : type
         Of the states that are kept there.
-    storage_options : mapping, optional
-        For a URL, as in `daskgmm.open_data`. They are not kept there.
 
     Raises
     ------
@@ -109,18 +104,12 @@ class Checkpoint(Generic[Kept]):
         If nothing can be written there, or what is there is torn or foreign.
     """
 
-    def __init__(
-        self,
-        path: str | os.PathLike[str],
-        kind: type[Kept],
-        storage_options: StorageOptions | None = None,
-    ) -> None:
-        self._storage_options = storage_options
-        self._path, self._kind = os.fspath(path), kind
+    def __init__(self, address: Address, kind: type[Kept]) -> None:
+        self._address, self._kind = address, kind
         self._identity: dict[str, Any] = {}
         self._warned, self._run = False, uuid4().hex
-        check_writable(self._path)
-        self._document = read_document(self._path, storage_options)
+        check_writable(address)
+        self._document = read_document(address)
         self._expected = None if self._document is None else self._document.get("run")
 
     def load(self, identity: Mapping[str, Any]) -> Kept | None:
@@ -147,9 +136,9 @@ class Checkpoint(Generic[Kept]):
         try:
             state = unpack(document["state"], RECORDS)
         except (IndexError, KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(_damaged(self._path, error)) from error
+            raise CheckpointError(_damaged(self._address, error)) from error
         if not isinstance(state, self._kind):
-            raise CheckpointError(_damaged(self._path, "it holds no state"))
+            raise CheckpointError(_damaged(self._address, "it holds no state"))
         self._replace(document)
         return state
 
@@ -158,7 +147,7 @@ class Checkpoint(Generic[Kept]):
         found = str(document["state"].get("value", {}).get("record", self._kind.__name__))
         if found != self._kind.__name__:
             raise CheckpointError(
-                f"The checkpoint {shown(self._path)} is not of the same kind: it holds a {found}, "
+                f"The checkpoint {self._address} is not of the same kind: it holds a {found}, "
                 f"and what goes on is a {self._kind.__name__}. Give another path."
             )
 
@@ -179,7 +168,7 @@ class Checkpoint(Generic[Kept]):
         }
         length = self._replace(document)
         if length is not None:
-            listen(Checkpointed(self._path, length, time.perf_counter() - began))
+            listen(Checkpointed(self._address.url, length, time.perf_counter() - began))
 
     def _replace(self, document: Mapping[str, Any]) -> int | None:
         """Write a document as this run's; return its bytes, None if it cannot be written."""
@@ -189,15 +178,15 @@ class Checkpoint(Generic[Kept]):
         content = json.dumps({**signed, "sha256": digest_of(signed)}).encode()
         try:
             self._check_owned()
-            replace_bytes(self._path, content, self._storage_options)
+            self._address.replace(content)
         except CheckpointError:
             raise
         except Exception as error:  # of whatever kind the file system's library raises
             if not self._warned:
                 self._warned = True
                 warnings.warn(
-                    f"The checkpoint {shown(self._path)} cannot be written: "
-                    f"{described(error, self._storage_options)}. The fit goes on; if it is "
+                    f"The checkpoint {self._address} cannot be written: "
+                    f"{self._address.described(error)}. The fit goes on; if it is "
                     "interrupted, it begins from the last one that was.",
                     stacklevel=3,
                 )
@@ -207,13 +196,13 @@ class Checkpoint(Generic[Kept]):
 
     def _check_owned(self) -> None:
         """Raise `CheckpointError` if another run has written since this one looked or wrote."""
-        head = read_head(self._path, HEAD_BYTES, self._storage_options)
+        head = self._address.read_head(HEAD_BYTES)
         found = RUN.search(head or b"")
         if head is None or (found and found[1].decode()) == self._expected:
             return
-        other = read_document(self._path, self._storage_options) or {}
+        other = read_document(self._address) or {}
         raise CheckpointError(
-            f"Another run has taken the checkpoint {shown(self._path)}: "
+            f"Another run has taken the checkpoint {self._address}: "
             f"{other.get('by', 'an older daskgmm')} wrote there at {other.get('written')}. This "
             "one stops, so that they do not write in turn. Give each run a path of its own."
         )
@@ -226,22 +215,20 @@ class Checkpoint(Generic[Kept]):
                 _difference(name, kept.get(name), self._identity.get(name)) for name in differing
             )
             raise CheckpointError(
-                f"The checkpoint {shown(self._path)} is of another fit: {what}. Give the same data "
+                f"The checkpoint {self._address} is of another fit: {what}. Give the same data "
                 "and settings to go on with it, or another path (or remove the file) to begin anew."
             )
 
     def _compare_versions(self, kept: Mapping[str, Any]) -> None:
         if kept != versions():
             warnings.warn(
-                f"The checkpoint {shown(self._path)} was written with {_listed(kept)}; this is "
+                f"The checkpoint {self._address} was written with {_listed(kept)}; this is "
                 f"{_listed(versions())}. The fit goes on, but not necessarily to the same bits.",
                 stacklevel=2,
             )
 
 
-def read_document(
-    path: str, storage_options: StorageOptions | None = None
-) -> dict[str, Any] | None:
+def read_document(address: Address) -> dict[str, Any] | None:
     """Return a checkpoint as it was written, or None if there is none.
 
     Raises
@@ -249,31 +236,27 @@ def read_document(
     CheckpointError
         If it cannot be read, or is not whole, or no checkpoint.
     """
-    try:
-        content = read_bytes(path, storage_options)
-    except Exception as error:  # of whatever kind the file system's library raises
-        raise CheckpointError(
-            f"The checkpoint {shown(path)} cannot be read: {described(error, storage_options)}. "
-            "Check the address and the credentials."
-        ) from harmless(error, storage_options)
+    advice = "Check the address and the credentials."
+    with address.explain(CheckpointError, f"The checkpoint {address} cannot be read", advice):
+        content = address.read()
     if content is None:
         return None
     try:
         document = json.loads(content)
     except ValueError as error:
-        raise CheckpointError(_damaged(path, error)) from error
+        raise CheckpointError(_damaged(address, error)) from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise CheckpointError(
-            f"{shown(path)} is no checkpoint of daskgmm, so it is neither read nor replaced. Give "
+            f"{address} is no checkpoint of daskgmm, so it is neither read nor replaced. Give "
             "another path."
         )
     if document.get("format_version") != FORMAT_VERSION:
         raise CheckpointError(
-            f"The checkpoint {shown(path)} has format_version {document.get('format_version')}; "
+            f"The checkpoint {address} has format_version {document.get('format_version')}; "
             f"this daskgmm reads {FORMAT_VERSION}. Go on with the version that wrote it."
         )
     if document.pop("sha256", None) != digest_of(document):
-        raise CheckpointError(_damaged(path, "its checksum is wrong"))
+        raise CheckpointError(_damaged(address, "its checksum is wrong"))
     return document
 
 
@@ -292,26 +275,24 @@ def versions() -> dict[str, str]:
     return {"daskgmm": __version__, **{name: lib.__version__ for name, lib in names.items()}}
 
 
-def check_writable(path: str) -> None:
+def check_writable(address: Address) -> None:
     """Raise `CheckpointError` if a local path cannot be written, before any work is done."""
-    if is_url(path):
+    place = None if address.is_url else address.path
+    if place is None:
         return
-    place = Path(path).expanduser()
     if place.is_dir():
         raise CheckpointError(
-            f"{shown(path)} is a folder; a checkpoint is one file. Name a file in it."
+            f"{address} is a folder; a checkpoint is one file. Name a file in it."
         )
     if not place.parent.is_dir():
-        raise CheckpointError(
-            f"There is no folder {place.parent} for {shown(path)}. Make it first."
-        )
+        raise CheckpointError(f"There is no folder {place.parent} for {address}. Make it first.")
     if not os.access(place.parent, os.W_OK):
-        raise CheckpointError(f"The folder {place.parent} of {shown(path)} may not be written to.")
+        raise CheckpointError(f"The folder {place.parent} of {address} may not be written to.")
 
 
-def _damaged(path: str, what: object) -> str:
+def _damaged(address: Address, what: object) -> str:
     return (
-        f"The checkpoint {shown(path)} is damaged ({what}), so nothing is begun that would replace "
+        f"The checkpoint {address} is damaged ({what}), so nothing is begun that would replace "
         "it. Put an undamaged copy in its place, or remove it to begin anew."
     )
 

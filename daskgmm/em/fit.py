@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import copy
 import math
-import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -39,7 +38,7 @@ from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.m_step import Maximised
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.passes.dataset import Dataset
-from daskgmm.storage_options import StorageOptions
+from daskgmm.storage.address import Address
 
 Array = NDArray[np.float64]
 
@@ -92,10 +91,8 @@ class Request:
     seeded : bool
         Whether the user chose it: then it is part of what a checkpoint must agree with.
     resume : Resume or None
-    checkpoint : path, URL or None
+    checkpoint : Address or None
         Where the state of the fit is kept, and found again.
-    storage_options : mapping or None
-        For a checkpoint that is a URL.
     """
 
     settings: Settings
@@ -103,8 +100,7 @@ class Request:
     random: np.random.RandomState
     seeded: bool = True
     resume: Resume | None = None
-    checkpoint: str | os.PathLike[str] | None = None
-    storage_options: StorageOptions | None = field(default=None, repr=False)
+    checkpoint: Address | None = None
 
     @property
     def needs_sample(self) -> bool:
@@ -205,7 +201,7 @@ def fit(data: Dataset, request: Request, listen: Listener) -> Fitted:
     listen = together(count, listen)
     checkpoint = kept = None
     if request.checkpoint is not None:
-        checkpoint = Checkpoint(request.checkpoint, State, request.storage_options)
+        checkpoint = Checkpoint(request.checkpoint, State)
         kept = checkpoint.load(_identity(data, request))
     _check_kept(kept, request)
     listen(_announce(data, request.settings, kept))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
@@ -18,23 +18,21 @@ from daskgmm.passes.configuration import backend
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.plan import Needs, Plan, make_plan
 from daskgmm.rows.rows import Rows
-from daskgmm.storage_options import StorageOptions
+from daskgmm.rows.source import Source
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
     """Rows and weights as users give them to `fit` and to sweeps."""
 
-    x: Any
+    source: Source
     sample_weight: Any = None
     weights_are: str | None = None
     feature_dims: Sequence[Hashable] | None = None
-    storage_options: StorageOptions | None = field(default=None, repr=False)
 
     def rows(self, estimator: BaseEstimator) -> tuple[Rows, Rows | None]:
         """Return rows and weights; the estimator takes the names of features."""
-        given = self.x, self.sample_weight, self.feature_dims, self.storage_options
-        return training_rows(estimator, *given)
+        return training_rows(estimator, self.source, self.sample_weight, self.feature_dims)
 
 
 def cut(rows: Rows, weights: Rows | None, settings: Settings, cache: int = 0) -> Dataset:

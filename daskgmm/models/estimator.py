@@ -50,7 +50,9 @@ from daskgmm.models.order import reordered, reordered_search
 from daskgmm.models.singular import singular_columns
 from daskgmm.models.verbose import Printer
 from daskgmm.passes.dataset import Dataset
-from daskgmm.storage_options import StorageOptions
+from daskgmm.rows.sources import source_of
+from daskgmm.storage.address import Address
+from daskgmm.storage.masking import StorageOptions
 
 
 class MixtureEstimator(Portable):
@@ -185,8 +187,10 @@ class MixtureEstimator(Portable):
         .. [1] L. Kish, "Survey Sampling", Wiley (1965).
         """
         with self._kept_if_it_fails(weights_are):
-            given = TrainingData(X, sample_weight, weights_are, feature_dims, storage_options)
-            return self._fit(given, checkpoint, cache_nbytes(cache), listen)
+            source = source_of(X, storage_options)
+            given = TrainingData(source, sample_weight, weights_are, feature_dims)
+            saved = None if checkpoint is None else Address.of(checkpoint, storage_options)
+            return self._fit(given, saved, cache_nbytes(cache), listen)
 
     def fit_predict(
         self,
@@ -200,7 +204,7 @@ class MixtureEstimator(Portable):
         """Fit to X and return the labels of its rows, as `predict` does."""
         # Not by way of `fit`: warnings are to point at the line that called this.
         with self._kept_if_it_fails(weights_are):
-            self._fit(TrainingData(X, sample_weight, weights_are, feature_dims))
+            self._fit(TrainingData(source_of(X), sample_weight, weights_are, feature_dims))
         return self.predict(X)
 
     @contextmanager
@@ -220,7 +224,7 @@ class MixtureEstimator(Portable):
     def _fit(
         self,
         given: TrainingData,
-        checkpoint: Any = None,
+        checkpoint: Address | None = None,
         cache: int = 0,
         listen: Listener | None = None,
     ) -> Self:
@@ -231,12 +235,7 @@ class MixtureEstimator(Portable):
         settings = request.settings
         if weights is not None:
             settings = settings.weighed(given.weights_are)
-        request = replace(
-            request,
-            settings=settings,
-            checkpoint=checkpoint,
-            storage_options=given.storage_options,
-        )
+        request = replace(request, settings=settings, checkpoint=checkpoint)
         with closing(cut(rows, weights, settings, cache)) as data:
             plan_of(data, settings, request.starts(rows.n_features, rows.n_rows)).check()
             try:
@@ -246,7 +245,7 @@ class MixtureEstimator(Portable):
                     self._explain(data, error)
                 raise
         self._ended_with = settings.objective
-        facts = fitted_on(data, found.survey, given.x, given.weights_are)
+        facts = fitted_on(data, found.survey, given.source.x, given.weights_are)
         self._set_seen(found.coordinates, facts)
         survey = found.survey.mapped(found.coordinates)
         resting = survey.floor(settings.reg_covar).resting(found.best.step)

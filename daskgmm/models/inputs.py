@@ -18,7 +18,6 @@ from daskgmm.rows.source import Source
 from daskgmm.rows.sources import source_of
 from daskgmm.rows.unfit import check_plain
 from daskgmm.rows.weights import split_weights, weights_for
-from daskgmm.storage_options import StorageOptions
 
 LABELS = ("feature_names_in_", "feature_dims_", "feature_units_")
 """Fitted attributes that only labelled data set."""
@@ -26,10 +25,9 @@ LABELS = ("feature_names_in_", "feature_dims_", "feature_units_")
 
 def training_rows(
     estimator: BaseEstimator,
-    x: Any,
+    source: Source,
     sample_weight: Any = None,
     feature_dims: Sequence[Hashable] | None = None,
-    storage_options: StorageOptions | None = None,
 ) -> tuple[Rows, Rows | None]:
     """Return X and the weights as rows to fit on; sets `n_features_in_` and what is known of them.
 
@@ -42,7 +40,6 @@ def training_rows(
     """
     for name in LABELS:
         estimator.__dict__.pop(name, None)
-    source = source_of(x, storage_options)
     if source.labelled:
         return _labelled_training(estimator, source, sample_weight, feature_dims)
     if feature_dims is not None:
@@ -50,7 +47,7 @@ def training_rows(
     rows = _training_rows(estimator, source)
     if sample_weight is None:
         return rows, None
-    left, weights = split_weights(rows, sample_weight, storage_options)
+    left, weights = split_weights(rows, sample_weight, source)
     if left is not rows:
         # A column of X that is the weights is no feature.
         _keep_features(estimator, left)
@@ -208,7 +205,7 @@ def _with_a_column(estimator: BaseEstimator, source: Source, name: str) -> tuple
         rows = rows_to_score(estimator, split[0])
         return rows, split[1].weights(rows)
     if features is None:
-        rows, weights = split_weights(source.rows(), name)
+        rows, weights = split_weights(source.rows(), name, source)
     elif name in source.names:
         both = source.rows(features if name in features else (*features, name))
         rows, weights = both.select(features), both.column(name)

@@ -30,17 +30,23 @@ from daskgmm.models.inputs import (
 )
 from daskgmm.models.order import canonical_order
 from daskgmm.models.predictions.forms import InAnyForm
+from daskgmm.models.predictions.outputs import Outputs
 from daskgmm.models.predictions.prediction import Predictor, Scored, score_rows
 from daskgmm.models.sampling import sample_mixture
 from daskgmm.models.source_name import source_name
-from daskgmm.models.writers.predict_to_parquet import table_of, write_beside_keys
-from daskgmm.models.writers.predict_to_zarr import Written, write_predictions
+from daskgmm.models.writers.cutting import CHUNK_ROWS, cut_rows
+from daskgmm.models.writers.job import Written
+from daskgmm.models.writers.parquet_target import ParquetTarget
+from daskgmm.models.writers.predict_to_parquet import ParquetJob, check_columns
+from daskgmm.models.writers.predict_to_zarr import ZarrJob
+from daskgmm.models.writers.zarr_target import ZarrTarget
 from daskgmm.passes.task import Progress
 from daskgmm.passes.transform import Transform
 from daskgmm.rows.origins import origins
-from daskgmm.rows.parquet.rows import ParquetRows
 from daskgmm.rows.sources import source_of
-from daskgmm.storage_options import StorageOptions
+from daskgmm.rows.tables.keyed import as_names
+from daskgmm.storage.address import Address
+from daskgmm.storage.masking import StorageOptions, harmless_errors
 
 
 class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
@@ -254,21 +260,14 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             If rows cannot be used (`daskgmm.errors.DataError`), or a setting.
         """
         check_is_fitted(self)
-        return write_predictions(
-            self._predictor(),
-            rows_or_grid(self, source_of(X, storage_options)),
-            out,
-            outputs,
-            dtype=dtype,
-            top=top,
-            chunks=chunks,
-            shards=shards,
-            overwrite=overwrite,
-            storage_options=storage_options,
-            progress=progress,
-            source_name=source_name(X),
-            origins=origins(X),
-        )
+        source = source_of(X, storage_options)
+        rows, predictor = rows_or_grid(self, source), self._predictor()
+        wanted = _outputs(predictor, outputs, dtype, top)
+        with harmless_errors(storage_options):
+            cut = cut_rows(rows, chunks, shards, wanted)
+            target = ZarrTarget(Address.of(out, storage_options), overwrite)
+            target.check_apart(origins(X))
+            return ZarrJob(predictor, wanted, target, cut, source_name(X)).run(progress)
 
     def predict_to_parquet(
         self,
@@ -334,20 +333,19 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             If X is no table.
         """
         check_is_fitted(self)
-        table = table_of(X, feature_names(self), key, storage_options)
+        source = source_of(X, storage_options)
+        table = source.table(feature_names(self), as_names(key), CHUNK_ROWS)
         check_features(self, table.rows.n_features)
-        return write_beside_keys(
-            self._predictor(),
-            table,
-            out,
-            outputs,
-            dtype=dtype,
-            top=top,
-            overwrite=overwrite,
-            storage_options=storage_options,
-            progress=progress,
-            origins=origins(table.rows if isinstance(table.rows, ParquetRows) else X),
-        )
+        predictor = self._predictor()
+        wanted = _outputs(predictor, outputs, dtype, top)
+        check_columns(table, wanted, dtype)
+        target = ParquetTarget(Address.of(out, storage_options), overwrite)
+        if table.whole:
+            kept = {*table.features, *table.schema.names}
+            target.check_replaced(origins(table.rows), kept)
+        else:
+            target.check_apart(origins(X))
+        return ParquetJob(predictor, wanted, target, table).run(progress)
 
     def sample(self, n_samples: int = 1) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Draw rows from the mixture, ordered by component.
@@ -477,6 +475,11 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
     def _n_parameters(self) -> int:
         k, d = self.means_.shape
         return n_parameters(STRUCTURES[self.covariance_type], k, d)
+
+
+def _outputs(predictor: Predictor, names: Sequence[str], dtype: str, top: int | None) -> Outputs:
+    k, missing = predictor.parameters.n_components, predictor.transform.drop_missing
+    return Outputs.of(names, k, dtype, top, missing=missing)
 
 
 @contextmanager

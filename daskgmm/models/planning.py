@@ -15,7 +15,7 @@ from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source
 from daskgmm.rows.sources import source_of
 from daskgmm.rows.weights import split_weights
-from daskgmm.storage_options import StorageOptions
+from daskgmm.storage.masking import StorageOptions
 
 
 def plan(
@@ -69,4 +69,4 @@ def _rows(
     rows = ArrayRows(source.x, columns=source.names or None) if source.validated else source.rows()
     if sample_weight is None:
         return rows, None
-    return split_weights(rows, sample_weight, source.options)
+    return split_weights(rows, sample_weight, source)

@@ -54,7 +54,9 @@ from daskgmm.passes.dataset import Dataset
 from daskgmm.plot import plot_criterion
 from daskgmm.rows.labelled.grid_rows import GridRows
 from daskgmm.rows.rows import Rows
-from daskgmm.storage_options import StorageOptions
+from daskgmm.rows.sources import source_of
+from daskgmm.storage.address import Address
+from daskgmm.storage.masking import StorageOptions
 
 SHARED_ATTRIBUTES = ("n_features_in_", "coordinates_", "fitted_on_", *LABELS)
 """Fitted attributes that all models of a sweep have in common."""
@@ -223,7 +225,7 @@ def sweep(
         pca=pca,
     )
     estimator._validate_params()
-    given = TrainingData(X, sample_weight, weights_are, feature_dims, storage_options)
+    given = TrainingData(source_of(X, storage_options), sample_weight, weights_are, feature_dims)
     rows, weights = given.rows(estimator)
     check_enough(rows.n_rows, min(sizes))
     belongs = None if groups is None else Groups(groups, rows)
@@ -239,7 +241,7 @@ def sweep(
         plan_of(data, as_one_fit, starts_of(settings, rows.n_features, rows.n_rows)).check()
         kept = saved = None
         if checkpoint is not None:
-            saved = Checkpoint(checkpoint, SweepState, storage_options)
+            saved = Checkpoint(Address.of(checkpoint, storage_options), SweepState)
             kept = saved.load(_identity(data, request, random_state))
         state, measured = choose(data, request, together(log_event, listen), saved, kept)
     return _found(data, state, measured, estimator, given, criterion)
@@ -255,7 +257,7 @@ def _found(
 ) -> Sweep:
     """Return the sweep, and warn of what the user should know."""
     said = None if data.weights is None else given.weights_are
-    estimator._set_seen(state.coordinates, fitted_on(data, state.survey, given.x, said))
+    estimator._set_seen(state.coordinates, fitted_on(data, state.survey, given.source.x, said))
     estimator._warn_of_scale(state.survey.mapped(state.coordinates))
     doubtful = None if data.weights is None else doubt(state.survey.weighing, said)
     if doubtful is not None:

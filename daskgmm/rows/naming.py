@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from daskgmm.errors import DataError
-from daskgmm.storage_options import shown
+from daskgmm.storage.masking import shown
 
 LISTED_COLUMNS = 20
 """Columns that an error message lists at most."""

@@ -9,16 +9,10 @@ from typing import Any
 from daskgmm.rows.labelled.opening import open_labelled
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.sources import source_of
-from daskgmm.rows.stores.zarr_opening import open_zarr as open_zarr
-from daskgmm.storage_options import StorageOptions
+from daskgmm.storage.masking import StorageOptions
 
 
-def as_rows(
-    x: Any,
-    storage_options: StorageOptions | None = None,
-    *,
-    columns: Sequence[str] | None = None,
-) -> Rows:
+def as_rows(x: Any, columns: Sequence[str] | None = None) -> Rows:
     """Return what `x` holds as rows; nothing is read yet.
 
     Parameters
@@ -27,8 +21,6 @@ def as_rows(
         Of shape (n, d). A path is the path or URL of a Zarr array or of Parquet files, or the
         path of a ``.npy`` file, which is mapped into memory. Data frames are those of Dask
         and Polars. A list or tuple of these is taken one after another.
-    storage_options : mapping, optional
-        For URLs, as in `open_data`.
     columns : sequence of str, optional
         The columns to take, by name, from what has names; the rest is not read.
 
@@ -41,7 +33,7 @@ def as_rows(
     TypeError
         If `x` is something else, lists of numbers included.
     """
-    return source_of(x, storage_options).rows(columns)
+    return source_of(x).rows(columns)
 
 
 def open_data(

@@ -13,7 +13,8 @@ from daskgmm.rows.matching import column_of
 from daskgmm.rows.naming import listed
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.tables.keyed import Table
-from daskgmm.storage_options import StorageOptions
+from daskgmm.storage.address import Address
+from daskgmm.storage.masking import StorageOptions
 
 
 class Predictions(Protocol):
@@ -166,6 +167,11 @@ class Source(ABC):
     def path(self) -> str | None:
         """The path or URL, if x is one."""
         return path_of(self.x)
+
+    @property
+    def address(self) -> Address:
+        """The address, if x is a path or URL."""
+        return Address.of(self.x, self.options)
 
     @property
     def origin(self) -> str | None:

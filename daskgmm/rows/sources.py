@@ -22,7 +22,8 @@ from daskgmm.rows.parquet.tables import parquet_table
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source, path_of
 from daskgmm.rows.tables.keyed import Table
-from daskgmm.storage_options import StorageOptions
+from daskgmm.storage.address import Address
+from daskgmm.storage.masking import StorageOptions
 
 
 class Parts(Memory):
@@ -75,7 +76,7 @@ class Parts(Memory):
         """Return the rows of a list of paths of Parquet files with key columns beside them."""
         if not self.x or any(path_of(part) is None for part in self.x):
             return super().table(columns, keys, part_rows)
-        return parquet_table(self.x, columns, keys, self.options)
+        return parquet_table(Address.all_of(self.x, self.options), columns, keys)
 
     def as_weights(self, rows: Rows) -> Rows:
         """Return the weights of rows of a list, element by element, or numbers of all rows."""

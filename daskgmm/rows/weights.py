@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from daskgmm.rows.rows import Rows
+from daskgmm.rows.source import Source
 from daskgmm.rows.sources import source_of
-from daskgmm.storage_options import StorageOptions
 
 
-def weights_for(
-    rows: Rows, sample_weight: Any, storage_options: StorageOptions | None = None
-) -> Rows:
+def weights_for(rows: Rows, sample_weight: Any, beside: Source | None = None) -> Rows:
     """Return the weights of `rows` as blocks of one axis with the same `lengths`.
 
     Values are not looked at here: NaN and negative weights show when they are read.
@@ -24,25 +22,25 @@ def weights_for(
         path or URL of an array.
         A list of arrays goes with rows that were given as a list, element by element.
         Dask weights of unknown length must be chunked like the rows.
-    storage_options : mapping, optional
-        For URLs, as in `daskgmm.open_data`.
+    beside : Source, optional
+        The source of the rows, whose options URLs of weights have too.
 
     Raises
     ------
     DataError
         If the weights are not real numbers on one axis, or there are not as many as rows.
     """
-    return source_of(sample_weight, storage_options).weights(rows)
+    return source_of(sample_weight, None if beside is None else beside.options).weights(rows)
 
 
 def split_weights(
-    rows: Rows, sample_weight: Any, storage_options: StorageOptions | None = None
+    rows: Rows, sample_weight: Any, beside: Source | None = None
 ) -> tuple[Rows, Rows]:
     """Return the rows and their weights; a column that is the weights is no feature.
 
     Parameters and errors are those of `weights_for`.
     """
-    weights = weights_for(rows, sample_weight, storage_options)
+    weights = weights_for(rows, sample_weight, beside)
     if isinstance(sample_weight, str) and sample_weight in rows.all_columns:
         return rows.without(sample_weight), weights
     return rows, weights

@@ -9,6 +9,7 @@ from daskgmm import GaussianMixture, sweep
 from daskgmm.em.checkpoint import HEAD_BYTES, RUN, digest_of, read_document
 from daskgmm.em.events import Checkpointed
 from daskgmm.errors import CheckpointError
+from daskgmm.storage.address import Address
 
 X = np.random.default_rng(0).normal(size=(2000, 2)) + 2.0 * (np.arange(2000) % 2)[:, None]
 TAKEN = r"Another run has taken the checkpoint .*process \d+ on .* wrote there at"
@@ -39,10 +40,10 @@ def test_a_run_that_goes_on_takes_the_checkpoint(place, tmp_path):
     with pytest.raises(CheckpointError, match=TAKEN):
         mixture().fit(X, checkpoint=path, listen=after(3, lambda: later.fit(X, checkpoint=path)))
     assert later.means_.tobytes() == alone.means_.tobytes()
-    kept = read_document(str(path))["state"]
+    kept = read_document(Address.of(path))["state"]
     with pytest.raises(CheckpointError, match="another fit"):
         mixture(1).fit(X, checkpoint=path)
-    assert read_document(str(path))["state"] == kept
+    assert read_document(Address.of(path))["state"] == kept
 
 
 def test_it_is_taken_before_the_first_pass(tmp_path):
@@ -100,7 +101,7 @@ def test_the_run_stands_in_the_first_bytes(tmp_path):
     """Also of a checkpoint that an older version wrote, once a run went on from it."""
     path = tmp_path / "c.json"
     mixture().fit(X, checkpoint=path)
-    document = read_document(str(path))
+    document = read_document(Address.of(path))
     for name in ("run", "by"):
         del document[name]
     path.write_text(json.dumps({**document, "sha256": digest_of(document)}))

@@ -224,7 +224,7 @@ def test_a_store_that_fails_while_it_is_read(tmp_path):
     failing = zarr.open_array(FailingStore(tmp_path / "x.zarr"), mode="r")
     with pytest.raises(SourceError, match="the disk is on fire") as raised:
         GaussianMixture(2).fit(failing)
-    assert "rows 0 to" in str(raised.value)
+    assert "Rows 0 to" in str(raised.value)
 
 
 def test_values_whose_squares_overflow():

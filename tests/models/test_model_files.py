@@ -16,10 +16,10 @@ import daskgmm
 from daskgmm import GaussianMixture, load_model, save_model, sweep
 from daskgmm.em.checkpoint import digest_of
 from daskgmm.errors import ModelFileError, OutputError
-from daskgmm.files import replace_bytes
 from daskgmm.gaussian.coordinates import coordinates_of
 from daskgmm.gaussian.covariance.structures import STRUCTURES
-from daskgmm.models.files.model_file import FORMAT_VERSION, model_path, save_new
+from daskgmm.models.files.model_file import FORMAT_VERSION, check_free, save_new
+from daskgmm.storage.address import Address
 from tests.cli.data import ENVIRONMENT, clusters
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -309,19 +309,19 @@ def test_a_url_that_leads_nowhere(mixture, url):
 
 def test_where_a_model_may_go(mixture, tmp_path):
     url = "memory://daskgmm-models/place.json"
-    assert model_path(url, overwrite=False) == url
+    check_free(Address.of(url), overwrite=False)
     mixture.save(url)
     with pytest.raises(FileExistsError, match="exists"):
-        model_path(url, overwrite=False)
-    assert model_path(url, overwrite=True) == url
+        check_free(Address.of(url), overwrite=False)
+    check_free(Address.of(url), overwrite=True)
     for place in ("memory://daskgmm-models/labels.bin", tmp_path / "labels.bin"):
-        replace_bytes(place, b"\x00\x01")
+        Address.of(place).replace(b"\x00\x01")
         with pytest.raises(FileExistsError, match="is no model file"):
-            model_path(place, overwrite=True)
-        replace_bytes(place, b"")  # what a killed writer may leave where puts are not whole
-        assert model_path(place, overwrite=True) == place
+            check_free(Address.of(place), overwrite=True)
+        Address.of(place).replace(b"")  # what a killed writer may leave where puts are not whole
+        check_free(Address.of(place), overwrite=True)
     with pytest.raises(FileExistsError, match="is no model file"):
-        model_path(tmp_path, overwrite=True)
+        check_free(Address.of(tmp_path), overwrite=True)
 
 
 # What is wrong with it.
@@ -526,7 +526,8 @@ def test_nothing_runs(tmp_path):
 
 def test_a_model_that_another_run_wrote_meanwhile_is_left(mixture, path):
     """The later one is kept beside: hours of fitting are in it."""
-    place = model_path(path, overwrite=False)
+    place = Address.of(path)
+    check_free(place, overwrite=False)
     save_model(mixture, path)
     before = path.read_bytes()
     with pytest.raises(OutputError, match=r"another run .* The model of this run is in"):

@@ -15,8 +15,8 @@ from fsspec.implementations.local import LocalFileSystem
 
 from daskgmm import GaussianMixture
 from daskgmm.errors import OutputError
-from daskgmm.files import exists, is_url, names_in, read_bytes, remove
 from daskgmm.models.writers.target import JOURNAL, Target
+from daskgmm.storage.address import Address
 
 N, D, CHUNK = 6000, 2, 500
 X = np.random.default_rng(0).normal(size=(N, D)) + np.arange(N)[:, None] % 5 * 8
@@ -66,8 +66,8 @@ def server(tmp_path, request, monkeypatch):
         (tmp_path / "server").mkdir()
     with dask.config.set(num_workers=1):
         yield url
-    if url.startswith("memory") and exists(url):
-        remove(url)
+    if url.startswith("memory") and Address.of(url).exists():
+        Address.of(url).remove()
 
 
 class ToZarr:
@@ -79,7 +79,7 @@ class ToZarr:
         self.x = da.from_array(X, chunks=(CHUNK, D))
 
     def write(self, mixture, out, progress=None, chunks=CHUNK, **settings):
-        settings |= {"storage_options": {"auto_mkdir": True}} if is_url(out) else {}
+        settings |= {"storage_options": {"auto_mkdir": True}} if "://" in str(out) else {}
         return mixture.predict_to_zarr(
             self.x, out, self.outputs, chunks=chunks, progress=progress, **settings
         )
@@ -285,7 +285,7 @@ def test_at_a_url_the_other_run_ends_first(form, tmp_path, server):
     with pytest.raises(OutputError, match=TAKEN):
         job.write(SMALL, out, after(3, lambda: job.write(LARGE, out)))
     assert job.holds(LARGE, out)
-    assert names_in(server) == {"out"}
+    assert Address.of(server).names() == {"out"}
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -298,7 +298,7 @@ def test_at_a_url_the_other_run_goes_on_and_compares(form, tmp_path, server):
 
     with pytest.raises(OutputError, match=TAKEN):
         job.write(SMALL, out, after(3, begin_and_die))
-    journal = json.loads(read_bytes(f"{out}{JOURNAL}"))
+    journal = json.loads(Address.of(f"{out}{JOURNAL}").read())
     assert journal["contested"]
     assert journal["digests"]
     job.write(LARGE, out)
@@ -315,11 +315,11 @@ def test_at_a_url_what_comes_late_is_found(form, tmp_path, server):
 
     def land():
         first = "part-000000.parquet" if form is ToParquet else first_chunk(late)
-        write_whole(f"{out}/{first}", read_bytes(f"{late}/{first}"))
+        write_whole(f"{out}/{first}", Address.of(f"{late}/{first}").read())
 
     with pytest.raises(OutputError, match=r"Another run wrote to .* run this again"):
         job.write(LARGE, out, after(N // CHUNK, land))
-    assert names_in(server) == {"late"}
+    assert Address.of(server).names() == {"late"}
     job.write(LARGE, out)
     assert job.holds(LARGE, out)
 
@@ -330,9 +330,7 @@ def first_chunk(group):
 
 
 def write_whole(url, content):
-    from daskgmm.files import replace_bytes
-
-    replace_bytes(url, content)
+    Address.of(url).replace(content)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -347,7 +345,7 @@ def test_at_a_url_without_another_run_nothing_is_compared(form, tmp_path, server
     journals = []
 
     def look(done, total):
-        journals.append(json.loads(read_bytes(f"{out}{JOURNAL}")))
+        journals.append(json.loads(Address.of(f"{out}{JOURNAL}").read()))
 
     job.write(SMALL, out, look)
     assert job.holds(SMALL, out)
@@ -364,7 +362,7 @@ def test_tasks_of_the_loser_write_no_more_at_a_url(tmp_path, server, monkeypatch
 
     array = zarr.create_array(tmp_path / "a.zarr", shape=(4,), chunks=(2,), dtype="i1")
     write_whole(f"{server}/out{JOURNAL}", b'{"run": "1234", "folder": ""}')
-    owner = Owner("1234", f"{server}/out", f"{server}/out{JOURNAL}")
+    owner = Owner("1234", *map(Address.of, (f"{server}/out", f"{server}/out{JOURNAL}")))
     ones = {"label": np.ones(2, "i1")}
     assert Putting({"label": array}, 0, owner)((slice(0, 2),), ones) == {}
     put = Putting({"label": array}, 0, owner, compared=True)

@@ -207,10 +207,10 @@ def test_places_that_cannot_be_written_are_refused_before_the_first_pass(tmp_pat
 
 
 def test_a_disk_that_fills_up_is_a_warning(tmp_path, monkeypatch):
-    def full(path, content, storage_options=None):
+    def full(path, content):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("daskgmm.em.checkpoint.replace_bytes", full)
+    monkeypatch.setattr("daskgmm.storage.address.replace_file", full)
     with pytest.warns(UserWarning, match="No space left on device. The fit goes on") as caught:
         mixture = GaussianMixture(3, random_state=0).fit(X, checkpoint=tmp_path / "c")
     assert len(caught) == 1

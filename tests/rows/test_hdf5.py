@@ -111,7 +111,7 @@ def test_segments_open_the_file_anew(path: Path) -> None:
     copy = pickle.loads(segment)
     np.testing.assert_array_equal(np.concatenate(list(copy.stream())), X[: len(X)])
     path.unlink()
-    with pytest.raises(SourceError, match=r"while rows 0 to .*/deep/x of .*seen under this path"):
+    with pytest.raises(SourceError, match=r"Rows 0 to .*/deep/x of .*seen under this path"):
         list(copy.stream())
 
 

@@ -10,9 +10,11 @@ from daskgmm.errors import DataError, SourceError
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.concatenated import ConcatenatedRows
 from daskgmm.rows.lazy.dask_array import DaskRows
-from daskgmm.rows.opening import as_rows, open_data, open_zarr
+from daskgmm.rows.opening import as_rows, open_data
 from daskgmm.rows.parquet.rows import open_parquet
 from daskgmm.rows.stores.zarr_array import ZarrRows
+from daskgmm.rows.stores.zarr_opening import open_zarr
+from daskgmm.storage.address import Address
 
 from .conformance import read_all
 
@@ -44,7 +46,7 @@ def test_dispatch(path, tmp_path):
 
 def test_home_directory(path, monkeypatch):
     monkeypatch.setenv("HOME", str(path.parent))
-    assert open_zarr("~/x.zarr").shape == (10, 2)
+    assert open_zarr(Address.of("~/x.zarr")).shape == (10, 2)
 
 
 def test_npy_is_mapped(tmp_path):
@@ -66,7 +68,7 @@ def test_missing(path, name):
 
 def test_missing_url(tmp_path):
     with pytest.raises(SourceError, match="does not exist"):
-        open_zarr(f"file://{tmp_path}/nothing.zarr")
+        open_zarr(Address.of(f"file://{tmp_path}/nothing.zarr"))
 
 
 def test_a_folder_of_parquet_files_at_a_url(tmp_path):
@@ -85,7 +87,7 @@ def test_not_a_zarr(tmp_path):
     Path(tmp_path / "file").write_text("x")
     for path in (tmp_path, tmp_path / "file"):
         with pytest.raises(SourceError, match="not a Zarr array"):
-            open_zarr(path)
+            open_zarr(Address.of(path))
 
 
 def test_group_lists_its_arrays(tmp_path):
@@ -94,7 +96,7 @@ def test_group_lists_its_arrays(tmp_path):
         group.create_array(f"a{index:02}", shape=(index + 1, 2), dtype="f8")
     group.create_group("inner").create_array("deep", shape=(3, 2), dtype="f8")
     with pytest.raises(SourceError, match="Zarr group") as caught:
-        open_zarr(tmp_path / "g.zarr")
+        open_zarr(Address.of(tmp_path / "g.zarr"))
     text = str(caught.value)
     assert f"{tmp_path}/g.zarr/a00" in text
     assert "a09 (10, 2)" in text
@@ -105,12 +107,12 @@ def test_group_lists_its_arrays(tmp_path):
 def test_empty_group(tmp_path):
     zarr.create_group(str(tmp_path / "g.zarr"))
     with pytest.raises(SourceError, match="without arrays"):
-        open_zarr(tmp_path / "g.zarr")
+        open_zarr(Address.of(tmp_path / "g.zarr"))
 
 
 def test_unknown_protocol():
     with pytest.raises(SourceError, match="Check the address"):
-        open_zarr("nonsense://bucket/x.zarr")
+        open_zarr(Address.of("nonsense://bucket/x.zarr"))
 
 
 @pytest.mark.parametrize(

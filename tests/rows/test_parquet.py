@@ -315,7 +315,7 @@ def test_a_failed_read_says_where(path, monkeypatch):
     monkeypatch.setattr("daskgmm.rows.retrying.FIRST_WAIT", 0.0)
     rows = open_parquet(path, ["c0", "c2"])
     log = failing(monkeypatch, 100)
-    with pytest.raises(SourceError, match=r"row group 1 of .*x\.parquet .* columns 'c0', 'c2'"):
+    with pytest.raises(SourceError, match=r"Row group 1 of .*x\.parquet, columns 'c0', 'c2',"):
         list(rows.segment(0, 5).stream(retries=1))
     assert log.count((1, 1)) == 2
 
@@ -326,9 +326,9 @@ def test_a_file_that_is_damaged_or_has_changed(path):
     with pytest.raises(DataError, match="has changed since it was opened"):
         read_all(rows)
     path.write_bytes(b"torn")
-    with pytest.raises(SourceError, match=r"while .*x\.parquet was opened"):
+    with pytest.raises(SourceError, match=r"x\.parquet cannot be opened"):
         read_all(rows)
-    with pytest.raises(SourceError, match=r"while the footer of .*x\.parquet was read"):
+    with pytest.raises(SourceError, match=r"The footer of .*x\.parquet cannot be read"):
         open_parquet(path)
 
 

@@ -123,7 +123,7 @@ def test_a_failed_read_says_where(tmp_path):
     rows = ZarrRows(array, lengths=[20, 10, 30])
     stream = rows.segment(0, 3).stream()
     assert next(stream).shape == (20, 2)
-    with pytest.raises(SourceError, match=r"while rows 20 to 30 of .*x\.zarr were read") as caught:
+    with pytest.raises(SourceError, match=r"Rows 20 to 30 of .*x\.zarr cannot be read") as caught:
         next(stream)
     assert caught.value.__cause__ is not None
     assert type(caught.value.__cause__).__name__ in str(caught.value)

@@ -8,7 +8,7 @@ import zarr
 from click.testing import CliRunner
 
 from daskgmm.cli import main
-from daskgmm.files import read_bytes
+from daskgmm.storage.address import Address
 from tests.stores.conftest import KEY, SECRET, N
 
 
@@ -36,7 +36,7 @@ def test_commands(call, url, weights_url, here, options, tmp_path):
     fit = ("fit", url, "-k", 3, "--weights", weights_url, "--checkpoint", here, "--out", model)
     assert "3 components" in call(*fit, "--log-json", log)
     assert SECRET not in log.read_text()
-    assert json.loads(read_bytes(here, options))["format"] == "daskgmm-checkpoint"
+    assert json.loads(Address.of(here, options).read())["format"] == "daskgmm-checkpoint"
     assert "60,000 rows" in call("predict", model, url, "--out", tmp_path / "labels.zarr")
     labels = zarr.open_array(tmp_path / "labels.zarr" / "label", mode="r")[:]
     assert len(labels) == N

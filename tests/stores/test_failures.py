@@ -9,7 +9,7 @@ import pytest
 from daskgmm import GaussianMixture, load_model, open_data, save_model
 from daskgmm.em.events import PassEnded
 from daskgmm.errors import CheckpointError, SourceError
-from daskgmm.files import read_bytes, replace_bytes
+from daskgmm.storage.address import Address
 from tests.free_ports import free_ports
 from tests.promises.slow import bits
 from tests.stores.conftest import (
@@ -66,7 +66,7 @@ def test_more_failures_than_retries(place, options_for, endpoint, url, retries):
     with (
         proxy_to(endpoint, failures=1000) as proxy,
         dask.config.set({"daskgmm.retries": retries}),
-        pytest.raises(SourceError, match=rf"rows 0 to 20000 of {url} were read") as caught,
+        pytest.raises(SourceError, match=rf"Rows 0 to 20000 of {url} cannot be read") as caught,
     ):
         GaussianMixture(**SETTINGS).fit(url, storage_options=options_for(proxy.endpoint))
     assert "the server is restarted" in str(caught.value)
@@ -97,7 +97,7 @@ def test_a_server_that_goes_away_in_the_middle(options_for, endpoint, url):
         opened = open_data(url, options_for(proxy.endpoint))
     with (
         dask.config.set({"daskgmm.retries": 1}),
-        pytest.raises(SourceError, match=rf"(?s){proxy.endpoint}.*of {url} were read"),
+        pytest.raises(SourceError, match=rf"of {url} cannot be read: .*{proxy.endpoint}"),
     ):
         GaussianMixture(2).fit(opened)
 
@@ -144,7 +144,7 @@ def test_options_stay_out_of_whatever_is_written(options, url, here, tmp_path, c
         )
     save_model(mixture, tmp_path / "model.json")
     written = [
-        read_bytes(here, options).decode(),
+        Address.of(here, options).read().decode(),
         (tmp_path / "model.json").read_text(),
         repr(events),
         repr(vars(mixture)),
@@ -163,7 +163,7 @@ def writing_refused(headers):
 
 def test_a_checkpoint_that_is_refused_is_a_warning_without_keys(options, endpoint, here, X):
     """The store may be read, and then not be written to."""
-    replace_bytes(here, b"x", options)
+    Address.of(here, options).replace(b"x")
     with proxy_to(endpoint) as proxy:
 
         def listen(event):

@@ -14,9 +14,9 @@ import xarray as xr
 import zarr
 
 from daskgmm import GaussianMixture, load_model, open_parquet, save_model
-from daskgmm.files import exists, names_in, read_bytes
 from daskgmm.models.writers.target import JOURNAL
 from daskgmm.rows.opening import open_data
+from daskgmm.storage.address import Address
 from tests.promises.slow import bits
 from tests.stores.conftest import BUCKET, CHUNK, D, N
 
@@ -88,7 +88,7 @@ def test_zarr(place, backend_options, mixture, url, out, options, local):
     written = mixture.predict_to_zarr(x, out, OUTPUTS, **settings)
     xr.testing.assert_equal(opened(out, backend_options), local)
     assert written.rows == N
-    assert not exists(f"{out}{JOURNAL}", backend_options)
+    assert not Address.of(f"{out}{JOURNAL}", backend_options).exists()
     with pytest.raises(FileExistsError, match=f"{out} exists"):
         mixture.predict_to_zarr(x, out, OUTPUTS, **settings)
     with pytest.raises(FileExistsError, match="not overwritten in one step"):
@@ -134,7 +134,7 @@ def test_a_killed_run_to_zarr_goes_on(
     with pytest.raises(Killed):
         mixture.predict_to_zarr(x, out, OUTPUTS, progress=die_after(3), **settings)
     # The last chunk of the second batch is one of the third batch too.
-    assert json.loads(read_bytes(f"{out}{JOURNAL}", backend_options))["done"] == [0]
+    assert json.loads(Address.of(f"{out}{JOURNAL}", backend_options).read())["done"] == [0]
     again = []
     mixture.predict_to_zarr(
         x, out, OUTPUTS, progress=lambda done, total: again.append(total), **settings
@@ -156,7 +156,7 @@ def test_a_killed_run_to_zarr_goes_on(
 
 def read_parts(folder, options):
     """Return all parts as pandas reads them, in order."""
-    names = sorted(names_in(folder, options))
+    names = sorted(Address.of(folder, options).names())
     found = []
     for name in names:
         with fsspec.open(f"{folder}/{name}", "rb", **options) as file:
@@ -179,7 +179,7 @@ def test_parquet(place, backend_options, named, tables, frame, out, tmp_path):
     named.predict_to_parquet(frame, tmp_path / "out", OUTPUTS, key="name")
     pd.testing.assert_frame_equal(found, pd.read_parquet(tmp_path / "out"))
     assert written.rows == N
-    assert not exists(f"{out}{JOURNAL}", backend_options)
+    assert not Address.of(f"{out}{JOURNAL}", backend_options).exists()
     with pytest.raises(FileExistsError, match=f"{out} exists"):
         named.predict_to_parquet(x, out, OUTPUTS, **settings)
     assert read_parts(out, backend_options)[0] == names
@@ -203,7 +203,7 @@ def test_a_killed_run_to_parquet_goes_on(
     settings = {"key": "name", "storage_options": backend_options}
     with pytest.raises(Killed):
         named.predict_to_parquet(x, out, progress=die_after(4), **settings)
-    done = json.loads(read_bytes(f"{out}{JOURNAL}", backend_options))["done"]
+    done = json.loads(Address.of(f"{out}{JOURNAL}", backend_options).read())["done"]
     assert done == [0, 1, 2]
     before = [written_at(f"{out}/part-{i:06d}.parquet", backend_options) for i in done]
     again = []
@@ -239,12 +239,12 @@ def test_a_killed_driver(kind, options, mixture, named, url, tables, out, local,
         for _ in range(2):
             total = int(process.stdout.readline().split()[1])
         process.send_signal(signal.SIGKILL)
-    done = json.loads(read_bytes(f"{target}{JOURNAL}", options))["done"]
+    done = json.loads(Address.of(f"{target}{JOURNAL}", options).read())["done"]
     assert 1 <= len(done) < total
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert {int(line.split()[1]) for line in process.stdout} == {total - len(done)}
         assert process.wait() == 0
-    assert not exists(f"{target}{JOURNAL}", options)
+    assert not Address.of(f"{target}{JOURNAL}", options).exists()
     found = opened(target, options) if kind == "zarr" else read_parts(target, options)[1]
     np.testing.assert_array_equal(found["label"], local["label"])
 
@@ -269,7 +269,7 @@ def test_options_stay_out_of_what_is_written(options, mixture, url, out):
         mixture.predict_to_zarr(
             url, out, progress=die_after(1), storage_options=options, chunks=1000
         )
-    journal = read_bytes(f"{out}{JOURNAL}", options).decode()
+    journal = Address.of(f"{out}{JOURNAL}", options).read().decode()
     assert SECRET not in journal
     assert KEY not in journal
     assert zarr.open_group(out, mode="r", storage_options=options)["label"].shape == (N,)

@@ -9,9 +9,9 @@ import daskgmm
 from daskgmm import GaussianMixture
 from daskgmm.em.events import Checkpointed, FitStarted, PassEnded
 from daskgmm.errors import CheckpointError
-from daskgmm.files import read_bytes, replace_bytes
 from daskgmm.rows.opening import as_rows
 from daskgmm.rows.stores.zarr_store import location
+from daskgmm.storage.address import Address
 from tests.promises.slow import bits
 from tests.stores.conftest import CHUNK, D, N, obstore_options
 
@@ -159,17 +159,17 @@ def test_sweep_and_plan(options, url, weights_url, here):
 
 
 def test_small_files(backend_options, here):
-    assert read_bytes(here, backend_options) is None
+    assert Address.of(here, backend_options).read() is None
     for content in (b"content", b"longer content" * 1000, b""):
-        replace_bytes(here, content, backend_options)
-        assert read_bytes(here, backend_options) == content
+        Address.of(here, backend_options).replace(content)
+        assert Address.of(here, backend_options).read() == content
 
 
 def test_a_damaged_checkpoint_is_refused_and_kept(options, url, here):
-    replace_bytes(here, b"{", options)
+    Address.of(here, options).replace(b"{")
     with pytest.raises(CheckpointError, match=f"{here} is damaged"):
         GaussianMixture(**SETTINGS).fit(url, checkpoint=here, storage_options=options)
-    assert read_bytes(here, options) == b"{"
+    assert Address.of(here, options).read() == b"{"
 
 
 def test_a_checkpoint_that_cannot_be_written_is_a_warning(options, X):

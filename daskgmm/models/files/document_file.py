@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from typing import Any
 
 from daskgmm.em.checkpoint import digest_of
 from daskgmm.errors import ModelFileError
-from daskgmm.files import read_bytes, read_head, replace_bytes
 from daskgmm.models.files.model_document import (
     FORMAT,
     FORMAT_VERSION,
@@ -18,16 +16,12 @@ from daskgmm.models.files.model_document import (
     UnknownNameError,
     mixture_of,
 )
-from daskgmm.storage_options import described, harmless, masked, shown
+from daskgmm.storage.address import Address
 
 FIT_AGAIN = "Fit the model again, or fetch an undamaged copy of the file."
 
 
-def write_document(
-    document: Mapping[str, Any],
-    path: str | os.PathLike[str],
-    storage_options: Mapping[str, Any] | None = None,
-) -> None:
+def write_document(document: Mapping[str, Any], address: Address) -> None:
     """Write a document and its checksum, whole or not at all.
 
     Raises
@@ -40,18 +34,12 @@ def write_document(
         f"{json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in signed.items()
     )
     text = "{\n" + ",\n".join(lines) + "\n}\n"
-    try:
-        replace_bytes(path, text.encode(), storage_options)
-    except Exception as error:  # of whatever kind the file system's library raises
-        raise ModelFileError(
-            f"The model cannot be written to {shown(path)}: {_reason(error, storage_options)}. "
-            "Give a path in a folder that exists and that you may write to."
-        ) from harmless(error, storage_options)
+    advice = "Give a path in a folder that exists and that you may write to."
+    with address.explain(ModelFileError, f"The model cannot be written to {address}", advice):
+        address.replace(text.encode())
 
 
-def read_document(
-    path: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
+def read_document(address: Address) -> dict[str, Any]:
     """Return the document in a file, of a version that this daskgmm knows.
 
     Raises
@@ -59,26 +47,22 @@ def read_document(
     ModelFileError
         If the file is missing, torn, foreign, or of a newer version than this one reads.
     """
-    document = _parsed(_content(path, storage_options), path)
+    document = _parsed(_content(address), address)
     if document.get("format") != FORMAT:
         raise ModelFileError(
-            f"{shown(path)} is JSON, but no model of daskgmm: its 'format' is not '{FORMAT}'. "
+            f"{address} is JSON, but no model of daskgmm: its 'format' is not '{FORMAT}'. "
             "Give a file that `daskgmm fit` or save_model wrote."
         )
     version = document.get("format_version")
     if type(version) is not int or not 1 <= version <= FORMAT_VERSION:
         raise ModelFileError(
-            f"{shown(path)} has format_version {str(version)[:60]}; this daskgmm reads up to "
+            f"{address} has format_version {str(version)[:60]}; this daskgmm reads up to "
             f"{FORMAT_VERSION}. Update it with: pip install --upgrade daskgmm"
         )
     return document
 
 
-def read_mixture(
-    choose: Choose[Kind],
-    path: str | os.PathLike[str],
-    storage_options: Mapping[str, Any] | None = None,
-) -> Kind:
+def read_mixture(choose: Choose[Kind], address: Address) -> Kind:
     """Return the mixture in a file, of the class that `choose` returns for its `types`.
 
     Raises
@@ -86,66 +70,56 @@ def read_mixture(
     ModelFileError
         As `read_document` does, and if a part of the document is missing or does not fit.
     """
-    document = read_document(path, storage_options)
+    document = read_document(address)
     try:
         mixture = mixture_of(document, choose)
         # Last, so that what is wrong is named where it can be.
         if document["format_version"] > 1 or "sha256" in document:
             _check_digest(document)
     except UnknownNameError as error:
-        raise ModelFileError(f"{shown(path)} cannot be read here: {error}") from error
+        raise ModelFileError(f"{address} cannot be read here: {error}") from error
     except KeyError as error:
-        raise ModelFileError(
-            f"{shown(path)} is damaged: {error} is missing. {FIT_AGAIN}"
-        ) from error
+        raise ModelFileError(f"{address} is damaged: {error} is missing. {FIT_AGAIN}") from error
     except (IndexError, TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise ModelFileError(f"{shown(path)} is damaged: {error}. {FIT_AGAIN}") from error
+        raise ModelFileError(f"{address} is damaged: {error}. {FIT_AGAIN}") from error
     return mixture
 
 
-def may_be_model(
-    path: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None
-) -> bool:
+def may_be_model(address: Address) -> bool:
     """Return whether a file begins as JSON, or is empty; torn models may be replaced too."""
     try:
-        return read_head(path, 1, storage_options) in (b"{", b"")
+        return address.read_head(1) in (b"{", b"")
     except IsADirectoryError:
         return False
 
 
-def _content(
-    path: str | os.PathLike[str], storage_options: Mapping[str, Any] | None
-) -> bytes | None:
-    try:
-        # Before a file of many GB is read to the end.
-        if read_head(path, 1, storage_options) not in (b"{", None):
+def _content(address: Address) -> bytes | None:
+    advice = "Check the path, and that you may read it."
+    with address.explain(ModelFileError, f"{address} cannot be read", advice):
+        try:
+            head = address.read_head(1)
+        except IsADirectoryError as error:
             raise ModelFileError(
-                f"{shown(path)} is no model file: it does not begin as JSON. Give a file that "
+                f"{address} is a folder; a model is one JSON file. Give that file."
+            ) from address.harmless(error)
+        # Before a file of many GB is read to the end.
+        if head not in (b"{", None):
+            raise ModelFileError(
+                f"{address} is no model file: it does not begin as JSON. Give a file that "
                 "`daskgmm fit` or save_model wrote."
             )
-        return read_bytes(path, storage_options)
-    except ModelFileError:
-        raise
-    except IsADirectoryError as error:
-        raise ModelFileError(
-            f"{shown(path)} is a folder; a model is one JSON file. Give that file."
-        ) from harmless(error, storage_options)
-    except Exception as error:  # of whatever kind the file system's library raises
-        raise ModelFileError(
-            f"{shown(path)} cannot be read: {_reason(error, storage_options)}. Check the path, and "
-            "that you may read it."
-        ) from harmless(error, storage_options)
+        return address.read()
 
 
-def _parsed(content: bytes | None, path: str | os.PathLike[str]) -> dict[str, Any]:
+def _parsed(content: bytes | None, address: Address) -> dict[str, Any]:
     if content is None:
         raise ModelFileError(
-            f"There is no model file {shown(path)}. Check the path, or make one with `daskgmm fit`."
+            f"There is no model file {address}. Check the path, or make one with `daskgmm fit`."
         )
     try:
         document: dict[str, Any] = json.loads(content, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
-        raise ModelFileError(f"{shown(path)} is torn or no JSON: {error}. {FIT_AGAIN}") from error
+        raise ModelFileError(f"{address} is torn or no JSON: {error}. {FIT_AGAIN}") from error
     return document
 
 
@@ -157,9 +131,3 @@ def _check_digest(document: Mapping[str, Any]) -> None:
     rest = {name: value for name, value in document.items() if name != "sha256"}
     if document["sha256"] != digest_of(rest):
         raise ValueError("its checksum is wrong: something in it was changed since it was written")
-
-
-def _reason(error: Exception, storage_options: Mapping[str, Any] | None) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return masked(error.strerror, storage_options)
-    return described(error, storage_options)

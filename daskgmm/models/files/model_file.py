@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from daskgmm.errors import OutputError
-from daskgmm.files import is_url, read_head
 from daskgmm.models.estimator import MixtureEstimator
 from daskgmm.models.estimators import ESTIMATORS
 from daskgmm.models.files.document_file import may_be_model, read_mixture
 from daskgmm.models.files.model_document import FORMAT_VERSION as FORMAT_VERSION
 from daskgmm.models.files.model_document import UnknownNameError
-from daskgmm.storage_options import shown
+from daskgmm.storage.address import Address
 
 
 def save_model(
@@ -36,7 +34,7 @@ def load_model(
     path: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None
 ) -> MixtureEstimator:
     """Read a mixture that `save_model` wrote; as `GaussianMixture.load`, of any estimator."""
-    return read_mixture(_known, path, storage_options)
+    return read_mixture(_known, Address.of(path, storage_options))
 
 
 def _known(types: Sequence[str]) -> type[MixtureEstimator]:
@@ -50,12 +48,8 @@ def _known(types: Sequence[str]) -> type[MixtureEstimator]:
     )
 
 
-def model_path(
-    out: str | os.PathLike[str],
-    overwrite: bool,
-    storage_options: Mapping[str, Any] | None = None,
-) -> Path | str:
-    """Return where a model goes, a path or a URL; raise unless it may go there.
+def check_free(address: Address, overwrite: bool) -> None:
+    """Raise unless a model may be written to an address.
 
     Raises
     ------
@@ -64,30 +58,23 @@ def model_path(
     FileExistsError
         If it exists, and is no model file or `overwrite` is false.
     """
-    place: Path | str = os.fspath(out) if is_url(out) else Path(out).expanduser()
-    if isinstance(place, Path) and not place.parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {place.parent} for {out}. Make it first.")
-    if not _exists(place, storage_options):
-        return place
-    if not overwrite:
+    path = None if address.is_url else address.path
+    if path is not None and not path.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {path.parent} for {address}. Make it first.")
+    there = address.read_head(1) is not None if path is None else path.exists()
+    if there and not overwrite:
         raise FileExistsError(
-            f"{shown(out)} exists. Choose another place (--out), or replace it with --overwrite."
+            f"{address} exists. Choose another place (--out), or replace it with --overwrite."
         )
-    if not may_be_model(place, storage_options):
+    if there and not may_be_model(address):
         raise FileExistsError(
-            f"{shown(out)} exists and is no model file, so it is not overwritten. Choose another "
+            f"{address} exists and is no model file, so it is not overwritten. Choose another "
             "place (--out)."
         )
-    return place
 
 
-def save_new(
-    mixture: MixtureEstimator,
-    out: str | os.PathLike[str],
-    overwrite: bool,
-    storage_options: Mapping[str, Any] | None = None,
-) -> None:
-    """Write a fitted mixture to where `model_path` let it go when the fit began.
+def save_new(mixture: MixtureEstimator, address: Address, overwrite: bool) -> None:
+    """Write a fitted mixture to where `check_free` let it go when the fit began.
 
     Raises
     ------
@@ -95,19 +82,13 @@ def save_new(
         If another run has written there since. The model is then in a file beside.
     """
     try:
-        model_path(out, overwrite, storage_options)
+        check_free(address, overwrite)
     except FileExistsError as error:
-        folder, slash, name = os.fspath(out).rpartition("/")
-        beside = f"{folder}{slash}{uuid4().hex[:8]}-{name}"
-        save_model(mixture, beside, storage_options)
+        folder, slash, name = address.url.rpartition("/")
+        beside = Address.of(f"{folder}{slash}{uuid4().hex[:8]}-{name}", address.options)
+        mixture.save(beside.url, beside.options)
         raise OutputError(
-            f"{shown(out)} was written by another run while this one was fitting, and is left as "
-            f"it is. The model of this run is in {shown(beside)}."
+            f"{address} was written by another run while this one was fitting, and is left as "
+            f"it is. The model of this run is in {beside}."
         ) from error
-    save_model(mixture, out, storage_options)
-
-
-def _exists(place: Path | str, storage_options: Mapping[str, Any] | None) -> bool:
-    if isinstance(place, Path):
-        return place.exists()
-    return read_head(place, 1, storage_options) is not None
+    mixture.save(address.url, address.options)

@@ -12,6 +12,7 @@ from daskgmm.models.files.document_file import read_mixture, write_document
 from daskgmm.models.files.model_document import UnknownNameError, document_of, names_of
 from daskgmm.models.files.sklearn_exchange import from_sklearn, to_sklearn
 from daskgmm.models.mixture import Mixture
+from daskgmm.storage.address import Address
 
 
 class Portable(Mixture):
@@ -44,7 +45,7 @@ class Portable(Mixture):
             If the file cannot be written.
         """
         check_is_fitted(self)
-        write_document(document_of(self), path, storage_options)
+        write_document(document_of(self), Address.of(path, storage_options))
 
     @classmethod
     def load(
@@ -65,7 +66,7 @@ class Portable(Mixture):
         ModelFileError
             If the file is missing, torn, foreign, or of a newer version than this one reads.
         """
-        return read_mixture(cls._if_named, path, storage_options)
+        return read_mixture(cls._if_named, Address.of(path, storage_options))
 
     @classmethod
     def _if_named(cls, types: Sequence[str]) -> type[Self]:

@@ -287,6 +287,16 @@ class Outputs:
         """Bytes of a row in all arrays."""
         return sum(each.row_nbytes for each in self.arrays)
 
+    @property
+    def coordinates(self) -> dict[str, range]:
+        """Coordinates of the dimensions that rows do not have, by name, sorted."""
+        found = {
+            dim: range(length)
+            for each in self.arrays
+            for dim, length in zip(each.dims, each.shape, strict=True)
+        }
+        return dict(sorted(found.items()))
+
     def empty(self, rows: int) -> dict[str, NDArray[Any]]:
         """Return arrays for so many rows, by name, filled as if all missed a value."""
         return {

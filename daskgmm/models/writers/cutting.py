@@ -11,7 +11,8 @@ from typing import Any
 import dask.array as da
 
 from daskgmm.errors import DataError
-from daskgmm.models.predictions.labels import kept_attributes
+from daskgmm.models.predictions.labels import check_dims, check_names, kept_attributes
+from daskgmm.models.predictions.outputs import Outputs
 from daskgmm.models.writers.template import writable_template
 from daskgmm.rows.labelled.arrays import Labelled
 from daskgmm.rows.labelled.grid_rows import GridRows
@@ -82,24 +83,22 @@ class CutRows:
     grid: tuple[tuple[int, ...], ...] | None = None
 
 
-def cut_rows(x: Rows | Labelled, chunks: Cut, shards: Cut, row_nbytes: int) -> CutRows:
-    """Return rows with the cut of the arrays for them.
-
-    Parameters
-    ----------
-    row_nbytes : int
-        Of a row in all arrays.
+def cut_rows(x: Rows | Labelled, chunks: Cut, shards: Cut, outputs: Outputs) -> CutRows:
+    """Return rows with the cut of the arrays for the outputs of them.
 
     Raises
     ------
     DataError
-        If the number of rows is not known.
+        If the number of rows is not known, or names of outputs are those of coordinates.
     ValueError
         If chunks or shards do not fit the dimensions, or those of X only in more memory than
         a task may take.
     """
+    row_nbytes = outputs.row_nbytes
     if isinstance(x, Rows):
         return CutRows(x, _row_layout((ROW,), x, chunks, shards, row_nbytes, scaled=True))
+    check_dims(x)
+    check_names(x, (name for each in outputs.arrays for name in (each.name, *each.dims)))
     template = x.template.assign_attrs(kept_attributes(x))
     dims = tuple(map(str, x.dims))
     if len(dims) == 1:

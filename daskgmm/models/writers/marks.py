@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from daskgmm.gaussian.block import Block
-from daskgmm.models.writers.target import Kept
+from daskgmm.models.writers.tally import Tally
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.over_batches import map_batches
@@ -41,22 +41,21 @@ def first_mark(batch: Batch, blocks: Iterator[Block]) -> str:
 
 
 def same_values(
-    data: Dataset, kept: Kept, tasks_of: Callable[[Dataset], list[Task[Any]]] | None = None
+    data: Dataset, tally: Tally, tasks_of: Callable[[Dataset], list[Task[Any]] | None]
 ) -> bool:
     """Return whether some batches that are done begin as they did when they were.
 
     Parameters
     ----------
-    tasks_of : callable, optional
-        Makes the tasks that read the batches of a data set, if not its own.
+    tasks_of : callable
+        Makes the tasks that read the batches of a data set, or None for its own.
     """
-    done = sorted(kept.done)
+    done = sorted(tally.done)
     if not done:
         return True
     some = {done[i] for i in np.linspace(0, len(done) - 1, COMPARED).astype(int)}
     probe = tuple(batch for batch in data.batches if batch.index in some)
     some_of = replace(data, batches=probe)
-    tasks = None if tasks_of is None else tasks_of(some_of)
-    found = map_batches(some_of, first_mark, None, "daskgmm-compare", tasks)
+    found = map_batches(some_of, first_mark, None, "daskgmm-compare", tasks_of(some_of))
     pairs = zip(probe, found, strict=True)
-    return all(kept.marks.get(batch.index) == mark for batch, mark in pairs)
+    return all(tally.marks.get(batch.index) == mark for batch, mark in pairs)

@@ -6,13 +6,12 @@ import json
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from daskgmm.errors import OutputError
-from daskgmm.files import read_bytes, read_head
-from daskgmm.storage_options import shown
+from daskgmm.storage.address import Address
 
 
 @dataclass(frozen=True)
@@ -23,23 +22,19 @@ class Owner:
     ----------
     run : str
         Hexadecimal, of this run only.
-    name : str
-        The path or URL that is to be written.
-    journal : str
-        The path or URL of the journal.
-    options : mapping or None
-        Of the URL; they may hold a password, so they are never shown.
+    target : Address
+        The address that is to be written.
+    journal : Address
     """
 
     run: str
-    name: str
-    journal: str
-    options: Mapping[str, Any] | None = field(default=None, repr=False)
+    target: Address
+    journal: Address
 
     def holds(self) -> bool:
         """Return whether no other run has taken the place since; a few bytes are read."""
         head = self.head
-        return read_head(self.journal, len(head), self.options) == head
+        return self.journal.read_head(len(head)) == head
 
     def check(self) -> None:
         """Raise `OutputError` if another run has taken the place."""
@@ -53,11 +48,11 @@ class Owner:
 
     def lost(self) -> OutputError:
         """Return the error of the run that lost its place, with what is known of the other."""
-        content = read_bytes(self.journal, self.options)
+        content = self.journal.read()
         other = "" if content is None else f" It is {described(_parsed(content))}."
         ended = " and has ended there, or its journal was removed" if content is None else ""
         return OutputError(
-            f"Another run has taken the place of {shown(self.name)}{ended}, so this one stops and "
+            f"Another run has taken the place of {self.target}{ended}, so this one stops and "
             f"leaves nothing there that is not the other's.{other} Let one run write there at a "
             "time, or give each a place of its own."
         )

@@ -8,14 +8,12 @@ from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 from daskgmm.errors import OutputError
-from daskgmm.files import exists, names_in, read_bytes, remove
-from daskgmm.models.writers.target import Kept, Target, same_text
+from daskgmm.models.writers.target import Target, same_text
 from daskgmm.rows.parquet.files import SUFFIXES
 from daskgmm.rows.tables.arrow_columns import require
-from daskgmm.storage_options import shown
+from daskgmm.storage.masking import shown
 
 NO_FOLDERS = frozenset(("", ".", "..", "/"))
 """Texts in graphs that lead to a folder of everything, and are hardly meant so."""
@@ -34,7 +32,7 @@ class ParquetTarget(Target):
 
     def check_apart(self, origins: Iterable[str]) -> None:
         """Raise `OutputError` if writing here would remove data, or one of the files of them."""
-        origins = list(origins) if exists(self._final, self.options) else []
+        origins = list(origins) if self._final.exists() else []
         super().check_apart(origins)
         if self._remote or not origins or not self._path.is_file():
             return
@@ -45,8 +43,8 @@ class ParquetTarget(Target):
                 fnmatchcase(own, folder) or own.startswith(f"{folder.rstrip('/')}/")
             ):
                 raise OutputError(
-                    f"{self.name} is a file of the data, which are read from {shown(origin)}; it "
-                    "would be removed. Choose another place."
+                    f"{self.address} is a file of the data, which are read from {shown(origin)}; "
+                    "it would be removed. Choose another place."
                 )
 
     def check_replaced(self, origins: Iterable[str], kept: Collection[str]) -> None:
@@ -64,8 +62,8 @@ class ParquetTarget(Target):
         OutputError
             If there are other files beside those that are read, or columns that are no keys.
         """
-        origins = list(origins) if exists(self._final, self.options) else []
-        read = [same_text(each) for each in self._removed_of(origins, [self._final])]
+        origins = list(origins) if self._final.exists() else []
+        read = [same_text(origin) for origin in self._removed_of(origins, [self._final])]
         if self._remote or not read:
             self.check_apart(origins)
             return
@@ -82,15 +80,14 @@ class ParquetTarget(Target):
                 )
 
     def _lost(self, what: str) -> OutputError:
-        return OutputError(f"{self.name} is where the data are; replacing them would remove {what}")
+        return OutputError(
+            f"{self.address} is where the data are; replacing them would remove {what}"
+        )
 
-    def begin(self, identity: Mapping[str, Any], kept: Kept) -> None:
+    def make(self) -> None:
         """Make the folder, empty."""
-        self._take(identity, self._make, kept)
-
-    def _make(self) -> None:
         if not self._remote:
-            Path(self.place).mkdir(parents=True)
+            Path(self.place.url).mkdir(parents=True)
 
     def finish(self, parts: int, digests: Mapping[str, str]) -> None:
         """Put the folder in its place.
@@ -106,10 +103,10 @@ class ParquetTarget(Target):
             If files are missing: workers wrote to another place of that name. If another run has
             taken the place, or wrote over what this one had written.
         """
-        wanted, found = set(map(part_name, range(parts))), names_in(self.place, self.options)
+        wanted, found = set(map(part_name, range(parts))), self.place.names()
         if missing := len(wanted - found):
             raise OutputError(
-                f"In {shown(self.place)}, {missing} of {parts} files are missing after all tasks "
+                f"In {self.place}, {missing} of {parts} files are missing after all tasks "
                 "have ended. Workers that do not share this file system wrote them elsewhere: give "
                 "a path or URL that all of them can reach."
             )
@@ -122,7 +119,7 @@ class ParquetTarget(Target):
     def _compare(self, digests: Mapping[str, str]) -> None:
         """Raise `OutputError` unless the files hold what this run wrote."""
         for name, digest in digests.items():
-            content = read_bytes(f"{self.place}/{name}", self.options)
+            content = self.place.child(name).read()
             if hashlib.sha256(content or b"").hexdigest() != digest:
                 raise self.overwritten(name)
 
@@ -130,7 +127,7 @@ class ParquetTarget(Target):
         """Remove what writers that were killed, or lost the place, left behind."""
         for name in names:
             with suppress(OSError):
-                remove(f"{self.place}/{name}", self.options)
+                self.place.child(name).remove()
 
 
 def part_name(chunk: int) -> str:

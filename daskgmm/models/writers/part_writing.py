@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -18,18 +18,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.errors import OutputError
-from daskgmm.files import is_url, put_file
 from daskgmm.gaussian.block import Block
 from daskgmm.models.predictions.outputs import Outputs
 from daskgmm.models.predictions.prediction import Predictor, after
 from daskgmm.models.writers.marks import marked
 from daskgmm.models.writers.ownership import Owner
 from daskgmm.models.writers.parquet_target import part_name
-from daskgmm.models.writers.writing import Arrays, WrittenBatch, label_counts
+from daskgmm.models.writers.tally import Arrays, WrittenBatch
+from daskgmm.models.writers.writing import label_counts
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.keyed_task import KeyedBlock
 from daskgmm.rows.retrying import retried
 from daskgmm.rows.tables.arrow_columns import require
+from daskgmm.storage.address import Address
 
 GROUP_BYTES = 4 << 20
 """Decoded bytes of a row group: what a writer holds."""
@@ -43,12 +44,9 @@ class PartWriting:
     ----------
     predictor : Predictor
     outputs : Outputs
-    folder : str
-        A path or a URL.
+    folder : Address
     keys : pyarrow.Schema
     retries : int
-    options : mapping or None
-        Of the URL; they may hold a password, so they are never shown.
     guard : Owner or None
         Looked at before a file is put in its place, where another run may have taken that.
     compared : bool
@@ -57,10 +55,9 @@ class PartWriting:
 
     predictor: Predictor
     outputs: Outputs
-    folder: str
+    folder: Address
     keys: Any
     retries: int
-    options: Mapping[str, Any] | None = field(default=None, repr=False)
     guard: Owner | None = None
     compared: bool = False
 
@@ -77,7 +74,7 @@ class PartWriting:
                     arrays = self.outputs.predict(self.predictor, block.x, place)
                     writer.add(self._table(block.keys, arrays))
                     rows, counts = rows + len(block.x), counts + label_counts(arrays, k)
-        return WrittenBatch(batch.index, rows, counts, (), mark, digests)
+        return WrittenBatch(batch.index, rows, np.append(counts, rows), (), mark, digests)
 
     @property
     def schema(self) -> Any:
@@ -98,7 +95,7 @@ class PartWriting:
 
         Where files are `compared`, its digest is kept by its name.
         """
-        target = f"{self.folder}/{part_name(chunk)}"
+        target = self.folder.child(part_name(chunk))
         with _aside(target) as path:
             writer = _Writer(path, self.schema)
             try:
@@ -110,10 +107,10 @@ class PartWriting:
                     digests[part_name(chunk)] = hashlib.file_digest(file, "sha256").hexdigest()
             retried(partial(self._put, path, target), self.retries)
 
-    def _put(self, path: Path, target: str) -> None:
+    def _put(self, path: Path, target: Address) -> None:
         if self.guard is not None:
             self.guard.check()
-        put_file(path, target, self.options)
+        target.put(path)
 
 
 class _Writer:
@@ -143,14 +140,14 @@ class _Writer:
 
 
 @contextmanager
-def _aside(target: str) -> Iterator[Path]:
+def _aside(target: Address) -> Iterator[Path]:
     """Yield a local path to write a file at before it is put in its place; gone afterwards."""
-    if is_url(target):
+    final = target.path
+    if final is None:
         handle, name = tempfile.mkstemp(suffix=".parquet", prefix="daskgmm-")
         os.close(handle)
         path = Path(name)
     else:
-        final = Path(target)
         if not final.parent.is_dir():
             raise OutputError(
                 f"There is no folder {final.parent} where this task runs. Workers must share a "

@@ -9,26 +9,21 @@ import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 from uuid import uuid4
 
+import numpy as np
+
 from daskgmm.errors import OutputError
-from daskgmm.file_systems import travelling
-from daskgmm.files import (
-    exists,
-    is_url,
-    led_to,
-    read_bytes,
-    remove,
-    replace_bytes,
-    without_scheme,
-)
 from daskgmm.models.writers.ownership import Owner, identified
+from daskgmm.models.writers.tally import Tally
 from daskgmm.passes.configuration import Configuration
 from daskgmm.rows.retrying import retried
-from daskgmm.storage_options import harmless, shown
+from daskgmm.storage.address import Address
+from daskgmm.storage.local import written_path
+from daskgmm.storage.masking import shown
 
 try:
     import fcntl
@@ -44,28 +39,6 @@ LOCAL = re.compile(r"^(\w+::)*(file|local)://")
 
 OURS = re.compile(r"[0-9a-f]{32}(\.[0-9a-f]{32}\.removed)?")
 """What runs call their folders, and what they are about to remove, where a target is written."""
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What a run has written so far.
-
-    Attributes
-    ----------
-    done : set of int
-        The batches of which every row is written.
-    counts : list of int
-        How many of their rows each component has, and at the end those without.
-    marks : dict of str
-        By batch: a digest of its first rows as they were read.
-    digests : dict of str
-        By region or file: a digest of what was written, where `Target.contested`.
-    """
-
-    done: set[int]
-    counts: list[int]
-    marks: dict[int, str]
-    digests: dict[str, str] = field(default_factory=dict)
 
 
 FORMER = {"identity", "done", "counts", "marks"}
@@ -87,12 +60,10 @@ class Target(ABC):
 
     Parameters
     ----------
-    out : str or path
-        A local path or a URL. Of a symbolic link, what it leads to is written; a URL of the local
-        file system is a path.
+    address : Address
+        Of a symbolic link, what it leads to is written; a URL of the local file system is a path.
     overwrite : bool
         Whether what is there may be replaced, once the new one is whole: local, of the same kind.
-    storage_options : mapping, optional
 
     Raises
     ------
@@ -106,35 +77,27 @@ class Target(ABC):
     kind: ClassVar[str]
     """What it is, in words for errors."""
 
-    def __init__(
-        self,
-        out: str | os.PathLike[str],
-        overwrite: bool = False,
-        storage_options: Mapping[str, Any] | None = None,
-    ) -> None:
-        path = without_scheme(out)
-        self.name, self._remote, self.root = os.fspath(out), is_url(path), place_of(path)
-        # Options are of the URLs among the paths, and Zarr refuses them of others.
-        self.options = storage_options if self._remote else None
-        there = travelling(self.root, self.options) if self._remote else None
-        self.owner = Owner(uuid4().hex, self.name, f"{self.root}{JOURNAL}", there)
+    def __init__(self, address: Address, overwrite: bool = False) -> None:
+        path, self.root = address.path, place_of(address)
+        self.address, self._remote = address, path is None
+        self.owner = Owner(uuid4().hex, address, self.root.suffixed(JOURNAL))
         self.contested = self._taken = self._former = False
         self._overwrite, self._about = overwrite, identified()
         self._folder, self._folder_before = self.owner.run, ""
-        if self._remote:
+        if path is None:
             self._check_remote()
         else:
-            self._path = led_to(path)
+            self._path = written_path(path)
             self._check_local(self._path, overwrite)
             self._former = self._is_former()
-            self._check_aside(Path(self.root))
+            self._check_aside(Path(self.root.url))
 
     @abstractmethod
     def is_of_kind(self, path: Path) -> bool:
         """Return whether something local may be replaced, as it is what would be written."""
 
     @property
-    def place(self) -> str:
+    def place(self) -> Address:
         """Where this run writes."""
         return self._place(self._folder)
 
@@ -143,7 +106,7 @@ class Target(ABC):
         """What tasks look at before they write, where runs share a place."""
         return self.owner if self._remote else None
 
-    def kept(self, identity: Mapping[str, Any]) -> Kept | None:
+    def interrupted(self, identity: Mapping[str, Any]) -> Tally | None:
         """Return what an interrupted run of the same kind wrote; None to begin anew."""
         document = self._read()
         if not document.get("begun") or document["identity"] != json.loads(json.dumps(identity)):
@@ -153,15 +116,16 @@ class Target(ABC):
             return None
         self.contested = bool(document["contested"])
         marks = {int(index): mark for index, mark in document["marks"].items()}
-        return Kept(set(document["done"]), list(document["counts"]), marks, document["digests"])
+        counts = np.array(document["counts"], np.int64)
+        return Tally(counts, set(document["done"]), marks, document["digests"])
 
-    def go_on(self, identity: Mapping[str, Any], kept: Kept) -> None:
-        """Take the place of the run that `kept` is of; it stops at its next note."""
+    def go_on(self, identity: Mapping[str, Any], tally: Tally) -> None:
+        """Take the place of the run that wrote what is tallied; it stops at its next note."""
         self._folder = self._folder_before
         with self._alone():
-            self._write(identity, kept, begun=True)
+            self._write(identity, tally, begun=True)
 
-    def note(self, identity: Mapping[str, Any], kept: Kept) -> None:
+    def note(self, identity: Mapping[str, Any], tally: Tally) -> None:
         """Write down what is done.
 
         Raises
@@ -171,7 +135,7 @@ class Target(ABC):
         """
         with self._alone():
             self.owner.check()
-            self._write(identity, kept, begun=True)
+            self._write(identity, tally, begun=True)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -182,7 +146,7 @@ class Target(ABC):
             if not self._taken or self._holds():
                 raise
             self._leave()
-            cause = None if isinstance(error, OutputError) else harmless(error, self.options)
+            cause = None if isinstance(error, OutputError) else self.address.harmless(error)
             raise self.owner.lost() from cause
 
     @contextmanager
@@ -191,7 +155,7 @@ class Target(ABC):
         if self._remote or fcntl is None:
             yield
             return
-        folder = os.open(Path(self.root).parent, os.O_RDONLY)
+        folder = os.open(Path(self.root.url).parent, os.O_RDONLY)
         try:
             with suppress(OSError):  # a file system without locks
                 fcntl.flock(folder, fcntl.LOCK_EX)
@@ -208,19 +172,19 @@ class Target(ABC):
     def _leave(self) -> None:
         """Remove what this run wrote, if it is nobody else's."""
         if not self._remote and self._read().get("folder") != self._folder:
-            _remove_aside(Path(self.place))
+            _remove_aside(Path(self.place.url))
             self._remove_root()
 
     def _read(self) -> dict[str, Any]:
         """Return the journal; empty if there is none that can be gone on from."""
-        content = read_bytes(self._journal, self.options)
+        content = self._journal.read()
         try:
             document = {} if content is None else json.loads(content)
         except ValueError:
             return {}
         return document if isinstance(document, dict) and "folder" in document else {}
 
-    def _write(self, identity: Mapping[str, Any], kept: Kept, *, begun: bool) -> None:
+    def _write(self, identity: Mapping[str, Any], tally: Tally, *, begun: bool) -> None:
         document = {
             "run": self.owner.run,  # first, see Owner.head
             "folder": self._folder,
@@ -228,35 +192,35 @@ class Target(ABC):
             "begun": begun,
             "contested": self.contested,
             "identity": identity,
-            "done": sorted(kept.done),
-            "counts": kept.counts,
-            "marks": kept.marks,
-            "digests": kept.digests,
+            "done": sorted(tally.done),
+            "counts": tally.counts.tolist(),
+            "marks": tally.marks,
+            "digests": tally.digests,
         }
-        replace_bytes(self._journal, json.dumps(document).encode(), self.options)
+        self._journal.replace(json.dumps(document).encode())
         self._taken = True
 
     @property
-    def _journal(self) -> str:
+    def _journal(self) -> Address:
         return self.owner.journal
 
-    def _place(self, folder: str) -> str:
-        return self.root if self._remote else f"{self.root}/{folder}"
+    def _place(self, folder: str) -> Address:
+        return self.root if self._remote else self.root.child(folder)
 
-    def _is_begun(self, place: str) -> bool:
+    def _is_begun(self, place: Address) -> bool:
         """Return whether a place holds what a run can go on from."""
-        return exists(place, self.options)
+        return place.exists()
 
-    def _take(self, identity: Mapping[str, Any], make: Callable[[], None], kept: Kept) -> None:
+    def begin(self, identity: Mapping[str, Any], tally: Tally, make: Callable[[], None]) -> None:
         """Take the place from whoever has it, and `make` what is to be filled there."""
-        self.contested = self._remote and exists(self._journal, self.options)
+        self.contested = self._remote and self._journal.exists()
         with self._alone():
-            self._write(identity, kept, begun=False)
+            self._write(identity, tally, begun=False)
         if self._remote:
             # Where folders are real, the loser's last chunk may come as they are removed.
             retried(self._clear, Configuration.current().retries)
         make()
-        self.note(identity, kept)
+        self.note(identity, tally)
         self._remove_others()
 
     def _remove_others(self) -> None:
@@ -264,7 +228,7 @@ class Target(ABC):
         if self._remote:
             return
         with suppress(FileNotFoundError):  # the loser of two has removed what is empty
-            for each in list(Path(self.root).iterdir()):
+            for each in list(Path(self.root.url).iterdir()):
                 if each.name != self._folder and (self._former or OURS.fullmatch(each.name)):
                     _remove_aside(each)
         self._former = False
@@ -281,13 +245,13 @@ class Target(ABC):
         # Where the target is written until it is whole is emptied too.
         for origin in self._removed_of(origins, (self._final, self.root)):
             raise OutputError(
-                f"{self.name} is where the data are, at {shown(origin)}, which would be removed. "
-                "Choose another place."
+                f"{self.address} is where the data are, at {shown(origin)}, which would be "
+                "removed. Choose another place."
             )
 
-    def _removed_of(self, origins: Iterable[str], places: Iterable[str]) -> Iterator[str]:
+    def _removed_of(self, origins: Iterable[str], places: Iterable[Address]) -> Iterator[str]:
         """Yield those that are at or in one of the places, as far as there is something."""
-        there = tuple(f"{same_text(each)}/" for each in places if exists(each, self.options))
+        there = tuple(f"{same_text(place.url)}/" for place in places if place.exists())
         if not there:
             return
         seen = set[str]()
@@ -297,14 +261,14 @@ class Target(ABC):
             seen.add(origin)
 
     @property
-    def _final(self) -> str:
-        return self.root if self._remote else str(self._path)
+    def _final(self) -> Address:
+        return self.root if self._remote else Address.of(self._path)
 
     def overwritten(self, what: str) -> OutputError:
         """Return the error of a run that finds what it wrote replaced; it can only begin anew."""
         self.discard()
         return OutputError(
-            f"Another run wrote to {shown(self.name)} after this one had taken the place: {what} "
+            f"Another run wrote to {self.address} after this one had taken the place: {what} "
             "are not what this one wrote. All of it is removed; make sure that the other run has "
             "ended, and run this again."
         )
@@ -316,7 +280,7 @@ class Target(ABC):
             return
         if not self._remote:
             self._remove_others()
-            _remove_aside(Path(self.place))
+            _remove_aside(Path(self.place.url))
             self._remove_root()
         else:
             self._clear()
@@ -324,12 +288,12 @@ class Target(ABC):
         self._taken = False
 
     def _clear(self) -> None:
-        if exists(self.place, self.options):
-            remove(self.place, self.options)
+        if self.place.exists():
+            self.place.remove()
 
     def _remove_journal(self) -> None:
-        if exists(self._journal, self.options):
-            remove(self._journal, self.options)
+        if self._journal.exists():
+            self._journal.remove()
 
     def _put_in_place(self) -> None:
         """Give what is whole its name."""
@@ -346,7 +310,7 @@ class Target(ABC):
     def _remove_root(self) -> None:
         if not self._remote:
             with suppress(OSError):
-                Path(self.root).rmdir()
+                Path(self.root.url).rmdir()
 
     def _move(self) -> None:
         if self._path.exists() and not self._overwrite:
@@ -354,15 +318,16 @@ class Target(ABC):
                 f"{self._path} exists by now: another run has written it. What this one wrote is "
                 f"whole in {self.place}: move it to another name to keep it."
             )
-        _remove_torn(Path(self.place))
-        _move(Path(self.place), self._path)
+        place = Path(self.place.url)
+        _remove_torn(place)
+        _move(place, self._path)
 
     def _check_remote(self) -> None:
-        if exists(self._journal, self.options):
+        if self._journal.exists():
             return
-        if exists(self.place, self.options):
+        if self.place.exists():
             raise FileExistsError(
-                f"{shown(self.name)} exists, and folders at a URL are not overwritten in one "
+                f"{self.address} exists, and folders at a URL are not overwritten in one "
                 "step. Choose another place (--out), or remove it first."
             )
 
@@ -390,45 +355,42 @@ class Target(ABC):
                 strange = next((e for e in root.iterdir() if not OURS.fullmatch(e.name)), None)
         if strange is not None:
             raise FileExistsError(
-                f"{self.name} is written in {root} until it is whole, and {strange} was not left "
-                "there by a run that writes predictions. Give that another name, or choose another "
-                "place (--out)."
+                f"{self.address} is written in {root} until it is whole, and {strange} was not "
+                "left there by a run that writes predictions. Give that another name, or choose "
+                "another place (--out)."
             )
 
     def _is_former(self) -> bool:
         """Return whether what lies aside is of a run that had no folder of its own there yet."""
         try:
-            document = json.loads(read_bytes(self._journal) or b"")
+            document = json.loads(self._journal.read() or b"")
         except ValueError:
             return False
         return isinstance(document, dict) and document.keys() == FORMER
 
 
-def place_of(out: str | os.PathLike[str]) -> str:
-    """Return where something is written that is to have that name."""
-    name = without_scheme(out)
-    if is_url(name):
-        return name.rstrip("/")
-    path = led_to(name)
-    return str(path.with_name(f"{path.name}.partial"))
+def place_of(address: Address) -> Address:
+    """Return where something is written that is to have that address."""
+    if address.path is None:
+        return replace(address, url=address.url.rstrip("/"))
+    path = written_path(address.path)
+    return Address.of(path.with_name(f"{path.name}.partial"))
 
 
 def same_text(path: str) -> str:
     """Return the same text for paths or URLs of the same place."""
     path = LOCAL.sub("", path)
-    if is_url(path):
+    if "://" in path:
         return path.rstrip("/")
     with suppress(RuntimeError):  # of a user that is not known
         path = str(Path(path).expanduser())
     return os.path.realpath(path.replace("\0", ""))
 
 
-def left_behind(
-    out: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None
-) -> str | None:
+def left_behind(address: Address) -> Address | None:
     """Return where a run that did not end has left what it wrote; None if there is no such run."""
-    place = place_of(out)
-    return place if exists(f"{place}{JOURNAL}", storage_options) else None
+    place = place_of(address)
+    return place if place.suffixed(JOURNAL).exists() else None
 
 
 def _remove_torn(folder: Path) -> None:
@@ -457,4 +419,4 @@ def _move(aside: Path, target: Path) -> None:
     except BaseException:
         old.rename(target)
         raise
-    remove(old)
+    Address.of(old).remove()

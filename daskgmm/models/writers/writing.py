@@ -21,65 +21,13 @@ from daskgmm.models.predictions.outputs import Outputs
 from daskgmm.models.predictions.prediction import Predictor, after
 from daskgmm.models.writers.marks import marked
 from daskgmm.models.writers.ownership import Owner
+from daskgmm.models.writers.tally import Arrays, Piece, Tally, WrittenBatch
 from daskgmm.passes.batches import Batch
 from daskgmm.rows.retrying import retried
 from daskgmm.rows.stores.sight import check_own
 
 PREDICTED_ROWS = 1 << 16
 """Rows that are predicted at once on their way to a chunk of the target."""
-
-Arrays = Mapping[str, NDArray[Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Rows that share their chunk with another batch.
-
-    Attributes
-    ----------
-    start : int
-        The number of the first one.
-    arrays : dict of ndarray
-    """
-
-    start: int
-    arrays: Arrays
-
-    @property
-    def stop(self) -> int:
-        """The number after the last one."""
-        return self.start + len(next(iter(self.arrays.values())))
-
-    @property
-    def region(self) -> tuple[slice, ...]:
-        """Its rows."""
-        return (slice(self.start, self.stop),)
-
-
-@dataclass(frozen=True, slots=True)
-class WrittenBatch:
-    """What became of a batch.
-
-    Attributes
-    ----------
-    index : int
-    rows : int
-    counts : ndarray of int64, shape (k + 1,)
-        Rows of each component, and at the end those without; zeros if labels are not wanted.
-    pieces : tuple of Piece
-        What it has not written.
-    mark : str
-        A digest of its first rows.
-    digests : dict of str
-        By region or file: a digest of what it has written, where the place is contested.
-    """
-
-    index: int
-    rows: int
-    counts: NDArray[np.int64]
-    pieces: tuple[Piece, ...]
-    mark: str
-    digests: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -231,8 +179,8 @@ def whole(piece: Piece, unit: int, n: int) -> bool:
 
 
 @dataclass
-class Mending:
-    """Puts pieces together on the driver, and tells which batches are all written.
+class Joining:
+    """Joins pieces on the driver, and tells which batches are all written.
 
     Attributes
     ----------
@@ -240,42 +188,36 @@ class Mending:
     batches : dict of Batch
         By their numbers.
     unit, n : int
-    done : set of int
-        Batches of which every row is written.
-    counts : ndarray of int64, shape (k + 1,)
-        Of their rows, as `WrittenBatch.counts`.
-    digests : dict of str
-        Of all regions that are written, where the place is contested.
+    tally : Tally
     """
 
     put: Putting
     batches: Mapping[int, Batch]
     unit: int
     n: int
-    done: set[int]
-    counts: NDArray[np.int64]
-    digests: dict[str, str]
-    _kept: dict[int, list[Piece]] = field(default_factory=dict)
+    tally: Tally
+    _pieces: dict[int, list[Piece]] = field(default_factory=dict)
     _open: dict[int, tuple[set[int], NDArray[np.int64]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._before = frozenset(self.done)
+        self._before = frozenset(self.tally.done)
 
-    def add(self, result: WrittenBatch) -> None:
-        """Take in what a batch has left over."""
+    def __call__(self, result: WrittenBatch) -> None:
+        """Take in a batch, and what it has left over."""
+        self.tally.add(result)
+        if not result.pieces:
+            return
         waiting = set()
-        self.digests.update(result.digests)
         for piece in result.pieces:
             chunk = piece.start // self.unit
             if not self._written_before(chunk):
                 waiting.add(chunk)
-                self._kept.setdefault(chunk, []).append(piece)
+                self._pieces.setdefault(chunk, []).append(piece)
         self._open[result.index] = waiting, result.counts
         for chunk in tuple(waiting):
-            self._complete(chunk)
+            self._join(chunk)
         for index in [index for index, (chunks, _) in self._open.items() if not chunks]:
-            self.done.add(index)
-            self.counts = self.counts + self._open.pop(index)[1]
+            self.tally.complete(index, self._open.pop(index)[1])
 
     def _written_before(self, chunk: int) -> bool:
         """Return whether an earlier run has written it: the batches done then had a part in it."""
@@ -286,8 +228,9 @@ class Mending:
             for index in self._before
         )
 
-    def _complete(self, chunk: int) -> None:
-        pieces = sorted(self._kept[chunk], key=lambda piece: piece.start)
+    def _join(self, chunk: int) -> None:
+        """Write a chunk if all its pieces are there."""
+        pieces = sorted(self._pieces[chunk], key=lambda piece: piece.start)
         rows = sum(piece.stop - piece.start for piece in pieces)
         if rows < min(self.n - chunk * self.unit, self.unit):
             return
@@ -296,8 +239,8 @@ class Mending:
             pieces[0].start,
             {name: np.concatenate([piece.arrays[name] for piece in pieces]) for name in names},
         )
-        self.digests.update(self.put(joined.region, joined.arrays))
-        del self._kept[chunk]
+        self.tally.digests.update(self.put(joined.region, joined.arrays))
+        del self._pieces[chunk]
         for chunks, _ in self._open.values():
             chunks.discard(chunk)
 

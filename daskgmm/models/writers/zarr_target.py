@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,12 @@ import numpy as np
 import zarr
 
 from daskgmm.errors import OutputError
-from daskgmm.files import exists
 from daskgmm.models.predictions.outputs import Outputs
-from daskgmm.models.writers.cutting import Layout
-from daskgmm.models.writers.target import Kept, Target
+from daskgmm.models.writers.cutting import CutRows
+from daskgmm.models.writers.target import Target
 from daskgmm.models.writers.writing import digest_of, region_of
 from daskgmm.rows.stores.obstore_backend import portable
-from daskgmm.storage_options import shown
+from daskgmm.storage.address import Address
 
 WRITE_ALL = {"write_empty_chunks": True}
 """Chunks that hold only the fill value are written too: what is absent is not done yet."""
@@ -39,52 +38,23 @@ class ZarrTarget(Target):
             return False
         return MARK in about.get("attributes", {})
 
-    def begin(
-        self,
-        layout: Layout,
-        outputs: Outputs,
-        identity: Mapping[str, Any],
-        template: Any,
-        k: int,
-        coordinates: Mapping[str, Sequence[int]],
-    ) -> dict[str, Any]:
-        """Make the arrays, empty; return them by name.
+    def _is_begun(self, place: Address) -> bool:
+        return place.child("zarr.json").exists()
 
-        Parameters
-        ----------
-        template : xarray.Dataset or None
-            Coordinates to keep with them.
-        k : int
-            Components.
-        coordinates : mapping
-            Of dimensions that the rows do not have.
-        """
-        kept = Kept(set(), [0] * (k + 1), {})
-        self._take(identity, lambda: self._make(layout, outputs, template, k, coordinates), kept)
-        return self.arrays(outputs)
-
-    def _is_begun(self, place: str) -> bool:
-        return exists(f"{place}/zarr.json", self.options)
-
-    def _make(
-        self,
-        layout: Layout,
-        outputs: Outputs,
-        template: Any,
-        k: int,
-        coordinates: Mapping[str, Sequence[int]],
-    ) -> None:
+    def make(self, cut: CutRows, outputs: Outputs, k: int) -> None:
+        """Make the arrays of predictions of k components, empty, and their coordinates."""
+        layout, template = cut.layout, cut.template
         if template is not None:
             template.to_zarr(
-                self.place,
+                self.place.url,
                 mode="a",
                 zarr_format=3,
                 consolidated=False,
-                storage_options=self.options and dict(self.options),
+                storage_options=self.place.zarr_options,
             )
         group = self._group("a")
         group.attrs[MARK] = k
-        for name, values in coordinates.items():
+        for name, values in outputs.coordinates.items():
             array = np.asarray(values, np.int64)
             group.create_array(name, data=array, dimension_names=(name,))
         mapping = {} if template is None else template.attrs
@@ -131,7 +101,7 @@ class ZarrTarget(Target):
             written, all_of_them = array.nchunks_initialized, array.nchunks
             if written < all_of_them:
                 raise OutputError(
-                    f"Of {name} in {shown(self.place)}, {all_of_them - written} of {all_of_them} "
+                    f"Of {name} in {self.place}, {all_of_them - written} of {all_of_them} "
                     "chunks are missing after all tasks have ended. Workers that do not share this "
                     "file system wrote them elsewhere: give a path or URL that all of them can "
                     "reach."
@@ -150,8 +120,10 @@ class ZarrTarget(Target):
                 raise self.overwritten(f"rows {region}")
 
     def _group(self, mode: Any) -> Any:
-        options = None if self.options is None else dict(self.options)
-        return zarr.open_group(self.place, mode=mode, zarr_format=3, storage_options=options)
+        place = self.place
+        return zarr.open_group(
+            place.url, mode=mode, zarr_format=3, storage_options=place.zarr_options
+        )
 
 
 def _about(array: Any) -> str:

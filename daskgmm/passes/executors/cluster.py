@@ -31,7 +31,7 @@ from daskgmm.passes.executors.worker_check import ANSWER_SECONDS, check_workers
 from daskgmm.passes.place import Place
 from daskgmm.passes.reduction import groups_of, in_order, reduce_in_order
 from daskgmm.passes.task import Merge, Outcome, Progress, Task, Work, merge_outcomes, run_task
-from daskgmm.storage_options import described, harmless
+from daskgmm.storage.masking import described, harmless
 
 Result = TypeVar("Result")
 

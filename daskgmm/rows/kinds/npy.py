@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from daskgmm.errors import SourceError
-from daskgmm.files import is_url
 from daskgmm.rows.kinds.memory import Mapped
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source, path_of
@@ -23,7 +22,7 @@ class Npy(Source):
 
     @classmethod
     def matches(cls, x: Any) -> bool:
-        return super().matches(x) and not is_url(path_of(x) or "")
+        return super().matches(x) and "://" not in (path_of(x) or "")
 
     def rows(self, columns: Sequence[str] | None = None) -> Rows:
         return Mapped(self.open()).rows()
@@ -36,16 +35,12 @@ class Npy(Source):
         SourceError
             If there is none, or it holds no plain numbers.
         """
-        name = self.path or ""
-        try:
-            return np.load(Path(name).expanduser(), mmap_mode="r", allow_pickle=False)
-        except FileNotFoundError as error:
-            raise SourceError(missing(name)) from error
-        except (OSError, ValueError) as error:
-            raise SourceError(
-                f"{name} cannot be mapped into memory ({type(error).__name__}: {error}). Write it "
-                "with numpy.save from an array of plain numbers."
-            ) from error
+        address, path = self.address, cast("Path", self.address.path)
+        if not path.exists():
+            raise SourceError(missing(address))
+        advice = "Write it with numpy.save from an array of plain numbers."
+        with address.explain(SourceError, f"{address} cannot be mapped into memory", advice):
+            return np.load(path, mmap_mode="r", allow_pickle=False)
 
     def lazy(self, columns: Sequence[str] | None = None) -> None:
         """Return None: the file is mapped into memory."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from daskgmm.rows.parquet import files as parquet_files
 from daskgmm.rows.parquet.rows import ParquetRows, open_parquet
-from daskgmm.rows.parquet.tables import parquet_table
+from daskgmm.rows.parquet.tables import ParquetTable, parquet_table
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source, path_of
 from daskgmm.rows.tables.keyed import Table
@@ -45,11 +45,11 @@ class ReadyParquet(Ready):
         return isinstance(x, ParquetRows)
 
     def table(self, columns: Sequence[str] | None, keys: Any, part_rows: int) -> Table:
-        return parquet_table(self.x, columns, keys, self.options)
+        return ParquetTable(self.x if columns is None else self.x.select(columns), keys)
 
     def leads_to(self) -> Iterable[Any]:
         """Return the paths of the files."""
-        return [footer.path for footer in self.x.footers]
+        return [footer.address.url for footer in self.x.footers]
 
 
 class ParquetFiles(Source):
@@ -67,4 +67,4 @@ class ParquetFiles(Source):
         return open_parquet(self.x, columns, self.options)
 
     def table(self, columns: Sequence[str] | None, keys: Any, part_rows: int) -> Table:
-        return parquet_table(self.x, columns, keys, self.options)
+        return parquet_table([self.address], columns, keys)

@@ -19,7 +19,7 @@ from daskgmm.rows.stores.obstore_backend import portable
 from daskgmm.rows.stores.stored_values import lazy_values
 from daskgmm.rows.stores.zarr_array import ZarrRows
 from daskgmm.rows.stores.zarr_opening import group_refused, open_node, open_zarr
-from daskgmm.rows.stores.zarr_store import location, storage_options
+from daskgmm.rows.stores.zarr_store import address_of, location
 from daskgmm.rows.tables.keyed import Table
 
 
@@ -39,7 +39,7 @@ class Zarr(Source):
         x = self._array()
         chunks = tuple(int(m) for m in self.rows().lengths) or (0,), (x.shape[1],)
         decoding = declared_by_zarr(x)
-        return lazy_values(portable(x), chunks, location(x), storage_options(x), decoding)
+        return lazy_values(portable(x), chunks, address_of(x), decoding)
 
     def as_weights(self, rows: Rows) -> Rows:
         array = self._array()
@@ -53,7 +53,7 @@ class Zarr(Source):
 
     def _array(self) -> Any:
         if isinstance(self.x, zarr.Group):
-            raise SourceError(group_refused(location(self.x), self.x))
+            raise SourceError(group_refused(address_of(self.x), self.x))
         return self.x
 
 
@@ -71,9 +71,9 @@ class StoredZarr(Source):
 
     def open(self, columns: Sequence[str] | None = None) -> Any:
         """Return an array of two axes as it is; a group and an array of more axes labelled."""
-        node = open_node(self.x, self.options)
+        node = open_node(self.address)
         if isinstance(node, zarr.Group):
-            return labelled_group(self.path or "", node)
+            return labelled_group(self.address, node)
         return node if node.ndim < 3 else data_array(node)
 
     def lazy(self, columns: Sequence[str] | None = None) -> Any:
@@ -84,14 +84,14 @@ class StoredZarr(Source):
 
     def table(self, columns: Sequence[str] | None, keys: Any, part_rows: int) -> Table:
         """Return the rows of a folder of Parquet files at a URL, whose name does not tell."""
-        return parquet_table(self.x, columns, keys, self.options)
+        return parquet_table([self.address], columns, keys)
 
     def holds_variables(self) -> bool:
-        return isinstance(open_node(self.x, self.options), zarr.Group)
+        return isinstance(open_node(self.address), zarr.Group)
 
     def leads_to(self) -> Iterable[Any]:
         """Return the path."""
         return [self.path]
 
     def _zarr(self) -> Zarr:
-        return Zarr(open_zarr(self.x, self.options))
+        return Zarr(open_zarr(self.address))

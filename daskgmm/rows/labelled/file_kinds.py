@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from daskgmm.storage_options import shown
+from daskgmm.storage.address import Address
 
 RASTERS = (".tif", ".tiff")
 GRIB = (".grib", ".grib2", ".grb", ".grb2")
@@ -38,28 +38,22 @@ def suffix_of(name: str) -> str:
     return os.path.splitext(stem)[1] if suffix in (".gz", ".bz2", ".zst", ".xz") else suffix  # noqa: PTH122
 
 
-def how_to_open(name: str) -> str | None:
-    """Return which call opens a file that holds no rows as it is; None if its suffix says nothing.
-
-    Parameters
-    ----------
-    name : str
-        A path or URL.
-    """
-    suffix, place = suffix_of(name), shown(name)
+def how_to_open(address: Address) -> str | None:
+    """Return which call opens a file that holds no rows as it is; None if its suffix is unknown."""
+    suffix = suffix_of(address.url)
     if suffix in LABELLED:
         dims = "('band',)" if suffix in RASTERS else "(...)"
         return (
-            f"{place} holds labelled arrays: open it with daskgmm.open_labelled(path), naming "
+            f"{address} holds labelled arrays: open it with daskgmm.open_labelled(path), naming "
             f"variables=[...] where it has several, and fit that with feature_dims={dims}. On the "
             "command line say --variables and --features."
         )
     if suffix in OPENED_WITH:
         return (
-            f"{place} is no file of rows that can be read in chunks: open it with "
+            f"{address} is no file of rows that can be read in chunks: open it with "
             f"{OPENED_WITH[suffix]} and fit what that returns, or write it to Parquet, which the "
             "command line reads too."
         )
     if suffix == ".npy":
-        return f"{place} is a .npy file at a URL, and only local ones are mapped: copy it here."
+        return f"{address} is a .npy file at a URL, and only local ones are mapped: copy it here."
     return None

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import zarr
 
 from daskgmm.errors import SourceError
-from daskgmm.files import is_url
 from daskgmm.rows.labelled.attributes import numbers
 from daskgmm.rows.labelled.file_kinds import ENGINES, LABELLED, suffix_of
 from daskgmm.rows.labelled.nodata import DECLARING, declared_by_zarr, tell_zeros, zarr_attributes
@@ -19,8 +18,9 @@ from daskgmm.rows.labelled.variables import auxiliary, grid_mappings, unmentione
 from daskgmm.rows.layout import REAL_KINDS
 from daskgmm.rows.stores.stored_values import lazily_read, lazy_values
 from daskgmm.rows.stores.zarr_opening import group_refused, missing, open_node
-from daskgmm.rows.stores.zarr_store import location, storage_options
-from daskgmm.storage_options import StorageOptions, described, harmless, shown
+from daskgmm.rows.stores.zarr_store import address_of
+from daskgmm.storage.address import Address
+from daskgmm.storage.masking import StorageOptions
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -77,30 +77,28 @@ def open_labelled(
         If it cannot be opened, lacks a variable, or leaves open which ones are features; or if
         xarray is missing.
     """
-    found = _opened(path, variables, storage_options, weight, features)
+    found = _opened(Address.of(path, storage_options), variables, weight, features)
     found.encoding["source"] = os.fspath(path)
     return found
 
 
 def _opened(
-    path: str | os.PathLike[str],
+    address: Address,
     variables: Sequence[str] | None,
-    storage_options: StorageOptions | None,
     weight: str | None,
     features: Sequence[str] | None,
 ) -> xr.DataArray | xr.Dataset:
-    name = os.fspath(path)
-    if _is_file(name):
-        dataset = open_file(name)
+    if _is_file(address):
+        dataset = open_file(address)
         if not variables and weight is None and (raster := _raster(dataset)) is not None:
             return raster
-        return _chosen(name, dataset, variables, weight, features)
-    node = open_node(path, storage_options)
+        return _chosen(address, dataset, variables, weight, features)
+    node = open_node(address)
     if isinstance(node, zarr.Group):
-        return labelled_group(name, node, variables, weight, features)
+        return labelled_group(address, node, variables, weight, features)
     if variables or weight:
         raise SourceError(
-            f"{shown(name)} is a single array, which has no variables to choose. Leave them out, "
+            f"{address} is a single array, which has no variables to choose. Leave them out, "
             "or give the path of the group that it is in."
         )
     return data_array(node)
@@ -131,48 +129,43 @@ def data_array(array: Any) -> xr.DataArray:
 
     What its attributes declare is applied as it is read, and is no attribute any more.
     """
-    xarray = _xarray(location(array))
+    address = address_of(array)
+    xarray = _xarray(address)
     decoding = declared_by_zarr(array)
-    tell_zeros(array, shown(location(array)))
+    tell_zeros(array, str(address))
     about = {name: each for name, each in zarr_attributes(array).items() if name not in DECLARING}
     dims = dimensions(array) or tuple(f"dim_{axis}" for axis in range(array.ndim))
-    values = lazy_values(array, array.chunks, location(array), storage_options(array), decoding)
+    values = lazy_values(array, array.chunks, address, decoding)
     found: xr.DataArray = xarray.DataArray(values, dims=dims, attrs=about)
     return found
 
 
 def labelled_group(
-    name: str,
+    address: Address,
     group: Any,
     variables: Sequence[str] | None = None,
     weight: str | None = None,
     features: Sequence[str] | None = None,
 ) -> xr.Dataset:
     """Return the variables of a Zarr group; parameters and errors are those of `open_labelled`."""
-    arrays, options = arrays_of(group), storage_options(group)
+    arrays, stored = arrays_of(group), address_of(group)
     if arrays is not None and not arrays:
-        raise SourceError(group_refused(name, group))
+        raise SourceError(group_refused(address, group))
     if any(dimensions(array) is None for array in (arrays or {}).values()):
-        return _unnamed(name, group, arrays or {}, variables, weight)
-    try:
-        dataset = _decoded_group(_xarray(name), group, arrays or {})
-    except SourceError:
-        raise
-    except Exception as error:
-        raise SourceError(
-            f"{shown(name)} cannot be opened as a group of variables "
-            f"({described(error, options)}). Give one of its arrays, or open it with xarray and "
-            "give what you select."
-        ) from harmless(error, options)
+        return _unnamed(address, group, arrays or {}, variables, weight)
+    advice = "Give one of its arrays, or open it with xarray and give what you select."
+    what = f"{address} cannot be opened as a group of variables"
+    with stored.explain(SourceError, what, advice):
+        dataset = _decoded_group(_xarray(address), group, arrays or {})
     nodes = dict.fromkeys(dataset.variables, group) if arrays is None else arrays
-    dataset = lazily_read(dataset, location(group), options, nodes)
+    dataset = lazily_read(dataset, stored, nodes)
     if group.metadata.consolidated_metadata is None:
         # Stores list their arrays in any order, and features are to have one.
         dataset = dataset[sorted(dataset.data_vars, key=str)]
-    found = _chosen(name, dataset, variables, weight, features)
+    found = _chosen(address, dataset, variables, weight, features)
     for each in arrays or {}:
         if each in found.data_vars and each != weight:
-            tell_zeros((arrays or {})[each], f"{each!r} of {shown(name)}")
+            tell_zeros((arrays or {})[each], f"{each!r} of {address}")
     return found
 
 
@@ -218,7 +211,7 @@ def arrays_of(group: Any) -> dict[str, Any] | None:
 
 
 def _unnamed(
-    name: str,
+    address: Address,
     group: Any,
     arrays: Mapping[str, Any],
     variables: Sequence[str] | None,
@@ -227,53 +220,44 @@ def _unnamed(
     """Return arrays whose dimensions have no names as variables: their axes are shared in order."""
     wanted = [*(variables or ()), *([weight] if weight else [])]
     if not variables or not set(wanted) <= set(arrays):
-        raise SourceError(group_refused(name, group))
+        raise SourceError(group_refused(address, group))
     try:
-        found: xr.Dataset = _xarray(name).Dataset(
+        found: xr.Dataset = _xarray(address).Dataset(
             {each: data_array(arrays[each]) for each in wanted}
         )
     except ValueError as error:
         shapes = ", ".join(f"{each} {arrays[each].shape}" for each in wanted)
         raise SourceError(
-            f"These arrays of {shown(name)} do not name their dimensions, and their shapes differ: "
+            f"These arrays of {address} do not name their dimensions, and their shapes differ: "
             f"{shapes}. Write them with names of dimensions, or choose arrays of one shape."
         ) from error
     return found
 
 
-def _is_file(name: str) -> bool:
+def _is_file(address: Address) -> bool:
     """Tell what is no Zarr store."""
-    if is_url(name):
-        return is_labelled_file(name)
-    path = Path(name).expanduser()
-    return is_labelled_file(name) or (path.is_file() and path.suffix != ".zip")
+    path = None if address.is_url else address.path
+    plain = path is not None and path.is_file() and path.suffix != ".zip"
+    return plain or is_labelled_file(address.url)
 
 
-def open_file(name: str) -> xr.Dataset:
+def open_file(address: Address) -> xr.Dataset:
     """Open all variables of a file with xarray, lazily."""
-    xarray = _xarray(name)
-    path = name if is_url(name) else str(Path(name).expanduser().absolute())
-    if not is_url(name) and not Path(path).exists():
-        raise SourceError(missing(name))
-    try:
+    xarray = _xarray(address)
+    place = address.url if address.is_url else str(Path(address.url).expanduser().absolute())
+    if not address.is_url and not address.exists():
+        raise SourceError(missing(address))
+    engine = ENGINES.get(suffix_of(address.url), ENGINES[".nc"])
+    advice = f"{engine}; else write the data to Zarr or Parquet."
+    with address.explain(SourceError, f"{address} cannot be opened with xarray", advice):
         # The cache would hold what is read for good.
-        dataset: xr.Dataset = xarray.open_dataset(path, cache=False)
-    except Exception as error:
-        raise SourceError(
-            f"{shown(name)} cannot be opened with xarray ({_first_line(error)}). "
-            f"{ENGINES.get(suffix_of(name), ENGINES['.nc'])}; else write the data to Zarr or "
-            "Parquet."
-        ) from harmless(error)
-    found: xr.Dataset = lazily_read(dataset, name, {})
+        dataset: xr.Dataset = xarray.open_dataset(place, cache=False)
+    found: xr.Dataset = lazily_read(dataset, address)
     return found
 
 
-def _first_line(error: Exception) -> str:
-    return described(error).splitlines()[0]
-
-
 def _chosen(
-    name: str,
+    address: Address,
     dataset: xr.Dataset,
     variables: Sequence[str] | None,
     weight: str | None,
@@ -281,17 +265,17 @@ def _chosen(
 ) -> xr.Dataset:
     """Return the variables that are wanted, with their coordinates."""
     beside = [] if weight is None else [weight]
-    chosen = list(variables or ()) or _named(dataset, features) or _only(name, dataset, beside)
+    chosen = list(variables or ()) or _named(dataset, features) or _only(address, dataset, beside)
     wanted = list(dict.fromkeys([*chosen, *beside]))
     absent = [each for each in wanted if each not in dataset.variables]
     if absent:
         raise SourceError(
-            f"{shown(name)} has no variable {absent[0]!r}. It holds:{_listing(_data(dataset))}"
+            f"{address} has no variable {absent[0]!r}. It holds:{_listing(_data(dataset))}"
         )
     along = [each for each in wanted if each in dataset.xindexes]
     if along:
         raise SourceError(
-            f"{along[0]!r} is the coordinate of a dimension of {shown(name)}, which is no variable "
+            f"{along[0]!r} is the coordinate of a dimension of {address}, which is no variable "
             "of its own. Write it as one, or broadcast it in Python with xarray."
         )
     mappings = grid_mappings(dataset[wanted].data_vars) & set(dataset.data_vars)
@@ -311,7 +295,7 @@ def _named(dataset: xr.Dataset, features: Sequence[str] | None) -> list[str]:
     ]
 
 
-def _only(name: str, dataset: xr.Dataset, beside: Sequence[str]) -> list[str]:
+def _only(address: Address, dataset: xr.Dataset, beside: Sequence[str]) -> list[str]:
     """Return all variables if that can only mean one thing, as columns of a table do."""
     data = {each: array for each, array in _data(dataset).items() if each not in beside}
     grids = {frozenset(array.dims) for array in data.values()}
@@ -320,13 +304,11 @@ def _only(name: str, dataset: xr.Dataset, beside: Sequence[str]) -> list[str]:
     if len(grids) == 1 and all_numeric and not alone:
         return list(data)
     if not data:
-        raise SourceError(
-            f"{shown(name)} holds no variables but coordinates; give one that has some."
-        )
+        raise SourceError(f"{address} holds no variables but coordinates; give one that has some.")
     every = {each: array.dims for each, array in data.items()}
     numeric = {each: dims for each, dims in every.items() if data[each].dtype.kind in REAL_KINDS}
     raise SourceError(
-        f"{shown(name)} holds variables; say which are the features, and in feature_dims "
+        f"{address} holds variables; say which are the features, and in feature_dims "
         f"(--features) along which dimensions, if any: open_data(path, variables=[...]), on the "
         f"command line {suggested(numeric or every)}. It holds:{_listing(data)}"
     )
@@ -363,12 +345,12 @@ def _listing(data: Mapping[str, xr.DataArray]) -> str:
     return "".join(lines[:LISTED_VARIABLES]) + (f"\n  and {more} more" if more > 0 else "")
 
 
-def _xarray(name: str) -> Any:
+def _xarray(address: Address) -> Any:
     try:
         import xarray
     except ImportError as error:
         raise SourceError(
-            f"{shown(name)} holds labelled arrays, which are opened with xarray. Install it with: "
+            f"{address} holds labelled arrays, which are opened with xarray. Install it with: "
             "pip install 'daskgmm[xarray]'"
         ) from error
     return xarray

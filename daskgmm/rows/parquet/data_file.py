@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from daskgmm.storage.address import Address
+
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
@@ -13,8 +15,7 @@ class DataFile:
 
     Attributes
     ----------
-    path : str
-        Or URL.
+    address : Address
     partition : mapping of pyarrow.Scalar
         Columns by which rows are parted into files, with the value of this file's rows.
     table : mapping of pyarrow.Scalar
@@ -22,6 +23,6 @@ class DataFile:
         where the file lacks it; others in the file are none of the table. Empty of plain files.
     """
 
-    path: str
+    address: Address
     partition: Mapping[str, Any] = field(default_factory=dict)
     table: Mapping[str, Any] = field(default_factory=dict)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from posixpath import basename
@@ -14,10 +14,10 @@ from urllib.parse import unquote
 from fsspec.implementations.local import LocalFileSystem
 
 from daskgmm.errors import SourceError
-from daskgmm.rows.parquet.data_file import DataFile
-from daskgmm.rows.parquet.table_formats import DELTA
+from daskgmm.rows.parquet.table_formats import DELTA, LoggedTable
 from daskgmm.rows.tables.arrow_columns import require
-from daskgmm.storage_options import StorageOptions, described, harmless, shown
+from daskgmm.storage.address import Address
+from daskgmm.storage.masking import shown
 
 PLAIN_FEATURES = frozenset(
     {
@@ -35,8 +35,12 @@ COPY = (
 )
 
 
-def live_files(system: Any, root: str, options: StorageOptions | None) -> tuple[DataFile, ...]:
-    """Return the live files of a table, by their paths in the file system.
+Live = tuple[str, Mapping[str, Any], Mapping[str, Any]]
+"""Path of a live file below its table, and the columns `DataFile.partition` and `table`."""
+
+
+def live_files(table: LoggedTable, address: Address) -> tuple[Live, ...]:
+    """Return the live files of a table that is reached with the options of an address.
 
     Files that are older than a column lack it: there it is null. Those that still hold one that
     the table has dropped are read without it.
@@ -46,20 +50,14 @@ def live_files(system: Any, root: str, options: StorageOptions | None) -> tuple[
     SourceError
         If the log cannot be read, or rows of live files are not what the files say.
     """
-    _deltalake(root)
-    try:
-        with _local(system, root) as place:
-            return tuple(_live(_deltalake(root).DeltaTable(place), root))
-    except SourceError:
-        raise
-    except Exception as error:
-        raise SourceError(
-            f"{shown(root)} is a Delta Lake table, and its log cannot be read "
-            f"({described(error, options)}). Check {DELTA.folder}, and that its files may be read."
-        ) from harmless(error, options)
+    root, deltalake = table.root, _deltalake(table.root)
+    what = f"{shown(root)} is a Delta Lake table, and its log cannot be read"
+    advice = f"Check {DELTA.folder}, and that its files may be read."
+    with address.explain(SourceError, what, advice), _local(table.system, root) as place:
+        return tuple(_live(deltalake.DeltaTable(place), root))
 
 
-def _live(table: Any, root: str) -> Iterator[DataFile]:
+def _live(table: Any, root: str) -> Iterator[Live]:
     _check_plain(table, root)
     arrow = require("pyarrow")
     columns = {field.name: arrow.scalar(None, field.type) for field in arrow.schema(table.schema())}
@@ -72,7 +70,7 @@ def _live(table: Any, root: str) -> Iterator[DataFile]:
             )
         values = actions["partition"][index] if "partition" in actions.column_names else {}
         # The log writes paths as URLs do.
-        yield DataFile(f"{root}/{unquote(path)}", dict(values.items()), columns)
+        yield unquote(path), dict(values.items()), columns
 
 
 def _check_plain(table: Any, root: str) -> None:

@@ -10,17 +10,13 @@ import numpy as np
 
 from daskgmm.errors import DataError
 from daskgmm.rows.naming import check_among
-from daskgmm.rows.parquet.files import Options
 from daskgmm.rows.parquet.footers import Footer, check_stored_alike
 from daskgmm.rows.parquet.segment import Piece, Query, read_groups, row_of_file
 from daskgmm.rows.tables.arrow_columns import odd_list, odd_list_message
 from daskgmm.rows.tables.features import FeatureColumn, check_length, columns_of
-from daskgmm.storage_options import shown
 
 
-def feature_columns(
-    footers: Sequence[Footer], names: Sequence[str], options: Options
-) -> tuple[FeatureColumn, ...]:
+def feature_columns(footers: Sequence[Footer], names: Sequence[str]) -> tuple[FeatureColumn, ...]:
     """Return the columns that hold the features of these names.
 
     Parameters
@@ -35,31 +31,31 @@ def feature_columns(
     """
     first = footers[0]
     lists = {name for name, column in first.columns.items() if column.values is not None}
-    wanted = columns_of(names, first.columns, lists, first.path)
+    wanted = columns_of(names, first.columns, lists, str(first.address))
     for footer in footers:
-        check_among(tuple(wanted), tuple(footer.columns), footer.path)
+        check_among(tuple(wanted), tuple(footer.columns), str(footer.address))
     check_stored_alike(footers, wanted)
     _check_lists(footers, lists, wanted)
     return tuple(
-        FeatureColumn(name, _length(footers, name, count, options) if name in lists else None)
+        FeatureColumn(name, _length(footers, name, count) if name in lists else None)
         for name, count in wanted.items()
     )
 
 
-def _length(footers: Sequence[Footer], name: str, named: int | None, options: Options) -> int:
+def _length(footers: Sequence[Footer], name: str, named: int | None) -> int:
     """Return the length of all lists of a column; values are read where it is not the same."""
     length = _usual_length(footers, name)
     for footer in footers:
         for group, (rows, stored) in enumerate(_counts(footer, name)):
             if rows and stored != rows * (length or 0):
-                _refuse_odd_list(footer, group, name, length, options)
+                _refuse_odd_list(footer, group, name, length)
     length = length or named
     if length is None:
         raise DataError(
-            f"{shown(footers[0].path)} has no rows, so nothing says how many numbers the lists of "
+            f"{footers[0].address} has no rows, so nothing says how many numbers the lists of "
             f"column {name!r} have; leave the column out."
         )
-    check_length(name, length, named, footers[0].path)
+    check_length(name, length, named, str(footers[0].address))
     return length
 
 
@@ -93,23 +89,21 @@ def _check_lists(footers: Sequence[Footer], lists: Container[str], names: Iterab
             if sum(footer.rows) and (column.values is not None) != (name in lists):
                 raise DataError(
                     f"Column {name!r} is {footers[0].columns[name].kind} in "
-                    f"{shown(footers[0].path)} and {column.kind} in {shown(footer.path)}; give "
+                    f"{footers[0].address} and {column.kind} in {footer.address}; give "
                     "files that agree, or leave the column out."
                 )
 
 
-def _refuse_odd_list(
-    footer: Footer, group: int, name: str, length: int | None, options: Options
-) -> None:
+def _refuse_odd_list(footer: Footer, group: int, name: str, length: int | None) -> None:
     """Find the row whose list has another length than others, and raise `DataError`."""
-    piece = Piece(footer.path, group, (footer.rows[group],), footer.version, footer.constants)
-    query = Query((), np.dtype(np.float64), options=options, carried=(name,))
+    piece = Piece(footer.address, group, (footer.rows[group],), footer.version, footer.constants)
+    query = Query((), np.dtype(np.float64), carried=(name,))
     row = sum(footer.rows[:group])
     for batch in read_groups(piece, query, lambda group, block, batch: batch):
         lists = getattr(batch.column(name), "storage", batch.column(name))
         if length is None:
             length = next((len(each) for each in lists if each.is_valid), None)
         if (odd := odd_list(lists, length or 0)) is not None:
-            place = partial(row_of_file, footer.path, row)
+            place = partial(row_of_file, footer.address, row)
             raise DataError(odd_list_message(lists, odd, length or 0, name, place))
         row += batch.num_rows

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
@@ -11,11 +10,10 @@ from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem
 
-from daskgmm import file_systems
 from daskgmm.errors import SourceError
 from daskgmm.rows.parquet.table_formats import tables_above
 from daskgmm.rows.tables.arrow_columns import require
-from daskgmm.storage_options import StorageOptions, harmless, masked, shown
+from daskgmm.storage.address import Address
 
 SUFFIXES = (".parquet", ".pq", ".parq")
 
@@ -30,10 +28,6 @@ VERSION = (
 )  # fmt: skip
 """What file systems call that which a file that is written again has anew."""
 
-Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
-
-Options = StorageOptions | None
-
 
 def is_parquet(name: str) -> bool:
     """Tell a path of Parquet files from one of something else.
@@ -41,7 +35,7 @@ def is_parquet(name: str) -> bool:
     By its suffix, or a star, which nothing else takes; a local directory by what is in it. A
     directory that is a Zarr array or group is one, whatever it is called.
     """
-    local = _local(name)
+    local = Address.of(name).path
     if local is not None and any((local / file).exists() for file in ZARR_FILES):
         return False
     if name.rstrip("/").endswith(SUFFIXES) or "*" in name:
@@ -53,35 +47,20 @@ def is_parquet(name: str) -> bool:
     return is_table or next(_in_directory(local), None) is not None
 
 
-def file_system(name: str, options: Options) -> tuple[Any, str]:
-    """Return the file system of a path or URL, and the path in it."""
-    try:
-        whole = name if "://" in name else str(Path(name).expanduser())
-        system, path = file_systems.file_system(whole, options)
-    except ImportError as error:
-        raise _unopened(name, error, options, "Install that package.") from harmless(error, options)
-    except ValueError as error:
-        raise _unopened(name, error, options, "Check the address.") from harmless(error, options)
-    return system, path
+def file_system(address: Address) -> tuple[Any, str]:
+    """Return the file system of an address, and the path in it."""
+    with address.explain(SourceError, f"{address} cannot be opened", "Check the address."):
+        return address.system
 
 
-def _unopened(name: str, error: Exception, options: Options, advice: str) -> SourceError:
-    return SourceError(f"{shown(name)} cannot be opened: {masked(str(error), options)}. {advice}")
-
-
-def is_local(name: str) -> bool:
-    """Tell whether a file lies on a disk of this machine, or one that is mounted."""
-    return _local(name) is not None
-
-
-def in_memory(name: str, options: Options) -> bool:
+def in_memory(address: Address) -> bool:
     """Tell whether a file lives in this process's memory."""
-    protocol = file_system(name, options)[0].protocol
+    protocol = file_system(address)[0].protocol
     return "memory" in ((protocol,) if isinstance(protocol, str) else protocol)
 
 
 @contextmanager
-def opened(name: str, options: Options, buffer_size: int = 0) -> Iterator[Any]:
+def opened(address: Address, buffer_size: int = 0) -> Iterator[Any]:
     """Open a Parquet file; at once its footer is read, and nothing else.
 
     Parameters
@@ -93,16 +72,14 @@ def opened(name: str, options: Options, buffer_size: int = 0) -> Iterator[Any]:
     ------
     pyarrow.parquet.ParquetFile
     """
-    with opened_version(name, options, buffer_size) as (file, _):
+    with opened_version(address, buffer_size) as (file, _):
         yield file
 
 
 @contextmanager
-def opened_version(
-    name: str, options: Options, buffer_size: int = 0
-) -> Iterator[tuple[Any, dict[str, str]]]:
+def opened_version(address: Address, buffer_size: int = 0) -> Iterator[tuple[Any, dict[str, str]]]:
     """Open a Parquet file as `opened`; yield what tells its version in the file system as well."""
-    system, path = file_system(name, options)
+    system, path = file_system(address)
     if isinstance(system, LocalFileSystem):
         source = require("pyarrow").OSFile(path)
     else:
@@ -122,12 +99,6 @@ def _version(source: Any, path: str) -> dict[str, str]:
     told = getattr(source, "details", None) or {}
     details = {"modified": getattr(source, "modified", None), **told}
     return {key: str(details[key]) for key in VERSION if details.get(key) is not None}
-
-
-def _local(name: str) -> Path | None:
-    if name.startswith(("file://", "local://")):
-        return Path(LocalFileSystem._strip_protocol(name))
-    return Path(name).expanduser() if "://" not in name else None
 
 
 def _in_directory(directory: Path) -> Iterator[Path]:

@@ -5,9 +5,8 @@ Of a table whose truth is in a log beside its files, they are those that the log
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from posixpath import dirname
@@ -20,14 +19,14 @@ from fsspec.implementations.local import LocalFileSystem
 from daskgmm.errors import SourceError
 from daskgmm.rows.parquet.data_file import DataFile
 from daskgmm.rows.parquet.delta import live_files
-from daskgmm.rows.parquet.files import SUFFIXES, Options, Paths, file_system
+from daskgmm.rows.parquet.files import SUFFIXES, file_system
 from daskgmm.rows.parquet.hive import hive_columns
 from daskgmm.rows.parquet.table_formats import DELTA, LoggedTable, table_within, tables_above
-from daskgmm.storage_options import described, harmless, shown
+from daskgmm.storage.address import Address
 
 
-def find_files(paths: Paths, options: Options) -> tuple[DataFile, ...]:
-    """Return all Parquet files that `paths` stands for, in order.
+def find_files(addresses: Sequence[Address]) -> tuple[DataFile, ...]:
+    """Return all Parquet files that paths, URLs and globs stand for, in order.
 
     Files of a directory or glob are ordered as dask orders them, so that part 10 comes after
     part 9; what begins with a dot or an underscore is no data. Of a Delta Lake table, or of a
@@ -39,15 +38,21 @@ def find_files(paths: Paths, options: Options) -> tuple[DataFile, ...]:
         If there is no such file, or no way to the store; if they are of a table whose log is
         not read here; or if a file that is named by itself is no live one.
     """
-    names = [paths] if isinstance(paths, (str, os.PathLike)) else paths
-    if not names:
+    if not addresses:
         raise SourceError("The list of Parquet files is empty; give at least one.")
-    places = [_looked_up(os.fspath(name), options) for name in names]
+    places = [_looked_up(address) for address in addresses]
     tables = _tables(places)
-    live = _live_files(tables.values(), options)
-    found = [file for place in places for file in _files_of(place, tables, live, options)]
+    holders = {
+        table: place
+        for place in places
+        for folder in place.directories
+        if (table := tables.get((place.system, folder))) is not None
+    }
+    live = {table: _live_files(table, place) for table, place in holders.items()}
+    found = [file for place in places for file in _files_of(place, tables, live)]
     plain = [index for index, file in enumerate(found) if not file.table]
-    for index, columns in zip(plain, hive_columns([found[i].path for i in plain]), strict=True):
+    urls = [found[index].address.url for index in plain]
+    for index, columns in zip(plain, hive_columns(urls), strict=True):
         found[index] = replace(found[index], partition=columns)
     return tuple(found)
 
@@ -58,7 +63,7 @@ class _Place:
 
     Attributes
     ----------
-    name : str
+    address : Address
         As it was given.
     system : fsspec.AbstractFileSystem
     files : tuple of str
@@ -66,10 +71,16 @@ class _Place:
     directory : str or None
     """
 
-    name: str
+    address: Address
     system: Any
     files: tuple[str, ...] = ()
     directory: str | None = None
+
+    def at(self, path: str) -> Address:
+        """Return the address of a path in the file system."""
+        local = isinstance(self.system, LocalFileSystem)
+        url = path if local else self.system.unstrip_protocol(path)
+        return Address.of(url, self.address.options)
 
     @property
     def directories(self) -> set[str]:
@@ -86,19 +97,19 @@ _Live = dict[LoggedTable, dict[str, DataFile]]
 """The live files of each table, by their paths in the file system."""
 
 
-def _looked_up(name: str, options: Options) -> _Place:
-    system, path = file_system(name, options)
-    with _listing(name, options):
+def _looked_up(address: Address) -> _Place:
+    system, path = file_system(address)
+    with _listing(address):
         if system.isfile(path):
-            return _Place(name, system, (path,))
+            return _Place(address, system, (path,))
         if system.isdir(path):
-            return _Place(name, system, directory=path)
+            return _Place(address, system, directory=path)
         if not fsspec.core.has_magic(path):
-            raise _nothing(name)
+            raise _nothing(address)
         files = [file for file in system.glob(path) if system.isfile(file)]
     if not files:
-        raise _nothing(name)
-    return _Place(name, system, tuple(sorted(files, key=natural_sort_key)))
+        raise _nothing(address)
+    return _Place(address, system, tuple(sorted(files, key=natural_sort_key)))
 
 
 def _tables(places: Iterable[_Place]) -> _Tables:
@@ -113,17 +124,16 @@ def _tables(places: Iterable[_Place]) -> _Tables:
     }
 
 
-def _live_files(tables: Iterable[LoggedTable], options: Options) -> _Live:
-    found = {}
-    for table in set(tables):
-        if table.format is not DELTA:
-            raise table.refuse()
-        files = live_files(table.system, table.root, options)
-        found[table] = {file.path: file for file in files}
-    return found
+def _live_files(table: LoggedTable, place: _Place) -> dict[str, DataFile]:
+    if table.format is not DELTA:
+        raise table.refuse()
+    return {
+        f"{table.root}/{name}": DataFile(place.at(f"{table.root}/{name}"), *columns)
+        for name, *columns in live_files(table, place.address)
+    }
 
 
-def _files_of(place: _Place, tables: _Tables, live: _Live, options: Options) -> Iterator[DataFile]:
+def _files_of(place: _Place, tables: _Tables, live: _Live) -> Iterator[DataFile]:
     """Yield the files of a place, of tables those that are live."""
     system, directory = place.system, place.directory
     if directory is None:
@@ -132,16 +142,15 @@ def _files_of(place: _Place, tables: _Tables, live: _Live, options: Options) -> 
     real = _real(system, directory)
     table = tables.get((system, real))
     if table is None:
-        yield from (DataFile(_address(system, file)) for file in _inside(place, options))
+        yield from (DataFile(place.at(file)) for file in _inside(place))
         return
     within = [file for file in live[table] if file.startswith(f"{real.rstrip('/')}/")]
     if not within:
         raise SourceError(
-            f"{shown(place.name)} holds no live files of the Delta Lake table {shown(table.root)}; "
+            f"{place.address} holds no live files of the Delta Lake table {place.at(table.root)}; "
             "its log names others, or none."
         )
-    for file in sorted(within, key=natural_sort_key):
-        yield replace(live[table][file], path=_address(system, file))
+    yield from (live[table][file] for file in sorted(within, key=natural_sort_key))
 
 
 def _listed_files(place: _Place, tables: _Tables, live: _Live) -> Iterator[DataFile]:
@@ -152,25 +161,25 @@ def _listed_files(place: _Place, tables: _Tables, live: _Live) -> Iterator[DataF
         table = tables.get((system, dirname(real)))
         if table is None:
             none = False
-            yield DataFile(_address(system, file))
+            yield DataFile(place.at(file))
         elif real in live[table]:
             none = False
-            yield replace(live[table][real], path=_address(system, file))
+            yield replace(live[table][real], address=place.at(file))
     if none:
         raise SourceError(
-            f"{shown(place.name)} is no live file of the Delta Lake table that it lies in: the log "
+            f"{place.address} is no live file of the Delta Lake table that it lies in: the log "
             "has removed it, or never named it. Give the path of the table."
         )
 
 
-def _inside(place: _Place, options: Options) -> list[str]:
+def _inside(place: _Place) -> list[str]:
     """Return the Parquet files at any depth of a directory that is of no table."""
     directory = cast("str", place.directory)
-    with _listing(place.name, options):
+    with _listing(place.address):
         everything = place.system.find(directory)
     if (table := table_within(place.system, everything)) is not None:
         raise SourceError(
-            f"{shown(place.name)} is no table, but holds {table.format.name}, {shown(table.root)}, "
+            f"{place.address} is no table, but holds {table.format.name}, {place.at(table.root)}, "
             "and only the log of that says which of its files hold rows. Give the path of a "
             "single table, or a list of paths."
         )
@@ -178,33 +187,21 @@ def _inside(place: _Place, options: Options) -> list[str]:
     inside = [file for file in everything if file.endswith(SUFFIXES)]
     found = [file for file in inside if not _is_hidden(file[below:])]
     if not found:
-        raise _nothing(place.name)
+        raise _nothing(place.address)
     return sorted(found, key=natural_sort_key)
 
 
-@contextmanager
-def _listing(name: str, options: Options) -> Iterator[None]:
-    try:
-        yield
-    except SourceError:
-        raise
-    except Exception as error:
-        raise SourceError(
-            f"{shown(name)} cannot be listed ({described(error, options)}). Check the address and "
-            "the credentials."
-        ) from harmless(error, options)
+def _listing(address: Address) -> AbstractContextManager[None]:
+    advice = "Check the address and the credentials."
+    return address.explain(SourceError, f"{address} cannot be listed", advice)
 
 
-def _nothing(name: str) -> SourceError:
-    where = "at that address" if "://" in name else f"from the directory {Path.cwd()}"
+def _nothing(address: Address) -> SourceError:
+    where = "at that address" if address.is_url else f"from the directory {Path.cwd()}"
     return SourceError(
-        f"{shown(name)} does not exist, or holds no Parquet files. Check the path, which is "
+        f"{address} does not exist, or holds no Parquet files. Check the path, which is "
         f"looked up {where}; files of a directory must end in one of {', '.join(SUFFIXES)}."
     )
-
-
-def _address(system: Any, file: str) -> str:
-    return file if isinstance(system, LocalFileSystem) else str(system.unstrip_protocol(file))
 
 
 def _real(system: Any, path: str) -> str:

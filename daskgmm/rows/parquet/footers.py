@@ -12,10 +12,10 @@ import numpy as np
 from daskgmm.errors import DataError, SourceError
 from daskgmm.rows.naming import check_among, check_numbers
 from daskgmm.rows.parquet.data_file import DataFile
-from daskgmm.rows.parquet.files import Options, opened_version
+from daskgmm.rows.parquet.files import opened_version
 from daskgmm.rows.parquet.version import Version
 from daskgmm.rows.tables.arrow_columns import fixed_length, list_type, number_type
-from daskgmm.storage_options import described, harmless, shown
+from daskgmm.storage.address import Address
 
 FOOTER_THREADS = 16
 """Footers that are read at a time: in a store each one waits for an answer or two."""
@@ -53,7 +53,7 @@ class Footer:
 
     Attributes
     ----------
-    path : str
+    address : Address
     rows : tuple of int
         Rows of each row group; there may be none.
     columns : dict of Column
@@ -66,7 +66,7 @@ class Footer:
         The value in all rows of columns that are not in the file.
     """
 
-    path: str
+    address: Address
     rows: tuple[int, ...]
     columns: Mapping[str, Column]
     index: frozenset[str]
@@ -81,7 +81,7 @@ class Footer:
         return tuple(name for name in self.columns if name not in others)
 
 
-def read_footers(files: Sequence[DataFile], options: Options) -> tuple[Footer, ...]:
+def read_footers(files: Sequence[DataFile]) -> tuple[Footer, ...]:
     """Read the footer of each file, several at a time.
 
     Raises
@@ -90,21 +90,18 @@ def read_footers(files: Sequence[DataFile], options: Options) -> tuple[Footer, .
         If a file cannot be read.
     """
     with ThreadPoolExecutor(min(FOOTER_THREADS, len(files))) as pool:
-        return tuple(pool.map(lambda file: read_footer(file, options), files))
+        return tuple(pool.map(read_footer, files))
 
 
-def read_footer(file: DataFile, options: Options) -> Footer:
+def read_footer(file: DataFile) -> Footer:
     """Read the footer of one file."""
-    try:
-        with opened_version(file.path, options) as (opened, told):
-            return _footer(file, opened, Version.of(opened.metadata, told))
-    except (SourceError, DataError):
-        raise
-    except Exception as error:
-        raise SourceError(
-            f"{described(error, options)}, while the footer of {shown(file.path)} was read. If the "
-            "store could not be reached, run again; else check that it is a whole Parquet file."
-        ) from harmless(error, options)
+    advice = "If the store could not be reached, run again; else check that it is a whole file."
+    what = f"The footer of the Parquet file {file.address} cannot be read"
+    with (
+        file.address.explain(SourceError, what, advice),
+        opened_version(file.address) as (opened, told),
+    ):
+        return _footer(file, opened, Version.of(opened.metadata, told))
 
 
 def column_types(
@@ -124,9 +121,9 @@ def column_types(
     """
     found: dict[str, np.dtype[Any]] = {}
     for footer in footers:
-        check_among(names, tuple(footer.columns), footer.path)
+        check_among(names, tuple(footer.columns), str(footer.address))
         kinds = {name: (footer.columns[name].dtype, footer.columns[name].kind) for name in names}
-        check_numbers(kinds, footer.path, how)
+        check_numbers(kinds, str(footer.address), how)
         for name, (dtype, _) in kinds.items():
             assert dtype is not None
             found[name] = np.result_type(dtype, found.get(name, dtype))
@@ -143,8 +140,8 @@ def check_stored_alike(footers: Sequence[Footer], names: Iterable[str]) -> None:
         stored = [footer for footer in footers if name not in footer.partition]
         if parted and stored:
             raise DataError(
-                f"Column {name!r} is stored in {shown(stored[0].path)}, and of "
-                f"{shown(parted[0].path)} only the directory or the log says it. Give files that "
+                f"Column {name!r} is stored in {stored[0].address}, and of "
+                f"{parted[0].address} only the directory or the log says it. Give files that "
                 "agree, or leave the column out."
             )
 
@@ -159,15 +156,15 @@ def shared_features(footers: Sequence[Footer]) -> tuple[str, ...]:
     """
     first = footers[0]
     for footer in footers[1:]:
-        check_among(first.features, footer.features, footer.path)
-        check_among(footer.features, first.features, first.path)
+        check_among(first.features, footer.features, str(footer.address))
+        check_among(footer.features, first.features, str(first.address))
     return first.features
 
 
 def _footer(file: DataFile, opened: Any, version: Version) -> Footer:
     schema, metadata = opened.schema_arrow, opened.metadata
     names = [column.name for column in schema]
-    check_among(names, names, file.path)
+    check_among(names, names, str(file.address))
     columns, leaf = {}, 0
     for stored in schema:
         columns[stored.name] = _column(stored, metadata, leaf)
@@ -181,7 +178,7 @@ def _footer(file: DataFile, opened: Any, version: Version) -> Footer:
         columns[name] = _of_constant(value, rows, PARTED if name in partition else "")
     if file.table:
         columns = {name: columns[name] for name in file.table}
-    return Footer(file.path, rows, columns, index, version, partition, constants)
+    return Footer(file.address, rows, columns, index, version, partition, constants)
 
 
 def _constants(file: DataFile, stored: Container[str]) -> dict[str, Any]:

@@ -8,15 +8,15 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from daskgmm.errors import DataError
-from daskgmm.file_systems import travelling
 from daskgmm.rows.grid import check_chunks
 from daskgmm.rows.parquet.features import feature_columns
-from daskgmm.rows.parquet.files import Options, Paths, in_memory
+from daskgmm.rows.parquet.files import in_memory
 from daskgmm.rows.parquet.finding import find_files
 from daskgmm.rows.parquet.footers import Footer, column_types, read_footers, shared_features
 from daskgmm.rows.parquet.segment import ParquetSegment, Piece, Query
 from daskgmm.rows.rows import Rows
-from daskgmm.storage_options import shown
+from daskgmm.storage.address import Address, Paths
+from daskgmm.storage.masking import StorageOptions
 
 PAGE_BYTES = 2 << 20
 """Decoded bytes of a column while it is read: a page and a dictionary, of 1 MiB each as writers
@@ -42,8 +42,6 @@ class ParquetRows(Rows):
         Of the files, in order.
     columns : sequence of str
         The columns that are the features, in this order.
-    options : dict, optional
-        For fsspec.
     weights : bool
         Whether these are weights: one column, as blocks with one axis.
 
@@ -63,20 +61,18 @@ class ParquetRows(Rows):
         self,
         footers: Sequence[Footer],
         columns: Sequence[str],
-        options: Options = None,
         *,
         weights: bool = False,
     ) -> None:
-        features = feature_columns(footers, columns, options)
+        features = feature_columns(footers, columns)
         if not features:
-            raise DataError(f"No columns of {footers[0].path} are left; choose at least one.")
+            raise DataError(f"No columns of {footers[0].address} are left; choose at least one.")
         names = [column.name for column in features]
         types = column_types(footers, names, "open_parquet(path, columns=[...]) or --columns")
         self.dtype = np.result_type(*types.values())
         self.lengths = np.array([m for footer in footers for m in footer.rows], dtype=np.int64)
-        self.in_process = in_memory(footers[0].path, options)
-        there = travelling(footers[0].path, options)
-        self.footers, self.query = tuple(footers), Query(features, self.dtype, weights, there)
+        self.in_process = in_memory(footers[0].address)
+        self.footers, self.query = tuple(footers), Query(features, self.dtype, weights)
         self.n_features = self.query.n_features
         self.columns = None if weights else tuple(n for column in features for n in column.features)
         self._starts = np.cumsum([0, *(len(footer.rows) for footer in footers)]).tolist()
@@ -93,16 +89,16 @@ class ParquetRows(Rows):
 
         A column of lists is named itself, or all its elements as they are in `columns`.
         """
-        return ParquetRows(self.footers, names, self.query.options)
+        return ParquetRows(self.footers, names)
 
     def column(self, name: str) -> ParquetRows:
         """Return one column as weights."""
         if self.footers[0].columns[name].values is not None:
             raise DataError(
-                f"Column {name!r} of {shown(self.footers[0].path)} holds lists, and a weight is "
+                f"Column {name!r} of {self.footers[0].address} holds lists, and a weight is "
                 "one number for each row; choose another column."
             )
-        return ParquetRows(self.footers, (name,), self.query.options, weights=True)
+        return ParquetRows(self.footers, (name,), weights=True)
 
     def segment(self, first: int, stop: int) -> ParquetSegment:
         """Return the row groups `first` to `stop` (exclusive), unread."""
@@ -117,7 +113,7 @@ class ParquetRows(Rows):
             if first < end:
                 footer = self.footers[file]
                 rows = footer.rows[first - start : end - start]
-                yield Piece(footer.path, first - start, rows, footer.version, footer.constants)
+                yield Piece(footer.address, first - start, rows, footer.version, footer.constants)
             first, file = max(first, end), file + 1
 
     def _read_copies(self) -> float:
@@ -131,7 +127,9 @@ class ParquetRows(Rows):
 
 
 def open_parquet(
-    path: Paths, columns: Sequence[str] | None = None, storage_options: Options = None
+    path: Paths,
+    columns: Sequence[str] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> ParquetRows:
     """Open Parquet files as rows; their footers are read, and nothing else.
 
@@ -164,8 +162,8 @@ def open_parquet(
     """
     if isinstance(columns, str):
         raise TypeError(f"columns is the string {columns!r}; give a list: columns=[{columns!r}].")
-    footers = read_footers(find_files(path, storage_options), storage_options)
+    footers = read_footers(find_files(Address.all_of(path, storage_options)))
     columns = shared_features(footers) if columns is None else columns
-    rows = ParquetRows(footers, columns, storage_options)
+    rows = ParquetRows(footers, columns)
     rows.source = os.fspath(path) if isinstance(path, (str, os.PathLike)) else None
     return rows

@@ -12,14 +12,17 @@ from numpy.typing import NDArray
 
 from daskgmm.errors import DataError, SourceError
 from daskgmm.rows.naming import listed
-from daskgmm.rows.parquet.files import Options, is_local, opened_version
+from daskgmm.rows.parquet.files import opened_version
 from daskgmm.rows.parquet.version import Version
 from daskgmm.rows.retrying import retried_stream
 from daskgmm.rows.tables.arrow_columns import fill, fill_lists, require
 from daskgmm.rows.tables.features import FeatureColumn
-from daskgmm.storage_options import described, harmless, shown
+from daskgmm.storage.address import Address
 
 Made = TypeVar("Made")
+
+Make = Callable[[int, NDArray[Any], Any], Made]
+"""Makes something of the number of a row group, the features of a batch, and the batch of Arrow."""
 
 BLOCK_BYTES = 1 << 20
 """Decoded bytes of one block: memory does not depend on the size of row groups."""
@@ -47,8 +50,6 @@ class Query:
         Of the blocks.
     weights : bool
         Whether blocks are one column with one axis.
-    options : dict or None
-        For fsspec; they may hold a password, so they are never shown.
     carried : tuple of str
         Columns that are read as well, and are no rows.
     """
@@ -56,7 +57,6 @@ class Query:
     features: tuple[FeatureColumn, ...]
     dtype: np.dtype[Any]
     weights: bool = False
-    options: Options = field(default=None, repr=False)
     carried: tuple[str, ...] = ()
 
     @property
@@ -93,7 +93,7 @@ class Piece:
 
     Attributes
     ----------
-    path : str
+    address : Address
     first : int
         The first row group.
     rows : tuple of int
@@ -104,7 +104,7 @@ class Piece:
         The value in all rows of columns that are not in the file.
     """
 
-    path: str
+    address: Address
     first: int
     rows: tuple[int, ...]
     version: Version
@@ -148,15 +148,8 @@ def read_piece(piece: Piece, query: Query) -> Iterator[NDArray[Any]]:
     return read_groups(piece, query, lambda group, block, batch: block)
 
 
-def read_groups(
-    piece: Piece, query: Query, make: Callable[[int, NDArray[Any], Any], Made]
-) -> Iterator[Made]:
+def read_groups(piece: Piece, query: Query, make: Make[Made]) -> Iterator[Made]:
     """Open the file and yield what `make` makes of each batch that is read.
-
-    Parameters
-    ----------
-    make : callable
-        Gets the number of the row group, the features of the batch, and the batch of Arrow.
 
     Raises
     ------
@@ -165,29 +158,30 @@ def read_groups(
     DataError
         If a file is not what it was when it was opened.
     """
-    where = f"{shown(piece.path)} was opened"
-    try:
-        with opened_version(piece.path, query.options, query.buffer_size) as (file, told):
-            _check_unchanged(file.metadata, told, piece)
-            stored = [name for name in query.columns if name not in piece.constants]
-            for group, rows in enumerate(piece.rows, piece.first):
-                where = f"row group {group} of {shown(piece.path)} was read"
-                row = sum(file.metadata.row_group(i).num_rows for i in range(group))
-                batches = _batches(file, group, stored, query) if rows else _no_rows(file, stored)
-                for found in batches:
-                    batch = _with_constants(found, piece, query)
-                    yield make(
-                        group, block_of(batch, query, partial(row_of_file, piece.path, row)), batch
-                    )
-                    row += batch.num_rows
-    except (DataError, MemoryError):
-        raise
-    except Exception as error:
-        raise SourceError(
-            f"{described(error, query.options)}, while {where}, columns "
-            f"{listed(map(repr, query.columns))}. If the store could not be reached, run again; if "
-            "the file is damaged, write it again."
-        ) from harmless(error, query.options)
+    address, columns = piece.address, listed(map(repr, query.columns))
+    advice = "If the store could not be reached, run again; if the file is damaged, write it again."
+    with (
+        address.explain(SourceError, f"{address} cannot be opened", advice),
+        opened_version(address, query.buffer_size) as (file, told),
+    ):
+        _check_unchanged(file.metadata, told, piece)
+        for group in range(piece.first, piece.first + len(piece.rows)):
+            what = f"Row group {group} of {address}, columns {columns}, cannot be read"
+            with address.explain(SourceError, what, advice):
+                yield from _read_group(file, group, piece, query, make)
+
+
+def _read_group(
+    file: Any, group: int, piece: Piece, query: Query, make: Make[Made]
+) -> Iterator[Made]:
+    """Yield what `make` makes of each batch of a row group."""
+    stored = [name for name in query.columns if name not in piece.constants]
+    rows = piece.rows[group - piece.first]
+    row = sum(file.metadata.row_group(i).num_rows for i in range(group))
+    for found in _batches(file, group, stored, query) if rows else _no_rows(file, stored):
+        batch = _with_constants(found, piece, query)
+        yield make(group, block_of(batch, query, partial(row_of_file, piece.address, row)), batch)
+        row += batch.num_rows
 
 
 def block_of(batch: Any, query: Query, place: Callable[[int], str]) -> NDArray[Any]:
@@ -207,9 +201,9 @@ def block_of(batch: Any, query: Query, place: Callable[[int], str]) -> NDArray[A
     return block
 
 
-def row_of_file(path: str, first: int, row: int) -> str:
+def row_of_file(address: Address, first: int, row: int) -> str:
     """Say in words where a row is, `row` rows after another one."""
-    return f"row {first + row} of {shown(path)}"
+    return f"row {first + row} of {address}"
 
 
 def _batches(file: Any, group: int, columns: list[str], query: Query) -> Iterator[Any]:
@@ -243,9 +237,9 @@ def _check_unchanged(metadata: Any, told: Mapping[str, str], piece: Piece) -> No
     stop = piece.first + len(piece.rows)
     groups = range(piece.first, min(stop, metadata.num_row_groups))
     rows = tuple(metadata.row_group(group).num_rows for group in groups)
-    same = piece.version.is_of(metadata, told, local=is_local(piece.path))
+    same = piece.version.is_of(metadata, told, local=piece.address.path is not None)
     if rows != piece.rows or not same:
         raise DataError(
-            f"{shown(piece.path)} has changed since it was opened: it was written again. Open it "
+            f"{piece.address} has changed since it was opened: it was written again. Open it "
             "again, and write to it no more while it is read."
         )

@@ -14,7 +14,7 @@ from typing import Any
 from fsspec.implementations.local import LocalFileSystem
 
 from daskgmm.errors import SourceError
-from daskgmm.storage_options import shown
+from daskgmm.storage.masking import shown
 
 LISTING_THREADS = 16
 """Directories that are looked into at a time: in a store each one waits for an answer."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from daskgmm.rows.grid import check_chunks
 from daskgmm.rows.naming import check_among
-from daskgmm.rows.parquet.files import Options, Paths, opened
+from daskgmm.rows.parquet.files import opened
 from daskgmm.rows.parquet.finding import find_files
 from daskgmm.rows.parquet.footers import (
     Footer,
@@ -20,11 +20,12 @@ from daskgmm.rows.parquet.footers import (
     read_footers,
     shared_features,
 )
-from daskgmm.rows.parquet.rows import ParquetRows, open_parquet
+from daskgmm.rows.parquet.rows import ParquetRows
 from daskgmm.rows.parquet.segment import Piece, Query, read_groups
 from daskgmm.rows.retrying import retried_stream
 from daskgmm.rows.tables.arrow_columns import require
 from daskgmm.rows.tables.keyed import KeyedRows, KeyedSegment, Table, keys_of_type
+from daskgmm.storage.address import Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class KeyedPieces(KeyedSegment):
         self, piece: Piece, offset: int, group: int, block: NDArray[Any], batch: Any
     ) -> KeyedRows:
         keys = require("pyarrow").Table.from_batches([batch.select(self.schema.names)])
-        return KeyedRows(offset + group, block, keys_of_type(keys, self.schema, piece.path))
+        return KeyedRows(offset + group, block, keys_of_type(keys, self.schema, str(piece.address)))
 
 
 class ParquetTable(Table):
@@ -87,6 +88,7 @@ class ParquetTable(Table):
     """
 
     rows: ParquetRows
+    whole = True
 
     def __init__(self, rows: ParquetRows, keys: tuple[str, ...] | None) -> None:
         self.rows = rows
@@ -94,10 +96,12 @@ class ParquetTable(Table):
         if keys is None:
             keys = tuple(name for name in rows.all_columns if name in rows.footers[0].index)
         for footer in rows.footers:
-            check_among(keys, tuple(footer.columns), footer.path)
+            check_among(keys, tuple(footer.columns), str(footer.address))
         check_stored_alike(rows.footers, keys)
-        self.schema = _schema(rows.footers[0], keys, rows.query.options)
-        self.mark = "\n".join(f"{footer.path} {footer.version.stamp}" for footer in rows.footers)
+        self.schema = _schema(rows.footers[0], keys)
+        self.mark = "\n".join(
+            f"{footer.address.url} {footer.version.stamp}" for footer in rows.footers
+        )
         self._query = replace(rows.query, carried=keys)
 
     def segment(self, first: int, stop: int) -> KeyedPieces:
@@ -107,31 +111,18 @@ class ParquetTable(Table):
 
 
 def parquet_table(
-    x: ParquetRows | Paths,
-    columns: Sequence[str] | None,
-    keys: tuple[str, ...] | None,
-    options: Options = None,
+    addresses: Sequence[Address], columns: Sequence[str] | None, keys: tuple[str, ...] | None
 ) -> ParquetTable:
-    """Return Parquet files as a table.
-
-    Parameters
-    ----------
-    x : ParquetRows or paths
-    columns : sequence of str, or None
-        The features; None for those of the rows, or of paths for all columns but the keys.
-    """
-    if isinstance(x, ParquetRows):
-        return ParquetTable(x if columns is None else x.select(columns), keys)
+    """Return Parquet files as a table; the features are by default all columns but the keys."""
+    footers = read_footers(find_files(addresses))
     if columns is None:
-        footers = read_footers(find_files(x, options), options)
-        left = [name for name in shared_features(footers) if name not in (keys or ())]
-        return ParquetTable(ParquetRows(footers, left, options), keys)
-    return ParquetTable(open_parquet(x, columns, options), keys)
+        columns = [name for name in shared_features(footers) if name not in (keys or ())]
+    return ParquetTable(ParquetRows(footers, columns), keys)
 
 
-def _schema(footer: Footer, keys: tuple[str, ...], options: Options) -> Any:
+def _schema(footer: Footer, keys: tuple[str, ...]) -> Any:
     """Return the schema of the keys, with what it says about an index of pandas."""
-    with opened(footer.path, options) as file:
+    with opened(footer.address) as file:
         stored = file.schema_arrow
     arrow, constants = require("pyarrow"), footer.constants
     schema = arrow.schema(

@@ -20,6 +20,7 @@ from daskgmm.rows.labelled.nodata import DECLARING, PLAIN, Decoding, declared, t
 from daskgmm.rows.layout import check_rows, check_weights
 from daskgmm.rows.retrying import retried
 from daskgmm.rows.rows import Rows
+from daskgmm.storage.address import Address
 
 BLOCK_BYTES = 1 << 20
 """Decoded bytes of one read: several small chunks, or a part of what has no chunks."""
@@ -123,17 +124,13 @@ class HDF5Segment:
             yield self.decoding(retried(partial(self._read, start, stop), retries))
 
     def _read(self, start: int, stop: int) -> NDArray[Any]:
-        try:
-            with self.stored.opened() as dataset:
-                return np.asarray(dataset[start:stop])
-        except MemoryError:
-            raise
-        except Exception as error:
-            raise SourceError(
-                f"{type(error).__name__}: {error}, while rows {start} to {stop} of {self.stored} "
-                f"were read on {socket.gethostname()}. Its file must stay open until all is read, "
-                "and be seen under this path by all workers."
-            ) from error
+        what = f"Rows {start} to {stop} of {self.stored} cannot be read on {socket.gethostname()}"
+        advice = (
+            "Its file must stay open until all is read, and be seen under this path by all workers."
+        )
+        place = Address(self.stored.path or "")
+        with place.explain(SourceError, what, advice), self.stored.opened() as dataset:
+            return np.asarray(dataset[start:stop])
 
 
 class HDF5Rows(Rows):

@@ -6,7 +6,7 @@ from typing import Any
 
 import zarr
 
-from daskgmm.file_systems import of_obstore
+from daskgmm.storage.file_systems import of_obstore
 
 FOR_FSSPEC = frozenset({"asynchronous", "batch_size", "loop", "max_cache_size", "protocol"})
 """Options of obstore's file systems that its stores do not know."""

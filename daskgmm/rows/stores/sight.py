@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from daskgmm.errors import SourceError
 from daskgmm.rows.stores.zarr_store import in_memory, landmark, location
-from daskgmm.storage_options import shown
+from daskgmm.storage.masking import shown
 
 
 def may_be_unseen(values: NDArray[Any], fill: Any = None) -> bool:

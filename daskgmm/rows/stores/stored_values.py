@@ -12,13 +12,13 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from daskgmm.errors import DataError, SourceError
+from daskgmm.errors import SourceError
 from daskgmm.rows.labelled.nodata import PLAIN, Decoding
 from daskgmm.rows.plain import plain
 from daskgmm.rows.retrying import configured_retries, retried
 from daskgmm.rows.stores.sight import check_sight, may_be_unseen
-from daskgmm.rows.stores.zarr_reading import read
-from daskgmm.storage_options import StorageOptions, described, harmless, shown
+from daskgmm.rows.stores.zarr_reading import READ_AGAIN, read
+from daskgmm.storage.address import Address
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,8 @@ class StoredValues:
     Attributes
     ----------
     source : zarr.Array or xarray.Variable
-    name : str
-        Where it is, for errors.
-    options : mapping
-        Of its store: they are not to show in errors.
+    address : Address
+        The place to name in errors.
     decoding : Decoding
         Of what is declared and not decoded yet.
     node : zarr.Array or zarr.Group, optional
@@ -41,8 +39,7 @@ class StoredValues:
     """
 
     source: Any
-    name: str
-    options: StorageOptions
+    address: Address
     decoding: Decoding = PLAIN
     node: Any = None
     retries: int = 0
@@ -68,28 +65,16 @@ class StoredValues:
     def _read(self, key: Any) -> NDArray[Any]:
         if isinstance(self.source, zarr.Array):
             return self.decoding(read(self.source, key if isinstance(key, tuple) else (key,)))
-        try:
+        what = f"A chunk of {self.address} cannot be read"
+        with self.address.explain(SourceError, what, READ_AGAIN):
             values = self.decoding(plain(self.source[key], "A chunk"))
             if self.node is not None and may_be_unseen(values):
                 check_sight(self.node)
             return values
-        except (MemoryError, DataError, SourceError):
-            raise
-        except Exception as error:
-            raise SourceError(
-                f"{described(error, self.options)}, while a chunk of {shown(self.name)} was read. "
-                "If the store could not be reached, run again; if a chunk is damaged, write it "
-                "again."
-            ) from harmless(error, self.options)
 
 
 def lazy_values(
-    source: Any,
-    chunks: Any,
-    name: str,
-    options: StorageOptions,
-    decoding: Decoding = PLAIN,
-    node: Any = None,
+    source: Any, chunks: Any, address: Address, decoding: Decoding = PLAIN, node: Any = None
 ) -> Any:
     """Return a stored array as a Dask array.
 
@@ -98,14 +83,12 @@ def lazy_values(
     chunks : as `dask.array.from_array` takes them
     """
     # A name of its own: what a store holds under the same address may change.
-    values = StoredValues(source, name, options, decoding, node, configured_retries())
+    values = StoredValues(source, address, decoding, node, configured_retries())
     meta = np.empty((0,) * values.ndim, values.dtype)
     return da.from_array(values, chunks=chunks, name=False, meta=meta)
 
 
-def lazily_read(
-    dataset: Any, name: str, options: StorageOptions, nodes: Mapping[Any, Any] | None = None
-) -> Any:
+def lazily_read(dataset: Any, address: Address, nodes: Mapping[Any, Any] | None = None) -> Any:
     """Return a dataset that xarray has opened without Dask, lazy, in the chunks of its store.
 
     The coordinates of its dimensions are in memory already.
@@ -117,7 +100,7 @@ def lazily_read(
     """
     nodes = nodes or {}
     found = {
-        each: lazy_variable(variable, f"{name}/{each}", options, nodes.get(each))
+        each: lazy_variable(variable, address.child(str(each)), nodes.get(each))
         for each, variable in dataset.variables.items()
         if each not in dataset.xindexes
     }
@@ -125,12 +108,12 @@ def lazily_read(
     return dataset.assign_coords(coordinates).assign(found)
 
 
-def lazy_variable(variable: Any, name: str, options: StorageOptions, node: Any = None) -> Any:
+def lazy_variable(variable: Any, address: Address, node: Any = None) -> Any:
     """Return a variable that is lazy, in the chunks of its store, else in ones of good size."""
     stored: Mapping[Any, Any] = variable.encoding.get("preferred_chunks") or {}
     chunks = tuple(stored.get(dim, "auto") for dim in variable.dims)
     if variable.dtype.kind == "O":
         return variable
-    found = variable.copy(data=lazy_values(variable, chunks, name, options, node=node))
+    found = variable.copy(data=lazy_values(variable, chunks, address, node=node))
     found.encoding = variable.encoding
     return found

@@ -25,7 +25,7 @@ from daskgmm.rows.rows import Rows
 from daskgmm.rows.stores.obstore_backend import portable
 from daskgmm.rows.stores.zarr_reading import read
 from daskgmm.rows.stores.zarr_store import in_memory, location
-from daskgmm.storage_options import shown
+from daskgmm.storage.masking import shown
 
 BLOCK_BYTES = 1 << 20
 """Decoded bytes of one read: several small chunks, which Zarr fetches concurrently, and little

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from daskgmm.errors import SourceError
 from daskgmm.rows.stores.sight import check_sight, may_be_unseen
-from daskgmm.rows.stores.zarr_store import location, storage_options
-from daskgmm.storage_options import described, harmless, shown
+from daskgmm.rows.stores.zarr_store import address_of
+
+READ_AGAIN = "If the store could not be reached, run again; if a chunk is damaged, write it again."
 
 Part = tuple[Any, ...]
 """An index of an array: slices, one for each of the first axes."""
@@ -24,25 +25,17 @@ def read(array: Any, part: Part) -> NDArray[Any]:
     SourceError
         If it cannot be read, or this process does not see the array at all.
     """
-    try:
+    address = address_of(array)
+    with address.explain(SourceError, f"{_in_words(part)} of {address} cannot be read", READ_AGAIN):
         values = np.asarray(array[part])
         if may_be_unseen(values, array.fill_value):
             check_sight(array)
         return values
-    except (MemoryError, SourceError):
-        raise
-    except Exception as error:
-        options = storage_options(array)
-        raise SourceError(
-            f"{described(error, options)}, while {_said(part)} of {shown(location(array))} were "
-            "read. If the store could not be reached, run again; if a chunk is damaged, write "
-            "it again."
-        ) from harmless(error, options)
 
 
-def _said(part: Part) -> str:
+def _in_words(part: Part) -> str:
     """Return an index in words: rows, or a range along each axis."""
     if len(part) == 1 and isinstance(part[0], slice):
-        return f"rows {part[0].start} to {part[0].stop}"
+        return f"Rows {part[0].start} to {part[0].stop}"
     ranges = (f"{each.start}:{each.stop}" if isinstance(each, slice) else each for each in part)
-    return f"the values [{', '.join(map(str, ranges))}]"
+    return f"The values [{', '.join(map(str, ranges))}]"

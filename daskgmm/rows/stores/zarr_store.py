@@ -10,7 +10,8 @@ from typing import Any
 import zarr
 
 from daskgmm.rows.stores.obstore_backend import address, options_of
-from daskgmm.storage_options import StorageOptions, shown
+from daskgmm.storage.address import Address
+from daskgmm.storage.masking import StorageOptions, shown
 
 PASSING_ON = frozenset(
     {
@@ -42,9 +43,12 @@ def location(node: Any) -> str:
     return f"{root.rstrip('/')}/{node.path}" if node.path else root
 
 
-def storage_options(node: Any) -> StorageOptions:
-    """Return what the store of a Zarr array was given: it is not to show in messages."""
-    store = innermost(node.store)
+def address_of(node: Any) -> Address:
+    """Return the location of a Zarr array or group with the options that its store was given."""
+    return Address.of(location(node), _options(innermost(node.store)))
+
+
+def _options(store: Any) -> StorageOptions:
     if isinstance(store, zarr.storage.FsspecStore):
         first, *inner = (dict(fs.storage_options) for fs in _file_systems(store.fs))
         return {**first, "inner": inner} if inner else first

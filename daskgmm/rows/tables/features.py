@@ -7,7 +7,7 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from daskgmm.errors import DataError
-from daskgmm.storage_options import shown
+from daskgmm.storage.masking import shown
 
 ELEMENT = re.compile(r"(?P<column>.+)\[(?P<index>\d+)\]", re.DOTALL)
 

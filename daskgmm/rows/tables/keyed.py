@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from daskgmm.errors import DataError
 from daskgmm.rows.rows import Rows
-from daskgmm.storage_options import shown
+from daskgmm.storage.masking import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +63,15 @@ class Table(ABC):
         Of the keys; its metadata tell pandas which of them are an index.
     mark : str
         What tells these rows from others of the same shape.
+    whole : bool
+        Whether these are all rows of the files that they are read from; a frame may leave out some.
     """
 
     rows: Rows
     features: tuple[str, ...]
     schema: Any
     mark: str
+    whole: bool = False
 
     @abstractmethod
     def segment(self, first: int, stop: int) -> KeyedSegment:

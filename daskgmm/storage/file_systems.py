@@ -9,7 +9,7 @@ from typing import Any
 import fsspec
 from fsspec.core import split_protocol
 
-from daskgmm.storage_options import StorageOptions
+from daskgmm.storage.masking import StorageOptions
 
 
 class OfObstore(dict[str, Any]):

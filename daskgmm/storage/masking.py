@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import wraps
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any
 
 from daskgmm.errors import DaskGMMError
 
@@ -42,9 +41,6 @@ KINDS = (
 )  # fmt: skip
 """Errors that callers tell apart."""
 
-Given = ParamSpec("Given")
-Result = TypeVar("Result")
-
 _USER = re.compile(r"(?<=://)[^/?#\s'\"]*@")
 _QUERY = re.compile(r"(://[^?#\s'\"]*[?#]|\?(?=[\w.%-]+=))[^\s'\")>]+")
 """Of a URL; with a value also where an error leaves out the scheme."""
@@ -59,30 +55,28 @@ def shown(url: str | os.PathLike[str]) -> str:
     return _USER.sub(f"{MASK}@", re.sub(r"(://[^?#]*[?#]).+", rf"\1{MASK}", name, flags=re.DOTALL))
 
 
-def described(error: BaseException, storage_options: StorageOptions | None = None) -> str:
+def described(error: BaseException, options: StorageOptions | None = None) -> str:
     """Return kind and message of an error in which no option is repeated.
 
     Servers repeat what they refuse, keys among it, and libraries the whole answer.
     """
     # obstore prints its data structures after a blank line.
     message = str(error).split("\n\nDebug source")[0]
-    return f"{type(error).__name__}: {masked(message, storage_options)}"
+    return f"{type(error).__name__}: {masked(message, options)}"
 
 
-def harmless(
-    error: BaseException, storage_options: StorageOptions | None = None
-) -> BaseException | None:
+def harmless(error: BaseException, options: StorageOptions | None = None) -> BaseException | None:
     """Return the error if all that a traceback shows of it may be read; else None."""
     each: BaseException | None = error
     while each is not None:
-        if masked(str(each), storage_options) != str(each):
+        if masked(str(each), options) != str(each):
             return None
         each = each.__cause__ or each.__context__
     return error
 
 
 @contextmanager
-def harmless_errors(storage_options: StorageOptions | None) -> Iterator[None]:
+def harmless_errors(options: StorageOptions | None) -> Iterator[None]:
     """Let errors of file systems through that repeat no option; mask the message of others.
 
     Their kind stays as far as callers tell kinds apart. Those of daskgmm are masked already.
@@ -92,26 +86,15 @@ def harmless_errors(storage_options: StorageOptions | None) -> Iterator[None]:
     except DaskGMMError:
         raise
     except Exception as error:
-        if harmless(error, storage_options) is not None:
+        if harmless(error, options) is not None:
             raise
         kind = next((kind for kind in KINDS if isinstance(error, kind)), OSError)
-        raise kind(masked(str(error), storage_options)) from None
+        raise kind(masked(str(error), options)) from None
 
 
-def masking(function: Callable[Given, Result]) -> Callable[Given, Result]:
-    """Return the function with `harmless_errors` for its keyword `storage_options`."""
-
-    @wraps(function)
-    def call(*args: Given.args, **settings: Given.kwargs) -> Result:
-        with harmless_errors(cast("StorageOptions | None", settings.get("storage_options"))):
-            return function(*args, **settings)
-
-    return call
-
-
-def masked(text: str, storage_options: StorageOptions | None = None) -> str:
+def masked(text: str, options: StorageOptions | None = None) -> str:
     """Return a text without options, and without users and queries of the URLs in it."""
-    for secret in sorted(set(_texts(storage_options)), key=len, reverse=True):
+    for secret in sorted(set(_texts(options)), key=len, reverse=True):
         text = text.replace(secret, MASK)
     return _USER.sub(f"{MASK}@", _QUERY.sub(rf"\1{MASK}", text))
 

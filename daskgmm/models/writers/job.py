@@ -1,0 +1,137 @@
+"""A run that writes predictions: begun or gone on with, filled batch by batch, put in place."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.errors import DataError
+from daskgmm.models.predictions.outputs import Outputs
+from daskgmm.models.predictions.prediction import Predictor
+from daskgmm.models.writers.marks import same_values
+from daskgmm.models.writers.tally import Tally, WrittenBatch
+from daskgmm.models.writers.target import Target
+from daskgmm.passes.batches import Batch
+from daskgmm.passes.dataset import Dataset
+from daskgmm.passes.over_batches import map_batches
+from daskgmm.passes.task import Progress, Task, Work
+
+Add = Callable[[WrittenBatch], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was written.
+
+    Attributes
+    ----------
+    path : str
+    rows : int
+    counts : ndarray of int64, shape (k,)
+        Rows of each component; zeros if labels were not written.
+    missing : int
+        Rows that miss a value, so that they have no label.
+    """
+
+    path: str
+    rows: int
+    counts: NDArray[np.int64]
+    missing: int
+
+
+@dataclass(frozen=True)
+class Job(ABC):
+    """All that a run needs to write predictions.
+
+    Attributes
+    ----------
+    predictor : Predictor
+    outputs : Outputs
+    target : Target
+    """
+
+    predictor: Predictor
+    outputs: Outputs
+    target: Target
+
+    @property
+    @abstractmethod
+    def data(self) -> Dataset:
+        """The rows, cut into batches."""
+
+    @property
+    @abstractmethod
+    def identity(self) -> Mapping[str, Any]:
+        """What a run must have in common with one that it goes on from."""
+
+    @property
+    @abstractmethod
+    def n_counts(self) -> int:
+        """The length of `Tally.counts`."""
+
+    @abstractmethod
+    def make(self) -> None:
+        """Make what is to be filled at the target."""
+
+    @abstractmethod
+    def work(self, tally: Tally) -> tuple[Work[WrittenBatch], Add]:
+        """Return what writes a batch, and what takes its result into the tally."""
+
+    @abstractmethod
+    def finish(self, tally: Tally, work: Any) -> int:
+        """Put in its place what is whole; return the number of rows."""
+
+    def tasks(self, data: Dataset) -> list[Task[Any]] | None:
+        """Return tasks that read the batches of a data set, if not its own."""
+        return None
+
+    def run(self, progress: Progress | None = None) -> Written:
+        """Write what is missing, and put it in its place."""
+        with self.target.held():
+            tally = self._taken()
+            work, add = self.work(tally)
+            self.fill(tally, work, add, progress)
+            rows = self.finish(tally, work)
+        k = self.predictor.parameters.n_components
+        return Written(self.target.address.url, rows, tally.counts[:k], int(tally.counts[k]))
+
+    def _taken(self) -> Tally:
+        """Take the place of the target; return what an interrupted run of this kind wrote."""
+        tally = self.target.interrupted(self.identity)
+        if tally is not None and same_values(self.data, tally, self.tasks):
+            self.target.go_on(self.identity, tally)
+            return tally
+        tally = Tally(np.zeros(self.n_counts, np.int64))
+        self.target.begin(self.identity, tally, self.make)
+        return tally
+
+    def fill(
+        self, tally: Tally, work: Work[WrittenBatch], add: Add, progress: Progress | None
+    ) -> None:
+        """Write the batches that are missing, and keep the journal."""
+        batches = {b.index: b for b in self.data.batches if b.index not in tally.done}
+        if not batches:
+            return
+        left = replace(self.data, batches=tuple(batches.values()))
+        results = map_batches(left, work, progress, "daskgmm-predict", self.tasks(left))
+        # Closed, as no task may write once this run has left its place.
+        with closing(results):
+            for result in results:
+                _check_read(batches[result.index], result.rows)
+                add(result)
+                self.target.note(self.identity, tally)
+
+
+def _check_read(batch: Batch, rows: int) -> None:
+    """Raise `DataError` unless as many rows were read as the batch has, if that is known."""
+    if batch.rows not in (None, rows):
+        raise DataError(
+            f"{rows} rows were read where {batch.rows} were expected, in batch {batch.index}. Do "
+            "not change the data while they are read; run again."
+        )

@@ -1,0 +1,244 @@
+"""The address of a file or folder: a path or URL with the options of its file system."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, Self
+from uuid import uuid4
+
+from daskgmm.errors import DaskGMMError
+from daskgmm.storage.local import replace_file, written_path
+from daskgmm.storage.masking import StorageOptions, described, harmless, harmless_errors, shown
+
+WHOLE_PUTS = frozenset({"memory", "s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss"})
+"""Protocols whose files appear whole or not at all when they are written in one call."""
+
+Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+OWN_DISK = ("file://", "local://")
+"""What URLs of local paths begin with, if they go through nothing else."""
+
+
+@dataclass(frozen=True, repr=False)
+class Address:
+    """A path, or as `UrlAddress` a URL, with the options of its file system.
+
+    As text it is what messages may show, without users and queries of URLs. Options travel with
+    it to other processes, and are in no text.
+
+    Attributes
+    ----------
+    url : str
+        The path or URL as it was given.
+    options : mapping or None
+        Options of the file system of a URL, as fsspec takes them.
+    """
+
+    url: str
+    options: StorageOptions | None = None
+
+    is_url: ClassVar[bool] = False
+    """Whether it is a URL, of a local file system too."""
+
+    @staticmethod
+    def of(path: str | os.PathLike[str], options: StorageOptions | None = None) -> Address:
+        """Return the address that a user gives as a path or URL, and options of URLs."""
+        name = os.fspath(path)
+        return (UrlAddress if "://" in name else Address)(name, options)
+
+    @staticmethod
+    def all_of(paths: Paths, options: StorageOptions | None = None) -> list[Address]:
+        """Return the addresses of one path or of several."""
+        several = [paths] if isinstance(paths, (str, os.PathLike)) else paths
+        return [Address.of(path, options) for path in several]
+
+    def __str__(self) -> str:
+        return shown(self.url)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
+    def child(self, name: str) -> Self:
+        """Return the address of what has this name in the folder."""
+        return self.suffixed(f"/{name}")
+
+    def suffixed(self, text: str) -> Self:
+        """Return the address whose path or URL ends with this text more."""
+        return replace(self, url=f"{self.url}{text}")
+
+    @property
+    def path(self) -> Path | None:
+        """The path on a disk of this machine, or one that is mounted; None if it is on none."""
+        return self._local
+
+    @property
+    def system(self) -> tuple[Any, str]:
+        """The file system of fsspec, and the path in it."""
+        # Only who has a URL pays for the import.
+        from daskgmm.storage.file_systems import file_system
+
+        return file_system(self.url if self.is_url else str(self.path), self.options)
+
+    @property
+    def zarr_options(self) -> dict[str, Any] | None:
+        """Options as Zarr takes them, which refuses those of a path."""
+        return dict(self.options) if self.is_url and self.options else None
+
+    def read(self) -> bytes | None:
+        """Return the content of a file; None if there is none."""
+        try:
+            return self._local.read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def read_head(self, length: int) -> bytes | None:
+        """Return the first bytes of a file, None if there is none; the rest is not read."""
+        try:
+            with self._local.open("rb") as file:
+                return file.read(length)
+        except FileNotFoundError:
+            return None
+
+    def replace(self, content: bytes) -> None:
+        """Write a file: at every moment it has the old content or the whole new one.
+
+        A symbolic link stays, and what it leads to is written. Object stores do it with one put.
+        """
+        replace_file(written_path(self.url), content)
+
+    def put(self, local: Path) -> None:
+        """Move a local file here on the same disk, or copy it to a URL; whole or not at all."""
+        with local.open("rb") as file:
+            os.fsync(file.fileno())
+        local.replace(self._local)
+
+    def exists(self) -> bool:
+        """Return whether there is a file or a folder."""
+        return self._local.exists()
+
+    def names(self) -> set[str]:
+        """Return the names of what is in a folder; none if there is no such folder."""
+        try:
+            return {entry.name for entry in self._local.iterdir()}
+        except FileNotFoundError:
+            return set()
+
+    def remove(self) -> None:
+        """Remove a file, or a folder with all that is in it."""
+        shutil.rmtree(self._local) if self._local.is_dir() else self._local.unlink()
+
+    @property
+    def _local(self) -> Path:
+        return Path(self.url).expanduser()
+
+    def described(self, error: BaseException) -> str:
+        """Return kind and message of an error, in which no option is repeated."""
+        return described(error, self.options)
+
+    def harmless(self, error: BaseException) -> BaseException | None:
+        """Return the error if all that a traceback shows of it may be read; else None."""
+        return harmless(error, self.options)
+
+    @contextmanager
+    def explain(self, kind: type[DaskGMMError], what: str, advice: str) -> Iterator[None]:
+        """Raise an error of a library as one of daskgmm: what failed, the reason, and advice.
+
+        Errors that daskgmm raised inside, and `MemoryError`, stay as they are.
+        """
+        try:
+            yield
+        except (DaskGMMError, MemoryError):
+            raise
+        except Exception as error:  # of whatever kind the file system's library raises
+            if isinstance(error, ImportError):
+                advice = "Install that package."
+            reason = " ".join(self.described(error).splitlines()).rstrip(".: ")
+            raise kind(f"{what}: {reason}. {advice}") from self.harmless(error)
+
+
+class UrlAddress(Address):
+    """A URL, whose files fsspec reads and writes."""
+
+    is_url = True
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from daskgmm.storage.file_systems import travelling
+
+        return UrlAddress, (self.url, travelling(self.url, self.options))
+
+    @property
+    def path(self) -> Path | None:
+        if not self.url.startswith(OWN_DISK):
+            return None
+        from fsspec.implementations.local import LocalFileSystem
+
+        return Path(LocalFileSystem._strip_protocol(self.url))
+
+    @contextmanager
+    def _fresh(self) -> Iterator[tuple[Any, str]]:
+        """Yield the file system, which remembers no listing, and the path; errors are masked."""
+        with harmless_errors(self.options):
+            system, name = self.system
+            system.invalidate_cache()
+            yield system, name
+
+    def read(self) -> bytes | None:
+        try:
+            with self._fresh() as (system, name):
+                content: bytes = system.cat_file(name)
+                return content
+        except FileNotFoundError:
+            return None
+
+    def read_head(self, length: int) -> bytes | None:
+        try:
+            with self._fresh() as (system, name):
+                if system.size(name) == 0:  # of which some object stores refuse to send a part
+                    return b""
+                head: bytes = system.cat_file(name, start=0, end=length)
+                return head[:length]
+        except FileNotFoundError:
+            return None
+
+    def replace(self, content: bytes) -> None:
+        self._appear(lambda system, name: system.pipe_file(name, content))
+
+    def put(self, local: Path) -> None:
+        self._appear(lambda system, name: system.put_file(str(local), name))
+
+    def _appear(self, write: Callable[[Any, str], None]) -> None:
+        """Let `write` write the file, aside where files do not appear whole."""
+        with self._fresh() as (system, name):
+            protocol = system.protocol
+            if (protocol if isinstance(protocol, str) else protocol[0]) in WHOLE_PUTS:
+                write(system, name)
+                return
+            aside = f"{name}.{uuid4().hex}.partial"
+            try:
+                write(system, aside)
+                system.mv(aside, name)
+            except BaseException:
+                if system.exists(aside):
+                    system.rm_file(aside)
+                raise
+
+    def exists(self) -> bool:
+        with self._fresh() as (system, name):
+            return bool(system.exists(name))
+
+    def names(self) -> set[str]:
+        try:
+            with self._fresh() as (system, name):
+                entries = system.ls(name, detail=False)
+        except FileNotFoundError:
+            return set()
+        return {entry.rstrip("/").rsplit("/", 1)[-1] for entry in entries}
+
+    def remove(self) -> None:
+        with self._fresh() as (system, name):
+            system.rm(name, recursive=not system.isfile(name))
