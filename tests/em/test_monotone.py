@@ -23,7 +23,7 @@ from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.arrays import ArrayRows
 
-FITS = 500
+FITS = 1000
 REG_COVAR = 1e-6
 
 
