@@ -25,12 +25,16 @@ def read(array: Any, part: Part) -> NDArray[Any]:
     SourceError
         If it cannot be read, or this process does not see the array at all.
     """
-    address = address_of(array)
-    with address.explain(SourceError, f"{_in_words(part)} of {address} cannot be read", READ_AGAIN):
+    try:
         values = np.asarray(array[part])
         if may_be_unseen(values, array.fill_value):
             check_sight(array)
         return values
+    except Exception:
+        address = address_of(array)  # only now: each block would pay for it
+        what = f"{_in_words(part)} of {address} cannot be read"
+        with address.explain(SourceError, what, READ_AGAIN):
+            raise
 
 
 def _in_words(part: Part) -> str:
