@@ -17,6 +17,7 @@ from daskgmm.testing.executors import ExecutorTests
 from daskgmm.testing.outputs import OutputTests
 from daskgmm.testing.priors import PriorTests
 from daskgmm.testing.sources import SourceTests
+from daskgmm.testing.writers import WriterTests
 
 __all__ = [
     "BackendTests",
@@ -26,4 +27,5 @@ __all__ = [
     "OutputTests",
     "PriorTests",
     "SourceTests",
+    "WriterTests",
 ]

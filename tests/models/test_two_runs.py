@@ -1,7 +1,6 @@
 """Two runs that write to one place: one wins whole, the other ends with one clear error."""
 
 import json
-import threading
 
 import dask
 import dask.array as da
@@ -17,15 +16,11 @@ from daskgmm import GaussianMixture
 from daskgmm.errors import OutputError
 from daskgmm.models.writers.target import JOURNAL, Target
 from daskgmm.storage.address import Address
+from daskgmm.testing import WriterTests
+from daskgmm.testing.writers import CHUNK, TAKEN, D, Killed, N, after, die, fitted, nothing_beside
 
-N, D, CHUNK = 6000, 2, 500
-X = np.random.default_rng(0).normal(size=(N, D)) + np.arange(N)[:, None] % 5 * 8
-SMALL, LARGE = (GaussianMixture(k, random_state=0, tol=0.1).fit(X) for k in (2, 5))
-TAKEN = "Another run has taken the place of .*out.*Let one run write there at a time"
-
-
-class Killed(BaseException):
-    pass
+X = WriterTests().rows()
+SMALL, LARGE = fitted(2), fitted(5)
 
 
 @pytest.fixture(autouse=True)
@@ -75,14 +70,17 @@ class ToZarr:
 
     outputs = ("label", "posterior")
 
-    def __init__(self, folder):
-        self.x = da.from_array(X, chunks=(CHUNK, D))
+    def __init__(self, folder, rows=X):
+        self.x = da.from_array(rows, chunks=(CHUNK, D))
 
     def write(self, mixture, out, progress=None, chunks=CHUNK, **settings):
         settings |= {"storage_options": {"auto_mkdir": True}} if "://" in str(out) else {}
         return mixture.predict_to_zarr(
             self.x, out, self.outputs, chunks=chunks, progress=progress, **settings
         )
+
+    def labels(self, out):
+        return zarr.open_group(out, mode="r")["label"][:].ravel()
 
     def holds(self, mixture, out):
         """Return whether what is there is that of a mixture, and all of it."""
@@ -99,26 +97,27 @@ class ToZarrAcross(ToZarr):
     """Chunks that do not fit those of X: the driver writes the ones that batches share."""
 
     def write(self, mixture, out, progress=None, **settings):
-        return super().write(mixture, out, progress, chunks=CHUNK - 77)
+        return super().write(mixture, out, progress, chunks=CHUNK - 77, **settings)
 
 
 class ToGrid(ToZarr):
     """Writes on a grid with coordinates."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, rows=X):
         dims, shape = ("t", "y"), (12, N // 12)
-        values = {name: (dims, X[:, i].reshape(shape)) for i, name in enumerate("ab")}
+        values = {name: (dims, rows[:, i].reshape(shape)) for i, name in enumerate("ab")}
         self.x = xr.Dataset(values, {"t": np.arange(12.0)}).chunk({"t": 1})
 
     def write(self, mixture, out, progress=None, **settings):
-        return super().write(mixture, out, progress, chunks=None)
+        return super().write(mixture, out, progress, chunks=None, **settings)
 
 
 class ToParquet:
     """Writes files beside keys."""
 
-    def __init__(self, folder):
-        self.frame = pd.DataFrame(X, columns=["a", "b"]).assign(key=np.arange(N))
+    def __init__(self, folder, rows=X):
+        self.frame = pd.DataFrame(rows, columns=["a", "b"]).assign(key=np.arange(N))
+        folder.mkdir(exist_ok=True)
         self.frame.to_parquet(folder / "x.parquet", row_group_size=CHUNK)
         self.path = folder / "x.parquet"
 
@@ -126,6 +125,9 @@ class ToParquet:
         return named(mixture).predict_to_parquet(
             self.path, out, ["label"], key="key", progress=progress, **settings
         )
+
+    def labels(self, out):
+        return pd.read_parquet(out)["label"].to_numpy()
 
     def holds(self, mixture, out):
         found = pd.read_parquet(out)
@@ -142,80 +144,21 @@ def named(mixture):
 FORMS = [ToZarr, ToZarrAcross, ToGrid, ToParquet]
 
 
-def after(batches, do):
-    """Return a progress that does something once so many batches are done."""
+@pytest.mark.parametrize("form", FORMS, scope="class")
+class TestWriters(WriterTests):
+    @pytest.fixture(autouse=True)
+    def formed(self, form, tmp_path):
+        self.forms = {}
+        self.of = lambda rows: form(tmp_path / f"rows-{len(self.forms)}", rows)
 
-    def progress(done, total):
-        assert total > 6
-        if done == batches:
-            do()
+    def write(self, mixture, rows, out, progress=None, *, overwrite=False):
+        key = rows.tobytes()
+        if key not in self.forms:  # Parquet files are written once
+            self.forms[key] = self.of(rows)
+        return self.forms[key].write(mixture, out, progress, overwrite=overwrite)
 
-    return progress
-
-
-def die():
-    raise Killed
-
-
-def nothing_beside(out):
-    """Return whether a place is all that a run left."""
-    return [path.name for path in out.parent.glob(f"{out.name}*")] == [out.name]
-
-
-@pytest.mark.parametrize("form", FORMS)
-def test_the_other_run_ends_first(form, tmp_path):
-    job, out = form(tmp_path), tmp_path / "out"
-    with pytest.raises(OutputError, match=TAKEN):
-        job.write(SMALL, out, after(3, lambda: job.write(LARGE, out)))
-    assert job.holds(LARGE, out)
-    assert nothing_beside(out)
-
-
-@pytest.mark.parametrize("form", FORMS)
-def test_the_other_run_is_killed_and_goes_on(form, tmp_path):
-    job, out = form(tmp_path), tmp_path / "out"
-
-    def begin_and_die():
-        with pytest.raises(Killed):
-            job.write(LARGE, out, after(4, die))
-
-    with pytest.raises(OutputError, match=r"of the model sha256:.* begun .* by process"):
-        job.write(SMALL, out, after(3, begin_and_die))
-    assert not out.exists()
-    left = []
-    job.write(LARGE, out, lambda done, total: left.append(total))
-    assert left[0] < N // CHUNK
-    assert job.holds(LARGE, out)
-    assert nothing_beside(out)
-
-
-@pytest.mark.parametrize("form", FORMS)
-def test_a_run_that_goes_on_takes_the_place_of_its_predecessor(form, tmp_path):
-    """A job that was queued again, while the first one still lives."""
-    job, out, left = form(tmp_path), tmp_path / "out", []
-
-    def again():
-        job.write(SMALL, out, lambda done, total: left.append(total))
-
-    with pytest.raises(OutputError, match="has ended there"):
-        job.write(SMALL, out, after(4, again))
-    assert left[0] < N // CHUNK
-    assert job.holds(SMALL, out)
-    assert nothing_beside(out)
-
-
-@pytest.mark.parametrize("form", FORMS)
-def test_runs_on_threads_of_their_own(form, tmp_path):
-    """The first one is half through as the second one begins, and both write at once."""
-    job, out, ended = form(tmp_path), tmp_path / "out", []
-    other = threading.Thread(target=lambda: ended.append(written(job, LARGE, out)))
-    ended.append(written(job, SMALL, out, after(4, other.start)))
-    other.join(60)
-    winners = [mixture for mixture in ended if mixture is not None]
-    assert len(ended) == 2
-    assert len(winners) == 1
-    assert job.holds(winners[0], out)
-    assert nothing_beside(out)
+    def labels(self, out):
+        return next(iter(self.forms.values())).labels(out)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -231,15 +174,6 @@ def test_the_loser_removes_the_empty_folder_first(form, tmp_path, monkeypatch):
     job.write(SMALL, out)
     assert job.holds(SMALL, out)
     assert nothing_beside(out)
-
-
-def written(job, mixture, out, progress=None):
-    """Return the mixture if its run did not end in an error of the loser."""
-    try:
-        job.write(mixture, out, progress)
-    except (OutputError, FileExistsError):
-        return None
-    return mixture
 
 
 @pytest.mark.parametrize("form", [ToZarr, ToParquet])
