@@ -249,7 +249,7 @@ def _ended(fit: Fit, settings: Settings) -> Fit:
     Where a weight goes to 0, the gradient predicts a gain that no step reaches.
     """
     bounds = [record.lower_bound for record in fit.iterations[-STANDSTILL - 1 :]]
-    risen = bounds[-1] - bounds[0]
+    risen = max(0.0, bounds[-1] - bounds[0])  # by rounding it falls
     if len(bounds) <= STANDSTILL or not risen < SURE * settings.gap_tolerance:
         return fit
     search = None if fit.search is None else replace(fit.search, gap=min(fit.gap, risen))
