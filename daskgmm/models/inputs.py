@@ -13,8 +13,9 @@ from daskgmm.errors import DataError
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.labelled.arrays import Labelled, labelled
 from daskgmm.rows.labelled.variables import listed
+from daskgmm.rows.naming import names_within
 from daskgmm.rows.rows import Rows
-from daskgmm.rows.source import Source
+from daskgmm.rows.source import Source, kind_of
 from daskgmm.rows.sources import source_of
 from daskgmm.rows.unfit import check_plain
 from daskgmm.rows.weights import split_weights, weights_for
@@ -131,6 +132,7 @@ def labelled_rows(estimator: BaseEstimator, x: Any) -> Labelled:
 def _training_rows(estimator: BaseEstimator, source: Source) -> Rows:
     check_plain(source.x)
     if source.validated:
+        _check_names_are_seen(source.x)
         return _validated(estimator, source.values(), ensure_min_samples=2)
     rows = source.rows()
     _check_two_rows(estimator, rows)
@@ -163,6 +165,7 @@ def rows_to_score(estimator: BaseEstimator, source: Source) -> Rows:
         return labelled_rows(estimator, source.x).rows()
     names = feature_names(estimator)
     if source.validated:
+        _check_names_are_seen(source.x)
         rows = _validated(estimator, source.keeping(names).values(), reset=False)
     else:
         rows = source.rows(names)
@@ -225,6 +228,22 @@ def _validated(estimator: BaseEstimator, x: Any, **settings: Any) -> Rows:
     """Return what scikit-learn makes an array of as rows with the names of the columns."""
     x = validate_data(estimator, x, dtype="numeric", ensure_all_finite=False, **settings)
     return ArrayRows(x, columns=feature_names(estimator))
+
+
+def _check_names_are_seen(x: Any) -> None:
+    """Raise `DataError` if columns of x have names that scikit-learn does not see."""
+    names = names_within(x)
+    if names is None:
+        return
+    seen = BaseEstimator()
+    validate_data(seen, x, skip_check_array=True)
+    if not hasattr(seen, "feature_names_in_"):
+        such = f", such as {names[0]!r}," if names else ""
+        raise DataError(
+            f"X is a {kind_of(x)}, and the names of its columns{such} would be lost. Make it a "
+            "data frame of pandas or Polars, or a table of Arrow: pandas.DataFrame(X) of a "
+            "structured array, pyarrow.table(X) of a stream of Arrow."
+        )
 
 
 def feature_names(estimator: BaseEstimator) -> tuple[str, ...] | None:
