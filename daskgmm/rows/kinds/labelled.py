@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from daskgmm.errors import DataError
 from daskgmm.rows.kinds.dask_array import DaskArray
 from daskgmm.rows.kinds.memory import Memory
 from daskgmm.rows.kinds.zarr import StoredZarr
 from daskgmm.rows.labelled.arrays import labelled
 from daskgmm.rows.labelled.opening import SUFFIXES, is_labelled_file, open_labelled
-from daskgmm.rows.labelled.variables import decoded_weight, is_labelled
+from daskgmm.rows.labelled.variables import decoded_weight, is_labelled, listed
 from daskgmm.rows.layout import check_weights
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Predictions, Source, path_of
@@ -33,7 +34,10 @@ class LabelledArrays(Source):
 
     def as_weights(self, rows: Rows) -> Rows:
         if hasattr(self.x, "data_vars"):
-            return Memory(self.x).as_weights(rows)
+            raise DataError(
+                f"sample_weight is a Dataset with {listed(self.x.data_vars)}; give one variable of "
+                "it, as sample_weight['name']."
+            )
         check_weights(self.x.shape, self.x.dtype, rows.n_rows)
         values = decoded_weight(self.x).data
         kind = DaskArray if DaskArray.matches(values) else Memory
