@@ -9,6 +9,7 @@ from typing import Any
 from daskgmm.rows.labelled.opening import open_labelled
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.sources import source_of
+from daskgmm.storage.address import path_text
 from daskgmm.storage.masking import StorageOptions
 
 
@@ -88,4 +89,4 @@ def open_data(
     """
     if variables is not None:
         return open_labelled(path, variables, storage_options)
-    return source_of(os.fspath(path), storage_options).open(columns)
+    return source_of(path_text(path), storage_options).open(columns)
