@@ -132,8 +132,7 @@ def labelled_rows(estimator: BaseEstimator, x: Any) -> Labelled:
 def _training_rows(estimator: BaseEstimator, source: Source) -> Rows:
     check_plain(source.x)
     if source.validated:
-        _check_names_are_seen(source.x)
-        return _validated(estimator, source.values(), ensure_min_samples=2)
+        return _validated(estimator, source, ensure_min_samples=2)
     rows = source.rows()
     _check_two_rows(estimator, rows)
     _keep_features(estimator, rows)
@@ -165,8 +164,7 @@ def rows_to_score(estimator: BaseEstimator, source: Source) -> Rows:
         return labelled_rows(estimator, source.x).rows()
     names = feature_names(estimator)
     if source.validated:
-        _check_names_are_seen(source.x)
-        rows = _validated(estimator, source.keeping(names).values(), reset=False)
+        rows = _validated(estimator, source.keeping(names), reset=False)
     else:
         rows = source.rows(names)
     check_features(estimator, rows.n_features)
@@ -224,8 +222,10 @@ def check_enough_columns(pca: int | float | None, columns: int) -> None:
         raise ValueError(f"pca={pca} (--pca) asks for more axes than X has columns, {columns}.")
 
 
-def _validated(estimator: BaseEstimator, x: Any, **settings: Any) -> Rows:
+def _validated(estimator: BaseEstimator, source: Source, **settings: Any) -> Rows:
     """Return what scikit-learn makes an array of as rows with the names of the columns."""
+    x = source.values()
+    _check_names_are_seen(source.x)
     x = validate_data(estimator, x, dtype="numeric", ensure_all_finite=False, **settings)
     return ArrayRows(x, columns=feature_names(estimator))
 

@@ -49,8 +49,8 @@ def names_within(x: Any) -> tuple[str, ...] | None:
     """
     holders = ((x, "columns"), (x, "column_names"), (getattr(x, "schema", None), "names"))
     for holder, attribute in (*holders, (getattr(x, "dtype", None), "names")):
-        names = getattr(holder, attribute, None)
-        if isinstance(names, Iterable) and not isinstance(names, str):
+        names: Any = getattr(holder, attribute, None)
+        if isinstance(names, (list, tuple)) or hasattr(type(names), "tolist"):
             found = tuple(names)
             if found and all(isinstance(name, str) for name in found):
                 return found
