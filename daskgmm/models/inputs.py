@@ -62,22 +62,16 @@ def labelled_data(
 
     Weights may be labelled as well, or the name of a variable, which is no feature then.
     """
-    x, sample_weight = _without_weights(source.x, sample_weight)
-    grid = labelled(x, feature_dims)
+    source, weights = _without_weights(source, sample_weight)
+    grid = labelled(source.x, feature_dims)
     rows = grid.rows()
-    return grid, rows, _weights_of_grid(grid, rows, source_of(sample_weight, source.options))
+    return grid, rows, _weights_of_grid(grid, rows, weights)
 
 
-def _without_weights(x: Any, sample_weight: Any) -> tuple[Any, Any]:
+def _without_weights(source: Source, sample_weight: Any) -> tuple[Source, Source]:
     """Return labelled arrays and their weights, the latter no variable of the former."""
-    if not isinstance(sample_weight, str) or not hasattr(x, "data_vars"):
-        return x, sample_weight
-    if sample_weight not in x.data_vars:
-        raise DataError(
-            f"sample_weight is {sample_weight!r}, and X has no variable of that name; it has "
-            f"{listed(x.data_vars)}."
-        )
-    return x.drop_vars(sample_weight), x[sample_weight]
+    split = source.split(sample_weight, None) if isinstance(sample_weight, str) else None
+    return split or (source, source_of(sample_weight, source.options))
 
 
 def _weights_of_grid(grid: Labelled, rows: Rows, weights: Source) -> Rows | None:
@@ -184,10 +178,10 @@ def scoring_data(estimator: BaseEstimator, x: Any, sample_weight: Any) -> tuple[
     if sample_weight is None:
         return rows_to_score(estimator, source), None
     if source.labelled:
-        x, sample_weight = _without_weights(x, sample_weight)
-        grid = labelled_rows(estimator, x)
+        source, weights = _without_weights(source, sample_weight)
+        grid = labelled_rows(estimator, source.x)
         rows = grid.rows()
-        return rows, _weights_of_grid(grid, rows, source_of(sample_weight))
+        return rows, _weights_of_grid(grid, rows, weights)
     if isinstance(sample_weight, str):
         found = _with_a_column(estimator, source, sample_weight)
         if found is not None:

@@ -200,9 +200,9 @@ class Source(ABC):
         return self
 
     def split(self, name: str, features: Sequence[str] | None) -> tuple[Source, Source] | None:
-        """Return a table in memory and one column of it; None if it has none of that name.
+        """Return what is left of a table in memory or dataset, and one column or variable of it.
 
-        The column stays in the table if it is one of the features.
+        None if there is none of that name. A column stays in the table if it is a feature.
         """
         return None
 

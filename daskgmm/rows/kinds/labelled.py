@@ -43,6 +43,23 @@ class LabelledArrays(Source):
         kind = DaskArray if DaskArray.matches(values) else Memory
         return kind(values).as_weights(rows)
 
+    def split(self, name: str, features: Sequence[str] | None) -> tuple[Source, Source] | None:
+        """Return the other variables of a dataset, and one; None if x is no dataset.
+
+        Raises
+        ------
+        DataError
+            If it has no variable of that name.
+        """
+        if not hasattr(self.x, "data_vars"):
+            return None
+        if name not in self.x.data_vars:
+            raise DataError(
+                f"sample_weight is {name!r}, and X has no variable of that name; it has "
+                f"{listed(self.x.data_vars)}."
+            )
+        return LabelledArrays(self.x.drop_vars(name)), LabelledArrays(self.x[name])
+
     @property
     def origin(self) -> str | None:
         """The path or URL of the file, where xarray knows it."""
