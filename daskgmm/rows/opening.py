@@ -18,10 +18,10 @@ def as_rows(x: Any, columns: Sequence[str] | None = None) -> Rows:
 
     Parameters
     ----------
-    x : ndarray, memmap, zarr.Array, dask.array.Array, h5py.Dataset, data frame, path, Rows, or list
+    x : ndarray, memmap, zarr.Array, dask.array.Array, h5py.Dataset, table, path, Rows, or list
         Of shape (n, d). A path is the path or URL of a Zarr array or of Parquet files, or the
-        path of a ``.npy`` file, which is mapped into memory. Data frames are those of Dask
-        and Polars. A list or tuple of these is taken one after another.
+        path of a ``.npy`` file, which is mapped into memory. Tables are data frames of Dask
+        and Polars, and tables of Arrow. A list or tuple of these is taken one after another.
     columns : sequence of str, optional
         The columns to take, by name, from what has names; the rest is not read.
 
