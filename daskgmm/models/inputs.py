@@ -13,8 +13,9 @@ from daskgmm.errors import DataError
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.labelled.arrays import Labelled, labelled
 from daskgmm.rows.labelled.variables import listed
+from daskgmm.rows.naming import names_within
 from daskgmm.rows.rows import Rows
-from daskgmm.rows.source import Source
+from daskgmm.rows.source import Source, kind_of
 from daskgmm.rows.sources import source_of
 from daskgmm.rows.unfit import check_plain
 from daskgmm.rows.weights import split_weights, weights_for
@@ -61,22 +62,16 @@ def labelled_data(
 
     Weights may be labelled as well, or the name of a variable, which is no feature then.
     """
-    x, sample_weight = _without_weights(source.x, sample_weight)
-    grid = labelled(x, feature_dims)
+    source, weights = _without_weights(source, sample_weight)
+    grid = labelled(source.x, feature_dims)
     rows = grid.rows()
-    return grid, rows, _weights_of_grid(grid, rows, source_of(sample_weight, source.options))
+    return grid, rows, _weights_of_grid(grid, rows, weights)
 
 
-def _without_weights(x: Any, sample_weight: Any) -> tuple[Any, Any]:
+def _without_weights(source: Source, sample_weight: Any) -> tuple[Source, Source]:
     """Return labelled arrays and their weights, the latter no variable of the former."""
-    if not isinstance(sample_weight, str) or not hasattr(x, "data_vars"):
-        return x, sample_weight
-    if sample_weight not in x.data_vars:
-        raise DataError(
-            f"sample_weight is {sample_weight!r}, and X has no variable of that name; it has "
-            f"{listed(x.data_vars)}."
-        )
-    return x.drop_vars(sample_weight), x[sample_weight]
+    split = source.split(sample_weight, None) if isinstance(sample_weight, str) else None
+    return split or (source, source_of(sample_weight, source.options))
 
 
 def _weights_of_grid(grid: Labelled, rows: Rows, weights: Source) -> Rows | None:
@@ -131,7 +126,7 @@ def labelled_rows(estimator: BaseEstimator, x: Any) -> Labelled:
 def _training_rows(estimator: BaseEstimator, source: Source) -> Rows:
     check_plain(source.x)
     if source.validated:
-        return _validated(estimator, source.values(), ensure_min_samples=2)
+        return _validated(estimator, source, ensure_min_samples=2)
     rows = source.rows()
     _check_two_rows(estimator, rows)
     _keep_features(estimator, rows)
@@ -163,7 +158,7 @@ def rows_to_score(estimator: BaseEstimator, source: Source) -> Rows:
         return labelled_rows(estimator, source.x).rows()
     names = feature_names(estimator)
     if source.validated:
-        rows = _validated(estimator, source.keeping(names).values(), reset=False)
+        rows = _validated(estimator, source.keeping(names), reset=False)
     else:
         rows = source.rows(names)
     check_features(estimator, rows.n_features)
@@ -183,10 +178,10 @@ def scoring_data(estimator: BaseEstimator, x: Any, sample_weight: Any) -> tuple[
     if sample_weight is None:
         return rows_to_score(estimator, source), None
     if source.labelled:
-        x, sample_weight = _without_weights(x, sample_weight)
-        grid = labelled_rows(estimator, x)
+        source, weights = _without_weights(source, sample_weight)
+        grid = labelled_rows(estimator, source.x)
         rows = grid.rows()
-        return rows, _weights_of_grid(grid, rows, source_of(sample_weight))
+        return rows, _weights_of_grid(grid, rows, weights)
     if isinstance(sample_weight, str):
         found = _with_a_column(estimator, source, sample_weight)
         if found is not None:
@@ -221,10 +216,28 @@ def check_enough_columns(pca: int | float | None, columns: int) -> None:
         raise ValueError(f"pca={pca} (--pca) asks for more axes than X has columns, {columns}.")
 
 
-def _validated(estimator: BaseEstimator, x: Any, **settings: Any) -> Rows:
+def _validated(estimator: BaseEstimator, source: Source, **settings: Any) -> Rows:
     """Return what scikit-learn makes an array of as rows with the names of the columns."""
+    x = source.values()
+    _check_names_are_seen(source.x)
     x = validate_data(estimator, x, dtype="numeric", ensure_all_finite=False, **settings)
     return ArrayRows(x, columns=feature_names(estimator))
+
+
+def _check_names_are_seen(x: Any) -> None:
+    """Raise `DataError` if columns of x have names that scikit-learn does not see."""
+    names = names_within(x)
+    if names is None:
+        return
+    seen = BaseEstimator()
+    validate_data(seen, x, skip_check_array=True)
+    if not hasattr(seen, "feature_names_in_"):
+        such = f", such as {names[0]!r}," if names else ""
+        raise DataError(
+            f"X is a {kind_of(x)}, and the names of its columns{such} would be lost. Make it a "
+            "data frame of pandas or Polars, or a table of Arrow: pandas.DataFrame(X) of a "
+            "structured array, pyarrow.table(X) of a stream of Arrow."
+        )
 
 
 def feature_names(estimator: BaseEstimator) -> tuple[str, ...] | None:

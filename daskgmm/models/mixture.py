@@ -292,7 +292,8 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : Parquet paths, what `open_parquet` returns, or a data frame of Dask, pandas or Polars
+        X : Parquet paths, what `open_parquet` returns, a data frame, or a table of Arrow
+            Data frames are those of Dask, pandas or Polars.
             Features are the columns that the mixture was fitted on, by name; for a mixture
             without names all columns but the keys. Lengths of partitions may be unknown.
         out : path or URL

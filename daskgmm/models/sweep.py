@@ -53,6 +53,7 @@ from daskgmm.names import CRITERIA
 from daskgmm.passes.dataset import Dataset
 from daskgmm.plot import plot_criterion
 from daskgmm.rows.labelled.grid_rows import GridRows
+from daskgmm.rows.matching import FIND_LENGTHS
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.sources import source_of
 from daskgmm.storage.address import Address
@@ -325,8 +326,8 @@ class Groups:
             )
         if n_rows is None:
             raise ValueError(
-                "groups need rows that are numbered, and some chunks of X have no known length. "
-                "Call X.compute_chunk_sizes() first."
+                "groups need rows that are numbered, and some chunks of X have no known "
+                f"length: {FIND_LENGTHS}."
             )
         self._groups = np.asarray(groups)
         if self._groups.shape != (n_rows,):

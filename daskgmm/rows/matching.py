@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from daskgmm.errors import DataError
+from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.layout import check_weights
-from daskgmm.rows.rows import UNKNOWN, Rows
+from daskgmm.rows.rows import UNKNOWN, Get, Rows, Segment
+
+FIND_LENGTHS = (
+    "find the lengths, of a dask array with compute_chunk_sizes(), of a data frame or series of "
+    "Dask with to_dask_array(lengths=True)"
+)
+"""How the lengths of chunks become known."""
 
 
 def check_matched(rows: Rows, weights: Any) -> None:
@@ -16,8 +28,8 @@ def check_matched(rows: Rows, weights: Any) -> None:
         unknown = int((rows.lengths == UNKNOWN).sum())
         raise DataError(
             f"{unknown} of the {len(rows.lengths)} chunks of X have an unknown length, so "
-            "sample_weight cannot be matched to them; find the lengths with "
-            "X.compute_chunk_sizes(), or give a dask array chunked like X."
+            "sample_weight cannot be matched to them. Make it a column of the data frame, "
+            f"and give its name; give weights of Dask that are chunked like X; or {FIND_LENGTHS}."
         )
     check_count(weights.shape, rows.n_rows)
 
@@ -32,16 +44,66 @@ def check_count(shape: tuple[int, ...], expected: int) -> None:
 
 
 def column_of(table: Rows, rows: Rows) -> Rows:
-    """Return the only column of a table as weights of rows that are cut like it."""
-    if table.columns is None or len(table.columns) != 1:
+    """Return the only column of a table as weights of rows.
+
+    What is in memory is cut as the rows are; what is read has to be cut like them already.
+
+    Raises
+    ------
+    DataError
+        If there are several columns, another number of rows, or other chunks.
+    """
+    if table.n_features != 1:
         raise DataError(
             f"sample_weight has {table.n_features} columns, and one is needed. Choose it, as with "
             "open_parquet(path, columns=['n'])."
         )
+    if not table.reads:
+        blocks = _Flat(table).segment(0, len(table.lengths)).stream()
+        values = np.concatenate([np.empty(0, table.dtype), *blocks])
+        check_matched(rows, values)
+        return ArrayRows(values, rows.lengths)
     if table.lengths.tolist() != rows.lengths.tolist():
         raise DataError(
             f"sample_weight is cut into {len(table.lengths)} row groups and X into "
             f"{len(rows.lengths)} chunks, at other rows. Give an array of weights, or store them "
             "as a column beside the features, and give its name."
         )
-    return table.column(table.columns[0])
+    return _Flat(table) if table.columns is None else table.column(table.columns[0])
+
+
+@dataclass(frozen=True, slots=True)
+class _FlatSegment:
+    """Chunks of one column as blocks of one axis."""
+
+    segment: Segment
+
+    @property
+    def dependencies(self) -> Sequence[Any]:
+        return self.segment.dependencies
+
+    def stream(self, dependencies: Sequence[Any] = (), retries: int = 0) -> Iterator[NDArray[Any]]:
+        for block in self.segment.stream(dependencies, retries):
+            yield block.reshape(len(block))
+
+
+class _Flat(Rows):
+    """Rows of one column, which has no name, as weights."""
+
+    n_features = 1
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows, self.dtype, self.lengths = rows, rows.dtype, rows.lengths
+        self.block_rows, self.source = rows.block_rows, rows.source
+        self.in_process, self.reads = rows.in_process, rows.reads
+        self.read_copies = rows.read_copies
+
+    def prepare(self, get: Get | None = None, retries: int = 0) -> None:
+        self._rows.prepare(get, retries)
+
+    @property
+    def futures(self) -> Sequence[Any]:
+        return self._rows.futures
+
+    def segment(self, first: int, stop: int) -> _FlatSegment:
+        return _FlatSegment(self._rows.segment(first, stop))

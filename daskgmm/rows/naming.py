@@ -41,6 +41,23 @@ def check_among(names: Sequence[str], known: Sequence[str], what: str) -> None:
         raise DataError(f"Column {twice!r} of {shown(what)} is named twice; name each column once.")
 
 
+def names_within(x: Any) -> tuple[str, ...] | None:
+    """Return the names of columns that an object has, perhaps not all; None if it has no columns.
+
+    They are those of data frames, of what has a schema, of structured arrays; what streams Arrow
+    tells its names only when it is read.
+    """
+    holders = ((x, "columns"), (x, "column_names"), (getattr(x, "schema", None), "names"))
+    for holder, attribute in (*holders, (getattr(x, "dtype", None), "names")):
+        names: Any = getattr(holder, attribute, None)
+        if isinstance(names, (list, tuple)) or hasattr(type(names), "tolist"):
+            found = tuple(names)
+            if found and all(isinstance(name, str) for name in found):
+                return found
+    streams = hasattr(x, "__arrow_c_stream__") and not hasattr(x, "__array__")
+    return () if streams else None
+
+
 def check_numbers(
     kinds: Mapping[str, tuple[np.dtype[Any] | None, str]], what: str, how: str
 ) -> None:

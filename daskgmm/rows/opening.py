@@ -9,6 +9,7 @@ from typing import Any
 from daskgmm.rows.labelled.opening import open_labelled
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.sources import source_of
+from daskgmm.storage.address import path_text
 from daskgmm.storage.masking import StorageOptions
 
 
@@ -17,10 +18,10 @@ def as_rows(x: Any, columns: Sequence[str] | None = None) -> Rows:
 
     Parameters
     ----------
-    x : ndarray, memmap, zarr.Array, dask.array.Array, h5py.Dataset, data frame, path, Rows, or list
+    x : ndarray, memmap, zarr.Array, dask.array.Array, h5py.Dataset, table, path, Rows, or list
         Of shape (n, d). A path is the path or URL of a Zarr array or of Parquet files, or the
-        path of a ``.npy`` file, which is mapped into memory. Data frames are those of Dask
-        and Polars. A list or tuple of these is taken one after another.
+        path of a ``.npy`` file, which is mapped into memory. Tables are data frames of Dask
+        and Polars, and tables of Arrow. A list or tuple of these is taken one after another.
     columns : sequence of str, optional
         The columns to take, by name, from what has names; the rest is not read.
 
@@ -88,4 +89,4 @@ def open_data(
     """
     if variables is not None:
         return open_labelled(path, variables, storage_options)
-    return source_of(os.fspath(path), storage_options).open(columns)
+    return source_of(path_text(path), storage_options).open(columns)

@@ -14,7 +14,7 @@ from daskgmm.rows.naming import listed
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.tables.keyed import Table
 from daskgmm.storage.address import Address
-from daskgmm.storage.masking import StorageOptions
+from daskgmm.storage.masking import StorageOptions, shown
 
 
 class Predictions(Protocol):
@@ -132,9 +132,12 @@ class Source(ABC):
         TypeError
             If this kind has no keys.
         """
+        kind, what = type(self), f"a {kind_of(self.x)}" if self.path is None else shown(self.path)
+        own = f" Or have {kind.__qualname__}.table return the rows beside their keys."
         raise TypeError(
-            f"X is a {kind_of(self.x)}, which is no table: give Parquet files or a data frame, or "
-            "write to Zarr with predict_to_zarr."
+            f"X is {what}, which is no table: give Parquet files, a data frame or a table of "
+            "Arrow, or write to Zarr with predict_to_zarr."
+            f"{'' if kind.__module__.startswith('daskgmm.') else own}"
         )
 
     def weights(self, rows: Rows) -> Rows:
@@ -197,9 +200,9 @@ class Source(ABC):
         return self
 
     def split(self, name: str, features: Sequence[str] | None) -> tuple[Source, Source] | None:
-        """Return a table in memory and one column of it; None if it has none of that name.
+        """Return what is left of a table in memory or dataset, and one column or variable of it.
 
-        The column stays in the table if it is one of the features.
+        None if there is none of that name. A column stays in the table if it is a feature.
         """
         return None
 

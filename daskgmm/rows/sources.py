@@ -18,12 +18,15 @@ from daskgmm.rows.kinds.memory import Mapped, Memory, PandasFrame
 from daskgmm.rows.kinds.npy import Npy
 from daskgmm.rows.kinds.ready import ParquetFiles, Ready, ReadyParquet
 from daskgmm.rows.kinds.zarr import StoredZarr, Zarr
+from daskgmm.rows.lazy.lazy_rows import rows_as_dask
 from daskgmm.rows.parquet.tables import parquet_table
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source, path_of
 from daskgmm.rows.tables.keyed import Table
 from daskgmm.storage.address import Address
 from daskgmm.storage.masking import StorageOptions
+
+NUMBERS = (int, float, complex, np.number, np.bool_)
 
 
 class Parts(Memory):
@@ -54,7 +57,7 @@ class Parts(Memory):
         if not self.x:
             raise DataError("X is an empty list; give at least one array.")
         for index, part in enumerate(self.x):
-            if isinstance(part, (int, float, complex, np.number, np.bool_, list, tuple)):
+            if isinstance(part, (*NUMBERS, list, tuple)):
                 raise TypeError(
                     f"Element {index} of the list X is a {type(part).__name__}; convert lists of "
                     "numbers with numpy.asarray first."
@@ -66,10 +69,7 @@ class Parts(Memory):
         parts = [(part, part.lazy(columns)) for part in self.parts]
         if all(lazy is None for _, lazy in parts):
             return None
-        arrays = [
-            da.from_array(part.open(columns), chunks="auto") if lazy is None else lazy
-            for part, lazy in parts
-        ]
+        arrays = [_lazy(part.open(columns)) if lazy is None else lazy for part, lazy in parts]
         return da.concatenate(arrays, axis=0)
 
     def table(self, columns: Sequence[str] | None, keys: Any, part_rows: int) -> Table:
@@ -139,6 +139,17 @@ def source_of(x: Any, options: StorageOptions | None = None) -> Source:
     return kind(x, options)
 
 
+def _lazy(held: Any) -> Any:
+    """Return an array or rows in memory as a lazy array."""
+    return rows_as_dask(held) if isinstance(held, Rows) else da.from_array(held, chunks="auto")
+
+
 def _is_array(value: Any) -> bool:
-    """Tell an element that is an array from one that is a number."""
-    return np.ndim(value) > 0 if not hasattr(value, "ndim") else value.ndim > 0
+    """Tell an element that is an array, or a source of another kind, from one that is a number."""
+    if isinstance(value, NUMBERS):
+        return False
+    if hasattr(value, "ndim"):
+        return bool(value.ndim)
+    if np.ndim(value):
+        return True
+    return path_of(value) is None and not isinstance(source_of(value), Memory)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 from uuid import uuid4
 
 from daskgmm.errors import DaskGMMError
@@ -48,14 +48,14 @@ class Address:
     @staticmethod
     def of(path: str | os.PathLike[str], options: StorageOptions | None = None) -> Address:
         """Return the address that a user gives as a path or URL, and options of URLs."""
-        name = os.fspath(path)
+        name = path_text(path)
         return (UrlAddress if "://" in name else Address)(name, options)
 
     @staticmethod
     def all_of(paths: Paths, options: StorageOptions | None = None) -> list[Address]:
         """Return the addresses of one path or of several."""
-        several = [paths] if isinstance(paths, (str, os.PathLike)) else paths
-        return [Address.of(path, options) for path in several]
+        one = isinstance(paths, (str, bytes, os.PathLike)) or not isinstance(paths, Iterable)
+        return [Address.of(path, options) for path in cast(Any, [paths] if one else paths)]
 
     def __str__(self) -> str:
         return shown(self.url)
@@ -242,3 +242,16 @@ class UrlAddress(Address):
     def remove(self) -> None:
         with self._fresh() as (system, name):
             system.rm(name, recursive=not system.isfile(name))
+
+
+def path_text(path: Any) -> str:
+    """Return a path or URL as a text; raise `TypeError` if it is neither."""
+    if isinstance(path, (str, os.PathLike)):
+        name = os.fspath(path)
+        if isinstance(name, str):
+            return name
+    kind = type(path)
+    raise TypeError(
+        f"A path or URL is needed, and {kind.__module__}.{kind.__qualname__} is neither. Data that "
+        "are no file are given to fit, predict and the others as they are."
+    )

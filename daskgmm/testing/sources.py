@@ -7,15 +7,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import dask.array as da
 import numpy as np
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal, assert_raises
 
 from daskgmm.arrays import Array
+from daskgmm.errors import DataError, OutputError
 from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.models.planning import plan
+from daskgmm.rows.kinds.dask_array import DaskArray
+from daskgmm.rows.kinds.labelled import LabelledFile
+from daskgmm.rows.kinds.memory import Memory
+from daskgmm.rows.kinds.npy import Npy
+from daskgmm.rows.kinds.ready import ParquetFiles
+from daskgmm.rows.kinds.zarr import StoredZarr
 from daskgmm.rows.rows import UNKNOWN, Rows
 from daskgmm.rows.source import Source
-from daskgmm.rows.sources import SOURCES, source_of
+from daskgmm.rows.sources import SOURCES, Parts, source_of
 
 N, D = 40_000, 4
 """Numbers of rows and columns: more than the 1 MiB that most kinds read at once."""
@@ -39,6 +47,13 @@ class SourceTests:
         """Return an X as users give it, with the given data (N, D)."""
         raise NotImplementedError
 
+    def make_weights(self, weights: Array, folder: Path) -> Any:
+        """Return weights (N,) as users give them in this kind; None if there is no such form.
+
+        By default they are data of one column, where columns have no names.
+        """
+        return None if self.names else self.make(weights[:, None], folder)
+
     def data(self) -> Array:
         """Return two clusters of rows."""
         random = np.random.default_rng(0)
@@ -53,6 +68,16 @@ class SourceTests:
         """The table finds this kind and no other."""
         assert self.kind in SOURCES
         assert type(self.source(tmp_path)) is self.kind
+
+    def test_it_takes_nothing_of_other_kinds(self) -> None:
+        """Paths and arrays of the kinds that come with daskgmm are still of these kinds."""
+        array, lazy = np.zeros((2, D)), da.zeros((2, D))
+        of_paths = {"npy": Npy, "parquet": ParquetFiles, "nc": LabelledFile, "zarr": StoredZarr}
+        for ending, kind in of_paths.items():
+            for path in (f"x.{ending}", Path("x", f"y.{ending}")):
+                assert type(source_of(path)) is kind
+        for x, kind in ((array, Memory), (lazy, DaskArray), ([array, lazy], Parts)):
+            assert type(source_of(x)) is kind
 
     def test_rows_say_what_they_are(self, tmp_path: Path) -> None:
         """Rows have the type, the columns and the lengths of their chunks."""
@@ -106,6 +131,32 @@ class SourceTests:
         weights = source_of(entries).weights(rows)
         assert_array_equal(weights.lengths, rows.lengths)
         assert_array_equal(values_of(weights), entries)
+
+    def test_it_is_taken_as_weights(self, tmp_path: Path) -> None:
+        """Weights of this kind go with rows of this kind; several columns are no weights."""
+        source, expected = self.source(tmp_path), np.arange(N, dtype=np.float64)
+        rows = source.rows()
+        with assert_raises(DataError):
+            source.as_weights(rows)
+        (tmp_path / "weights").mkdir()
+        given = self.make_weights(expected, tmp_path / "weights")
+        if given is not None:
+            weights = source_of(given).weights(rows)
+            assert_array_equal(weights.lengths, rows.lengths)
+            assert_array_equal(values_of(weights), expected)
+
+    def test_predictions_are_not_written_over_it(self, tmp_path: Path) -> None:
+        """A target in which the data are is refused, and they stay."""
+        target, data = tmp_path / "p.zarr", self.data()
+        mixture = GaussianMixture(1).fit(data)
+        mixture.predict_to_zarr(data[:10], target)
+        empty = set(target.rglob("*"))
+        x = self.make(data, target)
+        if set(target.rglob("*")) == empty:
+            return
+        with assert_raises(OutputError):
+            mixture.predict_to_zarr(x, target, overwrite=True)
+        assert_array_equal(values_of(source_of(x).rows()), data)
 
     def test_a_lazy_array_holds_the_rows(self, tmp_path: Path) -> None:
         """A lazy array has all rows; sources in memory have none."""

@@ -10,7 +10,7 @@ from scipy.spatial.distance import mahalanobis
 from daskgmm import GaussianMixture
 from daskgmm.cli import main
 from daskgmm.gaussian.merging import covariance_matrices
-from daskgmm.models.predictions.outputs import OUTPUTS
+from daskgmm.models.predictions.outputs import OUTPUTS, Asked
 from daskgmm.testing import OutputTests
 
 X = np.random.default_rng(0).normal(size=(500, 2)) @ [[2.0, 0.0], [1.0, 0.5]] + [3.0, -1.0]
@@ -68,6 +68,40 @@ def test_the_command_line_writes_it(mixture, expected, tmp_path, monkeypatch):
     call = ["predict", "m.json", "x.zarr", "--outputs", "distance,label", "-o", "p.zarr"]
     main(call, standalone_mode=False)
     assert_allclose(zarr.open_group("p.zarr", mode="r")["distance"][:], expected, rtol=1e-6)
+
+
+CLASHES = {
+    "label": ("label", lambda asked: [asked.number("label", distances_of, "another label")]),
+    "top_posterior": ("top", lambda asked: [asked.number("top_posterior", distances_of, "")]),
+    "twice": ("distance", lambda asked: 2 * [asked.number("twice", distances_of, "")]),
+    "component": ("posterior", lambda asked: [asked.number("component", distances_of, "")]),
+    "rank": (
+        "top",
+        lambda asked: [asked.probability("far", distances_of, "", ("rank",), (asked.top + 1,))],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CLASHES)
+def test_arrays_that_do_not_go_together_are_refused_before_writing(
+    name, mixture, monkeypatch, tmp_path
+):
+    other, make = CLASHES[name]
+    monkeypatch.setitem(OUTPUTS, "mine", make)
+    for outputs in (["mine", other], [other, "mine"]):
+        with pytest.raises(ValueError, match=f"'{name}'"):
+            mixture.predict_to_zarr(X, tmp_path / "p.zarr", outputs)
+        with pytest.raises(ValueError, match=f"'{name}'"):
+            mixture.predict_to_parquet(pd.DataFrame(X), tmp_path / "p.parquet", outputs)
+    assert not list(tmp_path.iterdir())
+
+
+def test_columns_of_one_name_are_refused_before_writing(mixture, monkeypatch, tmp_path):
+    own = [Asked(2, "float64", 1, False).number("posterior_0", distances_of, "")]
+    monkeypatch.setitem(OUTPUTS, "mine", lambda asked: own)
+    with pytest.raises(ValueError, match="output 'posterior_0' is called as a column"):
+        mixture.predict_to_parquet(pd.DataFrame(X), tmp_path / "p", ["mine", "posterior"])
+    assert not list(tmp_path.iterdir())
 
 
 def test_rows_that_miss_a_value_have_none(mixture, tmp_path):

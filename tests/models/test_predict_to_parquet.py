@@ -65,6 +65,8 @@ FORMS = {
     "dask from parquet": lambda frame, path: dd.read_parquet(two_files(frame, path)),
     "dask of unknown length": of_unknown_length,
     "pandas": lambda frame, path: frame,
+    "arrow": lambda frame, path: pa.Table.from_pandas(frame),
+    "batch": lambda frame, path: pa.RecordBatch.from_pandas(frame),
     "polars": lambda frame, path: pl.DataFrame(
         {name: frame[name].to_numpy() for name in frame if name != "time"}
         | {

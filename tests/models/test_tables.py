@@ -30,6 +30,12 @@ FORMS = {
     ],
     "dask": lambda frame, path: dd.from_pandas(frame, npartitions=7, sort=False),
     "polars": lambda frame, path: pl.DataFrame({name: frame[name].to_numpy() for name in frame}),
+    "arrow": lambda frame, path: pa.Table.from_pandas(frame),
+    "batch": lambda frame, path: pa.RecordBatch.from_pandas(frame),
+    "list of tables": lambda frame, path: [
+        pa.Table.from_pandas(frame[:200], preserve_index=False),
+        pl.from_pandas(frame[200:]),
+    ],
     "pandas": lambda frame, path: frame,
 }
 
@@ -288,7 +294,7 @@ def test_nullable_types_without_nulls(dtype, tmp_path):
 
 def test_text_is_refused_with_the_columns_to_choose(tmp_path):
     frame = FRAME.assign(name="text")
-    for form in ("parquet", "dask", "polars"):
+    for form in ("parquet", "dask", "polars", "batch"):
         with pytest.raises(DataError, match=r"'name' .*numeric columns are 'a', 'b', 'c'"):
             fitted(FORMS[form](frame, tmp_path))
 
@@ -321,6 +327,41 @@ def test_a_fit_reads_each_footer_once_a_segment_and_no_other_column(tmp_path, mo
     assert columns == {("b", "a"), ("n",)}
     passes = events[-1].passes
     assert len(sizes) == passes * 9 * 2
+
+
+class WithNames:
+    """A table of which scikit-learn makes an array, and whose names it does not see."""
+
+    columns = NAMES
+    shape, dtype = X.shape, X.dtype
+
+    def __array__(self, dtype=None, copy=None):
+        return X
+
+
+UNSEEN = {
+    "interchange": lambda frame: WithNames(),
+    "records": lambda frame: frame.to_records(index=False),
+    "structured": lambda frame: frame.to_records(index=False)[:, None],
+    "reader": lambda frame: pa.Table.from_pandas(frame).to_reader(),
+}
+
+
+@pytest.mark.parametrize("form", UNSEEN)
+def test_names_that_would_be_lost_are_refused(form, by_name, plain):
+    for call in (fitted, by_name.predict, plain.score):
+        with pytest.raises(DataError, match=r"names of its columns, such as 'a', would be lost"):
+            call(UNSEEN[form](FRAME))
+
+
+def test_a_kind_of_frame_of_ones_own_is_a_frame(weighted):
+    class Frame(pd.DataFrame):
+        pass
+
+    frame = Frame(FRAME.assign(n=COUNTS))
+    found = fitted(frame, "n")
+    assert list(found.feature_names_in_) == NAMES
+    assert_array_equal(found.predict(frame), weighted.predict(X))
 
 
 def test_lazy_polars_is_refused_with_advice():

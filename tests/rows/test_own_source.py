@@ -6,14 +6,25 @@ from io import BytesIO
 from itertools import accumulate, pairwise
 from pathlib import Path
 
+import dask.array as da
 import numpy as np
 import pandas as pd
 import pytest
 import zarr
 from numpy.testing import assert_allclose, assert_array_equal
 
-from daskgmm import GaussianMixture, load_model, open_data, plan, sweep
+from daskgmm import (
+    GaussianMixture,
+    load_model,
+    open_data,
+    open_labelled,
+    open_parquet,
+    plan,
+    sweep,
+)
 from daskgmm.cli import main
+from daskgmm.errors import DataError
+from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.naming import places
 from daskgmm.rows.origins import origins
 from daskgmm.rows.retrying import retried
@@ -143,6 +154,80 @@ def test_weights_are_a_column_a_file_or_an_array(x, data):
         assert mixture.score(weighted, sample_weight=given) == by_name.score(
             weighted, sample_weight="d"
         )
+
+
+class Numbers:
+    """Rows in memory, of a class that nobody else knows."""
+
+    def __init__(self, values):
+        self.values = values
+
+
+class Held(Source):
+    @classmethod
+    def matches(cls, x):
+        return isinstance(x, Numbers)
+
+    def rows(self, columns=None):
+        return ArrayRows(self.x.values)
+
+    def lazy(self, columns=None):
+        return None
+
+
+class Unnamed(Text):
+    suffixes = (".numbers",)
+
+    def rows(self, columns=None):
+        rows = super().rows()
+        rows.columns = None
+        return rows
+
+
+@pytest.fixture
+def others():
+    SOURCES.extend([Held, Unnamed])
+    yield
+    SOURCES.remove(Held)
+    SOURCES.remove(Unnamed)
+
+
+@pytest.mark.usefixtures("others")
+def test_what_is_in_memory_stands_beside_what_is_lazy(x, data):
+    mixture = GaussianMixture(3, random_state=0).fit(data)
+    expected = mixture.predict(data)
+    for beside in (da.from_array(data, chunks=(900, 4)), x, data, Numbers(data)):
+        for both in ([Numbers(data), beside], [beside, Numbers(data)]):
+            labels = np.asarray(mixture.predict(both))
+            assert_array_equal(labels, np.concatenate([expected, expected]))
+    with pytest.raises(TypeError, match=r"no table: .* Or have Held\.table return the rows"):
+        mixture.predict_to_parquet(Numbers(data), "p.parquet")
+    for opened in (open_data, open_parquet, open_labelled):
+        with pytest.raises(TypeError, match=r"A path or URL is needed, and .*Numbers is neither"):
+            opened(Numbers(data))
+
+
+@pytest.mark.usefixtures("others")
+def test_one_column_without_a_name_is_weights(x, data):
+    weights = np.abs(data[:, 3:])
+    mixture = GaussianMixture(1)
+    expected = mixture.fit(data, sample_weight=weights[:, 0]).means_
+    file = written(weights, "w.numbers", ["w"])
+    for rows, given in (
+        (data, Numbers(weights)),
+        (da.from_array(data, chunks=(900, 4)), Numbers(weights)),
+        (x, Numbers(weights[:, 0])),
+        (x, file),
+        ([x, data], [file, Numbers(weights)]),
+    ):
+        assert_allclose(mixture.fit(rows, sample_weight=given).means_, expected)
+    for wrong, message in (
+        (Numbers(data), "4 columns, and one is needed"),
+        (Numbers(weights[:9]), "shape == \\(9,\\), expected"),
+        (file, "at other rows"),
+    ):
+        with pytest.raises(DataError, match=message):
+            mixture.fit(data, sample_weight=wrong)
 
 
 def test_a_list_of_files_is_a_source(x, data):

@@ -38,9 +38,15 @@ class TestMemory(SourceTests):
     def make(self, data, folder):
         return data
 
+    def make_weights(self, weights, folder):
+        return weights.tolist()
+
 
 class TestMapped(SourceTests):
     kind = Mapped
+
+    def make_weights(self, weights, folder):
+        return self.make(weights, folder)
 
     def make(self, data, folder):
         np.save(folder / "x.npy", data)
@@ -49,6 +55,9 @@ class TestMapped(SourceTests):
 
 class TestNpy(SourceTests):
     kind = Npy
+
+    def make_weights(self, weights, folder):
+        return self.make(weights, folder)
 
     def make(self, data, folder):
         np.save(folder / "x.npy", data)
@@ -89,9 +98,15 @@ class TestDaskArray(SourceTests):
     def make(self, data, folder):
         return da.from_array(data, chunks=(15_000, 3))
 
+    def make_weights(self, weights, folder):
+        return da.from_array(weights, chunks=7_000)
+
 
 class TestZarr(SourceTests):
     kind = Zarr
+
+    def make_weights(self, weights, folder):
+        return zarr.create_array(folder / "w.zarr", data=weights, chunks=(7_000,))
 
     def make(self, data, folder):
         return zarr.create_array(folder / "x.zarr", data=data, chunks=(9_000, 3))
@@ -100,6 +115,9 @@ class TestZarr(SourceTests):
 class TestStoredZarr(SourceTests):
     kind = StoredZarr
 
+    def make_weights(self, weights, folder):
+        return TestZarr.make_weights(self, weights, folder).store_path.store.root
+
     def make(self, data, folder):
         zarr.create_array(folder / "x.zarr", data=data, chunks=(9_000, 3))
         return str(folder / "x.zarr")
@@ -107,6 +125,9 @@ class TestStoredZarr(SourceTests):
 
 class TestHDF5(SourceTests):
     kind = HDF5
+
+    def make_weights(self, weights, folder):
+        return self.make(weights, folder)
 
     def make(self, data, folder):
         with h5py.File(folder / "x.h5", "w") as file:
@@ -129,6 +150,10 @@ class TestReadyParquet(SourceTests):
         frame(data).to_parquet(folder / "x.parquet", row_group_size=15_000)
         return open_parquet(folder / "x.parquet")
 
+    def make_weights(self, weights, folder):
+        pd.DataFrame({"w": weights}).to_parquet(folder / "w.parquet", row_group_size=15_000)
+        return open_parquet(folder / "w.parquet")
+
 
 class TestReady(SourceTests):
     kind, names = Ready, NAMES
@@ -136,9 +161,15 @@ class TestReady(SourceTests):
     def make(self, data, folder):
         return ArrayRows(data, [10_000, 0, 30_000], NAMES)
 
+    def make_weights(self, weights, folder):
+        return ArrayRows(weights)
+
 
 class TestLabelledArrays(SourceTests):
     kind, names = LabelledArrays, NAMES
+
+    def make_weights(self, weights, folder):
+        return xr.DataArray(weights, dims="row")
 
     def make(self, data, folder):
         return xr.Dataset({name: ("row", data[:, i]) for i, name in enumerate(NAMES)})
@@ -159,6 +190,9 @@ class TestParts(SourceTests):
 
     def make(self, data, folder):
         return [data[:100], da.from_array(data[100:], chunks=(20_000, 4))]
+
+    def make_weights(self, weights, folder):
+        return [weights[:100], da.from_array(weights[100:], chunks=15_000)]
 
 
 def test_all_are_tested():

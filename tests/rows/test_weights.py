@@ -1,6 +1,9 @@
 import dask.array as da
+import dask.dataframe as dd
 import numpy as np
+import pandas as pd
 import pytest
+import xarray as xr
 import zarr
 
 from daskgmm.errors import DataError
@@ -73,6 +76,21 @@ def test_unknown_lengths_need_the_same_chunks():
         weights_for(rows, da.from_array(WEIGHTS, chunks=5))
     with pytest.raises(DataError, match="compute_chunk_sizes"):
         weights_for(rows, WEIGHTS)
+
+
+def test_unknown_lengths_of_frames_are_found_otherwise_than_those_of_arrays():
+    frame = dd.from_pandas(pd.DataFrame({"a": WEIGHTS, "b": WEIGHTS}), npartitions=2)
+    for rows, weights in ((as_rows(frame), WEIGHTS), (ROWS, frame["a"])):
+        with pytest.raises(DataError, match=r"series of Dask with to_dask_array\(lengths=True\)"):
+            weights_for(rows, weights)
+    with pytest.raises(DataError, match="Make it a column of the data frame, and give its name"):
+        weights_for(as_rows(frame), WEIGHTS)
+    assert weights_for(ROWS, frame["a"].to_dask_array(lengths=True)).n_rows == 10
+
+
+def test_a_dataset_is_no_weights():
+    with pytest.raises(DataError, match=r"a Dataset with w; give .* sample_weight\['name'\]"):
+        weights_for(ROWS, xr.Dataset({"w": ("row", WEIGHTS)}))
 
 
 def test_unknown_weights_for_known_rows_are_checked_when_read():

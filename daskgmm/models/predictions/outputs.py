@@ -7,7 +7,7 @@ line make what stands in `OUTPUTS`. `OUTPUTS["name"] = make` adds one: `make` re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -239,6 +239,32 @@ OUTPUTS: dict[str, Make] = {
 """By what users ask for: what makes the outputs."""
 
 
+def _check_distinct(made: Mapping[str, Sequence[Output]]) -> None:
+    """Raise `ValueError` unless names of arrays, and lengths of their dimensions, go together."""
+    makers: dict[str, str] = {}
+    lengths: dict[str, int] = {}
+    for maker, arrays in made.items():
+        for array in arrays:
+            if array.name in makers:
+                raise ValueError(
+                    f"outputs {makers[array.name]!r} and {maker!r} both make an array of the name "
+                    f"{array.name!r}. Give one of them, or another name to the array."
+                )
+            makers[array.name] = maker
+            for dim, length in zip(array.dims, array.shape, strict=True):
+                if lengths.setdefault(dim, length) != length:
+                    raise ValueError(
+                        f"output {maker!r} makes an array {array.name!r} whose dimension {dim!r} "
+                        f"has the length {length}, and another one has {lengths[dim]}. Give the "
+                        "dimension another name."
+                    )
+    for name in lengths.keys() & makers.keys():
+        raise ValueError(
+            f"output {makers[name]!r} makes an array of the name {name!r}, which is a dimension "
+            "of the outputs. Give the array another name."
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Outputs:
     """Which arrays to make.
@@ -268,7 +294,8 @@ class Outputs:
         Raises
         ------
         ValueError
-            If a name or a type does not exist, or there are fewer components than `top`.
+            If a name or a type does not exist, there are fewer components than `top`, or two
+            arrays have one name.
         """
         names = (names,) if isinstance(names, str) else names
         unknown = [name for name in names if name not in OUTPUTS]
@@ -280,7 +307,9 @@ class Outputs:
         if dtype not in DTYPES:
             raise ValueError(f"dtype is {dtype!r}; give one of {', '.join(DTYPES)}.")
         asked = Asked(k, dtype, min(TOP, k) if top is None else top, missing)
-        return cls(tuple(each for name in dict.fromkeys(names) for each in OUTPUTS[name](asked)))
+        made = {name: tuple(OUTPUTS[name](asked)) for name in names}
+        _check_distinct(made)
+        return cls(tuple(array for arrays in made.values() for array in arrays))
 
     @property
     def row_nbytes(self) -> int:

@@ -84,9 +84,12 @@ def check_columns(table: Table, outputs: Outputs, dtype: str) -> None:
         raise ValueError(
             "dtype is 'uint8', which needs a scale factor, and Parquet has none; give 'float32'."
         )
-    twice = [name for name, _ in flat(outputs.empty(0)) if name in table.schema.names]
-    if twice:
-        raise ValueError(
-            f"The key {twice[0]!r} is called as a column of predictions is; rename it, or leave "
-            "that out of outputs."
-        )
+    taken = set(table.schema.names)
+    for name, _ in flat(outputs.empty(0)):
+        if name in taken:
+            what = "key" if name in table.schema.names else "output"
+            raise ValueError(
+                f"The {what} {name!r} is called as a column of predictions is; rename it, or leave "
+                "that out of outputs."
+            )
+        taken.add(name)

@@ -12,7 +12,7 @@ from daskgmm.rows.labelled.undecoded import warn_of_undecoded
 from daskgmm.rows.layout import check_rows, check_weights
 from daskgmm.rows.lazy.dask_array import DaskRows
 from daskgmm.rows.lazy.graph import held_by_collection
-from daskgmm.rows.matching import check_count
+from daskgmm.rows.matching import FIND_LENGTHS, check_count
 from daskgmm.rows.plain import unmasked
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source
@@ -50,7 +50,7 @@ class DaskArray(Source):
             raise DataError(
                 f"sample_weight has {len(weights.chunks[0])} chunks and X has {len(rows.lengths)}, "
                 "of lengths that are not all known, so they cannot be matched; chunk both alike, "
-                "or find the lengths with compute_chunk_sizes()."
+                f"or {FIND_LENGTHS}."
             )
         return DaskRows(weights, rows.lengths)
 

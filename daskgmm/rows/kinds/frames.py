@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any
+
+from numpy.typing import NDArray
 
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.kinds.dask_array import DaskArray
@@ -12,10 +15,14 @@ from daskgmm.rows.lazy.dask_array import DaskRows
 from daskgmm.rows.lazy.graph import held_by_collection
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Predictions, Source
-from daskgmm.rows.tables.frame_tables import MemoryTable, PartitionTable, taken_from_polars
+from daskgmm.rows.tables.frame_tables import (
+    MemoryTable,
+    PartitionTable,
+    taken_from_arrow,
+    taken_from_polars,
+)
 from daskgmm.rows.tables.frames import (
     arrow_array,
-    check_arrow,
     frame_array,
     is_arrow_table,
     is_dask_frame,
@@ -59,12 +66,8 @@ class DaskFrame(Source):
         return held_by_collection(self.x)
 
 
-class PolarsFrame(Memory):
-    """A data frame of Polars."""
-
-    @classmethod
-    def matches(cls, x: Any) -> bool:
-        return is_polars_frame(x)
+class ColumnsInMemory(Memory):
+    """A table in memory that is read by the names of its columns, not by scikit-learn."""
 
     @property
     def validated(self) -> bool:
@@ -74,14 +77,29 @@ class PolarsFrame(Memory):
     def is_part(self) -> bool:
         return True
 
+    @abstractmethod
+    def array(self, columns: Sequence[str] | None) -> tuple[NDArray[Any], tuple[str, ...]]:
+        """Return the columns as an array of shape (n, d), and their names."""
+
     def rows(self, columns: Sequence[str] | None = None) -> Rows:
-        """Return the rows; raise `TypeError` for a lazy frame."""
-        array, names = polars_array(self.x, columns)
+        array, names = self.array(columns)
         return ArrayRows(array, columns=names)
 
     def open(self, columns: Sequence[str] | None = None) -> Any:
         """Return the columns as an array."""
-        return polars_array(self.x, columns)[0]
+        return self.array(columns)[0]
+
+
+class PolarsFrame(ColumnsInMemory):
+    """A data frame of Polars."""
+
+    @classmethod
+    def matches(cls, x: Any) -> bool:
+        return is_polars_frame(x)
+
+    def array(self, columns: Sequence[str] | None) -> tuple[NDArray[Any], tuple[str, ...]]:
+        """Return the columns and their names; raise `TypeError` for a lazy frame."""
+        return polars_array(self.x, columns)
 
     def table(self, columns: Sequence[str] | None, keys: Any, part_rows: int) -> Table:
         return MemoryTable(taken_from_polars(self.x, columns, keys), part_rows)
@@ -91,18 +109,19 @@ class PolarsFrame(Memory):
         return tuple(map(str, self.x.columns))
 
 
-class ArrowTable(Memory):
+class ArrowTable(ColumnsInMemory):
     """A table or record batch of Arrow."""
 
     @classmethod
     def matches(cls, x: Any) -> bool:
         return is_arrow_table(x)
 
-    def rows(self, columns: Sequence[str] | None = None) -> Rows:
-        array, names = arrow_array(self.x, columns)
-        return ArrayRows(array, columns=names)
+    def array(self, columns: Sequence[str] | None) -> tuple[NDArray[Any], tuple[str, ...]]:
+        return arrow_array(self.x, columns)
 
-    def values(self) -> Any:
-        """Return the table; raise `DataError` if a column holds no numbers."""
-        check_arrow(self.x)
-        return super().values()
+    def table(self, columns: Sequence[str] | None, keys: Any, part_rows: int) -> Table:
+        return MemoryTable(taken_from_arrow(self.x, columns, keys), part_rows)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.x.schema.names)

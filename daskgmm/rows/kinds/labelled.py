@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from daskgmm.errors import DataError
 from daskgmm.rows.kinds.dask_array import DaskArray
 from daskgmm.rows.kinds.memory import Memory
 from daskgmm.rows.kinds.zarr import StoredZarr
 from daskgmm.rows.labelled.arrays import labelled
 from daskgmm.rows.labelled.opening import SUFFIXES, is_labelled_file, open_labelled
-from daskgmm.rows.labelled.variables import decoded_weight, is_labelled
+from daskgmm.rows.labelled.variables import decoded_weight, is_labelled, listed
 from daskgmm.rows.layout import check_weights
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Predictions, Source, path_of
@@ -33,11 +34,31 @@ class LabelledArrays(Source):
 
     def as_weights(self, rows: Rows) -> Rows:
         if hasattr(self.x, "data_vars"):
-            return Memory(self.x).as_weights(rows)
+            raise DataError(
+                f"sample_weight is a Dataset with {listed(self.x.data_vars)}; give one variable of "
+                "it, as sample_weight['name']."
+            )
         check_weights(self.x.shape, self.x.dtype, rows.n_rows)
         values = decoded_weight(self.x).data
         kind = DaskArray if DaskArray.matches(values) else Memory
         return kind(values).as_weights(rows)
+
+    def split(self, name: str, features: Sequence[str] | None) -> tuple[Source, Source] | None:
+        """Return the other variables of a dataset, and one; None if x is no dataset.
+
+        Raises
+        ------
+        DataError
+            If it has no variable of that name.
+        """
+        if not hasattr(self.x, "data_vars"):
+            return None
+        if name not in self.x.data_vars:
+            raise DataError(
+                f"sample_weight is {name!r}, and X has no variable of that name; it has "
+                f"{listed(self.x.data_vars)}."
+            )
+        return LabelledArrays(self.x.drop_vars(name)), LabelledArrays(self.x[name])
 
     @property
     def origin(self) -> str | None:

@@ -20,6 +20,7 @@ from daskgmm.rows.lazy.graph_segment import GraphSegment
 from daskgmm.rows.naming import check_among
 from daskgmm.rows.tables.arrow_columns import require
 from daskgmm.rows.tables.frames import (
+    arrow_array,
     frame_dtype,
     partition_dtype,
     polars_array,
@@ -218,7 +219,7 @@ Taken = tuple[NDArray[Any], Any, tuple[str, ...] | None]
 
 
 class MemoryTable(Table):
-    """What is taken from a data frame of pandas or Polars.
+    """What is taken from a data frame of pandas or Polars, or from a table of Arrow.
 
     Parameters
     ----------
@@ -269,11 +270,27 @@ def taken_from_polars(
     frame: Any, features: Sequence[str] | None, keys: tuple[str, ...] | None
 ) -> Taken:
     """Return features and keys of a data frame of Polars as `taken_from_pandas` does."""
-    check_among(keys or (), frame.collect_schema().names(), "X")
-    if features is None:
-        features = [name for name in frame.collect_schema().names() if name not in (keys or ())]
+    features = _but_keys(frame.collect_schema().names(), features, keys)
     x, columns = polars_array(frame, features)
     return x, frame.select(list(keys or ())).to_arrow(), columns
+
+
+def taken_from_arrow(
+    table: Any, features: Sequence[str] | None, keys: tuple[str, ...] | None
+) -> Taken:
+    """Return features and keys of a table or batch of Arrow as `taken_from_pandas` does."""
+    x, columns = arrow_array(table, _but_keys(table.schema.names, features, keys))
+    chosen = table.select(list(keys or ()))
+    # What the metadata tell pandas of an index holds for the whole table.
+    return x, require("pyarrow").table(chosen).replace_schema_metadata(None), columns
+
+
+def _but_keys(
+    known: Sequence[str], features: Sequence[str] | None, keys: tuple[str, ...] | None
+) -> Sequence[str]:
+    """Return the features, by default all columns but the keys; refuse keys that do not exist."""
+    check_among(keys or (), known, "X")
+    return [n for n in known if n not in (keys or ())] if features is None else features
 
 
 def _text(names: tuple[Any, ...]) -> tuple[str, ...] | None:

@@ -51,9 +51,11 @@ def is_polars_frame(x: Any) -> bool:
 
 
 def is_pandas_frame(x: Any) -> bool:
-    """Tell a data frame of pandas, without importing it."""
-    kind = type(x)
-    return kind.__module__.split(".")[0] == "pandas" and kind.__name__ == "DataFrame"
+    """Tell a data frame of pandas or of a subclass, without importing it."""
+    return any(
+        kind.__module__.split(".")[0] == "pandas" and kind.__name__ == "DataFrame"
+        for kind in type(x).__mro__
+    )
 
 
 def is_arrow_table(x: Any) -> bool:
@@ -200,8 +202,6 @@ def polars_array(
     lists = {field.name for field in schema if list_type(field.type) is not None}
     wanted = columns_of(names, frame.columns, lists, "X")
     check_among(tuple(wanted), frame.columns, "X")
-    if not wanted:
-        raise DataError("X has no columns; give at least one.")
     table = frame.select(list(wanted)).to_arrow()
     features = tuple(
         FeatureColumn(name, _list_length(table[name], name, named) if name in lists else None)
@@ -242,6 +242,8 @@ def _list_length(column: Any, name: str, named: int | None) -> int:
 
 def _of_table(table: Any, features: Sequence[FeatureColumn]) -> NDArray[Any]:
     """Return a table of Arrow as an array of shape (n, d); nulls become NaN."""
+    if not features:
+        raise DataError("X has no columns; give at least one.")
     kinds = {
         name: (_numbers_of(column), str(column.type))
         for name, column in zip(table.column_names, table.columns, strict=True)
