@@ -392,7 +392,9 @@ class MixtureEstimator(Portable):
         )
 
     def _listener(self, listen: Listener | None) -> Listener:
-        printer = Printer(int(self.verbose), self.verbose_interval) if self.verbose else None
+        printer = None
+        if self.verbose:
+            printer = Printer(int(self.verbose), self.verbose_interval, self.prior)
         return together(log_event, printer, listen)
 
     def _keep(

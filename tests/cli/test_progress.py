@@ -101,6 +101,18 @@ def test_plain_lines(capsys):
     assert all(LINE.fullmatch(line) for line in lines)
 
 
+@pytest.mark.parametrize(("prior", "name"), [(None, "likelihood"), ("conjugate", "posterior")])
+def test_lines_name_what_is_raised(prior, name, capsys):
+    mixture = GaussianMixture(2, random_state=0, prior=prior, verbose=2, verbose_interval=1)
+    with show(Forecast(1e-3, 100)) as listen:
+        mixture.fit(clusters(500), listen=listen)
+    printed, written = capsys.readouterr()
+    assert f"  log {name} {mixture.lower_bound_:.5f}" in written
+    assert set(re.findall(r"log \w+", written)) == {f"log {name}"}
+    assert ("log posterior change" in printed) == (prior is not None)
+    assert ("\t ll change" in printed) == (prior is None)
+
+
 def test_starts_are_told_apart(capsys):
     with show(Forecast(1e-3, 100)) as listen:
         GaussianMixture(2, random_state=0, n_init=3).fit(clusters(500), listen=listen)
