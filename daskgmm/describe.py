@@ -19,14 +19,13 @@ LISTED_FEATURES = 8
 """Largest number of features whose means are listed."""
 
 SETTINGS = ("tol", "max_iter", "reg_covar", "n_init", "init_params", "random_state", "missing")
-"""Settings that are shown, of those that an estimator has."""
+"""Settings that are shown."""
 
 
 def describe_model(mixture: MixtureEstimator, name: str) -> str:
     """Describe a fitted mixture, with its weights and means if they are few."""
     k = len(mixture.weights_)
     ended = "converged" if mixture.converged_ else "NOT converged"
-    settings = mixture.get_params()
     facts = [
         ("components", str(k)),
         ("features", _features(mixture)),
@@ -37,14 +36,15 @@ def describe_model(mixture: MixtureEstimator, name: str) -> str:
         (objective_name(mixture), f"{mixture.lower_bound_:.5f} nats a row"),
         *_criteria(mixture),
         *_data(getattr(mixture, "fitted_on_", None) or {}),
-        ("settings", ", ".join(f"{key}={settings[key]}" for key in SETTINGS if key in settings)),
+        ("settings", ", ".join(f"{key}={getattr(mixture, key)}" for key in SETTINGS)),
     ]
     return f"{name}: Gaussian mixture\n{listed(facts)}\n\n{_table(mixture)}"
 
 
 def objective_name(mixture: MixtureEstimator) -> str:
     """Return the name of `lower_bound_`."""
-    return "log likelihood" if mixture.prior is None else "log posterior"
+    ended = mixture._ended_with
+    return "log likelihood" if ended is None or ended.prior is None else "log posterior"
 
 
 def _features(mixture: MixtureEstimator) -> str:

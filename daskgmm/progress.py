@@ -99,8 +99,8 @@ def speed(rows: int, seconds: float) -> str:
     return f"{rows / max(seconds, 1e-9):.1e} rows/s  {seconds:.2f} s"
 
 
-def line(event: Event) -> str:
-    """Return what is written of an event: nothing of most."""
+def line(event: Event, objective: str = "log likelihood") -> str:
+    """Return what is written of an event, with the name of lower bounds: nothing of most."""
     match event:
         case FitStarted(resumed=int(iteration)):
             return f"going on from the checkpoint, after iteration {iteration}"
@@ -110,7 +110,7 @@ def line(event: Event) -> str:
         case StartFound():
             return (
                 f"start  best of {event.candidates} on a sample of {event.rows:,} rows  "
-                f"log likelihood {event.lower_bound:.5f}  {event.seconds:.2f} s"
+                f"{objective} {event.lower_bound:.5f}  {event.seconds:.2f} s"
             )
         case Started(initialisation=number) if number:
             return f"start {number + 1}"
@@ -119,7 +119,7 @@ def line(event: Event) -> str:
             if math.isfinite(event.gap):
                 change = f"to gain {event.gap:.1e}"
             return (
-                f"iteration {event.iteration}  log likelihood {event.lower_bound:.5f}  {change}  "
+                f"iteration {event.iteration}  {objective} {event.lower_bound:.5f}  {change}  "
                 f"{speed(event.rows, event.seconds)}"
             )
         case SweepIterated():
@@ -153,6 +153,7 @@ class Shown:
         self._task = None if bar is None else bar.add_task("survey", total=None, left="")
         self._left, self._first = "", 1
         self._rows, self._seconds = 0, 0.0
+        self._objective = "log likelihood"
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
@@ -160,9 +161,10 @@ class Shown:
             if self._bar is not None and self._task is not None:
                 self._bar.update(self._task, completed=event.done, total=event.total)
             return
-        text, title = line(event), next_title(event, self._first)
+        text, title = line(event, self._objective), next_title(event, self._first)
         if isinstance(event, FitStarted):
             self._first = 1 + (event.resumed or 0)
+            self._objective = "log likelihood" if event.prior is None else "log posterior"
         elif isinstance(event, Started):
             self._left, self._first = "", 1
         elif isinstance(event, PassEnded) and not text:

@@ -25,6 +25,8 @@ class FitStarted:
     resumed : int or None
         Iterations that a checkpoint had of the current initialisation; None if the fit
         begins from nothing.
+    prior : str or None
+        Its name; lower bounds are log posteriors then, up to a constant.
     """
 
     rows: int | None
@@ -34,6 +36,7 @@ class FitStarted:
     batches: int
     nbytes: int | None
     resumed: int | None = None
+    prior: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,8 @@ class Iterated:
     lower_bound : float
         Mean log-likelihood of the parameters that the pass used, in nats a row, with
         acceleration that of rows with noise of variance `reg_covar`; the one before, if the
-        pass rejected what acceleration proposed.
+        pass rejected what acceleration proposed. With a prior its log density, up to a constant
+        and divided by the weight of all rows, is in it.
     change : float
         Its increase over the iteration before; infinite in the first.
     gap : float

@@ -15,7 +15,9 @@ from daskgmm.em.settings import Settings
 from daskgmm.em.starts.start import Initial
 from daskgmm.em.survey import Survey
 from daskgmm.gaussian.block import Block
+from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.prior import PRIORS
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.over_batches import map_batches
@@ -25,6 +27,9 @@ Array = NDArray[np.float64]
 
 SAME = 1e-9
 """Relative difference below which two sums over rows are of the same rows, added up otherwise."""
+
+PRIOR = "density of the prior"
+"""Its name in errors. Fits without a prior have none, as in checkpoints of earlier versions."""
 
 DIGEST = "sha256:"
 """What digests begin with: that they differ is all there is to say of two."""
@@ -49,6 +54,8 @@ def fit_identity(
     if settings.n_init == 1 or resumed is not None:
         # Nothing but the end depends on it: a fit that stopped early may go on.
         del chosen["max_iter"]
+    if settings.prior is not None:
+        chosen[PRIOR] = prior_digest(settings, data.rows.n_features)
     return {
         **chosen,
         **given,
@@ -56,6 +63,23 @@ def fit_identity(
         "random_state": state,
         **rows_identity(data),
     }
+
+
+def prior_digest(settings: Settings, columns: int) -> str | None:
+    """Return a digest of the density of a prior, for rows of so many columns; None without one.
+
+    It is that for one mean and one covariance of the rows, whatever these are, in single precision:
+    libraries of linear algebra differ in the last digits.
+    """
+    if settings.prior is None:
+        return None
+    d = settings.n_features(columns)
+    mean, covariance = 1.0 + np.arange(d) / d, 0.5 + np.diag(np.arange(1.0, d + 1.0))
+    pseudo = PRIORS[settings.prior].pseudo_moments(
+        settings.n_components, mean, covariance, STRUCTURES[settings.structure]
+    )
+    with np.errstate(over="ignore", under="ignore"):
+        return arrays_digest(*(np.asarray(part, np.float32) for part in asdict(pseudo).values()))
 
 
 def rows_identity(data: Dataset) -> dict[str, Any]:

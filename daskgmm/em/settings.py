@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from daskgmm.em.survey import Survey
+from daskgmm.em.weighing import COUNTS
 from daskgmm.gaussian.coordinates import Coordinates, coordinates_of
 from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
 
@@ -42,7 +43,8 @@ class Settings:
     prior : str or None
         A name in `PRIORS`; None for maximum likelihood.
     weights_are : str or None
-        What the weights mean where there is a prior, which counts rows as criteria do.
+        "counts" if the weights are counts and there is a prior, which counts rows as criteria do;
+        None for relative weights, and without a prior.
     """
 
     n_components: int
@@ -62,7 +64,10 @@ class Settings:
 
     def weighed(self, weights_are: str | None) -> Settings:
         """Return the settings of a fit to weighted rows; all but a prior depend on ratios alone."""
-        return self if self.prior is None else replace(self, weights_are=weights_are)
+        if self.prior is None:
+            return self
+        # Two ways to say the same are one setting: of a checkpoint, and of a warm start.
+        return replace(self, weights_are=COUNTS if weights_are == COUNTS else None)
 
     def coordinates(self, survey: Survey) -> Coordinates | None:
         """Return what rows as surveyed are mapped to; None if they stay as they are."""
@@ -70,11 +75,6 @@ class Settings:
             return None
         covariance = survey.covariance
         return coordinates_of(survey.mean, covariance, standardise=self.standardise, pca=self.pca)
-
-    @property
-    def objective(self) -> tuple[float, str | None]:
-        """What, beside the rows, decides what EM raises."""
-        return self.reg_covar, self.prior
 
     @property
     def is_mapped(self) -> bool:

@@ -29,6 +29,7 @@ from daskgmm.em.fit import Request, Resume, check_enough, fit
 from daskgmm.em.history import history_table, log_event
 from daskgmm.em.loop import Fit
 from daskgmm.em.model import MixtureModel
+from daskgmm.em.objective import Objective
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey import Survey, survey_rows
 from daskgmm.em.weighing import check_meaning
@@ -231,11 +232,10 @@ class MixtureEstimator(Portable):
         rows, weights = given.rows(self)
         check_enough(rows.n_rows, self.n_components)
         check_enough_columns(self.pca, rows.n_features)
-        request = self._request(rows.n_features)
-        settings = request.settings
+        settings = self._settings()
         if weights is not None:
             settings = settings.weighed(given.weights_are)
-        request = replace(request, settings=settings, checkpoint=checkpoint)
+        request = replace(self._request(settings, rows.n_features), checkpoint=checkpoint)
         with closing(cut(rows, weights, settings, cache)) as data:
             plan_of(data, settings, request.starts(rows.n_features, rows.n_rows)).check()
             try:
@@ -244,7 +244,7 @@ class MixtureEstimator(Portable):
                 if str(error) == ILL_DEFINED:
                     self._explain(data, error)
                 raise
-        self._ended_with = settings.objective
+        self._ended_with = Objective.of(settings, rows.n_features)
         facts = fitted_on(data, found.survey, given.source.x, given.weights_are)
         self._set_seen(found.coordinates, facts)
         survey = found.survey.mapped(found.coordinates)
@@ -291,8 +291,7 @@ class MixtureEstimator(Portable):
         self.coordinates_, self.fitted_on_ = coordinates, fitted
         self._fitted_in = (bool(self.standardise), self.pca)
 
-    def _request(self, columns: int) -> Request:
-        settings = self._settings()
+    def _request(self, settings: Settings, columns: int) -> Request:
         structure = STRUCTURES[self.covariance_type]
         self._check_precisions_init()
         given = (self.weights_init, self.means_init, self.precisions_init)
@@ -300,22 +299,19 @@ class MixtureEstimator(Portable):
         resume = None
         if self.warm_start and hasattr(self, "converged_"):
             self._check_resumable(settings.n_features(columns))
+            # What was set by hand is a likelihood, as in scikit-learn.
+            ended = self._ended_with or Objective(settings.noise)
+            same = ended == Objective.of(settings, columns)
             resume = Resume(
                 self._parameters(),
-                lower_bound=self.lower_bound_ if self._same_objective() else -math.inf,
-                search=self._search_to_go_on(),
+                lower_bound=self.lower_bound_ if same else -math.inf,
+                search=self._search_to_go_on() if same else None,
                 coordinates=self._coordinates(),
                 facts=getattr(self, "fitted_on_", None) or None,
                 scatter=getattr(self, "_scatter", None),
             )
         random, seeded = check_random_state(self.random_state), self.random_state is not None
         return Request(settings, initial, random, seeded, resume)
-
-    def _same_objective(self) -> bool:
-        """Return whether the last fit raised what the next one will, as far as is known."""
-        asked = self._settings().objective
-        ended: tuple[Any, ...] = getattr(self, "_ended_with", asked)
-        return self.prior == ended[-1] and (self.prior is None or ended == asked)
 
     def _check_precisions_init(self) -> None:
         if self.precisions_init is not None and (self.standardise or self.pca is not None):
@@ -334,7 +330,6 @@ class MixtureEstimator(Portable):
         same = self.means_ is parameters.means and self.weights_ is parameters.weights
         factors = self._parameters().precisions_cholesky
         same = same and np.array_equal(factors, parameters.precisions_cholesky)
-        same = same and self._ended_with == self._settings().objective
         return ended.search if same else None
 
     def _reorder(self, order: NDArray[np.intp]) -> None:
@@ -392,7 +387,9 @@ class MixtureEstimator(Portable):
         )
 
     def _listener(self, listen: Listener | None) -> Listener:
-        printer = Printer(int(self.verbose), self.verbose_interval) if self.verbose else None
+        printer = None
+        if self.verbose:
+            printer = Printer(int(self.verbose), self.verbose_interval, self.prior)
         return together(log_event, printer, listen)
 
     def _keep(

@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from daskgmm.em.objective import Objective
 from daskgmm.em.weighing import Weighing, check_meaning
 from daskgmm.errors import DataError, WeightsWarning
 from daskgmm.gaussian.coordinates import Coordinates
@@ -64,6 +65,8 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
     _criteria: dict[str, float | int | str] | None = None
     _discount: float = 0.0
     """By how much `lower_bound_` is less than the mean log-likelihood, in nats a row."""
+    _ended_with: Objective | None = None
+    """What the last fit raised; None if attributes were set by hand: then it is the likelihood."""
     _doubt: str | None = None
     """What to warn of where criteria of the fit are asked for."""
 
@@ -170,8 +173,9 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         `fit` that is in its last pass, for the parameters before the last step: `bic` of the same
         rows and weights differs by what that step changed, 2 n times `gap_estimate_` or so. The
         log-likelihood is that of the rows: where `lower_bound_` is that of rows with noise of
-        variance `reg_covar`, what the noise takes is given back, to first order. Models of a
-        sweep have criteria exactly, and icl, heldout and heldout_se too.
+        variance `reg_covar`, or has the density of a prior in it, what these change is given
+        back, of the noise to first order. Models of a sweep have criteria exactly, and icl,
+        heldout and heldout_se too.
 
         Warns
         -----

@@ -57,7 +57,7 @@ def plan(
     check_enough(rows.n_rows, chosen.n_components)
     check_enough_columns(chosen.pca, rows.n_features)
     data = cut(rows, weights, chosen, cache_nbytes(cache))
-    starts = estimator._request(rows.n_features).starts(rows.n_features, rows.n_rows)
+    starts = estimator._request(chosen, rows.n_features).starts(rows.n_features, rows.n_rows)
     return plan_of(data, chosen, starts)
 
 

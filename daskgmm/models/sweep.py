@@ -20,10 +20,11 @@ from sklearn.utils import check_random_state
 from daskgmm.em.checkpoint import Checkpoint
 from daskgmm.em.events import Listener, together
 from daskgmm.em.far_values import warn_of_unresolved
-from daskgmm.em.fingerprint import plain_digest, rows_identity
+from daskgmm.em.fingerprint import PRIOR, plain_digest, prior_digest, rows_identity
 from daskgmm.em.fit import check_enough
 from daskgmm.em.history import log_event
 from daskgmm.em.model import MixtureModel
+from daskgmm.em.objective import Objective
 from daskgmm.em.selection.choosing import (
     Model,
     SweepState,
@@ -368,8 +369,15 @@ def _identity(data: Dataset, request: SweepRequest, random_state: Any) -> dict[s
         "groups": groups.digest if isinstance(groups, Groups) else None,
         # What is said by default may be said as well.
         "weights_are": COUNTS if request.weights_are == COUNTS else None,
+        **_prior_identity(request.settings, data.rows.n_features),
         **rows_identity(data),
     }
+
+
+def _prior_identity(settings: Sequence[Settings], columns: int) -> dict[str, str]:
+    if settings[0].prior is None:
+        return {}
+    return {PRIOR: plain_digest(sorted(str(prior_digest(each, columns)) for each in settings))}
 
 
 def _mixtures(
@@ -395,6 +403,7 @@ def _mixture(model: Model, estimator: GaussianMixture, survey: Survey) -> Gaussi
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.simplefilter("ignore", DegenerateComponentWarning)
         mixture._keep(model.fit, -math.inf, MixtureModel.of(settings, survey))
+    mixture._ended_with = Objective.of(settings, estimator.n_features_in_)
     return mixture
 
 

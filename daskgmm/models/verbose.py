@@ -10,8 +10,9 @@ from daskgmm.em.events import Ended, Event, Iterated, Started
 class Printer:
     """Prints starts, every `interval`-th iteration and ends, above 1 with seconds and changes."""
 
-    def __init__(self, verbose: int, interval: int) -> None:
+    def __init__(self, verbose: int, interval: int, prior: str | None = None) -> None:
         self._detailed = verbose > 1
+        self._objective = "ll" if prior is None else "log posterior"
         self._interval = interval
         self._began = self._last = time.perf_counter()
 
@@ -22,7 +23,8 @@ class Printer:
             print(f"Initialization {event.initialisation}")
             self._began = self._last = now
         elif isinstance(event, Iterated) and event.iteration % self._interval == 0:
-            told = f"\t time lapse {now - self._last:.5f}s\t ll change {event.change:.5f}"
+            changed = f"{self._objective} change {event.change:.5f}"
+            told = f"\t time lapse {now - self._last:.5f}s\t {changed}"
             print(f"  Iteration {event.iteration}{told if self._detailed else ''}")
             self._last = now
         elif isinstance(event, Ended):

@@ -322,9 +322,10 @@ def counted(number: int, noun: str, plural: str = "s") -> str:
 
 
 def size(nbytes: int) -> str:
-    """Return bytes in words, in powers of 1000: four digits at most."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if nbytes < 10_000:
-            return f"{nbytes:,} {unit}"
-        nbytes = round(nbytes / 1000)
-    return f"{nbytes:,} TB"
+    """Return bytes in words, to three digits, in the largest power of 1000 that is not larger."""
+    value = float(nbytes)
+    for unit in ("B", "kB", "MB", "GB", "TB", "PB"):
+        if float(f"{value:.3g}") < 1000:
+            return f"{value:.3g} {unit}"
+        value /= 1000
+    return f"{nbytes / 1e15:,.0f} PB"

@@ -46,10 +46,10 @@ def test_plan_for_a_cluster_that_is_too_small(folder, call):
         planned = call("plan", "rows.zarr", "-k", 3, "--scheduler", address)
         assert planned.exit_code == 1
         assert "a process takes" in planned.stdout
-        assert "may take 84 MB of its 105 MB" in planned.stderr
+        assert "may take 83.9 MB of its 105 MB" in planned.stderr
         fitted = call("fit", "rows.zarr", "-k", 3, "--scheduler", address, "-o", "m.json")
         assert fitted.exit_code == 1
-        assert "may take 84 MB of its 105 MB" in fitted.stderr
+        assert "may take 83.9 MB of its 105 MB" in fitted.stderr
 
 
 def test_a_fit_goes_on_from_its_checkpoint(folder, call):

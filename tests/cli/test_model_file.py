@@ -148,7 +148,7 @@ def test_missing_entry(mixture, tmp_path):
     path = tmp_path / "m.json"
     save_model(mixture, path)
     document = json.loads(path.read_text())
-    may_be_missing = {"format", "format_version", "written", "versions", "types"}
+    may_be_missing = {"format", "format_version", "written", "versions", "types", "objective"}
     for name in document.keys() - may_be_missing:
         path.write_text(json.dumps({key: document[key] for key in document if key != name}))
         with pytest.raises(ModelFileError, match=f"'{name}' is missing"):

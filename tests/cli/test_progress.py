@@ -71,9 +71,23 @@ def test_iterations_left(changes, tol, left):
 def test_words():
     spoken = [duration(seconds) for seconds in (0.1, 12.4, 150, 7500)]
     assert spoken == ["1 s", "12 s", "2 min", "2 h 5 min"]
-    assert [size(n) for n in (7, 820_000, 4 * 10**9, 2 * 10**15)] == [
-        "7 B", "820 kB", "4,000 MB", "2,000 TB",
-    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("nbytes", "words"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (999_000, "999 kB"),
+        (999_600, "1 MB"),
+        (1_180_000, "1.18 MB"),
+        (23_410_000_000, "23.4 GB"),
+        (2 * 10**15, "2 PB"),
+        (3 * 10**18, "3,000 PB"),
+    ],
+)
+def test_sizes_have_three_digits(nbytes, words):
+    assert size(nbytes) == words
 
 
 def test_plain_lines(capsys):
@@ -85,6 +99,18 @@ def test_plain_lines(capsys):
     assert start.startswith("start  best of 5 on a sample of 2,000 rows")
     assert len(lines) == mixture.n_iter_
     assert all(LINE.fullmatch(line) for line in lines)
+
+
+@pytest.mark.parametrize(("prior", "name"), [(None, "likelihood"), ("conjugate", "posterior")])
+def test_lines_name_what_is_raised(prior, name, capsys):
+    mixture = GaussianMixture(2, random_state=0, prior=prior, verbose=2, verbose_interval=1)
+    with show(Forecast(1e-3, 100)) as listen:
+        mixture.fit(clusters(500), listen=listen)
+    printed, written = capsys.readouterr()
+    assert f"  log {name} {mixture.lower_bound_:.5f}" in written
+    assert set(re.findall(r"log \w+", written)) == {f"log {name}"}
+    assert ("log posterior change" in printed) == (prior is not None)
+    assert ("\t ll change" in printed) == (prior is None)
 
 
 def test_starts_are_told_apart(capsys):

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import zarr
 from numpy.testing import assert_allclose
+from sklearn.base import clone
 
 from daskgmm import GaussianMixture, sweep
 from daskgmm.cli import main
-from daskgmm.errors import ModelFileError
+from daskgmm.errors import CheckpointError
 from daskgmm.gaussian.prior import PRIORS, Prior, PseudoMoments
 from daskgmm.models.files.model_file import load_model
 from daskgmm.testing import PriorTests
@@ -16,10 +17,12 @@ from daskgmm.testing import PriorTests
 class EvenWeights(Prior):
     """A symmetric Dirichlet distribution of the weights, with alpha = 21."""
 
+    count = 20.0
+
     def pseudo_moments(self, k, mean, covariance, structure):
         d, m = len(mean), structure.n_covariances(k)
         none = np.zeros(k), np.tile(mean, (k, 1)), np.zeros(m), np.zeros((m, d, d))
-        return PseudoMoments(np.full(k, 20.0), *none)
+        return PseudoMoments(np.full(k, self.count), *none)
 
 
 EVEN = EvenWeights()
@@ -50,8 +53,48 @@ def test_fit_sweep_save_load_and_predict(x, tmp_path):
     best = sweep(x, (1, 2, 3), prior="even", random_state=0).best()
     assert_allclose(sorted(best.weights_), [30 / 140, 110 / 140], rtol=1e-6)
     del PRIORS["even"]
-    with pytest.raises(ModelFileError, match=r"prior 'even' is none of conjugate.*PRIORS"):
-        load_model(tmp_path / "m.json")
+    without = load_model(tmp_path / "m.json")
+    assert without.prior == "even"
+    assert (without.predict_proba(x) == mixture.predict_proba(x)).all()
+    without.save(tmp_path / "again.json")
+    assert load_model(tmp_path / "again.json").lower_bound_ == mixture.lower_bound_
+    with pytest.raises(ValueError, match=r"'prior' parameter .* 'even'"):
+        without.fit(x)
+
+
+def other(monkeypatch):
+    """Put a prior of the same name and other hyperparameters into the table."""
+    weaker = type("EvenWeights", (EvenWeights,), {"count": 2.0})()
+    monkeypatch.setitem(PRIORS, "even", weaker)
+
+
+def test_checkpoints_are_of_the_hyperparameters_too(x, tmp_path, monkeypatch):
+    fitted = GaussianMixture(2, prior="even", random_state=0).fit(x, checkpoint=tmp_path / "f")
+    again = clone(fitted).fit(x, checkpoint=tmp_path / "f")
+    assert again.lower_bounds_ == fitted.lower_bounds_
+    sweep(x, (1, 2), prior="even", random_state=0, checkpoint=tmp_path / "s")
+    other(monkeypatch)
+    with pytest.raises(CheckpointError, match="density of the prior differs"):
+        clone(fitted).fit(x, checkpoint=tmp_path / "f")
+    with pytest.raises(CheckpointError, match="density of the prior differs"):
+        sweep(x, (1, 2), prior="even", random_state=0, checkpoint=tmp_path / "s")
+
+
+@pytest.mark.parametrize("kept", ["here", "file", "sweep"])
+def test_a_warm_start_under_other_hyperparameters_begins_its_bounds_anew(
+    kept, x, tmp_path, monkeypatch
+):
+    mixture = GaussianMixture(2, prior="even", random_state=0).fit(x)
+    if kept == "file":
+        mixture.save(tmp_path / "m.json")
+        mixture = load_model(tmp_path / "m.json")
+    if kept == "sweep":
+        mixture = sweep(x, (2, 3), prior="even", random_state=0).models[0]
+    mixture.set_params(warm_start=True).fit(x)
+    assert np.isfinite(mixture.history_["change"][0])
+    other(monkeypatch)
+    mixture.fit(x)
+    assert np.isinf(mixture.history_["change"][0])
 
 
 def test_command_line(x, tmp_path):

@@ -1,5 +1,6 @@
 """The prior that ships, against its published formulas."""
 
+import json
 import warnings
 
 import numpy as np
@@ -7,8 +8,9 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.stats import invwishart, multivariate_normal
 
-from daskgmm import GaussianMixture, sweep
-from daskgmm.errors import DegenerateComponentWarning, WeightsWarning
+from daskgmm import GaussianMixture, load_model, sweep
+from daskgmm.em.checkpoint import digest_of
+from daskgmm.errors import CheckpointError, DegenerateComponentWarning, WeightsWarning
 from daskgmm.gaussian import PRIORS, STRUCTURES
 from daskgmm.testing import PriorTests
 from tests.gaussian.mixtures import parameters_of
@@ -52,10 +54,72 @@ def test_a_warm_start_under_another_prior_begins_its_bounds_anew():
     assert np.isinf(mixture.history_["change"][0])
 
 
+COUNTS = np.arange(len(X)) % 3 + 1
+
+
+def test_a_warm_start_with_another_meaning_of_weights_begins_its_bounds_anew():
+    mixture = GaussianMixture(2, prior="conjugate", random_state=0, warm_start=True, tol=1e-6)
+    mixture.fit(X, sample_weight=COUNTS, weights_are="counts")
+    mixture.fit(X, sample_weight=COUNTS, weights_are="counts")
+    assert np.isfinite(mixture.history_["change"][0])
+    mixture.fit(X, sample_weight=COUNTS, weights_are="relative")
+    assert np.isinf(mixture.history_["change"][0])
+
+
+@pytest.mark.filterwarnings("ignore::daskgmm.errors.WeightsWarning")
+def test_a_checkpoint_takes_what_is_said_by_default_for_the_same(tmp_path):
+    mixture, given = GaussianMixture(2, prior="conjugate", random_state=0), (X, None, COUNTS)
+    bound = mixture.fit(*given, checkpoint=tmp_path / "c").lower_bound_
+    mixture.fit(*given, weights_are="relative", checkpoint=tmp_path / "c")
+    assert mixture.lower_bound_ == bound
+    with pytest.raises(CheckpointError, match=r'weights_are was null and is "counts"'):
+        mixture.fit(*given, weights_are="counts", checkpoint=tmp_path / "c")
+
+
+def written_by_an_earlier_version(path):
+    document = json.loads(path.read_text())
+    del document["objective"], document["sha256"]
+    path.write_text(json.dumps({**document, "sha256": digest_of(document)}))
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+@pytest.mark.parametrize("prior", [None, "conjugate"])
+def test_a_loaded_model_knows_what_it_raised(prior, earlier, tmp_path):
+    mixture = GaussianMixture(2, prior=prior, random_state=0).fit(X)
+    mixture.save(tmp_path / "m.json")
+    if earlier:
+        written_by_an_earlier_version(tmp_path / "m.json")
+    loaded = load_model(tmp_path / "m.json").set_params(warm_start=True, max_iter=0).fit(X)
+    assert loaded.lower_bound_ == mixture.lower_bound_
+    assert loaded.criteria_ == mixture.criteria_
+    other = "conjugate" if prior is None else None
+    for changed in ({"prior": other}, {"reg_covar": 2e-6}):
+        loaded = load_model(tmp_path / "m.json")
+        loaded.set_params(warm_start=True, max_iter=0, **changed).fit(X)
+        assert loaded.lower_bound_ == -np.inf
+        assert np.isnan(loaded.criteria_["log_likelihood"])
+
+
+def test_settings_that_were_changed_since_the_fit_do_not_change_what_it_raised(tmp_path):
+    GaussianMixture(2, random_state=0).fit(X).set_params(prior="conjugate").save(tmp_path / "m")
+    loaded = load_model(tmp_path / "m").set_params(warm_start=True).fit(X)
+    assert np.isinf(loaded.history_["change"][0])
+
+
+def test_scikit_learn_gets_a_likelihood():
+    mixture = GaussianMixture(2, prior="conjugate", random_state=0, tol=1e-7).fit(X)
+    reference = mixture.to_sklearn()
+    assert reference.lower_bound_ == pytest.approx(reference.score(X), abs=1e-4)
+    assert reference.lower_bounds_ == []
+    back = GaussianMixture.from_sklearn(reference)
+    assert back.criteria_["log_likelihood"] == reference.lower_bound_
+    back.set_params(prior="conjugate", warm_start=True).fit(X)
+    assert np.isinf(back.history_["change"][0])
+
+
 def test_whole_weights_that_nobody_explained_are_asked_about():
-    counts = np.arange(len(X)) % 3 + 1
     with pytest.warns(WeightsWarning, match="counts"):
-        GaussianMixture(1, prior="conjugate").fit(X, sample_weight=counts)
+        GaussianMixture(1, prior="conjugate").fit(X, sample_weight=COUNTS)
 
 
 @pytest.mark.parametrize("structure", ["full", "tied"])

@@ -8,9 +8,11 @@ import pytest
 import zarr
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
+from sklearn.mixture import GaussianMixture as Reference
 
 from daskgmm import GaussianMixture, load_model
 from daskgmm.cli import main
+from daskgmm.describe import objective_name
 from daskgmm.errors import ModelFileError
 from daskgmm.models.estimator import MixtureEstimator
 from daskgmm.models.estimators import ESTIMATORS
@@ -87,6 +89,69 @@ def test_a_subclass_that_nobody_registered_is_read_as_what_it_is_made_from(x, tm
     Named(2, random_state=0).fit(x).save(tmp_path / "m.json")
     assert type(load_model(tmp_path / "m.json")) is GaussianMixture
     assert type(Named.load(tmp_path / "m.json")) is Named
+
+
+class Stations(GaussianMixture):
+    """Settings as attributes of the class, and a parameter of its own."""
+
+    covariance_type, missing, prior, reg_covar = "diag", "drop", "conjugate", 1e-3
+
+    def __init__(self, n_components=2, *, region="north", random_state=None):
+        self.n_components, self.region, self.random_state = n_components, region, random_state
+
+
+FIXED = {"covariance_type": "diag", "missing": "drop", "prior": "conjugate", "reg_covar": 1e-3}
+
+
+@pytest.mark.parametrize("load", [load_model, GaussianMixture.load, Stations.load])
+def test_files_hold_the_attributes_of_the_class(load, x, tmp_path):
+    x[3, 1] = np.nan
+    own = Stations(random_state=0, region="south").fit(x)
+    own.save(tmp_path / "m.json")
+    again = load(tmp_path / "m.json")
+    assert {name: getattr(again, name) for name in FIXED} == FIXED
+    assert_array_equal(again.predict_proba(x), own.predict_proba(x))
+    assert objective_name(again) == "log posterior"
+    assert getattr(again, "region", None) == ("south" if type(again) is Stations else None)
+    again.save(tmp_path / "again.json")
+    assert_array_equal(load_model(tmp_path / "again.json").predict_proba(x), own.predict_proba(x))
+
+
+def test_a_class_reads_what_it_is_made_from_with_the_settings_of_the_file(x, tmp_path):
+    GaussianMixture(2, random_state=0, reg_covar=1e-2).fit(x).save(tmp_path / "m.json")
+    again = Stations.load(tmp_path / "m.json")
+    found = again.covariance_type, again.missing, again.prior, again.reg_covar
+    assert found == ("full", "error", None, 1e-2)
+    assert Stations.covariance_type == "diag"
+
+
+def test_scikit_learn_gets_the_attributes_of_the_class(x):
+    class Three(AxisAlignedMixture):
+        n_components, reg_covar, standardise = 3, 1e-3, False
+
+        def __init__(self, *, random_state=None):
+            self.random_state = random_state
+
+    own = Three(random_state=0).fit(x)
+    reference = own.to_sklearn()
+    assert (reference.n_components, reference.reg_covar) == (3, 1e-3)
+    assert reference.bic(x) == pytest.approx(own.bic(x), rel=1e-12)
+    back = Three.from_sklearn(reference)
+    assert type(back) is Three
+    assert_array_equal(back.predict_proba(x), own.predict_proba(x))
+    with pytest.raises(ValueError, match=r"Three has n_components=3, .* has n_components=2\. Use"):
+        Three.from_sklearn(Reference(2, covariance_type="diag").fit(x))
+    with pytest.raises(ValueError, match=r"has covariance_type='diag'.*covariance_type='full'"):
+        Three.from_sklearn(Reference(3).fit(x))
+
+
+def test_scikit_learn_gives_the_coordinates_of_the_class(x):
+    own = AxisAlignedMixture(random_state=0).fit(x)
+    back = AxisAlignedMixture.from_sklearn(own.to_sklearn())
+    assert back.get_params()["n_components"] == 2
+    assert_array_equal(back.predict(x), own.predict(x))
+    with pytest.raises(ValueError, match=r"standardise=True.*standardise=False"):
+        AxisAlignedMixture.from_sklearn(Reference(2, covariance_type="diag").fit(x))
 
 
 def test_defaults_are_those_of_the_signature():

@@ -202,7 +202,7 @@ def test_a_fit_that_exceeds_the_memory_limit_is_refused_before_it_reads():
         assert planned.place.memory_limit == 2 << 30
         assert not planned.fits
         with pytest.raises(
-            PlanError, match=r"may take 1,718 MB of its 2,147 MB.*each of 2 threads.*fewer threads"
+            PlanError, match=r"may take 1.72 GB of its 2.15 GB.*each of 2 threads.*fewer threads"
         ):
             GaussianMixture(2).fit(x, listen=events.append)
     assert not events

@@ -9,13 +9,17 @@ written, versions        when (UTC), and by which versions of what
 converged, n_iter        how the fit ended
 lower_bound              `lower_bound_`, nats a row
 gap_estimate             `gap_estimate_`, nats a row; null if unknown
+objective                what `lower_bound` is of: `em.objective.Objective`; null if it was set by
+                         hand; files of earlier versions lack it: it is that of their settings
 criteria                 `criteria_`: log_likelihood (mean, nats a row), n_parameters, n (rows
                          that count; files of earlier versions lack it), aic and bic (null where
                          n is unknown), `measured` in words: where; models of a sweep have icl,
                          heldout and heldout_se too
 types                    names of the estimator's class and of those it is made from, as
                          `ESTIMATORS` has them; older files lack it, and hold a GaussianMixture
-settings                 the constructor's parameters, but those that JSON cannot hold
+settings                 those of every estimator, and what else the constructor takes, but for
+                         values that JSON cannot hold; of an estimator of one's own, earlier
+                         versions wrote what its constructor takes
 n_features               d, columns of the data
 data                     `fitted_on_`: source, rows, weight, dtype, mean, minimum, maximum,
                          effective_rows, weights_are, and sha256, a digest of the facts before
@@ -40,7 +44,9 @@ from __future__ import annotations
 import json
 import math
 import platform
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any, TypeVar
@@ -49,6 +55,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.em.checkpoint import versions
+from daskgmm.em.objective import Objective
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.prior import PRIORS
@@ -87,6 +94,7 @@ def document_of(mixture: Mixture) -> dict[str, Any]:
     """
     parameters = mixture._parameters()
     settings = _settings(mixture)
+    objective = mixture._ended_with
     _check_readable(mixture, settings, parameters.weights)
     coordinates = getattr(mixture, "coordinates_", None)
     structure, r = STRUCTURES[parameters.structure], parameters.n_features
@@ -99,6 +107,7 @@ def document_of(mixture: Mixture) -> dict[str, Any]:
         "n_iter": int(getattr(mixture, "n_iter_", 0)),
         "lower_bound": plain(float(getattr(mixture, "lower_bound_", math.nan))),
         "gap_estimate": plain(float(getattr(mixture, "gap_estimate_", math.nan))),
+        "objective": None if objective is None else plain(asdict(objective)),
         "criteria": plain(mixture._known_criteria()),
         "types": names_of(type(mixture)),
         "settings": settings,
@@ -139,26 +148,22 @@ def mixture_of(document: Mapping[str, Any], choose: Choose[Kind]) -> Kind:
     """
     if document["format_version"] == 1:
         document = _from_version_1(document)
-    kind = choose(_list(document, "types", None) if "types" in document else ["GaussianMixture"])
-    mixture = kind(**_checked_settings(document["settings"], kind))
-    _check_known("covariance_type", mixture.covariance_type, STRUCTURES, "STRUCTURES")
-    if getattr(mixture, "prior", None) is not None:
-        _check_known("prior", mixture.prior, PRIORS, "PRIORS")
-    mixture._validate_params()
+    types = _list(document, "types", None) if "types" in document else ["GaussianMixture"]
+    kind = choose(types)
+    mixture = _made(kind, _checked_settings(document["settings"], kind, types))
+    structure = mixture.covariance_type
+    if structure not in STRUCTURES:
+        raise UnknownNameError(
+            f"its covariance_type {str(structure)[:60]!r} is none of {', '.join(STRUCTURES)}. "
+            "Import the module that adds it to daskgmm.gaussian.STRUCTURES first (--import), or "
+            "use the version that wrote the file."
+        )
+    _check_settings(mixture)
     mixture.n_features_in_ = d = _count(document, "n_features")
     mixture.coordinates_ = coordinates = _coordinates(document["coordinates"], d)
     _set_parameters(mixture, document, d if coordinates is None else coordinates.n_features)
     _set_card(mixture, document)
     return mixture
-
-
-def _check_known(setting: str, value: Any, names: Collection[str], table: str) -> None:
-    if value not in names:
-        raise UnknownNameError(
-            f"its {setting} {str(value)[:60]!r} is none of {', '.join(names)}. Import the module "
-            f"that adds it to daskgmm.gaussian.{table} first (--import), or use the version that "
-            "wrote the file."
-        )
 
 
 def plain(value: Any) -> Any:
@@ -204,23 +209,49 @@ def _from_version_1(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _settings(mixture: Mixture) -> dict[str, Any]:
-    """Return the constructor's parameters, as far as JSON can hold them."""
+    """Return the settings, those that are attributes of the class too, as JSON can hold them."""
     kept = {}
-    for name, value in mixture.get_params(deep=False).items():
+    for name in _setting_names(type(mixture)):
         try:
-            text = json.dumps(_of_python(value), allow_nan=False)
+            text = json.dumps(_of_python(getattr(mixture, name)), allow_nan=False)
         except (TypeError, ValueError):
             continue
         kept[name] = json.loads(text)
     return kept
 
 
-def _checked_settings(settings: Any, kind: type[Mixture]) -> dict[str, Any]:
-    known = kind._get_param_names()
+def _setting_names(kind: type[Mixture]) -> list[str]:
+    return sorted({*kind._get_param_names(), *kind._parameter_constraints})
+
+
+def _checked_settings(settings: Any, kind: type[Mixture], types: Sequence[str]) -> dict[str, Any]:
+    """Return the settings that the class has; others may be those of a class made from it."""
+    known = _setting_names(kind)
     unknown = [name for name in _mapping(settings, "settings") if name not in known]
-    if unknown:
+    if unknown and types[0] == kind.__name__:
         raise ValueError(f"there is no setting {unknown[0][:60]!r}")
-    return dict(settings)
+    return {name: value for name, value in settings.items() if name in known}
+
+
+def _made(kind: type[Kind], settings: Mapping[str, Any]) -> Kind:
+    """Return an estimator with these settings, whether its constructor takes them or not."""
+    taken = set(kind._get_param_names())
+    mixture = kind(**{name: value for name, value in settings.items() if name in taken})
+    for name, value in settings.items():
+        if name not in taken and getattr(mixture, name) != value:
+            setattr(mixture, name, value)
+    return mixture
+
+
+def _check_settings(mixture: Mixture) -> None:
+    """Raise `ValueError` for settings that no fit has.
+
+    A prior may have any name: predictions need none, and a fit looks it up.
+    """
+    checked = copy(mixture)
+    if isinstance(getattr(mixture, "prior", None), str):
+        checked.prior = None
+    checked._validate_params()
 
 
 def _set_parameters(mixture: Mixture, document: Mapping[str, Any], r: int) -> None:
@@ -257,6 +288,28 @@ def _set_card(mixture: Mixture, document: Mapping[str, Any]) -> None:
         mixture.feature_units_ = _list(document, "feature_units", d)
     if document["feature_dims"] is not None:
         mixture.feature_dims_ = _list(document, "feature_dims", None)
+    mixture._ended_with = (
+        _objective(document["objective"]) if "objective" in document else _objective_asked(mixture)
+    )
+
+
+def _objective(values: Any) -> Objective | None:
+    if values is None:
+        return None
+    found = Objective(**_mapping(values, "objective"))
+    for value in (found.prior, found.density, found.weights_are):
+        if not isinstance(value, str | None):
+            raise ValueError(f"a {type(value).__name__} stands in 'objective' where a text should")
+    return replace(found, noise=float(number(found.noise)))
+
+
+def _objective_asked(mixture: Mixture) -> Objective:
+    """Return the objective of the settings, for a file that does not say it."""
+    facts = getattr(mixture, "fitted_on_", {})
+    settings = mixture._settings().weighed(facts.get("weights_are"))
+    if settings.prior is None or settings.prior in PRIORS:
+        return Objective.of(settings, mixture.n_features_in_)
+    return Objective(settings.noise, settings.prior, weights_are=settings.weights_are)
 
 
 def _criteria(values: Any) -> dict[str, Any]:
@@ -317,7 +370,7 @@ def _check_readable(
 ) -> None:
     """Raise `ValueError` for what `mixture_of` would refuse."""
     try:
-        type(mixture)(**settings)._validate_params()
+        _check_settings(_made(type(mixture), settings))
         _check_weights(weights, mixture.n_components)
     except ValueError as error:
         raise ValueError(

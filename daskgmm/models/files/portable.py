@@ -87,7 +87,9 @@ class Portable(Mixture):
             A pipeline of `StandardScaler`, `PCA` where there are axes, and the mixture, if
             this one was fitted in coordinates of its own; densities are those of the
             coordinates in both. Rows that miss a value are refused whatever `missing` is, and
-            components of weight 0 make scikit-learn warn of log(0).
+            components of weight 0 make scikit-learn warn of log(0). scikit-learn has no prior:
+            after a fit with one `lower_bound_` is the log-likelihood of `criteria_`, and
+            `lower_bounds_` is empty.
 
         Warns
         -----
@@ -112,6 +114,9 @@ class Portable(Mixture):
         ------
         TypeError
             If it is another estimator, or a pipeline with other steps.
+        ValueError
+            If this class has a number of components, a covariance structure or coordinates of its
+            own, and it has others.
         NotFittedError
             If it is not fitted.
         """

@@ -12,6 +12,7 @@ from sklearn.mixture import GaussianMixture as Reference
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from daskgmm.em.objective import Objective
 from daskgmm.errors import ExchangeWarning
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.covariance.structure import Structure
@@ -62,18 +63,20 @@ def from_sklearn(fitted: Any, kind: type[Kind]) -> Kind:
     ------
     TypeError
         If it is something else, or a step does what a mixture's coordinates do not.
+    ValueError
+        If the mixture's class has another size, structure or coordinates.
     NotFittedError
         If it is not fitted.
     """
     if not isinstance(fitted, Pipeline):
-        return _alone(fitted, kind, {})
+        return _alone(fitted, kind, {"standardise": False, "pca": None})
     *steps, last = [step for _, step in fitted.steps]
     _check_kind(last)
     coordinates, settings = coordinates_in(steps)
     mixture = _alone(last, kind, settings)
     mixture.__dict__.update(
         coordinates_=coordinates,
-        _fitted_in=(settings["standardise"], settings["pca"]),
+        _fitted_in=(mixture.standardise, mixture.pca),
         n_features_in_=coordinates.n_columns,
     )
     if mixture.means_init is not None:
@@ -88,7 +91,8 @@ def _alone(fitted: Any, kind: type[Kind], settings: dict[str, Any]) -> Kind:
     """Return the mixture of scikit-learn's, with settings that it does not have."""
     _check_kind(fitted)
     check_is_fitted(fitted)
-    mixture = kind(**fitted.get_params(deep=False), **settings)
+    mixture = _made(kind, {**fitted.get_params(deep=False), **settings})
+    mixture._ended_with = Objective()
     structure = STRUCTURES[fitted.covariance_type]
     mixture._fitted_structure = structure.name
     for name in ("weights_", "means_", "precisions_cholesky_"):
@@ -111,6 +115,26 @@ def _alone(fitted: Any, kind: type[Kind], settings: dict[str, Any]) -> Kind:
     mixture.n_features_in_ = mixture.means_.shape[1]
     if hasattr(fitted, "feature_names_in_"):
         mixture.feature_names_in_ = np.array(fitted.feature_names_in_, dtype=object)
+    return mixture
+
+
+def _made(kind: type[Kind], settings: dict[str, Any]) -> Kind:
+    """Return a mixture with the settings that its constructor takes; the class has the others.
+
+    Those that the fitted attributes depend on have to be the same there.
+    """
+    taken = set(kind._get_param_names())
+    mixture = kind(**{name: value for name, value in settings.items() if name in taken})
+    for name in ("n_components", "covariance_type", "standardise", "pca"):
+        own, given = getattr(mixture, name), settings[name]
+        # A part of the variance is a number of axes once it is fitted.
+        part = name == "pca" and isinstance(own, float) and given is not None
+        if name not in taken and own != given and not part:
+            raise ValueError(
+                f"{kind.__name__} has {name}={own!r}, and what scikit-learn fitted has "
+                f"{name}={given!r}. Use daskgmm.GaussianMixture.from_sklearn, or fit "
+                f"{kind.__name__} to the rows."
+            )
     return mixture
 
 
@@ -156,12 +180,17 @@ def _warn_of_count(given: Structure, known: Structure, k: int, d: int) -> None:
         )
 
 
+def _likelihoods(mixture: Mixture) -> tuple[float, list[float]]:
+    """Return the lower bound and those of all iterations; of log posteriors only the last tells."""
+    if mixture._ended_with is not None and mixture._ended_with.prior is not None:
+        return float(mixture._known_criteria()["log_likelihood"]), []
+    bound = float(getattr(mixture, "lower_bound_", math.nan))
+    return bound, list(getattr(mixture, "lower_bounds_", []))
+
+
 def _reference(mixture: Mixture) -> Reference:
     parameters = mixture._parameters()
-    known = set(Reference().get_params())
-    settings = {
-        name: value for name, value in mixture.get_params(deep=False).items() if name in known
-    }
+    settings = {name: getattr(mixture, name) for name in Reference().get_params()}
     coordinates: Coordinates | None = getattr(mixture, "coordinates_", None)
     if coordinates is not None and settings["means_init"] is not None:
         settings["means_init"] = coordinates.apply(np.asarray(settings["means_init"], np.float64))
@@ -178,7 +207,6 @@ def _reference(mixture: Mixture) -> Reference:
     reference.precisions_ = structure.external(structure.precision.precisions(factors), d)
     reference.converged_ = bool(getattr(mixture, "converged_", False))
     reference.n_iter_ = int(getattr(mixture, "n_iter_", 0))
-    reference.lower_bound_ = float(getattr(mixture, "lower_bound_", math.nan))
-    reference.lower_bounds_ = list(getattr(mixture, "lower_bounds_", []))
+    reference.lower_bound_, reference.lower_bounds_ = _likelihoods(mixture)
     reference.n_features_in_ = parameters.means.shape[1]
     return reference
