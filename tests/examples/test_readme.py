@@ -65,6 +65,7 @@ def test_python(folder):
     assert zarr.open_array("labels.zarr", mode="r").shape == (4000,)
 
 
+@pytest.mark.slow
 def test_commands(folder):
     commands = [
         line.split()[1:]

@@ -19,6 +19,8 @@ from daskgmm.storage.address import Address
 from daskgmm.testing import WriterTests
 from daskgmm.testing.writers import CHUNK, TAKEN, D, Killed, N, after, die, fitted, nothing_beside
 
+pytestmark = pytest.mark.slow  # runs that are killed, and runs at once
+
 X = WriterTests().rows()
 SMALL, LARGE = fitted(2), fitted(5)
 
