@@ -53,6 +53,25 @@ class PseudoMoments:
     scale_counts: Array
     scales: Array
 
+    def __post_init__(self) -> None:
+        """Refuse arrays that are no density: EM would make weights or covariances of NaN."""
+        k, d = np.shape(self.means)
+        scales = np.shape(self.scales)
+        shaped = np.shape(self.counts) == np.shape(self.mean_counts) == (k,)
+        shaped &= np.shape(self.scale_counts) in {(k,), (1,)}
+        if not shaped or len(scales) != 3 or scales[0] not in {1, k} or scales[1:] != (d, d):
+            raise ValueError(
+                f"The prior's pseudo-moments have the shapes {np.shape(self.counts)}, "
+                f"{np.shape(self.mean_counts)}, {np.shape(self.means)}, "
+                f"{np.shape(self.scale_counts)} and {scales}; {k} components of {d} features need "
+                f"({k},), ({k},), ({k}, {d}), ({k},) or (1,), and ({k}, {d}, {d}) or (1, {d}, {d})."
+            )
+        for name in ("counts", "mean_counts", "scale_counts"):
+            if not (np.isfinite(getattr(self, name)) & (getattr(self, name) >= 0)).all():
+                raise ValueError(f"The prior's {name} are {getattr(self, name)}: not all >= 0.")
+        if not (np.isfinite(self.means).all() and np.isfinite(self.scales).all()):
+            raise ValueError("The prior's means or scales are not all finite.")
+
     def scaled(self, factor: float) -> PseudoMoments:
         """Return the prior with all counts and S multiplied by a factor."""
         return replace(

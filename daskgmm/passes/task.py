@@ -10,6 +10,7 @@ from threading import Event
 from typing import Any, Generic, TypeVar
 
 from daskgmm.blas import one_blas_thread
+from daskgmm.errors import DataError
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.kernels.workspace import small_buffers
 from daskgmm.passes.batches import Batch
@@ -64,7 +65,20 @@ class Task(Generic[Result]):
         weights = None
         if self.weights is not None:
             weights = self.weights.stream(dependencies[count:], self.retries)
-        return paired(rows, weights)
+        return self._counted(paired(rows, weights))
+
+    def _counted(self, blocks: Iterator[Block]) -> Iterator[Block]:
+        """Yield blocks; raise `DataError` unless they hold the rows that the batch has."""
+        rows = 0
+        for block in blocks:
+            rows += len(block.x)
+            yield block
+        if self.batch.rows not in (None, rows):
+            raise DataError(
+                f"{rows} rows were read where {self.batch.rows} were expected, in batch "
+                f"{self.batch.index}. Do not change the data while they are read; run again. A "
+                "source of your own has to tell the lengths of its chunks as they are."
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """A prior of one's own is one class and one line in the table."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import zarr
@@ -9,6 +11,7 @@ from sklearn.base import clone
 from daskgmm import GaussianMixture, sweep
 from daskgmm.cli import main
 from daskgmm.errors import CheckpointError
+from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.prior import PRIORS, Prior, PseudoMoments
 from daskgmm.models.files.model_file import load_model
 from daskgmm.testing import PriorTests
@@ -103,3 +106,15 @@ def test_command_line(x, tmp_path):
     arguments = ["fit", data, "-k", "2", "--prior", "even", "--out", out, "-q"]
     assert main(arguments, standalone_mode=False) in (None, 0)
     assert_allclose(sorted(load_model(out).weights_), [30 / 140, 110 / 140], rtol=1e-6)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, -1.0])
+def test_pseudo_moments_that_are_no_density_are_refused(wrong):
+    good = PRIORS["conjugate"].pseudo_moments(2, np.zeros(3), np.eye(3), STRUCTURES["full"])
+    for name in ("counts", "mean_counts", "scale_counts"):
+        with pytest.raises(ValueError, match=name):
+            replace(good, **{name: np.full(2, wrong)})
+    with pytest.raises(ValueError, match=r"shapes \(3,\).* need \(2,\)"):
+        replace(good, counts=np.zeros(3))
+    with pytest.raises(ValueError, match="not all finite"):
+        replace(good, means=np.full((2, 3), np.inf))

@@ -251,3 +251,10 @@ def test_the_command_line_takes_its_files(x, data, capsys):
     assert "4,000" in run("plan", x, "-k", "3")
     assert "4,000, in 3 chunks" in run("info", x)
     assert plan(x, 3).batches == 1
+
+
+def test_blocks_that_lack_rows_are_noticed(x, data, monkeypatch):
+    read = TextSegment.read
+    monkeypatch.setattr(TextSegment, "read", lambda *given: read(*given)[:-5])
+    with pytest.raises(DataError, match=r"rows were read where \d+ were expected, in batch 0"):
+        GaussianMixture(2, random_state=0).fit(x)
