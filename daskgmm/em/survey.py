@@ -288,22 +288,23 @@ def survey_tile(z: Array, weights: Array | None) -> Survey:
 
 def merge_surveys(one: Survey, other: Survey) -> Survey:
     """Return the survey of both sets of rows (Chan, Golub & LeVeque 1983 for the scatter)."""
-    if one.weight == 0 or other.weight == 0:
-        merged = other if one.weight == 0 else one
-    else:
-        weight = one.weight + other.weight
+    base = other if one.weight == 0 else one
+    weight, shift, scatter = one.weight + other.weight, base.shift, base.scatter
+    if one.weight != 0 and other.weight != 0:
         difference = (other.origin - one.origin) + (other.shift - one.shift)
         share = other.weight / weight
+        shift = one.shift + share * difference
         scatter = one.scatter + other.scatter
         scatter += (one.weight * share) * np.outer(difference, difference)
-        shift = one.shift + share * difference
-        merged = replace(one, weight=weight, shift=shift, scatter=scatter)
     samples = [survey.sample for survey in (one, other) if survey.sample is not None]
     probes = [survey.probe for survey in (one, other) if survey.probe is not None]
-    return replace(
-        merged,
+    return Survey(
         rows=one.rows + other.rows,
         weighed_rows=one.weighed_rows + other.weighed_rows,
+        weight=weight,
+        origin=base.origin,
+        shift=shift,
+        scatter=scatter,
         minimum=np.minimum(one.minimum, other.minimum),
         maximum=np.maximum(one.maximum, other.maximum),
         sample=join(samples) if samples else None,

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Hashable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
+from inspect import signature
 from numbers import Integral
 from typing import Any
 
@@ -45,6 +46,7 @@ from daskgmm.models.choice import doubts, place_of_best
 from daskgmm.models.costs import TrainingData, cache_nbytes, cut, plan_of
 from daskgmm.models.criteria import Criteria, criteria_of_sweep, doubt
 from daskgmm.models.degeneracy import reason_of
+from daskgmm.models.estimator import MixtureEstimator
 from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.models.inputs import LABELS, check_enough_columns
@@ -82,7 +84,7 @@ class Sweep:
         beat), passes, converged, degenerate (the number of components that have no rows, or rest
         on `reg_covar`, tied values or rounding), reason (why a model failed, or which of its
         components are degenerate, and in which column).
-    models : list of GaussianMixture or None
+    models : list of MixtureEstimator or None
         In the order of the table, each fitted; those with status "sample" to the sample. None
         for those that failed.
     criterion : str
@@ -90,7 +92,7 @@ class Sweep:
     """
 
     table: dict[str, list[Any]]
-    models: list[GaussianMixture | None]
+    models: list[MixtureEstimator | None]
     criterion: str = "bic"
 
     def __repr__(self) -> str:
@@ -103,7 +105,7 @@ class Sweep:
             f"{', '.join(kinds)}; best by {self.criterion}: {best})"
         )
 
-    def best(self, criterion: str | None = None) -> GaussianMixture:
+    def best(self, criterion: str | None = None) -> MixtureEstimator:
         """Return the best model that was fitted on all rows; it is not fitted again.
 
         A model with degenerate components is returned only if all have some.
@@ -125,7 +127,7 @@ class Sweep:
             warnings.warn(message, ChoiceWarning, stacklevel=2)
         return self._best(chosen)
 
-    def _best(self, criterion: str) -> GaussianMixture:
+    def _best(self, criterion: str) -> MixtureEstimator:
         found = self.models[place_of_best(self.table, criterion)]
         assert found is not None
         return found
@@ -145,13 +147,14 @@ class Sweep:
 def sweep(
     X: Any,
     n_components: Iterable[int] = range(1, 11),
-    covariance_type: str | Sequence[str] = "full",
+    covariance_type: str | Sequence[str] | None = None,
     n_init: int = 3,
     criterion: str = "bic",
     sample_weight: Any = None,
     random_state: Any = None,
     checkpoint: str | os.PathLike[str] | None = None,
     *,
+    estimator: MixtureEstimator | None = None,
     weights_are: str | None = None,
     feature_dims: Sequence[Hashable] | None = None,
     groups: Any = None,
@@ -179,8 +182,8 @@ def sweep(
     X, sample_weight, weights_are, feature_dims, checkpoint, cache, listen, storage_options : as in
         `GaussianMixture.fit`
     n_components : iterable of int
-    covariance_type : str or sequence of str
-        Of "full", "tied", "diag" and "spherical".
+    covariance_type : str or sequence of str, optional
+        Of "full", "tied", "diag" and "spherical"; by default that of the estimator, "full".
     n_init : int
         Starts of each, on the sample.
     criterion : {"bic", "aic", "icl", "heldout"}
@@ -188,6 +191,9 @@ def sweep(
         sample, by blocks of consecutive rows or by `groups`: where neighbours are alike, the
         others always ask for more components.
     random_state : int, RandomState instance or None
+    estimator : MixtureEstimator, optional
+        What is fitted: all models are copies of it, and `tol` to `pca` below are its own
+        settings. By default a `GaussianMixture` of the settings below.
     groups : array of shape (n,), optional
         What belongs together, and is held out together: a station, a tile, a day.
     tol : float
@@ -213,10 +219,8 @@ def sweep(
     """
     _checked(criterion)
     check_meaning(weights_are)
-    types = (covariance_type,) if isinstance(covariance_type, str) else tuple(covariance_type)
-    sizes = _sizes(n_components, types)
-    estimator = GaussianMixture(
-        max(sizes),
+    estimator = _estimator(
+        estimator,
         tol=tol,
         reg_covar=reg_covar,
         prior=prior,
@@ -226,7 +230,9 @@ def sweep(
         standardise=standardise,
         pca=pca,
     )
-    estimator._validate_params()
+    types = _types(covariance_type, estimator)
+    sizes = _sizes(n_components)
+    estimator.set_params(n_components=max(sizes))._validate_params()
     given = TrainingData(source_of(X, storage_options), sample_weight, weights_are, feature_dims)
     rows, weights = given.rows(estimator)
     check_enough(rows.n_rows, min(sizes))
@@ -234,7 +240,7 @@ def sweep(
     chosen = estimator._settings()
     if weights is not None:
         chosen = chosen.weighed(weights_are)
-    settings = combinations(sizes, tuple(dict.fromkeys(types)), chosen)
+    settings = combinations(sizes, types, chosen)
     request = _request(settings, n_init, random_state, belongs)
     request = replace(request, weights_are=None if weights is None else weights_are)
     check_enough_columns(pca, rows.n_features)
@@ -253,7 +259,7 @@ def _found(
     data: Dataset,
     state: SweepState,
     measured: Measured,
-    estimator: GaussianMixture,
+    estimator: MixtureEstimator,
     given: TrainingData,
     criterion: str,
 ) -> Sweep:
@@ -291,16 +297,53 @@ def _checked(criterion: str) -> str:
     return criterion
 
 
-def _sizes(n_components: Iterable[int], types: Sequence[str]) -> list[int]:
-    given = [n_components] if isinstance(n_components, (int, np.integer)) else n_components
-    sizes: list[Any] = list(given)
-    if not sizes or not all(isinstance(k, Integral) and int(k) >= 1 for k in sizes):
-        raise ValueError(f"n_components is {n_components!r}; give integers of 1 and more.")
-    unknown = [each for each in types if each not in STRUCTURES]
+def _estimator(given: MixtureEstimator | None, **settings: Any) -> MixtureEstimator:
+    """Return a copy of the estimator that is given, or a `GaussianMixture` of these settings."""
+    if given is None:
+        return GaussianMixture(**settings)
+    if not isinstance(given, MixtureEstimator):
+        raise TypeError(
+            f"estimator is {given!r}; give an estimator of daskgmm, such as GaussianMixture()."
+        )
+    if "n_components" not in given.get_params():
+        raise ValueError(
+            f"{type(given).__name__} has no parameter n_components: nothing of it can be swept."
+        )
+    for name, value in settings.items():
+        if value != signature(sweep).parameters[name].default:
+            raise ValueError(
+                f"{name}={value!r} is given beside an estimator: set it there, as in "
+                f"{type(given).__name__}({name}={value!r})."
+            )
+    copy: MixtureEstimator = clone(given)
+    return copy
+
+
+def _types(
+    covariance_type: str | Sequence[str] | None, estimator: MixtureEstimator
+) -> tuple[str, ...]:
+    """Return the structures to try, each once."""
+    asked = estimator.covariance_type if covariance_type is None else covariance_type
+    types = tuple(dict.fromkeys((asked,) if isinstance(asked, str) else asked))
+    unknown = [name for name in types if name not in STRUCTURES]
     if unknown or not types:
         raise ValueError(
             f"covariance_type is {unknown or types}; give some of {', '.join(STRUCTURES)}."
         )
+    fixed = "covariance_type" not in estimator.get_params()
+    if fixed and types != (estimator.covariance_type,):
+        raise ValueError(
+            f"covariance_type is {asked!r}; that of {type(estimator).__name__} is always "
+            f"{estimator.covariance_type!r}."
+        )
+    return types
+
+
+def _sizes(n_components: Iterable[int]) -> list[int]:
+    given = [n_components] if isinstance(n_components, (int, np.integer)) else n_components
+    sizes: list[Any] = list(given)
+    if not sizes or not all(isinstance(k, Integral) and int(k) >= 1 for k in sizes):
+        raise ValueError(f"n_components is {n_components!r}; give integers of 1 and more.")
     return sorted({int(k) for k in sizes})
 
 
@@ -381,8 +424,8 @@ def _prior_identity(settings: Sequence[Settings], columns: int) -> dict[str, str
 
 
 def _mixtures(
-    state: SweepState, estimator: GaussianMixture, table: dict[str, list[Any]]
-) -> list[GaussianMixture | None]:
+    state: SweepState, estimator: MixtureEstimator, table: dict[str, list[Any]]
+) -> list[MixtureEstimator | None]:
     """Return an estimator for each row of the table; None for what failed."""
     survey = state.survey.mapped(state.coordinates)
     fitted = [_mixture(model, estimator, survey) for model in state.models]
@@ -391,10 +434,15 @@ def _mixtures(
     return [*fitted, *[None] * len(state.failures)]
 
 
-def _mixture(model: Model, estimator: GaussianMixture, survey: Survey) -> GaussianMixture:
+def _mixture(model: Model, estimator: MixtureEstimator, survey: Survey) -> MixtureEstimator:
     settings = model.settings
-    own = {"n_components": settings.n_components, "covariance_type": settings.structure}
-    mixture: GaussianMixture = clone(estimator).set_params(**own, random_state=model.seed)
+    own = {
+        "n_components": settings.n_components,
+        "covariance_type": settings.structure,
+        "random_state": model.seed,
+    }
+    mixture: MixtureEstimator = clone(estimator)
+    mixture.set_params(**{name: own[name] for name in own.keys() & mixture.get_params().keys()})
     for name in SHARED_ATTRIBUTES:
         if hasattr(estimator, name):
             setattr(mixture, name, getattr(estimator, name))

@@ -10,7 +10,7 @@ from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.mixture import GaussianMixture as Reference
 
-from daskgmm import GaussianMixture, load_model
+from daskgmm import GaussianMixture, load_model, sweep
 from daskgmm.cli import main
 from daskgmm.describe import objective_name
 from daskgmm.errors import ModelFileError
@@ -58,6 +58,46 @@ def test_fit_predict_save_and_load(x, tmp_path):
         AxisAlignedMixture(0).fit(x)
     with pytest.raises(ValueError, match="'prior' parameter of Wrong"):
         type("Wrong", (AxisAlignedMixture,), {"prior": "conjugat"})(2).fit(x)
+
+
+def test_it_is_swept(x, tmp_path):
+    found = sweep(x, range(1, 5), estimator=AxisAlignedMixture(missing="drop"), random_state=0)
+    same = {"prior": "conjugate", "standardise": True, "missing": "drop"}
+    plain = sweep(x, range(1, 5), "diag", random_state=0, **same)
+    assert found.table == plain.table
+    best = found.best()
+    assert type(best) is AxisAlignedMixture
+    own = best.get_params()
+    assert (own["n_components"], own["missing"]) == (2, "drop")
+    assert_array_equal(best.predict_proba(x), plain.best().predict_proba(x))
+    best.save(tmp_path / "m.json")
+    assert_array_equal(load_model(tmp_path / "m.json").predict(x), best.predict(x))
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"estimator": AxisAlignedMixture}, TypeError, "give an estimator of daskgmm, such as"),
+        ({"estimator": Reference()}, TypeError, "give an estimator of daskgmm, such as"),
+        ({"covariance_type": "full"}, ValueError, "of AxisAlignedMixture is always 'diag'"),
+        ({"tol": 1e-4}, ValueError, r"set it there, as in AxisAlignedMixture\(tol=0.0001\)"),
+        ({"prior": "conjugate"}, ValueError, "beside an estimator"),
+    ],
+)
+def test_a_sweep_refuses_settings_that_are_the_estimators(x, settings, error, message):
+    with pytest.raises(error, match=message):
+        sweep(x, [1, 2], **{"estimator": AxisAlignedMixture(), **settings})
+
+
+def test_an_estimator_of_one_size_is_not_swept(x):
+    class Pair(MixtureEstimator):
+        n_components = 2
+
+        def __init__(self, random_state=None):
+            self.random_state = random_state
+
+    with pytest.raises(ValueError, match="Pair has no parameter n_components"):
+        sweep(x, [1, 2], estimator=Pair())
 
 
 def test_the_command_line_predicts_with_it(x, tmp_path, capsys):
