@@ -57,11 +57,6 @@ class ArrayRows(Rows):
         rows has no chunks.
     columns : tuple of str, optional
         Names of the columns.
-
-    Raises
-    ------
-    DataError
-        If the array is not rows or weights of real numbers, or `lengths` do not fit it.
     """
 
     in_process = True

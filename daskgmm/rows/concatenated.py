@@ -37,17 +37,7 @@ class ChainSegment:
 
 
 class ConcatenatedRows(Rows):
-    """The rows of several sources with the same columns, in order.
-
-    Parameters
-    ----------
-    parts : sequence of Rows, at least one
-
-    Raises
-    ------
-    DataError
-        If there is no part, or the parts differ in their number of columns.
-    """
+    """The rows of several sources with the same columns, in order."""
 
     def __init__(self, parts: Sequence[Rows]) -> None:
         if not parts:
@@ -116,13 +106,7 @@ def _alike(parts: Sequence[Rows]) -> list[Rows]:
 
 
 def _shared_columns(parts: Sequence[Rows]) -> tuple[str, ...] | None:
-    """Return the names of the columns, or None where a part has none.
-
-    Raises
-    ------
-    DataError
-        If parts have columns of other names.
-    """
+    """Return the names of the columns, or None where a part has none."""
     first = parts[0].columns
     for index, part in enumerate(parts):
         if first is None or part.columns is None:

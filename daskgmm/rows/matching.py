@@ -47,11 +47,6 @@ def column_of(table: Rows, rows: Rows) -> Rows:
     """Return the only column of a table as weights of rows.
 
     What is in memory is cut as the rows are; what is read has to be cut like them already.
-
-    Raises
-    ------
-    DataError
-        If there are several columns, another number of rows, or other chunks.
     """
     if table.n_features != 1:
         raise DataError(

@@ -15,13 +15,7 @@ LISTED_COLUMNS = 20
 
 
 def places(names: Sequence[str], columns: Sequence[str] | None, what: str = "X") -> list[int]:
-    """Return where each of `names` is among `columns`.
-
-    Raises
-    ------
-    DataError
-        If one is not there, or named twice.
-    """
+    """Return where each of `names` is among `columns`."""
     check_among(names, columns or (), what)
     found = {name: index for index, name in enumerate(columns or ())}
     return [found[name] for name in names]
@@ -61,15 +55,7 @@ def names_within(x: Any) -> tuple[str, ...] | None:
 def check_numbers(
     kinds: Mapping[str, tuple[np.dtype[Any] | None, str]], what: str, how: str
 ) -> None:
-    """Raise `DataError` if a column holds no numbers.
-
-    Parameters
-    ----------
-    kinds : dict
-        For each column its NumPy type, or None, and the name of the type it is stored in.
-    what, how : str
-        Whose columns they are, and how to choose some; for the message.
-    """
+    """Raise `DataError` if a column holds no numbers."""
     others = [f"{name!r} ({kind})" for name, (dtype, kind) in kinds.items() if dtype is None]
     if not others:
         return

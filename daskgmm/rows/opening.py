@@ -14,26 +14,7 @@ from daskgmm.storage.masking import StorageOptions
 
 
 def as_rows(x: Any, columns: Sequence[str] | None = None) -> Rows:
-    """Return what `x` holds as rows; nothing is read yet.
-
-    Parameters
-    ----------
-    x : ndarray, memmap, zarr.Array, dask.array.Array, h5py.Dataset, table, path, Rows, or list
-        Of shape (n, d). A path is the path or URL of a Zarr array or of Parquet files, or the
-        path of a ``.npy`` file, which is mapped into memory. Tables are data frames of Dask
-        and Polars, and tables of Arrow. A list or tuple of these is taken one after another.
-    columns : sequence of str, optional
-        The columns to take, by name, from what has names; the rest is not read.
-
-    Raises
-    ------
-    DataError
-        If shape or type cannot be rows of real numbers.
-    SourceError
-        If a path or URL cannot be opened.
-    TypeError
-        If `x` is something else, lists of numbers included.
-    """
+    """Return what `fit` takes as rows, unread; of what has names, the columns of these names."""
     return source_of(x).rows(columns)
 
 

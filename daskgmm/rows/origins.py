@@ -21,10 +21,6 @@ def origins(x: Any) -> Iterator[str]:
 
     The graphs of lazy arrays and frames are looked through for stored arrays, memory maps and
     texts; texts that are no paths come along. The parts of lists are looked at one by one.
-
-    Parameters
-    ----------
-    x : as `GaussianMixture.fit` takes it, or Rows
     """
     seen, stack = set[int](), [x]
     kept = []  # what is seen stays alive, so that no number is given twice

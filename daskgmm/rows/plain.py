@@ -35,14 +35,7 @@ FILES = {
 
 
 def unmasked(values: Any, what: str) -> Any:
-    """Return values as they are.
-
-    Raises
-    ------
-    DataError
-        If they are masked: as a plain array, what is behind the mask would be data. If they are
-        sparse, or have units.
-    """
+    """Return values as they are; raise `DataError` if they are masked, sparse or have units."""
     check_plain(values, what)
     if isinstance(values, np.ma.MaskedArray):
         raise DataError(
@@ -63,12 +56,7 @@ def plain(values: Any, what: str) -> NDArray[Any]:
 def checked(x: Any, what: str) -> Any:
     """Return what is to become an array by itself: x, or its values if it reads on conversion.
 
-    Raises
-    ------
-    DataError
-        If it, or an element of a list, is masked or sparse, or has units.
-    TypeError
-        If it stores values elsewhere, more of them than are loaded without a word.
+    Raise `DataError` for what `unmasked` refuses, `TypeError` for more than `LOADED_BYTES`.
     """
     if isinstance(x, (list, tuple)):
         if not any(hasattr(each, "__array__") for each in x):

@@ -126,15 +126,7 @@ kind of one's own is appended."""
 
 
 def source_of(x: Any, options: StorageOptions | None = None) -> Source:
-    """Return what the user gave as a source of the kind that it is of.
-
-    Parameters
-    ----------
-    x : object
-        What `GaussianMixture.fit` takes as X, or as weights.
-    options : mapping, optional
-        For the file system of a URL.
-    """
+    """Return what is given as X or as weights as a source; the options are those of URLs."""
     kind = next(kind for kind in reversed(SOURCES) if kind.matches(x))
     return kind(x, options)
 

@@ -12,23 +12,9 @@ from daskgmm.rows.sources import source_of
 def weights_for(rows: Rows, sample_weight: Any, beside: Source | None = None) -> Rows:
     """Return the weights of `rows` as blocks of one axis with the same `lengths`.
 
+    A string is a column of `rows` if there is one of that name, else a path or URL, with the
+    options of the source `beside`. A list goes with rows that are a list, element by element.
     Values are not looked at here: NaN and negative weights show when they are read.
-
-    Parameters
-    ----------
-    rows : Rows
-    sample_weight : array-like, zarr.Array, dask.array.Array, h5py.Dataset, series, path or list
-        Of shape (n,). A string is a column of `rows` if there is one of that name, else the
-        path or URL of an array.
-        A list of arrays goes with rows that were given as a list, element by element.
-        Dask weights of unknown length must be chunked like the rows.
-    beside : Source, optional
-        The source of the rows, whose options URLs of weights have too.
-
-    Raises
-    ------
-    DataError
-        If the weights are not real numbers on one axis, or there are not as many as rows.
     """
     return source_of(sample_weight, None if beside is None else beside.options).weights(rows)
 

@@ -32,13 +32,7 @@ def travelling(url: str, options: StorageOptions | None) -> Mapping[str, Any] | 
 
 
 def file_system(url: str, options: StorageOptions | None) -> tuple[Any, str]:
-    """Return the file system of a path or URL, and the path in it.
-
-    Raises
-    ------
-    ImportError, ValueError
-        If there is none.
-    """
+    """Return the file system of a path or URL, and the path in it."""
     protocol, _ = split_protocol(url)
     if not isinstance(options, OfObstore) or protocol is None:
         found: tuple[Any, str] = fsspec.core.url_to_fs(url, **dict(options or {}))

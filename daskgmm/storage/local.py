@@ -14,13 +14,7 @@ ABANDONED_SECONDS = 60.0
 
 
 def written_path(path: str | os.PathLike[str]) -> Path:
-    """Return the absolute path that is written to; of a symbolic link, the path it leads to.
-
-    Raises
-    ------
-    FileExistsError
-        If it leads in a circle.
-    """
+    """Return the absolute path that is written to: of a symbolic link, the path it leads to."""
     # Absolute, as workers may have been started elsewhere.
     given = Path(path).expanduser().absolute()
     if not given.is_symlink():

@@ -44,13 +44,7 @@ class LabelledArrays(Source):
         return kind(values).as_weights(rows)
 
     def split(self, name: str, features: Sequence[str] | None) -> tuple[Source, Source] | None:
-        """Return the other variables of a dataset, and one; None if x is no dataset.
-
-        Raises
-        ------
-        DataError
-            If it has no variable of that name.
-        """
+        """Return the other variables of a dataset, and one; None if x is no dataset."""
         if not hasattr(self.x, "data_vars"):
             return None
         if name not in self.x.data_vars:

@@ -86,13 +86,7 @@ class Labelled:
         return rows
 
     def weights(self, weight: xr.DataArray) -> Rows:
-        """Return the weights of the same points in the same order; broadcast where needed.
-
-        Raises
-        ------
-        DataError
-            If they have other dimensions or other coordinates than the grid.
-        """
+        """Return the weights of the same points in the same order; broadcast along absent axes."""
         import xarray as xr
 
         foreign = [str(dim) for dim in weight.dims if dim not in self.dims]
@@ -134,21 +128,10 @@ class Labelled:
 def labelled(
     x: Any, feature_dims: Sequence[Hashable] | None, wanted: Sequence[str] | None = None
 ) -> Labelled:
-    """Return a DataArray or Dataset as rows on a grid; nothing is read unless in memory.
+    """Return a DataArray or Dataset as rows on a grid; values that are lazy stay unread.
 
-    Parameters
-    ----------
-    x : xarray.DataArray or xarray.Dataset
-    feature_dims : sequence of str or None
-        Dimensions whose points are features; all others are sample dimensions. A Dataset
-        may do without, as its variables are features.
-    wanted : sequence of str, optional
-        Names of the features to take, in this order; by default all.
-
-    Raises
-    ------
-    DataError
-        If variables are no real numbers, or lie on no common grid, or a feature is absent.
+    The points of `feature_dims` are features, as are the variables of a Dataset; `wanted` are
+    names of the features to take, in this order.
     """
     features = chosen_dims(x, feature_dims)
     dataset, arrays = variables_of(x, wanted or ())

@@ -12,13 +12,7 @@ from daskgmm.errors import DataError
 
 
 def one_number(name: str, value: Any) -> float | None:
-    """Return the number of an attribute, None if it has none.
-
-    Raises
-    ------
-    DataError
-        If it has several, or they are no numbers.
-    """
+    """Return the number of an attribute, None if it has none."""
     found = numbers(name, value)
     if len(found) > 1 or any(number != number for number in found):
         raise refused(name, value)
@@ -29,11 +23,6 @@ def numbers(name: str, value: Any) -> list[float]:
     """Return the numbers of an attribute, NaN for those of several that are None.
 
     Integers stay integers: those of 64 bits are not all floats.
-
-    Raises
-    ------
-    DataError
-        If they are no numbers.
     """
     if value is None or (isinstance(value, str) and value.strip().lower() in ("", "none")):
         return []

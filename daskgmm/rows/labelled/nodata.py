@@ -145,13 +145,7 @@ def taken_as_missing(nodata: Sequence[float], where: str | None = None) -> str |
 
 
 def declared(attributes: Mapping[str, Any]) -> Decoding:
-    """Return what the attributes of a stored array declare.
-
-    Raises
-    ------
-    DataError
-        If an attribute is no number, or bands differ in missing values or packing.
-    """
+    """Return what the attributes of a stored array declare."""
     _refuse_packed_bands(attributes)
     nodata = [number for name in NAMES for number in numbers(name, attributes.get(name))]
     nodata += _of_all_bands(attributes.get(BAND_BY_BAND))
@@ -173,17 +167,6 @@ def declared_by_xarray(array: xr.DataArray, what: str = "X") -> Decoding:
     say nothing of its results. So they hold for what is as it was stored, which `as_stored` tells,
     and never for truth values. Else nothing holds but, of floats, missing values that no
     computation gives by chance: up to `LOWEST`, or from `HUGE` in size.
-
-    Parameters
-    ----------
-    array : xarray.DataArray
-    what : str
-        What it is called in the warning.
-
-    Warns
-    -----
-    DecodingWarning
-        If attributes declare what does not hold.
     """
     if array.dtype.kind not in "iuf":
         return PLAIN

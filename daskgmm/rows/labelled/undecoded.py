@@ -33,12 +33,7 @@ MOVING = frozenset(
 
 
 def warn_of_undecoded(x: Any, what: str = "X") -> None:
-    """Warn if a Dask array only reads stored arrays that declare how they are to be decoded.
-
-    Warns
-    -----
-    DecodingWarning
-    """
+    """Warn if a Dask array only reads stored arrays that declare how they are to be decoded."""
     if not {name.rpartition("-")[0] for name in x.dask.layers} <= MOVING:
         return
     for stored in _stored(x):

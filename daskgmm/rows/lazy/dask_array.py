@@ -39,13 +39,6 @@ class DaskRows(Rows):
         They are compared with the chunks as these are read.
     columns : tuple of str, optional
         Names of the columns.
-
-    Raises
-    ------
-    DataError
-        If the array is not rows or weights of real numbers.
-    SourceError
-        If its graph is incomplete.
     """
 
     _array: Any = None

@@ -57,13 +57,7 @@ class Graph:
 
 
 def optimised(x: Any) -> Graph:
-    """Return the graph of a dask array as dask would compute it.
-
-    Raises
-    ------
-    SourceError
-        If the graph refers to a key that it does not hold.
-    """
+    """Return the graph of a dask array as dask would compute it."""
     keys = x.__dask_keys__()
     graph = ensure_dict(x.__dask_optimize__(x.__dask_graph__(), keys))
     nodes: Nodes = convert_legacy_graph(graph, all_keys=set(graph))

@@ -71,20 +71,7 @@ class GraphSegment:
         return tuple(self.graph.futures.values())
 
     def stream(self, dependencies: Sequence[Any] = (), retries: int = 0) -> Iterator[NDArray[Any]]:
-        """Compute and yield block after block.
-
-        Parameters
-        ----------
-        dependencies : sequence
-            Results of `dependencies`; if left out, they are fetched to this process.
-        retries : int
-            How often a node that raises `OSError` is computed again.
-
-        Raises
-        ------
-        DataError
-            If a block is not what the dask array says it is.
-        """
+        """Compute and yield block after block; fetch the dependencies if they are not given."""
         # No name is left on a block while the caller works on it.
         yield from map(joined, self.values(dependencies, retries), self.blocks)
 

@@ -50,20 +50,6 @@ def with_shared_computed(
     and its result is small (`kept_bytes`) and can be pickled. Results that are too large are
     thrown away again; then what they are made of is looked at in the same way. Everything
     else stays in the sub-graphs and is computed by each batch that needs it.
-
-    Parameters
-    ----------
-    graph : Graph
-    chunks : sequence of tuple of keys
-        The output keys of each row chunk.
-    nbytes : float
-        Bytes of the whole array; nan if unknown.
-    get, retries : as in `Rows.prepare`
-
-    Returns
-    -------
-    Graph
-        With a data node in place of each result that is kept.
     """
     left: set[Key] = set()
     while keys := shared_keys(graph, chunks, left):
@@ -82,17 +68,12 @@ def kept_bytes(nbytes: float) -> int:
 
 
 def shared_keys(graph: Graph, chunks: Sequence[tuple[Key, ...]], left: set[Key]) -> list[Key]:
-    """Return the keys of computed nodes that chunks far from each other use.
+    """Return the keys of computed nodes, none in `left`, that chunks far from each other use.
 
     Walks from the outputs to the inputs. A node used by chunks from the i-th to the j-th is
     shared if j > i and j - i + 1 is at least half of all chunks; its inputs are then no one's
     because of it. Sharing between neighbours, as after rechunking or overlapping, spans
     less: such a node is data-sized, and only a batch border makes it be computed twice.
-
-    Parameters
-    ----------
-    left : set of keys
-        Nodes that must not be chosen.
     """
     nodes = graph.nodes
     waiting = Counter(key for node in nodes.values() for key in node.dependencies)
@@ -138,15 +119,10 @@ def _is_data(graph: Graph, key: Key) -> bool:
 def compute(
     graph: Graph, keys: Sequence[Key], limit: int, get: Get | None = None, retries: int = 0
 ) -> dict[Key, tuple[bool, Any]]:
-    """Compute `keys`, giving up values of more than `limit` bytes.
+    """Return whether the value of each key has at most `limit` bytes, and the value or None.
 
     Futures are computed on by the client they belong to, if `get` is not given; otherwise
     dask's choice holds: a client if there is one, else threads.
-
-    Returns
-    -------
-    dict of (bool, value)
-        Whether the value was small enough, and the value or None.
     """
     culled = graph.cull(keys)
     # New names every time: a cluster returns the old result of a name that it knows.
@@ -170,10 +146,6 @@ def with_care(node: GraphNode, retries: int, landmarks: tuple[str, ...] = ()) ->
     """Return a node whose reads are tried again, and which leaves BLAS at one thread.
 
     With more, the bits of a product would depend on where it is computed.
-
-    Parameters
-    ----------
-    landmarks : as of `Graph`
     """
     if type(node) is not Task:
         return node

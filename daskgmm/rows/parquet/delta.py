@@ -44,11 +44,6 @@ def live_files(table: LoggedTable, address: Address) -> tuple[Live, ...]:
 
     Files that are older than a column lack it: there it is null. Those that still hold one that
     the table has dropped are read without it.
-
-    Raises
-    ------
-    SourceError
-        If the log cannot be read, or rows of live files are not what the files say.
     """
     root, deltalake = table.root, _deltalake(table.root)
     what = f"{shown(root)} is a Delta Lake table, and its log cannot be read"

@@ -17,18 +17,7 @@ from daskgmm.rows.tables.features import FeatureColumn, check_length, columns_of
 
 
 def feature_columns(footers: Sequence[Footer], names: Sequence[str]) -> tuple[FeatureColumn, ...]:
-    """Return the columns that hold the features of these names.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Of columns, or of elements of lists as `FeatureColumn.features` calls them.
-
-    Raises
-    ------
-    DataError
-        If a file lacks one of them, or lists are not of one length as far as footers tell.
-    """
+    """Return the columns that hold features, which are named as columns or elements of lists."""
     first = footers[0]
     lists = {name for name, column in first.columns.items() if column.values is not None}
     wanted = columns_of(names, first.columns, lists, str(first.address))

@@ -60,25 +60,11 @@ def in_memory(address: Address) -> bool:
 
 
 @contextmanager
-def opened(address: Address, buffer_size: int = 0) -> Iterator[Any]:
-    """Open a Parquet file; at once its footer is read, and nothing else.
-
-    Parameters
-    ----------
-    buffer_size : int
-        Bytes of each column that are fetched at a time; 0 for whole column chunks.
-
-    Yields
-    ------
-    pyarrow.parquet.ParquetFile
-    """
-    with opened_version(address, buffer_size) as (file, _):
-        yield file
-
-
-@contextmanager
 def opened_version(address: Address, buffer_size: int = 0) -> Iterator[tuple[Any, dict[str, str]]]:
-    """Open a Parquet file as `opened`; yield what tells its version in the file system as well."""
+    """Open a Parquet file; yield it, its footer read, and what tells its version in the store.
+
+    Of a column `buffer_size` bytes are fetched at a time, by default all of it.
+    """
     system, path = file_system(address)
     if isinstance(system, LocalFileSystem):
         source = require("pyarrow").OSFile(path)

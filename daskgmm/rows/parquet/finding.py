@@ -31,12 +31,6 @@ def find_files(addresses: Sequence[Address]) -> tuple[DataFile, ...]:
     Files of a directory or glob are ordered as dask orders them, so that part 10 comes after
     part 9; what begins with a dot or an underscore is no data. Of a Delta Lake table, or of a
     directory or glob in one, they are the files that its log says are live.
-
-    Raises
-    ------
-    SourceError
-        If there is no such file, or no way to the store; if they are of a table whose log is
-        not read here; or if a file that is named by itself is no live one.
     """
     if not addresses:
         raise SourceError("The list of Parquet files is empty; give at least one.")

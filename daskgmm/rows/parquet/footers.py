@@ -82,13 +82,7 @@ class Footer:
 
 
 def read_footers(files: Sequence[DataFile]) -> tuple[Footer, ...]:
-    """Read the footer of each file, several at a time.
-
-    Raises
-    ------
-    SourceError
-        If a file cannot be read.
-    """
+    """Read the footer of each file, several at a time."""
     with ThreadPoolExecutor(min(FOOTER_THREADS, len(files))) as pool:
         return tuple(pool.map(read_footer, files))
 
@@ -107,18 +101,7 @@ def read_footer(file: DataFile) -> Footer:
 def column_types(
     footers: Sequence[Footer], names: Sequence[str], how: str
 ) -> dict[str, np.dtype[Any]]:
-    """Return the types of the columns over all files, as numbers.
-
-    Parameters
-    ----------
-    how : str
-        To choose columns; for errors.
-
-    Raises
-    ------
-    DataError
-        If a file lacks one of them, or one holds no numbers there; it names both.
-    """
+    """Return the types of numeric columns over all files; `how` to choose columns is for errors."""
     found: dict[str, np.dtype[Any]] = {}
     for footer in footers:
         check_among(names, tuple(footer.columns), str(footer.address))
@@ -147,13 +130,7 @@ def check_stored_alike(footers: Sequence[Footer], names: Iterable[str]) -> None:
 
 
 def shared_features(footers: Sequence[Footer]) -> tuple[str, ...]:
-    """Return the columns of the first file, which all other files must have, and no more.
-
-    Raises
-    ------
-    DataError
-        If files differ in their columns; it names a file and a column.
-    """
+    """Return the columns of the first file, which all other files must have, and no more."""
     first = footers[0]
     for footer in footers[1:]:
         check_among(first.features, footer.features, str(footer.address))

@@ -17,13 +17,9 @@ WHOLE = re.compile(r"[+-]?\d{1,18}")
 
 
 def hive_columns(paths: Sequence[str]) -> list[dict[str, Any]]:
-    """Return for each file the columns that the names of its directories hold.
+    """Return for each file the values of the columns that name its directories.
 
-    Returns
-    -------
-    list of dict of pyarrow.Scalar
-        Whole numbers where a column has no other values, else texts; the types are the same for
-        all files.
+    They are whole numbers in columns that have no other values in any file, else texts.
     """
     texts = [_texts(path) for path in paths]
     if not any(texts):

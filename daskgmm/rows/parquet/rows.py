@@ -50,11 +50,6 @@ class ParquetRows(Rows):
     footers : tuple of Footer
     query : Query
         What is taken from each file.
-
-    Raises
-    ------
-    DataError
-        If a file lacks a column, or a column holds no numbers.
     """
 
     def __init__(

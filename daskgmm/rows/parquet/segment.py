@@ -113,13 +113,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class ParquetSegment:
-    """Consecutive row groups; a footer is read again with each piece, so that the segment is small.
-
-    Attributes
-    ----------
-    pieces : tuple of Piece
-    query : Query
-    """
+    """Consecutive row groups; it is small, as each piece reads the footer of its file again."""
 
     pieces: tuple[Piece, ...]
     query: Query
@@ -130,15 +124,7 @@ class ParquetSegment:
         return ()
 
     def stream(self, dependencies: Sequence[Any] = (), retries: int = 0) -> Iterator[NDArray[Any]]:
-        """Read and yield block after block; a row group is one or more, one if it is empty.
-
-        Raises
-        ------
-        SourceError
-            If a read fails, `retries` times over; it names file, row group and columns.
-        DataError
-            If a file is not what it was when it was opened.
-        """
+        """Read and yield block after block; a row group is one or more, one if it is empty."""
         for piece in self.pieces:
             yield from retried_stream(partial(read_piece, piece, self.query), retries)
 
@@ -149,15 +135,7 @@ def read_piece(piece: Piece, query: Query) -> Iterator[NDArray[Any]]:
 
 
 def read_groups(piece: Piece, query: Query, make: Make[Made]) -> Iterator[Made]:
-    """Open the file and yield what `make` makes of each batch that is read.
-
-    Raises
-    ------
-    SourceError
-        If a read fails; it names file, row group and columns.
-    DataError
-        If a file is not what it was when it was opened.
-    """
+    """Open the file and yield what `make` makes of each batch that is read."""
     address, columns = piece.address, listed(map(repr, query.columns))
     advice = "If the store could not be reached, run again; if the file is damaged, write it again."
     with (

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from daskgmm.rows.grid import check_chunks
 from daskgmm.rows.naming import check_among
-from daskgmm.rows.parquet.files import opened
+from daskgmm.rows.parquet.files import opened_version
 from daskgmm.rows.parquet.finding import find_files
 from daskgmm.rows.parquet.footers import (
     Footer,
@@ -52,13 +52,7 @@ class KeyedPieces(KeyedSegment):
         return ()
 
     def keyed(self, dependencies: Sequence[Any] = (), retries: int = 0) -> Iterator[KeyedRows]:
-        """Read and yield block after block; a row group is one or more, one if it is empty.
-
-        Raises
-        ------
-        SourceError, DataError
-            As `ParquetSegment.stream`; or if a key is of another type than in the first file.
-        """
+        """Read and yield block after block; a row group is one or more, one if it is empty."""
         chunk = self.first
         for piece in self.pieces:
             make = partial(self._keyed, piece, chunk - piece.first)
@@ -80,11 +74,6 @@ class ParquetTable(Table):
     rows : ParquetRows
     keys : tuple of str, or None
         None for the index of a data frame, if it is stored with it.
-
-    Raises
-    ------
-    DataError
-        If a file has no such column.
     """
 
     rows: ParquetRows
@@ -122,7 +111,7 @@ def parquet_table(
 
 def _schema(footer: Footer, keys: tuple[str, ...]) -> Any:
     """Return the schema of the keys, with what it says about an index of pandas."""
-    with opened(footer.address) as file:
+    with opened_version(footer.address) as (file, _):
         stored = file.schema_arrow
     arrow, constants = require("pyarrow"), footer.constants
     schema = arrow.schema(

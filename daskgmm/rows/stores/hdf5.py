@@ -113,13 +113,7 @@ class HDF5Segment:
         return ()
 
     def stream(self, dependencies: Sequence[Any] = (), retries: int = 0) -> Iterator[NDArray[Any]]:
-        """Read and yield block after block.
-
-        Raises
-        ------
-        SourceError
-            If a read fails, `retries` times over.
-        """
+        """Read and yield block after block."""
         for start, stop in zip(self.bounds[:-1], self.bounds[1:], strict=True):
             yield self.decoding(retried(partial(self._read, start, stop), retries))
 
@@ -145,11 +139,6 @@ class HDF5Rows(Rows):
     lengths : sequence of int, optional
         Rows of each block, to follow the chunks of another source. By default as many whole
         chunks as decode into 1 MiB, and at least one.
-
-    Raises
-    ------
-    DataError
-        If the dataset is not rows or weights of real numbers, or `lengths` do not fit it.
     """
 
     def __init__(

@@ -21,14 +21,9 @@ from daskgmm.storage.masking import shown
 
 
 def may_be_unseen(values: NDArray[Any], fill: Any = None) -> bool:
-    """Tell values that may all come from chunks that are not there: the fill value and no other.
+    """Return whether all values may come from missing chunks: they are one, the fill value.
 
-    Of any others chunks were found; so the look costs nothing where there are data.
-
-    Parameters
-    ----------
-    fill : scalar, optional
-        The fill value, if it is known; else any one value is suspected.
+    Without a known fill value any one value is suspected.
     """
     if not values.size:
         return False
@@ -41,12 +36,7 @@ def may_be_unseen(values: NDArray[Any], fill: Any = None) -> bool:
 
 
 def check_sight(node: Any) -> None:
-    """Refuse a Zarr array or group whose metadata this process does not find.
-
-    Raises
-    ------
-    SourceError
-    """
+    """Refuse a Zarr array or group whose metadata this process does not find."""
     place = landmark(node)
     if place is not None:
         check_landmarks((place,))

@@ -76,12 +76,7 @@ class StoredValues:
 def lazy_values(
     source: Any, chunks: Any, address: Address, decoding: Decoding = PLAIN, node: Any = None
 ) -> Any:
-    """Return a stored array as a Dask array.
-
-    Parameters
-    ----------
-    chunks : as `dask.array.from_array` takes them
-    """
+    """Return a stored array as a Dask array with chunks as `dask.array.from_array` takes them."""
     # A name of its own: what a store holds under the same address may change.
     values = StoredValues(source, address, decoding, node, configured_retries())
     meta = np.empty((0,) * values.ndim, values.dtype)
@@ -91,12 +86,8 @@ def lazy_values(
 def lazily_read(dataset: Any, address: Address, nodes: Mapping[Any, Any] | None = None) -> Any:
     """Return a dataset that xarray has opened without Dask, lazy, in the chunks of its store.
 
-    The coordinates of its dimensions are in memory already.
-
-    Parameters
-    ----------
-    nodes : mapping, optional
-        The Zarr arrays that variables are of, by name.
+    The coordinates of its dimensions are in memory already. `nodes` are the Zarr arrays of
+    variables, by name.
     """
     nodes = nodes or {}
     found = {

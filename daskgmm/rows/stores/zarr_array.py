@@ -55,13 +55,7 @@ class ZarrSegment:
         return ()
 
     def stream(self, dependencies: Sequence[Any] = (), retries: int = 0) -> Iterator[NDArray[Any]]:
-        """Read and yield block after block.
-
-        Raises
-        ------
-        SourceError
-            If a read fails, `retries` times over; it names the array, the rows and the cause.
-        """
+        """Read and yield block after block."""
         for start, stop in zip(self.bounds[:-1], self.bounds[1:], strict=True):
             part = (slice(start, stop),)
             yield self.decoding(retried(partial(read, self.array, part), retries))
@@ -80,11 +74,6 @@ class ZarrRows(Rows):
         Rows of each block, to follow the chunks of another source. By default a block is
         as many whole chunks (or shards, if one fits) as decode into 1 MiB, and at least one: a
         chunk is never split.
-
-    Raises
-    ------
-    DataError
-        If the array is not rows or weights of real numbers, or `lengths` do not fit it.
     """
 
     def __init__(

@@ -26,13 +26,7 @@ LISTED_ARRAYS = 10
 
 
 def open_zarr(address: Address) -> Any:
-    """Open a Zarr array for reading.
-
-    Raises
-    ------
-    SourceError
-        If there is no Zarr array (nothing at all, or a group), or no way to the store.
-    """
+    """Open a Zarr array for reading; raise `SourceError` for a group or nothing."""
     node = open_node(address)
     if isinstance(node, zarr.Group):
         raise SourceError(group_refused(address, node))
@@ -40,7 +34,7 @@ def open_zarr(address: Address) -> Any:
 
 
 def open_node(address: Address) -> Any:
-    """Open a Zarr array or group for reading; errors are those of `open_zarr`."""
+    """Open a Zarr array or group for reading."""
     # Absolute, as workers may have been started elsewhere.
     store = address.url if address.is_url else str(Path(address.url).expanduser().absolute())
     with (

@@ -18,13 +18,7 @@ Part = tuple[Any, ...]
 
 
 def read(array: Any, part: Part) -> NDArray[Any]:
-    """Return a part of a Zarr array as it is stored.
-
-    Raises
-    ------
-    SourceError
-        If it cannot be read, or this process does not see the array at all.
-    """
+    """Return a part of a Zarr array as it is stored; raise `SourceError` if that is unseen."""
     try:
         values = np.asarray(array[part])
         if may_be_unseen(values, array.fill_value):

@@ -13,13 +13,7 @@ from daskgmm.rows.exactly import write_exactly
 
 
 def require(package: str) -> Any:
-    """Import a module of pyarrow, or say how to get it.
-
-    Raises
-    ------
-    SourceError
-        If pyarrow is not installed.
-    """
+    """Import a module of pyarrow, or say how to get it."""
     from importlib import import_module
 
     try:
@@ -52,13 +46,7 @@ def number_type(arrow_type: Any, *, nulls: bool) -> np.dtype[Any] | None:
 
 
 def fill(out: NDArray[Any], column: Any, name: str) -> None:
-    """Write an array of Arrow into `out`, of the type that `number_type` gave or a wider one.
-
-    Raises
-    ------
-    DataError
-        If there are nulls where none were announced, or values that the type does not hold.
-    """
+    """Write an array of Arrow into `out`, of the type that `number_type` gave or a wider one."""
     pyarrow = require("pyarrow")
     types, kind = pyarrow.types, column.type
     floating = types.is_floating(kind)
@@ -102,11 +90,6 @@ def fill_lists(
     """Write an array of lists of Arrow into `out`, a list in each row of shape (length,).
 
     Nulls in a list become NaN.
-
-    Raises
-    ------
-    DataError
-        If a list has another length, or there is none; it names the row and the column.
     """
     lists = getattr(column, "storage", column)
     if not len(lists):

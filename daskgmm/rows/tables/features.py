@@ -42,26 +42,9 @@ class FeatureColumn:
 def columns_of(
     names: Sequence[str], known: Container[str], lists: Container[str], what: str
 ) -> dict[str, int | None]:
-    """Return the columns that names stand for, in order, and how many elements are named of each.
+    """Return the columns that names stand for, in order, and the number of elements named of each.
 
-    Parameters
-    ----------
-    names : sequence of str
-        Of columns, or of all elements of a column of lists, in order: as features are called.
-    known, lists : container of str
-        All columns, and those that hold lists.
-    what : str
-        Whose columns they are; for errors.
-
-    Returns
-    -------
-    dict of int or None
-        None for columns that are named themselves.
-
-    Raises
-    ------
-    DataError
-        If elements are named otherwise than all in order, or a column twice.
+    Names are those of columns (None elements), or of all elements of lists as `features` has them.
     """
     found: dict[str, int | None] = {}
     last = None

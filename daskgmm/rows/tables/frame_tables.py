@@ -55,13 +55,7 @@ class Choice:
 
     @classmethod
     def of(cls, frame: Any, features: Sequence[str] | None, keys: tuple[str, ...] | None) -> Choice:
-        """Choose columns of a data frame of pandas or Dask.
-
-        Raises
-        ------
-        DataError
-            If it has no such column.
-        """
+        """Choose columns of a data frame of pandas or Dask."""
         if frame.ndim != 2:
             raise DataError("X is a series, which has one axis; give a frame: frame[['a', 'b']].")
         columns = list(frame.columns)
@@ -196,12 +190,7 @@ def _boxed(choice: Choice, dtype: np.dtype[Any], schema: Any, frame: Any) -> NDA
 
 @dataclass(frozen=True, slots=True)
 class KeyedParts(KeyedSegment):
-    """Consecutive parts of what is in memory.
-
-    Attributes
-    ----------
-    parts : tuple of KeyedRows
-    """
+    """Consecutive parts of what is in memory."""
 
     parts: tuple[KeyedRows, ...]
 
@@ -251,15 +240,7 @@ class MemoryTable(Table):
 def taken_from_pandas(
     frame: Any, features: Sequence[str] | None, keys: tuple[str, ...] | None
 ) -> Taken:
-    """Return features and keys of a data frame of pandas; arguments are those of PartitionTable.
-
-    Returns
-    -------
-    x : ndarray of shape (n, d)
-    keys : pyarrow.Table
-    columns : tuple of str or None
-        Names of the features.
-    """
+    """Return features (n, d), keys and names of features of a data frame of pandas."""
     choice = Choice.of(frame, features, keys)
     features = choice.features_of(frame)
     x = partition_array(features, frame_dtype(features))

@@ -138,13 +138,7 @@ def series_array(series: Any) -> Any:
 
 
 def frame_dtype(frame: Any) -> np.dtype[Any]:
-    """Return the type of a pandas frame as an array.
-
-    Raises
-    ------
-    DataError
-        If a column holds no numbers; it names the column.
-    """
+    """Return the type of a pandas frame as an array."""
     _refuse_lists(_lists_of_pandas(frame))
     kinds = {
         str(name): (column_type(dtype), str(dtype))
@@ -160,11 +154,6 @@ def partition_dtype(frame: Any) -> np.dtype[Any]:
 
     Integers and booleans are float64 unless the frame is a part of one of pandas: a partition that
     misses some has floats, as after a left join, or where one file has nulls and the first none.
-
-    Raises
-    ------
-    DataError
-        As `frame_dtype`.
     """
     dtype = frame_dtype(frame._meta)
     made = frame.expr
@@ -177,20 +166,7 @@ def partition_dtype(frame: Any) -> np.dtype[Any]:
 def polars_array(
     frame: Any, columns: Sequence[str] | None = None
 ) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """Return a data frame of Polars as an array of shape (n, d), and its columns' names.
-
-    Parameters
-    ----------
-    columns : sequence of str, optional
-        The columns to take, in this order; by default all.
-
-    Raises
-    ------
-    DataError
-        If there is no such column, or one holds no numbers.
-    TypeError
-        If it is a lazy frame.
-    """
+    """Return a data frame of Polars as an array of shape (n, d), and its columns' names."""
     if type(frame).__name__ == "LazyFrame":
         raise TypeError(
             "X is a lazy frame of Polars, which has no rows yet: collect() it, or where it is "
@@ -213,13 +189,7 @@ def polars_array(
 def arrow_array(
     x: Any, columns: Sequence[str] | None = None
 ) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """Return a table or record batch of Arrow as an array of shape (n, d), and its columns' names.
-
-    Raises
-    ------
-    DataError
-        If there is no such column, or one holds no numbers.
-    """
+    """Return a table or batch of Arrow as an array of shape (n, d), and its columns' names."""
     names = tuple(x.schema.names if columns is None else columns)
     check_among(names, x.schema.names, "X")
     chosen = x.select(list(names))

@@ -79,13 +79,7 @@ class Table(ABC):
 
 
 def keys_of_type(keys: Any, schema: Any, where: str) -> Any:
-    """Return a table of keys in the types of a schema.
-
-    Raises
-    ------
-    DataError
-        If a value is not of its type.
-    """
+    """Return a table of keys in the types of a schema."""
     import pyarrow as pa
 
     if not schema.names or keys.schema.equals(schema):

@@ -47,16 +47,6 @@ def partition_array(
     """Return a pandas frame as an array of shape (m, d); missing values become NaN.
 
     The columns lie one after another in memory, as in pandas and in a tile.
-
-    Parameters
-    ----------
-    names : sequence, optional
-        Of the columns, in order; by default they are taken as they come.
-
-    Raises
-    ------
-    DataError
-        If columns have other names, or hold what is no number or does not fit the type.
     """
     if names is not None:
         frame = _in_order(frame, list(names))
