@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,10 +34,7 @@ class ArraySegment:
     array: NDArray[Any]
     bounds: tuple[int, ...]
 
-    @property
-    def dependencies(self) -> tuple[()]:
-        """None: the rows are here."""
-        return ()
+    dependencies: ClassVar[tuple[()]] = ()
 
     def stream(self, dependencies: Sequence[Any] = (), retries: int = 0) -> Iterator[NDArray[Any]]:
         """Yield the chunks as views, without a copy."""

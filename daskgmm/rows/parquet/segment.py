@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,10 +118,7 @@ class ParquetSegment:
     pieces: tuple[Piece, ...]
     query: Query
 
-    @property
-    def dependencies(self) -> tuple[()]:
-        """None: the segment reads the files itself."""
-        return ()
+    dependencies: ClassVar[tuple[()]] = ()
 
     def stream(self, dependencies: Sequence[Any] = (), retries: int = 0) -> Iterator[NDArray[Any]]:
         """Read and yield block after block; a row group is one or more, one if it is empty."""

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
@@ -46,10 +46,7 @@ class KeyedPieces(KeyedSegment):
     query: Query
     schema: Any
 
-    @property
-    def dependencies(self) -> tuple[()]:
-        """None: the segment reads the files itself."""
-        return ()
+    dependencies: ClassVar[tuple[()]] = ()
 
     def keyed(self, dependencies: Sequence[Any] = (), retries: int = 0) -> Iterator[KeyedRows]:
         """Read and yield block after block; a row group is one or more, one if it is empty."""

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -194,10 +194,7 @@ class KeyedParts(KeyedSegment):
 
     parts: tuple[KeyedRows, ...]
 
-    @property
-    def dependencies(self) -> tuple[()]:
-        """None: the rows are here."""
-        return ()
+    dependencies: ClassVar[tuple[()]] = ()
 
     def keyed(self, dependencies: Sequence[Any] = (), retries: int = 0) -> Iterator[KeyedRows]:
         """Yield part after part, without a copy."""
