@@ -16,7 +16,7 @@ from daskgmm.rows.plain import plain
 from daskgmm.rows.rows import Rows
 
 CHUNK_BYTES = 1 << 20
-"""Bytes of a chunk: enough that Python's share vanishes, little enough for the cache."""
+"""Bytes of a chunk: large against the overhead of Python, and small enough for the cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +26,9 @@ class ArraySegment:
     Attributes
     ----------
     array : ndarray of shape (m, d) or (m,)
-        A view of the rows of these chunks only; pickled, it takes them along and no others.
+        A view of the rows of these chunks, so that a pickle holds no others.
     bounds : tuple of int
-        Where the chunks begin in `array`, and where the last one ends.
+        Rows of `array` at which the chunks begin, and at which the last one ends.
     """
 
     array: NDArray[Any]
@@ -65,7 +65,7 @@ class ArrayRows(Rows):
         lengths: Sequence[int] | NDArray[np.int64] | None = None,
         columns: tuple[str, ...] | None = None,
     ) -> None:
-        # A plain view: a slice of a memory map would be unpickled as a map of no file.
+        # A plain view, as a slice of a memory map does not unpickle.
         self._array = plain(array, "The array")
         (check_weights if self._array.ndim == 1 else check_rows)(
             self._array.shape, self._array.dtype
@@ -84,8 +84,7 @@ class ArrayRows(Rows):
         """Return the rows with these columns only, as a copy unless nothing changes."""
         if tuple(names) == self.columns:
             return self
-        found = places(names, self.columns)
-        return ArrayRows(self._array[:, found], self.lengths, tuple(names))
+        return ArrayRows(self._array[:, places(names, self.columns)], self.lengths, tuple(names))
 
     def column(self, name: str) -> ArrayRows:
         """Return one column as weights."""

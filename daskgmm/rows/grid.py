@@ -1,4 +1,4 @@
-"""Where chunks of rows begin and end."""
+"""Lengths and borders of chunks of rows."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""What rows and weights must look like: shape and type, before anything is read.
+"""Checks of the shape and type of rows and weights, before they are read.
 
-The wording of scikit-learn is kept where it has one, so that code and people who know its
-messages find them here.
+Messages that scikit-learn has as well are in its words, so that people and code know them.
 """
 
 from __future__ import annotations

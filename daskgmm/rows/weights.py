@@ -1,4 +1,4 @@
-"""Weights of rows, cut chunk by chunk as the rows are."""
+"""Weights of rows, in the same chunks."""
 
 from __future__ import annotations
 
@@ -22,10 +22,7 @@ def weights_for(rows: Rows, sample_weight: Any, beside: Source | None = None) ->
 def split_weights(
     rows: Rows, sample_weight: Any, beside: Source | None = None
 ) -> tuple[Rows, Rows]:
-    """Return the rows and their weights; a column that is the weights is no feature.
-
-    Parameters and errors are those of `weights_for`.
-    """
+    """Return the rows, without the column that is the weights, and `weights_for` them."""
     weights = weights_for(rows, sample_weight, beside)
     if isinstance(sample_weight, str) and sample_weight in rows.all_columns:
         return rows.without(sample_weight), weights

@@ -73,7 +73,7 @@ class LabelledArrays(Source):
 
 
 class LabelledFile(StoredZarr):
-    """The path or URL of a file that xarray opens; as plain rows it is refused."""
+    """The path or URL of a file that xarray opens; it is refused as plain rows."""
 
     suffixes = SUFFIXES
 

@@ -1,7 +1,7 @@
-"""Labelled arrays: xarray's, whose values become rows block by block, where they are.
+"""Labelled arrays of xarray as rows.
 
 A grid of sample dimensions (time, y, x, ...) is never stacked into one long axis: a task
-lays the variables of one block side by side, and its rows are the points of that block.
+concatenates the variables of one block, and its rows are the points of that block.
 """
 
 from __future__ import annotations
@@ -43,19 +43,19 @@ class Labelled:
     Attributes
     ----------
     stacked : dask.array.Array or ndarray, of shape (*sizes of dims, d)
-        The features along the last axis, in one chunk; lazy unless all is in memory.
+        The features along the last axis, in one chunk; lazy unless all values are in memory.
     dims : tuple of str
         The sample dimensions.
     names : tuple of str
-        Of the features.
+        Names of the features.
     units : tuple of str or None
-        Of the features; None where a variable has none.
+        Units of the features; None where a variable has none.
     template : xarray.Dataset
-        Its coordinates are those of the grid, its attributes those of the source.
+        A dataset with the coordinates of the grid and the attributes of the source.
     feature_dims : tuple of str
         The dimensions that became features.
     taken_as_missing : str or None
-        As that of `Rows`.
+        `Rows.taken_as_missing`.
     """
 
     stacked: Any
@@ -139,9 +139,9 @@ def labelled(
     if wanted is not None:
         variables = those_wanted(variables, wanted)
     dims = common_dims(variables, features)
-    variables = [sample_dims_first(each, dims, features) for each in variables]
-    names = tuple(name for each in variables for name in each.names)
-    units = {name: each.unit for each in variables for name in each.names}
+    variables = [sample_dims_first(variable, dims, features) for variable in variables]
+    names = tuple(name for variable in variables for name in variable.names)
+    units = {name: variable.unit for variable in variables for name in variable.names}
     order = None
     if wanted is not None and tuple(wanted) != names:
         order, names = [names.index(name) for name in wanted], tuple(wanted)
@@ -152,20 +152,20 @@ def labelled(
         tuple(units[name] for name in names),
         _template(dataset, variables, dims),
         features,
-        "; ".join(each.taken_as_missing for each in variables if each.taken_as_missing) or None,
+        "; ".join(filter(None, (variable.taken_as_missing for variable in variables))) or None,
     )
 
 
 def _template(
     dataset: xr.Dataset, variables: Sequence[Variable], dims: Sequence[Hashable]
 ) -> xr.Dataset:
-    """Return what the grid is: its coordinates, attributes and grid mapping."""
+    """Return a dataset of the coordinates, attributes and grid mapping of the grid."""
     template = dataset.drop_vars(list(dataset.data_vars))
     template = template.drop_vars(
-        [name for name, each in template.coords.items() if not set(each.dims) <= set(dims)]
+        [name for name, array in template.coords.items() if not set(array.dims) <= set(dims)]
     )
-    for each in variables:
-        for place in (each.array.attrs, each.array.encoding):
+    for variable in variables:
+        for place in (variable.array.attrs, variable.array.encoding):
             if "grid_mapping" in place:
                 template.attrs.setdefault("grid_mapping", place["grid_mapping"])
     return template

@@ -1,8 +1,7 @@
-"""Whether this process sees what another one has opened.
+"""Checks that this process finds the arrays that another process has opened.
 
-A chunk that is not there is read as the fill value, for that is what Zarr means by it. So on a
-machine without the file system, or with another endpoint in its environment, all rows would be
-zeros.
+Zarr reads a missing chunk as the fill value. So on a machine without the file system, or with
+another endpoint in its environment, all rows would be zeros.
 """
 
 from __future__ import annotations
@@ -45,13 +44,13 @@ def check_sight(node: Any) -> None:
 
 
 def check_own(node: Any) -> None:
-    """Refuse as `check_sight` does, but ask no server: only what each process has its own of."""
+    """Refuse as `check_sight` does, for local files and stores in memory only: ask no server."""
     if landmark(node) is not None or in_memory(node.store):
         check_sight(node)
 
 
 def landmarks(x: Any) -> tuple[str, ...]:
-    """Return the metadata files of local Zarr arrays that a Dask array reads, if it shows them.
+    """Return the metadata files of local Zarr arrays in the layers of a Dask array.
 
     `dask.array.from_zarr`, `from_array` and xarray keep the array itself in a layer.
     """
@@ -61,7 +60,7 @@ def landmarks(x: Any) -> tuple[str, ...]:
 
 
 def check_landmarks(places: tuple[str, ...]) -> None:
-    """Raise SourceError unless all of these files are here."""
+    """Raise `SourceError` unless all of these files exist here."""
     for place in places:
         if not Path(place).exists():
             raise _unseen(Path(place).parent)

@@ -1,4 +1,4 @@
-"""Stored arrays of any rank as Dask arrays, whose errors say what could not be read."""
+"""Stored arrays of any rank as Dask arrays; errors name the array that could not be read."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from daskgmm.storage.address import Address
 
 @dataclass(frozen=True)
 class StoredValues:
-    """An array that is read where it is indexed; a read that fails is tried again.
+    """An array that reads the values of an index, with retries.
 
     Attributes
     ----------
     source : zarr.Array or xarray.Variable
     address : Address
-        The place to name in errors.
+        The address that errors name.
     decoding : Decoding
-        Of what is declared and not decoded yet.
+        The decoding that is still to be done.
     node : zarr.Array or zarr.Group, optional
-        What a variable is of, or in: of what it shows, chunks that are not there show nothing.
+        The Zarr node of a variable, in which `check_sight` looks for missing chunks.
     retries : int
-        How often a read is tried again.
+        Number of retries of a read.
     """
 
     source: Any
@@ -46,17 +46,17 @@ class StoredValues:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Its lengths."""
+        """Lengths of the axes."""
         return tuple(self.source.shape)
 
     @property
     def ndim(self) -> int:
-        """Its number of axes."""
+        """Number of axes."""
         return len(self.shape)
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The type of its values."""
+        """Type of the decoded values."""
         return self.decoding.dtype(np.dtype(self.source.dtype))
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
@@ -77,7 +77,7 @@ def lazy_values(
     source: Any, chunks: Any, address: Address, decoding: Decoding = PLAIN, node: Any = None
 ) -> Any:
     """Return a stored array as a Dask array with chunks as `dask.array.from_array` takes them."""
-    # A name of its own: what a store holds under the same address may change.
+    # A new name each time: the values at an address may change.
     values = StoredValues(source, address, decoding, node, configured_retries())
     meta = np.empty((0,) * values.ndim, values.dtype)
     return da.from_array(values, chunks=chunks, name=False, meta=meta)

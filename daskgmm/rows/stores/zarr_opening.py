@@ -22,7 +22,7 @@ CHECK = (
 )
 
 LISTED_ARRAYS = 10
-"""Arrays of a group that an error message lists at most."""
+"""Largest number of arrays of a group that an error message lists."""
 
 
 def open_zarr(address: Address) -> Any:
@@ -50,7 +50,7 @@ def open_node(address: Address) -> Any:
 
 
 def missing(address: Address) -> str:
-    """Say that there is nothing."""
+    """Return the message for a path or URL without a Zarr array."""
     if address.is_url and (how := how_to_open(address)):
         return how
     if address.is_url:
@@ -73,7 +73,7 @@ def _not_zarr(address: Address) -> str:
 
 
 def group_refused(address: Address, group: Any) -> str:
-    """Say that a group was given, and which arrays it holds."""
+    """Return the message for a group in place of an array, with the arrays in it."""
     try:
         arrays = sorted(
             (path, node.shape)

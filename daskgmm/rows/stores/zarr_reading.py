@@ -1,4 +1,4 @@
-"""Reading a part of a Zarr array: the one way that passes and lazy arrays share."""
+"""Reads of a part of a Zarr array, for passes and for lazy arrays."""
 
 from __future__ import annotations
 

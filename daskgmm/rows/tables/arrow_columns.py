@@ -1,4 +1,4 @@
-"""Columns of Arrow as numbers of NumPy: which types are numbers, and what becomes of nulls."""
+"""Conversion of columns of Arrow, with lists and nulls, to arrays of NumPy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from daskgmm.rows.exactly import write_exactly
 
 
 def require(package: str) -> Any:
-    """Import a module of pyarrow, or say how to get it."""
+    """Import a module of pyarrow; raise `SourceError` with the command that installs it."""
     from importlib import import_module
 
     try:
@@ -28,9 +28,8 @@ def require(package: str) -> Any:
 def number_type(arrow_type: Any, *, nulls: bool) -> np.dtype[Any] | None:
     """Return the NumPy type of a column of that type; None if it holds no numbers.
 
-    Nulls become NaN, so integers and booleans with nulls become float64; floats keep their
-    type, and decimals are float64, as is the type null, which writers give a column of which
-    they have seen no value.
+    Nulls become NaN, so integers and booleans with nulls become float64; floats keep their type.
+    Decimals are float64, and so is the type null, which writers give to a column without values.
     """
     types = require("pyarrow").types
     if types.is_decimal(arrow_type) or types.is_null(arrow_type):
@@ -111,9 +110,9 @@ def odd_list(lists: Any, length: int) -> int | None:
 def odd_list_message(
     lists: Any, row: int, length: int, name: str, where: Callable[[int], str]
 ) -> str:
-    """Say that a row holds no list of the length of the others."""
-    found = lists[row]
-    what = f"a list of {len(found)}" if found.is_valid else "a null"
+    """Return the message for a row without a list of the length of the others."""
+    value = lists[row]
+    what = f"a list of {len(value)}" if value.is_valid else "a null"
     return (
         f"Column {name!r} holds {what} in {where(row)}, and lists of {length} numbers elsewhere. "
         "Lists become a feature for each of their numbers, so all need the same length: leave out "

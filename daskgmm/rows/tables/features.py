@@ -1,4 +1,4 @@
-"""Features and the columns that hold them: numbers, and lists of numbers, which are several."""
+"""Columns that hold one feature, or in lists of numbers several."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ ELEMENT = re.compile(r"(?P<column>.+)\[(?P<index>\d+)\]", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class FeatureColumn:
-    """A column that holds a feature, or in lists of one length several.
+    """A column that holds a feature, or several in lists of one length.
 
     Attributes
     ----------
     name : str
     length : int or None
-        Of the lists; None where there are none.
+        Length of the lists; None without lists.
     """
 
     name: str
@@ -69,7 +69,7 @@ def columns_of(
 
 
 def check_length(name: str, length: int, named: int | None, what: str) -> None:
-    """Raise `DataError` if other elements of lists are named than there are."""
+    """Raise `DataError` if the names are not those of all `length` elements of the lists."""
     if named not in (None, length):
         last = f" to {name}[{named - 1}]" if named and named > 1 else ""
         raise DataError(

@@ -1,4 +1,4 @@
-"""Data frames with keys: those of Dask, partition by partition, and those in memory."""
+"""Data frames with keys: of Dask, partition by partition, and in memory."""
 
 from __future__ import annotations
 
@@ -32,19 +32,17 @@ BY_CHANCE = re.compile(r"0x[0-9a-f]+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[
 """Parts of descriptions that differ from process to process: addresses, unique names."""
 
 PROBED_ROWS = 1000
-"""Rows at either end of what is in memory that tell it from other rows."""
+"""Number of rows at either end of rows in memory that `MemoryTable.mark` is made of."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What is taken from a data frame of pandas.
+    """The columns of a data frame of pandas that are features and keys, and whether its index is.
 
     Attributes
     ----------
-    features : tuple
+    features, keys : tuple
         Names of columns.
-    keys : tuple
-        Those of keys that are columns.
     index : bool
         Whether the index is a key.
     """
@@ -69,7 +67,7 @@ class Choice:
 
     @property
     def columns(self) -> list[Any]:
-        """All columns that are taken, each once."""
+        """Features and keys, without repetition."""
         return list(dict.fromkeys((*self.features, *self.keys)))
 
     def features_of(self, frame: Any) -> Any:
@@ -78,9 +76,9 @@ class Choice:
 
     def schema(self, frame: Any) -> Any:
         """Return the schema of the keys of a frame; the index comes first."""
-        found = self._keys_as_arrow(frame).schema
-        fields = [found.field(name) for name in _index_first(found)]
-        return require("pyarrow").schema(fields, found.metadata)
+        schema = self._keys_as_arrow(frame).schema
+        fields = [schema.field(name) for name in _index_first(schema)]
+        return require("pyarrow").schema(fields, schema.metadata)
 
     def keys_of(self, frame: Any, schema: Any) -> Any:
         """Return the keys of a frame in the types of a schema, in its order."""
@@ -169,14 +167,14 @@ class PartitionTable(Table):
 
 
 def mark_of(frame: Any) -> str:
-    """Return what tells a data frame of Dask from others, the same in another process.
+    """Return an identity of a data frame of Dask that is the same in every process.
 
-    Dask's own names are not: those of Parquet files differ with each opening.
+    Dask's own names of Parquet files differ at each opening.
     """
     steps = BY_CHANCE.sub("", frame.expr.tree_repr())
     sources = [
-        each._name if type(each).__name__ == "FromPandas" else getattr(each, "checksum", "")
-        for each in frame.expr.walk()
+        step._name if type(step).__name__ == "FromPandas" else getattr(step, "checksum", "")
+        for step in frame.expr.walk()
     ]
     return repr((steps, sources, frame.divisions))
 
@@ -205,7 +203,7 @@ Taken = tuple[NDArray[Any], Any, tuple[str, ...] | None]
 
 
 class MemoryTable(Table):
-    """What is taken from a data frame of pandas or Polars, or from a table of Arrow.
+    """Features and keys of a data frame of pandas or Polars, or of a table of Arrow.
 
     Parameters
     ----------

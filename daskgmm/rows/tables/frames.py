@@ -1,4 +1,4 @@
-"""Rows of data frames: those of Dask, partition by partition, and those of Polars."""
+"""Arrays of data frames of Dask and Polars, and of tables of Arrow; checks of those of pandas."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ ARROW_TABLES = ("Table", "RecordBatch")
 POLARS_FRAMES = ("DataFrame", "LazyFrame")
 
 SELECTIONS = ("Projection", "Filter", "ToFrame")
-"""What keeps the types of columns in a data frame of Dask."""
+"""Expressions of Dask data frames that keep the types of columns."""
 
 LISTS = (list, tuple, np.ndarray)
-"""What the values of a column of pandas are that holds lists."""
+"""Types of the values in a column of lists of pandas."""
 
 PROBED_ROWS = 1000
-"""Rows at the begin of a frame that are looked at for lists."""
+"""Number of first rows of a frame that are searched for lists."""
 
 
 def is_dask_frame(x: Any) -> bool:
@@ -145,8 +145,8 @@ def frame_dtype(frame: Any) -> np.dtype[Any]:
         for name, dtype in zip(frame.columns, frame.dtypes, strict=True)
     }
     check_numbers(kinds, "X", "X[['a', 'b']]")
-    found = [dtype for dtype, _ in kinds.values() if dtype is not None]
-    return np.result_type(*found) if found else np.dtype(np.float64)
+    dtypes = [dtype for dtype, _ in kinds.values() if dtype is not None]
+    return np.result_type(*dtypes) if dtypes else np.dtype(np.float64)
 
 
 def partition_dtype(frame: Any) -> np.dtype[Any]:
@@ -183,7 +183,9 @@ def polars_array(
         FeatureColumn(name, _list_length(table[name], name, named) if name in lists else None)
         for name, named in wanted.items()
     )
-    return _of_table(table, features), tuple(name for each in features for name in each.features)
+    return _of_table(table, features), tuple(
+        name for column in features for name in column.features
+    )
 
 
 def arrow_array(
@@ -201,7 +203,7 @@ def arrow_array(
 def _list_length(column: Any, name: str, named: int | None) -> int:
     """Return the length of the first list that has any, or what its type or the names say."""
     length = fixed_length(list_type(column.type)) or named
-    length = next((len(each) for each in column if each.is_valid and len(each)), length)
+    length = next((len(value) for value in column if value.is_valid and len(value)), length)
     if not length:
         raise DataError(
             f"Nothing says how many numbers the lists of column {name!r} of X have: there are none."
@@ -220,7 +222,7 @@ def _of_table(table: Any, features: Sequence[FeatureColumn]) -> NDArray[Any]:
     }
     check_numbers(kinds, "X", "X.select('a', 'b')")
     dtype = np.result_type(*(dtype for dtype, _ in kinds.values() if dtype is not None))
-    block = np.empty((sum(each.width for each in features), table.num_rows), dtype).T
+    block = np.empty((sum(feature.width for feature in features), table.num_rows), dtype).T
     first = 0
     for feature, column in zip(features, table.columns, strict=True):
         start, stop = 0, first + feature.width
