@@ -45,7 +45,7 @@ class GridPlaces:
         totals = [sum(n * times for n, times in runs) for runs in self.runs]
         starts, sizes, rest = list[int](), list[int](), number
         for axis, runs in enumerate(self.runs):
-            # A slab, one block thick, has so many rows for each point along this dimension.
+            # Number of rows, per point along this dimension, of a slab of one block.
             thick = int(np.prod([*sizes, *totals[axis + 1 :]], dtype=np.int64))
             start, size = _block_at(runs, rest // thick if thick else 0)
             if not size:
@@ -82,7 +82,7 @@ def point(dims: Sequence[str], starts: Sequence[int], sizes: Sequence[int], row:
 class GridRows(DaskRows):
     """Rows of an array of shape (*grid, d), or weights of shape (*grid,).
 
-    Block after block, and in C order within each: so rows are numbered as the grid is cut.
+    Rows are numbered block by block, and in C order within a block.
 
     Parameters
     ----------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -188,7 +189,8 @@ def as_variable(name: str | None, array: xr.DataArray, features: Sequence[Hashab
     else:
         names = [point or str(array.name or "x0") for point in points]
     if len(set(names)) < len(names):
-        raise DataError(f"Several features are called {_first_double(names)!r}; make them unique.")
+        name = Counter(names).most_common(1)[0][0]
+        raise DataError(f"Several features are called {name!r}; make them unique.")
     return Variable(array, declared_by_xarray(array, what), tuple(names))
 
 
@@ -282,15 +284,6 @@ def _fitting(chunks: Any, size: int) -> Any:
     if chunks is None or (isinstance(chunks, tuple) and sum(chunks) != size):
         return "auto"
     return chunks
-
-
-def _first_double(names: Sequence[str]) -> str:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            return name
-        seen.add(name)
-    return ""
 
 
 def listed(names: Iterable[Any]) -> str:

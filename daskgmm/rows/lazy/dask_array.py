@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from daskgmm.rows.grid import check_chunks
 from daskgmm.rows.layout import check_rows, check_weights
-from daskgmm.rows.lazy.graph import Graph, Key, held_nbytes, optimised
+from daskgmm.rows.lazy.graph import Graph, Key, nbytes_in, optimised
 from daskgmm.rows.lazy.graph_segment import GraphSegment, RowBlock
 from daskgmm.rows.lazy.shared_nodes import with_shared_computed
 from daskgmm.rows.naming import places
@@ -66,8 +66,8 @@ class DaskRows(Rows):
         self._row_shape = tuple(int(n) for n in x.shape[axes:])
         self._nbytes = float(x.nbytes)
         self._graph: Graph = optimised(x)
-        held = held_nbytes(self._graph)
-        self.in_process = held >= IN_PROCESS_BYTES and held >= IN_PROCESS_SHARE * self._nbytes
+        nbytes = nbytes_in(self._graph)
+        self.in_process = nbytes >= IN_PROCESS_BYTES and nbytes >= IN_PROCESS_SHARE * self._nbytes
         self._prepared = False
         self._lock = Lock()
 

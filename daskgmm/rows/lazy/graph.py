@@ -117,8 +117,8 @@ def _of_layer(layer: Any) -> Any:
     return [given, layer.task, layer.io_deps]
 
 
-def held_nbytes(graph: Graph) -> int:
-    """Return the bytes of the arrays that a graph holds itself, as after `from_array`."""
+def nbytes_in(graph: Graph) -> int:
+    """Return the bytes of the arrays in a graph, as after `from_array`."""
     arrays = {id(value): value for value in leaves(graph.nodes) if isinstance(value, np.ndarray)}
     return sum(array.nbytes for array in arrays.values())
 

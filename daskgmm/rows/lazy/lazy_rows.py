@@ -16,7 +16,7 @@ from daskgmm.rows.rows import UNKNOWN, Rows, Segment
 
 
 def rows_as_dask(rows: Rows) -> Any:
-    """Return rows as a lazy array with a block for each chunk, which reads it where it lands."""
+    """Return rows as a lazy array with a block for each chunk, which tasks read."""
     # A new name each time: the values at an address may change.
     name, retries = f"rows-{uuid.uuid4().hex}", configured_retries()
     lengths = tuple(int(m) for m in rows.lengths) or (0,)

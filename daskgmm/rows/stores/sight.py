@@ -54,8 +54,8 @@ def landmarks(x: Any) -> tuple[str, ...]:
 
     `dask.array.from_zarr`, `from_array` and xarray keep the array itself in a layer.
     """
-    found = map(_stored_in, _held(x.dask.layers.values()))
-    places = (None if array is None else landmark(array) for array in found)
+    arrays = map(_stored_in, _values_in(x.dask.layers.values()))
+    places = (None if array is None else landmark(array) for array in arrays)
     return tuple(dict.fromkeys(place for place in places if place is not None))
 
 
@@ -66,7 +66,7 @@ def check_landmarks(places: tuple[str, ...]) -> None:
             raise _unseen(Path(place).parent)
 
 
-def _held(layers: Any) -> Iterator[Any]:
+def _values_in(layers: Any) -> Iterator[Any]:
     for layer in layers:
         if hasattr(layer, "indices"):
             yield from (value for value, axes in layer.indices if axes is None)
@@ -80,7 +80,7 @@ def _stored_in(value: Any) -> Any:
         if type(value).__module__.partition(".")[0] not in ("dask", "xarray"):
             return None
         inner = (getattr(value, name, None) for name in ("value", "array", "_array"))
-        value = next((each for each in inner if each is not None), None)
+        value = next((x for x in inner if x is not None), None)
     return value
 
 

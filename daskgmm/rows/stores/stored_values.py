@@ -84,27 +84,27 @@ def lazy_values(
 
 
 def lazily_read(dataset: Any, address: Address, nodes: Mapping[Any, Any] | None = None) -> Any:
-    """Return a dataset that xarray has opened without Dask, lazy, in the chunks of its store.
+    """Return a dataset that xarray opened without Dask as a lazy one, in the chunks of its store.
 
     The coordinates of its dimensions are in memory already. `nodes` are the Zarr arrays of
     variables, by name.
     """
     nodes = nodes or {}
-    found = {
-        each: lazy_variable(variable, address.child(str(each)), nodes.get(each))
-        for each, variable in dataset.variables.items()
-        if each not in dataset.xindexes
+    variables = {
+        name: lazy_variable(variable, address.child(str(name)), nodes.get(name))
+        for name, variable in dataset.variables.items()
+        if name not in dataset.xindexes
     }
-    coordinates = {each: found.pop(each) for each in dataset.coords if each in found}
-    return dataset.assign_coords(coordinates).assign(found)
+    coordinates = {name: variables.pop(name) for name in dataset.coords if name in variables}
+    return dataset.assign_coords(coordinates).assign(variables)
 
 
 def lazy_variable(variable: Any, address: Address, node: Any = None) -> Any:
-    """Return a variable that is lazy, in the chunks of its store, else in ones of good size."""
+    """Return a lazy variable in the chunks of its store, or else of Dask's choice."""
     stored: Mapping[Any, Any] = variable.encoding.get("preferred_chunks") or {}
     chunks = tuple(stored.get(dim, "auto") for dim in variable.dims)
     if variable.dtype.kind == "O":
         return variable
-    found = variable.copy(data=lazy_values(variable, chunks, address, node=node))
-    found.encoding = variable.encoding
-    return found
+    lazy = variable.copy(data=lazy_values(variable, chunks, address, node=node))
+    lazy.encoding = variable.encoding
+    return lazy

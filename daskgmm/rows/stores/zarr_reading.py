@@ -25,7 +25,7 @@ def read(array: Any, part: Part) -> NDArray[Any]:
             check_sight(array)
         return values
     except Exception:
-        address = address_of(array)  # only now: each block would pay for it
+        address = address_of(array)  # only now, as each block would pay for it
         what = f"{_in_words(part)} of {address} cannot be read"
         with address.explain(SourceError, what, READ_AGAIN):
             raise
@@ -35,5 +35,5 @@ def _in_words(part: Part) -> str:
     """Return an index in words: rows, or a range along each axis."""
     if len(part) == 1 and isinstance(part[0], slice):
         return f"Rows {part[0].start} to {part[0].stop}"
-    ranges = (f"{each.start}:{each.stop}" if isinstance(each, slice) else each for each in part)
+    ranges = (f"{at.start}:{at.stop}" if isinstance(at, slice) else at for at in part)
     return f"The values [{', '.join(map(str, ranges))}]"

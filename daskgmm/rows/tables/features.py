@@ -46,26 +46,26 @@ def columns_of(
 
     Names are those of columns (None elements), or of all elements of lists as `features` has them.
     """
-    found: dict[str, int | None] = {}
+    counts: dict[str, int | None] = {}
     last = None
     for name in names:
         match = None if name in known else ELEMENT.fullmatch(name)
         if match is None or match["column"] not in lists:
-            if name in found:
+            if name in counts:
                 raise DataError(
                     f"Column {name!r} of {shown(what)} is named twice; name each column once."
                 )
-            found[name] = last = None
+            counts[name] = last = None
             continue
         column, index = match["column"], int(match["index"])
-        count = found.get(column) if last == column else None if column in found else 0
+        count = counts.get(column) if last == column else None if column in counts else 0
         if index != count:
             raise DataError(
                 f"{name!r} is an element of the lists in column {column!r} of {shown(what)}, and "
                 f"those are taken whole: name {column!r}, or all elements in order, once."
             )
-        found[column], last = index + 1, column
-    return found
+        counts[column], last = index + 1, column
+    return counts
 
 
 def check_length(name: str, length: int, named: int | None, what: str) -> None:

@@ -109,9 +109,9 @@ class KeyedPartitions(KeyedSegment):
     Attributes
     ----------
     first : int
-        The number of the first one.
+        Index of the first partition.
     boxes : GraphSegment
-        Yields rows and keys of each in a box.
+        Segment whose blocks are rows and keys of a partition in an array of one object.
     """
 
     first: int
@@ -129,7 +129,7 @@ class KeyedPartitions(KeyedSegment):
 
 
 class _Boxes(DaskRows):
-    """Partitions, each as rows and keys in an array of one object."""
+    """Partitions as arrays of one object: a pair of rows and keys."""
 
     def __init__(self, boxes: Any, columns: tuple[str, ...] | None, d: int, dtype: Any) -> None:
         self._begin(boxes, [(key,) for key in boxes.__dask_keys__()], chunk_lengths(boxes), 1)

@@ -109,8 +109,8 @@ def _lists_of_pandas(x: Any) -> Iterator[Any]:
 def frame_array(frame: Any, columns: Sequence[str] | None = None) -> tuple[Any, Names]:
     """Return a data frame of Dask as a lazy array of unknown length, and its columns' names.
 
-    Missing values are NaN. One array for all columns: an array for each may be cut otherwise,
-    as Dask reads several files as one partition where few of their columns are asked for.
+    Missing values are NaN. All columns are one array, as arrays of single columns may differ in
+    chunks: Dask reads several files as one partition where few of their columns are needed.
     """
     if frame.ndim != 2:
         raise DataError(
