@@ -14,7 +14,7 @@ def weights_for(rows: Rows, sample_weight: Any, beside: Source | None = None) ->
 
     A string is a column of `rows` if there is one of that name, else a path or URL, with the
     options of the source `beside`. A list goes with rows that are a list, element by element.
-    Values are not looked at here: NaN and negative weights show when they are read.
+    Values are not checked here: NaN and negative weights are errors when they are read.
     """
     return source_of(sample_weight, None if beside is None else beside.options).weights(rows)
 

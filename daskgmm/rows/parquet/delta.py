@@ -23,7 +23,7 @@ PLAIN_FEATURES = frozenset(
     {
         "timestampNtz", "v2Checkpoint", "vacuumProtocolCheck", "typeWidening",
         "typeWidening-preview", "variantType", "variantType-preview", "variantShredding-preview",
-        # Looked at by themselves:
+        # These have checks of their own:
         "columnMapping", "deletionVectors",
     }
 )  # fmt: skip

@@ -55,7 +55,7 @@ def file_system(address: Address) -> tuple[Any, str]:
 
 
 def in_memory(address: Address) -> bool:
-    """Tell whether a file lives in this process's memory."""
+    """Return whether a file is in the memory of this process."""
     return "memory" in protocols(file_system(address)[0])
 
 
@@ -63,7 +63,7 @@ def in_memory(address: Address) -> bool:
 def opened_version(address: Address, buffer_size: int = 0) -> Iterator[tuple[Any, dict[str, str]]]:
     """Open a Parquet file; yield it, its footer read, and what tells its version in the store.
 
-    Of a column `buffer_size` bytes are fetched at a time, by default all of it.
+    `buffer_size` bytes of a column are fetched at a time, by default all of it.
     """
     system, path = file_system(address)
     if isinstance(system, LocalFileSystem):

@@ -30,9 +30,9 @@ BLOCK_BYTES = 1 << 20
 STORED_BYTES = 16 << 20
 LEAST_STORED_BYTES = 64 << 10
 MOST_STORED_BYTES = 1 << 20
-"""Stored bytes that are fetched at a time, of all columns and of one. Whole column chunks (pyarrow's
-default) took 200 MiB for 20 columns of 8 MB, these 45 to 60 MiB in less than half the time; smaller
-ones would wait for a store more often."""
+"""Stored bytes that are fetched at a time, of all columns and of one. Whole column chunks, the
+default of pyarrow, took 200 MiB for 20 columns of 8 MB, these 45 to 60 MiB in less than half the
+time. In a store each fetch waits for an answer."""
 
 CARRIED_BYTES = 32
 """Assumed bytes of a value of a key column, which may be a text."""

@@ -35,17 +35,17 @@ def check_readable(dataset: Any) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A dataset of a file: open here, opened again where it is unpickled.
+    """A dataset of a file, which other processes open again.
 
     Attributes
     ----------
     path : str or None
-        Of the file, absolute; None if other processes cannot open it: it is no file of its own,
-        or is open for writing here.
+        Absolute path of the file; None if other processes cannot open it, as it is open for
+        writing here, or is no file on a disk.
     name : str
-        Of the dataset in the file.
+        Name of the dataset in the file.
     dataset : h5py.Dataset or None
-        None in other processes.
+        The open dataset; None in other processes.
     """
 
     path: str | None
@@ -54,7 +54,7 @@ class Stored:
 
     @classmethod
     def of(cls, dataset: Any) -> Stored:
-        """Return what a dataset is and where."""
+        """Return the path and name of a dataset."""
         file, name = dataset.file, dataset.name
         path = Path(file.filename) if isinstance(file.filename, str) else None
         shared = path is not None and path.is_file() and file.mode == "r" and name is not None
@@ -62,7 +62,7 @@ class Stored:
 
     @contextmanager
     def opened(self) -> Iterator[Any]:
-        """Yield the dataset; a file that is opened for it is closed afterwards."""
+        """Yield the dataset; close the file afterwards if it was opened for it."""
         if self.dataset is not None:
             yield self.dataset
             return

@@ -58,7 +58,7 @@ class StoredRows(Rows):
     ----------
     array : zarr.Array or h5py.Dataset, of shape (n, d), or (n,) for weights
     read : callable
-        As of `StoredSegment`.
+        `StoredSegment.read`.
     decoding : Decoding
     lengths : sequence of int, optional
         Rows of each block, to follow the chunks of another source; by default `rows_per_block`.

@@ -53,7 +53,7 @@ def _options(store: Any) -> StorageOptions:
 
 
 def in_memory(store: Any) -> bool:
-    """Tell whether a store lives in this process's memory."""
+    """Return whether a store is in the memory of this process."""
     store = innermost(store)
     if isinstance(store, zarr.storage.FsspecStore):
         return "memory" in _protocols(store)

@@ -21,6 +21,7 @@ from daskgmm.rows.tables.arrow_columns import (
 )
 from daskgmm.rows.tables.features import FeatureColumn, check_length, columns_of
 from daskgmm.rows.tables.pandas_columns import column_type, converted_type, partition_array
+from daskgmm.rows.unfit import package_of
 
 Names = tuple[str, ...] | None
 
@@ -39,19 +40,18 @@ PROBED_ROWS = 1000
 
 
 def is_dask_frame(x: Any) -> bool:
-    """Tell a data frame or series of Dask, without importing it."""
+    """Return whether x is a data frame or series of Dask, without importing it."""
     kind = type(x)  # a Delayed has every attribute
     return hasattr(kind, "to_dask_array") and hasattr(kind, "map_partitions")
 
 
 def is_polars_frame(x: Any) -> bool:
-    """Tell a data frame of Polars, lazy or not, without importing it."""
-    kind = type(x)
-    return kind.__module__.split(".")[0] == "polars" and kind.__name__ in POLARS_FRAMES
+    """Return whether x is a data frame of Polars, lazy or not, without importing it."""
+    return package_of(x) == "polars" and type(x).__name__ in POLARS_FRAMES
 
 
 def is_pandas_frame(x: Any) -> bool:
-    """Tell a data frame of pandas or of a subclass, without importing it."""
+    """Return whether x is a data frame of pandas or a subclass, without importing it."""
     return any(
         kind.__module__.split(".")[0] == "pandas" and kind.__name__ == "DataFrame"
         for kind in type(x).__mro__
@@ -59,9 +59,8 @@ def is_pandas_frame(x: Any) -> bool:
 
 
 def is_arrow_table(x: Any) -> bool:
-    """Tell a table or record batch of Arrow, without importing it."""
-    kind = type(x)
-    return kind.__module__.split(".")[0] == "pyarrow" and kind.__name__ in ARROW_TABLES
+    """Return whether x is a table or record batch of Arrow, without importing it."""
+    return package_of(x) == "pyarrow" and type(x).__name__ in ARROW_TABLES
 
 
 def check_pandas(x: Any) -> None:

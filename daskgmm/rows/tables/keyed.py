@@ -33,7 +33,7 @@ class KeyedRows:
 
 
 class KeyedSegment(ABC):
-    """A contiguous run of chunks that reads itself where it lands: a `rows.Segment` with keys."""
+    """A `rows.Segment` whose rows have keys."""
 
     @property
     @abstractmethod
