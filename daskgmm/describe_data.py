@@ -15,7 +15,7 @@ from daskgmm.models.writers.target import left_behind
 from daskgmm.passes.plan import size
 from daskgmm.rows.kinds.labelled import LabelledFile
 from daskgmm.rows.kinds.npy import Npy
-from daskgmm.rows.kinds.ready import ParquetFiles
+from daskgmm.rows.kinds.parquet import ParquetFiles
 from daskgmm.rows.kinds.zarr import StoredZarr
 from daskgmm.rows.labelled.opening import dimensions, open_file, suggested
 from daskgmm.rows.layout import REAL_KINDS

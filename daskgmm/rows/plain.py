@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.errors import DataError
-from daskgmm.rows.unfit import check_plain, kind_of, package_of
+from daskgmm.rows.refusals import check_plain, kind_of, package_of
 
 LOADED_BYTES = 16 << 20
 """Largest size in bytes of a stored array-like that is loaded unasked."""

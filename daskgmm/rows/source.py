@@ -11,9 +11,9 @@ from daskgmm.errors import SourceError
 from daskgmm.rows.lazy.lazy_rows import rows_as_dask
 from daskgmm.rows.matching import column_of
 from daskgmm.rows.naming import listed
+from daskgmm.rows.refusals import kind_of
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.tables.keyed import Table
-from daskgmm.rows.unfit import kind_of
 from daskgmm.storage.address import Address
 from daskgmm.storage.masking import StorageOptions, shown
 

@@ -16,7 +16,7 @@ from daskgmm.rows.kinds.hdf5 import HDF5
 from daskgmm.rows.kinds.labelled import LabelledArrays, LabelledFile
 from daskgmm.rows.kinds.memory import Mapped, Memory, PandasFrame
 from daskgmm.rows.kinds.npy import Npy
-from daskgmm.rows.kinds.ready import ParquetFiles, Ready, ReadyParquet
+from daskgmm.rows.kinds.parquet import OpenParquet, OpenRows, ParquetFiles
 from daskgmm.rows.kinds.zarr import StoredZarr, Zarr
 from daskgmm.rows.lazy.lazy_rows import rows_as_dask
 from daskgmm.rows.parquet.tables import parquet_table
@@ -117,8 +117,8 @@ SOURCES: list[type[Source]] = [
     HDF5,
     Zarr,
     LabelledArrays,
-    Ready,
-    ReadyParquet,
+    OpenRows,
+    OpenParquet,
     Parts,
 ]
 """The kinds of sources, the most general first: an object is of the last kind that matches it.

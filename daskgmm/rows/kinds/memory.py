@@ -11,13 +11,13 @@ from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.layout import check_rows
 from daskgmm.rows.matching import check_matched
 from daskgmm.rows.plain import checked, plain
+from daskgmm.rows.refusals import kind_of
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source
 from daskgmm.rows.tables.frame_tables import MemoryTable, taken_from_pandas
 from daskgmm.rows.tables.frames import check_pandas, frame_dtype, is_pandas_frame
 from daskgmm.rows.tables.keyed import Table
 from daskgmm.rows.tables.pandas_columns import partition_array
-from daskgmm.rows.unfit import kind_of
 
 
 class Memory(Source):

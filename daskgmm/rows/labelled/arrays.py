@@ -17,7 +17,7 @@ import numpy as np
 from daskgmm.errors import DataError
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.labelled.grid_rows import GridPlaces, GridRows
-from daskgmm.rows.labelled.side_by_side import side_by_side
+from daskgmm.rows.labelled.stacking import stack_features
 from daskgmm.rows.labelled.variables import (
     Variable,
     as_variable,
@@ -146,7 +146,7 @@ def labelled(
     if wanted is not None and tuple(wanted) != names:
         order, names = [names.index(name) for name in wanted], tuple(wanted)
     return Labelled(
-        side_by_side(variables, dims, order),
+        stack_features(variables, dims, order),
         dims,
         names,
         tuple(units[name] for name in names),

@@ -22,7 +22,7 @@ from daskgmm.rows.labelled.nodata import (
 )
 from daskgmm.rows.layout import REAL_KINDS, check_real
 from daskgmm.rows.plain import plain, unmasked
-from daskgmm.rows.unfit import check_plain
+from daskgmm.rows.refusals import check_plain
 from daskgmm.user_warnings import warn_user
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from dask.highlevelgraph import MaterializedLayer
 from dask.utils import ensure_dict
 
 from daskgmm.errors import SourceError
-from daskgmm.rows.stores.sight import landmarks
+from daskgmm.rows.stores.presence import metadata_files
 
 Key: TypeAlias = Any
 """A dask key: a string, or a tuple that begins with one."""
@@ -31,13 +31,13 @@ class Graph:
     nodes : dict of GraphNode
     futures : dict of distributed.Future
         Results on a cluster by key, as of a persisted array.
-    landmarks : tuple of str
-        Local files that exist in each process that can compute the graph; see `sight`.
+    metadata_files : tuple of str
+        Local files that exist in each process that can compute the graph; see `presence`.
     """
 
     nodes: Nodes
     futures: dict[Key, Any]
-    landmarks: tuple[str, ...] = ()
+    metadata_files: tuple[str, ...] = ()
 
     def cull(self, keys: Iterable[Key]) -> Graph:
         """Return the part of the graph that `keys` need, in a time proportional to its size."""
@@ -64,7 +64,7 @@ def optimised(x: Any) -> Graph:
     asked = set(flatten(keys))
     outside = asked.union(*(node.dependencies for node in nodes.values())) - nodes.keys()
     if not outside:
-        return Graph(nodes, {}, landmarks(x))
+        return Graph(nodes, {}, metadata_files(x))
     # Optimisation keeps only the names of futures: the graph before it holds them.
     futures = {f.key: f for f in filter(is_future, leaves(ensure_dict(x.__dask_graph__())))}
     if missing := outside - futures.keys():
@@ -72,7 +72,7 @@ def optimised(x: Any) -> Graph:
             f"The graph of the dask array needs {sorted(map(str, missing))[0]}, which it does not "
             "hold; build the array anew from its source."
         )
-    return Graph(nodes, {key: futures[key] for key in outside}, landmarks(x))
+    return Graph(nodes, {key: futures[key] for key in outside}, metadata_files(x))
 
 
 def is_future(value: Any) -> bool:

@@ -15,10 +15,10 @@ from daskgmm.errors import DataError
 from daskgmm.rows.layout import check_real
 from daskgmm.rows.lazy.graph import Graph, Key, Nodes
 from daskgmm.rows.plain import unmasked
-from daskgmm.rows.retrying import retried
+from daskgmm.rows.refusals import check_block
+from daskgmm.rows.retries import retried
 from daskgmm.rows.rows import UNKNOWN
-from daskgmm.rows.stores.sight import check_landmarks
-from daskgmm.rows.unfit import check_block
+from daskgmm.rows.stores.presence import check_metadata_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class GraphSegment:
 
     def values(self, dependencies: Sequence[Any] = (), retries: int = 0) -> Iterator[list[Any]]:
         """Compute and yield the values of the keys of each block, unchecked."""
-        retried(partial(check_landmarks, self.graph.landmarks), retries)
+        retried(partial(check_metadata_files, self.graph.metadata_files), retries)
         nodes = self.graph.nodes
         values = self._inputs(dependencies)
         uses = Counter(key for block in self.blocks for key in block.keys)

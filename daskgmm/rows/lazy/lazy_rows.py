@@ -11,7 +11,7 @@ from dask._task_spec import Task
 from dask.highlevelgraph import HighLevelGraph
 from numpy.typing import NDArray
 
-from daskgmm.rows.retrying import configured_retries
+from daskgmm.rows.retries import configured_retries
 from daskgmm.rows.rows import UNKNOWN, Rows, Segment
 
 

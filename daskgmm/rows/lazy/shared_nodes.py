@@ -20,9 +20,9 @@ from dask._task_spec import Alias, DataNode, GraphNode, Task, TaskRef
 
 from daskgmm.blas import one_blas_thread
 from daskgmm.rows.lazy.graph import Graph, Key
-from daskgmm.rows.retrying import retried
+from daskgmm.rows.retries import retried
 from daskgmm.rows.rows import Get
-from daskgmm.rows.stores.sight import check_landmarks
+from daskgmm.rows.stores.presence import check_metadata_files
 
 SMALL_FRACTION = 1 / 16
 """Largest size of all kept results together, as a fraction of the data."""
@@ -137,29 +137,31 @@ def compute(
     elif get is None:
         ambient: Any = dask.base.get_scheduler  # dask leaves it untyped
         get = ambient() or dask.threaded.get
-    nodes = {key: with_care(node, retries, culled.landmarks) for key, node in culled.nodes.items()}
+    nodes = {
+        key: with_care(node, retries, culled.metadata_files) for key, node in culled.nodes.items()
+    }
     results = get({**nodes, **culled.futures, **tasks}, asked)
     return dict(zip(keys, results, strict=True))
 
 
-def with_care(node: GraphNode, retries: int, landmarks: tuple[str, ...] = ()) -> GraphNode:
+def with_care(node: GraphNode, retries: int, metadata_files: tuple[str, ...] = ()) -> GraphNode:
     """Return a node that is called with retries and one thread of BLAS.
 
     With more threads the bits of a product would depend on the process that computes it.
     """
     if type(node) is not Task:
         return node
-    care = retries, landmarks
+    care = retries, metadata_files
     return Task(node.key, _call_with_care, care, node.func, *node.args, **node.kwargs)
 
 
 def _call_with_care(
     care: tuple[int, tuple[str, ...]], call: Callable[..., Any], *args: Any, **options: Any
 ) -> Any:
-    retries, landmarks = care
+    retries, metadata_files = care
 
     def read() -> Any:
-        check_landmarks(landmarks)
+        check_metadata_files(metadata_files)
         return call(*args, **options)
 
     with one_blas_thread():

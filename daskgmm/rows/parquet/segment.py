@@ -14,7 +14,7 @@ from daskgmm.errors import DataError, SourceError
 from daskgmm.rows.naming import listed
 from daskgmm.rows.parquet.files import opened_version
 from daskgmm.rows.parquet.version import Version
-from daskgmm.rows.retrying import retried_stream
+from daskgmm.rows.retries import retried_stream
 from daskgmm.rows.tables.arrow_columns import fill, fill_lists, require
 from daskgmm.rows.tables.features import FeatureColumn
 from daskgmm.storage.address import Address

@@ -22,7 +22,7 @@ from daskgmm.rows.parquet.footers import (
 )
 from daskgmm.rows.parquet.rows import ParquetRows
 from daskgmm.rows.parquet.segment import Piece, Query, read_groups
-from daskgmm.rows.retrying import retried_stream
+from daskgmm.rows.retries import retried_stream
 from daskgmm.rows.tables.arrow_columns import require
 from daskgmm.rows.tables.keyed import KeyedRows, KeyedSegment, Table, keys_of_type
 from daskgmm.storage.address import Address

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from daskgmm.rows.grid import check_chunks, given_lengths, offsets, regular_lengths
 from daskgmm.rows.labelled.nodata import PLAIN, Decoding, taken_as_missing
 from daskgmm.rows.layout import check_rows, check_weights
-from daskgmm.rows.retrying import retried
+from daskgmm.rows.retries import retried
 from daskgmm.rows.rows import Rows
 
 BLOCK_BYTES = 1 << 20

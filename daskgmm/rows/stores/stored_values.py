@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from daskgmm.errors import SourceError
 from daskgmm.rows.labelled.nodata import PLAIN, Decoding
 from daskgmm.rows.plain import plain
-from daskgmm.rows.retrying import configured_retries, retried
-from daskgmm.rows.stores.sight import check_sight, may_be_unseen
+from daskgmm.rows.retries import configured_retries, retried
+from daskgmm.rows.stores.presence import check_present, may_be_missing
 from daskgmm.rows.stores.zarr_reading import READ_AGAIN, read
 from daskgmm.storage.address import Address
 
@@ -33,7 +33,7 @@ class StoredValues:
     decoding : Decoding
         The decoding that is still to be done.
     node : zarr.Array or zarr.Group, optional
-        The Zarr node of a variable, in which `check_sight` looks for missing chunks.
+        The Zarr node of a variable, in which `check_present` looks for missing chunks.
     retries : int
         Number of retries of a read.
     """
@@ -68,8 +68,8 @@ class StoredValues:
         what = f"A chunk of {self.address} cannot be read"
         with self.address.explain(SourceError, what, READ_AGAIN):
             values = self.decoding(plain(self.source[key], "A chunk"))
-            if self.node is not None and may_be_unseen(values):
-                check_sight(self.node)
+            if self.node is not None and may_be_missing(values):
+                check_present(self.node)
             return values
 
 

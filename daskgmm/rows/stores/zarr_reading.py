@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.errors import SourceError
-from daskgmm.rows.stores.sight import check_sight, may_be_unseen
+from daskgmm.rows.stores.presence import check_present, may_be_missing
 from daskgmm.rows.stores.zarr_store import address_of
 
 READ_AGAIN = "If the store could not be reached, run again; if a chunk is damaged, write it again."
@@ -21,8 +21,8 @@ def read(array: Any, part: Part) -> NDArray[Any]:
     """Return a part of a Zarr array as it is stored; raise `SourceError` if that is unseen."""
     try:
         values = np.asarray(array[part])
-        if may_be_unseen(values, array.fill_value):
-            check_sight(array)
+        if may_be_missing(values, array.fill_value):
+            check_present(array)
         return values
     except Exception:
         address = address_of(array)  # only now, as each block would pay for it

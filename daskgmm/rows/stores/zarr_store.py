@@ -62,7 +62,7 @@ def in_memory(store: Any) -> bool:
     return isinstance(store, zarr.storage.MemoryStore)
 
 
-def landmark(node: Any) -> str | None:
+def metadata_file(node: Any) -> str | None:
     """Return the file that holds the metadata of a Zarr array or group; None if it is not local."""
     root = _local_root(innermost(node.store))
     if root is None:

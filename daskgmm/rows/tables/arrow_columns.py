@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.errors import DataError, SourceError
-from daskgmm.rows.exactly import write_exactly
+from daskgmm.rows.tables.exact_cast import write_exactly
 
 
 def require(package: str) -> Any:

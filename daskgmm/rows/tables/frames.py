@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from daskgmm.errors import DataError
 from daskgmm.rows.naming import check_among, check_numbers
+from daskgmm.rows.refusals import package_of
 from daskgmm.rows.tables.arrow_columns import (
     fill,
     fill_lists,
@@ -21,7 +22,6 @@ from daskgmm.rows.tables.arrow_columns import (
 )
 from daskgmm.rows.tables.features import FeatureColumn, check_length, columns_of
 from daskgmm.rows.tables.pandas_columns import column_type, converted_type, partition_array
-from daskgmm.rows.unfit import package_of
 
 Names = tuple[str, ...] | None
 

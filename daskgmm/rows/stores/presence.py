@@ -15,11 +15,11 @@ import zarr
 from numpy.typing import NDArray
 
 from daskgmm.errors import SourceError
-from daskgmm.rows.stores.zarr_store import in_memory, landmark, location
+from daskgmm.rows.stores.zarr_store import in_memory, location, metadata_file
 from daskgmm.storage.masking import shown
 
 
-def may_be_unseen(values: NDArray[Any], fill: Any = None) -> bool:
+def may_be_missing(values: NDArray[Any], fill: Any = None) -> bool:
     """Return whether all values may come from missing chunks: they are one, the fill value.
 
     Without a known fill value any one value is suspected.
@@ -34,36 +34,36 @@ def may_be_unseen(values: NDArray[Any], fill: Any = None) -> bool:
     return bool(first == last and (values == first).all())
 
 
-def check_sight(node: Any) -> None:
+def check_present(node: Any) -> None:
     """Refuse a Zarr array or group whose metadata this process does not find."""
-    place = landmark(node)
+    place = metadata_file(node)
     if place is not None:
-        check_landmarks((place,))
+        check_metadata_files((place,))
     elif not _is_answered(node):
         raise _unanswered(node)
 
 
-def check_own(node: Any) -> None:
-    """Refuse as `check_sight` does, for local files and stores in memory only: ask no server."""
-    if landmark(node) is not None or in_memory(node.store):
-        check_sight(node)
+def check_present_here(node: Any) -> None:
+    """Refuse as `check_present` does, for local files and stores in memory only: ask no server."""
+    if metadata_file(node) is not None or in_memory(node.store):
+        check_present(node)
 
 
-def landmarks(x: Any) -> tuple[str, ...]:
+def metadata_files(x: Any) -> tuple[str, ...]:
     """Return the metadata files of local Zarr arrays in the layers of a Dask array.
 
     `dask.array.from_zarr`, `from_array` and xarray keep the array itself in a layer.
     """
     arrays = map(_stored_in, _values_in(x.dask.layers.values()))
-    places = (None if array is None else landmark(array) for array in arrays)
+    places = (None if array is None else metadata_file(array) for array in arrays)
     return tuple(dict.fromkeys(place for place in places if place is not None))
 
 
-def check_landmarks(places: tuple[str, ...]) -> None:
+def check_metadata_files(places: tuple[str, ...]) -> None:
     """Raise `SourceError` unless all of these files exist here."""
     for place in places:
         if not Path(place).exists():
-            raise _unseen(Path(place).parent)
+            raise _not_here(Path(place).parent)
 
 
 def _values_in(layers: Any) -> Iterator[Any]:
@@ -93,7 +93,7 @@ def _is_answered(node: Any) -> bool:
     return True
 
 
-def _unseen(path: Path) -> SourceError:
+def _not_here(path: Path) -> SourceError:
     return SourceError(
         f"{path} is not on {socket.gethostname()}, in the directory {Path.cwd()} of this "
         "process. Give an absolute path, or a URL, that driver and workers all see."

@@ -16,7 +16,7 @@ HOLDING = ("source", "parts", "_array")
 """Attributes of rows that lead to the files or arrays that they are read from."""
 
 
-class Ready(Source):
+class OpenRows(Source):
     """Rows that are open."""
 
     @classmethod
@@ -37,7 +37,7 @@ class Ready(Source):
         return [getattr(self.x, name, None) for name in HOLDING]
 
 
-class ReadyParquet(Ready):
+class OpenParquet(OpenRows):
     """Rows of Parquet files that are open."""
 
     @classmethod

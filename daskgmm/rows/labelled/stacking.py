@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-def side_by_side(
+def stack_features(
     variables: Sequence[Variable], dims: Sequence[Hashable], order: list[int] | None
 ) -> Any:
     """Return the variables side by side along a new last axis."""
