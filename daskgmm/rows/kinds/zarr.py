@@ -48,7 +48,7 @@ class Zarr(Source):
 
     @property
     def origin(self) -> str | None:
-        """The path or URL of the array; of a store without an address its kind."""
+        """The path or URL of the array, or the kind of a store without an address."""
         return location(self.x)
 
     def _array(self) -> Any:

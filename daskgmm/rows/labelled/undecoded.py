@@ -32,7 +32,7 @@ MOVING = frozenset(
 
 
 def warn_of_undecoded(x: Any, what: str = "X") -> None:
-    """Warn if a Dask array only reads stored arrays that declare how they are to be decoded."""
+    """Warn if a Dask array only selects from stored arrays that declare a decoding."""
     if not {name.rpartition("-")[0] for name in x.dask.layers} <= MOVING:
         return
     for stored in _stored(x):

@@ -18,7 +18,7 @@ Part = tuple[Any, ...]
 
 
 def read(array: Any, part: Part) -> NDArray[Any]:
-    """Return a part of a Zarr array as it is stored; raise `SourceError` if that is unseen."""
+    """Return a part of a Zarr array as it is stored; raise `SourceError` if it is not found."""
     try:
         values = np.asarray(array[part])
         if may_be_missing(values, array.fill_value):

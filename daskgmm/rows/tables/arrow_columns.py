@@ -78,7 +78,7 @@ def list_type(arrow_type: Any) -> Any:
 
 
 def fixed_length(lists: Any) -> int | None:
-    """Return the length that a type of lists says all of them have, if it does."""
+    """Return the length of all lists of a type; None if the type does not have it."""
     fixed = require("pyarrow").types.is_fixed_size_list(lists)
     return int(lists.list_size) if fixed else None
 

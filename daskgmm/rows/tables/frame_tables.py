@@ -71,7 +71,7 @@ class Choice:
         return list(dict.fromkeys((*self.features, *self.keys)))
 
     def features_of(self, frame: Any) -> Any:
-        """Return the features of a frame as one of its own."""
+        """Return the features as a frame."""
         return frame[list(self.features)]
 
     def schema(self, frame: Any) -> Any:
@@ -119,7 +119,7 @@ class KeyedPartitions(KeyedSegment):
 
     @property
     def dependencies(self) -> Sequence[Any]:
-        """Futures whose results the partitions are made of."""
+        """Futures that the partitions need."""
         return self.boxes.dependencies
 
     def keyed(self, dependencies: Sequence[Any] = (), retries: int = 0) -> Iterator[KeyedRows]:
@@ -188,7 +188,7 @@ def _boxed(choice: Choice, dtype: np.dtype[Any], schema: Any, frame: Any) -> NDA
 
 @dataclass(frozen=True, slots=True)
 class KeyedParts(KeyedSegment):
-    """Consecutive parts of what is in memory."""
+    """Consecutive chunks of a table in memory."""
 
     parts: tuple[KeyedRows, ...]
 

@@ -86,7 +86,7 @@ def check_arrow(x: Any) -> None:
 
 
 def _refuse_lists(names: Iterator[Any]) -> None:
-    """Raise `DataError` if there is a column of lists; it is named."""
+    """Raise `DataError` for the first of the names of columns of lists, if any."""
     name = next(names, None)
     if name is not None:
         raise DataError(
@@ -200,7 +200,7 @@ def arrow_array(
 
 
 def _list_length(column: Any, name: str, named: int | None) -> int:
-    """Return the length of the first list that has any, or what its type or the names say."""
+    """Return the length of the first list with elements, or else that of the type or the names."""
     length = fixed_length(list_type(column.type)) or named
     length = next((len(value) for value in column if value.is_valid and len(value)), length)
     if not length:
