@@ -14,9 +14,9 @@ LISTED_COLUMNS = 20
 """Largest number of columns that an error message lists."""
 
 
-def places(names: Sequence[str], columns: Sequence[str] | None, what: str = "X") -> list[int]:
+def places(names: Sequence[str], columns: Sequence[str] | None) -> list[int]:
     """Return the positions of `names` among `columns`."""
-    check_among(names, columns or (), what)
+    check_among(names, columns or (), "X")
     positions = {name: index for index, name in enumerate(columns or ())}
     return [positions[name] for name in names]
 

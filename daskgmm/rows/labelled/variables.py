@@ -158,7 +158,7 @@ def _of(name: Any, feature: str) -> bool:
 
 
 def variables_of(
-    x: Any, wanted: Sequence[str] = ()
+    x: Any, wanted: Sequence[str]
 ) -> tuple[xr.Dataset, list[tuple[str | None, xr.DataArray]]]:
     """Return a Dataset for coordinates and attributes, and the variables by name.
 

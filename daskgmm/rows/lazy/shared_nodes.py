@@ -144,7 +144,7 @@ def compute(
     return dict(zip(keys, results, strict=True))
 
 
-def with_care(node: GraphNode, retries: int, metadata_files: tuple[str, ...] = ()) -> GraphNode:
+def with_care(node: GraphNode, retries: int, metadata_files: tuple[str, ...]) -> GraphNode:
     """Return a node that is called with retries and one thread of BLAS.
 
     With more threads the bits of a product would depend on the process that computes it.

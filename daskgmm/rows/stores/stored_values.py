@@ -99,7 +99,7 @@ def lazily_read(dataset: Any, address: Address, nodes: Mapping[Any, Any] | None 
     return dataset.assign_coords(coordinates).assign(variables)
 
 
-def lazy_variable(variable: Any, address: Address, node: Any = None) -> Any:
+def lazy_variable(variable: Any, address: Address, node: Any) -> Any:
     """Return a lazy variable in the chunks of its store, or else of Dask's choice."""
     stored: Mapping[Any, Any] = variable.encoding.get("preferred_chunks") or {}
     chunks = tuple(stored.get(dim, "auto") for dim in variable.dims)

@@ -83,9 +83,7 @@ def fixed_length(lists: Any) -> int | None:
     return int(lists.list_size) if fixed else None
 
 
-def fill_lists(
-    out: NDArray[Any], column: Any, name: str, where: Callable[[int], str] = "row {}".format
-) -> None:
+def fill_lists(out: NDArray[Any], column: Any, name: str, where: Callable[[int], str]) -> None:
     """Write an array of lists of Arrow into `out`, a list in each row of shape (length,).
 
     Nulls in a list become NaN.
