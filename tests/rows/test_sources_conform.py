@@ -143,7 +143,7 @@ class TestParquetFiles(SourceTests):
         return folder / "x.parquet"
 
 
-class TestReadyParquet(SourceTests):
+class TestOpenParquet(SourceTests):
     kind, names = OpenParquet, NAMES
 
     def make(self, data, folder):
