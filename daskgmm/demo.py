@@ -22,7 +22,7 @@ from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.progress import Forecast, show, show_pass
 
 CHUNK_ROWS = 1 << 15
-"""Pixels of a chunk: 9 chunks a photograph, enough to see them go by."""
+"""Number of pixels of a chunk: 9 chunks a photograph, so that progress is visible."""
 
 MARK = "made-by-daskgmm-demo.txt"
 """Says that a folder is the demo's own, to write over when it runs again."""
@@ -30,7 +30,7 @@ MARK = "made-by-daskgmm-demo.txt"
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """What the demo writes, all in one folder."""
+    """The files that the demo writes, all in one folder."""
 
     pixels: Path
     model: Path
@@ -142,7 +142,7 @@ def draw(photo: NDArray[np.uint8], files: Files, mixture: GaussianMixture, title
 def story(
     mixture: GaussianMixture, shape: tuple[int, ...], seconds: float, files: Files, program: str
 ) -> str:
-    """Return what was done, and where to go on."""
+    """Return a text about the written files and the next commands."""
     rows, passes = shape[0] * shape[1], mixture.n_iter_ + 2
     ended = "converged" if mixture.converged_ else "stopped"
     return f"""\

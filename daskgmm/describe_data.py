@@ -15,7 +15,7 @@ from daskgmm.models.writers.target import left_behind
 from daskgmm.passes.plan import size
 from daskgmm.rows.kinds.labelled import LabelledFile
 from daskgmm.rows.kinds.npy import Npy
-from daskgmm.rows.kinds.ready import ParquetFiles
+from daskgmm.rows.kinds.parquet import ParquetFiles
 from daskgmm.rows.kinds.zarr import StoredZarr
 from daskgmm.rows.labelled.opening import dimensions, open_file, suggested
 from daskgmm.rows.layout import REAL_KINDS
@@ -28,23 +28,12 @@ from daskgmm.rows.stores.zarr_opening import open_node
 from daskgmm.storage.masking import StorageOptions
 
 LISTED_VARIABLES = 100
-"""Variables or columns beyond which no more are listed."""
+"""Largest number of variables or columns that are listed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """An array with named dimensions.
-
-    Attributes
-    ----------
-    name : str
-    dims : tuple of str
-    shape, chunks : tuple of int
-        No chunks if it is stored in one piece.
-    dtype : str
-    number : bool
-        Whether it holds real numbers.
-    """
+    """An array with named dimensions; without chunks if it is stored in one piece."""
 
     name: str
     dims: tuple[str, ...]
@@ -59,21 +48,21 @@ class Variable:
         return self.number and bool(self.dims) and self.dims != (self.name,)
 
     def line(self) -> tuple[str, str]:
-        """Return its name, and what it is."""
+        """Return the name and a description."""
         sizes = ", ".join(f"{d}: {n:,}" for d, n in zip(self.dims, self.shape, strict=True))
         chunks = "" if not self.chunks else f", chunks {_by(self.chunks)}"
         return f"  {self.name}", f"({sizes}) {self.dtype}{chunks}"
 
 
 def describe_data(name: str, storage_options: StorageOptions | None = None) -> str:
-    """Return what data or predictions at a path or URL are."""
+    """Return a description of the data or predictions at a path or URL."""
     source = source_of(name, storage_options)
     describe = FORMS.get(type(source), _rows)
     return f"{name}: {describe(source)}"
 
 
 def _rows(source: Source) -> str:
-    """Return what rows are, whatever they come from."""
+    """Describe rows of any source."""
     rows = source.rows()
     count = "unknown" if rows.n_rows is None else f"{rows.n_rows:,}"
     facts = [
@@ -86,7 +75,7 @@ def _rows(source: Source) -> str:
 
 
 def _parquet(source: Source) -> str:
-    """Return what Parquet files hold, by their footers."""
+    """Describe Parquet files by their footers."""
     footers = read_footers(find_files([source.address]))
     groups = [rows for footer in footers for rows in footer.rows]
     columns = footers[0].columns
@@ -103,7 +92,7 @@ def _parquet(source: Source) -> str:
 
 
 def _group(group: zarr.Group, source: Source) -> str:
-    """Return what a Zarr group holds: variables, or predictions."""
+    """Describe a Zarr group of variables or of predictions."""
     variables = list(_of_group(group))
     k = dict(group.attrs).get("n_components")
     if k is None:
@@ -111,30 +100,34 @@ def _group(group: zarr.Group, source: Source) -> str:
     facts = [("components", str(k)), *_rows_of_predictions(variables), ("variables", "")]
     whole = left_behind(source.address) is None
     state = "whole" if whole else "NOT whole: the run that writes them has not ended"
-    lines = [each.line() for each in variables]
+    lines = [variable.line() for variable in variables]
     return f"predictions\n{listed([*facts, *lines, ('state', state)])}"
 
 
 def _zarr(source: Source) -> str:
-    """Return what a Zarr array or group is."""
+    """Describe a Zarr array or group."""
     node = open_node(source.address)
     return _group(node, source) if isinstance(node, zarr.Group) else _array(node)
 
 
 def _npy(source: Source) -> str:
-    """Return what the array of a .npy file is."""
+    """Describe the array of a .npy file."""
     return _array(source.open())
 
 
 def _file(source: Source) -> str:
-    """Return what the variables are of a file that xarray opens."""
+    """Describe the variables of a file that xarray opens."""
     return _variables("opened with xarray", list(_of_dataset(open_file(source.address))))
 
 
 def _variables(kind: str, variables: Sequence[Variable]) -> str:
-    found = {each.name: each.dims for each in variables if each.is_feature}
-    use = f"can be fitted: {suggested(found)}" if found else "has no variables that can be fitted"
-    lines = [each.line() for each in variables[:LISTED_VARIABLES]]
+    features = {v.name: v.dims for v in variables if v.is_feature}
+    use = (
+        f"can be fitted: {suggested(features)}"
+        if features
+        else "has no variables that can be fitted"
+    )
+    lines = [variable.line() for variable in variables[:LISTED_VARIABLES]]
     return f"{kind}\n{listed([('variables', str(len(variables))), *lines, ('use', use)])}"
 
 
@@ -147,17 +140,17 @@ def _of_group(group: zarr.Group) -> Iterator[Variable]:
 
 
 def _of_dataset(dataset: Any) -> Iterator[Variable]:
-    for name, each in dataset.variables.items():
-        chunks = each.encoding.get("chunksizes")
-        number = each.dtype.kind in REAL_KINDS
-        yield Variable(str(name), each.dims, each.shape, chunks, str(each.dtype), number)
+    for name, array in dataset.variables.items():
+        chunks = array.encoding.get("chunksizes")
+        number = array.dtype.kind in REAL_KINDS
+        yield Variable(str(name), array.dims, array.shape, chunks, str(array.dtype), number)
 
 
 def _rows_of_predictions(variables: Sequence[Variable]) -> list[tuple[str, str]]:
-    """Return the grid of the rows: that of any output, which says most about it."""
+    """Describe the grid of the rows: the longest among those of the outputs."""
     grids = (
-        [(d, n) for d, n in zip(each.dims, each.shape, strict=True) if d not in (COMPONENT, RANK)]
-        for each in variables
+        [(d, n) for d, n in zip(v.dims, v.shape, strict=True) if d not in (COMPONENT, RANK)]
+        for v in variables
     )
     grid = max(grids, key=len, default=[])
     sizes = ", ".join(f"{dim}: {length:,}" for dim, length in grid)
@@ -169,7 +162,7 @@ def _first(columns: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _array(array: Any) -> str:
-    """Return what an array on disk is: a Zarr array, or a mapped .npy file."""
+    """Describe a Zarr array or a mapped .npy file."""
     facts = [("shape", _by(array.shape)), ("dtype", str(array.dtype))]
     if isinstance(array, zarr.Array):
         kind = f"Zarr array, format {array.metadata.zarr_format}"
@@ -206,7 +199,7 @@ def _codec(codec: Any) -> str:
 
 
 def _use(array: Any) -> str:
-    """Return what the array can be used for, or why it cannot be fitted."""
+    """Describe the use of an array, or why it cannot be fitted."""
     if array.ndim == 1 and array.dtype.kind in "biuf":
         return "as --weights, or it holds labels; rows to fit have two axes"
     if array.ndim > 2 and array.dtype.kind in REAL_KINDS:
@@ -225,12 +218,12 @@ def _by(shape: Sequence[int]) -> str:
 
 
 def listed(facts: Sequence[tuple[str, str]]) -> str:
-    """Return facts line by line, aligned."""
+    """Return facts in aligned lines."""
     return aligned([(f"  {key}", value) for key, value in facts], left=(0, 1))
 
 
 def aligned(rows: Sequence[Sequence[str]], left: Sequence[int] = ()) -> str:
-    """Return the cells of a table in columns, those named `left` by their left edges."""
+    """Return a table as text, with the columns in `left` aligned on the left."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     sides = ["<" if place in left else ">" for place in range(len(widths))]
     formats = [f"{{:{side}{width}}}" for side, width in zip(sides, widths, strict=True)]
@@ -243,4 +236,4 @@ FORMS: dict[type[Source], Callable[[Source], str]] = {
     Npy: _npy,
     StoredZarr: _zarr,
 }
-"""Descriptions of files of which more can be said than of rows."""
+"""Functions that describe kinds of files; those of other kinds are described as rows."""

@@ -31,7 +31,7 @@ SMALL = 8.5
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """The rows of a table that have a value: a model each.
+    """The models of a table that have a value, as arrays.
 
     Attributes
     ----------
@@ -124,18 +124,18 @@ def candidates(table: Mapping[str, Sequence[Any]], criterion: str) -> Candidates
     """Return the models of a table that have a finite value."""
     _check_columns(table, criterion)
     value = np.asarray(table[criterion], np.float64)
-    seen = np.isfinite(value)
-    if not seen.any():
+    finite = np.isfinite(value)
+    if not finite.any():
         raise ValueError(f"No model in the table has a finite {criterion!r}: nothing to draw.")
     sound = np.asarray(table.get("degenerate", np.zeros(len(value)))) == 0
     error = np.asarray(table.get(f"{criterion}_se", np.full(len(value), np.nan)), np.float64)
     return Candidates(
-        np.asarray(table["n_components"], np.int64)[seen],
-        np.asarray(table["covariance_type"], np.str_)[seen],
-        (sound & (np.asarray(table["status"], np.str_) == "fitted"))[seen],
-        value[seen],
-        error[seen],
-        -value[seen] if criterion in HIGHER_IS_BETTER else value[seen],
+        np.asarray(table["n_components"], np.int64)[finite],
+        np.asarray(table["covariance_type"], np.str_)[finite],
+        (sound & (np.asarray(table["status"], np.str_) == "fitted"))[finite],
+        value[finite],
+        error[finite],
+        -value[finite] if criterion in HIGHER_IS_BETTER else value[finite],
     )
 
 

@@ -1,4 +1,4 @@
-"""What a terminal, or a log file, shows while a fit or a pass runs; on standard error."""
+"""Progress of a fit or a pass on standard error: a bar on a terminal, or lines."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 RECENT = 5
-"""Iterations whose speed and decay stand for those to come."""
+"""Number of last iterations whose speed and decay are extrapolated."""
 
 QUIET_SECONDS = 5.0
-"""Between two lines about the same pass, where the output is no terminal."""
+"""Seconds between two lines about the same pass, where the output is no terminal."""
 
 
 class Forecast:
-    """The time that the iterations of a start still need.
+    """Forecast of the time that the iterations of a start still need.
 
     EM converges linearly: near the end each change is about r times the one before. So
     log(tol / change) / log(r) iterations are left, and never more than `max_iter` allows.
@@ -53,7 +53,7 @@ class Forecast:
         self._seconds: list[float] = []
 
     def add(self, event: Iterated) -> str:
-        """Take in an iteration; return the time left in words, empty at the end."""
+        """Add an iteration; return a text of the time left, empty at the end."""
         if event.iteration == 1:
             self._changes, self._gaps, self._seconds = [], [], []
         if math.isfinite(event.change):
@@ -73,7 +73,7 @@ class Forecast:
 
 
 def iterations_left(changes: Sequence[float], tol: float) -> float:
-    """Return how many iterations until the change is below `tol`; infinite if nobody can say."""
+    """Return the number of iterations until the change is below `tol`; infinite if unknown."""
     if not changes:
         return math.inf
     if changes[-1] < tol:
@@ -100,7 +100,7 @@ def speed(rows: int, seconds: float) -> str:
 
 
 def line(event: Event, objective: str = "log likelihood") -> str:
-    """Return what is written of an event, with the name of lower bounds: nothing of most."""
+    """Return the line for an event, empty for most; `objective` is the name of lower bounds."""
     match event:
         case FitStarted(resumed=int(iteration)):
             return f"going on from the checkpoint, after iteration {iteration}"
@@ -129,7 +129,7 @@ def line(event: Event, objective: str = "log likelihood") -> str:
 
 
 def next_title(event: Event, iteration: int) -> str:
-    """Return what comes after an event, nothing if that goes on; iterations begin with this one."""
+    """Return the title of the step that starts after an event, empty if none does."""
     match event:
         case PassEnded(name="survey" | "sample" | "measure") | Ended():
             return "start"
@@ -143,10 +143,7 @@ def next_title(event: Event, iteration: int) -> str:
 
 
 class Shown:
-    """A line for each event worth one; on a terminal above a bar that counts batches of the pass.
-
-    The bar comes from `make_bar`, and is running. Where there is none, lines go to standard error.
-    """
+    """A listener that writes lines about events, above a running bar of batches if there is one."""
 
     def __init__(self, forecast: Forecast | None = None, bar: Progress | None = None) -> None:
         self._forecast, self._bar = forecast, bar
@@ -190,9 +187,9 @@ class Shown:
 
 
 class JsonLines:
-    """Every event but those of single batches, one JSON object a line, with the time.
+    """A listener that writes events, except those of batches, as lines of JSON with the time.
 
-    The file is flushed after each line, so that another program can follow.
+    It flushes the file after each line, so that another program can follow.
     """
 
     def __init__(self, file: TextIO) -> None:
@@ -206,7 +203,7 @@ class JsonLines:
 
 
 def make_bar(console: Console) -> Progress:
-    """Return a bar with a title, the batches done and the time left; gone when it ends."""
+    """Return a bar with a title, the batches done and the time left, which vanishes at its end."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     return Progress(
@@ -232,7 +229,7 @@ def show(forecast: Forecast | None = None, *, quiet: bool = False) -> Iterator[L
 
 @contextmanager
 def show_pass(title: str, *, quiet: bool = False) -> Iterator[Callable[[int, int], None] | None]:
-    """Show a pass; yield what takes the batches done and their total, None if `quiet`."""
+    """Show a pass; yield a function of the batches done and their total, None if `quiet`."""
     if quiet:
         yield None
         return
@@ -245,7 +242,7 @@ def show_pass(title: str, *, quiet: bool = False) -> Iterator[Callable[[int, int
 
 
 def _plain_pass(title: str) -> Callable[[int, int], None]:
-    """Write a line now and then: about long passes only."""
+    """Return a function that writes a line every `QUIET_SECONDS`."""
     last = time.monotonic()
 
     def progress(done: int, total: int) -> None:

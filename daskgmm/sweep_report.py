@@ -1,4 +1,4 @@
-"""What a sweep leaves behind besides its models: the table as text and as CSV, a picture."""
+"""Reports of a sweep: its table as text and as CSV, and a picture."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ def check_picture(path: Path) -> None:
         raise OutputError(f"{path} is no name of a picture; give one such as {path.stem}.png.")
 
 
-def picture(found: Sweep, criterion: str, suffix: str) -> bytes:
+def picture(sweep: Sweep, criterion: str, suffix: str) -> bytes:
     """Return the plot of a criterion as the content of a file of that kind."""
     from matplotlib.figure import Figure
 
     # Without pyplot: there may be no display, and nothing is to stay open.
     figure = Figure(figsize=(7.2, 4.4), dpi=150, layout="constrained")
-    found.plot(criterion, figure.add_subplot())
+    sweep.plot(criterion, figure.add_subplot())
     content = io.BytesIO()
     figure.savefig(content, format=suffix[1:].lower())
     return content.getvalue()
@@ -78,10 +78,10 @@ def table_text(table: Table, best: int) -> str:
 
 
 def one_of_each(table: Table, best: int | None = None) -> list[int]:
-    """Return the place of the model that is reported of each kind, in their order.
+    """Return the index of the reported model of each kind, in the order of kinds.
 
-    It is `best`, or of those that were fitted one without degenerate components, if there is any,
-    and then the best by BIC; of others that of the best start, which is the first.
+    It is `best`; or else the best by BIC among fitted models, preferably without degenerate
+    components; or else the model of the best start, which is the first.
     """
     kinds = list(zip(table["covariance_type"], table["n_components"], strict=True))
 
@@ -96,7 +96,7 @@ def one_of_each(table: Table, best: int | None = None) -> list[int]:
 
 
 def staying_text(table: Table) -> str:
-    """Return which sizes of each structure were not fitted on all rows, and how many starts."""
+    """Return a sentence on the models that were not fitted on all rows, and on their starts."""
     starts = sum(status != "failed" for status in table["status"])
     stayed = sum(status == "sample" for status in table["status"])
     beaten: dict[str, list[int]] = {}
@@ -105,8 +105,8 @@ def staying_text(table: Table) -> str:
             sizes = beaten.setdefault(table["covariance_type"][index], [])
             sizes.append(table["n_components"][index])
     kinds = ", ".join(f"{structure} {ranges(sizes)}" for structure, sizes in beaten.items())
-    said = f"Clearly beaten on the sample, and left there: {kinds}. " if beaten else ""
-    return f"{said}Of all starts, {stayed} of {starts} stayed on the sample."
+    sentence = f"Clearly beaten on the sample, and left there: {kinds}. " if beaten else ""
+    return f"{sentence}Of all starts, {stayed} of {starts} stayed on the sample."
 
 
 def ranges(sizes: Sequence[int]) -> str:

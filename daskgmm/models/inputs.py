@@ -14,10 +14,10 @@ from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.labelled.arrays import Labelled, labelled
 from daskgmm.rows.labelled.variables import listed
 from daskgmm.rows.naming import names_within
+from daskgmm.rows.refusals import check_plain, kind_of
 from daskgmm.rows.rows import Rows
-from daskgmm.rows.source import Source, kind_of
+from daskgmm.rows.source import Source
 from daskgmm.rows.sources import source_of
-from daskgmm.rows.unfit import check_plain
 from daskgmm.rows.weights import split_weights, weights_for
 
 LABELS = ("feature_names_in_", "feature_dims_", "feature_units_")

@@ -78,19 +78,7 @@ def seconds_per_row(k: int, p: int) -> float:
 
 
 def cut_batches(rows: Rows, row_seconds: float) -> tuple[Batch, ...]:
-    """Cut rows into batches of about equal size.
-
-    Parameters
-    ----------
-    rows : Rows
-    row_seconds : float
-        Estimated seconds of work a row; a function of the model.
-
-    Returns
-    -------
-    tuple of Batch
-        Each has at least one chunk; all are independent of the executor.
-    """
+    """Cut rows into batches of about equal work, each of one chunk or more."""
     lengths = np.where(rows.lengths == UNKNOWN, GUESSED_ROWS, rows.lengths)
     total = int(lengths.sum())
     edges = _edges(lengths, _batch_count(total * row_seconds, total * rows.row_nbytes))

@@ -13,12 +13,7 @@ from daskgmm.rows.rows import Segment
 
 
 class CachedInProcess:
-    """A segment that keeps its blocks in this process after the first complete read.
-
-    Parameters
-    ----------
-    segment : Segment
-    """
+    """A segment that keeps its blocks in this process after the first complete read."""
 
     def __init__(self, segment: Segment) -> None:
         self._segment = segment

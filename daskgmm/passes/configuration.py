@@ -9,7 +9,7 @@ from dask.utils import parse_timedelta
 
 from daskgmm.gaussian.kernels.backend import Backend
 from daskgmm.gaussian.kernels.backends import backend_of
-from daskgmm.rows.retrying import configured_retries
+from daskgmm.rows.retries import configured_retries
 
 STALL_TIMEOUT = "5 minutes"
 """Longer than a queue or an autoscaler takes to replace a worker."""

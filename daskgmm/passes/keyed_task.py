@@ -35,8 +35,8 @@ class KeyedTask(Task[Any]):
     def blocks(self, dependencies: Sequence[Any] = ()) -> Iterator[Block]:
         """Yield the batch as `KeyedBlock`s."""
         segment = cast("KeyedSegment", self.rows)
-        for part in segment.keyed(dependencies, self.retries):
-            yield KeyedBlock(part.x, None, keys=part.keys, chunk=part.chunk)
+        parts = segment.keyed(dependencies, self.retries)
+        return self._counted(KeyedBlock(p.x, None, keys=p.keys, chunk=p.chunk) for p in parts)
 
 
 def keyed_tasks(data: Dataset, table: Table) -> list[Task[Any]]:

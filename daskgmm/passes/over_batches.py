@@ -28,21 +28,7 @@ def reduce_batches(
     name: str = "daskgmm-pass",
     result_nbytes: int = 0,
 ) -> Outcome[Result]:
-    """Run `work` on every batch and merge the results in the order of the batches.
-
-    Parameters
-    ----------
-    data : Dataset
-    work : callable
-        Called with a batch and its blocks; picklable.
-    merge : callable
-        Pure: returns a new result.
-    progress : callable, optional
-    name : str
-        Name of the tasks on a dashboard.
-    result_nbytes : int
-        Bytes of a batch's result, if its size does not grow with the rows.
-    """
+    """Run `work` on every batch and merge the results, of `result_nbytes` each, in order."""
     tasks, work = data.tasks, data.transformed(work)
     large = result_nbytes * len(tasks) > HERE_BYTES
     with _explaining_nan(data):
@@ -56,13 +42,7 @@ def map_batches(
     name: str = "daskgmm-pass",
     tasks: Sequence[Task[Any]] | None = None,
 ) -> Generator[Result]:
-    """Run `work` on every batch and yield the results in the order of the batches.
-
-    Parameters
-    ----------
-    tasks : sequence of Task, optional
-        Tasks to run instead of the data's, if blocks need more than rows and weights.
-    """
+    """Run `work` on every batch, or on other tasks, and yield the results in their order."""
     tasks, work = data.tasks if tasks is None else tasks, data.transformed(work)
     with _explaining_nan(data):
         for done, outcome in enumerate(data.executor.stream(tasks, work, name), start=1):

@@ -15,13 +15,7 @@ from daskgmm.gaussian.block import Block
 def paired(
     blocks: Iterator[NDArray[Any]], weights: Iterator[NDArray[Any]] | None
 ) -> Iterator[Block]:
-    """Pair blocks of rows with blocks of weights, whose borders may differ.
-
-    Raises
-    ------
-    DataError
-        If there are fewer or more weights than rows.
-    """
+    """Pair blocks of rows with as many weights; the borders of their blocks may differ."""
     if weights is None:
         for x in blocks:
             yield Block(x, None)

@@ -21,19 +21,7 @@ def asynchronous() -> ClusterError:
 
 
 def check_there(name: str, futures: Iterable[Any]) -> None:
-    """Refuse persisted rows that no longer exist.
-
-    Parameters
-    ----------
-    name : str
-        Name of the argument, for errors.
-    futures : iterable of distributed.Future
-
-    Raises
-    ------
-    SourceError
-        If their client is closed, or they were cancelled, as by a restart of the cluster.
-    """
+    """Refuse persisted rows whose client is closed, or which were cancelled."""
     for future in futures:
         why = _gone(future)
         if why is not None:
@@ -41,20 +29,9 @@ def check_there(name: str, futures: Iterable[Any]) -> None:
 
 
 def check_persisted(name: str, futures: Sequence[Any], client: Any) -> None:
-    """Refuse persisted rows that a pass cannot read.
+    """Refuse persisted rows that a pass with this client, or without one, cannot read.
 
-    Parameters
-    ----------
-    name, futures : see `check_there`
-    client : distributed.Client or None
-        Client of the cluster that computes; None for this process, which fetches the rows.
-
-    Raises
-    ------
-    SourceError
-        If they no longer exist, or are on another cluster than the client's.
-    ClusterError
-        If their client is asynchronous.
+    They are lost, on another cluster than the client's, or their own client is asynchronous.
     """
     check_there(name, futures)
     owners = {id(future.client): future for future in futures}

@@ -17,11 +17,6 @@ def reduce_in_order(results: Iterable[Result], merge: Callable[[Result, Result],
 
     The sums depend on the number of results alone. At most log2(batches) partial results are in
     memory.
-
-    Raises
-    ------
-    ValueError
-        If there are no results.
     """
     levels: list[tuple[int, Result]] = []
     for result in results:

@@ -105,12 +105,8 @@ def run_task(
 ) -> Outcome[Result]:
     """Return the result of `work` on the blocks of a task.
 
-    Parameters
-    ----------
-    turn : context manager, optional
-        Entered after the start of reading and before the work.
-    abandoned : threading.Event, optional
-        Event that ends the task at its next block with `CancelledError`.
+    `turn` is entered after the start of reading and before the work; `abandoned` ends the task at
+    its next block with `CancelledError`.
     """
     blocks = task.blocks(dependencies)
     if abandoned is not None:

@@ -52,13 +52,7 @@ IDENTITY = Transform()
 
 @dataclass(frozen=True, slots=True)
 class TransformedWork(Generic[Result]):
-    """Work on transformed blocks.
-
-    Attributes
-    ----------
-    transform : Transform
-    work : callable
-    """
+    """Work on transformed blocks."""
 
     transform: Transform
     work: Work[Result]

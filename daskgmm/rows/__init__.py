@@ -1,1 +1,1 @@
-"""Where rows come from: NumPy, Zarr, Dask, tables, and lists of these, as one type `Rows`."""
+"""Sources of rows (NumPy, Zarr, Dask, tables, lists of these) behind one type, `Rows`."""

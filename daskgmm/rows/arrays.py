@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from daskgmm.rows.plain import plain
 from daskgmm.rows.rows import Rows
 
 CHUNK_BYTES = 1 << 20
-"""Bytes of a chunk: enough that Python's share vanishes, little enough for the cache."""
+"""Bytes of a chunk: large against the overhead of Python, and small enough for the cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +26,15 @@ class ArraySegment:
     Attributes
     ----------
     array : ndarray of shape (m, d) or (m,)
-        A view of the rows of these chunks only; pickled, it takes them along and no others.
+        A view of the rows of these chunks, so that a pickle holds no others.
     bounds : tuple of int
-        Where the chunks begin in `array`, and where the last one ends.
+        Rows of `array` at which the chunks begin, and at which the last one ends.
     """
 
     array: NDArray[Any]
     bounds: tuple[int, ...]
 
-    @property
-    def dependencies(self) -> tuple[()]:
-        """None: the rows are here."""
-        return ()
+    dependencies: ClassVar[tuple[()]] = ()
 
     def stream(self, dependencies: Sequence[Any] = (), retries: int = 0) -> Iterator[NDArray[Any]]:
         """Yield the chunks as views, without a copy."""
@@ -57,11 +54,6 @@ class ArrayRows(Rows):
         rows has no chunks.
     columns : tuple of str, optional
         Names of the columns.
-
-    Raises
-    ------
-    DataError
-        If the array is not rows or weights of real numbers, or `lengths` do not fit it.
     """
 
     in_process = True
@@ -73,7 +65,7 @@ class ArrayRows(Rows):
         lengths: Sequence[int] | NDArray[np.int64] | None = None,
         columns: tuple[str, ...] | None = None,
     ) -> None:
-        # A plain view: a slice of a memory map would be unpickled as a map of no file.
+        # A plain view, as a slice of a memory map does not unpickle.
         self._array = plain(array, "The array")
         (check_weights if self._array.ndim == 1 else check_rows)(
             self._array.shape, self._array.dtype
@@ -92,8 +84,7 @@ class ArrayRows(Rows):
         """Return the rows with these columns only, as a copy unless nothing changes."""
         if tuple(names) == self.columns:
             return self
-        found = places(names, self.columns)
-        return ArrayRows(self._array[:, found], self.lengths, tuple(names))
+        return ArrayRows(self._array[:, places(names, self.columns)], self.lengths, tuple(names))
 
     def column(self, name: str) -> ArrayRows:
         """Return one column as weights."""

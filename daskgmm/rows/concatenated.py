@@ -23,7 +23,7 @@ class ChainSegment:
 
     @property
     def dependencies(self) -> tuple[Any, ...]:
-        """What the segments need, in their order."""
+        """Dependencies of the segments, in their order."""
         return tuple(needed for segment in self.segments for needed in segment.dependencies)
 
     def stream(self, dependencies: Sequence[Any] = (), retries: int = 0) -> Iterator[NDArray[Any]]:
@@ -37,24 +37,14 @@ class ChainSegment:
 
 
 class ConcatenatedRows(Rows):
-    """The rows of several sources with the same columns, in order.
-
-    Parameters
-    ----------
-    parts : sequence of Rows, at least one
-
-    Raises
-    ------
-    DataError
-        If there is no part, or the parts differ in their number of columns.
-    """
+    """The rows of several sources with the same columns, in order."""
 
     def __init__(self, parts: Sequence[Rows]) -> None:
         if not parts:
             raise DataError("There is nothing to concatenate; give at least one source of rows.")
         self.parts = tuple(_alike(parts))
-        told = dict.fromkeys(each.taken_as_missing for each in parts if each.taken_as_missing)
-        self.taken_as_missing = "; ".join(told) or None
+        missing = dict.fromkeys(part.taken_as_missing for part in parts if part.taken_as_missing)
+        self.taken_as_missing = "; ".join(missing) or None
         self.n_features = parts[0].n_features
         for index, part in enumerate(self.parts):
             if part.n_features != self.n_features:
@@ -70,18 +60,18 @@ class ConcatenatedRows(Rows):
         self._starts = np.cumsum([0, *(len(part.lengths) for part in parts)]).tolist()
 
     def prepare(self, get: Get | None = None, retries: int = 0) -> None:
-        """Compute what segments of each part share."""
+        """Prepare each part."""
         for part in self.parts:
             part.prepare(get, retries)
 
     @property
     def futures(self) -> tuple[Any, ...]:
-        """Those of every part."""
+        """Futures of all parts."""
         return tuple(future for part in self.parts for future in part.futures)
 
     @property
     def all_columns(self) -> tuple[str, ...]:
-        """Names that every part takes."""
+        """Names that `select` and `column` of every part take."""
         first, *others = (part.all_columns for part in self.parts)
         return tuple(name for name in first if all(name in names for names in others))
 
@@ -116,13 +106,7 @@ def _alike(parts: Sequence[Rows]) -> list[Rows]:
 
 
 def _shared_columns(parts: Sequence[Rows]) -> tuple[str, ...] | None:
-    """Return the names of the columns, or None where a part has none.
-
-    Raises
-    ------
-    DataError
-        If parts have columns of other names.
-    """
+    """Return the names of the columns, or None where a part has none."""
     first = parts[0].columns
     for index, part in enumerate(parts):
         if first is None or part.columns is None:

@@ -1,4 +1,4 @@
-"""Where chunks of rows begin and end."""
+"""Lengths and borders of chunks of rows."""
 
 from __future__ import annotations
 
@@ -12,14 +12,7 @@ from daskgmm.rows.rows import UNKNOWN
 
 
 def regular_lengths(rows: int, rows_per_chunk: int) -> NDArray[np.int64]:
-    """Cut `rows` rows into chunks of `rows_per_chunk`; the last one may be shorter.
-
-    No rows make no chunks.
-
-    Returns
-    -------
-    ndarray of int64, shape (number of chunks,)
-    """
+    """Return the lengths of chunks of `rows_per_chunk` rows; the last one may be shorter."""
     chunks = -(-rows // rows_per_chunk)
     lengths = np.full(chunks, rows_per_chunk, dtype=np.int64)
     if chunks:
@@ -28,13 +21,7 @@ def regular_lengths(rows: int, rows_per_chunk: int) -> NDArray[np.int64]:
 
 
 def given_lengths(lengths: Sequence[int] | NDArray[np.int64], rows: int) -> NDArray[np.int64]:
-    """Check that `lengths` cut exactly `rows` rows and return them as int64.
-
-    Raises
-    ------
-    DataError
-        If a length is unknown or negative, or they do not add up to `rows`.
-    """
+    """Return lengths as int64; raise `DataError` unless they are known and add up to `rows`."""
     cut = np.array(lengths, dtype=np.int64)
     if (cut == UNKNOWN).any():
         raise DataError(

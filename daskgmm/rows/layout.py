@@ -1,7 +1,6 @@
-"""What rows and weights must look like: shape and type, before anything is read.
+"""Checks of the shape and type of rows and weights, before they are read.
 
-The wording of scikit-learn is kept where it has one, so that code and people who know its
-messages find them here.
+Messages that scikit-learn has as well are in its words, so that people and code know them.
 """
 
 from __future__ import annotations
@@ -18,14 +17,7 @@ REAL_KINDS = "biuf"
 
 
 def check_rows(shape: Sequence[Any], dtype: Any) -> None:
-    """Raise DataError unless an array of this shape and type can be rows.
-
-    Parameters
-    ----------
-    shape : sequence of int or nan
-        nan where a length is not known.
-    dtype : numpy.dtype
-    """
+    """Raise DataError unless an array of this shape and type can be rows."""
     if len(shape) < 2:
         raise DataError(_too_few_axes(len(shape)))
     if len(shape) > 2:
@@ -45,13 +37,7 @@ def check_rows(shape: Sequence[Any], dtype: Any) -> None:
 
 
 def check_weights(shape: Sequence[Any], dtype: Any, n_rows: int | None = None) -> None:
-    """Raise DataError unless an array of this shape and type can be weights.
-
-    Parameters
-    ----------
-    n_rows : int or None
-        How many are wanted; None where only reading tells.
-    """
+    """Raise DataError unless an array of this shape and type can be weights."""
     if len(shape) != 1:
         wanted = "(n,), n being the number of rows" if n_rows is None else _text((n_rows,))
         how = (

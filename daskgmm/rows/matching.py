@@ -1,4 +1,4 @@
-"""Weights are matched to rows: as many of them, cut at the same rows."""
+"""Match of weights to rows: the same number, cut at the same rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FIND_LENGTHS = (
     "find the lengths, of a dask array with compute_chunk_sizes(), of a data frame or series of "
     "Dask with to_dask_array(lengths=True)"
 )
-"""How the lengths of chunks become known."""
+"""Advice on finding the lengths of chunks."""
 
 
 def check_matched(rows: Rows, weights: Any) -> None:
@@ -35,7 +35,7 @@ def check_matched(rows: Rows, weights: Any) -> None:
 
 
 def check_count(shape: tuple[int, ...], expected: int) -> None:
-    """Raise `DataError` unless there are as many weights as rows are expected."""
+    """Raise `DataError` unless there are as many weights as expected rows."""
     if shape[0] != expected:
         raise DataError(
             f"sample_weight.shape == ({shape[0]},), expected ({expected},)! Give one weight for "
@@ -46,12 +46,7 @@ def check_count(shape: tuple[int, ...], expected: int) -> None:
 def column_of(table: Rows, rows: Rows) -> Rows:
     """Return the only column of a table as weights of rows.
 
-    What is in memory is cut as the rows are; what is read has to be cut like them already.
-
-    Raises
-    ------
-    DataError
-        If there are several columns, another number of rows, or other chunks.
+    A table in memory is cut like the rows; any other has to have their chunks already.
     """
     if table.n_features != 1:
         raise DataError(

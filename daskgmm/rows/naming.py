@@ -1,9 +1,9 @@
-"""Columns by their names."""
+"""Look-up of columns by name, and lists of names in messages."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -11,20 +11,14 @@ from daskgmm.errors import DataError
 from daskgmm.storage.masking import shown
 
 LISTED_COLUMNS = 20
-"""Columns that an error message lists at most."""
+"""Largest number of columns that an error message lists."""
 
 
-def places(names: Sequence[str], columns: Sequence[str] | None, what: str = "X") -> list[int]:
-    """Return where each of `names` is among `columns`.
-
-    Raises
-    ------
-    DataError
-        If one is not there, or named twice.
-    """
-    check_among(names, columns or (), what)
-    found = {name: index for index, name in enumerate(columns or ())}
-    return [found[name] for name in names]
+def places(names: Sequence[str], columns: Sequence[str] | None) -> list[int]:
+    """Return the positions of `names` among `columns`."""
+    check_among(names, columns or (), "X")
+    positions = {name: index for index, name in enumerate(columns or ())}
+    return [positions[name] for name in names]
 
 
 def check_among(names: Sequence[str], known: Sequence[str], what: str) -> None:
@@ -42,18 +36,18 @@ def check_among(names: Sequence[str], known: Sequence[str], what: str) -> None:
 
 
 def names_within(x: Any) -> tuple[str, ...] | None:
-    """Return the names of columns that an object has, perhaps not all; None if it has no columns.
+    """Return names of the columns of an object, perhaps not all; None if it has no columns.
 
-    They are those of data frames, of what has a schema, of structured arrays; what streams Arrow
-    tells its names only when it is read.
+    Data frames, objects with a schema and structured arrays have names; a stream of Arrow shows
+    its names only when it is read, and has none here.
     """
     holders = ((x, "columns"), (x, "column_names"), (getattr(x, "schema", None), "names"))
     for holder, attribute in (*holders, (getattr(x, "dtype", None), "names")):
         names: Any = getattr(holder, attribute, None)
         if isinstance(names, (list, tuple)) or hasattr(type(names), "tolist"):
-            found = tuple(names)
-            if found and all(isinstance(name, str) for name in found):
-                return found
+            names = tuple(names)
+            if names and all(isinstance(name, str) for name in names):
+                return cast("tuple[str, ...]", names)
     streams = hasattr(x, "__arrow_c_stream__") and not hasattr(x, "__array__")
     return () if streams else None
 
@@ -63,12 +57,8 @@ def check_numbers(
 ) -> None:
     """Raise `DataError` if a column holds no numbers.
 
-    Parameters
-    ----------
-    kinds : dict
-        For each column its NumPy type, or None, and the name of the type it is stored in.
-    what, how : str
-        Whose columns they are, and how to choose some; for the message.
+    For each column `kinds` has the NumPy type, or None, and the name of the stored type; the
+    message says whose columns they are (`what`) and how to choose some (`how`).
     """
     others = [f"{name!r} ({kind})" for name, (dtype, kind) in kinds.items() if dtype is None]
     if not others:
@@ -81,7 +71,7 @@ def check_numbers(
 
 
 def listed(names: Iterable[str]) -> str:
-    """Return names with commas between them, the first `LISTED_COLUMNS` of them."""
-    found = list(names)
-    more = len(found) - LISTED_COLUMNS
-    return ", ".join(found[:LISTED_COLUMNS]) + (f" and {more} more" if more > 0 else "")
+    """Return the first `LISTED_COLUMNS` names, separated by commas."""
+    known = list(names)
+    more = len(known) - LISTED_COLUMNS
+    return ", ".join(known[:LISTED_COLUMNS]) + (f" and {more} more" if more > 0 else "")

@@ -1,4 +1,4 @@
-"""From what a user gives to rows: objects, paths and URLs."""
+"""Opening of rows from objects, paths and URLs."""
 
 from __future__ import annotations
 
@@ -14,26 +14,7 @@ from daskgmm.storage.masking import StorageOptions
 
 
 def as_rows(x: Any, columns: Sequence[str] | None = None) -> Rows:
-    """Return what `x` holds as rows; nothing is read yet.
-
-    Parameters
-    ----------
-    x : ndarray, memmap, zarr.Array, dask.array.Array, h5py.Dataset, table, path, Rows, or list
-        Of shape (n, d). A path is the path or URL of a Zarr array or of Parquet files, or the
-        path of a ``.npy`` file, which is mapped into memory. Tables are data frames of Dask
-        and Polars, and tables of Arrow. A list or tuple of these is taken one after another.
-    columns : sequence of str, optional
-        The columns to take, by name, from what has names; the rest is not read.
-
-    Raises
-    ------
-    DataError
-        If shape or type cannot be rows of real numbers.
-    SourceError
-        If a path or URL cannot be opened.
-    TypeError
-        If `x` is something else, lists of numbers included.
-    """
+    """Return X, as `fit` takes it, as unread rows of these columns, by default of all."""
     return source_of(x).rows(columns)
 
 
@@ -44,7 +25,7 @@ def open_data(
     columns: Sequence[str] | None = None,
     variables: Sequence[str] | None = None,
 ) -> Any:
-    """Open whatever can be fitted; nothing is read but metadata.
+    """Open data that can be fitted; only metadata are read.
 
     A ``.npy`` file becomes a memory map, Parquet rows, a Zarr array of two axes itself; a Zarr
     group, a Zarr array of more axes, and a file that xarray opens become labelled arrays, for
@@ -55,12 +36,12 @@ def open_data(
     path : str or path
         A local path, or a URL that fsspec understands, such as ``s3://bucket/rows.zarr``.
     storage_options : mapping, optional
-        Given on to the file system of a URL: keys, an endpoint. By default fsspec's
-        configuration and what the environment says hold alone. They travel to the workers of
-        a cluster, and are never written anywhere.
+        Options of the file system of a URL, such as keys and an endpoint. By default those of
+        fsspec's configuration and the environment hold. They are sent to the workers of a
+        cluster, and never written.
     columns : sequence of str, optional
-        The columns to take from Parquet files. Of Parquet is what ends as Parquet files do, is
-        a glob, or a local directory that has such files in it and is no Zarr store.
+        The columns to take from Parquet files. A path is one of Parquet files if it has their
+        suffix, is a glob, or is a local directory that holds such files and is no Zarr store.
     variables : sequence of str, optional
         The variables to take, as in `daskgmm.open_labelled`.
 
@@ -71,8 +52,8 @@ def open_data(
     Raises
     ------
     SourceError
-        If there is nothing that can be opened; or if it leaves open what the features are, in
-        which case the message says what to choose from.
+        If there is nothing that can be opened; or if the features are ambiguous: the message
+        then lists what to choose from.
 
     Notes
     -----

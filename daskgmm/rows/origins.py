@@ -1,4 +1,4 @@
-"""Where rows are read from, as far as what the user gave shows it: nothing there may be removed."""
+"""Paths and URLs that data are read from, which outputs must not replace."""
 
 from __future__ import annotations
 
@@ -13,29 +13,23 @@ from daskgmm.rows.lazy.graph import held_by_collection, leaves
 from daskgmm.rows.sources import source_of
 
 HOLDING = ("value", "array", "_array", "_data", "source", "mapping", "datastore", "_filename")
-"""Attributes by which what Dask, xarray and this package wrap around values leads to these."""
+"""Attributes of wrappers of Dask, xarray and this package that lead to the wrapped values."""
 
 
 def origins(x: Any) -> Iterator[str]:
     """Yield the paths and URLs that data of any kind may be read from.
 
-    The graphs of lazy arrays and frames are looked through for stored arrays, memory maps and
-    texts; texts that are no paths come along. The parts of lists are looked at one by one.
-
-    Parameters
-    ----------
-    x : as `GaussianMixture.fit` takes it, or Rows
+    The graphs of lazy arrays and frames are searched for stored arrays, memory maps and texts;
+    texts that are no paths are yielded too. The parts of lists are searched one by one.
     """
-    seen, stack = set[int](), [x]
-    kept = []  # what is seen stays alive, so that no number is given twice
-    dull = {float, int, type(None)}
+    visited: dict[int, Any] = {}  # it keeps objects alive, so that no id is used twice
+    stack, dull = [x], {float, int, type(None)}
     while stack:
         for value in leaves(stack.pop()):
             if isinstance(value, (str, os.PathLike)):
                 yield os.fspath(value)
-            elif type(value) not in dull and id(value) not in seen:
-                seen.add(id(value))
-                kept.append(value)
+            elif type(value) not in dull and id(value) not in visited:
+                visited[id(value)] = value
                 inside = _inside(value)
                 if inside is None:
                     dull.add(type(value))
@@ -44,7 +38,7 @@ def origins(x: Any) -> Iterator[str]:
 
 
 def _inside(value: Any) -> Iterable[Any] | None:
-    """Return where a value is, or what is to be looked at for that; None if its type has none."""
+    """Return paths of a value, or objects that may lead to them; None if its type has none."""
     source = source_of(value)
     if type(source) is not Memory:
         return source.leads_to()

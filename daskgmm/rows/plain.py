@@ -1,4 +1,4 @@
-"""What becomes a plain array is looked at before: no mask gets lost, nothing is loaded unasked."""
+"""Checks before conversion to a plain array: it would lose a mask, or load large data."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.errors import DataError
-from daskgmm.rows.unfit import check_plain
+from daskgmm.rows.refusals import check_plain, kind_of, package_of
 
 LOADED_BYTES = 16 << 20
-"""Most bytes of an array-like, stored somewhere, that are brought into memory without a word."""
+"""Largest size in bytes of a stored array-like that is loaded unasked."""
 
 IN_MEMORY = ("__array_interface__", "__array_struct__", "__dlpack__", "__dataframe__", "iloc")
-"""What array-likes have whose values are in memory; also `__arrow_c_stream__` and its kin."""
+"""Attributes of array-likes in memory, besides `__arrow_c_stream__` and `__arrow_c_array__`."""
 
 OF_OTHERS = ("scipy", "sparse", "pint")
-"""Packages whose arrays are refused, or taken, elsewhere."""
+"""Packages whose arrays other functions take or refuse."""
 
 NETCDF = (
     "As a plain array its missing values would be data. Open its file with "
@@ -31,18 +31,11 @@ FILES = {
     "h5netcdf": NETCDF,
     "h5py": "Give one of its datasets, file['name'], with two axes.",
 }
-"""What to give instead of what these packages hold in files, but for datasets of h5py."""
+"""Advice on objects of packages that read files, except datasets of h5py."""
 
 
 def unmasked(values: Any, what: str) -> Any:
-    """Return values as they are.
-
-    Raises
-    ------
-    DataError
-        If they are masked: as a plain array, what is behind the mask would be data. If they are
-        sparse, or have units.
-    """
+    """Return values as they are; raise `DataError` if they are masked, sparse or have units."""
     check_plain(values, what)
     if isinstance(values, np.ma.MaskedArray):
         raise DataError(
@@ -56,34 +49,29 @@ def unmasked(values: Any, what: str) -> Any:
 def plain(values: Any, what: str) -> NDArray[Any]:
     """Return values as a plain array; raise `DataError` as `unmasked`."""
     check_plain(values, what)
-    found: NDArray[Any] = np.asarray(unmasked(np.asanyarray(values), what))
-    return found
+    array: NDArray[Any] = np.asarray(unmasked(np.asanyarray(values), what))
+    return array
 
 
 def checked(x: Any, what: str) -> Any:
-    """Return what is to become an array by itself: x, or its values if it reads on conversion.
+    """Return x, or its values if they are read on conversion to an array.
 
-    Raises
-    ------
-    DataError
-        If it, or an element of a list, is masked or sparse, or has units.
-    TypeError
-        If it stores values elsewhere, more of them than are loaded without a word.
+    Raise `DataError` for what `unmasked` refuses, `TypeError` for more than `LOADED_BYTES`.
     """
     if isinstance(x, (list, tuple)):
-        if not any(hasattr(each, "__array__") for each in x):
+        if not any(hasattr(value, "__array__") for value in x):
             return x
         return [
-            checked(each, f"Element {index} of {what}") if hasattr(each, "__array__") else each
-            for index, each in enumerate(x)
+            checked(value, f"Element {index} of {what}") if hasattr(value, "__array__") else value
+            for index, value in enumerate(x)
         ]
-    if _package(x) in FILES:
-        raise TypeError(f"{what} is a {_kind(x)}. {FILES[_package(x)]}")
+    if package_of(x) in FILES:
+        raise TypeError(f"{what} is a {kind_of(x)}. {FILES[package_of(x)]}")
     if not _reads_when_converted(x):
         return unmasked(x, what)
     if _nbytes(x) > LOADED_BYTES:
         raise TypeError(
-            f"{what} is a {_kind(x)}. It would be brought into memory as a whole, with "
+            f"{what} is a {kind_of(x)}. It would be brought into memory as a whole, with "
             f"{' x '.join(map(str, x.shape))} values. Give it as dask.array.from_array(x, "
             "chunks=...), which is read in pieces; or as numpy.asarray(x), if it fits."
         )
@@ -91,17 +79,13 @@ def checked(x: Any, what: str) -> Any:
 
 
 def _reads_when_converted(x: Any) -> bool:
-    """Tell what has a shape and becomes an array, but does not show memory that holds it."""
+    """Return whether x has a shape and becomes an array, but shows no memory that holds it."""
     if isinstance(x, (np.ndarray, np.generic)) or not hasattr(x, "__array__"):
         return False
-    if _package(x) in OF_OTHERS or not hasattr(x, "shape"):
+    if package_of(x) in OF_OTHERS or not hasattr(x, "shape"):
         return False
     arrow = hasattr(x, "__arrow_c_stream__") or hasattr(x, "__arrow_c_array__")
     return not (arrow or any(hasattr(x, name) for name in IN_MEMORY))
-
-
-def _package(x: Any) -> str:
-    return type(x).__module__.partition(".")[0]
 
 
 def _nbytes(x: Any) -> float:
@@ -109,7 +93,3 @@ def _nbytes(x: Any) -> float:
         return float(prod(x.shape) * np.dtype(x.dtype).itemsize)
     except (TypeError, AttributeError):
         return float("inf")
-
-
-def _kind(x: Any) -> str:
-    return f"{type(x).__module__}.{type(x).__qualname__}"

@@ -1,4 +1,4 @@
-"""The contract between the places rows come from and everything that reads them."""
+"""The contract between sources of rows and passes: rows, and segments that read themselves."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from numpy.typing import NDArray
 from daskgmm.errors import DataError
 
 UNKNOWN = -1
-"""The length of a chunk whose number of rows nobody knows before it is read."""
+"""The length of a chunk whose number of rows is unknown before it is read."""
 
 
 Get = Callable[[dict[Any, Any], list[Any]], Sequence[Any]]
-"""Computes keys of a Dask graph."""
+"""A function that computes keys of a Dask graph."""
 
 
 class Segment(Protocol):
-    """A contiguous run of chunks that reads itself where it lands.
+    """A contiguous run of chunks that reads itself in the process that needs it.
 
-    A segment is small and picklable: it says where its rows are, it does not hold them
-    (rows that are already in memory are the exception: those it refers to).
+    A segment is small and picklable: it holds the address of its rows, and not the rows, except
+    rows in memory.
     """
 
     @property
@@ -36,9 +36,9 @@ class Segment(Protocol):
         Parameters
         ----------
         dependencies : sequence
-            The results of `dependencies`, in the same order.
+            The results of `Segment.dependencies`, in the same order.
         retries : int
-            How often a read that fails is tried again.
+            Number of retries of a read.
 
         Yields
         ------
@@ -52,31 +52,31 @@ class Rows(ABC):
     Attributes
     ----------
     dtype : numpy.dtype
-        The type the rows are stored in; real: boolean, integer or floating.
+        Type of the rows: boolean, integer or floating.
     n_features : int
-        d, the number of columns.
+        Number of columns, d.
     columns : tuple of str or None
         Names of the columns, if the source has them.
     lengths : ndarray of int64, shape (number of chunks,)
-        Rows of each chunk; `UNKNOWN` where only reading tells.
+        Number of rows of each chunk; `UNKNOWN` where only reading tells it.
     block_rows : int or None
-        Most rows of a block, where chunks are read in several; None where a block is a chunk.
+        Largest number of rows of a block, where chunks are read in several blocks; None where a
+        block is a chunk.
     reads : bool
-        True if getting at the rows takes time in which arithmetic can be done: where they
-        are read from a store or computed.
+        Whether rows are read from a store or computed, so that read-ahead saves time.
     read_copies : float
-        How many times a block's decoded bytes are held at the peak of reading it.
+        Peak memory of reading a block, in multiples of its decoded bytes.
     places : callable or None
-        Says in words where the row of a number is, if that is no place in a table.
+        Describes the place of the row with a number, where rows are not those of a table.
     taken_as_missing : str or None
-        Which stored numbers were declared to be missing and so are NaN, in words.
+        Description of the stored numbers that are declared to be missing and become NaN.
     source : str or None
-        The path or URL that the rows were opened by, if the source does not tell itself.
+        The path or URL that the rows were opened by, if they have no other attribute for it.
     parts : tuple of Rows
-        The elements, where rows were given as a list.
+        The elements of rows that were given as a list.
     in_process : bool
-        True if the rows live in this process's memory or can be read from this process
-        only; a pass over them is then never sent to a cluster.
+        Whether only this process has or can read the rows; a pass over them is then never sent
+        to a cluster.
     """
 
     dtype: np.dtype[Any]
@@ -93,19 +93,19 @@ class Rows(ABC):
     in_process: bool = False
 
     def prepare(self, get: Get | None = None, retries: int = 0) -> None:  # noqa: B027
-        """Compute what segments share, once, before the first; nothing unless overridden.
+        """Compute the results that segments share, once, before the first segment.
 
         Parameters
         ----------
         get : callable, optional
-            How a Dask graph is computed; by default with the scheduler in force.
+            Function that computes a Dask graph; by default the current scheduler.
         retries : int
-            How often a read that fails is tried again.
+            Number of retries of a read.
         """
 
     @property
     def futures(self) -> Sequence[Any]:
-        """Futures of a Dask cluster that the rows are made of: of what was persisted there."""
+        """Futures of a Dask cluster that hold persisted parts of the rows."""
         return ()
 
     def __repr__(self) -> str:
@@ -119,7 +119,7 @@ class Rows(ABC):
 
     @property
     def all_columns(self) -> tuple[str, ...]:
-        """Names that `select` and `column` take; more than `columns` where others are stored."""
+        """Names that `select` and `column` take: `columns`, and columns that are no features."""
         return self.columns or ()
 
     def select(self, names: Sequence[str]) -> Rows:
@@ -155,11 +155,11 @@ class Rows(ABC):
 
     @property
     def chunk_nbytes(self) -> int:
-        """Decoded bytes of a typical chunk as the source has them."""
+        """Decoded bytes of a chunk of median length."""
         known = self.lengths[self.lengths > 0]
         return int(np.median(known)) * self.row_nbytes if len(known) else 0
 
     @property
     def row_nbytes(self) -> int:
-        """Bytes of one row as it is stored, decoded."""
+        """Decoded bytes of one row in the stored type."""
         return max(1, self.n_features * self.dtype.itemsize)

@@ -1,4 +1,4 @@
-"""What a kind of source answers; each kind is a class, and a line in `sources.SOURCES`."""
+"""The base class of sources; each kind is a class, and a line in `sources.SOURCES`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from daskgmm.errors import SourceError
 from daskgmm.rows.lazy.lazy_rows import rows_as_dask
 from daskgmm.rows.matching import column_of
 from daskgmm.rows.naming import listed
+from daskgmm.rows.refusals import kind_of
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.tables.keyed import Table
 from daskgmm.storage.address import Address
@@ -44,22 +45,22 @@ class Predictions(Protocol):
 
 
 class Source(ABC):
-    """Something that rows come from: an object, or what a path or URL leads to.
+    """A source of rows: an object, or a path or URL.
 
-    A subclass must say which things are of its kind (`suffixes`, or `matches`), and what their
-    rows are. All else has a default.
+    A subclass must define which objects are of its kind (`suffixes`, or `matches`), and `rows`.
+    The other methods have a default.
 
     Parameters
     ----------
     x : object
-        What the user gave.
+        X or weights, as the user gave them.
     options : mapping, optional
-        For the file system of a URL.
+        Options of the file system of a URL.
 
     Attributes
     ----------
     suffixes : tuple of str
-        How the names of files of this kind end.
+        Suffixes of files of this kind.
     named : bool
         Whether columns of a file of this kind are chosen by name (``--columns``).
     keyed : bool
@@ -67,7 +68,7 @@ class Source(ABC):
     holds_arrays : bool
         Whether a file of this kind may hold arrays with named dimensions (``--variables``).
     labelled : bool
-        Whether it is an array or dataset of xarray.
+        Whether x is an array or dataset of xarray.
     """
 
     suffixes: ClassVar[tuple[str, ...]] = ()
@@ -103,7 +104,7 @@ class Source(ABC):
         """
 
     def open(self, columns: Sequence[str] | None = None) -> Any:
-        """Return what can be fitted, as `daskgmm.open_data` does; by default the rows."""
+        """Return an object that can be fitted, as `daskgmm.open_data` does; by default the rows."""
         return self.rows(columns)
 
     def lazy(self, columns: Sequence[str] | None = None) -> Any:
@@ -111,7 +112,7 @@ class Source(ABC):
         return rows_as_dask(self.rows(columns))
 
     def predictions(self, of: Predictions) -> Any:
-        """Return predictions in the form that goes with this kind: NumPy's, lazy or labelled."""
+        """Return predictions in the form of this kind: a NumPy, lazy or labelled array."""
         lazy = self.lazy(of.columns)
         return of.here(self) if lazy is None else of.lazily(lazy)
 
@@ -123,9 +124,9 @@ class Source(ABC):
         columns : sequence of str or None
             The features; None for all columns but the keys.
         keys : tuple of str or None
-            The columns to carry along; None for the index.
+            The key columns; None for the index.
         part_rows : int
-            Rows of a part, of what is in memory.
+            Number of rows of a chunk of a table in memory.
 
         Raises
         ------
@@ -141,7 +142,7 @@ class Source(ABC):
         )
 
     def weights(self, rows: Rows) -> Rows:
-        """Return this as the weights of `rows`: blocks of one axis with the same `lengths`.
+        """Return x as the weights of `rows`: blocks of one axis with the same `lengths`.
 
         A string is a column of `rows` if there is one of that name.
 
@@ -163,7 +164,7 @@ class Source(ABC):
             ) from error
 
     def as_weights(self, rows: Rows) -> Rows:
-        """Return the values as the weights of `rows`; by default those of the only column."""
+        """Return the values as the weights of `rows`; by default the only column."""
         return column_of(self.rows(), rows)
 
     @property
@@ -188,19 +189,19 @@ class Source(ABC):
 
     @property
     def validated(self) -> bool:
-        """Whether it becomes an array in memory, which scikit-learn validates."""
+        """Whether x becomes an array in memory, which scikit-learn validates."""
         return False
 
     def values(self) -> Any:
-        """Return what scikit-learn makes an array of, if it is `validated`."""
+        """Return the object that scikit-learn validates, if the source is `validated`."""
         return self.x
 
     def keeping(self, names: Sequence[str] | None) -> Source:
-        """Return a table in memory with the columns of these names only, if it has them all."""
+        """Return a table in memory with these columns only, if it has all of them."""
         return self
 
     def split(self, name: str, features: Sequence[str] | None) -> tuple[Source, Source] | None:
-        """Return what is left of a table in memory or dataset, and one column or variable of it.
+        """Split one column or variable off a table in memory or a dataset; return the rest first.
 
         None if there is none of that name. A column stays in the table if it is a feature.
         """
@@ -223,8 +224,3 @@ class Source(ABC):
 def path_of(x: Any) -> str | None:
     """Return a path or URL as a string; None if x is neither."""
     return os.fspath(x) if isinstance(x, (str, os.PathLike)) else None
-
-
-def kind_of(x: Any) -> str:
-    """Return the name of the type of x, with its module."""
-    return f"{type(x).__module__}.{type(x).__qualname__}"

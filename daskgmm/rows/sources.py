@@ -1,4 +1,4 @@
-"""The kinds of sources, and which of them a thing is of."""
+"""The table of the kinds of sources, and lists of sources."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from daskgmm.rows.kinds.hdf5 import HDF5
 from daskgmm.rows.kinds.labelled import LabelledArrays, LabelledFile
 from daskgmm.rows.kinds.memory import Mapped, Memory, PandasFrame
 from daskgmm.rows.kinds.npy import Npy
-from daskgmm.rows.kinds.ready import ParquetFiles, Ready, ReadyParquet
+from daskgmm.rows.kinds.parquet import OpenParquet, OpenRows, ParquetFiles
 from daskgmm.rows.kinds.zarr import StoredZarr, Zarr
 from daskgmm.rows.lazy.lazy_rows import rows_as_dask
 from daskgmm.rows.parquet.tables import parquet_table
@@ -30,7 +30,7 @@ NUMBERS = (int, float, complex, np.number, np.bool_)
 
 
 class Parts(Memory):
-    """A list or tuple: of sources, which are taken one after another, or of numbers."""
+    """A list or tuple of sources, whose rows follow each other, or of numbers."""
 
     @classmethod
     def matches(cls, x: Any) -> bool:
@@ -44,12 +44,12 @@ class Parts(Memory):
 
     @property
     def validated(self) -> bool:
-        """Whether it is no list of sources."""
+        """Whether it is a list of numbers."""
         return not (self.x and all(source_of(part).is_part for part in self.x))
 
     @property
     def is_part(self) -> bool:
-        """Whether it is a list of sources, which is then refused with a reason."""
+        """Whether it is a list of sources, which `rows` then refuses with a reason."""
         return not self.validated
 
     def rows(self, columns: Sequence[str] | None = None) -> Rows:
@@ -117,35 +117,27 @@ SOURCES: list[type[Source]] = [
     HDF5,
     Zarr,
     LabelledArrays,
-    Ready,
-    ReadyParquet,
+    OpenRows,
+    OpenParquet,
     Parts,
 ]
-"""The kinds of sources, the most general first: the last one that matches a thing is its kind. A
-kind of one's own is appended."""
+"""The kinds of sources, the most general first: an object is of the last kind that matches it.
+Further kinds are appended."""
 
 
 def source_of(x: Any, options: StorageOptions | None = None) -> Source:
-    """Return what the user gave as a source of the kind that it is of.
-
-    Parameters
-    ----------
-    x : object
-        What `GaussianMixture.fit` takes as X, or as weights.
-    options : mapping, optional
-        For the file system of a URL.
-    """
+    """Return what is given as X or as weights as a source; the options are those of URLs."""
     kind = next(kind for kind in reversed(SOURCES) if kind.matches(x))
     return kind(x, options)
 
 
-def _lazy(held: Any) -> Any:
+def _lazy(x: Any) -> Any:
     """Return an array or rows in memory as a lazy array."""
-    return rows_as_dask(held) if isinstance(held, Rows) else da.from_array(held, chunks="auto")
+    return rows_as_dask(x) if isinstance(x, Rows) else da.from_array(x, chunks="auto")
 
 
 def _is_array(value: Any) -> bool:
-    """Tell an element that is an array, or a source of another kind, from one that is a number."""
+    """Return whether an element is an array or a source of another kind, and no number."""
     if isinstance(value, NUMBERS):
         return False
     if hasattr(value, "ndim"):

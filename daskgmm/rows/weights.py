@@ -1,4 +1,4 @@
-"""Weights of rows, cut chunk by chunk as the rows are."""
+"""Weights of rows, in the same chunks."""
 
 from __future__ import annotations
 
@@ -12,23 +12,9 @@ from daskgmm.rows.sources import source_of
 def weights_for(rows: Rows, sample_weight: Any, beside: Source | None = None) -> Rows:
     """Return the weights of `rows` as blocks of one axis with the same `lengths`.
 
-    Values are not looked at here: NaN and negative weights show when they are read.
-
-    Parameters
-    ----------
-    rows : Rows
-    sample_weight : array-like, zarr.Array, dask.array.Array, h5py.Dataset, series, path or list
-        Of shape (n,). A string is a column of `rows` if there is one of that name, else the
-        path or URL of an array.
-        A list of arrays goes with rows that were given as a list, element by element.
-        Dask weights of unknown length must be chunked like the rows.
-    beside : Source, optional
-        The source of the rows, whose options URLs of weights have too.
-
-    Raises
-    ------
-    DataError
-        If the weights are not real numbers on one axis, or there are not as many as rows.
+    A string is a column of `rows` if there is one of that name, else a path or URL, with the
+    options of the source `beside`. A list goes with rows that are a list, element by element.
+    Values are not checked here: NaN and negative weights are errors when they are read.
     """
     return source_of(sample_weight, None if beside is None else beside.options).weights(rows)
 
@@ -36,10 +22,7 @@ def weights_for(rows: Rows, sample_weight: Any, beside: Source | None = None) ->
 def split_weights(
     rows: Rows, sample_weight: Any, beside: Source | None = None
 ) -> tuple[Rows, Rows]:
-    """Return the rows and their weights; a column that is the weights is no feature.
-
-    Parameters and errors are those of `weights_for`.
-    """
+    """Return the rows, without the column that is the weights, and `weights_for` them."""
     weights = weights_for(rows, sample_weight, beside)
     if isinstance(sample_weight, str) and sample_weight in rows.all_columns:
         return rows.without(sample_weight), weights

@@ -1,1 +1,1 @@
-"""Files at paths and URLs: read, replaced in one step, and shown without secrets."""
+"""Addresses of files: paths and URLs, with atomic writes and without secrets in messages."""

@@ -16,20 +16,20 @@ from daskgmm.storage.local import replace_file, written_path
 from daskgmm.storage.masking import StorageOptions, described, harmless, harmless_errors, shown
 
 WHOLE_PUTS = frozenset({"memory", "s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss"})
-"""Protocols whose files appear whole or not at all when they are written in one call."""
+"""Protocols whose files appear whole or not at all if one call writes them."""
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 OWN_DISK = ("file://", "local://")
-"""What URLs of local paths begin with, if they go through nothing else."""
+"""Prefixes of URLs of local files, without a cache or archive in between."""
 
 
 @dataclass(frozen=True, repr=False)
 class Address:
     """A path, or as `UrlAddress` a URL, with the options of its file system.
 
-    As text it is what messages may show, without users and queries of URLs. Options travel with
-    it to other processes, and are in no text.
+    Its text is fit for messages: without users and queries of URLs, and without options, which are
+    pickled with it.
 
     Attributes
     ----------
@@ -64,29 +64,29 @@ class Address:
         return f"{type(self).__name__}({str(self)!r})"
 
     def child(self, name: str) -> Self:
-        """Return the address of what has this name in the folder."""
+        """Return the address of the entry of this name in the folder."""
         return self.suffixed(f"/{name}")
 
     def suffixed(self, text: str) -> Self:
-        """Return the address whose path or URL ends with this text more."""
+        """Return the address with a text appended to its path or URL."""
         return replace(self, url=f"{self.url}{text}")
 
     @property
     def path(self) -> Path | None:
-        """The path on a disk of this machine, or one that is mounted; None if it is on none."""
+        """The path on a local or mounted disk; None for other URLs."""
         return self._local
 
     @property
     def system(self) -> tuple[Any, str]:
         """The file system of fsspec, and the path in it."""
-        # Only who has a URL pays for the import.
+        # The import of fsspec takes time, which only URLs pay for.
         from daskgmm.storage.file_systems import file_system
 
         return file_system(self.url if self.is_url else str(self.path), self.options)
 
     @property
     def zarr_options(self) -> dict[str, Any] | None:
-        """Options as Zarr takes them, which refuses those of a path."""
+        """Options for Zarr, which refuses options of a path."""
         return dict(self.options) if self.is_url and self.options else None
 
     def read(self) -> bytes | None:
@@ -97,7 +97,7 @@ class Address:
             return None
 
     def read_head(self, length: int) -> bytes | None:
-        """Return the first bytes of a file, None if there is none; the rest is not read."""
+        """Return the first bytes of a file; None if there is none."""
         try:
             with self._local.open("rb") as file:
                 return file.read(length)
@@ -105,9 +105,9 @@ class Address:
             return None
 
     def replace(self, content: bytes) -> None:
-        """Write a file: at every moment it has the old content or the whole new one.
+        """Write a file, which has the old content or the whole new one at every moment.
 
-        A symbolic link stays, and what it leads to is written. Object stores do it with one put.
+        The target of a symbolic link is written. On object stores it is one put.
         """
         replace_file(written_path(self.url), content)
 
@@ -122,14 +122,14 @@ class Address:
         return self._local.exists()
 
     def names(self) -> set[str]:
-        """Return the names of what is in a folder; none if there is no such folder."""
+        """Return the names in a folder; none if there is no such folder."""
         try:
             return {entry.name for entry in self._local.iterdir()}
         except FileNotFoundError:
             return set()
 
     def remove(self) -> None:
-        """Remove a file, or a folder with all that is in it."""
+        """Remove a file, or a folder with its content."""
         shutil.rmtree(self._local) if self._local.is_dir() else self._local.unlink()
 
     @property
@@ -141,12 +141,12 @@ class Address:
         return described(error, self.options)
 
     def harmless(self, error: BaseException) -> BaseException | None:
-        """Return the error if all that a traceback shows of it may be read; else None."""
+        """Return the error if neither it nor a cause shows an option or a secret; else None."""
         return harmless(error, self.options)
 
     @contextmanager
     def explain(self, kind: type[DaskGMMError], what: str, advice: str) -> Iterator[None]:
-        """Raise an error of a library as one of daskgmm: what failed, the reason, and advice.
+        """Raise an error of a library as one of daskgmm, with what failed, the reason, and advice.
 
         Errors that daskgmm raised inside, and `MemoryError`, stay as they are.
         """
@@ -154,7 +154,7 @@ class Address:
             yield
         except (DaskGMMError, MemoryError):
             raise
-        except Exception as error:  # of whatever kind the file system's library raises
+        except Exception as error:  # libraries of file systems raise errors of any type
             if isinstance(error, ImportError):
                 advice = "Install that package."
             reason = " ".join(self.described(error).splitlines()).rstrip(".: ")
@@ -181,7 +181,7 @@ class UrlAddress(Address):
 
     @contextmanager
     def _fresh(self) -> Iterator[tuple[Any, str]]:
-        """Yield the file system, which remembers no listing, and the path; errors are masked."""
+        """Yield the file system without remembered listings, and the path; mask errors."""
         with harmless_errors(self.options):
             system, name = self.system
             system.invalidate_cache()
@@ -198,7 +198,7 @@ class UrlAddress(Address):
     def read_head(self, length: int) -> bytes | None:
         try:
             with self._fresh() as (system, name):
-                if system.size(name) == 0:  # of which some object stores refuse to send a part
+                if system.size(name) == 0:  # some object stores refuse to send a part of it
                     return b""
                 head: bytes = system.cat_file(name, start=0, end=length)
                 return head[:length]
@@ -212,10 +212,11 @@ class UrlAddress(Address):
         self._appear(lambda system, name: system.put_file(str(local), name))
 
     def _appear(self, write: Callable[[Any, str], None]) -> None:
-        """Let `write` write the file, aside where files do not appear whole."""
+        """Let `write` write the file, under another name where files do not appear whole."""
+        from daskgmm.storage.file_systems import protocols
+
         with self._fresh() as (system, name):
-            protocol = system.protocol
-            if (protocol if isinstance(protocol, str) else protocol[0]) in WHOLE_PUTS:
+            if protocols(system)[0] in WHOLE_PUTS:
                 write(system, name)
                 return
             aside = f"{name}.{uuid4().hex}.partial"

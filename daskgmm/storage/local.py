@@ -1,4 +1,4 @@
-"""Local files that are replaced in one step."""
+"""Atomic replacement of local files."""
 
 from __future__ import annotations
 
@@ -10,33 +10,27 @@ from pathlib import Path
 from uuid import uuid4
 
 ABANDONED_SECONDS = 60.0
-"""Seconds after which the writer of a partial file is taken for dead: files here are small."""
+"""Seconds after which the writer of a small partial file is taken for dead."""
 
 
 def written_path(path: str | os.PathLike[str]) -> Path:
-    """Return the absolute path that is written to; of a symbolic link, the path it leads to.
-
-    Raises
-    ------
-    FileExistsError
-        If it leads in a circle.
-    """
+    """Return the absolute path that is written to: of a symbolic link, the path it leads to."""
     # Absolute, as workers may have been started elsewhere.
     given = Path(path).expanduser().absolute()
     if not given.is_symlink():
         return given
-    found = Path(os.path.realpath(given))
-    if found.is_symlink():
+    target = Path(os.path.realpath(given))
+    if target.is_symlink():
         raise FileExistsError(
             f"{given} is a symbolic link that leads in a circle. Choose another place, or remove "
             "it first."
         )
-    return found
+    return target
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write a file aside, down to the disk, and move it into place."""
-    # A name of its own: a job that was queued again may write while the old one still lives.
+    """Write a file under another name, flush it to the disk, and move it into place."""
+    # A unique name, as a job that was queued again may write while the old one is alive.
     aside = path.with_name(f".{path.name}.{uuid4().hex}.partial")
     _remove_abandoned(path)
     try:
@@ -51,15 +45,15 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 def _remove_abandoned(path: Path) -> None:
-    """Remove what writers of this file left when they were killed."""
-    for left in path.parent.glob(f".{escape(path.name)}.*.partial"):
+    """Remove partial files of writers of this file that were killed."""
+    for partial in path.parent.glob(f".{escape(path.name)}.*.partial"):
         with suppress(OSError):
-            if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
-                left.unlink()
+            if time.time() - partial.stat().st_mtime > ABANDONED_SECONDS:
+                partial.unlink()
 
 
 def _flush_folder(folder: Path) -> None:
-    """Bring the new name down to the disk as well, where folders can be flushed."""
+    """Flush the new name to the disk as well, where folders can be flushed."""
     if os.name != "posix":
         return
     handle = os.open(folder, os.O_RDONLY)

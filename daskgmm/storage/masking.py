@@ -1,4 +1,4 @@
-"""Options of stores: given on to fsspec, and kept out of whatever people read."""
+"""Masking of secrets: options of stores, users and queries of URLs appear in no message."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from daskgmm.errors import DaskGMMError
 
 StorageOptions = Mapping[str, Any]
-"""As fsspec takes them for the protocol of a URL: keys, tokens, an endpoint."""
+"""Options of fsspec for the protocol of a URL: keys, tokens, an endpoint."""
 
 PLAIN = frozenset(
     {
@@ -27,11 +27,10 @@ PLAIN = frozenset(
         "signature_version",
     }
 )
-"""Options that messages may repeat, as they help to understand them. Of all others nobody knows
-which are secret."""
+"""Options that messages may repeat, as they help to understand them; all others may be secret."""
 
 SHORTEST = 4
-"""Characters of an option that is masked: shorter ones are found in any text."""
+"""Least number of characters of an option that is masked: shorter ones occur in any text."""
 
 MASK = "***"
 
@@ -39,11 +38,11 @@ KINDS = (
     FileNotFoundError, FileExistsError, IsADirectoryError, PermissionError, OSError, ImportError,
     ValueError, TypeError,
 )  # fmt: skip
-"""Errors that callers tell apart."""
+"""Types of errors that callers distinguish."""
 
 _USER = re.compile(r"(?<=://)[^/?#\s'\"]*@")
 _QUERY = re.compile(r"(://[^?#\s'\"]*[?#]|\?(?=[\w.%-]+=))[^\s'\")>]+")
-"""Of a URL; with a value also where an error leaves out the scheme."""
+"""The query of a URL; one with a value also where an error leaves out the scheme."""
 
 
 def shown(url: str | os.PathLike[str]) -> str:
@@ -51,14 +50,14 @@ def shown(url: str | os.PathLike[str]) -> str:
     name = os.fspath(url)
     if "://" not in name:
         return name
-    # Unlike in a message, all of it is the URL: blanks do not end it.
+    # All of the text is the URL, unlike in a message, where a blank ends it.
     return _USER.sub(f"{MASK}@", re.sub(r"(://[^?#]*[?#]).+", rf"\1{MASK}", name, flags=re.DOTALL))
 
 
 def described(error: BaseException, options: StorageOptions | None = None) -> str:
     """Return kind and message of an error in which no option is repeated.
 
-    Servers repeat what they refuse, keys among it, and libraries the whole answer.
+    Servers repeat keys that they refuse, and libraries the whole answer.
     """
     # obstore prints its data structures after a blank line.
     message = str(error).split("\n\nDebug source")[0]
@@ -66,20 +65,20 @@ def described(error: BaseException, options: StorageOptions | None = None) -> st
 
 
 def harmless(error: BaseException, options: StorageOptions | None = None) -> BaseException | None:
-    """Return the error if all that a traceback shows of it may be read; else None."""
-    each: BaseException | None = error
-    while each is not None:
-        if masked(str(each), options) != str(each):
+    """Return the error if neither it nor a cause shows an option or a secret; else None."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if masked(str(cause), options) != str(cause):
             return None
-        each = each.__cause__ or each.__context__
+        cause = cause.__cause__ or cause.__context__
     return error
 
 
 @contextmanager
 def harmless_errors(options: StorageOptions | None) -> Iterator[None]:
-    """Let errors of file systems through that repeat no option; mask the message of others.
+    """Mask the messages of errors of file systems that repeat an option.
 
-    Their kind stays as far as callers tell kinds apart. Those of daskgmm are masked already.
+    The type of the error stays one of `KINDS`. Errors of daskgmm are masked already.
     """
     try:
         yield
@@ -102,11 +101,11 @@ def masked(text: str, options: StorageOptions | None = None) -> str:
 def _texts(value: Any, name: str = "") -> Iterator[str]:
     """Yield all texts among options, at any depth."""
     if isinstance(value, Mapping):
-        for key, each in value.items():
-            yield from _texts(each, str(key))
+        for key, option in value.items():
+            yield from _texts(option, str(key))
     elif isinstance(value, (list, tuple)):
-        for each in value:
-            yield from _texts(each, name)
+        for item in value:
+            yield from _texts(item, name)
     elif isinstance(value, bytes):
         yield from _texts(value.decode(errors="replace"), name)
     elif isinstance(value, str) and len(value) >= SHORTEST and name not in PLAIN:

@@ -19,7 +19,7 @@ from daskgmm.rows.kinds.dask_array import DaskArray
 from daskgmm.rows.kinds.labelled import LabelledFile
 from daskgmm.rows.kinds.memory import Memory
 from daskgmm.rows.kinds.npy import Npy
-from daskgmm.rows.kinds.ready import ParquetFiles
+from daskgmm.rows.kinds.parquet import ParquetFiles
 from daskgmm.rows.kinds.zarr import StoredZarr
 from daskgmm.rows.rows import UNKNOWN, Rows
 from daskgmm.rows.source import Source

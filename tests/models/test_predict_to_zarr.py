@@ -19,7 +19,7 @@ from daskgmm.models.predictions.posterior import most_probable
 from daskgmm.models.writers.target import JOURNAL
 from daskgmm.passes.batches import aligned, cut_batches
 from daskgmm.rows.opening import as_rows
-from daskgmm.rows.stores import zarr_array
+from daskgmm.rows.stores import stored_rows, zarr_array
 
 K, D, N = 4, 2, 5003
 
@@ -221,7 +221,7 @@ def test_everything_comes_from_one_read(
         return read(array, part)
 
     monkeypatch.setattr(zarr_array, "read", counted)
-    monkeypatch.setattr(zarr_array, "BLOCK_BYTES", 1600)
+    monkeypatch.setattr(stored_rows, "BLOCK_BYTES", 1600)
     mixture.predict_to_zarr(array, tmp_path / "out.zarr", tuple(OUTPUTS), chunks=333)
     assert set(reads.values()) == {1}
     assert sorted(reads) == [(i, min(N, i + 100)) for i in range(0, N, 100)]

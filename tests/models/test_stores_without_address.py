@@ -36,7 +36,7 @@ class Anonymous(zarr.storage.MemoryStore):
 @pytest.fixture(autouse=True)
 def many_batches(monkeypatch):
     monkeypatch.setattr("daskgmm.passes.batches.MIN_BATCH_SECONDS", 1e-6)
-    monkeypatch.setattr("daskgmm.rows.stores.zarr_array.BLOCK_BYTES", CHUNK * 16)
+    monkeypatch.setattr("daskgmm.rows.stores.stored_rows.BLOCK_BYTES", CHUNK * 16)
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from distributed import Client, LocalCluster
 from daskgmm import GaussianMixture
 from daskgmm.em.events import BatchDone, Iterated
 from daskgmm.errors import ClusterError, DataError, SourceError
-from daskgmm.rows import retrying
+from daskgmm.rows import retries
 from daskgmm.rows.labelled.opening import data_array
 from daskgmm.rows.opening import as_rows
 from tests.clusters import two_workers
@@ -43,12 +43,12 @@ def cluster():
 
 @pytest.fixture(autouse=True)
 def _read_again_soon(monkeypatch):
-    monkeypatch.setattr(retrying, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(retries, "FIRST_WAIT", 0.01)
 
 
 def read_again_soon():
     """Have a worker wait as shortly as this process does."""
-    retrying.FIRST_WAIT = 0.01
+    retries.FIRST_WAIT = 0.01
 
 
 def until(condition, seconds=15):

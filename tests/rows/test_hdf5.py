@@ -15,7 +15,8 @@ from distributed import Client, LocalCluster
 from daskgmm import GaussianMixture
 from daskgmm.errors import DataError, SourceError
 from daskgmm.rows.opening import as_rows
-from daskgmm.rows.stores.hdf5 import BLOCK_BYTES, HDF5Rows
+from daskgmm.rows.stores.hdf5 import HDF5Rows
+from daskgmm.rows.stores.stored_rows import BLOCK_BYTES
 
 from .conformance import RowsTests, read_all
 

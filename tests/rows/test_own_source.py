@@ -27,7 +27,7 @@ from daskgmm.errors import DataError
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.naming import places
 from daskgmm.rows.origins import origins
-from daskgmm.rows.retrying import retried
+from daskgmm.rows.retries import retried
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source
 from daskgmm.rows.sources import SOURCES

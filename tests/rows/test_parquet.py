@@ -303,7 +303,7 @@ def failing(monkeypatch, times):
 
 def test_failed_reads_are_tried_again(path, monkeypatch):
     monkeypatch.setattr(parquet_segment, "BLOCK_BYTES", 4 * 24)
-    monkeypatch.setattr("daskgmm.rows.retrying.FIRST_WAIT", 0.0)
+    monkeypatch.setattr("daskgmm.rows.retries.FIRST_WAIT", 0.0)
     rows = open_parquet(path)
     failing(monkeypatch, 2)
     blocks = list(rows.segment(0, 5).stream(retries=2))
@@ -312,7 +312,7 @@ def test_failed_reads_are_tried_again(path, monkeypatch):
 
 def test_a_failed_read_says_where(path, monkeypatch):
     monkeypatch.setattr(parquet_segment, "BLOCK_BYTES", 4 * 24)
-    monkeypatch.setattr("daskgmm.rows.retrying.FIRST_WAIT", 0.0)
+    monkeypatch.setattr("daskgmm.rows.retries.FIRST_WAIT", 0.0)
     rows = open_parquet(path, ["c0", "c2"])
     log = failing(monkeypatch, 100)
     with pytest.raises(SourceError, match=r"Row group 1 of .*x\.parquet, columns 'c0', 'c2',"):

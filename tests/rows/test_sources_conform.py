@@ -20,7 +20,7 @@ from daskgmm.rows.kinds.hdf5 import HDF5
 from daskgmm.rows.kinds.labelled import LabelledArrays, LabelledFile
 from daskgmm.rows.kinds.memory import Mapped, Memory, PandasFrame
 from daskgmm.rows.kinds.npy import Npy
-from daskgmm.rows.kinds.ready import ParquetFiles, Ready, ReadyParquet
+from daskgmm.rows.kinds.parquet import OpenParquet, OpenRows, ParquetFiles
 from daskgmm.rows.kinds.zarr import StoredZarr, Zarr
 from daskgmm.rows.sources import SOURCES, Parts
 from daskgmm.testing import SourceTests
@@ -143,8 +143,8 @@ class TestParquetFiles(SourceTests):
         return folder / "x.parquet"
 
 
-class TestReadyParquet(SourceTests):
-    kind, names = ReadyParquet, NAMES
+class TestOpenParquet(SourceTests):
+    kind, names = OpenParquet, NAMES
 
     def make(self, data, folder):
         frame(data).to_parquet(folder / "x.parquet", row_group_size=15_000)
@@ -155,8 +155,8 @@ class TestReadyParquet(SourceTests):
         return open_parquet(folder / "w.parquet")
 
 
-class TestReady(SourceTests):
-    kind, names = Ready, NAMES
+class TestOpenRows(SourceTests):
+    kind, names = OpenRows, NAMES
 
     def make(self, data, folder):
         return ArrayRows(data, [10_000, 0, 30_000], NAMES)

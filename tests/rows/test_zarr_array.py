@@ -5,8 +5,9 @@ import pytest
 import zarr
 
 from daskgmm.errors import SourceError
-from daskgmm.rows.stores import zarr_array
-from daskgmm.rows.stores.zarr_array import ZarrRows, rows_per_block
+from daskgmm.rows.stores import stored_rows
+from daskgmm.rows.stores.stored_rows import rows_per_block
+from daskgmm.rows.stores.zarr_array import ZarrRows
 
 from .conformance import RowsTests, read_all
 
@@ -14,7 +15,7 @@ from .conformance import RowsTests, read_all
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch, request):
     if request.cls is not None:
-        monkeypatch.setattr(zarr_array, "BLOCK_BYTES", 100)
+        monkeypatch.setattr(stored_rows, "BLOCK_BYTES", 100)
 
 
 def stored(data, path, **settings):

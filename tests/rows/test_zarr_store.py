@@ -12,7 +12,7 @@ import zarr
 from daskgmm import GaussianMixture
 from daskgmm.errors import SourceError
 from daskgmm.rows.stores.zarr_array import ZarrRows
-from daskgmm.rows.stores.zarr_store import address_of, landmark, location
+from daskgmm.rows.stores.zarr_store import address_of, location, metadata_file
 
 
 @pytest.fixture
@@ -38,8 +38,8 @@ def test_local_places_have_one_name(scheme, group):
         zarr.open_group(f"{scheme}{group}", mode="r")["a"],
     ):
         assert location(array) == f"{group}/a"
-        assert landmark(array) == f"{group}/a/zarr.json"
-        assert landmark(pickle.loads(pickle.dumps(array))) == f"{group}/a/zarr.json"
+        assert metadata_file(array) == f"{group}/a/zarr.json"
+        assert metadata_file(pickle.loads(pickle.dumps(array))) == f"{group}/a/zarr.json"
 
 
 def test_local_places_of_obstore(group):
@@ -47,7 +47,7 @@ def test_local_places_of_obstore(group):
     store = zarr.storage.ObjectStore(obstore.LocalStore(group), read_only=True)
     array = zarr.open_group(store, mode="r")["a"]
     assert location(array) == f"{group}/a"
-    assert landmark(array) == f"{group}/a/zarr.json"
+    assert metadata_file(array) == f"{group}/a/zarr.json"
     memory = zarr.storage.ObjectStore(obstore.MemoryStore())
     assert location(zarr.create_array(memory, shape=(3, 2), dtype="f8")) == "MemoryStore"
 
@@ -58,14 +58,14 @@ def test_local_places_of_obstore(group):
 def test_files_that_hold_metadata(version, names, tmp_path):
     group = zarr.create_group(str(tmp_path / "g"), zarr_format=version)
     array = group.create_array("a", shape=(3, 2), dtype="f8")
-    assert landmark(group) == f"{tmp_path}/g/{names[0]}"
-    assert landmark(array) == f"{tmp_path}/g/a/{names[1]}"
+    assert metadata_file(group) == f"{tmp_path}/g/{names[0]}"
+    assert metadata_file(array) == f"{tmp_path}/g/a/{names[1]}"
 
 
-def test_what_is_elsewhere_has_no_landmark():
-    assert landmark(zarr.create_array({}, shape=(3, 2), dtype="f8")) is None
+def test_what_is_elsewhere_has_no_metadata_file():
+    assert metadata_file(zarr.create_array({}, shape=(3, 2), dtype="f8")) is None
     array = zarr.create_array("memory://elsewhere", shape=(3, 2), dtype="f8", overwrite=True)
-    assert landmark(array) is None
+    assert metadata_file(array) is None
     assert location(array) == "memory://elsewhere"
 
 

@@ -12,8 +12,8 @@ from daskgmm.models.predictions.in_memory import output_of, predict_values
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.passes.executors.executor import check_lazy
 from daskgmm.rows.labelled.grid_rows import point
-from daskgmm.rows.stores.sight import check_landmarks, landmarks
-from daskgmm.rows.unfit import check_block
+from daskgmm.rows.refusals import check_block
+from daskgmm.rows.stores.presence import check_metadata_files, metadata_files
 
 
 def predict_lazily(predictor: Predictor, name: str, x: Any, dims: tuple[str, ...] = ()) -> Any:
@@ -31,7 +31,7 @@ def predict_lazily(predictor: Predictor, name: str, x: Any, dims: tuple[str, ...
     last = x.ndim - 1
     if x.numblocks[last] > 1:
         x = x.rechunk({last: -1}, method="tasks")
-    block = partial(_block, predictor, name, dims, landmarks(x))
+    block = partial(_block, predictor, name, dims, metadata_files(x))
     output = output_of(predictor, name, x.dtype)
     if output.shape:
         meta, chunks = np.empty((0,) * x.ndim, output.dtype), (*x.chunks[:-1], output.shape)
@@ -48,7 +48,7 @@ def _block(
     x: Any,
     block_info: Any = None,
 ) -> Any:
-    check_landmarks(read)
+    check_metadata_files(read)
     check_block(x)
     grid = x.shape[:-1]
 

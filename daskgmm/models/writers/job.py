@@ -11,13 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.errors import DataError
 from daskgmm.models.predictions.outputs import Outputs
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.writers.marks import same_values
 from daskgmm.models.writers.tally import Tally, WrittenBatch
 from daskgmm.models.writers.target import Target
-from daskgmm.passes.batches import Batch
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.over_batches import map_batches
 from daskgmm.passes.task import Progress, Task, Work
@@ -115,23 +113,13 @@ class Job(ABC):
         self, tally: Tally, work: Work[WrittenBatch], add: Add, progress: Progress | None
     ) -> None:
         """Write the batches that are missing, and keep the journal."""
-        batches = {b.index: b for b in self.data.batches if b.index not in tally.done}
+        batches = tuple(b for b in self.data.batches if b.index not in tally.done)
         if not batches:
             return
-        left = replace(self.data, batches=tuple(batches.values()))
+        left = replace(self.data, batches=batches)
         results = map_batches(left, work, progress, "daskgmm-predict", self.tasks(left))
         # Closed, as no task may write once this run has left its place.
         with closing(results):
             for result in results:
-                _check_read(batches[result.index], result.rows)
                 add(result)
                 self.target.note(self.identity, tally)
-
-
-def _check_read(batch: Batch, rows: int) -> None:
-    """Raise `DataError` unless as many rows were read as the batch has, if that is known."""
-    if batch.rows not in (None, rows):
-        raise DataError(
-            f"{rows} rows were read where {batch.rows} were expected, in batch {batch.index}. Do "
-            "not change the data while they are read; run again."
-        )

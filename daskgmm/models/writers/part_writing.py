@@ -28,7 +28,7 @@ from daskgmm.models.writers.tally import Arrays, WrittenBatch
 from daskgmm.models.writers.writing import label_counts
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.keyed_task import KeyedBlock
-from daskgmm.rows.retrying import retried
+from daskgmm.rows.retries import retried
 from daskgmm.rows.tables.arrow_columns import require
 from daskgmm.storage.address import Address
 

@@ -20,7 +20,7 @@ from daskgmm.errors import OutputError
 from daskgmm.models.writers.ownership import Owner, identified
 from daskgmm.models.writers.tally import Tally
 from daskgmm.passes.configuration import Configuration
-from daskgmm.rows.retrying import retried
+from daskgmm.rows.retries import retried
 from daskgmm.storage.address import Address
 from daskgmm.storage.local import written_path
 from daskgmm.storage.masking import shown

@@ -23,8 +23,8 @@ from daskgmm.models.writers.marks import marked
 from daskgmm.models.writers.ownership import Owner
 from daskgmm.models.writers.tally import Arrays, Piece, Tally, WrittenBatch
 from daskgmm.passes.batches import Batch
-from daskgmm.rows.retrying import retried
-from daskgmm.rows.stores.sight import check_own
+from daskgmm.rows.retries import retried
+from daskgmm.rows.stores.presence import check_present_here
 
 PREDICTED_ROWS = 1 << 16
 """Rows that are predicted at once on their way to a chunk of the target."""
@@ -59,7 +59,7 @@ class Putting:
         if self.guard is not None:
             self.guard.check()
         # Zarr would make folders of its name where nobody looks for them.
-        check_own(target)
+        check_present_here(target)
         target[region] = values
 
 

@@ -59,11 +59,6 @@ class Cluster:
     Nothing is pinned to a worker, and the scheduler knows all that is needed to compute a node
     again, the parameters too: a lost worker costs its own batches. Workers are checked before the
     first task; one that joins later and lacks daskgmm fails its task and lives on (`nodes`).
-
-    Parameters
-    ----------
-    client : distributed.Client
-    configuration : Configuration
     """
 
     def __init__(self, client: Any, configuration: Configuration) -> None:
@@ -254,13 +249,7 @@ def _pause_fraction() -> float:
 
 
 def _pickled(value: Any) -> bytes:
-    """Pickle a task or segment.
-
-    Raises
-    ------
-    SourceError
-        If the store of its rows exists in this process only.
-    """
+    """Pickle a task or segment; raise `SourceError` if its store is this process's own."""
     try:
         packed: bytes = pickle.dumps(value)
     except Exception as error:

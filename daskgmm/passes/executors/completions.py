@@ -78,13 +78,6 @@ class Completions:
         """Yield the futures that have ended since the last group, until none is left.
 
         The next group releases the last one: its results leave the cluster then.
-
-        Raises
-        ------
-        Exception
-            The first error of a task, at once.
-        ClusterError
-            If workers died of a task, no worker is left, or the connection is lost.
         """
         while self._pending:
             yield self.next_group()

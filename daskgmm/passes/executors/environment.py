@@ -14,22 +14,9 @@ from typing import Any
 def environment(
     package: str, home: str, distributions: list[str], modules: list[str]
 ) -> dict[str, Any]:
-    """Describe the environment of this process in a dict of plain values.
+    """Return the executable, versions, fault of an import, and modules that this process lacks.
 
-    Parameters
-    ----------
-    package : str
-        Name of a package with a ``__version__``.
-    home : str
-        Module of the package that tasks need.
-    distributions, modules : list of str
-        Names of distributions to report the versions of, and of modules to look for.
-
-    Returns
-    -------
-    dict
-        executable; versions: by name, of what is installed; fault: why the package cannot be
-        imported, or None; lacking: the modules that are not installed.
+    Tasks need the module `home` of the package; all values are plain.
     """
     versions, fault = {"Python": ".".join(platform.python_version_tuple()[:2])}, None
     for name in distributions:

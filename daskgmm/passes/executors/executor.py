@@ -55,13 +55,7 @@ class Executor(Protocol):
 
 
 def ambient_client() -> Any:
-    """Return the current Dask client, or None; never start one.
-
-    Raises
-    ------
-    ClusterError
-        If the client is asynchronous.
-    """
+    """Return the current Dask client, or None; raise `ClusterError` if it is asynchronous."""
     client = current_client()
     if client is not None and client.asynchronous:
         raise asynchronous()
@@ -88,16 +82,9 @@ def current_client() -> Any:
 
 
 def choose_executor(in_process: bool, short_calls: bool = False) -> Executor:
-    """Return the cluster of the current client, or threads.
+    """Return the cluster of the current client, or threads; rows in this process stay here.
 
-    Parameters
-    ----------
-    in_process : bool
-        Whether the rows are in the memory of this process: they stay there, as sending them at
-        every pass would cost more than it gains.
-    short_calls : bool
-        Whether calls of the arithmetic are so short that threads would wait for Python's lock:
-        rows in memory then use one thread.
+    `short_calls` says that threads would mostly wait for Python's lock: rows in memory use one.
     """
     client = None if in_process else ambient_client()
     if client is None:
@@ -111,12 +98,7 @@ def choose_executor(in_process: bool, short_calls: bool = False) -> Executor:
 def check_lazy(x: Any) -> None:
     """Refuse a lazy array or frame that cannot be computed on the current workers.
 
-    Raises
-    ------
-    SourceError
-        If X was persisted on a cluster that no longer exists, or on another than the current one.
-    ClusterError
-        If workers lack daskgmm: they would end with all that runs there.
+    Its persisted parts are lost or on another cluster, or workers lack daskgmm, and would end.
     """
     persisted = list(persisted_in(x))
     check_there("X", persisted)

@@ -44,15 +44,7 @@ def loader(function: Callable[..., Any]) -> Task:
 
 
 def call_node(key: Any, loaded: Task, *arguments: Any) -> Task:
-    """Return a node that calls a function of daskgmm.
-
-    Parameters
-    ----------
-    loaded : Task
-        The result of `loader`.
-    arguments : TaskRef, bytes, int
-        Objects that every worker can unpickle.
-    """
+    """Return a node that calls what `loader` loads; every worker can unpickle the arguments."""
     return Task(key, operator.call, loaded, *arguments)
 
 

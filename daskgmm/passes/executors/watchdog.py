@@ -39,13 +39,7 @@ class Watchdog:
         self._since = time.monotonic()
 
     def check(self) -> None:
-        """Check a silent cluster.
-
-        Raises
-        ------
-        ClusterError
-            If the connection is lost, or no worker has run for the timeout.
-        """
+        """Raise `ClusterError` if the connection is lost, or no worker has run for the timeout."""
         self.check_connection()
         fault = self._fault()
         if fault is None:

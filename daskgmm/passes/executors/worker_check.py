@@ -46,25 +46,10 @@ _of_client: WeakKeyDictionary[Any, _Checked] = WeakKeyDictionary()
 
 
 def check_workers(client: Any, patience: float = ANSWER_SECONDS) -> None:
-    """Check the environments of the workers that were not checked yet.
+    """Refuse workers without this version of daskgmm; warn once of other versions of packages.
 
-    The first task of a worker that joins later checks the version (`nodes.call_node`).
-
-    Parameters
-    ----------
-    client : distributed.Client
-    patience : float
-        Seconds to wait for answers; a worker that does not answer is not asked again.
-
-    Raises
-    ------
-    ClusterError
-        If a worker lacks daskgmm or has another version of it.
-
-    Warns
-    -----
-    UserWarning
-        If a worker has another version of one of `COMPARED`; once a client.
+    Workers that were checked, or did not answer in `patience` seconds, are not asked again. The
+    first task of a worker that joins later checks the version (`nodes.call_node`).
     """
     checked = _of_client.setdefault(client, _Checked())
     answers = _answers(client, checked.addresses, [], patience)

@@ -1,1 +1,1 @@
-"""The kinds of sources: a class for each thing that rows come from."""
+"""The kinds of sources, one class each."""

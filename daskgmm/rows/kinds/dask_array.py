@@ -55,5 +55,5 @@ class DaskArray(Source):
         return DaskRows(weights, rows.lengths)
 
     def leads_to(self) -> Iterable[Any]:
-        """Return what the layers of the graph hold."""
+        """Return the objects in the layers of the graph."""
         return held_by_collection(self.x)

@@ -62,7 +62,7 @@ class DaskFrame(Source):
         return tuple(map(str, self.x.columns))
 
     def leads_to(self) -> Iterable[Any]:
-        """Return what the expressions hold that the frame is made by."""
+        """Return the operands of the expressions of the frame."""
         return held_by_collection(self.x)
 
 

@@ -44,13 +44,7 @@ class LabelledArrays(Source):
         return kind(values).as_weights(rows)
 
     def split(self, name: str, features: Sequence[str] | None) -> tuple[Source, Source] | None:
-        """Return the other variables of a dataset, and one; None if x is no dataset.
-
-        Raises
-        ------
-        DataError
-            If it has no variable of that name.
-        """
+        """Return the other variables of a dataset, and this one; None if x is no dataset."""
         if not hasattr(self.x, "data_vars"):
             return None
         if name not in self.x.data_vars:
@@ -67,7 +61,7 @@ class LabelledArrays(Source):
 
     @property
     def is_part(self) -> bool:
-        """False: grids are joined by xarray."""
+        """False, as xarray joins grids."""
         return False
 
     def leads_to(self) -> Iterable[Any]:
@@ -79,7 +73,7 @@ class LabelledArrays(Source):
 
 
 class LabelledFile(StoredZarr):
-    """The path or URL of a file that xarray opens; as plain rows it is refused."""
+    """The path or URL of a file that xarray opens; it is refused as plain rows."""
 
     suffixes = SUFFIXES
 

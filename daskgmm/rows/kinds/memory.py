@@ -1,4 +1,4 @@
-"""What is in memory: arrays, memory maps, data frames of pandas, lists of numbers."""
+"""Sources in memory: arrays, memory maps, data frames of pandas, lists of numbers."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.layout import check_rows
 from daskgmm.rows.matching import check_matched
 from daskgmm.rows.plain import checked, plain
+from daskgmm.rows.refusals import kind_of
 from daskgmm.rows.rows import Rows
-from daskgmm.rows.source import Source, kind_of
+from daskgmm.rows.source import Source
 from daskgmm.rows.tables.frame_tables import MemoryTable, taken_from_pandas
 from daskgmm.rows.tables.frames import check_pandas, frame_dtype, is_pandas_frame
 from daskgmm.rows.tables.keyed import Table
@@ -24,7 +25,7 @@ class Memory(Source):
 
     @classmethod
     def matches(cls, x: Any) -> bool:
-        """Return True: what is of no other kind is looked at by scikit-learn."""
+        """Return True: scikit-learn validates objects of no other kind."""
         return True
 
     @property
@@ -37,7 +38,7 @@ class Memory(Source):
         return isinstance(self.x, np.ndarray) and self.x.ndim == 2
 
     def rows(self, columns: Sequence[str] | None = None) -> Rows:
-        """Return the rows of an array; raise `TypeError` for all else."""
+        """Return the rows of an array; raise `TypeError` for other objects."""
         x = self.x if isinstance(self.x, np.ndarray) else checked(self.x, "X")
         if not isinstance(x, np.ndarray):
             raise TypeError(
@@ -49,7 +50,7 @@ class Memory(Source):
         return ArrayRows(x)
 
     def open(self, columns: Sequence[str] | None = None) -> Any:
-        """Return what was given."""
+        """Return the object itself."""
         return self.x
 
     def lazy(self, columns: Sequence[str] | None = None) -> Any:
@@ -68,7 +69,7 @@ class Memory(Source):
         return [getattr(self.x, "filename", None), self.x.base]
 
     def values(self) -> Any:
-        """Return what was given; raise `DataError` for what would lose its meaning."""
+        """Return the object; raise `DataError` if it would lose a mask or a unit."""
         return checked(self.x, "X")
 
 

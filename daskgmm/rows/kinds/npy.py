@@ -28,13 +28,7 @@ class Npy(Source):
         return Mapped(self.open()).rows()
 
     def open(self, columns: Sequence[str] | None = None) -> Any:
-        """Return a memory map of the file.
-
-        Raises
-        ------
-        SourceError
-            If there is none, or it holds no plain numbers.
-        """
+        """Return a memory map of the file."""
         address, path = self.address, cast("Path", self.address.path)
         if not path.exists():
             raise SourceError(missing(address))

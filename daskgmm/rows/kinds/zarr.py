@@ -48,7 +48,7 @@ class Zarr(Source):
 
     @property
     def origin(self) -> str | None:
-        """The path or URL of the array; of a store without an address its kind."""
+        """The path or URL of the array, or the kind of a store without an address."""
         return location(self.x)
 
     def _array(self) -> Any:
@@ -58,7 +58,7 @@ class Zarr(Source):
 
 
 class StoredZarr(Source):
-    """A path or URL that is of no other kind: that of a Zarr array or group."""
+    """The path or URL of a Zarr array or group: one that is of no other kind."""
 
     holds_arrays = True
 
@@ -70,7 +70,7 @@ class StoredZarr(Source):
         return self._zarr().rows()
 
     def open(self, columns: Sequence[str] | None = None) -> Any:
-        """Return an array of two axes as it is; a group and an array of more axes labelled."""
+        """Return an array of two axes; a group or an array of more axes as a labelled array."""
         node = open_node(self.address)
         if isinstance(node, zarr.Group):
             return labelled_group(self.address, node)
@@ -83,7 +83,7 @@ class StoredZarr(Source):
         return self._zarr().as_weights(rows)
 
     def table(self, columns: Sequence[str] | None, keys: Any, part_rows: int) -> Table:
-        """Return the rows of a folder of Parquet files at a URL, whose name does not tell."""
+        """Return the rows of a folder of Parquet files at a URL, which no suffix shows."""
         return parquet_table([self.address], columns, keys)
 
     def holds_variables(self) -> bool:

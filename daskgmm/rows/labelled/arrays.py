@@ -1,7 +1,7 @@
-"""Labelled arrays: xarray's, whose values become rows block by block, where they are.
+"""Labelled arrays of xarray as rows.
 
 A grid of sample dimensions (time, y, x, ...) is never stacked into one long axis: a task
-lays the variables of one block side by side, and its rows are the points of that block.
+concatenates the variables of one block, and its rows are the points of that block.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from daskgmm.errors import DataError
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.labelled.grid_rows import GridPlaces, GridRows
-from daskgmm.rows.labelled.side_by_side import side_by_side
+from daskgmm.rows.labelled.stacking import stack_features
 from daskgmm.rows.labelled.variables import (
     Variable,
     as_variable,
@@ -43,19 +43,19 @@ class Labelled:
     Attributes
     ----------
     stacked : dask.array.Array or ndarray, of shape (*sizes of dims, d)
-        The features along the last axis, in one chunk; lazy unless all is in memory.
+        The features along the last axis, in one chunk; lazy unless all values are in memory.
     dims : tuple of str
         The sample dimensions.
     names : tuple of str
-        Of the features.
+        Names of the features.
     units : tuple of str or None
-        Of the features; None where a variable has none.
+        Units of the features; None where a variable has none.
     template : xarray.Dataset
-        Its coordinates are those of the grid, its attributes those of the source.
+        A dataset with the coordinates of the grid and the attributes of the source.
     feature_dims : tuple of str
         The dimensions that became features.
     taken_as_missing : str or None
-        As that of `Rows`.
+        `Rows.taken_as_missing`.
     """
 
     stacked: Any
@@ -86,13 +86,7 @@ class Labelled:
         return rows
 
     def weights(self, weight: xr.DataArray) -> Rows:
-        """Return the weights of the same points in the same order; broadcast where needed.
-
-        Raises
-        ------
-        DataError
-            If they have other dimensions or other coordinates than the grid.
-        """
+        """Return the weights of the same points in the same order; broadcast along absent axes."""
         import xarray as xr
 
         foreign = [str(dim) for dim in weight.dims if dim not in self.dims]
@@ -134,21 +128,10 @@ class Labelled:
 def labelled(
     x: Any, feature_dims: Sequence[Hashable] | None, wanted: Sequence[str] | None = None
 ) -> Labelled:
-    """Return a DataArray or Dataset as rows on a grid; nothing is read unless in memory.
+    """Return a DataArray or Dataset as rows on a grid; values that are lazy stay unread.
 
-    Parameters
-    ----------
-    x : xarray.DataArray or xarray.Dataset
-    feature_dims : sequence of str or None
-        Dimensions whose points are features; all others are sample dimensions. A Dataset
-        may do without, as its variables are features.
-    wanted : sequence of str, optional
-        Names of the features to take, in this order; by default all.
-
-    Raises
-    ------
-    DataError
-        If variables are no real numbers, or lie on no common grid, or a feature is absent.
+    The points of `feature_dims` are features, as are the variables of a Dataset; `wanted` are
+    names of the features to take, in this order.
     """
     features = chosen_dims(x, feature_dims)
     dataset, arrays = variables_of(x, wanted or ())
@@ -156,33 +139,33 @@ def labelled(
     if wanted is not None:
         variables = those_wanted(variables, wanted)
     dims = common_dims(variables, features)
-    variables = [sample_dims_first(each, dims, features) for each in variables]
-    names = tuple(name for each in variables for name in each.names)
-    units = {name: each.unit for each in variables for name in each.names}
+    variables = [sample_dims_first(variable, dims, features) for variable in variables]
+    names = tuple(name for variable in variables for name in variable.names)
+    units = {name: variable.unit for variable in variables for name in variable.names}
     order = None
     if wanted is not None and tuple(wanted) != names:
         order, names = [names.index(name) for name in wanted], tuple(wanted)
     return Labelled(
-        side_by_side(variables, dims, order),
+        stack_features(variables, dims, order),
         dims,
         names,
         tuple(units[name] for name in names),
         _template(dataset, variables, dims),
         features,
-        "; ".join(each.taken_as_missing for each in variables if each.taken_as_missing) or None,
+        "; ".join(filter(None, (variable.taken_as_missing for variable in variables))) or None,
     )
 
 
 def _template(
     dataset: xr.Dataset, variables: Sequence[Variable], dims: Sequence[Hashable]
 ) -> xr.Dataset:
-    """Return what the grid is: its coordinates, attributes and grid mapping."""
+    """Return a dataset of the coordinates, attributes and grid mapping of the grid."""
     template = dataset.drop_vars(list(dataset.data_vars))
     template = template.drop_vars(
-        [name for name, each in template.coords.items() if not set(each.dims) <= set(dims)]
+        [name for name, array in template.coords.items() if not set(array.dims) <= set(dims)]
     )
-    for each in variables:
-        for place in (each.array.attrs, each.array.encoding):
+    for variable in variables:
+        for place in (variable.array.attrs, variable.array.encoding):
             if "grid_mapping" in place:
                 template.attrs.setdefault("grid_mapping", place["grid_mapping"])
     return template

@@ -12,35 +12,24 @@ from daskgmm.errors import DataError
 
 
 def one_number(name: str, value: Any) -> float | None:
-    """Return the number of an attribute, None if it has none.
-
-    Raises
-    ------
-    DataError
-        If it has several, or they are no numbers.
-    """
-    found = numbers(name, value)
-    if len(found) > 1 or any(number != number for number in found):
+    """Return the number of an attribute, None if it has none."""
+    several = numbers(name, value)
+    if len(several) > 1 or any(number != number for number in several):
         raise refused(name, value)
-    return found[0] if found else None
+    return several[0] if several else None
 
 
 def numbers(name: str, value: Any) -> list[float]:
     """Return the numbers of an attribute, NaN for those of several that are None.
 
     Integers stay integers: those of 64 bits are not all floats.
-
-    Raises
-    ------
-    DataError
-        If they are no numbers.
     """
     if value is None or (isinstance(value, str) and value.strip().lower() in ("", "none")):
         return []
     try:
         if isinstance(value, (str, bytes)):
             return [_parsed(value if isinstance(value, str) else value.decode())]
-        return [_parsed(each) for each in np.ravel(np.asarray(value)).tolist()]
+        return [_parsed(number) for number in np.ravel(np.asarray(value)).tolist()]
     except (TypeError, ValueError) as error:
         raise refused(name, value) from error
 
@@ -52,9 +41,9 @@ def floating_type(value: Any) -> np.dtype[Any]:
 
 
 def word(value: Any) -> str:
-    """Return an attribute that is one word, in small letters."""
-    found = np.ravel(np.asarray(value)).tolist()
-    single = found[0] if len(found) == 1 else ""
+    """Return an attribute that is one word, in lower case."""
+    words = np.ravel(np.asarray(value)).tolist()
+    single = words[0] if len(words) == 1 else ""
     return (single.decode() if isinstance(single, bytes) else str(single)).strip().lower()
 
 
@@ -67,7 +56,7 @@ def refused(name: str, value: Any) -> DataError:
 
 
 def dropped(name: str) -> str:
-    """Say how an attribute is dropped, also of a file that must not change."""
+    """Return advice on dropping an attribute, also of a file that must not change."""
     return (
         f"drop it: del X.attrs[{name!r}], in a file opened with mode='r+'; or leave all attributes "
         "out, with dask.array.from_array(X, chunks=...)"
@@ -75,7 +64,7 @@ def dropped(name: str) -> str:
 
 
 def _parsed(value: Any) -> float:
-    """Return a number, also one that is written as text."""
+    """Return a number, parsed if it is text."""
     if value is None:
         return float("nan")
     if isinstance(value, int):

@@ -1,4 +1,4 @@
-"""Files that hold rows in another form than those that are read in chunks: what opens them."""
+"""Suffixes of files that daskgmm does not read in chunks, and the calls that open them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ENGINES = {
     **dict.fromkeys(GRIB, "For GRIB install cfgrib"),
     **dict.fromkeys(NETCDF, "For NetCDF and HDF5 install netCDF4 or h5netcdf"),
 }
-"""What xarray opens them with."""
+"""Advice on the package with which xarray opens a file, by its suffix."""
 
 OPENED_WITH = {
     **dict.fromkeys((".csv", ".tsv", ".txt"), "dask.dataframe.read_csv(path)"),
@@ -33,13 +33,13 @@ OPENED_WITH = {
 
 
 def suffix_of(name: str) -> str:
-    """Return how a path or URL ends, in small letters: .csv, also of x.csv.gz."""
+    """Return the suffix of a path or URL in lower case: .csv, also of x.csv.gz."""
     stem, suffix = os.path.splitext(name.rstrip("/").lower())  # noqa: PTH122 -- of URLs too
     return os.path.splitext(stem)[1] if suffix in (".gz", ".bz2", ".zst", ".xz") else suffix  # noqa: PTH122
 
 
 def how_to_open(address: Address) -> str | None:
-    """Return which call opens a file that holds no rows as it is; None if its suffix is unknown."""
+    """Return advice on opening a file that is not read in chunks; None for unknown suffixes."""
     suffix = suffix_of(address.url)
     if suffix in LABELLED:
         dims = "('band',)" if suffix in RASTERS else "(...)"

@@ -1,4 +1,4 @@
-"""Rows on a grid: the blocks of a Dask array of any rank, each flattened where it is."""
+"""Rows on a grid: the blocks of a Dask array of any rank, flattened one by one."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from daskgmm.rows import naming
 from daskgmm.rows.lazy.dask_array import DaskRows
 
 Runs = tuple[tuple[int, int], ...]
-"""Lengths of the blocks along a dimension: pairs of a length and how many follow each other."""
+"""Lengths of the blocks along a dimension, as pairs of a length and its number of repetitions."""
 
 
 @dataclass(frozen=True, slots=True)
 class GridPlaces:
-    """Says where a row is: the place of its point along each dimension.
+    """Describes the place of a row by the indices of its point along the dimensions.
 
-    It goes with every batch, so that it holds runs of blocks, not each of them.
+    Every batch has one, so it holds runs of equal blocks instead of single blocks.
 
     Attributes
     ----------
     dims : tuple of str
     runs : tuple of Runs
-        Along each dimension.
+        Runs of blocks along each dimension.
     """
 
     dims: tuple[str, ...]
@@ -36,7 +36,7 @@ class GridPlaces:
     def of(cls, dims: Sequence[str], chunks: Sequence[Sequence[int]]) -> Self:
         """Return the places of rows in blocks with these lengths along each dimension."""
         runs = tuple(
-            tuple((int(n), len(list(group))) for n, group in groupby(each)) for each in chunks
+            tuple((int(n), len(list(group))) for n, group in groupby(lengths)) for lengths in chunks
         )
         return cls(tuple(dims), runs)
 
@@ -45,7 +45,7 @@ class GridPlaces:
         totals = [sum(n * times for n, times in runs) for runs in self.runs]
         starts, sizes, rest = list[int](), list[int](), number
         for axis, runs in enumerate(self.runs):
-            # A slab, one block thick, has so many rows for each point along this dimension.
+            # Number of rows, per point along this dimension, of a slab of one block.
             thick = int(np.prod([*sizes, *totals[axis + 1 :]], dtype=np.int64))
             start, size = _block_at(runs, rest // thick if thick else 0)
             if not size:
@@ -82,7 +82,7 @@ def point(dims: Sequence[str], starts: Sequence[int], sizes: Sequence[int], row:
 class GridRows(DaskRows):
     """Rows of an array of shape (*grid, d), or weights of shape (*grid,).
 
-    Block after block, and in C order within each: so rows are numbered as the grid is cut.
+    Rows are numbered block by block, and in C order within a block.
 
     Parameters
     ----------

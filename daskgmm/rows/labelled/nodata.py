@@ -1,10 +1,10 @@
-"""Values that stand for missing ones, and packed numbers: the CF conventions, section 8.
+"""Decoding of missing values and packed numbers: the CF conventions, section 8.
 
 https://cfconventions.org/cf-conventions/cf-conventions.html#_missing_data
 
-All that xarray decodes is decoded here, and what rasters declare besides (`nodata`, `nodatavals`).
-As in xarray, `valid_min`, `valid_max` and `valid_range` change nothing: they say what values should
-be. Numbers with units such as "days since 2000-01-01" stay numbers.
+The attributes are those that xarray decodes, and `nodata` and `nodatavals` of rasters. As in
+xarray, `valid_min`, `valid_max` and `valid_range` change no value. Numbers with units such as "days
+since 2000-01-01" stay numbers.
 """
 
 from __future__ import annotations
@@ -24,42 +24,42 @@ if TYPE_CHECKING:
     import xarray as xr
 
 NAMES = ("_FillValue", "missing_value", "nodata")
-"""Attributes that declare such values: of CF, and of rasters."""
+"""Attributes of CF and of rasters that declare missing values."""
 
 BAND_BY_BAND = "nodatavals"
-"""The attribute of rasters that has one such value for each band."""
+"""The attribute of rasters with a missing value for each band."""
 
 PACKING = ("scale_factor", "add_offset")
 """Attributes of packed numbers."""
 
 PACKED_BAND_BY_BAND = {"scales": 1.0, "offsets": 0.0}
-"""Attributes of rasters whose bands are packed otherwise, and the numbers that change nothing."""
+"""Attributes of rasters that pack each band in its own way, and their neutral numbers."""
 
 UNSIGNED = "_Unsigned"
-"""The attribute of integers whose sign bit is one of their value, or is not."""
+"""The attribute of integers that says whether they are unsigned."""
 
 DECLARING = frozenset((*NAMES, BAND_BY_BAND, *PACKING, *PACKED_BAND_BY_BAND, UNSIGNED))
-"""All attributes that say how stored numbers become values."""
+"""All attributes that declare a decoding."""
 
 LOWEST, HUGE = -9999.0, 1e20
-"""Declared numbers at or below the one, or as large as the other, that computed values are not
-by chance: -9999, -32768, the fill values of netCDF, the largest floats."""
+"""Numbers up to the first, or from the second in size, that computed values hardly take by chance:
+-9999, -32768, the fill values of netCDF, the largest floats."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """How stored numbers become values.
+    """Decoding of stored numbers into values.
 
     Attributes
     ----------
     nodata : tuple of float or int
-        Stored numbers that mean NaN.
+        Stored numbers that become NaN.
     scale, offset : float
-        Of packed numbers: value = stored * scale + offset.
+        Packing: value = stored * scale + offset.
     unpacked : numpy.dtype
-        The floating type that numbers are unpacked to, at least.
+        The smallest floating type of unpacked numbers.
     unsigned : bool or None
-        Whether integers are without a sign, whatever the type they are stored in.
+        Whether integers are unsigned, whatever their stored type; None for their stored type.
     truth : bool
         Whether integers are truth values: all but 0 are true.
     """
@@ -78,45 +78,45 @@ class Decoding:
 
     @property
     def plain(self) -> bool:
-        """Whether values are what is stored."""
+        """Whether values are the stored numbers."""
         return not (self.nodata or self.packed or self.truth) and self.unsigned is None
 
     def dtype(self, stored: np.dtype[Any]) -> np.dtype[Any]:
         """Return the type of values: floating wherever they may be NaN."""
         if self.packed:
-            return np.result_type(self._seen(stored), np.float32, self.unpacked)
+            return np.result_type(self._signed(stored), np.float32, self.unpacked)
         if self.nodata:
-            return np.result_type(self._seen(stored), np.float32)
-        return np.dtype(bool) if self.truth else self._seen(stored)
+            return np.result_type(self._signed(stored), np.float32)
+        return np.dtype(bool) if self.truth else self._signed(stored)
 
     def __call__(self, block: NDArray[Any]) -> NDArray[Any]:
-        """Return the values of a block as it was stored."""
+        """Return the values of a block of stored numbers."""
         if self.plain:
             return block
-        stored, seen = block.dtype, block.view(self._seen(block.dtype))
-        values = seen.astype(self.dtype(stored))
+        stored, numbers = block.dtype, block.view(self._signed(block.dtype))
+        values = numbers.astype(self.dtype(stored))
         if self.truth and self.nodata:
-            values = (seen != 0).astype(values.dtype)
+            values = (numbers != 0).astype(values.dtype)
         for number in self.nodata:
-            values[_equal(seen, self._as_seen(number, stored))] = np.nan
+            values[_equal(numbers, self._as_signed(number, stored))] = np.nan
         if self.packed:
             values = values * values.dtype.type(self.scale) + values.dtype.type(self.offset)
         return values
 
-    def _seen(self, stored: np.dtype[Any]) -> np.dtype[Any]:
-        """Return the type that stored numbers are of, with or without a sign."""
+    def _signed(self, stored: np.dtype[Any]) -> np.dtype[Any]:
+        """Return the stored type with the sign, or without it, that `unsigned` declares."""
         if self.unsigned is None or stored.kind not in "iu":
             return stored
         kind = "u" if self.unsigned else "i"
         return np.dtype(f"{stored.byteorder}{kind}{stored.itemsize}")
 
-    def _as_seen(self, number: float, stored: np.dtype[Any]) -> float:
-        """Return a number that is written in the stored type in the one that it is of."""
-        seen = self._seen(stored)
-        if seen == stored or number != int(number) or _fits(number, seen):
+    def _as_signed(self, number: float, stored: np.dtype[Any]) -> float:
+        """Return a number of the stored type as the same bits of the `_signed` type."""
+        signed = self._signed(stored)
+        if signed == stored or number != int(number) or _fits(number, signed):
             return number
         bits = np.array(int(number), stored) if _fits(number, stored) else None
-        return number if bits is None else int(bits.view(seen))
+        return number if bits is None else int(bits.view(signed))
 
 
 PLAIN = Decoding()
@@ -128,7 +128,7 @@ def _fits(number: float, dtype: np.dtype[Any]) -> bool:
 
 
 def _equal(block: NDArray[Any], number: float) -> Any:
-    """Return where a block holds a number, as near to it as its type can say."""
+    """Return where a block equals a number, rounded to the type of the block."""
     if block.dtype.kind != "f":
         return block == number
     with np.errstate(over="ignore"):
@@ -137,7 +137,7 @@ def _equal(block: NDArray[Any], number: float) -> Any:
 
 
 def taken_as_missing(nodata: Sequence[float], where: str | None = None) -> str | None:
-    """Return in words which stored numbers mean NaN; None if none do."""
+    """Return a description of the stored numbers that become NaN; None if there are none."""
     if not nodata:
         return None
     stored = " and ".join(map(str, nodata))
@@ -145,13 +145,7 @@ def taken_as_missing(nodata: Sequence[float], where: str | None = None) -> str |
 
 
 def declared(attributes: Mapping[str, Any]) -> Decoding:
-    """Return what the attributes of a stored array declare.
-
-    Raises
-    ------
-    DataError
-        If an attribute is no number, or bands differ in missing values or packing.
-    """
+    """Return the decoding that the attributes of a stored array declare."""
     _refuse_packed_bands(attributes)
     nodata = [number for name in NAMES for number in numbers(name, attributes.get(name))]
     nodata += _of_all_bands(attributes.get(BAND_BY_BAND))
@@ -167,44 +161,36 @@ def declared(attributes: Mapping[str, Any]) -> Decoding:
 
 
 def declared_by_xarray(array: xr.DataArray, what: str = "X") -> Decoding:
-    """Return which of the things that its attributes declare hold for an array of xarray.
+    """Return the decoding that an array of xarray still needs; warn of attributes not applied.
 
-    What xarray has decoded is no attribute any more. But arithmetic keeps attributes, which then
-    say nothing of its results. So they hold for what is as it was stored, which `as_stored` tells,
-    and never for truth values. Else nothing holds but, of floats, missing values that no
-    computation gives by chance: up to `LOWEST`, or from `HUGE` in size.
-
-    Parameters
-    ----------
-    array : xarray.DataArray
-    what : str
-        What it is called in the warning.
-
-    Warns
-    -----
-    DecodingWarning
-        If attributes declare what does not hold.
+    xarray removes the attributes that it decodes, but arithmetic keeps them, although its results
+    are values. So attributes apply to stored numbers (`as_stored`), and never to truth values. To
+    other floats only missing values apply that computations hardly give by chance: up to
+    `LOWEST`, or from `HUGE` in size.
     """
     if array.dtype.kind not in "iuf":
         return PLAIN
-    found = declared(array.attrs)
-    if found.plain or as_stored(array):
-        return found
-    holds = PLAIN
+    decoding = declared(array.attrs)
+    if decoding.plain or as_stored(array):
+        return decoding
+    applied = PLAIN
     if array.dtype.kind == "f":
-        holds = Decoding(tuple(n for n in found.nodata if n <= LOWEST or abs(n) >= HUGE))
-    if found.packed or found.nodata != holds.nodata or _changes_sign(found, array.dtype):
-        _warn_of_what_does_not_hold(array, holds, what)
-    return holds
+        applied = Decoding(tuple(n for n in decoding.nodata if n <= LOWEST or abs(n) >= HUGE))
+    changes_sign = decoding.unsigned is not None and (
+        decoding.dtype(array.dtype).kind != array.dtype.kind
+    )
+    if decoding.packed or decoding.nodata != applied.nodata or changes_sign:
+        _warn_of_others(array, applied, what)
+    return applied
 
 
 def as_stored(array: xr.DataArray) -> bool:
-    """Tell whether the values of an array of xarray are those that were stored.
+    """Return whether the values of an array of xarray are stored numbers, by its encoding.
 
-    The evidence is its encoding: whatever opens an array notes there the type that is stored,
-    selecting, loading and laying out anew keep it, and arithmetic drops it. (All but arithmetic in
-    place, as in ``x -= y``, ``x.copy(data=...)`` and ``xarray.map_blocks`` with x as its template.)
-    A type that differs was decoded.
+    Functions that open an array note its stored type there. Selecting, loading and rearranging
+    keep the note, and arithmetic drops it, except arithmetic in place such as ``x -= y``,
+    ``x.copy(data=...)`` and ``xarray.map_blocks`` with x as its template. An array of another type
+    than its note was decoded.
     """
     for name in ("dtype", "rasterio_dtype"):
         if name in array.encoding:
@@ -217,18 +203,18 @@ def as_stored(array: xr.DataArray) -> bool:
 
 
 def decoded_by_xarray(array: xr.DataArray) -> tuple[float, ...]:
-    """Return which stored numbers became NaN when xarray decoded an array, by its encoding."""
+    """Return the stored numbers that xarray decoded to NaN, by the encoding of an array."""
     if array.dtype.kind != "f":
         return ()
     try:
-        found = [n for name in NAMES for n in numbers(name, array.encoding.get(name))]
+        nodata = [n for name in NAMES for n in numbers(name, array.encoding.get(name))]
     except DataError:
         return ()
-    return tuple(dict.fromkeys(n for n in found if n == n))
+    return tuple(dict.fromkeys(n for n in nodata if n == n))
 
 
 def declared_by_zarr(array: Any) -> Decoding:
-    """Return what a Zarr array declares."""
+    """Return the decoding that a Zarr array declares."""
     if np.dtype(array.dtype).kind not in "iuf":
         return PLAIN
     return declared(zarr_attributes(array))
@@ -237,22 +223,22 @@ def declared_by_zarr(array: Any) -> Decoding:
 def zarr_attributes(array: Any) -> dict[str, Any]:
     """Return the attributes of a Zarr array, its fill value among them if that is declared.
 
-    In format 2, xarray declares `_FillValue` by the array's fill value and nowhere else, and so
-    does what writes for it: there it counts for arrays whose dimensions have names, as it does
-    in xarray. But 0 is what Zarr writes by itself. It counts where numbers are packed, which is
-    the work of such a writer. In format 3 attributes declare, and the fill value does not.
+    In format 2, xarray and writers like it declare `_FillValue` by the array's fill value alone,
+    so it counts there for arrays whose dimensions have names, as in xarray. A fill value of 0 is
+    also Zarr's default: it counts where numbers are packed, which only such a writer does. In
+    format 3 the fill value declares nothing.
     """
-    found = dict(array.attrs)
-    named = found.pop("_ARRAY_DIMENSIONS", None) is not None
+    attributes = dict(array.attrs)
+    named = attributes.pop("_ARRAY_DIMENSIONS", None) is not None
     if named and array.metadata.zarr_format == 2 and np.dtype(array.dtype).kind in "iuf":
         fill = array.fill_value
-        if fill is not None and (fill != 0 or _zero_is_declared(found)):
-            found.setdefault("_FillValue", fill)
-    return found
+        if fill is not None and (fill != 0 or _zero_is_declared(attributes)):
+            attributes.setdefault("_FillValue", fill)
+    return attributes
 
 
 def tell_zeros(array: Any, where: str) -> None:
-    """Warn where a Zarr array of format 2 leaves open what 0 means; see `zarr_attributes`."""
+    """Warn if zeros of a Zarr array of format 2 may be values or missing; see `zarr_attributes`."""
     about = dict(array.attrs)
     if (
         array.metadata.zarr_format != 2
@@ -283,25 +269,23 @@ def _zero_is_declared(attributes: Mapping[str, Any]) -> bool:
 
 
 def _unpacked(attributes: Mapping[str, Any]) -> np.dtype[Any]:
-    """Return the type to unpack to, as xarray chooses it: that of scale and offset, if one."""
+    """Return the type to unpack to, as xarray chooses it: the common one of scale and offset."""
     types = [floating_type(attributes[name]) for name in PACKING if name in attributes]
     if "add_offset" in attributes and len(set(types)) + ("scale_factor" not in attributes) > 1:
         return np.dtype(np.float64)
     return types[0] if types else np.dtype(np.float64)
 
 
-def _changes_sign(decoding: Decoding, dtype: np.dtype[Any]) -> bool:
-    return decoding.unsigned is not None and decoding.dtype(dtype).kind != dtype.kind
-
-
-def _warn_of_what_does_not_hold(array: xr.DataArray, holds: Decoding, what: str) -> None:
-    said = ", ".join(f"{name}={array.attrs[name]}" for name in sorted(DECLARING & {*array.attrs}))
-    kept = " and ".join(map(str, holds.nodata))
-    only = f" (but for {kept}, which is missing)" if kept else ""
+def _warn_of_others(array: xr.DataArray, applied: Decoding, what: str) -> None:
+    """Warn of the declaring attributes of an array that are not applied."""
+    names = sorted(DECLARING & {*array.attrs})
+    attributes = ", ".join(f"{name}={array.attrs[name]}" for name in names)
+    nodata = " and ".join(map(str, applied.nodata))
+    only = f" (but for {nodata}, which is missing)" if nodata else ""
     warn_user(
-        f"The attributes {said} of {what} are not applied{only}: nothing says that its values are "
-        "as they were stored, and arithmetic keeps attributes. If values were computed or decoded, "
-        "drop these attributes, as with X.drop_attrs(). If they are as stored, say so: "
+        f"The attributes {attributes} of {what} are not applied{only}: nothing says that its "
+        "values are as they were stored, and arithmetic keeps attributes. If values were computed "
+        "or decoded, drop these attributes, as with X.drop_attrs(). If they are as stored, say so: "
         "X.encoding['dtype'] = X.dtype.",
         DecodingWarning,
     )
@@ -309,11 +293,11 @@ def _warn_of_what_does_not_hold(array: xr.DataArray, holds: Decoding, what: str)
 
 def _refuse_packed_bands(attributes: Mapping[str, Any]) -> None:
     """Raise `DataError` if bands have scales or offsets of their own."""
-    for name, nothing in PACKED_BAND_BY_BAND.items():
+    for name, neutral in PACKED_BAND_BY_BAND.items():
         value = attributes.get(name)
-        # Words say nothing: others may call something else so.
+        # Texts under these names are those of other conventions.
         given = value if isinstance(value, (tuple, list, np.ndarray)) else ()
-        if any(isinstance(each, (float, int, np.number)) and each != nothing for each in given):
+        if any(isinstance(x, (float, int, np.number)) and x != neutral for x in given):
             raise DataError(
                 f"The attribute {name}={value!r} of X says that each band is packed otherwise. "
                 "Unpack them as they are opened, with rioxarray.open_rasterio(..., "
@@ -323,12 +307,12 @@ def _refuse_packed_bands(attributes: Mapping[str, Any]) -> None:
 
 
 def _of_all_bands(value: Any) -> list[float]:
-    """Return the number that all bands declare, if they do."""
-    found = numbers(BAND_BY_BAND, value)
-    if len({number for number in found if number == number}) + any(n != n for n in found) > 1:
+    """Return the number that all bands declare, if any."""
+    nodata = numbers(BAND_BY_BAND, value)
+    if len({n for n in nodata if n == n}) + any(n != n for n in nodata) > 1:
         raise DataError(
             f"The attribute {BAND_BY_BAND}={value!r} of X declares another missing value for each "
             "band. Make them missing band by band, as with xarray.where, and as for the attribute, "
             f"{dropped(BAND_BY_BAND)}."
         )
-    return found[:1]
+    return nodata[:1]

@@ -1,4 +1,4 @@
-"""Labelled arrays behind a path or a URL: Zarr groups, images, files that xarray opens."""
+"""Labelled arrays at a path or URL: Zarr groups and arrays, and files that xarray opens."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     import xarray as xr
 
 SUFFIXES = LABELLED
-"""Of files that are opened with xarray, whether or not variables are named."""
+"""Suffixes of files that xarray opens."""
 
 BAND = "band"
 """The dimension of the bands of a raster, which are its features."""
 
 LISTED_VARIABLES = 20
-"""Variables that an error message lists at most."""
+"""Largest number of variables that an error message lists."""
 
 
 def open_labelled(
@@ -54,22 +54,22 @@ def open_labelled(
     path : str or path
         A local path, or a URL that fsspec understands.
     variables : sequence of str, optional
-        Of a group or file: those that are features. By default all, if they are numbers on one
-        grid.
+        Variables of a group or file that are features. By default all, if they are numbers on
+        one grid.
     storage_options : mapping, optional
         As in `daskgmm.open_data`.
     weight : str, optional
-        A variable to keep beside these, which is no feature.
+        A variable to return as well, which is no feature.
     features : sequence of str, optional
-        Names of features, as ``feature_names_in_`` of a mixture has them: the variables that
-        they are of are taken by default.
+        Names of features, as in ``feature_names_in_`` of a mixture: by default the variables with
+        these features are returned.
 
     Returns
     -------
     xarray.DataArray
-        Of a single array, and of a raster such as a GeoTIFF, whose bands are along ``band``.
+        For a single array, and for a raster such as a GeoTIFF, whose bands are along ``band``.
     xarray.Dataset
-        Of a group or file.
+        For a group or another file.
 
     Raises
     ------
@@ -77,9 +77,9 @@ def open_labelled(
         If it cannot be opened, lacks a variable, or leaves open which ones are features; or if
         xarray is missing.
     """
-    found = _opened(Address.of(path, storage_options), variables, weight, features)
-    found.encoding["source"] = os.fspath(path)
-    return found
+    arrays = _opened(Address.of(path, storage_options), variables, weight, features)
+    arrays.encoding["source"] = os.fspath(path)
+    return arrays
 
 
 def _opened(
@@ -105,18 +105,18 @@ def _opened(
 
 
 def _raster(dataset: xr.Dataset) -> xr.DataArray | None:
-    """Return the one variable of a raster, whose bands may be features; None of other files."""
+    """Return the only variable of a raster, whose bands may be features; None for other files."""
     data = list(_data(dataset).values())
     return data[0] if len(data) == 1 and BAND in data[0].dims else None
 
 
 def is_labelled_file(name: str) -> bool:
-    """Tell by its suffix a file that xarray opens."""
+    """Return whether xarray opens a file with this suffix."""
     return name.lower().endswith(SUFFIXES) and not (Path(name).expanduser() / "zarr.json").exists()
 
 
 def dimensions(array: Any) -> tuple[str, ...] | None:
-    """Return the names of an array's dimensions, None if it does not name them all."""
+    """Return the names of the dimensions of an array; None if some have no name."""
     if array.ndim == 0:
         return ()
     names = getattr(array.metadata, "dimension_names", None)
@@ -127,17 +127,17 @@ def dimensions(array: Any) -> tuple[str, ...] | None:
 def data_array(array: Any) -> xr.DataArray:
     """Return a Zarr array as a lazy labelled array with the chunks of the store.
 
-    What its attributes declare is applied as it is read, and is no attribute any more.
+    Reads apply the decoding that its attributes declare; the result lacks these attributes.
     """
     address = address_of(array)
     xarray = _xarray(address)
     decoding = declared_by_zarr(array)
     tell_zeros(array, str(address))
-    about = {name: each for name, each in zarr_attributes(array).items() if name not in DECLARING}
+    attributes = {k: v for k, v in zarr_attributes(array).items() if k not in DECLARING}
     dims = dimensions(array) or tuple(f"dim_{axis}" for axis in range(array.ndim))
     values = lazy_values(array, array.chunks, address, decoding)
-    found: xr.DataArray = xarray.DataArray(values, dims=dims, attrs=about)
-    return found
+    labelled: xr.DataArray = xarray.DataArray(values, dims=dims, attrs=attributes)
+    return labelled
 
 
 def labelled_group(
@@ -147,7 +147,7 @@ def labelled_group(
     weight: str | None = None,
     features: Sequence[str] | None = None,
 ) -> xr.Dataset:
-    """Return the variables of a Zarr group; parameters and errors are those of `open_labelled`."""
+    """Return the variables of a Zarr group, as `open_labelled` does."""
     arrays, stored = arrays_of(group), address_of(group)
     if arrays is not None and not arrays:
         raise SourceError(group_refused(address, group))
@@ -160,19 +160,19 @@ def labelled_group(
     nodes = dict.fromkeys(dataset.variables, group) if arrays is None else arrays
     dataset = lazily_read(dataset, stored, nodes)
     if group.metadata.consolidated_metadata is None:
-        # Stores list their arrays in any order, and features are to have one.
+        # Stores list their arrays in any order, and that of features must not vary.
         dataset = dataset[sorted(dataset.data_vars, key=str)]
-    found = _chosen(address, dataset, variables, weight, features)
-    for each in arrays or {}:
-        if each in found.data_vars and each != weight:
-            tell_zeros((arrays or {})[each], f"{each!r} of {address}")
-    return found
+    chosen = _chosen(address, dataset, variables, weight, features)
+    for name, array in (arrays or {}).items():
+        if name in chosen.data_vars and name != weight:
+            tell_zeros(array, f"{name!r} of {address}")
+    return chosen
 
 
 def _decoded_group(xarray: Any, group: Any, arrays: Mapping[str, Any]) -> xr.Dataset:
-    """Open a group with xarray; fill values that nobody declared are not missing ones."""
-    declared = {name: zarr_attributes(each).get("_FillValue") for name, each in arrays.items()}
-    undeclared = [name for name, each in arrays.items() if _masked_otherwise(each, declared[name])]
+    """Open a group with xarray; fill values that are not declared are no missing values."""
+    declared = {name: zarr_attributes(array).get("_FillValue") for name, array in arrays.items()}
+    undeclared = [name for name in arrays if _masks_others(arrays[name], declared[name])]
     dataset: xr.Dataset = xarray.open_dataset(
         group.store,
         engine="zarr",
@@ -184,16 +184,16 @@ def _decoded_group(xarray: Any, group: Any, arrays: Mapping[str, Any]) -> xr.Dat
     if not undeclared:
         return dataset
     for name in undeclared:
-        about = dataset.variables[name].attrs
-        del about["_FillValue"]
+        attributes = dataset.variables[name].attrs
+        del attributes["_FillValue"]
         if declared[name] is not None:
-            about["_FillValue"] = declared[name]
+            attributes["_FillValue"] = declared[name]
     decoded: xr.Dataset = xarray.decode_cf(dataset)
     return decoded
 
 
-def _masked_otherwise(array: Any, declared: Any) -> bool:
-    """Tell an array whose fill value xarray takes as missing, where another or none is declared."""
+def _masks_others(array: Any, declared: Any) -> bool:
+    """Return whether xarray would mask the fill value, and another value or none is declared."""
     if array.metadata.zarr_format != 2 or array.dtype.kind not in "iuf":
         return False
     fill = array.fill_value
@@ -202,7 +202,7 @@ def _masked_otherwise(array: Any, declared: Any) -> bool:
 
 
 def arrays_of(group: Any) -> dict[str, Any] | None:
-    """Return the arrays right in a group, by name; None if the store cannot list them."""
+    """Return the arrays directly in a group, by name; None if the store cannot list them."""
     try:
         return dict(sorted(group.arrays()))
     except Exception:
@@ -217,25 +217,25 @@ def _unnamed(
     variables: Sequence[str] | None,
     weight: str | None,
 ) -> xr.Dataset:
-    """Return arrays whose dimensions have no names as variables: their axes are shared in order."""
+    """Return arrays whose dimensions have no names as variables that share their axes."""
     wanted = [*(variables or ()), *([weight] if weight else [])]
     if not variables or not set(wanted) <= set(arrays):
         raise SourceError(group_refused(address, group))
     try:
-        found: xr.Dataset = _xarray(address).Dataset(
-            {each: data_array(arrays[each]) for each in wanted}
+        dataset: xr.Dataset = _xarray(address).Dataset(
+            {name: data_array(arrays[name]) for name in wanted}
         )
     except ValueError as error:
-        shapes = ", ".join(f"{each} {arrays[each].shape}" for each in wanted)
+        shapes = ", ".join(f"{name} {arrays[name].shape}" for name in wanted)
         raise SourceError(
             f"These arrays of {address} do not name their dimensions, and their shapes differ: "
             f"{shapes}. Write them with names of dimensions, or choose arrays of one shape."
         ) from error
-    return found
+    return dataset
 
 
 def _is_file(address: Address) -> bool:
-    """Tell what is no Zarr store."""
+    """Return whether an address is that of a file, and not of a Zarr store."""
     path = None if address.is_url else address.path
     plain = path is not None and path.is_file() and path.suffix != ".zip"
     return plain or is_labelled_file(address.url)
@@ -250,10 +250,10 @@ def open_file(address: Address) -> xr.Dataset:
     engine = ENGINES.get(suffix_of(address.url), ENGINES[".nc"])
     advice = f"{engine}; else write the data to Zarr or Parquet."
     with address.explain(SourceError, f"{address} cannot be opened with xarray", advice):
-        # The cache would hold what is read for good.
+        # A cache would keep all values that are read.
         dataset: xr.Dataset = xarray.open_dataset(place, cache=False)
-    found: xr.Dataset = lazily_read(dataset, address)
-    return found
+    lazy: xr.Dataset = lazily_read(dataset, address)
+    return lazy
 
 
 def _chosen(
@@ -263,16 +263,16 @@ def _chosen(
     weight: str | None,
     features: Sequence[str] | None,
 ) -> xr.Dataset:
-    """Return the variables that are wanted, with their coordinates."""
+    """Return the features and the weight with their coordinates."""
     beside = [] if weight is None else [weight]
     chosen = list(variables or ()) or _named(dataset, features) or _only(address, dataset, beside)
     wanted = list(dict.fromkeys([*chosen, *beside]))
-    absent = [each for each in wanted if each not in dataset.variables]
+    absent = [name for name in wanted if name not in dataset.variables]
     if absent:
         raise SourceError(
             f"{address} has no variable {absent[0]!r}. It holds:{_listing(_data(dataset))}"
         )
-    along = [each for each in wanted if each in dataset.xindexes]
+    along = [name for name in wanted if name in dataset.xindexes]
     if along:
         raise SourceError(
             f"{along[0]!r} is the coordinate of a dimension of {address}, which is no variable "
@@ -281,23 +281,22 @@ def _chosen(
     mappings = grid_mappings(dataset[wanted].data_vars) & set(dataset.data_vars)
     if variables:
         dataset = unmentioned(dataset, wanted)
-    return dataset.reset_coords([each for each in wanted if each in dataset.coords])[
-        [*wanted, *sorted(mappings)]
-    ]
+    coordinates = [name for name in wanted if name in dataset.coords]
+    return dataset.reset_coords(coordinates)[[*wanted, *sorted(mappings)]]
 
 
 def _named(dataset: xr.Dataset, features: Sequence[str] | None) -> list[str]:
-    """Return the variables that features such as ``temp(depth=10)`` are of."""
+    """Return the variables with these features, such as ``temp`` with ``temp(depth=10)``."""
     return [
         str(name)
         for name in dataset.data_vars
-        if any(each == name or each.startswith(f"{name}(") for each in features or ())
+        if any(f == name or f.startswith(f"{name}(") for f in features or ())
     ]
 
 
 def _only(address: Address, dataset: xr.Dataset, beside: Sequence[str]) -> list[str]:
-    """Return all variables if that can only mean one thing, as columns of a table do."""
-    data = {each: array for each, array in _data(dataset).items() if each not in beside}
+    """Return all variables if they are numbers on one grid, as columns of a table."""
+    data = {name: array for name, array in _data(dataset).items() if name not in beside}
     grids = {frozenset(array.dims) for array in data.values()}
     all_numeric = all(array.dtype.kind in REAL_KINDS for array in data.values())
     alone = len(data) == 1 and next(iter(data.values())).ndim > 1
@@ -305,8 +304,8 @@ def _only(address: Address, dataset: xr.Dataset, beside: Sequence[str]) -> list[
         return list(data)
     if not data:
         raise SourceError(f"{address} holds no variables but coordinates; give one that has some.")
-    every = {each: array.dims for each, array in data.items()}
-    numeric = {each: dims for each, dims in every.items() if data[each].dtype.kind in REAL_KINDS}
+    every = {name: array.dims for name, array in data.items()}
+    numeric = {name: dims for name, dims in every.items() if data[name].dtype.kind in REAL_KINDS}
     raise SourceError(
         f"{address} holds variables; say which are the features, and in feature_dims "
         f"(--features) along which dimensions, if any: open_data(path, variables=[...]), on the "
@@ -315,10 +314,10 @@ def _only(address: Address, dataset: xr.Dataset, beside: Sequence[str]) -> list[
 
 
 def suggested(dims: Mapping[str, tuple[Any, ...]]) -> str:
-    """Return options that fit some variables with these dimensions: those of the commonest grid."""
+    """Return options of the command line for the variables on the commonest grid."""
     grids = Counter(dims.values())
-    grid = max(grids, key=lambda each: (grids[each], len(each)))
-    names = [name for name, each in dims.items() if each == grid]
+    grid = max(grids, key=lambda some: (grids[some], len(some)))
+    names = [name for name, own in dims.items() if own == grid]
     options = f"--variables {','.join(names)}"
     if len(names) > 1 or len(grid) < 2:
         return options
@@ -326,7 +325,7 @@ def suggested(dims: Mapping[str, tuple[Any, ...]]) -> str:
 
 
 def _data(dataset: xr.Dataset) -> dict[str, xr.DataArray]:
-    """Return the variables of a dataset but for those that describe its grid or others."""
+    """Return the variables of a dataset without those that describe its grid or others."""
     aside = auxiliary(dataset)
     return {
         str(name): array
@@ -337,9 +336,9 @@ def _data(dataset: xr.Dataset) -> dict[str, xr.DataArray]:
 
 def _listing(data: Mapping[str, xr.DataArray]) -> str:
     lines = [
-        f"\n  {name} ({', '.join(f'{dim}: {size}' for dim, size in each.sizes.items())}) "
-        f"{each.dtype}"
-        for name, each in data.items()
+        f"\n  {name} ({', '.join(f'{dim}: {size}' for dim, size in array.sizes.items())}) "
+        f"{array.dtype}"
+        for name, array in data.items()
     ]
     more = len(lines) - LISTED_VARIABLES
     return "".join(lines[:LISTED_VARIABLES]) + (f"\n  and {more} more" if more > 0 else "")

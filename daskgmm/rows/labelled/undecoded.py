@@ -1,8 +1,7 @@
-"""Lazy arrays of numbers as they are stored, of which nobody has heeded what declares them.
+"""Warning about lazy arrays of stored numbers whose attributes declare a decoding.
 
-`dask.array.from_zarr` and `from_array` read what is stored: a value that stands for a missing one
-is a number there. Whoever computes with such an array may have seen to it; who only selects rows
-or columns has not.
+`dask.array.from_zarr` and `from_array` read stored numbers, among them those that stand for missing
+values. A graph that computes with them may decode them; one that only selects does not.
 """
 
 from __future__ import annotations
@@ -29,25 +28,20 @@ MOVING = frozenset(
      "stack", "block", "vstack", "hstack", "reshape", "transpose", "rechunk", "rechunk-merge",
      "rechunk-split")
 )  # fmt: skip
-"""Names of Dask's layers that read stored arrays, or lay out anew what was read."""
+"""Names of Dask's layers that read stored arrays, or rearrange their values."""
 
 
 def warn_of_undecoded(x: Any, what: str = "X") -> None:
-    """Warn if a Dask array only reads stored arrays that declare how they are to be decoded.
-
-    Warns
-    -----
-    DecodingWarning
-    """
+    """Warn if a Dask array only selects from stored arrays that declare a decoding."""
     if not {name.rpartition("-")[0] for name in x.dask.layers} <= MOVING:
         return
     for stored in _stored(x):
-        said = _said(stored)
-        if said:
+        declarations = _declarations(stored)
+        if declarations:
             warn_user(
                 f"{what} is a Dask array that reads numbers as they are stored, and what it reads "
-                f"declares {said}: that is not applied. Give the stored array, its path or what "
-                "xarray opens instead of dask.array.from_zarr or from_array, or decode it, as "
+                f"declares {declarations}: that is not applied. Give the stored array, its path or "
+                "what xarray opens instead of dask.array.from_zarr or from_array, or decode it, as "
                 "with dask.array.where.",
                 DecodingWarning,
             )
@@ -62,8 +56,8 @@ def _stored(x: Any) -> Iterator[Any]:
                 yield getattr(node, "value", node)
 
 
-def _said(stored: Any) -> str:
-    """Return in words what a stored array declares; empty if its numbers are values."""
+def _declarations(stored: Any) -> str:
+    """Return the attributes that declare a decoding; empty if the numbers are values."""
     try:
         if _decoding(stored).plain:
             return ""
@@ -88,5 +82,5 @@ def _attributes(stored: Any) -> dict[str, Any]:
 
 
 def _of_netcdf(stored: Any) -> bool:
-    """Tell a variable of netCDF4 that was told not to decode."""
+    """Return whether a variable of netCDF4 was opened without decoding."""
     return hasattr(stored, "ncattrs") and not (stored.mask or stored.scale)

@@ -1,8 +1,9 @@
-"""The variables of xarray's arrays: which are features, what they are called, where they lie."""
+"""The variables of xarray's arrays that are features: their names, dimensions and decoding."""
 
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,20 +22,14 @@ from daskgmm.rows.labelled.nodata import (
 )
 from daskgmm.rows.layout import REAL_KINDS, check_real
 from daskgmm.rows.plain import plain, unmasked
-from daskgmm.rows.unfit import check_plain
+from daskgmm.rows.refusals import check_plain
 from daskgmm.user_warnings import warn_user
 
 if TYPE_CHECKING:
     import xarray as xr
 
 
-AUXILIARY = (
-    "bounds",
-    "climatology",
-    "ancillary_variables",
-    "cell_measures",
-    "grid_mapping",
-)
+AUXILIARY = ("bounds", "climatology", "ancillary_variables", "cell_measures", "grid_mapping")
 """Attributes by which variables name others that describe them."""
 
 
@@ -53,7 +48,7 @@ class Variable:
     array : xarray.DataArray
     decoding : Decoding
     names : tuple of str
-        One for each point of its feature dimensions.
+        A name for each point of its feature dimensions.
     """
 
     array: xr.DataArray
@@ -62,20 +57,20 @@ class Variable:
 
     @property
     def taken_as_missing(self) -> str | None:
-        """Which stored numbers are NaN in it, in words."""
+        """Description of the stored numbers that are NaN in the variable."""
         name = self.array.name
         nodata = dict.fromkeys((*self.decoding.nodata, *decoded_by_xarray(self.array)))
         return taken_as_missing(tuple(nodata), None if name is None else str(name))
 
     @property
     def unit(self) -> str | None:
-        """What its values are measured in, if it says so."""
+        """Unit of the values; None if there is no attribute ``units``."""
         unit = self.array.attrs.get("units")
         return None if unit is None else str(unit)
 
 
 def chosen_dims(x: Any, given: Sequence[Hashable] | None) -> tuple[Hashable, ...]:
-    """Return the dimensions whose points are features; a DataArray must be told."""
+    """Return the dimensions whose points are features; those of a DataArray must be given."""
     if given is None:
         if not hasattr(x, "data_vars"):
             raise DataError(
@@ -95,31 +90,31 @@ def chosen_dims(x: Any, given: Sequence[Hashable] | None) -> tuple[Hashable, ...
 
 
 def grid_mappings(variables: Mapping[Any, xr.DataArray]) -> set[Any]:
-    """Return the names of what these variables name as their grid mapping; None among them."""
+    """Return the names of the grid mappings of variables, and None for variables without one."""
     return {
-        each.attrs.get("grid_mapping", each.encoding.get("grid_mapping"))
-        for each in variables.values()
+        array.attrs.get("grid_mapping", array.encoding.get("grid_mapping"))
+        for array in variables.values()
     }
 
 
 def auxiliary(x: xr.Dataset) -> dict[Any, str]:
     """Return the variables that others name as bounds, quality flags, cell areas, or grid mapping.
 
-    These are no quantities of their own: the CF conventions, sections 3.4, 5.6, 7.1, 7.2, 7.4.
-    The attribute that names each of them is given too.
+    By the CF conventions, sections 3.4, 5.6, 7.1, 7.2 and 7.4, these are no quantities of their
+    own. The values of the dict are the attributes that name them.
     """
-    found = {}
-    for each in x.variables.values():
+    attributes = {}
+    for variable in x.variables.values():
         for attribute in AUXILIARY:
-            text = each.attrs.get(attribute, each.encoding.get(attribute))
+            text = variable.attrs.get(attribute, variable.encoding.get(attribute))
             for name in _mentioned(attribute, text):
                 if name in x.data_vars:
-                    found[name] = attribute
-    return found
+                    attributes[name] = attribute
+    return attributes
 
 
 def _mentioned(attribute: str, text: Any) -> list[str]:
-    """Return the names in an attribute: ``a b``, or ``area: a``, or of mappings ``a: x y``."""
+    """Return the names of variables in an attribute ``a b``, ``area: a``, or mapping ``a: x y``."""
     words = text.split() if isinstance(text, str) else []
     if attribute == "grid_mapping" and any(word.endswith(":") for word in words):
         return [word[:-1] for word in words if word.endswith(":")]
@@ -127,30 +122,30 @@ def _mentioned(attribute: str, text: Any) -> list[str]:
 
 
 def unmentioned(x: xr.Dataset, names: Sequence[str]) -> xr.Dataset:
-    """Return a dataset in which no variable names these as auxiliary: the user chose them."""
+    """Return a dataset in which no variable names these as auxiliary, as the user chose them."""
     x = x.copy()
-    for each in x.variables.values():
+    for variable in x.variables.values():
         for attribute in set(AUXILIARY) - {"grid_mapping"}:
-            for place in (each.attrs, each.encoding):
+            for place in (variable.attrs, variable.encoding):
                 if set(_mentioned(attribute, place.get(attribute))) & set(names):
                     del place[attribute]
     return x
 
 
 def _features_only(x: xr.Dataset, wanted: Sequence[str]) -> xr.Dataset:
-    """Return a dataset without what is no feature; say so of what could have been one."""
+    """Return a dataset without variables that are no features; warn of those that could be."""
     aside = {name: how for name, how in auxiliary(x).items() if how != "grid_mapping"}
-    left = {name: each for name, each in x.data_vars.items() if name not in aside}
-    aside |= {name: "" for name, each in left.items() if not each.ndim}
-    # Points of a single place, or what a mixture was fitted to.
-    kept = {name for name in aside if any(_of(name, feature) for feature in wanted)}
-    dropped = [name for name in aside if name not in kept]
+    others = {name: array for name, array in x.data_vars.items() if name not in aside}
+    aside |= {name: "" for name, array in others.items() if not array.ndim}
+    # Points of a single place, or the variables that a mixture was fitted to.
+    features = {name for name in aside if any(_of(name, feature) for feature in wanted)}
+    dropped = [name for name in aside if name not in features]
     if len(dropped) == len(x.data_vars):
         return x
-    dims = {dim for name, each in left.items() for dim in each.dims}
+    dims = {dim for array in others.values() for dim in array.dims}
     for name in dropped:
-        each = x[name]
-        if aside[name] and each.dtype.kind in REAL_KINDS and set(each.dims) <= dims:
+        array = x[name]
+        if aside[name] and array.dtype.kind in REAL_KINDS and set(array.dims) <= dims:
             warn_user(
                 f"The variable {name!r} of X is no feature, as another one names it in its "
                 f"attribute {aside[name]}. Delete that attribute to take it as one.",
@@ -163,11 +158,11 @@ def _of(name: Any, feature: str) -> bool:
 
 
 def variables_of(
-    x: Any, wanted: Sequence[str] = ()
+    x: Any, wanted: Sequence[str]
 ) -> tuple[xr.Dataset, list[tuple[str | None, xr.DataArray]]]:
     """Return a Dataset for coordinates and attributes, and the variables by name.
 
-    Of a Dataset, variables that describe others are none, unless features in `wanted` are of them.
+    Variables of a Dataset that describe others are left out, unless they have features in `wanted`.
     """
     if not hasattr(x, "data_vars"):
         return x.to_dataset(name="daskgmm-values").assign_attrs(x.attrs), [(None, x)]
@@ -181,9 +176,9 @@ def variables_of(
 def as_variable(name: str | None, array: xr.DataArray, features: Sequence[Hashable]) -> Variable:
     """Return an array as a variable, its features named by their labels."""
     what = "X" if name is None else f"the variable {name!r} of X"
-    said, data = what[0].upper() + what[1:], array.variable._data
-    check_plain(data, said)
-    check_real(array.dtype, said)
+    subject = what[0].upper() + what[1:]
+    check_plain(array.variable._data, subject)
+    check_real(array.dtype, subject)
     own = [dim for dim in features if dim in array.dims]
     points = [
         ", ".join(f"{dim}={label}" for dim, label in zip(own, labels, strict=True))
@@ -194,19 +189,20 @@ def as_variable(name: str | None, array: xr.DataArray, features: Sequence[Hashab
     else:
         names = [point or str(array.name or "x0") for point in points]
     if len(set(names)) < len(names):
-        raise DataError(f"Several features are called {_first_double(names)!r}; make them unique.")
+        name = Counter(names).most_common(1)[0][0]
+        raise DataError(f"Several features are called {name!r}; make them unique.")
     return Variable(array, declared_by_xarray(array, what), tuple(names))
 
 
 def decoded_weight(weight: xr.DataArray) -> xr.DataArray:
-    """Return weights as values, in memory or lazy, whose blocks are plain arrays."""
+    """Return decoded weights, in memory or lazy, whose blocks are plain arrays."""
     check_plain(weight.variable._data, "sample_weight")
     decode = partial(_plain_values, declared_by_xarray(weight, "sample_weight"))
     weight = lazily(weight)
     if weight.chunks is None:
         return weight.copy(data=decode(weight.data))
     unmasked(weight.data._meta, "sample_weight")
-    # Before anything else: broadcasting and conversion to an array lose a mask.
+    # First of all, as broadcasting and conversion to an array lose a mask.
     dtype = decode.args[0].dtype(weight.dtype)
     meta = np.empty((0,) * weight.ndim, dtype)
     return weight.copy(data=weight.data.map_blocks(decode, dtype=dtype, meta=meta))
@@ -238,34 +234,32 @@ def _text(label: Any) -> str:
 
 
 def those_wanted(variables: Sequence[Variable], wanted: Sequence[str]) -> list[Variable]:
-    """Return the variables that have some of the features that are wanted, all of which must be."""
-    have = {name for each in variables for name in each.names}
+    """Return the variables with wanted features; raise `DataError` if a feature is absent."""
+    have = {name for variable in variables for name in variable.names}
     absent = [name for name in wanted if name not in have]
     if absent:
         raise DataError(
             f"X lacks the features {listed(absent)}, which the mixture was fitted with; it has "
             f"{listed(sorted(have))}."
         )
-    return [each for each in variables if set(each.names) & set(wanted)]
+    return [variable for variable in variables if set(variable.names) & set(wanted)]
 
 
 def common_dims(
     variables: Sequence[Variable], features: Sequence[Hashable]
 ) -> tuple[Hashable, ...]:
-    """Return the dimensions of the grid, which one of the variables must have all."""
-    found = dict.fromkeys(
-        dim for each in variables for dim in each.array.dims if dim not in features
-    )
-    if not any(set(found) <= set(each.array.dims) for each in variables):
+    """Return the dimensions of the grid; one of the variables must have all of them."""
+    grid = dict.fromkeys(dim for v in variables for dim in v.array.dims if dim not in features)
+    if not any(set(grid) <= set(variable.array.dims) for variable in variables):
         shapes = "; ".join(
-            f"{each.names[0].partition('(')[0]}: {listed(each.array.dims)}" for each in variables
+            f"{v.names[0].partition('(')[0]}: {listed(v.array.dims)}" for v in variables
         )
         raise DataError(
             f"The variables of X lie on no common grid ({shapes}). Select those that do, as in "
             "X[['temp', 'salt']], or name the dimensions that hold features in feature_dims "
             "(--features)."
         )
-    return tuple(found)
+    return tuple(grid)
 
 
 def sample_dims_first(
@@ -278,7 +272,7 @@ def sample_dims_first(
 
 
 def lazily(array: xr.DataArray) -> xr.DataArray:
-    """Return an array that is in memory or lazy: one that reads on access becomes lazy."""
+    """Return an array in memory or a lazy one: an array that reads on access becomes lazy."""
     if array.chunks is not None or array.variable._in_memory:
         return array
     preferred = array.encoding.get("preferred_chunks") or {}
@@ -286,19 +280,10 @@ def lazily(array: xr.DataArray) -> xr.DataArray:
 
 
 def _fitting(chunks: Any, size: int) -> Any:
-    """Return chunks that are preferred, unless the array was cut or renamed since it was opened."""
+    """Return the preferred chunks, unless the array was cut or renamed since it was opened."""
     if chunks is None or (isinstance(chunks, tuple) and sum(chunks) != size):
         return "auto"
     return chunks
-
-
-def _first_double(names: Sequence[str]) -> str:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            return name
-        seen.add(name)
-    return ""
 
 
 def listed(names: Iterable[Any]) -> str:

@@ -1,4 +1,4 @@
-"""Rows of a dask array."""
+"""Rows of a Dask array."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from daskgmm.rows.grid import check_chunks
 from daskgmm.rows.layout import check_rows, check_weights
-from daskgmm.rows.lazy.graph import Graph, Key, held_nbytes, optimised
+from daskgmm.rows.lazy.graph import Graph, Key, nbytes_in, optimised
 from daskgmm.rows.lazy.graph_segment import GraphSegment, RowBlock
 from daskgmm.rows.lazy.shared_nodes import with_shared_computed
 from daskgmm.rows.naming import places
@@ -19,33 +19,26 @@ from daskgmm.rows.rows import UNKNOWN, Get, Rows
 
 IN_PROCESS_BYTES = 16 << 20
 IN_PROCESS_SHARE = 0.25
-"""A graph that holds so many bytes, and such a part of its array's, is an array in memory: it
-would have to travel to a cluster and stay there."""
+"""A graph that holds so many bytes, and such a share of those of its array, counts as an array in
+memory: a cluster would have to receive and keep it."""
 
 
 class DaskRows(Rows):
     """Rows of a dask array, chunked as it is.
 
-    The graph is optimised once, here. What many chunks share, such as the mean in
-    ``a - a.mean(0)``, is computed once, by `prepare`; see `shared_nodes` for what counts as
-    shared. Column chunks are joined block by block; the array is never rechunked.
+    The graph is optimised once, here. Results that many chunks share (see `shared_nodes`), such as
+    the mean in ``a - a.mean(0)``, are computed once, by `prepare`. Column chunks are concatenated
+    block by block; the array is never rechunked.
 
     Parameters
     ----------
     x : dask.array.Array of shape (n, d), or (n,) for weights
         n and the lengths of chunks may be unknown.
     lengths : sequence of int, optional
-        Rows of each chunk where they are known better than from `x`; `UNKNOWN` where not.
-        They are compared with the chunks as these are read.
+        Number of rows of each chunk, or `UNKNOWN`; by default that of `x`. Passes compare it
+        with the chunks that they read.
     columns : tuple of str, optional
         Names of the columns.
-
-    Raises
-    ------
-    DataError
-        If the array is not rows or weights of real numbers.
-    SourceError
-        If its graph is incomplete.
     """
 
     _array: Any = None
@@ -66,23 +59,20 @@ class DaskRows(Rows):
     def _begin(
         self, x: Any, chunks: list[tuple[Key, ...]], lengths: NDArray[np.int64], axes: int
     ) -> None:
-        """Take up an array whose first `axes` axes are those of rows."""
+        """Set the attributes for an array whose first `axes` axes are those of rows."""
         self.dtype = np.dtype(x.dtype)
         self.n_features = 1 if x.ndim == axes else int(x.shape[axes])
         self.lengths, self._chunks, self._axes = lengths, chunks, axes
         self._row_shape = tuple(int(n) for n in x.shape[axes:])
         self._nbytes = float(x.nbytes)
         self._graph: Graph = optimised(x)
-        held = held_nbytes(self._graph)
-        self.in_process = held >= IN_PROCESS_BYTES and held >= IN_PROCESS_SHARE * self._nbytes
+        nbytes = nbytes_in(self._graph)
+        self.in_process = nbytes >= IN_PROCESS_BYTES and nbytes >= IN_PROCESS_SHARE * self._nbytes
         self._prepared = False
         self._lock = Lock()
 
     def prepare(self, get: Get | None = None, retries: int = 0) -> None:
-        """Compute what many chunks share, and keep it.
-
-        The first call of `segment` does so too; afterwards this does nothing.
-        """
+        """Compute the results that many chunks share, once; `segment` does so too."""
         with self._lock:
             if not self._prepared:
                 self._graph = with_shared_computed(
@@ -92,15 +82,15 @@ class DaskRows(Rows):
 
     @property
     def futures(self) -> tuple[Any, ...]:
-        """Those that the graph builds on."""
+        """Futures that the graph depends on."""
         return tuple(self._graph.futures.values())
 
     def select(self, names: Sequence[str]) -> DaskRows:
         """Return the rows with these columns only, cut as these are."""
         if tuple(names) == self.columns:
             return self
-        found = places(names, self.columns)
-        return DaskRows(self._named()[:, found], self.lengths, tuple(names))
+        array = self._named()[:, places(names, self.columns)]
+        return DaskRows(array, self.lengths, tuple(names))
 
     def column(self, name: str) -> DaskRows:
         """Return one column as weights; its chunks are computed from all columns of these."""

@@ -1,4 +1,4 @@
-"""A dask array's task graph: flat, optimised once, and cut into sub-graphs."""
+"""The task graph of a Dask array: optimised once, and cut into sub-graphs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dask.highlevelgraph import MaterializedLayer
 from dask.utils import ensure_dict
 
 from daskgmm.errors import SourceError
-from daskgmm.rows.stores.sight import landmarks
+from daskgmm.rows.stores.presence import metadata_files
 
 Key: TypeAlias = Any
 """A dask key: a string, or a tuple that begins with one."""
@@ -24,23 +24,23 @@ Nodes: TypeAlias = dict[Key, GraphNode]
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """The nodes of a graph by their keys, and the futures they build on.
+    """The nodes of a graph by their keys, and the futures that they depend on.
 
     Attributes
     ----------
     nodes : dict of GraphNode
     futures : dict of distributed.Future
-        By key: results that are already on a cluster, as of a persisted array.
-    landmarks : tuple of str
-        Local files that are there wherever the graph can be computed; see `sight`.
+        Results on a cluster by key, as of a persisted array.
+    metadata_files : tuple of str
+        Local files that exist in each process that can compute the graph; see `presence`.
     """
 
     nodes: Nodes
     futures: dict[Key, Any]
-    landmarks: tuple[str, ...] = ()
+    metadata_files: tuple[str, ...] = ()
 
     def cull(self, keys: Iterable[Key]) -> Graph:
-        """Return what `keys` need and no more; takes time in what it returns only."""
+        """Return the part of the graph that `keys` need, in a time proportional to its size."""
         nodes: Nodes = {}
         futures: dict[Key, Any] = {}
         stack = list(keys)
@@ -57,44 +57,33 @@ class Graph:
 
 
 def optimised(x: Any) -> Graph:
-    """Return the graph of a dask array as dask would compute it.
-
-    Raises
-    ------
-    SourceError
-        If the graph refers to a key that it does not hold.
-    """
+    """Return the graph of a dask array as dask would compute it."""
     keys = x.__dask_keys__()
     graph = ensure_dict(x.__dask_optimize__(x.__dask_graph__(), keys))
     nodes: Nodes = convert_legacy_graph(graph, all_keys=set(graph))
     asked = set(flatten(keys))
     outside = asked.union(*(node.dependencies for node in nodes.values())) - nodes.keys()
     if not outside:
-        return Graph(nodes, {}, landmarks(x))
+        return Graph(nodes, {}, metadata_files(x))
     # Optimisation keeps only the names of futures: the graph before it holds them.
-    found = {future.key: future for future in futures_in(ensure_dict(x.__dask_graph__()))}
-    if missing := outside - found.keys():
+    futures = {f.key: f for f in filter(is_future, leaves(ensure_dict(x.__dask_graph__())))}
+    if missing := outside - futures.keys():
         raise SourceError(
             f"The graph of the dask array needs {sorted(map(str, missing))[0]}, which it does not "
             "hold; build the array anew from its source."
         )
-    return Graph(nodes, {key: found[key] for key in outside}, landmarks(x))
+    return Graph(nodes, {key: futures[key] for key in outside}, metadata_files(x))
 
 
 def is_future(value: Any) -> bool:
-    """Tell whether `value` is a future of a cluster, without importing distributed."""
+    """Return whether `value` is a future of a cluster, without importing distributed."""
     return hasattr(value, "key") and callable(getattr(value, "result", None))
-
-
-def futures_in(value: Any) -> Iterator[Any]:
-    """Yield the futures inside a graph, its tasks and their nested arguments."""
-    return filter(is_future, leaves(value))
 
 
 def persisted_in(x: Any) -> Iterator[Any]:
     """Yield a future of each part of a lazy array or frame that was persisted.
 
-    Layers are not made into tasks for that: a persisted one is a mapping of futures.
+    Layers are not expanded into tasks for that: a persisted one is a mapping of futures.
     """
     for layer in _layers(x):
         first = next(iter(layer.values()), None)
@@ -104,10 +93,8 @@ def persisted_in(x: Any) -> Iterator[Any]:
 
 def _layers(x: Any) -> Iterator[Mapping[Key, Any]]:
     if hasattr(x, "expr"):
-        for each in x.expr.walk():
-            held = getattr(each, "layer", None)
-            if isinstance(held, Mapping):
-                yield held
+        layers = (getattr(step, "layer", None) for step in x.expr.walk())
+        yield from (layer for layer in layers if isinstance(layer, Mapping))
         return
     for layer in getattr(x.__dask_graph__(), "layers", {}).values():
         if isinstance(layer, MaterializedLayer):
@@ -115,7 +102,7 @@ def _layers(x: Any) -> Iterator[Mapping[Key, Any]]:
 
 
 def held_by_collection(x: Any) -> list[Any]:
-    """Return what a lazy array, frame or other collection is computed from."""
+    """Return the objects that a lazy array, frame or other collection is computed from."""
     if hasattr(type(x), "expr"):  # of frames; a Delayed has every attribute
         return [part.operands for part in x.expr.walk()]
     graph = x.__dask_graph__()
@@ -123,21 +110,21 @@ def held_by_collection(x: Any) -> list[Any]:
 
 
 def _of_layer(layer: Any) -> Any:
-    """Return what a layer of a graph holds, without a task for each block where it is so made."""
+    """Return the objects in a layer of a graph; a blockwise one is not expanded into tasks."""
     if not isinstance(layer, Blockwise):
         return ensure_dict(layer)
     given = [value for value, axes in layer.indices if axes is None]
     return [given, layer.task, layer.io_deps]
 
 
-def held_nbytes(graph: Graph) -> int:
-    """Return the bytes of the arrays that a graph holds itself, as after `from_array`."""
+def nbytes_in(graph: Graph) -> int:
+    """Return the bytes of the arrays in a graph, as after `from_array`."""
     arrays = {id(value): value for value in leaves(graph.nodes) if isinstance(value, np.ndarray)}
     return sum(array.nbytes for array in arrays.values())
 
 
 def leaves(value: Any) -> Iterator[Any]:
-    """Yield what tasks and containers are made of in the end."""
+    """Yield the objects in nested tasks and containers."""
     stack = [value]
     while stack:
         value = stack.pop()

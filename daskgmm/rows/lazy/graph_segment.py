@@ -1,4 +1,4 @@
-"""Consecutive row blocks of a dask array, computed where they land, one after another."""
+"""Consecutive row blocks of a Dask array, computed one after another by the task itself."""
 
 from __future__ import annotations
 
@@ -15,27 +15,28 @@ from daskgmm.errors import DataError
 from daskgmm.rows.layout import check_real
 from daskgmm.rows.lazy.graph import Graph, Key, Nodes
 from daskgmm.rows.plain import unmasked
-from daskgmm.rows.retrying import retried
+from daskgmm.rows.refusals import check_block
+from daskgmm.rows.retries import retried
 from daskgmm.rows.rows import UNKNOWN
-from daskgmm.rows.stores.sight import check_landmarks
+from daskgmm.rows.stores.presence import check_metadata_files
 
 
 @dataclass(frozen=True, slots=True)
 class RowBlock:
-    """One chunk of rows: the keys of its column blocks, and what it must turn out to be.
+    """One chunk of rows: the keys of its column blocks, and the shape that it must have.
 
     Attributes
     ----------
     index : int
-        Its place among the chunks of the array, for messages.
+        Index of the chunk, for messages.
     keys : tuple
-        Keys of the blocks that lie side by side in it.
+        Keys of its blocks, from the first columns to the last.
     rows : int
-        How many rows it has, or `UNKNOWN`.
+        Number of rows, or `UNKNOWN`.
     shape : tuple of int
-        The shape of one row: (d,), or () for weights.
+        Shape of one row: (d,), or () for weights.
     axes : int
-        How many axes of a block are those of a grid, whose points are rows.
+        Number of first axes of a block that are those of a grid, whose points are rows.
     """
 
     index: int
@@ -49,16 +50,16 @@ class RowBlock:
 class GraphSegment:
     """A run of row blocks with exactly the part of the graph that they need.
 
-    The part runs in the calling thread, without a scheduler, depth first from each row
-    block in turn: a block leaves as soon as it can, and an intermediate result is dropped
-    after its last use. Memory follows what blocks share, not how many there are. (dask's
-    own order serves many threads and may finish the last block first.)
+    The part runs in the calling thread, without a scheduler, depth first from each row block in
+    turn: a block is yielded as soon as it is computed, and an intermediate result is dropped after
+    its last use. So memory depends on the results that blocks share, not on the number of blocks.
+    (Dask's own order serves many threads and may finish the last block first.)
 
     Attributes
     ----------
     graph : Graph
-        The culled graph; its futures are the segment's dependencies. Pickled, it takes the
-        keys of the futures along and not the futures.
+        The culled graph; its futures are the segment's dependencies. A pickle has the keys of
+        the futures only.
     blocks : tuple of RowBlock
     """
 
@@ -71,26 +72,13 @@ class GraphSegment:
         return tuple(self.graph.futures.values())
 
     def stream(self, dependencies: Sequence[Any] = (), retries: int = 0) -> Iterator[NDArray[Any]]:
-        """Compute and yield block after block.
-
-        Parameters
-        ----------
-        dependencies : sequence
-            Results of `dependencies`; if left out, they are fetched to this process.
-        retries : int
-            How often a node that raises `OSError` is computed again.
-
-        Raises
-        ------
-        DataError
-            If a block is not what the dask array says it is.
-        """
-        # No name is left on a block while the caller works on it.
+        """Compute and yield block after block; fetch the dependencies if they are not given."""
+        # No name refers to a block while the caller works on it.
         yield from map(joined, self.values(dependencies, retries), self.blocks)
 
     def values(self, dependencies: Sequence[Any] = (), retries: int = 0) -> Iterator[list[Any]]:
-        """Compute and yield the values of the keys of each block, whatever they are."""
-        retried(partial(check_landmarks, self.graph.landmarks), retries)
+        """Compute and yield the values of the keys of each block, unchecked."""
+        retried(partial(check_metadata_files, self.graph.metadata_files), retries)
         nodes = self.graph.nodes
         values = self._inputs(dependencies)
         uses = Counter(key for block in self.blocks for key in block.keys)
@@ -157,16 +145,12 @@ def _taken(keys: tuple[Key, ...], values: dict[Key, Any], uses: Counter[Key]) ->
 
 
 def joined(columns: list[Any], block: RowBlock) -> NDArray[Any]:
-    """Lay column blocks side by side and check that they are the rows announced."""
+    """Concatenate column blocks, and check that they are the announced rows."""
     for part in columns:
-        unmasked(part, f"Chunk {block.index} of the dask array")
-        if not isinstance(part, np.ndarray):
-            raise DataError(
-                f"Chunk {block.index} of the dask array is a {type(part).__module__}."
-                f"{type(part).__qualname__}, not a NumPy array; convert it, for sparse chunks "
-                "with X.map_blocks(lambda block: block.toarray())."
-            )
-        check_real(part.dtype, f"Chunk {block.index} of the dask array")
+        what = f"Chunk {block.index} of the dask array"
+        unmasked(part, what)
+        check_block(part, what)
+        check_real(part.dtype, what)
     side_by_side = all(part.ndim == 2 for part in columns) and len(columns) > 1
     rows: NDArray[Any] = np.concatenate(columns, axis=1) if side_by_side else columns[0]
     if block.axes > 1:

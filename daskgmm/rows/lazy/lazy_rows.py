@@ -11,13 +11,13 @@ from dask._task_spec import Task
 from dask.highlevelgraph import HighLevelGraph
 from numpy.typing import NDArray
 
-from daskgmm.rows.retrying import configured_retries
+from daskgmm.rows.retries import configured_retries
 from daskgmm.rows.rows import UNKNOWN, Rows, Segment
 
 
 def rows_as_dask(rows: Rows) -> Any:
-    """Return rows as a lazy array with a block for each chunk, which reads it where it lands."""
-    # A name of its own: what a store holds under the same address may change.
+    """Return rows as a lazy array with a block for each chunk, which tasks read."""
+    # A new name each time: the values at an address may change.
     name, retries = f"rows-{uuid.uuid4().hex}", configured_retries()
     lengths = tuple(int(m) for m in rows.lengths) or (0,)
     blocks = [rows.segment(i, i + 1) for i in range(len(rows.lengths))] or [rows.segment(0, 0)]

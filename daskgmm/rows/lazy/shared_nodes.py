@@ -1,7 +1,7 @@
-"""Which results of a graph many row chunks share, and computing those once.
+"""Computation, once, of the results of a graph that many row chunks share.
 
-In ``X = (a - a.mean(0)) / a.std(0)`` every chunk of X needs the mean, and the mean needs all
-of a: left in the sub-graphs, every batch of every pass would read all the data.
+In ``X = (a - a.mean(0)) / a.std(0)`` every chunk of X needs the mean, and the mean needs all of a:
+with the mean in the sub-graphs, every batch of every pass would read all the data.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from dask._task_spec import Alias, DataNode, GraphNode, Task, TaskRef
 
 from daskgmm.blas import one_blas_thread
 from daskgmm.rows.lazy.graph import Graph, Key
-from daskgmm.rows.retrying import retried
+from daskgmm.rows.retries import retried
 from daskgmm.rows.rows import Get
-from daskgmm.rows.stores.sight import check_landmarks
+from daskgmm.rows.stores.presence import check_metadata_files
 
 SMALL_FRACTION = 1 / 16
-"""Part of the data that all kept results together may take."""
+"""Largest size of all kept results together, as a fraction of the data."""
 
 LEAST_KEPT_BYTES = 1 << 20
-"""Bytes that may be kept however small the data are."""
+"""Bytes of results that may be kept for data of any size."""
 
 MOST_KEPT_BYTES = 64 << 20
-"""Bytes that may be kept however large the data are: they travel with every batch."""
+"""Largest number of bytes of results that are kept: every batch has a copy."""
 
 Span = tuple[int, int]
 """First and last row chunk among those that use a node."""
@@ -44,26 +44,12 @@ def with_shared_computed(
     get: Get | None = None,
     retries: int = 0,
 ) -> Graph:
-    """Compute what many row chunks share, once, and put the results into the graph.
+    """Compute results that many row chunks share, once, and put them into the graph.
 
     A node is kept if the chunks that use it span at least half of all chunks (`shared_keys`)
     and its result is small (`kept_bytes`) and can be pickled. Results that are too large are
-    thrown away again; then what they are made of is looked at in the same way. Everything
-    else stays in the sub-graphs and is computed by each batch that needs it.
-
-    Parameters
-    ----------
-    graph : Graph
-    chunks : sequence of tuple of keys
-        The output keys of each row chunk.
-    nbytes : float
-        Bytes of the whole array; nan if unknown.
-    get, retries : as in `Rows.prepare`
-
-    Returns
-    -------
-    Graph
-        With a data node in place of each result that is kept.
+    dropped, and then their inputs are candidates in the same way. All other nodes stay in the
+    sub-graphs and are computed by each batch that needs them.
     """
     left: set[Key] = set()
     while keys := shared_keys(graph, chunks, left):
@@ -82,17 +68,13 @@ def kept_bytes(nbytes: float) -> int:
 
 
 def shared_keys(graph: Graph, chunks: Sequence[tuple[Key, ...]], left: set[Key]) -> list[Key]:
-    """Return the keys of computed nodes that chunks far from each other use.
+    """Return the keys of computed nodes, none in `left`, that chunks far from each other use.
 
-    Walks from the outputs to the inputs. A node used by chunks from the i-th to the j-th is
-    shared if j > i and j - i + 1 is at least half of all chunks; its inputs are then no one's
-    because of it. Sharing between neighbours, as after rechunking or overlapping, spans
-    less: such a node is data-sized, and only a batch border makes it be computed twice.
-
-    Parameters
-    ----------
-    left : set of keys
-        Nodes that must not be chosen.
+    The nodes are visited from the outputs to the inputs. A node used by chunks from the i-th to the
+    j-th is shared if j > i and j - i + 1 is at least half of all chunks; its inputs do not count
+    as used by these chunks because of it. Nodes that neighbours share, as after rechunking or
+    overlapping, span less: they have the size of data, and are computed twice only at a border of
+    batches.
     """
     nodes = graph.nodes
     waiting = Counter(key for node in nodes.values() for key in node.dependencies)
@@ -129,7 +111,7 @@ def _is_wide(span: Span, chunks: int) -> bool:
 
 
 def _is_data(graph: Graph, key: Key) -> bool:
-    """Tell whether a key is data as it stands, or only another name of data."""
+    """Return whether a key is that of data, or an alias of data."""
     while isinstance(node := graph.nodes.get(key), Alias):
         key = node.target
     return node is None or isinstance(node, DataNode)
@@ -138,15 +120,9 @@ def _is_data(graph: Graph, key: Key) -> bool:
 def compute(
     graph: Graph, keys: Sequence[Key], limit: int, get: Get | None = None, retries: int = 0
 ) -> dict[Key, tuple[bool, Any]]:
-    """Compute `keys`, giving up values of more than `limit` bytes.
+    """Return whether the value of each key has at most `limit` bytes, and the value or None.
 
-    Futures are computed on by the client they belong to, if `get` is not given; otherwise
-    dask's choice holds: a client if there is one, else threads.
-
-    Returns
-    -------
-    dict of (bool, value)
-        Whether the value was small enough, and the value or None.
+    Without `get`, the client of the futures computes, or else Dask's current scheduler.
     """
     culled = graph.cull(keys)
     # New names every time: a cluster returns the old result of a name that it knows.
@@ -161,33 +137,31 @@ def compute(
     elif get is None:
         ambient: Any = dask.base.get_scheduler  # dask leaves it untyped
         get = ambient() or dask.threaded.get
-    nodes = {key: with_care(node, retries, culled.landmarks) for key, node in culled.nodes.items()}
+    nodes = {
+        key: with_care(node, retries, culled.metadata_files) for key, node in culled.nodes.items()
+    }
     results = get({**nodes, **culled.futures, **tasks}, asked)
     return dict(zip(keys, results, strict=True))
 
 
-def with_care(node: GraphNode, retries: int, landmarks: tuple[str, ...] = ()) -> GraphNode:
-    """Return a node whose reads are tried again, and which leaves BLAS at one thread.
+def with_care(node: GraphNode, retries: int, metadata_files: tuple[str, ...]) -> GraphNode:
+    """Return a node that is called with retries and one thread of BLAS.
 
-    With more, the bits of a product would depend on where it is computed.
-
-    Parameters
-    ----------
-    landmarks : as of `Graph`
+    With more threads the bits of a product would depend on the process that computes it.
     """
     if type(node) is not Task:
         return node
-    care = retries, landmarks
+    care = retries, metadata_files
     return Task(node.key, _call_with_care, care, node.func, *node.args, **node.kwargs)
 
 
 def _call_with_care(
     care: tuple[int, tuple[str, ...]], call: Callable[..., Any], *args: Any, **options: Any
 ) -> Any:
-    retries, landmarks = care
+    retries, metadata_files = care
 
     def read() -> Any:
-        check_landmarks(landmarks)
+        check_metadata_files(metadata_files)
         return call(*args, **options)
 
     with one_blas_thread():
@@ -204,5 +178,5 @@ def if_small(value: Any, limit: int) -> tuple[bool, Any]:
     try:
         return (True, value) if len(pickle.dumps(value)) <= limit else (False, None)
     except Exception:
-        # An open file, say: every batch must open its own.
+        # It cannot be pickled, such as an open file: every batch must make its own.
         return False, None

@@ -1,4 +1,4 @@
-"""A Parquet file among those that rows are read from."""
+"""Description of a Parquet file to read."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from daskgmm.storage.address import Address
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """A Parquet file, and what is known of its rows from elsewhere.
+    """A Parquet file, with columns from the names of directories or the log of a table.
 
     Attributes
     ----------
     address : Address
     partition : mapping of pyarrow.Scalar
-        Columns by which rows are parted into files, with the value of this file's rows.
+        Columns that partition rows into files, with the value of this file's rows.
     table : mapping of pyarrow.Scalar
-        The columns of the table that it is a file of, in order, each with a null of its type for
-        where the file lacks it; others in the file are none of the table. Empty of plain files.
+        All columns of the table of the file, in order, each with the null that it has where the
+        file lacks it. Other columns of the file are not read. Empty without a table.
     """
 
     address: Address

@@ -1,4 +1,4 @@
-"""Delta Lake tables: the files that their log says are live, and the columns it holds itself."""
+"""Delta Lake tables: the live files in their log, and the columns that partition them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PLAIN_FEATURES = frozenset(
     {
         "timestampNtz", "v2Checkpoint", "vacuumProtocolCheck", "typeWidening",
         "typeWidening-preview", "variantType", "variantType-preview", "variantShredding-preview",
-        # Looked at by themselves:
+        # These have checks of their own:
         "columnMapping", "deletionVectors",
     }
 )  # fmt: skip
@@ -40,15 +40,10 @@ Live = tuple[str, Mapping[str, Any], Mapping[str, Any]]
 
 
 def live_files(table: LoggedTable, address: Address) -> tuple[Live, ...]:
-    """Return the live files of a table that is reached with the options of an address.
+    """Return the live files of a table, read with the options of an address.
 
-    Files that are older than a column lack it: there it is null. Those that still hold one that
-    the table has dropped are read without it.
-
-    Raises
-    ------
-    SourceError
-        If the log cannot be read, or rows of live files are not what the files say.
+    Files older than a column lack it, and it is null there. Columns that the table has dropped are
+    not read.
     """
     root, deltalake = table.root, _deltalake(table.root)
     what = f"{shown(root)} is a Delta Lake table, and its log cannot be read"
@@ -74,7 +69,7 @@ def _live(table: Any, root: str) -> Iterator[Live]:
 
 
 def _check_plain(table: Any, root: str) -> None:
-    """Refuse a table whose live files hold other rows or columns than the table."""
+    """Raise `SourceError` if live files hold other rows or columns than the table."""
     features = set(table.protocol().reader_features or ())
     if table.metadata().configuration.get("delta.columnMapping.mode", "none") != "none":
         raise SourceError(
@@ -98,7 +93,7 @@ def _has_deletion_vectors(table: Any) -> bool:
     try:
         return any(len(batch) for batch in table.deletion_vectors())
     except Exception:
-        # Those that lie in files of their own are not in a copy of the log: there are some.
+        # Vectors in files of their own are missing in a copy of the log, so there are some.
         return True
 
 
@@ -106,7 +101,7 @@ def _has_deletion_vectors(table: Any) -> bool:
 def _local(system: Any, root: str) -> Iterator[str]:
     """Yield a local directory that holds the log: that of the table, or else a copy.
 
-    deltalake has other file systems than fsspec, with options of other names.
+    The file systems of deltalake are not those of fsspec, and their options have other names.
     """
     if isinstance(system, LocalFileSystem):
         yield root
@@ -122,9 +117,9 @@ def _local(system: Any, root: str) -> Iterator[str]:
 
 
 def _since_checkpoint(system: Any, log: str) -> list[str]:
-    """Return the files of a log from the last checkpoint on, which is all that it takes.
+    """Return the files of a log from the last checkpoint on, which suffice.
 
-    All of them, if what names the checkpoint is damaged.
+    If the file that names the checkpoint is damaged, return all files.
     """
     files = [file for file in system.find(log) if not file[len(log) :].startswith("/_change")]
     last = next((file for file in files if basename(file) == "_last_checkpoint"), None)

@@ -1,4 +1,4 @@
-"""Which columns of Parquet files the features are, and how long the lists in them are."""
+"""The columns of Parquet files that are features, and the lengths of the lists in them."""
 
 from __future__ import annotations
 
@@ -17,18 +17,7 @@ from daskgmm.rows.tables.features import FeatureColumn, check_length, columns_of
 
 
 def feature_columns(footers: Sequence[Footer], names: Sequence[str]) -> tuple[FeatureColumn, ...]:
-    """Return the columns that hold the features of these names.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Of columns, or of elements of lists as `FeatureColumn.features` calls them.
-
-    Raises
-    ------
-    DataError
-        If a file lacks one of them, or lists are not of one length as far as footers tell.
-    """
+    """Return the columns that hold features, which are named as columns or elements of lists."""
     first = footers[0]
     lists = {name for name, column in first.columns.items() if column.values is not None}
     wanted = columns_of(names, first.columns, lists, str(first.address))
@@ -43,7 +32,7 @@ def feature_columns(footers: Sequence[Footer], names: Sequence[str]) -> tuple[Fe
 
 
 def _length(footers: Sequence[Footer], name: str, named: int | None) -> int:
-    """Return the length of all lists of a column; values are read where it is not the same."""
+    """Return the length of all lists of a column; read values to name the row of an odd one."""
     length = _usual_length(footers, name)
     for footer in footers:
         for group, (rows, stored) in enumerate(_counts(footer, name)):
@@ -60,24 +49,24 @@ def _length(footers: Sequence[Footer], name: str, named: int | None) -> int:
 
 
 def _usual_length(footers: Sequence[Footer], name: str) -> int | None:
-    """Return the length that a type says, or that most rows have as far as footers tell.
+    """Return the length of lists by the type of the column, or that of most rows by footers.
 
-    A null and an empty list count as one value, so one number in each counts least.
+    Nulls and empty lists are stored as one value, so length 1 is the last choice.
     """
     for footer in footers:
         if length := footer.columns[name].length:
             return length
-    found: Counter[int] = Counter()
+    lengths: Counter[int] = Counter()
     for footer in footers:
         for rows, stored in _counts(footer, name):
             if rows and stored % rows == 0:
-                found[stored // rows] += rows
-    longer = [length for length, _ in found.most_common() if length > 1]
-    return next(iter(longer), 1 if found else None)
+                lengths[stored // rows] += rows
+    longer = (length for length, _ in lengths.most_common() if length > 1)
+    return next(longer, 1 if lengths else None)
 
 
 def _counts(footer: Footer, name: str) -> Iterator[tuple[int, int]]:
-    """Yield the rows of each row group, and how many values of a column of lists it stores."""
+    """Yield the numbers of rows and of stored values of a column of lists, by row group."""
     return zip(footer.rows, footer.columns[name].values or (), strict=False)
 
 
@@ -102,7 +91,7 @@ def _refuse_odd_list(footer: Footer, group: int, name: str, length: int | None) 
     for batch in read_groups(piece, query, lambda group, block, batch: batch):
         lists = getattr(batch.column(name), "storage", batch.column(name))
         if length is None:
-            length = next((len(each) for each in lists if each.is_valid), None)
+            length = next((len(value) for value in lists if value.is_valid), None)
         if (odd := odd_list(lists, length or 0)) is not None:
             place = partial(row_of_file, footer.address, row)
             raise DataError(odd_list_message(lists, odd, length or 0, name, place))

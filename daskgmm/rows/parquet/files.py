@@ -1,4 +1,4 @@
-"""Parquet files, local or at a URL: which paths they are, and how one is opened."""
+"""Parquet files, local or at a URL: their detection and opening."""
 
 from __future__ import annotations
 
@@ -14,26 +14,27 @@ from daskgmm.errors import SourceError
 from daskgmm.rows.parquet.table_formats import tables_above
 from daskgmm.rows.tables.arrow_columns import require
 from daskgmm.storage.address import Address
+from daskgmm.storage.file_systems import protocols
 
 SUFFIXES = (".parquet", ".pq", ".parq")
 
 ZARR_FILES = ("zarr.json", ".zarray", ".zgroup")
 
 SEARCHED_FILES = 10_000
-"""Files of a directory that are looked at to find out what it is."""
+"""Number of entries of a directory that are searched for Parquet files."""
 
 VERSION = (
     "size", "mtime", "modified", "updated", "last_modified", "LastModified", "etag", "e_tag",
     "ETag", "md5Hash", "content_md5", "generation", "version", "VersionId",
 )  # fmt: skip
-"""What file systems call that which a file that is written again has anew."""
+"""Names of details of a file that change when it is written again."""
 
 
 def is_parquet(name: str) -> bool:
-    """Tell a path of Parquet files from one of something else.
+    """Return whether a path is one of Parquet files.
 
-    By its suffix, or a star, which nothing else takes; a local directory by what is in it. A
-    directory that is a Zarr array or group is one, whatever it is called.
+    It has their suffix or a star, or is a local directory with Parquet files or a table in it. The
+    directory of a Zarr array or group is not.
     """
     local = Address.of(name).path
     if local is not None and any((local / file).exists() for file in ZARR_FILES):
@@ -54,36 +55,21 @@ def file_system(address: Address) -> tuple[Any, str]:
 
 
 def in_memory(address: Address) -> bool:
-    """Tell whether a file lives in this process's memory."""
-    protocol = file_system(address)[0].protocol
-    return "memory" in ((protocol,) if isinstance(protocol, str) else protocol)
-
-
-@contextmanager
-def opened(address: Address, buffer_size: int = 0) -> Iterator[Any]:
-    """Open a Parquet file; at once its footer is read, and nothing else.
-
-    Parameters
-    ----------
-    buffer_size : int
-        Bytes of each column that are fetched at a time; 0 for whole column chunks.
-
-    Yields
-    ------
-    pyarrow.parquet.ParquetFile
-    """
-    with opened_version(address, buffer_size) as (file, _):
-        yield file
+    """Return whether a file is in the memory of this process."""
+    return "memory" in protocols(file_system(address)[0])
 
 
 @contextmanager
 def opened_version(address: Address, buffer_size: int = 0) -> Iterator[tuple[Any, dict[str, str]]]:
-    """Open a Parquet file as `opened`; yield what tells its version in the file system as well."""
+    """Open a Parquet file; yield it, its footer read, and what tells its version in the store.
+
+    `buffer_size` bytes of a column are fetched at a time, by default all of it.
+    """
     system, path = file_system(address)
     if isinstance(system, LocalFileSystem):
         source = require("pyarrow").OSFile(path)
     else:
-        # Read-ahead of fsspec fetches megabytes again wherever the next column begins.
+        # Read-ahead of fsspec would fetch megabytes again at the begin of each column.
         source = system.open(path, "rb", cache_type="none")
     with source:
         parquet = require("pyarrow.parquet")
@@ -92,12 +78,12 @@ def opened_version(address: Address, buffer_size: int = 0) -> Iterator[tuple[Any
 
 
 def _version(source: Any, path: str) -> dict[str, str]:
-    """Return what is known without another request: an object store told it with the size."""
+    """Return the details of a file that are known without another request."""
     if isinstance(source, require("pyarrow").OSFile):
-        found = Path(path).stat()
-        return {"size": str(found.st_size), "mtime": str(found.st_mtime_ns)}
-    told = getattr(source, "details", None) or {}
-    details = {"modified": getattr(source, "modified", None), **told}
+        stat = Path(path).stat()
+        return {"size": str(stat.st_size), "mtime": str(stat.st_mtime_ns)}
+    details = {"modified": getattr(source, "modified", None)}
+    details |= getattr(source, "details", None) or {}
     return {key: str(details[key]) for key in VERSION if details.get(key) is not None}
 
 

@@ -1,6 +1,6 @@
-"""The Parquet files that a path stands for: one file, a directory, a glob, a list.
+"""Search for the Parquet files of a path: one file, a directory, a glob, a list.
 
-Of a table whose truth is in a log beside its files, they are those that the log says are live.
+In tables with a log, only the live files of the log are found.
 """
 
 from __future__ import annotations
@@ -26,17 +26,11 @@ from daskgmm.storage.address import Address
 
 
 def find_files(addresses: Sequence[Address]) -> tuple[DataFile, ...]:
-    """Return all Parquet files that paths, URLs and globs stand for, in order.
+    """Return the Parquet files of paths, URLs and globs, in order.
 
-    Files of a directory or glob are ordered as dask orders them, so that part 10 comes after
-    part 9; what begins with a dot or an underscore is no data. Of a Delta Lake table, or of a
-    directory or glob in one, they are the files that its log says are live.
-
-    Raises
-    ------
-    SourceError
-        If there is no such file, or no way to the store; if they are of a table whose log is
-        not read here; or if a file that is named by itself is no live one.
+    Files of a directory or glob are in the order of Dask, so that part 10 comes after part 9.
+    Names that begin with a dot or an underscore are not those of data. In a Delta Lake table only
+    the live files of its log are taken.
     """
     if not addresses:
         raise SourceError("The list of Parquet files is empty; give at least one.")
@@ -49,25 +43,25 @@ def find_files(addresses: Sequence[Address]) -> tuple[DataFile, ...]:
         if (table := tables.get((place.system, folder))) is not None
     }
     live = {table: _live_files(table, place) for table, place in holders.items()}
-    found = [file for place in places for file in _files_of(place, tables, live)]
-    plain = [index for index, file in enumerate(found) if not file.table]
-    urls = [found[index].address.url for index in plain]
+    files = [file for place in places for file in _files_of(place, tables, live)]
+    plain = [index for index, file in enumerate(files) if not file.table]
+    urls = [files[index].address.url for index in plain]
     for index, columns in zip(plain, hive_columns(urls), strict=True):
-        found[index] = replace(found[index], partition=columns)
-    return tuple(found)
+        files[index] = replace(files[index], partition=columns)
+    return tuple(files)
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """What a path stands for.
+    """The files or the directory of a path.
 
     Attributes
     ----------
     address : Address
-        As it was given.
+        The given address.
     system : fsspec.AbstractFileSystem
     files : tuple of str
-        Their paths in the file system; none for a directory, which is not listed yet.
+        Paths of the files in the file system; none for a directory, which is not listed yet.
     directory : str or None
     """
 
@@ -84,7 +78,7 @@ class _Place:
 
     @property
     def directories(self) -> set[str]:
-        """Those that the log of a table may be in or above."""
+        """Directories at or above which the log of a table may be."""
         if self.directory is not None:
             return {_real(self.system, self.directory)}
         return {dirname(_real(self.system, file)) for file in self.files}
@@ -134,7 +128,7 @@ def _live_files(table: LoggedTable, place: _Place) -> dict[str, DataFile]:
 
 
 def _files_of(place: _Place, tables: _Tables, live: _Live) -> Iterator[DataFile]:
-    """Yield the files of a place, of tables those that are live."""
+    """Yield the files of a place, and of tables the live ones only."""
     system, directory = place.system, place.directory
     if directory is None:
         yield from _listed_files(place, tables, live)
@@ -154,7 +148,7 @@ def _files_of(place: _Place, tables: _Tables, live: _Live) -> Iterator[DataFile]
 
 
 def _listed_files(place: _Place, tables: _Tables, live: _Live) -> Iterator[DataFile]:
-    """Yield the files of a glob, of tables those that are live; or the file that was named."""
+    """Yield the given file, or the files of a glob, and of tables the live ones only."""
     system, none = place.system, True
     for file in place.files:
         real = _real(system, file)
@@ -173,7 +167,7 @@ def _listed_files(place: _Place, tables: _Tables, live: _Live) -> Iterator[DataF
 
 
 def _inside(place: _Place) -> list[str]:
-    """Return the Parquet files at any depth of a directory that is of no table."""
+    """Return the Parquet files at any depth of a directory outside tables."""
     directory = cast("str", place.directory)
     with _listing(place.address):
         everything = place.system.find(directory)
@@ -185,10 +179,10 @@ def _inside(place: _Place) -> list[str]:
         )
     below = len(directory.rstrip("/"))
     inside = [file for file in everything if file.endswith(SUFFIXES)]
-    found = [file for file in inside if not _is_hidden(file[below:])]
-    if not found:
+    data = [file for file in inside if not _is_hidden(file[below:])]
+    if not data:
         raise _nothing(place.address)
-    return sorted(found, key=natural_sort_key)
+    return sorted(data, key=natural_sort_key)
 
 
 def _listing(address: Address) -> AbstractContextManager[None]:
@@ -205,12 +199,12 @@ def _nothing(address: Address) -> SourceError:
 
 
 def _real(system: Any, path: str) -> str:
-    """Return the path without links, behind which a log would not be seen."""
+    """Return the path without symbolic links, as a log is beside their target."""
     return Path(path).resolve().as_posix() if isinstance(system, LocalFileSystem) else path
 
 
 def _is_hidden(path: str) -> bool:
-    """Tell what is no data, as Spark does: a directory for a column may be called _name=1."""
+    """Return whether a path is hidden as by Spark: _name=1 is the directory of a column."""
     *folders, name = path.split("/")
     private = [name, *(folder for folder in folders if "=" not in folder)]
     return any(part.startswith(".") for part in (*folders, name)) or any(

@@ -1,4 +1,4 @@
-"""What the footers of Parquet files tell: rows of each row group, columns and their types."""
+"""Footers of Parquet files: rows of each row group, columns and their types."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from daskgmm.rows.tables.arrow_columns import fixed_length, list_type, number_ty
 from daskgmm.storage.address import Address
 
 FOOTER_THREADS = 16
-"""Footers that are read at a time: in a store each one waits for an answer or two."""
+"""Number of footers that are read at a time: a store takes a while to answer each."""
 
 PARTED = ", by which files are parted"
-"""Says of a column that it is not stored in the file."""
+"""Suffix of the type of a column that is not stored in the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +31,13 @@ class Column:
     Attributes
     ----------
     dtype : numpy.dtype or None
-        The type as numbers, or of the numbers in its lists; None if it holds none.
+        Type of its numbers, or of those in its lists; None if it holds no numbers.
     kind : str
-        The type as it is stored.
+        The stored type.
     values : tuple of int, or None
-        If it holds lists: how many values each row group stores. A null and an empty list are
-        stored as one.
+        For lists the number of stored values of each row group, one for a null or empty list.
     length : int or None
-        Of the lists, if their type says it.
+        Length of the lists, if their type has it.
     """
 
     dtype: np.dtype[Any] | None
@@ -49,19 +48,19 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Footer:
-    """One Parquet file.
+    """The footer of a Parquet file.
 
     Attributes
     ----------
     address : Address
     rows : tuple of int
-        Rows of each row group; there may be none.
+        Number of rows of each row group; there may be none.
     columns : dict of Column
     index : frozenset of str
         Columns that hold the index of a data frame.
     version : Version
     partition : frozenset of str
-        Columns by which rows are parted into files.
+        Columns that partition rows into files.
     constants : dict of pyarrow.Scalar
         The value in all rows of columns that are not in the file.
     """
@@ -76,19 +75,13 @@ class Footer:
 
     @property
     def features(self) -> tuple[str, ...]:
-        """All columns but those that hold an index, or by which rows are parted."""
+        """All columns but those of an index or a partition."""
         others = self.index | self.partition
         return tuple(name for name in self.columns if name not in others)
 
 
 def read_footers(files: Sequence[DataFile]) -> tuple[Footer, ...]:
-    """Read the footer of each file, several at a time.
-
-    Raises
-    ------
-    SourceError
-        If a file cannot be read.
-    """
+    """Read the footer of each file, several at a time."""
     with ThreadPoolExecutor(min(FOOTER_THREADS, len(files))) as pool:
         return tuple(pool.map(read_footer, files))
 
@@ -99,35 +92,24 @@ def read_footer(file: DataFile) -> Footer:
     what = f"The footer of the Parquet file {file.address} cannot be read"
     with (
         file.address.explain(SourceError, what, advice),
-        opened_version(file.address) as (opened, told),
+        opened_version(file.address) as (opened, details),
     ):
-        return _footer(file, opened, Version.of(opened.metadata, told))
+        return _footer(file, opened, Version.of(opened.metadata, details))
 
 
 def column_types(
     footers: Sequence[Footer], names: Sequence[str], how: str
 ) -> dict[str, np.dtype[Any]]:
-    """Return the types of the columns over all files, as numbers.
-
-    Parameters
-    ----------
-    how : str
-        To choose columns; for errors.
-
-    Raises
-    ------
-    DataError
-        If a file lacks one of them, or one holds no numbers there; it names both.
-    """
-    found: dict[str, np.dtype[Any]] = {}
+    """Return the types of numeric columns over all files; `how` to choose columns is for errors."""
+    types: dict[str, np.dtype[Any]] = {}
     for footer in footers:
         check_among(names, tuple(footer.columns), str(footer.address))
         kinds = {name: (footer.columns[name].dtype, footer.columns[name].kind) for name in names}
         check_numbers(kinds, str(footer.address), how)
         for name, (dtype, _) in kinds.items():
             assert dtype is not None
-            found[name] = np.result_type(dtype, found.get(name, dtype))
-    return found
+            types[name] = np.result_type(dtype, types.get(name, dtype))
+    return types
 
 
 def check_stored_alike(footers: Sequence[Footer], names: Iterable[str]) -> None:
@@ -147,13 +129,7 @@ def check_stored_alike(footers: Sequence[Footer], names: Iterable[str]) -> None:
 
 
 def shared_features(footers: Sequence[Footer]) -> tuple[str, ...]:
-    """Return the columns of the first file, which all other files must have, and no more.
-
-    Raises
-    ------
-    DataError
-        If files differ in their columns; it names a file and a column.
-    """
+    """Return the columns of the first file, which all other files must have, and no more."""
     first = footers[0]
     for footer in footers[1:]:
         check_among(first.features, footer.features, str(footer.address))
@@ -170,8 +146,8 @@ def _footer(file: DataFile, opened: Any, version: Version) -> Footer:
         columns[stored.name] = _column(stored, metadata, leaf)
         leaf += _leaves(stored.type)
     rows = tuple(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups))
-    kept = (schema.pandas_metadata or {}).get("index_columns", [])
-    index = frozenset(name for name in kept if isinstance(name, str))
+    stored_index = (schema.pandas_metadata or {}).get("index_columns", [])
+    index = frozenset(name for name in stored_index if isinstance(name, str))
     constants = _constants(file, columns)
     partition = frozenset(file.partition).intersection(constants)
     for name, value in constants.items():
@@ -182,7 +158,7 @@ def _footer(file: DataFile, opened: Any, version: Version) -> Footer:
 
 
 def _constants(file: DataFile, stored: Container[str]) -> dict[str, Any]:
-    """Return what is not read from the file: of a table, all by which it is parted."""
+    """Return the columns that are not read from the file, among them partitions of a table."""
     if file.table:
         absent = {name: value for name, value in file.table.items() if name not in stored}
         return {**absent, **file.partition}
@@ -190,7 +166,7 @@ def _constants(file: DataFile, stored: Container[str]) -> dict[str, Any]:
 
 
 def _column(stored: Any, metadata: Any, leaf: int) -> Column:
-    """Return what a field of the schema is, whose first or only leaf has that number."""
+    """Return the column of a field of the schema whose first leaf has the index `leaf`."""
     lists = list_type(stored.type)
     numbers = stored if lists is None else lists.value_field
     dtype = number_type(numbers.type, nulls=False)
@@ -222,12 +198,12 @@ def _leaves(arrow_type: Any) -> int:
 
 
 def _may_have_nulls(metadata: Any, column: int) -> bool:
-    """Tell whether the statistics leave it open that there is a null."""
+    """Return whether there may be a null by the statistics."""
     for group in range(metadata.num_row_groups):
         chunk = metadata.row_group(group).column(column)
-        found = chunk.statistics
+        statistics = chunk.statistics
         if not chunk.num_values:
             continue
-        if found is None or not found.has_null_count or found.null_count:
+        if statistics is None or not statistics.has_null_count or statistics.null_count:
             return True
     return False

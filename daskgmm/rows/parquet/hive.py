@@ -1,4 +1,4 @@
-"""Columns that the names of directories hold: ``year=2024/x.parquet``."""
+"""Columns in the names of directories, as in ``year=2024/x.parquet``."""
 
 from __future__ import annotations
 
@@ -10,27 +10,23 @@ from urllib.parse import unquote
 from daskgmm.rows.tables.arrow_columns import require
 
 NULL = "__HIVE_DEFAULT_PARTITION__"
-"""The name of a directory whose rows miss the value."""
+"""The value in the name of a directory whose rows have a null."""
 
 WHOLE = re.compile(r"[+-]?\d{1,18}")
-"""What pyarrow takes as a number too. Fractions stay texts: 1.10 is not always 1.1."""
+"""Whole numbers, as pyarrow parses them too. Fractions stay texts: 1.10 is not always 1.1."""
 
 
 def hive_columns(paths: Sequence[str]) -> list[dict[str, Any]]:
-    """Return for each file the columns that the names of its directories hold.
+    """Return for each file the values of the columns that name its directories.
 
-    Returns
-    -------
-    list of dict of pyarrow.Scalar
-        Whole numbers where a column has no other values, else texts; the types are the same for
-        all files.
+    They are whole numbers in columns that have no other values in any file, else texts.
     """
     texts = [_texts(path) for path in paths]
     if not any(texts):
         return [{} for _ in paths]
-    names = {name for each in texts for name in each}
-    kinds = {name: _kind(each[name] for each in texts if name in each) for name in names}
-    return [_typed(each, kinds) for each in texts]
+    names = {name for columns in texts for name in columns}
+    kinds = {name: _kind(columns[name] for columns in texts if name in columns) for name in names}
+    return [_typed(columns, kinds) for columns in texts]
 
 
 def _texts(path: str) -> dict[str, str | None]:
@@ -48,8 +44,8 @@ def _kind(values: Iterable[str | None]) -> Any:
 
 def _typed(texts: Mapping[str, str | None], kinds: Mapping[str, Any]) -> dict[str, Any]:
     arrow = require("pyarrow")
-    found = {}
+    columns = {}
     for name, text in texts.items():
         number = text is not None and kinds[name] == arrow.int64()
-        found[name] = arrow.scalar(int(text) if number and text else text, kinds[name])
-    return found
+        columns[name] = arrow.scalar(int(text) if number and text else text, kinds[name])
+    return columns

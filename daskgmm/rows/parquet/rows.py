@@ -19,14 +19,14 @@ from daskgmm.storage.address import Address, Paths
 from daskgmm.storage.masking import StorageOptions
 
 PAGE_BYTES = 2 << 20
-"""Decoded bytes of a column while it is read: a page and a dictionary, of 1 MiB each as writers
-make them."""
+"""Decoded bytes of a column while it is read: a page and a dictionary, which writers make 1 MiB
+large each."""
 
 LIST_COPIES = 2
 LIST_BYTES = 16
-"""Of each number in a list while it is read: it is held twice more, and with it levels, the type
-that Parquet has for small integers, and buffers that double. Measured for 1, 2, 4 and 8 bytes a
-number: 17, 6, 4 and 3 times its bytes beyond what plain columns take."""
+"""Peak memory of a number in a list while it is read: two more copies, and bytes for levels, small
+integers in the larger type of Parquet, and buffers that double. Measured for numbers of 1, 2, 4 and
+8 bytes: 17, 6, 4 and 3 times their bytes on top of those of plain columns."""
 
 
 class ParquetRows(Rows):
@@ -39,7 +39,7 @@ class ParquetRows(Rows):
     Parameters
     ----------
     footers : sequence of Footer
-        Of the files, in order.
+        Footers of the files, in order.
     columns : sequence of str
         The columns that are the features, in this order.
     weights : bool
@@ -49,12 +49,7 @@ class ParquetRows(Rows):
     ----------
     footers : tuple of Footer
     query : Query
-        What is taken from each file.
-
-    Raises
-    ------
-    DataError
-        If a file lacks a column, or a column holds no numbers.
+        The columns that are read from each file.
     """
 
     def __init__(
@@ -106,7 +101,7 @@ class ParquetRows(Rows):
         return ParquetSegment(tuple(self.pieces(first, stop)), self.query)
 
     def pieces(self, first: int, stop: int) -> Iterator[Piece]:
-        """Yield where the row groups `first` to `stop` (exclusive) are, file by file."""
+        """Yield the row groups `first` to `stop` (exclusive) by file."""
         file = int(np.searchsorted(self._starts, first, side="right")) - 1
         while first < stop:
             start, end = self._starts[file], min(stop, self._starts[file + 1])
@@ -117,7 +112,7 @@ class ParquetRows(Rows):
             first, file = max(first, end), file + 1
 
     def _read_copies(self) -> float:
-        """Return what reading a block takes: its batch, a copy, and pages of each column."""
+        """Return the peak memory of a block: its batch, a copy, and pages of each column."""
         group = int(self.lengths.max(initial=0)) * self.row_nbytes
         block = min(group, self.query.block_rows * self.row_nbytes)
         pages = len(self.query.columns) * (PAGE_BYTES + self.query.buffer_size)
@@ -136,20 +131,21 @@ def open_parquet(
     Parameters
     ----------
     path : str, os.PathLike, or a list of these
-        A file, a directory, or a glob; a local path or a URL that fsspec understands. Of a
-        Delta Lake table, or a directory or glob in one, the files that its log says are live.
+        A file, a directory, or a glob; a local path or a URL that fsspec understands. In a Delta
+        Lake table only the live files of its log are taken.
     columns : sequence of str, optional
         The columns that are the features, in this order. By default all in the files, which
         must be numbers then, but for the index of a data frame. Directories such as
         ``year=2024``, and what partitions a Delta Lake table, are columns if asked for. A column
         of lists of numbers, as of embeddings, is the features ``emb[0]``, ``emb[1]`` and so on.
     storage_options : dict, optional
-        What fsspec needs to get at the files, such as credentials.
+        Options of fsspec for the files, such as credentials.
 
     Returns
     -------
     ParquetRows
-        Goes where an array goes: ``GaussianMixture(3).fit(open_parquet(path, ["a", "b"]))``.
+        Rows that take the place of an array, as in
+        ``GaussianMixture(3).fit(open_parquet(path, ["a", "b"]))``.
 
     Raises
     ------

@@ -1,11 +1,11 @@
-"""Consecutive row groups of Parquet files, read where they land, in blocks of bounded size."""
+"""Consecutive row groups of Parquet files, which tasks read in blocks of bounded size."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from daskgmm.errors import DataError, SourceError
 from daskgmm.rows.naming import listed
 from daskgmm.rows.parquet.files import opened_version
 from daskgmm.rows.parquet.version import Version
-from daskgmm.rows.retrying import retried_stream
+from daskgmm.rows.retries import retried_stream
 from daskgmm.rows.tables.arrow_columns import fill, fill_lists, require
 from daskgmm.rows.tables.features import FeatureColumn
 from daskgmm.storage.address import Address
@@ -22,7 +22,7 @@ from daskgmm.storage.address import Address
 Made = TypeVar("Made")
 
 Make = Callable[[int, NDArray[Any], Any], Made]
-"""Makes something of the number of a row group, the features of a batch, and the batch of Arrow."""
+"""A function of the index of a row group, the features of a batch, and the batch of Arrow."""
 
 BLOCK_BYTES = 1 << 20
 """Decoded bytes of one block: memory does not depend on the size of row groups."""
@@ -30,28 +30,28 @@ BLOCK_BYTES = 1 << 20
 STORED_BYTES = 16 << 20
 LEAST_STORED_BYTES = 64 << 10
 MOST_STORED_BYTES = 1 << 20
-"""Stored bytes of all columns, and of each, that are fetched at a time. Whole column chunks
-(pyarrow's default) took 200 MiB for 20 columns of 8 MB, these 45 to 60, in less than half the
-time; in a store each fetch waits for an answer."""
+"""Stored bytes that are fetched at a time, of all columns and of one. Whole column chunks, the
+default of pyarrow, took 200 MiB for 20 columns of 8 MB, these 45 to 60 MiB in less than half the
+time. In a store each fetch waits for an answer."""
 
 CARRIED_BYTES = 32
-"""Taken for a value of a column that is carried along, which may be a text."""
+"""Assumed bytes of a value of a key column, which may be a text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is taken from each file.
+    """The columns that are read from each file, and the type of blocks.
 
     Attributes
     ----------
     features : tuple of FeatureColumn
         The columns of the features, in their order.
     dtype : numpy.dtype
-        Of the blocks.
+        Type of the blocks.
     weights : bool
         Whether blocks are one column with one axis.
     carried : tuple of str
-        Columns that are read as well, and are no rows.
+        Key columns, which are read as well and are no features.
     """
 
     features: tuple[FeatureColumn, ...]
@@ -61,7 +61,7 @@ class Query:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """All columns that are taken, each once."""
+        """All columns that are read, without repetition."""
         names = (column.name for column in self.features)
         return tuple(dict.fromkeys((*names, *self.carried)))
 
@@ -97,9 +97,9 @@ class Piece:
     first : int
         The first row group.
     rows : tuple of int
-        The rows of each.
+        Number of rows of each row group.
     version : Version
-        Of the file, when its footer was read.
+        Version of the file when its footer was read.
     constants : mapping of pyarrow.Scalar
         The value in all rows of columns that are not in the file.
     """
@@ -113,32 +113,15 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class ParquetSegment:
-    """Consecutive row groups; a footer is read again with each piece, so that the segment is small.
-
-    Attributes
-    ----------
-    pieces : tuple of Piece
-    query : Query
-    """
+    """Consecutive row groups; it is small, as each piece reads the footer of its file again."""
 
     pieces: tuple[Piece, ...]
     query: Query
 
-    @property
-    def dependencies(self) -> tuple[()]:
-        """None: the segment reads the files itself."""
-        return ()
+    dependencies: ClassVar[tuple[()]] = ()
 
     def stream(self, dependencies: Sequence[Any] = (), retries: int = 0) -> Iterator[NDArray[Any]]:
-        """Read and yield block after block; a row group is one or more, one if it is empty.
-
-        Raises
-        ------
-        SourceError
-            If a read fails, `retries` times over; it names file, row group and columns.
-        DataError
-            If a file is not what it was when it was opened.
-        """
+        """Read and yield block after block; a row group is one or more, one if it is empty."""
         for piece in self.pieces:
             yield from retried_stream(partial(read_piece, piece, self.query), retries)
 
@@ -149,22 +132,14 @@ def read_piece(piece: Piece, query: Query) -> Iterator[NDArray[Any]]:
 
 
 def read_groups(piece: Piece, query: Query, make: Make[Made]) -> Iterator[Made]:
-    """Open the file and yield what `make` makes of each batch that is read.
-
-    Raises
-    ------
-    SourceError
-        If a read fails; it names file, row group and columns.
-    DataError
-        If a file is not what it was when it was opened.
-    """
+    """Open the file and yield the result of `make` for each batch."""
     address, columns = piece.address, listed(map(repr, query.columns))
     advice = "If the store could not be reached, run again; if the file is damaged, write it again."
     with (
         address.explain(SourceError, f"{address} cannot be opened", advice),
-        opened_version(address, query.buffer_size) as (file, told),
+        opened_version(address, query.buffer_size) as (file, details),
     ):
-        _check_unchanged(file.metadata, told, piece)
+        _check_unchanged(file.metadata, details, piece)
         for group in range(piece.first, piece.first + len(piece.rows)):
             what = f"Row group {group} of {address}, columns {columns}, cannot be read"
             with address.explain(SourceError, what, advice):
@@ -174,12 +149,12 @@ def read_groups(piece: Piece, query: Query, make: Make[Made]) -> Iterator[Made]:
 def _read_group(
     file: Any, group: int, piece: Piece, query: Query, make: Make[Made]
 ) -> Iterator[Made]:
-    """Yield what `make` makes of each batch of a row group."""
+    """Yield the result of `make` for each batch of a row group."""
     stored = [name for name in query.columns if name not in piece.constants]
     rows = piece.rows[group - piece.first]
     row = sum(file.metadata.row_group(i).num_rows for i in range(group))
-    for found in _batches(file, group, stored, query) if rows else _no_rows(file, stored):
-        batch = _with_constants(found, piece, query)
+    for read in _batches(file, group, stored, query) if rows else _no_rows(file, stored):
+        batch = _with_constants(read, piece, query)
         yield make(group, block_of(batch, query, partial(row_of_file, piece.address, row)), batch)
         row += batch.num_rows
 
@@ -202,16 +177,16 @@ def block_of(batch: Any, query: Query, place: Callable[[int], str]) -> NDArray[A
 
 
 def row_of_file(address: Address, first: int, row: int) -> str:
-    """Say in words where a row is, `row` rows after another one."""
+    """Describe the place of the row that is `row` rows after another one."""
     return f"row {first + row} of {address}"
 
 
 def _batches(file: Any, group: int, columns: list[str], query: Query) -> Iterator[Any]:
-    # Tasks are what runs in parallel: threads of Arrow would come on top of theirs.
-    found: Iterator[Any] = file.iter_batches(
+    # Tasks run in parallel: threads of Arrow would come on top of theirs.
+    batches: Iterator[Any] = file.iter_batches(
         query.block_rows, row_groups=[group], columns=columns, use_threads=False
     )
-    return found
+    return batches
 
 
 def _no_rows(file: Any, columns: list[str]) -> Iterator[Any]:
@@ -233,11 +208,11 @@ def _empty(rows: int, query: Query) -> NDArray[Any]:
     return np.empty((query.n_features, rows), query.dtype).T
 
 
-def _check_unchanged(metadata: Any, told: Mapping[str, str], piece: Piece) -> None:
+def _check_unchanged(metadata: Any, details: Mapping[str, str], piece: Piece) -> None:
     stop = piece.first + len(piece.rows)
     groups = range(piece.first, min(stop, metadata.num_row_groups))
     rows = tuple(metadata.row_group(group).num_rows for group in groups)
-    same = piece.version.is_of(metadata, told, local=piece.address.path is not None)
+    same = piece.version.is_of(metadata, details, local=piece.address.path is not None)
     if rows != piece.rows or not same:
         raise DataError(
             f"{piece.address} has changed since it was opened: it was written again. Open it "

@@ -1,4 +1,4 @@
-"""Tables whose truth is in a log beside their files: which they are, and where a path is in one."""
+"""Formats of tables with a log that tells which of their files hold rows, and their detection."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from typing import Any
 from fsspec.implementations.local import LocalFileSystem
 
 from daskgmm.errors import SourceError
+from daskgmm.storage.file_systems import protocols
 from daskgmm.storage.masking import shown
 
 LISTING_THREADS = 16
-"""Directories that are looked into at a time: in a store each one waits for an answer."""
+"""Number of directories that are listed at a time: a store takes a while to answer each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +29,14 @@ class Format:
     ----------
     name : str
     folder : str
-        The folder in the directory of the table by which it is known: that of the log, mostly.
+        The folder in the directory of a table that identifies the format, mostly that of the log.
     log : str
         A pattern that the names of some files in `folder` match.
     advice : str
-        How to get at the rows where daskgmm does not read the log.
+        Advice on a copy of the rows, where daskgmm does not read the log.
     beside : str
-        A pattern that the names of some folders beside `folder` match; empty where the log alone
-        is sign enough.
+        A pattern that the names of some folders beside `folder` match; empty where the log is
+        sufficient evidence.
     """
 
     name: str
@@ -45,11 +46,11 @@ class Format:
     beside: str = ""
 
     def is_log(self, name: str) -> bool:
-        """Return whether a file of that name in `folder` is one of the log."""
+        """Return whether a file of this name in `folder` is one of the log."""
         return re.fullmatch(self.log, name) is not None
 
     def is_beside(self, names: Iterable[str]) -> bool:
-        """Return whether one of these names in the directory of the table bears out the log."""
+        """Return whether one of the names in the directory of the table matches `beside`."""
         return not self.beside or any(re.fullmatch(self.beside, name) for name in names)
 
 
@@ -107,10 +108,10 @@ class LoggedTable:
 
 
 def tables_above(system: Any, directories: Iterable[str]) -> dict[str, LoggedTable | None]:
-    """Return for each directory the nearest table that it is or is in; None for plain ones.
+    """Return for each directory the innermost table that it is or is in; None without one.
 
-    Directories that cannot be listed are taken as plain, as all of HTTP, where looking for what
-    is not there costs a request each.
+    Directories that cannot be listed count as plain. So do those of HTTP, where each look for a
+    log would cost a request.
     """
     wanted = set(directories)
     if _is_http(system):
@@ -130,11 +131,11 @@ def table_within(system: Any, files: Iterable[str]) -> LoggedTable | None:
     files = list(files)
     for file in files:
         folder = dirname(file)
-        for each in FORMATS:
-            if basename(folder) != each.folder or not each.is_log(basename(file)):
+        for form in FORMATS:
+            if basename(folder) != form.folder or not form.is_log(basename(file)):
                 continue
-            if each.is_beside(_names_in(dirname(folder), files)):
-                return LoggedTable(system, dirname(folder), each)
+            if form.is_beside(_names_in(dirname(folder), files)):
+                return LoggedTable(system, dirname(folder), form)
     return None
 
 
@@ -142,8 +143,8 @@ def _nearest(
     system: Any, directory: str, formats: Mapping[str, Format | None]
 ) -> LoggedTable | None:
     for place in _upwards(directory):
-        if (found := formats[place]) is not None:
-            return LoggedTable(system, place, found)
+        if (form := formats[place]) is not None:
+            return LoggedTable(system, place, form)
     return None
 
 
@@ -156,14 +157,13 @@ def _upwards(directory: str) -> Iterator[str]:
 
 
 def _format_of(system: Any, directory: str) -> Format | None:
-    for each in FORMATS:
-        # Not there, or not to be listed: what cannot be seen cannot be told.
-        with suppress(Exception):
-            listing = system.ls(f"{directory}/{each.folder}", detail=False)
-            if not any(map(each.is_log, _names(listing))):
+    for form in FORMATS:
+        with suppress(Exception):  # the folder does not exist, or cannot be listed
+            listing = system.ls(f"{directory}/{form.folder}", detail=False)
+            if not any(map(form.is_log, _names(listing))):
                 continue
-            if not each.beside or each.is_beside(_names(system.ls(directory, detail=False))):
-                return each
+            if not form.beside or form.is_beside(_names(system.ls(directory, detail=False))):
+                return form
     return None
 
 
@@ -172,12 +172,10 @@ def _names(paths: Iterable[str]) -> Iterator[str]:
 
 
 def _names_in(directory: str, files: Iterable[str]) -> Iterator[str]:
-    """Yield the names in a directory that files at any depth are in."""
+    """Yield the names in a directory that contains files at any depth."""
     start = f"{directory}/"
     return (file[len(start) :].split("/")[0] for file in files if file.startswith(start))
 
 
 def _is_http(system: Any) -> bool:
-    protocol = system.protocol
-    names = (protocol,) if isinstance(protocol, str) else protocol
-    return any(name.startswith("http") for name in names)
+    return any(name.startswith("http") for name in protocols(system))

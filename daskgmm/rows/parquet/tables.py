@@ -6,13 +6,13 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
 from daskgmm.rows.grid import check_chunks
 from daskgmm.rows.naming import check_among
-from daskgmm.rows.parquet.files import opened
+from daskgmm.rows.parquet.files import opened_version
 from daskgmm.rows.parquet.finding import find_files
 from daskgmm.rows.parquet.footers import (
     Footer,
@@ -22,7 +22,7 @@ from daskgmm.rows.parquet.footers import (
 )
 from daskgmm.rows.parquet.rows import ParquetRows
 from daskgmm.rows.parquet.segment import Piece, Query, read_groups
-from daskgmm.rows.retrying import retried_stream
+from daskgmm.rows.retries import retried_stream
 from daskgmm.rows.tables.arrow_columns import require
 from daskgmm.rows.tables.keyed import KeyedRows, KeyedSegment, Table, keys_of_type
 from daskgmm.storage.address import Address
@@ -46,19 +46,10 @@ class KeyedPieces(KeyedSegment):
     query: Query
     schema: Any
 
-    @property
-    def dependencies(self) -> tuple[()]:
-        """None: the segment reads the files itself."""
-        return ()
+    dependencies: ClassVar[tuple[()]] = ()
 
     def keyed(self, dependencies: Sequence[Any] = (), retries: int = 0) -> Iterator[KeyedRows]:
-        """Read and yield block after block; a row group is one or more, one if it is empty.
-
-        Raises
-        ------
-        SourceError, DataError
-            As `ParquetSegment.stream`; or if a key is of another type than in the first file.
-        """
+        """Read and yield block after block; a row group is one or more, one if it is empty."""
         chunk = self.first
         for piece in self.pieces:
             make = partial(self._keyed, piece, chunk - piece.first)
@@ -80,11 +71,6 @@ class ParquetTable(Table):
     rows : ParquetRows
     keys : tuple of str, or None
         None for the index of a data frame, if it is stored with it.
-
-    Raises
-    ------
-    DataError
-        If a file has no such column.
     """
 
     rows: ParquetRows
@@ -122,7 +108,7 @@ def parquet_table(
 
 def _schema(footer: Footer, keys: tuple[str, ...]) -> Any:
     """Return the schema of the keys, with what it says about an index of pandas."""
-    with opened(footer.address) as file:
+    with opened_version(footer.address) as (file, _):
         stored = file.schema_arrow
     arrow, constants = require("pyarrow"), footer.constants
     schema = arrow.schema(

@@ -1,4 +1,4 @@
-"""What tells a Parquet file from one that was written later in its place."""
+"""Versions of Parquet files, which tell whether a file was written again."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from daskgmm.rows.tables.arrow_columns import require
 SURE = frozenset(
     ("etag", "e_tag", "ETag", "md5Hash", "content_md5", "generation", "version", "VersionId")
 )
-"""What differs for any other content, whatever the times are that go with it."""
+"""Details that differ for any other content, so that times do not count beside them."""
 
 FRACTION = re.compile(r"(?<=:\d\d)\.\d+")
-"""Parts of a second in a time that is written out."""
+"""Parts of a second in the text of a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,53 +26,53 @@ class Version:
 
     Attributes
     ----------
-    told : mapping of str
-        What the file system says, such as a size and a time.
+    details : mapping of str
+        Details from the file system, such as a size and a time.
     footer : str
         A digest of the footer.
     telling : bool
-        Whether the footer holds statistics of each column, so that other values have another.
+        Whether the footer has statistics of each column, and so differs for other values.
     machine : str
-        Where it was read.
+        Name of the machine that read it.
     """
 
-    told: Mapping[str, str]
+    details: Mapping[str, str]
     footer: str
     telling: bool
     machine: str
 
     @classmethod
-    def of(cls, metadata: Any, told: Mapping[str, str]) -> Version:
-        """Return the version of a file with that footer, of which a file system told that."""
-        return cls(told, _digest(metadata), _has_statistics(metadata), node())
+    def of(cls, metadata: Any, details: Mapping[str, str]) -> Version:
+        """Return the version of a file with this footer and these details."""
+        return cls(details, _digest(metadata), _has_statistics(metadata), node())
 
     @property
     def stamp(self) -> str:
-        """Differs for a file that was written again."""
-        told = repr(sorted(self.told.items())).encode()
-        return f"{hashlib.sha256(told).hexdigest()}-{self.footer}"
+        """A text that differs for a file that was written again."""
+        details = repr(sorted(self.details.items())).encode()
+        return f"{hashlib.sha256(details).hexdigest()}-{self.footer}"
 
-    def is_of(self, metadata: Any, told: Mapping[str, str], *, local: bool) -> bool:
-        """Tell whether a file that is opened now is the same.
+    def is_of(self, metadata: Any, details: Mapping[str, str], *, local: bool) -> bool:
+        """Return whether a file that is opened now is the same.
 
-        Another machine may have a copy of a local file, or see its time otherwise; there the
-        footer tells. Of a file in a store, what is told may be remembered from an earlier list.
+        Another machine may have a copy of a local file, or see another time of it: there only the
+        footer counts. In a store both count, as details may come from an earlier list.
         """
-        # A store tells more of a file that is asked for than of one in a list.
-        both = told.keys() & self.told.keys()
+        # A store has more details of a single file than of one in a list.
+        both = details.keys() & self.details.keys()
         both = both & SURE or both
-        same = all(_alike(told[key], self.told[key]) for key in both)
+        same = all(_alike(details[key], self.details[key]) for key in both)
         if local and (self.machine == node() or not self.telling):
             return same
         return (local or same) and self.footer == _digest(metadata)
 
 
 def _alike(one: str, other: str) -> bool:
-    """Tell whether two texts say the same, one of a list of a store and one of its answers.
+    """Return whether two details are equal, one from a list of a store and one of a single file.
 
     Entity tags come with quotes or without, times with parts of a second or without.
     """
-    one, other = (each.removeprefix("W/").strip('"') for each in (one, other))
+    one, other = (text.removeprefix("W/").strip('"') for text in (one, other))
     rounded = FRACTION.sub("", one), FRACTION.sub("", other)
     return one == other or (rounded[0] == rounded[1] and (one in rounded or other in rounded))
 
@@ -84,7 +84,7 @@ def _digest(metadata: Any) -> str:
 
 
 def _has_statistics(metadata: Any) -> bool:
-    """Tell by the first row group, as writers make statistics of all or none."""
+    """Return whether the first row group has statistics; writers make them for all or none."""
     if not metadata.num_row_groups:
         return True
     group = metadata.row_group(0)

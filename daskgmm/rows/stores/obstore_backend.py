@@ -1,4 +1,4 @@
-"""Zarr arrays that are read through obstore, with fsspec in between or without."""
+"""Zarr arrays read with obstore, through fsspec or directly."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Any
 
 import zarr
 
-from daskgmm.storage.file_systems import of_obstore
+from daskgmm.storage.file_systems import of_obstore, protocols
 
 FOR_FSSPEC = frozenset({"asynchronous", "batch_size", "loop", "max_cache_size", "protocol"})
-"""Options of obstore's file systems that its stores do not know."""
+"""Options of obstore's file systems that its stores do not take."""
 
 SCHEMES = {"S3Store": "s3", "GCSStore": "gs", "AzureStore": "az"}
-"""Of the stores that have buckets; the others know their address."""
+"""Schemes of URLs by the class of a store with buckets; other stores know their URL."""
 
 
 def portable(node: Any) -> Any:
@@ -32,13 +32,15 @@ def portable(node: Any) -> Any:
 def _object_store(store: Any, read_only: bool) -> Any:
     from obstore.store import from_url
 
-    protocol = store.fs.protocol
-    scheme = protocol if isinstance(protocol, str) else protocol[0]
     # These are fsspec's configuration and the user's options together.
     given = store.fs.storage_options.items()
     options = {name: value for name, value in given if name not in FOR_FSSPEC}
     # Of web addresses fsspec keeps the scheme, of others not.
-    url = store.path if "://" in store.path else f"{scheme}://{store.path.lstrip('/')}"
+    url = (
+        store.path
+        if "://" in store.path
+        else f"{protocols(store.fs)[0]}://{store.path.lstrip('/')}"
+    )
     return zarr.storage.ObjectStore(from_url(url, **options), read_only=read_only)
 
 

@@ -1,4 +1,4 @@
-"""Stored arrays of any rank as Dask arrays, whose errors say what could not be read."""
+"""Stored arrays of any rank as Dask arrays; errors name the array that could not be read."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from numpy.typing import NDArray
 from daskgmm.errors import SourceError
 from daskgmm.rows.labelled.nodata import PLAIN, Decoding
 from daskgmm.rows.plain import plain
-from daskgmm.rows.retrying import configured_retries, retried
-from daskgmm.rows.stores.sight import check_sight, may_be_unseen
+from daskgmm.rows.retries import configured_retries, retried
+from daskgmm.rows.stores.presence import check_present, may_be_missing
 from daskgmm.rows.stores.zarr_reading import READ_AGAIN, read
 from daskgmm.storage.address import Address
 
 
 @dataclass(frozen=True)
 class StoredValues:
-    """An array that is read where it is indexed; a read that fails is tried again.
+    """An array that reads the values of an index, with retries.
 
     Attributes
     ----------
     source : zarr.Array or xarray.Variable
     address : Address
-        The place to name in errors.
+        The address that errors name.
     decoding : Decoding
-        Of what is declared and not decoded yet.
+        The decoding that is still to be done.
     node : zarr.Array or zarr.Group, optional
-        What a variable is of, or in: of what it shows, chunks that are not there show nothing.
+        The Zarr node of a variable, in which `check_present` looks for missing chunks.
     retries : int
-        How often a read is tried again.
+        Number of retries of a read.
     """
 
     source: Any
@@ -46,17 +46,17 @@ class StoredValues:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Its lengths."""
+        """Lengths of the axes."""
         return tuple(self.source.shape)
 
     @property
     def ndim(self) -> int:
-        """Its number of axes."""
+        """Number of axes."""
         return len(self.shape)
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The type of its values."""
+        """Type of the decoded values."""
         return self.decoding.dtype(np.dtype(self.source.dtype))
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
@@ -68,52 +68,43 @@ class StoredValues:
         what = f"A chunk of {self.address} cannot be read"
         with self.address.explain(SourceError, what, READ_AGAIN):
             values = self.decoding(plain(self.source[key], "A chunk"))
-            if self.node is not None and may_be_unseen(values):
-                check_sight(self.node)
+            if self.node is not None and may_be_missing(values):
+                check_present(self.node)
             return values
 
 
 def lazy_values(
     source: Any, chunks: Any, address: Address, decoding: Decoding = PLAIN, node: Any = None
 ) -> Any:
-    """Return a stored array as a Dask array.
-
-    Parameters
-    ----------
-    chunks : as `dask.array.from_array` takes them
-    """
-    # A name of its own: what a store holds under the same address may change.
+    """Return a stored array as a Dask array with chunks as `dask.array.from_array` takes them."""
+    # A new name each time: the values at an address may change.
     values = StoredValues(source, address, decoding, node, configured_retries())
     meta = np.empty((0,) * values.ndim, values.dtype)
     return da.from_array(values, chunks=chunks, name=False, meta=meta)
 
 
 def lazily_read(dataset: Any, address: Address, nodes: Mapping[Any, Any] | None = None) -> Any:
-    """Return a dataset that xarray has opened without Dask, lazy, in the chunks of its store.
+    """Return a dataset that xarray opened without Dask as a lazy one, in the chunks of its store.
 
-    The coordinates of its dimensions are in memory already.
-
-    Parameters
-    ----------
-    nodes : mapping, optional
-        The Zarr arrays that variables are of, by name.
+    The coordinates of its dimensions are in memory already. `nodes` are the Zarr arrays of
+    variables, by name.
     """
     nodes = nodes or {}
-    found = {
-        each: lazy_variable(variable, address.child(str(each)), nodes.get(each))
-        for each, variable in dataset.variables.items()
-        if each not in dataset.xindexes
+    variables = {
+        name: lazy_variable(variable, address.child(str(name)), nodes.get(name))
+        for name, variable in dataset.variables.items()
+        if name not in dataset.xindexes
     }
-    coordinates = {each: found.pop(each) for each in dataset.coords if each in found}
-    return dataset.assign_coords(coordinates).assign(found)
+    coordinates = {name: variables.pop(name) for name in dataset.coords if name in variables}
+    return dataset.assign_coords(coordinates).assign(variables)
 
 
-def lazy_variable(variable: Any, address: Address, node: Any = None) -> Any:
-    """Return a variable that is lazy, in the chunks of its store, else in ones of good size."""
+def lazy_variable(variable: Any, address: Address, node: Any) -> Any:
+    """Return a lazy variable in the chunks of its store, or else of Dask's choice."""
     stored: Mapping[Any, Any] = variable.encoding.get("preferred_chunks") or {}
     chunks = tuple(stored.get(dim, "auto") for dim in variable.dims)
     if variable.dtype.kind == "O":
         return variable
-    found = variable.copy(data=lazy_values(variable, chunks, address, node=node))
-    found.encoding = variable.encoding
-    return found
+    lazy = variable.copy(data=lazy_values(variable, chunks, address, node=node))
+    lazy.encoding = variable.encoding
+    return lazy

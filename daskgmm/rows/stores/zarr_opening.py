@@ -22,17 +22,11 @@ CHECK = (
 )
 
 LISTED_ARRAYS = 10
-"""Arrays of a group that an error message lists at most."""
+"""Largest number of arrays of a group that an error message lists."""
 
 
 def open_zarr(address: Address) -> Any:
-    """Open a Zarr array for reading.
-
-    Raises
-    ------
-    SourceError
-        If there is no Zarr array (nothing at all, or a group), or no way to the store.
-    """
+    """Open a Zarr array for reading; raise `SourceError` for a group or nothing."""
     node = open_node(address)
     if isinstance(node, zarr.Group):
         raise SourceError(group_refused(address, node))
@@ -40,7 +34,7 @@ def open_zarr(address: Address) -> Any:
 
 
 def open_node(address: Address) -> Any:
-    """Open a Zarr array or group for reading; errors are those of `open_zarr`."""
+    """Open a Zarr array or group for reading."""
     # Absolute, as workers may have been started elsewhere.
     store = address.url if address.is_url else str(Path(address.url).expanduser().absolute())
     with (
@@ -56,7 +50,7 @@ def open_node(address: Address) -> Any:
 
 
 def missing(address: Address) -> str:
-    """Say that there is nothing."""
+    """Return the message for a path or URL without a Zarr array."""
     if address.is_url and (how := how_to_open(address)):
         return how
     if address.is_url:
@@ -79,7 +73,7 @@ def _not_zarr(address: Address) -> str:
 
 
 def group_refused(address: Address, group: Any) -> str:
-    """Say that a group was given, and which arrays it holds."""
+    """Return the message for a group in place of an array, with the arrays in it."""
     try:
         arrays = sorted(
             (path, node.shape)

@@ -1,4 +1,4 @@
-"""Reading a part of a Zarr array: the one way that passes and lazy arrays share."""
+"""Reads of a part of a Zarr array, for passes and for lazy arrays."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.errors import SourceError
-from daskgmm.rows.stores.sight import check_sight, may_be_unseen
+from daskgmm.rows.stores.presence import check_present, may_be_missing
 from daskgmm.rows.stores.zarr_store import address_of
 
 READ_AGAIN = "If the store could not be reached, run again; if a chunk is damaged, write it again."
@@ -18,20 +18,14 @@ Part = tuple[Any, ...]
 
 
 def read(array: Any, part: Part) -> NDArray[Any]:
-    """Return a part of a Zarr array as it is stored.
-
-    Raises
-    ------
-    SourceError
-        If it cannot be read, or this process does not see the array at all.
-    """
+    """Return a part of a Zarr array as it is stored; raise `SourceError` if it is not found."""
     try:
         values = np.asarray(array[part])
-        if may_be_unseen(values, array.fill_value):
-            check_sight(array)
+        if may_be_missing(values, array.fill_value):
+            check_present(array)
         return values
     except Exception:
-        address = address_of(array)  # only now: each block would pay for it
+        address = address_of(array)  # only now, as each block would pay for it
         what = f"{_in_words(part)} of {address} cannot be read"
         with address.explain(SourceError, what, READ_AGAIN):
             raise
@@ -41,5 +35,5 @@ def _in_words(part: Part) -> str:
     """Return an index in words: rows, or a range along each axis."""
     if len(part) == 1 and isinstance(part[0], slice):
         return f"Rows {part[0].start} to {part[0].stop}"
-    ranges = (f"{each.start}:{each.stop}" if isinstance(each, slice) else each for each in part)
+    ranges = (f"{at.start}:{at.stop}" if isinstance(at, slice) else at for at in part)
     return f"The values [{', '.join(map(str, ranges))}]"

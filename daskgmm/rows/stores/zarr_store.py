@@ -1,4 +1,4 @@
-"""Where a Zarr array or group is kept: its name, its options, and what is a process's own."""
+"""The location of a Zarr array or group: its path or URL, its options, its metadata file."""
 
 from __future__ import annotations
 
@@ -11,25 +11,22 @@ import zarr
 
 from daskgmm.rows.stores.obstore_backend import address, options_of
 from daskgmm.storage.address import Address
+from daskgmm.storage.file_systems import protocols
 from daskgmm.storage.masking import StorageOptions, shown
 
-PASSING_ON = frozenset(
-    {
-        "AsyncFileSystemWrapper",
-        "CachingFileSystem",
-        "SimpleCacheFileSystem",
-        "WholeFileCacheFileSystem",
-    }
-)
-"""File systems of fsspec whose paths are those of the one that they wrap."""
+PASSING_ON = (
+    "AsyncFileSystemWrapper", "CachingFileSystem", "SimpleCacheFileSystem",
+    "WholeFileCacheFileSystem",
+)  # fmt: skip
+"""File systems of fsspec that pass paths on to the file system that they wrap."""
 
 _URL = re.compile(r"[\w.+-]+://[^\s'\"()<>=,?#]*")
 
 
 def location(node: Any) -> str:
-    """Say where a Zarr array or group is: a local path, a URL, or what kind of store it is in.
+    """Return the path or URL of a Zarr array or group, or else the kind of its store.
 
-    It is the same in every process: where data are is kept on model cards and in journals.
+    It is the same in every process, as model cards and journals record it.
     """
     store = innermost(node.store)
     if isinstance(store, zarr.storage.LocalStore):
@@ -39,7 +36,7 @@ def location(node: Any) -> str:
     elif isinstance(store, zarr.storage.ObjectStore):
         root = address(store.store)
     else:
-        root = _own_words(store)
+        root = _described(store)
     return f"{root.rstrip('/')}/{node.path}" if node.path else root
 
 
@@ -56,7 +53,7 @@ def _options(store: Any) -> StorageOptions:
 
 
 def in_memory(store: Any) -> bool:
-    """Tell whether a store lives in this process's memory."""
+    """Return whether a store is in the memory of this process."""
     store = innermost(store)
     if isinstance(store, zarr.storage.FsspecStore):
         return "memory" in _protocols(store)
@@ -65,7 +62,7 @@ def in_memory(store: Any) -> bool:
     return isinstance(store, zarr.storage.MemoryStore)
 
 
-def landmark(node: Any) -> str | None:
+def metadata_file(node: Any) -> str | None:
     """Return the file that holds the metadata of a Zarr array or group; None if it is not local."""
     root = _local_root(innermost(node.store))
     if root is None:
@@ -78,7 +75,7 @@ def landmark(node: Any) -> str | None:
 
 
 def innermost(store: Any) -> Any:
-    """Unwrap stores that only pass on to another, as for logging."""
+    """Return the store inside wrappers, such as those for logging."""
     while isinstance(store, zarr.storage.WrapperStore):
         store = store._store
     return store
@@ -104,7 +101,7 @@ def _of_file_system(store: Any) -> str:
 def _protocols(store: Any) -> tuple[str, ...]:
     """Return the protocols of the file system that the data of a store are on."""
     *_, last = _file_systems(store.fs)
-    return (last.protocol,) if isinstance(last.protocol, str) else tuple(last.protocol)
+    return protocols(last)
 
 
 def _file_systems(fs: Any) -> Iterator[Any]:
@@ -117,12 +114,12 @@ def _file_systems(fs: Any) -> Iterator[Any]:
         fs = (own.get("sync_fs") or own.get("fs")) if kind in PASSING_ON else None
 
 
-def _own_words(store: Any) -> str:
-    """Return the URL that a store says it is, else its kind; no address in memory, no secret."""
-    said, kind = str(store), type(store).__name__
-    numbers = {id(each) for each in (store, *getattr(store, "__dict__", {}).values())}
-    if _URL.fullmatch(said) and not any(f(n) in said for n in numbers for f in (str, hex)):
-        return shown(said)
+def _described(store: Any) -> str:
+    """Return the URL in the text of a store, else its kind; no address in memory, no secret."""
+    text, kind = str(store), type(store).__name__
+    numbers = {id(value) for value in (store, *getattr(store, "__dict__", {}).values())}
+    if _URL.fullmatch(text) and not any(f(n) in text for n in numbers for f in (str, hex)):
+        return shown(text)
     # Data of icechunk are another snapshot's once they have changed.
     snapshot = getattr(getattr(store, "session", None), "snapshot_id", None)
     return f"{kind}({snapshot})" if isinstance(snapshot, str) else kind

@@ -1,1 +1,1 @@
-"""Rows of data frames, and the columns that are carried along with rows."""
+"""Rows of data frames and tables, and key columns beside them."""

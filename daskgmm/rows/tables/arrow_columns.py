@@ -1,4 +1,4 @@
-"""Columns of Arrow as numbers of NumPy: which types are numbers, and what becomes of nulls."""
+"""Conversion of columns of Arrow, with lists and nulls, to arrays of NumPy."""
 
 from __future__ import annotations
 
@@ -9,17 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.errors import DataError, SourceError
-from daskgmm.rows.exactly import write_exactly
+from daskgmm.rows.tables.exact_cast import write_exactly
 
 
 def require(package: str) -> Any:
-    """Import a module of pyarrow, or say how to get it.
-
-    Raises
-    ------
-    SourceError
-        If pyarrow is not installed.
-    """
+    """Import a module of pyarrow; raise `SourceError` with the command that installs it."""
     from importlib import import_module
 
     try:
@@ -34,9 +28,8 @@ def require(package: str) -> Any:
 def number_type(arrow_type: Any, *, nulls: bool) -> np.dtype[Any] | None:
     """Return the NumPy type of a column of that type; None if it holds no numbers.
 
-    Nulls become NaN, so integers and booleans with nulls become float64; floats keep their
-    type, and decimals are float64, as is the type null, which writers give a column of which
-    they have seen no value.
+    Nulls become NaN, so integers and booleans with nulls become float64; floats keep their type.
+    Decimals are float64, and so is the type null, which writers give to a column without values.
     """
     types = require("pyarrow").types
     if types.is_decimal(arrow_type) or types.is_null(arrow_type):
@@ -52,13 +45,7 @@ def number_type(arrow_type: Any, *, nulls: bool) -> np.dtype[Any] | None:
 
 
 def fill(out: NDArray[Any], column: Any, name: str) -> None:
-    """Write an array of Arrow into `out`, of the type that `number_type` gave or a wider one.
-
-    Raises
-    ------
-    DataError
-        If there are nulls where none were announced, or values that the type does not hold.
-    """
+    """Write an array of Arrow into `out`, of the type that `number_type` gave or a wider one."""
     pyarrow = require("pyarrow")
     types, kind = pyarrow.types, column.type
     floating = types.is_floating(kind)
@@ -91,22 +78,15 @@ def list_type(arrow_type: Any) -> Any:
 
 
 def fixed_length(lists: Any) -> int | None:
-    """Return the length that a type of lists says all of them have, if it does."""
+    """Return the length of all lists of a type; None if the type does not have it."""
     fixed = require("pyarrow").types.is_fixed_size_list(lists)
     return int(lists.list_size) if fixed else None
 
 
-def fill_lists(
-    out: NDArray[Any], column: Any, name: str, where: Callable[[int], str] = "row {}".format
-) -> None:
+def fill_lists(out: NDArray[Any], column: Any, name: str, where: Callable[[int], str]) -> None:
     """Write an array of lists of Arrow into `out`, a list in each row of shape (length,).
 
     Nulls in a list become NaN.
-
-    Raises
-    ------
-    DataError
-        If a list has another length, or there is none; it names the row and the column.
     """
     lists = getattr(column, "storage", column)
     if not len(lists):
@@ -128,9 +108,9 @@ def odd_list(lists: Any, length: int) -> int | None:
 def odd_list_message(
     lists: Any, row: int, length: int, name: str, where: Callable[[int], str]
 ) -> str:
-    """Say that a row holds no list of the length of the others."""
-    found = lists[row]
-    what = f"a list of {len(found)}" if found.is_valid else "a null"
+    """Return the message for a row without a list of the length of the others."""
+    value = lists[row]
+    what = f"a list of {len(value)}" if value.is_valid else "a null"
     return (
         f"Column {name!r} holds {what} in {where(row)}, and lists of {length} numbers elsewhere. "
         "Lists become a feature for each of their numbers, so all need the same length: leave out "

@@ -1,4 +1,4 @@
-"""Features and the columns that hold them: numbers, and lists of numbers, which are several."""
+"""Columns that hold one feature, or in lists of numbers several."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ ELEMENT = re.compile(r"(?P<column>.+)\[(?P<index>\d+)\]", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class FeatureColumn:
-    """A column that holds a feature, or in lists of one length several.
+    """A column that holds a feature, or several in lists of one length.
 
     Attributes
     ----------
     name : str
     length : int or None
-        Of the lists; None where there are none.
+        Length of the lists; None without lists.
     """
 
     name: str
@@ -42,51 +42,34 @@ class FeatureColumn:
 def columns_of(
     names: Sequence[str], known: Container[str], lists: Container[str], what: str
 ) -> dict[str, int | None]:
-    """Return the columns that names stand for, in order, and how many elements are named of each.
+    """Return the columns that names stand for, in order, and the number of elements named of each.
 
-    Parameters
-    ----------
-    names : sequence of str
-        Of columns, or of all elements of a column of lists, in order: as features are called.
-    known, lists : container of str
-        All columns, and those that hold lists.
-    what : str
-        Whose columns they are; for errors.
-
-    Returns
-    -------
-    dict of int or None
-        None for columns that are named themselves.
-
-    Raises
-    ------
-    DataError
-        If elements are named otherwise than all in order, or a column twice.
+    Names are those of columns (None elements), or of all elements of lists as `features` has them.
     """
-    found: dict[str, int | None] = {}
+    counts: dict[str, int | None] = {}
     last = None
     for name in names:
         match = None if name in known else ELEMENT.fullmatch(name)
         if match is None or match["column"] not in lists:
-            if name in found:
+            if name in counts:
                 raise DataError(
                     f"Column {name!r} of {shown(what)} is named twice; name each column once."
                 )
-            found[name] = last = None
+            counts[name] = last = None
             continue
         column, index = match["column"], int(match["index"])
-        count = found.get(column) if last == column else None if column in found else 0
+        count = counts.get(column) if last == column else None if column in counts else 0
         if index != count:
             raise DataError(
                 f"{name!r} is an element of the lists in column {column!r} of {shown(what)}, and "
                 f"those are taken whole: name {column!r}, or all elements in order, once."
             )
-        found[column], last = index + 1, column
-    return found
+        counts[column], last = index + 1, column
+    return counts
 
 
 def check_length(name: str, length: int, named: int | None, what: str) -> None:
-    """Raise `DataError` if other elements of lists are named than there are."""
+    """Raise `DataError` if the names are not those of all `length` elements of the lists."""
     if named not in (None, length):
         last = f" to {name}[{named - 1}]" if named and named > 1 else ""
         raise DataError(

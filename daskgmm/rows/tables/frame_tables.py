@@ -1,4 +1,4 @@
-"""Data frames with keys: those of Dask, partition by partition, and those in memory."""
+"""Data frames with keys: of Dask, partition by partition, and in memory."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,19 +32,17 @@ BY_CHANCE = re.compile(r"0x[0-9a-f]+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[
 """Parts of descriptions that differ from process to process: addresses, unique names."""
 
 PROBED_ROWS = 1000
-"""Rows at either end of what is in memory that tell it from other rows."""
+"""Number of rows at either end of rows in memory that `MemoryTable.mark` is made of."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What is taken from a data frame of pandas.
+    """The columns of a data frame of pandas that are features and keys, and whether its index is.
 
     Attributes
     ----------
-    features : tuple
+    features, keys : tuple
         Names of columns.
-    keys : tuple
-        Those of keys that are columns.
     index : bool
         Whether the index is a key.
     """
@@ -55,13 +53,7 @@ class Choice:
 
     @classmethod
     def of(cls, frame: Any, features: Sequence[str] | None, keys: tuple[str, ...] | None) -> Choice:
-        """Choose columns of a data frame of pandas or Dask.
-
-        Raises
-        ------
-        DataError
-            If it has no such column.
-        """
+        """Choose columns of a data frame of pandas or Dask."""
         if frame.ndim != 2:
             raise DataError("X is a series, which has one axis; give a frame: frame[['a', 'b']].")
         columns = list(frame.columns)
@@ -75,18 +67,18 @@ class Choice:
 
     @property
     def columns(self) -> list[Any]:
-        """All columns that are taken, each once."""
+        """Features and keys, without repetition."""
         return list(dict.fromkeys((*self.features, *self.keys)))
 
     def features_of(self, frame: Any) -> Any:
-        """Return the features of a frame as one of its own."""
+        """Return the features as a frame."""
         return frame[list(self.features)]
 
     def schema(self, frame: Any) -> Any:
         """Return the schema of the keys of a frame; the index comes first."""
-        found = self._keys_as_arrow(frame).schema
-        fields = [found.field(name) for name in _index_first(found)]
-        return require("pyarrow").schema(fields, found.metadata)
+        schema = self._keys_as_arrow(frame).schema
+        fields = [schema.field(name) for name in _index_first(schema)]
+        return require("pyarrow").schema(fields, schema.metadata)
 
     def keys_of(self, frame: Any, schema: Any) -> Any:
         """Return the keys of a frame in the types of a schema, in its order."""
@@ -117,9 +109,9 @@ class KeyedPartitions(KeyedSegment):
     Attributes
     ----------
     first : int
-        The number of the first one.
+        Index of the first partition.
     boxes : GraphSegment
-        Yields rows and keys of each in a box.
+        Segment whose blocks are rows and keys of a partition in an array of one object.
     """
 
     first: int
@@ -127,7 +119,7 @@ class KeyedPartitions(KeyedSegment):
 
     @property
     def dependencies(self) -> Sequence[Any]:
-        """Futures whose results the partitions are made of."""
+        """Futures that the partitions need."""
         return self.boxes.dependencies
 
     def keyed(self, dependencies: Sequence[Any] = (), retries: int = 0) -> Iterator[KeyedRows]:
@@ -137,7 +129,7 @@ class KeyedPartitions(KeyedSegment):
 
 
 class _Boxes(DaskRows):
-    """Partitions, each as rows and keys in an array of one object."""
+    """Partitions as arrays of one object: a pair of rows and keys."""
 
     def __init__(self, boxes: Any, columns: tuple[str, ...] | None, d: int, dtype: Any) -> None:
         self._begin(boxes, [(key,) for key in boxes.__dask_keys__()], chunk_lengths(boxes), 1)
@@ -175,14 +167,14 @@ class PartitionTable(Table):
 
 
 def mark_of(frame: Any) -> str:
-    """Return what tells a data frame of Dask from others, the same in another process.
+    """Return an identity of a data frame of Dask that is the same in every process.
 
-    Dask's own names are not: those of Parquet files differ with each opening.
+    Dask's own names of Parquet files differ at each opening.
     """
     steps = BY_CHANCE.sub("", frame.expr.tree_repr())
     sources = [
-        each._name if type(each).__name__ == "FromPandas" else getattr(each, "checksum", "")
-        for each in frame.expr.walk()
+        step._name if type(step).__name__ == "FromPandas" else getattr(step, "checksum", "")
+        for step in frame.expr.walk()
     ]
     return repr((steps, sources, frame.divisions))
 
@@ -196,19 +188,11 @@ def _boxed(choice: Choice, dtype: np.dtype[Any], schema: Any, frame: Any) -> NDA
 
 @dataclass(frozen=True, slots=True)
 class KeyedParts(KeyedSegment):
-    """Consecutive parts of what is in memory.
-
-    Attributes
-    ----------
-    parts : tuple of KeyedRows
-    """
+    """Consecutive chunks of a table in memory."""
 
     parts: tuple[KeyedRows, ...]
 
-    @property
-    def dependencies(self) -> tuple[()]:
-        """None: the rows are here."""
-        return ()
+    dependencies: ClassVar[tuple[()]] = ()
 
     def keyed(self, dependencies: Sequence[Any] = (), retries: int = 0) -> Iterator[KeyedRows]:
         """Yield part after part, without a copy."""
@@ -219,7 +203,7 @@ Taken = tuple[NDArray[Any], Any, tuple[str, ...] | None]
 
 
 class MemoryTable(Table):
-    """What is taken from a data frame of pandas or Polars, or from a table of Arrow.
+    """Features and keys of a data frame of pandas or Polars, or of a table of Arrow.
 
     Parameters
     ----------
@@ -251,15 +235,7 @@ class MemoryTable(Table):
 def taken_from_pandas(
     frame: Any, features: Sequence[str] | None, keys: tuple[str, ...] | None
 ) -> Taken:
-    """Return features and keys of a data frame of pandas; arguments are those of PartitionTable.
-
-    Returns
-    -------
-    x : ndarray of shape (n, d)
-    keys : pyarrow.Table
-    columns : tuple of str or None
-        Names of the features.
-    """
+    """Return features (n, d), keys and names of features of a data frame of pandas."""
     choice = Choice.of(frame, features, keys)
     features = choice.features_of(frame)
     x = partition_array(features, frame_dtype(features))

@@ -1,4 +1,4 @@
-"""Rows of data frames: those of Dask, partition by partition, and those of Polars."""
+"""Arrays of data frames of Dask and Polars, and of tables of Arrow; checks of those of pandas."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from daskgmm.errors import DataError
 from daskgmm.rows.naming import check_among, check_numbers
+from daskgmm.rows.refusals import package_of
 from daskgmm.rows.tables.arrow_columns import (
     fill,
     fill_lists,
@@ -29,29 +30,28 @@ ARROW_TABLES = ("Table", "RecordBatch")
 POLARS_FRAMES = ("DataFrame", "LazyFrame")
 
 SELECTIONS = ("Projection", "Filter", "ToFrame")
-"""What keeps the types of columns in a data frame of Dask."""
+"""Expressions of Dask data frames that keep the types of columns."""
 
 LISTS = (list, tuple, np.ndarray)
-"""What the values of a column of pandas are that holds lists."""
+"""Types of the values in a column of lists of pandas."""
 
 PROBED_ROWS = 1000
-"""Rows at the begin of a frame that are looked at for lists."""
+"""Number of first rows of a frame that are searched for lists."""
 
 
 def is_dask_frame(x: Any) -> bool:
-    """Tell a data frame or series of Dask, without importing it."""
+    """Return whether x is a data frame or series of Dask, without importing it."""
     kind = type(x)  # a Delayed has every attribute
     return hasattr(kind, "to_dask_array") and hasattr(kind, "map_partitions")
 
 
 def is_polars_frame(x: Any) -> bool:
-    """Tell a data frame of Polars, lazy or not, without importing it."""
-    kind = type(x)
-    return kind.__module__.split(".")[0] == "polars" and kind.__name__ in POLARS_FRAMES
+    """Return whether x is a data frame of Polars, lazy or not, without importing it."""
+    return package_of(x) == "polars" and type(x).__name__ in POLARS_FRAMES
 
 
 def is_pandas_frame(x: Any) -> bool:
-    """Tell a data frame of pandas or of a subclass, without importing it."""
+    """Return whether x is a data frame of pandas or a subclass, without importing it."""
     return any(
         kind.__module__.split(".")[0] == "pandas" and kind.__name__ == "DataFrame"
         for kind in type(x).__mro__
@@ -59,9 +59,8 @@ def is_pandas_frame(x: Any) -> bool:
 
 
 def is_arrow_table(x: Any) -> bool:
-    """Tell a table or record batch of Arrow, without importing it."""
-    kind = type(x)
-    return kind.__module__.split(".")[0] == "pyarrow" and kind.__name__ in ARROW_TABLES
+    """Return whether x is a table or record batch of Arrow, without importing it."""
+    return package_of(x) == "pyarrow" and type(x).__name__ in ARROW_TABLES
 
 
 def check_pandas(x: Any) -> None:
@@ -87,7 +86,7 @@ def check_arrow(x: Any) -> None:
 
 
 def _refuse_lists(names: Iterator[Any]) -> None:
-    """Raise `DataError` if there is a column of lists; it is named."""
+    """Raise `DataError` for the first of the names of columns of lists, if any."""
     name = next(names, None)
     if name is not None:
         raise DataError(
@@ -109,8 +108,8 @@ def _lists_of_pandas(x: Any) -> Iterator[Any]:
 def frame_array(frame: Any, columns: Sequence[str] | None = None) -> tuple[Any, Names]:
     """Return a data frame of Dask as a lazy array of unknown length, and its columns' names.
 
-    Missing values are NaN. One array for all columns: an array for each may be cut otherwise,
-    as Dask reads several files as one partition where few of their columns are asked for.
+    Missing values are NaN. All columns are one array, as arrays of single columns may differ in
+    chunks: Dask reads several files as one partition where few of their columns are needed.
     """
     if frame.ndim != 2:
         raise DataError(
@@ -138,21 +137,15 @@ def series_array(series: Any) -> Any:
 
 
 def frame_dtype(frame: Any) -> np.dtype[Any]:
-    """Return the type of a pandas frame as an array.
-
-    Raises
-    ------
-    DataError
-        If a column holds no numbers; it names the column.
-    """
+    """Return the type of a pandas frame as an array."""
     _refuse_lists(_lists_of_pandas(frame))
     kinds = {
         str(name): (column_type(dtype), str(dtype))
         for name, dtype in zip(frame.columns, frame.dtypes, strict=True)
     }
     check_numbers(kinds, "X", "X[['a', 'b']]")
-    found = [dtype for dtype, _ in kinds.values() if dtype is not None]
-    return np.result_type(*found) if found else np.dtype(np.float64)
+    dtypes = [dtype for dtype, _ in kinds.values() if dtype is not None]
+    return np.result_type(*dtypes) if dtypes else np.dtype(np.float64)
 
 
 def partition_dtype(frame: Any) -> np.dtype[Any]:
@@ -160,11 +153,6 @@ def partition_dtype(frame: Any) -> np.dtype[Any]:
 
     Integers and booleans are float64 unless the frame is a part of one of pandas: a partition that
     misses some has floats, as after a left join, or where one file has nulls and the first none.
-
-    Raises
-    ------
-    DataError
-        As `frame_dtype`.
     """
     dtype = frame_dtype(frame._meta)
     made = frame.expr
@@ -177,20 +165,7 @@ def partition_dtype(frame: Any) -> np.dtype[Any]:
 def polars_array(
     frame: Any, columns: Sequence[str] | None = None
 ) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """Return a data frame of Polars as an array of shape (n, d), and its columns' names.
-
-    Parameters
-    ----------
-    columns : sequence of str, optional
-        The columns to take, in this order; by default all.
-
-    Raises
-    ------
-    DataError
-        If there is no such column, or one holds no numbers.
-    TypeError
-        If it is a lazy frame.
-    """
+    """Return a data frame of Polars as an array of shape (n, d), and its columns' names."""
     if type(frame).__name__ == "LazyFrame":
         raise TypeError(
             "X is a lazy frame of Polars, which has no rows yet: collect() it, or where it is "
@@ -207,19 +182,15 @@ def polars_array(
         FeatureColumn(name, _list_length(table[name], name, named) if name in lists else None)
         for name, named in wanted.items()
     )
-    return _of_table(table, features), tuple(name for each in features for name in each.features)
+    return _of_table(table, features), tuple(
+        name for column in features for name in column.features
+    )
 
 
 def arrow_array(
     x: Any, columns: Sequence[str] | None = None
 ) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """Return a table or record batch of Arrow as an array of shape (n, d), and its columns' names.
-
-    Raises
-    ------
-    DataError
-        If there is no such column, or one holds no numbers.
-    """
+    """Return a table or batch of Arrow as an array of shape (n, d), and its columns' names."""
     names = tuple(x.schema.names if columns is None else columns)
     check_among(names, x.schema.names, "X")
     chosen = x.select(list(names))
@@ -229,9 +200,9 @@ def arrow_array(
 
 
 def _list_length(column: Any, name: str, named: int | None) -> int:
-    """Return the length of the first list that has any, or what its type or the names say."""
+    """Return the length of the first list with elements, or else that of the type or the names."""
     length = fixed_length(list_type(column.type)) or named
-    length = next((len(each) for each in column if each.is_valid and len(each)), length)
+    length = next((len(value) for value in column if value.is_valid and len(value)), length)
     if not length:
         raise DataError(
             f"Nothing says how many numbers the lists of column {name!r} of X have: there are none."
@@ -250,7 +221,7 @@ def _of_table(table: Any, features: Sequence[FeatureColumn]) -> NDArray[Any]:
     }
     check_numbers(kinds, "X", "X.select('a', 'b')")
     dtype = np.result_type(*(dtype for dtype, _ in kinds.values() if dtype is not None))
-    block = np.empty((sum(each.width for each in features), table.num_rows), dtype).T
+    block = np.empty((sum(feature.width for feature in features), table.num_rows), dtype).T
     first = 0
     for feature, column in zip(features, table.columns, strict=True):
         start, stop = 0, first + feature.width

@@ -1,4 +1,4 @@
-"""Rows with columns beside them that are carried along unchanged: keys."""
+"""Rows with key columns, which predictions copy unchanged."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from daskgmm.storage.masking import shown
 
 @dataclass(frozen=True, slots=True)
 class KeyedRows:
-    """Rows that were read at once, with their keys.
+    """Rows read at once, with their keys.
 
     Attributes
     ----------
     chunk : int
-        The chunk that they are of, or are a part of.
+        Index of the chunk that they are, or are a part of.
     x : ndarray of shape (m, d)
     keys : pyarrow.Table
-        Of the same rows, where it has columns at all: without any it has no rows either.
+        Keys of the same rows; without columns it has no rows either.
     """
 
     chunk: int
@@ -33,7 +33,7 @@ class KeyedRows:
 
 
 class KeyedSegment(ABC):
-    """A contiguous run of chunks that reads itself where it lands: a `rows.Segment` with keys."""
+    """A `rows.Segment` whose rows have keys."""
 
     @property
     @abstractmethod
@@ -51,20 +51,20 @@ class KeyedSegment(ABC):
 
 
 class Table(ABC):
-    """Rows, and the columns that are carried along.
+    """Rows and their key columns.
 
     Attributes
     ----------
     rows : Rows
-        How many there are, in which chunks, and where they can be read.
+        The rows without keys.
     features : tuple of str
-        The columns that the features are taken from.
+        The columns that hold the features.
     schema : pyarrow.Schema
-        Of the keys; its metadata tell pandas which of them are an index.
+        Schema of the keys; its metadata tell pandas which of them are an index.
     mark : str
-        What tells these rows from others of the same shape.
+        Identity of the rows: it differs for other rows of the same shape.
     whole : bool
-        Whether these are all rows of the files that they are read from; a frame may leave out some.
+        Whether the table has all rows of its files; a frame may leave out some.
     """
 
     rows: Rows
@@ -79,13 +79,7 @@ class Table(ABC):
 
 
 def keys_of_type(keys: Any, schema: Any, where: str) -> Any:
-    """Return a table of keys in the types of a schema.
-
-    Raises
-    ------
-    DataError
-        If a value is not of its type.
-    """
+    """Return a table of keys in the types of a schema."""
     import pyarrow as pa
 
     if not schema.names or keys.schema.equals(schema):

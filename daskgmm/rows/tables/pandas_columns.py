@@ -1,4 +1,4 @@
-"""Columns of pandas as numbers: which types are numbers, and which values an array holds."""
+"""Conversion of columns of pandas to arrays of numbers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.errors import DataError
-from daskgmm.rows.exactly import write_exactly
+from daskgmm.rows.tables.exact_cast import write_exactly
 
 
 def column_type(dtype: Any) -> np.dtype[Any] | None:
@@ -17,14 +17,14 @@ def column_type(dtype: Any) -> np.dtype[Any] | None:
     plain = isinstance(dtype, np.dtype)
     # Intervals have a subtype too, and are no numbers.
     sparse = dtype.subtype if type(dtype).__name__ == "SparseDtype" else None
-    found = dtype if plain else getattr(dtype, "numpy_dtype", sparse)
-    if not isinstance(found, np.dtype) or found.kind not in "biuf":
+    stored = dtype if plain else getattr(dtype, "numpy_dtype", sparse)
+    if not isinstance(stored, np.dtype) or stored.kind not in "biuf":
         return None
-    return found if plain or found.kind == "f" else np.dtype(np.float64)
+    return stored if plain or stored.kind == "f" else np.dtype(np.float64)
 
 
 def _may_be_numbers(dtype: Any) -> bool:
-    """Tell types whose values decide: objects, text, and Arrow's null and decimals."""
+    """Return whether values decide about a type: objects, text, Arrow's null and decimals."""
     if isinstance(dtype, np.dtype):
         return dtype.kind == "O"
     return type(dtype).__name__ == "StringDtype" or str(dtype).startswith(("null", "decimal"))
@@ -47,16 +47,6 @@ def partition_array(
     """Return a pandas frame as an array of shape (m, d); missing values become NaN.
 
     The columns lie one after another in memory, as in pandas and in a tile.
-
-    Parameters
-    ----------
-    names : sequence, optional
-        Of the columns, in order; by default they are taken as they come.
-
-    Raises
-    ------
-    DataError
-        If columns have other names, or hold what is no number or does not fit the type.
     """
     if names is not None:
         frame = _in_order(frame, list(names))
@@ -68,20 +58,20 @@ def partition_array(
 
 def _in_order(frame: Any, names: list[Any]) -> Any:
     """Return a partition with its columns in that order; one column may have any name."""
-    found = list(frame.columns)
-    if found == names or len(names) == len(found) == 1:
+    columns = list(frame.columns)
+    if columns == names or len(names) == len(columns) == 1:
         return frame
-    if len(set(found)) != len(found) or set(found) != set(names):
+    if len(set(columns)) != len(columns) or set(columns) != set(names):
         raise DataError(
-            f"A partition of the data frame has the columns {found}, where the frame says {names}. "
-            "Make the partitions with these columns, or give the frame the right meta."
+            f"A partition of the data frame has the columns {columns}, where the frame says "
+            f"{names}. Make the partitions with these columns, or give the frame the right meta."
         )
     return frame[names]
 
 
 def _write(out: NDArray[Any], column: Any) -> None:
     if not len(column):
-        # Whatever type it is of: no rows were looked at for it.
+        # The type of a partition without rows is a guess of its writer.
         return
     dtype = column_type(column.dtype)
     if dtype is None:

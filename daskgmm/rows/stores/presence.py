@@ -1,8 +1,7 @@
-"""Whether this process sees what another one has opened.
+"""Checks that this process finds the arrays that another process has opened.
 
-A chunk that is not there is read as the fill value, for that is what Zarr means by it. So on a
-machine without the file system, or with another endpoint in its environment, all rows would be
-zeros.
+Zarr reads a missing chunk as the fill value. So on a machine without the file system, or with
+another endpoint in its environment, all rows would be zeros.
 """
 
 from __future__ import annotations
@@ -16,19 +15,14 @@ import zarr
 from numpy.typing import NDArray
 
 from daskgmm.errors import SourceError
-from daskgmm.rows.stores.zarr_store import in_memory, landmark, location
+from daskgmm.rows.stores.zarr_store import in_memory, location, metadata_file
 from daskgmm.storage.masking import shown
 
 
-def may_be_unseen(values: NDArray[Any], fill: Any = None) -> bool:
-    """Tell values that may all come from chunks that are not there: the fill value and no other.
+def may_be_missing(values: NDArray[Any], fill: Any = None) -> bool:
+    """Return whether all values may come from missing chunks: they are one, the fill value.
 
-    Of any others chunks were found; so the look costs nothing where there are data.
-
-    Parameters
-    ----------
-    fill : scalar, optional
-        The fill value, if it is known; else any one value is suspected.
+    Without a known fill value any one value is suspected.
     """
     if not values.size:
         return False
@@ -40,44 +34,39 @@ def may_be_unseen(values: NDArray[Any], fill: Any = None) -> bool:
     return bool(first == last and (values == first).all())
 
 
-def check_sight(node: Any) -> None:
-    """Refuse a Zarr array or group whose metadata this process does not find.
-
-    Raises
-    ------
-    SourceError
-    """
-    place = landmark(node)
+def check_present(node: Any) -> None:
+    """Refuse a Zarr array or group whose metadata this process does not find."""
+    place = metadata_file(node)
     if place is not None:
-        check_landmarks((place,))
+        check_metadata_files((place,))
     elif not _is_answered(node):
         raise _unanswered(node)
 
 
-def check_own(node: Any) -> None:
-    """Refuse as `check_sight` does, but ask no server: only what each process has its own of."""
-    if landmark(node) is not None or in_memory(node.store):
-        check_sight(node)
+def check_present_here(node: Any) -> None:
+    """Refuse as `check_present` does, for local files and stores in memory only: ask no server."""
+    if metadata_file(node) is not None or in_memory(node.store):
+        check_present(node)
 
 
-def landmarks(x: Any) -> tuple[str, ...]:
-    """Return the metadata files of local Zarr arrays that a Dask array reads, if it shows them.
+def metadata_files(x: Any) -> tuple[str, ...]:
+    """Return the metadata files of local Zarr arrays in the layers of a Dask array.
 
     `dask.array.from_zarr`, `from_array` and xarray keep the array itself in a layer.
     """
-    found = map(_stored_in, _held(x.dask.layers.values()))
-    places = (None if array is None else landmark(array) for array in found)
+    arrays = map(_stored_in, _values_in(x.dask.layers.values()))
+    places = (None if array is None else metadata_file(array) for array in arrays)
     return tuple(dict.fromkeys(place for place in places if place is not None))
 
 
-def check_landmarks(places: tuple[str, ...]) -> None:
-    """Raise SourceError unless all of these files are here."""
+def check_metadata_files(places: tuple[str, ...]) -> None:
+    """Raise `SourceError` unless all of these files exist here."""
     for place in places:
         if not Path(place).exists():
-            raise _unseen(Path(place).parent)
+            raise _not_here(Path(place).parent)
 
 
-def _held(layers: Any) -> Iterator[Any]:
+def _values_in(layers: Any) -> Iterator[Any]:
     for layer in layers:
         if hasattr(layer, "indices"):
             yield from (value for value, axes in layer.indices if axes is None)
@@ -91,7 +80,7 @@ def _stored_in(value: Any) -> Any:
         if type(value).__module__.partition(".")[0] not in ("dask", "xarray"):
             return None
         inner = (getattr(value, name, None) for name in ("value", "array", "_array"))
-        value = next((each for each in inner if each is not None), None)
+        value = next((x for x in inner if x is not None), None)
     return value
 
 
@@ -104,7 +93,7 @@ def _is_answered(node: Any) -> bool:
     return True
 
 
-def _unseen(path: Path) -> SourceError:
+def _not_here(path: Path) -> SourceError:
     return SourceError(
         f"{path} is not on {socket.gethostname()}, in the directory {Path.cwd()} of this "
         "process. Give an absolute path, or a URL, that driver and workers all see."

@@ -1,4 +1,4 @@
-"""Rows that are open already, and Parquet files."""
+"""Rows that are open, and Parquet files."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from daskgmm.rows.source import Source, path_of
 from daskgmm.rows.tables.keyed import Table
 
 HOLDING = ("source", "parts", "_array")
-"""Attributes of rows that lead to where these are read from."""
+"""Attributes of rows that lead to the files or arrays that they are read from."""
 
 
-class Ready(Source):
+class OpenRows(Source):
     """Rows that are open."""
 
     @classmethod
@@ -33,11 +33,11 @@ class Ready(Source):
         return names
 
     def leads_to(self) -> Iterable[Any]:
-        """Return the path, the parts and the array, as far as the rows have them."""
+        """Return the path, the parts and the array that the rows have."""
         return [getattr(self.x, name, None) for name in HOLDING]
 
 
-class ReadyParquet(Ready):
+class OpenParquet(OpenRows):
     """Rows of Parquet files that are open."""
 
     @classmethod

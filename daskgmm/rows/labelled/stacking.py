@@ -1,4 +1,4 @@
-"""Variables laid side by side along a new last axis, block by block."""
+"""Concatenation of variables along a new last axis, block by block."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-def side_by_side(
+def stack_features(
     variables: Sequence[Variable], dims: Sequence[Hashable], order: list[int] | None
 ) -> Any:
     """Return the variables side by side along a new last axis."""
-    parts = [_Part(_axes(each.array, dims), each.decoding, _called(each)) for each in variables]
-    lay = partial(_lay, parts=parts, order=order)
-    if all(each.array.chunks is None for each in variables):
-        return lay(*(each.array.data for each in variables))
+    parts = [_part(variable, dims) for variable in variables]
+    concatenate = partial(_concatenate, parts=parts, order=order)
+    if all(variable.array.chunks is None for variable in variables):
+        return concatenate(*(variable.array.data for variable in variables))
     # Axes have numbers: those of the grid, that of the features, then each variable's own.
     feature, arguments = len(dims), list[Any]()
     own = count(feature + 1)
-    for each in variables:
-        axes = [dims.index(dim) if dim in dims else next(own) for dim in each.array.dims]
-        arguments += [_as_dask(each.array), axes]
-    d = sum(len(each.names) for each in variables) if order is None else len(order)
-    dtype = np.result_type(*(each.decoding.dtype(each.array.dtype) for each in variables))
+    for variable in variables:
+        axes = [dims.index(dim) if dim in dims else next(own) for dim in variable.array.dims]
+        arguments += [_as_dask(variable.array), axes]
+    d = sum(len(variable.names) for variable in variables) if order is None else len(order)
+    dtype = np.result_type(*(v.decoding.dtype(v.array.dtype) for v in variables))
     return da.blockwise(
-        lay,
+        concatenate,
         range(feature + 1),
         *arguments,
         new_axes={feature: d},
@@ -59,7 +59,7 @@ def _as_dask(array: xr.DataArray) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """How a variable's block is laid beside the others'.
+    """A variable among those that are concatenated.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ class _Part:
         For each sample dimension, whether the variable has it.
     decoding : Decoding
     name : str
-        What the block is called in errors.
+        Name of its blocks in errors.
     """
 
     axes: tuple[bool, ...]
@@ -82,20 +82,19 @@ class _Part:
         return values.reshape(*sizes, math.prod(own))
 
 
-def _called(variable: Variable) -> str:
+def _part(variable: Variable, dims: Sequence[Hashable]) -> _Part:
     name = variable.array.name
-    return "X" if name is None else f"A block of {name!r} of X"
+    name = "X" if name is None else f"A block of {name!r} of X"
+    return _Part(tuple(dim in variable.array.dims for dim in dims), variable.decoding, name)
 
 
-def _axes(array: xr.DataArray, dims: Sequence[Hashable]) -> tuple[bool, ...]:
-    return tuple(dim in array.dims for dim in dims)
-
-
-def _lay(*blocks: NDArray[Any], parts: Sequence[_Part], order: list[int] | None) -> NDArray[Any]:
+def _concatenate(
+    *blocks: NDArray[Any], parts: Sequence[_Part], order: list[int] | None
+) -> NDArray[Any]:
     spread = [part.spread(block) for part, block in zip(parts, blocks, strict=True)]
     if len(spread) == 1 and order is None:
         return spread[0]
-    shape = np.broadcast_shapes(*(each.shape[:-1] for each in spread))
-    full = [np.broadcast_to(each, (*shape, each.shape[-1])) for each in spread]
+    shape = np.broadcast_shapes(*(block.shape[:-1] for block in spread))
+    full = [np.broadcast_to(block, (*shape, block.shape[-1])) for block in spread]
     joined = np.concatenate(full, axis=-1)
     return joined if order is None else np.ascontiguousarray(joined[..., order])

@@ -13,7 +13,7 @@ import xarray as xr
 from daskgmm import GaussianMixture
 from daskgmm.errors import DataError, SourceError
 from daskgmm.rows.opening import as_rows
-from daskgmm.rows.unfit import check_plain
+from daskgmm.rows.refusals import check_plain
 
 pytestmark = pytest.mark.slow
 

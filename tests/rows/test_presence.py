@@ -18,7 +18,7 @@ from daskgmm.errors import SourceError
 from daskgmm.models.writers.writing import Putting
 from daskgmm.rows.labelled.arrays import labelled
 from daskgmm.rows.opening import as_rows
-from daskgmm.rows.stores.sight import may_be_unseen
+from daskgmm.rows.stores.presence import may_be_missing
 from daskgmm.rows.weights import weights_for
 from tests.oracle.data import blobs
 
@@ -262,7 +262,7 @@ def test_a_server_is_asked_once_all_is_the_fill_value(monkeypatch):
     ],
 )
 def test_what_may_be_unseen(values, fill, suspected):
-    assert may_be_unseen(values, fill) is suspected
+    assert may_be_missing(values, fill) is suspected
 
 
 @pytest.mark.parametrize("scheme", ["", "file://", "memory://"])

@@ -1,4 +1,4 @@
-"""Reads that are tried again: stores throttle, time out and fail over."""
+"""Retries of reads, as stores throttle, time out and fail over."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from daskgmm.errors import SourceError
 Result = TypeVar("Result")
 
 RETRIES = 3
-"""Times that a read is tried again: with waits of 0.2, 0.4 and 0.8 s, what a store that
-throttles or fails over needs."""
+"""Number of retries of a read, after 0.2, 0.4 and 0.8 s: stores that throttle or fail over need
+so long."""
 
 FIRST_WAIT = 0.2
-"""Seconds before the second try; doubled for each one after it, up to `LONGEST_WAIT`."""
+"""Seconds before the first retry; doubled before each further one, up to `LONGEST_WAIT`."""
 
 LONGEST_WAIT = 30.0
 
 
 def configured_retries() -> int:
-    """Return how often a read is tried again: ``daskgmm.retries`` of Dask's configuration."""
+    """Return the number of retries: ``daskgmm.retries`` of Dask's configuration."""
     return int(dask.config.get("daskgmm.retries", RETRIES))
 
 
 def retried(read: Callable[[], Result], retries: int) -> Result:
     """Return what `read` returns; call it again up to `retries` times if a store fails.
 
-    Only `OSError` (`daskgmm.errors.SourceError` is one) is tried again: what is wrong with
-    the data themselves stays wrong. Nor is what was tried so often inside of `read` already.
+    Only an `OSError` (a `SourceError` is one) leads to a retry: wrong data stay wrong. One whose
+    retries are used up inside `read` does not.
     """
     for attempt in range(retries):
         try:
@@ -49,10 +49,10 @@ def retried(read: Callable[[], Result], retries: int) -> Result:
 
 
 def retried_stream(make: Callable[[], Iterator[Result]], retries: int) -> Iterator[Result]:
-    """Yield what the iterator that `make` returns does, each item tried again as in `retried`.
+    """Yield the items of the iterator that `make` returns, each with retries as in `retried`.
 
-    An iterator that has failed is made anew, and what it yielded before is passed over: so it
-    must yield the same each time.
+    After an error `make` is called again and the items that were yielded are skipped, so that it
+    must yield the same items each time.
     """
     items, done = make(), 0
     end = object()

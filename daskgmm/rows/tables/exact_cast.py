@@ -1,4 +1,4 @@
-"""Values of one type written as another: only if each of them stays what it is."""
+"""Conversion of values to another type that must hold each of them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 def write_exactly(out: NDArray[Any], values: NDArray[Any]) -> bool:
     """Write values into `out`; return whether its type holds all of them.
 
-    Types of which one holds all values of the other are not looked at further, and int64 counts
-    as held by float64.
+    Values are not compared if the type holds all values of theirs; float64 is taken to hold int64.
     """
     if np.can_cast(values.dtype, out.dtype):
         out[:] = values
