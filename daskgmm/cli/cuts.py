@@ -5,20 +5,16 @@ from __future__ import annotations
 import click
 
 
-def check_cut(
-    context: click.Context, option: click.Parameter, value: str | None
-) -> int | dict[str, int] | None:
-    """Return what texts such as 100000 or y=512,x=512 mean; None if the option was not given."""
-    if value is None:
-        return None
+def cut_in(value: str) -> int | dict[str, int]:
+    """Return the length in a text such as 100000, or the lengths by dimension in y=512,x=512."""
     if value.isdecimal() and int(value) > 0:
         return int(value)
-    found: dict[str, int] = {}
+    lengths: dict[str, int] = {}
     for part in value.split(","):
-        dim, _, length = (each.strip() for each in part.rpartition("="))
-        if not dim or dim in found or not length.isdecimal() or int(length) < 1:
+        dim, _, length = (text.strip() for text in part.rpartition("="))
+        if not dim or dim in lengths or not length.isdecimal() or int(length) < 1:
             raise click.BadParameter(
                 f"{value} is no cut; give a number of rows, or lengths such as y=512,x=512."
             )
-        found[dim] = int(length)
-    return found
+        lengths[dim] = int(length)
+    return lengths

@@ -15,12 +15,8 @@ from daskgmm.storage.address import Address
 from daskgmm.storage.masking import shown
 
 
-def check_names(
-    context: click.Context, option: click.Parameter, value: str | None
-) -> tuple[str, ...] | None:
-    """Return the names in a text such as temp,salt; None if the option was not given."""
-    if value is None:
-        return None
+def names_in(value: str) -> tuple[str, ...]:
+    """Return the names in a text such as temp,salt."""
     names = tuple(name.strip() for name in value.split(",")) if value.strip() else ()
     if not all(names) or len(set(names)) < len(names):
         raise click.BadParameter(f"{value!r} is no list of names; give some such as temp,salt.")
@@ -28,15 +24,15 @@ def check_names(
 
 
 COLUMNS = click.option(
-    "--columns", metavar="NAMES", callback=check_names,
+    "--columns", metavar="NAMES", type=names_in,
     help="Columns of Parquet that are features, as a,b,c.  [default: all, or the model's]",
 )  # fmt: skip
 VARIABLES = click.option(
-    "--variables", metavar="NAMES", callback=check_names,
+    "--variables", metavar="NAMES", type=names_in,
     help="Variables of a Zarr group or NetCDF file that are features, as temp,salt.",
 )  # fmt: skip
 FEATURES = click.option(
-    "--features", metavar="DIMS", callback=check_names,
+    "--features", metavar="DIMS", type=names_in,
     help="Dimensions whose points are features, as depth,band, or numbers of axes, as -1; "
     "'' for none. Every point of the others is a row.",
 )  # fmt: skip

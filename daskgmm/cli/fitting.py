@@ -24,12 +24,8 @@ if TYPE_CHECKING:
 Found = TypeVar("Found")
 
 
-def check_axes(
-    context: click.Context, option: click.Parameter, value: str | None
-) -> int | float | None:
-    """Return a number of axes, or a fraction of the variance; None if the option was not given."""
-    if value is None:
-        return None
+def axes_in(value: str) -> int | float:
+    """Return a number of axes, or a fraction of the variance."""
     try:
         axes = int(value) if value.isdecimal() else float(value)
     except ValueError:
@@ -62,7 +58,7 @@ STANDARDISE = click.option(
     "--standardise", is_flag=True, help="Divide each feature by its standard deviation."
 )
 PCA = click.option(
-    "--pca", metavar="N|FRACTION", callback=check_axes,
+    "--pca", metavar="N|FRACTION", type=axes_in,
     help="Fit in so many principal axes, or those of so much of the variance, as 0.99.",
 )  # fmt: skip
 WEIGHTS_ARE = click.option(
@@ -109,11 +105,7 @@ class Fitting:
         x, arguments = self.data.training()
         json_lines = None if self.log_json is None else JsonLines(self.log_json)
         checkpoint = None if self.checkpoint is None else self.data.address(self.checkpoint)
-        with (
-            interruptible(checkpoint),
-            self.workers.current(),
-            shown as listener,
-        ):
+        with interruptible(checkpoint), self.workers.current(), shown as listener:
             return fit(
                 x,
                 weights_are=self.weights_are,

@@ -17,17 +17,15 @@ Command = Callable[..., Any]
 Record = TypeVar("Record")
 
 
-def check_size(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
-    """Refuse what is no number of bytes."""
+def checked_size(value: str) -> str:
+    """Return a number of bytes as it was given; refuse other texts."""
     from dask.utils import parse_bytes
 
     try:
-        if value is not None and parse_bytes(value) >= 0:
+        if parse_bytes(value) >= 0:
             return value
     except ValueError:
         pass
-    if value is None:
-        return None
     raise click.BadParameter(f"{value} is no size; give one such as 2GiB or 500MB.")
 
 
@@ -67,7 +65,7 @@ acceleration = click.option(
     callback=check_acceleration, help="none is plain EM, iteration by iteration scikit-learn's.",
 )  # fmt: skip
 cache = click.option(
-    "--cache", metavar="SIZE", callback=check_size,
+    "--cache", metavar="SIZE", type=checked_size,
     help="Keep so much decoded data in memory, as 2GiB.",
 )  # fmt: skip
 components = click.option(

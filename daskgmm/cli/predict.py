@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 import daskgmm.cli.options as options
-from daskgmm.cli.cuts import check_cut
-from daskgmm.cli.data import Data, check_names, choosing
+from daskgmm.cli.cuts import cut_in
+from daskgmm.cli.data import Data, choosing, names_in
 from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once, going_on
 from daskgmm.cli.reporting import prediction_report
@@ -25,7 +25,7 @@ from daskgmm.storage.masking import shown
     help="Zarr group to write, a path or URL; Parquet if it ends in .parquet.",
 )  # fmt: skip
 @click.option(
-    "--outputs", metavar="NAMES", callback=check_names, default="label", show_default=True,
+    "--outputs", metavar="NAMES", type=names_in, default="label", show_default=True,
     help="What to write: label, posterior, top, largest_posterior, ambiguity, log_density.",
 )  # fmt: skip
 @click.option(
@@ -37,15 +37,15 @@ from daskgmm.storage.masking import shown
     help="How many of the most probable components the output top holds.  [default: 2]",
 )  # fmt: skip
 @click.option(
-    "--chunks", metavar="CUT", callback=check_cut,
+    "--chunks", metavar="CUT", type=cut_in,
     help="Rows of a chunk, as 100000, or lengths, as y=512,x=512.  [default: those of DATA]",
 )  # fmt: skip
 @click.option(
-    "--shards", metavar="CUT", callback=check_cut,
+    "--shards", metavar="CUT", type=cut_in,
     help="The same of shards, which hold whole chunks.  [default: no shards]",
 )  # fmt: skip
 @click.option(
-    "--key", metavar="NAMES", callback=check_names,
+    "--key", metavar="NAMES", type=names_in,
     help="Columns of DATA to keep beside the predictions, where OUT is Parquet.",
 )  # fmt: skip
 @click.option(

@@ -21,9 +21,9 @@ MOST_SIZES = 1000
 """Numbers of components that one command may ask for: more is a slip of the keyboard."""
 
 
-def check_sizes(context: click.Context, option: click.Parameter, value: str) -> list[int]:
-    """Return the numbers that a text such as 2-20 or 2,4,8 names."""
-    found: set[int] = set()
+def sizes_in(value: str) -> list[int]:
+    """Return the numbers in a text such as 2-20 or 2,4,8."""
+    sizes: set[int] = set()
     for part in value.split(","):
         first, dash, last = part.partition("-")
         ends = (first, last if dash else first)
@@ -32,15 +32,15 @@ def check_sizes(context: click.Context, option: click.Parameter, value: str) -> 
         low, high = map(int, ends)
         if not 1 <= low <= high:
             raise click.BadParameter(f"{part} is no range: give the smaller number first, from 1.")
-        if high - low + len(found) >= MOST_SIZES:
+        if high - low + len(sizes) >= MOST_SIZES:
             raise click.BadParameter(f"{value} asks for more than {MOST_SIZES:,} sizes.")
-        found.update(range(low, high + 1))
-    return sorted(found)
+        sizes.update(range(low, high + 1))
+    return sorted(sizes)
 
 
-def check_suffix(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
-    """Refuse a table that is not named as one: it might be data."""
-    if value is not None and Path(value).suffix.lower() != ".csv":
+def table_path(value: str) -> str:
+    """Return the path of a table; refuse one that is not named as a table: it might be data."""
+    if Path(value).suffix.lower() != ".csv":
         raise click.BadParameter(f"{value} does not end in .csv.")
     return value
 
@@ -48,7 +48,7 @@ def check_suffix(context: click.Context, option: click.Parameter, value: str | N
 @click.command(short_help="Choose the number of components; write the best model.")
 @click.argument("data")
 @click.option(
-    "--components", "-k", "n_components", required=True, metavar="RANGE", callback=check_sizes,
+    "--components", "-k", "n_components", required=True, metavar="RANGE", type=sizes_in,
     help="Numbers of components: 2-20, or 2,4,8.",
 )  # fmt: skip
 @click.option(
@@ -62,9 +62,7 @@ def check_suffix(context: click.Context, option: click.Parameter, value: str | N
 @click.option(
     "--out", "-o", required=True, metavar="MODEL", help="Model file to write (JSON): the best."
 )
-@click.option(
-    "--table", metavar="FILE", callback=check_suffix, help="Write the whole table (.csv)."
-)
+@click.option("--table", metavar="FILE", type=table_path, help="Write the whole table (.csv).")
 @click.option("--plot", metavar="FILE", help="Draw the criterion (.png, .svg, .pdf).")
 @click.option(
     "--n-init", type=click.IntRange(1), default=3, show_default=True,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
 import click
 
 from daskgmm.cli.clusters import KINDS, started
-from daskgmm.cli.options import Command, added
+from daskgmm.cli.options import Command, added, taken
 from daskgmm.cli.schedulers import address_in, connected
 
 THREADS = click.option(
@@ -124,8 +124,8 @@ def running(command: Command) -> Command:
 
     @wraps(command)
     def gathered(**given: Any) -> Any:
-        where = {field.name: given.pop(field.name) for field in fields(Workers)}
-        return command(workers=Workers(**where), **given)
+        workers, others = taken(Workers, given)
+        return command(workers=workers, **others)
 
     return added(
         gathered,

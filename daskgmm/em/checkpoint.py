@@ -152,13 +152,7 @@ class Checkpoint(Generic[Kept]):
             )
 
     def save(self, state: Kept, listen: Listener) -> None:
-        """Write the state; a failure is a warning, as the fit itself can go on.
-
-        Raises
-        ------
-        CheckpointError
-            If another run has taken the file.
-        """
+        """Write the state; a failure is a warning, as the fit itself can go on."""
         began = time.perf_counter()
         document = {
             "written": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -229,13 +223,7 @@ class Checkpoint(Generic[Kept]):
 
 
 def read_document(address: Address) -> dict[str, Any] | None:
-    """Return a checkpoint as it was written, or None if there is none.
-
-    Raises
-    ------
-    CheckpointError
-        If it cannot be read, or is not whole, or no checkpoint.
-    """
+    """Return a checkpoint as it was written, or None if there is none."""
     advice = "Check the address and the credentials."
     with address.explain(CheckpointError, f"The checkpoint {address} cannot be read", advice):
         content = address.read()

@@ -33,11 +33,6 @@ def training_rows(
     """Return X and the weights as rows to fit on; sets `n_features_in_` and what is known of them.
 
     That is `feature_names_in_`, and of labelled arrays `feature_dims_` and `feature_units_`.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If X is not a matrix of real numbers with at least two rows and one column.
     """
     for name in LABELS:
         estimator.__dict__.pop(name, None)
@@ -104,13 +99,7 @@ def _labelled_training(
 
 
 def labelled_rows(estimator: BaseEstimator, x: Any) -> Labelled:
-    """Return labelled arrays as a grid of rows to score or label, features matched by name.
-
-    Raises
-    ------
-    DataError
-        If X is a DataArray and the mixture was fitted to what has no named dimensions.
-    """
+    """Return labelled arrays as a grid of rows to score or label, features matched by name."""
     features = getattr(estimator, "feature_dims_", None)
     if features is None and not hasattr(x, "data_vars"):
         raise DataError(

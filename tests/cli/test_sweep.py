@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from daskgmm import sweep
-from daskgmm.cli.sweep import check_sizes
+from daskgmm.cli.sweep import sizes_in
 from daskgmm.em.events import BatchDone, PassEnded, SweepIterated
 from daskgmm.models import sweep as module
 from daskgmm.models.files.model_file import load_model
@@ -135,7 +135,7 @@ def test_settings_reach_the_sweep(folder, call, monkeypatch):
     [("2-5", [2, 3, 4, 5]), ("2,4,8", [2, 4, 8]), ("5", [5]), ("8, 2-3,3", [2, 3, 8])],
 )
 def test_sizes(text, sizes):
-    assert check_sizes(None, None, text) == sizes
+    assert sizes_in(text) == sizes
 
 
 @pytest.mark.parametrize("text", ["", "two", "5-2", "0-3", "1-", "-3", "2;4", "1.5", "1-99999999"])

@@ -22,13 +22,7 @@ FIT_AGAIN = "Fit the model again, or fetch an undamaged copy of the file."
 
 
 def write_document(document: Mapping[str, Any], address: Address) -> None:
-    """Write a document and its checksum, whole or not at all.
-
-    Raises
-    ------
-    ModelFileError
-        If the file cannot be written.
-    """
+    """Write a document and its checksum, whole or not at all."""
     signed = {**document, "sha256": digest_of(document)}
     lines = (
         f"{json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in signed.items()
@@ -40,13 +34,7 @@ def write_document(document: Mapping[str, Any], address: Address) -> None:
 
 
 def read_document(address: Address) -> dict[str, Any]:
-    """Return the document in a file, of a version that this daskgmm knows.
-
-    Raises
-    ------
-    ModelFileError
-        If the file is missing, torn, foreign, or of a newer version than this one reads.
-    """
+    """Return the document in a file, of a version that this daskgmm knows."""
     document = _parsed(_content(address), address)
     if document.get("format") != FORMAT:
         raise ModelFileError(
@@ -63,13 +51,7 @@ def read_document(address: Address) -> dict[str, Any]:
 
 
 def read_mixture(choose: Choose[Kind], address: Address) -> Kind:
-    """Return the mixture in a file, of the class that `choose` returns for its `types`.
-
-    Raises
-    ------
-    ModelFileError
-        As `read_document` does, and if a part of the document is missing or does not fit.
-    """
+    """Return the mixture in a file, of the class that `choose` returns for its `types`."""
     document = read_document(address)
     try:
         mixture = mixture_of(document, choose)

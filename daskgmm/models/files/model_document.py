@@ -140,11 +140,6 @@ def mixture_of(document: Mapping[str, Any], choose: Choose[Kind]) -> Kind:
     """Return the mixture that a document of version 1 or 2 describes.
 
     `choose` is told `types`, and returns the class to make.
-
-    Raises
-    ------
-    LookupError, TypeError, ValueError, OverflowError
-        If a part is missing or does not fit.
     """
     if document["format_version"] == 1:
         document = _from_version_1(document)

@@ -49,15 +49,7 @@ def _known(types: Sequence[str]) -> type[MixtureEstimator]:
 
 
 def check_free(address: Address, overwrite: bool) -> None:
-    """Raise unless a model may be written to an address.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the folder that it names does not exist.
-    FileExistsError
-        If it exists, and is no model file or `overwrite` is false.
-    """
+    """Raise unless a model may be written to an address."""
     path = None if address.is_url else address.path
     if path is not None and not path.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {path.parent} for {address}. Make it first.")
@@ -74,13 +66,7 @@ def check_free(address: Address, overwrite: bool) -> None:
 
 
 def save_new(mixture: MixtureEstimator, address: Address, overwrite: bool) -> None:
-    """Write a fitted mixture to where `check_free` let it go when the fit began.
-
-    Raises
-    ------
-    OutputError
-        If another run has written there since. The model is then in a file beside.
-    """
+    """Write a fitted mixture to where `check_free` let it go when the fit began."""
     try:
         check_free(address, overwrite)
     except FileExistsError as error:

@@ -26,13 +26,7 @@ Kind = TypeVar("Kind", bound=Mixture)
 
 
 def to_sklearn(mixture: Mixture) -> Any:
-    """Return a fitted scikit-learn estimator with the same posteriors.
-
-    Returns
-    -------
-    sklearn.mixture.GaussianMixture or sklearn.pipeline.Pipeline
-        The latter where the mixture has coordinates: what came before it is fitted as well.
-    """
+    """Return a fitted scikit-learn estimator with the same posteriors."""
     reference = _reference(mixture)
     coordinates: Coordinates | None = getattr(mixture, "coordinates_", None)
     names = getattr(mixture, "feature_names_in_", None)
@@ -50,24 +44,7 @@ def to_sklearn(mixture: Mixture) -> Any:
 
 
 def from_sklearn(fitted: Any, kind: type[Kind]) -> Kind:
-    """Return a mixture with the settings and the fitted attributes of scikit-learn's.
-
-    Parameters
-    ----------
-    fitted : sklearn.mixture.GaussianMixture or sklearn.pipeline.Pipeline
-        The latter of a `StandardScaler`, a `PCA` or both, and a `GaussianMixture`.
-    kind : type
-        Of the mixture.
-
-    Raises
-    ------
-    TypeError
-        If it is something else, or a step does what a mixture's coordinates do not.
-    ValueError
-        If the mixture's class has another size, structure or coordinates.
-    NotFittedError
-        If it is not fitted.
-    """
+    """Return a mixture with the settings and the fitted attributes of scikit-learn's."""
     if not isinstance(fitted, Pipeline):
         return _alone(fitted, kind, {"standardise": False, "pca": None})
     *steps, last = [step for _, step in fitted.steps]

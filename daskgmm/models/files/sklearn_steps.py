@@ -22,31 +22,13 @@ ADVICE = (
 
 
 def steps_of(coordinates: Coordinates, facts: Mapping[str, Any], *, scaled: bool) -> list[Any]:
-    """Return fitted transformers that map rows as the coordinates do.
-
-    Parameters
-    ----------
-    coordinates : Coordinates
-    facts : mapping
-        What is known of the rows: `fitted_on_`.
-    scaled : bool
-        Whether columns are divided by their scales even if all of these are 1.
-    """
+    """Return fitted transformers that map rows as the coordinates do."""
     steps = [_scaler(coordinates, facts, scaled or bool((coordinates.scales != 1).any()))]
     return steps if coordinates.axes is None else [*steps, _axes(coordinates, facts)]
 
 
 def coordinates_in(steps: Sequence[Any]) -> tuple[Coordinates, dict[str, Any]]:
-    """Return the coordinates of fitted transformers, and the settings of such a mixture.
-
-    Raises
-    ------
-    TypeError
-        If they are not a `StandardScaler`, a `PCA`, or one after the other, or do something that
-        coordinates do not.
-    NotFittedError
-        If one is not fitted.
-    """
+    """Return the coordinates of fitted transformers, and the settings of such a mixture."""
     kinds = [type(step) for step in steps]
     if kinds not in ([StandardScaler], [PCA], [StandardScaler, PCA]):
         names = ", ".join(getattr(step, "__name__", type(step).__name__) for step in steps)

@@ -24,18 +24,7 @@ LABELS = "component"
 def predict_frame(
     predictor: Predictor, name: str, frame: Any, columns: Sequence[str] | None
 ) -> Any:
-    """Return predictions as a lazy series, or for posteriors a frame, with the same index.
-
-    Parameters
-    ----------
-    columns : sequence of str or None
-        The features, by name; None to take the columns as they come.
-
-    Raises
-    ------
-    DataError
-        If a column is missing or holds no numbers, or there is another number of columns.
-    """
+    """Return predictions as a lazy series, or for posteriors a frame, with the same index."""
     check_lazy(frame)
     if frame.ndim == 2 and columns is not None:
         check_among(columns, list(frame.columns), "X")

@@ -30,13 +30,7 @@ def output_of(predictor: Predictor, name: str, dtype: np.dtype[Any]) -> Output:
 
 
 def predict_values(predictor: Predictor, name: str, x: NDArray[Any], place: Place) -> NDArray[Any]:
-    """Return an output for the rows of x (m, d), shape (m, ...).
-
-    Raises
-    ------
-    DataError
-        At a value that is not finite or too large to be squared; `place` says where.
-    """
+    """Return an output for the rows of x (m, d), shape (m, ...)."""
     unmasked(x, "A block of X")
     output = output_of(predictor, name, x.dtype)
     return Outputs((output,)).predict(predictor, x, place)[output.name]

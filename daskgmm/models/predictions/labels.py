@@ -19,13 +19,7 @@ if TYPE_CHECKING:
 
 
 def predict_labelled(predictor: Predictor, name: str, grid: Labelled) -> xr.DataArray:
-    """Return predictions on the grid that the rows are on; lazy if these are.
-
-    Raises
-    ------
-    DataError
-        If the grid has a dimension or coordinate that is called as what is predicted.
-    """
+    """Return predictions on the grid that the rows are on; lazy if these are."""
     output = output_of(predictor, name, np.dtype(grid.stacked.dtype))
     check_names(grid, (output.name, *output.dims))
     if grid.lazy:

@@ -21,11 +21,6 @@ def predict_lazily(predictor: Predictor, name: str, x: Any, dims: tuple[str, ...
 
     Column chunks are joined a row block at a time. Rows may lie on a grid: x is then of shape
     (*grid, d), and so are the predictions.
-
-    Parameters
-    ----------
-    dims : tuple of str
-        Names of the axes of the grid, for errors.
     """
     check_lazy(x)
     last = x.ndim - 1

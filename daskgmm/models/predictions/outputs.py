@@ -335,13 +335,7 @@ class Outputs:
     def predict(
         self, predictor: Predictor, x: NDArray[Any], place: Place
     ) -> dict[str, NDArray[Any]]:
-        """Return the arrays, by name, for the rows of x (m, d).
-
-        Raises
-        ------
-        DataError
-            At a value that cannot be used; `place` says where.
-        """
+        """Return the arrays, by name, for the rows of x (m, d)."""
         missing = missing_rows(x) if predictor.transform.drop_missing else None
         present = None if missing is None or not missing.any() else np.flatnonzero(~missing)
         found = self.empty(len(x)) if present is not None else self._unfilled(len(x))

@@ -108,20 +108,8 @@ class Predictor:
     ) -> tuple[float, float]:
         """Return the weighted sums of log p(x) and of the entropy of the responsibilities.
 
-        In nats, in float64 whatever the rows are.
-
-        Parameters
-        ----------
-        x : ndarray of shape (m, d)
-        weights : ndarray of shape (m,), or None
-        place : callable
-        disorder : bool
-            Whether the entropy is wanted; it is nan otherwise.
-
-        Raises
-        ------
-        DataError
-            At a value that is not finite or too large to be squared; `place` says where.
+        Rows `x` are (m, d), weights (m,). Sums are in nats, in float64 whatever the rows are; the
+        entropy is nan without `disorder`.
         """
         likelihood, entropy = 0.0, 0.0 if disorder else np.nan
         with one_blas_thread(), small_buffers():
@@ -133,13 +121,7 @@ class Predictor:
         return likelihood, entropy
 
     def posteriors(self, x: NDArray[Any], place: Place) -> Iterator[tuple[slice, Posterior]]:
-        """Yield the posteriors of the rows of x, which miss no value, tile by tile.
-
-        Raises
-        ------
-        DataError
-            At a value that is not finite or too large to be squared; `place` says where.
-        """
+        """Yield the posteriors of the rows of x, which miss no value, tile by tile."""
         # Made for the kernel that needs more; the whitened one leaves T(z) alone.
         widest = self._whitened if self._never_natural else self._natural
         with widest.workspace(len(x)) as work:
@@ -216,13 +198,7 @@ class Scored:
 def score_rows(
     predictor: Predictor, rows: Rows, weights: Rows | None = None, *, disorder: bool = False
 ) -> Scored:
-    """Return the weighted sums over rows, in one streamed pass.
-
-    Raises
-    ------
-    DataError
-        At a value or a weight that cannot be used.
-    """
+    """Return the weighted sums over rows, in one streamed pass."""
     data = predictor.dataset(rows, weights, drop_missing=predictor.transform.drop_missing)
     total, entropy, weighing = 0.0, 0.0, Weighing()
     for part in map_batches(data, partial(_score_batch, predictor, disorder)):

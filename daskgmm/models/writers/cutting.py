@@ -84,16 +84,7 @@ class CutRows:
 
 
 def cut_rows(x: Rows | Labelled, chunks: Cut, shards: Cut, outputs: Outputs) -> CutRows:
-    """Return rows with the cut of the arrays for the outputs of them.
-
-    Raises
-    ------
-    DataError
-        If the number of rows is not known, or names of outputs are those of coordinates.
-    ValueError
-        If chunks or shards do not fit the dimensions, or those of X only in more memory than
-        a task may take.
-    """
+    """Return rows with the cut of the arrays for the outputs of them."""
     row_nbytes = outputs.row_nbytes
     if isinstance(x, Rows):
         return CutRows(x, _row_layout((ROW,), x, chunks, shards, row_nbytes, scaled=True))

@@ -43,13 +43,7 @@ def first_mark(batch: Batch, blocks: Iterator[Block]) -> str:
 def same_values(
     data: Dataset, tally: Tally, tasks_of: Callable[[Dataset], list[Task[Any]] | None]
 ) -> bool:
-    """Return whether some batches that are done begin as they did when they were.
-
-    Parameters
-    ----------
-    tasks_of : callable
-        Makes the tasks that read the batches of a data set, or None for its own.
-    """
+    """Return whether some batches that are done begin as they did when they were."""
     done = sorted(tally.done)
     if not done:
         return True

@@ -48,20 +48,7 @@ class ParquetTarget(Target):
                 )
 
     def check_replaced(self, origins: Iterable[str], kept: Collection[str]) -> None:
-        """Refuse to replace files that are read, if more than features would be lost.
-
-        Parameters
-        ----------
-        origins : iterable of str
-            Paths and URLs that rows are read from, and others; see `rows.origins`.
-        kept : collection of str
-            The columns that are features or keys.
-
-        Raises
-        ------
-        OutputError
-            If there are other files beside those that are read, or columns that are no keys.
-        """
+        """Refuse to replace files that are read, if more than features would be lost."""
         origins = list(origins) if self._final.exists() else []
         read = [same_text(origin) for origin in self._removed_of(origins, [self._final])]
         if self._remote or not read:
@@ -90,19 +77,7 @@ class ParquetTarget(Target):
             Path(self.place.url).mkdir(parents=True)
 
     def finish(self, parts: int, digests: Mapping[str, str]) -> None:
-        """Put the folder in its place.
-
-        Parameters
-        ----------
-        digests : mapping
-            Of all files, where the place is `contested`.
-
-        Raises
-        ------
-        OutputError
-            If files are missing: workers wrote to another place of that name. If another run has
-            taken the place, or wrote over what this one had written.
-        """
+        """Put the folder in its place."""
         wanted, found = set(map(part_name, range(parts))), self.place.names()
         if missing := len(wanted - found):
             raise OutputError(

@@ -126,13 +126,7 @@ class Target(ABC):
             self._write(identity, tally, begun=True)
 
     def note(self, identity: Mapping[str, Any], tally: Tally) -> None:
-        """Write down what is done.
-
-        Raises
-        ------
-        OutputError
-            If another run has taken the place.
-        """
+        """Write down what is done."""
         with self._alone():
             self.owner.check()
             self._write(identity, tally, begun=True)
@@ -234,14 +228,7 @@ class Target(ABC):
         self._former = False
 
     def check_apart(self, origins: Iterable[str]) -> None:
-        """Raise `OutputError` if writing here would remove data.
-
-        Parameters
-        ----------
-        origins : iterable of str
-            Paths and URLs that data are read from, and others; see `rows.origins`. They are
-            looked at only if there is something to remove.
-        """
+        """Raise `OutputError` if writing here would remove data."""
         # Where the target is written until it is whole is emptied too.
         for origin in self._removed_of(origins, (self._final, self.root)):
             raise OutputError(

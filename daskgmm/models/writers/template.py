@@ -43,18 +43,6 @@ def writable_template(template: xr.Dataset, unit: Mapping[str, int]) -> xr.Datas
 
     Levels of a MultiIndex become coordinates of their own, times with a zone are in UTC, and
     attributes that JSON has no word for are text. Nothing lazy is read.
-
-    Parameters
-    ----------
-    template : xarray.Dataset
-        Coordinates and attributes, no variables.
-    unit : mapping
-        Lengths of chunks along the dimensions, for coordinates that are lazy.
-
-    Raises
-    ------
-    DataError
-        If Zarr cannot hold a coordinate; it says which one.
     """
     found = _single_indexes(template)
     found = found.assign_coords(

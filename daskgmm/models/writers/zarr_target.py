@@ -82,19 +82,7 @@ class ZarrTarget(Target):
         }
 
     def finish(self, arrays: Mapping[str, Any], digests: Mapping[str, str]) -> None:
-        """Put the group in its place.
-
-        Parameters
-        ----------
-        digests : mapping
-            Of all regions, where the place is `contested`.
-
-        Raises
-        ------
-        OutputError
-            If chunks are missing: workers wrote to another place of that name. If another run has
-            taken the place, or wrote over what this one had written.
-        """
+        """Put the group in its place."""
         if self.contested:
             self._compare(arrays, digests)
         for name, array in arrays.items():
