@@ -168,11 +168,12 @@ def _of_rows(rows: Rows, name: str) -> dict[str, Any]:
 
 
 def arrays_digest(*values: Any) -> str | None:
-    """Return a digest of arrays by their bytes; None if all of them are None."""
-    if all(value is None for value in values):
+    """Return a digest of arrays by their bytes, those that are None left out; None without any."""
+    given = [value for value in values if value is not None]
+    if not given:
         return None
     found = hashlib.sha256()
-    for value in values:
+    for value in given:
         array = np.asarray(value)
         found.update(f"{array.dtype}{array.shape}".encode() + np.ascontiguousarray(array).tobytes())
     return DIGEST + found.hexdigest()[:12]

@@ -21,7 +21,7 @@ from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.kernels.kernel import Sums
 from daskgmm.gaussian.kernels.whitened import accumulate_about
-from daskgmm.gaussian.m_step import Maximised, factorise, maximise
+from daskgmm.gaussian.m_step import Maximised, factorise
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
 
@@ -126,15 +126,8 @@ def _maximised(
     survey: Survey, settings: Settings, x: NDArray[Any], responsibilities: Responsibilities
 ) -> Maximised:
     """Return the M-step of responsibilities, with the prior's moments."""
-    k, structure = settings.n_components, STRUCTURES[settings.structure]
-    moments = _moments(structure, x, responsibilities, k)
-    moments = MixtureModel.of(settings, survey).complete(moments)
-    spread = structure.repeat(survey.covariance, k)
-    spread = structure.precision.raised(spread, settings.reg_covar)
-    fallback = Parameters(
-        structure.name, np.full(k, 1 / k), np.tile(survey.mean, (k, 1)), spread, spread
-    )
-    return maximise(moments, structure.name, settings.reg_covar, fallback, first=True)
+    moments = _moments(STRUCTURES[settings.structure], x, responsibilities, settings.n_components)
+    return MixtureModel.of(settings, survey).begin(moments)
 
 
 def _one_hot(labels: Labels, weights: Array | None, k: int) -> Responsibilities:
