@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, astuple, replace
 from typing import Any, cast
 
 import numpy as np
@@ -68,9 +68,13 @@ def fit_identity(
 def prior_digest(settings: Settings, columns: int) -> str | None:
     """Return a digest of the density of a prior, for rows of so many columns; None without one.
 
+    Of a Bayesian mixture it is one of the hyperparameters.
+
     It is that for one mean and one covariance of the rows, whatever these are, in single precision:
     libraries of linear algebra differ in the last digits.
     """
+    if settings.bayesian is not None:
+        return plain_digest(astuple(settings.bayesian))
     if settings.prior is None:
         return None
     d = settings.n_features(columns)

@@ -36,6 +36,10 @@ class Model(Protocol):
     def has_chart(self) -> bool:
         """Whether acceleration may move the parameters along any direction."""
 
+    @property
+    def tolerance_unit(self) -> float:
+        """What `tol` of plain EM is in, in nats a row."""
+
     def kernel(self, parameters: Parameters, together: int | None = None) -> Kernel:
         """Return the densities, for a pass over all rows.
 
@@ -49,7 +53,7 @@ class Model(Protocol):
         """Return the moments that the M-step is made of, those of a prior included."""
 
     def begin(self, moments: Moments) -> Maximised:
-        """Return a start, from the moments of its responsibilities."""
+        """Return a start, from the complete moments of its responsibilities."""
 
     def step(self, moments: Moments, parameters: Parameters) -> Maximised:
         """Return the M-step from complete moments under the parameters."""
@@ -138,15 +142,19 @@ class MixtureModel(GaussianModel):
         """Whether the structure has all covariances of its form."""
         return self.structure.free
 
+    @property
+    def tolerance_unit(self) -> float:
+        """One: `tol` of plain EM is in nats a row, as in scikit-learn."""
+        return 1.0
+
     def complete(self, moments: Moments) -> Moments:
         """Return the moments with the prior's."""
         return moments if self.prior is None else self.prior.added_to(moments, self.structure)
 
     def begin(self, moments: Moments) -> Maximised:
-        """Return the parameters of a start, from the moments of its responsibilities."""
-        complete = self.complete(moments)
+        """Return the parameters of a start, from the complete moments of its responsibilities."""
         fallback = self.spread_of_all(len(moments.counts))
-        return maximise(complete, self.structure.name, self.reg_covar, fallback, first=True)
+        return maximise(moments, self.structure.name, self.reg_covar, fallback, first=True)
 
     def step(self, moments: Moments, parameters: Parameters) -> Maximised:
         """Return the parameters of the highest expected likelihood, or posterior density."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import kmeans_plusplus
 
-from daskgmm.em.model import MixtureModel
+from daskgmm.em.models import model_of
 from daskgmm.em.sample import Sample
 from daskgmm.em.settings import Settings
 from daskgmm.em.starts.clustering import Labels, Metric, cluster, squarable
@@ -109,6 +109,8 @@ def _estimate(
     if settings.init_params in ("k-means++", "random_from_data"):
         measured = x if metric is None else metric.apply(x)
         rows = _single_rows(measured, weights, k, settings.init_params, random)
+        if settings.bayesian is not None:
+            return _posterior_of_rows(survey, settings, x, rows)
         if settings.prior is None:
             return _from_rows(structure, x, rows, settings.reg_covar)
         points = x[rows].astype(np.float64)
@@ -127,7 +129,8 @@ def _maximised(
 ) -> Maximised:
     """Return the M-step of responsibilities, with the prior's moments."""
     moments = _moments(STRUCTURES[settings.structure], x, responsibilities, settings.n_components)
-    return MixtureModel.of(settings, survey).begin(moments)
+    model = model_of(settings, survey)
+    return model.begin(model.complete(moments))
 
 
 def _one_hot(labels: Labels, weights: Array | None, k: int) -> Responsibilities:
@@ -190,6 +193,19 @@ def _from_rows(
     return Maximised(
         Parameters(structure.name, weights, means, covariances, factors), ridges=ridges
     )
+
+
+def _posterior_of_rows(
+    survey: Survey, settings: Settings, x: Array, rows: NDArray[np.intp]
+) -> Maximised:
+    """Start each component with the posterior of one row, its shared covariance as `_from_rows`."""
+    k, structure = len(rows), STRUCTURES[settings.structure]
+    points, model = x[rows].astype(np.float64), model_of(settings, survey)
+    one_row = np.full(k, survey.weight / survey.counted(settings.weights_are))
+    moments = _moments(structure, points, _one_hot(np.arange(k), one_row, k), k)
+    if moments.pooled is not None:
+        moments = replace(moments, pooled=one_row.sum() * _tied_from_rows(x, points))
+    return model.begin(model.complete(moments))
 
 
 def _tied_from_rows(x: Array, means: Array) -> Array:
