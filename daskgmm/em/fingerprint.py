@@ -51,6 +51,7 @@ def fit_identity(
     state = None if random is None else arrays_digest(*generator_state(random)[1:])
     chosen = asdict(settings)
     chosen["covariance_type"] = chosen.pop("structure")
+    chosen |= chosen.pop("bayesian") or {}
     if settings.n_init == 1 or resumed is not None:
         # Nothing but the end depends on it: a fit that stopped early may go on.
         del chosen["max_iter"]

@@ -13,49 +13,71 @@ from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.normal_wishart import NormalWishart
 from daskgmm.gaussian.weight_prior import WEIGHT_PRIORS, WeightPrior
 
+ROUNDING = 64 * float(np.finfo(np.float64).eps)
+"""Relative size of what is no spread of rows but rounding."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hyperparameters:
-    """Plain values, as settings are: arrays are nested tuples.
+    """Those of scikit-learn, by its names, as plain values: arrays are nested tuples.
 
     Attributes
     ----------
-    weight_prior : str
+    weight_concentration_prior_type : str
         A name in `WEIGHT_PRIORS`.
-    weight_concentration, mean_precision, degrees_of_freedom : float or None
-    mean : tuple of float, or None
-    covariance : float, tuple, or None
-        In the shape of scikit-learn: of one component.
+    weight_concentration_prior, mean_precision_prior, degrees_of_freedom_prior : float or None
+    mean_prior : tuple of float, or None
+    covariance_prior : float, tuple, or None
+        Of one component.
     """
 
-    weight_prior: str
-    weight_concentration: float | None = None
-    mean_precision: float | None = None
-    mean: tuple[float, ...] | None = None
-    degrees_of_freedom: float | None = None
-    covariance: Any = None
+    weight_concentration_prior_type: str
+    weight_concentration_prior: float | None = None
+    mean_precision_prior: float | None = None
+    mean_prior: tuple[float, ...] | None = None
+    degrees_of_freedom_prior: float | None = None
+    covariance_prior: Any = None
 
     def of_weights(self, k: int) -> WeightPrior:
         """Return the prior of the weights, by default of the concentration 1 / k."""
-        chosen = self.weight_concentration
-        return WEIGHT_PRIORS[self.weight_prior](1.0 / k if chosen is None else chosen)
+        concentration = _default(self.weight_concentration_prior, 1.0 / k)
+        return WEIGHT_PRIORS[self.weight_concentration_prior_type](concentration)
 
-    def of_components(self, structure: Structure, survey: Survey, rows: float) -> NormalWishart:
+    def of_components(
+        self, structure: Structure, survey: Survey, rows: float, reg_covar: float
+    ) -> NormalWishart:
         """Return the prior of means and precisions; `rows` count in the covariance of all rows."""
         d = len(survey.mean)
-        return NormalWishart(
-            1.0 if self.mean_precision is None else self.mean_precision,
-            survey.mean if self.mean is None else np.array(self.mean),
-            float(d) if self.degrees_of_freedom is None else self.degrees_of_freedom,
-            self._scale(structure, survey, rows),
-        )
-
-    def _scale(self, structure: Structure, survey: Survey, rows: float) -> Array:
-        d = len(survey.mean)
-        if self.covariance is None:
-            unbiased = survey.covariance * (rows / max(rows - 1.0, 1.0))
-            covariance = structure.precision.of_matrices(unbiased[None])
+        degrees = _default(self.degrees_of_freedom_prior, float(d))
+        if self.covariance_prior is None:
+            scale = _covariance_of_rows(structure, survey, rows)
+            if _is_singular(scale, survey):
+                # Differs from scikit-learn, which fails: this would be no density.
+                scale = scale + degrees * reg_covar * np.eye(d)
         else:
-            covariance = np.array(self.covariance).reshape(1, *structure.precision.shape(d))
-        scale: Array = structure.precision.matrices(covariance, d)[0]
-        return scale
+            given = np.array(self.covariance_prior).reshape(1, *structure.precision.shape(d))
+            scale = structure.precision.matrices(given, d)[0]
+        mean = survey.mean if self.mean_prior is None else np.array(self.mean_prior)
+        return NormalWishart(_default(self.mean_precision_prior, 1.0), mean, degrees, scale)
+
+
+def _default(given: float | None, default: float) -> float:
+    return default if given is None else given
+
+
+def _covariance_of_rows(structure: Structure, survey: Survey, rows: float) -> Array:
+    """Return the unbiased covariance of all rows, (d, d), in the form of the structure."""
+    unbiased = survey.covariance * (rows / max(rows - 1.0, 1.0))
+    covariance = structure.precision.of_matrices(unbiased[None])
+    matrix: Array = structure.precision.matrices(covariance, len(unbiased))[0]
+    return matrix
+
+
+def _is_singular(covariance: Array, survey: Survey) -> bool:
+    """Return whether a covariance of rows is singular to rounding, whatever their units."""
+    d, sizes = len(covariance), np.maximum(np.abs(survey.minimum), np.abs(survey.maximum))
+    deviations = np.sqrt(np.diagonal(covariance))
+    if (deviations <= ROUNDING * sizes).any():
+        return True
+    correlations = covariance / np.outer(deviations, deviations)
+    return bool(np.linalg.eigvalsh(correlations)[0] <= d * ROUNDING)

@@ -76,7 +76,9 @@ class Settings:
     @property
     def prior_name(self) -> str | None:
         """Name of the prior of point estimates, or of the weights' prior; None without one."""
-        return self.prior if self.bayesian is None else self.bayesian.weight_prior
+        return (
+            self.prior if self.bayesian is None else self.bayesian.weight_concentration_prior_type
+        )
 
     @property
     def counts_rows(self) -> bool:

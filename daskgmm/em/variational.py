@@ -50,7 +50,7 @@ class BayesianModel(GaussianModel):
             survey,
             survey.weight / rows,
             settings.bayesian.of_weights(settings.n_components),
-            settings.bayesian.of_components(structure, survey, rows),
+            settings.bayesian.of_components(structure, survey, rows, settings.reg_covar),
         )
 
     @property

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, ClassVar, NoReturn
+from dataclasses import fields, replace
+from typing import Any, ClassVar, NoReturn, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.mixture import BayesianGaussianMixture as Reference
+from sklearn.utils.validation import check_is_fitted
 
 from daskgmm.em.fit import Request
 from daskgmm.em.hyperparameters import Hyperparameters
@@ -21,7 +22,9 @@ from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.variational_posterior import VariationalPosterior
 from daskgmm.gaussian.weight_prior import Dirichlet, DirichletProcess
 from daskgmm.models.estimator import MixtureEstimator
+from daskgmm.models.files.bayesian_exchange import posterior_from_sklearn, posterior_to_sklearn
 from daskgmm.models.files.posterior_entries import posterior_entries, set_posterior
+from daskgmm.models.files.sklearn_exchange import to_sklearn
 from daskgmm.models.initial import checked_array
 
 Array = NDArray[np.float64]
@@ -224,15 +227,8 @@ class BayesianGaussianMixture(MixtureEstimator):
         return {}
 
     def _settings(self) -> Settings:
-        hyperparameters = Hyperparameters(
-            weight_prior=self.weight_concentration_prior_type,
-            weight_concentration=_plain(self.weight_concentration_prior),
-            mean_precision=_plain(self.mean_precision_prior),
-            mean=_plain(self.mean_prior),
-            degrees_of_freedom=_plain(self.degrees_of_freedom_prior),
-            covariance=_plain(self.covariance_prior),
-        )
-        return replace(super()._settings(), bayesian=hyperparameters)
+        given = {field.name: _plain(getattr(self, field.name)) for field in fields(Hyperparameters)}
+        return replace(super()._settings(), bayesian=Hyperparameters(**given))
 
     def _request(self, settings: Settings, columns: int) -> Request:
         self._check_priors(settings.n_features(columns))
@@ -308,6 +304,34 @@ class BayesianGaussianMixture(MixtureEstimator):
         if isinstance(self.degrees_of_freedom_, np.ndarray):
             self.degrees_of_freedom_ = self.degrees_of_freedom_[order]
 
+    def to_sklearn(self) -> Any:
+        """Return the same posterior as scikit-learn's `BayesianGaussianMixture`.
+
+        Returns
+        -------
+        sklearn.mixture.BayesianGaussianMixture or sklearn.pipeline.Pipeline
+            A pipeline, as of `GaussianMixture.to_sklearn`, where this one has coordinates of its
+            own. `lower_bound_` is nan: that of scikit-learn is another one.
+        """
+        check_is_fitted(self)
+        return to_sklearn(self, posterior_to_sklearn)
+
+    @classmethod
+    def from_sklearn(cls, fitted: Any) -> Self:
+        """Return a fitted `sklearn.mixture.BayesianGaussianMixture` as one of this library.
+
+        `lower_bound_` is nan: that of scikit-learn is another one.
+
+        Raises
+        ------
+        TypeError
+            If it is another estimator.
+        NotFittedError
+            If it is not fitted.
+        """
+        mixture: Self = posterior_from_sklearn(fitted, cls)
+        return mixture
+
     def _own_entries(self) -> dict[str, Any]:
         return posterior_entries(self)
 
@@ -317,7 +341,9 @@ class BayesianGaussianMixture(MixtureEstimator):
 
 def _plain(value: Any) -> Any:
     """Return a number or an array as nested tuples of floats, which settings compare by."""
-    return None if value is None else _tuples(np.asarray(value, np.float64).tolist())
+    if value is None or isinstance(value, str):
+        return value
+    return _tuples(np.asarray(value, np.float64).tolist())
 
 
 def _tuples(value: Any) -> Any:
