@@ -57,7 +57,11 @@ def _features(mixture: MixtureEstimator) -> str:
 
 def _prior(mixture: MixtureEstimator) -> list[tuple[str, str]]:
     name = mixture._settings().prior_name
-    return [] if name is None else [("prior", name)]
+    if name is None:
+        return []
+    concentration = getattr(mixture, "weight_concentration_prior_", None)
+    of = "" if concentration is None else f" of concentration {concentration:.4g}"
+    return [("prior", f"{name}{of}")]
 
 
 def _coordinates(mixture: MixtureEstimator) -> list[tuple[str, str]]:
