@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 from daskgmm.version import __version__
 
 if TYPE_CHECKING:
+    from daskgmm.models.bayesian_mixture import (
+        BayesianGaussianMixture as BayesianGaussianMixture,
+    )
     from daskgmm.models.files.model_file import load_model as load_model
     from daskgmm.models.files.model_file import save_model as save_model
     from daskgmm.models.gaussian_mixture import GaussianMixture as GaussianMixture
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from daskgmm.rows.parquet.rows import open_parquet as open_parquet
 
 _HOMES = {
+    "BayesianGaussianMixture": "daskgmm.models.bayesian_mixture",
     "GaussianMixture": "daskgmm.models.gaussian_mixture",
     "load_model": "daskgmm.models.files.model_file",
     "save_model": "daskgmm.models.files.model_file",
@@ -36,6 +40,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "BayesianGaussianMixture",
     "GaussianMixture",
     "Sweep",
     "__version__",

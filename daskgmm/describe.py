@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from daskgmm.describe_data import aligned, listed
+from daskgmm.em.objective import objective_name as name_of_objective
 from daskgmm.models.criteria import n_in_words
 from daskgmm.models.estimator import MixtureEstimator
 
@@ -30,7 +31,7 @@ def describe_model(mixture: MixtureEstimator, name: str) -> str:
         ("components", str(k)),
         ("features", _features(mixture)),
         ("covariance", mixture.covariance_type),
-        *([] if mixture.prior is None else [("prior", mixture.prior)]),
+        *_prior(mixture),
         *_coordinates(mixture),
         ("iterations", f"{mixture.n_iter_}, {ended}"),
         (objective_name(mixture), f"{mixture.lower_bound_:.5f} nats a row"),
@@ -44,7 +45,7 @@ def describe_model(mixture: MixtureEstimator, name: str) -> str:
 def objective_name(mixture: MixtureEstimator) -> str:
     """Return the name of `lower_bound_`."""
     ended = mixture._ended_with
-    return "log likelihood" if ended is None or ended.prior is None else "log posterior"
+    return name_of_objective(None if ended is None else ended.prior)
 
 
 def _features(mixture: MixtureEstimator) -> str:
@@ -52,6 +53,15 @@ def _features(mixture: MixtureEstimator) -> str:
     more = f", and {len(names) - LISTED_FEATURES} more" if len(names) > LISTED_FEATURES else ""
     listing = f": {', '.join(names[:LISTED_FEATURES])}{more}" if names else ""
     return f"{mixture.n_features_in_}{listing}"
+
+
+def _prior(mixture: MixtureEstimator) -> list[tuple[str, str]]:
+    name = mixture._settings().prior_name
+    if name is None:
+        return []
+    concentration = getattr(mixture, "weight_concentration_prior_", None)
+    of = "" if concentration is None else f" of concentration {concentration:.4g}"
+    return [("prior", f"{name}{of}")]
 
 
 def _coordinates(mixture: MixtureEstimator) -> list[tuple[str, str]]:
@@ -69,6 +79,8 @@ def _coordinates(mixture: MixtureEstimator) -> list[tuple[str, str]]:
 def _criteria(mixture: MixtureEstimator) -> list[tuple[str, str]]:
     # Without the warning about the meaning of weights, which is shown here.
     criteria = mixture._known_criteria()
+    if not criteria:
+        return []
     values = [
         f"{name.upper()} {value:.8g}"
         for name in ("aic", "bic", "icl")

@@ -25,6 +25,7 @@ from daskgmm.em.events import (
     SweepIterated,
     as_dict,
 )
+from daskgmm.em.objective import objective_name
 from daskgmm.em.settings import GAP_SHARE
 from daskgmm.passes.plan import size
 
@@ -161,7 +162,7 @@ class Shown:
         text, title = line(event, self._objective), next_title(event, self._first)
         if isinstance(event, FitStarted):
             self._first = 1 + (event.resumed or 0)
-            self._objective = "log likelihood" if event.prior is None else "log posterior"
+            self._objective = objective_name(event.prior)
         elif isinstance(event, Started):
             self._left, self._first = "", 1
         elif isinstance(event, PassEnded) and not text:

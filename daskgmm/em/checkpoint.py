@@ -31,6 +31,7 @@ from daskgmm.errors import CheckpointError
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.m_step import Maximised
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.variational_posterior import VariationalPosterior
 from daskgmm.storage.address import Address
 from daskgmm.version import __version__
 
@@ -80,7 +81,8 @@ class State:
 Kept = TypeVar("Kept")
 
 KINDS = (
-    State, Survey, Weighing, Coordinates, Fit, Maximised, Parameters, Iterated, Search, Point,
+    State, Survey, Weighing, Coordinates, Fit, Maximised, Parameters, VariationalPosterior,
+    Iterated, Search, Point,
 )  # fmt: skip
 RECORDS.update({kind.__name__: kind for kind in KINDS})
 

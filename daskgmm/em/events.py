@@ -26,7 +26,8 @@ class FitStarted:
         Iterations that a checkpoint had of the current initialisation; None if the fit
         begins from nothing.
     prior : str or None
-        Its name; lower bounds are log posteriors then, up to a constant.
+        Its name; lower bounds are log posteriors then, up to a constant. Of a Bayesian mixture it
+        is that of the weights, and bounds are those of the log evidence.
     """
 
     rows: int | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, astuple, replace
 from typing import Any, cast
 
 import numpy as np
@@ -51,6 +51,7 @@ def fit_identity(
     state = None if random is None else arrays_digest(*generator_state(random)[1:])
     chosen = asdict(settings)
     chosen["covariance_type"] = chosen.pop("structure")
+    chosen |= chosen.pop("bayesian") or {}
     if settings.n_init == 1 or resumed is not None:
         # Nothing but the end depends on it: a fit that stopped early may go on.
         del chosen["max_iter"]
@@ -68,9 +69,13 @@ def fit_identity(
 def prior_digest(settings: Settings, columns: int) -> str | None:
     """Return a digest of the density of a prior, for rows of so many columns; None without one.
 
+    Of a Bayesian mixture it is one of the hyperparameters.
+
     It is that for one mean and one covariance of the rows, whatever these are, in single precision:
     libraries of linear algebra differ in the last digits.
     """
+    if settings.bayesian is not None:
+        return plain_digest(astuple(settings.bayesian))
     if settings.prior is None:
         return None
     d = settings.n_features(columns)
@@ -168,11 +173,12 @@ def _of_rows(rows: Rows, name: str) -> dict[str, Any]:
 
 
 def arrays_digest(*values: Any) -> str | None:
-    """Return a digest of arrays by their bytes; None if all of them are None."""
-    if all(value is None for value in values):
+    """Return a digest of arrays by their bytes, those that are None left out; None without any."""
+    given = [value for value in values if value is not None]
+    if not given:
         return None
     found = hashlib.sha256()
-    for value in values:
+    for value in given:
         array = np.asarray(value)
         found.update(f"{array.dtype}{array.shape}".encode() + np.ascontiguousarray(array).tobytes())
     return DIGEST + found.hexdigest()[:12]

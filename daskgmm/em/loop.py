@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from daskgmm.em.acceleration import SURE, Search, advance, remaining_gain, restart
 from daskgmm.em.events import Ended, Iterated, Started
 from daskgmm.em.expectation import expect
-from daskgmm.em.model import MixtureModel, Model
+from daskgmm.em.model import Model
+from daskgmm.em.models import model_of
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey import Survey, TrainingSet
 from daskgmm.gaussian.m_step import IllDefinedError, Maximised, means_of
@@ -122,7 +123,7 @@ def iterate(
 class Evaluated:
     """What one pass found: the M-step from its parameters, and its record.
 
-    `shares` (3, k) are those of `Point`, `has_chart` is that of the model.
+    `shares` (3, k) are those of `Point`, `has_chart` and `tolerance_unit` those of the model.
     """
 
     parameters: Parameters
@@ -130,6 +131,7 @@ class Evaluated:
     shares: Array
     iterated: Iterated
     has_chart: bool
+    tolerance_unit: float
 
 
 def evaluate(
@@ -137,7 +139,7 @@ def evaluate(
 ) -> list[Evaluated | IllDefinedError]:
     """Return what one pass finds for the proposals of several fits, or why an M-step fails."""
     began, old = time.perf_counter(), [fit.proposal for fit in fits]
-    models = [MixtureModel.of(chosen, rows.survey) for chosen in settings]
+    models = [model_of(chosen, rows.survey) for chosen in settings]
     number, together = 1 + max(len(fit.iterations) for fit in fits), _components(old)
     kernels = [model.kernel(each, together) for model, each in zip(models, old, strict=True)]
     many, ended = expect(rows, kernels, number)
@@ -166,7 +168,8 @@ def evaluate(
             peak_memory=ended.peak_memory,
         )
         shares = _shares(model.complete(moments))
-        found.append(Evaluated(parameters, step, shares, record, model.has_chart))
+        of_model = model.has_chart, model.tolerance_unit
+        found.append(Evaluated(parameters, step, shares, record, *of_model))
     return found
 
 
@@ -209,7 +212,8 @@ def advanced(
 def _plain(fit: Fit, evaluated: Evaluated, settings: Settings, before: float) -> Fit:
     change = evaluated.iterated.lower_bound - before
     iterated = replace(evaluated.iterated, change=change)
-    return Fit(evaluated.step, (*fit.iterations, iterated), abs(change) < settings.tol)
+    converged = abs(change) < settings.tol * evaluated.tolerance_unit
+    return Fit(evaluated.step, (*fit.iterations, iterated), converged)
 
 
 def _em_step(fit: Fit, evaluated: Evaluated, settings: Settings, before: float) -> Fit:

@@ -36,6 +36,10 @@ class Model(Protocol):
     def has_chart(self) -> bool:
         """Whether acceleration may move the parameters along any direction."""
 
+    @property
+    def tolerance_unit(self) -> float:
+        """What `tol` of plain EM is in, in nats a row."""
+
     def kernel(self, parameters: Parameters, together: int | None = None) -> Kernel:
         """Return the densities, for a pass over all rows.
 
@@ -48,6 +52,9 @@ class Model(Protocol):
     def complete(self, moments: Moments) -> Moments:
         """Return the moments that the M-step is made of, those of a prior included."""
 
+    def begin(self, moments: Moments) -> Maximised:
+        """Return a start, from the complete moments of its responsibilities."""
+
     def step(self, moments: Moments, parameters: Parameters) -> Maximised:
         """Return the M-step from complete moments under the parameters."""
 
@@ -57,10 +64,13 @@ class Model(Protocol):
     def objective(self, moments: Moments, parameters: Parameters) -> float:
         """Return what EM raises, in nats a row: the likelihood, with a prior's density."""
 
+    def discount(self, parameters: Parameters) -> float:
+        """Return by how much the objective is less than the mean log density of rows, in nats."""
+
 
 @dataclass(frozen=True, slots=True)
-class MixtureModel:
-    """A Gaussian mixture of one structure: maximum likelihood, or the mode under a prior.
+class GaussianModel:
+    """What models of Gaussian components share: their densities, and the rounding of their moments.
 
     `noise` is as in `kernel.Kernel`.
     """
@@ -69,6 +79,49 @@ class MixtureModel:
     reg_covar: float
     noise: float
     survey: Survey
+
+    def kernel(self, parameters: Parameters, together: int | None = None) -> Kernel:
+        """Return the kernel that is exact enough and the fastest."""
+        survey = self.survey
+        return choose_kernel(parameters, survey.mean, survey.half_range, self.noise, together)
+
+    def kernel_about(self, parameters: Parameters, points: Array) -> Kernel:
+        """Return the slower kernel, which can take moments about any points."""
+        return WhitenedKernel.of(parameters, points, self.noise)
+
+    def loses_digits(self, step: Maximised, moments: Moments) -> bool:
+        """Return whether the new covariances are small beside the distance of their moments.
+
+        The kernel was chosen for the parameters before: components that were wide and are now
+        narrow have their moments about points too far away, and what came out is rounding.
+        """
+        at_center = bool((moments.reference == self.survey.mean).all())
+        if (step.ridges or step.collapsed) and at_center:
+            return True
+        return moment_error(step.parameters, moments.reference) > TOLERANCE
+
+    def spread_of_all(self, k: int) -> Parameters:
+        """Return k equal components with the mean and the covariance of all rows, not factorised.
+
+        A start falls back on them where a component has no rows.
+        """
+        structure, survey = self.structure, self.survey
+        spread = structure.precision.raised(structure.repeat(survey.covariance, k), self.reg_covar)
+        means = np.tile(survey.mean, (k, 1))
+        return Parameters(structure.name, np.full(k, 1 / k), means, spread, spread)
+
+    def discount_of_noise(self, parameters: Parameters) -> float:
+        """Return by how much the noise lowers the mean log-likelihood, in nats, to first order."""
+        traces = self.structure.precision.traces(
+            parameters.precisions_cholesky, parameters.n_features
+        )
+        return 0.5 * self.noise * float((parameters.weights * traces).sum())
+
+
+@dataclass(frozen=True, slots=True)
+class MixtureModel(GaussianModel):
+    """A Gaussian mixture of one structure: maximum likelihood, or the mode under a prior."""
+
     prior: PseudoMoments | None = None
 
     @classmethod
@@ -89,44 +142,31 @@ class MixtureModel:
         """Whether the structure has all covariances of its form."""
         return self.structure.free
 
-    def kernel(self, parameters: Parameters, together: int | None = None) -> Kernel:
-        """Return the kernel that is exact enough and the fastest."""
-        survey = self.survey
-        return choose_kernel(parameters, survey.mean, survey.half_range, self.noise, together)
-
-    def kernel_about(self, parameters: Parameters, points: Array) -> Kernel:
-        """Return the slower kernel, which can take moments about any points."""
-        return WhitenedKernel.of(parameters, points, self.noise)
+    @property
+    def tolerance_unit(self) -> float:
+        """One: `tol` of plain EM is in nats a row, as in scikit-learn."""
+        return 1.0
 
     def complete(self, moments: Moments) -> Moments:
         """Return the moments with the prior's."""
         return moments if self.prior is None else self.prior.added_to(moments, self.structure)
+
+    def begin(self, moments: Moments) -> Maximised:
+        """Return the parameters of a start, from the complete moments of its responsibilities."""
+        fallback = self.spread_of_all(len(moments.counts))
+        return maximise(moments, self.structure.name, self.reg_covar, fallback, first=True)
 
     def step(self, moments: Moments, parameters: Parameters) -> Maximised:
         """Return the parameters of the highest expected likelihood, or posterior density."""
         least = self.survey.least_variances if self.reg_covar == 0 else None
         return maximise(moments, self.structure.name, self.reg_covar, parameters, least=least)
 
-    def loses_digits(self, step: Maximised, moments: Moments) -> bool:
-        """Return whether the new covariances are small beside the distance of their moments.
-
-        The kernel was chosen for the parameters before: components that were wide and are now
-        narrow have their moments about points too far away, and what came out is rounding.
-        """
-        at_center = bool((moments.reference == self.survey.mean).all())
-        if (step.ridges or step.collapsed) and at_center:
-            return True
-        return moment_error(step.parameters, moments.reference) > TOLERANCE
-
     def discount(self, parameters: Parameters) -> float:
         """Return by how much the objective is less than the mean log-likelihood, in nats a row.
 
         That of the noise is of first order.
         """
-        traces = self.structure.precision.traces(
-            parameters.precisions_cholesky, parameters.n_features
-        )
-        taken = 0.5 * self.noise * float((parameters.weights * traces).sum())
+        taken = self.discount_of_noise(parameters)
         if self.prior is None:
             return taken
         density = self.prior.log_density(parameters, self.structure, self.noise)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from daskgmm.em.fingerprint import prior_digest
 from daskgmm.em.settings import Settings
+from daskgmm.gaussian.weight_prior import WEIGHT_PRIORS
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +18,9 @@ class Objective:
     noise : float
         Variance of the noise of the rows, as in `Settings`.
     prior : str or None
-        Name of the prior; None for the likelihood.
+        Name of the prior, for a Bayesian mixture that of the weights; None for the likelihood.
     density : str or None
-        Digest of the prior's density; None if unknown.
+        Digest of the prior's density, or of hyperparameters; None if unknown.
     weights_are : str or None
         Meaning of the weights, as in `Settings`.
     """
@@ -33,4 +34,11 @@ class Objective:
     def of(cls, settings: Settings, columns: int) -> Objective:
         """Return the objective of a fit to rows of so many columns."""
         density = prior_digest(settings, columns)
-        return cls(settings.noise, settings.prior, density, settings.weights_are)
+        return cls(settings.noise, settings.prior_name, density, settings.weights_are)
+
+
+def objective_name(prior: str | None) -> str:
+    """Return what EM raises, in words; `prior` is as of `Objective`."""
+    if prior is None:
+        return "log likelihood"
+    return "variational bound" if prior in WEIGHT_PRIORS else "log posterior"

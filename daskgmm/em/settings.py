@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from daskgmm.em.hyperparameters import Hyperparameters
 from daskgmm.em.survey import Survey
 from daskgmm.em.weighing import COUNTS
 from daskgmm.gaussian.coordinates import Coordinates, coordinates_of
@@ -42,6 +43,8 @@ class Settings:
         Principal axes to keep, or the part of the variance that they explain.
     prior : str or None
         A name in `PRIORS`; None for maximum likelihood.
+    bayesian : Hyperparameters or None
+        Those of a mixture whose parameters have a posterior; None for point estimates.
     weights_are : str or None
         "counts" if the weights are counts and there is a prior, which counts rows as criteria do;
         None for relative weights, and without a prior.
@@ -60,14 +63,27 @@ class Settings:
     standardise: bool = False
     pca: int | float | None = None
     prior: str | None = None
+    bayesian: Hyperparameters | None = None
     weights_are: str | None = None
 
     def weighed(self, weights_are: str | None) -> Settings:
         """Return the settings of a fit to weighted rows; all but a prior depend on ratios alone."""
-        if self.prior is None:
+        if not self.counts_rows:
             return self
         # Two ways to say the same are one setting: of a checkpoint, and of a warm start.
         return replace(self, weights_are=COUNTS if weights_are == COUNTS else None)
+
+    @property
+    def prior_name(self) -> str | None:
+        """Name of the prior of point estimates, or of the weights' prior; None without one."""
+        return (
+            self.prior if self.bayesian is None else self.bayesian.weight_concentration_prior_type
+        )
+
+    @property
+    def counts_rows(self) -> bool:
+        """Whether a prior weighs against the number of rows."""
+        return self.prior_name is not None
 
     def coordinates(self, survey: Survey) -> Coordinates | None:
         """Return what rows as surveyed are mapped to; None if they stay as they are."""

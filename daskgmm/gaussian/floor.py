@@ -17,6 +17,7 @@ from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.dense import Dense
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.m_step import Maximised
+from daskgmm.gaussian.variational_posterior import VariationalPosterior
 
 NEAR = 3.0
 """Floor of a variance in units of `reg_covar`: below, the variance is mostly `reg_covar`."""
@@ -96,9 +97,12 @@ class Floor:
     def resting(self, step: Maximised) -> tuple[Resting, ...]:
         """Return the components of positive weight that rest on the floor.
 
-        A ridge that made a covariance invertible raises the floor as `reg_covar` does.
+        A ridge that made a covariance invertible raises the floor as `reg_covar` does. Of a
+        posterior none does: its prior bounds what a narrow component can gain.
         """
         parameters = step.parameters
+        if isinstance(parameters, VariationalPosterior):
+            return ()
         structure, d = structure_of(parameters), parameters.n_features
         covariances, numbers = parameters.covariances, [structure.component(0)]
         if not structure.shared:

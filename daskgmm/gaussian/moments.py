@@ -133,3 +133,13 @@ class Moments:
         covariance = within / self.scale_counts.sum()
         symmetric: Array = (covariance + covariance.T) / 2
         return symmetric[None]
+
+
+@dataclass(frozen=True)
+class CompleteMoments(Moments):
+    """Moments that are to have those of a proper prior: each component has a mean by these."""
+
+    @cached_property
+    def empty(self) -> NDArray[np.bool_]:
+        """None, however few rows a component has, shape (k,)."""
+        return np.zeros(len(self.counts), dtype=bool)

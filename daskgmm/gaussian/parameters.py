@@ -23,6 +23,9 @@ class Parameters:
     precisions_cholesky : ndarray, shaped as `covariances`
         Upper triangular U with Sigma^-1 = U U^T, as in scikit-learn; for variances along the axes
         the inverse standard deviations.
+    log_weights : ndarray of shape (k,), or None
+        Logarithms of the weights in densities, which then need not sum to 1; None for those of
+        `weights`.
     """
 
     structure: str
@@ -30,6 +33,7 @@ class Parameters:
     means: Array
     covariances: Array
     precisions_cholesky: Array
+    log_weights: Array | None = None
 
     @property
     def n_components(self) -> int:

@@ -28,7 +28,8 @@ from daskgmm.em.far_values import warn_of_unresolved
 from daskgmm.em.fit import Request, Resume, check_enough, fit
 from daskgmm.em.history import history_table, log_event
 from daskgmm.em.loop import Fit
-from daskgmm.em.model import MixtureModel
+from daskgmm.em.model import Model
+from daskgmm.em.models import model_of
 from daskgmm.em.objective import Objective
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey import Survey, survey_rows
@@ -38,6 +39,7 @@ from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.floor import Resting
 from daskgmm.gaussian.m_step import ILL_DEFINED, Maximised
+from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.prior import PRIORS
 from daskgmm.models.constraints import Axes, KeysOf, plain_axes
 from daskgmm.models.costs import TrainingData, cache_nbytes, cut, plan_of
@@ -250,11 +252,11 @@ class MixtureEstimator(Portable):
         survey = found.survey.mapped(found.coordinates)
         resting = survey.floor(settings.reg_covar).resting(found.best.step)
         self._warn_of_scale(survey)
-        self._keep(found.best, found.before, MixtureModel.of(settings, survey), resting)
+        self._keep(found.best, found.before, model_of(settings, survey), resting)
         self._scatter = found.survey.scatter if self.warm_start else None
         weighing = None if weights is None else found.survey.weighing
         self._doubt = doubt(weighing, given.weights_are)
-        if self.prior is not None and self._doubt is not None:
+        if settings.counts_rows and self._doubt is not None:
             warnings.warn(self._doubt, WeightsWarning, stacklevel=3)
         fitted = found.best.step.parameters, found.coordinates, found.survey
         warn_of_unresolved(*fitted, data.rows.columns, stacklevel=3)
@@ -389,24 +391,14 @@ class MixtureEstimator(Portable):
     def _listener(self, listen: Listener | None) -> Listener:
         printer = None
         if self.verbose:
-            printer = Printer(int(self.verbose), self.verbose_interval, self.prior)
+            printer = Printer(int(self.verbose), self.verbose_interval, self._settings().prior_name)
         return together(log_event, printer, listen)
 
     def _keep(
-        self, found: Fit, before: float, model: MixtureModel, resting: Sequence[Resting] = ()
+        self, found: Fit, before: float, model: Model, resting: Sequence[Resting] = ()
     ) -> None:
         """Set the fitted attributes, and warn of what the user should know."""
-        parameters = found.step.parameters
-        structure = STRUCTURES[parameters.structure]
-        self._criteria = None
-        self._fitted_structure = parameters.structure
-        self.weights_, self.means_ = parameters.weights, parameters.means
-        d, precision = parameters.n_features, structure.precision
-        factors = parameters.precisions_cholesky
-        self.covariances_ = structure.external(parameters.covariances, d)
-        self.precisions_cholesky_ = structure.external(factors, d)
-        self.precisions_ = structure.external(precision.precisions(factors), d)
-        self._discount = model.discount(parameters)
+        self._set_parameters(found.step.parameters, model)
         self.gap_estimate_ = found.gap
         self._ended = found if self.warm_start else None
         self.converged_, self.n_iter_ = found.converged, len(found.iterations)
@@ -426,3 +418,16 @@ class MixtureEstimator(Portable):
                 ConvergenceWarning,
                 stacklevel=4,
             )
+
+    def _set_parameters(self, parameters: Parameters, model: Model) -> None:
+        """Set the attributes that predictions depend on."""
+        structure = STRUCTURES[parameters.structure]
+        self._criteria = None
+        self._fitted_structure = parameters.structure
+        self.weights_, self.means_ = parameters.weights, parameters.means
+        d, precision = parameters.n_features, structure.precision
+        factors = parameters.precisions_cholesky
+        self.covariances_ = structure.external(parameters.covariances, d)
+        self.precisions_cholesky_ = structure.external(factors, d)
+        self.precisions_ = structure.external(precision.precisions(factors), d)
+        self._discount = model.discount(parameters)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from daskgmm.models.bayesian_mixture import BayesianGaussianMixture
 from daskgmm.models.estimator import MixtureEstimator
 from daskgmm.models.gaussian_mixture import GaussianMixture
 
-ESTIMATORS: dict[str, type[MixtureEstimator]] = {"GaussianMixture": GaussianMixture}
+ESTIMATORS: dict[str, type[MixtureEstimator]] = {
+    kind.__name__: kind for kind in (GaussianMixture, BayesianGaussianMixture)
+}
 """Estimators by the names that model files have for them."""

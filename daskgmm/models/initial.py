@@ -30,9 +30,10 @@ def check_initial(
     )
 
 
-def _checked(values: Any, name: str, shape: tuple[int, ...], advice: str = "") -> NDArray[Any]:
+def checked_array(values: Any, name: str, shape: tuple[int, ...], advice: str = "") -> NDArray[Any]:
+    """Return values as an array; raise `ValueError` if they are no finite numbers of this shape."""
     if not shape and np.ndim(values) == 0:  # scikit-learn checks no scalars
-        return _checked(np.reshape(values, 1), name, (1,), advice).reshape(())
+        return checked_array(np.reshape(values, 1), name, (1,), advice).reshape(())
     array: NDArray[Any] = check_array(
         values, dtype=[np.float64, np.float32], ensure_2d=False, allow_nd=True
     )
@@ -45,7 +46,7 @@ def _checked(values: Any, name: str, shape: tuple[int, ...], advice: str = "") -
 
 
 def _weights(values: Any, k: int) -> Array:
-    weights = _checked(values, "weights", (k,))
+    weights = checked_array(values, "weights", (k,))
     if (weights < 0).any() or (weights > 1).any():
         # The smallest stands where "max" is said, as in scikit-learn, whose tests want it so.
         raise ValueError(
@@ -61,7 +62,7 @@ def _weights(values: Any, k: int) -> Array:
 
 
 def _means(values: Any, k: int, d: int) -> Array:
-    return _checked(values, "means", (k, d)).astype(np.float64)
+    return checked_array(values, "means", (k, d)).astype(np.float64)
 
 
 def _precisions(values: Any, structure: Structure, k: int, d: int) -> Array:
@@ -70,7 +71,7 @@ def _precisions(values: Any, structure: Structure, k: int, d: int) -> Array:
         f". Give precisions_init as covariance_type={name!r} has it for n_components={k} and {d} "
         "columns."
     )
-    given = _checked(values, f"{name} precision", shape, advice).astype(np.float64)
+    given = checked_array(values, f"{name} precision", shape, advice).astype(np.float64)
     precisions = structure.internal(given, k, d)
     if not structure.precision.are_positive(precisions):
         raise ValueError(f"'{name} precision' should be {structure.precision.requirement}")

@@ -477,6 +477,13 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         weights = np.asarray(self.weights_, np.float64)
         return Parameters(self.covariance_type, weights, means, covariances, factors)
 
+    def _own_entries(self) -> dict[str, Any]:
+        """Return the entries of a model file that only this kind of mixture has."""
+        return {}
+
+    def _set_own_entries(self, document: Mapping[str, Any]) -> None:
+        """Set the attributes of these entries, after those of every mixture."""
+
     def _n_parameters(self) -> int:
         k, d = self.means_.shape
         return n_parameters(STRUCTURES[self.covariance_type], k, d)

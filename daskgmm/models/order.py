@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,13 +30,11 @@ def reordered(parameters: Parameters, order: NDArray[np.intp]) -> Parameters:
         # What components share, or is not kept, has another length; of one there is one order.
         return values[order] if len(values) == len(order) else values
 
-    return replace(
-        parameters,
-        weights=parameters.weights[order],
-        means=parameters.means[order],
-        covariances=moved(parameters.covariances),
-        precisions_cholesky=moved(parameters.precisions_cholesky),
-    )
+    values = {field.name: getattr(parameters, field.name) for field in fields(parameters)}
+    arrays: dict[str, Any] = {
+        name: moved(value) for name, value in values.items() if isinstance(value, np.ndarray)
+    }
+    return replace(parameters, **arrays)
 
 
 def reordered_search(search: Search, order: NDArray[np.intp]) -> Search:

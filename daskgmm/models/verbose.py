@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from daskgmm.em.events import Ended, Event, Iterated, Started
+from daskgmm.em.objective import objective_name
 
 
 class Printer:
@@ -12,7 +13,7 @@ class Printer:
 
     def __init__(self, verbose: int, interval: int, prior: str | None = None) -> None:
         self._detailed = verbose > 1
-        self._objective = "ll" if prior is None else "log posterior"
+        self._objective = "ll" if prior is None else objective_name(prior)
         self._interval = interval
         self._began = self._last = time.perf_counter()
 

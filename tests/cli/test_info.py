@@ -29,6 +29,20 @@ def test_every_version(told, name):
     assert "coordinates" not in text
 
 
+@pytest.mark.parametrize(
+    ("name", "prior"),
+    [
+        ("v2-bayesian", "dirichlet_process of concentration 0.2"),
+        ("v2-bayesian-tied", "dirichlet_distribution of concentration 0.01"),
+    ],
+)
+def test_a_posterior(told, name, prior):
+    text = told(GOLDEN / f"{name}.json")
+    assert "variational bound" in text
+    assert prior in text
+    assert "criteria" not in text
+
+
 def test_a_card(told):
     text = told(GOLDEN / "v2-coordinates.json")
     data = json.loads((GOLDEN / "v2-coordinates.json").read_text())["data"]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import kmeans_plusplus
 
-from daskgmm.em.model import MixtureModel
+from daskgmm.em.models import model_of
 from daskgmm.em.sample import Sample
 from daskgmm.em.settings import Settings
 from daskgmm.em.starts.clustering import Labels, Metric, cluster, squarable
@@ -21,7 +21,7 @@ from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.kernels.kernel import Sums
 from daskgmm.gaussian.kernels.whitened import accumulate_about
-from daskgmm.gaussian.m_step import Maximised, factorise, maximise
+from daskgmm.gaussian.m_step import Maximised, factorise
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
 
@@ -109,6 +109,8 @@ def _estimate(
     if settings.init_params in ("k-means++", "random_from_data"):
         measured = x if metric is None else metric.apply(x)
         rows = _single_rows(measured, weights, k, settings.init_params, random)
+        if settings.bayesian is not None:
+            return _posterior_of_rows(survey, settings, x, rows)
         if settings.prior is None:
             return _from_rows(structure, x, rows, settings.reg_covar)
         points = x[rows].astype(np.float64)
@@ -126,15 +128,9 @@ def _maximised(
     survey: Survey, settings: Settings, x: NDArray[Any], responsibilities: Responsibilities
 ) -> Maximised:
     """Return the M-step of responsibilities, with the prior's moments."""
-    k, structure = settings.n_components, STRUCTURES[settings.structure]
-    moments = _moments(structure, x, responsibilities, k)
-    moments = MixtureModel.of(settings, survey).complete(moments)
-    spread = structure.repeat(survey.covariance, k)
-    spread = structure.precision.raised(spread, settings.reg_covar)
-    fallback = Parameters(
-        structure.name, np.full(k, 1 / k), np.tile(survey.mean, (k, 1)), spread, spread
-    )
-    return maximise(moments, structure.name, settings.reg_covar, fallback, first=True)
+    moments = _moments(STRUCTURES[settings.structure], x, responsibilities, settings.n_components)
+    model = model_of(settings, survey)
+    return model.begin(model.complete(moments))
 
 
 def _one_hot(labels: Labels, weights: Array | None, k: int) -> Responsibilities:
@@ -197,6 +193,19 @@ def _from_rows(
     return Maximised(
         Parameters(structure.name, weights, means, covariances, factors), ridges=ridges
     )
+
+
+def _posterior_of_rows(
+    survey: Survey, settings: Settings, x: Array, rows: NDArray[np.intp]
+) -> Maximised:
+    """Start each component with the posterior of one row, its shared covariance as `_from_rows`."""
+    k, structure = len(rows), STRUCTURES[settings.structure]
+    points, model = x[rows].astype(np.float64), model_of(settings, survey)
+    one_row = np.full(k, survey.weight / survey.counted(settings.weights_are))
+    moments = _moments(structure, points, _one_hot(np.arange(k), one_row, k), k)
+    if moments.pooled is not None:
+        moments = replace(moments, pooled=one_row.sum() * _tied_from_rows(x, points))
+    return model.begin(model.complete(moments))
 
 
 def _tied_from_rows(x: Array, means: Array) -> Array:

@@ -63,7 +63,7 @@ class NaturalKernel(Kernel):
         quadratic = structure.statistic.quadratic(precision, factors, d)
         quadratic = np.broadcast_to(quadratic, (k, quadratic.shape[1]))
         constant = (
-            log_weights(parameters.weights)
+            log_weights(parameters)
             - 0.5 * noise * precision.traces(factors, d)
             + precision.log_determinants(factors, d)
             - 0.5 * (d * LOG_2_PI + np.einsum("ki,ki->k", offsets, linear))
@@ -155,7 +155,10 @@ NO_WEIGHT = -1e300
 """Finite stand-in for log 0, below every log density."""
 
 
-def log_weights(weights: Array) -> Array:
+def log_weights(parameters: Parameters) -> Array:
     """Return the logarithms of the weights; `NO_WEIGHT` for 0."""
+    if parameters.log_weights is not None:
+        return parameters.log_weights
+    weights = parameters.weights
     logarithms: Array = np.log(np.where(weights > 0, weights, 1.0))
     return np.where(weights > 0, logarithms, NO_WEIGHT)

@@ -16,7 +16,7 @@ from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.kernels.kernel import LOG_2_PI, Kernel, Sums, Tile
-from daskgmm.gaussian.kernels.natural import log_weights
+from daskgmm.gaussian.kernels.natural import NO_WEIGHT, log_weights
 from daskgmm.gaussian.kernels.workspace import Workspace
 from daskgmm.gaussian.parameters import Parameters
 
@@ -55,13 +55,14 @@ class WhitenedKernel(Kernel):
         """Build the kernel of parameters, with moments about `reference` (k, d) or the means."""
         structure, factors = structure_of(parameters), parameters.precisions_cholesky
         d = parameters.n_features
+        logarithms = log_weights(parameters)
         constant = (
-            log_weights(parameters.weights)
+            logarithms
             - 0.5 * noise * structure.precision.traces(factors, d)
             + structure.precision.log_determinants(factors, d)
             - 0.5 * d * LOG_2_PI
         )
-        constant = np.where(parameters.weights > 0, constant, -np.inf)
+        constant = np.where(logarithms > NO_WEIGHT, constant, -np.inf)
         about = parameters.means if reference is None else reference
         return cls(structure, np.zeros(d), about, parameters.means, constant, factors)
 

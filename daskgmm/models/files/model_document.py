@@ -33,6 +33,9 @@ coordinates              null, or `coordinates_`: origin (d), scales (d), axes (
 weights, means           (k), (k, r); r is d where there are no axes
 covariances,             (k, r, r) full, (r, r) tied, (k, r) diag, (k) spherical
 precisions_cholesky
+posterior                of a BayesianGaussianMixture alone: weight_concentration (k), or two of
+                         them for a Dirichlet process, mean_precision (k), degrees_of_freedom (k),
+                         or a number if tied, and the hyperparameters of the prior
 sha256                   `digest_of` all of the above
 ======================== ====================================================================
 
@@ -123,6 +126,7 @@ def document_of(mixture: Mixture) -> dict[str, Any]:
         "means": parameters.means.tolist(),
         "covariances": structure.external(parameters.covariances, r).tolist(),
         "precisions_cholesky": structure.external(parameters.precisions_cholesky, r).tolist(),
+        **mixture._own_entries(),
     }
 
 
@@ -157,6 +161,7 @@ def mixture_of(document: Mapping[str, Any], choose: Choose[Kind]) -> Kind:
     mixture.n_features_in_ = d = _count(document, "n_features")
     mixture.coordinates_ = coordinates = _coordinates(document["coordinates"], d)
     _set_parameters(mixture, document, d if coordinates is None else coordinates.n_features)
+    mixture._set_own_entries(document)
     _set_card(mixture, document)
     return mixture
 
@@ -253,10 +258,10 @@ def _set_parameters(mixture: Mixture, document: Mapping[str, Any], r: int) -> No
     structure, k = STRUCTURES[mixture.covariance_type], len(document["weights"])
     shape = structure.external_shape(k, r)
     mixture._fitted_structure = structure.name
-    mixture.weights_ = _array(document, "weights", (k,))
-    mixture.means_ = _array(document, "means", (k, r))
-    mixture.covariances_ = _array(document, "covariances", shape)
-    mixture.precisions_cholesky_ = _array(document, "precisions_cholesky", shape)
+    mixture.weights_ = array_of(document, "weights", (k,))
+    mixture.means_ = array_of(document, "means", (k, r))
+    mixture.covariances_ = array_of(document, "covariances", shape)
+    mixture.precisions_cholesky_ = array_of(document, "precisions_cholesky", shape)
     factors = structure.internal(mixture.precisions_cholesky_, k, r)
     mixture.precisions_ = structure.external(structure.precision.precisions(factors), r)
     _check_weights(mixture.weights_, mixture.n_components)
@@ -338,20 +343,21 @@ def _coordinates(parts: Any, d: int) -> Coordinates | None:
     if parts is None:
         return None
     given = _mapping(parts, "coordinates")
-    origin, scales = _array(given, "origin", (d,)), _array(given, "scales", (d,))
+    origin, scales = array_of(given, "origin", (d,)), array_of(given, "scales", (d,))
     if not (scales > 0).all():
         raise ValueError("'scales' are not all positive")
     axes = None
     if given["axes"] is not None:
         r = len(given["axes"][0])
-        axes = _array(given, "axes", (d, r))
+        axes = array_of(given, "axes", (d, r))
     shape = (d if axes is None else axes.shape[1],)
-    explained = None if given["explained"] is None else _array(given, "explained", shape)
-    variances = None if given.get("variances") is None else _array(given, "variances", shape)
+    explained = None if given["explained"] is None else array_of(given, "explained", shape)
+    variances = None if given.get("variances") is None else array_of(given, "variances", shape)
     return Coordinates(origin, scales, axes, explained, variances)
 
 
-def _array(document: Mapping[str, Any], name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
+def array_of(document: Mapping[str, Any], name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Return an array of finite numbers; raise `ValueError` for anything else."""
     array = np.array(document[name], dtype=np.float64)
     if array.shape != shape:
         raise ValueError(f"'{name}' has the shape {array.shape}, not {shape}")

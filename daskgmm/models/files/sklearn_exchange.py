@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -25,9 +26,13 @@ from daskgmm.user_warnings import warn_user
 Kind = TypeVar("Kind", bound=Mixture)
 
 
-def to_sklearn(mixture: Mixture) -> Any:
-    """Return a fitted scikit-learn estimator with the same posteriors."""
-    reference = _reference(mixture)
+def to_sklearn(mixture: Mixture, make: Callable[[Any], Any] | None = None) -> Any:
+    """Return a fitted scikit-learn estimator with the same posteriors.
+
+    `make` returns scikit-learn's counterpart of the mixture without its coordinates; by default
+    that is a `GaussianMixture`.
+    """
+    reference = _reference(mixture) if make is None else make(mixture)
     coordinates: Coordinates | None = getattr(mixture, "coordinates_", None)
     names = getattr(mixture, "feature_names_in_", None)
     if coordinates is None:
@@ -122,8 +127,9 @@ def _check_kind(fitted: Any) -> None:
         raise TypeError(
             "A BayesianGaussianMixture is no mixture of Gaussians at its means: its posteriors "
             "are averaged over the uncertainty of weights and covariances (digamma terms, "
-            "degrees of freedom), and would change. Keep it as it is, or fit a GaussianMixture "
-            "started from its weights_, means_ and precisions_."
+            "degrees of freedom), and would change. Use "
+            "daskgmm.BayesianGaussianMixture.from_sklearn, or fit a GaussianMixture started from "
+            "its weights_, means_ and precisions_."
         )
     raise TypeError(
         "from_sklearn takes a fitted sklearn.mixture.GaussianMixture, or a pipeline that ends in "

@@ -79,6 +79,8 @@ class Predictor:
         own, coordinates = self.parameters, self.transform.coordinates
         factors = structure_of(own).external(own.precisions_cholesky, own.n_features)
         arrays = [own.weights, own.means, factors]
+        if own.log_weights is not None:
+            arrays.append(own.log_weights)
         parts = [arrays_digest(each) for each in arrays]
         if coordinates is not None:
             mapped = (coordinates.origin, coordinates.scales, coordinates.axes)

@@ -16,12 +16,21 @@ import numpy as np
 import pandas as pd
 from sklearn.exceptions import ConvergenceWarning
 
-from daskgmm import GaussianMixture
+from daskgmm import BayesianGaussianMixture, GaussianMixture
 from daskgmm.gaussian.coordinates import coordinates_of
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.models.files.model_file import FORMAT_VERSION
 
 FOLDER = Path(__file__).parent
+
+BAYESIAN = {
+    "bayesian": {"mean_prior": [0.0, 1.0, 2.0]},
+    "bayesian-tied": {
+        "covariance_type": "tied",
+        "weight_concentration_prior_type": "dirichlet_distribution",
+        "weight_concentration_prior": 0.01,
+    },
+}
 
 
 def main():
@@ -36,6 +45,9 @@ def main():
         # Without iterations: likelihoods that are not finite, and an empty history.
         stopped = GaussianMixture(2, max_iter=0, acceleration=None, random_state=0).fit(rows())
     write("stopped", stopped, stopped, rows()[::100])
+    for name, settings in BAYESIAN.items():
+        posterior = BayesianGaussianMixture(5, random_state=0, **settings).fit(rows())
+        write(name, posterior, posterior, rows()[::100])
 
 
 def rows():

@@ -1,0 +1,81 @@
+"""Fitted Bayesian mixtures to scikit-learn's class and back: the same posterior."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from sklearn.mixture import BayesianGaussianMixture
+from sklearn.utils.validation import check_is_fitted
+
+FITTED = (
+    "weights_",
+    "means_",
+    "covariances_",
+    "precisions_",
+    "precisions_cholesky_",
+    "weight_concentration_prior_",
+    "weight_concentration_",
+    "mean_precision_prior_",
+    "mean_precision_",
+    "mean_prior_",
+    "degrees_of_freedom_prior_",
+    "degrees_of_freedom_",
+    "covariance_prior_",
+)
+"""Attributes that both have, and predictions and further steps depend on."""
+
+
+def posterior_to_sklearn(mixture: Any) -> BayesianGaussianMixture:
+    """Return scikit-learn's estimator of the same posterior.
+
+    It has no `lower_bound_`: scikit-learn's is another.
+    """
+    names = BayesianGaussianMixture().get_params()
+    reference = BayesianGaussianMixture(**{name: getattr(mixture, name) for name in names})
+    _copy(mixture, reference)
+    reference.lower_bound_, reference.lower_bounds_ = math.nan, []
+    reference.n_features_in_ = mixture.means_.shape[1]
+    return reference
+
+
+def posterior_from_sklearn(fitted: Any, kind: type[Any]) -> Any:
+    """Return a mixture of this library with the posterior of scikit-learn's.
+
+    Raises
+    ------
+    TypeError
+        If it is another estimator.
+    NotFittedError
+        If it is not fitted.
+    """
+    if not isinstance(fitted, BayesianGaussianMixture):
+        raise TypeError(
+            "from_sklearn takes a fitted sklearn.mixture.BayesianGaussianMixture, not "
+            f"{type(fitted).__module__}.{type(fitted).__qualname__}. Of a GaussianMixture take "
+            "daskgmm.GaussianMixture.from_sklearn."
+        )
+    check_is_fitted(fitted)
+    mixture = kind(**fitted.get_params(deep=False))
+    _copy(fitted, mixture)
+    mixture._fitted_structure = fitted.covariance_type
+    mixture.lower_bound_ = mixture.gap_estimate_ = math.nan
+    mixture.lower_bounds_ = []
+    mixture.n_features_in_ = fitted.means_.shape[1]
+    if hasattr(fitted, "feature_names_in_"):
+        mixture.feature_names_in_ = np.array(fitted.feature_names_in_, dtype=object)
+    return mixture
+
+
+def _copy(one: Any, other: Any) -> None:
+    for name in FITTED:
+        value = getattr(one, name)
+        copied = tuple(map(_float64, value)) if isinstance(value, tuple) else _float64(value)
+        setattr(other, name, copied)
+    other.converged_, other.n_iter_ = bool(one.converged_), int(one.n_iter_)
+
+
+def _float64(value: Any) -> Any:
+    """Return a copy of an array, or a number, as float64."""
+    return np.array(value, np.float64)[()]
