@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from daskgmm.cli.adapt import adapt
 from daskgmm.cli.advice import advice, plain_warnings
 from daskgmm.cli.demo import demo
 from daskgmm.cli.exit_codes import INTERRUPTED
@@ -49,5 +50,5 @@ def main() -> None:
     """
 
 
-for command in (fit, sweep, plan, predict, info, demo):
+for command in (fit, sweep, plan, predict, adapt, info, demo):
     main.add_command(command)

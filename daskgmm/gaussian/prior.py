@@ -180,5 +180,34 @@ class Conjugate(Prior):
         )
 
 
-PRIORS: dict[str, Prior] = {"conjugate": Conjugate()}
+@dataclass(frozen=True, slots=True)
+class Dirichlet(Prior):
+    r"""A symmetric Dirichlet distribution of the weights, :math:`\alpha` = `concentration`.
+
+    Means and covariances have no prior. The mode of the weights is
+    :math:`(N_k + \alpha - 1) / (n + k (\alpha - 1))`, so that no weight falls to 0 with
+    :math:`\alpha > 1`.
+
+    Attributes
+    ----------
+    concentration : float
+        At least 1; 1 is the uniform distribution, and 2 adds a row to each component.
+    """
+
+    concentration: float = 2.0
+
+    def pseudo_moments(
+        self, k: int, mean: Array, covariance: Array, structure: Structure
+    ) -> PseudoMoments:
+        d = len(mean)
+        return PseudoMoments(
+            counts=np.full(k, self.concentration - 1.0),
+            mean_counts=np.zeros(k),
+            means=np.tile(mean, (k, 1)),
+            scale_counts=np.zeros(structure.n_covariances(k)),
+            scales=np.zeros((1, d, d)),
+        )
+
+
+PRIORS: dict[str, Prior] = {"conjugate": Conjugate(), "dirichlet": Dirichlet()}
 """Table of priors by name, for estimators, files and the command line."""

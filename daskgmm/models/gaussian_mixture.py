@@ -30,13 +30,14 @@ class GaussianMixture(MixtureEstimator):
         to be left, twice in a row: the last change is no measure of that.
     reg_covar : float, default=1e-6
         Added to the diagonals of the covariances, in squared units of the data.
-    prior : {"conjugate"} or None, default=None
+    prior : {"conjugate", "dirichlet"} or None, default=None
         The prior whose posterior mode is found; None for maximum likelihood. "conjugate" is that of
         Fraley & Raftery (2007): means about that of the data, with the weight of a hundredth of a
         row, and covariances about that of the data divided by :math:`k^{2/d}`, so that none
         collapses unless that of the data does; diagonal and spherical ones have its restriction.
-        Weighted rows count as in criteria (`weights_are`). Entries may be added to
-        `daskgmm.gaussian.PRIORS`.
+        "dirichlet" adds a row to the weight of each component (a Dirichlet distribution of
+        parameter 2), so that no weight falls to 0. Weighted rows count as in criteria
+        (`weights_are`). Entries may be added to `daskgmm.gaussian.PRIORS`.
     max_iter : int, default=100
         Most iterations; each is one pass.
     n_init : int, default=1

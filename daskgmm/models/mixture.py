@@ -15,13 +15,16 @@ from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from daskgmm.em.adaptation import moments_of
 from daskgmm.em.objective import Objective
 from daskgmm.em.weighing import Weighing, check_meaning
 from daskgmm.errors import DataError, WeightsWarning
+from daskgmm.gaussian.adaptation import adapt
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
 from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.models.adaptation import check_passes, relevances_of, with_parameters
 from daskgmm.models.criteria import Criteria, criteria_of_fit, doubt, rows_that_count
 from daskgmm.models.inputs import (
     check_features,
@@ -370,6 +373,73 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         random, coordinates = check_random_state(self.random_state), self._coordinates()
         x, components = sample_mixture(self._parameters(), n_samples, random)
         return (x if coordinates is None else coordinates.undo(x)), components
+
+    def map_adapt(
+        self,
+        X: Any,
+        relevance: float | Mapping[str, float] = 16.0,
+        parameters: Sequence[str] = ("means",),
+        sample_weight: Any = None,
+        *,
+        weights_are: str | None = None,
+        n_iter: int = 1,
+    ) -> Self:
+        r"""Return this mixture adapted to few rows, as a background model to a speaker [1]_.
+
+        Of a component with :math:`N_k` rows of X, the rows have the share
+        :math:`\alpha_k = N_k / (N_k + r)` in its new parameters, and this mixture has the rest.
+        A component without rows keeps its mean and covariance.
+
+        Parameters
+        ----------
+        X : as in `fit`
+        relevance : float or mapping, default=16
+            r, in rows; for each kind of parameter its own if it is a mapping from the names in
+            `parameters`. Infinity keeps this mixture, 0 is the M-step of the rows.
+        parameters : sequence of {"weights", "means", "covariances"}
+            What is adapted. Covariances are second moments about the adapted means, which is the
+            published formula where means and covariances have one relevance. A tied covariance
+            is the mean of these over components, with the weights :math:`N_k + r`.
+        sample_weight : as in `fit`, optional
+        weights_are : {"relative", "counts"}, optional
+            What the weights mean, and so how many rows :math:`N_k` is, as n in `fit`.
+        n_iter : int, default=1
+            Passes over X. Each takes the responsibilities under the mixture of the one before,
+            and adapts this mixture.
+
+        Returns
+        -------
+        Mixture
+            A new one of this class and settings; this one stays as it is. It has no `history_`,
+            `criteria_` of no pass, and no `fitted_on_`.
+
+        Raises
+        ------
+        ValueError
+            If an argument or a row cannot be used, or a covariance is singular.
+
+        References
+        ----------
+        .. [1] D. A. Reynolds, T. F. Quatieri, R. B. Dunn, "Speaker verification using adapted
+           Gaussian mixture models", Digital Signal Processing 10 (2000) 19-41,
+           https://doi.org/10.1006/dspr.1999.0361
+        """
+        check_is_fitted(self)
+        check_meaning(weights_are)
+        relevances = relevances_of(self.covariance_type, relevance, parameters)
+        check_passes(n_iter)
+        rows, weights = scoring_data(self, X, sample_weight)
+        predictor = self._predictor()
+        data = predictor.dataset(rows, weights, drop_missing=predictor.transform.drop_missing)
+        data = data.in_coordinates(predictor.transform.coordinates)
+        prior = adapted = predictor.parameters
+        for _ in range(n_iter):
+            found = moments_of(data, adapted)
+            _check_some(found.weighing, weights is not None)
+            scale = found.weighing.counted(weights_are) / found.weighing.total
+            reg_covar = float(getattr(self, "reg_covar", 0.0))
+            adapted = adapt(prior, found.moments, relevances, scale, reg_covar)
+        return with_parameters(self, adapted)
 
     def means_in_data_units(self) -> NDArray[np.float64]:
         """Return the means as points of the data, shape (k, d): `means_` without preprocessing.

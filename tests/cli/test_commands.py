@@ -192,12 +192,14 @@ def test_info_of_what_cannot_be_fitted(folder, call):
 
 
 def test_help_and_version(call):
-    for command in ([], ["fit"], ["sweep"], ["plan"], ["predict"], ["info"], ["demo"]):
+    for command in ([], ["fit"], ["sweep"], ["plan"], ["predict"], ["adapt"], ["info"], ["demo"]):
         assert "Usage: daskgmm" in call(*command, "-h").stdout
     assert call("--version").stdout == f"daskgmm, version {__version__}\n"
 
 
-@pytest.mark.parametrize("command", ["", "fit", "sweep", "plan", "predict", "info", "demo"])
+@pytest.mark.parametrize(
+    "command", ["", "fit", "sweep", "plan", "predict", "adapt", "info", "demo"]
+)
 def test_help_loads_no_arithmetic(command):
     """Help comes at once: importing NumPy alone takes longer than all that is shown."""
     code = (

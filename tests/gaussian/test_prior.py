@@ -21,6 +21,42 @@ class TestConjugate(PriorTests):
     prior = PRIORS["conjugate"]
 
 
+class TestDirichlet(PriorTests):
+    name = "dirichlet"
+    prior = PRIORS["dirichlet"]
+
+
+@pytest.mark.parametrize("structure", ["full", "tied", "diag", "spherical"])
+def test_a_dirichlet_prior_adds_a_row_to_each_component(structure):
+    """Its mode is (N_k + alpha - 1) / (n + k (alpha - 1)), and the rest is the likelihood's."""
+    random = np.random.default_rng(0)
+    rows = np.concatenate([random.normal(size=(n, 2)) + c for n, c in ((90, 0.0), (10, 60.0))])
+    start = {"weights_init": [0.5, 0.5], "means_init": [[0.0, 0.0], [60.0, 60.0]]}
+    settings = {"covariance_type": structure, "acceleration": None, **start}
+    plain = GaussianMixture(2, **settings).fit(rows)
+    found = GaussianMixture(2, prior="dirichlet", **settings).fit(rows)
+    assert_allclose(found.weights_, [91 / 102, 11 / 102], rtol=1e-12)
+    assert_allclose(found.means_, plain.means_, rtol=1e-9, atol=1e-9)
+    assert_allclose(found.covariances_, plain.covariances_, rtol=1e-9)
+
+
+@pytest.mark.parametrize("structure", ["full", "tied", "diag", "spherical"])
+def test_the_mode_of_one_component_is_the_direct_formula(structure):
+    """Fraley & Raftery (2007): the scatter about the mode, over nu + n + d + 2."""
+    n, d, kappa = len(X), X.shape[1], 0.01
+    found = GaussianMixture(1, covariance_type=structure, prior="conjugate", reg_covar=0).fit(X)
+    mean, covariance = X.mean(0), np.cov(X.T, bias=True)
+    mode = (covariance + n * covariance) / ((d + 2) + n + d + 2)
+    expected = {
+        "full": mode[None],
+        "tied": mode,
+        "diag": np.diagonal(mode)[None],
+        "spherical": np.array([np.trace(mode) / d]),
+    }[structure]
+    assert_allclose(found.means_[0], (n * mean + kappa * mean) / (n + kappa), rtol=1e-12)
+    assert_allclose(found.covariances_, expected, rtol=1e-9, atol=1e-12)
+
+
 X = np.random.default_rng(1).normal(size=(40, 3)) @ np.diag([1.0, 2.0, 0.5]) + [5.0, 0.0, -3.0]
 
 

@@ -1,0 +1,86 @@
+"""The moments of rows that no survey has checked, in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from operator import add
+from typing import Any
+
+from numpy.typing import NDArray
+
+from daskgmm.em.events import silence
+from daskgmm.em.passing import Pass, run_pass
+from daskgmm.em.survey import LARGEST_VALUE, check_values, largest
+from daskgmm.em.weighing import Weighing, check_weights, merge_weighings, weigh
+from daskgmm.gaussian.block import Block
+from daskgmm.gaussian.kernels.backend import Backend
+from daskgmm.gaussian.kernels.kernel import Kernel
+from daskgmm.gaussian.kernels.whitened import WhitenedKernel
+from daskgmm.gaussian.moments import Moments
+from daskgmm.gaussian.parameters import Parameters
+from daskgmm.passes.batches import Batch
+from daskgmm.passes.configuration import backend
+from daskgmm.passes.dataset import Dataset
+
+
+@dataclass(frozen=True, slots=True)
+class WeighedMoments:
+    """Moments of rows, and what their weights add up to."""
+
+    moments: Moments
+    weighing: Weighing
+
+    @property
+    def rows(self) -> int:
+        """The number of rows."""
+        return self.moments.rows
+
+    def __add__(self, other: WeighedMoments) -> WeighedMoments:
+        """Return the moments of both sets of rows."""
+        weighing = merge_weighings(self.weighing, other.weighing)
+        return WeighedMoments(self.moments + other.moments, weighing)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedExpectation:
+    """The E-step of one batch, with a check of every value."""
+
+    kernel: Kernel
+    backend: Backend
+    columns: tuple[str, ...] | None
+
+    def __call__(self, batch: Batch, blocks: Iterator[Block]) -> WeighedMoments:
+        """Return the moments of the batch; raise `DataError` at the first bad value."""
+        weighings = [Weighing()]
+        checked = self._checked(batch, blocks, weighings)
+        (moments,) = self.backend.moments((self.kernel,), checked, batch.rows)
+        return WeighedMoments(moments, weighings[0])
+
+    def _checked(
+        self, batch: Batch, blocks: Iterator[Block], weighings: list[Weighing]
+    ) -> Iterator[Block]:
+        before = 0
+        for block in blocks:
+            place = partial(_place, batch, block.numbers(before))
+            if block.weights is not None:
+                check_weights(block.weights, place)
+            if not largest(block.x) <= LARGEST_VALUE:
+                check_values(block.x.T, place, self.columns)
+            weighings[0] = merge_weighings(weighings[0], weigh(block.weights, len(block.x)))
+            before += block.n_read
+            yield block
+
+
+def _place(batch: Batch, numbers: NDArray[Any], row: int) -> str:
+    return batch.place(int(numbers[row]))
+
+
+def moments_of(data: Dataset, parameters: Parameters) -> WeighedMoments:
+    """Return the moments of rows about the means of a mixture, exact at any distance."""
+    mapped = data.transform.coordinates is not None
+    columns = None if mapped else data.rows.columns
+    work = CheckedExpectation(WhitenedKernel.of(parameters), backend(), columns)
+    asked: Pass[WeighedMoments] = Pass("adaptation", work, add)
+    return run_pass(data, asked, silence)[0]

@@ -1,0 +1,66 @@
+"""What `map_adapt` is asked for, and the mixture that it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import copy
+from numbers import Integral, Real
+from typing import Any, TypeVar
+
+from daskgmm.gaussian.adaptation import ADAPTED
+from daskgmm.gaussian.covariance.structures import STRUCTURES
+from daskgmm.gaussian.parameters import Parameters
+
+OF_THE_FIT = (
+    "converged_", "n_iter_", "history_", "lower_bound_", "lower_bounds_", "gap_estimate_",
+    "fitted_on_", "_criteria", "_discount", "_doubt", "_ended", "_ended_with", "_scatter",
+)  # fmt: skip
+"""Attributes that say how a mixture was fitted, and are not those of an adapted one."""
+
+Kind = TypeVar("Kind")
+
+
+def relevances_of(
+    structure: str, relevance: float | Mapping[str, float], parameters: Sequence[str]
+) -> dict[str, float]:
+    """Return the relevance of each kind of parameter; raise `ValueError` for what has none."""
+    names = (parameters,) if isinstance(parameters, str) else tuple(parameters)
+    if not names or not set(names) <= set(ADAPTED):
+        raise ValueError(f"parameters is {parameters!r}; give some of {', '.join(ADAPTED)}.")
+    if "covariances" in names and not STRUCTURES[structure].free:
+        raise ValueError(
+            f"Covariances of the structure {structure!r} cannot be adapted: the mean of two of "
+            "them is none. Adapt means and weights, or fit with another covariance_type."
+        )
+    given = relevance if isinstance(relevance, Mapping) else dict.fromkeys(names, relevance)
+    if set(given) != set(names):
+        raise ValueError(
+            f"relevance is for {', '.join(map(str, given))}, and parameters are "
+            f"{', '.join(names)}. Give one number, or one for each of parameters."
+        )
+    values: Mapping[str, Any] = given
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, Real) or not float(value) >= 0:
+            raise ValueError(f"The relevance of {name} is {value!r}; give a number of rows, >= 0.")
+    return {name: float(value) for name, value in values.items()}
+
+
+def check_passes(n_iter: Any) -> None:
+    """Raise `ValueError` unless it is a positive whole number."""
+    if isinstance(n_iter, bool) or not isinstance(n_iter, Integral) or n_iter < 1:
+        raise ValueError(f"n_iter is {n_iter!r}; give a number of passes, 1 or more.")
+
+
+def with_parameters(mixture: Kind, parameters: Parameters) -> Kind:
+    """Return a mixture of the same class, settings and features with other parameters."""
+    other: Any = copy(mixture)
+    for name in OF_THE_FIT:
+        other.__dict__.pop(name, None)
+    structure, d = STRUCTURES[parameters.structure], parameters.n_features
+    factors = parameters.precisions_cholesky
+    other.weights_, other.means_ = parameters.weights.copy(), parameters.means.copy()
+    other.covariances_ = structure.external(parameters.covariances, d).copy()
+    other.precisions_cholesky_ = structure.external(factors, d).copy()
+    other.precisions_ = structure.external(structure.precision.precisions(factors), d)
+    adapted: Kind = other
+    return adapted
