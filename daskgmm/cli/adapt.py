@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 import daskgmm.cli.options as options
-from daskgmm.cli.data import Data, check_names, choosing
+from daskgmm.cli.data import Data, choosing, names_in
 from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.workers import Workers, running
@@ -20,7 +20,7 @@ from daskgmm.cli.workers import Workers, running
     help="Rows of DATA for which a component is half theirs and half that of MODEL.",
 )  # fmt: skip
 @click.option(
-    "--parameters", metavar="NAMES", callback=check_names, default="means", show_default=True,
+    "--parameters", metavar="NAMES", type=names_in, default="means", show_default=True,
     help="What to adapt: weights, means, covariances.",
 )  # fmt: skip
 @choosing

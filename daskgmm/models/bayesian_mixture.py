@@ -121,9 +121,8 @@ class BayesianGaussianMixture(MixtureEstimator):
     lower_bound_ : float
         Lower bound of the log evidence, in nats a row: of the posterior before the last step, which
         the last pass measured. It is exact, while scikit-learn's is that of all rows together, and
-        lacks constants of the prior. If the covariance of the prior is singular, as where a column
-        is constant, a constant is missing here too. With acceleration it is the bound for rows with
-        noise of variance `reg_covar`.
+        lacks constants of the prior. With acceleration it is the bound for rows with noise of
+        variance `reg_covar`.
     lower_bounds_, gap_estimate_, history_, coordinates_, fitted_on_, n_features_in_, \
     feature_names_in_, feature_dims_, feature_units_ : as of `GaussianMixture`
 

@@ -305,6 +305,11 @@ def _estimator(given: MixtureEstimator | None, **settings: Any) -> MixtureEstima
         raise TypeError(
             f"estimator is {given!r}; give an estimator of daskgmm, such as GaussianMixture()."
         )
+    if not hasattr(given, "bic"):
+        raise TypeError(
+            f"A {type(given).__name__} has no likelihood that criteria compare: fit one with as "
+            "many components as there may be."
+        )
     if "n_components" not in given.get_params():
         raise ValueError(
             f"{type(given).__name__} has no parameter n_components: nothing of it can be swept."

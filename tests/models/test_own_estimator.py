@@ -10,7 +10,7 @@ from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.mixture import GaussianMixture as Reference
 
-from daskgmm import GaussianMixture, load_model, sweep
+from daskgmm import BayesianGaussianMixture, GaussianMixture, load_model, sweep
 from daskgmm.cli import main
 from daskgmm.describe import objective_name
 from daskgmm.errors import ModelFileError
@@ -79,6 +79,7 @@ def test_it_is_swept(x, tmp_path):
     [
         ({"estimator": AxisAlignedMixture}, TypeError, "give an estimator of daskgmm, such as"),
         ({"estimator": Reference()}, TypeError, "give an estimator of daskgmm, such as"),
+        ({"estimator": BayesianGaussianMixture()}, TypeError, "no likelihood that criteria"),
         ({"covariance_type": "full"}, ValueError, "of AxisAlignedMixture is always 'diag'"),
         ({"tol": 1e-4}, ValueError, r"set it there, as in AxisAlignedMixture\(tol=0.0001\)"),
         ({"prior": "conjugate"}, ValueError, "beside an estimator"),
