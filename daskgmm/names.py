@@ -8,7 +8,10 @@ CRITERIA = {"bic": "BIC", "aic": "AIC", "icl": "ICL", "heldout": "held-out likel
 HIGHER_IS_BETTER = frozenset({"heldout"})
 """Criteria whose highest value is the best; of the others it is the lowest."""
 
-COVARIANCES = ("full", "tied", "diag", "spherical")
+COVARIANCES = (
+    "full", "tied", "diag", "spherical",
+    "EII", "EEI", "VEI", "EVI", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV",
+)  # fmt: skip
 """Covariance structures that are always in `gaussian.STRUCTURES`, in its order."""
 
 STARTS = ("kmeans", "k-means++", "random", "random_from_data")

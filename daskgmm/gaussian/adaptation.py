@@ -9,7 +9,7 @@ import numpy as np
 from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import STRUCTURES
-from daskgmm.gaussian.m_step import factorise, means_of
+from daskgmm.gaussian.m_step import estimate, means_of
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
 
@@ -64,9 +64,8 @@ def adapt(
         means = prior.means + share[:, None] * (observed - prior.means)
     if "covariances" in relevance:
         structure = STRUCTURES[prior.structure]
-        within = np.asarray(structure.maximise(moments), np.float64)
-        within = structure.precision.raised(within, reg_covar)
-        d = prior.n_features
+        scatter = structure.scatter_of(moments, reg_covar, covariances)
+        within = np.asarray(structure.maximise(scatter, covariances), np.float64)
         data = _about(structure, within, observed - means, counts)
         old = _about(structure, covariances, prior.means - means, np.ones(len(counts)))
         rows, pseudo = counts, relevance["covariances"]
@@ -74,7 +73,9 @@ def adapt(
             rows, pseudo = counts.sum(keepdims=True), pseudo * len(counts)
         share = _shares(rows, pseudo).reshape(-1, *[1] * (covariances.ndim - 1))
         covariances = share * data + (1.0 - share) * old
-        covariances, factors, _, _ = factorise(structure, covariances, d, reg_covar, None)
+        scatter = structure.scatter(covariances, np.ones(len(covariances)), prior.n_features)
+        found = estimate(structure, scatter, reg_covar, covariances, first=True)
+        covariances, factors = found.covariances, found.factors
     return Parameters(prior.structure, weights, means, covariances, factors)
 
 

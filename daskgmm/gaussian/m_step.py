@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.precision import SingularError
+from daskgmm.gaussian.covariance.scatter import Scatter
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.moments import Moments
@@ -67,9 +68,10 @@ def maximise(
 
     With moments about the points :math:`r_k`: :math:`\delta_k = S_k / N_k`,
     :math:`\mu_k = r_k + \delta_k`, :math:`\Sigma_k = SS_k / N_k - \delta_k \delta_k^T`
-    (Bishop 2006, 9.24-9.26; Celeux & Govaert 1995 for the other structures). As in
-    scikit-learn, `reg_covar` is then added to the diagonals. That maximises the likelihood of rows
-    with noise of that variance (`kernel.Kernel`); the one without may fall by about as much.
+    (Bishop 2006, 9.24-9.26), of which a structure makes its covariances (Celeux & Govaert 1995).
+    `reg_covar` is added to the diagonals before, which for structures of scikit-learn is the same
+    as after. That maximises the likelihood of rows with noise of that variance (`kernel.Kernel`);
+    the one without may fall by about as much.
 
     Parameters
     ----------
@@ -90,31 +92,16 @@ def maximise(
     IllDefinedError
         If a covariance of the start is singular and `reg_covar` is 0, or one is not finite.
     """
-    structure, d = STRUCTURES[structure_name], moments.reference.shape[1]
-    counts, empty = moments.counts, moments.empty
-    covariances = np.asarray(structure.maximise(moments), np.float64)
-    expected = structure.covariance_shape(len(counts), d)
-    if covariances.shape != expected:
-        raise TypeError(
-            f"{type(structure).__name__}.maximise returned covariances of shape "
-            f"{covariances.shape} for {len(counts)} components of {d} features; their shape is "
-            f"{expected}."
-        )
-    covariances = structure.precision.raised(covariances, reg_covar)
-    means = means_of(moments, fallback)
-    if empty.any() and not structure.shared:
-        covariances[empty] = fallback.covariances[empty]
-    narrow: list[int] = []
-    if reg_covar == 0 and least is not None and not first:
-        narrow = _below(structure, covariances, least)
-        covariances[narrow] = fallback.covariances[narrow]
-    covariances, factors, ridges, collapsed = factorise(
-        structure, covariances, d, reg_covar, None if first else fallback.covariances
+    structure, counts = STRUCTURES[structure_name], moments.counts
+    last = fallback.covariances
+    scatter = structure.scatter_of(moments, reg_covar, last)
+    estimated = estimate(structure, scatter, reg_covar, last, first, least)
+    weights, means = counts / counts.sum(), means_of(moments, fallback)
+    parameters = Parameters(
+        structure_name, weights, means, estimated.covariances, estimated.factors
     )
-    collapsed = tuple(dict.fromkeys((*map(structure.component, narrow), *collapsed)))
-    parameters = Parameters(structure_name, counts / counts.sum(), means, covariances, factors)
-    empties = tuple(int(k) for k in np.flatnonzero(empty))
-    return Maximised(parameters, empties, ridges, collapsed)
+    empties = tuple(int(k) for k in np.flatnonzero(moments.empty))
+    return Maximised(parameters, empties, estimated.ridges, estimated.collapsed)
 
 
 def means_of(moments: Moments, fallback: Parameters) -> Array:
@@ -125,39 +112,112 @@ def means_of(moments: Moments, fallback: Parameters) -> Array:
     return means
 
 
+@dataclass(frozen=True, slots=True)
+class Estimated:
+    """Covariances that can be inverted; `ridges` and `collapsed` are as of `Maximised`."""
+
+    covariances: Array
+    factors: Array
+    ridges: Mapping[int | None, float] = field(default_factory=dict)
+    collapsed: tuple[int | None, ...] = ()
+
+
+def estimate(
+    structure: Structure,
+    scatter: Scatter,
+    reg_covar: float,
+    last: Array,
+    first: bool = False,
+    least: Array | None = None,
+) -> Estimated:
+    """Return the most likely covariances of a scatter, and the factors of their inverses.
+
+    On data of a large scale rounding can outweigh `reg_covar`, which is absolute. The scatter of
+    such a component gets the first ridge of a series, relative to its largest variance, with which
+    the covariances are invertible: they stay in the structure. With a `reg_covar` of 0 there is no
+    ridge. The component keeps its `last` covariance, and if the structure relates it to others all
+    keep theirs: so none leaves the structure, and the likelihood does not fall.
+    """
+    smallest = FIRST_RIDGE * scatter.n_features * float(np.finfo(np.float64).eps)
+    ridges: dict[int | None, float] = {}
+    variances: dict[int | None, float] = {}
+    collapsed: list[int | None] = []
+    keeps = reg_covar == 0 and not first
+    while True:
+        try:
+            covariances = _maximised(structure, scatter, last)
+            narrow = _below(structure, covariances, least) if keeps and least is not None else []
+            narrow = [index for index in narrow if structure.component(index) not in collapsed]
+            if not narrow:
+                factors = structure.precision.factorise(covariances)
+                return Estimated(covariances, factors, ridges, tuple(collapsed))
+        except SingularError as error:
+            index, k = error.index, structure.component(error.index)
+            # Taken before any ridge, which may raise a negative one to exactly 0.
+            variance = variances.setdefault(k, _largest_variance(structure, scatter, index))
+            if not keeps or k in collapsed or not np.isfinite(variance):
+                before = ridges.get(k, 0.0)
+                ridges[k] = 4 * before or smallest * variance
+                if reg_covar == 0 or not ridges[k] < LARGEST_RIDGE * variance:
+                    raise IllDefinedError(ILL_DEFINED) from error
+                scatter = _raised(structure, scatter, ridges[k] - before, index)
+                continue
+            narrow = [index]
+        collapsed.extend(map(structure.component, narrow))
+        if structure.shared or not structure.free:
+            return _all_last(structure, last, tuple(collapsed))
+        scatter = _with_last(structure, scatter, last, narrow)
+
+
+def _maximised(structure: Structure, scatter: Scatter, last: Array) -> Array:
+    """Return the most likely covariances; raise `TypeError` for those of another shape."""
+    finite = np.isfinite(scatter.covariances).reshape(len(scatter.counts), -1).all(axis=1)
+    if not finite.all():
+        raise SingularError(0 if structure.shared else int(np.argmin(finite)))
+    covariances = np.asarray(structure.maximise(scatter, last), np.float64)
+    if covariances.shape != last.shape:
+        raise TypeError(
+            f"{type(structure).__name__}.maximise returned covariances of shape "
+            f"{covariances.shape} for {len(last)} covariances of {scatter.n_features} features; "
+            f"their shape is {last.shape}."
+        )
+    return covariances
+
+
 def _below(structure: Structure, covariances: Array, least: Array) -> list[int]:
     """Return the indices of covariances with a variance below `least` (d,)."""
     low = (structure.precision.diagonals(covariances, len(least)) < least).any(axis=1)
     return list(map(int, np.flatnonzero(low)))
 
 
-def factorise(
-    structure: Structure, covariances: Array, d: int, reg_covar: float, last: Array | None
-) -> tuple[Array, Array, dict[int | None, float], tuple[int | None, ...]]:
-    """Return covariances, the factors of their inverses, the ridges and the collapsed components.
+def _largest_variance(structure: Structure, scatter: Scatter, index: int) -> float:
+    """Return the largest variance of a scatter, the unit of a ridge."""
+    own = slice(None) if structure.shared else slice(index, index + 1)
+    form = structure.statistic.form
+    return float(np.abs(form.diagonals(scatter.covariances[own], scatter.n_features)).max())
 
-    On data of a large scale rounding can outweigh `reg_covar`, which is absolute. Such a covariance
-    gets the first ridge of a series, relative to its largest variance, that makes it invertible.
-    With a `reg_covar` of 0 there is no ridge: the component keeps its `last` covariance.
-    """
-    precision, first = structure.precision, FIRST_RIDGE * d * float(np.finfo(np.float64).eps)
-    ridges: dict[int | None, float] = {}
-    variances: dict[int | None, float] = {}
-    collapsed: list[int | None] = []
-    while True:
-        try:
-            return covariances, precision.factorise(covariances), ridges, tuple(collapsed)
-        except SingularError as error:
-            index, k = error.index, structure.component(error.index)
-            # Taken before any ridge, which may raise a negative one to exactly 0.
-            variance = variances.setdefault(k, precision.largest_variance(covariances, index, d))
-            if reg_covar == 0 and last is not None and k not in collapsed and np.isfinite(variance):
-                collapsed.append(k)
-                covariances = covariances.copy()
-                covariances[index] = last[index]
-                continue
-            before = ridges.get(k, 0.0)
-            ridges[k] = 4 * before or first * variance
-            if reg_covar == 0 or not ridges[k] < LARGEST_RIDGE * variance:
-                raise IllDefinedError(ILL_DEFINED) from error
-            covariances = precision.raised(covariances, ridges[k] - before, index)
+
+def _raised(structure: Structure, scatter: Scatter, amount: float, index: int) -> Scatter:
+    """Return the scatter with an amount on the diagonal of one component, or of what all share."""
+    own = None if structure.shared else index
+    form = structure.statistic.form
+    return replace(scatter, covariances=form.raised(scatter.covariances, amount, own))
+
+
+def _with_last(
+    structure: Structure, scatter: Scatter, last: Array, indices: Sequence[int]
+) -> Scatter:
+    """Return the scatter with the last covariances of some components as theirs."""
+    covariances = scatter.covariances.copy()
+    kept = structure.scatter(last, scatter.counts, scatter.n_features).covariances
+    covariances[indices] = kept[indices]
+    return replace(scatter, covariances=covariances)
+
+
+def _all_last(structure: Structure, last: Array, collapsed: tuple[int | None, ...]) -> Estimated:
+    """Return the last covariances."""
+    try:
+        factors = structure.precision.factorise(last)
+    except SingularError as error:
+        raise IllDefinedError(ILL_DEFINED) from error
+    return Estimated(last, factors, collapsed=collapsed)

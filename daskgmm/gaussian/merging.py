@@ -6,8 +6,8 @@ import numpy as np
 
 from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.structures import structure_of
-from daskgmm.gaussian.m_step import factorise
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.projection import projected
 
 TINY = float(np.finfo(np.float64).tiny)
 
@@ -54,13 +54,7 @@ def _merged(parameters: Parameters, dense: Array, i: int, j: int) -> Parameters 
         covariances = covariances[others]
     # A ridge is harmless, whatever `reg_covar` is: the mixture is a start, and the next M-step
     # removes it.
-    try:
-        covariances, factors, _, _ = factorise(
-            structure, covariances, parameters.n_features, TINY, None
-        )
-    except ValueError:
-        return None
-    return Parameters(parameters.structure, together[others], means[others], covariances, factors)
+    return projected(structure.name, together[others], means[others], covariances, TINY)
 
 
 def _pooled(parameters: Parameters, dense: Array, row: int) -> Array:

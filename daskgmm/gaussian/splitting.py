@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from daskgmm.arrays import Array
-from daskgmm.gaussian.covariance.precision import SingularError
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.projection import projected
 
 APART = 0.5
 """Distance of either half from the old mean, in standard deviations along the longest axis."""
@@ -63,11 +63,7 @@ def _split(parameters: Parameters, component: int, other: int) -> Parameters | N
     means[component] -= axis
     if not structure.shared:
         covariances[[component, other]] = half
-    try:
-        factors = structure.precision.factorise(covariances)
-    except SingularError:
-        return None
-    return Parameters(parameters.structure, weights / weights.sum(), means, covariances, factors)
+    return projected(structure.name, weights / weights.sum(), means, covariances)
 
 
 def _halved(covariance: Array, d: int) -> tuple[Array, Array]:

@@ -9,6 +9,7 @@ from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.projection import projected
 
 
 def random_mixture(structure: Structure, k: int, d: int, seed: int = 0) -> Parameters:
@@ -17,9 +18,10 @@ def random_mixture(structure: Structure, k: int, d: int, seed: int = 0) -> Param
     noise = random.normal(size=(structure.n_covariances(k), d, 2 * d))
     matrices = noise @ noise.swapaxes(1, 2) / (2 * d) + 0.3 * np.eye(d)
     covariances = structure.precision.of_matrices(matrices)
-    factors = structure.precision.factorise(covariances)
     weights, means = random.dirichlet(np.full(k, 5.0)), 2 * random.normal(size=(k, d))
-    return Parameters(structure.name, weights, means, covariances, factors)
+    mixture = projected(structure.name, weights, means, covariances)
+    assert mixture is not None, "the covariances are positive definite"
+    return mixture
 
 
 def log_joint(parameters: Parameters, rows: Array) -> Array:

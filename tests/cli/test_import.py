@@ -19,16 +19,14 @@ from daskgmm.gaussian.covariance.structures import STRUCTURES
 class SharedAxes(Structure):
     """One diagonal matrix for all components."""
 
-    name = "EEI"
+    name = "shared-axes"
     precision = AlongAxes()
     statistic = Pooled()
     shared = True
 
-    def maximise(self, moments):
-        return self.precision.of_matrices(moments.pooled_covariance())
 
 
-STRUCTURES["EEI"] = SharedAxes()
+STRUCTURES["shared-axes"] = SharedAxes()
 '''
 
 
@@ -37,7 +35,7 @@ def restored(monkeypatch):
     """Neither path nor modules nor structures stay."""
     monkeypatch.setattr(sys, "path", [each for each in sys.path if each])
     yield
-    STRUCTURES.pop("EEI", None)
+    STRUCTURES.pop("shared-axes", None)
     for name in ("own_axes", "broken"):
         sys.modules.pop(name, None)
 
@@ -50,12 +48,12 @@ def module(folder):
 
 def forgotten(name):
     """Leave the state of a process that has not imported the module."""
-    STRUCTURES.pop("EEI", None)
+    STRUCTURES.pop("shared-axes", None)
     sys.modules.pop(name, None)
 
 
 def test_every_command_takes_a_structure_of_a_module(folder, call, module):
-    own = ("--covariance", "EEI", "--import", module)
+    own = ("--covariance", "shared-axes", "--import", module)
     commands = (
         ("plan", "rows.zarr", "-k", 3, *own),
         ("fit", "rows.zarr", "-k", 3, "-o", "m.json", *own),
@@ -67,14 +65,14 @@ def test_every_command_takes_a_structure_of_a_module(folder, call, module):
         forgotten(module)
         result = call(*command)
         assert result.exit_code == 0, result.output
-    assert load_model("m.json").covariance_type == "EEI"
-    assert "full|tied|diag|spherical|EEI" in call("fit", "--import", module, "-h").output
+    assert load_model("m.json").covariance_type == "shared-axes"
+    assert "EVV|shared-axes" in call("fit", "--import", module, "-h").output
 
 
 def test_without_the_module_the_structure_is_no_choice(folder, call):
-    result = call("fit", "rows.zarr", "-k", 3, "-o", "m.json", "--covariance", "EEI")
+    result = call("fit", "rows.zarr", "-k", 3, "-o", "m.json", "--covariance", "shared-axes")
     assert result.exit_code == 2
-    assert "'EEI' is not one of 'full', 'tied', 'diag', 'spherical'" in result.stderr
+    assert "'shared-axes' is not one of 'full', 'tied', 'diag', 'spherical'" in result.stderr
 
 
 def test_a_module_that_cannot_be_imported_is_wrong_usage(folder, call):
@@ -95,7 +93,18 @@ def test_a_module_that_cannot_be_imported_is_wrong_usage(folder, call):
 @pytest.mark.filterwarnings("ignore:Port 8787 is already in use")
 def test_workers_that_lack_the_module_are_named(folder, call, module):
     """They start where it is not; the command says so, and the workers live on."""
-    fit = ("fit", "rows.zarr", "-k", 3, "-o", "m.json", "--covariance", "EEI", "--import", module)
+    fit = (
+        "fit",
+        "rows.zarr",
+        "-k",
+        3,
+        "-o",
+        "m.json",
+        "--covariance",
+        "shared-axes",
+        "--import",
+        module,
+    )
     with (
         LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0", silence_logs=50) as cluster,
         Client(cluster) as client,
@@ -110,4 +119,4 @@ def test_workers_that_lack_the_module_are_named(folder, call, module):
             other.wait()
             result = call(*fit, "--scheduler", cluster.scheduler_address)
             assert result.exit_code == 0, result.output
-    assert load_model("m.json").covariance_type == "EEI"
+    assert load_model("m.json").covariance_type == "shared-axes"

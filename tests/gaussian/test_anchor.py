@@ -17,6 +17,8 @@ K, D = 3, 4
 X = blobs(400, D, K, seed=3)
 REG = 0.05
 
+FREE = [name for name, structure in STRUCTURES.items() if structure.free]
+
 
 def mixture(name, seed):
     random = np.random.default_rng(seed)
@@ -37,7 +39,7 @@ def objective(parameters):
     return moments.log_likelihood / moments.weight
 
 
-@pytest.mark.parametrize("name", STRUCTURES)
+@pytest.mark.parametrize("name", FREE)
 def test_there_and_back(name):
     anchor, other = mixture(name, 0), mixture(name, 1)
     found = Anchor(anchor).parameters(Anchor(anchor).coordinates(other))
@@ -45,7 +47,7 @@ def test_there_and_back(name):
         assert_allclose(getattr(found, part), getattr(other, part), rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", STRUCTURES)
+@pytest.mark.parametrize("name", FREE)
 @pytest.mark.parametrize("at_anchor", [True, False])
 def test_the_gradient_is_that_of_the_objective(name, at_anchor):
     anchor = Anchor(mixture(name, 0))
@@ -58,7 +60,7 @@ def test_the_gradient_is_that_of_the_objective(name, at_anchor):
         assert found[index] == pytest.approx((up - down) / (2 * step), rel=1e-5, abs=1e-8)
 
 
-@pytest.mark.parametrize("name", STRUCTURES)
+@pytest.mark.parametrize("name", FREE)
 def test_near_an_optimum_the_em_step_is_the_gradient(name):
     parameters = mixture(name, 0)
     for _ in range(200):
@@ -77,7 +79,7 @@ def test_near_an_optimum_the_em_step_is_the_gradient(name):
     assert_allclose(step, gradient, atol=2e-3 * np.abs(step).max())
 
 
-@pytest.mark.parametrize("name", STRUCTURES)
+@pytest.mark.parametrize("name", FREE)
 @pytest.mark.parametrize("reg_covar", [0.0, 1e-3, 0.5])
 def test_the_exact_step_never_lowers_the_objective(name, reg_covar):
     parameters = mixture(name, 2)

@@ -17,8 +17,8 @@ def test_a_wrong_m_step_is_found(wrong, monkeypatch):
     full = STRUCTURES["full"]
     right = type(full).maximise
 
-    def maximise(self, moments):
-        covariances = right(self, moments)
+    def maximise(self, scatter, last):
+        covariances = right(self, scatter, last)
         return covariances * 1.05 if wrong == "divisor" else covariances[::-1].copy()
 
     monkeypatch.setattr(type(full), "maximise", maximise)

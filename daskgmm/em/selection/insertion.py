@@ -16,6 +16,7 @@ from daskgmm.gaussian.coordinates import whitening
 from daskgmm.gaussian.covariance.precision import SingularError
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.projection import projected
 
 Array = NDArray[np.float64]
 
@@ -68,6 +69,9 @@ def _with_component(
     if structure.shared:
         return wider
     own = structure.precision.of_matrices(covariance[None])
+    if not structure.free:
+        covariances = np.concatenate([parameters.covariances, own])
+        return projected(structure.name, weights, wider.means, covariances)
     try:
         factor = structure.precision.factorise(own)
     except SingularError:

@@ -21,7 +21,7 @@ from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.kernels.kernel import Sums
 from daskgmm.gaussian.kernels.whitened import accumulate_about
-from daskgmm.gaussian.m_step import Maximised, factorise
+from daskgmm.gaussian.m_step import Maximised, estimate
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
 
@@ -188,10 +188,12 @@ def _from_rows(
     else:
         covariances = np.zeros(structure.covariance_shape(k, d))
     covariances = structure.precision.raised(covariances, reg_covar)
-    covariances, factors, ridges, _ = factorise(structure, covariances, d, reg_covar, None)
+    scatter = structure.scatter(covariances, np.ones(len(covariances)), d)
+    found = estimate(structure, scatter, reg_covar, covariances, first=True)
     weights = np.full(k, 1 / k)
     return Maximised(
-        Parameters(structure.name, weights, means, covariances, factors), ridges=ridges
+        Parameters(structure.name, weights, means, found.covariances, found.factors),
+        ridges=found.ridges,
     )
 
 

@@ -185,7 +185,3 @@ class Precision(ABC):
     @abstractmethod
     def draw(self, mean: Array, covariance: Array, n: int, random: np.random.RandomState) -> Array:
         """Draw n rows (n, d) about a mean (d,), the same ones as scikit-learn."""
-
-    def largest_variance(self, covariances: Array, index: int, d: int) -> float:
-        """Return the largest variance of the covariance `index`, the unit of a ridge."""
-        return float(np.abs(self.diagonals(covariances[index : index + 1], d)).max())

@@ -13,22 +13,34 @@ from numpy.lib.stride_tricks import as_strided
 
 import daskgmm.gaussian.covariance.packed as packed
 from daskgmm.arrays import Array
+from daskgmm.gaussian.covariance.axes import AlongAxes, Isotropic
+from daskgmm.gaussian.covariance.dense import Dense
 from daskgmm.gaussian.covariance.precision import Precision, squared_norms
+from daskgmm.gaussian.moments import Moments
 
 
 class Statistic(ABC):
     """One choice of T(x), written and summed for tiles that hold one feature a row, (d, b)."""
 
-    detail: int
-    """Part of the second moments that it has: 0 the trace, 1 the diagonal, 2 the matrix."""
+    form: Precision
+    """Form of the covariances that its moments give: those of `within`."""
 
     pools: bool = False
     """Whether there is one second moment, a matrix, of all components together. It is the same in
     every pass and cancels in the responsibilities: the survey takes it."""
 
+    @property
+    def detail(self) -> int:
+        """Part of the second moments that it has: 0 the trace, 1 the diagonal, 2 the matrix."""
+        return self.form.detail
+
     @abstractmethod
     def n_quadratic(self, d: int) -> int:
         """Return the number of quadratic entries, q."""
+
+    @abstractmethod
+    def within(self, moments: Moments) -> Array:
+        """Return the covariances within components, in the form `form`; one if pooled."""
 
     @abstractmethod
     def quadratic(self, precision: Precision, factors: Array, d: int) -> Array:
@@ -63,10 +75,15 @@ class Statistic(ABC):
 class Products(Statistic):
     """T(x) = (1, x, x_i x_j for i <= j), in the order of `packed`."""
 
-    detail = 2
+    form = Dense()
 
     def n_quadratic(self, d: int) -> int:
         return packed.size(d)
+
+    def within(self, moments: Moments) -> Array:
+        offsets = moments.offsets
+        second = packed.unpack(moments.second / moments.divisor[:, None], offsets.shape[1])
+        return second - offsets[:, :, None] * offsets[:, None, :]
 
     def quadratic(self, precision: Precision, factors: Array, d: int) -> Array:
         coefficients = -packed.pack(precision.matrices(precision.precisions(factors), d))
@@ -101,10 +118,13 @@ class Products(Statistic):
 class Squares(Statistic):
     """T(x) = (1, x, x_i^2)."""
 
-    detail = 1
+    form = AlongAxes()
 
     def n_quadratic(self, d: int) -> int:
         return d
+
+    def within(self, moments: Moments) -> Array:
+        return np.maximum(moments.second / moments.divisor[:, None] - moments.offsets**2, 0.0)
 
     def quadratic(self, precision: Precision, factors: Array, d: int) -> Array:
         return -0.5 * precision.diagonals(precision.precisions(factors), d)
@@ -127,10 +147,15 @@ class Squares(Statistic):
 class Norm(Statistic):
     """T(x) = (1, x, ||x||^2)."""
 
-    detail = 0
+    form = Isotropic()
 
     def n_quadratic(self, d: int) -> int:
         return 1
+
+    def within(self, moments: Moments) -> Array:
+        total = moments.second[:, 0] / moments.divisor - (moments.offsets**2).sum(1)
+        variances: Array = np.maximum(total, 0.0) / moments.offsets.shape[1]
+        return variances[:, None]
 
     def quadratic(self, precision: Precision, factors: Array, d: int) -> Array:
         return -0.5 * precision.diagonals(precision.precisions(factors), d)[:, :1]
@@ -153,10 +178,13 @@ class Norm(Statistic):
 class Pooled(Statistic):
     """T(x) = (1, x); the quadratic term is the same for all components."""
 
-    detail, pools = 2, True
+    form, pools = Dense(), True
 
     def n_quadratic(self, d: int) -> int:
         return 0
+
+    def within(self, moments: Moments) -> Array:
+        return moments.pooled_covariance()
 
     def quadratic(self, precision: Precision, factors: Array, d: int) -> Array:
         return np.empty((len(factors), 0))

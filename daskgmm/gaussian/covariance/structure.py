@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from typing import ClassVar
 
 import numpy as np
 
 from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.precision import Precision
+from daskgmm.gaussian.covariance.scatter import Scatter
 from daskgmm.gaussian.covariance.statistic import Statistic
-from daskgmm.gaussian.moments import Moments
+from daskgmm.gaussian.moments import EMPTY, Moments
 
 
-class Structure(ABC):
+class Structure:
     """A constraint on the covariances of a mixture; a structure is one subclass in one file."""
 
     name: ClassVar[str]
@@ -27,8 +27,9 @@ class Structure(ABC):
     """Whether all components share one covariance: the leading axis of arrays is then 1."""
 
     free: ClassVar[bool] = True
-    """Whether every value of `precision` is allowed. If not, as with equal volumes, EM is not
-    accelerated: the coordinates of `precision` would leave the structure."""
+    """Whether every value of `precision` is allowed. If not, as with equal volumes, the structure
+    has a `maximise` of its own, and EM is not accelerated: the coordinates of `precision` would
+    leave the structure."""
 
     def __init_subclass__(cls) -> None:
         """Refuse a statistic that does not determine covariances of the form."""
@@ -42,9 +43,47 @@ class Structure(ABC):
                 f"the form {type(cls.precision).__name__}."
             )
 
-    @abstractmethod
-    def maximise(self, moments: Moments) -> Array:
-        """Return the maximum likelihood covariances."""
+    def maximise(self, scatter: Scatter, last: Array) -> Array:
+        r"""Return the covariances of the structure that maximise the expected log-likelihood.
+
+        That is :math:`-\frac{1}{2} \sum_k s_k (\log|\Sigma_k| + \mathrm{tr}\, \Sigma_k^{-1} S_k)`,
+        with s and S the counts and covariances of the scatter. Raise `SingularError` for a
+        component whose S has no such covariance. What is found by iteration begins at the `last`
+        covariances, so that the value does not fall below theirs.
+        """
+        form, covariances = self.statistic.form, scatter.covariances
+        if self.shared and len(covariances) > 1:
+            covariances = np.tensordot(scatter.shares, covariances, 1)[None]
+        if form.detail == self.precision.detail:
+            return covariances
+        return self.precision.of_matrices(form.matrices(covariances, scatter.n_features))
+
+    def scatter_of(self, moments: Moments, reg_covar: float, last: Array) -> Scatter:
+        """Return the scatter of moments, with `reg_covar` on the diagonals."""
+        form, d = self.statistic.form, moments.reference.shape[1]
+        covariances = form.raised(self.statistic.within(moments), reg_covar)
+        if self.statistic.pools:
+            return Scatter(moments.scale_counts.sum(keepdims=True), covariances, d)
+        counts, empty = moments.scale_counts, moments.empty
+        if empty.any():
+            counts = np.where(empty, EMPTY * counts.sum(), counts)
+            covariances[empty] = self.scatter(last, counts, d).covariances[empty]
+        return Scatter(counts, covariances, d)
+
+    def scatter(self, covariances: Array, counts: Array, d: int) -> Scatter:
+        """Return the scatter of components with covariances (m, ...), which may be in no structure.
+
+        Parameters
+        ----------
+        covariances : ndarray
+            In the form of `precision`.
+        counts : ndarray of shape (m,)
+        d : int
+        """
+        form = self.statistic.form
+        if form.detail != self.precision.detail:
+            covariances = form.of_matrices(self.precision.matrices(covariances, d))
+        return Scatter(np.maximum(counts, EMPTY * counts.sum()), covariances, d)
 
     def n_covariance_parameters(self, k: int, d: int) -> int:
         """Return the number of free parameters of the covariances."""

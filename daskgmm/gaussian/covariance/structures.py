@@ -6,15 +6,43 @@ import its module; they do not read the table.
 
 from __future__ import annotations
 
-from daskgmm.gaussian.covariance.diagonal import Diagonal
-from daskgmm.gaussian.covariance.full import Full
-from daskgmm.gaussian.covariance.spherical import Spherical
+from daskgmm.gaussian.covariance.common_axes import CommonAxes, CommonAxesEqualVolumes
+from daskgmm.gaussian.covariance.equal_shapes import (
+    EqualEigenvalues,
+    EqualShapes,
+    EqualShapesAlongAxes,
+    Proportional,
+)
+from daskgmm.gaussian.covariance.equal_volumes import EqualVolumes, EqualVolumesAlongAxes
+from daskgmm.gaussian.covariance.free import (
+    Diagonal,
+    Full,
+    SharedAxes,
+    SharedSphere,
+    Spherical,
+    Tied,
+)
 from daskgmm.gaussian.covariance.structure import Structure
-from daskgmm.gaussian.covariance.tied import Tied
 from daskgmm.gaussian.parameters import Parameters
 
 STRUCTURES: dict[str, Structure] = {
-    structure.name: structure for structure in (Full(), Tied(), Diagonal(), Spherical())
+    structure.name: structure
+    for structure in (
+        Full(),
+        Tied(),
+        Diagonal(),
+        Spherical(),
+        SharedSphere(),
+        SharedAxes(),
+        EqualShapesAlongAxes(),
+        EqualVolumesAlongAxes(),
+        Proportional(),
+        CommonAxesEqualVolumes(),
+        CommonAxes(),
+        EqualEigenvalues(),
+        EqualShapes(),
+        EqualVolumes(),
+    )
 }
 
 
