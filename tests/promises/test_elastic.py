@@ -16,6 +16,7 @@ from tests.promises.slow import SETTINGS, bits, slowed
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.usefixtures("forked_workers"),
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
 ]
 
