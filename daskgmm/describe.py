@@ -10,8 +10,10 @@ import numpy as np
 
 from daskgmm.describe_data import aligned, listed
 from daskgmm.em.objective import objective_name as name_of_objective
+from daskgmm.em.settings import CONTAMINATED, NOISE
 from daskgmm.models.criteria import n_in_words
 from daskgmm.models.estimator import MixtureEstimator
+from daskgmm.models.outliers import fitted_outliers
 
 LISTED_COMPONENTS = 32
 """Largest number of components whose weights and means are listed."""
@@ -32,6 +34,7 @@ def describe_model(mixture: MixtureEstimator, name: str) -> str:
         ("features", _features(mixture)),
         ("covariance", mixture.covariance_type),
         *_prior(mixture),
+        *_outliers(mixture),
         *_coordinates(mixture),
         ("iterations", f"{mixture.n_iter_}, {ended}"),
         (objective_name(mixture), f"{mixture.lower_bound_:.5f} nats a row"),
@@ -62,6 +65,18 @@ def _prior(mixture: MixtureEstimator) -> list[tuple[str, str]]:
     concentration = getattr(mixture, "weight_concentration_prior_", None)
     of = "" if concentration is None else f" of concentration {concentration:.4g}"
     return [("prior", f"{name}{of}")]
+
+
+def _outliers(mixture: MixtureEstimator) -> list[tuple[str, str]]:
+    way = fitted_outliers(mixture)
+    if way == NOISE:
+        share, volume = mixture.noise_weight_, mixture.noise_log_volume_
+        return [("noise", f"{share:.2%} of the rows, uniform over a log volume of {volume:.4g}")]
+    if way == CONTAMINATED:
+        share = 1.0 - float(mixture.weights_ @ mixture.clean_shares_)
+        largest = float(np.max(mixture.inflations_))
+        return [("tails", f"contaminated: {share:.2%} of the rows, inflated up to {largest:.4g}")]
+    return []
 
 
 def _coordinates(mixture: MixtureEstimator) -> list[tuple[str, str]]:

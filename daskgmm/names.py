@@ -17,5 +17,8 @@ COVARIANCES = (
 STARTS = ("kmeans", "k-means++", "random", "random_from_data")
 """Starts of the components: values of `init_params`."""
 
+TAILS = ("contaminated",)
+"""Forms of components that make room for outliers: values of `tails`."""
+
 DTYPES = ("float32", "float64", "uint8")
 """Types of probabilities in outputs; uint8 has 254 or 255 steps."""

@@ -11,7 +11,7 @@ from daskgmm.cli.fitting import Fitting, check_converged, fitting
 from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.reporting import fit_report
-from daskgmm.names import STARTS
+from daskgmm.names import STARTS, TAILS
 
 
 @click.command(short_help="Fit a mixture to data; write a model file.")
@@ -27,6 +27,16 @@ from daskgmm.names import STARTS
     "--init", "init_params", type=click.Choice(STARTS), default="kmeans",
     show_default=True, help="How to start.",
 )  # fmt: skip
+@click.option(
+    "--noise",
+    is_flag=True,
+    help="Take outliers into a uniform component over the ranges of the features; label -1.",
+)
+@click.option(
+    "--tails",
+    type=click.Choice(TAILS),
+    help="Let a part of each component have a larger covariance, for outliers.",
+)
 @options.acceleration
 @options.tolerance(1e-3)
 @fitting

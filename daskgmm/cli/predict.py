@@ -26,7 +26,8 @@ from daskgmm.storage.masking import shown
 )  # fmt: skip
 @click.option(
     "--outputs", metavar="NAMES", type=names_in, default="label", show_default=True,
-    help="What to write: label, posterior, top, largest_posterior, ambiguity, log_density.",
+    help="What to write: label, posterior, outlier, outlier_probability, top, largest_posterior, "
+    "ambiguity, log_density.",
 )  # fmt: skip
 @click.option(
     "--dtype", type=click.Choice(DTYPES), default="float32", show_default=True,

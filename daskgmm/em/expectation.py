@@ -17,6 +17,7 @@ from daskgmm.gaussian.kernels.backend import Backend
 from daskgmm.gaussian.kernels.kernel import Kernel
 from daskgmm.gaussian.kernels.natural import NaturalKernel
 from daskgmm.gaussian.moments import Moments
+from daskgmm.gaussian.outliers import joined
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.configuration import backend
 
@@ -85,6 +86,8 @@ def checked(training: TrainingSet, moments: Moments) -> Moments:
 
 def completed(kernel: Kernel, moments: Moments, survey: Survey) -> Moments:
     """Return moments with what all components share, which the survey has for all passes."""
+    if kernel.outliers_of is not None:
+        moments = joined(moments, kernel.outliers_of)
     if not (isinstance(kernel, NaturalKernel) and kernel.structure.statistic.pools):
         return moments
     form, d = kernel.structure.precision, len(survey.scatter)

@@ -192,7 +192,7 @@ def _attempted(
         step = model.step(complete, parameters)
     except IllDefinedError:
         return None, means_of(complete, parameters)
-    return step, step.parameters.means if model.loses_digits(step, moments) else None
+    return step, step.parameters.means if model.loses_digits(step, complete) else None
 
 
 def advanced(

@@ -10,6 +10,9 @@ from daskgmm.em.weighing import COUNTS
 from daskgmm.gaussian.coordinates import Coordinates, coordinates_of
 from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
 
+NOISE, CONTAMINATED = "noise", "contaminated"
+"""Ways to make room for outliers: a uniform component, or parts with a larger covariance."""
+
 GAP_SHARE = 0.01
 """Part of `tol` that an accelerated fit may leave: an increment of 1e-3 was measured to leave
 up to 0.08 nats a row, so `tol` itself would promise too little."""
@@ -45,6 +48,8 @@ class Settings:
         A name in `PRIORS`; None for maximum likelihood.
     bayesian : Hyperparameters or None
         Those of a mixture whose parameters have a posterior; None for point estimates.
+    outliers : {"noise", "contaminated"} or None
+        How the model makes room for outliers; None for a mixture of Gaussians alone.
     weights_are : str or None
         "counts" if the weights are counts and there is a prior, which counts rows as criteria do;
         None for relative weights, and without a prior.
@@ -64,6 +69,7 @@ class Settings:
     pca: int | float | None = None
     prior: str | None = None
     bayesian: Hyperparameters | None = None
+    outliers: str | None = None
     weights_are: str | None = None
 
     def weighed(self, weights_are: str | None) -> Settings:
@@ -109,7 +115,14 @@ class Settings:
     def n_parameters(self, columns: int) -> int:
         """Return the number of free parameters of the mixture, for rows of so many columns."""
         structure, d = STRUCTURES[self.structure], self.n_features(columns)
-        return n_parameters(structure, self.n_components, d)
+        k = self.n_components
+        return n_parameters(structure, k, d) + n_of_outliers(self.outliers, k)
+
+    @property
+    def n_columns(self) -> int:
+        """Number of columns of the kernel: densities that are computed of each row."""
+        extra = {NOISE: 1, CONTAMINATED: self.n_components}
+        return self.n_components + extra.get(self.outliers or "", 0)
 
     @property
     def noise(self) -> float:
@@ -123,3 +136,8 @@ class Settings:
     def gap_tolerance(self) -> float:
         """Predicted remaining gain, in nats a row, at which an accelerated fit stops."""
         return GAP_SHARE * self.tol
+
+
+def n_of_outliers(outliers: str | None, k: int) -> int:
+    """Return the number of free parameters that outliers add to k components."""
+    return {NOISE: 1, CONTAMINATED: 2 * k}.get(outliers or "", 0)

@@ -38,7 +38,11 @@ class Moments:
     rows : int
         Number of rows, with those of weight 0.
     prior_counts : pair of ndarray of shape (k,), or None
-        `mean_counts` and `scale_counts` with a prior; None without one.
+        `mean_counts` and `scale_counts` with a prior or contamination; None without one.
+    noise : float, or None
+        Weight of the rows of a uniform component; None without one.
+    clean, inflation : ndarray of shape (k,), or None
+        Of contaminated components: what the M-step makes of these parameters.
     """
 
     sums: Array
@@ -48,6 +52,9 @@ class Moments:
     weight: float
     rows: int
     prior_counts: tuple[Array, Array] | None = None
+    noise: float | None = None
+    clean: Array | None = None
+    inflation: Array | None = None
 
     def __add__(self, other: Moments) -> Moments:
         """Return the moments of both sets of rows.

@@ -26,6 +26,13 @@ class Parameters:
     log_weights : ndarray of shape (k,), or None
         Logarithms of the weights in densities, which then need not sum to 1; None for those of
         `weights`.
+    noise_weight : float, or None
+        Proportion of a uniform component, which with `weights` sums to 1; None without one.
+    log_volume : float, or None
+        Logarithm of the volume that it is uniform over.
+    clean, inflation : ndarray of shape (k,), or None
+        Of contaminated components: the proportion of each that has its covariance, and what the
+        covariance of the others is multiplied by.
     """
 
     structure: str
@@ -34,11 +41,25 @@ class Parameters:
     covariances: Array
     precisions_cholesky: Array
     log_weights: Array | None = None
+    noise_weight: float | None = None
+    log_volume: float | None = None
+    clean: Array | None = None
+    inflation: Array | None = None
 
     @property
     def n_components(self) -> int:
         """Number of components, k."""
         return int(self.means.shape[0])
+
+    @property
+    def has_noise(self) -> bool:
+        """Whether there is a uniform component."""
+        return self.noise_weight is not None
+
+    @property
+    def is_contaminated(self) -> bool:
+        """Whether a part of each component has a larger covariance."""
+        return self.inflation is not None
 
     @property
     def n_features(self) -> int:

@@ -38,7 +38,7 @@ class TrainingData:
 def cut(rows: Rows, weights: Rows | None, settings: Settings, cache: int = 0) -> Dataset:
     """Cut rows into batches for a fit of these settings; `cache` in bytes."""
     backend()  # one that is unknown is refused before a row is read
-    k, p = settings.n_components, settings.n_statistics(rows.n_features)
+    k, p = settings.n_columns, settings.n_statistics(rows.n_features)
     return Dataset.of(rows, weights, k, p, cache, drop_missing=settings.drop_missing)
 
 
@@ -56,7 +56,7 @@ def plan_of(data: Dataset, settings: Settings, starts: Starts) -> Plan:
     sampled = mapped if starts.drawn and settings.is_mapped else data.row_nbytes
     held = 2 * sampled + START_COPIES * starts.at_once * mapped
     needs = Needs(
-        n_components=settings.n_components,
+        n_components=settings.n_columns,
         n_statistics=settings.n_statistics(d),
         n_features=settings.n_features(d),
         max_passes=2 + settings.max_iter * starts.count,

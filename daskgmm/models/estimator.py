@@ -31,7 +31,7 @@ from daskgmm.em.loop import Fit
 from daskgmm.em.model import Model
 from daskgmm.em.models import model_of
 from daskgmm.em.objective import Objective
-from daskgmm.em.settings import Settings
+from daskgmm.em.settings import CONTAMINATED, Settings
 from daskgmm.em.survey import Survey, survey_rows
 from daskgmm.em.weighing import check_meaning
 from daskgmm.errors import DegenerateComponentWarning, ScaleWarning, WeightsWarning
@@ -50,6 +50,12 @@ from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.initial import check_initial
 from daskgmm.models.inputs import check_enough_columns
 from daskgmm.models.order import reordered, reordered_search
+from daskgmm.models.outliers import (
+    check_outliers,
+    check_same_outliers,
+    outliers_of,
+    set_outliers,
+)
 from daskgmm.models.singular import singular_columns
 from daskgmm.models.verbose import Printer
 from daskgmm.passes.dataset import Dataset
@@ -81,6 +87,8 @@ class MixtureEstimator(Portable):
     missing: str = "error"
     standardise: bool = False
     pca: int | float | None = None
+    noise: bool = False
+    tails: str | None = None
     weights_init: Any = None
     means_init: Any = None
     precisions_init: Any = None
@@ -99,6 +107,8 @@ class MixtureEstimator(Portable):
         "missing": [StrOptions({"error", "drop"})],
         "standardise": ["boolean"],
         "pca": [Axes(), None],
+        "noise": ["boolean"],
+        "tails": [StrOptions({CONTAMINATED}), None],
     }
 
     def fit(
@@ -353,6 +363,7 @@ class MixtureEstimator(Portable):
                 "With warm_start=True the fit goes on from the last one, in its coordinates, and "
                 "standardise or pca were changed since. Set warm_start=False to begin anew."
             )
+        check_same_outliers(self)
         k, structure = self.n_components, STRUCTURES[self.covariance_type]
         found = self.means_.shape, np.shape(self.covariances_)
         wanted = (k, d), structure.external_shape(k, d)
@@ -370,6 +381,7 @@ class MixtureEstimator(Portable):
         settings = {name: getattr(self, name) for name in self._parameter_constraints}
         constraints = self._parameter_constraints
         validate_parameter_constraints(constraints, settings, caller_name=type(self).__name__)
+        check_outliers(self)
 
     def _settings(self) -> Settings:
         return Settings(
@@ -386,6 +398,7 @@ class MixtureEstimator(Portable):
             standardise=bool(self.standardise),
             pca=plain_axes(self.pca),
             prior=self.prior,
+            outliers=outliers_of(self),
         )
 
     def _listener(self, listen: Listener | None) -> Listener:
@@ -431,3 +444,4 @@ class MixtureEstimator(Portable):
         self.precisions_cholesky_ = structure.external(factors, d)
         self.precisions_ = structure.external(precision.precisions(factors), d)
         self._discount = model.discount(parameters)
+        set_outliers(self, parameters)

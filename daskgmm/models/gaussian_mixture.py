@@ -67,6 +67,15 @@ class GaussianMixture(MixtureEstimator):
         `means_`, `covariances_` and densities are those of the mapped rows, and `reg_covar` is
         in their units. See `means_in_data_units`. `means_init` are points of the data all the
         same; `precisions_init` cannot be given.
+    noise : bool, default=False
+        Whether a uniform component over the box that holds all rows takes outliers in (Banfield &
+        Raftery 1993). Its density is 1 / V, with V the product of the columns' ranges. Rows that
+        belong to it most probably get the label -1, and rows that miss a value -2.
+    tails : {"contaminated"} or None, default=None
+        Whether a part of each component has a larger covariance, a multiple of its own (Punzo &
+        McNicholas 2016). `weights_` are of both parts, and so are posteriors and labels;
+        `outlier_proba` tells the parts apart. Starts leave out the rows that are far from all
+        others, with `noise` as well. Neither is accelerated, and neither has `to_sklearn`.
     weights_init : array-like of shape (k,), optional
     means_init : array-like of shape (k, d), optional
     precisions_init : array-like, optional
@@ -85,6 +94,12 @@ class GaussianMixture(MixtureEstimator):
     covariances_, precisions_, precisions_cholesky_ : ndarray
         (k, d, d) full, (d, d) tied, (k, d) diag, (k,) spherical; float64, as all of these,
         whatever the type of X.
+    noise_weight_, noise_log_volume_ : float
+        Proportion of the uniform component, and log V; only with `noise`. `weights_` sum to 1 less
+        the proportion.
+    clean_shares_, inflations_ : ndarray of shape (k,)
+        Proportion of each component that has its covariance, at least 1/2, and the multiple of the
+        covariance that the rest has; only with `tails`.
     converged_ : bool
     n_iter_ : int
         Iterations of the best start.
@@ -161,6 +176,8 @@ class GaussianMixture(MixtureEstimator):
         missing: str = "error",
         standardise: bool = False,
         pca: int | float | None = None,
+        noise: bool = False,
+        tails: str | None = None,
         weights_init: Any = None,
         means_init: Any = None,
         precisions_init: Any = None,
@@ -182,6 +199,8 @@ class GaussianMixture(MixtureEstimator):
         self.missing = missing
         self.standardise = standardise
         self.pca = pca
+        self.noise = noise
+        self.tails = tails
         self.weights_init = weights_init
         self.means_init = means_init
         self.precisions_init = precisions_init

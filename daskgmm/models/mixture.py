@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from daskgmm.em.adaptation import moments_of
 from daskgmm.em.objective import Objective
+from daskgmm.em.settings import n_of_outliers
 from daskgmm.em.weighing import Weighing, check_meaning
 from daskgmm.errors import DataError, WeightsWarning
 from daskgmm.gaussian.adaptation import adapt
@@ -33,6 +34,7 @@ from daskgmm.models.inputs import (
     scoring_data,
 )
 from daskgmm.models.order import canonical_order
+from daskgmm.models.outliers import box_of, fitted_outliers, with_outliers_of
 from daskgmm.models.predictions.forms import InAnyForm
 from daskgmm.models.predictions.outputs import Outputs
 from daskgmm.models.predictions.prediction import Predictor, Scored, score_rows
@@ -65,6 +67,10 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
     means_: NDArray[np.float64]
     covariances_: NDArray[np.float64]
     precisions_cholesky_: NDArray[np.float64]
+    noise_weight_: float
+    noise_log_volume_: float
+    clean_shares_: NDArray[np.float64]
+    inflations_: NDArray[np.float64]
     _criteria: dict[str, float | int | str] | None = None
     _discount: float = 0.0
     """By how much `lower_bound_` is less than the mean log-likelihood, in nats a row."""
@@ -85,15 +91,26 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         array of int64, shape (n,)
             NumPy for what is in memory; else a lazy Dask array with the row chunks of X (of
             Parquet files the row groups); a lazy Dask series for a data frame of Dask.
+            With ``missing="drop"`` -1 where a value is missing; of a mixture with ``noise=True``
+            -1 is an outlier, which belongs to the noise most probably, and -2 is missing.
         """
         return self._predict("label", X)
 
     def predict_proba(self, X: Any) -> Any:
         """Return the posterior probability of each component for each row, shape (n, k).
 
+        Of a mixture with ``noise=True`` rows sum to 1 less `outlier_proba`.
         float32 for float32 rows, else float64; lazy where `predict` is.
         """
         return self._predict("posterior", X)
+
+    def outlier_proba(self, X: Any) -> Any:
+        """Return the probability that each row is an outlier, shape (n,); lazy where `predict` is.
+
+        With ``noise=True`` that of the uniform component; with ``tails="contaminated"`` that of the
+        parts of components with the larger covariances. Of other mixtures it is 0.
+        """
+        return self._predict("outlier_probability", X)
 
     def score_samples(self, X: Any) -> Any:
         """Return log p(x) of each row in nats, shape (n,); lazy where `predict` is.
@@ -234,10 +251,12 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             labelled one of any rank.
         out : path or URL
         outputs : sequence of str
-            Of "label" (the most probable component; -1 where a value is missing), "posterior"
-            (of every component), "top" (`top_component` and `top_posterior`: the most
-            probable ones, the first one first), "largest_posterior", "ambiguity" (1 less the
-            difference of the two largest posteriors), "log_density" (nats).
+            Of "label" (the most probable component; -1 where a value is missing; with
+            ``noise=True`` -1 for outliers, and -2 where a value is missing), "posterior" (of every
+            component), "outlier" (1 for outliers, else 0), "outlier_probability", "top"
+            (`top_component` and `top_posterior`: the most probable ones, the first one first),
+            "largest_posterior", "ambiguity" (1 less the difference of the two largest
+            posteriors), "log_density" (nats).
         dtype : {"float32", "float64", "uint8"}
             Of probabilities. uint8 is in steps of 1/255 (1/254 with ``missing="drop"``, where 255
             means missing), with a `scale_factor`, which xarray applies.
@@ -305,7 +324,9 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             without names all columns but the keys. Lengths of partitions may be unknown.
         out : path or URL
         outputs : sequence of str
-            As of `predict_to_zarr`, as columns of numbers: ``label`` (-1 where a value is missing),
+            As of `predict_to_zarr`, as columns of numbers: ``label`` (-1 where a value is missing;
+            with ``noise=True`` -1 for outliers, -2 where a value is missing), ``outlier``,
+            ``outlier_probability``,
             ``posterior_0`` and so on, ``top_component_1`` and ``top_posterior_1`` (the most
             probable one), ``largest_posterior``, ``ambiguity``, ``log_density``; the last
             ones are NaN where a value is missing.
@@ -356,13 +377,13 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         return ParquetJob(predictor, wanted, target, table).run(progress)
 
     def sample(self, n_samples: int = 1) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Draw rows from the mixture, ordered by component.
+        """Draw rows from the mixture, ordered by component; those of the noise come last.
 
         Returns
         -------
         X : ndarray of shape (n_samples, d)
         y : ndarray of shape (n_samples,)
-            The component of each row.
+            The component of each row, -1 for the noise.
         """
         check_is_fitted(self)
         if n_samples < 1:
@@ -371,7 +392,9 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
                 "least one sample."
             )
         random, coordinates = check_random_state(self.random_state), self._coordinates()
-        x, components = sample_mixture(self._parameters(), n_samples, random)
+        parameters = self._parameters()
+        box = box_of(self) if parameters.has_noise else None
+        x, components = sample_mixture(parameters, n_samples, random, box)
         return (x if coordinates is None else coordinates.undo(x)), components
 
     def map_adapt(
@@ -484,7 +507,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def _reorder(self, order: NDArray[np.intp]) -> None:
-        names = ["weights_", "means_"]
+        names = ["weights_", "means_", "clean_shares_", "inflations_"]
         if not STRUCTURES[self.covariance_type].shared:
             names += ["covariances_", "precisions_", "precisions_cholesky_"]
         # New arrays, all made before any is set: others may hold the old ones.
@@ -545,7 +568,8 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         else:
             covariances = structure.internal(np.asarray(covariances, np.float64), *means.shape)
         weights = np.asarray(self.weights_, np.float64)
-        return Parameters(self.covariance_type, weights, means, covariances, factors)
+        parameters = Parameters(self.covariance_type, weights, means, covariances, factors)
+        return with_outliers_of(self, parameters)
 
     def _own_entries(self) -> dict[str, Any]:
         """Return the entries of a model file that only this kind of mixture has."""
@@ -556,12 +580,15 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
 
     def _n_parameters(self) -> int:
         k, d = self.means_.shape
-        return n_parameters(STRUCTURES[self.covariance_type], k, d)
+        return n_parameters(STRUCTURES[self.covariance_type], k, d) + n_of_outliers(
+            fitted_outliers(self), k
+        )
 
 
 def _outputs(predictor: Predictor, names: Sequence[str], dtype: str, top: int | None) -> Outputs:
     k, missing = predictor.parameters.n_components, predictor.transform.drop_missing
-    return Outputs.of(names, k, dtype, top, missing=missing)
+    noise = predictor.parameters.has_noise
+    return Outputs.of(names, k, dtype, top, missing=missing, noise=noise)
 
 
 @contextmanager

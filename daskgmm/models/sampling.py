@@ -6,23 +6,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.gaussian.covariance.structures import structure_of
+from daskgmm.gaussian.outliers import pairs_of
 from daskgmm.gaussian.parameters import Parameters
 
 Array = NDArray[np.float64]
 
 
 def sample_mixture(
-    parameters: Parameters, n: int, random: np.random.RandomState
+    parameters: Parameters,
+    n: int,
+    random: np.random.RandomState,
+    box: tuple[Array, Array] | None = None,
 ) -> tuple[Array, NDArray[np.int64]]:
-    """Draw n rows and their labels, ordered by component, with scikit-learn's use of `random`."""
+    """Draw n rows and their labels, ordered by component, with scikit-learn's use of `random`.
+
+    Rows of the noise, whose label is -1, come last; they lie in the `box` from its lowest to its
+    highest corner, (d,) each.
+    """
+    k, plain = parameters.n_components, pairs_of(parameters)
+    weights = plain.weights
+    if box is not None:
+        weights = np.append(weights, parameters.noise_weight or 0.0)
     # Rounding may leave the sum above 1, which multinomial refuses.
-    probabilities = parameters.weights / max(1.0, parameters.weights.sum())
-    counts = random.multinomial(n, probabilities)
-    rows = [_draw(parameters, k, int(count), random) for k, count in enumerate(counts)]
-    return np.vstack(rows), np.repeat(np.arange(len(counts), dtype=np.int64), counts)
+    counts = random.multinomial(n, weights / max(1.0, weights.sum()))
+    parts = [(index % k, index) for index in range(len(plain.weights))]
+    order = sorted(parts)
+    rows = [_draw(plain, index, int(counts[index]), random) for _, index in order]
+    labels = [np.full(counts[index], component) for component, index in order]
+    if box is not None:
+        rows.append(random.uniform(*box, size=(counts[-1], len(box[0]))))
+        labels.append(np.full(counts[-1], -1))
+    return np.vstack(rows), np.concatenate(labels).astype(np.int64)
 
 
 def _draw(parameters: Parameters, k: int, count: int, random: np.random.RandomState) -> Array:
     structure = structure_of(parameters)
-    covariance = parameters.covariances[0 if structure.shared else k]
+    shared = len(parameters.covariances) == 1
+    covariance = parameters.covariances[0 if shared else k]
     return structure.precision.draw(parameters.means[k], covariance, count, random)

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from sklearn.cluster import kmeans_plusplus
 
 from daskgmm.em.models import model_of
+from daskgmm.em.robust_model import FIRST_SHARE, RobustModel
 from daskgmm.em.sample import Sample
 from daskgmm.em.settings import Settings
 from daskgmm.em.starts.clustering import Labels, Metric, cluster, squarable
+from daskgmm.em.starts.trimming import trimmed
 from daskgmm.em.survey import Survey
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.covariance.structure import Structure
@@ -70,6 +72,8 @@ def start(
     The generator advances as scikit-learn advances it: where the sample is the whole data set, the
     start is scikit-learn's. Without a metric k-means and k-means++ measure as the columns are.
     """
+    if settings.outliers is not None:
+        return _robust_start(survey, settings, initial, random, metric)
     if initial.complete:
         return Maximised(_given(settings.structure, initial))
     assert survey.sample is not None
@@ -85,6 +89,22 @@ def start(
         covariances = STRUCTURES[settings.structure].precision.covariances(factors)
         given = replace(given, precisions_cholesky=factors, covariances=covariances)
     return replace(estimated, parameters=given)
+
+
+def _robust_start(
+    survey: Survey,
+    settings: Settings,
+    initial: Initial,
+    random: np.random.RandomState,
+    metric: Metric | None,
+) -> Maximised:
+    """Return a start without the loneliest rows of the sample; outliers begin with their share."""
+    share, model = FIRST_SHARE, RobustModel.of(settings, survey)
+    if survey.sample is not None and not initial.complete:
+        sample, share = trimmed(survey.sample, settings.n_components)
+        survey = replace(survey, sample=sample)
+    plain = replace(settings, outliers=None)
+    return model.with_outliers(start(survey, plain, initial, random, metric), share)
 
 
 def _given(structure_name: str, initial: Initial) -> Parameters:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.kernels.workspace import Workspace, tile_rows, workspace
+from daskgmm.gaussian.parameters import Parameters
 
 LOG_2_PI = float(np.log(2 * np.pi))
 
@@ -34,11 +35,15 @@ class Kernel(ABC):
         far from the origin.
     reference : ndarray of shape (k, d)
         Reference points of the kernel's statistics.
+    outliers_of : Parameters or None
+        Those of a mixture with a uniform component, or contaminated ones: the kernel has more
+        columns than components, and `gaussian.outliers.joined` makes those of the moments.
     """
 
     structure: Structure
     center: Array
     reference: Array
+    outliers_of: Parameters | None = field(default=None, kw_only=True)
 
     @property
     def shape(self) -> tuple[int, int, int]:

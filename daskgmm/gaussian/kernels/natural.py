@@ -16,6 +16,8 @@ from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.kernels.gemm import Product
 from daskgmm.gaussian.kernels.kernel import LOG_2_PI, Kernel, Sums, Tile, panels
 from daskgmm.gaussian.kernels.workspace import LINE, Workspace
+from daskgmm.gaussian.log_weights import log_weights
+from daskgmm.gaussian.outliers import log_joint_of_noise, pairs_of
 from daskgmm.gaussian.parameters import Parameters
 
 SMALL_PRODUCT = 1_000_000
@@ -55,6 +57,7 @@ class NaturalKernel(Kernel):
         With v = mu_k - center, log pi_k N(x) = log pi_k + log|U| - d/2 log 2 pi - v^T P v / 2 + (P
         v)^T z - z^T P z / 2 for z = x - center: constant, linear and quadratic entries of theta.
         """
+        whole, parameters = parameters, pairs_of(parameters, noise)
         structure, factors = structure_of(parameters), parameters.precisions_cholesky
         k, d = parameters.means.shape
         offsets = parameters.means - center
@@ -69,8 +72,14 @@ class NaturalKernel(Kernel):
             - 0.5 * (d * LOG_2_PI + np.einsum("ki,ki->k", offsets, linear))
         )
         theta = np.concatenate([constant[:, None], linear, quadratic], axis=1)
-        reference = np.broadcast_to(center, (k, d)).copy()
-        return cls(structure, center, reference, np.ascontiguousarray(theta), factors)
+        if whole.has_noise:
+            row = np.zeros((1, theta.shape[1]))
+            row[0, 0] = log_joint_of_noise(whole)
+            theta = np.concatenate([theta, row])
+        reference = np.broadcast_to(center, (len(theta), d)).copy()
+        outliers_of = whole if whole.has_noise or whole.is_contaminated else None
+        theta = np.ascontiguousarray(theta)
+        return cls(structure, center, reference, theta, factors, outliers_of=outliers_of)
 
     @property
     def feature_rows(self) -> int:
@@ -149,16 +158,3 @@ def panel_height(p: int, largest: int) -> int:
     if largest < MIN_PANEL:
         return p
     return -(-p // -(-p // largest))
-
-
-NO_WEIGHT = -1e300
-"""Finite stand-in for log 0, below every log density."""
-
-
-def log_weights(parameters: Parameters) -> Array:
-    """Return the logarithms of the weights; `NO_WEIGHT` for 0."""
-    if parameters.log_weights is not None:
-        return parameters.log_weights
-    weights = parameters.weights
-    logarithms: Array = np.log(np.where(weights > 0, weights, 1.0))
-    return np.where(weights > 0, logarithms, NO_WEIGHT)

@@ -16,8 +16,9 @@ from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.kernels.kernel import LOG_2_PI, Kernel, Sums, Tile
-from daskgmm.gaussian.kernels.natural import NO_WEIGHT, log_weights
 from daskgmm.gaussian.kernels.workspace import Workspace
+from daskgmm.gaussian.log_weights import NO_WEIGHT, log_weights
+from daskgmm.gaussian.outliers import log_joint_of_noise, pairs_of
 from daskgmm.gaussian.parameters import Parameters
 
 LEAST = -1e300
@@ -53,6 +54,7 @@ class WhitenedKernel(Kernel):
         noise: float = 0.0,
     ) -> WhitenedKernel:
         """Build the kernel of parameters, with moments about `reference` (k, d) or the means."""
+        whole, parameters = parameters, pairs_of(parameters, noise)
         structure, factors = structure_of(parameters), parameters.precisions_cholesky
         d = parameters.n_features
         logarithms = log_weights(parameters)
@@ -64,7 +66,13 @@ class WhitenedKernel(Kernel):
         )
         constant = np.where(logarithms > NO_WEIGHT, constant, -np.inf)
         about = parameters.means if reference is None else reference
-        return cls(structure, np.zeros(d), about, parameters.means, constant, factors)
+        if whole.is_contaminated and reference is not None:
+            about = np.tile(reference, (2, 1))
+        if whole.has_noise:
+            about = np.concatenate([about, np.zeros((1, d))])
+        outliers_of = whole if whole.has_noise or whole.is_contaminated else None
+        parts = parameters.means, constant, factors
+        return cls(structure, np.zeros(d), about, *parts, outliers_of=outliers_of)
 
     @property
     def feature_rows(self) -> int:
@@ -80,6 +88,8 @@ class WhitenedTile(Tile):
     def __init__(self, kernel: WhitenedKernel, work: Workspace, b: int) -> None:
         super().__init__(kernel, work, b)
         self._kernel = kernel
+        whole = kernel.outliers_of
+        self._noise = log_joint_of_noise(whole) if whole is not None and whole.has_noise else None
         self._sums: Sums | None = None
 
     def add_to(self, sums: Sums) -> None:
@@ -93,6 +103,8 @@ class WhitenedTile(Tile):
                 # (d, b) differences, (b,) squared Mahalanobis distances.
                 squares = squared_distances(self.rows - mean[:, None], kernel.factors, own[k])
                 self.joint[k] = kernel.constant[k] - 0.5 * squares
+            if self._noise is not None:
+                self.joint[-1] = self._noise
             beyond = np.flatnonzero(~(self.joint.max(axis=0) > LEAST))
         if len(beyond):
             distances = log_distances(kernel, self.rows[:, beyond])
@@ -106,8 +118,10 @@ class WhitenedTile(Tile):
         assert self._sums is not None, "add_to comes first"
         self.joint *= self.joint > NO_PART
         self.joint *= self.total
-        kernel = self._kernel
-        accumulate_about(kernel.structure, kernel.reference, self.rows, self.joint, self._sums)
+        kernel, k = self._kernel, len(self._kernel.means)
+        accumulate_about(kernel.structure, kernel.reference[:k], self.rows, self.joint, self._sums)
+        if self._noise is not None:
+            self._sums.sums[0, -1] += self.joint[-1].sum()
 
 
 def log_distances(kernel: WhitenedKernel, rows: Array) -> Array:

@@ -33,6 +33,8 @@ coordinates              null, or `coordinates_`: origin (d), scales (d), axes (
 weights, means           (k), (k, r); r is d where there are no axes
 covariances,             (k, r, r) full, (r, r) tied, (k, r) diag, (k) spherical
 precisions_cholesky
+noise                    of a mixture with `noise` alone: weight, log_volume
+contamination            of one with contaminated tails alone: clean_shares (k), inflations (k)
 posterior                of a BayesianGaussianMixture alone: weight_concentration (k), or two of
                          them for a Dirichlet process, mean_precision (k), degrees_of_freedom (k),
                          or a number if tied, and the hyperparameters of the prior
@@ -61,6 +63,7 @@ from daskgmm.em.checkpoint import versions
 from daskgmm.em.objective import Objective
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.covariance.structures import STRUCTURES
+from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.prior import PRIORS
 from daskgmm.models.mixture import Mixture
 
@@ -71,6 +74,9 @@ INFINITIES = {"inf": math.inf, "-inf": -math.inf}
 
 AS_VERSION_1 = ("criteria", "data", "feature_units", "feature_dims", "history", "coordinates")
 """What version 1 lacked, and null stands for."""
+
+WITHOUT_OUTLIERS = {"noise": False, "tails": None}
+"""Settings that are not written unless they are others, so that readers of before them read on."""
 
 UNIT_SUM = 1e-6
 """By how much the sum of weights may differ from 1: weights in single precision do by 1e-7."""
@@ -98,7 +104,7 @@ def document_of(mixture: Mixture) -> dict[str, Any]:
     parameters = mixture._parameters()
     settings = _settings(mixture)
     objective = mixture._ended_with
-    _check_readable(mixture, settings, parameters.weights)
+    _check_readable(mixture, settings, parameters.weights, parameters.noise_weight or 0.0)
     coordinates = getattr(mixture, "coordinates_", None)
     structure, r = STRUCTURES[parameters.structure], parameters.n_features
     return {
@@ -126,6 +132,7 @@ def document_of(mixture: Mixture) -> dict[str, Any]:
         "means": parameters.means.tolist(),
         "covariances": structure.external(parameters.covariances, r).tolist(),
         "precisions_cholesky": structure.external(parameters.precisions_cholesky, r).tolist(),
+        **_outliers_document(parameters),
         **mixture._own_entries(),
     }
 
@@ -212,6 +219,8 @@ def _settings(mixture: Mixture) -> dict[str, Any]:
     """Return the settings, those that are attributes of the class too, as JSON can hold them."""
     kept = {}
     for name in _setting_names(type(mixture)):
+        if name in WITHOUT_OUTLIERS and getattr(mixture, name) == WITHOUT_OUTLIERS[name]:
+            continue
         try:
             text = json.dumps(_of_python(getattr(mixture, name)), allow_nan=False)
         except (TypeError, ValueError):
@@ -264,7 +273,36 @@ def _set_parameters(mixture: Mixture, document: Mapping[str, Any], r: int) -> No
     mixture.precisions_cholesky_ = array_of(document, "precisions_cholesky", shape)
     factors = structure.internal(mixture.precisions_cholesky_, k, r)
     mixture.precisions_ = structure.external(structure.precision.precisions(factors), r)
-    _check_weights(mixture.weights_, mixture.n_components)
+    _set_outliers(mixture, document, k)
+    _check_weights(mixture.weights_, mixture.n_components, getattr(mixture, "noise_weight_", 0.0))
+
+
+def _outliers_document(parameters: Parameters) -> dict[str, Any]:
+    """Return the entries of outliers; none for a mixture of Gaussians alone."""
+    if parameters.has_noise:
+        values = {"weight": parameters.noise_weight, "log_volume": parameters.log_volume}
+        return {"noise": plain(values)}
+    if parameters.is_contaminated:
+        shares = {"clean_shares": parameters.clean, "inflations": parameters.inflation}
+        return {"contamination": plain(shares)}
+    return {}
+
+
+def _set_outliers(mixture: Mixture, document: Mapping[str, Any], k: int) -> None:
+    """Set the attributes of outliers, where the document has them."""
+    if "noise" in document:
+        given = _mapping(document["noise"], "noise")
+        values = {name: np.float64(number(given[name])) for name in ("weight", "log_volume")}
+        if not np.isfinite(list(values.values())).all() or not 0 <= values["weight"] <= 1:
+            raise ValueError("'noise' is no proportion and the logarithm of a volume")
+        mixture.noise_weight_ = float(values["weight"])
+        mixture.noise_log_volume_ = float(values["log_volume"])
+    if "contamination" in document:
+        given = _mapping(document["contamination"], "contamination")
+        clean, inflation = (array_of(given, name, (k,)) for name in ("clean_shares", "inflations"))
+        if not ((clean > 0) & (clean <= 1)).all() or not (inflation >= 1).all():
+            raise ValueError("'contamination' has no proportions, or factors below 1")
+        mixture.clean_shares_, mixture.inflations_ = clean, inflation
 
 
 def _set_card(mixture: Mixture, document: Mapping[str, Any]) -> None:
@@ -367,12 +405,12 @@ def array_of(document: Mapping[str, Any], name: str, shape: tuple[int, ...]) -> 
 
 
 def _check_readable(
-    mixture: Mixture, settings: Mapping[str, Any], weights: NDArray[np.float64]
+    mixture: Mixture, settings: Mapping[str, Any], weights: NDArray[np.float64], noise: float
 ) -> None:
     """Raise `ValueError` for what `mixture_of` would refuse."""
     try:
         _check_settings(_made(type(mixture), settings))
-        _check_weights(weights, mixture.n_components)
+        _check_weights(weights, mixture.n_components, noise)
     except ValueError as error:
         raise ValueError(
             f"The model could not be read again: {str(error).rstrip('.')}. Set it back to what it "
@@ -380,10 +418,10 @@ def _check_readable(
         ) from error
 
 
-def _check_weights(weights: NDArray[np.float64], n_components: int) -> None:
+def _check_weights(weights: NDArray[np.float64], n_components: int, noise: float) -> None:
     if len(weights) != n_components:
         raise ValueError(f"n_components is {n_components}, and there are {len(weights)} weights")
-    if not (weights >= 0).all() or abs(weights.sum() - 1) > UNIT_SUM:
+    if not (weights >= 0).all() or abs(weights.sum() + noise - 1) > UNIT_SUM:
         raise ValueError("'weights' are not all positive or 0 with the sum 1")
 
 

@@ -21,6 +21,7 @@ from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.files.sklearn_steps import coordinates_in, steps_of
 from daskgmm.models.mixture import Mixture
+from daskgmm.models.outliers import fitted_outliers
 from daskgmm.user_warnings import warn_user
 
 Kind = TypeVar("Kind", bound=Mixture)
@@ -32,6 +33,11 @@ def to_sklearn(mixture: Mixture, make: Callable[[Any], Any] | None = None) -> An
     `make` returns scikit-learn's counterpart of the mixture without its coordinates; by default
     that is a `GaussianMixture`.
     """
+    if fitted_outliers(mixture) is not None:
+        raise ValueError(
+            "scikit-learn has no mixture with noise or contaminated tails: posteriors and "
+            "densities would change. Use this mixture, or fit one with noise=False and tails=None."
+        )
     reference = _reference(mixture) if make is None else make(mixture)
     coordinates: Coordinates | None = getattr(mixture, "coordinates_", None)
     names = getattr(mixture, "feature_names_in_", None)

@@ -24,8 +24,10 @@ def output_of(predictor: Predictor, name: str, dtype: np.dtype[Any]) -> Output:
 
     Labels are int64; probabilities and densities float32 for float32 rows, else float64.
     """
-    k, missing = predictor.parameters.n_components, predictor.transform.drop_missing
-    (output,) = OUTPUTS[name](Asked(k, "float32" if dtype == np.float32 else "float64", 1, missing))
+    parameters, missing = predictor.parameters, predictor.transform.drop_missing
+    precision = "float32" if dtype == np.float32 else "float64"
+    asked = Asked(parameters.n_components, precision, 1, missing, parameters.has_noise)
+    (output,) = OUTPUTS[name](asked)
     return replace(output, dtype=np.dtype(np.int64)) if output.dtype.kind == "i" else output
 
 

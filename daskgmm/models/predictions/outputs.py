@@ -33,6 +33,9 @@ RANK = "rank"
 TOP = 2
 """How many of the most probable components are written unless it is said."""
 
+MISSING = -2
+"""Label of rows that miss a value where -1 is that of outliers: of a mixture with noise."""
+
 Compute = Callable[[Posterior], NDArray[Any]]
 """Returns the values of an output for the rows of a tile, rows first."""
 
@@ -93,12 +96,15 @@ class Asked:
         How many of the most probable components "top" holds.
     missing : bool
         Whether rows may miss values.
+    noise : bool
+        Whether rows may belong to no component, but to the noise.
     """
 
     k: int
     dtype: str
     top: int
     missing: bool
+    noise: bool = False
 
     def component(
         self,
@@ -108,9 +114,10 @@ class Asked:
         dims: tuple[str, ...] = (),
         shape: tuple[int, ...] = (),
     ) -> Output:
-        """Return an output of numbers of components, -1 for none."""
-        dtype = np.min_scalar_type(-self.k)
-        return Output(name, dims, shape, dtype, -1, 0, about, compute)
+        """Return an output of numbers of components, -1 for none; with noise -2 if missing."""
+        fill = MISSING if self.noise else -1
+        dtype = np.min_scalar_type(min(fill, -self.k))
+        return Output(name, dims, shape, dtype, fill, 0, about, compute)
 
     def probability(
         self,
@@ -140,8 +147,9 @@ Make = Callable[[Asked], Sequence[Output]]
 
 
 def _label(asked: Asked) -> list[Output]:
-    first = -1 if asked.missing else 0
-    meanings = ["missing"] * asked.missing + [f"component_{number}" for number in range(asked.k)]
+    meanings = ["missing"] * asked.missing + ["outlier"] * asked.noise
+    first = -len(meanings)
+    meanings += [f"component_{number}" for number in range(asked.k)]
     about = {
         "long_name": "most probable component",
         "flag_values": list(range(first, asked.k)),
@@ -152,6 +160,30 @@ def _label(asked: Asked) -> list[Output]:
 
 def _labels_of(posterior: Posterior) -> NDArray[Any]:
     return posterior.labels
+
+
+def _outlier(asked: Asked) -> list[Output]:
+    meanings = "missing regular outlier" if asked.missing else "regular outlier"
+    values = [-1, 0, 1] if asked.missing else [0, 1]
+    about = {
+        "long_name": "whether the row is an outlier",
+        "flag_values": values,
+        "flag_meanings": meanings,
+    }
+    return [Output("outlier", (), (), np.dtype(np.int8), -1, 0, about, _outliers_of)]
+
+
+def _outliers_of(posterior: Posterior) -> NDArray[Any]:
+    return posterior.outliers
+
+
+def _outlier_probability(asked: Asked) -> list[Output]:
+    long_name = "probability that the row is an outlier"
+    return [asked.probability("outlier_probability", _outlier_probabilities_of, long_name)]
+
+
+def _outlier_probabilities_of(posterior: Posterior) -> NDArray[Any]:
+    return posterior.outlier_probabilities
 
 
 def _log_density(asked: Asked) -> list[Output]:
@@ -231,12 +263,18 @@ OUTPUTS: dict[str, Make] = {
     # Labels first: they are computed in this order, and are exact before exponentials are taken.
     "label": _label,
     "posterior": _posterior,
+    "outlier": _outlier,
+    "outlier_probability": _outlier_probability,
     "top": _top,
     "largest_posterior": _largest_posterior,
     "ambiguity": _ambiguity,
     "log_density": _log_density,
 }
 """By what users ask for: what makes the outputs."""
+
+
+EXACT = ("label", "outlier")
+"""What compares log densities, and so comes before exponentials are taken."""
 
 
 def _check_distinct(made: Mapping[str, Sequence[Output]]) -> None:
@@ -279,7 +317,14 @@ class Outputs:
 
     @classmethod
     def of(
-        cls, names: Sequence[str], k: int, dtype: str, top: int | None, *, missing: bool
+        cls,
+        names: Sequence[str],
+        k: int,
+        dtype: str,
+        top: int | None,
+        *,
+        missing: bool,
+        noise: bool = False,
     ) -> Outputs:
         """Return the arrays that settings ask for.
 
@@ -287,7 +332,7 @@ class Outputs:
         ----------
         names : str or sequence of str
             Some of `OUTPUTS`.
-        k, dtype, missing : as `Asked`
+        k, dtype, missing, noise : as `Asked`
         top : int or None
             As of `Asked`; by default `TOP`, if there are so many components.
 
@@ -306,7 +351,7 @@ class Outputs:
             )
         if dtype not in DTYPES:
             raise ValueError(f"dtype is {dtype!r}; give one of {', '.join(DTYPES)}.")
-        asked = Asked(k, dtype, min(TOP, k) if top is None else top, missing)
+        asked = Asked(k, dtype, min(TOP, k) if top is None else top, missing, noise)
         made = {name: tuple(OUTPUTS[name](asked)) for name in names}
         _check_distinct(made)
         return cls(tuple(array for arrays in made.values() for array in arrays))
@@ -341,7 +386,7 @@ class Outputs:
         found = self.empty(len(x)) if present is not None else self._unfilled(len(x))
         if present is not None:
             x, place = x[present], at(place, present)
-        in_order = sorted(self.arrays, key=lambda each: each.name != "label")
+        in_order = sorted(self.arrays, key=lambda each: each.name not in EXACT)
         with one_blas_thread(), small_buffers(), np.errstate(over="ignore"):  # of float32: 3e38
             for rows, posterior in predictor.posteriors(x, place):
                 target = rows if present is None else present[rows]

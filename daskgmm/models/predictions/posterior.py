@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from daskgmm.gaussian.kernels.kernel import Tile
 from daskgmm.gaussian.kernels.softmax import exponentiate
@@ -31,9 +32,20 @@ class Posterior:
         self.parameters = parameters
         self._tile, self._center = tile, center
         self._labels: NDArray[np.intp] | None = None
+        self._bad: Array | None = None
         self._orders: dict[int, NDArray[np.intp]] = {}
         self._is_joint, self._is_divided = True, False
         tile.log_joint()
+        self._joint = tile.joint
+        if parameters.is_contaminated:
+            self._join_pairs()
+
+    def _join_pairs(self) -> None:
+        """Make log joint densities of components of those of their two parts."""
+        k = self.parameters.n_components
+        good, bad = self._tile.joint[:k], self._tile.joint[k:]
+        self._bad = expit(bad - good)
+        self._joint = np.logaddexp(good, bad, out=good)
 
     @property
     def rows(self) -> Array:
@@ -42,13 +54,33 @@ class Posterior:
 
     @property
     def labels(self) -> NDArray[np.intp]:
-        """The most probable component of each row, shape (b,).
+        """The most probable component of each row, -1 for the noise, shape (b,).
 
         Exact where it is asked for first: exponentials of close log densities may be equal.
         """
         if self._labels is None:
-            self._labels = np.argmax(self._tile.joint, axis=0)
+            self._labels = np.argmax(self._joint, axis=0)
+            if self.parameters.has_noise:
+                self._labels[self._labels == self.parameters.n_components] = -1
         return self._labels
+
+    @property
+    def outliers(self) -> NDArray[np.bool_]:
+        """Whether each row belongs to the noise, or to the larger part of its component, (b,)."""
+        if self._bad is None:
+            return np.asarray(self.labels < 0)
+        return np.asarray(self._bad[self.labels, np.arange(len(self.labels))] > 0.5)
+
+    @property
+    def outlier_probabilities(self) -> Array:
+        """The probability that each row is an outlier, shape (b,); 0 without room for any."""
+        if self._bad is not None:
+            chances: Array = (self._bad * self.responsibilities).sum(axis=0)
+            return chances
+        if self.parameters.has_noise:
+            noise: Array = self._all_responsibilities()[-1]
+            return noise
+        return np.zeros(self._joint.shape[1])
 
     @property
     def log_densities(self) -> Array:
@@ -60,11 +92,15 @@ class Posterior:
     @property
     def responsibilities(self) -> Array:
         """The posterior probability of each component, shape (k, b)."""
+        return self._all_responsibilities()[: self.parameters.n_components]
+
+    def _all_responsibilities(self) -> Array:
+        """Return the posterior probabilities of components, and of the noise at the end."""
         tile = self._exponentiated()
         if not self._is_divided:
-            tile.joint /= tile.total
+            self._joint /= tile.total
             self._is_divided = True
-        return tile.joint
+        return self._joint
 
     @property
     def entropies(self) -> Array:
@@ -72,7 +108,7 @@ class Posterior:
 
         No responsibility is 0: exponents are cut at `softmax.FLOOR`.
         """
-        gamma = self.responsibilities
+        gamma = self._all_responsibilities()
         terms = np.log(gamma)
         terms *= gamma
         entropies: Array = -terms.sum(axis=0)
@@ -86,7 +122,7 @@ class Posterior:
 
     def _exponentiated(self) -> Tile:
         if self._is_joint:
-            exponentiate(self._tile.joint, self._tile.maximum, self._tile.total)
+            exponentiate(self._joint, self._tile.maximum, self._tile.total)
             self._is_joint = False
         return self._tile
 

@@ -71,6 +71,7 @@ class Predictor:
         self._never_natural = (
             is_whitened_faster(self._natural.structure, k, d)
             or moment_error(parameters, self.center) >= TOLERANCE
+            or (parameters.has_noise and self._natural.structure.statistic.pools)
         )
 
     @property
@@ -79,12 +80,14 @@ class Predictor:
         own, coordinates = self.parameters, self.transform.coordinates
         factors = structure_of(own).external(own.precisions_cholesky, own.n_features)
         arrays = [own.weights, own.means, factors]
-        if own.log_weights is not None:
-            arrays.append(own.log_weights)
+        own_of_some = (own.log_weights, own.clean, own.inflation)
+        arrays += [values for values in own_of_some if values is not None]
         parts = [arrays_digest(each) for each in arrays]
         if coordinates is not None:
             mapped = (coordinates.origin, coordinates.scales, coordinates.axes)
             parts += [arrays_digest(each) for each in mapped]
+        if own.has_noise:
+            parts += [plain_digest((own.noise_weight, own.log_volume))]
         return plain_digest((own.structure, self.transform.drop_missing, parts))
 
     @property

@@ -35,12 +35,15 @@ class Written:
         Rows of each component; zeros if labels were not written.
     missing : int
         Rows that miss a value, so that they have no label.
+    outliers : int
+        Rows of the label -1 of a mixture with noise; 0 if labels were not written.
     """
 
     path: str
     rows: int
     counts: NDArray[np.int64]
     missing: int
+    outliers: int = 0
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,11 @@ class Job(ABC):
             self.fill(tally, work, add, progress)
             rows = self.finish(tally, work)
         k = self.predictor.parameters.n_components
-        return Written(self.target.address.url, rows, tally.counts[:k], int(tally.counts[k]))
+        counts, missing = tally.counts[:k], int(tally.counts[k])
+        labelled = any(array.name == "label" for array in self.outputs.arrays)
+        noisy = labelled and self.predictor.parameters.has_noise
+        outliers = rows - int(counts.sum()) - missing if noisy else 0
+        return Written(self.target.address.url, rows, counts, missing, outliers)
 
     def _taken(self) -> Tally:
         """Take the place of the target; return what an interrupted run of this kind wrote."""

@@ -63,7 +63,8 @@ class PartWriting:
 
     def __call__(self, batch: Batch, blocks: Iterator[Block]) -> WrittenBatch:
         """Write a file for each chunk of the batch."""
-        k, rows = self.predictor.parameters.n_components, 0
+        parameters, rows = self.predictor.parameters, 0
+        k, noise = parameters.n_components, parameters.has_noise
         counts, digests = np.zeros(k + 1, np.int64), dict[str, str]()
         mark, blocks = marked(blocks)
         keyed = cast("Iterator[KeyedBlock]", blocks)
@@ -73,7 +74,8 @@ class PartWriting:
                     place = partial(after, batch.place, rows)
                     arrays = self.outputs.predict(self.predictor, block.x, place)
                     writer.add(self._table(block.keys, arrays))
-                    rows, counts = rows + len(block.x), counts + label_counts(arrays, k)
+                    counts = counts + label_counts(arrays, k, noise=noise)
+                    rows += len(block.x)
         return WrittenBatch(batch.index, rows, np.append(counts, rows), (), mark, digests)
 
     @property

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.gaussian.block import Block
-from daskgmm.models.predictions.outputs import Outputs
+from daskgmm.models.predictions.outputs import MISSING, Outputs
 from daskgmm.models.predictions.prediction import Predictor, after
 from daskgmm.models.writers.marks import marked
 from daskgmm.models.writers.ownership import Owner
@@ -110,15 +110,22 @@ class Writing:
             before += len(block.x)
 
     def _counts(self, arrays: Arrays) -> NDArray[np.int64]:
-        return label_counts(arrays, self.predictor.parameters.n_components)
+        parameters = self.predictor.parameters
+        return label_counts(arrays, parameters.n_components, noise=parameters.has_noise)
 
 
-def label_counts(arrays: Arrays, k: int) -> NDArray[np.int64]:
-    """Return the rows of each component, and at the end those without: zeros without labels."""
+def label_counts(arrays: Arrays, k: int, *, noise: bool = False) -> NDArray[np.int64]:
+    """Return the rows of each component, and at the end those that miss a value.
+
+    Zeros without labels. Outliers of a mixture with noise are not among them.
+    """
     if "label" not in arrays:
         return np.zeros(k + 1, np.int64)
-    found = np.bincount(arrays["label"].reshape(-1).astype(np.int64) + 1, minlength=k + 1)
-    return np.roll(found, -1)
+    labels = arrays["label"].reshape(-1).astype(np.int64)
+    if noise:
+        found = np.bincount(labels - MISSING, minlength=k + 2)
+        return np.append(found[2:], found[0])
+    return np.roll(np.bincount(labels + 1, minlength=k + 1), -1)
 
 
 @dataclass(frozen=True)
