@@ -37,7 +37,7 @@ def test_one_pass_for_all(weighted):
     survey = survey_rows(data, None, silence)
     kernels = [choose_kernel(each, survey.mean, survey.half_range) for each in mixtures]
     assert [isinstance(kernel, NaturalKernel) for kernel in kernels].count(False) == 1
-    assert [len(stack) for stack in group_kernels(kernels)] == [3] * 4 + [1]
+    assert [len(stack) for stack in group_kernels(kernels)] == [3] * len(STRUCTURES) + [1]
     events = []
     found, _ = expect(TrainingSet(data, survey, events.append), kernels)
     assert sum(isinstance(event, PassEnded) for event in events) == 1

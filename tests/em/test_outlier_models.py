@@ -55,12 +55,16 @@ def joint_by_scipy(parameters, rows):
 
 def kernels(parameters, rows):
     yield WhitenedKernel.of(parameters)
-    if not (parameters.has_noise and parameters.structure == "tied"):
+    if not (parameters.has_noise and pools(parameters.structure)):
         yield NaturalKernel.of(parameters, rows.mean(0))
 
 
+def pools(structure_name):
+    return STRUCTURES[structure_name].statistic.pools
+
+
 def cases():
-    return [(name, way) for name in STRUCTURES for way in WAYS if (name, way) != ("tied", WAYS[1])]
+    return [(name, way) for name in STRUCTURES for way in WAYS if way == NOISE or not pools(name)]
 
 
 @pytest.mark.parametrize(("structure_name", "way"), cases())

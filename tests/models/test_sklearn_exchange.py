@@ -12,9 +12,11 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from daskgmm import GaussianMixture
+from daskgmm.errors import ExchangeWarning
 from daskgmm.gaussian.coordinates import coordinates_of
-from daskgmm.gaussian.covariance.structures import STRUCTURES
+from daskgmm.names import COVARIANCES
 from tests.cli.data import clusters
+from tests.oracle.data import STRUCTURES
 
 ATTRIBUTES = (
     "weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_", "converged_",
@@ -53,6 +55,15 @@ def test_to_sklearn(structure, x):
     assert vars(reference).keys() == vars(Reference(3).fit(x)).keys()
     assert reference.bic(x) == pytest.approx(mixture.bic(x), rel=1e-12)
     assert reference.sample(10)[0].shape == (10, 4)
+
+
+@pytest.mark.parametrize("structure", [name for name in COVARIANCES if name not in STRUCTURES])
+def test_structures_that_scikit_learn_lacks_predict_the_same(structure, x):
+    mixture = fitted(structure, x)
+    with pytest.warns(ExchangeWarning, match=f"no covariance_type='{structure}'"):
+        reference = mixture.to_sklearn()
+    assert reference.covariance_type in ("full", "tied")
+    same_predictions(mixture, reference, clusters(3000, 4, seed=1))
 
 
 def test_far_rows(structure, x):
