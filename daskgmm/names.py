@@ -14,6 +14,9 @@ COVARIANCES = (
 )  # fmt: skip
 """Covariance structures that are always in `gaussian.STRUCTURES`, in its order."""
 
+ALL = "all"
+"""Name that stands for all covariance structures in a sweep."""
+
 STARTS = ("kmeans", "k-means++", "random", "random_from_data")
 """Starts of the components: values of `init_params`."""
 

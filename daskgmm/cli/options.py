@@ -41,14 +41,16 @@ class Structures(Choice):
     Until then there are only those that it always has: whatever adds others loads it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *others: str) -> None:
+        self._others = others
         super().__init__(())
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """The names in the table."""
+        """The names in the table, and the others."""
         table = sys.modules.get("daskgmm.gaussian.covariance.structures")
-        return COVARIANCES if table is None else tuple(table.STRUCTURES)
+        names = COVARIANCES if table is None else tuple(table.STRUCTURES)
+        return (*names, *self._others)
 
     @choices.setter
     def choices(self, given: tuple[str, ...]) -> None:

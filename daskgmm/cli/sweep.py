@@ -14,7 +14,7 @@ from daskgmm.cli.fitting import Fitting, check_converged, fitting
 from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.reporting import sweep_report
-from daskgmm.names import CRITERIA
+from daskgmm.names import ALL, CRITERIA
 from daskgmm.storage.address import Address
 
 MOST_SIZES = 1000
@@ -52,7 +52,7 @@ def table_path(value: str) -> str:
     help="Numbers of components: 2-20, or 2,4,8.",
 )  # fmt: skip
 @click.option(
-    "--covariance", "covariance_type", type=options.Structures(), multiple=True,
+    "--covariance", "covariance_type", type=options.Structures(ALL), multiple=True,
     default=("full",), show_default=True, help="May be given several times.",
 )  # fmt: skip
 @click.option(

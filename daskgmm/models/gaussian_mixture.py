@@ -21,9 +21,15 @@ class GaussianMixture(MixtureEstimator):
     ----------
     n_components : int, default=1
         k, the number of components.
-    covariance_type : {"full", "tied", "diag", "spherical"}, default="full"
-        Each component its own covariance matrix, one matrix for all, a variance for each
-        feature, or a single variance.
+    covariance_type : str, default="full"
+        "full": each component its own covariance matrix; "tied": one matrix for all; "diag": a
+        variance for each feature; "spherical": a single variance. Or another one of the fourteen
+        structures of Celeux & Govaert [1]_ by the name that mclust has for it, whose letters are
+        volume, shape and orientation: equal for all components (E), varying (V), or along the
+        axes and spherical (I). "EII", "EEI", "VEI", "EVI" are spherical or along the axes; "VEE",
+        "EVE", "VVE", "EEV", "VEV", "EVV" are matrices. ("VII" is "spherical", "VVI" "diag", "EEE"
+        "tied", "VVV" "full".) Those that are not free in volume, shape and orientation together
+        are fitted by EM without acceleration.
     tol : float, default=1e-3
         Plain EM stops when the mean log-likelihood changes by less, in nats a row, as
         scikit-learn's does. Accelerated EM stops when less than a hundredth of it is predicted
@@ -92,7 +98,8 @@ class GaussianMixture(MixtureEstimator):
     weights_ : ndarray of shape (k,)
     means_ : ndarray of shape (k, d)
     covariances_, precisions_, precisions_cholesky_ : ndarray
-        (k, d, d) full, (d, d) tied, (k, d) diag, (k,) spherical; float64, as all of these,
+        (k, d, d) full, (d, d) tied, (k, d) diag, (k,) spherical; (k, d, d), (k, d) or (k,) of
+        other structures, without k where all components share one; float64, as all of these,
         whatever the type of X.
     noise_weight_, noise_log_volume_ : float
         Proportion of the uniform component, and log V; only with `noise`. `weights_` sum to 1 less
@@ -146,6 +153,11 @@ class GaussianMixture(MixtureEstimator):
     type of X; data far from the origin and components far apart lose no digits; components
     without rows and singular covariances end in a `DegenerateComponentWarning` and a usable
     model where `reg_covar` is positive.
+
+    References
+    ----------
+    .. [1] G. Celeux, G. Govaert, "Gaussian parsimonious clustering models", Pattern Recognition
+       28 (1995) 781-793, https://doi.org/10.1016/0031-3203(94)00125-6
 
     Examples
     --------

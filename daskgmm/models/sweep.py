@@ -50,9 +50,10 @@ from daskgmm.models.estimator import MixtureEstimator
 from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.models.inputs import LABELS, check_enough_columns
+from daskgmm.models.outliers import outliers_of
 from daskgmm.models.predictions.in_memory import predict_values
 from daskgmm.models.predictions.prediction import Predictor
-from daskgmm.names import CRITERIA
+from daskgmm.names import ALL, CRITERIA
 from daskgmm.passes.dataset import Dataset
 from daskgmm.plot import plot_criterion
 from daskgmm.rows.labelled.grid_rows import GridRows
@@ -183,7 +184,7 @@ def sweep(
         `GaussianMixture.fit`
     n_components : iterable of int
     covariance_type : str or sequence of str, optional
-        Of "full", "tied", "diag" and "spherical"; by default that of the estimator, "full".
+        Names as in `GaussianMixture`, or "all" of these; by default that of the estimator, "full".
     n_init : int
         Starts of each, on the sample.
     criterion : {"bic", "aic", "icl", "heldout"}
@@ -310,6 +311,11 @@ def _estimator(given: MixtureEstimator | None, **settings: Any) -> MixtureEstima
             f"A {type(given).__name__} has no likelihood that criteria compare: fit one with as "
             "many components as there may be."
         )
+    if outliers_of(given) is not None:
+        raise ValueError(
+            "A sweep has no starts for mixtures with room for outliers (noise, tails): fit each "
+            "size by itself, and compare their bic."
+        )
     if "n_components" not in given.get_params():
         raise ValueError(
             f"{type(given).__name__} has no parameter n_components: nothing of it can be swept."
@@ -329,11 +335,13 @@ def _types(
 ) -> tuple[str, ...]:
     """Return the structures to try, each once."""
     asked = estimator.covariance_type if covariance_type is None else covariance_type
-    types = tuple(dict.fromkeys((asked,) if isinstance(asked, str) else asked))
+    names = (asked,) if isinstance(asked, str) else tuple(asked)
+    types = tuple(dict.fromkeys(STRUCTURES if ALL in names else names))
     unknown = [name for name in types if name not in STRUCTURES]
     if unknown or not types:
         raise ValueError(
-            f"covariance_type is {unknown or types}; give some of {', '.join(STRUCTURES)}."
+            f"covariance_type is {unknown or types}; give some of {', '.join(STRUCTURES)}, or "
+            f"{ALL}."
         )
     fixed = "covariance_type" not in estimator.get_params()
     if fixed and types != (estimator.covariance_type,):

@@ -24,10 +24,10 @@ from daskgmm.arrays import Array
 ANGLES = np.linspace(0.0, np.pi / 2, 10)[1:-1]
 """Angles that planes are tried at; a right one gives the same axes."""
 
-STEPS, LEAVES = 200, 20
+STEPS, LEAVES = 50, 6
 """Largest numbers of steps of a descent, and of descents after planes that were tried."""
 
-STILL = 1e-14
+STILL = 1e-12
 """Decrease of the function, predicted for a step, below which a descent has ended."""
 
 BETTER = 1e-10
