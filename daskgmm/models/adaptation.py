@@ -45,6 +45,20 @@ def relevances_of(
     return {name: float(value) for name, value in values.items()}
 
 
+def check_gaussian(parameters: Parameters) -> None:
+    """Raise `ValueError` for a mixture whose parameters are more than Gaussians."""
+    if parameters.has_noise or parameters.is_contaminated:
+        raise ValueError(
+            "A mixture with room for outliers (noise, tails) cannot be adapted: the formulas of "
+            "adaptation are those of Gaussian components. Fit one without."
+        )
+    if parameters.log_weights is not None:
+        raise ValueError(
+            "A variational posterior cannot be adapted: fit it again with its mean_prior and "
+            "covariance_prior, or adapt a GaussianMixture."
+        )
+
+
 def check_passes(n_iter: Any) -> None:
     """Raise `ValueError` unless it is a positive whole number."""
     if isinstance(n_iter, bool) or not isinstance(n_iter, Integral) or n_iter < 1:

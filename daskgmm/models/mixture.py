@@ -25,7 +25,12 @@ from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
 from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.models.adaptation import check_passes, relevances_of, with_parameters
+from daskgmm.models.adaptation import (
+    check_gaussian,
+    check_passes,
+    relevances_of,
+    with_parameters,
+)
 from daskgmm.models.criteria import Criteria, criteria_of_fit, doubt, rows_that_count
 from daskgmm.models.inputs import (
     check_features,
@@ -451,8 +456,9 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         check_meaning(weights_are)
         relevances = relevances_of(self.covariance_type, relevance, parameters)
         check_passes(n_iter)
-        rows, weights = scoring_data(self, X, sample_weight)
         predictor = self._predictor()
+        check_gaussian(predictor.parameters)
+        rows, weights = scoring_data(self, X, sample_weight)
         data = predictor.dataset(rows, weights, drop_missing=predictor.transform.drop_missing)
         data = data.in_coordinates(predictor.transform.coordinates)
         prior = adapted = predictor.parameters

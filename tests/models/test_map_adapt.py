@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from daskgmm import GaussianMixture, load_model
+from daskgmm import BayesianGaussianMixture, GaussianMixture, load_model
 from daskgmm.errors import DataError
+from tests.oracle.data import blobs
 
 TYPES = ("full", "tied", "diag", "spherical")
 ALL = ("weights", "means", "covariances")
@@ -149,3 +150,17 @@ def test_bad_values_are_named():
     bad[7, 1] = np.nan
     with pytest.raises(DataError, match=r"NaN in .*7.*column 1"):
         background("full").map_adapt(bad)
+
+
+@pytest.mark.parametrize(
+    ("mixture", "message"),
+    [
+        (GaussianMixture(2, noise=True, random_state=0), "room for outliers"),
+        (GaussianMixture(2, tails="contaminated", random_state=0), "room for outliers"),
+        (BayesianGaussianMixture(2, random_state=0), "variational posterior cannot be adapted"),
+    ],
+)
+def test_only_gaussian_components_are_adapted(mixture, message):
+    x = blobs(300, 2, 2)
+    with pytest.raises(ValueError, match=message):
+        mixture.fit(x).map_adapt(x[:50])
