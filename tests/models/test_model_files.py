@@ -395,6 +395,39 @@ def test_values_that_no_fit_has(version, entries, told, path):
         load_model(path)
 
 
+@pytest.mark.parametrize("structure", ["full", "tied", "diag", "spherical"])
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("precisions_cholesky", -1.0, "a diagonal that is not positive"),
+        ("precisions_cholesky", 0.0, "a diagonal that is not positive"),
+        ("precisions_cholesky", None, "not finite"),
+        ("covariances", -1.0, "a variance below 0"),
+    ],
+)
+def test_a_component_that_has_no_density_is_named(structure, name, value, told, path):
+    rows = np.random.default_rng(0).normal(size=(60, 2)) + [[0.0, 0.0], [9.0, 9.0]] * 30
+    mixture = GaussianMixture(2, covariance_type=structure, random_state=0).fit(rows)
+    mixture.save(path)
+    document = json.loads(path.read_text())
+    del document["sha256"]
+    spoiled = document[name]
+    while isinstance(spoiled[-1], list):
+        spoiled = spoiled[-1]
+    spoiled[-1] = value
+    document["sha256"] = digest_of(document)
+    path.write_text(json.dumps(document))
+    where = "" if structure == "tied" or value is None else " of component 1"
+    with pytest.raises(ModelFileError, match=f"{path.name}.*'{name}'{where} .*{told}"):
+        load_model(path)
+
+
+def test_a_model_without_a_density_is_not_written(mixture, path):
+    mixture.precisions_cholesky_ = -mixture.precisions_cholesky_
+    with pytest.raises(ValueError, match=r"'precisions_cholesky' of component 0 .*Set it back"):
+        mixture.save(path)
+
+
 def test_what_could_not_be_read_again_is_not_written(mixture, path):
     for settings, told in SETTINGS:
         spoiled = copy.deepcopy(mixture).set_params(**settings)

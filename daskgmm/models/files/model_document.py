@@ -62,6 +62,7 @@ from numpy.typing import NDArray
 from daskgmm.em.checkpoint import versions
 from daskgmm.em.objective import Objective
 from daskgmm.gaussian.coordinates import Coordinates
+from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.prior import PRIORS
@@ -104,7 +105,7 @@ def document_of(mixture: Mixture) -> dict[str, Any]:
     parameters = mixture._parameters()
     settings = _settings(mixture)
     objective = mixture._ended_with
-    _check_readable(mixture, settings, parameters.weights, parameters.noise_weight or 0.0)
+    _check_readable(mixture, settings, parameters)
     coordinates = getattr(mixture, "coordinates_", None)
     structure, r = STRUCTURES[parameters.structure], parameters.n_features
     return {
@@ -275,6 +276,7 @@ def _set_parameters(mixture: Mixture, document: Mapping[str, Any], r: int) -> No
     mixture.precisions_ = structure.external(structure.precision.precisions(factors), r)
     _set_outliers(mixture, document, k)
     _check_weights(mixture.weights_, mixture.n_components, getattr(mixture, "noise_weight_", 0.0))
+    _check_covariances(structure, structure.internal(mixture.covariances_, k, r), factors, r)
 
 
 def _outliers_document(parameters: Parameters) -> dict[str, Any]:
@@ -404,13 +406,14 @@ def array_of(document: Mapping[str, Any], name: str, shape: tuple[int, ...]) -> 
     return array
 
 
-def _check_readable(
-    mixture: Mixture, settings: Mapping[str, Any], weights: NDArray[np.float64], noise: float
-) -> None:
+def _check_readable(mixture: Mixture, settings: Mapping[str, Any], parameters: Parameters) -> None:
     """Raise `ValueError` for what `mixture_of` would refuse."""
     try:
         _check_settings(_made(type(mixture), settings))
-        _check_weights(weights, mixture.n_components, noise)
+        noise = parameters.noise_weight or 0.0
+        _check_weights(parameters.weights, mixture.n_components, noise)
+        structure, r = STRUCTURES[parameters.structure], parameters.n_features
+        _check_covariances(structure, parameters.covariances, parameters.precisions_cholesky, r)
     except ValueError as error:
         raise ValueError(
             f"The model could not be read again: {str(error).rstrip('.')}. Set it back to what it "
@@ -423,6 +426,30 @@ def _check_weights(weights: NDArray[np.float64], n_components: int, noise: float
         raise ValueError(f"n_components is {n_components}, and there are {len(weights)} weights")
     if not (weights >= 0).all() or abs(weights.sum() + noise - 1) > UNIT_SUM:
         raise ValueError("'weights' are not all positive or 0 with the sum 1")
+
+
+def _check_covariances(
+    structure: Structure,
+    covariances: NDArray[np.float64],
+    factors: NDArray[np.float64],
+    r: int,
+) -> None:
+    """Raise `ValueError` for a factor without a determinant, or a variance below 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        determined = np.isfinite(structure.precision.log_determinants(factors, r))
+    if not determined.all():
+        raise ValueError(
+            f"'precisions_cholesky'{_component(determined)} has a diagonal that is not positive"
+        )
+    variances = structure.precision.diagonals(covariances, r)
+    positive = np.asarray((variances >= 0).all(axis=1))
+    if not positive.all():
+        raise ValueError(f"'covariances'{_component(positive)} has a variance below 0")
+
+
+def _component(good: NDArray[np.bool_]) -> str:
+    """Return the first component that is not good in words, nothing where all share one."""
+    return f" of component {int(np.argmin(good))}" if len(good) > 1 else ""
 
 
 def _count(document: Mapping[str, Any], name: str) -> int:
