@@ -170,6 +170,7 @@ def rounding(x):
     return 1e-11 + 30 * EPSILON / least if least > 1e-11 else np.inf
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", range(6))
 def test_it_never_falls_and_nothing_is_lost(block):
     """Of small sets with something wrong, under priors of all sizes; noise makes the step exact."""
