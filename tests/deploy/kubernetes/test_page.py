@@ -51,7 +51,7 @@ def test_kubectl_knows_what_is_waited_for(line):
 
 def test_a_log_is_asked_for_when_its_pod_runs():
     block = next(block for block in BLOCKS if "kubectl logs" in block)
-    steps = ["apply", "--for=create", "--for=condition=OpenRows", "logs -f daskgmm-runner"]
+    steps = ["apply", "--for=create", "--for=condition=Ready", "logs -f daskgmm-runner"]
     assert [step for line in block.splitlines() for step in steps if step in line] == steps
 
 
