@@ -120,6 +120,25 @@ def test_a_structure_is_at_least_as_likely_as_what_it_holds(narrow, wide):
     assert outer.fit(x).score(x) >= inner.score(x) - 1e-9
 
 
+@pytest.mark.parametrize("name", [name for name in COVARIANCES if not STRUCTURES[name].free])
+def test_precisions_that_are_in_no_such_structure_are_brought_into_it(name):
+    """Those of the likeliest matrices: from a start outside the structure the bound would fall."""
+    x = clusters()
+    free = "diag" if name.endswith("I") else "full"
+    given = GaussianMixture(3, covariance_type=free, random_state=0).fit(x)
+    start = {"means_init": given.means_, "precisions_init": given.precisions_, "random_state": 0}
+    for weights in (None, given.weights_):
+        settings = {"covariance_type": name, "weights_init": weights, **start}
+        mixture = GaussianMixture(3, **settings).fit(x)
+        assert np.diff(mixture.lower_bounds_).min() >= -1e-10
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            unfitted = GaussianMixture(3, max_iter=0, **settings).fit(x)
+        own = unfitted.covariances_
+        again = STRUCTURES[name].maximise(STRUCTURES[name].scatter(own, unfitted.weights_, 3), own)
+        assert_allclose(again, own, rtol=1e-5, atol=1e-7)
+
+
 def nasty(seed):
     """Return few rows with ties, a constant column, or a far cluster."""
     random = np.random.default_rng(seed)

@@ -23,9 +23,10 @@ from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.kernels.kernel import Sums
 from daskgmm.gaussian.kernels.whitened import accumulate_about
-from daskgmm.gaussian.m_step import Maximised, estimate
+from daskgmm.gaussian.m_step import ILL_DEFINED, IllDefinedError, Maximised, estimate
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.projection import projected
 
 Array = NDArray[np.float64]
 
@@ -75,19 +76,18 @@ def start(
     if settings.outliers is not None:
         return _robust_start(survey, settings, initial, random, metric)
     if initial.complete:
-        return Maximised(_given(settings.structure, initial))
+        assert initial.weights is not None
+        assert initial.means is not None
+        return Maximised(_given(settings.structure, initial.weights, initial.means, initial))
     assert survey.sample is not None
     estimated = _estimate(survey, survey.sample, settings, random, metric)
     parameters = estimated.parameters
-    given = replace(
-        parameters,
-        weights=parameters.weights if initial.weights is None else initial.weights,
-        means=parameters.means if initial.means is None else initial.means,
-    )
-    if initial.precisions is not None:
-        factors = STRUCTURES[settings.structure].precision.factorise_precisions(initial.precisions)
-        covariances = STRUCTURES[settings.structure].precision.covariances(factors)
-        given = replace(given, precisions_cholesky=factors, covariances=covariances)
+    weights = parameters.weights if initial.weights is None else initial.weights
+    means = parameters.means if initial.means is None else initial.means
+    if initial.precisions is None:
+        given = replace(parameters, weights=weights, means=means)
+    else:
+        given = _given(settings.structure, weights, means, initial)
     return replace(estimated, parameters=given)
 
 
@@ -107,14 +107,18 @@ def _robust_start(
     return model.with_outliers(start(survey, plain, initial, random, metric), share)
 
 
-def _given(structure_name: str, initial: Initial) -> Parameters:
-    assert initial.weights is not None
-    assert initial.means is not None
+def _given(structure_name: str, weights: Array, means: Array, initial: Initial) -> Parameters:
+    """Return the mixture of the precisions given, in the structure: else the first step falls."""
     assert initial.precisions is not None
-    precision = STRUCTURES[structure_name].precision
-    factors = precision.factorise_precisions(initial.precisions)
-    covariances = precision.covariances(factors)
-    return Parameters(structure_name, initial.weights, initial.means, covariances, factors)
+    structure = STRUCTURES[structure_name]
+    factors = structure.precision.factorise_precisions(initial.precisions)
+    covariances = structure.precision.covariances(factors)
+    if structure.free:
+        return Parameters(structure_name, weights, means, covariances, factors)
+    inside = projected(structure_name, weights, means, covariances)
+    if inside is None:
+        raise IllDefinedError(ILL_DEFINED)
+    return inside
 
 
 def _estimate(
