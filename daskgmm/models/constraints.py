@@ -21,7 +21,7 @@ class KeysOf(StrOptions):  # type: ignore[misc]  # scikit-learn has no types
         return isinstance(val, str) and val in self._table
 
     def __str__(self) -> str:
-        self.options = set(self._table)
+        self.options = list(self._table)  # in its order
         return str(super().__str__())
 
 

@@ -95,7 +95,8 @@ def n_in_words(n: float, facts: Mapping[str, Any]) -> str:
     """Return n, and what it is: rows, effective rows of relative weights, or a sum of counts."""
     if facts.get("weights_are") == COUNTS:
         return f"n = {n:,.10g}, the sum of the weights"
-    return f"n = {n:,.0f} rows" if n == round(n) else f"n = {n:,.1f} effective rows"
+    whole = math.isclose(n, round(n), rel_tol=1e-10)  # as sums of squares are rounded
+    return f"n = {n:,.0f} rows" if whole else f"n = {n:,.1f} effective rows"
 
 
 def doubt(weighing: Weighing | None, weights_are: str | None) -> str | None:

@@ -22,6 +22,7 @@ from daskgmm.rows.lazy.lazy_rows import rows_as_dask
 from daskgmm.rows.parquet.tables import parquet_table
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source, path_of
+from daskgmm.rows.tables.frames import is_pandas_frame
 from daskgmm.rows.tables.keyed import Table
 from daskgmm.storage.address import Address
 from daskgmm.storage.masking import StorageOptions
@@ -51,6 +52,21 @@ class Parts(Memory):
     def is_part(self) -> bool:
         """Whether it is a list of sources, which `rows` then refuses with a reason."""
         return not self.validated
+
+    def values(self) -> Any:
+        """Return the list of numbers; raise `DataError` for tables, which scikit-learn stacks."""
+        for index, part in enumerate(self.x):
+            if is_pandas_frame(part):
+                raise DataError(
+                    f"Element {index} of the list X is a data frame of pandas; its rows do not "
+                    "follow those of others. Join the frames with pandas.concat first."
+                )
+            if isinstance(part, np.ndarray) and part.dtype.names is not None:
+                raise DataError(
+                    f"Element {index} of the list X is a structured array. Join the arrays with "
+                    "numpy.concatenate, and make a pandas.DataFrame of the result."
+                )
+        return super().values()
 
     def rows(self, columns: Sequence[str] | None = None) -> Rows:
         """Return the rows of all elements, in order."""

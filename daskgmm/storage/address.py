@@ -249,6 +249,8 @@ def path_text(path: Any) -> str:
     """Return a path or URL as a text; raise `TypeError` if it is neither."""
     if isinstance(path, (str, os.PathLike)):
         name = os.fspath(path)
+        if name == "":
+            raise ValueError("A path or URL is needed, and the text that is given is empty.")
         if isinstance(name, str):
             return name
     kind = type(path)

@@ -10,6 +10,7 @@ from sklearn.exceptions import NotFittedError
 
 from daskgmm import GaussianMixture
 from daskgmm.errors import DataError
+from daskgmm.models.criteria import n_in_words
 from daskgmm.models.predictions import prediction
 from tests.oracle.data import STRUCTURES, blobs
 
@@ -148,3 +149,8 @@ def test_refuses_what_the_other_criteria_refuse(mixture):
     rows[321, 1] = np.nan
     with pytest.raises(DataError, match="row 321"):
         mixture.icl(da.from_array(rows, chunks=(100, D)))
+
+
+def test_rows_that_count_are_whole_to_rounding():
+    assert n_in_words(49_950.000_000_01, {}) == "n = 49,950 rows"
+    assert n_in_words(49_950.2, {}) == "n = 49,950.2 effective rows"

@@ -354,6 +354,27 @@ def test_names_that_would_be_lost_are_refused(form, by_name, plain):
             call(UNSEEN[form](FRAME))
 
 
+LISTED = {
+    "frames": ([FRAME, FRAME], "Element 0 .* data frame of pandas.*pandas.concat"),
+    "one frame": ([X, FRAME], "Element 1 .* data frame of pandas.*pandas.concat"),
+    "structured": ([FRAME.to_records(index=False)] * 2, "Element 0 .* structured array"),
+}
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_tables_in_a_list_are_refused_with_the_call_that_joins_them(name, plain):
+    rows, message = LISTED[name]
+    for call in (fitted, plain.predict, plain.score):
+        with pytest.raises(DataError, match=message):
+            call(rows)
+
+
+def test_an_empty_path_is_refused(plain):
+    for call in (fitted, plain.predict, plain.save):
+        with pytest.raises(ValueError, match="text that is given is empty"):
+            call("")
+
+
 def test_a_kind_of_frame_of_ones_own_is_a_frame(weighted):
     class Frame(pd.DataFrame):
         pass

@@ -41,15 +41,7 @@ def posterior_to_sklearn(mixture: Any) -> BayesianGaussianMixture:
 
 
 def posterior_from_sklearn(fitted: Any, kind: type[Any]) -> Any:
-    """Return a mixture of this library with the posterior of scikit-learn's.
-
-    Raises
-    ------
-    TypeError
-        If it is another estimator.
-    NotFittedError
-        If it is not fitted.
-    """
+    """Return a mixture of this library with the posterior of scikit-learn's."""
     if not isinstance(fitted, BayesianGaussianMixture):
         raise TypeError(
             "from_sklearn takes a fitted sklearn.mixture.BayesianGaussianMixture, not "
