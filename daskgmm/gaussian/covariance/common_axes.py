@@ -33,7 +33,7 @@ class CommonAxes(Structure):
         return k * d + d * (d - 1) // 2
 
     def maximise(self, scatter: Scatter, last: Array) -> Array:
-        axes = common_axes(scatter.covariances, starts(scatter, last), Criterion(scatter.shares))
+        axes = best_axes(scatter, last, Criterion(scatter.shares))
         return with_eigenvalues(axes, variances_along(axes, scatter.covariances))
 
 
@@ -49,8 +49,7 @@ class CommonAxesEqualVolumes(Structure):
         return 1 + k * (d - 1) + d * (d - 1) // 2
 
     def maximise(self, scatter: Scatter, last: Array) -> Array:
-        criterion = EqualVolumesCriterion(scatter.shares)
-        axes = common_axes(scatter.covariances, starts(scatter, last), criterion)
+        axes = best_axes(scatter, last, EqualVolumesCriterion(scatter.shares))
         variances = variances_along(axes, scatter.covariances)
         own = log_volumes(variances)
         factors = np.exp(log_mean(scatter.shares, own) - own)
@@ -62,8 +61,8 @@ def variances_along(axes: Array, covariances: Array) -> Array:
     return np.asarray(np.einsum("ji,kjl,li->ki", axes, covariances, axes, optimize=True))
 
 
-def starts(scatter: Scatter, last: Array) -> list[Array]:
-    """Return the axes to descend from: the last ones, those of the scatters, and the features'.
+def best_axes(scatter: Scatter, last: Array, criterion: Criterion) -> Array:
+    """Return the best common axes: from the last ones, those of scatters, and the features'.
 
     Raises
     ------
@@ -75,9 +74,13 @@ def starts(scatter: Scatter, last: Array) -> list[Array]:
     low = ~(values[:, 0] > NOISE * d * np.finfo(np.float64).eps * values[:, -1])
     if low.any():
         raise SingularError(int(np.argmax(low)))
-    heaviest = np.argsort(-scatter.counts, kind="stable")[:HEAVIEST]
-    pooled = np.linalg.eigh(np.tensordot(scatter.shares, covariances, 1))[1]
-    return [axes_of(last), pooled, *own[heaviest], np.eye(d)]
+
+    def starts() -> list[Array]:
+        heaviest = np.argsort(-scatter.counts, kind="stable")[:HEAVIEST]
+        pooled = np.linalg.eigh(np.tensordot(scatter.shares, covariances, 1))[1]
+        return [pooled, *own[heaviest], np.eye(d)]
+
+    return common_axes(covariances, axes_of(last), starts, criterion)
 
 
 def axes_of(covariances: Array) -> Array:

@@ -36,6 +36,10 @@ BETTER = 1e-10
 SHORTEST = 2.0**-20
 """Part of Newton's step below which the function falls by rounding only."""
 
+STEADY = 1e-2
+"""Decrease from the last axes, in twice the nats of a row, up to which no other start is tried.
+The covariances have hardly changed since all were tried; most M-steps of a fit are such."""
+
 
 class Criterion:
     """The function of all variances v (k, d), and of what it becomes in each plane."""
@@ -102,22 +106,25 @@ class Turned:
         return cls(axes, matrices, logarithms, criterion.value(logarithms))
 
 
-def common_axes(covariances: Array, starts: list[Array], criterion: Criterion) -> Array:
-    """Return the axes D (d, d) with the smallest value that is found from the starts.
+def common_axes(
+    covariances: Array, last: Array, starts: Callable[[], list[Array]], criterion: Criterion
+) -> Array:
+    """Return the axes D (d, d) with the smallest value that is found from the last ones and starts.
 
     Of equally good ones those from the earliest start are taken.
     """
-    best: Turned | None = None
-    for start in starts:
-        found = _descended(start, covariances, criterion)
-        if best is None or found.value < best.value - BETTER:
+    first = Turned.of(last, covariances, criterion)
+    best = _descended(first, covariances, criterion)
+    if first.value - best.value <= STEADY:
+        return best.axes
+    for start in starts():
+        found = _descended(Turned.of(start, covariances, criterion), covariances, criterion)
+        if found.value < best.value - BETTER:
             best = found
-    assert best is not None, "there is a start"
     return best.axes
 
 
-def _descended(axes: Array, covariances: Array, criterion: Criterion) -> Turned:
-    at = Turned.of(axes, covariances, criterion)
+def _descended(at: Turned, covariances: Array, criterion: Criterion) -> Turned:
     for _ in range(LEAVES):
         at = _minimised(at, covariances, criterion)
         turn = _best_turn(at, criterion)
