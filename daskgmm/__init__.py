@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from daskgmm.version import __version__
 
 if TYPE_CHECKING:
+    from daskgmm.gaussian.priors import ConjugatePrior as ConjugatePrior
+    from daskgmm.gaussian.priors import DirichletPrior as DirichletPrior
     from daskgmm.models.bayesian_mixture import (
         BayesianGaussianMixture as BayesianGaussianMixture,
     )
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "BayesianGaussianMixture": "daskgmm.models.bayesian_mixture",
+    "ConjugatePrior": "daskgmm.gaussian.priors",
+    "DirichletPrior": "daskgmm.gaussian.priors",
     "GaussianMixture": "daskgmm.models.gaussian_mixture",
     "load_model": "daskgmm.models.files.model_file",
     "save_model": "daskgmm.models.files.model_file",
@@ -41,6 +45,8 @@ _HOMES = {
 
 __all__ = [
     "BayesianGaussianMixture",
+    "ConjugatePrior",
+    "DirichletPrior",
     "GaussianMixture",
     "Sweep",
     "__version__",

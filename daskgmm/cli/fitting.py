@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import wraps
-from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
 
 import click
 
@@ -20,6 +20,7 @@ from daskgmm.cli.workers import Workers, running
 
 if TYPE_CHECKING:
     from daskgmm.em.events import Listener
+    from daskgmm.gaussian.prior import Prior
 
 Found = TypeVar("Found")
 
@@ -35,13 +36,42 @@ def axes_in(value: str) -> int | float:
     raise click.BadParameter(f"{value} is neither a number of axes nor a fraction such as 0.99.")
 
 
+def prior_in(value: str) -> Prior | str:
+    """Return the name of a prior, or the prior of ``NAME:hyperparameter=number,...``."""
+    from daskgmm.gaussian.priors import PRIORS
+
+    name, colon, rest = value.partition(":")
+    if not colon:
+        return name
+    if name not in PRIORS:
+        raise click.BadParameter(f"{name!r} is none of {', '.join(PRIORS)}.")
+    kind, given = type(PRIORS[name]), {}
+    for pair in rest.split(","):
+        key, _, number = (part.strip() for part in pair.partition("="))
+        try:
+            given[key] = float(number)
+        except ValueError:
+            raise click.BadParameter(
+                f"{pair!r} is no number of a hyperparameter, such as mean_count=0.1. Arrays are "
+                "given from Python."
+            ) from None
+    try:
+        return kind(**given)
+    except TypeError:
+        known = ", ".join(field.name for field in fields(cast("Any", kind)))
+        raise click.BadParameter(f"{name} has the hyperparameters {known}.") from None
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
 REG_COVAR = click.option(
     "--reg-covar", type=click.FloatRange(0), default=1e-6, show_default=True,
     help="Added to the diagonals of the covariances.",
 )  # fmt: skip
 PRIOR = click.option(
-    "--prior", metavar="NAME",
-    help="Find the posterior mode under this prior, as conjugate; none collapses under that one.",
+    "--prior", metavar="NAME[:KEY=NUMBER,...]", type=prior_in,
+    help="Find the posterior mode under this prior, as conjugate or conjugate:mean_count=0.1; "
+    "no component collapses under that one.",
 )  # fmt: skip
 SEED = click.option(
     "--seed", "random_state", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True

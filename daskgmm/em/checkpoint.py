@@ -31,6 +31,7 @@ from daskgmm.errors import CheckpointError
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.m_step import Maximised
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.priors import PRIORS
 from daskgmm.gaussian.variational_posterior import VariationalPosterior
 from daskgmm.storage.address import Address
 from daskgmm.version import __version__
@@ -136,7 +137,8 @@ class Checkpoint(Generic[Kept]):
         self._compare(document["identity"])
         self._compare_versions(document["versions"])
         try:
-            state = unpack(document["state"], RECORDS)
+            priors = {type(prior).__name__: type(prior) for prior in PRIORS.values()}
+            state = unpack(document["state"], RECORDS | priors)
         except (IndexError, KeyError, TypeError, ValueError) as error:
             raise CheckpointError(_damaged(self._address, error)) from error
         if not isinstance(state, self._kind):

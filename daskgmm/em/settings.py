@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from daskgmm.em.hyperparameters import Hyperparameters
 from daskgmm.em.survey import Survey
 from daskgmm.em.weighing import COUNTS
 from daskgmm.gaussian.coordinates import Coordinates, coordinates_of
 from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
+from daskgmm.gaussian.prior import Prior
+from daskgmm.gaussian.priors import prior_of
 
 NOISE, CONTAMINATED = "noise", "contaminated"
 """Ways to make room for outliers: a uniform component, or parts with a larger covariance."""
@@ -44,8 +47,9 @@ class Settings:
         Whether columns are divided by their standard deviations.
     pca : int, float or None
         Principal axes to keep, or the part of the variance that they explain.
-    prior : str or None
-        A name in `PRIORS`; None for maximum likelihood.
+    prior : str, Prior or None
+        The prior whose posterior mode is found, or its name if it is in `PRIORS`; None for maximum
+        likelihood.
     bayesian : Hyperparameters or None
         Those of a mixture whose parameters have a posterior; None for point estimates.
     outliers : {"noise", "contaminated"} or None
@@ -67,7 +71,7 @@ class Settings:
     drop_missing: bool = False
     standardise: bool = False
     pca: int | float | None = None
-    prior: str | None = None
+    prior: str | Prior | None = None
     bayesian: Hyperparameters | None = None
     outliers: str | None = None
     weights_are: str | None = None
@@ -82,9 +86,9 @@ class Settings:
     @property
     def prior_name(self) -> str | None:
         """Name of the prior of point estimates, or of the weights' prior; None without one."""
-        return (
-            self.prior if self.bayesian is None else self.bayesian.weight_concentration_prior_type
-        )
+        if self.bayesian is not None:
+            return self.bayesian.weight_concentration_prior_type
+        return self.prior.name if isinstance(self.prior, Prior) else self.prior
 
     @property
     def counts_rows(self) -> bool:
@@ -107,6 +111,17 @@ class Settings:
         """Return the number of features of the model, at most, for rows of so many columns."""
         # A part of the variance may need all axes.
         return min(self.pca, columns) if isinstance(self.pca, int) else columns
+
+    def plain(self) -> dict[str, Any]:
+        """Return the settings as plain values, the prior as its name."""
+        name = self.prior.name if isinstance(self.prior, Prior) else self.prior
+        return asdict(replace(self, prior=None)) | {"prior": name}
+
+    def check_prior(self, columns: int) -> None:
+        """Raise `ValueError` if the prior does not fit the model, as far as its size is known."""
+        if self.prior is not None and not isinstance(self.pca, float):
+            structure, d = STRUCTURES[self.structure], self.n_features(columns)
+            prior_of(self.prior).check(self.n_components, d, structure)
 
     def n_statistics(self, columns: int) -> int:
         """Return the number of statistics of each component, p, for rows of so many columns."""

@@ -10,7 +10,7 @@ from daskgmm.gaussian.kernels.backends import BACKENDS
 from daskgmm.gaussian.m_step import Maximised, maximise
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.prior import PRIORS
+from daskgmm.gaussian.priors import PRIORS
 
 __all__ = [
     "BACKENDS",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -131,7 +132,16 @@ class PseudoMoments:
 
 
 class Prior(ABC):
-    """A conjugate prior; hyperparameters may depend on the mean and covariance of all rows."""
+    """A conjugate prior; hyperparameters may depend on the mean and covariance of all rows.
+
+    One that is given to an estimator, and not by its name, is a dataclass of plain values, so that
+    model files hold it.
+    """
+
+    name: ClassVar[str]
+
+    def check(self, k: int, d: int, structure: Structure) -> None:  # noqa: B027  # may be none
+        """Raise `ValueError` if hyperparameters do not fit k components of d features."""
 
     @abstractmethod
     def pseudo_moments(
@@ -148,66 +158,3 @@ class Prior(ABC):
             Covariance of all rows.
         structure : Structure
         """
-
-
-@dataclass(frozen=True, slots=True)
-class Conjugate(Prior):
-    r"""The data-dependent prior of Fraley & Raftery (2007) for covariance matrices.
-
-    Means are normal about the data's mean, which counts as `mean_count` rows. Covariances are
-    inverse Wishart with :math:`\nu = d + 2` degrees of freedom; the scale matrix is the data's
-    covariance divided by :math:`k^{2/d}`, so that none collapses unless the data's does. Weights
-    have no prior.
-
-    Attributes
-    ----------
-    mean_count : float
-        Positive, in rows.
-    """
-
-    mean_count: float = 0.01
-
-    def pseudo_moments(
-        self, k: int, mean: Array, covariance: Array, structure: Structure
-    ) -> PseudoMoments:
-        d, m = len(mean), structure.n_covariances(k)
-        return PseudoMoments(
-            counts=np.zeros(k),
-            mean_counts=np.full(k, self.mean_count),
-            means=np.tile(mean, (k, 1)),
-            scale_counts=np.full(m, 2.0 * d + 3.0 + k / m),
-            scales=(covariance / k ** (2.0 / d))[None],
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Dirichlet(Prior):
-    r"""A symmetric Dirichlet distribution of the weights, :math:`\alpha` = `concentration`.
-
-    Means and covariances have no prior. The mode of the weights is
-    :math:`(N_k + \alpha - 1) / (n + k (\alpha - 1))`, so that no weight falls to 0 with
-    :math:`\alpha > 1`.
-
-    Attributes
-    ----------
-    concentration : float
-        At least 1; 1 is the uniform distribution, and 2 adds a row to each component.
-    """
-
-    concentration: float = 2.0
-
-    def pseudo_moments(
-        self, k: int, mean: Array, covariance: Array, structure: Structure
-    ) -> PseudoMoments:
-        d = len(mean)
-        return PseudoMoments(
-            counts=np.full(k, self.concentration - 1.0),
-            mean_counts=np.zeros(k),
-            means=np.tile(mean, (k, 1)),
-            scale_counts=np.zeros(structure.n_covariances(k)),
-            scales=np.zeros((1, d, d)),
-        )
-
-
-PRIORS: dict[str, Prior] = {"conjugate": Conjugate(), "dirichlet": Dirichlet()}
-"""Table of priors by name, for estimators, files and the command line."""

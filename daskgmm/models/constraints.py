@@ -25,6 +25,21 @@ class KeysOf(StrOptions):  # type: ignore[misc]  # scikit-learn has no types
         return str(super().__str__())
 
 
+class OfTypesIn(StrOptions):  # type: ignore[misc]
+    """An instance of a class that has an entry in a table: files make it again by its name."""
+
+    def __init__(self, table: Mapping[str, Any]) -> None:
+        self._table = table
+        super().__init__(set(table))
+
+    def is_satisfied_by(self, val: Any) -> bool:
+        """Return whether a value is of one of the classes."""
+        return type(val) in {type(entry) for entry in self._table.values()}
+
+    def __str__(self) -> str:
+        return " or ".join(f"a {type(entry).__name__}" for entry in self._table.values())
+
+
 class Axes(Interval):  # type: ignore[misc]
     """A number of principal axes, or a part of the variance; True, a 1 to Python, is neither."""
 

@@ -40,8 +40,9 @@ from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.floor import Resting
 from daskgmm.gaussian.m_step import ILL_DEFINED, Maximised
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.prior import PRIORS
-from daskgmm.models.constraints import Axes, KeysOf, plain_axes
+from daskgmm.gaussian.prior import Prior
+from daskgmm.gaussian.priors import PRIORS, shortest
+from daskgmm.models.constraints import Axes, KeysOf, OfTypesIn, plain_axes
 from daskgmm.models.costs import TrainingData, cache_nbytes, cut, plan_of
 from daskgmm.models.criteria import doubt
 from daskgmm.models.degeneracy import degeneracies, swallowed
@@ -78,7 +79,7 @@ class MixtureEstimator(Portable):
     covariance_type: str = "full"
     tol: float = 1e-3
     reg_covar: float = 1e-6
-    prior: str | None = None
+    prior: str | Prior | None = None
     max_iter: int = 100
     n_init: int = 1
     init_params: str = "kmeans"
@@ -101,7 +102,7 @@ class MixtureEstimator(Portable):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **Reference._parameter_constraints,
         "covariance_type": [KeysOf(STRUCTURES)],
-        "prior": [KeysOf(PRIORS), None],
+        "prior": [KeysOf(PRIORS), OfTypesIn(PRIORS), None],
         "acceleration": [StrOptions({"auto"}), None],
         "sample_rows": [Interval(Integral, 1, None, closed="left"), None],
         "missing": [StrOptions({"error", "drop"})],
@@ -245,6 +246,7 @@ class MixtureEstimator(Portable):
         check_enough(rows.n_rows, self.n_components)
         check_enough_columns(self.pca, rows.n_features)
         settings = self._settings()
+        settings.check_prior(rows.n_features)
         if weights is not None:
             settings = settings.weighed(given.weights_are)
         request = replace(self._request(settings, rows.n_features), checkpoint=checkpoint)
@@ -397,7 +399,7 @@ class MixtureEstimator(Portable):
             drop_missing=self.missing == "drop",
             standardise=bool(self.standardise),
             pca=plain_axes(self.pca),
-            prior=self.prior,
+            prior=shortest(self.prior),
             outliers=outliers_of(self),
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from daskgmm.gaussian.prior import Prior
 from daskgmm.models.estimator import MixtureEstimator
 
 
@@ -36,14 +37,15 @@ class GaussianMixture(MixtureEstimator):
         to be left, twice in a row: the last change is no measure of that.
     reg_covar : float, default=1e-6
         Added to the diagonals of the covariances, in squared units of the data.
-    prior : {"conjugate", "dirichlet"} or None, default=None
+    prior : {"conjugate", "dirichlet"}, Prior or None, default=None
         The prior whose posterior mode is found; None for maximum likelihood. "conjugate" is that of
         Fraley & Raftery (2007): means about that of the data, with the weight of a hundredth of a
         row, and covariances about that of the data divided by :math:`k^{2/d}`, so that none
         collapses unless that of the data does; diagonal and spherical ones have its restriction.
         "dirichlet" adds a row to the weight of each component (a Dirichlet distribution of
         parameter 2), so that no weight falls to 0. Weighted rows count as in criteria
-        (`weights_are`). Entries may be added to `daskgmm.gaussian.PRIORS`.
+        (`weights_are`). A `ConjugatePrior` or `DirichletPrior` has other hyperparameters, and
+        entries may be added to `daskgmm.gaussian.PRIORS`.
     max_iter : int, default=100
         Most iterations; each is one pass.
     n_init : int, default=1
@@ -179,7 +181,7 @@ class GaussianMixture(MixtureEstimator):
         covariance_type: str = "full",
         tol: float = 1e-3,
         reg_covar: float = 1e-6,
-        prior: str | None = None,
+        prior: str | Prior | None = None,
         max_iter: int = 100,
         n_init: int = 1,
         init_params: str = "kmeans",

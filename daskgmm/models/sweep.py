@@ -7,7 +7,7 @@ import os
 import warnings
 from collections.abc import Hashable, Iterable, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from inspect import signature
 from numbers import Integral
 from typing import Any
@@ -42,6 +42,7 @@ from daskgmm.errors import ChoiceWarning, DegenerateComponentWarning, WeightsWar
 from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
 from daskgmm.gaussian.floor import n_degenerate
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.prior import Prior
 from daskgmm.models.choice import doubts, place_of_best
 from daskgmm.models.costs import TrainingData, cache_nbytes, cut, plan_of
 from daskgmm.models.criteria import Criteria, criteria_of_sweep, doubt
@@ -161,7 +162,7 @@ def sweep(
     groups: Any = None,
     tol: float = 1e-3,
     reg_covar: float = 1e-6,
-    prior: str | None = None,
+    prior: str | Prior | None = None,
     max_iter: int = 100,
     sample_rows: int | None = None,
     missing: str = "error",
@@ -245,6 +246,8 @@ def sweep(
     request = _request(settings, n_init, random_state, belongs)
     request = replace(request, weights_are=None if weights is None else weights_are)
     check_enough_columns(pca, rows.n_features)
+    for chosen in settings:
+        chosen.check_prior(rows.n_features)
     as_one_fit = _all_at_once(settings, rows.n_features)
     with closing(cut(rows, weights, as_one_fit, cache_nbytes(cache))) as data:
         plan_of(data, as_one_fit, starts_of(settings, rows.n_features, rows.n_rows)).check()
@@ -413,7 +416,7 @@ def _log_densities(parameters: Parameters, x: NDArray[Any]) -> NDArray[np.float6
 
 def _identity(data: Dataset, request: SweepRequest, random_state: Any) -> dict[str, Any]:
     """Return what a checkpoint of a sweep must agree with: settings, and rows."""
-    shared, groups = asdict(request.settings[0]), request.groups
+    shared, groups = request.settings[0].plain(), request.groups
     for name in ("structure", "init_params", "accelerated"):  # no choice of a sweep's user
         del shared[name]
     return {

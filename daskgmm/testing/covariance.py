@@ -20,7 +20,8 @@ from daskgmm.gaussian.m_step import maximise
 from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.prior import Conjugate, PseudoMoments
+from daskgmm.gaussian.prior import PseudoMoments
+from daskgmm.gaussian.priors import ConjugatePrior
 from daskgmm.testing.mixtures import log_joint, random_mixture
 
 K, D, N = 3, 4, 400
@@ -127,7 +128,8 @@ class CovarianceTests:
         parameters, rows = self.parameters(), self.rows()
         gamma, random = self._responsibilities(parameters, rows), np.random.default_rng(1)
         about = np.full(D, 0.5), 3.0 * np.eye(D)
-        strong = Conjugate(mean_count=50.0).pseudo_moments(K, *about, self.structure).scaled(10.0)
+        strong = ConjugatePrior(mean_count=50.0).pseudo_moments(K, *about, self.structure)
+        strong = strong.scaled(10.0)
         for prior in (None, strong):
 
             def objective(at: Parameters, prior: PseudoMoments | None = prior) -> float:

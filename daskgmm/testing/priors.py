@@ -18,7 +18,8 @@ from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.kernels.backends import BACKENDS
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.prior import PRIORS, Prior
+from daskgmm.gaussian.prior import Prior
+from daskgmm.gaussian.priors import PRIORS
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.testing.mixtures import random_mixture
@@ -48,7 +49,7 @@ class PriorTests:
         """Return a model with the prior, and the survey of the rows."""
         settings = Settings(
             n_components=K, structure=structure, tol=1e-3, reg_covar=reg_covar, max_iter=100,
-            n_init=1, init_params="kmeans", accelerated=True, prior=self.name,
+            n_init=1, init_params="kmeans", accelerated=True, prior=self.prior,
         )  # fmt: skip
         data = Dataset.of(ArrayRows(self.rows()), None, K, 1 + D)
         survey = survey_rows(data, None, silence)
@@ -61,6 +62,7 @@ class PriorTests:
     def test_it_is_in_the_table(self) -> None:
         """Files and the command line find it there by name."""
         assert PRIORS[self.name] is self.prior
+        assert self.prior.name == self.name
 
     def test_it_depends_on_nothing_but_its_arguments(self) -> None:
         """Every process of a fit, and a fit that goes on, make it anew."""

@@ -11,7 +11,7 @@ from daskgmm import GaussianMixture
 from daskgmm.em.acceleration import remaining_gain
 from daskgmm.errors import DegenerateComponentWarning
 from daskgmm.gaussian import PRIORS
-from daskgmm.gaussian.prior import Conjugate
+from daskgmm.gaussian.priors import ConjugatePrior
 from tests.oracle.data import STRUCTURES, blobs
 
 pytestmark = [
@@ -101,7 +101,7 @@ def test_the_gap_of_plain_steps_is_that_of_a_geometric_series():
 
 def test_a_fit_whose_objective_stands_still_ends(monkeypatch):
     """A weight goes to 0, and the gradient predicts a gain that no step reaches."""
-    monkeypatch.setitem(PRIORS, "strong", Conjugate(50.0))
+    monkeypatch.setitem(PRIORS, "strong", ConjugatePrior(mean_count=50.0))
     random = np.random.default_rng(1)
     x = random.normal(size=(40, 3)) + random.integers(3, size=(40, 1)) * 1.5
     settings = {"prior": "strong", "random_state": 1, "max_iter": 400}

@@ -12,7 +12,8 @@ from daskgmm import GaussianMixture, sweep
 from daskgmm.cli import main
 from daskgmm.errors import CheckpointError
 from daskgmm.gaussian.covariance.structures import STRUCTURES
-from daskgmm.gaussian.prior import PRIORS, Prior, PseudoMoments
+from daskgmm.gaussian.prior import Prior, PseudoMoments
+from daskgmm.gaussian.priors import PRIORS
 from daskgmm.models.files.model_file import load_model
 from daskgmm.testing import PriorTests
 
@@ -20,7 +21,7 @@ from daskgmm.testing import PriorTests
 class EvenWeights(Prior):
     """A symmetric Dirichlet distribution of the weights, with alpha = 21."""
 
-    count = 20.0
+    name, count = "even", 20.0
 
     def pseudo_moments(self, k, mean, covariance, structure):
         d, m = len(mean), structure.n_covariances(k)
@@ -33,7 +34,7 @@ EVEN = EvenWeights()
 
 @pytest.fixture(autouse=True)
 def registered(monkeypatch):
-    monkeypatch.setitem(PRIORS, "even", EVEN)
+    monkeypatch.setitem(PRIORS, EVEN.name, EVEN)
 
 
 class TestEvenWeights(PriorTests):

@@ -54,7 +54,7 @@ from copy import copy
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +65,8 @@ from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.prior import PRIORS
+from daskgmm.gaussian.prior import Prior
+from daskgmm.gaussian.priors import PRIORS, shortest
 from daskgmm.models.mixture import Mixture
 
 FORMAT = "daskgmm-gaussian-mixture"
@@ -223,11 +224,32 @@ def _settings(mixture: Mixture) -> dict[str, Any]:
         if name in WITHOUT_OUTLIERS and getattr(mixture, name) == WITHOUT_OUTLIERS[name]:
             continue
         try:
-            text = json.dumps(_of_python(getattr(mixture, name)), allow_nan=False)
+            text = json.dumps(_plain_setting(getattr(mixture, name)), allow_nan=False)
         except (TypeError, ValueError):
             continue
         kept[name] = json.loads(text)
     return kept
+
+
+def _plain_setting(value: Any) -> Any:
+    """Return a setting as Python's values; a prior as its name, or with its hyperparameters."""
+    value = shortest(value)
+    if not isinstance(value, Prior):
+        return _of_python(value)
+    return {"name": value.name, **asdict(cast("Any", value))}
+
+
+def _prior_read(value: Any) -> Any:
+    """Return a prior that was written with its hyperparameters; of an unknown name, as it is."""
+    if not isinstance(value, Mapping) or value.get("name") not in PRIORS:
+        return value
+    hyperparameters = {key: given for key, given in value.items() if key != "name"}
+    try:
+        return type(PRIORS[value["name"]])(**hyperparameters)
+    except TypeError as error:
+        raise ValueError(
+            f"the prior {value['name']!r} has no such hyperparameters: {error}"
+        ) from None
 
 
 def _setting_names(kind: type[Mixture]) -> list[str]:
@@ -240,7 +262,10 @@ def _checked_settings(settings: Any, kind: type[Mixture], types: Sequence[str]) 
     unknown = [name for name in _mapping(settings, "settings") if name not in known]
     if unknown and types[0] == kind.__name__:
         raise ValueError(f"there is no setting {unknown[0][:60]!r}")
-    return {name: value for name, value in settings.items() if name in known}
+    taken = {name: value for name, value in settings.items() if name in known}
+    if "prior" in taken:
+        taken["prior"] = _prior_read(taken["prior"])
+    return taken
 
 
 def _made(kind: type[Kind], settings: Mapping[str, Any]) -> Kind:
@@ -259,7 +284,7 @@ def _check_settings(mixture: Mixture) -> None:
     A prior may have any name: predictions need none, and a fit looks it up.
     """
     checked = copy(mixture)
-    if isinstance(getattr(mixture, "prior", None), str):
+    if isinstance(getattr(mixture, "prior", None), str | Mapping):
         checked.prior = None
     checked._validate_params()
 
@@ -347,9 +372,9 @@ def _objective_asked(mixture: Mixture) -> Objective:
     """Return the objective of the settings, for a file that does not say it."""
     facts = getattr(mixture, "fitted_on_", {})
     settings = mixture._settings().weighed(facts.get("weights_are"))
-    if settings.prior is None or settings.prior in PRIORS:
-        return Objective.of(settings, mixture.n_features_in_)
-    return Objective(settings.noise, settings.prior, weights_are=settings.weights_are)
+    if isinstance(settings.prior, str) and settings.prior not in PRIORS:
+        return Objective(settings.noise, settings.prior, weights_are=settings.weights_are)
+    return Objective.of(settings, mixture.n_features_in_)
 
 
 def _criteria(values: Any) -> dict[str, Any]:
