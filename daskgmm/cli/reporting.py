@@ -45,13 +45,13 @@ def sweep_report(found: Any, best: Any, out: str) -> str:
 def prediction_report(written: Any, outputs: tuple[str, ...]) -> str:
     """Return what was written, and the rows of each component if labels were."""
     lines = [f"{written.path}: {written.rows:,} rows ({', '.join(outputs)})"]
-    if "label" in outputs:
-        others = (("out", written.outliers), ("none", written.missing))
-        counted = [*enumerate(written.counts), *(other for other in others if other[1])]
-        lines += [
-            f"  {name:>4}  {count:>15,}  {count / max(1, written.rows):>6.1%}"
-            for name, count in counted
-        ]
+    others = (("out", written.outliers), ("none", written.missing))
+    counted = [*(enumerate(written.counts) if "label" in outputs else ()), *others]
+    lines += [
+        f"  {name:>4}  {count:>15,}  {count / max(1, written.rows):>6.1%}"
+        for name, count in counted
+        if count or name not in ("out", "none")
+    ]
     return "\n".join(lines)
 
 

@@ -154,5 +154,8 @@ class Settings:
 
 
 def n_of_outliers(outliers: str | None, k: int) -> int:
-    """Return the number of free parameters that outliers add to k components."""
-    return {NOISE: 1, CONTAMINATED: 2 * k}.get(outliers or "", 0)
+    """Return the number of free parameters that outliers add to k components.
+
+    Noise has its weight, and its volume, which is taken from the rows: as mclust counts them.
+    """
+    return {NOISE: 2, CONTAMINATED: 2 * k}.get(outliers or "", 0)

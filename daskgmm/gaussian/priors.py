@@ -80,6 +80,10 @@ class ConjugatePrior(Prior):
             if value is not None:
                 object.__setattr__(self, name, _frozen(name, value))
 
+    @property
+    def depends_on_rows(self) -> bool:
+        return self.scale is None or (self.mean is None and self.mean_count > 0)
+
     def check(self, k: int, d: int, structure: Structure) -> None:
         if self.mean is not None:
             _check_shape("mean", np.shape(self.mean), ((d,), (k, d)))

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NoReturn, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.mixture import BayesianGaussianMixture as Reference
+from sklearn.utils._param_validation import Options
 from sklearn.utils.validation import check_is_fitted
 
 from daskgmm.em.fit import Request
@@ -165,7 +166,11 @@ class BayesianGaussianMixture(MixtureEstimator):
         **MixtureEstimator._parameter_constraints,
         **Reference._parameter_constraints,
         # Those of point estimates.
-        **{name: [None] for name in ("prior", "weights_init", "means_init", "precisions_init")},
+        **{
+            name: [None]
+            for name in ("prior", "tails", "weights_init", "means_init", "precisions_init")
+        },
+        "noise": [Options(bool, {False})],
     }
 
     def __init__(

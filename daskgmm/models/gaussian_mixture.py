@@ -77,8 +77,12 @@ class GaussianMixture(MixtureEstimator):
         same; `precisions_init` cannot be given.
     noise : bool, default=False
         Whether a uniform component over the box that holds all rows takes outliers in (Banfield &
-        Raftery 1993). Its density is 1 / V, with V the product of the columns' ranges. Rows that
-        belong to it most probably get the label -1, and rows that miss a value -2.
+        Raftery 1993). Its density is 1 / V, with V the product of the columns' ranges; a constant
+        column has no part in it. Rows that belong to it most probably get the label -1, and rows
+        that miss a value -2. `bic` counts 2 parameters for it, as mclust does: weight and volume.
+        With `standardise` one huge value shrinks all others of its column, in units of
+        `reg_covar`: give columns of like units instead. Not with `pca`, whose ranges are unknown,
+        `tails`, or a prior that takes mean and scale from all rows.
     tails : {"contaminated"} or None, default=None
         Whether a part of each component has a larger covariance, a multiple of its own (Punzo &
         McNicholas 2016). `weights_` are of both parts, and so are posteriors and labels;

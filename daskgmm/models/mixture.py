@@ -258,10 +258,11 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         outputs : sequence of str
             Of "label" (the most probable component; -1 where a value is missing; with
             ``noise=True`` -1 for outliers, and -2 where a value is missing), "posterior" (of every
-            component), "outlier" (1 for outliers, else 0), "outlier_probability", "top"
-            (`top_component` and `top_posterior`: the most probable ones, the first one first),
-            "largest_posterior", "ambiguity" (1 less the difference of the two largest
-            posteriors), "log_density" (nats).
+            component), "outlier" (1 for outliers, 0 for others, -1 where a value is missing),
+            "outlier_probability", "top" (`top_component` and `top_posterior`: the most probable
+            ones, the first one first), "largest_posterior", "ambiguity" (1 less the difference of
+            the two largest posteriors), "log_density" (nats). The noise is one of the components
+            for "top" (-1), "largest_posterior" and "ambiguity".
         dtype : {"float32", "float64", "uint8"}
             Of probabilities. uint8 is in steps of 1/255 (1/254 with ``missing="drop"``, where 255
             means missing), with a `scale_factor`, which xarray applies.

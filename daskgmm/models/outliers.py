@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from daskgmm.em.settings import CONTAMINATED, NOISE
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.priors import prior_of
 
 ATTRIBUTES = {
     NOISE: ("noise_weight_", "noise_log_volume_"),
@@ -45,7 +46,12 @@ def check_outliers(mixture: Any) -> None:
     if tails is not None and mixture.prior is not None:
         raise ValueError(
             f"tails={tails!r} cannot be fitted with a prior: its pseudo-rows have no outliers. Set "
-            "prior=None, or use noise=True."
+            "prior=None."
+        )
+    if noise and mixture.prior is not None and prior_of(mixture.prior).depends_on_rows:
+        raise ValueError(
+            "noise=True cannot be fitted with a prior that takes its mean and scale from all rows, "
+            "outliers included. Give prior=ConjugatePrior(mean=..., scale=...), or prior=None."
         )
     structure = STRUCTURES[mixture.covariance_type]
     if tails is not None and structure.statistic.pools:

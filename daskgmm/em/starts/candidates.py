@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from daskgmm.em.events import silence
 from daskgmm.em.loop import Fit, iterate
+from daskgmm.em.robust_model import TRUSTED_SHARE, RobustModel
 from daskgmm.em.sample import Sample
 from daskgmm.em.settings import GAP_SHARE, Settings
 from daskgmm.em.starts.clustering import metric_of
@@ -261,6 +262,15 @@ class Part:
         metric = metric_of(self.rows.survey, number)
         first = start(self.rows.survey, self.settings, Initial(), random, metric)
         return self._fitted(seed, Fit(first))
+
+    def without_outliers(self, candidate: Candidate) -> Candidate | None:
+        """Return a candidate of Gaussians alone, fitted with room for outliers that has hardly any.
+
+        So rows that are all clean cost next to nothing. None if it fails.
+        """
+        model = RobustModel.of(self.settings, self.rows.survey)
+        begun = model.with_outliers(candidate.fit.step, TRUSTED_SHARE)
+        return self.tried(replace(candidate, fit=Fit(begun)))
 
     def continued(self, candidate: Candidate) -> Candidate:
         """Return a candidate that goes on from where it came on a smaller part."""

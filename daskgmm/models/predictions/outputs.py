@@ -209,8 +209,9 @@ def _top(asked: Asked) -> list[Output]:
         raise ValueError(
             f"top is {asked.top}, and the mixture has {asked.k} components; give 1 to {asked.k}."
         )
+    noise = ", -1 for the noise" if asked.noise else ""
     dims, shape, m = (RANK,), (asked.top,), asked.top
-    about = {"long_name": "most probable components, the first one first"}
+    about = {"long_name": f"most probable components, the first one first{noise}"}
     long_name = "posterior probability of top_component"
     return [
         asked.component("top_component", partial(_top_components, m), about, dims, shape),
@@ -219,21 +220,23 @@ def _top(asked: Asked) -> list[Output]:
 
 
 def _top_components(m: int, posterior: Posterior) -> NDArray[Any]:
-    return posterior.most_probable(m).T
+    places = posterior.most_probable(m).T
+    return np.where(places < posterior.parameters.n_components, places, -1)
 
 
 def _top_posteriors(m: int, posterior: Posterior) -> NDArray[Any]:
     order = posterior.most_probable(m)
-    return np.take_along_axis(posterior.responsibilities, order, axis=0).T
+    return np.take_along_axis(posterior.memberships, order, axis=0).T
 
 
 def _largest_posterior(asked: Asked) -> list[Output]:
-    long_name = "posterior probability of the most probable component"
+    noise = ", or of the noise" if asked.noise else ""
+    long_name = f"posterior probability of the most probable component{noise}"
     return [asked.probability("largest_posterior", _largest_of, long_name)]
 
 
 def _largest_of(posterior: Posterior) -> NDArray[Any]:
-    largest: Array = posterior.responsibilities.max(axis=0)
+    largest: Array = posterior.memberships.max(axis=0)
     return largest
 
 
@@ -243,7 +246,7 @@ def _ambiguity(asked: Asked) -> list[Output]:
 
 
 def _ambiguities_of(posterior: Posterior) -> NDArray[Any]:
-    return ambiguity(posterior.responsibilities)
+    return ambiguity(posterior.memberships)
 
 
 def ambiguity(responsibilities: Array) -> Array:

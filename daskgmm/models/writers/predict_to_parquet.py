@@ -12,6 +12,7 @@ from daskgmm.models.writers.job import Add, Job
 from daskgmm.models.writers.parquet_target import ParquetTarget
 from daskgmm.models.writers.part_writing import PartWriting, flat
 from daskgmm.models.writers.tally import Tally
+from daskgmm.models.writers.writing import n_counts
 from daskgmm.passes.configuration import Configuration
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.keyed_task import keyed_tasks
@@ -49,8 +50,8 @@ class ParquetJob(Job):
 
     @property
     def n_counts(self) -> int:
-        """Each component, rows without, and all rows."""
-        return self.predictor.parameters.n_components + 2
+        """Those of `counts_of`, and all rows."""
+        return n_counts(self.predictor.parameters) + 1
 
     @property
     def _writing(self) -> PartWriting:
