@@ -14,7 +14,7 @@ from daskgmm.cli.demo import demo
 from daskgmm.cli.exit_codes import INTERRUPTED
 from daskgmm.cli.fit import fit
 from daskgmm.cli.info import info
-from daskgmm.cli.interrupting import terminable
+from daskgmm.cli.interrupting import NOTHING_WRITTEN, terminable
 from daskgmm.cli.plan import plan
 from daskgmm.cli.predict import predict
 from daskgmm.cli.sweep import sweep
@@ -32,7 +32,8 @@ class Guarded(click.Group):
             except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
                 raise
             except KeyboardInterrupt as interrupt:
-                click.echo(f"Interrupted; {str(interrupt) or 'nothing was written'}.", err=True)
+                left = f"Interrupted; {interrupt}." if str(interrupt) else NOTHING_WRITTEN
+                click.echo(left, err=True)
                 ctx.exit(INTERRUPTED)
             except Exception as error:
                 if os.environ.get("DASKGMM_TRACEBACK"):

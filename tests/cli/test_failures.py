@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -192,4 +193,48 @@ def test_interrupted(folder, how):
     assert stdout == ""
     assert stderr.splitlines()[-1] == "Interrupted; nothing was written."
     assert "Traceback" not in stderr
+    assert entries(folder) == before
+
+
+SLOW_IMPORT = """
+import sys, time
+
+
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name == "sklearn":
+            print("importing", flush=True)
+            time.sleep(60)
+
+
+sys.meta_path.insert(0, Slow())
+from daskgmm.cli import main
+main()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "command",
+    [
+        FIT,
+        ("sweep", "rows.zarr", "-k", "2-3", "-o", "m.json"),
+        ("plan", "rows.zarr", "-k", 3),
+        ("predict", "model.json", "rows.zarr", "-o", "l.zarr"),
+        ("adapt", "model.json", "rows.zarr", "-o", "m.json"),
+        ("info", "rows.zarr"),
+        ("demo",),
+    ],
+    ids=lambda command: command[0],
+)
+def test_interrupted_while_modules_are_imported(folder, command, how):
+    """The first seconds of a command: a line and the code of interruptions, at once."""
+    before, pipe = entries(folder), subprocess.PIPE
+    program = [sys.executable, "-c", SLOW_IMPORT, *map(str, command)]
+    with subprocess.Popen(program, env=ENVIRONMENT, stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stdout.readline() == "importing\n"
+        process.send_signal(how)
+        _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (130, "Interrupted; nothing was written.\n")
     assert entries(folder) == before
