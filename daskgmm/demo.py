@@ -6,6 +6,7 @@ Zarr, a fit, labels to Zarr, and only then a picture of the result.
 
 from __future__ import annotations
 
+import io
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from daskgmm.errors import DaskGMMError
 from daskgmm.models.files.model_file import save_model
 from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.progress import Forecast, show, show_pass
+from daskgmm.storage.address import Address
 
 CHUNK_ROWS = 1 << 15
 """Number of pixels of a chunk: 9 chunks a photograph, so that progress is visible."""
@@ -136,7 +138,9 @@ def draw(photo: NDArray[np.uint8], files: Files, mixture: GaussianMixture, title
         name = f"{counts[number] / label.size:.0%}"
         right.plot([], [], "s", color=colours[number] / 255, markersize=12, label=name)
     figure.legend(loc="outside lower center", ncols=min(k, 10), frameon=False)
-    figure.savefig(files.picture, metadata={"Software": "daskgmm"})
+    content = io.BytesIO()
+    figure.savefig(content, format="png", metadata={"Software": "daskgmm"})
+    Address.of(files.picture).replace(content.getvalue())
 
 
 def story(

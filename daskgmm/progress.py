@@ -7,6 +7,7 @@ import math
 import statistics
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -28,6 +29,7 @@ from daskgmm.em.events import (
 from daskgmm.em.objective import objective_name
 from daskgmm.em.settings import GAP_SHARE
 from daskgmm.passes.plan import size
+from daskgmm.storage.local import is_full
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -190,17 +192,30 @@ class Shown:
 class JsonLines:
     """A listener that writes events, except those of batches, as lines of JSON with the time.
 
-    It flushes the file after each line, so that another program can follow.
+    It flushes the file after each line, so that another program can follow. A failure is a warning,
+    as the fit itself can go on.
     """
 
     def __init__(self, file: TextIO) -> None:
-        self._file = file
+        self._file, self._failed = file, False
 
     def __call__(self, event: Event) -> None:
         """Write one event."""
-        if not isinstance(event, BatchDone):
-            now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        if self._failed or isinstance(event, BatchDone):
+            return
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        try:
             print(json.dumps({"time": now, **as_dict(event)}), file=self._file, flush=True)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            self._failed = True
+            full = " The disk is full." if is_full(error) else ""
+            warnings.warn(
+                f"Events cannot be written to {self._file.name}: {error}.{full} The fit goes on, "
+                "and no more of them are written.",
+                stacklevel=2,
+            )
 
 
 def make_bar(console: Console) -> Progress:

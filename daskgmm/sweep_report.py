@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from daskgmm.describe_data import aligned
 from daskgmm.errors import OutputError
+from daskgmm.storage.address import Address
 
 if TYPE_CHECKING:
     from daskgmm.models.sweep import Sweep
@@ -46,6 +47,14 @@ def check_picture(path: Path) -> None:
     known = FigureCanvasAgg.get_supported_filetypes()
     if path.suffix[1:].lower() not in known:
         raise OutputError(f"{path} is no name of a picture; give one such as {path.stem}.png.")
+
+
+def written(content: bytes, path: Path, what: str) -> None:
+    """Write a file, whole or not at all; raise `OutputError` that names it as `what`."""
+    address = Address.of(path)
+    advice = "Check that the folder is there and that you may write to it."
+    with address.explain(OutputError, f"{what} cannot be written to {address}", advice):
+        address.replace(content)
 
 
 def picture(sweep: Sweep, criterion: str, suffix: str) -> bytes:

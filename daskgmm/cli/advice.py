@@ -10,12 +10,16 @@ from typing import TextIO
 import click
 
 from daskgmm.errors import DaskGMMError
+from daskgmm.storage.local import is_full
 
 
 def advice(error: Exception) -> str:
     """Return what to tell the user about an error."""
     if isinstance(error, MemoryError):
         return "Memory ran out. Use fewer --threads, or data with smaller chunks."
+    if is_full(error) and not isinstance(error, DaskGMMError):
+        # Of standard output there is no name.
+        return f"The disk is full: {error}. Free some of it, and run the command again."
     if isinstance(error, (DaskGMMError, ValueError, OSError)):
         return str(error) or type(error).__name__
     return (

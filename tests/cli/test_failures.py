@@ -3,13 +3,15 @@
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import zarr
 
 from daskgmm.models import gaussian_mixture
-from tests.cli.data import COMMAND, ENVIRONMENT, clusters, write_zarr
+from daskgmm.models.files.model_file import load_model
+from tests.cli.data import COMMAND, ENVIRONMENT, clusters, filled_up_at, write_zarr
 
 FIT = ("fit", "rows.zarr", "-k", 3, "-o", "m.json")
 
@@ -53,6 +55,39 @@ def check_failure(folder, call, command, words):
 )
 def test_advice(folder, call, command, words):
     check_failure(folder, call, command, words)
+
+
+def test_a_disk_that_is_full_when_the_model_is_written(folder, call, model, monkeypatch):
+    before = (folder / model).read_bytes()
+    for out, more in (("new.json", ()), (model, ("--overwrite",))):
+        monkeypatch.setattr("os.fsync", filled_up_at(out))
+        words = [out, "The disk is full", "What was there before is whole"]
+        check_failure(folder, call, ("fit", "rows.zarr", "-k", 2, "-o", out, *more), words)
+    check_failure(folder, call, ("adapt", model, "rows.zarr", "-o", model, "--overwrite"), words)
+    assert (folder / model).read_bytes() == before
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+def test_a_log_on_a_full_disk_is_one_warning(folder, call):
+    done = call(*FIT, "--log-json", "/dev/full")
+    assert done.exit_code == 0
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("Warning: ")]
+    assert "Events cannot be written to /dev/full: [Errno 28]" in line
+    assert "The disk is full. The fit goes on" in line
+    assert load_model("m.json").converged_
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+def test_standard_output_on_a_full_disk(folder):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*COMMAND, "info", "rows.zarr"],
+            env=ENVIRONMENT, stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: The disk is full: [Errno 28]")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_group(folder, call):

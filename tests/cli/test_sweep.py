@@ -16,7 +16,7 @@ from daskgmm.models import sweep as module
 from daskgmm.models.files.model_file import load_model
 from daskgmm.progress import Shown, make_bar, show
 from daskgmm.sweep_report import staying_text
-from tests.cli.data import clusters
+from tests.cli.data import clusters, filled_up_at
 
 pytestmark = pytest.mark.slow
 
@@ -254,3 +254,19 @@ def test_terminal(capsys):
             titles.append(bar.tasks[0].description)
     assert titles == ["start", "start", "start", "start", "pass 2", "measure"]
     assert "pass 1  2 models, 1 left  1.0e+01 rows/s  2.00 s" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("option", "name"), [("--table", "t.csv"), ("--plot", "p.png")])
+def test_a_full_disk_keeps_the_model_and_the_old_file(folder, call, monkeypatch, option, name):
+    (folder / name).write_text("of an earlier run")
+    monkeypatch.setattr("os.fsync", filled_up_at(name))
+    failed = call("sweep", "rows.zarr", "-k", "2-3", "-o", "m.json", option, name, "--overwrite")
+    assert failed.exit_code == 1
+    (line,) = [line for line in failed.stderr.splitlines() if line.startswith("Error: ")]
+    assert f"cannot be written to {name}" in line
+    assert "The disk is full: free some of it" in line
+    assert "What was there before is whole" in line
+    assert (folder / name).read_text() == "of an earlier run"
+    assert "m.json: 3 components" in failed.stdout
+    assert load_model("m.json").n_components == 3
+    assert {"m.json", name} == entries(folder) - {"rows.zarr", "rows.npy"}
