@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.counting import counted
 from daskgmm.names import HIGHER_IS_BETTER
 
 if TYPE_CHECKING:
@@ -192,7 +193,7 @@ def _mark(axes: Axes, models: Candidates, *, up: bool) -> None:
     axes.margins(y=0.1)
     place = (k - models.k.min()) / max(1, models.k.max() - models.k.min())
     axes.annotate(
-        f"best: {k} component{'s' if k > 1 else ''}, {structure}",
+        f"best: {counted(k, 'component')}, {structure}",
         (k, value),
         xytext=(0, 11 if up else -11),
         textcoords="offset points",

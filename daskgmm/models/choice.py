@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from daskgmm.counting import counted
 from daskgmm.names import CRITERIA, HIGHER_IS_BETTER
 
 Table = Mapping[str, Sequence[Any]]
@@ -101,8 +102,8 @@ def _at_the_edge(table: Table, criterion: str) -> list[str]:
         else "Add smaller sizes."
     )
     return [
-        f"The best by {CRITERIA[criterion]} has {k} components, the {which} that were tried "
-        f"({tried[0]} to {tried[-1]}): {others} may be better still. {choices}. {advice}"
+        f"The best by {CRITERIA[criterion]} has {counted(k, 'component')}, the {which} that were "
+        f"tried ({tried[0]} to {tried[-1]}): {others} may be better still. {choices}. {advice}"
     ]
 
 

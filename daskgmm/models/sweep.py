@@ -18,6 +18,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
+from daskgmm.counting import counted
 from daskgmm.em.checkpoint import Checkpoint
 from daskgmm.em.events import Listener, together
 from daskgmm.em.far_values import warn_of_unresolved
@@ -102,7 +103,7 @@ class Sweep:
         )
         best = self.table["n_components"][place_of_best(self.table, self.criterion)]
         return (
-            f"Sweep({len(self.models)} models of {sizes[0]} to {sizes[-1]} components, "
+            f"Sweep({counted(len(self.models), 'model')} of {sizes[0]} to {sizes[-1]} components, "
             f"{', '.join(kinds)}; best by {self.criterion}: {best})"
         )
 
@@ -389,7 +390,8 @@ class Groups:
         self._groups = np.asarray(groups)
         if self._groups.shape != (n_rows,):
             raise ValueError(
-                f"groups has shape {self._groups.shape} and X has {n_rows} rows; give one a row."
+                f"groups has shape {self._groups.shape} and X has {counted(n_rows, 'row')}; give "
+                "one a row."
             )
         if len(np.unique(self._groups)) < 2:
             raise ValueError("groups has a single value: nothing would be left to fit to.")

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.blas import one_blas_thread
+from daskgmm.counting import counted
 from daskgmm.gaussian.kernels.workspace import small_buffers
 from daskgmm.models.predictions.posterior import Posterior
 from daskgmm.models.predictions.prediction import Place, Predictor, at
@@ -207,7 +208,8 @@ def _responsibilities_of(posterior: Posterior) -> NDArray[Any]:
 def _top(asked: Asked) -> list[Output]:
     if not 1 <= asked.top <= asked.k:
         raise ValueError(
-            f"top is {asked.top}, and the mixture has {asked.k} components; give 1 to {asked.k}."
+            f"top is {asked.top}, and the mixture has {counted(asked.k, 'component')}; give 1 to "
+            f"{asked.k}."
         )
     dims, shape, m = (RANK,), (asked.top,), asked.top
     about = {"long_name": "most probable components, the first one first"}
