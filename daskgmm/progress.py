@@ -11,8 +11,10 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
+from daskgmm.counting import counted
 from daskgmm.em.events import (
     BatchDone,
     Ended,
@@ -33,7 +35,7 @@ from daskgmm.storage.local import is_full
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
 RECENT = 5
 """Number of last iterations whose speed and decay are extrapolated."""
@@ -108,11 +110,11 @@ def line(event: Event, objective: str = "log likelihood") -> str:
         case FitStarted(resumed=int(iteration)):
             return f"going on from the checkpoint, after iteration {iteration}"
         case PassEnded(name="survey" | "sample" | "measure"):
-            measured = f"{event.rows:,} rows  {size(event.nbytes)}"
+            measured = f"{counted(event.rows, 'row')}  {size(event.nbytes)}"
             return f"{event.name}  {measured}  {speed(event.rows, event.seconds)}"
         case StartFound():
             return (
-                f"start  best of {event.candidates} on a sample of {event.rows:,} rows  "
+                f"start  best of {event.candidates} on a sample of {counted(event.rows, 'row')}  "
                 f"{objective} {event.lower_bound:.5f}  {event.seconds:.2f} s"
             )
         case Started(initialisation=number) if number:
@@ -126,8 +128,7 @@ def line(event: Event, objective: str = "log likelihood") -> str:
                 f"{speed(event.rows, event.seconds)}"
             )
         case SweepIterated():
-            many = f"{event.models} model{'s' if event.models > 1 else ''}"
-            return f"pass {event.iteration}  {many}, {event.left} left"
+            return f"pass {event.iteration}  {counted(event.models, 'model')}, {event.left} left"
     return ""
 
 
@@ -159,7 +160,7 @@ class Shown:
         """Show one event."""
         if isinstance(event, BatchDone):
             if self._bar is not None and self._task is not None:
-                self._bar.update(self._task, completed=event.done, total=event.total)
+                show_batches(self._bar, self._task, event.done, event.total)
             return
         text, title = line(event, self._objective), next_title(event, self._first)
         if isinstance(event, FitStarted):
@@ -180,7 +181,9 @@ class Shown:
         if text:
             self._write(text, self._left if isinstance(event, Iterated) else "")
         if title and self._bar is not None and self._task is not None:
-            self._bar.reset(self._task, total=None, description=title, left=self._left)
+            for task in self._bar.tasks:
+                task.total = None  # a bar that moves until a batch is done; reset would keep it
+            self._bar.reset(self._task, description=title, left=self._left)
 
     def _write(self, text: str, left: str) -> None:
         if self._bar is None:
@@ -219,18 +222,30 @@ class JsonLines:
 
 
 def make_bar(console: Console) -> Progress:
-    """Return a bar with a title, the batches done and the time left, which vanishes at its end."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    """Return a bar with a title, the batches done, its time and the time left; gone at its end."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+    )
 
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=40),
         MofNCompleteColumn(),
         TextColumn("batches"),
+        TimeElapsedColumn(),
         TextColumn("{task.fields[left]}"),
         console=console,
         transient=True,
     )
+
+
+def show_batches(bar: Progress, task: TaskID, done: int, total: int) -> None:
+    """Show the batches that are done; all of them before the next step takes the bar."""
+    bar.update(task, completed=done, total=total, refresh=done == total)
 
 
 @contextmanager
@@ -254,7 +269,7 @@ def show_pass(title: str, *, quiet: bool = False) -> Iterator[Callable[[int, int
             yield _plain_pass(title)
         else:
             task = bar.add_task(title, total=None, left="")
-            yield lambda done, total: bar.update(task, completed=done, total=total)
+            yield partial(show_batches, bar, task)
 
 
 def _plain_pass(title: str) -> Callable[[int, int], None]:
@@ -265,7 +280,7 @@ def _plain_pass(title: str) -> Callable[[int, int], None]:
         nonlocal last
         if time.monotonic() - last > QUIET_SECONDS:
             last = time.monotonic()
-            _write(f"{title}  {done} of {total} batches")
+            _write(f"{title}  {done} of {counted(total, 'batch', 'es')}")
 
     return progress
 
