@@ -14,6 +14,9 @@ COVARIANCES = (
 )  # fmt: skip
 """Covariance structures that are always in `gaussian.STRUCTURES`, in its order."""
 
+PRIORS = ("conjugate", "dirichlet")
+"""Priors that are always in `gaussian.PRIORS`, in its order."""
+
 ALL = "all"
 """Name that stands for all covariance structures in a sweep."""
 

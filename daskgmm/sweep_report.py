@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daskgmm.describe_data import aligned
-from daskgmm.errors import OutputError
+from daskgmm.errors import OutputError, SettingError
 from daskgmm.storage.address import Address
 
 if TYPE_CHECKING:
@@ -39,14 +39,14 @@ def checked_output(path: str, option: str, overwrite: bool) -> Path:
 
 
 def check_picture(path: Path) -> None:
-    """Raise `OutputError` unless a picture can be drawn and written there."""
+    """Raise unless a picture can be drawn, and the path is named as one."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
     except ImportError as error:
         raise OutputError(NO_PLOTS) from error
     known = FigureCanvasAgg.get_supported_filetypes()
     if path.suffix[1:].lower() not in known:
-        raise OutputError(f"{path} is no name of a picture; give one such as {path.stem}.png.")
+        raise SettingError(f"{path} is no name of a picture; give one such as {path.stem}.png.")
 
 
 def written(content: bytes, path: Path, what: str) -> None:

@@ -9,6 +9,7 @@ from typing import TextIO
 
 import click
 
+from daskgmm.cli.parameters import with_options
 from daskgmm.errors import DaskGMMError
 from daskgmm.storage.local import is_full
 
@@ -40,7 +41,11 @@ def plain_warnings() -> Iterator[None]:
         file: TextIO | None = None,
         line: str | None = None,
     ) -> None:
-        click.echo(f"Warning: {message}", err=True)
+        context = click.get_current_context(silent=True)
+        text = str(message)
+        if context is not None:
+            text = with_options(text, context.command)
+        click.echo(f"Warning: {text}", err=True)
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)

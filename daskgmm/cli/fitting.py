@@ -40,8 +40,8 @@ REG_COVAR = click.option(
     help="Added to the diagonals of the covariances.",
 )  # fmt: skip
 PRIOR = click.option(
-    "--prior", metavar="NAME",
-    help="Find the posterior mode under this prior, as conjugate; none collapses under that one.",
+    "--prior", type=options.priors(),
+    help="Find the posterior mode under this prior; under conjugate no component collapses.",
 )  # fmt: skip
 SEED = click.option(
     "--seed", "random_state", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True

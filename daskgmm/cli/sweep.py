@@ -52,7 +52,7 @@ def table_path(value: str) -> str:
     help="Numbers of components: 2-20, or 2,4,8.",
 )  # fmt: skip
 @click.option(
-    "--covariance", "covariance_type", type=options.Structures(ALL), multiple=True,
+    "--covariance", "covariance_type", type=options.structures(ALL), multiple=True,
     default=("full",), show_default=True, help="May be given several times.",
 )  # fmt: skip
 @click.option(

@@ -88,11 +88,11 @@ def test_options_are_of_urls_only(folder, call, model):
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
-        (("--outputs", "labels"), 1, "outputs names 'labels'"),
-        (("--outputs", ""), 1, "outputs names nothing"),
+        (("--outputs", "labels"), 2, "outputs names 'labels' (--outputs)"),
+        (("--outputs", ""), 2, "outputs names nothing (--outputs)"),
         (("--outputs", "label,,top"), 2, "no list of names"),
         (("--dtype", "int8"), 2, "--dtype"),
-        (("--outputs", "top", "--top", 4), 1, "give 1 to 3"),
+        (("--outputs", "top", "--top", 4), 1, "top is 4 (--top), and the mixture has 3 components"),
         (("--chunks", "0"), 2, "0 is no cut"),
         (("--chunks", "y=3"), 1, "give lengths of row"),
         (("--chunks", "row=3,row=4"), 2, "is no cut"),

@@ -99,7 +99,9 @@ def test_arrays_that_do_not_go_together_are_refused_before_writing(
 def test_columns_of_one_name_are_refused_before_writing(mixture, monkeypatch, tmp_path):
     own = [Asked(2, "float64", 1, False).number("posterior_0", distances_of, "")]
     monkeypatch.setitem(OUTPUTS, "mine", lambda asked: own)
-    with pytest.raises(ValueError, match="output 'posterior_0' is called as a column"):
+    with pytest.raises(
+        ValueError, match=r"output 'posterior_0' \(--outputs\) is called as a column"
+    ):
         mixture.predict_to_parquet(pd.DataFrame(X), tmp_path / "p", ["mine", "posterior"])
     assert not list(tmp_path.iterdir())
 

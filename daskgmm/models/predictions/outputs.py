@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from daskgmm.blas import one_blas_thread
 from daskgmm.counting import counted
+from daskgmm.errors import SettingError
 from daskgmm.gaussian.kernels.workspace import small_buffers
 from daskgmm.models.predictions.posterior import Posterior
 from daskgmm.models.predictions.prediction import Place, Predictor, at
@@ -208,8 +209,8 @@ def _responsibilities_of(posterior: Posterior) -> NDArray[Any]:
 def _top(asked: Asked) -> list[Output]:
     if not 1 <= asked.top <= asked.k:
         raise ValueError(
-            f"top is {asked.top}, and the mixture has {counted(asked.k, 'component')}; give 1 to "
-            f"{asked.k}."
+            f"top is {asked.top} (--top), and the mixture has {counted(asked.k, 'component')}; "
+            f"give 1 to {asked.k}."
         )
     dims, shape, m = (RANK,), (asked.top,), asked.top
     about = {"long_name": "most probable components, the first one first"}
@@ -340,19 +341,21 @@ class Outputs:
 
         Raises
         ------
+        SettingError
+            If a name or a type does not exist.
         ValueError
-            If a name or a type does not exist, there are fewer components than `top`, or two
-            arrays have one name.
+            If there are fewer components than `top`, or two arrays have one name.
         """
         names = (names,) if isinstance(names, str) else names
         unknown = [name for name in names if name not in OUTPUTS]
         if unknown or not names:
-            raise ValueError(
-                f"outputs names {', '.join(map(repr, unknown)) or 'nothing'}; give some of "
-                f"{', '.join(OUTPUTS)}."
+            raise SettingError(
+                f"outputs names {', '.join(map(repr, unknown)) or 'nothing'} (--outputs); give "
+                f"some of {', '.join(OUTPUTS)}. If a module of yours adds it to them, import that "
+                "first (--import)."
             )
         if dtype not in DTYPES:
-            raise ValueError(f"dtype is {dtype!r}; give one of {', '.join(DTYPES)}.")
+            raise SettingError(f"dtype is {dtype!r}; give one of {', '.join(DTYPES)}.")
         asked = Asked(k, dtype, min(TOP, k) if top is None else top, missing, noise)
         made = {name: tuple(OUTPUTS[name](asked)) for name in names}
         _check_distinct(made)
