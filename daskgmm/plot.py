@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.counting import counted
-from daskgmm.names import HIGHER_IS_BETTER
+from daskgmm.names import FITTED, HIGHER_IS_BETTER
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -133,7 +133,7 @@ def candidates(table: Mapping[str, Sequence[Any]], criterion: str) -> Candidates
     return Candidates(
         np.asarray(table["n_components"], np.int64)[finite],
         np.asarray(table["covariance_type"], np.str_)[finite],
-        (sound & (np.asarray(table["status"], np.str_) == "fitted"))[finite],
+        (sound & (np.asarray(table["status"], np.str_) == FITTED))[finite],
         value[finite],
         error[finite],
         -value[finite] if criterion in HIGHER_IS_BETTER else value[finite],

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from daskgmm.counting import counted
-from daskgmm.names import CRITERIA, HIGHER_IS_BETTER
+from daskgmm.names import CRITERIA, FITTED, HIGHER_IS_BETTER
 
 Table = Mapping[str, Sequence[Any]]
 
@@ -19,7 +19,7 @@ def place_of_best(table: Table, criterion: str) -> int:
     that of `reg_covar`, of tied values or of rounding. Where the criterion is known of none that
     is left, BIC decides.
     """
-    fitted = [i for i, status in enumerate(table["status"]) if status == "fitted"]
+    fitted = [i for i, status in enumerate(table["status"]) if status == FITTED]
     sound = [i for i in fitted if not table["degenerate"][i]]
     costs, second = _costs(table, criterion), _costs(table, "bic")
     return min(sound or fitted, key=lambda i: (costs[i], second[i]))

@@ -54,7 +54,7 @@ from daskgmm.models.inputs import LABELS, check_enough_columns
 from daskgmm.models.outliers import outliers_of
 from daskgmm.models.predictions.in_memory import predict_values
 from daskgmm.models.predictions.prediction import Predictor
-from daskgmm.names import ALL, CRITERIA
+from daskgmm.names import ALL, CRITERIA, FAILED, FITTED, SAMPLE
 from daskgmm.passes.dataset import Dataset
 from daskgmm.plot import plot_criterion
 from daskgmm.rows.labelled.grid_rows import GridRows
@@ -486,14 +486,14 @@ def _table(
         resting = floor.resting(step)
         rows.append(
             _row(settings, model.seed, n, d, mean, entropy)
-            | {"status": "fitted" if model.on_all_rows else "sample"}
+            | {"status": FITTED if model.on_all_rows else SAMPLE}
             | ({} if held is None else {"heldout": held.mean, "heldout_se": held.error})
             | {"passes": model.passes, "converged": model.fit.converged}
             | {"degenerate": n_degenerate(step, resting), "reason": reason_of(step, resting, names)}
         )
     for failure in state.failures:
         row = _row(failure.settings, failure.seed, n, d)
-        rows.append(row | {"status": "failed", "reason": failure.reason})
+        rows.append(row | {"status": FAILED, "reason": failure.reason})
     return {name: [row[name] for row in rows] for name in rows[0]}
 
 
