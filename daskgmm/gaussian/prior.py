@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from daskgmm.arrays import Array
+from daskgmm.counting import counted
+from daskgmm.errors import EntryError
 from daskgmm.gaussian.covariance.precision import Precision
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.moments import Moments
@@ -207,6 +210,22 @@ class Dirichlet(Prior):
             scale_counts=np.zeros(structure.n_covariances(k)),
             scales=np.zeros((1, d, d)),
         )
+
+
+def pseudo_moments_of(
+    name: str, k: int, mean: Array, covariance: Array, structure: Structure
+) -> PseudoMoments:
+    """Return those of an entry of `PRIORS`; raise `EntryError` for what is no prior of k means."""
+    found: Any = PRIORS[name].pseudo_moments(k, mean, covariance, structure)
+    what = f"The prior {name!r} of daskgmm.gaussian.PRIORS: its pseudo_moments returned"
+    if not isinstance(found, PseudoMoments):
+        raise EntryError(f"{what} a {type(found).__name__}, and no PseudoMoments.")
+    if np.shape(found.means) != (k, len(mean)):
+        raise EntryError(
+            f"{what} means of shape {np.shape(found.means)}; {counted(k, 'component')} of "
+            f"{counted(len(mean), 'feature')} need the shape ({k}, {len(mean)})."
+        )
+    return found
 
 
 PRIORS: dict[str, Prior] = {"conjugate": Conjugate(), "dirichlet": Dirichlet()}
