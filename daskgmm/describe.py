@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from daskgmm.counting import counted
 from daskgmm.describe_data import aligned, listed
 from daskgmm.em.objective import objective_name as name_of_objective
 from daskgmm.em.settings import CONTAMINATED, NOISE
@@ -102,10 +103,8 @@ def _criteria(mixture: MixtureEstimator) -> list[tuple[str, str]]:
         if math.isfinite(value := float(criteria.get(name, math.nan)))
     ]
     n = float(criteria.get("n", math.nan))
-    counted = (
-        [n_in_words(n, getattr(mixture, "fitted_on_", None) or {})] if math.isfinite(n) else []
-    )
-    text = ", ".join([*values, f"{criteria['n_parameters']} free parameters", *counted])
+    rows = [n_in_words(n, getattr(mixture, "fitted_on_", None) or {})] if math.isfinite(n) else []
+    text = ", ".join([*values, counted(int(criteria["n_parameters"]), "free parameter"), *rows])
     return [("criteria", f"{text} ({criteria['measured']})" if values else text)]
 
 
@@ -113,7 +112,7 @@ def _data(data: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Describe the data of the fit, as far as they are known."""
     facts = []
     if data.get("rows") is not None:
-        facts.append(f"{data['rows']:,} rows")
+        facts.append(counted(data["rows"], "row"))
     if data.get("missing"):
         facts.append(f"{data['missing']:,} more left out, as they miss a value")
     if data.get("weight") is not None and data["weight"] != data.get("rows"):

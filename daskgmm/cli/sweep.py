@@ -52,7 +52,7 @@ def table_path(value: str) -> str:
     help="Numbers of components: 2-20, or 2,4,8.",
 )  # fmt: skip
 @click.option(
-    "--covariance", "covariance_type", type=options.Structures(ALL), multiple=True,
+    "--covariance", "covariance_type", type=options.structures(ALL), multiple=True,
     default=("full",), show_default=True, help="May be given several times.",
 )  # fmt: skip
 @click.option(
@@ -96,8 +96,8 @@ def sweep(
         warnings.simplefilter("ignore", ChoiceWarning)  # The report says so.
         best = found.best()
     save_new(best, target, overwrite)
-    write(found)
     given.say(sweep_report(found, best, out))
+    write(found)
     check_converged(best, None)
 
 
@@ -105,7 +105,7 @@ def besides(
     target: Address, table: str | None, plot: str | None, overwrite: bool
 ) -> Callable[[Any], None]:
     """Return what writes the table and the plot of a sweep; raise unless they may go there."""
-    from daskgmm.sweep_report import check_picture, checked_output, picture, table_csv
+    from daskgmm.sweep_report import check_picture, checked_output, picture, table_csv, written
 
     places = {
         option: checked_output(path, option, overwrite)
@@ -120,9 +120,9 @@ def besides(
 
     def write(found: Any) -> None:
         if "--table" in places:
-            Address.of(places["--table"]).replace(table_csv(found.table).encode())
+            written(table_csv(found.table).encode(), places["--table"], "The table")
         if "--plot" in places:
             place = places["--plot"]
-            Address.of(place).replace(picture(found, found.criterion, place.suffix))
+            written(picture(found, found.criterion, place.suffix), place, "The plot")
 
     return write

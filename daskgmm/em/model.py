@@ -19,7 +19,7 @@ from daskgmm.gaussian.m_step import Maximised, maximise
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.prior import PseudoMoments
-from daskgmm.gaussian.priors import prior_of
+from daskgmm.gaussian.priors import pseudo_moments_of
 
 Array = NDArray[np.float64]
 
@@ -132,9 +132,8 @@ class MixtureModel(GaussianModel):
         prior = None
         if settings.prior is not None:
             about = survey.mean, survey.covariance
-            prior = prior_of(settings.prior).pseudo_moments(
-                settings.n_components, *about, structure
-            )
+            k = settings.n_components
+            prior = pseudo_moments_of(settings.prior, k, *about, structure)
             # It counts in rows: weights of any scale stand for as many as criteria count.
             rows = survey.counted(settings.weights_are)
             prior = prior.scaled(survey.weight / rows)

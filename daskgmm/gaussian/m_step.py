@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from daskgmm.arrays import Array
+from daskgmm.errors import EntryError
 from daskgmm.gaussian.covariance.precision import SingularError
 from daskgmm.gaussian.covariance.scatter import Scatter
 from daskgmm.gaussian.covariance.structure import Structure
@@ -170,13 +171,16 @@ def estimate(
 
 
 def _maximised(structure: Structure, scatter: Scatter, last: Array) -> Array:
-    """Return the most likely covariances; raise `TypeError` for those of another shape."""
+    """Return the most likely covariances; raise `EntryError` for those of another shape."""
     finite = np.isfinite(scatter.covariances).reshape(len(scatter.counts), -1).all(axis=1)
     if not finite.all():
         raise SingularError(0 if structure.shared else int(np.argmin(finite)))
-    covariances = np.asarray(structure.maximise(scatter, last), np.float64)
+    returned = structure.maximise(scatter, last)
+    if returned is None:
+        raise EntryError(f"{type(structure).__name__}.maximise returned None, and no covariances.")
+    covariances = np.asarray(returned, np.float64)
     if covariances.shape != last.shape:
-        raise TypeError(
+        raise EntryError(
             f"{type(structure).__name__}.maximise returned covariances of shape "
             f"{covariances.shape} for {len(last)} covariances of {scatter.n_features} features; "
             f"their shape is {last.shape}."

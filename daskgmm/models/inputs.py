@@ -225,7 +225,8 @@ def _check_names_are_seen(x: Any) -> None:
         raise DataError(
             f"X is a {kind_of(x)}, and the names of its columns{such} would be lost. Make it a "
             "data frame of pandas or Polars, or a table of Arrow: pandas.DataFrame(X) of a "
-            "structured array, pyarrow.table(X) of a stream of Arrow."
+            "structured array (numpy.lib.recfunctions.structured_to_unstructured(X) if names do "
+            "not matter), pyarrow.table(X) of a stream of Arrow."
         )
 
 

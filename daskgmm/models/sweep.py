@@ -18,6 +18,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
+from daskgmm.counting import counted
 from daskgmm.em.checkpoint import Checkpoint
 from daskgmm.em.events import Listener, together
 from daskgmm.em.far_values import warn_of_unresolved
@@ -54,7 +55,7 @@ from daskgmm.models.inputs import LABELS, check_enough_columns
 from daskgmm.models.outliers import outliers_of
 from daskgmm.models.predictions.in_memory import predict_values
 from daskgmm.models.predictions.prediction import Predictor
-from daskgmm.names import ALL, CRITERIA
+from daskgmm.names import ALL, CRITERIA, FAILED, FITTED, SAMPLE
 from daskgmm.passes.dataset import Dataset
 from daskgmm.plot import plot_criterion
 from daskgmm.rows.labelled.grid_rows import GridRows
@@ -103,7 +104,7 @@ class Sweep:
         )
         best = self.table["n_components"][place_of_best(self.table, self.criterion)]
         return (
-            f"Sweep({len(self.models)} models of {sizes[0]} to {sizes[-1]} components, "
+            f"Sweep({counted(len(self.models), 'model')} of {sizes[0]} to {sizes[-1]} components, "
             f"{', '.join(kinds)}; best by {self.criterion}: {best})"
         )
 
@@ -392,7 +393,8 @@ class Groups:
         self._groups = np.asarray(groups)
         if self._groups.shape != (n_rows,):
             raise ValueError(
-                f"groups has shape {self._groups.shape} and X has {n_rows} rows; give one a row."
+                f"groups has shape {self._groups.shape} and X has {counted(n_rows, 'row')}; give "
+                "one a row."
             )
         if len(np.unique(self._groups)) < 2:
             raise ValueError("groups has a single value: nothing would be left to fit to.")
@@ -487,14 +489,14 @@ def _table(
         resting = floor.resting(step)
         rows.append(
             _row(settings, model.seed, n, d, mean, entropy)
-            | {"status": "fitted" if model.on_all_rows else "sample"}
+            | {"status": FITTED if model.on_all_rows else SAMPLE}
             | ({} if held is None else {"heldout": held.mean, "heldout_se": held.error})
             | {"passes": model.passes, "converged": model.fit.converged}
             | {"degenerate": n_degenerate(step, resting), "reason": reason_of(step, resting, names)}
         )
     for failure in state.failures:
         row = _row(failure.settings, failure.seed, n, d)
-        rows.append(row | {"status": "failed", "reason": failure.reason})
+        rows.append(row | {"status": FAILED, "reason": failure.reason})
     return {name: [row[name] for row in rows] for name in rows[0]}
 
 

@@ -357,6 +357,14 @@ def test_names_that_would_be_lost_are_refused(form, by_name, plain):
 LISTED = {
     "frames": ([FRAME, FRAME], "Element 0 .* data frame of pandas.*pandas.concat"),
     "one frame": ([X, FRAME], "Element 1 .* data frame of pandas.*pandas.concat"),
+    "series": (
+        [FRAME["a"], FRAME["b"]],
+        r"Element 0 .* row. .*numpy.stack.*pandas.concat",
+    ),
+    "one series": ([X[:, 0], FRAME["b"]], "Element 1 .*Series.*numpy.stack.*numpy.column_stack"),
+    "index": ((FRAME.index, FRAME.index), "Element 0 .*Index.*numpy.column_stack"),
+    "Polars": ([pl.Series(X[:, 0])] * 2, "Element 0 .*polars.*numpy.column_stack"),
+    "Arrow": ([pa.array(X[:, 0])] * 2, "Element 0 .*pyarrow.*numpy.column_stack"),
     "structured": ([FRAME.to_records(index=False)] * 2, "Element 0 .* structured array"),
 }
 

@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.blas import one_blas_thread
+from daskgmm.counting import counted
+from daskgmm.errors import EntryError, SettingError
 from daskgmm.gaussian.kernels.workspace import small_buffers
 from daskgmm.models.predictions.posterior import Posterior
 from daskgmm.models.predictions.prediction import Place, Predictor, at
@@ -207,7 +209,8 @@ def _responsibilities_of(posterior: Posterior) -> NDArray[Any]:
 def _top(asked: Asked) -> list[Output]:
     if not 1 <= asked.top <= asked.k:
         raise ValueError(
-            f"top is {asked.top}, and the mixture has {asked.k} components; give 1 to {asked.k}."
+            f"top is {asked.top} (--top), and the mixture has {counted(asked.k, 'component')}; "
+            f"give 1 to {asked.k}."
         )
     noise = ", -1 for the noise" if asked.noise else ""
     dims, shape, m = (RANK,), (asked.top,), asked.top
@@ -280,6 +283,31 @@ EXACT = ("label", "outlier")
 """What compares log densities, and so comes before exponentials are taken."""
 
 
+def _made(name: str, asked: Asked) -> tuple[Output, ...]:
+    """Return the arrays of an output; raise `EntryError` unless its entry makes some."""
+    made: Any = OUTPUTS[name](asked)
+    whole = isinstance(made, Sequence) and all(isinstance(each, Output) for each in made)
+    if not whole or not made:
+        raise EntryError(
+            f"The output {name!r} of OUTPUTS made {'nothing' if not made else repr(made)}, and has "
+            "to make a list of one Output or more."
+        )
+    return tuple(made)
+
+
+def _computed(array: Output, posterior: Posterior, rows: int) -> NDArray[Any]:
+    """Return the values of an output; raise `EntryError` for those of another shape."""
+    values, shape = array.compute(posterior), (rows, *array.shape)
+    # NumPy would write None as NaN, and repeat one value for all rows.
+    if np.shape(values) != shape:
+        raise EntryError(
+            f"The output {array.name!r} computed "
+            f"{'None' if values is None else f'values of shape {np.shape(values)}'} for "
+            f"{counted(rows, 'row')}; as its Output says, their shape is {shape}."
+        )
+    return values
+
+
 def _check_distinct(made: Mapping[str, Sequence[Output]]) -> None:
     """Raise `ValueError` unless names of arrays, and lengths of their dimensions, go together."""
     makers: dict[str, str] = {}
@@ -341,21 +369,23 @@ class Outputs:
 
         Raises
         ------
+        SettingError
+            If a name or a type does not exist.
         ValueError
-            If a name or a type does not exist, there are fewer components than `top`, or two
-            arrays have one name.
+            If there are fewer components than `top`, or two arrays have one name.
         """
         names = (names,) if isinstance(names, str) else names
         unknown = [name for name in names if name not in OUTPUTS]
         if unknown or not names:
-            raise ValueError(
-                f"outputs names {', '.join(map(repr, unknown)) or 'nothing'}; give some of "
-                f"{', '.join(OUTPUTS)}."
+            raise SettingError(
+                f"outputs names {', '.join(map(repr, unknown)) or 'nothing'} (--outputs); give "
+                f"some of {', '.join(OUTPUTS)}. If a module of yours adds it to them, import that "
+                "first (--import)."
             )
         if dtype not in DTYPES:
-            raise ValueError(f"dtype is {dtype!r}; give one of {', '.join(DTYPES)}.")
+            raise SettingError(f"dtype is {dtype!r}; give one of {', '.join(DTYPES)}.")
         asked = Asked(k, dtype, min(TOP, k) if top is None else top, missing, noise)
-        made = {name: tuple(OUTPUTS[name](asked)) for name in names}
+        made = {name: _made(name, asked) for name in names}
         _check_distinct(made)
         return cls(tuple(array for arrays in made.values() for array in arrays))
 
@@ -394,7 +424,9 @@ class Outputs:
             for rows, posterior in predictor.posteriors(x, place):
                 target = rows if present is None else present[rows]
                 for each in in_order:
-                    found[each.name][target] = each.encode(each.compute(posterior))
+                    found[each.name][target] = each.encode(
+                        _computed(each, posterior, rows.stop - rows.start)
+                    )
         return found
 
     def _unfilled(self, rows: int) -> dict[str, NDArray[Any]]:

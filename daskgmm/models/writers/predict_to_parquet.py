@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from daskgmm.em.fingerprint import plain_digest, rows_digest
+from daskgmm.errors import SettingError
 from daskgmm.models.predictions.outputs import Outputs
 from daskgmm.models.writers.job import Add, Job
 from daskgmm.models.writers.parquet_target import ParquetTarget
@@ -82,15 +83,17 @@ class ParquetJob(Job):
 def check_columns(table: Table, outputs: Outputs, dtype: str) -> None:
     """Raise `ValueError` unless outputs can be columns beside the keys of a table."""
     if dtype == "uint8":
-        raise ValueError(
-            "dtype is 'uint8', which needs a scale factor, and Parquet has none; give 'float32'."
+        raise SettingError(
+            "dtype is 'uint8' (--dtype), which needs a scale factor, and Parquet has none; give "
+            "'float32'."
         )
     taken = set(table.schema.names)
     for name, _ in flat(outputs.empty(0)):
         if name in taken:
-            what = "key" if name in table.schema.names else "output"
+            key = name in table.schema.names
+            what, option = ("key", "--key") if key else ("output", "--outputs")
             raise ValueError(
-                f"The {what} {name!r} is called as a column of predictions is; rename it, or leave "
-                "that out of outputs."
+                f"The {what} {name!r} ({option}) is called as a column of predictions is; "
+                "rename it, or leave that out of outputs."
             )
         taken.add(name)
