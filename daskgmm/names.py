@@ -14,6 +14,9 @@ COVARIANCES = (
 )  # fmt: skip
 """Covariance structures that are always in `gaussian.STRUCTURES`, in its order."""
 
+NAMES_OF_MCLUST = {"VVV": "full", "EEE": "tied", "VVI": "diag", "VII": "spherical"}
+"""Names that mclust has for structures of scikit-learn: they are taken for these."""
+
 ALL = "all"
 """Name that stands for all covariance structures in a sweep."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import click
 
 from daskgmm.cli.storage import check_storage_options
-from daskgmm.names import COVARIANCES
+from daskgmm.names import COVARIANCES, NAMES_OF_MCLUST
 
 Command = Callable[..., Any]
 
@@ -55,6 +55,12 @@ class Structures(Choice):
     @choices.setter
     def choices(self, given: tuple[str, ...]) -> None:
         """Take none: the table has them."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name in the table of what is given, which may be mclust's."""
+        if value not in self.choices:
+            value = NAMES_OF_MCLUST.get(value, value)
+        return super().convert(value, param, ctx)
 
 
 def check_acceleration(context: click.Context, option: click.Parameter, value: str) -> str | None:

@@ -41,7 +41,7 @@ from daskgmm.gaussian.floor import Resting
 from daskgmm.gaussian.m_step import ILL_DEFINED, Maximised
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.prior import PRIORS
-from daskgmm.models.constraints import Axes, KeysOf, plain_axes
+from daskgmm.models.constraints import Axes, KeysOf, StructureNames, plain_axes
 from daskgmm.models.costs import TrainingData, cache_nbytes, cut, plan_of
 from daskgmm.models.criteria import doubt
 from daskgmm.models.degeneracy import degeneracies, swallowed
@@ -100,7 +100,7 @@ class MixtureEstimator(Portable):
     # The same constraints give the same errors; they are data, and public in effect.
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **Reference._parameter_constraints,
-        "covariance_type": [KeysOf(STRUCTURES)],
+        "covariance_type": [StructureNames(STRUCTURES)],
         "prior": [KeysOf(PRIORS), None],
         "acceleration": [StrOptions({"auto"}), None],
         "sample_rows": [Interval(Integral, 1, None, closed="left"), None],
@@ -275,7 +275,7 @@ class MixtureEstimator(Portable):
     def _explain(self, data: Dataset, error: ValueError) -> None:
         """Raise the error with the columns to blame, if there are some; another pass tells."""
         survey, names = survey_rows(data, None, silence), self._column_names()
-        cause = singular_columns(survey, self.covariance_type, float(self.reg_covar), names)
+        cause = singular_columns(survey, self._structure_name, float(self.reg_covar), names)
         if cause is not None:
             raise ValueError(f"{error} {cause}") from error
 
@@ -304,7 +304,7 @@ class MixtureEstimator(Portable):
         self._fitted_in = (bool(self.standardise), self.pca)
 
     def _request(self, settings: Settings, columns: int) -> Request:
-        structure = STRUCTURES[self.covariance_type]
+        structure = STRUCTURES[self._structure_name]
         self._check_precisions_init()
         given = (self.weights_init, self.means_init, self.precisions_init)
         initial = check_initial(structure, self.n_components, columns, *given)
@@ -364,11 +364,11 @@ class MixtureEstimator(Portable):
                 "standardise or pca were changed since. Set warm_start=False to begin anew."
             )
         check_same_outliers(self)
-        k, structure = self.n_components, STRUCTURES[self.covariance_type]
+        k, structure = self.n_components, STRUCTURES[self._structure_name]
         found = self.means_.shape, np.shape(self.covariances_)
         wanted = (k, d), structure.external_shape(k, d)
         if found != wanted or (
-            getattr(self, "_fitted_structure", self.covariance_type) != self.covariance_type
+            getattr(self, "_fitted_structure", structure.name) != structure.name
         ):
             raise ValueError(
                 "With warm_start=True the fit goes on from the last one, which had means and "
@@ -386,7 +386,7 @@ class MixtureEstimator(Portable):
     def _settings(self) -> Settings:
         return Settings(
             n_components=int(self.n_components),
-            structure=self.covariance_type,
+            structure=self._structure_name,
             tol=float(self.tol),
             reg_covar=float(self.reg_covar),
             max_iter=int(self.max_iter),

@@ -27,9 +27,10 @@ class GaussianMixture(MixtureEstimator):
         structures of Celeux & Govaert [1]_ by the name that mclust has for it, whose letters are
         volume, shape and orientation: equal for all components (E), varying (V), or along the
         axes and spherical (I). "EII", "EEI", "VEI", "EVI" are spherical or along the axes; "VEE",
-        "EVE", "VVE", "EEV", "VEV", "EVV" are matrices. (VII is called "spherical", VVI "diag", EEE
-        "tied", VVV "full".) Those that are not free in volume, shape and orientation together
-        are fitted by EM without acceleration.
+        "EVE", "VVE", "EEV", "VEV", "EVV" are matrices; "VII" is taken for "spherical", "VVI" for
+        "diag", "EEE" for "tied", and "VVV" for "full", which files and sweeps call it. Those
+        that are not free in volume, shape and orientation together are fitted by EM without
+        acceleration.
     tol : float, default=1e-3
         Plain EM stops when the mean log-likelihood changes by less, in nats a row, as
         scikit-learn's does. Accelerated EM stops when less than a hundredth of it is predicted

@@ -39,7 +39,7 @@ from daskgmm.em.settings import Settings
 from daskgmm.em.survey import Survey
 from daskgmm.em.weighing import COUNTS, check_meaning
 from daskgmm.errors import ChoiceWarning, DegenerateComponentWarning, WeightsWarning
-from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
+from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters, structure_name
 from daskgmm.gaussian.floor import n_degenerate
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.choice import doubts, place_of_best
@@ -336,7 +336,7 @@ def _types(
     """Return the structures to try, each once."""
     asked = estimator.covariance_type if covariance_type is None else covariance_type
     names = (asked,) if isinstance(asked, str) else tuple(asked)
-    types = tuple(dict.fromkeys(STRUCTURES if ALL in names else names))
+    types = tuple(dict.fromkeys(STRUCTURES if ALL in names else map(structure_name, names)))
     unknown = [name for name in types if name not in STRUCTURES]
     if unknown or not types:
         raise ValueError(
@@ -344,7 +344,7 @@ def _types(
             f"{ALL}."
         )
     fixed = "covariance_type" not in estimator.get_params()
-    if fixed and types != (estimator.covariance_type,):
+    if fixed and types != (estimator._structure_name,):
         raise ValueError(
             f"covariance_type is {asked!r}; that of {type(estimator).__name__} is always "
             f"{estimator.covariance_type!r}."

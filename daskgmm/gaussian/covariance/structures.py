@@ -24,6 +24,7 @@ from daskgmm.gaussian.covariance.free import (
 )
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.names import NAMES_OF_MCLUST
 
 STRUCTURES: dict[str, Structure] = {
     structure.name: structure
@@ -44,6 +45,11 @@ STRUCTURES: dict[str, Structure] = {
         EqualVolumes(),
     )
 }
+
+
+def structure_name(given: str) -> str:
+    """Return the name in the table of what may be given by mclust's; others as they are."""
+    return given if given in STRUCTURES else NAMES_OF_MCLUST.get(given, given)
 
 
 def structure_of(parameters: Parameters) -> Structure:

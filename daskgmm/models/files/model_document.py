@@ -158,7 +158,7 @@ def mixture_of(document: Mapping[str, Any], choose: Choose[Kind]) -> Kind:
     types = _list(document, "types", None) if "types" in document else ["GaussianMixture"]
     kind = choose(types)
     mixture = _made(kind, _checked_settings(document["settings"], kind, types))
-    structure = mixture.covariance_type
+    structure = mixture._structure_name
     if structure not in STRUCTURES:
         raise UnknownNameError(
             f"its covariance_type {str(structure)[:60]!r} is none of {', '.join(STRUCTURES)}. "
@@ -222,8 +222,9 @@ def _settings(mixture: Mixture) -> dict[str, Any]:
     for name in _setting_names(type(mixture)):
         if name in WITHOUT_OUTLIERS and getattr(mixture, name) == WITHOUT_OUTLIERS[name]:
             continue
+        value = mixture._structure_name if name == "covariance_type" else getattr(mixture, name)
         try:
-            text = json.dumps(_of_python(getattr(mixture, name)), allow_nan=False)
+            text = json.dumps(_of_python(value), allow_nan=False)
         except (TypeError, ValueError):
             continue
         kept[name] = json.loads(text)
@@ -265,7 +266,7 @@ def _check_settings(mixture: Mixture) -> None:
 
 
 def _set_parameters(mixture: Mixture, document: Mapping[str, Any], r: int) -> None:
-    structure, k = STRUCTURES[mixture.covariance_type], len(document["weights"])
+    structure, k = STRUCTURES[mixture._structure_name], len(document["weights"])
     shape = structure.external_shape(k, r)
     mixture._fitted_structure = structure.name
     mixture.weights_ = array_of(document, "weights", (k,))

@@ -17,7 +17,7 @@ from daskgmm.em.objective import Objective
 from daskgmm.errors import ExchangeWarning
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.covariance.structure import Structure
-from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
+from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters, structure_name
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.files.sklearn_steps import coordinates_in, steps_of
 from daskgmm.models.mixture import Mixture
@@ -115,6 +115,8 @@ def _made(kind: type[Kind], settings: dict[str, Any]) -> Kind:
     mixture = kind(**{name: value for name, value in settings.items() if name in taken})
     for name in ("n_components", "covariance_type", "standardise", "pca"):
         own, given = getattr(mixture, name), settings[name]
+        if name == "covariance_type":
+            own = structure_name(own)
         # A part of the variance is a number of axes once it is fitted.
         part = name == "pca" and isinstance(own, float) and given is not None
         if name not in taken and own != given and not part:
