@@ -42,8 +42,8 @@ class RobustModel(MixtureModel):
         volume = None
         if settings.outliers == NOISE:
             volume = log_volume(survey.minimum, survey.maximum, settings.reg_covar)
-        model = cls(plain.structure, plain.reg_covar, plain.noise, survey, plain.prior)
-        return replace(model, log_volume=volume)
+        whole = plain.structure, plain.reg_covar, plain.noise, survey, plain.prior
+        return cls(*whole, plain.equal_weights, volume)
 
     @property
     def has_chart(self) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from daskgmm.em.hyperparameters import Hyperparameters
 from daskgmm.em.survey import Survey
@@ -50,6 +51,8 @@ class Settings:
         Those of a mixture whose parameters have a posterior; None for point estimates.
     outliers : {"noise", "contaminated"} or None
         How the model makes room for outliers; None for a mixture of Gaussians alone.
+    equal_weights : bool
+        Whether mixing proportions are fixed at 1 / k.
     weights_are : str or None
         "counts" if the weights are counts and there is a prior, which counts rows as criteria do;
         None for relative weights, and without a prior.
@@ -70,6 +73,7 @@ class Settings:
     prior: str | None = None
     bayesian: Hyperparameters | None = None
     outliers: str | None = None
+    equal_weights: bool = False
     weights_are: str | None = None
 
     def weighed(self, weights_are: str | None) -> Settings:
@@ -115,8 +119,20 @@ class Settings:
     def n_parameters(self, columns: int) -> int:
         """Return the number of free parameters of the mixture, for rows of so many columns."""
         structure, d = STRUCTURES[self.structure], self.n_features(columns)
-        k = self.n_components
-        return n_parameters(structure, k, d) + n_of_outliers(self.outliers, k)
+        k, equal = self.n_components, self.equal_weights
+        return n_parameters(structure, k, d, equal_weights=equal) + n_of_outliers(self.outliers, k)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Plain values that a checkpoint must agree with.
+
+        What is of a later version than others is left out where it has its default, so that
+        checkpoints of earlier versions are known.
+        """
+        values = asdict(self)
+        if not self.equal_weights:
+            del values["equal_weights"]
+        return values
 
     @property
     def n_columns(self) -> int:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NoReturn, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.mixture import BayesianGaussianMixture as Reference
+from sklearn.utils._param_validation import Options
 from sklearn.utils.validation import check_is_fitted
 
 from daskgmm.em.fit import Request
@@ -170,6 +171,7 @@ class BayesianGaussianMixture(MixtureEstimator):
         "covariance_type": [
             StructureNames({name: STRUCTURES[name] for name in NAMES_OF_MCLUST.values()})
         ],
+        "equal_weights": [Options(bool, {False})],
         # Those of point estimates.
         **{name: [None] for name in ("prior", "weights_init", "means_init", "precisions_init")},
     }

@@ -45,6 +45,7 @@ from daskgmm.models.constraints import Axes, KeysOf, StructureNames, plain_axes
 from daskgmm.models.costs import TrainingData, cache_nbytes, cut, plan_of
 from daskgmm.models.criteria import doubt
 from daskgmm.models.degeneracy import degeneracies, swallowed
+from daskgmm.models.equal_weights import check_equal_weights, check_prior_of_weights
 from daskgmm.models.files.portable import Portable
 from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.initial import check_initial
@@ -89,6 +90,7 @@ class MixtureEstimator(Portable):
     pca: int | float | None = None
     noise: bool = False
     tails: str | None = None
+    equal_weights: bool = False
     weights_init: Any = None
     means_init: Any = None
     precisions_init: Any = None
@@ -109,6 +111,7 @@ class MixtureEstimator(Portable):
         "pca": [Axes(), None],
         "noise": ["boolean"],
         "tails": [StrOptions({CONTAMINATED}), None],
+        "equal_weights": ["boolean"],
     }
 
     def fit(
@@ -245,6 +248,7 @@ class MixtureEstimator(Portable):
         check_enough(rows.n_rows, self.n_components)
         check_enough_columns(self.pca, rows.n_features)
         settings = self._settings()
+        check_prior_of_weights(settings, rows.n_features)
         if weights is not None:
             settings = settings.weighed(given.weights_are)
         request = replace(self._request(settings, rows.n_features), checkpoint=checkpoint)
@@ -306,16 +310,21 @@ class MixtureEstimator(Portable):
     def _request(self, settings: Settings, columns: int) -> Request:
         structure = STRUCTURES[self._structure_name]
         self._check_precisions_init()
-        given = (self.weights_init, self.means_init, self.precisions_init)
-        initial = check_initial(structure, self.n_components, columns, *given)
+        weights, given = self.weights_init, (self.means_init, self.precisions_init)
+        if self.equal_weights and not all(part is None for part in given):
+            weights = np.full(self.n_components, 1.0 / self.n_components)
+        initial = check_initial(structure, self.n_components, columns, weights, *given)
         resume = None
         if self.warm_start and hasattr(self, "converged_"):
             self._check_resumable(settings.n_features(columns))
             # What was set by hand is a likelihood, as in scikit-learn.
             ended = self._ended_with or Objective(settings.noise)
             same = ended == Objective.of(settings, columns)
+            parameters = self._parameters()
+            if self.equal_weights:
+                parameters = parameters.with_equal_weights()
             resume = Resume(
-                self._parameters(),
+                parameters,
                 lower_bound=self.lower_bound_ if same else -math.inf,
                 search=self._search_to_go_on() if same else None,
                 coordinates=self._coordinates(),
@@ -382,6 +391,7 @@ class MixtureEstimator(Portable):
         constraints = self._parameter_constraints
         validate_parameter_constraints(constraints, settings, caller_name=type(self).__name__)
         check_outliers(self)
+        check_equal_weights(self)
 
     def _settings(self) -> Settings:
         return Settings(
@@ -399,6 +409,7 @@ class MixtureEstimator(Portable):
             pca=plain_axes(self.pca),
             prior=self.prior,
             outliers=outliers_of(self),
+            equal_weights=bool(self.equal_weights),
         )
 
     def _listener(self, listen: Listener | None) -> Listener:

@@ -83,6 +83,10 @@ class GaussianMixture(MixtureEstimator):
         McNicholas 2016). `weights_` are of both parts, and so are posteriors and labels;
         `outlier_proba` tells the parts apart. Starts leave out the rows that are far from all
         others, with `noise` as well. Neither is accelerated, and neither has `to_sklearn`.
+    equal_weights : bool, default=False
+        Whether the mixing proportions are fixed at 1 / k: k - 1 parameters fewer. With `noise`
+        the components share what it leaves in equal parts. Refused with a prior of the weights
+        ("dirichlet") and with `weights_init`.
     weights_init : array-like of shape (k,), optional
     means_init : array-like of shape (k, d), optional
     precisions_init : array-like, optional
@@ -191,6 +195,7 @@ class GaussianMixture(MixtureEstimator):
         pca: int | float | None = None,
         noise: bool = False,
         tails: str | None = None,
+        equal_weights: bool = False,
         weights_init: Any = None,
         means_init: Any = None,
         precisions_init: Any = None,
@@ -214,6 +219,7 @@ class GaussianMixture(MixtureEstimator):
         self.pca = pca
         self.noise = noise
         self.tails = tails
+        self.equal_weights = equal_weights
         self.weights_init = weights_init
         self.means_init = means_init
         self.precisions_init = precisions_init

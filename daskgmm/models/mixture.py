@@ -32,6 +32,7 @@ from daskgmm.models.adaptation import (
     with_parameters,
 )
 from daskgmm.models.criteria import Criteria, criteria_of_fit, doubt, rows_that_count
+from daskgmm.models.equal_weights import has_equal_weights
 from daskgmm.models.inputs import (
     check_features,
     feature_names,
@@ -67,6 +68,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
     """Whether a class is no estimator itself; looked up in the class alone."""
 
     covariance_type: str
+    equal_weights: bool
     random_state: Any
     weights_: NDArray[np.float64]
     means_: NDArray[np.float64]
@@ -458,6 +460,11 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         check_passes(n_iter)
         predictor = self._predictor()
         check_gaussian(predictor.parameters)
+        if "weights" in relevances and has_equal_weights(self):
+            raise ValueError(
+                "The weights of a mixture with equal_weights=True are fixed. Adapt means and "
+                "covariances, or fit one with weights of its own."
+            )
         rows, weights = scoring_data(self, X, sample_weight)
         data = predictor.dataset(rows, weights, drop_missing=predictor.transform.drop_missing)
         data = data.in_coordinates(predictor.transform.coordinates)
@@ -592,9 +599,9 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
 
     def _n_parameters(self) -> int:
         k, d = self.means_.shape
-        return n_parameters(STRUCTURES[self._structure_name], k, d) + n_of_outliers(
-            fitted_outliers(self), k
-        )
+        structure, equal = STRUCTURES[self._structure_name], has_equal_weights(self)
+        free = n_parameters(structure, k, d, equal_weights=equal)
+        return free + n_of_outliers(fitted_outliers(self), k)
 
 
 def _outputs(predictor: Predictor, names: Sequence[str], dtype: str, top: int | None) -> Outputs:

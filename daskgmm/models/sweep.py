@@ -7,7 +7,7 @@ import os
 import warnings
 from collections.abc import Hashable, Iterable, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from inspect import signature
 from numbers import Integral
 from typing import Any
@@ -39,13 +39,14 @@ from daskgmm.em.settings import Settings
 from daskgmm.em.survey import Survey
 from daskgmm.em.weighing import COUNTS, check_meaning
 from daskgmm.errors import ChoiceWarning, DegenerateComponentWarning, WeightsWarning
-from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters, structure_name
+from daskgmm.gaussian.covariance.structures import STRUCTURES, structure_name
 from daskgmm.gaussian.floor import n_degenerate
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.choice import doubts, place_of_best
 from daskgmm.models.costs import TrainingData, cache_nbytes, cut, plan_of
 from daskgmm.models.criteria import Criteria, criteria_of_sweep, doubt
 from daskgmm.models.degeneracy import reason_of
+from daskgmm.models.equal_weights import check_prior_of_weights
 from daskgmm.models.estimator import MixtureEstimator
 from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.gaussian_mixture import GaussianMixture
@@ -162,6 +163,7 @@ def sweep(
     tol: float = 1e-3,
     reg_covar: float = 1e-6,
     prior: str | None = None,
+    equal_weights: bool = False,
     max_iter: int = 100,
     sample_rows: int | None = None,
     missing: str = "error",
@@ -201,7 +203,8 @@ def sweep(
         As in `GaussianMixture`. BIC takes log(n) / 2n nats a row for a parameter, 7e-6 for a
         million rows: where neighbouring sizes are nearly as good, what is left to gain may
         decide. 1e-4 is surer then, and took four times the passes.
-    reg_covar, prior, max_iter, sample_rows, missing, standardise, pca : as in `GaussianMixture`
+    reg_covar, prior, equal_weights, max_iter, sample_rows, missing, standardise, pca : as in
+        `GaussianMixture`
 
     Returns
     -------
@@ -225,6 +228,7 @@ def sweep(
         tol=tol,
         reg_covar=reg_covar,
         prior=prior,
+        equal_weights=equal_weights,
         max_iter=max_iter,
         sample_rows=sample_rows,
         missing=missing,
@@ -239,6 +243,7 @@ def sweep(
     check_enough(rows.n_rows, min(sizes))
     belongs = None if groups is None else Groups(groups, rows)
     chosen = estimator._settings()
+    check_prior_of_weights(chosen, rows.n_features)
     if weights is not None:
         chosen = chosen.weighed(weights_are)
     settings = combinations(sizes, types, chosen)
@@ -413,7 +418,7 @@ def _log_densities(parameters: Parameters, x: NDArray[Any]) -> NDArray[np.float6
 
 def _identity(data: Dataset, request: SweepRequest, random_state: Any) -> dict[str, Any]:
     """Return what a checkpoint of a sweep must agree with: settings, and rows."""
-    shared, groups = asdict(request.settings[0]), request.groups
+    shared, groups = request.settings[0].identity, request.groups
     for name in ("structure", "init_params", "accelerated"):  # no choice of a sweep's user
         del shared[name]
     return {
@@ -504,7 +509,7 @@ def _row(
     entropy: float = math.nan,
 ) -> dict[str, Any]:
     """Return a row of the table with what follows from a model's size and its likelihood."""
-    p = n_parameters(STRUCTURES[settings.structure], settings.n_components, d)
+    p = settings.n_parameters(d)
     criteria = Criteria(mean, p, n, entropy)
     return {
         "n_components": settings.n_components,

@@ -22,7 +22,8 @@ def options():
     posteriors = {
         f"posterior {name}": {"weight_concentration_prior_type": name} for name in WEIGHT_PRIORS
     }
-    points = {**structures, **priors, **tails, "noise": {"noise": True}}
+    switches = {name: {name: True} for name in ("noise", "equal_weights", "standardise")}
+    points = {**structures, **priors, **tails, **switches, "pca": {"pca": 2}}
     return {
         **{name: (GaussianMixture, settings) for name, settings in points.items()},
         **{name: (BayesianGaussianMixture, settings) for name, settings in posteriors.items()},

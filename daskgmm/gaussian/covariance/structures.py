@@ -57,6 +57,7 @@ def structure_of(parameters: Parameters) -> Structure:
     return STRUCTURES[parameters.structure]
 
 
-def n_parameters(structure: Structure, k: int, d: int) -> int:
+def n_parameters(structure: Structure, k: int, d: int, *, equal_weights: bool = False) -> int:
     """Return the number of free parameters of a mixture: weights, means, covariances."""
-    return k - 1 + k * d + structure.n_covariance_parameters(k, d)
+    weights = 0 if equal_weights else k - 1
+    return weights + k * d + structure.n_covariance_parameters(k, d)

@@ -76,7 +76,7 @@ INFINITIES = {"inf": math.inf, "-inf": -math.inf}
 AS_VERSION_1 = ("criteria", "data", "feature_units", "feature_dims", "history", "coordinates")
 """What version 1 lacked, and null stands for."""
 
-WITHOUT_OUTLIERS = {"noise": False, "tails": None}
+NOT_WRITTEN = {"noise": False, "tails": None, "equal_weights": False}
 """Settings that are not written unless they are others, so that readers of before them read on."""
 
 UNIT_SUM = 1e-6
@@ -117,7 +117,7 @@ def document_of(mixture: Mixture) -> dict[str, Any]:
         "n_iter": int(getattr(mixture, "n_iter_", 0)),
         "lower_bound": plain(float(getattr(mixture, "lower_bound_", math.nan))),
         "gap_estimate": plain(float(getattr(mixture, "gap_estimate_", math.nan))),
-        "objective": None if objective is None else plain(asdict(objective)),
+        "objective": None if objective is None else _objective_document(objective),
         "criteria": plain(mixture._known_criteria()),
         "types": names_of(type(mixture)),
         "settings": settings,
@@ -220,7 +220,7 @@ def _settings(mixture: Mixture) -> dict[str, Any]:
     """Return the settings, those that are attributes of the class too, as JSON can hold them."""
     kept = {}
     for name in _setting_names(type(mixture)):
-        if name in WITHOUT_OUTLIERS and getattr(mixture, name) == WITHOUT_OUTLIERS[name]:
+        if name in NOT_WRITTEN and getattr(mixture, name) == NOT_WRITTEN[name]:
             continue
         value = mixture._structure_name if name == "covariance_type" else getattr(mixture, name)
         try:
@@ -334,6 +334,13 @@ def _set_card(mixture: Mixture, document: Mapping[str, Any]) -> None:
     )
 
 
+def _objective_document(objective: Objective) -> dict[str, Any]:
+    values: dict[str, Any] = plain(asdict(objective))
+    if not objective.equal_weights:
+        del values["equal_weights"]  # readers of before it read on
+    return values
+
+
 def _objective(values: Any) -> Objective | None:
     if values is None:
         return None
@@ -341,6 +348,8 @@ def _objective(values: Any) -> Objective | None:
     for value in (found.prior, found.density, found.weights_are):
         if not isinstance(value, str | None):
             raise ValueError(f"a {type(value).__name__} stands in 'objective' where a text should")
+    if not isinstance(found.equal_weights, bool):
+        raise ValueError("'equal_weights' in 'objective' is neither true nor false")
     return replace(found, noise=float(number(found.noise)))
 
 
@@ -350,7 +359,8 @@ def _objective_asked(mixture: Mixture) -> Objective:
     settings = mixture._settings().weighed(facts.get("weights_are"))
     if settings.prior is None or settings.prior in PRIORS:
         return Objective.of(settings, mixture.n_features_in_)
-    return Objective(settings.noise, settings.prior, weights_are=settings.weights_are)
+    said, equal = settings.weights_are, settings.equal_weights
+    return Objective(settings.noise, settings.prior, weights_are=said, equal_weights=equal)
 
 
 def _criteria(values: Any) -> dict[str, Any]:
