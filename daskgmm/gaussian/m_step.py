@@ -149,7 +149,7 @@ def estimate(
             narrow = _below(structure, covariances, least) if keeps and least is not None else []
             narrow = [index for index in narrow if structure.component(index) not in collapsed]
             if not narrow:
-                factors = structure.precision.factorise(covariances)
+                factors = _factorised(structure, scatter, covariances)
                 return Estimated(covariances, factors, ridges, tuple(collapsed))
         except SingularError as error:
             index, k = error.index, structure.component(error.index)
@@ -182,6 +182,15 @@ def _maximised(structure: Structure, scatter: Scatter, last: Array) -> Array:
             f"their shape is {last.shape}."
         )
     return covariances
+
+
+def _factorised(structure: Structure, scatter: Scatter, covariances: Array) -> Array:
+    """Return the factors of the precisions; raise `SingularError` for the scatter to blame."""
+    try:
+        return structure.precision.factorise(covariances)
+    except SingularError as error:
+        blamed = structure.singular_component(scatter, covariances, error.index)
+        raise SingularError(blamed) from error
 
 
 def _below(structure: Structure, covariances: Array, least: Array) -> list[int]:

@@ -58,6 +58,10 @@ class Structure:
             return covariances
         return self.precision.of_matrices(form.matrices(covariances, scatter.n_features))
 
+    def singular_component(self, scatter: Scatter, covariances: Array, index: int) -> int:
+        """Return the index of the scatter that makes the covariance at an index singular."""
+        return index
+
     def scatter_of(self, moments: Moments, reg_covar: float, last: Array) -> Scatter:
         """Return the scatter of moments, with `reg_covar` on the diagonals."""
         form, d = self.statistic.form, moments.reference.shape[1]
