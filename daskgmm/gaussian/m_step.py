@@ -41,7 +41,7 @@ class Maximised:
     ----------
     parameters : Parameters
     empty : tuple of int
-        Components without rows: they keep their mean and covariance.
+        Components without rows: they have the mean and covariance of a prior, or keep their own.
     ridges : dict of int or None to float
         Amount beyond `reg_covar` that the diagonal of a component's covariance (None: of the
         shared one) needed to be invertible.
@@ -107,7 +107,7 @@ def maximise(
 def means_of(moments: Moments, fallback: Parameters) -> Array:
     """Return the means (k, d) of `maximise`, without the covariances."""
     means: Array = np.where(
-        moments.empty[:, None], fallback.means, moments.reference + moments.shifts
+        moments.without_mean[:, None], fallback.means, moments.reference + moments.shifts
     )
     return means
 

@@ -68,10 +68,10 @@ class Structure:
         covariances = form.raised(self.statistic.within(moments), reg_covar)
         if self.statistic.pools:
             return Scatter(moments.scale_counts.sum(keepdims=True), covariances, d)
-        counts, empty = moments.scale_counts, moments.empty
-        if empty.any():
-            counts = np.where(empty, EMPTY * counts.sum(), counts)
-            covariances[empty] = self.scatter(last, counts, d).covariances[empty]
+        counts, unknown = moments.scale_counts, moments.without_scale
+        if unknown.any():
+            counts = np.where(unknown, EMPTY * counts.sum(), counts)
+            covariances[unknown] = self.scatter(last, counts, d).covariances[unknown]
         return Scatter(counts, covariances, d)
 
     def scatter(self, covariances: Array, counts: Array, d: int) -> Scatter:
