@@ -13,6 +13,7 @@ from daskgmm.describe_data import aligned, listed
 from daskgmm.em.objective import objective_name as name_of_objective
 from daskgmm.em.settings import CONTAMINATED, NOISE
 from daskgmm.models.criteria import n_in_words
+from daskgmm.models.equal_weights import has_equal_weights
 from daskgmm.models.estimator import MixtureEstimator
 from daskgmm.models.outliers import fitted_outliers
 
@@ -33,9 +34,10 @@ def describe_model(mixture: MixtureEstimator, name: str) -> str:
     facts = [
         ("components", str(k)),
         ("features", _features(mixture)),
-        ("covariance", mixture.covariance_type),
+        ("covariance", mixture._structure_name),
         *_prior(mixture),
         *_outliers(mixture),
+        *([("weights", "equal, fixed")] if has_equal_weights(mixture) else []),
         *_coordinates(mixture),
         ("iterations", f"{mixture.n_iter_}, {ended}"),
         (objective_name(mixture), f"{mixture.lower_bound_:.5f} nats a row"),

@@ -21,6 +21,9 @@ COVARIANCES = (
 PRIORS = ("conjugate", "dirichlet")
 """Priors that are always in `gaussian.PRIORS`, in its order."""
 
+NAMES_OF_MCLUST = {"VVV": "full", "EEE": "tied", "VVI": "diag", "VII": "spherical"}
+"""Names that mclust has for structures of scikit-learn: they are taken for these."""
+
 ALL = "all"
 """Name that stands for all covariance structures in a sweep."""
 

@@ -75,6 +75,9 @@ PRIOR = click.option(
     help="Find the posterior mode under this prior, as conjugate or conjugate:mean_count=0.1; "
     "no component collapses under that one.",
 )  # fmt: skip
+EQUAL_WEIGHTS = click.option(
+    "--equal-weights", is_flag=True, help="Fix the mixing proportions at 1/k."
+)
 SEED = click.option(
     "--seed", "random_state", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True
 )
@@ -180,6 +183,7 @@ def fitting(command: Command) -> Command:
         options.sample_rows,
         REG_COVAR,
         PRIOR,
+        EQUAL_WEIGHTS,
         SEED,
         CHECKPOINT,
         options.cache,

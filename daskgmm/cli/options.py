@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import click
 
 from daskgmm.cli.storage import check_storage_options
-from daskgmm.names import COVARIANCES
+from daskgmm.names import COVARIANCES, NAMES_OF_MCLUST
 
 Command = Callable[..., Any]
 
@@ -71,7 +71,12 @@ class Entries(Choice):
         """Take none: the table has them."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the name; of one that is not there say how others are added."""
+        """Return the name in the table of what is given, which may be mclust's.
+
+        Of one that is not there say how others are added.
+        """
+        if value not in self.choices:
+            value = NAMES_OF_MCLUST.get(value, value)
         try:
             return str(super().convert(value, param, ctx))
         except click.BadParameter as error:

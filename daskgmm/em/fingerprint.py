@@ -49,7 +49,7 @@ def fit_identity(
     given = {f"{name}_init": arrays_digest(value) for name, value in asdict(initial).items()}
     warm = None if resumed is None else arrays_digest(*asdict(resumed).values())
     state = None if random is None else arrays_digest(*generator_state(random)[1:])
-    chosen = settings.plain()
+    chosen = settings.identity
     chosen["covariance_type"] = chosen.pop("structure")
     chosen |= chosen.pop("bayesian") or {}
     if settings.n_init == 1 or resumed is not None:

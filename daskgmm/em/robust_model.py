@@ -45,8 +45,8 @@ class RobustModel(MixtureModel):
         sides = None
         if settings.outliers == NOISE:
             sides = box_sides(survey.minimum, survey.maximum, settings.reg_covar)
-        model = cls(plain.structure, plain.reg_covar, plain.noise, survey, plain.prior)
-        return replace(model, sides=sides)
+        whole = plain.structure, plain.reg_covar, plain.noise, survey, plain.prior
+        return cls(*whole, plain.equal_weights, sides)
 
     @property
     def log_volume(self) -> float | None:

@@ -22,7 +22,7 @@ from daskgmm.em.weighing import Weighing, check_meaning
 from daskgmm.errors import DataError, WeightsWarning
 from daskgmm.gaussian.adaptation import adapt
 from daskgmm.gaussian.coordinates import Coordinates
-from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
+from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters, structure_name
 from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.adaptation import (
@@ -32,6 +32,7 @@ from daskgmm.models.adaptation import (
     with_parameters,
 )
 from daskgmm.models.criteria import Criteria, criteria_of_fit, doubt, rows_that_count
+from daskgmm.models.equal_weights import has_equal_weights
 from daskgmm.models.inputs import (
     check_features,
     feature_names,
@@ -67,6 +68,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
     """Whether a class is no estimator itself; looked up in the class alone."""
 
     covariance_type: str
+    equal_weights: bool
     random_state: Any
     weights_: NDArray[np.float64]
     means_: NDArray[np.float64]
@@ -455,10 +457,15 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         check_meaning(weights_are)
-        relevances = relevances_of(self.covariance_type, relevance, parameters)
+        relevances = relevances_of(self._structure_name, relevance, parameters)
         check_passes(n_iter)
         predictor = self._predictor()
         check_gaussian(predictor.parameters)
+        if "weights" in relevances and has_equal_weights(self):
+            raise ValueError(
+                "The weights of a mixture with equal_weights=True are fixed. Adapt means and "
+                "covariances, or fit one with weights of its own."
+            )
         rows, weights = scoring_data(self, X, sample_weight)
         data = predictor.dataset(rows, weights, drop_missing=predictor.transform.drop_missing)
         data = data.in_coordinates(predictor.transform.coordinates)
@@ -515,7 +522,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
 
     def _reorder(self, order: NDArray[np.intp]) -> None:
         names = ["weights_", "means_", "clean_shares_", "inflations_"]
-        if not STRUCTURES[self.covariance_type].shared:
+        if not STRUCTURES[self._structure_name].shared:
             names += ["covariances_", "precisions_", "precisions_cholesky_"]
         # New arrays, all made before any is set: others may hold the old ones.
         found = {name: np.asarray(getattr(self, name)) for name in names if hasattr(self, name)}
@@ -557,14 +564,20 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
     def _coordinates(self) -> Coordinates | None:
         return getattr(self, "coordinates_", None)
 
+    @property
+    def _structure_name(self) -> str:
+        """Name in `STRUCTURES` of the covariance structure that is set."""
+        return structure_name(self.covariance_type)
+
     def _parameters(self) -> Parameters:
-        fitted = getattr(self, "_fitted_structure", self.covariance_type)
-        if fitted != self.covariance_type:
+        name = self._structure_name
+        fitted = getattr(self, "_fitted_structure", name)
+        if fitted != name:
             raise ValueError(
                 f"covariance_type was set to {self.covariance_type!r} after a fit with {fitted!r}. "
                 "Fit again, or set it back."
             )
-        structure = STRUCTURES[self.covariance_type]
+        structure = STRUCTURES[name]
         means = np.asarray(self.means_, np.float64)
         factors = np.asarray(self.precisions_cholesky_, np.float64)
         factors = structure.internal(factors, *means.shape)
@@ -575,7 +588,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         else:
             covariances = structure.internal(np.asarray(covariances, np.float64), *means.shape)
         weights = np.asarray(self.weights_, np.float64)
-        parameters = Parameters(self.covariance_type, weights, means, covariances, factors)
+        parameters = Parameters(name, weights, means, covariances, factors)
         return with_outliers_of(self, parameters)
 
     def _own_entries(self) -> dict[str, Any]:
@@ -587,9 +600,9 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
 
     def _n_parameters(self) -> int:
         k, d = self.means_.shape
-        return n_parameters(STRUCTURES[self.covariance_type], k, d) + n_of_outliers(
-            fitted_outliers(self), k
-        )
+        structure, equal = STRUCTURES[self._structure_name], has_equal_weights(self)
+        free = n_parameters(structure, k, d, equal_weights=equal)
+        return free + n_of_outliers(fitted_outliers(self), k)
 
 
 def _outputs(predictor: Predictor, names: Sequence[str], dtype: str, top: int | None) -> Outputs:

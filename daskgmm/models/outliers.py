@@ -54,7 +54,7 @@ def check_outliers(mixture: Any) -> None:
             "noise=True cannot be fitted with a prior that takes its mean and scale from all rows, "
             "outliers included. Give prior=ConjugatePrior(mean=..., scale=...), or prior=None."
         )
-    structure = STRUCTURES[mixture.covariance_type]
+    structure = STRUCTURES[mixture._structure_name]
     if tails is not None and structure.statistic.pools:
         raise SettingError(
             f"tails={tails!r} cannot be fitted with covariance_type={structure.name!r}: outliers "
