@@ -32,8 +32,8 @@ def check_prior_of_weights(settings: Settings, columns: int) -> None:
     )
     if pseudo.counts.any():
         raise ValueError(
-            f"equal_weights=True fixes the weights, and prior={settings.prior_name!r} is a prior of "
-            "them. Set equal_weights=False, or a prior of means and covariances alone, as "
+            f"equal_weights=True fixes the weights, and prior={settings.prior_name!r} is a prior "
+            "of them. Set equal_weights=False, or a prior of means and covariances alone, as "
             "prior='conjugate'."
         )
 
