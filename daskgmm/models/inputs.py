@@ -116,7 +116,7 @@ def _training_rows(estimator: BaseEstimator, source: Source) -> Rows:
     check_plain(source.x)
     if source.validated:
         return _validated(estimator, source, ensure_min_samples=2)
-    rows = source.rows()
+    rows = source.checked_rows()
     _check_two_rows(estimator, rows)
     _keep_features(estimator, rows)
     return rows
@@ -149,7 +149,7 @@ def rows_to_score(estimator: BaseEstimator, source: Source) -> Rows:
     if source.validated:
         rows = _validated(estimator, source.keeping(names), reset=False)
     else:
-        rows = source.rows(names)
+        rows = source.checked_rows(names)
     check_features(estimator, rows.n_features)
     return rows
 
@@ -189,9 +189,9 @@ def _with_a_column(estimator: BaseEstimator, source: Source, name: str) -> tuple
         rows = rows_to_score(estimator, split[0])
         return rows, split[1].weights(rows)
     if features is None:
-        rows, weights = split_weights(source.rows(), name, source)
+        rows, weights = split_weights(source.checked_rows(), name, source)
     elif name in source.names:
-        both = source.rows(features if name in features else (*features, name))
+        both = source.checked_rows(features if name in features else (*features, name))
         rows, weights = both.select(features), both.column(name)
     else:
         return None

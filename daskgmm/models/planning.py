@@ -66,7 +66,10 @@ def _rows(
 ) -> tuple[Rows, Rows | None]:
     if source.labelled:
         return labelled_data(source, sample_weight, feature_dims)[1:]
-    rows = ArrayRows(source.x, columns=source.names or None) if source.validated else source.rows()
+    if source.validated:
+        rows: Rows = ArrayRows(source.x, columns=source.names or None)
+    else:
+        rows = source.checked_rows()
     if sample_weight is None:
         return rows, None
     return split_weights(rows, sample_weight, source)
