@@ -208,12 +208,12 @@ def check_enough_columns(pca: int | float | None, columns: int) -> None:
 def _validated(estimator: BaseEstimator, source: Source, **settings: Any) -> Rows:
     """Return what scikit-learn makes an array of as rows with the names of the columns."""
     x = source.values()
-    _check_names_are_seen(source.x)
+    check_names_are_seen(source.x)
     x = validate_data(estimator, x, dtype="numeric", ensure_all_finite=False, **settings)
     return ArrayRows(x, columns=feature_names(estimator))
 
 
-def _check_names_are_seen(x: Any) -> None:
+def check_names_are_seen(x: Any) -> None:
     """Raise `DataError` if columns of x have names that scikit-learn does not see."""
     names = names_within(x)
     if names is None:
