@@ -8,7 +8,7 @@ from typing import Any
 from daskgmm.em.fit import check_enough
 from daskgmm.models.costs import cache_nbytes, cut, plan_of
 from daskgmm.models.gaussian_mixture import GaussianMixture
-from daskgmm.models.inputs import check_enough_columns, labelled_data
+from daskgmm.models.inputs import check_enough_columns, check_names_are_seen, labelled_data
 from daskgmm.passes.plan import Plan
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.rows import Rows
@@ -66,7 +66,12 @@ def _rows(
 ) -> tuple[Rows, Rows | None]:
     if source.labelled:
         return labelled_data(source, sample_weight, feature_dims)[1:]
-    rows = ArrayRows(source.x, columns=source.names or None) if source.validated else source.rows()
+    if source.validated:
+        source.values()
+        check_names_are_seen(source.x)
+        rows: Rows = ArrayRows(source.x, columns=source.names or None)
+    else:
+        rows = source.checked_rows()
     if sample_weight is None:
         return rows, None
     return split_weights(rows, sample_weight, source)

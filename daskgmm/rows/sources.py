@@ -90,7 +90,7 @@ class Parts(Memory):
                     f"Element {index} of the list X is a {type(part).__name__}; convert lists of "
                     "numbers with numpy.asarray first."
                 )
-        return ConcatenatedRows([part.rows(columns) for part in self.parts])
+        return ConcatenatedRows([part.checked_rows(columns) for part in self.parts])
 
     def lazy(self, columns: Sequence[str] | None = None) -> Any:
         """Return the elements as one lazy array; None if all of them are in memory."""

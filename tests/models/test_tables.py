@@ -372,7 +372,7 @@ LISTED = {
 @pytest.mark.parametrize("name", LISTED)
 def test_tables_in_a_list_are_refused_with_the_call_that_joins_them(name, plain):
     rows, message = LISTED[name]
-    for call in (fitted, plain.predict, plain.score):
+    for call in (fitted, plain.predict, plain.score, lambda x: plan(x, 2)):
         with pytest.raises(DataError, match=message):
             call(rows)
 

@@ -86,7 +86,7 @@ def test_labelled_rows(tmp_path):
 
 
 def test_arrays_in_memory_keep_names_by_a_data_frame_or_lose_them_on_purpose():
-    for call in (GaussianMixture(2).fit, PLAIN.predict):
+    for call in (GaussianMixture(2).fit, PLAIN.predict, lambda x: plan(x, 2)):
         with pytest.raises(DataError, match=r"pandas\.DataFrame.*structured_to_unstructured\(X\)"):
             call(FIELDS)
 
