@@ -1,4 +1,4 @@
-"""A Gaussian mixture that makes room for outliers: a uniform component, or contaminated ones."""
+"""A mixture that makes room for outliers: a uniform component, or components with tails."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from daskgmm.gaussian.m_step import Maximised
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.outliers import LEAST_CLEAN, log_volume
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.tails.tail import Beside, Tail
+from daskgmm.gaussian.tails.tails import TAILS
 
 FIRST_SHARE = 0.05
 """Proportion of outliers that EM begins with if nothing tells: from 0 it never leaves."""
@@ -31,9 +33,12 @@ class RobustModel(MixtureModel):
     ----------
     log_volume : float or None
         Of the box that holds all rows, for a uniform component; None without one.
+    tail : Tail or None
+        That of the components.
     """
 
     log_volume: float | None = None
+    tail: Tail | None = None
 
     @classmethod
     def of(cls, settings: Settings, survey: Survey) -> RobustModel:
@@ -43,7 +48,7 @@ class RobustModel(MixtureModel):
         if settings.outliers == NOISE:
             volume = log_volume(survey.minimum, survey.maximum, settings.reg_covar)
         model = cls(plain.structure, plain.reg_covar, plain.noise, survey, plain.prior)
-        return replace(model, log_volume=volume)
+        return replace(model, log_volume=volume, tail=TAILS.get(settings.outliers or ""))
 
     @property
     def has_chart(self) -> bool:
@@ -60,6 +65,8 @@ class RobustModel(MixtureModel):
 
     def step(self, moments: Moments, parameters: Parameters) -> Maximised:
         """Return the parameters of the highest expected likelihood, those of outliers included."""
+        if self.tail is not None:
+            return self._step_of_tails(self.tail, moments, parameters)
         step = MixtureModel.step(self, moments, parameters)
         found = step.parameters
         if moments.noise is not None:
@@ -75,6 +82,27 @@ class RobustModel(MixtureModel):
             found = replace(found, clean=moments.clean, inflation=moments.inflation)
         return replace(step, parameters=found)
 
+    def _step_of_tails(self, tail: Tail, moments: Moments, parameters: Parameters) -> Maximised:
+        """Return the step of locations and scatter, or that of the tails if it gains more."""
+        beside = tail.beside(moments, parameters, self.noise)
+        counted = replace(moments, prior_counts=(moments.mean_counts, beside.divisors))
+        step = MixtureModel.step(self, counted, parameters)
+        found = step.parameters.with_tails_of(beside.parameters)
+        alone, gain = tail.alone(moments, parameters)
+        if gain > self._gain(beside, moments, parameters, found):
+            found = replace(alone, weights=found.weights)
+        return replace(step, parameters=found)
+
+    def _gain(
+        self, beside: Beside, moments: Moments, parameters: Parameters, found: Parameters
+    ) -> float:
+        """Return by how much the step of locations and scatter raises the likelihood, in nats."""
+        precision, d = self.structure.precision, parameters.n_features
+        old, new = parameters.precisions_cholesky, found.precisions_cholesky
+        logs = precision.log_determinants(new, d) - precision.log_determinants(old, d)
+        noisy = 0.5 * self.noise * precision.traces(old, d)
+        return beside.gain + float((moments.counts * (logs + noisy)).sum())
+
     def placed(self, parameters: Parameters) -> Parameters:
         """Return the parameters with the volume of these rows: a start has that of a sample."""
         return replace(parameters, log_volume=self.log_volume)
@@ -83,7 +111,9 @@ class RobustModel(MixtureModel):
         """Return a start with a share of outliers."""
         parameters = step.parameters
         k = parameters.n_components
-        if self.log_volume is None:
+        if self.tail is not None:
+            parameters = self.tail.begun(parameters, share)
+        elif self.log_volume is None:
             share = min(share, 1.0 - LEAST_CLEAN)
             clean, inflation = np.full(k, 1.0 - share), np.full(k, FIRST_INFLATION)
             parameters = replace(parameters, clean=clean, inflation=inflation)

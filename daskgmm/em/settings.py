@@ -10,8 +10,9 @@ from daskgmm.em.weighing import COUNTS
 from daskgmm.gaussian.coordinates import Coordinates, coordinates_of
 from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
 
-NOISE, CONTAMINATED = "noise", "contaminated"
-"""Ways to make room for outliers: a uniform component, or parts with a larger covariance."""
+NOISE, CONTAMINATED, STUDENT = "noise", "contaminated", "t"
+"""Ways to make room for outliers: a uniform component, parts with a larger covariance, Student-t
+tails."""
 
 GAP_SHARE = 0.01
 """Part of `tol` that an accelerated fit may leave: an increment of 1e-3 was measured to leave
@@ -48,7 +49,7 @@ class Settings:
         A name in `PRIORS`; None for maximum likelihood.
     bayesian : Hyperparameters or None
         Those of a mixture whose parameters have a posterior; None for point estimates.
-    outliers : {"noise", "contaminated"} or None
+    outliers : {"noise", "contaminated", "t"} or None
         How the model makes room for outliers; None for a mixture of Gaussians alone.
     weights_are : str or None
         "counts" if the weights are counts and there is a prior, which counts rows as criteria do;
@@ -121,7 +122,9 @@ class Settings:
     @property
     def n_columns(self) -> int:
         """Number of columns of the kernel: densities that are computed of each row."""
-        extra = {NOISE: 1, CONTAMINATED: self.n_components}
+        # Those with Student-t tails keep two numbers of each density.
+        k = self.n_components
+        extra = {NOISE: 1, CONTAMINATED: k, STUDENT: 2 * k}
         return self.n_components + extra.get(self.outliers or "", 0)
 
     @property
@@ -140,4 +143,4 @@ class Settings:
 
 def n_of_outliers(outliers: str | None, k: int) -> int:
     """Return the number of free parameters that outliers add to k components."""
-    return {NOISE: 1, CONTAMINATED: 2 * k}.get(outliers or "", 0)
+    return {NOISE: 1, CONTAMINATED: 2 * k, STUDENT: k}.get(outliers or "", 0)

@@ -43,4 +43,10 @@ def _draw(parameters: Parameters, k: int, count: int, random: np.random.RandomSt
     structure = structure_of(parameters)
     shared = len(parameters.covariances) == 1
     covariance = parameters.covariances[0 if shared else k]
-    return structure.precision.draw(parameters.means[k], covariance, count, random)
+    rows = structure.precision.draw(parameters.means[k], covariance, count, random)
+    if parameters.degrees is None:
+        return rows
+    degrees = parameters.degrees[k]
+    scales = np.sqrt(random.chisquare(degrees, size=(count, 1)) / degrees)
+    scaled: Array = parameters.means[k] + (rows - parameters.means[k]) / scales
+    return scaled

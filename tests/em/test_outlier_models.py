@@ -11,7 +11,7 @@ from daskgmm.em.events import silence
 from daskgmm.em.expectation import expect
 from daskgmm.em.models import model_of
 from daskgmm.em.sample import SampleRule
-from daskgmm.em.settings import CONTAMINATED, NOISE, Settings
+from daskgmm.em.settings import CONTAMINATED, NOISE, STUDENT, Settings
 from daskgmm.em.starts.start import Initial, start
 from daskgmm.em.survey import TrainingSet, survey_rows
 from daskgmm.gaussian.block import Block
@@ -136,7 +136,9 @@ def nasty(seed):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("structure_name", "way"), cases())
+@pytest.mark.parametrize(
+    ("structure_name", "way"), [*cases(), *((name, STUDENT) for name in STRUCTURES)]
+)
 def test_the_objective_never_falls(structure_name, way):
     prior = "conjugate" if way == NOISE and structure_name == "full" else None
     tried = 0
@@ -172,5 +174,7 @@ def test_the_objective_never_falls(structure_name, way):
         if way == CONTAMINATED:
             assert ((parameters.clean >= 0.5) & (parameters.clean <= 1)).all()
             assert (parameters.inflation > 1).all()
+        if way == STUDENT:
+            assert ((parameters.degrees >= 1) & (parameters.degrees <= 1000)).all()
         tried += 1
     assert tried > 25

@@ -85,6 +85,10 @@ class NaturalKernel(Kernel):
     def feature_rows(self) -> int:
         return self.shape[0]
 
+    @property
+    def is_centred(self) -> bool:
+        return True
+
     def bind(self, work: Workspace, b: int) -> NaturalTile:
         return NaturalTile(self, work, b)
 
