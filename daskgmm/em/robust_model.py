@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from daskgmm.arrays import Array
 from daskgmm.em.model import GaussianModel, MixtureModel
 from daskgmm.em.settings import NOISE, Settings
@@ -13,16 +11,13 @@ from daskgmm.em.survey import Survey
 from daskgmm.gaussian.kernels.kernel import Kernel
 from daskgmm.gaussian.m_step import Maximised
 from daskgmm.gaussian.moments import Moments
-from daskgmm.gaussian.outliers import LEAST_CLEAN, log_volume
+from daskgmm.gaussian.outliers import log_volume
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.tails.tail import Beside, Tail
 from daskgmm.gaussian.tails.tails import TAILS
 
 FIRST_SHARE = 0.05
 """Proportion of outliers that EM begins with if nothing tells: from 0 it never leaves."""
-
-FIRST_INFLATION = 10.0
-"""Factor of the covariance of outliers that EM begins with; the first step finds a better one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +73,6 @@ class RobustModel(MixtureModel):
                 noise_weight=share,
                 log_volume=self.log_volume,
             )
-        else:
-            found = replace(found, clean=moments.clean, inflation=moments.inflation)
         return replace(step, parameters=found)
 
     def _step_of_tails(self, tail: Tail, moments: Moments, parameters: Parameters) -> Maximised:
@@ -110,13 +103,8 @@ class RobustModel(MixtureModel):
     def with_outliers(self, step: Maximised, share: float = FIRST_SHARE) -> Maximised:
         """Return a start with a share of outliers."""
         parameters = step.parameters
-        k = parameters.n_components
         if self.tail is not None:
             parameters = self.tail.begun(parameters, share)
-        elif self.log_volume is None:
-            share = min(share, 1.0 - LEAST_CLEAN)
-            clean, inflation = np.full(k, 1.0 - share), np.full(k, FIRST_INFLATION)
-            parameters = replace(parameters, clean=clean, inflation=inflation)
         else:
             weights = (1.0 - share) * parameters.weights
             parameters = replace(parameters, weights=weights, noise_weight=share)

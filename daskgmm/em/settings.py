@@ -122,9 +122,9 @@ class Settings:
     @property
     def n_columns(self) -> int:
         """Number of columns of the kernel: densities that are computed of each row."""
-        # Those with Student-t tails keep two numbers of each density.
+        # Tails keep two more numbers of each density, at most three.
         k = self.n_components
-        extra = {NOISE: 1, CONTAMINATED: k, STUDENT: 2 * k}
+        extra = {NOISE: 1, CONTAMINATED: 3 * k, STUDENT: 2 * k}
         return self.n_components + extra.get(self.outliers or "", 0)
 
     @property

@@ -38,11 +38,9 @@ class Moments:
     rows : int
         Number of rows, with those of weight 0.
     prior_counts : pair of ndarray of shape (k,), or None
-        `mean_counts` and `scale_counts` with a prior or contamination; None without one.
+        `mean_counts` and `scale_counts` with a prior or tails; None without one.
     noise : float, or None
         Weight of the rows of a uniform component; None without one.
-    clean, inflation : ndarray of shape (k,), or None
-        Of contaminated components: what the M-step makes of these parameters.
     tail : ndarray of shape (s, k), or None
         Sums of components with tails, as of `gaussian.tails.Tail`; the first are N_k. Then
         :math:`\gamma_{nk}` in `sums` has the factor of the tail, and row 0 of `sums` is the divisor
@@ -57,8 +55,6 @@ class Moments:
     rows: int
     prior_counts: tuple[Array, Array] | None = None
     noise: float | None = None
-    clean: Array | None = None
-    inflation: Array | None = None
     tail: Array | None = None
 
     def __add__(self, other: Moments) -> Moments:

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.em.settings import CONTAMINATED, NOISE, STUDENT
-from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.parameters import Parameters
 
 ATTRIBUTES = {
@@ -47,13 +46,6 @@ def check_outliers(mixture: Any) -> None:
         raise ValueError(
             f"tails={tails!r} cannot be fitted with a prior: its pseudo-rows have no outliers. Set "
             "prior=None, or use noise=True."
-        )
-    structure = STRUCTURES[mixture.covariance_type]
-    if tails == CONTAMINATED and structure.statistic.pools:
-        raise ValueError(
-            f"tails={tails!r} cannot be fitted with covariance_type={structure.name!r}: outliers "
-            "count less in the covariance that components share. Use another covariance_type, "
-            "tails='t', or noise=True."
         )
 
 

@@ -36,8 +36,8 @@ class Kernel(ABC):
     reference : ndarray of shape (k, d)
         Reference points of the kernel's statistics.
     outliers_of : Parameters or None
-        Those of a mixture with a uniform component, or contaminated ones: the kernel has more
-        columns than components, and `gaussian.outliers.joined` makes those of the moments.
+        Those of a mixture with a uniform component: the kernel has a column more than components,
+        and `gaussian.outliers.joined` makes those of the moments.
     """
 
     structure: Structure
@@ -55,6 +55,11 @@ class Kernel(ABC):
     def is_centred(self) -> bool:
         """Whether rows are rounded about a common centre; a kernel has the centre 0 if not."""
         return False
+
+    @property
+    def n_columns(self) -> int:
+        """Number of densities of a row."""
+        return self.shape[1]
 
     @property
     def n_tail_sums(self) -> int:

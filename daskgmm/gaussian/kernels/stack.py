@@ -33,7 +33,7 @@ class Stack:
     def of(cls, kernels: Sequence[Kernel]) -> Stack:
         """Return the stack of natural kernels of one structure, or of one kernel of any kind."""
         if len(kernels) == 1:
-            return cls(kernels[0], (slice(0, kernels[0].shape[1]),))
+            return cls(kernels[0], (slice(0, kernels[0].n_columns),))
         return cls._of_natural([kernel for kernel in kernels if isinstance(kernel, NaturalKernel)])
 
     @classmethod

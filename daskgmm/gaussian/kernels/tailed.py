@@ -16,8 +16,8 @@ from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.tails.tail import TailDensities
 from daskgmm.gaussian.tails.tails import tail_of
 
-FARTHEST = 1e300
-"""Largest squared distance, so that no sum is infinite."""
+FARTHEST = 1e301
+"""Largest squared distance, so that no sum is infinite; more than that of the nearest component."""
 
 
 def natural_kernel(parameters: Parameters, center: Array, noise: float = 0.0) -> Kernel:
@@ -48,7 +48,7 @@ def _distances(parameters: Parameters) -> Parameters:
     precision, d = structure_of(parameters).precision, parameters.n_features
     constants = precision.log_determinants(parameters.precisions_cholesky, d) - 0.5 * d * LOG_2_PI
     logs = np.broadcast_to(-constants, parameters.weights.shape)
-    return replace(parameters, log_weights=logs, degrees=None)
+    return replace(parameters, log_weights=logs, clean=None, inflation=None, degrees=None)
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,10 @@ class TailedKernel(Kernel):
     def n_tail_sums(self) -> int:
         return self.densities.n_sums
 
+    @property
+    def n_columns(self) -> int:
+        return self.densities.n_columns
+
     def bind(self, work: Workspace, b: int) -> TailedTile:
         return TailedTile(self, work, b)
 
@@ -93,20 +97,22 @@ class TailedTile(Tile):
     def __init__(self, kernel: TailedKernel, work: Workspace, b: int) -> None:
         super().__init__(kernel, work, b)
         self._inner = kernel.inner.bind(work, b)
-        self._tail = kernel.densities.bind(self.joint)
+        self._distances = self._inner.joint
+        self._tail = kernel.densities.bind(self._distances)
+        self.joint = self._tail.joint
         self._shift, self._is_natural = kernel.densities.shift[:, None], kernel.is_centred
         self._adds_pooled = kernel.is_centred and kernel.structure.statistic.pools
         self._sums: Sums | None = None
 
     def log_joint(self) -> None:
         self._inner.log_joint()
-        joint = self.joint
+        distances = self._distances
         if self._adds_pooled:
-            joint -= 2.0 * self._inner.shared_term()
+            distances -= 2.0 * self._inner.shared_term()
         if not self._is_natural:
-            np.multiply(joint, -2.0, out=joint)
-            np.fmin(joint, FARTHEST, out=joint)
-            np.add(joint, self._shift, out=joint)
+            np.multiply(distances, -2.0, out=distances)
+            np.fmin(distances, FARTHEST, out=distances)
+            np.add(distances, self._shift, out=distances)
         self._tail.densities()
 
     def shared_term(self) -> Array | float:
@@ -125,6 +131,6 @@ class TailedTile(Tile):
         self._tail.weigh(self.total, self._sums.tail)
         if self._adds_pooled:
             assert self._sums.pooled is not None, "the statistic pools"
-            weights = np.add.reduce(self.joint, axis=0) * self.total
+            weights = np.add.reduce(self._distances, axis=0) * self.total
             self._sums.pooled += (self.rows * weights) @ self.rows.T
         self._inner.accumulate()

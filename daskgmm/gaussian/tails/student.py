@@ -65,8 +65,8 @@ class StudentDensities(TailDensities):
     constant: Array
     n_sums = 3
 
-    def bind(self, joint: Array) -> BoundStudent:
-        return BoundStudent(self, joint)
+    def bind(self, distances: Array) -> BoundStudent:
+        return BoundStudent(self, distances)
 
 
 class BoundStudent(BoundTail):
@@ -76,18 +76,18 @@ class BoundStudent(BoundTail):
     """
 
     def __init__(self, of: StudentDensities, joint: Array) -> None:
-        self._of, self._joint = of, joint
+        self._of, self.joint = of, joint
         self._u, self._log_u = np.empty(joint.shape), np.empty(joint.shape)
 
     def densities(self) -> None:
-        joint, of = self._joint, self._of
+        joint, of = self.joint, self._of
         np.divide(of.top, joint, out=self._u)
         np.log(self._u, out=self._log_u)
         np.multiply(self._log_u, of.half, out=joint)
         np.add(joint, of.constant, out=joint)
 
     def weigh(self, total: Array, sums: Array) -> None:
-        joint, u, log_u = self._joint, self._u, self._log_u
+        joint, u, log_u = self.joint, self._u, self._log_u
         sums[0] += joint @ total
         np.multiply(log_u, joint, out=log_u)
         sums[1] += log_u @ total
@@ -200,6 +200,13 @@ class Student(Tail):
         better = gains > 0
         found = replace(parameters, degrees=np.where(better, degrees, nu))
         return found, float(gains[better].sum())
+
+    def draw_scales(
+        self, parameters: Parameters, k: int, n: int, random: np.random.RandomState
+    ) -> Array:
+        nu = degrees_of(parameters)[k]
+        scales: Array = nu / random.chisquare(nu, size=n)
+        return scales
 
 
 @dataclass(frozen=True, slots=True)

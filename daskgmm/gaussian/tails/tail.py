@@ -23,15 +23,23 @@ from daskgmm.gaussian.parameters import Parameters
 
 
 class BoundTail(ABC):
-    """A tail bound to a buffer (k, b) of a tile."""
+    """A tail bound to a buffer (k, b) of a tile.
+
+    Attributes
+    ----------
+    joint : ndarray of shape (columns, b)
+        Log joint densities, then exponentials.
+    """
+
+    joint: Array
 
     @abstractmethod
     def densities(self) -> None:
-        """Replace `TailDensities.shift` plus the squared distances by log joint densities."""
+        """Fill `joint`; the buffer holds squared distances plus `TailDensities.shift`."""
 
     @abstractmethod
     def weigh(self, total: Array, sums: Array) -> None:
-        """Multiply exponentials by the factors u of the rows.
+        """Fill the buffer with the exponentials of components times the factors u of the rows.
 
         Parameters
         ----------
@@ -60,8 +68,13 @@ class TailDensities(ABC):
     shift: Array
     n_sums: int
 
+    @property
+    def n_columns(self) -> int:
+        """Number of densities of a row: one of each component, if its parts need no more."""
+        return len(self.shift)
+
     @abstractmethod
-    def bind(self, joint: Array) -> BoundTail:
+    def bind(self, distances: Array) -> BoundTail:
         """Return the densities bound to a buffer (k, b)."""
 
 
@@ -112,6 +125,12 @@ class Tail(ABC):
     @abstractmethod
     def alone(self, moments: Moments, parameters: Parameters) -> tuple[Parameters, float]:
         """Return the parameters after a step of the tails alone, and its least gain in nats."""
+
+    @abstractmethod
+    def draw_scales(
+        self, parameters: Parameters, k: int, n: int, random: np.random.RandomState
+    ) -> Array:
+        """Draw factors of the covariance (n,) of a component's rows."""
 
 
 def positive_counts(moments: Moments) -> Array:

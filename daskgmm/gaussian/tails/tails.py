@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.tails.contaminated import Contaminated
 from daskgmm.gaussian.tails.student import Student
 from daskgmm.gaussian.tails.tail import Tail
 
-TAILS: dict[str, Tail] = {tail.name: tail for tail in (Student(),)}
+TAILS: dict[str, Tail] = {tail.name: tail for tail in (Contaminated(), Student())}
 
 
 def tail_of(parameters: Parameters) -> Tail | None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from daskgmm.gaussian.kernels.kernel import Tile
 from daskgmm.gaussian.kernels.softmax import exponentiate
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.tails.tails import tail_of
 
 Array = NDArray[np.float64]
 
@@ -44,7 +44,6 @@ class Posterior:
         """Make log joint densities of components of those of their two parts."""
         k = self.parameters.n_components
         good, bad = self._tile.joint[:k], self._tile.joint[k:]
-        self._bad = expit(bad - good)
         self._joint = np.logaddexp(good, bad, out=good)
 
     @property
@@ -86,7 +85,7 @@ class Posterior:
 
     def _outlying(self) -> Array | None:
         """Return the chance that a row of each component is an outlier, (k, b), if known."""
-        if self._bad is None and self.parameters.degrees is not None:
+        if self._bad is None and tail_of(self.parameters) is not None:
             self._bad = self._tile.outlying()
         return self._bad
 
