@@ -79,12 +79,12 @@ class BoundContaminated(BoundTail):
         sums[0] += good @ total + outliers
         sums[1] += outliers
         np.multiply(bad, distances, out=products)
-        sums[2] += products @ total
-        np.multiply(bad, self._share, out=bad)
-        np.add(good, bad, out=good)
+        far = products @ total
+        sums[2] += far
         np.multiply(good, distances, out=products)
-        sums[3] += products @ total
-        distances[:] = good
+        sums[3] += products @ total + self._share[:, 0] * far
+        np.multiply(bad, self._share, out=bad)
+        np.add(good, bad, out=distances)
 
     def outlying(self) -> Array:
         good, bad = self._of.constants - self._of.slopes * self._distances
