@@ -11,7 +11,7 @@ import numpy as np
 from daskgmm.counting import counted
 from daskgmm.describe_data import aligned, listed
 from daskgmm.em.objective import objective_name as name_of_objective
-from daskgmm.em.settings import CONTAMINATED, NOISE
+from daskgmm.em.settings import CONTAMINATED, NOISE, STUDENT
 from daskgmm.models.criteria import n_in_words
 from daskgmm.models.equal_weights import has_equal_weights
 from daskgmm.models.estimator import MixtureEstimator
@@ -79,6 +79,10 @@ def _outliers(mixture: MixtureEstimator) -> list[tuple[str, str]]:
         share = 1.0 - float(mixture.weights_ @ mixture.clean_shares_)
         largest = float(np.max(mixture.inflations_))
         return [("tails", f"contaminated: {share:.2%} of the rows, inflated up to {largest:.4g}")]
+    if way == STUDENT:
+        degrees = mixture.tail_degrees_
+        low, high = float(degrees.min()), float(degrees.max())
+        return [("tails", f"Student-t, {low:.4g} to {high:.4g} degrees of freedom")]
     return []
 
 

@@ -30,7 +30,7 @@ ALL = "all"
 STARTS = ("kmeans", "k-means++", "random", "random_from_data")
 """Starts of the components: values of `init_params`."""
 
-TAILS = ("contaminated",)
+TAILS = ("contaminated", "t")
 """Forms of components that make room for outliers: values of `tails`."""
 
 DTYPES = ("float32", "float64", "uint8")

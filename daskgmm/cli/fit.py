@@ -35,7 +35,7 @@ from daskgmm.names import STARTS, TAILS
 @click.option(
     "--tails",
     type=click.Choice(TAILS),
-    help="Let a part of each component have a larger covariance, for outliers.",
+    help="For outliers: a part of each component with a larger covariance, or Student-t tails.",
 )
 @options.acceleration
 @options.tolerance(1e-3)

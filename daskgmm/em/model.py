@@ -14,7 +14,7 @@ from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.kernels.choice import TOLERANCE, choose_kernel, moment_error
 from daskgmm.gaussian.kernels.kernel import Kernel
-from daskgmm.gaussian.kernels.whitened import WhitenedKernel
+from daskgmm.gaussian.kernels.tailed import whitened_kernel
 from daskgmm.gaussian.m_step import Maximised, maximise
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
@@ -88,7 +88,7 @@ class GaussianModel:
 
     def kernel_about(self, parameters: Parameters, points: Array) -> Kernel:
         """Return the slower kernel, which can take moments about any points."""
-        return WhitenedKernel.of(parameters, points, self.noise)
+        return whitened_kernel(parameters, points, self.noise)
 
     def loses_digits(self, step: Maximised, moments: Moments) -> bool:
         """Return whether the new covariances are small beside the distance of their moments.

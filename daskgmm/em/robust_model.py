@@ -1,10 +1,8 @@
-"""A Gaussian mixture that makes room for outliers: a uniform component, or contaminated ones."""
+"""A mixture that makes room for outliers: a uniform component, or components with tails."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-
-import numpy as np
 
 from daskgmm.arrays import Array
 from daskgmm.em.model import GaussianModel, MixtureModel
@@ -13,17 +11,16 @@ from daskgmm.em.survey import Survey
 from daskgmm.gaussian.kernels.kernel import Kernel
 from daskgmm.gaussian.m_step import Maximised
 from daskgmm.gaussian.moments import Moments
-from daskgmm.gaussian.outliers import LEAST_CLEAN, box_sides, log_volume, loss_by_noise
+from daskgmm.gaussian.outliers import box_sides, log_volume, loss_by_noise
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.tails.tail import Beside, Tail
+from daskgmm.gaussian.tails.tails import TAILS
 
 FIRST_SHARE = 0.05
 """Proportion of outliers that EM begins with if nothing tells: from 0 it never leaves."""
 
 TRUSTED_SHARE = 1e-3
 """The same of a start that takes no row for an outlier: clean rows lose little by it."""
-
-FIRST_INFLATION = 10.0
-"""Factor of the covariance of outliers that EM begins with; the first step finds a better one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +31,12 @@ class RobustModel(MixtureModel):
     ----------
     sides : ndarray of shape (d,), or None
         Of the box that holds all rows, for a uniform component; None without one.
+    tail : Tail or None
+        That of the components.
     """
 
     sides: Array | None = None
+    tail: Tail | None = None
 
     @classmethod
     def of(cls, settings: Settings, survey: Survey) -> RobustModel:
@@ -46,7 +46,7 @@ class RobustModel(MixtureModel):
         if settings.outliers == NOISE:
             sides = box_sides(survey.minimum, survey.maximum, settings.reg_covar)
         whole = plain.structure, plain.reg_covar, plain.noise, survey, plain.prior
-        return cls(*whole, plain.equal_weights, sides)
+        return cls(*whole, plain.equal_weights, sides, TAILS.get(settings.outliers or ""))
 
     @property
     def log_volume(self) -> float | None:
@@ -73,6 +73,8 @@ class RobustModel(MixtureModel):
 
     def step(self, moments: Moments, parameters: Parameters) -> Maximised:
         """Return the parameters of the highest expected likelihood, those of outliers included."""
+        if self.tail is not None:
+            return self._step_of_tails(self.tail, moments, parameters)
         step = MixtureModel.step(self, moments, parameters)
         found = step.parameters
         if moments.noise is not None:
@@ -84,8 +86,6 @@ class RobustModel(MixtureModel):
                 noise_weight=share,
                 log_volume=self.log_volume,
             )
-        else:
-            found = replace(found, clean=moments.clean, inflation=moments.inflation)
         return replace(step, parameters=found)
 
     def discount_of_noise(self, parameters: Parameters) -> float:
@@ -99,6 +99,27 @@ class RobustModel(MixtureModel):
             return parameters
         return replace(parameters, log_volume=log_volume(self.sides) + self.loss)
 
+    def _step_of_tails(self, tail: Tail, moments: Moments, parameters: Parameters) -> Maximised:
+        """Return the step of locations and scatter, or that of the tails if it gains more."""
+        beside = tail.beside(moments, parameters, self.noise)
+        counted = replace(moments, prior_counts=(moments.mean_counts, beside.divisors))
+        step = MixtureModel.step(self, counted, parameters)
+        found = step.parameters.with_tails_of(beside.parameters)
+        alone, gain = tail.alone(moments, parameters)
+        if gain > self._gain(beside, moments, parameters, found):
+            found = replace(alone, weights=found.weights)
+        return replace(step, parameters=found)
+
+    def _gain(
+        self, beside: Beside, moments: Moments, parameters: Parameters, found: Parameters
+    ) -> float:
+        """Return by how much the step of locations and scatter raises the likelihood, in nats."""
+        precision, d = self.structure.precision, parameters.n_features
+        old, new = parameters.precisions_cholesky, found.precisions_cholesky
+        logs = precision.log_determinants(new, d) - precision.log_determinants(old, d)
+        noisy = 0.5 * self.noise * precision.traces(old, d)
+        return beside.gain + float((moments.counts * (logs + noisy)).sum())
+
     def placed(self, parameters: Parameters) -> Parameters:
         """Return the parameters with the volume of these rows: a start has that of a sample."""
         return replace(parameters, log_volume=self.log_volume)
@@ -106,11 +127,8 @@ class RobustModel(MixtureModel):
     def with_outliers(self, step: Maximised, share: float = FIRST_SHARE) -> Maximised:
         """Return a start with a share of outliers."""
         parameters = step.parameters
-        k = parameters.n_components
-        if self.log_volume is None:
-            share = min(share, 1.0 - LEAST_CLEAN)
-            clean, inflation = np.full(k, 1.0 - share), np.full(k, FIRST_INFLATION)
-            parameters = replace(parameters, clean=clean, inflation=inflation)
+        if self.tail is not None:
+            parameters = self.tail.begun(parameters, share)
         else:
             weights = (1.0 - share) * parameters.weights
             parameters = replace(parameters, weights=weights, noise_weight=share)

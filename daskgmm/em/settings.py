@@ -13,8 +13,9 @@ from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
 from daskgmm.gaussian.prior import Prior
 from daskgmm.gaussian.priors import prior_of
 
-NOISE, CONTAMINATED = "noise", "contaminated"
-"""Ways to make room for outliers: a uniform component, or parts with a larger covariance."""
+NOISE, CONTAMINATED, STUDENT = "noise", "contaminated", "t"
+"""Ways to make room for outliers: a uniform component, parts with a larger covariance, Student-t
+tails."""
 
 GAP_SHARE = 0.01
 """Part of `tol` that an accelerated fit may leave: an increment of 1e-3 was measured to leave
@@ -52,7 +53,7 @@ class Settings:
         likelihood.
     bayesian : Hyperparameters or None
         Those of a mixture whose parameters have a posterior; None for point estimates.
-    outliers : {"noise", "contaminated"} or None
+    outliers : {"noise", "contaminated", "t"} or None
         How the model makes room for outliers; None for a mixture of Gaussians alone.
     equal_weights : bool
         Whether mixing proportions are fixed at 1 / k.
@@ -147,7 +148,9 @@ class Settings:
     @property
     def n_columns(self) -> int:
         """Number of columns of the kernel: densities that are computed of each row."""
-        extra = {NOISE: 1, CONTAMINATED: self.n_components}
+        # Tails keep two more numbers of each density, at most three.
+        k = self.n_components
+        extra = {NOISE: 1, CONTAMINATED: 3 * k, STUDENT: 2 * k}
         return self.n_components + extra.get(self.outliers or "", 0)
 
     @property
@@ -169,4 +172,4 @@ def n_of_outliers(outliers: str | None, k: int) -> int:
 
     Noise has its weight, and its volume, which is taken from the rows: as mclust counts them.
     """
-    return {NOISE: 2, CONTAMINATED: 2 * k}.get(outliers or "", 0)
+    return {NOISE: 2, CONTAMINATED: 2 * k, STUDENT: k}.get(outliers or "", 0)

@@ -38,11 +38,13 @@ class Moments:
     rows : int
         Number of rows, with those of weight 0.
     prior_counts : pair of ndarray of shape (k,), or None
-        `mean_counts` and `scale_counts` with a prior or contamination; None without one.
+        `mean_counts` and `scale_counts` with a prior or tails; None without one.
     noise : float, or None
         Weight of the rows of a uniform component; None without one.
-    clean, inflation : ndarray of shape (k,), or None
-        Of contaminated components: what the M-step makes of these parameters.
+    tail : ndarray of shape (s, k), or None
+        Sums of components with tails, as of `gaussian.tails.Tail`; the first are N_k. Then
+        :math:`\gamma_{nk}` in `sums` has the factor of the tail, and row 0 of `sums` is the divisor
+        of the means.
     """
 
     sums: Array
@@ -53,8 +55,7 @@ class Moments:
     rows: int
     prior_counts: tuple[Array, Array] | None = None
     noise: float | None = None
-    clean: Array | None = None
-    inflation: Array | None = None
+    tail: Array | None = None
 
     def __add__(self, other: Moments) -> Moments:
         """Return the moments of both sets of rows.
@@ -66,6 +67,9 @@ class Moments:
         pooled = None
         if self.pooled is not None and other.pooled is not None:
             pooled = self.pooled + other.pooled
+        tail = None
+        if self.tail is not None and other.tail is not None:
+            tail = self.tail + other.tail
         return Moments(
             sums=self.sums + other.sums,
             reference=self.reference,
@@ -73,12 +77,13 @@ class Moments:
             log_likelihood=self.log_likelihood + other.log_likelihood,
             weight=self.weight + other.weight,
             rows=self.rows + other.rows,
+            tail=tail,
         )
 
     @property
     def counts(self) -> Array:
         """Expected weight of each component, N_k, shape (k,)."""
-        counts: Array = self.sums[0]
+        counts: Array = self.sums[0] if self.tail is None else self.tail[0]
         return counts
 
     @property
@@ -95,8 +100,8 @@ class Moments:
 
     @property
     def mean_counts(self) -> Array:
-        """Divisors of `first` in the means, shape (k,); N_k without a prior."""
-        return self.counts if self.prior_counts is None else self.prior_counts[0]
+        """Divisors of `first` in the means, shape (k,); N_k without a prior or tails."""
+        return self.sums[0] if self.prior_counts is None else self.prior_counts[0]
 
     @property
     def scale_counts(self) -> Array:

@@ -1,8 +1,6 @@
-r"""Densities that make room for outliers, as columns of a kernel and back.
+"""A uniform component for outliers (Banfield & Raftery 1993), as a column of a kernel and back.
 
-A uniform component (Banfield & Raftery 1993) is one more column, whose log joint density is the
-same everywhere. Contaminated components (Punzo & McNicholas 2016) are pairs of Gaussians that share
-a mean, :math:`\alpha N(\mu, \Sigma) + (1 - \alpha) N(\mu, \eta \Sigma)`: twice as many columns.
+Its log joint density is the same everywhere.
 """
 
 from __future__ import annotations
@@ -12,16 +10,9 @@ from dataclasses import replace
 import numpy as np
 
 from daskgmm.arrays import Array
-from daskgmm.gaussian.covariance.structures import structure_of
-from daskgmm.gaussian.log_weights import NO_WEIGHT, log_weights
-from daskgmm.gaussian.moments import EMPTY, Moments
+from daskgmm.gaussian.log_weights import NO_WEIGHT
+from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
-
-LEAST_CLEAN = 0.5
-"""Least proportion of a component that has its own covariance: outliers are the smaller part."""
-
-LEAST_INFLATION = 1.001
-"""Least factor of the covariance of outliers: at 1 their proportion has no meaning."""
 
 
 def log_joint_of_noise(parameters: Parameters) -> float:
@@ -57,39 +48,9 @@ def loss_by_noise(sides: Array, noise: float) -> float:
     return float(0.5 * noise * (2.0 * np.pi / sides**2).sum())
 
 
-def pairs_of(parameters: Parameters, noise: float = 0.0) -> Parameters:
-    """Return contaminated components as 2 k Gaussian ones, outliers last; others as they are.
-
-    Both of a pair have the same term of the `noise` of rows (see `Kernel`), so that the M-step
-    which adds it to the covariance is exact.
-    """
-    if parameters.clean is None or parameters.inflation is None:
-        return parameters
-    precision, d = structure_of(parameters).precision, parameters.n_features
-    clean, inflation, factors = parameters.clean, parameters.inflation, _of_each(parameters)
-    logs, eta = log_weights(parameters), inflation.reshape(-1, *[1] * (factors.ndim - 1))
-    dirty = 1.0 - clean
-    traces = precision.traces(factors, d)
-    outlying = np.where(dirty > 0, np.log(np.where(dirty > 0, dirty, 1.0)), NO_WEIGHT)
-    outlying = outlying - 0.5 * noise * traces * (1.0 - 1.0 / inflation)
-    covariances = np.broadcast_to(parameters.covariances, factors.shape)
-    return replace(
-        parameters,
-        weights=np.concatenate([parameters.weights * clean, parameters.weights * dirty]),
-        log_weights=np.maximum(np.concatenate([logs + np.log(clean), logs + outlying]), NO_WEIGHT),
-        means=np.tile(parameters.means, (2, 1)),
-        covariances=np.concatenate([covariances, eta * covariances]),
-        precisions_cholesky=np.concatenate([factors, factors / np.sqrt(eta)]),
-        clean=None,
-        inflation=None,
-    )
-
-
 def joined(moments: Moments, parameters: Parameters) -> Moments:
     """Return moments of a kernel's columns as those of components, with what outliers need."""
     k = parameters.n_components
-    if parameters.is_contaminated:
-        return _of_pairs(moments, parameters)
     if not parameters.has_noise:
         return moments
     return replace(
@@ -98,55 +59,3 @@ def joined(moments: Moments, parameters: Parameters) -> Moments:
         reference=moments.reference[:k],
         noise=float(moments.counts[k]),
     )
-
-
-def _of_pairs(moments: Moments, parameters: Parameters) -> Moments:
-    r"""Return the moments of the components of pairs: the first of two conditional M-steps.
-
-    It takes :math:`\alpha = N_{good} / N` and :math:`\eta` at the means and covariances of the
-    pass. For that :math:`\eta` an outlier counts :math:`1 / \eta` in means and second moments,
-    while covariances are divided by N.
-    """
-    assert parameters.clean is not None, "components are contaminated"
-    assert parameters.inflation is not None, "components are contaminated"
-    k, d = parameters.means.shape
-    good, bad = moments.counts[:k], moments.counts[k:]
-    some = bad > EMPTY * max(moments.weight, np.finfo(np.float64).tiny)
-    distances = _squared_distances(moments, parameters)
-    inflation = np.where(some, distances / (d * np.where(some, bad, 1.0)), parameters.inflation)
-    inflation = np.maximum(inflation, LEAST_INFLATION)
-    counts = good + bad
-    full = counts > 0
-    clean = np.where(full, good / np.where(full, counts, 1.0), parameters.clean)
-    sums = moments.sums[:, :k] + moments.sums[:, k:] / inflation
-    mean_counts = sums[0].copy()
-    sums[0] = counts
-    return replace(
-        moments,
-        sums=sums,
-        reference=moments.reference[:k],
-        prior_counts=(mean_counts, counts),
-        clean=np.maximum(clean, LEAST_CLEAN),
-        inflation=inflation,
-    )
-
-
-def _squared_distances(moments: Moments, parameters: Parameters) -> Array:
-    """Return the weighted sum of squared Mahalanobis distances of each component's outliers."""
-    structure, (k, d) = structure_of(parameters), parameters.means.shape
-    factors, offsets = _of_each(parameters), parameters.means - moments.reference[:k]
-    linear = structure.precision.multiply_precision(factors, offsets)
-    quadratic = structure.statistic.quadratic(structure.precision, factors, d)
-    bad, first, second = moments.counts[k:], moments.first[k:], moments.second[k:]
-    squares: Array = (
-        -2.0 * np.einsum("kq,kq->k", quadratic, second)
-        - 2.0 * np.einsum("ki,ki->k", linear, first)
-        + bad * np.einsum("ki,ki->k", offsets, linear)
-    )
-    return squares
-
-
-def _of_each(parameters: Parameters) -> Array:
-    """Return a factor of the precision for each component, shared or not."""
-    factors, k = parameters.precisions_cholesky, parameters.n_components
-    return np.broadcast_to(factors, (k, *factors.shape[1:]))

@@ -35,6 +35,8 @@ class Parameters:
     clean, inflation : ndarray of shape (k,), or None
         Of contaminated components: the proportion of each that has its covariance, and what the
         covariance of the others is multiplied by.
+    degrees : ndarray of shape (k,), or None
+        Degrees of freedom of Student-t components, whose scatter matrices `covariances` are.
     """
 
     structure: str
@@ -47,6 +49,7 @@ class Parameters:
     log_volume: float | None = None
     clean: Array | None = None
     inflation: Array | None = None
+    degrees: Array | None = None
 
     @property
     def n_components(self) -> int:
@@ -67,6 +70,15 @@ class Parameters:
     def is_contaminated(self) -> bool:
         """Whether a part of each component has a larger covariance."""
         return self.inflation is not None
+
+    @property
+    def makes_room(self) -> bool:
+        """Whether there is more than Gaussian components, for outliers."""
+        return self.has_noise or self.is_contaminated or self.degrees is not None
+
+    def with_tails_of(self, other: Parameters) -> Parameters:
+        """Return these parameters with the tails of others."""
+        return replace(self, clean=other.clean, inflation=other.inflation, degrees=other.degrees)
 
     @property
     def n_features(self) -> int:

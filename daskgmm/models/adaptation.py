@@ -52,7 +52,7 @@ def relevances_of(
 
 def check_gaussian(parameters: Parameters) -> None:
     """Raise `ValueError` for a mixture whose parameters are more than Gaussians."""
-    if parameters.has_noise or parameters.is_contaminated:
+    if parameters.makes_room:
         raise ValueError(
             "A mixture with room for outliers (noise, tails) cannot be adapted: the formulas of "
             "adaptation are those of Gaussian components. Fit one without."

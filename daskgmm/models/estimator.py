@@ -31,7 +31,7 @@ from daskgmm.em.loop import Fit
 from daskgmm.em.model import Model
 from daskgmm.em.models import model_of
 from daskgmm.em.objective import Objective
-from daskgmm.em.settings import CONTAMINATED, Settings
+from daskgmm.em.settings import Settings
 from daskgmm.em.survey import Survey, survey_rows
 from daskgmm.em.weighing import check_meaning
 from daskgmm.errors import DegenerateComponentWarning, ScaleWarning, WeightsWarning
@@ -60,6 +60,7 @@ from daskgmm.models.outliers import (
 )
 from daskgmm.models.singular import singular_columns
 from daskgmm.models.verbose import Printer
+from daskgmm.names import TAILS
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.sources import source_of
 from daskgmm.storage.address import Address
@@ -111,7 +112,7 @@ class MixtureEstimator(Portable):
         "standardise": ["boolean"],
         "pca": [Axes(), None],
         "noise": ["boolean"],
-        "tails": [StrOptions({CONTAMINATED}), None],
+        "tails": [StrOptions({*TAILS}), None],
         "equal_weights": ["boolean"],
     }
 

@@ -78,6 +78,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
     noise_log_volume_: float
     clean_shares_: NDArray[np.float64]
     inflations_: NDArray[np.float64]
+    tail_degrees_: NDArray[np.float64]
     _criteria: dict[str, float | int | str] | None = None
     _discount: float = 0.0
     """By how much `lower_bound_` is less than the mean log-likelihood, in nats a row."""
@@ -115,7 +116,10 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         """Return the probability that each row is an outlier, shape (n,); lazy where `predict` is.
 
         With ``noise=True`` that of the uniform component; with ``tails="contaminated"`` that of the
-        parts of components with the larger covariances. Of other mixtures it is 0.
+        parts of components with the larger covariances. With ``tails="t"`` it is the probability
+        that the row was drawn with more than ten times its component's scatter matrix: a row of
+        such a component is normal, with the matrix divided by a number from a gamma distribution,
+        whose distribution given the row is known. Of other mixtures it is 0.
         """
         return self._predict("outlier_probability", X)
 
@@ -521,7 +525,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def _reorder(self, order: NDArray[np.intp]) -> None:
-        names = ["weights_", "means_", "clean_shares_", "inflations_"]
+        names = ["weights_", "means_", "clean_shares_", "inflations_", "tail_degrees_"]
         if not STRUCTURES[self._structure_name].shared:
             names += ["covariances_", "precisions_", "precisions_cholesky_"]
         # New arrays, all made before any is set: others may hold the old ones.

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.em.settings import CONTAMINATED, NOISE
+from daskgmm.em.settings import CONTAMINATED, NOISE, STUDENT
 from daskgmm.errors import SettingError
-from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.priors import prior_of
 
 ATTRIBUTES = {
     NOISE: ("noise_weight_", "noise_log_volume_"),
     CONTAMINATED: ("clean_shares_", "inflations_"),
+    STUDENT: ("tail_degrees_",),
 }
 """Attributes of a fit with each way to make room for outliers."""
 
@@ -42,7 +42,7 @@ def check_outliers(mixture: Any) -> None:
     if noise and mixture.pca is not None:
         raise SettingError(
             "noise=True needs the volume of the rows, and pca leaves the ranges of principal axes "
-            "unknown. Set pca=None, or use tails='contaminated'."
+            "unknown. Set pca=None, or use tails."
         )
     if tails is not None and mixture.prior is not None:
         raise SettingError(
@@ -50,16 +50,9 @@ def check_outliers(mixture: Any) -> None:
             "prior=None."
         )
     if noise and mixture.prior is not None and prior_of(mixture.prior).depends_on_rows:
-        raise ValueError(
+        raise SettingError(
             "noise=True cannot be fitted with a prior that takes its mean and scale from all rows, "
             "outliers included. Give prior=ConjugatePrior(mean=..., scale=...), or prior=None."
-        )
-    structure = STRUCTURES[mixture._structure_name]
-    if tails is not None and structure.statistic.pools:
-        raise SettingError(
-            f"tails={tails!r} cannot be fitted with covariance_type={structure.name!r}: outliers "
-            "count less in the covariance that components share. Use another covariance_type, or "
-            "noise=True."
         )
 
 
@@ -86,6 +79,8 @@ def set_outliers(mixture: Any, parameters: Parameters) -> None:
         mixture.noise_log_volume_ = parameters.log_volume
     if parameters.is_contaminated:
         mixture.clean_shares_, mixture.inflations_ = parameters.clean, parameters.inflation
+    if parameters.degrees is not None:
+        mixture.tail_degrees_ = parameters.degrees
 
 
 def with_outliers_of(mixture: Any, parameters: Parameters) -> Parameters:
@@ -93,10 +88,13 @@ def with_outliers_of(mixture: Any, parameters: Parameters) -> Parameters:
     way = fitted_outliers(mixture)
     if way is None:
         return parameters
-    first, second = (getattr(mixture, name) for name in ATTRIBUTES[way])
+    values = [np.asarray(getattr(mixture, name), np.float64) for name in ATTRIBUTES[way]]
     if way == NOISE:
-        return replace(parameters, noise_weight=float(first), log_volume=float(second))
-    clean, inflation = np.asarray(first, np.float64), np.asarray(second, np.float64)
+        weight, volume = map(float, values)
+        return replace(parameters, noise_weight=weight, log_volume=volume)
+    if way == STUDENT:
+        return replace(parameters, degrees=values[0])
+    clean, inflation = values
     return replace(parameters, clean=clean, inflation=inflation)
 
 

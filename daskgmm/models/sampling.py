@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.gaussian.covariance.structures import structure_of
-from daskgmm.gaussian.outliers import pairs_of
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.tails.tails import tail_of
 
 Array = NDArray[np.float64]
 
@@ -23,16 +23,14 @@ def sample_mixture(
     Rows of the noise, whose label is -1, come last; they lie in the `box` from its lowest to its
     highest corner, (d,) each.
     """
-    k, plain = parameters.n_components, pairs_of(parameters)
-    weights = plain.weights
+    weights = parameters.weights
     if box is not None:
         weights = np.append(weights, parameters.noise_weight or 0.0)
     # Rounding may leave the sum above 1, which multinomial refuses.
     counts = random.multinomial(n, weights / max(1.0, weights.sum()))
-    parts = [(index % k, index) for index in range(len(plain.weights))]
-    order = sorted(parts)
-    rows = [_draw(plain, index, int(counts[index]), random) for _, index in order]
-    labels = [np.full(counts[index], component) for component, index in order]
+    components = range(parameters.n_components)
+    rows = [_draw(parameters, k, int(counts[k]), random) for k in components]
+    labels = [np.full(counts[k], k) for k in components]
     if box is not None:
         rows.append(random.uniform(*box, size=(counts[-1], len(box[0]))))
         labels.append(np.full(counts[-1], -1))
@@ -43,4 +41,10 @@ def _draw(parameters: Parameters, k: int, count: int, random: np.random.RandomSt
     structure = structure_of(parameters)
     shared = len(parameters.covariances) == 1
     covariance = parameters.covariances[0 if shared else k]
-    return structure.precision.draw(parameters.means[k], covariance, count, random)
+    rows = structure.precision.draw(parameters.means[k], covariance, count, random)
+    tail = tail_of(parameters)
+    if tail is None:
+        return rows
+    scales = np.sqrt(tail.draw_scales(parameters, k, count, random))
+    scaled: Array = parameters.means[k] + (rows - parameters.means[k]) * scales[:, None]
+    return scaled

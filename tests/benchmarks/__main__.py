@@ -22,6 +22,7 @@ PROGRAMS = (
     "sizes",
     "storage",
     "sweeps",
+    "tails",
 )
 
 COMPARED = ("numpy", "scikit-learn", "scikit-learn-intelex", "dask", "zarr")

@@ -11,17 +11,19 @@ from daskgmm.em.events import silence
 from daskgmm.em.expectation import expect
 from daskgmm.em.models import model_of
 from daskgmm.em.sample import SampleRule
-from daskgmm.em.settings import CONTAMINATED, NOISE, Settings
+from daskgmm.em.settings import CONTAMINATED, NOISE, STUDENT, Settings
 from daskgmm.em.starts.start import Initial, start
 from daskgmm.em.survey import TrainingSet, survey_rows
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.kernels.choice import choose_kernel
-from daskgmm.gaussian.kernels.natural import NaturalKernel
 from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend
+from daskgmm.gaussian.kernels.tailed import natural_kernel, whitened_kernel
 from daskgmm.gaussian.kernels.whitened import WhitenedKernel
 from daskgmm.gaussian.m_step import IllDefinedError
-from daskgmm.gaussian.outliers import LEAST_INFLATION, box_sides, joined, log_volume
+from daskgmm.gaussian.outliers import box_sides, joined, log_volume
+from daskgmm.gaussian.tails.contaminated import LEAST_INFLATION
+from daskgmm.gaussian.tails.tails import TAILS
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.weights import weights_for
@@ -54,9 +56,9 @@ def joint_by_scipy(parameters, rows):
 
 
 def kernels(parameters, rows):
-    yield WhitenedKernel.of(parameters)
+    yield whitened_kernel(parameters)
     if not (parameters.has_noise and pools(parameters.structure)):
-        yield NaturalKernel.of(parameters, rows.mean(0))
+        yield natural_kernel(parameters, rows.mean(0))
 
 
 def pools(structure_name):
@@ -64,7 +66,7 @@ def pools(structure_name):
 
 
 def cases():
-    return [(name, way) for name in STRUCTURES for way in WAYS if way == NOISE or not pools(name)]
+    return [(name, way) for name in STRUCTURES for way in WAYS]
 
 
 @pytest.mark.parametrize(("structure_name", "way"), cases())
@@ -84,7 +86,15 @@ def test_likelihood_and_counts_are_those_of_scipy(structure_name, way):
             counts = gamma[:K].sum(axis=1) + gamma[K:].sum(axis=1)
             assert_allclose(whole.counts, counts, rtol=1e-10)
             clean = np.maximum(gamma[:K].sum(axis=1) / counts, 0.5)
-            assert_allclose(whole.clean, clean, rtol=1e-10)
+            eta = parameters.inflation[:, None]
+            factors = (gamma[:K] + gamma[K:] / eta).sum(axis=1)
+            assert_allclose(whole.mean_counts, factors, rtol=1e-10)
+            tail = TAILS[CONTAMINATED]
+            for step in (
+                tail.alone(whole, parameters)[0],
+                tail.beside(whole, parameters, 0.0).parameters,
+            ):
+                assert_allclose(step.clean, clean, rtol=1e-10)
 
 
 def test_inflation_is_the_mean_squared_distance_of_outliers_a_column():
@@ -97,7 +107,7 @@ def test_inflation_is_the_mean_squared_distance_of_outliers_a_column():
     expected = (gamma * squares).sum(axis=1) / (D * gamma.sum(axis=1))
     for kernel in kernels(parameters, rows):
         (moments,) = NumpyBackend().moments([kernel], iter([Block(rows, None)]))
-        found = joined(moments, parameters).inflation
+        found = TAILS[CONTAMINATED].alone(moments, parameters)[0].inflation
         assert_allclose(found, np.maximum(expected, LEAST_INFLATION), rtol=1e-8)
 
 
@@ -137,7 +147,9 @@ def nasty(seed):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("structure_name", "way"), cases())
+@pytest.mark.parametrize(
+    ("structure_name", "way"), [*cases(), *((name, STUDENT) for name in STRUCTURES)]
+)
 def test_the_objective_never_falls(structure_name, way):
     prior = "conjugate" if way == NOISE and structure_name == "full" else None
     tried = 0
@@ -173,5 +185,7 @@ def test_the_objective_never_falls(structure_name, way):
         if way == CONTAMINATED:
             assert ((parameters.clean >= 0.5) & (parameters.clean <= 1)).all()
             assert (parameters.inflation > 1).all()
+        if way == STUDENT:
+            assert ((parameters.degrees >= 1) & (parameters.degrees <= 1000)).all()
         tried += 1
     assert tried > 25

@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from daskgmm import GaussianMixture, load_model
 from daskgmm.cli import main
 
-WAYS = {"noise": {"noise": True}, "contaminated": {"tails": "contaminated"}}
+WAYS = {"noise": {"noise": True}, "contaminated": {"tails": "contaminated"}, "t": {"tails": "t"}}
 WAY = pytest.mark.parametrize("way", WAYS.values(), ids=list(WAYS))
 N = 1000
 
@@ -91,12 +91,14 @@ def test_every_structure_takes_noise(structure):
     assert mixture.bic(x) < fitted(x, covariance_type=structure).bic(x)
 
 
-@pytest.mark.parametrize("structure", ["full", "diag", "spherical"])
-def test_structures_that_do_not_pool_take_contaminated_tails(structure):
+@pytest.mark.parametrize("tails", ["contaminated", "t"])
+@pytest.mark.parametrize("structure", ["full", "tied", "diag", "spherical", "EII", "EEI", "VEV"])
+def test_every_structure_takes_tails(structure, tails):
     x = np.concatenate([clusters(), outliers("far cluster")])
-    mixture = fitted(x, covariance_type=structure, tails="contaminated")
+    mixture = fitted(x, covariance_type=structure, tails=tails, max_iter=300)
     assert_allclose(sorted_means(mixture), [[0, 0], [6, 0]], atol=0.2)
-    assert (mixture.inflations_ > 1).all()
+    if tails == "contaminated":
+        assert (mixture.inflations_ > 1).all()
     assert_allclose(mixture.predict_proba(x).sum(axis=1), 1.0, rtol=1e-12)
 
 
@@ -115,6 +117,7 @@ def test_parameters_of_outliers_are_counted():
     plain = fitted(x).criteria_["n_parameters"]
     assert fitted(x, noise=True).criteria_["n_parameters"] == plain + 2  # as mclust counts
     assert fitted(x, tails="contaminated").criteria_["n_parameters"] == plain + 4
+    assert fitted(x, tails="t").criteria_["n_parameters"] == plain + 2
 
 
 def test_labels_tell_outliers_from_rows_that_miss_a_value():
@@ -130,10 +133,11 @@ def test_labels_tell_outliers_from_rows_that_miss_a_value():
     assert np.isnan(mixture.outlier_proba(x)[3])
 
 
-def test_labels_of_contaminated_components_stay_components():
+@pytest.mark.parametrize("tails", ["contaminated", "t"])
+def test_labels_of_components_with_tails_stay_components(tails):
     x = np.concatenate([clusters(), outliers("everywhere")])
     x[3, 1] = np.nan
-    labels = fitted(x, tails="contaminated", missing="drop").predict(x)
+    labels = fitted(x, tails=tails, missing="drop").predict(x)
     assert labels[3] == -1
     assert set(labels[2 * N :]) <= {0, 1}
 
@@ -196,7 +200,7 @@ def test_files_hold_them_to_the_bit(way, tmp_path):
 def test_files_of_plain_mixtures_say_nothing_of_outliers(tmp_path):
     fitted(clusters()).save(tmp_path / "m.json")
     document = json.loads((tmp_path / "m.json").read_text())
-    assert not {"noise", "contamination"} & document.keys()
+    assert not {"noise", "contamination", "student"} & document.keys()
     assert not {"noise", "tails"} & document["settings"].keys()
 
 
@@ -207,15 +211,17 @@ def test_files_of_plain_mixtures_say_nothing_of_outliers(tmp_path):
         ("noise", "log_volume", None),
         ("contamination", "clean_shares", [0.9]),
         ("contamination", "inflations", [0.5, 2.0]),
+        ("student", "degrees_of_freedom", [0.0, 2.0]),
+        ("student", "degrees_of_freedom", [2.0]),
     ],
 )
 def test_files_with_bad_values_are_refused(entry, name, value, tmp_path):
     from daskgmm.models.files.model_document import document_of, mixture_of
 
-    way = WAYS["noise" if entry == "noise" else "contaminated"]
+    way = WAYS[{"noise": "noise", "contamination": "contaminated", "student": "t"}[entry]]
     document = document_of(fitted(clusters(), **way))
     document[entry][name] = value
-    with pytest.raises(ValueError, match=r"noise|contamination|shape"):
+    with pytest.raises(ValueError, match=r"noise|contamination|student|shape"):
         mixture_of(document, lambda names: GaussianMixture)
 
 
@@ -246,7 +252,7 @@ def test_plain_em_takes_them_too(way):
     assert_allclose(sorted_means(mixture), [[0, 0], [6, 0]], atol=0.2)
 
 
-@WAY
+@pytest.mark.parametrize("way", [WAYS["noise"], WAYS["contaminated"]])
 def test_a_sample_has_their_share(way):
     x = np.concatenate([clusters(), outliers("everywhere")])
     mixture = fitted(x, **way)
@@ -289,10 +295,11 @@ def test_a_new_fit_forgets_the_outliers_of_the_last():
     ("settings", "message"),
     [
         ({"noise": True, "tails": "contaminated"}, "one of them"),
+        ({"noise": True, "tails": "t"}, "one of them"),
+        ({"tails": "t", "prior": "conjugate"}, "prior=None"),
         ({"noise": True, "pca": 1}, "pca=None"),
         ({"noise": True, "pca": 0.9}, "pca=None"),
         ({"tails": "contaminated", "prior": "conjugate"}, "prior=None"),
-        ({"tails": "contaminated", "covariance_type": "tied"}, "noise=True"),
         ({"tails": "fat"}, "tails"),
         ({"noise": "yes"}, "noise"),
     ],
@@ -312,7 +319,7 @@ def test_scikit_learn_has_no_such_mixture(way):
         fitted(clusters(), **way).to_sklearn()
 
 
-@pytest.mark.parametrize("options", [["--noise"], ["--tails", "contaminated"]])
+@pytest.mark.parametrize("options", [["--noise"], ["--tails", "contaminated"], ["--tails", "t"]])
 def test_the_command_line_fits_predicts_and_tells(options, tmp_path):
     np.save(tmp_path / "x.npy", np.concatenate([clusters(), outliers("everywhere")]))
     data, model = str(tmp_path / "x.npy"), str(tmp_path / "m.json")
@@ -321,7 +328,8 @@ def test_the_command_line_fits_predicts_and_tells(options, tmp_path):
     assert found.exit_code == 0, found.output
     found = run(main, ["info", model])
     assert found.exit_code == 0, found.output
-    assert ("uniform" if options == ["--noise"] else "contaminated") in found.output
+    told = {"--noise": "uniform", "contaminated": "contaminated", "t": "Student-t"}
+    assert told[options[-1]] in found.output
     out = str(tmp_path / "p.zarr")
     found = run(main, ["predict", model, data, "-o", out, "--outputs", "label,outlier"])
     assert found.exit_code == 0, found.output

@@ -35,6 +35,7 @@ from daskgmm.em.starts.drawing import Draw, draw_rows, whole_draw
 from daskgmm.em.starts.start import Initial, start
 from daskgmm.em.survey import TrainingSet, survey_rows
 from daskgmm.gaussian.m_step import IllDefinedError
+from daskgmm.gaussian.tails.tails import TAILS
 
 CANDIDATES = 8
 """Starts that are tried on the sample for each initialisation asked for, where it is small."""
@@ -138,7 +139,7 @@ def _of_clean_rows(draw: Draw, settings: Settings, seeds: list[int]) -> list[Can
 
     All other starts leave rows out, which costs a good maximum where there is no outlier.
     """
-    if settings.outliers is None:
+    if settings.outliers is None or ((tail := TAILS.get(settings.outliers)) and not tail.splits):
         return []
     with suppress(ValueError):  # all of these collapse
         (best, *_), _ = race(draw, replace(settings, outliers=None), seeds)

@@ -8,9 +8,9 @@ from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.kernels.kernel import Kernel
-from daskgmm.gaussian.kernels.natural import NaturalKernel
-from daskgmm.gaussian.kernels.whitened import WhitenedKernel
+from daskgmm.gaussian.kernels.tailed import natural_kernel, whitened_kernel
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.tails.tails import tail_of
 
 EPS = float(np.finfo(np.float64).eps)
 
@@ -45,9 +45,12 @@ def natural_error(
     float
         The larger error of the densities, in nats, and of the covariances, relative.
     """
+    tail = tail_of(parameters)
     structure = structure_of(parameters) if structure is None else structure
     points = half_range[None, :], parameters.means - center
     density, moments = _bounds(structure, parameters, *points)
+    if tail is not None:
+        density *= tail.sensitivity(parameters)
     return EPS * max(density, STATISTICS_FACTOR * moments)
 
 
@@ -100,9 +103,9 @@ def choose_kernel(
     k, d = parameters.means.shape
     if parameters.has_noise and structure_of(parameters).statistic.pools:
         # The natural kernel leaves out what components share, and the noise has no part in it.
-        return WhitenedKernel.of(parameters, noise=noise)
+        return whitened_kernel(parameters, noise=noise)
     if is_whitened_faster(structure_of(parameters), k if together is None else together, d):
-        return WhitenedKernel.of(parameters, noise=noise)
+        return whitened_kernel(parameters, noise=noise)
     if natural_error(parameters, center, half_range) < TOLERANCE:
-        return NaturalKernel.of(parameters, center, noise)
-    return WhitenedKernel.of(parameters, noise=noise)
+        return natural_kernel(parameters, center, noise)
+    return whitened_kernel(parameters, noise=noise)

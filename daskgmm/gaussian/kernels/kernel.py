@@ -36,8 +36,8 @@ class Kernel(ABC):
     reference : ndarray of shape (k, d)
         Reference points of the kernel's statistics.
     outliers_of : Parameters or None
-        Those of a mixture with a uniform component, or contaminated ones: the kernel has more
-        columns than components, and `gaussian.outliers.joined` makes those of the moments.
+        Those of a mixture with a uniform component: the kernel has a column more than components,
+        and `gaussian.outliers.joined` makes those of the moments.
     """
 
     structure: Structure
@@ -50,6 +50,21 @@ class Kernel(ABC):
         """The sizes p, k and d."""
         k, d = self.reference.shape
         return self.structure.n_statistics(d), k, d
+
+    @property
+    def is_centred(self) -> bool:
+        """Whether rows are rounded about a common centre; a kernel has the centre 0 if not."""
+        return False
+
+    @property
+    def n_columns(self) -> int:
+        """Number of densities of a row."""
+        return self.shape[1]
+
+    @property
+    def n_tail_sums(self) -> int:
+        """Number of sums, s, of `Moments.tail`; 0 for Gaussian components."""
+        return 0
 
     @property
     @abstractmethod
@@ -106,6 +121,13 @@ class Tile(ABC):
     def shared_term(self) -> Array | float:
         """Return the quadratic term of all components, shape (b,), if T is pooled; or else 0."""
 
+    def outlying(self) -> Array:
+        """Return the probability that a row of each component is an outlier, (k, b).
+
+        0 but for components with tails; after `log_joint`, and before `accumulate`.
+        """
+        return np.zeros(self.joint.shape)
+
     @abstractmethod
     def add_to(self, sums: Sums) -> None:
         """Bind the tile to the sums that `accumulate` adds to."""
@@ -125,16 +147,20 @@ class Sums:
         Statistics of each component, `Moments.sums`.
     pooled : ndarray of shape (d, d), or None
         Second moment of all components together, if the statistic pools it.
+    tail : ndarray of shape (s, k), or None
+        `Moments.tail`.
     """
 
     sums: Array
     pooled: Array | None
+    tail: Array | None = None
 
     @classmethod
-    def zeros(cls, structure: Structure, k: int, d: int) -> Sums:
+    def zeros(cls, structure: Structure, k: int, d: int, n_tail: int = 0) -> Sums:
         """Return the sums of no rows."""
         pooled = np.zeros((d, d)) if structure.statistic.pools else None
-        return cls(np.zeros((structure.n_statistics(d), k)), pooled)
+        tail = np.zeros((n_tail, k)) if n_tail else None
+        return cls(np.zeros((structure.n_statistics(d), k)), pooled, tail)
 
 
 def panels(length: int, width: int) -> Iterator[slice]:

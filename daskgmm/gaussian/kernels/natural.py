@@ -17,7 +17,7 @@ from daskgmm.gaussian.kernels.gemm import Product
 from daskgmm.gaussian.kernels.kernel import LOG_2_PI, Kernel, Sums, Tile, panels
 from daskgmm.gaussian.kernels.workspace import LINE, Workspace
 from daskgmm.gaussian.log_weights import log_weights
-from daskgmm.gaussian.outliers import log_joint_of_noise, pairs_of
+from daskgmm.gaussian.outliers import log_joint_of_noise
 from daskgmm.gaussian.parameters import Parameters
 
 SMALL_PRODUCT = 1_000_000
@@ -57,7 +57,6 @@ class NaturalKernel(Kernel):
         With v = mu_k - center, log pi_k N(x) = log pi_k + log|U| - d/2 log 2 pi - v^T P v / 2 + (P
         v)^T z - z^T P z / 2 for z = x - center: constant, linear and quadratic entries of theta.
         """
-        whole, parameters = parameters, pairs_of(parameters, noise)
         structure, factors = structure_of(parameters), parameters.precisions_cholesky
         k, d = parameters.means.shape
         offsets = parameters.means - center
@@ -72,18 +71,22 @@ class NaturalKernel(Kernel):
             - 0.5 * (d * LOG_2_PI + np.einsum("ki,ki->k", offsets, linear))
         )
         theta = np.concatenate([constant[:, None], linear, quadratic], axis=1)
-        if whole.has_noise:
+        if parameters.has_noise:
             row = np.zeros((1, theta.shape[1]))
-            row[0, 0] = log_joint_of_noise(whole)
+            row[0, 0] = log_joint_of_noise(parameters)
             theta = np.concatenate([theta, row])
         reference = np.broadcast_to(center, (len(theta), d)).copy()
-        outliers_of = whole if whole.has_noise or whole.is_contaminated else None
+        outliers_of = parameters if parameters.has_noise else None
         theta = np.ascontiguousarray(theta)
         return cls(structure, center, reference, theta, factors, outliers_of=outliers_of)
 
     @property
     def feature_rows(self) -> int:
         return self.shape[0]
+
+    @property
+    def is_centred(self) -> bool:
+        return True
 
     def bind(self, work: Workspace, b: int) -> NaturalTile:
         return NaturalTile(self, work, b)

@@ -64,7 +64,9 @@ class StackedExpectation:
 
     def __init__(self, stack: Stack, work: Workspace) -> None:
         self._stack, self._work = stack, work
-        self._sums = Sums.zeros(stack.kernel.structure, *stack.kernel.shape[1:])
+        self._sums = Sums.zeros(
+            stack.kernel.structure, *stack.kernel.shape[1:], stack.kernel.n_tail_sums
+        )
         self._log_likelihoods = np.zeros(len(stack.parts))
         self._weight, self._n_rows = 0.0, 0
         self._full = stack.kernel.bind(work, work.joint.shape[1])
@@ -104,6 +106,7 @@ class StackedExpectation:
                 float(total),
                 self._weight,
                 self._n_rows,
+                tail=None if sums.tail is None else sums.tail[:, part],
             )
             for part, total in zip(self._stack.parts, self._log_likelihoods, strict=True)
         ]

@@ -33,7 +33,7 @@ class Stack:
     def of(cls, kernels: Sequence[Kernel]) -> Stack:
         """Return the stack of natural kernels of one structure, or of one kernel of any kind."""
         if len(kernels) == 1:
-            return cls(kernels[0], (slice(0, kernels[0].shape[1]),))
+            return cls(kernels[0], (slice(0, kernels[0].n_columns),))
         return cls._of_natural([kernel for kernel in kernels if isinstance(kernel, NaturalKernel)])
 
     @classmethod
@@ -49,11 +49,12 @@ class Stack:
 def group_kernels(kernels: Sequence[Kernel]) -> list[list[int]]:
     """Return the indices of the kernels of each stack: natural ones of a structure share a stack.
 
-    The last stack has a whitened kernel, if there is any.
+    The last stack has a kernel of rows as they are, if there is any.
     """
     groups: dict[str, list[int]] = {}
     for index, kernel in enumerate(kernels):
         if isinstance(kernel, NaturalKernel):
             groups.setdefault(kernel.structure.name, []).append(index)
     alone = [[i] for i, kernel in enumerate(kernels) if not isinstance(kernel, NaturalKernel)]
+    alone.sort(key=lambda group: not kernels[group[0]].is_centred)
     return [*groups.values(), *alone]

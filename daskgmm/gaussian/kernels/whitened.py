@@ -18,7 +18,7 @@ from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.kernels.kernel import LOG_2_PI, Kernel, Sums, Tile
 from daskgmm.gaussian.kernels.workspace import Workspace
 from daskgmm.gaussian.log_weights import NO_WEIGHT, log_weights
-from daskgmm.gaussian.outliers import log_joint_of_noise, pairs_of
+from daskgmm.gaussian.outliers import log_joint_of_noise
 from daskgmm.gaussian.parameters import Parameters
 
 LEAST = -1e300
@@ -54,7 +54,6 @@ class WhitenedKernel(Kernel):
         noise: float = 0.0,
     ) -> WhitenedKernel:
         """Build the kernel of parameters, with moments about `reference` (k, d) or the means."""
-        whole, parameters = parameters, pairs_of(parameters, noise)
         structure, factors = structure_of(parameters), parameters.precisions_cholesky
         d = parameters.n_features
         logarithms = log_weights(parameters)
@@ -66,11 +65,9 @@ class WhitenedKernel(Kernel):
         )
         constant = np.where(logarithms > NO_WEIGHT, constant, -np.inf)
         about = parameters.means if reference is None else reference
-        if whole.is_contaminated and reference is not None:
-            about = np.tile(reference, (2, 1))
-        if whole.has_noise:
+        if parameters.has_noise:
             about = np.concatenate([about, np.zeros((1, d))])
-        outliers_of = whole if whole.has_noise or whole.is_contaminated else None
+        outliers_of = parameters if parameters.has_noise else None
         parts = parameters.means, constant, factors
         return cls(structure, np.zeros(d), about, *parts, outliers_of=outliers_of)
 

@@ -35,6 +35,8 @@ covariances,             (k, r, r) full, (r, r) tied, (k, r) diag, (k) spherical
 precisions_cholesky
 noise                    of a mixture with `noise` alone: weight, log_volume
 contamination            of one with contaminated tails alone: clean_shares (k), inflations (k)
+student                  of one with Student-t tails alone: degrees_of_freedom (k); covariances are
+                         scatter matrices then
 posterior                of a BayesianGaussianMixture alone: weight_concentration (k), or two of
                          them for a Dirichlet process, mean_precision (k), degrees_of_freedom (k),
                          or a number if tied, and the hyperparameters of the prior
@@ -313,6 +315,8 @@ def _outliers_document(parameters: Parameters) -> dict[str, Any]:
     if parameters.is_contaminated:
         shares = {"clean_shares": parameters.clean, "inflations": parameters.inflation}
         return {"contamination": plain(shares)}
+    if parameters.degrees is not None:
+        return {"student": plain({"degrees_of_freedom": parameters.degrees})}
     return {}
 
 
@@ -331,6 +335,12 @@ def _set_outliers(mixture: Mixture, document: Mapping[str, Any], k: int) -> None
         if not ((clean > 0) & (clean <= 1)).all() or not (inflation >= 1).all():
             raise ValueError("'contamination' has no proportions, or factors below 1")
         mixture.clean_shares_, mixture.inflations_ = clean, inflation
+    if "student" in document:
+        given = _mapping(document["student"], "student")
+        degrees = array_of(given, "degrees_of_freedom", (k,))
+        if not (degrees > 0).all():
+            raise ValueError("'student' has degrees of freedom that are not positive")
+        mixture.tail_degrees_ = degrees
 
 
 def _set_card(mixture: Mixture, document: Mapping[str, Any]) -> None:

@@ -36,8 +36,9 @@ def to_sklearn(mixture: Mixture, make: Callable[[Any], Any] | None = None) -> An
     """
     if fitted_outliers(mixture) is not None:
         raise ValueError(
-            "scikit-learn has no mixture with noise or contaminated tails: posteriors and "
-            "densities would change. Use this mixture, or fit one with noise=False and tails=None."
+            "scikit-learn has no mixture with noise, or with tails but those of Gaussians: "
+            "posteriors and densities would change. Use this mixture, or fit one with noise=False "
+            "and tails=None."
         )
     reference = _reference(mixture) if make is None else make(mixture)
     coordinates: Coordinates | None = getattr(mixture, "coordinates_", None)

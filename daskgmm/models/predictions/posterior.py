@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from daskgmm.gaussian.kernels.kernel import Tile
 from daskgmm.gaussian.kernels.softmax import exponentiate
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.tails.tails import tail_of
 
 Array = NDArray[np.float64]
 
@@ -44,7 +44,6 @@ class Posterior:
         """Make log joint densities of components of those of their two parts."""
         k = self.parameters.n_components
         good, bad = self._tile.joint[:k], self._tile.joint[k:]
-        self._bad = expit(bad - good)
         self._joint = np.logaddexp(good, bad, out=good)
 
     @property
@@ -66,21 +65,29 @@ class Posterior:
 
     @property
     def outliers(self) -> NDArray[np.bool_]:
-        """Whether each row belongs to the noise, or to the larger part of its component, (b,)."""
-        if self._bad is None:
+        """Whether each row belongs to the noise, or is an outlier of its component, (b,)."""
+        bad = self._outlying()
+        if bad is None:
             return np.asarray(self.labels < 0)
-        return np.asarray(self._bad[self.labels, np.arange(len(self.labels))] > 0.5)
+        return np.asarray(bad[self.labels, np.arange(len(self.labels))] > 0.5)
 
     @property
     def outlier_probabilities(self) -> Array:
         """The probability that each row is an outlier, shape (b,); 0 without room for any."""
-        if self._bad is not None:
-            chances: Array = (self._bad * self.responsibilities).sum(axis=0)
+        bad = self._outlying()
+        if bad is not None:
+            chances: Array = (bad * self.responsibilities).sum(axis=0)
             return chances
         if self.parameters.has_noise:
             noise: Array = self._all_responsibilities()[-1]
             return noise
         return np.zeros(self._joint.shape[1])
+
+    def _outlying(self) -> Array | None:
+        """Return the chance that a row of each component is an outlier, (k, b), if known."""
+        if self._bad is None and tail_of(self.parameters) is not None:
+            self._bad = self._tile.outlying()
+        return self._bad
 
     @property
     def log_densities(self) -> Array:

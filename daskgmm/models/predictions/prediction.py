@@ -23,8 +23,7 @@ from daskgmm.gaussian.kernels.choice import (
     natural_error,
 )
 from daskgmm.gaussian.kernels.kernel import Kernel
-from daskgmm.gaussian.kernels.natural import NaturalKernel
-from daskgmm.gaussian.kernels.whitened import WhitenedKernel
+from daskgmm.gaussian.kernels.tailed import natural_kernel, whitened_kernel
 from daskgmm.gaussian.kernels.workspace import small_buffers
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.predictions.posterior import Posterior
@@ -64,8 +63,8 @@ class Predictor:
         self._columns = columns
         # The fast kernel wants a centre among the rows: the mixture's own mean is one.
         self.center: Array = parameters.weights @ parameters.means / parameters.weights.sum()
-        self._natural = NaturalKernel.of(parameters, self.center)
-        self._whitened = WhitenedKernel.of(parameters)
+        self._natural = natural_kernel(parameters, self.center)
+        self._whitened = whitened_kernel(parameters)
         self._safe_range = np.full(len(self.center), -1.0)
         k, d = parameters.means.shape
         self._never_natural = (
@@ -80,7 +79,7 @@ class Predictor:
         own, coordinates = self.parameters, self.transform.coordinates
         factors = structure_of(own).external(own.precisions_cholesky, own.n_features)
         arrays = [own.weights, own.means, factors]
-        own_of_some = (own.log_weights, own.clean, own.inflation)
+        own_of_some = (own.log_weights, own.clean, own.inflation, own.degrees)
         arrays += [values for values in own_of_some if values is not None]
         parts = [arrays_digest(each) for each in arrays]
         if coordinates is not None:

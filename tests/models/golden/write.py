@@ -32,7 +32,11 @@ BAYESIAN = {
     },
 }
 
-OUTLIERS = {"noise": {"noise": True}, "contaminated": {"tails": "contaminated"}}
+OUTLIERS = {
+    "noise": {"noise": True},
+    "contaminated": {"tails": "contaminated"},
+    "student": {"tails": "t"},
+}
 
 
 def main():

@@ -1,0 +1,1 @@
+"""Components with heavier tails than Gaussians have, as functions of Mahalanobis distances."""
