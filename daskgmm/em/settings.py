@@ -115,9 +115,12 @@ class Settings:
 
     def n_parameters(self, columns: int) -> int:
         """Return the number of free parameters of the mixture, for rows of so many columns."""
-        structure, d = STRUCTURES[self.structure], self.n_features(columns)
+        return self.n_free(self.n_features(columns))
+
+    def n_free(self, d: int) -> int:
+        """Return the number of free parameters of the mixture in d features."""
         k = self.n_components
-        return n_parameters(structure, k, d) + n_of_outliers(self.outliers, k)
+        return n_parameters(STRUCTURES[self.structure], k, d) + n_of_outliers(self.outliers, k)
 
     @property
     def n_columns(self) -> int:

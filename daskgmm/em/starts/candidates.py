@@ -18,7 +18,7 @@ from daskgmm.em.starts.clustering import metric_of
 from daskgmm.em.starts.drawing import Draw
 from daskgmm.em.starts.start import Initial, start
 from daskgmm.em.survey import TrainingSet, survey_rows
-from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
+from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.passes.batches import seconds_per_row
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.arrays import ArrayRows
@@ -177,13 +177,13 @@ def starts_worth(
 
 def noise_of(settings: Settings, m: int, d: int) -> float:
     """Return the loss in nats a row, p / 2m, that is expected of a fit to m rows."""
-    p = n_parameters(STRUCTURES[settings.structure], settings.n_components, d)
+    p = settings.n_free(d)
     return p / (2 * max(1, m))
 
 
 def first_share(settings: Settings, m: float, d: int) -> float:
     """Return the part of a sample of m rows that candidates begin on."""
-    p = n_parameters(STRUCTURES[settings.structure], settings.n_components, d)
+    p = settings.n_free(d)
     return min(1.0, max(FIRST_SHARE, max(FIRST_ROWS, FIRST_ROWS_PER_PARAMETER * p) / m))
 
 

@@ -107,6 +107,13 @@ def _robust_start(
     return model.with_outliers(start(survey, plain, initial, random, metric), share)
 
 
+def with_room(settings: Settings, survey: Survey, parameters: Parameters) -> Parameters:
+    """Return Gaussian components with the room for outliers that the settings ask for."""
+    if settings.outliers is None:
+        return parameters
+    return RobustModel.of(settings, survey).with_outliers(Maximised(parameters)).parameters
+
+
 def _given(structure_name: str, weights: Array, means: Array, initial: Initial) -> Parameters:
     """Return the mixture of the precisions given, in the structure: else the first step falls."""
     assert initial.precisions is not None

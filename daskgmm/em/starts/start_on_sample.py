@@ -33,7 +33,6 @@ from daskgmm.em.starts.clustering import unwarned
 from daskgmm.em.starts.drawing import Draw, draw_rows, whole_draw
 from daskgmm.em.starts.start import Initial, start
 from daskgmm.em.survey import TrainingSet, survey_rows
-from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
 from daskgmm.gaussian.m_step import IllDefinedError
 
 CANDIDATES = 8
@@ -56,7 +55,7 @@ def best_candidate(
 ) -> Fit:
     """Return the best start, with the iteration that compared it: two passes."""
     d, n = rows.data.n_features, rows.survey.weighed_rows
-    p = n_parameters(STRUCTURES[settings.structure], settings.n_components, d)
+    p = settings.n_free(d)
     m = min(drawn_rows(p, d, settings.sample_rows), n)
     draw = draw_rows(rows, seed, m)
     if len(draw.x) < m / 2:

@@ -38,7 +38,11 @@ nats a row."""
 WIDE = 10.0
 """Factor of the covariance beyond which a row counts as an outlier of its component."""
 
-POINTS, BISECTIONS = 33, 50
+POINTS = 33
+"""At which the bound is taken, as it may have several maxima."""
+
+SECTIONS, ROUNDS = 16, 9
+"""Of the search for a root: it ends within 1e-10 of it."""
 
 EPS = float(np.finfo(np.float64).eps)
 
@@ -192,7 +196,6 @@ class Student(Tail):
         ends = np.where(slope(nu) > 0, largest_degrees(d), LEAST_DEGREES)
         points = nu * (ends / nu) ** np.linspace(0.0, 1.0, POINTS)[:, None]
         highest, own = bound(points).argmax(axis=0), np.arange(len(nu))
-        # The bound may have several maxima.
         around = (points[np.clip(highest + i, 0, POINTS - 1), own] for i in (-1, 1))
         degrees = _root(slope, *np.sort(np.stack([*around]), axis=0))
         degrees = np.clip(degrees, LEAST_DEGREES, largest_degrees(d))
@@ -270,11 +273,19 @@ def degrees_of(parameters: Parameters) -> Array:
 
 
 def _root(slope: Callable[[Array], Array], low: Array, high: Array) -> Array:
-    """Return where slopes fall through 0 between two points (k,); the end where they do not."""
-    low, high = low.copy(), high.copy()
-    ends = np.where(slope(high) > 0, high, np.where(slope(low) > 0, np.nan, low))
-    for _ in range(BISECTIONS):
-        middle = np.sqrt(low * high)
-        rises = slope(middle) > 0
-        low, high = np.where(rises, middle, low), np.where(rises, high, middle)
-    return np.where(np.isnan(ends), np.sqrt(low * high), ends)
+    """Return where slopes first fall through 0 between two points (k,); the end where they do not.
+
+    Each round leaves one of the `SECTIONS` between the last two points.
+    """
+    steps, own, ends = (
+        np.linspace(0.0, 1.0, SECTIONS + 1)[:, None],
+        np.arange(len(low)),
+        (low, high),
+    )
+    for _ in range(ROUNDS):
+        points = low * (high / low) ** steps
+        points[-1] = high
+        rising = np.logical_and.accumulate(slope(points[1:-1]) > 0).sum(axis=0)
+        low, high = points[rising, own], points[rising + 1, own]
+    inside = np.where(high == ends[1], high, np.sqrt(low * high))
+    return np.where(low == ends[0], low, inside)
