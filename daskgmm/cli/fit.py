@@ -11,7 +11,7 @@ from daskgmm.cli.fitting import Fitting, check_converged, fitting
 from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.reporting import fit_report
-from daskgmm.names import STARTS, TAILS
+from daskgmm.names import STARTS
 
 
 @click.command(short_help="Fit a mixture to data; write a model file.")
@@ -27,16 +27,8 @@ from daskgmm.names import STARTS, TAILS
     "--init", "init_params", type=click.Choice(STARTS), default="kmeans",
     show_default=True, help="How to start.",
 )  # fmt: skip
-@click.option(
-    "--noise",
-    is_flag=True,
-    help="Take outliers into a uniform component over the ranges of the features; label -1.",
-)
-@click.option(
-    "--tails",
-    type=click.Choice(TAILS),
-    help="For outliers: a part of each component with a larger covariance, or Student-t tails.",
-)
+@options.noise
+@options.tails
 @options.acceleration
 @options.tolerance(1e-3)
 @fitting

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import click
 
 from daskgmm.cli.storage import check_storage_options
-from daskgmm.names import COVARIANCES, NAMES_OF_MCLUST
+from daskgmm.names import COVARIANCES, NAMES_OF_MCLUST, TAILS
 
 Command = Callable[..., Any]
 
@@ -113,6 +113,16 @@ covariance = click.option(
     "--covariance", "covariance_type", type=structures(), default="full",
     show_default=True,
 )  # fmt: skip
+noise = click.option(
+    "--noise",
+    is_flag=True,
+    help="Take outliers into a uniform component over the ranges of the features; label -1.",
+)
+tails = click.option(
+    "--tails",
+    type=click.Choice(TAILS),
+    help="For outliers: a part of each component with a larger covariance, or Student-t tails.",
+)
 max_iter = click.option("--max-iter", type=click.IntRange(1), default=100, show_default=True)
 overwrite = click.option("--overwrite", is_flag=True, help="Replace what --out names, at the end.")
 quiet = click.option("--quiet", "-q", is_flag=True, help="Show only warnings and errors.")

@@ -68,6 +68,8 @@ def table_path(value: str) -> str:
     "--n-init", type=click.IntRange(1), default=3, show_default=True,
     help="Starts of each, on a sample.",
 )  # fmt: skip
+@options.noise
+@options.tails
 @options.tolerance(1e-3)
 @fitting
 @IMPORT

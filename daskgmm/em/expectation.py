@@ -86,6 +86,11 @@ def checked(training: TrainingSet, moments: Moments) -> Moments:
 
 def completed(kernel: Kernel, moments: Moments, survey: Survey) -> Moments:
     """Return moments with what all components share, which the survey has for all passes."""
+    if kernel.n_tail_sums and moments.tail is None:
+        raise DataError(
+            "The back end (daskgmm.backend) returned no sums of tails: it takes Gaussian "
+            "components alone. Set tails=None, or daskgmm.backend to 'numpy'."
+        )
     if kernel.outliers_of is not None:
         moments = joined(moments, kernel.outliers_of)
     if not (isinstance(kernel, NaturalKernel) and kernel.structure.statistic.pools):

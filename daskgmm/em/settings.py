@@ -128,8 +128,11 @@ class Settings:
 
     def n_parameters(self, columns: int) -> int:
         """Return the number of free parameters of the mixture, for rows of so many columns."""
-        structure, d = STRUCTURES[self.structure], self.n_features(columns)
-        k, equal = self.n_components, self.equal_weights
+        return self.n_free(self.n_features(columns))
+
+    def n_free(self, d: int) -> int:
+        """Return the number of free parameters of the mixture in d features."""
+        k, structure, equal = self.n_components, STRUCTURES[self.structure], self.equal_weights
         return n_parameters(structure, k, d, equal_weights=equal) + n_of_outliers(self.outliers, k)
 
     @property

@@ -76,6 +76,14 @@ class Parameters:
         """Whether there is more than Gaussian components, for outliers."""
         return self.has_noise or self.is_contaminated or self.degrees is not None
 
+    def without_outliers(self) -> Parameters:
+        """Return the components as Gaussians, without room for outliers."""
+        if not self.makes_room:
+            return self
+        bare = replace(self, noise_weight=None, log_volume=None)
+        bare = replace(bare, clean=None, inflation=None, degrees=None)
+        return replace(bare, weights=self.weights / self.weights.sum())
+
     def with_tails_of(self, other: Parameters) -> Parameters:
         """Return these parameters with the tails of others."""
         return replace(self, clean=other.clean, inflation=other.inflation, degrees=other.degrees)

@@ -25,7 +25,7 @@ from daskgmm.em.far_values import warn_of_unresolved
 from daskgmm.em.fingerprint import PRIOR, plain_digest, prior_digest, rows_identity
 from daskgmm.em.fit import check_enough
 from daskgmm.em.history import log_event
-from daskgmm.em.model import MixtureModel
+from daskgmm.em.models import model_of
 from daskgmm.em.objective import Objective
 from daskgmm.em.selection.choosing import (
     Model,
@@ -53,7 +53,6 @@ from daskgmm.models.estimator import MixtureEstimator
 from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.models.inputs import LABELS, check_enough_columns
-from daskgmm.models.outliers import outliers_of
 from daskgmm.models.predictions.in_memory import predict_values
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.names import ALL, CRITERIA, FAILED, FITTED, SAMPLE
@@ -171,6 +170,8 @@ def sweep(
     missing: str = "error",
     standardise: bool = False,
     pca: int | float | None = None,
+    noise: bool = False,
+    tails: str | None = None,
     cache: int | str | None = None,
     listen: Listener | None = None,
     storage_options: StorageOptions | None = None,
@@ -197,7 +198,7 @@ def sweep(
         others always ask for more components.
     random_state : int, RandomState instance or None
     estimator : MixtureEstimator, optional
-        What is fitted: all models are copies of it, and `tol` to `pca` below are its own
+        What is fitted: all models are copies of it, and `tol` to `tails` below are its own
         settings. By default a `GaussianMixture` of the settings below.
     groups : array of shape (n,), optional
         What belongs together, and is held out together: a station, a tile, a day.
@@ -205,8 +206,10 @@ def sweep(
         As in `GaussianMixture`. BIC takes log(n) / 2n nats a row for a parameter, 7e-6 for a
         million rows: where neighbouring sizes are nearly as good, what is left to gain may
         decide. 1e-4 is surer then, and took four times the passes.
-    reg_covar, prior, equal_weights, max_iter, sample_rows, missing, standardise, pca : as in
-        `GaussianMixture`
+    reg_covar, prior, equal_weights, max_iter, sample_rows, missing, standardise, pca, noise, \
+    tails : as in `GaussianMixture`
+        Room for outliers is that of all models: two sweeps compare it, by the criteria in their
+        tables.
 
     Returns
     -------
@@ -236,6 +239,8 @@ def sweep(
         missing=missing,
         standardise=standardise,
         pca=pca,
+        noise=noise,
+        tails=tails,
     )
     types = _types(covariance_type, estimator)
     sizes = _sizes(n_components)
@@ -319,11 +324,6 @@ def _estimator(given: MixtureEstimator | None, **settings: Any) -> MixtureEstima
         raise TypeError(
             f"A {type(given).__name__} has no likelihood that criteria compare: fit one with as "
             "many components as there may be."
-        )
-    if outliers_of(given) is not None:
-        raise ValueError(
-            "A sweep has no starts for mixtures with room for outliers (noise, tails): fit each "
-            "size by itself, and compare their bic."
         )
     if "n_components" not in given.get_params():
         raise ValueError(
@@ -473,7 +473,7 @@ def _mixture(model: Model, estimator: MixtureEstimator, survey: Survey) -> Mixtu
         # The table says so, model by model.
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.simplefilter("ignore", DegenerateComponentWarning)
-        mixture._keep(model.fit, -math.inf, MixtureModel.of(settings, survey))
+        mixture._keep(model.fit, -math.inf, model_of(settings, survey))
     mixture._ended_with = Objective.of(settings, estimator.n_features_in_)
     return mixture
 
@@ -514,7 +514,7 @@ def _row(
     entropy: float = math.nan,
 ) -> dict[str, Any]:
     """Return a row of the table with what follows from a model's size and its likelihood."""
-    p = settings.n_parameters(d)
+    p = settings.n_free(d)
     criteria = Criteria(mean, p, n, entropy)
     return {
         "n_components": settings.n_components,

@@ -63,6 +63,15 @@ def registered(monkeypatch):
     monkeypatch.setitem(BACKENDS, "mine", MINE)
 
 
+def test_one_that_knows_no_tails_says_so():
+    x = np.random.default_rng(0).normal(size=(200, 2))
+    with (
+        dask.config.set({"daskgmm.backend": "mine"}),
+        pytest.raises(ValueError, match="sums of tails"),
+    ):
+        GaussianMixture(2, tails="t").fit(x)
+
+
 class TestBlockByBlock(BackendTests):
     name, backend = "mine", MINE
 

@@ -17,6 +17,7 @@ from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend
 from daskgmm.gaussian.kernels.tailed import natural_kernel, whitened_kernel
 from daskgmm.gaussian.kernels.whitened import WhitenedKernel
 from daskgmm.gaussian.merging import covariance_matrices
+from daskgmm.gaussian.tails.log_bound import LogBound
 from daskgmm.gaussian.tails.student import WIDE
 from daskgmm.gaussian.tails.tails import TAILS
 from daskgmm.testing.mixtures import random_mixture
@@ -179,3 +180,23 @@ def test_the_step_of_the_tails_ends_where_the_likelihood_of_them_is_highest():
             degrees[k] *= factor
             other = moments_of(whitened_kernel(replace(parameters, degrees=degrees)), rows, None)
             assert other.log_likelihood <= best + 1e-9
+
+
+def test_the_bound_of_logarithms_is_above_and_is_reached_by_rows_at_two_points():
+    random = np.random.default_rng(0)
+    for _ in range(200):
+        nu, n = random.uniform(1, 50), int(random.integers(1, 6))
+        weights, delta = random.exponential(size=n), random.exponential(20.0, size=n)
+        delta[random.uniform(size=n) < 0.2] = 0.0
+        y = 1 / (nu + delta)
+        sums = [np.array([weights @ y**power]) for power in range(3)]
+        bound = LogBound.of(np.array([nu]), *sums)
+        s = np.concatenate([np.linspace(1 - nu, 0, 9), np.geomspace(1e-3, 1e3, 9)])
+        exact = np.log1p(s[:, None] * y) @ weights
+        found = bound.values(s[:, None])[:, 0]
+        assert (found >= exact - 1e-9 * (1 + np.abs(exact))).all()
+        step = 1e-6 * nu
+        slopes = (bound.values(s[:, None] + step) - bound.values(s[:, None] - step)) / (2 * step)
+        assert_allclose(bound.slopes(s[:, None]), slopes, rtol=1e-3, atol=1e-9)
+        if n == 1:
+            assert_allclose(found, exact, rtol=1e-6, atol=1e-9)

@@ -9,7 +9,7 @@ import xarray as xr
 from click.testing import CliRunner
 from numpy.testing import assert_allclose, assert_array_equal
 
-from daskgmm import GaussianMixture, load_model
+from daskgmm import GaussianMixture, load_model, sweep
 from daskgmm.cli import main
 
 WAYS = {"noise": {"noise": True}, "contaminated": {"tails": "contaminated"}, "t": {"tails": "t"}}
@@ -335,3 +335,50 @@ def test_the_command_line_fits_predicts_and_tells(options, tmp_path):
     assert found.exit_code == 0, found.output
     if options == ["--noise"]:
         assert " out " in found.output
+    best = str(tmp_path / "best.json")
+    found = run(main, ["sweep", data, "-k", "1-4", "-o", best, *options, "-q"])
+    assert found.exit_code == 0, found.output
+    swept = load_model(best)
+    assert swept.noise == (options == ["--noise"])
+    assert swept.n_components in (2, 3)
+
+
+@WAY
+def test_a_sweep_makes_the_room_in_all_its_models(way):
+    x = np.concatenate([clusters(), outliers("everywhere")])
+    found = sweep(x, range(1, 5), random_state=0, **way)
+    best = found.best()
+    assert found.table["n_components"][found.models.index(best)] in (2, 3)
+    for k, p, model in zip(
+        found.table["n_components"], found.table["n_parameters"], found.models, strict=True
+    ):
+        assert p == model.criteria_["n_parameters"] == 6 * k - 1 + n_of_outliers(way, k)
+    for name in ("bic", "icl"):
+        assert_allclose(best.criteria_[name], getattr(best, name)(x), rtol=1e-10)
+    two = found.models[found.table["n_components"].index(2)]
+    assert (two.outlier_proba(outliers("everywhere")) > 0.5).mean() > 0.8
+    own = sweep(x, 2, estimator=GaussianMixture(**way), random_state=0).models[0]
+    alone = fitted(x, **way)
+    assert own.score(x) >= alone.score(x) - 1e-4
+
+
+def n_of_outliers(way, k):
+    return {"noise": 1, "contaminated": 2 * k, "t": k}["noise" if "noise" in way else way["tails"]]
+
+
+def test_a_sweep_with_contaminated_tails_knows_the_entropy_of_components():
+    x = np.concatenate([clusters(), outliers("everywhere")])
+    found = sweep(x, [2], covariance_type=["full", "tied"], random_state=0, tails="contaminated")
+    for model in found.models:
+        gamma = model.predict_proba(x)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            entropy = -np.nansum(gamma * np.log(gamma))
+        icl = model.criteria_["bic"] + 2 * entropy
+        assert_allclose(model.criteria_["icl"], icl, rtol=1e-6)
+
+
+def test_a_sweep_refuses_room_for_outliers_that_does_not_go_together():
+    with pytest.raises(ValueError, match="one of them"):
+        sweep(clusters(), [2], noise=True, tails="t")
+    with pytest.raises(ValueError, match="set it there"):
+        sweep(clusters(), [2], estimator=GaussianMixture(), tails="t")

@@ -107,7 +107,7 @@ def test_it_is_swept(x, tmp_path):
         ({"estimator": AxisAlignedMixture}, TypeError, "give an estimator of daskgmm, such as"),
         ({"estimator": Reference()}, TypeError, "give an estimator of daskgmm, such as"),
         ({"estimator": BayesianGaussianMixture()}, TypeError, "no likelihood that criteria"),
-        ({"estimator": GaussianMixture(noise=True)}, ValueError, "no starts for mixtures with"),
+        ({"noise": True}, ValueError, "beside an estimator"),
         ({"covariance_type": "full"}, ValueError, "of AxisAlignedMixture is always 'diag'"),
         ({"tol": 1e-4}, ValueError, r"set it there, as in AxisAlignedMixture\(tol=0.0001\)"),
         ({"prior": "conjugate"}, ValueError, "beside an estimator"),

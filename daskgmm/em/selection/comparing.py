@@ -52,7 +52,7 @@ class Compared:
         """Return the comparison of these candidates; `counts` are n and `told`."""
         x, _ = draw.part()
         densities = [log_densities(each.fit.step.parameters, x) for each in candidates]
-        free = [each.n_parameters(x.shape[1]) for each in settings]
+        free = [each.n_free(x.shape[1]) for each in settings]
         measured = np.array(densities), np.array(free, float)
         return cls(draw, *counts, settings, candidates, *measured, log_densities)
 

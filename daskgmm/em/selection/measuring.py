@@ -15,7 +15,7 @@ from daskgmm.em.survey import TrainingSet
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.kernels.backend import Backend
 from daskgmm.gaussian.kernels.choice import choose_kernel
-from daskgmm.gaussian.kernels.kernel import Kernel
+from daskgmm.gaussian.kernels.kernel import Kernel, Tile
 from daskgmm.gaussian.kernels.natural import NaturalKernel
 from daskgmm.gaussian.kernels.softmax import FLOOR
 from daskgmm.gaussian.kernels.stack import Stack
@@ -96,14 +96,22 @@ class MeasureWork:
                     np.subtract(z[:, :filled], shift[:, None], out=tile.rows)
                     tile.log_joint()
                     shared = tile.shared_term() if len(stack.parts) == 1 else 0.0
-                    for part, shape in alike(stack):
-                        joint = tile.joint[part].reshape(*shape, filled)
+                    for joint in _joints(stack, tile):
                         space = scratch[: joint.size].reshape(joint.shape)
                         found[first : first + len(joint)] += measure(joint, w, shared, space)
                         first += len(joint)
                 weight, rows = weight + float(w.sum()), rows + filled
         numbers = np.argsort(self.order)
         return Measured(found[numbers, 0], found[numbers, 1], weight, rows)
+
+
+def _joints(stack: Stack, tile: Tile) -> Iterator[Array]:
+    """Yield log joint densities of mixtures of one size, (mixtures, k, b)."""
+    if len(stack.parts) == 1:
+        yield tile.of_components()[None]
+        return
+    for part, shape in alike(stack):
+        yield tile.joint[part].reshape(*shape, -1)
 
 
 def alike(stack: Stack) -> Iterator[tuple[slice, tuple[int, int]]]:

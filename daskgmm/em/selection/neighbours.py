@@ -17,6 +17,7 @@ from daskgmm.em.selection.insertion import inserted
 from daskgmm.em.settings import Settings
 from daskgmm.em.starts.candidates import Candidate, Part, Raced, first_share, ranked
 from daskgmm.em.starts.drawing import Draw
+from daskgmm.em.starts.start import with_room
 from daskgmm.gaussian.m_step import Maximised
 from daskgmm.gaussian.merging import merges
 from daskgmm.gaussian.parameters import Parameters
@@ -45,7 +46,9 @@ class Trials:
         """Return the race with the best of these starts in front, if it beats its own best."""
         if self.settings.equal_weights:
             starts = [start.with_equal_weights() for start in starts]
-        begun = [Candidate(seed, Fit(Maximised(start))) for start in starts]
+        survey = self.small.rows.survey
+        roomy = [with_room(self.settings, survey, start) for start in starts]
+        begun = [Candidate(seed, Fit(Maximised(start))) for start in roomy]
         tried = self.small.shortened().all_continued(begun)
         best = self.small.tried(ranked(tried)[0]) if tried else None
         if best is None:
@@ -80,7 +83,7 @@ def with_neighbours(
             if best is None or target not in targets:
                 continue
             size = settings[target].n_components
-            near = _next_to(best.fit.step.parameters, size, handing)
+            near = _next_to(best.fit.step.parameters.without_outliers(), size, handing)
             if near is None:
                 continue
             starts = handing(near, TRIED)

@@ -178,13 +178,13 @@ def starts_worth(
 
 def noise_of(settings: Settings, m: int, d: int) -> float:
     """Return the loss in nats a row, p / 2m, that is expected of a fit to m rows."""
-    p = settings.n_parameters(d)
+    p = settings.n_free(d)
     return p / (2 * max(1, m))
 
 
 def first_share(settings: Settings, m: float, d: int) -> float:
     """Return the part of a sample of m rows that candidates begin on."""
-    p = settings.n_parameters(d)
+    p = settings.n_free(d)
     return min(1.0, max(FIRST_SHARE, max(FIRST_ROWS, FIRST_ROWS_PER_PARAMETER * p) / m))
 
 

@@ -108,6 +108,13 @@ def _gaussians(
     return replace(estimated, parameters=given)
 
 
+def with_room(settings: Settings, survey: Survey, parameters: Parameters) -> Parameters:
+    """Return Gaussian components with the room for outliers that the settings ask for."""
+    if settings.outliers is None:
+        return parameters
+    return RobustModel.of(settings, survey).with_outliers(Maximised(parameters)).parameters
+
+
 def _given(structure_name: str, weights: Array, means: Array, initial: Initial) -> Parameters:
     """Return the mixture of the precisions given, in the structure: else the first step falls."""
     assert initial.precisions is not None

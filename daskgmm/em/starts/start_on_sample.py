@@ -57,7 +57,7 @@ def best_candidate(
 ) -> Fit:
     """Return the best start, with the iteration that compared it: two passes."""
     d, n = rows.data.n_features, rows.survey.weighed_rows
-    p = settings.n_parameters(d)
+    p = settings.n_free(d)
     m = min(drawn_rows(p, d, settings.sample_rows), n)
     draw = draw_rows(rows, seed, m)
     if len(draw.x) < m / 2:

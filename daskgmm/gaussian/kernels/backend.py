@@ -26,7 +26,7 @@ class Backend(ABC):
         Parameters
         ----------
         kernels : sequence of Kernel
-            Natural or whitened, one for each mixture.
+            Natural or whitened, one for each mixture; of components with tails a `TailedKernel`.
         blocks : iterator of Block
             Finite rows; those of weight 0 add nothing, whatever their values are.
         rows : int, optional
@@ -36,7 +36,8 @@ class Backend(ABC):
         -------
         list of Moments
             Moments about the points of `Kernel.reference`. A natural kernel whose statistic is
-            pooled leaves `pooled` 0, and the shared term out of the likelihood.
+            pooled leaves `pooled` 0, and the shared term out of the likelihood. Of a kernel with
+            tails `Moments.tail` has its sums.
         """
 
     def tile(self, kernel: Kernel, work: Workspace, b: int) -> Tile:

@@ -121,6 +121,13 @@ class Tile(ABC):
     def shared_term(self) -> Array | float:
         """Return the quadratic term of all components, shape (b,), if T is pooled; or else 0."""
 
+    def of_components(self) -> Array:
+        """Return the log joint densities of components, (k, b), after `log_joint`.
+
+        They may be written over `joint`.
+        """
+        return self.joint
+
     def outlying(self) -> Array:
         """Return the probability that a row of each component is an outlier, (k, b).
 

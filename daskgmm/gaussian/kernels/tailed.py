@@ -118,6 +118,9 @@ class TailedTile(Tile):
     def shared_term(self) -> Array | float:
         return 0.0
 
+    def of_components(self) -> Array:
+        return self._tail.of_components()
+
     def outlying(self) -> Array:
         return self._tail.outlying()
 

@@ -72,6 +72,10 @@ class BoundContaminated(BoundTail):
         np.multiply(self._distances, -self._of.slopes, out=self._parts)
         np.add(self._parts, self._of.constants, out=self._parts)
 
+    def of_components(self) -> Array:
+        good, bad = self._parts
+        return np.logaddexp(good, bad, out=good)
+
     def weigh(self, total: Array, sums: Array) -> None:
         good, bad = self._parts
         distances, products = self._distances, self._products

@@ -25,11 +25,13 @@ from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.log_weights import log_weights
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.tails.log_bound import LogBound
 from daskgmm.gaussian.tails.tail import Beside, BoundTail, Tail, TailDensities, positive_counts
 
 LEAST_DEGREES = 1.0
-"""Least degrees of freedom, those of a Cauchy distribution: with fewer, the likelihood of rows that
-are equal grows without bound. From 2 downwards a component has no covariance, only a scatter."""
+"""Least degrees of freedom, those of a Cauchy distribution. A component shrinks onto equal rows if
+they are more than nu / (nu + d) of its rows (Kent & Tyler 1991): with fewer degrees, the sooner.
+From 2 downwards it has no covariance, only a scatter."""
 
 LARGEST_DEGREES, LARGEST_A_FEATURE = 1000.0, 10.0
 """Largest degrees of freedom, of one feature and for each: a component is Gaussian then to 0.003
@@ -38,9 +40,11 @@ nats a row."""
 WIDE = 10.0
 """Factor of the covariance beyond which a row counts as an outlier of its component."""
 
-POINTS, BISECTIONS = 33, 50
+POINTS = 33
+"""At which the bound is taken, as it may have several maxima."""
 
-EPS = float(np.finfo(np.float64).eps)
+SECTIONS, ROUNDS = 16, 9
+"""Of the search for a root: it ends within 1e-10 of it."""
 
 
 def largest_degrees(d: int) -> float:
@@ -192,7 +196,6 @@ class Student(Tail):
         ends = np.where(slope(nu) > 0, largest_degrees(d), LEAST_DEGREES)
         points = nu * (ends / nu) ** np.linspace(0.0, 1.0, POINTS)[:, None]
         highest, own = bound(points).argmax(axis=0), np.arange(len(nu))
-        # The bound may have several maxima.
         around = (points[np.clip(highest + i, 0, POINTS - 1), own] for i in (-1, 1))
         degrees = _root(slope, *np.sort(np.stack([*around]), axis=0))
         degrees = np.clip(degrees, LEAST_DEGREES, largest_degrees(d))
@@ -209,60 +212,6 @@ class Student(Tail):
         return scales
 
 
-@dataclass(frozen=True, slots=True)
-class LogBound:
-    r"""The least upper bound of the sum of :math:`\gamma \log(1 + s y)` that three moments allow.
-
-    Each y is from 0 to T. Given the sums of :math:`\gamma, \gamma y, \gamma y^2`, the largest
-    value is that of rows at two points (Karlin & Studden 1966, chapter II): for s < 0, where
-    the third derivative is negative, at 0 and `low`; for s > 0 at T and `high`. It is the sum
-    itself, and has its first two derivatives, at s = 0.
-
-    Attributes
-    ----------
-    end, low, high, at_end, at_low, at_high : ndarray of shape (k,)
-        T, points, and the weights of rows at them.
-    """
-
-    end: Array
-    low: Array
-    high: Array
-    at_end: Array
-    at_low: Array
-    at_high: Array
-
-    @classmethod
-    def of(cls, nu: Array, n: Array, first: Array, second: Array) -> LogBound:
-        """Return the bound for y = 1 / (nu + delta), with the sums of y^0, y and y^2."""
-        end, some = 1.0 / nu, (second > 0) & (first > 0)
-        low = np.where(some, second / np.where(some, first, 1.0), 0.0)
-        at_low = np.where(some, first**2 / np.where(some, second, 1.0), 0.0)
-        room = end * n - first
-        wide = room > EPS * end * n
-        high = np.where(wide, (end * first - second) / np.where(wide, room, 1.0), 0.0)
-        high = np.clip(high, 0.0, (1.0 - EPS) * end)
-        at_end = np.where(wide, np.clip((first - n * high) / (end - high), 0.0, n), n)
-        return cls(end, low, high, at_end, at_low, n - at_end)
-
-    def values(self, s: Array) -> Array:
-        """Return the bound at s, (..., k)."""
-        down, up = np.minimum(s, 0.0), np.maximum(s, 0.0)
-        value: Array = (
-            self.at_low * np.log1p(down * self.low)
-            + self.at_end * np.log1p(up * self.end)
-            + self.at_high * np.log1p(up * self.high)
-        )
-        return value
-
-    def slopes(self, s: Array) -> Array:
-        """Return its derivative at s, (..., k)."""
-        down, up = np.minimum(s, 0.0), np.maximum(s, 0.0)
-        falling = self.at_low * self.low / (1.0 + down * self.low)
-        rising = self.at_end * self.end / (1.0 + up * self.end)
-        rising += self.at_high * self.high / (1.0 + up * self.high)
-        return np.where(s < 0, falling, rising)
-
-
 def degrees_of(parameters: Parameters) -> Array:
     """Return the degrees of freedom (k,) of Student-t components."""
     assert parameters.degrees is not None, "components are Student-t"
@@ -270,11 +219,19 @@ def degrees_of(parameters: Parameters) -> Array:
 
 
 def _root(slope: Callable[[Array], Array], low: Array, high: Array) -> Array:
-    """Return where slopes fall through 0 between two points (k,); the end where they do not."""
-    low, high = low.copy(), high.copy()
-    ends = np.where(slope(high) > 0, high, np.where(slope(low) > 0, np.nan, low))
-    for _ in range(BISECTIONS):
-        middle = np.sqrt(low * high)
-        rises = slope(middle) > 0
-        low, high = np.where(rises, middle, low), np.where(rises, high, middle)
-    return np.where(np.isnan(ends), np.sqrt(low * high), ends)
+    """Return where slopes first fall through 0 between two points (k,); the end where they do not.
+
+    Each round leaves one of the `SECTIONS` between the last two points.
+    """
+    steps, own, ends = (
+        np.linspace(0.0, 1.0, SECTIONS + 1)[:, None],
+        np.arange(len(low)),
+        (low, high),
+    )
+    for _ in range(ROUNDS):
+        points = low * (high / low) ** steps
+        points[-1] = high
+        rising = np.logical_and.accumulate(slope(points[1:-1]) > 0).sum(axis=0)
+        low, high = points[rising, own], points[rising + 1, own]
+    inside = np.where(high == ends[1], high, np.sqrt(low * high))
+    return np.where(low == ends[0], low, inside)

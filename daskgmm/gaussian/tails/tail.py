@@ -37,6 +37,10 @@ class BoundTail(ABC):
     def densities(self) -> None:
         """Fill `joint`; the buffer holds squared distances plus `TailDensities.shift`."""
 
+    def of_components(self) -> Array:
+        """Return the log joint densities of components, (k, b), which may overwrite `joint`."""
+        return self.joint
+
     @abstractmethod
     def weigh(self, total: Array, sums: Array) -> None:
         """Fill the buffer with the exponentials of components times the factors u of the rows.

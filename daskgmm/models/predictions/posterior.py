@@ -36,15 +36,7 @@ class Posterior:
         self._orders: dict[int, NDArray[np.intp]] = {}
         self._is_joint, self._is_divided = True, False
         tile.log_joint()
-        self._joint = tile.joint
-        if parameters.is_contaminated:
-            self._join_pairs()
-
-    def _join_pairs(self) -> None:
-        """Make log joint densities of components of those of their two parts."""
-        k = self.parameters.n_components
-        good, bad = self._tile.joint[:k], self._tile.joint[k:]
-        self._joint = np.logaddexp(good, bad, out=good)
+        self._joint = tile.of_components()
 
     @property
     def rows(self) -> Array:
