@@ -65,7 +65,7 @@ class Model(Protocol):
     def objective(self, moments: Moments, parameters: Parameters) -> float:
         """Return what EM raises, in nats a row: the likelihood, with a prior's density."""
 
-    def discount(self, parameters: Parameters) -> float:
+    def discount(self, step: Maximised) -> float:
         """Return by how much the objective is less than the mean log density of rows, in nats."""
 
 
@@ -111,12 +111,14 @@ class GaussianModel:
         means = np.tile(survey.mean, (k, 1))
         return Parameters(structure.name, np.full(k, 1 / k), means, spread, spread)
 
-    def discount_of_noise(self, parameters: Parameters) -> float:
+    def discount_of_noise(self, step: Maximised) -> float:
         """Return by how much the noise lowers the mean log-likelihood, in nats, to first order."""
+        parameters = step.parameters
+        shares = parameters.weights if step.shares is None else step.shares
         traces = self.structure.precision.traces(
             parameters.precisions_cholesky, parameters.n_features
         )
-        return 0.5 * self.noise * float((parameters.weights * traces).sum())
+        return 0.5 * self.noise * float((shares * traces).sum())
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,17 +173,18 @@ class MixtureModel(GaussianModel):
         """Return the step with the proportions that are fixed, if they are."""
         if not self.equal_weights:
             return step
-        return replace(step, parameters=step.parameters.with_equal_weights())
+        parameters = step.parameters
+        return replace(step, parameters=parameters.with_equal_weights(), shares=parameters.weights)
 
-    def discount(self, parameters: Parameters) -> float:
+    def discount(self, step: Maximised) -> float:
         """Return by how much the objective is less than the mean log-likelihood, in nats a row.
 
         That of the noise is of first order.
         """
-        taken = self.discount_of_noise(parameters)
+        taken = self.discount_of_noise(step)
         if self.prior is None:
             return taken
-        density = self.prior.log_density(parameters, self.structure, self.noise)
+        density = self.prior.log_density(step.parameters, self.structure, self.noise)
         return taken - density / self.survey.weight
 
     def objective(self, moments: Moments, parameters: Parameters) -> float:

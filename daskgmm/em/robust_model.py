@@ -80,6 +80,8 @@ class RobustModel(MixtureModel):
         if moments.noise is not None:
             rest = float(moments.counts.sum())
             share = moments.noise / (moments.noise + rest)
+            if step.shares is not None:
+                step = replace(step, shares=(1.0 - share) * step.shares)
             found = replace(
                 found,
                 weights=(1.0 - share) * found.weights,

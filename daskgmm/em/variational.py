@@ -82,10 +82,10 @@ class BayesianModel(GaussianModel):
         divergence = self.row_weight * self._divergence(parameters)
         return (moments.log_likelihood - divergence) / moments.weight
 
-    def discount(self, parameters: Parameters) -> float:
+    def discount(self, step: Maximised) -> float:
         """Return by how much the bound is less than the mean of the expected log densities."""
-        divergence = self.row_weight * self._divergence(parameters)
-        return self.discount_of_noise(parameters) + divergence / self.survey.weight
+        divergence = self.row_weight * self._divergence(step.parameters)
+        return self.discount_of_noise(step) + divergence / self.survey.weight
 
     def _pseudo_moments(self, k: int) -> PseudoMoments:
         return self.component_prior.pseudo_moments(self.structure, k, self.reg_covar)

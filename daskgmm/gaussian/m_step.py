@@ -49,12 +49,16 @@ class Maximised:
     collapsed : tuple of int or None
         Components whose covariance became singular with a `reg_covar` of 0: they keep their last
         one, so that the likelihood does not fall.
+    shares : ndarray of shape (k,), or None
+        Share of the rows that each component has, where its weight is another one; None where it
+        is the weight.
     """
 
     parameters: Parameters
     empty: tuple[int, ...] = ()
     ridges: Mapping[int | None, float] = field(default_factory=dict)
     collapsed: tuple[int | None, ...] = ()
+    shares: Array | None = None
 
 
 def maximise(

@@ -426,6 +426,7 @@ class MixtureEstimator(Portable):
     ) -> None:
         """Set the fitted attributes, and warn of what the user should know."""
         self._set_parameters(found.step.parameters, model)
+        self._discount = model.discount(found.step)
         self.gap_estimate_ = found.gap
         self._ended = found if self.warm_start else None
         self.converged_, self.n_iter_ = found.converged, len(found.iterations)
@@ -457,5 +458,4 @@ class MixtureEstimator(Portable):
         self.covariances_ = structure.external(parameters.covariances, d)
         self.precisions_cholesky_ = structure.external(factors, d)
         self.precisions_ = structure.external(precision.precisions(factors), d)
-        self._discount = model.discount(parameters)
         set_outliers(self, parameters)

@@ -69,6 +69,15 @@ def test_acceleration_ends_where_plain_em_does_in_fewer_passes():
     assert fast.n_iter_ < plain.n_iter_ / 3
 
 
+@pytest.mark.parametrize("settings", [{}, {"noise": True}, {"covariance_type": "EEV"}])
+@pytest.mark.filterwarnings("ignore::daskgmm.errors.ScaleWarning")
+def test_criteria_of_the_fit_give_back_what_reg_covar_takes(settings):
+    """To first order, by what rows each component has, and not by its weight."""
+    mixture = fitted(reg_covar=1e-2, tol=1e-8, max_iter=2000, **settings)
+    assert abs(mixture.lower_bound_ - mixture.score(X)) > 5e-3
+    assert_allclose(mixture.criteria_["log_likelihood"], mixture.score(X), atol=5e-5)
+
+
 @pytest.mark.parametrize(
     "settings", [{"prior": "conjugate"}, {"tails": "contaminated"}, {"standardise": True}]
 )
