@@ -14,6 +14,9 @@ COVARIANCES = (
 )  # fmt: skip
 """Covariance structures that are always in `gaussian.STRUCTURES`, in its order."""
 
+FACTORS = ("ppca", "factor")
+"""Covariance structures with a number of factors: the names in `FAMILIES`."""
+
 ALL = "all"
 """Name that stands for all covariance structures in a sweep."""
 

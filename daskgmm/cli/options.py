@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import click
 
 from daskgmm.cli.storage import check_storage_options
-from daskgmm.names import COVARIANCES
+from daskgmm.names import COVARIANCES, FACTORS
 
 Command = Callable[..., Any]
 
@@ -50,7 +50,7 @@ class Structures(Choice):
         """The names in the table, and the others."""
         table = sys.modules.get("daskgmm.gaussian.covariance.structures")
         names = COVARIANCES if table is None else tuple(table.STRUCTURES)
-        return (*names, *self._others)
+        return (*names, *FACTORS, *self._others)
 
     @choices.setter
     def choices(self, given: tuple[str, ...]) -> None:

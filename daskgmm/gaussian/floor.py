@@ -108,8 +108,9 @@ class Floor:
         if not structure.shared:
             weighed = np.flatnonzero(parameters.weights > 0)
             covariances, numbers = covariances[weighed], list(map(int, weighed))
-        if isinstance(structure.precision, Dense):
-            return self._dense(covariances, numbers, step.ridges)
+        if structure.precision.detail == Dense.detail:
+            matrices = structure.precision.matrices(covariances, d)
+            return self._dense(matrices, numbers, step.ridges)
         variances = structure.precision.diagonals(covariances, d)
         ridges = np.array([step.ridges.get(number, 0.0) for number in numbers])
         return self._along_columns(variances, numbers, NEAR * ridges)

@@ -10,18 +10,18 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 
 class KeysOf(StrOptions):  # type: ignore[misc]  # scikit-learn has no types
-    """The names in a table, looked up when a value is checked: entries may be added to it."""
+    """The names in tables, looked up when a value is checked: entries may be added to them."""
 
-    def __init__(self, table: Mapping[str, Any]) -> None:
-        self._table = table
-        super().__init__(set(table))
+    def __init__(self, *tables: Mapping[str, Any]) -> None:
+        self._tables = tables
+        super().__init__(set().union(*tables))
 
     def is_satisfied_by(self, val: Any) -> bool:
         """Return whether a value is one of the names."""
-        return isinstance(val, str) and val in self._table
+        return isinstance(val, str) and any(val in table for table in self._tables)
 
     def __str__(self) -> str:
-        self.options = list(self._table)  # in its order
+        self.options = [name for table in self._tables for name in table]  # in their order
         return str(super().__str__())
 
 

@@ -36,6 +36,7 @@ from daskgmm.em.survey import Survey, survey_rows
 from daskgmm.em.weighing import check_meaning
 from daskgmm.errors import DegenerateComponentWarning, ScaleWarning, WeightsWarning
 from daskgmm.gaussian.coordinates import Coordinates
+from daskgmm.gaussian.covariance.factors import FAMILIES
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.floor import Resting
 from daskgmm.gaussian.m_step import ILL_DEFINED, Maximised
@@ -45,6 +46,7 @@ from daskgmm.models.constraints import Axes, KeysOf, plain_axes
 from daskgmm.models.costs import TrainingData, cache_nbytes, cut, plan_of
 from daskgmm.models.criteria import doubt
 from daskgmm.models.degeneracy import degeneracies, swallowed
+from daskgmm.models.factors import check_enough_features, check_factors
 from daskgmm.models.files.portable import Portable
 from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.initial import check_initial
@@ -76,6 +78,7 @@ class MixtureEstimator(Portable):
 
     n_components: int = 1
     covariance_type: str = "full"
+    n_factors: int | None = None
     tol: float = 1e-3
     reg_covar: float = 1e-6
     prior: str | None = None
@@ -100,7 +103,8 @@ class MixtureEstimator(Portable):
     # The same constraints give the same errors; they are data, and public in effect.
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **Reference._parameter_constraints,
-        "covariance_type": [KeysOf(STRUCTURES)],
+        "covariance_type": [KeysOf(STRUCTURES, FAMILIES)],
+        "n_factors": "no_validation",  # see `check_factors`
         "prior": [KeysOf(PRIORS), None],
         "acceleration": [StrOptions({"auto"}), None],
         "sample_rows": [Interval(Integral, 1, None, closed="left"), None],
@@ -245,6 +249,7 @@ class MixtureEstimator(Portable):
         check_enough(rows.n_rows, self.n_components)
         check_enough_columns(self.pca, rows.n_features)
         settings = self._settings()
+        check_enough_features([settings.structure], settings.n_features(rows.n_features))
         if weights is not None:
             settings = settings.weighed(given.weights_are)
         request = replace(self._request(settings, rows.n_features), checkpoint=checkpoint)
@@ -275,7 +280,7 @@ class MixtureEstimator(Portable):
     def _explain(self, data: Dataset, error: ValueError) -> None:
         """Raise the error with the columns to blame, if there are some; another pass tells."""
         survey, names = survey_rows(data, None, silence), self._column_names()
-        cause = singular_columns(survey, self.covariance_type, float(self.reg_covar), names)
+        cause = singular_columns(survey, self._structure_name, float(self.reg_covar), names)
         if cause is not None:
             raise ValueError(f"{error} {cause}") from error
 
@@ -304,7 +309,7 @@ class MixtureEstimator(Portable):
         self._fitted_in = (bool(self.standardise), self.pca)
 
     def _request(self, settings: Settings, columns: int) -> Request:
-        structure = STRUCTURES[self.covariance_type]
+        structure = STRUCTURES[self._structure_name]
         self._check_precisions_init()
         given = (self.weights_init, self.means_init, self.precisions_init)
         initial = check_initial(structure, self.n_components, columns, *given)
@@ -364,11 +369,11 @@ class MixtureEstimator(Portable):
                 "standardise or pca were changed since. Set warm_start=False to begin anew."
             )
         check_same_outliers(self)
-        k, structure = self.n_components, STRUCTURES[self.covariance_type]
+        k, structure = self.n_components, STRUCTURES[self._structure_name]
         found = self.means_.shape, np.shape(self.covariances_)
         wanted = (k, d), structure.external_shape(k, d)
         if found != wanted or (
-            getattr(self, "_fitted_structure", self.covariance_type) != self.covariance_type
+            getattr(self, "_fitted_structure", structure.name) != structure.name
         ):
             raise ValueError(
                 "With warm_start=True the fit goes on from the last one, which had means and "
@@ -381,12 +386,13 @@ class MixtureEstimator(Portable):
         settings = {name: getattr(self, name) for name in self._parameter_constraints}
         constraints = self._parameter_constraints
         validate_parameter_constraints(constraints, settings, caller_name=type(self).__name__)
+        check_factors(self.covariance_type, self.n_factors)
         check_outliers(self)
 
     def _settings(self) -> Settings:
         return Settings(
             n_components=int(self.n_components),
-            structure=self.covariance_type,
+            structure=self._structure_name,
             tol=float(self.tol),
             reg_covar=float(self.reg_covar),
             max_iter=int(self.max_iter),

@@ -22,6 +22,8 @@ from daskgmm.em.weighing import Weighing, check_meaning
 from daskgmm.errors import DataError, WeightsWarning
 from daskgmm.gaussian.adaptation import adapt
 from daskgmm.gaussian.coordinates import Coordinates
+from daskgmm.gaussian.covariance.factors import FAMILIES, PrincipalComponents
+from daskgmm.gaussian.covariance.low_rank import parts
 from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
 from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.gaussian.parameters import Parameters
@@ -32,6 +34,7 @@ from daskgmm.models.adaptation import (
     with_parameters,
 )
 from daskgmm.models.criteria import Criteria, criteria_of_fit, doubt, rows_that_count
+from daskgmm.models.factors import structure_name
 from daskgmm.models.inputs import (
     check_features,
     feature_names,
@@ -67,6 +70,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
     """Whether a class is no estimator itself; looked up in the class alone."""
 
     covariance_type: str
+    n_factors: int | None = None
     random_state: Any
     weights_: NDArray[np.float64]
     means_: NDArray[np.float64]
@@ -227,6 +231,43 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         n = rows_that_count(getattr(self, "fitted_on_", None) or {})
         mean = float(getattr(self, "lower_bound_", math.nan)) + self._discount
         return criteria_of_fit(mean, int(self._n_parameters()), n)
+
+    @property
+    def factor_loadings_(self) -> NDArray[np.float64]:
+        """Loadings of the factors of each component, shape (k, d, q), the largest factor first.
+
+        Of ``covariance_type="ppca"`` and ``"factor"`` alone. Covariances are W W^T plus the noise.
+        """
+        loadings, _ = self._low_rank()
+        return np.ascontiguousarray(loadings.swapaxes(1, 2))
+
+    @property
+    def noise_variance_(self) -> NDArray[np.float64]:
+        """Noise variances: (k,) of ``covariance_type="ppca"``, (k, d) of ``"factor"``."""
+        _, noise = self._low_rank()
+        return noise[:, 0].copy() if self.covariance_type == PrincipalComponents.family else noise
+
+    @property
+    def explained_variance_(self) -> NDArray[np.float64]:
+        """Variances along the factors of each component, shape (k, q), the largest first.
+
+        Of ``covariance_type="ppca"`` those along principal axes, noise included, as in
+        scikit-learn's `PCA`; of ``"factor"`` the squared lengths of loadings.
+        """
+        loadings, noise = self._low_rank()
+        squares: NDArray[np.float64] = (loadings**2).sum(axis=2)
+        if self.covariance_type == PrincipalComponents.family:
+            squares += noise[:, :1]
+        return squares
+
+    def _low_rank(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return loadings (k, q, d) and noise variances (k, d); there are none of other types."""
+        if self.covariance_type not in FAMILIES or not hasattr(self, "covariances_"):
+            raise AttributeError(
+                f"A {type(self).__name__} has factors once it is fitted, with a covariance_type "
+                f"of {', '.join(map(repr, FAMILIES))}."
+            )
+        return parts(self._parameters().covariances)
 
     def predict_to_zarr(
         self,
@@ -454,7 +495,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         check_meaning(weights_are)
-        relevances = relevances_of(self.covariance_type, relevance, parameters)
+        relevances = relevances_of(self._structure_name, relevance, parameters)
         check_passes(n_iter)
         predictor = self._predictor()
         check_gaussian(predictor.parameters)
@@ -514,7 +555,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
 
     def _reorder(self, order: NDArray[np.intp]) -> None:
         names = ["weights_", "means_", "clean_shares_", "inflations_"]
-        if not STRUCTURES[self.covariance_type].shared:
+        if not STRUCTURES[self._structure_name].shared:
             names += ["covariances_", "precisions_", "precisions_cholesky_"]
         # New arrays, all made before any is set: others may hold the old ones.
         found = {name: np.asarray(getattr(self, name)) for name in names if hasattr(self, name)}
@@ -557,13 +598,14 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         return getattr(self, "coordinates_", None)
 
     def _parameters(self) -> Parameters:
-        fitted = getattr(self, "_fitted_structure", self.covariance_type)
-        if fitted != self.covariance_type:
+        name = self._structure_name
+        fitted = getattr(self, "_fitted_structure", name)
+        if fitted != name:
             raise ValueError(
-                f"covariance_type was set to {self.covariance_type!r} after a fit with {fitted!r}. "
+                f"covariance_type was set to {name!r} after a fit with {fitted!r}. "
                 "Fit again, or set it back."
             )
-        structure = STRUCTURES[self.covariance_type]
+        structure = STRUCTURES[name]
         means = np.asarray(self.means_, np.float64)
         factors = np.asarray(self.precisions_cholesky_, np.float64)
         factors = structure.internal(factors, *means.shape)
@@ -574,8 +616,13 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         else:
             covariances = structure.internal(np.asarray(covariances, np.float64), *means.shape)
         weights = np.asarray(self.weights_, np.float64)
-        parameters = Parameters(self.covariance_type, weights, means, covariances, factors)
+        parameters = Parameters(name, weights, means, covariances, factors)
         return with_outliers_of(self, parameters)
+
+    @property
+    def _structure_name(self) -> str:
+        """Name of the covariance structure in `STRUCTURES`."""
+        return structure_name(self.covariance_type, self.n_factors)
 
     def _own_entries(self) -> dict[str, Any]:
         """Return the entries of a model file that only this kind of mixture has."""
@@ -586,7 +633,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
 
     def _n_parameters(self) -> int:
         k, d = self.means_.shape
-        return n_parameters(STRUCTURES[self.covariance_type], k, d) + n_of_outliers(
+        return n_parameters(STRUCTURES[self._structure_name], k, d) + n_of_outliers(
             fitted_outliers(self), k
         )
 

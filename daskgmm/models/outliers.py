@@ -47,7 +47,7 @@ def check_outliers(mixture: Any) -> None:
             f"tails={tails!r} cannot be fitted with a prior: its pseudo-rows have no outliers. Set "
             "prior=None, or use noise=True."
         )
-    structure = STRUCTURES[mixture.covariance_type]
+    structure = STRUCTURES[mixture._structure_name]
     if tails is not None and structure.statistic.pools:
         raise ValueError(
             f"tails={tails!r} cannot be fitted with covariance_type={structure.name!r}: outliers "

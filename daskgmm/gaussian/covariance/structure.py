@@ -16,11 +16,11 @@ from daskgmm.gaussian.moments import EMPTY, Moments
 class Structure:
     """A constraint on the covariances of a mixture; a structure is one subclass in one file."""
 
-    name: ClassVar[str]
-    precision: ClassVar[Precision]
+    name: str
+    precision: Precision
     """Form of the covariances."""
 
-    statistic: ClassVar[Statistic]
+    statistic: Statistic
     """Statistic that a pass sums for them."""
 
     shared: ClassVar[bool] = False
@@ -30,6 +30,9 @@ class Structure:
     """Whether every value of `precision` is allowed. If not, as with equal volumes, the structure
     has a `maximise` of its own, and EM is not accelerated: the coordinates of `precision` would
     leave the structure."""
+
+    separate: bool = False
+    """Whether components have covariances of their own even though the structure is not free."""
 
     def __init_subclass__(cls) -> None:
         """Refuse a statistic that does not determine covariances of the form."""
@@ -125,5 +128,5 @@ class Structure:
 
     def repeat(self, covariance: Array, k: int) -> Array:
         """Return covariances that are, for every component, the nearest to a (d, d) one."""
-        matrices = np.tile(covariance, (self.n_covariances(k), 1, 1))
-        return self.precision.of_matrices(matrices)
+        nearest = self.precision.of_matrices(covariance[None])
+        return np.repeat(nearest, self.n_covariances(k), axis=0)

@@ -31,8 +31,8 @@ coordinates              null, or `coordinates_`: origin (d), scales (d), axes (
                          explained (r) or null, and variances (r), which may be left out;
                          z = ((x - origin) / scales) axes
 weights, means           (k), (k, r); r is d where there are no axes
-covariances,             (k, r, r) full, (r, r) tied, (k, r) diag, (k) spherical
-precisions_cholesky
+covariances,             (k, r, r) full, (r, r) tied, (k, r) diag, (k) spherical, (k, q + 1, r)
+precisions_cholesky      of ppca and factor (`gaussian.covariance.low_rank`)
 noise                    of a mixture with `noise` alone: weight, log_volume
 contamination            of one with contaminated tails alone: clean_shares (k), inflations (k)
 posterior                of a BayesianGaussianMixture alone: weight_concentration (k), or two of
@@ -62,10 +62,13 @@ from numpy.typing import NDArray
 from daskgmm.em.checkpoint import versions
 from daskgmm.em.objective import Objective
 from daskgmm.gaussian.coordinates import Coordinates
+from daskgmm.gaussian.covariance.factors import FAMILIES
+from daskgmm.gaussian.covariance.low_rank import LowRank, parts
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.prior import PRIORS
+from daskgmm.models.factors import check_enough_features
 from daskgmm.models.mixture import Mixture
 
 FORMAT = "daskgmm-gaussian-mixture"
@@ -76,7 +79,7 @@ INFINITIES = {"inf": math.inf, "-inf": -math.inf}
 AS_VERSION_1 = ("criteria", "data", "feature_units", "feature_dims", "history", "coordinates")
 """What version 1 lacked, and null stands for."""
 
-WITHOUT_OUTLIERS = {"noise": False, "tails": None}
+UNLESS_SET = {"noise": False, "tails": None, "n_factors": None}
 """Settings that are not written unless they are others, so that readers of before them read on."""
 
 UNIT_SUM = 1e-6
@@ -159,9 +162,10 @@ def mixture_of(document: Mapping[str, Any], choose: Choose[Kind]) -> Kind:
     kind = choose(types)
     mixture = _made(kind, _checked_settings(document["settings"], kind, types))
     structure = mixture.covariance_type
-    if structure not in STRUCTURES:
+    if structure not in STRUCTURES and structure not in FAMILIES:
         raise UnknownNameError(
-            f"its covariance_type {str(structure)[:60]!r} is none of {', '.join(STRUCTURES)}. "
+            f"its covariance_type {str(structure)[:60]!r} is none of "
+            f"{', '.join([*STRUCTURES, *FAMILIES])}. "
             "Import the module that adds it to daskgmm.gaussian.STRUCTURES first (--import), or "
             "use the version that wrote the file."
         )
@@ -220,7 +224,7 @@ def _settings(mixture: Mixture) -> dict[str, Any]:
     """Return the settings, those that are attributes of the class too, as JSON can hold them."""
     kept = {}
     for name in _setting_names(type(mixture)):
-        if name in WITHOUT_OUTLIERS and getattr(mixture, name) == WITHOUT_OUTLIERS[name]:
+        if name in UNLESS_SET and getattr(mixture, name) == UNLESS_SET[name]:
             continue
         try:
             text = json.dumps(_of_python(getattr(mixture, name)), allow_nan=False)
@@ -265,7 +269,8 @@ def _check_settings(mixture: Mixture) -> None:
 
 
 def _set_parameters(mixture: Mixture, document: Mapping[str, Any], r: int) -> None:
-    structure, k = STRUCTURES[mixture.covariance_type], len(document["weights"])
+    structure, k = STRUCTURES[mixture._structure_name], len(document["weights"])
+    check_enough_features([structure.name], r)
     shape = structure.external_shape(k, r)
     mixture._fitted_structure = structure.name
     mixture.weights_ = array_of(document, "weights", (k,))
@@ -442,6 +447,8 @@ def _check_covariances(
             f"'precisions_cholesky'{_component(determined)} has a diagonal that is not positive"
         )
     variances = structure.precision.diagonals(covariances, r)
+    if isinstance(structure.precision, LowRank):
+        variances = parts(covariances)[1]
     positive = np.asarray((variances >= 0).all(axis=1))
     if not positive.all():
         raise ValueError(f"'covariances'{_component(positive)} has a variance below 0")
