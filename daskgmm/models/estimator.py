@@ -46,7 +46,7 @@ from daskgmm.models.constraints import Axes, KeysOf, plain_axes
 from daskgmm.models.costs import TrainingData, cache_nbytes, cut, plan_of
 from daskgmm.models.criteria import doubt
 from daskgmm.models.degeneracy import degeneracies, swallowed
-from daskgmm.models.factors import check_enough_features, check_factors
+from daskgmm.models.factors import check_factors, check_factors_of
 from daskgmm.models.files.portable import Portable
 from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.initial import check_initial
@@ -249,7 +249,7 @@ class MixtureEstimator(Portable):
         check_enough(rows.n_rows, self.n_components)
         check_enough_columns(self.pca, rows.n_features)
         settings = self._settings()
-        check_enough_features([settings.structure], settings.n_features(rows.n_features))
+        check_factors_of([settings], rows.n_features)
         if weights is not None:
             settings = settings.weighed(given.weights_are)
         request = replace(self._request(settings, rows.n_features), checkpoint=checkpoint)

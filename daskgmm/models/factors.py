@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from numbers import Integral
 from typing import Any
 
-from daskgmm.gaussian.covariance.factors import FAMILIES
+from daskgmm.em.settings import CONTAMINATED, Settings
+from daskgmm.gaussian.covariance.factors import FAMILIES, LowRankStructure
+from daskgmm.gaussian.covariance.projections import MOST_PRODUCTS
+from daskgmm.gaussian.covariance.structures import STRUCTURES
 
 
 def structure_name(covariance_type: str, n_factors: Any) -> str:
@@ -36,6 +39,22 @@ def check_factors(covariance_type: str, n_factors: Any) -> None:
             f"n_factors is {n_factors!r}, and covariance_type={covariance_type!r} needs a number "
             "of factors: a whole number from 1 to one less than there are features."
         )
+
+
+def check_factors_of(settings: Sequence[Settings], columns: int) -> None:
+    """Raise `ValueError` for settings of factors that cannot be fitted to so many columns."""
+    for each in settings:
+        d, structure = each.n_features(columns), STRUCTURES[each.structure]
+        check_enough_features([each.structure], d)
+        if not (isinstance(structure, LowRankStructure) and structure.is_projected(d)):
+            continue
+        if each.prior is not None or each.outliers == CONTAMINATED:
+            what = f"prior={each.prior!r}" if each.prior else f"tails={each.outliers!r}"
+            raise ValueError(
+                f"{what} cannot be fitted with {structure.q} factors of {d} features: it needs "
+                f"second moments of all pairs, which are kept up to {MOST_PRODUCTS} features. Fit "
+                "without it, or to fewer columns (pca)."
+            )
 
 
 def check_enough_features(structures: Sequence[str], features: int) -> None:

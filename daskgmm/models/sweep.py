@@ -48,7 +48,7 @@ from daskgmm.models.costs import TrainingData, cache_nbytes, cut, plan_of
 from daskgmm.models.criteria import Criteria, criteria_of_sweep, doubt
 from daskgmm.models.degeneracy import reason_of
 from daskgmm.models.estimator import MixtureEstimator
-from daskgmm.models.factors import check_enough_features, check_factors, settings_of, structure_name
+from daskgmm.models.factors import check_factors, check_factors_of, settings_of, structure_name
 from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.models.inputs import LABELS, check_enough_columns
@@ -253,7 +253,7 @@ def sweep(
     request = _request(settings, n_init, random_state, belongs)
     request = replace(request, weights_are=None if weights is None else weights_are)
     check_enough_columns(pca, rows.n_features)
-    check_enough_features(types, chosen.n_features(rows.n_features))
+    check_factors_of(settings, rows.n_features)
     as_one_fit = _all_at_once(settings, rows.n_features)
     with closing(cut(rows, weights, as_one_fit, cache_nbytes(cache))) as data:
         plan_of(data, as_one_fit, starts_of(settings, rows.n_features, rows.n_rows)).check()

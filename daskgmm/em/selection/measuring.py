@@ -77,7 +77,7 @@ class MeasureWork:
         if batch.rows is not None:
             b = min(b, max(1, batch.rows))
         # Rows of the exact kernel are as they are: those of all others can be made of them.
-        exact = [kernel for kernel in kernels if not isinstance(kernel, NaturalKernel)]
+        exact = [kernel for kernel in kernels if not kernel.center.any()]
         center = (exact or kernels)[0].center
         found, weight, rows = np.zeros((len(self.order), 2)), 0.0, 0
         z, weights = np.empty((len(center), b)), np.empty(b)

@@ -75,6 +75,10 @@ class LowRank(Precision):
         matrices[:, diagonal, diagonal] += noise
         return matrices
 
+    def axes(self, covariances: Array) -> Axes:
+        """Return the axes of covariances."""
+        return Axes(self.factorise(covariances))
+
     def precision_matrices(self, factors: Array, d: int) -> Array:
         root = factors[:, -1]
         axes = Axes(factors)
@@ -211,9 +215,10 @@ class LowRankIsotropic(LowRank):
 
 
 class Axes:
-    """The axes of factors: orthonormal rows V (m, q, d), and S (m, q)."""
+    """The axes of factors: orthonormal rows V (m, q, d), S (m, q), and Psi^(-1/2) (m, d)."""
 
     def __init__(self, factors: Array) -> None:
+        self.root: Array = factors[:, -1]
         vectors = factors[:, :-1] / factors[:, -1:]
         lengths = np.sqrt((vectors**2).sum(axis=-1))
         self.shrinkage: Array = np.minimum(lengths, 1.0)
@@ -223,6 +228,12 @@ class Axes:
     def excess(self) -> Array:
         """Variances along the axes beyond the noise, in its units, (m, q)."""
         return np.maximum(self.shrinkage**-2 - 1.0, 0.0)
+
+    @property
+    def projections(self) -> Array:
+        """Rows b_j (m, q, d) with the precision P = D - sum_j b_j b_j^T, D the inverse noise."""
+        lengths = np.sqrt(1.0 - self.shrinkage**2)[:, :, None]
+        return np.asarray(lengths * self.vectors * self.root[:, None, :])
 
     def scaled(self, vectors: Array, factors: Array) -> Array:
         """Return vectors (k, d) with their parts along the axes times factors (m, q)."""
@@ -239,6 +250,13 @@ def parts(covariances: Array) -> tuple[Array, Array]:
 def joined(loadings: Array, noise: Array) -> Array:
     """Return covariances of loadings (..., q, d) and noise variances (..., d)."""
     return np.concatenate([_scaled(loadings), noise[..., None, :]], axis=-2)
+
+
+def turned(loadings: Array, noise: Array) -> Array:
+    """Return covariances with loadings that are orthogonal in units of the noise, in order."""
+    root = np.sqrt(noise)[:, None, :]
+    _, values, vectors = np.linalg.svd(loadings / root, full_matrices=False)
+    return joined(values[:, :, None] * signed(vectors) * root, noise)
 
 
 def _scaled(rows: Array) -> Array:

@@ -100,6 +100,14 @@ class Structure:
         """Return the number of entries of T(x), p."""
         return 1 + d + self.statistic.n_quadratic(d)
 
+    def n_buffer_rows(self, k: int, d: int) -> int:
+        """Return the numbers that the fast kernel of k components keeps of each row of a tile."""
+        return self.n_statistics(d)
+
+    def step_work(self, d: int) -> int:
+        """Return the operations of an M-step for each component, in order of magnitude."""
+        return d**3
+
     def covariance_shape(self, k: int, d: int) -> tuple[int, ...]:
         """Return the shape of the covariances."""
         return (self.n_covariances(k), *self.precision.shape(d))

@@ -125,10 +125,22 @@ class Sums:
         Statistics of each component, `Moments.sums`.
     pooled : ndarray of shape (d, d), or None
         Second moment of all components together, if the statistic pools it.
+    products : ndarray of shape (k q, d), or None
+        Products with projections of a `FactorKernel`, until they are a part of the sums.
     """
 
     sums: Array
     pooled: Array | None
+    products: Array | None = None
+
+    def whole(self) -> Array:
+        """Return `sums` with what was summed beside them, shape (p, k)."""
+        if self.products is None:
+            return self.sums
+        k, d = self.sums.shape[1], self.products.shape[1]
+        total = self.sums.copy()
+        total[1 + 2 * d :] += self.products.reshape(k, -1).T
+        return total
 
     @classmethod
     def zeros(cls, structure: Structure, k: int, d: int) -> Sums:

@@ -49,11 +49,12 @@ class Stack:
 def group_kernels(kernels: Sequence[Kernel]) -> list[list[int]]:
     """Return the indices of the kernels of each stack: natural ones of a structure share a stack.
 
-    The last stack has a whitened kernel, if there is any.
+    The last stack has a whitened kernel, if there is any: its rows are about no centre.
     """
     groups: dict[str, list[int]] = {}
     for index, kernel in enumerate(kernels):
         if isinstance(kernel, NaturalKernel):
             groups.setdefault(kernel.structure.name, []).append(index)
     alone = [[i] for i, kernel in enumerate(kernels) if not isinstance(kernel, NaturalKernel)]
+    alone.sort(key=lambda group: not kernels[group[0]].center.any())
     return [*groups.values(), *alone]

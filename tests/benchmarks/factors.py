@@ -1,0 +1,136 @@
+"""Claim: a pass of factor analysers takes at most 1.5 times its 4 n k d q operations.
+
+Rows are float32 in chunks of a Zarr store, read anew in each pass. The rate is that of a square
+product (as in `products`) on as many threads. A fit begins at given
+parameters: it has a survey and `MANY` passes, or `FEW`, whose difference is the passes alone. Of
+several runs the fastest counts, as others use the machine. Memory is that of a child process, less
+what it has before the fit, beside what the plan says of a process.
+
+BENCHMARK_ROWS=1000000 takes so many rows.
+"""
+
+import os
+import tempfile
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from sklearn.exceptions import ConvergenceWarning
+
+from daskgmm import GaussianMixture, plan
+from daskgmm.gaussian.covariance.low_rank import joined
+from daskgmm.gaussian.covariance.structures import STRUCTURES
+from daskgmm.passes.memory import peak_memory
+from tests.benchmarks.children import answer, ask, request
+from tests.benchmarks.products import dgemm_rate
+from tests.benchmarks.tables import print_table, seconds, times
+
+FEW, MANY = 1, 4
+"""Iterations of the two fits whose difference is the time of passes."""
+
+ALLOWED = 1.5
+
+CHUNK_ROWS = 2_000
+
+HEADERS = (
+    "n d k q", "threads", "a pass", "GFLOP/s of a product", "4nkdq at that rate", "ratio",
+    "allowed", "reached", "MB read/s", "peak", "planned", "k d^2",
+)  # fmt: skip
+
+
+def main(smoke: bool = False) -> None:
+    """Print one table: a line for each number of threads."""
+    rows = int(os.environ.get("BENCHMARK_ROWS", 50_000))
+    shape = (2_000, 100, 4, 3) if smoke else (rows, 1000, 20, 10)
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "x.zarr")
+        _write(path, *shape)
+        lines = []
+        for threads in (1, os.cpu_count() or 1):
+            asked = {"path": path, "shape": shape, "runs": 1 if smoke else 5}
+            (found,) = ask("factors", asked, threads)
+            lines.append(_line(shape, threads, found))
+    print_table("A pass of factor analysers, and its memory", HEADERS, lines)
+
+
+def _write(path: str, n: int, d: int, k: int, q: int) -> None:
+    """Write rows of k factor analysers, chunk by chunk."""
+    random = np.random.default_rng(0)
+    means, loadings = 2 * random.normal(size=(k, d)), random.normal(size=(k, q, d))
+    store = zarr.create_array(path, shape=(n, d), chunks=(CHUNK_ROWS, d), dtype="float32",
+                              compressors=None)  # fmt: skip
+    for first in range(0, n, CHUNK_ROWS):
+        labels = np.sort(random.integers(k, size=min(CHUNK_ROWS, n - first)))
+        x = means[labels] + random.normal(size=(len(labels), d))
+        for number in range(k):
+            own = labels == number
+            x[own] += random.normal(size=(int(own.sum()), q)) @ loadings[number]
+        store[first : first + len(x)] = random.permutation(x).astype(np.float32)
+
+
+def _line(shape: tuple[int, ...], threads: int, found: dict[str, Any]) -> list[str]:
+    n, d, k, q = shape
+    ideal = 4 * n * k * d * q / found["rate"]
+    ratio = found["pass"] / ideal
+    reached = "yes" if ratio <= ALLOWED else "no"
+    return [
+        f"{n:g} {d} {k} {q}",
+        str(threads),
+        seconds(found["pass"]),
+        f"{found['rate'] / 1e9:.0f}",
+        seconds(ideal),
+        times(ratio),
+        f"{ALLOWED}x",
+        reached,
+        f"{4 * n * d / found['pass'] / 1e6:.0f}",
+        f"{found['peak'] / 1e6:.0f} MB",
+        f"{found['planned'] / 1e6:.0f} MB",
+        f"{8 * k * d * d / 1e6:.0f} MB",
+    ]
+
+
+def _start(store: zarr.Array, k: int, q: int) -> dict[str, Any]:
+    """Return complete parameters to begin with: rows as means, and covariances of no clusters."""
+    x = np.asarray(store[:CHUNK_ROWS], np.float64)
+    noise = x.var(axis=0)
+    axes = np.random.default_rng(1).normal(size=(k, q, x.shape[1]))
+    precision = STRUCTURES[f"factor-{q}"].precision
+    covariances = joined(axes, np.tile(noise, (k, 1)))
+    precisions = precision.precisions(precision.factorise(covariances))
+    weights = np.full(k, 1 / k)
+    return {"weights_init": weights, "means_init": x[:k], "precisions_init": precisions}
+
+
+def _fitted(path: str, k: int, **settings: Any) -> float:
+    """Return the seconds of a fit."""
+    began = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        GaussianMixture(k, **settings).fit(path)
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    asked = request()
+    _, _, k, q = asked["shape"]
+    store = zarr.open_array(asked["path"], mode="r")
+    settings = {"covariance_type": "factor", "n_factors": q, "tol": 0.0, **_start(store, k, q)}
+    before = peak_memory()
+    best = {
+        count: min(
+            _fitted(asked["path"], k, max_iter=count, **settings) for _ in range(asked["runs"])
+        )
+        for count in (FEW, MANY)
+    }
+    peak = peak_memory() - before
+    answer(
+        {
+            "pass": (best[MANY] - best[FEW]) / (MANY - FEW),
+            "rate": dgemm_rate(5),
+            "peak": peak,
+            "planned": plan(store, k, **settings).worker_nbytes,
+        }
+    )
