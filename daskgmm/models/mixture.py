@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from daskgmm.em.adaptation import moments_of
@@ -25,6 +26,7 @@ from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.covariance.factors import FAMILIES, PrincipalComponents
 from daskgmm.gaussian.covariance.low_rank import parts
 from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
+from daskgmm.gaussian.latent import n_factors
 from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.adaptation import (
@@ -41,6 +43,7 @@ from daskgmm.models.inputs import (
     rows_or_grid,
     scoring_data,
 )
+from daskgmm.models.latent import points_of
 from daskgmm.models.order import canonical_order
 from daskgmm.models.outliers import box_of, fitted_outliers, with_outliers_of
 from daskgmm.models.predictions.forms import InAnyForm
@@ -61,6 +64,11 @@ from daskgmm.rows.sources import source_of
 from daskgmm.rows.tables.keyed import as_names
 from daskgmm.storage.address import Address
 from daskgmm.storage.masking import StorageOptions, harmless_errors
+
+
+def _has_factors(mixture: Mixture) -> bool:
+    """Return whether the mixture is of a type with factors."""
+    return mixture.covariance_type in FAMILIES
 
 
 class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
@@ -232,6 +240,45 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         mean = float(getattr(self, "lower_bound_", math.nan)) + self._discount
         return criteria_of_fit(mean, int(self._n_parameters()), n)
 
+    @available_if(_has_factors)  # type: ignore[untyped-decorator]  # scikit-learn has no types
+    def transform(self, X: Any) -> Any:
+        """Return the latent coordinates of each row in its most probable component, shape (n, q).
+
+        Of ``covariance_type="ppca"`` and ``"factor"`` alone. They are posterior means of the
+        factors, whose prior has the mean 0 and the variance 1. The component is that of `predict`;
+        each has axes of its own, so that coordinates of different components do not compare.
+
+        Parameters
+        ----------
+        X : as in `fit`
+
+        Returns
+        -------
+        array of shape (n, q)
+            As `predict_proba` returns it: lazy where that is, labelled for labelled X. NaN for
+            outliers, and where a value is missing.
+        """
+        return self._predict("latent", X)
+
+    @available_if(_has_factors)  # type: ignore[untyped-decorator]  # scikit-learn has no types
+    def inverse_transform(self, Z: Any, labels: Any) -> Any:
+        r"""Return the points that latent coordinates stand for, :math:`\mu_k + W_k z`.
+
+        Parameters
+        ----------
+        Z : array of shape (n, q)
+            Of NumPy or Dask, as `transform` returns it.
+        labels : array of int, shape (n,)
+            The component of each row, as `predict` returns it.
+
+        Returns
+        -------
+        array of shape (n, d)
+            Points of the data; lazy if Z or the labels are. NaN where a label is below 0.
+        """
+        check_is_fitted(self)
+        return points_of(self._parameters(), self._coordinates(), Z, labels)
+
     @property
     def factor_loadings_(self) -> NDArray[np.float64]:
         """Loadings of the factors of each component, shape (k, d, q), the largest factor first.
@@ -302,7 +349,9 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             component), "outlier" (1 for outliers, else 0), "outlier_probability", "top"
             (`top_component` and `top_posterior`: the most probable ones, the first one first),
             "largest_posterior", "ambiguity" (1 less the difference of the two largest
-            posteriors), "log_density" (nats).
+            posteriors), "log_density" (nats). Of "ppca" and "factor" also "latent" (as
+            `transform`) and "reconstruction_error" (the squared distance of the row from
+            `inverse_transform` of it, in the coordinates of the mixture).
         dtype : {"float32", "float64", "uint8"}
             Of probabilities. uint8 is in steps of 1/255 (1/254 with ``missing="drop"``, where 255
             means missing), with a `scale_factor`, which xarray applies.
@@ -374,8 +423,8 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             with ``noise=True`` -1 for outliers, -2 where a value is missing), ``outlier``,
             ``outlier_probability``,
             ``posterior_0`` and so on, ``top_component_1`` and ``top_posterior_1`` (the most
-            probable one), ``largest_posterior``, ``ambiguity``, ``log_density``; the last
-            ones are NaN where a value is missing.
+            probable one), ``largest_posterior``, ``ambiguity``, ``log_density``, ``latent_0``
+            and so on, ``reconstruction_error``; the last ones are NaN where a value is missing.
         key : str or sequence of str, optional
             Columns of any type, or the name of a data frame's index, to carry along as they
             are. By default the index of a data frame, also one that was stored with Parquet
@@ -640,8 +689,8 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
 
 def _outputs(predictor: Predictor, names: Sequence[str], dtype: str, top: int | None) -> Outputs:
     k, missing = predictor.parameters.n_components, predictor.transform.drop_missing
-    noise = predictor.parameters.has_noise
-    return Outputs.of(names, k, dtype, top, missing=missing, noise=noise)
+    noise, q = predictor.parameters.has_noise, n_factors(predictor.parameters)
+    return Outputs.of(names, k, dtype, top, missing=missing, noise=noise, q=q)
 
 
 @contextmanager

@@ -112,20 +112,21 @@ class FactorTile(Tile):
             product()
         np.subtract(self._projections, self._at_means, self._about_means)
         np.multiply(self._about_means, self._about_means, self._about_means)
+        squares = np.add.reduce(self._by_component(self._about_means), axis=1)
+        squares *= 0.5
+        self.joint += squares
+
+    def _by_component(self, rows: Array) -> Array:
+        """Return rows (k q, b) as (k, q, b)."""
         k, q, _ = self._shape
-        for number in range(k):
-            squares = self._about_means[number * q : (number + 1) * q].sum(axis=0)
-            squares *= 0.5
-            self.joint[number] += squares
+        return rows.reshape(k, q, rows.shape[1])
 
     def shared_term(self) -> Array | float:
         return 0.0
 
     def accumulate(self) -> None:
-        k, q, _ = self._shape
         np.multiply(self.joint, self.total, self.joint)
-        for number in range(k):
-            own = self._projections[number * q : (number + 1) * q]
-            np.multiply(own, self.joint[number], own)
+        weighed = self._by_component(self._projections)
+        np.multiply(weighed, self.joint[:, None], weighed)
         for product in self._moments:  # (1 + 2 d, b) @ (b, k), (k q, b) @ (b, d)
             product()
