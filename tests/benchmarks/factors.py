@@ -38,7 +38,8 @@ ALLOWED = 1.5
 CHUNK_ROWS = 2_000
 
 HEADERS = (
-    "n d k q", "threads", "CPU of a pass", "wall", "GFLOP a CPU second", "4nkdq at that rate", "ratio",
+    "n d k q", "threads", "CPU of a pass", "wall", "GFLOP a CPU second", "4nkdq at that rate",
+    "ratio",
     "allowed", "reached", "peak", "planned", "k d^2",
 )  # fmt: skip
 
