@@ -19,6 +19,7 @@ from __future__ import annotations
 import numpy as np
 
 from daskgmm.arrays import Array
+from daskgmm.blas import one_blas_thread
 from daskgmm.gaussian.covariance.factor_analysis import (
     LEAST_PART,
     factor_analysis,
@@ -71,6 +72,7 @@ class LowRankStructure(Structure):
     def step_work(self, d: int) -> int:
         return d * self.q**2 if self.is_projected(d) else d**3
 
+    @one_blas_thread()  # more of them round otherwise
     def maximise(self, scatter: Scatter, last: Array) -> Array:
         if self.is_projected(scatter.n_features):
             return self._step(scatter.covariances, last)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from daskgmm.arrays import Array
+from daskgmm.blas import one_blas_thread
 from daskgmm.gaussian.covariance.factor_analysis import (
     factor_analysis,
     first_noise,
@@ -92,6 +93,7 @@ class LowRank(Precision):
         loadings, noise = parts(covariances)
         return np.asarray(noise + (loadings**2).sum(axis=1))
 
+    @one_blas_thread()  # more of them round otherwise
     def factorise(self, covariances: Array) -> Array:
         loadings, noise = parts(covariances)
         good = (noise > 0).all(axis=1) & np.isfinite(covariances).all(axis=(1, 2))
