@@ -1,9 +1,9 @@
 r"""The kernel of many features and few factors: log densities by q projections of each row.
 
 The precision is :math:`D_k - \sum_j b_{kj} b_{kj}^T`, D diagonal. With rows x about the centre,
-:math:`-\frac{1}{2} x^T D x` and what is linear in x are one product with (1, x, x^2), as of
-diagonal covariances, and projections of all components one more. Moments take the same two, the
-other way round. So a row takes 4 k q d + 8 k d operations, and nothing is of size d^2.
+what is linear in x and all projections are one product, and the squares of x one more, as of
+diagonal covariances. Moments take the same two, the other way round. So a row takes 4 k q d + 8 k d
+operations, and nothing is of size d^2.
 """
 
 from __future__ import annotations
@@ -29,16 +29,19 @@ class FactorKernel(Kernel):
 
     Attributes
     ----------
-    theta : ndarray of shape (k, 1 + 2 d)
-        Coefficients of (1, x, x^2) about `center`, without projections.
-    axes : ndarray of shape (k, q, d)
-        b.
-    at_means : ndarray of shape (k, q)
+    constant : ndarray of shape (k, 1)
+        Log joint densities at `center`, without projections.
+    directions : ndarray of shape (k + k q, d)
+        Linear coefficients D (mu - c) of each component, then its axes b.
+    squares : ndarray of shape (k, d)
+        Coefficients of squares.
+    at_means : ndarray of shape (k q, 1)
         Projections of the means.
     """
 
-    theta: Array
-    axes: Array
+    constant: Array
+    directions: Array
+    squares: Array
     at_means: Array
 
     @classmethod
@@ -55,16 +58,15 @@ class FactorKernel(Kernel):
             + precision.log_determinants(factors, d)
             - 0.5 * (d * LOG_2_PI + np.einsum("ki,ki,ki->k", offsets, inverse, offsets))
         )
-        theta = np.concatenate([constant[:, None], inverse * offsets, -0.5 * inverse], axis=1)
+        linear, squares = inverse * offsets, -0.5 * inverse
         at_means = np.einsum("kqi,ki->kq", axes, offsets)
         if whole.has_noise:
-            theta = np.concatenate([theta, np.zeros((1, theta.shape[1]))])
-            theta[-1, 0] = log_joint_of_noise(whole)
-            axes = np.concatenate([axes, np.zeros((1, *axes.shape[1:]))])
-            at_means = np.concatenate([at_means, np.zeros((1, at_means.shape[1]))])
-        reference = np.broadcast_to(center, (len(theta), d)).copy()
+            constant = np.append(constant, log_joint_of_noise(whole))
+            linear, squares, axes, at_means = map(_with_zeros, (linear, squares, axes, at_means))
+        reference = np.broadcast_to(center, (len(constant), d)).copy()
         outliers_of = whole if whole.has_noise or whole.is_contaminated else None
-        coefficients = np.ascontiguousarray(theta), np.ascontiguousarray(axes), at_means
+        directions = np.concatenate([linear, axes.reshape(-1, d)])
+        coefficients = constant[:, None], directions, squares, at_means.reshape(-1, 1)
         return cls(structure, center, reference, *coefficients, outliers_of=outliers_of)
 
     @property
@@ -76,57 +78,64 @@ class FactorKernel(Kernel):
         return FactorTile(self, work, b)
 
 
+def _with_zeros(values: Array) -> Array:
+    """Return values (k, ...) with zeros for one more component."""
+    return np.concatenate([values, np.zeros((1, *values.shape[1:]))])
+
+
 class FactorTile(Tile):
     """The products of a tile."""
 
     def __init__(self, kernel: FactorKernel, work: Workspace, b: int) -> None:
         super().__init__(kernel, work, b)
-        k, q, d = self._shape = kernel.axes.shape
-        features, plain = work.features[:, :b], 1 + 2 * d
-        self._features, self._ones = features[:plain], work.features[0]
-        self._x, self._squares = features[1 : 1 + d], features[1 + d : plain]
-        self._projections = features[plain : plain + k * q]
-        self._about_means = features[plain + k * q : plain + 2 * k * q]
-        self._at_means = kernel.at_means.reshape(k * q, 1)
-        axes = kernel.axes.reshape(k * q, d)
+        _, k, d = kernel.shape
+        self._kernel, self._shape = kernel, (k, len(kernel.at_means) // k, b)
+        # The first row is left: it is the ones of a natural kernel, which has the buffer next.
+        edges = np.cumsum([1, d, d, k, len(kernel.at_means)])
+        parts = np.split(work.features[:, :b], edges)
+        self._x, self._squares, self._linear, self._projections, self._about_means = parts[1:]
+        both = work.features[edges[2] : edges[4], :b]
         self._products = [
-            Product(kernel.theta, self._features, self.joint, add=False),
-            Product(axes, self._x, self._projections, add=False),
+            Product(kernel.directions, self._x, both, add=False),
+            Product(kernel.squares, self._squares, self.joint, add=False),
         ]
+        self._both = both
+        self._sums: Sums | None = None
         self._moments: list[Product] = []
 
     def add_to(self, sums: Sums) -> None:
-        k, q, d = self._shape
+        d = len(self._x)
         if sums.products is None:
-            sums.products = np.zeros((k * q, d))
-        plain = sums.sums[: 1 + 2 * d]
+            sums.products = np.zeros(self._kernel.directions.shape)
+        squares = sums.sums[1 + d : 1 + 2 * d]
+        self._sums = sums
         self._moments = [
-            Product(self._features, self.joint, plain, add=True, transposed=True),
-            Product(self._projections, self._x, sums.products, add=True, transposed=True),
+            Product(self._both, self._x, sums.products, add=True, transposed=True),
+            Product(self._squares, self.joint, squares, add=True, transposed=True),
         ]
 
     def log_joint(self) -> None:
         self._x[:] = self.rows
         np.multiply(self._x, self._x, self._squares)
-        for product in self._products:  # (k, 1 + 2 d) @ (1 + 2 d, b), (k q, d) @ (d, b)
+        for product in self._products:  # (k + k q, d) @ (d, b), (k, d) @ (d, b)
             product()
-        np.subtract(self._projections, self._at_means, self._about_means)
+        self.joint += self._linear
+        self.joint += self._kernel.constant
+        np.subtract(self._projections, self._kernel.at_means, self._about_means)
         np.multiply(self._about_means, self._about_means, self._about_means)
-        squares = np.add.reduce(self._by_component(self._about_means), axis=1)
+        squares = np.add.reduce(self._about_means.reshape(self._shape), axis=1)
         squares *= 0.5
         self.joint += squares
-
-    def _by_component(self, rows: Array) -> Array:
-        """Return rows (k q, b) as (k, q, b)."""
-        k, q, _ = self._shape
-        return rows.reshape(k, q, rows.shape[1])
 
     def shared_term(self) -> Array | float:
         return 0.0
 
     def accumulate(self) -> None:
+        assert self._sums is not None, "add_to comes first"
         np.multiply(self.joint, self.total, self.joint)
-        weighed = self._by_component(self._projections)
+        self._linear[:] = self.joint
+        weighed = self._projections.reshape(self._shape)
         np.multiply(weighed, self.joint[:, None], weighed)
-        for product in self._moments:  # (1 + 2 d, b) @ (b, k), (k q, b) @ (b, d)
+        for product in self._moments:  # (k + k q, b) @ (b, d), (d, b) @ (b, k)
             product()
+        self._sums.sums[0] += self.joint.sum(axis=1)

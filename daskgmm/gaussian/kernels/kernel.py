@@ -125,8 +125,8 @@ class Sums:
         Statistics of each component, `Moments.sums`.
     pooled : ndarray of shape (d, d), or None
         Second moment of all components together, if the statistic pools it.
-    products : ndarray of shape (k q, d), or None
-        Products with projections of a `FactorKernel`, until they are a part of the sums.
+    products : ndarray of shape (k + k q, d), or None
+        Of a `FactorKernel`: sums of x, and of products with projections, beside `sums`.
     """
 
     sums: Array
@@ -137,9 +137,11 @@ class Sums:
         """Return `sums` with what was summed beside them, shape (p, k)."""
         if self.products is None:
             return self.sums
-        k, d = self.sums.shape[1], self.products.shape[1]
-        total = self.sums.copy()
-        total[1 + 2 * d :] += self.products.reshape(k, -1).T
+        (p, k), d = self.sums.shape, self.products.shape[1]
+        total = np.empty((k, p)).T  # so that what is copied stays in its order
+        total[: 1 + 2 * d] = self.sums[: 1 + 2 * d]
+        total[1 : 1 + d] = self.products[:k].T
+        total[1 + 2 * d :] = self.products[k:].reshape(k, -1).T
         return total
 
     @classmethod

@@ -99,7 +99,7 @@ class StackedExpectation:
         whole = sums.whole()
         return [
             Moments(
-                np.ascontiguousarray(whole[:, part]),
+                np.ascontiguousarray(whole[:, part]) if len(self._stack.parts) > 1 else whole,
                 reference[part],
                 sums.pooled,
                 float(total),
