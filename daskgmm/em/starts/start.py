@@ -25,7 +25,13 @@ from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.kernels.kernel import Sums
 from daskgmm.gaussian.kernels.whitened import accumulate_about
-from daskgmm.gaussian.m_step import ILL_DEFINED, IllDefinedError, Maximised, estimate
+from daskgmm.gaussian.m_step import (
+    ILL_DEFINED,
+    IllDefinedError,
+    Maximised,
+    estimate,
+    maximise,
+)
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.projection import projected
@@ -184,7 +190,7 @@ def _projected_start(
         begin = model.spread_of_all(k) if step is None else step.parameters
         axes = structure.precision.axes(begin.covariances).projections
         moments = _moments(structure, x, responsibilities, k, axes)
-        step = model.begin(moments) if step is None else model.step(moments, begin)
+        step = maximise(moments, structure.name, model.reg_covar, begin, first=step is None)
     assert step is not None, "there is one step at least"
     return step
 

@@ -83,6 +83,18 @@ def factor_analysis(covariance: Array, q: int, noise: Array) -> tuple[Array, Arr
     return at.loadings * scales, np.exp(at.x) * scales**2
 
 
+def principal_factors(covariance: Array, q: int) -> tuple[Array, Array]:
+    """Return loadings (q, d) and noise variances (d,) without iteration: axes of correlations."""
+    diagonal = np.diagonal(covariance)
+    if not (diagonal > 0).all():
+        raise SingularError(0)
+    scales = np.sqrt(diagonal)
+    loadings, _ = principal_components(covariance / np.outer(scales, scales), q)
+    loadings *= scales
+    noise = np.maximum(diagonal - (loadings**2).sum(axis=0), LEAST_PART * diagonal)
+    return loadings, noise
+
+
 def first_noise(covariance: Array, q: int) -> Array:
     """Return noise variances (d,) to begin with: Joereskog's (1967, equation 26)."""
     d = len(covariance)

@@ -17,9 +17,11 @@ from daskgmm.gaussian.covariance.factor_analysis import (
     factor_analysis,
     first_noise,
     principal_components,
+    principal_factors,
     signed,
 )
 from daskgmm.gaussian.covariance.precision import Precision, SingularError, squared_norms
+from daskgmm.gaussian.covariance.projections import is_projected
 
 TINY = float(np.finfo(np.float64).tiny)
 
@@ -67,6 +69,10 @@ class LowRank(Precision):
 
     def _of_matrix(self, matrix: Array) -> tuple[Array, Array]:
         """Return the loadings and the noise that are most likely for a covariance matrix."""
+        if is_projected(len(matrix), self.q):
+            # Only a start, whose loadings are made orthogonal in units of the noise.
+            (loadings,), (noise,) = parts(turned(*principal_factors(matrix, self.q))[None])
+            return loadings, noise
         return factor_analysis(matrix, self.q, first_noise(matrix, self.q))
 
     def matrices(self, covariances: Array, d: int) -> Array:
@@ -256,9 +262,9 @@ def joined(loadings: Array, noise: Array) -> Array:
 
 def turned(loadings: Array, noise: Array) -> Array:
     """Return covariances with loadings that are orthogonal in units of the noise, in order."""
-    root = np.sqrt(noise)[:, None, :]
+    root = np.sqrt(noise)[..., None, :]
     _, values, vectors = np.linalg.svd(loadings / root, full_matrices=False)
-    return joined(values[:, :, None] * signed(vectors) * root, noise)
+    return joined(values[..., None] * signed(vectors) * root, noise)
 
 
 def _scaled(rows: Array) -> Array:

@@ -70,6 +70,11 @@ class FactorKernel(Kernel):
         return cls(structure, center, reference, *coefficients, outliers_of=outliers_of)
 
     @property
+    def axes(self) -> Array:
+        _, k, d = self.shape
+        return self.directions[k:].reshape(k, -1, d)
+
+    @property
     def feature_rows(self) -> int:
         _, k, d = self.shape
         return self.structure.n_buffer_rows(k, d)

@@ -52,6 +52,11 @@ class Kernel(ABC):
         return self.structure.n_statistics(d), k, d
 
     @property
+    def axes(self) -> Array | None:
+        """Axes (k, q, d) that moments are projected on; None if they are of all products."""
+        return None
+
+    @property
     @abstractmethod
     def feature_rows(self) -> int:
         """Number of rows of the buffer for T(z): p, or 0 if it is never formed."""

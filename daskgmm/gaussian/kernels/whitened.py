@@ -78,6 +78,13 @@ class WhitenedKernel(Kernel):
         return cls(structure, np.zeros(d), about, *parts, outliers_of=outliers_of)
 
     @property
+    def axes(self) -> Array | None:
+        structure = self.structure
+        if isinstance(structure, LowRankStructure) and structure.is_projected(len(self.center)):
+            return Axes(self.factors).projections
+        return None
+
+    @property
     def feature_rows(self) -> int:
         return 0
 
@@ -98,7 +105,7 @@ class WhitenedTile(Tile):
 
     def add_to(self, sums: Sums) -> None:
         self._sums = sums
-        self._axes = axes_of(self._kernel.structure, self._kernel.factors, len(self.rows))
+        self._axes = self._kernel.axes
 
     def log_joint(self) -> None:
         kernel = self._kernel
@@ -152,13 +159,6 @@ def _own(kernel: WhitenedKernel) -> list[int]:
     return list(range(k)) if m == k else [0] * k
 
 
-def axes_of(structure: Structure, factors: Array, d: int) -> Array | None:
-    """Return the axes (k, q, d) that moments of d features are projected on, if they are."""
-    if isinstance(structure, LowRankStructure) and structure.is_projected(d):
-        return Axes(factors).projections
-    return None
-
-
 def accumulate_about(
     structure: Structure,
     points: Array,
@@ -179,7 +179,7 @@ def accumulate_about(
     sums : Sums
         Changed in place.
     axes : ndarray of shape (k, q, d), optional
-        Those of `axes_of`.
+        `Kernel.axes`.
     """
     d = len(z)
     for k, point in enumerate(points):
