@@ -2,10 +2,10 @@
 
 Rows are float32 in chunks of a Zarr store, read anew in each pass. All times are CPU seconds of
 the whole process, and so is the rate, that of a square product (as in `products`): others on the
-machine then count little. Fits begin at given parameters; `MANY` passes less `FEW` are passes
-alone, with all that they read, decode and merge, and the M-steps. Of several runs the fastest
-counts. Memory is that of a child process, less what it has before the fit, beside what the plan
-says of a process.
+machine then count little. Fits begin at the parameters that rows are drawn from; `MANY` passes less
+`FEW` are passes alone, with all that they read, decode and merge, and the M-steps. Of several runs
+the fastest counts. Memory is that of a child process, less what it has before the fit, beside what
+the plan says of a process.
 
 BENCHMARK_ROWS=1000000 takes so many rows.
 """
@@ -23,6 +23,7 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from daskgmm import GaussianMixture, plan
+from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.low_rank import joined
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.passes.memory import peak_memory
@@ -39,8 +40,7 @@ CHUNK_ROWS = 2_000
 
 HEADERS = (
     "n d k q", "threads", "CPU of a pass", "wall", "GFLOP a CPU second", "4nkdq at that rate",
-    "ratio",
-    "allowed", "reached", "peak", "planned", "k d^2",
+    "ratio", "allowed", "reached", "peak", "planned", "k d^2",
 )  # fmt: skip
 
 
@@ -61,8 +61,7 @@ def main(smoke: bool = False) -> None:
 
 def _write(path: str, n: int, d: int, k: int, q: int) -> None:
     """Write rows of k factor analysers, chunk by chunk."""
-    random = np.random.default_rng(0)
-    means, loadings = 2 * random.normal(size=(k, d)), random.normal(size=(k, q, d))
+    random, means, loadings = _drawn_from(d, k, q)
     store = zarr.create_array(path, shape=(n, d), chunks=(CHUNK_ROWS, d), dtype="float32",
                               compressors=None)  # fmt: skip
     for first in range(0, n, CHUNK_ROWS):
@@ -95,16 +94,20 @@ def _line(shape: tuple[int, ...], threads: int, found: dict[str, Any]) -> list[s
     ]
 
 
-def _start(store: zarr.Array, k: int, q: int) -> dict[str, Any]:
-    """Return complete parameters to begin with: rows as means, and covariances of no clusters."""
-    x = np.asarray(store[:CHUNK_ROWS], np.float64)
-    noise = x.var(axis=0)
-    axes = np.random.default_rng(1).normal(size=(k, q, x.shape[1]))
+def _start(d: int, k: int, q: int) -> dict[str, Any]:
+    """Return the parameters that rows are drawn from: no component collapses from there."""
+    _, means, loadings = _drawn_from(d, k, q)
     precision = STRUCTURES[f"factor-{q}"].precision
-    covariances = joined(axes, np.tile(noise, (k, 1)))
-    precisions = precision.precisions(precision.factorise(covariances))
+    factors = precision.factorise(joined(loadings, np.ones((k, d))))
     weights = np.full(k, 1 / k)
-    return {"weights_init": weights, "means_init": x[:k], "precisions_init": precisions}
+    start = {"weights_init": weights, "means_init": means}
+    return {**start, "precisions_init": precision.precisions(factors)}
+
+
+def _drawn_from(d: int, k: int, q: int) -> tuple[np.random.Generator, Array, Array]:
+    """Return means (k, d) and loadings (k, q, d), and the generator after them."""
+    random = np.random.default_rng(0)
+    return random, 2 * random.normal(size=(k, d)), random.normal(size=(k, q, d))
 
 
 class Spent(NamedTuple):
@@ -137,9 +140,9 @@ def _rate() -> float:
 
 if __name__ == "__main__":
     asked = request()
-    _, _, k, q = asked["shape"]
+    _, d, k, q = asked["shape"]
     store = zarr.open_array(asked["path"], mode="r")
-    settings = {"covariance_type": "factor", "n_factors": q, "tol": 0.0, **_start(store, k, q)}
+    settings = {"covariance_type": "factor", "n_factors": q, "tol": 0.0, **_start(d, k, q)}
     before, rate = peak_memory(), _rate()
     best = {}
     for count in (FEW, MANY):
