@@ -18,6 +18,10 @@ from daskgmm.names import STARTS
 @click.argument("data")
 @options.components
 @options.covariance
+@click.option(
+    "--n-factors", type=click.IntRange(1), metavar="Q",
+    help="Dimensions of the subspace of each component, of --covariance ppca and factor.",
+)  # fmt: skip
 @click.option("--out", "-o", required=True, metavar="MODEL", help="Model file to write (JSON).")
 @click.option(
     "--n-init", type=click.IntRange(1), default=1, show_default=True,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import click
 
 from daskgmm.cli.storage import check_storage_options
-from daskgmm.names import COVARIANCES, NAMES_OF_MCLUST, TAILS
+from daskgmm.names import COVARIANCES, FACTORS, NAMES_OF_MCLUST, TAILS
 
 Command = Callable[..., Any]
 
@@ -90,7 +90,7 @@ class Entries(Choice):
 
 def structures(*others: str) -> Entries:
     """Return the type of names of covariance structures."""
-    return Entries("STRUCTURES", "covariance.structures", COVARIANCES, others)
+    return Entries("STRUCTURES", "covariance.structures", COVARIANCES, (*FACTORS, *others))
 
 
 def check_acceleration(context: click.Context, option: click.Parameter, value: str) -> str | None:

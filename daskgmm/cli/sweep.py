@@ -56,6 +56,10 @@ def table_path(value: str) -> str:
     default=("full",), show_default=True, help="May be given several times.",
 )  # fmt: skip
 @click.option(
+    "--n-factors", metavar="RANGE", type=sizes_in,
+    help="Dimensions of the subspaces of components: 1-5, or 2,4; for ppca and factor.",
+)  # fmt: skip
+@click.option(
     "--criterion", type=click.Choice(tuple(CRITERIA)), default="bic", show_default=True,
     help="What tells the best.",
 )  # fmt: skip

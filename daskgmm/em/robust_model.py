@@ -90,10 +90,10 @@ class RobustModel(MixtureModel):
             )
         return replace(step, parameters=found)
 
-    def discount_of_noise(self, parameters: Parameters) -> float:
+    def discount_of_noise(self, step: Maximised) -> float:
         """Return by how much the noise of rows lowers the mean log-likelihood, in nats."""
-        taken = MixtureModel.discount_of_noise(self, parameters)
-        return taken + (parameters.noise_weight or 0.0) * self.loss
+        taken = MixtureModel.discount_of_noise(self, step)
+        return taken + (step.parameters.noise_weight or 0.0) * self.loss
 
     def _noisy(self, parameters: Parameters) -> Parameters:
         """Return the parameters with a uniform density that the noise of rows lowers."""

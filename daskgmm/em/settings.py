@@ -126,6 +126,11 @@ class Settings:
         """Return the number of statistics of each component, p, for rows of so many columns."""
         return STRUCTURES[self.structure].n_statistics(self.n_features(columns))
 
+    def n_buffer_rows(self, columns: int) -> int:
+        """Return the numbers that tiles keep of each row, for rows of so many columns."""
+        structure, d = STRUCTURES[self.structure], self.n_features(columns)
+        return structure.n_buffer_rows(self.n_columns, d)
+
     def n_parameters(self, columns: int) -> int:
         """Return the number of free parameters of the mixture, for rows of so many columns."""
         return self.n_free(self.n_features(columns))

@@ -3,7 +3,7 @@ r"""Coordinates of mixtures about an anchor, in which an EM step is nearly a gra
 With the anchor's weights :math:`\pi^0`, means :math:`\mu^0` and :math:`\Sigma^0 = L_0 L_0^T`:
 
     :math:`\sqrt{\pi^0_k} \log \pi_k`, :math:`\sqrt{\pi^0_k} L_{0k}^{-1} (\mu_k - \mu^0_k)`, and
-    :math:`\sqrt{\pi^0_k}` times `Precision.relative_scale`.
+    :math:`\sqrt{\pi^0_k}` times `Charted.relative_scale`.
 
 At the anchor the Fisher information of the complete data is the identity (except along a constant
 added to all log weights), so the EM step equals the gradient to first order. Every vector stands
@@ -16,6 +16,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from daskgmm.arrays import Array
+from daskgmm.gaussian.covariance.precision import Charted
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.parameters import Parameters
 
@@ -34,7 +35,9 @@ class Anchor:
 
     def __init__(self, parameters: Parameters) -> None:
         self._at = parameters
-        self._precision = structure_of(parameters).precision
+        precision = structure_of(parameters).precision
+        assert isinstance(precision, Charted), "structures that are not free have no chart"
+        self._precision = precision
         self._roots = np.sqrt(parameters.weights)
         self._factors = parameters.precisions_cholesky
         shared = len(self._factors) < len(self._roots)

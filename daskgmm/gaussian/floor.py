@@ -15,6 +15,7 @@ from scipy.linalg import eigh, solve_triangular
 
 from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.dense import Dense
+from daskgmm.gaussian.covariance.factors import LowRankStructure
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.m_step import Maximised
 from daskgmm.gaussian.variational_posterior import VariationalPosterior
@@ -108,8 +109,11 @@ class Floor:
         if not structure.shared:
             weighed = np.flatnonzero(parameters.weights > 0)
             covariances, numbers = covariances[weighed], list(map(int, weighed))
-        if isinstance(structure.precision, Dense):
-            return self._dense(covariances, numbers, step.ridges)
+        if isinstance(structure, LowRankStructure) and structure.is_projected(d):
+            return self._by_noise(covariances[:, -1], numbers)
+        if structure.precision.detail == Dense.detail:
+            matrices = structure.precision.matrices(covariances, d)
+            return self._dense(matrices, numbers, step.ridges)
         variances = structure.precision.diagonals(covariances, d)
         ridges = np.array([step.ridges.get(number, 0.0) for number in numbers])
         return self._along_columns(variances, numbers, NEAR * ridges)
@@ -129,6 +133,25 @@ class Floor:
                 self._cause(float(widths[row, columns[row]]), float(ridges[row])),
             )
             for row in np.flatnonzero(below.any(axis=1)).tolist()
+        )
+
+    def _by_noise(self, noise: Array, numbers: list[int | None]) -> tuple[Resting, ...]:
+        """Return components whose noise variances are all on the floor, (m, d).
+
+        Rows on a plane leave no noise; that of a single feature may be small in any factor model.
+        """
+        widths, spread = np.diagonal(self.width), np.diagonal(self.spread)
+        below = (noise < widths) | (NARROWER * noise >= spread)
+        rests = below.all(axis=1) & (NARROWER * noise < spread).any(axis=1)
+        columns = np.where(NARROWER * noise < spread, noise / widths, np.inf).argmin(axis=1)
+        return tuple(
+            Resting(
+                numbers[row],
+                int(columns[row]),
+                float(np.sqrt(noise[row, columns[row]])),
+                self._cause(float(widths[columns[row]]), 0.0),
+            )
+            for row in np.flatnonzero(rests).tolist()
         )
 
     def _cause(self, width: float, ridge: float) -> str:

@@ -169,7 +169,7 @@ def estimate(
                 continue
             narrow = [index]
         collapsed.extend(map(structure.component, narrow))
-        if structure.shared or not structure.free:
+        if structure.shared or not (structure.free or structure.separate):
             return _all_last(structure, last, tuple(collapsed))
         scatter = _with_last(structure, scatter, last, narrow)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from daskgmm.arrays import Array
+from daskgmm.gaussian.covariance.factors import LowRankStructure
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.projection import projected
@@ -22,6 +23,9 @@ def merges(parameters: Parameters, count: int) -> list[Parameters]:
     merged covariance are left out.
     """
     weights, k = parameters.weights, parameters.n_components
+    structure = structure_of(parameters)
+    if isinstance(structure, LowRankStructure) and structure.is_projected(parameters.n_features):
+        return []  # k matrices of many features would not fit into memory
     dense = covariance_matrices(parameters)
     logs = weights * np.linalg.slogdet(dense)[1]
     costs: list[float] = []

@@ -117,18 +117,18 @@ class PseudoMoments:
         used = self.counts > 0
         logs = self.counts[used] @ np.log(parameters.weights[used])
         determinants = self.scale_counts @ precision.log_determinants(factors, d)
-        traces = self._traces(precision.precisions(factors), precision, d)
+        traces = self._traces(factors, precision, d)
         traces += noise * float(self.scale_counts @ precision.traces(factors, d))
         whitened = precision.multiply_ut(factors, parameters.means - self.means)
         distances = self.mean_counts @ np.einsum("ki,ki->k", whitened, whitened)
         return float(logs + determinants - 0.5 * (traces + distances))
 
-    def _traces(self, precisions: Array, precision: Precision, d: int) -> float:
+    def _traces(self, factors: Array, precision: Precision, d: int) -> float:
         """Return the sum of tr(P S) over covariances; along axes from diagonals alone."""
         if precision.detail < MATRICES:
             diagonals = np.diagonal(self.scales, axis1=-2, axis2=-1)
-            return float((precision.diagonals(precisions, d) * diagonals).sum())
-        return float((precision.matrices(precisions, d) * self.scales).sum())
+            return float((precision.diagonals(precision.precisions(factors), d) * diagonals).sum())
+        return float((precision.precision_matrices(factors, d) * self.scales).sum())
 
 
 class Prior(ABC):

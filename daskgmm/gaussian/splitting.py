@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.projection import projected
@@ -57,27 +56,10 @@ def _split(parameters: Parameters, component: int, other: int) -> Parameters | N
     weights, means = parameters.weights.copy(), parameters.means.copy()
     covariances = parameters.covariances.copy()
     covariance = covariances[0 if structure.shared else component]
-    axis, half = _halved(covariance, parameters.n_features)
+    axis, half = structure.precision.halved(covariance, parameters.n_features, APART)
     weights[[component, other]] = weights[component] / 2
     means[other] = means[component] + axis
     means[component] -= axis
     if not structure.shared:
         covariances[[component, other]] = half
     return projected(structure.name, weights / weights.sum(), means, covariances)
-
-
-def _halved(covariance: Array, d: int) -> tuple[Array, Array]:
-    """Return the shift a (d,) of a mean along the longest axis, and the covariance of a half.
-
-    Halves at the mean plus and minus a have the joint covariance of a half plus a a^T.
-    """
-    if covariance.ndim == 2:
-        values, vectors = np.linalg.eigh(covariance)
-        axis = APART * np.sqrt(max(values[-1], 0.0)) * vectors[:, -1]
-        return axis, covariance - np.outer(axis, axis)
-    variances = np.broadcast_to(covariance, d)
-    longest = int(np.argmax(variances))
-    axis = np.zeros(d)
-    axis[longest] = APART * np.sqrt(variances[longest])
-    # A spherical half loses a d-th of the squared shift, as both halves keep the mean variance.
-    return axis, covariance - (axis**2 if len(covariance) == d else axis[longest] ** 2 / d)

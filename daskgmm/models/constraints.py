@@ -13,18 +13,18 @@ from daskgmm.names import NAMES_OF_MCLUST
 
 
 class KeysOf(StrOptions):  # type: ignore[misc]  # scikit-learn has no types
-    """The names in a table, looked up when a value is checked: entries may be added to it."""
+    """The names in tables, looked up when a value is checked: entries may be added to them."""
 
-    def __init__(self, table: Mapping[str, Any]) -> None:
-        self._table = table
-        super().__init__(set(table))
+    def __init__(self, *tables: Mapping[str, Any]) -> None:
+        self._tables = tables
+        super().__init__(set().union(*tables))
 
     def is_satisfied_by(self, val: Any) -> bool:
         """Return whether a value is one of the names."""
-        return isinstance(val, str) and val in self._table
+        return isinstance(val, str) and any(val in table for table in self._tables)
 
     def __str__(self) -> str:
-        self.options = list(self._table)  # in its order
+        self.options = [name for table in self._tables for name in table]  # in their order
         return str(super().__str__())
 
 
@@ -48,13 +48,13 @@ class StructureNames(KeysOf):
 
     def is_satisfied_by(self, val: Any) -> bool:
         """Return whether a value names a structure in the table."""
-        return isinstance(val, str) and structure_name(val) in self._table
+        return isinstance(val, str) and super().is_satisfied_by(structure_name(val))
 
     def __str__(self) -> str:
         others = " and ".join(
             f"{name!r} for {known!r}"
             for name, known in NAMES_OF_MCLUST.items()
-            if known in self._table
+            if self.is_satisfied_by(known)
         )
         return f"{super().__str__()}, or a name of mclust ({others})"
 

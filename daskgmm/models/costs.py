@@ -67,6 +67,7 @@ def plan_of(data: Dataset, settings: Settings, starts: Starts) -> Plan:
         maps=settings.is_mapped,
         drops=settings.drop_missing,
         coordinates=coordinates_in_words(settings, d),
+        n_buffer_rows=settings.n_buffer_rows(d),
     )
     return make_plan(data, needs)
 

@@ -36,6 +36,7 @@ from daskgmm.em.survey import Survey, survey_rows
 from daskgmm.em.weighing import check_meaning
 from daskgmm.errors import DegenerateComponentWarning, ScaleWarning, WeightsWarning
 from daskgmm.gaussian.coordinates import Coordinates
+from daskgmm.gaussian.covariance.factors import FAMILIES
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.floor import Resting
 from daskgmm.gaussian.m_step import ILL_DEFINED, Maximised
@@ -47,6 +48,7 @@ from daskgmm.models.costs import TrainingData, cache_nbytes, cut, plan_of
 from daskgmm.models.criteria import doubt
 from daskgmm.models.degeneracy import degeneracies, swallowed
 from daskgmm.models.equal_weights import check_equal_weights, check_prior_of_weights
+from daskgmm.models.factors import check_factors, check_factors_of
 from daskgmm.models.files.portable import Portable
 from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.initial import check_initial
@@ -79,6 +81,7 @@ class MixtureEstimator(Portable):
 
     n_components: int = 1
     covariance_type: str = "full"
+    n_factors: int | None = None
     tol: float = 1e-3
     reg_covar: float = 1e-6
     prior: str | Prior | None = None
@@ -104,7 +107,8 @@ class MixtureEstimator(Portable):
     # The same constraints give the same errors; they are data, and public in effect.
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **Reference._parameter_constraints,
-        "covariance_type": [StructureNames(STRUCTURES)],
+        "covariance_type": [StructureNames(STRUCTURES, FAMILIES)],
+        "n_factors": "no_validation",  # see `check_factors`
         "prior": [KeysOf(PRIORS), OfTypesIn(PRIORS), None],
         "acceleration": [StrOptions({"auto"}), None],
         "sample_rows": [Interval(Integral, 1, None, closed="left"), None],
@@ -250,6 +254,7 @@ class MixtureEstimator(Portable):
         check_enough(rows.n_rows, self.n_components)
         check_enough_columns(self.pca, rows.n_features)
         settings = self._settings()
+        check_factors_of([settings], rows.n_features)
         settings.check_prior(rows.n_features)
         check_prior_of_weights(settings, rows.n_features)
         if weights is not None:
@@ -393,6 +398,7 @@ class MixtureEstimator(Portable):
         settings = {name: getattr(self, name) for name in self._parameter_constraints}
         constraints = self._parameter_constraints
         validate_parameter_constraints(constraints, settings, caller_name=type(self).__name__)
+        check_factors(self.covariance_type, self.n_factors)
         check_outliers(self)
         check_equal_weights(self)
 

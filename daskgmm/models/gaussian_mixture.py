@@ -32,6 +32,13 @@ class GaussianMixture(MixtureEstimator):
         "diag", "EEE" for "tied", and "VVV" for "full", which files and sweeps call it. Those
         that are not free in volume, shape and orientation together are fitted by EM without
         acceleration.
+
+        Or a subspace of `n_factors` dimensions in each component, and noise: "ppca" with one noise
+        variance a component (principal components [2]_), "factor" with one for each feature
+        (factor analysers [3]_). They are fitted by EM without acceleration.
+    n_factors : int or None, default=None
+        Dimensions of the subspace of each component, q, fewer than there are features; of "ppca"
+        and "factor", which need it.
     tol : float, default=1e-3
         Plain EM stops when the mean log-likelihood changes by less, in nats a row, as
         scikit-learn's does. Accelerated EM stops when less than a hundredth of it is predicted
@@ -99,7 +106,7 @@ class GaussianMixture(MixtureEstimator):
     weights_init : array-like of shape (k,), optional
     means_init : array-like of shape (k, d), optional
     precisions_init : array-like, optional
-        (k, d, d) full, (d, d) tied, (k, d) diag, (k,) spherical.
+        (k, d, d) full, (d, d) tied, (k, d) diag, (k,) spherical; of others as `precisions_`.
     random_state : int, RandomState instance or None, default=None
     warm_start : bool, default=False
         Whether the next call of `fit` goes on from this one's result.
@@ -114,7 +121,15 @@ class GaussianMixture(MixtureEstimator):
     covariances_, precisions_, precisions_cholesky_ : ndarray
         (k, d, d) full, (d, d) tied, (k, d) diag, (k,) spherical; (k, d, d), (k, d) or (k,) of
         other structures, without k where all components share one; float64, as all of these,
-        whatever the type of X.
+        whatever the type of X. (k, q + 1, d) of "ppca" and "factor": of covariances q loadings,
+        each times its length, and noise variances, so that nothing of size d^2 is kept. See
+        `factor_loadings_`, and `covariances_in_data_units` for matrices.
+    factor_loadings_ : ndarray of shape (k, d, q)
+        Loadings of "ppca" and "factor": covariances are W W^T plus the noise.
+    noise_variance_ : ndarray of shape (k,) of "ppca", (k, d) of "factor"
+    explained_variance_ : ndarray of shape (k, q)
+        Of "ppca" the variances along the principal axes of each component, of "factor" the squared
+        lengths of loadings.
     noise_weight_, noise_log_volume_ : float
         Proportion of the uniform component, and log V; only with `noise`. `weights_` sum to 1 less
         the proportion.
@@ -176,6 +191,10 @@ class GaussianMixture(MixtureEstimator):
     ----------
     .. [1] G. Celeux, G. Govaert, "Gaussian parsimonious clustering models", Pattern Recognition
        28 (1995) 781-793, https://doi.org/10.1016/0031-3203(94)00125-6
+    .. [2] M. E. Tipping, C. M. Bishop, "Mixtures of probabilistic principal component analysers",
+       Neural Computation 11 (1999) 443-482, https://doi.org/10.1162/089976699300016728
+    .. [3] Z. Ghahramani, G. E. Hinton, "The EM algorithm for mixtures of factor analyzers",
+       Technical report CRG-TR-96-1, University of Toronto (1996).
 
     Examples
     --------
@@ -195,6 +214,7 @@ class GaussianMixture(MixtureEstimator):
         n_components: int = 1,
         *,
         covariance_type: str = "full",
+        n_factors: int | None = None,
         tol: float = 1e-3,
         reg_covar: float = 1e-6,
         prior: str | Prior | None = None,
@@ -219,6 +239,7 @@ class GaussianMixture(MixtureEstimator):
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
+        self.n_factors = n_factors
         self.tol = tol
         self.reg_covar = reg_covar
         self.prior = prior

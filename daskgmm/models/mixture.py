@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from daskgmm.em.adaptation import moments_of
@@ -22,7 +23,10 @@ from daskgmm.em.weighing import Weighing, check_meaning
 from daskgmm.errors import DataError, WeightsWarning
 from daskgmm.gaussian.adaptation import adapt
 from daskgmm.gaussian.coordinates import Coordinates
-from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters, structure_name
+from daskgmm.gaussian.covariance.factors import FAMILIES, PrincipalComponents
+from daskgmm.gaussian.covariance.low_rank import parts
+from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
+from daskgmm.gaussian.latent import n_factors
 from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.adaptation import (
@@ -33,12 +37,14 @@ from daskgmm.models.adaptation import (
 )
 from daskgmm.models.criteria import Criteria, criteria_of_fit, doubt, rows_that_count
 from daskgmm.models.equal_weights import has_equal_weights
+from daskgmm.models.factors import name_with_factors
 from daskgmm.models.inputs import (
     check_features,
     feature_names,
     rows_or_grid,
     scoring_data,
 )
+from daskgmm.models.latent import points_of
 from daskgmm.models.order import canonical_order
 from daskgmm.models.outliers import box_of, fitted_outliers, with_outliers_of
 from daskgmm.models.predictions.forms import InAnyForm
@@ -61,6 +67,11 @@ from daskgmm.storage.address import Address
 from daskgmm.storage.masking import StorageOptions, harmless_errors
 
 
+def _has_factors(mixture: Mixture) -> bool:
+    """Return whether the mixture is of a type with factors."""
+    return mixture.covariance_type in FAMILIES
+
+
 class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
     """A mixture with fitted attributes, read anew at each call, so that users may set them."""
 
@@ -69,6 +80,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
 
     covariance_type: str
     equal_weights: bool
+    n_factors: int | None = None
     random_state: Any
     weights_: NDArray[np.float64]
     means_: NDArray[np.float64]
@@ -234,6 +246,82 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         mean = float(getattr(self, "lower_bound_", math.nan)) + self._discount
         return criteria_of_fit(mean, int(self._n_parameters()), n)
 
+    @available_if(_has_factors)  # type: ignore[untyped-decorator]  # scikit-learn has no types
+    def transform(self, X: Any) -> Any:
+        """Return the latent coordinates of each row in its most probable component, shape (n, q).
+
+        Of ``covariance_type="ppca"`` and ``"factor"`` alone. They are posterior means of the
+        factors, whose prior has the mean 0 and the variance 1. The component is that of `predict`;
+        each has axes of its own, so that coordinates of different components do not compare.
+
+        Parameters
+        ----------
+        X : as in `fit`
+
+        Returns
+        -------
+        array of shape (n, q)
+            As `predict_proba` returns it: lazy where that is, labelled for labelled X. NaN for
+            outliers, and where a value is missing.
+        """
+        return self._predict("latent", X)
+
+    @available_if(_has_factors)  # type: ignore[untyped-decorator]  # scikit-learn has no types
+    def inverse_transform(self, Z: Any, labels: Any) -> Any:
+        r"""Return the points that latent coordinates stand for, :math:`\mu_k + W_k z`.
+
+        Parameters
+        ----------
+        Z : array of shape (n, q)
+            Of NumPy or Dask, as `transform` returns it.
+        labels : array of int, shape (n,)
+            The component of each row, as `predict` returns it.
+
+        Returns
+        -------
+        array of shape (n, d)
+            Points of the data; lazy if Z or the labels are. NaN where a label is below 0.
+        """
+        check_is_fitted(self)
+        return points_of(self._parameters(), self._coordinates(), Z, labels)
+
+    @property
+    def factor_loadings_(self) -> NDArray[np.float64]:
+        """Loadings of the factors of each component, shape (k, d, q), the largest factor first.
+
+        Of ``covariance_type="ppca"`` and ``"factor"`` alone. Covariances are W W^T plus the noise.
+        """
+        loadings, _ = self._low_rank()
+        return np.ascontiguousarray(loadings.swapaxes(1, 2))
+
+    @property
+    def noise_variance_(self) -> NDArray[np.float64]:
+        """Noise variances: (k,) of ``covariance_type="ppca"``, (k, d) of ``"factor"``."""
+        _, noise = self._low_rank()
+        return noise[:, 0].copy() if self.covariance_type == PrincipalComponents.family else noise
+
+    @property
+    def explained_variance_(self) -> NDArray[np.float64]:
+        """Variances along the factors of each component, shape (k, q), the largest first.
+
+        Of ``covariance_type="ppca"`` those along principal axes, noise included, as in
+        scikit-learn's `PCA`; of ``"factor"`` the squared lengths of loadings.
+        """
+        loadings, noise = self._low_rank()
+        squares: NDArray[np.float64] = (loadings**2).sum(axis=2)
+        if self.covariance_type == PrincipalComponents.family:
+            squares += noise[:, :1]
+        return squares
+
+    def _low_rank(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return loadings (k, q, d) and noise variances (k, d); there are none of other types."""
+        if self.covariance_type not in FAMILIES or not hasattr(self, "covariances_"):
+            raise AttributeError(
+                f"A {type(self).__name__} has factors once it is fitted, with a covariance_type "
+                f"of {', '.join(map(repr, FAMILIES))}."
+            )
+        return parts(self._parameters().covariances)
+
     def predict_to_zarr(
         self,
         X: Any,
@@ -268,7 +356,9 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             "outlier_probability", "top" (`top_component` and `top_posterior`: the most probable
             ones, the first one first), "largest_posterior", "ambiguity" (1 less the difference of
             the two largest posteriors), "log_density" (nats). The noise is one of the components
-            for "top" (-1), "largest_posterior" and "ambiguity".
+            for "top" (-1), "largest_posterior" and "ambiguity". Of "ppca" and "factor" also
+            "latent" (as `transform`) and "reconstruction_error" (the squared distance of the row
+            from `inverse_transform` of it, in the coordinates of the mixture).
         dtype : {"float32", "float64", "uint8"}
             Of probabilities. uint8 is in steps of 1/255 (1/254 with ``missing="drop"``, where 255
             means missing), with a `scale_factor`, which xarray applies.
@@ -340,8 +430,8 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             with ``noise=True`` -1 for outliers, -2 where a value is missing), ``outlier``,
             ``outlier_probability``,
             ``posterior_0`` and so on, ``top_component_1`` and ``top_posterior_1`` (the most
-            probable one), ``largest_posterior``, ``ambiguity``, ``log_density``; the last
-            ones are NaN where a value is missing.
+            probable one), ``largest_posterior``, ``ambiguity``, ``log_density``, ``latent_0``
+            and so on, ``reconstruction_error``; the last ones are NaN where a value is missing.
         key : str or sequence of str, optional
             Columns of any type, or the name of a data frame's index, to carry along as they
             are. By default the index of a data frame, also one that was stored with Parquet
@@ -568,17 +658,12 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
     def _coordinates(self) -> Coordinates | None:
         return getattr(self, "coordinates_", None)
 
-    @property
-    def _structure_name(self) -> str:
-        """Name in `STRUCTURES` of the covariance structure that is set."""
-        return structure_name(self.covariance_type)
-
     def _parameters(self) -> Parameters:
         name = self._structure_name
         fitted = getattr(self, "_fitted_structure", name)
         if fitted != name:
             raise ValueError(
-                f"covariance_type was set to {self.covariance_type!r} after a fit with {fitted!r}. "
+                f"covariance_type was set to {name!r} after a fit with {fitted!r}. "
                 "Fit again, or set it back."
             )
         structure = STRUCTURES[name]
@@ -594,6 +679,11 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         weights = np.asarray(self.weights_, np.float64)
         parameters = Parameters(name, weights, means, covariances, factors)
         return with_outliers_of(self, parameters)
+
+    @property
+    def _structure_name(self) -> str:
+        """Name of the covariance structure in `STRUCTURES`."""
+        return name_with_factors(self.covariance_type, self.n_factors)
 
     def _own_entries(self) -> dict[str, Any]:
         """Return the entries of a model file that only this kind of mixture has."""
@@ -611,8 +701,8 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
 
 def _outputs(predictor: Predictor, names: Sequence[str], dtype: str, top: int | None) -> Outputs:
     k, missing = predictor.parameters.n_components, predictor.transform.drop_missing
-    noise = predictor.parameters.has_noise
-    return Outputs.of(names, k, dtype, top, missing=missing, noise=noise)
+    noise, q = predictor.parameters.has_noise, n_factors(predictor.parameters)
+    return Outputs.of(names, k, dtype, top, missing=missing, noise=noise, q=q)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import Any
 
 from daskgmm.em.fit import check_enough
 from daskgmm.models.costs import cache_nbytes, cut, plan_of
+from daskgmm.models.factors import check_factors_of
 from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.models.inputs import check_enough_columns, check_names_are_seen, labelled_data
 from daskgmm.passes.plan import Plan
@@ -37,8 +38,8 @@ def plan(
     ----------
     X, sample_weight, feature_dims, cache, storage_options : as in `GaussianMixture.fit`
     n_components, **settings : as in `GaussianMixture`
-        Those that the cost depends on are covariance_type, max_iter, n_init, acceleration,
-        sample_rows, missing, standardise and pca.
+        Those that the cost depends on are covariance_type, n_factors, max_iter, n_init,
+        acceleration, sample_rows, missing, standardise and pca.
 
     Returns
     -------
@@ -56,6 +57,7 @@ def plan(
     rows, weights = _rows(source_of(X, storage_options), sample_weight, feature_dims)
     check_enough(rows.n_rows, chosen.n_components)
     check_enough_columns(chosen.pca, rows.n_features)
+    check_factors_of([chosen], rows.n_features)
     data = cut(rows, weights, chosen, cache_nbytes(cache))
     starts = estimator._request(chosen, rows.n_features).starts(rows.n_features, rows.n_rows)
     return plan_of(data, chosen, starts)

@@ -32,7 +32,7 @@ def singular_columns(
     if constant.size:
         has = "has a single value" if constant.size == 1 else "have a single value each"
         found.append(f"{_listed(constant, names)} {has}")
-    if isinstance(STRUCTURES[structure].precision, Dense):
+    if STRUCTURES[structure].precision.detail == Dense.detail:
         for group in dependent_columns(survey, varying):
             what = "copies of each other but for scale and offset" if len(group) == 2 else (
                 "such that some are sums of the others"

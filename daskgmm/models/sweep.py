@@ -40,6 +40,7 @@ from daskgmm.em.settings import Settings
 from daskgmm.em.survey import Survey
 from daskgmm.em.weighing import COUNTS, check_meaning
 from daskgmm.errors import ChoiceWarning, DegenerateComponentWarning, WeightsWarning
+from daskgmm.gaussian.covariance.factors import FAMILIES
 from daskgmm.gaussian.covariance.structures import STRUCTURES, structure_name
 from daskgmm.gaussian.floor import n_degenerate
 from daskgmm.gaussian.parameters import Parameters
@@ -50,6 +51,7 @@ from daskgmm.models.criteria import Criteria, criteria_of_sweep, doubt
 from daskgmm.models.degeneracy import reason_of
 from daskgmm.models.equal_weights import check_prior_of_weights
 from daskgmm.models.estimator import MixtureEstimator
+from daskgmm.models.factors import check_factors, check_factors_of, name_with_factors, settings_of
 from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.models.inputs import LABELS, check_enough_columns
@@ -157,6 +159,7 @@ def sweep(
     random_state: Any = None,
     checkpoint: str | os.PathLike[str] | None = None,
     *,
+    n_factors: int | Iterable[int] | None = None,
     estimator: MixtureEstimator | None = None,
     weights_are: str | None = None,
     feature_dims: Sequence[Hashable] | None = None,
@@ -189,7 +192,11 @@ def sweep(
         `GaussianMixture.fit`
     n_components : iterable of int
     covariance_type : str or sequence of str, optional
-        Names as in `GaussianMixture`, or "all" of these; by default that of the estimator, "full".
+        Names as in `GaussianMixture`, or "all" of those without factors; by default that of the
+        estimator, "full".
+    n_factors : int or iterable of int, optional
+        Numbers of factors that "ppca" and "factor" are tried with; in the table they are
+        "ppca-1" and so on.
     n_init : int
         Starts of each, on the sample.
     criterion : {"bic", "aic", "icl", "heldout"}
@@ -242,9 +249,10 @@ def sweep(
         noise=noise,
         tails=tails,
     )
-    types = _types(covariance_type, estimator)
-    sizes = _sizes(n_components)
-    estimator.set_params(n_components=max(sizes))._validate_params()
+    types = _types(covariance_type, n_factors, estimator)
+    sizes = _sizes(n_components, "n_components")
+    _set(estimator, {"n_components": max(sizes), **settings_of(types[0])})
+    estimator._validate_params()
     given = TrainingData(source_of(X, storage_options), sample_weight, weights_are, feature_dims)
     rows, weights = given.rows(estimator)
     check_enough(rows.n_rows, min(sizes))
@@ -257,6 +265,7 @@ def sweep(
     request = _request(settings, n_init, random_state, belongs)
     request = replace(request, weights_are=None if weights is None else weights_are)
     check_enough_columns(pca, rows.n_features)
+    check_factors_of(settings, rows.n_features)
     for chosen in settings:
         chosen.check_prior(rows.n_features)
     as_one_fit = _all_at_once(settings, rows.n_features)
@@ -340,18 +349,28 @@ def _estimator(given: MixtureEstimator | None, **settings: Any) -> MixtureEstima
 
 
 def _types(
-    covariance_type: str | Sequence[str] | None, estimator: MixtureEstimator
+    covariance_type: str | Sequence[str] | None,
+    n_factors: int | Iterable[int] | None,
+    estimator: MixtureEstimator,
 ) -> tuple[str, ...]:
-    """Return the structures to try, each once."""
+    """Return the structures to try, each once, those of factors for each number of them."""
     asked = estimator.covariance_type if covariance_type is None else covariance_type
     names = (asked,) if isinstance(asked, str) else tuple(asked)
-    types = tuple(dict.fromkeys(STRUCTURES if ALL in names else map(structure_name, names)))
+    plain = [structure_name(name) for name in names if name not in FAMILIES]
+    types = tuple(dict.fromkeys(STRUCTURES if ALL in names else plain))
     unknown = [name for name in types if name not in STRUCTURES]
-    if unknown or not types:
+    families = tuple(dict.fromkeys(name for name in names if name in FAMILIES))
+    if unknown or not (types or families):
         raise ValueError(
-            f"covariance_type is {unknown or types}; give some of {', '.join(STRUCTURES)}, or "
-            f"{ALL}."
+            f"covariance_type is {unknown or types}; give some of "
+            f"{', '.join([*STRUCTURES, *FAMILIES])}, or {ALL}."
         )
+    given = estimator.n_factors if n_factors is None else n_factors
+    if not families or given is None:
+        check_factors((families or types)[0], given)
+    else:
+        factors = _sizes(given, "n_factors")
+        types += tuple(name_with_factors(family, q) for family in families for q in factors)
     fixed = "covariance_type" not in estimator.get_params()
     if fixed and types != (estimator._structure_name,):
         raise ValueError(
@@ -361,11 +380,11 @@ def _types(
     return types
 
 
-def _sizes(n_components: Iterable[int]) -> list[int]:
-    given = [n_components] if isinstance(n_components, (int, np.integer)) else n_components
-    sizes: list[Any] = list(given)
+def _sizes(numbers: int | Iterable[int], name: str) -> list[int]:
+    given: Any = numbers
+    sizes: list[Any] = [given] if isinstance(given, (int, np.integer)) else list(given)
     if not sizes or not all(isinstance(k, Integral) and int(k) >= 1 for k in sizes):
-        raise ValueError(f"n_components is {n_components!r}; give integers of 1 and more.")
+        raise ValueError(f"{name} is {numbers!r}; give integers of 1 and more.")
     return sorted({int(k) for k in sizes})
 
 
@@ -457,15 +476,21 @@ def _mixtures(
     return [*fitted, *[None] * len(state.failures)]
 
 
+def _set(estimator: MixtureEstimator, settings: dict[str, Any]) -> None:
+    """Set those of the settings that the estimator's constructor takes."""
+    taken = settings.keys() & estimator.get_params().keys()
+    estimator.set_params(**{name: settings[name] for name in taken})
+
+
 def _mixture(model: Model, estimator: MixtureEstimator, survey: Survey) -> MixtureEstimator:
     settings = model.settings
     own = {
         "n_components": settings.n_components,
-        "covariance_type": settings.structure,
+        **settings_of(settings.structure),
         "random_state": model.seed,
     }
     mixture: MixtureEstimator = clone(estimator)
-    mixture.set_params(**{name: own[name] for name in own.keys() & mixture.get_params().keys()})
+    _set(mixture, own)
     for name in SHARED_ATTRIBUTES:
         if hasattr(estimator, name):
             setattr(mixture, name, getattr(estimator, name))

@@ -71,11 +71,13 @@ class Needs:
     maps: bool = False
     drops: bool = False
     coordinates: str = "the columns as they are"
+    n_buffer_rows: int = 0
 
     @property
     def workspace_nbytes(self) -> int:
         """Bytes of the buffers of an E-step, which each thread keeps."""
-        return workspace_nbytes(self.n_statistics, self.n_components, self.n_features)
+        p, k, d = self.n_statistics, self.n_components, self.n_features
+        return workspace_nbytes(p, k, d, self.n_buffer_rows or p)
 
     @property
     def arithmetic_nbytes(self) -> int:

@@ -14,6 +14,7 @@ from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.kernels.backend import Backend
 from daskgmm.gaussian.kernels.backends import BACKENDS
+from daskgmm.gaussian.kernels.factors import FactorKernel
 from daskgmm.gaussian.kernels.kernel import Kernel
 from daskgmm.gaussian.kernels.natural import NaturalKernel
 from daskgmm.gaussian.kernels.whitened import WhitenedKernel
@@ -23,9 +24,12 @@ from daskgmm.testing.mixtures import log_joint, random_mixture
 
 K, D, N = 3, 4, 500
 
+MANY = 70
+"""Number of features of which moments are projected."""
+
 
 class BackendTests:
-    """Tests of a back end, with natural and whitened kernels of every structure.
+    """Tests of a back end, with all kernels of every structure.
 
     Attributes
     ----------
@@ -49,7 +53,23 @@ class BackendTests:
     def test_moments_are_weighted_sums(self) -> None:
         """Moments agree with their definition, for one kernel and for all in one call."""
         rows, weights = self.rows(), np.random.default_rng(1).uniform(size=N)
-        cases = list(_cases(rows))
+        self._check_moments(rows, weights, list(_cases(rows)))
+
+    def test_moments_may_be_projected(self) -> None:
+        """Moments of kernels of many features and few factors are sums along their axes."""
+        rows = 2 * np.random.default_rng(0).normal(size=(N, MANY))
+        weights, cases = np.random.default_rng(1).uniform(size=N), []
+        for name in ("ppca-3", "factor-2"):
+            parameters = random_mixture(STRUCTURES[name], K, MANY)
+            cases += [
+                (parameters, FactorKernel.of(parameters, rows.mean(0))),
+                (parameters, WhitenedKernel.of(parameters)),
+            ]
+        self._check_moments(rows, weights, cases)
+
+    def _check_moments(
+        self, rows: Array, weights: Array, cases: list[tuple[Parameters, Kernel]]
+    ) -> None:
         kernels = [kernel for _, kernel in cases]
         for w in (None, weights):
             together = self.backend.moments(kernels, iter([Block(rows, w)]))
@@ -67,7 +87,7 @@ class BackendTests:
                     assert_allclose(moments.log_likelihood, total, rtol=1e-10)
                     second = _second_moments(kernel, rows, gamma)
                     if moments.pooled is None:
-                        entries = kernel.structure.statistic.of_matrices(second)
+                        entries = _entries(kernel, second)
                         assert_allclose(moments.second, entries, rtol=1e-8, atol=1e-7)
                     else:
                         assert_allclose(moments.pooled, second.sum(0), rtol=1e-8, atol=1e-7)
@@ -134,10 +154,18 @@ class BackendTests:
 
 
 def _cases(rows: Array) -> Iterator[tuple[Parameters, Kernel]]:
-    for structure in STRUCTURES.values():
+    for structure in (*STRUCTURES.values(), STRUCTURES["ppca-2"], STRUCTURES["factor-1"]):
         parameters = random_mixture(structure, K, D)
         yield parameters, NaturalKernel.of(parameters, rows.mean(0))
         yield parameters, WhitenedKernel.of(parameters)
+
+
+def _entries(kernel: Kernel, second: Array) -> Array:
+    """Return the quadratic entries of second moments (k, d, d)."""
+    if kernel.axes is None:
+        return kernel.structure.statistic.of_matrices(second)
+    squares, products = np.diagonal(second, axis1=1, axis2=2), kernel.axes @ second
+    return np.concatenate([squares, products.reshape(len(second), -1)], axis=1)
 
 
 def _leaves_the_shared_term_out(kernel: Kernel) -> bool:

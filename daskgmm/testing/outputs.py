@@ -12,6 +12,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 
 from daskgmm.gaussian.covariance.structures import STRUCTURES
+from daskgmm.gaussian.parameters import Parameters
+from daskgmm.models.factors import settings_of
 from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.models.predictions.outputs import OUTPUTS, Asked, Output, Outputs
 from daskgmm.models.predictions.prediction import Predictor
@@ -23,6 +25,9 @@ Array = NDArray[np.float64]
 
 K, D, N = 4, 3, 1500
 
+OF_FACTORS = ("latent", "reconstruction_error")
+"""Outputs of mixtures with factors alone."""
+
 
 class OutputTests:
     """What holds for every output of predictions.
@@ -31,9 +36,15 @@ class OutputTests:
     ----------
     name : str
         Name of an entry of `OUTPUTS`.
+    structures : tuple of str
+        Covariance structures of mixtures that have it.
+    q : int
+        Number of factors of these.
     """
 
     name: str
+    structures: tuple[str, ...] = tuple(STRUCTURES)
+    q: int = 0
 
     def rows(self) -> Array:
         """Return rows that the components of `random_mixture` overlap on, shape (N, D)."""
@@ -41,7 +52,13 @@ class OutputTests:
 
     def arrays(self, dtype: str = "float64", k: int = K, *, missing: bool = False) -> list[Output]:
         """Return the arrays of this output."""
-        return list(OUTPUTS[self.name](Asked(k, dtype, min(2, k), missing)))
+        return self._made(self.name, Asked(k, dtype, min(2, k), missing, q=self.q))
+
+    def _made(self, name: str, asked: Asked) -> list[Output]:
+        """Return the arrays of any output; none for one of factors that are not there."""
+        if not self.q and name in OF_FACTORS:
+            return []
+        return list(OUTPUTS[name](asked))
 
     def test_it_is_in_the_table(self) -> None:
         """Writers and the command line look names up there."""
@@ -49,13 +66,14 @@ class OutputTests:
         assert arrays
         own = {array.name for array in arrays}
         assert len(own) == len(arrays)
-        others = (make(Asked(K, "float64", 2, False)) for make in OUTPUTS.values())
+        asked = Asked(K, "float64", 2, False, q=self.q)
+        others = (self._made(name, asked) for name in OUTPUTS)
         names = [array.name for made in others for array in made]
         assert len(names) == len(set(names)), "two outputs write arrays of one name"
 
     def test_values_have_the_type_and_shape_that_were_promised(self) -> None:
         """For every structure and type, with one component too; no value is out of range."""
-        for structure in STRUCTURES.values():
+        for structure in map(STRUCTURES.__getitem__, self.structures):
             for k in (1, K):
                 predictor = Predictor(random_mixture(structure, k, D))
                 for dtype in DTYPES:
@@ -74,8 +92,9 @@ class OutputTests:
         """Nor on which other arrays are computed with them."""
         rows = self.rows()
         alone = Outputs(tuple(self.arrays()))
-        everything = Outputs.of(tuple(OUTPUTS), K, "float64", 2, missing=False)
-        for structure in STRUCTURES.values():
+        names = [name for name in OUTPUTS if self.q or name not in OF_FACTORS]
+        everything = Outputs.of(names, K, "float64", 2, missing=False, q=self.q)
+        for structure in map(STRUCTURES.__getitem__, self.structures):
             predictor = Predictor(random_mixture(structure, K, D))
             whole = alone.predict(predictor, rows, str)
             together = everything.predict(predictor, rows, str)
@@ -94,9 +113,7 @@ class OutputTests:
         """And the other rows get what they get without them."""
         rows, holed = self.rows(), self.rows()
         holed[::5, 1] = np.nan
-        predictor = Predictor(
-            random_mixture(STRUCTURES["full"], K, D), transform=Transform(drop_missing=True)
-        )
+        predictor = Predictor(self._random(), transform=Transform(drop_missing=True))
         for dtype in DTYPES:
             outputs = Outputs(tuple(self.arrays(dtype, missing=True)))
             got = outputs.predict(predictor, holed, str)
@@ -110,7 +127,7 @@ class OutputTests:
 
     def test_it_travels(self) -> None:
         """Workers compute it: it pickles, by the name of its function."""
-        predictor, rows = Predictor(random_mixture(STRUCTURES["full"], K, D)), self.rows()
+        predictor, rows = Predictor(self._random()), self.rows()
         for array in self.arrays():
             there = pickle.loads(pickle.dumps(array))
             assert_array_equal(values(predictor, there, rows), values(predictor, array, rows))
@@ -145,9 +162,14 @@ class OutputTests:
         columns = [expected[array.name].reshape(N, -1) for array in outputs.arrays]
         assert_allclose(table.to_numpy(), np.concatenate(columns, axis=1), rtol=1e-12, atol=1e-15)
 
+    def _random(self) -> Parameters:
+        """Return a random mixture of the first structure."""
+        return random_mixture(STRUCTURES[self.structures[0]], K, D)
+
     def mixture(self) -> GaussianMixture:
         """Return a mixture of two components that is fitted to the rows."""
-        return GaussianMixture(2, tol=0.1, random_state=0).fit(self.rows())
+        settings = settings_of(self.structures[0])
+        return GaussianMixture(2, tol=0.1, random_state=0, **settings).fit(self.rows())
 
 
 def values(predictor: Predictor, array: Output, rows: Array) -> NDArray[np.generic]:

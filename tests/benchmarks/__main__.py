@@ -16,6 +16,7 @@ PROGRAMS = (
     "out_of_core",
     "choices",
     "clusters",
+    "factors",
     "memory",
     "predictions",
     "rotations",

@@ -39,7 +39,7 @@ class BlockByBlock(Backend):
                 totals[i] += w @ logs
                 points, gamma = kernel.reference - kernel.center, w * np.exp(joint - logs)
                 z = x - kernel.center[:, None]
-                accumulate_about(kernel.structure, points, z, gamma, sums[i])
+                accumulate_about(kernel.structure, points, z, gamma, sums[i], kernel.axes)
         return [
             Moments(each.sums, kernel.reference, each.pooled, total, weight, n)
             for each, kernel, total in zip(sums, kernels, totals, strict=True)

@@ -1,8 +1,11 @@
 """Every entry of the table of covariance structures is one."""
 
+import numpy as np
 import pytest
 
 from daskgmm.gaussian.covariance.structures import STRUCTURES
+from daskgmm.gaussian.merging import covariance_matrices
+from daskgmm.gaussian.projection import projected
 from daskgmm.testing import CovarianceTests
 
 
@@ -10,6 +13,34 @@ class TestStructures(CovarianceTests):
     @pytest.fixture(autouse=True, params=STRUCTURES)
     def entry(self, request):
         self.structure = STRUCTURES[request.param]
+
+
+class TestLowRank(CovarianceTests):
+    """Rows are drawn from the mixtures: of others the most likely noise of a feature may be 0.
+
+    Beyond one factor of four features factor analysers have more parameters than matrices.
+    """
+
+    loose = 3.0
+
+    @pytest.fixture(autouse=True, params=["ppca-1", "ppca-2", "ppca-3", "factor-1"])
+    def entry(self, request):
+        self.structure = STRUCTURES[request.param]
+
+    def parameters(self, seed=0, k=3):
+        random, q = np.random.default_rng(seed), self.structure.q
+        loadings, noise = random.normal(size=(k, q, 4)), random.uniform(0.3, 1.0, size=(k, 4))
+        covariances = loadings.swapaxes(1, 2) @ loadings + noise[:, None, :] * np.eye(4)
+        weights, means = random.dirichlet(np.full(k, 5.0)), 2 * random.normal(size=(k, 4))
+        own = self.structure.precision.of_matrices(covariances)
+        return projected(self.structure.name, weights, means, own)
+
+    def rows(self, seed=0):
+        mixture = self.parameters()
+        covariances = covariance_matrices(mixture)
+        random = np.random.default_rng(seed)
+        of = zip(mixture.means, covariances, strict=True)
+        return np.concatenate([random.multivariate_normal(*each, size=134) for each in of])[:400]
 
 
 @pytest.mark.parametrize("wrong", ["divisor", "order"])

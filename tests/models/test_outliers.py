@@ -363,7 +363,7 @@ def test_a_sweep_makes_the_room_in_all_its_models(way):
 
 
 def n_of_outliers(way, k):
-    return {"noise": 1, "contaminated": 2 * k, "t": k}["noise" if "noise" in way else way["tails"]]
+    return {"noise": 2, "contaminated": 2 * k, "t": k}["noise" if "noise" in way else way["tails"]]
 
 
 def test_a_sweep_with_contaminated_tails_knows_the_entropy_of_components():

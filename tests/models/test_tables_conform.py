@@ -5,10 +5,22 @@ import pytest
 from daskgmm.models.estimators import ESTIMATORS
 from daskgmm.models.predictions.outputs import OUTPUTS
 from daskgmm.testing import EstimatorTests, OutputTests
+from daskgmm.testing.outputs import OF_FACTORS
 
 
-@pytest.mark.parametrize("name", OUTPUTS, scope="class")
+@pytest.mark.parametrize(
+    "name", [each for each in OUTPUTS if each not in OF_FACTORS], scope="class"
+)
 class TestOutputs(OutputTests):
+    @pytest.fixture(autouse=True)
+    def named(self, name):
+        self.name = name
+
+
+@pytest.mark.parametrize("name", OF_FACTORS, scope="class")
+class TestOutputsOfFactors(OutputTests):
+    structures, q = ("factor-2", "ppca-2"), 2
+
     @pytest.fixture(autouse=True)
     def named(self, name):
         self.name = name

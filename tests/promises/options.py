@@ -3,6 +3,7 @@
 import numpy as np
 
 from daskgmm import BayesianGaussianMixture, GaussianMixture
+from daskgmm.gaussian.covariance.factors import FAMILIES
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.priors import PRIORS
 from daskgmm.gaussian.weight_prior import WEIGHT_PRIORS
@@ -17,6 +18,9 @@ STARTED = {"n_components": K, "init_params": "k-means++", "random_state": 0}
 def options():
     """Return names of options, each with its estimator and settings."""
     structures = {f"structure {name}": {"covariance_type": name} for name in STRUCTURES}
+    structures |= {
+        f"structure {name}": {"covariance_type": name, "n_factors": 2} for name in FAMILIES
+    }
     priors = {f"prior {name}": {"prior": name} for name in PRIORS}
     tails = {f"tails {name}": {"tails": name} for name in TAILS}
     posteriors = {

@@ -48,7 +48,7 @@ distances in all ways of `clustering`."""
 
 USUAL_ITER, ITER_SECONDS, CUBED_SECONDS = 25, 2e-3, 3e-9
 """Of a candidate on its first part: iterations, what each takes beside its E-step, and for
-factors of each component, divided by d^3."""
+factors of each component, divided by their operations, as d^3."""
 
 LEAST_ITER, WORTH_SECONDS, WORTH_PASSES = 5, 1.0, 4
 """A fit to a part of the sample may take so many iterations, such a time, or so many passes over
@@ -170,9 +170,11 @@ def starts_worth(
     one does. One component has one start.
     """
     most = 1 if settings.n_components == 1 else most
-    row = seconds_per_row(settings.n_components, STRUCTURES[settings.structure].n_statistics(d))
+    structure = STRUCTURES[settings.structure]
+    row = seconds_per_row(settings.n_components, structure.n_statistics(d))
     first = first_share(settings, m, d) * m
-    once = ITER_SECONDS + first * row + CUBED_SECONDS * settings.n_components * d**3
+    work = settings.n_components * structure.step_work(d)
+    once = ITER_SECONDS + first * row + CUBED_SECONDS * work
     return min(most, int(max(seconds, WORTH_PASSES * n * row) / (USUAL_ITER * once)))
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import kmeans_plusplus
 from sklearn.metrics import pairwise_distances_argmin
 
+from daskgmm.em.model import MixtureModel
 from daskgmm.em.models import model_of
 from daskgmm.em.robust_model import FIRST_SHARE, RobustModel
 from daskgmm.em.sample import Sample
@@ -20,11 +21,18 @@ from daskgmm.em.starts.clustering import Labels, Metric, cluster, squarable
 from daskgmm.em.starts.trimming import trimmed
 from daskgmm.em.survey import Survey
 from daskgmm.gaussian.coordinates import Coordinates
+from daskgmm.gaussian.covariance.factors import LowRankStructure
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.kernels.kernel import Sums
 from daskgmm.gaussian.kernels.whitened import accumulate_about
-from daskgmm.gaussian.m_step import ILL_DEFINED, IllDefinedError, Maximised, estimate
+from daskgmm.gaussian.m_step import (
+    ILL_DEFINED,
+    IllDefinedError,
+    Maximised,
+    estimate,
+    maximise,
+)
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.projection import projected
@@ -32,6 +40,9 @@ from daskgmm.gaussian.projection import projected
 Array = NDArray[np.float64]
 
 TILE_ROWS = 2048
+
+PROJECTED_STEPS = 4
+"""Steps of a start whose moments are projected."""
 
 Responsibilities = Callable[[], Iterator[Array]]
 """Gives the responsibilities (k, b) of the sample's tiles, the same at every call."""
@@ -147,6 +158,8 @@ def _estimate(
             return _maximised(survey, settings, x, _one_hot(labels, weights, k))
         if settings.bayesian is not None:
             return _posterior_of_rows(survey, settings, x, rows)
+        if isinstance(structure, LowRankStructure) and structure.is_projected(x.shape[1]):
+            return _spread_about(survey, settings, x[rows].astype(np.float64))
         if settings.prior is None:
             return _from_rows(structure, x, rows, settings.reg_covar)
         points = x[rows].astype(np.float64)
@@ -164,9 +177,34 @@ def _maximised(
     survey: Survey, settings: Settings, x: NDArray[Any], responsibilities: Responsibilities
 ) -> Maximised:
     """Return the M-step of responsibilities, with the prior's moments."""
-    moments = _moments(STRUCTURES[settings.structure], x, responsibilities, settings.n_components)
+    structure, k = STRUCTURES[settings.structure], settings.n_components
+    if isinstance(structure, LowRankStructure) and structure.is_projected(x.shape[1]):
+        mixtures = MixtureModel.of(settings, survey)
+        return _projected_start(mixtures, structure, x, responsibilities, k)
     model = model_of(settings, survey)
+    moments = _moments(structure, x, responsibilities, k)
     return model.begin(model.complete(moments))
+
+
+def _projected_start(
+    model: MixtureModel,
+    structure: LowRankStructure,
+    x: NDArray[Any],
+    responsibilities: Responsibilities,
+    k: int,
+) -> Maximised:
+    """Return the start of moments that are projected, after a few steps.
+
+    A step sees no axes but those before it, and the first ones are those of all rows.
+    """
+    step: Maximised | None = None
+    for _ in range(PROJECTED_STEPS):
+        begin = model.spread_of_all(k) if step is None else step.parameters
+        axes = structure.precision.axes(begin.covariances).projections
+        moments = _moments(structure, x, responsibilities, k, axes)
+        step = maximise(moments, structure.name, model.reg_covar, begin, first=step is None)
+    assert step is not None, "there is one step at least"
+    return step
 
 
 def _one_hot(labels: Labels, weights: Array | None, k: int) -> Responsibilities:
@@ -233,6 +271,16 @@ def _from_rows(
     )
 
 
+def _spread_about(survey: Survey, settings: Settings, points: Array) -> Maximised:
+    """Start each component at a point with the covariance of all rows.
+
+    Without loadings moments that are projected would be 0, and no step would leave them.
+    """
+    spread = MixtureModel.of(settings, survey).spread_of_all(len(points))
+    factors = STRUCTURES[settings.structure].precision.factorise(spread.covariances)
+    return Maximised(replace(spread, means=points, precisions_cholesky=factors))
+
+
 def _posterior_of_rows(
     survey: Survey, settings: Settings, x: Array, rows: NDArray[np.intp]
 ) -> Maximised:
@@ -265,7 +313,13 @@ def _tiles(n: int) -> Iterator[slice]:
         yield slice(first, min(first + TILE_ROWS, n))
 
 
-def _moments(structure: Structure, x: Array, responsibilities: Responsibilities, k: int) -> Moments:
+def _moments(
+    structure: Structure,
+    x: Array,
+    responsibilities: Responsibilities,
+    k: int,
+    axes: Array | None = None,
+) -> Moments:
     """Return the moments about each component's own mean: nothing cancels there.
 
     About no common centre: rows far from it would be rounded.
@@ -278,5 +332,5 @@ def _moments(structure: Structure, x: Array, responsibilities: Responsibilities,
     points = firsts / np.where(counts > 0, counts, 1.0)[:, None]
     sums = Sums.zeros(structure, k, d)
     for rows, gamma in zip(_tiles(len(x)), responsibilities(), strict=True):
-        accumulate_about(structure, points, x[rows].T, gamma, sums)
+        accumulate_about(structure, points, x[rows].T, gamma, sums, axes)
     return Moments(sums.sums, points, sums.pooled, 0.0, float(counts.sum()), len(x))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from daskgmm.arrays import Array
-from daskgmm.gaussian.covariance.precision import Precision, SingularError, squared_norms
+from daskgmm.gaussian.covariance.precision import Charted, SingularError, squared_norms
 
 
-class AlongAxes(Precision):
+class AlongAxes(Charted):
     r"""Variances of shape (m, d); factors are the inverse standard deviations.
 
     With :math:`\log N = -\log \sigma_i - (x_i - \mu_i)^2 / 2 \sigma_i^2` the Fisher information of
@@ -84,6 +84,14 @@ class AlongAxes(Precision):
         regular = covariances.copy()
         regular[slice(None) if index is None else index] += amount
         return regular
+
+    def halved(self, covariance: Array, d: int, part: float) -> tuple[Array, Array]:
+        variances = np.broadcast_to(covariance, d)
+        longest = int(np.argmax(variances))
+        axis = np.zeros(d)
+        axis[longest] = part * np.sqrt(variances[longest])
+        # A spherical half loses a d-th of the squared shift, as both halves keep the mean variance.
+        return axis, covariance - (axis**2 if len(covariance) == d else axis[longest] ** 2 / d)
 
     def relative(self, anchor: Array, factors: Array) -> Array:
         ratios: Array = anchor / factors

@@ -7,7 +7,7 @@ from scipy.linalg import lapack
 
 import daskgmm.gaussian.covariance.packed as packed
 from daskgmm.arrays import Array
-from daskgmm.gaussian.covariance.precision import Precision, SingularError, squared_norms
+from daskgmm.gaussian.covariance.precision import Charted, SingularError, squared_norms
 from daskgmm.gaussian.covariance.triangular import (
     inverse_upper,
     solve_lower,
@@ -22,7 +22,7 @@ PIVOT_NOISE = 16
 """Least squared pivot, in units of d eps times its column's variance."""
 
 
-class Dense(Precision):
+class Dense(Charted):
     """Any positive definite matrices."""
 
     detail = 2
@@ -105,6 +105,11 @@ class Dense(Precision):
         diagonal = np.arange(covariances.shape[-1])
         chosen[:, diagonal, diagonal] += amount
         return regular
+
+    def halved(self, covariance: Array, d: int, part: float) -> tuple[Array, Array]:
+        values, vectors = np.linalg.eigh(covariance)
+        axis = part * np.sqrt(max(values[-1], 0.0)) * vectors[:, -1]
+        return axis, covariance - np.outer(axis, axis)
 
     def relative(self, anchor: Array, factors: Array) -> Array:
         if factors is anchor:

@@ -67,6 +67,10 @@ class Precision(ABC):
     def matrices(self, covariances: Array, d: int) -> Array:
         """Return covariances (or precisions) as matrices, (m, d, d)."""
 
+    def precision_matrices(self, factors: Array, d: int) -> Array:
+        """Return the precisions of factors as matrices, (m, d, d)."""
+        return self.matrices(self.precisions(factors), d)
+
     @abstractmethod
     def diagonals(self, covariances: Array, d: int) -> Array:
         """Return the diagonals of covariances (or precisions), (m, d)."""
@@ -136,6 +140,22 @@ class Precision(ABC):
         """Return the covariances with `amount` added to all diagonals, or to one."""
 
     @abstractmethod
+    def halved(self, covariance: Array, d: int, part: float) -> tuple[Array, Array]:
+        """Return `part` of the longest axis of a covariance (...), (d,), and what that leaves.
+
+        Halves at the mean plus and minus the axis a have the joint covariance of what is left plus
+        a a^T.
+        """
+
+    @abstractmethod
+    def draw(self, mean: Array, covariance: Array, n: int, random: np.random.RandomState) -> Array:
+        """Draw n rows (n, d) about a mean (d,), the same ones as scikit-learn."""
+
+
+class Charted(Precision):
+    """A form whose covariances, all of them, have coordinates, in which EM is accelerated."""
+
+    @abstractmethod
     def relative(self, anchor: Array, factors: Array) -> Array:
         r"""Return square roots of covariances relative to those of an anchor.
 
@@ -181,7 +201,3 @@ class Precision(ABC):
             Weights (k,) of the EM image of the parameters, its means minus theirs (k, d), and its
             covariances.
         """
-
-    @abstractmethod
-    def draw(self, mean: Array, covariance: Array, n: int, random: np.random.RandomState) -> Array:
-        """Draw n rows (n, d) about a mean (d,), the same ones as scikit-learn."""

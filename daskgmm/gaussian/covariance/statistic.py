@@ -86,7 +86,7 @@ class Products(Statistic):
         return second - offsets[:, :, None] * offsets[:, None, :]
 
     def quadratic(self, precision: Precision, factors: Array, d: int) -> Array:
-        coefficients = -packed.pack(precision.matrices(precision.precisions(factors), d))
+        coefficients = -packed.pack(precision.precision_matrices(factors, d))
         rows, columns = packed.indices(d)
         coefficients[:, rows == columns] *= 0.5
         return coefficients

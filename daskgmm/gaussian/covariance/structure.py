@@ -16,11 +16,11 @@ from daskgmm.gaussian.moments import EMPTY, Moments
 class Structure:
     """A constraint on the covariances of a mixture; a structure is one subclass in one file."""
 
-    name: ClassVar[str]
-    precision: ClassVar[Precision]
+    name: str
+    precision: Precision
     """Form of the covariances."""
 
-    statistic: ClassVar[Statistic]
+    statistic: Statistic
     """Statistic that a pass sums for them."""
 
     shared: ClassVar[bool] = False
@@ -30,6 +30,9 @@ class Structure:
     """Whether every value of `precision` is allowed. If not, as with equal volumes, the structure
     has a `maximise` of its own, and EM is not accelerated: the coordinates of `precision` would
     leave the structure."""
+
+    separate: bool = False
+    """Whether components have covariances of their own even though the structure is not free."""
 
     def __init_subclass__(cls) -> None:
         """Refuse a statistic that does not determine covariances of the form."""
@@ -101,6 +104,14 @@ class Structure:
         """Return the number of entries of T(x), p."""
         return 1 + d + self.statistic.n_quadratic(d)
 
+    def n_buffer_rows(self, k: int, d: int) -> int:
+        """Return the numbers that the fast kernel of k components keeps of each row of a tile."""
+        return self.n_statistics(d)
+
+    def step_work(self, d: int) -> int:
+        """Return the operations of an M-step for each component, in order of magnitude."""
+        return d**3
+
     def covariance_shape(self, k: int, d: int) -> tuple[int, ...]:
         """Return the shape of the covariances."""
         return (self.n_covariances(k), *self.precision.shape(d))
@@ -129,5 +140,5 @@ class Structure:
 
     def repeat(self, covariance: Array, k: int) -> Array:
         """Return covariances that are, for every component, the nearest to a (d, d) one."""
-        matrices = np.tile(covariance, (self.n_covariances(k), 1, 1))
-        return self.precision.of_matrices(matrices)
+        nearest = self.precision.of_matrices(covariance[None])
+        return np.repeat(nearest, self.n_covariances(k), axis=0)

@@ -1,6 +1,7 @@
 """Table of covariance structures by name, for estimators, files, the command line and tests.
 
-`STRUCTURES[MyStructure.name] = MyStructure()` adds one. On a cluster, workers must be able to
+`STRUCTURES[MyStructure.name] = MyStructure()` adds one. Those of `FAMILIES` are found by names with
+a number of factors, as "ppca-3", and are not listed. On a cluster, workers must be able to
 import its module; they do not read the table.
 """
 
@@ -14,6 +15,7 @@ from daskgmm.gaussian.covariance.equal_shapes import (
     Proportional,
 )
 from daskgmm.gaussian.covariance.equal_volumes import EqualVolumes, EqualVolumesAlongAxes
+from daskgmm.gaussian.covariance.factors import FAMILIES
 from daskgmm.gaussian.covariance.free import (
     Diagonal,
     Full,
@@ -26,8 +28,20 @@ from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.names import NAMES_OF_MCLUST
 
-STRUCTURES: dict[str, Structure] = {
-    structure.name: structure
+
+class Structures(dict[str, Structure]):
+    """Structures by name; one of a family, as "ppca-3", is made when it is asked for."""
+
+    def __missing__(self, name: str) -> Structure:
+        """Return the structure of a family; raise `KeyError` for another name."""
+        family, _, q = name.rpartition("-")
+        if family not in FAMILIES or not q.isdecimal() or str(int(q)) != q or int(q) < 1:
+            raise KeyError(name)
+        return FAMILIES[family](int(q))
+
+
+STRUCTURES = Structures(
+    (structure.name, structure)
     for structure in (
         Full(),
         Tied(),
@@ -44,7 +58,7 @@ STRUCTURES: dict[str, Structure] = {
         EqualShapes(),
         EqualVolumes(),
     )
-}
+)
 
 
 def structure_name(given: str) -> str:

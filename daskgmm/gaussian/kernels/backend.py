@@ -26,7 +26,9 @@ class Backend(ABC):
         Parameters
         ----------
         kernels : sequence of Kernel
-            Natural or whitened, one for each mixture; of components with tails a `TailedKernel`.
+            Natural, whitened, or of factors, one for each mixture; of components with tails a
+            `TailedKernel`. Moments of a kernel that has `axes` are projected on these
+            (`covariance.projections`).
         blocks : iterator of Block
             Finite rows; those of weight 0 add nothing, whatever their values are.
         rows : int, optional

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+import daskgmm.gaussian.covariance.packed as packed
 from daskgmm.arrays import Array
+from daskgmm.gaussian.covariance.factors import LowRankStructure
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import structure_of
+from daskgmm.gaussian.kernels.factors import FactorKernel
 from daskgmm.gaussian.kernels.kernel import Kernel
 from daskgmm.gaussian.kernels.tailed import natural_kernel, whitened_kernel
 from daskgmm.gaussian.parameters import Parameters
@@ -77,8 +80,16 @@ d=600 k=2; 0.74 at d=64 k=8, 1.1 at d=300 k=16."""
 
 def is_whitened_faster(structure: Structure, k: int, d: int) -> bool:
     """Return whether the whitened kernel is faster, for k components that share the rows."""
-    has_products = structure.statistic.n_quadratic(d) > d
-    return has_products and k <= min(MOST_WHITENED, d // COLUMNS_A_COMPONENT)
+    has_products = structure.statistic.n_quadratic(d) == packed.size(d)
+    return has_products and d > 1 and k <= min(MOST_WHITENED, d // COLUMNS_A_COMPONENT)
+
+
+def fast_kernel(parameters: Parameters, center: Array, noise: float = 0.0) -> Kernel:
+    """Return the kernel of few products about a centre, exact while `natural_error` is small."""
+    structure = structure_of(parameters)
+    if isinstance(structure, LowRankStructure) and structure.is_projected(len(center)):
+        return FactorKernel.of(parameters, center, noise)
+    return natural_kernel(parameters, center, noise)
 
 
 def choose_kernel(
@@ -107,5 +118,5 @@ def choose_kernel(
     if is_whitened_faster(structure_of(parameters), k if together is None else together, d):
         return whitened_kernel(parameters, noise=noise)
     if natural_error(parameters, center, half_range) < TOLERANCE:
-        return natural_kernel(parameters, center, noise)
+        return fast_kernel(parameters, center, noise)
     return whitened_kernel(parameters, noise=noise)

@@ -67,6 +67,11 @@ class Kernel(ABC):
         return 0
 
     @property
+    def axes(self) -> Array | None:
+        """Axes (k, q, d) that moments are projected on; None if they are of all products."""
+        return None
+
+    @property
     @abstractmethod
     def feature_rows(self) -> int:
         """Number of rows of the buffer for T(z): p, or 0 if it is never formed."""
@@ -156,11 +161,25 @@ class Sums:
         Second moment of all components together, if the statistic pools it.
     tail : ndarray of shape (s, k), or None
         `Moments.tail`.
+    products : ndarray of shape (k + k q, d), or None
+        Of a `FactorKernel`: sums of x, and of products with projections, beside `sums`.
     """
 
     sums: Array
     pooled: Array | None
     tail: Array | None = None
+    products: Array | None = None
+
+    def whole(self) -> Array:
+        """Return `sums` with what was summed beside them, shape (p, k)."""
+        if self.products is None:
+            return self.sums
+        (p, k), d = self.sums.shape, self.products.shape[1]
+        total = np.empty((k, p)).T  # so that what is copied stays in its order
+        total[: 1 + 2 * d] = self.sums[: 1 + 2 * d]
+        total[1 : 1 + d] = self.products[:k].T
+        total[1 + 2 * d :] = self.products[k:].reshape(k, -1).T
+        return total
 
     @classmethod
     def zeros(cls, structure: Structure, k: int, d: int, n_tail: int = 0) -> Sums:

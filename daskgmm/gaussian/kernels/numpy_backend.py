@@ -98,9 +98,10 @@ class StackedExpectation:
     def moments(self) -> list[Moments]:
         """Return the moments of all rows added, one for each mixture."""
         sums, reference = self._sums, self._stack.kernel.reference
+        whole = sums.whole()
         return [
             Moments(
-                np.ascontiguousarray(sums.sums[:, part]),
+                np.ascontiguousarray(whole[:, part]) if len(self._stack.parts) > 1 else whole,
                 reference[part],
                 sums.pooled,
                 float(total),

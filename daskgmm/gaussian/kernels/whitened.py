@@ -13,6 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from daskgmm.arrays import Array
+from daskgmm.gaussian.covariance.factors import LowRankStructure
+from daskgmm.gaussian.covariance.low_rank import Axes
+from daskgmm.gaussian.covariance.projections import projected_moment
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.kernels.kernel import LOG_2_PI, Kernel, Sums, Tile
@@ -72,6 +75,13 @@ class WhitenedKernel(Kernel):
         return cls(structure, np.zeros(d), about, *parts, outliers_of=outliers_of)
 
     @property
+    def axes(self) -> Array | None:
+        structure = self.structure
+        if isinstance(structure, LowRankStructure) and structure.is_projected(len(self.center)):
+            return Axes(self.factors).projections
+        return None
+
+    @property
     def feature_rows(self) -> int:
         return 0
 
@@ -88,9 +98,11 @@ class WhitenedTile(Tile):
         whole = kernel.outliers_of
         self._noise = log_joint_of_noise(whole) if whole is not None and whole.has_noise else None
         self._sums: Sums | None = None
+        self._axes: Array | None = None
 
     def add_to(self, sums: Sums) -> None:
         self._sums = sums
+        self._axes = self._kernel.axes
 
     def log_joint(self) -> None:
         kernel = self._kernel
@@ -116,7 +128,8 @@ class WhitenedTile(Tile):
         self.joint *= self.joint > NO_PART
         self.joint *= self.total
         kernel, k = self._kernel, len(self._kernel.means)
-        accumulate_about(kernel.structure, kernel.reference[:k], self.rows, self.joint, self._sums)
+        about = kernel.structure, kernel.reference[:k]
+        accumulate_about(*about, self.rows, self.joint, self._sums, self._axes)
         if self._noise is not None:
             self._sums.sums[0, -1] += self.joint[-1].sum()
 
@@ -144,7 +157,12 @@ def _own(kernel: WhitenedKernel) -> list[int]:
 
 
 def accumulate_about(
-    structure: Structure, points: Array, z: Array, responsibilities: Array, sums: Sums
+    structure: Structure,
+    points: Array,
+    z: Array,
+    responsibilities: Array,
+    sums: Sums,
+    axes: Array | None = None,
 ) -> None:
     """Add the moments of a tile about one point a component.
 
@@ -157,13 +175,18 @@ def accumulate_about(
         Responsibilities times the weights of the rows.
     sums : Sums
         Changed in place.
+    axes : ndarray of shape (k, q, d), optional
+        `Kernel.axes`.
     """
     d = len(z)
     for k, point in enumerate(points):
         difference = z - point[:, None]
         sums.sums[0, k] += responsibilities[k].sum()
         sums.sums[1 : 1 + d, k] += difference @ responsibilities[k]
-        second = structure.statistic.second_moment(difference, responsibilities[k])
+        if axes is not None:
+            second = projected_moment(difference, responsibilities[k], axes[k])
+        else:
+            second = structure.statistic.second_moment(difference, responsibilities[k])
         if sums.pooled is None:
             sums.sums[1 + d :, k] += second
         else:

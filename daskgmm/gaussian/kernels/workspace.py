@@ -65,10 +65,13 @@ class Workspace:
     weights: Array
 
 
-def workspace_nbytes(p: int, k: int, d: int) -> int:
-    """Return the bytes of a workspace for full tiles, with its alignment."""
+def workspace_nbytes(p: int, k: int, d: int, height: int) -> int:
+    """Return the bytes of a workspace for full tiles, with its alignment.
+
+    `height` is the number of rows of its buffer for features.
+    """
     b = tile_rows(p, k)
-    return 8 * b * (d + d // 2 + p + 2 * k + 3) + 2 * HUGE_PAGE
+    return 8 * b * (d + d // 2 + height + 2 * k + 3) + 2 * HUGE_PAGE
 
 
 _local = threading.local()

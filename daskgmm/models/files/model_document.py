@@ -31,8 +31,8 @@ coordinates              null, or `coordinates_`: origin (d), scales (d), axes (
                          explained (r) or null, and variances (r), which may be left out;
                          z = ((x - origin) / scales) axes
 weights, means           (k), (k, r); r is d where there are no axes
-covariances,             (k, r, r) full, (r, r) tied, (k, r) diag, (k) spherical
-precisions_cholesky
+covariances,             (k, r, r) full, (r, r) tied, (k, r) diag, (k) spherical, (k, q + 1, r)
+precisions_cholesky      of ppca and factor (`gaussian.covariance.low_rank`)
 noise                    of a mixture with `noise` alone: weight, log_volume
 contamination            of one with contaminated tails alone: clean_shares (k), inflations (k)
 student                  of one with Student-t tails alone: degrees_of_freedom (k); covariances are
@@ -64,11 +64,14 @@ from numpy.typing import NDArray
 from daskgmm.em.checkpoint import versions
 from daskgmm.em.objective import Objective
 from daskgmm.gaussian.coordinates import Coordinates
+from daskgmm.gaussian.covariance.factors import FAMILIES
+from daskgmm.gaussian.covariance.low_rank import LowRank, parts
 from daskgmm.gaussian.covariance.structure import Structure
-from daskgmm.gaussian.covariance.structures import STRUCTURES
+from daskgmm.gaussian.covariance.structures import STRUCTURES, structure_name
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.prior import Prior
 from daskgmm.gaussian.priors import PRIORS, shortest
+from daskgmm.models.factors import check_enough_features
 from daskgmm.models.mixture import Mixture
 
 FORMAT = "daskgmm-gaussian-mixture"
@@ -79,7 +82,7 @@ INFINITIES = {"inf": math.inf, "-inf": -math.inf}
 AS_VERSION_1 = ("criteria", "data", "feature_units", "feature_dims", "history", "coordinates")
 """What version 1 lacked, and null stands for."""
 
-NOT_WRITTEN = {"noise": False, "tails": None, "equal_weights": False}
+NOT_WRITTEN = {"noise": False, "tails": None, "equal_weights": False, "n_factors": None}
 """Settings that are not written unless they are others, so that readers of before them read on."""
 
 UNIT_SUM = 1e-6
@@ -161,10 +164,11 @@ def mixture_of(document: Mapping[str, Any], choose: Choose[Kind]) -> Kind:
     types = _list(document, "types", None) if "types" in document else ["GaussianMixture"]
     kind = choose(types)
     mixture = _made(kind, _checked_settings(document["settings"], kind, types))
-    structure = mixture._structure_name
-    if structure not in STRUCTURES:
+    structure = structure_name(mixture.covariance_type)
+    if structure not in STRUCTURES and structure not in FAMILIES:
         raise UnknownNameError(
-            f"its covariance_type {str(structure)[:60]!r} is none of {', '.join(STRUCTURES)}. "
+            f"its covariance_type {str(structure)[:60]!r} is none of "
+            f"{', '.join([*STRUCTURES, *FAMILIES])}. "
             "Import the module that adds it to daskgmm.gaussian.STRUCTURES first (--import), or "
             "use the version that wrote the file."
         )
@@ -225,7 +229,8 @@ def _settings(mixture: Mixture) -> dict[str, Any]:
     for name in _setting_names(type(mixture)):
         if name in NOT_WRITTEN and getattr(mixture, name) == NOT_WRITTEN[name]:
             continue
-        value = mixture._structure_name if name == "covariance_type" else getattr(mixture, name)
+        value = getattr(mixture, name)
+        value = structure_name(value) if name == "covariance_type" else value
         try:
             text = json.dumps(_plain_setting(value), allow_nan=False)
         except (TypeError, ValueError):
@@ -294,6 +299,7 @@ def _check_settings(mixture: Mixture) -> None:
 
 def _set_parameters(mixture: Mixture, document: Mapping[str, Any], r: int) -> None:
     structure, k = STRUCTURES[mixture._structure_name], len(document["weights"])
+    check_enough_features([structure.name], r)
     shape = structure.external_shape(k, r)
     mixture._fitted_structure = structure.name
     mixture.weights_ = array_of(document, "weights", (k,))
@@ -488,6 +494,8 @@ def _check_covariances(
             f"'precisions_cholesky'{_component(determined)} has a diagonal that is not positive"
         )
     variances = structure.precision.diagonals(covariances, r)
+    if isinstance(structure.precision, LowRank):
+        variances = parts(covariances)[1]
     positive = np.asarray((variances >= 0).all(axis=1))
     if not positive.all():
         raise ValueError(f"'covariances'{_component(positive)} has a variance below 0")

@@ -16,6 +16,8 @@ from sklearn.utils.validation import check_is_fitted
 from daskgmm.em.objective import Objective
 from daskgmm.errors import ExchangeWarning
 from daskgmm.gaussian.coordinates import Coordinates
+from daskgmm.gaussian.covariance.dense import Dense
+from daskgmm.gaussian.covariance.low_rank import LowRank
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters, structure_name
 from daskgmm.gaussian.parameters import Parameters
@@ -152,11 +154,15 @@ def _of_known_structure(parameters: Parameters) -> Parameters:
     if parameters.structure in Reference._parameter_constraints["covariance_type"][0].options:
         return parameters
     structure, d = STRUCTURES[parameters.structure], parameters.n_features
+    matrices, factors = structure.precision.matrices, parameters.precisions_cholesky
+    covariances = matrices(parameters.covariances, d)
     return replace(
         parameters,
         structure="tied" if structure.shared else "full",
-        covariances=structure.precision.matrices(parameters.covariances, d),
-        precisions_cholesky=structure.precision.matrices(parameters.precisions_cholesky, d),
+        covariances=covariances,
+        precisions_cholesky=Dense().factorise(covariances)
+        if isinstance(structure.precision, LowRank)
+        else matrices(factors, d),
     )
 
 

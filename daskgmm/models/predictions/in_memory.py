@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.gaussian.block import Block
+from daskgmm.gaussian.latent import n_factors
 from daskgmm.models.predictions.outputs import OUTPUTS, Asked, Output, Outputs
 from daskgmm.models.predictions.prediction import Place, Predictor, after
 from daskgmm.passes.batches import Batch
@@ -26,7 +27,8 @@ def output_of(predictor: Predictor, name: str, dtype: np.dtype[Any]) -> Output:
     """
     parameters, missing = predictor.parameters, predictor.transform.drop_missing
     precision = "float32" if dtype == np.float32 else "float64"
-    asked = Asked(parameters.n_components, precision, 1, missing, parameters.has_noise)
+    noise, q = parameters.has_noise, n_factors(parameters)
+    asked = Asked(parameters.n_components, precision, 1, missing, noise, q)
     (output,) = OUTPUTS[name](asked)
     return replace(output, dtype=np.dtype(np.int64)) if output.dtype.kind == "i" else output
 

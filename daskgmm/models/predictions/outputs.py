@@ -19,6 +19,7 @@ from daskgmm.blas import one_blas_thread
 from daskgmm.counting import counted
 from daskgmm.errors import EntryError, SettingError
 from daskgmm.gaussian.kernels.workspace import small_buffers
+from daskgmm.gaussian.latent import latent_coordinates, squared_errors
 from daskgmm.models.predictions.posterior import Posterior
 from daskgmm.models.predictions.prediction import Place, Predictor, at
 from daskgmm.names import DTYPES
@@ -28,6 +29,9 @@ Array = NDArray[np.float64]
 
 COMPONENT = "component"
 """The dimension of posteriors, and its coordinate."""
+
+FACTOR = "factor"
+"""The dimension of latent coordinates, and its coordinate."""
 
 RANK = "rank"
 """The dimension of the most probable components, the first one first."""
@@ -100,6 +104,8 @@ class Asked:
         Whether rows may miss values.
     noise : bool
         Whether rows may belong to no component, but to the noise.
+    q : int
+        Factors of each component; 0 without any.
     """
 
     k: int
@@ -107,6 +113,7 @@ class Asked:
     top: int
     missing: bool
     noise: bool = False
+    q: int = 0
 
     def component(
         self,
@@ -139,10 +146,25 @@ class Asked:
             about["_FillValue"] = fill
         return Output(name, dims, shape, np.dtype(np.uint8), fill, levels, about, compute)
 
-    def number(self, name: str, compute: Compute, long_name: str) -> Output:
-        """Return an output of any real number a row: in float64 if asked for, else float32."""
+    def number(
+        self,
+        name: str,
+        compute: Compute,
+        long_name: str,
+        dims: tuple[str, ...] = (),
+        shape: tuple[int, ...] = (),
+    ) -> Output:
+        """Return an output of any real numbers a row: in float64 if asked for, else float32."""
         dtype = np.dtype("float64" if self.dtype == "float64" else "float32")
-        return Output(name, (), (), dtype, np.nan, 0, {"long_name": long_name}, compute)
+        return Output(name, dims, shape, dtype, np.nan, 0, {"long_name": long_name}, compute)
+
+    def check_factors(self, name: str) -> None:
+        """Raise `ValueError` for an output of factors if the mixture has none."""
+        if not self.q:
+            raise ValueError(
+                f"output {name!r} is of mixtures with factors: those of covariance_type='ppca' or "
+                "'factor'."
+            )
 
 
 Make = Callable[[Asked], Sequence[Output]]
@@ -265,6 +287,26 @@ def ambiguity(responsibilities: Array) -> Array:
     return found
 
 
+def _latent(asked: Asked) -> list[Output]:
+    asked.check_factors("latent")
+    long_name = "latent coordinates in the most probable component"
+    return [asked.number("latent", _latent_of, long_name, (FACTOR,), (asked.q,))]
+
+
+def _latent_of(posterior: Posterior) -> NDArray[Any]:
+    return latent_coordinates(posterior.parameters, posterior.rows, posterior.labels)
+
+
+def _reconstruction_error(asked: Asked) -> list[Output]:
+    asked.check_factors("reconstruction_error")
+    long_name = "squared distance from the subspace of the most probable component"
+    return [asked.number("reconstruction_error", _errors_of, long_name)]
+
+
+def _errors_of(posterior: Posterior) -> NDArray[Any]:
+    return squared_errors(posterior.parameters, posterior.rows, posterior.labels)
+
+
 OUTPUTS: dict[str, Make] = {
     # Labels first: they are computed in this order, and are exact before exponentials are taken.
     "label": _label,
@@ -275,11 +317,13 @@ OUTPUTS: dict[str, Make] = {
     "largest_posterior": _largest_posterior,
     "ambiguity": _ambiguity,
     "log_density": _log_density,
+    "latent": _latent,
+    "reconstruction_error": _reconstruction_error,
 }
 """By what users ask for: what makes the outputs."""
 
 
-EXACT = ("label", "outlier")
+EXACT = ("label", "outlier", "latent", "reconstruction_error")
 """What compares log densities, and so comes before exponentials are taken."""
 
 
@@ -356,6 +400,7 @@ class Outputs:
         *,
         missing: bool,
         noise: bool = False,
+        q: int = 0,
     ) -> Outputs:
         """Return the arrays that settings ask for.
 
@@ -363,7 +408,7 @@ class Outputs:
         ----------
         names : str or sequence of str
             Some of `OUTPUTS`.
-        k, dtype, missing, noise : as `Asked`
+        k, dtype, missing, noise, q : as `Asked`
         top : int or None
             As of `Asked`; by default `TOP`, if there are so many components.
 
@@ -384,7 +429,7 @@ class Outputs:
             )
         if dtype not in DTYPES:
             raise SettingError(f"dtype is {dtype!r}; give one of {', '.join(DTYPES)}.")
-        asked = Asked(k, dtype, min(TOP, k) if top is None else top, missing, noise)
+        asked = Asked(k, dtype, min(TOP, k) if top is None else top, missing, noise, q)
         made = {name: _made(name, asked) for name in names}
         _check_distinct(made)
         return cls(tuple(array for arrays in made.values() for array in arrays))

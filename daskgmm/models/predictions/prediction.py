@@ -18,12 +18,13 @@ from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.kernels.choice import (
     TOLERANCE,
+    fast_kernel,
     is_whitened_faster,
     moment_error,
     natural_error,
 )
 from daskgmm.gaussian.kernels.kernel import Kernel
-from daskgmm.gaussian.kernels.tailed import natural_kernel, whitened_kernel
+from daskgmm.gaussian.kernels.tailed import whitened_kernel
 from daskgmm.gaussian.kernels.workspace import small_buffers
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.predictions.posterior import Posterior
@@ -63,14 +64,14 @@ class Predictor:
         self._columns = columns
         # The fast kernel wants a centre among the rows: the mixture's own mean is one.
         self.center: Array = parameters.weights @ parameters.means / parameters.weights.sum()
-        self._natural = natural_kernel(parameters, self.center)
+        self._fast = fast_kernel(parameters, self.center)
         self._whitened = whitened_kernel(parameters)
         self._safe_range = np.full(len(self.center), -1.0)
         k, d = parameters.means.shape
         self._never_natural = (
-            is_whitened_faster(self._natural.structure, k, d)
+            is_whitened_faster(self._fast.structure, k, d)
             or moment_error(parameters, self.center) >= TOLERANCE
-            or (parameters.has_noise and self._natural.structure.statistic.pools)
+            or (parameters.has_noise and self._fast.structure.statistic.pools)
         )
 
     @property
@@ -99,7 +100,7 @@ class Predictor:
         self, rows: Rows, weights: Rows | None = None, *, drop_missing: bool = False
     ) -> Dataset:
         """Return rows cut for passes of this mixture, as they are but for what is dropped."""
-        p, k, _ = self._natural.shape
+        p, k, _ = self._fast.shape
         return Dataset.of(rows, weights, k, p, drop_missing=drop_missing)
 
     def score(
@@ -127,7 +128,7 @@ class Predictor:
     def posteriors(self, x: NDArray[Any], place: Place) -> Iterator[tuple[slice, Posterior]]:
         """Yield the posteriors of the rows of x, which miss no value, tile by tile."""
         # Made for the kernel that needs more; the whitened one leaves T(z) alone.
-        widest = self._whitened if self._never_natural else self._natural
+        widest = self._whitened if self._never_natural else self._fast
         with widest.workspace(len(x)) as work:
             capacity, coordinates = work.joint.shape[1], self.transform.coordinates
             for first in range(0, len(x), capacity):
@@ -151,12 +152,12 @@ class Predictor:
         if self._never_natural:
             return self._whitened
         if (half_range <= self._safe_range).all():
-            return self._natural
+            return self._fast
         for wider in (np.maximum(half_range, self._safe_range), half_range):
-            structure = self._natural.structure
+            structure = self._fast.structure
             if natural_error(self.parameters, self.center, wider, structure) < TOLERANCE:
                 self._safe_range = wider
-                return self._natural
+                return self._fast
         return self._whitened
 
 

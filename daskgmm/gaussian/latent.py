@@ -1,0 +1,59 @@
+"""Latent coordinates of rows in a component of low rank, and the rows that these stand for."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.arrays import Array
+from daskgmm.gaussian.covariance.factors import LowRankStructure
+from daskgmm.gaussian.covariance.low_rank import Axes, parts
+from daskgmm.gaussian.covariance.structures import structure_of
+from daskgmm.gaussian.parameters import Parameters
+
+
+def n_factors(parameters: Parameters) -> int:
+    """Return the number of factors of each component; 0 of a structure without any."""
+    structure = structure_of(parameters)
+    return structure.q if isinstance(structure, LowRankStructure) else 0
+
+
+def latent_coordinates(parameters: Parameters, rows: Array, labels: NDArray[np.intp]) -> Array:
+    r"""Return the posterior means of the factors of rows in their components, shape (b, q).
+
+    :math:`E(z | x) = W^T \Sigma^{-1} (x - \mu)` (Ghahramani & Hinton 1996), NaN for a label
+    below 0.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        Of a structure with factors.
+    rows : ndarray of shape (b, d)
+    labels : ndarray of int, shape (b,)
+    """
+    factors = parameters.precisions_cholesky
+    found = np.full((len(rows), factors.shape[1] - 1), np.nan)
+    for component in np.unique(labels[labels >= 0]).tolist():
+        own = labels == component
+        axes = Axes(factors[component : component + 1])
+        # Loadings are orthogonal in units of the noise, so that E z_j = s_j b_j (x - mu).
+        along = (rows[own] - parameters.means[component]) @ axes.projections[0].T
+        found[own] = along * axes.shrinkage[0]
+    return found
+
+
+def reconstructed(parameters: Parameters, latent: Array, labels: NDArray[np.intp]) -> Array:
+    """Return mu + W z for latent coordinates (b, q), shape (b, d); NaN for a label below 0."""
+    found = np.full((len(latent), parameters.n_features), np.nan)
+    for component in np.unique(labels[labels >= 0]).tolist():
+        own = labels == component
+        (loadings,), _ = parts(parameters.covariances[component : component + 1])
+        found[own] = latent[own] @ loadings + parameters.means[component]
+    return found
+
+
+def squared_errors(parameters: Parameters, rows: Array, labels: NDArray[np.intp]) -> Array:
+    """Return the squared distances of rows (b, d) from their reconstructions, shape (b,)."""
+    latent = latent_coordinates(parameters, rows, labels)
+    left = rows - reconstructed(parameters, latent, labels)
+    return np.asarray(np.einsum("bi,bi->b", left, left))

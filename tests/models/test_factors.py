@@ -1,0 +1,231 @@
+"""Mixtures of principal components and factor analysers, with the moments of all products."""
+
+import warnings
+
+import numpy as np
+import pytest
+import zarr
+from numpy.testing import assert_allclose
+from scipy.stats import multivariate_normal
+from sklearn.decomposition import PCA, FactorAnalysis
+
+import daskgmm
+from daskgmm import GaussianMixture, load_model, sweep
+from daskgmm.cli import main
+
+TYPES = ["ppca", "factor"]
+
+
+def rows(d=8, q=2, k=3, n=3000, seed=0, noise=(0.2, 1.0)):
+    """Return rows of k factor analysers, their labels, loadings and noise."""
+    random = np.random.default_rng(seed)
+    means, loadings = 4 * random.normal(size=(k, d)), 1.5 * random.normal(size=(k, q, d))
+    variances = random.uniform(*noise, size=(k, d))
+    labels = random.integers(k, size=n)
+    x = means[labels] + np.einsum("nq,nqd->nd", random.normal(size=(n, q)), loadings[labels])
+    return x + random.normal(size=(n, d)) * np.sqrt(variances[labels]), labels, loadings, variances
+
+
+@pytest.mark.parametrize("q", [1, 3, 7])
+def test_one_component_is_principal_component_analysis(q):
+    x = rows(n=100_000)[0]
+    mixture = GaussianMixture(covariance_type="ppca", n_factors=q, reg_covar=0).fit(x)
+    reference = PCA(q, svd_solver="full").fit(x)  # whose variances are divided by n - 1
+    assert mixture.score(x) == pytest.approx(reference.score(x), abs=1e-6)
+    assert_allclose(mixture.explained_variance_[0], reference.explained_variance_, rtol=2e-5)
+    assert_allclose(mixture.noise_variance_[0], reference.noise_variance_, rtol=2e-5)
+    along = mixture.factor_loadings_[0].T @ reference.components_.T
+    lengths = np.sqrt(mixture.explained_variance_[0] - mixture.noise_variance_[0])
+    assert_allclose(np.abs(along), np.diag(lengths), atol=1e-6)
+
+
+@pytest.mark.parametrize("q", [1, 2, 3])
+def test_one_component_is_factor_analysis(q):
+    x = rows(q=q, k=1)[0]
+    mixture = GaussianMixture(covariance_type="factor", n_factors=q, reg_covar=0, tol=1e-9).fit(x)
+    reference = FactorAnalysis(q, svd_method="lapack", tol=1e-8, max_iter=20_000).fit(x)
+    assert mixture.score(x) == pytest.approx(reference.score(x), abs=1e-6)
+    loadings, theirs = mixture.factor_loadings_[0], reference.components_
+    assert_allclose(loadings @ loadings.T, theirs.T @ theirs, atol=1e-3)
+    assert_allclose(mixture.noise_variance_[0], reference.noise_variance_, atol=1e-3)
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_what_was_drawn_is_found(covariance_type):
+    x, labels, loadings, variances = rows(n=20_000)
+    if covariance_type == "ppca":
+        random = np.random.default_rng(1)
+        variances = np.repeat(variances[:, :1], 8, axis=1)
+        x = np.array([x[labels == k].mean(0) for k in range(3)])[labels]
+        x = x + np.einsum("nq,nqd->nd", random.normal(size=(len(x), 2)), loadings[labels])
+        x = x + random.normal(size=x.shape) * np.sqrt(variances[labels])
+    settings = {"covariance_type": covariance_type, "n_factors": 2, "random_state": 0}
+    mixture = GaussianMixture(3, tol=1e-5, **settings).fit(x)
+    assert mixture.factor_loadings_.shape == (3, 8, 2)
+    found = mixture.covariances_in_data_units()
+    for k in range(3):
+        own = np.bincount(mixture.predict(x)[labels == k]).argmax()
+        true = loadings[k].T @ loadings[k] + np.diag(variances[k])
+        assert_allclose(found[own], true, atol=6 * true.max() * np.sqrt(2 / 6000))
+        noise = np.ravel(mixture.noise_variance_[own]).mean()
+        assert_allclose(noise, variances[k].mean(), rtol=0.1)
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_densities_are_those_of_the_matrices(covariance_type):
+    x = rows()[0]
+    settings = {"covariance_type": covariance_type, "n_factors": 3, "random_state": 0}
+    mixture = GaussianMixture(3, **settings).fit(x)
+    loadings, noise = mixture.factor_loadings_, mixture.noise_variance_.reshape(3, -1)
+    matrices = loadings @ loadings.swapaxes(1, 2) + noise[:, :, None] * np.eye(8)
+    assert_allclose(mixture.covariances_in_data_units(), matrices, atol=1e-12)
+    densities = sum(
+        weight * multivariate_normal(mean, matrix).pdf(x)
+        for weight, mean, matrix in zip(mixture.weights_, mixture.means_, matrices, strict=True)
+    )
+    assert_allclose(mixture.score_samples(x), np.log(densities), rtol=1e-9)
+    drawn, labels = mixture.sample(100_000)
+    assert_allclose(np.cov(drawn[labels == 1].T), matrices[1], atol=0.1 * matrices[1].max())
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_nested_mixtures_are_never_likelier(k):
+    x, settings = rows(noise=(0.1, 3.0))[0], {"random_state": 0, "tol": 1e-6, "max_iter": 500}
+    bounds = []
+    for q in (1, 2, 4, 7):
+        ends = [
+            GaussianMixture(k, covariance_type=each, n_factors=q, **settings).fit(x).score(x)
+            for each in TYPES
+        ]
+        assert ends[0] <= ends[1] + 1e-6
+        bounds.append(ends)
+    full = GaussianMixture(k, **settings).fit(x).score(x)
+    diagonal = GaussianMixture(k, covariance_type="diag", **settings).fit(x).score(x)
+    assert (np.diff([*bounds, [full, full]], axis=0) > -1e-6).all()
+    assert diagonal < bounds[-1][1]
+    assert bounds[-1] == pytest.approx([full, full], abs=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_the_likelihood_never_falls(covariance_type, seed):
+    random = np.random.default_rng(seed)
+    d = int(random.integers(3, 9))
+    x = rows(d, 1, 2, n=int(random.integers(30, 300)), seed=seed)[0]
+    kind = seed % 4
+    if kind == 1:
+        x[:, 0] = x[:, 1]
+    elif kind == 2:
+        x = np.round(x) * 1e6
+    elif kind == 3:
+        x[: len(x) // 2] = x[0]
+        x[:, -1] = 5.0
+    q, k = int(random.integers(1, d)), int(random.integers(1, 5))
+    for reg_covar in (1e-6, 1e-2):
+        mixture = GaussianMixture(
+            k, covariance_type=covariance_type, n_factors=q, reg_covar=reg_covar,
+            random_state=seed, max_iter=60,
+        )  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            mixture.fit(x)
+        bounds = np.array(mixture.lower_bounds_)
+        assert (np.diff(bounds) >= -1e-9 * np.maximum(1, np.abs(bounds[1:]))).all()
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_model_files_and_checkpoints_give_the_same_bits(covariance_type, tmp_path):
+    x = rows()[0]
+    settings = {"covariance_type": covariance_type, "n_factors": 2, "random_state": 0, "tol": 1e-6}
+    whole = GaussianMixture(3, **settings).fit(x)
+    whole.save(tmp_path / "m.json")
+    loaded = load_model(tmp_path / "m.json")
+    assert (loaded.covariance_type, loaded.n_factors) == (covariance_type, 2)
+    for name in ("covariances_", "precisions_", "precisions_cholesky_", "factor_loadings_"):
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(whole, name))
+    np.testing.assert_array_equal(loaded.predict_proba(x), whole.predict_proba(x))
+    with pytest.warns(match="did not converge"):
+        GaussianMixture(3, **settings, max_iter=1).fit(x, checkpoint=tmp_path / "c")
+    resumed = GaussianMixture(3, **settings).fit(x, checkpoint=tmp_path / "c")
+    np.testing.assert_array_equal(resumed.covariances_, whole.covariances_)
+    assert resumed.lower_bounds_ == whole.lower_bounds_
+
+
+def test_damaged_files_are_refused(tmp_path):
+    x = rows()[0]
+    mixture = GaussianMixture(2, covariance_type="factor", n_factors=2, random_state=0).fit(x)
+    mixture.covariances_[1, -1, 3] = -1.0
+    with pytest.raises(ValueError, match="component 1 has a variance below 0"):
+        mixture.save(tmp_path / "m.json")
+    mixture.covariances_[1, -1, 3] = 1.0
+    mixture.n_factors = 3
+    with pytest.raises(ValueError, match="'factor-3' after a fit with 'factor-2'"):
+        mixture.predict(x)
+
+
+def test_they_are_swept_over_the_number_of_factors():
+    x, names = rows()[0], {f"{each}-{q}" for each in TYPES for q in (1, 2, 3)}
+    found = sweep(x, (2, 3), TYPES, n_init=1, n_factors=[1, 2, 3], random_state=0)
+    assert set(found.table["covariance_type"]) == names
+    with pytest.warns(match="the most that were tried"):
+        best = found.best()
+    assert (best.n_components, best.covariance_type, best.n_factors) == (3, "factor", 2)
+    # k - 1, k d, and for each component d q - q (q - 1) / 2 + d.
+    assert best._n_parameters() == 2 + 24 + 3 * (16 - 1 + 8)
+    again = GaussianMixture(3, covariance_type="factor", n_factors=2, random_state=0).fit(x)
+    assert best.score(x) == pytest.approx(again.score(x), abs=2e-3)
+    mixed = sweep(x, 3, ("full", "ppca"), n_factors=2, random_state=0)
+    assert set(mixed.table["covariance_type"]) == {"full", "ppca-2"}
+
+
+def test_it_is_on_the_command_line(tmp_path, monkeypatch):
+    x = rows()[0]
+    zarr.create_array(tmp_path / "x.zarr", data=x, chunks=(1000, 8))
+    monkeypatch.chdir(tmp_path)
+    common = ["x.zarr", "-k", "3", "--covariance"]
+    main(["fit", *common, "ppca", "--n-factors", "2", "-o", "m.json"], standalone_mode=False)
+    fitted = load_model("m.json")
+    assert (fitted.covariance_type, fitted.n_factors) == ("ppca", 2)
+    main(["sweep", *common, "factor", "--n-factors", "1-3", "-o", "s.json"], standalone_mode=False)
+    assert load_model("s.json").n_factors == 2
+
+
+BAD = [
+    ({"covariance_type": "ppca"}, "needs a number of factors"),
+    ({"covariance_type": "factor", "n_factors": 0}, "n_factors is 0"),
+    ({"covariance_type": "factor", "n_factors": True}, "n_factors is True"),
+    ({"covariance_type": "ppca", "n_factors": 2.5}, "n_factors is 2.5"),
+    ({"covariance_type": "ppca", "n_factors": [1, 2]}, r"n_factors is \[1, 2\]"),
+    ({"covariance_type": "ppca", "n_factors": 8}, "n_factors is 8, and the model has 8 features"),
+    ({"covariance_type": "factor", "n_factors": 3, "pca": 3}, "the model has 3 features"),
+    ({"n_factors": 2}, "covariance_type='full', which has no factors"),
+    ({"covariance_type": "ppca-2"}, "covariance_type"),
+]
+
+
+@pytest.mark.parametrize(("settings", "message"), BAD)
+def test_bad_numbers_of_factors_are_refused_before_a_byte_is_read(settings, message):
+    class Unread(np.ndarray):
+        def __getitem__(self, index):
+            raise AssertionError("rows were read")
+
+    x = rows(n=50)[0].view(Unread)
+    with pytest.raises(ValueError, match=message):
+        GaussianMixture(**settings).fit(x)
+    with pytest.raises(ValueError, match=message):
+        daskgmm.plan(np.asarray(x), **settings)
+
+
+def test_other_mixtures_have_no_factors():
+    mixture = GaussianMixture().fit(rows()[0])
+    for name in ("factor_loadings_", "noise_variance_", "explained_variance_"):
+        assert not hasattr(mixture, name)
+    assert not hasattr(GaussianMixture(covariance_type="ppca", n_factors=2), "factor_loadings_")
+
+
+def test_scikit_learn_gets_the_matrices():
+    x = rows()[0]
+    mixture = GaussianMixture(3, covariance_type="factor", n_factors=2, random_state=0).fit(x)
+    with pytest.warns(match="no covariance_type='factor-2'"):
+        reference = mixture.to_sklearn()
+    assert_allclose(reference.score_samples(x), mixture.score_samples(x), rtol=1e-9)

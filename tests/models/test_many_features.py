@@ -1,0 +1,156 @@
+"""Factors of many features: moments are projected, and nothing is as large as k d^2."""
+
+import tracemalloc
+import warnings
+
+import dask.array as da
+import numpy as np
+import pytest
+import zarr
+from numpy.testing import assert_allclose
+
+import daskgmm.gaussian.covariance.projections as projections
+from daskgmm import GaussianMixture, load_model, plan, sweep
+from tests.models.test_factors import TYPES, rows
+
+D, Q = 90, 3
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return rows(D, Q, 3, n=4000)
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_they_end_where_exact_steps_end(covariance_type, drawn, monkeypatch):
+    x = drawn[0]
+    settings = {"covariance_type": covariance_type, "n_factors": Q, "random_state": 0, "tol": 1e-5}
+    found = GaussianMixture(3, **settings).fit(x)
+    monkeypatch.setattr(projections, "MOST_PRODUCTS", 1000)
+    exact = GaussianMixture(3, **settings).fit(x)
+    order = [int(np.argmin(np.linalg.norm(found.means_ - mean, axis=1))) for mean in exact.means_]
+    assert found.score(x) == pytest.approx(exact.score(x), abs=1e-4)
+    ours, theirs = (each.covariances_in_data_units() for each in (found, exact))
+    assert_allclose(ours[order], theirs, atol=2e-2)
+    # The same parameters have the same densities either way, to rounding.
+    there = exact.score_samples(x)
+    monkeypatch.undo()
+    assert_allclose(exact.score_samples(x), there, rtol=1e-11, atol=1e-9)
+
+
+@pytest.mark.parametrize("init_params", ["kmeans", "random_from_data", "k-means++", "random"])
+def test_every_start_finds_the_loadings(init_params, drawn):
+    x, labels, loadings, variances = drawn
+    settings = {"covariance_type": "factor", "n_factors": Q, "random_state": 1, "tol": 1e-4}
+    mixture = GaussianMixture(3, init_params=init_params, n_init=2, **settings).fit(x)
+    found = mixture.predict(x)
+    assert len({(int(a), int(b)) for a, b in zip(labels, found, strict=True)}) == 3
+    for k in range(3):
+        own = found[labels == k][0]
+        matrix = mixture.factor_loadings_[own] @ mixture.factor_loadings_[own].T
+        true = loadings[k].T @ loadings[k]
+        assert np.linalg.norm(matrix - true) < 0.2 * np.linalg.norm(true)
+        assert_allclose(mixture.noise_variance_[own], variances[k], rtol=0.3)
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_the_likelihood_never_falls(covariance_type, seed, monkeypatch):
+    monkeypatch.setattr(projections, "MOST_PRODUCTS", 0)
+    random = np.random.default_rng(seed)
+    d = int(random.integers(6, 12))
+    x = rows(d, 2, 2, n=int(random.integers(30, 300)), seed=seed)[0]
+    if seed % 4 == 1:
+        x[:, 0] = x[:, 1]
+    elif seed % 4 == 2:
+        x = np.round(x) * 1e6
+    elif seed % 4 == 3:
+        x[: len(x) // 2] = x[0]
+        x[:, -1] = 5.0
+    for reg_covar in (1e-6, 1e-2):
+        mixture = GaussianMixture(
+            int(random.integers(1, 5)), covariance_type=covariance_type, n_factors=2,
+            reg_covar=reg_covar, random_state=seed, max_iter=60,
+        )  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            mixture.fit(x)
+        bounds = np.array(mixture.lower_bounds_)
+        assert (np.diff(bounds) >= -1e-9 * np.maximum(1, np.abs(bounds[1:]))).all()
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_files_checkpoints_chunks_and_weights(covariance_type, drawn, tmp_path):
+    x = drawn[0]
+    settings = {"covariance_type": covariance_type, "n_factors": Q, "random_state": 0, "tol": 1e-4}
+    whole = GaussianMixture(3, **settings).fit(x)
+    whole.save(tmp_path / "m.json")
+    assert_allclose(load_model(tmp_path / "m.json").score_samples(x), whole.score_samples(x))
+    with pytest.warns(match="did not converge"):
+        GaussianMixture(3, **settings, max_iter=3).fit(x, checkpoint=tmp_path / "c")
+    resumed = GaussianMixture(3, **settings).fit(x, checkpoint=tmp_path / "c")
+    np.testing.assert_array_equal(resumed.covariances_, whole.covariances_)
+    chunked = GaussianMixture(3, **settings).fit(da.from_array(x, chunks=(700, D)))
+    assert_allclose(chunked.covariances_, whole.covariances_, rtol=1e-6, atol=1e-8)
+    start = {
+        "means_init": whole.means_,
+        "weights_init": whole.weights_,
+        "precisions_init": whole.precisions_,
+    }
+    weights = np.arange(len(x)) % 3
+    repeated = GaussianMixture(3, **settings, **start).fit(np.repeat(x, weights, axis=0))
+    weighted = GaussianMixture(3, **settings, **start).fit(
+        x, sample_weight=weights, weights_are="counts"
+    )
+    assert_allclose(weighted.covariances_, repeated.covariances_, rtol=1e-6, atol=1e-8)
+
+
+def test_far_from_the_origin_no_digits_are_lost(drawn):
+    x = drawn[0]
+    settings = {"covariance_type": "factor", "n_factors": Q, "random_state": 0}
+    near = GaussianMixture(3, **settings).fit(x)
+    far = GaussianMixture(3, **settings).fit(x + 1e8)
+    assert far.score(x + 1e8) == pytest.approx(near.score(x), abs=1e-4)
+
+
+def test_noise_takes_outliers(drawn):
+    x = drawn[0].copy()
+    x[:20] = np.random.default_rng(0).uniform(-100, 100, size=(20, D))
+    settings = {"covariance_type": "ppca", "n_factors": Q, "random_state": 0}
+    mixture = GaussianMixture(3, noise=True, **settings).fit(x)
+    assert (mixture.predict(x[:20]) == -1).all()
+    assert (mixture.predict(x[20:]) >= 0).mean() > 0.99
+
+
+def test_they_are_swept(drawn):
+    found = sweep(drawn[0], (2, 3, 4), "ppca", n_factors=(1, Q), n_init=1, random_state=0)
+    best = found.best()
+    assert (best.n_components, best.n_factors) == (3, Q)
+
+
+@pytest.mark.parametrize("settings", [{"prior": "conjugate"}, {"tails": "contaminated"}])
+def test_what_needs_all_products_is_refused(settings, drawn):
+    with pytest.raises(ValueError, match=r"cannot be fitted with 3 factors of 90 features"):
+        GaussianMixture(2, covariance_type="ppca", n_factors=Q, **settings).fit(drawn[0])
+
+
+def test_no_matrix_of_all_features_is_made_for_each_component(tmp_path):
+    d, k, q, n = 600, 40, 4, 3000
+    random = np.random.default_rng(0)
+    x = random.normal(size=(n, d)).astype(np.float32)
+    x += 10 * random.normal(size=(k, d))[random.integers(k, size=n)].astype(np.float32)
+    store = zarr.create_array(tmp_path / "x.zarr", data=x, chunks=(500, d))
+    settings = {"covariance_type": "factor", "n_factors": q, "random_state": 0, "max_iter": 3}
+    planned = plan(store, k, **settings)
+    assert planned.thread_nbytes < 8 * k * d * d
+    means = np.array([x[i] for i in range(k)])
+    tracemalloc.start()
+    start = {"means_init": means, "sample_rows": 1000, "tol": 0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        mixture = GaussianMixture(k, **start, **settings).fit(store)
+    mixture.save(tmp_path / "m.json")
+    load_model(tmp_path / "m.json").predict(store)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8 * k * d * d

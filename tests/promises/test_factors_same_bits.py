@@ -1,0 +1,75 @@
+"""Promise 3 for mixtures with factors, whose moments are of all products or projected."""
+
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import dask
+import pytest
+import zarr
+from distributed import Client, LocalCluster
+
+from daskgmm import GaussianMixture
+from tests.models.test_factors import rows
+from tests.promises.slow import bits
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+CASES = [(covariance_type, d) for covariance_type in ("ppca", "factor") for d in (12, 90)]
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory):
+    folder, paths = tmp_path_factory.mktemp("factors"), {}
+    for d in (12, 90):
+        paths[d] = str(folder / f"{d}.zarr")
+        zarr.create_array(paths[d], data=rows(d, n=20_000)[0], chunks=(1000, d))
+    return paths
+
+
+def fitted(path, covariance_type):
+    settings = {"n_factors": 2, "max_iter": 3, "sample_rows": 1000, "random_state": 0}
+    return GaussianMixture(3, covariance_type=covariance_type, **settings).fit(path)
+
+
+@pytest.fixture(scope="module")
+def alone(stores):
+    with dask.config.set(num_workers=1):
+        return {case: bits(fitted(stores[case[1]], case[0])) for case in CASES}
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("threads", [2, 5])
+def test_threads(stores, alone, case, threads):
+    with dask.config.set(num_workers=threads):
+        assert bits(fitted(stores[case[1]], case[0])) == alone[case]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("workers", "processes"), [(1, False), (2, True), (8, False)])
+def test_clusters(stores, alone, workers, processes):
+    address = {"dashboard_address": "127.0.0.1:0"}
+    cluster = LocalCluster(workers, threads_per_worker=1, processes=processes, **address)
+    with cluster, Client(cluster):
+        for case in CASES:
+            assert bits(fitted(stores[case[1]], case[0])) == alone[case]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("blas_threads", ["1", "2"])
+def test_the_threads_of_blas_change_nothing(stores, alone, blas_threads, tmp_path):
+    script = (
+        "import pickle, sys, warnings; warnings.simplefilter('ignore');"
+        "from tests.promises.test_factors_same_bits import fitted, bits;"
+        "found = [bits(fitted(sys.argv[2], name)) for name in ('ppca', 'factor')];"
+        "open(sys.argv[1], 'wb').write(pickle.dumps(found))"
+    )
+    out = tmp_path / "bits.pkl"
+    for d in (12, 90):
+        command = [sys.executable, "-c", script, str(out), stores[d]]
+        environment = {**os.environ, "OPENBLAS_NUM_THREADS": blas_threads}
+        subprocess.run(command, env=environment, check=True, cwd=Path(__file__).parents[2])
+        found = pickle.loads(out.read_bytes())
+        assert found == [alone[name, d] for name in ("ppca", "factor")]
