@@ -32,7 +32,7 @@ def describe_model(mixture: MixtureEstimator, name: str) -> str:
     facts = [
         ("components", str(k)),
         ("features", _features(mixture)),
-        ("covariance", mixture.covariance_type),
+        ("covariance", mixture._structure_name),
         *_prior(mixture),
         *_outliers(mixture),
         *_coordinates(mixture),

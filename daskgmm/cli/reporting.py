@@ -16,7 +16,7 @@ def fit_report(mixture: Any, out: str) -> str:
     facts = mixture.fitted_on_
     weighted = facts["weight"] != facts["rows"]
     return (
-        f"{out}: {k} components in {d} features, {mixture.covariance_type} covariance, {ended} "
+        f"{out}: {k} components in {d} features, {mixture._structure_name} covariance, {ended} "
         f"after {mixture.n_iter_} iterations, "
         f"{objective_name(mixture)} {mixture.lower_bound_:.5f}"
         + (f", {n_in_words(mixture.criteria_['n'], facts)}" if weighted else "")
@@ -37,7 +37,7 @@ def sweep_report(found: Any, best: Any, out: str) -> str:
     return (
         f"{table_text(found.table, place)}\n\n{text}\n"
         f"AIC, BIC and ICL count {n_in_words(found.table['n'][0], best.fitted_on_)}.\n"
-        f"{out}: {best.n_components} components, {best.covariance_type} covariance, the best by "
+        f"{out}: {best.n_components} components, {best._structure_name} covariance, the best by "
         f"{found.criterion}, {ended} after {best.n_iter_} iterations"
     )
 
