@@ -94,9 +94,6 @@ class LowRankStructure(Structure):
         axes = self.precision.axes(last)
         added = scatter[:, -1:]
         diagonals = scatter[:, -2] + scatter[:, -1]
-        low = ~(diagonals > 0).all(axis=1)
-        if low.any():
-            raise SingularError(int(np.argmax(low)))
         shrinkage = axes.shrinkage[:, :, None]
         # beta S, and the covariance of the factors: beta = s b, as loadings are orthogonal.
         projected = shrinkage * (scatter[:, :-2] + added * axes.projections)
@@ -105,6 +102,9 @@ class LowRankStructure(Structure):
         squares += np.eye(self.q) * shrinkage**2
         loadings = np.linalg.solve(np.linalg.cholesky(squares), projected)
         noise = self._noise(diagonals - (loadings**2).sum(axis=1), diagonals, last[:, -1])
+        low = ~(noise > 0).all(axis=1)
+        if low.any():
+            raise SingularError(int(np.argmax(low)))
         return turned(loadings, noise)
 
     def _noise(self, left: Array, variances: Array, last: Array) -> Array:
