@@ -18,7 +18,7 @@ def fit_report(mixture: Any, out: str) -> str:
     facts = mixture.fitted_on_
     weighted = facts["weight"] != facts["rows"]
     return (
-        f"{out}: {counted(k, 'component')} in {counted(d, 'feature')}, {mixture.covariance_type} "
+        f"{out}: {counted(k, 'component')} in {counted(d, 'feature')}, {mixture._structure_name} "
         f"covariance, {ended} after {counted(mixture.n_iter_, 'iteration')}, "
         f"{objective_name(mixture)} {mixture.lower_bound_:.5f}"
         + (f", {n_in_words(mixture.criteria_['n'], facts)}" if weighted else "")
@@ -39,7 +39,7 @@ def sweep_report(found: Any, best: Any, out: str) -> str:
     return (
         f"{table_text(found.table, place)}\n\n{text}\n"
         f"AIC, BIC and ICL count {n_in_words(found.table['n'][0], best.fitted_on_)}.\n"
-        f"{out}: {counted(best.n_components, 'component')}, {best.covariance_type} covariance, "
+        f"{out}: {counted(best.n_components, 'component')}, {best._structure_name} covariance, "
         f"the best by {found.criterion}, {ended} after {counted(best.n_iter_, 'iteration')}"
     )
 

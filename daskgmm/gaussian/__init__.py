@@ -2,7 +2,8 @@
 
 Letters, here and everywhere: n rows, d features, k components, m covariances (k, or 1 where
 components share one), b rows of a tile, p entries of the sufficient statistic T(x), q of them
-quadratic. Axes run (k, d, d); the last axis of a tile is its rows, (p, b) and (d, b).
+quadratic; of covariances of low rank q is the number of factors. Axes run (k, d, d); the last axis
+of a tile is its rows, (p, b) and (d, b).
 """
 
 from daskgmm.gaussian.covariance.structures import STRUCTURES, structure_of

@@ -178,7 +178,7 @@ def test_they_are_swept_over_the_number_of_factors():
     assert set(mixed.table["covariance_type"]) == {"full", "ppca-2"}
 
 
-def test_it_is_on_the_command_line(tmp_path, monkeypatch):
+def test_it_is_on_the_command_line(tmp_path, monkeypatch, capsys):
     x = rows()[0]
     zarr.create_array(tmp_path / "x.zarr", data=x, chunks=(1000, 8))
     monkeypatch.chdir(tmp_path)
@@ -186,6 +186,7 @@ def test_it_is_on_the_command_line(tmp_path, monkeypatch):
     main(["fit", *common, "ppca", "--n-factors", "2", "-o", "m.json"], standalone_mode=False)
     fitted = load_model("m.json")
     assert (fitted.covariance_type, fitted.n_factors) == ("ppca", 2)
+    assert "ppca-2 covariance" in capsys.readouterr().out
     main(["sweep", *common, "factor", "--n-factors", "1-3", "-o", "s.json"], standalone_mode=False)
     assert load_model("s.json").n_factors == 2
 

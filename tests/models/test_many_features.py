@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose
 
 import daskgmm.gaussian.covariance.projections as projections
 from daskgmm import GaussianMixture, load_model, plan, sweep
+from daskgmm.errors import DegenerateComponentWarning
 from tests.models.test_factors import TYPES, rows
 
 D, Q = 90, 3
@@ -154,3 +155,20 @@ def test_no_matrix_of_all_features_is_made_for_each_component(tmp_path):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 8 * k * d * d
+
+
+@pytest.mark.parametrize("init_params", ["kmeans", "random_from_data"])
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_a_constant_column_without_reg_covar_is_named(covariance_type, init_params, drawn):
+    x = drawn[0].copy()
+    x[:, 7] = 3.0
+    settings = {"covariance_type": covariance_type, "n_factors": Q, "random_state": 0}
+    mixture = GaussianMixture(3, init_params=init_params, reg_covar=0.0, **settings)
+    if covariance_type == "factor" and init_params == "kmeans":
+        with pytest.raises(ValueError, match="column 7 has a single value"):
+            mixture.fit(x)
+    elif covariance_type == "factor":
+        with pytest.warns(DegenerateComponentWarning, match="collapsed onto rows without spread"):
+            mixture.fit(x)
+    else:
+        assert np.isfinite(mixture.fit(x).score(x))

@@ -17,6 +17,7 @@ from daskgmm import GaussianMixture, load_model, save_model, sweep
 from daskgmm.em.checkpoint import digest_of
 from daskgmm.errors import ModelFileError, OutputError
 from daskgmm.gaussian.coordinates import coordinates_of
+from daskgmm.gaussian.covariance.factors import FAMILIES
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.models.files.model_file import FORMAT_VERSION, check_free, save_new
 from daskgmm.storage.address import Address
@@ -56,7 +57,7 @@ def test_every_version_and_structure_has_a_golden_file():
     found = {path.name for path in FILES}
     assert found >= {f"v1-{name}.json" for name in FIRST}
     for version in range(2, FORMAT_VERSION + 1):
-        assert found >= {f"v{version}-{name}.json" for name in STRUCTURES}
+        assert found >= {f"v{version}-{name}.json" for name in (*STRUCTURES, *FAMILIES)}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

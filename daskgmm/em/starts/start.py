@@ -22,6 +22,7 @@ from daskgmm.em.starts.trimming import trimmed
 from daskgmm.em.survey import Survey
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.covariance.factors import LowRankStructure
+from daskgmm.gaussian.covariance.precision import SingularError
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.kernels.kernel import Sums
@@ -199,7 +200,7 @@ def _projected_start(
     """
     step: Maximised | None = None
     for _ in range(PROJECTED_STEPS):
-        begin = model.spread_of_all(k) if step is None else step.parameters
+        begin = _factorised_spread(model, k) if step is None else step.parameters
         axes = structure.precision.axes(begin.covariances).projections
         moments = _moments(structure, x, responsibilities, k, axes)
         step = maximise(moments, structure.name, model.reg_covar, begin, first=step is None)
@@ -276,9 +277,18 @@ def _spread_about(survey: Survey, settings: Settings, points: Array) -> Maximise
 
     Without loadings moments that are projected would be 0, and no step would leave them.
     """
-    spread = MixtureModel.of(settings, survey).spread_of_all(len(points))
-    factors = STRUCTURES[settings.structure].precision.factorise(spread.covariances)
-    return Maximised(replace(spread, means=points, precisions_cholesky=factors))
+    spread = _factorised_spread(MixtureModel.of(settings, survey), len(points))
+    return Maximised(replace(spread, means=points))
+
+
+def _factorised_spread(model: MixtureModel, k: int) -> Parameters:
+    """Return components with the covariance of all rows; raise `IllDefinedError` if singular."""
+    spread = model.spread_of_all(k)
+    try:
+        factors = model.structure.precision.factorise(spread.covariances)
+    except SingularError as error:
+        raise IllDefinedError(ILL_DEFINED) from error
+    return replace(spread, precisions_cholesky=factors)
 
 
 def _posterior_of_rows(

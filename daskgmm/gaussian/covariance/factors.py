@@ -16,6 +16,8 @@ workers know it.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 
 from daskgmm.arrays import Array
@@ -43,7 +45,7 @@ from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.moments import EMPTY, Moments
 
 
-class LowRankStructure(Structure):
+class LowRankStructure(Structure, ABC):
     """Base of structures whose covariances are of rank q plus noise.
 
     Parameters
@@ -85,26 +87,29 @@ class LowRankStructure(Structure):
                 raise SingularError(index) from error
         return np.stack(found)
 
+    @abstractmethod
     def _most_likely(self, covariance: Array, noise: Array) -> tuple[Array, Array]:
         """Return the most likely loadings and noise of a covariance matrix, given the last."""
-        raise NotImplementedError
 
     def _step(self, scatter: Array, last: Array) -> Array:
-        """Return the covariances of an EM step from projections, in the order of `projected`."""
+        """Return the covariances of an EM step from a projected scatter (k, q + 2, d)."""
         axes = self.precision.axes(last)
         added = scatter[:, -1:]
         diagonals = scatter[:, -2] + scatter[:, -1]
-        low = ~(diagonals > 0).all(axis=1)
-        if low.any():
-            raise SingularError(int(np.argmax(low)))
         shrinkage = axes.shrinkage[:, :, None]
         # beta S, and the covariance of the factors: beta = s b, as loadings are orthogonal.
         projected = shrinkage * (scatter[:, :-2] + added * axes.projections)
         squares = projected @ (shrinkage * axes.projections).swapaxes(-1, -2)
         squares = (squares + squares.swapaxes(-1, -2)) / 2
         squares += np.eye(self.q) * shrinkage**2
+        singular = ~(np.linalg.eigvalsh(squares)[:, 0] > 0)
+        if singular.any():  # by rounding: the moments are about a point too far away
+            raise SingularError(int(np.argmax(singular)))
         loadings = np.linalg.solve(np.linalg.cholesky(squares), projected)
         noise = self._noise(diagonals - (loadings**2).sum(axis=1), diagonals, last[:, -1])
+        low = ~(noise > 0).all(axis=1)
+        if low.any():
+            raise SingularError(int(np.argmax(low)))
         return turned(loadings, noise)
 
     def _noise(self, left: Array, variances: Array, last: Array) -> Array:

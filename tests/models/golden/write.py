@@ -32,6 +32,11 @@ BAYESIAN = {
     },
 }
 
+FACTORS = {
+    "ppca": {"covariance_type": "ppca", "n_factors": 1},
+    "factor": {"covariance_type": "factor", "n_factors": 1},
+}
+
 OUTLIERS = {
     "noise": {"noise": True},
     "contaminated": {"tails": "contaminated"},
@@ -51,9 +56,9 @@ def main():
         # Without iterations: likelihoods that are not finite, and an empty history.
         stopped = GaussianMixture(2, max_iter=0, acceleration=None, random_state=0).fit(rows())
     write("stopped", stopped, stopped, rows()[::100])
-    for name, settings in OUTLIERS.items():
-        robust = GaussianMixture(3, random_state=0, **settings).fit(rows())
-        write(name, robust, robust, rows()[::100])
+    for name, settings in (FACTORS | OUTLIERS).items():
+        other = GaussianMixture(3, random_state=0, **settings).fit(rows())
+        write(name, other, other, rows()[::100])
     for name, settings in BAYESIAN.items():
         posterior = BayesianGaussianMixture(5, random_state=0, **settings).fit(rows())
         write(name, posterior, posterior, rows()[::100])
