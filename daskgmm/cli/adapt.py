@@ -8,6 +8,7 @@ import daskgmm.cli.options as options
 from daskgmm.cli.data import Data, choosing, names_in
 from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once
+from daskgmm.cli.places import check_apart
 from daskgmm.cli.workers import Workers, running
 
 
@@ -45,6 +46,7 @@ def adapt(
     with at_once():
         from daskgmm.models.files.model_file import check_free, load_model, save_new
 
+    check_apart({"MODEL": model, **data.places, **workers.places}, {"--out": out})
     target = data.address(out)
     check_free(target, overwrite)
     mixture = load_model(model, data.storage_options)

@@ -65,6 +65,11 @@ class Data:
     weight_column: str | None = None
     storage_options: dict[str, Any] | None = field(default=None, repr=False)
 
+    @property
+    def places(self) -> dict[str, str | None]:
+        """Paths and URLs that are read, by the argument or option that gives them."""
+        return {"DATA": self.path, "--weights": self.weights}
+
     def address(self, path: str) -> Address:
         """Return the address of a path or URL of the same command."""
         return Address.of(path, self.storage_options)

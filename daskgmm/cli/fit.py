@@ -54,6 +54,7 @@ def fit(given: Fitting, out: str, overwrite: bool, **settings: Any) -> None:
         from daskgmm.models.gaussian_mixture import GaussianMixture
         from daskgmm.progress import Forecast, show
 
+    given.check_places(out=out)
     target = given.data.address(out)
     check_free(target, overwrite)
     mixture = GaussianMixture(**settings)

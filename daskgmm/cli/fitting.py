@@ -15,6 +15,7 @@ from daskgmm.cli.data import Data, choosing, weighing
 from daskgmm.cli.exit_codes import NOT_CONVERGED
 from daskgmm.cli.interrupting import interruptible
 from daskgmm.cli.options import Command, added, taken
+from daskgmm.cli.places import check_apart, check_no_log_in
 from daskgmm.cli.reporting import not_converged
 from daskgmm.cli.workers import Workers, running
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from daskgmm.gaussian.prior import Prior
 
 Found = TypeVar("Found")
+
+STANDARD_OUTPUT = "<stdout>"
+"""Name of the file that click opens for ``-``."""
 
 
 def axes_in(value: str) -> int | float:
@@ -145,6 +149,15 @@ class Fitting:
                 **arguments,
                 **settings,
             )
+
+    def check_places(self, **outputs: str | None) -> None:
+        """Raise `click.UsageError` if something is written to what is read, or to one place."""
+        log = None if self.log_json is None else self.log_json.name
+        log = None if log == STANDARD_OUTPUT else log
+        written = {f"--{name}": path for name, path in outputs.items()}
+        written |= {"--checkpoint": self.checkpoint, "--log-json": log}
+        check_apart(self.data.places | self.workers.places, written)
+        check_no_log_in(log, self.data.path)
 
     def say(self, report: str) -> None:
         """Show the result."""

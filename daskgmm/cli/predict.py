@@ -11,6 +11,7 @@ from daskgmm.cli.cuts import cut_in
 from daskgmm.cli.data import Data, choosing, names_in
 from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once, going_on
+from daskgmm.cli.places import check_apart
 from daskgmm.cli.reporting import prediction_report
 from daskgmm.cli.workers import Workers, running
 from daskgmm.names import DTYPES
@@ -77,6 +78,8 @@ def predict(
         from daskgmm.models.files.model_file import load_model
         from daskgmm.progress import show_pass
 
+    # Predictions may replace DATA that are Parquet; what writes them looks at that.
+    check_apart({"MODEL": model, **workers.places}, {"--out": out})
     parquet = check_format(out, data.path, settings)
     mixture = load_model(model, data.storage_options)
     if missing is not None:

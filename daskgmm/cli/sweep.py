@@ -88,9 +88,10 @@ def sweep(
         from daskgmm.models.sweep import sweep as run_sweep
         from daskgmm.progress import show
 
+    given.check_places(out=out, table=table, plot=plot)
     target = given.data.address(out)
     check_free(target, overwrite)
-    write = besides(target, table, plot, overwrite)
+    write = besides(table, plot, overwrite)
     found = given.run(run_sweep, show(quiet=given.quiet), **settings)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ChoiceWarning)  # The report says so.
@@ -101,9 +102,7 @@ def sweep(
     check_converged(best, None)
 
 
-def besides(
-    target: Address, table: str | None, plot: str | None, overwrite: bool
-) -> Callable[[Any], None]:
+def besides(table: str | None, plot: str | None, overwrite: bool) -> Callable[[Any], None]:
     """Return what writes the table and the plot of a sweep; raise unless they may go there."""
     from daskgmm.sweep_report import check_picture, checked_output, picture, table_csv
 
@@ -112,9 +111,6 @@ def besides(
         for option, path in (("--table", table), ("--plot", plot))
         if path is not None
     }
-    named = {place.resolve() for place in (target.path or Path(target.url), *places.values())}
-    if len(named) <= len(places):
-        raise click.UsageError("--out, --table and --plot name the same file.")
     if "--plot" in places:
         check_picture(places["--plot"])
 

@@ -31,7 +31,8 @@ def test_the_model_is_that_of_map_adapt(call, background):
 
 
 def test_what_cannot_be_adapted_or_written_is_refused(call, background):
-    for more in (["-o", "background.json"], ["-o", "new.json", "--parameters", "mean"]):
+    background.save("old.json")
+    for more in (["-o", "old.json"], ["-o", "new.json", "--parameters", "mean"]):
         result = call("adapt", "background.json", "few.npy", *more)
         assert result.exit_code == 1
         assert "exists" in result.output or "give some of weights" in result.output
