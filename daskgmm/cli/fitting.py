@@ -95,11 +95,6 @@ PCA = click.option(
     "--pca", metavar="N|FRACTION", type=axes_in,
     help="Fit in so many principal axes, or those of so much of the variance, as 0.99.",
 )  # fmt: skip
-WEIGHTS_ARE = click.option(
-    "--weights-are", type=click.Choice(["relative", "counts"]),
-    help="What the weights mean, and so how many rows AIC, BIC and ICL count: effective rows, at "
-    "any scale of the weights, or their sum.  [default: relative, and whole numbers get a warning]",
-)  # fmt: skip
 LOG_JSON = click.option(
     "--log-json", type=click.File("a"), metavar="FILE",
     help="Append every event as a line of JSON ('-' for standard output).",
@@ -131,11 +126,7 @@ class Fitting:
         from daskgmm.em.events import together
         from daskgmm.progress import JsonLines
 
-        if self.weights_are and not (self.data.weights or self.data.weight_column):
-            raise click.UsageError(
-                "--weights-are says what weights mean, and there are none. Name them with "
-                "--weights or --weight-column."
-            )
+        self.data.check_meaning(self.weights_are)
         x, arguments = self.data.training()
         json_lines = None if self.log_json is None else JsonLines(self.log_json)
         checkpoint = None if self.checkpoint is None else self.data.address(self.checkpoint)
@@ -183,7 +174,7 @@ def fitting(command: Command) -> Command:
 
     return added(
         choosing(weighing(running(gathered))),
-        WEIGHTS_ARE,
+        options.weights_are,
         MISSING,
         STANDARDISE,
         PCA,

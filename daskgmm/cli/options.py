@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -57,6 +57,33 @@ class Structures(Choice):
         """Take none: the table has them."""
 
 
+class SeveralStructures(Structures):
+    """Names of covariance structures, with commas between them."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return the names as a tuple."""
+        parts = value if isinstance(value, tuple) else str(value).split(",")
+        return tuple(Structures.convert(self, part.strip(), param, ctx) for part in parts)
+
+
+def joined(
+    context: click.Context, option: click.Parameter, values: Sequence[tuple[str, ...]]
+) -> tuple[str, ...]:
+    """Return the names of all occurrences of an option, each once."""
+    return tuple(dict.fromkeys(name for names in values for name in names))
+
+
+def several(
+    name: str, *others: str, parse: Callable[[str], Any], **settings: Any
+) -> Callable[[Command], Command]:
+    """Return an option of several values, with commas or given again; `parse` gets them joined."""
+
+    def parsed(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> Any:
+        return parse(",".join(values)) if values else None
+
+    return click.option(name, *others, multiple=True, callback=parsed, **settings)
+
+
 def check_acceleration(context: click.Context, option: click.Parameter, value: str) -> str | None:
     """Return None for none, as estimators say it."""
     return None if value == "none" else value
@@ -95,6 +122,12 @@ weights = click.option(
     metavar="PATH",
     help="Array of one weight a row (Zarr or .npy), or of a grid (Zarr).",
 )
+weights_are = click.option(
+    "--weights-are", type=click.Choice(["relative", "counts"]),
+    help="What the weights mean, and so how many rows AIC, BIC, ICL, priors and adaptation count: "
+    "effective rows, at any scale of the weights, or their sum.  [default: relative, and whole "
+    "numbers get a warning]",
+)  # fmt: skip
 
 
 def tolerance(default: float) -> Callable[[Command], Command]:

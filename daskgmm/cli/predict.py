@@ -25,8 +25,8 @@ from daskgmm.storage.masking import shown
     "--out", "-o", required=True, metavar="OUT",
     help="Zarr group to write, a path or URL; Parquet if it ends in .parquet.",
 )  # fmt: skip
-@click.option(
-    "--outputs", metavar="NAMES", type=names_in, default="label", show_default=True,
+@options.several(
+    "--outputs", metavar="NAMES", parse=names_in, default=("label",), show_default=True,
     help="What to write: label, posterior, outlier, outlier_probability, top, largest_posterior, "
     "ambiguity, log_density.",
 )  # fmt: skip
@@ -38,16 +38,16 @@ from daskgmm.storage.masking import shown
     "--top", type=click.IntRange(1), metavar="M",
     help="How many of the most probable components the output top holds.  [default: 2]",
 )  # fmt: skip
-@click.option(
-    "--chunks", metavar="CUT", type=cut_in,
+@options.several(
+    "--chunks", metavar="CUT", parse=cut_in,
     help="Rows of a chunk, as 100000, or lengths, as y=512,x=512.  [default: those of DATA]",
 )  # fmt: skip
-@click.option(
-    "--shards", metavar="CUT", type=cut_in,
+@options.several(
+    "--shards", metavar="CUT", parse=cut_in,
     help="The same of shards, which hold whole chunks.  [default: no shards]",
 )  # fmt: skip
-@click.option(
-    "--key", metavar="NAMES", type=names_in,
+@options.several(
+    "--key", metavar="NAMES", parse=names_in,
     help="Columns of DATA to keep beside the predictions, where OUT is Parquet.",
 )  # fmt: skip
 @click.option(

@@ -47,13 +47,14 @@ def table_path(value: str) -> str:
 
 @click.command(short_help="Choose the number of components; write the best model.")
 @click.argument("data")
-@click.option(
-    "--components", "-k", "n_components", required=True, metavar="RANGE", type=sizes_in,
+@options.several(
+    "--components", "-k", "n_components", required=True, metavar="RANGE", parse=sizes_in,
     help="Numbers of components: 2-20, or 2,4,8.",
 )  # fmt: skip
 @click.option(
-    "--covariance", "covariance_type", type=options.Structures(ALL), multiple=True,
-    default=("full",), show_default=True, help="May be given several times.",
+    "--covariance", "covariance_type", type=options.SeveralStructures(ALL), multiple=True,
+    callback=options.joined, default=("full",), show_default=True,
+    help="One, or several as full,VEE.",
 )  # fmt: skip
 @click.option(
     "--criterion", type=click.Choice(tuple(CRITERIA)), default="bic", show_default=True,
