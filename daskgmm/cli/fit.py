@@ -7,11 +7,19 @@ from typing import Any
 import click
 
 import daskgmm.cli.options as options
-from daskgmm.cli.fitting import Fitting, check_converged, fitting
+from daskgmm.cli.fitting import (
+    INIT,
+    N_INIT,
+    NOISE,
+    TAILS,
+    Fitting,
+    check_converged,
+    checked,
+    fitting,
+)
 from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.reporting import fit_report
-from daskgmm.names import STARTS, TAILS
 
 
 @click.command(short_help="Fit a mixture to data; write a model file.")
@@ -19,24 +27,10 @@ from daskgmm.names import STARTS, TAILS
 @options.components
 @options.covariance
 @click.option("--out", "-o", required=True, metavar="MODEL", help="Model file to write (JSON).")
-@click.option(
-    "--n-init", type=click.IntRange(1), default=1, show_default=True,
-    help="Starts to try; the best is kept.",
-)  # fmt: skip
-@click.option(
-    "--init", "init_params", type=click.Choice(STARTS), default="kmeans",
-    show_default=True, help="How to start.",
-)  # fmt: skip
-@click.option(
-    "--noise",
-    is_flag=True,
-    help="Take outliers into a uniform component over the ranges of the features; label -1.",
-)
-@click.option(
-    "--tails",
-    type=click.Choice(TAILS),
-    help="Let a part of each component have a larger covariance, for outliers.",
-)
+@N_INIT
+@INIT
+@NOISE
+@TAILS
 @options.acceleration
 @options.tolerance(1e-3)
 @fitting
@@ -54,10 +48,10 @@ def fit(given: Fitting, out: str, overwrite: bool, **settings: Any) -> None:
         from daskgmm.models.gaussian_mixture import GaussianMixture
         from daskgmm.progress import Forecast, show
 
+    mixture = checked(GaussianMixture(**settings))
     given.check_places(out=out)
     target = given.data.address(out)
     check_free(target, overwrite)
-    mixture = GaussianMixture(**settings)
     given.run(mixture.fit, show(Forecast(mixture.tol, mixture.max_iter), quiet=given.quiet))
     save_new(mixture, target, overwrite)
     given.say(fit_report(mixture, out))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
 import click
 
 import daskgmm.cli.options as options
+import daskgmm.names as names
 from daskgmm.cli.data import Data, choosing, weighing
 from daskgmm.cli.exit_codes import NOT_CONVERGED
 from daskgmm.cli.interrupting import interruptible
@@ -22,8 +23,10 @@ from daskgmm.cli.workers import Workers, running
 if TYPE_CHECKING:
     from daskgmm.em.events import Listener
     from daskgmm.gaussian.prior import Prior
+    from daskgmm.models.estimator import MixtureEstimator
 
 Found = TypeVar("Found")
+Mixture = TypeVar("Mixture", bound="MixtureEstimator")
 
 STANDARD_OUTPUT = "<stdout>"
 """Name of the file that click opens for ``-``."""
@@ -45,10 +48,13 @@ def prior_in(value: str) -> Prior | str:
     from daskgmm.gaussian.priors import PRIORS
 
     name, colon, rest = value.partition(":")
+    if name not in PRIORS:
+        raise click.BadParameter(
+            f"{name!r} is none of {', '.join(PRIORS)}. If a module of yours adds it to "
+            "daskgmm.gaussian.PRIORS, name that with --import MODULE."
+        )
     if not colon:
         return name
-    if name not in PRIORS:
-        raise click.BadParameter(f"{name!r} is none of {', '.join(PRIORS)}.")
     kind, given = type(PRIORS[name]), {}
     for pair in rest.split(","):
         key, _, number = (part.strip() for part in pair.partition("="))
@@ -68,6 +74,24 @@ def prior_in(value: str) -> Prior | str:
         raise click.BadParameter(str(error)) from None
 
 
+N_INIT = click.option(
+    "--n-init", type=click.IntRange(1), default=1, show_default=True,
+    help="Starts to try; the best is kept.",
+)  # fmt: skip
+INIT = click.option(
+    "--init", "init_params", type=click.Choice(names.STARTS), default="kmeans",
+    show_default=True, help="How to start.",
+)  # fmt: skip
+NOISE = click.option(
+    "--noise",
+    is_flag=True,
+    help="Take outliers into a uniform component over the ranges of the features; label -1.",
+)
+TAILS = click.option(
+    "--tails",
+    type=click.Choice(names.TAILS),
+    help="Let a part of each component have a larger covariance, for outliers.",
+)
 REG_COVAR = click.option(
     "--reg-covar", type=click.FloatRange(0), default=1e-6, show_default=True,
     help="Added to the diagonals of the covariances.",
@@ -155,6 +179,15 @@ class Fitting:
         if not self.quiet:
             # Standard output may be taken by the events.
             click.echo(report, err=self.log_json is not None)
+
+
+def checked(mixture: Mixture) -> Mixture:
+    """Return an estimator; raise `click.UsageError` for settings that do not go together."""
+    try:
+        mixture._validate_params()
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    return mixture
 
 
 def check_converged(mixture: Any, checkpoint: str | None) -> None:

@@ -31,8 +31,10 @@ def checked_size(value: str) -> str:
 
 if TYPE_CHECKING:
     Choice = click.Choice[str]
+    ParamType = click.ParamType[Any]
 else:
     Choice = click.Choice  # generic since click 8.4
+    ParamType = click.ParamType
 
 
 class Structures(Choice):
@@ -57,13 +59,22 @@ class Structures(Choice):
         """Take none: the table has them."""
 
 
-class SeveralStructures(Structures):
-    """Names of covariance structures, with commas between them."""
+class Several(ParamType):
+    """Names that a choice has, with commas between them."""
 
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+    name = "names"
+
+    def __init__(self, choice: Choice) -> None:
+        self._choice = choice
+
+    def get_metavar(self, *about: Any, **more: Any) -> str | None:
+        """Return the names that there are."""
+        return self._choice.get_metavar(*about, **more)
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, ...]:
         """Return the names as a tuple."""
-        parts = value if isinstance(value, tuple) else str(value).split(",")
-        return tuple(Structures.convert(self, part.strip(), param, ctx) for part in parts)
+        names = value if isinstance(value, tuple) else str(value).split(",")
+        return tuple(self._choice.convert(name.strip(), param, ctx) for name in names)
 
 
 def joined(

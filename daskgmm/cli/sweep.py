@@ -52,7 +52,7 @@ def table_path(value: str) -> str:
     help="Numbers of components: 2-20, or 2,4,8.",
 )  # fmt: skip
 @click.option(
-    "--covariance", "covariance_type", type=options.SeveralStructures(ALL), multiple=True,
+    "--covariance", "covariance_type", type=options.Several(options.Structures(ALL)), multiple=True,
     callback=options.joined, default=("full",), show_default=True,
     help="One, or several as full,VEE.",
 )  # fmt: skip
