@@ -97,13 +97,16 @@ class Data:
                 "--weights or --weight-column."
             )
 
-    def for_mixture(self, mixture: Any) -> Any:
-        """Return X as a fitted mixture takes it: what was not given is as it was in the fit."""
+    def for_mixture(self, mixture: Any, *, keyed: bool = False) -> Any:
+        """Return X as a fitted mixture takes it: what was not given is as it was in the fit.
+
+        Where columns are named by nothing, those of `keyed` data are left to what takes the keys.
+        """
         from daskgmm.models.inputs import feature_names
         from daskgmm.rows.sources import source_of
 
         names, dims = feature_names(mixture), getattr(mixture, "feature_dims_", None)
-        x = self._opened(self.columns or names, names, labelled=bool(dims))
+        x = self._opened(self.columns or names, names, labelled=bool(dims), keyed=keyed)
         if source_of(x).labelled and (dims is None or self.features is not None):
             mixture.feature_dims_ = tuple(self._feature_dims(x) or ())
         return x
@@ -114,6 +117,7 @@ class Data:
         names: Sequence[str] | None = None,
         *,
         labelled: bool = False,
+        keyed: bool = False,
     ) -> Any:
         """Open the data: columns of tables, or labelled arrays that have features of that name."""
         from daskgmm.rows.labelled.opening import open_labelled
@@ -131,7 +135,7 @@ class Data:
                     "--variables and --features are for Zarr and NetCDF. Choose from Parquet with "
                     "--columns."
                 )
-            return source.open(columns)
+            return self.path if keyed and columns is None else source.open(columns)
         if not (asked or labelled or self.weight_column or source.holds_variables()):
             return source.open()
         return open_labelled(

@@ -55,6 +55,7 @@ from daskgmm.models.sampling import sample_mixture
 from daskgmm.models.source_name import source_name
 from daskgmm.models.writers.cutting import CHUNK_ROWS, cut_rows
 from daskgmm.models.writers.job import Written
+from daskgmm.models.writers.naming import check_parquet_name, check_zarr_name
 from daskgmm.models.writers.parquet_target import ParquetTarget
 from daskgmm.models.writers.predict_to_parquet import ParquetJob, check_columns
 from daskgmm.models.writers.predict_to_zarr import ZarrJob
@@ -264,6 +265,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             With a known number of rows, n. An array in memory, a stored or lazy one, or a
             labelled one of any rank.
         out : path or URL
+            Without the suffix of another format, such as .csv or .parquet.
         outputs : sequence of str
             Of "label" (the most probable component; -1 where a value is missing; with
             ``noise=True`` -1 for outliers, and -2 where a value is missing), "posterior" (of every
@@ -300,6 +302,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             If rows cannot be used (`daskgmm.errors.DataError`), or a setting.
         """
         check_is_fitted(self)
+        check_zarr_name(out)
         source = source_of(X, storage_options)
         rows, predictor = rows_or_grid(self, source), self._predictor()
         wanted = _outputs(predictor, outputs, dtype, top)
@@ -337,6 +340,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             Features are the columns that the mixture was fitted on, by name; for a mixture
             without names all columns but the keys. Lengths of partitions may be unknown.
         out : path or URL
+            Without the suffix of another format, such as .csv or .zarr.
         outputs : sequence of str
             As of `predict_to_zarr`, as columns of numbers: ``label`` (-1 where a value is missing;
             with ``noise=True`` -1 for outliers, -2 where a value is missing), ``outlier``,
@@ -376,6 +380,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             If X is no table.
         """
         check_is_fitted(self)
+        check_parquet_name(out)
         source = source_of(X, storage_options)
         table = source.table(feature_names(self), as_names(key), CHUNK_ROWS)
         check_features(self, table.rows.n_features)

@@ -133,3 +133,26 @@ def test_tables_with_a_log_that_is_not_read(folder, call, log, command):
     refused = call(command, *given)
     assert refused.exit_code == 1, refused.output
     assert "only its log says which of the files hold its rows" in " ".join(refused.stderr.split())
+
+
+@pytest.mark.parametrize("key", ["id", "id,note"])
+@pytest.mark.parametrize("path", ["t.parquet", "d"])
+def test_keys_are_no_features_of_a_model_without_names(tmp_path, monkeypatch, call, path, key):
+    monkeypatch.chdir(tmp_path)
+    x, keys = clusters(400), key.split(",")
+    mixture = GaussianMixture(3, random_state=0).fit(x)
+    mixture.save("m.json")
+    frame = pd.DataFrame({"id": [f"row {i}" for i in range(400)]})
+    frame = frame.assign(note=np.arange(400), a=x[:, 0], b=x[:, 1], c=x[:, 2])[[*keys, *"abc"]]
+    (tmp_path / "d").mkdir()
+    frame.to_parquet("t.parquet")
+    frame[:150].to_parquet("d/0.parquet")
+    frame[150:].to_parquet("d/1.parquet")
+    done = call("predict", "m.json", path, "-o", "p.parquet", "--key", key)
+    assert done.exit_code == 0, done.output
+    found = pd.read_parquet("p.parquet")
+    pd.testing.assert_frame_equal(found[keys], frame[keys])
+    np.testing.assert_array_equal(found.label, mixture.predict(x))
+    refused = call("predict", "m.json", path, "-o", "p.zarr")
+    assert refused.exit_code == 1
+    assert "'id'" in refused.stderr

@@ -76,3 +76,18 @@ def test_the_package_is_a_program(module):
         env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
     assert done.stdout == f"daskgmm, version {__version__}\n"
+
+
+@pytest.mark.parametrize("name", ["q.csv", "q.JSON", "q.txt", "q.npy", "q.nc", "q.h5", "q.tif/"])
+def test_predictions_are_not_called_as_files_of_other_formats(folder, call, model, name):
+    refused = call("predict", model, "none.zarr", "-o", name)
+    assert refused.exit_code == 2, refused.output
+    assert "labels.zarr" in refused.stderr
+    assert "labels.parquet" in refused.stderr
+    assert not (folder / name).exists()
+
+
+def test_uint8_is_for_zarr(folder, call, model):
+    refused = call("predict", model, "t.parquet", "-o", "q.parquet", "--dtype", "uint8")
+    assert refused.exit_code == 2
+    assert "scale factor" in refused.stderr
