@@ -11,6 +11,7 @@ import numpy as np
 from daskgmm.describe_data import aligned, listed
 from daskgmm.em.objective import objective_name as name_of_objective
 from daskgmm.em.settings import CONTAMINATED, NOISE
+from daskgmm.models.bayesian_mixture import BayesianGaussianMixture
 from daskgmm.models.criteria import n_in_words
 from daskgmm.models.estimator import MixtureEstimator
 from daskgmm.models.outliers import fitted_outliers
@@ -27,9 +28,9 @@ SETTINGS = ("tol", "max_iter", "reg_covar", "n_init", "init_params", "random_sta
 
 def describe_model(mixture: MixtureEstimator, name: str) -> str:
     """Describe a fitted mixture, with its weights and means if they are few."""
-    k = len(mixture.weights_)
+    bayesian = isinstance(mixture, BayesianGaussianMixture)
     facts = [
-        ("components", str(k)),
+        ("components", _components(mixture)),
         ("features", _features(mixture)),
         ("covariance", mixture.covariance_type),
         *_prior(mixture),
@@ -40,13 +41,21 @@ def describe_model(mixture: MixtureEstimator, name: str) -> str:
         *_data(getattr(mixture, "fitted_on_", None) or {}),
         ("settings", ", ".join(f"{key}={getattr(mixture, key)}" for key in SETTINGS)),
     ]
-    return f"{name}: Gaussian mixture\n{listed(facts)}\n\n{_table(mixture)}"
+    kind = "Bayesian Gaussian mixture" if bayesian else "Gaussian mixture"
+    return f"{name}: {kind}\n{listed(facts)}\n\n{_table(mixture)}"
 
 
 def objective_name(mixture: MixtureEstimator) -> str:
     """Return the name of `lower_bound_`."""
     ended = mixture._ended_with
     return name_of_objective(None if ended is None else ended.prior)
+
+
+def _components(mixture: MixtureEstimator) -> str:
+    k = len(mixture.weights_)
+    if not isinstance(mixture, BayesianGaussianMixture):
+        return str(k)
+    return f"{k}, of which {mixture.n_used_components_} hold more than one row"
 
 
 def _history(mixture: MixtureEstimator) -> list[tuple[str, str]]:

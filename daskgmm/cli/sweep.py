@@ -63,7 +63,9 @@ def table_path(value: str) -> str:
 @click.option(
     "--out", "-o", required=True, metavar="MODEL", help="Model file to write (JSON): the best."
 )
-@click.option("--table", metavar="FILE", type=table_path, help="Write the whole table (.csv).")
+@click.option(
+    "--table", metavar="FILE", type=table_path, help="Write the table (.csv), a line a start."
+)
 @click.option("--plot", metavar="FILE", help="Draw the criterion (.png, .svg, .pdf).")
 @click.option(
     "--n-init", type=click.IntRange(1), default=3, show_default=True,

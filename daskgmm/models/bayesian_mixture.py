@@ -108,6 +108,8 @@ class BayesianGaussianMixture(MixtureEstimator):
     weight_concentration_prior_ : float
     weight_concentration_ : ndarray of shape (k,), or tuple of two
         Parameters of the Dirichlet distribution, or of the k beta distributions of the process.
+    n_used_components_ : int
+        Components that hold more than one row, in expectation.
     mean_precision_prior_ : float
     mean_precision_ : ndarray of shape (k,)
     mean_prior_ : ndarray of shape (d,)
@@ -221,6 +223,15 @@ class BayesianGaussianMixture(MixtureEstimator):
     aic = _NoCriterion()
     icl = _NoCriterion()
     criteria_ = _NoCriterion()
+
+    @property
+    def n_used_components_(self) -> int:
+        """Number of components that hold more than one row, in expectation: not their prior alone.
+
+        Rows count as in the prior: relative weights as so many as are effective.
+        """
+        check_is_fitted(self)
+        return int(np.sum(np.asarray(self.mean_precision_) - self.mean_precision_prior_ > 1.0))
 
     def _known_criteria(self) -> dict[str, float | int | str]:
         return {}

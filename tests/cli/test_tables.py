@@ -156,3 +156,23 @@ def test_keys_are_no_features_of_a_model_without_names(tmp_path, monkeypatch, ca
     refused = call("predict", "m.json", path, "-o", "p.zarr")
     assert refused.exit_code == 1
     assert "'id'" in refused.stderr
+
+
+@pytest.mark.parametrize("index", [False, True])
+def test_info_of_predictions_says_that_they_are_some(frame, call, index):
+    """As of predictions in Zarr; a copy that pandas writes is a table again."""
+    (frame.set_index("name") if index else frame).to_parquet("t.parquet")
+    assert call("fit", "t.parquet", *K, "--columns", "a,b,c", "-o", "m.json", "-q").exit_code == 0
+    key = () if index else ("--key", "name")
+    predict = ("predict", "m.json", "t.parquet", "-o", "p.parquet", "--outputs", "label,posterior")
+    assert call(*predict, *key).exit_code == 0
+    told = call("info", "p.parquet").stdout
+    assert told.startswith("p.parquet: predictions\n")
+    words = " ".join(told.split())
+    assert "components 3 files" in words
+    assert "rows 2,000" in words
+    assert "posterior_2" in words
+    assert "state whole" in words
+    assert "can be fitted" not in words
+    pd.read_parquet("p.parquet").to_parquet("copy.parquet")
+    assert "can be fitted: --columns label," in call("info", "copy.parquet").stdout
