@@ -47,9 +47,10 @@ class BayesianGaussianMixture(MixtureEstimator):
     r"""Variational Bayesian estimation of a Gaussian mixture, out of core.
 
     Parameters, attributes and predictions have the names, defaults and meanings of
-    `sklearn.mixture.BayesianGaussianMixture`. X may be what `GaussianMixture` takes; each iteration
-    is one pass over the rows. The number of components that are used follows from the data: the
-    others keep their prior, and weights near 0.
+    `sklearn.mixture.BayesianGaussianMixture`, and with ``acceleration=None`` its numbers: by
+    default other starts are tried as well, and iterations stop by another rule. X may be what
+    `GaussianMixture` takes; each iteration is one pass over the rows. The number of components that
+    are used follows from the data: the others keep their prior, and weights near 0.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -103,6 +103,7 @@ class MixtureEstimator(Portable):
         **Reference._parameter_constraints,
         "covariance_type": [KeysOf(STRUCTURES)],
         "prior": [KeysOf(PRIORS), OfTypesIn(PRIORS), None],
+        "precisions_init": ["array-like", Interval(Real, None, None, closed="neither"), None],
         "acceleration": [StrOptions({"auto"}), None],
         "sample_rows": [Interval(Integral, 1, None, closed="left"), None],
         "missing": [StrOptions({"error", "drop"})],

@@ -13,8 +13,8 @@ class GaussianMixture(MixtureEstimator):
 
     Parameters, attributes and methods have the names, defaults and meanings of
     `sklearn.mixture.GaussianMixture`. X may be a NumPy array, a memory map, a Zarr array, a
-    Dask array, the path or URL of a Zarr array or of Parquet files, a data frame of Dask or
-    Polars, or a list of any of these; rows are read chunk by chunk, one pass for the survey
+    Dask array, the path or URL of a Zarr array or of Parquet files, a data frame of pandas, Dask
+    or Polars, or a list of any of these; rows are read chunk by chunk, one pass for the survey
     and one for each iteration. Passes run on the current `distributed.Client` if there is
     one, else on threads.
 
@@ -79,15 +79,17 @@ class GaussianMixture(MixtureEstimator):
         Whether a uniform component over the box that holds all rows takes outliers in (Banfield &
         Raftery 1993). Its density is 1 / V, with V the product of the columns' ranges. Rows that
         belong to it most probably get the label -1, and rows that miss a value -2.
+        Refused with `tails`, and with `pca`, which leaves the ranges of the axes unknown.
     tails : {"contaminated"} or None, default=None
         Whether a part of each component has a larger covariance, a multiple of its own (Punzo &
         McNicholas 2016). `weights_` are of both parts, and so are posteriors and labels;
         `outlier_proba` tells the parts apart. Starts leave out the rows that are far from all
-        others, with `noise` as well. Neither is accelerated, and neither has `to_sklearn`.
+        others, with `noise` as well. Neither is accelerated, and neither has `to_sklearn`,
+        `map_adapt` and sweeps. Refused with `prior`, and where components share a covariance.
     weights_init : array-like of shape (k,), optional
     means_init : array-like of shape (k, d), optional
-    precisions_init : array-like, optional
-        (k, d, d) full, (d, d) tied, (k, d) diag, (k,) spherical.
+    precisions_init : array-like or float, optional
+        In the shape of `precisions_`; a number for "EII".
     random_state : int, RandomState instance or None, default=None
     warm_start : bool, default=False
         Whether the next call of `fit` goes on from this one's result.
@@ -101,8 +103,8 @@ class GaussianMixture(MixtureEstimator):
     means_ : ndarray of shape (k, d)
     covariances_, precisions_, precisions_cholesky_ : ndarray
         (k, d, d) full, (d, d) tied, (k, d) diag, (k,) spherical; (k, d, d), (k, d) or (k,) of
-        other structures, without k where all components share one; float64, as all of these,
-        whatever the type of X.
+        other structures, without k where all components share one: (d,) EEI, () EII; float64, as
+        all of these, whatever the type of X.
     noise_weight_, noise_log_volume_ : float
         Proportion of the uniform component, and log V; only with `noise`. `weights_` sum to 1 less
         the proportion.
@@ -135,6 +137,9 @@ class GaussianMixture(MixtureEstimator):
         What the model was fitted to, in plain values: source, rows, missing (rows left out),
         weight (the sum of all), dtype, mean, minimum, maximum, effective_rows, weights_are (what
         was said of them), and sha256, a digest of the facts before these two.
+    adapted_ : dict
+        Only of a mixture that `map_adapt` made, without `fitted_on_` and `history_`: how, and to
+        what rows.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (d,)
         Only if X has column names that are strings. Of labelled arrays: names of variables
