@@ -6,6 +6,7 @@ Zarr, a fit, labels to Zarr, and only then a picture of the result.
 
 from __future__ import annotations
 
+import io
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +17,13 @@ import zarr
 from numpy.typing import NDArray
 from sklearn.datasets import load_sample_image
 
+from daskgmm.counting import counted
+from daskgmm.em.events import Event, PassEnded, together
 from daskgmm.errors import DaskGMMError
 from daskgmm.models.files.model_file import save_model
 from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.progress import Forecast, show, show_pass
+from daskgmm.storage.address import Address
 
 CHUNK_ROWS = 1 << 15
 """Number of pixels of a chunk: 9 chunks a photograph, so that progress is visible."""
@@ -57,14 +61,33 @@ def run_demo(
     began = time.perf_counter()
     write_pixels(photo, files.pixels)
     mixture = GaussianMixture(n_components=components, random_state=0)
+    passes = Passes()
     with show(Forecast(mixture.tol, mixture.max_iter), quiet=quiet) as listen:
-        mixture.fit(files.pixels, listen=listen)
+        mixture.fit(files.pixels, listen=together(listen, passes))
     save_model(mixture, files.model)
     with show_pass("labels", quiet=quiet) as progress:
         mixture.predict_to_zarr(files.pixels, files.labels, overwrite=True, progress=progress)
     seconds = time.perf_counter() - began
     draw(photo, files, mixture, image)
-    return story(mixture, photo.shape, seconds, files, program)
+    return story(mixture, photo.shape, passes.told(seconds), files, program)
+
+
+class Passes:
+    """A listener that counts the passes over the pixels, by their names."""
+
+    def __init__(self) -> None:
+        self._names: list[str] = []
+
+    def __call__(self, event: Event) -> None:
+        """Count one event."""
+        if isinstance(event, PassEnded):
+            self._names.append("iterations" if event.name == "expectation" else event.name)
+
+    def told(self, seconds: float) -> str:
+        """Return the number of passes, that of the labels too, and what they are for."""
+        names = [*self._names, "labels"]
+        listed = ", ".join(dict.fromkeys(names))
+        return f"{counted(len(names), 'pass', 'es')} ({listed}) in {seconds:.1f} s."
 
 
 def load_photo(image: str) -> NDArray[np.uint8]:
@@ -129,26 +152,29 @@ def draw(photo: NDArray[np.uint8], files: Files, mixture: GaussianMixture, title
     left.set_title(f"{title}: {label.size:,} pixels")
     right.imshow(painted, interpolation="nearest")
     k, bound = mixture.n_components, mixture.lower_bound_
-    right.set_title(f"{k} component{'s' if k > 1 else ''}, log likelihood {bound:.3f} nats a pixel")
+    right.set_title(f"{counted(k, 'component')}, log likelihood {bound:.3f} nats a pixel")
     for axes in (left, right):
         axes.set_axis_off()
     for number in np.argsort(-counts, kind="stable"):
         name = f"{counts[number] / label.size:.0%}"
         right.plot([], [], "s", color=colours[number] / 255, markersize=12, label=name)
     figure.legend(loc="outside lower center", ncols=min(k, 10), frameon=False)
-    figure.savefig(files.picture, metadata={"Software": "daskgmm"})
+    content = io.BytesIO()
+    figure.savefig(content, format="png", metadata={"Software": "daskgmm"})
+    Address.of(files.picture).replace(content.getvalue())
 
 
 def story(
-    mixture: GaussianMixture, shape: tuple[int, ...], seconds: float, files: Files, program: str
+    mixture: GaussianMixture, shape: tuple[int, ...], passes: str, files: Files, program: str
 ) -> str:
     """Return a text about the written files and the next commands."""
-    rows, passes = shape[0] * shape[1], mixture.n_iter_ + 2
+    rows = shape[0] * shape[1]
     ended = "converged" if mixture.converged_ else "stopped"
     return f"""\
-{rows:,} pixels in {-(-rows // CHUNK_ROWS)} chunks; {mixture.n_components} components, \
-{ended} after {mixture.n_iter_} iterations.
-{passes} passes (survey, iterations, labels) in {seconds:.1f} s.
+{rows:,} pixels in {counted(-(-rows // CHUNK_ROWS), "chunk")}; \
+{counted(mixture.n_components, "component")}, {ended} after \
+{counted(mixture.n_iter_, "iteration")}.
+{passes}
 
   {files.picture}   the photograph beside its segmentation
   {files.model}         the mixture

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from daskgmm.counting import counted
 from daskgmm.describe_data import aligned, listed
 from daskgmm.em.objective import objective_name as name_of_objective
 from daskgmm.em.settings import CONTAMINATED, NOISE
 from daskgmm.models.bayesian_mixture import BayesianGaussianMixture
 from daskgmm.models.criteria import n_in_words
+from daskgmm.models.equal_weights import has_equal_weights
 from daskgmm.models.estimator import MixtureEstimator
 from daskgmm.models.outliers import fitted_outliers
 
@@ -32,9 +34,10 @@ def describe_model(mixture: MixtureEstimator, name: str) -> str:
     facts = [
         ("components", _components(mixture)),
         ("features", _features(mixture)),
-        ("covariance", mixture.covariance_type),
+        ("covariance", mixture._structure_name),
         *_prior(mixture),
         *_outliers(mixture),
+        *([("weights", "equal, fixed")] if has_equal_weights(mixture) else []),
         *_coordinates(mixture),
         *_history(mixture),
         *_criteria(mixture),
@@ -130,10 +133,8 @@ def _criteria(mixture: MixtureEstimator) -> list[tuple[str, str]]:
         if math.isfinite(value := float(criteria.get(name, math.nan)))
     ]
     n = float(criteria.get("n", math.nan))
-    counted = (
-        [n_in_words(n, getattr(mixture, "fitted_on_", None) or {})] if math.isfinite(n) else []
-    )
-    text = ", ".join([*values, f"{criteria['n_parameters']} free parameters", *counted])
+    rows = [n_in_words(n, getattr(mixture, "fitted_on_", None) or {})] if math.isfinite(n) else []
+    text = ", ".join([*values, counted(int(criteria["n_parameters"]), "free parameter"), *rows])
     return [("criteria", f"{text} ({criteria['measured']})" if values else text)]
 
 
@@ -141,7 +142,7 @@ def _data(data: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Describe the data of the fit, as far as they are known."""
     facts = []
     if data.get("rows") is not None:
-        facts.append(f"{data['rows']:,} rows")
+        facts.append(counted(data["rows"], "row"))
     if data.get("missing"):
         facts.append(f"{data['missing']:,} more left out, as they miss a value")
     if data.get("weight") is not None and data["weight"] != data.get("rows"):

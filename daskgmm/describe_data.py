@@ -9,6 +9,7 @@ from typing import Any
 
 import zarr
 
+from daskgmm.counting import counted
 from daskgmm.errors import DataError
 from daskgmm.models.predictions.outputs import COMPONENT, RANK
 from daskgmm.models.writers.part_writing import COMPONENTS
@@ -68,7 +69,7 @@ def _rows(source: Source) -> str:
     rows = source.rows()
     count = "unknown" if rows.n_rows is None else f"{rows.n_rows:,}"
     facts = [
-        ("rows", f"{count}, in {len(rows.lengths):,} chunks"),
+        ("rows", f"{count}, in {counted(len(rows.lengths), 'chunk')}"),
         ("dtype", str(rows.dtype)),
         ("columns", ", ".join(rows.columns or (f"{rows.n_features:,}",))),
         ("use", "can be fitted"),
@@ -87,7 +88,7 @@ def _parquet(source: Source) -> str:
         *([] if k is None else [("components", k)]),
         ("files", f"{len(footers):,}"),
         ("rows", f"{sum(groups):,}"),
-        ("row groups", f"{len(groups):,}, of {max(groups, default=0):,} rows at most"),
+        ("row groups", f"{len(groups):,}, of {counted(max(groups, default=0), 'row')} at most"),
         ("columns", f"{len(columns):,}"),
         *[(f"  {name}", column.kind) for name, column in _first(columns)],
     ]
@@ -227,7 +228,8 @@ def _use(array: Any) -> str:
         rows = as_rows(array)
     except DataError as error:
         return f"cannot be fitted. {error}"
-    return f"can be fitted: {rows.n_rows:,} rows of {rows.n_features} features"
+    n, d = counted(rows.n_rows or 0, "row"), counted(rows.n_features, "feature")
+    return f"can be fitted: {n} of {d}"
 
 
 def _by(shape: Sequence[int]) -> str:

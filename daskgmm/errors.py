@@ -37,6 +37,14 @@ class ModelFileError(DaskGMMError, ValueError):
     """A model file is missing, incomplete, of another program, or newer than this version."""
 
 
+class SettingError(DaskGMMError, ValueError):
+    """A setting has a value that none takes, or two settings exclude each other, whatever X is."""
+
+
+class EntryError(DaskGMMError, TypeError):
+    """An entry that was added to a table, such as `gaussian.PRIORS`, returned what it may not."""
+
+
 class OutputError(DaskGMMError, ValueError):
     """A file cannot or may not be written to its path."""
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 CRITERIA = {"bic": "BIC", "aic": "AIC", "icl": "ICL", "heldout": "held-out likelihood"}
 """Criteria of a sweep, and their names in sentences."""
 
+FITTED, SAMPLE, FAILED = "fitted", "sample", "failed"
+"""What became of a model of a sweep: fitted on all rows, clearly beaten on the sample and left
+there, or failed. Its status in tables, however they are written."""
+
 HIGHER_IS_BETTER = frozenset({"heldout"})
 """Criteria whose highest value is the best; of the others it is the lowest."""
 
@@ -13,6 +17,12 @@ COVARIANCES = (
     "EII", "EEI", "VEI", "EVI", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV",
 )  # fmt: skip
 """Covariance structures that are always in `gaussian.STRUCTURES`, in its order."""
+
+PRIORS = ("conjugate", "dirichlet")
+"""Priors that are always in `gaussian.PRIORS`, in its order."""
+
+NAMES_OF_MCLUST = {"VVV": "full", "EEE": "tied", "VVI": "diag", "VII": "spherical"}
+"""Names that mclust has for structures of scikit-learn: they are taken for these."""
 
 ALL = "all"
 """Name that stands for all covariance structures in a sweep."""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.names import HIGHER_IS_BETTER
+from daskgmm.counting import counted
+from daskgmm.names import FITTED, HIGHER_IS_BETTER
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -132,7 +133,7 @@ def candidates(table: Mapping[str, Sequence[Any]], criterion: str) -> Candidates
     return Candidates(
         np.asarray(table["n_components"], np.int64)[finite],
         np.asarray(table["covariance_type"], np.str_)[finite],
-        (sound & (np.asarray(table["status"], np.str_) == "fitted"))[finite],
+        (sound & (np.asarray(table["status"], np.str_) == FITTED))[finite],
         value[finite],
         error[finite],
         -value[finite] if criterion in HIGHER_IS_BETTER else value[finite],
@@ -192,7 +193,7 @@ def _mark(axes: Axes, models: Candidates, *, up: bool) -> None:
     axes.margins(y=0.1)
     place = (k - models.k.min()) / max(1, models.k.max() - models.k.min())
     axes.annotate(
-        f"best: {k} component{'s' if k > 1 else ''}, {structure}",
+        f"best: {counted(k, 'component')}, {structure}",
         (k, value),
         xytext=(0, 11 if up else -11),
         textcoords="offset points",

@@ -7,11 +7,14 @@ import math
 import statistics
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
+from daskgmm.counting import counted
 from daskgmm.em.events import (
     BatchDone,
     Ended,
@@ -28,10 +31,11 @@ from daskgmm.em.events import (
 from daskgmm.em.objective import objective_name
 from daskgmm.em.settings import GAP_SHARE
 from daskgmm.passes.plan import size
+from daskgmm.storage.local import is_full
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
 RECENT = 5
 """Number of last iterations whose speed and decay are extrapolated."""
@@ -106,11 +110,11 @@ def line(event: Event, objective: str = "log likelihood") -> str:
         case FitStarted(resumed=int(iteration)):
             return f"going on from the checkpoint, after iteration {iteration}"
         case PassEnded(name="survey" | "sample" | "measure"):
-            measured = f"{event.rows:,} rows  {size(event.nbytes)}"
+            measured = f"{counted(event.rows, 'row')}  {size(event.nbytes)}"
             return f"{event.name}  {measured}  {speed(event.rows, event.seconds)}"
         case StartFound():
             return (
-                f"start  best of {event.candidates} on a sample of {event.rows:,} rows  "
+                f"start  best of {event.candidates} on a sample of {counted(event.rows, 'row')}  "
                 f"{objective} {event.lower_bound:.5f}  {event.seconds:.2f} s"
             )
         case Started(initialisation=number) if number:
@@ -124,8 +128,7 @@ def line(event: Event, objective: str = "log likelihood") -> str:
                 f"{speed(event.rows, event.seconds)}"
             )
         case SweepIterated():
-            many = f"{event.models} model{'s' if event.models > 1 else ''}"
-            return f"pass {event.iteration}  {many}, {event.left} left"
+            return f"pass {event.iteration}  {counted(event.models, 'model')}, {event.left} left"
     return ""
 
 
@@ -157,7 +160,7 @@ class Shown:
         """Show one event."""
         if isinstance(event, BatchDone):
             if self._bar is not None and self._task is not None:
-                self._bar.update(self._task, completed=event.done, total=event.total)
+                show_batches(self._bar, self._task, event.done, event.total)
             return
         text, title = line(event, self._objective), next_title(event, self._first)
         if isinstance(event, FitStarted):
@@ -178,7 +181,9 @@ class Shown:
         if text:
             self._write(text, self._left if isinstance(event, Iterated) else "")
         if title and self._bar is not None and self._task is not None:
-            self._bar.reset(self._task, total=None, description=title, left=self._left)
+            for task in self._bar.tasks:
+                task.total = None  # a bar that moves until a batch is done; reset would keep it
+            self._bar.reset(self._task, description=title, left=self._left)
 
     def _write(self, text: str, left: str) -> None:
         if self._bar is None:
@@ -190,32 +195,57 @@ class Shown:
 class JsonLines:
     """A listener that writes events, except those of batches, as lines of JSON with the time.
 
-    It flushes the file after each line, so that another program can follow.
+    It flushes the file after each line, so that another program can follow. A failure is a warning,
+    as the fit itself can go on.
     """
 
     def __init__(self, file: TextIO) -> None:
-        self._file = file
+        self._file, self._failed = file, False
 
     def __call__(self, event: Event) -> None:
         """Write one event."""
-        if not isinstance(event, BatchDone):
-            now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        if self._failed or isinstance(event, BatchDone):
+            return
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        try:
             print(json.dumps({"time": now, **as_dict(event)}), file=self._file, flush=True)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            self._failed = True
+            full = " The disk is full." if is_full(error) else ""
+            warnings.warn(
+                f"Events cannot be written to {self._file.name}: {error}.{full} The fit goes on, "
+                "and no more of them are written.",
+                stacklevel=2,
+            )
 
 
 def make_bar(console: Console) -> Progress:
-    """Return a bar with a title, the batches done and the time left, which vanishes at its end."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    """Return a bar with a title, the batches done, its time and the time left; gone at its end."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+    )
 
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=40),
         MofNCompleteColumn(),
         TextColumn("batches"),
+        TimeElapsedColumn(),
         TextColumn("{task.fields[left]}"),
         console=console,
         transient=True,
     )
+
+
+def show_batches(bar: Progress, task: TaskID, done: int, total: int) -> None:
+    """Show the batches that are done; all of them before the next step takes the bar."""
+    bar.update(task, completed=done, total=total, refresh=done == total)
 
 
 @contextmanager
@@ -239,7 +269,7 @@ def show_pass(title: str, *, quiet: bool = False) -> Iterator[Callable[[int, int
             yield _plain_pass(title)
         else:
             task = bar.add_task(title, total=None, left="")
-            yield lambda done, total: bar.update(task, completed=done, total=total)
+            yield partial(show_batches, bar, task)
 
 
 def _plain_pass(title: str) -> Callable[[int, int], None]:
@@ -250,7 +280,7 @@ def _plain_pass(title: str) -> Callable[[int, int], None]:
         nonlocal last
         if time.monotonic() - last > QUIET_SECONDS:
             last = time.monotonic()
-            _write(f"{title}  {done} of {total} batches")
+            _write(f"{title}  {done} of {counted(total, 'batch', 'es')}")
 
     return progress
 

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daskgmm.describe_data import aligned
-from daskgmm.errors import OutputError
+from daskgmm.errors import OutputError, SettingError
+from daskgmm.names import FAILED, FITTED, SAMPLE
+from daskgmm.storage.address import Address
 
 if TYPE_CHECKING:
     from daskgmm.models.sweep import Sweep
@@ -38,14 +40,22 @@ def checked_output(path: str, option: str, overwrite: bool) -> Path:
 
 
 def check_picture(path: Path) -> None:
-    """Raise `OutputError` unless a picture can be drawn and written there."""
+    """Raise unless a picture can be drawn, and the path is named as one."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
     except ImportError as error:
         raise OutputError(NO_PLOTS) from error
     known = FigureCanvasAgg.get_supported_filetypes()
     if path.suffix[1:].lower() not in known:
-        raise OutputError(f"{path} is no name of a picture; give one such as {path.stem}.png.")
+        raise SettingError(f"{path} is no name of a picture; give one such as {path.stem}.png.")
+
+
+def written(content: bytes, path: Path, what: str) -> None:
+    """Write a file, whole or not at all; raise `OutputError` that names it as `what`."""
+    address = Address.of(path)
+    advice = "Check that the folder is there and that you may write to it."
+    with address.explain(OutputError, f"{what} cannot be written to {address}", advice):
+        address.replace(content)
 
 
 def picture(sweep: Sweep, criterion: str, suffix: str) -> bytes:
@@ -86,7 +96,7 @@ def one_of_each(table: Table, best: int | None = None) -> list[int]:
     kinds = list(zip(table["covariance_type"], table["n_components"], strict=True))
 
     def worth(index: int) -> tuple[bool, bool, bool, float]:
-        fitted, degenerate = table["status"][index] == "fitted", table["degenerate"][index] > 0
+        fitted, degenerate = table["status"][index] == FITTED, table["degenerate"][index] > 0
         return index != best, not fitted, degenerate, table["bic"][index] if fitted else 0.0
 
     return [
@@ -97,11 +107,11 @@ def one_of_each(table: Table, best: int | None = None) -> list[int]:
 
 def staying_text(table: Table) -> str:
     """Return a sentence on the models that were not fitted on all rows, and on their starts."""
-    starts = sum(status != "failed" for status in table["status"])
-    stayed = sum(status == "sample" for status in table["status"])
+    starts = sum(status != FAILED for status in table["status"])
+    stayed = sum(status == SAMPLE for status in table["status"])
     beaten: dict[str, list[int]] = {}
     for index in one_of_each(table):
-        if table["status"][index] == "sample":
+        if table["status"][index] == SAMPLE:
             sizes = beaten.setdefault(table["covariance_type"][index], [])
             sizes.append(table["n_components"][index])
     kinds = ", ".join(f"{structure} {ranges(sizes)}" for structure, sizes in beaten.items())
@@ -122,9 +132,9 @@ def ranges(sizes: Sequence[int]) -> str:
 
 def doubtful_text(table: Table) -> str:
     """Return a line for each kind that could not be fitted, or is degenerate, with the reason."""
-    failed = [i for i, status in enumerate(table["status"]) if status == "failed"]
+    failed = [i for i, status in enumerate(table["status"]) if status == FAILED]
     degenerate = [i for i in one_of_each(table) if table["degenerate"][i]]
-    lines = [(i, "Not fitted") for i in failed] + [(i, "Degenerate components") for i in degenerate]
+    lines = [(i, "Failed") for i in failed] + [(i, "Degenerate components") for i in degenerate]
     return "\n".join(
         f"{word}: {table['n_components'][i]} {table['covariance_type'][i]}. {table['reason'][i]}"
         for i, word in lines
@@ -135,9 +145,6 @@ def _cells(table: Table, index: int, best: bool) -> list[str]:
     def text(name: str, pattern: str = "") -> str:
         return format(table[name][index], pattern)
 
-    status, degenerate = table["status"][index], table["degenerate"][index]
-    ended = "converged" if table["converged"][index] else "not converged"
-    words = {"fitted": ended, "sample": "on the sample", "failed": "not fitted"}[status]
     return [
         "*" if best else " ",
         text("n_components"),
@@ -148,5 +155,14 @@ def _cells(table: Table, index: int, best: bool) -> list[str]:
         text("heldout", ".5f"),
         text("heldout_se", ".5f"),
         text("passes"),
-        f"{words}, {degenerate} degenerate" if degenerate else words,
+        _status(table, index),
     ]
+
+
+def _status(table: Table, index: int) -> str:
+    """Return the status, with what its own columns of the table say beside it."""
+    status, degenerate = table["status"][index], table["degenerate"][index]
+    words = [status, f"{degenerate} degenerate" if degenerate else ""]
+    if status == FITTED and not table["converged"][index]:
+        words.insert(1, "not converged")
+    return ", ".join(filter(None, words))

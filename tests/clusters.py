@@ -1,6 +1,10 @@
 """Clusters of this machine that tests share."""
 
-from distributed import LocalCluster
+import os
+import signal
+import time
+
+from distributed import LocalCluster, Status
 
 
 def two_workers():
@@ -8,3 +12,30 @@ def two_workers():
     return LocalCluster(
         n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50
     )
+
+
+def kill(nanny):
+    """Kill the process of a worker at once."""
+    os.kill(nanny.pid, signal.SIGKILL)
+
+
+def alive(cluster):
+    """Wait for two workers that have started, and ask for others if a nanny has given up.
+
+    It does so if its worker dies while it starts; so one is left that nobody kills.
+    """
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        known = set(cluster.scheduler.workers)
+        found = [
+            nanny
+            for nanny in list(cluster.workers.values())
+            if nanny.worker_address in known
+            and getattr(nanny.process, "status", None) is Status.running
+        ]
+        if len(found) >= 2:
+            return found
+        if time.monotonic() > deadline - 50:
+            cluster.scale(2)
+        time.sleep(0.05)
+    raise AssertionError("no worker came back")

@@ -6,6 +6,9 @@ import is imported where it is used, so that help and usage errors come at once.
 
 from __future__ import annotations
 
-from daskgmm.cli.group import main
+from daskgmm.cli.interrupting import at_once
+
+with at_once():
+    from daskgmm.cli.group import main
 
 __all__ = ["main"]

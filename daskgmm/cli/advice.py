@@ -9,13 +9,18 @@ from typing import TextIO
 
 import click
 
+from daskgmm.cli.parameters import with_options
 from daskgmm.errors import DaskGMMError
+from daskgmm.storage.local import is_full
 
 
 def advice(error: Exception) -> str:
     """Return what to tell the user about an error."""
     if isinstance(error, MemoryError):
         return "Memory ran out. Use fewer --threads, or data with smaller chunks."
+    if is_full(error) and not isinstance(error, DaskGMMError):
+        # Of standard output there is no name.
+        return f"The disk is full: {error}. Free some of it, and run the command again."
     if isinstance(error, (DaskGMMError, ValueError, OSError)):
         return str(error) or type(error).__name__
     return (
@@ -36,7 +41,11 @@ def plain_warnings() -> Iterator[None]:
         file: TextIO | None = None,
         line: str | None = None,
     ) -> None:
-        click.echo(f"Warning: {message}", err=True)
+        context = click.get_current_context(silent=True)
+        text = str(message)
+        if context is not None:
+            text = with_options(text, context.command)
+        click.echo(f"Warning: {text}", err=True)
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)

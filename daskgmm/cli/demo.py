@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 import daskgmm.cli.options as options
+from daskgmm.cli.interrupting import at_once
 
 
 @click.command()
@@ -21,7 +22,8 @@ import daskgmm.cli.options as options
 @options.quiet
 def demo(out: str, image: str, components: int, quiet: bool) -> None:
     """Segment a photograph: pixels to Zarr, fit, labels, picture."""
-    from daskgmm.demo import run_demo
+    with at_once():
+        from daskgmm.demo import run_demo
 
     story = run_demo(Path(out), image, components, program(), quiet=quiet)
     if not quiet:

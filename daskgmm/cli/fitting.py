@@ -19,10 +19,10 @@ from daskgmm.cli.options import Command, added, taken
 from daskgmm.cli.places import check_apart, check_no_log_in
 from daskgmm.cli.reporting import not_converged
 from daskgmm.cli.workers import Workers, running
+from daskgmm.names import PRIORS
 
 if TYPE_CHECKING:
     from daskgmm.em.events import Listener
-    from daskgmm.gaussian.prior import Prior
     from daskgmm.models.estimator import MixtureEstimator
 
 Found = TypeVar("Found")
@@ -43,35 +43,34 @@ def axes_in(value: str) -> int | float:
     raise click.BadParameter(f"{value} is neither a number of axes nor a fraction such as 0.99.")
 
 
-def prior_in(value: str) -> Prior | str:
-    """Return the name of a prior, or the prior of ``NAME:hyperparameter=number,...``."""
-    from daskgmm.gaussian.priors import PRIORS
+class PriorWith(options.Entries):
+    """Name of a prior, alone or with numbers: ``NAME:hyperparameter=number,...``."""
 
-    name, colon, rest = value.partition(":")
-    if name not in PRIORS:
-        raise click.BadParameter(
-            f"{name!r} is none of {', '.join(PRIORS)}. If a module of yours adds it to "
-            "daskgmm.gaussian.PRIORS, name that with --import MODULE."
-        )
-    if not colon:
-        return name
-    kind, given = type(PRIORS[name]), {}
-    for pair in rest.split(","):
-        key, _, number = (part.strip() for part in pair.partition("="))
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the name, or the prior."""
+        name, colon, rest = str(value).partition(":")
+        name = super().convert(name, param, ctx)
+        if not colon:
+            return name
+        from daskgmm.gaussian.priors import PRIORS
+
+        kind, given = type(PRIORS[name]), {}
+        for pair in rest.split(","):
+            key, _, number = (part.strip() for part in pair.partition("="))
+            try:
+                given[key] = float(number)
+            except ValueError:
+                self.fail(
+                    f"{pair!r} is no number of a hyperparameter, such as mean_count=0.1. Arrays "
+                    "are given from Python."
+                )
         try:
-            given[key] = float(number)
-        except ValueError:
-            raise click.BadParameter(
-                f"{pair!r} is no number of a hyperparameter, such as mean_count=0.1. Arrays are "
-                "given from Python."
-            ) from None
-    try:
-        return kind(**given)
-    except TypeError:
-        known = ", ".join(field.name for field in fields(cast("Any", kind)))
-        raise click.BadParameter(f"{name} has the hyperparameters {known}.") from None
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
+            return kind(**given)
+        except TypeError:
+            known = ", ".join(field.name for field in fields(cast("Any", kind)))
+            self.fail(f"{name} has the hyperparameters {known}.")
+        except ValueError as error:
+            self.fail(str(error))
 
 
 N_INIT = click.option(
@@ -97,10 +96,13 @@ REG_COVAR = click.option(
     help="Added to the diagonals of the covariances.",
 )  # fmt: skip
 PRIOR = click.option(
-    "--prior", metavar="NAME[:KEY=NUMBER,...]", type=prior_in,
+    "--prior", metavar="NAME[:KEY=NUMBER,...]", type=PriorWith("PRIORS", "priors", PRIORS),
     help="Find the posterior mode under this prior, as conjugate or conjugate:mean_count=0.1; "
     "no component collapses under that one.",
 )  # fmt: skip
+EQUAL_WEIGHTS = click.option(
+    "--equal-weights", is_flag=True, help="Fix the mixing proportions at 1/k."
+)
 SEED = click.option(
     "--seed", "random_state", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True
 )
@@ -182,11 +184,13 @@ class Fitting:
 
 
 def checked(mixture: Mixture) -> Mixture:
-    """Return an estimator; raise `click.UsageError` for settings that do not go together."""
+    """Return an estimator; raise `SettingError` for settings that do not go together."""
+    from daskgmm.errors import SettingError
+
     try:
         mixture._validate_params()
     except ValueError as error:
-        raise click.UsageError(str(error)) from error
+        raise SettingError(str(error)) from error
     return mixture
 
 
@@ -215,6 +219,7 @@ def fitting(command: Command) -> Command:
         options.sample_rows,
         REG_COVAR,
         PRIOR,
+        EQUAL_WEIGHTS,
         SEED,
         CHECKPOINT,
         options.cache,

@@ -14,10 +14,12 @@ from daskgmm.cli.demo import demo
 from daskgmm.cli.exit_codes import INTERRUPTED
 from daskgmm.cli.fit import fit
 from daskgmm.cli.info import info
-from daskgmm.cli.interrupting import terminable
+from daskgmm.cli.interrupting import NOTHING_WRITTEN, terminable
+from daskgmm.cli.parameters import with_options
 from daskgmm.cli.plan import plan
 from daskgmm.cli.predict import predict
 from daskgmm.cli.sweep import sweep
+from daskgmm.errors import SettingError
 from daskgmm.version import __version__
 
 
@@ -32,12 +34,22 @@ class Guarded(click.Group):
             except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
                 raise
             except KeyboardInterrupt as interrupt:
-                click.echo(f"Interrupted; {str(interrupt) or 'nothing was written'}.", err=True)
+                left = f"Interrupted; {interrupt}." if str(interrupt) else NOTHING_WRITTEN
+                click.echo(left, err=True)
                 ctx.exit(INTERRUPTED)
             except Exception as error:
                 if os.environ.get("DASKGMM_TRACEBACK"):
                     traceback.print_exc()
-                raise click.ClickException(advice(error)) from error
+                raise self._failed(ctx, error) from error
+
+    def _failed(self, ctx: click.Context, error: Exception) -> click.ClickException:
+        """Return what ends a command after an error; settings that none takes are wrong usage."""
+        name = ctx.invoked_subcommand
+        command = self.commands.get(name or "", self)
+        text = with_options(advice(error), command)
+        if isinstance(error, SettingError):
+            return click.UsageError(text, click.Context(command, info_name=name, parent=ctx))
+        return click.ClickException(text)
 
 
 @click.group(cls=Guarded, context_settings={"help_option_names": ["-h", "--help"]})

@@ -9,6 +9,7 @@ import click
 
 import daskgmm.cli.options as options
 from daskgmm.cli.importing import IMPORT
+from daskgmm.cli.interrupting import at_once
 
 
 @click.command(short_help="Say what a model file, data or predictions are.")
@@ -17,15 +18,15 @@ from daskgmm.cli.importing import IMPORT
 @IMPORT
 def info(path: str, storage_options: dict[str, Any] | None) -> None:
     """Say what PATH is: a model, or Zarr, Parquet, NetCDF or .npy data, or predictions."""
-    from daskgmm.describe import describe_model
-    from daskgmm.models.files.model_file import load_model
+    with at_once():
+        from daskgmm.describe import describe_model
+        from daskgmm.describe_data import describe_data
+        from daskgmm.models.files.model_file import load_model
 
     url_of_model = "://" in path and path.endswith(".json")
     if url_of_model or (Path(path).is_file() and not path.endswith(not_models())):
         click.echo(describe_model(load_model(path, storage_options), path))
     else:
-        from daskgmm.describe_data import describe_data
-
         click.echo(describe_data(path, storage_options))
 
 

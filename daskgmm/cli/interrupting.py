@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: at once while modules are imported, else with a word on what is left."""
+"""Ctrl-C and SIGTERM: at once while modules are imported, and a line on what is left."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from daskgmm.cli.exit_codes import INTERRUPTED
 from daskgmm.errors import SourceError
 from daskgmm.storage.address import Address
+
+NOTHING_WRITTEN = "Interrupted; nothing was written."
 
 
 @contextmanager
@@ -26,6 +28,8 @@ def at_once() -> Iterator[None]:
     """Let both end the process while modules are imported, which may swallow the exception."""
 
     def end(number: int, frame: Any) -> None:
+        with suppress(OSError):  # of a standard error that is closed
+            os.write(2, f"{NOTHING_WRITTEN}\n".encode())
         os._exit(INTERRUPTED)  # what signals do by default they do not do to process 1
 
     with _handled(end, signal.SIGINT, signal.SIGTERM):

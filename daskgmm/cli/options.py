@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import click
 
 from daskgmm.cli.storage import check_storage_options
-from daskgmm.names import COVARIANCES
+from daskgmm.names import COVARIANCES, NAMES_OF_MCLUST
 
 Command = Callable[..., Any]
 
@@ -37,26 +37,62 @@ else:
     ParamType = click.ParamType
 
 
-class Structures(Choice):
-    """Names of covariance structures, from their table if it is loaded.
+class Entries(Choice):
+    """Names of the entries of a table of `daskgmm.gaussian`, from the table if it is loaded.
 
     Until then there are only those that it always has: whatever adds others loads it.
+
+    Parameters
+    ----------
+    table : str
+        Its name there.
+    module : str
+        Where it is defined.
+    always : tuple of str
+        The entries that it always has.
+    others : tuple of str
+        What may be given beside the entries.
     """
 
-    def __init__(self, *others: str) -> None:
-        self._others = others
+    def __init__(
+        self, table: str, module: str, always: tuple[str, ...], others: tuple[str, ...] = ()
+    ) -> None:
+        self._table, self._module = table, f"daskgmm.gaussian.{module}"
+        self._always, self._others = always, others
         super().__init__(())
 
     @property
     def choices(self) -> tuple[str, ...]:
         """The names in the table, and the others."""
-        table = sys.modules.get("daskgmm.gaussian.covariance.structures")
-        names = COVARIANCES if table is None else tuple(table.STRUCTURES)
+        module = sys.modules.get(self._module)
+        names = self._always if module is None else tuple(getattr(module, self._table))
         return (*names, *self._others)
 
     @choices.setter
     def choices(self, given: tuple[str, ...]) -> None:
         """Take none: the table has them."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name in the table of what is given, which may be mclust's.
+
+        Of one that is not there say how others are added.
+        """
+        if value not in self.choices:
+            value = NAMES_OF_MCLUST.get(value, value)
+        try:
+            return str(super().convert(value, param, ctx))
+        except click.BadParameter as error:
+            self.fail(
+                f"{error.message.rstrip('.')}. If a module of yours adds it to "
+                f"daskgmm.gaussian.{self._table}, name that with --import MODULE.",
+                param,
+                ctx,
+            )
+
+
+def structures(*others: str) -> Entries:
+    """Return the type of names of covariance structures."""
+    return Entries("STRUCTURES", "covariance.structures", COVARIANCES, others)
 
 
 class Several(ParamType):
@@ -112,7 +148,7 @@ components = click.option(
     "--components", "-k", "n_components", type=click.IntRange(1), required=True
 )
 covariance = click.option(
-    "--covariance", "covariance_type", type=Structures(), default="full",
+    "--covariance", "covariance_type", type=structures(), default="full",
     show_default=True,
 )  # fmt: skip
 max_iter = click.option("--max-iter", type=click.IntRange(1), default=100, show_default=True)

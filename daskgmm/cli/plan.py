@@ -9,6 +9,7 @@ import click
 import daskgmm.cli.options as options
 from daskgmm.cli.data import Data, choosing, weighing
 from daskgmm.cli.fitting import (
+    EQUAL_WEIGHTS,
     INIT,
     MISSING,
     N_INIT,
@@ -43,6 +44,7 @@ from daskgmm.cli.workers import SCHEDULER, SCHEDULER_FILE, THREADS, Workers
 @PCA
 @REG_COVAR
 @PRIOR
+@EQUAL_WEIGHTS
 @SEED
 @choosing
 @weighing

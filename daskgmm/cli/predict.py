@@ -104,16 +104,7 @@ def check_format(out: str, data: str, settings: dict[str, Any]) -> bool:
     from daskgmm.rows.sources import source_of
 
     if not is_parquet_target(out):
-        try:
-            check_zarr_name(out)
-        except ValueError as error:
-            # Whose advice is that of Python.
-            raise click.BadParameter(
-                f"{shown(out)} has the suffix of another format. Predictions are Zarr, such as "
-                "labels.zarr, or Parquet, such as labels.parquet; xarray and pandas read these, "
-                "and write others.",
-                param_hint="'--out'",
-            ) from error
+        check_zarr_name(out)
         if settings.pop("key") is not None:
             raise click.UsageError(
                 f"--key is for Parquet, and {shown(out)} will be Zarr. Name --out as Parquet, such "
@@ -124,11 +115,6 @@ def check_format(out: str, data: str, settings: dict[str, Any]) -> bool:
     if any(cut is not None for cut in cuts):
         raise click.UsageError(
             f"--chunks and --shards are for Zarr, and {shown(out)} will be Parquet."
-        )
-    if settings["dtype"] == "uint8":
-        raise click.UsageError(
-            f"--dtype uint8 needs a scale factor, and {shown(out)} will be Parquet, which has "
-            "none. Give float32, or name --out as Zarr."
         )
     if not source_of(data).keyed:
         raise click.UsageError(

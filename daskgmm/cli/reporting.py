@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from daskgmm.counting import counted
+
 
 def fit_report(mixture: Any, out: str) -> str:
     """Return the result of a fit in a line, with the rows that count where there are weights."""
@@ -16,8 +18,8 @@ def fit_report(mixture: Any, out: str) -> str:
     facts = mixture.fitted_on_
     weighted = facts["weight"] != facts["rows"]
     return (
-        f"{out}: {k} components in {d} features, {mixture.covariance_type} covariance, {ended} "
-        f"after {mixture.n_iter_} iterations, "
+        f"{out}: {counted(k, 'component')} in {counted(d, 'feature')}, {mixture.covariance_type} "
+        f"covariance, {ended} after {counted(mixture.n_iter_, 'iteration')}, "
         f"{objective_name(mixture)} {mixture.lower_bound_:.5f}"
         + (f", {n_in_words(mixture.criteria_['n'], facts)}" if weighted else "")
     )
@@ -37,29 +39,28 @@ def sweep_report(found: Any, best: Any, out: str) -> str:
     return (
         f"{table_text(found.table, place)}\n\n{text}\n"
         f"AIC, BIC and ICL count {n_in_words(found.table['n'][0], best.fitted_on_)}.\n"
-        f"{out}: {best.n_components} components, {best.covariance_type} covariance, the best by "
-        f"{found.criterion}, {ended} after {best.n_iter_} iterations"
+        f"{out}: {counted(best.n_components, 'component')}, {best.covariance_type} covariance, "
+        f"the best by {found.criterion}, {ended} after {counted(best.n_iter_, 'iteration')}"
     )
 
 
 def prediction_report(written: Any, outputs: tuple[str, ...]) -> str:
     """Return what was written, and the rows of each component if labels were."""
-    lines = [f"{written.path}: {written.rows:,} rows ({', '.join(outputs)})"]
-    if "label" in outputs:
-        others = (("out", written.outliers), ("none", written.missing))
-        counted = [*enumerate(written.counts), *(other for other in others if other[1])]
-        lines += [
-            f"  {name:>4}  {count:>15,}  {count / max(1, written.rows):>6.1%}"
-            for name, count in counted
-        ]
+    lines = [f"{written.path}: {counted(written.rows, 'row')} ({', '.join(outputs)})"]
+    others = (("out", written.outliers), ("none", written.missing))
+    rows = [*(enumerate(written.counts) if "label" in outputs else ()), *others]
+    lines += [
+        f"  {name:>4}  {count:>15,}  {count / max(1, written.rows):>6.1%}"
+        for name, count in rows
+        if count or name not in ("out", "none")
+    ]
     return "\n".join(lines)
 
 
 def not_converged(mixture: Any, checkpoint: str | None) -> str:
     """Return what is to be done about a fit that used up its iterations."""
-    plural = "" if mixture.n_iter_ == 1 else "s"
     return (
-        f"not converged after {mixture.n_iter_} iteration{plural}: {_missing(mixture)}. The "
+        f"not converged after {counted(mixture.n_iter_, 'iteration')}: {_missing(mixture)}. The "
         "model is written and can be used. For a closer fit "
         f"run again with --overwrite and --max-iter {3 * mixture.max_iter}"
         + ("" if checkpoint is None else f", which goes on from {checkpoint}")

@@ -15,7 +15,6 @@ from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.reporting import sweep_report
 from daskgmm.names import ALL, CRITERIA
-from daskgmm.storage.address import Address
 
 MOST_SIZES = 1000
 """Numbers of components that one command may ask for: more is a slip of the keyboard."""
@@ -52,7 +51,7 @@ def table_path(value: str) -> str:
     help="Numbers of components: 2-20, or 2,4,8.",
 )  # fmt: skip
 @click.option(
-    "--covariance", "covariance_type", type=options.Several(options.Structures(ALL)), multiple=True,
+    "--covariance", "covariance_type", type=options.Several(options.structures(ALL)), multiple=True,
     callback=options.joined, default=("full",), show_default=True,
     help="One, or several as full,VEE.",
 )  # fmt: skip
@@ -100,14 +99,14 @@ def sweep(
         warnings.simplefilter("ignore", ChoiceWarning)  # The report says so.
         best = found.best()
     save_new(best, target, overwrite)
-    write(found)
     given.say(sweep_report(found, best, out))
+    write(found)
     check_converged(best, None)
 
 
 def besides(table: str | None, plot: str | None, overwrite: bool) -> Callable[[Any], None]:
     """Return what writes the table and the plot of a sweep; raise unless they may go there."""
-    from daskgmm.sweep_report import check_picture, checked_output, picture, table_csv
+    from daskgmm.sweep_report import check_picture, checked_output, picture, table_csv, written
 
     places = {
         option: checked_output(path, option, overwrite)
@@ -119,9 +118,9 @@ def besides(table: str | None, plot: str | None, overwrite: bool) -> Callable[[A
 
     def write(found: Any) -> None:
         if "--table" in places:
-            Address.of(places["--table"]).replace(table_csv(found.table).encode())
+            written(table_csv(found.table).encode(), places["--table"], "The table")
         if "--plot" in places:
             place = places["--plot"]
-            Address.of(place).replace(picture(found, found.criterion, place.suffix))
+            written(picture(found, found.criterion, place.suffix), place, "The plot")
 
     return write

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.counting import counted
 from daskgmm.em.survey import IF_MISSING, Survey
 from daskgmm.errors import ResolutionWarning
 from daskgmm.gaussian.coordinates import Coordinates
@@ -59,7 +60,7 @@ def warn_of_far_values(survey: Survey, columns: tuple[str, ...] | None, stacklev
         f"column {_name(j, columns)} reaches {_number(far.value)}, while {far.others}"
         for j, far in [*found.items()][:NAMED]
     ]
-    more = f", and {len(found) - NAMED} more columns alike" if len(found) > NAMED else ""
+    more = f", and {counted(len(found) - NAMED, 'more column')} alike" if len(found) > NAMED else ""
     warnings.warn(
         f"Of X, {'; '.join(named)}{more}. Means, standardise and pca are then those of the far "
         f"values alone. {IF_MISSING} If it is real, leave such rows out, or take logarithms.",

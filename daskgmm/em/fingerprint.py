@@ -17,7 +17,7 @@ from daskgmm.em.survey import Survey
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.priors import prior_of
+from daskgmm.gaussian.priors import pseudo_moments_of
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.over_batches import map_batches
@@ -49,7 +49,7 @@ def fit_identity(
     given = {f"{name}_init": arrays_digest(value) for name, value in asdict(initial).items()}
     warm = None if resumed is None else arrays_digest(*asdict(resumed).values())
     state = None if random is None else arrays_digest(*generator_state(random)[1:])
-    chosen = settings.plain()
+    chosen = settings.identity
     chosen["covariance_type"] = chosen.pop("structure")
     chosen |= chosen.pop("bayesian") or {}
     if settings.n_init == 1 or resumed is not None:
@@ -80,9 +80,8 @@ def prior_digest(settings: Settings, columns: int) -> str | None:
         return None
     d = settings.n_features(columns)
     mean, covariance = 1.0 + np.arange(d) / d, 0.5 + np.diag(np.arange(1.0, d + 1.0))
-    pseudo = prior_of(settings.prior).pseudo_moments(
-        settings.n_components, mean, covariance, STRUCTURES[settings.structure]
-    )
+    structure = STRUCTURES[settings.structure]
+    pseudo = pseudo_moments_of(settings.prior, settings.n_components, mean, covariance, structure)
     with np.errstate(over="ignore", under="ignore"):
         return arrays_digest(*(np.asarray(part, np.float32) for part in asdict(pseudo).values()))
 

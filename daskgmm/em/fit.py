@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.blas import one_blas_thread
+from daskgmm.counting import counted
 from daskgmm.em.acceleration import Search
 from daskgmm.em.checkpoint import Checkpoint, State
 from daskgmm.em.events import (
@@ -288,9 +289,9 @@ def _check_kept(kept: State | None, request: Request) -> None:
     done = 0 if kept is None else len(kept.current.iterations)
     if done > request.settings.max_iter:
         raise CheckpointError(
-            f"The checkpoint {request.checkpoint} has {done} iterations already, and max_iter is "
-            f"{request.settings.max_iter}. Raise max_iter (--max-iter), or give another path to "
-            "begin anew."
+            f"The checkpoint {request.checkpoint} has {counted(done, 'iteration')} already, and "
+            f"max_iter is {request.settings.max_iter}. Raise max_iter (--max-iter), or give "
+            "another path to begin anew."
         )
 
 
@@ -339,7 +340,8 @@ def survey_with_sample(
 def check_survey(survey: Survey, n_components: int) -> None:
     """Raise `DataError` if there are too few rows for a mixture of k components."""
     if survey.rows < 2:
-        left_out = f" {survey.missing} rows miss a value." if survey.missing else ""
+        missing = counted(survey.missing, "row")
+        left_out = f" A value is missing in {missing}." if survey.missing else ""
         raise DataError(
             f"Found {survey.rows} sample(s) while a minimum of 2 is required by "
             f"GaussianMixture.{left_out}"

@@ -239,7 +239,11 @@ def _accelerated(fit: Fit, evaluated: Evaluated, settings: Settings, before: flo
     if step.empty or step.ridges or step.collapsed or not parameters.weights.min() > 0:
         # No exact M-step, so no gradient: plain EM until it is one again.
         return _degenerate(fit, evaluated, settings, before)
-    search, accepted = advance(search, image, evaluated.shares, bound, settings.gap_tolerance)
+    shares = evaluated.shares
+    if settings.equal_weights:
+        # Weights are no coordinates: with equal shares the gradient has nothing along them.
+        shares = np.stack([np.full_like(shares[0], shares[0].mean()), *shares[1:]])
+    search, accepted = advance(search, image, shares, bound, settings.gap_tolerance)
     if not accepted:
         return _ended(replace(_rejected(fit, evaluated, before), search=search), settings)
     iterated = replace(evaluated.iterated, change=bound - before)
@@ -280,8 +284,13 @@ def _revived(fit: Fit, evaluated: Evaluated, settings: Settings, before: float) 
     """
     plain = replace(_degenerate(fit, evaluated, settings, before), revived=True)
     dead = plain.step.empty
-    proposal = split_into(plain.step.parameters, dead)
+    parameters = plain.step.parameters
+    if settings.equal_weights:  # what is heavy is told by the rows alone
+        parameters = replace(parameters, weights=evaluated.shares[0])
+    proposal = split_into(parameters, dead)
     if not dead or proposal is None:
         return plain
+    if settings.equal_weights:
+        proposal = proposal.with_equal_weights()
     LOGGER.info("components %s died; they are tried on halves of the heaviest", list(dead))
     return replace(plain, converged=False, search=Search(proposal, kind="revival"))

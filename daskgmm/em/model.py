@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -19,7 +19,7 @@ from daskgmm.gaussian.m_step import Maximised, maximise
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.prior import PseudoMoments
-from daskgmm.gaussian.priors import prior_of
+from daskgmm.gaussian.priors import pseudo_moments_of
 
 Array = NDArray[np.float64]
 
@@ -124,6 +124,7 @@ class MixtureModel(GaussianModel):
     """A Gaussian mixture of one structure: maximum likelihood, or the mode under a prior."""
 
     prior: PseudoMoments | None = None
+    equal_weights: bool = False
 
     @classmethod
     def of(cls, settings: Settings, survey: Survey) -> MixtureModel:
@@ -132,13 +133,13 @@ class MixtureModel(GaussianModel):
         prior = None
         if settings.prior is not None:
             about = survey.mean, survey.covariance
-            prior = prior_of(settings.prior).pseudo_moments(
-                settings.n_components, *about, structure
-            )
+            k = settings.n_components
+            prior = pseudo_moments_of(settings.prior, k, *about, structure)
             # It counts in rows: weights of any scale stand for as many as criteria count.
             rows = survey.counted(settings.weights_are)
             prior = prior.scaled(survey.weight / rows)
-        return cls(structure, settings.reg_covar, settings.noise, survey, prior)
+        equal = settings.equal_weights
+        return cls(structure, settings.reg_covar, settings.noise, survey, prior, equal)
 
     @property
     def has_chart(self) -> bool:
@@ -157,12 +158,20 @@ class MixtureModel(GaussianModel):
     def begin(self, moments: Moments) -> Maximised:
         """Return the parameters of a start, from the complete moments of its responsibilities."""
         fallback = self.spread_of_all(len(moments.counts))
-        return maximise(moments, self.structure.name, self.reg_covar, fallback, first=True)
+        step = maximise(moments, self.structure.name, self.reg_covar, fallback, first=True)
+        return self._weighed(step)
 
     def step(self, moments: Moments, parameters: Parameters) -> Maximised:
         """Return the parameters of the highest expected likelihood, or posterior density."""
         least = self.survey.least_variances if self.reg_covar == 0 else None
-        return maximise(moments, self.structure.name, self.reg_covar, parameters, least=least)
+        step = maximise(moments, self.structure.name, self.reg_covar, parameters, least=least)
+        return self._weighed(step)
+
+    def _weighed(self, step: Maximised) -> Maximised:
+        """Return the step with the proportions that are fixed, if they are."""
+        if not self.equal_weights:
+            return step
+        return replace(step, parameters=step.parameters.with_equal_weights())
 
     def discount(self, parameters: Parameters) -> float:
         """Return by how much the objective is less than the mean log-likelihood, in nats a row.

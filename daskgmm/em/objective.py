@@ -23,18 +23,22 @@ class Objective:
         Digest of the prior's density, or of hyperparameters; None if unknown.
     weights_are : str or None
         Meaning of the weights, as in `Settings`.
+    equal_weights : bool
+        Whether mixing proportions are fixed: it is raised over fewer parameters then.
     """
 
     noise: float = 0.0
     prior: str | None = None
     density: str | None = None
     weights_are: str | None = None
+    equal_weights: bool = False
 
     @classmethod
     def of(cls, settings: Settings, columns: int) -> Objective:
         """Return the objective of a fit to rows of so many columns."""
         density = prior_digest(settings, columns)
-        return cls(settings.noise, settings.prior_name, density, settings.weights_are)
+        said, equal = settings.weights_are, settings.equal_weights
+        return cls(settings.noise, settings.prior_name, density, said, equal)
 
 
 def objective_name(prior: str | None) -> str:

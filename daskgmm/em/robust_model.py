@@ -13,11 +13,14 @@ from daskgmm.em.survey import Survey
 from daskgmm.gaussian.kernels.kernel import Kernel
 from daskgmm.gaussian.m_step import Maximised
 from daskgmm.gaussian.moments import Moments
-from daskgmm.gaussian.outliers import LEAST_CLEAN, log_volume
+from daskgmm.gaussian.outliers import LEAST_CLEAN, box_sides, log_volume, loss_by_noise
 from daskgmm.gaussian.parameters import Parameters
 
 FIRST_SHARE = 0.05
 """Proportion of outliers that EM begins with if nothing tells: from 0 it never leaves."""
+
+TRUSTED_SHARE = 1e-3
+"""The same of a start that takes no row for an outlier: clean rows lose little by it."""
 
 FIRST_INFLATION = 10.0
 """Factor of the covariance of outliers that EM begins with; the first step finds a better one."""
@@ -29,21 +32,31 @@ class RobustModel(MixtureModel):
 
     Attributes
     ----------
-    log_volume : float or None
+    sides : ndarray of shape (d,), or None
         Of the box that holds all rows, for a uniform component; None without one.
     """
 
-    log_volume: float | None = None
+    sides: Array | None = None
 
     @classmethod
     def of(cls, settings: Settings, survey: Survey) -> RobustModel:
         """Return the model that a fit with these settings has for the rows surveyed."""
         plain = MixtureModel.of(settings, survey)
-        volume = None
+        sides = None
         if settings.outliers == NOISE:
-            volume = log_volume(survey.minimum, survey.maximum, settings.reg_covar)
-        model = cls(plain.structure, plain.reg_covar, plain.noise, survey, plain.prior)
-        return replace(model, log_volume=volume)
+            sides = box_sides(survey.minimum, survey.maximum, settings.reg_covar)
+        whole = plain.structure, plain.reg_covar, plain.noise, survey, plain.prior
+        return cls(*whole, plain.equal_weights, sides)
+
+    @property
+    def log_volume(self) -> float | None:
+        """Logarithm of the volume of the box."""
+        return None if self.sides is None else log_volume(self.sides)
+
+    @property
+    def loss(self) -> float:
+        """Nats that the uniform component loses by the noise of the rows, as Gaussians do."""
+        return 0.0 if self.sides is None else loss_by_noise(self.sides, self.noise)
 
     @property
     def has_chart(self) -> bool:
@@ -52,11 +65,11 @@ class RobustModel(MixtureModel):
 
     def kernel(self, parameters: Parameters, together: int | None = None) -> Kernel:
         """Return the kernel that is exact enough and the fastest."""
-        return GaussianModel.kernel(self, self.placed(parameters), together)
+        return GaussianModel.kernel(self, self._noisy(parameters), together)
 
     def kernel_about(self, parameters: Parameters, points: Array) -> Kernel:
         """Return the slower kernel, which can take moments about any points."""
-        return GaussianModel.kernel_about(self, self.placed(parameters), points)
+        return GaussianModel.kernel_about(self, self._noisy(parameters), points)
 
     def step(self, moments: Moments, parameters: Parameters) -> Maximised:
         """Return the parameters of the highest expected likelihood, those of outliers included."""
@@ -74,6 +87,17 @@ class RobustModel(MixtureModel):
         else:
             found = replace(found, clean=moments.clean, inflation=moments.inflation)
         return replace(step, parameters=found)
+
+    def discount_of_noise(self, parameters: Parameters) -> float:
+        """Return by how much the noise of rows lowers the mean log-likelihood, in nats."""
+        taken = MixtureModel.discount_of_noise(self, parameters)
+        return taken + (parameters.noise_weight or 0.0) * self.loss
+
+    def _noisy(self, parameters: Parameters) -> Parameters:
+        """Return the parameters with a uniform density that the noise of rows lowers."""
+        if self.sides is None:
+            return parameters
+        return replace(parameters, log_volume=log_volume(self.sides) + self.loss)
 
     def placed(self, parameters: Parameters) -> Parameters:
         """Return the parameters with the volume of these rows: a start has that of a sample."""

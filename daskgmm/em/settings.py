@@ -54,6 +54,8 @@ class Settings:
         Those of a mixture whose parameters have a posterior; None for point estimates.
     outliers : {"noise", "contaminated"} or None
         How the model makes room for outliers; None for a mixture of Gaussians alone.
+    equal_weights : bool
+        Whether mixing proportions are fixed at 1 / k.
     weights_are : str or None
         "counts" if the weights are counts and there is a prior, which counts rows as criteria do;
         None for relative weights, and without a prior.
@@ -74,6 +76,7 @@ class Settings:
     prior: str | Prior | None = None
     bayesian: Hyperparameters | None = None
     outliers: str | None = None
+    equal_weights: bool = False
     weights_are: str | None = None
 
     def weighed(self, weights_are: str | None) -> Settings:
@@ -112,11 +115,6 @@ class Settings:
         # A part of the variance may need all axes.
         return min(self.pca, columns) if isinstance(self.pca, int) else columns
 
-    def plain(self) -> dict[str, Any]:
-        """Return the settings as plain values, the prior as its name."""
-        name = self.prior.name if isinstance(self.prior, Prior) else self.prior
-        return asdict(replace(self, prior=None)) | {"prior": name}
-
     def check_prior(self, columns: int) -> None:
         """Raise `ValueError` if the prior does not fit the model, as far as its size is known."""
         if self.prior is not None and not isinstance(self.pca, float):
@@ -130,8 +128,21 @@ class Settings:
     def n_parameters(self, columns: int) -> int:
         """Return the number of free parameters of the mixture, for rows of so many columns."""
         structure, d = STRUCTURES[self.structure], self.n_features(columns)
-        k = self.n_components
-        return n_parameters(structure, k, d) + n_of_outliers(self.outliers, k)
+        k, equal = self.n_components, self.equal_weights
+        return n_parameters(structure, k, d, equal_weights=equal) + n_of_outliers(self.outliers, k)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Plain values that a checkpoint must agree with; of the prior its name.
+
+        What is of a later version than others is left out where it has its default, so that
+        checkpoints of earlier versions are known.
+        """
+        name = self.prior.name if isinstance(self.prior, Prior) else self.prior
+        values = asdict(replace(self, prior=None)) | {"prior": name}
+        if not self.equal_weights:
+            del values["equal_weights"]
+        return values
 
     @property
     def n_columns(self) -> int:
@@ -154,5 +165,8 @@ class Settings:
 
 
 def n_of_outliers(outliers: str | None, k: int) -> int:
-    """Return the number of free parameters that outliers add to k components."""
-    return {NOISE: 1, CONTAMINATED: 2 * k}.get(outliers or "", 0)
+    """Return the number of free parameters that outliers add to k components.
+
+    Noise has its weight, and its volume, which is taken from the rows: as mclust counts them.
+    """
+    return {NOISE: 2, CONTAMINATED: 2 * k}.get(outliers or "", 0)

@@ -138,19 +138,24 @@ class Survey:
         """Return what the survey of the same rows in these coordinates would be.
 
         Ranges are those that the rows cannot leave: axes across columns have no others here.
+        Columns that are scaled keep their own.
         """
         if coordinates is None:
             return self
         shift = coordinates.apply(self.mean)
-        bound = coordinates.bound(self.half_range)
+        if coordinates.axes is None:
+            minimum, maximum = coordinates.apply(np.stack([self.minimum, self.maximum]))
+        else:
+            bound = coordinates.bound(self.half_range)
+            minimum, maximum = shift - bound, shift + bound
         sample, probe = self.sample, self.probe
         return replace(
             self,
             origin=np.zeros(len(shift)),
             shift=shift,
             scatter=coordinates.apply_scatter(self.scatter),
-            minimum=shift - bound,
-            maximum=shift + bound,
+            minimum=minimum,
+            maximum=maximum,
             sample=None if sample is None else replace(sample, x=coordinates.apply(sample.x)),
             rounding=None if self.rounding is None else coordinates.apply_scatter(self.rounding),
             probe=None if probe is None else coordinates.apply(probe),

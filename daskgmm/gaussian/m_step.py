@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from daskgmm.arrays import Array
+from daskgmm.errors import EntryError
 from daskgmm.gaussian.covariance.precision import SingularError
 from daskgmm.gaussian.covariance.scatter import Scatter
 from daskgmm.gaussian.covariance.structure import Structure
@@ -41,7 +42,7 @@ class Maximised:
     ----------
     parameters : Parameters
     empty : tuple of int
-        Components without rows: they keep their mean and covariance.
+        Components without rows: they have the mean and covariance of a prior, or keep their own.
     ridges : dict of int or None to float
         Amount beyond `reg_covar` that the diagonal of a component's covariance (None: of the
         shared one) needed to be invertible.
@@ -107,7 +108,7 @@ def maximise(
 def means_of(moments: Moments, fallback: Parameters) -> Array:
     """Return the means (k, d) of `maximise`, without the covariances."""
     means: Array = np.where(
-        moments.empty[:, None], fallback.means, moments.reference + moments.shifts
+        moments.without_mean[:, None], fallback.means, moments.reference + moments.shifts
     )
     return means
 
@@ -149,7 +150,7 @@ def estimate(
             narrow = _below(structure, covariances, least) if keeps and least is not None else []
             narrow = [index for index in narrow if structure.component(index) not in collapsed]
             if not narrow:
-                factors = structure.precision.factorise(covariances)
+                factors = _factorised(structure, scatter, covariances)
                 return Estimated(covariances, factors, ridges, tuple(collapsed))
         except SingularError as error:
             index, k = error.index, structure.component(error.index)
@@ -170,18 +171,30 @@ def estimate(
 
 
 def _maximised(structure: Structure, scatter: Scatter, last: Array) -> Array:
-    """Return the most likely covariances; raise `TypeError` for those of another shape."""
+    """Return the most likely covariances; raise `EntryError` for those of another shape."""
     finite = np.isfinite(scatter.covariances).reshape(len(scatter.counts), -1).all(axis=1)
     if not finite.all():
         raise SingularError(0 if structure.shared else int(np.argmin(finite)))
-    covariances = np.asarray(structure.maximise(scatter, last), np.float64)
+    returned = structure.maximise(scatter, last)
+    if returned is None:
+        raise EntryError(f"{type(structure).__name__}.maximise returned None, and no covariances.")
+    covariances = np.asarray(returned, np.float64)
     if covariances.shape != last.shape:
-        raise TypeError(
+        raise EntryError(
             f"{type(structure).__name__}.maximise returned covariances of shape "
             f"{covariances.shape} for {len(last)} covariances of {scatter.n_features} features; "
             f"their shape is {last.shape}."
         )
     return covariances
+
+
+def _factorised(structure: Structure, scatter: Scatter, covariances: Array) -> Array:
+    """Return the factors of the precisions; raise `SingularError` for the scatter to blame."""
+    try:
+        return structure.precision.factorise(covariances)
+    except SingularError as error:
+        blamed = structure.singular_component(scatter, covariances, error.index)
+        raise SingularError(blamed) from error
 
 
 def _below(structure: Structure, covariances: Array, least: Array) -> list[int]:

@@ -105,20 +105,33 @@ class Moments:
 
     @cached_property
     def empty(self) -> NDArray[np.bool_]:
-        """Whether each component has no rows, or no mean, shape (k,)."""
-        counts = np.minimum(self.counts, self.mean_counts)
+        """Whether each component has no rows, shape (k,)."""
+        return self._is_little(np.minimum(self.counts, self.mean_counts))
+
+    @cached_property
+    def without_mean(self) -> NDArray[np.bool_]:
+        """Whether neither rows nor a prior tell the mean of each component, shape (k,)."""
+        return self._is_little(self.mean_counts)
+
+    @cached_property
+    def without_scale(self) -> NDArray[np.bool_]:
+        """Whether neither rows nor a prior tell the covariance of each component, shape (k,)."""
+        return self._is_little(self.scale_counts)
+
+    def _is_little(self, counts: Array) -> NDArray[np.bool_]:
         return np.asarray(counts <= EMPTY * self.counts.sum())
 
     @cached_property
     def shifts(self) -> Array:
-        """New means minus the reference points, 0 for components without rows, shape (k, d)."""
-        divisor = np.where(self.empty, 1.0, self.mean_counts)
-        return np.where(self.empty[:, None], 0.0, self.first / divisor[:, None])
+        """New means minus the reference points, 0 for components without one, shape (k, d)."""
+        unknown = self.without_mean
+        divisor = np.where(unknown, 1.0, self.mean_counts)
+        return np.where(unknown[:, None], 0.0, self.first / divisor[:, None])
 
     @cached_property
     def divisor(self) -> Array:
-        """`scale_counts`, and 1 for components without rows, shape (k,)."""
-        return np.where(self.empty, 1.0, self.scale_counts)
+        """`scale_counts`, and 1 for components without a covariance, shape (k,)."""
+        return np.where(self.without_scale, 1.0, self.scale_counts)
 
     @cached_property
     def offsets(self) -> Array:
@@ -130,7 +143,7 @@ class Moments:
         """
         if self.prior_counts is None:
             return self.shifts
-        share = np.where(self.empty, 1.0, self.mean_counts) / self.divisor
+        share = np.where(self.without_mean, 0.0, self.mean_counts) / self.divisor
         return np.sqrt(share)[:, None] * self.shifts
 
     def pooled_covariance(self) -> Array:
@@ -146,7 +159,5 @@ class Moments:
 class CompleteMoments(Moments):
     """Moments that are to have those of a proper prior: each component has a mean by these."""
 
-    @cached_property
-    def empty(self) -> NDArray[np.bool_]:
-        """None, however few rows a component has, shape (k,)."""
-        return np.zeros(len(self.counts), dtype=bool)
+    def _is_little(self, counts: Array) -> NDArray[np.bool_]:
+        return np.zeros(len(counts), dtype=bool)

@@ -32,14 +32,29 @@ def log_joint_of_noise(parameters: Parameters) -> float:
     return float(np.log(weight)) - volume
 
 
-def log_volume(minimum: Array, maximum: Array, reg_covar: float) -> float:
-    """Return the logarithm of the volume of the box from `minimum` to `maximum`, (d,) each.
+def box_sides(minimum: Array, maximum: Array, reg_covar: float) -> Array:
+    r"""Return the sides (d,) of the box from `minimum` to `maximum`, (d,) each.
 
-    No side is shorter than that of a uniform density with the variance `reg_covar`, which
-    components have at least: a constant column would have an infinite density.
+    No side is shorter than :math:`\sqrt{2 \pi \lambda}`, with :math:`\lambda` = `reg_covar`: in a
+    constant column components have the variance :math:`\lambda` and, at its value, the density of
+    one over that side. So it tells nothing of the outliers.
     """
-    least = max(np.sqrt(12.0 * reg_covar), float(np.finfo(np.float64).tiny))
-    return float(np.log(np.maximum(maximum - minimum, least)).sum())
+    least = max(np.sqrt(2.0 * np.pi * reg_covar), float(np.finfo(np.float64).tiny))
+    return np.asarray(np.maximum(maximum - minimum, least), np.float64)
+
+
+def log_volume(sides: Array) -> float:
+    """Return the logarithm of the volume of a box of these sides (d,)."""
+    return float(np.log(sides).sum())
+
+
+def loss_by_noise(sides: Array, noise: float) -> float:
+    r"""Return the nats that the log density of a uniform component loses by noise of the rows.
+
+    A Gaussian loses half the noise's variance by the variance of a column; a side L counts as the
+    variance :math:`L^2 / 2 \pi`, so that a constant column costs both the same.
+    """
+    return float(0.5 * noise * (2.0 * np.pi / sides**2).sum())
 
 
 def pairs_of(parameters: Parameters, noise: float = 0.0) -> Parameters:

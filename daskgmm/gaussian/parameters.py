@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from daskgmm.arrays import Array
 
@@ -50,6 +52,11 @@ class Parameters:
     def n_components(self) -> int:
         """Number of components, k."""
         return int(self.means.shape[0])
+
+    def with_equal_weights(self) -> Parameters:
+        """Return the parameters with the same weight for each component."""
+        k, rest = self.n_components, 1.0 - (self.noise_weight or 0.0)
+        return replace(self, weights=np.full(k, rest / k))
 
     @property
     def has_noise(self) -> bool:

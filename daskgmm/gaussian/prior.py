@@ -140,6 +140,11 @@ class Prior(ABC):
 
     name: ClassVar[str]
 
+    @property
+    def depends_on_rows(self) -> bool:
+        """Whether hyperparameters are those of all rows, outliers included."""
+        return False
+
     def check(self, k: int, d: int, structure: Structure) -> None:  # noqa: B027  # may be none
         """Raise `ValueError` if hyperparameters do not fit k components of d features."""
 

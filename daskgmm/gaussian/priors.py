@@ -13,6 +13,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from daskgmm.arrays import Array
+from daskgmm.counting import counted
+from daskgmm.errors import EntryError
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.prior import Prior, PseudoMoments
 
@@ -79,6 +81,10 @@ class ConjugatePrior(Prior):
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, _frozen(name, value))
+
+    @property
+    def depends_on_rows(self) -> bool:
+        return self.scale is None or (self.mean is None and self.mean_count > 0)
 
     def check(self, k: int, d: int, structure: Structure) -> None:
         if self.mean is not None:
@@ -192,3 +198,21 @@ def shortest(prior: str | Prior | None) -> str | Prior | None:
     if isinstance(prior, Prior) and PRIORS.get(prior.name) == prior:
         return prior.name
     return prior
+
+
+def pseudo_moments_of(
+    prior: str | Prior, k: int, mean: Array, covariance: Array, structure: Structure
+) -> PseudoMoments:
+    """Return those of a prior; raise `EntryError` for what is no prior of k means."""
+    entry = prior_of(prior)
+    found: Any = entry.pseudo_moments(k, mean, covariance, structure)
+    name = prior if isinstance(prior, str) else entry.name
+    what = f"The prior {name!r} of daskgmm.gaussian.PRIORS: its pseudo_moments returned"
+    if not isinstance(found, PseudoMoments):
+        raise EntryError(f"{what} a {type(found).__name__}, and no PseudoMoments.")
+    if np.shape(found.means) != (k, len(mean)):
+        raise EntryError(
+            f"{what} means of shape {np.shape(found.means)}; {counted(k, 'component')} of "
+            f"{counted(len(mean), 'feature')} need the shape ({k}, {len(mean)})."
+        )
+    return found

@@ -9,6 +9,7 @@ from numbers import Integral, Real
 from typing import Any, TypeVar
 
 from daskgmm.em.weighing import RELATIVE, Weighing
+from daskgmm.errors import SettingError
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.source_name import source_name
@@ -29,10 +30,12 @@ Kind = TypeVar("Kind")
 def relevances_of(
     structure: str, relevance: float | Mapping[str, float], parameters: Sequence[str]
 ) -> dict[str, float]:
-    """Return the relevance of each kind of parameter; raise `ValueError` for what has none."""
+    """Return the relevance of each kind of parameter; raise `SettingError` for what has none."""
     names = (parameters,) if isinstance(parameters, str) else tuple(parameters)
     if not names or not set(names) <= set(ADAPTED):
-        raise ValueError(f"parameters is {parameters!r}; give some of {', '.join(ADAPTED)}.")
+        raise SettingError(
+            f"parameters is {parameters!r} (--parameters); give some of {', '.join(ADAPTED)}."
+        )
     if "covariances" in names and not STRUCTURES[structure].free:
         raise ValueError(
             f"Covariances of the structure {structure!r} cannot be adapted: the mean of two of "
@@ -40,14 +43,16 @@ def relevances_of(
         )
     given = relevance if isinstance(relevance, Mapping) else dict.fromkeys(names, relevance)
     if set(given) != set(names):
-        raise ValueError(
+        raise SettingError(
             f"relevance is for {', '.join(map(str, given))}, and parameters are "
             f"{', '.join(names)}. Give one number, or one for each of parameters."
         )
     values: Mapping[str, Any] = given
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, Real) or not float(value) >= 0:
-            raise ValueError(f"The relevance of {name} is {value!r}; give a number of rows, >= 0.")
+            raise SettingError(
+                f"The relevance of {name} is {value!r}; give a number of rows, >= 0."
+            )
     return {name: float(value) for name, value in values.items()}
 
 

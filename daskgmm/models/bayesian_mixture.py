@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NoReturn, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.mixture import BayesianGaussianMixture as Reference
+from sklearn.utils._param_validation import Options
 from sklearn.utils.validation import check_is_fitted
 
 from daskgmm.em.fit import Request
@@ -21,11 +22,13 @@ from daskgmm.gaussian.normal_wishart import check_degrees, expected_offsets
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.variational_posterior import VariationalPosterior
 from daskgmm.gaussian.weight_prior import Dirichlet, DirichletProcess
+from daskgmm.models.constraints import StructureNames
 from daskgmm.models.estimator import MixtureEstimator
 from daskgmm.models.files.bayesian_exchange import posterior_from_sklearn, posterior_to_sklearn
 from daskgmm.models.files.posterior_entries import posterior_entries, set_posterior
 from daskgmm.models.files.sklearn_exchange import to_sklearn
 from daskgmm.models.initial import checked_array
+from daskgmm.names import NAMES_OF_MCLUST
 
 Array = NDArray[np.float64]
 
@@ -57,6 +60,7 @@ class BayesianGaussianMixture(MixtureEstimator):
     n_components : int, default=1
         k, the largest number of components.
     covariance_type : {"full", "tied", "diag", "spherical"}, default="full"
+        Or by the names of mclust, "VVV", "EEE", "VVI" and "VII".
         As of `GaussianMixture`.
     tol : float, default=1e-3
         Plain iterations stop when the bound changes by less: in nats of all rows together, as
@@ -167,8 +171,16 @@ class BayesianGaussianMixture(MixtureEstimator):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **MixtureEstimator._parameter_constraints,
         **Reference._parameter_constraints,
+        "covariance_type": [
+            StructureNames({name: STRUCTURES[name] for name in NAMES_OF_MCLUST.values()})
+        ],
+        "equal_weights": [Options(bool, {False})],
         # Those of point estimates.
-        **{name: [None] for name in ("prior", "weights_init", "means_init", "precisions_init")},
+        **{
+            name: [None]
+            for name in ("prior", "tails", "weights_init", "means_init", "precisions_init")
+        },
+        "noise": [Options(bool, {False})],
     }
 
     def __init__(
@@ -260,8 +272,8 @@ class BayesianGaussianMixture(MixtureEstimator):
         if self.mean_prior is not None:
             checked_array(self.mean_prior, "mean_prior", (d,))
         if self.covariance_prior is not None:
-            precision = STRUCTURES[self.covariance_type].precision
-            name = f"{self.covariance_type} covariance_prior"
+            precision = STRUCTURES[self._structure_name].precision
+            name = f"{self._structure_name} covariance_prior"
             shape = precision.external_shape(d)
             scale = checked_array(self.covariance_prior, name, shape).astype(np.float64)
             if not precision.are_positive(scale.reshape(1, *precision.shape(d))):

@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from daskgmm.names import CRITERIA, HIGHER_IS_BETTER
+from daskgmm.counting import counted
+from daskgmm.names import CRITERIA, FITTED, HIGHER_IS_BETTER
 
 Table = Mapping[str, Sequence[Any]]
 
@@ -18,7 +19,7 @@ def place_of_best(table: Table, criterion: str) -> int:
     that of `reg_covar`, of tied values or of rounding. Where the criterion is known of none that
     is left, BIC decides.
     """
-    fitted = [i for i, status in enumerate(table["status"]) if status == "fitted"]
+    fitted = [i for i, status in enumerate(table["status"]) if status == FITTED]
     sound = [i for i in fitted if not table["degenerate"][i]]
     costs, second = _costs(table, criterion), _costs(table, "bic")
     return min(sound or fitted, key=lambda i: (costs[i], second[i]))
@@ -101,8 +102,8 @@ def _at_the_edge(table: Table, criterion: str) -> list[str]:
         else "Add smaller sizes."
     )
     return [
-        f"The best by {CRITERIA[criterion]} has {k} components, the {which} that were tried "
-        f"({tried[0]} to {tried[-1]}): {others} may be better still. {choices}. {advice}"
+        f"The best by {CRITERIA[criterion]} has {counted(k, 'component')}, the {which} that were "
+        f"tried ({tried[0]} to {tried[-1]}): {others} may be better still. {choices}. {advice}"
     ]
 
 

@@ -8,6 +8,9 @@ from typing import Any
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from daskgmm.gaussian.covariance.structures import structure_name
+from daskgmm.names import NAMES_OF_MCLUST
+
 
 class KeysOf(StrOptions):  # type: ignore[misc]  # scikit-learn has no types
     """The names in a table, looked up when a value is checked: entries may be added to it."""
@@ -38,6 +41,22 @@ class OfTypesIn(StrOptions):  # type: ignore[misc]
 
     def __str__(self) -> str:
         return " or ".join(f"a {type(entry).__name__}" for entry in self._table.values())
+
+
+class StructureNames(KeysOf):
+    """The names of covariance structures in a table, and those that mclust has for some."""
+
+    def is_satisfied_by(self, val: Any) -> bool:
+        """Return whether a value names a structure in the table."""
+        return isinstance(val, str) and structure_name(val) in self._table
+
+    def __str__(self) -> str:
+        others = " and ".join(
+            f"{name!r} for {known!r}"
+            for name, known in NAMES_OF_MCLUST.items()
+            if known in self._table
+        )
+        return f"{super().__str__()}, or a name of mclust ({others})"
 
 
 class Axes(Interval):  # type: ignore[misc]

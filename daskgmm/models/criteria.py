@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from daskgmm.counting import counted
 from daskgmm.em.weighing import COUNTS, Weighing
 
 BY_NO_PASS = "not at all: no pass was made"
@@ -96,7 +97,7 @@ def n_in_words(n: float, facts: Mapping[str, Any]) -> str:
     if facts.get("weights_are") == COUNTS:
         return f"n = {n:,.10g}, the sum of the weights"
     whole = math.isclose(n, round(n), rel_tol=1e-10)  # as sums of squares are rounded
-    return f"n = {n:,.0f} rows" if whole else f"n = {n:,.1f} effective rows"
+    return f"n = {counted(round(n), 'row')}" if whole else f"n = {n:,.1f} effective rows"
 
 
 CRITERIA_COUNT = "AIC, BIC and ICL count"

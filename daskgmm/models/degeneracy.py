@@ -43,7 +43,7 @@ def degeneracies(step: Maximised, resting: Sequence[Resting], names: Sequence[st
     if step.empty:
         numbers = ", ".join(map(str, step.empty))
         messages.append(
-            f"Components without rows (weight 0): {numbers}. The data have fewer clusters than "
+            f"Components without rows: {numbers}. The data have fewer clusters than "
             "n_components, or the start was poor: reduce n_components (--components), or try "
             "another random_state (--seed) or init_params (--init)."
         )

@@ -42,10 +42,11 @@ from daskgmm.gaussian.m_step import ILL_DEFINED, Maximised
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.prior import Prior
 from daskgmm.gaussian.priors import PRIORS, shortest
-from daskgmm.models.constraints import Axes, KeysOf, OfTypesIn, plain_axes
+from daskgmm.models.constraints import Axes, KeysOf, OfTypesIn, StructureNames, plain_axes
 from daskgmm.models.costs import TrainingData, cache_nbytes, cut, plan_of
 from daskgmm.models.criteria import BOTH_COUNT, CRITERIA_COUNT, PRIOR_COUNTS, doubt
 from daskgmm.models.degeneracy import degeneracies, swallowed
+from daskgmm.models.equal_weights import check_equal_weights, check_prior_of_weights
 from daskgmm.models.files.portable import Portable
 from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.initial import check_initial
@@ -90,6 +91,7 @@ class MixtureEstimator(Portable):
     pca: int | float | None = None
     noise: bool = False
     tails: str | None = None
+    equal_weights: bool = False
     weights_init: Any = None
     means_init: Any = None
     precisions_init: Any = None
@@ -101,7 +103,7 @@ class MixtureEstimator(Portable):
     # The same constraints give the same errors; they are data, and public in effect.
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **Reference._parameter_constraints,
-        "covariance_type": [KeysOf(STRUCTURES)],
+        "covariance_type": [StructureNames(STRUCTURES)],
         "prior": [KeysOf(PRIORS), OfTypesIn(PRIORS), None],
         "precisions_init": ["array-like", Interval(Real, None, None, closed="neither"), None],
         "acceleration": [StrOptions({"auto"}), None],
@@ -111,6 +113,7 @@ class MixtureEstimator(Portable):
         "pca": [Axes(), None],
         "noise": ["boolean"],
         "tails": [StrOptions({CONTAMINATED}), None],
+        "equal_weights": ["boolean"],
     }
 
     def fit(
@@ -248,6 +251,7 @@ class MixtureEstimator(Portable):
         check_enough_columns(self.pca, rows.n_features)
         settings = self._settings()
         settings.check_prior(rows.n_features)
+        check_prior_of_weights(settings, rows.n_features)
         if weights is not None:
             settings = settings.weighed(given.weights_are)
         request = replace(self._request(settings, rows.n_features), checkpoint=checkpoint)
@@ -280,7 +284,7 @@ class MixtureEstimator(Portable):
     def _explain(self, data: Dataset, error: ValueError) -> None:
         """Raise the error with the columns to blame, if there are some; another pass tells."""
         survey, names = survey_rows(data, None, silence), self._column_names()
-        cause = singular_columns(survey, self.covariance_type, float(self.reg_covar), names)
+        cause = singular_columns(survey, self._structure_name, float(self.reg_covar), names)
         if cause is not None:
             raise ValueError(f"{error} {cause}") from error
 
@@ -309,10 +313,12 @@ class MixtureEstimator(Portable):
         self._fitted_in = (bool(self.standardise), self.pca)
 
     def _request(self, settings: Settings, columns: int) -> Request:
-        structure = STRUCTURES[self.covariance_type]
+        structure = STRUCTURES[self._structure_name]
         self._check_precisions_init()
-        given = (self.weights_init, self.means_init, self.precisions_init)
-        initial = check_initial(structure, self.n_components, columns, *given)
+        weights, given = self.weights_init, (self.means_init, self.precisions_init)
+        if self.equal_weights and not all(part is None for part in given):
+            weights = np.full(self.n_components, 1.0 / self.n_components)
+        initial = check_initial(structure, self.n_components, columns, weights, *given)
         resume = None
         if self.warm_start and hasattr(self, "converged_"):
             self._check_resumable(settings.n_features(columns))
@@ -321,8 +327,11 @@ class MixtureEstimator(Portable):
             # The bound of a mixture that was adapted, or comes from scikit-learn, may be unknown.
             known = not math.isnan(self.lower_bound_)
             same = known and ended == Objective.of(settings, columns)
+            parameters = self._parameters()
+            if self.equal_weights:
+                parameters = parameters.with_equal_weights()
             resume = Resume(
-                self._parameters(),
+                parameters,
                 lower_bound=self.lower_bound_ if same else -math.inf,
                 search=self._search_to_go_on() if same else None,
                 coordinates=self._coordinates(),
@@ -371,11 +380,11 @@ class MixtureEstimator(Portable):
                 "standardise or pca were changed since. Set warm_start=False to begin anew."
             )
         check_same_outliers(self)
-        k, structure = self.n_components, STRUCTURES[self.covariance_type]
+        k, structure = self.n_components, STRUCTURES[self._structure_name]
         found = self.means_.shape, np.shape(self.covariances_)
         wanted = (k, d), structure.external_shape(k, d)
         if found != wanted or (
-            getattr(self, "_fitted_structure", self.covariance_type) != self.covariance_type
+            getattr(self, "_fitted_structure", structure.name) != structure.name
         ):
             raise ValueError(
                 "With warm_start=True the fit goes on from the last one, which had means and "
@@ -389,11 +398,12 @@ class MixtureEstimator(Portable):
         constraints = self._parameter_constraints
         validate_parameter_constraints(constraints, settings, caller_name=type(self).__name__)
         check_outliers(self)
+        check_equal_weights(self)
 
     def _settings(self) -> Settings:
         return Settings(
             n_components=int(self.n_components),
-            structure=self.covariance_type,
+            structure=self._structure_name,
             tol=float(self.tol),
             reg_covar=float(self.reg_covar),
             max_iter=int(self.max_iter),
@@ -406,6 +416,7 @@ class MixtureEstimator(Portable):
             pca=plain_axes(self.pca),
             prior=shortest(self.prior),
             outliers=outliers_of(self),
+            equal_weights=bool(self.equal_weights),
         )
 
     def _listener(self, listen: Listener | None) -> Listener:

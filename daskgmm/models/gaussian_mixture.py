@@ -28,9 +28,10 @@ class GaussianMixture(MixtureEstimator):
         structures of Celeux & Govaert [1]_ by the name that mclust has for it, whose letters are
         volume, shape and orientation: equal for all components (E), varying (V), or along the
         axes and spherical (I). "EII", "EEI", "VEI", "EVI" are spherical or along the axes; "VEE",
-        "EVE", "VVE", "EEV", "VEV", "EVV" are matrices. (VII is called "spherical", VVI "diag", EEE
-        "tied", VVV "full".) Those that are not free in volume, shape and orientation together
-        are fitted by EM without acceleration.
+        "EVE", "VVE", "EEV", "VEV", "EVV" are matrices; "VII" is taken for "spherical", "VVI" for
+        "diag", "EEE" for "tied", and "VVV" for "full", which files and sweeps call it. Those
+        that are not free in volume, shape and orientation together are fitted by EM without
+        acceleration.
     tol : float, default=1e-3
         Plain EM stops when the mean log-likelihood changes by less, in nats a row, as
         scikit-learn's does. Accelerated EM stops when less than a hundredth of it is predicted
@@ -77,15 +78,22 @@ class GaussianMixture(MixtureEstimator):
         same; `precisions_init` cannot be given.
     noise : bool, default=False
         Whether a uniform component over the box that holds all rows takes outliers in (Banfield &
-        Raftery 1993). Its density is 1 / V, with V the product of the columns' ranges. Rows that
-        belong to it most probably get the label -1, and rows that miss a value -2.
-        Refused with `tails`, and with `pca`, which leaves the ranges of the axes unknown.
+        Raftery 1993). Its density is 1 / V, with V the product of the columns' ranges; a constant
+        column has no part in it. Rows that belong to it most probably get the label -1, and rows
+        that miss a value -2. `bic` counts 2 parameters for it, as mclust does: weight and volume.
+        With `standardise` one huge value shrinks all others of its column, in units of
+        `reg_covar`: give columns of like units instead. Not with `pca`, whose ranges are unknown,
+        `tails`, or a prior that takes mean and scale from all rows.
     tails : {"contaminated"} or None, default=None
         Whether a part of each component has a larger covariance, a multiple of its own (Punzo &
         McNicholas 2016). `weights_` are of both parts, and so are posteriors and labels;
         `outlier_proba` tells the parts apart. Starts leave out the rows that are far from all
         others, with `noise` as well. Neither is accelerated, and neither has `to_sklearn`,
         `map_adapt` and sweeps. Refused with `prior`, and where components share a covariance.
+    equal_weights : bool, default=False
+        Whether the mixing proportions are fixed at 1 / k: k - 1 parameters fewer. With `noise`
+        the components share what it leaves in equal parts. Refused with a prior of the weights
+        ("dirichlet") and with `weights_init`.
     weights_init : array-like of shape (k,), optional
     means_init : array-like of shape (k, d), optional
     precisions_init : array-like or float, optional
@@ -197,6 +205,7 @@ class GaussianMixture(MixtureEstimator):
         pca: int | float | None = None,
         noise: bool = False,
         tails: str | None = None,
+        equal_weights: bool = False,
         weights_init: Any = None,
         means_init: Any = None,
         precisions_init: Any = None,
@@ -220,6 +229,7 @@ class GaussianMixture(MixtureEstimator):
         self.pca = pca
         self.noise = noise
         self.tails = tails
+        self.equal_weights = equal_weights
         self.weights_init = weights_init
         self.means_init = means_init
         self.precisions_init = precisions_init

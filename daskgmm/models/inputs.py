@@ -116,7 +116,7 @@ def _training_rows(estimator: BaseEstimator, source: Source) -> Rows:
     check_plain(source.x)
     if source.validated:
         return _validated(estimator, source, ensure_min_samples=2)
-    rows = source.rows()
+    rows = source.checked_rows()
     _check_two_rows(estimator, rows)
     _keep_features(estimator, rows)
     return rows
@@ -149,7 +149,7 @@ def rows_to_score(estimator: BaseEstimator, source: Source) -> Rows:
     if source.validated:
         rows = _validated(estimator, source.keeping(names), reset=False)
     else:
-        rows = source.rows(names)
+        rows = source.checked_rows(names)
     check_features(estimator, rows.n_features)
     return rows
 
@@ -189,9 +189,9 @@ def _with_a_column(estimator: BaseEstimator, source: Source, name: str) -> tuple
         rows = rows_to_score(estimator, split[0])
         return rows, split[1].weights(rows)
     if features is None:
-        rows, weights = split_weights(source.rows(), name, source)
+        rows, weights = split_weights(source.checked_rows(), name, source)
     elif name in source.names:
-        both = source.rows(features if name in features else (*features, name))
+        both = source.checked_rows(features if name in features else (*features, name))
         rows, weights = both.select(features), both.column(name)
     else:
         return None
@@ -208,12 +208,12 @@ def check_enough_columns(pca: int | float | None, columns: int) -> None:
 def _validated(estimator: BaseEstimator, source: Source, **settings: Any) -> Rows:
     """Return what scikit-learn makes an array of as rows with the names of the columns."""
     x = source.values()
-    _check_names_are_seen(source.x)
+    check_names_are_seen(source.x)
     x = validate_data(estimator, x, dtype="numeric", ensure_all_finite=False, **settings)
     return ArrayRows(x, columns=feature_names(estimator))
 
 
-def _check_names_are_seen(x: Any) -> None:
+def check_names_are_seen(x: Any) -> None:
     """Raise `DataError` if columns of x have names that scikit-learn does not see."""
     names = names_within(x)
     if names is None:
@@ -225,7 +225,8 @@ def _check_names_are_seen(x: Any) -> None:
         raise DataError(
             f"X is a {kind_of(x)}, and the names of its columns{such} would be lost. Make it a "
             "data frame of pandas or Polars, or a table of Arrow: pandas.DataFrame(X) of a "
-            "structured array, pyarrow.table(X) of a stream of Arrow."
+            "structured array (numpy.lib.recfunctions.structured_to_unstructured(X) if names do "
+            "not matter), pyarrow.table(X) of a stream of Arrow."
         )
 
 

@@ -22,7 +22,7 @@ from daskgmm.em.weighing import Weighing, check_meaning
 from daskgmm.errors import DataError, WeightsWarning
 from daskgmm.gaussian.adaptation import adapt
 from daskgmm.gaussian.coordinates import Coordinates
-from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
+from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters, structure_name
 from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.adaptation import (
@@ -40,6 +40,7 @@ from daskgmm.models.criteria import (
     doubt,
     rows_that_count,
 )
+from daskgmm.models.equal_weights import has_equal_weights
 from daskgmm.models.inputs import (
     check_features,
     feature_names,
@@ -76,6 +77,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
     """Whether a class is no estimator itself; looked up in the class alone."""
 
     covariance_type: str
+    equal_weights: bool
     random_state: Any
     weights_: NDArray[np.float64]
     means_: NDArray[np.float64]
@@ -269,10 +271,11 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         outputs : sequence of str
             Of "label" (the most probable component; -1 where a value is missing; with
             ``noise=True`` -1 for outliers, and -2 where a value is missing), "posterior" (of every
-            component), "outlier" (1 for outliers, else 0), "outlier_probability", "top"
-            (`top_component` and `top_posterior`: the most probable ones, the first one first),
-            "largest_posterior", "ambiguity" (1 less the difference of the two largest
-            posteriors), "log_density" (nats).
+            component), "outlier" (1 for outliers, 0 for others, -1 where a value is missing),
+            "outlier_probability", "top" (`top_component` and `top_posterior`: the most probable
+            ones, the first one first), "largest_posterior", "ambiguity" (1 less the difference of
+            the two largest posteriors), "log_density" (nats). The noise is one of the components
+            for "top" (-1), "largest_posterior" and "ambiguity".
         dtype : {"float32", "float64", "uint8"}
             Of probabilities. uint8 is in steps of 1/255 (1/254 with ``missing="drop"``, where 255
             means missing), with a `scale_factor`, which xarray applies.
@@ -482,10 +485,15 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         check_meaning(weights_are)
-        relevances = relevances_of(self.covariance_type, relevance, parameters)
+        relevances = relevances_of(self._structure_name, relevance, parameters)
         check_passes(n_iter)
         predictor = self._predictor()
         check_gaussian(predictor.parameters)
+        if "weights" in relevances and has_equal_weights(self):
+            raise ValueError(
+                "The weights of a mixture with equal_weights=True are fixed. Adapt means and "
+                "covariances, or fit one with weights of its own."
+            )
         rows, weights = scoring_data(self, X, sample_weight)
         data = predictor.dataset(rows, weights, drop_missing=predictor.transform.drop_missing)
         data = data.in_coordinates(predictor.transform.coordinates)
@@ -551,7 +559,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
 
     def _reorder(self, order: NDArray[np.intp]) -> None:
         names = ["weights_", "means_", "clean_shares_", "inflations_"]
-        if not STRUCTURES[self.covariance_type].shared:
+        if not STRUCTURES[self._structure_name].shared:
             names += ["covariances_", "precisions_", "precisions_cholesky_"]
         # New arrays, all made before any is set: others may hold the old ones.
         found = {name: np.asarray(getattr(self, name)) for name in names if hasattr(self, name)}
@@ -593,14 +601,20 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
     def _coordinates(self) -> Coordinates | None:
         return getattr(self, "coordinates_", None)
 
+    @property
+    def _structure_name(self) -> str:
+        """Name in `STRUCTURES` of the covariance structure that is set."""
+        return structure_name(self.covariance_type)
+
     def _parameters(self) -> Parameters:
-        fitted = getattr(self, "_fitted_structure", self.covariance_type)
-        if fitted != self.covariance_type:
+        name = self._structure_name
+        fitted = getattr(self, "_fitted_structure", name)
+        if fitted != name:
             raise ValueError(
                 f"covariance_type was set to {self.covariance_type!r} after a fit with {fitted!r}. "
                 "Fit again, or set it back."
             )
-        structure = STRUCTURES[self.covariance_type]
+        structure = STRUCTURES[name]
         means = np.asarray(self.means_, np.float64)
         factors = np.asarray(self.precisions_cholesky_, np.float64)
         factors = structure.internal(factors, *means.shape)
@@ -611,7 +625,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         else:
             covariances = structure.internal(np.asarray(covariances, np.float64), *means.shape)
         weights = np.asarray(self.weights_, np.float64)
-        parameters = Parameters(self.covariance_type, weights, means, covariances, factors)
+        parameters = Parameters(name, weights, means, covariances, factors)
         return with_outliers_of(self, parameters)
 
     def _own_entries(self) -> dict[str, Any]:
@@ -623,9 +637,9 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
 
     def _n_parameters(self) -> int:
         k, d = self.means_.shape
-        return n_parameters(STRUCTURES[self.covariance_type], k, d) + n_of_outliers(
-            fitted_outliers(self), k
-        )
+        structure, equal = STRUCTURES[self._structure_name], has_equal_weights(self)
+        free = n_parameters(structure, k, d, equal_weights=equal)
+        return free + n_of_outliers(fitted_outliers(self), k)
 
 
 def _outputs(predictor: Predictor, names: Sequence[str], dtype: str, top: int | None) -> Outputs:

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.em.settings import CONTAMINATED, NOISE
+from daskgmm.errors import SettingError
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.priors import prior_of
 
 ATTRIBUTES = {
     NOISE: ("noise_weight_", "noise_log_volume_"),
@@ -31,25 +33,30 @@ def fitted_outliers(mixture: Any) -> str | None:
 
 
 def check_outliers(mixture: Any) -> None:
-    """Raise `ValueError` for settings that do not go together with room for outliers."""
+    """Raise `SettingError` for settings that do not go together with room for outliers."""
     noise, tails = mixture.noise, mixture.tails
     if noise and tails is not None:
-        raise ValueError(
+        raise SettingError(
             f"noise=True and tails={tails!r} both make room for outliers. Set one of them."
         )
     if noise and mixture.pca is not None:
-        raise ValueError(
+        raise SettingError(
             "noise=True needs the volume of the rows, and pca leaves the ranges of principal axes "
             "unknown. Set pca=None, or use tails='contaminated'."
         )
     if tails is not None and mixture.prior is not None:
-        raise ValueError(
+        raise SettingError(
             f"tails={tails!r} cannot be fitted with a prior: its pseudo-rows have no outliers. Set "
-            "prior=None, or use noise=True."
+            "prior=None."
         )
-    structure = STRUCTURES[mixture.covariance_type]
-    if tails is not None and structure.statistic.pools:
+    if noise and mixture.prior is not None and prior_of(mixture.prior).depends_on_rows:
         raise ValueError(
+            "noise=True cannot be fitted with a prior that takes its mean and scale from all rows, "
+            "outliers included. Give prior=ConjugatePrior(mean=..., scale=...), or prior=None."
+        )
+    structure = STRUCTURES[mixture._structure_name]
+    if tails is not None and structure.statistic.pools:
+        raise SettingError(
             f"tails={tails!r} cannot be fitted with covariance_type={structure.name!r}: outliers "
             "count less in the covariance that components share. Use another covariance_type, or "
             "noise=True."

@@ -9,9 +9,10 @@ from sklearn.base import clone
 
 from daskgmm.em.fit import check_enough
 from daskgmm.models.costs import cache_nbytes, cut, plan_of
+from daskgmm.models.equal_weights import check_prior_of_weights
 from daskgmm.models.estimator import MixtureEstimator
 from daskgmm.models.gaussian_mixture import GaussianMixture
-from daskgmm.models.inputs import check_enough_columns, labelled_data
+from daskgmm.models.inputs import check_enough_columns, check_names_are_seen, labelled_data
 from daskgmm.passes.plan import Plan
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.rows import Rows
@@ -65,6 +66,7 @@ def plan(
     check_enough(rows.n_rows, chosen.n_components)
     check_enough_columns(chosen.pca, rows.n_features)
     chosen.check_prior(rows.n_features)
+    check_prior_of_weights(chosen, rows.n_features)
     data = cut(rows, weights, chosen, cache_nbytes(cache))
     starts = estimator._request(chosen, rows.n_features).starts(rows.n_features, rows.n_rows)
     return plan_of(data, chosen, starts)
@@ -101,7 +103,12 @@ def _rows(
 ) -> tuple[Rows, Rows | None]:
     if source.labelled:
         return labelled_data(source, sample_weight, feature_dims)[1:]
-    rows = ArrayRows(source.x, columns=source.names or None) if source.validated else source.rows()
+    if source.validated:
+        source.values()
+        check_names_are_seen(source.x)
+        rows: Rows = ArrayRows(source.x, columns=source.names or None)
+    else:
+        rows = source.checked_rows()
     if sample_weight is None:
         return rows, None
     return split_weights(rows, sample_weight, source)

@@ -19,6 +19,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
+from daskgmm.counting import counted
 from daskgmm.em.checkpoint import Checkpoint
 from daskgmm.em.events import Listener, together
 from daskgmm.em.far_values import warn_of_unresolved
@@ -40,7 +41,7 @@ from daskgmm.em.settings import Settings
 from daskgmm.em.survey import Survey
 from daskgmm.em.weighing import COUNTS, check_meaning
 from daskgmm.errors import ChoiceWarning, DegenerateComponentWarning, WeightsWarning
-from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
+from daskgmm.gaussian.covariance.structures import STRUCTURES, structure_name
 from daskgmm.gaussian.floor import n_degenerate
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.prior import Prior
@@ -48,6 +49,7 @@ from daskgmm.models.choice import doubts, place_of_best
 from daskgmm.models.costs import TrainingData, cache_nbytes, cut, plan_of
 from daskgmm.models.criteria import Criteria, criteria_of_sweep, doubt
 from daskgmm.models.degeneracy import reason_of
+from daskgmm.models.equal_weights import check_prior_of_weights
 from daskgmm.models.estimator import MixtureEstimator
 from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.gaussian_mixture import GaussianMixture
@@ -55,7 +57,7 @@ from daskgmm.models.inputs import LABELS, check_enough_columns
 from daskgmm.models.outliers import outliers_of
 from daskgmm.models.predictions.in_memory import predict_values
 from daskgmm.models.predictions.prediction import Predictor
-from daskgmm.names import ALL, CRITERIA
+from daskgmm.names import ALL, CRITERIA, FAILED, FITTED, SAMPLE
 from daskgmm.passes.dataset import Dataset
 from daskgmm.plot import plot_criterion
 from daskgmm.rows.labelled.grid_rows import GridRows
@@ -106,7 +108,7 @@ class Sweep:
         place = place_of_best(self.table, self.criterion)
         best, structure = (self.table[name][place] for name in ("n_components", "covariance_type"))
         return (
-            f"Sweep({len(self.models)} models of {sizes[0]} to {sizes[-1]} components, "
+            f"Sweep({counted(len(self.models), 'model')} of {sizes[0]} to {sizes[-1]} components, "
             f"{', '.join(kinds)}; best by {self.criterion}: {best} {structure})"
         )
 
@@ -166,6 +168,7 @@ def sweep(
     tol: float = 1e-3,
     reg_covar: float = 1e-6,
     prior: str | Prior | None = None,
+    equal_weights: bool = False,
     max_iter: int = 100,
     sample_rows: int | None = None,
     missing: str = "error",
@@ -207,7 +210,8 @@ def sweep(
         As in `GaussianMixture`. BIC takes log(n) / 2n nats a row for a parameter, 7e-6 for a
         million rows: where neighbouring sizes are nearly as good, what is left to gain may
         decide. 1e-4 is surer then, and took four times the passes.
-    reg_covar, prior, max_iter, sample_rows, missing, standardise, pca : as in `GaussianMixture`
+    reg_covar, prior, equal_weights, max_iter, sample_rows, missing, standardise, pca : as in
+        `GaussianMixture`
 
     Returns
     -------
@@ -231,6 +235,7 @@ def sweep(
         tol=tol,
         reg_covar=reg_covar,
         prior=prior,
+        equal_weights=equal_weights,
         max_iter=max_iter,
         sample_rows=sample_rows,
         missing=missing,
@@ -248,6 +253,7 @@ def sweep(
     check_enough(rows.n_rows, min(sizes))
     belongs = None if groups is None else Groups(groups, rows)
     chosen = estimator._settings()
+    check_prior_of_weights(chosen, rows.n_features)
     if weights is not None:
         chosen = chosen.weighed(weights_are)
     settings = combinations(sizes, types, chosen)
@@ -347,7 +353,7 @@ def _types(
     """Return the structures to try, each once."""
     asked = estimator.covariance_type if covariance_type is None else covariance_type
     names = (asked,) if isinstance(asked, str) else tuple(asked)
-    types = tuple(dict.fromkeys(STRUCTURES if ALL in names else names))
+    types = tuple(dict.fromkeys(STRUCTURES if ALL in names else map(structure_name, names)))
     unknown = [name for name in types if name not in STRUCTURES]
     if unknown or not types:
         raise ValueError(
@@ -355,7 +361,7 @@ def _types(
             f"{ALL}."
         )
     fixed = "covariance_type" not in estimator.get_params()
-    if fixed and types != (estimator.covariance_type,):
+    if fixed and types != (estimator._structure_name,):
         raise ValueError(
             f"covariance_type is {asked!r}; that of {type(estimator).__name__} is always "
             f"{estimator.covariance_type!r}."
@@ -400,7 +406,8 @@ class Groups:
         self._groups = np.asarray(groups)
         if self._groups.shape != (n_rows,):
             raise ValueError(
-                f"groups has shape {self._groups.shape} and X has {n_rows} rows; give one a row."
+                f"groups has shape {self._groups.shape} and X has {counted(n_rows, 'row')}; give "
+                "one a row."
             )
         if len(np.unique(self._groups)) < 2:
             raise ValueError("groups has a single value: nothing would be left to fit to.")
@@ -424,7 +431,7 @@ def _log_densities(parameters: Parameters, x: NDArray[Any]) -> NDArray[np.float6
 
 def _identity(data: Dataset, request: SweepRequest, random_state: Any) -> dict[str, Any]:
     """Return what a checkpoint of a sweep must agree with: settings, and rows."""
-    shared, groups = request.settings[0].plain(), request.groups
+    shared, groups = request.settings[0].identity, request.groups
     for name in ("structure", "init_params", "accelerated"):  # no choice of a sweep's user
         del shared[name]
     return {
@@ -496,14 +503,14 @@ def _table(
         resting = floor.resting(step)
         rows.append(
             _row(settings, model.seed, n, d, mean, entropy)
-            | {"status": "fitted" if model.on_all_rows else "sample"}
+            | {"status": FITTED if model.on_all_rows else SAMPLE}
             | ({} if held is None else {"heldout": held.mean, "heldout_se": held.error})
             | {"passes": model.passes, "converged": model.fit.converged}
             | {"degenerate": n_degenerate(step, resting), "reason": reason_of(step, resting, names)}
         )
     for failure in state.failures:
         row = _row(failure.settings, failure.seed, n, d)
-        rows.append(row | {"status": "failed", "reason": failure.reason})
+        rows.append(row | {"status": FAILED, "reason": failure.reason})
     kinds = Counter[tuple[int, str]]()
     for row in rows:
         kind = row["n_components"], row["covariance_type"]
@@ -521,7 +528,7 @@ def _row(
     entropy: float = math.nan,
 ) -> dict[str, Any]:
     """Return a row of the table with what follows from a model's size and its likelihood."""
-    p = n_parameters(STRUCTURES[settings.structure], settings.n_components, d)
+    p = settings.n_parameters(d)
     criteria = Criteria(mean, p, n, entropy)
     return {
         "n_components": settings.n_components,

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from daskgmm.counting import counted
+
 GROUPS = Path("/sys/fs/cgroup")
 MEMBERSHIPS = Path("/proc/self/cgroup")
 
@@ -44,7 +46,7 @@ class Place:
 
 def this_process(threads: int, early: int) -> Place:
     """Return this process; its limit is the machine's memory or that of a control group."""
-    name = f"{threads} thread{'s' if threads != 1 else ''} of this process"
+    name = f"{counted(threads, 'thread')} of this process"
     limits = [limit for limit in (_physical_memory(), *_group_limits()) if limit is not None]
     limit = min(limits, default=None)
     return Place(name, 1, threads, limit, limit, True, threads + early)

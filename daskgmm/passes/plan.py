@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from daskgmm.counting import counted
 from daskgmm.errors import PlanError
 from daskgmm.gaussian.kernels.workspace import workspace_nbytes
 from daskgmm.passes.batches import GUESSED_ROWS
@@ -314,11 +315,6 @@ def _advice(data: Dataset, place: Place) -> list[str]:
             "some of these have nothing to do. Smaller chunks would change that."
         )
     return advice
-
-
-def counted(number: int, noun: str, plural: str = "s") -> str:
-    """Return a number and its noun: 1 batch, 2 batches."""
-    return f"{number:,} {noun}{'' if number == 1 else plural}"
 
 
 def size(nbytes: int) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.counting import counted
 from daskgmm.errors import DataError
 from daskgmm.rows.grid import check_chunks
 from daskgmm.rows.rows import Get, Rows, Segment
@@ -49,7 +50,7 @@ class ConcatenatedRows(Rows):
         for index, part in enumerate(self.parts):
             if part.n_features != self.n_features:
                 raise DataError(
-                    f"Element {index} has {part.n_features} columns, but element 0 has "
+                    f"Element {index} has {counted(part.n_features, 'column')}, but element 0 has "
                     f"{self.n_features}; give every element the same columns."
                 )
         self.dtype = np.result_type(*(part.dtype for part in self.parts))

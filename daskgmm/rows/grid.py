@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.counting import counted
 from daskgmm.errors import DataError
 from daskgmm.rows.rows import UNKNOWN
 
@@ -30,7 +31,7 @@ def given_lengths(lengths: Sequence[int] | NDArray[np.int64], rows: int) -> NDAr
         )
     if (cut < 0).any() or int(cut.sum()) != rows:
         raise DataError(
-            f"The chunk lengths add up to {int(cut.sum())} rows, but there are {rows}; "
+            f"The chunk lengths add up to {counted(int(cut.sum()), 'row')}, but there are {rows}; "
             "give lengths that cover every row once."
         )
     return cut

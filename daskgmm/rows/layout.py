@@ -18,6 +18,7 @@ REAL_KINDS = "biuf"
 
 def check_rows(shape: Sequence[Any], dtype: Any) -> None:
     """Raise DataError unless an array of this shape and type can be rows."""
+    _check_unstructured(dtype, "X", len(shape))
     if len(shape) < 2:
         raise DataError(_too_few_axes(len(shape)))
     if len(shape) > 2:
@@ -38,6 +39,7 @@ def check_rows(shape: Sequence[Any], dtype: Any) -> None:
 
 def check_weights(shape: Sequence[Any], dtype: Any, n_rows: int | None = None) -> None:
     """Raise DataError unless an array of this shape and type can be weights."""
+    _check_unstructured(dtype, "sample_weight", len(shape))
     if len(shape) != 1:
         wanted = "(n,), n being the number of rows" if n_rows is None else _text((n_rows,))
         how = (
@@ -62,11 +64,7 @@ def check_real(dtype: Any, name: str) -> None:
             f"Complex data not supported: {name} has dtype {dtype}. Give the real and the "
             "imaginary part as columns of their own."
         )
-    if np.dtype(dtype).names is not None:
-        raise DataError(
-            f"{name} has the structured dtype {dtype}; rows of plain numbers are needed. Convert "
-            "it with numpy.lib.recfunctions.structured_to_unstructured."
-        )
+    _check_unstructured(dtype, name)
     if kind in "mM":
         raise DataError(
             f"{name} has dtype {dtype}; dates and durations are not numbers. Convert them to a "
@@ -75,6 +73,30 @@ def check_real(dtype: Any, name: str) -> None:
     raise DataError(
         f"{name} has dtype {dtype}, which is not numeric; select numeric columns, or convert "
         "them with astype(float)."
+    )
+
+
+def _check_unstructured(dtype: Any, name: str, axes: int = 1) -> None:
+    """Raise DataError if elements have fields: these are columns, and no axis is missing."""
+    kind = np.dtype(dtype)
+    if kind.names is None:
+        return
+    has = f"{name} has the structured dtype {dtype}, whose fields are columns"
+    if name == "sample_weight":
+        raise DataError(
+            f"{has}, and one number a row is needed. Take one field, as {name}[{kind.names[0]!r}]."
+        )
+    numeric = [field for field in kind.names if kind[field].kind in REAL_KINDS]
+    chosen = (
+        "" if len(numeric) == len(kind.names) else f" Choose those of numbers first: {numeric}."
+    )
+    each = name if axes == 1 else f"{name}.ravel()"
+    raise DataError(
+        f"{has}, and an array of rows x columns is needed.{chosen} Make it one with "
+        f"numpy.lib.recfunctions.structured_to_unstructured({each}), or where it is an array of "
+        "Dask (dask.array.from_array makes one of Zarr, HDF5 and memory maps) with "
+        f"{each}.map_blocks(structured_to_unstructured, new_axis=1, "
+        f"chunks=({each}.chunks[0], ({len(numeric)},)), dtype=float)."
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.counting import counted
 from daskgmm.errors import DataError
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.layout import check_weights
@@ -27,8 +28,8 @@ def check_matched(rows: Rows, weights: Any) -> None:
     if rows.n_rows is None:
         unknown = int((rows.lengths == UNKNOWN).sum())
         raise DataError(
-            f"{unknown} of the {len(rows.lengths)} chunks of X have an unknown length, so "
-            "sample_weight cannot be matched to them. Make it a column of the data frame, "
+            f"X has {counted(unknown, 'chunk')} of unknown length, of {len(rows.lengths)} in all, "
+            "so sample_weight cannot be matched to them. Make it a column of the data frame, "
             f"and give its name; give weights of Dask that are chunked like X; or {FIND_LENGTHS}."
         )
     check_count(weights.shape, rows.n_rows)
@@ -50,8 +51,8 @@ def column_of(table: Rows, rows: Rows) -> Rows:
     """
     if table.n_features != 1:
         raise DataError(
-            f"sample_weight has {table.n_features} columns, and one is needed. Choose it, as with "
-            "open_parquet(path, columns=['n'])."
+            f"sample_weight has {counted(table.n_features, 'column')}, and one is needed. Choose "
+            "it, as with open_parquet(path, columns=['n'])."
         )
     if not table.reads:
         blocks = _Flat(table).segment(0, len(table.lengths)).stream()
@@ -60,9 +61,9 @@ def column_of(table: Rows, rows: Rows) -> Rows:
         return ArrayRows(values, rows.lengths)
     if table.lengths.tolist() != rows.lengths.tolist():
         raise DataError(
-            f"sample_weight is cut into {len(table.lengths)} row groups and X into "
-            f"{len(rows.lengths)} chunks, at other rows. Give an array of weights, or store them "
-            "as a column beside the features, and give its name."
+            f"sample_weight is cut into {counted(len(table.lengths), 'row group')} and X into "
+            f"{counted(len(rows.lengths), 'chunk')}, at other rows. Give an array of weights, "
+            "or store them as a column beside the features, and give its name."
         )
     return _Flat(table) if table.columns is None else table.column(table.columns[0])
 

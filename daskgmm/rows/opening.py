@@ -15,7 +15,7 @@ from daskgmm.storage.masking import StorageOptions
 
 def as_rows(x: Any, columns: Sequence[str] | None = None) -> Rows:
     """Return X, as `fit` takes it, as unread rows of these columns, by default of all."""
-    return source_of(x).rows(columns)
+    return source_of(x).checked_rows(columns)
 
 
 def open_data(

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Protocol
 
-from daskgmm.errors import SourceError
+from daskgmm.errors import EntryError, SourceError
 from daskgmm.rows.lazy.lazy_rows import rows_as_dask
 from daskgmm.rows.matching import column_of
 from daskgmm.rows.naming import listed
@@ -103,13 +103,24 @@ class Source(ABC):
             If a path or URL cannot be opened.
         """
 
+    def checked_rows(self, columns: Sequence[str] | None = None) -> Rows:
+        """Return the rows; raise `EntryError` if a kind that was added returns none."""
+        rows: Any = self.rows(columns)
+        if isinstance(rows, Rows):
+            return rows
+        kind = type(self)
+        raise EntryError(
+            f"{kind.__module__}.{kind.__qualname__}, of daskgmm.rows.sources.SOURCES: its rows() "
+            f"returned a {type(rows).__name__}, and no Rows."
+        )
+
     def open(self, columns: Sequence[str] | None = None) -> Any:
         """Return an object that can be fitted, as `daskgmm.open_data` does; by default the rows."""
-        return self.rows(columns)
+        return self.checked_rows(columns)
 
     def lazy(self, columns: Sequence[str] | None = None) -> Any:
         """Return a lazy array with a block for each chunk; None if all rows are in memory."""
-        return rows_as_dask(self.rows(columns))
+        return rows_as_dask(self.checked_rows(columns))
 
     def predictions(self, of: Predictions) -> Any:
         """Return predictions in the form of this kind: a NumPy, lazy or labelled array."""
@@ -165,7 +176,7 @@ class Source(ABC):
 
     def as_weights(self, rows: Rows) -> Rows:
         """Return the values as the weights of `rows`; by default the only column."""
-        return column_of(self.rows(), rows)
+        return column_of(self.checked_rows(), rows)
 
     @property
     def path(self) -> str | None:

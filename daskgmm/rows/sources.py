@@ -8,6 +8,7 @@ from typing import Any
 import dask.array as da
 import numpy as np
 
+from daskgmm.counting import counted
 from daskgmm.errors import DataError
 from daskgmm.rows.concatenated import ConcatenatedRows
 from daskgmm.rows.kinds.dask_array import DaskArray
@@ -20,12 +21,15 @@ from daskgmm.rows.kinds.parquet import OpenParquet, OpenRows, ParquetFiles
 from daskgmm.rows.kinds.zarr import StoredZarr, Zarr
 from daskgmm.rows.lazy.lazy_rows import rows_as_dask
 from daskgmm.rows.parquet.tables import parquet_table
+from daskgmm.rows.refusals import kind_of
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source, path_of
-from daskgmm.rows.tables.frames import is_pandas_frame
+from daskgmm.rows.tables.frames import is_pandas_frame, is_series
 from daskgmm.rows.tables.keyed import Table
 from daskgmm.storage.address import Address
 from daskgmm.storage.masking import StorageOptions
+
+PANDAS_SERIES = ("pandas.Series", "pandas.core.series.Series")
 
 NUMBERS = (int, float, complex, np.number, np.bool_)
 
@@ -66,6 +70,14 @@ class Parts(Memory):
                     f"Element {index} of the list X is a structured array. Join the arrays with "
                     "numpy.concatenate, and make a pandas.DataFrame of the result."
                 )
+            if is_series(part):
+                series = all(kind_of(other) in PANDAS_SERIES for other in self.x)
+                joined = "pandas.concat(X, axis=1)" if series else "numpy.column_stack(X)"
+                raise DataError(
+                    f"Element {index} of the list X is a {kind_of(part)}, and scikit-learn takes "
+                    "each element of a list as a row. Give numpy.stack(X) if that is meant, and "
+                    f"{joined} if each is a column."
+                )
         return super().values()
 
     def rows(self, columns: Sequence[str] | None = None) -> Rows:
@@ -78,7 +90,7 @@ class Parts(Memory):
                     f"Element {index} of the list X is a {type(part).__name__}; convert lists of "
                     "numbers with numpy.asarray first."
                 )
-        return ConcatenatedRows([part.rows(columns) for part in self.parts])
+        return ConcatenatedRows([part.checked_rows(columns) for part in self.parts])
 
     def lazy(self, columns: Sequence[str] | None = None) -> Any:
         """Return the elements as one lazy array; None if all of them are in memory."""
@@ -102,8 +114,8 @@ class Parts(Memory):
         if len(rows.parts) != len(self.x):
             given = f"a list of {len(rows.parts)}" if rows.parts else "a single array"
             raise DataError(
-                f"sample_weight is a list of {len(self.x)} arrays, but X is {given}; give one "
-                "array of weights for each element of X, or one array for all rows."
+                f"sample_weight is a list of {counted(len(self.x), 'array')}, but X is {given}; "
+                "give one array of weights for each element of X, or one array for all rows."
             )
         pairs = zip(self.parts, rows.parts, strict=True)
         return ConcatenatedRows([weights.weights(part) for weights, part in pairs])

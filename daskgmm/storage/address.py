@@ -12,13 +12,18 @@ from typing import Any, ClassVar, Self, cast
 from uuid import uuid4
 
 from daskgmm.errors import DaskGMMError
-from daskgmm.storage.local import replace_file, written_path
+from daskgmm.storage.local import is_full, replace_file, written_path
 from daskgmm.storage.masking import StorageOptions, described, harmless, harmless_errors, shown
 
 WHOLE_PUTS = frozenset({"memory", "s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss"})
 """Protocols whose files appear whole or not at all if one call writes them."""
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+MAKE_ROOM = (
+    "The disk is full: free some of it, or choose another place. What was there before is whole."
+)
+"""Advice on a file that is written aside and moved into its place."""
 
 OWN_DISK = ("file://", "local://")
 """Prefixes of URLs of local files, without a cache or archive in between."""
@@ -157,6 +162,8 @@ class Address:
         except Exception as error:  # libraries of file systems raise errors of any type
             if isinstance(error, ImportError):
                 advice = "Install that package."
+            elif is_full(error):
+                advice = MAKE_ROOM
             reason = " ".join(self.described(error).splitlines()).rstrip(".: ")
             raise kind(f"{what}: {reason}. {advice}") from self.harmless(error)
 

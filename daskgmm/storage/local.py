@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from contextlib import suppress
@@ -11,6 +12,14 @@ from uuid import uuid4
 
 ABANDONED_SECONDS = 60.0
 """Seconds after which the writer of a small partial file is taken for dead."""
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""Error numbers of a file system, or a quota, without space."""
+
+
+def is_full(error: BaseException) -> bool:
+    """Return whether a write failed because the file system, or a quota, has no space left."""
+    return isinstance(error, OSError) and error.errno in FULL
 
 
 def written_path(path: str | os.PathLike[str]) -> Path:

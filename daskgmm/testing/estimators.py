@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from daskgmm.em.events import Event, Iterated
+from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.models.estimator import MixtureEstimator
 from daskgmm.models.estimators import ESTIMATORS
 from daskgmm.models.files.model_file import load_model
@@ -22,6 +23,11 @@ from daskgmm.models.files.model_file import load_model
 Array = NDArray[np.float64]
 
 D, N = 3, 900
+
+FITS_OF_ANY_SIZE = pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.ConvergenceWarning",
+    "ignore::daskgmm.errors.DegenerateComponentWarning",
+)
 
 FITTED = ("weights_", "means_", "covariances_", "precisions_cholesky_")
 
@@ -145,6 +151,27 @@ class EstimatorTests:
             for name in FITTED:
                 assert_array_equal(getattr(copy, name), getattr(mixture, name))
             assert_array_equal(copy.predict_proba(rows), mixture.predict_proba(rows))
+
+    @FITS_OF_ANY_SIZE
+    def test_it_has_as_many_components_as_it_is_asked_for(self) -> None:
+        """Where that is a parameter."""
+        if "n_components" not in inspect.signature(self.estimator).parameters:
+            return
+        for k in (1, 2, 3):
+            mixture = self.fitted(n_components=k)
+            assert mixture.weights_.shape == (k,)
+            assert mixture.means_.shape == (k, D)
+            assert mixture.predict_proba(self.rows()).shape == (N, k)
+
+    @FITS_OF_ANY_SIZE
+    def test_it_has_the_structure_that_it_is_asked_for(self) -> None:
+        """Where that is a parameter."""
+        if "covariance_type" not in inspect.signature(self.estimator).parameters:
+            return
+        for name in ("full", "tied", "diag", "spherical"):
+            mixture = self.fitted(covariance_type=name)
+            k = len(mixture.weights_)
+            assert mixture.covariances_.shape == STRUCTURES[name].external_shape(k, D)
 
     def test_what_cannot_be_used_is_refused_and_changes_nothing(self) -> None:
         """Values, columns and settings; what was fitted before stays."""

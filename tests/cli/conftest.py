@@ -6,6 +6,7 @@ from click.testing import CliRunner
 
 from daskgmm import GaussianMixture
 from daskgmm.cli import main
+from daskgmm.cli.exit_codes import INTERRUPTED
 from daskgmm.models.files.model_file import save_model
 from tests.cli.data import clusters, write_zarr
 
@@ -36,6 +37,8 @@ def call():
 
     def run(*arguments):
         result = CliRunner().invoke(main, [str(each) for each in arguments], prog_name="daskgmm")
+        if result.exit_code == INTERRUPTED:  # a signal is meant for the tests, and ends them
+            raise KeyboardInterrupt(result.output)
         assert result.exception is None or isinstance(result.exception, SystemExit)
         assert "Traceback" not in result.output
         return result

@@ -1,5 +1,6 @@
 """Small data, and where they go."""
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -8,6 +9,20 @@ import numpy as np
 import zarr
 
 import daskgmm
+
+
+def filled_up_at(name):
+    """Return an `os.fsync` for a disk that fills up when a file for that name is written."""
+    whole = os.fsync
+
+    def fsync(descriptor):
+        written = Path(f"/proc/self/fd/{descriptor}").readlink()
+        if written.name.startswith(f".{name}."):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        whole(descriptor)
+
+    return fsync
+
 
 COMMAND = [sys.executable, "-m", "daskgmm.cli"]
 

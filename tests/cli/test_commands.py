@@ -40,6 +40,27 @@ def test_fit_info_predict(folder, rows, call, data, covariance):
     }  # fmt: skip
 
 
+def test_one_of_a_kind_has_no_plural(folder, call):
+    np.save("one.npy", np.arange(50.0)[:, None])
+    fit = ("fit", "one.npy", "-k", 1, "--max-iter", 1, "--tol", 0, "-o", "m.json")
+    fitted = call(*fit)
+    assert fitted.stdout.startswith("m.json: 1 component in 1 feature, ")
+    assert " after 1 iteration, log likelihood" in fitted.stdout
+    assert "not converged after 1 iteration: " in fitted.stderr
+    np.save("row.npy", np.zeros((1, 1)))
+    predicted = call("predict", "m.json", "row.npy", "-o", "l.zarr")
+    assert predicted.stdout.startswith("l.zarr: 1 row (label)")
+    swept = call("sweep", "one.npy", "-k", 1, "--max-iter", 1, "--tol", 0, "-o", "s.json")
+    assert swept.stdout.splitlines()[-1].startswith("s.json: 1 component, ")
+    assert swept.stdout.rstrip().endswith(" after 1 iteration")
+    for path, words in (
+        ("row.npy", "can be fitted: 1 row of 1 feature"),
+        ("one.npy", "50 rows of 1 feature"),
+    ):
+        assert call("info", path).stdout.rstrip().endswith(words)
+    assert "at most 1 iteration\n" in call("plan", "one.npy", "-k", 1, "--max-iter", 1).stdout
+
+
 def test_in_a_process_of_its_own(folder):
     """The module runs; results go to stdout and progress to stderr, one line an iteration."""
     command = [*COMMAND, "fit", "rows.zarr", "-k", "3", "-o", "m.json"]

@@ -65,7 +65,7 @@ def test_a_fit_goes_on_from_its_checkpoint(folder, call):
     np.testing.assert_array_equal(resumed.means_, whole.means_)
     refused = call("fit", "rows.zarr", "-k", 4, "--checkpoint", "fit.ckpt", "-o", "m.json")
     assert refused.exit_code == 1
-    assert "n_components was 3 and is 4" in refused.stderr
+    assert "n_components (--components) was 3 and is 4" in refused.stderr
 
 
 @pytest.mark.parametrize("target", ["events.jsonl", "-"])

@@ -2,13 +2,16 @@
 
 import signal
 import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import zarr
 
 from daskgmm.models import gaussian_mixture
-from tests.cli.data import COMMAND, ENVIRONMENT, clusters, write_zarr
+from daskgmm.models.files.model_file import load_model
+from tests.cli.data import COMMAND, ENVIRONMENT, clusters, filled_up_at, write_zarr
 
 FIT = ("fit", "rows.zarr", "-k", 3, "-o", "m.json")
 
@@ -52,6 +55,44 @@ def check_failure(folder, call, command, words):
 )
 def test_advice(folder, call, command, words):
     check_failure(folder, call, command, words)
+
+
+def test_a_disk_that_is_full_when_the_model_is_written(folder, call, model, monkeypatch):
+    before = (folder / model).read_bytes()
+    for out, more in (("new.json", ()), (model, ("--overwrite",))):
+        monkeypatch.setattr("os.fsync", filled_up_at(out))
+        words = [out, "The disk is full", "What was there before is whole"]
+        check_failure(folder, call, ("fit", "rows.zarr", "-k", 2, "-o", out, *more), words)
+    (folder / "other.json").write_bytes(before)
+    monkeypatch.setattr("os.fsync", filled_up_at("other.json"))
+    words[0] = "other.json"
+    adapt = ("adapt", model, "rows.zarr", "-o", "other.json", "--overwrite")
+    check_failure(folder, call, adapt, words)
+    assert (folder / "other.json").read_bytes() == before
+    assert (folder / model).read_bytes() == before
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+def test_a_log_on_a_full_disk_is_one_warning(folder, call):
+    done = call(*FIT, "--log-json", "/dev/full")
+    assert done.exit_code == 0
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("Warning: ")]
+    assert "Events cannot be written to /dev/full: [Errno 28]" in line
+    assert "The disk is full. The fit goes on" in line
+    assert load_model("m.json").converged_
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+def test_standard_output_on_a_full_disk(folder):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*COMMAND, "info", "rows.zarr"],
+            env=ENVIRONMENT, stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: The disk is full: [Errno 28]")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_group(folder, call):
@@ -192,4 +233,48 @@ def test_interrupted(folder, how):
     assert stdout == ""
     assert stderr.splitlines()[-1] == "Interrupted; nothing was written."
     assert "Traceback" not in stderr
+    assert entries(folder) == before
+
+
+SLOW_IMPORT = """
+import sys, time
+
+
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name == "sklearn":
+            print("importing", flush=True)
+            time.sleep(60)
+
+
+sys.meta_path.insert(0, Slow())
+from daskgmm.cli import main
+main()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "command",
+    [
+        FIT,
+        ("sweep", "rows.zarr", "-k", "2-3", "-o", "m.json"),
+        ("plan", "rows.zarr", "-k", 3),
+        ("predict", "model.json", "rows.zarr", "-o", "l.zarr"),
+        ("adapt", "model.json", "rows.zarr", "-o", "m.json"),
+        ("info", "rows.zarr"),
+        ("demo",),
+    ],
+    ids=lambda command: command[0],
+)
+def test_interrupted_while_modules_are_imported(folder, command, how):
+    """The first seconds of a command: a line and the code of interruptions, at once."""
+    before, pipe = entries(folder), subprocess.PIPE
+    program = [sys.executable, "-c", SLOW_IMPORT, *map(str, command)]
+    with subprocess.Popen(program, env=ENVIRONMENT, stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stdout.readline() == "importing\n"
+        process.send_signal(how)
+        _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (130, "Interrupted; nothing was written.\n")
     assert entries(folder) == before

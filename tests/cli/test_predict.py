@@ -88,11 +88,11 @@ def test_options_are_of_urls_only(folder, call, model):
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
-        (("--outputs", "labels"), 1, "outputs names 'labels'"),
-        (("--outputs", ""), 1, "outputs names nothing"),
+        (("--outputs", "labels"), 2, "outputs names 'labels' (--outputs)"),
+        (("--outputs", ""), 2, "outputs names nothing (--outputs)"),
         (("--outputs", "label,,top"), 2, "no list of names"),
         (("--dtype", "int8"), 2, "--dtype"),
-        (("--outputs", "top", "--top", 4), 1, "give 1 to 3"),
+        (("--outputs", "top", "--top", 4), 1, "top is 4 (--top), and the mixture has 3 components"),
         (("--chunks", "0"), 2, "0 is no cut"),
         (("--chunks", "y=3"), 1, "give lengths of row"),
         (("--chunks", "row=3,row=4"), 2, "is no cut"),
@@ -101,7 +101,7 @@ def test_options_are_of_urls_only(folder, call, model):
         (("--key", "id"), 2, "--key is for Parquet"),
         (("-o", "p.parquet", "--chunks", "9"), 2, "--chunks and --shards are for Zarr"),
         (("-o", "rows.zarr"), 1, "rows.zarr exists"),
-        (("-o", "rows.npy", "--overwrite"), 2, "suffix of another format"),
+        (("-o", "rows.npy", "--overwrite"), 2, "ends in .npy"),
         (("-o", "rows.zarr", "--overwrite"), 1, "no group of predictions"),
         (("-o", "no/p.zarr"), 1, "Make it first"),
         (("--columns", "a"), 2, "--columns is for Parquet"),
@@ -218,8 +218,10 @@ def test_full_disk(folder, rows, call, model, monkeypatch):
         patch.setattr(writing.Putting, "_put", full)
         failed = call(*PREDICT, "--chunks", 701, "--retries", 0)
     assert failed.exit_code == 1
-    assert "No space left on device" in failed.stderr
-    assert "The same command goes on" in failed.stderr
+    (line,) = [line for line in failed.stderr.splitlines() if line.startswith("Error")]
+    assert "p.zarr cannot be written, as the disk is full: OSError: [Errno 28] No space" in line
+    assert "p.zarr.partial holds what is written so far." in line
+    assert "command goes on from there" in line
     assert not (folder / "p.zarr").exists()
     done = call(*PREDICT, "--chunks", 701)
     assert done.exit_code == 0

@@ -8,9 +8,17 @@ import pytest
 from rich.console import Console
 
 from daskgmm import GaussianMixture
-from daskgmm.em.events import Iterated
+from daskgmm.em.events import BatchDone, Iterated, PassEnded
 from daskgmm.passes.plan import size
-from daskgmm.progress import Forecast, Shown, duration, iterations_left, make_bar, show
+from daskgmm.progress import (
+    Forecast,
+    Shown,
+    duration,
+    iterations_left,
+    make_bar,
+    show,
+    show_batches,
+)
 from tests.cli.data import clusters
 
 LINE = re.compile(
@@ -135,6 +143,40 @@ def test_terminal():
     assert "survey  5,000 rows" in shown
     assert f"iteration {mixture.n_iter_}  log likelihood {mixture.lower_bound_:.5f}" in shown
     assert "start 2" in shown
+
+
+def drawn(text):
+    """Return the states of the bar that were drawn: a title, and the batches done of all."""
+    states = re.findall(r"(survey|sample|start|iteration \d+|labels)[^\n\r]*?(\d+)/(\d+|\?)", text)
+    return [(title, f"{done}/{total}") for title, done, total in states]
+
+
+@pytest.mark.parametrize("batches", [1, 2, 7])
+def test_a_bar_moves_until_a_batch_is_done_and_is_full_at_the_end_of_each_pass(batches):
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=120, color_system=None)
+    with make_bar(console) as bar:
+        shown = Shown(Forecast(1e-3, 100), bar)
+        for step in (PassEnded("survey", 9, 9, 1.0, 0), iterated(1, 1.0), iterated(2, 0.9)):
+            assert bar.tasks[0].total is None  # so that it moves to and fro
+            for done in range(1, batches + 1):
+                shown(BatchDone(done, batches))
+                assert (bar.tasks[0].completed, bar.tasks[0].total) == (done, batches)
+            shown(step)
+        assert bar.tasks[0].total is None
+    states = drawn(stream.getvalue())
+    for title in ("survey", "start", "iteration 2"):
+        assert (title, f"{batches}/{batches}") in states
+
+
+def test_a_bar_of_one_pass_is_full_at_its_end():
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=120, color_system=None)
+    with make_bar(console) as bar:
+        task = bar.add_task("labels", total=None, left="")
+        show_batches(bar, task, 1, 2)
+        show_batches(bar, task, 2, 2)
+    assert ("labels", "2/2") in drawn(stream.getvalue())
 
 
 def test_quiet(capsys):

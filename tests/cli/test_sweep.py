@@ -15,8 +15,8 @@ from daskgmm.em.events import BatchDone, PassEnded, SweepIterated
 from daskgmm.models import sweep as module
 from daskgmm.models.files.model_file import load_model
 from daskgmm.progress import Shown, make_bar, show
-from daskgmm.sweep_report import staying_text
-from tests.cli.data import clusters
+from daskgmm.sweep_report import staying_text, table_text
+from tests.cli.data import clusters, filled_up_at
 
 pytestmark = pytest.mark.slow
 
@@ -48,6 +48,50 @@ def test_the_table_and_the_best_model(folder, rows, call):
     assert model.covariance_type == best.covariance_type
     np.testing.assert_allclose(model.means_, best.means_, rtol=1e-9)
     assert entries(folder) == {"rows.zarr", "rows.npy", "m.json"}
+
+
+def test_a_status_has_one_wording(folder, call):
+    """Printed and in the file; what its other columns say is added to the printed one."""
+    np.save("same.npy", np.repeat(np.eye(3), 40, axis=0))
+    for data, k in (("rows.zarr", "1-6"), ("same.npy", "2-4")):
+        command = ("sweep", data, "-k", k, *BOTH, "-o", "m.json", "--table", "t.csv", "--overwrite")
+        done = call(*command)
+        with (folder / "t.csv").open(newline="") as file:
+            rows = [*csv.DictReader(file)]
+        _, *lines = done.stdout.split("\n\n")[0].splitlines()
+        for line in lines:
+            size, kind, *_ = line.replace("*", " ").split()
+            status, *more = re.split(r"  +", line)[-1].split(", ")
+            of_kind = [
+                row
+                for row in rows
+                if (row["n_components"], row["covariance_type"], row["status"])
+                == (size, kind, status)
+            ]
+            assert of_kind
+            assert set(more) <= {
+                "not converged",
+                *(f"{row['degenerate']} degenerate" for row in of_kind),
+            }
+
+
+@pytest.mark.parametrize(
+    ("status", "converged", "degenerate", "told"),
+    [
+        ("fitted", True, 0, "fitted"),
+        ("fitted", False, 0, "fitted, not converged"),
+        ("fitted", False, 2, "fitted, not converged, 2 degenerate"),
+        ("sample", False, 1, "sample, 1 degenerate"),
+        ("failed", False, 0, "failed"),
+    ],
+)
+def test_the_printed_status(status, converged, degenerate, told):
+    names = ("n_parameters", "passes")
+    values = ("log_likelihood", "aic", "bic", "icl", "heldout", "heldout_se")
+    table = {"n_components": [3], "covariance_type": ["full"], "status": [status]}
+    table |= {"converged": [converged], "degenerate": [degenerate]}
+    table |= {name: [1] for name in names} | {name: [0.5] for name in values}
+    assert re.split(r"  +", table_text(table, 0).splitlines()[1])[-1] == told
 
 
 def table_of(*models):
@@ -254,3 +298,19 @@ def test_terminal(capsys):
             titles.append(bar.tasks[0].description)
     assert titles == ["start", "start", "start", "start", "pass 2", "measure"]
     assert "pass 1  2 models, 1 left  1.0e+01 rows/s  2.00 s" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("option", "name"), [("--table", "t.csv"), ("--plot", "p.png")])
+def test_a_full_disk_keeps_the_model_and_the_old_file(folder, call, monkeypatch, option, name):
+    (folder / name).write_text("of an earlier run")
+    monkeypatch.setattr("os.fsync", filled_up_at(name))
+    failed = call("sweep", "rows.zarr", "-k", "2-3", "-o", "m.json", option, name, "--overwrite")
+    assert failed.exit_code == 1
+    (line,) = [line for line in failed.stderr.splitlines() if line.startswith("Error: ")]
+    assert f"cannot be written to {name}" in line
+    assert "The disk is full: free some of it" in line
+    assert "What was there before is whole" in line
+    assert (folder / name).read_text() == "of an earlier run"
+    assert "m.json: 3 components" in failed.stdout
+    assert load_model("m.json").n_components == 3
+    assert {"m.json", name} == entries(folder) - {"rows.zarr", "rows.npy"}

@@ -18,8 +18,8 @@ PLAN = ("plan", "none.zarr", "-k", 3)
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--prior", "conjugat"), ["--prior", "conjugate, dirichlet", "--import"]),
-        (("--prior", "conjugat:mean_count=1"), ["--prior", "conjugate, dirichlet"]),
+        (("--prior", "conjugat"), ["--prior", "'conjugate', 'dirichlet'", "--import"]),
+        (("--prior", "conjugat:mean_count=1"), ["--prior", "'conjugate', 'dirichlet'"]),
         (("--prior", "dirichlet:mean_count=1"), ["--prior", "concentration"]),
         (("--covariance", "ful"), ["--covariance"]),
         (("--pca", "1.5"), ["--pca"]),
@@ -85,9 +85,3 @@ def test_predictions_are_not_called_as_files_of_other_formats(folder, call, mode
     assert "labels.zarr" in refused.stderr
     assert "labels.parquet" in refused.stderr
     assert not (folder / name).exists()
-
-
-def test_uint8_is_for_zarr(folder, call, model):
-    refused = call("predict", model, "t.parquet", "-o", "q.parquet", "--dtype", "uint8")
-    assert refused.exit_code == 2
-    assert "scale factor" in refused.stderr

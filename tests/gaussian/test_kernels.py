@@ -8,6 +8,7 @@ from scipy.stats import multivariate_normal
 
 from daskgmm.gaussian import STRUCTURES, Parameters, maximise
 from daskgmm.gaussian.block import Block
+from daskgmm.gaussian.covariance.scatter import Scatter
 from daskgmm.gaussian.kernels.choice import TOLERANCE, choose_kernel, natural_error
 from daskgmm.gaussian.kernels.natural import NaturalKernel
 from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend
@@ -17,8 +18,6 @@ from daskgmm.gaussian.merging import covariance_matrices
 from tests.gaussian.mixtures import parameters_of
 
 KERNELS = [NaturalKernel, WhitenedKernel]
-
-SKLEARN = ("full", "tied", "diag", "spherical")
 
 
 def mixture(structure_name, k=3, d=2, seed=0, spread=1.0):
@@ -89,19 +88,22 @@ def test_statistics_are_weighted_sums(structure_name, weighted):
             # That one leaves the term that all components share to the survey.
             assert_allclose(found.log_likelihood, total, rtol=1e-10)
             step = maximise(found, structure_name, 0.0, parameters)
-            if structure_name in SKLEARN:
-                assert_allclose(step.parameters.covariances, moments(structure_name, gamma, X))
+            expected = defined(parameters, gamma, X)
+            assert_allclose(step.parameters.covariances, expected, rtol=1e-6, atol=1e-9)
 
 
-def moments(structure_name, gamma, X):
-    """Covariances by their definition."""
+def defined(parameters, gamma, X):
+    """Covariances that a structure makes of matrices by their definition."""
     counts = gamma.sum(1)
     centred = X - (gamma @ X / counts[:, None])[:, None]
     full = np.einsum("kn,kni,knj->kij", gamma, centred, centred) / counts[:, None, None]
-    structure = STRUCTURES[structure_name]
+    structure = STRUCTURES[parameters.structure]
     if structure.shared:
         full = np.einsum("k,kij->ij", counts, full)[None] / counts.sum()
-    return structure.precision.of_matrices(full)
+    if structure.free:
+        return structure.precision.of_matrices(full)
+    scatter = Scatter(counts, structure.statistic.form.of_matrices(full), X.shape[1])
+    return structure.maximise(scatter, parameters.covariances)
 
 
 @pytest.mark.parametrize("kind", KERNELS)

@@ -10,7 +10,7 @@ from sklearn.base import clone
 
 from daskgmm import GaussianMixture, sweep
 from daskgmm.cli import main
-from daskgmm.errors import CheckpointError
+from daskgmm.errors import CheckpointError, EntryError
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.prior import Prior, PseudoMoments
 from daskgmm.gaussian.priors import PRIORS
@@ -45,6 +45,26 @@ class TestEvenWeights(PriorTests):
 def x():
     random = np.random.default_rng(0)
     return np.concatenate([random.normal(size=(90, 2)), random.normal(size=(10, 2)) + 20])
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        (lambda *about: None, "its pseudo_moments returned a NoneType, and no PseudoMoments"),
+        (lambda *about: np.ones(3), "returned a ndarray, and no PseudoMoments"),
+        (
+            lambda k, mean, *about: EVEN.pseudo_moments(3, np.zeros(5), *about),
+            r"means of shape \(3, 5\); 2 components of 2 features need the shape \(2, 2\)",
+        ),
+    ],
+)
+def test_what_is_no_prior_is_an_error_of_the_entry(x, monkeypatch, returned, message):
+    monkeypatch.setitem(
+        PRIORS, "even", type("Own", (Prior,), {"pseudo_moments": staticmethod(returned)})()
+    )
+    for fit in (GaussianMixture(2, prior="even").fit, lambda x: sweep(x, [2], prior="even")):
+        with pytest.raises(EntryError, match=f"'even' of daskgmm.gaussian.PRIORS.*{message}"):
+            fit(x)
 
 
 def test_fit_sweep_save_load_and_predict(x, tmp_path):

@@ -10,7 +10,7 @@ from scipy.stats import multivariate_normal
 
 from daskgmm import GaussianMixture, sweep
 from daskgmm.cli import main
-from daskgmm.errors import ExchangeWarning, ModelFileError
+from daskgmm.errors import EntryError, ExchangeWarning, ModelFileError
 from daskgmm.gaussian.covariance.axes import AlongAxes
 from daskgmm.gaussian.covariance.dense import Dense
 from daskgmm.gaussian.covariance.statistic import Pooled, Squares
@@ -82,7 +82,10 @@ def test_a_file_of_a_structure_that_is_not_in_the_table_is_not_damaged(x, tmp_pa
 
 def test_an_m_step_of_another_shape_is_named(x, monkeypatch):
     monkeypatch.setattr(SharedAxes, "maximise", lambda self, scatter, last: np.ones(3))
-    with pytest.raises(TypeError, match=r"SharedAxes.maximise returned .* shape \(3,\)"):
+    with pytest.raises(EntryError, match=r"SharedAxes.maximise returned .* shape \(3,\)"):
+        GaussianMixture(2, covariance_type="shared-axes").fit(x)
+    monkeypatch.setattr(SharedAxes, "maximise", lambda self, scatter, last: None)
+    with pytest.raises(EntryError, match=r"SharedAxes.maximise returned None"):
         GaussianMixture(2, covariance_type="shared-axes").fit(x)
 
 

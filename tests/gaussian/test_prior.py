@@ -2,17 +2,22 @@
 
 import json
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy.special import logsumexp
 from scipy.stats import invwishart, multivariate_normal
 
 from daskgmm import GaussianMixture, load_model, sweep
 from daskgmm.em.checkpoint import digest_of
 from daskgmm.errors import CheckpointError, DegenerateComponentWarning, WeightsWarning
-from daskgmm.gaussian import PRIORS, STRUCTURES
+from daskgmm.gaussian import BACKENDS, PRIORS, STRUCTURES, maximise
+from daskgmm.gaussian.block import Block
+from daskgmm.gaussian.kernels.whitened import WhitenedKernel
 from daskgmm.testing import PriorTests
+from daskgmm.testing.mixtures import log_joint, random_mixture
 from tests.gaussian.mixtures import parameters_of
 
 
@@ -83,7 +88,8 @@ def test_a_component_that_dies_is_said_to_be_empty():
         found = GaussianMixture(
             2, prior="conjugate", acceleration=None, weights_init=[0.5, 0.5], **start
         ).fit(rows)
-    assert found.weights_[1] == 0.0
+    assert found.weights_[1] < 1e-200
+    assert_allclose(found.means_[1], rows.mean(0), atol=1e-12)
 
 
 def test_a_warm_start_under_another_prior_begins_its_bounds_anew():
@@ -193,6 +199,43 @@ def test_the_log_density_is_that_of_scipy_up_to_a_constant():
         )
         differences.append(found - expected)
     assert_allclose(differences, differences[0], rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", STRUCTURES)
+@pytest.mark.parametrize("about", [0.0, 3.0])
+def test_a_component_without_rows_has_the_mode_of_its_prior(name, about):
+    """Whatever the moments are about: no other component's parameters raise the density more."""
+    structure, k, d = STRUCTURES[name], 3, X.shape[1]
+    old = random_mixture(structure, k, d)
+    old = replace(old, means=old.means + np.array([[0], [0], [1e4]]))
+    points = np.vstack([X.mean(0), X.mean(0) + about, old.means[2]])
+    kernel = WhitenedKernel.of(old, points)
+    (moments,) = BACKENDS["numpy"].moments([kernel], iter([Block(X, None)]))
+    mean, covariance = X.mean(0), np.cov(X.T)
+    pseudo = PRIORS["conjugate"].pseudo_moments(k, mean, covariance, structure)
+    step = maximise(pseudo.added_to(moments, structure), name, 0.0, old)
+    assert step.empty == (2,)
+    found = step.parameters
+    assert_allclose(found.means[2], mean, rtol=1e-9)
+    joint = log_joint(old, X)
+    gamma = np.exp(joint - logsumexp(joint, axis=0))
+
+    def objective(at):
+        """The expected log-likelihood by its definition, and the prior's density."""
+        densities = log_joint(replace(at, weights=np.ones(k)), X)
+        return (gamma * densities).sum() + pseudo.log_density(at, structure, 0.0)
+
+    best = objective(found)
+    assert best > objective(old)
+    for factor in (0.99, 1.01):
+        factors = found.precisions_cholesky / np.sqrt(factor)
+        near = replace(found, covariances=factor * found.covariances, precisions_cholesky=factors)
+        assert objective(near) < best
+    if structure.free and not structure.shared:
+        alone = pseudo.scales[0] / pseudo.scale_counts[2]
+        expected = structure.precision.of_matrices(alone[None])[0]
+        # Its moments are about a point 1e4 away.
+        assert_allclose(found.covariances[2], expected, atol=1e-9)
 
 
 @pytest.mark.parametrize("structure", STRUCTURES)

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import warnings
 
 import dask
 import dask.array as da
@@ -322,3 +323,14 @@ def test_scikit_learn_gets_the_posterior_and_gives_it_back(covariance_type, prio
         BayesianGaussianMixture.from_sklearn(sklearn.mixture.BayesianGaussianMixture())
     mapped = fitted(x, covariance_type=covariance_type, standardise=True)
     assert_allclose(mapped.to_sklearn().predict_proba(x), mapped.predict_proba(x), atol=1e-9)
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e3, 1e6, 1e9])
+def test_columns_that_are_sums_of_others_have_a_prior_in_any_unit(unit):
+    x = unit * np.random.default_rng(0).normal(size=(50, 3))
+    x[:, 2] = 1e-5 * x[:, 0] + 3.0 * x[:, 1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        mixture = BayesianGaussianMixture(n_components=2, random_state=0).fit(x)
+    assert np.isfinite(mixture.lower_bounds_).all()
+    assert (np.diff(mixture.lower_bounds_) > -1e-6).all()

@@ -13,15 +13,19 @@ from daskgmm import GaussianMixture, sweep
 from daskgmm.errors import DegenerateComponentWarning
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.merging import covariance_matrices
-from daskgmm.names import COVARIANCES
+from daskgmm.names import COVARIANCES, NAMES_OF_MCLUST
 
-MCLUST = {"VII": "spherical", "VVI": "diag", "EEE": "tied", "VVV": "full"}
-"""Names of mclust for the structures that scikit-learn has."""
+
+def letters(name):
+    """The name that mclust has for a structure: its volume, shape and orientation."""
+    return next((m for m, ours in NAMES_OF_MCLUST.items() if ours == name), name)
 
 
 def count(name, k, d):
     """Covariance parameters by the letters: volume, shape, orientation."""
-    volume, shape, orientation = next((m for m, ours in MCLUST.items() if ours == name), name)
+    volume, shape, orientation = next(
+        (m for m, ours in NAMES_OF_MCLUST.items() if ours == name), name
+    )
     volumes = 1 if volume == "E" else k
     shapes = {"I": 0, "E": d - 1, "V": k * (d - 1)}[shape]
     rotation = d * (d - 1) // 2
@@ -54,7 +58,9 @@ def parts(mixture):
 @pytest.mark.parametrize("name", COVARIANCES)
 def test_fits_keep_the_letters(name):
     mixture = GaussianMixture(3, covariance_type=name, random_state=0).fit(clusters())
-    volume, shape, orientation = next((m for m, ours in MCLUST.items() if ours == name), name)
+    volume, shape, orientation = next(
+        (m for m, ours in NAMES_OF_MCLUST.items() if ours == name), name
+    )
     volumes, shapes = parts(mixture)
     matrices = covariance_matrices(mixture._parameters())
     if volume == "E":

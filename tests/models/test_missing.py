@@ -120,7 +120,7 @@ def test_other_bad_values_are_found_where_they_are(holed: np.ndarray) -> None:
 
 
 def test_nothing_left() -> None:
-    with pytest.raises(DataError, match="10 rows miss a value"):
+    with pytest.raises(DataError, match="A value is missing in 10 rows"):
         GaussianMixture(2, missing="drop").fit(np.full((10, 2), np.nan))
 
 

@@ -1,6 +1,7 @@
 """An estimator of one's own is one class and one line in the table."""
 
 import inspect
+from dataclasses import replace
 
 import dask.array as da
 import numpy as np
@@ -36,6 +37,32 @@ def registered(monkeypatch):
 
 class TestAxisAlignedMixture(EstimatorTests):
     estimator = AxisAlignedMixture
+
+
+class Deaf(GaussianMixture):
+    """Ignores a setting."""
+
+    ignored = ()
+
+    def _settings(self, *arguments):
+        return replace(super()._settings(*arguments), **dict(self.ignored))
+
+
+@pytest.mark.parametrize(
+    ("ignored", "test"),
+    [
+        ({"n_components": 2}, EstimatorTests.test_it_has_as_many_components_as_it_is_asked_for),
+        ({"structure": "full"}, EstimatorTests.test_it_has_the_structure_that_it_is_asked_for),
+    ],
+)
+def test_an_estimator_that_ignores_a_parameter_does_not_pass(ignored, test):
+    class Tests(EstimatorTests):
+        estimator = Deaf
+
+    test(Tests())
+    Tests.estimator = type("Deaf", (Deaf,), {"ignored": tuple(ignored.items())})
+    with pytest.raises(AssertionError):
+        test(Tests())
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from scipy.spatial.distance import mahalanobis
 
 from daskgmm import GaussianMixture
 from daskgmm.cli import main
+from daskgmm.errors import EntryError
 from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.models.predictions.outputs import OUTPUTS, Asked
 from daskgmm.testing import OutputTests
@@ -99,7 +100,9 @@ def test_arrays_that_do_not_go_together_are_refused_before_writing(
 def test_columns_of_one_name_are_refused_before_writing(mixture, monkeypatch, tmp_path):
     own = [Asked(2, "float64", 1, False).number("posterior_0", distances_of, "")]
     monkeypatch.setitem(OUTPUTS, "mine", lambda asked: own)
-    with pytest.raises(ValueError, match="output 'posterior_0' is called as a column"):
+    with pytest.raises(
+        ValueError, match=r"output 'posterior_0' \(--outputs\) is called as a column"
+    ):
         mixture.predict_to_parquet(pd.DataFrame(X), tmp_path / "p", ["mine", "posterior"])
     assert not list(tmp_path.iterdir())
 
@@ -111,3 +114,26 @@ def test_rows_that_miss_a_value_have_none(mixture, tmp_path):
     drops.predict_to_zarr(holed, tmp_path / "p.zarr", ["distance"])
     found = zarr.open_group(tmp_path / "p.zarr", mode="r")["distance"][:]
     assert np.flatnonzero(np.isnan(found)).tolist() == [7]
+
+
+@pytest.mark.parametrize(
+    ("compute", "message"),
+    [
+        (lambda posterior: None, r"'distance' computed None for 500 rows; .* shape is \(500,\)"),
+        (lambda posterior: np.ones(1), r"'distance' computed values of shape \(1,\)"),
+        (lambda posterior: posterior.responsibilities, r"of shape \(2, 500\) for 500 rows"),
+    ],
+)
+def test_values_of_another_shape_are_an_error_of_the_entry(mixture, monkeypatch, compute, message):
+    made = [Asked(2, "float64", 1, False).number("distance", compute, "")]
+    monkeypatch.setitem(OUTPUTS, "distance", lambda asked: made)
+    with pytest.raises(EntryError, match=message):
+        mixture.predict_to_zarr(X, "memory://daskgmm-tests/own-output.zarr", ["distance"])
+
+
+@pytest.mark.parametrize("made", [None, [], [None], "distance"])
+def test_an_entry_that_makes_no_outputs_is_named(mixture, monkeypatch, tmp_path, made):
+    monkeypatch.setitem(OUTPUTS, "distance", lambda asked: made)
+    with pytest.raises(EntryError, match=r"The output 'distance' of OUTPUTS made .* one Output"):
+        mixture.predict_to_zarr(X, tmp_path / "p.zarr", ["label", "distance"])
+    assert not list(tmp_path.iterdir())

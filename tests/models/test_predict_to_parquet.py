@@ -331,7 +331,7 @@ def test_bad_requests(tmp_path):
     }.items():
         with pytest.raises(ValueError, match=message):
             MIXTURE.predict_to_parquet(FRAME, out, **settings)
-    with pytest.raises(ValueError, match="The key 'label' is called"):
+    with pytest.raises(ValueError, match=r"The key 'label' \(--key\) is called"):
         MIXTURE.predict_to_parquet(FRAME.assign(label=1), out, key="label")
     with pytest.raises(DataError, match="no column 'c'"):
         MIXTURE.predict_to_parquet(FRAME[["a", "b", "name"]], out, key="name")

@@ -173,7 +173,7 @@ def test_command_line(x, tmp_path, capsys):
     fitted = load_model(tmp_path / "m.json")
     assert fitted.prior == ConjugatePrior(mean_count=7.0, degrees_of_freedom=12.0)
     for wrong, said in (
-        ("other:mean_count=1", "none of conjugate, dirichlet"),
+        ("other:mean_count=1", "not one of 'conjugate', 'dirichlet'"),
         ("conjugate:count=1", "has the hyperparameters mean_count, mean, degrees"),
         ("conjugate:mean_count=x", "no number of a hyperparameter"),
         ("conjugate:mean_count=-1", "at least 0"),

@@ -357,6 +357,14 @@ def test_names_that_would_be_lost_are_refused(form, by_name, plain):
 LISTED = {
     "frames": ([FRAME, FRAME], "Element 0 .* data frame of pandas.*pandas.concat"),
     "one frame": ([X, FRAME], "Element 1 .* data frame of pandas.*pandas.concat"),
+    "series": (
+        [FRAME["a"], FRAME["b"]],
+        r"Element 0 .* row. .*numpy.stack.*pandas.concat",
+    ),
+    "one series": ([X[:, 0], FRAME["b"]], "Element 1 .*Series.*numpy.stack.*numpy.column_stack"),
+    "index": ((FRAME.index, FRAME.index), "Element 0 .*Index.*numpy.column_stack"),
+    "Polars": ([pl.Series(X[:, 0])] * 2, "Element 0 .*polars.*numpy.column_stack"),
+    "Arrow": ([pa.array(X[:, 0])] * 2, "Element 0 .*pyarrow.*numpy.column_stack"),
     "structured": ([FRAME.to_records(index=False)] * 2, "Element 0 .* structured array"),
 }
 
@@ -364,7 +372,7 @@ LISTED = {
 @pytest.mark.parametrize("name", LISTED)
 def test_tables_in_a_list_are_refused_with_the_call_that_joins_them(name, plain):
     rows, message = LISTED[name]
-    for call in (fitted, plain.predict, plain.score):
+    for call in (fitted, plain.predict, plain.score, lambda x: plan(x, 2)):
         with pytest.raises(DataError, match=message):
             call(rows)
 

@@ -266,6 +266,8 @@ def test_a_plan_refuses_a_prior_that_does_not_fit_as_a_fit_does(stored):
     for call in (daskgmm.plan, lambda x, k, **settings: GaussianMixture(k, **settings).fit(x)):
         with pytest.raises(ValueError, match="mean"):
             call(stored, 3, prior=prior)
+        with pytest.raises(ValueError, match="equal_weights"):
+            call(stored, 3, prior="dirichlet", equal_weights=True)
 
 
 def test_no_batch_of_unknown_length_is_kept():

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from daskgmm import GaussianMixture
-from daskgmm.em.events import Checkpointed, FitStarted, Iterated, PassEnded
+from daskgmm.em.events import FitStarted, Iterated, PassEnded
 from daskgmm.errors import CheckpointError, DataError
 from tests.oracle.data import STRUCTURES, blobs
 from tests.promises.slow import SETTINGS, bits
+from tests.promises.stopping import Stop, stop_after
 
 pytestmark = [
     pytest.mark.slow,
@@ -59,21 +60,6 @@ def test_kill_the_driver_at_random_moments_and_resume(stored, quiet, tmp_path):
     assert iterations_of(resumed)
     # A killed writer leaves a part behind at most; later ones remove it after a minute.
     assert len(list(tmp_path.glob(".*partial"))) <= KILLS
-
-
-class Stop(Exception):
-    """Ends a fit from outside, as a signal would."""
-
-
-def stop_after(iterations):
-    def listen(event):
-        if isinstance(event, Checkpointed):
-            counted.append(event)
-            if len(counted) == iterations + 1:  # the start is kept as well
-                raise Stop
-
-    counted = []
-    return listen
 
 
 X = blobs(3000, 3, 3, seed=5)

@@ -1,17 +1,15 @@
 """Promise 4: a lost worker costs its own batches, and no bit."""
 
-import os
 import random
-import signal
 import threading
 import time
 
 import pytest
-from distributed import Client, LocalCluster, Status
+from distributed import Client, LocalCluster
 
 from daskgmm import GaussianMixture
 from daskgmm.em.events import BatchDone, PassEnded
-from tests.clusters import two_workers
+from tests.clusters import alive, kill, two_workers
 from tests.promises.slow import SETTINGS, bits, slowed
 
 pytestmark = [
@@ -27,32 +25,6 @@ pytestmark = [
 def cluster():
     with two_workers() as cluster, Client(cluster):
         yield cluster
-
-
-def kill(nanny):
-    os.kill(nanny.pid, signal.SIGKILL)
-
-
-def alive(cluster):
-    """Wait for two workers that have started, and ask for others if a nanny has given up.
-
-    It does so if its worker dies while it starts; so one is left that nobody kills.
-    """
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        known = set(cluster.scheduler.workers)
-        found = [
-            nanny
-            for nanny in list(cluster.workers.values())
-            if nanny.worker_address in known
-            and getattr(nanny.process, "status", None) is Status.running
-        ]
-        if len(found) >= 2:
-            return found
-        if time.monotonic() > deadline - 50:
-            cluster.scale(2)
-        time.sleep(0.05)
-    raise AssertionError("no worker came back")
 
 
 class Assassin:

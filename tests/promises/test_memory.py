@@ -6,10 +6,8 @@ import sys
 import numpy as np
 import pytest
 import zarr
-from distributed import Client, LocalCluster
 
-from daskgmm import GaussianMixture, plan
-from daskgmm.passes.memory import peak_memory
+from tests.promises.peaks import peak, write
 
 pytestmark = [
     pytest.mark.slow,
@@ -17,44 +15,16 @@ pytestmark = [
 ]
 
 
-def peak(path, n, d, k, chunk_nbytes, **settings):
-    """Fit on a fresh worker of two threads; return its peak, and what the plan said."""
-    part = np.random.default_rng(0).normal(size=(200_000, d)).round(2).astype(np.float32)
-    part[::2] += 2.0  # of rows without clusters all starts are alike, and their race is long
-    chunks = (max(1, chunk_nbytes // (4 * d)), d)
-    array = zarr.create_array(path, shape=(n, d), chunks=chunks, dtype="f4")
-    step = chunks[0] * max(1, 200_000 // chunks[0])
-    for first in range(0, n, step):
-        rows = min(step, n - first)
-        array[first : first + rows] = np.resize(part, (rows, d))
-    with (
-        LocalCluster(
-            n_workers=1,
-            threads_per_worker=2,
-            memory_limit="8GiB",
-            dashboard_address="127.0.0.1:0",
-            silence_logs=50,
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        planned = plan(str(path), k, **settings).worker_nbytes
-        settings |= {"max_iter": 2, "tol": 0.0, "random_state": 0, "init_params": "k-means++"}
-        mixture = GaussianMixture(k, **settings)
-        mixture.fit(str(path))
-        (found,) = client.run(peak_memory).values()
-    return found, planned
-
-
 @pytest.mark.parametrize(("d", "k", "chunk_nbytes"), [(4, 8, 1 << 20), (64, 16, 32 << 20)])
 def test_a_worker_takes_no_more_than_the_plan_says(tmp_path, d, k, chunk_nbytes):
-    found, planned = peak(tmp_path / "x.zarr", 150_000_000 // (4 * d), d, k, chunk_nbytes)
+    found, planned = peak(write(tmp_path / "x.zarr", 150_000_000 // (4 * d), d, chunk_nbytes), k)
     # And the plan is no empty promise. (It allows for workers that import a script's modules.)
     assert planned / 4 < found <= planned
 
 
 @pytest.mark.parametrize("settings", [{"pca": 8}, {"covariance_type": "diag", "missing": "drop"}])
 def test_wide_rows_take_no_more_than_the_plan_says(tmp_path, settings):
-    found, planned = peak(tmp_path / "x.zarr", 12_000, 1500, 4, 8 << 20, **settings)
+    found, planned = peak(write(tmp_path / "x.zarr", 12_000, 1500, 8 << 20), 4, **settings)
     assert planned / 4 < found <= planned
 
 
@@ -83,6 +53,6 @@ def test_starts_on_a_drawn_sample_take_no_more_than_the_plan_says(tmp_path):
 
 
 def test_ten_times_the_rows_take_the_same_memory(tmp_path):
-    few, _ = peak(tmp_path / "few.zarr", 1_000_000, 4, 8, 1 << 20)
-    many, _ = peak(tmp_path / "many.zarr", 10_000_000, 4, 8, 1 << 20)
+    few, _ = peak(write(tmp_path / "few.zarr", 1_000_000, 4, 1 << 20), 8)
+    many, _ = peak(write(tmp_path / "many.zarr", 10_000_000, 4, 1 << 20), 8)
     assert many < 1.1 * few

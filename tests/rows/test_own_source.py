@@ -23,7 +23,7 @@ from daskgmm import (
     sweep,
 )
 from daskgmm.cli import main
-from daskgmm.errors import DataError
+from daskgmm.errors import DataError, EntryError
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.naming import places
 from daskgmm.rows.origins import origins
@@ -258,3 +258,29 @@ def test_blocks_that_lack_rows_are_noticed(x, data, monkeypatch):
     monkeypatch.setattr(TextSegment, "read", lambda *given: read(*given)[:-5])
     with pytest.raises(DataError, match=r"rows were read where \d+ were expected, in batch 0"):
         GaussianMixture(2, random_state=0).fit(x)
+
+
+def test_a_kind_without_rows_is_an_error_of_the_kind(monkeypatch, data):
+    class Empty(Source):
+        @classmethod
+        def matches(cls, x):
+            return x == "nowhere" if isinstance(x, str) else False
+
+        def rows(self, columns=None):
+            return None
+
+    monkeypatch.setattr("daskgmm.rows.sources.SOURCES", [*SOURCES, Empty])
+    plain = GaussianMixture(2, random_state=0).fit(data)
+    calls = (
+        lambda: GaussianMixture(2).fit("nowhere"),
+        lambda: GaussianMixture(2).fit(["nowhere", "nowhere"]),
+        lambda: GaussianMixture(2).fit(data, sample_weight="nowhere"),
+        lambda: plan("nowhere", 2),
+        lambda: sweep("nowhere", [2]),
+        lambda: plain.predict("nowhere"),
+        lambda: plain.score("nowhere"),
+        lambda: open_data("nowhere"),
+    )
+    for call in calls:
+        with pytest.raises(EntryError, match=r"Empty, of .*its rows\(\) returned a NoneType"):
+            call()

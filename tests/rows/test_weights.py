@@ -60,7 +60,7 @@ def test_lists_go_together():
 
 def test_list_of_another_number():
     rows = as_rows([np.zeros((4, 2)), np.zeros((6, 2))])
-    with pytest.raises(DataError, match="list of 1 arrays, but X is a list of 2"):
+    with pytest.raises(DataError, match="list of 1 array, but X is a list of 2"):
         weights_for(rows, [WEIGHTS])
     with pytest.raises(DataError, match="X is a single array"):
         weights_for(ROWS, [WEIGHTS])

@@ -16,7 +16,6 @@ from daskgmm.em.selection.measuring import measure_many
 from daskgmm.em.settings import Settings
 from daskgmm.em.starts.candidates import Candidate, Part
 from daskgmm.em.starts.drawing import Draw
-from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
 
 Array = NDArray[np.float64]
 
@@ -53,10 +52,7 @@ class Compared:
         """Return the comparison of these candidates; `counts` are n and `told`."""
         x, _ = draw.part()
         densities = [log_densities(each.fit.step.parameters, x) for each in candidates]
-        free = [
-            n_parameters(STRUCTURES[each.structure], each.n_components, x.shape[1])
-            for each in settings
-        ]
+        free = [each.n_parameters(x.shape[1]) for each in settings]
         measured = np.array(densities), np.array(free, float)
         return cls(draw, *counts, settings, candidates, *measured, log_densities)
 

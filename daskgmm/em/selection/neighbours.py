@@ -43,6 +43,8 @@ class Trials:
 
     def improved(self, raced: Raced, starts: Sequence[Parameters], seed: int) -> Raced:
         """Return the race with the best of these starts in front, if it beats its own best."""
+        if self.settings.equal_weights:
+            starts = [start.with_equal_weights() for start in starts]
         begun = [Candidate(seed, Fit(Maximised(start))) for start in starts]
         tried = self.small.shortened().all_continued(begun)
         best = self.small.tried(ranked(tried)[0]) if tried else None

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.counting import counted
 from daskgmm.em.selection.comparing import Compared
 from daskgmm.em.selection.holding_out import LogDensities
 from daskgmm.em.selection.neighbours import with_neighbours
@@ -133,7 +134,7 @@ class _Races:
 
     def _asked(self, settings: Settings) -> Raced:
         if settings.n_components > self.draw.rows:
-            return Raced((), f"There are {self.draw.rows} rows: fewer than components.")
+            return Raced((), f"X has {counted(self.draw.rows, 'row')}: fewer than components.")
         return self._race(settings, self.request.seeds)
 
     def _race(self, settings: Settings, seeds: Sequence[int]) -> Raced:

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from daskgmm.em.events import silence
 from daskgmm.em.loop import Fit, iterate
+from daskgmm.em.robust_model import TRUSTED_SHARE, RobustModel
 from daskgmm.em.sample import Sample
 from daskgmm.em.settings import GAP_SHARE, Settings
 from daskgmm.em.starts.clustering import metric_of
 from daskgmm.em.starts.drawing import Draw
 from daskgmm.em.starts.start import Initial, start
 from daskgmm.em.survey import TrainingSet, survey_rows
-from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
+from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.passes.batches import seconds_per_row
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.arrays import ArrayRows
@@ -177,13 +178,13 @@ def starts_worth(
 
 def noise_of(settings: Settings, m: int, d: int) -> float:
     """Return the loss in nats a row, p / 2m, that is expected of a fit to m rows."""
-    p = n_parameters(STRUCTURES[settings.structure], settings.n_components, d)
+    p = settings.n_parameters(d)
     return p / (2 * max(1, m))
 
 
 def first_share(settings: Settings, m: float, d: int) -> float:
     """Return the part of a sample of m rows that candidates begin on."""
-    p = n_parameters(STRUCTURES[settings.structure], settings.n_components, d)
+    p = settings.n_parameters(d)
     return min(1.0, max(FIRST_SHARE, max(FIRST_ROWS, FIRST_ROWS_PER_PARAMETER * p) / m))
 
 
@@ -261,6 +262,15 @@ class Part:
         metric = metric_of(self.rows.survey, number)
         first = start(self.rows.survey, self.settings, Initial(), random, metric)
         return self._fitted(seed, Fit(first))
+
+    def without_outliers(self, candidate: Candidate) -> Candidate | None:
+        """Return a candidate of Gaussians alone, fitted with room for outliers that has hardly any.
+
+        So rows that are all clean cost next to nothing. None if it fails.
+        """
+        model = RobustModel.of(self.settings, self.rows.survey)
+        begun = model.with_outliers(candidate.fit.step, TRUSTED_SHARE)
+        return self.tried(replace(candidate, fit=Fit(begun)))
 
     def continued(self, candidate: Candidate) -> Candidate:
         """Return a candidate that goes on from where it came on a smaller part."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import kmeans_plusplus
+from sklearn.metrics import pairwise_distances_argmin
 
 from daskgmm.em.models import model_of
 from daskgmm.em.robust_model import FIRST_SHARE, RobustModel
@@ -72,9 +73,25 @@ def start(
 
     The generator advances as scikit-learn advances it: where the sample is the whole data set, the
     start is scikit-learn's. Without a metric k-means and k-means++ measure as the columns are.
+    With room for outliers rows that are far from all others are left out of the start.
     """
-    if settings.outliers is not None:
-        return _robust_start(survey, settings, initial, random, metric)
+    if settings.outliers is None:
+        return _gaussians(survey, settings, initial, random, metric)
+    share, model = FIRST_SHARE, RobustModel.of(settings, survey)
+    if survey.sample is not None and not initial.complete:
+        sample, share = trimmed(survey.sample, settings.n_components)
+        survey = replace(survey, sample=sample)
+    return model.with_outliers(_gaussians(survey, settings, initial, random, metric), share)
+
+
+def _gaussians(
+    survey: Survey,
+    settings: Settings,
+    initial: Initial,
+    random: np.random.RandomState,
+    metric: Metric | None,
+) -> Maximised:
+    """Return the components that EM begins with."""
     if initial.complete:
         assert initial.weights is not None
         assert initial.means is not None
@@ -89,22 +106,6 @@ def start(
     else:
         given = _given(settings.structure, weights, means, initial)
     return replace(estimated, parameters=given)
-
-
-def _robust_start(
-    survey: Survey,
-    settings: Settings,
-    initial: Initial,
-    random: np.random.RandomState,
-    metric: Metric | None,
-) -> Maximised:
-    """Return a start without the loneliest rows of the sample; outliers begin with their share."""
-    share, model = FIRST_SHARE, RobustModel.of(settings, survey)
-    if survey.sample is not None and not initial.complete:
-        sample, share = trimmed(survey.sample, settings.n_components)
-        survey = replace(survey, sample=sample)
-    plain = replace(settings, outliers=None)
-    return model.with_outliers(start(survey, plain, initial, random, metric), share)
 
 
 def _given(structure_name: str, weights: Array, means: Array, initial: Initial) -> Parameters:
@@ -133,6 +134,10 @@ def _estimate(
     if settings.init_params in ("k-means++", "random_from_data"):
         measured = x if metric is None else metric.apply(x)
         rows = _single_rows(measured, weights, k, settings.init_params, random)
+        if settings.outliers is not None:
+            # Components as narrow as one row would leave all others to the outliers.
+            labels = pairwise_distances_argmin(measured, measured[rows])
+            return _maximised(survey, settings, x, _one_hot(labels, weights, k))
         if settings.bayesian is not None:
             return _posterior_of_rows(survey, settings, x, rows)
         if settings.prior is None:

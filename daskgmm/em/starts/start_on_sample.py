@@ -14,6 +14,7 @@ import numpy as np
 from daskgmm.blas import one_blas_thread
 from daskgmm.em.events import StartFound
 from daskgmm.em.loop import Evaluated, Fit, advanced, best_of, evaluate
+from daskgmm.em.models import model_of
 from daskgmm.em.sample import SampleRule, drawn_rows
 from daskgmm.em.settings import Settings
 from daskgmm.em.starts.candidates import (
@@ -33,7 +34,6 @@ from daskgmm.em.starts.clustering import unwarned
 from daskgmm.em.starts.drawing import Draw, draw_rows, whole_draw
 from daskgmm.em.starts.start import Initial, start
 from daskgmm.em.survey import TrainingSet, survey_rows
-from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
 from daskgmm.gaussian.m_step import IllDefinedError
 
 CANDIDATES = 8
@@ -56,7 +56,7 @@ def best_candidate(
 ) -> Fit:
     """Return the best start, with the iteration that compared it: two passes."""
     d, n = rows.data.n_features, rows.survey.weighed_rows
-    p = n_parameters(STRUCTURES[settings.structure], settings.n_components, d)
+    p = settings.n_parameters(d)
     m = min(drawn_rows(p, d, settings.sample_rows), n)
     draw = draw_rows(rows, seed, m)
     if len(draw.x) < m / 2:
@@ -67,6 +67,8 @@ def best_candidate(
     seeds = random.randint(np.iinfo(np.int32).max, size=count).tolist()
     with one_blas_thread(), unwarned():
         finalists, _ = race(draw, settings, seeds)
+        clean = _of_clean_rows(draw, settings, seeds)
+        finalists = ranked([*finalists, *clean])[:FINALISTS]
     seconds = time.perf_counter() - began
     rows.listen(StartFound(len(draw.x), count, finalists[0].fit.lower_bound, seconds))
     if settings.max_iter == 0:
@@ -119,14 +121,30 @@ def best_of_all_rows(
     # The user's generator goes as far as scikit-learn's does, and no farther.
     seeds = np.random.RandomState(seed).randint(np.iinfo(np.int32).max, size=count).tolist()
     others, tried = _others(draw, settings, seeds, own)
+    others += _of_clean_rows(draw, settings, seeds)
     driven = last.all_continued(ranked(others)[:FINALISTS])
     best, seconds = ranked([own, *driven])[0], time.perf_counter() - began
     rows.listen(StartFound(draw.m, 1 + tried, best.fit.lower_bound, seconds))
     gain = best.fit.lower_bound - own.fit.lower_bound
     as_good = ROUNDING if _is_stuck(own) else max(AS_GOOD * settings.tol, ROUNDING)
     if best.degenerate == own.degenerate and gain <= as_good:
-        return first
+        # Where scikit-learn has no such model EM need not take its way once more.
+        return first if model_of(settings, rows.survey).has_chart else Fit(own.fit.step)
     return Fit(best.fit.step)
+
+
+def _of_clean_rows(draw: Draw, settings: Settings, seeds: list[int]) -> list[Candidate]:
+    """Return the best fit of Gaussians alone, with room for outliers; none if there is to be none.
+
+    All other starts leave rows out, which costs a good maximum where there is no outlier.
+    """
+    if settings.outliers is None:
+        return []
+    with suppress(ValueError):  # all of these collapse
+        (best, *_), _ = race(draw, replace(settings, outliers=None), seeds)
+        part = Part.of(draw, 1.0, settings, last=True)
+        return [found for found in [part.without_outliers(best)] if found is not None]
+    return []
 
 
 def _is_stuck(own: Candidate) -> bool:

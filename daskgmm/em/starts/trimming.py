@@ -58,15 +58,38 @@ def loneliness(x: NDArray[np.floating], weights: Array) -> Array:
     low, high = np.quantile(x, [0.25, 0.75], axis=0)
     width = np.where(high > low, high - low, 1.0)
     scaled = np.asarray(x, np.float64) / width
-    counted = np.flatnonzero(weights > 0)
-    if len(counted) > LANDMARKS:
-        # At equal steps of weight, so that rows that were drawn more often count as they should.
-        steps = (np.arange(LANDMARKS) + 0.5) / LANDMARKS * weights.sum()
-        counted = np.unique(np.minimum(np.searchsorted(np.cumsum(weights), steps), len(x) - 1))
-    landmarks = scaled[counted]
-    nearest = min(NEIGHBOUR, len(landmarks) - 1)
+    index, counts = _landmarks(weights)
+    landmarks, nearest = scaled[index], min(NEIGHBOUR, len(index) - 1)
     found = np.empty(len(x))
     for first in range(0, len(x), TILE_ROWS):
         rows = slice(first, first + TILE_ROWS)
-        found[rows] = np.partition(cdist(scaled[rows], landmarks), nearest, axis=1)[:, nearest]
+        distances = cdist(scaled[rows], landmarks)
+        order = np.argpartition(distances, nearest, axis=1)[:, : nearest + 1]
+        near = np.take_along_axis(distances, order, axis=1)
+        found[rows] = _at_count(near, counts[order])
     return found
+
+
+def _landmarks(weights: Array) -> tuple[NDArray[np.intp], Array]:
+    """Return the rows that all are compared with, and for how many each counts.
+
+    Of many they stand at equal steps of weight. Of few one of the usual weight counts for one row,
+    at any scale: a weight of 8 among ones counts as eight rows do.
+    """
+    index = np.flatnonzero(weights > 0)
+    if len(index) <= LANDMARKS:
+        weights = weights[index]
+        return index, weights / np.median(weights)
+    steps = (np.arange(LANDMARKS) + 0.5) / LANDMARKS * weights.sum()
+    places = np.minimum(np.searchsorted(np.cumsum(weights), steps), len(weights) - 1)
+    index, counts = np.unique(places, return_counts=True)
+    return index, counts.astype(np.float64)
+
+
+def _at_count(distances: Array, counts: Array) -> Array:
+    """Return the distance of each row (m, j) within which its neighbour is, itself counted too."""
+    order = np.argsort(distances, axis=1, kind="stable")
+    summed = np.cumsum(np.take_along_axis(counts, order, axis=1), axis=1)
+    place = np.minimum((summed < NEIGHBOUR + 0.5).sum(axis=1), distances.shape[1] - 1)
+    nth = np.take_along_axis(order, place[:, None], axis=1)
+    return np.asarray(np.take_along_axis(distances, nth, axis=1)[:, 0])

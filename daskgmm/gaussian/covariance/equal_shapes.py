@@ -10,7 +10,8 @@ it is a convex problem (along geodesics for matrices, Wiesel 2012), so that ther
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -33,28 +34,44 @@ SAME = 1e-13
 """Change of all volumes, relative, below which they have converged."""
 
 
-class EqualShapesAlongAxes(Structure):
+class OfOneShape(Structure):
+    """Covariances whose shape is a sum over components, the largest part of which decides it."""
+
+    free = False
+
+    def singular_component(self, scatter: Scatter, covariances: Array, index: int) -> int:
+        """Return the component with the largest part in the shape, which is singular for all."""
+        volumes = self.precision.diagonals(covariances, scatter.n_features).mean(axis=1)
+        return largest_part(scatter.shares / np.where(volumes > 0, volumes, 1.0), scatter)
+
+
+def largest_part(factors: Array, scatter: Scatter) -> int:
+    """Return the component of the largest term in a sum of covariances with these factors (k,)."""
+    # The largest entry of a covariance matrix is on its diagonal.
+    variances = scatter.covariances.reshape(len(factors), -1).max(axis=1)
+    return int(np.argmax(factors * variances))
+
+
+class EqualShapesAlongAxes(OfOneShape):
     """Variances along the axes that are proportional (VEI)."""
 
     name = "VEI"
     precision = AlongAxes()
     statistic = Squares()
-    free = False
 
     def n_covariance_parameters(self, k: int, d: int) -> int:
         return k + d - 1
 
     def maximise(self, scatter: Scatter, last: Array) -> Array:
-        return proportional(scatter.covariances, scatter.shares, log_volumes(last))
+        return proportional(scatter.covariances, scatter, log_volumes(last))
 
 
-class EqualEigenvalues(Structure):
+class EqualEigenvalues(OfOneShape):
     """Matrices of the same eigenvalues and axes of their own (EEV)."""
 
     name = "EEV"
     precision = Dense()
     statistic = Products()
-    free = False
 
     def n_covariance_parameters(self, k: int, d: int) -> int:
         return d + k * d * (d - 1) // 2
@@ -64,13 +81,12 @@ class EqualEigenvalues(Structure):
         return with_eigenvalues(axes, scatter.shares @ values)
 
 
-class EqualShapes(Structure):
+class EqualShapes(OfOneShape):
     """Matrices of proportional eigenvalues and axes of their own (VEV)."""
 
     name = "VEV"
     precision = Dense()
     statistic = Products()
-    free = False
 
     def n_covariance_parameters(self, k: int, d: int) -> int:
         return k + d - 1 + k * d * (d - 1) // 2
@@ -79,16 +95,15 @@ class EqualShapes(Structure):
         values, axes = np.linalg.eigh(scatter.covariances)
         values = np.maximum(values, 0.0)
         volumes = last_volumes(last)
-        return with_eigenvalues(axes, proportional(values, scatter.shares, volumes))
+        return with_eigenvalues(axes, proportional(values, scatter, volumes))
 
 
-class Proportional(Structure):
+class Proportional(OfOneShape):
     """Matrices that are proportional to each other (VEE)."""
 
     name = "VEE"
     precision = Dense()
     statistic = Products()
-    free = False
 
     def n_covariance_parameters(self, k: int, d: int) -> int:
         return k - 1 + self.precision.n_parameters(d)
@@ -98,18 +113,31 @@ class Proportional(Structure):
 
         def unit_shape(volumes: Array) -> Array:
             """Return C for the logarithms of volumes."""
-            shape = np.tensordot(shares * np.exp(volumes.min() - volumes), covariances, 1)
-            shape *= np.exp(-log_volumes_of_matrices(shape[None])[0])
+            factors = shares * np.exp(volumes.min() - volumes)
+            shape = np.tensordot(factors, covariances, 1)
+            with caused_by(largest_part(factors, scatter)):
+                shape *= np.exp(-log_volumes_of_matrices(shape[None])[0])
             return (shape + shape.T) / 2
 
-        def volumes_of(shape: Array) -> Array:
-            factor = inverse_factor(shape, 0)
+        def improved(volumes: Array) -> Array:
+            shape = unit_shape(volumes)
+            with caused_by(largest_part(shares * np.exp(volumes.min() - volumes), scatter)):
+                factor = inverse_factor(shape, 0)
             traces = np.einsum("ij,kji->k", factor @ factor.T, covariances)
             return logarithms(traces / d)
 
-        volumes = alternated(lambda logs: volumes_of(unit_shape(logs)), last_volumes(last))
+        volumes = alternated(improved, last_volumes(last))
         found: Array = np.exp(volumes)[:, None, None] * unit_shape(volumes)
         return found
+
+
+@contextmanager
+def caused_by(component: int) -> Iterator[None]:
+    """Raise what is singular in this context as a singular scatter of a component."""
+    try:
+        yield
+    except SingularError as error:
+        raise SingularError(component) from error
 
 
 def last_volumes(covariances: Array) -> Array:
@@ -129,12 +157,14 @@ def with_eigenvalues(axes: Array, values: Array) -> Array:
     return symmetric
 
 
-def proportional(variances: Array, shares: Array, volumes: Array) -> Array:
+def proportional(variances: Array, scatter: Scatter, volumes: Array) -> Array:
     """Return the most likely variances (k, d) that are proportional, from logarithms of volumes."""
 
     def unit_shape(volumes: Array) -> Array:
-        shape = (shares * np.exp(volumes.min() - volumes)) @ variances
-        unit: Array = shape * np.exp(-log_volumes(shape[None])[0])
+        factors = scatter.shares * np.exp(volumes.min() - volumes)
+        shape = factors @ variances
+        with caused_by(largest_part(factors, scatter)):
+            unit: Array = shape * np.exp(-log_volumes(shape[None])[0])
         return unit
 
     def improved(volumes: Array) -> Array:

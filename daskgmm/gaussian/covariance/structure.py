@@ -58,16 +58,20 @@ class Structure:
             return covariances
         return self.precision.of_matrices(form.matrices(covariances, scatter.n_features))
 
+    def singular_component(self, scatter: Scatter, covariances: Array, index: int) -> int:
+        """Return the index of the scatter that makes the covariance at an index singular."""
+        return index
+
     def scatter_of(self, moments: Moments, reg_covar: float, last: Array) -> Scatter:
         """Return the scatter of moments, with `reg_covar` on the diagonals."""
         form, d = self.statistic.form, moments.reference.shape[1]
         covariances = form.raised(self.statistic.within(moments), reg_covar)
         if self.statistic.pools:
             return Scatter(moments.scale_counts.sum(keepdims=True), covariances, d)
-        counts, empty = moments.scale_counts, moments.empty
-        if empty.any():
-            counts = np.where(empty, EMPTY * counts.sum(), counts)
-            covariances[empty] = self.scatter(last, counts, d).covariances[empty]
+        counts, unknown = moments.scale_counts, moments.without_scale
+        if unknown.any():
+            counts = np.where(unknown, EMPTY * counts.sum(), counts)
+            covariances[unknown] = self.scatter(last, counts, d).covariances[unknown]
         return Scatter(counts, covariances, d)
 
     def scatter(self, covariances: Array, counts: Array, d: int) -> Scatter:

@@ -24,6 +24,7 @@ from daskgmm.gaussian.covariance.free import (
 )
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.names import NAMES_OF_MCLUST
 
 STRUCTURES: dict[str, Structure] = {
     structure.name: structure
@@ -46,11 +47,17 @@ STRUCTURES: dict[str, Structure] = {
 }
 
 
+def structure_name(given: str) -> str:
+    """Return the name in the table of what may be given by mclust's; others as they are."""
+    return given if given in STRUCTURES else NAMES_OF_MCLUST.get(given, given)
+
+
 def structure_of(parameters: Parameters) -> Structure:
     """Return the structure of the parameters."""
     return STRUCTURES[parameters.structure]
 
 
-def n_parameters(structure: Structure, k: int, d: int) -> int:
+def n_parameters(structure: Structure, k: int, d: int, *, equal_weights: bool = False) -> int:
     """Return the number of free parameters of a mixture: weights, means, covariances."""
-    return k - 1 + k * d + structure.n_covariance_parameters(k, d)
+    weights = 0 if equal_weights else k - 1
+    return weights + k * d + structure.n_covariance_parameters(k, d)

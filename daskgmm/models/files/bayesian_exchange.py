@@ -33,7 +33,9 @@ def posterior_to_sklearn(mixture: Any) -> BayesianGaussianMixture:
     It has no `lower_bound_`: scikit-learn's is another.
     """
     names = BayesianGaussianMixture().get_params()
-    reference = BayesianGaussianMixture(**{name: getattr(mixture, name) for name in names})
+    settings = {name: getattr(mixture, name) for name in names}
+    settings["covariance_type"] = mixture._structure_name
+    reference = BayesianGaussianMixture(**settings)
     _copy(mixture, reference)
     reference.lower_bound_, reference.lower_bounds_ = math.nan, []
     reference.n_features_in_ = mixture.means_.shape[1]

@@ -79,7 +79,7 @@ INFINITIES = {"inf": math.inf, "-inf": -math.inf}
 AS_VERSION_1 = ("criteria", "data", "feature_units", "feature_dims", "history", "coordinates")
 """What version 1 lacked, and null stands for."""
 
-WITHOUT_OUTLIERS = {"noise": False, "tails": None}
+NOT_WRITTEN = {"noise": False, "tails": None, "equal_weights": False}
 """Settings that are not written unless they are others, so that readers of before them read on."""
 
 UNIT_SUM = 1e-6
@@ -120,7 +120,7 @@ def document_of(mixture: Mixture) -> dict[str, Any]:
         "n_iter": int(getattr(mixture, "n_iter_", 0)),
         "lower_bound": plain(float(getattr(mixture, "lower_bound_", math.nan))),
         "gap_estimate": plain(float(getattr(mixture, "gap_estimate_", math.nan))),
-        "objective": None if objective is None else plain(asdict(objective)),
+        "objective": None if objective is None else _objective_document(objective),
         "criteria": plain(mixture._known_criteria()),
         "types": names_of(type(mixture)),
         "settings": settings,
@@ -162,7 +162,7 @@ def mixture_of(document: Mapping[str, Any], choose: Choose[Kind]) -> Kind:
     types = _list(document, "types", None) if "types" in document else ["GaussianMixture"]
     kind = choose(types)
     mixture = _made(kind, _checked_settings(document["settings"], kind, types))
-    structure = mixture.covariance_type
+    structure = mixture._structure_name
     if structure not in STRUCTURES:
         raise UnknownNameError(
             f"its covariance_type {str(structure)[:60]!r} is none of {', '.join(STRUCTURES)}. "
@@ -224,10 +224,11 @@ def _settings(mixture: Mixture) -> dict[str, Any]:
     """Return the settings, those that are attributes of the class too, as JSON can hold them."""
     kept = {}
     for name in _setting_names(type(mixture)):
-        if name in WITHOUT_OUTLIERS and getattr(mixture, name) == WITHOUT_OUTLIERS[name]:
+        if name in NOT_WRITTEN and getattr(mixture, name) == NOT_WRITTEN[name]:
             continue
+        value = mixture._structure_name if name == "covariance_type" else getattr(mixture, name)
         try:
-            text = json.dumps(_plain_setting(getattr(mixture, name)), allow_nan=False)
+            text = json.dumps(_plain_setting(value), allow_nan=False)
         except (TypeError, ValueError):
             continue
         kept[name] = json.loads(text)
@@ -293,7 +294,7 @@ def _check_settings(mixture: Mixture) -> None:
 
 
 def _set_parameters(mixture: Mixture, document: Mapping[str, Any], r: int) -> None:
-    structure, k = STRUCTURES[mixture.covariance_type], len(document["weights"])
+    structure, k = STRUCTURES[mixture._structure_name], len(document["weights"])
     shape = structure.external_shape(k, r)
     mixture._fitted_structure = structure.name
     mixture.weights_ = array_of(document, "weights", (k,))
@@ -378,6 +379,13 @@ def _adapted(values: Any) -> dict[str, Any]:
     return found
 
 
+def _objective_document(objective: Objective) -> dict[str, Any]:
+    values: dict[str, Any] = plain(asdict(objective))
+    if not objective.equal_weights:
+        del values["equal_weights"]  # readers of before it read on
+    return values
+
+
 def _objective(values: Any) -> Objective | None:
     if values is None:
         return None
@@ -385,6 +393,8 @@ def _objective(values: Any) -> Objective | None:
     for value in (found.prior, found.density, found.weights_are):
         if not isinstance(value, str | None):
             raise ValueError(f"a {type(value).__name__} stands in 'objective' where a text should")
+    if not isinstance(found.equal_weights, bool):
+        raise ValueError("'equal_weights' in 'objective' is neither true nor false")
     return replace(found, noise=float(number(found.noise)))
 
 
@@ -393,7 +403,8 @@ def _objective_asked(mixture: Mixture) -> Objective:
     facts = getattr(mixture, "fitted_on_", {})
     settings = mixture._settings().weighed(facts.get("weights_are"))
     if isinstance(settings.prior, str) and settings.prior not in PRIORS:
-        return Objective(settings.noise, settings.prior, weights_are=settings.weights_are)
+        said, equal = settings.weights_are, settings.equal_weights
+        return Objective(settings.noise, settings.prior, weights_are=said, equal_weights=equal)
     return Objective.of(settings, mixture.n_features_in_)
 
 

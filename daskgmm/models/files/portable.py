@@ -94,8 +94,8 @@ class Portable(Mixture):
         Warns
         -----
         ExchangeWarning
-            If the covariance structure is one of your own, and the one that scikit-learn has for
-            its matrices counts other parameters in `bic` and `aic`.
+            If scikit-learn has not this covariance structure, or the weights are fixed
+            (`equal_weights`), and its `bic` and `aic` count other parameters.
         """
         check_is_fitted(self)
         return to_sklearn(self)

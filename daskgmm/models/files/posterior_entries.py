@@ -26,7 +26,7 @@ def posterior_entries(mixture: Any) -> dict[str, Any]:
 
 def set_posterior(mixture: Any, document: Mapping[str, Any]) -> None:
     """Set the attributes of a Bayesian mixture from a document; raise `ValueError` for damage."""
-    given, structure = document["posterior"], STRUCTURES[mixture.covariance_type]
+    given, structure = document["posterior"], STRUCTURES[mixture._structure_name]
     if not isinstance(given, Mapping):
         raise ValueError("'posterior' is no object")
     k, d = mixture.means_.shape

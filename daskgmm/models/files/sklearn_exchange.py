@@ -17,8 +17,9 @@ from daskgmm.em.objective import Objective
 from daskgmm.errors import ExchangeWarning
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.covariance.structure import Structure
-from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
+from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters, structure_name
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.models.equal_weights import has_equal_weights
 from daskgmm.models.files.sklearn_steps import coordinates_in, steps_of
 from daskgmm.models.mixture import Mixture
 from daskgmm.models.outliers import fitted_outliers
@@ -115,6 +116,8 @@ def _made(kind: type[Kind], settings: dict[str, Any]) -> Kind:
     mixture = kind(**{name: value for name, value in settings.items() if name in taken})
     for name in ("n_components", "covariance_type", "standardise", "pca"):
         own, given = getattr(mixture, name), settings[name]
+        if name == "covariance_type":
+            own = structure_name(own)
         # A part of the variance is a number of axes once it is fitted.
         part = name == "pca" and isinstance(own, float) and given is not None
         if name not in taken and own != given and not part:
@@ -156,17 +159,20 @@ def _of_known_structure(parameters: Parameters) -> Parameters:
     )
 
 
-def _warn_of_count(given: Structure, known: Structure, k: int, d: int) -> None:
+def _warn_of_count(mixture: Mixture, given: Structure, known: Structure) -> None:
     """Warn where scikit-learn counts other parameters than the mixture has."""
-    p, theirs = n_parameters(given, k, d), n_parameters(known, k, d)
-    if p != theirs:
-        warn_user(
-            f"scikit-learn has no covariance_type={given.name!r}. The result predicts the same "
-            f"with {known.name!r}, but its bic and aic count {theirs:,} parameters where this "
-            f"mixture has {p:,}, and its fit is one of {known.name!r}. Take criteria from this "
-            "mixture.",
-            ExchangeWarning,
-        )
+    p, theirs = mixture._n_parameters(), n_parameters(known, *mixture.means_.shape)
+    if p == theirs:
+        return
+    lacks = [f"covariance_type={given.name!r}"] * (given is not known)
+    lacks += ["equal_weights"] * has_equal_weights(mixture)
+    warn_user(
+        f"scikit-learn has no {' and no '.join(lacks)}. The result predicts the same "
+        f"with {known.name!r}, but its bic and aic count {theirs:,} parameters where this "
+        f"mixture has {p:,}, and its fit is one of {known.name!r}. Take criteria from this "
+        "mixture.",
+        ExchangeWarning,
+    )
 
 
 def _likelihoods(mixture: Mixture) -> tuple[float, list[float]]:
@@ -184,7 +190,7 @@ def _reference(mixture: Mixture) -> Reference:
     if coordinates is not None and settings["means_init"] is not None:
         settings["means_init"] = coordinates.apply(np.asarray(settings["means_init"], np.float64))
     given, parameters = parameters.structure, _of_known_structure(parameters)
-    _warn_of_count(STRUCTURES[given], STRUCTURES[parameters.structure], *parameters.means.shape)
+    _warn_of_count(mixture, STRUCTURES[given], STRUCTURES[parameters.structure])
     settings["covariance_type"] = parameters.structure
     reference = Reference(**settings)
     reference.weights_ = parameters.weights.copy()

@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.blas import one_blas_thread
+from daskgmm.counting import counted
+from daskgmm.errors import EntryError, SettingError
 from daskgmm.gaussian.kernels.workspace import small_buffers
 from daskgmm.models.predictions.posterior import Posterior
 from daskgmm.models.predictions.prediction import Place, Predictor, at
@@ -207,10 +209,12 @@ def _responsibilities_of(posterior: Posterior) -> NDArray[Any]:
 def _top(asked: Asked) -> list[Output]:
     if not 1 <= asked.top <= asked.k:
         raise ValueError(
-            f"top is {asked.top}, and the mixture has {asked.k} components; give 1 to {asked.k}."
+            f"top is {asked.top} (--top), and the mixture has {counted(asked.k, 'component')}; "
+            f"give 1 to {asked.k}."
         )
+    noise = ", -1 for the noise" if asked.noise else ""
     dims, shape, m = (RANK,), (asked.top,), asked.top
-    about = {"long_name": "most probable components, the first one first"}
+    about = {"long_name": f"most probable components, the first one first{noise}"}
     long_name = "posterior probability of top_component"
     return [
         asked.component("top_component", partial(_top_components, m), about, dims, shape),
@@ -219,21 +223,23 @@ def _top(asked: Asked) -> list[Output]:
 
 
 def _top_components(m: int, posterior: Posterior) -> NDArray[Any]:
-    return posterior.most_probable(m).T
+    places = posterior.most_probable(m).T
+    return np.where(places < posterior.parameters.n_components, places, -1)
 
 
 def _top_posteriors(m: int, posterior: Posterior) -> NDArray[Any]:
     order = posterior.most_probable(m)
-    return np.take_along_axis(posterior.responsibilities, order, axis=0).T
+    return np.take_along_axis(posterior.memberships, order, axis=0).T
 
 
 def _largest_posterior(asked: Asked) -> list[Output]:
-    long_name = "posterior probability of the most probable component"
+    noise = ", or of the noise" if asked.noise else ""
+    long_name = f"posterior probability of the most probable component{noise}"
     return [asked.probability("largest_posterior", _largest_of, long_name)]
 
 
 def _largest_of(posterior: Posterior) -> NDArray[Any]:
-    largest: Array = posterior.responsibilities.max(axis=0)
+    largest: Array = posterior.memberships.max(axis=0)
     return largest
 
 
@@ -243,7 +249,7 @@ def _ambiguity(asked: Asked) -> list[Output]:
 
 
 def _ambiguities_of(posterior: Posterior) -> NDArray[Any]:
-    return ambiguity(posterior.responsibilities)
+    return ambiguity(posterior.memberships)
 
 
 def ambiguity(responsibilities: Array) -> Array:
@@ -275,6 +281,31 @@ OUTPUTS: dict[str, Make] = {
 
 EXACT = ("label", "outlier")
 """What compares log densities, and so comes before exponentials are taken."""
+
+
+def _made(name: str, asked: Asked) -> tuple[Output, ...]:
+    """Return the arrays of an output; raise `EntryError` unless its entry makes some."""
+    made: Any = OUTPUTS[name](asked)
+    whole = isinstance(made, Sequence) and all(isinstance(each, Output) for each in made)
+    if not whole or not made:
+        raise EntryError(
+            f"The output {name!r} of OUTPUTS made {'nothing' if not made else repr(made)}, and has "
+            "to make a list of one Output or more."
+        )
+    return tuple(made)
+
+
+def _computed(array: Output, posterior: Posterior, rows: int) -> NDArray[Any]:
+    """Return the values of an output; raise `EntryError` for those of another shape."""
+    values, shape = array.compute(posterior), (rows, *array.shape)
+    # NumPy would write None as NaN, and repeat one value for all rows.
+    if np.shape(values) != shape:
+        raise EntryError(
+            f"The output {array.name!r} computed "
+            f"{'None' if values is None else f'values of shape {np.shape(values)}'} for "
+            f"{counted(rows, 'row')}; as its Output says, their shape is {shape}."
+        )
+    return values
 
 
 def _check_distinct(made: Mapping[str, Sequence[Output]]) -> None:
@@ -338,21 +369,23 @@ class Outputs:
 
         Raises
         ------
+        SettingError
+            If a name or a type does not exist.
         ValueError
-            If a name or a type does not exist, there are fewer components than `top`, or two
-            arrays have one name.
+            If there are fewer components than `top`, or two arrays have one name.
         """
         names = (names,) if isinstance(names, str) else names
         unknown = [name for name in names if name not in OUTPUTS]
         if unknown or not names:
-            raise ValueError(
-                f"outputs names {', '.join(map(repr, unknown)) or 'nothing'}; give some of "
-                f"{', '.join(OUTPUTS)}."
+            raise SettingError(
+                f"outputs names {', '.join(map(repr, unknown)) or 'nothing'} (--outputs); give "
+                f"some of {', '.join(OUTPUTS)}. If a module of yours adds it to them, import that "
+                "first (--import)."
             )
         if dtype not in DTYPES:
-            raise ValueError(f"dtype is {dtype!r}; give one of {', '.join(DTYPES)}.")
+            raise SettingError(f"dtype is {dtype!r}; give one of {', '.join(DTYPES)}.")
         asked = Asked(k, dtype, min(TOP, k) if top is None else top, missing, noise)
-        made = {name: tuple(OUTPUTS[name](asked)) for name in names}
+        made = {name: _made(name, asked) for name in names}
         _check_distinct(made)
         return cls(tuple(array for arrays in made.values() for array in arrays))
 
@@ -391,7 +424,9 @@ class Outputs:
             for rows, posterior in predictor.posteriors(x, place):
                 target = rows if present is None else present[rows]
                 for each in in_order:
-                    found[each.name][target] = each.encode(each.compute(posterior))
+                    found[each.name][target] = each.encode(
+                        _computed(each, posterior, rows.stop - rows.start)
+                    )
         return found
 
     def _unfilled(self, rows: int) -> dict[str, NDArray[Any]]:

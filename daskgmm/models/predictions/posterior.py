@@ -114,10 +114,15 @@ class Posterior:
         entropies: Array = -terms.sum(axis=0)
         return entropies
 
+    @property
+    def memberships(self) -> Array:
+        """The posterior probability of each component, and of the noise at the end, (k + 1, b)."""
+        return self._all_responsibilities()
+
     def most_probable(self, m: int) -> NDArray[np.intp]:
-        """Return the m most probable components of each row, (m, b), ties in their order."""
+        """Return the places in `memberships` of the m largest, (m, b), ties in their order."""
         if m not in self._orders:
-            self._orders[m] = most_probable(self.responsibilities, m)
+            self._orders[m] = most_probable(self.memberships, m)
         return self._orders[m]
 
     def _exponentiated(self) -> Tile:

@@ -10,6 +10,7 @@ from typing import Any
 
 import dask.array as da
 
+from daskgmm.counting import counted
 from daskgmm.errors import DataError
 from daskgmm.models.predictions.labels import check_dims, check_names, kept_attributes
 from daskgmm.models.predictions.outputs import Outputs
@@ -153,7 +154,7 @@ def _row_layout(
     layout = Layout(dims, (n,), *_with_shards(sizes, shards, dims, (n,)))
     if layout.unit[0] * row_nbytes > MOST_BLOCK_BYTES:
         raise ValueError(
-            f"Chunks or shards of {layout.unit[0]:,} rows take "
+            f"Chunks or shards of {counted(layout.unit[0], 'row')} take "
             f"{layout.unit[0] * row_nbytes / 1e9:.1f} GB, and each is written at once. Give "
             "smaller ones."
         )

@@ -34,9 +34,11 @@ class Written:
     counts : ndarray of int64, shape (k,)
         Rows of each component; zeros if labels were not written.
     missing : int
-        Rows that miss a value, so that they have no label.
+        Rows that miss a value, so that they have no label; 0 if neither labels nor `outlier`
+        were written.
     outliers : int
-        Rows of the label -1 of a mixture with noise; 0 if labels were not written.
+        Rows that are outliers, by the output `outlier`, or by the label -1 of a mixture with noise;
+        0 if neither was written. With tails they are in `counts` too.
     """
 
     path: str
@@ -100,16 +102,14 @@ class Job(ABC):
             self.fill(tally, work, add, progress)
             rows = self.finish(tally, work)
         k = self.predictor.parameters.n_components
-        counts, missing = tally.counts[:k], int(tally.counts[k])
-        labelled = any(array.name == "label" for array in self.outputs.arrays)
-        noisy = labelled and self.predictor.parameters.has_noise
-        outliers = rows - int(counts.sum()) - missing if noisy else 0
+        counts, (missing, outliers) = tally.counts[:k], map(int, tally.counts[k : k + 2])
         return Written(self.target.address.url, rows, counts, missing, outliers)
 
     def _taken(self) -> Tally:
         """Take the place of the target; return what an interrupted run of this kind wrote."""
         tally = self.target.interrupted(self.identity)
-        if tally is not None and same_values(self.data, tally, self.tasks):
+        as_now = tally is not None and len(tally.counts) == self.n_counts
+        if tally is not None and as_now and same_values(self.data, tally, self.tasks):
             self.target.go_on(self.identity, tally)
             return tally
         tally = Tally(np.zeros(self.n_counts, np.int64))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import PurePath
 
+from daskgmm.errors import SettingError
 from daskgmm.rows.parquet.files import SUFFIXES as PARQUET
 from daskgmm.storage.address import path_text
 from daskgmm.storage.masking import shown
@@ -20,20 +21,21 @@ OTHERS = (
 
 
 def check_zarr_name(out: str | os.PathLike[str]) -> None:
-    """Raise `ValueError` for a name that says that it is no Zarr group."""
-    _check(out, PARQUET, "Zarr", "labels.zarr, or write Parquet: predict_to_parquet")
+    """Raise `SettingError` for a name that says that it is no Zarr group."""
+    _check(out, PARQUET, "Zarr")
 
 
 def check_parquet_name(out: str | os.PathLike[str]) -> None:
-    """Raise `ValueError` for a name that says that it is no folder of Parquet files."""
-    _check(out, ZARR, "Parquet", "labels.parquet, or write Zarr: predict_to_zarr")
+    """Raise `SettingError` for a name that says that it is no folder of Parquet files."""
+    _check(out, ZARR, "Parquet")
 
 
-def _check(out: str | os.PathLike[str], of_other: tuple[str, ...], kind: str, advice: str) -> None:
+def _check(out: str | os.PathLike[str], of_other: tuple[str, ...], kind: str) -> None:
     name = path_text(out).rstrip("/")
     suffix = PurePath(name).suffix.lower()
     if suffix in (*of_other, *OTHERS):
-        raise ValueError(
-            f"{shown(name)} ends in {suffix}, and the predictions would be {kind}. Name them such "
-            f"as {advice}. xarray and pandas read both, and write other formats."
+        raise SettingError(
+            f"{shown(name)} ends in {suffix}, and the predictions would be {kind}. Write Zarr, "
+            "such as labels.zarr, or Parquet, such as labels.parquet (predict_to_parquet). xarray "
+            "and pandas read these, and write other formats."
         )

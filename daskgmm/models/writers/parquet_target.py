@@ -63,7 +63,7 @@ class ParquetTarget(Target):
             if lost := [column for column in names if column not in kept]:
                 raise self._lost(
                     f"columns of {file}: {', '.join(map(repr, lost))}. Choose another place, or "
-                    "name in key every column that is to stay."
+                    "name in key (--key) every column that is to stay."
                 )
 
     def _lost(self, what: str) -> OutputError:

@@ -25,7 +25,7 @@ from daskgmm.models.writers.marks import marked
 from daskgmm.models.writers.ownership import Owner
 from daskgmm.models.writers.parquet_target import part_name
 from daskgmm.models.writers.tally import Arrays, WrittenBatch
-from daskgmm.models.writers.writing import label_counts
+from daskgmm.models.writers.writing import counts_of, n_counts
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.keyed_task import KeyedBlock
 from daskgmm.rows.retries import retried
@@ -67,8 +67,7 @@ class PartWriting:
     def __call__(self, batch: Batch, blocks: Iterator[Block]) -> WrittenBatch:
         """Write a file for each chunk of the batch."""
         parameters, rows = self.predictor.parameters, 0
-        k, noise = parameters.n_components, parameters.has_noise
-        counts, digests = np.zeros(k + 1, np.int64), dict[str, str]()
+        counts, digests = np.zeros(n_counts(parameters), np.int64), dict[str, str]()
         mark, blocks = marked(blocks)
         keyed = cast("Iterator[KeyedBlock]", blocks)
         for chunk, parts in groupby(keyed, key=lambda block: block.chunk):
@@ -77,7 +76,7 @@ class PartWriting:
                     place = partial(after, batch.place, rows)
                     arrays = self.outputs.predict(self.predictor, block.x, place)
                     writer.add(self._table(block.keys, arrays))
-                    counts = counts + label_counts(arrays, k, noise=noise)
+                    counts = counts + counts_of(arrays, parameters)
                     rows += len(block.x)
         return WrittenBatch(batch.index, rows, np.append(counts, rows), (), mark, digests)
 

@@ -7,11 +7,13 @@ from functools import cached_property
 from typing import Any
 
 from daskgmm.em.fingerprint import plain_digest, rows_digest
+from daskgmm.errors import SettingError
 from daskgmm.models.predictions.outputs import Outputs
 from daskgmm.models.writers.job import Add, Job
 from daskgmm.models.writers.parquet_target import ParquetTarget
 from daskgmm.models.writers.part_writing import PartWriting, flat
 from daskgmm.models.writers.tally import Tally
+from daskgmm.models.writers.writing import n_counts
 from daskgmm.passes.configuration import Configuration
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.keyed_task import keyed_tasks
@@ -49,8 +51,8 @@ class ParquetJob(Job):
 
     @property
     def n_counts(self) -> int:
-        """Each component, rows without, and all rows."""
-        return self.predictor.parameters.n_components + 2
+        """Those of `counts_of`, and all rows."""
+        return n_counts(self.predictor.parameters) + 1
 
     @property
     def _writing(self) -> PartWriting:
@@ -81,15 +83,17 @@ class ParquetJob(Job):
 def check_columns(table: Table, outputs: Outputs, dtype: str) -> None:
     """Raise `ValueError` unless outputs can be columns beside the keys of a table."""
     if dtype == "uint8":
-        raise ValueError(
-            "dtype is 'uint8', which needs a scale factor, and Parquet has none; give 'float32'."
+        raise SettingError(
+            "dtype is 'uint8' (--dtype), which needs a scale factor, and Parquet has none; give "
+            "'float32'."
         )
     taken = set(table.schema.names)
     for name, _ in flat(outputs.empty(0)):
         if name in taken:
-            what = "key" if name in table.schema.names else "output"
+            key = name in table.schema.names
+            what, option = ("key", "--key") if key else ("output", "--outputs")
             raise ValueError(
-                f"The {what} {name!r} is called as a column of predictions is; rename it, or leave "
-                "that out of outputs."
+                f"The {what} {name!r} ({option}) is called as a column of predictions is; "
+                "rename it, or leave that out of outputs."
             )
         taken.add(name)

@@ -14,7 +14,7 @@ from daskgmm.errors import DataError
 from daskgmm.models.writers.cutting import CutRows
 from daskgmm.models.writers.job import Add, Job
 from daskgmm.models.writers.tally import Tally, WrittenBatch
-from daskgmm.models.writers.writing import GridWriting, Joining, Putting, RowWriting
+from daskgmm.models.writers.writing import GridWriting, Joining, Putting, RowWriting, n_counts
 from daskgmm.models.writers.zarr_target import ZarrTarget
 from daskgmm.passes.batches import aligned
 from daskgmm.passes.configuration import Configuration
@@ -62,8 +62,8 @@ class ZarrJob(Job):
 
     @property
     def n_counts(self) -> int:
-        """Each component, and rows without."""
-        return self.predictor.parameters.n_components + 1
+        """Those of `counts_of`."""
+        return n_counts(self.predictor.parameters)
 
     def make(self) -> None:
         """Make the arrays, empty."""

@@ -45,9 +45,8 @@ class WrittenBatch:
     ----------
     index : int
     rows : int
-    counts : ndarray of int64, shape (k + 1,) or (k + 2,)
-        Rows of each component, then those without (zeros if labels are not wanted); of parts in
-        Parquet at the end all rows.
+    counts : ndarray of int64, shape (k + 2,) or (k + 3,)
+        Those of `writing.counts_of`; of parts in Parquet at the end all rows.
     pieces : tuple of Piece
         What it has not written.
     mark : str

@@ -22,7 +22,7 @@ from daskgmm.models.writers.tally import Tally
 from daskgmm.passes.configuration import Configuration
 from daskgmm.rows.retries import retried
 from daskgmm.storage.address import Address
-from daskgmm.storage.local import written_path
+from daskgmm.storage.local import is_full, written_path
 from daskgmm.storage.masking import shown
 
 try:
@@ -133,15 +133,27 @@ class Target(ABC):
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Say of whatever fails that another run has taken the place, if one has."""
+        """Say of whatever fails that another run has taken the place, or that the disk is full."""
         try:
             yield
         except Exception as error:
-            if not self._taken or self._holds():
-                raise
-            self._leave()
             cause = None if isinstance(error, OutputError) else self.address.harmless(error)
-            raise self.owner.lost() from cause
+            if self._taken and not self._holds():
+                self._leave()
+                raise self.owner.lost() from cause
+            if is_full(error):
+                raise self._full(error) from cause
+            raise
+
+    def _full(self, error: Exception) -> OutputError:
+        """Return the error of a run that finds no space, with what it leaves behind."""
+        before = "" if self._remote else " What was there before is whole."
+        begun = f" {self.root} holds what is written so far." if self._taken else ""
+        return OutputError(
+            f"{self.address} cannot be written, as the disk is full: "
+            f"{self.address.described(error)}.{before}{begun} Free some of the disk: the same call "
+            "or command goes on from there. Or choose another place."
+        )
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

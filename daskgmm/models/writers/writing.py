@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.gaussian.block import Block
+from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.predictions.outputs import MISSING, Outputs
 from daskgmm.models.predictions.prediction import Predictor, after
 from daskgmm.models.writers.marks import marked
@@ -110,22 +111,31 @@ class Writing:
             before += len(block.x)
 
     def _counts(self, arrays: Arrays) -> NDArray[np.int64]:
-        parameters = self.predictor.parameters
-        return label_counts(arrays, parameters.n_components, noise=parameters.has_noise)
+        return counts_of(arrays, self.predictor.parameters)
 
 
-def label_counts(arrays: Arrays, k: int, *, noise: bool = False) -> NDArray[np.int64]:
-    """Return the rows of each component, and at the end those that miss a value.
+def n_counts(parameters: Parameters) -> int:
+    """Return the length of `counts_of`."""
+    return parameters.n_components + 2
 
-    Zeros without labels. Outliers of a mixture with noise are not among them.
+
+def counts_of(arrays: Arrays, parameters: Parameters) -> NDArray[np.int64]:
+    """Return the rows of each component, then those that miss a value, and outliers.
+
+    Zeros of what neither labels nor the output `outlier` tell. With noise outliers are in no
+    component, with tails in one.
     """
-    if "label" not in arrays:
-        return np.zeros(k + 1, np.int64)
-    labels = arrays["label"].reshape(-1).astype(np.int64)
-    if noise:
-        found = np.bincount(labels - MISSING, minlength=k + 2)
-        return np.append(found[2:], found[0])
-    return np.roll(np.bincount(labels + 1, minlength=k + 1), -1)
+    counts = np.zeros(n_counts(parameters), np.int64)
+    first = MISSING if parameters.has_noise else -1
+    if "label" in arrays:
+        labels = arrays["label"].reshape(-1).astype(np.int64) - first
+        found = np.bincount(labels, minlength=parameters.n_components - first)
+        counts[:-2], counts[-2] = found[-first:], found[0]
+        counts[-1] = found[1] if parameters.has_noise else 0
+    if "outlier" in arrays:
+        outliers = arrays["outlier"]
+        counts[-2:] = (outliers < 0).sum(), (outliers > 0).sum()
+    return counts
 
 
 @dataclass(frozen=True)
@@ -149,7 +159,7 @@ class RowWriting(Writing):
         mark, blocks = marked(blocks)
         start = batch.start_row
         buffer = self.outputs.empty(min(self.unit, batch.rows or 0))
-        filled, counts = 0, np.zeros(self.predictor.parameters.n_components + 1, np.int64)
+        filled, counts = 0, np.zeros(n_counts(self.predictor.parameters), np.int64)
         for arrays in self._predicted(batch, blocks, PREDICTED_ROWS):
             counts += self._counts(arrays)
             taken, rows = 0, len(next(iter(arrays.values())))
@@ -266,7 +276,7 @@ class GridWriting(Writing):
 
     def __call__(self, batch: Batch, blocks: Iterator[Block]) -> WrittenBatch:
         """Write every block of the batch."""
-        rows, counts = 0, np.zeros(self.predictor.parameters.n_components + 1, np.int64)
+        rows, counts = 0, np.zeros(n_counts(self.predictor.parameters), np.int64)
         digests: dict[str, str] = {}
         mark, blocks = marked(blocks)
         regions = self._regions(batch.first, batch.stop)

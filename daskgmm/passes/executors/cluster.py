@@ -13,6 +13,7 @@ import dask
 from dask._task_spec import TaskRef
 from distributed.protocol import pickle
 
+from daskgmm.counting import counted
 from daskgmm.errors import SourceError
 from daskgmm.passes.cache import CachedOnCluster
 from daskgmm.passes.configuration import Configuration
@@ -135,7 +136,10 @@ class Cluster:
         workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
         limits = [worker["memory_limit"] for worker in workers if worker["memory_limit"]]
         threads = max((worker["nthreads"] for worker in workers), default=1)
-        name = f"Dask cluster of {len(workers)} workers with {threads} threads each"
+        name = (
+            f"Dask cluster of {counted(len(workers), 'worker')} with {counted(threads, 'thread')} "
+            "each"
+        )
         limit = min(limits, default=None)
         usable = None if limit is None else int(limit * _pause_fraction())
         return Place(name, len(workers), threads, limit, usable, False, threads)

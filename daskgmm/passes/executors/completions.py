@@ -15,6 +15,7 @@ from distributed import CancelledError, KilledWorker
 from distributed.client import FutureCancelledError
 from distributed.comm.core import CommClosedError
 
+from daskgmm.counting import counted
 from daskgmm.errors import ClusterError
 from daskgmm.passes.executors.watchdog import Watchdog, connection_lost
 from daskgmm.passes.executors.worker_check import ANSWER_SECONDS, explained
@@ -157,7 +158,7 @@ class Completions:
 
 def _killed(error: Any) -> ClusterError:
     return ClusterError(
-        f"{error.allowed_failures + 1} workers died one after the other while they "
+        f"{counted(error.allowed_failures + 1, 'worker')} died one after the other while they "
         f"ran {error.task!r}, the last at {error.last_worker.address}. Mostly memory "
         "ran out: look at `daskgmm plan`, give workers more memory or fewer threads, "
         "or write the data in smaller chunks."

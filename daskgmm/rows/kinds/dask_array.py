@@ -7,6 +7,7 @@ from typing import Any
 
 import dask.array as da
 
+from daskgmm.counting import counted
 from daskgmm.errors import DataError
 from daskgmm.rows.labelled.undecoded import warn_of_undecoded
 from daskgmm.rows.layout import check_rows, check_weights
@@ -48,9 +49,9 @@ class DaskArray(Source):
                 weights = weights.rechunk((tuple(rows.lengths.tolist()),), method="tasks")
         elif len(weights.chunks[0]) != len(rows.lengths):
             raise DataError(
-                f"sample_weight has {len(weights.chunks[0])} chunks and X has {len(rows.lengths)}, "
-                "of lengths that are not all known, so they cannot be matched; chunk both alike, "
-                f"or {FIND_LENGTHS}."
+                f"sample_weight has {counted(len(weights.chunks[0]), 'chunk')} and X has "
+                f"{len(rows.lengths)}, of lengths that are not all known, so they cannot be "
+                f"matched; chunk both alike, or {FIND_LENGTHS}."
             )
         return DaskRows(weights, rows.lengths)
 

@@ -29,6 +29,9 @@ ARROW_TABLES = ("Table", "RecordBatch")
 
 POLARS_FRAMES = ("DataFrame", "LazyFrame")
 
+COLUMNAR = frozenset({"pandas", "polars", "pyarrow", "xarray"})
+"""Packages whose objects of one axis are columns."""
+
 SELECTIONS = ("Projection", "Filter", "ToFrame")
 """Expressions of Dask data frames that keep the types of columns."""
 
@@ -48,6 +51,13 @@ def is_dask_frame(x: Any) -> bool:
 def is_polars_frame(x: Any) -> bool:
     """Return whether x is a data frame of Polars, lazy or not, without importing it."""
     return package_of(x) == "polars" and type(x).__name__ in POLARS_FRAMES
+
+
+def is_series(x: Any) -> bool:
+    """Return whether x is a column or a labelled array of one axis, and no plain array."""
+    packages = {kind.__module__.partition(".")[0] for kind in type(x).__mro__}
+    axes = getattr(x, "ndim", 1 if hasattr(x, "__len__") else 0)
+    return axes == 1 and not packages.isdisjoint(COLUMNAR)
 
 
 def is_pandas_frame(x: Any) -> bool:

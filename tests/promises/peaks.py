@@ -1,0 +1,43 @@
+"""The largest memory of a worker in a fit, and what the plan said."""
+
+import numpy as np
+import zarr
+from distributed import Client, LocalCluster
+
+from daskgmm import GaussianMixture, plan
+from daskgmm.passes.memory import peak_memory
+
+
+def write(path, n, d, chunk_nbytes):
+    """Write n rows of two clusters in chunks of so many bytes; return the path."""
+    part = np.random.default_rng(0).normal(size=(200_000, d)).round(2).astype(np.float32)
+    part[::2] += 2.0  # of rows without clusters all starts are alike, and their race is long
+    chunks = (max(1, chunk_nbytes // (4 * d)), d)
+    array = zarr.create_array(path, shape=(n, d), chunks=chunks, dtype="f4")
+    step = chunks[0] * max(1, 200_000 // chunks[0])
+    for first in range(0, n, step):
+        rows = min(step, n - first)
+        array[first : first + rows] = np.resize(part, (rows, d))
+    return str(path)
+
+
+def peak(path, k, kind=GaussianMixture, **settings):
+    """Fit on a fresh worker of two threads; return its peak, and what the plan said."""
+    planned_for = {
+        name: settings[name] for name in settings.keys() & GaussianMixture().get_params()
+    }
+    with (
+        LocalCluster(
+            n_workers=1,
+            threads_per_worker=2,
+            memory_limit="8GiB",
+            dashboard_address="127.0.0.1:0",
+            silence_logs=50,
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        planned = plan(path, k, **planned_for).worker_nbytes
+        settings |= {"max_iter": 2, "tol": 0.0, "random_state": 0, "init_params": "k-means++"}
+        kind(k, **settings).fit(path)
+        (found,) = client.run(peak_memory).values()
+    return found, planned

@@ -1,0 +1,143 @@
+"""Promises for every option: the same bits anywhere and after losses, memory within the plan."""
+
+import time
+
+import dask
+import dask.array as da
+import pytest
+from distributed import Client, LocalCluster
+
+from daskgmm.em.events import BatchDone, PassEnded
+from daskgmm.passes.batches import cut_batches, seconds_per_row
+from daskgmm.rows.opening import as_rows
+from tests.clusters import alive, kill, two_workers
+from tests.promises.options import OPTIONS, D, K, made, rows
+from tests.promises.peaks import peak, write
+from tests.promises.slow import bits
+from tests.promises.stopping import Stop, stop_after
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore::daskgmm.errors.DegenerateComponentWarning"),
+]
+
+EVERY = pytest.mark.parametrize("option", OPTIONS)
+
+X = da.from_array(rows(4000), chunks=(400, D))
+
+ITERATIONS = 3
+
+
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch):
+    """Cut few rows into as many batches as a large data set."""
+    monkeypatch.setattr("daskgmm.passes.batches.MIN_BATCH_SECONDS", 1e-6)
+
+
+def found(option, x=X, **settings):
+    """Return the bits of a fit, and of the posteriors of its rows."""
+    mixture = made(option, max_iter=ITERATIONS, tol=0.0).fit(x, **settings)
+    outputs = dask.compute(mixture.predict_proba(x), mixture.outlier_proba(x))
+    return bits(mixture) | {"outputs": tuple(map(bytes, outputs))}
+
+
+ALONE = {}
+"""What each option finds on one thread, to compare all else with."""
+
+
+def alone(option):
+    if option not in ALONE:
+        with dask.config.set(num_workers=1):
+            ALONE[option] = found(option)
+    return ALONE[option]
+
+
+def test_the_rows_are_cut_into_many_batches():
+    assert len(cut_batches(as_rows(X), seconds_per_row(K, D))) >= 8
+
+
+@EVERY
+@pytest.mark.parametrize("threads", [2, 4])
+def test_threads(option, threads):
+    with dask.config.set(num_workers=threads):
+        assert found(option) == alone(option)
+
+
+@EVERY
+def test_what_was_interrupted_goes_on_to_the_same_bits(option, tmp_path):
+    with pytest.raises(Stop):
+        found(option, checkpoint=tmp_path / "c", listen=stop_after(1))
+    passes = []
+
+    def count(event):
+        if isinstance(event, PassEnded):
+            passes.append(event.name)
+
+    with dask.config.set(num_workers=2):
+        again = found(option, checkpoint=tmp_path / "c", listen=count)
+    assert again == alone(option)
+    assert passes == ["expectation"] * (ITERATIONS - 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("workers", "processes"), [(1, False), (2, True), (8, False)])
+def test_clusters(workers, processes):
+    with (
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=processes,
+            dashboard_address="127.0.0.1:0",
+        ) as cluster,
+        Client(cluster),
+    ):
+        there = {option: found(option) for option in OPTIONS}
+    for option in OPTIONS:
+        assert there[option] == alone(option), option
+
+
+class KillAtOnce:
+    """Listener that kills a worker once, in the middle of the second E-step."""
+
+    def __init__(self, cluster):
+        self.cluster, self.passes, self.killed = cluster, 0, 0
+
+    def __call__(self, event):
+        if isinstance(event, PassEnded):
+            self.passes += 1
+        elif isinstance(event, BatchDone) and self.passes == 2 and not self.killed:
+            kill(alive(self.cluster)[0])
+            self.killed += 1
+
+
+def _slowly(block):
+    time.sleep(0.02)
+    return block
+
+
+@pytest.fixture(scope="module")
+def cluster(forked_workers):
+    with two_workers() as cluster, Client(cluster):
+        yield cluster
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@EVERY
+def test_a_killed_worker(option, cluster):
+    strike = KillAtOnce(cluster)
+    assert found(option, X.map_blocks(_slowly), listen=strike) == alone(option)
+    assert strike.killed == 1
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    return write(tmp_path_factory.mktemp("peaks") / "x.zarr", 100_000, 64, 4 << 20)
+
+
+@pytest.mark.slow
+@EVERY
+def test_a_worker_takes_no_more_than_the_plan_says(option, stored):
+    kind, settings = OPTIONS[option]
+    taken, planned = peak(stored, 16, kind, **settings)
+    assert planned / 4 < taken <= planned
