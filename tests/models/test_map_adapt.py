@@ -1,5 +1,6 @@
 """Adaptation of a background model, against its closed form in NumPy."""
 
+import json
 import warnings
 
 import dask.array as da
@@ -8,7 +9,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from daskgmm import BayesianGaussianMixture, GaussianMixture, load_model
-from daskgmm.errors import DataError, WeightsWarning
+from daskgmm.errors import DataError, ModelFileError, WeightsWarning
 from tests.oracle.data import blobs
 
 TYPES = ("full", "tied", "diag", "spherical")
@@ -230,3 +231,20 @@ def test_only_gaussian_components_are_adapted(mixture, message):
     x = blobs(300, 2, 2)
     with pytest.raises(ValueError, match=message):
         mixture.fit(x).map_adapt(x[:50])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"relevance": None}, {"relevance": {"means": "many"}}, {"relevance": {"means": [1]}},
+        {"n_iter": -1}, {"n_iter": "one"}, {"background": 3},
+    ],
+)  # fmt: skip
+def test_damage_of_what_a_file_says_of_an_adaptation_is_found(tmp_path, damage):
+    path = tmp_path / "m.json"
+    background("diag").map_adapt(FEW).save(path)
+    document = json.loads(path.read_text())
+    document["adapted"] |= damage
+    path.write_text(json.dumps(document))
+    with pytest.raises(ModelFileError, match="is damaged"):
+        load_model(path)
