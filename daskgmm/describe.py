@@ -12,6 +12,7 @@ from daskgmm.counting import counted
 from daskgmm.describe_data import aligned, listed
 from daskgmm.em.objective import objective_name as name_of_objective
 from daskgmm.em.settings import CONTAMINATED, NOISE, STUDENT
+from daskgmm.models.bayesian_mixture import BayesianGaussianMixture
 from daskgmm.models.criteria import n_in_words
 from daskgmm.models.equal_weights import has_equal_weights
 from daskgmm.models.estimator import MixtureEstimator
@@ -29,29 +30,56 @@ SETTINGS = ("tol", "max_iter", "reg_covar", "n_init", "init_params", "random_sta
 
 def describe_model(mixture: MixtureEstimator, name: str) -> str:
     """Describe a fitted mixture, with its weights and means if they are few."""
-    k = len(mixture.weights_)
-    ended = "converged" if mixture.converged_ else "NOT converged"
+    bayesian = isinstance(mixture, BayesianGaussianMixture)
     facts = [
-        ("components", str(k)),
+        ("components", _components(mixture)),
         ("features", _features(mixture)),
         ("covariance", mixture._structure_name),
         *_prior(mixture),
         *_outliers(mixture),
         *([("weights", "equal, fixed")] if has_equal_weights(mixture) else []),
         *_coordinates(mixture),
-        ("iterations", f"{mixture.n_iter_}, {ended}"),
-        (objective_name(mixture), f"{mixture.lower_bound_:.5f} nats a row"),
+        *_history(mixture),
         *_criteria(mixture),
         *_data(getattr(mixture, "fitted_on_", None) or {}),
         ("settings", ", ".join(f"{key}={getattr(mixture, key)}" for key in SETTINGS)),
     ]
-    return f"{name}: Gaussian mixture\n{listed(facts)}\n\n{_table(mixture)}"
+    kind = "Bayesian Gaussian mixture" if bayesian else "Gaussian mixture"
+    return f"{name}: {kind}\n{listed(facts)}\n\n{_table(mixture)}"
 
 
 def objective_name(mixture: MixtureEstimator) -> str:
     """Return the name of `lower_bound_`."""
     ended = mixture._ended_with
     return name_of_objective(None if ended is None else ended.prior)
+
+
+def _components(mixture: MixtureEstimator) -> str:
+    k = len(mixture.weights_)
+    if not isinstance(mixture, BayesianGaussianMixture):
+        return str(k)
+    return f"{k}, of which {mixture.n_used_components_} hold more than one row"
+
+
+def _history(mixture: MixtureEstimator) -> list[tuple[str, str]]:
+    """Describe how the mixture was fitted, or adapted."""
+    adapted = getattr(mixture, "adapted_", None)
+    if adapted is None:
+        ended = "converged" if mixture.converged_ else "NOT converged"
+        bound = f"{mixture.lower_bound_:.5f} nats a row"
+        return [("iterations", f"{mixture.n_iter_}, {ended}"), (objective_name(mixture), bound)]
+    background = adapted["background"]
+    origin = [background["model"]] if "model" in background else []
+    origin += [f"fitted to {facts}" for _, facts in _data(background)]
+    text = ", ".join([relevances_in_words(adapted["relevance"]), *(f for _, f in _data(adapted))])
+    return [("adapted", text), *([("adapted from", ", ".join(origin))] if origin else [])]
+
+
+def relevances_in_words(relevance: Mapping[str, float]) -> str:
+    """Return parameters and their relevance, which is said once if all have the same."""
+    if len(set(relevance.values())) == 1:
+        return f"{', '.join(relevance)}, relevance {next(iter(relevance.values())):g}"
+    return "; ".join(f"{name}, relevance {rows:g}" for name, rows in relevance.items())
 
 
 def _features(mixture: MixtureEstimator) -> str:

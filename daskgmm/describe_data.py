@@ -12,6 +12,7 @@ import zarr
 from daskgmm.counting import counted
 from daskgmm.errors import DataError
 from daskgmm.models.predictions.outputs import COMPONENT, RANK
+from daskgmm.models.writers.part_writing import COMPONENTS
 from daskgmm.models.writers.target import left_behind
 from daskgmm.passes.plan import size
 from daskgmm.rows.kinds.labelled import LabelledFile
@@ -21,8 +22,9 @@ from daskgmm.rows.kinds.zarr import StoredZarr
 from daskgmm.rows.labelled.opening import dimensions, open_file, suggested
 from daskgmm.rows.layout import REAL_KINDS
 from daskgmm.rows.opening import as_rows
+from daskgmm.rows.parquet.files import opened_version
 from daskgmm.rows.parquet.finding import find_files
-from daskgmm.rows.parquet.footers import read_footers
+from daskgmm.rows.parquet.footers import Footer, read_footers
 from daskgmm.rows.source import Source
 from daskgmm.rows.sources import source_of
 from daskgmm.rows.stores.zarr_opening import open_node
@@ -80,16 +82,33 @@ def _parquet(source: Source) -> str:
     footers = read_footers(find_files([source.address]))
     groups = [rows for footer in footers for rows in footer.rows]
     columns = footers[0].columns
+    k = _n_components(footers[0])
     numeric = [name for name in footers[0].features if columns[name].dtype]
     facts = [
+        *([] if k is None else [("components", k)]),
         ("files", f"{len(footers):,}"),
         ("rows", f"{sum(groups):,}"),
         ("row groups", f"{len(groups):,}, of {counted(max(groups, default=0), 'row')} at most"),
         ("columns", f"{len(columns):,}"),
         *[(f"  {name}", column.kind) for name, column in _first(columns)],
-        ("use", f"can be fitted: --columns {','.join(numeric)}" if numeric else "has no numbers"),
     ]
-    return f"Parquet\n{listed(facts)}"
+    if k is not None:
+        return f"predictions\n{listed([*facts, _state(source)])}"
+    use = f"can be fitted: --columns {','.join(numeric)}" if numeric else "has no numbers"
+    return f"Parquet\n{listed([*facts, ('use', use)])}"
+
+
+def _n_components(footer: Footer) -> str | None:
+    """Return the number of components of predictions; None of other files."""
+    with opened_version(footer.address) as (file, _):
+        found = (file.metadata.metadata or {}).get(COMPONENTS)
+    return None if found is None else found.decode()
+
+
+def _state(source: Source) -> tuple[str, str]:
+    """Return whether predictions are whole."""
+    whole = left_behind(source.address) is None
+    return "state", "whole" if whole else "NOT whole: the run that writes them has not ended"
 
 
 def _group(group: zarr.Group, source: Source) -> str:
@@ -99,10 +118,8 @@ def _group(group: zarr.Group, source: Source) -> str:
     if k is None:
         return _variables(f"Zarr group, format {group.metadata.zarr_format}", variables)
     facts = [("components", str(k)), *_rows_of_predictions(variables), ("variables", "")]
-    whole = left_behind(source.address) is None
-    state = "whole" if whole else "NOT whole: the run that writes them has not ended"
     lines = [variable.line() for variable in variables]
-    return f"predictions\n{listed([*facts, *lines, ('state', state)])}"
+    return f"predictions\n{listed([*facts, *lines, _state(source)])}"
 
 
 def _zarr(source: Source) -> str:

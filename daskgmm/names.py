@@ -33,6 +33,9 @@ ALL = "all"
 STARTS = ("kmeans", "k-means++", "random", "random_from_data")
 """Starts of the components: values of `init_params`."""
 
+ADAPTED = ("weights", "means", "covariances")
+"""Parameters that can be adapted: values of `parameters` of `map_adapt`."""
+
 TAILS = ("contaminated", "t")
 """Forms of components that make room for outliers: values of `tails`."""
 

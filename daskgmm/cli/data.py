@@ -23,16 +23,16 @@ def names_in(value: str) -> tuple[str, ...]:
     return names
 
 
-COLUMNS = click.option(
-    "--columns", metavar="NAMES", type=names_in,
+COLUMNS = options.several(
+    "--columns", metavar="NAMES", parse=names_in,
     help="Columns of Parquet that are features, as a,b,c.  [default: all, or the model's]",
 )  # fmt: skip
-VARIABLES = click.option(
-    "--variables", metavar="NAMES", type=names_in,
+VARIABLES = options.several(
+    "--variables", metavar="NAMES", parse=names_in,
     help="Variables of a Zarr group or NetCDF file that are features, as temp,salt.",
 )  # fmt: skip
-FEATURES = click.option(
-    "--features", metavar="DIMS", type=names_in,
+FEATURES = options.several(
+    "--features", metavar="DIMS", parse=names_in,
     help="Dimensions whose points are features, as depth,band, or numbers of axes, as -1; "
     "'' for none. Every point of the others is a row.",
 )  # fmt: skip
@@ -65,6 +65,16 @@ class Data:
     weight_column: str | None = None
     storage_options: dict[str, Any] | None = field(default=None, repr=False)
 
+    def __post_init__(self) -> None:
+        """Refuse two names of the weights."""
+        if self.weights and self.weight_column:
+            raise click.UsageError("--weights and --weight-column both name the weights.")
+
+    @property
+    def places(self) -> dict[str, str | None]:
+        """Paths and URLs that are read, by the argument or option that gives them."""
+        return {"DATA": self.path, "--weights": self.weights}
+
     def address(self, path: str) -> Address:
         """Return the address of a path or URL of the same command."""
         return Address.of(path, self.storage_options)
@@ -73,21 +83,30 @@ class Data:
         """Return X, and the arguments of `fit` that go with it."""
         from daskgmm.rows.sources import source_of
 
-        if self.weights and self.weight_column:
-            raise click.UsageError("--weights and --weight-column both name the weights.")
         x = self._opened(self.columns)
         settings: dict[str, Any] = {"storage_options": self.storage_options}
         if source_of(x).labelled:
             settings["feature_dims"] = self._feature_dims(x)
-        return x, {"sample_weight": self._sample_weight(x), **settings}
+        return x, {"sample_weight": self.sample_weight(x), **settings}
 
-    def for_mixture(self, mixture: Any) -> Any:
-        """Return X as a fitted mixture takes it: what was not given is as it was in the fit."""
+    def check_meaning(self, weights_are: str | None) -> None:
+        """Raise `click.UsageError` if a meaning is given and no weights are."""
+        if weights_are and not (self.weights or self.weight_column):
+            raise click.UsageError(
+                "--weights-are says what weights mean, and there are none. Name them with "
+                "--weights or --weight-column."
+            )
+
+    def for_mixture(self, mixture: Any, *, keyed: bool = False) -> Any:
+        """Return X as a fitted mixture takes it: what was not given is as it was in the fit.
+
+        Where columns are named by nothing, those of `keyed` data are left to what takes the keys.
+        """
         from daskgmm.models.inputs import feature_names
         from daskgmm.rows.sources import source_of
 
         names, dims = feature_names(mixture), getattr(mixture, "feature_dims_", None)
-        x = self._opened(self.columns or names, names, labelled=bool(dims))
+        x = self._opened(self.columns or names, names, labelled=bool(dims), keyed=keyed)
         if source_of(x).labelled and (dims is None or self.features is not None):
             mixture.feature_dims_ = tuple(self._feature_dims(x) or ())
         return x
@@ -98,6 +117,7 @@ class Data:
         names: Sequence[str] | None = None,
         *,
         labelled: bool = False,
+        keyed: bool = False,
     ) -> Any:
         """Open the data: columns of tables, or labelled arrays that have features of that name."""
         from daskgmm.rows.labelled.opening import open_labelled
@@ -115,7 +135,7 @@ class Data:
                     "--variables and --features are for Zarr and NetCDF. Choose from Parquet with "
                     "--columns."
                 )
-            return source.open(columns)
+            return self.path if keyed and columns is None else source.open(columns)
         if not (asked or labelled or self.weight_column or source.holds_variables()):
             return source.open()
         return open_labelled(
@@ -135,7 +155,7 @@ class Data:
             "row."
         )
 
-    def _sample_weight(self, x: Any) -> Any:
+    def sample_weight(self, x: Any) -> Any:
         """Return the weights, as `fit` takes them."""
         from daskgmm.rows.naming import check_among
         from daskgmm.rows.sources import source_of

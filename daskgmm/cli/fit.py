@@ -7,11 +7,17 @@ from typing import Any
 import click
 
 import daskgmm.cli.options as options
-from daskgmm.cli.fitting import Fitting, check_converged, fitting
+from daskgmm.cli.fitting import (
+    INIT,
+    N_INIT,
+    Fitting,
+    check_converged,
+    checked,
+    fitting,
+)
 from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.reporting import fit_report
-from daskgmm.names import STARTS
 
 
 @click.command(short_help="Fit a mixture to data; write a model file.")
@@ -23,14 +29,8 @@ from daskgmm.names import STARTS
     help="Dimensions of the subspace of each component, of --covariance ppca and factor.",
 )  # fmt: skip
 @click.option("--out", "-o", required=True, metavar="MODEL", help="Model file to write (JSON).")
-@click.option(
-    "--n-init", type=click.IntRange(1), default=1, show_default=True,
-    help="Starts to try; the best is kept.",
-)  # fmt: skip
-@click.option(
-    "--init", "init_params", type=click.Choice(STARTS), default="kmeans",
-    show_default=True, help="How to start.",
-)  # fmt: skip
+@N_INIT
+@INIT
 @options.noise
 @options.tails
 @options.acceleration
@@ -50,9 +50,10 @@ def fit(given: Fitting, out: str, overwrite: bool, **settings: Any) -> None:
         from daskgmm.models.gaussian_mixture import GaussianMixture
         from daskgmm.progress import Forecast, show
 
+    mixture = checked(GaussianMixture(**settings))
+    given.check_places(out=out)
     target = given.data.address(out)
     check_free(target, overwrite)
-    mixture = GaussianMixture(**settings)
     given.run(mixture.fit, show(Forecast(mixture.tol, mixture.max_iter), quiet=given.quiet))
     save_new(mixture, target, overwrite)
     given.say(fit_report(mixture, out))

@@ -11,18 +11,25 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
 import click
 
 import daskgmm.cli.options as options
+import daskgmm.names as names
 from daskgmm.cli.data import Data, choosing, weighing
 from daskgmm.cli.exit_codes import NOT_CONVERGED
 from daskgmm.cli.interrupting import interruptible
 from daskgmm.cli.options import Command, added, taken
+from daskgmm.cli.places import check_apart, check_no_log_in
 from daskgmm.cli.reporting import not_converged
 from daskgmm.cli.workers import Workers, running
 from daskgmm.names import PRIORS
 
 if TYPE_CHECKING:
     from daskgmm.em.events import Listener
+    from daskgmm.models.estimator import MixtureEstimator
 
 Found = TypeVar("Found")
+Mixture = TypeVar("Mixture", bound="MixtureEstimator")
+
+STANDARD_OUTPUT = "<stdout>"
+"""Name of the file that click opens for ``-``."""
 
 
 def axes_in(value: str) -> int | float:
@@ -66,6 +73,14 @@ class PriorWith(options.Entries):
             self.fail(str(error))
 
 
+N_INIT = click.option(
+    "--n-init", type=click.IntRange(1), default=1, show_default=True,
+    help="Starts to try; the best is kept.",
+)  # fmt: skip
+INIT = click.option(
+    "--init", "init_params", type=click.Choice(names.STARTS), default="kmeans",
+    show_default=True, help="How to start.",
+)  # fmt: skip
 REG_COVAR = click.option(
     "--reg-covar", type=click.FloatRange(0), default=1e-6, show_default=True,
     help="Added to the diagonals of the covariances.",
@@ -95,11 +110,6 @@ STANDARDISE = click.option(
 PCA = click.option(
     "--pca", metavar="N|FRACTION", type=axes_in,
     help="Fit in so many principal axes, or those of so much of the variance, as 0.99.",
-)  # fmt: skip
-WEIGHTS_ARE = click.option(
-    "--weights-are", type=click.Choice(["relative", "counts"]),
-    help="What the weights mean, and so how many rows AIC, BIC and ICL count: effective rows, at "
-    "any scale of the weights, or their sum.  [default: relative, and whole numbers get a warning]",
 )  # fmt: skip
 LOG_JSON = click.option(
     "--log-json", type=click.File("a"), metavar="FILE",
@@ -132,11 +142,7 @@ class Fitting:
         from daskgmm.em.events import together
         from daskgmm.progress import JsonLines
 
-        if self.weights_are and not (self.data.weights or self.data.weight_column):
-            raise click.UsageError(
-                "--weights-are says what weights mean, and there are none. Name them with "
-                "--weights or --weight-column."
-            )
+        self.data.check_meaning(self.weights_are)
         x, arguments = self.data.training()
         json_lines = None if self.log_json is None else JsonLines(self.log_json)
         checkpoint = None if self.checkpoint is None else self.data.address(self.checkpoint)
@@ -151,11 +157,31 @@ class Fitting:
                 **settings,
             )
 
+    def check_places(self, **outputs: str | None) -> None:
+        """Raise `click.UsageError` if something is written to what is read, or to one place."""
+        log = None if self.log_json is None else self.log_json.name
+        log = None if log == STANDARD_OUTPUT else log
+        written = {f"--{name}": path for name, path in outputs.items()}
+        written |= {"--checkpoint": self.checkpoint, "--log-json": log}
+        check_apart(self.data.places | self.workers.places, written)
+        check_no_log_in(log, self.data.path)
+
     def say(self, report: str) -> None:
         """Show the result."""
         if not self.quiet:
             # Standard output may be taken by the events.
             click.echo(report, err=self.log_json is not None)
+
+
+def checked(mixture: Mixture) -> Mixture:
+    """Return an estimator; raise `SettingError` for settings that do not go together."""
+    from daskgmm.errors import SettingError
+
+    try:
+        mixture._validate_params()
+    except ValueError as error:
+        raise SettingError(str(error)) from error
+    return mixture
 
 
 def check_converged(mixture: Any, checkpoint: str | None) -> None:
@@ -175,7 +201,7 @@ def fitting(command: Command) -> Command:
 
     return added(
         choosing(weighing(running(gathered))),
-        WEIGHTS_ARE,
+        options.weights_are,
         MISSING,
         STANDARDISE,
         PCA,

@@ -17,7 +17,7 @@ def import_modules(
     """Import modules that are installed, on PYTHONPATH or in the current directory."""
     if modules and not {"", os.getcwd()} & set(sys.path):  # noqa: PTH109 - sys.path holds texts
         sys.path.append(os.getcwd())  # noqa: PTH109
-    for name in modules:
+    for name in (part.strip() for given in modules for part in given.split(",")):
         try:
             with at_once():
                 importlib.import_module(name)

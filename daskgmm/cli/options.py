@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -31,8 +31,10 @@ def checked_size(value: str) -> str:
 
 if TYPE_CHECKING:
     Choice = click.Choice[str]
+    ParamType = click.ParamType[Any]
 else:
     Choice = click.Choice  # generic since click 8.4
+    ParamType = click.ParamType
 
 
 class Entries(Choice):
@@ -93,6 +95,42 @@ def structures(*others: str) -> Entries:
     return Entries("STRUCTURES", "covariance.structures", COVARIANCES, (*FACTORS, *others))
 
 
+class Several(ParamType):
+    """Names that a choice has, with commas between them."""
+
+    name = "names"
+
+    def __init__(self, choice: Choice) -> None:
+        self._choice = choice
+
+    def get_metavar(self, *about: Any, **more: Any) -> str | None:
+        """Return the names that there are."""
+        return self._choice.get_metavar(*about, **more)
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, ...]:
+        """Return the names as a tuple."""
+        names = value if isinstance(value, tuple) else str(value).split(",")
+        return tuple(self._choice.convert(name.strip(), param, ctx) for name in names)
+
+
+def joined(
+    context: click.Context, option: click.Parameter, values: Sequence[tuple[str, ...]]
+) -> tuple[str, ...]:
+    """Return the names of all occurrences of an option, each once."""
+    return tuple(dict.fromkeys(name for names in values for name in names))
+
+
+def several(
+    name: str, *others: str, parse: Callable[[str], Any], **settings: Any
+) -> Callable[[Command], Command]:
+    """Return an option of several values, with commas or given again; `parse` gets them joined."""
+
+    def parsed(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> Any:
+        return parse(",".join(values)) if values else None
+
+    return click.option(name, *others, multiple=True, callback=parsed, **settings)
+
+
 def check_acceleration(context: click.Context, option: click.Parameter, value: str) -> str | None:
     """Return None for none, as estimators say it."""
     return None if value == "none" else value
@@ -141,6 +179,12 @@ weights = click.option(
     metavar="PATH",
     help="Array of one weight a row (Zarr or .npy), or of a grid (Zarr).",
 )
+weights_are = click.option(
+    "--weights-are", type=click.Choice(["relative", "counts"]),
+    help="What the weights mean, and so how many rows AIC, BIC, ICL, priors and adaptation count: "
+    "effective rows, at any scale of the weights, or their sum.  [default: relative, and whole "
+    "numbers get a warning]",
+)  # fmt: skip
 
 
 def tolerance(default: float) -> Callable[[Command], Command]:

@@ -8,7 +8,18 @@ import click
 
 import daskgmm.cli.options as options
 from daskgmm.cli.data import Data, choosing, weighing
-from daskgmm.cli.fitting import MISSING, PCA, STANDARDISE
+from daskgmm.cli.fitting import (
+    EQUAL_WEIGHTS,
+    INIT,
+    MISSING,
+    N_INIT,
+    PCA,
+    PRIOR,
+    REG_COVAR,
+    SEED,
+    STANDARDISE,
+    checked,
+)
 from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.workers import SCHEDULER, SCHEDULER_FILE, THREADS, Workers
@@ -19,12 +30,20 @@ from daskgmm.cli.workers import SCHEDULER, SCHEDULER_FILE, THREADS, Workers
 @options.components
 @options.covariance
 @options.max_iter
-@click.option("--n-init", type=click.IntRange(1), default=1, show_default=True)
+@N_INIT
+@INIT
+@options.noise
+@options.tails
 @options.acceleration
+@options.tolerance(1e-3)
 @options.sample_rows
 @MISSING
 @STANDARDISE
 @PCA
+@REG_COVAR
+@PRIOR
+@EQUAL_WEIGHTS
+@SEED
 @choosing
 @weighing
 @options.cache
@@ -37,14 +56,20 @@ def plan(
     threads: int | None,
     scheduler: str | None,
     scheduler_file: str | None,
+    cache: str | None,
     **settings: Any,
 ) -> None:
-    """Say what a fit to DATA will cost: bytes, batches, passes, memory."""
+    """Say what a fit to DATA will cost: bytes, batches, passes, memory.
+
+    Takes the settings of `fit`, and refuses those that it refuses.
+    """
     with at_once():
+        from daskgmm.models.gaussian_mixture import GaussianMixture
         from daskgmm.models.planning import plan as plan_fit
 
+    mixture = checked(GaussianMixture(**settings))
     x, arguments = data.training()
     with Workers(threads, scheduler, scheduler_file).current():
-        found = plan_fit(x, **arguments, **settings)
+        found = plan_fit(x, estimator=mixture, cache=cache, **arguments)
     click.echo(found)
     found.check()

@@ -11,6 +11,7 @@ from daskgmm.cli.cuts import cut_in
 from daskgmm.cli.data import Data, choosing, names_in
 from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once, going_on
+from daskgmm.cli.places import check_apart
 from daskgmm.cli.reporting import prediction_report
 from daskgmm.cli.workers import Workers, running
 from daskgmm.names import DTYPES
@@ -24,8 +25,8 @@ from daskgmm.storage.masking import shown
     "--out", "-o", required=True, metavar="OUT",
     help="Zarr group to write, a path or URL; Parquet if it ends in .parquet.",
 )  # fmt: skip
-@click.option(
-    "--outputs", metavar="NAMES", type=names_in, default="label", show_default=True,
+@options.several(
+    "--outputs", metavar="NAMES", parse=names_in, default=("label",), show_default=True,
     help="What to write: label, posterior, outlier, outlier_probability, top, largest_posterior, "
     "ambiguity, log_density; of ppca and factor also latent, reconstruction_error.",
 )  # fmt: skip
@@ -37,16 +38,16 @@ from daskgmm.storage.masking import shown
     "--top", type=click.IntRange(1), metavar="M",
     help="How many of the most probable components the output top holds.  [default: 2]",
 )  # fmt: skip
-@click.option(
-    "--chunks", metavar="CUT", type=cut_in,
+@options.several(
+    "--chunks", metavar="CUT", parse=cut_in,
     help="Rows of a chunk, as 100000, or lengths, as y=512,x=512.  [default: those of DATA]",
 )  # fmt: skip
-@click.option(
-    "--shards", metavar="CUT", type=cut_in,
+@options.several(
+    "--shards", metavar="CUT", parse=cut_in,
     help="The same of shards, which hold whole chunks.  [default: no shards]",
 )  # fmt: skip
-@click.option(
-    "--key", metavar="NAMES", type=names_in,
+@options.several(
+    "--key", metavar="NAMES", parse=names_in,
     help="Columns of DATA to keep beside the predictions, where OUT is Parquet.",
 )  # fmt: skip
 @click.option(
@@ -77,11 +78,13 @@ def predict(
         from daskgmm.models.files.model_file import load_model
         from daskgmm.progress import show_pass
 
+    # Predictions may replace DATA that are Parquet; what writes them looks at that.
+    check_apart({"MODEL": model, **workers.places}, {"--out": out})
     parquet = check_format(out, data.path, settings)
     mixture = load_model(model, data.storage_options)
     if missing is not None:
         mixture.set_params(missing=missing)
-    x = data.for_mixture(mixture)
+    x = data.for_mixture(mixture, keyed=parquet)
     settings |= {"overwrite": overwrite, "storage_options": data.storage_options}
     with (
         workers.current(),
@@ -96,10 +99,12 @@ def predict(
 
 def check_format(out: str, data: str, settings: dict[str, Any]) -> bool:
     """Return whether OUT is to be Parquet; refuse options of the other format."""
+    from daskgmm.models.writers.naming import check_zarr_name
     from daskgmm.models.writers.parquet_target import is_parquet_target
     from daskgmm.rows.sources import source_of
 
     if not is_parquet_target(out):
+        check_zarr_name(out)
         if settings.pop("key") is not None:
             raise click.UsageError(
                 f"--key is for Parquet, and {shown(out)} will be Zarr. Name --out as Parquet, such "

@@ -15,7 +15,6 @@ from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.reporting import sweep_report
 from daskgmm.names import ALL, CRITERIA
-from daskgmm.storage.address import Address
 
 MOST_SIZES = 1000
 """Numbers of components that one command may ask for: more is a slip of the keyboard."""
@@ -47,13 +46,14 @@ def table_path(value: str) -> str:
 
 @click.command(short_help="Choose the number of components; write the best model.")
 @click.argument("data")
-@click.option(
-    "--components", "-k", "n_components", required=True, metavar="RANGE", type=sizes_in,
+@options.several(
+    "--components", "-k", "n_components", required=True, metavar="RANGE", parse=sizes_in,
     help="Numbers of components: 2-20, or 2,4,8.",
 )  # fmt: skip
 @click.option(
-    "--covariance", "covariance_type", type=options.structures(ALL), multiple=True,
-    default=("full",), show_default=True, help="May be given several times.",
+    "--covariance", "covariance_type", type=options.Several(options.structures(ALL)), multiple=True,
+    callback=options.joined, default=("full",), show_default=True,
+    help="One, or several as full,VEE.",
 )  # fmt: skip
 @click.option(
     "--n-factors", metavar="RANGE", type=sizes_in,
@@ -66,7 +66,9 @@ def table_path(value: str) -> str:
 @click.option(
     "--out", "-o", required=True, metavar="MODEL", help="Model file to write (JSON): the best."
 )
-@click.option("--table", metavar="FILE", type=table_path, help="Write the whole table (.csv).")
+@click.option(
+    "--table", metavar="FILE", type=table_path, help="Write the table (.csv), a line a start."
+)
 @click.option("--plot", metavar="FILE", help="Draw the criterion (.png, .svg, .pdf).")
 @click.option(
     "--n-init", type=click.IntRange(1), default=3, show_default=True,
@@ -94,9 +96,10 @@ def sweep(
         from daskgmm.models.sweep import sweep as run_sweep
         from daskgmm.progress import show
 
+    given.check_places(out=out, table=table, plot=plot)
     target = given.data.address(out)
     check_free(target, overwrite)
-    write = besides(target, table, plot, overwrite)
+    write = besides(table, plot, overwrite)
     found = given.run(run_sweep, show(quiet=given.quiet), **settings)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ChoiceWarning)  # The report says so.
@@ -107,9 +110,7 @@ def sweep(
     check_converged(best, None)
 
 
-def besides(
-    target: Address, table: str | None, plot: str | None, overwrite: bool
-) -> Callable[[Any], None]:
+def besides(table: str | None, plot: str | None, overwrite: bool) -> Callable[[Any], None]:
     """Return what writes the table and the plot of a sweep; raise unless they may go there."""
     from daskgmm.sweep_report import check_picture, checked_output, picture, table_csv, written
 
@@ -118,9 +119,6 @@ def besides(
         for option, path in (("--table", table), ("--plot", plot))
         if path is not None
     }
-    named = {place.resolve() for place in (target.path or Path(target.url), *places.values())}
-    if len(named) <= len(places):
-        raise click.UsageError("--out, --table and --plot name the same file.")
     if "--plot" in places:
         check_picture(places["--plot"])
 

@@ -75,6 +75,14 @@ class Workers:
                 "deploy/kubernetes/kubecluster.yaml of the repository are such files."
             )
 
+    @property
+    def places(self) -> dict[str, str | None]:
+        """Files that are read, by the option that gives them."""
+        return {
+            "--scheduler-file": self.scheduler_file,
+            "--cluster-options": self.cluster_options,
+        }
+
     @contextmanager
     def current(self) -> Iterator[None]:
         """Make passes run there."""

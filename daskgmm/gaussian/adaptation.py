@@ -13,9 +13,6 @@ from daskgmm.gaussian.m_step import estimate, means_of
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
 
-ADAPTED = ("weights", "means", "covariances")
-"""Parameters that can be adapted."""
-
 
 def adapt(
     prior: Parameters,
@@ -40,7 +37,7 @@ def adapt(
     moments : Moments
         Moments of the rows, under the prior or an earlier adaptation.
     relevance : mapping from str to float
-        r in rows for each of `ADAPTED` that is adapted; not negative, possibly infinite.
+        r in rows for each of `names.ADAPTED` that is adapted; not negative, possibly infinite.
     scale : float
         Rows that a weight of 1 counts for.
     reg_covar : float

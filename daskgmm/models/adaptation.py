@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from copy import copy
 from numbers import Integral, Real
 from typing import Any, TypeVar
 
+from daskgmm.em.weighing import RELATIVE, Weighing
 from daskgmm.errors import SettingError
-from daskgmm.gaussian.adaptation import ADAPTED
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.models.source_name import source_name
+from daskgmm.names import ADAPTED
 
 OF_THE_FIT = (
     "converged_", "n_iter_", "history_", "lower_bound_", "lower_bounds_", "gap_estimate_",
     "fitted_on_", "_criteria", "_discount", "_doubt", "_ended", "_ended_with", "_scatter",
 )  # fmt: skip
 """Attributes that say how a mixture was fitted, and are not those of an adapted one."""
+
+BACKGROUND = ("model", "source", "rows", "sha256")
+"""What is said of the mixture that was adapted, as far as it is known."""
 
 Kind = TypeVar("Kind")
 
@@ -70,8 +76,26 @@ def check_passes(n_iter: Any) -> None:
         raise ValueError(f"n_iter is {n_iter!r}; give a number of passes, 1 or more.")
 
 
-def with_parameters(mixture: Kind, parameters: Parameters) -> Kind:
-    """Return a mixture of the same class, settings and features with other parameters."""
+def adapted_to(x: Any, weighing: Weighing, weights_are: str | None) -> dict[str, Any]:
+    """Return what is known of the rows that a mixture is adapted to, in plain values."""
+    return {
+        "source": source_name(x),
+        "rows": weighing.rows,
+        "weight": weighing.total,
+        "effective_rows": weighing.counted(RELATIVE),
+        "weights_are": weights_are,
+    }
+
+
+def background_of(mixture: Any) -> dict[str, Any]:
+    """Return what is known of the fit of a mixture, or of the one that it was adapted from."""
+    adapted = getattr(mixture, "adapted_", None) or {}
+    facts = getattr(mixture, "fitted_on_", None) or adapted.get("background") or {}
+    return {name: facts[name] for name in BACKGROUND if facts.get(name) is not None}
+
+
+def with_parameters(mixture: Kind, parameters: Parameters, adapted: Mapping[str, Any]) -> Kind:
+    """Return a mixture of the same class, settings and features with adapted parameters."""
     other: Any = copy(mixture)
     for name in OF_THE_FIT:
         other.__dict__.pop(name, None)
@@ -81,5 +105,8 @@ def with_parameters(mixture: Kind, parameters: Parameters) -> Kind:
     other.covariances_ = structure.external(parameters.covariances, d).copy()
     other.precisions_cholesky_ = structure.external(factors, d).copy()
     other.precisions_ = structure.external(structure.precision.precisions(factors), d)
-    adapted: Kind = other
-    return adapted
+    other.adapted_ = dict(adapted)
+    other.converged_, other.n_iter_ = False, int(adapted["n_iter"])
+    other.lower_bound_, other.lower_bounds_, other.gap_estimate_ = math.nan, [], math.nan
+    found: Kind = other
+    return found

@@ -50,9 +50,10 @@ class BayesianGaussianMixture(MixtureEstimator):
     r"""Variational Bayesian estimation of a Gaussian mixture, out of core.
 
     Parameters, attributes and predictions have the names, defaults and meanings of
-    `sklearn.mixture.BayesianGaussianMixture`. X may be what `GaussianMixture` takes; each iteration
-    is one pass over the rows. The number of components that are used follows from the data: the
-    others keep their prior, and weights near 0.
+    `sklearn.mixture.BayesianGaussianMixture`, and with ``acceleration=None`` its numbers: by
+    default other starts are tried as well, and iterations stop by another rule. X may be what
+    `GaussianMixture` takes; each iteration is one pass over the rows. The number of components that
+    are used follows from the data: the others keep their prior, and weights near 0.
 
     Parameters
     ----------
@@ -112,6 +113,8 @@ class BayesianGaussianMixture(MixtureEstimator):
     weight_concentration_prior_ : float
     weight_concentration_ : ndarray of shape (k,), or tuple of two
         Parameters of the Dirichlet distribution, or of the k beta distributions of the process.
+    n_used_components_ : int
+        Components that hold more than one row, in expectation.
     mean_precision_prior_ : float
     mean_precision_ : ndarray of shape (k,)
     mean_prior_ : ndarray of shape (d,)
@@ -233,6 +236,15 @@ class BayesianGaussianMixture(MixtureEstimator):
     aic = _NoCriterion()
     icl = _NoCriterion()
     criteria_ = _NoCriterion()
+
+    @property
+    def n_used_components_(self) -> int:
+        """Number of components that hold more than one row, in expectation: not their prior alone.
+
+        Rows count as in the prior: relative weights as so many as are effective.
+        """
+        check_is_fitted(self)
+        return int(np.sum(np.asarray(self.mean_precision_) - self.mean_precision_prior_ > 1.0))
 
     def _known_criteria(self) -> dict[str, float | int | str]:
         return {}

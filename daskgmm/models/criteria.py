@@ -100,15 +100,24 @@ def n_in_words(n: float, facts: Mapping[str, Any]) -> str:
     return f"n = {counted(round(n), 'row')}" if whole else f"n = {n:,.1f} effective rows"
 
 
-def doubt(weighing: Weighing | None, weights_are: str | None) -> str | None:
+CRITERIA_COUNT = "AIC, BIC and ICL count"
+PRIOR_COUNTS = "the prior is weighed against"
+BOTH_COUNT = f"{CRITERIA_COUNT}, and {PRIOR_COUNTS},"
+RELEVANCE_COUNTS = "the relevance is weighed against"
+"""What depends on the number of rows, as a subject and verb of n."""
+
+
+def doubt(
+    weighing: Weighing | None, weights_are: str | None, counting: str = CRITERIA_COUNT
+) -> str | None:
     """Return what to warn of where weights may mean something else than they are taken for."""
     if weighing is None or not weighing.rows:
         return None
     effective, total = weighing.effective_rows, weighing.total
     if weights_are is None and weighing.whole and abs(total - effective) > ALIKE * effective:
         return (
-            "sample_weight holds whole numbers, as counts are, and was taken as relative: AIC, BIC "
-            f"and ICL count n = {effective:,.1f} effective rows. If each row stands for so many "
+            "sample_weight holds whole numbers, as counts are, and was taken as relative: "
+            f"{counting} n = {effective:,.1f} effective rows. If each row stands for so many "
             f"observed rows, say weights_are='counts' (--weights-are counts): n is the sum of the "
             f"weights then, {total:,.10g}. weights_are='relative' (--weights-are relative) says "
             "that they are not counts."
@@ -116,7 +125,7 @@ def doubt(weighing: Weighing | None, weights_are: str | None) -> str | None:
     if weights_are == COUNTS and not weighing.whole:
         return (
             "weights_are (--weights-are) is 'counts', and sample_weight holds numbers that are not "
-            f"whole: AIC, BIC and ICL count n = {total:,.10g}, their sum, and {weighing.rows:,} "
+            f"whole: {counting} n = {total:,.10g}, their sum, and {weighing.rows:,} "
             "rows have a weight. Of shares, areas or probabilities say weights_are='relative' "
             f"(--weights-are relative): n is {effective:,.1f} then, whatever their scale."
         )

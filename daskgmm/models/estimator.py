@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -45,7 +45,7 @@ from daskgmm.gaussian.prior import Prior
 from daskgmm.gaussian.priors import PRIORS, shortest
 from daskgmm.models.constraints import Axes, KeysOf, OfTypesIn, StructureNames, plain_axes
 from daskgmm.models.costs import TrainingData, cache_nbytes, cut, plan_of
-from daskgmm.models.criteria import doubt
+from daskgmm.models.criteria import BOTH_COUNT, CRITERIA_COUNT, PRIOR_COUNTS, doubt
 from daskgmm.models.degeneracy import degeneracies, swallowed
 from daskgmm.models.equal_weights import check_equal_weights, check_prior_of_weights
 from daskgmm.models.factors import check_factors, check_factors_of
@@ -110,6 +110,7 @@ class MixtureEstimator(Portable):
         "covariance_type": [StructureNames(STRUCTURES, FAMILIES)],
         "n_factors": "no_validation",  # see `check_factors`
         "prior": [KeysOf(PRIORS), OfTypesIn(PRIORS), None],
+        "precisions_init": ["array-like", Interval(Real, None, None, closed="neither"), None],
         "acceleration": [StrOptions({"auto"}), None],
         "sample_rows": [Interval(Integral, 1, None, closed="left"), None],
         "missing": [StrOptions({"error", "drop"})],
@@ -277,7 +278,9 @@ class MixtureEstimator(Portable):
         self._keep(found.best, found.before, model_of(settings, survey), resting)
         self._scatter = found.survey.scatter if self.warm_start else None
         weighing = None if weights is None else found.survey.weighing
-        self._doubt = doubt(weighing, given.weights_are)
+        counting = CRITERIA_COUNT if settings.prior is None else BOTH_COUNT
+        counting = counting if settings.bayesian is None else PRIOR_COUNTS
+        self._doubt = doubt(weighing, given.weights_are, counting)
         if settings.counts_rows and self._doubt is not None:
             warnings.warn(self._doubt, WeightsWarning, stacklevel=3)
         fitted = found.best.step.parameters, found.coordinates, found.survey
@@ -327,7 +330,9 @@ class MixtureEstimator(Portable):
             self._check_resumable(settings.n_features(columns))
             # What was set by hand is a likelihood, as in scikit-learn.
             ended = self._ended_with or Objective(settings.noise)
-            same = ended == Objective.of(settings, columns)
+            # The bound of a mixture that was adapted, or comes from scikit-learn, may be unknown.
+            known = not math.isnan(self.lower_bound_)
+            same = known and ended == Objective.of(settings, columns)
             parameters = self._parameters()
             if self.equal_weights:
                 parameters = parameters.with_equal_weights()
@@ -433,6 +438,7 @@ class MixtureEstimator(Portable):
         """Set the fitted attributes, and warn of what the user should know."""
         self._set_parameters(found.step.parameters, model)
         self._discount = model.discount(found.step)
+        self.__dict__.pop("adapted_", None)
         self.gap_estimate_ = found.gap
         self._ended = found if self.warm_start else None
         self.converged_, self.n_iter_ = found.converged, len(found.iterations)

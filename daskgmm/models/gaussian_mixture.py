@@ -13,8 +13,8 @@ class GaussianMixture(MixtureEstimator):
 
     Parameters, attributes and methods have the names, defaults and meanings of
     `sklearn.mixture.GaussianMixture`. X may be a NumPy array, a memory map, a Zarr array, a
-    Dask array, the path or URL of a Zarr array or of Parquet files, a data frame of Dask or
-    Polars, or a list of any of these; rows are read chunk by chunk, one pass for the survey
+    Dask array, the path or URL of a Zarr array or of Parquet files, a data frame of pandas, Dask
+    or Polars, or a list of any of these; rows are read chunk by chunk, one pass for the survey
     and one for each iteration. Passes run on the current `distributed.Client` if there is
     one, else on threads.
 
@@ -98,15 +98,15 @@ class GaussianMixture(MixtureEstimator):
         distributions, each with degrees of freedom of its own (Peel & McLachlan 2000), from 1
         (Cauchy) to 1000, or ten for each feature, which is Gaussian to 0.003 nats a row. Starts
         leave out the rows that are far from all others, with `noise` as well. None of these is
-        accelerated, and none has `to_sklearn`.
+        accelerated, and none has `to_sklearn` or `map_adapt`. Refused with `prior`.
     equal_weights : bool, default=False
         Whether the mixing proportions are fixed at 1 / k: k - 1 parameters fewer. With `noise`
         the components share what it leaves in equal parts. Refused with a prior of the weights
         ("dirichlet") and with `weights_init`.
     weights_init : array-like of shape (k,), optional
     means_init : array-like of shape (k, d), optional
-    precisions_init : array-like, optional
-        (k, d, d) full, (d, d) tied, (k, d) diag, (k,) spherical; of others as `precisions_`.
+    precisions_init : array-like or float, optional
+        In the shape of `precisions_`; a number for "EII".
     random_state : int, RandomState instance or None, default=None
     warm_start : bool, default=False
         Whether the next call of `fit` goes on from this one's result.
@@ -120,10 +120,10 @@ class GaussianMixture(MixtureEstimator):
     means_ : ndarray of shape (k, d)
     covariances_, precisions_, precisions_cholesky_ : ndarray
         (k, d, d) full, (d, d) tied, (k, d) diag, (k,) spherical; (k, d, d), (k, d) or (k,) of
-        other structures, without k where all components share one; float64, as all of these,
-        whatever the type of X. (k, q + 1, d) of "ppca" and "factor": of covariances q loadings,
-        each times its length, and noise variances, so that nothing of size d^2 is kept. See
-        `factor_loadings_`, and `covariances_in_data_units` for matrices.
+        other structures, without k where all components share one: (d,) EEI, () EII; float64,
+        as all of these, whatever the type of X. (k, q + 1, d) of "ppca" and "factor": of
+        covariances q loadings, each times its length, and noise variances, so that nothing of size
+        d^2 is kept. See `factor_loadings_`, and `covariances_in_data_units` for matrices.
     factor_loadings_ : ndarray of shape (k, d, q)
         Loadings of "ppca" and "factor": covariances are W W^T plus the noise.
     noise_variance_ : ndarray of shape (k,) of "ppca", (k, d) of "factor"
@@ -166,6 +166,9 @@ class GaussianMixture(MixtureEstimator):
         What the model was fitted to, in plain values: source, rows, missing (rows left out),
         weight (the sum of all), dtype, mean, minimum, maximum, effective_rows, weights_are (what
         was said of them), and sha256, a digest of the facts before these two.
+    adapted_ : dict
+        Only of a mixture that `map_adapt` made, without `fitted_on_` and `history_`: how, and to
+        what rows.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (d,)
         Only if X has column names that are strings. Of labelled arrays: names of variables

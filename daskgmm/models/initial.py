@@ -34,13 +34,16 @@ def checked_array(values: Any, name: str, shape: tuple[int, ...], advice: str = 
     """Return values as an array; raise `ValueError` if they are no finite numbers of this shape."""
     if not shape and np.ndim(values) == 0:  # scikit-learn checks no scalars
         return checked_array(np.reshape(values, 1), name, (1,), advice).reshape(())
+    given = np.shape(values)
     array: NDArray[Any] = check_array(
-        values, dtype=[np.float64, np.float32], ensure_2d=False, allow_nd=True
+        values if given else np.reshape(values, 1),
+        dtype=[np.float64, np.float32],
+        ensure_2d=False,
+        allow_nd=True,
     )
-    if array.shape != shape:
+    if not given or array.shape != shape:
         raise ValueError(
-            f"The parameter '{name}' should have the shape of {shape}, but got {array.shape}"
-            f"{advice}"
+            f"The parameter '{name}' should have the shape of {shape}, but got {given}{advice}"
         )
     return array
 

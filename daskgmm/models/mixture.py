@@ -30,12 +30,20 @@ from daskgmm.gaussian.latent import n_factors
 from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.adaptation import (
+    adapted_to,
+    background_of,
     check_gaussian,
     check_passes,
     relevances_of,
     with_parameters,
 )
-from daskgmm.models.criteria import Criteria, criteria_of_fit, doubt, rows_that_count
+from daskgmm.models.criteria import (
+    RELEVANCE_COUNTS,
+    Criteria,
+    criteria_of_fit,
+    doubt,
+    rows_that_count,
+)
 from daskgmm.models.equal_weights import has_equal_weights
 from daskgmm.models.factors import name_with_factors
 from daskgmm.models.inputs import (
@@ -54,6 +62,7 @@ from daskgmm.models.sampling import sample_mixture
 from daskgmm.models.source_name import source_name
 from daskgmm.models.writers.cutting import CHUNK_ROWS, cut_rows
 from daskgmm.models.writers.job import Written
+from daskgmm.models.writers.naming import check_parquet_name, check_zarr_name
 from daskgmm.models.writers.parquet_target import ParquetTarget
 from daskgmm.models.writers.predict_to_parquet import ParquetJob, check_columns
 from daskgmm.models.writers.predict_to_zarr import ZarrJob
@@ -91,6 +100,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
     clean_shares_: NDArray[np.float64]
     inflations_: NDArray[np.float64]
     tail_degrees_: NDArray[np.float64]
+    adapted_: dict[str, Any]
     _criteria: dict[str, float | int | str] | None = None
     _discount: float = 0.0
     """By how much `lower_bound_` is less than the mean log-likelihood, in nats a row."""
@@ -349,6 +359,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             With a known number of rows, n. An array in memory, a stored or lazy one, or a
             labelled one of any rank.
         out : path or URL
+            Without the suffix of another format, such as .csv or .parquet.
         outputs : sequence of str
             Of "label" (the most probable component; -1 where a value is missing; with
             ``noise=True`` -1 for outliers, and -2 where a value is missing), "posterior" (of every
@@ -388,6 +399,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             If rows cannot be used (`daskgmm.errors.DataError`), or a setting.
         """
         check_is_fitted(self)
+        check_zarr_name(out)
         source = source_of(X, storage_options)
         rows, predictor = rows_or_grid(self, source), self._predictor()
         wanted = _outputs(predictor, outputs, dtype, top)
@@ -425,6 +437,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             Features are the columns that the mixture was fitted on, by name; for a mixture
             without names all columns but the keys. Lengths of partitions may be unknown.
         out : path or URL
+            Without the suffix of another format, such as .csv or .zarr.
         outputs : sequence of str
             As of `predict_to_zarr`, as columns of numbers: ``label`` (-1 where a value is missing;
             with ``noise=True`` -1 for outliers, -2 where a value is missing), ``outlier``,
@@ -464,6 +477,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             If X is no table.
         """
         check_is_fitted(self)
+        check_parquet_name(out)
         source = source_of(X, storage_options)
         table = source.table(feature_names(self), as_names(key), CHUNK_ROWS)
         check_features(self, table.rows.n_features)
@@ -518,13 +532,17 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : as in `fit`
+            Rows that miss a value are an error or left out as the setting `missing` of this mixture
+            says: ``mixture.set_params(missing="drop")``.
         relevance : float or mapping, default=16
             r, in rows; for each kind of parameter its own if it is a mapping from the names in
             `parameters`. Infinity keeps this mixture, 0 is the M-step of the rows.
         parameters : sequence of {"weights", "means", "covariances"}
-            What is adapted. Covariances are second moments about the adapted means, which is the
-            published formula where means and covariances have one relevance. A tied covariance
-            is the mean of these over components, with the weights :math:`N_k + r`.
+            What is adapted; covariances only where they are free in volume, shape and orientation
+            together ("full", "tied", "diag", "spherical", "EII", "EEI"). They are second moments
+            about the adapted means, which is the published formula where means and covariances
+            have one relevance. A tied covariance is the mean of these over components, with the
+            weights :math:`N_k + r`.
         sample_weight : as in `fit`, optional
         weights_are : {"relative", "counts"}, optional
             What the weights mean, and so how many rows :math:`N_k` is, as n in `fit`.
@@ -535,13 +553,23 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         Mixture
-            A new one of this class and settings; this one stays as it is. It has no `history_`,
-            `criteria_` of no pass, and no `fitted_on_`.
+            A new one of this class and settings; this one stays as it is. `adapted_` of it is a
+            dict that says how: relevance of each kind of parameter, n_iter, source, rows, weight,
+            effective_rows, weights_are, and background, what the first mixture was fitted to.
+            It was not fitted itself: it has no `history_` and no `fitted_on_`, `criteria_` of no
+            pass, `converged_` is False, `n_iter_` is the number of passes, `lower_bound_` and
+            `gap_estimate_` are nan, and `lower_bounds_` is empty.
 
         Raises
         ------
         ValueError
-            If an argument or a row cannot be used, or a covariance is singular.
+            If an argument or a row cannot be used, or a covariance is singular; of a mixture with
+            `noise` or `tails` and of a `BayesianGaussianMixture`, which cannot be adapted.
+
+        Warns
+        -----
+        WeightsWarning
+            As `bic` does: relevance is in rows.
 
         References
         ----------
@@ -570,7 +598,16 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             scale = found.weighing.counted(weights_are) / found.weighing.total
             reg_covar = float(getattr(self, "reg_covar", 0.0))
             adapted = adapt(prior, found.moments, relevances, scale, reg_covar)
-        return with_parameters(self, adapted)
+        message = None if weights is None else doubt(found.weighing, weights_are, RELEVANCE_COUNTS)
+        if message is not None:
+            warnings.warn(message, WeightsWarning, stacklevel=2)
+        facts = {
+            "relevance": relevances,
+            "n_iter": int(n_iter),
+            **adapted_to(X, found.weighing, weights_are),
+            "background": background_of(self),
+        }
+        return with_parameters(self, adapted, facts)
 
     def means_in_data_units(self) -> NDArray[np.float64]:
         """Return the means as points of the data, shape (k, d): `means_` without preprocessing.

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
+
+from sklearn.base import clone
 
 from daskgmm.em.fit import check_enough
 from daskgmm.models.costs import cache_nbytes, cut, plan_of
+from daskgmm.models.equal_weights import check_prior_of_weights
+from daskgmm.models.estimator import MixtureEstimator
 from daskgmm.models.factors import check_factors_of
 from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.models.inputs import check_enough_columns, check_names_are_seen, labelled_data
@@ -23,6 +27,7 @@ def plan(
     X: Any,
     n_components: int = 1,
     *,
+    estimator: MixtureEstimator | None = None,
     sample_weight: Any = None,
     feature_dims: Sequence[Hashable] | None = None,
     cache: int | str | None = None,
@@ -39,7 +44,9 @@ def plan(
     X, sample_weight, feature_dims, cache, storage_options : as in `GaussianMixture.fit`
     n_components, **settings : as in `GaussianMixture`
         Those that the cost depends on are covariance_type, n_factors, max_iter, n_init,
-        acceleration, sample_rows, missing, standardise and pca.
+        acceleration, sample_rows, missing, standardise, pca, noise and tails.
+    estimator : MixtureEstimator, optional
+        What is to be fitted, such as a `BayesianGaussianMixture`; it has these settings then.
 
     Returns
     -------
@@ -50,17 +57,47 @@ def plan(
     ------
     ValueError, OSError
         As `GaussianMixture.fit` before it reads.
+    TypeError
+        If there is no such setting.
     """
-    estimator = GaussianMixture(n_components, **settings)
+    estimator = _estimator(estimator, n_components, settings)
     estimator._validate_params()
     chosen = estimator._settings()
     rows, weights = _rows(source_of(X, storage_options), sample_weight, feature_dims)
     check_enough(rows.n_rows, chosen.n_components)
     check_enough_columns(chosen.pca, rows.n_features)
     check_factors_of([chosen], rows.n_features)
+    chosen.check_prior(rows.n_features)
+    check_prior_of_weights(chosen, rows.n_features)
     data = cut(rows, weights, chosen, cache_nbytes(cache))
     starts = estimator._request(chosen, rows.n_features).starts(rows.n_features, rows.n_rows)
     return plan_of(data, chosen, starts)
+
+
+def _estimator(
+    given: MixtureEstimator | None, n_components: int, settings: Mapping[str, Any]
+) -> MixtureEstimator:
+    """Return a copy of the estimator that is given, or a `GaussianMixture` of these settings."""
+    if given is None:
+        unknown = sorted(settings.keys() - GaussianMixture._get_param_names())
+        if unknown:
+            raise TypeError(
+                f"plan has no argument {unknown[0]!r}: it takes settings of a GaussianMixture. "
+                "Give another estimator as plan(X, estimator=BayesianGaussianMixture(5))."
+            )
+        return GaussianMixture(n_components, **settings)
+    if not isinstance(given, MixtureEstimator):
+        raise TypeError(
+            f"estimator is {given!r}; give an estimator of daskgmm, such as GaussianMixture()."
+        )
+    beside = [*(["n_components"] if n_components != 1 else []), *settings]
+    if beside:
+        raise ValueError(
+            f"{', '.join(beside)} cannot be given beside an estimator: set it there, as in "
+            f"{type(given).__name__}({beside[0]}=...)."
+        )
+    copy: MixtureEstimator = clone(given)
+    return copy
 
 
 def _rows(

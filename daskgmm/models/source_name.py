@@ -19,10 +19,11 @@ def source_name(x: Any) -> str | None:
     what may be secret in a URL: user, password, query and fragment.
     """
     name = source_of(x).origin
-    return None if name is None else _without_secrets(name)
+    return None if name is None else without_secrets(name)
 
 
-def _without_secrets(name: str) -> str:
+def without_secrets(name: str) -> str:
+    """Return a path or URL without user, password, query and fragment."""
     return "::".join(map(_plain, _CHAINED.split(name)))
 
 

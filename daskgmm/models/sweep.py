@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import warnings
+from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -78,17 +79,18 @@ class Sweep:
     Attributes
     ----------
     table : dict of lists
-        One entry a model; `pandas.DataFrame` takes it as it is. Columns: n_components,
-        covariance_type, seed (of its start, or of the neighbour's from which it came by a
-        component that was split or a pair that was merged), status ("fitted" on all rows,
-        "sample": clearly beaten there, so that it stayed, or "failed"), log_likelihood (mean,
-        nats a row, of all rows),
-        n_parameters, n (the rows that count: see `weights_are` of `GaussianMixture.fit`), aic,
-        bic, icl (lower is better), heldout and heldout_se (mean log-likelihood of rows held out
-        of the sample, and its standard error; nan for starts that another one of the same kind
-        beat), passes, converged, degenerate (the number of components that have no rows, or rest
-        on `reg_covar`, tied values or rounding), reason (why a model failed, or which of its
-        components are degenerate, and in which column).
+        One entry for each start of each size and structure, and its model; `pandas.DataFrame` takes
+        it as it is. Columns: n_components, covariance_type, start (1, 2, ...: its place among the
+        starts of its size and structure; 1 is the best one on the sample, or the one that went on
+        instead because that ended with degenerate components), seed (of its start, or of the
+        neighbour's from which it came by a component that was split or a pair that was merged),
+        status ("fitted" on all rows, "sample": beaten there, so that it stayed, or "failed"),
+        log_likelihood (mean, nats a row, of all rows), n_parameters, n (the rows that count: see
+        `weights_are` of `GaussianMixture.fit`), aic, bic, icl (lower is better), heldout and
+        heldout_se (mean log-likelihood of rows held out of the sample, and its standard error; nan
+        for all starts of a size and structure but its best), passes, converged, degenerate (the
+        number of components that have no rows, or rest on `reg_covar`, tied values or rounding),
+        reason (why a model failed, or which of its components are degenerate, and in which column).
     models : list of MixtureEstimator or None
         In the order of the table, each fitted; those with status "sample" to the sample. None
         for those that failed.
@@ -104,10 +106,11 @@ class Sweep:
         sizes, kinds = (
             sorted(set(self.table[name])) for name in ("n_components", "covariance_type")
         )
-        best = self.table["n_components"][place_of_best(self.table, self.criterion)]
+        place = place_of_best(self.table, self.criterion)
+        best, structure = (self.table[name][place] for name in ("n_components", "covariance_type"))
         return (
             f"Sweep({counted(len(self.models), 'model')} of {sizes[0]} to {sizes[-1]} components, "
-            f"{', '.join(kinds)}; best by {self.criterion}: {best})"
+            f"{', '.join(kinds)}; best by {self.criterion}: {best} {structure})"
         )
 
     def best(self, criterion: str | None = None) -> MixtureEstimator:
@@ -204,6 +207,8 @@ def sweep(
         sample, by blocks of consecutive rows or by `groups`: where neighbours are alike, the
         others always ask for more components.
     random_state : int, RandomState instance or None
+        By default that of the estimator. Models have it as their own, so that a clone begins with
+        it when it is fitted again; those of a RandomState have the seed of their start.
     estimator : MixtureEstimator, optional
         What is fitted: all models are copies of it, and `tol` to `tails` below are its own
         settings. By default a `GaussianMixture` of the settings below.
@@ -249,6 +254,9 @@ def sweep(
         noise=noise,
         tails=tails,
     )
+    random_state = estimator.random_state if random_state is None else random_state
+    if "random_state" in estimator.get_params():
+        estimator.set_params(random_state=random_state)
     types = _types(covariance_type, n_factors, estimator)
     sizes = _sizes(n_components, "n_components")
     _set(estimator, {"n_components": max(sizes), **settings_of(types[0])})
@@ -484,11 +492,12 @@ def _set(estimator: MixtureEstimator, settings: dict[str, Any]) -> None:
 
 def _mixture(model: Model, estimator: MixtureEstimator, survey: Survey) -> MixtureEstimator:
     settings = model.settings
-    own = {
+    own: dict[str, Any] = {
         "n_components": settings.n_components,
         **settings_of(settings.structure),
-        "random_state": model.seed,
     }
+    if not isinstance(estimator.random_state, Integral | None):
+        own["random_state"] = model.seed
     mixture: MixtureEstimator = clone(estimator)
     _set(mixture, own)
     for name in SHARED_ATTRIBUTES:
@@ -527,6 +536,11 @@ def _table(
     for failure in state.failures:
         row = _row(failure.settings, failure.seed, n, d)
         rows.append(row | {"status": FAILED, "reason": failure.reason})
+    kinds = Counter[tuple[int, str]]()
+    for row in rows:
+        kind = row["n_components"], row["covariance_type"]
+        kinds[kind] += 1
+        row["start"] = kinds[kind]
     return {name: [row[name] for row in rows] for name in rows[0]}
 
 
@@ -544,6 +558,7 @@ def _row(
     return {
         "n_components": settings.n_components,
         "covariance_type": settings.structure,
+        "start": 0,
         "seed": seed,
         "status": "",
         "log_likelihood": mean,

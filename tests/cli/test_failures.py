@@ -63,7 +63,12 @@ def test_a_disk_that_is_full_when_the_model_is_written(folder, call, model, monk
         monkeypatch.setattr("os.fsync", filled_up_at(out))
         words = [out, "The disk is full", "What was there before is whole"]
         check_failure(folder, call, ("fit", "rows.zarr", "-k", 2, "-o", out, *more), words)
-    check_failure(folder, call, ("adapt", model, "rows.zarr", "-o", model, "--overwrite"), words)
+    (folder / "other.json").write_bytes(before)
+    monkeypatch.setattr("os.fsync", filled_up_at("other.json"))
+    words[0] = "other.json"
+    adapt = ("adapt", model, "rows.zarr", "-o", "other.json", "--overwrite")
+    check_failure(folder, call, adapt, words)
+    assert (folder / "other.json").read_bytes() == before
     assert (folder / model).read_bytes() == before
 
 

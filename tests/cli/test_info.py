@@ -38,6 +38,10 @@ def test_every_version(told, name):
 )
 def test_a_posterior(told, name, prior):
     text = told(GOLDEN / f"{name}.json")
+    mixture = load_model(GOLDEN / f"{name}.json")
+    used = int((mixture.mean_precision_ - mixture.mean_precision_prior_ > 1).sum())
+    assert f"{name}.json: Bayesian Gaussian mixture" in text
+    assert f"{mixture.n_components}, of which {used} hold more than one row" in text
     assert "variational bound" in text
     assert prior in text
     assert "criteria" not in text

@@ -73,7 +73,7 @@ def test_errors_of_parquet_name_options(folder, call, rows):
         ((*FIT, "--noise", "--tails", "contaminated"), "both make room for outliers"),
         ((*FIT, "--noise", "--pca", 2), "Set pca=None (--pca)"),
         ((*FIT, "--tails", "contaminated", "--prior", "conjugate"), "with a prior"),
-        ((*ADAPT, "--parameters", "mean"), "parameters is ('mean',) (--parameters)"),
+        ((*ADAPT, "--parameters", "mean"), "'mean' is not made of weights, means"),
         ((*SWEEP, "--plot", "p.txt"), "no name of a picture"),
         ((*PREDICT, "--outputs", "nope"), "outputs names 'nope' (--outputs)"),
     ],

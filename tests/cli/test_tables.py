@@ -133,3 +133,46 @@ def test_tables_with_a_log_that_is_not_read(folder, call, log, command):
     refused = call(command, *given)
     assert refused.exit_code == 1, refused.output
     assert "only its log says which of the files hold its rows" in " ".join(refused.stderr.split())
+
+
+@pytest.mark.parametrize("key", ["id", "id,note"])
+@pytest.mark.parametrize("path", ["t.parquet", "d"])
+def test_keys_are_no_features_of_a_model_without_names(tmp_path, monkeypatch, call, path, key):
+    monkeypatch.chdir(tmp_path)
+    x, keys = clusters(400), key.split(",")
+    mixture = GaussianMixture(3, random_state=0).fit(x)
+    mixture.save("m.json")
+    frame = pd.DataFrame({"id": [f"row {i}" for i in range(400)]})
+    frame = frame.assign(note=np.arange(400), a=x[:, 0], b=x[:, 1], c=x[:, 2])[[*keys, *"abc"]]
+    (tmp_path / "d").mkdir()
+    frame.to_parquet("t.parquet")
+    frame[:150].to_parquet("d/0.parquet")
+    frame[150:].to_parquet("d/1.parquet")
+    done = call("predict", "m.json", path, "-o", "p.parquet", "--key", key)
+    assert done.exit_code == 0, done.output
+    found = pd.read_parquet("p.parquet")
+    pd.testing.assert_frame_equal(found[keys], frame[keys])
+    np.testing.assert_array_equal(found.label, mixture.predict(x))
+    refused = call("predict", "m.json", path, "-o", "p.zarr")
+    assert refused.exit_code == 1
+    assert "'id'" in refused.stderr
+
+
+@pytest.mark.parametrize("index", [False, True])
+def test_info_of_predictions_says_that_they_are_some(frame, call, index):
+    """As of predictions in Zarr; a copy that pandas writes is a table again."""
+    (frame.set_index("name") if index else frame).to_parquet("t.parquet")
+    assert call("fit", "t.parquet", *K, "--columns", "a,b,c", "-o", "m.json", "-q").exit_code == 0
+    key = () if index else ("--key", "name")
+    predict = ("predict", "m.json", "t.parquet", "-o", "p.parquet", "--outputs", "label,posterior")
+    assert call(*predict, *key).exit_code == 0
+    told = call("info", "p.parquet").stdout
+    assert told.startswith("p.parquet: predictions\n")
+    words = " ".join(told.split())
+    assert "components 3 files" in words
+    assert "rows 2,000" in words
+    assert "posterior_2" in words
+    assert "state whole" in words
+    assert "can be fitted" not in words
+    pd.read_parquet("p.parquet").to_parquet("copy.parquet")
+    assert "can be fitted: --columns label," in call("info", "copy.parquet").stdout

@@ -58,7 +58,7 @@ def test_components_that_the_rows_do_not_need_have_none():
     x = np.concatenate([random.normal(size=(300, 2)) + center for center in (0, 9, -12)])
     for prior_type in TYPES:
         mixture = fitted(x, n_components=8, weight_concentration_prior_type=prior_type)
-        assert (mixture.weights_ > 0.02).sum() == 3
+        assert (mixture.weights_ > 0.02).sum() == 3 == mixture.n_used_components_
         assert set(mixture.predict(x)) == set(np.flatnonzero(mixture.weights_ > 0.02))
 
 
@@ -251,8 +251,30 @@ def test_columns_that_are_constant_or_sums_leave_a_posterior(x):
 
 def test_weights_that_may_be_counts_are_asked_about(x):
     weights = np.arange(len(x)) % 3
-    with pytest.warns(WeightsWarning, match="weights_are='counts'"):
+    with pytest.warns(WeightsWarning, match="weights_are='counts'") as warned:
         BayesianGaussianMixture(2, random_state=0).fit(x, sample_weight=weights)
+    assert "the prior is weighed against n = " in str(warned[0].message)
+    assert "BIC" not in str(warned[0].message)
+    with pytest.warns(WeightsWarning, match="AIC, BIC and ICL count, and the prior is weighed"):
+        GaussianMixture(2, random_state=0, prior="conjugate").fit(x, sample_weight=weights)
+
+
+def test_used_components_are_of_a_fit():
+    assert not hasattr(BayesianGaussianMixture(2), "n_used_components_")
+    with pytest.raises(NotFittedError):
+        _ = BayesianGaussianMixture(2).n_used_components_
+
+
+def test_used_components_are_those_of_a_number_of_rows(x):
+    """Relative weights stand for as many rows as are effective, counts for their sum."""
+    mixture = BayesianGaussianMixture(1, random_state=0)
+    few = np.eye(3)[:2] * 1.0
+    assert mixture.fit(few).n_used_components_ == 1
+    light = mixture.fit(few, sample_weight=np.full(2, 0.25), weights_are="relative")
+    assert light.n_used_components_ == 1
+    with pytest.warns(WeightsWarning):
+        assert mixture.fit(few, sample_weight=np.full(2, 0.25), weights_are="counts")
+    assert mixture.n_used_components_ == 0
 
 
 def test_a_checkpoint_of_another_prior_is_refused(x, tmp_path):

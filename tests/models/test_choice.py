@@ -92,6 +92,6 @@ def test_one_size_has_no_edge():
 
 def test_best_warns_and_repr_does_not():
     found = Sweep(table([5.0, 4.0, 3.0]), ["one", "two", "three"])
-    assert "best by bic: 3" in repr(found)
+    assert "best by bic: 3 full)" in repr(found)
     with pytest.warns(ChoiceWarning, match="the most that were tried"):
         assert found.best() == "three"

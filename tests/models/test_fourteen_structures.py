@@ -211,3 +211,30 @@ def test_old_faithful_of_mclust():
     best = found.best()
     assert (best.n_components, best.covariance_type) == (3, "tied")
     assert best.bic(x) <= 2314.32
+
+
+@pytest.mark.parametrize("precision", [2.0, np.float32(2), np.array(2.0)])
+def test_the_precision_that_all_components_share_may_be_a_number(precision):
+    x = np.random.default_rng(0).normal(size=(90, 2))
+    settings = {"covariance_type": "EII", "max_iter": 1, "tol": 0.0, "acceleration": None}
+    given = {"weights_init": [0.5, 0.5], "means_init": [[-1.0, 0.0], [1.0, 0.0]]}
+    with pytest.warns(ConvergenceWarning):
+        found = GaussianMixture(2, precisions_init=precision, **given, **settings).fit(x)
+    gamma = np.exp(-((x[:, None] - np.array(given["means_init"])) ** 2).sum(axis=2))
+    gamma /= gamma.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(found.means_, gamma.T @ x / gamma.sum(axis=0)[:, None], rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("structure", "precision", "words"),
+    [
+        ("full", 1.0, r"shape of \(2, 2, 2\), but got \(\)"),
+        ("spherical", 1.0, r"shape of \(2,\), but got \(\)"),
+        ("EII", [1.0], r"shape of \(\), but got \(1,\)"),
+        ("EII", -1.0, "should be positive"),
+        ("EII", np.nan, "precisions_init"),
+    ],
+)
+def test_a_number_that_is_no_precision_of_a_structure(structure, precision, words):
+    with pytest.raises(ValueError, match=words):
+        GaussianMixture(2, covariance_type=structure, precisions_init=precision).fit(np.eye(6, 2))

@@ -1,5 +1,6 @@
 """Adaptation of a background model, against its closed form in NumPy."""
 
+import json
 import warnings
 
 import dask.array as da
@@ -8,7 +9,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from daskgmm import BayesianGaussianMixture, GaussianMixture, load_model
-from daskgmm.errors import DataError
+from daskgmm.errors import DataError, ModelFileError, WeightsWarning
 from tests.oracle.data import blobs
 
 TYPES = ("full", "tied", "diag", "spherical")
@@ -91,7 +92,10 @@ def test_a_component_without_rows_keeps_its_mean_and_covariance(kind):
 
 def test_the_result_depends_on_ratios_of_weights_or_on_counts():
     mixture, w = background("full"), R.integers(1, 4, len(FEW))
-    one, other = (mixture.map_adapt(FEW, 16, ALL, c * np.ones(len(FEW))) for c in (1.0, 1e6))
+    one, other = (
+        mixture.map_adapt(FEW, 16, ALL, c * np.ones(len(FEW)), weights_are="relative")
+        for c in (1.0, 1e6)
+    )
     assert_allclose(other.covariances_, one.covariances_, rtol=1e-12)
     counts = mixture.map_adapt(FEW, 16, ALL, w, weights_are="counts")
     repeated = mixture.map_adapt(np.repeat(FEW, w, axis=0), 16, ALL)
@@ -122,6 +126,66 @@ def test_save_and_load(tmp_path):
     assert np.isnan(adapted.criteria_["log_likelihood"])
 
 
+@pytest.mark.parametrize("saved", [False, True])
+def test_it_says_how_it_was_adapted(tmp_path, saved):
+    mixture, w = background("diag"), np.linspace(1, 2, len(FEW))
+    relevance = {"means": 16.0, "weights": np.inf}
+    adapted = mixture.map_adapt(FEW, relevance, ("means", "weights"), w, n_iter=2)
+    if saved:
+        adapted.save(tmp_path / "m.json")
+        adapted = load_model(tmp_path / "m.json")
+    facts = adapted.adapted_
+    assert facts["relevance"] == relevance
+    assert facts["n_iter"] == adapted.n_iter_ == 2
+    assert facts["rows"] == 60
+    assert_allclose(facts["weight"], w.sum())
+    assert_allclose(facts["effective_rows"], w.sum() ** 2 / (w @ w))
+    assert facts["background"] == {"rows": 1200, "sha256": mixture.fitted_on_["sha256"]}
+    assert adapted.converged_ is False
+    assert np.isnan(adapted.lower_bound_)
+    assert np.isnan(adapted.gap_estimate_)
+    assert adapted.lower_bounds_ == []
+    assert not hasattr(adapted, "fitted_on_")
+    assert not hasattr(mixture, "adapted_")
+
+
+def test_a_second_adaptation_knows_the_first_background_and_a_fit_forgets():
+    mixture = background("full")
+    twice = mixture.map_adapt(FEW).map_adapt(FEW[:20], 4)
+    assert twice.adapted_["rows"] == 20
+    assert twice.adapted_["background"]["sha256"] == mixture.fitted_on_["sha256"]
+    assert not hasattr(twice.fit(MANY), "adapted_")
+
+
+@pytest.mark.parametrize("acceleration", ["auto", None])
+def test_a_fit_goes_on_from_an_adapted_mixture(acceleration):
+    """A bound that is not known must not stop it, nor be compared with."""
+    adapted = background("full", acceleration=acceleration).map_adapt(FEW, parameters=ALL)
+    adapted.set_params(warm_start=True, max_iter=1, tol=0.0)
+    other = GaussianMixture(
+        3, reg_covar=1e-3, max_iter=1, tol=0.0, acceleration=acceleration,
+        weights_init=adapted.weights_, means_init=adapted.means_,
+        precisions_init=adapted.precisions_,
+    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # one step does not converge
+        adapted.fit(MANY)
+        other.fit(MANY)
+    assert_allclose(adapted.means_, other.means_, rtol=1e-9)
+    assert_allclose(adapted.lower_bound_, other.lower_bound_, rtol=1e-9)
+
+
+def test_a_scikit_learn_model_of_it_predicts_the_same():
+    adapted = background("tied").map_adapt(FEW)
+    assert_allclose(adapted.to_sklearn().predict_proba(FEW), adapted.predict_proba(FEW), atol=1e-12)
+
+
+def test_whole_weights_that_may_be_counts_are_doubted():
+    w = R.integers(1, 4, len(FEW))
+    with pytest.warns(WeightsWarning, match=r"the relevance is weighed against n = "):
+        background("full").map_adapt(FEW, sample_weight=w)
+
+
 def test_two_speakers_are_told_apart():
     mixture, other = background("diag"), FEW - [0.0, 2.0, 1.0]
     one, two = mixture.map_adapt(FEW[::2]), mixture.map_adapt(other[::2])
@@ -145,11 +209,14 @@ def test_wrong_arguments_are_refused(wrong, message):
         background("full").map_adapt(FEW, **wrong)
 
 
-def test_bad_values_are_named():
-    bad = FEW.copy()
+def test_bad_values_are_named_and_the_advice_helps():
+    bad, mixture = FEW.copy(), background("full")
     bad[7, 1] = np.nan
-    with pytest.raises(DataError, match=r"NaN in .*7.*column 1"):
-        background("full").map_adapt(bad)
+    with pytest.raises(DataError, match=r"NaN in .*7.*column 1.*missing='drop'"):
+        mixture.map_adapt(bad)
+    found = mixture.set_params(missing="drop").map_adapt(bad)
+    assert found.adapted_["rows"] == 59
+    assert_allclose(found.means_, mixture.map_adapt(np.delete(FEW, 7, axis=0)).means_, rtol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -164,3 +231,20 @@ def test_only_gaussian_components_are_adapted(mixture, message):
     x = blobs(300, 2, 2)
     with pytest.raises(ValueError, match=message):
         mixture.fit(x).map_adapt(x[:50])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"relevance": None}, {"relevance": {"means": "many"}}, {"relevance": {"means": [1]}},
+        {"n_iter": -1}, {"n_iter": "one"}, {"background": 3},
+    ],
+)  # fmt: skip
+def test_damage_of_what_a_file_says_of_an_adaptation_is_found(tmp_path, damage):
+    path = tmp_path / "m.json"
+    background("diag").map_adapt(FEW).save(path)
+    document = json.loads(path.read_text())
+    document["adapted"] |= damage
+    path.write_text(json.dumps(document))
+    with pytest.raises(ModelFileError, match="is damaged"):
+        load_model(path)

@@ -250,3 +250,18 @@ def test_urls_of_this_disk_are_paths(write, scheme, tmp_path):
     write(url, storage_options={"auto_mkdir": True})
     write(url, overwrite=True)
     assert [each.name for each in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize(
+    ("write", "names"),
+    [
+        (NAMED.predict_to_zarr, ["x.parquet", "x.pq/", "x.csv", "x.NC", "memory://a/x.json"]),
+        (NAMED.predict_to_parquet, ["x.zarr", "x.zarr/", "x.csv", "x.feather"]),
+    ],
+)
+def test_a_name_of_another_format_is_refused(tmp_path, monkeypatch, write, names):
+    monkeypatch.chdir(tmp_path)
+    for name in names:
+        with pytest.raises(ValueError, match=r"ends in \.\w+, and the predictions would be"):
+            write(FRAME, name)
+    assert not list(tmp_path.iterdir())

@@ -27,7 +27,7 @@ N, D, K = 3000, 3, 3
 X = blobs(N, D, K, seed=1, separation=2.0)
 SETTINGS = {"n_components": range(1, 5), "n_init": 2, "random_state": 0}
 COLUMNS = [
-    "n_components", "covariance_type", "seed", "status", "log_likelihood", "n_parameters",
+    "n_components", "covariance_type", "start", "seed", "status", "log_likelihood", "n_parameters",
     "n", "aic", "bic", "icl", "heldout", "heldout_se", "passes", "converged", "degenerate",
     "reason",
 ]  # fmt: skip
@@ -83,7 +83,7 @@ def test_the_table_names_the_models(found):
     for index, model in enumerate(found.models):
         assert model.n_components == found.table["n_components"][index] == len(model.weights_)
         assert model.covariance_type == found.table["covariance_type"][index]
-        assert model.random_state == found.table["seed"][index]
+        assert model.random_state == SETTINGS["random_state"]
         assert model.converged_ == found.table["converged"][index]
         assert model.n_features_in_ == D
     assert {type(x) for x in found.table["bic"]} == {float}
@@ -384,7 +384,7 @@ def test_checkpoints_of_fits_and_sweeps_are_kept_apart(tmp_path):
         ({"groups": np.zeros((N, 2))}, "groups has shape"),
         ({"sample_weight": np.ones(N - 1)}, "sample_weight"),
         ({"sample_weight": np.zeros(N)}, "sample_weight"),
-        ({"random_state": "x"}, "seed"),
+        ({"random_state": "x"}, "random_state"),
     ],
 )
 def test_bad_arguments_are_refused_by_name(settings, words):

@@ -238,8 +238,36 @@ def test_a_plan_takes_the_settings_of_a_mixture_and_no_others():
     assert daskgmm.plan(X, 3, covariance_type="diag", max_iter=7, **others) == planned
     with pytest.raises(ValueError, match="tol"):
         daskgmm.plan(X, 3, tol=-1)
-    with pytest.raises(TypeError, match="n_clusters"):
+    with pytest.raises(TypeError, match=r"no argument 'n_clusters'"):
         daskgmm.plan(X, n_clusters=3)
+    with pytest.raises(TypeError, match=r"estimator=BayesianGaussianMixture"):
+        daskgmm.plan(X, 3, weight_concentration_prior=0.1)
+
+
+def test_a_plan_takes_an_estimator(stored):
+    given = {"covariance_type": "diag", "max_iter": 7, "pca": 2}
+    mixture = daskgmm.GaussianMixture(3, noise=True, covariance_type="diag")
+    planned = daskgmm.plan(stored, estimator=mixture)
+    assert planned == daskgmm.plan(stored, 3, noise=True, covariance_type="diag")
+    assert planned != daskgmm.plan(stored, 3, covariance_type="diag")
+    bayesian = daskgmm.BayesianGaussianMixture(3, weight_concentration_prior=0.1, **given)
+    assert daskgmm.plan(stored, estimator=bayesian) == daskgmm.plan(stored, 3, **given)
+    wrong = daskgmm.BayesianGaussianMixture(3, degrees_of_freedom_prior=1.0)
+    with pytest.raises(ValueError, match="degrees_of_freedom"):
+        daskgmm.plan(stored, estimator=wrong)
+    with pytest.raises(ValueError, match=r"n_components, max_iter cannot be given beside"):
+        daskgmm.plan(stored, 3, estimator=mixture, max_iter=5)
+    with pytest.raises(TypeError, match="give an estimator of daskgmm"):
+        daskgmm.plan(stored, estimator="full")
+
+
+def test_a_plan_refuses_a_prior_that_does_not_fit_as_a_fit_does(stored):
+    prior = daskgmm.ConjugatePrior(mean=[0.0, 0.0])
+    for call in (daskgmm.plan, lambda x, k, **settings: GaussianMixture(k, **settings).fit(x)):
+        with pytest.raises(ValueError, match="mean"):
+            call(stored, 3, prior=prior)
+        with pytest.raises(ValueError, match="equal_weights"):
+            call(stored, 3, prior="dirichlet", equal_weights=True)
 
 
 def test_no_batch_of_unknown_length_is_kept():

@@ -18,6 +18,9 @@ from daskgmm.models.files.model_document import (
 )
 from daskgmm.storage.address import Address
 
+OPENING = f'{{\n"format": "{FORMAT}"'.encode()
+"""What model files that daskgmm wrote begin with."""
+
 FIT_AGAIN = "Fit the model again, or fetch an undamaged copy of the file."
 
 
@@ -68,11 +71,15 @@ def read_mixture(choose: Choose[Kind], address: Address) -> Kind:
 
 
 def may_be_model(address: Address) -> bool:
-    """Return whether a file begins as JSON, or is empty; torn models may be replaced too."""
+    """Return whether a file says that it is a model, or is empty; torn models are some too."""
     try:
-        return address.read_head(1) in (b"{", b"")
+        # Before a file of many GB is read to the end.
+        if address.read_head(1) not in (b"{", b""):
+            return False
+        content = address.read() or b""
     except IsADirectoryError:
         return False
+    return FORMAT.encode() in content or OPENING.startswith(content)
 
 
 def _content(address: Address) -> bytes | None:

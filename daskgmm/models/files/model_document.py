@@ -37,6 +37,8 @@ noise                    of a mixture with `noise` alone: weight, log_volume
 contamination            of one with contaminated tails alone: clean_shares (k), inflations (k)
 student                  of one with Student-t tails alone: degrees_of_freedom (k); covariances are
                          scatter matrices then
+adapted                  of one from `map_adapt` alone: `adapted_`; relevance, an object of numbers,
+                         n_iter, source, rows, weight, effective_rows, weights_are, background
 posterior                of a BayesianGaussianMixture alone: weight_concentration (k), or two of
                          them for a Dirichlet process, mean_precision (k), degrees_of_freedom (k),
                          or a number if tied, and the hyperparameters of the prior
@@ -140,6 +142,7 @@ def document_of(mixture: Mixture) -> dict[str, Any]:
         "covariances": structure.external(parameters.covariances, r).tolist(),
         "precisions_cholesky": structure.external(parameters.precisions_cholesky, r).tolist(),
         **_outliers_document(parameters),
+        **_adapted_document(mixture),
         **mixture._own_entries(),
     }
 
@@ -362,6 +365,8 @@ def _set_card(mixture: Mixture, document: Mapping[str, Any]) -> None:
         mixture.history_ = _history(document["history"])
     if document["data"] is not None:
         mixture.fitted_on_ = dict(_mapping(document["data"], "data"))
+    if "adapted" in document:
+        mixture.adapted_ = _adapted(document["adapted"])
     d = mixture.n_features_in_
     if document["feature_names"] is not None:
         names = _list(document, "feature_names", d)
@@ -373,6 +378,21 @@ def _set_card(mixture: Mixture, document: Mapping[str, Any]) -> None:
     mixture._ended_with = (
         _objective(document["objective"]) if "objective" in document else _objective_asked(mixture)
     )
+
+
+def _adapted_document(mixture: Mixture) -> dict[str, Any]:
+    """Return the entry of an adaptation; none for a mixture that was fitted."""
+    adapted = getattr(mixture, "adapted_", None)
+    return {} if adapted is None else {"adapted": plain(adapted)}
+
+
+def _adapted(values: Any) -> dict[str, Any]:
+    found = dict(_mapping(values, "adapted"))
+    relevance = _mapping(found["relevance"], "relevance").items()
+    found["relevance"] = {name: float(number(rows)) for name, rows in relevance}
+    found["n_iter"] = _count(found, "n_iter")
+    found["background"] = dict(_mapping(found.get("background", {}), "background"))
+    return found
 
 
 def _objective_document(objective: Objective) -> dict[str, Any]:

@@ -32,6 +32,9 @@ from daskgmm.rows.retries import retried
 from daskgmm.rows.tables.arrow_columns import require
 from daskgmm.storage.address import Address
 
+COMPONENTS = b"daskgmm.n_components"
+"""Key of a file's metadata by which predictions are known."""
+
 GROUP_BYTES = 4 << 20
 """Decoded bytes of a row group: what a writer holds."""
 
@@ -83,7 +86,8 @@ class PartWriting:
         arrow, schema = require("pyarrow"), self.keys
         for name, values in flat(self.outputs.empty(0)):
             schema = schema.append(arrow.field(name, arrow.from_numpy_dtype(values.dtype)))
-        return schema
+        mark = {COMPONENTS: str(self.predictor.parameters.n_components)}
+        return schema.with_metadata({**(schema.metadata or {}), **mark})
 
     def _table(self, keys: Any, arrays: Arrays) -> Any:
         arrow = require("pyarrow")

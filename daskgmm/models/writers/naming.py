@@ -1,0 +1,41 @@
+"""Names of predictions, which say their format."""
+
+from __future__ import annotations
+
+import os
+from pathlib import PurePath
+
+from daskgmm.errors import SettingError
+from daskgmm.rows.parquet.files import SUFFIXES as PARQUET
+from daskgmm.storage.address import path_text
+from daskgmm.storage.masking import shown
+
+ZARR = (".zarr",)
+
+OTHERS = (
+    ".arrow", ".csv", ".feather", ".gz", ".h5", ".hdf", ".hdf5", ".ipc", ".json", ".jsonl", ".nc",
+    ".nc4", ".npy", ".npz", ".pickle", ".pkl", ".png", ".tif", ".tiff", ".tsv", ".txt", ".xlsx",
+    ".zip",
+)  # fmt: skip
+"""Suffixes of formats that predictions are not written in."""
+
+
+def check_zarr_name(out: str | os.PathLike[str]) -> None:
+    """Raise `SettingError` for a name that says that it is no Zarr group."""
+    _check(out, PARQUET, "Zarr")
+
+
+def check_parquet_name(out: str | os.PathLike[str]) -> None:
+    """Raise `SettingError` for a name that says that it is no folder of Parquet files."""
+    _check(out, ZARR, "Parquet")
+
+
+def _check(out: str | os.PathLike[str], of_other: tuple[str, ...], kind: str) -> None:
+    name = path_text(out).rstrip("/")
+    suffix = PurePath(name).suffix.lower()
+    if suffix in (*of_other, *OTHERS):
+        raise SettingError(
+            f"{shown(name)} ends in {suffix}, and the predictions would be {kind}. Write Zarr, "
+            "such as labels.zarr, or Parquet, such as labels.parquet (predict_to_parquet). xarray "
+            "and pandas read these, and write other formats."
+        )

@@ -1,0 +1,93 @@
+"""No command writes to what it reads, under whatever name, nor two things to one place."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from daskgmm.models.files.model_file import load_model
+
+
+@pytest.fixture
+def inputs(folder, rows, model):
+    """Links and other spellings of the data and the model, in the working directory."""
+    np.save("weights.npy", np.ones(len(rows)))
+    (folder / "link.json").symlink_to("model.json")
+    (folder / "data.npy").symlink_to("rows.npy")
+    (folder / "parts").mkdir()
+    pq.write_table(pa.table({"a": rows[:, 0], "b": rows[:, 1]}), "parts/0.parquet")
+    (folder / "cluster.yaml").write_text("n_workers: 1\n")
+    return folder
+
+
+def bytes_of(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+FIT = ("fit", "rows.npy", "-k", 2, "--max-iter", 2, "--overwrite")
+SWEEP = ("sweep", "rows.npy", "-k", "1-2", "--max-iter", 2, "--overwrite")
+ADAPT = ("adapt", "model.json", "rows.npy", "--overwrite")
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ((*ADAPT, "-o", "model.json"), ["--out model.json is MODEL"]),
+        ((*ADAPT, "-o", "./parts/../model.json"), ["is MODEL"]),
+        ((*ADAPT, "-o", "link.json"), ["is MODEL"]),
+        (("adapt", "link.json", "rows.npy", "-o", "model.json", "--overwrite"), ["is MODEL"]),
+        ((*ADAPT, "-o", "data.npy"), ["--out data.npy is DATA"]),
+        (("predict", "model.json", "rows.zarr", "-o", "model.json", "--overwrite"), ["is MODEL"]),
+        ((*FIT, "-o", "rows.npy"), ["--out rows.npy is DATA"]),
+        ((*FIT, "-o", "m.json", "--checkpoint", "data.npy"), ["--checkpoint data.npy is DATA"]),
+        ((*FIT, "-o", "m.json", "--log-json", "rows.npy"), ["--log-json rows.npy is DATA"]),
+        ((*FIT, "-o", "m.json", "--checkpoint", "m.json"), ["--out and --checkpoint", "same"]),
+        (
+            (*FIT, "-o", "m.json", "--weights", "weights.npy", "--log-json", "weights.npy"),
+            ["--log-json weights.npy is --weights"],
+        ),
+        (
+            ("fit", "rows.zarr", "-k", 2, "-o", "m.json", "--log-json", "rows.zarr/zarr.json"),
+            ["in DATA"],
+        ),
+        (
+            ("fit", "parts/*.parquet", "-k", 2, "-o", "m.json", "--log-json", "parts/0.parquet"),
+            ["is DATA"],
+        ),
+        ((*SWEEP, "-o", "best.json", "--plot", "data.npy"), ["--plot data.npy is DATA"]),
+        ((*SWEEP, "-o", "best.json", "--log-json", "rows.npy"), ["is DATA"]),
+        (
+            (*FIT, "-o", "cluster.yaml", "--cluster", "slurm", "--cluster-options", "cluster.yaml"),
+            ["is --cluster-options"],
+        ),
+    ],
+)
+def test_inputs_stay_as_they_are(inputs, call, command, words):
+    before = bytes_of(inputs)
+    refused = call(*command)
+    assert refused.exit_code == 2, refused.output
+    for word in words:
+        assert word in refused.stderr
+    assert bytes_of(inputs) == before
+
+
+def test_json_of_others_is_no_model(inputs, call):
+    (inputs / "map.geojson").write_text('{"type": "FeatureCollection"}')
+    before = bytes_of(inputs)
+    for place in ("rows.zarr/zarr.json", "map.geojson"):
+        refused = call("fit", "rows.zarr", "-k", 2, "-o", place, "--overwrite")
+        assert refused.exit_code == 1
+        assert "is no model file" in refused.stderr
+    assert bytes_of(inputs) == before
+
+
+def test_models_are_replaced_torn_ones_and_those_in_another_layout_too(inputs, call):
+    whole = (inputs / "model.json").read_text()
+    laid_out = json.dumps(json.loads(whole), sort_keys=True)
+    for content in ("", whole[:5], whole[:300], laid_out, whole):
+        (inputs / "old.json").write_text(content)
+        done = call("adapt", "model.json", "rows.npy", "-o", "old.json", "--overwrite")
+        assert done.exit_code == 0, done.output
+        assert load_model("old.json").n_components == 3

@@ -1,0 +1,87 @@
+"""What is wrong in a command, and not in the data, ends with code 2, before anything is opened."""
+
+import subprocess
+import sys
+
+import pytest
+
+from daskgmm import plan
+from daskgmm.version import __version__
+from tests.cli.data import ENVIRONMENT
+
+FIT = ("fit", "none.zarr", "-k", 3, "-o", "m.json")
+SWEEP = ("sweep", "none.zarr", "-k", "2-3", "-o", "m.json")
+PLAN = ("plan", "none.zarr", "-k", 3)
+
+
+@pytest.mark.parametrize("command", [FIT, SWEEP, PLAN])
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--prior", "conjugat"), ["--prior", "'conjugate', 'dirichlet'", "--import"]),
+        (("--prior", "conjugat:mean_count=1"), ["--prior", "'conjugate', 'dirichlet'"]),
+        (("--prior", "dirichlet:mean_count=1"), ["--prior", "concentration"]),
+        (("--covariance", "ful"), ["--covariance"]),
+        (("--pca", "1.5"), ["--pca"]),
+        (("--missing", "skip"), ["--missing"]),
+    ],
+)
+def test_misspelt_values(tmp_path, monkeypatch, call, command, options, words):
+    """An output that exists is no reason to keep silent about them."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "m.json").write_text("{}")
+    refused = call(*command, *options)
+    assert refused.exit_code == 2, refused.output
+    for word in words:
+        assert word in refused.stderr
+
+
+@pytest.mark.parametrize("command", [FIT, PLAN])
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--noise", "--tails", "contaminated"), "both make room for outliers"),
+        (("--noise", "--pca", 2), "pca leaves the ranges"),
+        (("--tails", "contaminated", "--prior", "conjugate"), "cannot be fitted with a prior"),
+        (("--tails", "contaminated", "--covariance", "tied"), "components share"),
+    ],
+)
+def test_settings_that_do_not_go_together(tmp_path, monkeypatch, call, command, options, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "m.json").write_text("{}")
+    refused = call(*command, *options)
+    assert refused.exit_code == 2, refused.output
+    assert words in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "settings"),
+    [
+        (("--noise",), {"noise": True}),
+        (("--tails", "contaminated"), {"tails": "contaminated"}),
+        (("--prior", "conjugate:mean_count=2", "--tol", 1e-5), {}),
+        (("--init", "random", "--seed", 3, "--reg-covar", 1), {"init_params": "random"}),
+    ],
+)
+def test_a_plan_takes_the_settings_of_a_fit(folder, call, options, settings):
+    planned = call("plan", "rows.zarr", "-k", 3, *options)
+    assert planned.exit_code == 0, planned.output
+    assert planned.stdout == f"{plan('rows.zarr', 3, **settings)}\n"
+
+
+@pytest.mark.parametrize("module", ["daskgmm", "daskgmm.cli"])
+def test_the_package_is_a_program(module):
+    done = subprocess.run(
+        [sys.executable, "-m", module, "--version"],
+        env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert done.stdout == f"daskgmm, version {__version__}\n"
+
+
+@pytest.mark.parametrize("name", ["q.csv", "q.JSON", "q.txt", "q.npy", "q.nc", "q.h5", "q.tif/"])
+def test_predictions_are_not_called_as_files_of_other_formats(folder, call, model, name):
+    refused = call("predict", model, "none.zarr", "-o", name)
+    assert refused.exit_code == 2, refused.output
+    assert "labels.zarr" in refused.stderr
+    assert "labels.parquet" in refused.stderr
+    assert not (folder / name).exists()
