@@ -43,7 +43,6 @@ def test_misspelt_values(tmp_path, monkeypatch, call, command, options, words):
         (("--noise", "--tails", "contaminated"), "both make room for outliers"),
         (("--noise", "--pca", 2), "pca leaves the ranges"),
         (("--tails", "contaminated", "--prior", "conjugate"), "cannot be fitted with a prior"),
-        (("--tails", "contaminated", "--covariance", "tied"), "components share"),
     ],
 )
 def test_settings_that_do_not_go_together(tmp_path, monkeypatch, call, command, options, words):

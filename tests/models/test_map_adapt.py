@@ -223,7 +223,10 @@ def test_bad_values_are_named_and_the_advice_helps():
     ("mixture", "message"),
     [
         (GaussianMixture(2, noise=True, random_state=0), "room for outliers"),
-        (GaussianMixture(2, tails="contaminated", random_state=0), "room for outliers"),
+        (
+            GaussianMixture(2, tails="contaminated", max_iter=300, random_state=0),
+            "room for outliers",
+        ),
         (BayesianGaussianMixture(2, random_state=0), "variational posterior cannot be adapted"),
     ],
 )

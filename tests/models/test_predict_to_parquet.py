@@ -38,6 +38,10 @@ MIXTURE = GaussianMixture(K, random_state=0).fit(FRAME[FEATURES])
 NAMELESS = GaussianMixture(K, random_state=0).fit(X)
 
 
+ALL = tuple(name for name in OUTPUTS if name not in ("latent", "reconstruction_error"))
+"""All outputs of a mixture without factors."""
+
+
 def stored(frame, path, name="x.parquet", rows=200):
     frame.to_parquet(path / name, row_group_size=rows)
     return str(path / name)
@@ -86,7 +90,7 @@ def parts(path):
 def test_predictions_stand_beside_the_keys(form, tmp_path):
     out = tmp_path / "out.parquet"
     written = MIXTURE.predict_to_parquet(
-        FORMS[form](FRAME, tmp_path), out, tuple(OUTPUTS), key=KEYS, dtype="float64", top=2
+        FORMS[form](FRAME, tmp_path), out, ALL, key=KEYS, dtype="float64", top=2
     )
     found = pd.read_parquet(out)
     for key in KEYS:
@@ -175,7 +179,7 @@ def test_one_file_for_each_row_group_or_partition(tmp_path):
 
 def test_no_rows(tmp_path):
     for number, x in enumerate([FRAME[:0], stored(FRAME[:0], tmp_path)]):
-        written = MIXTURE.predict_to_parquet(x, tmp_path / f"{number}", tuple(OUTPUTS), key="name")
+        written = MIXTURE.predict_to_parquet(x, tmp_path / f"{number}", ALL, key="name")
         assert written.rows == 0
     assert pd.read_parquet(tmp_path / "1").columns[0] == "name"
 
@@ -189,7 +193,7 @@ def test_rows_that_miss_a_value(tmp_path):
         "dask": dd.from_pandas(holed, npartitions=3),
         "pandas": holed.astype({"a": "Float64"}),
     }.items():
-        written = drops.predict_to_parquet(x, tmp_path / name, tuple(OUTPUTS), key="name")
+        written = drops.predict_to_parquet(x, tmp_path / name, ALL, key="name")
         found = pd.read_parquet(tmp_path / name)
         assert_array_equal(found["name"], holed["name"])
         assert_array_equal(found["label"], drops.predict(holed[FEATURES]))
@@ -215,7 +219,7 @@ def test_large_row_groups_are_read_once_and_in_blocks(tmp_path, monkeypatch):
 
     monkeypatch.setattr(parquet_segment, "block_of", counted)
     source = stored(FRAME, tmp_path, rows=N)
-    MIXTURE.predict_to_parquet(source, tmp_path / "out", tuple(OUTPUTS), key=KEYS)
+    MIXTURE.predict_to_parquet(source, tmp_path / "out", ALL, key=KEYS)
     assert sum(reads) == N
     assert max(reads) <= 10_000 // (3 * 8)
     [path] = parts(tmp_path / "out")
@@ -368,13 +372,13 @@ def test_on_a_cluster(tmp_path, monkeypatch):
     monkeypatch.setattr("daskgmm.passes.batches.MIN_BATCH_SECONDS", 1e-7)
     forms = {form: FORMS[form](FRAME, fresh(tmp_path / form)) for form in ("path", "dask")}
     for form, x in forms.items():
-        MIXTURE.predict_to_parquet(x, tmp_path / f"{form} here", tuple(OUTPUTS), key=KEYS)
+        MIXTURE.predict_to_parquet(x, tmp_path / f"{form} here", ALL, key=KEYS)
     with (
         LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,
         Client(cluster),
     ):
         for form, x in forms.items():
-            MIXTURE.predict_to_parquet(x, tmp_path / f"{form} there", tuple(OUTPUTS), key=KEYS)
+            MIXTURE.predict_to_parquet(x, tmp_path / f"{form} there", ALL, key=KEYS)
     for form in forms:
         here, there = parts(tmp_path / f"{form} here"), parts(tmp_path / f"{form} there")
         assert [path.name for path in here] == [path.name for path in there]

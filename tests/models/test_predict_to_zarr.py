@@ -24,6 +24,10 @@ from daskgmm.rows.stores import stored_rows, zarr_array
 K, D, N = 4, 2, 5003
 
 
+ALL = tuple(name for name in OUTPUTS if name not in ("latent", "reconstruction_error"))
+"""All outputs of a mixture without factors."""
+
+
 @pytest.fixture(scope="module")
 def rows() -> np.ndarray:
     random = np.random.default_rng(0)
@@ -74,7 +78,7 @@ def test_what_is_written_is_what_is_predicted(
     n = 200 if "single" in source else 2003
     x = SOURCES[source](rows[:n], tmp_path)
     out = tmp_path / "out.zarr"
-    written = mixture.predict_to_zarr(x, out, tuple(OUTPUTS), dtype="float64", top=3, **cut)
+    written = mixture.predict_to_zarr(x, out, ALL, dtype="float64", top=3, **cut)
     found, labels = opened(out), mixture.predict(rows[:n])
     posteriors = mixture.predict_proba(rows[:n])
     np.testing.assert_array_equal(found.label, labels)
@@ -100,7 +104,7 @@ def test_what_is_written_is_what_is_predicted(
 
 
 def test_types_and_names(rows: np.ndarray, mixture: GaussianMixture, tmp_path: Path) -> None:
-    mixture.predict_to_zarr(rows, tmp_path / "a.zarr", tuple(OUTPUTS))
+    mixture.predict_to_zarr(rows, tmp_path / "a.zarr", ALL)
     group = zarr.open_group(tmp_path / "a.zarr", mode="r")
     assert group["label"].dtype == group["top_component"].dtype == np.int8
     for name in ("posterior", "top_posterior", "largest_posterior", "ambiguity", "log_density"):
@@ -124,7 +128,7 @@ def test_uint8_is_within_half_a_step(
     holed[::3, 0] = np.nan
     drops = GaussianMixture(K, random_state=0, missing="drop").fit(holed)
     written = drops.predict_to_zarr(
-        da.from_array(holed, chunks=(999, D)), tmp_path / "b.zarr", tuple(OUTPUTS), dtype="uint8"
+        da.from_array(holed, chunks=(999, D)), tmp_path / "b.zarr", ALL, dtype="uint8"
     )
     found, posteriors = opened(tmp_path / "b.zarr"), drops.predict_proba(holed)
     assert written.missing == len(holed[::3])
@@ -222,7 +226,7 @@ def test_everything_comes_from_one_read(
 
     monkeypatch.setattr(zarr_array, "read", counted)
     monkeypatch.setattr(stored_rows, "BLOCK_BYTES", 1600)
-    mixture.predict_to_zarr(array, tmp_path / "out.zarr", tuple(OUTPUTS), chunks=333)
+    mixture.predict_to_zarr(array, tmp_path / "out.zarr", ALL, chunks=333)
     assert set(reads.values()) == {1}
     assert sorted(reads) == [(i, min(N, i + 100)) for i in range(0, N, 100)]
 
@@ -349,7 +353,7 @@ def test_of_one_component_there_is_one_most_probable(rows: np.ndarray, tmp_path:
 
 def test_no_rows(mixture: GaussianMixture, tmp_path: Path) -> None:
     empty = da.from_array(np.empty((0, D)), chunks=(1, D))
-    assert mixture.predict_to_zarr(empty, tmp_path / "out.zarr", tuple(OUTPUTS)).rows == 0
+    assert mixture.predict_to_zarr(empty, tmp_path / "out.zarr", ALL).rows == 0
     assert opened(tmp_path / "out.zarr").label.shape == (0,)
 
 
@@ -358,12 +362,12 @@ def test_on_a_cluster(rows: np.ndarray, mixture: GaussianMixture, tmp_path: Path
     from distributed import Client, LocalCluster
 
     array = stored(tmp_path / "x.zarr", rows, 100)
-    here = mixture.predict_to_zarr(array, tmp_path / "here.zarr", tuple(OUTPUTS), chunks=333)
+    here = mixture.predict_to_zarr(array, tmp_path / "here.zarr", ALL, chunks=333)
     with (
         LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,
         Client(cluster),
     ):
-        there = mixture.predict_to_zarr(array, tmp_path / "there.zarr", tuple(OUTPUTS), chunks=333)
+        there = mixture.predict_to_zarr(array, tmp_path / "there.zarr", ALL, chunks=333)
     xr.testing.assert_identical(
         opened(tmp_path / "here.zarr").load(), opened(tmp_path / "there.zarr").load()
     )

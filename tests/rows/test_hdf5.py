@@ -13,7 +13,7 @@ import zarr
 from distributed import Client, LocalCluster
 
 from daskgmm import GaussianMixture
-from daskgmm.errors import DataError, SourceError
+from daskgmm.errors import DataError, SettingError, SourceError
 from daskgmm.rows.opening import as_rows
 from daskgmm.rows.stores.hdf5 import HDF5Rows
 from daskgmm.rows.stores.stored_rows import BLOCK_BYTES
@@ -164,7 +164,7 @@ def test_predictions_are_not_written_over_the_file(path: Path) -> None:
     with h5py.File(path) as file:
         mixture = GaussianMixture(1).fit(file["deep/x"])
         assert mixture.fitted_on_["source"] == str(path)
-        with pytest.raises(FileExistsError, match=r"x\.h5"):
+        with pytest.raises(SettingError, match=r"x\.h5"):
             mixture.predict_to_zarr(file["deep/x"], path, overwrite=True)
 
 
