@@ -6,16 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.arrays import Array
-from daskgmm.gaussian.covariance.factors import LowRankStructure
+from daskgmm.gaussian.covariance.factors import FAMILIES
 from daskgmm.gaussian.covariance.low_rank import Axes, parts
-from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.parameters import Parameters
 
 
 def n_factors(parameters: Parameters) -> int:
-    """Return the number of factors of each component; 0 of a structure without any."""
-    structure = structure_of(parameters)
-    return structure.q if isinstance(structure, LowRankStructure) else 0
+    """Return the number of factors of each component; 0 of a structure without any.
+
+    The name tells: workers do not have structures of one's own in their table.
+    """
+    family, _, q = parameters.structure.rpartition("-")
+    return int(q) if family in FAMILIES else 0
 
 
 def latent_coordinates(parameters: Parameters, rows: Array, labels: NDArray[np.intp]) -> Array:

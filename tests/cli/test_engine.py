@@ -120,4 +120,4 @@ def test_a_scheduler_on_the_command_line_is_used(folder, call):
         Client(cluster, set_as_default=False),
     ):
         planned = call("plan", "rows.zarr", "-k", 3, "--scheduler", cluster.scheduler_address)
-        assert "Dask cluster of 1 workers" in planned.stdout
+        assert "Dask cluster of 1 worker with" in planned.stdout

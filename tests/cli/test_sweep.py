@@ -170,7 +170,8 @@ def test_settings_reach_the_sweep(folder, call, monkeypatch):
         "n_init": 2, "tol": 1e-4, "max_iter": 7, "reg_covar": 1e-5, "random_state": 3,
         "checkpoint": "c", "cache": "1MB", "storage_options": {"a": {"b": 1}},
             "missing": "drop", "standardise": True, "pca": 0.9, "weights_are": "counts",
-        "prior": "conjugate", "sample_rows": 500,
+        "prior": "conjugate", "sample_rows": 500, "noise": False, "tails": None,
+        "equal_weights": False, "n_factors": None,
     }  # fmt: skip
 
 
@@ -196,8 +197,8 @@ def test_bad_sizes_are_wrong_usage(folder, call, text):
         (("--plot", "old.png"), 1, ["old.png exists", "--plot", "--overwrite"]),
         (("--table", "no/t.csv"), 1, ["no folder no"]),
         (("--plot", "no/p.png"), 1, ["no folder no"]),
-        (("--plot", "p.xyz"), 1, ["no name of a picture"]),
-        (("--plot", "p"), 1, ["no name of a picture"]),
+        (("--plot", "p.xyz"), 2, ["no name of a picture"]),
+        (("--plot", "p"), 2, ["no name of a picture"]),
         (("--plot", "folder.png"), 1, ["is a folder"]),
         (("--out", "old.csv"), 1, ["old.csv exists"]),
         (("--table", "rows.npy", "--overwrite"), 2, ["--table", ".csv"]),
@@ -255,7 +256,7 @@ def test_a_sweep_goes_on_from_its_checkpoint(folder, call):
     assert [line.split()[0] for line in again.stderr.splitlines()] == ["measure"]
     refused = call(*SWEEP, "--checkpoint", "c", "--n-init", 2, "--overwrite")
     assert refused.exit_code == 1
-    assert "n_init was 3 and is 2" in refused.stderr
+    assert "n_init (--n-init) was 3 and is 2" in refused.stderr
 
 
 def test_events_as_json_lines(folder, call):
