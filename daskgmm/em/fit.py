@@ -269,8 +269,7 @@ def _begin(rows: TrainingSet, request: Request, seed: int, initialisation: int) 
         return Fit(Maximised(request.resume.parameters), search=request.resume.search)
     settings, random, survey = request.settings, request.random, rows.survey
     if request.is_large(rows):
-        with one_blas_thread():  # more of them round otherwise
-            return best_candidate(rows, settings, seed, random)
+        return best_candidate(rows, settings, seed, random)
     count = 0
     if request.draws and initialisation == 0:
         count = worth_comparing(settings, survey.weighed_rows, len(survey.shift))

@@ -7,21 +7,22 @@ from typing import Any
 import numpy as np
 
 from daskgmm.em.settings import Settings
+from daskgmm.errors import SettingError
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.priors import prior_of
 
 
 def check_equal_weights(mixture: Any) -> None:
-    """Raise `ValueError` for weights to start from that would not be kept."""
+    """Raise `SettingError` for weights to start from that would not be kept."""
     if mixture.equal_weights and mixture.weights_init is not None:
-        raise ValueError(
+        raise SettingError(
             "equal_weights=True fixes the weights at 1 / n_components, and weights_init gives "
             "others to start from. Leave out one of them."
         )
 
 
 def check_prior_of_weights(settings: Settings, columns: int) -> None:
-    """Raise `ValueError` for a prior of weights that are fixed, for rows of so many columns."""
+    """Raise `SettingError` for a prior of weights that are fixed, for rows of so many columns."""
     if not settings.equal_weights or settings.prior is None:
         return
     if isinstance(settings.pca, float) and not isinstance(settings.prior, str):
@@ -31,7 +32,7 @@ def check_prior_of_weights(settings: Settings, columns: int) -> None:
         k, np.zeros(d), np.eye(d), STRUCTURES[settings.structure]
     )
     if pseudo.counts.any():
-        raise ValueError(
+        raise SettingError(
             f"equal_weights=True fixes the weights, and prior={settings.prior_name!r} is a prior "
             "of them. Set equal_weights=False, or a prior of means and covariances alone, as "
             "prior='conjugate'."

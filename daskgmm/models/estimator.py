@@ -22,6 +22,7 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 
+from daskgmm.blas import one_blas_thread
 from daskgmm.em.acceleration import Search
 from daskgmm.em.events import Listener, silence, together
 from daskgmm.em.far_values import warn_of_unresolved
@@ -237,7 +238,9 @@ class MixtureEstimator(Portable):
         check_meaning(weights_are)
         before = dict(self.__dict__)
         try:
-            yield
+            # Here too: what M-steps round to would depend on whether a task has just ended.
+            with one_blas_thread():
+                yield
         except BaseException:
             # Its features too.
             self.__dict__.clear()

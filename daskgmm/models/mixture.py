@@ -16,6 +16,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from daskgmm.blas import one_blas_thread
 from daskgmm.em.adaptation import moments_of
 from daskgmm.em.objective import Objective
 from daskgmm.em.settings import n_of_outliers
@@ -592,12 +593,13 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         data = predictor.dataset(rows, weights, drop_missing=predictor.transform.drop_missing)
         data = data.in_coordinates(predictor.transform.coordinates)
         prior = adapted = predictor.parameters
-        for _ in range(n_iter):
-            found = moments_of(data, adapted)
-            _check_some(found.weighing, weights is not None)
-            scale = found.weighing.counted(weights_are) / found.weighing.total
-            reg_covar = float(getattr(self, "reg_covar", 0.0))
-            adapted = adapt(prior, found.moments, relevances, scale, reg_covar)
+        reg_covar = float(getattr(self, "reg_covar", 0.0))
+        with one_blas_thread():  # or rounding would depend on whether a task has just ended
+            for _ in range(n_iter):
+                found = moments_of(data, adapted)
+                _check_some(found.weighing, weights is not None)
+                scale = found.weighing.counted(weights_are) / found.weighing.total
+                adapted = adapt(prior, found.moments, relevances, scale, reg_covar)
         message = None if weights is None else doubt(found.weighing, weights_are, RELEVANCE_COUNTS)
         if message is not None:
             warnings.warn(message, WeightsWarning, stacklevel=2)

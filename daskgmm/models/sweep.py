@@ -19,6 +19,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
+from daskgmm.blas import one_blas_thread
 from daskgmm.counting import counted
 from daskgmm.em.checkpoint import Checkpoint
 from daskgmm.em.events import Listener, together
@@ -277,14 +278,15 @@ def sweep(
     for chosen in settings:
         chosen.check_prior(rows.n_features)
     as_one_fit = _all_at_once(settings, rows.n_features)
-    with closing(cut(rows, weights, as_one_fit, cache_nbytes(cache))) as data:
+    # What M-steps round to would depend on whether a task has just ended.
+    with one_blas_thread(), closing(cut(rows, weights, as_one_fit, cache_nbytes(cache))) as data:
         plan_of(data, as_one_fit, starts_of(settings, rows.n_features, rows.n_rows)).check()
         kept = saved = None
         if checkpoint is not None:
             saved = Checkpoint(Address.of(checkpoint, storage_options), SweepState)
             kept = saved.load(_identity(data, request, random_state))
         state, measured = choose(data, request, together(log_event, listen), saved, kept)
-    return _found(data, state, measured, estimator, given, criterion)
+        return _found(data, state, measured, estimator, given, criterion)
 
 
 def _found(

@@ -1,4 +1,4 @@
-"""Promise 3 for mixtures with factors, whose moments are of all products or projected."""
+"""Promise 3 for mixtures with factors, of all products or projected, and in principal axes."""
 
 import os
 import pickle
@@ -17,7 +17,8 @@ from tests.promises.slow import bits
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-CASES = [(covariance_type, d) for covariance_type in ("ppca", "factor") for d in (12, 90)]
+CASES = [(name, d) for name in ("ppca", "factor", "pca") for d in (12, 90)]
+"""Structures with factors, and full covariances in principal axes."""
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +30,10 @@ def stores(tmp_path_factory):
     return paths
 
 
-def fitted(path, covariance_type):
-    settings = {"n_factors": 2, "max_iter": 3, "sample_rows": 1000, "random_state": 0}
-    return GaussianMixture(3, covariance_type=covariance_type, **settings).fit(path)
+def fitted(path, name):
+    chosen = {"pca": 10} if name == "pca" else {"covariance_type": name, "n_factors": 2}
+    settings = {"max_iter": 3, "sample_rows": 1000, "random_state": 0}
+    return GaussianMixture(3, **chosen, **settings).fit(path)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +65,7 @@ def test_the_threads_of_blas_change_nothing(stores, alone, blas_threads, tmp_pat
     script = (
         "import pickle, sys, warnings; warnings.simplefilter('ignore');"
         "from tests.promises.test_factors_same_bits import fitted, bits;"
-        "found = [bits(fitted(sys.argv[2], name)) for name in ('ppca', 'factor')];"
+        "found = [bits(fitted(sys.argv[2], name)) for name in ('ppca', 'factor', 'pca')];"
         "open(sys.argv[1], 'wb').write(pickle.dumps(found))"
     )
     out = tmp_path / "bits.pkl"
@@ -72,4 +74,4 @@ def test_the_threads_of_blas_change_nothing(stores, alone, blas_threads, tmp_pat
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": blas_threads}
         subprocess.run(command, env=environment, check=True, cwd=Path(__file__).parents[2])
         found = pickle.loads(out.read_bytes())
-        assert found == [alone[name, d] for name in ("ppca", "factor")]
+        assert found == [alone[name, d] for name in ("ppca", "factor", "pca")]
