@@ -4,11 +4,16 @@ Otherwise an M-step would round by how many threads BLAS has at that moment, and
 whether the last task has just ended.
 """
 
+import multiprocessing
+import threading
+
+import dask.array as da
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from daskgmm import BayesianGaussianMixture, GaussianMixture, sweep
+from daskgmm.blas import one_blas_thread
 
 X = np.concatenate([np.random.default_rng(i).normal(3 * i, size=(300, 3)) for i in range(2)])
 
@@ -35,3 +40,46 @@ def test_fits_have_one_between_their_passes_too(run):
         assert threads() == {2}
     assert seen
     assert all(found == {1} for found in seen)
+
+
+@pytest.fixture
+def two():
+    with threadpool_limits(2, user_api="blas"):
+        yield
+
+
+def test_lazy_predictions_give_back_the_others(two):
+    mixture, lazy = GaussianMixture(2, random_state=0).fit(X), da.from_array(X, chunks=(50, 3))
+    for _ in range(20):
+        mixture.predict_proba(lazy).compute(scheduler="threads", num_workers=4)
+        assert threads() == {2}
+
+
+def test_the_last_to_leave_may_be_another_thread_than_the_first_to_enter(two):
+    entered, may_leave = threading.Event(), threading.Event()
+
+    def stay():
+        with one_blas_thread():
+            entered.set()
+            may_leave.wait(10)
+
+    other = threading.Thread(target=stay)
+    with one_blas_thread():
+        other.start()
+        assert entered.wait(10)
+    assert threads() == {1}
+    may_leave.set()
+    other.join(10)
+    assert threads() == {2}
+
+
+def limited():
+    with one_blas_thread():
+        return threads()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_process_limits_its_own(two):
+    assert limited() == {1}
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        assert pool.apply_async(limited).get(timeout=20) == {1}
