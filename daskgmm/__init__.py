@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from daskgmm.models.files.model_file import load_model as load_model
     from daskgmm.models.files.model_file import save_model as save_model
     from daskgmm.models.gaussian_mixture import GaussianMixture as GaussianMixture
+    from daskgmm.models.moments import MixtureMoments as MixtureMoments
     from daskgmm.models.planning import plan as plan
     from daskgmm.models.sweep import Sweep as Sweep
     from daskgmm.models.sweep import sweep as sweep
@@ -33,6 +34,7 @@ _HOMES = {
     "ConjugatePrior": "daskgmm.gaussian.priors",
     "DirichletPrior": "daskgmm.gaussian.priors",
     "GaussianMixture": "daskgmm.models.gaussian_mixture",
+    "MixtureMoments": "daskgmm.models.moments",
     "load_model": "daskgmm.models.files.model_file",
     "save_model": "daskgmm.models.files.model_file",
     "open_data": "daskgmm.rows.opening",
@@ -48,6 +50,7 @@ __all__ = [
     "ConjugatePrior",
     "DirichletPrior",
     "GaussianMixture",
+    "MixtureMoments",
     "Sweep",
     "__version__",
     "load_model",

@@ -94,10 +94,13 @@ def background_of(mixture: Any) -> dict[str, Any]:
     return {name: facts[name] for name in BACKGROUND if facts.get(name) is not None}
 
 
-def with_parameters(mixture: Kind, parameters: Parameters, adapted: Mapping[str, Any]) -> Kind:
-    """Return a mixture of the same class, settings and features with adapted parameters."""
+def with_parameters(mixture: Kind, parameters: Parameters) -> Kind:
+    """Return a mixture of the same class, settings and features with other parameters.
+
+    Nothing that the fit of the first one found is known of it.
+    """
     other: Any = copy(mixture)
-    for name in OF_THE_FIT:
+    for name in (*OF_THE_FIT, "adapted_"):
         other.__dict__.pop(name, None)
     structure, d = STRUCTURES[parameters.structure], parameters.n_features
     factors = parameters.precisions_cholesky
@@ -105,8 +108,15 @@ def with_parameters(mixture: Kind, parameters: Parameters, adapted: Mapping[str,
     other.covariances_ = structure.external(parameters.covariances, d).copy()
     other.precisions_cholesky_ = structure.external(factors, d).copy()
     other.precisions_ = structure.external(structure.precision.precisions(factors), d)
-    other.adapted_ = dict(adapted)
-    other.converged_, other.n_iter_ = False, int(adapted["n_iter"])
+    other.converged_, other.n_iter_ = False, 0
     other.lower_bound_, other.lower_bounds_, other.gap_estimate_ = math.nan, [], math.nan
+    found: Kind = other
+    return found
+
+
+def as_adapted(mixture: Kind, parameters: Parameters, facts: Mapping[str, Any]) -> Kind:
+    """Return an adapted mixture, which says how it was made."""
+    other: Any = with_parameters(mixture, parameters)
+    other.adapted_, other.n_iter_ = dict(facts), int(facts["n_iter"])
     found: Kind = other
     return found

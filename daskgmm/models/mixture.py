@@ -32,11 +32,11 @@ from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.adaptation import (
     adapted_to,
+    as_adapted,
     background_of,
     check_gaussian,
     check_passes,
     relevances_of,
-    with_parameters,
 )
 from daskgmm.models.criteria import (
     RELEVANCE_COUNTS,
@@ -54,6 +54,7 @@ from daskgmm.models.inputs import (
     scoring_data,
 )
 from daskgmm.models.latent import points_of
+from daskgmm.models.moments import MixtureMoments
 from daskgmm.models.order import canonical_order
 from daskgmm.models.outliers import box_of, fitted_outliers, with_outliers_of
 from daskgmm.models.predictions.forms import InAnyForm
@@ -61,6 +62,7 @@ from daskgmm.models.predictions.outputs import Outputs
 from daskgmm.models.predictions.prediction import Predictor, Scored, score_rows
 from daskgmm.models.sampling import sample_mixture
 from daskgmm.models.source_name import source_name
+from daskgmm.models.stepping import moments_under, stepped
 from daskgmm.models.writers.cutting import CHUNK_ROWS, cut_rows
 from daskgmm.models.writers.job import Written
 from daskgmm.models.writers.naming import check_parquet_name, check_zarr_name
@@ -609,7 +611,72 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             **adapted_to(X, found.weighing, weights_are),
             "background": background_of(self),
         }
-        return with_parameters(self, adapted, facts)
+        return as_adapted(self, adapted, facts)
+
+    def moments(self, X: Any, sample_weight: Any = None) -> MixtureMoments:
+        r"""Return the expected sufficient statistics of rows under this mixture; one pass.
+
+        With `step` they are EM by hand: where rows arrive in parts, or lie at several sites that
+        share no rows, each part gives moments, and the mixture steps from their sum.
+
+        Parameters
+        ----------
+        X : as in `fit`
+            Rows that miss a value are an error or left out as the setting `missing` says.
+        sample_weight : as in `fit`, optional
+
+        Returns
+        -------
+        MixtureMoments
+            Its size depends on k and d alone. Sums of parts differ from the moments of all rows by
+            rounding, about 1e-15 relative, as the order of additions is another; the sum of the
+            same parts in the same order has the same bits wherever they were taken.
+
+        Raises
+        ------
+        DataError
+            If a row cannot be used.
+        SettingError
+            If the M-step of this mixture needs more than moments: with a prior, `noise` or `tails`.
+        """
+        check_is_fitted(self)
+        return moments_under(self, X, sample_weight)
+
+    def step(self, moments: MixtureMoments) -> Self:
+        """Return the mixture after one M-step, from moments under this one.
+
+        It is the step of `fit` with ``acceleration=None``: the likelihood of the rows that the
+        moments are of does not fall, but for `reg_covar`. Stop when `lower_bound_` rises by less
+        than you care for.
+
+        Parameters
+        ----------
+        moments : MixtureMoments
+            Of all rows, under this mixture.
+
+        Returns
+        -------
+        Mixture
+            A new one of this class and settings; this one stays as it is. `lower_bound_` is the
+            mean log-likelihood under this mixture, before the step, in nats a row, as in `fit`.
+            `converged_` is False and `n_iter_` is 1.
+
+        Raises
+        ------
+        SettingError
+            If the moments are under another mixture or of no rows, or as in `moments`.
+        ValueError
+            If a covariance is singular.
+
+        Warns
+        -----
+        ScaleWarning
+            If a component moved so far that its covariance is rounded.
+        DegenerateComponentWarning
+            If a component has no rows, or a covariance that needed a ridge.
+        """
+        check_is_fitted(self)
+        return stepped(self, moments)
 
     def means_in_data_units(self) -> NDArray[np.float64]:
         """Return the means as points of the data, shape (k, d): `means_` without preprocessing.

@@ -1,0 +1,85 @@
+"""EM by hand: the moments of rows under a fitted mixture, and the M-step from them."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, TypeVar
+
+from daskgmm.blas import one_blas_thread
+from daskgmm.em.adaptation import moments_of
+from daskgmm.errors import DegenerateComponentWarning, ScaleWarning, SettingError
+from daskgmm.gaussian.kernels.choice import TOLERANCE, moment_error
+from daskgmm.gaussian.m_step import maximise
+from daskgmm.gaussian.parameters import Parameters
+from daskgmm.models.adaptation import with_parameters
+from daskgmm.models.degeneracy import degeneracies
+from daskgmm.models.equal_weights import has_equal_weights
+from daskgmm.models.inputs import scoring_data
+from daskgmm.models.moments import MixtureMoments
+from daskgmm.models.predictions.prediction import Predictor
+
+Kind = TypeVar("Kind")
+
+
+def moments_under(mixture: Any, x: Any, sample_weight: Any) -> MixtureMoments:
+    """Return the moments of rows under a fitted mixture; see `GaussianMixture.moments`."""
+    predictor: Predictor = mixture._predictor()
+    _check_steps(mixture, predictor.parameters)
+    rows, weights = scoring_data(mixture, x, sample_weight)
+    data = predictor.dataset(rows, weights, drop_missing=predictor.transform.drop_missing)
+    with one_blas_thread():
+        found = moments_of(
+            data.in_coordinates(predictor.transform.coordinates), predictor.parameters
+        )
+    structure = predictor.parameters.structure
+    return MixtureMoments(predictor.digest, structure, found.moments, found.weighing)
+
+
+def stepped(mixture: Kind, moments: MixtureMoments) -> Kind:
+    """Return the mixture after an M-step; see `GaussianMixture.step`."""
+    asked: Any = mixture
+    predictor: Predictor = asked._predictor()
+    before = predictor.parameters
+    _check_steps(mixture, before)
+    if moments.mixture != predictor.digest:
+        raise SettingError(
+            "These moments are under another mixture, and EM steps from moments under this one. "
+            "Take them again: mixture.moments(X)."
+        )
+    if not moments.weight > 0:
+        raise SettingError("These moments are of no rows. Add those of some rows.")
+    with one_blas_thread():
+        step = maximise(moments.statistics, before.structure, float(asked.reg_covar), before)
+    after = step.parameters
+    if moment_error(after, moments.statistics.reference) > TOLERANCE:
+        warnings.warn(
+            "A component moved by so many of its widths that the covariances of this step are "
+            "rounded. Take the moments again under the new mixture, and step once more.",
+            ScaleWarning,
+            stacklevel=3,
+        )
+    for message in degeneracies(step, (), asked._axis_names()):
+        warnings.warn(message, DegenerateComponentWarning, stacklevel=3)
+    if has_equal_weights(mixture):
+        after = after.with_equal_weights()
+    other: Any = with_parameters(mixture, after)
+    other.n_iter_, other.lower_bound_ = 1, moments.log_likelihood
+    other.lower_bounds_ = [moments.log_likelihood]
+    found: Kind = other
+    return found
+
+
+def _check_steps(mixture: Any, parameters: Parameters) -> None:
+    """Raise `SettingError` for a mixture whose M-step needs more than the moments of its rows."""
+    because = None
+    if parameters.log_weights is not None:
+        because = "a variational posterior has a prior, which is made from all rows"
+    elif parameters.makes_room:
+        because = "room for outliers (noise, tails) is made from all rows"
+    elif getattr(mixture, "prior", None) is not None:
+        because = f"prior={mixture.prior!r} is made from all rows"
+    if because is not None:
+        raise SettingError(
+            f"This mixture makes no steps from moments: {because}, and moments do not hold that. "
+            "Call fit, or take a GaussianMixture without."
+        )
