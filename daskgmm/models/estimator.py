@@ -306,8 +306,9 @@ class MixtureEstimator(Portable):
 
     def _axis_names(self) -> list[str]:
         """Return the names of the model's coordinates in messages."""
-        if self.coordinates_ is not None and self.coordinates_.axes is not None:
-            return [f"principal axis {j}" for j in range(self.coordinates_.n_features)]
+        coordinates = getattr(self, "coordinates_", None)
+        if coordinates is not None and coordinates.axes is not None:
+            return [f"principal axis {j}" for j in range(coordinates.n_features)]
         return self._column_names()
 
     def _column_names(self) -> list[str]:

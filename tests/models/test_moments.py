@@ -133,6 +133,11 @@ def test_what_a_step_returns_is_a_mixture(mixture, moments, tmp_path):
     assert_array_equal(GaussianMixture.load(tmp_path / "after.json").predict(X), after.predict(X))
 
 
+def test_a_mixture_of_scikit_learn_steps(mixture, moments):
+    found = GaussianMixture.from_sklearn(mixture.to_sklearn())
+    assert_array_equal(found.step(found.moments(X)).means_, mixture.step(moments).means_)
+
+
 def test_moments_under_another_mixture_are_refused(mixture, moments):
     after = mixture.step(moments)
     with pytest.raises(SettingError, match="under two different mixtures"):
