@@ -100,7 +100,7 @@ def with_parameters(mixture: Kind, parameters: Parameters) -> Kind:
     Nothing that the fit of the first one found is known of it.
     """
     other: Any = copy(mixture)
-    for name in (*OF_THE_FIT, "adapted_"):
+    for name in (*OF_THE_FIT, "adapted_", "alignment_"):
         other.__dict__.pop(name, None)
     structure, d = STRUCTURES[parameters.structure], parameters.n_features
     factors = parameters.precisions_cholesky

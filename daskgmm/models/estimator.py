@@ -442,7 +442,8 @@ class MixtureEstimator(Portable):
         """Set the fitted attributes, and warn of what the user should know."""
         self._set_parameters(found.step.parameters, model)
         self._discount = model.discount(found.step)
-        self.__dict__.pop("adapted_", None)
+        for name in ("adapted_", "alignment_"):
+            self.__dict__.pop(name, None)
         self.gap_estimate_ = found.gap
         self._ended = found if self.warm_start else None
         self.converged_, self.n_iter_ = found.converged, len(found.iterations)

@@ -38,6 +38,7 @@ from daskgmm.models.adaptation import (
     check_passes,
     relevances_of,
 )
+from daskgmm.models.alignment import Alignment, alignment, check_alike, distances_between
 from daskgmm.models.criteria import (
     RELEVANCE_COUNTS,
     Criteria,
@@ -104,6 +105,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
     inflations_: NDArray[np.float64]
     tail_degrees_: NDArray[np.float64]
     adapted_: dict[str, Any]
+    alignment_: Alignment
     _criteria: dict[str, float | int | str] | None = None
     _discount: float = 0.0
     """By how much `lower_bound_` is less than the mean log-likelihood, in nats a row."""
@@ -720,6 +722,36 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         self._reorder(canonical_order(parameters.weights, parameters.means))
         return self
 
+    def align_to(self, reference: Mixture) -> Self:
+        """Give components the numbers of those of an earlier mixture that they are most alike.
+
+        Label 3 then means the same after a fit of new data, other settings or a bootstrap sample.
+
+        Parameters
+        ----------
+        reference : Mixture
+            Of the same features, with at most as many components; components that it had not come
+            last. It may have been fitted with other structures or coordinates.
+
+        Returns
+        -------
+        Mixture
+            This estimator. `alignment_` of it says how sure that is: `Alignment` with the overlap
+            of each component and its earlier one, and the confidence that no other was meant.
+
+        Raises
+        ------
+        ValueError
+            If the mixtures are of different features, or the reference has more components.
+        """
+        check_is_fitted(self)
+        check_is_fitted(reference)
+        check_alike(self, reference)
+        found = alignment(distances_between(self, reference))
+        self._reorder(found.order)
+        self.alignment_ = found
+        return self
+
     def _reorder(self, order: NDArray[np.intp]) -> None:
         names = ["weights_", "means_", "clean_shares_", "inflations_", "tail_degrees_"]
         if not STRUCTURES[self._structure_name].shared:
@@ -727,6 +759,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         # New arrays, all made before any is set: others may hold the old ones.
         found = {name: np.asarray(getattr(self, name)) for name in names if hasattr(self, name)}
         self.__dict__.update({name: values[order] for name, values in found.items()})
+        self.__dict__.pop("alignment_", None)
 
     def _predict(self, name: str, x: Any) -> Any:
         check_is_fitted(self)
