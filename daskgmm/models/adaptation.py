@@ -12,6 +12,7 @@ from daskgmm.em.weighing import RELATIVE, Weighing
 from daskgmm.errors import SettingError
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.models.order import NUMBERED
 from daskgmm.models.source_name import source_name
 from daskgmm.names import ADAPTED
 
@@ -100,7 +101,7 @@ def with_parameters(mixture: Kind, parameters: Parameters) -> Kind:
     Nothing that the fit of the first one found is known of it.
     """
     other: Any = copy(mixture)
-    for name in (*OF_THE_FIT, "adapted_", "alignment_"):
+    for name in (*OF_THE_FIT, "adapted_", *NUMBERED):
         other.__dict__.pop(name, None)
     structure, d = STRUCTURES[parameters.structure], parameters.n_features
     factors = parameters.precisions_cholesky

@@ -54,7 +54,7 @@ from daskgmm.models.files.portable import Portable
 from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.initial import check_initial
 from daskgmm.models.inputs import check_enough_columns
-from daskgmm.models.order import reordered, reordered_search
+from daskgmm.models.order import NUMBERED, reordered, reordered_search
 from daskgmm.models.outliers import (
     check_outliers,
     check_same_outliers,
@@ -442,7 +442,7 @@ class MixtureEstimator(Portable):
         """Set the fitted attributes, and warn of what the user should know."""
         self._set_parameters(found.step.parameters, model)
         self._discount = model.discount(found.step)
-        for name in ("adapted_", "alignment_"):
+        for name in ("adapted_", *NUMBERED):
             self.__dict__.pop(name, None)
         self.gap_estimate_ = found.gap
         self._ended = found if self.warm_start else None

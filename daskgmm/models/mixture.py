@@ -20,7 +20,7 @@ from daskgmm.blas import one_blas_thread
 from daskgmm.em.adaptation import moments_of
 from daskgmm.em.objective import Objective
 from daskgmm.em.settings import n_of_outliers
-from daskgmm.em.weighing import Weighing, check_meaning
+from daskgmm.em.weighing import Weighing, check_meaning, weigh
 from daskgmm.errors import DataError, WeightsWarning
 from daskgmm.gaussian.adaptation import adapt
 from daskgmm.gaussian.coordinates import Coordinates
@@ -39,6 +39,7 @@ from daskgmm.models.adaptation import (
     relevances_of,
 )
 from daskgmm.models.alignment import Alignment, alignment, check_alike, distances_between
+from daskgmm.models.clusters import Merging, check_n_clusters, merge_by_entropy
 from daskgmm.models.criteria import (
     RELEVANCE_COUNTS,
     Criteria,
@@ -56,10 +57,11 @@ from daskgmm.models.inputs import (
 )
 from daskgmm.models.latent import points_of
 from daskgmm.models.moments import MixtureMoments
-from daskgmm.models.order import canonical_order
+from daskgmm.models.order import NUMBERED, canonical_order
 from daskgmm.models.outliers import box_of, fitted_outliers, with_outliers_of
 from daskgmm.models.predictions.forms import InAnyForm
 from daskgmm.models.predictions.outputs import Outputs
+from daskgmm.models.predictions.posterior_sample import posterior_sample
 from daskgmm.models.predictions.prediction import Predictor, Scored, score_rows
 from daskgmm.models.sampling import sample_mixture
 from daskgmm.models.source_name import source_name
@@ -106,6 +108,8 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
     tail_degrees_: NDArray[np.float64]
     adapted_: dict[str, Any]
     alignment_: Alignment
+    clusters_: NDArray[np.intp]
+    merging_: Merging
     _criteria: dict[str, float | int | str] | None = None
     _discount: float = 0.0
     """By how much `lower_bound_` is less than the mean log-likelihood, in nats a row."""
@@ -722,6 +726,62 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         self._reorder(canonical_order(parameters.weights, parameters.means))
         return self
 
+    def merge_components(
+        self, X: Any, n_clusters: int | None = None, sample_weight: Any = None
+    ) -> Self:
+        """Merge components that share their rows to clusters; the density stays as it is.
+
+        A cluster that is no Gaussian takes several components. Step by step the two clusters are
+        merged whose union lowers the entropy of the posterior probabilities most [1]_, from one
+        pass: on all rows up to 100,000, or on so many that are drawn by their numbers.
+
+        Parameters
+        ----------
+        X : as in `fit`
+            Rows that miss a value are an error or left out as the setting `missing` says.
+        n_clusters : int, optional
+            Number of clusters. By default the elbow of the entropy over their number: look at
+            ``merging_.entropy``.
+        sample_weight : as in `fit`, optional
+
+        Returns
+        -------
+        Mixture
+            This estimator, with `clusters_`, the cluster of each component, shape (k,), and
+            `merging_`, the tree of merges with the entropy of each number of clusters
+            (``merging_.clusters(n)`` is another cut of it). `predict_clusters`, model files and
+            the outputs "cluster" and "cluster_posterior" have them; another fit or order of the
+            components forgets them.
+
+        Raises
+        ------
+        SettingError
+            If there are not so many clusters.
+        DataError
+            If X has no rows, or a row cannot be used.
+
+        References
+        ----------
+        .. [1] J.-P. Baudry, A. E. Raftery, G. Celeux, K. Lo, R. Gottardo, "Combining mixture
+           components for clustering", Journal of Computational and Graphical Statistics 19 (2010)
+           332-353, https://doi.org/10.1198/jcgs.2010.08111
+        """
+        check_is_fitted(self)
+        check_n_clusters(n_clusters, len(self.weights_))
+        rows, weights = scoring_data(self, X, sample_weight)
+        posteriors, counts = posterior_sample(self._predictor(), rows, weights)
+        _check_some(weigh(counts, len(counts)), weights is not None)
+        self.merging_ = merge_by_entropy(posteriors, counts)
+        self.clusters_ = self.merging_.clusters(n_clusters or self.merging_.elbow)
+        return self
+
+    def predict_clusters(self, X: Any) -> Any:
+        """Return the most probable cluster of each row, after `merge_components`; as `predict`.
+
+        The probability of a cluster is the sum of those of its components.
+        """
+        return self._predict("cluster", X)
+
     def align_to(self, reference: Mixture) -> Self:
         """Give components the numbers of those of an earlier mixture that they are most alike.
 
@@ -759,7 +819,8 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         # New arrays, all made before any is set: others may hold the old ones.
         found = {name: np.asarray(getattr(self, name)) for name in names if hasattr(self, name)}
         self.__dict__.update({name: values[order] for name, values in found.items()})
-        self.__dict__.pop("alignment_", None)
+        for name in NUMBERED:
+            self.__dict__.pop(name, None)
 
     def _predict(self, name: str, x: Any) -> Any:
         check_is_fitted(self)
@@ -792,7 +853,9 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
 
     def _predictor(self) -> Predictor:
         transform = Transform(getattr(self, "missing", "error") == "drop", self._coordinates())
-        return Predictor(self._parameters(), feature_names(self), transform)
+        clusters = getattr(self, "clusters_", None)
+        merged = None if clusters is None else tuple(map(int, clusters))
+        return Predictor(self._parameters(), feature_names(self), transform, merged)
 
     def _coordinates(self) -> Coordinates | None:
         return getattr(self, "coordinates_", None)
@@ -841,7 +904,8 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
 def _outputs(predictor: Predictor, names: Sequence[str], dtype: str, top: int | None) -> Outputs:
     k, missing = predictor.parameters.n_components, predictor.transform.drop_missing
     noise, q = predictor.parameters.has_noise, n_factors(predictor.parameters)
-    return Outputs.of(names, k, dtype, top, missing=missing, noise=noise, q=q)
+    merged = predictor.clusters
+    return Outputs.of(names, k, dtype, top, missing=missing, noise=noise, q=q, clusters=merged)
 
 
 @contextmanager

@@ -12,6 +12,9 @@ from daskgmm.em.acceleration import Search
 from daskgmm.em.quasi_newton import Point
 from daskgmm.gaussian.parameters import Parameters
 
+NUMBERED = ("alignment_", "clusters_", "merging_")
+"""Attributes of a mixture that go by the numbers of its components: another order ends them."""
+
 
 def canonical_order(weights: NDArray[np.float64], means: NDArray[np.float64]) -> NDArray[np.intp]:
     """Return the components (k,) from the largest weight to the smallest, ties by their means.

@@ -25,6 +25,9 @@ Array = NDArray[np.float64]
 
 K, D, N = 4, 3, 1500
 
+MERGED = (0, 1, 0, 1)
+"""Cluster of each component, for outputs of merged ones."""
+
 OF_FACTORS = ("latent", "reconstruction_error")
 """Outputs of mixtures with factors alone."""
 
@@ -52,7 +55,10 @@ class OutputTests:
 
     def arrays(self, dtype: str = "float64", k: int = K, *, missing: bool = False) -> list[Output]:
         """Return the arrays of this output."""
-        return self._made(self.name, Asked(k, dtype, min(2, k), missing, q=self.q))
+        return self._made(self.name, self._asked(k, dtype, missing=missing))
+
+    def _asked(self, k: int, dtype: str, *, missing: bool = False) -> Asked:
+        return Asked(k, dtype, min(2, k), missing, q=self.q, clusters=MERGED[:k])
 
     def _made(self, name: str, asked: Asked) -> list[Output]:
         """Return the arrays of any output; none for one of factors that are not there."""
@@ -66,7 +72,7 @@ class OutputTests:
         assert arrays
         own = {array.name for array in arrays}
         assert len(own) == len(arrays)
-        asked = Asked(K, "float64", 2, False, q=self.q)
+        asked = self._asked(K, "float64")
         others = (self._made(name, asked) for name in OUTPUTS)
         names = [array.name for made in others for array in made]
         assert len(names) == len(set(names)), "two outputs write arrays of one name"
@@ -93,7 +99,7 @@ class OutputTests:
         rows = self.rows()
         alone = Outputs(tuple(self.arrays()))
         names = [name for name in OUTPUTS if self.q or name not in OF_FACTORS]
-        everything = Outputs.of(names, K, "float64", 2, missing=False, q=self.q)
+        everything = Outputs.of(names, K, "float64", 2, missing=False, q=self.q, clusters=MERGED)
         for structure in map(STRUCTURES.__getitem__, self.structures):
             predictor = Predictor(random_mixture(structure, K, D))
             whole = alone.predict(predictor, rows, str)
@@ -169,7 +175,9 @@ class OutputTests:
     def mixture(self) -> GaussianMixture:
         """Return a mixture of two components that is fitted to the rows."""
         settings = settings_of(self.structures[0])
-        return GaussianMixture(2, tol=0.1, random_state=0, **settings).fit(self.rows())
+        mixture = GaussianMixture(2, tol=0.1, random_state=0, **settings).fit(self.rows())
+        mixture.clusters_ = np.array(MERGED[:2])
+        return mixture
 
 
 def values(predictor: Predictor, array: Output, rows: Array) -> NDArray[np.generic]:

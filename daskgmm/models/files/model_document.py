@@ -39,6 +39,7 @@ student                  of one with Student-t tails alone: degrees_of_freedom (
                          scatter matrices then
 adapted                  of one from `map_adapt` alone: `adapted_`; relevance, an object of numbers,
                          n_iter, source, rows, weight, effective_rows, weights_are, background
+clusters                 of one whose components were merged alone: `clusters_`, (k)
 posterior                of a BayesianGaussianMixture alone: weight_concentration (k), or two of
                          them for a Dirichlet process, mean_precision (k), degrees_of_freedom (k),
                          or a number if tied, and the hyperparameters of the prior
@@ -143,6 +144,7 @@ def document_of(mixture: Mixture) -> dict[str, Any]:
         "precisions_cholesky": structure.external(parameters.precisions_cholesky, r).tolist(),
         **_outliers_document(parameters),
         **_adapted_document(mixture),
+        **_clusters_document(mixture),
         **mixture._own_entries(),
     }
 
@@ -367,6 +369,8 @@ def _set_card(mixture: Mixture, document: Mapping[str, Any]) -> None:
         mixture.fitted_on_ = dict(_mapping(document["data"], "data"))
     if "adapted" in document:
         mixture.adapted_ = _adapted(document["adapted"])
+    if "clusters" in document:
+        mixture.clusters_ = _clusters(document["clusters"], len(mixture.weights_))
     d = mixture.n_features_in_
     if document["feature_names"] is not None:
         names = _list(document, "feature_names", d)
@@ -378,6 +382,22 @@ def _set_card(mixture: Mixture, document: Mapping[str, Any]) -> None:
     mixture._ended_with = (
         _objective(document["objective"]) if "objective" in document else _objective_asked(mixture)
     )
+
+
+def _clusters_document(mixture: Mixture) -> dict[str, Any]:
+    """Return the entry of merged components; none for a mixture without."""
+    clusters = getattr(mixture, "clusters_", None)
+    return {} if clusters is None else {"clusters": plain(clusters)}
+
+
+def _clusters(values: Any, k: int) -> NDArray[np.intp]:
+    """Return the cluster of each component; raise `ValueError` unless they are numbered."""
+    if not isinstance(values, list) or len(values) != k or not all(type(v) is int for v in values):
+        raise ValueError("'clusters' is no list of a whole number for each component")
+    found = np.array(values, dtype=np.intp)
+    if set(values) != set(range(1 + max(values))):
+        raise ValueError("'clusters' leaves out a number")
+    return found
 
 
 def _adapted_document(mixture: Mixture) -> dict[str, Any]:

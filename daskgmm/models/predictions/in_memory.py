@@ -28,7 +28,9 @@ def output_of(predictor: Predictor, name: str, dtype: np.dtype[Any]) -> Output:
     parameters, missing = predictor.parameters, predictor.transform.drop_missing
     precision = "float32" if dtype == np.float32 else "float64"
     noise, q = parameters.has_noise, n_factors(parameters)
-    asked = Asked(parameters.n_components, precision, 1, missing, noise, q)
+    asked = Asked(
+        parameters.n_components, precision, 1, missing, noise, q, clusters=predictor.clusters
+    )
     (output,) = OUTPUTS[name](asked)
     return replace(output, dtype=np.dtype(np.int64)) if output.dtype.kind == "i" else output
 

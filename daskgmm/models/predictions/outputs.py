@@ -33,6 +33,9 @@ COMPONENT = "component"
 FACTOR = "factor"
 """The dimension of latent coordinates, and its coordinate."""
 
+CLUSTER = "cluster_number"
+"""The dimension of posteriors of clusters, and its coordinate."""
+
 RANK = "rank"
 """The dimension of the most probable components, the first one first."""
 
@@ -106,6 +109,8 @@ class Asked:
         Whether rows may belong to no component, but to the noise.
     q : int
         Factors of each component; 0 without any.
+    clusters : tuple of int, or None
+        Cluster of each component, if components were merged.
     """
 
     k: int
@@ -114,6 +119,7 @@ class Asked:
     missing: bool
     noise: bool = False
     q: int = 0
+    clusters: tuple[int, ...] | None = None
 
     def component(
         self,
@@ -166,20 +172,32 @@ class Asked:
                 "'factor'."
             )
 
+    def clusters_for(self, name: str) -> tuple[int, ...]:
+        """Return the cluster of each component; raise `SettingError` if none were merged."""
+        if self.clusters is None:
+            raise SettingError(
+                f"output {name!r} is of mixtures whose components were merged to clusters: call "
+                "merge_components(X) first, and save the model after it."
+            )
+        return self.clusters
+
+    def flags(self, kind: str, count: int) -> dict[str, Any]:
+        """Return the attributes of numbers of things that a row is one of."""
+        meanings = ["missing"] * self.missing + ["outlier"] * self.noise
+        first = -len(meanings)
+        meanings += [f"{kind}_{number}" for number in range(count)]
+        return {
+            "long_name": f"most probable {kind}",
+            "flag_values": list(range(first, count)),
+            "flag_meanings": " ".join(meanings),
+        }
+
 
 Make = Callable[[Asked], Sequence[Output]]
 
 
 def _label(asked: Asked) -> list[Output]:
-    meanings = ["missing"] * asked.missing + ["outlier"] * asked.noise
-    first = -len(meanings)
-    meanings += [f"component_{number}" for number in range(asked.k)]
-    about = {
-        "long_name": "most probable component",
-        "flag_values": list(range(first, asked.k)),
-        "flag_meanings": " ".join(meanings),
-    }
-    return [asked.component("label", _labels_of, about)]
+    return [asked.component("label", _labels_of, asked.flags("component", asked.k))]
 
 
 def _labels_of(posterior: Posterior) -> NDArray[Any]:
@@ -287,6 +305,36 @@ def ambiguity(responsibilities: Array) -> Array:
     return found
 
 
+def _cluster(asked: Asked) -> list[Output]:
+    clusters = asked.clusters_for("cluster")
+    about = asked.flags("cluster", 1 + max(clusters))
+    return [asked.component("cluster", partial(_clusters_of, clusters), about)]
+
+
+def _clusters_of(clusters: tuple[int, ...], posterior: Posterior) -> NDArray[Any]:
+    chances = _cluster_posteriors(clusters, posterior)
+    found: NDArray[np.intp] = chances.argmax(axis=1)
+    if posterior.parameters.has_noise:
+        found[posterior.memberships[-1] > chances.max(axis=1)] = -1
+    return found
+
+
+def _cluster_posterior(asked: Asked) -> list[Output]:
+    clusters = asked.clusters_for("cluster_posterior")
+    long_name, shape = "posterior probability of the cluster", (1 + max(clusters),)
+    compute = partial(_cluster_posteriors, clusters)
+    return [asked.probability("cluster_posterior", compute, long_name, (CLUSTER,), shape)]
+
+
+def _cluster_posteriors(clusters: tuple[int, ...], posterior: Posterior) -> NDArray[Any]:
+    """Return the sums of the posteriors of each cluster's components, (b, clusters)."""
+    gamma = posterior.responsibilities
+    chances = np.zeros((1 + max(clusters), gamma.shape[1]))
+    for component, cluster in enumerate(clusters):
+        chances[cluster] += gamma[component]
+    return np.minimum(chances, 1.0).T  # of rounding
+
+
 def _latent(asked: Asked) -> list[Output]:
     asked.check_factors("latent")
     long_name = "latent coordinates in the most probable component"
@@ -317,6 +365,8 @@ OUTPUTS: dict[str, Make] = {
     "largest_posterior": _largest_posterior,
     "ambiguity": _ambiguity,
     "log_density": _log_density,
+    "cluster": _cluster,
+    "cluster_posterior": _cluster_posterior,
     "latent": _latent,
     "reconstruction_error": _reconstruction_error,
 }
@@ -401,6 +451,7 @@ class Outputs:
         missing: bool,
         noise: bool = False,
         q: int = 0,
+        clusters: tuple[int, ...] | None = None,
     ) -> Outputs:
         """Return the arrays that settings ask for.
 
@@ -408,7 +459,7 @@ class Outputs:
         ----------
         names : str or sequence of str
             Some of `OUTPUTS`.
-        k, dtype, missing, noise, q : as `Asked`
+        k, dtype, missing, noise, q, clusters : as `Asked`
         top : int or None
             As of `Asked`; by default `TOP`, if there are so many components.
 
@@ -429,7 +480,7 @@ class Outputs:
             )
         if dtype not in DTYPES:
             raise SettingError(f"dtype is {dtype!r}; give one of {', '.join(DTYPES)}.")
-        asked = Asked(k, dtype, min(TOP, k) if top is None else top, missing, noise, q)
+        asked = Asked(k, dtype, min(TOP, k) if top is None else top, missing, noise, q, clusters)
         made = {name: _made(name, asked) for name in names}
         _check_distinct(made)
         return cls(tuple(array for arrays in made.values() for array in arrays))

@@ -51,6 +51,8 @@ class Predictor:
         Names to use in errors.
     transform : Transform, optional
         Transform of rows; a dropped one gets the label -1 and NaN.
+    clusters : tuple of int, optional
+        Cluster of each component, if components were merged.
     """
 
     def __init__(
@@ -58,8 +60,10 @@ class Predictor:
         parameters: Parameters,
         columns: tuple[str, ...] | None = None,
         transform: Transform = IDENTITY,
+        clusters: tuple[int, ...] | None = None,
     ) -> None:
         self.parameters, self.transform = parameters, transform
+        self.clusters = clusters
         self._backend = backend()
         self._columns = columns
         # The fast kernel wants a centre among the rows: the mixture's own mean is one.
@@ -88,6 +92,8 @@ class Predictor:
             parts += [arrays_digest(each) for each in mapped]
         if own.has_noise:
             parts += [plain_digest((own.noise_weight, own.log_volume))]
+        if self.clusters is not None:
+            parts.append(plain_digest(self.clusters))
         return plain_digest((own.structure, self.transform.drop_missing, parts))
 
     @property

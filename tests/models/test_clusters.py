@@ -1,0 +1,182 @@
+"""Components merged to clusters by entropy, against Baudry et al.'s definition written out."""
+
+import json
+from itertools import combinations
+
+import dask.array as da
+import numpy as np
+import pytest
+import xarray as xr
+import zarr
+from numpy.testing import assert_allclose, assert_array_equal
+
+from daskgmm import GaussianMixture, load_model
+from daskgmm.errors import DataError, ModelFileError, SettingError
+from daskgmm.models.clusters import Merging, merge_by_entropy
+from daskgmm.models.predictions.posterior_sample import posterior_sample
+from daskgmm.rows.sources import source_of
+
+R = np.random.default_rng(0)
+# A cross of two long clusters, which takes a component an arm, and a round cluster apart from it.
+ARMS = np.concatenate([R.normal(size=(500, 2)) * [4, 0.3], R.normal(size=(500, 2)) * [0.3, 4]])
+X = np.concatenate([ARMS, R.normal(size=(400, 2)) + 12.0])
+TRUE = np.repeat([0, 0, 1], [500, 500, 400])
+
+
+@pytest.fixture(scope="module")
+def mixture():
+    return GaussianMixture(3, random_state=0).fit(X)
+
+
+def brute_force(gamma, weights):
+    """Return the sets of each level and their entropies, from all pairs at every level."""
+    groups, levels = [{k} for k in range(gamma.shape[1])], []
+    while True:
+        t = np.stack([gamma[:, sorted(group)].sum(1) for group in groups], axis=1)
+        levels.append((groups, -(weights[:, None] * t * np.log(t)).sum() / weights.sum()))
+        if len(groups) == 1:
+            return levels[::-1]
+
+        def entropy(pair, groups=groups):
+            merged = [g for g in groups if g not in pair] + [pair[0] | pair[1]]
+            t = np.stack([gamma[:, sorted(group)].sum(1) for group in merged], axis=1)
+            return -(weights[:, None] * t * np.log(t)).sum()
+
+        one, other = min(combinations(groups, 2), key=entropy)
+        groups = [g for g in groups if g not in (one, other)] + [one | other]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_merge_lowers_the_entropy_most(seed):
+    random = np.random.default_rng(seed)
+    gamma = random.dirichlet(np.full(6, 0.3), size=80)
+    gamma = np.maximum(gamma, 1e-12)
+    gamma /= gamma.sum(1, keepdims=True)
+    weights = random.uniform(0.2, 2.0, 80)
+    found = merge_by_entropy(gamma.T.copy(), weights)
+    for n, (groups, entropy) in enumerate(brute_force(gamma, weights), start=1):
+        clusters = found.clusters(n)
+        sets = {frozenset(np.flatnonzero(clusters == c)) for c in range(n)}
+        assert sets == {frozenset(group) for group in groups}
+        assert found.entropy[n - 1] == pytest.approx(entropy, abs=1e-12)
+
+
+def test_a_cross_of_two_components_is_one_cluster(mixture):
+    assert mixture.merge_components(X) is mixture
+    assert mixture.merging_.elbow == 2
+    labels = mixture.predict_clusters(X)
+    flipped = 1 - labels
+    assert max((labels == TRUE).mean(), (flipped == TRUE).mean()) == 1.0
+    assert mixture.merging_.rows == len(X)
+    assert mixture.merge_components(X, 3).clusters_.tolist() == [0, 1, 2]
+
+
+def test_certain_components_are_left_alone():
+    apart = np.repeat([0.0, 100.0, 200.0, 300.0], 50)[:, None] + R.normal(size=(200, 1))
+    found = GaussianMixture(4, random_state=0).fit(apart).merge_components(apart)
+    assert_array_equal(found.clusters_, range(4))
+
+
+def test_an_elbow_is_where_two_lines_meet():
+    merges = np.column_stack([np.zeros(6, np.intp), np.arange(6, 0, -1)])
+    bent = np.array([0.0, 0.01, 0.02, 0.03, 0.3, 0.57, 0.84])
+    assert Merging(merges, bent, 10).elbow == 4
+    assert Merging(merges[:1], bent[:2], 10).elbow == 2
+
+
+def test_probabilities_of_a_cluster_are_sums(mixture, tmp_path):
+    mixture.merge_components(X, 2)
+    mixture.predict_to_zarr(X, tmp_path / "out.zarr", ("cluster", "cluster_posterior", "label"))
+    gamma = mixture.predict_proba(X)
+    sums = np.stack([gamma[:, mixture.clusters_ == c].sum(1) for c in range(2)], axis=1)
+    out = zarr.open_group(tmp_path / "out.zarr")
+    assert_allclose(out["cluster_posterior"][:], sums, atol=1e-6)
+    assert_array_equal(out["cluster"][:], sums.argmax(1))
+    assert out["cluster"].attrs["flag_meanings"] == "cluster_0 cluster_1"
+
+
+def test_a_cluster_may_win_whose_components_do_not():
+    """Of 0.3, 0.3 and 0.4 the first two are likelier together."""
+    found = GaussianMixture(3, random_state=0).fit(X[:, :1])
+    found.means_, found.weights_ = np.zeros((3, 1)), np.array([0.3, 0.3, 0.4])
+    found.covariances_ = found.precisions_ = found.precisions_cholesky_ = np.ones((3, 1, 1))
+    found.clusters_ = np.array([0, 0, 1])
+    row = np.array([[0.0]])
+    assert found.predict(row) == [2]
+    assert found.predict_clusters(row) == [0]
+
+
+def test_results_have_the_type_of_what_they_are_made_from(mixture):
+    mixture.merge_components(X, 2)
+    labels = mixture.predict_clusters(X)
+    lazy = mixture.predict_clusters(da.from_array(X, chunks=(300, 2)))
+    assert lazy.chunks == ((300, 300, 300, 300, 200),)
+    assert_array_equal(lazy, labels)
+    grid = xr.DataArray(X.reshape(70, 20, 2), dims=("y", "x", "band"))
+    other = GaussianMixture(3, random_state=0).fit(grid, feature_dims=("band",))
+    other.merge_components(grid, 2)
+    assert other.predict_clusters(grid).dims == ("y", "x")
+
+
+def test_chunks_do_not_matter_and_samples_are_of_rows(mixture):
+    predictor = mixture._predictor()
+    lazy = source_of(da.from_array(X, chunks=(173, 2))).checked_rows()
+    whole = source_of(X).checked_rows()
+    for capacity in (10_000, 200):
+        found = [posterior_sample(predictor, rows, None, capacity)[0] for rows in (lazy, whole)]
+        assert_array_equal(*found)
+        assert found[0].shape == (3, min(capacity, len(X)))
+
+
+def test_weights_count(mixture):
+    weights = R.integers(0, 3, len(X))
+    own = mixture.merge_components(X, 2, sample_weight=weights).merging_
+    repeated = mixture.merge_components(np.repeat(X, weights, axis=0), 2).merging_
+    assert_allclose(own.entropy, repeated.entropy, rtol=1e-12)
+    assert_array_equal(own.merges, repeated.merges)
+    with pytest.raises(DataError, match="no rows of positive weight"):
+        mixture.merge_components(X, 2, sample_weight=np.zeros(len(X)))
+
+
+def test_rows_that_miss_values_and_noise():
+    holed = np.concatenate([X, [[np.nan, 0.0]], R.uniform(-60, 60, size=(40, 2))])
+    found = GaussianMixture(3, random_state=0, missing="drop", noise=True).fit(holed)
+    labels = found.merge_components(holed, 2).predict_clusters(holed)
+    assert labels[len(X)] == -2
+    assert (labels[len(X) + 1 :] == -1).sum() > 20
+    assert (labels[: len(X)] >= 0).mean() > 0.98
+
+
+def test_files_have_them(mixture, tmp_path):
+    mixture.merge_components(X, 2).save(tmp_path / "m.json")
+    read = load_model(tmp_path / "m.json")
+    assert_array_equal(read.predict_clusters(X), mixture.predict_clusters(X))
+    document = json.loads((tmp_path / "m.json").read_text())
+    for wrong in ([0, 1], [0, 2, 2], [0, 0, 0.5], "text", [-1, 0, 1]):
+        (tmp_path / "w.json").write_text(json.dumps(document | {"clusters": wrong}))
+        with pytest.raises(ModelFileError, match="clusters"):
+            load_model(tmp_path / "w.json")
+
+
+def test_another_order_or_fit_forgets_them(mixture):
+    assert hasattr(mixture.merge_components(X, 2), "clusters_")
+    assert not hasattr(mixture.sort_components(), "clusters_")
+    mixture.merge_components(X, 2)
+    assert not hasattr(mixture.step(mixture.moments(X)), "clusters_")
+    other = GaussianMixture(3, random_state=0).fit(X).merge_components(X)
+    assert not hasattr(other.fit(X), "clusters_")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [(4, "3 components; give 1 to 3"), (0, "give 1 to 3"), (2.0, "whole number"), (True, "whole")],
+)
+def test_wrong_numbers_are_refused(mixture, wanted, message):
+    with pytest.raises(SettingError, match=message):
+        mixture.merge_components(X, wanted)
+
+
+def test_without_a_merge_there_are_none():
+    found = GaussianMixture(2, random_state=0).fit(X)
+    with pytest.raises(SettingError, match="call merge_components"):
+        found.predict_clusters(X)
