@@ -89,7 +89,7 @@ def check_n_clusters(n_clusters: Any, k: int) -> None:
         return
     if isinstance(n_clusters, bool) or not isinstance(n_clusters, Integral):
         raise SettingError(f"n_clusters is {n_clusters!r}; give a whole number, or None.")
-    if not 1 <= n_clusters <= k:
+    if not 1 <= int(n_clusters) <= k:
         raise SettingError(
             f"n_clusters is {n_clusters}, and the mixture has {counted(k, 'component')}; give 1 to "
             f"{k}."
