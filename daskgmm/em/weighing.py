@@ -111,3 +111,10 @@ def check_meaning(weights_are: str | None) -> None:
             f"weights_are is {weights_are!r}; give {RELATIVE!r} (shares, areas, probabilities: any "
             f"scale) or {COUNTS!r} (how many observed rows each row stands for)."
         )
+
+
+def check_some(weighing: Weighing, weighted: bool) -> None:
+    """Raise `DataError` if there are no rows, or, where they are weighted, none that counts."""
+    if weighing.rows == 0:
+        what = "rows of positive weight" if weighted else "rows"
+        raise DataError(f"X has no {what}, so it has no likelihood. Give at least one row.")

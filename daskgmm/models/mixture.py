@@ -7,7 +7,7 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +16,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from daskgmm.blas import one_blas_thread
-from daskgmm.em.adaptation import moments_of
 from daskgmm.em.objective import Objective
 from daskgmm.em.settings import n_of_outliers
-from daskgmm.em.weighing import Weighing, check_meaning, weigh
-from daskgmm.errors import DataError, WeightsWarning
-from daskgmm.gaussian.adaptation import adapt
+from daskgmm.em.weighing import check_meaning, check_some
+from daskgmm.errors import WeightsWarning
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.covariance.factors import FAMILIES, PrincipalComponents
 from daskgmm.gaussian.covariance.low_rank import parts
@@ -30,18 +27,7 @@ from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
 from daskgmm.gaussian.latent import n_factors
 from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.models.adaptation import (
-    adapted_to,
-    as_adapted,
-    background_of,
-    check_gaussian,
-    check_passes,
-    relevances_of,
-)
-from daskgmm.models.alignment import Alignment, alignment, check_alike, distances_between
-from daskgmm.models.clusters import Merging, check_n_clusters, merge_by_entropy
 from daskgmm.models.criteria import (
-    RELEVANCE_COUNTS,
     Criteria,
     criteria_of_fit,
     doubt,
@@ -56,16 +42,12 @@ from daskgmm.models.inputs import (
     scoring_data,
 )
 from daskgmm.models.latent import points_of
-from daskgmm.models.moments import MixtureMoments
-from daskgmm.models.order import NUMBERED, canonical_order
 from daskgmm.models.outliers import box_of, fitted_outliers, with_outliers_of
 from daskgmm.models.predictions.forms import InAnyForm
 from daskgmm.models.predictions.outputs import Outputs
-from daskgmm.models.predictions.posterior_sample import posterior_sample
 from daskgmm.models.predictions.prediction import Predictor, Scored, score_rows
 from daskgmm.models.sampling import sample_mixture
 from daskgmm.models.source_name import source_name
-from daskgmm.models.stepping import moments_under, stepped
 from daskgmm.models.writers.cutting import CHUNK_ROWS, cut_rows
 from daskgmm.models.writers.job import Written
 from daskgmm.models.writers.naming import check_parquet_name, check_zarr_name
@@ -107,9 +89,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
     inflations_: NDArray[np.float64]
     tail_degrees_: NDArray[np.float64]
     adapted_: dict[str, Any]
-    alignment_: Alignment
     clusters_: NDArray[np.intp]
-    merging_: Merging
     _criteria: dict[str, float | int | str] | None = None
     _discount: float = 0.0
     """By how much `lower_bound_` is less than the mean log-likelihood, in nats a row."""
@@ -522,168 +502,6 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         x, components = sample_mixture(parameters, n_samples, random, box)
         return (x if coordinates is None else coordinates.undo(x)), components
 
-    def map_adapt(
-        self,
-        X: Any,
-        relevance: float | Mapping[str, float] = 16.0,
-        parameters: Sequence[str] = ("means",),
-        sample_weight: Any = None,
-        *,
-        weights_are: str | None = None,
-        n_iter: int = 1,
-    ) -> Self:
-        r"""Return this mixture adapted to few rows, as a background model to a speaker [1]_.
-
-        Of a component with :math:`N_k` rows of X, the rows have the share
-        :math:`\alpha_k = N_k / (N_k + r)` in its new parameters, and this mixture has the rest.
-        A component without rows keeps its mean and covariance.
-
-        Parameters
-        ----------
-        X : as in `fit`
-            Rows that miss a value are an error or left out as the setting `missing` of this mixture
-            says: ``mixture.set_params(missing="drop")``.
-        relevance : float or mapping, default=16
-            r, in rows; for each kind of parameter its own if it is a mapping from the names in
-            `parameters`. Infinity keeps this mixture, 0 is the M-step of the rows.
-        parameters : sequence of {"weights", "means", "covariances"}
-            What is adapted; covariances only where they are free in volume, shape and orientation
-            together ("full", "tied", "diag", "spherical", "EII", "EEI"). They are second moments
-            about the adapted means, which is the published formula where means and covariances
-            have one relevance. A tied covariance is the mean of these over components, with the
-            weights :math:`N_k + r`.
-        sample_weight : as in `fit`, optional
-        weights_are : {"relative", "counts"}, optional
-            What the weights mean, and so how many rows :math:`N_k` is, as n in `fit`.
-        n_iter : int, default=1
-            Passes over X. Each takes the responsibilities under the mixture of the one before,
-            and adapts this mixture.
-
-        Returns
-        -------
-        Mixture
-            A new one of this class and settings; this one stays as it is. `adapted_` of it is a
-            dict that says how: relevance of each kind of parameter, n_iter, source, rows, weight,
-            effective_rows, weights_are, and background, what the first mixture was fitted to.
-            It was not fitted itself: it has no `history_` and no `fitted_on_`, `criteria_` of no
-            pass, `converged_` is False, `n_iter_` is the number of passes, `lower_bound_` and
-            `gap_estimate_` are nan, and `lower_bounds_` is empty.
-
-        Raises
-        ------
-        ValueError
-            If an argument or a row cannot be used, or a covariance is singular; of a mixture with
-            `noise` or `tails` and of a `BayesianGaussianMixture`, which cannot be adapted.
-
-        Warns
-        -----
-        WeightsWarning
-            As `bic` does: relevance is in rows.
-
-        References
-        ----------
-        .. [1] D. A. Reynolds, T. F. Quatieri, R. B. Dunn, "Speaker verification using adapted
-           Gaussian mixture models", Digital Signal Processing 10 (2000) 19-41,
-           https://doi.org/10.1006/dspr.1999.0361
-        """
-        check_is_fitted(self)
-        check_meaning(weights_are)
-        relevances = relevances_of(self._structure_name, relevance, parameters)
-        check_passes(n_iter)
-        predictor = self._predictor()
-        check_gaussian(predictor.parameters)
-        if "weights" in relevances and has_equal_weights(self):
-            raise ValueError(
-                "The weights of a mixture with equal_weights=True are fixed. Adapt means and "
-                "covariances, or fit one with weights of its own."
-            )
-        rows, weights = scoring_data(self, X, sample_weight)
-        data = predictor.dataset(rows, weights, drop_missing=predictor.transform.drop_missing)
-        data = data.in_coordinates(predictor.transform.coordinates)
-        prior = adapted = predictor.parameters
-        reg_covar = float(getattr(self, "reg_covar", 0.0))
-        with one_blas_thread():  # or rounding would depend on whether a task has just ended
-            for _ in range(n_iter):
-                found = moments_of(data, adapted)
-                _check_some(found.weighing, weights is not None)
-                scale = found.weighing.counted(weights_are) / found.weighing.total
-                adapted = adapt(prior, found.moments, relevances, scale, reg_covar)
-        message = None if weights is None else doubt(found.weighing, weights_are, RELEVANCE_COUNTS)
-        if message is not None:
-            warnings.warn(message, WeightsWarning, stacklevel=2)
-        facts = {
-            "relevance": relevances,
-            "n_iter": int(n_iter),
-            **adapted_to(X, found.weighing, weights_are),
-            "background": background_of(self),
-        }
-        return as_adapted(self, adapted, facts)
-
-    def moments(self, X: Any, sample_weight: Any = None) -> MixtureMoments:
-        r"""Return the expected sufficient statistics of rows under this mixture; one pass.
-
-        With `step` they are EM by hand: where rows arrive in parts, or lie at several sites that
-        share no rows, each part gives moments, and the mixture steps from their sum.
-
-        Parameters
-        ----------
-        X : as in `fit`
-            Rows that miss a value are an error or left out as the setting `missing` says.
-        sample_weight : as in `fit`, optional
-
-        Returns
-        -------
-        MixtureMoments
-            Its size depends on k and d alone. Sums of parts differ from the moments of all rows by
-            rounding, about 1e-15 relative, as the order of additions is another; the sum of the
-            same parts in the same order has the same bits wherever they were taken.
-
-        Raises
-        ------
-        DataError
-            If a row cannot be used.
-        SettingError
-            If the M-step of this mixture needs more than moments: with a prior, `noise` or `tails`.
-        """
-        check_is_fitted(self)
-        return moments_under(self, X, sample_weight)
-
-    def step(self, moments: MixtureMoments) -> Self:
-        """Return the mixture after one M-step, from moments under this one.
-
-        It is the step of `fit` with ``acceleration=None``: the likelihood of the rows that the
-        moments are of does not fall, but for `reg_covar`. Stop when `lower_bound_` rises by less
-        than you care for.
-
-        Parameters
-        ----------
-        moments : MixtureMoments
-            Of all rows, under this mixture.
-
-        Returns
-        -------
-        Mixture
-            A new one of this class and settings; this one stays as it is. `lower_bound_` is the
-            mean log-likelihood under this mixture, before the step, in nats a row, as in `fit`.
-            `converged_` is False and `n_iter_` is 1.
-
-        Raises
-        ------
-        SettingError
-            If the moments are under another mixture or of no rows, or as in `moments`.
-        ValueError
-            If a covariance is singular.
-
-        Warns
-        -----
-        ScaleWarning
-            If a component moved so far that its covariance is rounded.
-        DegenerateComponentWarning
-            If a component has no rows, or a covariance that needed a ridge.
-        """
-        check_is_fitted(self)
-        return stepped(self, moments)
-
     def means_in_data_units(self) -> NDArray[np.float64]:
         """Return the means as points of the data, shape (k, d): `means_` without preprocessing.
 
@@ -707,121 +525,6 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             return covariances.copy()
         return coordinates.undo_covariances(covariances)
 
-    def sort_components(self) -> Self:
-        """Sort the components by weight, largest first; ties by mean, smallest first.
-
-        Means are compared feature by feature, the first one first; components with equal
-        weights and means keep their places. Predictions are numbered as the components are;
-        densities and criteria change by rounding at most.
-
-        Returns
-        -------
-        Mixture
-            This estimator, with `weights_`, `means_`, `covariances_`, `precisions_` and
-            `precisions_cholesky_` in the new order; what tied components share stays. With
-            `warm_start` the next fit goes on from there as it would have before.
-        """
-        check_is_fitted(self)
-        parameters = self._parameters()
-        self._reorder(canonical_order(parameters.weights, parameters.means))
-        return self
-
-    def merge_components(
-        self, X: Any, n_clusters: int | None = None, sample_weight: Any = None
-    ) -> Self:
-        """Merge components that share their rows to clusters; the density stays as it is.
-
-        A cluster that is no Gaussian takes several components. Step by step the two clusters are
-        merged whose union lowers the entropy of the posterior probabilities most [1]_, from one
-        pass: on all rows up to 100,000, or on so many that are drawn by their numbers.
-
-        Parameters
-        ----------
-        X : as in `fit`
-            Rows that miss a value are an error or left out as the setting `missing` says.
-        n_clusters : int, optional
-            Number of clusters. By default the elbow of the entropy over their number: look at
-            ``merging_.entropy``.
-        sample_weight : as in `fit`, optional
-
-        Returns
-        -------
-        Mixture
-            This estimator, with `clusters_`, the cluster of each component, shape (k,), and
-            `merging_`, the tree of merges with the entropy of each number of clusters
-            (``merging_.clusters(n)`` is another cut of it). `predict_clusters`, model files and
-            the outputs "cluster" and "cluster_posterior" have them; another fit or order of the
-            components forgets them.
-
-        Raises
-        ------
-        SettingError
-            If there are not so many clusters.
-        DataError
-            If X has no rows, or a row cannot be used.
-
-        References
-        ----------
-        .. [1] J.-P. Baudry, A. E. Raftery, G. Celeux, K. Lo, R. Gottardo, "Combining mixture
-           components for clustering", Journal of Computational and Graphical Statistics 19 (2010)
-           332-353, https://doi.org/10.1198/jcgs.2010.08111
-        """
-        check_is_fitted(self)
-        check_n_clusters(n_clusters, len(self.weights_))
-        rows, weights = scoring_data(self, X, sample_weight)
-        posteriors, counts = posterior_sample(self._predictor(), rows, weights)
-        _check_some(weigh(counts, len(counts)), weights is not None)
-        self.merging_ = merge_by_entropy(posteriors, counts)
-        self.clusters_ = self.merging_.clusters(n_clusters or self.merging_.elbow)
-        return self
-
-    def predict_clusters(self, X: Any) -> Any:
-        """Return the most probable cluster of each row, after `merge_components`; as `predict`.
-
-        The probability of a cluster is the sum of those of its components.
-        """
-        return self._predict("cluster", X)
-
-    def align_to(self, reference: Mixture) -> Self:
-        """Give components the numbers of those of an earlier mixture that they are most alike.
-
-        Label 3 then means the same after a fit of new data, other settings or a bootstrap sample.
-
-        Parameters
-        ----------
-        reference : Mixture
-            Of the same features, with at most as many components; components that it had not come
-            last. It may have been fitted with other structures or coordinates.
-
-        Returns
-        -------
-        Mixture
-            This estimator. `alignment_` of it says how sure that is: `Alignment` with the overlap
-            of each component and its earlier one, and the confidence that no other was meant.
-
-        Raises
-        ------
-        ValueError
-            If the mixtures are of different features, or the reference has more components.
-        """
-        check_is_fitted(self)
-        check_is_fitted(reference)
-        check_alike(self, reference)
-        found = alignment(distances_between(self, reference))
-        self._reorder(found.order)
-        self.alignment_ = found
-        return self
-
-    def _reorder(self, order: NDArray[np.intp]) -> None:
-        names = ["weights_", "means_", "clean_shares_", "inflations_", "tail_degrees_"]
-        if not STRUCTURES[self._structure_name].shared:
-            names += ["covariances_", "precisions_", "precisions_cholesky_"]
-        # New arrays, all made before any is set: others may hold the old ones.
-        found = {name: np.asarray(getattr(self, name)) for name in names if hasattr(self, name)}
-        self.__dict__.update({name: values[order] for name, values in found.items()})
-        for name in NUMBERED:
-            self.__dict__.pop(name, None)
-
     def _predict(self, name: str, x: Any) -> Any:
         check_is_fitted(self)
         return source_of(x).predictions(InAnyForm(self, self._predictor(), name))
@@ -830,7 +533,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         rows, weights = scoring_data(self, x, sample_weight)
         scored = score_rows(self._predictor(), rows, weights, disorder=disorder)
-        _check_some(scored.weighing, weights is not None)
+        check_some(scored.weighing, weights is not None)
         return scored
 
     def _criteria_of(
@@ -914,9 +617,3 @@ def _undoubted() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", WeightsWarning)
         yield
-
-
-def _check_some(weighing: Weighing, weighted: bool) -> None:
-    if weighing.rows == 0:
-        what = "rows of positive weight" if weighted else "rows"
-        raise DataError(f"X has no {what}, so it has no likelihood. Give at least one row.")
