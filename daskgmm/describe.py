@@ -38,6 +38,7 @@ def describe_model(mixture: MixtureEstimator, name: str) -> str:
         *_prior(mixture),
         *_outliers(mixture),
         *([("weights", "equal, fixed")] if has_equal_weights(mixture) else []),
+        *_clusters(mixture),
         *_coordinates(mixture),
         *_history(mixture),
         *_criteria(mixture),
@@ -59,6 +60,15 @@ def _components(mixture: MixtureEstimator) -> str:
     if not isinstance(mixture, BayesianGaussianMixture):
         return str(k)
     return f"{k}, of which {mixture.n_used_components_} hold more than one row"
+
+
+def _clusters(mixture: MixtureEstimator) -> list[tuple[str, str]]:
+    """Describe which components were merged to a cluster."""
+    clusters = getattr(mixture, "clusters_", None)
+    if clusters is None:
+        return []
+    groups = [np.flatnonzero(clusters == number) for number in range(1 + int(clusters.max()))]
+    return [("clusters", "; ".join(", ".join(map(str, group)) for group in groups))]
 
 
 def _history(mixture: MixtureEstimator) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ from daskgmm.cli.exit_codes import INTERRUPTED
 from daskgmm.cli.fit import fit
 from daskgmm.cli.info import info
 from daskgmm.cli.interrupting import NOTHING_WRITTEN, terminable
+from daskgmm.cli.merge import merge
 from daskgmm.cli.parameters import with_options
 from daskgmm.cli.plan import plan
 from daskgmm.cli.predict import predict
@@ -62,5 +63,5 @@ def main() -> None:
     """
 
 
-for command in (fit, sweep, plan, predict, adapt, info, demo):
+for command in (fit, sweep, plan, predict, adapt, merge, info, demo):
     main.add_command(command)

@@ -212,15 +212,16 @@ def test_info_of_what_cannot_be_fitted(folder, call):
     assert "as --weights" in call("info", "labels.npy").stdout
 
 
+COMMANDS = ("", "fit", "sweep", "plan", "predict", "adapt", "merge", "info", "demo")
+
+
 def test_help_and_version(call):
-    for command in ([], ["fit"], ["sweep"], ["plan"], ["predict"], ["adapt"], ["info"], ["demo"]):
-        assert "Usage: daskgmm" in call(*command, "-h").stdout
+    for command in COMMANDS:
+        assert "Usage: daskgmm" in call(*command.split(), "-h").stdout
     assert call("--version").stdout == f"daskgmm, version {__version__}\n"
 
 
-@pytest.mark.parametrize(
-    "command", ["", "fit", "sweep", "plan", "predict", "adapt", "info", "demo"]
-)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_loads_no_arithmetic(command):
     """Help comes at once: importing NumPy alone takes longer than all that is shown."""
     code = (

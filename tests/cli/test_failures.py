@@ -263,6 +263,7 @@ main()
         ("plan", "rows.zarr", "-k", 3),
         ("predict", "model.json", "rows.zarr", "-o", "l.zarr"),
         ("adapt", "model.json", "rows.zarr", "-o", "m.json"),
+        ("merge", "model.json", "rows.zarr", "-o", "m.json"),
         ("info", "rows.zarr"),
         ("demo",),
     ],

@@ -39,6 +39,7 @@ ADAPT = ("adapt", "model.json", "rows.npy", "--overwrite")
         ((*ADAPT, "-o", "link.json"), ["is MODEL"]),
         (("adapt", "link.json", "rows.npy", "-o", "model.json", "--overwrite"), ["is MODEL"]),
         ((*ADAPT, "-o", "data.npy"), ["--out data.npy is DATA"]),
+        (("merge", "link.json", "rows.npy", "-o", "model.json", "--overwrite"), ["is MODEL"]),
         (("predict", "model.json", "rows.zarr", "-o", "model.json", "--overwrite"), ["is MODEL"]),
         ((*FIT, "-o", "rows.npy"), ["--out rows.npy is DATA"]),
         ((*FIT, "-o", "m.json", "--checkpoint", "data.npy"), ["--checkpoint data.npy is DATA"]),

@@ -177,7 +177,7 @@ class Asked:
         if self.clusters is None:
             raise SettingError(
                 f"output {name!r} is of mixtures whose components were merged to clusters: call "
-                "merge_components(X) first, and save the model after it."
+                "merge_components(X), or make such a model file with `daskgmm merge`."
             )
         return self.clusters
 

@@ -1,0 +1,60 @@
+"""``daskgmm merge``."""
+
+from __future__ import annotations
+
+import click
+
+import daskgmm.cli.options as options
+from daskgmm.cli.data import Data, choosing, weighing
+from daskgmm.cli.importing import IMPORT
+from daskgmm.cli.interrupting import at_once
+from daskgmm.cli.places import check_apart
+from daskgmm.cli.workers import Workers, running
+
+
+@click.command(short_help="Merge components to clusters; write a new model file.")
+@click.argument("model")
+@click.argument("data")
+@click.option("--out", "-o", required=True, metavar="NEW", help="Model file to write (JSON).")
+@click.option(
+    "--n-clusters", type=click.IntRange(1),
+    help="Number of clusters.  [default: the elbow of the entropy]",
+)  # fmt: skip
+@choosing
+@weighing
+@running
+@IMPORT
+@options.overwrite
+@options.quiet
+def merge(
+    model: str,
+    data: Data,
+    out: str,
+    n_clusters: int | None,
+    workers: Workers,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    """Merge components of MODEL that share rows of DATA to clusters.
+
+    The density stays. With NEW, `daskgmm predict --outputs cluster` writes the clusters of rows.
+    """
+    with at_once():
+        from daskgmm.counting import counted
+        from daskgmm.models.files.model_file import check_free, load_model, save_new
+
+    check_apart({"MODEL": model, **data.places, **workers.places}, {"--out": out})
+    target = data.address(out)
+    check_free(target, overwrite)
+    mixture = load_model(model, data.storage_options)
+    x = data.for_mixture(mixture)
+    with workers.current():
+        mixture.merge_components(x, n_clusters, data.sample_weight(x))
+    save_new(mixture, target, overwrite)
+    if not quiet:
+        found = 1 + int(mixture.clusters_.max())
+        click.echo("clusters  mean entropy, nats a row")
+        for number, entropy in enumerate(mixture.merging_.entropy, start=1):
+            click.echo(f"{number:8}  {entropy:.4f}{'  <-' if number == found else ''}")
+        k = counted(len(mixture.weights_), "component")
+        click.echo(f"{out}: {k} in {counted(found, 'cluster')}")
