@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 import daskgmm.cli.options as options
+from daskgmm.cli.bayesian import bayesian, estimator_of
 from daskgmm.cli.fitting import (
     INIT,
     N_INIT,
@@ -33,6 +34,7 @@ from daskgmm.cli.reporting import fit_report
 @INIT
 @options.noise
 @options.tails
+@bayesian
 @options.acceleration
 @options.tolerance(1e-3)
 @fitting
@@ -47,10 +49,9 @@ def fit(given: Fitting, out: str, overwrite: bool, **settings: Any) -> None:
     """
     with at_once():
         from daskgmm.models.files.model_file import check_free, save_new
-        from daskgmm.models.gaussian_mixture import GaussianMixture
         from daskgmm.progress import Forecast, show
 
-    mixture = checked(GaussianMixture(**settings))
+    mixture = checked(estimator_of(settings))
     given.check_places(out=out)
     target = given.data.address(out)
     check_free(target, overwrite)

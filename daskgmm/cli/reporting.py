@@ -21,8 +21,16 @@ def fit_report(mixture: Any, out: str) -> str:
         f"{out}: {counted(k, 'component')} in {counted(d, 'feature')}, {mixture._structure_name} "
         f"covariance, {ended} after {counted(mixture.n_iter_, 'iteration')}, "
         f"{objective_name(mixture)} {mixture.lower_bound_:.5f}"
-        + (f", {n_in_words(mixture.criteria_['n'], facts)}" if weighted else "")
+        + (f", {n_in_words(_rows_that_count(mixture), facts)}" if weighted else "")
     )
+
+
+def _rows_that_count(mixture: Any) -> float:
+    """Return n; criteria also warn where it is not known what weights mean."""
+    if hasattr(mixture, "criteria_"):
+        return float(mixture.criteria_["n"])
+    facts = mixture.fitted_on_
+    return float(facts["weight" if facts["weights_are"] == "counts" else "effective_rows"])
 
 
 def sweep_report(found: Any, best: Any, out: str) -> str:
