@@ -76,6 +76,7 @@ def predict(
     """
     with at_once():
         from daskgmm.models.files.model_file import load_model
+        from daskgmm.models.mixture import wanted_outputs
         from daskgmm.progress import show_pass
 
     # Predictions may replace DATA that are Parquet; what writes them looks at that.
@@ -84,6 +85,8 @@ def predict(
     mixture = load_model(model, data.storage_options)
     if missing is not None:
         mixture.set_params(missing=missing)
+    # Before DATA are opened, which may take long.
+    wanted_outputs(mixture._predictor(), settings["outputs"], settings["dtype"], settings["top"])
     x = data.for_mixture(mixture, keyed=parquet)
     settings |= {"overwrite": overwrite, "storage_options": data.storage_options}
     with (

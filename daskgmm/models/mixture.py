@@ -391,7 +391,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         check_zarr_name(out)
         source = source_of(X, storage_options)
         rows, predictor = rows_or_grid(self, source), self._predictor()
-        wanted = _outputs(predictor, outputs, dtype, top)
+        wanted = wanted_outputs(predictor, outputs, dtype, top)
         with harmless_errors(storage_options):
             cut = cut_rows(rows, chunks, shards, wanted)
             target = ZarrTarget(Address.of(out, storage_options), overwrite)
@@ -471,7 +471,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         table = source.table(feature_names(self), as_names(key), CHUNK_ROWS)
         check_features(self, table.rows.n_features)
         predictor = self._predictor()
-        wanted = _outputs(predictor, outputs, dtype, top)
+        wanted = wanted_outputs(predictor, outputs, dtype, top)
         check_columns(table, wanted, dtype)
         target = ParquetTarget(Address.of(out, storage_options), overwrite)
         if table.whole:
@@ -604,7 +604,10 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         return free + n_of_outliers(fitted_outliers(self), k)
 
 
-def _outputs(predictor: Predictor, names: Sequence[str], dtype: str, top: int | None) -> Outputs:
+def wanted_outputs(
+    predictor: Predictor, names: Sequence[str], dtype: str, top: int | None
+) -> Outputs:
+    """Return the arrays that a mixture is asked for; raise `ValueError` if it has none such."""
     k, missing = predictor.parameters.n_components, predictor.transform.drop_missing
     noise, q = predictor.parameters.has_noise, n_factors(predictor.parameters)
     merged = predictor.clusters

@@ -460,7 +460,10 @@ def _identity(data: Dataset, request: SweepRequest, random_state: Any) -> dict[s
         "n_components": request.sizes,
         "covariance_type": sorted({each.structure for each in request.settings}),
         "n_init": len(request.seeds),
-        "random_state": None if random_state is None else plain_digest(request.seeds),
+        # Of the draws that do not depend on n_init, which is compared by itself.
+        "random_state": None
+        if random_state is None
+        else plain_digest([request.sample_seed, request.seeds[0]]),
         "groups": groups.digest if isinstance(groups, Groups) else None,
         # What is said by default may be said as well.
         "weights_are": COUNTS if request.weights_are == COUNTS else None,

@@ -92,3 +92,22 @@ def test_models_are_replaced_torn_ones_and_those_in_another_layout_too(inputs, c
         done = call("adapt", "model.json", "rows.npy", "-o", "old.json", "--overwrite")
         assert done.exit_code == 0, done.output
         assert load_model("old.json").n_components == 3
+
+
+@pytest.mark.parametrize("name", ["new.npy", "new.NPZ", "new.zarr", "new.parquet", "new.pkl"])
+def test_model_files_are_not_named_as_another_format(inputs, call, name):
+    before = bytes_of(inputs)
+    refused = call("fit", "rows.zarr", "-k", 2, "-o", name)
+    assert refused.exit_code != 0
+    assert "a model file is JSON. Name it otherwise, such as model.json." in refused.stderr
+    assert bytes_of(inputs) == before
+
+
+@pytest.mark.parametrize(
+    ("outputs", "words"), [("lable", "outputs names 'lable'"), ("latent", "ppca")]
+)
+def test_wrong_outputs_are_refused_before_the_data_are_opened(inputs, call, outputs, words):
+    refused = call("predict", "model.json", "absent.zarr", "-o", "p.zarr", "--outputs", outputs)
+    assert refused.exit_code != 0
+    assert words in refused.stderr
+    assert "absent.zarr" not in refused.stderr

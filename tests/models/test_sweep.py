@@ -353,6 +353,13 @@ def test_another_sweep_does_not_go_on(first_checkpoint, tmp_path, settings, word
         sweep(checkpoint=path, **{**FIRST, **settings})
 
 
+def test_another_n_init_is_no_other_random_state(first_checkpoint, tmp_path):
+    path = shutil.copy(first_checkpoint, tmp_path)
+    with pytest.raises(CheckpointError, match="n_init was 1 and is 3") as caught:
+        sweep(checkpoint=path, **{**FIRST, "n_init": 3})
+    assert "random_state" not in str(caught.value)
+
+
 def test_checkpoints_of_fits_and_sweeps_are_kept_apart(tmp_path):
     path = tmp_path / "c"
     GaussianMixture(2, random_state=0).fit(X, checkpoint=path)

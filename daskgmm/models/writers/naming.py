@@ -1,4 +1,4 @@
-"""Names of predictions, which say their format."""
+"""Names of predictions and models, which say their format."""
 
 from __future__ import annotations
 
@@ -18,6 +18,19 @@ OTHERS = (
     ".zip",
 )  # fmt: skip
 """Suffixes of formats that predictions are not written in."""
+
+MODELS = (".json", ".txt")
+"""Those of them that a model, which is text in JSON, may have."""
+
+
+def check_model_name(out: str | os.PathLike[str]) -> None:
+    """Raise `SettingError` for a name that says that it is no model file."""
+    suffix = PurePath(path_text(out).rstrip("/")).suffix.lower()
+    if suffix in {*OTHERS, *ZARR, *PARQUET} - {*MODELS}:
+        raise SettingError(
+            f"{shown(path_text(out))} ends in {suffix}, and a model file is JSON. Name it "
+            "otherwise, such as model.json."
+        )
 
 
 def check_zarr_name(out: str | os.PathLike[str]) -> None:
