@@ -18,6 +18,7 @@ from daskgmm.gaussian.covariance.dense import Dense
 from daskgmm.gaussian.covariance.factors import LowRankStructure
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.m_step import Maximised
+from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.variational_posterior import VariationalPosterior
 
 NEAR = 3.0
@@ -50,7 +51,7 @@ class Resting:
     column : int
         Index of the column, or axis of the model, with the largest part of the narrowest direction.
     deviation : float
-        Standard deviation along that direction, in units of the model.
+        Standard deviation along that direction, in units of the model, without outliers.
     cause : str
         Largest part of the floor there: `REG_COVAR`, `TIES` or `RIDGE`.
     """
@@ -105,7 +106,7 @@ class Floor:
         if isinstance(parameters, VariationalPosterior):
             return ()
         structure, d = structure_of(parameters), parameters.n_features
-        covariances, numbers = parameters.covariances, [structure.component(0)]
+        covariances, numbers = _without_outliers(parameters), [structure.component(0)]
         if not structure.shared:
             weighed = np.flatnonzero(parameters.weights > 0)
             covariances, numbers = covariances[weighed], list(map(int, weighed))
@@ -179,6 +180,21 @@ class Floor:
                 cause = self._cause(float(direction @ width @ direction) / square, ridge)
                 resting.append(Resting(number, column, square**-0.5, cause))
         return tuple(resting)
+
+
+def _without_outliers(parameters: Parameters) -> Array:
+    """Return the part of the covariances that rows have which are no outliers.
+
+    Outliers count in a covariance as rows of that covariance do, however narrow it is: what
+    `reg_covar` or ties make is larger by their share.
+    """
+    if parameters.clean is None:
+        return parameters.covariances
+    shares = parameters.clean
+    if len(parameters.covariances) == 1:
+        shares = np.average(shares, weights=parameters.weights, keepdims=True)
+    scaled: Array = shares.reshape(-1, *[1] * (parameters.covariances.ndim - 1))
+    return scaled * parameters.covariances
 
 
 def n_degenerate(step: Maximised, resting: Sequence[Resting]) -> int:

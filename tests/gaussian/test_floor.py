@@ -1,5 +1,7 @@
 """Components that rest on a floor are found; narrow ones with a spread of their own are not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -138,3 +140,17 @@ def test_no_spread_of_the_rows_overflows(variance, spread):
     floor = Floor.of(np.diag([spread, spread, 1.0]), NOTHING, variance)
     (resting,) = floor.resting(step("full", [np.diag([variance, spread / 2, 1.0])]))
     assert resting.column == 0
+
+
+@pytest.mark.parametrize(("structure", "wide"), [("tied", 1), ("full", 2), ("diag", 2)])
+def test_outliers_do_not_lift_contaminated_components_off_the_floor(structure, wide):
+    """Half of the rows count as the covariance has it: on equal rows that is 2 `reg_covar`."""
+    d, reg_covar = 2, 1e-6
+    one = 4.0 * reg_covar * (np.ones(d) if structure == "diag" else np.eye(d))
+    covariances = np.tile(one, (wide, *[1] * one.ndim))
+    plain = Parameters(structure, np.full(2, 0.5), np.zeros((2, d)), covariances, covariances)
+    dirty = replace(plain, clean=np.array([0.5, 0.9]), inflation=np.array([1e6, 1e6]))
+    floor = Floor.of(np.eye(d), np.zeros((d, d)), reg_covar)
+    assert not floor.resting(Maximised(plain))
+    found = [each.component for each in floor.resting(Maximised(dirty))]
+    assert found == ([None] if structure == "tied" else [0])

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from daskgmm import BayesianGaussianMixture, GaussianMixture, sweep
+from daskgmm import BayesianGaussianMixture, GaussianMixture, blas, sweep
 from daskgmm.blas import one_blas_thread
 
 X = np.concatenate([np.random.default_rng(i).normal(3 * i, size=(300, 3)) for i in range(2)])
@@ -83,3 +83,51 @@ def test_a_forked_process_limits_its_own(two):
     assert limited() == {1}
     with multiprocessing.get_context("fork").Pool(1) as pool:
         assert pool.apply_async(limited).get(timeout=20) == {1}
+
+
+def limited_and_left():
+    return limited(), threads()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_process_forked_in_the_context_begins_outside_of_it(two):
+    with one_blas_thread(), multiprocessing.get_context("fork").Pool(1) as pool:
+        assert pool.apply_async(limited_and_left).get(timeout=20) == ({1}, {2})
+    assert threads() == {2}
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_process_forked_while_another_thread_enters_is_not_locked(two, monkeypatch):
+    entering, may_enter = threading.Event(), threading.Event()
+    set_limit = blas._set
+
+    def slowly(state):
+        entering.set()
+        may_enter.wait(20)
+        set_limit(state)
+
+    monkeypatch.setattr(blas, "_set", slowly)
+    other = threading.Thread(target=limited)
+    other.start()
+    try:
+        assert entering.wait(10)
+        monkeypatch.setattr(blas, "_set", set_limit)
+        with multiprocessing.get_context("fork").Pool(1) as pool:
+            assert pool.apply_async(limited_and_left).get(timeout=20) == ({1}, {2})
+    finally:
+        may_enter.set()
+        other.join(20)
+
+
+def test_a_caller_that_was_interrupted_leaves_no_limit(two, monkeypatch):
+    set_limit = blas._set
+
+    def interrupted(state):
+        set_limit(state)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(blas, "_set", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        limited()
+    monkeypatch.setattr(blas, "_set", set_limit)
+    assert limited_and_left() == ({1}, {2})

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.em.events import silence
-from daskgmm.em.loop import Fit, iterate
+from daskgmm.em.loop import Evaluated, Fit, evaluate, iterate
 from daskgmm.em.robust_model import TRUSTED_SHARE, RobustModel
 from daskgmm.em.sample import Sample
 from daskgmm.em.settings import GAP_SHARE, Settings
@@ -273,6 +273,12 @@ class Part:
         model = RobustModel.of(self.settings, self.rows.survey)
         begun = model.with_outliers(candidate.fit.step, TRUSTED_SHARE)
         return self.tried(replace(candidate, fit=Fit(begun)))
+
+    def bounds(self, candidates: Sequence[Candidate]) -> list[float]:
+        """Return the lower bound of each on this part, as it is; minus infinity where it fails."""
+        fits = [Fit(each.fit.step) for each in candidates]
+        found = evaluate(self.rows, fits, [self.settings] * len(fits))
+        return [e.iterated.lower_bound if isinstance(e, Evaluated) else -math.inf for e in found]
 
     def continued(self, candidate: Candidate) -> Candidate:
         """Return a candidate that goes on from where it came on a smaller part."""

@@ -6,8 +6,11 @@ Of many rows on a sample, the last two compared on all of them; of few rows on t
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -33,8 +36,9 @@ from daskgmm.em.starts.candidates import (
 from daskgmm.em.starts.clustering import unwarned
 from daskgmm.em.starts.drawing import Draw, draw_rows, whole_draw
 from daskgmm.em.starts.start import Initial, start
+from daskgmm.em.starts.trimming import trimmed
 from daskgmm.em.survey import TrainingSet, survey_rows
-from daskgmm.gaussian.m_step import IllDefinedError
+from daskgmm.gaussian.m_step import IllDefinedError, Maximised
 from daskgmm.gaussian.tails.tails import TAILS
 
 CANDIDATES = 8
@@ -68,7 +72,7 @@ def best_candidate(
     seeds = random.randint(np.iinfo(np.int32).max, size=count).tolist()
     with one_blas_thread(), unwarned():
         finalists, _ = race(draw, settings, seeds)
-        clean = _of_clean_rows(draw, settings, seeds)
+        clean = _of_clean_rows(draw, settings, seeds, finalists)
         finalists = ranked([*finalists, *clean])[:FINALISTS]
     seconds = time.perf_counter() - began
     rows.listen(StartFound(len(draw.x), count, finalists[0].fit.lower_bound, seconds))
@@ -110,19 +114,18 @@ def best_of_all_rows(
     Where a fit from scikit-learn's ends as well as any it is returned as it was made, so that EM
     takes the same way from it.
     """
+    again = deepcopy(random)  # for the same start with no room for outliers
     first = Fit(start(rows.survey, settings, Initial(), random))
     began, draw = time.perf_counter(), whole_draw(rows.survey, seed)
     last = Part.of(draw, 1.0, settings, last=True)
-    # With the tolerance of the fit, which may end on a plateau that candidates are driven over.
-    most = min(OWN_ITER, last.settings.max_iter)
-    as_fitted = replace(last, settings=replace(last.settings, tol=settings.tol, max_iter=most))
-    own = as_fitted.tried(Candidate(seed, first))
+    own = _as_fitted(last, settings).tried(Candidate(seed, first))
     if own is None:
         return first  # the fit itself says what is wrong, and where
     # The user's generator goes as far as scikit-learn's does, and no farther.
     seeds = np.random.RandomState(seed).randint(np.iinfo(np.int32).max, size=count).tolist()
     others, tried = _others(draw, settings, seeds, own)
-    others += _of_clean_rows(draw, settings, seeds)
+    begin = partial(start, rows.survey, initial=Initial(), random=again)
+    others += _of_clean_rows(draw, settings, seeds, [own, *others], begin)
     driven = last.all_continued(ranked(others)[:FINALISTS])
     best, seconds = ranked([own, *driven])[0], time.perf_counter() - began
     rows.listen(StartFound(draw.m, 1 + tried, best.fit.lower_bound, seconds))
@@ -134,18 +137,59 @@ def best_of_all_rows(
     return Fit(best.fit.step)
 
 
-def _of_clean_rows(draw: Draw, settings: Settings, seeds: list[int]) -> list[Candidate]:
+def _of_clean_rows(
+    draw: Draw,
+    settings: Settings,
+    seeds: list[int],
+    others: Sequence[Candidate],
+    first: Callable[[Settings], Maximised] | None = None,
+) -> list[Candidate]:
     """Return the best fit of Gaussians alone, with room for outliers; none if there is to be none.
 
-    All other starts leave rows out, which costs a good maximum where there is no outlier.
+    `first` makes one more start with these settings.
+
+    All other starts leave rows out, which costs a good maximum where there is no outlier. Heavy
+    tails alone are likelier with a component on outliers than without: there the rows that
+    the others keep have to be as likely as in any of these (Neykov et al. 2007).
     """
-    if settings.outliers is None or ((tail := TAILS.get(settings.outliers)) and not tail.splits):
+    if settings.outliers is None:
         return []
+    tail = TAILS.get(settings.outliers)
     with suppress(ValueError):  # all of these collapse
-        (best, *_), _ = race(draw, replace(settings, outliers=None), seeds)
+        gaussian = replace(settings, outliers=None)
+        found, _ = race(draw, gaussian, seeds)
+        if first is not None:
+            begun = Candidate(seeds[0], Fit(first(gaussian)))
+            last = Part.of(draw, 1.0, gaussian, last=True)
+            found += _as_fitted(last, gaussian).all_continued([begun])
+        best = ranked(found)[0]
         part = Part.of(draw, 1.0, settings, last=True)
-        return [found for found in [part.without_outliers(best)] if found is not None]
+        clean = part.without_outliers(best)
+        if clean is None:
+            return []
+        if tail is None or tail.splits:
+            return [clean]
+        own, *rest = _kept(draw, settings).bounds([clean, *others])
+        return [clean] if all(own >= bound for bound in rest) else []
     return []
+
+
+def _kept(draw: Draw, settings: Settings) -> Part:
+    """Return the rows of the sample that starts do not leave out."""
+    sample = Part.of(draw, 1.0, settings).rows.survey.sample
+    assert sample is not None, "a part is a sample"
+    kept, _ = trimmed(sample, settings.n_components)
+    assert kept.weights is not None, "rows of a part are counted"
+    return Part.of_rows(kept.x, kept.weights, settings, draw)
+
+
+def _as_fitted(last: Part, settings: Settings) -> Part:
+    """Return the part with the tolerance of the fit.
+
+    It may end on a plateau that candidates are driven over, or go on where these end.
+    """
+    most = min(OWN_ITER, last.settings.max_iter)
+    return replace(last, settings=replace(last.settings, tol=settings.tol, max_iter=most))
 
 
 def _is_stuck(own: Candidate) -> bool:
