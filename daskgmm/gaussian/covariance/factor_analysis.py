@@ -20,6 +20,8 @@ from scipy.linalg import cho_factor, cho_solve, eigh
 from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.precision import SingularError
 
+EPS = float(np.finfo(np.float64).eps)
+
 ROUNDING = 16
 """Least eigenvalue of S, in units of d eps times the largest: below, it is rounding."""
 
@@ -47,12 +49,12 @@ def principal_components(covariance: Array, q: int) -> tuple[Array, Array]:
     """
     d = len(covariance)
     _check_finite(covariance)
-    values, vectors = eigh(covariance, subset_by_index=(d - q, d - 1))
-    noise = (np.trace(covariance) - values.sum()) / (d - q)
-    if not noise > ROUNDING * d * np.finfo(np.float64).eps * values[-1]:
+    values, vectors = eigh(covariance)
+    noise = values[: d - q].mean()  # of little noise the trace less the others has few digits
+    if not noise > ROUNDING * d * EPS * values[-1]:
         raise SingularError(0)
-    lengths = np.sqrt(np.maximum(values[::-1] - noise, 0.0))
-    return lengths[:, None] * signed(vectors.T[::-1]), np.full(d, noise)
+    lengths = np.sqrt(np.maximum(values[: d - q - 1 : -1] - noise, 0.0))
+    return lengths[:, None] * signed(vectors.T[: d - q - 1 : -1]), np.full(d, noise)
 
 
 def factor_analysis(covariance: Array, q: int, noise: Array) -> tuple[Array, Array]:
@@ -70,7 +72,7 @@ def factor_analysis(covariance: Array, q: int, noise: Array) -> tuple[Array, Arr
         raise SingularError(0)
     correlation = covariance / np.outer(scales, scales)
     values = np.linalg.eigvalsh(correlation)
-    if not values[0] > ROUNDING * d * np.finfo(np.float64).eps * values[-1]:
+    if not values[0] > ROUNDING * d * EPS * values[-1]:
         raise SingularError(0)
     at = _Profile.at(np.log(noise) - 2 * np.log(scales), correlation, q)
     low = np.minimum(np.log(LEAST_PART), at.x)

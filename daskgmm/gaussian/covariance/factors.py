@@ -23,7 +23,9 @@ import numpy as np
 from daskgmm.arrays import Array
 from daskgmm.blas import one_blas_thread
 from daskgmm.gaussian.covariance.factor_analysis import (
+    EPS,
     LEAST_PART,
+    ROUNDING,
     factor_analysis,
     principal_components,
 )
@@ -112,10 +114,9 @@ class LowRankStructure(Structure, ABC):
             raise SingularError(int(np.argmax(low)))
         return turned(loadings, noise)
 
+    @abstractmethod
     def _noise(self, left: Array, variances: Array, last: Array) -> Array:
-        """Return noise variances (k, d) of what loadings leave of the variances."""
-        least = np.minimum(LEAST_PART * variances, last)
-        return np.asarray(np.maximum(left, least), np.float64)
+        """Return noise variances (k, d) of what loadings leave of variances; 0 if rounding."""
 
     def scatter_of(self, moments: Moments, reg_covar: float, last: Array) -> Scatter:
         d, counts, empty = moments.reference.shape[1], moments.scale_counts, moments.empty
@@ -153,7 +154,8 @@ class PrincipalComponents(LowRankStructure):
         return principal_components(covariance, self.q)
 
     def _noise(self, left: Array, variances: Array, last: Array) -> Array:
-        noise = super()._noise(left, variances, last).mean(axis=1)
+        noise = left.mean(axis=1)
+        noise[noise <= ROUNDING * EPS * variances.sum(axis=1)] = 0.0
         return np.repeat(noise[:, None], variances.shape[1], axis=1)
 
 
@@ -168,6 +170,9 @@ class FactorAnalysers(LowRankStructure):
 
     def _most_likely(self, covariance: Array, noise: Array) -> tuple[Array, Array]:
         return factor_analysis(covariance, self.q, noise)
+
+    def _noise(self, left: Array, variances: Array, last: Array) -> Array:
+        return np.asarray(np.maximum(left, np.minimum(LEAST_PART * variances, last)), np.float64)
 
 
 FAMILIES: dict[str, type[LowRankStructure]] = {
