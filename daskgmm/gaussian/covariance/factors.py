@@ -24,12 +24,13 @@ from daskgmm.arrays import Array
 from daskgmm.blas import one_blas_thread
 from daskgmm.gaussian.covariance.factor_analysis import (
     EPS,
-    LEAST_PART,
     ROUNDING,
     factor_analysis,
+    least_noise,
     principal_components,
 )
 from daskgmm.gaussian.covariance.low_rank import (
+    Axes,
     LowRank,
     LowRankIsotropic,
     joined,
@@ -95,8 +96,8 @@ class LowRankStructure(Structure, ABC):
 
     def _step(self, scatter: Array, last: Array) -> Array:
         """Return the covariances of an EM step from a projected scatter (k, q + 2, d)."""
-        axes = self.precision.axes(last)
-        added = scatter[:, -1:]
+        factors = self.precision.factorise(last)
+        axes, added = Axes(factors), scatter[:, -1:]
         diagonals = scatter[:, -2] + scatter[:, -1]
         shrinkage = axes.shrinkage[:, :, None]
         # beta S, and the covariance of the factors: beta = s b, as loadings are orthogonal.
@@ -108,14 +109,17 @@ class LowRankStructure(Structure, ABC):
         if singular.any():  # by rounding: the moments are about a point too far away
             raise SingularError(int(np.argmax(singular)))
         loadings = np.linalg.solve(np.linalg.cholesky(squares), projected)
-        noise = self._noise(diagonals - (loadings**2).sum(axis=1), diagonals, last[:, -1])
+        left = diagonals - (loadings**2).sum(axis=1)
+        precisions = self.precision.precision_diagonals(factors, last.shape[-1])
+        least = np.minimum(least_noise(precisions, diagonals), last[:, -1])
+        noise = self._noise(left, diagonals, least)
         low = ~(noise > 0).all(axis=1)
         if low.any():
             raise SingularError(int(np.argmax(low)))
         return turned(loadings, noise)
 
     @abstractmethod
-    def _noise(self, left: Array, variances: Array, last: Array) -> Array:
+    def _noise(self, left: Array, variances: Array, least: Array) -> Array:
         """Return noise variances (k, d) of what loadings leave of variances; 0 if rounding."""
 
     def scatter_of(self, moments: Moments, reg_covar: float, last: Array) -> Scatter:
@@ -153,7 +157,7 @@ class PrincipalComponents(LowRankStructure):
     def _most_likely(self, covariance: Array, noise: Array) -> tuple[Array, Array]:
         return principal_components(covariance, self.q)
 
-    def _noise(self, left: Array, variances: Array, last: Array) -> Array:
+    def _noise(self, left: Array, variances: Array, least: Array) -> Array:
         noise = left.mean(axis=1)
         noise[noise <= ROUNDING * EPS * variances.sum(axis=1)] = 0.0
         return np.repeat(noise[:, None], variances.shape[1], axis=1)
@@ -171,8 +175,8 @@ class FactorAnalysers(LowRankStructure):
     def _most_likely(self, covariance: Array, noise: Array) -> tuple[Array, Array]:
         return factor_analysis(covariance, self.q, noise)
 
-    def _noise(self, left: Array, variances: Array, last: Array) -> Array:
-        return np.asarray(np.maximum(left, np.minimum(LEAST_PART * variances, last)), np.float64)
+    def _noise(self, left: Array, variances: Array, least: Array) -> Array:
+        return np.asarray(np.maximum(left, least), np.float64)
 
 
 FAMILIES: dict[str, type[LowRankStructure]] = {
