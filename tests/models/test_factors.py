@@ -13,6 +13,7 @@ import daskgmm
 import daskgmm.gaussian.covariance.projections as projections
 from daskgmm import GaussianMixture, load_model, sweep
 from daskgmm.cli import main
+from daskgmm.errors import DataError, SettingError
 
 TYPES = ["ppca", "factor"]
 
@@ -257,10 +258,23 @@ def test_bad_numbers_of_factors_are_refused_before_a_byte_is_read(settings, mess
             raise AssertionError("rows were read")
 
     x = rows(n=50)[0].view(Unread)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=message) as raised:
         GaussianMixture(**settings).fit(x)
+    of_daskgmm = (SettingError, DataError)
+    assert isinstance(raised.value, of_daskgmm) or settings["covariance_type"] == "ppca-2"
     with pytest.raises(ValueError, match=message):
         daskgmm.plan(np.asarray(x), **settings)
+
+
+def test_sweeps_refuse_bad_numbers_of_factors_as_fits_do():
+    x = rows(n=50)[0]
+    for types, factors in [("ppca", 0), ("full", 2), ("ppca", None), ("ppca", [])]:
+        with pytest.raises(SettingError, match="n_factors"):
+            sweep(x, 2, types, n_factors=factors)
+    with pytest.raises(SettingError, match="covariance_type is"):
+        sweep(x, 2, "round")
+    with pytest.raises(DataError, match="n_factors is 8, and the model has 8 features"):
+        sweep(x, 2, "ppca", n_factors=[1, 8])
 
 
 def test_other_mixtures_have_no_factors():

@@ -63,7 +63,7 @@ class LowRankStructure(Structure, ABC):
     separate = True
 
     def __init__(self, q: int) -> None:
-        self.q, self.name = q, f"{self.family}-{q}"
+        self.q, self.name = q, name_of(self.family, q)
         self.statistic = FactorStatistic(q)
 
     def is_projected(self, d: int) -> bool:
@@ -183,3 +183,17 @@ FAMILIES: dict[str, type[LowRankStructure]] = {
     family.family: family for family in (PrincipalComponents, FactorAnalysers)
 }
 """Structures with a number of factors, by what users call them."""
+
+
+def name_of(family: str, q: int) -> str:
+    """Return the name of the structure of a family with q factors."""
+    return f"{family}-{q}"
+
+
+def family_of(name: str) -> tuple[str, int] | None:
+    """Return the family and the number of factors that a structure's name says; None of others."""
+    family, _, digits = name.rpartition("-")
+    if family not in FAMILIES or not digits.isdecimal():
+        return None
+    q = int(digits)
+    return (family, q) if q >= 1 and name_of(family, q) == name else None
