@@ -451,7 +451,7 @@ class Groups:
 
 
 def _log_densities(parameters: Parameters, x: NDArray[Any]) -> NDArray[np.float64]:
-    found = predict_values(Predictor(parameters), "log_density", np.asarray(x, np.float64), str)
+    found = predict_values(Predictor(parameters), ("log_density",), np.asarray(x, np.float64), str)
     return np.asarray(found, np.float64)
 
 
