@@ -41,7 +41,7 @@ from daskgmm.models.inputs import (
     rows_or_grid,
     scoring_data,
 )
-from daskgmm.models.latent import points_of
+from daskgmm.models.latent import Points
 from daskgmm.models.outliers import box_of, fitted_outliers, with_outliers_of
 from daskgmm.models.predictions.forms import InAnyForm
 from daskgmm.models.predictions.outputs import Outputs
@@ -279,17 +279,25 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         Z : array of shape (n, q)
-            Of NumPy or Dask, as `transform` returns it.
+            As `transform` returns it: of NumPy or Dask, a data frame of Dask, or labelled.
         labels : array of int, shape (n,)
             The component of each row, as `predict` returns it.
 
         Returns
         -------
         array of shape (n, d)
-            Points of the data; lazy if Z or the labels are. NaN where a label is below 0.
+            Points of the data, in the form of Z; lazy if Z or the labels are. NaN where a label is
+            below 0. Of labelled arrays the dimension "feature" is the last, with the names of the
+            features.
+
+        Raises
+        ------
+        DataError
+            If shapes or forms do not go together, or a component does not exist.
         """
         check_is_fitted(self)
-        return points_of(self._parameters(), self._coordinates(), Z, labels)
+        points = Points(self._parameters(), self._coordinates(), feature_names(self))
+        return points.of(Z, labels)
 
     @property
     def factor_loadings_(self) -> NDArray[np.float64]:

@@ -169,6 +169,38 @@ def test_labels_tell_outliers_from_missing_rows(x, noise):
     assert np.isnan(latent).all(1).tolist() == (labels < 0).tolist()
 
 
+def test_points_have_the_form_of_the_coordinates(x):
+    settings = {"covariance_type": "factor", "n_factors": Q, "random_state": 0}
+    frame = pd.DataFrame(x, columns=list("abcdefgh"))
+    mixture = GaussianMixture(3, **settings).fit(frame)
+    expected = mixture.inverse_transform(*mixture.transform(frame, return_labels=True))
+    parts = dd.from_pandas(frame, npartitions=3)
+    found = mixture.inverse_transform(*mixture.transform(parts, return_labels=True))
+    assert list(found.columns) == list("abcdefgh")
+    assert found.compute().index.equals(frame.index)
+    assert_allclose(found.compute(), expected)
+    lazy = da.from_array(x, chunks=(700, 8))
+    unknown = lazy[lazy[:, 0] > -np.inf]  # lengths that nobody knows
+    found = mixture.inverse_transform(*mixture.transform(unknown, return_labels=True))
+    assert np.isnan(found.shape[0])
+    assert_allclose(found.compute(), expected)
+    grid = xr.DataArray(
+        x.reshape(50, 60, 8), dims=("y", "x", "band"), coords={"y": np.arange(50) * 2.0}
+    )
+    of_grid = GaussianMixture(3, **settings).fit(grid, feature_dims=["band"])
+    for each in (grid, grid.chunk({"y": 20})):
+        points = of_grid.inverse_transform(*of_grid.transform(each, return_labels=True))
+        assert points.dims == ("y", "x", "feature")
+        assert points["feature"].values.tolist() == of_grid.feature_names_in_.tolist()
+        assert_allclose(points["y"], grid["y"])
+        assert_allclose(points.to_numpy().reshape(-1, 8), expected)
+    latent, labels = of_grid.transform(grid, return_labels=True)
+    with pytest.raises(ValueError, match="labels that are a DataArray on the others"):
+        of_grid.inverse_transform(latent, labels.to_numpy())
+    with pytest.raises(ValueError, match="dimension 'factor' of length 2"):
+        of_grid.inverse_transform(latent[..., :1], labels)
+
+
 def test_rows_without_a_component_have_no_coordinates(x):
     settings = {"covariance_type": "ppca", "n_factors": Q, "random_state": 0}
     holed = x.copy()
