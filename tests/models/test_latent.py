@@ -243,6 +243,8 @@ def test_they_are_written(mixture, x, outputs, tmp_path, monkeypatch):
     assert_allclose(table[["latent_0", "latent_1"]], named.transform(frame))
     if "reconstruction_error" in outputs:
         assert_allclose(found["reconstruction_error"], errors)
+        # Posterior means are shrunk, so that it is not the distance from the subspace.
+        assert "from the reconstruction" in found["reconstruction_error"].attrs["long_name"]
 
 
 def test_other_mixtures_have_none(x, tmp_path):

@@ -365,7 +365,7 @@ def _latent_of(posterior: Posterior) -> NDArray[Any]:
 
 def _reconstruction_error(asked: Asked) -> list[Output]:
     asked.check_factors("reconstruction_error")
-    long_name = "squared distance from the subspace of the most probable component"
+    long_name = "squared distance from the reconstruction, in the coordinates of the mixture"
     return [asked.number("reconstruction_error", _errors_of, long_name)]
 
 
