@@ -42,8 +42,8 @@ def fitted(images: Array) -> GaussianMixture:
 
 def report(mixture: GaussianMixture, images: Array, true: NDArray[np.int64]) -> str:
     """Return what the mixture found, in words."""
-    labels = mixture.predict(images)
-    points = mixture.inverse_transform(mixture.transform(images), labels)
+    latent, labels = mixture.transform(images, return_labels=True)
+    points = mixture.inverse_transform(latent, labels)
     most = [int(np.bincount(true[labels == k]).argmax()) for k in range(COMPONENTS)]
     same = np.array(most)[labels] == true
     total = float(((images - images.mean(0)) ** 2).sum())
@@ -65,8 +65,7 @@ def draw(mixture: GaussianMixture, images: Array, path: str) -> None:
     from matplotlib import pyplot as plt
 
     shown = images[np.linspace(0, len(images) - 1, SHOWN).astype(int)]
-    labels = mixture.predict(shown)
-    again = mixture.inverse_transform(mixture.transform(shown), labels)
+    again = mixture.inverse_transform(*mixture.transform(shown, return_labels=True))
     loadings = mixture.factor_loadings_
     rows: list[tuple[str, Array, bool]] = [("means", mixture.means_, False)]
     for number in range(2):

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.arrays import Array
-from daskgmm.gaussian.covariance.factors import FAMILIES
+from daskgmm.gaussian.covariance.factors import family_of
 from daskgmm.gaussian.covariance.low_rank import Axes, parts
 from daskgmm.gaussian.parameters import Parameters
 
@@ -16,8 +16,8 @@ def n_factors(parameters: Parameters) -> int:
 
     The name tells: workers do not have structures of one's own in their table.
     """
-    family, _, q = parameters.structure.rpartition("-")
-    return int(q) if family in FAMILIES else 0
+    found = family_of(parameters.structure)
+    return 0 if found is None else found[1]
 
 
 def latent_coordinates(parameters: Parameters, rows: Array, labels: NDArray[np.intp]) -> Array:

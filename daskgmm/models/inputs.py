@@ -200,9 +200,9 @@ def _with_a_column(estimator: BaseEstimator, source: Source, name: str) -> tuple
 
 
 def check_enough_columns(pca: int | float | None, columns: int) -> None:
-    """Raise `ValueError` if there are fewer columns than principal axes asked for."""
+    """Raise `DataError` if there are fewer columns than principal axes asked for."""
     if pca is not None and not isinstance(pca, float) and pca > columns:
-        raise ValueError(f"pca={pca} (--pca) asks for more axes than X has columns, {columns}.")
+        raise DataError(f"pca={pca} (--pca) asks for more axes than X has columns, {columns}.")
 
 
 def _validated(estimator: BaseEstimator, source: Source, **settings: Any) -> Rows:

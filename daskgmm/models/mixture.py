@@ -41,7 +41,7 @@ from daskgmm.models.inputs import (
     rows_or_grid,
     scoring_data,
 )
-from daskgmm.models.latent import points_of
+from daskgmm.models.latent import Points
 from daskgmm.models.outliers import box_of, fitted_outliers, with_outliers_of
 from daskgmm.models.predictions.forms import InAnyForm
 from daskgmm.models.predictions.outputs import Outputs
@@ -246,7 +246,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         return criteria_of_fit(mean, int(self._n_parameters()), n)
 
     @available_if(_has_factors)  # type: ignore[untyped-decorator]  # scikit-learn has no types
-    def transform(self, X: Any) -> Any:
+    def transform(self, X: Any, *, return_labels: bool = False) -> Any:
         """Return the latent coordinates of each row in its most probable component, shape (n, q).
 
         Of ``covariance_type="ppca"`` and ``"factor"`` alone. They are posterior means of the
@@ -256,13 +256,20 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : as in `fit`
+        return_labels : bool, default=False
+            Whether the components are returned too, from the same read of X and the same E-step.
 
         Returns
         -------
         array of shape (n, q)
             As `predict_proba` returns it: lazy where that is, labelled for labelled X. NaN for
             outliers, and where a value is missing.
+        labels : array of int64, shape (n,)
+            With ``return_labels=True``, as `predict` returns them:
+            ``inverse_transform(*transform(X, return_labels=True))`` are the reconstructions.
         """
+        if return_labels:
+            return self._predict_together(("latent", "label"), X)
         return self._predict("latent", X)
 
     @available_if(_has_factors)  # type: ignore[untyped-decorator]  # scikit-learn has no types
@@ -272,17 +279,25 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         Z : array of shape (n, q)
-            Of NumPy or Dask, as `transform` returns it.
+            As `transform` returns it: of NumPy or Dask, a data frame of Dask, or labelled.
         labels : array of int, shape (n,)
             The component of each row, as `predict` returns it.
 
         Returns
         -------
         array of shape (n, d)
-            Points of the data; lazy if Z or the labels are. NaN where a label is below 0.
+            Points of the data, in the form of Z; lazy if Z or the labels are. NaN where a label is
+            below 0. Of labelled arrays the dimension "feature" is the last, with the names of the
+            features.
+
+        Raises
+        ------
+        DataError
+            If shapes or forms do not go together, or a component does not exist.
         """
         check_is_fitted(self)
-        return points_of(self._parameters(), self._coordinates(), Z, labels)
+        points = Points(self._parameters(), self._coordinates(), feature_names(self))
+        return points.of(Z, labels)
 
     @property
     def factor_loadings_(self) -> NDArray[np.float64]:
@@ -526,8 +541,11 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         return coordinates.undo_covariances(covariances)
 
     def _predict(self, name: str, x: Any) -> Any:
+        return self._predict_together((name,), x)[0]
+
+    def _predict_together(self, names: tuple[str, ...], x: Any) -> tuple[Any, ...]:
         check_is_fitted(self)
-        return source_of(x).predictions(InAnyForm(self, self._predictor(), name))
+        return source_of(x).predictions(InAnyForm(self, self._predictor(), names))
 
     def _scored(self, x: Any, sample_weight: Any, *, disorder: bool = False) -> Scored:
         check_is_fitted(self)

@@ -41,7 +41,12 @@ from daskgmm.em.selection.races import SweepRequest
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey import Survey
 from daskgmm.em.weighing import COUNTS, check_meaning
-from daskgmm.errors import ChoiceWarning, DegenerateComponentWarning, WeightsWarning
+from daskgmm.errors import (
+    ChoiceWarning,
+    DegenerateComponentWarning,
+    SettingError,
+    WeightsWarning,
+)
 from daskgmm.gaussian.covariance.factors import FAMILIES
 from daskgmm.gaussian.covariance.structures import STRUCTURES, structure_name
 from daskgmm.gaussian.floor import n_degenerate
@@ -371,7 +376,7 @@ def _types(
     unknown = [name for name in types if name not in STRUCTURES]
     families = tuple(dict.fromkeys(name for name in names if name in FAMILIES))
     if unknown or not (types or families):
-        raise ValueError(
+        raise SettingError(
             f"covariance_type is {unknown or types}; give some of "
             f"{', '.join([*STRUCTURES, *FAMILIES])}, or {ALL}."
         )
@@ -383,7 +388,7 @@ def _types(
         types += tuple(name_with_factors(family, q) for family in families for q in factors)
     fixed = "covariance_type" not in estimator.get_params()
     if fixed and types != (estimator._structure_name,):
-        raise ValueError(
+        raise SettingError(
             f"covariance_type is {asked!r}; that of {type(estimator).__name__} is always "
             f"{estimator.covariance_type!r}."
         )
@@ -394,7 +399,7 @@ def _sizes(numbers: int | Iterable[int], name: str) -> list[int]:
     given: Any = numbers
     sizes: list[Any] = [given] if isinstance(given, (int, np.integer)) else list(given)
     if not sizes or not all(isinstance(k, Integral) and int(k) >= 1 for k in sizes):
-        raise ValueError(f"{name} is {numbers!r}; give integers of 1 and more.")
+        raise SettingError(f"{name} is {numbers!r}; give integers of 1 and more.")
     return sorted({int(k) for k in sizes})
 
 
@@ -446,7 +451,7 @@ class Groups:
 
 
 def _log_densities(parameters: Parameters, x: NDArray[Any]) -> NDArray[np.float64]:
-    found = predict_values(Predictor(parameters), "log_density", np.asarray(x, np.float64), str)
+    found = predict_values(Predictor(parameters), ("log_density",), np.asarray(x, np.float64), str)
     return np.asarray(found, np.float64)
 
 

@@ -19,7 +19,9 @@ from daskgmm.storage.masking import StorageOptions, shown
 
 
 class Predictions(Protocol):
-    """One output of the predictions of a mixture, for rows in each form that they come in.
+    """Outputs of the predictions of a mixture, for rows in each form that they come in.
+
+    All methods return a tuple with an array, series or frame for each output.
 
     Attributes
     ----------
@@ -31,17 +33,17 @@ class Predictions(Protocol):
     def columns(self) -> tuple[str, ...] | None:
         """Names of the features, or None."""
 
-    def here(self, source: Source) -> Any:
-        """Return the predictions for all rows as a NumPy array."""
+    def here(self, source: Source) -> tuple[Any, ...]:
+        """Return the predictions for all rows as NumPy arrays."""
 
-    def lazily(self, array: Any) -> Any:
-        """Return the predictions for a lazy array as a lazy array with the same row chunks."""
+    def lazily(self, array: Any) -> tuple[Any, ...]:
+        """Return the predictions for a lazy array as lazy arrays with the same row chunks."""
 
-    def by_partition(self, frame: Any) -> Any:
-        """Return the predictions for a data frame of Dask as a series or frame of Dask."""
+    def by_partition(self, frame: Any) -> tuple[Any, ...]:
+        """Return the predictions for a data frame of Dask as series or frames of Dask."""
 
-    def on_grid(self, x: Any) -> Any:
-        """Return the predictions for labelled arrays as a labelled array."""
+    def on_grid(self, x: Any) -> tuple[Any, ...]:
+        """Return the predictions for labelled arrays as labelled arrays."""
 
 
 class Source(ABC):
@@ -122,8 +124,8 @@ class Source(ABC):
         """Return a lazy array with a block for each chunk; None if all rows are in memory."""
         return rows_as_dask(self.checked_rows(columns))
 
-    def predictions(self, of: Predictions) -> Any:
-        """Return predictions in the form of this kind: a NumPy, lazy or labelled array."""
+    def predictions(self, of: Predictions) -> tuple[Any, ...]:
+        """Return predictions in the form of this kind: NumPy, lazy or labelled arrays."""
         lazy = self.lazy(of.columns)
         return of.here(self) if lazy is None else of.lazily(lazy)
 

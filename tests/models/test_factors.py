@@ -10,8 +10,10 @@ from scipy.stats import multivariate_normal
 from sklearn.decomposition import PCA, FactorAnalysis
 
 import daskgmm
+import daskgmm.gaussian.covariance.projections as projections
 from daskgmm import GaussianMixture, load_model, sweep
 from daskgmm.cli import main
+from daskgmm.errors import DataError, SettingError
 
 TYPES = ["ppca", "factor"]
 
@@ -57,6 +59,46 @@ def test_one_component_is_factor_analysis(q):
     loadings, theirs = mixture.factor_loadings_[0], reference.components_
     assert_allclose(loadings @ loadings.T, theirs.T @ theirs, atol=1e-3)
     assert_allclose(mixture.noise_variance_[0], reference.noise_variance_, atol=1e-3)
+
+
+REFERENCES = {
+    "ppca": lambda q: PCA(q, svd_solver="full"),
+    "factor": lambda q: FactorAnalysis(q, svd_method="lapack", tol=1e-8, max_iter=5000),
+}
+
+
+@pytest.mark.parametrize("small", [1e-3, 1e-5])
+@pytest.mark.parametrize("limit", [64, 0])
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_little_noise_is_found(covariance_type, limit, small, monkeypatch):
+    monkeypatch.setattr(projections, "MOST_PRODUCTS", limit)
+    random = np.random.default_rng(0)
+    x = random.normal(size=(4000, 2)) @ random.normal(size=(2, 9))
+    x += small * random.normal(size=x.shape)
+    settings = {"covariance_type": covariance_type, "n_factors": 2, "reg_covar": 0, "tol": 1e-6}
+    reference = REFERENCES[covariance_type](2).fit(x)
+    one = GaussianMixture(**settings).fit(x)
+    assert one.score(x) == pytest.approx(reference.score(x), abs=2e-5)
+    assert_allclose(one.noise_variance_[0], reference.noise_variance_, rtol=2e-3)
+    half = np.arange(len(x)) < 2000
+    x[half] += 5.0 * random.normal(size=9)
+    two = GaussianMixture(2, **settings, random_state=0).fit(x)
+    parts = [REFERENCES[covariance_type](2).fit(x[half == each]) for each in (False, True)]
+    best = np.mean(
+        [part.score(x[half == each]) for part, each in zip(parts, (False, True), strict=True)]
+    )
+    assert two.score(x) == pytest.approx(best - np.log(2), abs=2e-3)
+
+
+@pytest.mark.filterwarnings("ignore:FactorAnalysis did not converge")
+@pytest.mark.parametrize("seed", range(6))
+def test_where_a_feature_has_no_noise_the_likelihood_is_as_high(seed):
+    """Heywood's case: the maximum is at the border."""
+    x = rows(d=5, q=2, k=1, n=25, seed=seed)[0]
+    settings = {"covariance_type": "factor", "n_factors": 2, "reg_covar": 0, "tol": 1e-9}
+    mixture = GaussianMixture(**settings).fit(x)
+    reference = FactorAnalysis(2, svd_method="lapack", tol=1e-9, max_iter=20_000).fit(x)
+    assert mixture.score(x) > reference.score(x) - 1e-5
 
 
 @pytest.mark.parametrize("covariance_type", TYPES)
@@ -216,10 +258,23 @@ def test_bad_numbers_of_factors_are_refused_before_a_byte_is_read(settings, mess
             raise AssertionError("rows were read")
 
     x = rows(n=50)[0].view(Unread)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=message) as raised:
         GaussianMixture(**settings).fit(x)
+    of_daskgmm = (SettingError, DataError)
+    assert isinstance(raised.value, of_daskgmm) or settings["covariance_type"] == "ppca-2"
     with pytest.raises(ValueError, match=message):
         daskgmm.plan(np.asarray(x), **settings)
+
+
+def test_sweeps_refuse_bad_numbers_of_factors_as_fits_do():
+    x = rows(n=50)[0]
+    for types, factors in [("ppca", 0), ("full", 2), ("ppca", None), ("ppca", [])]:
+        with pytest.raises(SettingError, match="n_factors"):
+            sweep(x, 2, types, n_factors=factors)
+    with pytest.raises(SettingError, match="covariance_type is"):
+        sweep(x, 2, "round")
+    with pytest.raises(DataError, match="n_factors is 8, and the model has 8 features"):
+        sweep(x, 2, "ppca", n_factors=[1, 8])
 
 
 def test_other_mixtures_have_no_factors():

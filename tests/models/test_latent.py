@@ -1,6 +1,8 @@
 """Latent coordinates of rows, and the points that they stand for."""
 
+import dask
 import dask.array as da
+import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pytest
@@ -96,6 +98,107 @@ def test_labelled_rows_are_transformed_to_labelled_arrays(x):
     lazy = mixture.transform(grid.chunk({"y": 20}))
     assert lazy.chunks[0] == (20, 20, 10)
     assert_allclose(lazy, found)
+    for each in (grid, grid.chunk({"y": 20})):
+        latent, labels = mixture.transform(each, return_labels=True)
+        xr.testing.assert_identical(latent.compute(), found)
+        xr.testing.assert_identical(labels.compute(), mixture.predict(grid))
+
+
+class Counted:
+    """An array that counts how many of its rows are read."""
+
+    def __init__(self, values):
+        self.values, self.read = values, 0
+        self.shape, self.dtype, self.ndim = values.shape, values.dtype, values.ndim
+
+    def __getitem__(self, index):
+        found = self.values[index]
+        self.read += len(found)
+        return found
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_labels_come_from_the_same_read(mixture, x, dtype):
+    x = x.astype(dtype)
+    latent, labels = mixture.transform(x, return_labels=True)
+    assert (latent.dtype, labels.dtype) == (dtype, np.int64)
+    np.testing.assert_array_equal(latent, mixture.transform(x))
+    np.testing.assert_array_equal(labels, mixture.predict(x))
+    counted = Counted(x)
+    lazy = da.from_array(counted, chunks=(700, 8), meta=x[:0])
+    z, found = mixture.transform(lazy, return_labels=True)
+    assert counted.read == 0
+    assert (z.chunks, found.chunks) == ((lazy.chunks[0], (Q,)), (lazy.chunks[0],))
+    z, found = dask.compute(z, found)
+    assert counted.read == len(x)
+    np.testing.assert_array_equal(z, latent)
+    np.testing.assert_array_equal(found, labels)
+
+
+def test_labels_come_with_the_names_of_each_form(x, tmp_path):
+    frame = pd.DataFrame(x, columns=list("abcdefgh"))
+    settings = {"covariance_type": "factor", "n_factors": Q, "random_state": 0}
+    mixture = GaussianMixture(3, **settings).fit(frame)
+    latent, labels = mixture.transform(frame, return_labels=True)
+    parts = dd.from_pandas(frame, npartitions=3)
+    z, found = mixture.transform(parts, return_labels=True)
+    assert list(z.columns) == list(mixture.transform(parts).columns) == ["latent_0", "latent_1"]
+    assert found.name == mixture.predict(parts).name == "component"
+    z, found = dask.compute(z, found)
+    assert_allclose(z, latent)
+    np.testing.assert_array_equal(found, labels)
+    assert z.index.equals(frame.index)
+    zarr.create_array(tmp_path / "x.zarr", data=x, chunks=(800, 8))
+    z, found = (
+        GaussianMixture(3, **settings).fit(x).transform(tmp_path / "x.zarr", return_labels=True)
+    )
+    assert_allclose(z.compute(), latent)
+    np.testing.assert_array_equal(found.compute(), labels)
+
+
+@pytest.mark.parametrize("noise", [False, True])
+def test_labels_tell_outliers_from_missing_rows(x, noise):
+    holed = x.copy()
+    holed[5, 2] = np.nan
+    holed[:3] = 300.0 * np.random.default_rng(0).choice([-1, 1], size=(3, 8))
+    settings = {"covariance_type": "ppca", "n_factors": Q, "random_state": 0}
+    mixture = GaussianMixture(3, missing="drop", noise=noise, **settings).fit(holed)
+    latent, labels = mixture.transform(holed, return_labels=True)
+    np.testing.assert_array_equal(labels, mixture.predict(holed))
+    assert labels[5] == (-2 if noise else -1)
+    assert np.isnan(latent).all(1).tolist() == (labels < 0).tolist()
+
+
+def test_points_have_the_form_of_the_coordinates(x):
+    settings = {"covariance_type": "factor", "n_factors": Q, "random_state": 0}
+    frame = pd.DataFrame(x, columns=list("abcdefgh"))
+    mixture = GaussianMixture(3, **settings).fit(frame)
+    expected = mixture.inverse_transform(*mixture.transform(frame, return_labels=True))
+    parts = dd.from_pandas(frame, npartitions=3)
+    found = mixture.inverse_transform(*mixture.transform(parts, return_labels=True))
+    assert list(found.columns) == list("abcdefgh")
+    assert found.compute().index.equals(frame.index)
+    assert_allclose(found.compute(), expected)
+    lazy = da.from_array(x, chunks=(700, 8))
+    unknown = lazy[lazy[:, 0] > -np.inf]  # lengths that nobody knows
+    found = mixture.inverse_transform(*mixture.transform(unknown, return_labels=True))
+    assert np.isnan(found.shape[0])
+    assert_allclose(found.compute(), expected)
+    grid = xr.DataArray(
+        x.reshape(50, 60, 8), dims=("y", "x", "band"), coords={"y": np.arange(50) * 2.0}
+    )
+    of_grid = GaussianMixture(3, **settings).fit(grid, feature_dims=["band"])
+    for each in (grid, grid.chunk({"y": 20})):
+        points = of_grid.inverse_transform(*of_grid.transform(each, return_labels=True))
+        assert points.dims == ("y", "x", "feature")
+        assert points["feature"].values.tolist() == of_grid.feature_names_in_.tolist()
+        assert_allclose(points["y"], grid["y"])
+        assert_allclose(points.to_numpy().reshape(-1, 8), expected)
+    latent, labels = of_grid.transform(grid, return_labels=True)
+    with pytest.raises(ValueError, match="labels that are a DataArray on the others"):
+        of_grid.inverse_transform(latent, labels.to_numpy())
+    with pytest.raises(ValueError, match="dimension 'factor' of length 2"):
+        of_grid.inverse_transform(latent[..., :1], labels)
 
 
 def test_rows_without_a_component_have_no_coordinates(x):
@@ -140,6 +243,8 @@ def test_they_are_written(mixture, x, outputs, tmp_path, monkeypatch):
     assert_allclose(table[["latent_0", "latent_1"]], named.transform(frame))
     if "reconstruction_error" in outputs:
         assert_allclose(found["reconstruction_error"], errors)
+        # Posterior means are shrunk, so that it is not the distance from the subspace.
+        assert "from the reconstruction" in found["reconstruction_error"].attrs["long_name"]
 
 
 def test_other_mixtures_have_none(x, tmp_path):

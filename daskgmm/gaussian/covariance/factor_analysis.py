@@ -20,12 +20,14 @@ from scipy.linalg import cho_factor, cho_solve, eigh
 from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.precision import SingularError
 
+EPS = float(np.finfo(np.float64).eps)
+
 ROUNDING = 16
 """Least eigenvalue of S, in units of d eps times the largest: below, it is rounding."""
 
 LEAST_PART = 1e-6
-"""Least noise variance in units of the feature's: the likelihood may have no maximum with all of
-them positive (Heywood 1931)."""
+"""Least noise variance in units of the feature's given all others: the likelihood may have no
+maximum with all of them positive (Heywood 1931)."""
 
 STEPS, HALVINGS = 200, 30
 """Most steps of Newton's method, and most halvings of one."""
@@ -47,12 +49,12 @@ def principal_components(covariance: Array, q: int) -> tuple[Array, Array]:
     """
     d = len(covariance)
     _check_finite(covariance)
-    values, vectors = eigh(covariance, subset_by_index=(d - q, d - 1))
-    noise = (np.trace(covariance) - values.sum()) / (d - q)
-    if not noise > ROUNDING * d * np.finfo(np.float64).eps * values[-1]:
+    values, vectors = eigh(covariance)
+    noise = values[: d - q].mean()  # of little noise the trace less the others has few digits
+    if not noise > ROUNDING * d * EPS * values[-1]:
         raise SingularError(0)
-    lengths = np.sqrt(np.maximum(values[::-1] - noise, 0.0))
-    return lengths[:, None] * signed(vectors.T[::-1]), np.full(d, noise)
+    lengths = np.sqrt(np.maximum(values[: d - q - 1 : -1] - noise, 0.0))
+    return lengths[:, None] * signed(vectors.T[: d - q - 1 : -1]), np.full(d, noise)
 
 
 def factor_analysis(covariance: Array, q: int, noise: Array) -> tuple[Array, Array]:
@@ -69,18 +71,33 @@ def factor_analysis(covariance: Array, q: int, noise: Array) -> tuple[Array, Arr
     if not (scales > 0).all():
         raise SingularError(0)
     correlation = covariance / np.outer(scales, scales)
-    values = np.linalg.eigvalsh(correlation)
-    if not values[0] > ROUNDING * d * np.finfo(np.float64).eps * values[-1]:
+    values, vectors = eigh(correlation)
+    if not values[0] > ROUNDING * d * EPS * values[-1]:
         raise SingularError(0)
-    at = _Profile.at(np.log(noise) - 2 * np.log(scales), correlation, q)
-    low = np.minimum(np.log(LEAST_PART), at.x)
+    precisions = vectors**2 @ (1.0 / values)
+    root = np.linalg.cholesky(correlation).T
+    at = _Profile.at(np.log(noise) - 2 * np.log(scales), root, q)
+    low = np.minimum(np.log(least_noise(precisions, np.ones(d))), at.x)
     high = np.maximum(0.0, at.x)
     for _ in range(STEPS):
-        best = _improved(at, correlation, low, high)
+        best = _improved(at, root, low, high)
         if best is None:
             break
         at = best
     return at.loadings * scales, np.exp(at.x) * scales**2
+
+
+def least_noise(precisions: Array, variances: Array) -> Array:
+    """Return noise variances below which a feature's is not estimated, shape (..., d).
+
+    Parameters
+    ----------
+    precisions, variances : ndarray of shape (..., d)
+        Diagonals of precisions, 1 over the variance of a feature given all others, and of
+        covariances.
+    """
+    alone = variances / np.maximum(variances * precisions, 1.0)
+    return np.asarray(np.maximum(LEAST_PART * alone, ROUNDING * EPS * variances))
 
 
 def principal_factors(covariance: Array, q: int) -> tuple[Array, Array]:
@@ -108,7 +125,7 @@ def first_noise(covariance: Array, q: int) -> Array:
     except np.linalg.LinAlgError:
         alone = np.ones(d)
     parts = np.where((alone > 0) & (alone <= 1), alone, 1.0) * (1 - q / (2 * d))
-    return np.asarray(np.maximum(parts, LEAST_PART) * diagonal)
+    return np.asarray(parts * diagonal)
 
 
 def signed(rows: Array) -> Array:
@@ -133,11 +150,13 @@ class _Profile:
     kept: int
 
     @classmethod
-    def at(cls, x: Array, correlation: Array, q: int) -> _Profile:
-        """Return f for a correlation matrix."""
-        root = np.exp(-0.5 * x)
-        values, vectors = np.linalg.eigh(correlation * np.outer(root, root))
-        values, vectors = values[::-1], vectors[:, ::-1]
+    def at(cls, x: Array, root: Array, q: int) -> _Profile:
+        """Return f for a correlation matrix root^T root.
+
+        Singular values of the root have twice the digits of eigenvalues where noise is little.
+        """
+        _, lengths, vectors = np.linalg.svd(root * np.exp(-0.5 * x))
+        values, vectors = lengths**2, vectors.T
         kept = int((values[:q] > 1.0).sum())
         value = float(x.sum() + np.log(values[:kept]).sum() + values[kept:].sum())
         return cls(x, q, value, values, vectors, kept)
@@ -168,7 +187,7 @@ class _Profile:
         return found
 
 
-def _improved(at: _Profile, correlation: Array, low: Array, high: Array) -> _Profile | None:
+def _improved(at: _Profile, root: Array, low: Array, high: Array) -> _Profile | None:
     """Return f after a step of Newton's method within bounds; None if none goes down."""
     gradient = at.gradient
     bound = ((at.x <= low) & (gradient > 0)) | ((at.x >= high) & (gradient < 0))
@@ -180,7 +199,7 @@ def _improved(at: _Profile, correlation: Array, low: Array, high: Array) -> _Pro
     rounding = FLAT * max(1.0, abs(at.value))
     for halving in range(HALVINGS):
         x = np.clip(at.x + step * 0.5**halving, low, high)
-        found = _Profile.at(x, correlation, at.q)
+        found = _Profile.at(x, root, at.q)
         if found.value < at.value - rounding:
             return found
         if found.value <= at.value + rounding:

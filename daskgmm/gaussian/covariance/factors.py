@@ -23,11 +23,14 @@ import numpy as np
 from daskgmm.arrays import Array
 from daskgmm.blas import one_blas_thread
 from daskgmm.gaussian.covariance.factor_analysis import (
-    LEAST_PART,
+    EPS,
+    ROUNDING,
     factor_analysis,
+    least_noise,
     principal_components,
 )
 from daskgmm.gaussian.covariance.low_rank import (
+    Axes,
     LowRank,
     LowRankIsotropic,
     joined,
@@ -60,7 +63,7 @@ class LowRankStructure(Structure, ABC):
     separate = True
 
     def __init__(self, q: int) -> None:
-        self.q, self.name = q, f"{self.family}-{q}"
+        self.q, self.name = q, name_of(self.family, q)
         self.statistic = FactorStatistic(q)
 
     def is_projected(self, d: int) -> bool:
@@ -93,8 +96,8 @@ class LowRankStructure(Structure, ABC):
 
     def _step(self, scatter: Array, last: Array) -> Array:
         """Return the covariances of an EM step from a projected scatter (k, q + 2, d)."""
-        axes = self.precision.axes(last)
-        added = scatter[:, -1:]
+        factors = self.precision.factorise(last)
+        axes, added = Axes(factors), scatter[:, -1:]
         diagonals = scatter[:, -2] + scatter[:, -1]
         shrinkage = axes.shrinkage[:, :, None]
         # beta S, and the covariance of the factors: beta = s b, as loadings are orthogonal.
@@ -106,16 +109,18 @@ class LowRankStructure(Structure, ABC):
         if singular.any():  # by rounding: the moments are about a point too far away
             raise SingularError(int(np.argmax(singular)))
         loadings = np.linalg.solve(np.linalg.cholesky(squares), projected)
-        noise = self._noise(diagonals - (loadings**2).sum(axis=1), diagonals, last[:, -1])
+        left = diagonals - (loadings**2).sum(axis=1)
+        precisions = self.precision.precision_diagonals(factors, last.shape[-1])
+        least = np.minimum(least_noise(precisions, diagonals), last[:, -1])
+        noise = self._noise(left, diagonals, least)
         low = ~(noise > 0).all(axis=1)
         if low.any():
             raise SingularError(int(np.argmax(low)))
         return turned(loadings, noise)
 
-    def _noise(self, left: Array, variances: Array, last: Array) -> Array:
-        """Return noise variances (k, d) of what loadings leave of the variances."""
-        least = np.minimum(LEAST_PART * variances, last)
-        return np.asarray(np.maximum(left, least), np.float64)
+    @abstractmethod
+    def _noise(self, left: Array, variances: Array, least: Array) -> Array:
+        """Return noise variances (k, d) of what loadings leave of variances; 0 if rounding."""
 
     def scatter_of(self, moments: Moments, reg_covar: float, last: Array) -> Scatter:
         d, counts, empty = moments.reference.shape[1], moments.scale_counts, moments.empty
@@ -152,8 +157,9 @@ class PrincipalComponents(LowRankStructure):
     def _most_likely(self, covariance: Array, noise: Array) -> tuple[Array, Array]:
         return principal_components(covariance, self.q)
 
-    def _noise(self, left: Array, variances: Array, last: Array) -> Array:
-        noise = super()._noise(left, variances, last).mean(axis=1)
+    def _noise(self, left: Array, variances: Array, least: Array) -> Array:
+        noise = left.mean(axis=1)
+        noise[noise <= ROUNDING * EPS * variances.sum(axis=1)] = 0.0
         return np.repeat(noise[:, None], variances.shape[1], axis=1)
 
 
@@ -169,8 +175,25 @@ class FactorAnalysers(LowRankStructure):
     def _most_likely(self, covariance: Array, noise: Array) -> tuple[Array, Array]:
         return factor_analysis(covariance, self.q, noise)
 
+    def _noise(self, left: Array, variances: Array, least: Array) -> Array:
+        return np.asarray(np.maximum(left, least), np.float64)
+
 
 FAMILIES: dict[str, type[LowRankStructure]] = {
     family.family: family for family in (PrincipalComponents, FactorAnalysers)
 }
 """Structures with a number of factors, by what users call them."""
+
+
+def name_of(family: str, q: int) -> str:
+    """Return the name of the structure of a family with q factors."""
+    return f"{family}-{q}"
+
+
+def family_of(name: str) -> tuple[str, int] | None:
+    """Return the family and the number of factors that a structure's name says; None of others."""
+    family, _, digits = name.rpartition("-")
+    if family not in FAMILIES or not digits.isdecimal():
+        return None
+    q = int(digits)
+    return (family, q) if q >= 1 and name_of(family, q) == name else None

@@ -15,7 +15,7 @@ from daskgmm.gaussian.covariance.equal_shapes import (
     Proportional,
 )
 from daskgmm.gaussian.covariance.equal_volumes import EqualVolumes, EqualVolumesAlongAxes
-from daskgmm.gaussian.covariance.factors import FAMILIES
+from daskgmm.gaussian.covariance.factors import FAMILIES, family_of
 from daskgmm.gaussian.covariance.free import (
     Diagonal,
     Full,
@@ -34,10 +34,11 @@ class Structures(dict[str, Structure]):
 
     def __missing__(self, name: str) -> Structure:
         """Return the structure of a family; raise `KeyError` for another name."""
-        family, _, q = name.rpartition("-")
-        if family not in FAMILIES or not q.isdecimal() or str(int(q)) != q or int(q) < 1:
+        found = family_of(name)
+        if found is None:
             raise KeyError(name)
-        return FAMILIES[family](int(q))
+        family, q = found
+        return FAMILIES[family](q)
 
 
 STRUCTURES = Structures(

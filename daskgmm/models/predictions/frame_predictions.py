@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from daskgmm.errors import DataError
-from daskgmm.models.predictions.in_memory import output_of, predict_values
+from daskgmm.models.predictions.in_memory import Names, apart, nothing_of, predict_values
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.passes.executors.executor import check_lazy
 from daskgmm.rows.layout import check_rows
@@ -22,9 +22,9 @@ LABELS = "component"
 
 
 def predict_frame(
-    predictor: Predictor, name: str, frame: Any, columns: Sequence[str] | None
-) -> Any:
-    """Return predictions as a lazy series, or for posteriors a frame, with the same index."""
+    predictor: Predictor, names: Names, frame: Any, columns: Sequence[str] | None
+) -> tuple[Any, ...]:
+    """Return outputs as lazy series, or frames of those with columns, with the same index."""
     check_lazy(frame)
     if frame.ndim == 2 and columns is not None:
         check_among(columns, list(frame.columns), "X")
@@ -37,28 +37,44 @@ def predict_frame(
             f"X has {len(frame.columns)} features, but the mixture is expecting {expected} "
             "features as input."
         )
-    output = output_of(predictor, name, dtype)
-    nothing = np.empty((0, *output.shape), output.dtype)
-    label = partial(predict_partition, predictor, name, dtype, tuple(frame.columns))
-    return frame.map_partitions(label, meta=_labelled(name, nothing))
+    nothing = nothing_of(predictor, names, dtype)
+    predict = partial(predict_partition, predictor, names, dtype, tuple(frame.columns))
+    together = frame.map_partitions(predict, meta=_framed(names, nothing))
+    if len(names) == 1:
+        return (together,)
+    parts = zip(names, apart(nothing, names), strict=True)
+    return tuple(together[_columns(name, values)] for name, values in parts)
 
 
 def predict_partition(
-    predictor: Predictor, name: str, dtype: np.dtype[Any], names: tuple[Any, ...], frame: Any
+    predictor: Predictor, names: Names, dtype: np.dtype[Any], columns: tuple[Any, ...], frame: Any
 ) -> Any:
-    """Return the predictions of a pandas frame as a series or frame with its index."""
+    """Return outputs of a pandas frame as a series, or as a frame of all, with its index."""
 
     def place(row: int) -> str:
         return f"row {row} of a partition (index {frame.index[row]})"
 
-    found = predict_values(predictor, name, partition_array(frame, dtype, names), place)
-    return _labelled(name, found, frame.index)
+    found = predict_values(predictor, names, partition_array(frame, dtype, columns), place)
+    return _framed(names, found, frame.index)
 
 
-def _labelled(name: str, found: Any, index: Any = None) -> Any:
+def _framed(names: Names, found: Any, index: Any = None) -> Any:
     import pandas as pd
 
-    if found.ndim == 1:
-        return pd.Series(found, index, name=LABELS if name == "label" else name)
-    names = [f"component_{component}" for component in range(found.shape[1])]
-    return pd.DataFrame(found, index, names)
+    if len(names) == 1 and found.ndim == 1:
+        return pd.Series(found, index, name=_columns(names[0], found))
+    columns: dict[Any, Any] = {}
+    for name, values in zip(names, apart(found, names), strict=True):
+        called = _columns(name, values)
+        columns |= (
+            {called: values} if values.ndim == 1 else dict(zip(called, values.T, strict=True))
+        )
+    return pd.DataFrame(columns, index)
+
+
+def _columns(name: str, values: Any) -> Any:
+    """Return what the column of an output is called, or the list of its columns."""
+    if values.ndim == 1:
+        return LABELS if name == "label" else name
+    prefix = LABELS if name == "posterior" else name
+    return [f"{prefix}_{number}" for number in range(values.shape[1])]

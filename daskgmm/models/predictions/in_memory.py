@@ -1,4 +1,4 @@
-"""One output of predictions, for rows in memory or read block by block."""
+"""Outputs of predictions, for rows in memory or read block by block."""
 
 from __future__ import annotations
 
@@ -19,9 +19,12 @@ from daskgmm.passes.over_batches import map_batches
 from daskgmm.rows.plain import unmasked
 from daskgmm.rows.rows import Rows
 
+Names = tuple[str, ...]
+"""Outputs that are made of the same E-step; of several, arrays have a field for each."""
 
-def output_of(predictor: Predictor, name: str, dtype: np.dtype[Any]) -> Output:
-    """Return an output of `OUTPUTS` as predictions in memory have it, for rows of a type.
+
+def outputs_of(predictor: Predictor, names: Names, dtype: np.dtype[Any]) -> list[Output]:
+    """Return outputs of `OUTPUTS` as predictions in memory have them, for rows of a type.
 
     Labels are int64; probabilities and densities float32 for float32 rows, else float64.
     """
@@ -31,48 +34,63 @@ def output_of(predictor: Predictor, name: str, dtype: np.dtype[Any]) -> Output:
     asked = Asked(
         parameters.n_components, precision, 1, missing, noise, q, clusters=predictor.clusters
     )
-    (output,) = OUTPUTS[name](asked)
-    return replace(output, dtype=np.dtype(np.int64)) if output.dtype.kind == "i" else output
+    made = [output for name in names for output in OUTPUTS[name](asked)]
+    return [
+        replace(each, dtype=np.dtype(np.int64)) if each.dtype.kind == "i" else each for each in made
+    ]
 
 
-def predict_values(predictor: Predictor, name: str, x: NDArray[Any], place: Place) -> NDArray[Any]:
-    """Return an output for the rows of x (m, d), shape (m, ...)."""
+def output_of(predictor: Predictor, names: Names, dtype: np.dtype[Any]) -> Output:
+    """Return `outputs_of` as one."""
+    return Output.together(outputs_of(predictor, names, dtype))
+
+
+def apart(found: Any, names: Names) -> tuple[Any, ...]:
+    """Return the arrays of outputs, of NumPy or Dask, that were made together."""
+    return tuple(found[name] for name in names) if len(names) > 1 else (found,)
+
+
+def predict_values(
+    predictor: Predictor, names: Names, x: NDArray[Any], place: Place
+) -> NDArray[Any]:
+    """Return outputs for the rows of x (m, d), shape (m, ...)."""
     unmasked(x, "A block of X")
-    output = output_of(predictor, name, x.dtype)
+    output = output_of(predictor, names, x.dtype)
     return Outputs((output,)).predict(predictor, x, place)[output.name]
 
 
 def predict_block(
-    predictor: Predictor, name: str, batch: Batch, blocks: Iterator[Block]
+    predictor: Predictor, names: Names, batch: Batch, blocks: Iterator[Block]
 ) -> NDArray[Any]:
     """Return the predictions of a batch, joined."""
-    parts = list(_block_by_block(predictor, name, batch, blocks))
+    parts = list(_block_by_block(predictor, names, batch, blocks))
     if not parts:
-        return _nothing(predictor, name, np.dtype(np.float64))
+        return nothing_of(predictor, names, np.dtype(np.float64))
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _block_by_block(
-    predictor: Predictor, name: str, batch: Batch, blocks: Iterator[Block]
+    predictor: Predictor, names: Names, batch: Batch, blocks: Iterator[Block]
 ) -> Iterator[NDArray[Any]]:
     before = 0
     for block in blocks:
-        yield predict_values(predictor, name, block.x, partial(after, batch.place, before))
+        yield predict_values(predictor, names, block.x, partial(after, batch.place, before))
         before += len(block.x)
 
 
-def _nothing(predictor: Predictor, name: str, dtype: np.dtype[Any]) -> NDArray[Any]:
-    output = output_of(predictor, name, dtype)
+def nothing_of(predictor: Predictor, names: Names, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return the outputs of no rows."""
+    output = output_of(predictor, names, dtype)
     return np.empty((0, *output.shape), output.dtype)
 
 
-def predict_rows(predictor: Predictor, name: str, rows: Rows) -> NDArray[Any]:
+def predict_rows(predictor: Predictor, names: Names, rows: Rows) -> NDArray[Any]:
     """Return the predictions of all rows, in memory."""
     data = predictor.dataset(rows)
-    parts = map_batches(data, partial(predict_block, predictor, name))
+    parts = map_batches(data, partial(predict_block, predictor, names))
     if len(data.batches) == 1:
         return next(iter(parts))
-    nothing = _nothing(predictor, name, np.dtype(rows.dtype))
+    nothing = nothing_of(predictor, names, np.dtype(rows.dtype))
     if rows.n_rows is None:
         return np.concatenate([nothing, *parts])
     # Filled as they come: joined at the end they would need twice the memory.

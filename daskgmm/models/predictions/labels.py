@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from daskgmm.errors import DataError
-from daskgmm.models.predictions.in_memory import output_of, predict_rows
+from daskgmm.models.predictions.in_memory import Names, apart, outputs_of, predict_rows
 from daskgmm.models.predictions.lazy import predict_lazily
 from daskgmm.models.predictions.outputs import COMPONENT, Output
 from daskgmm.models.predictions.prediction import Predictor
@@ -18,16 +18,20 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-def predict_labelled(predictor: Predictor, name: str, grid: Labelled) -> xr.DataArray:
-    """Return predictions on the grid that the rows are on; lazy if these are."""
-    output = output_of(predictor, name, np.dtype(grid.stacked.dtype))
-    check_names(grid, (output.name, *output.dims))
+def predict_labelled(
+    predictor: Predictor, names: Names, grid: Labelled
+) -> tuple[xr.DataArray, ...]:
+    """Return outputs on the grid that the rows are on; lazy if these are."""
+    outputs = outputs_of(predictor, names, np.dtype(grid.stacked.dtype))
+    check_names(grid, (name for each in outputs for name in (each.name, *each.dims)))
     if grid.lazy:
         dims = tuple(map(str, grid.dims))
-        return labelled_result(output, grid, predict_lazily(predictor, name, grid.stacked, dims))
-    found = predict_rows(predictor, name, grid.rows())
-    shape = grid.stacked.shape[:-1]
-    return labelled_result(output, grid, found.reshape((*shape, *found.shape[1:])))
+        found = predict_lazily(predictor, names, grid.stacked, dims)
+    else:
+        values = predict_rows(predictor, names, grid.rows())
+        found = values.reshape((*grid.stacked.shape[:-1], *values.shape[1:]))
+    parts = zip(outputs, apart(found, names), strict=True)
+    return tuple(labelled_result(output, grid, values) for output, values in parts)
 
 
 def check_names(grid: Labelled, names: Iterable[str]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import dask.array as da
 import numpy as np
 
-from daskgmm.models.predictions.in_memory import output_of, predict_values
+from daskgmm.models.predictions.in_memory import Names, output_of, predict_values
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.passes.executors.executor import check_lazy
 from daskgmm.rows.labelled.grid_rows import point
@@ -16,7 +16,7 @@ from daskgmm.rows.refusals import check_block
 from daskgmm.rows.stores.presence import check_metadata_files, metadata_files
 
 
-def predict_lazily(predictor: Predictor, name: str, x: Any, dims: tuple[str, ...] = ()) -> Any:
+def predict_lazily(predictor: Predictor, names: Names, x: Any, dims: tuple[str, ...] = ()) -> Any:
     """Return predictions as a lazy array whose row chunks are those of x.
 
     Column chunks are joined a row block at a time. Rows may lie on a grid: x is then of shape
@@ -26,8 +26,8 @@ def predict_lazily(predictor: Predictor, name: str, x: Any, dims: tuple[str, ...
     last = x.ndim - 1
     if x.numblocks[last] > 1:
         x = x.rechunk({last: -1}, method="tasks")
-    block = partial(_block, predictor, name, dims, metadata_files(x))
-    output = output_of(predictor, name, x.dtype)
+    block = partial(_block, predictor, names, dims, metadata_files(x))
+    output = output_of(predictor, names, x.dtype)
     if output.shape:
         meta, chunks = np.empty((0,) * x.ndim, output.dtype), (*x.chunks[:-1], output.shape)
         return da.map_blocks(block, x, dtype=output.dtype, chunks=chunks, meta=meta)
@@ -37,7 +37,7 @@ def predict_lazily(predictor: Predictor, name: str, x: Any, dims: tuple[str, ...
 
 def _block(
     predictor: Predictor,
-    name: str,
+    names: Names,
     dims: tuple[str, ...],
     read: tuple[str, ...],
     x: Any,
@@ -57,5 +57,5 @@ def _block(
             return f"row {row} of block {block_info[0]['chunk-location'][0]}"
         return f"row {starts[0] + row}"
 
-    found = predict_values(predictor, name, x.reshape(-1, x.shape[-1]), place)
+    found = predict_values(predictor, names, x.reshape(-1, x.shape[-1]), place)
     return found.reshape((*grid, *found.shape[1:]))

@@ -85,10 +85,28 @@ class Output:
         """Return values as they are written."""
         return np.rint(values * self.levels) if self.levels else values
 
+    @classmethod
+    def together(cls, outputs: Sequence[Output]) -> Output:
+        """Return outputs as fields of one array, all from one E-step; one output as it is."""
+        if len(outputs) == 1:
+            return outputs[0]
+        dtype = np.dtype([(each.name, each.dtype, each.shape) for each in outputs])
+        fill: Any = np.array(tuple(each.fill for each in outputs), dtype)
+        compute = partial(_fields, tuple(outputs), dtype)
+        return cls(" and ".join(dtype.names or ()), (), (), dtype, fill, 0, {}, compute)
+
     @property
     def row_nbytes(self) -> int:
         """Bytes of a row."""
         return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+
+
+def _fields(outputs: Sequence[Output], dtype: np.dtype[Any], posterior: Posterior) -> NDArray[Any]:
+    columns = [each.compute(posterior) for each in outputs]
+    records = np.empty(len(columns[0]), dtype)
+    for each, values in zip(outputs, columns, strict=True):
+        records[each.name] = values
+    return records
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,7 +365,7 @@ def _latent_of(posterior: Posterior) -> NDArray[Any]:
 
 def _reconstruction_error(asked: Asked) -> list[Output]:
     asked.check_factors("reconstruction_error")
-    long_name = "squared distance from the subspace of the most probable component"
+    long_name = "squared distance from the reconstruction, in the coordinates of the mixture"
     return [asked.number("reconstruction_error", _errors_of, long_name)]
 
 

@@ -47,8 +47,8 @@ class DaskFrame(Source):
     def lazy(self, columns: Sequence[str] | None = None) -> Any:
         return frame_array(self.x, columns)[0]
 
-    def predictions(self, of: Predictions) -> Any:
-        """Return a lazy series or frame with the same index."""
+    def predictions(self, of: Predictions) -> tuple[Any, ...]:
+        """Return lazy series or frames with the same index."""
         return of.by_partition(self.x)
 
     def table(self, columns: Sequence[str] | None, keys: Any, part_rows: int) -> Table:

@@ -29,7 +29,7 @@ class LabelledArrays(Source):
     def rows(self, columns: Sequence[str] | None = None) -> Rows:
         return labelled(self.x, None, columns).rows()
 
-    def predictions(self, of: Predictions) -> Any:
+    def predictions(self, of: Predictions) -> tuple[Any, ...]:
         return of.on_grid(self.x)
 
     def as_weights(self, rows: Rows) -> Rows:
