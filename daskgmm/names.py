@@ -36,6 +36,9 @@ STARTS = ("kmeans", "k-means++", "random", "random_from_data")
 ADAPTED = ("weights", "means", "covariances")
 """Parameters that can be adapted: values of `parameters` of `map_adapt`."""
 
+FLOATS = ("float32", "float64")
+"""Types of rows that are drawn."""
+
 TAILS = ("contaminated", "t")
 """Forms of components that make room for outliers: values of `tails`."""
 

@@ -19,6 +19,7 @@ from daskgmm.cli.merge import merge
 from daskgmm.cli.parameters import with_options
 from daskgmm.cli.plan import plan
 from daskgmm.cli.predict import predict
+from daskgmm.cli.sample import sample
 from daskgmm.cli.sweep import sweep
 from daskgmm.errors import SettingError
 from daskgmm.version import __version__
@@ -63,5 +64,5 @@ def main() -> None:
     """
 
 
-for command in (fit, sweep, plan, predict, adapt, merge, info, demo):
+for command in (fit, sweep, plan, predict, adapt, merge, sample, info, demo):
     main.add_command(command)

@@ -76,6 +76,10 @@ class Parameters:
         """Whether there is more than Gaussian components, for outliers."""
         return self.has_noise or self.is_contaminated or self.degrees is not None
 
+    def without_noise(self) -> Parameters:
+        """Return the components without the uniform one, their weights as they are."""
+        return replace(self, noise_weight=None, log_volume=None)
+
     def without_outliers(self) -> Parameters:
         """Return the components as Gaussians, without room for outliers."""
         if not self.makes_room:

@@ -48,9 +48,9 @@ from daskgmm.models.constraints import Axes, KeysOf, OfTypesIn, StructureNames, 
 from daskgmm.models.costs import TrainingData, cache_nbytes, cut, plan_of
 from daskgmm.models.criteria import BOTH_COUNT, CRITERIA_COUNT, PRIOR_COUNTS, doubt
 from daskgmm.models.degeneracy import degeneracies, swallowed
+from daskgmm.models.density.density import Density
 from daskgmm.models.equal_weights import check_equal_weights, check_prior_of_weights
 from daskgmm.models.factors import check_factors, check_factors_of
-from daskgmm.models.files.portable import Portable
 from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.initial import check_initial
 from daskgmm.models.inputs import check_enough_columns
@@ -70,7 +70,7 @@ from daskgmm.storage.address import Address
 from daskgmm.storage.masking import StorageOptions
 
 
-class MixtureEstimator(Portable):
+class MixtureEstimator(Density):
     """A mixture that is fitted by EM: base class of estimators.
 
     A subclass has a constructor that takes some of the settings below and sets them as attributes;

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Self
 
 from daskgmm.gaussian.prior import Prior
+from daskgmm.models.density.given_parameters import (
+    check_kept,
+    check_names,
+    given_parameters,
+    made_of,
+)
 from daskgmm.models.estimator import MixtureEstimator
 
 
@@ -264,3 +271,52 @@ class GaussianMixture(MixtureEstimator):
         self.warm_start = warm_start
         self.verbose = verbose
         self.verbose_interval = verbose_interval
+
+    @classmethod
+    def from_parameters(
+        cls,
+        weights: Any,
+        means: Any,
+        covariances: Any,
+        *,
+        covariance_type: str | None = None,
+        feature_names: Sequence[str] | None = None,
+        **settings: Any,
+    ) -> Self:
+        """Return the mixture with these parameters, which needs no fit.
+
+        Parameters
+        ----------
+        weights : array-like of shape (k,)
+            They sum to 1.
+        means : array-like of shape (k, d)
+            In the units of the data.
+        covariances : array-like
+            (k, d, d) full, (d, d) tied, (k, d) diag, (k,) spherical.
+        covariance_type : str, optional
+            By default what the shape of the covariances tells. With k = d (d, d) may be tied or
+            diag: say which.
+        feature_names : sequence of str, optional
+            Names of the columns.
+        **settings
+            Those of the constructor that parameters do not tell, such as `random_state` and
+            `missing`.
+
+        Raises
+        ------
+        SettingError
+            If shapes do not go together, weights do not sum to 1, or a covariance is not symmetric
+            and positive definite; it names the component.
+
+        Examples
+        --------
+        >>> from daskgmm import GaussianMixture
+        >>> mixture = GaussianMixture.from_parameters([0.5, 0.5], [[0.0], [4.0]], [[1.0], [1.0]],
+        ...                                           covariance_type="diag")
+        >>> mixture.predict([[0.5], [3.0]])
+        array([0, 1])
+        """
+        parameters = given_parameters(weights, means, covariances, covariance_type)
+        check_names(feature_names, parameters.n_features)
+        check_kept(settings)
+        return made_of(cls, parameters, settings, feature_names)

@@ -264,6 +264,7 @@ main()
         ("predict", "model.json", "rows.zarr", "-o", "l.zarr"),
         ("adapt", "model.json", "rows.zarr", "-o", "m.json"),
         ("merge", "model.json", "rows.zarr", "-o", "m.json"),
+        ("sample", "model.json", "--rows", 10, "-o", "s.zarr"),
         ("info", "rows.zarr"),
         ("demo",),
     ],

@@ -38,6 +38,7 @@ ADAPT = ("adapt", "model.json", "rows.npy", "--overwrite")
         ((*ADAPT, "-o", "./parts/../model.json"), ["is MODEL"]),
         ((*ADAPT, "-o", "link.json"), ["is MODEL"]),
         (("adapt", "link.json", "rows.npy", "-o", "model.json", "--overwrite"), ["is MODEL"]),
+        (("sample", "model.json", "--rows", 9, "-o", "link.json", "--overwrite"), ["is MODEL"]),
         ((*ADAPT, "-o", "data.npy"), ["--out data.npy is DATA"]),
         (("merge", "link.json", "rows.npy", "-o", "model.json", "--overwrite"), ["is MODEL"]),
         (("predict", "model.json", "rows.zarr", "-o", "model.json", "--overwrite"), ["is MODEL"]),

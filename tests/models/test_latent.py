@@ -241,6 +241,9 @@ def test_they_are_written(mixture, x, outputs, tmp_path, monkeypatch):
     named.predict_to_parquet(frame, "p.parquet", outputs, key=(), dtype="float64")
     table = pd.read_parquet("p.parquet")
     assert_allclose(table[["latent_0", "latent_1"]], named.transform(frame))
+    lazy = named.transform(dd.from_pandas(frame, npartitions=2))
+    assert list(lazy.columns) == ["latent_0", "latent_1"]
+    assert_allclose(lazy.compute(), named.transform(frame))
     if "reconstruction_error" in outputs:
         assert_allclose(found["reconstruction_error"], errors)
         # Posterior means are shrunk, so that it is not the distance from the subspace.

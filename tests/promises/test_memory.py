@@ -56,3 +56,25 @@ def test_ten_times_the_rows_take_the_same_memory(tmp_path):
     few, _ = peak(write(tmp_path / "few.zarr", 1_000_000, 4, 1 << 20), 8)
     many, _ = peak(write(tmp_path / "many.zarr", 10_000_000, 4, 1 << 20), 8)
     assert many < 1.1 * few
+
+
+SAMPLE_HERE = """
+import sys
+import dask
+import numpy as np
+from daskgmm import GaussianMixture
+from daskgmm.passes.memory import peak_memory
+mixture = GaussianMixture.from_parameters([0.3, 0.7], [[0.0] * 4, [3.0] * 4], np.ones((2, 4)))
+with dask.config.set(num_workers=2):
+    mixture.sample_to_zarr(int(sys.argv[1]), sys.argv[2], chunks=100_000, seed=0)
+print(peak_memory())
+"""
+
+
+def test_ten_times_the_drawn_rows_take_the_same_memory(tmp_path):
+    peaks = []
+    for rows in (1_000_000, 10_000_000):
+        command = [sys.executable, "-c", SAMPLE_HERE, str(rows), str(tmp_path / f"{rows}.zarr")]
+        ended = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+        peaks.append(int(ended.stdout))
+    assert peaks[1] < 1.1 * peaks[0]

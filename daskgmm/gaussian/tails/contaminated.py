@@ -152,6 +152,21 @@ class Contaminated(Tail):
         clean, inflation = parts_of(parameters)
         return np.where(random.uniform(size=n) < clean[k], 1.0, inflation[k])
 
+    def conditional(
+        self, rest: Parameters, known: Parameters, distances: Array
+    ) -> tuple[Parameters, Array]:
+        clean = 1.0 - self._outlying(known, distances[:, None])[:, 0]
+        some = np.maximum(clean, np.finfo(np.float64).tiny)  # it has a logarithm
+        return replace(rest, clean=some), np.ones(len(clean))
+
+    def variance_factors(self, known: Parameters, distances: Array) -> Array:
+        _, inflation = parts_of(known)
+        factors: Array = 1.0 + self._outlying(known, distances) * (inflation[:, None] - 1.0)
+        return factors
+
+    def _outlying(self, known: Parameters, distances: Array) -> Array:
+        return self.densities(known, 0.0).bind(distances).outlying()
+
 
 def _shared_out(moments: Moments, parameters: Parameters) -> Parameters:
     """Return the parameters with the proportions of outliers that rows have, in either step."""

@@ -211,6 +211,21 @@ class Student(Tail):
         scales: Array = nu / random.chisquare(nu, size=n)
         return scales
 
+    def conditional(
+        self, rest: Parameters, known: Parameters, distances: Array
+    ) -> tuple[Parameters, Array]:
+        # Given the row's part, tau is from a gamma distribution with m degrees of freedom more.
+        nu, m = degrees_of(known), known.n_features
+        return replace(rest, degrees=nu + m), (nu + distances) / (nu + m)
+
+    def variance_factors(self, known: Parameters, distances: Array) -> Array:
+        nu = degrees_of(known)[:, None]
+        left = nu + known.n_features - 2.0
+        scatter = nu + distances
+        factors = np.full(distances.shape, np.inf)
+        np.divide(scatter, left, out=factors, where=np.broadcast_to(left > 0, factors.shape))
+        return factors
+
 
 def degrees_of(parameters: Parameters) -> Array:
     """Return the degrees of freedom (k,) of Student-t components."""

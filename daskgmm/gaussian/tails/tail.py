@@ -140,6 +140,29 @@ class Tail(ABC):
     ) -> Array:
         """Draw factors of the covariance (n,) of a component's rows."""
 
+    @abstractmethod
+    def conditional(
+        self, rest: Parameters, known: Parameters, distances: Array
+    ) -> tuple[Parameters, Array]:
+        """Return components given the values of some features, and factors of their scatter (k,).
+
+        Parameters
+        ----------
+        rest : Parameters
+            Of the joint components, whose tails are to be replaced.
+        known : Parameters
+            Marginal ones of the features that have values.
+        distances : ndarray of shape (k,)
+            Squared ones of the values.
+        """
+
+    @abstractmethod
+    def variance_factors(self, known: Parameters, distances: Array) -> Array:
+        """Return the variances given some features, in units of the scatter's, shape (k, b).
+
+        Parameters are those of `conditional`, with distances (k, b).
+        """
+
 
 def positive_counts(moments: Moments) -> Array:
     """Return N_k, and 1 for components without rows, as divisors (k,)."""

@@ -24,7 +24,7 @@ Names = tuple[str, ...]
 
 
 def outputs_of(predictor: Predictor, names: Names, dtype: np.dtype[Any]) -> list[Output]:
-    """Return outputs of `OUTPUTS` as predictions in memory have them, for rows of a type.
+    """Return outputs as predictions in memory have them, for rows of a type.
 
     Labels are int64; probabilities and densities float32 for float32 rows, else float64.
     """
@@ -34,7 +34,8 @@ def outputs_of(predictor: Predictor, names: Names, dtype: np.dtype[Any]) -> list
     asked = Asked(
         parameters.n_components, precision, 1, missing, noise, q, clusters=predictor.clusters
     )
-    made = [output for name in names for output in OUTPUTS[name](asked)]
+    makers = {**OUTPUTS, **predictor.own_outputs}
+    made = [output for name in names for output in makers[name](asked)]
     return [
         replace(each, dtype=np.dtype(np.int64)) if each.dtype.kind == "i" else each for each in made
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -53,6 +53,8 @@ class Predictor:
         Transform of rows; a dropped one gets the label -1 and NaN.
     clusters : tuple of int, optional
         Cluster of each component, if components were merged.
+    own_outputs : mapping, optional
+        What makes outputs beside those of `OUTPUTS`, by name: they depend on more than the mixture.
     """
 
     def __init__(
@@ -61,9 +63,10 @@ class Predictor:
         columns: tuple[str, ...] | None = None,
         transform: Transform = IDENTITY,
         clusters: tuple[int, ...] | None = None,
+        own_outputs: Mapping[str, Any] | None = None,
     ) -> None:
         self.parameters, self.transform = parameters, transform
-        self.clusters = clusters
+        self.clusters, self.own_outputs = clusters, own_outputs or {}
         self._backend = backend()
         self._columns = columns
         # The fast kernel wants a centre among the rows: the mixture's own mean is one.
@@ -130,6 +133,14 @@ class Predictor:
                 if disorder:
                     entropy += _weighted(posterior.entropies, w)
         return likelihood, entropy
+
+    def log_densities(self, x: NDArray[Any], place: Place) -> Array:
+        """Return log p(x) of the rows of x (m, d), in nats, shape (m,)."""
+        found = np.empty(len(x))
+        with one_blas_thread(), small_buffers():
+            for rows, posterior in self.posteriors(x, place):
+                found[rows] = posterior.log_densities
+        return found
 
     def posteriors(self, x: NDArray[Any], place: Place) -> Iterator[tuple[slice, Posterior]]:
         """Yield the posteriors of the rows of x, which miss no value, tile by tile."""

@@ -1,0 +1,1 @@
+"""A mixture as a density: made by hand, conditioned, sampled, compared."""

@@ -1,0 +1,68 @@
+"""Lazy rows written to a Zarr array."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from daskgmm.models.writers.naming import check_zarr_name
+from daskgmm.storage.address import Address
+from daskgmm.storage.local import written_path
+
+METADATA = ("zarr.json", ".zarray")
+"""Files that a folder of a Zarr array has, of format 3 or 2."""
+
+
+def check_free(address: Address, overwrite: bool) -> None:
+    """Raise `FileExistsError` or `FileNotFoundError` unless an array may be written there."""
+    check_zarr_name(address.url)
+    path = address.path
+    there = any(address.child(name).exists() for name in METADATA)
+    if path is not None:
+        path = written_path(path)
+        if not path.parent.is_dir():
+            raise FileNotFoundError(
+                f"There is no folder {path.parent} for {address}. Make it first."
+            )
+        if path.exists() and not there:
+            raise FileExistsError(
+                f"{address} exists and is no Zarr array, so it is not replaced. Choose another "
+                "place."
+            )
+    if there and not overwrite:
+        raise FileExistsError(
+            f"{address} exists. Choose another place, or replace it with overwrite=True."
+        )
+
+
+def write_array(rows: Any, address: Address, *, overwrite: bool) -> None:
+    """Write lazy rows chunk by chunk, with the chunks that they have.
+
+    A local array is written beside its place and moved there when whole; at a URL it is written in
+    place.
+    """
+    check_free(address, overwrite)
+    if address.path is None:
+        options = address.zarr_options
+        rows.to_zarr(address.url, overwrite=overwrite, storage_options=options)
+        return
+    path = written_path(address.path)
+    aside = _beside(path, "partial")
+    try:
+        rows.to_zarr(os.fspath(aside))
+        if path.exists():
+            former = _beside(path, "removed")
+            path.replace(former)
+            aside.replace(path)
+            shutil.rmtree(former)
+        else:
+            aside.replace(path)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _beside(path: Path, purpose: str) -> Path:
+    return path.with_name(f".{path.name}.{uuid4().hex}.{purpose}")
