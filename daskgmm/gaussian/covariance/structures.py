@@ -75,4 +75,5 @@ def structure_of(parameters: Parameters) -> Structure:
 def n_parameters(structure: Structure, k: int, d: int, *, equal_weights: bool = False) -> int:
     """Return the number of free parameters of a mixture: weights, means, covariances."""
     weights = 0 if equal_weights else k - 1
-    return weights + k * d + structure.n_covariance_parameters(k, d)
+    means = structure.n_mean_parameters(k, d)
+    return weights + means + structure.n_covariance_parameters(k, d)
