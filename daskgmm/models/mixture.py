@@ -388,7 +388,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             "outlier_probability", "top" (`top_component` and `top_posterior`: the most probable
             ones, the first one first), "largest_posterior", "ambiguity" (1 less the difference of
             the two largest posteriors), "log_density" (nats). The noise is one of the components
-            for "top" (-1), "largest_posterior" and "ambiguity". Of "ppca" and "factor" also
+            for "top" (-1), "largest_posterior" and "ambiguity". Of types with factors also
             "latent" (as `transform`) and "reconstruction_error" (the squared distance of the row
             from `inverse_transform` of it, in the coordinates of the mixture).
         dtype : {"float32", "float64", "uint8"}
