@@ -76,7 +76,8 @@ def maximise(
     (Bishop 2006, 9.24-9.26), of which a structure makes its covariances (Celeux & Govaert 1995).
     `reg_covar` is added to the diagonals before, which for structures of scikit-learn is the same
     as after. That maximises the likelihood of rows with noise of that variance (`kernel.Kernel`);
-    the one without may fall by about as much.
+    the one without may fall by about as much. Of means that are constrained, the most likely ones
+    beside the covariances are taken (`Structure.placed`).
 
     Parameters
     ----------
@@ -99,9 +100,10 @@ def maximise(
     """
     structure, counts = STRUCTURES[structure_name], moments.counts
     last = fallback.covariances
-    scatter = structure.scatter_of(moments, reg_covar, last)
-    estimated = estimate(structure, scatter, reg_covar, last, first, least)
     weights, means = counts / counts.sum(), means_of(moments, fallback)
+    scatter = replace(structure.scatter_of(moments, reg_covar, last), means=means)
+    estimated = estimate(structure, scatter, reg_covar, last, first, least)
+    means = structure.placed(means, weights, estimated.covariances)
     parameters = Parameters(
         structure_name, weights, means, estimated.covariances, estimated.factors
     )

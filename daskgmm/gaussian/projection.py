@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from daskgmm.arrays import Array
@@ -20,9 +22,10 @@ def projected(
     """
     structure = STRUCTURES[structure_name]
     counts = np.ones(1) if structure.shared else weights
-    scatter = structure.scatter(covariances, counts, means.shape[1])
+    scatter = replace(structure.scatter(covariances, counts, means.shape[1]), means=means)
     try:
         found = estimate(structure, scatter, reg_covar, covariances, first=True)
     except IllDefinedError:
         return None
+    means = structure.placed(means, weights / weights.sum(), found.covariances)
     return Parameters(structure_name, weights, means, found.covariances, found.factors)

@@ -37,6 +37,12 @@ def relevances_of(
         raise SettingError(
             f"parameters is {parameters!r} (--parameters); give some of {', '.join(ADAPTED)}."
         )
+    if "means" in names and STRUCTURES[structure].constrains_means:
+        raise SettingError(
+            f"Means of the structure {structure!r} cannot be adapted: those of components with "
+            "other numbers of rows would leave its subspace. Adapt weights, or fit with another "
+            "covariance_type."
+        )
     if "covariances" in names and not STRUCTURES[structure].free:
         raise ValueError(
             f"Covariances of the structure {structure!r} cannot be adapted: the mean of two of "

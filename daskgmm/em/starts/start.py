@@ -21,7 +21,7 @@ from daskgmm.em.starts.clustering import Labels, Metric, cluster, squarable
 from daskgmm.em.starts.trimming import trimmed
 from daskgmm.em.survey import Survey
 from daskgmm.gaussian.coordinates import Coordinates
-from daskgmm.gaussian.covariance.factors import LowRankStructure
+from daskgmm.gaussian.covariance.low_rank_structure import LowRankStructure
 from daskgmm.gaussian.covariance.precision import SingularError
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import STRUCTURES
@@ -114,6 +114,8 @@ def _gaussians(
     weights = parameters.weights if initial.weights is None else initial.weights
     means = parameters.means if initial.means is None else initial.means
     if initial.precisions is None:
+        covariances = parameters.covariances
+        means = STRUCTURES[settings.structure].placed(means, weights, covariances)
         given = replace(parameters, weights=weights, means=means)
     else:
         given = _given(settings.structure, weights, means, initial)
@@ -159,7 +161,9 @@ def _estimate(
             return _maximised(survey, settings, x, _one_hot(labels, weights, k))
         if settings.bayesian is not None:
             return _posterior_of_rows(survey, settings, x, rows)
-        if isinstance(structure, LowRankStructure) and structure.is_projected(x.shape[1]):
+        if structure.constrains_means or (
+            isinstance(structure, LowRankStructure) and structure.is_projected(x.shape[1])
+        ):
             return _spread_about(survey, settings, x[rows].astype(np.float64))
         if settings.prior is None:
             return _from_rows(structure, x, rows, settings.reg_covar)
@@ -275,10 +279,13 @@ def _from_rows(
 def _spread_about(survey: Survey, settings: Settings, points: Array) -> Maximised:
     """Start each component at a point with the covariance of all rows.
 
-    Without loadings moments that are projected would be 0, and no step would leave them.
+    Without loadings moments that are projected would be 0, and no step would leave them; and means
+    that are constrained would be equal.
     """
-    spread = _factorised_spread(MixtureModel.of(settings, survey), len(points))
-    return Maximised(replace(spread, means=points))
+    model = MixtureModel.of(settings, survey)
+    spread = _factorised_spread(model, len(points))
+    means = model.structure.placed(points, spread.weights, spread.covariances)
+    return Maximised(replace(spread, means=means))
 
 
 def _factorised_spread(model: MixtureModel, k: int) -> Parameters:

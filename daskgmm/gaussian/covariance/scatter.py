@@ -23,11 +23,14 @@ class Scatter:
         S, in the form of the statistic; m is 1 if it pools.
     n_features : int
         d.
+    means : ndarray of shape (k, d), or None
+        Means of the rows of each component, for structures that constrain means.
     """
 
     counts: Array
     covariances: Array
     n_features: int
+    means: Array | None = None
 
     @property
     def shares(self) -> Array:

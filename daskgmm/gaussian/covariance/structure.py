@@ -31,6 +31,10 @@ class Structure:
     has a `maximise` of its own, and EM is not accelerated: the coordinates of `precision` would
     leave the structure."""
 
+    constrains_means: ClassVar[bool] = False
+    """Whether the covariances tell where means may be. If so, scatters have the means of the rows,
+    and `placed` moves them."""
+
     separate: bool = False
     """Whether components have covariances of their own even though the structure is not free."""
 
@@ -60,6 +64,19 @@ class Structure:
         if form.detail == self.precision.detail:
             return covariances
         return self.precision.of_matrices(form.matrices(covariances, scatter.n_features))
+
+    def placed(self, means: Array, shares: Array, covariances: Array) -> Array:
+        """Return the most likely means (k, d) beside covariances, of those of the rows.
+
+        Parameters
+        ----------
+        means : ndarray of shape (k, d)
+        shares : ndarray of shape (k,)
+            Parts of the rows that the components have.
+        covariances : ndarray
+            Those of the structure.
+        """
+        return means
 
     def singular_component(self, scatter: Scatter, covariances: Array, index: int) -> int:
         """Return the index of the scatter that makes the covariance at an index singular."""
@@ -95,6 +112,10 @@ class Structure:
     def n_covariance_parameters(self, k: int, d: int) -> int:
         """Return the number of free parameters of the covariances."""
         return self.n_covariances(k) * self.precision.n_parameters(d)
+
+    def n_mean_parameters(self, k: int, d: int) -> int:
+        """Return the number of free parameters of the means."""
+        return k * d
 
     def n_covariances(self, k: int) -> int:
         """Return the number of covariances, m."""

@@ -15,7 +15,7 @@ from daskgmm.gaussian.covariance.equal_shapes import (
     Proportional,
 )
 from daskgmm.gaussian.covariance.equal_volumes import EqualVolumes, EqualVolumesAlongAxes
-from daskgmm.gaussian.covariance.factors import FAMILIES, family_of
+from daskgmm.gaussian.covariance.families import FAMILIES, family_of
 from daskgmm.gaussian.covariance.free import (
     Diagonal,
     Full,
@@ -75,4 +75,5 @@ def structure_of(parameters: Parameters) -> Structure:
 def n_parameters(structure: Structure, k: int, d: int, *, equal_weights: bool = False) -> int:
     """Return the number of free parameters of a mixture: weights, means, covariances."""
     weights = 0 if equal_weights else k - 1
-    return weights + k * d + structure.n_covariance_parameters(k, d)
+    means = structure.n_mean_parameters(k, d)
+    return weights + means + structure.n_covariance_parameters(k, d)
