@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from daskgmm.arrays import Array
 from daskgmm.gaussian.coordinates import Coordinates
-from daskgmm.gaussian.covariance.factors import LowRankStructure
 from daskgmm.gaussian.covariance.low_rank import parts
+from daskgmm.gaussian.covariance.low_rank_structure import LowRankStructure
 from daskgmm.gaussian.covariance.structures import STRUCTURES, structure_of
 from daskgmm.gaussian.parameters import Parameters
 
