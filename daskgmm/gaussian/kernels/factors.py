@@ -21,10 +21,15 @@ from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.kernels.gemm import Product
 from daskgmm.gaussian.kernels.kernel import LOG_2_PI, Kernel, Sums, Tile, panels
 from daskgmm.gaussian.kernels.natural import MIN_PANEL, SMALL_PRODUCT
+from daskgmm.gaussian.kernels.softmax import NO_PART
 from daskgmm.gaussian.kernels.workspace import LINE, Workspace, by_rows
 from daskgmm.gaussian.log_weights import log_weights
 from daskgmm.gaussian.outliers import log_joint_of_noise
 from daskgmm.gaussian.parameters import Parameters
+
+MOST_PARTS = 0.25
+"""Largest share of the pairs of rows and components with a part of the row for which moments are
+taken pair by pair. Of many features nearly every row belongs to one component alone."""
 
 
 @dataclass(frozen=True)
@@ -147,12 +152,34 @@ class FactorTile(Tile):
 
     def accumulate(self) -> None:
         assert self._sums is not None, "add_to comes first"
+        has_part = self.joint > NO_PART
         np.multiply(self.joint, self.total, self.joint)
+        self._sums.sums[0] += self.joint.sum(axis=1)
+        if np.count_nonzero(has_part) > MOST_PARTS * has_part.size:
+            self._add_all()
+        else:
+            self._add_parts(has_part)
+
+    def _add_all(self) -> None:
         self._linear[:] = self.joint
         np.multiply(self._projections, self.joint[:, None], self._projections)
         for product in self._moments:  # (k + k q, b) @ (b, d), (k, b) @ (b, d) in panels of b
             product()
-        self._sums.sums[0] += self.joint.sum(axis=1)
+
+    def _add_parts(self, has_part: Array) -> None:
+        """Add to each component the rows that have a part in it, and no others."""
+        assert self._sums is not None, "add_to comes first"
+        assert self._sums.products is not None, "add_to has made them"
+        k = len(has_part)
+        squares, linear, products = np.split(self._sums.products, [k, 2 * k])
+        products = products.reshape(k, -1, products.shape[1])
+        for j in np.flatnonzero(has_part.any(axis=1)):
+            own = np.flatnonzero(has_part[j])
+            x, weights = self._x[own], self.joint[j, own]
+            linear[j] += weights @ x
+            products[j] += (self._projections[j][:, own] * weights) @ x
+            x *= x
+            squares[j] += weights @ x
 
 
 def panel_rows(size: int, b: int) -> int:
