@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.low_rank import Axes
@@ -166,7 +167,7 @@ class FactorTile(Tile):
         for product in self._moments:  # (k + k q, b) @ (b, d), (k, b) @ (b, d) in panels of b
             product()
 
-    def _add_parts(self, has_part: Array) -> None:
+    def _add_parts(self, has_part: NDArray[np.bool_]) -> None:
         """Add to each component the rows that have a part in it, and no others."""
         assert self._sums is not None, "add_to comes first"
         assert self._sums.products is not None, "add_to has made them"

@@ -148,6 +148,13 @@ class Tile(ABC):
     def accumulate(self) -> None:
         """Add the statistics; joint * total are the weighted responsibilities."""
 
+    def add_weighed(self) -> None:
+        """Add the statistics; `joint` has the weighted responsibilities.
+
+        Of kernels that give distances to others, as `TailedKernel` takes them.
+        """
+        raise TypeError(f"A {type(self).__name__} gives no distances for tails.")
+
 
 @dataclass(slots=True)
 class Sums:

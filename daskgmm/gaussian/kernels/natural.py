@@ -120,19 +120,7 @@ class NaturalTile(Tile):
                 for cut in panels(p, height)
             ]
             return
-        height = panel_height(p, SMALL_RESULT // k)
-        width = max(LINE, SMALL_PRODUCT // (height * k) // LINE * LINE)
-        self._moments = [
-            Product(
-                self._features[rows, columns],
-                self.joint[:, columns],
-                sums.sums[rows],
-                add=True,
-                transposed=True,
-            )
-            for rows in panels(p, height)
-            for columns in panels(b, width)
-        ]
+        self._moments = transposed_products(self._features, self.joint, sums.sums)
 
     def log_joint(self) -> None:
         self._z[:] = self.rows  # (d, b), the entries 1 to d of T(z), (p, b)
@@ -151,9 +139,29 @@ class NaturalTile(Tile):
             np.multiply(self._scaled, self.total, self._scaled)
         else:
             np.multiply(self.joint.T, self.total[:, None], self._turned)  # (b, k)
+        self._add()
+
+    def add_weighed(self) -> None:
+        if self._turned is not None:
+            self._turned[:] = self.joint.T
+        self._add()
+
+    def _add(self) -> None:
         for product in self._moments:  # (p, b) @ (b, k), in panels of p and of b
             product()
         self._ones.fill(1.0)
+
+
+def transposed_products(left: Array, right: Array, result: Array) -> list[Product]:
+    """Return what adds left (p, b) @ right (k, b)^T to the result (p, k), in panels."""
+    (p, b), k = left.shape, len(right)
+    height = panel_height(p, SMALL_RESULT // k)
+    width = max(LINE, SMALL_PRODUCT // (height * k) // LINE * LINE)
+    return [
+        Product(left[rows, columns], right[:, columns], result[rows], add=True, transposed=True)
+        for rows in panels(p, height)
+        for columns in panels(b, width)
+    ]
 
 
 def panel_height(p: int, largest: int) -> int:

@@ -9,7 +9,8 @@ import numpy as np
 from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.kernels.kernel import LOG_2_PI, Kernel, Sums, Tile
-from daskgmm.gaussian.kernels.natural import NaturalKernel
+from daskgmm.gaussian.kernels.natural import NaturalKernel, transposed_products
+from daskgmm.gaussian.kernels.softmax import NO_PART
 from daskgmm.gaussian.kernels.whitened import WhitenedKernel
 from daskgmm.gaussian.kernels.workspace import Workspace
 from daskgmm.gaussian.parameters import Parameters
@@ -127,13 +128,19 @@ class TailedTile(Tile):
     def add_to(self, sums: Sums) -> None:
         self._inner.add_to(sums)
         self._sums = sums
+        if self._adds_pooled:
+            assert sums.pooled is not None, "the statistic pools"
+            self._weighed = np.empty(self.rows.shape)
+            self._pooled = transposed_products(self._weighed, self.rows, sums.pooled)
 
     def accumulate(self) -> None:
         assert self._sums is not None, "add_to comes first"
         assert self._sums.tail is not None, "the sums are those of this kernel"
+        if not self._is_natural:
+            self.joint *= self.joint > NO_PART
         self._tail.weigh(self.total, self._sums.tail)
         if self._adds_pooled:
-            assert self._sums.pooled is not None, "the statistic pools"
-            weights = np.add.reduce(self._distances, axis=0) * self.total
-            self._sums.pooled += (self.rows * weights) @ self.rows.T
-        self._inner.accumulate()
+            np.multiply(self.rows, np.add.reduce(self._distances, axis=0), self._weighed)
+            for product in self._pooled:  # (d, b) @ (b, d), in panels of d and of b
+                product()
+        self._inner.add_weighed()

@@ -124,6 +124,10 @@ class WhitenedTile(Tile):
         assert self._sums is not None, "add_to comes first"
         self.joint *= self.joint > NO_PART
         self.joint *= self.total
+        self.add_weighed()
+
+    def add_weighed(self) -> None:
+        assert self._sums is not None, "add_to comes first"
         kernel, k = self._kernel, len(self._kernel.means)
         about = kernel.structure, kernel.reference[:k]
         accumulate_about(*about, self.rows, self.joint, self._sums, self._axes)
