@@ -93,7 +93,7 @@ def completed(kernel: Kernel, moments: Moments, survey: Survey) -> Moments:
         )
     if kernel.outliers_of is not None:
         moments = joined(moments, kernel.outliers_of)
-    if not (isinstance(kernel, NaturalKernel) and kernel.structure.statistic.pools):
+    if not (isinstance(kernel, NaturalKernel) and kernel.leaves_out):
         return moments
     form, d = kernel.structure.precision, len(survey.scatter)
     (precision,) = form.matrices(form.precisions(kernel.factors), d)

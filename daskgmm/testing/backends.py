@@ -169,7 +169,7 @@ def _entries(kernel: Kernel, second: Array) -> Array:
 
 
 def _leaves_the_shared_term_out(kernel: Kernel) -> bool:
-    return isinstance(kernel, NaturalKernel) and kernel.structure.statistic.pools
+    return isinstance(kernel, NaturalKernel) and kernel.leaves_out
 
 
 def _responsibilities(

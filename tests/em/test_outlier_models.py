@@ -16,10 +16,8 @@ from daskgmm.em.starts.start import Initial, start
 from daskgmm.em.survey import TrainingSet, survey_rows
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.covariance.structures import STRUCTURES
-from daskgmm.gaussian.kernels.choice import choose_kernel
 from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend
 from daskgmm.gaussian.kernels.tailed import natural_kernel, whitened_kernel
-from daskgmm.gaussian.kernels.whitened import WhitenedKernel
 from daskgmm.gaussian.m_step import IllDefinedError
 from daskgmm.gaussian.outliers import box_sides, joined, log_volume
 from daskgmm.gaussian.tails.contaminated import LEAST_INFLATION
@@ -57,12 +55,7 @@ def joint_by_scipy(parameters, rows):
 
 def kernels(parameters, rows):
     yield whitened_kernel(parameters)
-    if not (parameters.has_noise and pools(parameters.structure)):
-        yield natural_kernel(parameters, rows.mean(0))
-
-
-def pools(structure_name):
-    return STRUCTURES[structure_name].statistic.pools
+    yield natural_kernel(parameters, rows.mean(0))
 
 
 def cases():
@@ -111,10 +104,18 @@ def test_inflation_is_the_mean_squared_distance_of_outliers_a_column():
         assert_allclose(found, np.maximum(expected, LEAST_INFLATION), rtol=1e-8)
 
 
-def test_shared_covariances_with_noise_have_the_exact_kernel():
+def test_the_noise_has_no_part_in_shared_covariances():
+    rows, weights = np.random.default_rng(1).normal(size=(300, D)) * 3, np.linspace(0, 2, 300)
     parameters = with_outliers("tied", NOISE)
-    kernel = choose_kernel(parameters, np.zeros(D), np.full(D, 3.0))
-    assert isinstance(kernel, WhitenedKernel)
+    joint = joint_by_scipy(parameters, rows)
+    gamma = (weights * np.exp(joint - logsumexp(joint, axis=0)))[:K]
+    means = gamma @ rows / gamma.sum(axis=1)[:, None]
+    z = rows[None] - means[:, None]
+    expected = np.einsum("kn,kni,knj->ij", gamma, z, z) / gamma.sum()
+    for kernel in kernels(parameters, rows):
+        (moments,) = NumpyBackend().moments([kernel], iter([Block(rows, weights)]))
+        (found,) = STRUCTURES["tied"].statistic.within(joined(moments, parameters))
+        assert_allclose(found, expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize("reg_covar", [0.0, 1e-6])

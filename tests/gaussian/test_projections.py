@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose
 from scipy.special import logsumexp
 
 import daskgmm.gaussian.covariance.projections as projections
+import daskgmm.gaussian.kernels.factors as factors
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.covariance.low_rank import Axes, joined, parts
 from daskgmm.gaussian.covariance.structures import STRUCTURES
@@ -206,3 +207,18 @@ def test_little_noise_takes_the_exact_kernel(small):
     # Loadings are rounded to units of their last place, which is seen along the noise.
     rounding = 1e-16 * np.abs(loadings).max() * 10 / np.sqrt(small)
     assert_allclose(found, exact, rtol=1e-8 + 100 * rounding)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_rows_without_a_part_in_a_component_are_left_out(weighted, monkeypatch):
+    parameters = mixture("factor-2", apart=300.0)
+    random = np.random.default_rng(5)
+    x = parameters.means[random.integers(K, size=N)] + random.normal(size=(N, D))
+    w = random.uniform(size=N) if weighted else None
+    kernel = FactorKernel.of(parameters, x.mean(0))
+    found = {}
+    for share in (-1.0, 1.0):
+        monkeypatch.setattr(factors, "MOST_PARTS", share)
+        found[share] = moments_of(kernel, x, w)
+    assert_allclose(found[1.0].sums, found[-1.0].sums, rtol=1e-12, atol=1e-8)
+    assert found[1.0].log_likelihood == found[-1.0].log_likelihood

@@ -38,8 +38,8 @@ class LowRankStructure(Structure):
         return is_projected(d, self.q)
 
     def n_buffer_rows(self, k: int, d: int) -> int:
-        # 1, x, x^2, what is linear, projections, and these about the means.
-        return 1 + 2 * d + k + 2 * k * self.q if self.is_projected(d) else self.n_statistics(d)
+        # 1, x^2, what is linear, and projections.
+        return 1 + d + k + k * self.q if self.is_projected(d) else self.n_statistics(d)
 
     def step_work(self, d: int) -> int:
         return d * self.q**2 if self.is_projected(d) else d**3

@@ -112,9 +112,6 @@ def choose_kernel(
         Number of components of all mixtures in the pass, which share the products of a row.
     """
     k, d = parameters.means.shape
-    if parameters.has_noise and structure_of(parameters).statistic.pools:
-        # The natural kernel leaves out what components share, and the noise has no part in it.
-        return whitened_kernel(parameters, noise=noise)
     if is_whitened_faster(structure_of(parameters), k if together is None else together, d):
         return whitened_kernel(parameters, noise=noise)
     if natural_error(parameters, center, half_range) < TOLERANCE:

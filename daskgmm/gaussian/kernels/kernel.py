@@ -148,6 +148,13 @@ class Tile(ABC):
     def accumulate(self) -> None:
         """Add the statistics; joint * total are the weighted responsibilities."""
 
+    def add_weighed(self) -> None:
+        """Add the statistics; `joint` has the weighted responsibilities.
+
+        Of kernels that give distances to others, as `TailedKernel` takes them.
+        """
+        raise TypeError(f"A {type(self).__name__} gives no distances for tails.")
+
 
 @dataclass(slots=True)
 class Sums:
@@ -161,8 +168,8 @@ class Sums:
         Second moment of all components together, if the statistic pools it.
     tail : ndarray of shape (s, k), or None
         `Moments.tail`.
-    products : ndarray of shape (k + k q, d), or None
-        Of a `FactorKernel`: sums of x, and of products with projections, beside `sums`.
+    products : ndarray of shape (2 k + k q, d), or None
+        Of a `FactorKernel`: sums of squares, of x, and of products with projections, beside `sums`.
     """
 
     sums: Array
@@ -176,9 +183,11 @@ class Sums:
             return self.sums
         (p, k), d = self.sums.shape, self.products.shape[1]
         total = np.empty((k, p)).T  # so that what is copied stays in its order
-        total[: 1 + 2 * d] = self.sums[: 1 + 2 * d]
-        total[1 : 1 + d] = self.products[:k].T
-        total[1 + 2 * d :] = self.products[k:].reshape(k, -1).T
+        squares, linear, products = np.split(self.products, [k, 2 * k])
+        total[0] = self.sums[0]
+        total[1 : 1 + d] = linear.T
+        total[1 + d : 1 + 2 * d] = squares.T
+        total[1 + 2 * d :] = products.reshape(k, -1).T
         return total
 
     @classmethod

@@ -85,6 +85,14 @@ class NaturalKernel(Kernel):
         return self.shape[0]
 
     @property
+    def leaves_out(self) -> bool:
+        """Whether densities lack the quadratic term that components share, and moments theirs.
+
+        A uniform component has no part in it, so that densities beside one are whole.
+        """
+        return self.structure.statistic.pools and self.outliers_of is None
+
+    @property
     def is_centred(self) -> bool:
         return True
 
@@ -106,12 +114,16 @@ class NaturalTile(Tile):
             for cut in panels(p, panel_height(p, SMALL_PRODUCT // (k * b)))
         ]
         self._moments: list[Product] = []
+        self._is_whole = kernel.structure.statistic.pools and not kernel.leaves_out
+        self._pooled: PooledMoment | None = None
         self._turned = work.turned[:b] if p * k >= LARGE_RESULT else None
         # The factor w / total of T diag(w / total) Gamma^T goes into the smaller matrix.
         self._scaled = self._features if p < k else self.joint
 
     def add_to(self, sums: Sums) -> None:
         p, k, _ = self._kernel.shape
+        if self._is_whole and sums.pooled is not None:
+            self._pooled = PooledMoment(self.rows, sums.pooled)
         b = self.rows.shape[1]
         if self._turned is not None:
             height = panel_height(p, SMALL_PRODUCT // (k * b))
@@ -120,40 +132,68 @@ class NaturalTile(Tile):
                 for cut in panels(p, height)
             ]
             return
-        height = panel_height(p, SMALL_RESULT // k)
-        width = max(LINE, SMALL_PRODUCT // (height * k) // LINE * LINE)
-        self._moments = [
-            Product(
-                self._features[rows, columns],
-                self.joint[:, columns],
-                sums.sums[rows],
-                add=True,
-                transposed=True,
-            )
-            for rows in panels(p, height)
-            for columns in panels(b, width)
-        ]
+        self._moments = transposed_products(self._features, self.joint, sums.sums)
 
     def log_joint(self) -> None:
         self._z[:] = self.rows  # (d, b), the entries 1 to d of T(z), (p, b)
         self._fill()
         for product in self._products:  # (k, p) @ (p, b), in panels of p
             product()
+        if self._is_whole:
+            self.joint[:-1] += self._quadratic()
 
     def shared_term(self) -> Array | float:
+        return self._quadratic() if self._kernel.leaves_out else 0.0
+
+    def _quadratic(self) -> Array:
+        """Return the quadratic term of all components, shape (b,)."""
         structure = self._kernel.structure
-        if not structure.statistic.pools:
-            return 0.0
         return -0.5 * structure.precision.squared_distances(self.rows, self._kernel.factors, 0)
 
     def accumulate(self) -> None:
+        if self._pooled is not None:
+            self._pooled.add(np.add.reduce(self.joint[:-1], axis=0) * self.total)
         if self._turned is None:
             np.multiply(self._scaled, self.total, self._scaled)
         else:
             np.multiply(self.joint.T, self.total[:, None], self._turned)  # (b, k)
+        self._add()
+
+    def add_weighed(self) -> None:
+        if self._turned is not None:
+            self._turned[:] = self.joint.T
+        self._add()
+
+    def _add(self) -> None:
         for product in self._moments:  # (p, b) @ (b, k), in panels of p and of b
             product()
         self._ones.fill(1.0)
+
+
+class PooledMoment:
+    """Second moment of the rows (d, b) of a tile, added to a sum (d, d)."""
+
+    def __init__(self, rows: Array, pooled: Array) -> None:
+        self._rows, self._weighed = rows, np.empty(rows.shape)
+        self._products = transposed_products(self._weighed, rows, pooled)
+
+    def add(self, weights: Array) -> None:
+        """Add the rows with weights (b,)."""
+        np.multiply(self._rows, weights, self._weighed)
+        for product in self._products:  # (d, b) @ (b, d), in panels of d and of b
+            product()
+
+
+def transposed_products(left: Array, right: Array, result: Array) -> list[Product]:
+    """Return what adds left (p, b) @ right (k, b)^T to the result (p, k), in panels."""
+    (p, b), k = left.shape, len(right)
+    height = panel_height(p, SMALL_RESULT // k)
+    width = max(LINE, SMALL_PRODUCT // (height * k) // LINE * LINE)
+    return [
+        Product(left[rows, columns], right[:, columns], result[rows], add=True, transposed=True)
+        for rows in panels(p, height)
+        for columns in panels(b, width)
+    ]
 
 
 def panel_height(p: int, largest: int) -> int:

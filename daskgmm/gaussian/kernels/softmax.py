@@ -10,6 +10,10 @@ FLOOR = -650.0
 """Smallest exponent: exp(-650) = 5e-283 adds nothing to any sum, and is a normal number.
 Subnormal ones, below -708, made the product of the statistics 16 times slower (d=32, k=64)."""
 
+NO_PART = 1e-280
+"""Exponential up to which `FLOOR` applied: such a row has no part in the component. As even 5e-283
+counts in a moment of values of 1e150, it must be left out there."""
+
 GROUP = 16
 """Number of totals multiplied under one logarithm; each is in [1, k], so no product overflows."""
 

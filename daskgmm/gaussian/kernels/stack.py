@@ -52,9 +52,12 @@ def group_kernels(kernels: Sequence[Kernel]) -> list[list[int]]:
     The last stack has a kernel of rows as they are, if there is any.
     """
     groups: dict[str, list[int]] = {}
+    alone: list[list[int]] = []
     for index, kernel in enumerate(kernels):
-        if isinstance(kernel, NaturalKernel):
+        pools = kernel.structure.statistic.pools
+        if isinstance(kernel, NaturalKernel) and (kernel.leaves_out or not pools):
             groups.setdefault(kernel.structure.name, []).append(index)
-    alone = [[i] for i, kernel in enumerate(kernels) if not isinstance(kernel, NaturalKernel)]
+        else:  # also one that pools beside noise: it has a second moment of its own
+            alone.append([index])
     alone.sort(key=lambda group: not kernels[group[0]].is_centred)
     return [*groups.values(), *alone]

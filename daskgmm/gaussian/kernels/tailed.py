@@ -9,7 +9,8 @@ import numpy as np
 from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.kernels.kernel import LOG_2_PI, Kernel, Sums, Tile
-from daskgmm.gaussian.kernels.natural import NaturalKernel
+from daskgmm.gaussian.kernels.natural import NaturalKernel, PooledMoment
+from daskgmm.gaussian.kernels.softmax import NO_PART
 from daskgmm.gaussian.kernels.whitened import WhitenedKernel
 from daskgmm.gaussian.kernels.workspace import Workspace
 from daskgmm.gaussian.parameters import Parameters
@@ -103,6 +104,7 @@ class TailedTile(Tile):
         self._shift, self._is_natural = kernel.densities.shift[:, None], kernel.is_centred
         self._adds_pooled = kernel.is_centred and kernel.structure.statistic.pools
         self._sums: Sums | None = None
+        self._pooled: PooledMoment | None = None
 
     def log_joint(self) -> None:
         self._inner.log_joint()
@@ -127,13 +129,15 @@ class TailedTile(Tile):
     def add_to(self, sums: Sums) -> None:
         self._inner.add_to(sums)
         self._sums = sums
+        if self._adds_pooled and sums.pooled is not None:
+            self._pooled = PooledMoment(self.rows, sums.pooled)
 
     def accumulate(self) -> None:
         assert self._sums is not None, "add_to comes first"
         assert self._sums.tail is not None, "the sums are those of this kernel"
+        if not self._is_natural:
+            self.joint *= self.joint > NO_PART
         self._tail.weigh(self.total, self._sums.tail)
-        if self._adds_pooled:
-            assert self._sums.pooled is not None, "the statistic pools"
-            weights = np.add.reduce(self._distances, axis=0) * self.total
-            self._sums.pooled += (self.rows * weights) @ self.rows.T
-        self._inner.accumulate()
+        if self._pooled is not None:
+            self._pooled.add(np.add.reduce(self._distances, axis=0))
+        self._inner.add_weighed()

@@ -37,8 +37,7 @@ def fill_tiles(
         taken, weighted = 0, block.weights is not None
         while taken < len(block.x):
             m = min(len(block.x) - taken, capacity - filled)
-            # (m, d) in the block, (d, m) in the tile.
-            np.subtract(block.x[taken : taken + m].T, column, out=rows[:, filled : filled + m])
+            _centre(block.x[taken : taken + m].T, column, rows[:, filled : filled + m])
             if block.weights is not None:
                 weights[filled : filled + m] = block.weights[taken : taken + m]
                 _put_at_center(rows[:, filled : filled + m], weights[filled : filled + m])
@@ -48,6 +47,15 @@ def fill_tiles(
                 filled = 0
     if filled:
         yield filled, weighted
+
+
+def _centre(x: Array, column: Array, out: Array) -> None:
+    """Fill `out` with x - column, (d, m) each; x is the transpose of a part of a block."""
+    if x.dtype == out.dtype:
+        np.subtract(x, column, out=out)
+        return
+    out[:] = x  # in one call NumPy would convert it by way of its buffers, at half the speed
+    np.subtract(out, column, out=out)
 
 
 def _put_at_center(rows: Array, weights: Array) -> None:

@@ -19,6 +19,7 @@ from daskgmm.gaussian.covariance.projections import projected_moment
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.kernels.kernel import LOG_2_PI, Kernel, Sums, Tile
+from daskgmm.gaussian.kernels.softmax import NO_PART
 from daskgmm.gaussian.kernels.workspace import Workspace
 from daskgmm.gaussian.log_weights import NO_WEIGHT, log_weights
 from daskgmm.gaussian.outliers import log_joint_of_noise
@@ -26,10 +27,6 @@ from daskgmm.gaussian.parameters import Parameters
 
 LEAST = -1e300
 """Smallest log density: squares of larger distances overflow, and so do their sums."""
-
-NO_PART = 1e-280
-"""Exponential up to which `softmax.FLOOR` applied: it becomes 0, as even 5e-283 counts in a moment
-of values of 1e150."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +124,10 @@ class WhitenedTile(Tile):
         assert self._sums is not None, "add_to comes first"
         self.joint *= self.joint > NO_PART
         self.joint *= self.total
+        self.add_weighed()
+
+    def add_weighed(self) -> None:
+        assert self._sums is not None, "add_to comes first"
         kernel, k = self._kernel, len(self._kernel.means)
         about = kernel.structure, kernel.reference[:k]
         accumulate_about(*about, self.rows, self.joint, self._sums, self._axes)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from daskgmm.arrays import Array
 
@@ -72,6 +73,15 @@ def workspace_nbytes(p: int, k: int, d: int, height: int) -> int:
     """
     b = tile_rows(p, k)
     return 8 * b * (d + d // 2 + height + 2 * k + 3) + 2 * HUGE_PAGE
+
+
+def by_rows(buffer: Array, b: int, d: int) -> Array:
+    """Return the memory of a workspace's buffer as b rows of d features, (b, d).
+
+    Its height is d or more, and b at most the number of rows of the workspace.
+    """
+    assert len(buffer) >= d, "the buffer holds the rows"
+    return as_strided(buffer, (b, d), (8 * d, 8))
 
 
 _local = threading.local()

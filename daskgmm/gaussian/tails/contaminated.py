@@ -65,7 +65,7 @@ class BoundContaminated(BoundTail):
         self._of, self._distances = of, distances
         k, b = distances.shape
         self.joint = np.empty((2 * k, b))
-        self._parts, self._products = self.joint.reshape(2, k, b), np.empty((k, b))
+        self._parts = self.joint.reshape(2, k, b)
         self._share = 2.0 * of.slopes[1]
 
     def densities(self) -> None:
@@ -77,16 +77,14 @@ class BoundContaminated(BoundTail):
         return np.logaddexp(good, bad, out=good)
 
     def weigh(self, total: Array, sums: Array) -> None:
-        good, bad = self._parts
-        distances, products = self._distances, self._products
-        outliers = bad @ total
-        sums[0] += good @ total + outliers
+        (good, bad), distances = self._parts, self._distances
+        np.multiply(self.joint, total, out=self.joint)
+        clean, outliers = np.add.reduce(self._parts, axis=2)
+        sums[0] += clean + outliers
         sums[1] += outliers
-        np.multiply(bad, distances, out=products)
-        far = products @ total
+        far = np.vecdot(bad, distances)
         sums[2] += far
-        np.multiply(good, distances, out=products)
-        sums[3] += products @ total + self._share[:, 0] * far
+        sums[3] += np.vecdot(good, distances) + self._share[:, 0] * far
         np.multiply(bad, self._share, out=bad)
         np.add(good, bad, out=distances)
 

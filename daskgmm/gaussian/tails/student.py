@@ -91,13 +91,12 @@ class BoundStudent(BoundTail):
         np.add(joint, of.constant, out=joint)
 
     def weigh(self, total: Array, sums: Array) -> None:
-        joint, u, log_u = self.joint, self._u, self._log_u
-        sums[0] += joint @ total
-        np.multiply(log_u, joint, out=log_u)
-        sums[1] += log_u @ total
+        joint, u = self.joint, self._u
+        np.multiply(joint, total, out=joint)
+        sums[0] += np.add.reduce(joint, axis=1)
+        sums[1] += np.vecdot(joint, self._log_u)
         np.multiply(joint, u, out=joint)
-        np.multiply(u, joint, out=u)
-        sums[2] += u @ total
+        sums[2] += np.vecdot(joint, u)
 
     def outlying(self) -> Array:
         # tau given the row has a gamma distribution of the shape (nu + d) / 2 and the mean u.

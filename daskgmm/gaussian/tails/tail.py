@@ -43,7 +43,7 @@ class BoundTail(ABC):
 
     @abstractmethod
     def weigh(self, total: Array, sums: Array) -> None:
-        """Fill the buffer with the exponentials of components times the factors u of the rows.
+        """Fill the buffer with weighted responsibilities times the factors u of the rows.
 
         Parameters
         ----------
