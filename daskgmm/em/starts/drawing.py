@@ -25,6 +25,7 @@ from daskgmm.em.sample import row_hashes
 from daskgmm.em.survey import TILE_ROWS, Survey, TrainingSet
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.coordinates import whitening
+from daskgmm.gaussian.missing.filling import Filling
 from daskgmm.passes.batches import Batch
 
 Array = NDArray[np.float64]
@@ -87,7 +88,8 @@ class DrawWork:
     """Draws the rows of one batch: `m` of all rows are expected.
 
     `whitening` (d, r) maps differences from the mean (d,) to vectors whose squared length is the
-    distance; `weight` is the sum of all weights.
+    distance; `weight` is the sum of all weights. `filling` fills the gaps of rows,
+    if there may be any.
     """
 
     seed: int
@@ -95,12 +97,17 @@ class DrawWork:
     mean: Array
     whitening: Array
     weight: float
+    filling: Filling | None = None
 
     def __call__(self, batch: Batch, blocks: Iterator[Block]) -> Draw:
         """Return what is drawn of the batch."""
         row, drawn = batch.start_row, []
         for block in blocks:
-            drawn.append(self._take(block, row))
+            filled = block
+            if self.filling is not None:
+                x = self.filling(block.x)
+                filled = Block(x, block.weights, block.indices, block.n_read)
+            drawn.append(self._take(filled, row))
             row += block.n_read
         nothing = np.empty(0)
         if not drawn:
@@ -158,6 +165,8 @@ def draw_rows(rows: TrainingSet, seed: int, m: int) -> Draw:
     data, survey = rows.data, rows.survey
     axes = whitening(survey.covariance)
     work = DrawWork(seed, float(m), survey.mean, axes, survey.weight)
+    if survey.has_gaps:
+        work = replace(work, filling=survey.filling)
     nbytes = m * (data.row_nbytes + 32) // max(1, len(data.batches))
     draw, _ = run_pass(data, Pass("sample", work, merge_draws, nbytes), rows.listen)
     return replace(draw, m=m, survey=survey.without_sample())
