@@ -50,7 +50,7 @@ class ExpectationWork:
         """Return the moments of the batch."""
         marginal = [each for each in self.kernels if isinstance(each, MarginalKernel)]
         if marginal:  # then all are
-            return ManyMoments(tuple(marginal_moments(self.backend, marginal, blocks)))
+            return ManyMoments(tuple(marginal_moments(self.backend, marginal, blocks, batch.rows)))
         return ManyMoments(tuple(self.backend.moments(self.kernels, blocks, batch.rows)))
 
 

@@ -103,7 +103,11 @@ def rows_without_values(x: NDArray[Any]) -> NDArray[np.bool_] | None:
     """Return whether each row of x (m, d) has no value at all; None if certainly none has none."""
     if x.dtype.kind != "f" or not x.shape[1]:
         return None
-    without = np.isnan(x[:, 0])
-    if without.any():
-        without[without] = np.isnan(x[without]).all(axis=1)
-    return without if without.any() else None
+    left = np.flatnonzero(np.isnan(x[:, 0]))
+    for column in range(1, x.shape[1]):
+        left = left[np.isnan(x[left, column])]
+    if not len(left):
+        return None
+    without = np.zeros(len(x), bool)
+    without[left] = True
+    return without

@@ -99,8 +99,9 @@ class OutputTests:
         rows = self.rows()
         alone = Outputs(tuple(self.arrays()))
         names = [name for name in OUTPUTS if self.q or name not in OF_FACTORS]
-        merged = {"clusters": MERGED, "d": D}
-        everything = Outputs.of(names, K, "float64", 2, missing=False, q=self.q, **merged)
+        everything = Outputs.of(
+            names, K, "float64", 2, missing=False, q=self.q, clusters=MERGED, d=D
+        )
         for structure in map(STRUCTURES.__getitem__, self.structures):
             predictor = Predictor(random_mixture(structure, K, D))
             whole = alone.predict(predictor, rows, str)

@@ -100,52 +100,71 @@ class Conditional:
             at = at + (x - means[k, self.observed]) @ self.slopes[k].T
         return at
 
-    def filled(
-        self, found: Moments, means: Array, reference: Array, noise: float
-    ) -> tuple[Array, Array]:
-        r"""Return the first (k, d) and second moments, (k, d, d) or (k, d), of whole rows.
+    def completion(self, means: Array, reference: Array, noise: float) -> Completion:
+        r"""Return what makes moments of whole rows, about points (k, d), of those observed.
 
         A density with noise (`kernels.kernel.Kernel`) has it in the observed columns alone. M-steps
         add it to all, so that :math:`\varepsilon (R R^T - I)` is added here: then each step is an
         exact one.
-
-        Parameters
-        ----------
-        found : Moments
-            Of the observed columns, with all their products, or squares without slopes.
-        means, reference : ndarray of shape (k, d)
-            Means, and the points that the moments are about.
-        noise : float
         """
-        o, m, counts, offsets = self.observed, self.missing, found.counts, means - reference
+        o, m, offsets = self.observed, self.missing, means - reference
         k, d = means.shape
-        first = np.empty((k, d))
-        first[:, o] = found.first
+        at = np.zeros((k, d))
         if self.slopes is None:
-            first[:, m] = counts[:, None] * offsets[:, m]
-            second = np.empty((k, d))
-            second[:, o] = found.second
-            left = self.covariances - noise
-            second[:, m] = counts[:, None] * (offsets[:, m] ** 2 + left)
-            return first, second
-        of_observed = packed.unpack(found.second, len(o))
-        if not len(m):
-            return first, of_observed
-        slopes, turned = self.slopes, np.swapaxes(self.slopes, 1, 2)
-        # What is expected of missing values is at + B (x_o - r_o), about the reference.
-        at = offsets[:, m] - np.einsum("kmo,ko->km", slopes, offsets[:, o])
-        ahead = np.einsum("kmo,ko->km", slopes, found.first)
-        first[:, m] = ahead + counts[:, None] * at
-        across = slopes @ of_observed + at[:, :, None] * found.first[:, None, :]
-        within = slopes @ of_observed @ turned + counts[:, None, None] * self.covariances
-        within += ahead[:, :, None] * at[:, None, :] + at[:, :, None] * first[:, None, m]
+            at[:, m] = offsets[:, m]
+            left = np.zeros((k, d))
+            left[:, m] = offsets[:, m] ** 2 + self.covariances - noise
+            return Completion(o, None, at, left)
+        at[:, m] = offsets[:, m] - (self.slopes @ offsets[:, o, None])[:, :, 0]
+        whole = np.zeros((k, d, len(o)))
+        whole[:, o, np.arange(len(o))] = 1.0
+        whole[:, m] = self.slopes
+        left = at[:, :, None] * at[:, None, :]
+        left[:, m[:, None], m] += self.covariances
         if noise:
-            added = noise * counts[:, None, None]
-            across = across + added * slopes
-            within += added * (slopes @ turned - np.eye(len(m)))
-        second = np.empty((k, d, d))
-        second[:, o[:, None], o] = of_observed
-        second[:, m[:, None], o] = across
-        second[:, o[:, None], m] = np.swapaxes(across, 1, 2)
-        second[:, m[:, None], m] = (within + np.swapaxes(within, 1, 2)) / 2
-        return first, second
+            left += noise * (whole @ np.swapaxes(whole, 1, 2) - np.eye(d))
+        return Completion(o, whole, at, left)
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """Moments of whole rows from those of observed values, R x + e, with what is left beside.
+
+    Attributes
+    ----------
+    observed : ndarray of int
+        Numbers of the observed columns.
+    whole : ndarray of shape (k, d, o), or None
+        R; None where columns tell nothing of each other.
+    at : ndarray of shape (k, d)
+        e, 0 in the observed columns.
+    left : ndarray of shape (k, d, d), or (k, d)
+        Second moment that each row has beside, that of e among it; the diagonal without R.
+    """
+
+    observed: NDArray[np.intp]
+    whole: Array | None
+    at: Array
+    left: Array
+
+    def __call__(self, found: Moments) -> tuple[Array, Array]:
+        """Return the first (k, d) and second moments, (k, d, d) or (k, d), of whole rows.
+
+        Those `found` are of the observed columns, with all their products, or squares without R.
+        """
+        o, counts = self.observed, found.counts
+        if self.whole is None:
+            first, second = counts[:, None] * self.at, counts[:, None] * self.left
+            first[:, o] += found.first
+            second[:, o] += found.second
+            return first, second
+        second = packed.unpack(found.second, len(o))
+        if len(o) == len(self.at[0]):
+            return found.first, second
+        ahead = (self.whole @ found.first[:, :, None])[:, :, 0]
+        across = ahead[:, :, None] * self.at[:, None, :]
+        second = self.whole @ second @ np.swapaxes(self.whole, 1, 2)
+        second += across
+        second += np.swapaxes(across, 1, 2)
+        second += counts[:, None, None] * self.left
+        return ahead + counts[:, None] * self.at, second

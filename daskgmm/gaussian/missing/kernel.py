@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from daskgmm.gaussian.kernels.whitened import WhitenedKernel
 from daskgmm.gaussian.kernels.workspace import Workspace
 from daskgmm.gaussian.missing.conditional import (
     MATRICES,
+    Completion,
     Conditional,
     marginal,
     unstructured,
@@ -29,7 +31,7 @@ from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
 
 KEPT_BYTES = 32 << 20
-"""Bytes of the kernels of patterns that a task keeps: what more patterns need is made anew."""
+"""Bytes of the kernels of patterns that are kept of a mixture: what more need is made anew."""
 
 
 @dataclass(frozen=True)
@@ -105,23 +107,37 @@ class MarginalKernel(Kernel):
         points = np.ascontiguousarray(self.reference[:, pattern])
         return WhitenedKernel.of(observed, points, self.noise)
 
-    def given(self, pattern: Pattern) -> tuple[Kernel, Conditional]:
-        """Return the kernel of a pattern, and what it tells of the other columns."""
+    def given(self, pattern: Pattern) -> tuple[Kernel, Completion]:
+        """Return the kernel of a pattern, and what makes moments of whole rows of its own."""
         observed = marginal(self.whole, pattern)
-        return self._of(observed, pattern), Conditional.of(self.whole, pattern, observed)
+        told = Conditional.of(self.whole, pattern, observed)
+        completion = told.completion(self.whole.means, self.reference, self.noise)
+        return self._of(observed, pattern), completion
 
-    def completed(self, found: Moments, conditional: Conditional) -> Moments:
+    @cached_property
+    def remembered(self) -> Callable[[bytes], tuple[Kernel, Completion]]:
+        """What makes the kernel of a pattern, of its bytes, and keeps those of the last ones.
+
+        All batches of a process share them.
+        """
+        k, d = self.whole.means.shape
+        most = max(1, KEPT_BYTES // given_nbytes(k, d))
+        return lru_cache(maxsize=most)(lambda pattern: self.given(np.frombuffer(pattern, bool)))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "remembered"}
+
+    def completed(self, found: Moments, completion: Completion) -> Moments:
         """Return the expected moments of whole rows, from those of observed columns."""
-        means, d = self.whole.means, len(self.center)
-        first, second = conditional.filled(found, means, self.reference, self.noise)
+        (k, d), (first, second) = self.reference.shape, completion(found)
         statistic, pooled = self.structure.statistic, None
         if statistic.pools:
             # Pooled statistics have matrices.
-            pooled, entries = second.sum(axis=0), np.empty((len(means), 0))
+            pooled, entries = second.sum(axis=0), np.empty((k, 0))
         else:
             entries = quadratic_entries(second, self.structure, self.whole.structure == MATRICES)
         sums = np.concatenate([found.counts[:, None], first, entries], axis=1).T
-        assert sums.shape == (self.structure.n_statistics(d), len(means))
+        assert sums.shape == (self.structure.n_statistics(d), k)
         return Moments(sums, self.reference, pooled, found.log_likelihood, found.weight, found.rows)
 
     def nothing(self) -> Moments:
@@ -138,36 +154,25 @@ def quadratic_entries(second: Array, structure: Structure, matrices: bool) -> Ar
     return second if structure.statistic.detail else second.sum(axis=1, keepdims=True)
 
 
-Given = tuple[list[Kernel], list[Conditional]]
-
-
 def marginal_moments(
-    backend: Backend, kernels: Sequence[MarginalKernel], blocks: Iterator[Block]
+    backend: Backend,
+    kernels: Sequence[MarginalKernel],
+    blocks: Iterator[Block],
+    rows: int | None = None,
 ) -> list[Moments]:
     """Return the moments of all blocks under each of several mixtures, as `Backend.moments`.
 
     The back end sees the observed values of each pattern as plain rows.
     """
-    d, given = len(kernels[0].center), _remembered(kernels)
+    d = len(kernels[0].center)
     totals = [kernel.nothing() for kernel in kernels]
-    for pattern, block in grouped(blocks, d):
-        plain, conditionals = given(pattern.tobytes())
+    for pattern, block in grouped(blocks, d, rows):
+        given = [kernel.remembered(pattern.tobytes()) for kernel in kernels]
+        plain, completions = zip(*given, strict=True)
         found = backend.moments(plain, iter([block]), len(block.x))
-        whole = map(MarginalKernel.completed, kernels, found, conditionals)
+        whole = map(MarginalKernel.completed, kernels, found, completions)
         totals = [total + part for total, part in zip(totals, whole, strict=True)]
     return totals
-
-
-def _remembered(kernels: Sequence[MarginalKernel]) -> Callable[[bytes], Given]:
-    """Return what makes the kernels of a pattern, and keeps those of the last patterns."""
-    each = sum(given_nbytes(*kernel.whole.means.shape) for kernel in kernels)
-
-    @lru_cache(maxsize=max(1, KEPT_BYTES // each))
-    def given(pattern: bytes) -> Given:
-        pairs = [kernel.given(np.frombuffer(pattern, bool)) for kernel in kernels]
-        return [plain for plain, _ in pairs], [told for _, told in pairs]
-
-    return given
 
 
 def given_nbytes(k: int, d: int) -> int:

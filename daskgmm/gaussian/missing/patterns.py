@@ -34,7 +34,10 @@ def pool_nbytes(d: int) -> int:
 
 
 def by_pattern(x: NDArray[Any]) -> Iterator[tuple[Pattern, NDArray[np.intp]]]:
-    """Yield the patterns of rows x (m, d), with the numbers of their rows, in order."""
+    """Yield the patterns of rows x (m, d), with the numbers of their rows, in order.
+
+    Patterns with as many observed values follow each other: tiles of one shape share buffers.
+    """
     if not len(x):
         return
     observed = ~np.isnan(x)
@@ -42,8 +45,8 @@ def by_pattern(x: NDArray[Any]) -> Iterator[tuple[Pattern, NDArray[np.intp]]]:
     order = np.lexsort(codes.T) if codes.shape[1] > 1 else np.argsort(codes[:, 0], kind="stable")
     ordered = codes[order]
     starts = np.flatnonzero((ordered[1:] != ordered[:-1]).any(axis=1)) + 1
-    for rows in np.split(order, starts):
-        yield observed[rows[0]], rows
+    groups = [(observed[rows[0]], rows) for rows in np.split(order, starts)]
+    yield from sorted(groups, key=lambda group: int(group[0].sum()))
 
 
 def _codes(observed: NDArray[np.bool_]) -> NDArray[Any]:
@@ -55,7 +58,9 @@ def _codes(observed: NDArray[np.bool_]) -> NDArray[Any]:
     return padded.view(f"u{word}")
 
 
-def grouped(blocks: Iterator[Block], d: int) -> Iterator[tuple[Pattern, Block]]:
+def grouped(
+    blocks: Iterator[Block], d: int, rows: int | None = None
+) -> Iterator[tuple[Pattern, Block]]:
     """Yield rows pattern by pattern, each with the columns observed alone.
 
     Rows are collected across the borders of blocks, so that groups depend on the rows alone. Those
@@ -66,9 +71,12 @@ def grouped(blocks: Iterator[Block], d: int) -> Iterator[tuple[Pattern, Block]]:
     blocks : iterator of Block
     d : int
         Number of columns.
+    rows : int, optional
+        Upper bound on the number of rows, if known.
     """
     capacity, filled, weighted = pool_rows(d), 0, False
-    pool, weights = np.empty((0, d)), np.empty(0)
+    room = 0 if rows is None else min(rows, capacity)
+    pool, weights = np.empty((room, d)), np.empty(room)
     for block in blocks:
         taken, weighted = 0, block.weights is not None
         while taken < len(block.x):
