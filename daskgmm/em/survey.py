@@ -37,6 +37,9 @@ TINY = float(np.finfo(np.float64).tiny)
 LARGEST_VALUE = 1e150
 """Squares of larger values overflow."""
 
+FILLING_SEED = 0
+"""Seed of the values that fill the gaps of a sample, which starts are made on."""
+
 PROBED = 32
 """Rows that stand for all of them where only their order of size is asked for."""
 
@@ -465,7 +468,7 @@ def _filled(survey: Survey, observed: Observed, columns: tuple[str, ...] | None)
         )
     sample, probe = survey.sample, survey.probe
     if sample is not None:
-        sample = replace(sample, x=survey.filling(sample.x))
+        sample = replace(sample, x=survey.filling(sample.x, FILLING_SEED))
     return replace(survey, sample=sample, probe=None if probe is None else without_gaps(probe))
 
 

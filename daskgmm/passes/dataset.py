@@ -25,11 +25,6 @@ SHORT_TILE_SECONDS = 4e-4
 twenty calls, and a call that waits for Python's lock 50 us. Two threads were 0.7 to 1.1 times as
 fast as one with tiles of 0.2 ms, 1.6 times with tiles of 1 ms."""
 
-PATTERNS_LONGER = 4
-"""By how much batches are longer where rows are grouped by the values that they miss. With 36
-patterns of 10 columns a pass of 16 batches took 5 times the time of a plain one, of 4 batches 2.5
-times."""
-
 
 @dataclass(frozen=True)
 class Dataset:
@@ -73,8 +68,7 @@ class Dataset:
         check_persisted("X", rows.futures, executor.client)
         if weights is not None:
             check_persisted("sample_weight", weights.futures, executor.client)
-        # The kernels of patterns are made once a batch: longer ones have less of that.
-        batches = cut_batches(rows, row_seconds / PATTERNS_LONGER if marginalise else row_seconds)
+        batches = cut_batches(rows, row_seconds)
         return cls(
             rows,
             weights,

@@ -109,6 +109,7 @@ def test_means_are_right_where_those_of_filled_rows_are_far_off():
 
 @pytest.mark.parametrize("structure", [*STRUCTURES])
 @pytest.mark.filterwarnings("ignore::daskgmm.errors.ScaleWarning")
+@pytest.mark.filterwarnings("ignore::daskgmm.errors.DegenerateComponentWarning")
 @pytest.mark.parametrize("acceleration", ["auto", None])
 def test_the_objective_never_falls(structure, acceleration):
     settings = {"covariance_type": structure, "acceleration": acceleration}

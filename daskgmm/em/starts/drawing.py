@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from daskgmm.em.passing import Pass, run_pass
 from daskgmm.em.sample import row_hashes
-from daskgmm.em.survey import TILE_ROWS, Survey, TrainingSet
+from daskgmm.em.survey import FILLING_SEED, TILE_ROWS, Survey, TrainingSet
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.coordinates import whitening
 from daskgmm.gaussian.missing.filling import Filling
@@ -88,8 +88,8 @@ class DrawWork:
     """Draws the rows of one batch: `m` of all rows are expected.
 
     `whitening` (d, r) maps differences from the mean (d,) to vectors whose squared length is the
-    distance; `weight` is the sum of all weights. `filling` fills the gaps of rows,
-    if there may be any.
+    distance; `weight` is the sum of all weights. `filling` fills the gaps of
+    rows for their distances, if there may be any.
     """
 
     seed: int
@@ -103,11 +103,7 @@ class DrawWork:
         """Return what is drawn of the batch."""
         row, drawn = batch.start_row, []
         for block in blocks:
-            filled = block
-            if self.filling is not None:
-                x = self.filling(block.x)
-                filled = Block(x, block.weights, block.indices, block.n_read)
-            drawn.append(self._take(filled, row))
+            drawn.append(self._take(block, row))
             row += block.n_read
         nothing = np.empty(0)
         if not drawn:
@@ -139,7 +135,9 @@ class DrawWork:
         """Return the squared distance of each row from the mean, some rows at a time."""
         squares = np.empty(len(x))
         for first in range(0, len(x), TILE_ROWS):
-            whitened = (x[first : first + TILE_ROWS] - self.mean) @ self.whitening
+            part = x[first : first + TILE_ROWS]
+            part = part if self.filling is None else self.filling(part)
+            whitened = (part - self.mean) @ self.whitening
             squares[first : first + TILE_ROWS] = np.einsum("ij,ij->i", whitened, whitened)
         return squares
 
@@ -169,4 +167,6 @@ def draw_rows(rows: TrainingSet, seed: int, m: int) -> Draw:
         work = replace(work, filling=survey.filling)
     nbytes = m * (data.row_nbytes + 32) // max(1, len(data.batches))
     draw, _ = run_pass(data, Pass("sample", work, merge_draws, nbytes), rows.listen)
+    if survey.has_gaps:
+        draw = replace(draw, x=survey.filling(draw.x, FILLING_SEED))
     return replace(draw, m=m, survey=survey.without_sample())

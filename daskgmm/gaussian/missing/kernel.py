@@ -169,10 +169,15 @@ def marginal_moments(
     for pattern, block in grouped(blocks, d, rows):
         given = [kernel.remembered(pattern.tobytes()) for kernel in kernels]
         plain, completions = zip(*given, strict=True)
-        found = backend.moments(plain, iter([block]), len(block.x))
+        found = backend.moments(plain, iter([block]), _at_most(len(block.x)))
         whole = map(MarginalKernel.completed, kernels, found, completions)
         totals = [total + part for total, part in zip(totals, whole, strict=True)]
     return totals
+
+
+def _at_most(rows: int) -> int:
+    """Return a power of two that is not less: groups of about one size then share buffers."""
+    return 1 << (rows - 1).bit_length()
 
 
 def given_nbytes(k: int, d: int) -> int:

@@ -51,11 +51,15 @@ def by_pattern(x: NDArray[Any]) -> Iterator[tuple[Pattern, NDArray[np.intp]]]:
 
 def _codes(observed: NDArray[np.bool_]) -> NDArray[Any]:
     """Return numbers (m, words) that tell patterns apart."""
+    d = observed.shape[1]
+    if d <= WORD:
+        # Exact in float32, and a product takes a fifth of the time of packing.
+        powers = np.exp2(np.arange(d, dtype=np.float32))
+        return (observed.astype(np.float32) @ powers).astype(np.uint16)[:, None]
     bits = np.packbits(observed, axis=1)
-    word = 2 if observed.shape[1] <= WORD else 8
-    padded = np.zeros((len(bits), -(-bits.shape[1] // word) * word), np.uint8)
+    padded = np.zeros((len(bits), -(-bits.shape[1] // 8) * 8), np.uint8)
     padded[:, : bits.shape[1]] = bits
-    return padded.view(f"u{word}")
+    return padded.view(np.uint64)
 
 
 def grouped(
