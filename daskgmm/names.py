@@ -44,3 +44,13 @@ TAILS = ("contaminated", "t")
 
 DTYPES = ("float32", "float64", "uint8")
 """Types of probabilities in outputs; uint8 has 254 or 255 steps."""
+
+
+MARGINALISE = "marginalise"
+"""Setting `missing` of mixtures that take rows with what they have."""
+
+IMPUTED = "imputed"
+"""Output of predictions: rows whose gaps are filled."""
+
+HELDOUT = "heldout"
+"""Criterion of a sweep: the likelihood of rows held out of the sample."""

@@ -19,7 +19,7 @@ from daskgmm.cli.options import Command, added, taken
 from daskgmm.cli.places import check_apart, check_no_log_in
 from daskgmm.cli.reporting import not_converged
 from daskgmm.cli.workers import Workers, running
-from daskgmm.names import PRIORS
+from daskgmm.names import MARGINALISE, PRIORS
 
 if TYPE_CHECKING:
     from daskgmm.em.events import Listener
@@ -101,8 +101,9 @@ CHECKPOINT = click.option(
     help="Keep the state of the fit in this file or URL, and go on from it if it is there.",
 )  # fmt: skip
 MISSING = click.option(
-    "--missing", type=click.Choice(["error", "drop"]), default="error", show_default=True,
-    help="What becomes of rows that miss a value.",
+    "--missing", type=click.Choice(["error", "drop", MARGINALISE]), default="error",
+    show_default=True,
+    help="What becomes of rows that miss a value; marginalise fits with what they have.",
 )  # fmt: skip
 STANDARDISE = click.option(
     "--standardise", is_flag=True, help="Divide each feature by its standard deviation."

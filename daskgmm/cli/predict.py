@@ -14,7 +14,7 @@ from daskgmm.cli.interrupting import at_once, going_on
 from daskgmm.cli.places import check_apart
 from daskgmm.cli.reporting import prediction_report
 from daskgmm.cli.workers import Workers, running
-from daskgmm.names import DTYPES
+from daskgmm.names import DTYPES, MARGINALISE
 from daskgmm.storage.masking import shown
 
 
@@ -51,8 +51,9 @@ from daskgmm.storage.masking import shown
     help="Columns of DATA to keep beside the predictions, where OUT is Parquet.",
 )  # fmt: skip
 @click.option(
-    "--missing", type=click.Choice(["error", "drop"]),
-    help="What to do with rows that miss a value; drop labels them -1.  [default: as in the fit]",
+    "--missing", type=click.Choice(["error", "drop", MARGINALISE]),
+    help="What to do with rows that miss a value; drop labels them -1, "
+    "marginalise looks at what they have.  [default: as in the fit]",
 )  # fmt: skip
 @choosing
 @running

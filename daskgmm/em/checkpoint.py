@@ -23,6 +23,7 @@ from daskgmm.em.acceleration import Search
 from daskgmm.em.events import Checkpointed, Iterated, Listener
 from daskgmm.em.fingerprint import DIGEST
 from daskgmm.em.loop import Fit
+from daskgmm.em.observed import Observed
 from daskgmm.em.packing import pack, unpack
 from daskgmm.em.quasi_newton import Point
 from daskgmm.em.survey import Survey
@@ -83,7 +84,7 @@ Kept = TypeVar("Kept")
 
 KINDS = (
     State, Survey, Weighing, Coordinates, Fit, Maximised, Parameters, VariationalPosterior,
-    Iterated, Search, Point,
+    Iterated, Search, Point, Observed,
 )  # fmt: skip
 RECORDS.update({kind.__name__: kind for kind in KINDS})
 

@@ -16,6 +16,7 @@ from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.kernels.backend import Backend
 from daskgmm.gaussian.kernels.kernel import Kernel
 from daskgmm.gaussian.kernels.natural import NaturalKernel
+from daskgmm.gaussian.missing.kernel import MarginalKernel, marginal_moments
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.outliers import joined
 from daskgmm.passes.batches import Batch
@@ -47,6 +48,9 @@ class ExpectationWork:
 
     def __call__(self, batch: Batch, blocks: Iterator[Block]) -> ManyMoments:
         """Return the moments of the batch."""
+        marginal = [each for each in self.kernels if isinstance(each, MarginalKernel)]
+        if marginal:  # then all are
+            return ManyMoments(tuple(marginal_moments(self.backend, marginal, blocks, batch.rows)))
         return ManyMoments(tuple(self.backend.moments(self.kernels, blocks, batch.rows)))
 
 

@@ -16,6 +16,7 @@ from daskgmm.gaussian.kernels.choice import TOLERANCE, choose_kernel, moment_err
 from daskgmm.gaussian.kernels.kernel import Kernel
 from daskgmm.gaussian.kernels.tailed import whitened_kernel
 from daskgmm.gaussian.m_step import Maximised, maximise
+from daskgmm.gaussian.missing.kernel import MarginalKernel
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.prior import PseudoMoments
@@ -84,10 +85,15 @@ class GaussianModel:
     def kernel(self, parameters: Parameters, together: int | None = None) -> Kernel:
         """Return the kernel that is exact enough and the fastest."""
         survey = self.survey
+        if survey.has_gaps:
+            about = survey.mean, survey.half_range, self.noise
+            return MarginalKernel.choose(parameters, *about)
         return choose_kernel(parameters, survey.mean, survey.half_range, self.noise, together)
 
     def kernel_about(self, parameters: Parameters, points: Array) -> Kernel:
         """Return the slower kernel, which can take moments about any points."""
+        if self.survey.has_gaps:
+            return MarginalKernel.about(parameters, self.survey.mean, points, self.noise)
         return whitened_kernel(parameters, points, self.noise)
 
     def loses_digits(self, step: Maximised, moments: Moments) -> bool:

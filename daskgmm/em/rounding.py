@@ -60,6 +60,10 @@ def rounding_of(z: Array) -> Array:
     """
     if z.shape[1] < 2:
         return np.diag(np.full(len(z), np.inf))
+    if np.isnan(z.sum()):
+        # Each column has gaps of its own.
+        steps = [rounding_of(row[None, ~np.isnan(row)])[0, 0] for row in z]
+        return np.diag(steps)
     # Some columns at a time: all that is computed on the way has the size of the rows.
     step = max(1, COLUMNS_ENTRIES // z.shape[1])
     smallest = [_steps(z[first : first + step]) for first in range(0, len(z), step)]

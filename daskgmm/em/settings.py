@@ -44,6 +44,8 @@ class Settings:
         Rows of the sample that starts are made on; None for what the model needs.
     drop_missing : bool
         Whether rows that miss a value are left out; if not, they are an error.
+    marginalise : bool
+        Whether only rows without any value are left out, and others count with what they have.
     standardise : bool
         Whether columns are divided by their standard deviations.
     pca : int, float or None
@@ -72,6 +74,7 @@ class Settings:
     accelerated: bool = False
     sample_rows: int | None = None
     drop_missing: bool = False
+    marginalise: bool = False
     standardise: bool = False
     pca: int | float | None = None
     prior: str | Prior | None = None
@@ -149,8 +152,9 @@ class Settings:
         """
         name = self.prior.name if isinstance(self.prior, Prior) else self.prior
         values = asdict(replace(self, prior=None)) | {"prior": name}
-        if not self.equal_weights:
-            del values["equal_weights"]
+        for name in ("equal_weights", "marginalise"):
+            if not values[name]:
+                del values[name]
         return values
 
     @property

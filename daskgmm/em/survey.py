@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.em.events import Listener
+from daskgmm.em.observed import Observed, first_values, without_gaps
 from daskgmm.em.passing import Pass, run_pass
 from daskgmm.em.rounding import COLUMNS_ENTRIES, SomeRows, rounding_of, settled
 from daskgmm.em.sample import Sample, SampleRule, join
@@ -21,6 +22,7 @@ from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.floor import Floor, n_degenerate
 from daskgmm.gaussian.kernels.tiles import fill_tiles
 from daskgmm.gaussian.m_step import Maximised
+from daskgmm.gaussian.missing.filling import Filling
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.dataset import Dataset
 
@@ -34,6 +36,9 @@ TINY = float(np.finfo(np.float64).tiny)
 
 LARGEST_VALUE = 1e150
 """Squares of larger values overflow."""
+
+FILLING_SEED = 0
+"""Seed of the values that fill the gaps of a sample, which starts are made on."""
 
 PROBED = 32
 """Rows that stand for all of them where only their order of size is asked for."""
@@ -72,6 +77,9 @@ class Survey:
         by one step have it. None in checkpoints of earlier versions.
     weighing : Weighing or None
         None in what an earlier version kept in a checkpoint; see `completed`.
+    observed : Observed or None
+        Moments of pairs of values, as read, if rows miss some; None if none does. Then `mean` and
+        the diagonal of `scatter` are those of the values that there are.
     probe : ndarray of shape (m, d), or None
         A few rows from all over the data: quartiles, unlike moments, are those of most rows.
     """
@@ -89,6 +97,17 @@ class Survey:
     rounding: Array | None = None
     weighing: Weighing | None = None
     probe: Array | None = None
+    observed: Observed | None = None
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether rows miss values, and are not left out for it."""
+        return self.observed is not None
+
+    @property
+    def filling(self) -> Filling:
+        """What fills the gaps of rows, as far as means and covariances of all tell."""
+        return Filling(self.mean, self.covariance)
 
     @property
     def covariance(self) -> Array:
@@ -179,11 +198,15 @@ def survey_result_nbytes(d: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class SurveyWork:
-    """Surveys one batch, with a sample if there is a rule; `columns` are named in errors."""
+    """Surveys one batch, with a sample if there is a rule; `columns` are named in errors.
+
+    Rows may have `gaps`, NaN, if these are allowed.
+    """
 
     n_features: int
     rule: SampleRule | None
     columns: tuple[str, ...] | None = None
+    gaps: bool = False
 
     def __call__(self, batch: Batch, blocks: Iterator[Block]) -> Survey:
         """Return the survey of the batch; raise `DataError` at the first bad value."""
@@ -196,7 +219,7 @@ class SurveyWork:
         some = SomeRows(self.n_features, batch.rows)
         blocks = self._checked(batch, blocks, missing)
         for b, weighted in fill_tiles(blocks, np.zeros(self.n_features), buffer, weights):
-            part = survey_tile(buffer[:, :b], weights[:b] if weighted else None)
+            part = survey_tile(buffer[:, :b], weights[:b] if weighted else None, gaps=self.gaps)
             total = part if total is None else merge_surveys(total, part)
             some.add(buffer[:, :b], weights[:b] if weighted else None)
         if total is None:
@@ -229,7 +252,8 @@ class SurveyWork:
             fine = largest(block.x) <= LARGEST_VALUE
         if not fine:
             numbers = block.numbers(before)
-            check_values(block.x.T, lambda row: batch.place(int(numbers[row])), self.columns)
+            place = lambda row: batch.place(int(numbers[row]))  # noqa: E731
+            check_values(block.x.T, place, self.columns, gaps=self.gaps)
 
 
 def largest(x: NDArray[Any]) -> float:
@@ -240,12 +264,21 @@ def largest(x: NDArray[Any]) -> float:
 
 
 def check_values(
-    z: NDArray[Any], place: Callable[[int], str], columns: tuple[str, ...] | None
+    z: NDArray[Any],
+    place: Callable[[int], str],
+    columns: tuple[str, ...] | None,
+    *,
+    gaps: bool = False,
 ) -> None:
-    """Raise `DataError` at the first value of z (d, b) that is no usable number, if any."""
+    """Raise `DataError` at the first value of z (d, b) that is no usable number, if any.
+
+    NaN is usable where there may be `gaps`.
+    """
     # In float32, 1e150 would be infinity.
     z = np.asarray(z, np.float64)
     bad = ~(np.abs(z) <= LARGEST_VALUE)
+    if gaps:
+        bad &= ~np.isnan(z)
     if not bad.any():
         return
     row = int(np.argmax(bad.any(axis=0)))
@@ -255,8 +288,8 @@ def check_values(
     what = "NaN" if np.isnan(value) else f"{value:g}".replace("inf", "infinity")
     if np.isnan(value):
         advice = (
-            "Leave out such rows with missing='drop' (--missing drop), or impute the missing "
-            "values first."
+            "Fit with what rows have: missing='marginalise' (--missing marginalise). Or leave out "
+            "such rows with missing='drop' (--missing drop)."
         )
     elif np.isinf(value):
         advice = "Remove or replace infinite values first."
@@ -265,8 +298,11 @@ def check_values(
     raise DataError(f"Input X contains {what} in {place(row)}, column {name}. {advice}")
 
 
-def survey_tile(z: Array, weights: Array | None) -> Survey:
-    """Return the survey of one tile of shape (d, b), b possibly 0, without a sample."""
+def survey_tile(z: Array, weights: Array | None, *, gaps: bool = False) -> Survey:
+    """Return the survey of one tile of shape (d, b), b possibly 0, without a sample.
+
+    Values may be NaN if there may be `gaps`.
+    """
     d, rows = z.shape
     if weights is not None:
         chosen = weights > 0
@@ -279,6 +315,8 @@ def survey_tile(z: Array, weights: Array | None) -> Survey:
             rows=rows, weighed_rows=0, weight=0.0, origin=nothing, shift=nothing,
             scatter=np.zeros((d, d)), minimum=infinity, maximum=-infinity, weighing=Weighing(),
         )  # fmt: skip
+    if gaps and np.isnan(z.sum()):
+        return _survey_with_gaps(z, weights, rows)
     difference = z - z[:, :1]
     weight = float(weighed) if weights is None else float(weights.sum())
     shift = difference.sum(1) / weight if weights is None else difference @ (weights / weight)
@@ -291,6 +329,31 @@ def survey_tile(z: Array, weights: Array | None) -> Survey:
     )  # fmt: skip
 
 
+def _survey_with_gaps(z: Array, weights: Array | None, rows: int) -> Survey:
+    """Return the survey of a tile (d, b) of which some values are NaN, and no weight is 0."""
+    observed = Observed.of_tile(z, weights)
+    weight = float(z.shape[1] if weights is None else weights.sum())
+    origin, missing = first_values(z), np.isnan(z)
+    return Survey(
+        rows=rows, weighed_rows=z.shape[1], weight=weight, origin=origin,
+        shift=observed.mean - origin, scatter=observed.scatter(weight),
+        minimum=np.where(missing, np.inf, z).min(1), maximum=np.where(missing, -np.inf, z).max(1),
+        weighing=weigh(weights, z.shape[1]), observed=observed,
+    )  # fmt: skip
+
+
+def _merge_observed(one: Survey, other: Survey) -> Observed | None:
+    if not (one.has_gaps or other.has_gaps):
+        return None
+    parts = [
+        Observed.of_complete(each.mean, each.weight, each.scatter)
+        if each.observed is None
+        else each.observed
+        for each in (one, other)
+    ]
+    return parts[0] + parts[1]
+
+
 def merge_surveys(one: Survey, other: Survey) -> Survey:
     """Return the survey of both sets of rows (Chan, Golub & LeVeque 1983 for the scatter)."""
     base = other if one.weight == 0 else one
@@ -301,6 +364,9 @@ def merge_surveys(one: Survey, other: Survey) -> Survey:
         shift = one.shift + share * difference
         scatter = one.scatter + other.scatter
         scatter += (one.weight * share) * np.outer(difference, difference)
+    observed = _merge_observed(one, other)
+    if observed is not None:
+        shift, scatter = observed.mean - base.origin, observed.scatter(weight)
     samples = [survey.sample for survey in (one, other) if survey.sample is not None]
     probes = [survey.probe for survey in (one, other) if survey.probe is not None]
     return Survey(
@@ -317,6 +383,7 @@ def merge_surveys(one: Survey, other: Survey) -> Survey:
         rounding=_finest(one.rounding, other.rounding),
         weighing=merge_weighings(one.weighing or Weighing(), other.weighing or Weighing()),
         probe=thinned(np.concatenate(probes)) if probes else None,
+        observed=observed,
     )
 
 
@@ -373,7 +440,8 @@ def survey_rows(data: Dataset, rule: SampleRule | None, listen: Listener) -> Sur
 
     Raises `DataError` at a value or a weight that is not finite, or too large to be squared.
     """
-    work = SurveyWork(data.rows.n_features, rule, data.rows.columns)
+    gaps = data.transform.marginalise
+    work = SurveyWork(data.rows.n_features, rule, data.rows.columns, gaps)
     merge = _Merge(None if rule is None else rule.capacity)
     # As read: a bad value has its place and its name there.
     as_read, coordinates = data.in_coordinates(None), data.transform.coordinates
@@ -381,10 +449,27 @@ def survey_rows(data: Dataset, rule: SampleRule | None, listen: Listener) -> Sur
     survey, _ = run_pass(as_read, Pass("survey", work, merge, survey_result_nbytes(d)), listen)
     if rule is not None and survey.sample is not None:
         survey = replace(survey, sample=survey.sample.smallest(rule.capacity))
+    if survey.observed is not None:
+        survey = _filled(survey, survey.observed, data.rows.columns)
     if survey.rounding is not None and survey.probe is not None and survey.weighed_rows:
         rounding = settled(survey.rounding, survey.probe)
         survey = replace(survey, rounding=rounding)
     return survey.mapped(coordinates)
+
+
+def _filled(survey: Survey, observed: Observed, columns: tuple[str, ...] | None) -> Survey:
+    """Return a survey of rows with gaps, whose sample and probe have none."""
+    empty = np.flatnonzero(observed.of_columns == 0).tolist()
+    if empty and survey.weighed_rows:
+        name = f"{empty[0]}" if columns is None else f"{empty[0]} ({columns[empty[0]]!r})"
+        raise DataError(
+            f"Column {name} of X has no value in any row, so nothing tells its mean. Leave the "
+            "column out."
+        )
+    sample, probe = survey.sample, survey.probe
+    if sample is not None:
+        sample = replace(sample, x=survey.filling(sample.x, FILLING_SEED))
+    return replace(survey, sample=sample, probe=None if probe is None else without_gaps(probe))
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,11 @@ class Coordinates:
         """
         return self._back(z) * self.scales + self.origin
 
+    def of_columns(self, chosen: NDArray[np.bool_]) -> Coordinates:
+        """Return the map of some columns alone, which must not have axes across columns."""
+        assert self.axes is None, "an axis needs all columns"
+        return Coordinates(self.origin[chosen], self.scales[chosen])
+
     def undo_covariances(self, covariances: Array) -> Array:
         """Return covariance matrices (..., r, r) in squared units of the data, (..., d, d).
 

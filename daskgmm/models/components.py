@@ -29,6 +29,7 @@ from daskgmm.models.clusters import Merging, check_n_clusters, merge_by_entropy
 from daskgmm.models.criteria import RELEVANCE_COUNTS, doubt
 from daskgmm.models.equal_weights import has_equal_weights
 from daskgmm.models.inputs import scoring_data
+from daskgmm.models.missing import check_whole_rows
 from daskgmm.models.mixture import Mixture
 from daskgmm.models.moments import MixtureMoments
 from daskgmm.models.order import NUMBERED, canonical_order
@@ -219,13 +220,14 @@ class Components(Mixture):
         check_passes(n_iter)
         predictor = self._predictor()
         check_gaussian(predictor.parameters)
+        check_whole_rows(self, "map_adapt")
         if "weights" in relevances and has_equal_weights(self):
             raise ValueError(
                 "The weights of a mixture with equal_weights=True are fixed. Adapt means and "
                 "covariances, or fit one with weights of its own."
             )
         rows, weights = scoring_data(self, X, sample_weight)
-        data = predictor.dataset(rows, weights, drop_missing=predictor.transform.drop_missing)
+        data = predictor.dataset(rows, weights, present=True)
         data = data.in_coordinates(predictor.transform.coordinates)
         prior = adapted = predictor.parameters
         reg_covar = float(getattr(self, "reg_covar", 0.0))

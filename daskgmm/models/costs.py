@@ -13,6 +13,8 @@ from sklearn.base import BaseEstimator
 from daskgmm.em.sample import Starts
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey import survey_nbytes, survey_result_nbytes
+from daskgmm.gaussian.missing.kernel import task_nbytes
+from daskgmm.gaussian.missing.patterns import pool_nbytes
 from daskgmm.models.inputs import training_rows
 from daskgmm.passes.configuration import backend
 from daskgmm.passes.dataset import Dataset
@@ -39,7 +41,12 @@ def cut(rows: Rows, weights: Rows | None, settings: Settings, cache: int = 0) ->
     """Cut rows into batches for a fit of these settings; `cache` in bytes."""
     backend()  # one that is unknown is refused before a row is read
     k, p = settings.n_columns, settings.n_statistics(rows.n_features)
-    return Dataset.of(rows, weights, k, p, cache, drop_missing=settings.drop_missing)
+    return Dataset.of(rows, weights, k, p, cache, **missing_of(settings))
+
+
+def missing_of(settings: Settings) -> dict[str, bool]:
+    """Return what a data set does with rows that miss values."""
+    return {"drop_missing": settings.drop_missing, "marginalise": settings.marginalise}
 
 
 START_COPIES = 5
@@ -66,10 +73,18 @@ def plan_of(data: Dataset, settings: Settings, starts: Starts) -> Plan:
         survey_result_nbytes=survey_result_nbytes(d),
         maps=settings.is_mapped,
         drops=settings.drop_missing,
+        patterns_nbytes=patterns_nbytes(settings, d),
         coordinates=coordinates_in_words(settings, d),
         n_buffer_rows=settings.n_buffer_rows(d),
     )
     return make_plan(data, needs)
+
+
+def patterns_nbytes(settings: Settings, d: int) -> int:
+    """Return the bytes that grouping rows by the values that they miss takes; 0 without."""
+    if not settings.marginalise:
+        return 0
+    return pool_nbytes(d) + task_nbytes(settings.n_components, d)
 
 
 def coordinates_in_words(settings: Settings, columns: int) -> str:

@@ -54,6 +54,7 @@ from daskgmm.models.factors import check_factors, check_factors_of
 from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.initial import check_initial
 from daskgmm.models.inputs import check_enough_columns
+from daskgmm.models.missing import check_missing
 from daskgmm.models.order import NUMBERED, reordered, reordered_search
 from daskgmm.models.outliers import (
     check_outliers,
@@ -63,7 +64,7 @@ from daskgmm.models.outliers import (
 )
 from daskgmm.models.singular import singular_columns
 from daskgmm.models.verbose import Printer
-from daskgmm.names import TAILS
+from daskgmm.names import MARGINALISE, TAILS
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.sources import source_of
 from daskgmm.storage.address import Address
@@ -114,7 +115,7 @@ class MixtureEstimator(Density):
         "precisions_init": ["array-like", Interval(Real, None, None, closed="neither"), None],
         "acceleration": [StrOptions({"auto"}), None],
         "sample_rows": [Interval(Integral, 1, None, closed="left"), None],
-        "missing": [StrOptions({"error", "drop"})],
+        "missing": [StrOptions({"error", "drop", MARGINALISE})],
         "standardise": ["boolean"],
         "pca": [Axes(), None],
         "noise": ["boolean"],
@@ -410,6 +411,7 @@ class MixtureEstimator(Density):
         check_factors(self.covariance_type, self.n_factors)
         check_outliers(self)
         check_equal_weights(self)
+        check_missing(self)
 
     def _settings(self) -> Settings:
         return Settings(
@@ -422,7 +424,8 @@ class MixtureEstimator(Density):
             init_params=self.init_params,
             accelerated=self.acceleration is not None,
             sample_rows=None if self.sample_rows is None else int(self.sample_rows),
-            drop_missing=self.missing == "drop",
+            drop_missing=self.missing != "error",
+            marginalise=self.missing == MARGINALISE,
             standardise=bool(self.standardise),
             pca=plain_axes(self.pca),
             prior=shortest(self.prior),

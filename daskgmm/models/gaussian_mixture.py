@@ -82,10 +82,14 @@ class GaussianMixture(MixtureEstimator):
     sample_rows : int or None, default=None
         Rows of the sample that starts are made on; None for 50 for each free parameter, at
         least 10,000. They depend on the data, the seed and the row numbers, not on chunks.
-    missing : {"error", "drop"}, default="error"
+    missing : {"error", "drop", "marginalise"}, default="error"
         What to do with rows that miss a value: NaN, or what the source declares as missing
         (`_FillValue` and the like). "drop" fits to the other rows, and predicts -1 and NaN
-        for these.
+        for these. "marginalise" fits to the values that rows have, by exact EM with the others
+        as missing data, and predicts from these; `impute` fills gaps. That is right where a
+        value is missing by chance, or for a reason that the others of its row tell. Rows
+        without any value are left out. Not with `pca`, `noise`, `tails` or factors. Each
+        pattern of missing values adds to the time of a pass.
     standardise : bool, default=False
         Whether to divide the columns by their standard deviations, which the first pass tells.
     pca : int, float or None, default=None

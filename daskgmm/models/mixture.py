@@ -43,6 +43,7 @@ from daskgmm.models.inputs import (
     scoring_data,
 )
 from daskgmm.models.latent import Points
+from daskgmm.models.missing import check_imputes, transform_of
 from daskgmm.models.outliers import box_of, fitted_outliers, with_outliers_of
 from daskgmm.models.predictions.forms import InAnyForm
 from daskgmm.models.predictions.outputs import Outputs
@@ -56,8 +57,8 @@ from daskgmm.models.writers.parquet_target import ParquetTarget
 from daskgmm.models.writers.predict_to_parquet import ParquetJob, check_columns
 from daskgmm.models.writers.predict_to_zarr import ZarrJob
 from daskgmm.models.writers.zarr_target import ZarrTarget
+from daskgmm.names import IMPUTED
 from daskgmm.passes.task import Progress
-from daskgmm.passes.transform import Transform
 from daskgmm.rows.origins import origins
 from daskgmm.rows.sources import source_of
 from daskgmm.rows.tables.keyed import as_names
@@ -143,6 +144,31 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         the same preprocessing.
         """
         return self._predict("log_density", X)
+
+    def impute(self, X: Any) -> Any:
+        """Return rows whose missing values are those that the mixture expects, shape (n, d).
+
+        Of a mixture with ``missing="marginalise"``: the mean of each missing value given the others
+        of its row, over all components. Observed values stay as they are, to the bit, and rows
+        without any value stay NaN. Variances of filled values are too small, as those of means
+        are. The output "imputed" of `predict_to_zarr` and `predict_to_parquet` is the same.
+
+        Parameters
+        ----------
+        X : as in `fit`
+
+        Returns
+        -------
+        array of shape (n, d)
+            As `predict_proba` returns it: lazy where that is, labelled for labelled X.
+
+        Raises
+        ------
+        SettingError
+            If `missing` is another.
+        """
+        check_imputes(self)
+        return self._predict(IMPUTED, X)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Return the mean log-likelihood of the rows, in nats a row, in one streamed pass.
@@ -590,7 +616,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         )
 
     def _predictor(self) -> Predictor:
-        transform = Transform(getattr(self, "missing", "error") == "drop", self._coordinates())
+        transform = transform_of(self, self._coordinates())
         clusters = getattr(self, "clusters_", None)
         merged = None if clusters is None else tuple(map(int, clusters))
         return Predictor(self._parameters(), feature_names(self), transform, merged)
@@ -645,8 +671,8 @@ def wanted_outputs(
     """Return the arrays that a mixture is asked for; raise `ValueError` if it has none such."""
     k, missing = predictor.parameters.n_components, predictor.transform.drop_missing
     noise, q = predictor.parameters.has_noise, n_factors(predictor.parameters)
-    merged = predictor.clusters
-    return Outputs.of(names, k, dtype, top, missing=missing, noise=noise, q=q, clusters=merged)
+    merged, d = predictor.clusters, predictor.n_columns
+    return Outputs.of(names, k, dtype, top, missing=missing, noise=noise, q=q, clusters=merged, d=d)
 
 
 @contextmanager

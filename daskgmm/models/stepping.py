@@ -17,6 +17,7 @@ from daskgmm.models.equal_weights import has_equal_weights
 from daskgmm.models.inputs import scoring_data
 from daskgmm.models.moments import MixtureMoments
 from daskgmm.models.predictions.prediction import Predictor
+from daskgmm.names import MARGINALISE
 
 Kind = TypeVar("Kind")
 
@@ -26,7 +27,7 @@ def moments_under(mixture: Any, x: Any, sample_weight: Any) -> MixtureMoments:
     predictor: Predictor = mixture._predictor()
     _check_steps(mixture, predictor.parameters)
     rows, weights = scoring_data(mixture, x, sample_weight)
-    data = predictor.dataset(rows, weights, drop_missing=predictor.transform.drop_missing)
+    data = predictor.dataset(rows, weights, present=True)
     with one_blas_thread():
         found = moments_of(
             data.in_coordinates(predictor.transform.coordinates), predictor.parameters
@@ -74,6 +75,8 @@ def _check_steps(mixture: Any, parameters: Parameters) -> None:
     because = None
     if parameters.log_weights is not None:
         because = "a variational posterior has a prior, which is made from all rows"
+    elif mixture.missing == MARGINALISE:
+        because = "missing='marginalise' takes rows with what they have, and moments whole ones"
     elif parameters.makes_room:
         because = "room for outliers (noise, tails) is made from all rows"
     elif getattr(mixture, "prior", None) is not None:

@@ -62,6 +62,7 @@ from daskgmm.models.factors import check_factors, check_factors_of, name_with_fa
 from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.models.inputs import LABELS, check_enough_columns
+from daskgmm.models.missing import check_missing_of_sweep
 from daskgmm.models.predictions.in_memory import predict_values
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.names import ALL, CRITERIA, FAILED, FITTED, SAMPLE
@@ -267,6 +268,7 @@ def sweep(
     sizes = _sizes(n_components, "n_components")
     _set(estimator, {"n_components": max(sizes), **settings_of(types[0])})
     estimator._validate_params()
+    check_missing_of_sweep(estimator, types, criterion)
     given = TrainingData(source_of(X, storage_options), sample_weight, weights_are, feature_dims)
     rows, weights = given.rows(estimator)
     check_enough(rows.n_rows, min(sizes))

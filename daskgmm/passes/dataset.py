@@ -59,6 +59,7 @@ class Dataset:
         cache: int = 0,
         *,
         drop_missing: bool = False,
+        marginalise: bool = False,
     ) -> Dataset:
         """Cut the rows into batches for k components with p statistics each."""
         row_seconds = seconds_per_row(k, p)
@@ -68,7 +69,14 @@ class Dataset:
         if weights is not None:
             check_persisted("sample_weight", weights.futures, executor.client)
         batches = cut_batches(rows, row_seconds)
-        return cls(rows, weights, batches, executor, cache, Transform(drop_missing))
+        return cls(
+            rows,
+            weights,
+            batches,
+            executor,
+            cache,
+            Transform(drop_missing, marginalise=marginalise),
+        )
 
     @property
     def n_features(self) -> int:

@@ -56,6 +56,8 @@ class Needs:
         Whether columns are mapped, which adds a float64 copy of each block.
     drops : bool
         Whether rows are dropped, which adds a copy of each block.
+    patterns_nbytes : int
+        Bytes that grouping rows by the values that they miss takes; 0 if these are not kept.
     coordinates : str
         Coordinates of the fit, in words.
     """
@@ -70,6 +72,7 @@ class Needs:
     survey_result_nbytes: int = 0
     maps: bool = False
     drops: bool = False
+    patterns_nbytes: int = 0
     coordinates: str = "the columns as they are"
     n_buffer_rows: int = 0
 
@@ -83,7 +86,8 @@ class Needs:
     def arithmetic_nbytes(self) -> int:
         """Peak bytes of the work on a batch, without rows: statistics and buffers."""
         statistics = 2 * 8 * self.n_statistics * self.n_components
-        return max(self.workspace_nbytes + statistics, self.survey_nbytes)
+        expectation = self.workspace_nbytes + statistics + self.patterns_nbytes
+        return max(expectation, self.survey_nbytes)
 
     def result_nbytes(self, results: int) -> int:
         """Return the bytes of some results of batches and of the parameters of a pass."""
@@ -216,7 +220,7 @@ def make_plan(data: Dataset, needs: Needs) -> Plan:
         dtype=str(rows.dtype),
         pass_nbytes=None if n is None else n * data.row_nbytes,
         coordinates=needs.coordinates,
-        missing="their rows are left out" if needs.drops else "an error",
+        missing=_missing_in_words(needs),
         chunks=len(rows.lengths),
         batches=len(data.batches),
         max_passes=needs.max_passes,
@@ -226,6 +230,15 @@ def make_plan(data: Dataset, needs: Needs) -> Plan:
         cached_batches=cached_batches,
         advice=tuple(_advice(data, place)),
     )
+
+
+def _missing_in_words(needs: Needs) -> str:
+    if needs.patterns_nbytes:
+        return (
+            "rows count with what they have; a pass takes longer with each pattern of missing "
+            "values"
+        )
+    return "their rows are left out" if needs.drops else "an error"
 
 
 def _waiting(batches: int, place: Place) -> int:

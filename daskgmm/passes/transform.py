@@ -25,12 +25,15 @@ class Transform:
     ----------
     drop_missing : bool
         Whether rows that miss a value or their weight are dropped.
+    marginalise : bool
+        Whether, if rows are dropped, those that have some value are kept as they are, with NaN.
     coordinates : Coordinates or None
         Map from the columns to the features of the model.
     """
 
     drop_missing: bool = False
     coordinates: Coordinates | None = None
+    marginalise: bool = False
 
     @property
     def is_identity(self) -> bool:
@@ -40,11 +43,20 @@ class Transform:
     def __call__(self, blocks: Iterator[Block]) -> Iterator[Block]:
         """Yield the transformed blocks, one for each."""
         for block in blocks:
-            present = without_missing(block) if self.drop_missing else block
+            present = self._present(block) if self.drop_missing else block
             if self.coordinates is not None:
                 z = self.coordinates.apply(present.x)
                 present = Block(z, present.weights, present.indices, present.n_read)
             yield present
+
+    def _present(self, block: Block) -> Block:
+        return without_missing(block, self.missing_rows(block.x))
+
+    def missing_rows(self, x: NDArray[Any]) -> NDArray[np.bool_] | None:
+        """Return whether each row of x (m, d) is dropped; None if certainly none is."""
+        if not self.drop_missing:
+            return None
+        return rows_without_values(x) if self.marginalise else missing_rows(x)
 
 
 IDENTITY = Transform()
@@ -62,9 +74,8 @@ class TransformedWork(Generic[Result]):
         return self.work(batch, self.transform(blocks))
 
 
-def without_missing(block: Block) -> Block:
-    """Return the rows of a block that miss neither a value nor their weight."""
-    missing = missing_rows(block.x)
+def without_missing(block: Block, missing: NDArray[np.bool_] | None) -> Block:
+    """Return the rows of a block that are not said to be missing, and have their weight."""
     if block.weights is not None:
         of_weights = missing_rows(block.weights[:, None])
         if of_weights is not None:
@@ -86,3 +97,17 @@ def missing_rows(x: NDArray[Any]) -> NDArray[np.bool_] | None:
             return None
     missing: NDArray[np.bool_] = np.isnan(x).any(axis=1)
     return missing
+
+
+def rows_without_values(x: NDArray[Any]) -> NDArray[np.bool_] | None:
+    """Return whether each row of x (m, d) has no value at all; None if certainly none has none."""
+    if x.dtype.kind != "f" or not x.shape[1]:
+        return None
+    left = np.flatnonzero(np.isnan(x[:, 0]))
+    for column in range(1, x.shape[1]):
+        left = left[np.isnan(x[left, column])]
+    if not len(left):
+        return None
+    without = np.zeros(len(x), bool)
+    without[left] = True
+    return without

@@ -58,7 +58,7 @@ class OutputTests:
         return self._made(self.name, self._asked(k, dtype, missing=missing))
 
     def _asked(self, k: int, dtype: str, *, missing: bool = False) -> Asked:
-        return Asked(k, dtype, min(2, k), missing, q=self.q, clusters=MERGED[:k])
+        return Asked(k, dtype, min(2, k), missing, q=self.q, clusters=MERGED[:k], d=D)
 
     def _made(self, name: str, asked: Asked) -> list[Output]:
         """Return the arrays of any output; none for one of factors that are not there."""
@@ -99,7 +99,9 @@ class OutputTests:
         rows = self.rows()
         alone = Outputs(tuple(self.arrays()))
         names = [name for name in OUTPUTS if self.q or name not in OF_FACTORS]
-        everything = Outputs.of(names, K, "float64", 2, missing=False, q=self.q, clusters=MERGED)
+        everything = Outputs.of(
+            names, K, "float64", 2, missing=False, q=self.q, clusters=MERGED, d=D
+        )
         for structure in map(STRUCTURES.__getitem__, self.structures):
             predictor = Predictor(random_mixture(structure, K, D))
             whole = alone.predict(predictor, rows, str)

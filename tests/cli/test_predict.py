@@ -55,6 +55,28 @@ def test_rows_without_a_label(folder, rows, call):
     assert (zarr.open_array("p.zarr/label", mode="r")[:300] == -1).all()
 
 
+def test_rows_with_gaps_are_looked_at_and_filled(folder, rows, call):
+    whole = rows.copy()
+    rows[:300, 1] = np.nan
+    write_zarr("holes.zarr", rows, (701, 3))
+    fit = ("fit", "holes.zarr", "-k", 3, "-o", "m.json", "--missing", "marginalise")
+    assert call(*fit).exit_code == 0
+    outputs = ("--outputs", "label,imputed", "--dtype", "float64")
+    done = call("predict", "m.json", "holes.zarr", "-o", "p.zarr", *outputs)
+    assert done.exit_code == 0, done.output
+    assert "none" not in done.stdout
+    filled = zarr.open_array("p.zarr/imputed", mode="r")[:]
+    np.testing.assert_array_equal(filled, load_model("m.json").impute(rows))
+    np.testing.assert_array_equal(filled[300:], whole[300:])
+    assert call(*fit, "--pca", 2).exit_code == 2
+    assert (
+        call(
+            "sweep", "holes.zarr", "-k", "2-3", "-o", "s.json", "--missing", "marginalise"
+        ).exit_code
+        == 0
+    )
+
+
 @pytest.mark.parametrize("pca", ["2", "0.9"])
 def test_coordinates(folder, call, pca):
     fit = ("fit", "rows.zarr", "-k", 3, "-o", "m.json", "--standardise", "--pca", pca)

@@ -18,7 +18,7 @@ from daskgmm.em.fit import survey_with_sample
 from daskgmm.em.loop import Fit, advanced, evaluate
 from daskgmm.em.sample import WHOLE, SampleRule, Starts, drawn_rows
 from daskgmm.em.selection.comparing import Compared
-from daskgmm.em.selection.holding_out import HeldOut, held_out, row_blocks
+from daskgmm.em.selection.holding_out import UNKNOWN, HeldOut, held_out, row_blocks
 from daskgmm.em.selection.measuring import Measured, measure_many
 from daskgmm.em.selection.races import SweepRequest, leaders, race_all
 from daskgmm.em.settings import Settings
@@ -202,10 +202,15 @@ def begun(data: Dataset, request: SweepRequest, listen: Listener) -> SweepState:
             raise ValueError(_nothing_fits(_failures(request, raced)))
         settings = [request.settings[index] for index in usable]
         found = [raced[index] for index in usable]
-        held = _held(draw, request, settings, found, pool)
+        # The gaps of the sample are filled, so that no likelihood of it tells which models win.
+        unknown = [UNKNOWN] * len(found)
+        held = unknown if survey.has_gaps else _held(draw, request, settings, found, pool)
         compared = Compared.of(draw, (n, told), request.log_densities, settings, leaders(found))
         models = _compared(
-            compared, [each.candidates[: len(request.seeds)] for each in found], held
+            compared,
+            [each.candidates[: len(request.seeds)] for each in found],
+            held,
+            all_go=survey.has_gaps,
         )
     failures = tuple(_failures(request, raced))
     return SweepState(survey.without_sample(), coordinates, tuple(models), failures)
@@ -230,11 +235,15 @@ def _held(
 
 
 def _compared(
-    compared: Compared, candidates: Sequence[Sequence[Candidate]], held: Sequence[HeldOut]
+    compared: Compared,
+    candidates: Sequence[Sequence[Candidate]],
+    held: Sequence[HeldOut],
+    *,
+    all_go: bool,
 ) -> list[Model]:
     """Return the models of all sizes and structures, those marked that go on."""
-    goes_on = compared.not_beaten()
-    for index in compared.best_otherwise(held):
+    goes_on = [True] * len(candidates) if all_go else compared.not_beaten()
+    for index in [] if all_go else compared.best_otherwise(held):
         goes_on[index] = True
     return [
         model

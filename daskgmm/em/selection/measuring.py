@@ -21,9 +21,12 @@ from daskgmm.gaussian.kernels.softmax import FLOOR
 from daskgmm.gaussian.kernels.stack import Stack
 from daskgmm.gaussian.kernels.tiles import fill_tiles
 from daskgmm.gaussian.kernels.workspace import tile_rows, workspace
+from daskgmm.gaussian.missing.kernel import MarginalKernel
+from daskgmm.gaussian.missing.patterns import grouped
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.configuration import backend
+from daskgmm.passes.task import Work
 
 Array = NDArray[np.float64]
 
@@ -158,11 +161,44 @@ def _small(group: list[int], kernels: Sequence[Kernel]) -> list[list[int]]:
     return stacks
 
 
+@dataclass(frozen=True, slots=True)
+class MeasureObservedWork:
+    """Measures one batch of rows that miss values, pattern by pattern."""
+
+    kernels: tuple[MarginalKernel, ...]
+    backend: Backend
+
+    def __call__(self, batch: Batch, blocks: Iterator[Block]) -> Measured:
+        """Return the sums over the batch."""
+        nothing = np.zeros(len(self.kernels))
+        total = Measured(nothing, nothing, 0.0, 0)
+        for pattern, block in grouped(blocks, len(self.kernels[0].center)):
+            work = measure_work([kernel.of(pattern) for kernel in self.kernels], self.backend)
+            total = merge_measured(total, work(batch, iter([block])))
+        return total
+
+
 def measure_many(rows: TrainingSet, mixtures: Sequence[Parameters]) -> Measured:
     """Return the likelihood and entropy of all rows under each of the mixtures."""
+    work: Work[Measured]
+    if rows.survey.has_gaps:
+        about_center = rows.survey.mean, rows.survey.half_range
+        marginal = [MarginalKernel.choose(each, *about_center) for each in mixtures]
+        work = MeasureObservedWork(tuple(marginal), backend())
+    else:
+        work = _measure_whole(rows, mixtures)
+    asked = Pass("measure", work, merge_measured, 16 * len(mixtures))
+    return run_pass(rows.data, asked, rows.listen)[0]
+
+
+def _measure_whole(rows: TrainingSet, mixtures: Sequence[Parameters]) -> MeasureWork:
     together = sum(each.n_components for each in mixtures)
     about = rows.survey.mean, rows.survey.half_range, 0.0, together
-    kernels = [choose_kernel(each, *about) for each in mixtures]
+    return measure_work([choose_kernel(each, *about) for each in mixtures], backend())
+
+
+def measure_work(kernels: Sequence[Kernel], computing: Backend) -> MeasureWork:
+    """Return what measures mixtures, those of one structure in one product."""
     groups: dict[str, list[int]] = {}
     for index, kernel in enumerate(kernels):
         # The exact kernel, and one with a shared covariance of its own, stand alone.
@@ -171,6 +207,4 @@ def measure_many(rows: TrainingSet, mixtures: Sequence[Parameters]) -> Measured:
     cut = [part for group in groups.values() for part in _small(group, kernels)]
     stacks = tuple(Stack.of([kernels[index] for index in group]) for group in cut)
     order = tuple(index for group in cut for index in group)
-    work = MeasureWork(stacks, order, backend())
-    asked = Pass("measure", work, merge_measured, 16 * len(kernels))
-    return run_pass(rows.data, asked, rows.listen)[0]
+    return MeasureWork(stacks, order, computing)

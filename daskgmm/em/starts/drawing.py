@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 
 from daskgmm.em.passing import Pass, run_pass
 from daskgmm.em.sample import row_hashes
-from daskgmm.em.survey import TILE_ROWS, Survey, TrainingSet
+from daskgmm.em.survey import FILLING_SEED, TILE_ROWS, Survey, TrainingSet
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.coordinates import whitening
+from daskgmm.gaussian.missing.filling import Filling
 from daskgmm.passes.batches import Batch
 
 Array = NDArray[np.float64]
@@ -87,7 +88,8 @@ class DrawWork:
     """Draws the rows of one batch: `m` of all rows are expected.
 
     `whitening` (d, r) maps differences from the mean (d,) to vectors whose squared length is the
-    distance; `weight` is the sum of all weights.
+    distance; `weight` is the sum of all weights. `filling` fills the gaps of
+    rows for their distances, if there may be any.
     """
 
     seed: int
@@ -95,6 +97,7 @@ class DrawWork:
     mean: Array
     whitening: Array
     weight: float
+    filling: Filling | None = None
 
     def __call__(self, batch: Batch, blocks: Iterator[Block]) -> Draw:
         """Return what is drawn of the batch."""
@@ -132,7 +135,9 @@ class DrawWork:
         """Return the squared distance of each row from the mean, some rows at a time."""
         squares = np.empty(len(x))
         for first in range(0, len(x), TILE_ROWS):
-            whitened = (x[first : first + TILE_ROWS] - self.mean) @ self.whitening
+            part = x[first : first + TILE_ROWS]
+            part = part if self.filling is None else self.filling(part)
+            whitened = (part - self.mean) @ self.whitening
             squares[first : first + TILE_ROWS] = np.einsum("ij,ij->i", whitened, whitened)
         return squares
 
@@ -158,6 +163,10 @@ def draw_rows(rows: TrainingSet, seed: int, m: int) -> Draw:
     data, survey = rows.data, rows.survey
     axes = whitening(survey.covariance)
     work = DrawWork(seed, float(m), survey.mean, axes, survey.weight)
+    if survey.has_gaps:
+        work = replace(work, filling=survey.filling)
     nbytes = m * (data.row_nbytes + 32) // max(1, len(data.batches))
     draw, _ = run_pass(data, Pass("sample", work, merge_draws, nbytes), rows.listen)
+    if survey.has_gaps:
+        draw = replace(draw, x=survey.filling(draw.x, FILLING_SEED))
     return replace(draw, m=m, survey=survey.without_sample())

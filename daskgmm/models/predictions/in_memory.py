@@ -31,9 +31,8 @@ def outputs_of(predictor: Predictor, names: Names, dtype: np.dtype[Any]) -> list
     parameters, missing = predictor.parameters, predictor.transform.drop_missing
     precision = "float32" if dtype == np.float32 else "float64"
     noise, q = parameters.has_noise, n_factors(parameters)
-    asked = Asked(
-        parameters.n_components, precision, 1, missing, noise, q, clusters=predictor.clusters
-    )
+    k, d, merged = parameters.n_components, predictor.n_columns, predictor.clusters
+    asked = Asked(k, precision, 1, missing, noise, q, clusters=merged, d=d)
     makers = {**OUTPUTS, **predictor.own_outputs}
     made = [output for name in names for output in makers[name](asked)]
     return [

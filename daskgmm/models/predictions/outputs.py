@@ -22,8 +22,7 @@ from daskgmm.gaussian.kernels.workspace import small_buffers
 from daskgmm.gaussian.latent import latent_coordinates, squared_errors
 from daskgmm.models.predictions.posterior import Posterior
 from daskgmm.models.predictions.prediction import Place, Predictor, at
-from daskgmm.names import DTYPES
-from daskgmm.passes.transform import missing_rows
+from daskgmm.names import DTYPES, IMPUTED
 
 Array = NDArray[np.float64]
 
@@ -35,6 +34,9 @@ FACTOR = "factor"
 
 CLUSTER = "cluster_number"
 """The dimension of posteriors of clusters, and its coordinate."""
+
+COLUMN = "column"
+"""The dimension of imputed rows, and its coordinate."""
 
 RANK = "rank"
 """The dimension of the most probable components, the first one first."""
@@ -129,6 +131,8 @@ class Asked:
         Factors of each component; 0 without any.
     clusters : tuple of int, or None
         Cluster of each component, if components were merged.
+    d : int
+        Columns of the rows.
     """
 
     k: int
@@ -138,6 +142,7 @@ class Asked:
     noise: bool = False
     q: int = 0
     clusters: tuple[int, ...] | None = None
+    d: int = 0
 
     def component(
         self,
@@ -373,6 +378,15 @@ def _errors_of(posterior: Posterior) -> NDArray[Any]:
     return squared_errors(posterior.parameters, posterior.rows, posterior.labels)
 
 
+def _imputed(asked: Asked) -> list[Output]:
+    long_name = "values, with the expectation of the mixture where they are missing"
+    return [asked.number(IMPUTED, _imputed_of, long_name, (COLUMN,), (asked.d,))]
+
+
+def _imputed_of(posterior: Posterior) -> NDArray[Any]:
+    return posterior.imputed
+
+
 OUTPUTS: dict[str, Make] = {
     # Labels first: they are computed in this order, and are exact before exponentials are taken.
     "label": _label,
@@ -387,6 +401,7 @@ OUTPUTS: dict[str, Make] = {
     "cluster_posterior": _cluster_posterior,
     "latent": _latent,
     "reconstruction_error": _reconstruction_error,
+    IMPUTED: _imputed,
 }
 """By what users ask for: what makes the outputs."""
 
@@ -470,6 +485,7 @@ class Outputs:
         noise: bool = False,
         q: int = 0,
         clusters: tuple[int, ...] | None = None,
+        d: int = 0,
     ) -> Outputs:
         """Return the arrays that settings ask for.
 
@@ -477,7 +493,7 @@ class Outputs:
         ----------
         names : str or sequence of str
             Some of `OUTPUTS`.
-        k, dtype, missing, noise, q, clusters : as `Asked`
+        k, dtype, missing, noise, q, clusters, d : as `Asked`
         top : int or None
             As of `Asked`; by default `TOP`, if there are so many components.
 
@@ -498,7 +514,8 @@ class Outputs:
             )
         if dtype not in DTYPES:
             raise SettingError(f"dtype is {dtype!r}; give one of {', '.join(DTYPES)}.")
-        asked = Asked(k, dtype, min(TOP, k) if top is None else top, missing, noise, q, clusters)
+        most = min(TOP, k) if top is None else top
+        asked = Asked(k, dtype, most, missing, noise, q, clusters, d)
         made = {name: _made(name, asked) for name in names}
         _check_distinct(made)
         return cls(tuple(array for arrays in made.values() for array in arrays))
@@ -528,7 +545,7 @@ class Outputs:
         self, predictor: Predictor, x: NDArray[Any], place: Place
     ) -> dict[str, NDArray[Any]]:
         """Return the arrays, by name, for the rows of x (m, d)."""
-        missing = missing_rows(x) if predictor.transform.drop_missing else None
+        missing = predictor.transform.missing_rows(x)
         present = None if missing is None or not missing.any() else np.flatnonzero(~missing)
         found = self.empty(len(x)) if present is not None else self._unfilled(len(x))
         if present is not None:
@@ -539,7 +556,7 @@ class Outputs:
                 target = rows if present is None else present[rows]
                 for each in in_order:
                     found[each.name][target] = each.encode(
-                        _computed(each, posterior, rows.stop - rows.start)
+                        _computed(each, posterior, len(posterior.given))
                     )
         return found
 

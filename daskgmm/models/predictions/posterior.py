@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +11,7 @@ from daskgmm.gaussian.kernels.kernel import Tile
 from daskgmm.gaussian.kernels.softmax import exponentiate
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.tails.tails import tail_of
+from daskgmm.models.predictions.gaps import Gaps
 
 Array = NDArray[np.float64]
 
@@ -26,10 +29,22 @@ class Posterior:
         Of the mixture.
     center : ndarray of shape (d,)
         What was subtracted from the rows.
+    given : ndarray of shape (b, d)
+        The rows as they were given, in the columns of the data.
+
+    Attributes
+    ----------
+    gaps : Gaps or None
+        Of rows that miss values: `given`, `rows` and `parameters` are of the columns that they
+        have.
     """
 
-    def __init__(self, tile: Tile, parameters: Parameters, center: Array) -> None:
-        self.parameters = parameters
+    gaps: Gaps | None = None
+
+    def __init__(
+        self, tile: Tile, parameters: Parameters, center: Array, given: NDArray[Any]
+    ) -> None:
+        self.parameters, self.given = parameters, given
         self._tile, self._center = tile, center
         self._labels: NDArray[np.intp] | None = None
         self._bad: Array | None = None
@@ -42,6 +57,13 @@ class Posterior:
     def rows(self) -> Array:
         """The rows in the coordinates of the mixture, shape (b, d)."""
         return self._tile.rows.T + self._center
+
+    @property
+    def imputed(self) -> NDArray[Any]:
+        """The rows as given, (b, d); the mixture's expectation where a value is missing."""
+        if self.gaps is None:
+            return self.given
+        return self.gaps.filled(self.rows, self.responsibilities)
 
     @property
     def labels(self) -> NDArray[np.intp]:

@@ -66,7 +66,7 @@ def posterior_sample(
 
     It depends on the rows' numbers alone, not on chunks or workers.
     """
-    data = predictor.dataset(rows, weights, drop_missing=predictor.transform.drop_missing)
+    data = predictor.dataset(rows, weights, present=True)
     found: Sample | None = None
     for part in map_batches(data, SampleWork(predictor, capacity)):
         if part is not None:

@@ -26,7 +26,10 @@ from daskgmm.gaussian.kernels.choice import (
 from daskgmm.gaussian.kernels.kernel import Kernel
 from daskgmm.gaussian.kernels.tailed import whitened_kernel
 from daskgmm.gaussian.kernels.workspace import small_buffers
+from daskgmm.gaussian.missing.conditional import marginal, unstructured
+from daskgmm.gaussian.missing.patterns import Pattern, by_pattern
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.models.predictions.gaps import Gaps
 from daskgmm.models.predictions.posterior import Posterior
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.configuration import backend
@@ -97,6 +100,7 @@ class Predictor:
             parts += [plain_digest((own.noise_weight, own.log_volume))]
         if self.clusters is not None:
             parts.append(plain_digest(self.clusters))
+        parts += ["marginalise"] * self.transform.marginalise
         return plain_digest((own.structure, self.transform.drop_missing, parts))
 
     @property
@@ -105,12 +109,16 @@ class Predictor:
         coordinates = self.transform.coordinates
         return self.parameters.n_features if coordinates is None else coordinates.n_columns
 
-    def dataset(
-        self, rows: Rows, weights: Rows | None = None, *, drop_missing: bool = False
-    ) -> Dataset:
-        """Return rows cut for passes of this mixture, as they are but for what is dropped."""
+    def dataset(self, rows: Rows, weights: Rows | None = None, *, present: bool = False) -> Dataset:
+        """Return rows cut for passes of this mixture, as they are.
+
+        With `present` those that miss what it needs are dropped.
+        """
         p, k, _ = self._fast.shape
-        return Dataset.of(rows, weights, k, p, drop_missing=drop_missing)
+        drop, marginalise = self.transform.drop_missing, self.transform.marginalise
+        if not present:
+            return Dataset.of(rows, weights, k, p)
+        return Dataset.of(rows, weights, k, p, drop_missing=drop, marginalise=marginalise)
 
     def score(
         self,
@@ -142,8 +150,45 @@ class Predictor:
                 found[rows] = posterior.log_densities
         return found
 
-    def posteriors(self, x: NDArray[Any], place: Place) -> Iterator[tuple[slice, Posterior]]:
-        """Yield the posteriors of the rows of x, which miss no value, tile by tile."""
+    def posteriors(
+        self, x: NDArray[Any], place: Place
+    ) -> Iterator[tuple[slice | NDArray[np.intp], Posterior]]:
+        """Yield the posteriors of the rows of x, tile by tile, with the places of these rows.
+
+        Rows miss no value, unless the mixture takes them with what they have.
+        """
+        if self.transform.marginalise and np.isnan(x.sum()):
+            yield from self._posteriors_of_observed(x, place)
+        else:
+            yield from self._posteriors_of_whole(x, place)
+
+    def _posteriors_of_observed(
+        self, x: NDArray[Any], place: Place
+    ) -> Iterator[tuple[NDArray[np.intp], Posterior]]:
+        """Yield posteriors of rows that miss values, pattern by pattern."""
+        whole = unstructured(self.parameters, structure_of(self.parameters))
+        for pattern, rows in by_pattern(x):
+            of_columns = self._of_columns(marginal(whole, pattern), pattern)
+            given, o = x[rows], np.flatnonzero(pattern)
+            for part, posterior in of_columns._posteriors_of_whole(given[:, o], at(place, rows)):
+                posterior.gaps = Gaps(whole, pattern, given[part], self.transform.coordinates)
+                yield rows[part], posterior
+
+    def _of_columns(self, observed: Parameters, pattern: Pattern) -> Predictor:
+        """Return what looks at the observed columns alone."""
+        if pattern.all():
+            return self
+        names, coordinates = self._columns, self.transform.coordinates
+        if names is not None:
+            names = tuple(name for name, has in zip(names, pattern, strict=True) if has)
+        if coordinates is not None:
+            coordinates = coordinates.of_columns(pattern)
+        return Predictor(observed, names, Transform(coordinates=coordinates))
+
+    def _posteriors_of_whole(
+        self, x: NDArray[Any], place: Place
+    ) -> Iterator[tuple[slice, Posterior]]:
+        """Yield the posteriors of rows that miss no value."""
         # Made for the kernel that needs more; the whitened one leaves T(z) alone.
         widest = self._whitened if self._never_natural else self._fast
         with widest.workspace(len(x)) as work:
@@ -161,7 +206,7 @@ class Predictor:
                 if kernel is self._whitened:
                     z[:] = seen.T
                 tile = self._backend.tile(kernel, work, rows.stop - first)
-                yield rows, Posterior(tile, self.parameters, kernel.center)
+                yield rows, Posterior(tile, self.parameters, kernel.center, x[rows])
 
     def _choose(self, half_range: Array) -> Kernel:
         # The error grows with the range: what lies within one that was safe is safe. Threads
@@ -221,7 +266,7 @@ def score_rows(
     predictor: Predictor, rows: Rows, weights: Rows | None = None, *, disorder: bool = False
 ) -> Scored:
     """Return the weighted sums over rows, in one streamed pass."""
-    data = predictor.dataset(rows, weights, drop_missing=predictor.transform.drop_missing)
+    data = predictor.dataset(rows, weights, present=True)
     total, entropy, weighing = 0.0, 0.0, Weighing()
     for part in map_batches(data, partial(_score_batch, predictor, disorder)):
         total, entropy = total + part.log_likelihood, entropy + part.entropy

@@ -1,0 +1,190 @@
+"""The E-step of rows that miss values: a plain kernel for each pattern of missing values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+
+from daskgmm.arrays import Array
+from daskgmm.gaussian.block import Block
+from daskgmm.gaussian.covariance.structure import Structure
+from daskgmm.gaussian.covariance.structures import structure_of
+from daskgmm.gaussian.kernels.backend import Backend
+from daskgmm.gaussian.kernels.choice import TOLERANCE, natural_error
+from daskgmm.gaussian.kernels.kernel import Kernel, Tile
+from daskgmm.gaussian.kernels.natural import NaturalKernel
+from daskgmm.gaussian.kernels.whitened import WhitenedKernel
+from daskgmm.gaussian.kernels.workspace import Workspace
+from daskgmm.gaussian.missing.conditional import (
+    MATRICES,
+    Completion,
+    Conditional,
+    marginal,
+    unstructured,
+)
+from daskgmm.gaussian.missing.patterns import Pattern, grouped
+from daskgmm.gaussian.moments import Moments
+from daskgmm.gaussian.parameters import Parameters
+
+KEPT_BYTES = 32 << 20
+"""Bytes of the kernels of patterns that are kept of a mixture: what more need is made anew."""
+
+
+@dataclass(frozen=True)
+class MarginalKernel(Kernel):
+    """Densities of the observed values of rows, and moments of whole ones.
+
+    Attributes
+    ----------
+    whole : Parameters
+        With matrices, or variances along axes: see `conditional.unstructured`.
+    natural : bool
+        Whether kernels of patterns are natural ones, about the centre, or whitened.
+    noise : float
+        See `Kernel`.
+    """
+
+    whole: Parameters
+    natural: bool
+    noise: float
+
+    @classmethod
+    def about(
+        cls,
+        parameters: Parameters,
+        center: Array,
+        points: Array | None = None,
+        noise: float = 0.0,
+        *,
+        natural: bool = False,
+    ) -> MarginalKernel:
+        """Return the kernel whose moments are about points (k, d), by default the means.
+
+        Moments of a natural one are about the centre (d,).
+        """
+        structure, (k, d) = structure_of(parameters), parameters.means.shape
+        whole = unstructured(parameters, structure)
+        if natural:
+            points = np.broadcast_to(center, (k, d)).copy()
+        else:
+            center, points = np.zeros(d), parameters.means if points is None else points
+        return cls(structure, center, points, whole, natural, noise)
+
+    @classmethod
+    def choose(
+        cls, parameters: Parameters, center: Array, half_range: Array, noise: float = 0.0
+    ) -> MarginalKernel:
+        """Return the natural kernel if it is exact enough for all patterns, or else the whitened.
+
+        Precisions of observed columns are at most those of all: so their bound is at most d times
+        as large, by Cauchy's inequality.
+        """
+        bound = len(center) * natural_error(parameters, center, half_range)
+        return cls.about(parameters, center, noise=noise, natural=bound < TOLERANCE)
+
+    @property
+    def feature_rows(self) -> int:
+        return self.of(np.ones(len(self.center), bool)).feature_rows
+
+    @property
+    def is_centred(self) -> bool:
+        return self.natural
+
+    def bind(self, work: Workspace, b: int) -> Tile:
+        return self.of(np.ones(len(self.center), bool)).bind(work, b)
+
+    def of(self, pattern: Pattern) -> Kernel:
+        """Return the kernel of the observed columns of a pattern."""
+        return self._of(marginal(self.whole, pattern), pattern)
+
+    def _of(self, observed: Parameters, pattern: Pattern) -> Kernel:
+        if self.natural:
+            return NaturalKernel.of(observed, self.center[pattern], self.noise)
+        points = np.ascontiguousarray(self.reference[:, pattern])
+        return WhitenedKernel.of(observed, points, self.noise)
+
+    def given(self, pattern: Pattern) -> tuple[Kernel, Completion]:
+        """Return the kernel of a pattern, and what makes moments of whole rows of its own."""
+        observed = marginal(self.whole, pattern)
+        told = Conditional.of(self.whole, pattern, observed)
+        completion = told.completion(self.whole.means, self.reference, self.noise)
+        return self._of(observed, pattern), completion
+
+    @cached_property
+    def remembered(self) -> Callable[[bytes], tuple[Kernel, Completion]]:
+        """What makes the kernel of a pattern, of its bytes, and keeps those of the last ones.
+
+        All batches of a process share them.
+        """
+        k, d = self.whole.means.shape
+        most = max(1, KEPT_BYTES // given_nbytes(k, d))
+        return lru_cache(maxsize=most)(lambda pattern: self.given(np.frombuffer(pattern, bool)))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "remembered"}
+
+    def completed(self, found: Moments, completion: Completion) -> Moments:
+        """Return the expected moments of whole rows, from those of observed columns."""
+        (k, d), (first, second) = self.reference.shape, completion(found)
+        statistic, pooled = self.structure.statistic, None
+        if statistic.pools:
+            # Pooled statistics have matrices.
+            pooled, entries = second.sum(axis=0), np.empty((k, 0))
+        else:
+            entries = quadratic_entries(second, self.structure, self.whole.structure == MATRICES)
+        sums = np.concatenate([found.counts[:, None], first, entries], axis=1).T
+        assert sums.shape == (self.structure.n_statistics(d), k)
+        return Moments(sums, self.reference, pooled, found.log_likelihood, found.weight, found.rows)
+
+    def nothing(self) -> Moments:
+        """Return the moments of no rows."""
+        (p, k, d), pools = self.shape, self.structure.statistic.pools
+        pooled = np.zeros((d, d)) if pools else None
+        return Moments(np.zeros((p, k)), self.reference, pooled, 0.0, 0.0, 0)
+
+
+def quadratic_entries(second: Array, structure: Structure, matrices: bool) -> Array:
+    """Return the quadratic entries (k, q) of second moments, (k, d, d) or (k, d)."""
+    if matrices:
+        return structure.statistic.of_matrices(second)
+    return second if structure.statistic.detail else second.sum(axis=1, keepdims=True)
+
+
+def marginal_moments(
+    backend: Backend,
+    kernels: Sequence[MarginalKernel],
+    blocks: Iterator[Block],
+    rows: int | None = None,
+) -> list[Moments]:
+    """Return the moments of all blocks under each of several mixtures, as `Backend.moments`.
+
+    The back end sees the observed values of each pattern as plain rows.
+    """
+    d = len(kernels[0].center)
+    totals = [kernel.nothing() for kernel in kernels]
+    for pattern, block in grouped(blocks, d, rows):
+        given = [kernel.remembered(pattern.tobytes()) for kernel in kernels]
+        plain, completions = zip(*given, strict=True)
+        found = backend.moments(plain, iter([block]), _at_most(len(block.x)))
+        whole = map(MarginalKernel.completed, kernels, found, completions)
+        totals = [total + part for total, part in zip(totals, whole, strict=True)]
+    return totals
+
+
+def _at_most(rows: int) -> int:
+    """Return a power of two that is not less: groups of about one size then share buffers."""
+    return 1 << (rows - 1).bit_length()
+
+
+def given_nbytes(k: int, d: int) -> int:
+    """Return the most bytes of the kernel of one pattern: factors, slopes, natural parameters."""
+    return 8 * 4 * k * d * (d + 1)
+
+
+def task_nbytes(k: int, d: int) -> int:
+    """Return the bytes that the kernels of patterns, and the moments of one, take at most."""
+    return max(KEPT_BYTES, given_nbytes(k, d)) + 8 * 6 * k * d * (d + 1)

@@ -1,0 +1,116 @@
+"""Rows grouped by their pattern: which values are observed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.arrays import Array
+from daskgmm.gaussian.block import Block
+
+Pattern = NDArray[np.bool_]
+"""Whether each column is observed, shape (d,)."""
+
+POOL_BYTES = 32 << 20
+"""Rows that are collected before they are grouped. With more of them each pattern has longer
+products; 50 patterns of 10 columns have 4,000 rows each."""
+
+WORD = 16
+"""Columns up to which patterns are sorted as numbers of 16 bits, which NumPy does by their digits,
+in a tenth of the time."""
+
+
+def pool_rows(d: int) -> int:
+    """Return the number of rows of d columns that are grouped at once."""
+    return max(256, POOL_BYTES // (8 * d))
+
+
+def pool_nbytes(d: int) -> int:
+    """Return the most bytes that grouping of rows holds: the rows, in their order and as parts."""
+    return pool_rows(d) * (8 * (3 * d + 4) + 2 * d)
+
+
+def by_pattern(x: NDArray[Any]) -> Iterator[tuple[Pattern, NDArray[np.intp]]]:
+    """Yield the patterns of rows x (m, d), with the numbers of their rows, in order.
+
+    Patterns with as many observed values follow each other: tiles of one shape share buffers.
+    """
+    if not len(x):
+        return
+    observed = ~np.isnan(x)
+    codes = _codes(observed)
+    order = np.lexsort(codes.T) if codes.shape[1] > 1 else np.argsort(codes[:, 0], kind="stable")
+    ordered = codes[order]
+    starts = np.flatnonzero((ordered[1:] != ordered[:-1]).any(axis=1)) + 1
+    groups = [(observed[rows[0]], rows) for rows in np.split(order, starts)]
+    yield from sorted(groups, key=lambda group: int(group[0].sum()))
+
+
+def _codes(observed: NDArray[np.bool_]) -> NDArray[Any]:
+    """Return numbers (m, words) that tell patterns apart."""
+    d = observed.shape[1]
+    if d <= WORD:
+        # Exact in float32, and a product takes a fifth of the time of packing.
+        powers = np.exp2(np.arange(d, dtype=np.float32))
+        return (observed.astype(np.float32) @ powers).astype(np.uint16)[:, None]
+    bits = np.packbits(observed, axis=1)
+    padded = np.zeros((len(bits), -(-bits.shape[1] // 8) * 8), np.uint8)
+    padded[:, : bits.shape[1]] = bits
+    return padded.view(np.uint64)
+
+
+def grouped(
+    blocks: Iterator[Block], d: int, rows: int | None = None
+) -> Iterator[tuple[Pattern, Block]]:
+    """Yield rows pattern by pattern, each with the columns observed alone.
+
+    Rows are collected across the borders of blocks, so that groups depend on the rows alone. Those
+    of weight 0 come with the complete ones, as zeros: their values were not checked.
+
+    Parameters
+    ----------
+    blocks : iterator of Block
+    d : int
+        Number of columns.
+    rows : int, optional
+        Upper bound on the number of rows, if known.
+    """
+    capacity, filled, weighted = pool_rows(d), 0, False
+    room = 0 if rows is None else min(rows, capacity)
+    pool, weights = np.empty((room, d)), np.empty(room)
+    for block in blocks:
+        taken, weighted = 0, block.weights is not None
+        while taken < len(block.x):
+            m = min(len(block.x) - taken, capacity - filled)
+            if filled + m > len(pool):
+                room = min(capacity, max(filled + m, 2 * len(pool)))
+                pool, weights = _enlarged(pool, filled, room), _enlarged(weights, filled, room)
+            into, part = slice(filled, filled + m), slice(taken, taken + m)
+            pool[into] = block.x[part]
+            if block.weights is not None:
+                weights[into] = block.weights[part]
+                pool[into][weights[into] == 0] = 0.0
+            taken, filled = taken + m, filled + m
+            if filled == capacity:
+                yield from _groups(pool, weights if weighted else None)
+                filled = 0
+    if filled:
+        yield from _groups(pool[:filled], weights[:filled] if weighted else None)
+
+
+def _enlarged(values: Array, filled: int, room: int) -> Array:
+    larger = np.empty((room, *values.shape[1:]))
+    larger[:filled] = values[:filled]
+    return larger
+
+
+def _groups(x: Array, weights: Array | None) -> Iterator[tuple[Pattern, Block]]:
+    for pattern, rows in by_pattern(x):
+        chosen = np.take(x, rows, axis=0)
+        if not pattern.all():
+            # Column by column, as tiles take them: half of the time of rows.
+            chosen = chosen.T[np.flatnonzero(pattern)].T
+        yield pattern, Block(chosen, None if weights is None else weights[rows])

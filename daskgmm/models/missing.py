@@ -1,0 +1,76 @@
+"""What a mixture does with rows that miss values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from daskgmm.errors import SettingError
+from daskgmm.gaussian.coordinates import Coordinates
+from daskgmm.gaussian.covariance.factors import FAMILIES
+from daskgmm.names import HELDOUT, MARGINALISE
+from daskgmm.passes.transform import Transform
+
+
+def check_missing(mixture: Any) -> None:
+    """Raise `SettingError` for a mixture that cannot count rows with what they have."""
+    if mixture.missing != MARGINALISE:
+        return
+    because = None
+    if mixture.pca is not None:
+        because = "pca maps rows to axes across columns, along which a row with a gap has no place"
+    elif mixture.covariance_type in FAMILIES:
+        because = f"covariance_type={mixture.covariance_type!r} has factors of whole rows"
+    elif mixture.noise:
+        because = "noise=True is uniform over the volume of whole rows"
+    elif mixture.tails is not None:
+        because = f"tails={mixture.tails!r} depend on the distances of whole rows"
+    elif hasattr(mixture, "weight_concentration_prior_type"):
+        because = "the bound of a Bayesian mixture is one for whole rows"
+    if because is not None:
+        raise SettingError(
+            f"missing='marginalise' does not go with these settings: {because}. Set "
+            "missing='drop' (--missing drop), or leave the other setting out."
+        )
+
+
+def check_missing_of_sweep(mixture: Any, structures: Sequence[str], criterion: str) -> None:
+    """Raise `SettingError` for a sweep that cannot count rows with what they have."""
+    if mixture.missing != MARGINALISE:
+        return
+    if any(structure.partition("-")[0] in FAMILIES for structure in structures):
+        raise SettingError(
+            "missing='marginalise' does not go with covariance types that have factors of whole "
+            f"rows. Leave out {' and '.join(FAMILIES)}, or set missing='drop' (--missing drop)."
+        )
+    if criterion == HELDOUT:
+        raise SettingError(
+            "criterion='heldout' is measured on the rows of a sample, whose gaps would be filled. "
+            "Take another, as 'bic' (--criterion bic), with missing='marginalise'."
+        )
+
+
+def check_whole_rows(mixture: Any, what: str) -> None:
+    """Raise `SettingError` where a method of a fitted mixture takes whole rows alone."""
+    if mixture.missing == MARGINALISE:
+        raise SettingError(
+            f"{what} takes whole rows, and this mixture has missing='marginalise'. Call "
+            "mixture.set_params(missing='drop') first, which leaves the others out."
+        )
+
+
+def check_imputes(mixture: Any) -> None:
+    """Raise `SettingError` unless the mixture takes rows that miss values."""
+    if mixture.missing != MARGINALISE:
+        raise SettingError(
+            f"impute fills the gaps of rows, and this mixture has missing={mixture.missing!r}. "
+            "Call mixture.set_params(missing='marginalise') first (--missing marginalise)."
+        )
+
+
+def transform_of(mixture: Any, coordinates: Coordinates | None) -> Transform:
+    """Return the transform of rows for what a fitted mixture is asked."""
+    missing = getattr(mixture, "missing", "error")
+    if missing == MARGINALISE:
+        check_missing(mixture)
+    return Transform(missing != "error", coordinates, missing == MARGINALISE)

@@ -1,0 +1,147 @@
+"""Moments of rows that miss values, against a reference that takes row by row."""
+
+import numpy as np
+import pytest
+from scipy.stats import multivariate_normal
+
+from daskgmm.gaussian.block import Block
+from daskgmm.gaussian.covariance.structures import STRUCTURES
+from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend
+from daskgmm.gaussian.missing.kernel import MarginalKernel, marginal_moments
+from daskgmm.gaussian.missing.patterns import by_pattern, grouped, pool_rows
+from daskgmm.gaussian.parameters import Parameters
+
+
+def mixture(k=3, d=4, seed=0):
+    random = np.random.default_rng(seed)
+    factors = random.normal(size=(k, d, d))
+    covariances = factors @ factors.transpose(0, 2, 1) + 0.5 * np.eye(d)
+    weights, means = random.dirichlet(np.ones(k)), random.normal(size=(k, d))
+    return weights, means, covariances
+
+
+def with_gaps(n=200, d=4, seed=1, part=0.3):
+    random = np.random.default_rng(seed)
+    x = np.where(random.random((n, d)) < part, np.nan, random.normal(size=(n, d)))
+    return x[~np.isnan(x).all(axis=1)]
+
+
+def moments_row_by_row(x, weights, means, covariances, of_rows=None, noise=0.0):
+    """Return N (k,), sums of x (k, d) and of x x^T (k, d, d), and the log-likelihood."""
+    k, d = means.shape
+    counts, first, second = np.zeros(k), np.zeros((k, d)), np.zeros((k, d, d))
+    total = 0.0
+    for row, of_row in zip(x, np.ones(len(x)) if of_rows is None else of_rows, strict=True):
+        o, m = np.flatnonzero(~np.isnan(row)), np.flatnonzero(np.isnan(row))
+        joint, expected, left = np.empty(k), np.empty((k, d)), np.zeros((k, d, d))
+        for j in range(k):
+            seen = covariances[j][np.ix_(o, o)]
+            joint[j] = np.log(weights[j]) + multivariate_normal.logpdf(row[o], means[j, o], seen)
+            joint[j] -= noise / 2 * np.trace(np.linalg.inv(seen))
+            slopes = covariances[j][np.ix_(m, o)] @ np.linalg.inv(seen)
+            expected[j, o] = row[o]
+            expected[j, m] = means[j, m] + slopes @ (row[o] - means[j, o])
+            left[j][np.ix_(m, m)] = covariances[j][np.ix_(m, m)] - slopes @ seen @ slopes.T
+            whole = np.zeros((d, len(o)))
+            whole[o], whole[m] = np.eye(len(o)), slopes
+            left[j] += noise * (whole @ whole.T - np.eye(d))
+        log_density = np.logaddexp.reduce(joint)
+        gamma = of_row * np.exp(joint - log_density)
+        total += of_row * log_density
+        counts += gamma
+        first += gamma[:, None] * expected
+        outer = expected[:, :, None] * expected[:, None, :] + left
+        second += gamma[:, None, None] * outer
+    return counts, first, second, total
+
+
+def kernel_of(weights, means, covariances, structure, natural, noise=0.0):
+    form = STRUCTURES[structure].precision
+    own = form.of_matrices(covariances[:1] if STRUCTURES[structure].shared else covariances)
+    parameters = Parameters(structure, weights, means, own, form.factorise(own))
+    center = np.full(means.shape[1], 0.3)
+    return MarginalKernel.about(parameters, center, noise=noise, natural=natural), form.matrices(
+        own, means.shape[1]
+    )
+
+
+@pytest.mark.parametrize("natural", [True, False])
+@pytest.mark.parametrize("structure", [*STRUCTURES])
+@pytest.mark.parametrize("noise", [0.0, 0.1])
+def test_moments_are_those_of_a_reference_row_by_row(structure, natural, noise):
+    weights, means, covariances = mixture()
+    kernel, own = kernel_of(weights, means, covariances, structure, natural, noise)
+    own = np.broadcast_to(own, covariances.shape)
+    x = with_gaps()
+    of_rows = np.random.default_rng(2).random(len(x))
+    (found,) = marginal_moments(NumpyBackend(), [kernel], iter([Block(x, of_rows)]))
+    counts, first, second, total = moments_row_by_row(x, weights, means, own, of_rows, noise)
+    r = kernel.reference
+    np.testing.assert_allclose(found.counts, counts, rtol=1e-10)
+    about = first - counts[:, None] * r
+    np.testing.assert_allclose(found.first, about, atol=1e-10)
+    second = second - first[:, :, None] * r[:, None] - r[:, :, None] * first[:, None]
+    second += counts[:, None, None] * r[:, :, None] * r[:, None]
+    if found.pooled is not None:
+        np.testing.assert_allclose(found.pooled, second.sum(axis=0), atol=1e-9)
+    else:
+        entries = STRUCTURES[structure].statistic.of_matrices(second)
+        np.testing.assert_allclose(found.second, entries, atol=1e-9)
+    assert found.log_likelihood == pytest.approx(total, rel=1e-12)
+    assert found.rows == len(x)
+    assert found.weight == pytest.approx(of_rows.sum())
+
+
+def test_whole_rows_have_the_moments_of_the_plain_kernel():
+    kernel, _ = kernel_of(*mixture(), "full", natural=True)
+    x = np.random.default_rng(0).normal(size=(500, 4))
+    (found,) = marginal_moments(NumpyBackend(), [kernel], iter([Block(x, None)]))
+    (plain,) = NumpyBackend().moments([kernel.of(np.ones(4, bool))], iter([Block(x, None)]), 500)
+    np.testing.assert_array_equal(found.sums, plain.sums)
+    assert found.log_likelihood == plain.log_likelihood
+
+
+def test_rows_of_weight_zero_count_nothing_whatever_they_hold():
+    kernel, _ = kernel_of(*mixture(), "full", natural=False)
+    x = with_gaps()
+    of_rows = np.ones(len(x))
+    of_rows[::3] = 0
+    huge = x.copy()
+    huge[::3] = np.nan, 1e300, np.inf, -np.inf
+    (one,) = marginal_moments(NumpyBackend(), [kernel], iter([Block(x[of_rows > 0], None)]))
+    (other,) = marginal_moments(NumpyBackend(), [kernel], iter([Block(huge, of_rows)]))
+    np.testing.assert_allclose(one.sums, other.sums, rtol=1e-11, atol=1e-11)
+    assert other.rows == len(x)
+
+
+@pytest.mark.parametrize("cuts", [[1], [7, 100], [*range(1, 190)]])
+def test_borders_of_blocks_change_no_bit(cuts):
+    kernel, _ = kernel_of(*mixture(), "full", natural=True)
+    x = with_gaps()
+    (whole,) = marginal_moments(NumpyBackend(), [kernel], iter([Block(x, None)]))
+    blocks = iter([Block(part, None) for part in np.split(x, cuts)])
+    (cut,) = marginal_moments(NumpyBackend(), [kernel], blocks)
+    np.testing.assert_array_equal(whole.sums, cut.sums)
+
+
+@pytest.mark.parametrize("d", [1, 3, 16, 17, 64, 65, 130])
+def test_patterns_hold_their_rows_once_and_in_order(d):
+    x = with_gaps(300, d, part=0.02 if d > 20 else 0.4)
+    seen = []
+    for pattern, rows in by_pattern(x):
+        assert (np.isnan(x[rows]) == ~pattern).all()
+        assert (np.diff(rows) > 0).all()
+        seen += rows.tolist()
+    assert sorted(seen) == list(range(len(x)))
+    patterns = [pattern.tobytes() for pattern, _ in by_pattern(x)]
+    assert len(patterns) == len(set(patterns)) == len(np.unique(np.isnan(x), axis=0))
+
+
+def test_a_full_pool_is_grouped_and_the_rest_after_it(monkeypatch):
+    monkeypatch.setattr("daskgmm.gaussian.missing.patterns.POOL_BYTES", 0)
+    assert pool_rows(4) == 256
+    x = with_gaps(1000)
+    groups = list(grouped(iter([Block(x[:300], None), Block(x[300:], None)]), 4))
+    assert sum(len(block.x) for _, block in groups) == len(x)
+    found = np.concatenate([block.x.ravel() for _, block in groups])
+    np.testing.assert_array_equal(np.sort(found), np.sort(x[~np.isnan(x)]))

@@ -1,0 +1,360 @@
+"""`missing="marginalise"`: fits and predictions with the values that rows have."""
+
+import dask.array as da
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+import zarr
+from scipy.stats import multivariate_normal
+
+from daskgmm import BayesianGaussianMixture, GaussianMixture, open_data, plan, sweep
+from daskgmm.errors import DataError, SettingError
+from daskgmm.gaussian.covariance.structures import STRUCTURES
+from daskgmm.models.files.model_file import load_model
+from tests.gaussian.missing.test_marginal_moments import moments_row_by_row
+from tests.promises.slow import bits
+from tests.promises.stopping import Stop, stop_after
+
+pytestmark = [pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")]
+
+K, D = 2, 3
+
+
+def complete(n=1500, seed=0):
+    """Return rows (n, D) of two correlated clusters."""
+    random = np.random.default_rng(seed)
+    factor = np.array([[1.0, 0, 0], [0.8, 0.6, 0], [-0.5, 0.3, 0.7]])
+    x = random.normal(size=(n, D)) @ factor.T
+    x[n // 3 :] += 2.5, -1.0, 3.0
+    return x[random.permutation(n)]
+
+
+def with_gaps(x, part=0.2, seed=1):
+    return np.where(np.random.default_rng(seed).random(x.shape) < part, np.nan, x)
+
+
+X = complete()
+GAPS = with_gaps(X)
+SOME = ~np.isnan(GAPS).all(axis=1)
+
+
+def mixture(**settings):
+    return GaussianMixture(
+        **{"n_components": K, "missing": "marginalise", "random_state": 0} | settings
+    )
+
+
+def test_five_iterations_are_those_of_a_reference_row_by_row():
+    weights, means = np.array([0.4, 0.6]), np.array([[0.0, 0, 0], [2, -1, 2]])
+    covariances = np.stack([np.eye(D), 2 * np.eye(D)])
+    given = {"weights_init": weights, "means_init": means}
+    given["precisions_init"] = np.linalg.inv(covariances)
+    settings = {"acceleration": None, "tol": 0.0, "max_iter": 5, "reg_covar": 0.0}
+    found = mixture(**given, **settings).fit(GAPS)
+    of_rows = SOME.sum()
+    for _ in range(5):
+        moments = moments_row_by_row(GAPS[SOME], weights, means, covariances)
+        counts, first, second, total = moments
+        weights, means = counts / of_rows, first / counts[:, None]
+        covariances = second / counts[:, None, None] - means[:, :, None] * means[:, None]
+    np.testing.assert_allclose(found.weights_, weights, rtol=1e-10)
+    np.testing.assert_allclose(found.means_, means, rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(found.covariances_, covariances, rtol=1e-10, atol=1e-10)
+    assert found.lower_bounds_[-1] == pytest.approx(total / of_rows, rel=1e-12)
+
+
+@pytest.mark.parametrize("acceleration", ["auto", None])
+def test_a_monotone_pattern_has_the_closed_form_of_factored_likelihoods(acceleration):
+    """Anderson 1957: of (x, y) with y missing in some rows, y is regressed on x."""
+    random = np.random.default_rng(3)
+    x = random.normal(5, 2, size=400)
+    y = 1 + 0.7 * x + random.normal(size=400)
+    rows = np.column_stack([x, np.where(x > 6, np.nan, y)])
+    seen = x <= 6
+    slope = np.cov(x[seen], y[seen], bias=True)
+    slope, left = slope[0, 1] / slope[0, 0], slope[1, 1] - slope[0, 1] ** 2 / slope[0, 0]
+    mean = y[seen].mean() + slope * (x.mean() - x[seen].mean())
+    cross = slope * x.var()
+    covariance = [[x.var(), cross], [cross, left + slope * cross]]
+    settings = {"tol": 1e-14, "max_iter": 2000, "reg_covar": 0.0, "acceleration": acceleration}
+    found = mixture(n_components=1, **settings).fit(rows)
+    np.testing.assert_allclose(found.means_[0], [x.mean(), mean], rtol=1e-6)
+    np.testing.assert_allclose(found.covariances_[0], covariance, rtol=1e-6)
+
+
+def test_means_are_right_where_those_of_filled_rows_are_far_off():
+    """Values are missing at random given the first column, 20 % of them."""
+    random = np.random.default_rng(5)
+    n = 20_000
+    x = complete(n, 5)
+    gaps = x.copy()
+    chance = 0.6 / (1 + np.exp(-2 * (x[:, 0] - 1.2)))
+    gaps[random.random(n) < chance, 1:] = np.nan  # blocks of columns missing together
+    truth = mixture(tol=1e-7).fit(x)
+    found = mixture(tol=1e-7).fit(gaps)
+    filled = np.where(np.isnan(gaps), np.nanmean(gaps, axis=0), gaps)
+    imputed = mixture(tol=1e-7).fit(filled)
+    errors = np.sqrt(truth.covariances_[:, range(D), range(D)] / (n * truth.weights_[:, None]))
+    truth_means = np.array([[0.0, 0, 0], [2.5, -1, 3]])
+
+    def off(each):
+        order = np.argsort(each.means_[:, 0])
+        return np.abs(each.means_[order] - truth_means) / errors[np.argsort(truth.means_[:, 0])]
+
+    assert 0.12 < np.isnan(gaps).mean() < 0.4
+    assert off(found).max() < 3
+    assert off(imputed).max() > 10
+
+
+@pytest.mark.parametrize("structure", [*STRUCTURES])
+@pytest.mark.filterwarnings("ignore::daskgmm.errors.ScaleWarning")
+@pytest.mark.filterwarnings("ignore::daskgmm.errors.DegenerateComponentWarning")
+@pytest.mark.parametrize("acceleration", ["auto", None])
+def test_the_objective_never_falls(structure, acceleration):
+    settings = {"covariance_type": structure, "acceleration": acceleration}
+    # Without reg_covar plain EM is exact; accelerated, it is so with it.
+    reg_covar = 0.05 if acceleration else 0.0
+    found = mixture(n_components=3, tol=1e-7, reg_covar=reg_covar, **settings).fit(GAPS)
+    bounds = np.array(found.lower_bounds_)
+    assert len(bounds) > 3
+    assert (np.diff(bounds) > -1e-10).all()
+
+
+@pytest.mark.parametrize("structure", ["full", "tied", "diag", "spherical"])
+def test_acceleration_ends_where_plain_em_does(structure):
+    settings = {"covariance_type": structure, "max_iter": 3000, "tol": 1e-11, "reg_covar": 1e-12}
+    plain = mixture(acceleration=None, **settings).fit(GAPS)
+    fast = mixture(**settings).fit(GAPS)
+    assert fast.lower_bound_ == pytest.approx(plain.lower_bound_, abs=1e-7)
+    np.testing.assert_allclose(fast.means_, plain.means_, atol=1e-3)
+
+
+@pytest.mark.parametrize("prior", ["conjugate", "dirichlet"])
+def test_a_prior_is_added_to_what_is_expected(prior):
+    found = mixture(prior=prior, tol=1e-7).fit(GAPS)
+    assert (np.diff(found.lower_bounds_) > -1e-10).all()
+
+
+@pytest.mark.parametrize("structure", ["full", "tied", "diag", "VVE"])
+def test_rows_without_gaps_give_the_bits_of_error(structure):
+    settings = {"covariance_type": structure, "standardise": structure == "diag"}
+    plain = mixture(missing="error", **settings).fit(X)
+    found = mixture(**settings).fit(X)
+    assert bits(found) == bits(plain)
+    np.testing.assert_array_equal(found.predict_proba(X), plain.predict_proba(X))
+
+
+def test_chunks_change_rounding_alone():
+    cut = da.from_array(GAPS, chunks=(113, D))
+    one, other = mixture(tol=1e-9).fit(GAPS), mixture(tol=1e-9).fit(cut)
+    np.testing.assert_allclose(one.means_, other.means_, rtol=1e-6)
+
+
+def test_whole_weights_are_repeated_rows():
+    counts = np.random.default_rng(0).integers(0, 4, len(GAPS))
+    settings = {"means_init": [[0, 0, 0], [2, -1, 2]], "acceleration": None, "max_iter": 4}
+    settings |= {"weights_init": [0.5, 0.5], "precisions_init": np.stack([np.eye(D)] * 2)}
+    weighted = mixture(**settings).fit(GAPS, sample_weight=counts, weights_are="counts")
+    repeated = mixture(**settings).fit(np.repeat(GAPS, counts, axis=0))
+    np.testing.assert_allclose(weighted.covariances_, repeated.covariances_, rtol=1e-10)
+    assert weighted.score(GAPS, sample_weight=counts) == pytest.approx(
+        repeated.score(np.repeat(GAPS, counts, axis=0))
+    )
+
+
+def test_what_was_interrupted_goes_on_to_the_same_bits(tmp_path):
+    settings = {"max_iter": 6, "tol": 0.0}
+    alone = mixture(**settings).fit(GAPS)
+    with pytest.raises(Stop):
+        mixture(**settings).fit(GAPS, checkpoint=tmp_path / "c", listen=stop_after(2))
+    again = mixture(**settings).fit(GAPS, checkpoint=tmp_path / "c")
+    assert bits(again) == bits(alone)
+
+
+def test_starts_on_a_sample_that_is_drawn():
+    x = with_gaps(complete(30_000, 7), seed=8)
+    found = mixture(sample_rows=500, tol=1e-6).fit(x)
+    order = np.argsort(found.means_[:, 0])
+    np.testing.assert_allclose(found.means_[order], [[0, 0, 0], [2.5, -1, 3]], atol=0.1)
+
+
+def log_densities(found, x):
+    """Return log p of what each row has, and the responsibilities, by SciPy."""
+    joint = np.empty((len(x), K))
+    for i, row in enumerate(x):
+        o = np.flatnonzero(~np.isnan(row))
+        for k in range(K):
+            seen = found.covariances_[k][np.ix_(o, o)]
+            joint[i, k] = multivariate_normal.logpdf(row[o], found.means_[k, o], seen)
+    joint += np.log(found.weights_)
+    log_p = np.logaddexp.reduce(joint, axis=1)
+    return log_p, np.exp(joint - log_p[:, None])
+
+
+def test_predictions_are_of_what_rows_have():
+    found, x = mixture().fit(GAPS), GAPS[SOME][:200]
+    log_p, gamma = log_densities(found, x)
+    np.testing.assert_allclose(found.score_samples(x), log_p, rtol=1e-10)
+    np.testing.assert_allclose(found.predict_proba(x), gamma, atol=1e-10)
+    np.testing.assert_array_equal(found.predict(x), gamma.argmax(axis=1))
+    assert found.score(x) == pytest.approx(log_p.mean())
+
+
+def expected(found, x):
+    filled, (_, gamma) = x.copy(), log_densities(found, x)
+    for i, row in enumerate(x):
+        o, m = np.flatnonzero(~np.isnan(row)), np.flatnonzero(np.isnan(row))
+        parts = [
+            found.means_[k, m]
+            + found.covariances_[k][np.ix_(m, o)]
+            @ np.linalg.solve(found.covariances_[k][np.ix_(o, o)], row[o] - found.means_[k, o])
+            for k in range(K)
+        ]
+        filled[i, m] = gamma[i] @ np.array(parts)
+    return filled
+
+
+def test_impute_is_the_conditional_mean_and_keeps_what_is_observed():
+    found, x = mixture().fit(GAPS), GAPS[SOME][:200]
+    filled = found.impute(x)
+    np.testing.assert_allclose(filled, expected(found, x), rtol=1e-9, atol=1e-9)
+    np.testing.assert_array_equal(filled[~np.isnan(x)], x[~np.isnan(x)])
+    np.testing.assert_array_equal(found.impute(X), X)
+
+
+def test_imputed_values_are_nearer_than_means():
+    found, missing = mixture().fit(GAPS), np.isnan(GAPS) & SOME[:, None]
+    errors = (found.impute(GAPS) - X)[missing]
+    of_means = (np.nanmean(GAPS, axis=0) - X)[missing]
+    assert np.sqrt(np.mean(errors**2)) < 0.7 * np.sqrt(np.mean(of_means**2))
+
+
+def test_standardised_rows_are_imputed_in_their_own_units():
+    scales, origin = np.array([1.0, 1e3, 1e-2]), np.array([0.0, 1e5, 0])
+    plain = mixture(tol=1e-9, reg_covar=0.0).fit(GAPS)
+    found = mixture(tol=1e-9, reg_covar=0.0, standardise=True).fit(GAPS * scales + origin)
+    filled = (found.impute(GAPS * scales + origin) - origin) / scales
+    np.testing.assert_allclose(filled, plain.impute(GAPS), atol=1e-3)
+
+
+def test_rows_without_any_value_tell_nothing():
+    x = np.concatenate([GAPS[SOME], np.full((50, D), np.nan)])
+    found = mixture().fit(x)
+    assert bits(found) == bits(mixture().fit(GAPS[SOME]))
+    assert found.fitted_on_["missing"] == 50
+    assert found.fitted_on_["rows"] == SOME.sum()
+    assert (found.predict(x)[-50:] == -1).all()
+    assert np.isnan(found.impute(x)[-50:]).all()
+    assert np.isnan(found.score_samples(x)[-50:]).all()
+    assert found.score(x) == pytest.approx(found.score(GAPS[SOME]))
+
+
+def test_lazy_rows_are_imputed_lazily():
+    found, lazy = mixture().fit(GAPS), da.from_array(GAPS, chunks=(400, D))
+    filled = found.impute(lazy)
+    assert isinstance(filled, da.Array)
+    assert filled.chunks[0] == lazy.chunks[0]
+    np.testing.assert_allclose(filled.compute(), found.impute(GAPS), rtol=1e-12)
+
+
+def test_imputed_rows_in_zarr_and_parquet(tmp_path):
+    found = mixture().fit(GAPS)
+    wanted = found.impute(GAPS)
+    outputs = {"outputs": ("label", "imputed"), "dtype": "float64"}
+    found.predict_to_zarr(GAPS, tmp_path / "p.zarr", **outputs)
+    np.testing.assert_array_equal(zarr.open_array(tmp_path / "p.zarr/imputed")[:], wanted)
+    table = pd.DataFrame(GAPS, columns=["a", "b", "c"])
+    table.to_parquet(tmp_path / "x.parquet")
+    named = mixture().fit(table)
+    named.predict_to_parquet(tmp_path / "x.parquet", tmp_path / "p.parquet", **outputs)
+    written = pd.read_parquet(tmp_path / "p.parquet")
+    columns = [name for name in written if name.startswith("imputed")]
+    np.testing.assert_allclose(written[columns], wanted, rtol=1e-9)
+
+
+def test_declared_missing_values_are_gaps(tmp_path):
+    fill = -999.0
+    raw = np.where(np.isnan(GAPS), fill, GAPS)
+    grid = xr.Dataset({f"b{j}": ("row", raw[:, j], {"_FillValue": fill}) for j in range(D)})
+    grid.to_zarr(tmp_path / "x.zarr", consolidated=False)
+    opened = open_data(tmp_path / "x.zarr", variables=["b0", "b1", "b2"])
+    found = mixture().fit(opened)
+    np.testing.assert_allclose(found.means_, mixture().fit(GAPS).means_, rtol=1e-6)
+
+
+def test_a_saved_mixture_imputes_the_same_bits(tmp_path):
+    found = mixture().fit(GAPS)
+    found.save(tmp_path / "m.json")
+    loaded = load_model(tmp_path / "m.json")
+    assert loaded.missing == "marginalise"
+    np.testing.assert_array_equal(loaded.impute(GAPS), found.impute(GAPS))
+
+
+def test_a_sweep_measures_what_rows_have():
+    found = sweep(GAPS, [1, 2, 3], missing="marginalise", random_state=0)
+    best = found.best("bic")
+    assert best.n_components == 2
+    fitted = [i for i, status in enumerate(found.table["status"]) if status == "fitted"]
+    assert {found.table["n_components"][i] for i in fitted} == {1, 2, 3}
+    at = min(fitted, key=lambda i: found.table["bic"][i])
+    assert found.table["log_likelihood"][at] == pytest.approx(best.score(GAPS), rel=1e-10)
+    assert found.table["bic"][at] == pytest.approx(best.bic(GAPS), rel=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("settings", "because"),
+    [
+        ({"pca": 2}, "pca"),
+        ({"covariance_type": "ppca", "n_factors": 1}, "factors"),
+        ({"noise": True}, "noise"),
+        ({"tails": "t"}, "tails"),
+        ({"tails": "contaminated"}, "tails"),
+    ],
+)
+def test_settings_that_need_whole_rows_are_refused(settings, because):
+    with pytest.raises(SettingError, match=because):
+        mixture(**settings).fit(GAPS)
+
+
+def test_a_bayesian_mixture_is_refused():
+    with pytest.raises(SettingError, match="Bayesian"):
+        BayesianGaussianMixture(2, missing="marginalise").fit(GAPS)
+
+
+def test_sweeps_that_need_whole_rows_are_refused():
+    with pytest.raises(SettingError, match="heldout"):
+        sweep(GAPS, [1, 2], missing="marginalise", criterion="heldout")
+    with pytest.raises(SettingError, match="factors"):
+        sweep(GAPS, [1, 2], missing="marginalise", covariance_type=["full", "ppca"], n_factors=1)
+
+
+def test_methods_that_need_whole_rows_are_refused():
+    found = mixture().fit(GAPS)
+    for call in (found.moments, found.map_adapt):
+        with pytest.raises(SettingError, match="marginalise"):
+            call(GAPS)
+    with pytest.raises(SettingError, match="set_params"):
+        mixture(missing="drop").fit(GAPS).impute(GAPS)
+
+
+def test_a_column_without_values_is_named():
+    x = GAPS.copy()
+    x[:, 1] = np.nan
+    with pytest.raises(DataError, match="Column 1 of X has no value"):
+        mixture().fit(x)
+
+
+def test_infinite_values_are_no_gaps():
+    x = GAPS.copy()
+    x[7, 2] = np.inf
+    with pytest.raises(DataError, match=r"infinity in .*column 2"):
+        mixture().fit(x)
+
+
+def test_the_plan_says_what_gaps_cost():
+    found = plan(GAPS, K, missing="marginalise")
+    assert "with each pattern of missing values" in str(found)
+    assert found.thread_nbytes > plan(GAPS, K, missing="drop").thread_nbytes
+    with pytest.raises(SettingError, match="pca"):
+        plan(GAPS, K, missing="marginalise", pca=2)
