@@ -24,7 +24,7 @@ PRIORS = ("conjugate", "dirichlet")
 NAMES_OF_MCLUST = {"VVV": "full", "EEE": "tied", "VVI": "diag", "VII": "spherical"}
 """Names that mclust has for structures of scikit-learn: they are taken for these."""
 
-FACTORS = ("ppca", "factor")
+FACTORS = ("ppca", "factor", "mcfa")
 """Covariance structures with a number of factors: the names in `FAMILIES`."""
 
 ALL = "all"

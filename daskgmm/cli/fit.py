@@ -27,7 +27,7 @@ from daskgmm.cli.reporting import fit_report
 @options.covariance
 @click.option(
     "--n-factors", type=click.IntRange(1), metavar="Q",
-    help="Dimensions of the subspace of each component, of --covariance ppca and factor.",
+    help="Dimensions of the subspace of components, of --covariance ppca, factor and mcfa.",
 )  # fmt: skip
 @click.option("--out", "-o", required=True, metavar="MODEL", help="Model file to write (JSON).")
 @N_INIT

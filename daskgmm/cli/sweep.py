@@ -57,7 +57,7 @@ def table_path(value: str) -> str:
 )  # fmt: skip
 @click.option(
     "--n-factors", metavar="RANGE", type=sizes_in,
-    help="Dimensions of the subspaces of components: 1-5, or 2,4; for ppca and factor.",
+    help="Dimensions of the subspaces of components: 1-5, or 2,4; for ppca, factor, mcfa.",
 )  # fmt: skip
 @click.option(
     "--criterion", type=click.Choice(tuple(CRITERIA)), default="bic", show_default=True,

@@ -15,7 +15,7 @@ from scipy.linalg import eigh, solve_triangular
 
 from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.dense import Dense
-from daskgmm.gaussian.covariance.factors import LowRankStructure
+from daskgmm.gaussian.covariance.low_rank_structure import LowRankStructure
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.m_step import Maximised
 from daskgmm.gaussian.parameters import Parameters

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.arrays import Array
-from daskgmm.gaussian.covariance.factors import family_of
+from daskgmm.gaussian.common_factors import SharedFactors
+from daskgmm.gaussian.covariance.families import family_of
 from daskgmm.gaussian.covariance.low_rank import Axes, parts
 from daskgmm.gaussian.parameters import Parameters
 
@@ -24,7 +25,7 @@ def latent_coordinates(parameters: Parameters, rows: Array, labels: NDArray[np.i
     r"""Return the posterior means of the factors of rows in their components, shape (b, q).
 
     :math:`E(z | x) = W^T \Sigma^{-1} (x - \mu)` (Ghahramani & Hinton 1996), NaN for a label
-    below 0.
+    below 0. Factors that components share have means in each (`common_factors`).
 
     Parameters
     ----------
@@ -33,6 +34,9 @@ def latent_coordinates(parameters: Parameters, rows: Array, labels: NDArray[np.i
     rows : ndarray of shape (b, d)
     labels : ndarray of int, shape (b,)
     """
+    shared = SharedFactors.of(parameters)
+    if shared is not None:
+        return shared.posterior_means(rows, labels)
     factors = parameters.precisions_cholesky
     found = np.full((len(rows), factors.shape[1] - 1), np.nan)
     for component in np.unique(labels[labels >= 0]).tolist():
@@ -46,6 +50,9 @@ def latent_coordinates(parameters: Parameters, rows: Array, labels: NDArray[np.i
 
 def reconstructed(parameters: Parameters, latent: Array, labels: NDArray[np.intp]) -> Array:
     """Return mu + W z for latent coordinates (b, q), shape (b, d); NaN for a label below 0."""
+    shared = SharedFactors.of(parameters)
+    if shared is not None:
+        return shared.points(latent, labels)
     found = np.full((len(latent), parameters.n_features), np.nan)
     for component in np.unique(labels[labels >= 0]).tolist():
         own = labels == component

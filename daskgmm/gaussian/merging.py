@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from daskgmm.arrays import Array
-from daskgmm.gaussian.covariance.factors import LowRankStructure
+from daskgmm.gaussian.covariance.low_rank_structure import LowRankStructure
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.projection import projected

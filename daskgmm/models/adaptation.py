@@ -38,7 +38,7 @@ def relevances_of(
             f"parameters is {parameters!r} (--parameters); give some of {', '.join(ADAPTED)}."
         )
     if "means" in names and STRUCTURES[structure].constrains_means:
-        raise ValueError(
+        raise SettingError(
             f"Means of the structure {structure!r} cannot be adapted: those of components with "
             "other numbers of rows would leave its subspace. Adapt weights, or fit with another "
             "covariance_type."

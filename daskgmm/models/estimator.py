@@ -37,7 +37,7 @@ from daskgmm.em.survey import Survey, survey_rows
 from daskgmm.em.weighing import check_meaning
 from daskgmm.errors import DegenerateComponentWarning, ScaleWarning, WeightsWarning
 from daskgmm.gaussian.coordinates import Coordinates
-from daskgmm.gaussian.covariance.factors import FAMILIES
+from daskgmm.gaussian.covariance.families import FAMILIES
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.floor import Resting
 from daskgmm.gaussian.m_step import ILL_DEFINED, Maximised

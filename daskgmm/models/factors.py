@@ -8,12 +8,8 @@ from typing import Any
 
 from daskgmm.em.settings import Settings
 from daskgmm.errors import DataError, SettingError
-from daskgmm.gaussian.covariance.factors import (
-    FAMILIES,
-    LowRankStructure,
-    family_of,
-    name_of,
-)
+from daskgmm.gaussian.covariance.families import FAMILIES, family_of
+from daskgmm.gaussian.covariance.low_rank_structure import LowRankStructure, name_of
 from daskgmm.gaussian.covariance.projections import MOST_PRODUCTS
 from daskgmm.gaussian.covariance.structures import STRUCTURES, structure_name
 from daskgmm.gaussian.tails.tails import TAILS
@@ -49,10 +45,19 @@ def check_factors(covariance_type: str, n_factors: Any) -> None:
 
 
 def check_factors_of(settings: Sequence[Settings], columns: int) -> None:
-    """Raise `DataError` for settings of factors that cannot be fitted to so many columns."""
+    """Raise `DataError` for settings of factors that cannot be fitted to so many columns.
+
+    Raise `SettingError` for those that cannot be fitted to any.
+    """
     for each in settings:
         d, structure = each.n_features(columns), STRUCTURES[each.structure]
         check_enough_features([each.structure], d)
+        if structure.constrains_means and (each.prior is not None or each.outliers in TAILS):
+            what = f"prior={each.prior_name!r}" if each.prior else f"tails={each.outliers!r}"
+            raise SettingError(
+                f"{what} cannot be fitted with {each.structure!r}, whose means and covariances "
+                "have a subspace in common. Fit without it, or use covariance_type='factor'."
+            )
         if not (isinstance(structure, LowRankStructure) and structure.is_projected(d)):
             continue
         if each.prior is not None or each.outliers in TAILS:

@@ -35,10 +35,14 @@ class GaussianMixture(MixtureEstimator):
 
         Or a subspace of `n_factors` dimensions in each component, and noise: "ppca" with one noise
         variance a component (principal components [2]_), "factor" with one for each feature
-        (factor analysers [3]_). They are fitted by EM without acceleration.
+        (factor analysers [3]_). Or "mcfa", one subspace and one noise variance a feature for all
+        components [4]_, with a mean and a covariance matrix in the subspace of each: for many
+        features and components, and for one picture of all rows (`transform`). The components lie
+        in the subspace through the mean of all rows, which the authors put through the origin;
+        `means_init` is moved there. All three are fitted by EM without acceleration.
     n_factors : int or None, default=None
-        Dimensions of the subspace of each component, q, fewer than there are features; of "ppca"
-        and "factor", which need it.
+        Dimensions of the subspace of each component, q, fewer than there are features; of "ppca",
+        "factor" and "mcfa", which need it.
     tol : float, default=1e-3
         Plain EM stops when the mean log-likelihood changes by less, in nats a row, as
         scikit-learn's does. Accelerated EM stops when less than a hundredth of it is predicted
@@ -121,15 +125,18 @@ class GaussianMixture(MixtureEstimator):
     covariances_, precisions_, precisions_cholesky_ : ndarray
         (k, d, d) full, (d, d) tied, (k, d) diag, (k,) spherical; (k, d, d), (k, d) or (k,) of
         other structures, without k where all components share one: (d,) EEI, () EII; float64,
-        as all of these, whatever the type of X. (k, q + 1, d) of "ppca" and "factor": of
+        as all of these, whatever the type of X. (k, q + 1, d) of "ppca", "factor" and "mcfa": of
         covariances q loadings, each times its length, and noise variances, so that nothing of size
         d^2 is kept. See `factor_loadings_`, and `covariances_in_data_units` for matrices.
-    factor_loadings_ : ndarray of shape (k, d, q)
-        Loadings of "ppca" and "factor": covariances are W W^T plus the noise.
-    noise_variance_ : ndarray of shape (k,) of "ppca", (k, d) of "factor"
-    explained_variance_ : ndarray of shape (k, q)
-        Of "ppca" the variances along the principal axes of each component, of "factor" the squared
+    factor_loadings_ : ndarray of shape (k, d, q), (d, q) of "mcfa"
+        Loadings of "ppca" and "factor": covariances are W W^T plus the noise. Those of "mcfa" are
+        scaled so that this is the covariance of all components together.
+    noise_variance_ : ndarray of shape (k,) of "ppca", (k, d) of "factor", (d,) of "mcfa"
+    explained_variance_ : ndarray of shape (k, q), (q,) of "mcfa"
+        Of "ppca" the variances along the principal axes of each component, of others the squared
         lengths of loadings.
+    factor_means_, factor_covariances_ : ndarray of shape (k, q), (k, q, q)
+        Means and covariances of the factors in each component; only of "mcfa".
     noise_weight_, noise_log_volume_ : float
         Proportion of the uniform component, and log V; only with `noise`. `weights_` sum to 1 less
         the proportion.
@@ -198,6 +205,9 @@ class GaussianMixture(MixtureEstimator):
        Neural Computation 11 (1999) 443-482, https://doi.org/10.1162/089976699300016728
     .. [3] Z. Ghahramani, G. E. Hinton, "The EM algorithm for mixtures of factor analyzers",
        Technical report CRG-TR-96-1, University of Toronto (1996).
+    .. [4] J. Baek, G. J. McLachlan, L. K. Flack, "Mixtures of factor analyzers with common factor
+       loadings", IEEE Transactions on Pattern Analysis and Machine Intelligence 32, 1298-1309
+       (2010).
 
     Examples
     --------

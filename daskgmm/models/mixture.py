@@ -20,11 +20,12 @@ from daskgmm.em.objective import Objective
 from daskgmm.em.settings import n_of_outliers
 from daskgmm.em.weighing import check_meaning, check_some
 from daskgmm.errors import WeightsWarning
+from daskgmm.gaussian.common_factors import SharedFactors
 from daskgmm.gaussian.coordinates import Coordinates
-from daskgmm.gaussian.covariance.factors import FAMILIES, PrincipalComponents
-from daskgmm.gaussian.covariance.low_rank import parts
+from daskgmm.gaussian.covariance.families import FAMILIES
 from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
 from daskgmm.gaussian.latent import n_factors
+from daskgmm.gaussian.loadings import explained_variances, factor_loadings, noise_variances
 from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.criteria import (
@@ -249,9 +250,11 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
     def transform(self, X: Any, *, return_labels: bool = False) -> Any:
         """Return the latent coordinates of each row in its most probable component, shape (n, q).
 
-        Of ``covariance_type="ppca"`` and ``"factor"`` alone. They are posterior means of the
-        factors, whose prior has the mean 0 and the variance 1. The component is that of `predict`;
-        each has axes of its own, so that coordinates of different components do not compare.
+        Of ``covariance_type="ppca"``, ``"factor"`` and ``"mcfa"`` alone. They are posterior means
+        of the factors. Those of "ppca" and "factor" have the mean 0 and the variance 1 in each
+        component, which is that of `predict`; each has axes of its own, so that coordinates of
+        different components do not compare. Those of "mcfa" have the axes of all components, and
+        the mean 0 and the variance 1 over all of them: one picture shows all rows.
 
         Parameters
         ----------
@@ -275,6 +278,9 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
     @available_if(_has_factors)  # type: ignore[untyped-decorator]  # scikit-learn has no types
     def inverse_transform(self, Z: Any, labels: Any) -> Any:
         r"""Return the points that latent coordinates stand for, :math:`\mu_k + W_k z`.
+
+        Of ``covariance_type="mcfa"`` it is :math:`\mu_0 + W z`, whatever the component is, with the
+        mean :math:`\mu_0` of all components.
 
         Parameters
         ----------
@@ -301,40 +307,51 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
 
     @property
     def factor_loadings_(self) -> NDArray[np.float64]:
-        """Loadings of the factors of each component, shape (k, d, q), the largest factor first.
+        """Loadings of the factors, the largest first: (k, d, q), (d, q) of ``"mcfa"``.
 
-        Of ``covariance_type="ppca"`` and ``"factor"`` alone. Covariances are W W^T plus the noise.
+        Of ``covariance_type="ppca"`` and ``"factor"`` covariances are W W^T plus the noise; of
+        ``"mcfa"`` that is the covariance of all components together.
         """
-        loadings, _ = self._low_rank()
-        return np.ascontiguousarray(loadings.swapaxes(1, 2))
+        return factor_loadings(self._with_factors())
 
     @property
     def noise_variance_(self) -> NDArray[np.float64]:
-        """Noise variances: (k,) of ``covariance_type="ppca"``, (k, d) of ``"factor"``."""
-        _, noise = self._low_rank()
-        return noise[:, 0].copy() if self.covariance_type == PrincipalComponents.family else noise
+        """Noise variances: (k,) of "ppca", (k, d) of "factor", (d,) of "mcfa"."""
+        return noise_variances(self._with_factors())
 
     @property
     def explained_variance_(self) -> NDArray[np.float64]:
-        """Variances along the factors of each component, shape (k, q), the largest first.
+        """Variances along the factors, the largest first: (k, q), (q,) of ``"mcfa"``.
 
         Of ``covariance_type="ppca"`` those along principal axes, noise included, as in
-        scikit-learn's `PCA`; of ``"factor"`` the squared lengths of loadings.
+        scikit-learn's `PCA`; of others the squared lengths of loadings.
         """
-        loadings, noise = self._low_rank()
-        squares: NDArray[np.float64] = (loadings**2).sum(axis=2)
-        if self.covariance_type == PrincipalComponents.family:
-            squares += noise[:, :1]
-        return squares
+        return explained_variances(self._with_factors())
 
-    def _low_rank(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return loadings (k, q, d) and noise variances (k, d); there are none of other types."""
+    @property
+    def factor_means_(self) -> NDArray[np.float64]:
+        """Means of the factors in each component of ``covariance_type="mcfa"``, shape (k, q)."""
+        return self._shared_factors().means
+
+    @property
+    def factor_covariances_(self) -> NDArray[np.float64]:
+        """Covariances of the factors in each component of "mcfa", shape (k, q, q)."""
+        return self._shared_factors().covariances
+
+    def _shared_factors(self) -> SharedFactors:
+        shared = SharedFactors.of(self._with_factors())
+        if shared is None:
+            raise AttributeError("Components share their factors with covariance_type='mcfa'.")
+        return shared
+
+    def _with_factors(self) -> Parameters:
+        """Return the parameters if they have factors."""
         if self.covariance_type not in FAMILIES or not hasattr(self, "covariances_"):
             raise AttributeError(
                 f"A {type(self).__name__} has factors once it is fitted, with a covariance_type "
                 f"of {', '.join(map(repr, FAMILIES))}."
             )
-        return parts(self._parameters().covariances)
+        return self._parameters()
 
     def predict_to_zarr(
         self,
@@ -371,7 +388,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             "outlier_probability", "top" (`top_component` and `top_posterior`: the most probable
             ones, the first one first), "largest_posterior", "ambiguity" (1 less the difference of
             the two largest posteriors), "log_density" (nats). The noise is one of the components
-            for "top" (-1), "largest_posterior" and "ambiguity". Of "ppca" and "factor" also
+            for "top" (-1), "largest_posterior" and "ambiguity". Of types with factors also
             "latent" (as `transform`) and "reconstruction_error" (the squared distance of the row
             from `inverse_transform` of it, in the coordinates of the mixture).
         dtype : {"float32", "float64", "uint8"}

@@ -47,7 +47,7 @@ from daskgmm.errors import (
     SettingError,
     WeightsWarning,
 )
-from daskgmm.gaussian.covariance.factors import FAMILIES
+from daskgmm.gaussian.covariance.families import FAMILIES
 from daskgmm.gaussian.covariance.structures import STRUCTURES, structure_name
 from daskgmm.gaussian.floor import n_degenerate
 from daskgmm.gaussian.parameters import Parameters
@@ -204,7 +204,7 @@ def sweep(
         Names as in `GaussianMixture`, or "all" of those without factors; by default that of the
         estimator, "full".
     n_factors : int or iterable of int, optional
-        Numbers of factors that "ppca" and "factor" are tried with; in the table they are
+        Numbers of factors that "ppca", "factor" and "mcfa" are tried with; in the table they are
         "ppca-1" and so on.
     n_init : int
         Starts of each, on the sample.

@@ -41,11 +41,15 @@ class CovarianceTests:
         An entry of `STRUCTURES`, under its name.
     loose : float
         By which factor its bounds of rounding may be larger than what they bound.
+    precise : float
+        Relative error of its M-step; larger if that is found by iteration.
     """
 
     structure: Structure
 
     loose: float = 1.0
+
+    precise: float = 1e-9
 
     def parameters(self, seed: int = 0, k: int = K) -> Parameters:
         """Return a mixture of the structure."""
@@ -88,7 +92,8 @@ class CovarianceTests:
         parameters, precision = self.parameters(), self.structure.precision
         covariances = parameters.covariances
         matrices = precision.matrices(covariances, D)
-        assert_allclose(precision.of_matrices(matrices), covariances, rtol=1e-12, atol=1e-12)
+        back, atol = precision.of_matrices(matrices), 1e-3 * self.precise
+        assert_allclose(back, covariances, rtol=1e-12, atol=atol)
         assert_allclose(precision.diagonals(covariances, D), np.diagonal(matrices, 0, 1, 2))
         for index, added in ((None, np.ones(len(covariances))), (0, np.eye(len(covariances))[0])):
             raised = precision.matrices(precision.raised(covariances, 0.5, index), D)
@@ -147,7 +152,7 @@ class CovarianceTests:
                 means = gamma @ rows / gamma.sum(1)[:, None]
                 means = self.structure.placed(means, gamma.mean(1), fitted.covariances)
                 assert_allclose(fitted.weights, gamma.mean(1), rtol=1e-9)
-                assert_allclose(fitted.means, means, rtol=1e-8, atol=1e-9)
+                assert_allclose(fitted.means, means, rtol=10 * self.precise, atol=self.precise)
             best = objective(fitted)
             for factor in (1 - STEP, 1 + STEP):
                 assert objective(self._scaled(fitted, factor)) < best
@@ -172,7 +177,7 @@ class CovarianceTests:
             assert_allclose(
                 maximise(part, name, 0.0, parameters).parameters.covariances,
                 maximise(whole, name, 0.0, parameters).parameters.covariances,
-                rtol=1e-9,
+                rtol=self.precise,
             )
 
     def test_components_may_come_in_any_order(self) -> None:
@@ -187,8 +192,9 @@ class CovarianceTests:
             precisions_cholesky=parameters.precisions_cholesky[own],
         )
         one, other = self._step(parameters, rows), self._step(permuted, rows)
-        assert_allclose(other.means, one.means[order], rtol=1e-9, atol=1e-12)
-        assert_allclose(other.covariances, one.covariances[own], rtol=1e-9, atol=1e-12)
+        rtol, atol = self.precise, 1e-3 * self.precise
+        assert_allclose(other.means, one.means[order], rtol=rtol, atol=atol)
+        assert_allclose(other.covariances, one.covariances[own], rtol=rtol, atol=atol)
 
     def test_rows_may_be_moved_and_scaled(self) -> None:
         """The M-step of c x + t has the means c mu + t and the covariances c^2 Sigma."""

@@ -43,6 +43,30 @@ class TestLowRank(CovarianceTests):
         return np.concatenate([random.multivariate_normal(*each, size=134) for each in of])[:400]
 
 
+class TestCommonFactors(CovarianceTests):
+    """Components share loadings and noise, and have means in their subspace.
+
+    Beyond one factor of four features matrices have several, as of factor analysers.
+    """
+
+    loose, precise = 3.0, 1e-7
+
+    @pytest.fixture(autouse=True, params=["mcfa-1"])
+    def entry(self, request):
+        self.structure = STRUCTURES[request.param]
+
+    def parameters(self, seed=0, k=3):
+        random, q = np.random.default_rng(seed), self.structure.q
+        subspace, noise = random.normal(size=(q, 4)), random.uniform(0.3, 1.0, size=4)
+        loadings = random.uniform(0.7, 1.5, size=(k, q, 1)) * subspace
+        covariances = loadings.swapaxes(1, 2) @ loadings + noise * np.eye(4)
+        means = 1.0 + 2 * random.normal(size=(k, q)) @ subspace
+        own = self.structure.precision.of_matrices(covariances)
+        return projected(self.structure.name, random.dirichlet(np.full(k, 5.0)), means, own)
+
+    rows = TestLowRank.rows
+
+
 @pytest.mark.parametrize("wrong", ["divisor", "order"])
 def test_a_wrong_m_step_is_found(wrong, monkeypatch):
     full = STRUCTURES["full"]

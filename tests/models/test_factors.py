@@ -16,6 +16,9 @@ from daskgmm.cli import main
 from daskgmm.errors import DataError, SettingError
 
 TYPES = ["ppca", "factor"]
+"""Structures whose components have factors of their own."""
+
+ALL = [*TYPES, "mcfa"]
 
 
 def assert_never_falls(mixture, x):
@@ -158,7 +161,7 @@ def test_nested_mixtures_are_never_likelier(k):
 
 
 @pytest.mark.parametrize("seed", range(12))
-@pytest.mark.parametrize("covariance_type", TYPES)
+@pytest.mark.parametrize("covariance_type", ALL)
 def test_the_likelihood_never_falls(covariance_type, seed):
     random = np.random.default_rng(seed)
     d = int(random.integers(3, 9))

@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose
 import daskgmm.gaussian.covariance.projections as projections
 from daskgmm import GaussianMixture, load_model, plan, sweep
 from daskgmm.errors import DegenerateComponentWarning
-from tests.models.test_factors import TYPES, assert_never_falls, rows
+from tests.models.test_factors import ALL, TYPES, assert_never_falls, rows
 
 D, Q = 90, 3
 
@@ -55,7 +55,7 @@ def test_every_start_finds_the_loadings(init_params, drawn):
 
 
 @pytest.mark.parametrize("seed", range(8))
-@pytest.mark.parametrize("covariance_type", TYPES)
+@pytest.mark.parametrize("covariance_type", ALL)
 def test_the_likelihood_never_falls(covariance_type, seed, monkeypatch):
     monkeypatch.setattr(projections, "MOST_PRODUCTS", 0)
     random = np.random.default_rng(seed)

@@ -17,7 +17,7 @@ from daskgmm import GaussianMixture, load_model, save_model, sweep
 from daskgmm.em.checkpoint import digest_of
 from daskgmm.errors import ModelFileError, OutputError
 from daskgmm.gaussian.coordinates import coordinates_of
-from daskgmm.gaussian.covariance.factors import FAMILIES
+from daskgmm.gaussian.covariance.families import FAMILIES
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.models.files.model_file import FORMAT_VERSION, check_free, save_new
 from daskgmm.storage.address import Address

@@ -3,7 +3,7 @@
 import numpy as np
 
 from daskgmm import BayesianGaussianMixture, GaussianMixture
-from daskgmm.gaussian.covariance.factors import FAMILIES
+from daskgmm.gaussian.covariance.families import FAMILIES
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.priors import PRIORS
 from daskgmm.gaussian.weight_prior import WEIGHT_PRIORS

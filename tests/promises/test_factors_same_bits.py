@@ -17,7 +17,7 @@ from tests.promises.slow import bits
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-CASES = [(name, d) for name in ("ppca", "factor", "pca") for d in (12, 90)]
+CASES = [(name, d) for name in ("ppca", "factor", "mcfa", "pca") for d in (12, 90)]
 """Structures with factors, and full covariances in principal axes."""
 
 
@@ -65,7 +65,7 @@ def test_the_threads_of_blas_change_nothing(stores, alone, blas_threads, tmp_pat
     script = (
         "import pickle, sys, warnings; warnings.simplefilter('ignore');"
         "from tests.promises.test_factors_same_bits import fitted, bits;"
-        "found = [bits(fitted(sys.argv[2], name)) for name in ('ppca', 'factor', 'pca')];"
+        "found = [bits(fitted(sys.argv[2], name)) for name in ('ppca', 'factor', 'mcfa', 'pca')];"
         "open(sys.argv[1], 'wb').write(pickle.dumps(found))"
     )
     out = tmp_path / "bits.pkl"
@@ -74,4 +74,4 @@ def test_the_threads_of_blas_change_nothing(stores, alone, blas_threads, tmp_pat
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": blas_threads}
         subprocess.run(command, env=environment, check=True, cwd=Path(__file__).parents[2])
         found = pickle.loads(out.read_bytes())
-        assert found == [alone[name, d] for name in ("ppca", "factor", "pca")]
+        assert found == [alone[name, d] for name in ("ppca", "factor", "mcfa", "pca")]

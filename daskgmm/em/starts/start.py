@@ -21,7 +21,7 @@ from daskgmm.em.starts.clustering import Labels, Metric, cluster, squarable
 from daskgmm.em.starts.trimming import trimmed
 from daskgmm.em.survey import Survey
 from daskgmm.gaussian.coordinates import Coordinates
-from daskgmm.gaussian.covariance.factors import LowRankStructure
+from daskgmm.gaussian.covariance.low_rank_structure import LowRankStructure
 from daskgmm.gaussian.covariance.precision import SingularError
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import STRUCTURES

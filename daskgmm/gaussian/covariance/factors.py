@@ -37,45 +37,15 @@ from daskgmm.gaussian.covariance.low_rank import (
     parts,
     turned,
 )
+from daskgmm.gaussian.covariance.low_rank_structure import LowRankStructure
 from daskgmm.gaussian.covariance.precision import SingularError
-from daskgmm.gaussian.covariance.projections import (
-    FactorStatistic,
-    is_projected,
-    projected_scatter,
-)
 from daskgmm.gaussian.covariance.scatter import Scatter
-from daskgmm.gaussian.covariance.structure import Structure
-from daskgmm.gaussian.moments import EMPTY, Moments
 
 
-class LowRankStructure(Structure, ABC):
-    """Base of structures whose covariances are of rank q plus noise.
+class OwnFactors(LowRankStructure, ABC):
+    """Base of structures whose components have loadings and noise of their own."""
 
-    Parameters
-    ----------
-    q : int
-        Number of factors of each component.
-    """
-
-    family: str
-    precision: LowRank
-    free = False
     separate = True
-
-    def __init__(self, q: int) -> None:
-        self.q, self.name = q, name_of(self.family, q)
-        self.statistic = FactorStatistic(q)
-
-    def is_projected(self, d: int) -> bool:
-        """Return whether moments of d features are projected, and no matrix (d, d) is made."""
-        return is_projected(d, self.q)
-
-    def n_buffer_rows(self, k: int, d: int) -> int:
-        # 1, x, x^2, what is linear, projections, and these about the means.
-        return 1 + 2 * d + k + 2 * k * self.q if self.is_projected(d) else self.n_statistics(d)
-
-    def step_work(self, d: int) -> int:
-        return d * self.q**2 if self.is_projected(d) else d**3
 
     @one_blas_thread()  # more of them round otherwise
     def maximise(self, scatter: Scatter, last: Array) -> Array:
@@ -122,30 +92,8 @@ class LowRankStructure(Structure, ABC):
     def _noise(self, left: Array, variances: Array, least: Array) -> Array:
         """Return noise variances (k, d) of what loadings leave of variances; 0 if rounding."""
 
-    def scatter_of(self, moments: Moments, reg_covar: float, last: Array) -> Scatter:
-        d, counts, empty = moments.reference.shape[1], moments.scale_counts, moments.empty
-        if not self.is_projected(d):
-            return super().scatter_of(moments, reg_covar, last)
-        covariances = projected_scatter(moments, self.precision.axes(last).projections)
-        covariances[:, -1] += reg_covar
-        if empty.any():
-            counts = np.where(empty, EMPTY * counts.sum(), counts)
-            covariances[empty] = self.scatter(last, counts, d).covariances[empty]
-        return Scatter(counts, covariances, d)
 
-    def scatter(self, covariances: Array, counts: Array, d: int) -> Scatter:
-        """Return the scatter of components with these covariances, along their own axes."""
-        counts = np.maximum(counts, EMPTY * counts.sum())
-        if not self.is_projected(d):
-            return Scatter(counts, self.precision.matrices(covariances, d), d)
-        (loadings, noise), axes = parts(covariances), self.precision.axes(covariances).projections
-        products = axes * noise[:, None, :] + axes @ loadings.swapaxes(-1, -2) @ loadings
-        diagonals = self.precision.diagonals(covariances, d)[:, None]
-        zeros = np.zeros_like(diagonals)
-        return Scatter(counts, np.concatenate([products, diagonals, zeros], axis=1), d)
-
-
-class PrincipalComponents(LowRankStructure):
+class PrincipalComponents(OwnFactors):
     """Loadings and one noise variance a component (Tipping & Bishop 1999)."""
 
     family = "ppca"
@@ -163,7 +111,7 @@ class PrincipalComponents(LowRankStructure):
         return np.repeat(noise[:, None], variances.shape[1], axis=1)
 
 
-class FactorAnalysers(LowRankStructure):
+class FactorAnalysers(OwnFactors):
     """Loadings and a noise variance for each feature and component (Ghahramani & Hinton 1996)."""
 
     family = "factor"
@@ -177,23 +125,3 @@ class FactorAnalysers(LowRankStructure):
 
     def _noise(self, left: Array, variances: Array, least: Array) -> Array:
         return np.asarray(np.maximum(left, least), np.float64)
-
-
-FAMILIES: dict[str, type[LowRankStructure]] = {
-    family.family: family for family in (PrincipalComponents, FactorAnalysers)
-}
-"""Structures with a number of factors, by what users call them."""
-
-
-def name_of(family: str, q: int) -> str:
-    """Return the name of the structure of a family with q factors."""
-    return f"{family}-{q}"
-
-
-def family_of(name: str) -> tuple[str, int] | None:
-    """Return the family and the number of factors that a structure's name says; None of others."""
-    family, _, digits = name.rpartition("-")
-    if family not in FAMILIES or not digits.isdecimal():
-        return None
-    q = int(digits)
-    return (family, q) if q >= 1 and name_of(family, q) == name else None

@@ -15,7 +15,7 @@ from daskgmm.gaussian.covariance.equal_shapes import (
     Proportional,
 )
 from daskgmm.gaussian.covariance.equal_volumes import EqualVolumes, EqualVolumesAlongAxes
-from daskgmm.gaussian.covariance.factors import FAMILIES, family_of
+from daskgmm.gaussian.covariance.families import FAMILIES, family_of
 from daskgmm.gaussian.covariance.free import (
     Diagonal,
     Full,

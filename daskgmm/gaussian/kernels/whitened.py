@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from daskgmm.arrays import Array
-from daskgmm.gaussian.covariance.factors import LowRankStructure
 from daskgmm.gaussian.covariance.low_rank import Axes
+from daskgmm.gaussian.covariance.low_rank_structure import LowRankStructure
 from daskgmm.gaussian.covariance.projections import projected_moment
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import structure_of

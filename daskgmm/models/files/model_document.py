@@ -67,7 +67,7 @@ from numpy.typing import NDArray
 from daskgmm.em.checkpoint import versions
 from daskgmm.em.objective import Objective
 from daskgmm.gaussian.coordinates import Coordinates
-from daskgmm.gaussian.covariance.factors import FAMILIES
+from daskgmm.gaussian.covariance.families import FAMILIES
 from daskgmm.gaussian.covariance.low_rank import LowRank, parts
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import STRUCTURES, structure_name

@@ -186,8 +186,8 @@ class Asked:
         """Raise `ValueError` for an output of factors if the mixture has none."""
         if not self.q:
             raise ValueError(
-                f"output {name!r} is of mixtures with factors: those of covariance_type='ppca' or "
-                "'factor'."
+                f"output {name!r} is of mixtures with factors: those of covariance_type='ppca', "
+                "'factor' or 'mcfa'."
             )
 
     def clusters_for(self, name: str) -> tuple[int, ...]:

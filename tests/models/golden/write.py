@@ -35,6 +35,7 @@ BAYESIAN = {
 FACTORS = {
     "ppca": {"covariance_type": "ppca", "n_factors": 1},
     "factor": {"covariance_type": "factor", "n_factors": 1},
+    "mcfa": {"covariance_type": "mcfa", "n_factors": 2},
 }
 
 OUTLIERS = {
