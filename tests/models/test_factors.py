@@ -18,6 +18,11 @@ from daskgmm.errors import DataError, SettingError
 TYPES = ["ppca", "factor"]
 
 
+def first_quick(seeds):
+    """Return seeds of which all but the first four are for slow tests."""
+    return [*seeds[:4], *(pytest.param(seed, marks=pytest.mark.slow) for seed in seeds[4:])]
+
+
 def assert_never_falls(mixture, x):
     """Fit a mixture, whatever it warns of, and compare its bounds."""
     with warnings.catch_warnings():
@@ -157,7 +162,7 @@ def test_nested_mixtures_are_never_likelier(k):
     assert bounds[-1] == pytest.approx([full, full], abs=1e-4)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", first_quick(range(12)))
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_the_likelihood_never_falls(covariance_type, seed):
     random = np.random.default_rng(seed)
