@@ -35,6 +35,7 @@ class TestBayesianGaussianMixture(EstimatorTests):
         return super().make(**{"n_components": 4, **settings})
 
 
+@pytest.mark.slow
 class TestDirichletDistribution(EstimatorTests):
     estimator = BayesianGaussianMixture
 

@@ -76,6 +76,7 @@ def test_the_likelihood_never_falls(covariance_type, seed, monkeypatch):
         assert_never_falls(mixture, x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_files_checkpoints_chunks_and_weights(covariance_type, drawn, tmp_path):
     x = drawn[0]
@@ -119,6 +120,7 @@ def test_noise_takes_outliers(drawn):
     assert (mixture.predict(x[20:]) >= 0).mean() > 0.99
 
 
+@pytest.mark.slow
 def test_they_are_swept(drawn):
     found = sweep(drawn[0], (2, 3, 4), "ppca", n_factors=(1, Q), n_init=1, random_state=0)
     best = found.best()

@@ -46,7 +46,7 @@ def alone(stores):
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-@pytest.mark.parametrize("threads", [2, 5])
+@pytest.mark.parametrize("threads", [2, pytest.param(5, marks=pytest.mark.slow)])
 def test_threads(stores, alone, case, threads):
     with dask.config.set(num_workers=threads):
         assert bits(fitted(stores[case[1]], case[0])) == alone[case]
