@@ -23,6 +23,12 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.slow)
 
 
+@pytest.fixture
+def impatient(monkeypatch):
+    """Reads that fail are tried again at once, as often as ever."""
+    monkeypatch.setattr("daskgmm.rows.retries.FIRST_WAIT", 0.0)
+
+
 @pytest.fixture(params=["threads", "cluster"])
 def place(request):
     """Two threads of this process, or the client of the `cluster` of the file or folder."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from daskgmm.errors import SettingError
 from daskgmm.gaussian.coordinates import Coordinates
-from daskgmm.gaussian.covariance.factors import FAMILIES
+from daskgmm.gaussian.covariance.families import FAMILIES
 from daskgmm.names import HELDOUT, MARGINALISE
 from daskgmm.passes.transform import Transform
 

@@ -25,9 +25,14 @@ def folder(tmp_path, monkeypatch, rows):
     return tmp_path
 
 
+@pytest.fixture(scope="session")
+def fitted():
+    return GaussianMixture(3, random_state=0).fit(clusters(3000))
+
+
 @pytest.fixture
-def model(folder, rows):
-    save_model(GaussianMixture(3, random_state=0).fit(rows), folder / "model.json")
+def model(folder, fitted):
+    save_model(fitted, folder / "model.json")
     return "model.json"
 
 

@@ -11,13 +11,20 @@ from daskgmm import GaussianMixture, load_model
 ADAPT = ("adapt", "background.json", "few.npy", "-o", "speaker.json")
 
 
-@pytest.fixture
-def background(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(scope="module")
+def crowd():
+    """Few rows, and a mixture of many others."""
     random = np.random.default_rng(0)
-    np.save("few.npy", random.normal(size=(50, 2)) + 1.0)
+    few = random.normal(size=(50, 2)) + 1.0
+    return few, GaussianMixture(2, random_state=0).fit(random.normal(size=(500, 2)) * [3, 1])
+
+
+@pytest.fixture
+def background(tmp_path, monkeypatch, crowd):
+    monkeypatch.chdir(tmp_path)
+    few, mixture = crowd
+    np.save("few.npy", few)
     np.save("weights.npy", np.linspace(0.5, 3, 50))
-    mixture = GaussianMixture(2, random_state=0).fit(random.normal(size=(500, 2)) * [3, 1])
     mixture.save("background.json")
     return mixture
 

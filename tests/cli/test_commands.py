@@ -15,8 +15,13 @@ from daskgmm.names import COVARIANCES
 from tests.cli.data import COMMAND, ENVIRONMENT
 
 
-@pytest.mark.parametrize("data", ["rows.zarr", "rows.npy"])
-@pytest.mark.parametrize("covariance", ["full", "tied", "diag", "spherical"])
+@pytest.mark.parametrize(
+    ("data", "covariance"),
+    [
+        *(("rows.zarr", each) for each in ("full", "tied", "diag", "spherical")),
+        ("rows.npy", "full"),
+    ],
+)
 def test_fit_info_predict(folder, rows, call, data, covariance):
     fitted = call("fit", data, "-k", 3, "--covariance", covariance, "--out", "m.json")
     assert fitted.exit_code == 0
@@ -61,6 +66,7 @@ def test_one_of_a_kind_has_no_plural(folder, call):
     assert "at most 1 iteration\n" in call("plan", "one.npy", "-k", 1, "--max-iter", 1).stdout
 
 
+@pytest.mark.slow
 def test_in_a_process_of_its_own(folder):
     """The module runs; results go to stdout and progress to stderr, one line an iteration."""
     command = [*COMMAND, "fit", "rows.zarr", "-k", "3", "-o", "m.json"]

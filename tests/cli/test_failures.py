@@ -108,6 +108,7 @@ def test_nan(folder, rows, call, model):
     check_failure(folder, call, ("predict", model, "nan.zarr", "-o", "l.zarr"), ["NaN"])
 
 
+@pytest.mark.usefixtures("impatient")
 def test_torn_chunk(folder, call, model):
     chunk = folder / "rows.zarr" / "c" / "2" / "0"
     chunk.write_bytes(chunk.read_bytes()[:100])

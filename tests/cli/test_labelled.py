@@ -227,6 +227,7 @@ def test_xarray_is_missing(here, call, monkeypatch):
     assert told.exit_code == 0
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_torn_chunk_is_no_bug(here, call):
     ocean().to_zarr("g.zarr", consolidated=False)
     fitted(call, "g.zarr", "--variables", "salt")

@@ -1,5 +1,7 @@
 """Model files: exact to the bit, whole or not there, and refused with advice."""
 
+import copy
+import functools
 import json
 
 import numpy as np
@@ -15,9 +17,14 @@ from tests.cli.data import clusters
 FITTED = ("weights_", "means_", "covariances_", "precisions_cholesky_", "precisions_")
 
 
+@functools.cache
+def fitted(structure):
+    return GaussianMixture(3, covariance_type=structure, random_state=0).fit(clusters(500, 5))
+
+
 @pytest.fixture(params=STRUCTURES)
 def mixture(request):
-    return GaussianMixture(3, covariance_type=request.param, random_state=0).fit(clusters(500, 5))
+    return copy.deepcopy(fitted(request.param))
 
 
 def test_same_bits(mixture, tmp_path):

@@ -17,6 +17,11 @@ def both_ways(option, *values):
     return (option, ",".join(values)), tuple(text for value in values for text in (option, value))
 
 
+def each_in_turn(*options):
+    """Several options, all given the one way and then all the other."""
+    return list(zip(*(both_ways(*option) for option in options), strict=True))
+
+
 @pytest.fixture
 def frame(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -32,8 +37,10 @@ def test_columns(frame, call, columns):
     assert list(load_model("m.json").feature_names_in_) == ["c", "a"]
 
 
-@pytest.mark.parametrize("outputs", both_ways("--outputs", "posterior", "label"))
-@pytest.mark.parametrize("keys", both_ways("--key", "id", "name"))
+@pytest.mark.parametrize(
+    ("outputs", "keys"),
+    each_in_turn(("--outputs", "posterior", "label"), ("--key", "id", "name")),
+)
 def test_outputs_and_keys(frame, call, outputs, keys):
     fit = ("fit", "t.parquet", "-k", 1, "--columns", "a,b,c", "-o", "m.json", "-q")
     assert call(*fit).exit_code == 0
@@ -44,8 +51,10 @@ def test_outputs_and_keys(frame, call, outputs, keys):
     np.testing.assert_array_equal(found.id, frame.id)
 
 
-@pytest.mark.parametrize("sizes", both_ways("-k", "1-2", "4"))
-@pytest.mark.parametrize("structures", both_ways("--covariance", "EEI", "spherical"))
+@pytest.mark.parametrize(
+    ("sizes", "structures"),
+    each_in_turn(("-k", "1-2", "4"), ("--covariance", "EEI", "spherical")),
+)
 def test_sizes_and_structures_of_a_sweep(folder, call, sizes, structures):
     sweep = ("sweep", "rows.npy", *sizes, *structures, "--max-iter", 3, "-o", "b.json")
     done = call(*sweep, "--table", "t.csv", "-q")
@@ -69,8 +78,10 @@ def sea(tmp_path, monkeypatch):
     xr.Dataset(variables).to_zarr("sea.zarr", zarr_format=3, consolidated=False)
 
 
-@pytest.mark.parametrize("variables", both_ways("--variables", "temp", "salt"))
-@pytest.mark.parametrize("cuts", both_ways("--chunks", "y=8", "x=12"))
+@pytest.mark.parametrize(
+    ("variables", "cuts"),
+    each_in_turn(("--variables", "temp", "salt"), ("--chunks", "y=8", "x=12")),
+)
 def test_variables_and_cuts(sea, call, variables, cuts):
     fit = ("fit", "sea.zarr", *variables, "--features", "depth", "-k", 1, "-o", "m.json", "-q")
     assert call(*fit).exit_code == 0

@@ -9,6 +9,6 @@ def global_dtype(request):
     return request.param
 
 
-@pytest.fixture(params=[0, 42])
+@pytest.fixture(params=[pytest.param(0, marks=pytest.mark.slow), 42])
 def global_random_seed(request):
     return request.param

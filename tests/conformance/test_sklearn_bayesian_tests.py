@@ -10,13 +10,21 @@ import sklearn.mixture.tests.test_mixture as upstream_common
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import daskgmm
+from tests.conformance.taken import taken
 
 pytestmark = pytest.mark.filterwarnings("default")
 
 PRIVATE = {"test_log_dirichlet_norm", "test_log_wishart_norm", "test_compare_covar_type"}
 
-TAKEN = [name for name in vars(upstream) if name.startswith("test_") and name not in PRIVATE]
-globals().update({name: getattr(upstream, name) for name in TAKEN})
+LONG = {
+    "test_bayesian_mixture_fit_predict",
+    "test_check_covariance_precision",
+    "test_invariant_translation",
+    "test_monotonic_likelihood",
+}
+
+TAKEN = taken(upstream, PRIVATE, LONG)
+globals().update(TAKEN)
 
 
 @pytest.fixture(autouse=True)

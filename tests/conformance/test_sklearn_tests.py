@@ -11,6 +11,7 @@ import sklearn.mixture.tests.test_mixture as upstream_common
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import daskgmm
+from tests.conformance.taken import taken
 
 pytestmark = pytest.mark.filterwarnings("default")
 
@@ -29,12 +30,10 @@ ARRAY_API = {
     "test_gaussian_mixture_raises_where_array_api_not_implemented",
 }
 
-TAKEN = [
-    name
-    for name in vars(upstream)
-    if name.startswith("test_") and name not in PRIVATE and name not in ARRAY_API
-]
-globals().update({name: getattr(upstream, name) for name in TAKEN})
+LONG = {"test_init", "test_multiple_init", "test_gaussian_mixture_fit_best_params"}
+
+TAKEN = taken(upstream, PRIVATE | ARRAY_API, LONG)
+globals().update(TAKEN)
 
 
 @pytest.fixture(autouse=True)

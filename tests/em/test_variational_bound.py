@@ -127,6 +127,14 @@ def draws_of_weights(posterior, draws, random):
     return np.stack([first, (1 - first) * second], axis=1), (before - after).sum(axis=1)
 
 
+def wishart_log_density(nu, scale, matrices):
+    """Return that of SciPy, which takes one matrix after the other."""
+    d = len(scale)
+    traces = np.trace(np.linalg.solve(scale, matrices), axis1=1, axis2=2)
+    determinants = (nu - d - 1) * np.linalg.slogdet(matrices)[1] - nu * np.linalg.slogdet(scale)[1]
+    return 0.5 * (determinants - traces - nu * d * np.log(2)) - multigammaln(nu / 2, d)
+
+
 def draws_of_component(posterior, k, draws, random):
     """Return means (s, d) and precisions (s, d, d) of the posterior, and log p - log q."""
     d = posterior.means_.shape[1]
@@ -139,14 +147,16 @@ def draws_of_component(posterior, k, draws, random):
     scale = posterior.covariance_prior_
     scale = scale if np.ndim(scale) == 2 else np.eye(d) * scale
     nu = np.broadcast_to(posterior.degrees_of_freedom_, (2,))[k]
-    after = wishart(nu, own / nu)
-    before = wishart(posterior.degrees_of_freedom_prior_, np.linalg.inv(scale))
-    precisions = after.rvs(draws, random_state=random)
+    after = nu, own / nu
+    before = posterior.degrees_of_freedom_prior_, np.linalg.inv(scale)
+    precisions = wishart(*after).rvs(draws, random_state=random)
     beta, beta_0 = posterior.mean_precision_[k], posterior.mean_precision_prior_
     spreads = np.linalg.cholesky(np.linalg.inv(precisions)) / np.sqrt(beta)
     means = posterior.means_[k] + np.einsum("sij,sj->si", spreads, random.normal(size=(draws, d)))
-    turned = np.moveaxis(precisions, 0, -1)
-    gap = before.logpdf(turned) - after.logpdf(turned)
+    gap = wishart_log_density(*before, precisions) - wishart_log_density(*after, precisions)
+    few = np.moveaxis(precisions[:20], 0, -1)
+    expected = wishart(*before).logpdf(few) - wishart(*after).logpdf(few)
+    assert_allclose(gap[:20], expected, rtol=1e-9, atol=1e-9)
     for center, count, sign in (
         (posterior.mean_prior_, beta_0, 1),
         (posterior.means_[k], beta, -1),

@@ -20,7 +20,7 @@ def test_there_are_examples():
 @pytest.mark.parametrize("script", EXAMPLES, ids=lambda script: script.stem)
 def test_runs(script, tmp_path):
     done = subprocess.run(
-        [sys.executable, "-W", "error", script, "--rows", "30000"],
+        [sys.executable, "-W", "error", script, "--rows", "10000"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,

@@ -141,6 +141,7 @@ def test_a_step_is_the_em_step_of_the_whole_covariance(name):
                 assert_allclose(found[k], w @ theta @ w.T + np.diag(left), rtol=1e-8, atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_steps_climb_to_the_exact_maximum(name, monkeypatch):
     one, random = mixture(name), np.random.default_rng(3)

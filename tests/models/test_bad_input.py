@@ -219,6 +219,7 @@ class FailingStore(LocalStore):
         return await super().get(key, *args, **options)
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_store_that_fails_while_it_is_read(tmp_path):
     zarr.create_array(LocalStore(tmp_path / "x.zarr"), data=X, chunks=(10, 3))
     failing = zarr.open_array(FailingStore(tmp_path / "x.zarr"), mode="r")

@@ -35,6 +35,7 @@ class TestBayesianGaussianMixture(EstimatorTests):
         return super().make(**{"n_components": 4, **settings})
 
 
+@pytest.mark.slow
 class TestDirichletDistribution(EstimatorTests):
     estimator = BayesianGaussianMixture
 
@@ -68,8 +69,13 @@ DIGITS = load_digits().data[:, [10, 20, 26, 28, 36, 42, 43, 50]]
 @pytest.mark.parametrize("prior_type", TYPES)
 @pytest.mark.parametrize(
     ("rows", "seed"),
-    [(load_iris().data, 0), (blobs(400, 2, 5, seed=2, separation=1.0), 1), (DIGITS, 8)],
-    ids=["iris", "overlapping", "counts, with ties"],
+    [
+        pytest.param(load_iris().data, 0, id="iris"),
+        pytest.param(
+            blobs(400, 2, 5, seed=2, separation=1.0), 1, id="overlapping", marks=pytest.mark.slow
+        ),
+        pytest.param(DIGITS, 8, id="counts, with ties", marks=pytest.mark.slow),
+    ],
 )
 def test_the_bound_is_no_lower_than_scikit_learns(rows, seed, prior_type):
     """Of the same rows and settings, as a plain step from its end tells."""
@@ -288,8 +294,9 @@ def test_a_checkpoint_of_another_prior_is_refused(x, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("prior_type", TYPES)
-@pytest.mark.parametrize("covariance_type", STRUCTURES)
+@pytest.mark.parametrize(
+    ("covariance_type", "prior_type"), list(zip(STRUCTURES, TYPES * 2, strict=True))
+)
 def test_the_same_bits_on_one_thread_and_on_two(covariance_type, prior_type):
     x = da.from_array(blobs(4000, 3, 3, seed=1), chunks=(500, 3))
     settings = {

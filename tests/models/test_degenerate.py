@@ -121,6 +121,7 @@ def test_a_start_with_a_spread_of_its_own_is_preferred():
         assert np.linalg.eigvalsh(mixture.covariances_).min() > 1e-3
 
 
+@pytest.mark.slow
 def test_iris_has_two_full_components():
     """mclust's choice, and its BIC; a component of 29 rows with petals 0.2 wide was chosen."""
     for seed in (0, 1):
@@ -129,6 +130,7 @@ def test_iris_has_two_full_components():
         assert_allclose(found.best().criteria_["bic"], 574.0178, atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reg_covar", [1e-6, 0.0])
 @pytest.mark.parametrize("name", ["zero-inflated", "one-hot", "few"])
 def test_no_model_on_a_floor_is_the_best_without_a_word(name, reg_covar):

@@ -21,6 +21,11 @@ TYPES = ["ppca", "factor"]
 ALL = [*TYPES, "mcfa"]
 
 
+def first_quick(seeds):
+    """Return seeds of which all but the first four are for slow tests."""
+    return [*seeds[:4], *(pytest.param(seed, marks=pytest.mark.slow) for seed in seeds[4:])]
+
+
 def assert_never_falls(mixture, x):
     """Fit a mixture, whatever it warns of, and compare its bounds."""
     with warnings.catch_warnings():
@@ -142,6 +147,7 @@ def test_densities_are_those_of_the_matrices(covariance_type):
     assert_allclose(np.cov(drawn[labels == 1].T), matrices[1], atol=0.1 * matrices[1].max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", [1, 3])
 def test_nested_mixtures_are_never_likelier(k):
     x, settings = rows(noise=(0.1, 3.0))[0], {"random_state": 0, "tol": 1e-6, "max_iter": 500}
@@ -160,7 +166,7 @@ def test_nested_mixtures_are_never_likelier(k):
     assert bounds[-1] == pytest.approx([full, full], abs=1e-4)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", first_quick(range(12)))
 @pytest.mark.parametrize("covariance_type", ALL)
 def test_the_likelihood_never_falls(covariance_type, seed):
     random = np.random.default_rng(seed)
@@ -213,6 +219,7 @@ def test_damaged_files_are_refused(tmp_path):
         mixture.predict(x)
 
 
+@pytest.mark.slow
 def test_they_are_swept_over_the_number_of_factors():
     x, names = rows()[0], {f"{each}-{q}" for each in TYPES for q in (1, 2, 3)}
     found = sweep(x, (2, 3), TYPES, n_init=1, n_factors=[1, 2, 3], random_state=0)

@@ -12,14 +12,14 @@ from numpy.testing import assert_allclose
 import daskgmm.gaussian.covariance.projections as projections
 from daskgmm import GaussianMixture, load_model, plan, sweep
 from daskgmm.errors import DegenerateComponentWarning
-from tests.models.test_factors import ALL, TYPES, assert_never_falls, rows
+from tests.models.test_factors import ALL, TYPES, assert_never_falls, first_quick, rows
 
 D, Q = 90, 3
 
 
 @pytest.fixture(scope="module")
 def drawn():
-    return rows(D, Q, 3, n=4000)
+    return rows(D, Q, 3, n=2500)
 
 
 @pytest.mark.parametrize("covariance_type", TYPES)
@@ -54,7 +54,7 @@ def test_every_start_finds_the_loadings(init_params, drawn):
         assert_allclose(mixture.noise_variance_[own], variances[k], rtol=0.3)
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", first_quick(range(8)))
 @pytest.mark.parametrize("covariance_type", ALL)
 def test_the_likelihood_never_falls(covariance_type, seed, monkeypatch):
     monkeypatch.setattr(projections, "MOST_PRODUCTS", 0)
@@ -76,6 +76,7 @@ def test_the_likelihood_never_falls(covariance_type, seed, monkeypatch):
         assert_never_falls(mixture, x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_files_checkpoints_chunks_and_weights(covariance_type, drawn, tmp_path):
     x = drawn[0]
@@ -119,6 +120,7 @@ def test_noise_takes_outliers(drawn):
     assert (mixture.predict(x[20:]) >= 0).mean() > 0.99
 
 
+@pytest.mark.slow
 def test_they_are_swept(drawn):
     found = sweep(drawn[0], (2, 3, 4), "ppca", n_factors=(1, Q), n_init=1, random_state=0)
     best = found.best()
@@ -131,6 +133,7 @@ def test_what_needs_all_products_is_refused(settings, drawn):
         GaussianMixture(2, covariance_type="ppca", n_factors=Q, **settings).fit(drawn[0])
 
 
+@pytest.mark.slow
 def test_no_matrix_of_all_features_is_made_for_each_component(tmp_path):
     d, k, q, n = 600, 40, 4, 3000
     random = np.random.default_rng(0)

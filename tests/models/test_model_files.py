@@ -547,6 +547,7 @@ print(refused, len(files), sorted(set(seen)))
 """
 
 
+@pytest.mark.slow
 def test_nothing_runs(tmp_path):
     """Python tells an audit hook of all that compiles, imports, unpickles or starts anything."""
     (tmp_path / "good.json").write_bytes((GOLDEN / "v2-full.json").read_bytes())

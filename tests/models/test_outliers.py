@@ -1,5 +1,6 @@
 """Rows that belong to no component: noise and contaminated tails, from fit to file."""
 
+import copy
 import json
 
 import dask.array as da
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from click.testing import CliRunner
+from joblib import hash as digest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from daskgmm import GaussianMixture, load_model, sweep
@@ -32,8 +34,15 @@ def outliers(kind, seed=1):
     return np.array([[1e6, 1e6]])
 
 
+FITTED = {}
+"""What was fitted to which rows with which settings."""
+
+
 def fitted(x, k=2, **settings):
-    return GaussianMixture(k, random_state=0, **settings).fit(x)
+    key = digest((x, k, settings))
+    if key not in FITTED:
+        FITTED[key] = GaussianMixture(k, random_state=0, **settings).fit(x)
+    return copy.deepcopy(FITTED[key])
 
 
 def sorted_means(mixture):
@@ -336,14 +345,18 @@ def test_the_command_line_fits_predicts_and_tells(options, tmp_path):
     if options == ["--noise"]:
         assert " out " in found.output
     best = str(tmp_path / "best.json")
-    found = run(main, ["sweep", data, "-k", "1-4", "-o", best, *options, "-q"])
+    found = run(main, ["sweep", data, "-k", "1-2", "-o", best, *options, "-q"])
     assert found.exit_code == 0, found.output
     swept = load_model(best)
     assert swept.noise == (options == ["--noise"])
-    assert swept.n_components in (2, 3)
+    assert swept.n_components == 2
 
 
-@WAY
+@pytest.mark.parametrize(
+    "way",
+    [WAYS["noise"], WAYS["contaminated"], pytest.param(WAYS["t"], marks=pytest.mark.slow)],
+    ids=list(WAYS),
+)
 def test_a_sweep_makes_the_room_in_all_its_models(way):
     x = np.concatenate([clusters(), outliers("everywhere")])
     found = sweep(x, range(1, 5), random_state=0, **way)

@@ -60,7 +60,9 @@ def test_starts_from_single_rows_do_not_leave_the_others_to_outliers(way, init_p
 
 
 @WAY
-@pytest.mark.parametrize("seed", [*range(6), 7, 15])
+@pytest.mark.parametrize(
+    "seed", [0, 7, 15, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 6))]
+)
 def test_few_clean_rows_cost_less_than_a_hundredth_of_a_nat(way, seed):
     random = np.random.default_rng(seed)
     k, d, n = random.integers(1, 6), random.integers(1, 5), random.integers(50, 200)

@@ -75,6 +75,7 @@ def test_the_cauchy_limit_bounds_the_degrees_of_freedom():
     assert mixture.converged_
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("structure", STRUCTURES)
 def test_degrees_of_freedom_are_recovered_in_every_structure(structure):
     spheres = dict.fromkeys(["spherical", "EII"], np.eye(2))

@@ -295,7 +295,7 @@ def test_rows_of_weight_zero_are_no_rows():
 def undisturbed(request):
     """Settings of a sweep, what it finds, and the names of its passes."""
     settings = {**SETTINGS, "covariance_type": ("full", "diag"), "sample_rows": request.param}
-    settings |= {"X": da.from_array(X, chunks=(700, D)), "tol": 1e-9}
+    settings |= {"X": da.from_array(X, chunks=(700, D)), "tol": 1e-9, "n_components": (2, 3)}
     events = []
     return settings, sweep(listen=events.append, **settings), passes_of(events)
 

@@ -116,7 +116,7 @@ def test_a_fit_has_no_scale_of_the_weights(scale, mixture):
 @pytest.mark.parametrize("sample_rows", [None, 300])
 def test_a_sweep_has_no_scale_of_the_weights(sample_rows):
     settings = {"n_components": range(1, 6), "n_init": 2, "random_state": 0}
-    scales = (1.0, 2.0**40, 2.0**-40, 1 / WEIGHTS.sum(), 1e12, 1e-12)
+    scales = (1.0, 2.0**-40, 1 / WEIGHTS.sum(), 1e12)
     first, *others = (
         sweep(X, sample_weight=WEIGHTS * s, sample_rows=sample_rows, **settings) for s in scales
     )

@@ -170,6 +170,7 @@ def test_a_component_finer_than_the_numbers_is_named(covariance_type):
     assert "numbers are 16 apart" in str(told.message)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("covariance_type", [["full"], ["tied", "spherical"], ["diag"]])
 @pytest.mark.parametrize(
     "far", [np.full((1, 2), 1e10), np.array([[3e8, 0.0], [3e8, 1.0]]), np.full((1, 2), FILL)]

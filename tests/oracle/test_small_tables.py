@@ -126,7 +126,9 @@ def told(error, settings, number):
     assert isinstance(error, DaskGMMError) or ill or "minimum of 2" in str(error), (number, error)
 
 
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize(
+    "part", [*range(4), *(pytest.param(p, marks=pytest.mark.slow) for p in range(4, PARTS))]
+)
 def test_small_tables(part):
     for number in range(part, TABLES, PARTS):
         try_table(number)

@@ -1,9 +1,9 @@
 """The cache: the same bits, fewer reads, nothing left behind."""
 
-import dask
+import time
+
 import pytest
 import zarr
-from distributed import Client
 
 from daskgmm import GaussianMixture
 from tests.clusters import two_workers
@@ -21,14 +21,10 @@ SETTINGS = {"n_components": 3, "max_iter": 4, "tol": 0.0, "random_state": 0}
 PASSES = 6  # survey, sample, iterations
 
 
-@pytest.fixture(params=["threads", "cluster"])
-def place(request):
-    if request.param == "threads":
-        with dask.config.set(num_workers=2):
-            yield None
-    else:
-        with two_workers() as cluster, Client(cluster):
-            yield cluster
+@pytest.fixture(scope="module")
+def cluster():
+    with two_workers() as cluster:
+        yield cluster
 
 
 def read(path, cache, weights=None):
@@ -40,7 +36,7 @@ def read(path, cache, weights=None):
 
 
 @pytest.mark.parametrize("cache", [None, "5MB", "1GiB"])
-def test_what_is_kept_is_read_once(place, tmp_path, cache):
+def test_what_is_kept_is_read_once(place, request, tmp_path, cache):
     path = tmp_path / "x.zarr"
     zarr.create_array(path, data=ROWS, chunks=(10_000, 4), compressors=None)
     reads, found = read(path, cache)
@@ -48,13 +44,12 @@ def test_what_is_kept_is_read_once(place, tmp_path, cache):
     expected = {None: {PASSES}, "5MB": {1, PASSES}, "1GiB": {1}}[cache]
     assert set(reads.values()) == expected
     assert found == bits(GaussianMixture(**SETTINGS).fit(path))
-    if place is not None:
-        import time
-
+    if place == "cluster":
+        scheduler = request.getfixturevalue("cluster").scheduler
         deadline = time.monotonic() + 10
-        while place.scheduler.tasks and time.monotonic() < deadline:
+        while scheduler.tasks and time.monotonic() < deadline:
             time.sleep(0.02)
-        assert not place.scheduler.tasks
+        assert not scheduler.tasks
 
 
 def test_weights_are_kept_too(place, tmp_path):

@@ -37,6 +37,19 @@ def options():
 OPTIONS = options()
 
 
+def work(option):
+    """Return what workers compute for an option: a structure is its statistic to them."""
+    name = OPTIONS[option][1].get("covariance_type")
+    if name not in STRUCTURES:
+        return option
+    statistic = STRUCTURES[name].statistic
+    return type(statistic), type(statistic.form), statistic.pools
+
+
+WORKS = list({work(option): option for option in reversed(OPTIONS)}.values())
+"""One option of each work."""
+
+
 def made(option, **settings):
     """Return an estimator with this option that is not fitted."""
     kind, chosen = OPTIONS[option]

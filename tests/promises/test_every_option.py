@@ -7,11 +7,12 @@ import dask.array as da
 import pytest
 from distributed import Client, LocalCluster
 
+from daskgmm import GaussianMixture, plan
 from daskgmm.em.events import BatchDone, PassEnded
 from daskgmm.passes.batches import cut_batches, seconds_per_row
 from daskgmm.rows.opening import as_rows
 from tests.clusters import alive, kill, two_workers
-from tests.promises.options import OPTIONS, D, K, made, rows
+from tests.promises.options import OPTIONS, WORKS, D, K, made, rows, work
 from tests.promises.peaks import peak, write
 from tests.promises.slow import bits
 from tests.promises.stopping import Stop, stop_after
@@ -57,7 +58,7 @@ def test_the_rows_are_cut_into_many_batches():
 
 
 @EVERY
-@pytest.mark.parametrize("threads", [2, 4])
+@pytest.mark.parametrize("threads", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_threads(option, threads):
     with dask.config.set(num_workers=threads):
         assert found(option) == alone(option)
@@ -137,8 +138,20 @@ def stored(tmp_path_factory):
     return write(tmp_path_factory.mktemp("peaks") / "x.zarr", 100_000, 64, 4 << 20)
 
 
-@pytest.mark.slow
 @EVERY
+def test_the_plan_of_a_structure_is_that_of_its_statistic(option):
+    """So that the memory of one of them is measured."""
+    same = next(each for each in WORKS if work(each) == work(option))
+    known = GaussianMixture().get_params().keys()
+    planned, expected = (
+        plan(X, 16, **{name: given[name] for name in given.keys() & known}).worker_nbytes
+        for _, given in (OPTIONS[option], OPTIONS[same])
+    )
+    assert planned == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("option", WORKS)
 def test_a_worker_takes_no_more_than_the_plan_says(option, stored):
     kind, settings = OPTIONS[option]
     taken, planned = peak(stored, 16, kind, **settings)

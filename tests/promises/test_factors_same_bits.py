@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 import dask
 import pytest
@@ -26,14 +27,16 @@ def stores(tmp_path_factory):
     folder, paths = tmp_path_factory.mktemp("factors"), {}
     for d in (12, 90):
         paths[d] = str(folder / f"{d}.zarr")
-        zarr.create_array(paths[d], data=rows(d, n=20_000)[0], chunks=(1000, d))
+        zarr.create_array(paths[d], data=rows(d, n=4000)[0], chunks=(200, d))
     return paths
 
 
 def fitted(path, name):
+    """Fit in as many batches as a large data set has."""
     chosen = {"pca": 10} if name == "pca" else {"covariance_type": name, "n_factors": 2}
     settings = {"max_iter": 3, "sample_rows": 1000, "random_state": 0}
-    return GaussianMixture(3, **chosen, **settings).fit(path)
+    with patch("daskgmm.passes.batches.MIN_BATCH_SECONDS", 1e-6):
+        return GaussianMixture(3, **chosen, **settings).fit(path)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +46,7 @@ def alone(stores):
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-@pytest.mark.parametrize("threads", [2, 5])
+@pytest.mark.parametrize("threads", [2, pytest.param(5, marks=pytest.mark.slow)])
 def test_threads(stores, alone, case, threads):
     with dask.config.set(num_workers=threads):
         assert bits(fitted(stores[case[1]], case[0])) == alone[case]

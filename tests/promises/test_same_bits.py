@@ -39,7 +39,7 @@ def test_the_rows_are_cut_into_many_batches(stored):
 
 
 @pytest.mark.parametrize("covariance_type", STRUCTURES)
-@pytest.mark.parametrize("threads", [2, 5])
+@pytest.mark.parametrize("threads", [2, pytest.param(5, marks=pytest.mark.slow)])
 def test_threads(stored, alone, covariance_type, threads):
     with dask.config.set(num_workers=threads):
         assert bits(fitted(stored, covariance_type)) == alone[covariance_type]

@@ -125,6 +125,7 @@ def test_files_that_other_processes_cannot_open_stay_here(path: Path) -> None:
         np.testing.assert_array_equal(read_all(rows), X)
 
 
+@pytest.mark.usefixtures("impatient")
 def test_closed_files(path: Path) -> None:
     with h5py.File(path) as file:
         x = file["deep/x"]

@@ -187,6 +187,7 @@ def failure(call, mixture, url):
     return None
 
 
+@pytest.mark.slow  # a run for each request that may be refused
 # Zarr leaves coroutines behind where it is refused something.
 @pytest.mark.filterwarnings(
     "ignore::RuntimeWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
