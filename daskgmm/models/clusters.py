@@ -15,18 +15,26 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import xlogy
 
 from daskgmm.arrays import Array
 from daskgmm.counting import counted
 from daskgmm.errors import SettingError
 
-CERTAIN = 0.02
-"""Entropy, over that of equal probabilities, below which no components are merged unasked."""
+SHARED = 1 / 3
+"""What two clusters share, from which on they are rather one: as two equal Gaussians that are 2.6
+widths apart; their density has one mode up to 2 widths."""
+
+CERTAIN = 0.01
+"""What two clusters share, below which they are told apart: by how far says nothing."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Merging:
-    """A tree of merges.
+    r"""A tree of merges.
+
+    Components without rows (an expected count of one row or less) are no clusters: they are merged
+    first, each to the cluster that shares its rows most.
 
     Attributes
     ----------
@@ -35,12 +43,20 @@ class Merging:
         one first. The first step leaves k - 1 clusters.
     entropy : ndarray of shape (k,)
         Mean entropy of the posterior probabilities of 1, 2, ..., k clusters, in nats a row.
+    shared : ndarray of shape (k - 1,)
+        How much the two clusters of each step shared, from 0, where the cluster of every row is
+        certain, to 1, where the rows tell nothing: the mean entropy of which of the two a row is
+        of, over that of their sizes alone.
+    used : int
+        Number of components that have rows.
     rows : int
         Number of rows that it was found on.
     """
 
     merges: NDArray[np.intp]
     entropy: Array
+    shared: Array
+    used: int
     rows: int
 
     @property
@@ -53,6 +69,7 @@ class Merging:
 
         Clusters are numbered as their lowest components are.
         """
+        check_n_clusters(n_clusters, self.n_components)
         lowest = np.arange(self.n_components)
         for one, other in self.merges[: self.n_components - n_clusters]:
             lowest[lowest == other] = one
@@ -60,27 +77,24 @@ class Merging:
 
     @property
     def elbow(self) -> int:
-        """Number of clusters at which the entropy begins to rise faster.
+        """Number of clusters that the rows speak for: where the entropy begins to rise.
 
-        Two lines through the entropies of 1 to c and of c to k clusters have the least squared
-        error there (Baudry et al. 2010, section 3). It is k where rows are certain of their
-        components already, or there are no more than two.
+        It is the number with the widest gap, as a ratio, between the least that was shared by two
+        clusters that were merged, and the most that is shared by two that would be merged next or
+        later; of equal gaps it is the fewest. A third stands in for the first where nothing was
+        merged, and for the second where one cluster is left. Above a third, and below a
+        hundredth, how much is shared makes no difference.
+
+        Baudry et al. fit two lines to the entropies instead (section 3). These meet between 2 and
+        k - 1 clusters whatever the rows are: never at one cluster, which a Gaussian with several
+        components is, nor at k, and of three components always at two. Moreover a step changes
+        the entropy by more the larger its clusters are, however little they share.
         """
-        k = self.n_components
-        if k <= 2 or self.entropy[-1] <= CERTAIN * np.log(k):
-            return k
-        errors = {
-            c: _error_of_line(self.entropy[:c]) + _error_of_line(self.entropy[c - 1 :])
-            for c in range(2, k)
-        }
-        return min(errors, key=lambda c: (errors[c], c))
-
-
-def _error_of_line(values: Array) -> float:
-    """Return the squared error of a line through two equidistant values or more."""
-    places = np.arange(len(values))
-    line = np.polynomial.Polynomial.fit(places, values, 1)
-    return float(((line(places) - values) ** 2).sum())
+        steps = np.clip(self.shared[self.n_components - self.used :], CERTAIN, SHARED)
+        merged = np.concatenate([[SHARED], np.minimum.accumulate(steps)])
+        apart = np.concatenate([np.maximum.accumulate(steps[::-1])[::-1], [SHARED]])
+        fewest_first = (merged / apart)[::-1]
+        return 1 + int(np.argmax(fewest_first))
 
 
 def check_n_clusters(n_clusters: Any, k: int) -> None:
@@ -107,23 +121,33 @@ def merge_by_entropy(posteriors: Array, weights: Array) -> Merging:
         Weights of the rows.
     """
     k, rows = posteriors.shape
+    total = float(weights.sum())
+    sizes = posteriors @ weights
+    unused = set(np.flatnonzero(sizes * rows <= total).tolist())
+    used = max(1, k - len(unused))
     own = np.array([_information(row, weights) for row in posteriors])
     gains = {(i, j): _gain(posteriors, weights, own, i, j) for i, j in combinations(range(k), 2)}
-    left, merges, entropy = set(range(k)), [], [-own.sum()]
+    left, merges, entropy, shared = set(range(k)), [], [-own.sum()], []
     while gains:
-        i, j = max(gains, key=lambda pair: (gains[pair], -pair[0], -pair[1]))
+        pairs = [pair for pair in gains if not unused.isdisjoint(pair)] or list(gains)
+        i, j = max(pairs, key=lambda pair: (gains[pair], -pair[0], -pair[1]))
         merges.append((i, j))
+        shared.append(_share(gains[i, j], sizes[i], sizes[j]))
         left.remove(j)
         posteriors[i] += posteriors[j]
+        sizes[i] += sizes[j]
+        unused -= {i, j}
+        if sizes[i] * rows <= total:
+            unused.add(i)
         own[i], own[j] = _information(posteriors[i], weights), 0.0
         gains = {pair: gain for pair, gain in gains.items() if j not in pair}
         for other in left - {i}:
             pair = min(i, other), max(i, other)
             gains[pair] = _gain(posteriors, weights, own, *pair)
         entropy.append(-own.sum())
-    means = np.array(entropy[::-1]) / weights.sum()
+    means = np.array(entropy[::-1]) / total
     tree = np.array(merges, dtype=np.intp).reshape(k - 1, 2)
-    return Merging(tree, np.maximum(means, 0.0), rows)
+    return Merging(tree, np.maximum(means, 0.0), np.array(shared), used, rows)
 
 
 def _gain(posteriors: Array, weights: Array, own: Array, i: int, j: int) -> float:
@@ -131,8 +155,14 @@ def _gain(posteriors: Array, weights: Array, own: Array, i: int, j: int) -> floa
     return _information(posteriors[i] + posteriors[j], weights) - float(own[i] + own[j])
 
 
+def _share(gain: float, size: float, other: float) -> float:
+    """Return a gain over what it is of two clusters of these sizes that no row tells apart."""
+    most = float(xlogy(size + other, size + other) - xlogy(size, size) - xlogy(other, other))
+    return float(np.clip(gain / most, 0.0, 1.0)) if most > 0 else 0.0
+
+
 def _information(probabilities: Array, weights: Array) -> float:
     """Return the weighted sum of t log t, which is 0 at t = 0."""
-    logs = np.log(np.where(probabilities > 0, probabilities, 1.0))
+    logs = np.log(np.where(probabilities > 0, probabilities, 1.0))  # half of xlogy's time
     logs *= probabilities
     return float(logs @ weights)

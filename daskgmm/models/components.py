@@ -108,16 +108,17 @@ class Components(Mixture):
         X : as in `fit`
             Rows that miss a value are an error or left out as the setting `missing` says.
         n_clusters : int, optional
-            Number of clusters. By default the elbow of the entropy over their number: look at
-            ``merging_.entropy``.
+            Number of clusters. By default ``merging_.elbow``, the one at which the entropy begins
+            to rise: those that are left share clearly less than those that were merged. A mixture
+            that is one Gaussian in truth is one cluster, and components apart stay as they are.
         sample_weight : as in `fit`, optional
 
         Returns
         -------
         Mixture
             This estimator, with `clusters_`, the cluster of each component, shape (k,), and
-            `merging_`, the tree of merges with the entropy of each number of clusters
-            (``merging_.clusters(n)`` is another cut of it). `predict_clusters`, model files and
+            `merging_`, the tree of merges with the entropy of each number of clusters and how much
+            the merged ones shared (``merging_.clusters(n)`` is another cut of it). `predict_clusters`, model files and
             the outputs "cluster" and "cluster_posterior" have them; another fit or order of the
             components forgets them.
 

@@ -9,8 +9,13 @@ import pytest
 import xarray as xr
 import zarr
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.integrate import quad
+from scipy.special import entr, expit
+from scipy.stats import norm
+from sklearn.datasets import make_moons
+from sklearn.metrics import adjusted_rand_score
 
-from daskgmm import GaussianMixture, load_model
+from daskgmm import BayesianGaussianMixture, GaussianMixture, load_model
 from daskgmm.errors import DataError, ModelFileError, SettingError
 from daskgmm.models.clusters import Merging, merge_by_entropy
 from daskgmm.models.predictions.posterior_sample import posterior_sample
@@ -54,6 +59,7 @@ def test_every_merge_lowers_the_entropy_most(seed):
     gamma /= gamma.sum(1, keepdims=True)
     weights = random.uniform(0.2, 2.0, 80)
     found = merge_by_entropy(gamma.T.copy(), weights)
+    assert found.used == 6
     for n, (groups, entropy) in enumerate(brute_force(gamma, weights), start=1):
         clusters = found.clusters(n)
         sets = {frozenset(np.flatnonzero(clusters == c)) for c in range(n)}
@@ -77,11 +83,82 @@ def test_certain_components_are_left_alone():
     assert_array_equal(found.clusters_, range(4))
 
 
-def test_an_elbow_is_where_two_lines_meet():
-    merges = np.column_stack([np.zeros(6, np.intp), np.arange(6, 0, -1)])
-    bent = np.array([0.0, 0.01, 0.02, 0.03, 0.3, 0.57, 0.84])
-    assert Merging(merges, bent, 10).elbow == 4
-    assert Merging(merges[:1], bent[:2], 10).elbow == 2
+@pytest.mark.parametrize("distance", [0.5, 2.0, 4.0])
+def test_what_two_clusters_share_is_information_that_rows_lack(distance):
+    """Of two equal Gaussians it is the entropy of a bit after white noise, an integral."""
+    x = np.linspace(-12.0, 12.0 + distance, 20_001)
+    densities = np.stack([norm.pdf(x), norm.pdf(x, distance)])
+    found = merge_by_entropy(densities / densities.sum(0), densities.mean(0))
+
+    def entropy(x):
+        t = expit(distance * (x - distance / 2))
+        return (norm.pdf(x) + norm.pdf(x, distance)) / 2 * (entr(t) + entr(1 - t))
+
+    assert found.shared[0] == pytest.approx(quad(entropy, -12, 16)[0] / np.log(2), rel=1e-6)
+    assert found.elbow == (1 if distance < 2.6 else 2)
+
+
+@pytest.mark.parametrize(
+    ("shared", "elbow"),
+    [
+        ([], 1),
+        ([0.6], 1),
+        ([0.3], 2),
+        ([0.07, 0.0], 2),
+        ([0.09, 0.06], 3),
+        ([0.1, 0.08, 0.09], 4),
+        ([0.7, 0.72, 0.71], 1),
+        ([0.64, 0.64, 0.43], 1),
+        ([0.6, 0.6, 1e-5, 1e-9, 0.0], 4),
+        ([0.2, 0.16, 0.2, 0.06, 0.001], 2),
+    ],
+)
+def test_an_elbow_is_the_widest_gap(shared, elbow):
+    k = len(shared) + 1
+    merges = np.column_stack([np.zeros(k - 1, np.intp), np.arange(k - 1, 0, -1)])
+    assert Merging(merges, np.zeros(k), np.array(shared), k, 10).elbow == elbow
+
+
+def test_a_gaussian_of_several_components_is_one_cluster():
+    one = R.normal(size=(600, 2))
+    for k in (1, 2, 3, 4):
+        assert GaussianMixture(k, random_state=0).fit(one).merge_components(one).merging_.elbow == 1
+
+
+def test_clusters_that_touch_are_left_alone():
+    touch = np.concatenate([R.normal(size=(300, 2)) + c for c in ([0, 0], [4, 0], [0, 4])])
+    found = GaussianMixture(3, random_state=0).fit(touch).merge_components(touch)
+    assert found.merging_.elbow == 3
+
+
+@pytest.mark.parametrize("k", [8, 12])
+def test_two_moons_are_two_clusters(k):
+    moons, true = make_moons(1000, noise=0.05, random_state=0)
+    labels = (
+        GaussianMixture(k, random_state=0)
+        .fit(moons)
+        .merge_components(moons)
+        .predict_clusters(moons)
+    )
+    assert adjusted_rand_score(true, labels) > 0.98
+
+
+def test_components_without_rows_are_no_clusters():
+    found = BayesianGaussianMixture(6, random_state=0, max_iter=500).fit(X)
+    assert found.n_used_components_ == 3
+    merging = found.merge_components(X).merging_
+    assert (merging.used, merging.elbow) == (3, 2)
+    for n in (2, 3):
+        labels = found.merge_components(X, n).predict_clusters(X)
+        assert len(np.unique(labels)) == n
+
+
+def test_components_without_rows_go_where_their_rows_are():
+    gamma = np.array([[0.9, 0.0, 0.1], [0.8, 0.0, 0.2], [0.0, 1.0, 0.0], [0.0, 1.0, 0.0]])
+    found = merge_by_entropy(gamma.T.copy(), np.ones(4))
+    assert_array_equal(found.merges, [[0, 2], [0, 1]])
+    assert (found.used, found.elbow) == (2, 2)
+    assert merge_by_entropy(np.full((3, 1), 1 / 3), np.ones(1)).elbow == 1
 
 
 def test_probabilities_of_a_cluster_are_sums(mixture, tmp_path):
