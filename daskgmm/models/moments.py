@@ -30,7 +30,7 @@ RECORDS: Mapping[str, type] = {"Moments": Moments, "Weighing": Weighing}
 """Classes of which a file of moments is made; nothing else is."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MixtureMoments:
     r"""Expected sufficient statistics of rows under a mixture: all that an M-step needs of them.
 

@@ -33,7 +33,7 @@ def moments_under(mixture: Any, x: Any, sample_weight: Any) -> MixtureMoments:
             data.in_coordinates(predictor.transform.coordinates), predictor.parameters
         )
     structure = predictor.parameters.structure
-    return MixtureMoments(predictor.digest, structure, found.moments, found.weighing)
+    return MixtureMoments(predictor.density_digest, structure, found.moments, found.weighing)
 
 
 def stepped(mixture: Kind, moments: MixtureMoments) -> Kind:
@@ -42,7 +42,11 @@ def stepped(mixture: Kind, moments: MixtureMoments) -> Kind:
     predictor: Predictor = asked._predictor()
     before = predictor.parameters
     _check_steps(mixture, before)
-    if moments.mixture != predictor.digest:
+    if not isinstance(moments, MixtureMoments):
+        raise SettingError(
+            f"moments is a {type(moments).__name__}; give moments of rows: mixture.moments(X)."
+        )
+    if moments.mixture != predictor.density_digest:
         raise SettingError(
             "These moments are under another mixture, and EM steps from moments under this one. "
             "Take them again: mixture.moments(X)."
@@ -78,11 +82,11 @@ def _check_steps(mixture: Any, parameters: Parameters) -> None:
     elif mixture.missing == MARGINALISE:
         because = "missing='marginalise' takes rows with what they have, and moments whole ones"
     elif parameters.makes_room:
-        because = "room for outliers (noise, tails) is made from all rows"
+        because = "its room for outliers (noise, tails) is made from all rows"
     elif getattr(mixture, "prior", None) is not None:
         because = f"prior={mixture.prior!r} is made from all rows"
     if because is not None:
         raise SettingError(
             f"This mixture makes no steps from moments: {because}, and moments do not hold that. "
-            "Call fit, or take a GaussianMixture without."
+            "Call fit on all rows, or fit a GaussianMixture without prior, noise and tails."
         )

@@ -1,6 +1,7 @@
 """EM by hand: moments of parts of the rows, their sum, and the step from it."""
 
 import json
+from copy import copy
 
 import dask.array as da
 import numpy as np
@@ -136,6 +137,26 @@ def test_what_a_step_returns_is_a_mixture(mixture, moments, tmp_path):
 def test_a_mixture_of_scikit_learn_steps(mixture, moments):
     found = GaussianMixture.from_sklearn(mixture.to_sklearn())
     assert_array_equal(found.step(found.moments(X)).means_, mixture.step(moments).means_)
+
+
+def test_what_changes_no_density_changes_no_moments(mixture, moments):
+    """Clusters of the components, and what becomes of rows that miss values."""
+    merged = copy(mixture).merge_components(X, 2)
+    assert_array_equal(merged.step(moments).means_, mixture.step(moments).means_)
+    dropping = copy(mixture).set_params(missing="drop")
+    holed = np.concatenate([X, [[np.nan, 0.0, 0.0]]])
+    assert (moments + dropping.moments(holed)).rows == 2 * len(X)
+
+
+def test_they_compare_and_hash_as_objects(mixture, moments):
+    assert moments == moments
+    assert moments != mixture.moments(X)
+    assert len({moments, moments}) == 1
+
+
+def test_rows_are_no_moments(mixture):
+    with pytest.raises(SettingError, match=r"moments is a ndarray.*mixture\.moments\(X\)"):
+        mixture.step(X)
 
 
 def test_moments_under_another_mixture_are_refused(mixture, moments):

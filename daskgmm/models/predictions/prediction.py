@@ -87,6 +87,12 @@ class Predictor:
     @property
     def digest(self) -> str:
         """A digest of all that predictions depend on."""
+        missing = self.transform.drop_missing, self.transform.marginalise
+        return plain_digest((self.density_digest, missing, self.clusters))
+
+    @property
+    def density_digest(self) -> str:
+        """A digest of all that densities and responsibilities depend on."""
         own, coordinates = self.parameters, self.transform.coordinates
         factors = structure_of(own).external(own.precisions_cholesky, own.n_features)
         arrays = [own.weights, own.means, factors]
@@ -98,10 +104,7 @@ class Predictor:
             parts += [arrays_digest(each) for each in mapped]
         if own.has_noise:
             parts += [plain_digest((own.noise_weight, own.log_volume))]
-        if self.clusters is not None:
-            parts.append(plain_digest(self.clusters))
-        parts += ["marginalise"] * self.transform.marginalise
-        return plain_digest((own.structure, self.transform.drop_missing, parts))
+        return plain_digest((own.structure, parts))
 
     @property
     def n_columns(self) -> int:
