@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
+from sklearn.utils.validation import check_is_fitted
 
 from daskgmm.arrays import Array
+from daskgmm.errors import SettingError
 from daskgmm.gaussian.overlap import bhattacharyya
+from daskgmm.models.mixture import Mixture
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Alignment:
     r"""Components that were numbered as those of an earlier mixture.
 
@@ -60,12 +63,16 @@ def alignment(distances: Array) -> Alignment:
 
 
 def distances_between(mixture: Any, reference: Any) -> Array:
-    """Return the Bhattacharyya distances of components, (k, l), in coordinates of the reference."""
+    """Return the Bhattacharyya distances of components, (k, l), in coordinates that both have.
+
+    Those are the coordinates with fewer axes, else the reference's: in others, covariances that
+    lack the variance along axes that were left out are singular.
+    """
     sides = [
         (each.means_in_data_units(), each.covariances_in_data_units())
         for each in (mixture, reference)
     ]
-    coordinates = getattr(reference, "coordinates_", None)
+    coordinates = min((reference, mixture), key=lambda each: each.means_.shape[1])._coordinates()
     if coordinates is not None:
         sides = [(coordinates.apply(m), coordinates.apply_scatter(c)) for m, c in sides]
     (means, covariances), (others, their_covariances) = sides
@@ -73,7 +80,13 @@ def distances_between(mixture: Any, reference: Any) -> Array:
 
 
 def check_alike(mixture: Any, reference: Any) -> None:
-    """Raise `ValueError` unless the components of both are of the same features."""
+    """Raise `ValueError` unless both are fitted mixtures of the same features."""
+    if not isinstance(reference, Mixture):
+        raise SettingError(
+            f"reference is a {type(reference).__name__}; give a fitted mixture. One of "
+            "scikit-learn's becomes one by GaussianMixture.from_sklearn."
+        )
+    check_is_fitted(reference)
     pairs = [
         [list(getattr(each, "feature_names_in_", [])) for each in (mixture, reference)],
         [each.n_features_in_ for each in (mixture, reference)],

@@ -318,8 +318,8 @@ class BayesianGaussianMixture(MixtureEstimator):
         if isinstance(self.weight_concentration_, tuple):
             raise ValueError(
                 "The components of a Dirichlet process have an order, which its posterior depends "
-                "on, so that they cannot be sorted. Sort the attributes that you look at by "
-                "weights_, or fit with weight_concentration_prior_type='dirichlet_distribution'."
+                "on, so that they cannot be numbered anew. Sort the attributes that you look at "
+                "(by weights_), or fit with weight_concentration_prior_type='dirichlet_distribution'."
             )
         super()._reorder(order)
         self.weight_concentration_ = self.weight_concentration_[order]

@@ -7,6 +7,7 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from daskgmm import BayesianGaussianMixture, GaussianMixture
+from daskgmm.errors import SettingError
 from daskgmm.gaussian.overlap import bhattacharyya
 
 R = np.random.default_rng(0)
@@ -110,6 +111,34 @@ def test_other_structures_and_coordinates(reference, settings):
     assert (found.predict(X) == reference.predict(X)).mean() > 0.97
     again = shuffled(reference, [3, 2, 1, 0]).align_to(found)
     assert (again.predict(X) == found.predict(X)).mean() > 0.97
+
+
+def test_fewer_axes_than_the_reference_has():
+    """Covariances without the axes that were left out are singular in those of the reference."""
+    line = np.repeat([[0.0, 0.0, 0.0], [9.0, 9.0, 0.0], [18.0, 18.0, 0.0]], 200, axis=0)
+    rows = line + np.random.default_rng(0).normal(size=line.shape)
+    full = fitted(rows, 3).sort_components()
+    one = fitted(rows, 3, seed=5, pca=1)
+    one._reorder(np.array([1, 2, 0]))
+    one.align_to(full)
+    assert_array_equal(one.predict(rows), full.predict(rows))
+    assert (one.alignment_.overlap > 0.99).all()
+    assert (one.alignment_.confidence > 0.9).all()
+    again = shuffled(full, [2, 0, 1]).align_to(one)
+    assert_allclose(again.alignment_.overlap, one.alignment_.overlap, rtol=1e-9)
+
+
+def test_what_is_no_mixture_is_refused(reference):
+    with pytest.raises(SettingError, match="reference is a ndarray"):
+        reference.align_to(X)
+    with pytest.raises(SettingError, match="from_sklearn"):
+        reference.align_to(reference.to_sklearn())
+
+
+def test_components_of_a_process_keep_their_numbers(reference):
+    process = BayesianGaussianMixture(4, random_state=1).fit(X)
+    with pytest.raises(ValueError, match="cannot be numbered anew"):
+        process.align_to(reference)
 
 
 def test_a_bayesian_mixture(reference):
