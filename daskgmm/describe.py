@@ -13,6 +13,7 @@ from daskgmm.describe_data import aligned, listed
 from daskgmm.em.objective import objective_name as name_of_objective
 from daskgmm.em.settings import CONTAMINATED, NOISE, STUDENT
 from daskgmm.models.bayesian_mixture import BayesianGaussianMixture
+from daskgmm.models.clusters import clusters_of
 from daskgmm.models.criteria import n_in_words
 from daskgmm.models.equal_weights import has_equal_weights
 from daskgmm.models.estimator import MixtureEstimator
@@ -64,7 +65,7 @@ def _components(mixture: MixtureEstimator) -> str:
 
 def _clusters(mixture: MixtureEstimator) -> list[tuple[str, str]]:
     """Describe which components were merged to a cluster."""
-    clusters = getattr(mixture, "clusters_", None)
+    clusters = clusters_of(mixture)
     if clusters is None:
         return []
     groups = [np.flatnonzero(clusters == number) for number in range(1 + int(clusters.max()))]

@@ -97,6 +97,17 @@ class Merging:
         return 1 + int(np.argmax(fewest_first))
 
 
+def clusters_of(mixture: Any) -> NDArray[np.intp] | None:
+    """Return the cluster of each component of a mixture, shape (k,); None if none were merged.
+
+    Clusters of another number of components are of parameters that were replaced since.
+    """
+    clusters = getattr(mixture, "clusters_", None)
+    if clusters is None or len(clusters) != len(mixture.weights_):
+        return None
+    return np.asarray(clusters)
+
+
 def check_n_clusters(n_clusters: Any, k: int) -> None:
     """Raise `SettingError` unless components (k) can be merged to so many clusters."""
     if n_clusters is None:

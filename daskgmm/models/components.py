@@ -72,8 +72,9 @@ class Components(Mixture):
         Parameters
         ----------
         reference : Mixture
-            Of the same features, with at most as many components; components that it had not come
-            last. It may have been fitted with other structures or coordinates.
+            Fitted on the same features, with at most as many components; components that it had
+            not come last. It may have other structures or coordinates: components are compared in
+            those of the mixture with fewer axes, else in the reference's.
 
         Returns
         -------
@@ -84,10 +85,10 @@ class Components(Mixture):
         Raises
         ------
         ValueError
-            If the mixtures are of different features, or the reference has more components.
+            If the mixtures are of different features, or the reference has more components; of a
+            Bayesian mixture with a Dirichlet process, whose components have an order.
         """
         check_is_fitted(self)
-        check_is_fitted(reference)
         check_alike(self, reference)
         found = alignment(distances_between(self, reference))
         self._reorder(found.order)
@@ -118,9 +119,9 @@ class Components(Mixture):
         Mixture
             This estimator, with `clusters_`, the cluster of each component, shape (k,), and
             `merging_`, the tree of merges with the entropy of each number of clusters and how much
-            the merged ones shared (``merging_.clusters(n)`` is another cut of it). `predict_clusters`, model files and
-            the outputs "cluster" and "cluster_posterior" have them; another fit or order of the
-            components forgets them.
+            the merged ones shared (``merging_.clusters(n)`` is another cut of it).
+            `predict_clusters`, model files and the outputs "cluster" and "cluster_posterior" have
+            them; another fit or order of the components forgets them.
 
         Raises
         ------
@@ -140,7 +141,8 @@ class Components(Mixture):
         rows, weights = scoring_data(self, X, sample_weight)
         posteriors, counts = posterior_sample(self._predictor(), rows, weights)
         check_some(weigh(counts, len(counts)), weights is not None)
-        self.merging_ = merge_by_entropy(posteriors, counts)
+        with one_blas_thread():  # the order of additions would depend on their number
+            self.merging_ = merge_by_entropy(posteriors, counts)
         self.clusters_ = self.merging_.clusters(n_clusters or self.merging_.elbow)
         return self
 

@@ -28,6 +28,7 @@ from daskgmm.gaussian.latent import n_factors
 from daskgmm.gaussian.loadings import explained_variances, factor_loadings, noise_variances
 from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.models.clusters import clusters_of
 from daskgmm.models.criteria import (
     Criteria,
     criteria_of_fit,
@@ -617,7 +618,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
 
     def _predictor(self) -> Predictor:
         transform = transform_of(self, self._coordinates())
-        clusters = getattr(self, "clusters_", None)
+        clusters = clusters_of(self)
         merged = None if clusters is None else tuple(map(int, clusters))
         return Predictor(self._parameters(), feature_names(self), transform, merged)
 

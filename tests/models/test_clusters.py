@@ -14,8 +14,10 @@ from scipy.special import entr, expit
 from scipy.stats import norm
 from sklearn.datasets import make_moons
 from sklearn.metrics import adjusted_rand_score
+from threadpoolctl import threadpool_limits
 
 from daskgmm import BayesianGaussianMixture, GaussianMixture, load_model
+from daskgmm.describe import describe_model
 from daskgmm.errors import DataError, ModelFileError, SettingError
 from daskgmm.models.clusters import Merging, merge_by_entropy
 from daskgmm.models.predictions.posterior_sample import posterior_sample
@@ -205,6 +207,16 @@ def test_chunks_do_not_matter_and_samples_are_of_rows(mixture):
         assert found[0].shape == (3, min(capacity, len(X)))
 
 
+def test_threads_of_blas_do_not_matter():
+    rows = np.random.default_rng(0).normal(size=(60_000, 2))
+    found = GaussianMixture(3, random_state=0, max_iter=5, tol=1.0).fit(rows)
+    entropies = []
+    for threads in (1, 2):
+        with threadpool_limits(threads, user_api="blas"):
+            entropies.append(found.merge_components(rows).merging_.entropy)
+    assert_array_equal(*entropies)
+
+
 def test_weights_count(mixture):
     weights = R.integers(0, 3, len(X))
     own = mixture.merge_components(X, 2, sample_weight=weights).merging_
@@ -229,10 +241,28 @@ def test_files_have_them(mixture, tmp_path):
     read = load_model(tmp_path / "m.json")
     assert_array_equal(read.predict_clusters(X), mixture.predict_clusters(X))
     document = json.loads((tmp_path / "m.json").read_text())
-    for wrong in ([0, 1], [0, 2, 2], [0, 0, 0.5], "text", [-1, 0, 1]):
+    for wrong in ([0, 1], [0, 2, 2], [0, 0, 0.5], "text", [-1, 0, 1], [0, 1, 10**15]):
         (tmp_path / "w.json").write_text(json.dumps(document | {"clusters": wrong}))
         with pytest.raises(ModelFileError, match="clusters"):
             load_model(tmp_path / "w.json")
+
+
+def test_clusters_of_other_components_are_refused(mixture, tmp_path):
+    """Attributes may be set by hand; then the clusters are still those of the old ones."""
+    other, four = GaussianMixture(3, random_state=0).fit(X), GaussianMixture(4).fit(X)
+    other.merge_components(X, 2)
+    for name in ("weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_"):
+        setattr(other, name, getattr(four, name))
+    assert_array_equal(other.predict(X), four.predict(X))
+    with pytest.raises(SettingError, match="call merge_components"):
+        other.predict_clusters(X)
+    with pytest.raises(SettingError, match="call merge_components"):
+        other.predict_to_zarr(X, tmp_path / "out.zarr", ("cluster_posterior",))
+    other.set_params(n_components=4).save(tmp_path / "m.json")
+    assert_array_equal(load_model(tmp_path / "m.json").predict(X), four.predict(X))
+    assert "clusters" not in describe_model(other, "m")
+    other.merge_components(X, 2)
+    assert len(other.clusters_) == 4
 
 
 def test_another_order_or_fit_forgets_them(mixture):

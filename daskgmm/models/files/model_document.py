@@ -74,6 +74,7 @@ from daskgmm.gaussian.covariance.structures import STRUCTURES, structure_name
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.prior import Prior
 from daskgmm.gaussian.priors import PRIORS, shortest
+from daskgmm.models.clusters import clusters_of
 from daskgmm.models.factors import check_enough_features
 from daskgmm.models.mixture import Mixture
 
@@ -386,7 +387,7 @@ def _set_card(mixture: Mixture, document: Mapping[str, Any]) -> None:
 
 def _clusters_document(mixture: Mixture) -> dict[str, Any]:
     """Return the entry of merged components; none for a mixture without."""
-    clusters = getattr(mixture, "clusters_", None)
+    clusters = clusters_of(mixture)
     return {} if clusters is None else {"clusters": plain(clusters)}
 
 
@@ -394,10 +395,10 @@ def _clusters(values: Any, k: int) -> NDArray[np.intp]:
     """Return the cluster of each component; raise `ValueError` unless they are numbered."""
     if not isinstance(values, list) or len(values) != k or not all(type(v) is int for v in values):
         raise ValueError("'clusters' is no list of a whole number for each component")
-    found = np.array(values, dtype=np.intp)
-    if set(values) != set(range(1 + max(values))):
+    numbers = sorted(set(values))
+    if numbers != list(range(len(numbers))):
         raise ValueError("'clusters' leaves out a number")
-    return found
+    return np.array(values, dtype=np.intp)
 
 
 def _adapted_document(mixture: Mixture) -> dict[str, Any]:
