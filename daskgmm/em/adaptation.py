@@ -54,23 +54,31 @@ class CheckedExpectation:
     def __call__(self, batch: Batch, blocks: Iterator[Block]) -> WeighedMoments:
         """Return the moments of the batch; raise `DataError` at the first bad value."""
         weighings = [Weighing()]
-        checked = self._checked(batch, blocks, weighings)
+        checked = _weighed(checked_blocks(batch, blocks, self.columns), weighings)
         (moments,) = self.backend.moments((self.kernel,), checked, batch.rows)
         return WeighedMoments(moments, weighings[0])
 
-    def _checked(
-        self, batch: Batch, blocks: Iterator[Block], weighings: list[Weighing]
-    ) -> Iterator[Block]:
-        before = 0
-        for block in blocks:
-            place = partial(_place, batch, block.numbers(before))
-            if block.weights is not None:
-                check_weights(block.weights, place)
-            if not largest(block.x) <= LARGEST_VALUE:
-                check_values(block.x.T, place, self.columns)
-            weighings[0] = merge_weighings(weighings[0], weigh(block.weights, len(block.x)))
-            before += block.n_read
-            yield block
+
+def checked_blocks(
+    batch: Batch, blocks: Iterator[Block], columns: tuple[str, ...] | None
+) -> Iterator[Block]:
+    """Pass the blocks of a batch on; raise `DataError` at the first bad value or weight."""
+    before = 0
+    for block in blocks:
+        place = partial(_place, batch, block.numbers(before))
+        if block.weights is not None:
+            check_weights(block.weights, place)
+        if not largest(block.x) <= LARGEST_VALUE:
+            check_values(block.x.T, place, columns)
+        before += block.n_read
+        yield block
+
+
+def _weighed(blocks: Iterator[Block], weighings: list[Weighing]) -> Iterator[Block]:
+    """Pass the blocks on; add what they weigh to the only entry of `weighings`."""
+    for block in blocks:
+        weighings[0] = merge_weighings(weighings[0], weigh(block.weights, len(block.x)))
+        yield block
 
 
 def _place(batch: Batch, numbers: NDArray[Any], row: int) -> str:

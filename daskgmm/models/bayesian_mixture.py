@@ -319,7 +319,8 @@ class BayesianGaussianMixture(MixtureEstimator):
             raise ValueError(
                 "The components of a Dirichlet process have an order, which its posterior depends "
                 "on, so that they cannot be numbered anew. Sort the attributes that you look at "
-                "(by weights_), or fit with weight_concentration_prior_type='dirichlet_distribution'."
+                "(by weights_), or fit with "
+                "weight_concentration_prior_type='dirichlet_distribution'."
             )
         super()._reorder(order)
         self.weight_concentration_ = self.weight_concentration_[order]

@@ -1,6 +1,7 @@
 """Components merged to clusters by entropy, against Baudry et al.'s definition written out."""
 
 import json
+from copy import copy
 from itertools import combinations
 
 import dask.array as da
@@ -20,8 +21,9 @@ from daskgmm import BayesianGaussianMixture, GaussianMixture, load_model
 from daskgmm.describe import describe_model
 from daskgmm.errors import DataError, ModelFileError, SettingError
 from daskgmm.models.clusters import Merging, merge_by_entropy
-from daskgmm.models.predictions.posterior_sample import posterior_sample
+from daskgmm.models.predictions.posterior_sample import SampleWork, posterior_sample
 from daskgmm.rows.sources import source_of
+from daskgmm.rows.weights import weights_for
 
 R = np.random.default_rng(0)
 # A cross of two long clusters, which takes a component an arm, and a round cluster apart from it.
@@ -215,6 +217,39 @@ def test_threads_of_blas_do_not_matter():
         with threadpool_limits(threads, user_api="blas"):
             entropies.append(found.merge_components(rows).merging_.entropy)
     assert_array_equal(*entropies)
+
+
+def test_no_batch_holds_the_posteriors_of_all_its_rows(mixture, monkeypatch):
+    """Only rows that are drawn have an E-step, and every row is checked."""
+    drawn, own = [], SampleWork._posteriors
+
+    def watched(work, x, place):
+        drawn.append(len(x))
+        return own(work, x, place)
+
+    monkeypatch.setattr(SampleWork, "_posteriors", watched)
+    predictor = mixture._predictor()
+    found, _ = posterior_sample(predictor, source_of(X).checked_rows(), None, 50)
+    assert found.shape == (3, 50)
+    assert max(drawn) <= 50
+    holed = np.concatenate([X, [[np.inf, 0.0]]])
+    for row in range(0, len(holed), 100):
+        bad = np.roll(holed, row, axis=0)
+        with pytest.raises(DataError, match="infinity"):
+            posterior_sample(predictor, source_of(bad).checked_rows(), None, 50)
+
+
+def test_samples_of_weighted_rows_and_of_those_that_miss_none_are_full(mixture):
+    mostly = np.where(np.arange(len(X))[:, None] % 10, np.nan, X)
+    for missing, rows, weights in (
+        ("drop", mostly, None),
+        ("error", X, (np.arange(len(X)) % 10 == 0).astype(float)),
+    ):
+        predictor = copy(mixture).set_params(missing=missing)._predictor()
+        w = None if weights is None else weights_for(source_of(rows).checked_rows(), weights)
+        found, counts = posterior_sample(predictor, source_of(rows).checked_rows(), w, 100)
+        assert found.shape == (3, 100)
+        assert_array_equal(counts, 1.0)
 
 
 def test_weights_count(mixture):

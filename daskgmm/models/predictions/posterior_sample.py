@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from daskgmm.blas import one_blas_thread
-from daskgmm.em.sample import Sample, join, row_hashes
-from daskgmm.em.weighing import check_weights
+from daskgmm.em.adaptation import checked_blocks
+from daskgmm.em.sample import Sample, SampleRule, join
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.kernels.workspace import small_buffers
 from daskgmm.models.predictions.prediction import Array, Place, Predictor, at
@@ -24,37 +23,27 @@ SAMPLE_ROWS = 100_000
 
 @dataclass(frozen=True, slots=True)
 class SampleWork:
-    """The sample of one batch: its rows with the smallest hashes of their numbers."""
+    """The sample of one batch: every value is checked, and only drawn rows have an E-step."""
 
     predictor: Predictor
-    capacity: int
+    rule: SampleRule
+    columns: tuple[str, ...] | None
 
     def __call__(self, batch: Batch, blocks: Iterator[Block]) -> Sample | None:
         """Return the sample, its `x` the posteriors (m, k); None for a batch without rows."""
-        found: Sample | None = None
-        row, before = batch.start_row, 0
-        for block in blocks:
-            place = at(batch.place, block.numbers(before))
-            if block.weights is not None:
-                check_weights(block.weights, place)
-            part = self._of(block, row, place)
-            found = part if found is None else join([found, part]).smallest(self.capacity)
-            row, before = row + block.n_read, before + block.n_read
-        return found
+        kept: list[Sample] = []
+        for _ in self.rule.watch(batch, checked_blocks(batch, blocks, self.columns), kept):
+            pass
+        if not kept:
+            return None
+        drawn = join(kept).smallest(self.rule.capacity)
+        place = at(batch.place, drawn.index - batch.start_row)
+        return replace(drawn, x=self._posteriors(drawn.x, place))
 
-    def _of(self, block: Block, row: int, place: Place) -> Sample:
-        x = self._posteriors(block, place)
-        hashes = block.hashes(partial(row_hashes, 0, row))
-        weights = np.ones(len(x)) if block.weights is None else block.weights.astype(np.float64)
-        positive = weights > 0
-        numbers = block.numbers(row)
-        whole = Sample(hashes[positive], numbers[positive], x[positive], weights[positive])
-        return whole.smallest(self.capacity)
-
-    def _posteriors(self, block: Block, place: Place) -> Array:
-        values = np.empty((len(block.x), self.predictor.parameters.n_components))
+    def _posteriors(self, x: Array, place: Place) -> Array:
+        values = np.empty((len(x), self.predictor.parameters.n_components))
         with one_blas_thread(), small_buffers():
-            for rows, posterior in self.predictor.posteriors(block.x, place):
+            for rows, posterior in self.predictor.posteriors(x, place):
                 values[rows] = posterior.responsibilities.T
         return values
 
@@ -67,11 +56,15 @@ def posterior_sample(
     It depends on the rows' numbers alone, not on chunks or workers.
     """
     data = predictor.dataset(rows, weights, present=True)
+    transform = predictor.transform
+    # Of rows that may be left out it is not known how many remain.
+    n_rows = None if transform.drop_missing or weights is not None else rows.n_rows
+    work = SampleWork(predictor, SampleRule(0, capacity, n_rows), rows.columns)
     found: Sample | None = None
-    for part in map_batches(data, SampleWork(predictor, capacity)):
+    for part in map_batches(data, work):
         if part is not None:
             found = part if found is None else join([found, part]).smallest(capacity)
     if found is None:
         return np.empty((predictor.parameters.n_components, 0)), np.empty(0)
-    assert found.weights is not None, "each batch has weights"
-    return np.ascontiguousarray(found.x.T), found.weights
+    counts = np.ones(len(found.x)) if found.weights is None else found.weights.astype(np.float64)
+    return np.ascontiguousarray(found.x.T), counts
