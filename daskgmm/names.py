@@ -21,6 +21,9 @@ COVARIANCES = (
 PRIORS = ("conjugate", "dirichlet")
 """Priors that are always in `gaussian.PRIORS`, in its order."""
 
+WEIGHT_PRIORS = ("dirichlet_process", "dirichlet_distribution")
+"""Priors of the weights of Bayesian mixtures: the names in `gaussian.weight_prior`."""
+
 NAMES_OF_MCLUST = {"VVV": "full", "EEE": "tied", "VVI": "diag", "VII": "spherical"}
 """Names that mclust has for structures of scikit-learn: they are taken for these."""
 

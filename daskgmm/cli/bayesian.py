@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from daskgmm.cli.options import Command, added
+from daskgmm.names import WEIGHT_PRIORS
 
 if TYPE_CHECKING:
     from daskgmm.models.estimator import MixtureEstimator
-
-PRIORS_OF_WEIGHTS = ("dirichlet_process", "dirichlet_distribution")
 
 WITHOUT = {"n_factors": None, "noise": False, "tails": None, "prior": None, "equal_weights": False}
 """Settings of point estimates alone, as they are where nothing is said."""
@@ -20,7 +19,7 @@ POSITIVE = click.FloatRange(0, min_open=True)
 
 BAYESIAN = click.option(
     "--bayesian", "weight_concentration_prior_type",
-    type=click.Choice(PRIORS_OF_WEIGHTS),
+    type=click.Choice(WEIGHT_PRIORS),
     help="Find the posterior of a Bayesian mixture, with this prior of the weights: components "
     "that are not needed have no rows. -k is the most of them.",
 )  # fmt: skip
