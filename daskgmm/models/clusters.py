@@ -28,6 +28,9 @@ widths apart; their density has one mode up to 2 widths."""
 CERTAIN = 0.01
 """What two clusters share, below which they are told apart: by how far says nothing."""
 
+ABSENT = 1e-25
+"""Posterior probability up to which a row is no part of a cluster: in an entropy it is rounding."""
+
 
 @dataclass(frozen=True, eq=False)
 class Merging:
@@ -137,7 +140,9 @@ def merge_by_entropy(posteriors: Array, weights: Array) -> Merging:
     unused = set(np.flatnonzero(sizes * rows <= total).tolist())
     used = max(1, k - len(unused))
     own = np.array([_information(row, weights) for row in posteriors])
-    gains = {(i, j): _gain(posteriors, weights, own, i, j) for i, j in combinations(range(k), 2)}
+    gains = {
+        (i, j): _gain(posteriors[i], posteriors[j], weights) for i, j in combinations(range(k), 2)
+    }
     left, merges, entropy, shared = set(range(k)), [], [-own.sum()], []
     while gains:
         pairs = [pair for pair in gains if not unused.isdisjoint(pair)] or list(gains)
@@ -154,16 +159,19 @@ def merge_by_entropy(posteriors: Array, weights: Array) -> Merging:
         gains = {pair: gain for pair, gain in gains.items() if j not in pair}
         for other in left - {i}:
             pair = min(i, other), max(i, other)
-            gains[pair] = _gain(posteriors, weights, own, *pair)
+            gains[pair] = _gain(posteriors[i], posteriors[other], weights)
         entropy.append(-own.sum())
     means = np.array(entropy[::-1]) / total
     tree = np.array(merges, dtype=np.intp).reshape(k - 1, 2)
     return Merging(tree, np.maximum(means, 0.0), np.array(shared), used, rows)
 
 
-def _gain(posteriors: Array, weights: Array, own: Array, i: int, j: int) -> float:
+def _gain(one: Array, other: Array, weights: Array) -> float:
     """Return by how much the entropy falls if two clusters are merged, in nats times weight."""
-    return _information(posteriors[i] + posteriors[j], weights) - float(own[i] + own[j])
+    rows = np.flatnonzero(np.minimum(one, other) > ABSENT)  # few, of two among many
+    a, b = one[rows], other[rows]
+    both = a + b
+    return float((both * np.log(both) - a * np.log(a) - b * np.log(b)) @ weights[rows])
 
 
 def _share(gain: float, size: float, other: float) -> float:
