@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from operator import add
-from typing import Any
-
-from numpy.typing import NDArray
 
 from daskgmm.em.events import silence
 from daskgmm.em.passing import Pass, run_pass
-from daskgmm.em.survey import LARGEST_VALUE, check_values, largest
-from daskgmm.em.weighing import Weighing, check_weights, merge_weighings, weigh
+from daskgmm.em.survey import check_block
+from daskgmm.em.weighing import Weighing, merge_weighings, weigh
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.kernels.backend import Backend
 from daskgmm.gaussian.kernels.kernel import Kernel
@@ -60,16 +56,12 @@ class CheckedExpectation:
 
 
 def checked_blocks(
-    batch: Batch, blocks: Iterator[Block], columns: tuple[str, ...] | None
+    batch: Batch, blocks: Iterator[Block], columns: tuple[str, ...] | None, *, gaps: bool = False
 ) -> Iterator[Block]:
-    """Pass the blocks of a batch on; raise `DataError` at the first bad value or weight."""
+    """Pass the blocks of a batch on, once `check_block` has found them usable."""
     before = 0
     for block in blocks:
-        place = partial(_place, batch, block.numbers(before))
-        if block.weights is not None:
-            check_weights(block.weights, place)
-        if not largest(block.x) <= LARGEST_VALUE:
-            check_values(block.x.T, place, columns)
+        check_block(batch, before, block, columns, gaps=gaps)
         before += block.n_read
         yield block
 
@@ -79,10 +71,6 @@ def _weighed(blocks: Iterator[Block], weighings: list[Weighing]) -> Iterator[Blo
     for block in blocks:
         weighings[0] = merge_weighings(weighings[0], weigh(block.weights, len(block.x)))
         yield block
-
-
-def _place(batch: Batch, numbers: NDArray[Any], row: int) -> str:
-    return batch.place(int(numbers[row]))
 
 
 def moments_of(data: Dataset, parameters: Parameters) -> WeighedMoments:

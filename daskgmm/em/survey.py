@@ -240,20 +240,34 @@ class SurveyWork:
         """Pass on blocks of usable numbers; count what was left out of them."""
         before = 0
         for block in blocks:
-            self._check(batch, before, block)
+            check_block(batch, before, block, self.columns, gaps=self.gaps)
             missing.append(block.n_read - len(block.x))
             before += block.n_read
             yield block
 
-    def _check(self, batch: Batch, before: int, block: Block) -> None:
-        if block.weights is not None:
-            check_weights(block.weights, lambda row: batch.place(int(block.numbers(before)[row])))
-        with np.errstate(invalid="ignore"):
-            fine = largest(block.x) <= LARGEST_VALUE
-        if not fine:
-            numbers = block.numbers(before)
-            place = lambda row: batch.place(int(numbers[row]))  # noqa: E731
-            check_values(block.x.T, place, self.columns, gaps=self.gaps)
+
+def check_block(
+    batch: Batch,
+    before: int,
+    block: Block,
+    columns: tuple[str, ...] | None,
+    *,
+    gaps: bool = False,
+) -> None:
+    """Raise `DataError` at the first bad value or weight of a block, `before` rows into its batch.
+
+    NaN is no bad value where there may be `gaps`.
+    """
+
+    def place(row: int) -> str:
+        return batch.place(int(block.numbers(before)[row]))
+
+    if block.weights is not None:
+        check_weights(block.weights, place)
+    with np.errstate(invalid="ignore"):
+        fine = largest(block.x) <= LARGEST_VALUE
+    if not fine:
+        check_values(block.x.T, place, columns, gaps=gaps)
 
 
 def largest(x: NDArray[Any]) -> float:

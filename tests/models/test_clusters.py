@@ -272,6 +272,19 @@ def test_rows_that_miss_values_and_noise():
     assert (labels[: len(X)] >= 0).mean() > 0.98
 
 
+def test_rows_are_taken_with_what_they_have():
+    holed = X.copy()
+    holed[::7, 1] = np.nan
+    found = GaussianMixture(3, random_state=0, missing="marginalise").fit(holed)
+    found.merge_components(holed, 2)
+    gamma = found.predict_proba(holed)
+    assert found.merging_.rows == len(X)
+    entropy = entr(gamma).sum(1).mean()
+    assert found.merging_.entropy[-1] == pytest.approx(entropy, rel=1e-10)
+    with pytest.raises(DataError, match="infinity"):
+        found.merge_components(np.where(np.isnan(holed), np.inf, holed))
+
+
 def test_files_have_them(mixture, tmp_path):
     mixture.merge_components(X, 2).save(tmp_path / "m.json")
     read = load_model(tmp_path / "m.json")

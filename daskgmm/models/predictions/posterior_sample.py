@@ -32,7 +32,9 @@ class SampleWork:
     def __call__(self, batch: Batch, blocks: Iterator[Block]) -> Sample | None:
         """Return the sample, its `x` the posteriors (m, k); None for a batch without rows."""
         kept: list[Sample] = []
-        for _ in self.rule.watch(batch, checked_blocks(batch, blocks, self.columns), kept):
+        gaps = self.predictor.transform.marginalise
+        checked = checked_blocks(batch, blocks, self.columns, gaps=gaps)
+        for _ in self.rule.watch(batch, checked, kept):
             pass
         if not kept:
             return None
