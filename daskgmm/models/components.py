@@ -275,7 +275,8 @@ class Components(Mixture):
         DataError
             If a row cannot be used.
         SettingError
-            If the M-step of this mixture needs more than moments: with a prior, `noise` or `tails`.
+            If the M-step of this mixture needs more than moments: with a prior, `noise`, `tails` or
+            ``missing="marginalise"``.
         """
         check_is_fitted(self)
         return moments_under(self, X, sample_weight)

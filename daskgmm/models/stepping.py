@@ -88,5 +88,6 @@ def _check_steps(mixture: Any, parameters: Parameters) -> None:
     if because is not None:
         raise SettingError(
             f"This mixture makes no steps from moments: {because}, and moments do not hold that. "
-            "Call fit on all rows, or fit a GaussianMixture without prior, noise and tails."
+            "Call fit on all rows, or fit a GaussianMixture without prior, noise, tails and "
+            "missing='marginalise'."
         )
