@@ -300,3 +300,21 @@ def test_scikit_learn_gets_the_matrices():
     with pytest.warns(match="no covariance_type='factor-2'"):
         reference = mixture.to_sklearn()
     assert_allclose(reference.score_samples(x), mixture.score_samples(x), rtol=1e-9)
+
+
+@pytest.mark.parametrize("q", [1, 2])
+@pytest.mark.parametrize("covariance_type", ALL)
+def test_columns_that_are_not_correlated_have_a_start(covariance_type, q):
+    """As principal axes: all noise variances leave the same eigenvalues, among which q are kept."""
+    x = np.random.default_rng(0).normal(size=(400, 4)) * [4.0, 2.0, 1.0, 0.5]
+    mixture = GaussianMixture(
+        covariance_type=covariance_type, n_factors=q, pca=4, reg_covar=0.0, random_state=0
+    ).fit(x)
+    covariance = np.cov(x.T, bias=True)
+    normal = multivariate_normal(x.mean(axis=0), covariance)
+    values = np.linalg.eigvalsh(covariance)
+    noise = values[: 4 - q].mean()
+    # One component: of Tipping & Bishop (1999) in closed form; of factor analysis all of it.
+    short = np.log(noise) * (4 - q) - np.log(values[: 4 - q]).sum()
+    expected = normal.logpdf(x).mean() - (short / 2 if covariance_type == "ppca" else 0)
+    assert_allclose(mixture.score(x), expected, rtol=1e-9)

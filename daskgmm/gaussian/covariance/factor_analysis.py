@@ -175,14 +175,23 @@ class _Profile:
         return np.asarray(rest**2 @ (1.0 - self.values[self.kept :]))
 
     def hessian(self, exact: bool) -> Array:
-        """Return the second derivatives (d, d); the part that is never negative if not exact."""
+        """Return the second derivatives (d, d); the part that is never negative if not exact.
+
+        Raises
+        ------
+        numpy.linalg.LinAlgError
+            If there are none, as an axis that is kept has as much variance as one that is not.
+        """
         rest, values = self.vectors[:, self.kept :], self.values[self.kept :]
         found: Array = ((rest * values) @ rest.T) * (rest @ rest.T)
         if exact:
             for value, vector in zip(
                 self.values[: self.kept], self.vectors.T[: self.kept], strict=True
             ):
-                turned = (1.0 - values) * (value + values) / (value - values)
+                gaps = value - values
+                if not gaps.all():
+                    raise np.linalg.LinAlgError("Eigenvalues on both sides are equal.")
+                turned = (1.0 - values) * (value + values) / gaps
                 found += ((rest * turned) @ rest.T) * np.outer(vector, vector)
         return found
 
@@ -212,9 +221,9 @@ def _improved(at: _Profile, root: Array, low: Array, high: Array) -> _Profile | 
 def _descent(at: _Profile, gradient: Array, free: NDArray[np.intp]) -> Array:
     """Return the step of Newton's method in free entries, or of its positive part."""
     for exact in (True, False):
-        hessian = at.hessian(exact)[np.ix_(free, free)]
-        hessian[np.diag_indices(len(free))] += FLAT if exact else LEAST_CURVATURE
         try:
+            hessian = at.hessian(exact)[np.ix_(free, free)]
+            hessian[np.diag_indices(len(free))] += FLAT if exact else LEAST_CURVATURE
             return np.asarray(-cho_solve(cho_factor(hessian), gradient[free]), np.float64)
         except np.linalg.LinAlgError:
             continue
