@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import io
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,17 +21,23 @@ from sklearn.datasets import load_sample_image
 
 from daskgmm.counting import counted
 from daskgmm.em.events import Event, PassEnded, together
-from daskgmm.errors import DaskGMMError
+from daskgmm.errors import DaskGMMError, OutputError
 from daskgmm.models.files.model_file import save_model
 from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.progress import Forecast, show, show_pass
 from daskgmm.storage.address import Address
+from daskgmm.storage.local import is_full
 
 CHUNK_ROWS = 1 << 15
 """Number of pixels of a chunk: 9 chunks a photograph, so that progress is visible."""
 
 MARK = "made-by-daskgmm-demo.txt"
 """Says that a folder is the demo's own, to write over when it runs again."""
+
+MARK_TEXT = """\
+`daskgmm demo` made this folder. When it runs again it replaces pixels.zarr, model.json,
+labels.zarr and segmentation.png, and leaves everything else as it is.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +67,8 @@ def run_demo(
     files = Files.of(folder)
     claim(folder)
     began = time.perf_counter()
-    write_pixels(photo, files.pixels)
+    with writing(files.pixels):
+        write_pixels(photo, files.pixels)
     mixture = GaussianMixture(n_components=components, random_state=0)
     passes = Passes()
     with show(Forecast(mixture.tol, mixture.max_iter), quiet=quiet) as listen:
@@ -112,12 +121,21 @@ def claim(folder: Path) -> None:
             f"{folder} exists and was not made by the demo, which would write over files in it. "
             "Choose another folder with --out."
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    mark.write_text(
-        "`daskgmm demo` made this folder. When it runs again it replaces pixels.zarr, model.json,\n"
-        "labels.zarr and segmentation.png, and leaves everything else as it is.\n",
-        encoding="utf-8",
-    )
+    with writing(mark):
+        folder.mkdir(parents=True, exist_ok=True)
+        mark.write_text(MARK_TEXT, encoding="utf-8")
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Name what cannot be written, as on a full disk."""
+    try:
+        yield
+    except OSError as error:
+        advice = "The disk is full: free some of it, or choose" if is_full(error) else "Choose"
+        raise OutputError(
+            f"{path} cannot be written: {error}. {advice} another folder with --out."
+        ) from error
 
 
 def write_pixels(photo: NDArray[np.uint8], path: Path) -> None:
@@ -161,7 +179,8 @@ def draw(photo: NDArray[np.uint8], files: Files, mixture: GaussianMixture, title
     figure.legend(loc="outside lower center", ncols=min(k, 10), frameon=False)
     content = io.BytesIO()
     figure.savefig(content, format="png", metadata={"Software": "daskgmm"})
-    Address.of(files.picture).replace(content.getvalue())
+    with writing(files.picture):
+        Address.of(files.picture).replace(content.getvalue())
 
 
 def story(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
 
 import click
@@ -112,8 +114,20 @@ PCA = click.option(
     "--pca", metavar="N|FRACTION", type=axes_in,
     help="Fit in so many principal axes, or those of so much of the variance, as 0.99.",
 )  # fmt: skip
+
+
+class LogFile(click.File):
+    """A file that begins with the first event: a command that is refused leaves no empty one."""
+
+    def resolve_lazy_flag(self, value: Any) -> bool:
+        """Open at once what is there, standard output, and what cannot be made."""
+        path = Path(value)
+        new = value != "-" and not os.path.lexists(path)
+        return new and os.access(path.parent, os.W_OK)
+
+
 LOG_JSON = click.option(
-    "--log-json", type=click.File("a"), metavar="FILE",
+    "--log-json", type=LogFile("a"), metavar="FILE",
     help="Append every event as a line of JSON ('-' for standard output).",
 )  # fmt: skip
 

@@ -134,6 +134,8 @@ class MixtureMoments:
 
         Raises
         ------
+        SettingError
+            If the name is one of another format, such as "moments.npz".
         ModelFileError
             If the file cannot be written.
         """

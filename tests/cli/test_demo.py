@@ -1,5 +1,6 @@
 """The demo writes what it says, into a folder of its own."""
 
+import errno
 import sys
 
 import numpy as np
@@ -9,6 +10,7 @@ from matplotlib.image import imread
 
 from daskgmm.cli.demo import program
 from daskgmm.models.files.model_file import load_model
+from tests.cli.data import filled_up_at
 
 pytestmark = pytest.mark.slow
 
@@ -87,3 +89,25 @@ def test_names_what_is_missing(here, call, monkeypatch, module):
     assert result.exit_code == 1
     assert "pip install 'daskgmm[plot]'" in result.stderr
     assert not list(here.iterdir())
+
+
+@pytest.mark.parametrize("function", ["pathlib.Path.write_text", "daskgmm.demo.write_pixels"])
+def test_a_full_disk_at_the_start(here, call, monkeypatch, function):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    name = "made-by-daskgmm-demo.txt" if "text" in function else "pixels.zarr"
+    monkeypatch.setattr(function, full)
+    result = call("demo", "-q", "-k", 1)
+    assert result.exit_code == 1
+    assert f"Error: daskgmm-demo/{name} cannot be written: [Errno 28]" in result.stderr
+    assert "The disk is full: free some of it, or choose another folder with" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["model.json", "segmentation.png"])
+def test_a_full_disk_at_the_end(here, call, monkeypatch, name):
+    monkeypatch.setattr("os.fsync", filled_up_at(name))
+    result = call("demo", "-q", "-k", 1)
+    assert result.exit_code == 1
+    assert name in result.stderr
+    assert "The disk is full: free some of it" in result.stderr

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from daskgmm.errors import SettingError
 from daskgmm.models.files.model_file import load_model
 
 
@@ -95,10 +96,30 @@ def test_models_are_replaced_torn_ones_and_those_in_another_layout_too(inputs, c
         assert load_model("old.json").n_components == 3
 
 
+def test_a_log_begins_with_the_first_event(inputs, call):
+    """A refused command leaves none; one that cannot be made is refused at once."""
+    fit = ("fit", "rows.zarr", "-k", 2, "-o", "new.json", "--log-json")
+    before = bytes_of(inputs)
+    assert call(*fit, "events.jsonl", "--covariance", "factor").exit_code == 2
+    assert call(*fit, "events.jsonl", "--columns", "a").exit_code != 0
+    missing = call(*fit, "no/events.jsonl")
+    assert missing.exit_code == 2
+    assert "'no/events.jsonl': No such file or directory" in missing.stderr
+    assert bytes_of(inputs) == before
+    assert call(*fit, "events.jsonl").exit_code == 0
+    once = (inputs / "events.jsonl").read_text().splitlines()
+    assert call(*fit, "events.jsonl", "--overwrite").exit_code == 0
+    twice = (inputs / "events.jsonl").read_text().splitlines()
+    assert twice[: len(once)] == once
+    assert len(twice) == 2 * len(once) > 0
+
+
 @pytest.mark.parametrize("name", ["new.npy", "new.NPZ", "new.zarr", "new.parquet", "new.pkl"])
 def test_model_files_are_not_named_as_another_format(inputs, call, name):
     before = bytes_of(inputs)
-    refused = call("fit", "rows.zarr", "-k", 2, "-o", name)
+    with pytest.raises(SettingError, match=f"{name} ends in"):
+        load_model("model.json").save(name)
+    refused = call("fit", "rows.zarr", "-k", 2, "-o", name, "--log-json", "events.jsonl")
     assert refused.exit_code != 0
     assert "a model file is JSON. Name it otherwise, such as model.json." in refused.stderr
     assert bytes_of(inputs) == before

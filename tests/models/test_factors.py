@@ -7,6 +7,7 @@ import pytest
 import zarr
 from numpy.testing import assert_allclose
 from scipy.stats import multivariate_normal
+from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA, FactorAnalysis
 
 import daskgmm
@@ -14,6 +15,7 @@ import daskgmm.gaussian.covariance.projections as projections
 from daskgmm import GaussianMixture, load_model, sweep
 from daskgmm.cli import main
 from daskgmm.errors import DataError, SettingError
+from daskgmm.gaussian.covariance.factor_analysis import factor_analysis, first_noise
 
 TYPES = ["ppca", "factor"]
 """Structures whose components have factors of their own."""
@@ -302,19 +304,23 @@ def test_scikit_learn_gets_the_matrices():
     assert_allclose(reference.score_samples(x), mixture.score_samples(x), rtol=1e-9)
 
 
-@pytest.mark.parametrize("q", [1, 2])
+def test_covariances_without_correlations_are_fitted_exactly():
+    """As of principal axes: at the start all eigenvalues are equal, and q of them are kept."""
+    covariance = np.diag([4.0, 1.0, 0.25])
+    loadings, noise = factor_analysis(covariance, 1, first_noise(covariance, 1))
+    assert_allclose(loadings.T @ loadings + np.diag(noise), covariance, rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("covariance_type", ALL)
-def test_columns_that_are_not_correlated_have_a_start(covariance_type, q):
-    """As principal axes: all noise variances leave the same eigenvalues, among which q are kept."""
-    x = np.random.default_rng(0).normal(size=(400, 4)) * [4.0, 2.0, 1.0, 0.5]
-    mixture = GaussianMixture(
-        covariance_type=covariance_type, n_factors=q, pca=4, reg_covar=0.0, random_state=0
-    ).fit(x)
-    covariance = np.cov(x.T, bias=True)
-    normal = multivariate_normal(x.mean(axis=0), covariance)
-    values = np.linalg.eigvalsh(covariance)
-    noise = values[: 4 - q].mean()
-    # One component: of Tipping & Bishop (1999) in closed form; of factor analysis all of it.
-    short = np.log(noise) * (4 - q) - np.log(values[: 4 - q]).sum()
-    expected = normal.logpdf(x).mean() - (short / 2 if covariance_type == "ppca" else 0)
-    assert_allclose(mixture.score(x), expected, rtol=1e-9)
+def test_principal_axes_have_factors(covariance_type):
+    """Of two axes a component with one factor has as many covariances as a full one."""
+    x = load_iris().data
+    settings = {"standardise": True, "random_state": 0}
+    for pca in (2, 3):
+        full = GaussianMixture(2, pca=pca, **settings).fit(x)
+        mixture = GaussianMixture(
+            2, covariance_type=covariance_type, n_factors=1, pca=pca, **settings
+        ).fit(x)
+        if covariance_type != "mcfa" and pca == 2:
+            assert_allclose(mixture.score(x), full.score(x), rtol=1e-9)
+        assert mixture.score(x) < full.score(x) + 1e-9

@@ -221,3 +221,9 @@ def test_damaged_files_are_refused(moments, tmp_path, damage, message):
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(ModelFileError, match="There is no file of moments"):
         MixtureMoments.load(tmp_path / "none.json")
+
+
+def test_they_are_not_saved_under_the_name_of_another_format(moments, tmp_path):
+    with pytest.raises(SettingError, match="a file of moments is JSON"):
+        moments.save(tmp_path / "moments.npz")
+    assert not any(tmp_path.iterdir())

@@ -15,10 +15,10 @@ from uuid import uuid4
 from daskgmm.errors import OutputError
 from daskgmm.models.estimator import MixtureEstimator
 from daskgmm.models.estimators import ESTIMATORS
-from daskgmm.models.files.document_file import may_be_model, read_mixture
+from daskgmm.models.files.document_file import MODEL, may_be_model, read_mixture
 from daskgmm.models.files.model_document import FORMAT_VERSION as FORMAT_VERSION
 from daskgmm.models.files.model_document import UnknownNameError
-from daskgmm.models.writers.naming import check_model_name
+from daskgmm.models.writers.naming import check_document_name
 from daskgmm.storage.address import Address
 
 
@@ -51,7 +51,7 @@ def _known(types: Sequence[str]) -> type[MixtureEstimator]:
 
 def check_free(address: Address, overwrite: bool) -> None:
     """Raise unless a model may be written to an address."""
-    check_model_name(address.url)
+    check_document_name(address.url, MODEL.file, MODEL.content)
     path = None if address.is_url else address.path
     if path is not None and not path.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {path.parent} for {address}. Make it first.")

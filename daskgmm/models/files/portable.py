@@ -41,6 +41,8 @@ class Portable(Components):
         ------
         NotFittedError
             If the mixture is not fitted.
+        SettingError
+            If the name is one of another format, such as "model.npy".
         ModelFileError
             If the file cannot be written.
         """

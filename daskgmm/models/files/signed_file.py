@@ -9,6 +9,7 @@ from typing import Any
 
 from daskgmm.em.checkpoint import digest_of
 from daskgmm.errors import ModelFileError
+from daskgmm.models.writers.naming import check_document_name
 from daskgmm.storage.address import Address
 
 
@@ -51,7 +52,16 @@ class FileKind:
 
 
 def write_signed(document: Mapping[str, Any], address: Address, kind: FileKind) -> None:
-    """Write a document and its checksum, whole or not at all."""
+    """Write a document and its checksum, whole or not at all.
+
+    Raises
+    ------
+    SettingError
+        If the name says that the file is none of text.
+    ModelFileError
+        If it cannot be written.
+    """
+    check_document_name(address.url, kind.file, kind.content)
     signed = {**document, "sha256": digest_of(document)}
     lines = (
         f"{json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in signed.items()

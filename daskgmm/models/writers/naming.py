@@ -19,17 +19,17 @@ OTHERS = (
 )  # fmt: skip
 """Suffixes of formats that predictions are not written in."""
 
-MODELS = (".json", ".txt")
-"""Those of them that a model, which is text in JSON, may have."""
+DOCUMENTS = (".json", ".txt")
+"""Those of them that a document, which is text in JSON, may have."""
 
 
-def check_model_name(out: str | os.PathLike[str]) -> None:
-    """Raise `SettingError` for a name that says that it is no model file."""
+def check_document_name(out: str | os.PathLike[str], file: str, content: str) -> None:
+    """Raise `SettingError` for a name that says that it is no document, such as a "model file"."""
     suffix = PurePath(path_text(out).rstrip("/")).suffix.lower()
-    if suffix in {*OTHERS, *ZARR, *PARQUET} - {*MODELS}:
+    if suffix in {*OTHERS, *ZARR, *PARQUET} - {*DOCUMENTS}:
         raise SettingError(
-            f"{shown(path_text(out))} ends in {suffix}, and a model file is JSON. Name it "
-            "otherwise, such as model.json."
+            f"{shown(path_text(out))} ends in {suffix}, and a {file} is JSON. Name it "
+            f"otherwise, such as {content}.json."
         )
 
 
