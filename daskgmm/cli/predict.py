@@ -28,7 +28,8 @@ from daskgmm.storage.masking import shown
 @options.several(
     "--outputs", metavar="NAMES", parse=names_in, default=("label",), show_default=True,
     help="What to write: label, posterior, outlier, outlier_probability, top, largest_posterior, "
-    "ambiguity, log_density; of ppca, factor and mcfa also latent, reconstruction_error.",
+    "ambiguity, log_density; imputed, DATA with their gaps filled; after merge cluster, "
+    "cluster_posterior; of ppca, factor and mcfa latent, reconstruction_error.",
 )  # fmt: skip
 @click.option(
     "--dtype", type=click.Choice(DTYPES), default="float32", show_default=True,

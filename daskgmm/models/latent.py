@@ -22,6 +22,9 @@ Array = NDArray[np.float64]
 FEATURE = "feature"
 """The dimension of points in labelled arrays, and its coordinate: the names of the features."""
 
+RECONSTRUCTION = "reconstruction"
+"""The name of labelled points."""
+
 
 @dataclass(frozen=True, slots=True)
 class Points:
@@ -90,6 +93,7 @@ class Points:
             output_core_dims=[[FEATURE]], dask="parallelized", output_dtypes=[np.float64],
             dask_gufunc_kwargs={"output_sizes": {FEATURE: self._columns}},
         )  # fmt: skip
+        points = points.rename(RECONSTRUCTION)
         return points if self.names is None else points.assign_coords({FEATURE: list(self.names)})
 
     def _by_partition(self, latent: Any, labels: Any) -> Any:

@@ -16,22 +16,27 @@ def check_missing(mixture: Any) -> None:
     """Raise `SettingError` for a mixture that cannot count rows with what they have."""
     if mixture.missing != MARGINALISE:
         return
-    because = None
-    if mixture.pca is not None:
-        because = "pca maps rows to axes across columns, along which a row with a gap has no place"
-    elif mixture.covariance_type in FAMILIES:
-        because = f"covariance_type={mixture.covariance_type!r} has factors of whole rows"
-    elif mixture.noise:
-        because = "noise=True is uniform over the volume of whole rows"
-    elif mixture.tails is not None:
-        because = f"tails={mixture.tails!r} depend on the distances of whole rows"
-    elif hasattr(mixture, "weight_concentration_prior_type"):
-        because = "the bound of a Bayesian mixture is one for whole rows"
+    because = _needs_whole_rows(mixture)
     if because is not None:
         raise SettingError(
             f"missing='marginalise' does not go with these settings: {because}. Set "
             "missing='drop' (--missing drop), or leave the other setting out."
         )
+
+
+def _needs_whole_rows(mixture: Any) -> str | None:
+    """Return why a mixture cannot count rows with what they have, or None if it can."""
+    if mixture.pca is not None:
+        return "pca maps rows to axes across columns, along which a row with a gap has no place"
+    if mixture.covariance_type in FAMILIES:
+        return f"covariance_type={mixture.covariance_type!r} has factors of whole rows"
+    if getattr(mixture, "noise", False):
+        return "noise=True is uniform over the volume of whole rows"
+    if getattr(mixture, "tails", None) is not None:
+        return f"tails={mixture.tails!r} depend on the distances of whole rows"
+    if hasattr(mixture, "weight_concentration_prior_type"):
+        return "the bound of a Bayesian mixture is one for whole rows"
+    return None
 
 
 def check_missing_of_sweep(mixture: Any, structures: Sequence[str], criterion: str) -> None:
@@ -54,18 +59,23 @@ def check_whole_rows(mixture: Any, what: str) -> None:
     """Raise `SettingError` where a method of a fitted mixture takes whole rows alone."""
     if mixture.missing == MARGINALISE:
         raise SettingError(
-            f"{what} takes whole rows, and this mixture has missing='marginalise'. Call "
-            "mixture.set_params(missing='drop') first, which leaves the others out."
+            f"{what} takes whole rows, and this mixture has missing='marginalise'. Set "
+            "missing='drop' (--missing drop), which leaves the others out: "
+            "mixture.set_params(missing='drop')."
         )
 
 
 def check_imputes(mixture: Any) -> None:
     """Raise `SettingError` unless the mixture takes rows that miss values."""
-    if mixture.missing != MARGINALISE:
-        raise SettingError(
-            f"impute fills the gaps of rows, and this mixture has missing={mixture.missing!r}. "
-            "Call mixture.set_params(missing='marginalise') first (--missing marginalise)."
-        )
+    if mixture.missing == MARGINALISE:
+        return
+    because = _needs_whole_rows(mixture)
+    if because is not None:
+        raise SettingError(f"impute fills the gaps of rows, and this mixture cannot: {because}.")
+    raise SettingError(
+        f"impute fills the gaps of rows, and this mixture has missing={mixture.missing!r}. "
+        "Call mixture.set_params(missing='marginalise') first (--missing marginalise)."
+    )
 
 
 def transform_of(mixture: Any, coordinates: Coordinates | None) -> Transform:

@@ -68,8 +68,13 @@ from daskgmm.storage.masking import StorageOptions, harmless_errors
 
 
 def _has_factors(mixture: Mixture) -> bool:
-    """Return whether the mixture is of a type with factors."""
-    return mixture.covariance_type in FAMILIES
+    """Return True for a mixture with factors; raise the reason why another has no such method."""
+    if mixture.covariance_type in FAMILIES:
+        return True
+    raise AttributeError(
+        f"covariance_type={mixture.covariance_type!r} has no factors. Fit with one of "
+        f"{', '.join(map(repr, FAMILIES))} and n_factors."
+    )
 
 
 class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]

@@ -78,16 +78,16 @@ def _check_steps(mixture: Any, parameters: Parameters) -> None:
     """Raise `SettingError` for a mixture whose M-step needs more than the moments of its rows."""
     because = None
     if parameters.log_weights is not None:
-        because = "a variational posterior has a prior, which is made from all rows"
+        because = "its prior is made from all rows, and moments do not hold it"
     elif mixture.missing == MARGINALISE:
-        because = "missing='marginalise' takes rows with what they have, and moments whole ones"
+        because = "missing='marginalise' counts rows with gaps, and moments are those of whole rows"
     elif parameters.makes_room:
-        because = "its room for outliers (noise, tails) is made from all rows"
+        because = "its M-step for outliers (noise, tails) needs sums that moments do not hold"
     elif getattr(mixture, "prior", None) is not None:
-        because = f"prior={mixture.prior!r} is made from all rows"
+        because = f"prior={mixture.prior!r} is made from all rows, and moments do not hold it"
     if because is not None:
         raise SettingError(
-            f"This mixture makes no steps from moments: {because}, and moments do not hold that. "
+            f"This mixture makes no steps from moments: {because}. "
             "Call fit on all rows, or fit a GaussianMixture without prior, noise, tails and "
             "missing='marginalise'."
         )

@@ -401,3 +401,15 @@ def test_em_goes_on_from_parameters_that_are_given():
     assert_allclose(went_on.covariances_, by_hand.covariances_, rtol=1e-8)
     assert began.aic(x) < np.inf
     assert np.isnan(began.criteria_["bic"])
+
+
+def test_one_column_is_given_as_such():
+    mixture = three()
+    assert_allclose(mixture.marginal(1).means_, mixture.marginal([1]).means_)
+    named = three(feature_names=["first", "second", "c"])
+    assert_allclose(named.marginal("second").means_, mixture.marginal([1]).means_)
+
+
+def test_rows_are_not_drawn_to_the_name_of_another_format(tmp_path):
+    with pytest.raises(SettingError, match=r"Zarr array\. Name it otherwise, such as rows\.zarr"):
+        three().sample_to_zarr(10, tmp_path / "rows.parquet")

@@ -190,7 +190,7 @@ def test_points_have_the_form_of_the_coordinates(x):
     of_grid = GaussianMixture(3, **settings).fit(grid, feature_dims=["band"])
     for each in (grid, grid.chunk({"y": 20})):
         points = of_grid.inverse_transform(*of_grid.transform(each, return_labels=True))
-        assert points.dims == ("y", "x", "feature")
+        assert (points.name, points.dims) == ("reconstruction", ("y", "x", "feature"))
         assert points["feature"].values.tolist() == of_grid.feature_names_in_.tolist()
         assert_allclose(points["y"], grid["y"])
         assert_allclose(points.to_numpy().reshape(-1, 8), expected)
@@ -254,6 +254,9 @@ def test_other_mixtures_have_none(x, tmp_path):
     mixture = GaussianMixture(2, random_state=0).fit(x)
     assert not hasattr(mixture, "transform")
     assert not hasattr(mixture, "inverse_transform")
+    with pytest.raises(AttributeError) as raised:
+        mixture.transform(x)
+    assert "Fit with one of 'ppca', 'factor', 'mcfa'" in str(raised.value.__cause__)
     with pytest.raises(ValueError, match="'latent' is of mixtures with factors"):
         mixture.predict_to_zarr(x, tmp_path / "p.zarr", ["latent"])
 

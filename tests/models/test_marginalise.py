@@ -358,3 +358,23 @@ def test_the_plan_says_what_gaps_cost():
     assert found.thread_nbytes > plan(GAPS, K, missing="drop").thread_nbytes
     with pytest.raises(SettingError, match="pca"):
         plan(GAPS, K, missing="marginalise", pca=2)
+
+
+def test_regression_on_rows_with_gaps_is_nan_and_that_of_whole_rows_is_as_ever():
+    found = mixture().fit(GAPS)
+    d = GAPS.shape[1]
+    given, whole = GAPS[:, : d - 1], ~np.isnan(GAPS[:, : d - 1]).any(axis=1)
+    all_rows = found.regress(given, targets=d - 1)
+    assert np.isnan(all_rows.mean[~whole]).all()
+    assert (~whole).any()
+    x = GAPS[whole].copy()
+    x[:, d - 1] = np.nan
+    np.testing.assert_allclose(all_rows.mean[whole], found.impute(x)[:, d - 1], rtol=1e-9)
+
+
+@pytest.mark.parametrize("settings", [{"tails": "t"}, {"noise": True}, {"pca": 2}])
+def test_advice_on_gaps_leads_to_no_dead_end(settings):
+    found = mixture(missing="drop", **settings).fit(GAPS)
+    with pytest.raises(SettingError, match=r"impute fills .* this mixture cannot: ") as raised:
+        found.impute(GAPS)
+    assert "set_params" not in str(raised.value)

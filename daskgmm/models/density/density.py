@@ -17,7 +17,7 @@ from daskgmm.errors import SettingError
 from daskgmm.gaussian.conditionals import Regressions, conditional
 from daskgmm.gaussian.modes import Modes, modes
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.models.density.columns import others, places
+from daskgmm.models.density.columns import is_one, others, places
 from daskgmm.models.density.density_rank import RANK, Level, Ranks, rank_output
 from daskgmm.models.density.divergence import Divergence, divergence
 from daskgmm.models.density.given_parameters import made_of
@@ -50,12 +50,12 @@ class Density(Portable):
 
     _is_base = True
 
-    def marginal(self, columns: Sequence[int | str]) -> GaussianMixture:
+    def marginal(self, columns: int | str | Sequence[int | str]) -> GaussianMixture:
         """Return the distribution of some columns alone.
 
         Parameters
         ----------
-        columns : sequence of int or str
+        columns : int, str or sequence of these
             Numbers or names, in the order that the new mixture is to have them.
 
         Returns
@@ -123,7 +123,8 @@ class Density(Portable):
         ----------
         X : as in `fit`
             Of the columns without the targets, in the order of the fit. Where columns have names,
-            these are found in whatever X holds besides.
+            these are found in whatever X holds besides. Rows that miss a value are NaN in the
+            result, unless ``missing="error"``; `impute` takes what they have.
         targets : int, str or sequence of these
             Columns by number or name.
 
@@ -140,17 +141,15 @@ class Density(Portable):
         SettingError, ValueError
             As of `condition`.
         """
-        one = isinstance(targets, (str, int, np.integer))
-        wanted: Sequence[Any] = (targets,) if one else targets  # type: ignore[assignment]
         names, d = self._names(), self._n_columns()
-        asked = places(wanted, names, d)
+        asked = places(targets, names, d)
         given = others(asked, d)
         regressions = Regressions.of(self._plain(), given, asked)
         known = self._mixture_over(regressions.known, given)
-        transform = Transform(getattr(self, "missing", "error") == "drop")
+        transform = Transform(getattr(self, "missing", "error") != "error")
         called = [place if names is None else names[place] for place in asked]
         found = regress(known, regressions, transform, called, X)
-        return single(found) if one else found
+        return single(found) if is_one(targets) else found
 
     def density_rank(self, X: Any, *, n_drawn: int = DRAWN, seed: int = 0) -> Any:
         r"""Return the probability of a density as low as that of each row, shape (n,).

@@ -25,7 +25,7 @@ DOCUMENTS = (".json", ".txt")
 
 def check_document_name(out: str | os.PathLike[str], file: str, content: str) -> None:
     """Raise `SettingError` for a name that says that it is no document, such as a "model file"."""
-    suffix = PurePath(path_text(out).rstrip("/")).suffix.lower()
+    suffix = _suffix(out)
     if suffix in {*OTHERS, *ZARR, *PARQUET} - {*DOCUMENTS}:
         raise SettingError(
             f"{shown(path_text(out))} ends in {suffix}, and a {file} is JSON. Name it "
@@ -38,17 +38,30 @@ def check_zarr_name(out: str | os.PathLike[str]) -> None:
     _check(out, PARQUET, "Zarr")
 
 
+def check_array_name(out: str | os.PathLike[str]) -> None:
+    """Raise `SettingError` for rows whose name says that they are no Zarr array."""
+    suffix = _suffix(out)
+    if suffix in (*PARQUET, *OTHERS):
+        raise SettingError(
+            f"{shown(path_text(out))} ends in {suffix}, and rows are drawn to a Zarr array. Name "
+            "it otherwise, such as rows.zarr."
+        )
+
+
 def check_parquet_name(out: str | os.PathLike[str]) -> None:
     """Raise `SettingError` for a name that says that it is no folder of Parquet files."""
     _check(out, ZARR, "Parquet")
 
 
 def _check(out: str | os.PathLike[str], of_other: tuple[str, ...], kind: str) -> None:
-    name = path_text(out).rstrip("/")
-    suffix = PurePath(name).suffix.lower()
+    suffix = _suffix(out)
     if suffix in (*of_other, *OTHERS):
         raise SettingError(
-            f"{shown(name)} ends in {suffix}, and the predictions would be {kind}. Write Zarr, "
-            "such as labels.zarr, or Parquet, such as labels.parquet (predict_to_parquet). xarray "
-            "and pandas read these, and write other formats."
+            f"{shown(path_text(out))} ends in {suffix}, and the predictions would be {kind}. Write "
+            "Zarr, such as labels.zarr, or Parquet, such as labels.parquet (predict_to_parquet). "
+            "xarray and pandas read these, and write other formats."
         )
+
+
+def _suffix(out: str | os.PathLike[str]) -> str:
+    return PurePath(path_text(out).rstrip("/")).suffix.lower()
