@@ -324,3 +324,20 @@ def test_principal_axes_have_factors(covariance_type):
         if covariance_type != "mcfa" and pca == 2:
             assert_allclose(mixture.score(x), full.score(x), rtol=1e-9)
         assert mixture.score(x) < full.score(x) + 1e-9
+
+
+@pytest.mark.parametrize("covariance_type", ALL)
+def test_predictions_of_many_features_are_those_of_the_matrices(covariance_type):
+    x = rows(d=70, n=700)[0]
+    settings = {"covariance_type": covariance_type, "n_factors": 2, "random_state": 0}
+    mixture = GaussianMixture(3, tol=1.0, **settings).fit(x)
+    matrices = mixture.covariances_in_data_units()
+    joint = np.stack(
+        [
+            np.log(weight) + multivariate_normal(mean, matrix).logpdf(x)
+            for weight, mean, matrix in zip(mixture.weights_, mixture.means_, matrices, strict=True)
+        ],
+        axis=1,
+    )
+    assert_allclose(mixture.score_samples(x), np.logaddexp.reduce(joint, 1), rtol=1e-10)
+    assert (mixture.predict(x) == joint.argmax(1)).all()

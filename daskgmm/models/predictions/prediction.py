@@ -206,9 +206,11 @@ class Predictor:
                     # Of the values as they were given: the centre may be large as well.
                     check_values(x[rows].T, partial(after, place, first), self._columns)
                 kernel = self._choose(half_range)
-                if kernel is self._whitened:
-                    z[:] = seen.T
                 tile = self._backend.tile(kernel, work, rows.stop - first)
+                if kernel is self._whitened:
+                    tile.rows[:] = seen.T
+                elif tile.rows.strides != z.strides:  # tiles of factors hold row after row
+                    tile.rows[:] = z.copy()
                 yield rows, Posterior(tile, self.parameters, kernel.center, x[rows])
 
     def _choose(self, half_range: Array) -> Kernel:
