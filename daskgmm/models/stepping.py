@@ -78,7 +78,7 @@ def _check_steps(mixture: Any, parameters: Parameters) -> None:
     """Raise `SettingError` for a mixture whose M-step needs more than the moments of its rows."""
     because = None
     if parameters.log_weights is not None:
-        because = "its prior is made from all rows, and moments do not hold it"
+        because = "a variational posterior has a prior that moments do not hold"
     elif mixture.missing == MARGINALISE:
         because = "missing='marginalise' counts rows with gaps, and moments are those of whole rows"
     elif parameters.makes_room:

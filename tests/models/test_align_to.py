@@ -165,11 +165,3 @@ def test_another_fit_forgets_it(reference):
     other = shuffled(reference, [2, 0, 3, 1]).align_to(reference)
     assert hasattr(other, "alignment_")
     assert not hasattr(other.sort_components(), "alignment_")
-
-
-def test_only_mixtures_of_daskgmm_are_aligned_to():
-    mixture = GaussianMixture(2, random_state=0).fit(np.random.default_rng(0).normal(size=(50, 2)))
-    for other in (mixture.means_, mixture.to_sklearn()):
-        with pytest.raises(TypeError, match=r"not (numpy.ndarray|sklearn)") as raised:
-            mixture.align_to(other)
-        assert len(str(raised.value)) < 200

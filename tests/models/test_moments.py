@@ -154,11 +154,6 @@ def test_they_compare_and_hash_as_objects(mixture, moments):
     assert len({moments, moments}) == 1
 
 
-def test_rows_are_no_moments(mixture):
-    with pytest.raises(SettingError, match=r"moments is a ndarray.*mixture\.moments\(X\)"):
-        mixture.step(X)
-
-
 def test_moments_under_another_mixture_are_refused(mixture, moments):
     after = mixture.step(moments)
     with pytest.raises(SettingError, match="under two different mixtures"):
