@@ -1,5 +1,6 @@
 """Mixtures as densities: against closed forms, numerical integration and brute force."""
 
+import dask.array as da
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -401,3 +402,21 @@ def test_em_goes_on_from_parameters_that_are_given():
     assert_allclose(went_on.covariances_, by_hand.covariances_, rtol=1e-8)
     assert began.aic(x) < np.inf
     assert np.isnan(began.criteria_["bic"])
+
+
+@pytest.mark.parametrize("k", [1, 3])
+@pytest.mark.parametrize("standardise", [False, True])
+def test_rows_that_miss_values_rank_among_what_they_have(k, standardise):
+    x = rows(1000) * [1.0, 20.0, 0.3]
+    settings = {"missing": "marginalise", "standardise": standardise, "random_state": 0}
+    mixture = GaussianMixture(k, **settings, max_iter=100, tol=1e-2).fit(x)
+    given = x[:60].copy()
+    given[:20, 1], given[20:40, :2], given[40] = np.nan, np.nan, np.nan
+    found = mixture.density_rank(given)
+    for part, columns in ((slice(20), [0, 2]), (slice(20, 40), [2]), (slice(41, 60), [0, 1, 2])):
+        exact = mixture.marginal(columns).density_rank(x[part][:, columns], seed=1)
+        error = 0.0 if k == 1 else 5 * np.sqrt(2 * exact * (1 - exact) / 100_000) + 2e-5
+        assert (np.abs(found[part] - exact) <= error + 1e-9).all()
+    assert np.isnan(found[40])
+    lazily = mixture.density_rank(da.from_array(given, chunks=(25, 3)))
+    assert_array_equal(lazily.compute(), found)

@@ -18,7 +18,7 @@ from daskgmm.gaussian.conditionals import Regressions, conditional
 from daskgmm.gaussian.modes import Modes, modes
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.density.columns import others, places
-from daskgmm.models.density.density_rank import RANK, Level, Ranks, rank_output
+from daskgmm.models.density.density_rank import RANK, Level, RanksOfRows, rank_output
 from daskgmm.models.density.divergence import Divergence, divergence
 from daskgmm.models.density.given_parameters import made_of
 from daskgmm.models.density.plain import check_density, plain, settings_kept
@@ -172,7 +172,8 @@ class Density(Portable):
         -------
         array of shape (n,)
             As `score_samples` returns it. A rank r has the standard error
-            :math:`\sqrt{r (1 - r) / m}`, and is 1 / (m + 1) at least.
+            :math:`\sqrt{r (1 - r) / m}`, and is 1 / (m + 1) at least. With `missing="marginalise"`
+            a row that misses values ranks among the values of the columns that it has.
 
         Raises
         ------
@@ -203,9 +204,9 @@ class Density(Portable):
         Level
             With `log_density`, and an interval for it of 95 %: `lowest`, `highest`.
         """
-        if not 0.0 < mass < 1.0:
+        if not isinstance(mass, (float, int, np.number)) or not 0.0 < mass < 1.0:
             raise SettingError(f"mass is {mass!r}; give a probability between 0 and 1.")
-        return self._ranks(n_drawn, seed).level(mass)
+        return self._ranks(n_drawn, seed).whole.level(mass)
 
     def modes(self) -> Modes:
         """Return the modes of the density that the means of components climb to.
@@ -365,12 +366,12 @@ class Density(Portable):
         box = box_of(self) if parameters.has_noise else None
         return Sampler(parameters, self._coordinates(), box, seed)
 
-    def _ranks(self, n_drawn: int, seed: int) -> Ranks:
+    def _ranks(self, n_drawn: int, seed: int) -> RanksOfRows:
         check_is_fitted(self)
         check_density(self._parameters())
         _check_whole("n_drawn", n_drawn, 100)
         sampler = self._sampler(_seed(seed))
-        return Ranks.of(sampler.parameters, replace(sampler, coordinates=None), n_drawn)
+        return RanksOfRows.of(replace(sampler, coordinates=None), n_drawn)
 
     def _seed(self, seed: int | None) -> int:
         if seed is not None:
