@@ -6,6 +6,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.integrate import quad
 from scipy.stats import chi2, kstest, multivariate_normal
+from sklearn.mixture import GaussianMixture as SklearnMixture
 
 from daskgmm import BayesianGaussianMixture, GaussianMixture, load_model
 from daskgmm.errors import SettingError
@@ -420,3 +421,26 @@ def test_rows_that_miss_values_rank_among_what_they_have(k, standardise):
     assert np.isnan(found[40])
     lazily = mixture.density_rank(da.from_array(given, chunks=(25, 3)))
     assert_array_equal(lazily.compute(), found)
+
+
+def test_one_column_is_given_by_itself():
+    mixture = three(feature_names=NAMES)
+    for one in ("b", 1, -2):
+        assert_array_equal(mixture.marginal(one).means_, mixture.marginal(["b"]).means_)
+    with pytest.raises(SettingError, match="has no column 'bc'"):
+        mixture.marginal("bc")
+
+
+@pytest.mark.parametrize(
+    ("ask", "text"),
+    [
+        (lambda m: m.divergence(3), "other is a int; give a mixture of daskgmm"),
+        (lambda m: m.divergence(SklearnMixture()), "from_sklearn"),
+        (lambda m: m.density_level("a"), "mass is 'a'; give a probability"),
+        (lambda m: m.density_level(True), "mass is True; give a probability"),
+        (lambda m: m.set_params(random_state=-1).sample_lazily(5), "random_state is -1"),
+    ],
+)
+def test_what_cannot_be_asked_is_told(ask, text):
+    with pytest.raises(SettingError, match=text):
+        ask(three())

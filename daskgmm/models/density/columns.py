@@ -14,15 +14,23 @@ MOST_NAMES = 10
 """How many names of columns an error lists."""
 
 
-def places(columns: Iterable[Any], names: tuple[str, ...] | None, d: int) -> list[int]:
+def is_one(columns: Any) -> bool:
+    """Return whether a single column is given, not several."""
+    return isinstance(columns, str) or not isinstance(columns, Iterable)
+
+
+def places(columns: Any, names: tuple[str, ...] | None, d: int) -> list[int]:
     """Return the numbers of columns that are given by number or name, in their order.
+
+    One column may be given by itself.
 
     Raises
     ------
     SettingError
         If one does not exist, one is given twice, or there is none.
     """
-    found = [_place(column, names, d) for column in columns]
+    given = (columns,) if is_one(columns) else columns
+    found = [_place(column, names, d) for column in given]
     if not found:
         raise SettingError("No column is given. Give one at least, by number or name.")
     twice = next((place for place in found if found.count(place) > 1), None)

@@ -14,23 +14,23 @@ from sklearn.utils.validation import check_is_fitted
 
 from daskgmm.em.survey import LARGEST_VALUE
 from daskgmm.errors import SettingError
-from daskgmm.gaussian.conditionals import Regressions, conditional
+from daskgmm.gaussian.conditionals import conditional
 from daskgmm.gaussian.modes import Modes, modes
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.models.density.columns import others, places
+from daskgmm.models.density.columns import is_one, others, places
 from daskgmm.models.density.density_rank import RANK, Level, RanksOfRows, rank_output
 from daskgmm.models.density.divergence import Divergence, divergence
 from daskgmm.models.density.given_parameters import made_of
 from daskgmm.models.density.plain import check_density, plain, settings_kept
-from daskgmm.models.density.regression import Regression, regress, single
+from daskgmm.models.density.regression import Regression, RegressionsOfRows, regress, single
 from daskgmm.models.density.sample_blocks import Sampler, sample_lazily
 from daskgmm.models.density.zarr_array import check_free, write_array
 from daskgmm.models.files.portable import Portable
 from daskgmm.models.inputs import feature_names
+from daskgmm.models.missing import transform_of
 from daskgmm.models.outliers import box_of
 from daskgmm.models.predictions.forms import InAnyForm
 from daskgmm.names import FLOATS
-from daskgmm.passes.transform import Transform
 from daskgmm.rows.sources import source_of
 from daskgmm.storage.address import Address
 from daskgmm.storage.masking import StorageOptions
@@ -50,12 +50,12 @@ class Density(Portable):
 
     _is_base = True
 
-    def marginal(self, columns: Sequence[int | str]) -> GaussianMixture:
+    def marginal(self, columns: int | str | Sequence[int | str]) -> GaussianMixture:
         """Return the distribution of some columns alone.
 
         Parameters
         ----------
-        columns : sequence of int or str
+        columns : int, str or sequence of these
             Numbers or names, in the order that the new mixture is to have them.
 
         Returns
@@ -123,7 +123,8 @@ class Density(Portable):
         ----------
         X : as in `fit`
             Of the columns without the targets, in the order of the fit. Where columns have names,
-            these are found in whatever X holds besides.
+            these are found in whatever X holds besides. With `missing="marginalise"` rows that miss
+            values are told by those that they have.
         targets : int, str or sequence of these
             Columns by number or name.
 
@@ -140,17 +141,15 @@ class Density(Portable):
         SettingError, ValueError
             As of `condition`.
         """
-        one = isinstance(targets, (str, int, np.integer))
-        wanted: Sequence[Any] = (targets,) if one else targets  # type: ignore[assignment]
         names, d = self._names(), self._n_columns()
-        asked = places(wanted, names, d)
+        asked = places(targets, names, d)
         given = others(asked, d)
-        regressions = Regressions.of(self._plain(), given, asked)
-        known = self._mixture_over(regressions.known, given)
-        transform = Transform(getattr(self, "missing", "error") == "drop")
+        regressions = RegressionsOfRows.of(self._plain(), given, asked)
+        known = self._mixture_over(regressions.whole.known, given)
+        transform = transform_of(self, None)  # regressions are in the units of the data
         called = [place if names is None else names[place] for place in asked]
         found = regress(known, regressions, transform, called, X)
-        return single(found) if one else found
+        return single(found) if is_one(targets) else found
 
     def density_rank(self, X: Any, *, n_drawn: int = DRAWN, seed: int = 0) -> Any:
         r"""Return the probability of a density as low as that of each row, shape (n,).
@@ -253,10 +252,15 @@ class Density(Portable):
         Raises
         ------
         SettingError
-            If the mixtures are over different columns.
+            If the other one is no mixture of daskgmm, or over different columns.
         ValueError
             As of `marginal`.
         """
+        if not isinstance(other, Density):
+            raise SettingError(
+                f"other is a {type(other).__name__}; give a mixture of daskgmm, as "
+                "GaussianMixture.from_sklearn and GaussianMixture.from_parameters make one."
+            )
         check_is_fitted(self)
         check_is_fitted(other)
         ours, theirs = (self._n_columns(), self._names()), (other._n_columns(), other._names())
@@ -378,6 +382,7 @@ class Density(Portable):
             return _seed(seed)
         own = self.random_state
         if isinstance(own, (int, np.integer)):
+            _check_whole("random_state", own, 0)
             return int(own)
         return int(check_random_state(own).randint(2**31))
 
