@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from daskgmm.models.writers.naming import check_zarr_name
+from daskgmm.models.writers.naming import check_array_name
 from daskgmm.storage.address import Address
 from daskgmm.storage.local import written_path
 
@@ -18,7 +18,7 @@ METADATA = ("zarr.json", ".zarray")
 
 def check_free(address: Address, overwrite: bool) -> None:
     """Raise `FileExistsError` or `FileNotFoundError` unless an array may be written there."""
-    check_zarr_name(address.url)
+    check_array_name(address.url)
     path = address.path
     there = any(address.child(name).exists() for name in METADATA)
     if path is not None:

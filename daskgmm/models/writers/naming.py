@@ -35,20 +35,32 @@ def check_model_name(out: str | os.PathLike[str]) -> None:
 
 def check_zarr_name(out: str | os.PathLike[str]) -> None:
     """Raise `SettingError` for a name that says that it is no Zarr group."""
-    _check(out, PARQUET, "Zarr")
+    _check(out, PARQUET, f"the predictions would be Zarr. {_PREDICTIONS}")
 
 
 def check_parquet_name(out: str | os.PathLike[str]) -> None:
     """Raise `SettingError` for a name that says that it is no folder of Parquet files."""
-    _check(out, ZARR, "Parquet")
+    _check(out, ZARR, f"the predictions would be Parquet. {_PREDICTIONS}")
 
 
-def _check(out: str | os.PathLike[str], of_other: tuple[str, ...], kind: str) -> None:
+def check_array_name(out: str | os.PathLike[str]) -> None:
+    """Raise `SettingError` for a name that says that it is no Zarr array."""
+    _check(
+        out,
+        PARQUET,
+        "a sample is a Zarr array. Name it so, such as sample.zarr; rows of `sample_lazily` can be "
+        "written in other formats.",
+    )
+
+
+_PREDICTIONS = (
+    "Write Zarr, such as labels.zarr, or Parquet, such as labels.parquet (predict_to_parquet). "
+    "xarray and pandas read these, and write other formats."
+)
+
+
+def _check(out: str | os.PathLike[str], of_other: tuple[str, ...], advice: str) -> None:
     name = path_text(out).rstrip("/")
     suffix = PurePath(name).suffix.lower()
     if suffix in (*of_other, *OTHERS):
-        raise SettingError(
-            f"{shown(name)} ends in {suffix}, and the predictions would be {kind}. Write Zarr, "
-            "such as labels.zarr, or Parquet, such as labels.parquet (predict_to_parquet). xarray "
-            "and pandas read these, and write other formats."
-        )
+        raise SettingError(f"{shown(name)} ends in {suffix}, and {advice}")
