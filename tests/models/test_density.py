@@ -1,10 +1,12 @@
 """Mixtures as densities: against closed forms, numerical integration and brute force."""
 
+import dask.array as da
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.integrate import quad
 from scipy.stats import chi2, kstest, multivariate_normal
+from sklearn.mixture import GaussianMixture as SklearnMixture
 
 from daskgmm import BayesianGaussianMixture, GaussianMixture, load_model
 from daskgmm.errors import SettingError
@@ -403,13 +405,42 @@ def test_em_goes_on_from_parameters_that_are_given():
     assert np.isnan(began.criteria_["bic"])
 
 
-def test_one_column_is_given_as_such():
-    mixture = three()
-    assert_allclose(mixture.marginal(1).means_, mixture.marginal([1]).means_)
-    named = three(feature_names=["first", "second", "c"])
-    assert_allclose(named.marginal("second").means_, mixture.marginal([1]).means_)
+@pytest.mark.parametrize("k", [1, 3])
+@pytest.mark.parametrize("standardise", [False, True])
+def test_rows_that_miss_values_rank_among_what_they_have(k, standardise):
+    x = rows(1000) * [1.0, 20.0, 0.3]
+    settings = {"missing": "marginalise", "standardise": standardise, "random_state": 0}
+    mixture = GaussianMixture(k, **settings, max_iter=100, tol=1e-2).fit(x)
+    given = x[:60].copy()
+    given[:20, 1], given[20:40, :2], given[40] = np.nan, np.nan, np.nan
+    found = mixture.density_rank(given)
+    for part, columns in ((slice(20), [0, 2]), (slice(20, 40), [2]), (slice(41, 60), [0, 1, 2])):
+        exact = mixture.marginal(columns).density_rank(x[part][:, columns], seed=1)
+        error = 0.0 if k == 1 else 5 * np.sqrt(2 * exact * (1 - exact) / 100_000) + 2e-5
+        assert (np.abs(found[part] - exact) <= error + 1e-9).all()
+    assert np.isnan(found[40])
+    lazily = mixture.density_rank(da.from_array(given, chunks=(25, 3)))
+    assert_array_equal(lazily.compute(), found)
 
 
-def test_rows_are_not_drawn_to_the_name_of_another_format(tmp_path):
-    with pytest.raises(SettingError, match=r"Zarr array\. Name it otherwise, such as rows\.zarr"):
-        three().sample_to_zarr(10, tmp_path / "rows.parquet")
+def test_one_column_is_given_by_itself():
+    mixture = three(feature_names=NAMES)
+    for one in ("b", 1, -2):
+        assert_array_equal(mixture.marginal(one).means_, mixture.marginal(["b"]).means_)
+    with pytest.raises(SettingError, match="has no column 'bc'"):
+        mixture.marginal("bc")
+
+
+@pytest.mark.parametrize(
+    ("ask", "text"),
+    [
+        (lambda m: m.divergence(3), "other is a int; give a mixture of daskgmm"),
+        (lambda m: m.divergence(SklearnMixture()), "from_sklearn"),
+        (lambda m: m.density_level("a"), "mass is 'a'; give a probability"),
+        (lambda m: m.density_level(True), "mass is True; give a probability"),
+        (lambda m: m.set_params(random_state=-1).sample_lazily(5), "random_state is -1"),
+    ],
+)
+def test_what_cannot_be_asked_is_told(ask, text):
+    with pytest.raises(SettingError, match=text):
+        ask(three())

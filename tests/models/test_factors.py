@@ -341,3 +341,16 @@ def test_predictions_of_many_features_are_those_of_the_matrices(covariance_type)
     )
     assert_allclose(mixture.score_samples(x), np.logaddexp.reduce(joint, 1), rtol=1e-10)
     assert (mixture.predict(x) == joint.argmax(1)).all()
+
+
+@pytest.mark.parametrize("covariance_type", ["factor", "mcfa"])
+@pytest.mark.parametrize("d", [3, 4, 6])
+def test_columns_without_correlations_have_noise_alone(covariance_type, d):
+    """All axes are as long as each other, so that the likelihood has no second derivatives."""
+    x = np.concatenate([np.eye(d), -np.eye(d)]) * np.sqrt(d) * np.arange(1.0, d + 1)
+    settings = {"covariance_type": covariance_type, "n_factors": d - 1, "reg_covar": 0.0}
+    found = GaussianMixture(1, **settings).fit(x)
+    variances = np.arange(1.0, d + 1) ** 2
+    best = -0.5 * (d * np.log(2 * np.pi) + np.log(variances).sum() + d)
+    assert found.score(x) == pytest.approx(best, rel=1e-9)
+    assert_allclose(found.covariances_in_data_units().reshape(d, d), np.diag(variances), atol=1e-6)

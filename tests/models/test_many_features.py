@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import zarr
 from numpy.testing import assert_allclose
+from scipy.special import logsumexp
+from scipy.stats import multivariate_normal
 
 import daskgmm.gaussian.covariance.projections as projections
 from daskgmm import GaussianMixture, load_model, plan, sweep
@@ -37,6 +39,28 @@ def test_they_end_where_exact_steps_end(covariance_type, drawn, monkeypatch):
     there = exact.score_samples(x)
     monkeypatch.undo()
     assert_allclose(exact.score_samples(x), there, rtol=1e-11, atol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("covariance_type", ALL)
+def test_densities_and_labels_are_those_of_the_matrices(covariance_type, drawn):
+    x = drawn[0]
+    x = (x - x.mean(axis=0)) / x.std(axis=0) + 5.0
+    settings = {"covariance_type": covariance_type, "n_factors": Q, "random_state": 0}
+    mixture = GaussianMixture(3, **settings, max_iter=5).fit(x)
+    components = zip(
+        mixture.weights_, mixture.means_, mixture.covariances_in_data_units(), strict=True
+    )
+    joint = np.stack(
+        [np.log(w) + multivariate_normal(m, matrix).logpdf(x) for w, m, matrix in components]
+    )
+    assert_allclose(mixture.score_samples(x), logsumexp(joint, axis=0), rtol=1e-9, atol=1e-9)
+    assert_allclose(mixture.predict(x), joint.argmax(axis=0))
+    far = x * 1e7  # where the whitened kernel takes over
+    nearest = [multivariate_normal(m, c).logpdf(far) for m, c in zip(
+        mixture.means_, mixture.covariances_in_data_units(), strict=True
+    )]  # fmt: skip
+    assert_allclose(mixture.score_samples(far), np.max(nearest, axis=0), rtol=1e-6)
 
 
 @pytest.mark.parametrize("init_params", ["kmeans", "random_from_data", "k-means++", "random"])

@@ -9,6 +9,7 @@ import xarray as xr
 import zarr
 from numpy.testing import assert_allclose, assert_array_equal
 
+from daskgmm import GaussianMixture
 from tests.models.test_density import NAMES, rows, three
 
 X = rows(1000)
@@ -81,6 +82,25 @@ def test_rows_that_miss_a_value():
     assert_allclose(found.mean[keep], EXPECTED.mean[:10, 0][keep], rtol=1e-12)
     with pytest.raises(ValueError, match="missing"):
         three().regress(given, targets=1)
+
+
+@pytest.mark.parametrize("standardise", [False, True])
+@pytest.mark.parametrize("kind", ["full", "diag", "tied"])
+def test_rows_are_regressed_on_what_they_have(kind, standardise):
+    settings = {"missing": "marginalise", "standardise": standardise, "random_state": 0}
+    mixture = GaussianMixture(2, covariance_type=kind, **settings, tol=1e-2).fit(X)
+    given = X[:30, [0, 2]].copy()
+    given[:10, 0], given[10:20, 1], given[20] = np.nan, np.nan, np.nan
+    found = mixture.regress(given, targets=1)
+    whole = mixture.regress(X[:30, [0, 2]], targets=1)
+    by_last = mixture.marginal([1, 2]).regress(X[:30, [2]], targets=0)
+    by_first = mixture.marginal([0, 1]).regress(X[:30, [0]], targets=1)
+    for some, expected in ((slice(10), by_last), (slice(10, 20), by_first), (slice(21, 30), whole)):
+        for ours, theirs in zip(found, expected, strict=True):
+            assert_allclose(ours[some], theirs[some], rtol=1e-10, atol=1e-10)
+    assert all(np.isnan(each[20]) for each in found)
+    lazy = mixture.regress(da.from_array(given, chunks=(7, 2)), targets=1)
+    assert_allclose(lazy.variance.compute(), found.variance, rtol=1e-12)
 
 
 def test_single_precision():

@@ -140,3 +140,10 @@ def test_to_a_url():
 def test_settings_are_checked(settings):
     with pytest.raises(SettingError, match=next(iter(settings))):
         three().sample_lazily(**{"n_samples": 10, **settings})
+
+
+@pytest.mark.parametrize("name", ["s.npy", "s.parquet"])
+def test_a_sample_is_named_as_what_it_is(name, tmp_path):
+    with pytest.raises(SettingError, match=f"ends in .{name[2:]}, and a sample is a Zarr array"):
+        three().sample_to_zarr(10, tmp_path / name)
+    assert not list(tmp_path.iterdir())

@@ -15,20 +15,22 @@ MOST_NAMES = 10
 
 
 def is_one(columns: Any) -> bool:
-    """Return whether this is a number or name of one column, and no sequence of them."""
-    return isinstance(columns, (str, int, np.integer))
+    """Return whether a single column is given, not several."""
+    return isinstance(columns, str) or not isinstance(columns, Iterable)
 
 
 def places(columns: Any, names: tuple[str, ...] | None, d: int) -> list[int]:
-    """Return the numbers of columns that are given by number or name, in their order; or of one.
+    """Return the numbers of columns that are given by number or name, in their order.
+
+    One column may be given by itself.
 
     Raises
     ------
     SettingError
         If one does not exist, one is given twice, or there is none.
     """
-    several: Iterable[Any] = (columns,) if is_one(columns) else columns
-    found = [_place(column, names, d) for column in several]
+    given = (columns,) if is_one(columns) else columns
+    found = [_place(column, names, d) for column in given]
     if not found:
         raise SettingError("No column is given. Give one at least, by number or name.")
     twice = next((place for place in found if found.count(place) > 1), None)

@@ -14,23 +14,23 @@ from sklearn.utils.validation import check_is_fitted
 
 from daskgmm.em.survey import LARGEST_VALUE
 from daskgmm.errors import SettingError
-from daskgmm.gaussian.conditionals import Regressions, conditional
+from daskgmm.gaussian.conditionals import conditional
 from daskgmm.gaussian.modes import Modes, modes
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.density.columns import is_one, others, places
-from daskgmm.models.density.density_rank import RANK, Level, Ranks, rank_output
+from daskgmm.models.density.density_rank import RANK, Level, RanksOfRows, rank_output
 from daskgmm.models.density.divergence import Divergence, divergence
 from daskgmm.models.density.given_parameters import made_of
 from daskgmm.models.density.plain import check_density, plain, settings_kept
-from daskgmm.models.density.regression import Regression, regress, single
+from daskgmm.models.density.regression import Regression, RegressionsOfRows, regress, single
 from daskgmm.models.density.sample_blocks import Sampler, sample_lazily
 from daskgmm.models.density.zarr_array import check_free, write_array
 from daskgmm.models.files.portable import Portable
 from daskgmm.models.inputs import feature_names
+from daskgmm.models.missing import transform_of
 from daskgmm.models.outliers import box_of
 from daskgmm.models.predictions.forms import InAnyForm
 from daskgmm.names import FLOATS
-from daskgmm.passes.transform import Transform
 from daskgmm.rows.sources import source_of
 from daskgmm.storage.address import Address
 from daskgmm.storage.masking import StorageOptions
@@ -123,8 +123,8 @@ class Density(Portable):
         ----------
         X : as in `fit`
             Of the columns without the targets, in the order of the fit. Where columns have names,
-            these are found in whatever X holds besides. Rows that miss a value are NaN in the
-            result, unless ``missing="error"``; `impute` takes what they have.
+            these are found in whatever X holds besides. With `missing="marginalise"` rows that miss
+            values are told by those that they have.
         targets : int, str or sequence of these
             Columns by number or name.
 
@@ -144,9 +144,9 @@ class Density(Portable):
         names, d = self._names(), self._n_columns()
         asked = places(targets, names, d)
         given = others(asked, d)
-        regressions = Regressions.of(self._plain(), given, asked)
-        known = self._mixture_over(regressions.known, given)
-        transform = Transform(getattr(self, "missing", "error") != "error")
+        regressions = RegressionsOfRows.of(self._plain(), given, asked)
+        known = self._mixture_over(regressions.whole.known, given)
+        transform = transform_of(self, None)  # regressions are in the units of the data
         called = [place if names is None else names[place] for place in asked]
         found = regress(known, regressions, transform, called, X)
         return single(found) if is_one(targets) else found
@@ -171,7 +171,8 @@ class Density(Portable):
         -------
         array of shape (n,)
             As `score_samples` returns it. A rank r has the standard error
-            :math:`\sqrt{r (1 - r) / m}`, and is 1 / (m + 1) at least.
+            :math:`\sqrt{r (1 - r) / m}`, and is 1 / (m + 1) at least. With `missing="marginalise"`
+            a row that misses values ranks among the values of the columns that it has.
 
         Raises
         ------
@@ -202,9 +203,9 @@ class Density(Portable):
         Level
             With `log_density`, and an interval for it of 95 %: `lowest`, `highest`.
         """
-        if not 0.0 < mass < 1.0:
+        if not isinstance(mass, (float, int, np.number)) or not 0.0 < mass < 1.0:
             raise SettingError(f"mass is {mass!r}; give a probability between 0 and 1.")
-        return self._ranks(n_drawn, seed).level(mass)
+        return self._ranks(n_drawn, seed).whole.level(mass)
 
     def modes(self) -> Modes:
         """Return the modes of the density that the means of components climb to.
@@ -251,10 +252,15 @@ class Density(Portable):
         Raises
         ------
         SettingError
-            If the mixtures are over different columns.
+            If the other one is no mixture of daskgmm, or over different columns.
         ValueError
             As of `marginal`.
         """
+        if not isinstance(other, Density):
+            raise SettingError(
+                f"other is a {type(other).__name__}; give a mixture of daskgmm, as "
+                "GaussianMixture.from_sklearn and GaussianMixture.from_parameters make one."
+            )
         check_is_fitted(self)
         check_is_fitted(other)
         ours, theirs = (self._n_columns(), self._names()), (other._n_columns(), other._names())
@@ -364,18 +370,19 @@ class Density(Portable):
         box = box_of(self) if parameters.has_noise else None
         return Sampler(parameters, self._coordinates(), box, seed)
 
-    def _ranks(self, n_drawn: int, seed: int) -> Ranks:
+    def _ranks(self, n_drawn: int, seed: int) -> RanksOfRows:
         check_is_fitted(self)
         check_density(self._parameters())
         _check_whole("n_drawn", n_drawn, 100)
         sampler = self._sampler(_seed(seed))
-        return Ranks.of(sampler.parameters, replace(sampler, coordinates=None), n_drawn)
+        return RanksOfRows.of(replace(sampler, coordinates=None), n_drawn)
 
     def _seed(self, seed: int | None) -> int:
         if seed is not None:
             return _seed(seed)
         own = self.random_state
         if isinstance(own, (int, np.integer)):
+            _check_whole("random_state", own, 0)
             return int(own)
         return int(check_random_state(own).randint(2**31))
 

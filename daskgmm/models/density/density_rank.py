@@ -7,15 +7,19 @@ https://doi.org/10.1080/00031305.1996.10474359). For rows of the mixture it is u
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import NamedTuple
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom, chi2
 
+from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.log_joint import log_joint, squared_distances
+from daskgmm.gaussian.missing.conditional import marginal, unstructured
+from daskgmm.gaussian.missing.patterns import Pattern
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.density.sample_blocks import Sampler, said
 from daskgmm.models.predictions.outputs import Asked, Output
@@ -27,6 +31,9 @@ Array = NDArray[np.float64]
 
 RANK = "density_rank"
 """The output that holds ranks."""
+
+KEPT_BYTES = 32 << 20
+"""Bytes of the log densities that are kept for patterns of missing values."""
 
 
 class Level(NamedTuple):
@@ -63,10 +70,13 @@ class Ranks:
     n_features: int
 
     @classmethod
-    def of(cls, parameters: Parameters, sampler: Sampler, n: int) -> Ranks:
+    def of(
+        cls, parameters: Parameters, sampler: Sampler, n: int, columns: Pattern | None = None
+    ) -> Ranks:
         """Return that of a mixture, exactly or from n rows.
 
-        The sampler is one of the parameters without coordinates, which rank alike.
+        The sampler is one of the parameters without coordinates, which rank alike; if columns are
+        given, the parameters are those of these alone.
         """
         d = parameters.n_features
         if parameters.n_components == 1 and not parameters.makes_room:
@@ -74,7 +84,8 @@ class Ranks:
             return cls(None, float(log_joint(parameters, mean)[0, 0]), d)
         predictor, drawn = Predictor(parameters), np.empty(n)
         for first, rows in sampler.blocks(n):
-            drawn[first : first + len(rows)] = predictor.log_densities(rows, said)
+            seen = rows if columns is None else np.ascontiguousarray(rows[:, columns])
+            drawn[first : first + len(rows)] = predictor.log_densities(seen, said)
         return cls(np.sort(drawn), np.nan, d)
 
     def __call__(self, log_densities: Array) -> Array:
@@ -98,11 +109,51 @@ class Ranks:
         return Level(*map(float, np.quantile(self.drawn, at)))
 
 
-def rank_output(ranks: Ranks, asked: Asked) -> list[Output]:
+@dataclass(frozen=True)
+class RanksOfRows:
+    """Ranks of rows; those that miss values rank among the same columns of rows that were drawn.
+
+    Attributes
+    ----------
+    whole : Ranks
+        Of rows that miss no value.
+    sampler : Sampler
+        Without coordinates.
+    n : int
+        Number of rows that are drawn.
+    """
+
+    whole: Ranks
+    sampler: Sampler
+    n: int
+
+    @classmethod
+    def of(cls, sampler: Sampler, n: int) -> RanksOfRows:
+        """Return the ranks under the mixture that a sampler without coordinates draws from."""
+        return cls(Ranks.of(sampler.parameters, sampler, n), sampler, n)
+
+    def __call__(self, posterior: Posterior) -> Array:
+        """Return the ranks of the rows of a tile, (b,)."""
+        gaps = posterior.gaps
+        if gaps is None or gaps.pattern.all():
+            return self.whole(posterior.log_densities)
+        return self._remembered(gaps.pattern.tobytes())(posterior.log_densities)
+
+    @cached_property
+    def _remembered(self) -> Callable[[bytes], Ranks]:
+        most = max(1, KEPT_BYTES // (8 * self.n))
+        return lru_cache(maxsize=most)(lambda pattern: self._of(np.frombuffer(pattern, bool)))
+
+    def _of(self, pattern: Pattern) -> Ranks:
+        parameters = self.sampler.parameters
+        whole = unstructured(parameters, structure_of(parameters))
+        return Ranks.of(marginal(whole, pattern), self.sampler, self.n, pattern)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_remembered"}
+
+
+def rank_output(ranks: RanksOfRows, asked: Asked) -> list[Output]:
     """Return the output of ranks, as the table of outputs does."""
     long_name = "probability of a density as low as that of the row"
-    return [asked.number(RANK, partial(_ranks_of, ranks), long_name)]
-
-
-def _ranks_of(ranks: Ranks, posterior: Posterior) -> Array:
-    return ranks(posterior.log_densities)
+    return [asked.number(RANK, ranks, long_name)]

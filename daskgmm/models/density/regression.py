@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.gaussian.conditionals import Regressions
+from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.predictions.forms import InAnyForm
 from daskgmm.models.predictions.outputs import Asked, Output
 from daskgmm.models.predictions.posterior import Posterior
@@ -19,6 +21,9 @@ from daskgmm.rows.sources import source_of
 
 REGRESSION = "regression"
 """The output that holds all of a regression."""
+
+KEPT_PATTERNS = 64
+"""Patterns of missing values whose regressions are kept: what more need is made anew."""
 
 STATISTIC = "statistic"
 """The dimension of means, variances and the log density of a row."""
@@ -44,8 +49,60 @@ class Regression(NamedTuple):
     log_density: Any
 
 
+@dataclass(frozen=True)
+class RegressionsOfRows:
+    """Regressions of rows; those that miss values are told by the columns that they have.
+
+    Attributes
+    ----------
+    joint : Parameters
+        A plain mixture of all features.
+    given, asked : tuple of int
+        Features of the rows, and the targets.
+    whole : Regressions
+        Of rows that miss no value.
+    """
+
+    joint: Parameters
+    given: tuple[int, ...]
+    asked: tuple[int, ...]
+    whole: Regressions
+
+    @classmethod
+    def of(cls, joint: Parameters, given: Sequence[int], asked: Sequence[int]) -> RegressionsOfRows:
+        """Return the regressions of the asked features of a plain mixture on the given ones.
+
+        Raises
+        ------
+        SingularError
+            If a covariance is singular.
+        """
+        whole = Regressions.of(joint, given, asked)
+        return cls(joint, tuple(given), tuple(asked), whole)
+
+    def __call__(self, posterior: Posterior) -> NDArray[Any]:
+        """Return means, variances and log densities of the rows of a tile, (b, 2 t + 1)."""
+        gaps, own = posterior.gaps, self.whole
+        if gaps is not None and not gaps.pattern.all():
+            own = self._remembered(gaps.pattern.tobytes())
+        points = np.ascontiguousarray(posterior.rows.T)
+        mean, variance = own.moments(points, posterior.responsibilities)
+        return np.vstack([mean, variance, posterior.log_densities]).T
+
+    @cached_property
+    def _remembered(self) -> Callable[[bytes], Regressions]:
+        return lru_cache(maxsize=KEPT_PATTERNS)(self._of)
+
+    def _of(self, pattern: bytes) -> Regressions:
+        seen = np.flatnonzero(np.frombuffer(pattern, bool))
+        return Regressions.of(self.joint, [self.given[place] for place in seen], self.asked)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_remembered"}
+
+
 def regress(
-    known: Any, regressions: Regressions, transform: Transform, targets: Sequence[Any], x: Any
+    known: Any, regressions: RegressionsOfRows, transform: Transform, targets: Sequence[Any], x: Any
 ) -> Regression:
     """Return the regression of the targets on rows, all of it from one read.
 
@@ -53,7 +110,7 @@ def regress(
     ----------
     known : GaussianMixture
         The marginal mixture of the columns of x.
-    regressions : Regressions
+    regressions : RegressionsOfRows
     transform : Transform
     targets : sequence
         Their names or numbers.
@@ -62,22 +119,15 @@ def regress(
     names = getattr(known, "feature_names_in_", None)
     columns = None if names is None else tuple(map(str, names))
     own = {REGRESSION: partial(_made, regressions)}
-    predictor = Predictor(regressions.known, columns, transform, own_outputs=own)
+    predictor = Predictor(regressions.whole.known, columns, transform, own_outputs=own)
     (found,) = source_of(x).predictions(InAnyForm(known, predictor, (REGRESSION,)))
     return _split(found, list(targets))
 
 
-def _made(regressions: Regressions, asked: Asked) -> list[Output]:
-    length = 2 * regressions.means.shape[1] + 1
+def _made(regressions: RegressionsOfRows, asked: Asked) -> list[Output]:
+    length = 2 * len(regressions.asked) + 1
     about = "conditional means, conditional variances, log density of what is given"
-    compute = partial(_computed, regressions)
-    return [asked.number(REGRESSION, compute, about, (STATISTIC,), (length,))]
-
-
-def _computed(regressions: Regressions, posterior: Posterior) -> NDArray[Any]:
-    points = np.ascontiguousarray(posterior.rows.T)
-    mean, variance = regressions.moments(points, posterior.responsibilities)
-    return np.vstack([mean, variance, posterior.log_densities]).T
+    return [asked.number(REGRESSION, regressions, about, (STATISTIC,), (length,))]
 
 
 def _split(found: Any, targets: list[Any]) -> Regression:

@@ -198,19 +198,19 @@ class Predictor:
             capacity, coordinates = work.joint.shape[1], self.transform.coordinates
             for first in range(0, len(x), capacity):
                 rows = slice(first, min(first + capacity, len(x)))
-                z = work.rows[: len(self.center), : rows.stop - first]
+                b = rows.stop - first
+                tile = self._backend.tile(widest, work, b)  # it says how its rows lie
                 seen = x[rows] if coordinates is None else coordinates.apply(x[rows])
-                np.subtract(seen.T, self.center[:, None], out=z)
-                half_range = np.abs(z).max(axis=1)
+                np.subtract(seen.T, self.center[:, None], out=tile.rows)
+                half_range = np.abs(tile.rows).max(axis=1)
                 if not half_range.max(initial=0.0) <= LARGEST_VALUE:
                     # Of the values as they were given: the centre may be large as well.
                     check_values(x[rows].T, partial(after, place, first), self._columns)
                 kernel = self._choose(half_range)
-                tile = self._backend.tile(kernel, work, rows.stop - first)
+                if kernel is not widest:
+                    tile = self._backend.tile(kernel, work, b)
                 if kernel is self._whitened:
                     tile.rows[:] = seen.T
-                elif tile.rows.strides != z.strides:  # tiles of factors hold row after row
-                    tile.rows[:] = z.copy()
                 yield rows, Posterior(tile, self.parameters, kernel.center, x[rows])
 
     def _choose(self, half_range: Array) -> Kernel:

@@ -35,32 +35,34 @@ def check_document_name(out: str | os.PathLike[str], file: str, content: str) ->
 
 def check_zarr_name(out: str | os.PathLike[str]) -> None:
     """Raise `SettingError` for a name that says that it is no Zarr group."""
-    _check(out, PARQUET, "Zarr")
-
-
-def check_array_name(out: str | os.PathLike[str]) -> None:
-    """Raise `SettingError` for rows whose name says that they are no Zarr array."""
-    suffix = _suffix(out)
-    if suffix in (*PARQUET, *OTHERS):
-        raise SettingError(
-            f"{shown(path_text(out))} ends in {suffix}, and rows are drawn to a Zarr array. Name "
-            "it otherwise, such as rows.zarr."
-        )
+    _check(out, PARQUET, f"the predictions would be Zarr. {_PREDICTIONS}")
 
 
 def check_parquet_name(out: str | os.PathLike[str]) -> None:
     """Raise `SettingError` for a name that says that it is no folder of Parquet files."""
-    _check(out, ZARR, "Parquet")
+    _check(out, ZARR, f"the predictions would be Parquet. {_PREDICTIONS}")
 
 
-def _check(out: str | os.PathLike[str], of_other: tuple[str, ...], kind: str) -> None:
+def check_array_name(out: str | os.PathLike[str]) -> None:
+    """Raise `SettingError` for a name that says that it is no Zarr array."""
+    _check(
+        out,
+        PARQUET,
+        "a sample is a Zarr array. Name it so, such as sample.zarr; rows of `sample_lazily` can be "
+        "written in other formats.",
+    )
+
+
+_PREDICTIONS = (
+    "Write Zarr, such as labels.zarr, or Parquet, such as labels.parquet (predict_to_parquet). "
+    "xarray and pandas read these, and write other formats."
+)
+
+
+def _check(out: str | os.PathLike[str], of_other: tuple[str, ...], advice: str) -> None:
     suffix = _suffix(out)
     if suffix in (*of_other, *OTHERS):
-        raise SettingError(
-            f"{shown(path_text(out))} ends in {suffix}, and the predictions would be {kind}. Write "
-            "Zarr, such as labels.zarr, or Parquet, such as labels.parquet (predict_to_parquet). "
-            "xarray and pandas read these, and write other formats."
-        )
+        raise SettingError(f"{shown(path_text(out))} ends in {suffix}, and {advice}")
 
 
 def _suffix(out: str | os.PathLike[str]) -> str:
