@@ -151,6 +151,28 @@ def test_chunks_change_rounding_alone():
     np.testing.assert_allclose(one.means_, other.means_, rtol=1e-6)
 
 
+@pytest.mark.parametrize("structure", ["full", "tied", "diag"])
+def test_regression_is_given_what_rows_have(structure):
+    """Mean and variance are those of the conditional mixture of each row alone."""
+    found = mixture(covariance_type=structure, standardise=True).fit(GAPS)
+    x = GAPS[:40, :2].copy()
+    x[3] = np.nan
+    result = found.regress(x, targets=[2])
+    for i, row in enumerate(x):
+        values = {j: value for j, value in enumerate(row) if not np.isnan(value)}
+        if not values:
+            assert all(np.isnan(each[i]).all() for each in result)
+            continue
+        rest = found.condition(values).marginal([2 - len(values)])
+        means, variances = rest.means_[:, 0], np.ravel(rest.covariances_)
+        mean = rest.weights_ @ means
+        variance = rest.weights_ @ (variances + (means - mean) ** 2)
+        assert result.mean[i, 0] == pytest.approx(mean, rel=1e-9)
+        assert result.variance[i, 0] == pytest.approx(variance, rel=1e-9)
+        density = found.marginal([*values]).score_samples(row[None, [*values]])
+        assert result.log_density[i] == pytest.approx(density[0], rel=1e-9)
+
+
 def test_whole_weights_are_repeated_rows():
     counts = np.random.default_rng(0).integers(0, 4, len(GAPS))
     settings = {"means_init": [[0, 0, 0], [2, -1, 2]], "acceleration": None, "max_iter": 4}
@@ -331,7 +353,7 @@ def test_sweeps_that_need_whole_rows_are_refused():
 
 def test_methods_that_need_whole_rows_are_refused():
     found = mixture().fit(GAPS)
-    for call in (found.moments, found.map_adapt):
+    for call in (found.moments, found.map_adapt, found.density_rank):
         with pytest.raises(SettingError, match="marginalise"):
             call(GAPS)
     with pytest.raises(SettingError, match="set_params"):
@@ -343,6 +365,17 @@ def test_a_column_without_values_is_named():
     x[:, 1] = np.nan
     with pytest.raises(DataError, match="Column 1 of X has no value"):
         mixture().fit(x)
+
+
+@pytest.mark.parametrize("names", [None, ["a", "b", "c"]])
+def test_predictions_name_the_column_of_an_infinite_value_beside_gaps(names):
+    x = GAPS.copy()
+    x[7] = np.nan, 1.0, -np.inf
+    table = x if names is None else pd.DataFrame(x, columns=names)
+    found = mixture().fit(GAPS if names is None else pd.DataFrame(GAPS, columns=names))
+    for call in (found.predict, found.score):
+        with pytest.raises(DataError, match=r"infinity in row 7 .*column 2"):
+            call(table)
 
 
 def test_infinite_values_are_no_gaps():

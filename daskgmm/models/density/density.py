@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from daskgmm.em.survey import LARGEST_VALUE
 from daskgmm.errors import SettingError
-from daskgmm.gaussian.conditionals import Regressions, conditional
+from daskgmm.gaussian.conditionals import conditional
 from daskgmm.gaussian.modes import Modes, modes
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.density.columns import others, places
@@ -22,15 +22,15 @@ from daskgmm.models.density.density_rank import RANK, Level, Ranks, rank_output
 from daskgmm.models.density.divergence import Divergence, divergence
 from daskgmm.models.density.given_parameters import made_of
 from daskgmm.models.density.plain import check_density, plain, settings_kept
-from daskgmm.models.density.regression import Regression, regress, single
+from daskgmm.models.density.regression import Regression, RegressionOfRows, regress, single
 from daskgmm.models.density.sample_blocks import Sampler, sample_lazily
 from daskgmm.models.density.zarr_array import check_free, write_array
 from daskgmm.models.files.portable import Portable
 from daskgmm.models.inputs import feature_names
+from daskgmm.models.missing import check_whole_rows, transform_of
 from daskgmm.models.outliers import box_of
 from daskgmm.models.predictions.forms import InAnyForm
 from daskgmm.names import FLOATS
-from daskgmm.passes.transform import Transform
 from daskgmm.rows.sources import source_of
 from daskgmm.storage.address import Address
 from daskgmm.storage.masking import StorageOptions
@@ -117,7 +117,8 @@ class Density(Portable):
         :math:`m_k(x)`, :math:`S_k` of each component, the mean is
         :math:`m(x) = \sum_k \gamma_k m_k(x)` and the variance
         :math:`\sum_k \gamma_k (S_k + (m_k(x) - m(x))^2)`. The mixture is one of all columns: its
-        fit made the joint density likely, not the prediction of targets.
+        fit made the joint density likely, not the prediction of targets. With
+        ``missing="marginalise"`` rows are given what they have of these columns.
 
         Parameters
         ----------
@@ -145,11 +146,10 @@ class Density(Portable):
         names, d = self._names(), self._n_columns()
         asked = places(wanted, names, d)
         given = others(asked, d)
-        regressions = Regressions.of(self._plain(), given, asked)
-        known = self._mixture_over(regressions.known, given)
-        transform = Transform(getattr(self, "missing", "error") == "drop")
+        regression = RegressionOfRows.of(self._plain(), given, asked)
+        known = self._mixture_over(regression.whole.known, given)
         called = [place if names is None else names[place] for place in asked]
-        found = regress(known, regressions, transform, called, X)
+        found = regress(known, regression, transform_of(self, None), called, X)
         return single(found) if one else found
 
     def density_rank(self, X: Any, *, n_drawn: int = DRAWN, seed: int = 0) -> Any:
@@ -177,10 +177,12 @@ class Density(Portable):
         Raises
         ------
         SettingError
-            If a setting cannot be used.
+            If a setting cannot be used, or with ``missing="marginalise"``: densities of rows that
+            miss values are those of other columns, and do not compare.
         ValueError
             Of a `BayesianGaussianMixture`, which has no normalised density.
         """
+        check_whole_rows(self, "density_rank")
         predictor = self._predictor()
         predictor.own_outputs = {RANK: partial(rank_output, self._ranks(n_drawn, seed))}
         (found,) = source_of(X).predictions(InAnyForm(self, predictor, (RANK,)))

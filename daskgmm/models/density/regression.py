@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.gaussian.conditionals import Regressions
+from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.predictions.forms import InAnyForm
+from daskgmm.models.predictions.gaps import Gaps
 from daskgmm.models.predictions.outputs import Asked, Output
 from daskgmm.models.predictions.posterior import Posterior
 from daskgmm.models.predictions.prediction import Predictor
@@ -44,8 +46,53 @@ class Regression(NamedTuple):
     log_density: Any
 
 
+@dataclass(frozen=True, slots=True)
+class RegressionOfRows:
+    """The regressions of each component on the columns that rows have.
+
+    Attributes
+    ----------
+    joint : Parameters
+        A plain mixture of all columns.
+    given, asked : tuple of int
+        Columns of rows, and targets.
+    whole : Regressions
+        Of rows that have all of the given columns.
+    """
+
+    joint: Parameters
+    given: tuple[int, ...]
+    asked: tuple[int, ...]
+    whole: Regressions
+
+    @classmethod
+    def of(cls, joint: Parameters, given: Sequence[int], asked: Sequence[int]) -> RegressionOfRows:
+        """Return the regressions of targets on the given columns of a plain mixture."""
+        whole = Regressions.of(joint, given, asked)
+        return cls(joint, tuple(given), tuple(asked), whole)
+
+    def output(self, asked: Asked) -> list[Output]:
+        """Return the output of means, variances and densities, as the table of outputs does."""
+        length = 2 * len(self.asked) + 1
+        about = "conditional means, conditional variances, log density of what is given"
+        return [asked.number(REGRESSION, self._of_rows, about, (STATISTIC,), (length,))]
+
+    def _of_rows(self, posterior: Posterior) -> NDArray[Any]:
+        points = np.ascontiguousarray(posterior.rows.T)
+        regressions = self._given(posterior.gaps)
+        mean, variance = regressions.moments(points, posterior.responsibilities)
+        return np.vstack([mean, variance, posterior.log_densities]).T
+
+    def _given(self, gaps: Gaps | None) -> Regressions:
+        """Return the regressions on the columns that rows have."""
+        if gaps is None or gaps.pattern.all():
+            return self.whole
+        given = [self.given[place] for place in np.flatnonzero(gaps.pattern)]
+        return Regressions.of(self.joint, given, self.asked)
+
+
 def regress(
-    known: Any, regressions: Regressions, transform: Transform, targets: Sequence[Any], x: Any
+    known: Any, regression: RegressionOfRows, transform: Transform, targets: Sequence[Any], x: Any
 ) -> Regression:
     """Return the regression of the targets on rows, all of it from one read.
 
@@ -53,7 +100,7 @@ def regress(
     ----------
     known : GaussianMixture
         The marginal mixture of the columns of x.
-    regressions : Regressions
+    regression : RegressionOfRows
     transform : Transform
     targets : sequence
         Their names or numbers.
@@ -61,23 +108,10 @@ def regress(
     """
     names = getattr(known, "feature_names_in_", None)
     columns = None if names is None else tuple(map(str, names))
-    own = {REGRESSION: partial(_made, regressions)}
-    predictor = Predictor(regressions.known, columns, transform, own_outputs=own)
+    own = {REGRESSION: regression.output}
+    predictor = Predictor(regression.whole.known, columns, transform, own_outputs=own)
     (found,) = source_of(x).predictions(InAnyForm(known, predictor, (REGRESSION,)))
     return _split(found, list(targets))
-
-
-def _made(regressions: Regressions, asked: Asked) -> list[Output]:
-    length = 2 * regressions.means.shape[1] + 1
-    about = "conditional means, conditional variances, log density of what is given"
-    compute = partial(_computed, regressions)
-    return [asked.number(REGRESSION, compute, about, (STATISTIC,), (length,))]
-
-
-def _computed(regressions: Regressions, posterior: Posterior) -> NDArray[Any]:
-    points = np.ascontiguousarray(posterior.rows.T)
-    mean, variance = regressions.moments(points, posterior.responsibilities)
-    return np.vstack([mean, variance, posterior.log_densities]).T
 
 
 def _split(found: Any, targets: list[Any]) -> Regression:
