@@ -378,6 +378,17 @@ def test_predictions_name_the_column_of_an_infinite_value_beside_gaps(names):
             call(table)
 
 
+@pytest.mark.filterwarnings("ignore::daskgmm.errors.DegenerateComponentWarning")
+def test_columns_that_repeat_each_other_are_refused_or_regularised():
+    x = np.column_stack([GAPS, 2 * GAPS[:, 0]])
+    x[::5, 3] = np.nan
+    with pytest.raises(ValueError, match="ill-defined empirical covariance"):
+        mixture(reg_covar=0.0, max_iter=60).fit(x)
+    found = mixture(max_iter=30).fit(x)
+    filled, seen = found.impute(x), ~np.isnan(GAPS[:, 0])
+    np.testing.assert_allclose(filled[seen, 3], 2 * filled[seen, 0], atol=1e-4)
+
+
 def test_infinite_values_are_no_gaps():
     x = GAPS.copy()
     x[7, 2] = np.inf

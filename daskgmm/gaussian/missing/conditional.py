@@ -18,8 +18,11 @@ from numpy.typing import NDArray
 
 import daskgmm.gaussian.covariance.packed as packed
 from daskgmm.arrays import Array
+from daskgmm.gaussian.covariance.dense import Dense
+from daskgmm.gaussian.covariance.precision import SingularError
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import STRUCTURES
+from daskgmm.gaussian.m_step import ILL_DEFINED, IllDefinedError
 from daskgmm.gaussian.missing.patterns import Pattern
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
@@ -42,7 +45,11 @@ def unstructured(parameters: Parameters, structure: Structure) -> Parameters:
     else:
         name, covariances = ALONG_AXES, form.diagonals(parameters.covariances, d)
     covariances = np.ascontiguousarray(np.broadcast_to(covariances, (k, *covariances.shape[1:])))
-    factors = STRUCTURES[name].precision.factorise(covariances)
+    if isinstance(form, Dense):
+        # Those of proposals of acceleration are exact where covariances have been rounded.
+        factors = np.broadcast_to(parameters.precisions_cholesky, covariances.shape).copy()
+    else:
+        factors = _factorised(name, covariances)
     return Parameters(
         name, parameters.weights, parameters.means, covariances, factors, parameters.log_weights
     )
@@ -55,11 +62,35 @@ def marginal(whole: Parameters, pattern: Pattern) -> Parameters:
     o = np.flatnonzero(pattern)
     columns = (slice(None), o[:, None], o) if whole.structure == MATRICES else (slice(None), o)
     covariances = np.ascontiguousarray(whole.covariances[columns])
-    factors = STRUCTURES[whole.structure].precision.factorise(covariances)
+    try:
+        factors = STRUCTURES[whole.structure].precision.factorise(covariances)
+    except SingularError:
+        if whole.structure != MATRICES:
+            raise
+        factors = marginal_factors(whole.precisions_cholesky, o)
     means = np.ascontiguousarray(whole.means[:, o])
     return Parameters(
         whole.structure, whole.weights, means, covariances, factors, whole.log_weights
     )
+
+
+def _factorised(name: str, covariances: Array) -> Array:
+    try:
+        return STRUCTURES[name].precision.factorise(covariances)
+    except SingularError as error:
+        raise IllDefinedError(ILL_DEFINED) from error
+
+
+def marginal_factors(factors: Array, columns: NDArray[np.intp]) -> Array:
+    r"""Return factors (k, o, o) of the precisions of some columns, from those (k, d, d) of all.
+
+    With :math:`\Sigma = L L^T` and :math:`L_o^T = Q R` it is :math:`\Sigma_{oo} = R^T R`. No
+    covariance is made, which would have the square of the condition of L.
+    """
+    rows = np.linalg.inv(factors)[:, :, columns]
+    upper = np.linalg.qr(rows, mode="r")
+    upper *= np.where(np.diagonal(upper, axis1=1, axis2=2) < 0, -1.0, 1.0)[:, :, None]
+    return np.ascontiguousarray(np.linalg.inv(upper))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from scipy.stats import multivariate_normal
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend
+from daskgmm.gaussian.missing.conditional import marginal_factors
 from daskgmm.gaussian.missing.kernel import MarginalKernel, marginal_moments
 from daskgmm.gaussian.missing.patterns import by_pattern, grouped, pool_rows
 from daskgmm.gaussian.parameters import Parameters
@@ -145,3 +146,18 @@ def test_a_full_pool_is_grouped_and_the_rest_after_it(monkeypatch):
     assert sum(len(block.x) for _, block in groups) == len(x)
     found = np.concatenate([block.x.ravel() for _, block in groups])
     np.testing.assert_array_equal(np.sort(found), np.sort(x[~np.isnan(x)]))
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-4])
+def test_factors_of_some_columns_are_those_of_their_covariance(scale):
+    """The second mixture has columns that nearly repeat each other."""
+    _, _, covariances = mixture()
+    lower = np.linalg.cholesky(covariances)
+    lower[:, 2] = lower[:, 0] + scale * lower[:, 2]
+    lower = np.tril(lower)
+    factors, columns = np.linalg.inv(lower).swapaxes(1, 2), np.array([0, 2, 3])
+    found = marginal_factors(factors, columns)
+    assert (np.diagonal(found, axis1=1, axis2=2) > 0).all()
+    np.testing.assert_allclose(found, np.triu(found), atol=0)
+    seen = (lower @ lower.swapaxes(1, 2))[:, columns[:, None], columns]
+    np.testing.assert_allclose(found.swapaxes(1, 2) @ seen @ found, [np.eye(3)] * 3, atol=1e-6)
