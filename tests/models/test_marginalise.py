@@ -130,6 +130,15 @@ def test_acceleration_ends_where_plain_em_does(structure):
     np.testing.assert_allclose(fast.means_, plain.means_, atol=1e-3)
 
 
+@pytest.mark.parametrize("structure", ["full", "tied", "diag"])
+@pytest.mark.filterwarnings("ignore::daskgmm.errors.DegenerateComponentWarning")
+def test_criteria_are_those_of_what_rows_have_without_the_noise_of_reg_covar(structure):
+    settings = {"covariance_type": structure, "reg_covar": 0.05, "max_iter": 1000}
+    found = mixture(tol=1e-12, **settings).fit(GAPS)
+    assert found.criteria_["log_likelihood"] == pytest.approx(found.score(GAPS), abs=1e-6)
+    assert found.lower_bound_ < found.score(GAPS) - 0.02
+
+
 @pytest.mark.parametrize("prior", ["conjugate", "dirichlet"])
 def test_a_prior_is_added_to_what_is_expected(prior):
     found = mixture(prior=prior, tol=1e-7).fit(GAPS)

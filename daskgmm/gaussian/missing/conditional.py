@@ -131,12 +131,12 @@ class Conditional:
             at = at + (x - means[k, self.observed]) @ self.slopes[k].T
         return at
 
-    def completion(self, means: Array, reference: Array, noise: float) -> Completion:
+    def completion(self, means: Array, reference: Array, traces: Array, noise: float) -> Completion:
         r"""Return what makes moments of whole rows, about points (k, d), of those observed.
 
         A density with noise (`kernels.kernel.Kernel`) has it in the observed columns alone. M-steps
         add it to all, so that :math:`\varepsilon (R R^T - I)` is added here: then each step is an
-        exact one.
+        exact one. `traces` (k,) are those of the precisions of the observed columns.
         """
         o, m, offsets = self.observed, self.missing, means - reference
         k, d = means.shape
@@ -145,7 +145,7 @@ class Conditional:
             at[:, m] = offsets[:, m]
             left = np.zeros((k, d))
             left[:, m] = offsets[:, m] ** 2 + self.covariances - noise
-            return Completion(o, None, at, left)
+            return Completion(o, None, at, left, traces)
         at[:, m] = offsets[:, m] - (self.slopes @ offsets[:, o, None])[:, :, 0]
         whole = np.zeros((k, d, len(o)))
         whole[:, o, np.arange(len(o))] = 1.0
@@ -154,7 +154,7 @@ class Conditional:
         left[:, m[:, None], m] += self.covariances
         if noise:
             left += noise * (whole @ np.swapaxes(whole, 1, 2) - np.eye(d))
-        return Completion(o, whole, at, left)
+        return Completion(o, whole, at, left, traces)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +171,15 @@ class Completion:
         e, 0 in the observed columns.
     left : ndarray of shape (k, d, d), or (k, d)
         Second moment that each row has beside, that of e among it; the diagonal without R.
+    traces : ndarray of shape (k,)
+        Traces of the precisions of the observed columns.
     """
 
     observed: NDArray[np.intp]
     whole: Array | None
     at: Array
     left: Array
+    traces: Array
 
     def __call__(self, found: Moments) -> tuple[Array, Array]:
         """Return the first (k, d) and second moments, (k, d, d) or (k, d), of whole rows.

@@ -111,7 +111,9 @@ class MarginalKernel(Kernel):
         """Return the kernel of a pattern, and what makes moments of whole rows of its own."""
         observed = marginal(self.whole, pattern)
         told = Conditional.of(self.whole, pattern, observed)
-        completion = told.completion(self.whole.means, self.reference, self.noise)
+        form = structure_of(observed).precision
+        traces = form.traces(observed.precisions_cholesky, observed.n_features)
+        completion = told.completion(self.whole.means, self.reference, traces, self.noise)
         return self._of(observed, pattern), completion
 
     @cached_property
@@ -138,13 +140,16 @@ class MarginalKernel(Kernel):
             entries = quadratic_entries(second, self.structure, self.whole.structure == MATRICES)
         sums = np.concatenate([found.counts[:, None], first, entries], axis=1).T
         assert sums.shape == (self.structure.n_statistics(d), k)
-        return Moments(sums, self.reference, pooled, found.log_likelihood, found.weight, found.rows)
+        return Moments(
+            sums, self.reference, pooled, found.log_likelihood, found.weight, found.rows,
+            traces=float(found.counts @ completion.traces),
+        )  # fmt: skip
 
     def nothing(self) -> Moments:
         """Return the moments of no rows."""
         (p, k, d), pools = self.shape, self.structure.statistic.pools
         pooled = np.zeros((d, d)) if pools else None
-        return Moments(np.zeros((p, k)), self.reference, pooled, 0.0, 0.0, 0)
+        return Moments(np.zeros((p, k)), self.reference, pooled, 0.0, 0.0, 0, traces=0.0)
 
 
 def quadratic_entries(second: Array, structure: Structure, matrices: bool) -> Array:

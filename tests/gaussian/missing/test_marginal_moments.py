@@ -89,6 +89,9 @@ def test_moments_are_those_of_a_reference_row_by_row(structure, natural, noise):
         entries = STRUCTURES[structure].statistic.of_matrices(second)
         np.testing.assert_allclose(found.second, entries, atol=1e-9)
     assert found.log_likelihood == pytest.approx(total, rel=1e-12)
+    smaller = moments_row_by_row(x, weights, means, own, of_rows, noise - 1e-6)[-1]
+    larger = moments_row_by_row(x, weights, means, own, of_rows, noise + 1e-6)[-1]
+    assert found.traces == pytest.approx((smaller - larger) / 1e-6, rel=1e-6)
     assert found.rows == len(x)
     assert found.weight == pytest.approx(of_rows.sum())
 
