@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -118,13 +118,23 @@ class MarginalKernel(Kernel):
 
     @cached_property
     def remembered(self) -> Callable[[bytes], tuple[Kernel, Completion]]:
-        """What makes the kernel of a pattern, of its bytes, and keeps those of the last ones.
+        """What makes the kernel of a pattern, of its bytes, and keeps those of the first ones.
 
-        All batches of a process share them.
+        All batches of a process share them. Batches have patterns in one order, so that of more
+        than are kept the last ones would always be others than the next.
         """
         k, d = self.whole.means.shape
-        most = max(1, KEPT_BYTES // given_nbytes(k, d))
-        return lru_cache(maxsize=most)(lambda pattern: self.given(np.frombuffer(pattern, bool)))
+        most, kept = max(1, KEPT_BYTES // given_nbytes(k, d)), {}
+
+        def remember(pattern: bytes) -> tuple[Kernel, Completion]:
+            found = kept.get(pattern)
+            if found is None:
+                found = self.given(np.frombuffer(pattern, bool))
+                if len(kept) < most:
+                    kept[pattern] = found
+            return found
+
+        return remember
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "remembered"}

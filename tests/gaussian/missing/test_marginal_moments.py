@@ -8,7 +8,7 @@ from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend
 from daskgmm.gaussian.missing.conditional import marginal_factors
-from daskgmm.gaussian.missing.kernel import MarginalKernel, marginal_moments
+from daskgmm.gaussian.missing.kernel import MarginalKernel, given_nbytes, marginal_moments
 from daskgmm.gaussian.missing.patterns import by_pattern, grouped, pool_rows
 from daskgmm.gaussian.parameters import Parameters
 
@@ -164,3 +164,18 @@ def test_factors_of_some_columns_are_those_of_their_covariance(scale):
     np.testing.assert_allclose(found, np.triu(found), atol=0)
     seen = (lower @ lower.swapaxes(1, 2))[:, columns[:, None], columns]
     np.testing.assert_allclose(found.swapaxes(1, 2) @ seen @ found, [np.eye(3)] * 3, atol=1e-6)
+
+
+def test_kernels_of_patterns_are_kept_over_batches_as_far_as_there_is_room(monkeypatch):
+    monkeypatch.setattr("daskgmm.gaussian.missing.kernel.KEPT_BYTES", 5 * given_nbytes(3, 4))
+    kernel, _ = kernel_of(*mixture(), "full", natural=False)
+    x, made = with_gaps(), []
+    patterns = len(list(by_pattern(x)))
+    assert patterns > 10
+    given = MarginalKernel.given
+    monkeypatch.setattr(
+        MarginalKernel, "given", lambda self, each: made.append(each) or given(self, each)
+    )
+    for _ in range(3):
+        marginal_moments(NumpyBackend(), [kernel], iter([Block(x, None)]))
+    assert len(made) == 5 + 3 * (patterns - 5)
