@@ -132,6 +132,7 @@ def test_acceleration_ends_where_plain_em_does(structure):
 
 @pytest.mark.parametrize("structure", ["full", "tied", "diag"])
 @pytest.mark.filterwarnings("ignore::daskgmm.errors.DegenerateComponentWarning")
+@pytest.mark.filterwarnings("ignore::daskgmm.errors.ScaleWarning")
 def test_criteria_are_those_of_what_rows_have_without_the_noise_of_reg_covar(structure):
     settings = {"covariance_type": structure, "reg_covar": 0.05, "max_iter": 1000}
     found = mixture(tol=1e-12, **settings).fit(GAPS)

@@ -88,8 +88,8 @@ def marginal_factors(factors: Array, columns: NDArray[np.intp]) -> Array:
     covariance is made, which would have the square of the condition of L.
     """
     rows = np.linalg.inv(factors)[:, :, columns]
-    upper = np.linalg.qr(rows, mode="r")
-    upper *= np.where(np.diagonal(upper, axis1=1, axis2=2) < 0, -1.0, 1.0)[:, :, None]
+    upper: Array = np.asarray(np.linalg.qr(rows, mode="r"))
+    upper = upper * np.where(np.diagonal(upper, axis1=1, axis2=2) < 0, -1.0, 1.0)[:, :, None]
     return np.ascontiguousarray(np.linalg.inv(upper))
 
 

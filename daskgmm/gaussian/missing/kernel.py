@@ -124,7 +124,8 @@ class MarginalKernel(Kernel):
         than are kept the last ones would always be others than the next.
         """
         k, d = self.whole.means.shape
-        most, kept = max(1, KEPT_BYTES // given_nbytes(k, d)), {}
+        most = max(1, KEPT_BYTES // given_nbytes(k, d))
+        kept: dict[bytes, tuple[Kernel, Completion]] = {}
 
         def remember(pattern: bytes) -> tuple[Kernel, Completion]:
             found = kept.get(pattern)
