@@ -119,6 +119,8 @@ class GaussianModel:
 
     def discount_of_noise(self, step: Maximised) -> float:
         """Return by how much the noise lowers the mean log-likelihood, in nats, to first order."""
+        if step.trace is not None:
+            return 0.5 * self.noise * step.trace
         parameters = step.parameters
         shares = parameters.weights if step.shares is None else step.shares
         traces = self.structure.precision.traces(
@@ -173,6 +175,8 @@ class MixtureModel(GaussianModel):
         """Return the parameters of the highest expected likelihood, or posterior density."""
         least = self.survey.least_variances if self.reg_covar == 0 else None
         step = maximise(moments, self.structure.name, self.reg_covar, parameters, least=least)
+        if moments.traces is not None:
+            step = replace(step, trace=moments.traces / moments.weight)
         return self._weighed(step)
 
     def _weighed(self, step: Maximised) -> Maximised:

@@ -52,6 +52,9 @@ class Maximised:
     shares : ndarray of shape (k,), or None
         Share of the rows that each component has, where its weight is another one; None where it
         is the weight.
+    trace : float or None
+        Mean trace of the precision of what a row has, under the parameters before, if rows miss
+        values.
     """
 
     parameters: Parameters
@@ -59,6 +62,7 @@ class Maximised:
     ridges: Mapping[int | None, float] = field(default_factory=dict)
     collapsed: tuple[int | None, ...] = ()
     shares: Array | None = None
+    trace: float | None = None
 
 
 def maximise(

@@ -45,6 +45,9 @@ class Moments:
         Sums of components with tails, as of `gaussian.tails.Tail`; the first are N_k. Then
         :math:`\gamma_{nk}` in `sums` has the factor of the tail, and row 0 of `sums` is the divisor
         of the means.
+    traces : float, or None
+        :math:`\sum_{nk} w_n \gamma_{nk} \operatorname{tr} P_{nk}`, P the precision of what row n
+        has, if rows miss values.
     """
 
     sums: Array
@@ -56,6 +59,7 @@ class Moments:
     prior_counts: tuple[Array, Array] | None = None
     noise: float | None = None
     tail: Array | None = None
+    traces: float | None = None
 
     def __add__(self, other: Moments) -> Moments:
         """Return the moments of both sets of rows.
@@ -70,6 +74,9 @@ class Moments:
         tail = None
         if self.tail is not None and other.tail is not None:
             tail = self.tail + other.tail
+        traces = None
+        if self.traces is not None and other.traces is not None:
+            traces = self.traces + other.traces
         return Moments(
             sums=self.sums + other.sums,
             reference=self.reference,
@@ -78,6 +85,7 @@ class Moments:
             weight=self.weight + other.weight,
             rows=self.rows + other.rows,
             tail=tail,
+            traces=traces,
         )
 
     @property

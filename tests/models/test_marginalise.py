@@ -130,6 +130,16 @@ def test_acceleration_ends_where_plain_em_does(structure):
     np.testing.assert_allclose(fast.means_, plain.means_, atol=1e-3)
 
 
+@pytest.mark.parametrize("structure", ["full", "tied", "diag"])
+@pytest.mark.filterwarnings("ignore::daskgmm.errors.DegenerateComponentWarning")
+@pytest.mark.filterwarnings("ignore::daskgmm.errors.ScaleWarning")
+def test_criteria_are_those_of_what_rows_have_without_the_noise_of_reg_covar(structure):
+    settings = {"covariance_type": structure, "reg_covar": 0.05, "max_iter": 1000}
+    found = mixture(tol=1e-12, **settings).fit(GAPS)
+    assert found.criteria_["log_likelihood"] == pytest.approx(found.score(GAPS), abs=1e-6)
+    assert found.lower_bound_ < found.score(GAPS) - 0.02
+
+
 @pytest.mark.parametrize("prior", ["conjugate", "dirichlet"])
 def test_a_prior_is_added_to_what_is_expected(prior):
     found = mixture(prior=prior, tol=1e-7).fit(GAPS)
@@ -149,6 +159,28 @@ def test_chunks_change_rounding_alone():
     cut = da.from_array(GAPS, chunks=(113, D))
     one, other = mixture(tol=1e-9).fit(GAPS), mixture(tol=1e-9).fit(cut)
     np.testing.assert_allclose(one.means_, other.means_, rtol=1e-6)
+
+
+@pytest.mark.parametrize("structure", ["full", "tied", "diag"])
+def test_regression_is_given_what_rows_have(structure):
+    """Mean and variance are those of the conditional mixture of each row alone."""
+    found = mixture(covariance_type=structure, standardise=True).fit(GAPS)
+    x = GAPS[:40, :2].copy()
+    x[3] = np.nan
+    result = found.regress(x, targets=[2])
+    for i, row in enumerate(x):
+        values = {j: value for j, value in enumerate(row) if not np.isnan(value)}
+        if not values:
+            assert all(np.isnan(each[i]).all() for each in result)
+            continue
+        rest = found.condition(values).marginal([2 - len(values)])
+        means, variances = rest.means_[:, 0], np.ravel(rest.covariances_)
+        mean = rest.weights_ @ means
+        variance = rest.weights_ @ (variances + (means - mean) ** 2)
+        assert result.mean[i, 0] == pytest.approx(mean, rel=1e-9)
+        assert result.variance[i, 0] == pytest.approx(variance, rel=1e-9)
+        density = found.marginal([*values]).score_samples(row[None, [*values]])
+        assert result.log_density[i] == pytest.approx(density[0], rel=1e-9)
 
 
 def test_whole_weights_are_repeated_rows():
@@ -343,6 +375,28 @@ def test_a_column_without_values_is_named():
     x[:, 1] = np.nan
     with pytest.raises(DataError, match="Column 1 of X has no value"):
         mixture().fit(x)
+
+
+@pytest.mark.parametrize("names", [None, ["a", "b", "c"]])
+def test_predictions_name_the_column_of_an_infinite_value_beside_gaps(names):
+    x = GAPS.copy()
+    x[7] = np.nan, 1.0, -np.inf
+    table = x if names is None else pd.DataFrame(x, columns=names)
+    found = mixture().fit(GAPS if names is None else pd.DataFrame(GAPS, columns=names))
+    for call in (found.predict, found.score):
+        with pytest.raises(DataError, match=r"infinity in row 7 .*column 2"):
+            call(table)
+
+
+@pytest.mark.filterwarnings("ignore::daskgmm.errors.DegenerateComponentWarning")
+def test_columns_that_repeat_each_other_are_refused_or_regularised():
+    x = np.column_stack([GAPS, 2 * GAPS[:, 0]])
+    x[::5, 3] = np.nan
+    with pytest.raises(ValueError, match="ill-defined empirical covariance"):
+        mixture(reg_covar=0.0, max_iter=60).fit(x)
+    found = mixture(max_iter=30).fit(x)
+    filled, seen = found.impute(x), ~np.isnan(GAPS[:, 0])
+    np.testing.assert_allclose(filled[seen, 3], 2 * filled[seen, 0], atol=1e-4)
 
 
 def test_infinite_values_are_no_gaps():

@@ -18,8 +18,11 @@ from numpy.typing import NDArray
 
 import daskgmm.gaussian.covariance.packed as packed
 from daskgmm.arrays import Array
+from daskgmm.gaussian.covariance.dense import Dense
+from daskgmm.gaussian.covariance.precision import SingularError
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import STRUCTURES
+from daskgmm.gaussian.m_step import ILL_DEFINED, IllDefinedError
 from daskgmm.gaussian.missing.patterns import Pattern
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
@@ -42,7 +45,11 @@ def unstructured(parameters: Parameters, structure: Structure) -> Parameters:
     else:
         name, covariances = ALONG_AXES, form.diagonals(parameters.covariances, d)
     covariances = np.ascontiguousarray(np.broadcast_to(covariances, (k, *covariances.shape[1:])))
-    factors = STRUCTURES[name].precision.factorise(covariances)
+    if isinstance(form, Dense):
+        # Those of proposals of acceleration are exact where covariances have been rounded.
+        factors = np.broadcast_to(parameters.precisions_cholesky, covariances.shape).copy()
+    else:
+        factors = _factorised(name, covariances)
     return Parameters(
         name, parameters.weights, parameters.means, covariances, factors, parameters.log_weights
     )
@@ -55,11 +62,35 @@ def marginal(whole: Parameters, pattern: Pattern) -> Parameters:
     o = np.flatnonzero(pattern)
     columns = (slice(None), o[:, None], o) if whole.structure == MATRICES else (slice(None), o)
     covariances = np.ascontiguousarray(whole.covariances[columns])
-    factors = STRUCTURES[whole.structure].precision.factorise(covariances)
+    try:
+        factors = STRUCTURES[whole.structure].precision.factorise(covariances)
+    except SingularError:
+        if whole.structure != MATRICES:
+            raise
+        factors = marginal_factors(whole.precisions_cholesky, o)
     means = np.ascontiguousarray(whole.means[:, o])
     return Parameters(
         whole.structure, whole.weights, means, covariances, factors, whole.log_weights
     )
+
+
+def _factorised(name: str, covariances: Array) -> Array:
+    try:
+        return STRUCTURES[name].precision.factorise(covariances)
+    except SingularError as error:
+        raise IllDefinedError(ILL_DEFINED) from error
+
+
+def marginal_factors(factors: Array, columns: NDArray[np.intp]) -> Array:
+    r"""Return factors (k, o, o) of the precisions of some columns, from those (k, d, d) of all.
+
+    With :math:`\Sigma = L L^T` and :math:`L_o^T = Q R` it is :math:`\Sigma_{oo} = R^T R`. No
+    covariance is made, which would have the square of the condition of L.
+    """
+    rows = np.linalg.inv(factors)[:, :, columns]
+    upper: Array = np.asarray(np.linalg.qr(rows, mode="r"))
+    upper = upper * np.where(np.diagonal(upper, axis1=1, axis2=2) < 0, -1.0, 1.0)[:, :, None]
+    return np.ascontiguousarray(np.linalg.inv(upper))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +131,12 @@ class Conditional:
             at = at + (x - means[k, self.observed]) @ self.slopes[k].T
         return at
 
-    def completion(self, means: Array, reference: Array, noise: float) -> Completion:
+    def completion(self, means: Array, reference: Array, traces: Array, noise: float) -> Completion:
         r"""Return what makes moments of whole rows, about points (k, d), of those observed.
 
         A density with noise (`kernels.kernel.Kernel`) has it in the observed columns alone. M-steps
         add it to all, so that :math:`\varepsilon (R R^T - I)` is added here: then each step is an
-        exact one.
+        exact one. `traces` (k,) are those of the precisions of the observed columns.
         """
         o, m, offsets = self.observed, self.missing, means - reference
         k, d = means.shape
@@ -114,7 +145,7 @@ class Conditional:
             at[:, m] = offsets[:, m]
             left = np.zeros((k, d))
             left[:, m] = offsets[:, m] ** 2 + self.covariances - noise
-            return Completion(o, None, at, left)
+            return Completion(o, None, at, left, traces)
         at[:, m] = offsets[:, m] - (self.slopes @ offsets[:, o, None])[:, :, 0]
         whole = np.zeros((k, d, len(o)))
         whole[:, o, np.arange(len(o))] = 1.0
@@ -123,7 +154,7 @@ class Conditional:
         left[:, m[:, None], m] += self.covariances
         if noise:
             left += noise * (whole @ np.swapaxes(whole, 1, 2) - np.eye(d))
-        return Completion(o, whole, at, left)
+        return Completion(o, whole, at, left, traces)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +171,15 @@ class Completion:
         e, 0 in the observed columns.
     left : ndarray of shape (k, d, d), or (k, d)
         Second moment that each row has beside, that of e among it; the diagonal without R.
+    traces : ndarray of shape (k,)
+        Traces of the precisions of the observed columns.
     """
 
     observed: NDArray[np.intp]
     whole: Array | None
     at: Array
     left: Array
+    traces: Array
 
     def __call__(self, found: Moments) -> tuple[Array, Array]:
         """Return the first (k, d) and second moments, (k, d, d) or (k, d), of whole rows.

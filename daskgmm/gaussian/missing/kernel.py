@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -111,18 +111,31 @@ class MarginalKernel(Kernel):
         """Return the kernel of a pattern, and what makes moments of whole rows of its own."""
         observed = marginal(self.whole, pattern)
         told = Conditional.of(self.whole, pattern, observed)
-        completion = told.completion(self.whole.means, self.reference, self.noise)
+        form = structure_of(observed).precision
+        traces = form.traces(observed.precisions_cholesky, observed.n_features)
+        completion = told.completion(self.whole.means, self.reference, traces, self.noise)
         return self._of(observed, pattern), completion
 
     @cached_property
     def remembered(self) -> Callable[[bytes], tuple[Kernel, Completion]]:
-        """What makes the kernel of a pattern, of its bytes, and keeps those of the last ones.
+        """What makes the kernel of a pattern, of its bytes, and keeps those of the first ones.
 
-        All batches of a process share them.
+        All batches of a process share them. Batches have patterns in one order, so that of more
+        than are kept the last ones would always be others than the next.
         """
         k, d = self.whole.means.shape
         most = max(1, KEPT_BYTES // given_nbytes(k, d))
-        return lru_cache(maxsize=most)(lambda pattern: self.given(np.frombuffer(pattern, bool)))
+        kept: dict[bytes, tuple[Kernel, Completion]] = {}
+
+        def remember(pattern: bytes) -> tuple[Kernel, Completion]:
+            found = kept.get(pattern)
+            if found is None:
+                found = self.given(np.frombuffer(pattern, bool))
+                if len(kept) < most:
+                    kept[pattern] = found
+            return found
+
+        return remember
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "remembered"}
@@ -138,13 +151,16 @@ class MarginalKernel(Kernel):
             entries = quadratic_entries(second, self.structure, self.whole.structure == MATRICES)
         sums = np.concatenate([found.counts[:, None], first, entries], axis=1).T
         assert sums.shape == (self.structure.n_statistics(d), k)
-        return Moments(sums, self.reference, pooled, found.log_likelihood, found.weight, found.rows)
+        return Moments(
+            sums, self.reference, pooled, found.log_likelihood, found.weight, found.rows,
+            traces=float(found.counts @ completion.traces),
+        )  # fmt: skip
 
     def nothing(self) -> Moments:
         """Return the moments of no rows."""
         (p, k, d), pools = self.shape, self.structure.statistic.pools
         pooled = np.zeros((d, d)) if pools else None
-        return Moments(np.zeros((p, k)), self.reference, pooled, 0.0, 0.0, 0)
+        return Moments(np.zeros((p, k)), self.reference, pooled, 0.0, 0.0, 0, traces=0.0)
 
 
 def quadratic_entries(second: Array, structure: Structure, matrices: bool) -> Array:

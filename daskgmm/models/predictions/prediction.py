@@ -169,6 +169,9 @@ class Predictor:
         self, x: NDArray[Any], place: Place
     ) -> Iterator[tuple[NDArray[np.intp], Posterior]]:
         """Yield posteriors of rows that miss values, pattern by pattern."""
+        if not max(np.fmax.reduce(x, axis=None), -np.fmin.reduce(x, axis=None)) <= LARGEST_VALUE:
+            # Before columns are left out, which would change the number of the one named.
+            check_values(x.T, place, self._columns, gaps=True)
         whole = unstructured(self.parameters, structure_of(self.parameters))
         for pattern, rows in by_pattern(x):
             of_columns = self._of_columns(marginal(whole, pattern), pattern)
@@ -181,12 +184,10 @@ class Predictor:
         """Return what looks at the observed columns alone."""
         if pattern.all():
             return self
-        names, coordinates = self._columns, self.transform.coordinates
-        if names is not None:
-            names = tuple(name for name, has in zip(names, pattern, strict=True) if has)
+        coordinates = self.transform.coordinates
         if coordinates is not None:
             coordinates = coordinates.of_columns(pattern)
-        return Predictor(observed, names, Transform(coordinates=coordinates))
+        return Predictor(observed, transform=Transform(coordinates=coordinates))
 
     def _posteriors_of_whole(
         self, x: NDArray[Any], place: Place

@@ -7,7 +7,8 @@ from scipy.stats import multivariate_normal
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend
-from daskgmm.gaussian.missing.kernel import MarginalKernel, marginal_moments
+from daskgmm.gaussian.missing.conditional import marginal_factors
+from daskgmm.gaussian.missing.kernel import MarginalKernel, given_nbytes, marginal_moments
 from daskgmm.gaussian.missing.patterns import by_pattern, grouped, pool_rows
 from daskgmm.gaussian.parameters import Parameters
 
@@ -88,6 +89,9 @@ def test_moments_are_those_of_a_reference_row_by_row(structure, natural, noise):
         entries = STRUCTURES[structure].statistic.of_matrices(second)
         np.testing.assert_allclose(found.second, entries, atol=1e-9)
     assert found.log_likelihood == pytest.approx(total, rel=1e-12)
+    smaller = moments_row_by_row(x, weights, means, own, of_rows, noise - 1e-6)[-1]
+    larger = moments_row_by_row(x, weights, means, own, of_rows, noise + 1e-6)[-1]
+    assert found.traces == pytest.approx((smaller - larger) / 1e-6, rel=1e-6)
     assert found.rows == len(x)
     assert found.weight == pytest.approx(of_rows.sum())
 
@@ -145,3 +149,33 @@ def test_a_full_pool_is_grouped_and_the_rest_after_it(monkeypatch):
     assert sum(len(block.x) for _, block in groups) == len(x)
     found = np.concatenate([block.x.ravel() for _, block in groups])
     np.testing.assert_array_equal(np.sort(found), np.sort(x[~np.isnan(x)]))
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-4])
+def test_factors_of_some_columns_are_those_of_their_covariance(scale):
+    """The second mixture has columns that nearly repeat each other."""
+    _, _, covariances = mixture()
+    lower = np.linalg.cholesky(covariances)
+    lower[:, 2] = lower[:, 0] + scale * lower[:, 2]
+    lower = np.tril(lower)
+    factors, columns = np.linalg.inv(lower).swapaxes(1, 2), np.array([0, 2, 3])
+    found = marginal_factors(factors, columns)
+    assert (np.diagonal(found, axis1=1, axis2=2) > 0).all()
+    np.testing.assert_allclose(found, np.triu(found), atol=0)
+    seen = (lower @ lower.swapaxes(1, 2))[:, columns[:, None], columns]
+    np.testing.assert_allclose(found.swapaxes(1, 2) @ seen @ found, [np.eye(3)] * 3, atol=1e-6)
+
+
+def test_kernels_of_patterns_are_kept_over_batches_as_far_as_there_is_room(monkeypatch):
+    monkeypatch.setattr("daskgmm.gaussian.missing.kernel.KEPT_BYTES", 5 * given_nbytes(3, 4))
+    kernel, _ = kernel_of(*mixture(), "full", natural=False)
+    x, made = with_gaps(), []
+    patterns = len(list(by_pattern(x)))
+    assert patterns > 10
+    given = MarginalKernel.given
+    monkeypatch.setattr(
+        MarginalKernel, "given", lambda self, each: made.append(each) or given(self, each)
+    )
+    for _ in range(3):
+        marginal_moments(NumpyBackend(), [kernel], iter([Block(x, None)]))
+    assert len(made) == 5 + 3 * (patterns - 5)
