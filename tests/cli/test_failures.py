@@ -41,8 +41,6 @@ def check_failure(folder, call, command, words):
         (("fit", ".", "-k", 3, "-o", "m.json"), ["not a Zarr array"]),
         (("fit", "rows.zarr", "-k", 4000, "-o", "m.json"), ["n_components = 4000"]),
         (("fit", "rows.zarr", "-k", 3, "-o", "no/m.json"), ["no folder no"]),
-        (("fit", "rows.zarr", "-k", 3, "-o", "rows.npy"), ["rows.npy exists", "--overwrite"]),
-        (("fit", "rows.zarr", "-k", 3, "-o", "rows.npy", "--overwrite"), ["no model file"]),
         ((*FIT, "--weights", "rows.npy"), ["1D"]),
         (("predict", "no.json", "rows.zarr", "-o", "l.zarr"), ["no model file no.json"]),
         (("predict", "rows.npy", "rows.zarr", "-o", "l.zarr"), ["no model file"]),
@@ -55,6 +53,13 @@ def check_failure(folder, call, command, words):
 )
 def test_advice(folder, call, command, words):
     check_failure(folder, call, command, words)
+
+
+def test_what_is_no_model_stays(folder, call):
+    (folder / "notes.txt").write_text("notes")
+    fit = ("fit", "rows.zarr", "-k", 3, "-o", "notes.txt")
+    check_failure(folder, call, fit, ["notes.txt exists", "--overwrite"])
+    check_failure(folder, call, (*fit, "--overwrite"), ["no model file"])
 
 
 def test_a_disk_that_is_full_when_the_model_is_written(folder, call, model, monkeypatch):

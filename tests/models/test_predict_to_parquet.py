@@ -38,7 +38,8 @@ MIXTURE = GaussianMixture(K, random_state=0).fit(FRAME[FEATURES])
 NAMELESS = GaussianMixture(K, random_state=0).fit(X)
 
 
-ALL = tuple(name for name in OUTPUTS if name not in ("latent", "reconstruction_error"))
+OF_SOME = ("latent", "reconstruction_error", "cluster", "cluster_posterior")
+ALL = tuple(name for name in OUTPUTS if name not in OF_SOME)
 """All outputs of a mixture without factors."""
 
 
