@@ -222,8 +222,3 @@ def test_they_are_not_saved_under_the_name_of_another_format(moments, tmp_path):
     with pytest.raises(SettingError, match="a file of moments is JSON"):
         moments.save(tmp_path / "moments.npz")
     assert not any(tmp_path.iterdir())
-
-
-def test_rows_are_no_moments(mixture):
-    with pytest.raises(TypeError, match=r"mixture\.step\(mixture\.moments\(X\)\)"):
-        mixture.step(X)
