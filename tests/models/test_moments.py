@@ -186,6 +186,11 @@ def test_a_component_without_rows_is_told():
         found.step(near)
 
 
+def test_rows_are_no_moments(mixture):
+    with pytest.raises(SettingError, match=r"is a ndarray; give moments of rows: mixture\.moments"):
+        mixture.step(X)
+
+
 def test_no_rows_make_no_step(mixture):
     none = mixture.moments(X, sample_weight=np.zeros(len(X)))
     assert np.isnan(none.log_likelihood)
