@@ -200,7 +200,8 @@ def test_bad_sizes_are_wrong_usage(folder, call, text):
         (("--plot", "p.xyz"), 2, ["no name of a picture"]),
         (("--plot", "p"), 2, ["no name of a picture"]),
         (("--plot", "folder.png"), 1, ["is a folder"]),
-        (("--out", "old.csv"), 1, ["old.csv exists"]),
+        (("--out", "old.csv"), 2, ["old.csv ends in .csv", "model.json"]),
+        (("--out", "old.txt"), 1, ["old.txt exists"]),
         (("--table", "rows.npy", "--overwrite"), 2, ["--table", ".csv"]),
         (("--table", "t.csv", "--out", "t.csv"), 2, ["the same file"]),
         (("--criterion", "luck"), 2, ["--criterion"]),
@@ -212,6 +213,7 @@ def test_refused_before_the_first_pass(folder, call, monkeypatch, options, code,
     monkeypatch.setattr(module, "sweep", None)
     (folder / "old.csv").write_text("mine")
     (folder / "old.png").write_text("mine")
+    (folder / "old.txt").write_text("mine")
     (folder / "folder.png").mkdir()
     before = entries(folder)
     refused = call(*SWEEP, *options)
