@@ -90,8 +90,9 @@ def rows_identity(data: Dataset) -> dict[str, Any]:
     """Return the fingerprint of rows and weights, each part under a name for errors."""
     return {
         **_of_rows(data.rows, "X"),
-        "sample_weight": None if data.weights is None else plain_digest(_of_rows(data.weights, "")),
-        f"values of X{'' if data.weights is None else ' or sample_weight'}": values_digest(data),
+        "sample_weight": None,
+        **{name: rows_digest(rows) for name, rows in data.beside.named()},
+        f"values of {' or '.join(('X', *dict(data.beside.named())))}": values_digest(data),
     }
 
 
@@ -151,9 +152,8 @@ def digest_blocks(batch: Batch, blocks: Iterator[Block]) -> str:
     """Return a short digest of the values of a batch."""
     found = hashlib.sha256()
     for block in blocks:
-        for part in (block.x, block.weights):
-            if part is not None:
-                found.update(np.ascontiguousarray(part).tobytes())
+        for part in (block.x, *block.beside):
+            found.update(np.ascontiguousarray(part).tobytes())
     return found.hexdigest()[:12]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.companions import ALONE, Companions, concatenated
 from daskgmm.gaussian.block import Block
 from daskgmm.passes.batches import Batch
 
@@ -127,12 +128,17 @@ def _scramble(state: Any, golden: np.uint64, one: np.uint64, two: np.uint64) -> 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Rows x (m, d) with the smallest hashes (m,), their numbers `index` (m,) and weights (m,)."""
+    """Rows x (m, d) with the smallest hashes (m,), their numbers `index` (m,), and companions."""
 
     hashes: NDArray[np.uint64]
     index: NDArray[np.int64]
     x: NDArray[Any]
-    weights: NDArray[Any] | None
+    beside: Companions[NDArray[Any]] = ALONE
+
+    @property
+    def weights(self) -> NDArray[Any] | None:
+        """Weights of the rows, (m,), or None."""
+        return self.beside.weights
 
     def smallest(self, m: int) -> Sample:
         """Return the m rows with the smallest hashes, in the order of their numbers."""
@@ -140,20 +146,21 @@ class Sample:
         if len(keep) > m:
             keep = np.argpartition(self.hashes, m - 1)[:m]
         keep = keep[np.argsort(self.index[keep], kind="stable")]
-        weights = None if self.weights is None else self.weights[keep]
-        return Sample(self.hashes[keep], self.index[keep], self.x[keep], weights)
+        return self.at(keep)
+
+    def at(self, indices: NDArray[np.intp]) -> Sample:
+        """Return the rows of these indices."""
+        beside = self.beside.map(lambda part: part[indices])
+        return Sample(self.hashes[indices], self.index[indices], self.x[indices], beside)
 
 
 def join(samples: list[Sample]) -> Sample:
     """Return the rows of all samples."""
-    weights = None
-    if samples[0].weights is not None:
-        weights = np.concatenate([s.weights for s in samples if s.weights is not None])
     return Sample(
         np.concatenate([s.hashes for s in samples]),
         np.concatenate([s.index for s in samples]),
         np.concatenate([s.x for s in samples]),
-        weights,
+        concatenated([s.beside for s in samples]),
     )
 
 
@@ -199,5 +206,5 @@ class SampleRule:
         if block.weights is not None:
             keep &= block.weights > 0
         chosen = np.flatnonzero(keep)
-        weights = None if block.weights is None else block.weights[chosen]
-        return Sample(hashes[chosen], block.numbers(row)[chosen], block.x[chosen], weights)
+        beside = block.beside.map(lambda part: part[chosen])
+        return Sample(hashes[chosen], block.numbers(row)[chosen], block.x[chosen], beside)

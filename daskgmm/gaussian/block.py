@@ -1,4 +1,4 @@
-"""Blocks of rows with their weights."""
+"""Blocks of rows with what goes beside them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.companions import ALONE, Companions
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Rows read at once, with their weights.
+    """Rows read at once, with what goes beside them.
 
     Attributes
     ----------
     x : ndarray of shape (m, d)
-    weights : ndarray of shape (m,), or None
+    beside : Companions of ndarray
+        Each with m entries.
     indices : ndarray of shape (m,), or None
         Indices of the rows among those that were read, if some were dropped.
     read : int
@@ -25,9 +28,14 @@ class Block:
     """
 
     x: NDArray[Any]
-    weights: NDArray[Any] | None
+    beside: Companions[NDArray[Any]] = ALONE
     indices: NDArray[np.intp] | None = None
     read: int = 0
+
+    @property
+    def weights(self) -> NDArray[Any] | None:
+        """Weights of the rows, (m,), or None."""
+        return self.beside.weights
 
     @property
     def n_read(self) -> int:
@@ -42,3 +50,8 @@ class Block:
         """Return the hashes of the block's rows; `of_rows` hashes the next rows that were read."""
         hashes = of_rows(self.n_read)
         return hashes if self.indices is None else hashes[self.indices]
+
+    def kept(self, indices: NDArray[np.intp]) -> Block:
+        """Return the rows of these indices, of a block without dropped rows."""
+        beside = self.beside.map(lambda part: part[indices])
+        return Block(self.x[indices], beside, indices, len(self.x))

@@ -10,6 +10,7 @@ from typing import Any
 from dask.utils import parse_bytes
 from sklearn.base import BaseEstimator
 
+from daskgmm.companions import Companions
 from daskgmm.em.sample import Starts
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey import survey_nbytes, survey_result_nbytes
@@ -41,7 +42,7 @@ def cut(rows: Rows, weights: Rows | None, settings: Settings, cache: int = 0) ->
     """Cut rows into batches for a fit of these settings; `cache` in bytes."""
     backend()  # one that is unknown is refused before a row is read
     k, p = settings.n_columns, settings.n_statistics(rows.n_features)
-    return Dataset.of(rows, weights, k, p, cache, **missing_of(settings))
+    return Dataset.of(rows, Companions(weights), k, p, cache, **missing_of(settings))
 
 
 def missing_of(settings: Settings) -> dict[str, bool]:

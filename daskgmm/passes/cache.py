@@ -21,9 +21,8 @@ class CachedInProcess:
 
     @classmethod
     def task(cls, task: Task[Any]) -> Task[Any]:
-        """Return the task with its rows and weights cached."""
-        weights = None if task.weights is None else cls(task.weights)
-        return replace(task, rows=cls(task.rows), weights=weights)
+        """Return the task with its rows, and what goes beside them, cached."""
+        return replace(task, rows=cls(task.rows), beside=task.beside.map(cls))
 
     @property
     def dependencies(self) -> Sequence[Any]:

@@ -1,4 +1,4 @@
-"""Rows and weights of a fit, cut into batches, with the executor of its passes."""
+"""Rows of a fit and what goes beside them, cut into batches, with the executor of its passes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
+from daskgmm.companions import Companions
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.kernels.workspace import tile_rows
 from daskgmm.passes.batches import Batch, cut_batches, seconds_per_row
@@ -16,7 +17,7 @@ from daskgmm.passes.executors.executor import Executor, choose_executor
 from daskgmm.passes.persisted import check_persisted
 from daskgmm.passes.task import Task, Work
 from daskgmm.passes.transform import IDENTITY, Transform, TransformedWork
-from daskgmm.rows.rows import Rows
+from daskgmm.rows.rows import Rows, Segment
 
 Result = TypeVar("Result")
 
@@ -28,13 +29,13 @@ fast as one with tiles of 0.2 ms, 1.6 times with tiles of 1 ms."""
 
 @dataclass(frozen=True)
 class Dataset:
-    """Rows, weights, batches and executor that all passes of a fit share.
+    """Rows, what goes beside them, batches and executor that all passes of a fit share.
 
     Attributes
     ----------
     rows : Rows
-    weights : Rows or None
-        Blocks of shape (m,), in the same chunks.
+    beside : Companions of Rows
+        In the same chunks.
     batches : tuple of Batch
     executor : Executor
     cache : int
@@ -43,7 +44,7 @@ class Dataset:
     """
 
     rows: Rows
-    weights: Rows | None
+    beside: Companions[Rows]
     batches: tuple[Batch, ...]
     executor: Executor = field(compare=False)
     cache: int = 0
@@ -53,7 +54,7 @@ class Dataset:
     def of(
         cls,
         rows: Rows,
-        weights: Rows | None,
+        beside: Companions[Rows],
         k: int,
         p: int,
         cache: int = 0,
@@ -66,17 +67,22 @@ class Dataset:
         short_calls = row_seconds * tile_rows(p, k) < SHORT_TILE_SECONDS
         executor = choose_executor(rows.in_process, short_calls)
         check_persisted("X", rows.futures, executor.client)
-        if weights is not None:
-            check_persisted("sample_weight", weights.futures, executor.client)
+        for argument, other in beside.named():
+            check_persisted(argument, other.futures, executor.client)
         batches = cut_batches(rows, row_seconds)
         return cls(
             rows,
-            weights,
+            beside,
             batches,
             executor,
             cache,
             Transform(drop_missing, marginalise=marginalise),
         )
+
+    @property
+    def weights(self) -> Rows | None:
+        """Weights of the rows: blocks of shape (m,)."""
+        return self.beside.weights
 
     @property
     def n_features(self) -> int:
@@ -100,14 +106,13 @@ class Dataset:
     def tasks(self) -> list[Task[Any]]:
         """One task a batch; made once, as cutting the graph of a lazy array takes time."""
         retries = Configuration.current().retries
-        for rows in (self.rows, self.weights):
-            if rows is not None:
-                rows.prepare(self.executor.get, retries)
+        for rows in (self.rows, *self.beside):
+            rows.prepare(self.executor.get, retries)
         tasks: list[Task[Any]] = [
             Task(
                 batch,
                 self.rows.segment(batch.first, batch.stop),
-                None if self.weights is None else self.weights.segment(batch.first, batch.stop),
+                self._segments(batch),
                 self.rows.reads,
                 retries,
             )
@@ -116,6 +121,9 @@ class Dataset:
         n = self.cached_batches
         return [*self.executor.cache(tasks[:n]), *tasks[n:]] if n else tasks
 
+    def _segments(self, batch: Batch) -> Companions[Segment]:
+        return self.beside.map(lambda rows: rows.segment(batch.first, batch.stop))
+
     @property
     def cached_batches(self) -> int:
         """Number of batches that stay in memory between passes; 0 for rows in memory."""
@@ -123,8 +131,8 @@ class Dataset:
 
     @property
     def row_nbytes(self) -> int:
-        """Decoded bytes of a row and its weight."""
-        return self.rows.row_nbytes + (0 if self.weights is None else self.weights.row_nbytes)
+        """Decoded bytes of a row and what goes beside it."""
+        return sum(rows.row_nbytes for rows in (self.rows, *self.beside))
 
     def close(self) -> None:
         """Release the tasks on the cluster and the cached rows."""

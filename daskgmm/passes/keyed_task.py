@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from daskgmm.companions import ALONE
 from daskgmm.gaussian.block import Block
 from daskgmm.passes.configuration import Configuration
 from daskgmm.passes.dataset import Dataset
@@ -36,7 +37,7 @@ class KeyedTask(Task[Any]):
         """Yield the batch as `KeyedBlock`s."""
         segment = cast("KeyedSegment", self.rows)
         parts = segment.keyed(dependencies, self.retries)
-        return self._counted(KeyedBlock(p.x, None, keys=p.keys, chunk=p.chunk) for p in parts)
+        return self._counted(KeyedBlock(p.x, keys=p.keys, chunk=p.chunk) for p in parts)
 
 
 def keyed_tasks(data: Dataset, table: Table) -> list[Task[Any]]:
@@ -44,6 +45,6 @@ def keyed_tasks(data: Dataset, table: Table) -> list[Task[Any]]:
     retries = Configuration.current().retries
     data.rows.prepare(data.executor.get, retries)
     return [
-        KeyedTask(batch, table.segment(batch.first, batch.stop), None, data.rows.reads, retries)
+        KeyedTask(batch, table.segment(batch.first, batch.stop), ALONE, data.rows.reads, retries)
         for batch in data.batches
     ]

@@ -57,8 +57,8 @@ def _explaining_nan(data: Dataset) -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        for name, source in (("X", data.rows), ("sample_weight", data.weights)):
-            stored = None if source is None else source.taken_as_missing
+        for name, source in (("X", data.rows), *data.beside.named()):
+            stored = source.taken_as_missing
             if stored is not None and str(error).startswith(f"Input {name} contains NaN"):
                 raise DataError(f"{error} NaN stands for {stored}.") from error
         raise

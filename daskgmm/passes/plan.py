@@ -260,13 +260,13 @@ def task_nbytes(data: Dataset, needs: Needs) -> int:
     block = _block_rows(data.rows) * data.row_nbytes
     # One block in the arithmetic, and the peak of reading the next one.
     blocks = block * (1 + data.rows.read_copies) if data.rows.reads else 0
-    weights = data.weights
-    if weights is not None and weights.reads:
-        # A block of weights is cut from whole chunks, which may be longer than those of the rows.
-        chunk = weights.chunk_nbytes
-        if weights.block_rows is not None:
-            chunk = _block_rows(weights) * weights.row_nbytes
-        blocks += chunk * (1 + weights.read_copies)
+    for other in data.beside:
+        if other.reads:
+            # Its block is cut from whole chunks, which may be longer than those of the rows.
+            chunk = other.chunk_nbytes
+            if other.block_rows is not None:
+                chunk = _block_rows(other) * other.row_nbytes
+            blocks += chunk * (1 + other.read_copies)
     return needs.arithmetic_nbytes + int(blocks) + _transform_nbytes(data.rows, needs)
 
 
@@ -285,10 +285,11 @@ def _block_rows(rows: Rows) -> int:
 
 
 def _sent_nbytes(data: Dataset, place: Place) -> int:
-    """Return the bytes of weights that this process sends to a cluster."""
-    if place.here or data.weights is None or not data.weights.in_process:
+    """Return the bytes beside the rows that this process sends to a cluster."""
+    if place.here:
         return 0
-    return (data.weights.n_rows or 0) * data.weights.row_nbytes
+    sent = (other for other in data.beside if other.in_process)
+    return sum((other.n_rows or 0) * other.row_nbytes for other in sent)
 
 
 def _sample_nbytes(data: Dataset, sample_rows: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import AbstractContextManager, nullcontext
@@ -10,6 +11,7 @@ from threading import Event
 from typing import Any, Generic, TypeVar
 
 from daskgmm.blas import one_blas_thread
+from daskgmm.companions import ALONE, Companions
 from daskgmm.errors import DataError
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.kernels.workspace import small_buffers
@@ -33,13 +35,13 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Task(Generic[Result]):
-    """A batch, with the segments that read its rows and weights.
+    """A batch, with the segments that read its rows and what goes beside them.
 
     Attributes
     ----------
     batch : Batch
     rows : Segment
-    weights : Segment or None
+    beside : Companions of Segment
     ahead : bool
         Whether to read ahead; False for rows in memory.
     retries : int
@@ -48,24 +50,25 @@ class Task(Generic[Result]):
 
     batch: Batch
     rows: Segment
-    weights: Segment | None
+    beside: Companions[Segment] = ALONE
     ahead: bool = False
     retries: int = 0
 
     @property
     def dependencies(self) -> tuple[Any, ...]:
         """Futures that the segments need."""
-        needed = tuple(self.rows.dependencies)
-        return needed if self.weights is None else needed + tuple(self.weights.dependencies)
+        segments = (self.rows, *self.beside)
+        return tuple(needed for segment in segments for needed in segment.dependencies)
 
     def blocks(self, dependencies: Sequence[Any] = ()) -> Iterator[Block]:
         """Yield the blocks of the batch, given the results of `Task.dependencies`."""
-        count = len(self.rows.dependencies)
-        rows = self.rows.stream(dependencies[:count], self.retries)
-        weights = None
-        if self.weights is not None:
-            weights = self.weights.stream(dependencies[count:], self.retries)
-        return self._counted(paired(rows, weights))
+        left = iter(dependencies)
+
+        def stream(segment: Segment) -> Iterator[Any]:
+            needed = list(itertools.islice(left, len(segment.dependencies)))
+            return segment.stream(needed, self.retries)
+
+        return self._counted(paired(stream(self.rows), self.beside.map(stream)))
 
     def _counted(self, blocks: Iterator[Block]) -> Iterator[Block]:
         """Yield blocks; raise `DataError` unless they hold the rows that the batch has."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -46,7 +46,7 @@ class Transform:
             present = self._present(block) if self.drop_missing else block
             if self.coordinates is not None:
                 z = self.coordinates.apply(present.x)
-                present = Block(z, present.weights, present.indices, present.n_read)
+                present = replace(present, x=z)
             yield present
 
     def _present(self, block: Block) -> Block:
@@ -82,9 +82,7 @@ def without_missing(block: Block, missing: NDArray[np.bool_] | None) -> Block:
             missing = of_weights if missing is None else missing | of_weights
     if missing is None:
         return block
-    indices = np.flatnonzero(~missing)
-    weights = None if block.weights is None else block.weights[indices]
-    return Block(block.x[indices], weights, indices, len(block.x))
+    return block.kept(np.flatnonzero(~missing))
 
 
 def missing_rows(x: NDArray[Any]) -> NDArray[np.bool_] | None:

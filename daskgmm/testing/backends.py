@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import logsumexp
 
 from daskgmm.arrays import Array
+from daskgmm.companions import Companions
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.kernels.backend import Backend
@@ -72,9 +73,9 @@ class BackendTests:
     ) -> None:
         kernels = [kernel for _, kernel in cases]
         for w in (None, weights):
-            together = self.backend.moments(kernels, iter([Block(rows, w)]))
+            together = self.backend.moments(kernels, iter([Block(rows, Companions(w))]))
             for (parameters, kernel), of_all in zip(cases, together, strict=True):
-                (alone,) = self.backend.moments([kernel], iter([Block(rows, w)]))
+                (alone,) = self.backend.moments([kernel], iter([Block(rows, Companions(w))]))
                 gamma, total = _responsibilities(parameters, rows, w)
                 for moments in (alone, of_all):
                     assert moments.rows == N
@@ -99,10 +100,10 @@ class BackendTests:
         wild = rows.copy()
         wild[::7] = 1e30
         for _, kernel in _cases(rows):
-            (whole,) = self.backend.moments([kernel], iter([Block(rows, weights)]))
+            (whole,) = self.backend.moments([kernel], iter([Block(rows, Companions(weights))]))
             for size in (1, 37, 499):
                 blocks = (
-                    Block(wild[first : first + size], weights[first : first + size])
+                    Block(wild[first : first + size], Companions(weights[first : first + size]))
                     for first in range(0, N, size)
                 )
                 (moments,) = self.backend.moments([kernel], blocks, N)
@@ -114,12 +115,16 @@ class BackendTests:
         whole = np.rint(self.rows())
         weights = np.arange(N) % 3.0
         for _, kernel in _cases(whole):
-            expected = self._moments_of(kernel, [Block(whole, weights)])
+            expected = self._moments_of(kernel, [Block(whole, Companions(weights))])
             for dtype in (np.float32, np.int16):
-                moments = self._moments_of(kernel, [Block(whole.astype(dtype), weights)])
+                moments = self._moments_of(
+                    kernel, [Block(whole.astype(dtype), Companions(weights))]
+                )
                 assert_allclose(moments.sums, expected.sums, rtol=1e-9, atol=1e-8)
-            empty = Block(whole[:0], weights[:0])
-            moments = self._moments_of(kernel, [empty, Block(whole, weights), empty], 2 * N)
+            empty = Block(whole[:0], Companions(weights[:0]))
+            moments = self._moments_of(
+                kernel, [empty, Block(whole, Companions(weights)), empty], 2 * N
+            )
             assert_allclose(moments.sums, expected.sums, rtol=1e-9, atol=1e-8)
             assert moments.rows == N
             for blocks in ([], [empty]):
@@ -132,8 +137,8 @@ class BackendTests:
         rows = self.rows()
         there = pickle.loads(pickle.dumps(self.backend))
         for _, kernel in _cases(rows):
-            (moments,) = there.moments([kernel], iter([Block(rows, None)]))
-            assert_array_equal(moments.sums, self._moments_of(kernel, [Block(rows, None)]).sums)
+            (moments,) = there.moments([kernel], iter([Block(rows)]))
+            assert_array_equal(moments.sums, self._moments_of(kernel, [Block(rows)]).sums)
 
     def _moments_of(
         self, kernel: Kernel, blocks: Sequence[Block], rows: int | None = None

@@ -285,7 +285,7 @@ class CovarianceTests:
         return [NaturalKernel.of(parameters, rows.mean(0)), WhitenedKernel.of(parameters)]
 
     def _moments(self, parameters: Parameters, rows: Array) -> Moments:
-        blocks = iter([Block(rows, None)])
+        blocks = iter([Block(rows)])
         return NumpyBackend().moments([WhitenedKernel.of(parameters)], blocks)[0]
 
     def _step(

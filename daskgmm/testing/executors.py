@@ -11,6 +11,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from daskgmm.arrays import Array
+from daskgmm.companions import ALONE
 from daskgmm.gaussian.block import Block
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.dataset import Dataset
@@ -38,7 +39,7 @@ class ExecutorTests:
     def data(self, executor: Executor) -> Dataset:
         """Return rows in `BATCHES` batches for the executor."""
         lengths = [len(ROWS) // BATCHES] * BATCHES
-        data = Dataset.of(ArrayRows(ROWS, lengths), None, 1000, 100_000)
+        data = Dataset.of(ArrayRows(ROWS, lengths), ALONE, 1000, 100_000)
         assert len(data.batches) == BATCHES
         return replace(data, executor=executor)
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
 
 from daskgmm.arrays import Array
+from daskgmm.companions import ALONE
 from daskgmm.em.events import silence
 from daskgmm.em.model import MixtureModel
 from daskgmm.em.settings import Settings
@@ -52,7 +53,7 @@ class PriorTests:
             n_components=K, structure=structure, tol=1e-3, reg_covar=reg_covar, max_iter=100,
             n_init=1, init_params="kmeans", accelerated=True, prior=self.prior,
         )  # fmt: skip
-        data = Dataset.of(ArrayRows(self.rows()), None, K, 1 + D)
+        data = Dataset.of(ArrayRows(self.rows()), ALONE, K, 1 + D)
         survey = survey_rows(data, None, silence)
         return MixtureModel.of(settings, survey), survey
 
@@ -114,14 +115,14 @@ class PriorTests:
             at = self.parameters(structure)
             one = model.step(model.complete(self._moments(model, at)), at).parameters
             kernel = model.kernel_about(at, at.means + 1.0)
-            (moments,) = BACKENDS["numpy"].moments([kernel], iter([Block(self.rows(), None)]))
+            (moments,) = BACKENDS["numpy"].moments([kernel], iter([Block(self.rows())]))
             other = model.step(model.complete(moments), at).parameters
             assert_allclose(other.means, one.means, rtol=1e-8, atol=1e-10)
             assert_allclose(other.covariances, one.covariances, rtol=1e-7, atol=1e-10)
 
     def _moments(self, model: MixtureModel, parameters: Parameters) -> Moments:
         kernel = model.kernel_about(parameters, parameters.means)
-        return BACKENDS["numpy"].moments([kernel], iter([Block(self.rows(), None)]))[0]
+        return BACKENDS["numpy"].moments([kernel], iter([Block(self.rows())]))[0]
 
     def _objective(self, model: MixtureModel, parameters: Parameters | None) -> float:
         assert parameters is not None

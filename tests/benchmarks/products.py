@@ -146,7 +146,7 @@ def _timed_pass(kernel: NaturalKernel, rows: Array) -> dict[str, float]:
     with small_buffers(), kernel.workspace() as work:
         timed = {**vars(kernel), "structure": Timed(kernel.structure, watch)}
         step = StackedExpectation(Stack.of([TimedKernel(**timed, watch=watch)]), work)
-        tiles = fill_tiles(iter([Block(rows, None)]), kernel.center, step.rows, step.weights)
+        tiles = fill_tiles(iter([Block(rows)]), kernel.center, step.rows, step.weights)
         following, add = watch.over("copy", lambda: next(tiles, None)), watch.over("add", step.add)
         while (tile := following()) is not None:
             add(*tile)

@@ -81,7 +81,7 @@ def _spent(drawn: Mixture, structure: str, x: np.ndarray, turns: int) -> dict[st
     for _ in range(turns):
         for name, kernel in kernels.items():
             began = time.thread_time()
-            NumpyBackend().moments([kernel], iter([Block(x, None)]), len(x))
+            NumpyBackend().moments([kernel], iter([Block(x)]), len(x))
             spent[name].append((time.thread_time() - began) / len(x) / k)
     return spent
 

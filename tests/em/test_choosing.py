@@ -7,6 +7,7 @@ import pytest
 
 import daskgmm.em.model
 from daskgmm import sweep
+from daskgmm.companions import ALONE
 from daskgmm.em.events import Iterated, silence
 from daskgmm.em.loop import Fit
 from daskgmm.em.selection import choosing
@@ -22,7 +23,7 @@ RANDOM = np.random.default_rng(0)
 
 X = np.r_[RANDOM.normal(size=(300, 2)), RANDOM.normal(size=(300, 2)) + 6]
 
-SURVEY = survey_rows(Dataset.of(as_rows(X), None, 1, 1, 0), None, silence)
+SURVEY = survey_rows(Dataset.of(as_rows(X), ALONE, 1, 1, 0), None, silence)
 
 
 def model(variance, going, k=2, seed=0, reserve=True):
@@ -102,7 +103,7 @@ def test_if_all_models_fail_on_all_rows_that_is_the_error(monkeypatch):
 
 def test_a_failure_keeps_the_others(monkeypatch):
     fails_on_all_rows(monkeypatch, 3)
-    data = Dataset.of(as_rows(X), None, 5, 5, 0)
+    data = Dataset.of(as_rows(X), ALONE, 5, 5, 0)
     models = model(1.0, True), model(1.0, True, k=3, seed=7)
     state = choosing.stepped(TrainingSet(data, SURVEY, silence), SweepState(SURVEY, None, models))
     assert [each.settings.n_components for each in state.models] == [2]

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from daskgmm import GaussianMixture
+from daskgmm.companions import Companions
 from daskgmm.em.events import Iterated, PassEnded, StartFound, silence
 from daskgmm.em.starts.drawing import draw_rows
 from daskgmm.em.survey import TrainingSet, survey_rows
@@ -20,7 +21,7 @@ X = blobs(N, 3, 4, seed=0)
 def drawn(x, m=2000, seed=0, weights=None):
     rows = as_rows(x)
     weights = None if weights is None else weights_for(rows, weights)
-    data = Dataset.of(rows, weights, 4, 10)
+    data = Dataset.of(rows, Companions(weights), 4, 10)
     return draw_rows(TrainingSet(data, survey_rows(data, None, silence), silence), seed, m)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from daskgmm.companions import Companions
 from daskgmm.em.events import PassEnded, silence
 from daskgmm.em.expectation import expect
 from daskgmm.em.survey import TrainingSet, survey_rows
@@ -33,7 +34,7 @@ def test_one_pass_for_all(weighted):
     mixtures.insert(5, mixture("full", 2, 0, narrow=1e-12))
     rows = ArrayRows(X)
     weights = weights_for(rows, np.random.default_rng(0).uniform(size=len(X))) if weighted else None
-    data = Dataset.of(rows, weights, 8, 10)
+    data = Dataset.of(rows, Companions(weights), 8, 10)
     survey = survey_rows(data, None, silence)
     kernels = [choose_kernel(each, survey.mean, survey.half_range) for each in mixtures]
     assert [isinstance(kernel, NaturalKernel) for kernel in kernels].count(False) == 1

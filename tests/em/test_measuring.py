@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose
 from scipy.special import logsumexp, xlogy
 from scipy.stats import multivariate_normal
 
+from daskgmm.companions import Companions
 from daskgmm.em.events import PassEnded, silence
 from daskgmm.em.selection.measuring import Measured, measure_many, merge_measured
 from daskgmm.em.survey import TrainingSet, survey_rows
@@ -51,7 +52,7 @@ def direct(parameters, weights):
 def measured(mixtures, source="numpy", weights=None, listen=silence):
     rows = as_rows(SOURCES[source](X))
     given = None if weights is None else weights_for(rows, weights)
-    data = Dataset.of(rows, given, 8, 10)
+    data = Dataset.of(rows, Companions(given), 8, 10)
     return measure_many(TrainingSet(data, survey_rows(data, None, silence), listen), mixtures)
 
 

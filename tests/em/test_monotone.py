@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from daskgmm import GaussianMixture
+from daskgmm.companions import Companions
 from daskgmm.em.events import silence
 from daskgmm.em.expectation import expect
 from daskgmm.em.survey import TrainingSet, survey_rows
@@ -105,9 +106,8 @@ def test_the_likelihood_never_falls_by_more_than_rounding(cases):
     worst = 0.0
     for number, case in enumerate(cases):
         weights = case["weights"]
-        data = Dataset.of(
-            ArrayRows(case["X"]), None if weights is None else ArrayRows(weights), 1, 1
-        )
+        beside = Companions(None if weights is None else ArrayRows(weights))
+        data = Dataset.of(ArrayRows(case["X"]), beside, 1, 1)
         survey = survey_rows(data, None, silence)
         parameters = first_parameters(case, number)
         before, old, old_shares = None, None, None

@@ -7,6 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.special import logsumexp
 
+from daskgmm.companions import Companions
 from daskgmm.em.events import silence
 from daskgmm.em.expectation import expect
 from daskgmm.em.models import model_of
@@ -69,7 +70,7 @@ def test_likelihood_and_counts_are_those_of_scipy(structure_name, way):
     joint = joint_by_scipy(parameters, rows)
     gamma = weights * np.exp(joint - logsumexp(joint, axis=0))
     for kernel in kernels(parameters, rows):
-        (moments,) = NumpyBackend().moments([kernel], iter([Block(rows, weights)]))
+        (moments,) = NumpyBackend().moments([kernel], iter([Block(rows, Companions(weights))]))
         assert_allclose(moments.log_likelihood, weights @ logsumexp(joint, axis=0), rtol=1e-10)
         whole = joined(moments, parameters)
         if way == NOISE:
@@ -99,7 +100,7 @@ def test_inflation_is_the_mean_squared_distance_of_outliers_a_column():
     squares = np.einsum("kni,kij,knj->kn", z, np.linalg.inv(parameters.covariances), z)
     expected = (gamma * squares).sum(axis=1) / (D * gamma.sum(axis=1))
     for kernel in kernels(parameters, rows):
-        (moments,) = NumpyBackend().moments([kernel], iter([Block(rows, None)]))
+        (moments,) = NumpyBackend().moments([kernel], iter([Block(rows)]))
         found = TAILS[CONTAMINATED].alone(moments, parameters)[0].inflation
         assert_allclose(found, np.maximum(expected, LEAST_INFLATION), rtol=1e-8)
 
@@ -113,7 +114,7 @@ def test_the_noise_has_no_part_in_shared_covariances():
     z = rows[None] - means[:, None]
     expected = np.einsum("kn,kni,knj->ij", gamma, z, z) / gamma.sum()
     for kernel in kernels(parameters, rows):
-        (moments,) = NumpyBackend().moments([kernel], iter([Block(rows, weights)]))
+        (moments,) = NumpyBackend().moments([kernel], iter([Block(rows, Companions(weights))]))
         (found,) = STRUCTURES["tied"].statistic.within(joined(moments, parameters))
         assert_allclose(found, expected, rtol=1e-9)
 
@@ -164,7 +165,7 @@ def test_the_objective_never_falls(structure_name, way):
         )  # fmt: skip
         rows = ArrayRows(x)
         given = None if weights is None else weights_for(rows, weights)
-        data = Dataset.of(rows, given, settings.n_columns, 10)
+        data = Dataset.of(rows, Companions(given), settings.n_columns, 10)
         survey = survey_rows(data, SampleRule(0, len(x), len(x)), silence)
         training, model = TrainingSet(data, survey, silence), model_of(settings, survey)
         try:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from daskgmm.companions import ALONE
 from daskgmm.em.events import silence
 from daskgmm.em.rounding import TELLING_ROWS, SomeRows, rounding_of, settled
 from daskgmm.em.survey import survey_rows
@@ -14,7 +15,7 @@ from daskgmm.rows.opening import as_rows
 
 
 def survey(x):
-    return survey_rows(Dataset.of(as_rows(x), None, 1, 1, 0), None, silence)
+    return survey_rows(Dataset.of(as_rows(x), ALONE, 1, 1, 0), None, silence)
 
 
 def half_steps(x):

@@ -8,6 +8,7 @@ import sklearn.mixture
 from sklearn.exceptions import ConvergenceWarning
 
 from daskgmm import GaussianMixture, sweep
+from daskgmm.companions import Companions
 from daskgmm.em.events import PassEnded, silence
 from daskgmm.em.sample import SampleRule, row_hashes
 from daskgmm.em.starts.start import start
@@ -22,7 +23,7 @@ X = np.arange(N, dtype=float)[:, None]
 def sampled(capacity, seed=0, lengths=None, k=10, weights=None, n_rows=N):
     rows = ArrayRows(X, lengths)
     held = None if weights is None else ArrayRows(weights, rows.lengths)
-    data = Dataset.of(rows, held, k, 10)
+    data = Dataset.of(rows, Companions(held), k, 10)
     return survey_rows(data, SampleRule(seed, capacity, n_rows), silence).sample
 
 

@@ -6,6 +6,7 @@ import pytest
 import sklearn.mixture
 
 from daskgmm import GaussianMixture
+from daskgmm.companions import ALONE, Companions
 from daskgmm.em.events import StartFound, silence
 from daskgmm.em.sample import SampleRule
 from daskgmm.em.settings import Settings
@@ -182,7 +183,7 @@ def test_starts_are_many_where_they_are_cheap():
 def surveyed(x, weights=None):
     rows = ArrayRows(x)
     held = None if weights is None else ArrayRows(weights, rows.lengths)
-    return survey_rows(Dataset.of(rows, held, 3, 10), None, silence)
+    return survey_rows(Dataset.of(rows, Companions(held), 3, 10), None, silence)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -264,7 +265,7 @@ def test_a_candidate_on_the_floor_comes_after_others(structure):
     random = np.random.default_rng(0)
     x = random.normal(size=(400, 2))
     x[:40] = [3.0, 3.0]
-    survey = survey_rows(Dataset.of(ArrayRows(x), None, 1, 1), SampleRule(0, 400, 400), silence)
+    survey = survey_rows(Dataset.of(ArrayRows(x), ALONE, 1, 1), SampleRule(0, 400, 400), silence)
     part = Part.of(whole_draw(survey, 0), 1.0, settings(2, structure), last=False)
     candidates = part.all_begun(range(8))
     order = [each.degenerate for each in ranked(candidates)]

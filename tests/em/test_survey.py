@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from daskgmm.companions import Companions
 from daskgmm.em.events import silence
 from daskgmm.em.survey import survey_rows
 from daskgmm.errors import DataError
@@ -14,7 +15,7 @@ from daskgmm.rows.arrays import ArrayRows
 def surveyed(X, weights=None, lengths=None):
     rows = ArrayRows(X, lengths)
     held = None if weights is None else ArrayRows(weights, rows.lengths)
-    return survey_rows(Dataset.of(rows, held, 50, 100), None, silence)
+    return survey_rows(Dataset.of(rows, Companions(held), 50, 100), None, silence)
 
 
 @pytest.mark.parametrize("offset", [0.0, 1e8])

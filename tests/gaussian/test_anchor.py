@@ -31,7 +31,7 @@ def mixture(name, seed):
 
 def statistics(parameters, noise=REG):
     kernel = WhitenedKernel.of(parameters, noise=noise)
-    return NumpyBackend().moments([kernel], iter([Block(X, None)]))[0]
+    return NumpyBackend().moments([kernel], iter([Block(X)]))[0]
 
 
 def objective(parameters):

@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
+from daskgmm.companions import Companions
 from daskgmm.gaussian import STRUCTURES, Parameters, maximise
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.covariance.scatter import Scatter
@@ -52,7 +53,7 @@ def densities(kernel, X):
 
 
 def expectation(kernel, X, weights=None, capacity=None):
-    return NumpyBackend().moments([kernel], iter([Block(X, weights)]), capacity)[0]
+    return NumpyBackend().moments([kernel], iter([Block(X, Companions(weights))]), capacity)[0]
 
 
 @pytest.mark.parametrize("structure_name", STRUCTURES)

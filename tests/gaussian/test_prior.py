@@ -211,7 +211,7 @@ def test_a_component_without_rows_has_the_mode_of_its_prior(name, about):
     old = replace(old, means=old.means + np.array([[0], [0], [1e4]]))
     points = np.vstack([X.mean(0), X.mean(0) + about, old.means[2]])
     kernel = WhitenedKernel.of(old, points)
-    (moments,) = BACKENDS["numpy"].moments([kernel], iter([Block(X, None)]))
+    (moments,) = BACKENDS["numpy"].moments([kernel], iter([Block(X)]))
     mean, covariance = X.mean(0), np.cov(X.T)
     pseudo = PRIORS["conjugate"].pseudo_moments(k, mean, covariance, structure)
     step = maximise(pseudo.added_to(moments, structure), name, 0.0, old)

@@ -11,6 +11,7 @@ from scipy.special import logsumexp
 
 import daskgmm.gaussian.covariance.projections as projections
 import daskgmm.gaussian.kernels.factors as factors
+from daskgmm.companions import Companions
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.covariance.low_rank import Axes, joined, parts
 from daskgmm.gaussian.covariance.structures import STRUCTURES
@@ -55,7 +56,7 @@ def kernels(parameters, center):
 
 def moments_of(kernel, x, weights=None, size=N):
     blocks = (
-        Block(x[i : i + size], None if weights is None else weights[i : i + size])
+        Block(x[i : i + size], Companions(None if weights is None else weights[i : i + size]))
         for i in range(0, len(x), size)
     )
     return NumpyBackend().moments([kernel], blocks)[0]
@@ -107,7 +108,7 @@ def test_several_mixtures_share_a_pass(name):
         choose_kernel(each, x.mean(0), np.abs(x - x.mean(0)).max(0)) for each in (one, far, other)
     ]
     assert [type(kernel) for kernel in many] == [FactorKernel, WhitenedKernel, FactorKernel]
-    together = NumpyBackend().moments(many, iter([Block(x, None)]))
+    together = NumpyBackend().moments(many, iter([Block(x)]))
     for kernel, moments in zip(many, together, strict=True):
         alone = moments_of(kernel, x)
         assert_allclose(moments.sums, alone.sums, rtol=1e-10, atol=1e-7)

@@ -9,6 +9,7 @@ from scipy.integrate import quad
 from scipy.special import logsumexp
 from scipy.stats import gamma, multivariate_t
 
+from daskgmm.companions import Companions
 from daskgmm.gaussian import STRUCTURES
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.kernels.choice import choose_kernel
@@ -58,7 +59,7 @@ def factors_of(parameters, rows):
 
 
 def moments_of(kernel, rows, weights):
-    (moments,) = NumpyBackend().moments([kernel], iter([Block(rows, weights)]))
+    (moments,) = NumpyBackend().moments([kernel], iter([Block(rows, Companions(weights))]))
     return moments
 
 
@@ -97,7 +98,7 @@ def test_parts_and_several_mixtures_of_a_pass_give_the_same(structure_name):
         NaturalKernel.of(plain, center),
         natural_kernel(second, center),
     ]
-    blocks = [Block(rows[a : a + 90], weights[a : a + 90]) for a in range(0, N, 90)]
+    blocks = [Block(rows[a : a + 90], Companions(weights[a : a + 90])) for a in range(0, N, 90)]
     together = NumpyBackend().moments(kernels, iter(blocks))
     for kernel, moments in zip(kernels, together, strict=True):
         half = moments_of(kernel, rows[:200], weights[:200])

@@ -11,6 +11,7 @@ import pytest
 from dask.system import CPU_COUNT
 from distributed import Client
 
+from daskgmm.companions import ALONE
 from daskgmm.passes.configuration import Configuration
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.executors.cluster import Cluster
@@ -26,7 +27,7 @@ ROWS = np.arange(4000.0).reshape(1000, 4)
 
 def dataset(chunks=20):
     lengths = [1000 // chunks] * chunks
-    return Dataset.of(ArrayRows(ROWS, lengths), None, 1000, 100_000)
+    return Dataset.of(ArrayRows(ROWS, lengths), ALONE, 1000, 100_000)
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +113,7 @@ def test_a_client_that_is_not_connected_is_not_waited_for(monkeypatch, status):
 
 
 def test_rows_in_memory_in_short_calls_use_one_thread():
-    short, long = (Dataset.of(ArrayRows(ROWS), None, k, p) for k, p in ((8, 45), (64, 561)))
+    short, long = (Dataset.of(ArrayRows(ROWS), ALONE, k, p) for k, p in ((8, 45), (64, 561)))
     assert short.executor.place().threads == 1
     assert long.executor.place().threads == CPU_COUNT
     with dask.config.set(num_workers=2):

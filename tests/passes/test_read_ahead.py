@@ -16,7 +16,7 @@ LARGE = READ_BYTES // 8
 def blocks(count, entries=LARGE, seconds=0.0):
     for number in range(count):
         time.sleep(seconds)
-        yield Block(np.full((entries, 1), float(number)), None)
+        yield Block(np.full((entries, 1), float(number)))
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 7])

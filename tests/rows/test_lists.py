@@ -9,6 +9,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from daskgmm import GaussianMixture
+from daskgmm.companions import ALONE
 from daskgmm.errors import DataError
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.plan import Needs, task_nbytes
@@ -254,7 +255,7 @@ def test_memory_of_long_lists_is_within_the_plan(tmp_path):
     assert max(map(len, blocks_of(rows.segment(0, 1)))) == rows.block_rows == (1 << 20) // 1200
     assert most < rows.read_copies * block
     needs = Needs(n_components=2, n_statistics=300, n_features=rows.n_features, max_passes=10)
-    assert task_nbytes(Dataset.of(rows, None, 2, 300), needs) < 3 * data.nbytes
+    assert task_nbytes(Dataset.of(rows, ALONE, 2, 300), needs) < 3 * data.nbytes
 
 
 def test_frames_that_cannot_hold_lists_name_the_column_and_the_call():

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from daskgmm.companions import ALONE
 from daskgmm.errors import DataError, SourceError
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.plan import Needs, task_nbytes
@@ -249,7 +250,7 @@ def test_memory_of_a_read_is_within_the_plan(tmp_path):
     assert block < most < rows.read_copies * block
     assert (
         task_nbytes(
-            Dataset.of(rows, None, 2, 3),
+            Dataset.of(rows, ALONE, 2, 3),
             Needs(n_components=2, n_statistics=3, n_features=2, max_passes=10),
         )
         < data.nbytes

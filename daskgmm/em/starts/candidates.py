@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.companions import Companions
 from daskgmm.em.events import silence
 from daskgmm.em.loop import Evaluated, Fit, evaluate, iterate
 from daskgmm.em.robust_model import TRUSTED_SHARE, RobustModel
@@ -227,11 +228,13 @@ class Part:
         """
         rows, structure = ArrayRows(np.ascontiguousarray(x)), STRUCTURES[settings.structure]
         k, d = settings.n_components, x.shape[1]
-        data = Dataset.of(rows, weights_for(rows, counts), k, structure.n_statistics(d))
+        data = Dataset.of(rows, Companions(weights_for(rows, counts)), k, structure.n_statistics(d))
         survey = survey_rows(data, None, silence)
         if draw.survey is not None:
             survey = replace(survey, rounding=draw.survey.rounding, probe=draw.survey.probe)
-        sample = Sample(np.arange(len(x), dtype=np.uint64), np.arange(len(x)), x, counts)
+        sample = Sample(
+            np.arange(len(x), dtype=np.uint64), np.arange(len(x)), x, Companions(counts)
+        )
         noise = noise_of(settings, len(x), d)
         share, most = (LAST_NOISE_SHARE, LAST_MAX_ITER) if last else (NOISE_SHARE, most)
         most = min(most, iterations_worth(settings, len(x), draw.rows, d))

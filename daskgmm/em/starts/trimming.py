@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
@@ -40,14 +38,7 @@ def trimmed(sample: Sample, k: int) -> tuple[Sample, float]:
     near[: 2 * k] = True
     kept = np.sort(order[near])
     left = float(weights[kept].sum() / weights.sum())
-    part = replace(
-        sample,
-        hashes=sample.hashes[kept],
-        index=sample.index[kept],
-        x=sample.x[kept],
-        weights=None if sample.weights is None else sample.weights[kept],
-    )
-    return part, min(MOST_SHARE, max(1.0 - left, LEAST_SHARE))
+    return sample.at(kept), min(MOST_SHARE, max(1.0 - left, LEAST_SHARE))
 
 
 def loneliness(x: NDArray[np.floating], weights: Array) -> Array:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.arrays import Array
+from daskgmm.companions import Companions
 from daskgmm.gaussian.block import Block
 
 Pattern = NDArray[np.bool_]
@@ -113,4 +114,4 @@ def _groups(x: Array, weights: Array | None) -> Iterator[tuple[Pattern, Block]]:
         if not pattern.all():
             # Column by column, as tiles take them: half of the time of rows.
             chosen = chosen.T[np.flatnonzero(pattern)].T
-        yield pattern, Block(chosen, None if weights is None else weights[rows])
+        yield pattern, Block(chosen, Companions(None if weights is None else weights[rows]))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.blas import one_blas_thread
+from daskgmm.companions import Companions
 from daskgmm.em.fingerprint import arrays_digest, plain_digest
 from daskgmm.em.survey import LARGEST_VALUE, check_values
 from daskgmm.em.weighing import Weighing, check_weights, merge_weighings, weigh
@@ -119,9 +120,10 @@ class Predictor:
         """
         p, k, _ = self._fast.shape
         drop, marginalise = self.transform.drop_missing, self.transform.marginalise
+        beside = Companions(weights)
         if not present:
-            return Dataset.of(rows, weights, k, p)
-        return Dataset.of(rows, weights, k, p, drop_missing=drop, marginalise=marginalise)
+            return Dataset.of(rows, beside, k, p)
+        return Dataset.of(rows, beside, k, p, drop_missing=drop, marginalise=marginalise)
 
     def score(
         self,

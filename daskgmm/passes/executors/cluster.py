@@ -32,6 +32,7 @@ from daskgmm.passes.executors.worker_check import ANSWER_SECONDS, check_workers
 from daskgmm.passes.place import Place
 from daskgmm.passes.reduction import groups_of, in_order, reduce_in_order
 from daskgmm.passes.task import Merge, Outcome, Progress, Task, Work, merge_outcomes, run_task
+from daskgmm.rows.rows import Segment
 from daskgmm.storage.masking import described, harmless
 
 Result = TypeVar("Result")
@@ -114,11 +115,12 @@ class Cluster:
         """Return tasks whose decoded rows stay on the workers until `close`."""
         cached = []
         for task in tasks:
-            rows = CachedOnCluster(self._load(task.rows, task.retries))
-            weights = None
-            if task.weights is not None:
-                weights = CachedOnCluster(self._load(task.weights, task.retries))
-            cached.append(replace(task, rows=rows, weights=weights, ahead=False))
+
+            def load(segment: Segment, retries: int = task.retries) -> Segment:
+                return CachedOnCluster(self._load(segment, retries))
+
+            beside = task.beside.map(load)
+            cached.append(replace(task, rows=load(task.rows), beside=beside, ahead=False))
         return cached
 
     def get(self, graph: Graph, keys: list[Any]) -> list[Any]:

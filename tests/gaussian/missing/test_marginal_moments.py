@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
+from daskgmm.companions import Companions
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend
@@ -75,7 +76,7 @@ def test_moments_are_those_of_a_reference_row_by_row(structure, natural, noise):
     own = np.broadcast_to(own, covariances.shape)
     x = with_gaps()
     of_rows = np.random.default_rng(2).random(len(x))
-    (found,) = marginal_moments(NumpyBackend(), [kernel], iter([Block(x, of_rows)]))
+    (found,) = marginal_moments(NumpyBackend(), [kernel], iter([Block(x, Companions(of_rows))]))
     counts, first, second, total = moments_row_by_row(x, weights, means, own, of_rows, noise)
     r = kernel.reference
     np.testing.assert_allclose(found.counts, counts, rtol=1e-10)
@@ -99,8 +100,8 @@ def test_moments_are_those_of_a_reference_row_by_row(structure, natural, noise):
 def test_whole_rows_have_the_moments_of_the_plain_kernel():
     kernel, _ = kernel_of(*mixture(), "full", natural=True)
     x = np.random.default_rng(0).normal(size=(500, 4))
-    (found,) = marginal_moments(NumpyBackend(), [kernel], iter([Block(x, None)]))
-    (plain,) = NumpyBackend().moments([kernel.of(np.ones(4, bool))], iter([Block(x, None)]), 500)
+    (found,) = marginal_moments(NumpyBackend(), [kernel], iter([Block(x)]))
+    (plain,) = NumpyBackend().moments([kernel.of(np.ones(4, bool))], iter([Block(x)]), 500)
     np.testing.assert_array_equal(found.sums, plain.sums)
     assert found.log_likelihood == plain.log_likelihood
 
@@ -112,8 +113,8 @@ def test_rows_of_weight_zero_count_nothing_whatever_they_hold():
     of_rows[::3] = 0
     huge = x.copy()
     huge[::3] = np.nan, 1e300, np.inf, -np.inf
-    (one,) = marginal_moments(NumpyBackend(), [kernel], iter([Block(x[of_rows > 0], None)]))
-    (other,) = marginal_moments(NumpyBackend(), [kernel], iter([Block(huge, of_rows)]))
+    (one,) = marginal_moments(NumpyBackend(), [kernel], iter([Block(x[of_rows > 0])]))
+    (other,) = marginal_moments(NumpyBackend(), [kernel], iter([Block(huge, Companions(of_rows))]))
     np.testing.assert_allclose(one.sums, other.sums, rtol=1e-11, atol=1e-11)
     assert other.rows == len(x)
 
@@ -122,8 +123,8 @@ def test_rows_of_weight_zero_count_nothing_whatever_they_hold():
 def test_borders_of_blocks_change_no_bit(cuts):
     kernel, _ = kernel_of(*mixture(), "full", natural=True)
     x = with_gaps()
-    (whole,) = marginal_moments(NumpyBackend(), [kernel], iter([Block(x, None)]))
-    blocks = iter([Block(part, None) for part in np.split(x, cuts)])
+    (whole,) = marginal_moments(NumpyBackend(), [kernel], iter([Block(x)]))
+    blocks = iter([Block(part) for part in np.split(x, cuts)])
     (cut,) = marginal_moments(NumpyBackend(), [kernel], blocks)
     np.testing.assert_array_equal(whole.sums, cut.sums)
 
@@ -145,7 +146,7 @@ def test_a_full_pool_is_grouped_and_the_rest_after_it(monkeypatch):
     monkeypatch.setattr("daskgmm.gaussian.missing.patterns.POOL_BYTES", 0)
     assert pool_rows(4) == 256
     x = with_gaps(1000)
-    groups = list(grouped(iter([Block(x[:300], None), Block(x[300:], None)]), 4))
+    groups = list(grouped(iter([Block(x[:300]), Block(x[300:])]), 4))
     assert sum(len(block.x) for _, block in groups) == len(x)
     found = np.concatenate([block.x.ravel() for _, block in groups])
     np.testing.assert_array_equal(np.sort(found), np.sort(x[~np.isnan(x)]))
@@ -177,5 +178,5 @@ def test_kernels_of_patterns_are_kept_over_batches_as_far_as_there_is_room(monke
         MarginalKernel, "given", lambda self, each: made.append(each) or given(self, each)
     )
     for _ in range(3):
-        marginal_moments(NumpyBackend(), [kernel], iter([Block(x, None)]))
+        marginal_moments(NumpyBackend(), [kernel], iter([Block(x)]))
     assert len(made) == 5 + 3 * (patterns - 5)

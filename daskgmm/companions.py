@@ -1,0 +1,61 @@
+"""What goes beside the features of rows: weights, labels, the variances of their noise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Part = TypeVar("Part")
+Other = TypeVar("Other")
+
+ARGUMENTS = {"weights": "sample_weight", "labels": "y", "noise": "noise_variance"}
+"""Names of the arguments that users give companions by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Companions(Generic[Part]):
+    """A part for each companion of rows that is given: rows, segments, streams or arrays.
+
+    Attributes
+    ----------
+    weights : object or None
+        Of one axis.
+    labels : object or None
+        Of one axis.
+    noise : object or None
+        Of two axes.
+    """
+
+    weights: Part | None = None
+    labels: Part | None = None
+    noise: Part | None = None
+
+    def __iter__(self) -> Iterator[Part]:
+        """Iterate over the parts that are given."""
+        return (part for _, part in self.named())
+
+    def named(self) -> Iterator[tuple[str, Part]]:
+        """Iterate over the parts that are given, each after the name of its argument."""
+        for attribute, argument in ARGUMENTS.items():
+            part = getattr(self, attribute)
+            if part is not None:
+                yield argument, part
+
+    def map(self, function: Callable[[Part], Other]) -> Companions[Other]:
+        """Return the function's results, one for each part that is given."""
+        parts = (getattr(self, attribute) for attribute in ARGUMENTS)
+        return Companions(*(None if part is None else function(part) for part in parts))
+
+
+ALONE: Companions[Any] = Companions()
+"""Rows with nothing beside them."""
+
+
+def concatenated(each: Sequence[Companions[NDArray[Any]]]) -> Companions[NDArray[Any]]:
+    """Return companions of the same kinds, of one set of rows after the other."""
+    parts = zip(*each, strict=True)
+    return each[0].map(lambda _: np.concatenate(next(parts)))
