@@ -26,23 +26,24 @@ from daskgmm.rows.source import Source
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """Rows and weights as users give them to `fit` and to sweeps."""
+    """Rows, and what goes beside them, as users give them to `fit` and to sweeps."""
 
     source: Source
     sample_weight: Any = None
     weights_are: str | None = None
     feature_dims: Sequence[Hashable] | None = None
 
-    def rows(self, estimator: BaseEstimator) -> tuple[Rows, Rows | None]:
-        """Return rows and weights; the estimator takes the names of features."""
-        return training_rows(estimator, self.source, self.sample_weight, self.feature_dims)
+    def rows(self, estimator: BaseEstimator) -> tuple[Rows, Companions[Rows]]:
+        """Return rows and what goes beside them; the estimator takes the names of features."""
+        rows, weights = training_rows(estimator, self.source, self.sample_weight, self.feature_dims)
+        return rows, Companions(weights)
 
 
-def cut(rows: Rows, weights: Rows | None, settings: Settings, cache: int = 0) -> Dataset:
+def cut(rows: Rows, beside: Companions[Rows], settings: Settings, cache: int = 0) -> Dataset:
     """Cut rows into batches for a fit of these settings; `cache` in bytes."""
     backend()  # one that is unknown is refused before a row is read
     k, p = settings.n_columns, settings.n_statistics(rows.n_features)
-    return Dataset.of(rows, Companions(weights), k, p, cache, **missing_of(settings))
+    return Dataset.of(rows, beside, k, p, cache, **missing_of(settings))
 
 
 def missing_of(settings: Settings) -> dict[str, bool]:

@@ -255,17 +255,17 @@ class MixtureEstimator(Density):
         cache: int = 0,
         listen: Listener | None = None,
     ) -> Self:
-        rows, weights = given.rows(self)
+        rows, beside = given.rows(self)
         check_enough(rows.n_rows, self.n_components)
         check_enough_columns(self.pca, rows.n_features)
         settings = self._settings()
         check_factors_of([settings], rows.n_features)
         settings.check_prior(rows.n_features)
         check_prior_of_weights(settings, rows.n_features)
-        if weights is not None:
+        if beside.weights is not None:
             settings = settings.weighed(given.weights_are)
         request = replace(self._request(settings, rows.n_features), checkpoint=checkpoint)
-        with closing(cut(rows, weights, settings, cache)) as data:
+        with closing(cut(rows, beside, settings, cache)) as data:
             plan_of(data, settings, request.starts(rows.n_features, rows.n_rows)).check()
             try:
                 found = fit(data, request, self._listener(listen))
@@ -281,7 +281,7 @@ class MixtureEstimator(Density):
         self._warn_of_scale(survey)
         self._keep(found.best, found.before, model_of(settings, survey), resting)
         self._scatter = found.survey.scatter if self.warm_start else None
-        weighing = None if weights is None else found.survey.weighing
+        weighing = None if beside.weights is None else found.survey.weighing
         counting = CRITERIA_COUNT if settings.prior is None else BOTH_COUNT
         counting = counting if settings.bayesian is None else PRIOR_COUNTS
         self._doubt = doubt(weighing, given.weights_are, counting)

@@ -7,6 +7,7 @@ from typing import Any
 
 from sklearn.base import clone
 
+from daskgmm.companions import Companions
 from daskgmm.em.fit import check_enough
 from daskgmm.models.costs import cache_nbytes, cut, plan_of
 from daskgmm.models.equal_weights import check_prior_of_weights
@@ -69,7 +70,7 @@ def plan(
     check_factors_of([chosen], rows.n_features)
     chosen.check_prior(rows.n_features)
     check_prior_of_weights(chosen, rows.n_features)
-    data = cut(rows, weights, chosen, cache_nbytes(cache))
+    data = cut(rows, Companions(weights), chosen, cache_nbytes(cache))
     starts = estimator._request(chosen, rows.n_features).starts(rows.n_features, rows.n_rows)
     return plan_of(data, chosen, starts)
 

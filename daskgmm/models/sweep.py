@@ -270,23 +270,23 @@ def sweep(
     estimator._validate_params()
     check_missing_of_sweep(estimator, types, criterion)
     given = TrainingData(source_of(X, storage_options), sample_weight, weights_are, feature_dims)
-    rows, weights = given.rows(estimator)
+    rows, beside = given.rows(estimator)
     check_enough(rows.n_rows, min(sizes))
     belongs = None if groups is None else Groups(groups, rows)
     chosen = estimator._settings()
     check_prior_of_weights(chosen, rows.n_features)
-    if weights is not None:
+    if beside.weights is not None:
         chosen = chosen.weighed(weights_are)
     settings = combinations(sizes, types, chosen)
     request = _request(settings, n_init, random_state, belongs)
-    request = replace(request, weights_are=None if weights is None else weights_are)
+    request = replace(request, weights_are=None if beside.weights is None else weights_are)
     check_enough_columns(pca, rows.n_features)
     check_factors_of(settings, rows.n_features)
     for chosen in settings:
         chosen.check_prior(rows.n_features)
     as_one_fit = _all_at_once(settings, rows.n_features)
     # What M-steps round to would depend on whether a task has just ended.
-    with one_blas_thread(), closing(cut(rows, weights, as_one_fit, cache_nbytes(cache))) as data:
+    with one_blas_thread(), closing(cut(rows, beside, as_one_fit, cache_nbytes(cache))) as data:
         plan_of(data, as_one_fit, starts_of(settings, rows.n_features, rows.n_rows)).check()
         kept = saved = None
         if checkpoint is not None:
