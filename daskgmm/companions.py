@@ -1,4 +1,4 @@
-"""What goes beside the features of rows: weights, labels, the variances of their noise."""
+"""Companions of rows: weights, labels, and variances of noise."""
 
 from __future__ import annotations
 

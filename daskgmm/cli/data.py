@@ -1,4 +1,4 @@
-"""What the command line says about the data, and the data it means."""
+"""Options of the data, and the data that they name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `fit` and `sweep` share: data, weights, a checkpoint, listeners, and how they end."""
+"""The part that `fit` and `sweep` share: data, weights, checkpoint, listeners, and the end."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ LOG_JSON = click.option(
 
 @dataclass(frozen=True, slots=True)
 class Fitting:
-    """What the command line says about a fit, besides the settings of the mixture.
+    """Options of a fit, besides the settings of the mixture.
 
     Events are written to `log_json`.
     """

@@ -1,4 +1,4 @@
-"""What fits and sweeps have found, in words."""
+"""Reports of fits and sweeps in words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where passes run: threads, or a Dask cluster."""
+"""Threads, or the Dask cluster, that passes run on."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ STALL_TIMEOUT = click.option(
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """What the command line says about where passes run; None is the default.
+    """Options of the place where passes run; None is the default.
 
     `retries` are those of a read, `stall_timeout` is a time as dask writes it.
     """

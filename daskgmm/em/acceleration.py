@@ -56,7 +56,7 @@ Kind = Literal["em", "extrapolation", "newton", "revival"]
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What is known between two passes.
+    """State between two passes.
 
     Attributes
     ----------

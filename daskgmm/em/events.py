@@ -1,4 +1,4 @@
-"""What a fit tells those who listen: one small frozen record an event."""
+"""Events of a fit, for its listeners: one small frozen record each."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ class Far:
 
     @property
     def others(self) -> str:
-        """Where half of the other values are, in words."""
+        """Range of half of the other values, in words."""
         if self.low == self.high:
             return f"half of its values are {self.low:.4g}"
         return f"half of its values lie between {self.low:.4g} and {self.high:.4g}"

@@ -1,4 +1,4 @@
-"""What a fit depends on, in a few plain values: to know its checkpoint again."""
+"""Fingerprint of a fit: its settings and rows in a few plain values, to recognise a checkpoint."""
 
 from __future__ import annotations
 

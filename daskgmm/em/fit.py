@@ -81,7 +81,7 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a fit is asked for.
+    """A request for a fit.
 
     Attributes
     ----------
@@ -173,13 +173,13 @@ class Request:
 
     @property
     def n_starts(self) -> int:
-        """How many initialisations there are to be."""
+        """Number of initialisations to make."""
         return 1 if self.resume is not None else self.settings.n_init
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """What a fit found; the survey is of the rows as read, without a sample.
+    """Result of a fit; the survey is of the rows as read, without a sample.
 
     `before` is the lower bound of the earlier fit that it went on from; minus infinity if there is
     none of these rows.

@@ -23,7 +23,7 @@ bound by up to 1e-4 nats a row, with 1e-14 by 1."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hyperparameters:
-    """Those of scikit-learn, by its names, as plain values: arrays are nested tuples.
+    """Hyperparameters by scikit-learn's names, as plain values: arrays are nested tuples.
 
     Attributes
     ----------

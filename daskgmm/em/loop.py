@@ -30,7 +30,7 @@ LOGGER = logging.getLogger("daskgmm")
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """How far the iterations from one start have come.
+    """Progress of the iterations from one start.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class Fit:
 
     @property
     def proposal(self) -> Parameters:
-        """What the next pass evaluates."""
+        """Parameters that the next pass evaluates."""
         return self.step.parameters if self.search is None else self.search.proposal
 
     @property
@@ -121,7 +121,7 @@ def iterate(
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """What one pass found: the M-step from its parameters, and its record.
+    """Result of one pass: the M-step from its parameters, and its record.
 
     `shares` (3, k) are those of `Point`, `has_chart` and `tolerance_unit` those of the model.
     """

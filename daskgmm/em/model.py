@@ -1,4 +1,4 @@
-"""What EM iterates: a model makes densities of parameters, and parameters of moments."""
+"""Models, which EM iterates: they make densities of parameters, and parameters of moments."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Array = NDArray[np.float64]
 
 
 class Model(Protocol):
-    """What the loop, acceleration and starts ask of a model.
+    """Interface of a model to the loop, to acceleration and to starts.
 
     For every model, `objective` never falls from the parameters of a pass to those that `step`
     makes of its moments, unless `reg_covar` takes covariances out of their structure, as it may
@@ -40,7 +40,7 @@ class Model(Protocol):
 
     @property
     def tolerance_unit(self) -> float:
-        """What `tol` of plain EM is in, in nats a row."""
+        """Unit of `tol` of plain EM, in nats a row."""
 
     def kernel(self, parameters: Parameters, together: int | None = None) -> Kernel:
         """Return the densities, for a pass over all rows.
@@ -72,7 +72,7 @@ class Model(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class GaussianModel:
-    """What models of Gaussian components share: their densities, and the rounding of their moments.
+    """Base class of models of Gaussian components: densities, and the rounding of moments.
 
     `noise` is as in `kernel.Kernel`.
     """

@@ -1,4 +1,4 @@
-"""Which model EM iterates: a mixture, one with room for outliers, or the posterior of one."""
+"""Choice of the model: a mixture, one with room for outliers, or the posterior of one."""
 
 from __future__ import annotations
 

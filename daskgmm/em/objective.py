@@ -1,4 +1,4 @@
-"""What EM raises, as far as settings tell: bounds of fits compare where it is the same."""
+"""Objective of EM, by its settings: bounds of fits with the same objective compare."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from daskgmm.gaussian.weight_prior import WEIGHT_PRIORS
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """What, beside the rows, decides what EM raises: by default the likelihood.
+    """Settings that, beside the rows, define the objective: by default the likelihood.
 
     Attributes
     ----------

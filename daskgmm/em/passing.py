@@ -25,7 +25,7 @@ Result = TypeVar("Result", bound=Counted)
 
 @dataclass(frozen=True, slots=True)
 class Pass(Generic[Result]):
-    """What is done to all rows in a pass; `kind` is its name in events.
+    """Work of a pass on all rows; `kind` is its name in events.
 
     `nbytes` are those of a batch's result, if it is as large as that of all batches. The names of
     tasks are made of `tasks`, by default of the kind.

@@ -20,7 +20,7 @@ curvature is rounding."""
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """What one pass tells about the parameters that it used.
+    """Value and gradient at the parameters of one pass.
 
     Attributes
     ----------

@@ -44,7 +44,7 @@ WHOLE = 2
 
 @dataclass(frozen=True, slots=True)
 class Starts:
-    """What the starts of a fit are made on.
+    """Rows that the starts of a fit are made on.
 
     Attributes
     ----------
@@ -166,7 +166,7 @@ def join(samples: list[Sample]) -> Sample:
 
 @dataclass(frozen=True, slots=True)
 class SampleRule:
-    """Which rows a sample takes.
+    """Rule that chooses the rows of a sample.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What a fit is asked to do."""
+"""Settings of a fit."""
 
 from __future__ import annotations
 

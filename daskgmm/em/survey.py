@@ -53,7 +53,7 @@ IF_MISSING = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """What one pass tells about the rows, those of weight 0 left out.
+    """Summary of the rows by one pass, those of weight 0 left out.
 
     Attributes
     ----------
@@ -106,7 +106,7 @@ class Survey:
 
     @property
     def filling(self) -> Filling:
-        """What fills the gaps of rows, as far as means and covariances of all tell."""
+        """Values that fill the gaps of rows, by the means and covariances of all."""
         return Filling(self.mean, self.covariance)
 
     @property

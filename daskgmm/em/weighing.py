@@ -1,4 +1,4 @@
-"""What the weights of rows add up to, and how many rows they count for."""
+"""Sums of the weights of rows, and the number of rows that they count for."""
 
 from __future__ import annotations
 

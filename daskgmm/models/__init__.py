@@ -1,1 +1,1 @@
-"""What the user holds: estimators, their predictions, and model files."""
+"""Estimators, their predictions, and model files."""

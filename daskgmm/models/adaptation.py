@@ -1,4 +1,4 @@
-"""What `map_adapt` is asked for, and the mixture that it returns."""
+"""Arguments of `map_adapt`, and the mixture that it returns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which model of a sweep's table is the best by a criterion, and what makes that doubtful."""
+"""Choice of the best model of a sweep by a criterion, and reasons to doubt it."""
 
 from __future__ import annotations
 

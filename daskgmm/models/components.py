@@ -1,4 +1,4 @@
-"""What one does with the components of a fitted mixture: number, merge, adapt, step."""
+"""Methods on the components of a fitted mixture: number, merge, adapt, step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a fit costs: how its rows are cut, what its passes hold, and the sizes users give."""
+"""Costs of a fit: the cut of its rows, the memory of its passes, and the sizes users give."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a fit says of its own quality, in the few numbers that a model card has."""
+"""Criteria of a fit: the few numbers of its quality that a model card has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with the components of a fit, in sentences that say what to do."""
+"""Degenerate components of a fit, in sentences that say what to do."""
 
 from __future__ import annotations
 

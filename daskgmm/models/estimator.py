@@ -1,4 +1,4 @@
-"""What every estimator of a mixture does to fit: check, run EM, set attributes, warn."""
+"""Base class of estimators of a mixture: check, run EM, set attributes, warn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model was fitted to, for its card."""
+"""Facts of the rows that a model was fitted to, for its card."""
 
 from __future__ import annotations
 

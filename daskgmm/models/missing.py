@@ -1,4 +1,4 @@
-"""What a mixture does with rows that miss values."""
+"""Treatment of rows that miss values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every fitted mixture answers: labels, posteriors, densities, criteria, new rows."""
+"""Methods of every fitted mixture: labels, posteriors, densities, criteria, new rows."""
 
 from __future__ import annotations
 

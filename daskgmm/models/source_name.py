@@ -1,4 +1,4 @@
-"""Where rows come from, in a few words: for model cards, and for runs that go on."""
+"""Name of a source of rows, in a few words: for model cards, and for runs that go on."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ SHARED_ATTRIBUTES = ("n_features_in_", "coordinates_", "fitted_on_", *LABELS)
 
 @dataclass(frozen=True, repr=False)
 class Sweep:
-    """What a sweep has found.
+    """Result of a sweep.
 
     Attributes
     ----------

@@ -33,7 +33,7 @@ FITTED = ("weights_", "means_", "covariances_", "precisions_cholesky_")
 
 
 class EstimatorTests:
-    """What holds for every estimator of a mixture.
+    """Tests of every estimator of a mixture.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class EstimatorTests:
         assert ESTIMATORS[self.estimator.__name__] is self.estimator
 
     def test_parameters_are_those_of_the_constructor(self) -> None:
-        """As scikit-learn's `clone` and `set_params` need."""
+        """Arguments are kept as scikit-learn's `clone` and `set_params` need them."""
         made = self.make()
         names = set(inspect.signature(self.estimator).parameters)
         assert set(made.get_params()) == names

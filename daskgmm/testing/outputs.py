@@ -33,7 +33,7 @@ OF_FACTORS = ("latent", "reconstruction_error")
 
 
 class OutputTests:
-    """What holds for every output of predictions.
+    """Tests of every output of predictions.
 
     Attributes
     ----------

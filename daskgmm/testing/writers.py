@@ -81,7 +81,7 @@ class WriterTests:
         assert len(told) > 6
 
     def test_a_run_that_was_killed_goes_on(self, small: GaussianMixture, tmp_path: Path) -> None:
-        """What is not whole has no name; the same call writes what is missing."""
+        """A part that is not whole has no name; the same call writes the rest."""
         out, left = tmp_path / "out", []
         with pytest.raises(Killed):
             self.write(small, self.rows(), out, after(4, die))

@@ -62,14 +62,14 @@ class Compared:
 
     @cached_property
     def _shares(self) -> Array:
-        """What each row of the sample counts, (m,), of a sum of 1."""
+        """Share of each row of the sample, (m,), with the sum 1."""
         _, counts = self._part
         shares: Array = counts / counts.sum()
         return shares
 
     @property
     def _penalty(self) -> Array:
-        """What each model gains by its parameters alone, and BIC's penalty for them."""
+        """Gain of each model by its parameters alone, and BIC's penalty for them."""
         return self.free / (2 * self.told) + self.free * math.log(self.n) / (2 * self.n)
 
     @cached_property

@@ -29,7 +29,7 @@ TRIED = 4
 
 @dataclass(frozen=True)
 class Trials:
-    """Where starts of one size and structure are compared: a part of the sample, and all of it."""
+    """Samples that starts of one size and structure are compared on: a part, and the whole."""
 
     settings: Settings
     small: Part

@@ -39,7 +39,7 @@ LARGEST_SEED = int(np.iinfo(np.int32).max)
 
 @dataclass(frozen=True, slots=True)
 class SweepRequest:
-    """What is to be compared.
+    """A comparison to make.
 
     Attributes
     ----------

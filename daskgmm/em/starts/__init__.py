@@ -1,1 +1,1 @@
-"""Where EM begins: starts on a sample, compared."""
+"""Starts of EM: made on a sample, and compared."""

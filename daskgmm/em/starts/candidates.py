@@ -73,7 +73,7 @@ class Candidate:
 
     @property
     def rank(self) -> tuple[int, float]:
-        """What the better of two candidates has more of: components with a spread of their own."""
+        """Rank of a candidate, a larger one better: fewer degenerate components, then the bound."""
         return -self.degenerate, self.fit.lower_bound
 
 

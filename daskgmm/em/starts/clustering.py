@@ -55,7 +55,7 @@ LEAST_REVEALING = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """How distances between rows are measured.
+    """Measure of distances between rows.
 
     Attributes
     ----------

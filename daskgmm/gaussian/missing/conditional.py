@@ -1,4 +1,4 @@
-r"""What observed values tell of missing ones, for one pattern of missing values.
+r"""Conditional Gaussians of missing values given observed ones, for one pattern.
 
 With o the columns observed and m those missing, the values of a row of component k are expected at
 
@@ -95,7 +95,7 @@ def marginal_factors(factors: Array, columns: NDArray[np.intp]) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class Conditional:
-    """What a pattern tells of the columns that it misses, for each of k components.
+    """Conditional Gaussian of the columns that a pattern misses, for each of k components.
 
     Attributes
     ----------

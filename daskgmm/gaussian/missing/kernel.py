@@ -118,7 +118,7 @@ class MarginalKernel(Kernel):
 
     @cached_property
     def remembered(self) -> Callable[[bytes], tuple[Kernel, Completion]]:
-        """What makes the kernel of a pattern, of its bytes, and keeps those of the first ones.
+        """Maker of the kernel of a pattern, of its bytes; it keeps those of the first patterns.
 
         All batches of a process share them. Batches have patterns in one order, so that of more
         than are kept the last ones would always be others than the next.

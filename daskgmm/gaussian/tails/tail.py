@@ -84,7 +84,7 @@ class TailDensities(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What a step of locations and scatter needs of the tails, or changes of them.
+    """Values of tails that a step of locations and scatter takes or changes.
 
     Attributes
     ----------

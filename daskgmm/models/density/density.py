@@ -1,4 +1,4 @@
-"""What a mixture is as a density, beside its labels."""
+"""Methods of a mixture as a density."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ TARGET = "target"
 
 
 class Regression(NamedTuple):
-    """What a mixture says of target columns, given the others.
+    """Regression of target columns on the others.
 
     Attributes
     ----------

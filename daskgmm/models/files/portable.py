@@ -1,4 +1,4 @@
-"""What lets a mixture travel: its card, its file, and its counterpart in scikit-learn."""
+"""Exchange of a mixture: its card, its file, and its counterpart in scikit-learn."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class FileKind:
 
     @property
     def opening(self) -> bytes:
-        """What files that daskgmm wrote begin with."""
+        """First bytes of files that daskgmm wrote."""
         return f'{{\n"format": "{self.format}"'.encode()
 
 

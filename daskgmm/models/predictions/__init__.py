@@ -1,1 +1,1 @@
-"""What a mixture says of rows, in the form in which they came."""
+"""Predictions for rows, in the form in which they came."""

@@ -1,4 +1,4 @@
-"""What predictions may hold, by name: the only table of outputs.
+"""Outputs of predictions, by name: the only table of them.
 
 `predict`, `predict_proba` and `score_samples`, the writers of Zarr and Parquet, and the command
 line make what stands in `OUTPUTS`. `OUTPUTS["name"] = make` adds one: `make` returns one or more
@@ -113,7 +113,7 @@ def _fields(outputs: Sequence[Output], dtype: np.dtype[Any], posterior: Posterio
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What outputs are asked to be.
+    """Settings of outputs.
 
     Attributes
     ----------
@@ -463,7 +463,7 @@ def _check_distinct(made: Mapping[str, Sequence[Output]]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """Which arrays to make.
+    """Arrays to make.
 
     Attributes
     ----------

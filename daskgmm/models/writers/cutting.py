@@ -1,4 +1,4 @@
-"""How arrays of predictions are cut, and the rows with them: each chunk whole, each block once."""
+"""Cut of arrays of predictions, and of the rows with them: each chunk whole, each block once."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Cut = int | Mapping[str, int] | None
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How the arrays are cut.
+    """Cut of the arrays.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class Layout:
 
     @property
     def unit(self) -> tuple[int, ...]:
-        """What one process must write at once: a shard, or a chunk."""
+        """Unit that one process must write at once: a shard, or a chunk."""
         return self.chunks if self.shards is None else self.shards
 
 

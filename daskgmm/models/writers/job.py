@@ -25,7 +25,7 @@ Add = Callable[[WrittenBatch], None]
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What was written.
+    """Record of a run that has ended.
 
     Attributes
     ----------
@@ -71,7 +71,7 @@ class Job(ABC):
     @property
     @abstractmethod
     def identity(self) -> Mapping[str, Any]:
-        """What a run must have in common with one that it goes on from."""
+        """Facts that a run must have in common with one that it goes on from."""
 
     @property
     @abstractmethod

@@ -1,4 +1,4 @@
-"""Who writes at a place: the run that took it last."""
+"""Owner of a place that is written to: the run that took it last."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Owner:
 
     @property
     def head(self) -> bytes:
-        """What the journal begins with."""
+        """Bytes that the journal begins with: they name the run."""
         return json.dumps({"run": self.run}).encode()[:-1]
 
     def lost(self) -> OutputError:

@@ -51,7 +51,7 @@ class ParquetJob(Job):
 
     @property
     def n_counts(self) -> int:
-        """Those of `counts_of`, and all rows."""
+        """Counts of `counts_of`, and of all rows."""
         return n_counts(self.predictor.parameters) + 1
 
     @property

@@ -62,7 +62,7 @@ class ZarrJob(Job):
 
     @property
     def n_counts(self) -> int:
-        """Those of `counts_of`."""
+        """Counts of `counts_of`."""
         return n_counts(self.predictor.parameters)
 
     def make(self) -> None:

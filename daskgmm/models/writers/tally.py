@@ -1,4 +1,4 @@
-"""What batches have written, and the tally of a run, which its journal holds."""
+"""Counts of batches that are written, and their tally, which the journal of a run holds."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class WrittenBatch:
-    """What became of a batch.
+    """Counts of a batch that was written.
 
     Attributes
     ----------
@@ -65,7 +65,7 @@ class WrittenBatch:
 
 @dataclass(slots=True)
 class Tally:
-    """What a run has written so far; `add` changes it.
+    """Counts of a run so far; `add` changes them.
 
     Attributes
     ----------

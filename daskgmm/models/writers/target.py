@@ -98,12 +98,12 @@ class Target(ABC):
 
     @property
     def place(self) -> Address:
-        """Where this run writes."""
+        """Address that this run writes to."""
         return self._place(self._folder)
 
     @property
     def guard(self) -> Owner | None:
-        """What tasks look at before they write, where runs share a place."""
+        """Owner that tasks check before they write, where runs share a place."""
         return self.owner if self._remote else None
 
     def interrupted(self, identity: Mapping[str, Any]) -> Tally | None:
