@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from daskgmm.models.gaussian_mixture import GaussianMixture as GaussianMixture
     from daskgmm.models.moments import MixtureMoments as MixtureMoments
     from daskgmm.models.planning import plan as plan
-    from daskgmm.models.sweep import Sweep as Sweep
-    from daskgmm.models.sweep import sweep as sweep
+    from daskgmm.models.sweeps.result import Sweep as Sweep
+    from daskgmm.models.sweeps.sweep import sweep as sweep
     from daskgmm.rows.labelled.opening import open_labelled as open_labelled
     from daskgmm.rows.opening import open_data as open_data
     from daskgmm.rows.parquet.rows import open_parquet as open_parquet
@@ -41,8 +41,8 @@ _HOMES = {
     "open_labelled": "daskgmm.rows.labelled.opening",
     "open_parquet": "daskgmm.rows.parquet.rows",
     "plan": "daskgmm.models.planning",
-    "Sweep": "daskgmm.models.sweep",
-    "sweep": "daskgmm.models.sweep",
+    "Sweep": "daskgmm.models.sweeps.result",
+    "sweep": "daskgmm.models.sweeps.sweep",
 }
 
 __all__ = [

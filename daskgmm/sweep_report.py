@@ -15,7 +15,7 @@ from daskgmm.names import FAILED, FITTED, SAMPLE
 from daskgmm.storage.address import Address
 
 if TYPE_CHECKING:
-    from daskgmm.models.sweep import Sweep
+    from daskgmm.models.sweeps.result import Sweep
 
 Table = Mapping[str, Sequence[Any]]
 

@@ -93,7 +93,7 @@ def sweep(
     with at_once():
         from daskgmm.errors import ChoiceWarning
         from daskgmm.models.files.model_file import check_free, save_new
-        from daskgmm.models.sweep import sweep as run_sweep
+        from daskgmm.models.sweeps.sweep import sweep as run_sweep
         from daskgmm.progress import show
 
     given.check_places(out=out, table=table, plot=plot)

@@ -1,0 +1,1 @@
+"""Sweeps: mixtures of several sizes and structures, fitted together."""

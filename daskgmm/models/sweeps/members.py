@@ -1,0 +1,68 @@
+"""Models of a sweep as fitted estimators."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from numbers import Integral
+from typing import Any
+
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+
+from daskgmm.em.models import model_of
+from daskgmm.em.objective import Objective
+from daskgmm.em.selection.choosing import (
+    Model,
+    SweepState,
+)
+from daskgmm.em.survey import Survey
+from daskgmm.errors import (
+    DegenerateComponentWarning,
+)
+from daskgmm.models.criteria import criteria_of_sweep
+from daskgmm.models.estimator import MixtureEstimator
+from daskgmm.models.factors import settings_of
+from daskgmm.models.inputs import LABELS
+
+SHARED_ATTRIBUTES = ("n_features_in_", "coordinates_", "fitted_on_", *LABELS)
+"""Fitted attributes that all models of a sweep have in common."""
+
+
+def mixtures_of(
+    state: SweepState, estimator: MixtureEstimator, table: dict[str, list[Any]]
+) -> list[MixtureEstimator | None]:
+    """Return an estimator for each row of the table; None for what failed."""
+    survey = state.survey.mapped(state.coordinates)
+    fitted = [_mixture(model, estimator, survey) for model in state.models]
+    for index, mixture in enumerate(fitted):
+        mixture._criteria = criteria_of_sweep(table, index)
+    return [*fitted, *[None] * len(state.failures)]
+
+
+def _mixture(model: Model, estimator: MixtureEstimator, survey: Survey) -> MixtureEstimator:
+    settings = model.settings
+    own: dict[str, Any] = {
+        "n_components": settings.n_components,
+        **settings_of(settings.structure),
+    }
+    if not isinstance(estimator.random_state, Integral | None):
+        own["random_state"] = model.seed
+    mixture: MixtureEstimator = clone(estimator)
+    set_those_taken(mixture, own)
+    for name in SHARED_ATTRIBUTES:
+        if hasattr(estimator, name):
+            setattr(mixture, name, getattr(estimator, name))
+    with warnings.catch_warnings():
+        # The table says so, model by model.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.simplefilter("ignore", DegenerateComponentWarning)
+        mixture._keep(model.fit, -math.inf, model_of(settings, survey))
+    mixture._ended_with = Objective.of(settings, estimator.n_features_in_)
+    return mixture
+
+
+def set_those_taken(estimator: MixtureEstimator, settings: dict[str, Any]) -> None:
+    """Set those of the settings that the estimator's constructor takes."""
+    taken = settings.keys() & estimator.get_params().keys()
+    estimator.set_params(**{name: settings[name] for name in taken})

@@ -1,0 +1,91 @@
+"""Arguments of a sweep: structures, sizes and starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_random_state
+
+from daskgmm.em.selection.races import SweepRequest
+from daskgmm.em.settings import Settings
+from daskgmm.errors import (
+    SettingError,
+)
+from daskgmm.gaussian.covariance.families import FAMILIES
+from daskgmm.gaussian.covariance.structures import STRUCTURES, structure_name
+from daskgmm.gaussian.parameters import Parameters
+from daskgmm.models.estimator import MixtureEstimator
+from daskgmm.models.factors import check_factors, name_with_factors
+from daskgmm.models.predictions.in_memory import predict_values
+from daskgmm.models.predictions.prediction import Predictor
+from daskgmm.models.sweeps.groups import Groups
+from daskgmm.names import ALL
+
+
+def structures_of(
+    covariance_type: str | Sequence[str] | None,
+    n_factors: int | Iterable[int] | None,
+    estimator: MixtureEstimator,
+) -> tuple[str, ...]:
+    """Return the structures to try, each once, those of factors for each number of them."""
+    asked = estimator.covariance_type if covariance_type is None else covariance_type
+    names = (asked,) if isinstance(asked, str) else tuple(asked)
+    plain = [structure_name(name) for name in names if name not in FAMILIES]
+    types = tuple(dict.fromkeys(STRUCTURES if ALL in names else plain))
+    unknown = [name for name in types if name not in STRUCTURES]
+    families = tuple(dict.fromkeys(name for name in names if name in FAMILIES))
+    if unknown or not (types or families):
+        raise SettingError(
+            f"covariance_type is {unknown or types}; give some of "
+            f"{', '.join([*STRUCTURES, *FAMILIES])}, or {ALL}."
+        )
+    given = estimator.n_factors if n_factors is None else n_factors
+    if not families or given is None:
+        check_factors((families or types)[0], given)
+    else:
+        factors = numbers_of(given, "n_factors")
+        types += tuple(name_with_factors(family, q) for family in families for q in factors)
+    fixed = "covariance_type" not in estimator.get_params()
+    if fixed and types != (estimator._structure_name,):
+        raise SettingError(
+            f"covariance_type is {asked!r}; that of {type(estimator).__name__} is always "
+            f"{estimator.covariance_type!r}."
+        )
+    return types
+
+
+def numbers_of(numbers: int | Iterable[int], name: str) -> list[int]:
+    """Return positive integers in their order, each once."""
+    given: Any = numbers
+    sizes: list[Any] = [given] if isinstance(given, (int, np.integer)) else list(given)
+    if not sizes or not all(isinstance(k, Integral) and int(k) >= 1 for k in sizes):
+        raise SettingError(f"{name} is {numbers!r}; give integers of 1 and more.")
+    return sorted({int(k) for k in sizes})
+
+
+def all_at_once(settings: Sequence[Settings], columns: int) -> Settings:
+    """Return the settings of a single fit that costs what a pass for all of these does."""
+    largest = max(settings, key=lambda each: each.n_statistics(columns))
+    return replace(largest, n_components=sum(each.n_components for each in settings))
+
+
+def request_of(
+    settings: tuple[Settings, ...], n_init: Any, random_state: Any, groups: Groups | None
+) -> SweepRequest:
+    """Return the request; `seeds` of its starts are drawn from the random state."""
+    if not isinstance(n_init, Integral) or n_init < 1:
+        raise ValueError(f"n_init is {n_init!r}; give at least 1 start.")
+    random = check_random_state(random_state)
+    sample_seed, *seeds = random.randint(np.iinfo(np.int32).max, size=1 + n_init).tolist()
+    return SweepRequest(settings, tuple(seeds), sample_seed, log_densities, groups)
+
+
+def log_densities(parameters: Parameters, x: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the log density of each row of x (m, d), (m,)."""
+    found = predict_values(Predictor(parameters), ("log_density",), np.asarray(x, np.float64), str)
+    return np.asarray(found, np.float64)

@@ -1,0 +1,246 @@
+"""Choice of the number of components: many mixtures in the passes of one."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Hashable, Iterable, Sequence
+from contextlib import closing
+from dataclasses import replace
+from inspect import signature
+from typing import Any
+
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+
+from daskgmm.blas import one_blas_thread
+from daskgmm.em.checkpoint import Checkpoint
+from daskgmm.em.events import Listener, together
+from daskgmm.em.far_values import warn_of_unresolved
+from daskgmm.em.fit import check_enough
+from daskgmm.em.history import log_event
+from daskgmm.em.selection.choosing import (
+    SweepState,
+    choose,
+    combinations,
+    starts_of,
+)
+from daskgmm.em.selection.measuring import Measured
+from daskgmm.em.weighing import check_meaning
+from daskgmm.errors import (
+    WeightsWarning,
+)
+from daskgmm.gaussian.prior import Prior
+from daskgmm.models.costs import TrainingData, cache_nbytes, cut, plan_of
+from daskgmm.models.criteria import doubt
+from daskgmm.models.equal_weights import check_prior_of_weights
+from daskgmm.models.estimator import MixtureEstimator
+from daskgmm.models.factors import check_factors_of, settings_of
+from daskgmm.models.fitted_on import fitted_on
+from daskgmm.models.gaussian_mixture import GaussianMixture
+from daskgmm.models.inputs import check_enough_columns
+from daskgmm.models.missing import check_missing_of_sweep
+from daskgmm.models.sweeps.groups import Groups
+from daskgmm.models.sweeps.identity import identity_of
+from daskgmm.models.sweeps.members import mixtures_of, set_those_taken
+from daskgmm.models.sweeps.request import all_at_once, numbers_of, request_of, structures_of
+from daskgmm.models.sweeps.result import Sweep, checked
+from daskgmm.models.sweeps.table import table_of
+from daskgmm.passes.dataset import Dataset
+from daskgmm.rows.sources import source_of
+from daskgmm.storage.address import Address
+from daskgmm.storage.masking import StorageOptions
+
+
+def sweep(
+    X: Any,
+    n_components: Iterable[int] = range(1, 11),
+    covariance_type: str | Sequence[str] | None = None,
+    n_init: int = 3,
+    criterion: str = "bic",
+    sample_weight: Any = None,
+    random_state: Any = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    *,
+    n_factors: int | Iterable[int] | None = None,
+    estimator: MixtureEstimator | None = None,
+    weights_are: str | None = None,
+    feature_dims: Sequence[Hashable] | None = None,
+    groups: Any = None,
+    tol: float = 1e-3,
+    reg_covar: float = 1e-6,
+    prior: str | Prior | None = None,
+    equal_weights: bool = False,
+    max_iter: int = 100,
+    sample_rows: int | None = None,
+    missing: str = "error",
+    standardise: bool = False,
+    pca: int | float | None = None,
+    noise: bool = False,
+    tails: str | None = None,
+    cache: int | str | None = None,
+    listen: Listener | None = None,
+    storage_options: StorageOptions | None = None,
+) -> Sweep:
+    """Fit mixtures of several sizes and structures, reading the data as often as for one.
+
+    All candidates start on a sample in memory. Of the starts of one size and structure the
+    best goes on, unless that size and structure is clearly beaten there by BIC, and the best by
+    no other criterion; the table names those that stay. The others advance together: each pass
+    serves all that have not converged.
+
+    Parameters
+    ----------
+    X, sample_weight, weights_are, feature_dims, checkpoint, cache, listen, storage_options : as in
+        `GaussianMixture.fit`
+    n_components : iterable of int
+    covariance_type : str or sequence of str, optional
+        Names as in `GaussianMixture`, or "all" of those without factors; by default that of the
+        estimator, "full".
+    n_factors : int or iterable of int, optional
+        Numbers of factors that "ppca", "factor" and "mcfa" are tried with; in the table they are
+        "ppca-1" and so on.
+    n_init : int
+        Starts of each, on the sample.
+    criterion : {"bic", "aic", "icl", "heldout"}
+        What `Sweep.best` goes by. Held-out likelihood is estimated by cross-validation on the
+        sample, by blocks of consecutive rows or by `groups`: where neighbours are alike, the
+        others always ask for more components.
+    random_state : int, RandomState instance or None
+        By default that of the estimator. Models have it as their own, so that a clone begins with
+        it when it is fitted again; those of a RandomState have the seed of their start.
+    estimator : MixtureEstimator, optional
+        What is fitted: all models are copies of it, and `tol` to `tails` below are its own
+        settings. By default a `GaussianMixture` of the settings below.
+    groups : array of shape (n,), optional
+        What belongs together, and is held out together: a station, a tile, a day.
+    tol : float
+        As in `GaussianMixture`. BIC takes log(n) / 2n nats a row for a parameter, 7e-6 for a
+        million rows: where neighbouring sizes are nearly as good, what is left to gain may
+        decide. 1e-4 is surer then, and took four times the passes.
+    reg_covar, prior, equal_weights, max_iter, sample_rows, missing, standardise, pca, noise, \
+    tails : as in `GaussianMixture`
+        Room for outliers is that of all models: two sweeps compare it, by the criteria in their
+        tables.
+
+    Returns
+    -------
+    Sweep
+
+    Raises
+    ------
+    ValueError, OSError
+        As `GaussianMixture.fit` does.
+
+    Warns
+    -----
+    WeightsWarning
+        If nothing was said of the weights, and they may be counts; or if they were said to be, and
+        are no whole numbers.
+    """
+    checked(criterion)
+    check_meaning(weights_are)
+    estimator = _copied(
+        estimator,
+        tol=tol,
+        reg_covar=reg_covar,
+        prior=prior,
+        equal_weights=equal_weights,
+        max_iter=max_iter,
+        sample_rows=sample_rows,
+        missing=missing,
+        standardise=standardise,
+        pca=pca,
+        noise=noise,
+        tails=tails,
+    )
+    random_state = estimator.random_state if random_state is None else random_state
+    if "random_state" in estimator.get_params():
+        estimator.set_params(random_state=random_state)
+    types = structures_of(covariance_type, n_factors, estimator)
+    sizes = numbers_of(n_components, "n_components")
+    set_those_taken(estimator, {"n_components": max(sizes), **settings_of(types[0])})
+    estimator._validate_params()
+    check_missing_of_sweep(estimator, types, criterion)
+    given = TrainingData(source_of(X, storage_options), sample_weight, weights_are, feature_dims)
+    rows, beside = given.rows(estimator)
+    check_enough(rows.n_rows, min(sizes))
+    belongs = None if groups is None else Groups(groups, rows)
+    chosen = estimator._settings()
+    check_prior_of_weights(chosen, rows.n_features)
+    if beside.weights is not None:
+        chosen = chosen.weighed(weights_are)
+    settings = combinations(sizes, types, chosen)
+    request = request_of(settings, n_init, random_state, belongs)
+    request = replace(request, weights_are=None if beside.weights is None else weights_are)
+    check_enough_columns(pca, rows.n_features)
+    check_factors_of(settings, rows.n_features)
+    for chosen in settings:
+        chosen.check_prior(rows.n_features)
+    as_one_fit = all_at_once(settings, rows.n_features)
+    # What M-steps round to would depend on whether a task has just ended.
+    with one_blas_thread(), closing(cut(rows, beside, as_one_fit, cache_nbytes(cache))) as data:
+        plan_of(data, as_one_fit, starts_of(settings, rows.n_features, rows.n_rows)).check()
+        kept = saved = None
+        if checkpoint is not None:
+            saved = Checkpoint(Address.of(checkpoint, storage_options), SweepState)
+            kept = saved.load(identity_of(data, request, random_state))
+        state, measured = choose(data, request, together(log_event, listen), saved, kept)
+        return _found(data, state, measured, estimator, given, criterion)
+
+
+def _copied(given: MixtureEstimator | None, **settings: Any) -> MixtureEstimator:
+    """Return a copy of the estimator that is given, or a `GaussianMixture` of these settings."""
+    if given is None:
+        return GaussianMixture(**settings)
+    if not isinstance(given, MixtureEstimator):
+        raise TypeError(
+            f"estimator is {given!r}; give an estimator of daskgmm, such as GaussianMixture()."
+        )
+    if not hasattr(given, "bic"):
+        raise TypeError(
+            f"A {type(given).__name__} has no likelihood that criteria compare: fit one with as "
+            "many components as there may be."
+        )
+    if "n_components" not in given.get_params():
+        raise ValueError(
+            f"{type(given).__name__} has no parameter n_components: nothing of it can be swept."
+        )
+    for name, value in settings.items():
+        if value != signature(sweep).parameters[name].default:
+            raise ValueError(
+                f"{name}={value!r} is given beside an estimator: set it there, as in "
+                f"{type(given).__name__}({name}={value!r})."
+            )
+    copy: MixtureEstimator = clone(given)
+    return copy
+
+
+def _found(
+    data: Dataset,
+    state: SweepState,
+    measured: Measured,
+    estimator: MixtureEstimator,
+    given: TrainingData,
+    criterion: str,
+) -> Sweep:
+    """Return the sweep, and warn of what the user should know."""
+    said = None if data.weights is None else given.weights_are
+    estimator._set_seen(state.coordinates, fitted_on(data, state.survey, given.source.x, said))
+    estimator._warn_of_scale(state.survey.mapped(state.coordinates))
+    doubtful = None if data.weights is None else doubt(state.survey.weighing, said)
+    if doubtful is not None:
+        warnings.warn(doubtful, WeightsWarning, stacklevel=3)
+    table = table_of(state, measured, said, estimator._axis_names())
+    found = Sweep(table, mixtures_of(state, estimator, table), criterion)
+    best = found._best(criterion)
+    fitted = best._parameters(), state.coordinates, state.survey
+    warn_of_unresolved(*fitted, data.rows.columns, stacklevel=3)
+    if not best.converged_:
+        warnings.warn(
+            f"The best model by {criterion} did not converge. Increase max_iter (--max-iter) or "
+            "tol (--tol).",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+    return found
