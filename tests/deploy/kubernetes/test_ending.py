@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -54,6 +55,20 @@ def test_sigterm_reaches_what_process_1_started(wrapped, code):
         assert process.wait(30) == (0 if code == NOT_CONVERGED else code)
 
 
+def test_a_driver_that_ends_at_once_keeps_its_code(wrapped):
+    """Its end may come before the shell waits again, or with another SIGTERM: each a race."""
+    at_once = ANSWERING.replace("sys.exit(", "os._exit(").replace("import", "import os,")
+    for number in range(15):
+        with first([*wrapped, sys.executable, "-S", "-c", at_once, "7"]) as process:
+            assert process.stderr.readline() == "ready\n"
+            shell = process_1(process)
+            os.kill(shell, signal.SIGTERM)
+            time.sleep(0.001 * (number % 5))
+            with suppress(ProcessLookupError):
+                os.kill(shell, signal.SIGTERM)
+            assert process.wait(30) == 7
+
+
 def test_sigterm_ends_a_fit_as_its_user_would(wrapped, tmp_path):
     np.save(tmp_path / "rows.npy", blobs(n=20_000, d=3, k=3))
     fit = [sys.executable, "-m", "daskgmm.cli", "fit", "rows.npy", "-k", "3", "--threads", "1"]
@@ -96,10 +111,13 @@ def _alone():
 
 def terminate(process):
     """Send SIGTERM as the kubelet does: to process 1."""
+    os.kill(process_1(process), signal.SIGTERM)
+
+
+def process_1(process):
+    """Return the number that process 1 has outside."""
     known = process.pid
-    if _alone():
-        known = int(Path(f"/proc/{known}/task/{known}/children").read_text())
-    os.kill(known, signal.SIGTERM)
+    return int(Path(f"/proc/{known}/task/{known}/children").read_text()) if _alone() else known
 
 
 @pytest.fixture(params=JOBS)
