@@ -25,7 +25,7 @@ from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.arrays import ArrayRows
 
 FITS = 1000
-WHOLE_FITS = 200
+WHOLE_FITS = 100
 """Data sets that are fitted whole, from starts to the end: a tenth of a second each."""
 
 REG_COVAR = 1e-6

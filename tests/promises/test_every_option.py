@@ -135,7 +135,7 @@ def test_a_killed_worker(option, cluster):
 
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory):
-    return write(tmp_path_factory.mktemp("peaks") / "x.zarr", 100_000, 64, 4 << 20)
+    return write(tmp_path_factory.mktemp("peaks") / "x.zarr", 50_000, 64, 4 << 20)
 
 
 @EVERY
