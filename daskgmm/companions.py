@@ -1,4 +1,4 @@
-"""Companions of rows: weights, labels, and variances of noise."""
+"""Companions of rows: weights, labels, variances of noise, and groups."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ from numpy.typing import NDArray
 Part = TypeVar("Part")
 Other = TypeVar("Other")
 
-ARGUMENTS = {"weights": "sample_weight", "labels": "y", "noise": "noise_variance"}
+ARGUMENTS = {
+    "weights": "sample_weight",
+    "labels": "y",
+    "noise": "noise_variance",
+    "groups": "groups",
+}
 """Names of the arguments that users give companions by."""
 
 
@@ -28,11 +33,14 @@ class Companions(Generic[Part]):
         Of one axis.
     noise : object or None
         Of two axes.
+    groups : object or None
+        Of one axis.
     """
 
     weights: Part | None = None
     labels: Part | None = None
     noise: Part | None = None
+    groups: Part | None = None
 
     def __iter__(self) -> Iterator[Part]:
         """Iterate over the parts that are given."""

@@ -113,14 +113,21 @@ class Predictor:
         coordinates = self.transform.coordinates
         return self.parameters.n_features if coordinates is None else coordinates.n_columns
 
-    def dataset(self, rows: Rows, weights: Rows | None = None, *, present: bool = False) -> Dataset:
+    def dataset(
+        self,
+        rows: Rows,
+        weights: Rows | None = None,
+        groups: Rows | None = None,
+        *,
+        present: bool = False,
+    ) -> Dataset:
         """Return rows cut for passes of this mixture, as they are.
 
         With `present` those that miss what it needs are dropped.
         """
         p, k, _ = self._fast.shape
         drop, marginalise = self.transform.drop_missing, self.transform.marginalise
-        beside = Companions(weights)
+        beside = Companions(weights, groups=groups)
         if not present:
             return Dataset.of(rows, beside, k, p)
         return Dataset.of(rows, beside, k, p, drop_missing=drop, marginalise=marginalise)
