@@ -1,0 +1,133 @@
+"""Scores and curvature of a mixture in its own coordinates, against finite differences."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.special import log_softmax, logsumexp
+
+import daskgmm.gaussian.covariance.packed as packed
+from daskgmm.companions import Companions
+from daskgmm.gaussian.block import Block
+from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
+from daskgmm.gaussian.kernels.natural import NaturalKernel
+from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend
+from daskgmm.gaussian.kernels.whitened import WhitenedKernel
+from daskgmm.gaussian.score_chart import ScoreChart
+from tests.gaussian.mixtures import parameters_of
+
+K, D, STEP = 3, 2, 1e-4
+R = np.random.default_rng(0)
+ROOTS = R.normal(size=(K, D, D))
+MATRICES = ROOTS @ ROOTS.swapaxes(1, 2) + np.eye(D)
+MEANS, WEIGHTS = 2 * R.normal(size=(K, D)), np.array([0.2, 0.3, 0.5])
+X, W = 2 * R.normal(size=(60, D)), R.uniform(0.5, 2.0, 60)
+NAMES = ("full", "tied", "diag", "spherical", "EEI", "EII")
+
+
+def log_likelihood(chart, point):
+    """Return it at a point of the chart, straight from densities with the precision I - E."""
+    own, logs = chart.parameters, []
+    coordinates = np.asarray(chart.free @ point).reshape(K, -1)
+    odds = log_softmax(np.log(own.weights) + coordinates[:, 0])
+    for j in range(K):
+        factor, scale = own.precisions_cholesky[j], coordinates[j, 1 + D :]
+        u = factor if chart.detail == 2 else np.diag(np.broadcast_to(factor, D))
+        if chart.detail == 2:
+            diagonal = np.equal(*packed.indices(D))
+            change = packed.unpack(scale * np.where(diagonal, np.sqrt(2), 1), D)
+        else:
+            change = np.diag(np.broadcast_to(scale * np.sqrt(2 / (D if len(scale) < D else 1)), D))
+        precision = np.eye(D) - change
+        z = (X - own.means[j]) @ u - np.linalg.solve(precision, coordinates[j, 1 : 1 + D])
+        determinant = np.linalg.slogdet(precision)[1] / 2 + np.linalg.slogdet(u)[1]
+        distances = np.einsum("ni,ij,nj->n", z, precision, z)
+        noise = chart.noise * np.trace(u @ precision @ u.T)
+        logs.append(odds[j] + determinant - (distances + noise) / 2 - D / 2 * np.log(2 * np.pi))
+    return logsumexp(logs, axis=0) @ W
+
+
+@pytest.fixture(params=[(name, noise) for name in NAMES for noise in (0.0, 0.05)], ids=str)
+def chart(request):
+    name, noise = request.param
+    return ScoreChart.of(
+        parameters_of(name, WEIGHTS, MEANS, MATRICES), noise=noise, reg_covar=noise
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_there_are_as_many_coordinates_as_free_parameters(name):
+    chart = ScoreChart.of(parameters_of(name, WEIGHTS, MEANS, MATRICES))
+    assert chart.n_parameters == n_parameters(STRUCTURES[name], K, D)
+
+
+def test_scores_are_slopes_of_the_log_likelihood(chart):
+    steps = STEP * np.eye(chart.n_parameters)
+    slopes = [log_likelihood(chart, e) - log_likelihood(chart, -e) for e in steps]
+    scores = np.array(slopes) / (2 * STEP)
+    assert_allclose(chart.of_rows(X) @ W, scores, rtol=1e-6, atol=1e-6)
+    own, noise = chart.parameters, chart.noise
+    natural = NaturalKernel.of(own, X.mean(0), noise)
+    for kernel in (WhitenedKernel.of(own, noise=noise), natural):
+        (moments,) = NumpyBackend().moments([kernel], iter([Block(X, Companions(W))]), len(X))
+        assert_allclose(chart.of_moments(moments), scores, rtol=1e-6, atol=1e-6)
+
+
+def test_curvature_is_that_of_the_log_likelihood(chart):
+    steps = STEP * np.eye(chart.n_parameters)
+    at = {}
+
+    def value(point):
+        key = tuple(np.rint(point / STEP).astype(int))
+        if key not in at:
+            at[key] = log_likelihood(chart, point)
+        return at[key]
+
+    second = [
+        [value(a + b) - value(a - b) - value(b - a) + value(-a - b) for b in steps] for a in steps
+    ]
+    found, squares = chart.curvature(X, W)
+    assert_allclose(found * W.sum(), -np.array(second) / (4 * STEP**2), atol=1e-4)
+    along = R.normal(size=chart.n_parameters)
+    wanted, doubled = along @ found @ along, np.concatenate([X, X])
+    value, error = chart.curvature_along(X, W, along)
+    assert value == pytest.approx(wanted)
+    halved = chart.curvature_along(doubled, np.concatenate([W, W]), along)[1]
+    assert 0 < halved == pytest.approx(error / np.sqrt(2))
+    scores = chart.of_rows(X)
+    assert_allclose(squares * W.sum(), (scores * W) @ scores.T, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_variances_follow_small_changes_of_coordinates(name):
+    chart = ScoreChart.of(parameters_of(name, WEIGHTS, MEANS, MATRICES))
+    size = chart.n_parameters
+    draws = R.normal(size=(size, size))
+    covariance = draws @ draws.T
+    coordinates = (1e-6 * chart.free @ np.linalg.cholesky(covariance)).T.reshape(size, K, -1)
+    own, changes = chart.parameters, []
+    for each in coordinates:
+        odds = np.exp(log_softmax(np.log(own.weights) + each[:, 0]))
+        means, covariances = own.means.copy(), np.empty((K, D, D))
+        for j in range(K):
+            factor, scale = own.precisions_cholesky[j], each[j, 1 + D :]
+            u = factor if chart.detail == 2 else np.diag(np.broadcast_to(factor, D))
+            lower = np.linalg.inv(u).T
+            if chart.detail == 2:
+                diagonal = np.equal(*packed.indices(D))
+                change = packed.unpack(scale * np.where(diagonal, np.sqrt(2), 1), D)
+            else:
+                root = np.sqrt(2 / (D if len(scale) < D else 1))
+                change = np.diag(np.broadcast_to(scale * root, D))
+            precision = u @ (np.eye(D) - change) @ u.T
+            covariances[j] = np.linalg.inv(precision)
+            means[j] += lower @ each[j, 1 : 1 + D]
+        structure = STRUCTURES[own.structure]
+        of_form = structure.precision.of_matrices(covariances)
+        changes.append((odds - own.weights, means - own.means, of_form - own.covariances))
+    weights, means, covariances = (
+        np.sum(np.square(np.array(part) / 1e-6), axis=0) for part in zip(*changes, strict=True)
+    )
+    found = chart.variances(covariance)
+    assert_allclose(chart.weight_variances(covariance), weights, rtol=1e-4)
+    assert_allclose(found[1], means, rtol=1e-4)
+    assert_allclose(found[2], covariances, rtol=1e-4)
