@@ -73,5 +73,9 @@ class WeightsWarning(UserWarning):
     """Criteria depend on the meaning of `sample_weight`, which was assumed."""
 
 
+class DependenceWarning(UserWarning):
+    """Rows depend on each other farther than standard errors take into account."""
+
+
 class ExchangeWarning(UserWarning):
     """The classes of another library cannot hold a property of the mixture."""

@@ -1,4 +1,4 @@
-"""Methods on the components of a fitted mixture: number, merge, adapt, step."""
+"""Methods on the components of a fitted mixture: number, merge, adapt, step, standard errors."""
 
 from __future__ import annotations
 
@@ -35,6 +35,8 @@ from daskgmm.models.moments import MixtureMoments
 from daskgmm.models.order import NUMBERED, canonical_order
 from daskgmm.models.predictions.posterior_sample import posterior_sample
 from daskgmm.models.stepping import moments_under, stepped
+from daskgmm.models.uncertainty.sandwich import standard_errors
+from daskgmm.models.uncertainty.standard_errors import StandardErrors
 
 
 class Components(Mixture):
@@ -316,6 +318,79 @@ class Components(Mixture):
         """
         check_is_fitted(self)
         return stepped(self, moments)
+
+    def standard_errors(
+        self,
+        X: Any,
+        sample_weight: Any = None,
+        *,
+        groups: Any = None,
+        blocks: int = 1000,
+        weights_are: str | None = None,
+    ) -> StandardErrors:
+        r"""Return the standard errors of weights, means and covariances; one pass.
+
+        Of :math:`J^{-1} K J^{-1}` [1]_ [2]_: J is the curvature of the log-likelihood, on all rows
+        up to 100,000 or so many that are drawn, and K the covariance of its slope, from the sums
+        of the scores over blocks of neighbouring rows, or over groups. So they hold where
+        neighbours resemble each other, as along a track or in time, and where components are no
+        Gaussians in truth.
+
+        Parameters
+        ----------
+        X : as in `fit`
+            The rows that the mixture was fitted to.
+        sample_weight : as in `fit`, optional
+        groups : as `sample_weight`, optional
+            A whole number for each row, or the name of a column of X: rows of different groups
+            (stations, patients, cruises) are independent, those of one need not be. Groups are
+            independent, rather than blocks, then. The scores of all of them stay in memory.
+        blocks : int, default=1000
+            Number of blocks of neighbouring rows. Fewer are longer, so that dependence reaches
+            less often from one to the next; but the standard errors are known to
+            :math:`1 / \sqrt{2 B}` of B blocks only.
+        weights_are : {"relative", "counts"}, optional
+            What the weights mean, by default what was said to `fit`. Relative ones weigh rows of a
+            survey: a row of weight 2 moves estimates twice as far, and it is one observation. A row
+            that counts c stands for c independent ones: blocks are single rows then. With groups
+            both give the same.
+
+        Returns
+        -------
+        StandardErrors
+            In the shapes and units of `weights_`, `means_` and `covariances_`; after `standardise`
+            or `pca` in those coordinates, which are taken as known. ``intervals(0.95)`` of it are
+            confidence intervals.
+
+        Raises
+        ------
+        ValueError
+            If the rows do not identify the mixture, a component rests on a floor, or EM has stopped
+            too far from the maximum: a quarter of a standard error.
+        SettingError
+            Of a mixture with a prior, `noise`, `tails`, ``missing="marginalise"``, more than 3,000
+            free parameters, or covariances that depend on each other (all types but "full", "tied",
+            "diag", "spherical", "EEI" and "EII"); of a `BayesianGaussianMixture`.
+        DataError
+            If a row cannot be used, or there are fewer than 30 blocks or groups.
+
+        Warns
+        -----
+        DependenceWarning
+            If rows depend on each other farther than a block.
+        WeightsWarning
+            As `bic` does, without groups.
+
+        References
+        ----------
+        .. [1] P. J. Huber, "The behavior of maximum likelihood estimates under nonstandard
+           conditions", Proceedings of the Fifth Berkeley Symposium 1 (1967) 221-233.
+        .. [2] G. Boldea, J. R. Magnus, "Maximum likelihood estimation of the multivariate normal
+           mixture model", Journal of the American Statistical Association 104 (2009) 1539-1549,
+           https://doi.org/10.1198/jasa.2009.tm08273
+        """
+        check_is_fitted(self)
+        return standard_errors(self, X, sample_weight, groups, blocks, weights_are)
 
     def _reorder(self, order: NDArray[np.intp]) -> None:
         names = ["weights_", "means_", "clean_shares_", "inflations_", "tail_degrees_"]

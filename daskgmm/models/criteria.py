@@ -104,6 +104,7 @@ CRITERIA_COUNT = "AIC, BIC and ICL count"
 PRIOR_COUNTS = "the prior is weighed against"
 BOTH_COUNT = f"{CRITERIA_COUNT}, and {PRIOR_COUNTS},"
 RELEVANCE_COUNTS = "the relevance is weighed against"
+ERRORS_COUNT = "standard errors are those of"
 """What depends on the number of rows, as a subject and verb of n."""
 
 

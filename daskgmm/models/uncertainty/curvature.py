@@ -1,0 +1,104 @@
+"""The curvature of the log-likelihood on a sample, as large as its weakest direction asks for."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import eigh
+
+from daskgmm.arrays import Array
+from daskgmm.em.sample import SAMPLE_BYTES
+from daskgmm.em.scores import Scores
+from daskgmm.gaussian.score_chart import ScoreChart
+
+ROWS_PER_PARAMETER = 50
+"""Rows of the first sample for each free parameter."""
+
+SAMPLE_ROWS = 100_000
+"""Rows of the first sample for small mixtures; data with fewer are taken whole."""
+
+SAMPLE_WORK = 5e9
+"""Products P^2 of the rows of a sample that take about a tenth of a second."""
+
+MOST_WORK = 2e12
+"""Products of the largest sample: a minute."""
+
+CLOSE = 0.15
+"""Standard error of the weakest curvature, of its size, from which on a larger sample is drawn:
+those of parameters in that direction are off by as much."""
+
+SPARE = 1.2
+"""Rows that are drawn over those that are needed, as the need is an estimate."""
+
+
+@dataclass(frozen=True, eq=False)
+class Curvature:
+    """Minus the second derivatives of the log-likelihood, in the coordinates of a chart.
+
+    Attributes
+    ----------
+    matrix, squares : ndarray of shape (P, P)
+        As `ScoreChart.curvature` returns them.
+    least : float
+        Smallest eigenvalue of the matrix.
+    direction : ndarray of shape (P,)
+        Its eigenvector.
+    error : float
+        Standard error of the smallest eigenvalue; 0 if the sample is all rows.
+    rows : int
+        Rows of the sample.
+    """
+
+    matrix: Array
+    squares: Array
+    least: float
+    direction: Array
+    error: float
+    rows: int
+
+    @property
+    def is_close(self) -> bool:
+        """Whether the sample tells the curvature in its weakest direction."""
+        return self.error == 0.0 or self.error <= CLOSE * self.least
+
+    @property
+    def rows_needed(self) -> float:
+        """Rows of a sample that would, where this one does not."""
+        if self.least <= 0.0:
+            return math.inf
+        return SPARE * self.rows * (self.error / (CLOSE * self.least)) ** 2
+
+
+def rows_at_first(n_parameters: int) -> int:
+    """Return the most rows of the first sample."""
+    cheap = min(SAMPLE_ROWS, int(SAMPLE_WORK / n_parameters**2))
+    return max(ROWS_PER_PARAMETER * n_parameters, cheap)
+
+
+def rows_at_most(n_parameters: int, d: int) -> int:
+    """Return the rows of the largest sample."""
+    return max(rows_at_first(n_parameters), min(SAMPLE_BYTES // (8 * d), _affordable(n_parameters)))
+
+
+def _affordable(n_parameters: int) -> int:
+    return int(MOST_WORK / n_parameters**2)
+
+
+def sampled(found: Scores) -> tuple[Array, Array]:
+    """Return the rows of the sample (m, d), and their weights (m,)."""
+    assert found.sample is not None, "some rows have a weight"
+    x, weights = np.asarray(found.sample.x, np.float64), found.sample.weights
+    return x, np.ones(len(x)) if weights is None else weights.astype(np.float64)
+
+
+def curvature_of(chart: ScoreChart, found: Scores) -> Curvature:
+    """Return the curvature on the sample."""
+    x, weights = sampled(found)
+    matrix, squares = chart.curvature(x, weights)
+    (least,), vectors = eigh(matrix, subset_by_index=[0, 0])
+    direction, error = vectors[:, 0], 0.0
+    if len(x) < found.weighing.rows:
+        error = chart.curvature_along(x, weights, direction)[1]
+    return Curvature(matrix, squares, float(least), direction, error, len(x))

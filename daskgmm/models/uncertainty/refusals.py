@@ -1,0 +1,183 @@
+"""Where a mixture has no standard errors: refused, with what to do."""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.arrays import Array
+from daskgmm.counting import counted
+from daskgmm.em.rounding import TELLING_ROWS, rounding_of
+from daskgmm.errors import DataError, SettingError
+from daskgmm.gaussian.floor import Floor
+from daskgmm.gaussian.m_step import Maximised
+from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.score_chart import ScoreChart, has_chart
+from daskgmm.models.degeneracy import reason_of
+from daskgmm.models.equal_weights import has_equal_weights
+from daskgmm.models.missing import check_whole_rows
+from daskgmm.models.uncertainty.curvature import Curvature
+
+LEAST_UNITS = 30
+"""Units below which the variance of their scores is known too badly: to 13 % in standard errors."""
+
+MOST_PARAMETERS = 3000
+"""Free parameters beyond which their curvature, a matrix, takes minutes."""
+
+LEAST_CURVATURE = 1e-6
+"""Curvature below which a mixture has a direction that changes nothing; 1 if components are known:
+EM moves a millionth of the way there in a step."""
+
+BARELY = 0.25
+"""Standard error of the weakest curvature, of its size, beyond which the largest sample tells too
+little."""
+
+WIDEST = 0.5
+"""Standard error of a mean or a covariance, in a component's own widths, from which quadratic
+approximations say nothing."""
+
+FARTHEST = 0.25
+"""Distance from the maximum, in standard errors, from which on an interval of 95 % covers less than
+94 %."""
+
+GO_ON = (
+    "If these are the rows of the fit, fit again with {} (--tol) and a large max_iter "
+    "(--max-iter), with warm_start=True from here; else fit to these rows."
+)
+
+
+def chart_of(mixture: Any, parameters: Parameters) -> ScoreChart:
+    """Return the coordinates of a mixture; raise `SettingError` where it has no standard errors."""
+    check_whole_rows(mixture, "standard_errors")
+    ended, because = mixture._ended_with, None
+    prior = getattr(mixture, "prior", None) if ended is None else ended.prior
+    if parameters.log_weights is not None:
+        because = "a variational posterior says itself how uncertain its parameters are"
+    elif parameters.makes_room:
+        because = "noise and tails have parameters of their own, beside those of Gaussians"
+    elif not has_chart(parameters):
+        because = (
+            f"covariances of type {mixture.covariance_type!r} depend on each other in curves. "
+            "Those of full, tied, diag, spherical, EEI and EII have standard errors"
+        )
+    elif prior is not None:
+        because = "with a prior it is no maximum of the likelihood"
+    if because is not None:
+        raise SettingError(f"This mixture has no standard errors: {because}.")
+    if not parameters.weights.min() > 0:
+        empty = ", ".join(map(str, np.flatnonzero(parameters.weights <= 0)))
+        raise ValueError(
+            f"Components without rows have no standard errors: {empty}. Reduce n_components."
+        )
+    chart = ScoreChart.of(
+        parameters,
+        noise=0.0 if ended is None else ended.noise,
+        reg_covar=float(getattr(mixture, "reg_covar", 0.0)),
+        equal_weights=has_equal_weights(mixture),
+    )
+    if chart.n_parameters > MOST_PARAMETERS:
+        raise SettingError(
+            f"The mixture has {chart.n_parameters:,} free parameters, and standard errors are for "
+            f"{MOST_PARAMETERS:,} at most: their curvature is a matrix. Fit fewer components, or "
+            "covariance_type='diag', or principal axes (pca)."
+        )
+    return chart
+
+
+def check_blocks(blocks: Any) -> None:
+    """Raise `SettingError` unless it is a number of blocks whose scores have a variance."""
+    if isinstance(blocks, bool) or not isinstance(blocks, Integral) or blocks < LEAST_UNITS:
+        raise SettingError(
+            f"blocks is {blocks!r}; give a whole number of {LEAST_UNITS} or more: the variance of "
+            "fewer scores says little."
+        )
+
+
+def check_units(units: int, unit: str, rows: int) -> None:
+    """Raise `DataError` if there are too few units of rows."""
+    if units >= LEAST_UNITS:
+        return
+    more = (
+        "Name finer groups, of rows that do not depend on those of others, or leave groups out: "
+        "blocks of neighbouring rows take their place."
+        if unit == "group"
+        else f"X has {counted(rows, 'row')} of positive weight; give more."
+    )
+    raise DataError(
+        f"There are {counted(units, unit)}, and standard errors need {LEAST_UNITS} or more. {more}"
+    )
+
+
+def check_off_the_floor(mixture: Any, parameters: Parameters, x: Array, weights: Array) -> None:
+    """Raise `ValueError` for components that are as narrow as a floor allows."""
+    shares = weights / weights.sum()
+    centred = x - shares @ x
+    some = x[:: max(1, len(x) // TELLING_ROWS)]
+    rounding = rounding_of(np.ascontiguousarray(some.T))
+    reg_covar = float(getattr(mixture, "reg_covar", 0.0))
+    floor = Floor.of((centred.T * shares) @ centred, rounding, reg_covar)
+    step = Maximised(parameters)
+    where = reason_of(step, floor.resting(step), mixture._axis_names())
+    if where:
+        raise ValueError(
+            f"Standard errors are those of a maximum, and components rest on a floor instead: "
+            f"{where}. Reduce n_components, or lower reg_covar (--reg-covar) if such clusters are "
+            "real."
+        )
+
+
+def check_curved(chart: ScoreChart, found: Curvature, slope: Array, total: float) -> None:
+    """Raise `ValueError` if the likelihood of rows of this total weight has no maximum here."""
+    if found.least > LEAST_CURVATURE and found.error <= BARELY * found.least:
+        return
+    step = float(np.abs(slope).max()) / math.sqrt(total)
+    if step > FARTHEST:
+        raise ValueError(
+            "The parameters are at no maximum of the likelihood of these rows: a step of EM moves "
+            f"them by up to {step:.2g} of what would be standard errors if components were known. "
+            f"{GO_ON.format('a smaller tol')}"
+        )
+    k, weights = chart.parameters.n_components, chart.parameters.weights
+    own = (chart.free @ found.direction).reshape(k, -1)
+    shares = (own**2).sum(1) * weights
+    named = np.flatnonzero(shares >= 0.1 * shares.sum())
+    known = f"{found.least:.1e}" + (f" to {found.error:.0e}" if found.error else "")
+    raise ValueError(
+        f"The mixture is not identified by these rows: {_components(named)} can change together "
+        f"with hardly a loss of likelihood (curvature {known} on {found.rows:,} rows, where 1 is "
+        "that of known components). Reduce n_components."
+    )
+
+
+def check_identified(variances: Array) -> None:
+    """Raise `ValueError` for components as uncertain as they are wide; variances are (k, ...)."""
+    widest = np.sqrt(variances.max(axis=1))
+    named = np.flatnonzero(widest > WIDEST)
+    if len(named):
+        raise ValueError(
+            f"The mixture is not identified by these rows: means or covariances of "
+            f"{_components(named)} are uncertain by up to {widest.max():.1f} of the component's "
+            "own widths, where no standard error holds. Reduce n_components, or fit more rows."
+        )
+
+
+def _components(named: NDArray[np.intp]) -> str:
+    numbers = ", ".join(map(str, named[:8])) + (", ..." if len(named) > 8 else "")
+    return f"component{'s' if len(named) > 1 else ''} {numbers}"
+
+
+def check_at_maximum(distance: float, left: float, total: float) -> None:
+    """Raise `ValueError` if parameters are far from where the likelihood of the rows is largest."""
+    if distance <= FARTHEST:
+        return
+    # The gain that is left goes with the square of the distance, and a fit stops at tol / 100.
+    tol = 100.0 * left / total * (FARTHEST / 4.0 / distance) ** 2
+    raise ValueError(
+        f"The parameters are {distance:.2g} standard errors from the maximum of the likelihood of "
+        f"these rows, {left:.2g} nats below it, and intervals about them would be off. "
+        f"{GO_ON.format(f'tol={tol:.0e}')}"
+    )

@@ -1,0 +1,189 @@
+r"""From scores and curvature to standard errors: :math:`V = J^{-1} K J^{-1}`.
+
+J is the curvature of the log-likelihood and K the covariance of its slope, from the sums of the
+scores over units of rows, such as blocks of neighbours (P. J. Huber, "The behavior of maximum
+likelihood estimates under nonstandard conditions", Proceedings of the Fifth Berkeley Symposium 1
+(1967) 221-233; G. Boldea, J. R. Magnus, "Maximum likelihood estimation of the multivariate normal
+mixture model", Journal of the American Statistical Association 104 (2009) 1539-1549). Neither
+independence of the rows of a unit nor the truth of the model is assumed.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from functools import partial
+from typing import Any
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+
+from daskgmm.arrays import Array
+from daskgmm.blas import one_blas_thread
+from daskgmm.em.scores import Scores, scores_of
+from daskgmm.em.weighing import COUNTS, check_meaning, check_some
+from daskgmm.errors import DataError, DependenceWarning, SourceError, WeightsWarning
+from daskgmm.gaussian.covariance.dense import Dense
+from daskgmm.gaussian.covariance.structures import STRUCTURES
+from daskgmm.gaussian.score_chart import ScoreChart
+from daskgmm.models.criteria import ERRORS_COUNT, doubt
+from daskgmm.models.inputs import scoring_data
+from daskgmm.models.predictions.prediction import Predictor
+from daskgmm.models.uncertainty.curvature import (
+    Curvature,
+    curvature_of,
+    rows_at_first,
+    rows_at_most,
+    sampled,
+)
+from daskgmm.models.uncertainty.refusals import (
+    LEAST_UNITS,
+    chart_of,
+    check_at_maximum,
+    check_blocks,
+    check_curved,
+    check_identified,
+    check_off_the_floor,
+    check_units,
+)
+from daskgmm.models.uncertainty.standard_errors import Estimates, StandardErrors
+from daskgmm.passes.batches import GUESSED_ROWS
+from daskgmm.rows.rows import Rows
+
+NEIGHBOURS = 8
+"""Blocks taken as one, to see whether rows depend on each other farther than a block."""
+
+GROWTH = 1.5
+"""Ratio of the standard errors of long and single blocks that is no accident: it is known to 13 %
+at least."""
+
+
+def standard_errors(
+    mixture: Any, x: Any, sample_weight: Any, groups: Any, blocks: Any, weights_are: str | None
+) -> StandardErrors:
+    """Return the standard errors of a fitted mixture; see `Components.standard_errors`."""
+    predictor: Predictor = mixture._predictor()
+    chart = chart_of(mixture, predictor.parameters)
+    check_blocks(blocks)
+    check_meaning(weights_are)
+    rows, weights = scoring_data(mixture, x, sample_weight)
+    column = None if groups is None else _groups_beside(mixture, x, groups)
+    length = _rows_of_block(mixture, rows, int(blocks)) if groups is None else None
+    data = predictor.dataset(rows, weights, column, present=True)
+    data = data.in_coordinates(predictor.transform.coordinates)
+    columns = None if predictor.transform.coordinates is not None else rows.columns
+    with one_blas_thread():
+        score = partial(scores_of, data, chart, columns=columns, length=length)
+        found = score(rows_at_first(chart.n_parameters))
+        check_some(found.weighing, weights is not None)
+        check_off_the_floor(mixture, chart.parameters, *sampled(found))
+        curvature = curvature_of(chart, found)
+        if not curvature.is_close:
+            most = rows_at_most(chart.n_parameters, chart.parameters.n_features)
+            found = score(int(min(curvature.rows_needed, most)))
+            curvature = curvature_of(chart, found)
+        said = weights_are or (getattr(mixture, "fitted_on_", None) or {}).get("weights_are")
+        if weights is not None and groups is None:
+            message = doubt(found.weighing, said, ERRORS_COUNT)
+            if message is not None:
+                warnings.warn(message, WeightsWarning, stacklevel=3)
+        as_counts = weights is not None and said == COUNTS
+        unit = "group" if groups is not None else "row" if as_counts or length == 1 else "block"
+        errors = _estimated(mixture, chart, found, curvature, unit, as_counts=as_counts)
+    if errors.growth > GROWTH:
+        warnings.warn(
+            f"Rows depend on each other farther than a block of {length:,} rows: of {NEIGHBOURS} "
+            f"blocks taken as one, standard errors are up to {errors.growth:.1f} times as large, "
+            f"and these are too small. Give fewer blocks, such as blocks={_fewer(errors.units)} "
+            "(--blocks), or groups of rows that do not depend on each other (--groups).",
+            DependenceWarning,
+            stacklevel=3,
+        )
+    return errors
+
+
+def _fewer(units: int) -> int:
+    return max(LEAST_UNITS, units // NEIGHBOURS)
+
+
+def _rows_of_block(mixture: Any, rows: Rows, blocks: int) -> int:
+    """Return the rows of a block, of about as many blocks; of unknown lengths as in the fit."""
+    n = rows.n_rows
+    if n is None:
+        facts = getattr(mixture, "fitted_on_", None) or {}
+        n = facts.get("rows", 0) + facts.get("missing", 0) or GUESSED_ROWS * len(rows.lengths)
+    return max(1, -(-int(n) // blocks))
+
+
+def _groups_beside(mixture: Any, x: Any, groups: Any) -> Rows:
+    """Return group numbers as a column, which may be whatever weights may be."""
+    try:
+        column = scoring_data(mixture, x, groups)[1]
+    except (DataError, SourceError) as error:
+        raise type(error)(str(error).replace("sample_weight", "groups")) from error
+    assert column is not None, "groups were given"
+    return column
+
+
+def _estimated(
+    mixture: Any,
+    chart: ScoreChart,
+    found: Scores,
+    curvature: Curvature,
+    unit: str,
+    *,
+    as_counts: bool,
+) -> StandardErrors:
+    """Return standard errors; raise `ValueError` where there are none."""
+    total, slope, units = float(found.weights.sum()), found.sums.sum(0), len(found.units)
+    check_curved(chart, curvature, slope, total)
+    scores = found.sums - np.outer(found.weights / total, slope)
+    factor, growth = cho_factor(total * curvature.matrix, lower=True), math.nan
+    if as_counts and unit == "row":
+        covariance, units = _sandwich(factor, total * curvature.squares), found.weighing.rows
+    else:
+        check_units(units, unit, found.weighing.rows)
+        covariance = _sandwich(factor, _meat(scores))
+        if unit == "block" and units >= LEAST_UNITS * NEIGHBOURS:
+            longer = np.add.reduceat(scores, np.arange(0, units, NEIGHBOURS))
+            variances = np.diagonal(_sandwich(factor, _meat(longer)))
+            growth = float(np.sqrt(np.max(variances / np.diagonal(covariance))))
+    moves = cho_solve(factor, slope)
+    distance = float(np.max(np.abs(moves) / np.sqrt(np.diagonal(covariance))))
+    check_at_maximum(distance, float(slope @ moves) / 2.0, total)
+    facts = {"units": units, "unit": unit, "rows": found.weighing.rows}
+    return _in_shape(mixture, chart, covariance, distance=distance, growth=growth, **facts)
+
+
+def _in_shape(mixture: Any, chart: ScoreChart, covariance: Array, **facts: Any) -> StandardErrors:
+    """Return standard errors in the shapes of the attributes, from the covariance (P, P)."""
+    own, means, variances = chart.variances(covariance)
+    check_identified(own[:, 1:])
+    structure = STRUCTURES[mixture._structure_name]
+    k, d = means.shape
+    spread = structure.external(np.sqrt(variances[: structure.n_covariances(k)]), d)
+    estimates = Estimates(
+        weights=np.array(mixture.weights_, np.float64),
+        means=np.array(mixture.means_, np.float64),
+        covariances=np.array(mixture.covariances_, np.float64),
+        matrices=chart.detail == Dense.detail,
+    )
+    return StandardErrors(
+        weights=np.sqrt(chart.weight_variances(covariance)),
+        means=np.sqrt(means),
+        covariances=spread,
+        standard_deviations=estimates.variances(spread) / (2.0 * estimates.standard_deviations),
+        estimates=estimates,
+        **facts,
+    )
+
+
+def _meat(scores: Array) -> Array:
+    """Return the covariance of the sum of scores (u, P), whose sum is 0."""
+    return np.asarray(scores.T @ scores * (len(scores) / (len(scores) - 1.0)))
+
+
+def _sandwich(factor: tuple[Array, bool], meat: Array) -> Array:
+    """Return J^-1 K J^-1 of a factor of J."""
+    half = cho_solve(factor, meat)
+    return np.asarray(cho_solve(factor, half.T))

@@ -1,0 +1,163 @@
+"""Standard errors of the parameters of a mixture, and the intervals that follow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t
+
+from daskgmm.arrays import Array
+from daskgmm.counting import counted
+from daskgmm.errors import SettingError
+
+
+@dataclass(frozen=True, eq=False)
+class Estimates:
+    """The parameters that standard errors are of, in the shapes of the attributes of a mixture.
+
+    Attributes
+    ----------
+    weights : ndarray of shape (k,)
+    means : ndarray of shape (k, d)
+    covariances : ndarray
+    matrices : bool
+        Whether covariances are matrices; else they are variances.
+    """
+
+    weights: Array
+    means: Array
+    covariances: Array
+    matrices: bool
+
+    @property
+    def standard_deviations(self) -> Array:
+        """Roots of the variances."""
+        return np.sqrt(self.variances(self.covariances))
+
+    @property
+    def is_variance(self) -> NDArray[np.bool_]:
+        """Whether each entry of the covariances is a variance."""
+        diagonal = np.eye(self.means.shape[1], dtype=bool) if self.matrices else np.array(True)
+        return np.broadcast_to(diagonal, self.covariances.shape)
+
+    def variances(self, covariances: Array) -> Array:
+        """Return what is there for variances, of arrays shaped as the covariances or stacks."""
+        return np.diagonal(covariances, axis1=-2, axis2=-1) if self.matrices else covariances
+
+
+@dataclass(frozen=True, eq=False)
+class Intervals:
+    """Lower and upper ends of confidence intervals, on an axis of length 2 in front.
+
+    Attributes
+    ----------
+    level : float
+        Probability that an interval covers its parameter.
+    weights : ndarray of shape (2, k)
+    means : ndarray of shape (2, k, d)
+    covariances : ndarray of shape (2, ...)
+        Each entry, shaped as `covariances_`.
+    standard_deviations : ndarray of shape (2, ...)
+        Roots of the variances among the covariances.
+    """
+
+    level: float
+    weights: Array
+    means: Array
+    covariances: Array
+    standard_deviations: Array
+
+
+@dataclass(frozen=True, eq=False)
+class StandardErrors:
+    """Standard errors of the parameters of a fitted mixture, in the shapes of its attributes.
+
+    Attributes
+    ----------
+    weights : ndarray of shape (k,)
+        Of `weights_`; 0 where they are fixed.
+    means : ndarray of shape (k, d)
+        Of `means_`, in their units.
+    covariances : ndarray
+        Of `covariances_`, entry by entry.
+    standard_deviations : ndarray
+        Of the roots of the variances, which are the diagonals where `covariances_` are matrices:
+        shape (k, d) for "full" and "diag", (d,) for "tied", (k,) for "spherical".
+    units : int
+        Number of units whose scores vary.
+    unit : {"block", "group", "row"}
+        What they are: blocks of neighbouring rows, groups that were given, or single rows.
+    rows : int
+        Number of rows of positive weight.
+    distance : float
+        How far the parameters are from the maximum of the likelihood of the rows, in standard
+        errors: the largest of all parameters.
+    growth : float
+        Largest ratio of a standard error from eight neighbouring blocks taken as one to that
+        from single blocks: above 1 where rows depend on each other farther than a block; nan for
+        few blocks, and other units.
+    estimates : Estimates
+        The parameters themselves.
+    """
+
+    weights: Array
+    means: Array
+    covariances: Array
+    standard_deviations: Array
+    units: int
+    unit: str
+    rows: int
+    distance: float
+    growth: float
+    estimates: Estimates
+
+    def intervals(self, level: float = 0.95) -> Intervals:
+        r"""Return confidence intervals, each on a scale on which estimates are nearly normal.
+
+        That is :math:`\log(\pi / (1 - \pi))` for weights, the logarithm for variances and standard
+        deviations, and the parameter itself for means and the other entries of covariances.
+        Quantiles are those of Student's t with one degree of freedom less than there are units.
+
+        Parameters
+        ----------
+        level : float, default=0.95
+            Probability that an interval covers its parameter, for each by itself.
+
+        Raises
+        ------
+        SettingError
+            If `level` is not between 0 and 1.
+        """
+        if not 0.0 < level < 1.0:
+            raise SettingError(f"level is {level!r}; give a probability, between 0 and 1.")
+        half = float(t.ppf((1.0 + level) / 2.0, self.units - 1))
+        own, ends = self.estimates, half * np.array([-1.0, 1.0])
+        scale = np.where(own.is_variance, own.covariances, 1.0)
+        logarithmic = own.covariances * np.exp(np.multiply.outer(ends, self.covariances / scale))
+        linear = own.covariances + np.multiply.outer(ends, self.covariances)
+        covariances = np.where(own.is_variance, logarithmic, linear)
+        return Intervals(
+            level=float(level),
+            weights=_logistic(own.weights, self.weights, ends),
+            means=own.means + np.multiply.outer(ends, self.means),
+            covariances=covariances,
+            standard_deviations=np.sqrt(own.variances(covariances)),
+        )
+
+    def __repr__(self) -> str:
+        k, d = self.means.shape
+        return (
+            f"<StandardErrors of {counted(k, 'component')} in {counted(d, 'feature')}, from "
+            f"{counted(self.units, self.unit)} of {self.rows:,} rows>"
+        )
+
+
+def _logistic(shares: Array, errors: Array, ends: Array) -> Array:
+    """Return intervals of shares, symmetric in log odds; those of fixed ones have no width."""
+    free = errors > 0
+    rest = np.where(free, 1.0 - shares, 1.0)
+    width = np.where(free, errors / (shares * rest), 0.0)
+    odds = shares * np.exp(np.multiply.outer(ends, width))
+    return np.asarray(np.where(free, odds / (odds + rest), shares))

@@ -1,0 +1,345 @@
+"""Standard errors of the parameters: closed forms of one Gaussian, weights, groups, refusals."""
+
+import warnings
+
+import dask
+import dask.array as da
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import norm, t
+
+from daskgmm import BayesianGaussianMixture, ConjugatePrior, GaussianMixture
+from daskgmm.errors import DataError, DependenceWarning, SettingError, WeightsWarning
+
+R = np.random.default_rng(0)
+TYPES = ("full", "tied", "diag", "spherical", "EEI", "EII")
+CLOSE = {"tol": 1e-7, "max_iter": 1000, "reg_covar": 0.0, "random_state": 0}
+NAMES = ("weights", "means", "covariances", "standard_deviations")
+
+
+def clusters(n, apart=4.0, seed=0):
+    random = np.random.default_rng(seed)
+    x = random.normal(size=(n, 2)) @ [[1.0, 0.5], [0.0, 0.8]]
+    return x + apart * (random.random(n) < 0.4)[:, None]
+
+
+X = clusters(600)
+ONE = R.gamma(2.0, size=(500, 2)) @ [[1.0, 0.3], [0.0, 1.0]]
+
+
+def fitted(x=X, k=2, weights=None, **settings):
+    return GaussianMixture(k, **{**CLOSE, **settings}).fit(
+        x, None, weights, weights_are=None if weights is None else "relative"
+    )
+
+
+@pytest.fixture(scope="module")
+def mixture():
+    return fitted()
+
+
+def flat(errors):
+    return np.concatenate([np.ravel(getattr(errors, name)) for name in NAMES])
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_one_gaussian_has_closed_forms(covariance_type):
+    """Blocks of one row: means vary by second moments, variances by fourth ones."""
+    mixture = fitted(ONE, 1, covariance_type=covariance_type)
+    found, n = mixture.standard_errors(ONE), len(ONE)
+    assert (found.units, found.unit, found.rows) == (n, "row", n)
+    z, unbiased = ONE - ONE.mean(0), np.sqrt(n * (n - 1))
+    assert_allclose(found.means[0], np.sqrt((z**2).sum(0) / n) * np.sqrt(n) / unbiased, rtol=1e-8)
+    products = np.einsum("ni,nj->nij", z, z)
+    if covariance_type in ("spherical", "EII"):
+        wanted = (z**2).mean(1).std(0)
+    elif covariance_type in ("diag", "EEI"):
+        wanted = (z**2).std(0)
+    else:
+        wanted = products.std(0)
+    covariances = np.reshape(found.covariances, np.shape(wanted))
+    assert_allclose(covariances, wanted * np.sqrt(n) / unbiased, rtol=1e-7)
+    assert found.covariances.shape == np.shape(mixture.covariances_)
+    assert found.weights.tolist() == [0.0]
+
+
+def test_clusters_far_apart_are_gaussians_by_themselves():
+    x = clusters(1000, apart=100.0)
+    mixture = fitted(x)
+    found, labels = mixture.standard_errors(x), mixture.predict(x)
+    share = np.mean(labels == 0)
+    assert_allclose(found.weights, np.sqrt(share * (1 - share) / 999), rtol=1e-6)
+    for k in (0, 1):
+        rows = x[labels == k]
+        m = len(rows) * np.sqrt(999 / 1000)
+        wanted = rows.std(0) * np.sqrt(len(rows)) / m
+        assert_allclose(found.means[k], wanted, rtol=1e-6)
+
+
+def test_intervals_are_normal_on_their_scales(mixture):
+    found = mixture.standard_errors(X)
+    ends, half = found.intervals(0.9), t.ppf(0.95, found.units - 1)
+    assert half == pytest.approx(norm.ppf(0.95), rel=0.01)
+    assert_allclose(ends.means, found.estimates.means + half * np.array([-1, 1])[:, None, None]
+                    * found.means)  # fmt: skip
+    odds = np.log(ends.weights / (1 - ends.weights))
+    middle = np.log(mixture.weights_ / (1 - mixture.weights_))
+    assert_allclose(odds.mean(0), middle, atol=1e-12)
+    width = found.weights / (mixture.weights_ * (1 - mixture.weights_))
+    assert_allclose(odds[1] - odds[0], 2 * half * width)
+    variances, errors = (np.diagonal(a, axis1=1, axis2=2) for a in (mixture.covariances_,
+                                                                    found.covariances))  # fmt: skip
+    logs = np.log(np.diagonal(ends.covariances, axis1=2, axis2=3))
+    assert_allclose(logs[1] - np.log(variances), half * errors / variances)
+    assert_allclose(ends.standard_deviations**2, np.exp(logs))
+    beside = ends.covariances[:, 0, 0, 1]
+    assert_allclose(np.diff(beside), 2 * half * found.covariances[0, 0, 1])
+    assert_allclose(found.standard_deviations, errors / (2 * np.sqrt(variances)))
+    with pytest.raises(SettingError, match="between 0 and 1"):
+        found.intervals(95)
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_shapes_are_those_of_the_attributes(covariance_type):
+    mixture = fitted(covariance_type=covariance_type)
+    found = mixture.standard_errors(X, blocks=100)
+    assert repr(found) == (
+        "<StandardErrors of 2 components in 2 features, from 100 blocks of 600 rows>"
+    )
+    assert found.units == 100
+    ends = found.intervals()
+    for name in NAMES:
+        errors = getattr(found, name)
+        assert np.all(errors > 0)
+        assert getattr(ends, name).shape == (2, *np.shape(errors))
+    assert found.means.shape == mixture.means_.shape
+    assert np.shape(found.covariances) == np.shape(mixture.covariances_)
+    assert found.distance < 0.01
+
+
+def test_rows_of_weight_0_are_no_rows(mixture):
+    weights = np.ones(700)
+    weights[600:] = 0.0
+    more = np.concatenate([X, np.full((100, 2), 1e6)])
+    found = mixture.standard_errors(more, weights, blocks=700)
+    assert_allclose(flat(found), flat(mixture.standard_errors(X)), rtol=1e-9)
+
+
+def test_rows_that_count_are_as_many_rows():
+    counts = R.integers(1, 4, len(X))
+    repeated = np.repeat(X, counts, axis=0)
+    mixture = fitted(repeated)
+    found = mixture.standard_errors(X, counts, weights_are="counts")
+    assert found.unit == "row"
+    wanted = mixture.standard_errors(repeated, np.ones(len(repeated)), weights_are="counts")
+    assert_allclose(flat(found), flat(wanted), rtol=1e-9)
+    of_rows = mixture.standard_errors(repeated, blocks=len(repeated))
+    assert_allclose(flat(found), flat(of_rows), rtol=1e-3)  # which divide by one row less
+    groups = np.arange(len(X)) // 4
+    by_group = mixture.standard_errors(X, counts, groups=groups)
+    assert_allclose(
+        flat(by_group), flat(mixture.standard_errors(repeated, groups=np.repeat(groups, counts))),
+        rtol=1e-9,
+    )  # fmt: skip
+
+
+def test_relative_weights_have_no_scale_and_doubts_are_told():
+    weights = R.integers(1, 4, len(X)).astype(float)
+    mixture = fitted(weights=weights)
+    wanted = flat(mixture.standard_errors(X, weights))
+    assert_allclose(flat(mixture.standard_errors(X, 1e-9 * weights)), wanted, rtol=1e-7)
+    mixture.fitted_on_["weights_are"] = None
+    with pytest.warns(WeightsWarning, match="standard errors are those of n ="):
+        mixture.standard_errors(X, weights)
+
+
+@pytest.mark.parametrize("kind", ["numpy", "dask", "column", "unknown lengths"])
+def test_groups_are_units_however_they_come(mixture, kind):
+    numbers = R.permutation(len(X)) % 60
+    order = np.argsort(numbers, kind="stable")
+    wanted = mixture.standard_errors(X[order], blocks=60)
+    x, groups = X, numbers
+    if kind == "dask":
+        x, groups = da.from_array(X, chunks=(70, 2)), da.from_array(numbers, chunks=100)
+    elif kind == "column":
+        x = pd.DataFrame(np.c_[X, numbers], columns=["a", "b", "station"])
+        mixture, groups = fitted(x[["a", "b"]]), "station"
+    elif kind == "unknown lengths":
+        x, groups = da.from_array(X, chunks=(70, 2)), da.from_array(numbers, chunks=70)
+        x = x[da.from_array(np.ones(len(X), bool), chunks=70)]
+        groups = groups[da.from_array(np.ones(len(X), bool), chunks=70)]
+    found = mixture.standard_errors(x, groups=groups)
+    assert (found.units, found.unit) == (60, "group")
+    assert_allclose(flat(found), flat(wanted), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("groups", "words"),
+    [
+        (np.arange(len(X)) / 2, "0.5 in row 1 .*pandas.factorize"),
+        (np.arange(len(X)) % 29, "There are 29 groups, and standard errors need 30"),
+        (np.arange(len(X) - 1), "groups"),
+    ],
+)
+def test_groups_that_are_none(mixture, groups, words):
+    with pytest.raises(DataError, match=words):
+        mixture.standard_errors(X, groups=groups)
+
+
+def test_too_many_groups_for_memory(mixture, monkeypatch):
+    monkeypatch.setattr("daskgmm.em.scores.UNIT_BYTES", 8 * 11 * 100)
+    with pytest.raises(SettingError, match=r"more than 100 groups.* % 10"):
+        mixture.standard_errors(X, groups=np.arange(len(X)))
+
+
+def test_chunks_change_rounding_alone_and_threads_nothing(mixture, monkeypatch):
+    monkeypatch.setattr("daskgmm.passes.batches.MIN_BATCH_SECONDS", 1e-9)
+    wanted, x = flat(mixture.standard_errors(X, blocks=50)), da.from_array(X, chunks=(37, 2))
+    found = []
+    for threads in (1, 3):
+        with dask.config.set(num_workers=threads):
+            found.append(flat(mixture.standard_errors(x, blocks=50)))
+    assert_array_equal(*found)
+    assert_allclose(found[0], wanted, rtol=1e-9)
+
+
+def test_moments_and_rows_give_the_same_scores(mixture, monkeypatch):
+    wanted = flat(mixture.standard_errors(X, blocks=50))
+    monkeypatch.setattr("daskgmm.em.scores.SHORT", 0)
+    assert_allclose(flat(mixture.standard_errors(X, blocks=50)), wanted, rtol=1e-9)
+
+
+def test_rows_that_miss_values_are_left_out_or_named(mixture):
+    gaps = X.copy()
+    gaps[5, 1] = np.nan
+    with pytest.raises(DataError, match="NaN"):
+        mixture.standard_errors(gaps)
+    kept = np.delete(X, 5, axis=0)
+    dropping = fitted(gaps, missing="drop")
+    found = dropping.standard_errors(gaps, blocks=600)
+    assert_allclose(flat(found), flat(fitted(kept).standard_errors(kept)), rtol=1e-5)
+
+
+def test_standardised_columns_scale_means(mixture):
+    wanted, found = mixture.standard_errors(X), fitted(standardise=True).standard_errors(X)
+    order = np.argsort(mixture.means_[:, 0])
+    other = np.argsort(found.estimates.means[:, 0])
+    assert_allclose(found.means[other] * X.std(0), wanted.means[order], rtol=1e-4)
+    assert_allclose(found.weights, wanted.weights, rtol=1e-4)
+
+
+def test_reg_covar_is_no_distance_from_the_maximum():
+    """It moves variances by more than their errors; accelerated and plain EM both end there."""
+    x = clusters(2000)
+    for acceleration, tol in (("auto", 1e-7), (None, 1e-12)):
+        mixture = fitted(x, reg_covar=0.02, acceleration=acceleration, tol=tol)
+        assert mixture.standard_errors(x).distance < 0.02
+
+
+def test_equal_weights_are_certain():
+    mixture = fitted(equal_weights=True)
+    found = mixture.standard_errors(X)
+    assert_array_equal(found.weights, 0.0)
+    assert_array_equal(found.intervals().weights, 0.5)
+    assert np.all(found.means > 0)
+
+
+def test_neighbours_that_resemble_each_other_are_told():
+    order = np.argsort(X[:, 0])
+    mixture = fitted(X[order])
+    with pytest.warns(DependenceWarning, match="up to .* times as large.*blocks=37"):
+        found = mixture.standard_errors(X[order], blocks=300)
+    assert found.growth > 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert mixture.standard_errors(X, blocks=300).growth < 1.5
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"covariance_type": "VVE"}, "depend on each other in curves"),
+        ({"covariance_type": "ppca", "n_factors": 1}, "depend on each other in curves"),
+        ({"prior": ConjugatePrior()}, "prior"),
+        ({"noise": True}, "noise and tails"),
+        ({"tails": "t"}, "noise and tails"),
+        ({"missing": "marginalise"}, "whole rows"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_mixtures_without_standard_errors(settings, words):
+    mixture = fitted(**settings, max_iter=3)
+    with pytest.raises(SettingError, match=words):
+        mixture.standard_errors(X)
+
+
+def test_posteriors_say_it_themselves():
+    mixture = BayesianGaussianMixture(2, random_state=0, max_iter=500).fit(X)
+    with pytest.raises(SettingError, match="variational"):
+        mixture.standard_errors(X)
+
+
+@pytest.mark.parametrize("blocks", [29, 2.5, True, None])
+def test_blocks_are_counted(mixture, blocks):
+    with pytest.raises(SettingError, match="30 or more"):
+        mixture.standard_errors(X, blocks=blocks)
+
+
+def test_few_rows(mixture):
+    with pytest.raises(DataError, match="29 rows"):
+        mixture.standard_errors(X[:29])
+
+
+def test_many_parameters(mixture, monkeypatch):
+    monkeypatch.setattr("daskgmm.models.uncertainty.refusals.MOST_PARAMETERS", 10)
+    with pytest.raises(SettingError, match="11 free parameters"):
+        mixture.standard_errors(X)
+
+
+def test_fits_that_stopped_early_say_how_far_they_are():
+    x = clusters(2000)
+    mixture = fitted(x, warm_start=True)
+    mixture.means_ = mixture.means_ + 0.03
+    with pytest.raises(ValueError, match=r"standard errors from the maximum.* nats below") as told:
+        mixture.standard_errors(x)
+    tol = float(str(told.value).split("tol=")[1].split(" ")[0])
+    mixture.set_params(tol=tol).fit(x)
+    assert mixture.standard_errors(x).distance < 0.25
+
+
+def test_other_rows_are_not_those_of_the_fit(mixture):
+    with pytest.raises(ValueError, match="else fit to these rows"):
+        mixture.standard_errors(X + 1.0)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_components_that_nothing_tells_apart_are_named():
+    x = R.normal(size=(400, 2))
+    twice = GaussianMixture.from_parameters(
+        [0.3, 0.7], [x.mean(0)] * 2, [np.cov(x.T, bias=True)] * 2
+    ).set_params(reg_covar=0.0)
+    with pytest.raises(ValueError, match=r"not identified .*components 0, 1"):
+        twice.standard_errors(x)
+
+
+def test_components_on_a_floor_are_named():
+    x = np.concatenate([X, np.full((40, 2), 9.0)])
+    with pytest.warns(UserWarning, match="rest on a floor"):
+        mixture = fitted(x, 3, reg_covar=1e-6, means_init=[[0, 0], [4, 4], [9, 9]])
+    with pytest.raises(ValueError, match="rest on a floor"):
+        mixture.standard_errors(x)
+
+
+def test_a_sample_that_does_not_tell_the_curvature_is_drawn_larger(monkeypatch):
+    """The curvature of components that overlap is small; all rows tell it exactly."""
+    x = clusters(6000, apart=2.0)
+    mixture = fitted(x)
+    wanted = flat(mixture.standard_errors(x))
+    monkeypatch.setattr("daskgmm.models.uncertainty.curvature.SAMPLE_ROWS", 600)
+    found = flat(mixture.standard_errors(x))
+    assert np.abs(found / wanted - 1).max() < 0.3
+    monkeypatch.setattr("daskgmm.models.uncertainty.curvature.MOST_WORK", 0)
+    with pytest.raises(ValueError, match=r"curvature .* to .* on 600 rows"):
+        mixture.standard_errors(x)
