@@ -171,6 +171,16 @@ class Data:
             return source_of(self.weights, self.storage_options).open()
         return self._weights_of_grid(self.weights)
 
+    def beside(self, given: str | None, x: Any) -> Any:
+        """Return what a column of x, or a path, holds for each row."""
+        from daskgmm.rows.sources import source_of
+
+        if given is None or given in getattr(x, "all_columns", ()):
+            return given
+        if source_of(x).labelled:
+            return self._weights_of_grid(given)
+        return source_of(given, self.storage_options).open()
+
     def _weights_of_grid(self, path: str) -> Any:
         from daskgmm.rows.labelled.opening import open_labelled
 
@@ -180,7 +190,7 @@ class Data:
         if len(found.data_vars) == 1:
             return next(iter(found.data_vars.values()))
         raise click.UsageError(
-            f"{shown(path)} holds several variables; give the path of the one that is the weights."
+            f"{shown(path)} holds several variables; give the path of the one that is meant."
         )
 
 

@@ -11,6 +11,7 @@ import click
 from daskgmm.cli.adapt import adapt
 from daskgmm.cli.advice import advice, plain_warnings
 from daskgmm.cli.demo import demo
+from daskgmm.cli.errors import errors
 from daskgmm.cli.exit_codes import INTERRUPTED
 from daskgmm.cli.fit import fit
 from daskgmm.cli.info import info
@@ -64,5 +65,5 @@ def main() -> None:
     """
 
 
-for command in (fit, sweep, plan, predict, adapt, merge, sample, info, demo):
+for command in (fit, sweep, plan, predict, adapt, merge, errors, sample, info, demo):
     main.add_command(command)

@@ -1,0 +1,113 @@
+"""``daskgmm errors``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+import daskgmm.cli.options as options
+from daskgmm.cli.data import Data, choosing, weighing
+from daskgmm.cli.importing import IMPORT
+from daskgmm.cli.interrupting import at_once
+from daskgmm.cli.places import check_apart
+from daskgmm.cli.workers import Workers, running
+
+KINDS = ("weights", "means", "covariances", "standard_deviations")
+
+WORDS = {"weights": "weight", "means": "mean", "standard_deviations": "deviation"}
+"""What lines are about; covariances of pairs of columns are in JSON alone."""
+
+
+@click.command(short_help="Write standard errors of the parameters of a mixture.")
+@click.argument("model")
+@click.argument("data")
+@click.option(
+    "--groups", metavar="COLUMN|PATH",
+    help="Group number of each row: a column of DATA, or an array (Zarr or .npy). Rows of "
+    "different groups are independent.  [default: blocks of neighbouring rows]",
+)  # fmt: skip
+@click.option(
+    "--blocks", type=click.IntRange(30), default=1000, show_default=True,
+    help="Number of blocks of neighbouring rows.",
+)  # fmt: skip
+@click.option(
+    "--level", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.95,
+    show_default=True, help="Probability that an interval covers its parameter.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Write JSON, with all covariances.")
+@choosing
+@weighing
+@options.weights_are
+@running
+@IMPORT
+def errors(
+    model: str,
+    data: Data,
+    groups: str | None,
+    blocks: int,
+    level: float,
+    as_json: bool,
+    workers: Workers,
+    weights_are: str | None,
+) -> None:
+    """Write how uncertain the parameters of MODEL are, which was fitted to DATA.
+
+    One pass over DATA. Neighbouring rows may resemble each other: blocks of them are independent.
+    """
+    data.check_meaning(weights_are)
+    with at_once():
+        from daskgmm.models.files.model_file import load_model
+
+    check_apart({"MODEL": model, **data.places, "--groups": groups, **workers.places}, {})
+    mixture = load_model(model, data.storage_options)
+    x = data.for_mixture(mixture)
+    with workers.current():
+        found = mixture.standard_errors(
+            x, data.sample_weight(x), groups=data.beside(groups, x), blocks=blocks,
+            weights_are=weights_are,
+        )  # fmt: skip
+    if as_json:
+        click.echo(json.dumps(_as_plain(found, level)))
+        return
+    click.echo(repr(found).strip("<>"))
+    click.echo(f"\n{'':24}{'estimate':>13}{'standard error':>16}   {100 * level:.4g} % interval")
+    for name, value, error, low, high in _lines(mixture, found, level):
+        click.echo(f"{name:24}{value:13.6g}{error:16.3g}   {low:.6g} to {high:.6g}")
+
+
+def _as_plain(found: Any, level: float) -> dict[str, Any]:
+    """Return standard errors, estimates and intervals as values of JSON."""
+    intervals = found.intervals(level)
+    facts = {"units": found.units, "unit": found.unit, "rows": found.rows, "level": level}
+    return facts | {
+        kind: {
+            "estimate": getattr(found.estimates, kind).tolist(),
+            "standard_error": getattr(found, kind).tolist(),
+            "interval": getattr(intervals, kind).tolist(),
+        }
+        for kind in KINDS
+    }
+
+
+def _lines(
+    mixture: Any, found: Any, level: float
+) -> Iterator[tuple[str, float, float, float, float]]:
+    """Yield name, estimate, standard error and interval of weights, means and deviations."""
+    import numpy as np
+
+    from daskgmm.gaussian.covariance.structures import STRUCTURES
+
+    intervals, shared = found.intervals(level), STRUCTURES[mixture._structure_name].shared
+    columns = [name.removeprefix("column ") for name in mixture._axis_names()]
+    for kind, what in WORDS.items():
+        values, spread = getattr(found.estimates, kind), getattr(found, kind)
+        low, high = getattr(intervals, kind)
+        for place in np.ndindex(values.shape):
+            numbered = not (shared and kind == "standard_deviations")
+            own = [str(place[0])] if numbered else []
+            own += [columns[j] for j in place[len(own) :]]
+            name = " ".join([what, *own])
+            yield name, values[place], spread[place], low[place], high[place]

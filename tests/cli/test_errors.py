@@ -1,0 +1,54 @@
+"""`daskgmm errors` writes the standard errors that the library finds."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_array_equal
+
+from daskgmm import GaussianMixture
+from tests.cli.data import clusters
+
+ERRORS = ("errors", "model.json", "x.parquet")
+
+
+@pytest.fixture
+def model(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    frame = pd.DataFrame(clusters(400, 2), columns=["temp", "salt"])
+    mixture = GaussianMixture(3, tol=1e-7, max_iter=500, random_state=0).fit(frame)
+    mixture.save("model.json")
+    frame.assign(cruise=np.arange(400) % 40, w=1.0 + np.arange(400) % 2).to_parquet("x.parquet")
+    np.save("groups.npy", np.arange(400) % 40)
+    return mixture, frame
+
+
+@pytest.mark.parametrize("groups", [None, "cruise", "groups.npy"])
+def test_they_are_those_of_the_library(call, model, groups):
+    mixture, frame = model
+    options = () if groups is None else ("--groups", groups)
+    done = call(*ERRORS, *options, "--json", "--level", 0.9)
+    assert done.exit_code == 0, done.output
+    written = json.loads(done.stdout)
+    found = mixture.standard_errors(frame, groups=None if groups is None else np.arange(400) % 40)
+    assert (written["units"], written["unit"]) == (found.units, found.unit)
+    for name in ("weights", "means", "covariances", "standard_deviations"):
+        assert_array_equal(written[name]["standard_error"], getattr(found, name))
+        assert_array_equal(written[name]["interval"], getattr(found.intervals(0.9), name))
+
+
+def test_a_line_for_each_parameter(call, model):
+    done = call(*ERRORS, "--blocks", 100)
+    assert done.exit_code == 0, done.output
+    assert "from 100 blocks of 400 rows" in done.stdout
+    for words in ("weight 2 ", "mean 0 0 ('temp') ", "deviation 1 1 ('salt') ", "95 % interval"):
+        assert words in done.stdout
+    assert len(done.stdout.splitlines()) == 3 + 3 + 6 + 6
+
+
+def test_refusals_name_options(call, model):
+    assert call(*ERRORS, "--blocks", 20).exit_code == 2
+    few = call(*ERRORS, "--groups", "w", "--weight-column", "w", "--weights-are", "relative")
+    assert few.exit_code == 1
+    assert "2 groups" in few.stderr
