@@ -21,6 +21,7 @@ PROGRAMS = (
     "predictions",
     "rotations",
     "sizes",
+    "standard_errors",
     "storage",
     "sweeps",
     "tails",
