@@ -167,19 +167,20 @@ class Data:
             return self.weight_column
         if self.weights is None:
             return None
-        if not labelled:
-            return source_of(self.weights, self.storage_options).open()
-        return self._weights_of_grid(self.weights)
+        return self._read_beside(self.weights, x)
 
     def beside(self, given: str | None, x: Any) -> Any:
-        """Return what a column of x, or a path, holds for each row."""
-        from daskgmm.rows.sources import source_of
-
+        """Return what a column of x, or a path, holds for each row, as `standard_errors` takes it."""
         if given is None or given in getattr(x, "all_columns", ()):
             return given
+        return self._read_beside(given, x)
+
+    def _read_beside(self, path: str, x: Any) -> Any:
+        from daskgmm.rows.sources import source_of
+
         if source_of(x).labelled:
-            return self._weights_of_grid(given)
-        return source_of(given, self.storage_options).open()
+            return self._weights_of_grid(path)
+        return source_of(path, self.storage_options).open()
 
     def _weights_of_grid(self, path: str) -> Any:
         from daskgmm.rows.labelled.opening import open_labelled

@@ -12,7 +12,6 @@ import daskgmm.cli.options as options
 from daskgmm.cli.data import Data, choosing, weighing
 from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once
-from daskgmm.cli.places import check_apart
 from daskgmm.cli.workers import Workers, running
 
 KINDS = ("weights", "means", "covariances", "standard_deviations")
@@ -61,7 +60,6 @@ def errors(
     with at_once():
         from daskgmm.models.files.model_file import load_model
 
-    check_apart({"MODEL": model, **data.places, "--groups": groups, **workers.places}, {})
     mixture = load_model(model, data.storage_options)
     x = data.for_mixture(mixture)
     with workers.current():

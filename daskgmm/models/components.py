@@ -330,11 +330,12 @@ class Components(Mixture):
     ) -> StandardErrors:
         r"""Return the standard errors of weights, means and covariances; one pass.
 
-        Of :math:`J^{-1} K J^{-1}` [1]_ [2]_: J is the curvature of the log-likelihood, on all rows
-        up to 100,000 or so many that are drawn, and K the covariance of its slope, from the sums
-        of the scores over blocks of neighbouring rows, or over groups. So they hold where
-        neighbours resemble each other, as along a track or in time, and where components are no
-        Gaussians in truth.
+        They are the roots of the diagonal of :math:`J^{-1} K J^{-1}` [1]_ [2]_. J is the curvature
+        of the log-likelihood, on all rows up to 100,000, or on as many that are drawn. K is the
+        covariance of its slope, from the sums of the scores over blocks of neighbouring rows, or
+        over groups. So standard errors hold where neighbours resemble each other, as along a track
+        or in time, and where components are no Gaussians in truth. Where components overlap so
+        much that the drawn rows do not tell the curvature, another pass draws more.
 
         Parameters
         ----------

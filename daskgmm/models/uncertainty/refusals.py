@@ -1,4 +1,4 @@
-"""Where a mixture has no standard errors: refused, with what to do."""
+"""Refusals of standard errors that would mean nothing, with what to do."""
 
 from __future__ import annotations
 
