@@ -170,7 +170,7 @@ class Data:
         return self._read_beside(self.weights, x)
 
     def beside(self, given: str | None, x: Any) -> Any:
-        """Return what a column of x, or a path, holds for each row, as `standard_errors` takes it."""
+        """Return the name of a column of x as it is, or what a path holds for each row."""
         if given is None or given in getattr(x, "all_columns", ()):
             return given
         return self._read_beside(given, x)

@@ -84,7 +84,8 @@ class StandardErrors:
         Of `covariances_`, entry by entry.
     standard_deviations : ndarray
         Of the roots of the variances, which are the diagonals where `covariances_` are matrices:
-        shape (k, d) for "full" and "diag", (d,) for "tied", (k,) for "spherical".
+        shape (k, d) for "full" and "diag", (d,) for "tied" and "EEI", (k,) for "spherical", () for
+        "EII".
     units : int
         Number of units whose scores vary.
     unit : {"block", "group", "row"}
