@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -74,14 +75,7 @@ def standard_errors(
     columns = None if predictor.transform.coordinates is not None else rows.columns
     with one_blas_thread():
         score = partial(scores_of, data, chart, columns=columns, length=length)
-        found = score(rows_at_first(chart.n_parameters))
-        check_some(found.weighing, weights is not None)
-        check_off_the_floor(mixture, chart.parameters, *sampled(found))
-        curvature = curvature_of(chart, found)
-        if not curvature.is_close:
-            most = rows_at_most(chart.n_parameters, chart.parameters.n_features)
-            found = score(int(min(curvature.rows_needed, most)))
-            curvature = curvature_of(chart, found)
+        found, curvature = _scored(mixture, chart, score, weighted=weights is not None)
         said = weights_are or (getattr(mixture, "fitted_on_", None) or {}).get("weights_are")
         if weights is not None and groups is None:
             message = doubt(found.weighing, said, ERRORS_COUNT)
@@ -100,6 +94,21 @@ def standard_errors(
             stacklevel=3,
         )
     return errors
+
+
+def _scored(
+    mixture: Any, chart: ScoreChart, score: Callable[[int], Scores], *, weighted: bool
+) -> tuple[Scores, Curvature]:
+    """Return scores and curvature from a pass that draws rows; from two, if these are too few."""
+    found = score(rows_at_first(chart.n_parameters))
+    check_some(found.weighing, weighted)
+    check_off_the_floor(mixture, chart.parameters, *sampled(found))
+    curvature = curvature_of(chart, found)
+    if curvature.is_close:
+        return found, curvature
+    most = rows_at_most(chart.n_parameters, chart.parameters.n_features)
+    found = score(int(min(curvature.rows_needed, most)))
+    return found, curvature_of(chart, found)
 
 
 def _fewer(units: int) -> int:
