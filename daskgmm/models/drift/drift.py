@@ -223,7 +223,7 @@ class _Levels:
     def of(cls, mixture: Any, parameters: Parameters) -> _Levels:
         weights, (k, d) = parameters.weights, parameters.means.shape
         variances = np.ones((k, d))
-        if getattr(mixture, "fitted_on_", None) and getattr(mixture, "prior", None) is None:
+        if _fitted_rows(mixture) < math.inf and getattr(mixture, "prior", None) is None:
             # What `reg_covar` adds to covariances is not in the rows.
             variances -= np.minimum(mixture.reg_covar / variances_of(parameters), 0.5)
         ones = np.ones((k, d))
@@ -266,8 +266,7 @@ def _drift(mixture: Any, predictor: Predictor, pieces: Pieces, reference: Drift 
     if reference is not None:
         means = means.minus(levels.means(reference._pieces))
     else:
-        fitted_rows = rows_that_count(getattr(mixture, "fitted_on_", None) or {})
-        fitted_rows = math.inf if math.isnan(fitted_rows) else fitted_rows
+        fitted_rows = _fitted_rows(mixture)
         means = means.inflated(1 + pieces.weighing.effective_rows / fitted_rows)
     k, d = predictor.parameters.means.shape
     places = np.arange(k * (1 + 2 * d)).reshape(k, 1 + 2 * d)
@@ -305,6 +304,14 @@ def _drift(mixture: Any, predictor: Predictor, pieces: Pieces, reference: Drift 
         _sizes=np.column_stack([squares[places[:, 0]], squares[cells].sum(axis=2)]),
         _mixture=predictor.density_digest,
     )
+
+
+def _fitted_rows(mixture: Any) -> float:
+    """Return the rows that the parameters are estimated from; infinity if that is not known."""
+    known = getattr(mixture, "n_seen_", None)
+    if known is None:
+        known = rows_that_count(getattr(mixture, "fitted_on_", None) or {})
+    return float(known) if known > 0 else math.inf
 
 
 def _check_enough(pieces: Pieces) -> None:
