@@ -30,9 +30,7 @@ class Streaming(Components):
 
     n_seen_: float
 
-    def drift(
-        self, X: Any, sample_weight: Any = None, *, reference: Drift | None = None
-    ) -> Drift:
+    def drift(self, X: Any, sample_weight: Any = None, *, reference: Drift | None = None) -> Drift:
         r"""Test whether rows are from this mixture, in one streamed pass; say what has moved.
 
         Of each component and feature the means of :math:`\gamma_k`, :math:`\gamma_k z` and

@@ -68,9 +68,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def updated(
-    mixture: Kind, x: Any, sample_weight: Any, asked: Update, stacklevel: int = 4
-) -> Kind:
+def updated(mixture: Kind, x: Any, sample_weight: Any, asked: Update, stacklevel: int = 4) -> Kind:
     """Return the mixture after EM on new rows; see `GaussianMixture.update`."""
     start: Any = mixture
     check_steps(start, start._parameters())

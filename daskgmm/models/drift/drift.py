@@ -164,7 +164,9 @@ class Drift:
                 if each["feature"] is None
                 else f"{each['mean_shift']:+11.3f}  {each['sd_ratio']:9.3f}  {'':7}"
             )
-            lines.append(f"{each['component']:9}  {name:<{width}}  {values}  {each['p_value']:11.2g}")
+            lines.append(
+                f"{each['component']:9}  {name:<{width}}  {values}  {each['p_value']:11.2g}"
+            )
         if len(changes) > LISTED:
             lines.append(f"and {len(changes) - LISTED} smaller changes: drift.changes()")
         return lines
