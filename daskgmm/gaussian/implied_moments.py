@@ -17,10 +17,10 @@ from daskgmm.gaussian.parameters import Parameters
 def implied_moments(parameters: Parameters, weight: float, reg_covar: float) -> Moments:
     r"""Return the moments of which parameters are the M-step, of rows of this weight.
 
-    About the means :math:`N_k = W \pi_k`, no first moments, and
-    :math:`N_k (\Sigma_k - \epsilon I)` with `reg_covar` for :math:`\epsilon`. Of structures that are
-    `free` the M-step returns the same parameters, so that nothing of the rows is lost; but
-    for what the structure leaves out of the moments.
+    About the means, :math:`N_k = W \pi_k`, no first moments, and
+    :math:`N_k (\Sigma_k - \epsilon I)` with `reg_covar` for :math:`\epsilon`. Of structures that
+    are `free` the M-step returns the same parameters, so that nothing is lost that a later one
+    needs.
     """
     structure, (k, d) = structure_of(parameters), parameters.means.shape
     statistic, form = structure.statistic, structure.precision

@@ -57,7 +57,7 @@ class Update:
                 "forget and replaces exclude each other: after some of the past is forgotten, it "
                 "is not known how much of these rows is left. Leave out one of them."
             )
-        count = self.max_iter
+        count: Any = self.max_iter
         if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
             raise SettingError(f"max_iter is {count!r}; give a number of passes, 1 or more.")
         if not _is_number(self.tol) or not self.tol >= 0:

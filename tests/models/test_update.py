@@ -154,7 +154,7 @@ def stands_for(mixture):
 
 
 def test_what_is_forgotten_counts_less():
-    shifted = B + [5.0, 0.0, 0.0]
+    shifted = B + np.array([5.0, 0.0, 0.0])
     one = GaussianMixture().fit(A)
     half = one.update(shifted, forget=0.5)
     assert half.n_seen_ == len(A) / 2 + len(B)

@@ -15,10 +15,11 @@ from daskgmm.blas import one_blas_thread
 from daskgmm.counting import counted
 from daskgmm.em.weighing import check_some
 from daskgmm.errors import DataError, SettingError
+from daskgmm.gaussian.moments import EMPTY
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.criteria import rows_that_count
 from daskgmm.models.drift.pieces import FIRST_ROWS, Pieces, pieces_of, variances_of
-from daskgmm.models.drift.quadratic_test import Means, Tested, adjusted, tested
+from daskgmm.models.drift.rao_scott import Assessed, Means, adjusted, assess
 from daskgmm.models.inputs import scoring_data
 from daskgmm.models.missing import check_whole_rows
 from daskgmm.models.predictions.prediction import Predictor
@@ -101,7 +102,7 @@ class Drift:
         or mean_shift and sd_ratio, and p_value. Their order is that of what they add to
         `divergence`.
         """
-        k, d = self.mean_shifts.shape
+        d = self.mean_shifts.shape[1]
         order = np.argsort(-self._sizes.ravel(), kind="stable")
         return [
             self._change(*divmod(int(place), d + 1))
@@ -223,12 +224,12 @@ class _Levels:
 
     @classmethod
     def of(cls, mixture: Any, parameters: Parameters) -> _Levels:
-        weights, (k, d) = parameters.weights, parameters.means.shape
-        variances = np.ones((k, d))
+        weights, shape = parameters.weights, parameters.means.shape
+        variances = np.ones(shape)
         if _fitted_rows(mixture) < math.inf and getattr(mixture, "prior", None) is None:
             # What `reg_covar` adds to covariances is not in the rows.
             variances -= np.minimum(mixture.reg_covar / variances_of(parameters), 0.5)
-        ones = np.ones((k, d))
+        ones = np.ones(shape)
         expected = np.concatenate([weights[:, None], 0 * ones, weights[:, None] * variances], 1)
         own = np.maximum(weights, 0.0)[:, None]
         scales = np.sqrt(np.concatenate([own * (1 - own), own * ones, 2 * own * ones], 1))
@@ -254,9 +255,8 @@ class _Levels:
         total = self.expected if pieces is None else pieces.sums.sum(0) / pieces.weights.sum()
         d = (total.shape[1] - 1) // 2
         weights = total[:, 0]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            means = total[:, 1 : 1 + d] / weights[:, None]
-            squares = total[:, 1 + d :] / weights[:, None]
+        own = np.where(weights > EMPTY, weights, np.nan)[:, None]
+        means, squares = total[:, 1 : 1 + d] / own, total[:, 1 + d :] / own
         return weights, means, np.sqrt(np.maximum(squares - means**2, 0.0))
 
 
@@ -273,13 +273,15 @@ def _drift(mixture: Any, predictor: Predictor, pieces: Pieces, reference: Drift 
     k, d = predictor.parameters.means.shape
     places = np.arange(k * (1 + 2 * d)).reshape(k, 1 + 2 * d)
     cells = np.stack([places[:, 1 : 1 + d], places[:, 1 + d :]], axis=2)
-    whole = tested(means, slice(None))
+    # Of standardised moments of independent rows of the mixture none varies by more.
+    scaled = means.tempered(_variance(pieces, reference, fitted_rows))
+    whole = assess(scaled, slice(None))
     chance = (means.residuals**2).sum(axis=0)
     if reference is None:
         _warn_of_unfinished(mixture, whole, float(chance.sum()))
     squares = np.where(chance > 0, means.means**2, np.nan)
-    of_cells = np.array([[tested(means, cell).p_value for cell in row] for row in cells])
-    of_weights = np.array([tested(means, row[:1]).p_value for row in places])
+    of_cells = np.array([[assess(scaled, cell).p_value for cell in row] for row in cells])
+    of_weights = np.array([assess(scaled, row[:1]).p_value for row in places])
     both = adjusted(np.column_stack([of_weights, of_cells]))
     now = levels.parts(pieces)
     before = levels.parts(None if reference is None else reference._pieces)
@@ -294,9 +296,9 @@ def _drift(mixture: Any, predictor: Predictor, pieces: Pieces, reference: Drift 
         weight_changes=now[0] - before[0],
         mean_shifts=now[1] - before[1],
         sd_ratios=ratios,
-        component_p_values=adjusted(np.array([tested(means, row).p_value for row in places])),
+        component_p_values=adjusted(np.array([assess(scaled, row).p_value for row in places])),
         feature_p_values=adjusted(
-            np.array([tested(means, cells[:, j].ravel()).p_value for j in range(d)])
+            np.array([assess(scaled, cells[:, j].ravel()).p_value for j in range(d)])
         ),
         p_values=both[:, 1:],
         weight_p_values=both[:, 0],
@@ -306,6 +308,12 @@ def _drift(mixture: Any, predictor: Predictor, pieces: Pieces, reference: Drift 
         _sizes=np.column_stack([squares[places[:, 0]], squares[cells].sum(axis=2)]),
         _mixture=predictor.density_digest,
     )
+
+
+def _variance(pieces: Pieces, reference: Drift | None, fitted_rows: float) -> float:
+    """Return the variance of the mean of a moment of variance 1, less what it is compared with."""
+    other = fitted_rows if reference is None else reference._pieces.weighing.effective_rows
+    return 1 / pieces.weighing.effective_rows + 1 / other
 
 
 def _fitted_rows(mixture: Any) -> float:
@@ -327,7 +335,7 @@ def _check_enough(pieces: Pieces) -> None:
         )
 
 
-def _warn_of_unfinished(mixture: Any, whole: Tested, chance: float) -> None:
+def _warn_of_unfinished(mixture: Any, whole: Assessed, chance: float) -> None:
     """Warn if the fit stopped so far from its maximum that the test would see that."""
     gap = float(getattr(mixture, "gap_estimate_", math.nan))
     if 2 * gap > PART_OF_NOISE * chance * math.sqrt(2 / whole.degrees):

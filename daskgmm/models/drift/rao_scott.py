@@ -1,12 +1,12 @@
 r"""Test that many correlated means are 0, with the covariances that pieces of the rows tell.
 
 The statistic is the sum of the squared means. Under the hypothesis it is a sum of chi-squares with
-the eigenvalues of the covariance matrix V as factors, about :math:`c \chi^2_h` with the same mean
-and variance: :math:`h = (\operatorname{tr} V)^2 / \operatorname{tr} V^2` (Satterthwaite 1946; of
-designs of samples Rao & Scott 1984). V itself needs no inverse, and fewer pieces than there are means
-are enough. Its trace is estimated with :math:`h \nu` degrees of freedom, so that statistic over trace
-has an F distribution (Thomas & Rao 1987), with an unbiased estimate of :math:`\operatorname{tr} V^2`
-(Bai & Saranadasa 1996).
+the eigenvalues of the covariance matrix V as factors, about :math:`c \chi^2_h` of the same
+mean and variance: :math:`h = (\operatorname{tr} V)^2 / \operatorname{tr} V^2` (Satterthwaite 1946; of samples
+by design Rao & Scott 1984). V itself needs no inverse, and fewer pieces than there are means are
+enough. Its trace is estimated with :math:`h \nu` degrees of freedom, so that statistic over trace
+has an F distribution (Thomas & Rao 1987), with an unbiased estimate of
+:math:`\operatorname{tr} V^2` (Bai & Saranadasa 1996).
 """
 
 from __future__ import annotations
@@ -50,6 +50,15 @@ class Means:
         """Return the means with covariances that are so many times those of these."""
         return replace(self, residuals=np.sqrt(factor) * self.residuals)
 
+    def tempered(self, variance: float) -> Means:
+        """Return means of which none varies by more than this: those that do are in units of it.
+
+        One that varies much, as a variance where tails are long, would drown all others.
+        """
+        own = (self.residuals**2).sum(axis=0)
+        scales = np.sqrt(np.minimum(1.0, variance / np.where(own > 0, own, variance)))
+        return replace(self, means=scales * self.means, residuals=scales * self.residuals)
+
     def minus(self, other: Means) -> Means:
         """Return the differences from the means of other rows; degrees are Welch's (1947)."""
         traces = np.array([float((each.residuals**2).sum()) for each in (self, other)])
@@ -60,8 +69,8 @@ class Means:
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
-    """The outcome of a test.
+class Assessed:
+    """The outcome of a test of some means.
 
     Attributes
     ----------
@@ -77,21 +86,21 @@ class Tested:
     p_value: float
 
 
-def tested(means: Means, chosen: NDArray[np.intp] | slice) -> Tested:
+def assess(means: Means, chosen: NDArray[np.intp] | slice) -> Assessed:
     """Test that some of the means are 0; nan if nothing of them varies."""
     own, residuals = means.means[chosen], means.residuals[:, chosen]
     trace = float((residuals**2).sum())
     if not trace > 0:
-        return Tested(np.nan, np.nan, np.nan)
+        return Assessed(np.nan, np.nan, np.nan)
     h = _effective(residuals, trace, means.degrees)
     statistic = float(own @ own) / trace
     p_value = float(f_distribution.sf(statistic, h, h * means.degrees))
-    return Tested(statistic, h, p_value)
+    return Assessed(statistic, h, p_value)
 
 
 def _effective(residuals: Array, trace: float, degrees: float) -> float:
     """Return h, from 1 to the number of means."""
-    m = residuals.shape[1]
+    m = int((residuals != 0).any(axis=0).sum())
     squared = float(((residuals @ residuals.T) ** 2).sum())
     unbiased = degrees**2 / ((degrees - 1) * (degrees + 2)) * (squared - trace**2 / degrees)
     return float(trace**2 / np.clip(unbiased, trace**2 / m, trace**2))
