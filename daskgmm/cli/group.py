@@ -11,6 +11,7 @@ import click
 from daskgmm.cli.adapt import adapt
 from daskgmm.cli.advice import advice, plain_warnings
 from daskgmm.cli.demo import demo
+from daskgmm.cli.drift import drift
 from daskgmm.cli.exit_codes import INTERRUPTED
 from daskgmm.cli.fit import fit
 from daskgmm.cli.info import info
@@ -60,9 +61,10 @@ def main() -> None:
     """Fit Gaussian mixtures to data that do not fit in memory.
 
     Exit codes: 0 done, 1 failed, with a message that says what to do, 2 wrong usage,
-    3 not converged (the model is written), 130 interrupted.
+    3 not converged (the model is written),
+    4 drift beyond --level, 130 interrupted.
     """
 
 
-for command in (fit, sweep, plan, predict, adapt, merge, sample, info, demo):
+for command in (fit, sweep, plan, predict, adapt, merge, drift, sample, info, demo):
     main.add_command(command)

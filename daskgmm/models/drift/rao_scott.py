@@ -1,11 +1,11 @@
 r"""Test that many correlated means are 0, with the covariances that pieces of the rows tell.
 
 The statistic is the sum of the squared means. Under the hypothesis it is a sum of chi-squares with
-the eigenvalues of the covariance matrix V as factors, about :math:`c \chi^2_h` of the same
-mean and variance: :math:`h = (\operatorname{tr} V)^2 / \operatorname{tr} V^2` (Satterthwaite 1946; of samples
-by design Rao & Scott 1984). V itself needs no inverse, and fewer pieces than there are means are
-enough. Its trace is estimated with :math:`h \nu` degrees of freedom, so that statistic over trace
-has an F distribution (Thomas & Rao 1987), with an unbiased estimate of
+the eigenvalues of the covariance matrix V as factors, about :math:`c \chi^2_h` of the same mean and
+variance, with :math:`h = (\operatorname{tr} V)^2 / \operatorname{tr} V^2` (Satterthwaite 1946; of
+samples by design Rao & Scott 1984). V itself needs no inverse, and fewer pieces than there are
+means are enough. Its trace is estimated with :math:`h \nu` degrees of freedom, so that statistic
+over trace has an F distribution (Thomas & Rao 1987), with an unbiased estimate of
 :math:`\operatorname{tr} V^2` (Bai & Saranadasa 1996).
 """
 
