@@ -53,7 +53,7 @@ CASES = {
     "n=300": Case(300, 30_000),
     "as many rows as fitted, 5,000": Case(5_000, 5_000),
     "n=100,000": Case(100_000, 1_000_000, of_all=0.1),
-    "AR(1) 0.7, n=20,000": Case(20_000, 1_000_000, correlation=0.7, of_all=0.25),
+    "AR(1) 0.7, n=20,000": Case(20_000, 400_000, correlation=0.7, of_all=0.25),
     "long tails, n=5,000": Case(5_000, 200_000, tails=True),
     "shift of 0.2 sd, n=100,000": Case(100_000, 1_000_000, shift=0.2, of_all=0.05),
     "shift of 0.2 sd, n=2,000": Case(2_000, 200_000, shift=0.2, of_all=0.25),

@@ -273,7 +273,6 @@ def _drift(mixture: Any, predictor: Predictor, pieces: Pieces, reference: Drift 
     k, d = predictor.parameters.means.shape
     places = np.arange(k * (1 + 2 * d)).reshape(k, 1 + 2 * d)
     cells = np.stack([places[:, 1 : 1 + d], places[:, 1 + d :]], axis=2)
-    # Of standardised moments of independent rows of the mixture none varies by more.
     scaled = means.tempered(_variance(pieces, reference, fitted_rows))
     whole = assess(scaled, slice(None))
     chance = (means.residuals**2).sum(axis=0)

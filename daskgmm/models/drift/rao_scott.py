@@ -19,6 +19,9 @@ from scipy.stats import f as f_distribution
 
 from daskgmm.arrays import Array
 
+OUTSTANDING = 4.0
+"""Variance of a mean, over that of most, above which it is scaled down."""
+
 
 @dataclass(frozen=True, slots=True)
 class Means:
@@ -51,12 +54,15 @@ class Means:
         return replace(self, residuals=np.sqrt(factor) * self.residuals)
 
     def tempered(self, variance: float) -> Means:
-        """Return means of which none varies by more than this: those that do are in units of it.
+        """Return means of which none varies by much more than most, or than this variance.
 
-        One that varies much, as a variance where tails are long, would drown all others.
+        One that does, as a variance where tails are long, would drown all others. Those are scaled
+        down, and no others: what is scaled by its own error has tails that are longer than normal.
         """
         own = (self.residuals**2).sum(axis=0)
-        scales = np.sqrt(np.minimum(1.0, variance / np.where(own > 0, own, variance)))
+        typical = max(variance, float(np.median(own[own > 0]))) if own.any() else variance
+        most = OUTSTANDING * typical
+        scales = np.sqrt(most / np.maximum(own, most))
         return replace(self, means=scales * self.means, residuals=scales * self.residuals)
 
     def minus(self, other: Means) -> Means:
