@@ -22,6 +22,7 @@ from daskgmm.cli.plan import plan
 from daskgmm.cli.predict import predict
 from daskgmm.cli.sample import sample
 from daskgmm.cli.sweep import sweep
+from daskgmm.cli.update import update
 from daskgmm.errors import SettingError
 from daskgmm.version import __version__
 
@@ -66,5 +67,5 @@ def main() -> None:
     """
 
 
-for command in (fit, sweep, plan, predict, adapt, merge, drift, sample, info, demo):
+for command in (fit, sweep, plan, predict, adapt, update, merge, drift, sample, info, demo):
     main.add_command(command)

@@ -13,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from daskgmm import BayesianGaussianMixture, GaussianMixture
 from daskgmm.errors import DataError, SettingError
-from daskgmm.models.drift.pieces import MOST_PIECES
+from daskgmm.models.drift.pieces import MOST_PIECES, Pieces
 from daskgmm.models.drift.rao_scott import Means, adjusted, assess
 
 CENTRES = np.array([[0.0, 0.0, 0.0], [6.0, 0.0, 2.0], [0.0, 8.0, -3.0]])
@@ -183,6 +183,18 @@ def test_gaps_coordinates_and_lazy_rows(monkeypatch):
     assert bits[0] == bits[1]
     assert_allclose(found.mean_shifts, here.mean_shifts, rtol=1e-9, atol=1e-12)
     assert 64 <= len(found._pieces.weights) <= MOST_PIECES
+
+
+def test_pieces_of_many_batches_weigh_about_the_same():
+    """However many batches there are, and whatever their lengths."""
+    found = Pieces.none(1, 1)
+    for number in range(300):
+        lengths = np.full(20 + number % 90, 64.0)
+        found = found + Pieces(lengths, np.ones((len(lengths), 1, 3)))
+        assert len(found.weights) <= MOST_PIECES
+    shares = found.weights / found.weights.sum()
+    assert 1 / (shares**2).sum() > MOST_PIECES / 3
+    assert found.sums[:, 0, 0].sum() == sum(20 + number % 90 for number in range(300))
 
 
 def test_far_from_zero_and_apart():

@@ -29,6 +29,8 @@ MOST_PIECES = 128
 """Pieces that are kept: beyond it neighbours are joined, so that pieces of many rows are long, and
 rows that resemble their neighbours are in one. From 64 on their variance is known to 20 %."""
 
+TINY = float(np.finfo(np.float64).tiny)
+
 
 @dataclass(frozen=True, slots=True)
 class Pieces:
@@ -64,13 +66,17 @@ class Pieces:
             self.log_likelihood + other.log_likelihood,
             merge_weighings(self.weighing, other.weighing),
         )
-        while len(joined.weights) > MOST_PIECES:
-            joined = joined._halved()
-        return joined
+        return joined if len(joined.weights) <= MOST_PIECES else joined._evened()
 
-    def _halved(self) -> Pieces:
-        """Return the pieces with each two neighbours as one."""
-        places = np.arange(0, len(self.weights), 2)
+    def _evened(self) -> Pieces:
+        """Return half as many pieces as there may be, of neighbours that weigh about the same.
+
+        Halving them would not do: pieces of batches that came first would grow with each batch.
+        """
+        middles = np.cumsum(self.weights) - self.weights / 2
+        total = max(float(self.weights.sum()), TINY)
+        bins = (middles / total * (MOST_PIECES // 2)).astype(np.intp)
+        places = np.flatnonzero(np.diff(bins, prepend=-1))
         weights, sums = (np.add.reduceat(each, places) for each in (self.weights, self.sums))
         return replace(self, weights=weights, sums=sums)
 
