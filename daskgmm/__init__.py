@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from daskgmm.models.files.model_file import load_model as load_model
     from daskgmm.models.files.model_file import save_model as save_model
     from daskgmm.models.gaussian_mixture import GaussianMixture as GaussianMixture
+    from daskgmm.models.likelihood_ratio import likelihood_ratio_test as likelihood_ratio_test
     from daskgmm.models.moments import MixtureMoments as MixtureMoments
     from daskgmm.models.planning import plan as plan
     from daskgmm.models.sweeps.result import Sweep as Sweep
@@ -35,6 +36,7 @@ _HOMES = {
     "DirichletPrior": "daskgmm.gaussian.priors",
     "GaussianMixture": "daskgmm.models.gaussian_mixture",
     "MixtureMoments": "daskgmm.models.moments",
+    "likelihood_ratio_test": "daskgmm.models.likelihood_ratio",
     "load_model": "daskgmm.models.files.model_file",
     "save_model": "daskgmm.models.files.model_file",
     "open_data": "daskgmm.rows.opening",
@@ -53,6 +55,7 @@ __all__ = [
     "MixtureMoments",
     "Sweep",
     "__version__",
+    "likelihood_ratio_test",
     "load_model",
     "open_data",
     "open_labelled",

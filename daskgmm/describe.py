@@ -44,6 +44,7 @@ def describe_model(mixture: MixtureEstimator, name: str) -> str:
         *_history(mixture),
         *_criteria(mixture),
         *_data(getattr(mixture, "fitted_on_", None) or {}),
+        *_held(mixture),
         ("settings", ", ".join(f"{key}={getattr(mixture, key)}" for key in SETTINGS)),
     ]
     kind = "Bayesian Gaussian mixture" if bayesian else "Gaussian mixture"
@@ -166,6 +167,12 @@ def _data(data: Mapping[str, Any]) -> list[tuple[str, str]]:
     if data.get("sha256") is not None:
         facts.append(f"sha256 {str(data['sha256'])[:12]}")
     return [("data", ", ".join(facts))] if facts else []
+
+
+def _held(mixture: MixtureEstimator) -> list[tuple[str, str]]:
+    """Describe the rows that the parameters hold, where steps and updates made them."""
+    seen = getattr(mixture, "n_seen_", None)
+    return [] if seen is None else [("holds", f"rows of the weight {seen:,.10g}")]
 
 
 def _columns(mixture: MixtureEstimator, d: int) -> list[str]:

@@ -3,4 +3,5 @@
 from __future__ import annotations
 
 NOT_CONVERGED = 3
+DRIFTED = 4
 INTERRUPTED = 130

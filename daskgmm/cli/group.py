@@ -11,6 +11,7 @@ import click
 from daskgmm.cli.adapt import adapt
 from daskgmm.cli.advice import advice, plain_warnings
 from daskgmm.cli.demo import demo
+from daskgmm.cli.drift import drift
 from daskgmm.cli.errors import errors
 from daskgmm.cli.exit_codes import INTERRUPTED
 from daskgmm.cli.fit import fit
@@ -22,6 +23,7 @@ from daskgmm.cli.plan import plan
 from daskgmm.cli.predict import predict
 from daskgmm.cli.sample import sample
 from daskgmm.cli.sweep import sweep
+from daskgmm.cli.update import update
 from daskgmm.errors import SettingError
 from daskgmm.version import __version__
 
@@ -61,9 +63,15 @@ def main() -> None:
     """Fit Gaussian mixtures to data that do not fit in memory.
 
     Exit codes: 0 done, 1 failed, with a message that says what to do, 2 wrong usage,
-    3 not converged (the model is written), 130 interrupted.
+    3 not converged (the model is written),
+    4 drift beyond --level, 130 interrupted.
     """
 
 
-for command in (fit, sweep, plan, predict, adapt, merge, errors, sample, info, demo):
+COMMANDS = (
+    *(fit, sweep, plan, predict),
+    *(adapt, update, merge, errors, drift, sample),
+    *(info, demo),
+)
+for command in COMMANDS:
     main.add_command(command)

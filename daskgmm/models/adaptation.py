@@ -18,7 +18,8 @@ from daskgmm.names import ADAPTED
 
 OF_THE_FIT = (
     "converged_", "n_iter_", "history_", "lower_bound_", "lower_bounds_", "gap_estimate_",
-    "fitted_on_", "_criteria", "_discount", "_doubt", "_ended", "_ended_with", "_scatter",
+    "fitted_on_", "n_seen_", "_criteria", "_discount", "_doubt", "_ended", "_ended_with",
+    "_scatter",
 )  # fmt: skip
 """Attributes that say how a mixture was fitted, and are not those of an adapted one."""
 

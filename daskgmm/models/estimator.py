@@ -445,7 +445,7 @@ class MixtureEstimator(Density):
         """Set the fitted attributes, and warn of what the user should know."""
         self._set_parameters(found.step.parameters, model)
         self._discount = model.discount(found.step)
-        for name in ("adapted_", *NUMBERED):
+        for name in ("adapted_", "n_seen_", *NUMBERED):
             self.__dict__.pop(name, None)
         self.gap_estimate_ = found.gap
         self._ended = found if self.warm_start else None

@@ -10,6 +10,7 @@ from daskgmm.em.adaptation import moments_of
 from daskgmm.errors import DegenerateComponentWarning, ScaleWarning, SettingError
 from daskgmm.gaussian.kernels.choice import TOLERANCE, moment_error
 from daskgmm.gaussian.m_step import maximise
+from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.adaptation import with_parameters
 from daskgmm.models.degeneracy import degeneracies
@@ -25,7 +26,7 @@ Kind = TypeVar("Kind")
 def moments_under(mixture: Any, x: Any, sample_weight: Any) -> MixtureMoments:
     """Return the moments of rows under a fitted mixture; see `GaussianMixture.moments`."""
     predictor: Predictor = mixture._predictor()
-    _check_steps(mixture, predictor.parameters)
+    check_steps(mixture, predictor.parameters)
     rows, weights = scoring_data(mixture, x, sample_weight)
     data = predictor.dataset(rows, weights, present=True)
     with one_blas_thread():
@@ -41,7 +42,7 @@ def stepped(mixture: Kind, moments: MixtureMoments) -> Kind:
     asked: Any = mixture
     predictor: Predictor = asked._predictor()
     before = predictor.parameters
-    _check_steps(mixture, before)
+    check_steps(mixture, before)
     if not isinstance(moments, MixtureMoments):
         raise SettingError(
             f"moments is a {type(moments).__name__}; give moments of rows: mixture.moments(X)."
@@ -53,28 +54,34 @@ def stepped(mixture: Kind, moments: MixtureMoments) -> Kind:
         )
     if not moments.weight > 0:
         raise SettingError("These moments are of no rows. Add those of some rows.")
-    with one_blas_thread():
-        step = maximise(moments.statistics, before.structure, float(asked.reg_covar), before)
-    after = step.parameters
-    if moment_error(after, moments.statistics.reference) > TOLERANCE:
-        warnings.warn(
-            "A component moved by so many of its widths that the covariances of this step are "
-            "rounded. Take the moments again under the new mixture, and step once more.",
-            ScaleWarning,
-            stacklevel=3,
-        )
-    for message in degeneracies(step, (), asked._axis_names()):
-        warnings.warn(message, DegenerateComponentWarning, stacklevel=3)
-    if has_equal_weights(mixture):
-        after = after.with_equal_weights()
-    other: Any = with_parameters(mixture, after)
+    other = maximised(mixture, before, moments.statistics, stacklevel=4)
     other.n_iter_, other.lower_bound_ = 1, moments.log_likelihood
     other.lower_bounds_ = [moments.log_likelihood]
+    other.n_seen_ = moments.weight
     found: Kind = other
     return found
 
 
-def _check_steps(mixture: Any, parameters: Parameters) -> None:
+def maximised(mixture: Any, before: Parameters, moments: Moments, stacklevel: int) -> Any:
+    """Return the mixture of an M-step after parameters; warn of what went wrong with it."""
+    with one_blas_thread():
+        step = maximise(moments, before.structure, float(mixture.reg_covar), before)
+    after = step.parameters
+    if moment_error(after, moments.reference) > TOLERANCE:
+        warnings.warn(
+            "A component moved by so many of its widths that the covariances of this step are "
+            "rounded. Take the moments again under the new mixture, and step once more.",
+            ScaleWarning,
+            stacklevel=stacklevel,
+        )
+    for message in degeneracies(step, (), mixture._axis_names()):
+        warnings.warn(message, DegenerateComponentWarning, stacklevel=stacklevel)
+    if has_equal_weights(mixture):
+        after = after.with_equal_weights()
+    return with_parameters(mixture, after)
+
+
+def check_steps(mixture: Any, parameters: Parameters) -> None:
     """Raise `SettingError` for a mixture whose M-step needs more than the moments of its rows."""
     because = None
     if parameters.log_weights is not None:

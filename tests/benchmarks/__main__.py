@@ -16,6 +16,7 @@ PROGRAMS = (
     "out_of_core",
     "choices",
     "clusters",
+    "drift",
     "factors",
     "memory",
     "predictions",

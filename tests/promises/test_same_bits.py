@@ -73,19 +73,27 @@ def test_a_dask_array_on_a_cluster_and_on_threads(stored):
         assert bits(fitted(X.persist(), "full")) == here
 
 
-def moments_and_clusters(x, mixture):
+def statistics_and_clusters(x, mixture):
     mixture = copy(mixture).merge_components(x)
     stepped = mixture.step(mixture.moments(x))
-    return bits(stepped), mixture.merging_.entropy.tobytes(), mixture.clusters_.tobytes()
+    drift, later = mixture.drift(x), mixture.update(x)
+    tested = drift.p_value, drift.mean_shifts.tobytes(), drift.p_values.tobytes()
+    return (
+        bits(stepped),
+        bits(later),
+        tested,
+        mixture.merging_.entropy.tobytes(),
+        mixture.clusters_.tobytes(),
+    )
 
 
 @pytest.mark.slow
-def test_moments_and_merged_components(stored):
+def test_moments_updates_drift_and_merged_components(stored):
     mixture = fitted(stored, "full")
     with dask.config.set(num_workers=1):
-        alone = moments_and_clusters(stored, mixture)
+        alone = statistics_and_clusters(stored, mixture)
     with dask.config.set(num_workers=3):
-        assert moments_and_clusters(stored, mixture) == alone
+        assert statistics_and_clusters(stored, mixture) == alone
     for workers, processes in ((1, False), (2, True)):
         with Client(
             processes=processes,
@@ -93,7 +101,7 @@ def test_moments_and_merged_components(stored):
             threads_per_worker=1,
             dashboard_address="127.0.0.1:0",
         ):
-            assert moments_and_clusters(stored, mixture) == alone
+            assert statistics_and_clusters(stored, mixture) == alone
 
 
 def _at_random(block):

@@ -39,6 +39,8 @@ student                  of one with Student-t tails alone: degrees_of_freedom (
                          scatter matrices then
 adapted                  of one from `map_adapt` alone: `adapted_`; relevance, an object of numbers,
                          n_iter, source, rows, weight, effective_rows, weights_are, background
+n_seen                   of one from `step`, `update` or `partial_fit` alone: `n_seen_`, the weight
+                         of the rows that its parameters hold
 clusters                 of one whose components were merged alone: `clusters_`, (k)
 posterior                of a BayesianGaussianMixture alone: weight_concentration (k), or two of
                          them for a Dirichlet process, mean_precision (k), degrees_of_freedom (k),
@@ -146,6 +148,7 @@ def document_of(mixture: Mixture) -> dict[str, Any]:
         **_outliers_document(parameters),
         **_adapted_document(mixture),
         **_clusters_document(mixture),
+        **_seen_document(mixture),
         **mixture._own_entries(),
     }
 
@@ -372,6 +375,8 @@ def _set_card(mixture: Mixture, document: Mapping[str, Any]) -> None:
         mixture.adapted_ = _adapted(document["adapted"])
     if "clusters" in document:
         mixture.clusters_ = _clusters(document["clusters"], len(mixture.weights_))
+    if "n_seen" in document:
+        mixture.__dict__["n_seen_"] = _seen(document["n_seen"])
     d = mixture.n_features_in_
     if document["feature_names"] is not None:
         names = _list(document, "feature_names", d)
@@ -389,6 +394,19 @@ def _clusters_document(mixture: Mixture) -> dict[str, Any]:
     """Return the entry of merged components; none for a mixture without."""
     clusters = clusters_of(mixture)
     return {} if clusters is None else {"clusters": plain(clusters)}
+
+
+def _seen_document(mixture: Mixture) -> dict[str, Any]:
+    """Return the entry of the rows that parameters hold; none where a fit says them."""
+    seen = getattr(mixture, "n_seen_", None)
+    return {} if seen is None else {"n_seen": plain(float(seen))}
+
+
+def _seen(value: Any) -> float:
+    seen = float(number(value))
+    if not 0 <= seen < math.inf:
+        raise ValueError("'n_seen' is no weight of rows")
+    return seen
 
 
 def _clusters(values: Any, k: int) -> NDArray[np.intp]:

@@ -1,0 +1,67 @@
+"""``daskgmm update``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+import daskgmm.cli.options as options
+from daskgmm.cli.data import Data, choosing, weighing
+from daskgmm.cli.importing import IMPORT
+from daskgmm.cli.interrupting import at_once
+from daskgmm.cli.places import check_apart
+from daskgmm.cli.workers import Workers, running
+
+
+@click.command(short_help="Go on with new rows beside those of a mixture; write a new model file.")
+@click.argument("model")
+@click.argument("data")
+@click.option("--out", "-o", required=True, metavar="NEW", help="Model file to write (JSON).")
+@click.option(
+    "--forget", type=click.FloatRange(0, 1), default=0.0, show_default=True, metavar="PART",
+    help="Part of the weight of the rows of MODEL that is forgotten, 0 to 1.",
+)  # fmt: skip
+@click.option(
+    "--max-iter", type=click.IntRange(1), default=1, show_default=True,
+    help="Most passes over DATA.",
+)  # fmt: skip
+@click.option(
+    "--tol", type=click.FloatRange(0), default=0.0, show_default=True,
+    help="Stop when the objective rises by less, in nats a row.",
+)  # fmt: skip
+@choosing
+@weighing
+@running
+@IMPORT
+@options.overwrite
+@options.quiet
+def update(
+    model: str,
+    data: Data,
+    out: str,
+    workers: Workers,
+    overwrite: bool,
+    quiet: bool,
+    **settings: Any,
+) -> None:
+    """Go on with the rows of DATA beside those that MODEL was fitted to.
+
+    DATA are opened as they were for the fit; options say otherwise.
+    """
+    with at_once():
+        from daskgmm.models.files.model_file import check_free, load_model, save_new
+
+    check_apart({"MODEL": model, **data.places, **workers.places}, {"--out": out})
+    target = data.address(out)
+    check_free(target, overwrite)
+    mixture = load_model(model, data.storage_options)
+    x = data.for_mixture(mixture)
+    with workers.current():
+        updated = mixture.update(x, sample_weight=data.sample_weight(x), **settings)
+    save_new(updated, target, overwrite)
+    if not quiet:
+        click.echo(
+            f"{out}: holds rows of the weight {updated.n_seen_:,.10g}; the new ones had "
+            f"{updated.lower_bound_:.5f} nats a row"
+        )

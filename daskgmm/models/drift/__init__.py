@@ -1,0 +1,1 @@
+"""Test of new rows against a fitted mixture."""

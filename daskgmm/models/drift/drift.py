@@ -1,0 +1,355 @@
+"""How far new rows are from a fitted mixture, and whether chance explains it."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from daskgmm.arrays import Array
+from daskgmm.blas import one_blas_thread
+from daskgmm.counting import counted
+from daskgmm.em.weighing import check_some
+from daskgmm.errors import DataError, SettingError
+from daskgmm.gaussian.moments import EMPTY
+from daskgmm.gaussian.parameters import Parameters
+from daskgmm.models.criteria import rows_that_count
+from daskgmm.models.drift.pieces import FIRST_ROWS, Pieces, pieces_of, variances_of
+from daskgmm.models.drift.rao_scott import Assessed, Means, adjusted, assess
+from daskgmm.models.inputs import scoring_data
+from daskgmm.models.missing import check_whole_rows
+from daskgmm.models.predictions.prediction import Predictor
+
+LEAST_PIECES = 16
+"""Fewest pieces of which a variance is estimated."""
+
+LISTED = 6
+"""Changes that `repr` lists."""
+
+PART_OF_NOISE = 0.2
+"""What an unfinished fit may add to the statistic, in its standard deviations."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Drift:
+    r"""How far rows are from a fitted mixture: effects first, then whether chance explains them.
+
+    `GaussianMixture.drift` returns it; printed it is a short report. With billions of rows every
+    difference is beyond chance, so that it is the effects that decide.
+
+    Attributes
+    ----------
+    rows : int
+        Number of rows of positive weight.
+    divergence : float
+        Size of the change in nats a row, 0 if it is within chance: half the sum of the squared mean
+        moments, in their standard deviations within components, less what chance adds. To second
+        order it is the Kullback-Leibler divergence of the labelled rows along weights, means and
+        variances.
+    p_value : float
+        Of the hypothesis that the rows are from the mixture, or are as those of the reference.
+    statistic : float
+        Sum of the squared moments over its expectation by chance: about 1 without drift.
+    log_likelihood : float
+        Mean of log p(x), in nats a row.
+    weight_changes : ndarray of shape (k,)
+        Change of the proportion of each component.
+    mean_shifts : ndarray of shape (k, d)
+        Change of the mean of each component, in its standard deviations; nan without rows.
+    sd_ratios : ndarray of shape (k, d)
+        Standard deviation of the rows of each component over what it was; nan without rows.
+    component_p_values : ndarray of shape (k,)
+        Of each component, all its moments together; adjusted for k tests (Holm 1979).
+    feature_p_values : ndarray of shape (d,)
+        Of each feature in all components together; adjusted for d tests.
+    p_values : ndarray of shape (k, d)
+        Of each feature in each component, mean and variance together.
+    weight_p_values : ndarray of shape (k,)
+        Of each proportion; adjusted, with `p_values`, for k (d + 1) tests.
+    features : tuple of str
+        Names of the columns; of principal axes after `pca`.
+    fitted_rows : float
+        Rows that the mixture was fitted to, whose error is allowed for; infinite where they are not
+        known, and the parameters are taken as exact. nan with a reference.
+    """
+
+    rows: int
+    divergence: float
+    p_value: float
+    statistic: float
+    log_likelihood: float
+    weight_changes: Array
+    mean_shifts: Array
+    sd_ratios: Array
+    component_p_values: Array
+    feature_p_values: Array
+    p_values: Array
+    weight_p_values: Array
+    features: tuple[str, ...]
+    fitted_rows: float
+    _pieces: Pieces = field(compare=False)
+    _sizes: Array = field(compare=False)
+    _mixture: str = field(compare=False)
+
+    def changes(self) -> list[dict[str, Any]]:
+        """Return the changes, the largest first: one for each component and feature or weight.
+
+        Each is a dict of component, feature (None for the weight of the component), weight_change
+        or mean_shift and sd_ratio, and p_value. Their order is that of what they add to
+        `divergence`.
+        """
+        d = self.mean_shifts.shape[1]
+        order = np.argsort(-self._sizes.ravel(), kind="stable")
+        return [
+            self._change(*divmod(int(place), d + 1))
+            for place in order
+            if not math.isnan(self._sizes.ravel()[place])
+        ]
+
+    def _change(self, component: int, place: int) -> dict[str, Any]:
+        if place == 0:
+            return {
+                "component": component,
+                "feature": None,
+                "weight_change": float(self.weight_changes[component]),
+                "p_value": float(self.weight_p_values[component]),
+            }
+        at = component, place - 1
+        return {
+            "component": component,
+            "feature": self.features[place - 1],
+            "mean_shift": float(self.mean_shifts[at]),
+            "sd_ratio": float(self.sd_ratios[at]),
+            "p_value": float(self.p_values[at]),
+        }
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all of it in plain values, with lists for arrays."""
+        names = [name for name in self.__dataclass_fields__ if not name.startswith("_")]
+        values = {name: getattr(self, name) for name in names}
+        plain = {n: v.tolist() if isinstance(v, np.ndarray) else v for n, v in values.items()}
+        return {**plain, "features": list(self.features), "changes": self.changes()}
+
+    def __repr__(self) -> str:
+        return "\n".join([self._headline(), *self._table()])
+
+    def _headline(self) -> str:
+        error = (
+            "against the reference"
+            if math.isnan(self.fitted_rows)
+            else "its parameters taken as exact"
+            if math.isinf(self.fitted_rows)
+            else f"fitted to {self.fitted_rows:,.0f} rows"
+        )
+        k, d = self.mean_shifts.shape
+        return (
+            f"Drift of {counted(self.rows, 'row')}: {self.divergence:.3g} nats a row, "
+            f"p = {self.p_value:.2g}\n"
+            f"of a mixture of {counted(k, 'component')} and {counted(d, 'feature')}, {error}; "
+            f"log-likelihood {self.log_likelihood:.5g} nats a row"
+        )
+
+    def _table(self) -> list[str]:
+        changes = self.changes()
+        shown = changes[:LISTED]
+        width = max([8, *(len(each["feature"] or "(weight)") for each in shown)])
+        lines = [f"component  {'feature':<{width}}  mean, in sd  sd, ratio  weight    adjusted p"]
+        for each in shown:
+            name = each["feature"] or "(weight)"
+            values = (
+                f"{'':11}  {'':9}  {each['weight_change']:+.4f}"
+                if each["feature"] is None
+                else f"{each['mean_shift']:+11.3f}  {each['sd_ratio']:9.3f}  {'':7}"
+            )
+            lines.append(
+                f"{each['component']:9}  {name:<{width}}  {values}  {each['p_value']:11.2g}"
+            )
+        if len(changes) > LISTED:
+            lines.append(f"and {len(changes) - LISTED} smaller changes: drift.changes()")
+        return lines
+
+
+def drift_of(mixture: Any, x: Any, sample_weight: Any, reference: Drift | None) -> Drift:
+    """Return the drift of rows; see `GaussianMixture.drift`."""
+    predictor: Predictor = mixture._predictor()
+    _check_testable(mixture, predictor.parameters)
+    _check_reference(reference, predictor)
+    rows, weights = scoring_data(mixture, x, sample_weight)
+    pieces = pieces_of(predictor, rows, weights)
+    check_some(pieces.weighing, weights is not None)
+    with one_blas_thread():
+        return _drift(mixture, predictor, pieces, reference)
+
+
+def _check_testable(mixture: Any, parameters: Parameters) -> None:
+    """Raise `SettingError` for a mixture under which the moments have no known expectation."""
+    check_whole_rows(mixture, "drift")
+    because = None
+    if parameters.log_weights is not None:
+        because = "the responsibilities of a variational posterior are not those of a density"
+    elif parameters.makes_room:
+        because = "its room for outliers (noise, tails) takes in the rows that have moved"
+    if because is not None:
+        raise SettingError(
+            f"This mixture has no test of drift: {because}. Fit a GaussianMixture without noise "
+            "and tails to the same rows, and test new rows against that."
+        )
+
+
+def _check_reference(reference: Any, predictor: Predictor) -> None:
+    if reference is None:
+        return
+    if not isinstance(reference, Drift):
+        raise SettingError(
+            f"reference is a {type(reference).__name__}; give the drift of rows that are as they "
+            "should be, under this mixture: mixture.drift(X_normal)."
+        )
+    if reference._mixture != predictor.density_digest:
+        raise SettingError(
+            "The reference is the drift from another mixture. Take it again under this one: "
+            "mixture.drift(X_normal)."
+        )
+
+
+@dataclass(frozen=True)
+class _Levels:
+    """What moments are of rows without drift, and their scales: of (k, 1 + 2 d) entries."""
+
+    expected: Array
+    scales: Array
+
+    @classmethod
+    def of(cls, mixture: Any, parameters: Parameters) -> _Levels:
+        weights, shape = parameters.weights, parameters.means.shape
+        variances = np.ones(shape)
+        if _fitted_rows(mixture) < math.inf and getattr(mixture, "prior", None) is None:
+            # What `reg_covar` adds to covariances is not in the rows.
+            variances -= np.minimum(mixture.reg_covar / variances_of(parameters), 0.5)
+        ones = np.ones(shape)
+        expected = np.concatenate([weights[:, None], 0 * ones, weights[:, None] * variances], 1)
+        own = np.maximum(weights, 0.0)[:, None]
+        scales = np.sqrt(np.concatenate([own * (1 - own), own * ones, 2 * own * ones], 1))
+        return cls(expected, np.where(scales > 0, scales, np.inf))
+
+    def means(self, pieces: Pieces) -> Means:
+        """Return the standardised mean moments of rows, less what is expected."""
+        weights, sums = pieces.weights, pieces.sums.copy()
+        d = (sums.shape[2] - 1) // 2
+        # About the variance that is expected for the weight that was found: so that a change of
+        # weights alone is none of variances.
+        own = np.where(self.expected[:, :1] > 0, self.expected[:, :1], 1.0)
+        sums[:, :, 1 + d :] -= sums[:, :, :1] * (self.expected[:, 1 + d :] / own)
+        sums[:, :, 0] -= weights[:, None] * self.expected[:, 0]
+        return Means.of(weights, (sums / self.scales).reshape(len(weights), -1))
+
+    def parts(self, pieces: Pieces | None) -> tuple[Array, Array, Array]:
+        """Return weights (k,), means and standard deviations (k, d) of the components of rows.
+
+        The latter two are in standard deviations of the mixture; without rows all are what is
+        expected.
+        """
+        total = self.expected if pieces is None else pieces.sums.sum(0) / pieces.weights.sum()
+        d = (total.shape[1] - 1) // 2
+        weights = total[:, 0]
+        own = np.where(weights > EMPTY, weights, np.nan)[:, None]
+        means, squares = total[:, 1 : 1 + d] / own, total[:, 1 + d :] / own
+        return weights, means, np.sqrt(np.maximum(squares - means**2, 0.0))
+
+
+def _drift(mixture: Any, predictor: Predictor, pieces: Pieces, reference: Drift | None) -> Drift:
+    levels = _Levels.of(mixture, predictor.parameters)
+    _check_enough(pieces)
+    means = levels.means(pieces)
+    fitted_rows = math.nan
+    if reference is not None:
+        means = means.minus(levels.means(reference._pieces))
+    else:
+        fitted_rows = _fitted_rows(mixture)
+        means = means.inflated(1 + pieces.weighing.effective_rows / fitted_rows)
+    k, d = predictor.parameters.means.shape
+    places = np.arange(k * (1 + 2 * d)).reshape(k, 1 + 2 * d)
+    cells = np.stack([places[:, 1 : 1 + d], places[:, 1 + d :]], axis=2)
+    scaled = means.tempered(_variance(pieces, reference, fitted_rows))
+    whole = assess(scaled, slice(None))
+    chance = (means.residuals**2).sum(axis=0)
+    if reference is None:
+        _warn_of_unfinished(mixture, whole, float(chance.sum()))
+    squares = np.where(chance > 0, means.means**2, np.nan)
+    of_cells = np.array([[assess(scaled, cell).p_value for cell in row] for row in cells])
+    of_weights = np.array([assess(scaled, row[:1]).p_value for row in places])
+    both = adjusted(np.column_stack([of_weights, of_cells]))
+    now = levels.parts(pieces)
+    before = levels.parts(None if reference is None else reference._pieces)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = now[2] / before[2]
+    return Drift(
+        rows=pieces.weighing.rows,
+        divergence=max(0.0, float(means.means @ means.means - chance.sum()) / 2),
+        p_value=whole.p_value,
+        statistic=whole.statistic,
+        log_likelihood=pieces.log_likelihood / pieces.weighing.total,
+        weight_changes=now[0] - before[0],
+        mean_shifts=now[1] - before[1],
+        sd_ratios=ratios,
+        component_p_values=adjusted(np.array([assess(scaled, row).p_value for row in places])),
+        feature_p_values=adjusted(
+            np.array([assess(scaled, cells[:, j].ravel()).p_value for j in range(d)])
+        ),
+        p_values=both[:, 1:],
+        weight_p_values=both[:, 0],
+        features=_names(mixture),
+        fitted_rows=fitted_rows,
+        _pieces=pieces,
+        _sizes=np.column_stack([squares[places[:, 0]], squares[cells].sum(axis=2)]),
+        _mixture=predictor.density_digest,
+    )
+
+
+def _variance(pieces: Pieces, reference: Drift | None, fitted_rows: float) -> float:
+    """Return the variance of the mean of a moment of variance 1, less what it is compared with."""
+    other = fitted_rows if reference is None else reference._pieces.weighing.effective_rows
+    return 1 / pieces.weighing.effective_rows + 1 / other
+
+
+def _fitted_rows(mixture: Any) -> float:
+    """Return the rows that the parameters are estimated from; infinity if that is not known."""
+    known = getattr(mixture, "n_seen_", None)
+    if known is None:
+        known = rows_that_count(getattr(mixture, "fitted_on_", None) or {})
+    return float(known) if known > 0 else math.inf
+
+
+def _check_enough(pieces: Pieces) -> None:
+    """Raise `DataError` if there are too few rows to tell how much their moments vary."""
+    shares = pieces.weights / pieces.weights.sum()
+    if not 1 / float(shares @ shares) >= LEAST_PIECES - 1:
+        raise DataError(
+            f"X has {counted(pieces.weighing.rows, 'row')} of positive weight, "
+            f"{pieces.weighing.effective_rows:,.0f} effective ones: too few to tell drift from "
+            f"chance. Give {LEAST_PIECES * FIRST_ROWS} and more, of weights that differ less."
+        )
+
+
+def _warn_of_unfinished(mixture: Any, whole: Assessed, chance: float) -> None:
+    """Warn if the fit stopped so far from its maximum that the test would see that."""
+    gap = float(getattr(mixture, "gap_estimate_", math.nan))
+    if 2 * gap > PART_OF_NOISE * chance * math.sqrt(2 / whole.degrees):
+        warnings.warn(
+            f"The fit stopped about {gap:.1g} nats a row below its maximum, and so many rows show "
+            "that as drift. Fit with a smaller tol, or give reference=mixture.drift(X_fitted).",
+            ConvergenceWarning,
+            stacklevel=5,
+        )
+
+
+def _names(mixture: Any) -> tuple[str, ...]:
+    """Return the names of the mixture's coordinates."""
+    coordinates = getattr(mixture, "coordinates_", None)
+    names = getattr(mixture, "feature_names_in_", None)
+    if names is None or (coordinates is not None and coordinates.axes is not None):
+        return tuple(mixture._axis_names())
+    return tuple(map(str, names))

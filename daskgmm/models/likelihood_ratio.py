@@ -1,0 +1,240 @@
+"""Bootstrap likelihood-ratio test of k components against k + 1."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from copy import copy
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+
+from daskgmm.arrays import Array
+from daskgmm.counting import counted
+from daskgmm.em.adaptation import checked_blocks
+from daskgmm.em.fit import check_enough
+from daskgmm.em.sample import Sample, SampleRule, join
+from daskgmm.errors import DataError, DegenerateComponentWarning, ScaleWarning, SettingError
+from daskgmm.gaussian.block import Block
+from daskgmm.models.estimator import MixtureEstimator
+from daskgmm.models.gaussian_mixture import GaussianMixture
+from daskgmm.models.inputs import training_rows
+from daskgmm.models.missing import check_whole_rows
+from daskgmm.passes.batches import Batch
+from daskgmm.passes.dataset import Dataset
+from daskgmm.passes.over_batches import map_batches
+from daskgmm.passes.task import Progress
+from daskgmm.rows.rows import Rows
+from daskgmm.rows.sources import source_of
+
+SAMPLE_ROWS = 10_000
+"""Rows that are tested: the law of the ratio without a further component hardly depends on n."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LikelihoodRatio:
+    r"""The outcome of a bootstrap likelihood-ratio test.
+
+    Attributes
+    ----------
+    n_components : int
+        k, the number of components of the hypothesis; it is tested against k + 1.
+    gain : float
+        What the further component adds to the mean log-likelihood, in nats a row.
+    p_value : float
+        :math:`(1 + \#\{b: LR_b \ge LR\}) / (B + 1)`: never below 1 / (B + 1).
+    statistic : float
+        :math:`LR = 2 m (\bar\ell_{k+1} - \bar\ell_k)` on the m rows.
+    simulated : ndarray of shape (B,)
+        The statistic of sets of m rows that were drawn from the mixture of k components.
+    rows : int
+        Number of rows, m.
+    of_rows : int
+        Number of all rows, of which m were drawn.
+    mixture, larger : GaussianMixture
+        The mixtures of k and k + 1 components of the m rows.
+    """
+
+    n_components: int
+    gain: float
+    p_value: float
+    statistic: float
+    simulated: Array
+    rows: int
+    of_rows: int
+    mixture: MixtureEstimator
+    larger: MixtureEstimator
+
+    def __repr__(self) -> str:
+        k = self.n_components
+        where = f"{self.rows:,} rows"
+        if self.rows < self.of_rows:
+            where += f" drawn of {self.of_rows:,}"
+        return (
+            f"{counted(k, 'component')} or {k + 1}: the next one adds {self.gain:.3g} nats a row, "
+            f"p = {self.p_value:.2g}\n"
+            f"(likelihood ratio {self.statistic:.4g} on {where}, against "
+            f"{counted(len(self.simulated), 'simulated set')} of as many rows)"
+        )
+
+
+def likelihood_ratio_test(
+    X: Any,
+    n_components: int,
+    n_bootstraps: int = 99,
+    random_state: Any = None,
+    *,
+    estimator: MixtureEstimator | None = None,
+    sample_rows: int = SAMPLE_ROWS,
+    progress: Progress | None = None,
+) -> LikelihoodRatio:
+    r"""Test k components against k + 1 by simulation (McLachlan 1987).
+
+    The likelihood ratio of two numbers of components has no chi-square distribution, as weights
+    of 0 are at the edge [1]_. So it is compared with those of sets that are drawn from the mixture
+    of k components, as many rows each, and fitted with k and k + 1 with the same settings and
+    starts as the rows [2]_. One pass reads X; all else, the simulated sets too, is in memory, on a
+    sample where there are more rows than `sample_rows`.
+
+    Parameters
+    ----------
+    X : as in `GaussianMixture.fit`
+    n_components : int
+        k.
+    n_bootstraps : int, default=99
+        B, the number of simulated sets. It takes 2 (B + 1) fits of at most `sample_rows` rows.
+    random_state : int, RandomState instance or None, default=None
+    estimator : MixtureEstimator, optional
+        Has all settings but `n_components` and `random_state`; by default GaussianMixture(). More
+        starts (`n_init`) give the test more power where optima are many.
+    sample_rows : int, default=10,000
+        Most rows that are tested. The more there are, the smaller the difference that is beyond
+        chance: with all rows of a large data set every test rejects, and `gain` says more.
+    progress : callable, optional
+        Called with the number of sets done and B.
+
+    Returns
+    -------
+    LikelihoodRatio
+
+    Raises
+    ------
+    SettingError
+        If a setting has no likelihood ratio: of a Bayesian mixture, with a prior, `pca` or
+        ``missing="marginalise"``.
+    DataError
+        If X has too few rows, or a row cannot be used.
+
+    References
+    ----------
+    .. [1] G. J. McLachlan, "On bootstrapping the likelihood ratio test statistic for the number of
+       components in a normal mixture", Applied Statistics 36 (1987) 318-324,
+       https://doi.org/10.2307/2347790
+    .. [2] W. Seidel, K. Mosler, M. Alker, "A cautionary note on likelihood ratio tests in mixture
+       models", Annals of the Institute of Statistical Mathematics 52 (2000) 481-487,
+       https://doi.org/10.1023/A:1004117419204
+    """
+    for name, value in (
+        ("n_components", n_components), ("n_bootstraps", n_bootstraps), ("sample_rows", sample_rows)
+    ):  # fmt: skip
+        given: Any = value
+        if isinstance(given, bool) or not isinstance(given, Integral) or given < 1:
+            raise SettingError(f"{name} is {value!r}; give a whole number, 1 or more.")
+    own: Any = clone(GaussianMixture() if estimator is None else _checked(estimator))
+    own.set_params(n_components=int(n_components))
+    own._validate_params()
+    rows, _ = training_rows(own, source_of(X))
+    random = check_random_state(random_state)
+    seeds = random.randint(np.iinfo(np.int32).max, size=1 + int(n_bootstraps)).tolist()
+    x, of_rows = _drawn(rows, int(sample_rows), seeds[0], drops=own.missing != "error")
+    check_enough(len(x), int(n_components) + 1)
+    pair = _fitted(own, x, seeds[0])
+    statistic = _statistic(pair, x)
+    simulated = np.empty(n_bootstraps)
+    for b, seed in enumerate(seeds[1:]):
+        rows_of_set, _ = copy(pair[0]).set_params(random_state=seed).sample(len(x))
+        with warnings.catch_warnings():
+            for kind in (ConvergenceWarning, DegenerateComponentWarning, ScaleWarning):
+                warnings.simplefilter("ignore", kind)
+            simulated[b] = _statistic(_fitted(own, rows_of_set, seed), rows_of_set)
+        if progress is not None:
+            progress(b + 1, int(n_bootstraps))
+    p_value = (1 + int((simulated >= statistic).sum())) / (n_bootstraps + 1)
+    gain = statistic / (2 * len(x))
+    k = int(n_components)
+    return LikelihoodRatio(k, gain, p_value, statistic, simulated, len(x), of_rows, *pair)
+
+
+def _checked(estimator: Any) -> MixtureEstimator:
+    """Return an estimator whose likelihoods compare; raise `SettingError` for others."""
+    because = None
+    if not isinstance(estimator, MixtureEstimator) or not hasattr(estimator, "bic"):
+        because = f"a {type(estimator).__name__} is fitted by no likelihood of daskgmm"
+    elif estimator.prior is not None:
+        because = f"prior={estimator.prior!r} is in what is maximised"
+    elif estimator.pca is not None:
+        because = "pca leaves out axes, along which no rows can be drawn"
+    elif any(
+        getattr(estimator, name) is not None
+        for name in ("weights_init", "means_init", "precisions_init")
+    ):
+        because = "starts that are given for k components are none for k + 1"
+    if because is not None:
+        raise SettingError(
+            f"There is no likelihood-ratio test: {because}. Give a GaussianMixture without that."
+        )
+    found: MixtureEstimator = estimator
+    check_whole_rows(found, "likelihood_ratio_test")
+    return found
+
+
+def _fitted(
+    estimator: MixtureEstimator, x: Array, seed: int
+) -> tuple[MixtureEstimator, MixtureEstimator]:
+    """Return fits of k and k + 1 components with the same effort."""
+    k = estimator.n_components
+    one, other = (
+        clone(estimator).set_params(n_components=size, random_state=seed).fit(x)
+        for size in (k, k + 1)
+    )
+    return one, other
+
+
+def _statistic(pair: tuple[MixtureEstimator, MixtureEstimator], x: Array) -> float:
+    """Return the likelihood ratio; 0 where the larger fit found a worse optimum."""
+    one, other = (mixture.score(x) for mixture in pair)
+    return max(0.0, 2 * len(x) * (other - one))
+
+
+def _drawn(rows: Rows, capacity: int, seed: int, *, drops: bool) -> tuple[Array, int]:
+    """Return a sample of rows (m, d) by their numbers, and the number of all."""
+    data = Dataset.of(rows, None, 1, rows.n_features, drop_missing=drops)
+    rule = SampleRule(seed, capacity, None if drops else rows.n_rows)
+    found: Sample | None = None
+    total = 0
+    for part, n in map_batches(data, _SampleOfBatch(rule, rows.columns)):
+        total += n
+        if part is not None:
+            found = part if found is None else join([found, part]).smallest(capacity)
+    if found is None:
+        raise DataError("X has no rows. Give at least one more than components.")
+    return np.asarray(found.x, np.float64), total
+
+
+@dataclass(frozen=True, slots=True)
+class _SampleOfBatch:
+    """The sample of one batch, whose every value is checked, and its number of rows."""
+
+    rule: SampleRule
+    columns: tuple[str, ...] | None
+
+    def __call__(self, batch: Batch, blocks: Iterator[Block]) -> tuple[Sample | None, int]:
+        kept: list[Sample] = []
+        checked = checked_blocks(batch, blocks, self.columns)
+        n = sum(len(block.x) for block in self.rule.watch(batch, checked, kept))
+        return (join(kept).smallest(self.rule.capacity) if kept else None), n
