@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any
 
@@ -44,7 +44,7 @@ class TrainingData:
             return rows, Companions(weights)
         check_known_noise(estimator)
         rows, noise = training_noise(estimator, source, rows, given)
-        return rows, Companions(weights, noise=noise)
+        return rows, replace(Companions(weights), noise=noise)
 
 
 def cut(rows: Rows, beside: Companions[Rows], settings: Settings, cache: int = 0) -> Dataset:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import dask.array as da
@@ -27,10 +28,12 @@ from daskgmm.models.predictions.noisy import NoisyPredictor
 from daskgmm.models.predictions.prediction import Predictor, Scored, score_rows
 from daskgmm.names import MARGINALISE
 from daskgmm.rows.arrays import ArrayRows
+from daskgmm.rows.labelled.arrays import Labelled, labelled
 from daskgmm.rows.naming import check_among
 from daskgmm.rows.noise import (
     NAME,
     ConstantRows,
+    check_number,
     column_names,
     columns_as_noise,
     constant_of,
@@ -90,8 +93,23 @@ def training_noise(
 
     `source` and `given` are those of `apart`.
     """
+    left, noise = planned_noise(source, rows, given, getattr(estimator, "feature_dims_", None))
+    if left is not rows:
+        keep_features(estimator, left)
+    return left, noise
+
+
+def planned_noise(
+    source: Source, rows: Rows, given: Any, feature_dims: Sequence[Hashable] | None
+) -> tuple[Rows, Rows]:
+    """Return the same as `training_noise`, before there is an estimator that knows the features."""
     if source.labelled:
-        return rows, _noise_on_grid(estimator, source, rows, given)
+        names = rows.columns
+        return rows, _noise_on_grid(lambda: labelled(source.x, feature_dims, names), rows, given)
+    return _beside_table(source, rows, given)
+
+
+def _beside_table(source: Source, rows: Rows, given: Any) -> tuple[Rows, Rows]:
     names = column_names(given)
     if isinstance(given, str) and given in rows.all_columns:
         names = (given,)
@@ -101,25 +119,16 @@ def training_noise(
     left = rows
     for name in names:
         left = left.without(name)
-    _check_number(names, left.n_features)
-    keep_features(estimator, left)
+    check_number(names, left.n_features)
     return left, rows.select(names)
 
 
-def _check_number(names: tuple[str, ...], d: int) -> None:
-    if len(names) != d:
-        raise DataError(
-            f"{NAME} names {len(names)} columns, and X has {d} features beside them. Give one for "
-            "each feature, in the order of these."
-        )
-
-
-def _noise_on_grid(estimator: BaseEstimator, source: Source, rows: Rows, given: Any) -> Rows:
+def _noise_on_grid(grid: Callable[[], Labelled], rows: Rows, given: Any) -> Rows:
     constant = constant_of(given, rows.n_features, rows.n_rows)
     if constant is not None:
         return ConstantRows(constant, rows)
     if hasattr(given, "dims"):
-        return grid_noise(labelled_rows(estimator, source.x), given)
+        return grid_noise(grid(), given)
     raise DataError(
         f"{NAME} has no named dimensions, and X has. Give variables of X by their names, or "
         "labelled arrays: xarray.Dataset({'temp': ...})."
@@ -129,7 +138,7 @@ def _noise_on_grid(estimator: BaseEstimator, source: Source, rows: Rows, given: 
 def scoring_noise(estimator: BaseEstimator, source: Source, rows: Rows, given: Any) -> Rows:
     """Return the noise of rows to score; `source` and `given` are those of `apart`."""
     if source.labelled:
-        return _noise_on_grid(estimator, source, rows, given)
+        return _noise_on_grid(lambda: labelled_rows(estimator, source.x), rows, given)
     names = column_names(given)
     if names is not None:
         return columns_as_noise(source, names, rows.n_features)

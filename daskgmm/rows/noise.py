@@ -138,6 +138,15 @@ def _wrong_shape(shape: tuple[Any, ...], d: int, n: int | None) -> DataError:
     )
 
 
+def check_number(names: Sequence[str], d: int) -> None:
+    """Raise `DataError` unless there are as many names as features."""
+    if len(names) != d:
+        raise DataError(
+            f"{NAME} names {len(names)} columns, and X has {d} features beside them. Give one for "
+            "each feature, in the order of these."
+        )
+
+
 def columns_as_noise(source: Source, names: Sequence[str], d: int) -> Rows:
     """Return columns of the table of a source as the variances of d features, in their order.
 
@@ -146,11 +155,7 @@ def columns_as_noise(source: Source, names: Sequence[str], d: int) -> Rows:
     DataError
         If there are none of these names, or not as many as features.
     """
-    if len(names) != d:
-        raise DataError(
-            f"{NAME} names {len(names)} columns, and X has {d} features beside them. Give one for "
-            "each feature, in the order of these."
-        )
+    check_number(names, d)
     if source.names:
         check_among(names, source.names, "X")
     if source.validated:

@@ -80,7 +80,7 @@ class RowNoiseKernel(Kernel):
             whitening = np.swapaxes(factors, 1, 2)
         elif matrices:
             whitening = factors[:, :, None] * np.eye(d)
-        spread: Array = np.linalg.inv(whitening) if matrices else 1.0 / whitening
+        spread = np.asarray(np.linalg.inv(whitening) if matrices else 1.0 / whitening, np.float64)
         points = parameters.means if points is None else points
         parts = matrices, width, parameters.means, constant, whitening, spread
         return cls(structure, np.zeros(d), points, *parts)
