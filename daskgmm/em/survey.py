@@ -21,7 +21,7 @@ from daskgmm.errors import DataError
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.deconvolution.known import KnownNoise
-from daskgmm.gaussian.floor import Floor, n_degenerate
+from daskgmm.gaussian.floor import Floor, Resting, n_degenerate
 from daskgmm.gaussian.kernels.tiles import fill_tiles
 from daskgmm.gaussian.m_step import Maximised
 from daskgmm.gaussian.missing.filling import Filling
@@ -131,7 +131,16 @@ class Survey:
 
     def n_degenerate(self, step: Maximised, reg_covar: float) -> int:
         """Return the number of components that rest on the floor, collapsed, or have no rows."""
-        return n_degenerate(step, self.floor(reg_covar).resting(step))
+        return n_degenerate(step, self.resting(step, reg_covar))
+
+    def resting(self, step: Maximised, reg_covar: float) -> tuple[Resting, ...]:
+        """Return the components that rest on the floor.
+
+        None does where all rows have noise: it bounds what a narrow component gains.
+        """
+        if self.noise is not None and self.noise.is_everywhere(len(self.shift)):
+            return ()
+        return self.floor(reg_covar).resting(step)
 
     @property
     def least_variances(self) -> Array:

@@ -55,6 +55,7 @@ from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.initial import check_initial
 from daskgmm.models.inputs import check_enough_columns
 from daskgmm.models.missing import check_missing
+from daskgmm.models.narrow import warn_of_spread_within_noise
 from daskgmm.models.order import NUMBERED, reordered, reordered_search
 from daskgmm.models.outliers import (
     check_outliers,
@@ -291,7 +292,7 @@ class MixtureEstimator(Density):
         facts = fitted_on(data, found.survey, given.source.x, given.weights_are)
         self._set_seen(found.coordinates, facts)
         survey = found.survey.mapped(found.coordinates)
-        resting = survey.floor(settings.reg_covar).resting(found.best.step)
+        resting = survey.resting(found.best.step, settings.reg_covar)
         self._warn_of_scale(survey)
         self._keep(found.best, found.before, model_of(settings, survey), resting)
         self._scatter = found.survey.scatter if self.warm_start else None
@@ -302,6 +303,7 @@ class MixtureEstimator(Density):
         if settings.counts_rows and self._doubt is not None:
             warnings.warn(self._doubt, WeightsWarning, stacklevel=3)
         fitted = found.best.step.parameters, found.coordinates, found.survey
+        warn_of_spread_within_noise(survey, found.best.step, self._column_names(), stacklevel=3)
         warn_of_unresolved(*fitted, data.rows.columns, stacklevel=3)
         return self
 

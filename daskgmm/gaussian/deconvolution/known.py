@@ -68,6 +68,10 @@ class KnownNoise:
         """Whether no row has any noise."""
         return not (self.minimum.any() or self.maximum.any())
 
+    def is_everywhere(self, d: int) -> bool:
+        """Return whether every row has noise in every direction, as far as variances tell."""
+        return is_diagonal(len(self.minimum), d) and bool(self.minimum.min() > 0)
+
     def matrix(self, d: int) -> Array:
         """Return the mean covariance of the noise, (d, d)."""
         return as_matrix(self.mean, d)
