@@ -26,10 +26,11 @@ def small_batches(monkeypatch):
     monkeypatch.setattr("daskgmm.passes.batches.MIN_BATCH_SECONDS", 1e-6)
 
 
-def found(structure="full", noise=None):
+def found(structure="full", noise=None, init="k-means++"):
     noise = da.from_array(NOISE, chunks=(300, D)) if noise is None else noise
-    mixture = GaussianMixture(K, covariance_type=structure, max_iter=3, tol=0.0, random_state=0)
-    mixture.fit(X, noise_variance=noise)
+    mixture = GaussianMixture(
+        K, covariance_type=structure, max_iter=3, tol=0.0, init_params=init, random_state=0
+    ).fit(X, noise_variance=noise)
     return bits(mixture) | {"score": mixture.score(X, noise_variance=noise)}
 
 
@@ -37,12 +38,12 @@ def test_the_rows_are_cut_into_many_batches():
     assert len(cut_batches(as_rows(X), seconds_per_row(K, D))) >= 8
 
 
-@pytest.mark.parametrize("structure", ["full", "diag"])
-def test_threads(structure):
+@pytest.mark.parametrize(("structure", "init"), [("full", "kmeans"), ("diag", "k-means++")])
+def test_threads(structure, init):
     with dask.config.set(num_workers=1):
-        alone = found(structure)
+        alone = found(structure, init=init)
     with dask.config.set(num_workers=3):
-        assert found(structure) == alone
+        assert found(structure, init=init) == alone
 
 
 def test_cuts_of_the_noise():
