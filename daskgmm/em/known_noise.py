@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,9 @@ float32 are 1e-7 apart."""
 
 NEGATIVE = 1e-6
 """Largest part of the trace that an eigenvalue may be negative by, as of float32."""
+
+MATRICES = 1024
+"""Matrices that are checked at once: copies of a block would take several times its bytes."""
 
 Place = Callable[[int], str]
 
@@ -52,7 +56,13 @@ def _check(noise: NDArray[Any], d: int, place: Place, columns: tuple[str, ...] |
     if not fine:
         _refuse(noise, variances, d, place, columns)
     if not diagonal:
-        _check_matrices(np.asarray(noise, np.float64).reshape(-1, d, d), place)
+        for first in range(0, len(noise), MATRICES):
+            part = np.asarray(noise[first : first + MATRICES], np.float64).reshape(-1, d, d)
+            _check_matrices(part, partial(_after, place, first))
+
+
+def _after(place: Place, first: int, row: int) -> str:
+    return place(first + row)
 
 
 def _refuse(

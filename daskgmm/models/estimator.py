@@ -213,7 +213,8 @@ class MixtureEstimator(Density):
             width, that numbers do not hold both, as where a fill value was not declared.
         DegenerateComponentWarning
             If a component has no rows or a singular covariance, or is so narrow that only
-            `reg_covar`, tied values or rounding keep it from being narrower.
+            `reg_covar`, tied values or rounding keep it from being narrower; or if `noise_variance`
+            explains its spread.
         ScaleWarning
             If `reg_covar` is large beside the variance of a column.
 

@@ -29,6 +29,7 @@ from daskgmm.models.predictions.prediction import Predictor, Scored, score_rows
 from daskgmm.names import MARGINALISE
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.labelled.arrays import Labelled, labelled
+from daskgmm.rows.matching import FIND_LENGTHS
 from daskgmm.rows.naming import check_among
 from daskgmm.rows.noise import (
     NAME,
@@ -234,6 +235,10 @@ def predict_noisy(mixture: Any, predictor: Predictor, name: str, source: Source,
         wide = np.concatenate([_values(rows), _values(noise)], axis=1)
         found = predict_rows(noisy_predictor(predictor, noise.n_features), (name,), ArrayRows(wide))
         return np.ascontiguousarray(found)
+    if np.isnan(lazy.chunks[0]).any():
+        raise DataError(
+            f"X has chunks of unknown length, so {NAME} cannot be put beside them; {FIND_LENGTHS}."
+        )
     if names is not None:
         beside = source.lazy(names)
     elif isinstance(given, da.Array):

@@ -405,3 +405,17 @@ def test_a_plan_knows_of_it():
     plain, found = daskgmm.plan(x, K), daskgmm.plan(x, K, noise_variance=noise)
     assert found.thread_nbytes > plain.thread_nbytes
     assert found.pass_nbytes == 2 * plain.pass_nbytes
+
+
+def test_a_warm_start_takes_no_likelihood_of_other_noise():
+    x, noise, _ = noisy(200)
+    mixture = GaussianMixture(K, init_params="k-means++", random_state=0, warm_start=True)
+    mixture.fit(x, noise_variance=0.5 * noise)
+    assert len(mixture.fitted_on_["noise_variance"]) == D
+    before = mixture.lower_bound_
+    mixture.fit(x, noise_variance=noise)
+    first = mixture.history_["change"][0]
+    assert not np.isfinite(first)
+    assert mixture.lower_bound_ != before
+    again = mixture.fit(x, noise_variance=noise)
+    assert np.isfinite(again.history_["change"][0])

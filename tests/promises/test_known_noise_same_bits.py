@@ -12,7 +12,10 @@ from daskgmm.rows.opening import as_rows
 from tests.promises.options import D, K, rows
 from tests.promises.slow import bits
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore::daskgmm.errors.DegenerateComponentWarning"),
+]
 
 N = 3000
 
@@ -29,7 +32,13 @@ def small_batches(monkeypatch):
 def found(structure="full", noise=None, init="k-means++"):
     noise = da.from_array(NOISE, chunks=(300, D)) if noise is None else noise
     mixture = GaussianMixture(
-        K, covariance_type=structure, max_iter=3, tol=0.0, init_params=init, random_state=0
+        K,
+        covariance_type=structure,
+        max_iter=3,
+        tol=0.0,
+        init_params=init,
+        random_state=0,
+        sample_rows=200,
     ).fit(X, noise_variance=noise)
     return bits(mixture) | {"score": mixture.score(X, noise_variance=noise)}
 
