@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import click
@@ -39,6 +40,11 @@ FEATURES = options.several(
 WEIGHT_COLUMN = click.option(
     "--weight-column", metavar="NAME", help="Column or variable of DATA that holds the weights."
 )
+NOISE_VARIANCE = click.option(
+    "--noise-variance", metavar="NAMES|PATH",
+    help="Known variances of the noise of rows: columns or variables of DATA, one for each feature "
+    "in their order, as e_a,e_b, or the path of an array of them (Zarr or .npy).",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,8 @@ class Data:
         What to take; None where the option was not given.
     weights, weight_column : str or None
         One of them at most.
+    noise_variance : str or None
+        Names, or a path.
     storage_options : dict or None
         Of the URLs among the paths.
     """
@@ -63,6 +71,7 @@ class Data:
     features: tuple[str, ...] | None = None
     weights: str | None = None
     weight_column: str | None = None
+    noise_variance: str | None = None
     storage_options: dict[str, Any] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -73,7 +82,8 @@ class Data:
     @property
     def places(self) -> dict[str, str | None]:
         """Paths and URLs that are read, by the argument or option that gives them."""
-        return {"DATA": self.path, "--weights": self.weights}
+        read = {"DATA": self.path, "--weights": self.weights}
+        return read if self._noise_names else read | {"--noise-variance": self.noise_variance}
 
     def address(self, path: str) -> Address:
         """Return the address of a path or URL of the same command."""
@@ -87,7 +97,24 @@ class Data:
         settings: dict[str, Any] = {"storage_options": self.storage_options}
         if source_of(x).labelled:
             settings["feature_dims"] = self._feature_dims(x)
-        return x, {"sample_weight": self.sample_weight(x), **settings}
+        noise = {} if self.noise_variance is None else {"noise_variance": self._noise()}
+        return x, {"sample_weight": self.sample_weight(x), **noise, **settings}
+
+    @property
+    def _noise_names(self) -> tuple[str, ...]:
+        """Names of the columns or variables of the noise; none if it has a path."""
+        given = self.noise_variance
+        if given is None or "://" in given or Path(given).exists():
+            return ()
+        return names_in(given)
+
+    def _noise(self) -> Any:
+        """Return the noise of the rows, as `fit` takes it."""
+        from daskgmm.rows.sources import source_of
+
+        if self._noise_names:
+            return list(self._noise_names)
+        return source_of(self.noise_variance, self.storage_options).open()
 
     def check_meaning(self, weights_are: str | None) -> None:
         """Raise `click.UsageError` if a meaning is given and no weights are."""
@@ -138,8 +165,9 @@ class Data:
             return self.path if keyed and columns is None else source.open(columns)
         if not (asked or labelled or self.weight_column or source.holds_variables()):
             return source.open()
+        variables = self.variables and (*self.variables, *self._noise_names)
         return open_labelled(
-            self.path, self.variables, self.storage_options,
+            self.path, variables, self.storage_options,
             weight=self.weight_column, features=names,
         )  # fmt: skip
 

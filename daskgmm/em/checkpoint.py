@@ -30,6 +30,7 @@ from daskgmm.em.survey import Survey
 from daskgmm.em.weighing import Weighing
 from daskgmm.errors import CheckpointError
 from daskgmm.gaussian.coordinates import Coordinates
+from daskgmm.gaussian.deconvolution.known import KnownNoise
 from daskgmm.gaussian.m_step import Maximised
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.priors import PRIORS
@@ -84,7 +85,7 @@ Kept = TypeVar("Kept")
 
 KINDS = (
     State, Survey, Weighing, Coordinates, Fit, Maximised, Parameters, VariationalPosterior,
-    Iterated, Search, Point, Observed,
+    Iterated, Search, Point, Observed, KnownNoise,
 )  # fmt: skip
 RECORDS.update({kind.__name__: kind for kind in KINDS})
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import add
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from daskgmm.em.passing import Pass, run_pass
 from daskgmm.em.survey import Survey, TrainingSet, survey_rows
 from daskgmm.errors import DataError
 from daskgmm.gaussian.block import Block
+from daskgmm.gaussian.deconvolution.kernel import RowNoiseKernel, row_noise_moments
+from daskgmm.gaussian.deconvolution.shared import SharedNoiseKernel, shared_noise_moments
 from daskgmm.gaussian.kernels.backend import Backend
 from daskgmm.gaussian.kernels.kernel import Kernel
 from daskgmm.gaussian.kernels.natural import NaturalKernel
@@ -21,6 +24,14 @@ from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.outliers import joined
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.configuration import backend
+
+OF_MORE_THAN_TILES: Mapping[type[Kernel], Callable[..., list[Moments]]] = {
+    MarginalKernel: marginal_moments,
+    RowNoiseKernel: row_noise_moments,
+    SharedNoiseKernel: shared_noise_moments,
+}
+"""What takes the moments of kernels that need more than tiles of plain rows. What rows have beside
+them decides it: all kernels of a pass are of one of these kinds, or none is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +59,11 @@ class ExpectationWork:
 
     def __call__(self, batch: Batch, blocks: Iterator[Block]) -> ManyMoments:
         """Return the moments of the batch."""
-        marginal = [each for each in self.kernels if isinstance(each, MarginalKernel)]
-        if marginal:  # then all are
-            return ManyMoments(tuple(marginal_moments(self.backend, marginal, blocks, batch.rows)))
-        return ManyMoments(tuple(self.backend.moments(self.kernels, blocks, batch.rows)))
+        given: tuple[Any, ...] = self.kernels, blocks, batch.rows
+        moments = OF_MORE_THAN_TILES.get(type(self.kernels[0]))
+        if moments is not None:
+            return ManyMoments(tuple(moments(self.backend, *given)))
+        return ManyMoments(tuple(self.backend.moments(*given)))
 
 
 def expect(

@@ -12,6 +12,8 @@ from daskgmm.em.settings import Settings
 from daskgmm.em.survey import Survey
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import STRUCTURES
+from daskgmm.gaussian.deconvolution.choice import choose_deconvolving, deconvolving_about
+from daskgmm.gaussian.deconvolution.starting import without_noise
 from daskgmm.gaussian.kernels.choice import TOLERANCE, choose_kernel, moment_error
 from daskgmm.gaussian.kernels.kernel import Kernel
 from daskgmm.gaussian.kernels.tailed import whitened_kernel
@@ -88,12 +90,18 @@ class GaussianModel:
         if survey.has_gaps:
             about = survey.mean, survey.half_range, self.noise
             return MarginalKernel.choose(parameters, *about)
+        if survey.noise is not None and survey.is_noisy:
+            return choose_deconvolving(
+                parameters, survey.noise, survey.mean, survey.half_range, self.noise
+            )
         return choose_kernel(parameters, survey.mean, survey.half_range, self.noise, together)
 
     def kernel_about(self, parameters: Parameters, points: Array) -> Kernel:
         """Return the slower kernel, which can take moments about any points."""
         if self.survey.has_gaps:
             return MarginalKernel.about(parameters, self.survey.mean, points, self.noise)
+        if self.survey.noise is not None and self.survey.is_noisy:
+            return deconvolving_about(parameters, self.survey.noise, points, self.noise)
         return whitened_kernel(parameters, points, self.noise)
 
     def loses_digits(self, step: Maximised, moments: Moments) -> bool:
@@ -168,6 +176,8 @@ class MixtureModel(GaussianModel):
     def begin(self, moments: Moments) -> Maximised:
         """Return the parameters of a start, from the complete moments of its responsibilities."""
         fallback = self.spread_of_all(len(moments.counts))
+        if self.survey.noise is not None and self.survey.is_noisy:
+            moments = without_noise(moments, self.structure, self.survey.noise)
         step = maximise(moments, self.structure.name, self.reg_covar, fallback, first=True)
         return self._weighed(step)
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.em.events import Listener
+from daskgmm.em.known_noise import check_noise
 from daskgmm.em.observed import Observed, first_values, without_gaps
 from daskgmm.em.passing import Pass, run_pass
 from daskgmm.em.rounding import COLUMNS_ENTRIES, SomeRows, rounding_of, settled
@@ -19,7 +20,8 @@ from daskgmm.em.weighing import Weighing, check_weights, merge_weighings, weigh
 from daskgmm.errors import DataError
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.coordinates import Coordinates
-from daskgmm.gaussian.floor import Floor, n_degenerate
+from daskgmm.gaussian.deconvolution.known import KnownNoise
+from daskgmm.gaussian.floor import Floor, Resting, n_degenerate
 from daskgmm.gaussian.kernels.tiles import fill_tiles
 from daskgmm.gaussian.m_step import Maximised
 from daskgmm.gaussian.missing.filling import Filling
@@ -80,6 +82,8 @@ class Survey:
     observed : Observed or None
         Moments of pairs of values, as read, if rows miss some; None if none does. Then `mean` and
         the diagonal of `scatter` are those of the values that there are.
+    noise : KnownNoise or None
+        Of rows that have noise of known variance beside them.
     probe : ndarray of shape (m, d), or None
         A few rows from all over the data: quartiles, unlike moments, are those of most rows.
     """
@@ -98,6 +102,12 @@ class Survey:
     weighing: Weighing | None = None
     probe: Array | None = None
     observed: Observed | None = None
+    noise: KnownNoise | None = None
+
+    @property
+    def is_noisy(self) -> bool:
+        """Whether rows have noise of known variance, and some of it is not 0."""
+        return self.noise is not None and not self.noise.is_zero
 
     @property
     def has_gaps(self) -> bool:
@@ -121,7 +131,16 @@ class Survey:
 
     def n_degenerate(self, step: Maximised, reg_covar: float) -> int:
         """Return the number of components that rest on the floor, collapsed, or have no rows."""
-        return n_degenerate(step, self.floor(reg_covar).resting(step))
+        return n_degenerate(step, self.resting(step, reg_covar))
+
+    def resting(self, step: Maximised, reg_covar: float) -> tuple[Resting, ...]:
+        """Return the components that rest on the floor.
+
+        None does where all rows have noise: it bounds what a narrow component gains.
+        """
+        if self.noise is not None and self.noise.is_everywhere(len(self.shift)):
+            return ()
+        return self.floor(reg_covar).resting(step)
 
     @property
     def least_variances(self) -> Array:
@@ -200,13 +219,15 @@ def survey_result_nbytes(d: int) -> int:
 class SurveyWork:
     """Surveys one batch, with a sample if there is a rule; `columns` are named in errors.
 
-    Rows may have `gaps`, NaN, if these are allowed.
+    Rows may have `gaps`, NaN, if these are allowed, and noise of `noise_width` numbers each beside
+    them, if that is not 0.
     """
 
     n_features: int
     rule: SampleRule | None
     columns: tuple[str, ...] | None = None
     gaps: bool = False
+    noise_width: int = 0
 
     def __call__(self, batch: Batch, blocks: Iterator[Block]) -> Survey:
         """Return the survey of the batch; raise `DataError` at the first bad value."""
@@ -218,8 +239,13 @@ class SurveyWork:
         missing: list[int] = []
         some = SomeRows(self.n_features, batch.rows)
         blocks = self._checked(batch, blocks, missing)
-        for b, weighted in fill_tiles(blocks, np.zeros(self.n_features), buffer, weights):
-            part = survey_tile(buffer[:, :b], weights[:b] if weighted else None, gaps=self.gaps)
+        noise = np.empty((self.noise_width, TILE_ROWS)) if self.noise_width else None
+        zeros = np.zeros(self.n_features)
+        for b, weighted in fill_tiles(blocks, zeros, buffer, weights, noise):
+            of_rows = weights[:b] if weighted else None
+            part = survey_tile(buffer[:, :b], of_rows, gaps=self.gaps)
+            if noise is not None:
+                part = replace(part, noise=KnownNoise.of_tile(noise[:, :b], of_rows))
             total = part if total is None else merge_surveys(total, part)
             some.add(buffer[:, :b], weights[:b] if weighted else None)
         if total is None:
@@ -264,6 +290,8 @@ def check_block(
 
     if block.weights is not None:
         check_weights(block.weights, place)
+    if block.beside.noise is not None:
+        check_noise(block.beside.noise, block.weights, block.x.shape[1], place, columns)
     with np.errstate(invalid="ignore"):
         fine = largest(block.x) <= LARGEST_VALUE
     if not fine:
@@ -398,7 +426,14 @@ def merge_surveys(one: Survey, other: Survey) -> Survey:
         weighing=merge_weighings(one.weighing or Weighing(), other.weighing or Weighing()),
         probe=thinned(np.concatenate(probes)) if probes else None,
         observed=observed,
+        noise=_merge_noise(one, other),
     )
+
+
+def _merge_noise(one: Survey, other: Survey) -> KnownNoise | None:
+    if one.noise is None or other.noise is None:
+        return other.noise if one.noise is None else one.noise
+    return one.noise + other.noise
 
 
 def _finest(one: Array | None, other: Array | None) -> Array | None:
@@ -455,7 +490,9 @@ def survey_rows(data: Dataset, rule: SampleRule | None, listen: Listener) -> Sur
     Raises `DataError` at a value or a weight that is not finite, or too large to be squared.
     """
     gaps = data.transform.marginalise
-    work = SurveyWork(data.rows.n_features, rule, data.rows.columns, gaps)
+    noise = data.beside.noise
+    width = 0 if noise is None else noise.n_features
+    work = SurveyWork(data.rows.n_features, rule, data.rows.columns, gaps, width)
     merge = _Merge(None if rule is None else rule.capacity)
     # As read: a bad value has its place and its name there.
     as_read, coordinates = data.in_coordinates(None), data.transform.coordinates

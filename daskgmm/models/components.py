@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from daskgmm.blas import one_blas_thread
+from daskgmm.companions import Companions
 from daskgmm.em.adaptation import moments_of
 from daskgmm.em.weighing import check_meaning, check_some, weigh
 from daskgmm.errors import WeightsWarning
@@ -232,7 +233,7 @@ class Components(Mixture):
                 "covariances, or fit one with weights of its own."
             )
         rows, weights = scoring_data(self, X, sample_weight)
-        data = predictor.dataset(rows, weights, present=True)
+        data = predictor.dataset(rows, Companions(weights), present=True)
         data = data.in_coordinates(predictor.transform.coordinates)
         prior = adapted = predictor.parameters
         reg_covar = float(getattr(self, "reg_covar", 0.0))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any
 
 from dask.utils import parse_bytes
 from sklearn.base import BaseEstimator
 
+import daskgmm.gaussian.deconvolution.kernel as deconvolution
 from daskgmm.companions import Companions
 from daskgmm.em.sample import Starts
 from daskgmm.em.settings import Settings
@@ -17,6 +18,7 @@ from daskgmm.em.survey import survey_nbytes, survey_result_nbytes
 from daskgmm.gaussian.missing.kernel import task_nbytes
 from daskgmm.gaussian.missing.patterns import pool_nbytes
 from daskgmm.models.inputs import training_rows
+from daskgmm.models.known_noise import apart, check_known_noise, training_noise
 from daskgmm.passes.configuration import backend
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.plan import Needs, Plan, make_plan
@@ -32,11 +34,17 @@ class TrainingData:
     sample_weight: Any = None
     weights_are: str | None = None
     feature_dims: Sequence[Hashable] | None = None
+    noise_variance: Any = None
 
     def rows(self, estimator: BaseEstimator) -> tuple[Rows, Companions[Rows]]:
         """Return rows and what goes beside them; the estimator takes the names of features."""
-        rows, weights = training_rows(estimator, self.source, self.sample_weight, self.feature_dims)
-        return rows, Companions(weights)
+        source, given = apart(self.source, self.noise_variance)
+        rows, weights = training_rows(estimator, source, self.sample_weight, self.feature_dims)
+        if given is None:
+            return rows, Companions(weights)
+        check_known_noise(estimator)
+        rows, noise = training_noise(estimator, source, rows, given)
+        return rows, replace(Companions(weights), noise=noise)
 
 
 def cut(rows: Rows, beside: Companions[Rows], settings: Settings, cache: int = 0) -> Dataset:
@@ -76,6 +84,7 @@ def plan_of(data: Dataset, settings: Settings, starts: Starts) -> Plan:
         maps=settings.is_mapped,
         drops=settings.drop_missing,
         patterns_nbytes=patterns_nbytes(settings, d),
+        noise_nbytes=noise_nbytes(data, settings.n_components, d),
         coordinates=coordinates_in_words(settings, d),
         n_buffer_rows=settings.n_buffer_rows(d),
     )
@@ -87,6 +96,12 @@ def patterns_nbytes(settings: Settings, d: int) -> int:
     if not settings.marginalise:
         return 0
     return pool_nbytes(d) + task_nbytes(settings.n_components, d)
+
+
+def noise_nbytes(data: Dataset, k: int, d: int) -> int:
+    """Return the bytes that a pass over rows with noise takes beside these; 0 without noise."""
+    noise = data.beside.noise
+    return 0 if noise is None else deconvolution.task_nbytes(k, d, noise.n_features)
 
 
 def coordinates_in_words(settings: Settings, columns: int) -> str:

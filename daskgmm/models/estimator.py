@@ -55,6 +55,7 @@ from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.initial import check_initial
 from daskgmm.models.inputs import check_enough_columns
 from daskgmm.models.missing import check_missing
+from daskgmm.models.narrow import warn_of_spread_within_noise
 from daskgmm.models.order import NUMBERED, reordered, reordered_search
 from daskgmm.models.outliers import (
     check_outliers,
@@ -130,6 +131,7 @@ class MixtureEstimator(Density):
         sample_weight: Any = None,
         *,
         weights_are: str | None = None,
+        noise_variance: Any = None,
         feature_dims: Sequence[Hashable] | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         cache: int | str | None = None,
@@ -159,6 +161,14 @@ class MixtureEstimator(Density):
             stands for so many that were observed, it is their sum. By default relative, and
             criteria warn if the weights are whole numbers, as counts are. The fit itself does
             not depend on it, but for a prior, which counts rows in the same way.
+        noise_variance : array-like, Dask or Zarr array, list of str, path, or number, optional
+            Known noise of each row: variances (n, d) or covariance matrices (n, d, d), or names of
+            columns of X, which are no features then, one for each feature in their order. What all
+            rows share is (d,), (d, d) or a number, and costs next to nothing. The mixture is then
+            that of rows without noise (extreme deconvolution [2]_), and likelihoods are those of
+            rows with it. For xarray's X names of variables, or labelled arrays on the same grid.
+            Not with `missing` "marginalise", `pca`, `standardise`, `noise`, `tails`, types with
+            factors, or a Bayesian mixture.
         feature_dims : sequence of str, optional
             Of a DataArray or Dataset: the dimensions whose points are features, next to the
             variables of a Dataset. All others are sample dimensions: each point is a row.
@@ -203,17 +213,21 @@ class MixtureEstimator(Density):
             width, that numbers do not hold both, as where a fill value was not declared.
         DegenerateComponentWarning
             If a component has no rows or a singular covariance, or is so narrow that only
-            `reg_covar`, tied values or rounding keep it from being narrower.
+            `reg_covar`, tied values or rounding keep it from being narrower; or if `noise_variance`
+            explains its spread.
         ScaleWarning
             If `reg_covar` is large beside the variance of a column.
 
         References
         ----------
         .. [1] L. Kish, "Survey Sampling", Wiley (1965).
+        .. [2] J. Bovy, D. W. Hogg, S. T. Roweis, "Extreme deconvolution: inferring complete
+           distribution functions from noisy, heterogeneous and incomplete observations", Annals of
+           Applied Statistics 5 (2011) 1657-1677, https://doi.org/10.1214/10-AOAS439
         """
         with self._kept_if_it_fails(weights_are):
             source = source_of(X, storage_options)
-            given = TrainingData(source, sample_weight, weights_are, feature_dims)
+            given = TrainingData(source, sample_weight, weights_are, feature_dims, noise_variance)
             saved = None if checkpoint is None else Address.of(checkpoint, storage_options)
             return self._fit(given, saved, cache_nbytes(cache), listen)
 
@@ -224,13 +238,15 @@ class MixtureEstimator(Density):
         sample_weight: Any = None,
         *,
         weights_are: str | None = None,
+        noise_variance: Any = None,
         feature_dims: Sequence[Hashable] | None = None,
     ) -> Any:
         """Fit to X and return the labels of its rows, as `predict` does."""
         # Not by way of `fit`: warnings are to point at the line that called this.
         with self._kept_if_it_fails(weights_are):
-            self._fit(TrainingData(source_of(X), sample_weight, weights_are, feature_dims))
-        return self.predict(X)
+            beside = sample_weight, weights_are, feature_dims, noise_variance
+            self._fit(TrainingData(source_of(X), *beside))
+        return self.predict(X, noise_variance=noise_variance)
 
     @contextmanager
     def _kept_if_it_fails(self, weights_are: str | None) -> Iterator[None]:
@@ -277,7 +293,7 @@ class MixtureEstimator(Density):
         facts = fitted_on(data, found.survey, given.source.x, given.weights_are)
         self._set_seen(found.coordinates, facts)
         survey = found.survey.mapped(found.coordinates)
-        resting = survey.floor(settings.reg_covar).resting(found.best.step)
+        resting = survey.resting(found.best.step, settings.reg_covar)
         self._warn_of_scale(survey)
         self._keep(found.best, found.before, model_of(settings, survey), resting)
         self._scatter = found.survey.scatter if self.warm_start else None
@@ -288,6 +304,7 @@ class MixtureEstimator(Density):
         if settings.counts_rows and self._doubt is not None:
             warnings.warn(self._doubt, WeightsWarning, stacklevel=3)
         fitted = found.best.step.parameters, found.coordinates, found.survey
+        warn_of_spread_within_noise(survey, found.best.step, self._column_names(), stacklevel=3)
         warn_of_unresolved(*fitted, data.rows.columns, stacklevel=3)
         return self
 

@@ -34,4 +34,6 @@ def fitted_on(
     digest.update(np.ascontiguousarray(survey.scatter, "<f8").tobytes())
     said = None if data.weights is None else weights_are
     counted = {"effective_rows": survey.counted(RELATIVE), "weights_are": said}
-    return {"source": source_name(x), **facts, **counted, "sha256": digest.hexdigest()}
+    noise = {} if survey.noise is None else {"noise_variance": survey.noise.mean.tolist()}
+    named = {"source": source_name(x), **facts, **counted, **noise}
+    return {**named, "sha256": digest.hexdigest()}

@@ -183,7 +183,8 @@ class GaussianMixture(MixtureEstimator):
     fitted_on_ : dict
         What the model was fitted to, in plain values: source, rows, missing (rows left out),
         weight (the sum of all), dtype, mean, minimum, maximum, effective_rows, weights_are (what
-        was said of them), and sha256, a digest of the facts before these two.
+        was said of them), noise_variance (the mean of what is known, if any is), and sha256, a
+        digest of the facts before these.
     adapted_ : dict
         Only of a mixture that `map_adapt` made, without `fitted_on_` and `history_`: how, and to
         what rows.

@@ -46,7 +46,7 @@ def training_rows(
     left, weights = split_weights(rows, sample_weight, source)
     if left is not rows:
         # A column of X that is the weights is no feature.
-        _keep_features(estimator, left)
+        keep_features(estimator, left)
     return left, weights
 
 
@@ -91,7 +91,7 @@ def _labelled_training(
 ) -> tuple[Rows, Rows | None]:
     grid, rows, weights = labelled_data(source, sample_weight, feature_dims)
     _check_two_rows(estimator, rows)
-    _keep_features(estimator, rows)
+    keep_features(estimator, rows)
     estimator.feature_dims_ = grid.feature_dims
     if any(unit is not None for unit in grid.units):
         estimator.feature_units_ = grid.units
@@ -118,7 +118,7 @@ def _training_rows(estimator: BaseEstimator, source: Source) -> Rows:
         return _validated(estimator, source, ensure_min_samples=2)
     rows = source.checked_rows()
     _check_two_rows(estimator, rows)
-    _keep_features(estimator, rows)
+    keep_features(estimator, rows)
     return rows
 
 
@@ -130,7 +130,8 @@ def _check_two_rows(estimator: BaseEstimator, rows: Rows) -> None:
         )
 
 
-def _keep_features(estimator: BaseEstimator, rows: Rows) -> None:
+def keep_features(estimator: BaseEstimator, rows: Rows) -> None:
+    """Set the attributes of the features of an estimator: their number, and their names."""
     estimator.n_features_in_ = rows.n_features
     if rows.columns is not None:
         estimator.feature_names_in_ = np.asarray(rows.columns, dtype=object)

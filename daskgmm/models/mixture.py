@@ -41,14 +41,14 @@ from daskgmm.models.inputs import (
     check_features,
     feature_names,
     rows_or_grid,
-    scoring_data,
 )
+from daskgmm.models.known_noise import predict_with_noise, score_with_noise
 from daskgmm.models.latent import Points
 from daskgmm.models.missing import check_imputes, transform_of
 from daskgmm.models.outliers import box_of, fitted_outliers, with_outliers_of
 from daskgmm.models.predictions.forms import InAnyForm
 from daskgmm.models.predictions.outputs import Outputs
-from daskgmm.models.predictions.prediction import Predictor, Scored, score_rows
+from daskgmm.models.predictions.prediction import Predictor, Scored
 from daskgmm.models.sampling import sample_mixture
 from daskgmm.models.source_name import source_name
 from daskgmm.models.writers.cutting import CHUNK_ROWS, cut_rows
@@ -106,12 +106,15 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
     _doubt: str | None = None
     """What to warn of where criteria of the fit are asked for."""
 
-    def predict(self, X: Any) -> Any:
+    def predict(self, X: Any, *, noise_variance: Any = None) -> Any:
         """Return the most probable component of each row.
 
         Parameters
         ----------
         X : as in `fit`
+        noise_variance : as in `fit`, optional
+            Known noise of the rows. What they share goes with all forms of X; noise of each row
+            with arrays and tables in memory, and with what is lazy but labelled arrays and frames.
 
         Returns
         -------
@@ -121,15 +124,15 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             With ``missing="drop"`` -1 where a value is missing; of a mixture with ``noise=True``
             -1 is an outlier, which belongs to the noise most probably, and -2 is missing.
         """
-        return self._predict("label", X)
+        return self._predict("label", X, noise_variance)
 
-    def predict_proba(self, X: Any) -> Any:
+    def predict_proba(self, X: Any, *, noise_variance: Any = None) -> Any:
         """Return the posterior probability of each component for each row, shape (n, k).
 
         Of a mixture with ``noise=True`` rows sum to 1 less `outlier_proba`.
         float32 for float32 rows, else float64; lazy where `predict` is.
         """
-        return self._predict("posterior", X)
+        return self._predict("posterior", X, noise_variance)
 
     def outlier_proba(self, X: Any) -> Any:
         """Return the probability that each row is an outlier, shape (n,); lazy where `predict` is.
@@ -142,14 +145,14 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         """
         return self._predict("outlier_probability", X)
 
-    def score_samples(self, X: Any) -> Any:
+    def score_samples(self, X: Any, *, noise_variance: Any = None) -> Any:
         """Return log p(x) of each row in nats, shape (n,); lazy where `predict` is.
 
         With `standardise` or `pca` it is the density of the mapped row, as in a scikit-learn
         pipeline, and so are `score` and the criteria: compare those only between models with
         the same preprocessing.
         """
-        return self._predict("log_density", X)
+        return self._predict("log_density", X, noise_variance)
 
     def impute(self, X: Any) -> Any:
         """Return rows whose missing values are those that the mixture expects, shape (n, d).
@@ -176,7 +179,9 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         check_imputes(self)
         return self._predict(IMPUTED, X)
 
-    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+    def score(
+        self, X: Any, y: Any = None, sample_weight: Any = None, *, noise_variance: Any = None
+    ) -> float:
         """Return the mean log-likelihood of the rows, in nats a row, in one streamed pass.
 
         Parameters
@@ -186,11 +191,20 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         sample_weight : as in `fit`, optional
             The mean is the weighted one, the same for any scale of the weights. Without weights
             each row counts once, also after a fit with weights.
+        noise_variance : as in `fit`, optional
+            Known noise of the rows; without it they have none, also after a fit with noise.
         """
-        scored = self._scored(X, sample_weight)
+        scored = self._scored(X, sample_weight, noise_variance)
         return scored.log_likelihood / scored.weighing.total
 
-    def bic(self, X: Any, sample_weight: Any = None, *, weights_are: str | None = None) -> float:
+    def bic(
+        self,
+        X: Any,
+        sample_weight: Any = None,
+        *,
+        weights_are: str | None = None,
+        noise_variance: Any = None,
+    ) -> float:
         r"""Return the Bayesian information criterion, in one streamed pass; lower is better.
 
         Of :math:`p` free parameters, with the mean log-likelihood :math:`\bar\ell` of the rows,
@@ -203,6 +217,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             Without weights n is the number of rows, also after a fit with weights.
         weights_are : {"relative", "counts"}, optional
             What the weights mean, as in `fit`, and so what n is; by default what was said there.
+        noise_variance : as in `score`, optional
 
         Warns
         -----
@@ -210,13 +225,27 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             If nothing was said, and the weights may be counts; or if they were said to be, and are
             no whole numbers.
         """
-        return self._criteria_of(X, sample_weight, weights_are).bic
+        return self._criteria_of(X, sample_weight, weights_are, noise_variance).bic
 
-    def aic(self, X: Any, sample_weight: Any = None, *, weights_are: str | None = None) -> float:
+    def aic(
+        self,
+        X: Any,
+        sample_weight: Any = None,
+        *,
+        weights_are: str | None = None,
+        noise_variance: Any = None,
+    ) -> float:
         r"""Return Akaike's information criterion, :math:`2 p - 2 n \bar\ell`, as `bic` does."""
-        return self._criteria_of(X, sample_weight, weights_are).aic
+        return self._criteria_of(X, sample_weight, weights_are, noise_variance).aic
 
-    def icl(self, X: Any, sample_weight: Any = None, *, weights_are: str | None = None) -> float:
+    def icl(
+        self,
+        X: Any,
+        sample_weight: Any = None,
+        *,
+        weights_are: str | None = None,
+        noise_variance: Any = None,
+    ) -> float:
         r"""Return the integrated completed likelihood, in one streamed pass.
 
         :math:`\mathrm{BIC} - 2 \sum_n \sum_k \gamma_{nk} \log \gamma_{nk}`, in nats: BIC plus
@@ -237,7 +266,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
            Machine Intelligence 22 (2000) 719-725, https://doi.org/10.1109/34.865189
         .. [2] G. McLachlan, D. Peel, "Finite Mixture Models", Wiley (2000), chapter 6.
         """
-        return self._criteria_of(X, sample_weight, weights_are, disorder=True).icl
+        return self._criteria_of(X, sample_weight, weights_are, noise_variance, disorder=True).icl
 
     @property
     def criteria_(self) -> dict[str, float | int | str]:
@@ -548,6 +577,8 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
     def sample(self, n_samples: int = 1) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Draw rows from the mixture, ordered by component; those of the noise come last.
 
+        After a fit with `noise_variance` they are rows without that noise.
+
         Returns
         -------
         X : ndarray of shape (n_samples, d)
@@ -589,25 +620,36 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             return covariances.copy()
         return coordinates.undo_covariances(covariances)
 
-    def _predict(self, name: str, x: Any) -> Any:
+    def _predict(self, name: str, x: Any, noise_variance: Any = None) -> Any:
+        if noise_variance is not None:
+            check_is_fitted(self)
+            return predict_with_noise(self, self._predictor(), name, x, noise_variance)
         return self._predict_together((name,), x)[0]
 
     def _predict_together(self, names: tuple[str, ...], x: Any) -> tuple[Any, ...]:
         check_is_fitted(self)
         return source_of(x).predictions(InAnyForm(self, self._predictor(), names))
 
-    def _scored(self, x: Any, sample_weight: Any, *, disorder: bool = False) -> Scored:
+    def _scored(
+        self, x: Any, sample_weight: Any, noise_variance: Any = None, *, disorder: bool = False
+    ) -> Scored:
         check_is_fitted(self)
-        rows, weights = scoring_data(self, x, sample_weight)
-        scored = score_rows(self._predictor(), rows, weights, disorder=disorder)
-        check_some(scored.weighing, weights is not None)
+        given = x, sample_weight, noise_variance
+        scored, weighted = score_with_noise(self, self._predictor(), *given, disorder=disorder)
+        check_some(scored.weighing, weighted)
         return scored
 
     def _criteria_of(
-        self, x: Any, sample_weight: Any, weights_are: str | None, *, disorder: bool = False
+        self,
+        x: Any,
+        sample_weight: Any,
+        weights_are: str | None,
+        noise_variance: Any = None,
+        *,
+        disorder: bool = False,
     ) -> Criteria:
         check_meaning(weights_are)
-        scored = self._scored(x, sample_weight, disorder=disorder)
+        scored = self._scored(x, sample_weight, noise_variance, disorder=disorder)
         weighing = scored.weighing
         said = weights_are or (getattr(self, "fitted_on_", None) or {}).get("weights_are")
         if sample_weight is not None:

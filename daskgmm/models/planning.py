@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sklearn.base import clone
@@ -15,6 +16,7 @@ from daskgmm.models.estimator import MixtureEstimator
 from daskgmm.models.factors import check_factors_of
 from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.models.inputs import check_enough_columns, check_names_are_seen, labelled_data
+from daskgmm.models.known_noise import apart, check_known_noise, planned_noise
 from daskgmm.passes.plan import Plan
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.rows import Rows
@@ -30,6 +32,7 @@ def plan(
     *,
     estimator: MixtureEstimator | None = None,
     sample_weight: Any = None,
+    noise_variance: Any = None,
     feature_dims: Sequence[Hashable] | None = None,
     cache: int | str | None = None,
     storage_options: StorageOptions | None = None,
@@ -42,7 +45,8 @@ def plan(
 
     Parameters
     ----------
-    X, sample_weight, feature_dims, cache, storage_options : as in `GaussianMixture.fit`
+    X, sample_weight, noise_variance, feature_dims, cache, storage_options
+        As in `GaussianMixture.fit`.
     n_components, **settings : as in `GaussianMixture`
         Those that the cost depends on are covariance_type, n_factors, max_iter, n_init,
         acceleration, sample_rows, missing, standardise, pca, noise and tails.
@@ -64,13 +68,19 @@ def plan(
     estimator = _estimator(estimator, n_components, settings)
     estimator._validate_params()
     chosen = estimator._settings()
-    rows, weights = _rows(source_of(X, storage_options), sample_weight, feature_dims)
+    source, given = apart(source_of(X, storage_options), noise_variance)
+    rows, weights = _rows(source, sample_weight, feature_dims)
+    beside = Companions(weights)
+    if given is not None:
+        check_known_noise(estimator)
+        rows, noise = planned_noise(source, rows, given, feature_dims)
+        beside = replace(beside, noise=noise)
     check_enough(rows.n_rows, chosen.n_components)
     check_enough_columns(chosen.pca, rows.n_features)
     check_factors_of([chosen], rows.n_features)
     chosen.check_prior(rows.n_features)
     check_prior_of_weights(chosen, rows.n_features)
-    data = cut(rows, Companions(weights), chosen, cache_nbytes(cache))
+    data = cut(rows, beside, chosen, cache_nbytes(cache))
     starts = estimator._request(chosen, rows.n_features).starts(rows.n_features, rows.n_rows)
     return plan_of(data, chosen, starts)
 

@@ -6,6 +6,7 @@ import warnings
 from typing import Any, TypeVar
 
 from daskgmm.blas import one_blas_thread
+from daskgmm.companions import Companions
 from daskgmm.em.adaptation import moments_of
 from daskgmm.errors import DegenerateComponentWarning, ScaleWarning, SettingError
 from daskgmm.gaussian.kernels.choice import TOLERANCE, moment_error
@@ -28,7 +29,7 @@ def moments_under(mixture: Any, x: Any, sample_weight: Any) -> MixtureMoments:
     predictor: Predictor = mixture._predictor()
     check_steps(mixture, predictor.parameters)
     rows, weights = scoring_data(mixture, x, sample_weight)
-    data = predictor.dataset(rows, weights, present=True)
+    data = predictor.dataset(rows, Companions(weights), present=True)
     with one_blas_thread():
         found = moments_of(
             data.in_coordinates(predictor.transform.coordinates), predictor.parameters

@@ -58,6 +58,8 @@ class Needs:
         Whether rows are dropped, which adds a copy of each block.
     patterns_nbytes : int
         Bytes that grouping rows by the values that they miss takes; 0 if these are not kept.
+    noise_nbytes : int
+        Bytes that rows with noise of their own take; 0 without.
     coordinates : str
         Coordinates of the fit, in words.
     """
@@ -73,6 +75,7 @@ class Needs:
     maps: bool = False
     drops: bool = False
     patterns_nbytes: int = 0
+    noise_nbytes: int = 0
     coordinates: str = "the columns as they are"
     n_buffer_rows: int = 0
 
@@ -86,7 +89,8 @@ class Needs:
     def arithmetic_nbytes(self) -> int:
         """Peak bytes of the work on a batch, without rows: statistics and buffers."""
         statistics = 2 * 8 * self.n_statistics * self.n_components
-        expectation = self.workspace_nbytes + statistics + self.patterns_nbytes
+        beside = self.patterns_nbytes + self.noise_nbytes
+        expectation = self.workspace_nbytes + statistics + beside
         return max(expectation, self.survey_nbytes)
 
     def result_nbytes(self, results: int) -> int:

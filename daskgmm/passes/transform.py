@@ -24,7 +24,7 @@ class Transform:
     Attributes
     ----------
     drop_missing : bool
-        Whether rows that miss a value or their weight are dropped.
+        Whether rows that miss a value, their weight or the variance of their noise are dropped.
     marginalise : bool
         Whether, if rows are dropped, those that have some value are kept as they are, with NaN.
     coordinates : Coordinates or None
@@ -75,11 +75,11 @@ class TransformedWork(Generic[Result]):
 
 
 def without_missing(block: Block, missing: NDArray[np.bool_] | None) -> Block:
-    """Return the rows of a block that are not said to be missing, and have their weight."""
-    if block.weights is not None:
-        of_weights = missing_rows(block.weights[:, None])
-        if of_weights is not None:
-            missing = of_weights if missing is None else missing | of_weights
+    """Return the rows of a block that are not said to be missing, with their weight and noise."""
+    for part in (block.beside.weights, block.beside.noise):
+        of_part = None if part is None else missing_rows(part.reshape(len(part), -1))
+        if of_part is not None:
+            missing = of_part if missing is None else missing | of_part
     if missing is None:
         return block
     return block.kept(np.flatnonzero(~missing))

@@ -11,6 +11,7 @@ import daskgmm
 
 PROGRAMS = (
     "iteration",
+    "known_noise",
     "passes",
     "products",
     "out_of_core",

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.companions import Companions
+from daskgmm.companions import ALONE, Companions
 from daskgmm.em.events import silence
 from daskgmm.em.loop import Evaluated, Fit, evaluate, iterate
 from daskgmm.em.robust_model import TRUSTED_SHARE, RobustModel
@@ -24,6 +24,7 @@ from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.passes.batches import seconds_per_row
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.arrays import ArrayRows
+from daskgmm.rows.rows import Rows
 from daskgmm.rows.weights import weights_for
 
 Array = NDArray[np.float64]
@@ -209,7 +210,8 @@ class Part:
     @classmethod
     def of(cls, draw: Draw, share: float, settings: Settings, last: bool = False) -> Part:
         """Return a share of the sample, with a tolerance to match."""
-        return cls.of_rows(*draw.part(share), settings, draw, last)
+        beside = draw.beside_part(share)
+        return cls.of_rows(*draw.part(share), settings, draw, last, beside=beside)
 
     @classmethod
     def of_rows(
@@ -220,20 +222,28 @@ class Part:
         draw: Draw,
         last: bool = False,
         most: int = MAX_ITER,
+        beside: Companions[NDArray[Any]] = ALONE,
     ) -> Part:
         """Return rows (m, d) of a draw as a part, with how often each counts (m,).
+
+        `beside` is what goes beside them but for these counts.
 
         At most `most` iterations are run on it. A component rests on the floor of all rows, as it
         does when it is fitted to these: steps between values are theirs, not those of the part.
         """
         rows, structure = ArrayRows(np.ascontiguousarray(x)), STRUCTURES[settings.structure]
         k, d = settings.n_components, x.shape[1]
-        data = Dataset.of(rows, Companions(weights_for(rows, counts)), k, structure.n_statistics(d))
+        others: Companions[Rows] = beside.map(lambda part: ArrayRows(part, rows.lengths))
+        others = replace(others, weights=weights_for(rows, counts))
+        data = Dataset.of(rows, others, k, structure.n_statistics(d))
         survey = survey_rows(data, None, silence)
         if draw.survey is not None:
             survey = replace(survey, rounding=draw.survey.rounding, probe=draw.survey.probe)
         sample = Sample(
-            np.arange(len(x), dtype=np.uint64), np.arange(len(x)), x, Companions(counts)
+            np.arange(len(x), dtype=np.uint64),
+            np.arange(len(x)),
+            x,
+            replace(beside, weights=counts),
         )
         noise = noise_of(settings, len(x), d)
         share, most = (LAST_NOISE_SHARE, LAST_MAX_ITER) if last else (NOISE_SHARE, most)

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.companions import ALONE, Companions, concatenated
 from daskgmm.em.passing import Pass, run_pass
 from daskgmm.em.sample import row_hashes
 from daskgmm.em.survey import FILLING_SEED, TILE_ROWS, Survey, TrainingSet
@@ -52,6 +53,8 @@ class Draw:
         Expected number of rows of the sample; 0 in what a batch draws.
     survey : Survey or None
         Of all rows, without a sample; None in what a batch draws.
+    beside : Companions of ndarray
+        What else goes beside the rows.
     """
 
     ranks: Array
@@ -62,13 +65,21 @@ class Draw:
     rows: int
     m: int = 0
     survey: Survey | None = None
+    beside: Companions[NDArray[Any]] = ALONE
 
     def part(self, share: float = 1.0) -> tuple[NDArray[Any], Array]:
         """Return the rows of a share of the sample, and what they count; shares are nested."""
-        m = share * self.m
-        chosen = self.ranks < m
+        m, chosen = share * self.m, self._chosen(share)
         counts = self.weights[chosen] / np.minimum(1.0, m * self.chances[chosen])
         return self.x[chosen], counts
+
+    def beside_part(self, share: float = 1.0) -> Companions[NDArray[Any]]:
+        """Return what goes beside the rows of a share, but for the weights."""
+        chosen = self._chosen(share)
+        return self.beside.map(lambda part: part[chosen])
+
+    def _chosen(self, share: float) -> NDArray[np.bool_]:
+        return np.asarray(self.ranks < share * self.m)
 
 
 def merge_draws(one: Draw, other: Draw) -> Draw:
@@ -80,6 +91,7 @@ def merge_draws(one: Draw, other: Draw) -> Draw:
         np.concatenate([one.x, other.x]),
         np.concatenate([one.weights, other.weights]),
         one.rows + other.rows,
+        beside=concatenated([one.beside, other.beside]),
     )
 
 
@@ -129,6 +141,7 @@ class DrawWork:
             block.x[chosen],
             weights[chosen],
             b,
+            beside=unweighed(block.beside).map(lambda part: part[chosen]),
         )
 
     def _squares(self, x: NDArray[Any]) -> Array:
@@ -142,6 +155,11 @@ class DrawWork:
         return squares
 
 
+def unweighed(beside: Companions[NDArray[Any]]) -> Companions[NDArray[Any]]:
+    """Return what goes beside rows, but for the weights."""
+    return replace(beside, weights=None)
+
+
 def whole_draw(survey: Survey, seed: int) -> Draw:
     """Return the survey's sample as a draw, whose parts are uniform samples of it."""
     sample = survey.sample
@@ -151,8 +169,9 @@ def whole_draw(survey: Survey, seed: int) -> Draw:
     ranks: Array = n * (row_hashes(seed, 0, n).astype(np.float64) * 2.0**-64)
     chances = np.full(n, 1 / n)
     return Draw(
-        ranks, chances, sample.index, sample.x, weights, survey.rows, n, survey.without_sample()
-    )
+        ranks, chances, sample.index, sample.x, weights, survey.rows, n, survey.without_sample(),
+        unweighed(sample.beside),
+    )  # fmt: skip
 
 
 def draw_rows(rows: TrainingSet, seed: int, m: int) -> Draw:

@@ -155,8 +155,9 @@ def _estimate(
     if settings.init_params in ("k-means++", "random_from_data"):
         measured = x if metric is None else metric.apply(x)
         rows = _single_rows(measured, weights, k, settings.init_params, random)
-        if settings.outliers is not None:
-            # Components as narrow as one row would leave all others to the outliers.
+        if settings.outliers is not None or survey.is_noisy:
+            # Components as narrow as one row would leave all others to the outliers, and from one
+            # that is narrow beside the noise of its rows EM hardly goes on.
             labels = pairwise_distances_argmin(measured, measured[rows])
             return _maximised(survey, settings, x, _one_hot(labels, weights, k))
         if settings.bayesian is not None:

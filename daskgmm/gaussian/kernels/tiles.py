@@ -11,7 +11,11 @@ from daskgmm.gaussian.block import Block
 
 
 def fill_tiles(
-    blocks: Iterator[Block], center: Array, rows: Array, weights: Array
+    blocks: Iterator[Block],
+    center: Array,
+    rows: Array,
+    weights: Array,
+    noise: Array | None = None,
 ) -> Iterator[tuple[int, bool]]:
     """Fill the buffers with centred rows, tile by tile, across the borders of blocks.
 
@@ -25,6 +29,8 @@ def fill_tiles(
         Filled with the features of up to b rows minus the centre; 0 for rows of weight 0.
     weights : ndarray of shape (b,)
         Filled with their weights, if the blocks have any.
+    noise : ndarray of shape (e, b), optional
+        Filled with the noise of the rows; 0 for rows of weight 0.
 
     Yields
     ------
@@ -38,8 +44,12 @@ def fill_tiles(
         while taken < len(block.x):
             m = min(len(block.x) - taken, capacity - filled)
             _centre(block.x[taken : taken + m].T, column, rows[:, filled : filled + m])
+            if noise is not None and block.beside.noise is not None:
+                noise[:, filled : filled + m] = block.beside.noise[taken : taken + m].T
             if block.weights is not None:
                 weights[filled : filled + m] = block.weights[taken : taken + m]
+                if noise is not None:
+                    _put_at_center(noise[:, filled : filled + m], weights[filled : filled + m])
                 _put_at_center(rows[:, filled : filled + m], weights[filled : filled + m])
             taken, filled = taken + m, filled + m
             if filled == capacity:

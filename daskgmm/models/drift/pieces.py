@@ -10,6 +10,7 @@ import numpy as np
 
 from daskgmm.arrays import Array
 from daskgmm.blas import one_blas_thread
+from daskgmm.companions import Companions
 from daskgmm.em.survey import check_block
 from daskgmm.em.weighing import Weighing, merge_weighings, weigh
 from daskgmm.gaussian.block import Block
@@ -90,7 +91,7 @@ def variances_of(parameters: Parameters) -> Array:
 
 def pieces_of(predictor: Predictor, rows: Rows, weights: Rows | None) -> Pieces:
     """Return the pieces of rows, in one pass; those that miss a value are left out if they may."""
-    data = predictor.dataset(rows, weights, present=True)
+    data = predictor.dataset(rows, Companions(weights), present=True)
     found = Pieces.none(*predictor.parameters.means.shape)
     for part in map_batches(data, partial(_of_batch, predictor, rows.columns)):
         found = found + part

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from daskgmm.blas import one_blas_thread
+from daskgmm.companions import Companions
 from daskgmm.em.adaptation import checked_blocks
 from daskgmm.em.sample import Sample, SampleRule, join
 from daskgmm.gaussian.block import Block
@@ -57,7 +58,7 @@ def posterior_sample(
 
     It depends on the rows' numbers alone, not on chunks or workers.
     """
-    data = predictor.dataset(rows, weights, present=True)
+    data = predictor.dataset(rows, Companions(weights), present=True)
     transform = predictor.transform
     # Of rows that may be left out it is not known how many remain.
     n_rows = None if transform.drop_missing or weights is not None else rows.n_rows

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.blas import one_blas_thread
-from daskgmm.companions import Companions
+from daskgmm.companions import ALONE, Companions
 from daskgmm.em.fingerprint import arrays_digest, plain_digest
 from daskgmm.em.survey import LARGEST_VALUE, check_values
 from daskgmm.em.weighing import Weighing, check_weights, merge_weighings, weigh
@@ -72,7 +72,7 @@ class Predictor:
         self.parameters, self.transform = parameters, transform
         self.clusters, self.own_outputs = clusters, own_outputs or {}
         self._backend = backend()
-        self._columns = columns
+        self.columns = columns
         # The fast kernel wants a centre among the rows: the mixture's own mean is one.
         self.center: Array = parameters.weights @ parameters.means / parameters.weights.sum()
         self._fast = fast_kernel(parameters, self.center)
@@ -116,8 +116,7 @@ class Predictor:
     def dataset(
         self,
         rows: Rows,
-        weights: Rows | None = None,
-        groups: Rows | None = None,
+        beside: Companions[Rows] = ALONE,
         *,
         present: bool = False,
     ) -> Dataset:
@@ -127,7 +126,6 @@ class Predictor:
         """
         p, k, _ = self._fast.shape
         drop, marginalise = self.transform.drop_missing, self.transform.marginalise
-        beside = Companions(weights, groups=groups)
         if not present:
             return Dataset.of(rows, beside, k, p)
         return Dataset.of(rows, beside, k, p, drop_missing=drop, marginalise=marginalise)
@@ -180,7 +178,7 @@ class Predictor:
         """Yield posteriors of rows that miss values, pattern by pattern."""
         if not max(np.fmax.reduce(x, axis=None), -np.fmin.reduce(x, axis=None)) <= LARGEST_VALUE:
             # Before columns are left out, which would change the number of the one named.
-            check_values(x.T, place, self._columns, gaps=True)
+            check_values(x.T, place, self.columns, gaps=True)
         whole = unstructured(self.parameters, structure_of(self.parameters))
         for pattern, rows in by_pattern(x):
             of_columns = self._of_columns(marginal(whole, pattern), pattern)
@@ -215,7 +213,7 @@ class Predictor:
                 half_range = np.abs(tile.rows).max(axis=1)
                 if not half_range.max(initial=0.0) <= LARGEST_VALUE:
                     # Of the values as they were given: the centre may be large as well.
-                    check_values(x[rows].T, partial(after, place, first), self._columns)
+                    check_values(x[rows].T, partial(after, place, first), self.columns)
                 kernel = self._choose(half_range)
                 if kernel is not widest:
                     tile = self._backend.tile(kernel, work, b)
@@ -278,10 +276,18 @@ class Scored:
 
 
 def score_rows(
-    predictor: Predictor, rows: Rows, weights: Rows | None = None, *, disorder: bool = False
+    predictor: Predictor,
+    rows: Rows,
+    weights: Rows | None = None,
+    noise: Rows | None = None,
+    *,
+    disorder: bool = False,
 ) -> Scored:
-    """Return the weighted sums over rows, in one streamed pass."""
-    data = predictor.dataset(rows, weights, present=True)
+    """Return the weighted sums over rows, in one streamed pass.
+
+    Rows that each have their noise go to a `noisy.NoisyPredictor`.
+    """
+    data = predictor.dataset(rows, Companions(weights, noise=noise), present=True)
     total, entropy, weighing = 0.0, 0.0, Weighing()
     for part in map_batches(data, partial(_score_batch, predictor, disorder)):
         total, entropy = total + part.log_likelihood, entropy + part.entropy
@@ -297,7 +303,10 @@ def _score_batch(
         place = at(batch.place, block.numbers(before))
         if block.weights is not None:
             check_weights(block.weights, place)
-        part, uncertain = predictor.score(block.x, block.weights, place, disorder=disorder)
+        x = block.x
+        if block.beside.noise is not None:
+            x = np.concatenate([x, block.beside.noise], axis=1)
+        part, uncertain = predictor.score(x, block.weights, place, disorder=disorder)
         total, entropy = total + part, entropy + uncertain
         weighing = merge_weighings(weighing, weigh(block.weights, len(block.x)))
         before += block.n_read

@@ -21,6 +21,7 @@ from scipy.linalg import cho_factor, cho_solve
 
 from daskgmm.arrays import Array
 from daskgmm.blas import one_blas_thread
+from daskgmm.companions import Companions
 from daskgmm.em.scores import Scores, scores_of
 from daskgmm.em.weighing import COUNTS, check_meaning, check_some
 from daskgmm.errors import DataError, DependenceWarning, SourceError, WeightsWarning
@@ -70,7 +71,7 @@ def standard_errors(
     rows, weights = scoring_data(mixture, x, sample_weight)
     column = None if groups is None else _groups_beside(mixture, x, groups)
     length = _rows_of_block(mixture, rows, int(blocks)) if groups is None else None
-    data = predictor.dataset(rows, weights, column, present=True)
+    data = predictor.dataset(rows, Companions(weights, groups=column), present=True)
     data = data.in_coordinates(predictor.transform.coordinates)
     columns = None if predictor.transform.coordinates is not None else rows.columns
     with one_blas_thread():
