@@ -32,11 +32,16 @@ class TrainingData:
     sample_weight: Any = None
     weights_are: str | None = None
     feature_dims: Sequence[Hashable] | None = None
+    labels: Any = None
+
+    @property
+    def given(self) -> Companions[Any]:
+        """What goes beside the rows, as users give it."""
+        return Companions(self.sample_weight, self.labels)
 
     def rows(self, estimator: BaseEstimator) -> tuple[Rows, Companions[Rows]]:
         """Return rows and what goes beside them; the estimator takes the names of features."""
-        rows, weights = training_rows(estimator, self.source, self.sample_weight, self.feature_dims)
-        return rows, Companions(weights)
+        return training_rows(estimator, self.source, self.given, self.feature_dims)
 
 
 def cut(rows: Rows, beside: Companions[Rows], settings: Settings, cache: int = 0) -> Dataset:

@@ -20,7 +20,7 @@ from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source
 from daskgmm.rows.sources import source_of
-from daskgmm.rows.weights import split_weights
+from daskgmm.rows.weights import split_companions
 from daskgmm.storage.masking import StorageOptions
 
 
@@ -64,13 +64,13 @@ def plan(
     estimator = _estimator(estimator, n_components, settings)
     estimator._validate_params()
     chosen = estimator._settings()
-    rows, weights = _rows(source_of(X, storage_options), sample_weight, feature_dims)
+    rows, beside = _rows(source_of(X, storage_options), Companions(sample_weight), feature_dims)
     check_enough(rows.n_rows, chosen.n_components)
     check_enough_columns(chosen.pca, rows.n_features)
     check_factors_of([chosen], rows.n_features)
     chosen.check_prior(rows.n_features)
     check_prior_of_weights(chosen, rows.n_features)
-    data = cut(rows, Companions(weights), chosen, cache_nbytes(cache))
+    data = cut(rows, beside, chosen, cache_nbytes(cache))
     starts = estimator._request(chosen, rows.n_features).starts(rows.n_features, rows.n_rows)
     return plan_of(data, chosen, starts)
 
@@ -102,16 +102,14 @@ def _estimator(
 
 
 def _rows(
-    source: Source, sample_weight: Any, feature_dims: Sequence[Hashable] | None
-) -> tuple[Rows, Rows | None]:
+    source: Source, given: Companions[Any], feature_dims: Sequence[Hashable] | None
+) -> tuple[Rows, Companions[Rows]]:
     if source.labelled:
-        return labelled_data(source, sample_weight, feature_dims)[1:]
+        return labelled_data(source, given, feature_dims)[1:]
     if source.validated:
         source.values()
         check_names_are_seen(source.x)
         rows: Rows = ArrayRows(source.x, columns=source.names or None)
     else:
         rows = source.checked_rows()
-    if sample_weight is None:
-        return rows, None
-    return split_weights(rows, sample_weight, source)
+    return split_companions(rows, given, source)
