@@ -175,15 +175,18 @@ class SampleRule:
         The most rows.
     n_rows : int or None
         Rows of the data set, if known: then hardly more than the sample is ever kept.
+    shifts : tuple of int, or None
+        `Labelling.shifts`, if rows have labels.
     """
 
     seed: int
     capacity: int
     n_rows: int | None
+    shifts: tuple[int, ...] | None = None
 
     @property
     def _threshold(self) -> int:
-        if self.n_rows is None or self.n_rows <= self.capacity:
+        if self.n_rows is None or self.n_rows <= self.capacity or self.shifts is not None:
             return 2**64 - 1
         expected = self.capacity + SLACK * self.capacity**0.5 + SLACK
         return min(2**64 - 1, int(2**64 * (expected / self.n_rows)))
@@ -202,6 +205,8 @@ class SampleRule:
 
     def _take(self, block: Block, row: int, threshold: np.uint64) -> Sample:
         hashes = block.hashes(partial(row_hashes, self.seed, row))
+        if self.shifts is not None:
+            hashes = hashes >> np.array(self.shifts, np.uint64)[block.beside.labels]
         keep = hashes <= threshold
         if block.weights is not None:
             keep &= block.weights > 0

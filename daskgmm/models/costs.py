@@ -17,6 +17,7 @@ from daskgmm.em.survey import survey_nbytes, survey_result_nbytes
 from daskgmm.gaussian.missing.kernel import task_nbytes
 from daskgmm.gaussian.missing.patterns import pool_nbytes
 from daskgmm.models.inputs import training_rows
+from daskgmm.models.labels import with_labels
 from daskgmm.passes.configuration import backend
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.plan import Needs, Plan, make_plan
@@ -42,6 +43,12 @@ class TrainingData:
     def rows(self, estimator: BaseEstimator) -> tuple[Rows, Companions[Rows]]:
         """Return rows and what goes beside them; the estimator takes the names of features."""
         return training_rows(estimator, self.source, self.given, self.feature_dims)
+
+    def labelled(
+        self, beside: Companions[Rows], settings: Settings
+    ) -> tuple[Companions[Rows], Settings]:
+        """Return labels as codes of classes, and the settings of a fit with them."""
+        return with_labels(beside, settings)
 
 
 def cut(rows: Rows, beside: Companions[Rows], settings: Settings, cache: int = 0) -> Dataset:

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from daskgmm.arrays import Array
 from daskgmm.gaussian.block import Block
 
 
 def fill_tiles(
-    blocks: Iterator[Block], center: Array, rows: Array, weights: Array
+    blocks: Iterator[Block],
+    center: Array,
+    rows: Array,
+    weights: Array,
+    labels: NDArray[np.intp] | None = None,
 ) -> Iterator[tuple[int, bool]]:
     """Fill the buffers with centred rows, tile by tile, across the borders of blocks.
 
@@ -25,6 +30,8 @@ def fill_tiles(
         Filled with the features of up to b rows minus the centre; 0 for rows of weight 0.
     weights : ndarray of shape (b,)
         Filled with their weights, if the blocks have any.
+    labels : ndarray of shape (b,), optional
+        Filled with their labels, which the blocks have.
 
     Yields
     ------
@@ -41,6 +48,8 @@ def fill_tiles(
             if block.weights is not None:
                 weights[filled : filled + m] = block.weights[taken : taken + m]
                 _put_at_center(rows[:, filled : filled + m], weights[filled : filled + m])
+            if labels is not None and block.beside.labels is not None:
+                labels[filled : filled + m] = block.beside.labels[taken : taken + m]
             taken, filled = taken + m, filled + m
             if filled == capacity:
                 yield filled, weighted
