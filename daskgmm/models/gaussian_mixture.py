@@ -182,8 +182,9 @@ class GaussianMixture(MixtureEstimator):
         The map from columns to what the mixture is fitted in, of `standardise` and `pca`.
     fitted_on_ : dict
         What the model was fitted to, in plain values: source, rows, missing (rows left out),
-        weight (the sum of all), labelled_rows (with labels), dtype, mean, minimum, maximum, effective_rows, weights_are (what
-        was said of them), and sha256, a digest of the facts before these two.
+        weight (the sum of all), dtype, mean, minimum, maximum, effective_rows, weights_are (what
+        was said of them), and sha256, a digest of the facts before these two; labelled_rows of a
+        fit with labels.
     adapted_ : dict
         Only of a mixture that `map_adapt` made, without `fitted_on_` and `history_`: how, and to
         what rows.
