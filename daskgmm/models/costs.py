@@ -17,7 +17,7 @@ from daskgmm.em.survey import survey_nbytes, survey_result_nbytes
 from daskgmm.gaussian.missing.kernel import task_nbytes
 from daskgmm.gaussian.missing.patterns import pool_nbytes
 from daskgmm.models.inputs import training_rows
-from daskgmm.models.labels import with_labels
+from daskgmm.models.labels import KnownClasses, with_labels
 from daskgmm.passes.configuration import backend
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.plan import Needs, Plan, make_plan
@@ -34,6 +34,7 @@ class TrainingData:
     weights_are: str | None = None
     feature_dims: Sequence[Hashable] | None = None
     labels: Any = None
+    known: KnownClasses | None = None
 
     @property
     def given(self) -> Companions[Any]:
@@ -48,7 +49,7 @@ class TrainingData:
         self, beside: Companions[Rows], settings: Settings
     ) -> tuple[Companions[Rows], Settings]:
         """Return labels as codes of classes, and the settings of a fit with them."""
-        return with_labels(beside, settings)
+        return with_labels(beside, settings, self.known)
 
 
 def cut(rows: Rows, beside: Companions[Rows], settings: Settings, cache: int = 0) -> Dataset:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from daskgmm.companions import Companions
 from daskgmm.em.label_counts import LabelCounts, count_labels
@@ -18,35 +15,40 @@ from daskgmm.rows.coded import CodedRows
 from daskgmm.rows.rows import Rows
 
 
-def with_labels(beside: Companions[Rows], settings: Settings) -> tuple[Companions[Rows], Settings]:
-    """Return labels that name components as codes, and the settings of a fit with them.
+@dataclass(frozen=True, slots=True)
+class KnownClasses:
+    """Labels that were counted, and the class of each component.
 
-    Without a known label they are those of a fit without labels.
+    Attributes
+    ----------
+    labels : LabelCounts
+    of_components : tuple of int, length k
+        Places of `labels.values`.
+    """
+
+    labels: LabelCounts
+    of_components: tuple[int, ...]
+
+
+def with_labels(
+    beside: Companions[Rows], settings: Settings, known: KnownClasses | None = None
+) -> tuple[Companions[Rows], Settings]:
+    """Return labels as codes of classes, and the settings of a fit with them.
+
+    Where no classes are known, labels name components. Without a known label both are those of a
+    fit without labels.
     """
     if beside.labels is None:
         return beside, settings
-    k = settings.n_components
-    counts = count_labels(beside.labels, most=k)
-    values = np.arange(k)
-    return with_classes(beside, settings, counts, values, range(k))
-
-
-def with_classes(
-    beside: Companions[Rows],
-    settings: Settings,
-    found: LabelCounts,
-    values: NDArray[Any],
-    classes: Sequence[int],
-) -> tuple[Companions[Rows], Settings]:
-    """Return labels with these sorted values as codes, and the settings of a fit with them.
-
-    `classes` are those of components, (k,).
-    """
+    if known is None:
+        k = settings.n_components
+        found, values, classes = count_labels(beside.labels, k), np.arange(k), tuple(range(k))
+    else:
+        found, values, classes = known.labels, known.labels.values, known.of_components
     if not len(found.values):
         return replace(beside, labels=None), settings
     _check_settings(settings)
-    assert beside.labels is not None, "labels were counted"
-    labelling = Labelling(tuple(classes), found.all_of(values))
+    labelling = Labelling(classes, found.all_of(values))
     coded = replace(beside, labels=CodedRows(beside.labels, values))
     return coded, replace(settings, labelling=labelling)
 
