@@ -27,6 +27,11 @@ class Labelling:
         return sum(self.counts[:-1])
 
     @property
+    def spread(self) -> int:
+        """By how much more rows a batch may keep for the sample than its share."""
+        return 2 * len(self.counts)
+
+    @property
     def shifts(self) -> tuple[int, ...]:
         """By how many bits the hashes of rows of each class are shifted down in a sample.
 

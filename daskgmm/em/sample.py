@@ -186,9 +186,13 @@ class SampleRule:
 
     @property
     def _threshold(self) -> int:
-        if self.n_rows is None or self.n_rows <= self.capacity or self.shifts is not None:
+        if self.n_rows is None or self.n_rows <= self.capacity:
             return 2**64 - 1
         expected = self.capacity + SLACK * self.capacity**0.5 + SLACK
+        if self.shifts is not None:
+            # A shift is the logarithm of what a class is of all rows, rounded down: so twice the
+            # threshold keeps as many rows of each class as are expected, or all of it.
+            expected *= 2.0
         return min(2**64 - 1, int(2**64 * (expected / self.n_rows)))
 
     def watch(self, batch: Batch, blocks: Iterator[Block], kept: list[Sample]) -> Iterator[Block]:

@@ -83,6 +83,7 @@ def plan_of(data: Dataset, settings: Settings, starts: Starts) -> Plan:
         n_features=settings.n_features(d),
         max_passes=2 + settings.max_iter * starts.count,
         sample_rows=starts.surveyed_rows,
+        sample_spread=1 if settings.labelling is None else settings.labelling.spread,
         start_nbytes=starts.rows * held,
         survey_nbytes=survey_nbytes(d),
         survey_result_nbytes=survey_result_nbytes(d),

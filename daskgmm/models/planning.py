@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sklearn.base import clone
 
 from daskgmm.companions import Companions
 from daskgmm.em.fit import check_enough
+from daskgmm.em.labelling import Labelling
 from daskgmm.models.costs import cache_nbytes, cut, plan_of
 from daskgmm.models.equal_weights import check_prior_of_weights
 from daskgmm.models.estimator import MixtureEstimator
@@ -30,6 +32,7 @@ def plan(
     *,
     estimator: MixtureEstimator | None = None,
     sample_weight: Any = None,
+    labels: Any = None,
     feature_dims: Sequence[Hashable] | None = None,
     cache: int | str | None = None,
     storage_options: StorageOptions | None = None,
@@ -42,7 +45,7 @@ def plan(
 
     Parameters
     ----------
-    X, sample_weight, feature_dims, cache, storage_options : as in `GaussianMixture.fit`
+    X, sample_weight, labels, feature_dims, cache, storage_options : as in `GaussianMixture.fit`
     n_components, **settings : as in `GaussianMixture`
         Those that the cost depends on are covariance_type, n_factors, max_iter, n_init,
         acceleration, sample_rows, missing, standardise, pca, noise and tails.
@@ -64,12 +67,17 @@ def plan(
     estimator = _estimator(estimator, n_components, settings)
     estimator._validate_params()
     chosen = estimator._settings()
-    rows, beside = _rows(source_of(X, storage_options), Companions(sample_weight), feature_dims)
+    rows, beside = _rows(
+        source_of(X, storage_options), Companions(sample_weight, labels), feature_dims
+    )
     check_enough(rows.n_rows, chosen.n_components)
     check_enough_columns(chosen.pca, rows.n_features)
     check_factors_of([chosen], rows.n_features)
     chosen.check_prior(rows.n_features)
     check_prior_of_weights(chosen, rows.n_features)
+    if beside.labels is not None:
+        every = tuple(range(chosen.n_components))
+        chosen = replace(chosen, labelling=Labelling(every, (0, *every)))
     data = cut(rows, beside, chosen, cache_nbytes(cache))
     starts = estimator._request(chosen, rows.n_features).starts(rows.n_features, rows.n_rows)
     return plan_of(data, chosen, starts)

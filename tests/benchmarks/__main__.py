@@ -15,6 +15,7 @@ PROGRAMS = (
     "products",
     "out_of_core",
     "choices",
+    "classifier",
     "clusters",
     "factors",
     "memory",
