@@ -27,6 +27,9 @@ from tests.benchmarks.tables import against, percent, print_table, times
 
 REG_COVAR = {"digits": 1.0}
 
+WIDE = 20
+"""Columns from which on classes have no sweeps of their own here: they take minutes."""
+
 PIXELS, BANDS, CLASSES = 10**8, 4, 3
 
 
@@ -66,7 +69,7 @@ def accuracies(smoke: bool) -> None:
         "iris": load_iris(return_X_y=True),
         "wine": load_wine(return_X_y=True),
         "digits": load_digits(return_X_y=True),
-        "forest-like": forest(50_000),
+        "forest-like": forest(20_000),
     }
     lines = []
     for name, (x, y) in sets.items():
@@ -77,24 +80,17 @@ def accuracies(smoke: bool) -> None:
             solver="eigen", covariance_estimator=WithRidge(ridge)
         )
         one = GaussianMixtureClassifier(reg_covar=ridge, random_state=0)
-        found = [
-            accuracy(each, x, y)
-            for each in (
-                analysis,
-                one,
-                clone(one).set_params(n_components=2, reg_covar=max(ridge, 1e-3)),
-                clone(one).set_params(n_components=3, reg_covar=max(ridge, 1e-3)),
-                clone(one).set_params(
-                    n_components=[1, 2, 3],
-                    structures="own",
-                    covariance_type=["full", "diag"],
-                    reg_covar=max(ridge, 1e-3),
-                ),
-            )
-        ]
+        more = clone(one).set_params(reg_covar=max(ridge, 1e-3))
+        rivals = [analysis, one, *(clone(more).set_params(n_components=k) for k in (2, 3))]
+        if x.shape[1] < WIDE:
+            types = ["full", "diag"]
+            sizes = {"n_components": [1, 2, 3], "covariance_type": types, "structures": "own"}
+            rivals.append(clone(more).set_params(**sizes))
+        found = [accuracy(each, x, y) for each in rivals]
         largest = difference(analysis, one, x, y)
         verdict = against(found[1], found[0])
-        lines.append([name, *(f"{each:.4f}" for each in found), f"{largest:.0e}", verdict])
+        shown = [f"{each:.4f}" for each in found] + ["-"] * (5 - len(found))
+        lines.append([name, *shown, f"{largest:.0e}", verdict])
         print(*lines[-1], flush=True)
     print_table(
         "Accuracy in cross-validation",
