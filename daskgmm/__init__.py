@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from daskgmm.models.bayesian_mixture import (
         BayesianGaussianMixture as BayesianGaussianMixture,
     )
+    from daskgmm.models.classifying.classifier import (
+        GaussianMixtureClassifier as GaussianMixtureClassifier,
+    )
     from daskgmm.models.files.model_file import load_model as load_model
     from daskgmm.models.files.model_file import save_model as save_model
     from daskgmm.models.gaussian_mixture import GaussianMixture as GaussianMixture
@@ -35,6 +38,7 @@ _HOMES = {
     "ConjugatePrior": "daskgmm.gaussian.priors",
     "DirichletPrior": "daskgmm.gaussian.priors",
     "GaussianMixture": "daskgmm.models.gaussian_mixture",
+    "GaussianMixtureClassifier": "daskgmm.models.classifying.classifier",
     "MixtureMoments": "daskgmm.models.moments",
     "likelihood_ratio_test": "daskgmm.models.likelihood_ratio",
     "load_model": "daskgmm.models.files.model_file",
@@ -52,6 +56,7 @@ __all__ = [
     "ConjugatePrior",
     "DirichletPrior",
     "GaussianMixture",
+    "GaussianMixtureClassifier",
     "MixtureMoments",
     "Sweep",
     "__version__",

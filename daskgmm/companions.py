@@ -14,11 +14,20 @@ Other = TypeVar("Other")
 
 ARGUMENTS = {
     "weights": "sample_weight",
-    "labels": "y",
+    "labels": "labels",
     "noise": "noise_variance",
     "groups": "groups",
 }
 """Names of the arguments that users give companions by."""
+
+WEIGHTS, LABELS = ARGUMENTS["weights"], ARGUMENTS["labels"]
+
+ENTRIES = {WEIGHTS: "weight", LABELS: "label"}
+
+
+def entry_of(argument: str) -> str:
+    """Return the word for one entry of an argument."""
+    return ENTRIES.get(argument, "entry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +64,12 @@ class Companions(Generic[Part]):
 
     def map(self, function: Callable[[Part], Other]) -> Companions[Other]:
         """Return the function's results, one for each part that is given."""
-        parts = (getattr(self, attribute) for attribute in ARGUMENTS)
-        return Companions(*(None if part is None else function(part) for part in parts))
+        return self.map_named(lambda _, part: function(part))
+
+    def map_named(self, function: Callable[[str, Part], Other]) -> Companions[Other]:
+        """Return the results of a function of the name of an argument and the part."""
+        parts = ((name, getattr(self, attribute)) for attribute, name in ARGUMENTS.items())
+        return Companions(*(None if part is None else function(name, part) for name, part in parts))
 
 
 ALONE: Companions[Any] = Companions()

@@ -111,7 +111,9 @@ class Request:
     @property
     def draws(self) -> bool:
         """Whether several candidates are tried on a sample, where there are many rows."""
-        return self.settings.accelerated and self.resume is None and self.initial.empty
+        settings = self.settings
+        drawn = settings.accelerated and settings.labelling is None
+        return drawn and self.resume is None and self.initial.empty
 
     def rows_taken_whole(self, columns: int) -> int:
         """Return the rows up to which the survey's sample is the data set; 0 if none is needed."""
@@ -139,7 +141,9 @@ class Request:
     def _rule(self, data: Dataset, seed: int, n: int | None) -> SampleRule | None:
         if not self.needs_sample:
             return None
-        return SampleRule(seed, self.rows_taken_whole(data.rows.n_features), n)
+        labelling = self.settings.labelling
+        shifts = None if labelling is None else labelling.shifts
+        return SampleRule(seed, self.rows_taken_whole(data.rows.n_features), n, shifts)
 
     def surveyed(self, data: Dataset, seed: int, listen: Listener) -> Survey:
         """Survey all rows, with the sample that starts need."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -76,25 +76,24 @@ class Model(Protocol):
 class GaussianModel:
     """Base class of models of Gaussian components: densities, and the rounding of moments.
 
-    `noise` is as in `kernel.Kernel`.
+    `noise` is as in `kernel.Kernel`; `classes` are those of components (k,), if rows have labels.
     """
 
     structure: Structure
     reg_covar: float
     noise: float
     survey: Survey
+    classes: tuple[int, ...] | None = field(default=None, kw_only=True)
 
     def kernel(self, parameters: Parameters, together: int | None = None) -> Kernel:
         """Return the kernel that is exact enough and the fastest."""
         survey = self.survey
+        about = survey.mean, survey.half_range, self.noise
         if survey.has_gaps:
-            about = survey.mean, survey.half_range, self.noise
             return MarginalKernel.choose(parameters, *about)
         if survey.noise is not None and survey.is_noisy:
-            return choose_deconvolving(
-                parameters, survey.noise, survey.mean, survey.half_range, self.noise
-            )
-        return choose_kernel(parameters, survey.mean, survey.half_range, self.noise, together)
+            return choose_deconvolving(parameters, survey.noise, *about)
+        return self._of_classes(choose_kernel(parameters, *about, together))
 
     def kernel_about(self, parameters: Parameters, points: Array) -> Kernel:
         """Return the slower kernel, which can take moments about any points."""
@@ -102,7 +101,13 @@ class GaussianModel:
             return MarginalKernel.about(parameters, self.survey.mean, points, self.noise)
         if self.survey.noise is not None and self.survey.is_noisy:
             return deconvolving_about(parameters, self.survey.noise, points, self.noise)
-        return whitened_kernel(parameters, points, self.noise)
+        return self._of_classes(whitened_kernel(parameters, points, self.noise))
+
+    def _of_classes(self, kernel: Kernel) -> Kernel:
+        """Return the kernel with the classes of its components, if rows have labels."""
+        if self.classes is None:
+            return kernel
+        return replace(kernel, classes=np.array(self.classes, np.intp))
 
     def loses_digits(self, step: Maximised, moments: Moments) -> bool:
         """Return whether the new covariances are small beside the distance of their moments.
@@ -156,8 +161,16 @@ class MixtureModel(GaussianModel):
             # It counts in rows: weights of any scale stand for as many as criteria count.
             rows = survey.counted(settings.weights_are)
             prior = prior.scaled(survey.weight / rows)
-        equal = settings.equal_weights
-        return cls(structure, settings.reg_covar, settings.noise, survey, prior, equal)
+        classes = None if settings.labelling is None else settings.labelling.classes
+        return cls(
+            structure,
+            settings.reg_covar,
+            settings.noise,
+            survey,
+            prior,
+            settings.equal_weights,
+            classes=classes,
+        )
 
     @property
     def has_chart(self) -> bool:

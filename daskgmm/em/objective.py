@@ -25,6 +25,8 @@ class Objective:
         Meaning of the weights, as in `Settings`.
     equal_weights : bool
         Whether mixing proportions are fixed: it is raised over fewer parameters then.
+    labels : bool
+        Whether classes of rows are known: their densities are those of their class alone.
     """
 
     noise: float = 0.0
@@ -32,13 +34,15 @@ class Objective:
     density: str | None = None
     weights_are: str | None = None
     equal_weights: bool = False
+    labels: bool = False
 
     @classmethod
     def of(cls, settings: Settings, columns: int) -> Objective:
         """Return the objective of a fit to rows of so many columns."""
         density = prior_digest(settings, columns)
         said, equal = settings.weights_are, settings.equal_weights
-        return cls(settings.noise, settings.prior_name, density, said, equal)
+        labels = settings.labelling is not None
+        return cls(settings.noise, settings.prior_name, density, said, equal, labels)
 
 
 def objective_name(prior: str | None) -> str:

@@ -175,17 +175,24 @@ class SampleRule:
         The most rows.
     n_rows : int or None
         Rows of the data set, if known: then hardly more than the sample is ever kept.
+    shifts : tuple of int, or None
+        `Labelling.shifts`, if rows have labels.
     """
 
     seed: int
     capacity: int
     n_rows: int | None
+    shifts: tuple[int, ...] | None = None
 
     @property
     def _threshold(self) -> int:
         if self.n_rows is None or self.n_rows <= self.capacity:
             return 2**64 - 1
         expected = self.capacity + SLACK * self.capacity**0.5 + SLACK
+        if self.shifts is not None:
+            # A shift is the logarithm of what a class is of all rows, rounded down: so twice the
+            # threshold keeps as many rows of each class as are expected, or all of it.
+            expected *= 2.0
         return min(2**64 - 1, int(2**64 * (expected / self.n_rows)))
 
     def watch(self, batch: Batch, blocks: Iterator[Block], kept: list[Sample]) -> Iterator[Block]:
@@ -202,6 +209,8 @@ class SampleRule:
 
     def _take(self, block: Block, row: int, threshold: np.uint64) -> Sample:
         hashes = block.hashes(partial(row_hashes, self.seed, row))
+        if self.shifts is not None:
+            hashes = hashes >> np.array(self.shifts, np.uint64)[block.beside.labels]
         keep = hashes <= threshold
         if block.weights is not None:
             keep &= block.weights > 0

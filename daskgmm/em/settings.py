@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from daskgmm.em.hyperparameters import Hyperparameters
+from daskgmm.em.labelling import Labelling
 from daskgmm.em.survey import Survey
 from daskgmm.em.weighing import COUNTS
 from daskgmm.gaussian.coordinates import Coordinates, coordinates_of
@@ -62,6 +63,8 @@ class Settings:
     weights_are : str or None
         "counts" if the weights are counts and there is a prior, which counts rows as criteria do;
         None for relative weights, and without a prior.
+    labelling : Labelling or None
+        The classes of components, if those of some rows are known.
     """
 
     n_components: int
@@ -82,6 +85,7 @@ class Settings:
     outliers: str | None = None
     equal_weights: bool = False
     weights_are: str | None = None
+    labelling: Labelling | None = None
 
     def weighed(self, weights_are: str | None) -> Settings:
         """Return the settings of a fit to weighted rows; all but a prior depend on ratios alone."""
@@ -152,7 +156,7 @@ class Settings:
         """
         name = self.prior.name if isinstance(self.prior, Prior) else self.prior
         values = asdict(replace(self, prior=None)) | {"prior": name}
-        for name in ("equal_weights", "marginalise"):
+        for name in ("equal_weights", "marginalise", "labelling"):
             if not values[name]:
                 del values[name]
         return values

@@ -19,6 +19,7 @@ from daskgmm.gaussian.missing.kernel import task_nbytes
 from daskgmm.gaussian.missing.patterns import pool_nbytes
 from daskgmm.models.inputs import training_rows
 from daskgmm.models.known_noise import apart, check_known_noise, training_noise
+from daskgmm.models.labels import KnownClasses, with_labels
 from daskgmm.passes.configuration import backend
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.plan import Needs, Plan, make_plan
@@ -34,17 +35,30 @@ class TrainingData:
     sample_weight: Any = None
     weights_are: str | None = None
     feature_dims: Sequence[Hashable] | None = None
+    labels: Any = None
+    known: KnownClasses | None = None
     noise_variance: Any = None
+
+    @property
+    def given(self) -> Companions[Any]:
+        """Weights and labels, as users give them."""
+        return Companions(self.sample_weight, self.labels)
 
     def rows(self, estimator: BaseEstimator) -> tuple[Rows, Companions[Rows]]:
         """Return rows and what goes beside them; the estimator takes the names of features."""
-        source, given = apart(self.source, self.noise_variance)
-        rows, weights = training_rows(estimator, source, self.sample_weight, self.feature_dims)
-        if given is None:
-            return rows, Companions(weights)
-        check_known_noise(estimator)
-        rows, noise = training_noise(estimator, source, rows, given)
-        return rows, replace(Companions(weights), noise=noise)
+        source, variances = apart(self.source, self.noise_variance)
+        rows, beside = training_rows(estimator, source, self.given, self.feature_dims)
+        if variances is None:
+            return rows, beside
+        check_known_noise(estimator, beside)
+        rows, noise = training_noise(estimator, source, rows, variances)
+        return rows, replace(beside, noise=noise)
+
+    def labelled(
+        self, beside: Companions[Rows], settings: Settings
+    ) -> tuple[Companions[Rows], Settings]:
+        """Return labels as codes of classes, and the settings of a fit with them."""
+        return with_labels(beside, settings, self.known)
 
 
 def cut(rows: Rows, beside: Companions[Rows], settings: Settings, cache: int = 0) -> Dataset:
@@ -78,6 +92,7 @@ def plan_of(data: Dataset, settings: Settings, starts: Starts) -> Plan:
         n_features=settings.n_features(d),
         max_passes=2 + settings.max_iter * starts.count,
         sample_rows=starts.surveyed_rows,
+        sample_spread=1 if settings.labelling is None else settings.labelling.spread,
         start_nbytes=starts.rows * held,
         survey_nbytes=survey_nbytes(d),
         survey_result_nbytes=survey_result_nbytes(d),

@@ -130,6 +130,7 @@ class MixtureEstimator(Density):
         y: Any = None,
         sample_weight: Any = None,
         *,
+        labels: Any = None,
         weights_are: str | None = None,
         noise_variance: Any = None,
         feature_dims: Sequence[Hashable] | None = None,
@@ -153,6 +154,14 @@ class MixtureEstimator(Density):
             said to be counts), weight 0 those without the row. For xarray's X also a DataArray with
             some or all of its sample dimensions (the cosine of latitude), or the name of a
             variable.
+        labels : as `sample_weight`, optional; shape (n,)
+            The component of each row where it is known, a number from 0 to k - 1, and -1 or NaN
+            where it is not. The likelihood that is maximised has the densities of known components
+            alone for such rows; with all labels known the fit is one M-step, with none it is that
+            without labels. Starts begin at the labelled rows. y is ignored, as everywhere where
+            labels cost nothing but are not to be learnt from (pipelines pass it to every step);
+            `GaussianMixtureClassifier` learns from it. Not with `noise`, `tails` and
+            ``missing="marginalise"``.
         weights_are : {"relative", "counts"}, optional
             What the weights mean, and so what n is in AIC, BIC and ICL. Of relative weights
             (shares, areas, probabilities) it is the number of effective rows,
@@ -227,7 +236,9 @@ class MixtureEstimator(Density):
         """
         with self._kept_if_it_fails(weights_are):
             source = source_of(X, storage_options)
-            given = TrainingData(source, sample_weight, weights_are, feature_dims, noise_variance)
+            given = TrainingData(
+                source, sample_weight, weights_are, feature_dims, labels, None, noise_variance
+            )
             saved = None if checkpoint is None else Address.of(checkpoint, storage_options)
             return self._fit(given, saved, cache_nbytes(cache), listen)
 
@@ -280,6 +291,7 @@ class MixtureEstimator(Density):
         check_prior_of_weights(settings, rows.n_features)
         if beside.weights is not None:
             settings = settings.weighed(given.weights_are)
+        beside, settings = given.labelled(beside, settings)
         request = replace(self._request(settings, rows.n_features), checkpoint=checkpoint)
         with closing(cut(rows, beside, settings, cache)) as data:
             plan_of(data, settings, request.starts(rows.n_features, rows.n_rows)).check()
@@ -291,6 +303,8 @@ class MixtureEstimator(Density):
                 raise
         self._ended_with = Objective.of(settings, rows.n_features)
         facts = fitted_on(data, found.survey, given.source.x, given.weights_are)
+        if settings.labelling is not None:
+            facts["labelled_rows"] = settings.labelling.known
         self._set_seen(found.coordinates, facts)
         survey = found.survey.mapped(found.coordinates)
         resting = survey.resting(found.best.step, settings.reg_covar)

@@ -184,7 +184,7 @@ class GaussianMixture(MixtureEstimator):
         What the model was fitted to, in plain values: source, rows, missing (rows left out),
         weight (the sum of all), dtype, mean, minimum, maximum, effective_rows, weights_are (what
         was said of them), noise_variance (the mean of what is known, if any is), and sha256, a
-        digest of the facts before these.
+        digest of the facts before these; labelled_rows of a fit with labels.
     adapted_ : dict
         Only of a mixture that `map_adapt` made, without `fitted_on_` and `history_`: how, and to
         what rows.

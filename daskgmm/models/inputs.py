@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
+from daskgmm.companions import ALONE, Companions, entry_of
 from daskgmm.errors import DataError
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.labelled.arrays import Labelled, labelled
@@ -18,7 +19,7 @@ from daskgmm.rows.refusals import check_plain, kind_of
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source
 from daskgmm.rows.sources import source_of
-from daskgmm.rows.weights import split_weights, weights_for
+from daskgmm.rows.weights import split_companions, split_weights, weights_for
 
 LABELS = ("feature_names_in_", "feature_dims_", "feature_units_")
 """Fitted attributes that only labelled data set."""
@@ -27,75 +28,82 @@ LABELS = ("feature_names_in_", "feature_dims_", "feature_units_")
 def training_rows(
     estimator: BaseEstimator,
     source: Source,
-    sample_weight: Any = None,
+    given: Companions[Any] = ALONE,
     feature_dims: Sequence[Hashable] | None = None,
-) -> tuple[Rows, Rows | None]:
-    """Return X and the weights as rows to fit on; sets `n_features_in_` and what is known of them.
+) -> tuple[Rows, Companions[Rows]]:
+    """Return X, and what goes beside it, as rows to fit on; sets `n_features_in_` and the like.
 
     That is `feature_names_in_`, and of labelled arrays `feature_dims_` and `feature_units_`.
     """
     for name in LABELS:
         estimator.__dict__.pop(name, None)
     if source.labelled:
-        return _labelled_training(estimator, source, sample_weight, feature_dims)
+        return _labelled_training(estimator, source, given, feature_dims)
     if feature_dims is not None:
         raise DataError("feature_dims is for xarray's arrays; X has no named dimensions.")
     rows = _training_rows(estimator, source)
-    if sample_weight is None:
-        return rows, None
-    left, weights = split_weights(rows, sample_weight, source)
+    left, found = split_companions(rows, given, source)
     if left is not rows:
         # A column of X that is the weights is no feature.
         keep_features(estimator, left)
-    return left, weights
+    return left, found
 
 
 def labelled_data(
-    source: Source, sample_weight: Any, feature_dims: Sequence[Hashable] | None
-) -> tuple[Labelled, Rows, Rows | None]:
-    """Return labelled arrays as a grid, its rows, and their weights.
+    source: Source, given: Companions[Any], feature_dims: Sequence[Hashable] | None
+) -> tuple[Labelled, Rows, Companions[Rows]]:
+    """Return labelled arrays as a grid, its rows, and what goes beside them.
 
-    Weights may be labelled as well, or the name of a variable, which is no feature then.
+    That may be labelled as well, or the name of a variable, which is no feature then.
     """
-    source, weights = _without_weights(source, sample_weight)
+    source, beside = _without(source, given)
     grid = labelled(source.x, feature_dims)
     rows = grid.rows()
-    return grid, rows, _weights_of_grid(grid, rows, weights)
+    return grid, rows, _beside_grid(grid, rows, beside)
 
 
-def _without_weights(source: Source, sample_weight: Any) -> tuple[Source, Source]:
-    """Return labelled arrays and their weights, the latter no variable of the former."""
-    split = source.split(sample_weight, None) if isinstance(sample_weight, str) else None
-    return split or (source, source_of(sample_weight, source.options))
+def _without(source: Source, given: Companions[Any]) -> tuple[Source, Companions[Source]]:
+    """Return labelled arrays and what goes beside them, the latter no variable of the former."""
+    left = source
+
+    def split(name: str, part: Any) -> Source:
+        nonlocal left
+        found = left.split(part, None, name) if isinstance(part, str) else None
+        left, own = found or (left, source_of(part, source.options))
+        return own
+
+    beside = given.map_named(split)
+    return left, beside
 
 
-def _weights_of_grid(grid: Labelled, rows: Rows, weights: Source) -> Rows | None:
-    if weights.x is None:
-        return None
-    if weights.labelled:
-        return grid.weights(weights.x)
-    if len(grid.dims) > 1:
-        raise DataError(
-            f"sample_weight is no DataArray, and X lies on a grid of {len(grid.dims)} dimensions, "
-            "whose points come block by block. Give weights names for their dimensions: "
-            "xarray.DataArray(sample_weight, dims=...)."
-        )
-    return weights.weights(rows)
+def _beside_grid(grid: Labelled, rows: Rows, beside: Companions[Source]) -> Companions[Rows]:
+    def on_grid(name: str, part: Source) -> Rows:
+        if part.labelled:
+            return grid.weights(part.x, name)
+        if len(grid.dims) > 1:
+            raise DataError(
+                f"{name} is no DataArray, and X lies on a grid of {len(grid.dims)} dimensions, "
+                f"whose points come block by block. Give {entry_of(name)}s names for their "
+                f"dimensions: xarray.DataArray({name}, dims=...)."
+            )
+        return part.weights(rows, name)
+
+    return beside.map_named(on_grid)
 
 
 def _labelled_training(
     estimator: BaseEstimator,
     source: Source,
-    sample_weight: Any,
+    given: Companions[Any],
     feature_dims: Sequence[Hashable] | None,
-) -> tuple[Rows, Rows | None]:
-    grid, rows, weights = labelled_data(source, sample_weight, feature_dims)
+) -> tuple[Rows, Companions[Rows]]:
+    grid, rows, beside = labelled_data(source, given, feature_dims)
     _check_two_rows(estimator, rows)
     keep_features(estimator, rows)
     estimator.feature_dims_ = grid.feature_dims
     if any(unit is not None for unit in grid.units):
         estimator.feature_units_ = grid.units
-    return rows, weights
+    return rows, beside
 
 
 def labelled_rows(estimator: BaseEstimator, x: Any) -> Labelled:
@@ -168,10 +176,10 @@ def scoring_data(estimator: BaseEstimator, x: Any, sample_weight: Any) -> tuple[
     if sample_weight is None:
         return rows_to_score(estimator, source), None
     if source.labelled:
-        source, weights = _without_weights(source, sample_weight)
+        source, beside = _without(source, Companions(sample_weight))
         grid = labelled_rows(estimator, source.x)
         rows = grid.rows()
-        return rows, _weights_of_grid(grid, rows, weights)
+        return rows, _beside_grid(grid, rows, beside).weights
     if isinstance(sample_weight, str):
         found = _with_a_column(estimator, source, sample_weight)
         if found is not None:

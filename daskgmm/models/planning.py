@@ -10,6 +10,7 @@ from sklearn.base import clone
 
 from daskgmm.companions import Companions
 from daskgmm.em.fit import check_enough
+from daskgmm.em.labelling import Labelling
 from daskgmm.models.costs import cache_nbytes, cut, plan_of
 from daskgmm.models.equal_weights import check_prior_of_weights
 from daskgmm.models.estimator import MixtureEstimator
@@ -22,7 +23,7 @@ from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source
 from daskgmm.rows.sources import source_of
-from daskgmm.rows.weights import split_weights
+from daskgmm.rows.weights import split_companions
 from daskgmm.storage.masking import StorageOptions
 
 
@@ -33,6 +34,7 @@ def plan(
     estimator: MixtureEstimator | None = None,
     sample_weight: Any = None,
     noise_variance: Any = None,
+    labels: Any = None,
     feature_dims: Sequence[Hashable] | None = None,
     cache: int | str | None = None,
     storage_options: StorageOptions | None = None,
@@ -45,7 +47,7 @@ def plan(
 
     Parameters
     ----------
-    X, sample_weight, noise_variance, feature_dims, cache, storage_options
+    X, sample_weight, labels, noise_variance, feature_dims, cache, storage_options
         As in `GaussianMixture.fit`.
     n_components, **settings : as in `GaussianMixture`
         Those that the cost depends on are covariance_type, n_factors, max_iter, n_init,
@@ -68,18 +70,20 @@ def plan(
     estimator = _estimator(estimator, n_components, settings)
     estimator._validate_params()
     chosen = estimator._settings()
-    source, given = apart(source_of(X, storage_options), noise_variance)
-    rows, weights = _rows(source, sample_weight, feature_dims)
-    beside = Companions(weights)
-    if given is not None:
-        check_known_noise(estimator)
-        rows, noise = planned_noise(source, rows, given, feature_dims)
+    source, variances = apart(source_of(X, storage_options), noise_variance)
+    rows, beside = _rows(source, Companions(sample_weight, labels), feature_dims)
+    if variances is not None:
+        check_known_noise(estimator, beside)
+        rows, noise = planned_noise(source, rows, variances, feature_dims)
         beside = replace(beside, noise=noise)
     check_enough(rows.n_rows, chosen.n_components)
     check_enough_columns(chosen.pca, rows.n_features)
     check_factors_of([chosen], rows.n_features)
     chosen.check_prior(rows.n_features)
     check_prior_of_weights(chosen, rows.n_features)
+    if beside.labels is not None:
+        every = tuple(range(chosen.n_components))
+        chosen = replace(chosen, labelling=Labelling(every, (0, *every)))
     data = cut(rows, beside, chosen, cache_nbytes(cache))
     starts = estimator._request(chosen, rows.n_features).starts(rows.n_features, rows.n_rows)
     return plan_of(data, chosen, starts)
@@ -112,16 +116,14 @@ def _estimator(
 
 
 def _rows(
-    source: Source, sample_weight: Any, feature_dims: Sequence[Hashable] | None
-) -> tuple[Rows, Rows | None]:
+    source: Source, given: Companions[Any], feature_dims: Sequence[Hashable] | None
+) -> tuple[Rows, Companions[Rows]]:
     if source.labelled:
-        return labelled_data(source, sample_weight, feature_dims)[1:]
+        return labelled_data(source, given, feature_dims)[1:]
     if source.validated:
         source.values()
         check_names_are_seen(source.x)
         rows: Rows = ArrayRows(source.x, columns=source.names or None)
     else:
         rows = source.checked_rows()
-    if sample_weight is None:
-        return rows, None
-    return split_weights(rows, sample_weight, source)
+    return split_companions(rows, given, source)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.companions import ARGUMENTS, Companions
+from daskgmm.companions import Companions, entry_of
 from daskgmm.errors import DataError
 from daskgmm.gaussian.block import Block
 
@@ -55,7 +55,7 @@ class _Recut:
 
 
 def _wrong_number(argument: str, than: str) -> DataError:
-    one = "weight" if argument == ARGUMENTS["weights"] else "entry"
     return DataError(
-        f"{argument} has {than} entries than there are rows. Give one {one} for each row."
+        f"{argument} has {than} entries than there are rows. Give one {entry_of(argument)} for "
+        "each row."
     )

@@ -46,6 +46,8 @@ class Needs:
     max_passes : int
     sample_rows : int
         Largest number of rows in the sample of the survey; 0 without a sample.
+    sample_spread : int
+        By how much more rows a batch may keep for it than its share.
     start_nbytes : int
         Peak bytes of the sample and of the starts on it, in this process.
     survey_nbytes : int
@@ -69,6 +71,7 @@ class Needs:
     n_features: int
     max_passes: int
     sample_rows: int = 0
+    sample_spread: int = 1
     start_nbytes: int = 0
     survey_nbytes: int = 0
     survey_result_nbytes: int = 0
@@ -128,6 +131,8 @@ class Plan:
         Peak bytes of one thread's task, on top of what its process always takes.
     worker_nbytes : int
         Peak bytes of a worker process, or of this process if passes run here.
+    sample_spread : int
+        By how much more rows a batch may keep for it than its share.
     start_nbytes : int
         Peak bytes of the starts, in this process wherever passes run.
     cached_batches : int
@@ -203,7 +208,7 @@ class Plan:
 def make_plan(data: Dataset, needs: Needs) -> Plan:
     """Return the cost of passes over `data`."""
     place, rows = data.executor.place(), data.rows
-    task = task_nbytes(data, needs) + _sample_nbytes(data, needs.sample_rows)
+    task = task_nbytes(data, needs) + _sample_nbytes(data, needs)
     cached_batches = data.cached_batches
     # Starts come on top, with a workspace that their thread keeps: not all memory that is freed
     # between passes goes back to the system.
@@ -296,11 +301,12 @@ def _sent_nbytes(data: Dataset, place: Place) -> int:
     return sum((other.n_rows or 0) * other.row_nbytes for other in sent)
 
 
-def _sample_nbytes(data: Dataset, sample_rows: int) -> int:
+def _sample_nbytes(data: Dataset, needs: Needs) -> int:
     """Return the bytes of a batch's part of the sample, in pieces and concatenated."""
     n = data.rows.n_rows
-    share = 1.0 if not n else min(1.0, 1.5 * max(b.rows or 0 for b in data.batches) / n)
-    rows = sample_rows if n is None else min(sample_rows, n)
+    largest = max((b.rows or 0 for b in data.batches), default=0)
+    share = 1.0 if not n else min(1.0, 1.5 * needs.sample_spread * largest / n)
+    rows = needs.sample_rows if n is None else min(needs.sample_rows, n)
     return int(2 * share * rows * (data.row_nbytes + 16))
 
 

@@ -10,10 +10,16 @@ from typing import Any
 
 import numpy as np
 
+from daskgmm.companions import LABELS, WEIGHTS, entry_of
 from daskgmm.errors import DataError
 
 REAL_KINDS = "biuf"
 """Kinds of `numpy.dtype` that are real numbers: boolean, integers, floating."""
+
+NONE_GIVEN = {
+    WEIGHTS: "Without sample_weight all rows weigh the same.",
+    LABELS: "Without labels the class of no row is known.",
+}
 
 
 def check_rows(shape: Sequence[Any], dtype: Any) -> None:
@@ -37,21 +43,27 @@ def check_rows(shape: Sequence[Any], dtype: Any) -> None:
     check_real(dtype, "X")
 
 
-def check_weights(shape: Sequence[Any], dtype: Any, n_rows: int | None = None) -> None:
-    """Raise DataError unless an array of this shape and type can be weights."""
-    _check_unstructured(dtype, "sample_weight", len(shape))
+def check_weights(
+    shape: Sequence[Any], dtype: Any, n_rows: int | None = None, name: str = WEIGHTS
+) -> None:
+    """Raise DataError unless an array of this shape and type can be weights, or labels.
+
+    `name` is that of the argument, here and in all that takes weights as labels are taken.
+    """
+    _check_unstructured(dtype, name, len(shape))
     if len(shape) != 1:
         wanted = "(n,), n being the number of rows" if n_rows is None else _text((n_rows,))
         how = (
-            "Take one column, as sample_weight[:, 0], or a single one with sample_weight.ravel()."
+            f"Take one column, as {name}[:, 0], or a single one with {name}.ravel()."
             if shape
-            else "Without sample_weight all rows weigh the same."
+            else NONE_GIVEN[name]
         )
+        subject = "Sample weights" if name == WEIGHTS else name.capitalize()
         raise DataError(
-            f"Sample weights must be a 1D array of shape {wanted}, one weight a row; got "
+            f"{subject} must be a 1D array of shape {wanted}, one {entry_of(name)} a row; got "
             f"{len(shape)}D" + (f" of shape {_text(shape)}. " if shape else ". ") + how
         )
-    check_real(dtype, "sample_weight")
+    check_real(dtype, name)
 
 
 def check_real(dtype: Any, name: str) -> None:
@@ -82,7 +94,7 @@ def _check_unstructured(dtype: Any, name: str, axes: int = 1) -> None:
     if kind.names is None:
         return
     has = f"{name} has the structured dtype {dtype}, whose fields are columns"
-    if name == "sample_weight":
+    if name != "X":
         raise DataError(
             f"{has}, and one number a row is needed. Take one field, as {name}[{kind.names[0]!r}]."
         )

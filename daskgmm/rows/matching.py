@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.companions import WEIGHTS, entry_of
 from daskgmm.counting import counted
 from daskgmm.errors import DataError
 from daskgmm.rows.arrays import ArrayRows
@@ -22,48 +23,49 @@ FIND_LENGTHS = (
 """Advice on finding the lengths of chunks."""
 
 
-def check_matched(rows: Rows, weights: Any) -> None:
+def check_matched(rows: Rows, weights: Any, name: str = WEIGHTS) -> None:
     """Raise `DataError` unless an array holds a weight for each of rows of known number."""
-    check_weights(weights.shape, weights.dtype, rows.n_rows)
+    check_weights(weights.shape, weights.dtype, rows.n_rows, name)
     if rows.n_rows is None:
         unknown = int((rows.lengths == UNKNOWN).sum())
         raise DataError(
             f"X has {counted(unknown, 'chunk')} of unknown length, of {len(rows.lengths)} in all, "
-            "so sample_weight cannot be matched to them. Make it a column of the data frame, "
-            f"and give its name; give weights of Dask that are chunked like X; or {FIND_LENGTHS}."
+            f"so {name} cannot be matched to them. Make it a column of the data frame, "
+            f"and give its name; give {entry_of(name)}s of Dask that are chunked like X; or "
+            f"{FIND_LENGTHS}."
         )
-    check_count(weights.shape, rows.n_rows)
+    check_count(weights.shape, rows.n_rows, name)
 
 
-def check_count(shape: tuple[int, ...], expected: int) -> None:
+def check_count(shape: tuple[int, ...], expected: int, name: str = WEIGHTS) -> None:
     """Raise `DataError` unless there are as many weights as expected rows."""
     if shape[0] != expected:
         raise DataError(
-            f"sample_weight.shape == ({shape[0]},), expected ({expected},)! Give one weight for "
+            f"{name}.shape == ({shape[0]},), expected ({expected},)! Give one {entry_of(name)} for "
             "each row of X."
         )
 
 
-def column_of(table: Rows, rows: Rows) -> Rows:
+def column_of(table: Rows, rows: Rows, name: str = WEIGHTS) -> Rows:
     """Return the only column of a table as weights of rows.
 
     A table in memory is cut like the rows; any other has to have their chunks already.
     """
     if table.n_features != 1:
         raise DataError(
-            f"sample_weight has {counted(table.n_features, 'column')}, and one is needed. Choose "
+            f"{name} has {counted(table.n_features, 'column')}, and one is needed. Choose "
             "it, as with open_parquet(path, columns=['n'])."
         )
     if not table.reads:
         blocks = _Flat(table).segment(0, len(table.lengths)).stream()
         values = np.concatenate([np.empty(0, table.dtype), *blocks])
-        check_matched(rows, values)
+        check_matched(rows, values, name)
         return ArrayRows(values, rows.lengths)
     if table.lengths.tolist() != rows.lengths.tolist():
         raise DataError(
-            f"sample_weight is cut into {counted(len(table.lengths), 'row group')} and X into "
-            f"{counted(len(rows.lengths), 'chunk')}, at other rows. Give an array of weights, "
-            "or store them as a column beside the features, and give its name."
+            f"{name} is cut into {counted(len(table.lengths), 'row group')} and X into "
+            f"{counted(len(rows.lengths), 'chunk')}, at other rows. Give an array of "
+            f"{entry_of(name)}s, or store them as a column beside the features, and give its name."
         )
     return _Flat(table) if table.columns is None else table.column(table.columns[0])
 

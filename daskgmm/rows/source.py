@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Protocol
 
+from daskgmm.companions import WEIGHTS, entry_of
 from daskgmm.errors import EntryError, SourceError
 from daskgmm.rows.lazy.lazy_rows import rows_as_dask
 from daskgmm.rows.matching import column_of
@@ -154,10 +155,11 @@ class Source(ABC):
             f"{'' if kind.__module__.startswith('daskgmm.') else own}"
         )
 
-    def weights(self, rows: Rows) -> Rows:
+    def weights(self, rows: Rows, name: str = WEIGHTS) -> Rows:
         """Return x as the weights of `rows`: blocks of one axis with the same `lengths`.
 
-        A string is a column of `rows` if there is one of that name.
+        A string is a column of `rows` if there is one of that name. Labels are taken as weights
+        are: `name` is that of the argument.
 
         Raises
         ------
@@ -167,18 +169,18 @@ class Source(ABC):
         if isinstance(self.x, str) and self.x in rows.all_columns:
             return rows.column(self.x)
         try:
-            return self.as_weights(rows)
+            return self.as_weights(rows, name)
         except SourceError as error:
             if self.path is None or not rows.all_columns:
                 raise
             raise SourceError(
-                f"sample_weight is {self.path!r}, which is no column of X (those are "
-                f"{listed(map(repr, rows.all_columns))}), and no path of weights: {error}"
+                f"{name} is {self.path!r}, which is no column of X (those are "
+                f"{listed(map(repr, rows.all_columns))}), and no path of {entry_of(name)}s: {error}"
             ) from error
 
-    def as_weights(self, rows: Rows) -> Rows:
+    def as_weights(self, rows: Rows, name: str = WEIGHTS) -> Rows:
         """Return the values as the weights of `rows`; by default the only column."""
-        return column_of(self.checked_rows(), rows)
+        return column_of(self.checked_rows(), rows, name)
 
     @property
     def path(self) -> str | None:
@@ -213,10 +215,13 @@ class Source(ABC):
         """Return a table in memory with these columns only, if it has all of them."""
         return self
 
-    def split(self, name: str, features: Sequence[str] | None) -> tuple[Source, Source] | None:
+    def split(
+        self, name: str, features: Sequence[str] | None, argument: str = WEIGHTS
+    ) -> tuple[Source, Source] | None:
         """Split one column or variable off a table in memory or a dataset; return the rest first.
 
-        None if there is none of that name. A column stays in the table if it is a feature.
+        `argument` is named in errors. None if there is none of that name. A column stays in the
+        table if it is a feature.
         """
         return None
 

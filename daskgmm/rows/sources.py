@@ -8,6 +8,7 @@ from typing import Any
 import dask.array as da
 import numpy as np
 
+from daskgmm.companions import WEIGHTS, entry_of
 from daskgmm.counting import counted
 from daskgmm.errors import DataError
 from daskgmm.rows.concatenated import ConcatenatedRows
@@ -106,19 +107,19 @@ class Parts(Memory):
             return super().table(columns, keys, part_rows)
         return parquet_table(Address.all_of(self.x, self.options), columns, keys)
 
-    def as_weights(self, rows: Rows) -> Rows:
+    def as_weights(self, rows: Rows, name: str = WEIGHTS) -> Rows:
         """Return the weights of rows of a list, element by element, or numbers of all rows."""
         paths = bool(rows.parts) and all(path_of(part) is not None for part in self.x)
         if not (paths or any(map(_is_array, self.x))):
-            return super().as_weights(rows)
+            return super().as_weights(rows, name)
         if len(rows.parts) != len(self.x):
             given = f"a list of {len(rows.parts)}" if rows.parts else "a single array"
             raise DataError(
-                f"sample_weight is a list of {counted(len(self.x), 'array')}, but X is {given}; "
-                "give one array of weights for each element of X, or one array for all rows."
+                f"{name} is a list of {counted(len(self.x), 'array')}, but X is {given}; give one "
+                f"array of {entry_of(name)}s for each element of X, or one array for all rows."
             )
         pairs = zip(self.parts, rows.parts, strict=True)
-        return ConcatenatedRows([weights.weights(part) for weights, part in pairs])
+        return ConcatenatedRows([weights.weights(part, name) for weights, part in pairs])
 
     @property
     def names(self) -> tuple[str, ...]:

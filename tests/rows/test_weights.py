@@ -6,11 +6,12 @@ import pytest
 import xarray as xr
 import zarr
 
+from daskgmm.companions import Companions
 from daskgmm.errors import DataError
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.lazy.dask_array import DaskRows
 from daskgmm.rows.opening import as_rows
-from daskgmm.rows.weights import weights_for
+from daskgmm.rows.weights import split_companions, weights_for
 
 from .conformance import blocks_of, read_all
 
@@ -123,3 +124,32 @@ def test_another_number_of_weights(make):
 def test_refused(weights, text):
     with pytest.raises(DataError, match=text):
         weights_for(ROWS, weights)
+
+
+@pytest.mark.parametrize(
+    ("labels", "text"),
+    [
+        (np.ones(5), r"labels\.shape == \(5,\), expected \(10,\)! Give one label for each row"),
+        (da.ones(5), r"labels\.shape == \(5,\)"),
+        (stored(WEIGHTS[:5]), r"labels\.shape == \(5,\)"),
+        (np.ones((10, 1)), r"Labels must be a 1D array .*one label a row.*labels\[:, 0\]"),
+        (3.0, "Without labels the class of no row is known"),
+        (["a"] * 10, "labels has dtype <U1"),
+        ([WEIGHTS], "labels is a list of 1 array, but X is a single array; give one array of lab"),
+        (np.zeros(10, [("a", int)]), r"one number a row is needed. Take one field, as labels\['a'"),
+        (xr.Dataset({"w": ("row", WEIGHTS)}), r"labels is a Dataset with w; .*labels\['name'\]"),
+        (dd.from_pandas(pd.DataFrame({"a": WEIGHTS}), 1), "labels is a Dask data frame"),
+    ],
+)
+def test_errors_about_labels_name_them(labels, text):
+    with pytest.raises(DataError, match=text):
+        weights_for(ROWS, labels, name="labels")
+
+
+def test_columns_that_go_beside_rows_are_no_features():
+    rows = as_rows(pd.DataFrame({"a": WEIGHTS, "w": 2 * WEIGHTS, "c": 3 * WEIGHTS}))
+    left, beside = split_companions(rows, Companions(weights="w", labels="c"))
+    assert left.columns == ("a",)
+    np.testing.assert_array_equal(read_all(beside.weights), 2 * WEIGHTS)
+    np.testing.assert_array_equal(read_all(beside.labels), 3 * WEIGHTS)
+    assert beside.noise is None

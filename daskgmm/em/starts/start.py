@@ -18,6 +18,7 @@ from daskgmm.em.robust_model import FIRST_SHARE, RobustModel
 from daskgmm.em.sample import Sample
 from daskgmm.em.settings import Settings
 from daskgmm.em.starts.clustering import Labels, Metric, cluster, squarable
+from daskgmm.em.starts.labelled import labelled_clusters
 from daskgmm.em.starts.trimming import trimmed
 from daskgmm.em.survey import Survey
 from daskgmm.gaussian.coordinates import Coordinates
@@ -152,6 +153,10 @@ def _estimate(
 ) -> Maximised:
     k, structure = settings.n_components, STRUCTURES[settings.structure]
     x, weights = sample.x, sample.weights
+    if settings.labelling is not None:
+        assert sample.beside.labels is not None, "the rows have labels"
+        components = labelled_clusters(sample, settings.labelling.classes, random)
+        return _maximised(survey, settings, x, _one_hot(components, weights, k))
     if settings.init_params in ("k-means++", "random_from_data"):
         measured = x if metric is None else metric.apply(x)
         rows = _single_rows(measured, weights, k, settings.init_params, random)

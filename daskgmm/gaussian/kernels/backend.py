@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from typing import ClassVar
 
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.kernels.kernel import Kernel, Tile
@@ -12,7 +13,15 @@ from daskgmm.gaussian.moments import Moments
 
 
 class Backend(ABC):
-    """The E-step of blocks of rows on some library or machine; workers get it by pickle."""
+    """The E-step of blocks of rows on some library or machine; workers get it by pickle.
+
+    Attributes
+    ----------
+    takes_labels : bool
+        Whether it bars the components of `Kernel.classes` from rows of other classes.
+    """
+
+    takes_labels: ClassVar[bool] = False
 
     @abstractmethod
     def moments(

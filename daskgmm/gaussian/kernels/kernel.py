@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.structure import Structure
@@ -38,12 +39,16 @@ class Kernel(ABC):
     outliers_of : Parameters or None
         Those of a mixture with a uniform component: the kernel has a column more than components,
         and `gaussian.outliers.joined` makes those of the moments.
+    classes : ndarray of int, shape (k,), or None
+        The class of each component, if the rows have labels: then those of other classes are barred
+        from a row of known class.
     """
 
     structure: Structure
     center: Array
     reference: Array
     outliers_of: Parameters | None = field(default=None, kw_only=True)
+    classes: NDArray[np.intp] | None = field(default=None, kw_only=True)
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
 import numpy as np
+from numpy.typing import NDArray
 
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.kernels.backend import Backend
+from daskgmm.gaussian.kernels.barring import Barring
 from daskgmm.gaussian.kernels.kernel import Kernel, Sums
 from daskgmm.gaussian.kernels.softmax import exponentiate, log_likelihood
 from daskgmm.gaussian.kernels.stack import Stack, group_kernels
@@ -19,6 +21,8 @@ from daskgmm.gaussian.moments import Moments
 
 class NumpyBackend(Backend):
     """Copies rows to tiles; one product makes all log densities, another one all moments."""
+
+    takes_labels = True
 
     def moments(
         self, kernels: Sequence[Kernel], blocks: Iterator[Block], rows: int | None = None
@@ -43,12 +47,13 @@ def _add_blocks(blocks: Iterator[Block], steps: Sequence[StackedExpectation]) ->
     # The whitened kernel, which is last, has centre 0: its rows, unrounded, make those of others.
     *others, first = steps
     shifts = [(step.center - first.center)[:, None] for step in others]
-    for b, weighted in fill_tiles(blocks, first.center, first.rows, first.weights):
+    labels = None if first.barring is None else np.empty(first.rows.shape[1], np.intp)
+    for b, weighted in fill_tiles(blocks, first.center, first.rows, first.weights, labels=labels):
         for other, shift in zip(others, shifts, strict=True):
             np.subtract(first.rows[:, :b], shift, out=other.rows[:, :b])
             other.weights[:b] = first.weights[:b]
         for step in steps:
-            step.add(b, weighted)
+            step.add(b, weighted, None if labels is None else labels[:b])
 
 
 class StackedExpectation:
@@ -60,6 +65,8 @@ class StackedExpectation:
         Point to subtract from rows.
     rows : ndarray of shape (d, b)
     weights : ndarray of shape (b,)
+    barring : Barring or None
+        What labels of rows do, if they have any.
     """
 
     def __init__(self, stack: Stack, work: Workspace) -> None:
@@ -73,15 +80,19 @@ class StackedExpectation:
         self._full.add_to(self._sums)
         self.center = stack.kernel.center
         self.rows, self.weights = self._full.rows, self._full.weights
+        classes = stack.kernel.classes
+        self.barring = None if classes is None else Barring(classes)
 
-    def add(self, b: int, weighted: bool) -> None:
-        """Add the first b rows of the buffer."""
+    def add(self, b: int, weighted: bool, labels: NDArray[np.intp] | None = None) -> None:
+        """Add the first b rows of the buffer, with their labels (b,) if they have any."""
         tile, parts = self._full, self._stack.parts
         if b < self.rows.shape[1]:
             tile = self._stack.kernel.bind(self._work, b)
             tile.add_to(self._sums)
         weights = tile.weights if weighted else None
         tile.log_joint()
+        if self.barring is not None and labels is not None:
+            self.barring.bar(tile.joint, labels)
         for index, part in enumerate(parts):
             joint = tile.joint[part]  # (components of one mixture, b)
             exponentiate(joint, tile.maximum, tile.total)

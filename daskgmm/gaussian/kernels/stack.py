@@ -41,7 +41,15 @@ class Stack:
         first, ends = kernels[0], np.cumsum([len(kernel.theta) for kernel in kernels]).tolist()
         theta = np.concatenate([kernel.theta for kernel in kernels])
         reference = np.concatenate([kernel.reference for kernel in kernels])
-        whole = NaturalKernel(first.structure, first.center, reference, theta, first.factors)
+        classes = [kernel.classes for kernel in kernels if kernel.classes is not None]
+        whole = NaturalKernel(
+            first.structure,
+            first.center,
+            reference,
+            theta,
+            first.factors,
+            classes=np.concatenate(classes) if classes else None,
+        )
         parts = tuple(slice(*ends) for ends in zip([0, *ends[:-1]], ends, strict=True))
         return cls(whole, parts)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from daskgmm.arrays import Array
 from daskgmm.gaussian.block import Block
@@ -16,6 +17,7 @@ def fill_tiles(
     rows: Array,
     weights: Array,
     noise: Array | None = None,
+    labels: NDArray[np.intp] | None = None,
 ) -> Iterator[tuple[int, bool]]:
     """Fill the buffers with centred rows, tile by tile, across the borders of blocks.
 
@@ -31,6 +33,8 @@ def fill_tiles(
         Filled with their weights, if the blocks have any.
     noise : ndarray of shape (e, b), optional
         Filled with the noise of the rows; 0 for rows of weight 0.
+    labels : ndarray of shape (b,), optional
+        Filled with their labels, which the blocks have.
 
     Yields
     ------
@@ -51,6 +55,8 @@ def fill_tiles(
                 if noise is not None:
                     _put_at_center(noise[:, filled : filled + m], weights[filled : filled + m])
                 _put_at_center(rows[:, filled : filled + m], weights[filled : filled + m])
+            if labels is not None and block.beside.labels is not None:
+                labels[filled : filled + m] = block.beside.labels[taken : taken + m]
             taken, filled = taken + m, filled + m
             if filled == capacity:
                 yield filled, weighted

@@ -436,6 +436,8 @@ def _adapted(values: Any) -> dict[str, Any]:
 
 def _objective_document(objective: Objective) -> dict[str, Any]:
     values: dict[str, Any] = plain(asdict(objective))
+    if not objective.labels:
+        del values["labels"]
     if not objective.equal_weights:
         del values["equal_weights"]  # readers of before it read on
     return values
@@ -448,8 +450,9 @@ def _objective(values: Any) -> Objective | None:
     for value in (found.prior, found.density, found.weights_are):
         if not isinstance(value, str | None):
             raise ValueError(f"a {type(value).__name__} stands in 'objective' where a text should")
-    if not isinstance(found.equal_weights, bool):
-        raise ValueError("'equal_weights' in 'objective' is neither true nor false")
+    for name in ("equal_weights", "labels"):
+        if not isinstance(getattr(found, name), bool):
+            raise ValueError(f"{name!r} in 'objective' is neither true nor false")
     return replace(found, noise=float(number(found.noise)))
 
 

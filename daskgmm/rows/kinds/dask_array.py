@@ -7,6 +7,7 @@ from typing import Any
 
 import dask.array as da
 
+from daskgmm.companions import WEIGHTS
 from daskgmm.counting import counted
 from daskgmm.errors import DataError
 from daskgmm.rows.labelled.undecoded import warn_of_undecoded
@@ -36,20 +37,20 @@ class DaskArray(Source):
         warn_of_undecoded(self.x)
         return self.x
 
-    def as_weights(self, rows: Rows) -> Rows:
+    def as_weights(self, rows: Rows, name: str = WEIGHTS) -> Rows:
         """Return the values as weights: rechunked as `rows` are, where lengths are known."""
         weights = self.x
-        check_weights(weights.shape, weights.dtype, rows.n_rows)
-        unmasked(weights._meta, "sample_weight")
-        warn_of_undecoded(weights, "sample_weight")
+        check_weights(weights.shape, weights.dtype, rows.n_rows, name)
+        unmasked(weights._meta, name)
+        warn_of_undecoded(weights, name)
         known = weights.shape[0] == weights.shape[0]
         if rows.n_rows is not None and known:
-            check_count(weights.shape, rows.n_rows)
+            check_count(weights.shape, rows.n_rows, name)
             if list(weights.chunks[0]) != rows.lengths.tolist():
                 weights = weights.rechunk((tuple(rows.lengths.tolist()),), method="tasks")
         elif len(weights.chunks[0]) != len(rows.lengths):
             raise DataError(
-                f"sample_weight has {counted(len(weights.chunks[0]), 'chunk')} and X has "
+                f"{name} has {counted(len(weights.chunks[0]), 'chunk')} and X has "
                 f"{len(rows.lengths)}, of lengths that are not all known, so they cannot be "
                 f"matched; chunk both alike, or {FIND_LENGTHS}."
             )

@@ -8,6 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from daskgmm.companions import WEIGHTS
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.kinds.dask_array import DaskArray
 from daskgmm.rows.kinds.memory import Memory
@@ -54,8 +55,8 @@ class DaskFrame(Source):
     def table(self, columns: Sequence[str] | None, keys: Any, part_rows: int) -> Table:
         return PartitionTable(self.x, columns, keys)
 
-    def as_weights(self, rows: Rows) -> Rows:
-        return DaskArray(series_array(self.x)).as_weights(rows)
+    def as_weights(self, rows: Rows, name: str = WEIGHTS) -> Rows:
+        return DaskArray(series_array(self.x, name)).as_weights(rows, name)
 
     @property
     def names(self) -> tuple[str, ...]:

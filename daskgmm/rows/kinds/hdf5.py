@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from daskgmm.companions import WEIGHTS
 from daskgmm.rows.layout import check_rows
 from daskgmm.rows.matching import check_matched
 from daskgmm.rows.rows import Rows
@@ -24,9 +25,9 @@ class HDF5(Source):
         check_rows(self.x.shape, self.x.dtype)
         return HDF5Rows(self.x)
 
-    def as_weights(self, rows: Rows) -> Rows:
+    def as_weights(self, rows: Rows, name: str = WEIGHTS) -> Rows:
         check_readable(self.x)
-        check_matched(rows, self.x)
+        check_matched(rows, self.x, name)
         return HDF5Rows(self.x, rows.lengths)
 
     @property

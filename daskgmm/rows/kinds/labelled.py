@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from daskgmm.companions import WEIGHTS
 from daskgmm.errors import DataError
 from daskgmm.rows.kinds.dask_array import DaskArray
 from daskgmm.rows.kinds.memory import Memory
@@ -32,24 +33,26 @@ class LabelledArrays(Source):
     def predictions(self, of: Predictions) -> tuple[Any, ...]:
         return of.on_grid(self.x)
 
-    def as_weights(self, rows: Rows) -> Rows:
+    def as_weights(self, rows: Rows, name: str = WEIGHTS) -> Rows:
         if hasattr(self.x, "data_vars"):
             raise DataError(
-                f"sample_weight is a Dataset with {listed(self.x.data_vars)}; give one variable of "
-                "it, as sample_weight['name']."
+                f"{name} is a Dataset with {listed(self.x.data_vars)}; give one variable of it, "
+                f"as {name}['name']."
             )
-        check_weights(self.x.shape, self.x.dtype, rows.n_rows)
-        values = decoded_weight(self.x).data
+        check_weights(self.x.shape, self.x.dtype, rows.n_rows, name)
+        values = decoded_weight(self.x, name).data
         kind = DaskArray if DaskArray.matches(values) else Memory
-        return kind(values).as_weights(rows)
+        return kind(values).as_weights(rows, name)
 
-    def split(self, name: str, features: Sequence[str] | None) -> tuple[Source, Source] | None:
+    def split(
+        self, name: str, features: Sequence[str] | None, argument: str = WEIGHTS
+    ) -> tuple[Source, Source] | None:
         """Return the other variables of a dataset, and this one; None if x is no dataset."""
         if not hasattr(self.x, "data_vars"):
             return None
         if name not in self.x.data_vars:
             raise DataError(
-                f"sample_weight is {name!r}, and X has no variable of that name; it has "
+                f"{argument} is {name!r}, and X has no variable of that name; it has "
                 f"{listed(self.x.data_vars)}."
             )
         return LabelledArrays(self.x.drop_vars(name)), LabelledArrays(self.x[name])

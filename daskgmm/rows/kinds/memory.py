@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from daskgmm.companions import WEIGHTS
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.layout import check_rows
 from daskgmm.rows.matching import check_matched
@@ -57,9 +58,9 @@ class Memory(Source):
         """Return None: nothing is lazy."""
         return None
 
-    def as_weights(self, rows: Rows) -> Rows:
-        values = plain(checked(self.x, "sample_weight"), "sample_weight")
-        check_matched(rows, values)
+    def as_weights(self, rows: Rows, name: str = WEIGHTS) -> Rows:
+        values = plain(checked(self.x, name), name)
+        check_matched(rows, values, name)
         return ArrayRows(values, rows.lengths)
 
     def leads_to(self) -> Iterable[Any]:
@@ -125,7 +126,9 @@ class PandasFrame(Memory):
         whole = columns.is_unique and set(names) <= set(columns)
         return PandasFrame(self.x[list(names)]) if whole else self
 
-    def split(self, name: str, features: Sequence[str] | None) -> tuple[Source, Source] | None:
+    def split(
+        self, name: str, features: Sequence[str] | None, argument: str = WEIGHTS
+    ) -> tuple[Source, Source] | None:
         """Return the frame and one column of it; None if it has none of that name."""
         if name not in self.x.columns:
             return None

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from daskgmm.companions import WEIGHTS
 from daskgmm.errors import SourceError
 from daskgmm.rows.kinds.memory import Mapped
 from daskgmm.rows.rows import Rows
@@ -39,5 +40,5 @@ class Npy(Source):
     def lazy(self, columns: Sequence[str] | None = None) -> None:
         """Return None: the file is mapped into memory."""
 
-    def as_weights(self, rows: Rows) -> Rows:
-        return Mapped(self.open()).as_weights(rows)
+    def as_weights(self, rows: Rows, name: str = WEIGHTS) -> Rows:
+        return Mapped(self.open()).as_weights(rows, name)

@@ -7,6 +7,7 @@ from typing import Any
 
 import zarr
 
+from daskgmm.companions import WEIGHTS
 from daskgmm.errors import SourceError
 from daskgmm.rows.labelled.nodata import declared_by_zarr
 from daskgmm.rows.labelled.opening import data_array, labelled_group
@@ -41,9 +42,9 @@ class Zarr(Source):
         decoding = declared_by_zarr(x)
         return lazy_values(portable(x), chunks, address_of(x), decoding)
 
-    def as_weights(self, rows: Rows) -> Rows:
+    def as_weights(self, rows: Rows, name: str = WEIGHTS) -> Rows:
         array = self._array()
-        check_matched(rows, array)
+        check_matched(rows, array, name)
         return ZarrRows(array, rows.lengths)
 
     @property
@@ -79,8 +80,8 @@ class StoredZarr(Source):
     def lazy(self, columns: Sequence[str] | None = None) -> Any:
         return self._zarr().lazy()
 
-    def as_weights(self, rows: Rows) -> Rows:
-        return self._zarr().as_weights(rows)
+    def as_weights(self, rows: Rows, name: str = WEIGHTS) -> Rows:
+        return self._zarr().as_weights(rows, name)
 
     def table(self, columns: Sequence[str] | None, keys: Any, part_rows: int) -> Table:
         """Return the rows of a folder of Parquet files at a URL, which no suffix shows."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import dask.array as da
 import numpy as np
 
+from daskgmm.companions import WEIGHTS, entry_of
 from daskgmm.errors import DataError
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.labelled.grid_rows import GridPlaces, GridRows
@@ -85,14 +86,14 @@ class Labelled:
         rows.columns, rows.taken_as_missing = self.names, self.taken_as_missing
         return rows
 
-    def weights(self, weight: xr.DataArray) -> Rows:
+    def weights(self, weight: xr.DataArray, name: str = WEIGHTS) -> Rows:
         """Return the weights of the same points in the same order; broadcast along absent axes."""
         import xarray as xr
 
         foreign = [str(dim) for dim in weight.dims if dim not in self.dims]
         if foreign:
             raise DataError(
-                f"sample_weight has the dimensions {', '.join(foreign)}, which are not among those "
+                f"{name} has the dimensions {', '.join(foreign)}, which are not among those "
                 f"of the rows, {listed(self.dims)}. Average or select along them first."
             )
         sizes = dict(zip(self.dims, self.stacked.shape, strict=False))
@@ -103,12 +104,12 @@ class Labelled:
             wrong = wrong or list(weight.dims)
         if wrong:
             raise DataError(
-                f"sample_weight and X differ in their coordinates along {listed(wrong)}, so "
-                "weights cannot be matched to rows. Align them first, for example with "
-                "weight.reindex_like(X)."
+                f"{name} and X differ in their coordinates along {listed(wrong)}, so "
+                f"{entry_of(name)}s cannot be matched to rows. Align them first, for example with "
+                f"{entry_of(name)}.reindex_like(X)."
             )
-        check_real(weight.dtype, "sample_weight")
-        weight = decoded_weight(weight)
+        check_real(weight.dtype, name)
+        weight = decoded_weight(weight, name)
         weight = weight.transpose(*(dim for dim in self.dims if dim in weight.dims))
         present = tuple(dim in weight.dims for dim in self.dims)
         index = tuple(slice(None) if there else None for there in present)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.companions import WEIGHTS
 from daskgmm.errors import DataError
 from daskgmm.rows.labelled.nodata import (
     Decoding,
@@ -194,14 +195,14 @@ def as_variable(name: str | None, array: xr.DataArray, features: Sequence[Hashab
     return Variable(array, declared_by_xarray(array, what), tuple(names))
 
 
-def decoded_weight(weight: xr.DataArray) -> xr.DataArray:
+def decoded_weight(weight: xr.DataArray, name: str = WEIGHTS) -> xr.DataArray:
     """Return decoded weights, in memory or lazy, whose blocks are plain arrays."""
-    check_plain(weight.variable._data, "sample_weight")
-    decode = partial(_plain_values, declared_by_xarray(weight, "sample_weight"))
+    check_plain(weight.variable._data, name)
+    decode = partial(_plain_values, declared_by_xarray(weight, name))
     weight = lazily(weight)
     if weight.chunks is None:
         return weight.copy(data=decode(weight.data))
-    unmasked(weight.data._meta, "sample_weight")
+    unmasked(weight.data._meta, name)
     # First of all, as broadcasting and conversion to an array lose a mask.
     dtype = decode.args[0].dtype(weight.dtype)
     meta = np.empty((0,) * weight.ndim, dtype)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.companions import WEIGHTS
 from daskgmm.errors import DataError
 from daskgmm.rows.naming import check_among, check_numbers
 from daskgmm.rows.refusals import package_of
@@ -136,11 +137,11 @@ def frame_array(frame: Any, columns: Sequence[str] | None = None) -> tuple[Any, 
     return array, names if all(isinstance(name, str) for name in names) else None
 
 
-def series_array(series: Any) -> Any:
+def series_array(series: Any, name: str = WEIGHTS) -> Any:
     """Return a series of Dask as a lazy array with one axis."""
     if series.ndim != 1:
         raise DataError(
-            "sample_weight is a Dask data frame; give one column of it, or its name if X has it."
+            f"{name} is a Dask data frame; give one column of it, or its name if X has it."
         )
     array, _ = frame_array(series.to_frame())
     return array[:, 0]

@@ -1,0 +1,135 @@
+"""A pass over labels alone: which classes there are, and of how many rows each is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.companions import ALONE, LABELS
+from daskgmm.errors import DataError
+from daskgmm.gaussian.block import Block
+from daskgmm.passes.batches import Batch
+from daskgmm.passes.dataset import Dataset
+from daskgmm.passes.over_batches import map_batches
+from daskgmm.rows.coded import UNKNOWN_CLASS
+from daskgmm.rows.rows import Rows
+
+MOST_CLASSES = 1024
+"""Labels of more values are taken for measurements."""
+
+SMALL = 1 << 16
+"""Labels below are counted without sorting them."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelCounts:
+    """The labels of some rows.
+
+    Attributes
+    ----------
+    values : ndarray of int64, shape (c,)
+        Labels of known classes, sorted.
+    counts : ndarray of int64, shape (c,)
+        Number of rows of each.
+    unknown : int
+        Number of rows of unknown class.
+    """
+
+    values: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    unknown: int
+
+    def all_of(self, values: NDArray[np.int64]) -> tuple[int, ...]:
+        """Return the number of rows of each of sorted values, and last of unknown class."""
+        found = np.zeros(len(values), np.int64)
+        found[np.searchsorted(values, self.values)] = self.counts
+        return (*found.tolist(), self.unknown)
+
+
+def count_labels(labels: Rows, most: int | None = None) -> LabelCounts:
+    """Count labels in a pass over them alone.
+
+    -1 and NaN are labels of rows of unknown class; but -1 is a class where 1 is the only other
+    label, as classes of two are often numbered.
+
+    Parameters
+    ----------
+    labels : Rows
+        Of one axis.
+    most : int, optional
+        Labels have to be below.
+
+    Raises
+    ------
+    DataError
+        If a label is no whole number, or out of range: it names the row.
+    """
+    total: Counter[int] = Counter()
+    with closing(Dataset.of(labels, ALONE, 1, 1)) as data:
+        for part in map_batches(data, partial(_count, most), name="daskgmm-labels"):
+            total.update(part)
+            if len(total) > MOST_CLASSES:
+                raise DataError(_too_many(len(total)))
+    unknown = total.pop(UNKNOWN_CLASS, 0)
+    if most is None and unknown and list(total) == [1]:
+        total[UNKNOWN_CLASS], unknown = unknown, 0
+    values = sorted(total)
+    counts = np.array([total[value] for value in values], np.int64)
+    return LabelCounts(np.array(values, np.int64), counts, unknown)
+
+
+def _count(most: int | None, batch: Batch, blocks: Iterator[Block]) -> Counter[int]:
+    total: Counter[int] = Counter()
+    before = 0
+    for block in blocks:
+        labels: NDArray[Any] = block.x
+        if labels.dtype.kind == "f":
+            labels = np.where(np.isnan(labels), UNKNOWN_CLASS, labels)
+        _check(labels, most, batch, before)
+        total.update(_counted(labels.astype(np.int64)))
+        if len(total) > MOST_CLASSES:
+            raise DataError(_too_many(len(total)))
+        before += len(labels)
+    return total
+
+
+def _counted(labels: NDArray[np.int64]) -> dict[int, int]:
+    """Return how often each label is there."""
+    if not len(labels):
+        return {}
+    if labels.min() >= UNKNOWN_CLASS and labels.max() < SMALL:
+        counts = np.bincount(labels - UNKNOWN_CLASS)
+        there = np.flatnonzero(counts)
+        return dict(zip((there + UNKNOWN_CLASS).tolist(), counts[there].tolist(), strict=True))
+    values, counts = np.unique(labels, return_counts=True)
+    return dict(zip(values.tolist(), counts.tolist(), strict=True))
+
+
+def _check(labels: NDArray[Any], most: int | None, batch: Batch, before: int) -> None:
+    """Raise `DataError` at the first label that names no class."""
+    limit = 2.0**53 if most is None else most
+    fine = (labels < limit) & (labels > -limit if most is None else labels >= UNKNOWN_CLASS)
+    if labels.dtype.kind == "f":
+        fine &= labels == np.rint(labels)
+    if fine.all():
+        return
+    row = int(np.argmin(fine))
+    allowed = "a whole number" if most is None else f"a component, 0 to {most - 1}"
+    raise DataError(
+        f"Input {LABELS} contains {labels[row]:g} in {batch.place(before + row)}. Unknown label "
+        f"type: a label is {allowed}, and -1 or NaN where the class of a row is unknown."
+    )
+
+
+def _too_many(found: int) -> str:
+    return (
+        f"{LABELS} have {found:,} values or more, and at most {MOST_CLASSES:,} classes can be told "
+        "apart. Give classes, not measurements or numbers of rows."
+    )

@@ -1,0 +1,29 @@
+"""Rows of known class: components of other classes are barred from them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.arrays import Array
+from daskgmm.gaussian.log_weights import NO_WEIGHT
+
+
+class Barring:
+    """What is added to the log joint densities of rows of known class.
+
+    Parameters
+    ----------
+    classes : ndarray of int, shape (k,)
+        The class of each component.
+    """
+
+    def __init__(self, classes: NDArray[np.intp]) -> None:
+        # The last column, which the label -1 picks, is of rows of unknown class.
+        others = classes[:, None] != np.arange(classes.max(initial=-1) + 2)
+        others[:, -1] = False
+        self._added = np.where(others, NO_WEIGHT, 0.0)
+
+    def bar(self, joint: Array, labels: NDArray[np.intp]) -> None:
+        """Take the weight from components (k, b) of other classes than those of the rows (b,)."""
+        joint += self._added[:, labels]

@@ -1,0 +1,1 @@
+"""A classifier: a mixture whose components belong to classes."""

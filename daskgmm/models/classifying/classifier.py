@@ -1,0 +1,518 @@
+"""The classifier: mixtures of classes, fitted in shared passes."""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar, Self, cast
+
+import dask.array as da
+import numpy as np
+from dask.base import compute, is_dask_collection
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from daskgmm.em.events import Listener, silence
+from daskgmm.em.label_counts import LabelCounts, count_labels
+from daskgmm.errors import DataError, ModelFileError, SettingError
+from daskgmm.models.classifying.own_mixtures import RowsOfClass, joined
+from daskgmm.models.classifying.sizes import sizes_of
+from daskgmm.models.classifying.target import Target, decoded
+from daskgmm.models.costs import TrainingData, cache_nbytes
+from daskgmm.models.estimator import MixtureEstimator
+from daskgmm.models.files.document_file import read_document, write_document
+from daskgmm.models.files.model_document import document_of, plain
+from daskgmm.models.gaussian_mixture import GaussianMixture
+from daskgmm.models.inputs import LABELS
+from daskgmm.models.labels import KnownClasses
+from daskgmm.models.sweeps.sweep import sweep
+from daskgmm.models.writers.job import Written
+from daskgmm.rows.coded import UNKNOWN_CLASS
+from daskgmm.rows.sources import source_of
+from daskgmm.storage.address import Address
+from daskgmm.storage.masking import StorageOptions
+
+SHARED, OWN = "shared", "own"
+"""What classes have in common: one structure of covariances, or nothing."""
+
+OUTPUTS_OF_CLASSES = {"label": "cluster", "posterior": "cluster_posterior"}
+"""Outputs of classes by the names of those of components: a class is a cluster of components."""
+
+ENTRY = "classifier"
+"""Entry of model files that only classifiers have."""
+
+FEATURES = ("n_features_in_", *LABELS)
+
+PASSED_ON = ("tol", "reg_covar", "max_iter", "missing", "standardise", "random_state")
+"""Settings that are those of the mixtures."""
+
+
+class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    r"""Classifier whose classes are Gaussian mixtures, fitted out of core.
+
+    A row belongs to a class with the posterior probability of its components. With one component a
+    class and ``covariance_type="full"`` that is quadratic discriminant analysis, with "tied" linear
+    (each with maximum-likelihood covariances); with other structures eigenvalue decomposition
+    discriminant analysis (EDDA [1]_), and with more components mixture discriminant analysis [2]_.
+
+    Rows of unknown class count too: a labelled row has the components of its class alone, another
+    one those of all classes.
+
+    Parameters
+    ----------
+    n_components : int, or mapping from classes to int, default=1
+        Components of each class. With ``structures="own"`` also a sequence of numbers, or a mapping
+        to these, of which the best by `criterion` is taken.
+    covariance_type : str, default="full"
+        As in `GaussianMixture`, without factors. With ``structures="own"`` also a sequence of
+        names, or "all", of which each class has the best by `criterion`.
+    structures : {"shared", "own"}, default="shared"
+        "shared": the components of all classes are fitted together, in the same passes; what the
+        structure shares, all of them share. "own": each class has a mixture of its own, chosen by
+        `criterion` (MclustDA [3]_), in a sweep of its own: passes are as many as those of all
+        classes together, and rows of unknown class are left out.
+    criterion : {"bic", "aic", "icl", "heldout"}, default="bic"
+    priors : array-like of shape (c,), or mapping from classes to float, optional
+        Prior probabilities of classes in predictions; by default the parts of the rows that the
+        fit gave to each. `class_prior_` can be set after the fit too.
+    tol, reg_covar, max_iter, missing, standardise, random_state : as in `GaussianMixture`
+        `missing` is "error" or "drop": rows that miss a value are predicted to be of class -1, or
+        None where classes have names.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (c,)
+    class_prior_ : ndarray of shape (c,)
+        May be set; predictions hold to it.
+    class_count_ : ndarray of int, shape (c,)
+        Labelled rows of each class.
+    mixture_ : GaussianMixture
+        The components of all classes. Its `clusters_` are the numbers of classes, places of
+        `classes_`.
+    n_iter_ : int
+        Iterations of the fit; of the longest where classes have mixtures of their own.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (d,)
+        Only if X has column names that are strings.
+
+    References
+    ----------
+    .. [1] H. Bensmail, G. Celeux, "Regularized Gaussian discriminant analysis through eigenvalue
+       decomposition", Journal of the American Statistical Association 91 (1996) 1743-1748.
+    .. [2] T. Hastie, R. Tibshirani, "Discriminant analysis by Gaussian mixtures", Journal of the
+       Royal Statistical Society B 58 (1996) 155-176.
+    .. [3] C. Fraley, A. E. Raftery, "Model-based clustering, discriminant analysis, and density
+       estimation", Journal of the American Statistical Association 97 (2002) 611-631.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from daskgmm import GaussianMixtureClassifier
+    >>> X = np.array([[0.0], [1.0], [0.5], [8.0], [9.0], [8.4]])
+    >>> y = ["low", "low", None, "high", "high", None]
+    >>> classifier = GaussianMixtureClassifier().fit(X, y)
+    >>> classifier.predict([[1.2], [7.0]])
+    array(['low', 'high'], dtype='<U4')
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **{
+            name: MixtureEstimator._parameter_constraints[name]
+            for name in PASSED_ON
+            if name != "missing"
+        },
+        "n_components": "no_validation",  # see `sizes_of`
+        "covariance_type": "no_validation",
+        "structures": [StrOptions({SHARED, OWN})],
+        "criterion": [StrOptions({"bic", "aic", "icl", "heldout"})],
+        "priors": ["array-like", dict, None],
+        "missing": [StrOptions({"error", "drop"})],
+    }
+
+    classes_: NDArray[Any]
+    class_prior_: NDArray[np.float64]
+    class_count_: NDArray[np.int64]
+    mixture_: GaussianMixture
+    n_iter_: int
+
+    def __init__(
+        self,
+        n_components: Any = 1,
+        *,
+        covariance_type: str | Sequence[str] = "full",
+        structures: str = SHARED,
+        criterion: str = "bic",
+        priors: Any = None,
+        tol: float = 1e-3,
+        reg_covar: float = 1e-6,
+        max_iter: int = 100,
+        missing: str = "error",
+        standardise: bool = False,
+        random_state: Any = None,
+    ) -> None:
+        self.n_components = n_components
+        self.covariance_type = covariance_type
+        self.structures = structures
+        self.criterion = criterion
+        self.priors = priors
+        self.tol = tol
+        self.reg_covar = reg_covar
+        self.max_iter = max_iter
+        self.missing = missing
+        self.standardise = standardise
+        self.random_state = random_state
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        feature_dims: Sequence[Hashable] | None = None,
+        cache: int | str | None = None,
+        listen: Listener | None = None,
+        storage_options: StorageOptions | None = None,
+    ) -> Self:
+        """Fit the mixtures of all classes; eager, whatever X is.
+
+        Parameters
+        ----------
+        X : as in `GaussianMixture.fit`
+        y : as `sample_weight` of `GaussianMixture.fit`; shape (n,)
+            The class of each row: whole numbers, and -1 or NaN where it is unknown (but -1 is a
+            class beside 1 alone). In memory also names, with None for unknown. A string is a column
+            or a variable of X, or a path or URL.
+        sample_weight, feature_dims, cache, listen, storage_options : as in `GaussianMixture.fit`
+
+        Returns
+        -------
+        GaussianMixtureClassifier
+            This estimator.
+
+        Raises
+        ------
+        ValueError, OSError
+            As `GaussianMixture.fit`, and of labels that are no classes: it names the row.
+        """
+        self._validate_params()
+        source = source_of(X, storage_options)
+        target = Target.of(source, y)
+        given = TrainingData(target.source, sample_weight, None, feature_dims, target.labels)
+        # A mixture of its own: what the fit of another one failed at must not be left on this.
+        probe = self._mixture(1, "full")
+        rows, beside = given.rows(probe)
+        assert beside.labels is not None, "y is given"
+        found = count_labels(beside.labels)
+        if not len(found.values):
+            raise DataError(
+                "Input y contains NaN, or -1, alone: the class of no row is known. Fit a "
+                "GaussianMixture."
+            )
+        classes = target.classes(found.values)
+        sizes = sizes_of(self.n_components, classes, several=self.structures == OWN)
+        priors = None if self.priors is None else priors_of(self.priors, classes)
+        if self.structures == SHARED:
+            mixture = self._shared(given, found, sizes, cache_nbytes(cache), listen)
+            of_components = np.repeat(np.arange(len(sizes)), [one for (one,) in sizes])
+        else:
+            weighed = [RowsOfClass(beside.labels, beside.weights, int(v)) for v in found.values]
+            own = [
+                self._own(rows, part, each, cache, listen or silence)
+                for part, each in zip(weighed, sizes, strict=True)
+            ]
+            weights = np.array([each.fitted_on_["weight"] for each in own])
+            mixture = joined(own, weights / weights.sum())
+            mixture.set_params(missing=self.missing)
+            mixture.n_iter_ = max(each.n_iter_ for each in own)
+            of_components = np.repeat(np.arange(len(own)), [len(each.weights_) for each in own])
+            for name in FEATURES:
+                if hasattr(probe, name):
+                    setattr(mixture, name, getattr(probe, name))
+        mixture.clusters_ = of_components.astype(np.intp)
+        self.classes_, self.class_count_, self.mixture_ = classes, found.counts, mixture
+        self.n_iter_ = mixture.n_iter_
+        shares = np.bincount(of_components, mixture.weights_, len(classes))
+        self.class_prior_ = shares / shares.sum() if priors is None else priors
+        return self
+
+    def predict(self, X: Any) -> Any:
+        """Return the most probable class of each row, as `GaussianMixture.predict` does.
+
+        Parameters
+        ----------
+        X : as in `fit`
+
+        Returns
+        -------
+        array of shape (n,)
+        """
+        return decoded(self._predicting().predict_clusters(X), self.classes_)
+
+    def predict_proba(self, X: Any) -> Any:
+        """Return the posterior probability of each of `classes_`, shape (n, c)."""
+        return self._predicting()._predict("cluster_posterior", X)
+
+    def predict_log_proba(self, X: Any) -> Any:
+        """Return the logarithm of `predict_proba`, shape (n, c)."""
+        with np.errstate(divide="ignore"):  # 0 in single precision
+            return np.log(self.predict_proba(X))
+
+    def score_samples(self, X: Any) -> Any:
+        """Return log p(x) of each row in nats, whatever its class, shape (n,)."""
+        return self._predicting().score_samples(X)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the part of the rows whose class is predicted, the accuracy.
+
+        Parameters
+        ----------
+        X : as in `fit`
+        y : array-like, or lazy or labelled as X; shape (n,)
+            Rows of unknown class do not count.
+        sample_weight : array-like, or lazy as y; shape (n,), optional
+        """
+        target = Target.of(source_of(X), y)
+        found = self.predict(target.source.x)
+        if hasattr(target.labels, "dims"):
+            target = replace(target, labels=target.labels.transpose(*found.dims).data)
+        if hasattr(found, "dims"):
+            found = found.data
+        if target.names is None:
+            expected, known = target.labels, None
+        else:
+            expected, known = decoded(target.labels, target.names), target.labels >= 0
+        parts = [found, expected, *([] if sample_weight is None else [sample_weight])]
+        if any(map(is_dask_collection, parts)):
+            found, expected, *weights = (_flat(part) for part in parts)
+        else:
+            found, expected, *weights = map(np.asarray, parts)
+        hits = found == expected
+        # A comparison with itself is false for NaN alone.
+        counted = (expected == expected) & (self._known(expected) if known is None else known)
+        w = counted * (weights[0] if weights else 1.0)
+        total, all_of_them = compute((hits * w).sum(), w.sum())
+        return float(total / all_of_them)
+
+    def _known(self, labels: Any) -> Any:
+        """Return which numbers are classes, and no -1 that stands for none."""
+        is_class = np.any(np.asarray(self.classes_ == UNKNOWN_CLASS))
+        return True if is_class or labels.dtype.kind not in "iuf" else labels != UNKNOWN_CLASS
+
+    def predict_to_zarr(
+        self, X: Any, out: str | os.PathLike[str], outputs: Sequence[str] = ("label",), **how: Any
+    ) -> Written:
+        """Write predictions to a Zarr group, as `GaussianMixture.predict_to_zarr`.
+
+        Parameters
+        ----------
+        X : as in `fit`
+        out : path or URL
+        outputs : sequence of str
+            "label" is the array "cluster", the number of the most probable class: a place of
+            `classes_`, and -1 where a value is missing. "posterior" is "cluster_posterior", of
+            every class. Others are those of the mixture.
+        **how
+            dtype, chunks, shards, overwrite, storage_options and progress.
+
+        Returns
+        -------
+        Written
+            With the number of rows of each class.
+        """
+        return self._predicting().predict_to_zarr(X, out, _of_classes(outputs), **how)
+
+    def predict_to_parquet(
+        self, X: Any, out: str | os.PathLike[str], outputs: Sequence[str] = ("label",), **how: Any
+    ) -> Written:
+        """Write predictions to Parquet files, as `GaussianMixture.predict_to_parquet`.
+
+        Parameters
+        ----------
+        X : as there
+        out : path or URL
+        outputs : sequence of str
+            As of `predict_to_zarr`.
+        **how
+            key, dtype, overwrite, storage_options and progress.
+        """
+        return self._predicting().predict_to_parquet(X, out, _of_classes(outputs), **how)
+
+    def save(
+        self, path: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None
+    ) -> None:
+        """Write the fitted classifier to a model file, exact to the bit.
+
+        It is the file of `mixture_` with the classes: `daskgmm.load_model` reads the mixture.
+
+        Raises
+        ------
+        SettingError
+            If classes are neither numbers nor texts.
+        """
+        check_is_fitted(self)
+        settings = {name: plain(value) for name, value in self.get_params().items()}
+        own = {
+            "classes": [_kept(value) for value in self.classes_.tolist()],
+            "dtype": self.classes_.dtype.str if self.classes_.dtype.kind in "iu" else "text",
+            "class_prior": plain(np.asarray(self.class_prior_, np.float64)),
+            "class_count": plain(self.class_count_),
+            "settings": {k: v for k, v in settings.items() if k not in ("priors", "random_state")},
+        }
+        address = Address.of(path, storage_options)
+        write_document(document_of(self.mixture_) | {ENTRY: own}, address)
+
+    @classmethod
+    def load(
+        cls, path: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None
+    ) -> Self:
+        """Read a classifier that `save` wrote.
+
+        Raises
+        ------
+        ModelFileError
+            If the file is missing or damaged, or holds no classifier.
+        """
+        mixture = GaussianMixture.load(path, storage_options)
+        address = Address.of(path, storage_options)
+        own = read_document(address).get(ENTRY)
+        if own is None:
+            raise ModelFileError(
+                f"{address} holds a mixture without classes. Read it with daskgmm.load_model."
+            )
+        try:
+            made = cls(**own["settings"])
+            texts = own["dtype"] == "text"
+            made.classes_ = np.array(own["classes"], None if texts else np.dtype(own["dtype"]))
+            made.class_prior_ = np.array(own["class_prior"], np.float64)
+            made.class_count_ = np.array(own["class_count"], np.int64)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelFileError(f"{address} is damaged: {error} in {ENTRY!r}.") from error
+        made.mixture_, made.n_iter_ = mixture, mixture.n_iter_
+        return made
+
+    @property
+    def n_features_in_(self) -> int:
+        """Number of columns of the rows."""
+        return int(self._fitted("n_features_in_"))
+
+    @property
+    def feature_names_in_(self) -> NDArray[Any]:
+        """Names of the columns, if they are strings."""
+        names: NDArray[Any] = self._fitted("feature_names_in_")
+        return names
+
+    def _fitted(self, name: str) -> Any:
+        mixture = self.__dict__.get("mixture_")
+        if mixture is None or not hasattr(mixture, name):
+            raise AttributeError(f"This {type(self).__name__} has no {name!r}.")
+        return getattr(mixture, name)
+
+    def _predicting(self) -> GaussianMixture:
+        """Return the mixture with the prior probabilities of the classes."""
+        check_is_fitted(self)
+        mixture, priors = copy.copy(self.mixture_), priors_of(self.class_prior_, self.classes_)
+        of_components = mixture.clusters_
+        shares = np.bincount(of_components, mixture.weights_, len(self.classes_))
+        factors = priors / np.where(shares > 0, shares, math.inf)
+        if (priors == shares / shares.sum()).all():
+            return mixture
+        weights = mixture.weights_ * factors[of_components]
+        mixture.weights_ = weights / weights.sum()
+        return mixture
+
+    def _mixture(self, k: int, covariance_type: str) -> GaussianMixture:
+        settings = {name: getattr(self, name) for name in PASSED_ON}
+        return GaussianMixture(k, covariance_type=covariance_type, **settings)
+
+    def _shared(
+        self,
+        given: TrainingData,
+        found: LabelCounts,
+        sizes: Sequence[tuple[int, ...]],
+        cache: int,
+        listen: Listener | None,
+    ) -> GaussianMixture:
+        """Return the components of all classes, fitted together."""
+        if not isinstance(self.covariance_type, str):
+            raise SettingError(
+                f"covariance_type is {self.covariance_type!r}; the classes share one structure. "
+                "Set structures='own' to choose one for each class."
+            )
+        of_components = tuple(c for c, (k,) in enumerate(sizes) for _ in range(k))
+        mixture = self._mixture(len(of_components), self.covariance_type)
+        known = KnownClasses(found, of_components)
+        with mixture._kept_if_it_fails(None):
+            mixture._fit(replace(given, known=known), None, cache, listen)
+        return mixture
+
+    def _own(
+        self, rows: Any, weights: Any, sizes: tuple[int, ...], cache: Any, listen: Listener
+    ) -> GaussianMixture:
+        """Return the mixture of one class, the best by the criterion."""
+        settings = {name: getattr(self, name) for name in PASSED_ON if name != "random_state"}
+        found = sweep(
+            rows,
+            sizes,
+            self.covariance_type,
+            criterion=self.criterion,
+            sample_weight=weights,
+            random_state=self.random_state,
+            weights_are="relative",
+            cache=cache,
+            listen=listen,
+            **settings,
+        )
+        best: Any = found.best()
+        return cast("GaussianMixture", best)
+
+
+def priors_of(priors: Any, classes: NDArray[Any]) -> NDArray[np.float64]:
+    """Return prior probabilities of classes (c,) that sum to 1.
+
+    Raises
+    ------
+    SettingError
+        If there is not one for each class, or one is negative, or all are 0.
+    """
+    if isinstance(priors, Mapping):
+        names = [value.item() if isinstance(value, np.generic) else value for value in classes]
+        if set(priors) != set(names):
+            raise SettingError(
+                f"priors has {', '.join(map(repr, priors))}, and the classes are "
+                f"{', '.join(map(repr, names))}. Give one for each."
+            )
+        priors = [priors[name] for name in names]
+    given = np.asarray(priors, np.float64)
+    if given.shape != (len(classes),) or not (given >= 0).all() or not 0 < given.sum() < math.inf:
+        raise SettingError(
+            f"priors is {priors!r}; give {len(classes)} numbers that are not negative, one for "
+            "each class."
+        )
+    return np.asarray(given / given.sum(), np.float64)
+
+
+def _of_classes(outputs: Sequence[str]) -> tuple[str, ...]:
+    names = (outputs,) if isinstance(outputs, str) else tuple(outputs)
+    return tuple(OUTPUTS_OF_CLASSES.get(name, name) for name in names)
+
+
+def _kept(value: Any) -> Any:
+    """Return a class as JSON holds it; raise `SettingError` for one that it cannot hold."""
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise SettingError(
+            f"The class {value!r} is neither a number nor a text, and no file can hold it. Fit "
+            "with such labels."
+        )
+    return value
+
+
+def _flat(part: Any) -> Any:
+    """Return an array of one axis, lazy ones so."""
+    if hasattr(part, "to_dask_array"):
+        part = part.to_dask_array(lengths=True)
+    return part.ravel() if isinstance(part, da.Array) else np.asarray(part).ravel()

@@ -1,0 +1,91 @@
+"""Discriminant analysis by mixtures (MclustDA): each class has a mixture of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.models.gaussian_mixture import GaussianMixture
+from daskgmm.rows.rows import Get, Rows, Segment
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsOfClass:
+    """Chunks of labels, each 1 for rows of a class and 0 for others, times their weights."""
+
+    labels: Segment
+    weights: Segment | None
+    value: int
+
+    @property
+    def dependencies(self) -> Sequence[Any]:
+        """Those of the labels, then those of the weights."""
+        own = () if self.weights is None else self.weights.dependencies
+        return (*self.labels.dependencies, *own)
+
+    def stream(self, dependencies: Sequence[Any] = (), retries: int = 0) -> Iterator[NDArray[Any]]:
+        """Yield the weights of rows, (m,)."""
+        n = len(self.labels.dependencies)
+        labels = self.labels.stream(dependencies[:n], retries)
+        if self.weights is None:
+            yield from ((block == self.value).astype(np.float64) for block in labels)
+            return
+        weights = self.weights.stream(dependencies[n:], retries)
+        for block, weight in zip(labels, weights, strict=True):
+            yield np.where(block == self.value, weight, 0.0)
+
+
+class RowsOfClass(Rows):
+    """Weights of the rows of one class: 0 for all others.
+
+    Parameters
+    ----------
+    labels : Rows
+    weights : Rows or None
+        In the same chunks.
+    value : int
+        The label of the class.
+    """
+
+    n_features = 1
+    dtype = np.dtype(np.float64)
+
+    def __init__(self, labels: Rows, weights: Rows | None, value: int) -> None:
+        self._labels, self._weights, self._value = labels, weights, value
+        self.lengths, self.block_rows = labels.lengths, labels.block_rows
+        both = [rows for rows in (labels, weights) if rows is not None]
+        self.in_process = any(rows.in_process for rows in both)
+        self.reads = any(rows.reads for rows in both)
+        self.read_copies = sum(rows.read_copies for rows in both)
+
+    def prepare(self, get: Get | None = None, retries: int = 0) -> None:
+        """Prepare labels and weights."""
+        for rows in (self._labels, self._weights):
+            if rows is not None:
+                rows.prepare(get, retries)
+
+    @property
+    def futures(self) -> Sequence[Any]:
+        """Those of labels and weights."""
+        own = () if self._weights is None else self._weights.futures
+        return (*self._labels.futures, *own)
+
+    def segment(self, first: int, stop: int) -> WeightsOfClass:
+        """Return the chunks `first` to `stop` (exclusive)."""
+        weights = None if self._weights is None else self._weights.segment(first, stop)
+        return WeightsOfClass(self._labels.segment(first, stop), weights, self._value)
+
+
+def joined(mixtures: Sequence[GaussianMixture], shares: NDArray[np.float64]) -> GaussianMixture:
+    """Return the mixtures of classes with these shares (c,) as one; components have no clusters."""
+    weights = [share * each.weights_ for share, each in zip(shares, mixtures, strict=True)]
+    # In the units of the data: with `standardise` each class has coordinates of its own.
+    means = np.concatenate([each.means_in_data_units() for each in mixtures])
+    covariances = np.concatenate([each.covariances_in_data_units() for each in mixtures])
+    whole = np.concatenate(weights)
+    whole = whole / whole.sum()
+    return GaussianMixture.from_parameters(whole, means, covariances, covariance_type="full")

@@ -1,0 +1,161 @@
+"""What users give as y: numbers of classes wherever they are, or names of classes in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.utils import column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+
+from daskgmm.errors import DataError
+from daskgmm.rows.coded import UNKNOWN_CLASS
+from daskgmm.rows.kinds.memory import Memory
+from daskgmm.rows.source import Source
+from daskgmm.rows.sources import source_of
+
+Values = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Labels as a fit takes them.
+
+    Attributes
+    ----------
+    source : Source
+        X, without a column of names.
+    labels : object
+        Numbers, as `sample_weight` may be given.
+    names : ndarray of shape (c,), or None
+        Sorted names of classes, whose places the labels are; None if these are numbers.
+    dtype : numpy.dtype or None
+        That of numbers in memory.
+    """
+
+    source: Source
+    labels: Any
+    names: Values | None = None
+    dtype: np.dtype[Any] | None = None
+
+    @classmethod
+    def of(cls, source: Source, y: Any) -> Target:
+        """Return the labels that y is.
+
+        Raises
+        ------
+        DataError
+            If y is none, or holds measurements.
+        """
+        if y is None:
+            raise DataError(
+                "A GaussianMixtureClassifier requires y to be passed, but the target y is None. "
+                "Give a label for each row, -1 or NaN where its class is unknown; without any "
+                "label, fit a GaussianMixture."
+            )
+        if isinstance(y, str) and source.validated:
+            found = source.split(y, None, "y")
+            if found is None:
+                return cls(source, y)
+            source, own = found
+            y = own.x
+        if not _in_memory(y):
+            return cls(source, y)
+        values = _checked(y)
+        if values.dtype.kind in "iuf":
+            return cls(source, values, dtype=values.dtype)
+        return cls(source, *_encoded(values))
+
+    def classes(self, values: NDArray[np.int64]) -> Values:
+        """Return the classes of labels with these values."""
+        if self.names is not None:
+            return self.names[values]
+        dtype = np.dtype(np.int64) if self.dtype is None else self.dtype
+        return values.astype(dtype if dtype.kind in "iu" else np.int64)
+
+
+def _in_memory(y: Any) -> bool:
+    """Return whether y is an array, a series or a list of single values."""
+    if isinstance(y, (np.memmap, str)):
+        return False
+    if isinstance(y, (np.ndarray, pd.Series, pd.DataFrame)):
+        return True
+    if isinstance(y, (list, tuple)):
+        return not any(np.ndim(part) or hasattr(part, "ndim") for part in y)
+    return type(source_of(y)) is Memory
+
+
+def _checked(y: Any) -> Values:
+    """Return labels in memory as one axis; raise `DataError` for measurements."""
+    values = np.asarray(column_or_1d(y, warn=True))
+    if values.dtype.kind == "O":
+        known = values[~pd.isna(values)]
+        if all(isinstance(value, (int, float, np.number)) for value in known):
+            values = np.asarray(pd.to_numeric(values), np.float64)
+    if values.dtype.kind == "f":
+        if np.isinf(values).any():
+            raise DataError(
+                "Input y contains infinity or a value too large for dtype('float64'). A label is "
+                "a whole number, and -1 or NaN where the class of a row is unknown."
+            )
+        known = values[~np.isnan(values)]
+    else:
+        known = values[~pd.isna(values)]
+    if len(known):
+        check_classification_targets(known)
+    elif len(values):
+        raise DataError(
+            "Input y contains NaN alone: the class of no row is known. Fit a GaussianMixture."
+        )
+    return values
+
+
+def _encoded(values: Values) -> tuple[NDArray[np.int64], Values]:
+    """Return the places of names among the sorted ones, -1 of missing ones, and these."""
+    missing = np.asarray(pd.isna(values))
+    names, places = np.unique(values[~missing], return_inverse=True)
+    labels = np.full(len(values), UNKNOWN_CLASS, np.int64)
+    labels[~missing] = places
+    return labels, names
+
+
+def decoded(numbers: Any, classes: Values) -> Any:
+    """Return classes in place of their numbers, of NumPy, Dask or xarray; lazily what is lazy.
+
+    A number of -1, of a row that misses a value, is -1, or None among names.
+    """
+    table = _table(classes)
+    if hasattr(numbers, "dims"):
+        return numbers.copy(data=decoded(numbers.data, classes)).drop_attrs()
+    if hasattr(numbers, "map_partitions"):
+        meta = pd.Series(table[:0], name=numbers.name)
+        return numbers.map_partitions(_of_series, table, meta=meta)
+    if hasattr(numbers, "map_blocks"):
+        return numbers.map_blocks(_of_block, table, dtype=table.dtype)
+    return _of_block(numbers, table)
+
+
+def _table(classes: Values) -> Values:
+    """Return the classes, and last what stands for none."""
+    if classes.dtype.kind in "iu":
+        signed = np.result_type(classes.dtype, np.int8)
+        return np.append(classes.astype(signed), signed.type(UNKNOWN_CLASS))
+    return np.append(classes.astype(object), np.array([None], object))
+
+
+def _of_block(numbers: NDArray[Any], table: Values) -> Values:
+    if not len(numbers) or table.dtype.kind != "O":
+        return np.asarray(table[numbers])
+    found = table[numbers]
+    known = table[:-1]
+    if (numbers >= 0).all():
+        # Names without gaps have their own type, as scikit-learn's have.
+        return np.asarray(found.tolist(), np.asarray(known.tolist()).dtype)
+    return np.asarray(found)
+
+
+def _of_series(numbers: Any, table: Values) -> Any:
+    return pd.Series(table[numbers.to_numpy()], index=numbers.index, name=numbers.name)

@@ -1,0 +1,69 @@
+"""Labels of rows in a fit: what they are, and the classes of components."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from daskgmm.companions import Companions
+from daskgmm.em.label_counts import LabelCounts, count_labels
+from daskgmm.em.labelling import Labelling
+from daskgmm.em.settings import Settings
+from daskgmm.errors import SettingError
+from daskgmm.rows.coded import CodedRows
+from daskgmm.rows.rows import Rows
+
+
+@dataclass(frozen=True, slots=True)
+class KnownClasses:
+    """Labels that were counted, and the class of each component.
+
+    Attributes
+    ----------
+    labels : LabelCounts
+    of_components : tuple of int, length k
+        Places of `labels.values`.
+    """
+
+    labels: LabelCounts
+    of_components: tuple[int, ...]
+
+
+def with_labels(
+    beside: Companions[Rows], settings: Settings, known: KnownClasses | None = None
+) -> tuple[Companions[Rows], Settings]:
+    """Return labels as codes of classes, and the settings of a fit with them.
+
+    Where no classes are known, labels name components. Without a known label both are those of a
+    fit without labels.
+    """
+    if beside.labels is None:
+        return beside, settings
+    if known is None:
+        k = settings.n_components
+        found, values, classes = count_labels(beside.labels, k), np.arange(k), tuple(range(k))
+    else:
+        found, values, classes = known.labels, known.labels.values, known.of_components
+    if not len(found.values):
+        return replace(beside, labels=None), settings
+    _check_settings(settings)
+    labelling = Labelling(classes, found.all_of(values))
+    coded = replace(beside, labels=CodedRows(beside.labels, values))
+    return coded, replace(settings, labelling=labelling)
+
+
+def _check_settings(settings: Settings) -> None:
+    """Raise `SettingError` for a mixture whose rows can have no labels."""
+    because = None
+    if settings.bayesian is not None:
+        because = "a Bayesian mixture"
+    elif settings.outliers is not None:
+        because = "a mixture with noise or tails"
+    elif settings.marginalise:
+        because = "missing='marginalise'"
+    if because is not None:
+        raise SettingError(
+            f"Labels of rows do not go with {because}, where more than its class decides on the "
+            "densities of a row. Fit without labels, or a GaussianMixture without it."
+        )

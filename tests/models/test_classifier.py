@@ -1,0 +1,206 @@
+"""The classifier: mixtures of classes."""
+
+import dask.array as da
+import dask.dataframe as dd
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+import zarr
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import load_iris, load_wine
+from sklearn.discriminant_analysis import (
+    LinearDiscriminantAnalysis,
+    QuadraticDiscriminantAnalysis,
+)
+
+from daskgmm import GaussianMixture, GaussianMixtureClassifier, load_model
+from daskgmm.errors import DataError, ModelFileError, SettingError
+
+IRIS, Y = load_iris(return_X_y=True)
+IRIS = IRIS + np.random.default_rng(0).normal(0, 0.03, IRIS.shape)  # no ties
+NAMES = np.array(["setosa", "versicolor", "virginica"])
+LABELS = Y * 10 + 5
+
+
+def of_maximum_likelihood(qda, x, y):
+    """Return scikit-learn's analysis with covariances divided by n: before 1.9 it was n - 1."""
+    traces = [x[y == c].var(axis=0).sum() for c in range(len(qda.scalings_))]
+    qda.scalings_ = [s * trace / s.sum() for s, trace in zip(qda.scalings_, traces, strict=True)]
+    return qda
+
+
+@pytest.mark.parametrize(("x", "y"), [(IRIS, Y), load_wine(return_X_y=True)])
+def test_one_gaussian_a_class_is_quadratic_discriminant_analysis(x, y):
+    ours = GaussianMixtureClassifier(reg_covar=0).fit(x, y)
+    qda = of_maximum_likelihood(QuadraticDiscriminantAnalysis().fit(x, y), x, y)
+    assert_allclose(ours.predict_log_proba(x), qda.predict_log_proba(x), rtol=1e-8, atol=1e-8)
+    assert_array_equal(ours.predict(x), qda.predict(x))
+    densities = np.log(ours.predict_proba(x)) + ours.score_samples(x)[:, None]
+    centred = [x - mean for mean in qda.means_]
+    for c, (z, axes, s) in enumerate(zip(centred, qda.rotations_, qda.scalings_, strict=True)):
+        log = -0.5 * (((z @ axes) ** 2 / s).sum(axis=1) + np.log(2 * np.pi * s).sum())
+        seen = densities[:, c] - densities.max(axis=1) > -600
+        assert_allclose(densities[seen, c], (log + np.log(qda.priors_[c]))[seen], rtol=1e-8)
+
+
+def test_a_covariance_that_classes_share_is_linear_discriminant_analysis():
+    ours = GaussianMixtureClassifier(covariance_type="tied", reg_covar=0).fit(IRIS, Y)
+    lda = LinearDiscriminantAnalysis(solver="lsqr").fit(IRIS, Y)
+    assert_allclose(ours.predict_log_proba(IRIS), np.log(lda.predict_proba(IRIS)), atol=1e-8)
+
+
+def test_more_components_and_own_structures_are_not_worse():
+    one = GaussianMixtureClassifier().fit(IRIS, Y).score(IRIS, Y)
+    two = GaussianMixtureClassifier(2, random_state=0).fit(IRIS, Y)
+    assert two.score(IRIS, Y) > one
+    assert two.mixture_.clusters_.tolist() == [0, 0, 1, 1, 2, 2]
+    sizes = {0: 1, 1: [1, 2], 2: [2]}
+    own = GaussianMixtureClassifier(
+        sizes, structures="own", covariance_type=["full", "VEI"], random_state=0
+    ).fit(IRIS, Y)
+    assert own.score(IRIS, Y) >= one
+    assert np.bincount(own.mixture_.clusters_)[[0, 2]].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("standardise", [False, True])
+def test_own_mixtures_of_one_gaussian_are_those_of_all_together(standardise):
+    weights = np.random.default_rng(0).uniform(0.5, 2.0, len(Y))
+    settings = {"reg_covar": 0, "standardise": standardise}
+    whole = GaussianMixtureClassifier(**settings).fit(IRIS, Y, weights)
+    own = GaussianMixtureClassifier(structures="own", **settings).fit(IRIS, Y, weights)
+    assert_allclose(own.class_prior_, whole.class_prior_, rtol=1e-12)
+    assert_allclose(own.predict_log_proba(IRIS), whole.predict_log_proba(IRIS), atol=1e-7)
+
+
+def test_rows_of_unknown_class_count():
+    random = np.random.default_rng(0)
+    known = random.random(len(Y)) < 0.15
+    some = np.where(known, LABELS, -1)
+    few = GaussianMixtureClassifier(covariance_type="tied").fit(IRIS[known], LABELS[known])
+    all_rows = GaussianMixtureClassifier(covariance_type="tied").fit(IRIS, some)
+    assert all_rows.classes_.tolist() == [5, 15, 25]
+    assert all_rows.class_count_.sum() == known.sum()
+    assert all_rows.score(IRIS, LABELS) >= few.score(IRIS, LABELS)
+    floats = np.where(known, LABELS, np.nan)
+    names = np.where(known, NAMES[Y], None)
+    for y, classes in ((floats, [5, 15, 25]), (names, NAMES), (pd.Series(names), NAMES)):
+        again = GaussianMixtureClassifier(covariance_type="tied").fit(IRIS, y)
+        assert again.classes_.tolist() == list(classes)
+        assert_array_equal(again.mixture_.means_, all_rows.mixture_.means_)
+
+
+def test_labels_of_which_minus_one_is_a_class():
+    two = np.where(Y[:100] == 0, -1, 1)
+    found = GaussianMixtureClassifier().fit(IRIS[:100], two)
+    assert found.classes_.tolist() == [-1, 1]
+    assert found.score(IRIS[:100], two) == 1.0
+
+
+def test_priors_reweigh_predictions():
+    plain = GaussianMixtureClassifier().fit(IRIS, Y)
+    told = GaussianMixtureClassifier(priors={0: 1, 1: 8, 2: 1}).fit(IRIS, Y)
+    set_later = GaussianMixtureClassifier().fit(IRIS, Y)
+    set_later.class_prior_ = [0.1, 0.8, 0.1]
+    by_hand = plain.predict_proba(IRIS) * [0.1, 0.8, 0.1]
+    by_hand /= by_hand.sum(axis=1, keepdims=True)
+    for each in (told, set_later):
+        assert_allclose(each.predict_proba(IRIS), by_hand, rtol=1e-9, atol=1e-15)
+    set_later.class_prior_ = [0.5, 0.5]
+    with pytest.raises(SettingError, match="give 3 numbers"):
+        set_later.predict(IRIS)
+
+
+def test_lazy_labelled_and_stored_rows_and_labels(tmp_path):
+    expected = GaussianMixtureClassifier(reg_covar=0).fit(IRIS, LABELS)
+    proba, classes = expected.predict_proba(IRIS), expected.predict(IRIS)
+    lazy = da.from_array(IRIS, chunks=(40, 4))
+    stored = zarr.create_array(str(tmp_path / "y.zarr"), shape=(150,), dtype="i2", chunks=(60,))
+    stored[:] = LABELS
+    frame = pd.DataFrame(IRIS, columns=list("abcd")).assign(kind=LABELS)
+    cube = xr.DataArray(IRIS.reshape(10, 15, 4), dims=("y", "x", "band"), name="r")
+    grid = xr.DataArray(LABELS.reshape(10, 15), dims=("y", "x"))
+    given = [
+        (lazy, da.from_array(LABELS, chunks=50), lazy),
+        (lazy, str(tmp_path / "y.zarr"), lazy),
+        (dd.from_pandas(frame, npartitions=3), "kind", dd.from_pandas(frame, npartitions=3)),
+        (frame, "kind", frame.drop(columns="kind")),
+        (cube.chunk(x=4), grid, cube),
+    ]
+    for x, y, rows in given:
+        how = {"feature_dims": ("band",)} if x is given[-1][0] else {}
+        found = GaussianMixtureClassifier(reg_covar=0).fit(x, y, **how)
+        assert found.classes_.tolist() == [5, 15, 25]
+        if hasattr(rows, "dask"):
+            assert hasattr(found.predict(rows), "compute")
+        assert_allclose(np.ravel(np.asarray(found.predict(rows))), classes)
+        assert_allclose(
+            np.reshape(np.asarray(found.predict_proba(rows)), (150, 3)), proba, rtol=1e-7
+        )
+    assert found.predict(cube).dims == ("y", "x")
+    assert found.score(cube, grid) == np.mean(classes == LABELS)
+    assert expected.score(lazy, da.from_array(LABELS, chunks=50)) == np.mean(classes == LABELS)
+
+
+def test_names_and_gaps():
+    x, y = IRIS.copy(), NAMES[Y]
+    x[[3, 80], 1] = np.nan
+    found = GaussianMixtureClassifier(missing="drop").fit(x, y)
+    seen = found.predict(x)
+    assert [seen[3], seen[80]] == [None, None]
+    assert found.predict(IRIS).dtype.kind == "U"
+    assert np.mean(found.predict(IRIS) == y) > 0.97
+    lazy = found.predict(da.from_array(x, chunks=(50, 4)))
+    assert_array_equal(lazy.compute(), seen)
+    assert found.score(IRIS, y) == np.mean(found.predict(IRIS) == y)
+
+
+def test_predictions_are_written(tmp_path):
+    found = GaussianMixtureClassifier().fit(IRIS, NAMES[Y])
+    written = found.predict_to_zarr(IRIS, tmp_path / "p.zarr", ("label", "posterior"))
+    group = zarr.open_group(tmp_path / "p.zarr")
+    assert_array_equal(NAMES[group["cluster"][:]], found.predict(IRIS))
+    assert_allclose(group["cluster_posterior"][:], found.predict_proba(IRIS), atol=1e-6)
+    assert written.rows == 150
+    frame = pd.DataFrame(IRIS, columns=list("abcd"))
+    found.predict_to_parquet(frame, tmp_path / "p", ("label", "log_density"))
+    table = pd.read_parquet(tmp_path / "p")
+    assert_array_equal(NAMES[table["cluster"].to_numpy(int)], found.predict(IRIS))
+
+
+@pytest.mark.parametrize("y", [LABELS.astype("i2"), NAMES[Y]])
+def test_files_keep_the_classifier_to_the_bit(tmp_path, y):
+    found = GaussianMixtureClassifier(2, random_state=0, priors=[1, 2, 1]).fit(IRIS, y)
+    found.save(tmp_path / "c.json")
+    again = GaussianMixtureClassifier.load(tmp_path / "c.json")
+    assert_array_equal(again.predict(IRIS), found.predict(IRIS))
+    assert_array_equal(again.predict_proba(IRIS), found.predict_proba(IRIS))
+    assert again.classes_.dtype == found.classes_.dtype
+    assert again.get_params()["n_components"] == 2
+    assert isinstance(load_model(tmp_path / "c.json"), GaussianMixture)
+    found.mixture_.save(tmp_path / "m.json")
+    with pytest.raises(ModelFileError, match="without classes"):
+        GaussianMixtureClassifier.load(tmp_path / "m.json")
+
+
+@pytest.mark.parametrize(
+    ("y", "settings", "error", "text"),
+    [
+        (None, {}, DataError, "requires y to be passed"),
+        (np.full(150, np.nan), {}, DataError, "no row is known. Fit a GaussianMixture"),
+        (np.full(150, -1), {}, DataError, "no row is known. Fit a GaussianMixture"),
+        (IRIS[:, 0], {}, ValueError, "Unknown label type"),
+        (da.from_array(IRIS[:, 0]), {}, DataError, r"labels contains [\d.]+ in row 0"),
+        (da.arange(1500), {}, DataError, r"labels\.shape == \(1500,\)"),
+        (Y, {"n_components": {0: 1}}, SettingError, "n_components lacks 1"),
+        (Y, {"n_components": {0: 1, 1: 1, 2: 1, 3: 1}}, SettingError, "has 3; the classes"),
+        (Y, {"n_components": [1, 2]}, SettingError, "goes with structures='own'"),
+        (Y, {"n_components": 0}, SettingError, "whole number of at least 1"),
+        (Y, {"covariance_type": ["full"]}, SettingError, "the classes share one structure"),
+        (Y, {"priors": [1, 2]}, SettingError, "give 3 numbers"),
+        (Y, {"missing": "marginalise"}, ValueError, "'missing' parameter"),
+    ],
+)
+def test_what_is_refused(y, settings, error, text):
+    with pytest.raises(error, match=text):
+        GaussianMixtureClassifier(**settings).fit(IRIS, y)

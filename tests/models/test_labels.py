@@ -1,0 +1,189 @@
+"""Fits to rows of which the components of some are known."""
+
+import dask.array as da
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import logsumexp
+from scipy.stats import multivariate_normal
+
+from daskgmm import GaussianMixture
+from daskgmm.errors import DataError, SettingError
+from daskgmm.gaussian.covariance.structures import STRUCTURES
+from daskgmm.gaussian.m_step import maximise
+from daskgmm.gaussian.moments import Moments
+
+K, D = 3, 2
+RANDOM = np.random.default_rng(0)
+CENTERS = np.array([[0.0, 0.0], [2.5, 0.0], [0.0, 2.5]])
+Z = RANDOM.integers(0, K, 300)
+X = CENTERS[Z] + RANDOM.normal(size=(300, D)) * [1.0, 0.7]
+SOME = np.where(RANDOM.random(300) < 0.2, Z, -1)
+WEIGHTS = RANDOM.uniform(0.5, 2.0, 300)
+
+
+def same(one, other):
+    for name in ("weights_", "means_", "covariances_", "lower_bounds_"):
+        assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+def em_by_hand(x, labels, weights, steps, mixture):
+    """EM of free Gaussians whose responsibilities are fixed where labels are known."""
+    pi, mu, sigma = mixture
+    bounds = []
+    for _ in range(steps):
+        log = np.stack(
+            [
+                np.log(pi[j]) + multivariate_normal(mu[j], sigma[j]).logpdf(x)
+                for j in range(len(pi))
+            ],
+            axis=1,
+        )
+        known = labels >= 0
+        log[known] = np.where(np.arange(len(pi)) == labels[known, None], log[known], -np.inf)
+        total = logsumexp(log, axis=1)
+        gamma = np.exp(log - total[:, None]) * weights[:, None]
+        bounds.append((weights * total).sum() / weights.sum())
+        counts = gamma.sum(axis=0)
+        pi, mu = counts / counts.sum(), gamma.T @ x / counts[:, None]
+        sigma = np.stack(
+            [(gamma[:, j, None] * (x - mu[j])).T @ (x - mu[j]) / counts[j] for j in range(len(pi))]
+        )
+    return pi, mu, sigma, bounds
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("chunks", [None, 7, 100])
+def test_em_is_that_by_hand(chunks):
+    begin = np.full(K, 1 / K), CENTERS + 0.3, np.stack([np.eye(D)] * K)
+    pi, mu, sigma, bounds = em_by_hand(X, SOME, WEIGHTS, 5, begin)
+    x, labels = X, SOME.astype(float)
+    labels[SOME < 0] = np.nan
+    if chunks:
+        x, labels = da.from_array(X, chunks=(chunks, D)), da.from_array(labels, chunks=50)
+    found = GaussianMixture(
+        K, acceleration=None, max_iter=5, tol=0, reg_covar=0, weights_init=begin[0],
+        means_init=begin[1], precisions_init=begin[2],
+    ).fit(x, sample_weight=WEIGHTS, labels=labels)  # fmt: skip
+    assert_allclose(found.weights_, pi, rtol=1e-10)
+    assert_allclose(found.means_, mu, rtol=1e-10, atol=1e-12)
+    assert_allclose(found.covariances_, sigma, rtol=1e-10, atol=1e-12)
+    assert_allclose(found.lower_bounds_, bounds, rtol=1e-10)
+
+
+@pytest.mark.parametrize("structure", [*STRUCTURES])
+def test_all_labels_are_one_m_step_of_every_structure(structure):
+    kind = STRUCTURES[structure]
+    x = np.vstack([X, X[:50] * 1.5])
+    z = np.concatenate([Z, Z[:50]])
+    centers = np.stack([x[z == j].mean(axis=0) for j in range(K)])
+    sums = np.zeros((kind.n_statistics(D), K))
+    pooled = sum((x[z == j] - centers[j]).T @ (x[z == j] - centers[j]) for j in range(K))
+    for j in range(K):
+        y = (x[z == j] - centers[j]).T
+        filled = np.empty((kind.n_statistics(D) - 1 - D, y.shape[1]))
+        kind.statistic.filler(y, D, filled)()
+        sums[:, j] = [y.shape[1], *y.sum(axis=1), *filled.sum(axis=1)]
+    pooled = pooled if kind.statistic.pools else None
+    moments = Moments(sums, centers, pooled, 0.0, float(len(x)), len(x))
+    found = GaussianMixture(K, covariance_type=structure, reg_covar=0, max_iter=200, tol=1e-12)
+    found.fit(x, labels=z)
+    own = found._parameters()
+    expected = own
+    for _ in range(1 if kind.free else 200):  # iterative structures go on from the last ones
+        expected = maximise(moments, structure, 0.0, expected).parameters
+    assert_allclose(found.weights_, np.bincount(z) / len(z), rtol=1e-12)
+    assert_allclose(found.means_, centers, atol=1e-12)
+    assert_allclose(own.covariances, expected.covariances, rtol=1e-6, atol=1e-9)
+    assert found.n_iter_ <= (2 if kind.free else 200)
+
+
+@pytest.mark.parametrize("unknown", [-1.0, np.nan])
+def test_no_labels_are_a_fit_without(unknown):
+    plain = GaussianMixture(K, random_state=0).fit(X, sample_weight=WEIGHTS)
+    same(
+        GaussianMixture(K, random_state=0).fit(X, None, WEIGHTS, labels=np.full(300, unknown)),
+        plain,
+    )
+    same(GaussianMixture(K, random_state=0).fit(X, Z, WEIGHTS), plain)  # y is ignored
+
+
+def test_labels_number_components_and_raise_no_other_likelihood():
+    found = GaussianMixture(K, random_state=0).fit(X, labels=SOME)
+    assert (np.diff(found.lower_bounds_) > -1e-9).all()
+    assert (np.linalg.norm(found.means_ - CENTERS, axis=1) < 0.5).all()
+    assert found.fitted_on_["labelled_rows"] == (SOME >= 0).sum()
+    order = np.array([2, 0, 1])
+    turned = GaussianMixture(K, random_state=0).fit(X, labels=np.where(SOME < 0, -1, order[SOME]))
+    assert_allclose(turned.means_[order], found.means_, atol=1e-4)
+
+
+def test_components_without_labels_are_found():
+    labels = np.where((Z == 0) & (RANDOM.random(300) < 0.3), 0, -1)
+    x = X + CENTERS[Z]
+    found = GaussianMixture(K, random_state=0).fit(x, labels=labels)
+    assert np.linalg.norm(found.means_[0] - CENTERS[0]) < 0.3
+    apart = np.linalg.norm(found.means_[:, None] - 2 * CENTERS, axis=2).min(axis=0)
+    assert (apart < 0.3).all()
+
+
+def test_labels_are_a_column_and_rows_that_miss_values_have_theirs_dropped():
+    frame = pd.DataFrame(X, columns=["a", "b"]).assign(label=SOME)
+    expected = GaussianMixture(K, random_state=0).fit(X, labels=SOME)
+    named = GaussianMixture(K, random_state=0).fit(frame, labels="label")
+    same(named, expected)
+    assert named.feature_names_in_.tolist() == ["a", "b"]
+    gaps = np.insert(X, [3, 200], np.nan, axis=0)
+    dropped = GaussianMixture(K, random_state=0, missing="drop")
+    dropped.fit(gaps, labels=np.insert(SOME, [3, 200], 1))
+    assert_allclose(dropped.means_, expected.means_, rtol=1e-9, atol=1e-12)
+
+
+def test_few_labels_of_many_rows_are_in_the_sample_that_starts_are_made_on():
+    random = np.random.default_rng(1)
+    z = random.integers(0, K, 20_000)
+    x = 3 * CENTERS[z] + random.normal(size=(20_000, D))
+    labels = np.full(len(z), -1)
+    few = np.concatenate([np.flatnonzero(z == j)[:3] for j in range(K)])
+    labels[few] = z[few]
+    found = GaussianMixture(K, random_state=0, sample_rows=200, max_iter=0)
+    found.fit(x, labels=labels)
+    assert (np.linalg.norm(found.means_ - 3 * CENTERS, axis=1) < 1.5).all()
+
+
+@pytest.mark.parametrize(
+    ("label", "text"),
+    [
+        (3, r"labels contains 3 in row 70 \(batch 0\)\. .*a component, 0 to 2, and -1 or NaN"),
+        (-2, "contains -2 in row 70"),
+        (0.5, r"contains 0\.5 in row 70"),
+        (np.inf, "contains inf in row 70"),
+    ],
+)
+def test_a_label_that_names_no_component_is_refused_with_its_row(label, text):
+    labels = SOME.astype(float)
+    labels[[70, 90]] = label
+    with pytest.raises(DataError, match=text):
+        GaussianMixture(K).fit(X, labels=labels)
+
+
+@pytest.mark.parametrize("settings", [{"noise": True}, {"tails": "t"}, {"missing": "marginalise"}])
+def test_what_labels_do_not_go_with(settings):
+    with pytest.raises(SettingError, match="Labels of rows do not go with"):
+        GaussianMixture(K, **settings).fit(X, labels=SOME)
+
+
+def test_a_warm_start_keeps_bounds_of_other_labels_apart():
+    mixture = GaussianMixture(K, random_state=0, warm_start=True).fit(X, labels=SOME)
+    mixture.fit(X)  # a higher likelihood, as no row is bound to a component
+    assert_allclose(mixture.lower_bound_, mixture.score(X), atol=1e-3)
+
+
+def test_model_files_know_of_what_objective_bounds_are(tmp_path):
+    mixture = GaussianMixture(K, random_state=0).fit(X, labels=SOME)
+    mixture.save(tmp_path / "m.json")
+    again = GaussianMixture.load(tmp_path / "m.json")
+    same(again, mixture)
+    assert again._ended_with == mixture._ended_with
+    assert again._ended_with.labels
