@@ -15,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from daskgmm.arrays import Array
+from daskgmm.companions import ALONE
 from daskgmm.counting import counted
 from daskgmm.em.adaptation import checked_blocks
 from daskgmm.em.fit import check_enough
@@ -213,7 +214,7 @@ def _statistic(pair: tuple[MixtureEstimator, MixtureEstimator], x: Array) -> flo
 
 def _drawn(rows: Rows, capacity: int, seed: int, *, drops: bool) -> tuple[Array, int]:
     """Return a sample of rows (m, d) by their numbers, and the number of all."""
-    data = Dataset.of(rows, None, 1, rows.n_features, drop_missing=drops)
+    data = Dataset.of(rows, ALONE, 1, rows.n_features, drop_missing=drops)
     rule = SampleRule(seed, capacity, None if drops else rows.n_rows)
     found: Sample | None = None
     total = 0
