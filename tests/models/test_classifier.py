@@ -204,3 +204,17 @@ def test_files_keep_the_classifier_to_the_bit(tmp_path, y):
 def test_what_is_refused(y, settings, error, text):
     with pytest.raises(error, match=text):
         GaussianMixtureClassifier(**settings).fit(IRIS, y)
+
+
+@pytest.mark.parametrize("structures", ["shared", "own"])
+def test_nan_is_unknown_where_minus_one_is_a_class(structures):
+    x, two = IRIS[:100], np.where(Y[:100] == 0, -1.0, 1.0)
+    some = np.where(np.arange(100) % 3 == 0, np.nan, two)
+    found = GaussianMixtureClassifier(structures=structures, tol=1e-9).fit(x, some)
+    assert found.class_count_.tolist() == [(some == -1).sum(), (some == 1).sum()]
+    assert found.score(x, some) == 1.0
+    if structures == "own":
+        expected = np.stack([x[some == c].mean(axis=0) for c in (-1, 1)])
+        assert_allclose(found.mixture_.means_, expected, rtol=1e-12)
+    whole = np.where(two > 0, 1.0, np.nan)
+    assert GaussianMixtureClassifier(structures=structures).fit(x, whole).classes_.tolist() == [1]
