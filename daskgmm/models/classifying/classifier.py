@@ -9,9 +9,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Self, cast
 
-import dask.array as da
 import numpy as np
-from dask.base import compute, is_dask_collection
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils._param_validation import StrOptions
@@ -20,6 +18,8 @@ from sklearn.utils.validation import check_is_fitted
 from daskgmm.em.events import Listener, silence
 from daskgmm.em.label_counts import LabelCounts, count_labels
 from daskgmm.errors import DataError, ModelFileError, SettingError
+from daskgmm.gaussian.kernels.softmax import NO_PART
+from daskgmm.models.classifying.accuracy import accuracy
 from daskgmm.models.classifying.own_mixtures import RowsOfClass, joined
 from daskgmm.models.classifying.sizes import sizes_of
 from daskgmm.models.classifying.target import Target, decoded
@@ -32,7 +32,6 @@ from daskgmm.models.inputs import LABELS
 from daskgmm.models.labels import KnownClasses
 from daskgmm.models.sweeps.sweep import sweep
 from daskgmm.models.writers.job import Written
-from daskgmm.rows.coded import UNKNOWN_CLASS
 from daskgmm.rows.sources import source_of
 from daskgmm.storage.address import Address
 from daskgmm.storage.masking import StorageOptions
@@ -222,8 +221,8 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         else:
             weighed = [RowsOfClass(beside.labels, beside.weights, int(v)) for v in found.values]
             own = [
-                self._own(rows, part, each, cache, listen or silence)
-                for part, each in zip(weighed, sizes, strict=True)
+                self._own(rows, part, each, name, cache, listen or silence)
+                for part, each, name in zip(weighed, sizes, classes.tolist(), strict=True)
             ]
             weights = np.array([each.fitted_on_["weight"] for each in own])
             mixture = joined(own, weights / weights.sum())
@@ -233,10 +232,16 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
             for name in FEATURES:
                 if hasattr(probe, name):
                     setattr(mixture, name, getattr(probe, name))
+        shares = np.bincount(of_components, mixture.weights_, len(classes))
+        if shares.min() <= NO_PART:
+            name = classes.tolist()[shares.argmin()]
+            raise DataError(
+                f"No row of the class {name!r} counts: they have no weight, or miss values and "
+                "were dropped. Give it rows that count, or make its labels -1."
+            )
         mixture.clusters_ = of_components.astype(np.intp)
         self.classes_, self.class_count_, self.mixture_ = classes, found.counts, mixture
         self.n_iter_ = mixture.n_iter_
-        shares = np.bincount(of_components, mixture.weights_, len(classes))
         self.class_prior_ = shares / shares.sum() if priors is None else priors
         return self
 
@@ -267,41 +272,24 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         return self._predicting().score_samples(X)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the part of the rows whose class is predicted, the accuracy.
+        """Return the part of the rows whose class is predicted, the accuracy; one streamed pass.
 
         Parameters
         ----------
         X : as in `fit`
-        y : array-like, or lazy or labelled as X; shape (n,)
-            Rows of unknown class do not count.
-        sample_weight : array-like, or lazy as y; shape (n,), optional
-        """
-        target = Target.of(source_of(X), y)
-        found = self.predict(target.source.x)
-        if hasattr(target.labels, "dims"):
-            target = replace(target, labels=target.labels.transpose(*found.dims).data)
-        if hasattr(found, "dims"):
-            found = found.data
-        if target.names is None:
-            expected, known = target.labels, None
-        else:
-            expected, known = decoded(target.labels, target.names), target.labels >= 0
-        parts = [found, expected, *([] if sample_weight is None else [sample_weight])]
-        if any(map(is_dask_collection, parts)):
-            found, expected, *weights = (_flat(part) for part in parts)
-        else:
-            found, expected, *weights = map(np.asarray, parts)
-        hits = found == expected
-        # A comparison with itself is false for NaN alone.
-        counted = (expected == expected) & (self._known(expected) if known is None else known)
-        w = counted * (weights[0] if weights else 1.0)
-        total, all_of_them = compute((hits * w).sum(), w.sum())
-        return float(total / all_of_them)
+        y : as in `fit`
+            Rows of unknown class do not count. A label that is none of `classes_` is a miss, and so
+            is a row that misses a value.
+        sample_weight : as in `fit`, optional
 
-    def _known(self, labels: Any) -> Any:
-        """Return which numbers are classes, and no -1 that stands for none."""
-        is_class = np.any(np.asarray(self.classes_ == UNKNOWN_CLASS))
-        return True if is_class or labels.dtype.kind not in "iuf" else labels != UNKNOWN_CLASS
+        Raises
+        ------
+        DataError
+            If no row has both a known class and a weight, or y and the weights do not go with X.
+        """
+        mixture = self._predicting()
+        target = Target.of(source_of(X), y)
+        return accuracy(mixture, target, self.classes_, sample_weight)
 
     def predict_to_zarr(
         self, X: Any, out: str | os.PathLike[str], outputs: Sequence[str] = ("label",), **how: Any
@@ -451,22 +439,31 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         return mixture
 
     def _own(
-        self, rows: Any, weights: Any, sizes: tuple[int, ...], cache: Any, listen: Listener
+        self,
+        rows: Any,
+        weights: Any,
+        sizes: tuple[int, ...],
+        name: Any,
+        cache: Any,
+        listen: Listener,
     ) -> GaussianMixture:
         """Return the mixture of one class, the best by the criterion."""
         settings = {name: getattr(self, name) for name in PASSED_ON if name != "random_state"}
-        found = sweep(
-            rows,
-            sizes,
-            self.covariance_type,
-            criterion=self.criterion,
-            sample_weight=weights,
-            random_state=self.random_state,
-            weights_are="relative",
-            cache=cache,
-            listen=listen,
-            **settings,
-        )
+        try:
+            found = sweep(
+                rows,
+                sizes,
+                self.covariance_type,
+                criterion=self.criterion,
+                sample_weight=weights,
+                random_state=self.random_state,
+                weights_are="relative",
+                cache=cache,
+                listen=listen,
+                **settings,
+            )
+        except DataError as error:
+            raise DataError(f"In the rows of the class {name!r} alone: {error}") from error
         best: Any = found.best()
         return cast("GaussianMixture", best)
 
@@ -509,10 +506,3 @@ def _kept(value: Any) -> Any:
             "with such labels."
         )
     return value
-
-
-def _flat(part: Any) -> Any:
-    """Return an array of one axis, lazy ones so."""
-    if hasattr(part, "to_dask_array"):
-        part = part.to_dask_array(lengths=True)
-    return part.ravel() if isinstance(part, da.Array) else np.asarray(part).ravel()

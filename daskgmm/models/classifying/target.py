@@ -141,8 +141,9 @@ def decoded(numbers: Any, classes: Values) -> Any:
 def _table(classes: Values) -> Values:
     """Return the classes, and last what stands for none."""
     if classes.dtype.kind in "iu":
-        signed = np.result_type(classes.dtype, np.int8)
-        return np.append(classes.astype(signed), signed.type(UNKNOWN_CLASS))
+        # No integer type holds all of uint64 and -1, but labels are below 2**53.
+        signed = np.result_type(classes.dtype, np.int8) if classes.dtype != np.uint64 else np.int64
+        return np.append(classes.astype(signed), np.array([UNKNOWN_CLASS], signed))
     return np.append(classes.astype(object), np.array([None], object))
 
 
