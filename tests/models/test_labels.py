@@ -187,3 +187,16 @@ def test_model_files_know_of_what_objective_bounds_are(tmp_path):
     same(again, mixture)
     assert again._ended_with == mixture._ended_with
     assert again._ended_with.labels
+
+
+def test_a_row_too_far_to_square_is_in_its_own_class():
+    x, labels = X.copy(), Z % 2
+    x[0] = [1e149, 0.0]
+    labels[0] = 0
+    narrow = {"means_init": [[1e3, 0.0], [0.0, 0.0]], "precisions_init": [1e12 * np.eye(D)] * 2}
+    for own in (labels, 1 - labels):
+        mixture = GaussianMixture(2, acceleration=None, max_iter=1, tol=0, **narrow)
+        with pytest.warns():
+            mixture.fit(x, labels=own)
+        assert_allclose(mixture.weights_, np.bincount(own) / 300)
+        assert_allclose(mixture.means_[own[0]], x[own == own[0]].mean(axis=0))
