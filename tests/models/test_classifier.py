@@ -287,3 +287,8 @@ def test_numbers_of_any_type_come_back():
         found = GaussianMixtureClassifier().fit(IRIS, LABELS.astype(dtype))
         assert found.predict(IRIS).dtype.kind in "iu"
         assert found.score(IRIS, LABELS) > 0.9
+
+
+def test_names_and_numbers_together_are_refused():
+    with pytest.raises(DataError, match="mixes names and numbers"):
+        GaussianMixtureClassifier().fit(IRIS, np.where(Y == 0, "a", Y.astype(object)))

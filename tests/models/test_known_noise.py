@@ -507,3 +507,22 @@ def test_lazy_predictions_check_the_noise_and_read_paths(tmp_path):
     for wrong in (noise[:-1], noise[:, :1], np.hstack([noise] * D), da.from_array(noise[:, :2])):
         with pytest.raises(DataError, match="has the shape"):
             mixture.predict(lazy, noise_variance=wrong)
+
+
+def test_fit_predict_takes_noise():
+    x, noise, _ = noisy(100)
+    settings = {"n_components": K, "random_state": 0, "tol": 1e-2}
+    mixture = GaussianMixture(**settings).fit(x, noise_variance=noise)
+    labels = GaussianMixture(**settings).fit_predict(x, noise_variance=noise)
+    np.testing.assert_array_equal(labels, mixture.predict(x, noise_variance=noise))
+
+
+def test_what_takes_rows_for_exact_ones_is_refused(tmp_path):
+    x, noise, _ = noisy(100)
+    mixture = fitted(x, noise)
+    save_model(mixture, tmp_path / "m.json")
+    for each in (mixture, load_model(tmp_path / "m.json")):
+        for method in (each.drift, each.moments, each.update, each.standard_errors):
+            with pytest.raises(SettingError, match="known noise"):
+                method(x)
+    fitted(x, np.zeros(D)).moments(x)

@@ -200,3 +200,30 @@ def test_a_row_too_far_to_square_is_in_its_own_class():
             mixture.fit(x, labels=own)
         assert_allclose(mixture.weights_, np.bincount(own) / 300)
         assert_allclose(mixture.means_[own[0]], x[own == own[0]].mean(axis=0))
+
+
+def test_criteria_say_that_they_are_those_of_rows_with_labels():
+    mixture = GaussianMixture(K, random_state=0, tol=1e-10, max_iter=2000).fit(X, labels=SOME)
+    joint = np.stack(
+        [
+            np.log(p) + multivariate_normal(m, c).logpdf(X)
+            for p, m, c in zip(mixture.weights_, mixture.means_, mixture.covariances_, strict=True)
+        ],
+        axis=1,
+    )
+    known = np.where(SOME >= 0)[0]
+    total = logsumexp(joint, axis=1)
+    plain = total.sum()
+    total[known] = joint[known, SOME[known]]
+    penalty = mixture._n_parameters() * np.log(300)
+    assert mixture.criteria_["bic"] == pytest.approx(penalty - 2 * total.sum(), abs=1e-3)
+    assert mixture.criteria_["measured"].endswith("with the labels of rows")
+    assert mixture.bic(X) == pytest.approx(penalty - 2 * plain, abs=1e-3)
+    with pytest.raises(SettingError, match="with labels it is no maximum"):
+        mixture.standard_errors(X)
+
+
+def test_fit_predict_takes_labels():
+    found = GaussianMixture(K, random_state=0).fit(X, labels=SOME)
+    labels = GaussianMixture(K, random_state=0).fit_predict(X, labels=SOME)
+    assert_array_equal(labels, found.predict(X))

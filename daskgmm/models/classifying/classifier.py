@@ -263,7 +263,11 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         return self._predicting()._predict("cluster_posterior", X)
 
     def predict_log_proba(self, X: Any) -> Any:
-        """Return the logarithm of `predict_proba`, shape (n, c)."""
+        """Return the logarithm of `predict_proba`, shape (n, c).
+
+        Probabilities are not below 5e-283, nor are logarithms below -650: ratios of classes beyond
+        that are lost. In single precision such probabilities are 0, and logarithms -inf.
+        """
         with np.errstate(divide="ignore"):  # 0 in single precision
             return np.log(self.predict_proba(X))
 

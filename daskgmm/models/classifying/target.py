@@ -105,7 +105,13 @@ def _checked(y: Any) -> Values:
     else:
         known = values[~pd.isna(values)]
     if len(known):
-        check_classification_targets(known)
+        try:
+            check_classification_targets(known)
+        except TypeError as error:
+            raise DataError(
+                "y mixes names and numbers, which have no order. Give either, with None or NaN "
+                "where the class of a row is unknown."
+            ) from error
     elif len(values):
         raise DataError(
             "Input y contains NaN alone: the class of no row is known. Fit a GaussianMixture."
