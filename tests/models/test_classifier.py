@@ -292,3 +292,24 @@ def test_numbers_of_any_type_come_back():
 def test_names_and_numbers_together_are_refused():
     with pytest.raises(DataError, match="mixes names and numbers"):
         GaussianMixtureClassifier().fit(IRIS, np.where(Y == 0, "a", Y.astype(object)))
+
+
+@pytest.mark.parametrize(
+    ("structures", "given", "back"),
+    [
+        ("shared", {0: 1, 1: 2, 2: 1}, {0: 1, 1: 2, 2: 1}),
+        ("own", {0: 1, 1: range(1, 3), 2: [1]}, {0: 1, 1: [1, 2], 2: [1]}),
+        ("own", range(1, 3), [1, 2]),
+        ("shared", np.int64(2), 2),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::daskgmm.errors.ChoiceWarning")
+def test_files_keep_the_numbers_of_components_that_were_asked_for(
+    tmp_path, structures, given, back
+):
+    found = GaussianMixtureClassifier(given, structures=structures, random_state=0, max_iter=500)
+    found.fit(IRIS, Y).save(tmp_path / "c.json")
+    again = GaussianMixtureClassifier.load(tmp_path / "c.json")
+    assert again.n_components == back
+    again.set_params(random_state=0).fit(IRIS, Y)
+    assert_array_equal(again.mixture_.means_, found.mixture_.means_)

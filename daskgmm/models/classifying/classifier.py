@@ -21,7 +21,7 @@ from daskgmm.errors import DataError, ModelFileError, SettingError
 from daskgmm.gaussian.kernels.softmax import NO_PART
 from daskgmm.models.classifying.accuracy import accuracy
 from daskgmm.models.classifying.own_mixtures import RowsOfClass, joined
-from daskgmm.models.classifying.sizes import sizes_of
+from daskgmm.models.classifying.sizes import loaded_sizes, sizes_of, stored_sizes
 from daskgmm.models.classifying.target import Target, decoded
 from daskgmm.models.costs import TrainingData, cache_nbytes
 from daskgmm.models.estimator import MixtureEstimator
@@ -348,6 +348,7 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         """
         check_is_fitted(self)
         settings = {name: plain(value) for name, value in self.get_params().items()}
+        settings["n_components"] = stored_sizes(self.n_components)
         own = {
             "classes": [_kept(value) for value in self.classes_.tolist()],
             "dtype": self.classes_.dtype.str if self.classes_.dtype.kind in "iu" else "text",
@@ -378,6 +379,7 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
             )
         try:
             made = cls(**own["settings"])
+            made.n_components = loaded_sizes(made.n_components)
             texts = own["dtype"] == "text"
             made.classes_ = np.array(own["classes"], None if texts else np.dtype(own["dtype"]))
             made.class_prior_ = np.array(own["class_prior"], np.float64)
