@@ -51,8 +51,9 @@ def _check(noise: NDArray[Any], d: int, place: Place, columns: tuple[str, ...] |
         return
     diagonal = is_diagonal(noise.shape[1], d)
     variances = noise if diagonal else noise[:, :: d + 1]
-    with np.errstate(invalid="ignore"):
-        fine = variances.min() >= 0 and noise.min() >= -LARGEST and noise.max() <= LARGEST
+    # As Python's numbers: in single precision the bound is infinite.
+    least, greatest = float(noise.min()), float(noise.max())
+    fine = float(variances.min()) >= 0 and least >= -LARGEST and greatest <= LARGEST
     if not fine:
         _refuse(noise, variances, d, place, columns)
     if not diagonal:

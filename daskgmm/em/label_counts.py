@@ -57,7 +57,7 @@ def count_labels(labels: Rows, most: int | None = None) -> LabelCounts:
     """Count labels in a pass over them alone.
 
     -1 and NaN are labels of rows of unknown class; but -1 is a class where 1 is the only other
-    label, as classes of two are often numbered.
+    label, as classes of two are often numbered: NaN alone is unknown then.
 
     Parameters
     ----------
@@ -71,31 +71,33 @@ def count_labels(labels: Rows, most: int | None = None) -> LabelCounts:
     DataError
         If a label is no whole number, or out of range: it names the row.
     """
-    total: Counter[int] = Counter()
+    total: Counter[int | None] = Counter()
     with closing(Dataset.of(labels, ALONE, 1, 1)) as data:
         for part in map_batches(data, partial(_count, most), name="daskgmm-labels"):
             total.update(part)
-            if len(total) > MOST_CLASSES:
-                raise DataError(_too_many(len(total)))
-    unknown = total.pop(UNKNOWN_CLASS, 0)
-    if most is None and unknown and list(total) == [1]:
-        total[UNKNOWN_CLASS], unknown = unknown, 0
-    values = sorted(total)
-    counts = np.array([total[value] for value in values], np.int64)
-    return LabelCounts(np.array(values, np.int64), counts, unknown)
+            _check_number(total)
+    unknown = total.pop(None, 0)
+    if most is not None or set(total) != {UNKNOWN_CLASS, 1}:
+        unknown += total.pop(UNKNOWN_CLASS, 0)
+    pairs = sorted((value, count) for value, count in total.items() if value is not None)
+    found = np.array(pairs, np.int64).reshape(-1, 2)
+    return LabelCounts(found[:, 0].copy(), found[:, 1].copy(), unknown)
 
 
-def _count(most: int | None, batch: Batch, blocks: Iterator[Block]) -> Counter[int]:
-    total: Counter[int] = Counter()
+def _count(most: int | None, batch: Batch, blocks: Iterator[Block]) -> Counter[int | None]:
+    """Count the labels of a batch; those that are NaN under None, as -1 may be a class."""
+    total: Counter[int | None] = Counter()
     before = 0
     for block in blocks:
         labels: NDArray[Any] = block.x
+        known = labels
         if labels.dtype.kind == "f":
-            labels = np.where(np.isnan(labels), UNKNOWN_CLASS, labels)
+            missing = np.isnan(labels)
+            total[None] += int(missing.sum())
+            known, labels = labels[~missing], np.where(missing, UNKNOWN_CLASS, labels)
         _check(labels, most, batch, before)
-        total.update(_counted(labels.astype(np.int64)))
-        if len(total) > MOST_CLASSES:
-            raise DataError(_too_many(len(total)))
+        total.update(_counted(known.astype(np.int64)))
+        _check_number(total)
         before += len(labels)
     return total
 
@@ -128,8 +130,10 @@ def _check(labels: NDArray[Any], most: int | None, batch: Batch, before: int) ->
     )
 
 
-def _too_many(found: int) -> str:
-    return (
-        f"{LABELS} have {found:,} values or more, and at most {MOST_CLASSES:,} classes can be told "
-        "apart. Give classes, not measurements or numbers of rows."
-    )
+def _check_number(total: Counter[int | None]) -> None:
+    found = len(total.keys() - {None})
+    if found > MOST_CLASSES:
+        raise DataError(
+            f"{LABELS} have {found:,} values or more, and at most {MOST_CLASSES:,} classes can be "
+            "told apart. Give classes, not measurements or numbers of rows."
+        )

@@ -370,9 +370,10 @@ class Components(Mixture):
             If the rows do not identify the mixture, a component rests on a floor, or EM has stopped
             too far from the maximum: a quarter of a standard error.
         SettingError
-            Of a mixture with a prior, `noise`, `tails`, ``missing="marginalise"``, more than 3,000
-            free parameters, or covariances that depend on each other (all types but "full", "tied",
-            "diag", "spherical", "EEI" and "EII"); of a `BayesianGaussianMixture`.
+            Of a mixture with a prior, `noise`, `tails` or ``missing="marginalise"``, or of a fit
+            with labels or `noise_variance`; with more than 3,000 free parameters, or covariances
+            that depend on each other (all types but "full", "tied", "diag", "spherical", "EEI" and
+            "EII"); of a `BayesianGaussianMixture`.
         DataError
             If a row cannot be used, or there are fewer than 30 blocks or groups.
 

@@ -248,14 +248,15 @@ class MixtureEstimator(Density):
         y: Any = None,
         sample_weight: Any = None,
         *,
+        labels: Any = None,
         weights_are: str | None = None,
         noise_variance: Any = None,
         feature_dims: Sequence[Hashable] | None = None,
     ) -> Any:
-        """Fit to X and return the labels of its rows, as `predict` does."""
+        """Fit to X and return the components of its rows as `predict` does, whatever labels say."""
         # Not by way of `fit`: warnings are to point at the line that called this.
         with self._kept_if_it_fails(weights_are):
-            beside = sample_weight, weights_are, feature_dims, noise_variance
+            beside = sample_weight, weights_are, feature_dims, labels, None, noise_variance
             self._fit(TrainingData(source_of(X), *beside))
         return self.predict(X, noise_variance=noise_variance)
 

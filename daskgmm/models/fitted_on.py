@@ -37,3 +37,9 @@ def fitted_on(
     noise = {} if survey.noise is None else {"noise_variance": survey.noise.mean.tolist()}
     named = {"source": source_name(x), **facts, **counted, **noise}
     return {**named, "sha256": digest.hexdigest()}
+
+
+def had_known_noise(mixture: Any) -> bool:
+    """Return whether a mixture is that of what is behind the rows of its fit, which had noise."""
+    facts = getattr(mixture, "fitted_on_", None) or {}
+    return any(facts.get("noise_variance") or ())

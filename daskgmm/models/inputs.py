@@ -19,7 +19,7 @@ from daskgmm.rows.refusals import check_plain, kind_of
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source
 from daskgmm.rows.sources import source_of
-from daskgmm.rows.weights import split_companions, split_weights, weights_for
+from daskgmm.rows.weights import split_companions, weights_for
 
 LABELS = ("feature_names_in_", "feature_dims_", "feature_units_")
 """Fitted attributes that only labelled data set."""
@@ -62,13 +62,18 @@ def labelled_data(
     return grid, rows, _beside_grid(grid, rows, beside)
 
 
-def _without(source: Source, given: Companions[Any]) -> tuple[Source, Companions[Source]]:
-    """Return labelled arrays and what goes beside them, the latter no variable of the former."""
+def _without(
+    source: Source, given: Companions[Any], features: Sequence[str] | None = None
+) -> tuple[Source, Companions[Source]]:
+    """Return labelled arrays, or a table in memory, and what goes beside, no part of the former.
+
+    A column of a table that is a feature stays in it.
+    """
     left = source
 
     def split(name: str, part: Any) -> Source:
         nonlocal left
-        found = left.split(part, None, name) if isinstance(part, str) else None
+        found = left.split(part, features, name) if isinstance(part, str) else None
         left, own = found or (left, source_of(part, source.options))
         return own
 
@@ -172,40 +177,38 @@ def rows_or_grid(estimator: BaseEstimator, source: Source) -> Rows | Labelled:
 
 def scoring_data(estimator: BaseEstimator, x: Any, sample_weight: Any) -> tuple[Rows, Rows | None]:
     """Return X as rows to score and their weights, as `fit` takes them."""
-    source = source_of(x)
-    if sample_weight is None:
-        return rows_to_score(estimator, source), None
+    rows, beside = scoring_rows(estimator, source_of(x), Companions(sample_weight))
+    return rows, beside.weights
+
+
+def scoring_rows(
+    estimator: BaseEstimator, source: Source, given: Companions[Any]
+) -> tuple[Rows, Companions[Rows]]:
+    """Return X as rows to score, and what goes beside them, as `fit` takes it."""
+    if not any(True for _ in given):
+        return rows_to_score(estimator, source), Companions()
+    features = feature_names(estimator)
     if source.labelled:
-        source, beside = _without(source, Companions(sample_weight))
+        source, of_grid = _without(source, given)
         grid = labelled_rows(estimator, source.x)
         rows = grid.rows()
-        return rows, _beside_grid(grid, rows, beside).weights
-    if isinstance(sample_weight, str):
-        found = _with_a_column(estimator, source, sample_weight)
-        if found is not None:
-            return found
-    rows = rows_to_score(estimator, source)
-    return rows, weights_for(rows, sample_weight)
-
-
-def _with_a_column(estimator: BaseEstimator, source: Source, name: str) -> tuple[Rows, Rows] | None:
-    """Return rows and the column of X that is their weights; None if it has none of that name."""
-    features = feature_names(estimator)
+        return rows, _beside_grid(grid, rows, of_grid)
     if source.validated:
-        split = source.split(name, features)
-        if split is None:
-            return None
-        rows = rows_to_score(estimator, split[0])
-        return rows, split[1].weights(rows)
+        left, parts = _without(source, given, features)
+        rows = rows_to_score(estimator, left)
+        return rows, parts.map_named(lambda name, part: part.weights(rows, name))
     if features is None:
-        rows, weights = split_weights(source.checked_rows(), name, source)
-    elif name in source.names:
-        both = source.checked_rows(features if name in features else (*features, name))
-        rows, weights = both.select(features), both.column(name)
-    else:
-        return None
+        rows, found = split_companions(source.checked_rows(), given, source)
+        check_features(estimator, rows.n_features)
+        return rows, found
+    asked = [part for part in given if isinstance(part, str) and part in source.names]
+    if not asked:
+        rows = rows_to_score(estimator, source)
+        return rows, split_companions(rows, given, source)[1]
+    both = source.checked_rows((*features, *(name for name in asked if name not in features)))
+    rows = both.select(features)
     check_features(estimator, rows.n_features)
-    return rows, weights
+    return rows, given.map_named(lambda name, part: weights_for(both, part, source, name))
 
 
 def check_enough_columns(pca: int | float | None, columns: int) -> None:

@@ -36,12 +36,15 @@ from daskgmm.rows.noise import (
     NAME,
     ConstantRows,
     check_number,
+    check_shape,
     column_names,
     columns_as_noise,
     constant_of,
     grid_noise,
+    is_stored,
     noise_for,
 )
+from daskgmm.rows.plain import plain, unmasked
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source
 from daskgmm.rows.sources import source_of
@@ -195,8 +198,10 @@ def score_with_noise(
 
 def _number_of(x: Any) -> int | None:
     """Return the number of rows of an object, if it tells."""
-    shape = getattr(x, "shape", None) or (len(x) if isinstance(x, (list, tuple)) else None,)
-    return shape[0] if isinstance(shape[0], int) else None
+    if isinstance(x, (list, tuple)):
+        return len(x)
+    shape: tuple[Any, ...] = getattr(x, "shape", ())  # that of a grid says nothing of its points
+    return shape[0] if len(shape) == 2 and isinstance(shape[0], int) else None
 
 
 def _shared(predictor: Predictor, given: Any, rows: int | None) -> NDArray[np.float64] | None:
@@ -249,17 +254,31 @@ def predict_noisy(mixture: Any, predictor: Predictor, name: str, source: Source,
         raise DataError(
             f"X has chunks of unknown length, so {NAME} cannot be put beside them; {FIND_LENGTHS}."
         )
+    n, d = lazy.shape
     if names is not None:
+        check_number(names, d)
         beside = source.lazy(names)
-    elif isinstance(given, da.Array):
-        beside = given
     else:
-        beside = da.from_array(np.asarray(given), chunks=(lazy.chunks[0], -1))
-    d = lazy.shape[1]
+        beside = _lazy(given, source)
+        check_shape(beside.shape, d, n)
+    if beside.ndim == 1:
+        beside = beside[:, None]
     if beside.ndim == 3:
         beside = beside.rechunk({1: -1, 2: -1}).reshape(beside.shape[0], d * d)
     wide = da.concatenate([lazy, beside], axis=1).rechunk({0: lazy.chunks[0], 1: -1})
     return predict_lazily(noisy_predictor(predictor, beside.shape[1]), (name,), wide)
+
+
+def _lazy(given: Any, beside: Source) -> Any:
+    """Return noise of rows as an array of Dask."""
+    if isinstance(given, da.Array):
+        unmasked(given._meta, NAME)
+        return given
+    if not is_stored(given):
+        return da.from_array(plain(given, NAME))
+    source = source_of(given, beside.options)
+    lazy = source.lazy()
+    return da.from_array(plain(source.open(), NAME)) if lazy is None else lazy
 
 
 def _values(rows: Rows) -> NDArray[Any]:

@@ -270,7 +270,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
 
     @property
     def criteria_(self) -> dict[str, float | int | str]:
-        """Criteria of the fit, without reading data.
+        r"""Criteria of the fit, without reading data.
 
         log_likelihood (mean, nats a row), n_parameters, n (the rows that count: see `weights_are`
         in `fit`), aic and bic (nan where n is unknown), and in words how they were measured. After
@@ -280,6 +280,11 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         variance `reg_covar`, or has the density of a prior in it, what these change is given
         back, of the noise to first order. Models of a sweep have criteria exactly, and icl,
         heldout and heldout_se too.
+
+        After a fit with `noise_variance` it is the likelihood of the rows with their noise, as of
+        `bic` with it. After one with `labels` a labelled row counts with :math:`\log \pi_k p_k(x)`
+        of its component alone, so criteria compare with those of fits with the same labels; `bic`
+        knows of none, and has the whole mixture's density of each row.
 
         Warns
         -----
@@ -305,7 +310,10 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             return dict(self._criteria)
         n = rows_that_count(getattr(self, "fitted_on_", None) or {})
         mean = float(getattr(self, "lower_bound_", math.nan)) + self._discount
-        return criteria_of_fit(mean, int(self._n_parameters()), n)
+        found = criteria_of_fit(mean, int(self._n_parameters()), n)
+        if self._ended_with is not None and self._ended_with.labels:
+            found["measured"] = f"{found['measured']}, with the labels of rows"
+        return found
 
     @available_if(_has_factors)  # type: ignore[untyped-decorator]  # scikit-learn has no types
     def transform(self, X: Any, *, return_labels: bool = False) -> Any:

@@ -16,6 +16,7 @@ from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.adaptation import with_parameters
 from daskgmm.models.degeneracy import degeneracies
 from daskgmm.models.equal_weights import has_equal_weights
+from daskgmm.models.fitted_on import had_known_noise
 from daskgmm.models.inputs import scoring_data
 from daskgmm.models.moments import MixtureMoments
 from daskgmm.models.predictions.prediction import Predictor
@@ -93,9 +94,11 @@ def check_steps(mixture: Any, parameters: Parameters) -> None:
         because = "its M-step for outliers (noise, tails) needs sums that moments do not hold"
     elif getattr(mixture, "prior", None) is not None:
         because = f"prior={mixture.prior!r} is made from all rows, and moments do not hold it"
+    elif had_known_noise(mixture):
+        because = "it is without the known noise of its rows, and moments are those of exact rows"
     if because is not None:
         raise SettingError(
             f"This mixture makes no steps from moments: {because}. "
-            "Call fit on all rows, or fit a GaussianMixture without prior, noise, tails and "
-            "missing='marginalise'."
+            "Call fit on all rows, or fit a GaussianMixture without prior, noise, tails, "
+            "noise_variance and missing='marginalise'."
         )

@@ -18,14 +18,17 @@ UNKNOWN_CLASS = -1
 
 
 def codes_of(labels: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.int32]:
-    """Return the place of each label (m,) among sorted classes (c,), -1 of an unknown one."""
-    if labels.dtype.kind == "f":
-        labels = np.where(np.isnan(labels), UNKNOWN_CLASS, labels)
+    """Return the place of each label (m,) among sorted classes (c,), -1 of an unknown one.
+
+    NaN is unknown even where -1 is a class.
+    """
     places = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)
     found = classes[places] == labels
-    if not (found | (labels == UNKNOWN_CLASS)).all():
+    # A comparison with itself is false for NaN alone.
+    foreign = ~found & (labels != UNKNOWN_CLASS) & (labels == labels)
+    if foreign.any():
         raise DataError(
-            f"{LABELS} have changed while they were read: {labels[~found].max()} is none of the "
+            f"{LABELS} have changed while they were read: {labels[foreign][0]} is none of the "
             "classes that were there. Write them elsewhere, or wait."
         )
     return np.where(found, places, UNKNOWN_CLASS).astype(np.int32)

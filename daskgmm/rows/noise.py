@@ -19,6 +19,7 @@ from daskgmm.rows.layout import check_real
 from daskgmm.rows.lazy.dask_array import DaskRows
 from daskgmm.rows.matching import FIND_LENGTHS
 from daskgmm.rows.naming import check_among
+from daskgmm.rows.plain import checked, plain, unmasked
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source, path_of
 from daskgmm.rows.sources import source_of
@@ -36,23 +37,38 @@ def column_names(given: Any) -> tuple[str, ...] | None:
 def constant_of(given: Any, d: int, n_rows: int | None) -> NDArray[np.float64] | None:
     """Return noise that is the same for all rows as variances (d,) or a matrix (d * d,).
 
-    None if there is some for each row: with as many rows as features a matrix (d, d) has the
-    variances of rows.
+    None if there is some for each row.
+
+    Raises
+    ------
+    DataError
+        If there are as many rows as features, and a symmetric matrix may be that of all rows or the
+        variances of each.
     """
     if path_of(given) is not None or column_names(given) is not None:
         return None
     if not isinstance(given, (np.ndarray, np.number, float, int, list, tuple)):
         return None
-    array = np.asarray(given)
+    if isinstance(given, (list, tuple)) and any(hasattr(part, "chunks") for part in given):
+        return None
+    array = plain(given, NAME)
     check_real(array.dtype, NAME)
-    found = array.astype(np.float64)
     if array.ndim == 0:
-        return np.full(d, found)
-    if array.shape == (d,) and not (d == 1 and n_rows == 1):
-        return found
-    if array.shape == (d, d) and n_rows != d and d > 1:
-        return found.reshape(-1)
-    return None
+        return np.full(d, array, np.float64)
+    if array.shape == (d,):
+        return array.astype(np.float64)
+    if array.shape != (d, d):
+        return None
+    if n_rows == d and d > 1:
+        if (array == array.T).all():
+            raise DataError(
+                f"{NAME} has the shape {array.shape}, of {d} rows of {d} features: it may be the "
+                f"covariance of all rows, or the variances of each. Give matrices ({d}, {d}, {d}): "
+                f"numpy.broadcast_to({NAME}, ({d}, {d}, {d})) or {NAME}[:, :, None] * "
+                f"numpy.eye({d})."
+            )
+        return None
+    return array.astype(np.float64).reshape(-1)
 
 
 def noise_for(rows: Rows, given: Any, beside: Source | None = None) -> Rows:
@@ -73,11 +89,13 @@ def noise_for(rows: Rows, given: Any, beside: Source | None = None) -> Rows:
         return ConstantRows(constant, rows)
     if isinstance(given, da.Array):
         return _of_dask(rows, given)
-    if path_of(given) is None and not hasattr(given, "chunks") and not isinstance(given, Rows):
-        values = np.asarray(given)
+    source = source_of(given, None if beside is None else beside.options)
+    check_order(source.names, rows.columns)
+    if not is_stored(given):
+        values = plain(checked(given, NAME), NAME)
         check_real(values.dtype, NAME)
         return _of_values(rows, values)
-    found = source_of(given, None if beside is None else beside.options).checked_rows()
+    found = source.checked_rows()
     if found.n_features != d:
         raise _wrong_shape((found.n_rows, found.n_features), d, n)
     if not found.reads:
@@ -92,6 +110,20 @@ def noise_for(rows: Rows, given: Any, beside: Source | None = None) -> Rows:
     return found
 
 
+def is_stored(given: Any) -> bool:
+    """Return whether noise is a path, or an array whose values are elsewhere."""
+    return path_of(given) is not None or hasattr(given, "chunks") or isinstance(given, Rows)
+
+
+def check_order(names: Sequence[str] | None, features: Sequence[str] | None) -> None:
+    """Raise `DataError` if noise has the names of the features in another order."""
+    if names and features and names != features and sorted(names) == sorted(features):
+        raise DataError(
+            f"{NAME} has the names of the features in another order: {', '.join(names)}, and X "
+            f"{', '.join(features)}. Give it in that of X."
+        )
+
+
 def _of_values(rows: Rows, values: NDArray[Any]) -> Rows:
     d, n = rows.n_features, rows.n_rows
     if n is None:
@@ -99,15 +131,16 @@ def _of_values(rows: Rows, values: NDArray[Any]) -> Rows:
             f"X has chunks of unknown length, so {NAME} in memory cannot be matched to them. Make "
             f"it columns beside the features, and give their names; or {FIND_LENGTHS}."
         )
-    _check_shape(values.shape, d, n)
+    check_shape(values.shape, d, n)
     return ArrayRows(np.ascontiguousarray(values.reshape(n, -1)), rows.lengths)
 
 
 def _of_dask(rows: Rows, array: da.Array) -> Rows:
     d, n = rows.n_features, rows.n_rows
     check_real(array.dtype, NAME)
+    unmasked(array._meta, NAME)
     known = array.shape[0] == array.shape[0]
-    _check_shape(array.shape, d, n if known else None)
+    check_shape(array.shape, d, n if known else None)
     if array.ndim == 3:
         array = array.rechunk({1: -1, 2: -1}).reshape(array.shape[0], d * d)
     elif array.ndim == 1:
@@ -123,7 +156,8 @@ def _of_dask(rows: Rows, array: da.Array) -> Rows:
     return DaskRows(array, rows.lengths)
 
 
-def _check_shape(shape: tuple[Any, ...], d: int, n: int | None) -> None:
+def check_shape(shape: tuple[Any, ...], d: int, n: int | None) -> None:
+    """Raise `DataError` unless an array of this shape is the noise of n rows of d features."""
     of_rows = [(d,), (d, d)] + ([()] if d == 1 else [])
     if not shape or tuple(shape[1:]) not in of_rows or (n is not None and shape[0] != n):
         raise _wrong_shape(shape, d, n)
@@ -197,6 +231,7 @@ def grid_noise(grid: Labelled, noise: Any) -> Rows:
             f"{NAME} has {len(found.names)} features, and X {d}. Give one variance for each, in "
             "their order."
         )
+    check_order(found.names, grid.names)
     if stacked.shape != grid.stacked.shape:
         raise DataError(f"{NAME} has the shape {stacked.shape}, and X {grid.stacked.shape}.")
     if not grid.lazy:

@@ -24,15 +24,6 @@ def weights_for(
     return source_of(sample_weight, options).weights(rows, name)
 
 
-def split_weights(
-    rows: Rows, sample_weight: Any, beside: Source | None = None
-) -> tuple[Rows, Rows]:
-    """Return the rows, without the column that is the weights, and `weights_for` them."""
-    left, found = split_companions(rows, Companions(sample_weight), beside)
-    assert found.weights is not None, "weights are given"
-    return left, found.weights
-
-
 def split_companions(
     rows: Rows, given: Companions[Any], beside: Source | None = None
 ) -> tuple[Rows, Companions[Rows]]:

@@ -204,3 +204,112 @@ def test_files_keep_the_classifier_to_the_bit(tmp_path, y):
 def test_what_is_refused(y, settings, error, text):
     with pytest.raises(error, match=text):
         GaussianMixtureClassifier(**settings).fit(IRIS, y)
+
+
+@pytest.mark.parametrize("structures", ["shared", "own"])
+def test_nan_is_unknown_where_minus_one_is_a_class(structures):
+    x, two = IRIS[:100], np.where(Y[:100] == 0, -1.0, 1.0)
+    some = np.where(np.arange(100) % 3 == 0, np.nan, two)
+    found = GaussianMixtureClassifier(structures=structures, tol=1e-9).fit(x, some)
+    assert found.class_count_.tolist() == [(some == -1).sum(), (some == 1).sum()]
+    assert found.score(x, some) == 1.0
+    if structures == "own":
+        expected = np.stack([x[some == c].mean(axis=0) for c in (-1, 1)])
+        assert_allclose(found.mixture_.means_, expected, rtol=1e-12)
+    whole = np.where(two > 0, 1.0, np.nan)
+    assert GaussianMixtureClassifier(structures=structures).fit(x, whole).classes_.tolist() == [1]
+
+
+def test_accuracy_has_the_labels_and_weights_of_the_rows_that_they_are_of():
+    random = np.random.default_rng(0)
+    x, other = IRIS[:144, :2].reshape(12, 12, 2), random.permutation(LABELS[:144]).reshape(12, 12)
+    weight = random.uniform(0, 3, 12)
+    places = {"lat": np.arange(12), "lon": np.arange(12)}
+    grid = xr.DataArray(x, dims=("lat", "lon", "band"), coords=places)
+    y = xr.DataArray(other, dims=("lat", "lon"), coords=places)
+    w = xr.DataArray(weight, dims="lat", coords={"lat": places["lat"]})
+    found = GaussianMixtureClassifier().fit(IRIS[:144, :2], LABELS[:144])
+    hits = found.predict(IRIS[:144, :2]).reshape(12, 12) == other
+    expected = (hits * weight[:, None]).sum() / (12 * weight.sum())
+    on_grid = GaussianMixtureClassifier().fit(
+        grid, xr.DataArray(LABELS[:144].reshape(12, 12), dims=("lat", "lon")), feature_dims=["band"]
+    )
+    assert on_grid.score(grid, y.T, w) == pytest.approx(expected)
+    assert on_grid.score(grid.chunk(lat=5), y.chunk(lon=5), w) == pytest.approx(expected)
+    with pytest.raises(DataError, match="differ in their coordinates"):
+        on_grid.score(grid, y.isel(lat=slice(None, None, -1)))
+    flat = IRIS[:144, :2]
+    frame = pd.DataFrame({"a": flat[:, 0], "b": flat[:, 1], "y": other.ravel()})
+    frame["w"] = np.repeat(weight, 12)
+    named = GaussianMixtureClassifier().fit(frame[["a", "b"]], LABELS[:144])
+    for rows in (frame, dd.from_pandas(frame, npartitions=3), xr.Dataset.from_dataframe(frame)):
+        assert named.score(rows, "y", "w") == pytest.approx(expected)
+    texts = np.array(["five", "fifteen", "none"])[other.ravel() // 10]
+    texts[:3] = "another"
+    named.fit(frame[["a", "b"]], np.array(["five", "fifteen", "none"])[LABELS[:144] // 10])
+    hits = (named.predict(frame[["a", "b"]]) == texts).mean()
+    assert named.score(frame.assign(y=texts)[["a", "b", "y"]], "y") == pytest.approx(hits)
+
+
+@pytest.mark.parametrize(
+    ("y", "weight", "text"),
+    [
+        (LABELS[:1], None, r"labels\.shape == \(1,\)"),
+        (LABELS, np.ones((150, 1)), "must be a 1D array"),
+        (LABELS, -np.ones(150), "negative value in row 0"),
+        (LABELS, np.full(150, np.nan), "contains NaN in row 0"),
+        (LABELS, np.zeros(150), "both a known class and a weight"),
+        (np.full(150, -1), None, "both a known class and a weight"),
+        (NAMES[Y], None, "y has names, and the classes of the fit are numbers"),
+    ],
+)
+def test_accuracy_of_nothing_is_refused(y, weight, text):
+    found = GaussianMixtureClassifier().fit(IRIS, LABELS)
+    with pytest.raises(DataError, match=text):
+        found.score(IRIS, y, weight)
+
+
+@pytest.mark.filterwarnings("ignore:Components without rows")
+@pytest.mark.parametrize(
+    ("structures", "text"), [("shared", "No row of the class 15"), ("own", "class 15 alone")]
+)
+def test_a_class_without_a_row_that_counts_is_refused(structures, text):
+    gaps = np.where((Y == 1)[:, None], np.nan, IRIS)
+    classifier = GaussianMixtureClassifier(structures=structures, missing="drop")
+    with pytest.raises(DataError, match=text):
+        classifier.fit(gaps, LABELS)
+    with pytest.raises(DataError, match=text):
+        classifier.fit(IRIS, LABELS, np.where(Y == 1, 0.0, 1.0))
+
+
+def test_numbers_of_any_type_come_back():
+    for dtype in (np.uint64, np.uint8, np.int16):
+        found = GaussianMixtureClassifier().fit(IRIS, LABELS.astype(dtype))
+        assert found.predict(IRIS).dtype.kind in "iu"
+        assert found.score(IRIS, LABELS) > 0.9
+
+
+def test_names_and_numbers_together_are_refused():
+    with pytest.raises(DataError, match="mixes names and numbers"):
+        GaussianMixtureClassifier().fit(IRIS, np.where(Y == 0, "a", Y.astype(object)))
+
+
+@pytest.mark.parametrize(
+    ("structures", "given", "back"),
+    [
+        ("shared", {0: 1, 1: 2, 2: 1}, {0: 1, 1: 2, 2: 1}),
+        ("own", {0: 1, 1: range(1, 3), 2: [1]}, {0: 1, 1: [1, 2], 2: [1]}),
+        ("own", range(1, 3), [1, 2]),
+        ("shared", np.int64(2), 2),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::daskgmm.errors.ChoiceWarning")
+def test_files_keep_the_numbers_of_components_that_were_asked_for(
+    tmp_path, structures, given, back
+):
+    found = GaussianMixtureClassifier(given, structures=structures, random_state=0, max_iter=500)
+    found.fit(IRIS, Y).save(tmp_path / "c.json")
+    again = GaussianMixtureClassifier.load(tmp_path / "c.json")
+    assert again.n_components == back
+    again.set_params(random_state=0).fit(IRIS, Y)
+    assert_array_equal(again.mixture_.means_, found.mixture_.means_)

@@ -17,6 +17,7 @@ from daskgmm.gaussian import STRUCTURES, Parameters
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.covariance import packed
 from daskgmm.gaussian.deconvolution.kernel import RowNoiseKernel, row_noise_moments
+from daskgmm.gaussian.deconvolution.known import shrunk
 from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend
 from daskgmm.models.files.model_file import load_model, save_model
 from tests.gaussian.deconvolution import row_by_row
@@ -433,3 +434,109 @@ def test_a_single_name_is_that_of_the_only_column(tmp_path):
         mixture = GaussianMixture(K, **settings).fit(given_data, noise_variance="e")
         np.testing.assert_allclose(mixture.means_, expected.means_, rtol=1e-12)
         assert mixture.score(given_data, noise_variance="e") == pytest.approx(score, rel=1e-12)
+
+
+def test_columns_of_any_units_begin_with_a_spread():
+    x, noise, _ = noisy(400)
+    covariances, known = np.cov(x.T)[None], np.diag(noise.mean(axis=0))
+    plain = shrunk(covariances, known)
+    np.testing.assert_allclose(
+        plain[0], covariances[0] @ np.linalg.inv(covariances[0] + known) @ covariances[0]
+    )
+    for scale in (np.array([1e-8, 1.0, 1e8]), np.array([1e60, 1.0, 1e-60])):
+        units = np.outer(scale, scale)
+        np.testing.assert_allclose(shrunk(covariances * units, known * units), plain * units)
+        found = GaussianMixture(K, reg_covar=0.0, random_state=0, tol=1e-3)
+        found.fit(x * scale, noise_variance=noise * scale**2)
+        assert np.isfinite(found.lower_bound_)
+
+
+def test_noise_in_single_precision_is_checked_as_any_other():
+    x, noise, _ = noisy(100)
+    single = noise.astype(np.float32)
+    assert_same_fit(fitted(x, single), fitted(x, single.astype(np.float64)))  # no warning of a cast
+    single[7, 1] = np.inf
+    with pytest.raises(DataError, match=r"infinity in row 7 .* column 1"):
+        GaussianMixture(K).fit(x, noise_variance=single)
+
+
+def test_what_is_behind_a_mask_is_no_noise():
+    x, noise, _ = noisy(100)
+    masked = np.ma.masked_greater(noise, 0.3)
+    mixture = fitted(x, noise)
+    for given_noise in (masked, da.from_array(masked, chunks=50), np.ma.masked_array(noise[0])):
+        with pytest.raises(DataError, match="is masked"):
+            GaussianMixture(K).fit(x, noise_variance=given_noise)
+        with pytest.raises(DataError, match="is masked"):
+            mixture.predict(da.from_array(x, chunks=50), noise_variance=given_noise)
+
+
+def test_names_of_features_in_another_order_are_refused():
+    x, noise, _ = noisy(100)
+    columns = ["a", "b", "c"]
+    frame, other = pd.DataFrame(x, columns=columns), pd.DataFrame(noise, columns=columns)
+    assert_same_fit(fitted(frame, other), fitted(x, noise))
+    with pytest.raises(DataError, match="another order: c, b, a"):
+        GaussianMixture(K).fit(frame, noise_variance=other[["c", "b", "a"]])
+    grid = xr.DataArray(x, dims=("time", "band"), coords={"band": columns})
+    of_grid = xr.DataArray(noise, dims=("time", "band"), coords={"band": columns})
+    with pytest.raises(DataError, match="another order"):
+        GaussianMixture(K).fit(
+            grid, noise_variance=of_grid.isel(band=[2, 1, 0]), feature_dims=["band"]
+        )
+
+
+def test_a_matrix_of_as_many_rows_as_features_is_said_to_be_either():
+    mixture = fitted(*noisy(100)[:2])
+    x, matrix = noisy(100)[0][:D], np.diag([0.1, 0.2, 0.3])
+    with pytest.raises(DataError, match="may be the covariance of all rows, or the variances"):
+        mixture.score_samples(x, noise_variance=matrix)
+    of_all = mixture.score_samples(x, noise_variance=np.broadcast_to(matrix, (D, D, D)))
+    shared = mixture.score_samples(np.repeat(x, 2, axis=0), noise_variance=matrix)
+    np.testing.assert_allclose(of_all, shared[::2], rtol=1e-12)
+    each = np.abs(np.random.default_rng(0).normal(size=(D, D)))
+    rows = [mixture.score_samples(x[i : i + 1], noise_variance=each[i])[0] for i in range(D)]
+    np.testing.assert_allclose(mixture.score_samples(x, noise_variance=each), rows, rtol=1e-12)
+    one = GaussianMixture(1).fit(x[:, :1], noise_variance=[[0.01]])
+    assert one.means_.item() == pytest.approx(x[:, 0].mean())
+
+
+def test_rows_of_weight_0_have_any_noise_in_scores_too():
+    x, noise, _ = noisy(100)
+    mixture, weights, bad = fitted(x, noise), np.ones(100), noise.copy()
+    weights[:9], bad[:3], bad[3:6], bad[6:9] = 0, np.nan, np.inf, -1
+    found = mixture.score(x, sample_weight=weights, noise_variance=bad)
+    assert found == pytest.approx(mixture.score(x[9:], noise_variance=noise[9:]), rel=1e-12)
+
+
+def test_lazy_predictions_check_the_noise_and_read_paths(tmp_path):
+    x, noise, _ = noisy(100)
+    mixture, lazy = fitted(x, noise), da.from_array(x, chunks=(40, D))
+    expected = mixture.predict_proba(x, noise_variance=noise)
+    zarr.create_array(tmp_path / "e.zarr", data=noise, chunks=(30, D))
+    np.save(tmp_path / "e.npy", noise)
+    full = noise[:, :, None] * np.eye(D)
+    for found in (noise, str(tmp_path / "e.zarr"), str(tmp_path / "e.npy"), full):
+        np.testing.assert_allclose(mixture.predict_proba(lazy, noise_variance=found), expected)
+    for wrong in (noise[:-1], noise[:, :1], np.hstack([noise] * D), da.from_array(noise[:, :2])):
+        with pytest.raises(DataError, match="has the shape"):
+            mixture.predict(lazy, noise_variance=wrong)
+
+
+def test_fit_predict_takes_noise():
+    x, noise, _ = noisy(100)
+    settings = {"n_components": K, "random_state": 0, "tol": 1e-2}
+    mixture = GaussianMixture(**settings).fit(x, noise_variance=noise)
+    labels = GaussianMixture(**settings).fit_predict(x, noise_variance=noise)
+    np.testing.assert_array_equal(labels, mixture.predict(x, noise_variance=noise))
+
+
+def test_what_takes_rows_for_exact_ones_is_refused(tmp_path):
+    x, noise, _ = noisy(100)
+    mixture = fitted(x, noise)
+    save_model(mixture, tmp_path / "m.json")
+    for each in (mixture, load_model(tmp_path / "m.json")):
+        for method in (each.drift, each.moments, each.update, each.standard_errors):
+            with pytest.raises(SettingError, match="known noise"):
+                method(x)
+    fitted(x, np.zeros(D)).moments(x)

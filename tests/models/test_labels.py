@@ -187,3 +187,43 @@ def test_model_files_know_of_what_objective_bounds_are(tmp_path):
     same(again, mixture)
     assert again._ended_with == mixture._ended_with
     assert again._ended_with.labels
+
+
+def test_a_row_too_far_to_square_is_in_its_own_class():
+    x, labels = X.copy(), Z % 2
+    x[0] = [1e149, 0.0]
+    labels[0] = 0
+    narrow = {"means_init": [[1e3, 0.0], [0.0, 0.0]], "precisions_init": [1e12 * np.eye(D)] * 2}
+    for own in (labels, 1 - labels):
+        mixture = GaussianMixture(2, acceleration=None, max_iter=1, tol=0, **narrow)
+        with pytest.warns():
+            mixture.fit(x, labels=own)
+        assert_allclose(mixture.weights_, np.bincount(own) / 300)
+        assert_allclose(mixture.means_[own[0]], x[own == own[0]].mean(axis=0))
+
+
+def test_criteria_say_that_they_are_those_of_rows_with_labels():
+    mixture = GaussianMixture(K, random_state=0, tol=1e-10, max_iter=2000).fit(X, labels=SOME)
+    joint = np.stack(
+        [
+            np.log(p) + multivariate_normal(m, c).logpdf(X)
+            for p, m, c in zip(mixture.weights_, mixture.means_, mixture.covariances_, strict=True)
+        ],
+        axis=1,
+    )
+    known = np.where(SOME >= 0)[0]
+    total = logsumexp(joint, axis=1)
+    plain = total.sum()
+    total[known] = joint[known, SOME[known]]
+    penalty = mixture._n_parameters() * np.log(300)
+    assert mixture.criteria_["bic"] == pytest.approx(penalty - 2 * total.sum(), abs=1e-3)
+    assert mixture.criteria_["measured"].endswith("with the labels of rows")
+    assert mixture.bic(X) == pytest.approx(penalty - 2 * plain, abs=1e-3)
+    with pytest.raises(SettingError, match="with labels it is no maximum"):
+        mixture.standard_errors(X)
+
+
+def test_fit_predict_takes_labels():
+    found = GaussianMixture(K, random_state=0).fit(X, labels=SOME)
+    labels = GaussianMixture(K, random_state=0).fit_predict(X, labels=SOME)
+    assert_array_equal(labels, found.predict(X))

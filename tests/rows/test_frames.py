@@ -5,13 +5,14 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from daskgmm.companions import Companions
 from daskgmm.errors import DataError
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.lazy.dask_array import DaskRows
 from daskgmm.rows.opening import as_rows
 from daskgmm.rows.rows import UNKNOWN
 from daskgmm.rows.tables.pandas_columns import partition_array
-from daskgmm.rows.weights import split_weights, weights_for
+from daskgmm.rows.weights import split_companions, weights_for
 
 from .conformance import RowsTests, blocks_of, names_of, read_all
 
@@ -185,7 +186,8 @@ def test_files_that_are_read_together(tmp_path):
     for start in range(0, 400, 10):
         wide[start : start + 10].to_parquet(tmp_path / f"part.{start}.parquet")
     frame = dd.read_parquet(tmp_path)[["c1", "c2", "c7"]]
-    rows, weights = split_weights(as_rows(frame), "c7")
+    rows, beside = split_companions(as_rows(frame), Companions("c7"))
+    weights = beside.weights
     assert len(rows.lengths) == len(weights.lengths) < 40
     np.testing.assert_array_equal(read_all(rows), wide[["c1", "c2"]])
     np.testing.assert_array_equal(read_all(weights), wide["c7"])
@@ -235,11 +237,12 @@ def test_lazy_polars():
 
 def test_weights_by_name():
     rows = as_rows(pl.DataFrame({"a": DATA[:, 0], "n": DATA[:, 1]}))
-    left, weights = split_weights(rows, "n")
+    left, beside = split_companions(rows, Companions("n"))
+    weights = beside.weights
     assert left.columns == ("a",)
     np.testing.assert_array_equal(read_all(weights), DATA[:, 1])
     np.testing.assert_array_equal(read_all(weights_for(rows, "n")), DATA[:, 1])
-    assert split_weights(rows, np.ones(41))[0] is rows
+    assert split_companions(rows, Companions(np.ones(41)))[0] is rows
 
 
 @pytest.mark.parametrize("kind", ["null[pyarrow]", "decimal128(4, 1)[pyarrow]"])

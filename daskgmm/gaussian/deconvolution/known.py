@@ -88,6 +88,13 @@ def shrunk(covariances: Array, noise: Array) -> Array:
     :math:`M (M + C)^{-1} M` is positive, M - C to first order in C, and at least that: a component
     whose rows spread less than the noise keeps a spread, from which EM can go on.
     """
-    inverse = np.linalg.pinv(covariances + noise, hermitian=True)
-    found: Array = covariances @ inverse @ covariances
-    return (found + np.swapaxes(found, 1, 2)) / 2
+    whole = covariances + noise
+    # In units of each column: what is negligible beside another column has a variance all the same.
+    scales = np.sqrt(np.diagonal(whole, axis1=1, axis2=2))
+    scales = np.where(scales > 0, scales, 1.0)
+    across, down = scales[:, None, :], scales[:, :, None]
+    inverse = np.linalg.pinv(whole / across / down, hermitian=True)
+    scaled = covariances / across / down
+    half = scaled @ inverse @ scaled / 2
+    found: Array = (half + np.swapaxes(half, 1, 2)) * across * down
+    return found

@@ -114,7 +114,8 @@ class WhitenedTile(Tile):
             beyond = np.flatnonzero(~(self.joint.max(axis=0) > LEAST))
         if len(beyond):
             distances = log_distances(kernel, self.rows[:, beyond])
-            self.joint[:, beyond] = -np.inf
+            # Finite, so that a labelled row barred from the nearest one is not barred from its own.
+            self.joint[:, beyond] = 1.5 * LEAST
             self.joint[distances.argmin(axis=0), beyond] = LEAST
 
     def shared_term(self) -> Array | float:

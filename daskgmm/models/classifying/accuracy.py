@@ -1,52 +1,117 @@
-"""The accuracy of predicted classes, in memory or lazily."""
+"""Accuracy of predicted classes, in one streamed pass."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-import dask.array as da
 import numpy as np
-from dask.base import compute, is_dask_collection
 from numpy.typing import NDArray
 
-from daskgmm.models.classifying.target import Target, decoded
+from daskgmm.companions import Companions
+from daskgmm.em.weighing import check_weights
+from daskgmm.errors import DataError
+from daskgmm.gaussian.block import Block
+from daskgmm.models.classifying.target import Target
+from daskgmm.models.gaussian_mixture import GaussianMixture
+from daskgmm.models.inputs import scoring_rows
+from daskgmm.models.predictions.in_memory import predict_values
+from daskgmm.models.predictions.prediction import Predictor, after
+from daskgmm.passes.batches import Batch
+from daskgmm.passes.over_batches import map_batches
 from daskgmm.rows.coded import UNKNOWN_CLASS
 
+NO_CLASS = -2
+"""Place of a label that is none of the classes: no prediction hits it."""
 
-def accuracy(found: Any, target: Target, weights: Any, classes: NDArray[Any]) -> float:
-    """Return the part of the rows of known class whose class was found.
 
-    Parameters
+@dataclass(frozen=True, slots=True)
+class Places:
+    """What places of labels among the classes of a fit are.
+
+    Attributes
     ----------
-    found : array of shape (n,)
-        Of NumPy, Dask or xarray, or a series of Dask.
-    target : Target
-    weights : array of shape (n,), or None
-    classes : ndarray of shape (c,)
+    values : ndarray of shape (c,)
+        Sorted labels.
+    places : ndarray of int, shape (c,)
+        The class of each.
+    minus_one : bool
+        Whether -1 is a class, and not the label of unknown ones.
     """
-    labels = target.labels if target.names is None else decoded(target.labels, target.names)
-    parts = [found, labels] if weights is None else [found, labels, weights]
-    if hasattr(found, "dims"):
-        parts = [_in_order(part, found.dims) for part in parts]
-    lazy = any(map(is_dask_collection, parts))
-    found, labels, *rest = (_flat(part) if lazy else np.asarray(part).ravel() for part in parts)
-    # A comparison with itself is false for NaN alone.
-    known = labels == labels
-    if target.names is not None:
-        known = known & (np.asarray(target.labels) >= 0)
-    elif not (classes == UNKNOWN_CLASS).any():
-        known = known & (labels != UNKNOWN_CLASS)
-    w = known * (rest[0] if rest else 1.0)
-    right, total = compute(((found == labels) * w).sum(), w.sum())
-    return float(right / total)
+
+    values: NDArray[Any]
+    places: NDArray[np.intp]
+    minus_one: bool
+
+    @classmethod
+    def of(cls, target: Target, classes: NDArray[Any]) -> Places:
+        """Return those of labels; raise `DataError` for names where classes are numbers."""
+        numbers = classes.dtype.kind in "iu"
+        if numbers != (target.names is None):
+            have, are = ("names", "numbers") if numbers else ("numbers", "names")
+            raise DataError(
+                f"y has {have}, and the classes of the fit are {are}. Give labels as in the fit."
+            )
+        if target.names is None:
+            return cls(classes, np.arange(len(classes)), UNKNOWN_CLASS in classes)
+        of_classes = {name: place for place, name in enumerate(classes.tolist())}
+        places = [of_classes.get(name, NO_CLASS) for name in target.names.tolist()]
+        return cls(np.arange(len(places)), np.array(places, np.intp), False)
+
+    def __call__(self, labels: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+        """Return the place of each label (m,), and whether it is of a known class."""
+        known = labels == labels  # false for NaN alone
+        if not self.minus_one:
+            known &= labels != UNKNOWN_CLASS
+        if not len(self.values):
+            return np.full(len(labels), NO_CLASS), known
+        found = np.minimum(np.searchsorted(self.values, labels), len(self.values) - 1)
+        hits = self.values[found] == labels
+        return np.where(hits, self.places[found], NO_CLASS), known
 
 
-def _in_order(part: Any, dims: tuple[Any, ...]) -> Any:
-    return part.transpose(*dims).data if hasattr(part, "dims") else part
+def accuracy(
+    mixture: GaussianMixture, target: Target, classes: NDArray[Any], sample_weight: Any
+) -> float:
+    """Return the part of the weight of the labelled rows whose class is predicted.
+
+    The mixture's clusters are places of the classes. Rows that miss a value are no hits.
+
+    Raises
+    ------
+    DataError
+        If no labelled row has a weight.
+    """
+    places, predictor = Places.of(target, classes), mixture._predictor()
+    given = Companions(sample_weight, target.labels)
+    rows, beside = scoring_rows(mixture, target.source, given)
+    hits = total = 0.0
+    for part in map_batches(predictor.dataset(rows, beside), partial(_score, predictor, places)):
+        hits, total = hits + part[0], total + part[1]
+    if not total > 0:
+        raise DataError(
+            "No row has both a known class and a weight, so there is no accuracy. Give labels of "
+            "known classes as y."
+        )
+    return hits / total
 
 
-def _flat(part: Any) -> Any:
-    """Return an array of one axis, lazy ones so."""
-    if hasattr(part, "to_dask_array"):
-        part = part.to_dask_array(lengths=True)
-    return part.ravel() if isinstance(part, da.Array) else np.asarray(part).ravel()
+def _score(
+    predictor: Predictor, places: Places, batch: Batch, blocks: Iterator[Block]
+) -> tuple[float, float]:
+    hits, total, before = 0.0, 0.0, 0
+    for block in blocks:
+        place, labels = partial(after, batch.place, before), block.beside.labels
+        assert labels is not None, "y is given"
+        expected, known = places(labels)
+        weights = np.ones(len(labels))
+        if block.weights is not None:
+            check_weights(block.weights, place)
+            weights = block.weights.astype(np.float64)
+        counted = np.where(known, weights, 0.0)
+        found = predict_values(predictor, ("cluster",), block.x, place)
+        hits, total = hits + float(counted @ (found == expected)), total + float(counted.sum())
+        before += len(labels)
+    return hits, total

@@ -16,10 +16,11 @@ from sklearn.utils.validation import check_is_fitted
 from daskgmm.em.events import Listener, silence
 from daskgmm.em.label_counts import count_labels
 from daskgmm.errors import DataError, ModelFileError, SettingError
+from daskgmm.gaussian.kernels.softmax import NO_PART
 from daskgmm.models.classifying.accuracy import accuracy
 from daskgmm.models.classifying.class_priors import priors_of, with_priors
 from daskgmm.models.classifying.own_mixtures import RowsOfClass, joined
-from daskgmm.models.classifying.sizes import of_class, sizes_of
+from daskgmm.models.classifying.sizes import loaded_sizes, of_class, sizes_of, stored_sizes
 from daskgmm.models.classifying.target import Target, decoded
 from daskgmm.models.costs import TrainingData, cache_nbytes
 from daskgmm.models.estimator import MixtureEstimator
@@ -222,18 +223,24 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         else:
             weighed = [RowsOfClass(beside.labels, beside.weights, int(v)) for v in found.values]
             own = [
-                self._own(rows, part, each, cache, listen or silence)
-                for part, each in zip(weighed, sizes, strict=True)
+                self._own(rows, part, each, name, cache, listen or silence)
+                for part, each, name in zip(weighed, sizes, classes.tolist(), strict=True)
             ]
             mixture, of_components = joined(own), of_class([len(each.weights_) for each in own])
             mixture.set_params(missing=self.missing)
             for name in FEATURES:
                 if hasattr(probe, name):
                     setattr(mixture, name, getattr(probe, name))
+        shares = np.bincount(of_components, mixture.weights_, len(classes))
+        if shares.min() <= NO_PART:
+            name = classes.tolist()[shares.argmin()]
+            raise DataError(
+                f"No row of the class {name!r} counts: they have no weight, or miss values and "
+                "were dropped. Give it rows that count, or make its labels -1."
+            )
         mixture.clusters_ = np.array(of_components, np.intp)
         self.classes_, self.class_count_, self.mixture_ = classes, found.counts, mixture
         self.n_iter_ = mixture.n_iter_
-        shares = np.bincount(of_components, mixture.weights_, len(classes))
         self.class_prior_ = shares / shares.sum() if priors is None else priors
         return self
 
@@ -255,7 +262,11 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         return self._predicting()._predict("cluster_posterior", X)
 
     def predict_log_proba(self, X: Any) -> Any:
-        """Return the logarithm of `predict_proba`, shape (n, c)."""
+        """Return the logarithm of `predict_proba`, shape (n, c).
+
+        Probabilities are not below 5e-283, nor are logarithms below -650: ratios of classes beyond
+        that are lost. In single precision such probabilities are 0, and logarithms -inf.
+        """
         with np.errstate(divide="ignore"):  # 0 in single precision
             return np.log(self.predict_proba(X))
 
@@ -264,17 +275,24 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         return self._predicting().score_samples(X)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the part of the rows whose class is predicted, the accuracy.
+        """Return the part of the rows whose class is predicted, the accuracy; one streamed pass.
 
         Parameters
         ----------
         X : as in `fit`
-        y : array-like, or lazy or labelled as X; shape (n,)
-            Rows of unknown class do not count.
-        sample_weight : array-like, or lazy as y; shape (n,), optional
+        y : as in `fit`
+            Rows of unknown class do not count. A label that is none of `classes_` is a miss, and so
+            is a row that misses a value.
+        sample_weight : as in `fit`, optional
+
+        Raises
+        ------
+        DataError
+            If no row has both a known class and a weight, or y and the weights do not go with X.
         """
+        mixture = self._predicting()
         target = Target.of(source_of(X), y)
-        return accuracy(self.predict(target.source.x), target, sample_weight, self.classes_)
+        return accuracy(mixture, target, self.classes_, sample_weight)
 
     def predict_to_zarr(
         self, X: Any, out: str | os.PathLike[str], outputs: Sequence[str] = ("label",), **how: Any
@@ -329,6 +347,7 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         """
         check_is_fitted(self)
         settings = {name: plain(value) for name, value in self.get_params().items()}
+        settings["n_components"] = stored_sizes(self.n_components)
         own = {
             "classes": [_kept(value) for value in self.classes_.tolist()],
             "dtype": self.classes_.dtype.str if self.classes_.dtype.kind in "iu" else "text",
@@ -359,6 +378,7 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
             )
         try:
             made = cls(**own["settings"])
+            made.n_components = loaded_sizes(made.n_components)
             texts = own["dtype"] == "text"
             made.classes_ = np.array(own["classes"], None if texts else np.dtype(own["dtype"]))
             made.class_prior_ = np.array(own["class_prior"], np.float64)
@@ -404,22 +424,31 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         return self._mixture(sum(sizes), self.covariance_type), of_class(sizes)
 
     def _own(
-        self, rows: Any, weights: Any, sizes: tuple[int, ...], cache: Any, listen: Listener
+        self,
+        rows: Any,
+        weights: Any,
+        sizes: tuple[int, ...],
+        name: Any,
+        cache: Any,
+        listen: Listener,
     ) -> GaussianMixture:
         """Return the mixture of one class, the best by the criterion."""
         settings = {name: getattr(self, name) for name in PASSED_ON if name != "random_state"}
-        found = sweep(
-            rows,
-            sizes,
-            self.covariance_type,
-            criterion=self.criterion,
-            sample_weight=weights,
-            random_state=self.random_state,
-            weights_are="relative",
-            cache=cache,
-            listen=listen,
-            **settings,
-        )
+        try:
+            found = sweep(
+                rows,
+                sizes,
+                self.covariance_type,
+                criterion=self.criterion,
+                sample_weight=weights,
+                random_state=self.random_state,
+                weights_are="relative",
+                cache=cache,
+                listen=listen,
+                **settings,
+            )
+        except DataError as error:
+            raise DataError(f"In the rows of the class {name!r} alone: {error}") from error
         best: Any = found.best()
         return cast("GaussianMixture", best)
 

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from daskgmm.errors import SettingError
 
+PAIRS = "of_classes"
+"""Entry of the numbers of each class in a model file."""
+
 
 def sizes_of(n_components: Any, classes: NDArray[Any], *, several: bool) -> list[tuple[int, ...]]:
     """Return the numbers of components of each class that are to be tried.
@@ -56,3 +59,18 @@ def _numbers(given: Any, several: bool) -> tuple[int, ...]:
 def of_class(sizes: Iterable[int]) -> tuple[int, ...]:
     """Return the class of each component, of so many components of each class."""
     return tuple(number for number, k in enumerate(sizes) for _ in range(k))
+
+
+def stored_sizes(n_components: Any) -> Any:
+    """Return `n_components` as JSON holds it: of a mapping pairs, as keys of JSON are texts."""
+    if isinstance(n_components, Mapping):
+        pairs = [[_plain(name), stored_sizes(value)] for name, value in n_components.items()]
+        return {PAIRS: pairs}
+    if isinstance(n_components, Iterable) and not isinstance(n_components, str):
+        return [_plain(k) for k in n_components]
+    return _plain(n_components)
+
+
+def loaded_sizes(stored: Any) -> Any:
+    """Return `n_components` of what `stored_sizes` made."""
+    return dict(stored[PAIRS]) if isinstance(stored, Mapping) else stored

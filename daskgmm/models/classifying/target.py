@@ -105,7 +105,13 @@ def _checked(y: Any) -> Values:
     else:
         known = values[~pd.isna(values)]
     if len(known):
-        check_classification_targets(known)
+        try:
+            check_classification_targets(known)
+        except TypeError as error:
+            raise DataError(
+                "y mixes names and numbers, which have no order. Give either, with None or NaN "
+                "where the class of a row is unknown."
+            ) from error
     elif len(values):
         raise DataError(
             "Input y contains NaN alone: the class of no row is known. Fit a GaussianMixture."
@@ -141,8 +147,9 @@ def decoded(numbers: Any, classes: Values) -> Any:
 def _table(classes: Values) -> Values:
     """Return the classes, and last what stands for none."""
     if classes.dtype.kind in "iu":
-        signed = np.result_type(classes.dtype, np.int8)
-        return np.append(classes.astype(signed), signed.type(UNKNOWN_CLASS))
+        # No integer type holds all of uint64 and -1, but labels are below 2**53.
+        signed = np.result_type(classes.dtype, np.int8) if classes.dtype != np.uint64 else np.int64
+        return np.append(classes.astype(signed), np.array([UNKNOWN_CLASS], signed))
     return np.append(classes.astype(object), np.array([None], object))
 
 

@@ -20,6 +20,7 @@ from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.criteria import rows_that_count
 from daskgmm.models.drift.pieces import FIRST_ROWS, Pieces, pieces_of, variances_of
 from daskgmm.models.drift.rao_scott import Assessed, Means, adjusted, assess
+from daskgmm.models.fitted_on import had_known_noise
 from daskgmm.models.inputs import scoring_data
 from daskgmm.models.missing import check_whole_rows
 from daskgmm.models.predictions.prediction import Predictor
@@ -193,10 +194,12 @@ def _check_testable(mixture: Any, parameters: Parameters) -> None:
         because = "the responsibilities of a variational posterior are not those of a density"
     elif parameters.makes_room:
         because = "its room for outliers (noise, tails) takes in the rows that have moved"
+    elif had_known_noise(mixture):
+        because = "it is without the known noise of its rows, which would seem to be drift"
     if because is not None:
         raise SettingError(
-            f"This mixture has no test of drift: {because}. Fit a GaussianMixture without noise "
-            "and tails to the same rows, and test new rows against that."
+            f"This mixture has no test of drift: {because}. Fit a GaussianMixture without "
+            "noise, tails and noise_variance to the same rows, and test new rows against that."
         )
 
 

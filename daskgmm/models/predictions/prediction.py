@@ -305,7 +305,10 @@ def _score_batch(
             check_weights(block.weights, place)
         x = block.x
         if block.beside.noise is not None:
-            x = np.concatenate([x, block.beside.noise], axis=1)
+            noise = block.beside.noise
+            if block.weights is not None:  # rows without weight add nothing, whatever they are
+                noise = np.where(block.weights[:, None] > 0, noise, 0)
+            x = np.concatenate([x, noise], axis=1)
         part, uncertain = predictor.score(x, block.weights, place, disorder=disorder)
         total, entropy = total + part, entropy + uncertain
         weighing = merge_weighings(weighing, weigh(block.weights, len(block.x)))

@@ -19,6 +19,7 @@ from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.score_chart import ScoreChart, has_chart
 from daskgmm.models.degeneracy import reason_of
 from daskgmm.models.equal_weights import has_equal_weights
+from daskgmm.models.fitted_on import had_known_noise
 from daskgmm.models.missing import check_whole_rows
 from daskgmm.models.uncertainty.curvature import Curvature
 
@@ -66,6 +67,10 @@ def chart_of(mixture: Any, parameters: Parameters) -> ScoreChart:
         )
     elif prior is not None:
         because = "with a prior it is no maximum of the likelihood"
+    elif ended is not None and ended.labels:
+        because = "with labels it is no maximum of the likelihood of the rows alone"
+    elif had_known_noise(mixture):
+        because = "scores are those of exact rows, and the rows of the fit had known noise"
     if because is not None:
         raise SettingError(f"This mixture has no standard errors: {because}.")
     if not parameters.weights.min() > 0:
