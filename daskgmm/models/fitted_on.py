@@ -37,3 +37,14 @@ def fitted_on(
     noise = {} if survey.noise is None else {"noise_variance": survey.noise.mean.tolist()}
     named = {"source": source_name(x), **facts, **counted, **noise}
     return {**named, "sha256": digest.hexdigest()}
+
+
+def has_known_noise(mixture: Any) -> bool:
+    """Return whether the rows of the fit had noise of known variance."""
+    noise = (getattr(mixture, "fitted_on_", None) or {}).get("noise_variance")
+    return noise is not None and bool(np.any(noise))
+
+
+def has_labels(mixture: Any) -> bool:
+    """Return whether rows of the fit had labels."""
+    return bool(np.any((getattr(mixture, "fitted_on_", None) or {}).get("labelled_rows", 0)))

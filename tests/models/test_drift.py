@@ -227,6 +227,7 @@ def test_what_has_no_test_says_so(mixture):
         GaussianMixture(2, noise=True).fit(x),
         BayesianGaussianMixture(2).fit(x),
         GaussianMixture(2, missing="marginalise").fit(x),
+        GaussianMixture(2, max_iter=500).fit(x, noise_variance=0.1),
     ):
         with pytest.raises(SettingError, match=r"drift|whole rows"):
             other.drift(x)

@@ -10,7 +10,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import norm, t
 
-from daskgmm import BayesianGaussianMixture, ConjugatePrior, GaussianMixture
+from daskgmm import BayesianGaussianMixture, ConjugatePrior, GaussianMixture, load_model
 from daskgmm.errors import DataError, DependenceWarning, SettingError, WeightsWarning
 
 R = np.random.default_rng(0)
@@ -273,6 +273,17 @@ def test_mixtures_without_standard_errors(settings, words):
     mixture = fitted(**settings, max_iter=3)
     with pytest.raises(SettingError, match=words):
         mixture.standard_errors(X)
+
+
+@pytest.mark.parametrize("beside", [{"labels": X[:, 0] > 2}, {"noise_variance": 0.01}])
+def test_other_likelihoods_have_others(beside, tmp_path):
+    """Also where parameters are at the maximum of the likelihood of rows alone, as far apart."""
+    beside = {name: np.asarray(value, float) for name, value in beside.items()}
+    mixture = GaussianMixture(2, random_state=0, max_iter=500).fit(X, **beside)
+    mixture.save(tmp_path / "m.json")
+    for each in (mixture, load_model(tmp_path / "m.json"), mixture.sort_components()):
+        with pytest.raises(SettingError, match=f"with {next(iter(beside))}"):
+            each.standard_errors(X)
 
 
 def test_posteriors_say_it_themselves():

@@ -17,12 +17,13 @@ from daskgmm.em.weighing import check_some
 from daskgmm.errors import DataError, SettingError
 from daskgmm.gaussian.moments import EMPTY
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.models.criteria import rows_that_count
 from daskgmm.models.drift.pieces import FIRST_ROWS, Pieces, pieces_of, variances_of
 from daskgmm.models.drift.rao_scott import Assessed, Means, adjusted, assess
+from daskgmm.models.fitted_on import has_known_noise
 from daskgmm.models.inputs import scoring_data
 from daskgmm.models.missing import check_whole_rows
 from daskgmm.models.predictions.prediction import Predictor
+from daskgmm.models.seen import seen_of
 
 LEAST_PIECES = 16
 """Fewest pieces of which a variance is estimated."""
@@ -193,10 +194,12 @@ def _check_testable(mixture: Any, parameters: Parameters) -> None:
         because = "the responsibilities of a variational posterior are not those of a density"
     elif parameters.makes_room:
         because = "its room for outliers (noise, tails) takes in the rows that have moved"
+    elif has_known_noise(mixture):
+        because = "it was fitted with noise_variance, and the noise of rows would look like drift"
     if because is not None:
         raise SettingError(
-            f"This mixture has no test of drift: {because}. Fit a GaussianMixture without noise "
-            "and tails to the same rows, and test new rows against that."
+            f"This mixture has no test of drift: {because}. Fit a GaussianMixture without "
+            "noise, tails and noise_variance to the same rows, and test new rows against that."
         )
 
 
@@ -317,10 +320,8 @@ def _variance(pieces: Pieces, reference: Drift | None, fitted_rows: float) -> fl
 
 def _fitted_rows(mixture: Any) -> float:
     """Return the rows that the parameters are estimated from; infinity if that is not known."""
-    known = getattr(mixture, "n_seen_", None)
-    if known is None:
-        known = rows_that_count(getattr(mixture, "fitted_on_", None) or {})
-    return float(known) if known > 0 else math.inf
+    known = seen_of(mixture).rows
+    return known if known > 0 else math.inf
 
 
 def _check_enough(pieces: Pieces) -> None:

@@ -19,6 +19,7 @@ from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.score_chart import ScoreChart, has_chart
 from daskgmm.models.degeneracy import reason_of
 from daskgmm.models.equal_weights import has_equal_weights
+from daskgmm.models.fitted_on import has_known_noise, has_labels
 from daskgmm.models.missing import check_whole_rows
 from daskgmm.models.uncertainty.curvature import Curvature
 
@@ -57,6 +58,10 @@ def chart_of(mixture: Any, parameters: Parameters) -> ScoreChart:
     prior = getattr(mixture, "prior", None) if ended is None else ended.prior
     if parameters.log_weights is not None:
         because = "a variational posterior says itself how uncertain its parameters are"
+    elif has_known_noise(mixture):
+        because = "it was fitted with noise_variance, and rows are taken as exact here"
+    elif has_labels(mixture):
+        because = "it was fitted with labels, and the likelihood here is that of rows without"
     elif parameters.makes_room:
         because = "noise and tails have parameters of their own, beside those of Gaussians"
     elif not has_chart(parameters):
