@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from daskgmm.arrays import Array
 from daskgmm.em.sample import SAMPLE_BYTES
 from daskgmm.em.scores import Scores
 from daskgmm.gaussian.score_chart import ScoreChart
+from daskgmm.passes.executors.threads import thread_count
 
 ROWS_PER_PARAMETER = 50
 """Rows of the first sample for each free parameter."""
@@ -94,9 +96,10 @@ def sampled(found: Scores) -> tuple[Array, Array]:
 
 
 def curvature_of(chart: ScoreChart, found: Scores) -> Curvature:
-    """Return the curvature on the sample."""
+    """Return the curvature on the sample, on the threads of this process."""
     x, weights = sampled(found)
-    matrix, squares = chart.curvature(x, weights)
+    with ThreadPoolExecutor(thread_count()) as pool:
+        matrix, squares = chart.curvature(x, weights, pool.map)
     (least,), vectors = eigh(matrix, subset_by_index=[0, 0])
     direction, error = vectors[:, 0], 0.0
     if len(x) < found.weighing.rows:

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from daskgmm.arrays import Array
 from daskgmm.blas import one_blas_thread
 from daskgmm.companions import Companions
 from daskgmm.em.scores import Scores, scores_of
+from daskgmm.em.uniform_sample import rule_of, uniform_sample
 from daskgmm.em.weighing import COUNTS, check_meaning, check_some
 from daskgmm.errors import DataError, DependenceWarning, SourceError, WeightsWarning
 from daskgmm.gaussian.covariance.dense import Dense
@@ -50,6 +50,7 @@ from daskgmm.models.uncertainty.refusals import (
 )
 from daskgmm.models.uncertainty.standard_errors import Estimates, StandardErrors
 from daskgmm.passes.batches import GUESSED_ROWS
+from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.rows import Rows
 
 NEIGHBOURS = 8
@@ -75,8 +76,11 @@ def standard_errors(
     data = data.in_coordinates(predictor.transform.coordinates)
     columns = None if predictor.transform.coordinates is not None else rows.columns
     with one_blas_thread():
-        score = partial(scores_of, data, chart, columns=columns, length=length)
-        found, curvature = _scored(mixture, chart, score, weighted=weights is not None)
+        first = rows_at_first(chart.n_parameters)
+        found = scores_of(data, chart, first, columns=columns, length=length)
+        check_some(found.weighing, weights is not None)
+        check_off_the_floor(mixture, chart.parameters, *sampled(found))
+        curvature = _curvature(data, chart, found, columns)
         said = weights_are or (getattr(mixture, "fitted_on_", None) or {}).get("weights_are")
         if weights is not None and groups is None:
             message = doubt(found.weighing, said, ERRORS_COUNT)
@@ -97,19 +101,17 @@ def standard_errors(
     return errors
 
 
-def _scored(
-    mixture: Any, chart: ScoreChart, score: Callable[[int], Scores], *, weighted: bool
-) -> tuple[Scores, Curvature]:
-    """Return scores and curvature from a pass that draws rows; from two, if these are too few."""
-    found = score(rows_at_first(chart.n_parameters))
-    check_some(found.weighing, weighted)
-    check_off_the_floor(mixture, chart.parameters, *sampled(found))
+def _curvature(
+    data: Dataset, chart: ScoreChart, found: Scores, columns: tuple[str, ...] | None
+) -> Curvature:
+    """Return the curvature on the rows that were drawn; on more, if these are too few."""
     curvature = curvature_of(chart, found)
     if curvature.is_close:
-        return found, curvature
+        return curvature
     most = rows_at_most(chart.n_parameters, chart.parameters.n_features)
-    found = score(int(min(curvature.rows_needed, most)))
-    return found, curvature_of(chart, found)
+    rule = rule_of(data, 0, int(min(curvature.rows_needed, most)))
+    sample, _ = uniform_sample(data, rule, columns)
+    return curvature_of(chart, replace(found, sample=sample))
 
 
 def _fewer(units: int) -> int:
