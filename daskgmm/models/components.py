@@ -338,7 +338,7 @@ class Components(Mixture):
         covariance of its slope, from the sums of the scores over blocks of neighbouring rows, or
         over groups. So standard errors hold where neighbours resemble each other, as along a track
         or in time, and where components are no Gaussians in truth. Where components overlap so
-        much that the drawn rows do not tell the curvature, another pass draws more.
+        much that the drawn rows do not tell the curvature, more are drawn in another pass.
 
         Parameters
         ----------

@@ -31,6 +31,9 @@ CLOSE = 0.15
 """Standard error of the weakest curvature, of its size, from which on a larger sample is drawn:
 those of parameters in that direction are off by as much."""
 
+BARELY = 0.25
+"""The same, beyond which the largest sample tells too little."""
+
 SPARE = 1.2
 """Rows that are drawn over those that are needed, as the need is an estimate."""
 
@@ -60,17 +63,20 @@ class Curvature:
     error: float
     rows: int
 
-    @property
-    def is_close(self) -> bool:
-        """Whether the sample tells the curvature in its weakest direction."""
-        return self.error == 0.0 or self.error <= CLOSE * self.least
+    def is_told(self, part: float) -> bool:
+        """Return whether the weakest curvature is known to this part of it."""
+        return self.error == 0.0 or self.error <= part * self.least
 
     @property
     def rows_needed(self) -> float:
-        """Rows of a sample that would, where this one does not."""
+        """Rows of a sample that tells it, where this one does not; twice as many at least.
+
+        The smallest eigenvalue of few rows is too small, by about its error.
+        """
         if self.least <= 0.0:
             return math.inf
-        return SPARE * self.rows * (self.error / (CLOSE * self.least)) ** 2
+        part = self.error / (self.least + self.error)
+        return self.rows * max(2.0, SPARE * (part / CLOSE) ** 2)
 
 
 def rows_at_first(n_parameters: int) -> int:

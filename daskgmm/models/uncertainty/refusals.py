@@ -21,7 +21,7 @@ from daskgmm.models.degeneracy import reason_of
 from daskgmm.models.equal_weights import has_equal_weights
 from daskgmm.models.fitted_on import has_known_noise, has_labels
 from daskgmm.models.missing import check_whole_rows
-from daskgmm.models.uncertainty.curvature import Curvature
+from daskgmm.models.uncertainty.curvature import BARELY, Curvature
 
 LEAST_UNITS = 30
 """Units below which the variance of their scores is known too badly: to 13 % in standard errors."""
@@ -32,10 +32,6 @@ MOST_PARAMETERS = 3000
 LEAST_CURVATURE = 1e-6
 """Curvature below which a mixture has a direction that changes nothing; 1 if components are known:
 EM moves a millionth of the way there in a step."""
-
-BARELY = 0.25
-"""Standard error of the weakest curvature, of its size, beyond which the largest sample tells too
-little."""
 
 WIDEST = 0.5
 """Standard error of a mean or a covariance, in a component's own widths, from which quadratic
@@ -137,7 +133,7 @@ def check_off_the_floor(mixture: Any, parameters: Parameters, x: Array, weights:
 
 def check_curved(chart: ScoreChart, found: Curvature, slope: Array, total: float) -> None:
     """Raise `ValueError` if the likelihood of rows of this total weight has no maximum here."""
-    if found.least > LEAST_CURVATURE and found.error <= BARELY * found.least:
+    if found.least > LEAST_CURVATURE and found.is_told(BARELY):
         return
     step = float(np.abs(slope).max()) / math.sqrt(total)
     if step > FARTHEST:

@@ -32,6 +32,8 @@ from daskgmm.models.criteria import ERRORS_COUNT, doubt
 from daskgmm.models.inputs import scoring_data
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.uncertainty.curvature import (
+    BARELY,
+    CLOSE,
     Curvature,
     curvature_of,
     rows_at_first,
@@ -105,13 +107,13 @@ def _curvature(
     data: Dataset, chart: ScoreChart, found: Scores, columns: tuple[str, ...] | None
 ) -> Curvature:
     """Return the curvature on the rows that were drawn; on more, if these are too few."""
-    curvature = curvature_of(chart, found)
-    if curvature.is_close:
-        return curvature
+    curvature, enough = curvature_of(chart, found), CLOSE
     most = rows_at_most(chart.n_parameters, chart.parameters.n_features)
-    rule = rule_of(data, 0, int(min(curvature.rows_needed, most)))
-    sample, _ = uniform_sample(data, rule, columns)
-    return curvature_of(chart, replace(found, sample=sample))
+    while not curvature.is_told(enough) and curvature.rows < most:
+        rule = rule_of(data, 0, int(min(curvature.rows_needed, most)))
+        sample, _ = uniform_sample(data, rule, columns)
+        curvature, enough = curvature_of(chart, replace(found, sample=sample)), BARELY
+    return curvature
 
 
 def _fewer(units: int) -> int:
