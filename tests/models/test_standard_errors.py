@@ -135,6 +135,10 @@ def test_rows_that_count_are_as_many_rows():
     assert found.unit == "row"
     wanted = mixture.standard_errors(repeated, np.ones(len(repeated)), weights_are="counts")
     assert_allclose(flat(found), flat(wanted), rtol=1e-9)
+    assert found.units == wanted.units == len(repeated)
+    assert_allclose(found.intervals().means, wanted.intervals().means, rtol=1e-9)
+    with pytest.raises(DataError, match="There are 29 rows"):
+        mixture.standard_errors(X[:1], [29.0], weights_are="counts")
     of_rows = mixture.standard_errors(repeated, blocks=len(repeated))
     assert_allclose(flat(found), flat(of_rows), rtol=1e-3)  # which divide by one row less
     groups = np.arange(len(X)) // 4

@@ -149,14 +149,16 @@ def _estimated(
     as_counts: bool,
 ) -> StandardErrors:
     """Return standard errors; raise `ValueError` where there are none."""
-    total, slope, units = float(found.weights.sum()), found.sums.sum(0), len(found.units)
+    total, slope = float(found.weights.sum()), found.sums.sum(0)
+    by_count = as_counts and unit == "row"
+    units = round(total) if by_count else len(found.units)
+    check_units(units, unit, found.weighing.rows)
     check_curved(chart, curvature, slope, total)
     scores = found.sums - np.outer(found.weights / total, slope)
     factor, growth = cho_factor(total * curvature.matrix, lower=True), math.nan
-    if as_counts and unit == "row":
-        covariance, units = _sandwich(factor, total * curvature.squares), found.weighing.rows
+    if by_count:
+        covariance = _sandwich(factor, total * curvature.squares)
     else:
-        check_units(units, unit, found.weighing.rows)
         covariance = _sandwich(factor, _meat(scores))
         if unit == "block" and units >= LEAST_UNITS * NEIGHBOURS:
             longer = np.add.reduceat(scores, np.arange(0, units, NEIGHBOURS))
