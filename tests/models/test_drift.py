@@ -252,3 +252,5 @@ def test_a_fit_that_stopped_early_is_told():
     mixture.gap_estimate_ = 1e-3
     with pytest.warns(ConvergenceWarning, match="smaller tol"):
         mixture.drift(x)
+    mixture.gap_estimate_ = 1e-9
+    assert mixture.drift(np.zeros((500, 2))).divergence > 0.1  # no fault of the fit

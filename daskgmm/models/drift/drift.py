@@ -31,6 +31,9 @@ LEAST_PIECES = 16
 LISTED = 6
 """Changes that `repr` lists."""
 
+FAR_MORE = 10.0
+"""Divergence, over the gain that an unfinished fit left, that is no consequence of it."""
+
 PART_OF_NOISE = 0.2
 """What an unfinished fit may add to the statistic, in its standard deviations."""
 
@@ -279,8 +282,9 @@ def _drift(mixture: Any, predictor: Predictor, pieces: Pieces, reference: Drift 
     scaled = means.tempered(_variance(pieces, reference, fitted_rows))
     whole = assess(scaled, slice(None))
     chance = (means.residuals**2).sum(axis=0)
+    divergence = max(0.0, float(means.means @ means.means - chance.sum()) / 2)
     if reference is None:
-        _warn_of_unfinished(mixture, whole, float(chance.sum()))
+        _warn_of_unfinished(mixture, whole, float(chance.sum()), divergence)
     squares = np.where(chance > 0, means.means**2, np.nan)
     of_cells = np.array([[assess(scaled, cell).p_value for cell in row] for row in cells])
     of_weights = np.array([assess(scaled, row[:1]).p_value for row in places])
@@ -291,7 +295,7 @@ def _drift(mixture: Any, predictor: Predictor, pieces: Pieces, reference: Drift 
         ratios = now[2] / before[2]
     return Drift(
         rows=pieces.weighing.rows,
-        divergence=max(0.0, float(means.means @ means.means - chance.sum()) / 2),
+        divergence=divergence,
         p_value=whole.p_value,
         statistic=whole.statistic,
         log_likelihood=pieces.log_likelihood / pieces.weighing.total,
@@ -335,10 +339,14 @@ def _check_enough(pieces: Pieces) -> None:
         )
 
 
-def _warn_of_unfinished(mixture: Any, whole: Assessed, chance: float) -> None:
-    """Warn if the fit stopped so far from its maximum that the test would see that."""
+def _warn_of_unfinished(mixture: Any, whole: Assessed, chance: float, divergence: float) -> None:
+    """Warn if the fit stopped so far from its maximum that the test would see that.
+
+    Half the squared score is at most the gain that is left: of a larger divergence it is no cause.
+    """
     gap = float(getattr(mixture, "gap_estimate_", math.nan))
-    if 2 * gap > PART_OF_NOISE * chance * math.sqrt(2 / whole.degrees):
+    seen = 2 * gap > PART_OF_NOISE * chance * math.sqrt(2 / whole.degrees)
+    if seen and divergence < FAR_MORE * gap:
         warnings.warn(
             f"The fit stopped about {gap:.1g} nats a row below its maximum, and so many rows show "
             "that as drift. Fit with a smaller tol, or give reference=mixture.drift(X_fitted).",
