@@ -55,9 +55,15 @@ def chart_of(mixture: Any, parameters: Parameters) -> ScoreChart:
     if parameters.log_weights is not None:
         because = "a variational posterior says itself how uncertain its parameters are"
     elif has_known_noise(mixture):
-        because = "it was fitted with noise_variance, and rows are taken as exact here"
+        because = (
+            "it was fitted with noise_variance, and rows are taken as exact here. A fit without "
+            "noise_variance has them, of the density of noisy rows"
+        )
     elif has_labels(mixture):
-        because = "it was fitted with labels, and the likelihood here is that of rows without"
+        because = (
+            "it was fitted with labels, and the likelihood here is that of rows without. Fit "
+            "without labels, with warm_start=True from here"
+        )
     elif parameters.makes_room:
         because = "noise and tails have parameters of their own, beside those of Gaussians"
     elif not has_chart(parameters):
