@@ -11,7 +11,7 @@ from daskgmm.models.components import Components
 from daskgmm.models.drift.drift import Drift, drift_of
 from daskgmm.models.moments import MixtureMoments
 from daskgmm.models.seen import seen_of
-from daskgmm.models.updating import Update, check_streams, updated
+from daskgmm.models.updating import Update, check_as_begun, check_streams, updated
 
 
 def _maximises_likelihood(mixture: Streaming) -> bool:
@@ -197,11 +197,13 @@ class Streaming(Components):
         Raises
         ------
         SettingError
-            Before the first pass, if settings leave nothing to go on from; see `update`.
+            Before the first pass, if settings leave nothing to go on from, see `update`, or were
+            changed since the first call to those of another mixture.
         """
         asked = Update(forget)
         check_streams(self)
         if hasattr(self, "means_"):
+            check_as_begun(self)
             after = updated(self, X, sample_weight, asked, stacklevel=4)
             self.__dict__.clear()
             self.__dict__.update(after.__dict__)

@@ -210,3 +210,18 @@ def check_streams(mixture: Any) -> None:
             f"partial_fit goes on from the moments that parameters hold, and here they hold too "
             f"little: {because}. Leave that setting out, or call fit on all rows."
         )
+
+
+def check_as_begun(mixture: Any) -> None:
+    """Raise `SettingError` where settings were changed to those of another mixture."""
+    k, asked = len(mixture.weights_), (bool(mixture.standardise), mixture.pca)
+    changed = None
+    if mixture.n_components != k:
+        changed = f"n_components={mixture.n_components}, and it has {k}"
+    elif getattr(mixture, "_fitted_in", asked) != asked:
+        changed = "standardise or pca, and it has the coordinates of the first rows"
+    if changed is not None:
+        raise SettingError(
+            f"partial_fit goes on with the mixture that is there, and settings were changed: "
+            f"{changed}. Set that back, or call fit to begin anew."
+        )

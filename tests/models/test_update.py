@@ -318,3 +318,12 @@ def test_labels_of_the_past_stay_in_its_moments():
     assert_allclose(later.means_, gamma.T @ X / gamma.sum(0)[:, None], rtol=1e-9)
     with pytest.raises(SettingError, match="fitted with labels"):
         mixture.update(A, replaces=mixture.moments(A))
+
+
+@pytest.mark.parametrize("changed", [{"n_components": 4}, {"standardise": True}, {"pca": 2}])
+def test_a_stream_goes_on_with_the_settings_that_it_began_with(changed):
+    stream = GaussianMixture(3, random_state=0).partial_fit(A).set_params(**changed)
+    with pytest.raises(SettingError, match=f"{next(iter(changed))}.*begin anew"):
+        stream.partial_fit(B)
+    assert stream.n_seen_ == len(A)
+    assert stream.fit(B).n_features_in_ == 3
