@@ -161,6 +161,10 @@ def test_weights(mixture):
     scaled = mixture.drift(frame(x), sample_weight=1e6 * counts)
     assert scaled.p_value == pytest.approx(weighed.p_value, rel=1e-9)
     assert weighed.rows == (counts > 0).sum()
+    wild = frame(np.where(counts[:, None] == 0, 1e150, x))
+    narrow = GaussianMixture.from_parameters([1.0], [[0.0] * 3], [1e-12 * np.eye(3)])
+    wanted = narrow.drift(x * (counts > 0)[:, None], counts)
+    assert narrow.drift(np.asarray(wild), counts).statistic == wanted.statistic
 
 
 def test_gaps_coordinates_and_lazy_rows(monkeypatch):
