@@ -233,13 +233,13 @@ def _narrowest(covariance: Array, width: Array, spread: Array) -> Array | None:
     direction = _widest(factor, spread)
     if not (direction @ width @ direction > 1.0 and direction @ spread @ direction > wide):
         below = _below(factor, width)
-        last = below.shape[1] - 1
-        if last < 0:
+        if not below.shape[1]:
             return None
-        ratios, axes = eigh(below.T @ spread @ below, subset_by_index=(last, last))
-        if not ratios[0] > wide:
+        # Of all: asked for the last one alone, LAPACK returns none where many are nearly equal.
+        ratios, axes = eigh(below.T @ spread @ below)
+        if not ratios[-1] > wide:
             return None
-        direction = below @ axes[:, 0]
+        direction = below @ axes[:, -1]
     return scales * direction
 
 

@@ -80,6 +80,8 @@ def apart(source: Source, given: Any) -> tuple[Source, Any]:
 
     Other noise, and that of columns of tables, is returned as it is given.
     """
+    if isinstance(given, str) and given in _known_names(source):
+        given = [given]
     names = column_names(given)
     if names is None or not source.labelled:
         return source, given
@@ -88,6 +90,13 @@ def apart(source: Source, given: Any) -> tuple[Source, Any]:
     check_among(names, tuple(map(str, source.x.data_vars)), "X")
     left = source_of(source.x.drop_vars(list(names)), source.options)
     return left, source.x[list(names)]
+
+
+def _known_names(source: Source) -> tuple[str, ...]:
+    """Return the names of columns or variables that a single name may be one of."""
+    if source.labelled:
+        return tuple(map(str, getattr(source.x, "data_vars", ())))
+    return source.names if source.validated else source.checked_rows().all_columns
 
 
 def training_noise(
@@ -115,8 +124,6 @@ def planned_noise(
 
 def _beside_table(source: Source, rows: Rows, given: Any) -> tuple[Rows, Rows]:
     names = column_names(given)
-    if isinstance(given, str) and given in rows.all_columns:
-        names = (given,)
     if names is None:
         return rows, noise_for(rows, given, source)
     check_among(names, rows.all_columns, "X")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
@@ -92,6 +93,27 @@ class BackendTests:
                         assert_allclose(moments.second, entries, rtol=1e-8, atol=1e-7)
                     else:
                         assert_allclose(moments.pooled, second.sum(0), rtol=1e-8, atol=1e-7)
+
+    def test_labels_bar_components_of_other_classes(self) -> None:
+        """A row of known class has responsibilities within its components, if labels are taken."""
+        if not self.backend.takes_labels:
+            return
+        rows, classes = self.rows(), np.array([0, 1, 1])
+        labels = np.random.default_rng(2).integers(-1, 2, size=N)
+        block = Block(rows, Companions(labels=labels))
+        cases = [(each, replace(kernel, classes=classes)) for each, kernel in _cases(rows)]
+        together = self.backend.moments([kernel for _, kernel in cases], iter([block]))
+        for (parameters, kernel), of_all in zip(cases, together, strict=True):
+            joint = log_joint(parameters, rows)
+            joint[(labels >= 0) & (labels != classes[:, None])] = -np.inf
+            logs = logsumexp(joint, axis=0)
+            gamma = np.exp(joint - logs)
+            for moments in (self._moments_of(kernel, [block]), of_all):
+                assert_allclose(moments.counts, gamma.sum(1), rtol=1e-8)
+                first = gamma @ rows - gamma.sum(1)[:, None] * kernel.reference
+                assert_allclose(moments.first, first, rtol=1e-8, atol=1e-7)
+                if not _leaves_the_shared_term_out(kernel):
+                    assert_allclose(moments.log_likelihood, logs.sum(), rtol=1e-10)
 
     def test_blocks_may_end_anywhere(self) -> None:
         """Moments are those of all rows in one block; rows of weight 0 add nothing."""

@@ -86,4 +86,4 @@ def test_set_up_lines():
     made = [line for line in lines if line.startswith("python3 -m venv .venv && ")]
     ends = [line.split("/")[-1] for line in made]
     assert ends == ["daskgmm demo", 'pytest -q -n 2 -m "not slow"']
-    assert [line for line in lines if line not in made] == [".venv/bin/pytest -q -n 2 -m slow"]
+    assert [line for line in lines if line not in made] == [".venv/bin/pytest -q -n 4 -m slow"]

@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
+from daskgmm import GaussianMixture
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.floor import REG_COVAR, RIDGE, TIES, Floor, n_degenerate
 from daskgmm.gaussian.m_step import Maximised
@@ -154,3 +156,13 @@ def test_outliers_do_not_lift_contaminated_components_off_the_floor(structure, w
     assert not floor.resting(Maximised(plain))
     found = [each.component for each in floor.resting(Maximised(dirty))]
     assert found == ([None] if structure == "tied" else [0])
+
+
+def test_directions_that_are_nearly_equal_are_no_error():
+    """Of 20 constant columns, in a component of all rows (LAPACK returned no direction)."""
+    x, digits = load_digits(return_X_y=True)
+    x = x[digits == 1]
+    mixture = GaussianMixture(1, reg_covar=1e-6).fit(x)
+    np.testing.assert_allclose(
+        mixture.covariances_[0], np.cov(x.T, bias=True) + 1e-6 * np.eye(64), atol=1e-9
+    )

@@ -9,6 +9,7 @@ from scipy.special import logsumexp
 
 from daskgmm import GaussianMixture, sweep
 from daskgmm.cli import main
+from daskgmm.errors import DataError
 from daskgmm.gaussian.kernels.backend import Backend
 from daskgmm.gaussian.kernels.backends import BACKENDS
 from daskgmm.gaussian.kernels.kernel import Sums
@@ -119,3 +120,12 @@ def test_an_unknown_one_is_refused_before_a_row_is_read(x):
     ):
         GaussianMixture(2).fit(x, listen=events.append)
     assert not events
+
+
+def test_a_back_end_without_labels_is_told_so():
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    with (
+        dask.config.set({"daskgmm.backend": "mine"}),
+        pytest.raises(DataError, match="no labels of"),
+    ):
+        GaussianMixture(2).fit(x, labels=np.arange(60) % 2)

@@ -419,3 +419,17 @@ def test_a_warm_start_takes_no_likelihood_of_other_noise():
     assert mixture.lower_bound_ != before
     again = mixture.fit(x, noise_variance=noise)
     assert np.isfinite(again.history_["change"][0])
+
+
+def test_a_single_name_is_that_of_the_only_column(tmp_path):
+    x, noise, _ = noisy(200)
+    frame = pd.DataFrame({"a": x[:, 0], "e": noise[:, 0]})
+    frame.to_parquet(tmp_path / "t.parquet")
+    data = xr.Dataset({name: ("row", frame[name].to_numpy()) for name in frame})
+    settings = {"init_params": "k-means++", "random_state": 0}
+    expected = GaussianMixture(K, **settings).fit(x[:, :1], noise_variance=noise[:, 0])
+    score = expected.score(x[:, :1], noise_variance=noise[:, :1])
+    for given_data in (frame, str(tmp_path / "t.parquet"), data):
+        mixture = GaussianMixture(K, **settings).fit(given_data, noise_variance="e")
+        np.testing.assert_allclose(mixture.means_, expected.means_, rtol=1e-12)
+        assert mixture.score(given_data, noise_variance="e") == pytest.approx(score, rel=1e-12)

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import copy
-import math
 import os
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Self, cast
 
-import dask.array as da
 import numpy as np
-from dask.base import compute, is_dask_collection
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from daskgmm.em.events import Listener, silence
-from daskgmm.em.label_counts import LabelCounts, count_labels
+from daskgmm.em.label_counts import count_labels
 from daskgmm.errors import DataError, ModelFileError, SettingError
+from daskgmm.models.classifying.accuracy import accuracy
+from daskgmm.models.classifying.class_priors import priors_of, with_priors
 from daskgmm.models.classifying.own_mixtures import RowsOfClass, joined
-from daskgmm.models.classifying.sizes import sizes_of
+from daskgmm.models.classifying.sizes import of_class, sizes_of
 from daskgmm.models.classifying.target import Target, decoded
 from daskgmm.models.costs import TrainingData, cache_nbytes
 from daskgmm.models.estimator import MixtureEstimator
@@ -32,7 +30,6 @@ from daskgmm.models.inputs import LABELS
 from daskgmm.models.labels import KnownClasses
 from daskgmm.models.sweeps.sweep import sweep
 from daskgmm.models.writers.job import Written
-from daskgmm.rows.coded import UNKNOWN_CLASS
 from daskgmm.rows.sources import source_of
 from daskgmm.storage.address import Address
 from daskgmm.storage.masking import StorageOptions
@@ -217,23 +214,23 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         sizes = sizes_of(self.n_components, classes, several=self.structures == OWN)
         priors = None if self.priors is None else priors_of(self.priors, classes)
         if self.structures == SHARED:
-            mixture = self._shared(given, found, sizes, cache_nbytes(cache), listen)
-            of_components = np.repeat(np.arange(len(sizes)), [one for (one,) in sizes])
+            mixture, of_components = self._shared([k for (k,) in sizes])
+            given = replace(given, known=KnownClasses(found, of_components))
+            # Here, so that warnings point at the line that called this.
+            with mixture._kept_if_it_fails(None):
+                mixture._fit(given, None, cache_nbytes(cache), listen)
         else:
             weighed = [RowsOfClass(beside.labels, beside.weights, int(v)) for v in found.values]
             own = [
                 self._own(rows, part, each, cache, listen or silence)
                 for part, each in zip(weighed, sizes, strict=True)
             ]
-            weights = np.array([each.fitted_on_["weight"] for each in own])
-            mixture = joined(own, weights / weights.sum())
+            mixture, of_components = joined(own), of_class([len(each.weights_) for each in own])
             mixture.set_params(missing=self.missing)
-            mixture.n_iter_ = max(each.n_iter_ for each in own)
-            of_components = np.repeat(np.arange(len(own)), [len(each.weights_) for each in own])
             for name in FEATURES:
                 if hasattr(probe, name):
                     setattr(mixture, name, getattr(probe, name))
-        mixture.clusters_ = of_components.astype(np.intp)
+        mixture.clusters_ = np.array(of_components, np.intp)
         self.classes_, self.class_count_, self.mixture_ = classes, found.counts, mixture
         self.n_iter_ = mixture.n_iter_
         shares = np.bincount(of_components, mixture.weights_, len(classes))
@@ -277,31 +274,7 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         sample_weight : array-like, or lazy as y; shape (n,), optional
         """
         target = Target.of(source_of(X), y)
-        found = self.predict(target.source.x)
-        if hasattr(target.labels, "dims"):
-            target = replace(target, labels=target.labels.transpose(*found.dims).data)
-        if hasattr(found, "dims"):
-            found = found.data
-        if target.names is None:
-            expected, known = target.labels, None
-        else:
-            expected, known = decoded(target.labels, target.names), target.labels >= 0
-        parts = [found, expected, *([] if sample_weight is None else [sample_weight])]
-        if any(map(is_dask_collection, parts)):
-            found, expected, *weights = (_flat(part) for part in parts)
-        else:
-            found, expected, *weights = map(np.asarray, parts)
-        hits = found == expected
-        # A comparison with itself is false for NaN alone.
-        counted = (expected == expected) & (self._known(expected) if known is None else known)
-        w = counted * (weights[0] if weights else 1.0)
-        total, all_of_them = compute((hits * w).sum(), w.sum())
-        return float(total / all_of_them)
-
-    def _known(self, labels: Any) -> Any:
-        """Return which numbers are classes, and no -1 that stands for none."""
-        is_class = np.any(np.asarray(self.classes_ == UNKNOWN_CLASS))
-        return True if is_class or labels.dtype.kind not in "iuf" else labels != UNKNOWN_CLASS
+        return accuracy(self.predict(target.source.x), target, sample_weight, self.classes_)
 
     def predict_to_zarr(
         self, X: Any, out: str | os.PathLike[str], outputs: Sequence[str] = ("label",), **how: Any
@@ -415,40 +388,20 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
     def _predicting(self) -> GaussianMixture:
         """Return the mixture with the prior probabilities of the classes."""
         check_is_fitted(self)
-        mixture, priors = copy.copy(self.mixture_), priors_of(self.class_prior_, self.classes_)
-        of_components = mixture.clusters_
-        shares = np.bincount(of_components, mixture.weights_, len(self.classes_))
-        factors = priors / np.where(shares > 0, shares, math.inf)
-        if (priors == shares / shares.sum()).all():
-            return mixture
-        weights = mixture.weights_ * factors[of_components]
-        mixture.weights_ = weights / weights.sum()
-        return mixture
+        return with_priors(self.mixture_, priors_of(self.class_prior_, self.classes_))
 
     def _mixture(self, k: int, covariance_type: str) -> GaussianMixture:
         settings = {name: getattr(self, name) for name in PASSED_ON}
         return GaussianMixture(k, covariance_type=covariance_type, **settings)
 
-    def _shared(
-        self,
-        given: TrainingData,
-        found: LabelCounts,
-        sizes: Sequence[tuple[int, ...]],
-        cache: int,
-        listen: Listener | None,
-    ) -> GaussianMixture:
-        """Return the components of all classes, fitted together."""
+    def _shared(self, sizes: Sequence[int]) -> tuple[GaussianMixture, tuple[int, ...]]:
+        """Return the mixture of all classes, not fitted, and the class of each component."""
         if not isinstance(self.covariance_type, str):
             raise SettingError(
                 f"covariance_type is {self.covariance_type!r}; the classes share one structure. "
                 "Set structures='own' to choose one for each class."
             )
-        of_components = tuple(c for c, (k,) in enumerate(sizes) for _ in range(k))
-        mixture = self._mixture(len(of_components), self.covariance_type)
-        known = KnownClasses(found, of_components)
-        with mixture._kept_if_it_fails(None):
-            mixture._fit(replace(given, known=known), None, cache, listen)
-        return mixture
+        return self._mixture(sum(sizes), self.covariance_type), of_class(sizes)
 
     def _own(
         self, rows: Any, weights: Any, sizes: tuple[int, ...], cache: Any, listen: Listener
@@ -471,31 +424,6 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         return cast("GaussianMixture", best)
 
 
-def priors_of(priors: Any, classes: NDArray[Any]) -> NDArray[np.float64]:
-    """Return prior probabilities of classes (c,) that sum to 1.
-
-    Raises
-    ------
-    SettingError
-        If there is not one for each class, or one is negative, or all are 0.
-    """
-    if isinstance(priors, Mapping):
-        names = [value.item() if isinstance(value, np.generic) else value for value in classes]
-        if set(priors) != set(names):
-            raise SettingError(
-                f"priors has {', '.join(map(repr, priors))}, and the classes are "
-                f"{', '.join(map(repr, names))}. Give one for each."
-            )
-        priors = [priors[name] for name in names]
-    given = np.asarray(priors, np.float64)
-    if given.shape != (len(classes),) or not (given >= 0).all() or not 0 < given.sum() < math.inf:
-        raise SettingError(
-            f"priors is {priors!r}; give {len(classes)} numbers that are not negative, one for "
-            "each class."
-        )
-    return np.asarray(given / given.sum(), np.float64)
-
-
 def _of_classes(outputs: Sequence[str]) -> tuple[str, ...]:
     names = (outputs,) if isinstance(outputs, str) else tuple(outputs)
     return tuple(OUTPUTS_OF_CLASSES.get(name, name) for name in names)
@@ -509,10 +437,3 @@ def _kept(value: Any) -> Any:
             "with such labels."
         )
     return value
-
-
-def _flat(part: Any) -> Any:
-    """Return an array of one axis, lazy ones so."""
-    if hasattr(part, "to_dask_array"):
-        part = part.to_dask_array(lengths=True)
-    return part.ravel() if isinstance(part, da.Array) else np.asarray(part).ravel()

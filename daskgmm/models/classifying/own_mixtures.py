@@ -80,12 +80,14 @@ class RowsOfClass(Rows):
         return WeightsOfClass(self._labels.segment(first, stop), weights, self._value)
 
 
-def joined(mixtures: Sequence[GaussianMixture], shares: NDArray[np.float64]) -> GaussianMixture:
-    """Return the mixtures of classes with these shares (c,) as one; components have no clusters."""
-    weights = [share * each.weights_ for share, each in zip(shares, mixtures, strict=True)]
+def joined(mixtures: Sequence[GaussianMixture]) -> GaussianMixture:
+    """Return the mixtures of classes as one, each with its share of the weight of all rows."""
+    weights = [each.fitted_on_["weight"] * each.weights_ for each in mixtures]
     # In the units of the data: with `standardise` each class has coordinates of its own.
     means = np.concatenate([each.means_in_data_units() for each in mixtures])
     covariances = np.concatenate([each.covariances_in_data_units() for each in mixtures])
     whole = np.concatenate(weights)
     whole = whole / whole.sum()
-    return GaussianMixture.from_parameters(whole, means, covariances, covariance_type="full")
+    made = GaussianMixture.from_parameters(whole, means, covariances, covariance_type="full")
+    made.n_iter_ = max(each.n_iter_ for each in mixtures)
+    return made

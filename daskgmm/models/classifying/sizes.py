@@ -51,3 +51,8 @@ def _numbers(given: Any, several: bool) -> tuple[int, ...]:
     raise SettingError(
         f"n_components is {given!r}; give a whole number of at least 1 for each class.{more}"
     )
+
+
+def of_class(sizes: Iterable[int]) -> tuple[int, ...]:
+    """Return the class of each component, of so many components of each class."""
+    return tuple(number for number, k in enumerate(sizes) for _ in range(k))

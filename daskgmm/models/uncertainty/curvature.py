@@ -106,8 +106,9 @@ def curvature_of(chart: ScoreChart, found: Scores) -> Curvature:
     x, weights = sampled(found)
     with ThreadPoolExecutor(thread_count()) as pool:
         matrix, squares = chart.curvature(x, weights, pool.map)
-    (least,), vectors = eigh(matrix, subset_by_index=[0, 0])
-    direction, error = vectors[:, 0], 0.0
+    # Of all: asked for one alone, LAPACK returns none where many are nearly equal.
+    values, vectors = eigh(matrix)
+    least, direction, error = values[0], vectors[:, 0], 0.0
     if len(x) < found.weighing.rows:
         error = chart.curvature_along(x, weights, direction)[1]
     return Curvature(matrix, squares, float(least), direction, error, len(x))
