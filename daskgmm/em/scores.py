@@ -12,6 +12,7 @@ from daskgmm.arrays import Array
 from daskgmm.companions import ALONE, Companions
 from daskgmm.em.adaptation import checked_blocks
 from daskgmm.em.sample import Sample, SampleRule, join
+from daskgmm.em.uniform_sample import rule_of
 from daskgmm.em.weighing import Weighing, merge_weighings, weigh
 from daskgmm.errors import DataError, SettingError
 from daskgmm.gaussian.block import Block
@@ -192,9 +193,7 @@ def scores_of(
     length: int | None,
 ) -> Scores:
     """Return the scores of all units that have a weight, and a sample of the rows."""
-    whole = data.weights is None and not data.transform.drop_missing
-    rule = SampleRule(0, capacity, data.rows.n_rows if whole else None)
-    work = ScoreWork(chart, backend(), rule, columns, length)
+    work = ScoreWork(chart, backend(), rule_of(data, 0, capacity), columns, length)
     found, sample = none_of(chart), None
     for part in map_batches(data, work, name="daskgmm-scores"):
         parts = [each for each in (sample, part.sample) if each is not None]

@@ -11,7 +11,7 @@ the EM algorithm", Journal of the Royal Statistical Society B 44 (1982) 226-233)
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -33,6 +33,14 @@ SEPARATE = ("spherical", "diag", "full")
 
 TILE = 1024
 """Rows whose scores are computed at once."""
+
+PART = 8 * TILE
+"""Fewest rows of a part of a curvature."""
+
+MOST_PARTS = 32
+
+PARTS_BYTES = 256 << 20
+"""Most bytes of the squares of scores of all parts."""
 
 SQRT_2 = float(np.sqrt(2.0))
 
@@ -237,7 +245,9 @@ class ScoreChart:
                 part = quadratic.reshape(k, size - 1 - d, -1)[component]
                 np.multiply(own[1 + d :], scaled[component], out=part)
 
-    def curvature(self, x: Array, weights: Array) -> tuple[Array, Array]:
+    def curvature(
+        self, x: Array, weights: Array, over: Callable[..., Iterable[list[Array]]] = map
+    ) -> tuple[Array, Array]:
         r"""Return minus the second derivatives of the log-likelihood, and the squares of scores.
 
         Louis' formula: the information of rows whose components are known, less the covariance of
@@ -247,12 +257,35 @@ class ScoreChart:
         ----------
         x : ndarray of shape (m, d)
         weights : ndarray of shape (m,)
+        over : callable
+            Applies a function to parts of the rows, as `map` does: that of a pool, for instance.
+            What the parts are depends on the numbers of rows and parameters alone.
 
         Returns
         -------
         curvature, squares : ndarray of shape (P, P)
             Both over the sum of the weights; the latter is :math:`\sum_n w_n s_n s_n^T`.
         """
+        k, size = self.parameters.n_components, self._size
+        fits = PARTS_BYTES // (8 * self.n_parameters**2)
+        parts = max(1, min(MOST_PARTS, fits, len(x) // PART))
+        sums: list[Array] = []
+        for own in over(self._sums, np.array_split(x, parts), np.array_split(weights, parts)):
+            sums = [one + other for one, other in zip(sums, own, strict=True)] if sums else own
+        counts, squares, *products = sums
+        total = float(weights.sum())
+        found = squares.copy()
+        fixed = np.arange(self.n_weights)
+        found[fixed, fixed] += total
+        for component in range(k):
+            known = np.full(size, counts[component])  # of log odds it is `total`, above
+            known[0] = 0.0
+            part = self.free[component * size : (component + 1) * size]
+            found += part.T @ (np.diag(known) - products[component]) @ part
+        return (found + found.T) / (2.0 * total), squares / total
+
+    def _sums(self, x: Array, weights: Array) -> list[Array]:
+        """Return weights (k,), squares of scores (P, P) and of those of each component (p, p)."""
         k, size = self.parameters.n_components, self._size
         squares, counts = np.zeros((self.n_parameters,) * 2, order="F"), np.zeros(k)
         products = [np.zeros((size, size), order="F") for _ in range(k)]
@@ -266,17 +299,7 @@ class ScoreChart:
             for component, part in enumerate(features):
                 part *= np.sqrt(chances[component])
                 products[component] = _with_squares(products[component], part)
-        squares, products = _symmetric(squares), [_symmetric(each) for each in products]
-        total = float(weights.sum())
-        found = squares.copy()
-        fixed = np.arange(self.n_weights)
-        found[fixed, fixed] += total
-        for component in range(k):
-            known = np.full(size, counts[component])  # of log odds it is `total`, above
-            known[0] = 0.0
-            part = self.free[component * size : (component + 1) * size]
-            found += part.T @ (np.diag(known) - products[component]) @ part
-        return (found + found.T) / (2.0 * total), squares / total
+        return [counts, *map(_symmetric, (squares, *products))]
 
     def curvature_along(self, x: Array, weights: Array, direction: Array) -> tuple[float, float]:
         """Return the curvature along a direction (P,), as `curvature`, and its standard error.

@@ -12,13 +12,15 @@ from daskgmm.em.weighing import RELATIVE, Weighing
 from daskgmm.errors import SettingError
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.models.fitted_on import has_known_noise
 from daskgmm.models.order import NUMBERED
+from daskgmm.models.seen import SEEN
 from daskgmm.models.source_name import source_name
 from daskgmm.names import ADAPTED
 
 OF_THE_FIT = (
     "converged_", "n_iter_", "history_", "lower_bound_", "lower_bounds_", "gap_estimate_",
-    "fitted_on_", "n_seen_", "_criteria", "_discount", "_doubt", "_ended", "_ended_with",
+    "fitted_on_", *SEEN, "_criteria", "_discount", "_doubt", "_ended", "_ended_with",
     "_scatter",
 )  # fmt: skip
 """Attributes that say how a mixture was fitted, and are not those of an adapted one."""
@@ -64,8 +66,13 @@ def relevances_of(
     return {name: float(value) for name, value in values.items()}
 
 
-def check_gaussian(parameters: Parameters) -> None:
-    """Raise `ValueError` for a mixture whose parameters are more than Gaussians."""
+def check_gaussian(mixture: Any, parameters: Parameters) -> None:
+    """Raise `ValueError` for a mixture that is more than Gaussians of exact rows."""
+    if has_known_noise(mixture):
+        raise ValueError(
+            "A mixture that was fitted with noise_variance cannot be adapted: rows are taken as "
+            "exact. Fit again to all rows, with noise_variance."
+        )
     if parameters.makes_room:
         raise ValueError(
             "A mixture with room for outliers (noise, tails) cannot be adapted: the formulas of "

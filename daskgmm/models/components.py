@@ -207,7 +207,8 @@ class Components(Mixture):
         ------
         ValueError
             If an argument or a row cannot be used, or a covariance is singular; of a mixture with
-            `noise` or `tails` and of a `BayesianGaussianMixture`, which cannot be adapted.
+            `noise` or `tails`, of one fitted with `noise_variance` and of a
+            `BayesianGaussianMixture`, which cannot be adapted.
 
         Warns
         -----
@@ -225,7 +226,7 @@ class Components(Mixture):
         relevances = relevances_of(self._structure_name, relevance, parameters)
         check_passes(n_iter)
         predictor = self._predictor()
-        check_gaussian(predictor.parameters)
+        check_gaussian(self, predictor.parameters)
         check_whole_rows(self, "map_adapt")
         if "weights" in relevances and has_equal_weights(self):
             raise ValueError(
@@ -258,7 +259,8 @@ class Components(Mixture):
         r"""Return the expected sufficient statistics of rows under this mixture; one pass.
 
         With `step` they are EM by hand: where rows arrive in parts, or lie at several sites that
-        share no rows, each part gives moments, and the mixture steps from their sum.
+        share no rows, each part gives moments, and the mixture steps from their sum. Rows have no
+        labels here, also after a fit with labels.
 
         Parameters
         ----------
@@ -278,8 +280,8 @@ class Components(Mixture):
         DataError
             If a row cannot be used.
         SettingError
-            If the M-step of this mixture needs more than moments: with a prior, `noise`, `tails` or
-            ``missing="marginalise"``.
+            If the M-step of this mixture needs more than moments: with a prior, `noise`, `tails`,
+            ``missing="marginalise"`` or a fit with `noise_variance`.
         """
         check_is_fitted(self)
         return moments_under(self, X, sample_weight)
@@ -336,7 +338,7 @@ class Components(Mixture):
         covariance of its slope, from the sums of the scores over blocks of neighbouring rows, or
         over groups. So standard errors hold where neighbours resemble each other, as along a track
         or in time, and where components are no Gaussians in truth. Where components overlap so
-        much that the drawn rows do not tell the curvature, another pass draws more.
+        much that the drawn rows do not tell the curvature, more are drawn in another pass.
 
         Parameters
         ----------

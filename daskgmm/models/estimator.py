@@ -63,6 +63,7 @@ from daskgmm.models.outliers import (
     outliers_of,
     set_outliers,
 )
+from daskgmm.models.seen import SEEN
 from daskgmm.models.singular import singular_columns
 from daskgmm.models.verbose import Printer
 from daskgmm.names import MARGINALISE, TAILS
@@ -477,7 +478,7 @@ class MixtureEstimator(Density):
         """Set the fitted attributes, and warn of what the user should know."""
         self._set_parameters(found.step.parameters, model)
         self._discount = model.discount(found.step)
-        for name in ("adapted_", "n_seen_", *NUMBERED):
+        for name in ("adapted_", *SEEN, *NUMBERED):
             self.__dict__.pop(name, None)
         self.gap_estimate_ = found.gap
         self._ended = found if self.warm_start else None

@@ -39,7 +39,12 @@ def fitted_on(
     return {**named, "sha256": digest.hexdigest()}
 
 
-def had_known_noise(mixture: Any) -> bool:
-    """Return whether a mixture is that of what is behind the rows of its fit, which had noise."""
-    facts = getattr(mixture, "fitted_on_", None) or {}
-    return any(facts.get("noise_variance") or ())
+def has_known_noise(mixture: Any) -> bool:
+    """Return whether the rows of the fit had noise of known variance."""
+    noise = (getattr(mixture, "fitted_on_", None) or {}).get("noise_variance")
+    return noise is not None and bool(np.any(noise))
+
+
+def has_labels(mixture: Any) -> bool:
+    """Return whether rows of the fit had labels."""
+    return bool(np.any((getattr(mixture, "fitted_on_", None) or {}).get("labelled_rows", 0)))

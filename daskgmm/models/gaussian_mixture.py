@@ -185,6 +185,8 @@ class GaussianMixture(MixtureEstimator):
         weight (the sum of all), dtype, mean, minimum, maximum, effective_rows, weights_are (what
         was said of them), noise_variance (the mean of what is known, if any is), and sha256, a
         digest of the facts before these; labelled_rows of a fit with labels.
+    n_seen_ : float
+        Only after `step`, `update` or `partial_fit`: weight of the rows that parameters hold.
     adapted_ : dict
         Only of a mixture that `map_adapt` made, without `fitted_on_` and `history_`: how, and to
         what rows.

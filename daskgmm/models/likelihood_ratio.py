@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass
 from numbers import Integral
@@ -17,18 +16,14 @@ from sklearn.utils import check_random_state
 from daskgmm.arrays import Array
 from daskgmm.companions import ALONE
 from daskgmm.counting import counted
-from daskgmm.em.adaptation import checked_blocks
 from daskgmm.em.fit import check_enough
-from daskgmm.em.sample import Sample, SampleRule, join
+from daskgmm.em.uniform_sample import rule_of, uniform_sample
 from daskgmm.errors import DataError, DegenerateComponentWarning, ScaleWarning, SettingError
-from daskgmm.gaussian.block import Block
 from daskgmm.models.estimator import MixtureEstimator
 from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.models.inputs import training_rows
 from daskgmm.models.missing import check_whole_rows
-from daskgmm.passes.batches import Batch
 from daskgmm.passes.dataset import Dataset
-from daskgmm.passes.over_batches import map_batches
 from daskgmm.passes.task import Progress
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.sources import source_of
@@ -215,27 +210,7 @@ def _statistic(pair: tuple[MixtureEstimator, MixtureEstimator], x: Array) -> flo
 def _drawn(rows: Rows, capacity: int, seed: int, *, drops: bool) -> tuple[Array, int]:
     """Return a sample of rows (m, d) by their numbers, and the number of all."""
     data = Dataset.of(rows, ALONE, 1, rows.n_features, drop_missing=drops)
-    rule = SampleRule(seed, capacity, None if drops else rows.n_rows)
-    found: Sample | None = None
-    total = 0
-    for part, n in map_batches(data, _SampleOfBatch(rule, rows.columns)):
-        total += n
-        if part is not None:
-            found = part if found is None else join([found, part]).smallest(capacity)
+    found, total = uniform_sample(data, rule_of(data, seed, capacity), rows.columns)
     if found is None:
         raise DataError("X has no rows. Give at least one more than components.")
     return np.asarray(found.x, np.float64), total
-
-
-@dataclass(frozen=True, slots=True)
-class _SampleOfBatch:
-    """The sample of one batch, whose every value is checked, and its number of rows."""
-
-    rule: SampleRule
-    columns: tuple[str, ...] | None
-
-    def __call__(self, batch: Batch, blocks: Iterator[Block]) -> tuple[Sample | None, int]:
-        kept: list[Sample] = []
-        checked = checked_blocks(batch, blocks, self.columns)
-        n = sum(len(block.x) for block in self.rule.watch(batch, checked, kept))
-        return (join(kept).smallest(self.rule.capacity) if kept else None), n

@@ -16,10 +16,11 @@ from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.adaptation import with_parameters
 from daskgmm.models.degeneracy import degeneracies
 from daskgmm.models.equal_weights import has_equal_weights
-from daskgmm.models.fitted_on import had_known_noise
+from daskgmm.models.fitted_on import has_known_noise
 from daskgmm.models.inputs import scoring_data
 from daskgmm.models.moments import MixtureMoments
 from daskgmm.models.predictions.prediction import Predictor
+from daskgmm.models.seen import Seen
 from daskgmm.names import MARGINALISE
 
 Kind = TypeVar("Kind")
@@ -59,7 +60,7 @@ def stepped(mixture: Kind, moments: MixtureMoments) -> Kind:
     other = maximised(mixture, before, moments.statistics, stacklevel=4)
     other.n_iter_, other.lower_bound_ = 1, moments.log_likelihood
     other.lower_bounds_ = [moments.log_likelihood]
-    other.n_seen_ = moments.weight
+    Seen.of(moments.weighing).set_on(other)
     found: Kind = other
     return found
 
@@ -88,14 +89,14 @@ def check_steps(mixture: Any, parameters: Parameters) -> None:
     because = None
     if parameters.log_weights is not None:
         because = "a variational posterior has a prior that moments do not hold"
+    elif has_known_noise(mixture):
+        because = "it was fitted with noise_variance, and moments are those of exact rows"
     elif mixture.missing == MARGINALISE:
         because = "missing='marginalise' counts rows with gaps, and moments are those of whole rows"
     elif parameters.makes_room:
         because = "its M-step for outliers (noise, tails) needs sums that moments do not hold"
     elif getattr(mixture, "prior", None) is not None:
         because = f"prior={mixture.prior!r} is made from all rows, and moments do not hold it"
-    elif had_known_noise(mixture):
-        because = "it is without the known noise of its rows, and moments are those of exact rows"
     if because is not None:
         raise SettingError(
             f"This mixture makes no steps from moments: {because}. "

@@ -10,7 +10,8 @@ from sklearn.utils.validation import check_is_fitted
 from daskgmm.models.components import Components
 from daskgmm.models.drift.drift import Drift, drift_of
 from daskgmm.models.moments import MixtureMoments
-from daskgmm.models.updating import Update, check_streams, updated
+from daskgmm.models.seen import seen_of
+from daskgmm.models.updating import Update, check_as_begun, check_streams, updated
 
 
 def _maximises_likelihood(mixture: Streaming) -> bool:
@@ -50,8 +51,8 @@ class Streaming(Components):
         reference : Drift, optional
             ``mixture.drift(X_normal)`` of rows that are as they should be. X is then compared with
             these instead of the mixture. Needed where the mixture does not fit its own rows:
-            component by component that is so of covariances that components share or that are
-            otherwise constrained.
+            that is so of `equal_weights`, of labels that the model contradicts, and component by
+            component of covariances that components share or that are otherwise constrained.
 
         Returns
         -------
@@ -63,8 +64,8 @@ class Streaming(Components):
         DataError
             If X has too few rows, or a row cannot be used.
         SettingError
-            Of a mixture with `noise`, `tails`, ``missing="marginalise"`` or a variational
-            posterior; or if `reference` is from another mixture.
+            Of a mixture with `noise`, `tails`, ``missing="marginalise"``, a variational posterior
+            or a fit with `noise_variance`; or if `reference` is from another mixture.
 
         Warns
         -----
@@ -196,16 +197,18 @@ class Streaming(Components):
         Raises
         ------
         SettingError
-            Before the first pass, if settings leave nothing to go on from; see `update`.
+            Before the first pass, if settings leave nothing to go on from, see `update`, or were
+            changed since the first call to those of another mixture.
         """
         asked = Update(forget)
         check_streams(self)
         if hasattr(self, "means_"):
+            check_as_begun(self)
             after = updated(self, X, sample_weight, asked, stacklevel=4)
             self.__dict__.clear()
             self.__dict__.update(after.__dict__)
         else:
             estimator: Any = self
             estimator.fit(X, sample_weight=sample_weight)
-            self.n_seen_ = float(estimator.fitted_on_["weight"])
+            seen_of(self).set_on(self)
         return self

@@ -21,7 +21,9 @@ from daskgmm.gaussian.implied_moments import (
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.equal_weights import has_equal_weights
+from daskgmm.models.fitted_on import has_labels
 from daskgmm.models.moments import MixtureMoments
+from daskgmm.models.seen import Seen, seen_of
 from daskgmm.models.stepping import check_steps, maximised, moments_under
 from daskgmm.names import MARGINALISE
 
@@ -91,7 +93,8 @@ def updated(mixture: Kind, x: Any, sample_weight: Any, asked: Update, stacklevel
             break
     after.n_iter_, after.converged_ = len(bounds), converged
     after.lower_bound_, after.lower_bounds_ = bounds[-1], bounds
-    after.n_seen_ = new.weight + (0.0 if past is None else past.weight)
+    seen = Seen.of(new.weighing)
+    (seen if past is None else _kept(start, asked) + seen).set_on(after)
     found: Kind = after
     return found
 
@@ -134,7 +137,7 @@ def _objective(new: MixtureMoments, past: Moments | None, parameters: Parameters
 def _past(mixture: Any, asked: Update) -> Moments:
     """Return the moments of earlier rows, about the means."""
     check_keeps_the_past(mixture)
-    weight = seen(mixture)
+    weight = seen_of(mixture).weight
     if math.isnan(weight):
         raise SettingError(
             "It is not known how many rows this mixture holds: it was not fitted, stepped or "
@@ -146,6 +149,11 @@ def _past(mixture: Any, asked: Update) -> Moments:
     past = scaled_moments(past, 1 - asked.forget)
     if asked.replaces is None:
         return past
+    if has_labels(mixture):
+        raise SettingError(
+            "The mixture was fitted with labels, and moments of rows know of none: replaces would "
+            "take out others than were counted. Leave it out, or fit again to all rows."
+        )
     old = asked.replaces
     if (old.covariance_type, old.means.shape) != (parameters.structure, parameters.means.shape):
         raise SettingError(
@@ -159,6 +167,12 @@ def _past(mixture: Any, asked: Update) -> Moments:
         )
     statistic = STRUCTURES[parameters.structure].statistic
     return difference(past, moments_about(old.statistics, statistic, parameters.means))
+
+
+def _kept(mixture: Any, asked: Update) -> Seen:
+    """Return what is left of the rows that the mixture held."""
+    seen = seen_of(mixture).scaled(1 - asked.forget)
+    return seen if asked.replaces is None else seen.less(asked.replaces.weight)
 
 
 def check_keeps_the_past(mixture: Any) -> None:
@@ -198,13 +212,16 @@ def check_streams(mixture: Any) -> None:
         )
 
 
-def seen(mixture: Any) -> float:
-    """Return the weight of the rows that the parameters hold; nan if it is not known."""
-    known = getattr(mixture, "n_seen_", None)
-    if known is None:
-        known = (getattr(mixture, "fitted_on_", None) or {}).get("weight")
-    if known is None:
-        return math.nan
-    if not _is_number(known) or not 0 <= known < math.inf:
-        raise SettingError(f"n_seen_ is {known!r}; give the sum of weights of the earlier rows.")
-    return float(known)
+def check_as_begun(mixture: Any) -> None:
+    """Raise `SettingError` where settings were changed to those of another mixture."""
+    k, asked = len(mixture.weights_), (bool(mixture.standardise), mixture.pca)
+    changed = None
+    if mixture.n_components != k:
+        changed = f"n_components={mixture.n_components}, and it has {k}"
+    elif getattr(mixture, "_fitted_in", asked) != asked:
+        changed = "standardise or pca, and it has the coordinates of the first rows"
+    if changed is not None:
+        raise SettingError(
+            f"partial_fit goes on with the mixture that is there, and settings were changed: "
+            f"{changed}. Set that back, or call fit to begin anew."
+        )

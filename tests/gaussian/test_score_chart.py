@@ -1,8 +1,10 @@
 """Scores and curvature of a mixture in its own coordinates, against finite differences."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import log_softmax, logsumexp
 
 import daskgmm.gaussian.covariance.packed as packed
@@ -131,3 +133,13 @@ def test_variances_follow_small_changes_of_coordinates(name):
     assert_allclose(chart.weight_variances(covariance), weights, rtol=1e-4)
     assert_allclose(found[1], means, rtol=1e-4)
     assert_allclose(found[2], covariances, rtol=1e-4)
+
+
+def test_parts_of_the_rows_have_the_curvature_of_all(monkeypatch):
+    chart = ScoreChart.of(parameters_of("full", WEIGHTS, MEANS, MATRICES))
+    wanted = chart.curvature(X, W)
+    monkeypatch.setattr("daskgmm.gaussian.score_chart.PART", len(X) // 5)
+    with ThreadPoolExecutor(3) as pool:
+        found = chart.curvature(X, W, pool.map)
+    assert_array_equal(found, chart.curvature(X, W))
+    assert_allclose(found, wanted, rtol=1e-12, atol=1e-14)

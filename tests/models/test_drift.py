@@ -161,6 +161,10 @@ def test_weights(mixture):
     scaled = mixture.drift(frame(x), sample_weight=1e6 * counts)
     assert scaled.p_value == pytest.approx(weighed.p_value, rel=1e-9)
     assert weighed.rows == (counts > 0).sum()
+    wild = frame(np.where(counts[:, None] == 0, 1e150, x))
+    narrow = GaussianMixture.from_parameters([1.0], [[0.0] * 3], [1e-12 * np.eye(3)])
+    wanted = narrow.drift(x * (counts > 0)[:, None], counts)
+    assert narrow.drift(np.asarray(wild), counts).statistic == wanted.statistic
 
 
 def test_gaps_coordinates_and_lazy_rows(monkeypatch):
@@ -227,6 +231,7 @@ def test_what_has_no_test_says_so(mixture):
         GaussianMixture(2, noise=True).fit(x),
         BayesianGaussianMixture(2).fit(x),
         GaussianMixture(2, missing="marginalise").fit(x),
+        GaussianMixture(2, max_iter=500).fit(x, noise_variance=0.1),
     ):
         with pytest.raises(SettingError, match=r"drift|whole rows"):
             other.drift(x)
@@ -251,3 +256,5 @@ def test_a_fit_that_stopped_early_is_told():
     mixture.gap_estimate_ = 1e-3
     with pytest.warns(ConvergenceWarning, match="smaller tol"):
         mixture.drift(x)
+    mixture.gap_estimate_ = 1e-9
+    assert mixture.drift(np.zeros((500, 2))).divergence > 0.1  # no fault of the fit

@@ -537,6 +537,6 @@ def test_what_takes_rows_for_exact_ones_is_refused(tmp_path):
     save_model(mixture, tmp_path / "m.json")
     for each in (mixture, load_model(tmp_path / "m.json")):
         for method in (each.drift, each.moments, each.update, each.standard_errors):
-            with pytest.raises(SettingError, match="known noise"):
+            with pytest.raises(SettingError, match="noise_variance"):
                 method(x)
     fitted(x, np.zeros(D)).moments(x)

@@ -10,7 +10,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import norm, t
 
-from daskgmm import BayesianGaussianMixture, ConjugatePrior, GaussianMixture
+from daskgmm import BayesianGaussianMixture, ConjugatePrior, GaussianMixture, load_model
 from daskgmm.errors import DataError, DependenceWarning, SettingError, WeightsWarning
 
 R = np.random.default_rng(0)
@@ -135,6 +135,10 @@ def test_rows_that_count_are_as_many_rows():
     assert found.unit == "row"
     wanted = mixture.standard_errors(repeated, np.ones(len(repeated)), weights_are="counts")
     assert_allclose(flat(found), flat(wanted), rtol=1e-9)
+    assert found.units == wanted.units == len(repeated)
+    assert_allclose(found.intervals().means, wanted.intervals().means, rtol=1e-9)
+    with pytest.raises(DataError, match="There are 29 rows"):
+        mixture.standard_errors(X[:1], [29.0], weights_are="counts")
     of_rows = mixture.standard_errors(repeated, blocks=len(repeated))
     assert_allclose(flat(found), flat(of_rows), rtol=1e-3)  # which divide by one row less
     groups = np.arange(len(X)) // 4
@@ -273,6 +277,17 @@ def test_mixtures_without_standard_errors(settings, words):
     mixture = fitted(**settings, max_iter=3)
     with pytest.raises(SettingError, match=words):
         mixture.standard_errors(X)
+
+
+@pytest.mark.parametrize("beside", [{"labels": X[:, 0] > 2}, {"noise_variance": 0.01}])
+def test_other_likelihoods_have_others(beside, tmp_path):
+    """Also where parameters are at the maximum of the likelihood of rows alone, as far apart."""
+    beside = {name: np.asarray(value, float) for name, value in beside.items()}
+    mixture = GaussianMixture(2, random_state=0, max_iter=500).fit(X, **beside)
+    mixture.save(tmp_path / "m.json")
+    for each in (mixture, load_model(tmp_path / "m.json"), mixture.sort_components()):
+        with pytest.raises(SettingError, match=f"with {next(iter(beside))}"):
+            each.standard_errors(X)
 
 
 def test_posteriors_say_it_themselves():

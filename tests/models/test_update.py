@@ -271,3 +271,59 @@ def test_moments_that_do_not_fit(mixture):
         mixture.update(B, replaces=fitted(A, "diag").moments(B))
     with pytest.raises(DataError, match="no rows"):
         mixture.update(B, sample_weight=np.zeros(len(B)))
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e9])
+def test_the_scale_of_weights_is_none_of_the_rows_that_parameters_hold(tmp_path, scale):
+    """Drift allows for the error of the fit, which effective rows have: Kish's of all rows."""
+    weights = scale * np.linspace(0.1, 2.0, len(X))
+    mixture = GaussianMixture(3, tol=1e-2, random_state=0)
+    mixture.partial_fit(A, sample_weight=weights[: len(A)])
+    for rows in (len(A), len(X)):
+        own = weights[:rows]
+        found = mixture.drift(X, weights)
+        assert found.fitted_rows == pytest.approx(own.sum() ** 2 / (own**2).sum(), rel=1e-9)
+        mixture.save(tmp_path / "m.json")
+        assert load_model(tmp_path / "m.json").drift(X, weights).p_value == found.p_value
+        mixture = mixture.update(B, sample_weight=weights[len(A) :])
+    own = np.concatenate([0.25 * weights[: len(A)], weights[len(A) :]])
+    mixture = mixture.step(mixture.moments(A, weights[: len(A)]))
+    mixture = mixture.update(B, 0.75, weights[len(A) :])
+    assert mixture.drift(X).fitted_rows == pytest.approx(own.sum() ** 2 / (own**2).sum(), rel=1e-9)
+    old = mixture.moments(B, weights[len(A) :])
+    again = mixture.update(B, sample_weight=weights[len(A) :], replaces=old)
+    assert again.n_seen_ == pytest.approx(own.sum(), rel=1e-9)
+    mixture.n_seen_ = 7.0  # by hand, where the weights are those of the rows as before
+    assert mixture.drift(X).fitted_rows == pytest.approx(7.0 * own.sum() / (own**2).sum())
+
+
+def test_fits_to_other_rows_than_exact_ones_do_not_go_on():
+    noisy = GaussianMixture(3, random_state=0, max_iter=500).fit(X, noise_variance=0.01)
+    for act in (noisy.moments, noisy.update, noisy.partial_fit):
+        with pytest.raises(SettingError, match="noise_variance"):
+            act(B)
+    with pytest.raises(ValueError, match="noise_variance"):
+        noisy.map_adapt(B)
+    exact = GaussianMixture(3, random_state=0, max_iter=500).fit(X, noise_variance=0.0)
+    same(exact.update(B), GaussianMixture(3, random_state=0, max_iter=500).fit(X).update(B), 1e-9)
+
+
+def test_labels_of_the_past_stay_in_its_moments():
+    """Of rows that are all labelled, the moments of classes are those of the labels."""
+    labels = (A[:, 0] > 0).astype(int)
+    mixture = GaussianMixture(2, reg_covar=0.0).fit(A, labels=labels)
+    later = mixture.update(B)
+    gamma = np.concatenate([np.eye(2)[labels], mixture.predict_proba(B)])
+    assert_allclose(later.weights_, gamma.mean(0), rtol=1e-12)
+    assert_allclose(later.means_, gamma.T @ X / gamma.sum(0)[:, None], rtol=1e-9)
+    with pytest.raises(SettingError, match="fitted with labels"):
+        mixture.update(A, replaces=mixture.moments(A))
+
+
+@pytest.mark.parametrize("changed", [{"n_components": 4}, {"standardise": True}, {"pca": 2}])
+def test_a_stream_goes_on_with_the_settings_that_it_began_with(changed):
+    stream = GaussianMixture(3, random_state=0).partial_fit(A).set_params(**changed)
+    with pytest.raises(SettingError, match=f"{next(iter(changed))}.*begin anew"):
+        stream.partial_fit(B)
+    assert stream.n_seen_ == len(A)
+    assert stream.fit(B).n_features_in_ == 3

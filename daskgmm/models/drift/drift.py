@@ -17,19 +17,22 @@ from daskgmm.em.weighing import check_some
 from daskgmm.errors import DataError, SettingError
 from daskgmm.gaussian.moments import EMPTY
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.models.criteria import rows_that_count
 from daskgmm.models.drift.pieces import FIRST_ROWS, Pieces, pieces_of, variances_of
 from daskgmm.models.drift.rao_scott import Assessed, Means, adjusted, assess
-from daskgmm.models.fitted_on import had_known_noise
+from daskgmm.models.fitted_on import has_known_noise
 from daskgmm.models.inputs import scoring_data
 from daskgmm.models.missing import check_whole_rows
 from daskgmm.models.predictions.prediction import Predictor
+from daskgmm.models.seen import seen_of
 
 LEAST_PIECES = 16
 """Fewest pieces of which a variance is estimated."""
 
 LISTED = 6
 """Changes that `repr` lists."""
+
+FAR_MORE = 10.0
+"""Divergence, over the gain that an unfinished fit left, that is no consequence of it."""
 
 PART_OF_NOISE = 0.2
 """What an unfinished fit may add to the statistic, in its standard deviations."""
@@ -194,8 +197,8 @@ def _check_testable(mixture: Any, parameters: Parameters) -> None:
         because = "the responsibilities of a variational posterior are not those of a density"
     elif parameters.makes_room:
         because = "its room for outliers (noise, tails) takes in the rows that have moved"
-    elif had_known_noise(mixture):
-        because = "it is without the known noise of its rows, which would seem to be drift"
+    elif has_known_noise(mixture):
+        because = "it was fitted with noise_variance, and the noise of rows would look like drift"
     if because is not None:
         raise SettingError(
             f"This mixture has no test of drift: {because}. Fit a GaussianMixture without "
@@ -279,8 +282,9 @@ def _drift(mixture: Any, predictor: Predictor, pieces: Pieces, reference: Drift 
     scaled = means.tempered(_variance(pieces, reference, fitted_rows))
     whole = assess(scaled, slice(None))
     chance = (means.residuals**2).sum(axis=0)
+    divergence = max(0.0, float(means.means @ means.means - chance.sum()) / 2)
     if reference is None:
-        _warn_of_unfinished(mixture, whole, float(chance.sum()))
+        _warn_of_unfinished(mixture, whole, float(chance.sum()), divergence)
     squares = np.where(chance > 0, means.means**2, np.nan)
     of_cells = np.array([[assess(scaled, cell).p_value for cell in row] for row in cells])
     of_weights = np.array([assess(scaled, row[:1]).p_value for row in places])
@@ -291,7 +295,7 @@ def _drift(mixture: Any, predictor: Predictor, pieces: Pieces, reference: Drift 
         ratios = now[2] / before[2]
     return Drift(
         rows=pieces.weighing.rows,
-        divergence=max(0.0, float(means.means @ means.means - chance.sum()) / 2),
+        divergence=divergence,
         p_value=whole.p_value,
         statistic=whole.statistic,
         log_likelihood=pieces.log_likelihood / pieces.weighing.total,
@@ -320,10 +324,8 @@ def _variance(pieces: Pieces, reference: Drift | None, fitted_rows: float) -> fl
 
 def _fitted_rows(mixture: Any) -> float:
     """Return the rows that the parameters are estimated from; infinity if that is not known."""
-    known = getattr(mixture, "n_seen_", None)
-    if known is None:
-        known = rows_that_count(getattr(mixture, "fitted_on_", None) or {})
-    return float(known) if known > 0 else math.inf
+    known = seen_of(mixture).rows
+    return known if known > 0 else math.inf
 
 
 def _check_enough(pieces: Pieces) -> None:
@@ -337,10 +339,14 @@ def _check_enough(pieces: Pieces) -> None:
         )
 
 
-def _warn_of_unfinished(mixture: Any, whole: Assessed, chance: float) -> None:
-    """Warn if the fit stopped so far from its maximum that the test would see that."""
+def _warn_of_unfinished(mixture: Any, whole: Assessed, chance: float, divergence: float) -> None:
+    """Warn if the fit stopped so far from its maximum that the test would see that.
+
+    Half the squared score is at most the gain that is left: of a larger divergence it is no cause.
+    """
     gap = float(getattr(mixture, "gap_estimate_", math.nan))
-    if 2 * gap > PART_OF_NOISE * chance * math.sqrt(2 / whole.degrees):
+    seen = 2 * gap > PART_OF_NOISE * chance * math.sqrt(2 / whole.degrees)
+    if seen and divergence < FAR_MORE * gap:
         warnings.warn(
             f"The fit stopped about {gap:.1g} nats a row below its maximum, and so many rows show "
             "that as drift. Fit with a smaller tol, or give reference=mixture.drift(X_fitted).",

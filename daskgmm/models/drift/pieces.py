@@ -134,6 +134,8 @@ class _Cut:
         counted = weights > 0
         self._log_likelihood += float(densities[counted] @ weights[counted])
         gamma = gamma * weights
+        if not counted.all():  # a row of weight 0 may be anything, with squares that overflow
+            x = np.where(counted[:, None], x, self._means[0])
         first = 0
         while first < len(x):
             end = min(len(x), first + self._length - self._filled)

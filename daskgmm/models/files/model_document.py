@@ -39,8 +39,9 @@ student                  of one with Student-t tails alone: degrees_of_freedom (
                          scatter matrices then
 adapted                  of one from `map_adapt` alone: `adapted_`; relevance, an object of numbers,
                          n_iter, source, rows, weight, effective_rows, weights_are, background
-n_seen                   of one from `step`, `update` or `partial_fit` alone: `n_seen_`, the weight
-                         of the rows that its parameters hold
+n_seen, rows_per_weight  of one from `step`, `update` or `partial_fit` alone: `n_seen_`, the weight
+                         of the rows that its parameters hold, and how many effective rows a unit
+                         of it is
 clusters                 of one whose components were merged alone: `clusters_`, (k)
 posterior                of a BayesianGaussianMixture alone: weight_concentration (k), or two of
                          them for a Dirichlet process, mean_precision (k), degrees_of_freedom (k),
@@ -376,7 +377,10 @@ def _set_card(mixture: Mixture, document: Mapping[str, Any]) -> None:
     if "clusters" in document:
         mixture.clusters_ = _clusters(document["clusters"], len(mixture.weights_))
     if "n_seen" in document:
-        mixture.__dict__["n_seen_"] = _seen(document["n_seen"])
+        mixture.__dict__["n_seen_"] = _weight(document["n_seen"], "n_seen")
+        per_weight = document.get("rows_per_weight", 1.0)
+        known = None if per_weight is None else _weight(per_weight, "rows_per_weight")
+        mixture._rows_per_weight = math.nan if known is None else known
     d = mixture.n_features_in_
     if document["feature_names"] is not None:
         names = _list(document, "feature_names", d)
@@ -398,15 +402,17 @@ def _clusters_document(mixture: Mixture) -> dict[str, Any]:
 
 def _seen_document(mixture: Mixture) -> dict[str, Any]:
     """Return the entry of the rows that parameters hold; none where a fit says them."""
-    seen = getattr(mixture, "n_seen_", None)
-    return {} if seen is None else {"n_seen": plain(float(seen))}
+    if getattr(mixture, "n_seen_", None) is None:
+        return {}
+    per_weight = float(getattr(mixture, "_rows_per_weight", 1.0))
+    return {"n_seen": plain(float(mixture.n_seen_)), "rows_per_weight": plain(per_weight)}
 
 
-def _seen(value: Any) -> float:
-    seen = float(number(value))
-    if not 0 <= seen < math.inf:
-        raise ValueError("'n_seen' is no weight of rows")
-    return seen
+def _weight(value: Any, name: str) -> float:
+    found = float(number(value))
+    if not 0 <= found < math.inf:
+        raise ValueError(f"{name!r} is no weight of rows")
+    return found
 
 
 def _clusters(values: Any, k: int) -> NDArray[np.intp]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from daskgmm.arrays import Array
 from daskgmm.em.sample import SAMPLE_BYTES
 from daskgmm.em.scores import Scores
 from daskgmm.gaussian.score_chart import ScoreChart
+from daskgmm.passes.executors.threads import thread_count
 
 ROWS_PER_PARAMETER = 50
 """Rows of the first sample for each free parameter."""
@@ -28,6 +30,9 @@ MOST_WORK = 2e12
 CLOSE = 0.15
 """Standard error of the weakest curvature, of its size, from which on a larger sample is drawn:
 those of parameters in that direction are off by as much."""
+
+BARELY = 0.25
+"""The same, beyond which the largest sample tells too little."""
 
 SPARE = 1.2
 """Rows that are drawn over those that are needed, as the need is an estimate."""
@@ -58,17 +63,20 @@ class Curvature:
     error: float
     rows: int
 
-    @property
-    def is_close(self) -> bool:
-        """Whether the sample tells the curvature in its weakest direction."""
-        return self.error == 0.0 or self.error <= CLOSE * self.least
+    def is_told(self, part: float) -> bool:
+        """Return whether the weakest curvature is known to this part of it."""
+        return self.error == 0.0 or self.error <= part * self.least
 
     @property
     def rows_needed(self) -> float:
-        """Rows of a sample that would, where this one does not."""
+        """Rows of a sample that tells it, where this one does not; twice as many at least.
+
+        The smallest eigenvalue of few rows is too small, by about its error.
+        """
         if self.least <= 0.0:
             return math.inf
-        return SPARE * self.rows * (self.error / (CLOSE * self.least)) ** 2
+        part = self.error / (self.least + self.error)
+        return self.rows * max(2.0, SPARE * (part / CLOSE) ** 2)
 
 
 def rows_at_first(n_parameters: int) -> int:
@@ -94,9 +102,10 @@ def sampled(found: Scores) -> tuple[Array, Array]:
 
 
 def curvature_of(chart: ScoreChart, found: Scores) -> Curvature:
-    """Return the curvature on the sample."""
+    """Return the curvature on the sample, on the threads of this process."""
     x, weights = sampled(found)
-    matrix, squares = chart.curvature(x, weights)
+    with ThreadPoolExecutor(thread_count()) as pool:
+        matrix, squares = chart.curvature(x, weights, pool.map)
     # Of all: asked for one alone, LAPACK returns none where many are nearly equal.
     values, vectors = eigh(matrix)
     least, direction, error = values[0], vectors[:, 0], 0.0

@@ -19,9 +19,9 @@ from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.score_chart import ScoreChart, has_chart
 from daskgmm.models.degeneracy import reason_of
 from daskgmm.models.equal_weights import has_equal_weights
-from daskgmm.models.fitted_on import had_known_noise
+from daskgmm.models.fitted_on import has_known_noise, has_labels
 from daskgmm.models.missing import check_whole_rows
-from daskgmm.models.uncertainty.curvature import Curvature
+from daskgmm.models.uncertainty.curvature import BARELY, Curvature
 
 LEAST_UNITS = 30
 """Units below which the variance of their scores is known too badly: to 13 % in standard errors."""
@@ -32,10 +32,6 @@ MOST_PARAMETERS = 3000
 LEAST_CURVATURE = 1e-6
 """Curvature below which a mixture has a direction that changes nothing; 1 if components are known:
 EM moves a millionth of the way there in a step."""
-
-BARELY = 0.25
-"""Standard error of the weakest curvature, of its size, beyond which the largest sample tells too
-little."""
 
 WIDEST = 0.5
 """Standard error of a mean or a covariance, in a component's own widths, from which quadratic
@@ -58,6 +54,16 @@ def chart_of(mixture: Any, parameters: Parameters) -> ScoreChart:
     prior = getattr(mixture, "prior", None) if ended is None else ended.prior
     if parameters.log_weights is not None:
         because = "a variational posterior says itself how uncertain its parameters are"
+    elif has_known_noise(mixture):
+        because = (
+            "it was fitted with noise_variance, and rows are taken as exact here. A fit without "
+            "noise_variance has them, of the density of noisy rows"
+        )
+    elif has_labels(mixture):
+        because = (
+            "it was fitted with labels, and the likelihood here is that of rows without. Fit "
+            "without labels, with warm_start=True from here"
+        )
     elif parameters.makes_room:
         because = "noise and tails have parameters of their own, beside those of Gaussians"
     elif not has_chart(parameters):
@@ -67,10 +73,6 @@ def chart_of(mixture: Any, parameters: Parameters) -> ScoreChart:
         )
     elif prior is not None:
         because = "with a prior it is no maximum of the likelihood"
-    elif ended is not None and ended.labels:
-        because = "with labels it is no maximum of the likelihood of the rows alone"
-    elif had_known_noise(mixture):
-        because = "scores are those of exact rows, and the rows of the fit had known noise"
     if because is not None:
         raise SettingError(f"This mixture has no standard errors: {because}.")
     if not parameters.weights.min() > 0:
@@ -137,7 +139,7 @@ def check_off_the_floor(mixture: Any, parameters: Parameters, x: Array, weights:
 
 def check_curved(chart: ScoreChart, found: Curvature, slope: Array, total: float) -> None:
     """Raise `ValueError` if the likelihood of rows of this total weight has no maximum here."""
-    if found.least > LEAST_CURVATURE and found.error <= BARELY * found.least:
+    if found.least > LEAST_CURVATURE and found.is_told(BARELY):
         return
     step = float(np.abs(slope).max()) / math.sqrt(total)
     if step > FARTHEST:

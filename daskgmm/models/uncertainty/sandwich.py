@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from daskgmm.arrays import Array
 from daskgmm.blas import one_blas_thread
 from daskgmm.companions import Companions
 from daskgmm.em.scores import Scores, scores_of
+from daskgmm.em.uniform_sample import rule_of, uniform_sample
 from daskgmm.em.weighing import COUNTS, check_meaning, check_some
 from daskgmm.errors import DataError, DependenceWarning, SourceError, WeightsWarning
 from daskgmm.gaussian.covariance.dense import Dense
@@ -32,6 +32,8 @@ from daskgmm.models.criteria import ERRORS_COUNT, doubt
 from daskgmm.models.inputs import scoring_data
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.uncertainty.curvature import (
+    BARELY,
+    CLOSE,
     Curvature,
     curvature_of,
     rows_at_first,
@@ -50,6 +52,7 @@ from daskgmm.models.uncertainty.refusals import (
 )
 from daskgmm.models.uncertainty.standard_errors import Estimates, StandardErrors
 from daskgmm.passes.batches import GUESSED_ROWS
+from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.rows import Rows
 
 NEIGHBOURS = 8
@@ -75,8 +78,11 @@ def standard_errors(
     data = data.in_coordinates(predictor.transform.coordinates)
     columns = None if predictor.transform.coordinates is not None else rows.columns
     with one_blas_thread():
-        score = partial(scores_of, data, chart, columns=columns, length=length)
-        found, curvature = _scored(mixture, chart, score, weighted=weights is not None)
+        first = rows_at_first(chart.n_parameters)
+        found = scores_of(data, chart, first, columns=columns, length=length)
+        check_some(found.weighing, weights is not None)
+        check_off_the_floor(mixture, chart.parameters, *sampled(found))
+        curvature = _curvature(data, chart, found, columns)
         said = weights_are or (getattr(mixture, "fitted_on_", None) or {}).get("weights_are")
         if weights is not None and groups is None:
             message = doubt(found.weighing, said, ERRORS_COUNT)
@@ -97,19 +103,17 @@ def standard_errors(
     return errors
 
 
-def _scored(
-    mixture: Any, chart: ScoreChart, score: Callable[[int], Scores], *, weighted: bool
-) -> tuple[Scores, Curvature]:
-    """Return scores and curvature from a pass that draws rows; from two, if these are too few."""
-    found = score(rows_at_first(chart.n_parameters))
-    check_some(found.weighing, weighted)
-    check_off_the_floor(mixture, chart.parameters, *sampled(found))
-    curvature = curvature_of(chart, found)
-    if curvature.is_close:
-        return found, curvature
+def _curvature(
+    data: Dataset, chart: ScoreChart, found: Scores, columns: tuple[str, ...] | None
+) -> Curvature:
+    """Return the curvature on the rows that were drawn; on more, if these are too few."""
+    curvature, enough = curvature_of(chart, found), CLOSE
     most = rows_at_most(chart.n_parameters, chart.parameters.n_features)
-    found = score(int(min(curvature.rows_needed, most)))
-    return found, curvature_of(chart, found)
+    while not curvature.is_told(enough) and curvature.rows < most:
+        rule = rule_of(data, 0, int(min(curvature.rows_needed, most)))
+        sample, _ = uniform_sample(data, rule, columns)
+        curvature, enough = curvature_of(chart, replace(found, sample=sample)), BARELY
+    return curvature
 
 
 def _fewer(units: int) -> int:
@@ -145,14 +149,16 @@ def _estimated(
     as_counts: bool,
 ) -> StandardErrors:
     """Return standard errors; raise `ValueError` where there are none."""
-    total, slope, units = float(found.weights.sum()), found.sums.sum(0), len(found.units)
+    total, slope = float(found.weights.sum()), found.sums.sum(0)
+    by_count = as_counts and unit == "row"
+    units = round(total) if by_count else len(found.units)
+    check_units(units, unit, found.weighing.rows)
     check_curved(chart, curvature, slope, total)
     scores = found.sums - np.outer(found.weights / total, slope)
     factor, growth = cho_factor(total * curvature.matrix, lower=True), math.nan
-    if as_counts and unit == "row":
-        covariance, units = _sandwich(factor, total * curvature.squares), found.weighing.rows
+    if by_count:
+        covariance = _sandwich(factor, total * curvature.squares)
     else:
-        check_units(units, unit, found.weighing.rows)
         covariance = _sandwich(factor, _meat(scores))
         if unit == "block" and units >= LEAST_UNITS * NEIGHBOURS:
             longer = np.add.reduceat(scores, np.arange(0, units, NEIGHBOURS))

@@ -87,7 +87,7 @@ class StandardErrors:
         shape (k, d) for "full" and "diag", (d,) for "tied" and "EEI", (k,) for "spherical", () for
         "EII".
     units : int
-        Number of units whose scores vary.
+        Number of units whose scores vary; of weights that count, rows that they stand for.
     unit : {"block", "group", "row"}
         What they are: blocks of neighbouring rows, groups that were given, or single rows.
     rows : int
