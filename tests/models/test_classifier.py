@@ -204,3 +204,10 @@ def test_files_keep_the_classifier_to_the_bit(tmp_path, y):
 def test_what_is_refused(y, settings, error, text):
     with pytest.raises(error, match=text):
         GaussianMixtureClassifier(**settings).fit(IRIS, y)
+
+
+@pytest.mark.parametrize("gap", [None, np.nan])
+def test_gaps_among_names_in_a_list_are_no_class(gap):
+    y = [gap if i % 3 else str(name) for i, name in enumerate(NAMES[Y])]
+    found = GaussianMixtureClassifier().fit(IRIS, y)
+    assert_array_equal(found.classes_, NAMES)
