@@ -372,7 +372,8 @@ class Components(Mixture):
         SettingError
             Of a mixture with a prior, `noise`, `tails`, ``missing="marginalise"``, more than 3,000
             free parameters, or covariances that depend on each other (all types but "full", "tied",
-            "diag", "spherical", "EEI" and "EII"); of a `BayesianGaussianMixture`.
+            "diag", "spherical", "EEI" and "EII"); of a `BayesianGaussianMixture`; after a fit
+            with `labels` or `noise_variance`.
         DataError
             If a row cannot be used, or there are fewer than 30 blocks or groups.
 

@@ -171,6 +171,8 @@ def check_keeps_the_past(mixture: Any) -> None:
             f"covariances of the structure {mixture._structure_name!r} are constrained, and do not "
             "tell the second moments of the rows"
         )
+    elif "noise_variance" in (getattr(mixture, "fitted_on_", None) or {}):
+        because = "it was fitted with noise_variance, and its parameters are those without noise"
     if because is not None:
         raise SettingError(
             f"This mixture does not hold its earlier rows: {because}. Give forget=1 to fit to the "

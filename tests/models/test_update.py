@@ -271,3 +271,10 @@ def test_moments_that_do_not_fit(mixture):
         mixture.update(B, replaces=fitted(A, "diag").moments(B))
     with pytest.raises(DataError, match="no rows"):
         mixture.update(B, sample_weight=np.zeros(len(B)))
+
+
+def test_parameters_without_noise_hold_no_noisy_rows():
+    mixture = GaussianMixture(3, random_state=0).fit(A, noise_variance=0.01)
+    with pytest.raises(SettingError, match="fitted with noise_variance"):
+        mixture.update(B)
+    assert mixture.update(B, forget=1).n_seen_ == len(B)

@@ -55,6 +55,7 @@ def chart_of(mixture: Any, parameters: Parameters) -> ScoreChart:
     check_whole_rows(mixture, "standard_errors")
     ended, because = mixture._ended_with, None
     prior = getattr(mixture, "prior", None) if ended is None else ended.prior
+    facts = getattr(mixture, "fitted_on_", None) or {}
     if parameters.log_weights is not None:
         because = "a variational posterior says itself how uncertain its parameters are"
     elif parameters.makes_room:
@@ -66,6 +67,10 @@ def chart_of(mixture: Any, parameters: Parameters) -> ScoreChart:
         )
     elif prior is not None:
         because = "with a prior it is no maximum of the likelihood"
+    elif "noise_variance" in facts:
+        because = "it was fitted with noise_variance, and is no maximum of the likelihood without"
+    elif "labelled_rows" in facts:
+        because = "it was fitted with labels, and is no maximum of the likelihood without"
     if because is not None:
         raise SettingError(f"This mixture has no standard errors: {because}.")
     if not parameters.weights.min() > 0:
