@@ -180,7 +180,8 @@ def test_groups_are_units_however_they_come(mixture, kind):
     [
         (np.arange(len(X)) / 2, "0.5 in row 1 .*pandas.factorize"),
         (np.arange(len(X)) % 29, "There are 29 groups, and standard errors need 30"),
-        (np.arange(len(X) - 1), "groups"),
+        (np.arange(len(X) - 1), "groups.*Give one group number"),
+        (np.arange(len(X)).astype(str), "groups has dtype .*pandas.factorize"),
     ],
 )
 def test_groups_that_are_none(mixture, groups, words):
@@ -272,6 +273,15 @@ def test_neighbours_that_resemble_each_other_are_told():
 def test_mixtures_without_standard_errors(settings, words):
     mixture = fitted(**settings, max_iter=3)
     with pytest.raises(SettingError, match=words):
+        mixture.standard_errors(X)
+
+
+@pytest.mark.parametrize(
+    "known", [{"noise_variance": 0.1}, {"labels": np.where(np.arange(len(X)) < 2, [0], -1)}]
+)
+def test_fits_with_noise_or_labels_have_none(known):
+    mixture = GaussianMixture(2, random_state=0).fit(X, **known)
+    with pytest.raises(SettingError, match=f"fitted with {next(iter(known))}"):
         mixture.standard_errors(X)
 
 
