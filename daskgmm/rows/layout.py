@@ -89,8 +89,8 @@ def _numbers_for(name: str) -> str:
     """Return how to give numbers as the argument of this name."""
     if name == LABELS:
         return (
-            "labels are whole numbers. GaussianMixtureClassifier takes names of classes too, where "
-            "they are in memory; of others make numbers with pandas.factorize(labels)[0]"
+            "labels are whole numbers. Of names make some with pandas.factorize(labels), or fit a "
+            "GaussianMixtureClassifier, which takes names in arrays, lists and series in memory"
         )
     return "select numeric columns, or convert them with astype(float)"
 
