@@ -106,6 +106,8 @@ class Data:
         given = self.noise_variance
         if given is None or "://" in given or Path(given).exists():
             return ()
+        if "/" in given or Path(given).suffix in (".zarr", ".npy"):
+            return ()
         return names_in(given)
 
     def _noise(self) -> Any:

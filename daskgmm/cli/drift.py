@@ -55,9 +55,13 @@ def drift(
     x = data.for_mixture(mixture)
     with workers.current():
         found = mixture.drift(x, data.sample_weight(x))
-    click.echo(json.dumps(_finite(found.as_dict()), indent=1) if as_json else repr(found))
+    click.echo(json.dumps(_finite(found.as_dict()), indent=1) if as_json else _shown(found))
     if level is not None and found.p_value < level and found.divergence >= least:
         raise click.exceptions.Exit(DRIFTED)
+
+
+def _shown(found: Any) -> str:
+    return repr(found).replace(": drift.changes()", ": --json has all")
 
 
 def _finite(value: Any) -> Any:

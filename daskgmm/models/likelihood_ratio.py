@@ -169,6 +169,11 @@ def likelihood_ratio_test(
 def _checked(estimator: Any) -> MixtureEstimator:
     """Return an estimator whose likelihoods compare; raise `SettingError` for others."""
     because = None
+    if isinstance(estimator, type):
+        raise SettingError(
+            f"estimator is the class {estimator.__name__}; give an instance: "
+            f"{estimator.__name__}()."
+        )
     if not isinstance(estimator, MixtureEstimator) or not hasattr(estimator, "bic"):
         because = f"a {type(estimator).__name__} is fitted by no likelihood of daskgmm"
     elif estimator.prior is not None:

@@ -136,8 +136,9 @@ class Streaming(Components):
         SettingError
             If the past is asked for and not in the parameters: with `equal_weights` or a
             constrained covariance structure (all but "full", "tied", "diag", "spherical", "EII" and
-            "EEI"), or where `n_seen_` is not known, as of a mixture made from parameters: it may
-            be set. Or as in `moments`; or if an argument is wrong.
+            "EEI"), after a fit with `noise_variance`, or where `n_seen_` is not known, as of a
+            mixture made from parameters: it may be set. Or as in `moments`; or if an argument is
+            wrong.
         DataError
             If a row cannot be used.
         ValueError

@@ -82,10 +82,17 @@ def check_real(dtype: Any, name: str) -> None:
             f"{name} has dtype {dtype}; dates and durations are not numbers. Convert them to a "
             "duration in a unit of your choice, for example (t - t0) / np.timedelta64(1, 's')."
         )
-    raise DataError(
-        f"{name} has dtype {dtype}, which is not numeric; select numeric columns, or convert "
-        "them with astype(float)."
-    )
+    raise DataError(f"{name} has dtype {dtype}, which is not numeric; {_numbers_for(name)}.")
+
+
+def _numbers_for(name: str) -> str:
+    """Return how to give numbers as the argument of this name."""
+    if name == LABELS:
+        return (
+            "labels are whole numbers. Of names make some with pandas.factorize(labels), or fit a "
+            "GaussianMixtureClassifier, which takes names in arrays, lists and series in memory"
+        )
+    return "select numeric columns, or convert them with astype(float)"
 
 
 def _check_unstructured(dtype: Any, name: str, axes: int = 1) -> None:

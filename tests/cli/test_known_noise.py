@@ -54,7 +54,8 @@ def test_fits(data, call, arguments):
     [
         (("t.parquet", "--noise-variance", "ea,eb"), "names 2 columns"),
         (("t.parquet", "--noise-variance", "ea,eb,zz"), "no column 'zz'"),
-        (("x.npy", "--noise-variance", "no.npy"), "no.npy"),
+        (("x.npy", "--noise-variance", "no.npy"), "no.npy does not exist"),
+        (("x.npy", "--noise-variance", "no.zarr"), "no.zarr does not exist"),
         (("x.npy", "--noise-variance", "e.npy", "--pca", "2"), "--noise-variance"),
     ],
     ids=str,

@@ -313,3 +313,21 @@ def test_files_keep_the_numbers_of_components_that_were_asked_for(
     assert again.n_components == back
     again.set_params(random_state=0).fit(IRIS, Y)
     assert_array_equal(again.mixture_.means_, found.mixture_.means_)
+
+
+@pytest.mark.parametrize("gap", [None, np.nan])
+def test_gaps_among_names_in_a_list_are_no_class(gap):
+    y = [gap if i % 3 else str(name) for i, name in enumerate(NAMES[Y])]
+    found = GaussianMixtureClassifier().fit(IRIS, y)
+    assert_array_equal(found.classes_, NAMES)
+
+
+@pytest.mark.parametrize("components", [1, 2])
+def test_records_count_the_rows_of_classes(tmp_path, components):
+    classifier = GaussianMixtureClassifier(components, missing="drop").fit(IRIS, LABELS)
+    x = IRIS.copy()
+    x[:3, 0] = np.nan
+    done = classifier.predict_to_zarr(x, tmp_path / "classes.zarr")
+    found = classifier.predict(x)
+    assert done.counts.tolist() == [(found == each).sum() for each in classifier.classes_]
+    assert done.missing == 3

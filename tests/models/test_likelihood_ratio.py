@@ -69,6 +69,11 @@ def test_what_has_no_likelihood_ratio(estimator, match):
         likelihood_ratio_test(ONE, 1, estimator=estimator)
 
 
+def test_a_class_is_no_estimator():
+    with pytest.raises(SettingError, match=r"give an instance: GaussianMixture\(\)"):
+        likelihood_ratio_test(ONE, 1, estimator=GaussianMixture)
+
+
 def test_wrong_numbers():
     with pytest.raises(SettingError, match="n_bootstraps is 0"):
         likelihood_ratio_test(ONE, 1, 0)

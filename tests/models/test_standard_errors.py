@@ -184,7 +184,8 @@ def test_groups_are_units_however_they_come(mixture, kind):
     [
         (np.arange(len(X)) / 2, "0.5 in row 1 .*pandas.factorize"),
         (np.arange(len(X)) % 29, "There are 29 groups, and standard errors need 30"),
-        (np.arange(len(X) - 1), "groups"),
+        (np.arange(len(X) - 1), "groups.*Give one group number"),
+        (np.arange(len(X)).astype(str), "groups has dtype .*pandas.factorize"),
     ],
 )
 def test_groups_that_are_none(mixture, groups, words):

@@ -183,8 +183,9 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         X : as in `GaussianMixture.fit`
         y : as `sample_weight` of `GaussianMixture.fit`; shape (n,)
             The class of each row: whole numbers, and -1 or NaN where it is unknown (but -1 is a
-            class beside 1 alone). In memory also names, with None for unknown. A string is a column
-            or a variable of X, or a path or URL.
+            class beside 1 alone). Arrays, lists and series in memory may hold names too, with None
+            or NaN for unknown; columns of Parquet and of Dask frames, and grids, hold numbers. A
+            string is a column or a variable of X, or a path or URL.
         sample_weight, feature_dims, cache, listen, storage_options : as in `GaussianMixture.fit`
 
         Returns
@@ -315,7 +316,8 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         Written
             With the number of rows of each class.
         """
-        return self._predicting().predict_to_zarr(X, out, _of_classes(outputs), **how)
+        done = self._predicting().predict_to_zarr(X, out, _of_classes(outputs), **how)
+        return self._counted(done)
 
     def predict_to_parquet(
         self, X: Any, out: str | os.PathLike[str], outputs: Sequence[str] = ("label",), **how: Any
@@ -331,7 +333,11 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         **how
             key, dtype, overwrite, storage_options and progress.
         """
-        return self._predicting().predict_to_parquet(X, out, _of_classes(outputs), **how)
+        done = self._predicting().predict_to_parquet(X, out, _of_classes(outputs), **how)
+        return self._counted(done)
+
+    def _counted(self, done: Written) -> Written:
+        return replace(done, counts=done.counts[: len(self.classes_)])
 
     def save(
         self, path: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None

@@ -88,8 +88,16 @@ def _in_memory(y: Any) -> bool:
     return type(source_of(y)) is Memory
 
 
+def _as_array(y: list[Any] | tuple[Any, ...]) -> Values:
+    """Return labels of a list; a NaN among names stays NaN, and is not the name "nan"."""
+    values = np.asarray(y)
+    return values if values.dtype.kind in "biuf" else np.asarray(y, object)
+
+
 def _checked(y: Any) -> Values:
     """Return labels in memory as one axis; raise `DataError` for measurements."""
+    if isinstance(y, (list, tuple)):
+        y = _as_array(y)
     values = np.asarray(column_or_1d(y, warn=True))
     if values.dtype.kind == "O":
         known = values[~pd.isna(values)]

@@ -153,7 +153,7 @@ class Drift:
         return (
             f"Drift of {counted(self.rows, 'row')}: {self.divergence:.3g} nats a row, "
             f"p = {self.p_value:.2g}\n"
-            f"of a mixture of {counted(k, 'component')} and {counted(d, 'feature')}, {error}; "
+            f"of a mixture of {counted(k, 'component')} and {counted(d, 'feature')}, {error};\n"
             f"log-likelihood {self.log_likelihood:.5g} nats a row"
         )
 

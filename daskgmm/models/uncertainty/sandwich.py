@@ -134,9 +134,24 @@ def _groups_beside(mixture: Any, x: Any, groups: Any) -> Rows:
     try:
         column = scoring_data(mixture, x, groups)[1]
     except (DataError, SourceError) as error:
-        raise type(error)(str(error).replace("sample_weight", "groups")) from error
+        raise type(error)(_of_groups(str(error))) from error
     assert column is not None, "groups were given"
     return column
+
+
+def _of_groups(message: str) -> str:
+    """Return what is wrong with groups, from what is wrong with them as weights."""
+    for weights, groups in (
+        ("sample_weight", "groups"),
+        ("no path of weights", "no path of group numbers"),
+        ("Give one weight", "Give one group number"),
+        (
+            "select numeric columns, or convert them with astype(float)",
+            "of names make whole numbers with pandas.factorize(groups)[0]",
+        ),
+    ):
+        message = message.replace(weights, groups)
+    return message
 
 
 def _estimated(

@@ -32,7 +32,8 @@ class Written:
     path : str
     rows : int
     counts : ndarray of int64, shape (k,)
-        Rows of each component; zeros if labels were not written.
+        Rows of each component; if labels were not written, those of each cluster, and zeros after
+        them, or zeros if clusters were not written either.
     missing : int
         Rows that miss a value, so that they have no label; 0 if neither labels nor `outlier`
         were written.

@@ -122,13 +122,15 @@ def n_counts(parameters: Parameters) -> int:
 def counts_of(arrays: Arrays, parameters: Parameters) -> NDArray[np.int64]:
     """Return the rows of each component, then those that miss a value, and outliers.
 
-    Zeros of what neither labels nor the output `outlier` tell. With noise outliers are in no
-    component, with tails in one.
+    Rows of clusters, in the first places, where these are written and components are not. Zeros of
+    what neither these nor the output `outlier` tell. With noise outliers are in no component, with
+    tails in one.
     """
     counts = np.zeros(n_counts(parameters), np.int64)
     first = MISSING if parameters.has_noise else -1
-    if "label" in arrays:
-        labels = arrays["label"].reshape(-1).astype(np.int64) - first
+    name = "label" if "label" in arrays else "cluster"
+    if name in arrays:
+        labels = arrays[name].reshape(-1).astype(np.int64) - first
         found = np.bincount(labels, minlength=parameters.n_components - first)
         counts[:-2], counts[-2] = found[-first:], found[0]
         counts[-1] = found[1] if parameters.has_noise else 0
