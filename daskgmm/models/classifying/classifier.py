@@ -184,8 +184,8 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         X : as in `GaussianMixture.fit`
         y : as `sample_weight` of `GaussianMixture.fit`; shape (n,)
             The class of each row: whole numbers, and -1 or NaN where it is unknown (but -1 is a
-            class beside 1 alone). In memory also names, with None for unknown. A string is a column
-            or a variable of X, or a path or URL.
+            class beside 1 alone, and NaN is unknown there). In memory also names, with None for
+            unknown. A string is a column or a variable of X, or a path or URL.
         sample_weight, feature_dims, cache, listen, storage_options : as in `GaussianMixture.fit`
 
         Returns
