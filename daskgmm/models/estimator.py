@@ -177,8 +177,9 @@ class MixtureEstimator(Density):
             rows share is (d,), (d, d) or a number, and costs next to nothing. The mixture is then
             that of rows without noise (extreme deconvolution [2]_), and likelihoods are those of
             rows with it. For xarray's X names of variables, or labelled arrays on the same grid.
-            Not with `missing` "marginalise", `pca`, `standardise`, `noise`, `tails`, types with
-            factors, or a Bayesian mixture.
+            Where n is d, a symmetric matrix may be either: give (n, d, d). Not with `missing`
+            "marginalise", `pca`, `standardise`, `noise`, `tails`, types with factors, or a
+            Bayesian mixture.
         feature_dims : sequence of str, optional
             Of a DataArray or Dataset: the dimensions whose points are features, next to the
             variables of a Dataset. All others are sample dimensions: each point is a row.

@@ -183,8 +183,8 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         X : as in `GaussianMixture.fit`
         y : as `sample_weight` of `GaussianMixture.fit`; shape (n,)
             The class of each row: whole numbers, and -1 or NaN where it is unknown (but -1 is a
-            class beside 1 alone). Arrays, lists and series in memory may hold names too, with None
-            or NaN for unknown; columns of Parquet and of Dask frames, and grids, hold numbers. A
+            class beside 1 alone, and NaN is unknown there). Arrays, lists and series in memory may
+            hold names too, with None or NaN for unknown; columns of Parquet and of Dask frames, and grids, hold numbers. A
             string is a column or a variable of X, or a path or URL.
         sample_weight, feature_dims, cache, listen, storage_options : as in `GaussianMixture.fit`
 
