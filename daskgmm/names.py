@@ -57,3 +57,6 @@ IMPUTED = "imputed"
 
 HELDOUT = "heldout"
 """Criterion of a sweep: the likelihood of rows held out of the sample."""
+
+CLASSIFIER = "classifier"
+"""Entry of a model file with the classes of a classifier."""

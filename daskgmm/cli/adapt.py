@@ -101,13 +101,13 @@ def adapt(
     data.check_meaning(settings["weights_are"])
     with at_once():
         from daskgmm.describe import relevances_in_words
-        from daskgmm.models.files.model_file import check_free, load_model, save_new
+        from daskgmm.models.files.model_file import check_free, load_to_change, save_new
         from daskgmm.models.source_name import without_secrets
 
     check_apart({"MODEL": model, **data.places, **workers.places}, {"--out": out})
     target = data.address(out)
     check_free(target, overwrite)
-    mixture = load_model(model, data.storage_options)
+    mixture = load_to_change(model, data.storage_options)
     if missing is not None:
         mixture.set_params(missing=missing)
     x = data.for_mixture(mixture)

@@ -41,12 +41,12 @@ def merge(
     """
     with at_once():
         from daskgmm.counting import counted
-        from daskgmm.models.files.model_file import check_free, load_model, save_new
+        from daskgmm.models.files.model_file import check_free, load_to_change, save_new
 
     check_apart({"MODEL": model, **data.places, **workers.places}, {"--out": out})
     target = data.address(out)
     check_free(target, overwrite)
-    mixture = load_model(model, data.storage_options)
+    mixture = load_to_change(model, data.storage_options)
     x = data.for_mixture(mixture)
     with workers.current():
         mixture.merge_components(x, n_clusters, data.sample_weight(x))

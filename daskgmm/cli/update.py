@@ -50,12 +50,12 @@ def update(
     DATA are opened as they were for the fit; options say otherwise.
     """
     with at_once():
-        from daskgmm.models.files.model_file import check_free, load_model, save_new
+        from daskgmm.models.files.model_file import check_free, load_to_change, save_new
 
     check_apart({"MODEL": model, **data.places, **workers.places}, {"--out": out})
     target = data.address(out)
     check_free(target, overwrite)
-    mixture = load_model(model, data.storage_options)
+    mixture = load_to_change(model, data.storage_options)
     x = data.for_mixture(mixture)
     with workers.current():
         updated = mixture.update(x, sample_weight=data.sample_weight(x), **settings)

@@ -1,10 +1,12 @@
 """`daskgmm update` writes a model that goes on with new rows."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from daskgmm import GaussianMixture, load_model
+from daskgmm import GaussianMixture, GaussianMixtureClassifier, load_model
 
 
 @pytest.fixture
@@ -38,3 +40,13 @@ def test_what_holds_no_rows(call, model):
     done = call("update", "equal.json", "x.npy", "-o", "new.json")
     assert done.exit_code == 2
     assert "equal_weights" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["update", "merge", "adapt"])
+def test_a_classifier_keeps_its_classes(call, model, command):
+    x = np.load("x.npy")
+    GaussianMixtureClassifier().fit(x, np.arange(200) % 2).save("classes.json")
+    done = call(command, "classes.json", "x.npy", "-o", "new.json")
+    assert done.exit_code != 0
+    assert "holds a GaussianMixtureClassifier, whose classes" in done.stderr
+    assert not Path("new.json").exists()

@@ -31,6 +31,7 @@ from daskgmm.models.inputs import LABELS
 from daskgmm.models.labels import KnownClasses
 from daskgmm.models.sweeps.sweep import sweep
 from daskgmm.models.writers.job import Written
+from daskgmm.names import CLASSIFIER
 from daskgmm.rows.sources import source_of
 from daskgmm.storage.address import Address
 from daskgmm.storage.masking import StorageOptions
@@ -41,8 +42,6 @@ SHARED, OWN = "shared", "own"
 OUTPUTS_OF_CLASSES = {"label": "cluster", "posterior": "cluster_posterior"}
 """Outputs of classes by the names of those of components: a class is a cluster of components."""
 
-ENTRY = "classifier"
-"""Entry of model files that only classifiers have."""
 
 FEATURES = ("n_features_in_", *LABELS)
 
@@ -184,8 +183,8 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         y : as `sample_weight` of `GaussianMixture.fit`; shape (n,)
             The class of each row: whole numbers, and -1 or NaN where it is unknown (but -1 is a
             class beside 1 alone, and NaN is unknown there). Arrays, lists and series in memory may
-            hold names too, with None or NaN for unknown; columns of Parquet and of Dask frames, and grids, hold numbers. A
-            string is a column or a variable of X, or a path or URL.
+            hold names too, with None or NaN for unknown; columns of Parquet and of Dask frames, and
+            grids, hold numbers. A string is a column or a variable of X, or a path or URL.
         sample_weight, feature_dims, cache, listen, storage_options : as in `GaussianMixture.fit`
 
         Returns
@@ -362,7 +361,7 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
             "settings": {k: v for k, v in settings.items() if k not in ("priors", "random_state")},
         }
         address = Address.of(path, storage_options)
-        write_document(document_of(self.mixture_) | {ENTRY: own}, address)
+        write_document(document_of(self.mixture_) | {CLASSIFIER: own}, address)
 
     @classmethod
     def load(
@@ -377,7 +376,7 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         """
         mixture = GaussianMixture.load(path, storage_options)
         address = Address.of(path, storage_options)
-        own = read_document(address).get(ENTRY)
+        own = read_document(address).get(CLASSIFIER)
         if own is None:
             raise ModelFileError(
                 f"{address} holds a mixture without classes. Read it with daskgmm.load_model."
@@ -390,7 +389,7 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
             made.class_prior_ = np.array(own["class_prior"], np.float64)
             made.class_count_ = np.array(own["class_count"], np.int64)
         except (KeyError, TypeError, ValueError) as error:
-            raise ModelFileError(f"{address} is damaged: {error} in {ENTRY!r}.") from error
+            raise ModelFileError(f"{address} is damaged: {error} in {CLASSIFIER!r}.") from error
         made.mixture_, made.n_iter_ = mixture, mixture.n_iter_
         return made
 

@@ -12,13 +12,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
-from daskgmm.errors import OutputError
+from daskgmm.errors import OutputError, SettingError
 from daskgmm.models.estimator import MixtureEstimator
 from daskgmm.models.estimators import ESTIMATORS
-from daskgmm.models.files.document_file import MODEL, may_be_model, read_mixture
+from daskgmm.models.files.document_file import MODEL, may_be_model, read_document, read_mixture
 from daskgmm.models.files.model_document import FORMAT_VERSION as FORMAT_VERSION
 from daskgmm.models.files.model_document import UnknownNameError
 from daskgmm.models.writers.naming import check_document_name
+from daskgmm.names import CLASSIFIER
 from daskgmm.storage.address import Address
 
 
@@ -36,6 +37,26 @@ def load_model(
 ) -> MixtureEstimator:
     """Read a mixture that `save_model` wrote; as `GaussianMixture.load`, of any estimator."""
     return read_mixture(_known, Address.of(path, storage_options))
+
+
+def load_to_change(
+    path: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None
+) -> MixtureEstimator:
+    """Read a mixture as `load_model` does, to write another one that is made from it.
+
+    Raises
+    ------
+    SettingError
+        If the file has classes, which the other one would not have.
+    """
+    address = Address.of(path, storage_options)
+    mixture = read_mixture(_known, address)
+    if CLASSIFIER in read_document(address):
+        raise SettingError(
+            f"{address} holds a GaussianMixtureClassifier, whose classes a changed mixture would "
+            "lose. Fit the classifier to all rows, or save its mixture_ and change that."
+        )
+    return mixture
 
 
 def _known(types: Sequence[str]) -> type[MixtureEstimator]:
