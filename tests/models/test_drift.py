@@ -84,7 +84,7 @@ def test_what_moved_is_named(mixture):
     assert found.divergence == pytest.approx(0.2 * 0.2**2 / 2, rel=0.5)
     text = repr(found)
     assert "Drift of 20,000 rows: 0.00" in text
-    assert text.splitlines()[3].split()[:2] == ["2", "b"]
+    assert text.splitlines()[4].split()[:2] == ["2", "b"]
     wider = mixture.drift(frame(rows(20_000, 1, factor=1.2)))
     first = wider.changes()[0]
     assert (first["component"], first["feature"]) == (2, "b")

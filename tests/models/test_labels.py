@@ -219,7 +219,7 @@ def test_criteria_say_that_they_are_those_of_rows_with_labels():
     assert mixture.criteria_["bic"] == pytest.approx(penalty - 2 * total.sum(), abs=1e-3)
     assert mixture.criteria_["measured"].endswith("with the labels of rows")
     assert mixture.bic(X) == pytest.approx(penalty - 2 * plain, abs=1e-3)
-    with pytest.raises(SettingError, match="with labels it is no maximum"):
+    with pytest.raises(SettingError, match="fitted with labels"):
         mixture.standard_errors(X)
 
 
