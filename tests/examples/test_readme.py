@@ -43,8 +43,8 @@ def folder(tmp_path, monkeypatch):
     random = np.random.default_rng(0)
     pixels = random.integers(0, 5, (4000, 1)) * 40 + random.normal(size=(4000, 3))
     zarr.create_array("pixels.zarr", data=pixels, chunks=(999, 3))
-    for site in ("north", "south"):
-        zarr.create_array(f"{site}.zarr", data=pixels, chunks=(2000, 3))
+    for name in ("north", "south", "new"):
+        zarr.create_array(f"{name}.zarr", data=pixels, chunks=(2000, 3))
     ocean().to_zarr("ocean.zarr", consolidated=False)
     (tmp_path / "events").mkdir()
     for part in range(3):
