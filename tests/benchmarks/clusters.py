@@ -28,6 +28,7 @@ import zarr
 from distributed import Client, LocalCluster, wait
 
 from daskgmm import GaussianMixture
+from daskgmm.companions import ALONE
 from daskgmm.em.events import Iterated, silence
 from daskgmm.em.expectation import expect
 from daskgmm.em.survey import TrainingSet, survey_rows
@@ -283,7 +284,7 @@ def _sleeping_passes(tasks: int, pause: float) -> tuple[float, float]:
     """Return the seconds of a pass, and of this process's CPUs in it; medians of three."""
     source = Sleeping(tasks, pause)
     batches = tuple(Batch(i, i, i + 1, 2 * i, 2) for i in range(tasks))
-    data = Dataset(source, None, batches, choose_executor(False))
+    data = Dataset(source, ALONE, batches, choose_executor(False))
     survey = survey_rows(data, None, silence)
     eye = np.tile(np.eye(8), (8, 1, 1))
     means = np.random.default_rng(0).normal(size=(8, 8))
