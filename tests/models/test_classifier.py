@@ -14,7 +14,7 @@ from sklearn.discriminant_analysis import (
     QuadraticDiscriminantAnalysis,
 )
 
-from daskgmm import GaussianMixture, GaussianMixtureClassifier, load_model
+from daskgmm import GaussianMixture, GaussianMixtureClassifier, load_model, open_parquet
 from daskgmm.errors import DataError, ModelFileError, SettingError
 
 IRIS, Y = load_iris(return_X_y=True)
@@ -331,3 +331,19 @@ def test_records_count_the_rows_of_classes(tmp_path, components):
     found = classifier.predict(x)
     assert done.counts.tolist() == [(found == each).sum() for each in classifier.classes_]
     assert done.missing == 3
+
+
+@pytest.mark.parametrize("weights", [None, "w", "here"])
+def test_rows_of_a_class_are_counted_whatever_the_blocks_of_weights(tmp_path, monkeypatch, weights):
+    """Those of Parquet are shorter than a row group, which weights in memory are cut like."""
+    monkeypatch.setattr("daskgmm.rows.parquet.segment.BLOCK_BYTES", 1 << 10)
+    of_rows = np.random.default_rng(0).uniform(0.2, 2.0, len(IRIS))
+    table = pd.DataFrame(IRIS, columns=list("abcd")).assign(y=LABELS, w=of_rows)
+    table.to_parquet(tmp_path / "t.parquet")
+    columns = [*"abcdy", *(["w"] if weights == "w" else [])]
+    data = open_parquet(tmp_path / "t.parquet", columns=columns)
+    given = of_rows if weights == "here" else weights
+    found = GaussianMixtureClassifier(structures="own").fit(data, "y", given)
+    counted = np.ones(len(IRIS)) if weights is None else of_rows
+    for k, mean in enumerate(found.mixture_.means_):
+        assert_allclose(mean, np.average(IRIS[k == Y], axis=0, weights=counted[k == Y]), rtol=1e-9)

@@ -540,3 +540,8 @@ def test_what_takes_rows_for_exact_ones_is_refused(tmp_path):
             with pytest.raises(SettingError, match="noise_variance"):
                 method(x)
     fitted(x, np.zeros(D)).moments(x)
+
+
+def test_a_list_of_paths_is_no_list_of_columns():
+    with pytest.raises(DataError, match="Give noise_variance as one array"):
+        GaussianMixture(K).fit(noisy(100)[0], noise_variance=["a.zarr", "b.zarr"])

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.companions import Companions
 from daskgmm.models.gaussian_mixture import GaussianMixture
+from daskgmm.passes.pairing import paired
 from daskgmm.rows.rows import Get, Rows, Segment
 
 
@@ -31,12 +33,13 @@ class WeightsOfClass:
         """Yield the weights of rows, (m,)."""
         n = len(self.labels.dependencies)
         labels = self.labels.stream(dependencies[:n], retries)
-        if self.weights is None:
-            yield from ((block == self.value).astype(np.float64) for block in labels)
-            return
-        weights = self.weights.stream(dependencies[n:], retries)
-        for block, weight in zip(labels, weights, strict=True):
-            yield np.where(block == self.value, weight, 0.0)
+        weights = None
+        if self.weights is not None:
+            weights = self.weights.stream(dependencies[n:], retries)
+        # Their chunks are the same, and the blocks of these need not be.
+        for block in paired(labels, Companions(weights)):
+            counts = 1.0 if block.weights is None else block.weights
+            yield np.where(block.x == self.value, counts, 0.0)
 
 
 class RowsOfClass(Rows):
