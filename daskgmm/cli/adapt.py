@@ -7,10 +7,10 @@ from typing import Any
 import click
 
 import daskgmm.cli.options as options
+from daskgmm.cli.changing import write_changed
 from daskgmm.cli.data import Data, choosing, names_in, weighing
 from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once
-from daskgmm.cli.places import check_apart
 from daskgmm.cli.workers import Workers, running
 from daskgmm.names import ADAPTED
 
@@ -101,21 +101,17 @@ def adapt(
     data.check_meaning(settings["weights_are"])
     with at_once():
         from daskgmm.describe import relevances_in_words
-        from daskgmm.models.files.model_file import check_free, load_to_change, save_new
         from daskgmm.models.source_name import without_secrets
 
-    check_apart({"MODEL": model, **data.places, **workers.places}, {"--out": out})
-    target = data.address(out)
-    check_free(target, overwrite)
-    mixture = load_to_change(model, data.storage_options)
-    if missing is not None:
-        mixture.set_params(missing=missing)
-    x = data.for_mixture(mixture)
-    with workers.current():
-        adapted = mixture.map_adapt(x, sample_weight=data.sample_weight(x), **settings)
-    facts = adapted.adapted_
-    facts["background"] = {"model": without_secrets(model), **facts["background"]}
-    save_new(adapted, target, overwrite)
+    def change(mixture: Any, x: Any, weights: Any) -> Any:
+        if missing is not None:
+            mixture.set_params(missing=missing)
+        adapted = mixture.map_adapt(x, sample_weight=weights, **settings)
+        facts = adapted.adapted_
+        facts["background"] = {"model": without_secrets(model), **facts["background"]}
+        return adapted
+
+    facts = write_changed(model, data, out, workers, change, overwrite=overwrite).adapted_
     if not quiet:
         said = relevances_in_words(facts["relevance"])
         click.echo(f"{out}: adapted to {facts['rows']:,} rows: {said}")

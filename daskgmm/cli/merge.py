@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 import daskgmm.cli.options as options
+from daskgmm.cli.changing import write_changed
 from daskgmm.cli.data import Data, choosing, weighing
 from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once
-from daskgmm.cli.places import check_apart
 from daskgmm.cli.workers import Workers, running
 
 
@@ -41,16 +43,11 @@ def merge(
     """
     with at_once():
         from daskgmm.counting import counted
-        from daskgmm.models.files.model_file import check_free, load_to_change, save_new
 
-    check_apart({"MODEL": model, **data.places, **workers.places}, {"--out": out})
-    target = data.address(out)
-    check_free(target, overwrite)
-    mixture = load_to_change(model, data.storage_options)
-    x = data.for_mixture(mixture)
-    with workers.current():
-        mixture.merge_components(x, n_clusters, data.sample_weight(x))
-    save_new(mixture, target, overwrite)
+    def change(mixture: Any, x: Any, weights: Any) -> Any:
+        return mixture.merge_components(x, n_clusters, weights)
+
+    mixture = write_changed(model, data, out, workers, change, overwrite=overwrite)
     if not quiet:
         found = 1 + int(mixture.clusters_.max())
         click.echo("clusters  mean entropy, nats a row")

@@ -7,10 +7,9 @@ from typing import Any
 import click
 
 import daskgmm.cli.options as options
+from daskgmm.cli.changing import write_changed
 from daskgmm.cli.data import Data, choosing, weighing
 from daskgmm.cli.importing import IMPORT
-from daskgmm.cli.interrupting import at_once
-from daskgmm.cli.places import check_apart
 from daskgmm.cli.workers import Workers, running
 
 
@@ -49,17 +48,11 @@ def update(
 
     DATA are opened as they were for the fit; options say otherwise.
     """
-    with at_once():
-        from daskgmm.models.files.model_file import check_free, load_to_change, save_new
 
-    check_apart({"MODEL": model, **data.places, **workers.places}, {"--out": out})
-    target = data.address(out)
-    check_free(target, overwrite)
-    mixture = load_to_change(model, data.storage_options)
-    x = data.for_mixture(mixture)
-    with workers.current():
-        updated = mixture.update(x, sample_weight=data.sample_weight(x), **settings)
-    save_new(updated, target, overwrite)
+    def change(mixture: Any, x: Any, weights: Any) -> Any:
+        return mixture.update(x, sample_weight=weights, **settings)
+
+    updated = write_changed(model, data, out, workers, change, overwrite=overwrite)
     if not quiet:
         click.echo(
             f"{out}: holds rows of the weight {updated.n_seen_:,.10g}; the new ones had "

@@ -131,8 +131,8 @@ def _beside_table(source: Source, rows: Rows, given: Any) -> tuple[Rows, Rows]:
         return rows, noise_for(rows, given, source)
     if not rows.all_columns:
         raise DataError(
-            f"X has no column {names[0]!r}, as its columns have no names. Give {NAME} as one array, "
-            "or as the path of one."
+            f"X has no column {names[0]!r}, as its columns have no names. Give {NAME} as one "
+            "array, or as the path of one."
         )
     check_among(names, rows.all_columns, "X")
     left = rows
