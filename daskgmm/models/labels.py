@@ -11,7 +11,7 @@ from daskgmm.em.label_counts import LabelCounts, count_labels
 from daskgmm.em.labelling import Labelling
 from daskgmm.em.settings import Settings
 from daskgmm.errors import SettingError
-from daskgmm.rows.coded import CodedRows
+from daskgmm.rows.coded import coded_rows
 from daskgmm.rows.rows import Rows
 
 
@@ -49,7 +49,7 @@ def with_labels(
         return replace(beside, labels=None), settings
     _check_settings(settings)
     labelling = Labelling(classes, found.all_of(values))
-    coded = replace(beside, labels=CodedRows(beside.labels, values))
+    coded = replace(beside, labels=coded_rows(beside.labels, values))
     return coded, replace(settings, labelling=labelling)
 
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from daskgmm.companions import WEIGHTS, entry_of
 from daskgmm.counting import counted
 from daskgmm.errors import DataError
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.layout import check_weights
-from daskgmm.rows.rows import UNKNOWN, Get, Rows, Segment
+from daskgmm.rows.mapped import MappedRows
+from daskgmm.rows.rows import UNKNOWN, Rows
 
 FIND_LENGTHS = (
     "find the lengths, of a dask array with compute_chunk_sizes(), of a data frame or series of "
@@ -57,7 +55,7 @@ def column_of(table: Rows, rows: Rows, name: str = WEIGHTS) -> Rows:
             "it, as with open_parquet(path, columns=['n'])."
         )
     if not table.reads:
-        blocks = _Flat(table).segment(0, len(table.lengths)).stream()
+        blocks = _flat(table).segment(0, len(table.lengths)).stream()
         values = np.concatenate([np.empty(0, table.dtype), *blocks])
         check_matched(rows, values, name)
         return ArrayRows(values, rows.lengths)
@@ -67,41 +65,8 @@ def column_of(table: Rows, rows: Rows, name: str = WEIGHTS) -> Rows:
             f"{counted(len(rows.lengths), 'chunk')}, at other rows. Give an array of "
             f"{entry_of(name)}s, or store them as a column beside the features, and give its name."
         )
-    return _Flat(table) if table.columns is None else table.column(table.columns[0])
+    return _flat(table) if table.columns is None else table.column(table.columns[0])
 
 
-@dataclass(frozen=True, slots=True)
-class _FlatSegment:
-    """Chunks of one column as blocks of one axis."""
-
-    segment: Segment
-
-    @property
-    def dependencies(self) -> Sequence[Any]:
-        return self.segment.dependencies
-
-    def stream(self, dependencies: Sequence[Any] = (), retries: int = 0) -> Iterator[NDArray[Any]]:
-        for block in self.segment.stream(dependencies, retries):
-            yield block.reshape(len(block))
-
-
-class _Flat(Rows):
-    """Rows of one column, which has no name, as weights."""
-
-    n_features = 1
-
-    def __init__(self, rows: Rows) -> None:
-        self._rows, self.dtype, self.lengths = rows, rows.dtype, rows.lengths
-        self.block_rows, self.source = rows.block_rows, rows.source
-        self.in_process, self.reads = rows.in_process, rows.reads
-        self.read_copies = rows.read_copies
-
-    def prepare(self, get: Get | None = None, retries: int = 0) -> None:
-        self._rows.prepare(get, retries)
-
-    @property
-    def futures(self) -> Sequence[Any]:
-        return self._rows.futures
-
-    def segment(self, first: int, stop: int) -> _FlatSegment:
-        return _FlatSegment(self._rows.segment(first, stop))
+def _flat(column: Rows) -> MappedRows:
+    return MappedRows(column, np.ravel)

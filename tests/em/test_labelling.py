@@ -13,7 +13,7 @@ from daskgmm.em.survey import survey_rows
 from daskgmm.errors import DataError
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.arrays import ArrayRows
-from daskgmm.rows.coded import CodedRows
+from daskgmm.rows.coded import coded_rows
 from daskgmm.rows.opening import as_rows
 from daskgmm.rows.weights import weights_for
 from tests.rows.conformance import read_all
@@ -35,7 +35,7 @@ def test_labels_are_counted(make, dtype):
     assert found.counts.tolist() == [20, 4000]
     assert found.unknown == N - 4020
     assert found.all_of(np.array([2, 5, 8])) == (0, 20, 4000, N - 4020)
-    coded = CodedRows(labels, found.values)
+    coded = coded_rows(labels, found.values)
     np.testing.assert_array_equal(read_all(coded), LABELS)
 
 
@@ -49,7 +49,7 @@ def test_large_and_negative_labels_and_those_of_two_classes():
 
 
 def test_labels_that_change_are_an_error():
-    coded = CodedRows(ArrayRows(np.array([0, 1, 2])), np.array([0, 1]))
+    coded = coded_rows(ArrayRows(np.array([0, 1, 2])), np.array([0, 1]))
     with pytest.raises(DataError, match="have changed while they were read: 2 is none"):
         read_all(coded)
 
