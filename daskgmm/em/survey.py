@@ -330,8 +330,8 @@ def check_values(
     what = "NaN" if np.isnan(value) else f"{value:g}".replace("inf", "infinity")
     if np.isnan(value):
         advice = (
-            "Fit with what rows have: missing='marginalise' (--missing marginalise). Or leave out "
-            "such rows with missing='drop' (--missing drop)."
+            "Leave out such rows: missing='drop' (--missing drop). Or fit a mixture to what rows "
+            "have: missing='marginalise' (--missing marginalise)."
         )
     elif np.isinf(value):
         advice = "Remove or replace infinite values first."
