@@ -227,17 +227,9 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
                 for part, each, name in zip(weighed, sizes, classes.tolist(), strict=True)
             ]
             mixture, of_components = joined(own), of_class([len(each.weights_) for each in own])
-            mixture.set_params(missing=self.missing)
-            for name in FEATURES:
-                if hasattr(probe, name):
-                    setattr(mixture, name, getattr(probe, name))
+            _take_features(mixture.set_params(missing=self.missing), probe)
         shares = np.bincount(of_components, mixture.weights_, len(classes))
-        if shares.min() <= NO_PART:
-            name = classes.tolist()[shares.argmin()]
-            raise DataError(
-                f"No row of the class {name!r} counts: they have no weight, or miss values and "
-                "were dropped. Give it rows that count, or make its labels -1."
-            )
+        _check_counted(shares, classes)
         mixture.clusters_ = np.array(of_components, np.intp)
         self.classes_, self.class_count_, self.mixture_ = classes, found.counts, mixture
         self.n_iter_ = mixture.n_iter_
@@ -456,6 +448,23 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
             raise DataError(f"In the rows of the class {name!r} alone: {error}") from error
         best: Any = found.best()
         return cast("GaussianMixture", best)
+
+
+def _take_features(mixture: GaussianMixture, probe: GaussianMixture) -> None:
+    """Set what is known of the features of another one."""
+    for name in FEATURES:
+        if hasattr(probe, name):
+            setattr(mixture, name, getattr(probe, name))
+
+
+def _check_counted(shares: NDArray[Any], classes: NDArray[Any]) -> None:
+    """Raise `DataError` if a class has no share of the weight of the rows."""
+    if shares.min() <= NO_PART:
+        name = classes.tolist()[shares.argmin()]
+        raise DataError(
+            f"No row of the class {name!r} counts: they have no weight, or miss values and were "
+            "dropped. Give it rows that count, or make its labels -1."
+        )
 
 
 def _of_classes(outputs: Sequence[str]) -> tuple[str, ...]:
