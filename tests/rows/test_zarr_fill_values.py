@@ -140,5 +140,5 @@ def test_errors_name_what_is_stored(tmp_path: Path, zarr_format: Any, source: st
 
 
 def test_errors_of_rows_that_declare_nothing_stay_as_they_are() -> None:
-    with pytest.raises(DataError, match=r"missing='drop' \(--missing drop\)\.$"):
+    with pytest.raises(DataError, match=r"missing='marginalise' \(--missing marginalise\)\.$"):
         GaussianMixture(1).fit(np.where(COUNTS == 3, np.nan, COUNTS))
