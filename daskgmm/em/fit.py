@@ -248,6 +248,8 @@ def _run(
             begin, random = _begin(rows, request, seed, number), request.random
             state = State(survey, coordinates, seed, generator_state(random), number, begin, best)
             keep(state, begin)
+            for made in begin.iterations:  # by the pass that compared starts
+                listen(made)
         found = iterate(rows, state.current, request.settings, partial(keep, state), bound, number)
         best, state = better(best, found, rows.survey, request.settings), None
     assert best is not None

@@ -113,8 +113,8 @@ def iterate(
         if isinstance(evaluated, IllDefinedError):
             raise evaluated
         fit = advanced(fit, evaluated, settings, before, initialisation)
-        listen(fit.iterations[-1])
         keep(fit)
+        listen(fit.iterations[-1])  # what is told is safe: no crash makes it a second time
     listen(Ended(initialisation, fit.lower_bound if fit.iterations else bound, fit.converged))
     return fit
 

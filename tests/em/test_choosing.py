@@ -105,7 +105,8 @@ def test_a_failure_keeps_the_others(monkeypatch):
     fails_on_all_rows(monkeypatch, 3)
     data = Dataset.of(as_rows(X), ALONE, 5, 5, 0)
     models = model(1.0, True), model(1.0, True, k=3, seed=7)
-    state = choosing.stepped(TrainingSet(data, SURVEY, silence), SweepState(SURVEY, None, models))
+    rows = TrainingSet(data, SURVEY, silence)
+    state, _ = choosing.stepped(rows, SweepState(SURVEY, None, models))
     assert [each.settings.n_components for each in state.models] == [2]
     assert state.failures == (Failure(models[1].settings, 7, "a covariance is singular", True),)
 

@@ -121,9 +121,10 @@ def choose(
         checkpoint.save(state, listen)
     rows = TrainingSet(data, state.survey, listen).mapped(state.coordinates)
     while not (state := _going_on(state, rows.survey)).ended:
-        state = stepped(rows, state)
+        state, iterated = stepped(rows, state)
         if checkpoint is not None:
             checkpoint.save(state, listen)
+        listen(iterated)  # what is told is safe: no crash makes it a second time
     return state, measure_many(rows, [model.fit.step.parameters for model in state.models])
 
 
@@ -144,8 +145,8 @@ def _begun_anew(model: Model) -> Model:
     return replace(model, fit=Fit(model.fit.step), on_all_rows=True)
 
 
-def stepped(rows: TrainingSet, state: SweepState) -> SweepState:
-    """Return the state after one pass for all models that have not ended."""
+def stepped(rows: TrainingSet, state: SweepState) -> tuple[SweepState, SweepIterated]:
+    """Return the state after one pass for all models that have not ended, and what it tells."""
     going = [index for index, model in enumerate(state.models) if not model.ended]
     fits = [state.models[index].fit for index in going]
     settings = [state.models[index].settings for index in going]
@@ -159,8 +160,8 @@ def stepped(rows: TrainingSet, state: SweepState) -> SweepState:
         models[index] = replace(models[index], fit=fit)
     left = sum(not model.ended for model in models.values())
     most = max((model.passes for model in models.values()), default=0)
-    rows.listen(SweepIterated(most, len(going), left))
-    return replace(state, models=tuple(models.values()), failures=tuple(failures))
+    iterated = SweepIterated(most, len(going), left)
+    return replace(state, models=tuple(models.values()), failures=tuple(failures)), iterated
 
 
 def with_runners_up(state: SweepState, survey: Survey) -> SweepState:

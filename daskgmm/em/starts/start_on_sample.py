@@ -93,9 +93,7 @@ def compared(rows: TrainingSet, finalists: list[Candidate], settings: Settings) 
     failures = [each for each in evaluated if isinstance(each, IllDefinedError)]
     if not fits:
         raise failures[0]
-    best = best_of(fits, rows.survey, settings)
-    rows.listen(best.iterations[-1])
-    return best
+    return best_of(fits, rows.survey, settings)
 
 
 def worth_comparing(settings: Settings, n: int, d: int) -> int:
