@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -15,9 +14,6 @@ from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.workers import Workers, running
 
 KINDS = ("weights", "means", "covariances", "standard_deviations")
-
-WORDS = {"weights": "weight", "means": "mean", "standard_deviations": "deviation"}
-"""What lines are about; covariances of pairs of columns are in JSON alone."""
 
 
 @click.command(short_help="Write standard errors of the parameters of a mixture.")
@@ -70,10 +66,7 @@ def errors(
     if as_json:
         click.echo(json.dumps(_as_plain(found, level)))
         return
-    click.echo(repr(found).strip("<>"))
-    click.echo(f"\n{'':24}{'estimate':>13}{'standard error':>16}   {100 * level:.4g} % interval")
-    for name, value, error, low, high in _lines(mixture, found, level):
-        click.echo(f"{name:24}{value:13.6g}{error:16.3g}   {low:.6g} to {high:.6g}")
+    click.echo(f"{repr(found).strip('<>')}\n\n{found.table(level)}")
 
 
 def _as_plain(found: Any, level: float) -> dict[str, Any]:
@@ -88,24 +81,3 @@ def _as_plain(found: Any, level: float) -> dict[str, Any]:
         }
         for kind in KINDS
     }
-
-
-def _lines(
-    mixture: Any, found: Any, level: float
-) -> Iterator[tuple[str, float, float, float, float]]:
-    """Yield name, estimate, standard error and interval of weights, means and deviations."""
-    import numpy as np
-
-    from daskgmm.gaussian.covariance.structures import STRUCTURES
-
-    intervals, shared = found.intervals(level), STRUCTURES[mixture._structure_name].shared
-    columns = [name.removeprefix("column ") for name in mixture._axis_names()]
-    for kind, what in WORDS.items():
-        values, spread = getattr(found.estimates, kind), getattr(found, kind)
-        low, high = getattr(intervals, kind)
-        for place in np.ndindex(values.shape):
-            numbered = not (shared and kind == "standard_deviations")
-            own = [str(place[0])] if numbered else []
-            own += [columns[j] for j in place[len(own) :]]
-            name = " ".join([what, *own])
-            yield name, values[place], spread[place], low[place], high[place]

@@ -42,7 +42,7 @@ def test_a_line_for_each_parameter(call, model):
     done = call(*ERRORS, "--blocks", 100)
     assert done.exit_code == 0, done.output
     assert "from 100 blocks of 400 rows" in done.stdout
-    for words in ("weight 2 ", "mean 0 0 ('temp') ", "deviation 1 1 ('salt') ", "95 % interval"):
+    for words in ("weight 2 ", "mean 0 temp ", "deviation 1 salt ", "95 % interval"):
         assert words in done.stdout
     assert len(done.stdout.splitlines()) == 3 + 3 + 6 + 6
 

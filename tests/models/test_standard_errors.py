@@ -108,7 +108,16 @@ def test_shapes_are_those_of_the_attributes(covariance_type):
     assert repr(found) == (
         "<StandardErrors of 2 components in 2 features, from 100 blocks of 600 rows>"
     )
-    assert found.units == 100
+    assert str(found).startswith(repr(found)[1:-1])
+    lines = found.table(0.9).splitlines()
+    assert "90 % interval" in lines[0]
+    assert len(lines) == 1 + sum(
+        np.size(getattr(found, name)) for name in ("weights", "means", "standard_deviations")
+    )
+    (mean,) = (line.split() for line in lines if line.startswith("mean 1 column 0 "))
+    low, high = found.intervals(0.9).means[:, 1, 0]
+    expected = [mixture.means_[1, 0], found.means[1, 0], low, high]
+    assert_allclose([float(mean[i]) for i in (4, 5, 6, 8)], expected, rtol=1e-2)
     ends = found.intervals()
     for name in NAMES:
         errors = getattr(found, name)

@@ -186,6 +186,15 @@ def _estimated(
     return _in_shape(mixture, chart, covariance, distance=distance, growth=growth, **facts)
 
 
+def _feature_names(mixture: Any) -> tuple[str, ...]:
+    """Return the names of the model's coordinates; of columns, those that X gave them."""
+    names, coordinates = (
+        getattr(mixture, name, None) for name in ("feature_names_in_", "coordinates_")
+    )
+    along_axes = coordinates is not None and coordinates.axes is not None
+    return tuple(map(str, mixture._axis_names() if along_axes or names is None else names))
+
+
 def _in_shape(mixture: Any, chart: ScoreChart, covariance: Array, **facts: Any) -> StandardErrors:
     """Return standard errors in the shapes of the attributes, from the covariance (P, P)."""
     own, means, variances = chart.variances(covariance)
@@ -198,6 +207,8 @@ def _in_shape(mixture: Any, chart: ScoreChart, covariance: Array, **facts: Any) 
         means=np.array(mixture.means_, np.float64),
         covariances=np.array(mixture.covariances_, np.float64),
         matrices=chart.detail == Dense.detail,
+        shared=structure.shared,
+        features=_feature_names(mixture),
     )
     return StandardErrors(
         weights=np.sqrt(chart.weight_variances(covariance)),

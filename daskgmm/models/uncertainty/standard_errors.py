@@ -11,6 +11,7 @@ from scipy.stats import t
 from daskgmm.arrays import Array
 from daskgmm.counting import counted
 from daskgmm.errors import SettingError
+from daskgmm.models.uncertainty.table import table
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,12 +25,18 @@ class Estimates:
     covariances : ndarray
     matrices : bool
         Whether covariances are matrices; else they are variances.
+    shared : bool
+        Whether all components have the same covariance.
+    features : tuple of str, length d
+        Names of the features.
     """
 
     weights: Array
     means: Array
     covariances: Array
     matrices: bool
+    shared: bool
+    features: tuple[str, ...]
 
     @property
     def standard_deviations(self) -> Array:
@@ -146,6 +153,25 @@ class StandardErrors:
             covariances=covariances,
             standard_deviations=np.sqrt(own.variances(covariances)),
         )
+
+    def table(self, level: float = 0.95) -> str:
+        """Return estimates, standard errors and confidence intervals, a line for each parameter.
+
+        Parameters
+        ----------
+        level : float, default=0.95
+            Probability that an interval covers its parameter.
+
+        Returns
+        -------
+        str
+            Lines for weights, means and standard deviations: components by their numbers,
+            features by their names. `print(errors)` writes it below what `repr` says.
+        """
+        return table(self, level)
+
+    def __str__(self) -> str:
+        return f"{repr(self).strip('<>')}\n\n{self.table()}"
 
     def __repr__(self) -> str:
         k, d = self.means.shape
