@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,8 +12,8 @@ import zarr
 
 from daskgmm.counting import counted
 from daskgmm.errors import DataError
-from daskgmm.models.predictions.outputs import COMPONENT, RANK
-from daskgmm.models.writers.part_writing import COMPONENTS
+from daskgmm.models.predictions.outputs import DIMENSIONS
+from daskgmm.models.writers.part_writing import CLASSES, COMPONENTS
 from daskgmm.models.writers.target import left_behind
 from daskgmm.passes.plan import size
 from daskgmm.rows.kinds.labelled import LabelledFile
@@ -82,10 +83,12 @@ def _parquet(source: Source) -> str:
     footers = read_footers(find_files([source.address]))
     groups = [rows for footer in footers for rows in footer.rows]
     columns = footers[0].columns
-    k = _n_components(footers[0])
+    marks = _marks(footers[0])
+    k = marks.get(COMPONENTS)
     numeric = [name for name in footers[0].features if columns[name].dtype]
     facts = [
-        *([] if k is None else [("components", k)]),
+        *([] if k is None else [("components", k.decode())]),
+        *_classes(json.loads(marks.get(CLASSES, b"[]"))),
         ("files", f"{len(footers):,}"),
         ("rows", f"{sum(groups):,}"),
         ("row groups", f"{len(groups):,}, of {counted(max(groups, default=0), 'row')} at most"),
@@ -98,11 +101,16 @@ def _parquet(source: Source) -> str:
     return f"Parquet\n{listed([*facts, ('use', use)])}"
 
 
-def _n_components(footer: Footer) -> str | None:
-    """Return the number of components of predictions; None of other files."""
+def _marks(footer: Footer) -> Mapping[bytes, bytes]:
+    """Return the metadata of a file: those of predictions say of what they are."""
     with opened_version(footer.address) as (file, _):
-        found = (file.metadata.metadata or {}).get(COMPONENTS)
-    return None if found is None else found.decode()
+        found: Mapping[bytes, bytes] = file.metadata.metadata or {}
+    return found
+
+
+def _classes(labels: Sequence[Any]) -> list[tuple[str, str]]:
+    """Describe the classes of predictions, if they are of some."""
+    return [("classes", ", ".join(map(str, labels)))] if labels else []
 
 
 def _state(source: Source) -> tuple[str, str]:
@@ -117,7 +125,13 @@ def _group(group: zarr.Group, source: Source) -> str:
     k = dict(group.attrs).get("n_components")
     if k is None:
         return _variables(f"Zarr group, format {group.metadata.zarr_format}", variables)
-    facts = [("components", str(k)), *_rows_of_predictions(variables), ("variables", "")]
+    about: list[Any] = [node.attrs.get("classes") for _, node in group.arrays()]
+    facts = [
+        ("components", str(k)),
+        *_classes(next(filter(None, about), ())),
+        *_rows_of_predictions(variables),
+        ("variables", ""),
+    ]
     lines = [variable.line() for variable in variables]
     return f"predictions\n{listed([*facts, *lines, _state(source)])}"
 
@@ -167,7 +181,7 @@ def _of_dataset(dataset: Any) -> Iterator[Variable]:
 def _rows_of_predictions(variables: Sequence[Variable]) -> list[tuple[str, str]]:
     """Describe the grid of the rows: the longest among those of the outputs."""
     grids = (
-        [(d, n) for d, n in zip(v.dims, v.shape, strict=True) if d not in (COMPONENT, RANK)]
+        [(d, n) for d, n in zip(v.dims, v.shape, strict=True) if d not in DIMENSIONS]
         for v in variables
     )
     grid = max(grids, key=len, default=[])

@@ -66,7 +66,7 @@ def main(rows: int, folder: Path, picture: str | None) -> None:
     print(f"right: {float((cover == scene.truth).mean()):.1%} of all pixels")
     classifier.predict_to_zarr(image, folder / "cover.zarr", ["label", "posterior"], dtype="uint8")
     written = xr.open_zarr(folder / "cover.zarr", consolidated=False)
-    sure = float((written.cluster_posterior.max("cluster_number") > 0.9).mean())
+    sure = float((written.posterior.max("class_label") > 0.9).mean())
     print(f"sure (more than 90 %) of {sure:.0%}")
     if picture is not None:
         draw(scene, cover, picture)

@@ -103,6 +103,8 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
     """By how much `lower_bound_` is less than the mean log-likelihood, in nats a row."""
     _ended_with: Objective | None = None
     """What the last fit raised; None if attributes were set by hand: then it is the likelihood."""
+    _own_outputs: Mapping[str, Any] | None = None
+    """Outputs that are not those of `OUTPUTS`, as `Predictor` has them."""
     _doubt: str | None = None
     """What to warn of where criteria of the fit are asked for."""
 
@@ -675,7 +677,8 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         transform = transform_of(self, self._coordinates())
         clusters = clusters_of(self)
         merged = None if clusters is None else tuple(map(int, clusters))
-        return Predictor(self._parameters(), feature_names(self), transform, merged)
+        names, own = feature_names(self), self._own_outputs
+        return Predictor(self._parameters(), names, transform, merged, own)
 
     def _coordinates(self) -> Coordinates | None:
         return getattr(self, "coordinates_", None)
@@ -727,8 +730,10 @@ def wanted_outputs(
     """Return the arrays that a mixture is asked for; raise `ValueError` if it has none such."""
     k, missing = predictor.parameters.n_components, predictor.transform.drop_missing
     noise, q = predictor.parameters.has_noise, n_factors(predictor.parameters)
-    merged, d = predictor.clusters, predictor.n_columns
-    return Outputs.of(names, k, dtype, top, missing=missing, noise=noise, q=q, clusters=merged, d=d)
+    merged, d, own = predictor.clusters, predictor.n_columns, predictor.own_outputs
+    return Outputs.of(
+        names, k, dtype, top, missing=missing, noise=noise, q=q, clusters=merged, d=d, own=own
+    )
 
 
 @contextmanager

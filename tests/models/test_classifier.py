@@ -1,5 +1,7 @@
 """The classifier: mixtures of classes."""
 
+import re
+
 import dask.array as da
 import dask.dataframe as dd
 import numpy as np
@@ -15,6 +17,7 @@ from sklearn.discriminant_analysis import (
 )
 
 from daskgmm import GaussianMixture, GaussianMixtureClassifier, load_model, open_parquet
+from daskgmm.describe_data import describe_data
 from daskgmm.errors import DataError, ModelFileError, SettingError
 
 IRIS, Y = load_iris(return_X_y=True)
@@ -155,17 +158,98 @@ def test_names_and_gaps():
     assert found.score(IRIS, y) == np.mean(found.predict(IRIS) == y)
 
 
-def test_predictions_are_written(tmp_path):
-    found = GaussianMixtureClassifier().fit(IRIS, NAMES[Y])
-    written = found.predict_to_zarr(IRIS, tmp_path / "p.zarr", ("label", "posterior"))
-    group = zarr.open_group(tmp_path / "p.zarr")
-    assert_array_equal(NAMES[group["cluster"][:]], found.predict(IRIS))
-    assert_allclose(group["cluster_posterior"][:], found.predict_proba(IRIS), atol=1e-6)
-    assert written.rows == 150
-    frame = pd.DataFrame(IRIS, columns=list("abcd"))
-    found.predict_to_parquet(frame, tmp_path / "p", ("label", "log_density"))
+@pytest.fixture(scope="module")
+def gaps():
+    """Rows of which the fourth and the last miss a value."""
+    x = IRIS.copy()
+    x[[3, 149], 1] = np.nan
+    return x
+
+
+WORDS = np.array(["iris setosa", "versicolor", "virginica"])
+
+
+def test_names_are_written(tmp_path, gaps):
+    found = GaussianMixtureClassifier(missing="drop").fit(gaps, WORDS[Y])
+    expected, proba = found.predict(gaps), found.predict_proba(gaps)
+    written = found.predict_to_zarr(gaps, tmp_path / "p.zarr", ("label", "posterior"))
+    dataset = xr.open_zarr(tmp_path / "p.zarr", consolidated=False)
+    assert dataset.label.attrs == {
+        "long_name": "most probable class",
+        "flag_values": [-1, 0, 1, 2],
+        "flag_meanings": "missing iris_setosa versicolor virginica",
+        "classes": WORDS.tolist(),
+    }
+    assert_array_equal(np.append(WORDS.astype(object), None)[dataset.label], expected)
+    assert_allclose(dataset.posterior.sel(class_label=WORDS), proba, atol=1e-6)
+    counts = [(expected == word).sum() for word in WORDS]
+    assert (written.rows, written.missing, written.counts.tolist()) == (150, 2, counts)
+    frame = pd.DataFrame(gaps, columns=list("abcd"))
+    again = found.predict_to_parquet(frame, tmp_path / "p", ("posterior", "label", "log_density"))
+    assert (again.rows, again.missing, again.counts.tolist()) == (150, 2, counts)
     table = pd.read_parquet(tmp_path / "p")
-    assert_array_equal(NAMES[table["cluster"].to_numpy(int)], found.predict(IRIS))
+    names = [f"posterior_{word}" for word in WORDS]
+    assert table.columns.tolist() == [*names, "label", "log_density"]
+    assert_array_equal(table.label.astype(object).where(table.label.notna(), None), expected)
+    assert_allclose(table[names], proba, atol=1e-6)
+
+
+@pytest.mark.parametrize("classes", [[5, 15, 250], [-1, 1, 2]], ids=str)
+def test_numbers_are_written_as_they_are(tmp_path, gaps, classes):
+    found = GaussianMixtureClassifier(missing="drop").fit(gaps, Y)
+    found.classes_ = np.array(classes)
+    expected = found.predict(gaps)
+    assert expected[3] == (-2 if -1 in classes else -1)
+    found.predict_to_zarr(gaps, tmp_path / "p.zarr", ["label", "posterior"], dtype="uint8")
+    dataset = xr.open_zarr(tmp_path / "p.zarr", consolidated=False)
+    assert_array_equal(dataset.label, expected)
+    assert dataset.label.attrs["flag_values"] == [expected[3], *classes]
+    assert dataset.class_label.to_numpy().tolist() == classes
+    frame = pd.DataFrame(gaps, columns=list("abcd"))
+    written = found.predict_to_parquet(frame, tmp_path / "p", ["label", "posterior"])
+    assert written.counts.tolist() == [(expected == c).sum() for c in classes]
+    table = pd.read_parquet(tmp_path / "p")
+    assert_array_equal(table.label, expected)
+    assert f"posterior_{classes[0]}" in table
+
+
+def test_a_run_goes_on_with_the_same_names_alone(tmp_path, monkeypatch):
+    found = GaussianMixtureClassifier().fit(IRIS, NAMES[Y])
+    with monkeypatch.context() as patch:
+        patch.setattr("daskgmm.models.writers.zarr_target.ZarrTarget._put_in_place", killed)
+        with pytest.raises(KeyboardInterrupt):
+            found.predict_to_zarr(IRIS, tmp_path / "p.zarr")
+    found.classes_ = np.array(["a", "b", "c"])
+    found.predict_to_zarr(IRIS, tmp_path / "p.zarr")
+    assert zarr.open_group(tmp_path / "p.zarr")["label"].attrs["classes"] == ["a", "b", "c"]
+
+
+def killed(target):
+    raise KeyboardInterrupt
+
+
+def test_predictions_of_frames_and_grids_are_called_by_class():
+    found = GaussianMixtureClassifier().fit(IRIS, NAMES[Y])
+    frame = dd.from_pandas(pd.DataFrame(IRIS), npartitions=2)
+    assert found.predict(frame).name == "label"
+    assert found.predict_proba(frame).compute().columns.tolist() == [
+        f"posterior_{n}" for n in NAMES
+    ]
+    grid = xr.DataArray(IRIS, dims=("y", "band"))
+    found.mixture_.feature_dims_ = ("band",)
+    assert found.predict(grid).name == "label"
+    proba = found.predict_proba(grid)
+    assert (proba.name, proba.class_label.to_numpy().tolist()) == ("posterior", NAMES.tolist())
+
+
+def test_predictions_say_their_classes(tmp_path):
+    found = GaussianMixtureClassifier().fit(IRIS, WORDS[Y])
+    found.predict_to_zarr(IRIS, tmp_path / "p.zarr", ["label", "posterior"])
+    found.predict_to_parquet(pd.DataFrame(IRIS, columns=list("abcd")), tmp_path / "p.parquet")
+    for name in ("p.zarr", "p.parquet"):
+        said = describe_data(str(tmp_path / name))
+        assert re.search("classes +iris setosa, versicolor, virginica", said)
+        assert re.search("rows +150", said)
 
 
 @pytest.mark.parametrize("y", [LABELS.astype("i2"), NAMES[Y]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
@@ -18,6 +19,7 @@ from daskgmm.em.label_counts import count_labels
 from daskgmm.errors import DataError, ModelFileError, SettingError
 from daskgmm.gaussian.kernels.softmax import NO_PART
 from daskgmm.models.classifying.accuracy import accuracy
+from daskgmm.models.classifying.class_outputs import POSTERIOR, class_outputs
 from daskgmm.models.classifying.class_priors import priors_of, with_priors
 from daskgmm.models.classifying.own_mixtures import RowsOfClass, joined
 from daskgmm.models.classifying.sizes import loaded_sizes, of_class, sizes_of, stored_sizes
@@ -38,10 +40,6 @@ from daskgmm.storage.masking import StorageOptions
 
 SHARED, OWN = "shared", "own"
 """What classes have in common: one structure of covariances, or nothing."""
-
-OUTPUTS_OF_CLASSES = {"label": "cluster", "posterior": "cluster_posterior"}
-"""Outputs of classes by the names of those of components: a class is a cluster of components."""
-
 
 FEATURES = ("n_features_in_", *LABELS)
 
@@ -78,8 +76,8 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         Prior probabilities of classes in predictions; by default the parts of the rows that the
         fit gave to each. `class_prior_` can be set after the fit too.
     tol, reg_covar, max_iter, missing, standardise, random_state : as in `GaussianMixture`
-        `missing` is "error" or "drop": rows that miss a value are predicted to be of class -1, or
-        None where classes have names.
+        `missing` is "error" or "drop": rows that miss a value are predicted to be of class -1
+        (-2 where -1 is a class), or None where classes have names.
 
     Attributes
     ----------
@@ -251,7 +249,7 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
 
     def predict_proba(self, X: Any) -> Any:
         """Return the posterior probability of each of `classes_`, shape (n, c)."""
-        return self._predicting()._predict("cluster_posterior", X)
+        return self._predicting()._predict(POSTERIOR, X)
 
     def predict_log_proba(self, X: Any) -> Any:
         """Return the logarithm of `predict_proba`, shape (n, c).
@@ -296,9 +294,11 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         X : as in `fit`
         out : path or URL
         outputs : sequence of str
-            "label" is the array "cluster", the number of the most probable class: a place of
-            `classes_`, and -1 where a value is missing. "posterior" is "cluster_posterior", of
-            every class. Others are those of the mixture.
+            "label" is the most probable class, as `predict` returns it, where classes are numbers.
+            Of classes with names it is their place in `classes_`, and -1 where a value is missing:
+            the attributes flag_values and flag_meanings (CF conventions, 3.5) say what is what,
+            and classes has the names as they are. "posterior" is of every class, with the
+            coordinate "class_label". Others are those of the components of `mixture_`.
         **how
             dtype, chunks, shards, overwrite, storage_options and progress.
 
@@ -307,7 +307,7 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         Written
             With the number of rows of each class.
         """
-        done = self._predicting().predict_to_zarr(X, out, _of_classes(outputs), **how)
+        done = self._predicting().predict_to_zarr(X, out, outputs, **how)
         return self._counted(done)
 
     def predict_to_parquet(
@@ -320,11 +320,13 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         X : as there
         out : path or URL
         outputs : sequence of str
-            As of `predict_to_zarr`.
+            "label" is the most probable class, as `predict` returns it: a name, null where a value
+            is missing, or a number. "posterior" is a column for each class, as
+            ``posterior_setosa``. Others are those of the components of `mixture_`.
         **how
             key, dtype, overwrite, storage_options and progress.
         """
-        done = self._predicting().predict_to_parquet(X, out, _of_classes(outputs), **how)
+        done = self._predicting().predict_to_parquet(X, out, outputs, **how)
         return self._counted(done)
 
     def _counted(self, done: Written) -> Written:
@@ -405,7 +407,9 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
     def _predicting(self) -> GaussianMixture:
         """Return the mixture with the prior probabilities of the classes."""
         check_is_fitted(self)
-        return with_priors(self.mixture_, priors_of(self.class_prior_, self.classes_))
+        made = copy.copy(with_priors(self.mixture_, priors_of(self.class_prior_, self.classes_)))
+        made._own_outputs = class_outputs(self.classes_)
+        return made
 
     def _mixture(self, k: int, covariance_type: str) -> GaussianMixture:
         settings = {name: getattr(self, name) for name in PASSED_ON}
@@ -465,11 +469,6 @@ def _check_counted(shares: NDArray[Any], classes: NDArray[Any]) -> None:
             f"No row of the class {name!r} counts: they have no weight, or miss values and were "
             "dropped. Give it rows that count, or make its labels -1."
         )
-
-
-def _of_classes(outputs: Sequence[str]) -> tuple[str, ...]:
-    names = (outputs,) if isinstance(outputs, str) else tuple(outputs)
-    return tuple(OUTPUTS_OF_CLASSES.get(name, name) for name in names)
 
 
 def _kept(value: Any) -> Any:

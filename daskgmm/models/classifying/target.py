@@ -12,6 +12,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
 from daskgmm.errors import DataError
+from daskgmm.models.classifying.class_outputs import LABEL, no_class
 from daskgmm.rows.coded import UNKNOWN_CLASS
 from daskgmm.rows.kinds.memory import Memory
 from daskgmm.rows.source import Source
@@ -139,13 +140,13 @@ def _encoded(values: Values) -> tuple[NDArray[np.int64], Values]:
 def decoded(numbers: Any, classes: Values) -> Any:
     """Return classes in place of their numbers, of NumPy, Dask or xarray; lazily what is lazy.
 
-    A number of -1, of a row that misses a value, is -1, or None among names.
+    A number of -1, of a row that misses a value, is `no_class`, or None among names.
     """
     table = _table(classes)
     if hasattr(numbers, "dims"):
-        return numbers.copy(data=decoded(numbers.data, classes)).drop_attrs()
+        return numbers.copy(data=decoded(numbers.data, classes)).drop_attrs().rename(LABEL)
     if hasattr(numbers, "map_partitions"):
-        meta = pd.Series(table[:0], name=numbers.name)
+        meta = pd.Series(table[:0], name=LABEL)
         return numbers.map_partitions(_of_series, table, meta=meta)
     if hasattr(numbers, "map_blocks"):
         return numbers.map_blocks(_of_block, table, dtype=table.dtype)
@@ -157,7 +158,7 @@ def _table(classes: Values) -> Values:
     if classes.dtype.kind in "iu":
         # No integer type holds all of uint64 and -1, but labels are below 2**53.
         signed = np.result_type(classes.dtype, np.int8) if classes.dtype != np.uint64 else np.int64
-        return np.append(classes.astype(signed), np.array([UNKNOWN_CLASS], signed))
+        return np.append(classes.astype(signed), np.array([no_class(classes)], signed))
     return np.append(classes.astype(object), np.array([None], object))
 
 
@@ -173,4 +174,4 @@ def _of_block(numbers: NDArray[Any], table: Values) -> Values:
 
 
 def _of_series(numbers: Any, table: Values) -> Any:
-    return pd.Series(table[numbers.to_numpy()], index=numbers.index, name=numbers.name)
+    return pd.Series(table[numbers.to_numpy()], index=numbers.index, name=LABEL)

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from daskgmm.errors import DataError
-from daskgmm.models.predictions.in_memory import Names, apart, nothing_of, predict_values
+from daskgmm.models.predictions.in_memory import (
+    Names,
+    apart,
+    nothing_of,
+    outputs_of,
+    predict_values,
+)
+from daskgmm.models.predictions.outputs import Output
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.passes.executors.executor import check_lazy
 from daskgmm.rows.layout import check_rows
@@ -37,13 +45,12 @@ def predict_frame(
             f"X has {len(frame.columns)} features, but the mixture is expecting {expected} "
             "features as input."
         )
-    nothing = nothing_of(predictor, names, dtype)
+    outputs, nothing = outputs_of(predictor, names, dtype), nothing_of(predictor, names, dtype)
     predict = partial(predict_partition, predictor, names, dtype, tuple(frame.columns))
-    together = frame.map_partitions(predict, meta=_framed(names, nothing))
+    together = frame.map_partitions(predict, meta=_framed(outputs, nothing))
     if len(names) == 1:
         return (together,)
-    parts = zip(names, apart(nothing, names), strict=True)
-    return tuple(together[_columns(name, values)] for name, values in parts)
+    return tuple(together[_columns(each)] for each in outputs)
 
 
 def predict_partition(
@@ -55,26 +62,26 @@ def predict_partition(
         return f"row {row} of a partition (index {frame.index[row]})"
 
     found = predict_values(predictor, names, partition_array(frame, dtype, columns), place)
-    return _framed(names, found, frame.index)
+    return _framed(outputs_of(predictor, names, dtype), found, frame.index)
 
 
-def _framed(names: Names, found: Any, index: Any = None) -> Any:
+def _framed(outputs: Sequence[Output], found: Any, index: Any = None) -> Any:
     import pandas as pd
 
-    if len(names) == 1 and found.ndim == 1:
-        return pd.Series(found, index, name=_columns(names[0], found))
+    if len(outputs) == 1 and found.ndim == 1:
+        return pd.Series(found, index, name=_columns(outputs[0]))
     columns: dict[Any, Any] = {}
-    for name, values in zip(names, apart(found, names), strict=True):
-        called = _columns(name, values)
+    names = tuple(each.name for each in outputs)
+    for each, values in zip(outputs, apart(found, names), strict=True):
+        called = _columns(each)
         columns |= (
             {called: values} if values.ndim == 1 else dict(zip(called, values.T, strict=True))
         )
     return pd.DataFrame(columns, index)
 
 
-def _columns(name: str, values: Any) -> Any:
+def _columns(output: Output) -> Any:
     """Return what the column of an output is called, or the list of its columns."""
-    if values.ndim == 1:
-        return LABELS if name == "label" else name
-    prefix = LABELS if name == "posterior" else name
-    return [f"{prefix}_{number}" for number in range(values.shape[1])]
+    if not output.classes and output.name in ("label", "posterior"):
+        output = replace(output, name=LABELS)
+    return output.columns if output.dims else output.columns[0]

@@ -10,7 +10,7 @@ import numpy as np
 from daskgmm.errors import DataError
 from daskgmm.models.predictions.in_memory import Names, apart, outputs_of, predict_rows
 from daskgmm.models.predictions.lazy import predict_lazily
-from daskgmm.models.predictions.outputs import COMPONENT, Output
+from daskgmm.models.predictions.outputs import CLASS, COMPONENT, Output
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.rows.labelled.arrays import Labelled
 
@@ -60,9 +60,9 @@ def labelled_result(output: Output, grid: Labelled, data: Any) -> xr.DataArray:
     import xarray as xr
 
     coordinates: dict[Any, Any] = dict(grid.template.coords)
-    coordinates |= {dim: np.arange(n) for dim, n in zip(output.dims, output.shape, strict=True)}
+    coordinates |= {dim: np.asarray(values) for dim, values in output.coordinates.items()}
     about = {**kept_attributes(grid), **output.attributes}
-    if COMPONENT in output.dims:
+    if not {COMPONENT, CLASS}.isdisjoint(output.dims):
         about |= {"valid_min": 0.0, "valid_max": 1.0}
     return xr.DataArray(data, coordinates, (*grid.dims, *output.dims), output.name, attrs=about)
 

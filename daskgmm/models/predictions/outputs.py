@@ -35,11 +35,17 @@ FACTOR = "factor"
 CLUSTER = "cluster_number"
 """The dimension of posteriors of clusters, and its coordinate."""
 
+CLASS = "class_label"
+"""The dimension of posteriors of classes, and its coordinate: their labels."""
+
 COLUMN = "column"
 """The dimension of imputed rows, and its coordinate."""
 
 RANK = "rank"
 """The dimension of the most probable components, the first one first."""
+
+DIMENSIONS = (COMPONENT, FACTOR, CLUSTER, CLASS, COLUMN, RANK)
+"""Dimensions of outputs that are none of the rows."""
 
 TOP = 2
 """How many of the most probable components are written unless it is said."""
@@ -72,6 +78,8 @@ class Output:
         https://cfconventions.org/cf-conventions/cf-conventions.html#flags
     compute : callable
         Picklable.
+    classes : tuple
+        Labels of the classes that it is about, sorted; none of components and clusters.
     """
 
     name: str
@@ -82,6 +90,37 @@ class Output:
     levels: int
     attributes: dict[str, Any]
     compute: Compute = field(compare=False)
+    classes: tuple[Any, ...] = ()
+
+    @property
+    def names(self) -> tuple[Any, ...]:
+        """Names of classes, whose places the values are; none if these are numbers themselves."""
+        return () if self.dims or isinstance(next(iter(self.classes), 0), int) else self.classes
+
+    @property
+    def coordinates(self) -> dict[str, Sequence[Any]]:
+        """Coordinates of its dimensions, by name."""
+        lengths = zip(self.dims, self.shape, strict=True)
+        return {dim: self.classes if dim == CLASS else range(n) for dim, n in lengths}
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of its columns in a table: ``posterior_0`` is of component 0.
+
+        ``top_posterior_1`` is of the most probable one, and ``posterior_red`` of the class "red".
+        """
+        if not self.dims:
+            return [self.name]
+        first = 1 if self.name.startswith("top_") else 0
+        numbers = range(first, first + self.shape[0])
+        return [f"{self.name}_{each}" for each in (self.classes or numbers)]
+
+    def numbers(self, labels: NDArray[Any]) -> NDArray[np.int64]:
+        """Return labels as numbers of components, clusters or classes; what is below 0 stays."""
+        found = labels.reshape(-1).astype(np.int64)
+        if not self.classes or self.names:
+            return found
+        return np.where(found == self.fill, -1, np.searchsorted(self.classes, found))
 
     def encode(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return values as they are written."""
@@ -406,13 +445,15 @@ OUTPUTS: dict[str, Make] = {
 """By what users ask for: what makes the outputs."""
 
 
+NO_MAKERS: Mapping[str, Make] = {}
+
 EXACT = ("label", "outlier", "latent", "reconstruction_error")
 """What compares log densities, and so comes before exponentials are taken."""
 
 
-def _made(name: str, asked: Asked) -> tuple[Output, ...]:
+def _made(name: str, make: Make, asked: Asked) -> tuple[Output, ...]:
     """Return the arrays of an output; raise `EntryError` unless its entry makes some."""
-    made: Any = OUTPUTS[name](asked)
+    made: Any = make(asked)
     whole = isinstance(made, Sequence) and all(isinstance(each, Output) for each in made)
     if not whole or not made:
         raise EntryError(
@@ -420,6 +461,11 @@ def _made(name: str, asked: Asked) -> tuple[Output, ...]:
             "to make a list of one Output or more."
         )
     return tuple(made)
+
+
+def _comes_late(array: Output) -> bool:
+    # Labels of classes compare sums of exponentials.
+    return array.name not in EXACT or bool(array.classes)
 
 
 def _computed(array: Output, posterior: Posterior, rows: int) -> NDArray[Any]:
@@ -486,6 +532,7 @@ class Outputs:
         q: int = 0,
         clusters: tuple[int, ...] | None = None,
         d: int = 0,
+        own: Mapping[str, Make] = NO_MAKERS,
     ) -> Outputs:
         """Return the arrays that settings ask for.
 
@@ -496,6 +543,8 @@ class Outputs:
         k, dtype, missing, noise, q, clusters, d : as `Asked`
         top : int or None
             As of `Asked`; by default `TOP`, if there are so many components.
+        own : mapping
+            What makes outputs beside those of `OUTPUTS`, or in place of one of them, by name.
 
         Raises
         ------
@@ -505,18 +554,19 @@ class Outputs:
             If there are fewer components than `top`, or two arrays have one name.
         """
         names = (names,) if isinstance(names, str) else names
-        unknown = [name for name in names if name not in OUTPUTS]
+        makers = {**OUTPUTS, **own}
+        unknown = [name for name in names if name not in makers]
         if unknown or not names:
             raise SettingError(
                 f"outputs names {', '.join(map(repr, unknown)) or 'nothing'} (--outputs); give "
-                f"some of {', '.join(OUTPUTS)}. If a module of yours adds it to them, import that "
+                f"some of {', '.join(makers)}. If a module of yours adds it to them, import that "
                 "first (--import)."
             )
         if dtype not in DTYPES:
             raise SettingError(f"dtype is {dtype!r}; give one of {', '.join(DTYPES)}.")
         most = min(TOP, k) if top is None else top
         asked = Asked(k, dtype, most, missing, noise, q, clusters, d)
-        made = {name: _made(name, asked) for name in names}
+        made = {name: _made(name, makers[name], asked) for name in names}
         _check_distinct(made)
         return cls(tuple(array for arrays in made.values() for array in arrays))
 
@@ -526,14 +576,15 @@ class Outputs:
         return sum(each.row_nbytes for each in self.arrays)
 
     @property
-    def coordinates(self) -> dict[str, range]:
+    def coordinates(self) -> dict[str, Sequence[Any]]:
         """Coordinates of the dimensions that rows do not have, by name, sorted."""
-        found = {
-            dim: range(length)
-            for each in self.arrays
-            for dim, length in zip(each.dims, each.shape, strict=True)
-        }
-        return dict(sorted(found.items()))
+        found = [pair for each in self.arrays for pair in each.coordinates.items()]
+        return dict(sorted(found, key=lambda pair: pair[0]))
+
+    @property
+    def classes(self) -> tuple[Any, ...]:
+        """Labels of the classes that arrays are about, if they are about classes."""
+        return next((each.classes for each in self.arrays if each.classes), ())
 
     def empty(self, rows: int) -> dict[str, NDArray[Any]]:
         """Return arrays for so many rows, by name, filled as if all missed a value."""
@@ -550,7 +601,7 @@ class Outputs:
         found = self.empty(len(x)) if present is not None else self._unfilled(len(x))
         if present is not None:
             x, place = x[present], at(place, present)
-        in_order = sorted(self.arrays, key=lambda each: each.name not in EXACT)
+        in_order = sorted(self.arrays, key=_comes_late)
         with one_blas_thread(), small_buffers(), np.errstate(over="ignore"):  # of float32: 3e38
             for rows, posterior in predictor.posteriors(x, place):
                 target = rows if present is None else present[rows]

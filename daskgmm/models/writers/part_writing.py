@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import tempfile
 from collections.abc import Iterator
@@ -15,7 +16,6 @@ from typing import Any, cast
 from uuid import uuid4
 
 import numpy as np
-from numpy.typing import NDArray
 
 from daskgmm.errors import OutputError
 from daskgmm.gaussian.block import Block
@@ -34,6 +34,9 @@ from daskgmm.storage.address import Address
 
 COMPONENTS = b"daskgmm.n_components"
 """Key of a file's metadata by which predictions are known."""
+
+CLASSES = b"daskgmm.classes"
+"""Key of the labels of the classes that predictions are of, a list of JSON."""
 
 GROUP_BYTES = 4 << 20
 """Decoded bytes of a row group: what a writer holds."""
@@ -76,7 +79,7 @@ class PartWriting:
                     place = partial(after, batch.place, rows)
                     arrays = self.outputs.predict(self.predictor, block.x, place)
                     writer.add(self._table(block.keys, arrays))
-                    counts = counts + counts_of(arrays, parameters)
+                    counts = counts + counts_of(arrays, self.outputs, parameters)
                     rows += len(block.x)
         return WrittenBatch(batch.index, rows, np.append(counts, rows), (), mark, digests)
 
@@ -84,14 +87,16 @@ class PartWriting:
     def schema(self) -> Any:
         """The schema of the files."""
         arrow, schema = require("pyarrow"), self.keys
-        for name, values in flat(self.outputs.empty(0)):
-            schema = schema.append(arrow.field(name, arrow.from_numpy_dtype(values.dtype)))
+        for name, values in columns_of(self.outputs, self.outputs.empty(0)):
+            schema = schema.append(arrow.field(name, values.type))
         mark = {COMPONENTS: str(self.predictor.parameters.n_components)}
+        if self.outputs.classes:
+            mark[CLASSES] = json.dumps(self.outputs.classes, default=str)
         return schema.with_metadata({**(schema.metadata or {}), **mark})
 
     def _table(self, keys: Any, arrays: Arrays) -> Any:
         arrow = require("pyarrow")
-        columns = [*keys.columns, *(arrow.array(values) for _, values in flat(arrays))]
+        columns = [*keys.columns, *(values for _, values in columns_of(self.outputs, arrays))]
         return arrow.Table.from_arrays(columns, schema=self.schema)
 
     @contextmanager
@@ -166,15 +171,16 @@ def _aside(target: Address) -> Iterator[Path]:
         path.unlink(missing_ok=True)
 
 
-def flat(arrays: Arrays) -> Iterator[tuple[str, NDArray[Any]]]:
-    """Yield the columns of arrays, each by its name.
-
-    ``posterior_0`` is of component 0, and ``top_posterior_1`` of the most probable one.
-    """
-    for name, values in arrays.items():
-        if values.ndim == 1:
-            yield name, values
+def columns_of(outputs: Outputs, arrays: Arrays) -> Iterator[tuple[str, Any]]:
+    """Yield the columns of arrays as arrays of Arrow, each after its name."""
+    arrow = require("pyarrow")
+    for output in outputs.arrays:
+        values = arrays[output.name]
+        if output.names:
+            # Texts are what `predict` returns; Parquet stores each of them once a page.
+            places = arrow.array(values, mask=values < 0)
+            yield output.name, arrow.array(output.names).take(places)
             continue
-        first = 1 if name.startswith("top_") else 0
-        for number in range(values.shape[1]):
-            yield f"{name}_{number + first}", values[:, number]
+        parts = values.T if values.ndim > 1 else [values]
+        for name, part in zip(output.columns, parts, strict=True):
+            yield name, arrow.array(part)

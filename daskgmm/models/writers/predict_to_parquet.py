@@ -11,7 +11,7 @@ from daskgmm.errors import SettingError
 from daskgmm.models.predictions.outputs import Outputs
 from daskgmm.models.writers.job import Add, Job
 from daskgmm.models.writers.parquet_target import ParquetTarget
-from daskgmm.models.writers.part_writing import PartWriting, flat
+from daskgmm.models.writers.part_writing import PartWriting
 from daskgmm.models.writers.tally import Tally
 from daskgmm.models.writers.writing import n_counts
 from daskgmm.passes.configuration import Configuration
@@ -43,7 +43,7 @@ class ParquetJob(Job):
         """Digests of the model, the columns that are written, and the rows."""
         return {
             "model": self.predictor.digest,
-            "columns": plain_digest(str(self._writing.schema)),
+            "columns": plain_digest((str(self._writing.schema), *self.outputs.classes)),
             "rows": rows_digest(self.table.rows),
             "source": plain_digest(self.table.mark),
             "batches": len(self.data.batches),
@@ -88,7 +88,7 @@ def check_columns(table: Table, outputs: Outputs, dtype: str) -> None:
             "'float32'."
         )
     taken = set(table.schema.names)
-    for name, _ in flat(outputs.empty(0)):
+    for name in (name for each in outputs.arrays for name in each.columns):
         if name in taken:
             key = name in table.schema.names
             what, option = ("key", "--key") if key else ("output", "--outputs")

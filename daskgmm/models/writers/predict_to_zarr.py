@@ -49,7 +49,9 @@ class ZarrJob(Job):
     def identity(self) -> dict[str, Any]:
         """Digests of the model, the outputs, their layout and the rows."""
         outputs, layout = self.outputs.arrays, self.cut.layout
-        arrays = [(each.name, each.shape, str(each.dtype), each.fill) for each in outputs]
+        arrays = [
+            (each.name, each.shape, str(each.dtype), each.fill, *each.classes) for each in outputs
+        ]
         return {
             "model": self.predictor.digest,
             "outputs": plain_digest(arrays),

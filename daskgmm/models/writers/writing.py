@@ -111,7 +111,7 @@ class Writing:
             before += len(block.x)
 
     def _counts(self, arrays: Arrays) -> NDArray[np.int64]:
-        return counts_of(arrays, self.predictor.parameters)
+        return counts_of(arrays, self.outputs, self.predictor.parameters)
 
 
 def n_counts(parameters: Parameters) -> int:
@@ -119,18 +119,19 @@ def n_counts(parameters: Parameters) -> int:
     return parameters.n_components + 2
 
 
-def counts_of(arrays: Arrays, parameters: Parameters) -> NDArray[np.int64]:
+def counts_of(arrays: Arrays, outputs: Outputs, parameters: Parameters) -> NDArray[np.int64]:
     """Return the rows of each component, then those that miss a value, and outliers.
 
-    Rows of clusters, in the first places, where these are written and components are not. Zeros of
-    what neither these nor the output `outlier` tell. With noise outliers are in no component, with
-    tails in one.
+    Of a classifier rows of each class. Rows of clusters, in the first places, where these are
+    written and components are not. Zeros of what neither these nor the output `outlier` tell. With
+    noise outliers are in no component, with tails in one.
     """
     counts = np.zeros(n_counts(parameters), np.int64)
     first = MISSING if parameters.has_noise else -1
     name = "label" if "label" in arrays else "cluster"
     if name in arrays:
-        labels = arrays[name].reshape(-1).astype(np.int64) - first
+        about = next(each for each in outputs.arrays if each.name == name)
+        labels = about.numbers(arrays[name]) - first
         found = np.bincount(labels, minlength=parameters.n_components - first)
         counts[:-2], counts[-2] = found[-first:], found[0]
         counts[-1] = found[1] if parameters.has_noise else 0

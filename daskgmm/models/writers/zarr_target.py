@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
+from numpy.typing import NDArray
 
 from daskgmm.errors import OutputError
 from daskgmm.models.predictions.outputs import Outputs
@@ -55,8 +56,7 @@ class ZarrTarget(Target):
         group = self._group("a")
         group.attrs[MARK] = k
         for name, values in outputs.coordinates.items():
-            array = np.asarray(values, np.int64)
-            group.create_array(name, data=array, dimension_names=(name,))
+            group.create_array(name, data=_coordinate(values), dimension_names=(name,))
         mapping = {} if template is None else template.attrs
         about = {name: mapping[name] for name in ("grid_mapping",) if name in mapping}
         for each in outputs.arrays:
@@ -112,6 +112,14 @@ class ZarrTarget(Target):
         return zarr.open_group(
             place.url, mode=mode, zarr_format=3, storage_options=place.zarr_options
         )
+
+
+def _coordinate(values: Sequence[Any]) -> NDArray[Any]:
+    """Return the values of a coordinate as Zarr holds them: whole numbers, or texts."""
+    if all(isinstance(value, int) for value in values):
+        return np.asarray(values, np.int64)
+    # Format 3 of Zarr has no stable type of texts of a fixed length.
+    return np.asarray(list(map(str, values)), np.dtypes.StringDType())
 
 
 def _about(array: Any) -> str:
