@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +20,7 @@ from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.over_batches import map_batches
 from daskgmm.rows.coded import UNKNOWN_CLASS
 from daskgmm.rows.rows import Rows
+from daskgmm.rows.texts import Texts
 
 MOST_CLASSES = 1024
 """Labels of more values are taken for measurements."""
@@ -84,6 +85,31 @@ def count_labels(labels: Rows, most: int | None = None) -> LabelCounts:
     return LabelCounts(found[:, 0].copy(), found[:, 1].copy(), unknown)
 
 
+def distinct_texts(texts: Texts) -> tuple[str, ...]:
+    """Return the texts of a column, each once and sorted, from a pass over it alone.
+
+    Raises
+    ------
+    DataError
+        If there are more than classes can be.
+    """
+    found: set[str] = set()
+    with closing(Dataset.of(texts, ALONE, 1, 1)) as data:
+        for part in map_batches(data, _distinct, name="daskgmm-names"):
+            found |= part
+            _check_number(found)
+    return tuple(sorted(found))
+
+
+def _distinct(batch: Batch, blocks: Iterator[Block]) -> set[str]:
+    found: set[str] = set()
+    for block in blocks:
+        found.update(block.x.tolist())
+        found.discard(None)  # of missing ones
+        _check_number(found)
+    return found
+
+
 def _count(most: int | None, batch: Batch, blocks: Iterator[Block]) -> Counter[int | None]:
     """Count the labels of a batch; those that are NaN under None, as -1 may be a class."""
     total: Counter[int | None] = Counter()
@@ -130,8 +156,8 @@ def _check(labels: NDArray[Any], most: int | None, batch: Batch, before: int) ->
     )
 
 
-def _check_number(total: Counter[int | None]) -> None:
-    found = len(total.keys() - {None})
+def _check_number(values: Collection[Any]) -> None:
+    found = len(values) - (None in values)
     if found > MOST_CLASSES:
         raise DataError(
             f"{LABELS} have {found:,} values or more, and at most {MOST_CLASSES:,} classes can be "

@@ -19,7 +19,7 @@ from daskgmm.gaussian.missing.kernel import task_nbytes
 from daskgmm.gaussian.missing.patterns import pool_nbytes
 from daskgmm.models.inputs import training_rows
 from daskgmm.models.known_noise import apart, check_known_noise, training_noise
-from daskgmm.models.labels import KnownClasses, with_labels
+from daskgmm.models.labels import KnownClasses, check_no_texts, with_labels
 from daskgmm.passes.configuration import backend
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.plan import Needs, Plan, make_plan
@@ -46,6 +46,7 @@ class TrainingData:
 
     def rows(self, estimator: BaseEstimator) -> tuple[Rows, Companions[Rows]]:
         """Return rows and what goes beside them; the estimator takes the names of features."""
+        check_no_texts(self.source, self.labels)
         source, variances = apart(self.source, self.noise_variance)
         rows, beside = training_rows(estimator, source, self.given, self.feature_dims)
         if variances is None:

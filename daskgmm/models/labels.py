@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -10,9 +11,10 @@ from daskgmm.companions import Companions
 from daskgmm.em.label_counts import LabelCounts, count_labels
 from daskgmm.em.labelling import Labelling
 from daskgmm.em.settings import Settings
-from daskgmm.errors import SettingError
+from daskgmm.errors import DataError, SettingError
 from daskgmm.rows.coded import coded_rows
 from daskgmm.rows.rows import Rows
+from daskgmm.rows.source import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,15 @@ class KnownClasses:
 
     labels: LabelCounts
     of_components: tuple[int, ...]
+
+
+def check_no_texts(source: Source, labels: Any) -> None:
+    """Raise `DataError` for a column of texts, which name no components."""
+    if isinstance(labels, str) and source.texts(labels) is not None:
+        raise DataError(
+            f"labels is the column {labels!r}, which holds texts, and components have numbers. Fit "
+            "a GaussianMixtureClassifier (--classifier), whose classes have names."
+        )
 
 
 def with_labels(

@@ -18,6 +18,7 @@ from daskgmm.models.factors import check_factors_of
 from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.models.inputs import check_enough_columns, check_names_are_seen, labelled_data
 from daskgmm.models.known_noise import apart, check_known_noise, planned_noise
+from daskgmm.models.labels import check_no_texts
 from daskgmm.passes.plan import Plan
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.rows import Rows
@@ -71,6 +72,7 @@ def plan(
     estimator._validate_params()
     chosen = estimator._settings()
     source, variances = apart(source_of(X, storage_options), noise_variance)
+    check_no_texts(source, labels)
     rows, beside = _rows(source, Companions(sample_weight, labels), feature_dims)
     if variances is not None:
         check_known_noise(estimator, beside)

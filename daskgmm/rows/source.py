@@ -15,6 +15,7 @@ from daskgmm.rows.naming import listed
 from daskgmm.rows.refusals import kind_of
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.tables.keyed import Table
+from daskgmm.rows.texts import Texts
 from daskgmm.storage.address import Address
 from daskgmm.storage.masking import StorageOptions, shown
 
@@ -222,6 +223,16 @@ class Source(ABC):
 
         `argument` is named in errors. None if there is none of that name. A column stays in the
         table if it is a feature.
+        """
+        return None
+
+    def texts(
+        self, name: str, features: Sequence[str] | None = None
+    ) -> tuple[Source, Texts] | None:
+        """Split a column of texts off a table that is read lazily; return the rest first.
+
+        The rest has the columns `features`, by default all others. None if no column of that name
+        holds texts.
         """
         return None
 

@@ -145,6 +145,31 @@ def test_lazy_labelled_and_stored_rows_and_labels(tmp_path):
     assert expected.score(lazy, da.from_array(LABELS, chunks=50)) == np.mean(classes == LABELS)
 
 
+@pytest.fixture
+def stored(tmp_path):
+    """Parquet of rows, of which every seventh has no name, with weights and a text beside."""
+    names = pd.Series(NAMES[Y], dtype=object)
+    names[::7] = None
+    frame = pd.DataFrame(IRIS, columns=list("abcd")).assign(kind=names, w=1.0 + Y)
+    frame.to_parquet(tmp_path / "p.parquet", row_group_size=40)
+    return frame, str(tmp_path / "p.parquet")
+
+
+def test_names_in_a_column_of_parquet(stored):
+    frame, path = stored
+    x, y = frame[list("abcd")], frame.kind
+    expected = GaussianMixtureClassifier(2, random_state=0).fit(x, y, frame.w)
+    for rows in (path, open_parquet(path, list("abcd"))):
+        found = GaussianMixtureClassifier(2, random_state=0).fit(rows, "kind", "w")
+        assert found.feature_names_in_.tolist() == list("abcd")
+        assert_array_equal(found.classes_, NAMES)
+        assert_array_equal(found.class_count_, expected.class_count_)
+        assert_allclose(found.mixture_.means_, expected.mixture_.means_, rtol=1e-12)
+        assert found.score(rows, "kind", "w") == expected.score(x, y, frame.w)
+    with pytest.raises(DataError, match="holds texts, and components have numbers"):
+        GaussianMixture(3).fit(path, labels="kind")
+
+
 def test_names_and_gaps():
     x, y = IRIS.copy(), NAMES[Y]
     x[[3, 80], 1] = np.nan

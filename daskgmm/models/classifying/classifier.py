@@ -29,7 +29,7 @@ from daskgmm.models.estimator import MixtureEstimator
 from daskgmm.models.files.document_file import read_document, write_document
 from daskgmm.models.files.model_document import document_of, plain
 from daskgmm.models.gaussian_mixture import GaussianMixture
-from daskgmm.models.inputs import LABELS
+from daskgmm.models.inputs import LABELS, feature_names
 from daskgmm.models.labels import KnownClasses
 from daskgmm.models.sweeps.sweep import sweep
 from daskgmm.models.writers.job import Written
@@ -180,9 +180,10 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         X : as in `GaussianMixture.fit`
         y : as `sample_weight` of `GaussianMixture.fit`; shape (n,)
             The class of each row: whole numbers, and -1 or NaN where it is unknown (but -1 is a
-            class beside 1 alone, and NaN is unknown there). Arrays, lists and series in memory may
-            hold names too, with None or NaN for unknown; columns of Parquet and of Dask frames, and
-            grids, hold numbers. A string is a column or a variable of X, or a path or URL.
+            class beside 1 alone, and NaN is unknown there). Arrays, lists and series in memory, and
+            columns of Parquet, may hold names too, with None or NaN (null) for unknown; columns of
+            Dask frames, and grids, hold numbers. A string is a column or a variable of X, or a path
+            or URL.
         sample_weight, feature_dims, cache, listen, storage_options : as in `GaussianMixture.fit`
 
         Returns
@@ -281,7 +282,7 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
             If no row has both a known class and a weight, or y and the weights do not go with X.
         """
         mixture = self._predicting()
-        target = Target.of(source_of(X), y)
+        target = Target.of(source_of(X), y, feature_names(mixture))
         return accuracy(mixture, target, self.classes_, sample_weight)
 
     def predict_to_zarr(

@@ -1,7 +1,11 @@
-"""What users give as y: numbers of classes wherever they are, or names of classes in memory."""
+"""What users give as y: numbers of classes wherever they are, or names of classes.
+
+Names are in memory, or texts in a column of Parquet.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +15,7 @@ from numpy.typing import NDArray
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
+from daskgmm.em.label_counts import distinct_texts
 from daskgmm.errors import DataError
 from daskgmm.models.classifying.class_outputs import LABEL, no_class
 from daskgmm.rows.coded import UNKNOWN_CLASS
@@ -43,8 +48,8 @@ class Target:
     dtype: np.dtype[Any] | None = None
 
     @classmethod
-    def of(cls, source: Source, y: Any) -> Target:
-        """Return the labels that y is.
+    def of(cls, source: Source, y: Any, features: Sequence[str] | None = None) -> Target:
+        """Return the labels that y is; X has the columns `features`, by default all others.
 
         Raises
         ------
@@ -63,6 +68,10 @@ class Target:
                 return cls(source, y)
             source, own = found
             y = own.x
+        elif isinstance(y, str) and (split := source.texts(y, features)) is not None:
+            source, texts = split
+            names = distinct_texts(texts)
+            return cls(source, texts.among(names), np.array(names, object))
         if not _in_memory(y):
             return cls(source, y)
         values = _checked(y)

@@ -6,11 +6,15 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from daskgmm.rows.parquet import files as parquet_files
+from daskgmm.rows.parquet.finding import find_files
+from daskgmm.rows.parquet.footers import read_footers, shared_features
 from daskgmm.rows.parquet.rows import ParquetRows, open_parquet
 from daskgmm.rows.parquet.tables import ParquetTable, parquet_table
+from daskgmm.rows.parquet.texts import TextColumn, holds_texts
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source, path_of
 from daskgmm.rows.tables.keyed import Table
+from daskgmm.rows.texts import Texts
 
 HOLDING = ("source", "parts", "_array")
 """Attributes of rows that lead to the files or arrays that they are read from."""
@@ -47,6 +51,14 @@ class OpenParquet(OpenRows):
     def table(self, columns: Sequence[str] | None, keys: Any, part_rows: int) -> Table:
         return ParquetTable(self.x if columns is None else self.x.select(columns), keys)
 
+    def texts(
+        self, name: str, features: Sequence[str] | None = None
+    ) -> tuple[Source, Texts] | None:
+        if not holds_texts(self.x.footers, name):
+            return None
+        left = self.x if features is None else self.x.select(features)
+        return OpenParquet(left, self.options), TextColumn(left, name)
+
     def leads_to(self) -> Iterable[Any]:
         """Return the paths of the files."""
         return [footer.address.url for footer in self.x.footers]
@@ -65,6 +77,17 @@ class ParquetFiles(Source):
 
     def rows(self, columns: Sequence[str] | None = None) -> Rows:
         return open_parquet(self.x, columns, self.options)
+
+    def texts(
+        self, name: str, features: Sequence[str] | None = None
+    ) -> tuple[Source, Texts] | None:
+        footers = read_footers(find_files([self.address]))
+        if not holds_texts(footers, name):
+            return None
+        others = [each for each in shared_features(footers) if each != name]
+        left = ParquetRows(footers, others if features is None else features)
+        left.source = self.path
+        return OpenParquet(left, self.options), TextColumn(left, name)
 
     def table(self, columns: Sequence[str] | None, keys: Any, part_rows: int) -> Table:
         return parquet_table([self.address], columns, keys)
