@@ -18,7 +18,8 @@ from sklearn.discriminant_analysis import (
 
 from daskgmm import GaussianMixture, GaussianMixtureClassifier, load_model, open_parquet
 from daskgmm.describe_data import describe_data
-from daskgmm.errors import DataError, ModelFileError, SettingError
+from daskgmm.em.events import Iterated, SweepIterated
+from daskgmm.errors import CheckpointError, DataError, ModelFileError, SettingError
 
 IRIS, Y = load_iris(return_X_y=True)
 IRIS = IRIS + np.random.default_rng(0).normal(0, 0.03, IRIS.shape)  # no ties
@@ -299,8 +300,8 @@ def test_files_keep_the_classifier_to_the_bit(tmp_path, y):
         (np.full(150, np.nan), {}, DataError, "no row is known. Fit a GaussianMixture"),
         (np.full(150, -1), {}, DataError, "no row is known. Fit a GaussianMixture"),
         (IRIS[:, 0], {}, ValueError, "Unknown label type"),
-        (da.from_array(IRIS[:, 0]), {}, DataError, r"labels contains [\d.]+ in row 0"),
-        (da.arange(1500), {}, DataError, r"labels\.shape == \(1500,\)"),
+        (da.from_array(IRIS[:, 0]), {}, DataError, r"Input y contains [\d.]+ in row 0"),
+        (da.arange(1500), {}, DataError, r"y\.shape == \(1500,\), expected"),
         (Y, {"n_components": {0: 1}}, SettingError, "n_components lacks 1"),
         (Y, {"n_components": {0: 1, 1: 1, 2: 1, 3: 1}}, SettingError, "has 3; the classes"),
         (Y, {"n_components": [1, 2]}, SettingError, "goes with structures='own'"),
@@ -363,7 +364,7 @@ def test_accuracy_has_the_labels_and_weights_of_the_rows_that_they_are_of():
 @pytest.mark.parametrize(
     ("y", "weight", "text"),
     [
-        (LABELS[:1], None, r"labels\.shape == \(1,\)"),
+        (LABELS[:1], None, r"y\.shape == \(1,\), expected"),
         (LABELS, np.ones((150, 1)), "must be a 1D array"),
         (LABELS, -np.ones(150), "negative value in row 0"),
         (LABELS, np.full(150, np.nan), "contains NaN in row 0"),
@@ -396,6 +397,44 @@ def test_numbers_of_any_type_come_back():
         found = GaussianMixtureClassifier().fit(IRIS, LABELS.astype(dtype))
         assert found.predict(IRIS).dtype.kind in "iu"
         assert found.score(IRIS, LABELS) > 0.9
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("structures", ["shared", "own"])
+def test_a_fit_goes_on_from_its_checkpoint_to_the_same_bits(structures, tmp_path):
+    def fit(end, **how):
+        def listen(event):
+            told.extend([event] * isinstance(event, Iterated | SweepIterated))
+            if len(told) == end:
+                raise KeyboardInterrupt
+
+        told = []
+        y = np.where(np.arange(len(Y)) % 3 == 0, NAMES[Y], None)
+        settings = {"tol": 0.0, "max_iter": 4, "random_state": 0, "structures": structures}
+        found = GaussianMixtureClassifier(2, **settings).fit(IRIS, y, listen=listen, **how)
+        return found, len(told)
+
+    whole, iterations = fit(-1)
+    saved = str(tmp_path / "fit.json")
+    with pytest.raises(KeyboardInterrupt):
+        fit(3, checkpoint=saved)
+    found, left = fit(-1, checkpoint=saved)
+    assert left == iterations - 3
+    assert found.mixture_.means_.tobytes() == whole.mixture_.means_.tobytes()
+    assert found.class_prior_.tobytes() == whole.class_prior_.tobytes()
+    with pytest.raises(CheckpointError):
+        GaussianMixtureClassifier(3, structures=structures).fit(IRIS, Y, checkpoint=saved)
+
+
+def test_errors_name_the_classifier():
+    found = GaussianMixtureClassifier().fit(IRIS, LABELS)
+    lazy = da.from_array(IRIS[:, :2], chunks=(50, 2))
+    with pytest.raises(ValueError, match="GaussianMixtureClassifier is expecting 4 features"):
+        found.predict(lazy)
+    with pytest.raises(ValueError, match="GaussianMixtureClassifier is expecting 4 features"):
+        found.predict(IRIS[:, :2])
+    with pytest.raises(ValueError, match=r"required by GaussianMixtureClassifier\."):
+        GaussianMixtureClassifier().fit(IRIS[:1], LABELS[:1])
 
 
 def test_names_and_numbers_together_are_refused():

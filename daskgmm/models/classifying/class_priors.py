@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.errors import SettingError
+from daskgmm.errors import DataError, SettingError
+from daskgmm.gaussian.kernels.softmax import NO_PART
 from daskgmm.models.gaussian_mixture import GaussianMixture
 
 
@@ -49,3 +50,13 @@ def with_priors(mixture: GaussianMixture, priors: NDArray[np.float64]) -> Gaussi
     weights = mixture.weights_ * factors[mixture.clusters_]
     made.weights_ = weights / weights.sum()
     return made
+
+
+def check_counted(shares: NDArray[Any], classes: NDArray[Any]) -> None:
+    """Raise `DataError` if a class has no share of the weight of the rows."""
+    if shares.min() <= NO_PART:
+        name = classes.tolist()[shares.argmin()]
+        raise DataError(
+            f"No row of the class {name!r} counts: they have no weight, or miss values and were "
+            "dropped. Give it rows that count, or make its labels -1."
+        )

@@ -6,7 +6,7 @@ import copy
 import os
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,24 +14,30 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from daskgmm.em.events import Listener, silence
+from daskgmm.em.events import Listener
 from daskgmm.em.label_counts import count_labels
 from daskgmm.errors import DataError, ModelFileError, SettingError
-from daskgmm.gaussian.kernels.softmax import NO_PART
 from daskgmm.models.classifying.accuracy import accuracy
 from daskgmm.models.classifying.class_outputs import POSTERIOR, class_outputs
-from daskgmm.models.classifying.class_priors import priors_of, with_priors
-from daskgmm.models.classifying.own_mixtures import RowsOfClass, joined
-from daskgmm.models.classifying.sizes import loaded_sizes, of_class, sizes_of, stored_sizes
+from daskgmm.models.classifying.class_priors import check_counted, priors_of, with_priors
+from daskgmm.models.classifying.files import class_entry, from_entry
+from daskgmm.models.classifying.own_mixtures import (
+    RowsOfClass,
+    checkpoint_of,
+    fit_own,
+    joined,
+    take_features,
+)
+from daskgmm.models.classifying.sizes import of_class, sizes_of
 from daskgmm.models.classifying.target import Target, decoded
+from daskgmm.models.classifying.wording import in_words_of_the_classifier
 from daskgmm.models.costs import TrainingData, cache_nbytes
 from daskgmm.models.estimator import MixtureEstimator
 from daskgmm.models.files.document_file import read_document, write_document
-from daskgmm.models.files.model_document import document_of, plain
+from daskgmm.models.files.model_document import document_of
 from daskgmm.models.gaussian_mixture import GaussianMixture
-from daskgmm.models.inputs import LABELS, feature_names
+from daskgmm.models.inputs import feature_names
 from daskgmm.models.labels import KnownClasses
-from daskgmm.models.sweeps.sweep import sweep
 from daskgmm.models.writers.job import Written
 from daskgmm.names import CLASSIFIER
 from daskgmm.rows.sources import source_of
@@ -41,10 +47,11 @@ from daskgmm.storage.masking import StorageOptions
 SHARED, OWN = "shared", "own"
 """What classes have in common: one structure of covariances, or nothing."""
 
-FEATURES = ("n_features_in_", *LABELS)
-
 PASSED_ON = ("tol", "reg_covar", "max_iter", "missing", "standardise", "random_state")
 """Settings that are those of the mixtures."""
+
+CHOSEN_BY = ("covariance_type", "criterion")
+"""Settings that mixtures of their own are chosen by."""
 
 
 class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -169,6 +176,7 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         sample_weight: Any = None,
         *,
         feature_dims: Sequence[Hashable] | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
         cache: int | str | None = None,
         listen: Listener | None = None,
         storage_options: StorageOptions | None = None,
@@ -184,6 +192,9 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
             columns of Parquet, may hold names too, with None or NaN (null) for unknown; columns of
             Dask frames, and grids, hold numbers. A string is a column or a variable of X, or a path
             or URL.
+        checkpoint : path or URL, optional
+            As in `GaussianMixture.fit`. With ``structures="own"`` each class has a file of its own,
+            named as this one with its place among the classes added, as "fit.json.0".
         sample_weight, feature_dims, cache, listen, storage_options : as in `GaussianMixture.fit`
 
         Returns
@@ -197,44 +208,51 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
             As `GaussianMixture.fit`, and of labels that are no classes: it names the row.
         """
         self._validate_params()
-        source = source_of(X, storage_options)
-        target = Target.of(source, y)
-        given = TrainingData(target.source, sample_weight, None, feature_dims, target.labels)
-        # A mixture of its own: what the fit of another one failed at must not be left on this.
-        probe = self._mixture(1, "full")
-        rows, beside = given.rows(probe)
-        assert beside.labels is not None, "y is given"
-        found = count_labels(beside.labels)
-        if not len(found.values):
-            raise DataError(
-                "Input y contains NaN, or -1, alone: the class of no row is known. Fit a "
-                "GaussianMixture."
-            )
-        classes = target.classes(found.values)
-        sizes = sizes_of(self.n_components, classes, several=self.structures == OWN)
-        priors = None if self.priors is None else priors_of(self.priors, classes)
-        if self.structures == SHARED:
-            mixture, of_components = self._shared([k for (k,) in sizes])
-            given = replace(given, known=KnownClasses(found, of_components))
-            # Here, so that warnings point at the line that called this.
-            with mixture._kept_if_it_fails(None):
-                mixture._fit(given, None, cache_nbytes(cache), listen)
-        else:
-            weighed = [RowsOfClass(beside.labels, beside.weights, int(v)) for v in found.values]
-            own = [
-                self._own(rows, part, each, name, cache, listen or silence)
-                for part, each, name in zip(weighed, sizes, classes.tolist(), strict=True)
-            ]
-            mixture, of_components = joined(own), of_class([len(each.weights_) for each in own])
-            _take_features(mixture.set_params(missing=self.missing), probe)
-        shares = np.bincount(of_components, mixture.weights_, len(classes))
-        _check_counted(shares, classes)
-        mixture.clusters_ = np.array(of_components, np.intp)
+        with in_words_of_the_classifier():
+            source = source_of(X, storage_options)
+            target = Target.of(source, y)
+            saved = None if checkpoint is None else Address.of(checkpoint, storage_options)
+            given = TrainingData(target.source, sample_weight, None, feature_dims, target.labels)
+            # A mixture of its own: what the fit of another one failed at must not be left on this.
+            probe = self._mixture(1, "full")
+            rows, beside = given.rows(probe)
+            assert beside.labels is not None, "y is given"
+            found = count_labels(beside.labels)
+            if not len(found.values):
+                raise DataError(
+                    "Input y contains NaN, or -1, alone: the class of no row is known. Fit a "
+                    "GaussianMixture."
+                )
+            classes = target.classes(found.values)
+            sizes = sizes_of(self.n_components, classes, several=self.structures == OWN)
+            priors = None if self.priors is None else priors_of(self.priors, classes)
+            if self.structures == SHARED:
+                mixture, of_components = self._shared([k for (k,) in sizes])
+                given = replace(given, known=KnownClasses(found, of_components))
+                # Here, so that warnings point at the line that called this.
+                with mixture._kept_if_it_fails(None):
+                    mixture._fit(given, saved, cache_nbytes(cache), listen)
+            else:
+                weighed = [RowsOfClass(beside.labels, beside.weights, int(v)) for v in found.values]
+                settings = {name: getattr(self, name) for name in (*PASSED_ON, *CHOSEN_BY)}
+                settings |= {"cache": cache, "listen": listen}
+                own = [
+                    fit_own(rows, part, each, name, checkpoint_of(saved, place), settings)
+                    for place, (part, each, name) in enumerate(
+                        zip(weighed, sizes, classes.tolist(), strict=True)
+                    )
+                ]
+                mixture, of_components = joined(own), of_class([len(each.weights_) for each in own])
+                take_features(mixture.set_params(missing=self.missing), probe)
+            shares = np.bincount(of_components, mixture.weights_, len(classes))
+            check_counted(shares, classes)
+            mixture.clusters_ = np.array(of_components, np.intp)
         self.classes_, self.class_count_, self.mixture_ = classes, found.counts, mixture
         self.n_iter_ = mixture.n_iter_
         self.class_prior_ = shares / shares.sum() if priors is None else priors
         return self
 
+    @in_words_of_the_classifier()
     def predict(self, X: Any) -> Any:
         """Return the most probable class of each row, as `GaussianMixture.predict` does.
 
@@ -248,6 +266,7 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         """
         return decoded(self._predicting().predict_clusters(X), self.classes_)
 
+    @in_words_of_the_classifier()
     def predict_proba(self, X: Any) -> Any:
         """Return the posterior probability of each of `classes_`, shape (n, c)."""
         return self._predicting()._predict(POSTERIOR, X)
@@ -261,10 +280,12 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         with np.errstate(divide="ignore"):  # 0 in single precision
             return np.log(self.predict_proba(X))
 
+    @in_words_of_the_classifier()
     def score_samples(self, X: Any) -> Any:
         """Return log p(x) of each row in nats, whatever its class, shape (n,)."""
         return self._predicting().score_samples(X)
 
+    @in_words_of_the_classifier()
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the part of the rows whose class is predicted, the accuracy; one streamed pass.
 
@@ -285,6 +306,7 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         target = Target.of(source_of(X), y, feature_names(mixture))
         return accuracy(mixture, target, self.classes_, sample_weight)
 
+    @in_words_of_the_classifier()
     def predict_to_zarr(
         self, X: Any, out: str | os.PathLike[str], outputs: Sequence[str] = ("label",), **how: Any
     ) -> Written:
@@ -311,6 +333,7 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         done = self._predicting().predict_to_zarr(X, out, outputs, **how)
         return self._counted(done)
 
+    @in_words_of_the_classifier()
     def predict_to_parquet(
         self, X: Any, out: str | os.PathLike[str], outputs: Sequence[str] = ("label",), **how: Any
     ) -> Written:
@@ -346,17 +369,9 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
             If classes are neither numbers nor texts.
         """
         check_is_fitted(self)
-        settings = {name: plain(value) for name, value in self.get_params().items()}
-        settings["n_components"] = stored_sizes(self.n_components)
-        own = {
-            "classes": [_kept(value) for value in self.classes_.tolist()],
-            "dtype": self.classes_.dtype.str if self.classes_.dtype.kind in "iu" else "text",
-            "class_prior": plain(np.asarray(self.class_prior_, np.float64)),
-            "class_count": plain(self.class_count_),
-            "settings": {k: v for k, v in settings.items() if k not in ("priors", "random_state")},
-        }
         address = Address.of(path, storage_options)
-        write_document(document_of(self.mixture_) | {CLASSIFIER: own}, address)
+        entry = {CLASSIFIER: class_entry(self)}
+        write_document(document_of(self.mixture_) | entry, address)
 
     @classmethod
     def load(
@@ -376,15 +391,7 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
             raise ModelFileError(
                 f"{address} holds a mixture without classes. Read it with daskgmm.load_model."
             )
-        try:
-            made = cls(**own["settings"])
-            made.n_components = loaded_sizes(made.n_components)
-            texts = own["dtype"] == "text"
-            made.classes_ = np.array(own["classes"], None if texts else np.dtype(own["dtype"]))
-            made.class_prior_ = np.array(own["class_prior"], np.float64)
-            made.class_count_ = np.array(own["class_count"], np.int64)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelFileError(f"{address} is damaged: {error} in {CLASSIFIER!r}.") from error
+        made: Self = from_entry(cls, own, address)
         made.mixture_, made.n_iter_ = mixture, mixture.n_iter_
         return made
 
@@ -424,59 +431,3 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
                 "Set structures='own' to choose one for each class."
             )
         return self._mixture(sum(sizes), self.covariance_type), of_class(sizes)
-
-    def _own(
-        self,
-        rows: Any,
-        weights: Any,
-        sizes: tuple[int, ...],
-        name: Any,
-        cache: Any,
-        listen: Listener,
-    ) -> GaussianMixture:
-        """Return the mixture of one class, the best by the criterion."""
-        settings = {name: getattr(self, name) for name in PASSED_ON if name != "random_state"}
-        try:
-            found = sweep(
-                rows,
-                sizes,
-                self.covariance_type,
-                criterion=self.criterion,
-                sample_weight=weights,
-                random_state=self.random_state,
-                weights_are="relative",
-                cache=cache,
-                listen=listen,
-                **settings,
-            )
-        except DataError as error:
-            raise DataError(f"In the rows of the class {name!r} alone: {error}") from error
-        best: Any = found.best()
-        return cast("GaussianMixture", best)
-
-
-def _take_features(mixture: GaussianMixture, probe: GaussianMixture) -> None:
-    """Set what is known of the features of another one."""
-    for name in FEATURES:
-        if hasattr(probe, name):
-            setattr(mixture, name, getattr(probe, name))
-
-
-def _check_counted(shares: NDArray[Any], classes: NDArray[Any]) -> None:
-    """Raise `DataError` if a class has no share of the weight of the rows."""
-    if shares.min() <= NO_PART:
-        name = classes.tolist()[shares.argmin()]
-        raise DataError(
-            f"No row of the class {name!r} counts: they have no weight, or miss values and were "
-            "dropped. Give it rows that count, or make its labels -1."
-        )
-
-
-def _kept(value: Any) -> Any:
-    """Return a class as JSON holds it; raise `SettingError` for one that it cannot hold."""
-    if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise SettingError(
-            f"The class {value!r} is neither a number nor a text, and no file can hold it. Fit "
-            "with such labels."
-        )
-    return value

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.companions import Companions
+from daskgmm.errors import DataError
 from daskgmm.models.gaussian_mixture import GaussianMixture
+from daskgmm.models.inputs import LABELS
+from daskgmm.models.sweeps.sweep import sweep
 from daskgmm.passes.pairing import paired
 from daskgmm.rows.rows import Get, Rows, Segment
+from daskgmm.storage.address import Address
+
+FEATURES = ("n_features_in_", *LABELS)
+"""Fitted attributes that say what the features are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,3 +101,35 @@ def joined(mixtures: Sequence[GaussianMixture]) -> GaussianMixture:
     made = GaussianMixture.from_parameters(whole, means, covariances, covariance_type="full")
     made.n_iter_ = max(each.n_iter_ for each in mixtures)
     return made
+
+
+def fit_own(
+    rows: Rows,
+    weights: Rows,
+    sizes: tuple[int, ...],
+    name: Any,
+    checkpoint: Address | None,
+    settings: Mapping[str, Any],
+) -> GaussianMixture:
+    """Return the mixture of one class, the best by the criterion; settings are those of a sweep."""
+    asked = {**settings, "sample_weight": weights, "weights_are": "relative"}
+    if checkpoint is not None:
+        asked |= {"checkpoint": checkpoint.url, "storage_options": checkpoint.options}
+    try:
+        found = sweep(rows, sizes, **asked)
+    except DataError as error:
+        raise DataError(f"In the rows of the class {name!r} alone: {error}") from error
+    best: Any = found.best()
+    return cast("GaussianMixture", best)
+
+
+def checkpoint_of(address: Address | None, place: int) -> Address | None:
+    """Return where the fit of the class at a place keeps its state."""
+    return None if address is None else Address.of(f"{address.url}.{place}", address.options)
+
+
+def take_features(mixture: GaussianMixture, probe: GaussianMixture) -> None:
+    """Set what is known of the features of another one."""
+    for name in FEATURES:
+        if hasattr(probe, name):
+            setattr(mixture, name, getattr(probe, name))
