@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,8 +29,13 @@ SETTINGS = ("tol", "max_iter", "reg_covar", "n_init", "init_params", "random_sta
 """Settings that are shown."""
 
 
-def describe_model(mixture: MixtureEstimator, name: str) -> str:
-    """Describe a fitted mixture, with its weights and means if they are few."""
+def describe_model(
+    mixture: MixtureEstimator, name: str, classes: Sequence[str] | None = None
+) -> str:
+    """Describe a fitted mixture, with its weights and means if they are few.
+
+    Of a classifier `classes` are those of its components (k,).
+    """
     bayesian = isinstance(mixture, BayesianGaussianMixture)
     facts = [
         ("components", _components(mixture)),
@@ -39,7 +44,7 @@ def describe_model(mixture: MixtureEstimator, name: str) -> str:
         *_prior(mixture),
         *_outliers(mixture),
         *([("weights", "equal, fixed")] if has_equal_weights(mixture) else []),
-        *_clusters(mixture),
+        *(_clusters(mixture) if classes is None else []),
         *_coordinates(mixture),
         *_history(mixture),
         *_criteria(mixture),
@@ -48,7 +53,8 @@ def describe_model(mixture: MixtureEstimator, name: str) -> str:
         ("settings", ", ".join(f"{key}={getattr(mixture, key)}" for key in SETTINGS)),
     ]
     kind = "Bayesian Gaussian mixture" if bayesian else "Gaussian mixture"
-    return f"{name}: {kind}\n{listed(facts)}\n\n{_table(mixture)}"
+    kind = kind if classes is None else "Gaussian mixture classifier"
+    return f"{name}: {kind}\n{listed(facts)}\n\n{_table(mixture, classes)}"
 
 
 def objective_name(mixture: MixtureEstimator) -> str:
@@ -183,7 +189,7 @@ def _columns(mixture: MixtureEstimator, d: int) -> list[str]:
     ]
 
 
-def _table(mixture: MixtureEstimator) -> str:
+def _table(mixture: MixtureEstimator, classes: Sequence[str] | None) -> str:
     """Return weights and means in the units of the data, heaviest component first."""
     coordinates = getattr(mixture, "coordinates_", None)
     means = mixture.means_ if coordinates is None else coordinates.undo(mixture.means_)
@@ -191,10 +197,12 @@ def _table(mixture: MixtureEstimator) -> str:
     if k > LISTED_COMPONENTS:
         return f"  {k} components are too many to list; load_model reads them in Python."
     names = _columns(mixture, d) if d <= LISTED_FEATURES else []
-    header = ["component", "weight", *names]
+    own = None if classes is None else ["class", *classes]
+    header = ["component", *(own or ())[:1], "weight", *names]
     order = np.argsort(-mixture.weights_, kind="stable")
     body = [
-        [str(i), f"{mixture.weights_[i]:.4f}"] + [f"{x:.5g}" for x in means[i][: len(names)]]
+        [str(i), *(own or ())[1 + i : 2 + i], f"{mixture.weights_[i]:.4f}"]
+        + [f"{x:.5g}" for x in means[i][: len(names)]]
         for i in order
     ]
     return aligned([["", *line] for line in (header, *body)])

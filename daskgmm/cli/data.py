@@ -40,6 +40,11 @@ FEATURES = options.several(
 WEIGHT_COLUMN = click.option(
     "--weight-column", metavar="NAME", help="Column or variable of DATA that holds the weights."
 )
+LABELS = click.option(
+    "--labels", metavar="COLUMN|PATH",
+    help="Labels of rows: a column or variable of DATA, or an array (Zarr or .npy); -1, NaN or "
+    "null where unknown. Of a mixture numbers of components, of a classifier classes.",
+)  # fmt: skip
 NOISE_VARIANCE = click.option(
     "--noise-variance", metavar="NAMES|PATH",
     help="Known variances of the noise of rows: columns or variables of DATA, one for each feature "
@@ -61,6 +66,8 @@ class Data:
         One of them at most.
     noise_variance : str or None
         Names, or a path.
+    labels : str or None
+        A name, or a path.
     storage_options : dict or None
         Of the URLs among the paths.
     """
@@ -72,6 +79,7 @@ class Data:
     weights: str | None = None
     weight_column: str | None = None
     noise_variance: str | None = None
+    labels: str | None = None
     storage_options: dict[str, Any] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -83,6 +91,8 @@ class Data:
     def places(self) -> dict[str, str | None]:
         """Paths and URLs that are read, by the argument or option that gives them."""
         read = {"DATA": self.path, "--weights": self.weights}
+        if not self._is_name(self.labels):
+            read["--labels"] = self.labels
         return read if self._noise_names else read | {"--noise-variance": self.noise_variance}
 
     def address(self, path: str) -> Address:
@@ -97,18 +107,36 @@ class Data:
         settings: dict[str, Any] = {"storage_options": self.storage_options}
         if source_of(x).labelled:
             settings["feature_dims"] = self._feature_dims(x)
-        noise = {} if self.noise_variance is None else {"noise_variance": self._noise()}
-        return x, {"sample_weight": self.sample_weight(x), **noise, **settings}
+        if self.noise_variance is not None:
+            settings["noise_variance"] = self._noise()
+        if self.labels is not None:
+            settings["labels"] = self.labels_of(x)
+        return x, {"sample_weight": self.sample_weight(x), **settings}
 
     @property
     def _noise_names(self) -> tuple[str, ...]:
         """Names of the columns or variables of the noise; none if it has a path."""
         given = self.noise_variance
+        return names_in(given) if given is not None and self._is_name(given) else ()
+
+    @staticmethod
+    def _is_name(given: str | None) -> bool:
+        """Return whether a value names columns or variables of the data, and is no path."""
         if given is None or "://" in given or Path(given).exists():
-            return ()
-        if "/" in given or Path(given).suffix in (".zarr", ".npy"):
-            return ()
-        return names_in(given)
+            return False
+        return not ("/" in given or Path(given).suffix in (".zarr", ".npy"))
+
+    @property
+    def _beside(self) -> tuple[str, ...]:
+        """Names of variables that go beside the features."""
+        labels = self.labels if self._is_name(self.labels) else None
+        return tuple(name for name in (self.weight_column, labels) if name)
+
+    def labels_of(self, x: Any) -> Any:
+        """Return the labels of rows, as `fit` takes them; None if there are none."""
+        if self.labels is None or self._is_name(self.labels):
+            return self.labels
+        return self._read_beside(self.labels, x)
 
     def _noise(self) -> Any:
         """Return the noise of the rows, as `fit` takes it."""
@@ -164,14 +192,29 @@ class Data:
                     "--variables and --features are for Zarr and NetCDF. Choose from Parquet with "
                     "--columns."
                 )
-            return self.path if keyed and columns is None else source.open(columns)
-        if not (asked or labelled or self.weight_column or source.holds_variables()):
+            if keyed and columns is None:
+                return self.path
+            # Texts are no features, and cannot be opened among them.
+            named = self.labels is not None and self._is_name(self.labels)
+            texts = source.texts(str(self.labels), columns) if named else None
+            return texts[0].x if texts else self._open(source, columns)
+        if not (asked or labelled or self._beside or source.holds_variables()):
             return source.open()
         variables = self.variables and (*self.variables, *self._noise_names)
         return open_labelled(
-            self.path, variables, self.storage_options,
-            weight=self.weight_column, features=names,
+            self.path, variables, self.storage_options, beside=self._beside, features=names
         )  # fmt: skip
+
+    def _open(self, source: Any, columns: Sequence[str] | None) -> Any:
+        from daskgmm.errors import DataError
+
+        try:
+            return source.open(columns)
+        except DataError as error:
+            if self.labels is None or repr(self.labels) in str(error):
+                raise
+            # They might have been meant.
+            raise DataError(f"{error} --labels {self.labels} is no column of texts.") from error
 
     def _feature_dims(self, x: Any) -> tuple[str, ...] | None:
         if self.features is not None:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import click
 
 import daskgmm.cli.options as options
 from daskgmm.cli.bayesian import bayesian, estimator_of
-from daskgmm.cli.data import NOISE_VARIANCE
+from daskgmm.cli.classifying import (
+    CLASSIFIER,
+    check_not_given,
+    class_report,
+    classifier_of,
+    fitted_classes,
+)
+from daskgmm.cli.data import LABELS, NOISE_VARIANCE
 from daskgmm.cli.fitting import (
     INIT,
     N_INIT,
@@ -24,7 +32,7 @@ from daskgmm.cli.reporting import fit_report
 
 @click.command(short_help="Fit a mixture to data; write a model file.")
 @click.argument("data")
-@options.components
+@click.option("--components", "-k", "n_components", type=click.IntRange(1))
 @options.covariance
 @click.option(
     "--n-factors", type=click.IntRange(1), metavar="Q",
@@ -39,11 +47,13 @@ from daskgmm.cli.reporting import fit_report
 @options.acceleration
 @options.tolerance(1e-3)
 @fitting
+@LABELS
+@CLASSIFIER
 @NOISE_VARIANCE
 @IMPORT
 @options.overwrite
 @options.quiet
-def fit(given: Fitting, out: str, overwrite: bool, **settings: Any) -> None:
+def fit(given: Fitting, out: str, classifier: bool, overwrite: bool, **settings: Any) -> None:
     """Fit a mixture to DATA, a path or URL: Zarr, Parquet, NetCDF, or a .npy file.
 
     A Zarr array of two axes holds rows and features. Of what has more, or variables, say with
@@ -53,11 +63,23 @@ def fit(given: Fitting, out: str, overwrite: bool, **settings: Any) -> None:
         from daskgmm.models.files.model_file import check_free, save_new
         from daskgmm.progress import Forecast, show
 
-    mixture = checked(estimator_of(settings))
+    fitted: Any = checked(_asked(given, classifier, settings))
     given.check_places(out=out)
     target = given.data.address(out)
     check_free(target, overwrite)
-    given.run(mixture.fit, show(Forecast(mixture.tol, mixture.max_iter), quiet=given.quiet))
-    save_new(mixture, target, overwrite)
-    given.say(fit_report(mixture, out))
-    check_converged(mixture, given.checkpoint)
+    run = partial(fitted_classes, fitted) if classifier else fitted.fit
+    given.run(run, show(Forecast(fitted.tol, fitted.max_iter), quiet=given.quiet))
+    save_new(fitted, target, overwrite)
+    given.say((class_report if classifier else fit_report)(fitted, out))
+    check_converged(fitted.mixture_ if classifier else fitted, given.checkpoint)
+
+
+def _asked(given: Fitting, classifier: bool, settings: dict[str, Any]) -> Any:
+    """Return the estimator that options ask for."""
+    if classifier:
+        if given.weights_are is not None or given.data.noise_variance is not None:
+            check_not_given({"weights_are", "noise_variance"})
+        return classifier_of(settings, given.data.labels)
+    if settings["n_components"] is None:
+        raise click.UsageError("Missing option '--components' / '-k': the number of components.")
+    return estimator_of(settings)

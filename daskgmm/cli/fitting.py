@@ -162,9 +162,10 @@ class Fitting:
         json_lines = None if self.log_json is None else JsonLines(self.log_json)
         checkpoint = None if self.checkpoint is None else self.data.address(self.checkpoint)
         with interruptible(checkpoint), self.workers.current(), shown as listener:
+            if self.weights_are is not None:
+                arguments["weights_are"] = self.weights_are
             return fit(
                 x,
-                weights_are=self.weights_are,
                 checkpoint=self.checkpoint,
                 cache=self.cache,
                 listen=together(listener, json_lines),

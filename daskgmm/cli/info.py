@@ -20,12 +20,18 @@ def info(path: str, storage_options: dict[str, Any] | None) -> None:
     """Say what PATH is: a model, or Zarr, Parquet, NetCDF or .npy data, or predictions."""
     with at_once():
         from daskgmm.describe import describe_model
+        from daskgmm.describe_classes import describe_classifier
         from daskgmm.describe_data import describe_data
-        from daskgmm.models.files.model_file import load_model
+        from daskgmm.models.classifying.loading import load_fitted
+        from daskgmm.models.estimator import MixtureEstimator
 
     url_of_model = "://" in path and path.endswith(".json")
     if url_of_model or (Path(path).is_file() and not path.endswith(not_models())):
-        click.echo(describe_model(load_model(path, storage_options), path))
+        fitted = load_fitted(path, storage_options)
+        if isinstance(fitted, MixtureEstimator):
+            click.echo(describe_model(fitted, path))
+        else:
+            click.echo(describe_classifier(fitted, path))
     else:
         click.echo(describe_data(path, storage_options))
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 import daskgmm.cli.options as options
-from daskgmm.cli.data import NOISE_VARIANCE, Data, choosing, weighing
+from daskgmm.cli.data import LABELS, NOISE_VARIANCE, Data, choosing, weighing
 from daskgmm.cli.fitting import (
     EQUAL_WEIGHTS,
     INIT,
@@ -46,6 +46,7 @@ from daskgmm.cli.workers import SCHEDULER, SCHEDULER_FILE, THREADS, Workers
 @SEED
 @choosing
 @weighing
+@LABELS
 @NOISE_VARIANCE
 @options.cache
 @THREADS

@@ -73,22 +73,27 @@ def predict(
 ) -> None:
     """Write what MODEL says of each row of DATA to a Zarr group or to Parquet, from one read.
 
+    Labels and posteriors of a classifier are those of its classes, by their names.
     DATA are opened as they were for the fit; options say otherwise. If interrupted, the same
     command goes on.
     """
     with at_once():
-        from daskgmm.models.files.model_file import load_model
+        from daskgmm.models.classifying.classifier import GaussianMixtureClassifier
+        from daskgmm.models.classifying.loading import load_fitted
         from daskgmm.models.mixture import wanted_outputs
         from daskgmm.progress import show_pass
 
     # Predictions may replace DATA that are Parquet; what writes them looks at that.
     check_apart({"MODEL": model, **workers.places}, {"--out": out})
     parquet = check_format(out, data.path, settings)
-    mixture = load_model(model, data.storage_options)
+    fitted: Any = load_fitted(model, data.storage_options)
+    classifies = isinstance(fitted, GaussianMixtureClassifier)
+    mixture = fitted.mixture_ if classifies else fitted
     if missing is not None:
         mixture.set_params(missing=missing)
     # Before DATA are opened, which may take long.
-    wanted_outputs(mixture._predictor(), settings["outputs"], settings["dtype"], settings["top"])
+    predictor = (fitted._predicting() if classifies else mixture)._predictor()
+    wanted_outputs(predictor, settings["outputs"], settings["dtype"], settings["top"])
     x = data.for_mixture(mixture, keyed=parquet)
     settings |= {"overwrite": overwrite, "storage_options": data.storage_options}
     with (
@@ -96,10 +101,11 @@ def predict(
         going_on(data.address(out)),
         show_pass("predictions", quiet=quiet) as progress,
     ):
-        write = mixture.predict_to_parquet if parquet else mixture.predict_to_zarr
+        write = fitted.predict_to_parquet if parquet else fitted.predict_to_zarr
         written = write(x, out, progress=progress, **settings)
     if not quiet:
-        click.echo(prediction_report(written, settings["outputs"]))
+        names = fitted.classes_.tolist() if classifies else None
+        click.echo(prediction_report(written, settings["outputs"], names))
 
 
 def check_format(out: str, data: str, settings: dict[str, Any]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from daskgmm.counting import counted
@@ -52,13 +53,17 @@ def sweep_report(found: Any, best: Any, out: str) -> str:
     )
 
 
-def prediction_report(written: Any, outputs: tuple[str, ...]) -> str:
-    """Return what was written, and the rows of each component if labels were."""
+def prediction_report(
+    written: Any, outputs: tuple[str, ...], names: Sequence[Any] | None = None
+) -> str:
+    """Return what was written, and the rows of each component if labels were; or of each class."""
     lines = [f"{written.path}: {counted(written.rows, 'row')} ({', '.join(outputs)})"]
     others = (("out", written.outliers), ("none", written.missing))
-    rows = [*(enumerate(written.counts) if "label" in outputs else ()), *others]
+    counts = enumerate(written.counts) if names is None else zip(names, written.counts, strict=True)
+    rows = [*(counts if "label" in outputs else ()), *others]
+    width = max([4, *(len(str(name)) for name in names or ())])
     lines += [
-        f"  {name:>4}  {count:>15,}  {count / max(1, written.rows):>6.1%}"
+        f"  {name!s:>{width}}  {count:>15,}  {count / max(1, written.rows):>6.1%}"
         for name, count in rows
         if count or name not in ("out", "none")
     ]

@@ -218,7 +218,19 @@ def test_info_of_what_cannot_be_fitted(folder, call):
     assert "as --weights" in call("info", "labels.npy").stdout
 
 
-COMMANDS = ("", "fit", "sweep", "plan", "predict", "adapt", "merge", "sample", "info", "demo")
+COMMANDS = (
+    "",
+    "fit",
+    "sweep",
+    "plan",
+    "predict",
+    "score",
+    "adapt",
+    "merge",
+    "sample",
+    "info",
+    "demo",
+)
 
 
 def test_help_and_version(call):

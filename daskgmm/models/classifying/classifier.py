@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from daskgmm.em.events import Listener
 from daskgmm.em.label_counts import count_labels
 from daskgmm.errors import DataError, ModelFileError, SettingError
+from daskgmm.gaussian.covariance.families import FAMILIES
 from daskgmm.models.classifying.accuracy import accuracy
 from daskgmm.models.classifying.class_outputs import POSTERIOR, class_outputs
 from daskgmm.models.classifying.class_priors import check_counted, priors_of, with_priors
@@ -39,7 +40,7 @@ from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.models.inputs import feature_names
 from daskgmm.models.labels import KnownClasses
 from daskgmm.models.writers.job import Written
-from daskgmm.names import CLASSIFIER
+from daskgmm.names import CLASSIFIER, COVARIANCES
 from daskgmm.rows.sources import source_of
 from daskgmm.storage.address import Address
 from daskgmm.storage.masking import StorageOptions
@@ -270,6 +271,19 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
     def predict_proba(self, X: Any) -> Any:
         """Return the posterior probability of each of `classes_`, shape (n, c)."""
         return self._predicting()._predict(POSTERIOR, X)
+
+    def _validate_params(self) -> None:
+        """Check the settings, those of the mixtures too, before anything is read."""
+        super()._validate_params()
+        types = self.covariance_type
+        for name in (types,) if isinstance(types, str) else types:
+            if name in FAMILIES:
+                raise SettingError(
+                    f"covariance_type={name!r} has a number of factors, which a classifier does "
+                    f"not set. Choose one without: {', '.join(COVARIANCES)}."
+                )
+        if self.structures == SHARED:
+            self._shared([1])[0]._validate_params()
 
     def predict_log_proba(self, X: Any) -> Any:
         """Return the logarithm of `predict_proba`, shape (n, c).

@@ -40,7 +40,7 @@ def open_labelled(
     variables: Sequence[str] | None = None,
     storage_options: StorageOptions | None = None,
     *,
-    weight: str | None = None,
+    beside: Sequence[str] = (),
     features: Sequence[str] | None = None,
 ) -> xr.DataArray | xr.Dataset:
     """Open a Zarr group, a Zarr array of any rank or a file that xarray opens; all stay lazy.
@@ -58,8 +58,8 @@ def open_labelled(
         one grid.
     storage_options : mapping, optional
         As in `daskgmm.open_data`.
-    weight : str, optional
-        A variable to return as well, which is no feature.
+    beside : sequence of str
+        Variables to return as well, which are no features.
     features : sequence of str, optional
         Names of features, as in ``feature_names_in_`` of a mixture: by default the variables with
         these features are returned.
@@ -77,7 +77,7 @@ def open_labelled(
         If it cannot be opened, lacks a variable, or leaves open which ones are features; or if
         xarray is missing.
     """
-    arrays = _opened(Address.of(path, storage_options), variables, weight, features)
+    arrays = _opened(Address.of(path, storage_options), variables, beside, features)
     arrays.encoding["source"] = os.fspath(path)
     return arrays
 
@@ -85,18 +85,18 @@ def open_labelled(
 def _opened(
     address: Address,
     variables: Sequence[str] | None,
-    weight: str | None,
+    beside: Sequence[str],
     features: Sequence[str] | None,
 ) -> xr.DataArray | xr.Dataset:
     if _is_file(address):
         dataset = open_file(address)
-        if not variables and weight is None and (raster := _raster(dataset)) is not None:
+        if not variables and not beside and (raster := _raster(dataset)) is not None:
             return raster
-        return _chosen(address, dataset, variables, weight, features)
+        return _chosen(address, dataset, variables, beside, features)
     node = open_node(address)
     if isinstance(node, zarr.Group):
-        return labelled_group(address, node, variables, weight, features)
-    if variables or weight:
+        return labelled_group(address, node, variables, beside, features)
+    if variables or beside:
         raise SourceError(
             f"{address} is a single array, which has no variables to choose. Leave them out, "
             "or give the path of the group that it is in."
@@ -144,7 +144,7 @@ def labelled_group(
     address: Address,
     group: Any,
     variables: Sequence[str] | None = None,
-    weight: str | None = None,
+    beside: Sequence[str] = (),
     features: Sequence[str] | None = None,
 ) -> xr.Dataset:
     """Return the variables of a Zarr group, as `open_labelled` does."""
@@ -152,7 +152,7 @@ def labelled_group(
     if arrays is not None and not arrays:
         raise SourceError(group_refused(address, group))
     if any(dimensions(array) is None for array in (arrays or {}).values()):
-        return _unnamed(address, group, arrays or {}, variables, weight)
+        return _unnamed(address, group, arrays or {}, variables, beside)
     advice = "Give one of its arrays, or open it with xarray and give what you select."
     what = f"{address} cannot be opened as a group of variables"
     with stored.explain(SourceError, what, advice):
@@ -162,9 +162,9 @@ def labelled_group(
     if group.metadata.consolidated_metadata is None:
         # Stores list their arrays in any order, and that of features must not vary.
         dataset = dataset[sorted(dataset.data_vars, key=str)]
-    chosen = _chosen(address, dataset, variables, weight, features)
+    chosen = _chosen(address, dataset, variables, beside, features)
     for name, array in (arrays or {}).items():
-        if name in chosen.data_vars and name != weight:
+        if name in chosen.data_vars and name not in beside:
             tell_zeros(array, f"{name!r} of {address}")
     return chosen
 
@@ -215,10 +215,10 @@ def _unnamed(
     group: Any,
     arrays: Mapping[str, Any],
     variables: Sequence[str] | None,
-    weight: str | None,
+    beside: Sequence[str],
 ) -> xr.Dataset:
     """Return arrays whose dimensions have no names as variables that share their axes."""
-    wanted = [*(variables or ()), *([weight] if weight else [])]
+    wanted = list(dict.fromkeys([*(variables or ()), *beside]))
     if not variables or not set(wanted) <= set(arrays):
         raise SourceError(group_refused(address, group))
     try:
@@ -260,11 +260,10 @@ def _chosen(
     address: Address,
     dataset: xr.Dataset,
     variables: Sequence[str] | None,
-    weight: str | None,
+    beside: Sequence[str],
     features: Sequence[str] | None,
 ) -> xr.Dataset:
-    """Return the features and the weight with their coordinates."""
-    beside = [] if weight is None else [weight]
+    """Return the features, and what goes beside them, with their coordinates."""
     chosen = list(variables or ()) or _named(dataset, features) or _only(address, dataset, beside)
     wanted = list(dict.fromkeys([*chosen, *beside]))
     absent = [name for name in wanted if name not in dataset.variables]

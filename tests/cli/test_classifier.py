@@ -1,0 +1,128 @@
+"""Labels and classifiers from the command line: columns, paths, variables, and what is refused."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from daskgmm import GaussianMixture, GaussianMixtureClassifier
+from daskgmm.models.files.model_file import load_model
+
+NAMES = np.array(["red", "deep green", "blue"])
+
+
+@pytest.fixture(scope="module")
+def known():
+    """Rows of three classes, and which is known of every third of them."""
+    random = np.random.default_rng(0)
+    classes = random.integers(0, 3, 240)
+    centres = np.array([[0.0, 0.0], [9.0, 0.0], [0.0, 9.0]])
+    return centres[classes] + random.normal(size=(240, 2)), np.where(
+        np.arange(240) % 3, -1, classes
+    )
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch, known):
+    """The same as columns, as arrays, and on a grid."""
+    monkeypatch.chdir(tmp_path)
+    x, labels = known
+    frame = pd.DataFrame(x, columns=["a", "b"]).assign(number=labels, w=1.0)
+    frame["colour"] = np.where(labels < 0, None, NAMES[labels])
+    frame.to_parquet("t.parquet", row_group_size=100)
+    frame.drop(columns="colour").to_parquet("n.parquet", row_group_size=100)
+    np.save("x.npy", x)
+    np.save("y.npy", labels)
+    grid = {"bands": (("y", "x", "band"), x.reshape(12, 20, 2).astype("f4"))}
+    grid["cover"] = (("y", "x"), labels.reshape(12, 20))
+    xr.Dataset(grid).to_zarr("g.zarr", consolidated=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (("t.parquet", "--columns", "a,b", "--labels", "colour"), sorted(NAMES)),
+        (("n.parquet", "--columns", "a,b", "--labels", "number"), [0, 1, 2]),
+        (("n.parquet", "--labels", "number", "--weight-column", "w"), [0, 1, 2]),
+        (("x.npy", "--labels", "y.npy"), [0, 1, 2]),
+        (("g.zarr", "--variables", "bands", "--features", "band", "--labels", "cover"), [0, 1, 2]),
+        (("g.zarr/bands", "--features", "band", "--labels", "g.zarr/cover"), [0, 1, 2]),
+    ],
+    ids=lambda value: " ".join(map(str, value)),
+)
+def test_a_classifier_is_fitted(data, call, known, arguments, names):
+    done = call("fit", *arguments, "--classifier", "-o", "c.json", "-q")
+    assert done.exit_code == 0, done.output
+    expected = GaussianMixtureClassifier(random_state=0).fit(*known)
+    found = GaussianMixtureClassifier.load("c.json")
+    assert found.classes_.tolist() == list(names)
+    order = np.argsort(NAMES) if names == sorted(NAMES) else [0, 1, 2]
+    np.testing.assert_allclose(found.mixture_.means_, expected.mixture_.means_[order], atol=1e-6)
+    scored = call("score", "c.json", *arguments)
+    assert scored.stdout == "accuracy 1\n", scored.output
+
+
+def test_predictions_and_info_name_the_classes(data, call):
+    given = ("t.parquet", "--columns", "a,b", "--labels", "colour", "--classifier", "-k", 2)
+    done = call("fit", *given, "--covariance", "EEI", "--checkpoint", "fit.ck", "-o", "c.json")
+    assert done.exit_code == 0, done.output
+    assert re.search(r"deep green +2 +\d+ +0\.\d+\n", done.stdout)
+    said = call("info", "c.json").stdout
+    assert "c.json: Gaussian mixture classifier" in said
+    assert re.search(r"component +class +weight", said)
+    assert "clusters" not in said
+    written = call(
+        "predict", "c.json", "t.parquet", "--outputs", "label,posterior", "--key", "a,b,colour",
+        "-o", "p.parquet",
+    )  # fmt: skip
+    assert written.exit_code == 0, written.output
+    assert re.search(r"deep green +\d+ +3\d\.\d%", written.stdout)
+    table = pd.read_parquet("p.parquet")
+    known = table.colour.notna()
+    assert (table.colour[known] == table.label[known]).all()
+    assert table.columns[4:].tolist() == [f"posterior_{name}" for name in sorted(NAMES)]
+    assert call("predict", "c.json", "t.parquet", "-o", "p.zarr", "-q").exit_code == 0
+    assert re.search("classes +blue, deep green, red", call("info", "p.zarr").stdout)
+    likelihood = GaussianMixtureClassifier.load("c.json").mixture_.score(table[["a", "b"]])
+    scored = call("score", "c.json", "t.parquet").stdout
+    assert scored == f"log-likelihood {likelihood:.8g} nats a row\n"
+
+
+def test_labels_of_components(data, call, known):
+    x, labels = known
+    expected = GaussianMixture(3, random_state=0).fit(x, labels=labels)
+    for given in (
+        ("n.parquet", "--columns", "a,b", "--labels", "number"),
+        ("x.npy", "--labels", "y.npy"),
+    ):
+        done = call("fit", *given, "-k", 3, "-o", "m.json", "-q", "--overwrite")
+        assert done.exit_code == 0, done.output
+        np.testing.assert_allclose(load_model("m.json").means_, expected.means_, rtol=1e-9)
+        assert call("plan", *given, "-k", 3).exit_code == 0
+    refused = call("score", "m.json", *given)
+    assert (refused.exit_code, "--labels is for a classifier" in refused.stderr) == (2, True)
+    assert float(call("score", "m.json", "x.npy").stdout.split()[1]) == pytest.approx(
+        expected.score(x), rel=1e-7
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--classifier",), "Name them with --labels"),
+        (("--labels", "colour"), "Missing option '--components' / '-k'"),
+        (("--labels", "colour", "-k", 3), "Fit a GaussianMixtureClassifier (--classifier)"),
+        (("--labels", "colour", "--classifier", "--noise"), "--noise is not of a classifier"),
+        (("--labels", "colour", "--classifier", "--n-init", 3), "--n-init is not of"),
+        (("--labels", "colour", "--classifier", "--covariance", "ppca"), "Choose one without"),
+        (("--labels", "colours", "--classifier"), "--labels colours is no column of texts"),
+        (("--labels", "no.npy", "--classifier", "--columns", "a,b"), "no.npy does not exist"),
+    ],
+    ids=str,
+)
+def test_errors_name_what_to_do(data, call, arguments, words):
+    done = call("fit", "t.parquet", *arguments, "-o", "c.json", "-q")
+    assert done.exit_code != 0
+    assert words in done.output
