@@ -90,7 +90,7 @@ class GaussianModel:
         survey = self.survey
         about = survey.mean, survey.half_range, self.noise
         if survey.has_gaps:
-            return MarginalKernel.choose(parameters, *about)
+            return self._of_classes(MarginalKernel.choose(parameters, *about))
         if survey.noise is not None and survey.is_noisy:
             return choose_deconvolving(parameters, survey.noise, *about)
         return self._of_classes(choose_kernel(parameters, *about, together))
@@ -98,7 +98,8 @@ class GaussianModel:
     def kernel_about(self, parameters: Parameters, points: Array) -> Kernel:
         """Return the slower kernel, which can take moments about any points."""
         if self.survey.has_gaps:
-            return MarginalKernel.about(parameters, self.survey.mean, points, self.noise)
+            gaps = MarginalKernel.about(parameters, self.survey.mean, points, self.noise)
+            return self._of_classes(gaps)
         if self.survey.noise is not None and self.survey.is_noisy:
             return deconvolving_about(parameters, self.survey.noise, points, self.noise)
         return self._of_classes(whitened_kernel(parameters, points, self.noise))

@@ -161,8 +161,8 @@ class MixtureEstimator(Density):
             alone for such rows; with all labels known the fit is one M-step, with none it is that
             without labels. Starts begin at the labelled rows. y is ignored, as everywhere where
             labels cost nothing but are not to be learnt from (pipelines pass it to every step);
-            `GaussianMixtureClassifier` learns from it. Not with `noise`, `tails` and
-            ``missing="marginalise"``.
+            `GaussianMixtureClassifier` learns from it. Not with `noise` and
+            `tails`.
         weights_are : {"relative", "counts"}, optional
             What the weights mean, and so what n is in AIC, BIC and ICL. Of relative weights
             (shares, areas, probabilities) it is the number of effective rows,

@@ -71,8 +71,6 @@ def _check_settings(settings: Settings) -> None:
         because = "a Bayesian mixture"
     elif settings.outliers is not None:
         because = "a mixture with noise or tails"
-    elif settings.marginalise:
-        because = "missing='marginalise'"
     if because is not None:
         raise SettingError(
             f"Labels of rows do not go with {because}, where more than its class decides on the "

@@ -10,6 +10,7 @@ import pytest
 import xarray as xr
 import zarr
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import multivariate_normal
 from sklearn.datasets import load_iris, load_wine
 from sklearn.discriminant_analysis import (
     LinearDiscriminantAnalysis,
@@ -308,7 +309,8 @@ def test_files_keep_the_classifier_to_the_bit(tmp_path, y):
         (Y, {"n_components": 0}, SettingError, "whole number of at least 1"),
         (Y, {"covariance_type": ["full"]}, SettingError, "the classes share one structure"),
         (Y, {"priors": [1, 2]}, SettingError, "give 3 numbers"),
-        (Y, {"missing": "marginalise"}, ValueError, "'missing' parameter"),
+        (Y, {"missing": "fill"}, ValueError, "'missing' parameter"),
+        (Y, {"covariance_type": "ppca"}, SettingError, "Choose one without: full, tied"),
     ],
 )
 def test_what_is_refused(y, settings, error, text):
@@ -435,6 +437,28 @@ def test_errors_name_the_classifier():
         found.predict(IRIS[:, :2])
     with pytest.raises(ValueError, match=r"required by GaussianMixtureClassifier\."):
         GaussianMixtureClassifier().fit(IRIS[:1], LABELS[:1])
+
+
+@pytest.mark.parametrize("structures", ["shared", "own"])
+def test_rows_with_gaps_are_classified_by_what_they_have(structures, tmp_path):
+    x = IRIS.copy()
+    x[np.random.default_rng(0).random(x.shape) < 0.3] = np.nan
+    x[0] = np.nan
+    settings = {"missing": "marginalise", "structures": structures}
+    found = GaussianMixtureClassifier(**settings, max_iter=200).fit(x, NAMES[Y])
+    seen = found.predict(x)
+    assert seen[0] is None
+    assert np.mean(seen[1:] == NAMES[Y[1:]]) > 0.9
+    whole = GaussianMixtureClassifier(missing="drop").fit(x, NAMES[Y])
+    assert found.score(IRIS, NAMES[Y]) >= whole.score(IRIS, NAMES[Y])
+    # Bayes' rule on the columns that a row has.
+    row = np.array([[5.0, np.nan, 4.0, np.nan]])
+    densities = [
+        multivariate_normal(mean[[0, 2]], cov[np.ix_([0, 2], [0, 2])]).pdf(row[0, [0, 2]])
+        for mean, cov in zip(found.mixture_.means_, found.mixture_.covariances_, strict=True)
+    ]
+    expected = found.class_prior_ * densities
+    assert_allclose(found.predict_proba(row)[0], expected / expected.sum(), rtol=1e-9, atol=1e-12)
 
 
 def test_names_and_numbers_together_are_refused():

@@ -53,6 +53,78 @@ def em_by_hand(x, labels, weights, steps, mixture):
     return pi, mu, sigma, bounds
 
 
+def step_with_gaps_by_hand(x, labels, weights, mixture):
+    """Return one step of EM on what rows have, row by row, and the bound before it."""
+    pi, mu, sigma = mixture
+    k, d = mu.shape
+    counts, first, second, bound = np.zeros(k), np.zeros((k, d)), np.zeros((k, d, d)), 0.0
+    for row, label, weight in zip(x, labels, weights, strict=True):
+        o, m = np.flatnonzero(~np.isnan(row)), np.flatnonzero(np.isnan(row))
+        log, filled, spread = np.full(k, -np.inf), np.tile(row, (k, 1)), np.zeros((k, d, d))
+        for j in range(k):
+            seen = sigma[j][np.ix_(o, o)]
+            if label in (-1, j):
+                density = multivariate_normal(mu[j][o], seen).logpdf(row[o])
+                log[j] = np.log(pi[j]) + density
+            slopes = sigma[j][np.ix_(m, o)] @ np.linalg.inv(seen)
+            filled[j, m] = mu[j][m] + slopes @ (row[o] - mu[j][o])
+            spread[j][np.ix_(m, m)] = sigma[j][np.ix_(m, m)] - slopes @ sigma[j][np.ix_(o, m)]
+        total = logsumexp(log)
+        gamma, bound = weight * np.exp(log - total), bound + weight * total
+        counts, first = counts + gamma, first + gamma[:, None] * filled
+        outer = filled[:, :, None] * filled[:, None, :]
+        second += gamma[:, None, None] * (outer + spread)
+    mean = first / counts[:, None]
+    covariances = second / counts[:, None, None] - mean[:, :, None] * mean[:, None, :]
+    return counts / counts.sum(), mean, covariances, bound / weights.sum()
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("chunks", [None, 7])
+@pytest.mark.parametrize("shift", [0.0, 1e7], ids=["natural", "whitened"])
+def test_a_step_on_rows_with_gaps_is_that_by_hand(chunks, shift):
+    random = np.random.default_rng(1)
+    x = np.hstack([X, X[:, :1] - X[:, 1:] + random.normal(size=(300, 1))])
+    x[random.random(x.shape) < 0.2] = np.nan
+    some = ~np.isnan(x).all(axis=1)
+    x, labels, weights = x[some], SOME[some], WEIGHTS[some]
+    means = np.column_stack([CENTERS + 0.3, CENTERS[:, 0] - CENTERS[:, 1]])
+    begin = np.array([0.2, 0.3, 0.5]), means, np.stack([np.diag([1.0, 0.7, 1.5])] * K)
+    pi, mu, sigma, bound = step_with_gaps_by_hand(x, labels, weights, begin)
+    moved = np.array([0.0, 0.0, shift])
+    far = x + moved
+    mixture = GaussianMixture(
+        K, weights_init=begin[0], means_init=means + moved, reg_covar=0.0, max_iter=1,
+        precisions_init=np.linalg.inv(begin[2]), acceleration=None, missing="marginalise",
+    )  # fmt: skip
+    given = (far, labels, weights)
+    if chunks is not None:
+        given = [da.from_array(part, chunks=(chunks, -1)[: part.ndim]) for part in given]
+    mixture.fit(given[0], labels=given[1], sample_weight=given[2])
+    rtol = 1e-9 if not shift else 1e-7
+    assert_allclose(mixture.weights_, pi, rtol=rtol)
+    assert_allclose(mixture.means_ - moved, mu, rtol=rtol, atol=rtol)
+    assert_allclose(mixture.covariances_, sigma, rtol=rtol, atol=rtol)
+    assert_allclose(mixture.lower_bound_, bound, rtol=rtol)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_labels_of_rows_without_gaps_are_fitted_as_ever():
+    settings = {"random_state": 0, "max_iter": 4}
+    plain = GaussianMixture(K, **settings).fit(X, labels=SOME)
+    same(GaussianMixture(K, missing="marginalise", **settings).fit(X, labels=SOME), plain)
+
+
+def test_bounds_with_gaps_and_labels_never_fall():
+    x = X.copy()
+    x[::3, 0] = x[1::3, 1] = np.nan
+    mixture = GaussianMixture(K, missing="marginalise", tol=1e-8, random_state=0)
+    bounds = mixture.fit(x, labels=SOME).lower_bounds_
+    assert (np.diff(bounds) >= -1e-12).all()
+    everything = GaussianMixture(K, missing="marginalise").fit(x, labels=Z)
+    assert_allclose(everything.weights_, np.bincount(Z) / len(Z), rtol=1e-9)
+
+
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("chunks", [None, 7, 100])
 def test_em_is_that_by_hand(chunks):
@@ -168,7 +240,7 @@ def test_a_label_that_names_no_component_is_refused_with_its_row(label, text):
         GaussianMixture(K).fit(X, labels=labels)
 
 
-@pytest.mark.parametrize("settings", [{"noise": True}, {"tails": "t"}, {"missing": "marginalise"}])
+@pytest.mark.parametrize("settings", [{"noise": True}, {"tails": "t"}])
 def test_what_labels_do_not_go_with(settings):
     with pytest.raises(SettingError, match="Labels of rows do not go with"):
         GaussianMixture(K, **settings).fit(X, labels=SOME)

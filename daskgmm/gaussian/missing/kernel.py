@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -102,10 +102,13 @@ class MarginalKernel(Kernel):
         return self._of(marginal(self.whole, pattern), pattern)
 
     def _of(self, observed: Parameters, pattern: Pattern) -> Kernel:
+        kernel: Kernel
         if self.natural:
-            return NaturalKernel.of(observed, self.center[pattern], self.noise)
-        points = np.ascontiguousarray(self.reference[:, pattern])
-        return WhitenedKernel.of(observed, points, self.noise)
+            kernel = NaturalKernel.of(observed, self.center[pattern], self.noise)
+        else:
+            points = np.ascontiguousarray(self.reference[:, pattern])
+            kernel = WhitenedKernel.of(observed, points, self.noise)
+        return kernel if self.classes is None else replace(kernel, classes=self.classes)
 
     def given(self, pattern: Pattern) -> tuple[Kernel, Completion]:
         """Return the kernel of a pattern, and what makes moments of whole rows of its own."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ def pool_rows(d: int) -> int:
 
 def pool_nbytes(d: int) -> int:
     """Return the most bytes that grouping of rows holds: the rows, in their order and as parts."""
-    return pool_rows(d) * (8 * (3 * d + 4) + 2 * d)
+    return pool_rows(d) * (8 * (3 * d + 6) + 2 * d)
 
 
 def by_pattern(x: NDArray[Any]) -> Iterator[tuple[Pattern, NDArray[np.intp]]]:
@@ -82,6 +83,7 @@ def grouped(
     capacity, filled, weighted = pool_rows(d), 0, False
     room = 0 if rows is None else min(rows, capacity)
     pool, weights = np.empty((room, d)), np.empty(room)
+    labels: NDArray[np.intp] | None = None
     for block in blocks:
         taken, weighted = 0, block.weights is not None
         while taken < len(block.x):
@@ -89,29 +91,37 @@ def grouped(
             if filled + m > len(pool):
                 room = min(capacity, max(filled + m, 2 * len(pool)))
                 pool, weights = _enlarged(pool, filled, room), _enlarged(weights, filled, room)
+                labels = None if labels is None else _enlarged(labels, filled, room)
             into, part = slice(filled, filled + m), slice(taken, taken + m)
             pool[into] = block.x[part]
             if block.weights is not None:
                 weights[into] = block.weights[part]
                 pool[into][weights[into] == 0] = 0.0
+            if block.beside.labels is not None:
+                labels = np.empty(len(pool), np.intp) if labels is None else labels
+                labels[into] = block.beside.labels[part]
             taken, filled = taken + m, filled + m
             if filled == capacity:
-                yield from _groups(pool, weights if weighted else None)
+                yield from _groups(pool, weights if weighted else None, labels)
                 filled = 0
     if filled:
-        yield from _groups(pool[:filled], weights[:filled] if weighted else None)
+        known = None if labels is None else labels[:filled]
+        yield from _groups(pool[:filled], weights[:filled] if weighted else None, known)
 
 
-def _enlarged(values: Array, filled: int, room: int) -> Array:
-    larger = np.empty((room, *values.shape[1:]))
+def _enlarged(values: NDArray[Any], filled: int, room: int) -> NDArray[Any]:
+    larger = np.empty((room, *values.shape[1:]), values.dtype)
     larger[:filled] = values[:filled]
     return larger
 
 
-def _groups(x: Array, weights: Array | None) -> Iterator[tuple[Pattern, Block]]:
+def _groups(
+    x: Array, weights: Array | None, labels: NDArray[np.intp] | None
+) -> Iterator[tuple[Pattern, Block]]:
+    beside: Companions[NDArray[Any]] = Companions(weights, labels)
     for pattern, rows in by_pattern(x):
         chosen = np.take(x, rows, axis=0)
         if not pattern.all():
             # Column by column, as tiles take them: half of the time of rows.
             chosen = chosen.T[np.flatnonzero(pattern)].T
-        yield pattern, Block(chosen, Companions(None if weights is None else weights[rows]))
+        yield pattern, Block(chosen, beside.map(itemgetter(rows)))

@@ -40,7 +40,7 @@ from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.models.inputs import feature_names
 from daskgmm.models.labels import KnownClasses
 from daskgmm.models.writers.job import Written
-from daskgmm.names import CLASSIFIER, COVARIANCES
+from daskgmm.names import CLASSIFIER, COVARIANCES, MARGINALISE
 from daskgmm.rows.sources import source_of
 from daskgmm.storage.address import Address
 from daskgmm.storage.masking import StorageOptions
@@ -84,8 +84,8 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         Prior probabilities of classes in predictions; by default the parts of the rows that the
         fit gave to each. `class_prior_` can be set after the fit too.
     tol, reg_covar, max_iter, missing, standardise, random_state : as in `GaussianMixture`
-        `missing` is "error" or "drop": rows that miss a value are predicted to be of class -1
-        (-2 where -1 is a class), or None where classes have names.
+        With ``missing="drop"`` rows that miss a value are predicted to be of class -1 (-2 where -1
+        is a class), or None where classes have names; with "marginalise" those that miss all.
 
     Attributes
     ----------
@@ -134,7 +134,7 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         "structures": [StrOptions({SHARED, OWN})],
         "criterion": [StrOptions({"bic", "aic", "icl", "heldout"})],
         "priors": ["array-like", dict, None],
-        "missing": [StrOptions({"error", "drop"})],
+        "missing": [StrOptions({"error", "drop", MARGINALISE})],
     }
 
     classes_: NDArray[Any]
