@@ -33,7 +33,7 @@ def read_small(address: Address) -> Any:
 
     def read(types: Types) -> Any:
         found = list(blocks(address, dialect, types))
-        return arrow.Table.from_batches(found) if found else _empty(dialect)
+        return arrow.concat_tables(found) if found else _empty(dialect)
 
     return in_fitting_types(read)
 

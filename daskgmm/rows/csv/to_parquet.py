@@ -172,7 +172,7 @@ def _aside(target: Address) -> Iterator[Path]:
 
 def _write(files: Sequence[Any], path: Path, types: Types) -> tuple[int, Any]:
     """Write all files; return the number of rows, and the schema."""
-    arrow, rows, writer, schema = require("pyarrow"), 0, None, None
+    rows, writer, schema = 0, None, None
     try:
         for source, dialect, at in files:
             known = types if schema is None else dict(zip(schema.names, schema.types, strict=True))
@@ -180,7 +180,7 @@ def _write(files: Sequence[Any], path: Path, types: Types) -> tuple[int, Any]:
                 if writer is None:
                     schema = _stored(block.schema)
                     writer = require("pyarrow.parquet").ParquetWriter(path, schema)
-                writer.write_table(arrow.Table.from_batches([block]).cast(schema))
+                writer.write_table(block.cast(schema))
                 rows += len(block)
         if writer is None:
             raise DataError(f"{files[0][0]} has no rows below its header.")
