@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from daskgmm.models.planning import plan as plan
     from daskgmm.models.sweeps.result import Sweep as Sweep
     from daskgmm.models.sweeps.sweep import sweep as sweep
+    from daskgmm.rows.csv.to_parquet import csv_to_parquet as csv_to_parquet
     from daskgmm.rows.labelled.opening import open_labelled as open_labelled
     from daskgmm.rows.opening import open_data as open_data
     from daskgmm.rows.parquet.rows import open_parquet as open_parquet
@@ -40,6 +41,7 @@ _HOMES = {
     "GaussianMixture": "daskgmm.models.gaussian_mixture",
     "GaussianMixtureClassifier": "daskgmm.models.classifying.classifier",
     "MixtureMoments": "daskgmm.models.moments",
+    "csv_to_parquet": "daskgmm.rows.csv.to_parquet",
     "likelihood_ratio_test": "daskgmm.models.likelihood_ratio",
     "load_model": "daskgmm.models.files.model_file",
     "save_model": "daskgmm.models.files.model_file",
@@ -60,6 +62,7 @@ __all__ = [
     "MixtureMoments",
     "Sweep",
     "__version__",
+    "csv_to_parquet",
     "likelihood_ratio_test",
     "load_model",
     "open_data",

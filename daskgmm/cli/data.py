@@ -184,12 +184,13 @@ class Data:
         source = source_of(self.path, self.storage_options)
         if self.columns is not None and not source.named:
             raise click.UsageError(
-                "--columns is for Parquet. Choose from Zarr groups and NetCDF with --variables."
+                "--columns is for Parquet and CSV. Choose from Zarr groups and NetCDF with "
+                "--variables."
             )
         if not source.holds_arrays:
             if asked:
                 raise click.UsageError(
-                    "--variables and --features are for Zarr and NetCDF. Choose from Parquet with "
+                    "--variables and --features are for Zarr and NetCDF. Choose from tables with "
                     "--columns."
                 )
             if keyed and columns is None:

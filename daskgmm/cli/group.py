@@ -10,6 +10,7 @@ import click
 
 from daskgmm.cli.adapt import adapt
 from daskgmm.cli.advice import advice, plain_warnings
+from daskgmm.cli.convert import convert
 from daskgmm.cli.demo import demo
 from daskgmm.cli.drift import drift
 from daskgmm.cli.errors import errors
@@ -72,7 +73,7 @@ def main() -> None:
 COMMANDS = (
     *(fit, sweep, plan, predict, score),
     *(adapt, update, merge, errors, drift, sample),
-    *(info, demo),
+    *(convert, info, demo),
 )
 for command in COMMANDS:
     main.add_command(command)

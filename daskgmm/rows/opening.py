@@ -25,11 +25,11 @@ def open_data(
     columns: Sequence[str] | None = None,
     variables: Sequence[str] | None = None,
 ) -> Any:
-    """Open data that can be fitted; only metadata are read.
+    """Open data that can be fitted; only metadata are read, but of CSV.
 
-    A ``.npy`` file becomes a memory map, Parquet rows, a Zarr array of two axes itself; a Zarr
-    group, a Zarr array of more axes, and a file that xarray opens become labelled arrays, for
-    which `fit` takes `feature_dims`.
+    A ``.npy`` file becomes a memory map, Parquet rows, a small CSV file rows in memory, a Zarr
+    array of two axes itself; a Zarr group, a Zarr array of more axes, and a file that xarray opens
+    become labelled arrays, for which `fit` takes `feature_dims`.
 
     Parameters
     ----------
@@ -40,8 +40,8 @@ def open_data(
         fsspec's configuration and the environment hold. They are sent to the workers of a
         cluster, and never written.
     columns : sequence of str, optional
-        The columns to take from Parquet files. A path is one of Parquet files if it has their
-        suffix, is a glob, or is a local directory that holds such files and is no Zarr store.
+        The columns to take from Parquet or CSV files. A path is one of Parquet files if it has
+        their suffix, is a glob, or is a local directory that holds such files and is no Zarr store.
     variables : sequence of str, optional
         The variables to take, as in `daskgmm.open_labelled`.
 

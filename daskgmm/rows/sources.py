@@ -12,6 +12,7 @@ from daskgmm.companions import WEIGHTS, entry_of
 from daskgmm.counting import counted
 from daskgmm.errors import DataError
 from daskgmm.rows.concatenated import ConcatenatedRows
+from daskgmm.rows.kinds.csv import CsvFile, OpenCsv
 from daskgmm.rows.kinds.dask_array import DaskArray
 from daskgmm.rows.kinds.frames import ArrowTable, DaskFrame, PolarsFrame
 from daskgmm.rows.kinds.hdf5 import HDF5
@@ -136,6 +137,7 @@ SOURCES: list[type[Source]] = [
     StoredZarr,
     ParquetFiles,
     LabelledFile,
+    CsvFile,
     Npy,
     Mapped,
     PandasFrame,
@@ -148,6 +150,7 @@ SOURCES: list[type[Source]] = [
     LabelledArrays,
     OpenRows,
     OpenParquet,
+    OpenCsv,
     Parts,
 ]
 """The kinds of sources, the most general first: an object is of the last kind that matches it.

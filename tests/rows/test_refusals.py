@@ -163,8 +163,8 @@ CALLS = {
     "x.h5": "open_labelled",
     "x y.TIF": r"feature_dims=\('band',\)",
     "x.grib2": "open_labelled",
-    "x.csv": "read_csv",
-    "x.csv.gz": "read_csv",
+    "x.txt": "read_csv",
+    "x.txt.gz": "read_csv",
     "x.feather": "polars.read_ipc",
     "x.npz": "numpy.load",
     "x.xlsx": "pandas.read_excel",
@@ -184,7 +184,7 @@ def test_files_of_other_kinds_name_the_call_that_opens_them(name, tmp_path):
         GaussianMixture(1).fit(path)
 
 
-@pytest.mark.parametrize("name", ["x.csv", "x.npy"])
+@pytest.mark.parametrize("name", ["x.txt", "x.npy"])
 def test_such_files_at_a_url(name):
     with pytest.raises(SourceError, match=r"read_csv|\.npy file at a URL"):
         as_rows(f"file:///nowhere/{name}")

@@ -14,6 +14,7 @@ import zarr
 from daskgmm import GaussianMixture, open_data, open_parquet
 from daskgmm.errors import SourceError
 from daskgmm.rows.arrays import ArrayRows
+from daskgmm.rows.kinds.csv import CsvFile, OpenCsv
 from daskgmm.rows.kinds.dask_array import DaskArray
 from daskgmm.rows.kinds.frames import ArrowTable, DaskFrame, PolarsFrame
 from daskgmm.rows.kinds.hdf5 import HDF5
@@ -51,6 +52,28 @@ class TestMapped(SourceTests):
     def make(self, data, folder):
         np.save(folder / "x.npy", data)
         return np.load(folder / "x.npy", mmap_mode="r")
+
+
+class TestCsvFile(SourceTests):
+    kind, names = CsvFile, NAMES
+
+    def make(self, data, folder):
+        frame(data).to_csv(folder / "x.csv", index=False)
+        return folder / "x.csv"
+
+    def make_weights(self, weights, folder):
+        pd.DataFrame({"w": weights}).to_csv(folder / "w.csv", index=False)
+        return folder / "w.csv"
+
+
+class TestOpenCsv(TestCsvFile):
+    kind = OpenCsv
+
+    def make(self, data, folder):
+        return open_data(super().make(data, folder))
+
+    def make_weights(self, weights, folder):
+        return open_data(super().make_weights(weights, folder))
 
 
 class TestNpy(SourceTests):

@@ -6,7 +6,14 @@ import pandas as pd
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from daskgmm import GaussianMixture, load_model, open_data, open_labelled, open_parquet
+from daskgmm import (
+    GaussianMixture,
+    csv_to_parquet,
+    load_model,
+    open_data,
+    open_labelled,
+    open_parquet,
+)
 from daskgmm.storage.masking import described, harmless, shown
 
 OPTIONS = {
@@ -90,6 +97,10 @@ ENTRIES = {
     "open_data of Zarr": (".zarr", lambda m, url, given: open_data(url, given)),
     "open_data of Parquet": (".parquet", lambda m, url, given: open_data(url, given)),
     "open_data of NetCDF": (".nc", lambda m, url, given: open_data(url, given)),
+    "csv_to_parquet": (
+        ".csv",
+        lambda m, url, given: csv_to_parquet(url, "x.parquet", storage_options=given),
+    ),
     "open_parquet": ("", lambda m, url, given: open_parquet(url, storage_options=given)),
     "open_labelled": ("", lambda m, url, given: open_labelled(url, ["a"], given)),
     "fit": ("", lambda m, url, given: GaussianMixture().fit(url, storage_options=given)),

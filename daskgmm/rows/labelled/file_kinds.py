@@ -21,7 +21,7 @@ ENGINES = {
 """Advice on the package with which xarray opens a file, by its suffix."""
 
 OPENED_WITH = {
-    **dict.fromkeys((".csv", ".tsv", ".txt"), "dask.dataframe.read_csv(path)"),
+    ".txt": "dask.dataframe.read_csv(path)",
     **dict.fromkeys((".json", ".jsonl", ".ndjson"), "dask.dataframe.read_json(path)"),
     **dict.fromkeys((".feather", ".arrow", ".ipc"), "polars.read_ipc(path)"),
     **dict.fromkeys((".xls", ".xlsx", ".ods"), "pandas.read_excel(path)"),

@@ -1,0 +1,1 @@
+"""Files of comma-separated values: small ones are read into memory, all become Parquet."""

@@ -1,0 +1,147 @@
+"""CSV files block by block, each column in a type that all its values have.
+
+Arrow infers types from the first block. Where a later value does not fit, the column is read anew
+in the next wider type: integers as floats, and all else as text.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+
+from daskgmm.errors import DaskGMMError, DataError, SourceError
+from daskgmm.rows.csv.dialect import Dialect, opened
+from daskgmm.rows.tables.arrow_columns import require
+from daskgmm.storage.address import Address
+
+BLOCK_BYTES = 16 << 20
+"""Text that is parsed at once; types are inferred from as much."""
+
+UTF8, QUOTE = "utf8", b'"'
+
+WIDER = {"null": "int64", "int64": "float64"}
+"""Types that a value did not fit, with those that hold it and the values before; else text."""
+
+MISFIT = re.compile(r"CSV column #(\d+): .*CSV conversion error to ([^:]+): invalid value '(.*)'")
+
+Types = Mapping[str, Any]
+"""Types of Arrow by the name of the column, of those that are not left to inference."""
+
+Result = TypeVar("Result")
+
+
+class MisfitError(DaskGMMError):
+    """A value does not fit the type of its column; `name` and `wider` say what does."""
+
+    def __init__(self, name: str, wider: str) -> None:
+        super().__init__(name, wider)
+        self.name, self.wider = name, wider
+
+
+def in_fitting_types(read: Callable[[Types], Result]) -> Result:
+    """Return what `read` makes of the blocks, once it was called with types that fit all values."""
+    types: dict[str, Any] = {}
+    while True:
+        try:
+            return read(types)
+        except MisfitError as found:
+            types[found.name] = require("pyarrow").type_for_alias(found.wider)
+
+
+def blocks(
+    address: Address, dialect: Dialect, types: Types, at: Callable[[int], None] = lambda _: None
+) -> Iterator[Any]:
+    """Yield tables of Arrow; `at` is called with the stored bytes that were read.
+
+    Arrow's own reader of streams reads up to 32 blocks ahead, of Python's files on threads of its
+    own; here a block is read when it is asked for.
+
+    Raises
+    ------
+    MisfitError
+        If a value does not fit the type of its column.
+    DataError
+        If a line has too few or too many fields.
+    SourceError
+        If the file cannot be read or decoded.
+    """
+    arrow, csv = require("pyarrow"), require("pyarrow.csv")
+    known, skipped, rows = dict(types), dialect.skipped, 0
+    parse = csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=True)
+    for text in _texts(address, dialect, at):
+        convert = csv.ConvertOptions(
+            column_types=known, decimal_point=dialect.decimal, strings_can_be_null=True,
+            null_values=[*csv.ConvertOptions().null_values, *dialect.missing],
+        )  # fmt: skip
+        read = csv.ReadOptions(column_names=list(dialect.names), skip_rows=skipped)
+        try:
+            block = csv.read_csv(arrow.py_buffer(text), read, parse, convert)
+        except arrow.ArrowInvalid as error:
+            raise _explained(address, dialect, error, rows) from error
+        known, skipped, rows = (
+            dict(zip(block.schema.names, block.schema.types, strict=True)),
+            0,
+            rows + len(block),
+        )
+        if len(block):
+            yield block
+
+
+def _texts(address: Address, dialect: Dialect, at: Callable[[int], None]) -> Iterator[bytes]:
+    """Yield the text in blocks of whole lines, in UTF-8."""
+    with opened(address) as (file, stored):
+        if dialect.encoding != UTF8:
+            file = codecs.EncodedFile(file, UTF8, dialect.encoding)
+        left = b""
+        while read := _read(file, address, dialect):
+            text = left + read
+            end = _end_of_lines(text)
+            left = text[end:]
+            at(stored.tell())
+            if end:
+                yield text[:end]
+        if left:
+            yield left
+
+
+def _read(file: Any, address: Address, dialect: Dialect) -> bytes:
+    try:
+        return bytes(file.read(BLOCK_BYTES))
+    except UnicodeError as error:
+        raise dialect.not_decoded(address) from error
+
+
+def _end_of_lines(text: bytes) -> int:
+    """Return where the last whole line ends; line ends between quotes end none."""
+    end, quotes = len(text), text.count(QUOTE)
+    while (newline := text.rfind(b"\n", 0, end)) >= 0:
+        quotes -= text.count(QUOTE, newline, end)
+        if quotes % 2 == 0:
+            return newline + 1
+        end = newline
+    return 0
+
+
+def _explained(address: Address, dialect: Dialect, error: Exception, rows: int) -> Exception:
+    """Return the error of Arrow as one of a value's type, of a line, or of the file."""
+    text = " ".join(str(error).split())
+    if found := MISFIT.search(text):
+        column, kind, value = found.groups()
+        if "invalid UTF8" in text:
+            return dialect.not_decoded(address)
+        name = dialect.names[int(column)]
+        if kind == "string":
+            return DataError(f"{address}, column {name!r}: {value!r} cannot be read.")
+        return MisfitError(name, WIDER.get(kind, "string"))
+    if "UTF8" in text or "utf" in text.lower():
+        return dialect.not_decoded(address)
+    if "Expected" in text:
+        reason = text.removeprefix("CSV parse error: ")
+        return DataError(
+            f"{address} has a line with another number of fields than its first one, after row "
+            f"{rows:,}. {reason}. Mend the line, or say what is between fields with delimiter "
+            "(--delimiter)."
+        )
+    return SourceError(f"{address} cannot be read as CSV: {text}.")

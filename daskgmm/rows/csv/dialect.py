@@ -1,0 +1,121 @@
+"""How a CSV file is written: delimiter, header, decimal point, encoding, missing values."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from daskgmm.errors import SourceError
+from daskgmm.rows.stores.zarr_opening import missing
+from daskgmm.storage.address import Address
+
+DELIMITERS = ";\t|,"
+"""Those that are recognised by the first line: the one that makes the most fields of it; of
+several the first, as commas may be decimal points."""
+
+SUFFIXES = (".csv", ".tsv")
+COMPRESSED = ("", ".gz", ".bz2", ".zst", ".xz")
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a CSV file is written.
+
+    Attributes
+    ----------
+    delimiter : str or None
+        Character between the fields of a line; None where the first line tells.
+    decimal : str
+        Decimal point of numbers.
+    encoding : str
+        Encoding of texts.
+    missing : tuple of str
+        Texts that stand for a missing value, besides an empty field and NA, NaN and null.
+    names : tuple of str
+        Names of the columns, once the first line was looked at.
+    skipped : int
+        Lines before the first values: empty ones, and the header, which a line of numbers is not.
+    """
+
+    delimiter: str | None = None
+    decimal: str = "."
+    encoding: str = "utf8"
+    missing: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    skipped: int = 0
+
+    def of_file(self, address: Address) -> Dialect:
+        """Return the dialect with the delimiter and names that the first line of a file tells."""
+        with opened(address) as (file, _):
+            try:
+                line, empty = _first_line(file, self.encoding)
+            except (UnicodeError, LookupError) as error:
+                raise self.not_decoded(address) from error
+        delimiter = self.delimiter or _likeliest(line, self.decimal)
+        fields = _fields(line, delimiter)
+        if not fields:
+            raise SourceError(f"{address} has no line with values.")
+        has_header = not all(_is_number(field, self.decimal) for field in fields)
+        names = tuple(fields) if has_header else tuple(f"c{i}" for i in range(len(fields)))
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise SourceError(f"{address} has two columns named {twice!r}. Rename one of them.")
+        return replace(self, delimiter=delimiter, names=names, skipped=empty + has_header)
+
+    def not_decoded(self, address: Address) -> SourceError:
+        """Return the error for a file that has another encoding."""
+        return SourceError(
+            f"{address} is not encoded as {self.encoding}. Give encoding (--encoding), to daskgmm "
+            "convert, or csv_to_parquet, such as latin-1."
+        )
+
+
+@contextmanager
+def opened(address: Address) -> Iterator[tuple[Any, Any]]:
+    """Yield the file as bytes, and as it is stored, whose position tells how far reading is."""
+    from fsspec.compression import compr
+    from fsspec.utils import infer_compression
+
+    with address.explain(SourceError, f"{address} cannot be read", "Is the path right?"):
+        system, name = address.system
+        if not system.exists(name):
+            raise SourceError(missing(address))
+        with system.open(name, "rb") as stored:
+            kind = infer_compression(name)
+            yield (stored if kind is None else compr[kind](stored, mode="r")), stored
+
+
+def is_csv(name: str) -> bool:
+    """Return whether a path or URL has the suffix of CSV files, compressed ones too."""
+    return name.lower().endswith(tuple(a + b for a in SUFFIXES for b in COMPRESSED))
+
+
+def _first_line(file: Any, encoding: str) -> tuple[str, int]:
+    """Return the first line that is not empty, and how many come before it."""
+    lines = codecs.getreader("utf-8-sig" if encoding == "utf8" else encoding)(file)
+    for number, line in enumerate(lines):
+        if line.strip():
+            return line, number
+    return "", 0
+
+
+def _likeliest(line: str, decimal: str) -> str:
+    """Return the delimiter that makes the most fields of a line."""
+    usable = [each for each in DELIMITERS if each != decimal]
+    return max(usable, key=lambda each: len(_fields(line, each)))
+
+
+def _fields(line: str, delimiter: str) -> list[str]:
+    return next(csv.reader([line.rstrip("\r\n")], delimiter=delimiter), [])
+
+
+def _is_number(field: str, decimal: str) -> bool:
+    try:
+        float(field.replace(decimal, "."))
+    except ValueError:
+        return False
+    return True

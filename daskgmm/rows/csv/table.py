@@ -1,0 +1,90 @@
+"""A small CSV file in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from daskgmm.errors import SourceError
+from daskgmm.rows.arrays import ArrayRows
+from daskgmm.rows.csv.blocks import Types, blocks, in_fitting_types
+from daskgmm.rows.csv.dialect import Dialect, opened
+from daskgmm.rows.naming import check_among, check_numbers
+from daskgmm.rows.tables.arrow_columns import number_type, require
+from daskgmm.rows.tables.frames import arrow_array
+from daskgmm.storage.address import Address
+
+MOST_BYTES = 64 << 20
+"""Size of the largest file that is read into memory."""
+
+
+def read_small(address: Address) -> Any:
+    """Return a table of Arrow; raise `SourceError` for a file that is not small."""
+    with opened(address) as (_, stored):
+        size = stored.seek(0, 2)
+    if size > MOST_BYTES:
+        raise SourceError(
+            f"{address} has {size / 1e6:,.0f} MB, and CSV is read into memory up to "
+            f"{MOST_BYTES / 1e6:.0f} MB alone, as it cannot be read in parts. Write it to Parquet "
+            "once: daskgmm convert, or daskgmm.csv_to_parquet."
+        )
+    dialect = Dialect().of_file(address)
+    arrow = require("pyarrow")
+
+    def read(types: Types) -> Any:
+        found = list(blocks(address, dialect, types))
+        return arrow.concat_tables(found) if found else _empty(dialect)
+
+    return in_fitting_types(read)
+
+
+def _empty(dialect: Dialect) -> Any:
+    arrow = require("pyarrow")
+    return arrow.table({name: arrow.array([], "float64") for name in dialect.names})
+
+
+class TableRows(ArrayRows):
+    """Columns of a table in memory; others may be chosen later.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+    columns : sequence of str, optional
+        The features, in this order; by default all columns.
+    source : str
+        The path or URL of the file.
+
+    Attributes
+    ----------
+    table : pyarrow.Table
+        All columns.
+    """
+
+    def __init__(self, table: Any, columns: Sequence[str] | None, source: str) -> None:
+        _check_numbers(table, columns, source)
+        array, names = arrow_array(table, columns)
+        super().__init__(array, columns=names)
+        self.source, self.table = source, table
+
+    @property
+    def all_columns(self) -> tuple[str, ...]:
+        """Every column of the file, those that are no features too."""
+        return tuple(self.table.schema.names)
+
+    def select(self, names: Sequence[str]) -> TableRows:
+        """Return the rows with these columns as features."""
+        assert self.source is not None, "it has the path of the file"
+        return TableRows(self.table, names, self.source)
+
+    def column(self, name: str) -> ArrayRows:
+        """Return one column as weights."""
+        return ArrayRows(arrow_array(self.table, [name])[0][:, 0], self.lengths)
+
+
+def _check_numbers(table: Any, columns: Sequence[str] | None, source: str) -> None:
+    """Raise `DataError` if one of the features is no column of the file, or holds no numbers."""
+    names = table.schema.names if columns is None else columns
+    check_among(names, table.schema.names, source)
+    types = {name: table.schema.field(name).type for name in names}
+    kinds = {name: (number_type(kind, nulls=True), str(kind)) for name, kind in types.items()}
+    check_numbers(kinds, source, "daskgmm.open_data(path, columns=[...]) or --columns")

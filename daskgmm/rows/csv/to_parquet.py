@@ -1,0 +1,200 @@
+"""CSV files become one Parquet file, block by block."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from daskgmm.errors import DataError, OutputError
+from daskgmm.rows.csv.blocks import Types, blocks, in_fitting_types
+from daskgmm.rows.csv.dialect import Dialect, opened
+from daskgmm.rows.parquet.files import SUFFIXES
+from daskgmm.rows.tables.arrow_columns import require
+from daskgmm.storage.address import Address, Paths
+from daskgmm.storage.masking import StorageOptions
+
+Progress = Callable[[int, int], None]
+"""Callable that takes bytes read and their total."""
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What was written.
+
+    Attributes
+    ----------
+    path : str
+        The Parquet file.
+    rows : int
+        Number of its rows.
+    columns : dict of str to str
+        Type of each column, as Arrow names it.
+    """
+
+    path: str
+    rows: int
+    columns: dict[str, str]
+
+    @property
+    def text_columns(self) -> tuple[str, ...]:
+        """Columns that hold no numbers."""
+        numbers = ("int", "uint", "float", "double", "bool", "decimal")
+        return tuple(name for name, kind in self.columns.items() if not kind.startswith(numbers))
+
+
+def csv_to_parquet(
+    csv: Paths,
+    out: str | os.PathLike[str],
+    *,
+    delimiter: str | None = None,
+    decimal: str = ".",
+    encoding: str = "utf8",
+    missing: Sequence[str] = (),
+    overwrite: bool = False,
+    storage_options: StorageOptions | None = None,
+    progress: Progress | None = None,
+) -> Converted:
+    """Write CSV files as one Parquet file, which is read in chunks and far faster.
+
+    Memory is bounded, whatever the size of the files. A column has the narrowest type that all its
+    values have: integers, floats, truth values, dates and times, or else text. Where a late value
+    does not fit the type of those before, reading begins anew.
+
+    Parameters
+    ----------
+    csv : str, path, or list of these
+        Files with the same columns, local or at URLs, also compressed (.gz, .bz2, .xz, .zst). Rows
+        follow each other in this order.
+    out : str or path
+        The Parquet file, local or at a URL. It appears when it is whole.
+    delimiter : str, optional
+        Character between fields; by default the first line tells comma, semicolon, tab or bar.
+    decimal : str, default="."
+        Decimal point of numbers.
+    encoding : str, default="utf8"
+        Encoding of the files.
+    missing : sequence of str
+        Texts that stand for a missing value, besides an empty field and NA, NaN and null.
+    overwrite : bool, default=False
+        Whether a file at `out` may be replaced.
+    storage_options : mapping, optional
+        Options of the file systems of URLs, as fsspec takes them.
+    progress : callable, optional
+        Called with the stored bytes that were read, and the bytes of all files.
+
+    Returns
+    -------
+    Converted
+        Rows, and the type of each column.
+
+    Raises
+    ------
+    FileExistsError
+        If there is something at `out`.
+    DataError
+        If a line has too few or too many fields, or files have other columns than the first.
+    SourceError
+        If a file cannot be read or decoded.
+    OutputError
+        If the file cannot be written.
+    """
+    sources, target = Address.all_of(csv, storage_options), Address.of(out, storage_options)
+    if not sources:
+        raise DataError("There is no CSV file; give at least one.")
+    _check_target(sources, target, overwrite)
+    given = Dialect(delimiter, decimal, encoding, tuple(missing))
+    dialects = [given.of_file(source) for source in sources]
+    for source, dialect in zip(sources, dialects, strict=True):
+        if dialect.names != dialects[0].names:
+            raise DataError(
+                f"{source} has the columns {', '.join(dialect.names)}, and {sources[0]} has "
+                f"{', '.join(dialects[0].names)}. Files of one table have the same, in one order."
+            )
+    files = list(zip(sources, dialects, _told(sources, progress), strict=True))
+    advice = "Choose a place that can be written."
+    with _aside(target) as path, target.explain(OutputError, f"{target} cannot be written", advice):
+        rows, schema = in_fitting_types(lambda types: _write(files, path, types))
+        target.put(path)
+    return Converted(target.url, rows, {field.name: str(field.type) for field in schema})
+
+
+def _check_target(sources: Sequence[Address], target: Address, overwrite: bool) -> None:
+    if not target.url.endswith(SUFFIXES):
+        raise OutputError(f"{target} does not end in .parquet, by which it is recognised.")
+    if any(source.url == target.url for source in sources):
+        raise OutputError(f"{target} is a file that is read. Choose another place.")
+    path = target.path
+    if path is not None and not path.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {path.parent} for {target}. Make it first.")
+    if path is not None and path.is_dir():
+        raise FileExistsError(f"{target} is a folder. Choose another place (--out).")
+    if target.exists() and not overwrite:
+        raise FileExistsError(
+            f"{target} exists. Choose another place (--out), or replace it with --overwrite."
+        )
+
+
+def _told(sources: Sequence[Address], progress: Progress | None) -> list[Callable[[int], None]]:
+    """Return for each file the function that takes the bytes of it that were read."""
+    if progress is None:
+        return [lambda _: None] * len(sources)
+    sizes = []
+    for source in sources:
+        with opened(source) as (_, stored):
+            sizes.append(int(stored.seek(0, 2)))
+    total = sum(sizes)
+
+    def after(before: int) -> Callable[[int], None]:
+        return lambda read: progress(before + read, total)
+
+    return [after(sum(sizes[:number])) for number in range(len(sizes))]
+
+
+@contextmanager
+def _aside(target: Address) -> Iterator[Path]:
+    """Yield the path of a file that is written before the target appears, and removed."""
+    if target.path is None:
+        with tempfile.TemporaryDirectory(prefix="daskgmm-") as folder:
+            yield Path(folder) / "rows.parquet"
+        return
+    path = target.path.with_name(f".{target.path.name}.{uuid4().hex}.partial")
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _write(files: Sequence[Any], path: Path, types: Types) -> tuple[int, Any]:
+    """Write all files; return the number of rows, and the schema."""
+    rows, writer, schema = 0, None, None
+    try:
+        for source, dialect, at in files:
+            known = types if schema is None else dict(zip(schema.names, schema.types, strict=True))
+            for block in blocks(source, dialect, known, at):
+                if writer is None:
+                    schema = _stored(block.schema)
+                    writer = require("pyarrow.parquet").ParquetWriter(path, schema)
+                writer.write_table(block.cast(schema))
+                rows += len(block)
+        if writer is None:
+            raise DataError(f"{files[0][0]} has no rows below its header.")
+    finally:
+        if writer is not None:
+            writer.close()
+    return rows, schema
+
+
+def _stored(schema: Any) -> Any:
+    """Return the schema to write: a column without any value may hold numbers."""
+    arrow = require("pyarrow")
+    fields = [
+        field.with_type(arrow.float64()) if arrow.types.is_null(field.type) else field
+        for field in schema
+    ]
+    return arrow.schema(fields)

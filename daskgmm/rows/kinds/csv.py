@@ -1,0 +1,57 @@
+"""CSV files, and their rows once they are open."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from daskgmm.companions import WEIGHTS
+from daskgmm.rows.csv.dialect import Dialect, is_csv
+from daskgmm.rows.csv.table import TableRows, read_small
+from daskgmm.rows.kinds.parquet import OpenRows
+from daskgmm.rows.matching import column_of
+from daskgmm.rows.rows import Rows
+from daskgmm.rows.source import Source, path_of
+from daskgmm.rows.tables.frame_tables import MemoryTable, taken_from_arrow
+from daskgmm.rows.tables.keyed import Table
+
+
+class CsvFile(Source):
+    """The path or URL of a CSV file, which is read into memory if it is small."""
+
+    named = keyed = True
+
+    @classmethod
+    def matches(cls, x: Any) -> bool:
+        name = path_of(x)
+        return name is not None and is_csv(name)
+
+    def rows(self, columns: Sequence[str] | None = None) -> Rows:
+        return TableRows(read_small(self.address), columns, str(self.path))
+
+    def lazy(self, columns: Sequence[str] | None = None) -> None:
+        """Return None: the rows are in memory."""
+
+    def table(self, columns: Sequence[str] | None, keys: Any, part_rows: int) -> Table:
+        return MemoryTable(taken_from_arrow(read_small(self.address), columns, keys), part_rows)
+
+    def as_weights(self, rows: Rows, name: str = WEIGHTS) -> Rows:
+        return column_of(self.rows(), rows, name)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return Dialect().of_file(self.address).names
+
+
+class OpenCsv(OpenRows):
+    """Rows of a CSV file that are open."""
+
+    @classmethod
+    def matches(cls, x: Any) -> bool:
+        return isinstance(x, TableRows)
+
+    def lazy(self, columns: Sequence[str] | None = None) -> None:
+        """Return None: the rows are in memory."""
+
+    def table(self, columns: Sequence[str] | None, keys: Any, part_rows: int) -> Table:
+        return MemoryTable(taken_from_arrow(self.x.table, columns, keys), part_rows)

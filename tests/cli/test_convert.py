@@ -1,0 +1,48 @@
+"""`daskgmm convert`, and fits of CSV files by path."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_array_equal
+
+from daskgmm import load_model
+from tests.cli.data import clusters
+
+
+@pytest.fixture
+def frame(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    frame = pd.DataFrame(clusters(300, 2), columns=["temp", "salt"]).assign(ship="Sonne")
+    frame.to_csv("x.csv", index=False)
+    return frame
+
+
+def test_a_file_becomes_parquet(call, frame):
+    done = call("convert", "x.csv", "-o", "x.parquet")
+    assert done.exit_code == 0, done.output
+    assert "x.parquet: 300 rows of 3 columns" in done.stdout
+    assert "'ship'" in done.stdout
+    assert_array_equal(pd.read_parquet("x.parquet"), frame)
+    assert call("convert", "x.csv", "-o", "x.parquet").exit_code == 1
+    done = call("convert", "x.csv", "x.csv", "-o", "x.parquet", "--overwrite", "--quiet")
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert len(pd.read_parquet("x.parquet")) == 600
+
+
+def test_a_small_one_is_fitted_as_it_is(call, frame):
+    fit = ("fit", "x.csv", "-k", 3, "--seed", 0, "-o", "m.json")
+    assert "--columns" in call(*fit).stderr
+    done = call(*fit, "--columns", "temp,salt")
+    assert done.exit_code == 0, done.output
+    done = call("predict", "m.json", "x.csv", "-o", "p.parquet", "--key", "ship")
+    assert done.exit_code == 0, done.output
+    labels = load_model("m.json").predict(frame[["temp", "salt"]])
+    assert_array_equal(pd.read_parquet("p.parquet")["label"], labels)
+    done = call("predict", "m.json", "x.csv", "-o", "p.zarr")
+    assert done.exit_code == 0, done.output
+
+
+def test_a_place_that_is_read_is_refused(call, frame):
+    assert call("convert", "x.csv", "-o", "x.csv", "--overwrite").exit_code != 0
+    assert len(pd.read_csv("x.csv")) == len(frame)
+    assert np.isfinite(frame["temp"]).all()

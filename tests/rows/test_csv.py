@@ -1,0 +1,187 @@
+"""CSV files: types that fit all values, dialects, and the Parquet that they become."""
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from numpy.testing import assert_array_equal
+
+from daskgmm import GaussianMixture, csv_to_parquet, open_data, open_parquet
+from daskgmm.errors import DataError, OutputError, SourceError
+from tests.oracle.data import blobs
+
+X = blobs(300, 3, 2, seed=1)
+FRAME = pd.DataFrame(X, columns=["a", "b", "c"])
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Blocks of a hundred bytes: types are inferred from some lines."""
+    monkeypatch.setattr("daskgmm.rows.csv.blocks.BLOCK_BYTES", 100)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def test_numbers_are_those_of_the_text():
+    FRAME.to_csv("x.csv", index=False)
+    found = csv_to_parquet("x.csv", "x.parquet")
+    assert (found.rows, found.columns) == (300, dict.fromkeys("abc", "double"))
+    assert_array_equal(pd.read_parquet("x.parquet"), X)
+    assert_array_equal(open_parquet("x.parquet").columns, ["a", "b", "c"])
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_column_has_the_narrowest_type_of_all_its_values():
+    n = 200
+    late = {
+        "int": np.arange(n),
+        "float": [*range(n - 1), 0.5],
+        "text": [*range(n - 1), "?"],
+        "filled": pd.array([None] * (n - 1) + [7], "Int64"),
+        "halves": [None] * (n - 2) + [1, 0.5],
+        "empty": [None] * n,
+        "truth": [True, False] * (n // 2),
+        "mixed": [True] * (n - 1) + ["maybe"],
+        "day": [f"2026-01-{1 + i % 28:02}" for i in range(n)],
+    }
+    pd.DataFrame(late).to_csv("x.csv", index=False)
+    found = csv_to_parquet("x.csv", "x.parquet")
+    assert found.columns == {
+        "int": "int64", "float": "double", "text": "string", "filled": "int64",
+        "halves": "double", "empty": "double", "truth": "bool", "mixed": "string",
+        "day": "date32[day]",
+    }  # fmt: skip
+    assert found.text_columns == ("text", "mixed", "day")
+    read = pd.read_parquet("x.parquet")
+    assert_array_equal(read["float"], late["float"])
+    assert read["filled"].tolist()[-1] == 7
+    assert read["filled"].isna().sum() == n - 1
+    assert read["text"].tolist() == [*map(str, range(n - 1)), "?"]
+    known = csv_to_parquet("x.csv", "y.parquet", missing=["?", "maybe"]).columns
+    assert (known["text"], known["mixed"]) == ("int64", "bool")
+
+
+@pytest.mark.parametrize(
+    ("name", "how", "options"),
+    [
+        ("x.tsv", {"sep": "\t"}, {}),
+        ("x.csv", {"sep": ";"}, {}),
+        ("x.csv", {"sep": ";", "decimal": ","}, {"decimal": ","}),
+        ("x.csv", {"sep": "|"}, {}),
+        ("x.csv", {"sep": "~"}, {"delimiter": "~"}),
+        ("x.csv.gz", {}, {}),
+        ("x.csv.bz2", {}, {}),
+        ("x.csv", {"encoding": "utf-8-sig"}, {}),
+        ("x.csv", {"lineterminator": "\r\n"}, {}),
+        ("x.csv", {"quoting": 2}, {}),
+    ],
+)
+def test_dialects(name, how, options):
+    FRAME.to_csv(name, index=False, **how)
+    csv_to_parquet(name, "x.parquet", **options)
+    read = pd.read_parquet("x.parquet")
+    assert list(read) == ["a", "b", "c"]
+    assert_array_equal(read, X)
+
+
+@pytest.mark.parametrize("how", [{}, {"sep": ";", "decimal": ","}])
+def test_a_first_line_of_numbers_is_no_header(how):
+    FRAME.to_csv("x.csv", index=False, header=False, **how)
+    found = csv_to_parquet("x.csv", "x.parquet", decimal=how.get("decimal", "."))
+    assert (found.rows, list(found.columns)) == (300, ["c0", "c1", "c2"])
+
+
+def test_empty_lines_come_before_the_header():
+    FRAME.to_csv("x.csv", index=False)
+    Path("y.csv").write_text("\n\n" + Path("x.csv").read_text())
+    csv_to_parquet("y.csv", "y.parquet")
+    assert_array_equal(pd.read_parquet("y.parquet"), X)
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_files_follow_each_other_in_types_that_fit_all():
+    FRAME[:100].round().astype(int).to_csv("x0.csv", index=False)
+    FRAME[100:].to_csv("x1.csv", index=False)
+    seen = []
+    found = csv_to_parquet(
+        ["x0.csv", "x1.csv"], "x.parquet", progress=lambda done, total: seen.append((done, total))
+    )
+    assert found.columns == dict.fromkeys("abc", "double")
+    assert_array_equal(pd.read_parquet("x.parquet"), np.r_[X[:100].round(), X[100:]])
+    assert seen[-1][0] == seen[-1][1]
+
+
+def test_a_small_file_is_fitted_by_path():
+    FRAME.assign(w=1.0, name="x").to_csv("x.csv", index=False)
+    with pytest.raises(DataError, match=r"x\.csv has columns .*'name' \(string\).*--columns"):
+        GaussianMixture(2).fit("x.csv")
+    rows = open_data("x.csv", columns=["a", "b", "c"])
+    settings = {"random_state": 0, "max_iter": 20}
+    found = GaussianMixture(2, **settings).fit(rows, sample_weight="w")
+    expected = GaussianMixture(2, **settings).fit(FRAME, sample_weight=np.ones(300))
+    assert_array_equal(found.means_, expected.means_)
+    assert list(found.feature_names_in_) == ["a", "b", "c"]
+    assert_array_equal(found.predict("x.csv"), expected.predict(FRAME))
+    found.predict_to_parquet("x.csv", "p.parquet", key=["name"])
+    assert pq.read_table("p.parquet").column_names[0] == "name"
+
+
+def test_a_large_file_is_refused_with_the_command(monkeypatch):
+    FRAME.to_csv("x.csv", index=False)
+    monkeypatch.setattr("daskgmm.rows.csv.table.MOST_BYTES", 1000)
+    with pytest.raises(SourceError, match=r"x\.csv has .* MB.*daskgmm convert"):
+        GaussianMixture(2).fit("x.csv")
+
+
+BAD = {
+    "a,b\n1,2\n1,2,3\n": (DataError, "another number of fields.*Expected 2 columns, got 3"),
+    "a,a\n1,2\n": (SourceError, "two columns named 'a'"),
+    "": (SourceError, "no line with values"),
+    "a,b\n": (DataError, "no rows below its header"),
+}
+
+
+@pytest.mark.parametrize("text", BAD)
+def test_bad_files_are_named_and_leave_nothing(text, tmp_path):
+    (tmp_path / "x.csv").write_text(text)
+    kind, words = BAD[text]
+    with pytest.raises(kind, match=rf"x\.csv .*{words}"):
+        csv_to_parquet("x.csv", "x.parquet")
+    assert [path.name for path in tmp_path.iterdir()] == ["x.csv"]
+
+
+@pytest.mark.parametrize("text", ["a,\xe9\n1,2\n", "a,b\n1,\xe9\n"])
+def test_other_encodings(text, tmp_path):
+    (tmp_path / "x.csv").write_bytes(text.encode("latin-1"))
+    with pytest.raises(SourceError, match=r"not encoded as utf8.*latin-1"):
+        csv_to_parquet("x.csv", "x.parquet")
+    assert csv_to_parquet("x.csv", "x.parquet", encoding="latin-1").rows == 1
+
+
+def test_where_it_goes_is_checked_first(tmp_path):
+    FRAME.to_csv("x.csv", index=False)
+    (tmp_path / "there.parquet").write_text("old")
+    for out, kind, words in [
+        ("there.parquet", FileExistsError, "exists"),
+        ("x.zarr", OutputError, r"\.parquet"),
+        ("no/x.parquet", FileNotFoundError, "no folder no"),
+    ]:
+        with pytest.raises(kind, match=words):
+            csv_to_parquet("x.csv", out)
+    with pytest.raises(SourceError, match=r"none\.csv does not exist"):
+        csv_to_parquet("none.csv", "y.parquet")
+    assert (tmp_path / "there.parquet").read_text() == "old"
+    assert csv_to_parquet("x.csv", "there.parquet", overwrite=True).rows == 300
+
+
+def test_a_url(tmp_path):
+    with gzip.open("x.csv.gz", "wt") as file:
+        FRAME.to_csv(file, index=False)
+    csv_to_parquet(f"file://{tmp_path}/x.csv.gz", f"file://{tmp_path}/x.parquet")
+    assert_array_equal(pd.read_parquet("x.parquet"), X)
