@@ -38,20 +38,23 @@ from daskgmm.models.criteria import (
 from daskgmm.models.equal_weights import has_equal_weights
 from daskgmm.models.factors import name_with_factors
 from daskgmm.models.inputs import (
-    check_features,
     feature_names,
-    rows_or_grid,
 )
-from daskgmm.models.known_noise import predict_with_noise, score_with_noise
 from daskgmm.models.latent import Points
 from daskgmm.models.missing import check_imputes, transform_of
+from daskgmm.models.noisy_rows import (
+    predict_with_noise,
+    rows_to_write,
+    score_with_noise,
+    table_to_write,
+)
 from daskgmm.models.outliers import box_of, fitted_outliers, with_outliers_of
 from daskgmm.models.predictions.forms import InAnyForm
 from daskgmm.models.predictions.outputs import Outputs
 from daskgmm.models.predictions.prediction import Predictor, Scored
 from daskgmm.models.sampling import sample_mixture
 from daskgmm.models.source_name import source_name
-from daskgmm.models.writers.cutting import CHUNK_ROWS, cut_rows
+from daskgmm.models.writers.cutting import cut_rows
 from daskgmm.models.writers.job import Written
 from daskgmm.models.writers.naming import check_parquet_name, check_zarr_name
 from daskgmm.models.writers.parquet_target import ParquetTarget
@@ -113,8 +116,8 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         ----------
         X : as in `fit`
         noise_variance : as in `fit`, optional
-            Known noise of the rows. What they share goes with all forms of X; noise of each row
-            with arrays and tables in memory, and with what is lazy but labelled arrays and frames.
+            Known noise of the rows, in all forms of X; beside a data frame of Dask noise of each
+            row is columns of it.
 
         Returns
         -------
@@ -433,6 +436,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         chunks: int | Mapping[str, int] | None = None,
         shards: int | Mapping[str, int] | None = None,
         overwrite: bool = False,
+        noise_variance: Any = None,
         storage_options: StorageOptions | None = None,
         progress: Progress | None = None,
     ) -> Written:
@@ -471,6 +475,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         overwrite : bool
             Whether local predictions at `out` may be replaced, once the new ones are whole; what
             X is read from never is.
+        noise_variance : as in `predict`, optional
         storage_options : mapping, optional
             Of the URLs of `out` and X, as fsspec takes them.
         progress : callable, optional
@@ -491,12 +496,12 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         check_zarr_name(out)
         source = source_of(X, storage_options)
-        rows, predictor = rows_or_grid(self, source), self._predictor()
+        predictor, rows = rows_to_write(self, self._predictor(), source, noise_variance)
         wanted = wanted_outputs(predictor, outputs, dtype, top)
         with harmless_errors(storage_options):
             cut = cut_rows(rows, chunks, shards, wanted)
             target = ZarrTarget(Address.of(out, storage_options), overwrite)
-            target.check_apart(origins(X))
+            target.check_apart(origins([X, noise_variance]))
             return ZarrJob(predictor, wanted, target, cut, source_name(X)).run(progress)
 
     def predict_to_parquet(
@@ -509,6 +514,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         dtype: str = "float32",
         top: int | None = None,
         overwrite: bool = False,
+        noise_variance: Any = None,
         storage_options: StorageOptions | None = None,
         progress: Progress | None = None,
     ) -> Written:
@@ -546,7 +552,8 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         overwrite : bool
             Whether Parquet files at a local `out` may be replaced, once all new ones are
             written. They may be those that are read, if all of these are and each of their
-            columns is a feature or in `key`; features are not written.
+            columns is a feature, its noise or in `key`; the former are not written.
+        noise_variance : as in `predict`, optional
         storage_options : mapping, optional
             Of the URLs of `out` and X, as fsspec takes them.
         progress : callable, optional
@@ -569,17 +576,17 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         check_parquet_name(out)
         source = source_of(X, storage_options)
-        table = source.table(feature_names(self), as_names(key), CHUNK_ROWS)
-        check_features(self, table.rows.n_features)
-        predictor = self._predictor()
+        given = source, as_names(key), noise_variance
+        predictor, table = table_to_write(self, self._predictor(), *given)
         wanted = wanted_outputs(predictor, outputs, dtype, top)
         check_columns(table, wanted, dtype)
         target = ParquetTarget(Address.of(out, storage_options), overwrite)
         if table.whole:
             kept = {*table.features, *table.schema.names}
             target.check_replaced(origins(table.rows), kept)
+            target.check_apart(origins(noise_variance))
         else:
-            target.check_apart(origins(X))
+            target.check_apart(origins([X, noise_variance]))
         return ParquetJob(predictor, wanted, target, table).run(progress)
 
     def sample(self, n_samples: int = 1) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -631,7 +638,8 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
     def _predict(self, name: str, x: Any, noise_variance: Any = None) -> Any:
         if noise_variance is not None:
             check_is_fitted(self)
-            return predict_with_noise(self, self._predictor(), name, x, noise_variance)
+            given = (name,), x, noise_variance
+            return predict_with_noise(self, self._predictor(), *given)[0]
         return self._predict_together((name,), x)[0]
 
     def _predict_together(self, names: tuple[str, ...], x: Any) -> tuple[Any, ...]:
