@@ -12,6 +12,7 @@ import click
 
 import daskgmm.cli.options as options
 from daskgmm.cli.options import Command, added, taken
+from daskgmm.names import MARGINALISE
 from daskgmm.storage.address import Address
 from daskgmm.storage.masking import shown
 
@@ -40,6 +41,11 @@ FEATURES = options.several(
 WEIGHT_COLUMN = click.option(
     "--weight-column", metavar="NAME", help="Column or variable of DATA that holds the weights."
 )
+MISSING_ROWS = click.option(
+    "--missing", type=click.Choice(["error", "drop", MARGINALISE]),
+    help="What to do with rows that miss a value; drop leaves them out, with the label -1, "
+    "marginalise looks at what they have.  [default: as in the fit]",
+)  # fmt: skip
 NOISE_VARIANCE = click.option(
     "--noise-variance", metavar="NAMES|PATH",
     help="Known variances of the noise of rows: columns or variables of DATA, one for each feature "
@@ -97,7 +103,7 @@ class Data:
         settings: dict[str, Any] = {"storage_options": self.storage_options}
         if source_of(x).labelled:
             settings["feature_dims"] = self._feature_dims(x)
-        noise = {} if self.noise_variance is None else {"noise_variance": self._noise()}
+        noise = {} if self.noise_variance is None else {"noise_variance": self.noise()}
         return x, {"sample_weight": self.sample_weight(x), **noise, **settings}
 
     @property
@@ -110,10 +116,12 @@ class Data:
             return ()
         return names_in(given)
 
-    def _noise(self) -> Any:
-        """Return the noise of the rows, as `fit` takes it."""
+    def noise(self) -> Any:
+        """Return the noise of the rows, as `fit` and predictions take it; None if there is none."""
         from daskgmm.rows.sources import source_of
 
+        if self.noise_variance is None:
+            return None
         if self._noise_names:
             return list(self._noise_names)
         return source_of(self.noise_variance, self.storage_options).open()
@@ -168,6 +176,7 @@ class Data:
         if not (asked or labelled or self.weight_column or source.holds_variables()):
             return source.open()
         variables = self.variables and (*self.variables, *self._noise_names)
+        names = names and (*names, *self._noise_names)
         return open_labelled(
             self.path, variables, self.storage_options,
             weight=self.weight_column, features=names,

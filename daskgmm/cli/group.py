@@ -22,6 +22,7 @@ from daskgmm.cli.parameters import with_options
 from daskgmm.cli.plan import plan
 from daskgmm.cli.predict import predict
 from daskgmm.cli.sample import sample
+from daskgmm.cli.score import score
 from daskgmm.cli.sweep import sweep
 from daskgmm.cli.update import update
 from daskgmm.errors import SettingError
@@ -70,7 +71,7 @@ def main() -> None:
 
 COMMANDS = (
     *(fit, sweep, plan, predict),
-    *(adapt, update, merge, errors, drift, sample),
+    *(adapt, update, merge, score, errors, drift, sample),
     *(info, demo),
 )
 for command in COMMANDS:

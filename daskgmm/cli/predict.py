@@ -8,13 +8,13 @@ import click
 
 import daskgmm.cli.options as options
 from daskgmm.cli.cuts import cut_in
-from daskgmm.cli.data import Data, choosing, names_in
+from daskgmm.cli.data import MISSING_ROWS, NOISE_VARIANCE, Data, choosing, names_in
 from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once, going_on
 from daskgmm.cli.places import check_apart
 from daskgmm.cli.reporting import prediction_report
 from daskgmm.cli.workers import Workers, running
-from daskgmm.names import DTYPES, MARGINALISE
+from daskgmm.names import DTYPES
 from daskgmm.storage.masking import shown
 
 
@@ -51,12 +51,9 @@ from daskgmm.storage.masking import shown
     "--key", metavar="NAMES", parse=names_in,
     help="Columns of DATA to keep beside the predictions, where OUT is Parquet.",
 )  # fmt: skip
-@click.option(
-    "--missing", type=click.Choice(["error", "drop", MARGINALISE]),
-    help="What to do with rows that miss a value; drop labels them -1, "
-    "marginalise looks at what they have.  [default: as in the fit]",
-)  # fmt: skip
+@MISSING_ROWS
 @choosing
+@NOISE_VARIANCE
 @running
 @IMPORT
 @options.overwrite
@@ -91,6 +88,8 @@ def predict(
     wanted_outputs(mixture._predictor(), settings["outputs"], settings["dtype"], settings["top"])
     x = data.for_mixture(mixture, keyed=parquet)
     settings |= {"overwrite": overwrite, "storage_options": data.storage_options}
+    if data.noise_variance is not None:
+        settings["noise_variance"] = data.noise()
     with (
         workers.current(),
         going_on(data.address(out)),
