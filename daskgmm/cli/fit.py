@@ -8,7 +8,6 @@ import click
 
 import daskgmm.cli.options as options
 from daskgmm.cli.bayesian import bayesian, estimator_of
-from daskgmm.cli.data import NOISE_VARIANCE
 from daskgmm.cli.fitting import (
     INIT,
     N_INIT,
@@ -39,7 +38,6 @@ from daskgmm.cli.reporting import fit_report
 @options.acceleration
 @options.tolerance(1e-3)
 @fitting
-@NOISE_VARIANCE
 @IMPORT
 @options.overwrite
 @options.quiet

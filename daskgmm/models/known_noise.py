@@ -44,6 +44,15 @@ def check_known_noise(mixture: Any, beside: Companions[Rows] = ALONE) -> None:
         )
 
 
+def check_known_noise_of_sweep(structures: Sequence[str]) -> None:
+    """Raise `SettingError` for a sweep of structures that cannot be fitted to such rows."""
+    if any(structure.partition("-")[0] in FAMILIES for structure in structures):
+        raise SettingError(
+            f"{NAME} does not go with covariance types whose noise is estimated. Leave out "
+            f"{' and '.join(FAMILIES)}, or the noise."
+        )
+
+
 def _needs_exact_rows(mixture: Any) -> str | None:
     """Return why a mixture cannot take rows with known noise, or None if it can."""
     if mixture.missing == MARGINALISE:

@@ -48,6 +48,9 @@ def test_fits(data, call, arguments):
     done = call("fit", *arguments, *K, "-o", "m.json", "-q")
     assert done.exit_code == 0, done.output
     np.testing.assert_allclose(load_model("m.json").means_, data.means_, rtol=1e-8)
+    done = call("sweep", *arguments, "-k", "2-3", "--n-init", 1, "-o", "s.json", "-q")
+    assert done.exit_code == 0, done.output
+    assert "noise_variance" in load_model("s.json").fitted_on_
     planned = call("plan", *arguments, *K)
     assert planned.exit_code == 0, planned.output
     assert "600 of 3 features" in planned.stdout
