@@ -419,7 +419,13 @@ def test_a_warm_start_takes_no_likelihood_of_other_noise():
     first = mixture.history_["change"][0]
     assert not np.isfinite(first)
     assert mixture.lower_bound_ != before
-    again = mixture.fit(x, noise_variance=noise)
+    for other in (noise[::-1], 0.0):  # of the same mean, and none
+        before = mixture.lower_bound_
+        mixture.fit(x, noise_variance=other)
+        assert not np.isfinite(mixture.history_["change"][0])
+        score = mixture.score(x, noise_variance=other)
+        assert mixture.lower_bound_ == pytest.approx(score, abs=1e-3)
+    again = mixture.fit(x)
     assert np.isfinite(again.history_["change"][0])
 
 
