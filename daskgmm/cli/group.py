@@ -21,6 +21,7 @@ from daskgmm.cli.merge import merge
 from daskgmm.cli.parameters import with_options
 from daskgmm.cli.plan import plan
 from daskgmm.cli.predict import predict
+from daskgmm.cli.regress import regress
 from daskgmm.cli.sample import sample
 from daskgmm.cli.score import score
 from daskgmm.cli.sweep import sweep
@@ -70,7 +71,7 @@ def main() -> None:
 
 
 COMMANDS = (
-    *(fit, sweep, plan, predict),
+    *(fit, sweep, plan, predict, regress),
     *(adapt, update, merge, score, errors, drift, sample),
     *(info, demo),
 )

@@ -54,20 +54,15 @@ from daskgmm.models.predictions.outputs import Outputs
 from daskgmm.models.predictions.prediction import Predictor, Scored
 from daskgmm.models.sampling import sample_mixture
 from daskgmm.models.source_name import source_name
-from daskgmm.models.writers.cutting import cut_rows
 from daskgmm.models.writers.job import Written
 from daskgmm.models.writers.naming import check_parquet_name, check_zarr_name
-from daskgmm.models.writers.parquet_target import ParquetTarget
-from daskgmm.models.writers.predict_to_parquet import ParquetJob, check_columns
-from daskgmm.models.writers.predict_to_zarr import ZarrJob
-from daskgmm.models.writers.zarr_target import ZarrTarget
+from daskgmm.models.writers.to_disk import write_to_parquet, write_to_zarr
 from daskgmm.names import IMPUTED
 from daskgmm.passes.task import Progress
-from daskgmm.rows.origins import origins
 from daskgmm.rows.sources import source_of
 from daskgmm.rows.tables.keyed import as_names
 from daskgmm.storage.address import Address
-from daskgmm.storage.masking import StorageOptions, harmless_errors
+from daskgmm.storage.masking import StorageOptions
 
 
 def _has_factors(mixture: Mixture) -> bool:
@@ -498,11 +493,11 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         source = source_of(X, storage_options)
         predictor, rows = rows_to_write(self, self._predictor(), source, noise_variance)
         wanted = wanted_outputs(predictor, outputs, dtype, top)
-        with harmless_errors(storage_options):
-            cut = cut_rows(rows, chunks, shards, wanted)
-            target = ZarrTarget(Address.of(out, storage_options), overwrite)
-            target.check_apart(origins([X, noise_variance]))
-            return ZarrJob(predictor, wanted, target, cut, source_name(X)).run(progress)
+        return write_to_zarr(
+            predictor, wanted, rows, Address.of(out, storage_options),
+            read=[X, noise_variance], source=source_name(X), chunks=chunks, shards=shards,
+            overwrite=overwrite, progress=progress,
+        )  # fmt: skip
 
     def predict_to_parquet(
         self,
@@ -579,15 +574,10 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         given = source, as_names(key), noise_variance
         predictor, table = table_to_write(self, self._predictor(), *given)
         wanted = wanted_outputs(predictor, outputs, dtype, top)
-        check_columns(table, wanted, dtype)
-        target = ParquetTarget(Address.of(out, storage_options), overwrite)
-        if table.whole:
-            kept = {*table.features, *table.schema.names}
-            target.check_replaced(origins(table.rows), kept)
-            target.check_apart(origins(noise_variance))
-        else:
-            target.check_apart(origins([X, noise_variance]))
-        return ParquetJob(predictor, wanted, target, table).run(progress)
+        return write_to_parquet(
+            predictor, wanted, table, Address.of(out, storage_options),
+            read=X, beside=noise_variance, dtype=dtype, overwrite=overwrite, progress=progress,
+        )  # fmt: skip
 
     def sample(self, n_samples: int = 1) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Draw rows from the mixture, ordered by component; those of the noise come last.
