@@ -37,9 +37,8 @@ from daskgmm.models.criteria import (
 )
 from daskgmm.models.equal_weights import has_equal_weights
 from daskgmm.models.factors import name_with_factors
-from daskgmm.models.inputs import (
-    feature_names,
-)
+from daskgmm.models.imputed import named_as
+from daskgmm.models.inputs import feature_names, labelled_rows
 from daskgmm.models.latent import Points
 from daskgmm.models.missing import check_imputes, transform_of
 from daskgmm.models.noisy_rows import (
@@ -167,7 +166,8 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         array of shape (n, d)
-            As `predict_proba` returns it: lazy where that is, labelled for labelled X.
+            As `predict_proba` returns it: lazy where that is, labelled for labelled X, a DataArray
+            with its own dimension of features.
 
         Raises
         ------
@@ -175,7 +175,8 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             If `missing` is another.
         """
         check_imputes(self)
-        return self._predict(IMPUTED, X)
+        found, source = self._predict(IMPUTED, X), source_of(X)
+        return named_as(X, labelled_rows(self, X), found) if source.labelled else found
 
     def score(
         self, X: Any, y: Any = None, sample_weight: Any = None, *, noise_variance: Any = None

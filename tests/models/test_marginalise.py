@@ -290,6 +290,28 @@ def test_lazy_rows_are_imputed_lazily():
     np.testing.assert_allclose(filled.compute(), found.impute(GAPS), rtol=1e-12)
 
 
+@pytest.mark.parametrize("lazy", [False, True], ids=["", "lazy"])
+def test_imputed_grids_are_named_as_they_were(lazy):
+    names = ["red", "green", "blue"]
+    image = xr.DataArray(
+        GAPS[:600].reshape(20, 30, D).transpose(2, 0, 1), dims=("band", "y", "x"),
+        coords={"band": names, "y": np.arange(20) * 0.5},
+    )  # fmt: skip
+    image = image.chunk(y=7) if lazy else image
+    found = mixture().fit(image, feature_dims=("band",))
+    filled = found.impute(image)
+    assert filled.dims == image.dims
+    assert list(filled["band"].values) == names
+    assert (filled.chunks is not None) == lazy
+    xr.testing.assert_allclose(filled.where(image.notnull()), image)
+    rows = found.impute(pd.DataFrame(GAPS[:600], columns=found.feature_names_in_))
+    np.testing.assert_allclose(filled.transpose("y", "x", "band").values.reshape(-1, D), rows)
+    data = xr.Dataset({name: image.sel(band=name, drop=True) for name in names})
+    filled = mixture().fit(data).impute(data)
+    assert filled.dims == ("y", "x", "column")
+    assert list(filled["column"].values) == names
+
+
 def test_imputed_rows_in_zarr_and_parquet(tmp_path):
     found = mixture().fit(GAPS)
     wanted = found.impute(GAPS)
