@@ -192,15 +192,18 @@ class MeasureNoisyWork:
         d, width = len(self.kernels[0].center), self.kernels[0].width
         b = min(kernel.tile_rows for kernel in self.kernels)
         x, weights, noise = np.empty((d, b)), np.empty(b), np.empty((width, b))
-        found, weight, rows = np.zeros((len(self.kernels), 2)), 0.0, 0
+        joint, scratch = np.empty((2, max(kernel.n_columns for kernel in self.kernels), b))
+        full = [RowNoiseTile(kernel, x, joint, weights, b) for kernel in self.kernels]
+        found, weight, rows = np.zeros((len(full), 2)), 0.0, 0
         for filled, weighted in fill_tiles(blocks, np.zeros(d), x, weights, noise):
             w = weights[:filled] if weighted else np.ones(filled)
-            for sums, kernel in zip(found, self.kernels, strict=True):
-                joint = np.empty((kernel.n_columns, filled))
-                tile = RowNoiseTile(kernel, x, joint, weights, filled)
+            for sums, kernel, tile in zip(found, self.kernels, full, strict=True):
+                if filled < b:
+                    tile = RowNoiseTile(kernel, x, joint, weights, filled)
                 tile.noise = noise[:, :filled]
                 tile.log_joint()
-                sums += measure(joint[None], w, 0.0, np.empty((1, *joint.shape)))[0]
+                space = scratch[: kernel.n_columns, :filled]
+                sums += measure(tile.joint[None], w, 0.0, space[None])[0]
             weight, rows = weight + float(w.sum()), rows + filled
         return Measured(found[:, 0], found[:, 1], weight, rows)
 
