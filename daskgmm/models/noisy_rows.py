@@ -134,8 +134,7 @@ def table_to_write(
         noise = noise_for(table.rows, given, source)
         return noisy_predictor(predictor, noise.n_features), WideTable(table, noise)
     if features is None:
-        known = source.names or source.checked_rows().columns or ()
-        features = tuple(name for name in known if name not in {*names, *(keys or ())})
+        features = source.table(None, (*(keys or ()), *names), CHUNK_ROWS).features
     table = source.table(_with_noise(mixture, features, names), keys, CHUNK_ROWS)
     return noisy_predictor(predictor, len(names)), table
 

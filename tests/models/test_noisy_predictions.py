@@ -144,7 +144,9 @@ def test_a_mixture_without_names(data, mixture, tmp_path):
     """Features are all columns but the keys and the noise."""
     _, noise, _, frame = data
     wanted = expected(mixture, data[0], noise)
-    for table in (frame, dd.from_pandas(frame, npartitions=2)):
+    frame = frame.assign(key=frame["key"].astype(str))
+    frame.to_parquet(tmp_path / "t.parquet")
+    for table in (frame, dd.from_pandas(frame, npartitions=2), str(tmp_path / "t.parquet")):
         mixture.predict_to_parquet(
             table, tmp_path / "p.parquet", key="key", overwrite=True, noise_variance=NAMES
         )
