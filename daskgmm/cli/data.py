@@ -12,6 +12,7 @@ import click
 
 import daskgmm.cli.options as options
 from daskgmm.cli.options import Command, added, taken
+from daskgmm.names import MARGINALISE
 from daskgmm.storage.address import Address
 from daskgmm.storage.masking import shown
 
@@ -44,6 +45,11 @@ LABELS = click.option(
     "--labels", metavar="COLUMN|PATH",
     help="Labels of rows: a column or variable of DATA, or an array (Zarr or .npy); -1, NaN or "
     "null where unknown. Of a mixture numbers of components, of a classifier classes.",
+)  # fmt: skip
+MISSING_ROWS = click.option(
+    "--missing", type=click.Choice(["error", "drop", MARGINALISE]),
+    help="What to do with rows that miss a value; drop leaves them out, with the label -1, "
+    "marginalise looks at what they have.  [default: as in the fit]",
 )  # fmt: skip
 NOISE_VARIANCE = click.option(
     "--noise-variance", metavar="NAMES|PATH",
@@ -108,7 +114,7 @@ class Data:
         if source_of(x).labelled:
             settings["feature_dims"] = self._feature_dims(x)
         if self.noise_variance is not None:
-            settings["noise_variance"] = self._noise()
+            settings["noise_variance"] = self.noise()
         if self.labels is not None:
             settings["labels"] = self.labels_of(x)
         return x, {"sample_weight": self.sample_weight(x), **settings}
@@ -138,10 +144,12 @@ class Data:
             return self.labels
         return self._read_beside(self.labels, x)
 
-    def _noise(self) -> Any:
-        """Return the noise of the rows, as `fit` takes it."""
+    def noise(self) -> Any:
+        """Return the noise of the rows, as `fit` and predictions take it; None if there is none."""
         from daskgmm.rows.sources import source_of
 
+        if self.noise_variance is None:
+            return None
         if self._noise_names:
             return list(self._noise_names)
         return source_of(self.noise_variance, self.storage_options).open()
@@ -202,6 +210,7 @@ class Data:
         if not (asked or labelled or self._beside or source.holds_variables()):
             return source.open()
         variables = self.variables and (*self.variables, *self._noise_names)
+        names = names and (*names, *self._noise_names)
         return open_labelled(
             self.path, variables, self.storage_options, beside=self._beside, features=names
         )  # fmt: skip

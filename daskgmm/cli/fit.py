@@ -16,7 +16,7 @@ from daskgmm.cli.classifying import (
     classifier_of,
     fitted_classes,
 )
-from daskgmm.cli.data import LABELS, NOISE_VARIANCE
+from daskgmm.cli.data import LABELS
 from daskgmm.cli.fitting import (
     INIT,
     N_INIT,
@@ -49,7 +49,6 @@ from daskgmm.cli.reporting import fit_report
 @fitting
 @LABELS
 @CLASSIFIER
-@NOISE_VARIANCE
 @IMPORT
 @options.overwrite
 @options.quiet

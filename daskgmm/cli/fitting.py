@@ -14,7 +14,7 @@ import click
 
 import daskgmm.cli.options as options
 import daskgmm.names as names
-from daskgmm.cli.data import Data, choosing, weighing
+from daskgmm.cli.data import NOISE_VARIANCE, Data, choosing, weighing
 from daskgmm.cli.exit_codes import NOT_CONVERGED
 from daskgmm.cli.interrupting import interruptible
 from daskgmm.cli.options import Command, added, taken
@@ -218,6 +218,7 @@ def fitting(command: Command) -> Command:
     return added(
         choosing(weighing(running(gathered))),
         options.weights_are,
+        NOISE_VARIANCE,
         MISSING,
         STANDARDISE,
         PCA,

@@ -22,6 +22,7 @@ from daskgmm.cli.merge import merge
 from daskgmm.cli.parameters import with_options
 from daskgmm.cli.plan import plan
 from daskgmm.cli.predict import predict
+from daskgmm.cli.regress import regress
 from daskgmm.cli.sample import sample
 from daskgmm.cli.score import score
 from daskgmm.cli.sweep import sweep
@@ -71,8 +72,8 @@ def main() -> None:
 
 
 COMMANDS = (
-    *(fit, sweep, plan, predict, score),
-    *(adapt, update, merge, errors, drift, sample),
+    *(fit, sweep, plan, predict, regress),
+    *(adapt, update, merge, score, errors, drift, sample),
     *(convert, info, demo),
 )
 for command in COMMANDS:

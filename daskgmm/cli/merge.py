@@ -8,7 +8,7 @@ import click
 
 import daskgmm.cli.options as options
 from daskgmm.cli.changing import write_changed
-from daskgmm.cli.data import Data, choosing, weighing
+from daskgmm.cli.data import NOISE_VARIANCE, Data, choosing, weighing
 from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.workers import Workers, running
@@ -24,6 +24,7 @@ from daskgmm.cli.workers import Workers, running
 )  # fmt: skip
 @choosing
 @weighing
+@NOISE_VARIANCE
 @running
 @IMPORT
 @options.overwrite
@@ -45,7 +46,7 @@ def merge(
         from daskgmm.counting import counted
 
     def change(mixture: Any, x: Any, weights: Any) -> Any:
-        return mixture.merge_components(x, n_clusters, weights)
+        return mixture.merge_components(x, n_clusters, weights, noise_variance=data.noise())
 
     mixture = write_changed(model, data, out, workers, change, overwrite=overwrite)
     if not quiet:

@@ -7,24 +7,20 @@ from typing import Any
 import click
 
 import daskgmm.cli.options as options
-from daskgmm.cli.cuts import cut_in
-from daskgmm.cli.data import Data, choosing, names_in
+from daskgmm.cli.data import MISSING_ROWS, NOISE_VARIANCE, Data, choosing, names_in
 from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once, going_on
 from daskgmm.cli.places import check_apart
 from daskgmm.cli.reporting import prediction_report
 from daskgmm.cli.workers import Workers, running
-from daskgmm.names import DTYPES, MARGINALISE
-from daskgmm.storage.masking import shown
+from daskgmm.cli.writing import CHUNKS, KEY, OUT, SHARDS, check_format
+from daskgmm.names import DTYPES
 
 
 @click.command(short_help="Write labels, posteriors or densities of the rows to disk.")
 @click.argument("model")
 @click.argument("data")
-@click.option(
-    "--out", "-o", required=True, metavar="OUT",
-    help="Zarr group to write, a path or URL; Parquet if it ends in .parquet.",
-)  # fmt: skip
+@OUT
 @options.several(
     "--outputs", metavar="NAMES", parse=names_in, default=("label",), show_default=True,
     help="What to write: label, posterior, outlier, outlier_probability, top, largest_posterior, "
@@ -39,24 +35,12 @@ from daskgmm.storage.masking import shown
     "--top", type=click.IntRange(1), metavar="M",
     help="How many of the most probable components the output top holds.  [default: 2]",
 )  # fmt: skip
-@options.several(
-    "--chunks", metavar="CUT", parse=cut_in,
-    help="Rows of a chunk, as 100000, or lengths, as y=512,x=512.  [default: those of DATA]",
-)  # fmt: skip
-@options.several(
-    "--shards", metavar="CUT", parse=cut_in,
-    help="The same of shards, which hold whole chunks.  [default: no shards]",
-)  # fmt: skip
-@options.several(
-    "--key", metavar="NAMES", parse=names_in,
-    help="Columns of DATA to keep beside the predictions, where OUT is Parquet.",
-)  # fmt: skip
-@click.option(
-    "--missing", type=click.Choice(["error", "drop", MARGINALISE]),
-    help="What to do with rows that miss a value; drop labels them -1, "
-    "marginalise looks at what they have.  [default: as in the fit]",
-)  # fmt: skip
+@CHUNKS
+@SHARDS
+@KEY
+@MISSING_ROWS
 @choosing
+@NOISE_VARIANCE
 @running
 @IMPORT
 @options.overwrite
@@ -96,6 +80,8 @@ def predict(
     wanted_outputs(predictor, settings["outputs"], settings["dtype"], settings["top"])
     x = data.for_mixture(mixture, keyed=parquet)
     settings |= {"overwrite": overwrite, "storage_options": data.storage_options}
+    if data.noise_variance is not None:
+        settings["noise_variance"] = data.noise()
     with (
         workers.current(),
         going_on(data.address(out)),
@@ -106,30 +92,3 @@ def predict(
     if not quiet:
         names = fitted.classes_.tolist() if classifies else None
         click.echo(prediction_report(written, settings["outputs"], names))
-
-
-def check_format(out: str, data: str, settings: dict[str, Any]) -> bool:
-    """Return whether OUT is to be Parquet; refuse options of the other format."""
-    from daskgmm.models.writers.naming import check_zarr_name
-    from daskgmm.models.writers.parquet_target import is_parquet_target
-    from daskgmm.rows.sources import source_of
-
-    if not is_parquet_target(out):
-        check_zarr_name(out)
-        if settings.pop("key") is not None:
-            raise click.UsageError(
-                f"--key is for Parquet, and {shown(out)} will be Zarr. Name --out as Parquet, such "
-                "as labels.parquet."
-            )
-        return False
-    cuts = [settings.pop("chunks"), settings.pop("shards")]
-    if any(cut is not None for cut in cuts):
-        raise click.UsageError(
-            f"--chunks and --shards are for Zarr, and {shown(out)} will be Parquet."
-        )
-    if not source_of(data).keyed:
-        raise click.UsageError(
-            f"Parquet is written of rows that are read from Parquet, and {shown(data)} is none. "
-            "Name --out as Zarr, such as labels.zarr."
-        )
-    return True

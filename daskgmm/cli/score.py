@@ -2,32 +2,49 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import click
 
-from daskgmm.cli.data import LABELS, Data, choosing, weighing
+import daskgmm.cli.options as options
+from daskgmm.cli.data import LABELS, MISSING_ROWS, NOISE_VARIANCE, Data, choosing, weighing
 from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.places import check_apart
 from daskgmm.cli.workers import Workers, running
 
+UNITS = {"log_likelihood": "nats a row", "n": "rows that count", "accuracy": "of labelled rows"}
+"""What stands behind the figures."""
 
-@click.command(short_help="Say how well a model does on data: accuracy, or likelihood.")
+
+@click.command(short_help="Say how well a model does on data: likelihood and criteria, accuracy.")
 @click.argument("model")
 @click.argument("data")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@MISSING_ROWS
 @choosing
 @weighing
+@options.weights_are
 @LABELS
+@NOISE_VARIANCE
 @running
 @IMPORT
-def score(model: str, data: Data, workers: Workers) -> None:
-    """Say how well MODEL does on DATA, in one pass.
+def score(
+    model: str,
+    data: Data,
+    missing: str | None,
+    weights_are: str | None,
+    workers: Workers,
+    as_json: bool,
+) -> None:
+    """Say how likely the rows of DATA are under MODEL, in one pass.
 
-    Of a classifier with --labels it is the accuracy: the part of the labelled rows whose class is
-    predicted. Of others it is the mean log-likelihood of the rows, in nats a row. DATA are opened
-    as they were for the fit; options say otherwise.
+    Of a mixture with BIC, AIC and ICL; of a classifier with --labels it is the accuracy, the part
+    of the labelled rows whose class is predicted. DATA are opened as they were for the fit; options
+    say otherwise.
     """
+    data.check_meaning(weights_are)
     with at_once():
         from daskgmm.models.classifying.classifier import GaussianMixtureClassifier
         from daskgmm.models.classifying.loading import load_fitted
@@ -35,16 +52,39 @@ def score(model: str, data: Data, workers: Workers) -> None:
     check_apart({"MODEL": model, **data.places, **workers.places}, {})
     fitted: Any = load_fitted(model, data.storage_options)
     classifies = isinstance(fitted, GaussianMixtureClassifier)
+    _check_options(data, classifies=classifies)
+    mixture = fitted._predicting() if classifies else fitted
+    if missing is not None:
+        mixture.set_params(missing=missing)
+    x = data.for_mixture(mixture)
+    weights = data.sample_weight(x)
+    with workers.current():
+        if data.labels is not None:
+            found = {"accuracy": fitted.score(x, data.labels_of(x), weights)}
+        elif classifies or not hasattr(mixture, "bic"):
+            found = {"log_likelihood": mixture.score(x, None, weights)}
+        else:
+            given = {"weights_are": weights_are, "noise_variance": data.noise()}
+            found = mixture._criteria_of(x, weights, **given, disorder=True).as_dict()
+    click.echo(json.dumps(found, indent=1) if as_json else _shown(found))
+
+
+def _check_options(data: Data, *, classifies: bool) -> None:
+    """Raise `click.UsageError` for what goes with the other kind of model alone."""
     if data.labels is not None and not classifies:
         raise click.UsageError(
             "--labels is for a classifier, and MODEL is a mixture, whose score is the likelihood. "
             "Leave it out, or fit a classifier (daskgmm fit --classifier)."
         )
-    mixture = fitted._predicting() if classifies else fitted
-    x = data.for_mixture(mixture)
-    weights, labels = data.sample_weight(x), data.labels_of(x)
-    with workers.current():
-        if labels is not None:
-            click.echo(f"accuracy {fitted.score(x, labels, weights):.6g}")
-        else:
-            click.echo(f"log-likelihood {mixture.score(x, None, weights):.8g} nats a row")
+    if data.noise_variance is not None and classifies:
+        raise click.UsageError(
+            "--noise-variance is for mixtures, and MODEL is a classifier. Leave it out."
+        )
+
+
+def _shown(found: dict[str, Any]) -> str:
+    """Return a line for each figure."""
+    return "\n".join(
+        f"{name:14}  {value:>16,.10g}  {UNITS.get(name, '')}".rstrip()
+        for name, value in found.items()
+    )

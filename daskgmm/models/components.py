@@ -33,6 +33,7 @@ from daskgmm.models.inputs import scoring_data
 from daskgmm.models.missing import check_whole_rows
 from daskgmm.models.mixture import Mixture
 from daskgmm.models.moments import MixtureMoments
+from daskgmm.models.noisy_rows import rows_beside
 from daskgmm.models.order import NUMBERED, canonical_order
 from daskgmm.models.predictions.posterior_sample import posterior_sample
 from daskgmm.models.stepping import moments_under, stepped
@@ -99,7 +100,12 @@ class Components(Mixture):
         return self
 
     def merge_components(
-        self, X: Any, n_clusters: int | None = None, sample_weight: Any = None
+        self,
+        X: Any,
+        n_clusters: int | None = None,
+        sample_weight: Any = None,
+        *,
+        noise_variance: Any = None,
     ) -> Self:
         """Merge components that share their rows to clusters; the density stays as it is.
 
@@ -116,6 +122,8 @@ class Components(Mixture):
             to rise: those that are left share clearly less than those that were merged. A mixture
             that is one Gaussian in truth is one cluster, and components apart stay as they are.
         sample_weight : as in `fit`, optional
+        noise_variance : as in `predict`, optional
+            Known noise of the rows; without it they are exact, also after a fit with noise.
 
         Returns
         -------
@@ -141,8 +149,9 @@ class Components(Mixture):
         """
         check_is_fitted(self)
         check_n_clusters(n_clusters, len(self.weights_))
-        rows, weights = scoring_data(self, X, sample_weight)
-        posteriors, counts = posterior_sample(self._predictor(), rows, weights)
+        given = X, sample_weight, noise_variance
+        rows, weights, noise, predictor = rows_beside(self, self._predictor(), *given)
+        posteriors, counts = posterior_sample(predictor, rows, Companions(weights, noise=noise))
         check_some(weigh(counts, len(counts)), weights is not None)
         with one_blas_thread():  # the order of additions would depend on their number
             self.merging_ = merge_by_entropy(posteriors, counts)

@@ -54,6 +54,17 @@ class Criteria:
         """The integrated completed likelihood, BIC + 2 n times the mean entropy."""
         return self.bic + 2 * self.n * self.entropy
 
+    def as_dict(self) -> dict[str, float | int]:
+        """Return the numbers by name: what was measured, what it was for, and the criteria."""
+        return {
+            "log_likelihood": self.log_likelihood,
+            "n": self.n,
+            "n_parameters": self.n_parameters,
+            "aic": self.aic,
+            "bic": self.bic,
+            "icl": self.icl,
+        }
+
 
 def criteria_of_fit(
     log_likelihood: float, n_parameters: int, n: float

@@ -371,6 +371,8 @@ class MixtureEstimator(Density):
             ended = self._ended_with or Objective(settings.noise)
             # The bound of a mixture that was adapted, or comes from scikit-learn, may be unknown.
             known = not math.isnan(self.lower_bound_)
+            # Nor are the labels of the rows kept, so that others would not be known.
+            known = known and settings.labelling is None
             same = known and ended == Objective.of(settings, columns)
             parameters = self._parameters()
             if self.equal_weights:

@@ -5,46 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
-import dask.array as da
-import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from daskgmm.companions import ALONE, Companions
-from daskgmm.em.known_noise import check_noise
 from daskgmm.errors import DataError, SettingError
 from daskgmm.gaussian.covariance.families import FAMILIES
-from daskgmm.gaussian.deconvolution.shared import widened
 from daskgmm.models.inputs import (
-    feature_names,
     keep_features,
     labelled_rows,
-    rows_to_score,
-    scoring_data,
 )
-from daskgmm.models.predictions.forms import InAnyForm
-from daskgmm.models.predictions.in_memory import predict_rows
-from daskgmm.models.predictions.lazy import predict_lazily
-from daskgmm.models.predictions.noisy import NoisyPredictor
-from daskgmm.models.predictions.prediction import Predictor, Scored, score_rows
 from daskgmm.names import MARGINALISE
-from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.labelled.arrays import Labelled, labelled
-from daskgmm.rows.matching import FIND_LENGTHS
 from daskgmm.rows.naming import check_among
 from daskgmm.rows.noise import (
     NAME,
     ConstantRows,
     check_number,
-    check_shape,
     column_names,
     columns_as_noise,
     constant_of,
     grid_noise,
-    is_stored,
+    nameless,
     noise_for,
 )
-from daskgmm.rows.plain import plain, unmasked
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source
 from daskgmm.rows.sources import source_of
@@ -58,6 +41,15 @@ def check_known_noise(mixture: Any, beside: Companions[Rows] = ALONE) -> None:
     if because is not None:
         raise SettingError(
             f"{NAME} does not go with these settings: {because}. Leave one of them out."
+        )
+
+
+def check_known_noise_of_sweep(structures: Sequence[str]) -> None:
+    """Raise `SettingError` for a sweep of structures that cannot be fitted to such rows."""
+    if any(structure.partition("-")[0] in FAMILIES for structure in structures):
+        raise SettingError(
+            f"{NAME} does not go with covariance types whose noise is estimated. Leave out "
+            f"{' and '.join(FAMILIES)}, or the noise."
         )
 
 
@@ -130,10 +122,7 @@ def _beside_table(source: Source, rows: Rows, given: Any) -> tuple[Rows, Rows]:
     if names is None:
         return rows, noise_for(rows, given, source)
     if not rows.all_columns:
-        raise DataError(
-            f"X has no column {names[0]!r}, as its columns have no names. Give {NAME} as one "
-            "array, or as the path of one."
-        )
+        raise nameless(names)
     check_among(names, rows.all_columns, "X")
     left = rows
     for name in names:
@@ -160,132 +149,5 @@ def scoring_noise(estimator: BaseEstimator, source: Source, rows: Rows, given: A
         return _noise_on_grid(lambda: labelled_rows(estimator, source.x), rows, given)
     names = column_names(given)
     if names is not None:
-        return columns_as_noise(source, names, rows.n_features)
+        return columns_as_noise(source, names, rows)
     return noise_for(rows, given, source)
-
-
-def predict_with_noise(mixture: Any, predictor: Predictor, name: str, x: Any, given: Any) -> Any:
-    """Return an output of the predictions for rows with known noise, in the form of `x`."""
-    check_known_noise(mixture)
-    source, given = apart(source_of(x), given)
-    constant = _shared(predictor, given, _number_of(source.x))
-    if constant is None:
-        return predict_noisy(mixture, predictor, name, source, given)
-    of = InAnyForm(mixture, widened_by(predictor, constant), (name,))
-    return source.predictions(of)[0]
-
-
-def score_with_noise(
-    mixture: Any,
-    predictor: Predictor,
-    x: Any,
-    sample_weight: Any,
-    given: Any,
-    *,
-    disorder: bool = False,
-) -> tuple[Scored, bool]:
-    """Return the sums over rows with known noise, or without, and whether they have weights."""
-    if given is None:
-        rows, weights = scoring_data(mixture, x, sample_weight)
-        return score_rows(predictor, rows, weights, disorder=disorder), weights is not None
-    check_known_noise(mixture)
-    source, given = apart(source_of(x), given)
-    rows, weights = scoring_data(mixture, source.x, sample_weight)
-    constant = _shared(predictor, given, rows.n_rows)
-    if constant is not None:
-        predictor, noise = widened_by(predictor, constant), None
-    else:
-        noise = scoring_noise(mixture, source, rows, given)
-        predictor = noisy_predictor(predictor, noise.n_features)
-    scored = score_rows(predictor, rows, weights, noise, disorder=disorder)
-    return scored, weights is not None
-
-
-def _number_of(x: Any) -> int | None:
-    """Return the number of rows of an object, if it tells."""
-    if isinstance(x, (list, tuple)):
-        return len(x)
-    shape: tuple[Any, ...] = getattr(x, "shape", ())  # that of a grid says nothing of its points
-    return shape[0] if len(shape) == 2 and isinstance(shape[0], int) else None
-
-
-def _shared(predictor: Predictor, given: Any, rows: int | None) -> NDArray[np.float64] | None:
-    """Return noise that all rows share, checked; None if each has its own."""
-    d = predictor.parameters.n_features
-    found = constant_of(given, d, rows)
-    if found is not None:
-        check_noise(found[None], None, d, lambda _: "all rows", predictor.columns)
-    return found
-
-
-def widened_by(predictor: Predictor, noise: NDArray[np.float64]) -> Predictor:
-    """Return what looks at rows that all have the same noise."""
-    if not noise.any():
-        return predictor
-    wide = widened(predictor.parameters, noise)
-    return Predictor(wide, predictor.columns, predictor.transform, predictor.clusters)
-
-
-def noisy_predictor(predictor: Predictor, width: int) -> NoisyPredictor:
-    """Return what looks at rows with the numbers of their noise behind their features."""
-    return NoisyPredictor(
-        predictor.parameters, predictor.columns, predictor.transform, predictor.clusters, width
-    )
-
-
-def predict_noisy(mixture: Any, predictor: Predictor, name: str, source: Source, given: Any) -> Any:
-    """Return an output for rows that each have their noise, as an array of NumPy or Dask.
-
-    Raises
-    ------
-    DataError
-        For labelled arrays and data frames of Dask, whose predictions take noise that all rows
-        share alone.
-    """
-    if source.labelled:
-        raise DataError(
-            f"Predictions on a grid take {NAME} that all points share alone. Score with it, or "
-            "give arrays of the shape (n, d) of X and of the noise."
-        )
-    names, features = column_names(given), feature_names(mixture)
-    lazy = None if source.validated else source.lazy(features)
-    if lazy is None:
-        rows = rows_to_score(mixture, source)
-        noise = scoring_noise(mixture, source, rows, given)
-        wide = np.concatenate([_values(rows), _values(noise)], axis=1)
-        found = predict_rows(noisy_predictor(predictor, noise.n_features), (name,), ArrayRows(wide))
-        return np.ascontiguousarray(found)
-    if np.isnan(lazy.chunks[0]).any():
-        raise DataError(
-            f"X has chunks of unknown length, so {NAME} cannot be put beside them; {FIND_LENGTHS}."
-        )
-    n, d = lazy.shape
-    if names is not None:
-        check_number(names, d)
-        beside = source.lazy(names)
-    else:
-        beside = _lazy(given, source)
-        check_shape(beside.shape, d, n)
-    if beside.ndim == 1:
-        beside = beside[:, None]
-    if beside.ndim == 3:
-        beside = beside.rechunk({1: -1, 2: -1}).reshape(beside.shape[0], d * d)
-    wide = da.concatenate([lazy, beside], axis=1).rechunk({0: lazy.chunks[0], 1: -1})
-    return predict_lazily(noisy_predictor(predictor, beside.shape[1]), (name,), wide)
-
-
-def _lazy(given: Any, beside: Source) -> Any:
-    """Return noise of rows as an array of Dask."""
-    if isinstance(given, da.Array):
-        unmasked(given._meta, NAME)
-        return given
-    if not is_stored(given):
-        return da.from_array(plain(given, NAME))
-    source = source_of(given, beside.options)
-    lazy = source.lazy()
-    return da.from_array(plain(source.open(), NAME)) if lazy is None else lazy
-
-
-def _values(rows: Rows) -> NDArray[Any]:
-    blocks = list(rows.segment(0, len(rows.lengths)).stream())
-    return np.concatenate([np.empty((0, rows.n_features), rows.dtype), *blocks])

@@ -37,34 +37,31 @@ from daskgmm.models.criteria import (
 )
 from daskgmm.models.equal_weights import has_equal_weights
 from daskgmm.models.factors import name_with_factors
-from daskgmm.models.inputs import (
-    check_features,
-    feature_names,
-    rows_or_grid,
-)
-from daskgmm.models.known_noise import predict_with_noise, score_with_noise
+from daskgmm.models.imputed import named_as
+from daskgmm.models.inputs import feature_names, labelled_rows
 from daskgmm.models.latent import Points
 from daskgmm.models.missing import check_imputes, transform_of
+from daskgmm.models.noisy_rows import (
+    predict_with_noise,
+    rows_to_write,
+    score_with_noise,
+    table_to_write,
+)
 from daskgmm.models.outliers import box_of, fitted_outliers, with_outliers_of
 from daskgmm.models.predictions.forms import InAnyForm
 from daskgmm.models.predictions.outputs import Outputs
 from daskgmm.models.predictions.prediction import Predictor, Scored
 from daskgmm.models.sampling import sample_mixture
 from daskgmm.models.source_name import source_name
-from daskgmm.models.writers.cutting import CHUNK_ROWS, cut_rows
 from daskgmm.models.writers.job import Written
 from daskgmm.models.writers.naming import check_parquet_name, check_zarr_name
-from daskgmm.models.writers.parquet_target import ParquetTarget
-from daskgmm.models.writers.predict_to_parquet import ParquetJob, check_columns
-from daskgmm.models.writers.predict_to_zarr import ZarrJob
-from daskgmm.models.writers.zarr_target import ZarrTarget
+from daskgmm.models.writers.to_disk import write_to_parquet, write_to_zarr
 from daskgmm.names import IMPUTED
 from daskgmm.passes.task import Progress
-from daskgmm.rows.origins import origins
 from daskgmm.rows.sources import source_of
 from daskgmm.rows.tables.keyed import as_names
 from daskgmm.storage.address import Address
-from daskgmm.storage.masking import StorageOptions, harmless_errors
+from daskgmm.storage.masking import StorageOptions
 
 
 def _has_factors(mixture: Mixture) -> bool:
@@ -115,8 +112,8 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         ----------
         X : as in `fit`
         noise_variance : as in `fit`, optional
-            Known noise of the rows. What they share goes with all forms of X; noise of each row
-            with arrays and tables in memory, and with what is lazy but labelled arrays and frames.
+            Known noise of the rows, in all forms of X; beside a data frame of Dask noise of each
+            row is columns of it.
 
         Returns
         -------
@@ -171,7 +168,8 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         array of shape (n, d)
-            As `predict_proba` returns it: lazy where that is, labelled for labelled X.
+            As `predict_proba` returns it: lazy where that is, labelled for labelled X, a DataArray
+            with its own dimension of features.
 
         Raises
         ------
@@ -179,7 +177,8 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             If `missing` is another.
         """
         check_imputes(self)
-        return self._predict(IMPUTED, X)
+        found, source = self._predict(IMPUTED, X), source_of(X)
+        return named_as(X, labelled_rows(self, X), found) if source.labelled else found
 
     def score(
         self, X: Any, y: Any = None, sample_weight: Any = None, *, noise_variance: Any = None
@@ -435,6 +434,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         chunks: int | Mapping[str, int] | None = None,
         shards: int | Mapping[str, int] | None = None,
         overwrite: bool = False,
+        noise_variance: Any = None,
         storage_options: StorageOptions | None = None,
         progress: Progress | None = None,
     ) -> Written:
@@ -473,6 +473,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         overwrite : bool
             Whether local predictions at `out` may be replaced, once the new ones are whole; what
             X is read from never is.
+        noise_variance : as in `predict`, optional
         storage_options : mapping, optional
             Of the URLs of `out` and X, as fsspec takes them.
         progress : callable, optional
@@ -493,13 +494,13 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         check_zarr_name(out)
         source = source_of(X, storage_options)
-        rows, predictor = rows_or_grid(self, source), self._predictor()
+        predictor, rows = rows_to_write(self, self._predictor(), source, noise_variance)
         wanted = wanted_outputs(predictor, outputs, dtype, top)
-        with harmless_errors(storage_options):
-            cut = cut_rows(rows, chunks, shards, wanted)
-            target = ZarrTarget(Address.of(out, storage_options), overwrite)
-            target.check_apart(origins(X))
-            return ZarrJob(predictor, wanted, target, cut, source_name(X)).run(progress)
+        return write_to_zarr(
+            predictor, wanted, rows, Address.of(out, storage_options),
+            read=[X, noise_variance], source=source_name(X), chunks=chunks, shards=shards,
+            overwrite=overwrite, progress=progress,
+        )  # fmt: skip
 
     def predict_to_parquet(
         self,
@@ -511,6 +512,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         dtype: str = "float32",
         top: int | None = None,
         overwrite: bool = False,
+        noise_variance: Any = None,
         storage_options: StorageOptions | None = None,
         progress: Progress | None = None,
     ) -> Written:
@@ -548,7 +550,8 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         overwrite : bool
             Whether Parquet files at a local `out` may be replaced, once all new ones are
             written. They may be those that are read, if all of these are and each of their
-            columns is a feature or in `key`; features are not written.
+            columns is a feature, its noise or in `key`; the former are not written.
+        noise_variance : as in `predict`, optional
         storage_options : mapping, optional
             Of the URLs of `out` and X, as fsspec takes them.
         progress : callable, optional
@@ -571,18 +574,13 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         check_parquet_name(out)
         source = source_of(X, storage_options)
-        table = source.table(feature_names(self), as_names(key), CHUNK_ROWS)
-        check_features(self, table.rows.n_features)
-        predictor = self._predictor()
+        given = source, as_names(key), noise_variance
+        predictor, table = table_to_write(self, self._predictor(), *given)
         wanted = wanted_outputs(predictor, outputs, dtype, top)
-        check_columns(table, wanted, dtype)
-        target = ParquetTarget(Address.of(out, storage_options), overwrite)
-        if table.whole:
-            kept = {*table.features, *table.schema.names}
-            target.check_replaced(origins(table.rows), kept)
-        else:
-            target.check_apart(origins(X))
-        return ParquetJob(predictor, wanted, target, table).run(progress)
+        return write_to_parquet(
+            predictor, wanted, table, Address.of(out, storage_options),
+            read=X, beside=noise_variance, dtype=dtype, overwrite=overwrite, progress=progress,
+        )  # fmt: skip
 
     def sample(self, n_samples: int = 1) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Draw rows from the mixture, ordered by component; those of the noise come last.
@@ -633,7 +631,8 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
     def _predict(self, name: str, x: Any, noise_variance: Any = None) -> Any:
         if noise_variance is not None:
             check_is_fitted(self)
-            return predict_with_noise(self, self._predictor(), name, x, noise_variance)
+            given = (name,), x, noise_variance
+            return predict_with_noise(self, self._predictor(), *given)[0]
         return self._predict_together((name,), x)[0]
 
     def _predict_together(self, names: tuple[str, ...], x: Any) -> tuple[Any, ...]:

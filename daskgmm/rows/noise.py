@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import dask.array as da
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.counting import counted
 from daskgmm.errors import DataError
 from daskgmm.rows.arrays import ArrayRows
+from daskgmm.rows.concatenated import ConcatenatedRows
 from daskgmm.rows.grid import check_chunks
 from daskgmm.rows.labelled.arrays import Labelled, labelled
 from daskgmm.rows.labelled.grid_rows import GridRows
@@ -45,11 +47,9 @@ def constant_of(given: Any, d: int, n_rows: int | None) -> NDArray[np.float64] |
         If there are as many rows as features, and a symmetric matrix may be that of all rows or the
         variances of each.
     """
-    if path_of(given) is not None or column_names(given) is not None:
+    if path_of(given) is not None or column_names(given) is not None or is_by_part(given):
         return None
     if not isinstance(given, (np.ndarray, np.number, float, int, list, tuple)):
-        return None
-    if isinstance(given, (list, tuple)) and any(hasattr(part, "chunks") for part in given):
         return None
     array = plain(given, NAME)
     check_real(array.dtype, NAME)
@@ -89,6 +89,8 @@ def noise_for(rows: Rows, given: Any, beside: Source | None = None) -> Rows:
         return ConstantRows(constant, rows)
     if isinstance(given, da.Array):
         return _of_dask(rows, given)
+    if is_by_part(given) and rows.parts:
+        return _by_part(rows.parts, given, beside)
     source = source_of(given, None if beside is None else beside.options)
     check_order(source.names, rows.columns)
     if not is_stored(given):
@@ -108,6 +110,25 @@ def noise_for(rows: Rows, given: Any, beside: Source | None = None) -> Rows:
             "chunk both alike."
         )
     return found
+
+
+def is_by_part(given: Any) -> bool:
+    """Return whether noise is a list of arrays of several rows each, or of what is stored."""
+    return (
+        isinstance(given, (list, tuple))
+        and bool(given)
+        and all(is_stored(part) or getattr(part, "ndim", 0) > 1 for part in given)
+    )
+
+
+def _by_part(parts: Sequence[Rows], given: Sequence[Any], beside: Source | None) -> Rows:
+    if len(parts) != len(given):
+        raise DataError(
+            f"{NAME} is a list of {counted(len(given), 'array')}, but X is a list of {len(parts)}. "
+            "Give one array for each element of X, or one for all rows."
+        )
+    pairs = zip(parts, given, strict=True)
+    return ConcatenatedRows([noise_for(part, noise, beside) for part, noise in pairs])
 
 
 def is_stored(given: Any) -> bool:
@@ -181,22 +202,30 @@ def check_number(names: Sequence[str], d: int) -> None:
         )
 
 
-def columns_as_noise(source: Source, names: Sequence[str], d: int) -> Rows:
-    """Return columns of the table of a source as the variances of d features, in their order.
+def columns_as_noise(source: Source, names: Sequence[str], rows: Rows) -> Rows:
+    """Return columns of the table of a source as the variances of its rows, in the order of names.
 
     Raises
     ------
     DataError
         If there are none of these names, or not as many as features.
     """
-    check_number(names, d)
+    check_number(names, rows.n_features)
     if source.names:
         check_among(names, source.names, "X")
-    if source.validated:
-        kept = source.keeping(names)
-        values = np.asarray(kept.values()[list(names)])
-        return ArrayRows(values)
-    return source.checked_rows(names)
+    if not source.validated:
+        return noise_for(rows, source.checked_rows(names))
+    if not source.names:
+        raise nameless(names)
+    return ArrayRows(np.asarray(source.keeping(names).values()[list(names)]), rows.lengths)
+
+
+def nameless(names: Sequence[str]) -> DataError:
+    """Return the error for columns that are named, of X whose columns have no names."""
+    return DataError(
+        f"X has no column {names[0]!r}, as its columns have no names. Give {NAME} as one array, or "
+        "as the path of one."
+    )
 
 
 def grid_noise(grid: Labelled, noise: Any) -> Rows:
@@ -207,6 +236,22 @@ def grid_noise(grid: Labelled, noise: Any) -> Rows:
     DataError
         If it has other points, or not as many features.
     """
+    stacked = noise_on_grid(grid, noise)
+    if not grid.lazy:
+        return ArrayRows(stacked.reshape(-1, stacked.shape[-1]), grid.rows().lengths)
+    return GridRows(stacked, tuple(map(str, grid.dims)))
+
+
+def wide_grid(grid: Labelled, noise: Any) -> Labelled:
+    """Return a grid with the variances of its noise behind its features; raises as `grid_noise`."""
+    parts = [grid.stacked, noise_on_grid(grid, noise)]
+    if not grid.lazy:
+        return replace(grid, stacked=np.concatenate(parts, axis=-1))
+    return replace(grid, stacked=da.concatenate(parts, axis=-1).rechunk({-1: -1}))
+
+
+def noise_on_grid(grid: Labelled, noise: Any) -> Any:
+    """Return labelled noise, (*sizes of dims, d), in the chunks of a grid; raises `DataError`."""
     import xarray as xr
 
     among = set(map(str, getattr(noise, "dims", ())))
@@ -235,10 +280,10 @@ def grid_noise(grid: Labelled, noise: Any) -> Rows:
     if stacked.shape != grid.stacked.shape:
         raise DataError(f"{NAME} has the shape {stacked.shape}, and X {grid.stacked.shape}.")
     if not grid.lazy:
-        return ArrayRows(np.asarray(stacked).reshape(-1, d), grid.rows().lengths)
+        return np.asarray(stacked)
     chunks = (*grid.stacked.chunks[:-1], (d,))
     lazy = stacked if isinstance(stacked, da.Array) else da.from_array(stacked, chunks=chunks)
-    return GridRows(lazy.rechunk(chunks), tuple(map(str, grid.dims)))
+    return lazy.rechunk(chunks)
 
 
 @dataclass(frozen=True, slots=True)

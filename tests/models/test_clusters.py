@@ -18,6 +18,7 @@ from sklearn.metrics import adjusted_rand_score
 from threadpoolctl import threadpool_limits
 
 from daskgmm import BayesianGaussianMixture, GaussianMixture, load_model
+from daskgmm.companions import Companions
 from daskgmm.describe import describe_model
 from daskgmm.errors import DataError, ModelFileError, SettingError
 from daskgmm.models.clusters import Merging, merge_by_entropy
@@ -205,7 +206,7 @@ def test_chunks_do_not_matter_and_samples_are_of_rows(mixture):
     lazy = source_of(da.from_array(X, chunks=(173, 2))).checked_rows()
     whole = source_of(X).checked_rows()
     for capacity in (10_000, 200):
-        found = [posterior_sample(predictor, rows, None, capacity)[0] for rows in (lazy, whole)]
+        found = [posterior_sample(predictor, rows, capacity=capacity)[0] for rows in (lazy, whole)]
         assert_array_equal(*found)
         assert found[0].shape == (3, min(capacity, len(X)))
 
@@ -224,20 +225,20 @@ def test_no_batch_holds_the_posteriors_of_all_its_rows(mixture, monkeypatch):
     """Only rows that are drawn have an E-step, and every row is checked."""
     drawn, own = [], SampleWork._posteriors
 
-    def watched(work, x, place):
-        drawn.append(len(x))
-        return own(work, x, place)
+    def watched(work, sample, place):
+        drawn.append(len(sample.x))
+        return own(work, sample, place)
 
     monkeypatch.setattr(SampleWork, "_posteriors", watched)
     predictor = mixture._predictor()
-    found, _ = posterior_sample(predictor, source_of(X).checked_rows(), None, 50)
+    found, _ = posterior_sample(predictor, source_of(X).checked_rows(), capacity=50)
     assert found.shape == (3, 50)
     assert max(drawn) <= 50
     holed = np.concatenate([X, [[np.inf, 0.0]]])
     for row in range(0, len(holed), 100):
         bad = np.roll(holed, row, axis=0)
         with pytest.raises(DataError, match="infinity"):
-            posterior_sample(predictor, source_of(bad).checked_rows(), None, 50)
+            posterior_sample(predictor, source_of(bad).checked_rows(), capacity=50)
 
 
 def test_samples_of_weighted_rows_and_of_those_that_miss_none_are_full(mixture):
@@ -248,7 +249,9 @@ def test_samples_of_weighted_rows_and_of_those_that_miss_none_are_full(mixture):
     ):
         predictor = copy(mixture).set_params(missing=missing)._predictor()
         w = None if weights is None else weights_for(source_of(rows).checked_rows(), weights)
-        found, counts = posterior_sample(predictor, source_of(rows).checked_rows(), w, 100)
+        found, counts = posterior_sample(
+            predictor, source_of(rows).checked_rows(), Companions(w), 100
+        )
         assert found.shape == (3, 100)
         assert_array_equal(counts, 1.0)
 
@@ -336,3 +339,27 @@ def test_without_a_merge_there_are_none():
     found = GaussianMixture(2, random_state=0).fit(X)
     with pytest.raises(SettingError, match="call merge_components"):
         found.predict_clusters(X)
+
+
+def test_known_noise_counts():
+    """Posteriors are those of rows with their noise, on any chunks, weights beside."""
+    random = np.random.default_rng(3)
+    x = np.repeat([-2.0, 0.0, 5.0], 60)[:, None] + 0.1 * random.normal(size=(180, 1))
+    noise = random.uniform(0.01, 2.0, x.shape)
+    weights = random.uniform(0.5, 1.5, len(x))
+    mixture = GaussianMixture(3, random_state=0).fit(x)
+    gamma = mixture.predict_proba(x, noise_variance=noise)
+    expected = merge_by_entropy(gamma.T.copy(), weights)
+    lazy = [da.from_array(values, chunks=50) for values in (x, noise)]
+    for rows, given in ((x, noise), lazy):
+        mixture.merge_components(rows, 2, weights, noise_variance=given)
+        assert_allclose(mixture.merging_.entropy, expected.entropy, rtol=1e-12)
+        assert_array_equal(mixture.merging_.merges, expected.merges)
+    shared = mixture.merge_components(x, 2, noise_variance=0.5).merging_
+    gamma = mixture.predict_proba(x, noise_variance=np.full(x.shape, 0.5))
+    wide = merge_by_entropy(gamma.T.copy(), np.ones(len(x)))
+    assert_allclose(shared.entropy, wide.entropy, atol=1e-15)
+    bad = noise.copy()
+    bad[7] = -1.0
+    with pytest.raises(DataError, match="contains -1 in row 7"):
+        mixture.merge_components(x, 2, noise_variance=bad)

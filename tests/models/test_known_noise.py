@@ -301,8 +301,9 @@ def test_grids():
         assert mixture.score(given_data, noise_variance=names) == pytest.approx(score)
         shared = mixture.predict(rest, noise_variance=[0.1, 0.2, 0.3])
         assert shared.dims == ("y", "x")
-        with pytest.raises(DataError, match="share alone"):
-            mixture.predict(given_data, noise_variance=names)
+        own = mixture.predict(given_data, noise_variance=names)
+        labels = expected.predict(x, noise_variance=noise).reshape(20, 20)
+        np.testing.assert_array_equal(own.transpose("y", "x"), labels)
     rest = data[["a", "b", "c"]].assign_coords(x=np.arange(20))
     elsewhere = data[names].assign_coords(x=np.arange(1, 21))
     with pytest.raises(DataError, match="Align them"):
@@ -418,7 +419,13 @@ def test_a_warm_start_takes_no_likelihood_of_other_noise():
     first = mixture.history_["change"][0]
     assert not np.isfinite(first)
     assert mixture.lower_bound_ != before
-    again = mixture.fit(x, noise_variance=noise)
+    for other in (noise[::-1], 0.0):  # of the same mean, and none
+        before = mixture.lower_bound_
+        mixture.fit(x, noise_variance=other)
+        assert not np.isfinite(mixture.history_["change"][0])
+        score = mixture.score(x, noise_variance=other)
+        assert mixture.lower_bound_ == pytest.approx(score, abs=1e-3)
+    again = mixture.fit(x)
     assert np.isfinite(again.history_["change"][0])
 
 

@@ -250,6 +250,9 @@ def test_a_warm_start_keeps_bounds_of_other_labels_apart():
     mixture = GaussianMixture(K, random_state=0, warm_start=True).fit(X, labels=SOME)
     mixture.fit(X)  # a higher likelihood, as no row is bound to a component
     assert_allclose(mixture.lower_bound_, mixture.score(X), atol=1e-3)
+    mixture.fit(X, labels=SOME)
+    mixture.fit(X, labels=np.where(SOME < 0, -1, (SOME + 1) % K))  # as many of each, others
+    assert not np.isfinite(mixture.history_["change"][0])
 
 
 def test_model_files_know_of_what_objective_bounds_are(tmp_path):

@@ -290,6 +290,28 @@ def test_lazy_rows_are_imputed_lazily():
     np.testing.assert_allclose(filled.compute(), found.impute(GAPS), rtol=1e-12)
 
 
+@pytest.mark.parametrize("lazy", [False, True], ids=["", "lazy"])
+def test_imputed_grids_are_named_as_they_were(lazy):
+    names = ["red", "green", "blue"]
+    image = xr.DataArray(
+        GAPS[:600].reshape(20, 30, D).transpose(2, 0, 1), dims=("band", "y", "x"),
+        coords={"band": names, "y": np.arange(20) * 0.5},
+    )  # fmt: skip
+    image = image.chunk(y=7) if lazy else image
+    found = mixture().fit(image, feature_dims=("band",))
+    filled = found.impute(image)
+    assert filled.dims == image.dims
+    assert list(filled["band"].values) == names
+    assert (filled.chunks is not None) == lazy
+    xr.testing.assert_allclose(filled.where(image.notnull()), image)
+    rows = found.impute(pd.DataFrame(GAPS[:600], columns=found.feature_names_in_))
+    np.testing.assert_allclose(filled.transpose("y", "x", "band").values.reshape(-1, D), rows)
+    data = xr.Dataset({name: image.sel(band=name, drop=True) for name in names})
+    filled = mixture().fit(data).impute(data)
+    assert filled.dims == ("y", "x", "column")
+    assert list(filled["column"].values) == names
+
+
 def test_imputed_rows_in_zarr_and_parquet(tmp_path):
     found = mixture().fit(GAPS)
     wanted = found.impute(GAPS)
@@ -432,3 +454,44 @@ def test_advice_on_gaps_leads_to_no_dead_end(settings):
     with pytest.raises(SettingError, match=r"impute fills .* this mixture cannot: ") as raised:
         found.impute(GAPS)
     assert "set_params" not in str(raised.value)
+
+
+CEMENT = np.array([
+    [7, 26, 6, 60, 78.5], [1, 29, 15, 52, 74.3], [11, 56, 8, 20, 104.3], [11, 31, 8, 47, 87.6],
+    [7, 52, 6, 33, 95.9], [11, 55, 9, 22, 109.2], [3, 71, 17, np.nan, 102.7],
+    [1, 31, 22, np.nan, 72.5], [2, 54, 18, np.nan, 93.1], [np.nan, np.nan, 4, np.nan, 115.9],
+    [np.nan, np.nan, 23, np.nan, 83.8], [np.nan, np.nan, 9, np.nan, 113.3],
+    [np.nan, np.nan, 8, np.nan, 109.4],
+])  # fmt: skip
+"""Draper & Smith 1966, with the gaps of Rubin 1976, https://doi.org/10.2307/1267523."""
+
+
+def regressed(known, mean, covariance, given, asked):
+    """Extend a mean and covariance of the columns `given` by those of `asked`, regressed on them.
+
+    Of the rows that have all of them: the gaps are monotone, so this is the maximum of the
+    likelihood (Anderson, JASA 52 (1957) 200-203).
+    """
+    x, y = known[:, given], known[:, asked]
+    centre = x.mean(axis=0)
+    slopes = np.linalg.lstsq(x - centre, y - y.mean(axis=0), rcond=None)[0].T
+    left = y - y.mean(axis=0) - (x - centre) @ slopes.T
+    across = slopes @ covariance
+    own = left.T @ left / len(y) + across @ slopes.T
+    means = np.concatenate([mean, y.mean(axis=0) + slopes @ (mean - centre)])
+    return means, np.block([[covariance, across.T], [across, own]])
+
+
+@pytest.mark.filterwarnings("ignore::daskgmm.errors.DegenerateComponentWarning")
+def test_one_component_on_published_rows():
+    """Means as published in Little & Rubin 1987, covariances in closed form."""
+    settings = {"tol": 1e-12, "reg_covar": 0.0, "max_iter": 5000, "acceleration": None}
+    found = GaussianMixture(1, missing="marginalise", **settings).fit(CEMENT)
+    np.testing.assert_allclose(found.means_[0], [6.655, 49.965, 11.769, 27.047, 95.423], atol=5e-4)
+    whole = CEMENT[:, [2, 4]]
+    mean, covariance = whole.mean(axis=0), np.cov(whole.T, bias=True)
+    mean, covariance = regressed(CEMENT[:9], mean, covariance, [2, 4], [0, 1])
+    mean, covariance = regressed(CEMENT[:6], mean, covariance, [2, 4, 0, 1], [3])
+    order = np.argsort([2, 4, 0, 1, 3])
+    np.testing.assert_allclose(found.means_[0], mean[order], rtol=1e-5)
+    np.testing.assert_allclose(found.covariances_[0], covariance[np.ix_(order, order)], rtol=1e-4)

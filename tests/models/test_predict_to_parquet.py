@@ -385,3 +385,27 @@ def test_on_a_cluster(tmp_path, monkeypatch):
         assert [path.name for path in here] == [path.name for path in there]
         for one, other in zip(here, there, strict=True):
             assert pq.read_table(one).equals(pq.read_table(other))
+
+
+@pytest.mark.parametrize(
+    "names", [[0, 1, 2], [0, 1, "k"], [2020.5, 1, 7], pd.date_range("2020", periods=3)]
+)
+@pytest.mark.parametrize("of_dask", [False, True])
+def test_names_of_columns_that_are_no_texts(names, of_dask, tmp_path):
+    """pandas reads names of its columns as what they are told to be: those of keys are texts."""
+    x = np.random.default_rng(0).normal(size=(40, 3))
+    mixture = GaussianMixture(2, random_state=0, max_iter=300)
+    frame = pd.DataFrame(x, columns=names)
+    rows = dd.from_pandas(frame, npartitions=2) if of_dask else frame
+    labels = mixture.fit(x).predict(x)
+    mixture.predict_to_parquet(rows, tmp_path / "all.parquet")
+    found = pd.read_parquet(tmp_path / "all.parquet")
+    assert list(found.columns) == ["label"]
+    np.testing.assert_array_equal(found["label"], labels)
+    labels = mixture.fit(x[:, :2]).predict(x[:, :2])
+    key = frame.columns[2]
+    mixture.predict_to_parquet(rows, tmp_path / "keyed.parquet", key=(key,))
+    found = pd.read_parquet(tmp_path / "keyed.parquet")
+    assert list(found.columns) == [str(key), "label"]
+    np.testing.assert_array_equal(found[str(key)], x[:, 2])
+    np.testing.assert_array_equal(found["label"], labels)

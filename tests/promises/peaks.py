@@ -21,8 +21,12 @@ def write(path, n, d, chunk_nbytes):
     return str(path)
 
 
-def peak(path, k, kind=GaussianMixture, **settings):
-    """Fit on a fresh worker of two threads; return its peak, and what the plan said."""
+def peak(path, k, kind=GaussianMixture, given=None, **settings):
+    """Fit on a fresh worker of two threads; return its peak, and what the plan said.
+
+    `given` are arguments of the fit beside the rows.
+    """
+    given = given or {}
     planned_for = {
         name: settings[name] for name in settings.keys() & GaussianMixture().get_params()
     }
@@ -36,8 +40,8 @@ def peak(path, k, kind=GaussianMixture, **settings):
         ) as cluster,
         Client(cluster) as client,
     ):
-        planned = plan(path, k, **planned_for).worker_nbytes
+        planned = plan(path, k, **planned_for, **given).worker_nbytes
         settings |= {"max_iter": 2, "tol": 0.0, "random_state": 0, "init_params": "k-means++"}
-        kind(k, **settings).fit(path)
+        kind(k, **settings).fit(path, **given)
         (found,) = client.run(peak_memory).values()
     return found, planned

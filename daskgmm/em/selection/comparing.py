@@ -50,9 +50,9 @@ class Compared:
         candidates: Sequence[Candidate],
     ) -> Compared:
         """Return the comparison of these candidates; `counts` are n and `told`."""
-        x, _ = draw.part()
+        x = draw.wide_part()
         densities = [log_densities(each.fit.step.parameters, x) for each in candidates]
-        free = [each.n_free(x.shape[1]) for each in settings]
+        free = [each.n_free(draw.x.shape[1]) for each in settings]
         measured = np.array(densities), np.array(free, float)
         return cls(draw, *counts, settings, candidates, *measured, log_densities)
 
@@ -80,8 +80,7 @@ class Compared:
         """Return whether another start of a model is better than the other models are."""
         if other.degenerate:
             return False
-        x, _ = self._part
-        density = self.log_densities(other.fit.step.parameters, x)
+        density = self.log_densities(other.fit.step.parameters, self.draw.wide_part())
         score = density @ self._shares - self._penalty[index]
         rest = [i for i, each in enumerate(self.candidates) if i != index and not each.degenerate]
         return bool(score >= np.fmax.reduce(self._scores[rest], initial=-np.inf))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from daskgmm.gaussian.parameters import Parameters
 Array = NDArray[np.float64]
 
 LogDensities = Callable[[Parameters, NDArray[np.float64]], Array]
+"""Returns the log density of each row, which has the numbers of its noise behind its features."""
 """Returns log p(x) of rows (m, d), shape (m,)."""
 
 BLOCKS = 50
@@ -67,14 +69,17 @@ def held_out(
         return UNKNOWN
     folds = position % FOLDS
     _, counts = draw.part()
-    densities = np.empty(len(draw.x))
+    x, densities = draw.wide, np.empty(len(draw.x))
     for fold in range(min(FOLDS, len(names))):
         out = folds == fold
-        part = Part.of_rows(draw.x[~out], counts[~out], settings, draw, most=FOLD_ITERATIONS)
+        beside = draw.beside.map(partial(np.compress, ~out, axis=0))
+        part = Part.of_rows(
+            draw.x[~out], counts[~out], settings, draw, most=FOLD_ITERATIONS, beside=beside
+        )
         fitted = part.tried(candidate)
         if fitted is None:
             return UNKNOWN
-        densities[out] = log_densities(fitted.fit.step.parameters, draw.x[out])
+        densities[out] = log_densities(fitted.fit.step.parameters, x[out])
     totals = np.bincount(position, weights=counts)
     means = np.bincount(position, weights=counts * densities) / totals
     mean = float(totals @ means / totals.sum())

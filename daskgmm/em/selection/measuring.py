@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from daskgmm.em.passing import Pass, run_pass
 from daskgmm.em.survey import TrainingSet
 from daskgmm.gaussian.block import Block
+from daskgmm.gaussian.deconvolution.kernel import RowNoiseKernel, RowNoiseTile
+from daskgmm.gaussian.deconvolution.known import KnownNoise
+from daskgmm.gaussian.deconvolution.shared import widened
 from daskgmm.gaussian.kernels.backend import Backend
 from daskgmm.gaussian.kernels.choice import choose_kernel
 from daskgmm.gaussian.kernels.kernel import Kernel, Tile
@@ -178,6 +181,33 @@ class MeasureObservedWork:
         return total
 
 
+@dataclass(frozen=True, slots=True)
+class MeasureNoisyWork:
+    """Measures one batch of rows that each have their noise."""
+
+    kernels: tuple[RowNoiseKernel, ...]
+
+    def __call__(self, batch: Batch, blocks: Iterator[Block]) -> Measured:
+        """Return the sums over the batch."""
+        d, width = len(self.kernels[0].center), self.kernels[0].width
+        b = min(kernel.tile_rows for kernel in self.kernels)
+        x, weights, noise = np.empty((d, b)), np.empty(b), np.empty((width, b))
+        joint, scratch = np.empty((2, max(kernel.n_columns for kernel in self.kernels), b))
+        full = [RowNoiseTile(kernel, x, joint, weights, b) for kernel in self.kernels]
+        found, weight, rows = np.zeros((len(full), 2)), 0.0, 0
+        for filled, weighted in fill_tiles(blocks, np.zeros(d), x, weights, noise):
+            w = weights[:filled] if weighted else np.ones(filled)
+            for sums, kernel, tile in zip(found, self.kernels, full, strict=True):
+                if filled < b:
+                    tile = RowNoiseTile(kernel, x, joint, weights, filled)
+                tile.noise = noise[:, :filled]
+                tile.log_joint()
+                space = scratch[: kernel.n_columns, :filled]
+                sums += measure(tile.joint[None], w, 0.0, space[None])[0]
+            weight, rows = weight + float(w.sum()), rows + filled
+        return Measured(found[:, 0], found[:, 1], weight, rows)
+
+
 def measure_many(rows: TrainingSet, mixtures: Sequence[Parameters]) -> Measured:
     """Return the likelihood and entropy of all rows under each of the mixtures."""
     work: Work[Measured]
@@ -185,10 +215,21 @@ def measure_many(rows: TrainingSet, mixtures: Sequence[Parameters]) -> Measured:
         about_center = rows.survey.mean, rows.survey.half_range
         marginal = [MarginalKernel.choose(each, *about_center) for each in mixtures]
         work = MeasureObservedWork(tuple(marginal), backend())
+    elif rows.survey.noise is not None and rows.survey.is_noisy:
+        work = _measure_noisy(rows, mixtures, rows.survey.noise)
     else:
         work = _measure_whole(rows, mixtures)
     asked = Pass("measure", work, merge_measured, 16 * len(mixtures))
     return run_pass(rows.data, asked, rows.listen)[0]
+
+
+def _measure_noisy(
+    rows: TrainingSet, mixtures: Sequence[Parameters], known: KnownNoise
+) -> MeasureWork | MeasureNoisyWork:
+    if known.constant is not None:
+        return _measure_whole(rows, [widened(each, known.constant) for each in mixtures])
+    width = len(known.mean)
+    return MeasureNoisyWork(tuple(RowNoiseKernel.about(each, width) for each in mixtures))
 
 
 def _measure_whole(rows: TrainingSet, mixtures: Sequence[Parameters]) -> MeasureWork:

@@ -89,7 +89,7 @@ def with_neighbours(
             starts = handing(near, TRIED)
             if near.n_components < size:
                 x, counts = draw.part()
-                new = inserted(near, x, counts, log_densities(near, x))
+                new = inserted(near, x, counts, log_densities(near, draw.wide_part()))
                 starts += [] if new is None else [new]
             trials = Trials.of(draw, settings[target])
             found[target] = trials.improved(found[target], starts, best.seed)

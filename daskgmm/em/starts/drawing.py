@@ -73,6 +73,16 @@ class Draw:
         counts = self.weights[chosen] / np.minimum(1.0, m * self.chances[chosen])
         return self.x[chosen], counts
 
+    @property
+    def wide(self) -> NDArray[Any]:
+        """The rows with the numbers of their noise behind their features, (m, d + e)."""
+        noise = self.beside.noise
+        return self.x if noise is None else np.concatenate([self.x, noise], axis=1)
+
+    def wide_part(self) -> NDArray[Any]:
+        """Return the rows of `part` as they are in `wide`."""
+        return self.wide[self._chosen(1.0)]
+
     def beside_part(self, share: float = 1.0) -> Companions[NDArray[Any]]:
         """Return what goes beside the rows of a share, but for the weights."""
         chosen = self._chosen(share)

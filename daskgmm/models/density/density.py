@@ -22,16 +22,31 @@ from daskgmm.models.density.density_rank import RANK, Level, RanksOfRows, rank_o
 from daskgmm.models.density.divergence import Divergence, divergence
 from daskgmm.models.density.given_parameters import made_of
 from daskgmm.models.density.plain import check_density, plain, settings_kept
-from daskgmm.models.density.regression import Regression, RegressionsOfRows, regress, single
+from daskgmm.models.density.regression import (
+    Regression,
+    RegressionPredictor,
+    RegressionsOfRows,
+    check_without_targets,
+    regress,
+    regression_outputs,
+    single,
+)
 from daskgmm.models.density.sample_blocks import Sampler, sample_lazily
 from daskgmm.models.density.zarr_array import check_free, write_array
 from daskgmm.models.files.portable import Portable
-from daskgmm.models.inputs import feature_names
+from daskgmm.models.inputs import feature_names, rows_or_grid
 from daskgmm.models.missing import transform_of
+from daskgmm.models.noisy_rows import table_to_write
 from daskgmm.models.outliers import box_of
 from daskgmm.models.predictions.forms import InAnyForm
+from daskgmm.models.source_name import source_name
+from daskgmm.models.writers.job import Written
+from daskgmm.models.writers.naming import check_parquet_name, check_zarr_name
+from daskgmm.models.writers.to_disk import write_to_parquet, write_to_zarr
 from daskgmm.names import FLOATS
+from daskgmm.passes.task import Progress
 from daskgmm.rows.sources import source_of
+from daskgmm.rows.tables.keyed import as_names
 from daskgmm.storage.address import Address
 from daskgmm.storage.masking import StorageOptions
 
@@ -141,15 +156,104 @@ class Density(Portable):
         SettingError, ValueError
             As of `condition`.
         """
+        known, regressions, called = self._regressing(targets)
+        if self._names() is None:
+            check_without_targets(X, list(regressions.asked), self._n_columns())
+        transform = transform_of(self, None)  # regressions are in the units of the data
+        found = regress(known, regressions, transform, called, X)
+        return single(found) if is_one(targets) else found
+
+    def regress_to_zarr(
+        self,
+        X: Any,
+        out: str | os.PathLike[str],
+        targets: int | str | Sequence[int | str],
+        *,
+        dtype: str = "float32",
+        chunks: int | Mapping[str, int] | None = None,
+        shards: int | Mapping[str, int] | None = None,
+        overwrite: bool = False,
+        storage_options: StorageOptions | None = None,
+        progress: Progress | None = None,
+    ) -> Written:
+        """Write what `regress` returns to a Zarr group, all of it from one read of X.
+
+        Parameters
+        ----------
+        X, targets : as of `regress`
+        out, chunks, shards, overwrite, storage_options, progress : as of `predict_to_zarr`
+            The arrays are ``mean_a`` and ``variance_a`` of a target ``a``, by name or number, and
+            ``log_density``. A run that was killed goes on when the same call is made again.
+        dtype : {"float32", "float64"}
+
+        Returns
+        -------
+        Written
+
+        Raises
+        ------
+        ValueError, OSError
+            As of `regress` and `predict_to_zarr`.
+        """
+        check_zarr_name(out)
+        known, regressions, called = self._regressing(targets)
+        outputs = regression_outputs(regressions, called, dtype)
+        rows = rows_or_grid(known, source_of(X, storage_options))
+        return write_to_zarr(
+            RegressionPredictor(known, regressions, transform_of(self, None)), outputs, rows,
+            Address.of(out, storage_options), read=[X], source=source_name(X), chunks=chunks,
+            shards=shards, overwrite=overwrite, progress=progress,
+        )  # fmt: skip
+
+    def regress_to_parquet(
+        self,
+        X: Any,
+        out: str | os.PathLike[str],
+        targets: int | str | Sequence[int | str],
+        *,
+        key: str | Sequence[str] | None = None,
+        dtype: str = "float32",
+        overwrite: bool = False,
+        storage_options: StorageOptions | None = None,
+        progress: Progress | None = None,
+    ) -> Written:
+        """Write what `regress` returns to Parquet files beside key columns of X, from one read.
+
+        Parameters
+        ----------
+        X, targets : as of `regress`
+        out, key, overwrite, storage_options, progress : as of `predict_to_parquet`
+            Columns are called as the arrays of `regress_to_zarr`.
+        dtype : {"float32", "float64"}
+
+        Returns
+        -------
+        Written
+
+        Raises
+        ------
+        ValueError, OSError, TypeError
+            As of `regress` and `predict_to_parquet`.
+        """
+        check_parquet_name(out)
+        known, regressions, called = self._regressing(targets)
+        outputs = regression_outputs(regressions, called, dtype)
+        made = RegressionPredictor(known, regressions, transform_of(self, None))
+        source = source_of(X, storage_options)
+        predictor, table = table_to_write(known, made, source, as_names(key), None)
+        return write_to_parquet(
+            predictor, outputs, table, Address.of(out, storage_options), read=X, dtype=dtype,
+            overwrite=overwrite, progress=progress,
+        )  # fmt: skip
+
+    def _regressing(self, targets: Any) -> tuple[GaussianMixture, RegressionsOfRows, list[Any]]:
+        """Return the mixture of the given columns, its regressions, and what targets are called."""
         names, d = self._names(), self._n_columns()
         asked = places(targets, names, d)
         given = others(asked, d)
         regressions = RegressionsOfRows.of(self._plain(), given, asked)
         known = self._mixture_over(regressions.whole.known, given)
-        transform = transform_of(self, None)  # regressions are in the units of the data
-        called = [place if names is None else names[place] for place in asked]
-        found = regress(known, regressions, transform, called, X)
-        return single(found) if is_one(targets) else found
+        return known, regressions, [place if names is None else names[place] for place in asked]
 
     def density_rank(self, X: Any, *, n_drawn: int = DRAWN, seed: int = 0) -> Any:
         r"""Return the probability of a density as low as that of each row, shape (n,).

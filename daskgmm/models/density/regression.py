@@ -10,12 +10,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.em.fingerprint import plain_digest
+from daskgmm.errors import DataError, SettingError
 from daskgmm.gaussian.conditionals import Regressions
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.models.inputs import feature_names
 from daskgmm.models.predictions.forms import InAnyForm
-from daskgmm.models.predictions.outputs import Asked, Output
+from daskgmm.models.predictions.outputs import Asked, Output, Outputs
 from daskgmm.models.predictions.posterior import Posterior
 from daskgmm.models.predictions.prediction import Predictor
+from daskgmm.names import FLOATS
 from daskgmm.passes.transform import Transform
 from daskgmm.rows.sources import source_of
 
@@ -116,12 +120,60 @@ def regress(
         Their names or numbers.
     x : as in `fit`
     """
-    names = getattr(known, "feature_names_in_", None)
-    columns = None if names is None else tuple(map(str, names))
-    own = {REGRESSION: partial(_made, regressions)}
-    predictor = Predictor(regressions.whole.known, columns, transform, own_outputs=own)
+    predictor = RegressionPredictor(known, regressions, transform)
     (found,) = source_of(x).predictions(InAnyForm(known, predictor, (REGRESSION,)))
     return _split(found, list(targets))
+
+
+class RegressionPredictor(Predictor):
+    """What looks at rows of the given columns, and knows what is asked of them."""
+
+    def __init__(self, known: Any, regressions: RegressionsOfRows, transform: Transform) -> None:
+        names = feature_names(known)
+        super().__init__(regressions.whole.known, names, transform)
+        self.own_outputs = {REGRESSION: partial(_made, regressions)}
+        self._regressions = regressions
+
+    @property
+    def digest(self) -> str:
+        """A digest of all that regressions depend on."""
+        own = self._regressions
+        of_joint = Predictor(own.joint).density_digest
+        return plain_digest((super().digest, of_joint, own.given, own.asked))
+
+
+def regression_outputs(
+    regressions: RegressionsOfRows, targets: Sequence[Any], dtype: str
+) -> Outputs:
+    """Return mean and variance of each target and the log density, as arrays to write."""
+    if dtype not in FLOATS:
+        raise SettingError(f"dtype is {dtype!r} (--dtype); give one of {', '.join(FLOATS)}.")
+    t, asked = len(targets), Asked(regressions.joint.n_components, dtype, 1, False)
+    named = [(f"mean_{each}", f"conditional mean of {each}") for each in targets]
+    named += [(f"variance_{each}", f"conditional variance of {each}") for each in targets]
+    named += [("log_density", "logarithm of the density of what is given")]
+    assert len(named) == 2 * t + 1
+    return Outputs(
+        tuple(
+            asked.number(name, partial(_column, regressions, place), about)
+            for place, (name, about) in enumerate(named)
+        )
+    )
+
+
+def _column(regressions: RegressionsOfRows, place: int, posterior: Posterior) -> NDArray[Any]:
+    found: NDArray[Any] = posterior.once(regressions)[:, place]
+    return found
+
+
+def check_without_targets(x: Any, targets: Sequence[int], d: int) -> None:
+    """Raise `DataError` for an array of all columns, the targets among them."""
+    shape: tuple[Any, ...] = getattr(x, "shape", ())
+    if len(shape) == 2 and shape[1] == d and not hasattr(x, "columns"):
+        raise DataError(
+            f"X has all {d} columns of the mixture, and regress takes those that are no targets. "
+            f"Leave out the others: numpy.delete(X, {targets}, axis=1)."
+        )
 
 
 def _made(regressions: RegressionsOfRows, asked: Asked) -> list[Output]:

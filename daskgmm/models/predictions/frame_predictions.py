@@ -39,7 +39,7 @@ def predict_frame(
         frame = frame[list(columns)]
     # The number of rows is a computation of its own.
     check_rows((np.nan, *frame.shape[1:]), np.dtype(np.float64))
-    dtype, expected = partition_dtype(frame), predictor.n_columns
+    dtype, expected = partition_dtype(frame), predictor.width
     if len(frame.columns) != expected:
         raise DataError(
             f"X has {len(frame.columns)} features, but the mixture is expecting {expected} "

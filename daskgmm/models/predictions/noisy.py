@@ -32,7 +32,12 @@ class NoisyPredictor(Predictor):
         width: int,
     ) -> None:
         super().__init__(parameters, columns, transform, clusters)
-        self._noisy = RowNoiseKernel.about(parameters, width)
+        self._noisy, self._behind = RowNoiseKernel.about(parameters, width), width
+
+    @property
+    def width(self) -> int:
+        """Numbers of a row, with those of its noise."""
+        return self.n_columns + self._behind
 
     def posteriors(self, x: NDArray[Any], place: Place) -> Iterator[tuple[slice, Posterior]]:
         """Yield the posteriors of rows, tile by tile, with their places."""

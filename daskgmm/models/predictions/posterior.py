@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,7 @@ class Posterior:
         self._tile, self._center = tile, center
         self._labels: NDArray[np.intp] | None = None
         self._bad: Array | None = None
+        self._made: tuple[Callable[[Posterior], NDArray[Any]], NDArray[Any]] | None = None
         self._orders: dict[int, NDArray[np.intp]] = {}
         self._is_joint, self._is_divided = True, False
         tile.log_joint()
@@ -145,6 +147,12 @@ class Posterior:
         if m not in self._orders:
             self._orders[m] = most_probable(self.memberships, m)
         return self._orders[m]
+
+    def once(self, compute: Callable[[Posterior], NDArray[Any]]) -> NDArray[Any]:
+        """Return what a function makes of these rows, which several outputs are parts of."""
+        if self._made is None or self._made[0] is not compute:
+            self._made = compute, compute(self)
+        return self._made[1]
 
     def _exponentiated(self) -> Tile:
         if self._is_joint:

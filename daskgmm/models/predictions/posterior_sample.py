@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from daskgmm.blas import one_blas_thread
-from daskgmm.companions import Companions
+from daskgmm.companions import ALONE, Companions
 from daskgmm.em.adaptation import checked_blocks
 from daskgmm.em.sample import Sample, SampleRule, join
 from daskgmm.gaussian.block import Block
@@ -41,9 +41,12 @@ class SampleWork:
             return None
         drawn = join(kept).smallest(self.rule.capacity)
         place = at(batch.place, drawn.index - batch.start_row)
-        return replace(drawn, x=self._posteriors(drawn.x, place))
+        return replace(drawn, x=self._posteriors(drawn, place), beside=Companions(drawn.weights))
 
-    def _posteriors(self, x: Array, place: Place) -> Array:
+    def _posteriors(self, drawn: Sample, place: Place) -> Array:
+        x, noise = drawn.x, drawn.beside.noise
+        if noise is not None:
+            x = np.concatenate([x, noise], axis=1)
         values = np.empty((len(x), self.predictor.parameters.n_components))
         with one_blas_thread(), small_buffers():
             for rows, posterior in self.predictor.posteriors(x, place):
@@ -52,16 +55,17 @@ class SampleWork:
 
 
 def posterior_sample(
-    predictor: Predictor, rows: Rows, weights: Rows | None, capacity: int = SAMPLE_ROWS
+    predictor: Predictor, rows: Rows, beside: Companions[Rows] = ALONE, capacity: int = SAMPLE_ROWS
 ) -> tuple[Array, Array]:
     """Return posteriors (k, m) and weights (m,) of a sample of at most `capacity` rows.
 
-    It depends on the rows' numbers alone, not on chunks or workers.
+    It depends on the rows' numbers alone, not on chunks or workers. Beside the rows are their
+    weights and their noise.
     """
-    data = predictor.dataset(rows, Companions(weights), present=True)
+    data = predictor.dataset(rows, beside, present=True)
     transform = predictor.transform
     # Of rows that may be left out it is not known how many remain.
-    n_rows = None if transform.drop_missing or weights is not None else rows.n_rows
+    n_rows = None if transform.drop_missing or beside.weights is not None else rows.n_rows
     work = SampleWork(predictor, SampleRule(0, capacity, n_rows), rows.columns)
     found: Sample | None = None
     for part in map_batches(data, work):

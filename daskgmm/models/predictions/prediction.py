@@ -113,6 +113,11 @@ class Predictor:
         coordinates = self.transform.coordinates
         return self.parameters.n_features if coordinates is None else coordinates.n_columns
 
+    @property
+    def width(self) -> int:
+        """Numbers of a row that `posteriors` takes."""
+        return self.n_columns
+
     def dataset(
         self,
         rows: Rows,

@@ -39,6 +39,7 @@ from daskgmm.models.factors import check_factors_of, settings_of
 from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.models.inputs import check_enough_columns
+from daskgmm.models.known_noise import check_known_noise_of_sweep
 from daskgmm.models.missing import check_missing_of_sweep
 from daskgmm.models.sweeps.groups import Groups
 from daskgmm.models.sweeps.identity import identity_of
@@ -65,6 +66,7 @@ def sweep(
     n_factors: int | Iterable[int] | None = None,
     estimator: MixtureEstimator | None = None,
     weights_are: str | None = None,
+    noise_variance: Any = None,
     feature_dims: Sequence[Hashable] | None = None,
     groups: Any = None,
     tol: float = 1e-3,
@@ -91,8 +93,8 @@ def sweep(
 
     Parameters
     ----------
-    X, sample_weight, weights_are, feature_dims, checkpoint, cache, listen, storage_options : as in
-        `GaussianMixture.fit`
+    X, sample_weight, weights_are, noise_variance, feature_dims, checkpoint, cache, listen, \
+    storage_options : as in `GaussianMixture.fit`
     n_components : iterable of int
     covariance_type : str or sequence of str, optional
         Names as in `GaussianMixture`, or "all" of those without factors; by default that of the
@@ -162,7 +164,12 @@ def sweep(
     set_those_taken(estimator, {"n_components": max(sizes), **settings_of(types[0])})
     estimator._validate_params()
     check_missing_of_sweep(estimator, types, criterion)
-    given = TrainingData(source_of(X, storage_options), sample_weight, weights_are, feature_dims)
+    if noise_variance is not None:
+        check_known_noise_of_sweep(types)
+    given = TrainingData(
+        source_of(X, storage_options), sample_weight, weights_are, feature_dims,
+        noise_variance=noise_variance,
+    )  # fmt: skip
     rows, beside = given.rows(estimator)
     check_enough(rows.n_rows, min(sizes))
     belongs = None if groups is None else Groups(groups, rows)

@@ -44,7 +44,8 @@ class Labelled:
     Attributes
     ----------
     stacked : dask.array.Array or ndarray, of shape (*sizes of dims, d)
-        The features along the last axis, in one chunk; lazy unless all values are in memory.
+        The features along the last axis, in one chunk, and what else a row has behind them; lazy
+        unless all values are in memory.
     dims : tuple of str
         The sample dimensions.
     names : tuple of str
@@ -80,8 +81,8 @@ class Labelled:
         elif self.lazy:
             rows = GridRows(self.stacked, tuple(map(str, self.dims)))
         else:
-            shape = self.stacked.shape[:-1]
-            rows = ArrayRows(self.stacked.reshape(math.prod(shape), len(self.names)))
+            *shape, width = self.stacked.shape
+            rows = ArrayRows(self.stacked.reshape(math.prod(shape), width))
             rows.places = GridPlaces.of(tuple(map(str, self.dims)), [(n,) for n in shape])
         rows.columns, rows.taken_as_missing = self.names, self.taken_as_missing
         return rows

@@ -92,8 +92,12 @@ class Choice:
         return keys_of_type(keys.select(schema.names), schema, "a partition")
 
     def _keys_as_arrow(self, frame: Any, schema: Any = None) -> Any:
+        keys = frame[list(self.keys)]
+        if keys.columns.inferred_type not in ("string", "empty"):
+            # pandas would read all names as what these are, those of predictions too.
+            keys = keys.set_axis(keys.columns.map(str).astype(object), axis=1)
         return require("pyarrow").Table.from_pandas(
-            frame[list(self.keys)], schema, preserve_index=self.index, nthreads=1
+            keys, schema, preserve_index=self.index, nthreads=1
         )
 
 

@@ -1,0 +1,56 @@
+"""Options of commands that write what a model says of rows, to Zarr or Parquet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+import daskgmm.cli.options as options
+from daskgmm.cli.cuts import cut_in
+from daskgmm.cli.data import names_in
+from daskgmm.storage.masking import shown
+
+OUT = click.option(
+    "--out", "-o", required=True, metavar="OUT",
+    help="Zarr group to write, a path or URL; Parquet if it ends in .parquet.",
+)  # fmt: skip
+CHUNKS = options.several(
+    "--chunks", metavar="CUT", parse=cut_in,
+    help="Rows of a chunk, as 100000, or lengths, as y=512,x=512.  [default: those of DATA]",
+)  # fmt: skip
+SHARDS = options.several(
+    "--shards", metavar="CUT", parse=cut_in,
+    help="The same of shards, which hold whole chunks.  [default: no shards]",
+)  # fmt: skip
+KEY = options.several(
+    "--key", metavar="NAMES", parse=names_in,
+    help="Columns of DATA to keep beside what is written, where OUT is Parquet.",
+)  # fmt: skip
+
+
+def check_format(out: str, data: str, settings: dict[str, Any]) -> bool:
+    """Return whether OUT is to be Parquet; refuse options of the other format."""
+    from daskgmm.models.writers.naming import check_zarr_name
+    from daskgmm.models.writers.parquet_target import is_parquet_target
+    from daskgmm.rows.sources import source_of
+
+    if not is_parquet_target(out):
+        check_zarr_name(out)
+        if settings.pop("key") is not None:
+            raise click.UsageError(
+                f"--key is for Parquet, and {shown(out)} will be Zarr. Name --out as Parquet, such "
+                "as labels.parquet."
+            )
+        return False
+    cuts = [settings.pop("chunks"), settings.pop("shards")]
+    if any(cut is not None for cut in cuts):
+        raise click.UsageError(
+            f"--chunks and --shards are for Zarr, and {shown(out)} will be Parquet."
+        )
+    if not source_of(data).keyed:
+        raise click.UsageError(
+            f"Parquet is written of rows that are read from Parquet, and {shown(data)} is none. "
+            "Name --out as Zarr, such as labels.zarr."
+        )
+    return True
