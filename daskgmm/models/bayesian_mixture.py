@@ -130,8 +130,8 @@ class BayesianGaussianMixture(MixtureEstimator):
         the last pass measured. It is exact, while scikit-learn's is that of all rows together, and
         lacks constants of the prior. With acceleration it is the bound for rows with noise of
         variance `reg_covar`.
-    lower_bounds_, gap_estimate_, history_, coordinates_, fitted_on_, n_features_in_, \
-    feature_names_in_, feature_dims_, feature_units_ : as of `GaussianMixture`
+    lower_bounds_, gap_estimate_, history_, coordinates_, fitted_on_ : as of `GaussianMixture`
+    n_features_in_, feature_names_in_, feature_dims_, feature_units_ : as of `GaussianMixture`
 
     Notes
     -----

@@ -1,4 +1,4 @@
-"""What the README shows, works: each Python block runs, in order, in one session."""
+"""What README and site show, works: the Python blocks of each run, in order, in one session."""
 
 import re
 from pathlib import Path
@@ -12,11 +12,27 @@ from click.testing import CliRunner
 
 from daskgmm.cli import main
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+SITE = ROOT / "examples" / "site"
 
 
-def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+def read(path):
+    return path.read_text(encoding="utf-8")
+
+
+def pages():
+    """The pages of the site, in the order in which they are read."""
+    (listed,) = re.findall(
+        r"```{toctree}\n:maxdepth: 1\n\n(.*?)```", read(SITE / "index.md"), re.DOTALL
+    )
+    return [SITE / f"{name}.md" for name in listed.split()]
+
+
+TEXTS = {"README": read(ROOT / "README.md"), "site": "\n".join(map(read, pages()))}
+
+
+def blocks(text, language):
+    return re.findall(rf"```{language}\n(.*?)```", TEXTS[text], flags=re.DOTALL)
 
 
 def ocean():
@@ -59,30 +75,34 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.mark.slow  # a block starts a cluster
 @pytest.mark.filterwarnings("ignore:Port 8787 is already in use")
-def test_python(folder):
+@pytest.mark.parametrize(("text", "least"), [("README", 1), ("site", 14)])
+def test_python(folder, text, least):
     session = {}
-    assert len(blocks("python")) >= 5
-    for block in blocks("python"):
-        exec(compile(block, "README.md", "exec"), session)
+    found = blocks(text, "python")
+    assert len(found) >= least
+    for block in found:
+        exec(compile(block, text, "exec"), session)
     assert zarr.open_array("labels.zarr", mode="r").shape == (4000,)
 
 
 @pytest.mark.slow
-def test_commands(folder):
+@pytest.mark.parametrize(("text", "least"), [("README", 6), ("site", 15)])
+def test_commands(folder, text, least):
     commands = [
         line.split()[1:]
-        for block in blocks("sh")
+        for block in blocks(text, "sh")
         for line in block.splitlines()
         if line.startswith("daskgmm ")
     ]
-    assert len(commands) >= 4
+    assert len(commands) >= least
     for command in commands:
         assert CliRunner().invoke(main, command).exit_code == 0, command
 
 
 def test_set_up_lines():
     """One line each, which makes its own virtual environment: the demo, and the fast tests."""
-    lines = [line for block in blocks("sh") for line in block.splitlines() if "venv" in line]
+    lines = [line for block in blocks("README", "sh") for line in block.splitlines()]
+    lines = [line for line in lines if "venv" in line]
     made = [line for line in lines if line.startswith("python3 -m venv .venv && ")]
     ends = [line.split("/")[-1] for line in made]
     assert ends == ["daskgmm demo", 'pytest -q -n 2 -m "not slow"']

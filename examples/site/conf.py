@@ -1,0 +1,18 @@
+"""The site: sphinx-build -W -n examples/site build/site."""
+
+from daskgmm import __version__
+
+project = "daskgmm"
+author = "The daskgmm developers"
+project_copyright = author
+release = __version__
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc"]
+myst_heading_anchors = 3
+html_theme = "pydata_sphinx_theme"
+html_title = project
+html_theme_options = {"header_links_before_dropdown": 3}
+html_extra_path = ["llms.txt"]
+autosummary_generate = False  # names stand on one page
+autodoc_default_options = {"members": True}
+autodoc_typehints = "none"  # types are in the numpydoc sections
+numpydoc_show_class_members = False

@@ -1,0 +1,54 @@
+"""The site builds without a warning, has every public name, and its pictures have alt texts."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import daskgmm
+import daskgmm.errors
+
+ROOT = Path(__file__).parents[2]
+SITE = ROOT / "examples" / "site"
+DOCUMENTS = [ROOT / "README.md", *sorted(SITE.glob("*.md"))]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    pytest.importorskip("sphinx")
+    out = tmp_path_factory.mktemp("site") / "html"
+    command = [sys.executable, "-m", "sphinx", "-W", "-q", SITE, out]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+@pytest.mark.slow
+def test_every_public_name_is_in_the_reference(built):
+    reference = (built / "api.html").read_text(encoding="utf-8")
+    names = [f"daskgmm.{name}" for name in daskgmm.__all__ if name != "__version__"]
+    names += [
+        f"daskgmm.errors.{name}"
+        for name, thing in vars(daskgmm.errors).items()
+        if isinstance(thing, type) and thing.__module__ == "daskgmm.errors"
+    ]
+    assert [name for name in names if f'id="{name}"' not in reference] == []
+
+
+@pytest.mark.slow
+def test_what_llms_txt_names_exists(built):
+    listed = re.findall(r"\]\((.*?)\)", (built / "llms.txt").read_text(encoding="utf-8"))
+    assert listed
+    assert [page for page in listed if not (built / page).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.stem)
+def test_pictures_have_alt_texts_and_links_lead_somewhere(document):
+    text = re.sub(r"```.*?```", "", document.read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert "![](" not in text
+    links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", text)
+    assert [link for link in links if not (document.parent / link).exists()] == []
