@@ -99,7 +99,7 @@ def test_adaptive_scaling(stored, quiet):
 @pytest.mark.parametrize("where", ["here", "on the workers"])
 def test_lifetimes_retire_workers_that_hold_results(stored, monkeypatch, where):
     """Those of merges on the workers, and rows of a cache."""
-    few, settings = {**SETTINGS, "max_iter": 8}, {}
+    few, settings = {**SETTINGS, "max_iter": 3}, {}
     if where == "on the workers":
         monkeypatch.setattr("daskgmm.passes.over_batches.HERE_BYTES", 0)
         settings["cache"] = "5MB"

@@ -25,7 +25,7 @@ pytestmark = [
 ]
 
 ROOT = Path(__file__).parents[2]
-KILLS = 20
+KILLS = 8
 
 
 def driver(stored, folder):
