@@ -92,6 +92,7 @@ def test_components_share_loadings_noise_and_center(x, limit, monkeypatch):
     assert gram[0, 0] > gram[1, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("q", [1, 2, 3])
 def test_one_component_is_factor_analysis(q):
     x, settings = rows_of_factors(q=q, k=1)[0], {"n_factors": q, "reg_covar": 0, "tol": 1e-9}
@@ -104,6 +105,7 @@ def test_one_component_is_factor_analysis(q):
     assert_allclose(found.factor_loadings_, factor.factor_loadings_[0], atol=2e-3)
 
 
+@pytest.mark.slow
 def test_parameters_come_back_within_three_standard_errors(truth):
     """Standard errors are those of estimates from other rows, begun at the truth."""
     structure = STRUCTURES["mcfa-2"]
@@ -113,7 +115,7 @@ def test_parameters_come_back_within_three_standard_errors(truth):
     settings = {**SETTINGS, "tol": 1e-6}
     found = [
         deviations(GaussianMixture(K, **settings, **begun).fit(truth.rows(5000, seed)[0]), truth)
-        for seed in range(10, 26)
+        for seed in range(10, 22)
     ]
     errors = [np.sqrt((np.array(each) ** 2).mean(0) / 20) for each in zip(*found, strict=True)]
     fine = GaussianMixture(K, **settings).fit(truth.rows(100_000)[0])
@@ -134,11 +136,12 @@ def deviations(fit, truth):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_nested_mixtures_are_never_likelier(x):
     settings = {"random_state": 0, "tol": 1e-6}
     bounds = []
-    for q in (1, 2, 4, 7):
+    for q in (1, 2, 3):
         common, own = (
             GaussianMixture(K, covariance_type=each, n_factors=q, **settings).fit(x).score(x)
             for each in ("mcfa", "factor")
@@ -178,6 +181,7 @@ def test_the_m_step_has_the_gradient_of_its_objective():
     assert value == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_projected_steps_end_where_exact_ones_do(monkeypatch):
     x = Truth(90).rows(3000)[0]
     found = GaussianMixture(K, **SETTINGS, tol=1e-6).fit(x)
@@ -187,6 +191,7 @@ def test_projected_steps_end_where_exact_ones_do(monkeypatch):
     assert np.rad2deg(subspace_angles(found.factor_loadings_, exact.factor_loadings_)).max() < 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("init_params", ["kmeans", "random_from_data", "k-means++", "random"])
 @pytest.mark.parametrize("limit", [64, 0])
 def test_every_start_finds_the_components(init_params, limit, truth, monkeypatch):
@@ -259,13 +264,15 @@ def test_splits_and_merges_stay_in_the_structure(mixture):
         assert_shared(estimated)
 
 
+@pytest.mark.slow
 def test_it_is_swept_over_components_and_factors(x):
-    found = sweep(x, (2, 3, 4), ("mcfa", "factor"), n_factors=[1, 2, 3], n_init=1, random_state=0)
+    found = sweep(x, (2, 3, 4), ("mcfa", "factor"), n_factors=[1, 2], n_init=1, random_state=0)
     best = found.best()
     assert (best.n_components, best.covariance_type, best.n_factors) == (K, "mcfa", Q)
     assert_shared(best)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [64, 0])
 def test_noise_weights_and_equal_weights(x, limit, tmp_path, monkeypatch):
     monkeypatch.setattr(projections, "MOST_PRODUCTS", limit)
@@ -273,8 +280,8 @@ def test_noise_weights_and_equal_weights(x, limit, tmp_path, monkeypatch):
     noisy = GaussianMixture(K, **SETTINGS, noise=True).fit(far)
     assert (noisy.predict(far[len(x) :]) == -1).mean() > 0.95
     assert np.isnan(noisy.transform(far)[noisy.predict(far) == -1]).all()
-    weighed = GaussianMixture(K, **SETTINGS, tol=1e-6).fit(x, sample_weight=np.full(len(x), 2.0))
-    plain = GaussianMixture(K, **SETTINGS, tol=1e-6).fit(x)
+    weighed = GaussianMixture(K, **SETTINGS).fit(x, sample_weight=np.full(len(x), 2.0))
+    plain = GaussianMixture(K, **SETTINGS).fit(x)
     assert weighed.score(x) == pytest.approx(plain.score(x), abs=1e-5)
     equal = GaussianMixture(K, **SETTINGS, equal_weights=True).fit(x)
     assert_allclose(equal.weights_, 1 / K)
@@ -310,6 +317,7 @@ def test_others_have_no_factors_in_common(x):
     assert not hasattr(GaussianMixture(2, random_state=0).fit(x), "factor_covariances_")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [64, 0])
 def test_model_files_and_checkpoints_give_the_same_bits(x, limit, tmp_path, monkeypatch):
     monkeypatch.setattr(projections, "MOST_PRODUCTS", limit)

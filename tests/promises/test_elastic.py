@@ -104,7 +104,7 @@ def test_lifetimes_retire_workers_that_hold_results(stored, monkeypatch, where):
         monkeypatch.setattr("daskgmm.passes.over_batches.HERE_BYTES", 0)
         settings["cache"] = "5MB"
     seen = set()
-    with cluster_of(0) as cluster, queue(cluster.scheduler_address, 30, 20):
+    with cluster_of(0) as cluster, queue(cluster.scheduler_address, 20, 15):
         mixture = GaussianMixture(**few).fit(
             slowed(stored), listen=lambda event: seen.update(cluster.scheduler.workers), **settings
         )

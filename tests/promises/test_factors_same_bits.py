@@ -45,8 +45,9 @@ def alone(stores):
         return {case: bits(fitted(stores[case[1]], case[0])) for case in CASES}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=str)
-@pytest.mark.parametrize("threads", [2, pytest.param(5, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("threads", [2, 5])
 def test_threads(stores, alone, case, threads):
     with dask.config.set(num_workers=threads):
         assert bits(fitted(stores[case[1]], case[0])) == alone[case]

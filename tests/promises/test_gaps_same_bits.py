@@ -52,6 +52,7 @@ def test_the_rows_are_cut_into_many_batches():
     assert len(cut_batches(as_rows(X), seconds_per_row(K, D))) >= 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("structure", STRUCTURES)
 @pytest.mark.parametrize("threads", [2, 4])
 def test_threads(structure, threads):
