@@ -25,6 +25,9 @@ K, D, Q = 3, 8, 2
 
 SETTINGS = {"covariance_type": "mcfa", "n_factors": Q, "random_state": 0}
 
+ONE_START = {**SETTINGS, "init_params": "k-means++"}
+"""No race of starts, which would take most of the time."""
+
 
 class Truth:
     """A mixture of common factor analysers, and rows drawn from it."""
@@ -139,7 +142,7 @@ def deviations(fit, truth):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_nested_mixtures_are_never_likelier(x):
-    settings = {"random_state": 0, "tol": 1e-6}
+    settings = {"random_state": 0, "tol": 1e-6, "init_params": "k-means++"}
     bounds = []
     for q in (1, 2, 3):
         common, own = (
@@ -273,17 +276,18 @@ def test_it_is_swept_over_components_and_factors(x):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("limit", [64, 0])
 def test_noise_weights_and_equal_weights(x, limit, tmp_path, monkeypatch):
     monkeypatch.setattr(projections, "MOST_PRODUCTS", limit)
     far = np.concatenate([x, np.random.default_rng(0).uniform(-200, 200, size=(80, D))])
-    noisy = GaussianMixture(K, **SETTINGS, noise=True).fit(far)
+    noisy = GaussianMixture(K, **ONE_START, noise=True).fit(far)
     assert (noisy.predict(far[len(x) :]) == -1).mean() > 0.95
     assert np.isnan(noisy.transform(far)[noisy.predict(far) == -1]).all()
-    weighed = GaussianMixture(K, **SETTINGS).fit(x, sample_weight=np.full(len(x), 2.0))
-    plain = GaussianMixture(K, **SETTINGS).fit(x)
+    weighed = GaussianMixture(K, **ONE_START).fit(x, sample_weight=np.full(len(x), 2.0))
+    plain = GaussianMixture(K, **ONE_START).fit(x)
     assert weighed.score(x) == pytest.approx(plain.score(x), abs=1e-5)
-    equal = GaussianMixture(K, **SETTINGS, equal_weights=True).fit(x)
+    equal = GaussianMixture(K, **ONE_START, equal_weights=True).fit(x)
     assert_allclose(equal.weights_, 1 / K)
     equal.save(tmp_path / "m.json")
     assert_allclose(load_model(tmp_path / "m.json").transform(x), equal.transform(x), rtol=1e-12)
@@ -321,7 +325,7 @@ def test_others_have_no_factors_in_common(x):
 @pytest.mark.parametrize("limit", [64, 0])
 def test_model_files_and_checkpoints_give_the_same_bits(x, limit, tmp_path, monkeypatch):
     monkeypatch.setattr(projections, "MOST_PRODUCTS", limit)
-    settings = {**SETTINGS, "tol": 1e-5}
+    settings = {**ONE_START, "tol": 1e-3}
     whole = GaussianMixture(K, **settings).fit(x)
     whole.save(tmp_path / "m.json")
     loaded = load_model(tmp_path / "m.json")
