@@ -51,6 +51,7 @@ def test_outputs_and_keys(frame, call, outputs, keys):
     np.testing.assert_array_equal(found.id, frame.id)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sizes", "structures"),
     each_in_turn(("-k", "1-2", "4"), ("--covariance", "EEI", "spherical")),

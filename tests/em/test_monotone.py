@@ -24,8 +24,8 @@ from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.arrays import ArrayRows
 
-FITS = 1000
-WHOLE_FITS = 100
+FITS = 440
+WHOLE_FITS = 44
 """Data sets that are fitted whole, from starts to the end: a tenth of a second each."""
 
 REG_COVAR = 1e-6

@@ -10,6 +10,9 @@ import pytest
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
+ROWS, FEW = 3000, {"digits_by_factor_analysers": 500}
+"""Rows that examples are run with, and those that take long with so many."""
+
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 
@@ -20,7 +23,7 @@ def test_there_are_examples():
 @pytest.mark.parametrize("script", EXAMPLES, ids=lambda script: script.stem)
 def test_runs(script, tmp_path):
     done = subprocess.run(
-        [sys.executable, "-W", "error", script, "--rows", "10000"],
+        [sys.executable, "-W", "error", script, "--rows", str(FEW.get(script.stem, ROWS))],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,

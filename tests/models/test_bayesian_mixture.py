@@ -66,15 +66,14 @@ def test_components_that_the_rows_do_not_need_have_none():
 DIGITS = load_digits().data[:, [10, 20, 26, 28, 36, 42, 43, 50]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prior_type", TYPES)
 @pytest.mark.parametrize(
     ("rows", "seed"),
     [
         pytest.param(load_iris().data, 0, id="iris"),
-        pytest.param(
-            blobs(400, 2, 5, seed=2, separation=1.0), 1, id="overlapping", marks=pytest.mark.slow
-        ),
-        pytest.param(DIGITS, 8, id="counts, with ties", marks=pytest.mark.slow),
+        pytest.param(blobs(400, 2, 5, seed=2, separation=1.0), 1, id="overlapping"),
+        pytest.param(DIGITS, 8, id="counts, with ties"),
     ],
 )
 def test_the_bound_is_no_lower_than_scikit_learns(rows, seed, prior_type):

@@ -466,6 +466,7 @@ def test_names_and_numbers_together_are_refused():
         GaussianMixtureClassifier().fit(IRIS, np.where(Y == 0, "a", Y.astype(object)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("structures", "given", "back"),
     [

@@ -25,6 +25,9 @@ K, D, Q = 3, 8, 2
 
 SETTINGS = {"covariance_type": "mcfa", "n_factors": Q, "random_state": 0}
 
+ONE_START = {**SETTINGS, "init_params": "k-means++"}
+"""No race of starts, which would take most of the time."""
+
 
 class Truth:
     """A mixture of common factor analysers, and rows drawn from it."""
@@ -92,6 +95,7 @@ def test_components_share_loadings_noise_and_center(x, limit, monkeypatch):
     assert gram[0, 0] > gram[1, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("q", [1, 2, 3])
 def test_one_component_is_factor_analysis(q):
     x, settings = rows_of_factors(q=q, k=1)[0], {"n_factors": q, "reg_covar": 0, "tol": 1e-9}
@@ -104,6 +108,7 @@ def test_one_component_is_factor_analysis(q):
     assert_allclose(found.factor_loadings_, factor.factor_loadings_[0], atol=2e-3)
 
 
+@pytest.mark.slow
 def test_parameters_come_back_within_three_standard_errors(truth):
     """Standard errors are those of estimates from other rows, begun at the truth."""
     structure = STRUCTURES["mcfa-2"]
@@ -113,7 +118,7 @@ def test_parameters_come_back_within_three_standard_errors(truth):
     settings = {**SETTINGS, "tol": 1e-6}
     found = [
         deviations(GaussianMixture(K, **settings, **begun).fit(truth.rows(5000, seed)[0]), truth)
-        for seed in range(10, 26)
+        for seed in range(10, 22)
     ]
     errors = [np.sqrt((np.array(each) ** 2).mean(0) / 20) for each in zip(*found, strict=True)]
     fine = GaussianMixture(K, **settings).fit(truth.rows(100_000)[0])
@@ -134,11 +139,12 @@ def deviations(fit, truth):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_nested_mixtures_are_never_likelier(x):
-    settings = {"random_state": 0, "tol": 1e-6}
+    settings = {"random_state": 0, "tol": 1e-6, "init_params": "k-means++"}
     bounds = []
-    for q in (1, 2, 4, 7):
+    for q in (1, 2, 3):
         common, own = (
             GaussianMixture(K, covariance_type=each, n_factors=q, **settings).fit(x).score(x)
             for each in ("mcfa", "factor")
@@ -178,6 +184,7 @@ def test_the_m_step_has_the_gradient_of_its_objective():
     assert value == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_projected_steps_end_where_exact_ones_do(monkeypatch):
     x = Truth(90).rows(3000)[0]
     found = GaussianMixture(K, **SETTINGS, tol=1e-6).fit(x)
@@ -187,6 +194,7 @@ def test_projected_steps_end_where_exact_ones_do(monkeypatch):
     assert np.rad2deg(subspace_angles(found.factor_loadings_, exact.factor_loadings_)).max() < 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("init_params", ["kmeans", "random_from_data", "k-means++", "random"])
 @pytest.mark.parametrize("limit", [64, 0])
 def test_every_start_finds_the_components(init_params, limit, truth, monkeypatch):
@@ -259,24 +267,27 @@ def test_splits_and_merges_stay_in_the_structure(mixture):
         assert_shared(estimated)
 
 
+@pytest.mark.slow
 def test_it_is_swept_over_components_and_factors(x):
-    found = sweep(x, (2, 3, 4), ("mcfa", "factor"), n_factors=[1, 2, 3], n_init=1, random_state=0)
+    found = sweep(x, (2, 3, 4), ("mcfa", "factor"), n_factors=[1, 2], n_init=1, random_state=0)
     best = found.best()
     assert (best.n_components, best.covariance_type, best.n_factors) == (K, "mcfa", Q)
     assert_shared(best)
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("limit", [64, 0])
 def test_noise_weights_and_equal_weights(x, limit, tmp_path, monkeypatch):
     monkeypatch.setattr(projections, "MOST_PRODUCTS", limit)
     far = np.concatenate([x, np.random.default_rng(0).uniform(-200, 200, size=(80, D))])
-    noisy = GaussianMixture(K, **SETTINGS, noise=True).fit(far)
+    noisy = GaussianMixture(K, **ONE_START, noise=True).fit(far)
     assert (noisy.predict(far[len(x) :]) == -1).mean() > 0.95
     assert np.isnan(noisy.transform(far)[noisy.predict(far) == -1]).all()
-    weighed = GaussianMixture(K, **SETTINGS, tol=1e-6).fit(x, sample_weight=np.full(len(x), 2.0))
-    plain = GaussianMixture(K, **SETTINGS, tol=1e-6).fit(x)
+    weighed = GaussianMixture(K, **ONE_START).fit(x, sample_weight=np.full(len(x), 2.0))
+    plain = GaussianMixture(K, **ONE_START).fit(x)
     assert weighed.score(x) == pytest.approx(plain.score(x), abs=1e-5)
-    equal = GaussianMixture(K, **SETTINGS, equal_weights=True).fit(x)
+    equal = GaussianMixture(K, **ONE_START, equal_weights=True).fit(x)
     assert_allclose(equal.weights_, 1 / K)
     equal.save(tmp_path / "m.json")
     assert_allclose(load_model(tmp_path / "m.json").transform(x), equal.transform(x), rtol=1e-12)
@@ -310,10 +321,11 @@ def test_others_have_no_factors_in_common(x):
     assert not hasattr(GaussianMixture(2, random_state=0).fit(x), "factor_covariances_")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [64, 0])
 def test_model_files_and_checkpoints_give_the_same_bits(x, limit, tmp_path, monkeypatch):
     monkeypatch.setattr(projections, "MOST_PRODUCTS", limit)
-    settings = {**SETTINGS, "tol": 1e-5}
+    settings = {**ONE_START, "tol": 1e-3}
     whole = GaussianMixture(K, **settings).fit(x)
     whole.save(tmp_path / "m.json")
     loaded = load_model(tmp_path / "m.json")

@@ -95,6 +95,7 @@ def at(point, column, values):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("way", WAYS)
 def test_marginals_are_integrals(way):

@@ -41,6 +41,7 @@ def test_they_end_where_exact_steps_end(covariance_type, drawn, monkeypatch):
     assert_allclose(exact.score_samples(x), there, rtol=1e-11, atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("covariance_type", ALL)
 def test_densities_and_labels_are_those_of_the_matrices(covariance_type, drawn):
@@ -78,6 +79,7 @@ def test_every_start_finds_the_loadings(init_params, drawn):
         assert_allclose(mixture.noise_variance_[own], variances[k], rtol=0.3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", first_quick(range(8)))
 @pytest.mark.parametrize("covariance_type", ALL)
 def test_the_likelihood_never_falls(covariance_type, seed, monkeypatch):
@@ -135,6 +137,7 @@ def test_far_from_the_origin_no_digits_are_lost(drawn):
     assert far.score(x + 1e8) == pytest.approx(near.score(x), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_noise_takes_outliers(drawn):
     x = drawn[0].copy()
     x[:20] = np.random.default_rng(0).uniform(-100, 100, size=(20, D))

@@ -169,6 +169,7 @@ def test_refuses_what_predictions_refuse(mixture):
         assert_array_equal(found, before[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("structure", STRUCTURES)
 def test_a_warm_start_goes_on_from_the_new_order_as_from_the_old(structure):
     """Its likelihood and what acceleration knew included."""

@@ -352,9 +352,10 @@ def test_the_command_line_fits_predicts_and_tells(options, tmp_path):
     assert swept.n_components == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "way",
-    [WAYS["noise"], WAYS["contaminated"], pytest.param(WAYS["t"], marks=pytest.mark.slow)],
+    [WAYS["noise"], WAYS["contaminated"], WAYS["t"]],
     ids=list(WAYS),
 )
 def test_a_sweep_makes_the_room_in_all_its_models(way):

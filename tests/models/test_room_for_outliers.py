@@ -13,6 +13,7 @@ from daskgmm.models.outliers import box_of
 from tests.models.test_outliers import WAY, N, clusters, fitted, outliers, sorted_means
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("acceleration", ["auto", None])
 def test_constant_columns_tell_nothing_of_outliers(acceleration):
     x = np.concatenate([clusters(), outliers("everywhere")])
@@ -59,10 +60,9 @@ def test_starts_from_single_rows_do_not_leave_the_others_to_outliers(way, init_p
     assert min(found) > best - 0.1
 
 
+@pytest.mark.slow
 @WAY
-@pytest.mark.parametrize(
-    "seed", [0, 7, 15, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 6))]
-)
+@pytest.mark.parametrize("seed", [0, 7, 15, *range(1, 6)])
 def test_few_clean_rows_cost_less_than_a_hundredth_of_a_nat(way, seed):
     random = np.random.default_rng(seed)
     k, d, n = random.integers(1, 6), random.integers(1, 5), random.integers(50, 200)

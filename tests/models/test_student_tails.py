@@ -126,6 +126,7 @@ def test_densities_and_posteriors_are_those_of_scipy(structure):
     assert_allclose(mixture.score(lazy), densities.mean(), rtol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("d", [1, 2, 30])
 def test_gaussian_rows_cost_next_to_nothing(d):
     random = np.random.default_rng(3)
@@ -154,6 +155,7 @@ def test_rows_are_drawn_from_student_t_distributions():
     assert_array_equal(rows, again)
 
 
+@pytest.mark.slow
 def test_the_bits_are_those_of_any_number_of_threads():
     x = np.concatenate([drawn(3.0, 3000), drawn(9.0, 3000, 1, (7.0, 0.0))])
     lazy, found = da.from_array(x, chunks=(700, 2)), []
@@ -166,6 +168,7 @@ def test_the_bits_are_those_of_any_number_of_threads():
         assert_array_equal(other.lower_bounds_, found[0].lower_bounds_)
 
 
+@pytest.mark.slow
 def test_coordinates_and_units_of_columns_change_nothing():
     x = np.concatenate([drawn(3.0, 1500), drawn(9.0, 1500, 1, (9.0, 0.0))])
     plain = fitted(x, 2, tol=1e-7, reg_covar=0.0, max_iter=500).sort_components()

@@ -25,7 +25,8 @@ pytestmark = [
 ]
 
 ROOT = Path(__file__).parents[2]
-KILLS = 20
+KILLS = 8
+"""At least; more where a busy machine has ended no iteration between them."""
 
 
 def driver(stored, folder):
@@ -42,24 +43,28 @@ def iterations_of(resumed):
 
 def test_kill_the_driver_at_random_moments_and_resume(stored, quiet, tmp_path):
     chance, kills, ended, resumed, longest = random.Random(0), 0, 0, [], 1.2
-    while kills < KILLS or not ended:
+
+    def is_to_go_on():
+        return kills < KILLS or (not iterations_of(resumed) and kills < 4 * KILLS)
+
+    while is_to_go_on() or not ended:
         with driver(stored, tmp_path) as process:
             line = process.stdout.readline()  # it has begun
             resumed.append(line.split()[-1])
             if not iterations_of(resumed):  # a busy machine has not ended one yet
-                longest *= 1.1
-            if kills < KILLS:
+                longest *= 1.2
+            if is_to_go_on():
                 time.sleep(chance.uniform(0.0, longest))
                 process.send_signal(signal.SIGKILL)
                 kills += 1
             if process.wait(60) == 0:
                 ended += 1
                 assert pickle.loads((tmp_path / "bits.pkl").read_bytes()) == quiet
-                if kills < KILLS:  # it was faster than we: once more from the beginning
+                if is_to_go_on():  # it was faster than we: once more from the beginning
                     (tmp_path / "fit.ckpt").unlink()
     assert iterations_of(resumed)
     # A killed writer leaves a part behind at most; later ones remove it after a minute.
-    assert len(list(tmp_path.glob(".*partial"))) <= KILLS
+    assert len(list(tmp_path.glob(".*partial"))) <= kills
 
 
 X = blobs(3000, 3, 3, seed=5)
@@ -228,8 +233,14 @@ def test_a_url_holds_a_checkpoint(tmp_path):
 
 @pytest.mark.filterwarnings("ignore::daskgmm.errors.DegenerateComponentWarning")
 def test_it_is_a_matter_of_kilobytes_and_readable(tmp_path):
-    rows = blobs(20_000, 16, 8, seed=1)
-    settings = {"n_components": 16, "random_state": 0, "max_iter": 16, "tol": 0}
+    rows = blobs(5000, 16, 8, seed=1)
+    settings = {
+        "n_components": 16,
+        "random_state": 0,
+        "max_iter": 16,
+        "tol": 0,
+        "init_params": "random_from_data",
+    }
     GaussianMixture(**settings, acceleration=None).fit(rows, checkpoint=tmp_path / "plain")
     assert (tmp_path / "plain").stat().st_size < 150_000
     # Acceleration also keeps eleven points, of two matrices a component each.
@@ -237,7 +248,7 @@ def test_it_is_a_matter_of_kilobytes_and_readable(tmp_path):
     content = (tmp_path / "c").read_bytes()
     assert len(content) < 1_500_000
     document = json.loads(content)
-    assert document["identity"]["rows of X"] == 20_000
+    assert document["identity"]["rows of X"] == 5000
     assert document["versions"]["numpy"] == np.__version__
 
 
