@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 import dask
 from dask.utils import parse_timedelta
 
 from daskgmm.gaussian.kernels.backend import Backend
-from daskgmm.gaussian.kernels.backends import backend_of
+from daskgmm.gaussian.kernels.backends import backend_of, default_backend
 from daskgmm.rows.retries import configured_retries
 
 STALL_TIMEOUT = "5 minutes"
 """Longer than a queue or an autoscaler takes to replace a worker."""
+
+
+KERNEL = "DASKGMM_KERNEL"
+"""Environment variable that names the back end, where ``daskgmm.backend`` does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,5 +43,11 @@ class Configuration:
 
 
 def backend() -> Backend:
-    """Return the back end of ``daskgmm.backend``; raise `ValueError` if there is none."""
-    return backend_of(dask.config.get("daskgmm.backend", "numpy"))
+    """Return the back end of ``daskgmm.backend``, of the variable `KERNEL`, or the default.
+
+    Raise `ValueError` if there is none of that name.
+    """
+    configured = dask.config.get("daskgmm.backend", None)
+    if configured is not None:
+        return backend_of(configured)
+    return backend_of(os.environ.get(KERNEL) or default_backend(), KERNEL)

@@ -8,6 +8,7 @@ import numpy as np
 
 from daskgmm.counting import counted
 from daskgmm.errors import PlanError
+from daskgmm.gaussian.kernels.compiled.expectation import expectation_nbytes
 from daskgmm.gaussian.kernels.workspace import workspace_nbytes
 from daskgmm.passes.batches import GUESSED_ROWS
 from daskgmm.passes.dataset import Dataset
@@ -86,7 +87,8 @@ class Needs:
     def workspace_nbytes(self) -> int:
         """Bytes of the buffers of an E-step, which each thread keeps."""
         p, k, d = self.n_statistics, self.n_components, self.n_features
-        return workspace_nbytes(p, k, d, self.n_buffer_rows or p)
+        by_numpy = workspace_nbytes(p, k, d, self.n_buffer_rows or p)
+        return max(by_numpy, expectation_nbytes(p, k, d))
 
     @property
     def arithmetic_nbytes(self) -> int:
