@@ -173,6 +173,30 @@ def test_rows_far_from_all_components_and_from_the_origin(loaded):
         check(compiled(library, far, x[1::5] + 1e6), far, x[1::5] + 1e6)
 
 
+@pytest.mark.parametrize(
+    ("structure", "k", "d"),
+    [("full", 9, 12), ("diag", 64, 33), ("spherical", 64, 62), ("tied", 64, 70)],
+)
+def test_pairs_without_weight_are_left_out(loaded, structure, k, d):
+    """Far rows belong to one component each; those of the middle tile to all."""
+    kernel, x, weights = problem(structure, k, d, 1000)
+    x[384:768] *= 0.01
+    x[:384] *= 300.0
+    x[768:] *= 300.0
+    kernel.theta[:, 1:] *= 0.1
+    kernel.theta[:, 0] = 0.0
+    for w in (None, weights):
+        found = []
+        for library in loaded:
+            step = CompiledExpectation(library, kernel)
+            step.add(Block(x, Companions(w)))
+            found.append(step.moments())
+            assert step.n_sparse_tiles == 2
+            check(found[-1], kernel, x, w)
+        for other in found[1:]:
+            same_bits(found[0], other)
+
+
 def test_components_of_no_weight_get_nothing(loaded):
     kernel, x, _ = problem("full", 3, 2, 500)
     kernel.theta[1, 0] = -1e300

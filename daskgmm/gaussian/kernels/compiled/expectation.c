@@ -10,7 +10,8 @@
        log_likelihood += w @ (log(2) * m + log(total))
        sums += T @ (e * w / total).T                     (p, k)
 
-   with theta times log2(e), so that exponentials are powers of 2.
+   with theta times log2(e), so that exponentials are powers of 2. Where few pairs of a row and a
+   component have a responsibility, the last line goes over these pairs alone.
 
    The bits depend on rows, weights and parameters alone, not on the processor, the compiler, or
    where blocks of rows end: a product and a sum are one fused operation where `fused` says so and
@@ -50,6 +51,11 @@
 #define STATISTICS(C) ((C) > 6 ? 3 : (C) > 4 ? 4 : 6)
 #endif
 
+/* Exponential up to which a pair may be left out, 8e-25: more than that of a row in all is 1. */
+#define LITTLE 0x1p-80
+/* Statistics from which on a tile is asked for its pairs: with fewer it takes longer than it saves. */
+#define LEAST_STATISTICS 64
+
 #define EXPORT __attribute__((visibility("default")))
 #define INLINE static inline __attribute__((always_inline))
 
@@ -64,26 +70,38 @@ typedef struct {
     int64_t weighted;        /* whether rows have weights */
     double log_likelihood, weight; /* sums of the rows of full tiles */
     const double *center;        /* (d,) */
-    const int64_t *left, *right; /* (p,), rows of z, times TILE */
+    const int64_t *left, *right; /* (p to a multiple of LANES), rows of z, times TILE */
     const int64_t *edges;        /* (panels + 1,), first component of each panel */
     const double *theta;         /* of each panel (p, components), times log2(e) */
     double *z;                   /* (1 + d + has_norm, TILE), row 0 is 1 */
     double *a;                   /* (k, TILE) */
     double *weights;             /* (TILE,) */
     double *sums;                /* (panels, p, PANEL) */
+    double *factors;             /* (TILE,), weight over the sum of exponentials */
+    double *few;                 /* (k, p to a multiple of LANES), sums of tiles with few pairs */
+    double *gathered;            /* as z, rows of one component; then their responsibilities */
+    int32_t *pairs;              /* (k, TILE), rows that have a part in each component */
+    int64_t *counts;             /* (k,), their numbers */
+    int64_t sparse;              /* tiles with few pairs so far */
 } State;
 
 INLINE vec splat(double x) { return x - (vec){0}; }
 INLINE vec load(const double *x) { return *(const vec *)x; }
 INLINE void store(double *x, vec v) { *(vec *)x = v; }
 
+/* Bit l of `above`: whether lane l of a is above that of b. */
 #if WIDTH == 8
+INLINE unsigned above(vec a, vec b) { return _mm512_cmp_pd_mask(a, b, _CMP_GT_OQ); }
 INLINE vec fused(vec a, vec b, vec c) { return _mm512_fmadd_pd(a, b, c); }
 INLINE vec larger(vec a, vec b) { return _mm512_max_pd(a, b); } /* b if one is NaN */
 #elif WIDTH == 4
+INLINE unsigned above(vec a, vec b) {
+    return (unsigned)_mm256_movemask_pd(_mm256_cmp_pd(a, b, _CMP_GT_OQ));
+}
 INLINE vec fused(vec a, vec b, vec c) { return _mm256_fmadd_pd(a, b, c); }
 INLINE vec larger(vec a, vec b) { return _mm256_max_pd(a, b); }
 #else
+INLINE unsigned above(vec a, vec b) { return (a[0] > b[0]) | (unsigned)(a[1] > b[1]) << 1; }
 INLINE vec fused(vec a, vec b, vec c) {
     return (vec)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b);
 }
@@ -224,6 +242,63 @@ INLINE void moments_of(const State *s, int C, const double *a, double *sums) {
         moments_of_some(s, C, 1, q, a, sums + q * PANEL);
 }
 
+/* List the pairs of the tile, and return whether a sum over these takes less time than one over
+   all. The costs are cycles on AVX-512; all processors decide alike, as bits depend on it. */
+static int lists_few(const State *s) {
+    const int64_t k = s->k, p = s->p, d = s->d;
+    int64_t all = 0;
+    for (int64_t c = 0; c < k; c++) {
+        int32_t *rows = s->pairs + c * TILE;
+        int64_t m = 0;
+        for (int n = 0; n < TILE; n += WIDTH) {
+            vec least = LITTLE * load(s->factors + n);
+            unsigned found = above(load(s->a + c * TILE + n), least);
+            for (; found; found &= found - 1)
+                rows[m++] = n + __builtin_ctz(found);
+        }
+        s->counts[c] = m;
+        all += m;
+    }
+    return all * (p / 7 + 2 * d) + k * 6 * p < k * 28 * p;
+}
+
+/* Add the pairs of the lists to `few`, the rows of a component gathered to be beside each other. */
+static void moments_of_pairs(const State *s) {
+    const int64_t height = 1 + s->d + s->has_norm, stride = (s->p + LANES - 1) / LANES * LANES;
+    double *responsibilities = s->gathered + height * TILE;
+    for (int64_t c = 0; c < s->k; c++) {
+        int32_t *rows = s->pairs + c * TILE;
+        int64_t count = s->counts[c], m = (count + LANES - 1) / LANES * LANES;
+        for (int64_t r = 0; r < m; r++) {
+            responsibilities[r] = r < count ? s->a[c * TILE + rows[r]] : 0.0;
+            rows[r] = r < count ? rows[r] : 0;
+        }
+        for (int64_t i = 0; i < height; i++)
+            for (int64_t r = 0; r < m; r++)
+                s->gathered[i * TILE + r] = s->z[i * TILE + rows[r]];
+        for (int64_t q = 0; m && q < stride; q += LANES) {
+            vec sums[8][PARTS];
+            for (int part = 0; part < PARTS; part++) {
+                vec sum[8];
+                for (int j = 0; j < 8; j++)
+                    sum[j] = splat(0.0);
+                for (int64_t n = part * WIDTH; n < m; n += LANES) {
+                    vec responsibility = load(responsibilities + n);
+#pragma GCC unroll 8
+                    for (int j = 0; j < 8; j++) {
+                        vec x = load(s->gathered + s->left[q + j] + n);
+                        vec y = load(s->gathered + s->right[q + j] + n);
+                        sum[j] = fused(responsibility, x * y, sum[j]);
+                    }
+                }
+                for (int j = 0; j < 8; j++)
+                    sums[j][part] = sum[j];
+            }
+            add_trees(sums, s->few + c * stride + q);
+        }
+    }
+}
+
 /* Call f(s, C, ...) with C as a constant, so that its sums are in registers. */
 #define OF_PANEL(f, C, ...)                  \
     switch (C) {                             \
@@ -257,10 +332,12 @@ static void moments(const State *s) {
     }
 }
 
-/* Make responsibilities times weights (TILE,) of log2 densities a (k, TILE); return the
-   log-likelihood. Without weights (NULL) logarithms are of products of TILE / LANES totals, each
+/* Make responsibilities times weights (TILE,) of the log2 densities a; return the log-likelihood.
+   Without weights (NULL) logarithms are of products of TILE / LANES totals, each
    from 1 to k: none overflows below a million components. */
-static double softmax(double *a, int64_t k, const double *weights) {
+static double softmax(const State *s, const double *weights) {
+    const int64_t k = s->k;
+    double *a = s->a;
     enum { AT_ONCE = 2 * LANES / WIDTH }; /* vectors of rows, so that latencies overlap */
     vec products[PARTS], maxima[PARTS];
     double lanes[LANES] = {0};
@@ -292,6 +369,7 @@ static double softmax(double *a, int64_t k, const double *weights) {
                 maxima[u % PARTS] += maximum[u];
             }
             total[u] = weight / total[u];
+            store(s->factors + n + u * WIDTH, total[u]);
         }
         for (int64_t c = 0; c < k; c++)
             for (int u = 0; u < AT_ONCE; u++) {
@@ -322,8 +400,12 @@ static void add_tile(State *s, const double *weights) {
     if (s->has_norm)
         norms(s);
     densities(s);
-    s->log_likelihood += softmax(s->a, s->k, weights);
-    moments(s);
+    s->log_likelihood += softmax(s, weights);
+    if (s->few && lists_few(s)) {
+        moments_of_pairs(s);
+        s->sparse++;
+    } else
+        moments(s);
     double lanes[LANES] = {0};
     if (weights)
         for (int n = 0; n < TILE; n++)
@@ -402,6 +484,7 @@ EXPORT void powers_of_two(const double *x, double *y, int64_t n) {
 }
 
 EXPORT int64_t tile(void) { return TILE; }
+EXPORT int64_t least_statistics(void) { return LEAST_STATISTICS; }
 EXPORT int64_t components(void) { return COMPONENTS; }
 EXPORT int64_t source(void) { return SOURCE; }
 

@@ -34,7 +34,20 @@ def _sizes(compiled: Library, p: int, k: int, d: int) -> dict[str, int]:
     """Return the entries of each buffer."""
     b = compiled.tile
     tile = {"z": (2 + d) * b, "a": k * b, "weights": b}
-    return tile | {"theta": p * k, "sums": _panels_of(compiled, k) * p * PANEL}
+    sizes = tile | {"theta": p * k, "sums": _panels_of(compiled, k) * p * PANEL, "factors": b}
+    if p < compiled.least_statistics:
+        return sizes
+    return sizes | {
+        "few": k * _padded(p),
+        "gathered": (3 + d) * b,
+        "pairs": k * b // 2,
+        "counts": k,
+    }
+
+
+def _padded(p: int) -> int:
+    """Return a number of statistics that fills all lanes."""
+    return -(-p // LINE) * LINE
 
 
 def expectation_nbytes(p: int, k: int, d: int) -> int:
@@ -56,6 +69,8 @@ class CompiledExpectation:
         arrays = _split(_sizes(compiled, p, k, d))
         arrays["z"][:b] = 1.0
         arrays["sums"][:] = 0.0
+        self._few = arrays.get("few", np.empty(0)).reshape(-1, _padded(p))
+        self._few[:] = 0.0
         self._sums = arrays["sums"].reshape(panels, p, PANEL)
         for start, stop in self._panels():
             panel = kernel.theta[start:stop].T
@@ -78,6 +93,11 @@ class CompiledExpectation:
         add_rows(ctypes.byref(self._state), x.ctypes.data, is_float, len(x), at)
         self._n_rows += len(x)
 
+    @property
+    def n_sparse_tiles(self) -> int:
+        """Number of tiles so far in which pairs without weight were left out."""
+        return int(self._state.sparse)
+
     def moments(self) -> Moments:
         """Return the moments of all rows added; no row may follow."""
         self._library.functions.add_rest(ctypes.byref(self._state))
@@ -85,6 +105,8 @@ class CompiledExpectation:
         sums = Sums.zeros(kernel.structure, *kernel.shape[1:])
         for panel, (start, stop) in zip(self._sums, self._panels(), strict=True):
             sums.sums[:, start:stop] = panel[:, : stop - start]
+        if len(self._few):
+            sums.sums += self._few[:, : len(sums.sums)].T
         of_rows = state.log_likelihood, state.weight, self._n_rows
         return Moments(sums.sums, kernel.reference, sums.pooled, *of_rows)
 
@@ -94,12 +116,13 @@ class CompiledExpectation:
 
 
 def _factors(statistic: Statistic, d: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the two rows of z that each entry of T is the product of, shape (p,) each."""
+    """Return the two rows of z that each entry of T is the product of; p to fill all lanes."""
     quadratic = statistic.pairs(d)
     assert quadratic is not None, "the statistic is one of products"
     left, right = quadratic
     linear = np.arange(1 + d)  # 1 and the features, each times 1
-    return np.concatenate([0 * linear, left]), np.concatenate([linear, right])
+    none = np.zeros(_padded(1 + d + len(left)) - 1 - d - len(left), np.intp)
+    return np.concatenate([0 * linear, left, none]), np.concatenate([linear, right, none])
 
 
 def _split(sizes: Mapping[str, int]) -> dict[str, Array]:

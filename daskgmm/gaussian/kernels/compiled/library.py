@@ -16,6 +16,9 @@ FOLDER = Path(__file__).parent
 _INTEGER, _NUMBER, _POINTER = ctypes.c_int64, ctypes.c_double, ctypes.c_void_p
 
 
+SIZES = ("tile", "components", "least_statistics")
+
+
 class State(ctypes.Structure):
     """A model and the sums of rows, with the fields of `State` in the source."""
 
@@ -24,7 +27,9 @@ class State(ctypes.Structure):
         *((name, _INTEGER) for name in ("has_norm", "filled", "weighted")),
         *((name, _NUMBER) for name in ("log_likelihood", "weight")),
         *((name, _POINTER) for name in ("center", "left", "right", "edges", "theta")),
-        *((name, _POINTER) for name in ("z", "a", "weights", "sums")),
+        *((name, _POINTER) for name in ("z", "a", "weights", "sums", "factors", "few")),
+        *((name, _POINTER) for name in ("gathered", "pairs", "counts")),
+        ("sparse", _INTEGER),
     )
 
 
@@ -41,19 +46,22 @@ class Library:
         Number of rows of a tile.
     components : int
         Largest number of components of a panel.
+    least_statistics : int
+        Number of statistics from which on pairs of a row and a component may be left out.
     """
 
     name: str
     functions: Any
     tile: int
     components: int
+    least_statistics: int
 
     @classmethod
     def load(cls, path: Path) -> Library | None:
         """Load a library; None if it is of another source, or not for this processor."""
         try:
             functions = ctypes.CDLL(str(path))
-            for name in ("source", "runs_here", "tile", "components"):
+            for name in ("source", "runs_here", *SIZES):
                 getattr(functions, name).restype = _INTEGER
             if functions.source() != checksum() or not functions.runs_here():
                 return None
@@ -66,7 +74,7 @@ class Library:
         for name in ("add_rows", "add_rest", "powers_of_two"):
             getattr(functions, name).restype = None
         name = path.name.removesuffix(SUFFIX)
-        return cls(name, functions, functions.tile(), functions.components())
+        return cls(name, functions, *(getattr(functions, each)() for each in SIZES))
 
 
 def libraries(folder: Path) -> list[Library]:
