@@ -16,8 +16,11 @@ STALL_TIMEOUT = "5 minutes"
 """Longer than a queue or an autoscaler takes to replace a worker."""
 
 
+BACKEND = "daskgmm.backend"
+"""Name in Dask's configuration of the back end."""
+
 KERNEL = "DASKGMM_KERNEL"
-"""Environment variable that names the back end, where ``daskgmm.backend`` does not."""
+"""Environment variable that names the back end, where Dask's configuration does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +46,15 @@ class Configuration:
 
 
 def backend() -> Backend:
-    """Return the back end of ``daskgmm.backend``, of the variable `KERNEL`, or the default.
+    """Return the back end of the setting `BACKEND`, of the variable `KERNEL`, or the default.
 
     Raise `ValueError` if there is none of that name.
     """
-    configured = dask.config.get("daskgmm.backend", None)
-    if configured is not None:
-        return backend_of(configured)
-    return backend_of(os.environ.get(KERNEL) or default_backend(), KERNEL)
+    asked_by = KERNEL if dask.config.get(BACKEND, None) is None else BACKEND
+    return backend_of(backend_name(), asked_by)
+
+
+def backend_name() -> str:
+    """Return the name of the back end of passes, known or not."""
+    configured: str | None = dask.config.get(BACKEND, None)
+    return configured or os.environ.get(KERNEL) or default_backend()
