@@ -1,5 +1,6 @@
 """The compiled back end in fits, and installations with and without a library."""
 
+import json
 import os
 import pickle
 import shutil
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from daskgmm import GaussianMixture, sweep
+from daskgmm import GaussianMixture, plan, sweep
 from daskgmm.errors import ClusterError
 from daskgmm.gaussian import STRUCTURES
 from daskgmm.gaussian.block import Block
@@ -165,3 +166,21 @@ def test_sanitizers_find_nothing(folder, tmp_path):
 
 def test_the_library_is_found_once_a_process(installed):
     assert library() is library()
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("name", ["numpy", "compiled"])
+def test_plans_and_checkpoints_name_it(x, name, tmp_path):
+    path = tmp_path / "fit.json"
+    settings = {"n_init": 1, "random_state": 0, "tol": 0.0}
+    with dask.config.set({"daskgmm.backend": name}):
+        assert plan(x, 2).kernel == name
+        GaussianMixture(2, max_iter=2, **settings).fit(x, checkpoint=path)
+        assert json.loads(path.read_text())["versions"]["kernel"] == name
+    other = {"numpy": "compiled", "compiled": "numpy"}[name]
+    with (
+        dask.config.set({"daskgmm.backend": other}),
+        pytest.warns(UserWarning, match=rf"kernel {name}.* kernel {other}.* the same bits"),
+    ):
+        GaussianMixture(2, max_iter=3, **settings).fit(x, checkpoint=path)
