@@ -15,6 +15,12 @@ from daskgmm.gaussian.kernels.natural import NaturalKernel
 from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend
 from daskgmm.gaussian.moments import Moments
 
+ONE_KERNEL = (
+    "Install daskgmm with a C compiler at hand, or from one wheel, wherever workers run; or set "
+    "DASKGMM_KERNEL=numpy in the process that fits."
+)
+"""Advice where some workers have a library and others do not."""
+
 
 class CompiledBackend(Backend):
     """Natural kernels by the compiled library; passes with any other kernel by NumPy."""
@@ -40,8 +46,7 @@ class CompiledBackend(Backend):
         if found is None:
             raise ClusterError(
                 "This process has no compiled kernel, which the fit began with: sums by NumPy have "
-                "other last bits. Install daskgmm from one wheel, or with a C compiler at hand, "
-                "wherever workers run; or set DASKGMM_KERNEL=numpy in the process that fits."
+                f"other last bits. {ONE_KERNEL}"
             )
         return found
 

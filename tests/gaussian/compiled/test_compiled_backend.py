@@ -22,6 +22,8 @@ from daskgmm.gaussian.kernels.compiled.building import SOURCE, build, compiler
 from daskgmm.gaussian.kernels.compiled.library import libraries, library
 from daskgmm.gaussian.kernels.natural import NaturalKernel
 from daskgmm.passes.configuration import backend
+from daskgmm.passes.executors.environment import environment
+from daskgmm.passes.executors.worker_check import check_workers
 from daskgmm.testing import BackendTests
 from daskgmm.testing.mixtures import random_mixture
 
@@ -77,6 +79,29 @@ def test_a_worker_without_it_says_so_and_mixes_no_sums(x):
     kernel = NaturalKernel.of(random_mixture(STRUCTURES["full"], 2, 3), x.mean(0))
     with pytest.raises(ClusterError, match=r"no compiled kernel.*DASKGMM_KERNEL=numpy"):
         pickle.loads(sent).moments([kernel], iter([Block(x)]))
+
+
+class OneWorker:
+    """The client of a worker without a library."""
+
+    def sync(self, *asked, **options):
+        return {
+            "tcp://there": environment("daskgmm", "daskgmm.passes", [], []) | {"kernel": "numpy"}
+        }
+
+
+@pytest.mark.usefixtures("installed", "unset")
+def test_workers_without_it_are_named_before_the_first_task(monkeypatch):
+    client = OneWorker()
+    with pytest.raises(ClusterError, match=r"1 of 1 workers have no compiled.*tcp://there.*=numpy"):
+        check_workers(client)
+    monkeypatch.setenv("DASKGMM_KERNEL", "numpy")
+    check_workers(client)
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_worker_tells_its_own():
+    assert environment("daskgmm", "daskgmm.passes", [], [])["kernel"] == "compiled"
 
 
 @pytest.mark.usefixtures("installed")
