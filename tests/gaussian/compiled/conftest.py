@@ -27,7 +27,9 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="session")
 def loaded(folder):
     """All libraries that this processor runs."""
-    return libraries(folder)
+    found = libraries(folder)
+    assert found, "one of those compiled is for this processor"
+    return found
 
 
 @pytest.fixture

@@ -491,8 +491,10 @@ EXPORT int64_t source(void) { return SOURCE; }
 /* Whether this processor has the instructions that the library was compiled for. */
 EXPORT int64_t runs_here(void) {
 #if WIDTH == 8
+    __builtin_cpu_init();
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("fma");
 #elif WIDTH == 4
+    __builtin_cpu_init();
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 #else
     return 1;

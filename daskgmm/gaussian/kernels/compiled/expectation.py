@@ -25,7 +25,6 @@ PANEL = 8
 
 LOG2_E = math.log2(math.e)
 
-
 STRIP_TILES = 8
 """Tiles of rows that are copied at once; a call takes 5 us, and a tile 5 us or more."""
 
@@ -81,7 +80,7 @@ class CompiledExpectation:
         p, k, d = kernel.shape
         self._library, self._kernel, self._n_rows = compiled, kernel, 0
         left, right = _factors(kernel.structure.statistic, d)
-        has_norm, b = int(right.max()) > d, compiled.tile
+        has_norm, b = int(max(left.max(), right.max())) > d, compiled.tile
         panels = _panels_of(compiled, k)
         self._edges = np.arange(panels + 1) * k // panels
         arrays = _split(_sizes(compiled, p, k, d))
