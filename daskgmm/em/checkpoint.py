@@ -35,6 +35,7 @@ from daskgmm.gaussian.m_step import Maximised
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.priors import PRIORS
 from daskgmm.gaussian.variational_posterior import VariationalPosterior
+from daskgmm.passes.configuration import backend_name
 from daskgmm.storage.address import Address
 from daskgmm.version import __version__
 
@@ -45,6 +46,9 @@ HEAD_BYTES = 256
 """Bytes in which the run is found that wrote a checkpoint."""
 
 RUN = re.compile(rb'"run": "([0-9a-f]{32})"')
+
+KERNEL = "kernel"
+"""Name of the back end among the versions; checkpoints that lack it were written with NumPy's."""
 
 RECORDS: dict[str, type] = {}
 """The records that a checkpoint is made of, by name."""
@@ -220,7 +224,7 @@ class Checkpoint(Generic[Kept]):
             )
 
     def _compare_versions(self, kept: Mapping[str, Any]) -> None:
-        if kept != versions():
+        if {KERNEL: "numpy", **kept} != versions():
             warnings.warn(
                 f"The checkpoint {self._address} was written with {_listed(kept)}; this is "
                 f"{_listed(versions())}. The fit goes on, but not necessarily to the same bits.",
@@ -264,9 +268,10 @@ def digest_of(document: Any) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions that the bits of a fit depend on."""
+    """Return the versions and the kernel that the bits of a fit depend on."""
     names = {"numpy": np, "scipy": scipy, "scikit-learn": sklearn}
-    return {"daskgmm": __version__, **{name: lib.__version__ for name, lib in names.items()}}
+    libraries = {name: lib.__version__ for name, lib in names.items()}
+    return {"daskgmm": __version__, **libraries, KERNEL: backend_name()}
 
 
 def check_writable(address: Address) -> None:

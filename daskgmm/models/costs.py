@@ -64,9 +64,9 @@ class TrainingData:
 
 def cut(rows: Rows, beside: Companions[Rows], settings: Settings, cache: int = 0) -> Dataset:
     """Cut rows into batches for a fit of these settings; `cache` in bytes."""
-    backend()  # one that is unknown is refused before a row is read
+    calls = backend().short_calls  # a back end that is unknown is refused before a row is read
     k, p = settings.n_columns, settings.n_statistics(rows.n_features)
-    return Dataset.of(rows, beside, k, p, cache, **missing_of(settings))
+    return Dataset.of(rows, beside, k, p, cache, short_calls=calls, **missing_of(settings))
 
 
 def missing_of(settings: Settings) -> dict[str, bool]:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 import dask
 from dask.utils import parse_timedelta
 
 from daskgmm.gaussian.kernels.backend import Backend
-from daskgmm.gaussian.kernels.backends import backend_of
+from daskgmm.gaussian.kernels.backends import backend_of, default_backend
 from daskgmm.rows.retries import configured_retries
 
 STALL_TIMEOUT = "5 minutes"
 """Longer than a queue or an autoscaler takes to replace a worker."""
+
+
+BACKEND = "daskgmm.backend"
+"""Name in Dask's configuration of the back end."""
+
+KERNEL = "DASKGMM_KERNEL"
+"""Environment variable that names the back end, where Dask's configuration does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,5 +46,15 @@ class Configuration:
 
 
 def backend() -> Backend:
-    """Return the back end of ``daskgmm.backend``; raise `ValueError` if there is none."""
-    return backend_of(dask.config.get("daskgmm.backend", "numpy"))
+    """Return the back end of the setting `BACKEND`, of the variable `KERNEL`, or the default.
+
+    Raise `ValueError` if there is none of that name.
+    """
+    asked_by = KERNEL if dask.config.get(BACKEND, None) is None else BACKEND
+    return backend_of(backend_name(), asked_by)
+
+
+def backend_name() -> str:
+    """Return the name of the back end of passes, known or not."""
+    configured: str | None = dask.config.get(BACKEND, None)
+    return configured or os.environ.get(KERNEL) or default_backend()

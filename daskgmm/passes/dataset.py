@@ -61,11 +61,15 @@ class Dataset:
         *,
         drop_missing: bool = False,
         marginalise: bool = False,
+        short_calls: bool = True,
     ) -> Dataset:
-        """Cut the rows into batches for k components with p statistics each."""
+        """Cut the rows into batches for k components with p statistics each.
+
+        `short_calls` is that of the back end (`gaussian.kernels.backend.Backend`).
+        """
         row_seconds = seconds_per_row(k, p)
-        short_calls = row_seconds * tile_rows(p, k) < SHORT_TILE_SECONDS
-        executor = choose_executor(rows.in_process, short_calls)
+        short_tiles = row_seconds * tile_rows(p, k) < SHORT_TILE_SECONDS
+        executor = choose_executor(rows.in_process, short_tiles and short_calls)
         check_persisted("X", rows.futures, executor.client)
         for argument, other in beside.named():
             check_persisted(argument, other.futures, executor.client)

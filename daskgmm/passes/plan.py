@@ -8,8 +8,10 @@ import numpy as np
 
 from daskgmm.counting import counted
 from daskgmm.errors import PlanError
+from daskgmm.gaussian.kernels.compiled.expectation import expectation_nbytes
 from daskgmm.gaussian.kernels.workspace import workspace_nbytes
 from daskgmm.passes.batches import GUESSED_ROWS
+from daskgmm.passes.configuration import backend_name
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.executors.threads import AHEAD
 from daskgmm.passes.place import Place
@@ -86,7 +88,8 @@ class Needs:
     def workspace_nbytes(self) -> int:
         """Bytes of the buffers of an E-step, which each thread keeps."""
         p, k, d = self.n_statistics, self.n_components, self.n_features
-        return workspace_nbytes(p, k, d, self.n_buffer_rows or p)
+        by_numpy = workspace_nbytes(p, k, d, self.n_buffer_rows or p)
+        return max(by_numpy, expectation_nbytes(p, k, d))
 
     @property
     def arithmetic_nbytes(self) -> int:
@@ -125,6 +128,8 @@ class Plan:
         Number of blocks; a block is a chunk, or small chunks in a row, read at once.
     batches : int
         Number of tasks of a pass.
+    kernel : str
+        Name of the back end that computes them.
     max_passes : int
         Survey, sample and the most iterations that the settings allow; most fits take 5 to 30.
     thread_nbytes : int
@@ -149,6 +154,7 @@ class Plan:
     missing: str
     chunks: int
     batches: int
+    kernel: str
     max_passes: int
     thread_nbytes: int
     worker_nbytes: int
@@ -193,6 +199,7 @@ class Plan:
             ("a pass reads", nbytes),
             ("in", f"{batches} with {counted(self.chunks, 'block')} in all"),
             ("a block is", "a chunk, or small chunks in a row, read at once"),
+            ("kernel", self.kernel),
             ("passes", f"1 or 2 for the start, then at most {iterations}"),
             ("kept in memory", f"{self.cached_batches:,} of {batches}"),
             ("a thread takes", f"at most {size(self.thread_nbytes)}"),
@@ -232,6 +239,7 @@ def make_plan(data: Dataset, needs: Needs) -> Plan:
         missing=_missing_in_words(needs),
         chunks=len(rows.lengths),
         batches=len(data.batches),
+        kernel=backend_name(),
         max_passes=needs.max_passes,
         thread_nbytes=task,
         worker_nbytes=worker,

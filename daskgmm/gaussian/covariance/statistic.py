@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
+from numpy.typing import NDArray
 
 import daskgmm.gaussian.covariance.packed as packed
 from daskgmm.arrays import Array
@@ -17,6 +19,8 @@ from daskgmm.gaussian.covariance.axes import AlongAxes, Isotropic
 from daskgmm.gaussian.covariance.dense import Dense
 from daskgmm.gaussian.covariance.precision import Precision, squared_norms
 from daskgmm.gaussian.moments import Moments
+
+Pairs: TypeAlias = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
 class Statistic(ABC):
@@ -49,6 +53,13 @@ class Statistic(ABC):
     @abstractmethod
     def of_matrices(self, matrices: Array) -> Array:
         """Return the quadratic entries of second moments (k, d, d), shape (k, q)."""
+
+    def pairs(self, d: int) -> Pairs | None:
+        """Return the factors of each quadratic entry, for compiled kernels.
+
+        They are indices into (1, x_1, ..., x_d, ||x||^2). None if an entry is no product of two.
+        """
+        return None
 
     @abstractmethod
     def filler(self, rows: Array, d: int, out: Array) -> Callable[[], None]:
@@ -94,6 +105,10 @@ class Products(Statistic):
     def of_matrices(self, matrices: Array) -> Array:
         return packed.pack(matrices)
 
+    def pairs(self, d: int) -> Pairs:
+        rows, columns = packed.indices(d)
+        return 1 + rows, 1 + columns
+
     def filler(self, rows: Array, d: int, out: Array) -> Callable[[], None]:
         half, lags = d // 2, (d + 1) // 2
         b = rows.shape[1]
@@ -132,6 +147,10 @@ class Squares(Statistic):
     def of_matrices(self, matrices: Array) -> Array:
         return np.diagonal(matrices, axis1=-2, axis2=-1)
 
+    def pairs(self, d: int) -> Pairs:
+        features = 1 + np.arange(d)
+        return features, features
+
     def filler(self, rows: Array, d: int, out: Array) -> Callable[[], None]:
         z = rows[:d]
 
@@ -163,6 +182,9 @@ class Norm(Statistic):
     def of_matrices(self, matrices: Array) -> Array:
         return np.asarray(np.trace(matrices, axis1=-2, axis2=-1), np.float64)[:, None]
 
+    def pairs(self, d: int) -> Pairs:
+        return np.array([0]), np.array([1 + d])
+
     def filler(self, rows: Array, d: int, out: Array) -> Callable[[], None]:
         z, squared = rows[:d], out[0]
 
@@ -191,6 +213,10 @@ class Pooled(Statistic):
 
     def of_matrices(self, matrices: Array) -> Array:
         return np.empty((len(matrices), 0))
+
+    def pairs(self, d: int) -> Pairs:
+        none = np.arange(0)
+        return none, none
 
     def filler(self, rows: Array, d: int, out: Array) -> Callable[[], None]:
         return lambda: None

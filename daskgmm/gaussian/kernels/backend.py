@@ -19,9 +19,13 @@ class Backend(ABC):
     ----------
     takes_labels : bool
         Whether it bars the components of `Kernel.classes` from rows of other classes.
+    short_calls : bool
+        Whether a tile takes many calls under Python's lock, so that threads wait for each other
+        where tiles take little time.
     """
 
     takes_labels: ClassVar[bool] = False
+    short_calls: ClassVar[bool] = True
 
     @abstractmethod
     def moments(

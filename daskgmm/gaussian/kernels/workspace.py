@@ -119,11 +119,16 @@ def _allocate(p: int, k: int, d: int, b: int) -> Workspace:
 def _arena(entries: int) -> Array:
     """Allocate one aligned array for all buffers, so that NumPy asks for huge pages."""
     alignment = HUGE_PAGE if 8 * entries >= HUGE_PAGE // 8 else 8 * LINE
-    nbytes = max(8 * entries, 2 * HUGE_PAGE if alignment == HUGE_PAGE else 0)
+    return aligned(entries, alignment, 2 * HUGE_PAGE if alignment == HUGE_PAGE else 0)
+
+
+def aligned(entries: int, alignment: int = 8 * LINE, least: int = 0) -> Array:
+    """Return an array that begins at a multiple of `alignment` bytes, of at least `least` bytes."""
+    nbytes = max(8 * entries, least)
     raw = np.empty(nbytes + alignment, np.uint8)
     start = -raw.ctypes.data % alignment
-    arena: Array = raw[start : start + 8 * entries].view(np.float64)
-    return arena
+    array: Array = raw[start : start + 8 * entries].view(np.float64)
+    return array
 
 
 @contextmanager

@@ -14,23 +14,26 @@ from typing import Any
 def environment(
     package: str, home: str, distributions: list[str], modules: list[str]
 ) -> dict[str, Any]:
-    """Return the executable, versions, fault of an import, and modules that this process lacks.
+    """Return the executable, versions, fault of an import, kernel, and modules that are lacking.
 
     Tasks need the module `home` of the package; all values are plain.
     """
     versions, fault = {"Python": ".".join(platform.python_version_tuple()[:2])}, None
+    kernel = None
     for name in distributions:
         with suppress(importlib.metadata.PackageNotFoundError):
             versions[name] = importlib.metadata.version(name)
     try:
         versions[package] = importlib.import_module(package).__version__
         importlib.import_module(home)
+        kernel = importlib.import_module(f"{package}.gaussian.kernels.backends").default_backend()
     except Exception as error:
         fault = f"{type(error).__name__}: {error}"
     return {
         "executable": sys.executable,
         "versions": versions,
         "fault": fault,
+        "kernel": kernel,
         "lacking": [name for name in modules if not _is_installed(name)],
     }
 

@@ -12,6 +12,8 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from daskgmm.errors import ClusterError, DaskGMMError
+from daskgmm.gaussian.kernels.compiled_backend import ONE_KERNEL
+from daskgmm.passes.configuration import backend_name
 from daskgmm.passes.executors import environment
 from daskgmm.user_warnings import warn_user
 from daskgmm.version import __version__
@@ -54,6 +56,7 @@ def check_workers(client: Any, patience: float = ANSWER_SECONDS) -> None:
     checked = _of_client.setdefault(client, _Checked())
     answers = _answers(client, checked.addresses, [], patience)
     _refuse(answers)
+    _refuse_other_kernels(answers)
     checked.addresses.update(answers)
     differences = _differences(answers)
     if differences and not checked.warned:
@@ -140,6 +143,23 @@ def _refuse(answers: Mapping[str, Answer | None]) -> None:
             f"{len(faults)} of {len(answers)} workers cannot run daskgmm's tasks: "
             f"{_listed(faults)}. Install daskgmm {__version__}, as this process has it, in the "
             "image or environment that workers start from, and start them anew."
+        )
+
+
+def _refuse_other_kernels(answers: Mapping[str, Answer | None]) -> None:
+    """Raise ClusterError if workers have no compiled kernel for tasks that are to use it."""
+    if backend_name() != "compiled":
+        return
+    lacking = [
+        f"{address} ({answer['executable']})"
+        for address, answer in answers.items()
+        if answer is not None and answer["kernel"] == "numpy"
+    ]
+    if lacking:
+        raise ClusterError(
+            f"{len(lacking)} of {len(answers)} workers have no compiled kernel, and this process "
+            f"has: {_listed(lacking)}. Results would depend on which worker has which batch. "
+            f"{ONE_KERNEL}"
         )
 
 

@@ -1,0 +1,1 @@
+"""The E-step by natural parameters as one compiled function."""

@@ -1,0 +1,87 @@
+"""Compile the E-step: ``python building.py [folder]``, by the build hook or by hand.
+
+It needs nothing but Python and a C compiler, as the package is not installed where it is built.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+
+SOURCE = Path(__file__).with_name("expectation.c")
+
+SUFFIX = ".kernel.so"
+"""What the names of libraries end with, on every system."""
+
+VARIANTS: dict[str, dict[str, list[str]]] = {
+    "x86_64": {"avx512": ["-mavx512f", "-mfma"], "avx2": ["-mavx2", "-mfma"]},
+    "aarch64": {"neon": []},
+}
+"""Flags of the libraries of each kind of processor; one with more instructions comes first."""
+
+SAME = {"amd64": "x86_64", "arm64": "aarch64"}
+"""Other names of processors."""
+
+FLAGS = ["-std=c11", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden", "-fPIC"]
+"""No flag may let the compiler change a result: bits would depend on it."""
+
+MOST_SECONDS = 300.0
+
+
+def variants() -> dict[str, list[str]]:
+    """Return the flags of each library of this kind of processor; none if it is not known."""
+    machine = platform.machine().lower()
+    return VARIANTS.get(SAME.get(machine, machine), {})
+
+
+def checksum() -> int:
+    """Return a number that tells a library of this source from one of another."""
+    return zlib.crc32(SOURCE.read_bytes())
+
+
+def compiler() -> list[str] | None:
+    """Return the command of the C compiler, that of ``CC`` or ``cc``; None without one."""
+    command = shlex.split(os.environ.get("CC", "")) or ["cc"]
+    return command if shutil.which(command[0]) else None
+
+
+def build(folder: Path, extra: Iterable[str] = ()) -> list[Path]:
+    """Compile what can be compiled, and return the libraries; none without a compiler.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the libraries go.
+    extra : iterable of str
+        More flags, as for sanitizers.
+    """
+    command = compiler()
+    if command is None:
+        return []
+    built = []
+    for name, flags in variants().items():
+        path = folder / f"{name}{SUFFIX}"
+        unfinished = path.with_suffix(f".{os.getpid()}")
+        defined = f"-DSOURCE={checksum()}LL"
+        asked = [*FLAGS, *flags, *extra, defined, "-shared", str(SOURCE), "-o", str(unfinished)]
+        try:
+            subprocess.run([*command, *asked, "-lm"], check=True, timeout=MOST_SECONDS)
+        except (OSError, subprocess.SubprocessError) as error:
+            print(f"daskgmm: no compiled kernel for {name} ({error})", file=sys.stderr)
+            unfinished.unlink(missing_ok=True)
+        else:
+            unfinished.replace(path)  # whole or not at all, as another process may load it
+            built.append(path)
+    return built
+
+
+if __name__ == "__main__":
+    for library in build(Path(sys.argv[1]) if sys.argv[1:] else SOURCE.parent):
+        print(library)

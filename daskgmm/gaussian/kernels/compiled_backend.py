@@ -1,0 +1,60 @@
+"""Back end on a compiled library: whole blocks in one call, without Python's lock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TypeGuard
+
+from daskgmm.errors import ClusterError
+from daskgmm.gaussian.block import Block
+from daskgmm.gaussian.kernels.backend import Backend
+from daskgmm.gaussian.kernels.compiled.expectation import CompiledExpectation
+from daskgmm.gaussian.kernels.compiled.library import Library, library
+from daskgmm.gaussian.kernels.kernel import Kernel
+from daskgmm.gaussian.kernels.natural import NaturalKernel
+from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend
+from daskgmm.gaussian.moments import Moments
+
+ONE_KERNEL = (
+    "Install daskgmm with a C compiler at hand, or from one wheel, wherever workers run; or set "
+    "DASKGMM_KERNEL=numpy in the process that fits."
+)
+"""Advice where some workers have a library and others do not."""
+
+
+class CompiledBackend(Backend):
+    """Natural kernels by the compiled library; passes with any other kernel by NumPy."""
+
+    takes_labels, short_calls = True, False
+
+    def moments(
+        self, kernels: Sequence[Kernel], blocks: Iterator[Block], rows: int | None = None
+    ) -> list[Moments]:
+        compiled = self._library()
+        natural = [kernel for kernel in kernels if _is_compiled(kernel)]
+        if len(natural) < len(kernels):
+            return NumpyBackend().moments(kernels, blocks, rows)
+        steps = [CompiledExpectation(compiled, kernel) for kernel in natural]
+        for block in blocks:
+            if len(block.x):
+                for step in steps:
+                    step.add(block)
+        return [step.moments() for step in steps]
+
+    def _library(self) -> Library:
+        found = library()
+        if found is None:
+            raise ClusterError(
+                "This process has no compiled kernel, which the fit began with: sums by NumPy have "
+                f"other last bits. {ONE_KERNEL}"
+            )
+        return found
+
+
+def _is_compiled(kernel: Kernel) -> TypeGuard[NaturalKernel]:
+    """Return whether the library has all that a kernel asks for."""
+    if not isinstance(kernel, NaturalKernel) or kernel.classes is not None:
+        return False
+    statistic, d = kernel.structure.statistic, kernel.shape[2]
+    whole = kernel.leaves_out or not statistic.pools
+    return whole and statistic.pairs(d) is not None

@@ -1,0 +1,226 @@
+"""Sums of the compiled kernel against those of NumPy, SciPy and its own other instructions."""
+
+from decimal import Decimal, localcontext
+from itertools import product
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import logsumexp
+
+from daskgmm.companions import Companions
+from daskgmm.gaussian import STRUCTURES
+from daskgmm.gaussian.block import Block
+from daskgmm.gaussian.kernels.compiled.expectation import CompiledExpectation
+from daskgmm.gaussian.kernels.natural import NaturalKernel
+from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend
+from daskgmm.testing.mixtures import log_joint, random_mixture
+
+EXACT = 1e-13
+
+STRUCTURES_OF_PRODUCTS = ["full", "diag", "spherical", "tied"]
+
+
+def compiled(library, kernel, x, weights=None, ends=()):
+    """Return the moments of rows in blocks that end at `ends`."""
+    found = CompiledExpectation(library, kernel)
+    for rows in np.split(np.arange(len(x)), ends):
+        found.add(Block(x[rows], Companions(None if weights is None else weights[rows])))
+    return found.moments()
+
+
+def by_numpy(kernel, x, weights=None):
+    return NumpyBackend().moments([kernel], iter([Block(x, Companions(weights))]))[0]
+
+
+def problem(structure, k, d, n, seed=0):
+    """Return the kernel of an overlapping mixture, with rows and weights, some of them 0."""
+    random = np.random.default_rng(seed)
+    x = random.normal(size=(n, d)) * 2
+    parameters = random_mixture(STRUCTURES[structure], k, d)
+    weights = random.uniform(0.1, 3.0, size=n) * (random.uniform(size=n) > 0.2)
+    return NaturalKernel.of(parameters, x.mean(0)), x, weights
+
+
+def check(found, kernel, x, weights=None):
+    """Compare sums with those of NumPy, each relative to the sum of its absolute terms."""
+    expected = by_numpy(kernel, x, weights)
+    z = np.vstack([np.ones(len(x)), (x - kernel.center).T])
+    z = np.vstack([z, (z[1:] ** 2).sum(0)])
+    left, right = kernel.structure.statistic.pairs(x.shape[1])
+    terms = np.abs(np.vstack([z[:-1], z[left] * z[right]]))
+    w = np.ones(len(x)) if weights is None else weights
+    assert (np.abs(found.sums - expected.sums) <= EXACT * (terms @ w)[:, None]).all()
+    assert_allclose(found.log_likelihood, expected.log_likelihood, rtol=EXACT, atol=1e-11)
+    assert_allclose(found.weight, expected.weight, rtol=EXACT)
+    assert found.rows == expected.rows
+
+
+def same_bits(a, b):
+    assert_array_equal(a.sums, b.sums)
+    assert (a.log_likelihood, a.weight, a.rows) == (b.log_likelihood, b.weight, b.rows)
+
+
+@pytest.mark.parametrize("structure", STRUCTURES_OF_PRODUCTS)
+@pytest.mark.parametrize("k", [1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 13, 14, 15, 16, 17])
+def test_sums_are_those_of_numpy(loaded, structure, k):
+    d = 1 + k % 7
+    kernel, x, weights = problem(structure, k, d, 500)
+    for library, w in product(loaded, (None, weights)):
+        check(compiled(library, kernel, x, w), kernel, x, w)
+
+
+@pytest.mark.parametrize(
+    ("structure", "k", "d", "n"),
+    [
+        ("full", 1, 300, 400),
+        ("full", 300, 1, 900),
+        ("full", 3, 47, 385),
+        ("diag", 23, 300, 384),
+        ("spherical", 300, 30, 50),
+        ("tied", 29, 121, 400),
+    ],
+)
+def test_large_shapes(loaded, structure, k, d, n):
+    kernel, x, weights = problem(structure, k, d, n)
+    for library in loaded:
+        check(compiled(library, kernel, x, weights), kernel, x, weights)
+
+
+@pytest.mark.parametrize("structure", ["full", "diag", "spherical"])
+def test_sums_are_those_of_scipy_s_densities(loaded, structure):
+    parameters = random_mixture(STRUCTURES[structure], 5, 3)
+    x = np.random.default_rng(1).normal(size=(700, 3)) * 2
+    kernel = NaturalKernel.of(parameters, np.zeros(3))
+    joint = log_joint(parameters, x)
+    logs = logsumexp(joint, axis=0)
+    gamma = np.exp(joint - logs)
+    for library in loaded:
+        found = compiled(library, kernel, x)
+        assert_allclose(found.log_likelihood, logs.sum(), rtol=1e-13)
+        assert_allclose(found.counts, gamma.sum(1), rtol=1e-12)
+        assert_allclose(found.first, gamma @ x, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("structure", STRUCTURES_OF_PRODUCTS)
+def test_instructions_change_no_bit(loaded, structure):
+    if len(loaded) < 2:
+        pytest.skip("this processor runs one library only")
+    for k, d, n in ((1, 1, 1), (5, 3, 383), (7, 12, 1000), (10, 2, 769), (40, 9, 500)):
+        kernel, x, weights = problem(structure, k, d, n, seed=k)
+        for w in (None, weights):
+            first, *others = (compiled(library, kernel, x, w) for library in loaded)
+            for other in others:
+                same_bits(first, other)
+
+
+def test_blocks_change_no_bit(loaded):
+    kernel, x, weights = problem("full", 6, 5, 1000)
+    cuts = [(1,), (384,), (383, 385), range(1, 1000), (0, 7, 7, 768, 1000)]
+    for library, w in product(loaded, (None, weights)):
+        whole = compiled(library, kernel, x, w)
+        for ends in cuts:
+            same_bits(compiled(library, kernel, x, w, ends), whole)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 7, 8, 9, 383, 384, 385])
+def test_any_number_of_rows(loaded, n):
+    kernel, x, weights = problem("full", 4, 3, 400)
+    for library, w in product(loaded, (None, weights[:n])):
+        check(compiled(library, kernel, x[:n], w), kernel, x[:n], w)
+
+
+def test_rows_of_any_kind(loaded):
+    kernel, x, weights = problem("full", 4, 3, 500)
+    x = np.rint(4 * x) / 4
+    unaligned = np.frombuffer(b"\0" + x.tobytes(), np.uint8)[1:].view(x.dtype).reshape(x.shape)
+    assert not unaligned.flags.aligned
+    fixed = x.copy()
+    fixed.flags.writeable = False
+    kinds = [np.asfortranarray(x), np.repeat(x, 2, axis=0)[::2], x[::-1][::-1], unaligned, fixed]
+    kinds += [x.astype(np.float32), x.astype(">f8"), np.pad(x, ((0, 0), (2, 1)))[:, 2:5]]
+    heavy = [weights, np.repeat(weights, 3)[::3], weights.astype(">f8")]
+    for library in loaded:
+        expected = compiled(library, kernel, x, weights)
+        for rows, w in product(kinds, heavy):
+            same_bits(compiled(library, kernel, rows, w), expected)
+        whole = np.rint(x)
+        numbers = compiled(library, kernel, whole.astype(np.int16), (weights > 1).astype(np.int8))
+        same_bits(numbers, compiled(library, kernel, whole, (weights > 1) * 1.0))
+
+
+def test_rows_of_weight_0_may_be_anything(loaded):
+    kernel, x, weights = problem("full", 4, 3, 500)
+    wild = x.copy()
+    wild[weights == 0] = [np.nan, np.inf, 1e300]
+    for library in loaded:
+        same_bits(compiled(library, kernel, wild, weights), compiled(library, kernel, x, weights))
+
+
+def test_a_value_that_is_not_finite_is_seen(loaded):
+    kernel, x, weights = problem("diag", 4, 3, 500)
+    for library, value, w in product(loaded, (np.nan, np.inf), (None, weights + 1.0)):
+        x[137, 1] = value
+        assert not np.isfinite(compiled(library, kernel, x, w).log_likelihood)
+
+
+def test_rows_far_from_all_components_and_from_the_origin(loaded):
+    kernel, x, weights = problem("full", 4, 3, 500)
+    x[::5] *= 1e4  # exponents end at -650
+    far = NaturalKernel.of(random_mixture(STRUCTURES["full"], 4, 3), np.full(3, 1e6))
+    for library in loaded:
+        check(compiled(library, kernel, x, weights), kernel, x, weights)
+        check(compiled(library, far, x[1::5] + 1e6), far, x[1::5] + 1e6)
+
+
+@pytest.mark.parametrize(
+    ("structure", "k", "d"),
+    [("full", 9, 12), ("diag", 64, 33), ("spherical", 64, 62), ("tied", 64, 70)],
+)
+def test_pairs_without_weight_are_left_out(loaded, structure, k, d):
+    """Far rows belong to one component each; those of the middle tile to all."""
+    kernel, x, weights = problem(structure, k, d, 1000)
+    x[384:768] *= 0.01
+    x[:384] *= 300.0
+    x[768:] *= 300.0
+    kernel.theta[:, 1:] *= 0.1
+    kernel.theta[:, 0] = 0.0
+    for w in (None, weights):
+        found = []
+        for library in loaded:
+            step = CompiledExpectation(library, kernel)
+            step.add(Block(x, Companions(w)))
+            found.append(step.moments())
+            assert step.n_sparse_tiles == 2
+            check(found[-1], kernel, x, w)
+        for other in found[1:]:
+            same_bits(found[0], other)
+
+
+def test_components_of_no_weight_get_nothing(loaded):
+    kernel, x, _ = problem("full", 3, 2, 500)
+    kernel.theta[1, 0] = -1e300
+    for library in loaded:
+        found = compiled(library, kernel, x)
+        assert found.counts[1] < 1e-270
+        check(found, kernel, x)
+
+
+def test_powers_of_two_are_right_to_the_last_place(loaded):
+    x = np.concatenate([np.linspace(-937.75, 0.0, 4001), -np.arange(0, 937) - 0.5, [-0.0] * 6])
+    x = np.sort(x)[: len(x) // 8 * 8].copy()
+    with localcontext() as context:
+        context.prec = 40
+        exact = [Decimal(2) ** Decimal(float(each)) for each in x]
+        for library in loaded:
+            aligned = np.zeros(len(x) + 8)
+            start = -aligned.ctypes.data % 64 // 8
+            given, found = aligned[start : start + len(x)], np.zeros(len(x) + 8)
+            given[:] = x
+            found = found[-found.ctypes.data % 64 // 8 :][: len(x)]
+            library.functions.powers_of_two(given.ctypes.data, found.ctypes.data, len(x))
+            errors = [
+                abs(Decimal(float(a)) - b) / Decimal(float(np.spacing(a)))
+                for a, b in zip(found, exact, strict=True)
+            ]
+            assert max(errors) < 1
