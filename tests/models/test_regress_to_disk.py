@@ -32,9 +32,11 @@ def named():
 
 def assert_written(found, expected, names):
     for place, name in enumerate(names):
-        np.testing.assert_array_equal(found[f"mean_{name}"], expected.mean[:, place])
-        np.testing.assert_array_equal(found[f"variance_{name}"], expected.variance[:, place])
-    np.testing.assert_array_equal(found["log_density"], expected.log_density)
+        np.testing.assert_allclose(found[f"mean_{name}"], expected.mean[:, place], rtol=1e-12)
+        np.testing.assert_allclose(
+            found[f"variance_{name}"], expected.variance[:, place], rtol=1e-12
+        )
+    np.testing.assert_allclose(found["log_density"], expected.log_density, rtol=1e-12)
 
 
 def test_zarr(mixture, tmp_path):
@@ -106,7 +108,8 @@ def test_a_run_of_other_targets_is_another(mixture, tmp_path, monkeypatch):
         wide.regress_to_zarr(lazy, out, [2], chunks=50, dtype="float64", progress=stop)
     moved.regress_to_zarr(lazy, out, [2], chunks=50, dtype="float64")
     expected = moved.regress(X[:, :2], 2)
-    np.testing.assert_array_equal(zarr.open_group(out, mode="r")["mean_2"][:], expected.mean)
+    written = zarr.open_group(out, mode="r")["mean_2"][:]
+    np.testing.assert_allclose(written, expected.mean, rtol=1e-12)  # in other blocks
 
 
 def test_refusals(mixture, named, tmp_path):
