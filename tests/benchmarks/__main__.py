@@ -16,6 +16,7 @@ PROGRAMS = (
     "products",
     "out_of_core",
     "choices",
+    "billion",
     "classifier",
     "clusters",
     "drift",
