@@ -16,6 +16,8 @@ from daskgmm.models.predictions.outputs import DIMENSIONS
 from daskgmm.models.writers.part_writing import CLASSES, COMPONENTS
 from daskgmm.models.writers.target import left_behind
 from daskgmm.passes.plan import size
+from daskgmm.rows.csv.table import read_small
+from daskgmm.rows.kinds.csv import CsvFile
 from daskgmm.rows.kinds.labelled import LabelledFile
 from daskgmm.rows.kinds.npy import Npy
 from daskgmm.rows.kinds.parquet import ParquetFiles
@@ -29,6 +31,7 @@ from daskgmm.rows.parquet.footers import Footer, read_footers
 from daskgmm.rows.source import Source
 from daskgmm.rows.sources import source_of
 from daskgmm.rows.stores.zarr_opening import open_node
+from daskgmm.rows.tables.arrow_columns import number_type
 from daskgmm.storage.masking import StorageOptions
 
 LISTED_VARIABLES = 100
@@ -97,8 +100,26 @@ def _parquet(source: Source) -> str:
     ]
     if k is not None:
         return f"predictions\n{listed([*facts, _state(source)])}"
-    use = f"can be fitted: --columns {','.join(numeric)}" if numeric else "has no numbers"
-    return f"Parquet\n{listed([*facts, ('use', use)])}"
+    return f"Parquet\n{listed([*facts, ('use', _use_of(numeric))])}"
+
+
+def _csv(source: Source) -> str:
+    """Describe a CSV file that is small enough to be fitted."""
+    table = read_small(source.address)
+    kinds = {field.name: field.type for field in table.schema}
+    numeric = [name for name, kind in kinds.items() if number_type(kind, nulls=True)]
+    facts = [
+        ("rows", f"{table.num_rows:,}"),
+        ("columns", f"{len(kinds):,}"),
+        *[(f"  {name}", str(kind)) for name, kind in _first(kinds)],
+        ("use", _use_of(numeric)),
+    ]
+    return f"CSV\n{listed(facts)}"
+
+
+def _use_of(numeric: Sequence[str]) -> str:
+    """Return what the columns that are numbers are for."""
+    return f"can be fitted: --columns {','.join(numeric)}" if numeric else "has no numbers"
 
 
 def _marks(footer: Footer) -> Mapping[bytes, bytes]:
@@ -265,6 +286,7 @@ def aligned(rows: Sequence[Sequence[str]], left: Sequence[int] = ()) -> str:
 
 FORMS: dict[type[Source], Callable[[Source], str]] = {
     ParquetFiles: _parquet,
+    CsvFile: _csv,
     LabelledFile: _file,
     Npy: _npy,
     StoredZarr: _zarr,

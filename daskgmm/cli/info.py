@@ -17,7 +17,7 @@ from daskgmm.cli.interrupting import at_once
 @options.storage_options
 @IMPORT
 def info(path: str, storage_options: dict[str, Any] | None) -> None:
-    """Say what PATH is: a model, or Zarr, Parquet, NetCDF or .npy data, or predictions."""
+    """Say what PATH is: a model, or Zarr, Parquet, NetCDF, CSV or .npy data, or predictions."""
     with at_once():
         from daskgmm.describe import describe_model
         from daskgmm.describe_classes import describe_classifier
@@ -26,7 +26,7 @@ def info(path: str, storage_options: dict[str, Any] | None) -> None:
         from daskgmm.models.estimator import MixtureEstimator
 
     url_of_model = "://" in path and path.endswith(".json")
-    if url_of_model or (Path(path).is_file() and not path.endswith(not_models())):
+    if url_of_model or (Path(path).is_file() and not path.lower().endswith(not_models())):
         fitted = load_fitted(path, storage_options)
         if isinstance(fitted, MixtureEstimator):
             click.echo(describe_model(fitted, path))

@@ -29,6 +29,17 @@ def test_a_file_becomes_parquet(call, frame):
     assert len(pd.read_parquet("x.parquet")) == 600
 
 
+@pytest.mark.parametrize("name", ["x.csv", "X.CSV.gz"])
+def test_info_lists_columns_and_their_types(call, frame, name):
+    frame.to_csv(name, index=False, sep=";", compression="infer")
+    done = call("info", name)
+    assert done.exit_code == 0, done.output
+    assert f"{name}: CSV" in done.stdout
+    assert "temp   double" in done.stdout
+    assert "ship   string" in done.stdout
+    assert "can be fitted: --columns temp,salt" in done.stdout
+
+
 def test_a_small_one_is_fitted_as_it_is(call, frame):
     fit = ("fit", "x.csv", "-k", 3, "--seed", 0, "-o", "m.json")
     assert "--columns" in call(*fit).stderr

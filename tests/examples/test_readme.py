@@ -70,6 +70,12 @@ def folder(tmp_path, monkeypatch):
     zarr.create_array("image.zarr", data=image, chunks=(20, 100, 3))
     table = pd.DataFrame(pixels, columns=["x", "y", "z"]).assign(n=1.0, name="text")
     table.to_parquet("table.parquet")
+    trees = pd.DataFrame(random.normal(size=(200, 2)), columns=["height", "girth"])
+    trees["species"] = np.where(np.arange(200) < 90, "oak", "ash")
+    trees.loc[trees["species"] == "oak", "height"] += 9
+    trees.loc[::20, "girth"] = np.nan
+    trees.to_csv("trees.csv", sep=";", index=False)
+    trees.dropna().to_parquet("iris.parquet")
     return tmp_path
 
 
@@ -82,7 +88,8 @@ def test_python(folder, text, least):
     assert len(found) >= least
     for block in found:
         exec(compile(block, text, "exec"), session)
-    assert zarr.open_array("labels.zarr", mode="r").shape == (4000,)
+    written = {"README": "segments.zarr", "site": "labels.zarr"}[text]
+    assert zarr.open_array(written, mode="r").shape == (4000,)
 
 
 @pytest.mark.slow

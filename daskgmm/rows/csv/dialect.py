@@ -19,6 +19,7 @@ several the first, as commas may be decimal points."""
 
 SUFFIXES = (".csv", ".tsv")
 COMPRESSED = ("", ".gz", ".bz2", ".zst", ".xz")
+ALL_SUFFIXES = tuple(a + b for a in SUFFIXES for b in COMPRESSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def opened(address: Address) -> Iterator[tuple[Any, Any]]:
 
 def is_csv(name: str) -> bool:
     """Return whether a path or URL has the suffix of CSV files, compressed ones too."""
-    return name.lower().endswith(tuple(a + b for a in SUFFIXES for b in COMPRESSED))
+    return name.lower().endswith(ALL_SUFFIXES)
 
 
 def _first_line(file: Any, encoding: str) -> tuple[str, int]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from daskgmm.companions import WEIGHTS
-from daskgmm.rows.csv.dialect import Dialect, is_csv
+from daskgmm.rows.csv.dialect import ALL_SUFFIXES, Dialect, is_csv
 from daskgmm.rows.csv.table import TableRows, read_small
 from daskgmm.rows.kinds.parquet import OpenRows
 from daskgmm.rows.matching import column_of
@@ -20,6 +20,7 @@ class CsvFile(Source):
     """The path or URL of a CSV file, which is read into memory if it is small."""
 
     named = keyed = True
+    suffixes = ALL_SUFFIXES
 
     @classmethod
     def matches(cls, x: Any) -> bool:
