@@ -1,9 +1,9 @@
 """Claim: a fit on two threads takes minutes for 1e9 rows of 4 features, and memory below 1 GB.
 
 Rows of 8 overlapping components are drawn into an uncompressed Zarr store of float32, which the
-command line then fits on two threads. Time is that of the command, Python's start included; passes and
-peak memory, also of the whole process, are those that it logs. It opts in to its size: 1e7 rows take
-160 MB of disk in $TMPDIR, and 1e9 take 16 GB.
+command line then fits on two threads. Time is that of the command, Python's start included; passes
+and peak memory, also of the whole process, are those that it logs. It takes 1e7 rows, 160 MB of
+disk in $TMPDIR, unless more are asked for: 1e9 take 16 GB.
 
 BENCHMARK_ROWS=1000000000 takes so many rows.
 """
