@@ -185,3 +185,32 @@ def test_a_url(tmp_path):
         FRAME.to_csv(file, index=False)
     csv_to_parquet(f"file://{tmp_path}/x.csv.gz", f"file://{tmp_path}/x.parquet")
     assert_array_equal(pd.read_parquet("x.parquet"), X)
+
+
+@pytest.mark.parametrize("line", [",a,b", "1.0,,3", "a,b,"])
+def test_a_column_without_a_name_is_refused(line):
+    Path("x.csv").write_text(f"{line}\n1,2,3\n")
+    with pytest.raises(SourceError, match="index=False"):
+        open_data("x.csv")
+    with pytest.raises(SourceError, match="empty field in its first line"):
+        csv_to_parquet("x.csv", "x.parquet")
+
+
+def test_lines_may_be_longer_than_a_mebibyte():
+    d = (1 << 14) + 1
+    header, values = ",".join(f"c{i}" for i in range(d)), ",".join(["0." + "1" * 200] * d)
+    Path("x.csv").write_text(f"{header}\n{values}\n{values}\n")
+    assert csv_to_parquet("x.csv", "x.parquet").rows == 2
+
+
+@pytest.mark.parametrize("encoding", ["utf8", "utf-8", "UTF-8", "utf-8-sig"])
+def test_the_mark_of_utf8_is_no_part_of_a_name(encoding):
+    Path("x.csv").write_text("a,b\n1,2\n", encoding="utf-8-sig")
+    found = csv_to_parquet("x.csv", "x.parquet", encoding=encoding)
+    assert list(found.columns) == ["a", "b"]
+
+
+def test_a_delimiter_is_one_character():
+    Path("x.csv").write_text("a::b\n1::2\n")
+    with pytest.raises(SourceError, match="one character"):
+        csv_to_parquet("x.csv", "x.parquet", delimiter="::")

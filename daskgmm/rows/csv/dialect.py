@@ -55,10 +55,18 @@ class Dialect:
                 line, empty = _first_line(file, self.encoding)
             except (UnicodeError, LookupError) as error:
                 raise self.not_decoded(address) from error
+        if self.delimiter is not None and len(self.delimiter) != 1:
+            raise SourceError(f"delimiter is one character, not {self.delimiter!r}.")
         delimiter = self.delimiter or _likeliest(line, self.decimal)
         fields = _fields(line, delimiter)
         if not fields:
             raise SourceError(f"{address} has no line with values.")
+        if not all(field.strip() for field in fields):
+            raise SourceError(
+                f"{address} has an empty field in its first line: a column without a name, as of "
+                "an index that pandas wrote, would be taken for a feature. Name it, or write the "
+                "file without it (index=False)."
+            )
         has_header = not all(_is_number(field, self.decimal) for field in fields)
         names = tuple(fields) if has_header else tuple(f"c{i}" for i in range(len(fields)))
         if len(set(names)) < len(names):
@@ -94,9 +102,14 @@ def is_csv(name: str) -> bool:
     return name.lower().endswith(tuple(a + b for a in SUFFIXES for b in COMPRESSED))
 
 
+def is_utf8(encoding: str) -> bool:
+    """Return whether this is a name of UTF-8, which is read as it is, without its mark."""
+    return codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
+
+
 def _first_line(file: Any, encoding: str) -> tuple[str, int]:
     """Return the first line that is not empty, and how many come before it."""
-    lines = codecs.getreader("utf-8-sig" if encoding == "utf8" else encoding)(file)
+    lines = codecs.getreader("utf-8-sig" if is_utf8(encoding) else encoding)(file)
     for number, line in enumerate(lines):
         if line.strip():
             return line, number
@@ -105,8 +118,8 @@ def _first_line(file: Any, encoding: str) -> tuple[str, int]:
 
 def _likeliest(line: str, decimal: str) -> str:
     """Return the delimiter that makes the most fields of a line."""
-    usable = [each for each in DELIMITERS if each != decimal]
-    return max(usable, key=lambda each: len(_fields(line, each)))
+    usable = [each for each in DELIMITERS if each != decimal and each in line]
+    return max(usable, key=lambda each: len(_fields(line, each)), default=",")
 
 
 def _fields(line: str, delimiter: str) -> list[str]:
