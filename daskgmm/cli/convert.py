@@ -30,6 +30,10 @@ MEGA = 1_000_000
     help="Text that stands for a missing value, besides an empty field and NA, NaN and null; may "
     "be given several times.",
 )  # fmt: skip
+@click.option(
+    "--header/--no-header", default=None,
+    help="Whether the first line has the names of columns.  [default: unless it has numbers alone]",
+)  # fmt: skip
 @options.storage_options
 @IMPORT
 @options.overwrite

@@ -185,3 +185,58 @@ def test_a_url(tmp_path):
         FRAME.to_csv(file, index=False)
     csv_to_parquet(f"file://{tmp_path}/x.csv.gz", f"file://{tmp_path}/x.parquet")
     assert_array_equal(pd.read_parquet("x.parquet"), X)
+
+
+@pytest.mark.parametrize(("line", "place"), [(",a,b", "1"), ("a,b,", "3"), ("a, ,b", "2")])
+def test_a_column_without_a_name_is_left_out_with_a_warning(line, place):
+    Path("x.csv").write_text(f"{line}\n1,2,3\n4,5,6\n")
+    with pytest.warns(UserWarning, match=rf"x\.csv: column {place} has no name"):
+        assert open_data("x.csv").columns == ("a", "b")
+    with pytest.warns(UserWarning, match=f"column {place} has no name"):
+        assert list(csv_to_parquet("x.csv", "x.parquet").columns) == ["a", "b"]
+    wanted = [name != "" for name in map(str.strip, line.split(","))]
+    assert_array_equal(pd.read_parquet("x.parquet"), np.array([[1, 2, 3], [4, 5, 6]])[:, wanted])
+
+
+@pytest.mark.parametrize("line", ["1.0,,3", "1.0,NA,3", "-,2,3"])
+def test_a_first_line_of_values_is_none_of_names(line):
+    Path("x.csv").write_text(f"{line}\n1,2,3\n")
+    found = csv_to_parquet("x.csv", "x.parquet", missing=["-"])
+    assert (found.rows, list(found.columns)) == (2, ["c0", "c1", "c2"])
+
+
+def test_what_the_first_line_is_may_be_said():
+    Path("x.csv").write_text("5.1,setosa\n4.9,setosa\n")
+    assert csv_to_parquet("x.csv", "x.parquet").rows == 1
+    assert csv_to_parquet("x.csv", "y.parquet", header=False).columns == {
+        "c0": "double",
+        "c1": "string",
+    }
+    Path("z.csv").write_text("400,500\n1,2\n")
+    assert list(csv_to_parquet("z.csv", "z.parquet", header=True).columns) == ["400", "500"]
+
+
+def test_an_empty_line_of_one_column_is_a_missing_value():
+    Path("x.csv").write_text("a\n1\n\n3\n")
+    csv_to_parquet("x.csv", "x.parquet")
+    assert_array_equal(pd.read_parquet("x.parquet")["a"], [1, np.nan, 3])
+
+
+def test_lines_may_be_longer_than_a_mebibyte():
+    d = (1 << 14) + 1
+    header, values = ",".join(f"c{i}" for i in range(d)), ",".join(["0." + "1" * 200] * d)
+    Path("x.csv").write_text(f"{header}\n{values}\n{values}\n")
+    assert csv_to_parquet("x.csv", "x.parquet").rows == 2
+
+
+@pytest.mark.parametrize("encoding", ["utf8", "utf-8", "UTF-8", "utf-8-sig"])
+def test_the_mark_of_utf8_is_no_part_of_a_name(encoding):
+    Path("x.csv").write_text("a,b\n1,2\n", encoding="utf-8-sig")
+    found = csv_to_parquet("x.csv", "x.parquet", encoding=encoding)
+    assert list(found.columns) == ["a", "b"]
+
+
+def test_a_delimiter_is_one_character():
+    Path("x.csv").write_text("a::b\n1::2\n")
+    with pytest.raises(SourceError, match="one character"):
+        csv_to_parquet("x.csv", "x.parquet", delimiter="::")

@@ -17,8 +17,7 @@ from daskgmm.gaussian.parameters import Parameters
 Array = NDArray[np.float64]
 
 LogDensities = Callable[[Parameters, NDArray[np.float64]], Array]
-"""Returns the log density of each row, which has the numbers of its noise behind its features."""
-"""Returns log p(x) of rows (m, d), shape (m,)."""
+"""Returns log p(x), shape (m,), of rows that have their noise behind their features."""
 
 BLOCKS = 50
 """Blocks of consecutive rows that are held out as wholes: neighbours are alike."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from daskgmm.errors import DaskGMMError, DataError, SourceError
-from daskgmm.rows.csv.dialect import Dialect, opened
+from daskgmm.rows.csv.dialect import Dialect, is_utf8, opened
 from daskgmm.rows.tables.arrow_columns import require
 from daskgmm.storage.address import Address
 
@@ -20,6 +20,10 @@ BLOCK_BYTES = 16 << 20
 """Text that is parsed at once; types are inferred from as much."""
 
 UTF8, QUOTE = "utf8", b'"'
+
+WIDE = 1 << 14
+"""Columns above which a line may be longer than the part of a block (1 MiB) that Arrow parses on
+one thread, and fails; such blocks are parsed as wholes."""
 
 WIDER = {"null": "int64", "int64": "float64"}
 """Types that a value did not fit, with those that hold it and the values before; else text."""
@@ -69,13 +73,22 @@ def blocks(
     """
     arrow, csv = require("pyarrow"), require("pyarrow.csv")
     known, skipped, rows = dict(types), dialect.skipped, 0
-    parse = csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=True)
+    # An empty line of one column is a missing value.
+    parse = csv.ParseOptions(
+        delimiter=dialect.delimiter,
+        newlines_in_values=True,
+        ignore_empty_lines=len(dialect.names) > 1,
+    )
     for text in _texts(address, dialect, at):
         convert = csv.ConvertOptions(
             column_types=known, decimal_point=dialect.decimal, strings_can_be_null=True,
+            include_columns=dialect.columns,
             null_values=[*csv.ConvertOptions().null_values, *dialect.missing],
         )  # fmt: skip
-        read = csv.ReadOptions(column_names=list(dialect.names), skip_rows=skipped)
+        read = csv.ReadOptions(
+            column_names=list(dialect.names), skip_rows=skipped,
+            block_size=len(text) if len(dialect.names) > WIDE else None,
+        )  # fmt: skip
         try:
             block = csv.read_csv(arrow.py_buffer(text), read, parse, convert)
         except arrow.ArrowInvalid as error:
@@ -92,7 +105,7 @@ def blocks(
 def _texts(address: Address, dialect: Dialect, at: Callable[[int], None]) -> Iterator[bytes]:
     """Yield the text in blocks of whole lines, in UTF-8."""
     with opened(address) as (file, stored):
-        if dialect.encoding != UTF8:
+        if not is_utf8(dialect.encoding):
             file = codecs.EncodedFile(file, UTF8, dialect.encoding)
         left = b""
         while read := _read(file, address, dialect):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,6 +19,8 @@ DELIMITERS = ";\t|,"
 several the first, as commas may be decimal points."""
 
 SUFFIXES = (".csv", ".tsv")
+_MISSING = ("NA", "NaN", "nan", "null", "N/A")
+
 COMPRESSED = ("", ".gz", ".bz2", ".zst", ".xz")
 ALL_SUFFIXES = tuple(a + b for a in SUFFIXES for b in COMPRESSED)
 
@@ -36,17 +39,23 @@ class Dialect:
         Encoding of texts.
     missing : tuple of str
         Texts that stand for a missing value, besides an empty field and NA, NaN and null.
+    header : bool or None
+        Whether the first line has the names; None where it tells: of a line of numbers it has not.
     names : tuple of str
         Names of the columns, once the first line was looked at.
+    unnamed : tuple of str
+        Those of them that stand for no name: they are left out.
     skipped : int
-        Lines before the first values: empty ones, and the header, which a line of numbers is not.
+        Lines before the first values: empty ones, and the header.
     """
 
     delimiter: str | None = None
     decimal: str = "."
     encoding: str = "utf8"
     missing: tuple[str, ...] = ()
+    header: bool | None = None
     names: tuple[str, ...] = ()
+    unnamed: tuple[str, ...] = ()
     skipped: int = 0
 
     def of_file(self, address: Address) -> Dialect:
@@ -56,16 +65,49 @@ class Dialect:
                 line, empty = _first_line(file, self.encoding)
             except (UnicodeError, LookupError) as error:
                 raise self.not_decoded(address) from error
+        if self.delimiter is not None and len(self.delimiter) != 1:
+            raise SourceError(f"delimiter is one character, not {self.delimiter!r}.")
         delimiter = self.delimiter or _likeliest(line, self.decimal)
         fields = _fields(line, delimiter)
         if not fields:
             raise SourceError(f"{address} has no line with values.")
-        has_header = not all(_is_number(field, self.decimal) for field in fields)
-        names = tuple(fields) if has_header else tuple(f"c{i}" for i in range(len(fields)))
+        has_header = self.header
+        if has_header is None:
+            values = {"", *_MISSING, *self.missing}
+            has_header = not all(
+                field.strip() in values or _is_number(field, self.decimal) for field in fields
+            )
+        numbered = [f"c{place}" for place in range(len(fields))]
+        unnamed = [name for name, field in zip(numbered, fields, strict=True) if not field.strip()]
+        names = numbered
+        if has_header:
+            names = [field.strip() or name for name, field in zip(numbered, fields, strict=True)]
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
             raise SourceError(f"{address} has two columns named {twice!r}. Rename one of them.")
-        return replace(self, delimiter=delimiter, names=names, skipped=empty + has_header)
+        left_out = tuple(unnamed) if has_header else ()
+        if len(left_out) == len(names):
+            raise SourceError(f"{address} names no column in its first line.")
+        return replace(
+            self, delimiter=delimiter, names=tuple(names), unnamed=left_out,
+            skipped=empty + has_header,
+        )  # fmt: skip
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns that are read."""
+        return [name for name in self.names if name not in self.unnamed]
+
+    def warn(self, address: Address, stacklevel: int) -> None:
+        """Say which columns are left out, as they have no name."""
+        if self.unnamed:
+            places = ", ".join(str(1 + self.names.index(name)) for name in self.unnamed)
+            warnings.warn(
+                f"{address}: column {places} has no name, as an index that pandas writes, and is "
+                "left out. Name it in the first line if it is a feature.",
+                UserWarning,
+                stacklevel=stacklevel + 1,
+            )
 
     def not_decoded(self, address: Address) -> SourceError:
         """Return the error for a file that has another encoding."""
@@ -95,9 +137,14 @@ def is_csv(name: str) -> bool:
     return name.lower().endswith(ALL_SUFFIXES)
 
 
+def is_utf8(encoding: str) -> bool:
+    """Return whether this is a name of UTF-8, which is read as it is, without its mark."""
+    return codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
+
+
 def _first_line(file: Any, encoding: str) -> tuple[str, int]:
     """Return the first line that is not empty, and how many come before it."""
-    lines = codecs.getreader("utf-8-sig" if encoding == "utf8" else encoding)(file)
+    lines = codecs.getreader("utf-8-sig" if is_utf8(encoding) else encoding)(file)
     for number, line in enumerate(lines):
         if line.strip():
             return line, number
@@ -106,8 +153,8 @@ def _first_line(file: Any, encoding: str) -> tuple[str, int]:
 
 def _likeliest(line: str, decimal: str) -> str:
     """Return the delimiter that makes the most fields of a line."""
-    usable = [each for each in DELIMITERS if each != decimal]
-    return max(usable, key=lambda each: len(_fields(line, each)))
+    usable = [each for each in DELIMITERS if each != decimal and each in line]
+    return max(usable, key=lambda each: len(_fields(line, each)), default=",")
 
 
 def _fields(line: str, delimiter: str) -> list[str]:

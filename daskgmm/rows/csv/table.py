@@ -29,6 +29,7 @@ def read_small(address: Address) -> Any:
             "once: daskgmm convert, or daskgmm.csv_to_parquet."
         )
     dialect = Dialect().of_file(address)
+    dialect.warn(address, stacklevel=2)
     arrow = require("pyarrow")
 
     def read(types: Types) -> Any:
@@ -40,7 +41,7 @@ def read_small(address: Address) -> Any:
 
 def _empty(dialect: Dialect) -> Any:
     arrow = require("pyarrow")
-    return arrow.table({name: arrow.array([], "float64") for name in dialect.names})
+    return arrow.table({name: arrow.array([], "float64") for name in dialect.columns})
 
 
 class TableRows(ArrayRows):

@@ -56,6 +56,7 @@ def csv_to_parquet(
     decimal: str = ".",
     encoding: str = "utf8",
     missing: Sequence[str] = (),
+    header: bool | None = None,
     overwrite: bool = False,
     storage_options: StorageOptions | None = None,
     progress: Progress | None = None,
@@ -81,6 +82,10 @@ def csv_to_parquet(
         Encoding of the files.
     missing : sequence of str
         Texts that stand for a missing value, besides an empty field and NA, NaN and null.
+    header : bool, optional
+        Whether the first line has the names of the columns; by default it tells: a line of numbers
+        and missing values has none, and columns are c0, c1 and so on. Columns without a name, such
+        as an index that pandas writes, are left out with a warning.
     overwrite : bool, default=False
         Whether a file at `out` may be replaced.
     storage_options : mapping, optional
@@ -108,8 +113,9 @@ def csv_to_parquet(
     if not sources:
         raise DataError("There is no CSV file; give at least one.")
     _check_target(sources, target, overwrite)
-    given = Dialect(delimiter, decimal, encoding, tuple(missing))
+    given = Dialect(delimiter, decimal, encoding, tuple(missing), header)
     dialects = [given.of_file(source) for source in sources]
+    dialects[0].warn(sources[0], stacklevel=2)
     for source, dialect in zip(sources, dialects, strict=True):
         if dialect.names != dialects[0].names:
             raise DataError(

@@ -41,7 +41,7 @@ class CsvFile(Source):
 
     @property
     def names(self) -> tuple[str, ...]:
-        return Dialect().of_file(self.address).names
+        return tuple(Dialect().of_file(self.address).columns)
 
 
 class OpenCsv(OpenRows):
