@@ -80,8 +80,8 @@ and two by k-means (551 MB at 28,041 rows of 600 columns, beside the sample itse
 what was freed and did not go back to the system (1,409 MB were measured in all, 1,537 planned)."""
 
 
-def plan_of(data: Dataset, settings: Settings, starts: Starts) -> Plan:
-    """Return the plan of a fit to rows that are cut already."""
+def plan_of(data: Dataset, settings: Settings, starts: Starts, mixtures: int = 1) -> Plan:
+    """Return the plan of a fit of mixtures, of these settings in all, to rows that are cut."""
     d = data.rows.n_features
     mapped = 8 * settings.n_features(d)
     # A drawn sample is in the model's coordinates, the survey's as read.
@@ -103,6 +103,7 @@ def plan_of(data: Dataset, settings: Settings, starts: Starts) -> Plan:
         noise_nbytes=noise_nbytes(data, settings.n_components, d),
         coordinates=coordinates_in_words(settings, d),
         n_buffer_rows=settings.n_buffer_rows(d),
+        n_mixtures=mixtures,
     )
     return make_plan(data, needs)
 

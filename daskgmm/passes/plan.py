@@ -66,6 +66,10 @@ class Needs:
         Bytes that rows with noise of their own take; 0 without.
     coordinates : str
         Coordinates of the fit, in words.
+    n_buffer_rows : int
+        Numbers that tiles keep of each row; 0 for as many as statistics.
+    n_mixtures : int
+        Number of mixtures that a pass is for.
     """
 
     n_components: int
@@ -83,13 +87,14 @@ class Needs:
     noise_nbytes: int = 0
     coordinates: str = "the columns as they are"
     n_buffer_rows: int = 0
+    n_mixtures: int = 1
 
     @property
     def workspace_nbytes(self) -> int:
         """Bytes of the buffers of an E-step, which each thread keeps."""
         p, k, d = self.n_statistics, self.n_components, self.n_features
         by_numpy = workspace_nbytes(p, k, d, self.n_buffer_rows or p)
-        return max(by_numpy, expectation_nbytes(p, k, d))
+        return max(by_numpy, expectation_nbytes(p, k, d, self.n_mixtures))
 
     @property
     def arithmetic_nbytes(self) -> int:

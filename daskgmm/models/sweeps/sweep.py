@@ -187,7 +187,8 @@ def sweep(
     as_one_fit = all_at_once(settings, rows.n_features)
     # What M-steps round to would depend on whether a task has just ended.
     with one_blas_thread(), closing(cut(rows, beside, as_one_fit, cache_nbytes(cache))) as data:
-        plan_of(data, as_one_fit, starts_of(settings, rows.n_features, rows.n_rows)).check()
+        starts = starts_of(settings, rows.n_features, rows.n_rows)
+        plan_of(data, as_one_fit, starts, len(settings)).check()
         kept = saved = None
         if checkpoint is not None:
             saved = Checkpoint(Address.of(checkpoint, storage_options), SweepState)

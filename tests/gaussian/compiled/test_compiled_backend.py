@@ -147,6 +147,11 @@ def test_a_library_of_another_source_or_a_damaged_one_is_not_taken(folder, tmp_p
     assert libraries(folder) == []
 
 
+def test_a_library_of_other_flags_is_not_taken(folder, monkeypatch):
+    monkeypatch.setattr("daskgmm.gaussian.kernels.compiled.building.FLAGS", ["-Ofast"])
+    assert libraries(folder) == []
+
+
 @pytest.mark.slow
 def test_it_is_compiled_beside_its_source(tmp_path):
     if compiler() is None:

@@ -11,7 +11,12 @@ from scipy.special import logsumexp
 from daskgmm.companions import Companions
 from daskgmm.gaussian import STRUCTURES
 from daskgmm.gaussian.block import Block
-from daskgmm.gaussian.kernels.compiled.expectation import CompiledExpectation
+from daskgmm.gaussian.kernels.compiled.expectation import (
+    STRIP_TILES,
+    CompiledExpectation,
+    _sizes,
+    expectation_nbytes,
+)
 from daskgmm.gaussian.kernels.natural import NaturalKernel
 from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend
 from daskgmm.testing.mixtures import log_joint, random_mixture
@@ -204,6 +209,32 @@ def test_components_of_no_weight_get_nothing(loaded):
         found = compiled(library, kernel, x)
         assert found.counts[1] < 1e-270
         check(found, kernel, x)
+
+
+@pytest.mark.parametrize("sizes", [[1] * 20, [2, 9, 17], [8, 16]])
+@pytest.mark.parametrize(("p", "d"), [(35, 17), (201, 100)])
+@pytest.mark.usefixtures("installed")
+def test_planned_bytes_are_enough_for_all_mixtures_of_a_pass(loaded, sizes, p, d):
+    own = sum(sum(_sizes(loaded[0], p, k, d).values()) for k in sizes)
+    planned = expectation_nbytes(p, sum(sizes), d, len(sizes))
+    copied = 8 * STRIP_TILES * loaded[0].tile * (d + 1)
+    assert 8 * own + copied <= planned < 1.5 * (8 * own + copied)
+
+
+@pytest.mark.parametrize("weigh", [False, True])
+def test_rows_without_a_number_never_pass_for_numbers(loaded, weigh):
+    """A value out of range in one row, or densities that are all 0, as by NumPy."""
+    kernel, x, weights = problem("full", 5, 3, 500)
+    weights = np.where(weights == 0.0, -0.0, weights) if weigh else None
+    row = int(np.argmax(weights)) if weigh else 137
+    for value in (np.nan, np.inf, -np.inf, 1e200):
+        wild = x.copy()
+        wild[row, 1] = value
+        for library in loaded:
+            assert not np.isfinite(compiled(library, kernel, wild, weights).log_likelihood)
+    kernel.theta[:, 0] = -np.inf
+    for library in loaded:
+        assert not np.isfinite(compiled(library, kernel, x, weights).log_likelihood)
 
 
 def test_powers_of_two_are_right_to_the_last_place(loaded):

@@ -42,8 +42,8 @@ def variants() -> dict[str, list[str]]:
 
 
 def checksum() -> int:
-    """Return a number that tells a library of this source from one of another."""
-    return zlib.crc32(SOURCE.read_bytes())
+    """Return a number that tells a library of this source and these flags from any other."""
+    return zlib.crc32(repr((FLAGS, variants())).encode(), zlib.crc32(SOURCE.read_bytes()))
 
 
 def compiler() -> list[str] | None:

@@ -16,7 +16,8 @@
    The bits depend on rows, weights and parameters alone, not on the processor, the compiler, or
    where blocks of rows end: a product and a sum are one fused operation where `fused` says so and
    two where it does not (-ffp-contract=off), and a sum over the rows of a tile has LANES parts,
-   lane l with the rows l, l + LANES, ..., which one tree adds. A vector has WIDTH lanes. */
+   lane l with the rows l, l + LANES, ..., which one tree adds. A vector has WIDTH lanes. The
+   log-likelihood depends on log of the system's library, too. */
 
 #include <math.h>
 #include <stdint.h>

@@ -64,13 +64,18 @@ def _padded(p: int) -> int:
     return -(-p // LINE) * LINE
 
 
-def expectation_nbytes(p: int, k: int, d: int) -> int:
-    """Return the bytes of the buffers for a mixture; 0 without a library."""
+def expectation_nbytes(p: int, k: int, d: int, mixtures: int = 1) -> int:
+    """Return the bytes of the buffers, at most; 0 without a library.
+
+    k is the number of components of all mixtures in the pass, each of which has its own buffers.
+    """
     found = library()
     if found is None:
         return 0
+    # A cut of k into two adds one panel at most, and the buffers that do not depend on k.
+    cuts = (mixtures - 1) * sum(_sizes(found, p, 1, d).values())
     copied = STRIP_TILES * found.tile * (d + 1)
-    return 8 * (sum(_sizes(found, p, k, d).values()) + copied)
+    return 8 * (sum(_sizes(found, p, k, d).values()) + cuts + copied)
 
 
 class CompiledExpectation:
