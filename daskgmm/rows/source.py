@@ -229,7 +229,7 @@ class Source(ABC):
     def texts(
         self, name: str, features: Sequence[str] | None = None
     ) -> tuple[Source, Texts] | None:
-        """Split a column of texts off a table that is read lazily; return the rest first.
+        """Split a column of texts off a table that is no frame in memory; return the rest first.
 
         The rest has the columns `features`, by default all others. None if no column of that name
         holds texts.

@@ -9,7 +9,13 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.testing import assert_array_equal
 
-from daskgmm import GaussianMixture, csv_to_parquet, open_data, open_parquet
+from daskgmm import (
+    GaussianMixture,
+    GaussianMixtureClassifier,
+    csv_to_parquet,
+    open_data,
+    open_parquet,
+)
 from daskgmm.errors import DataError, OutputError, SourceError
 from tests.oracle.data import blobs
 
@@ -240,3 +246,18 @@ def test_a_delimiter_is_one_character():
     Path("x.csv").write_text("a::b\n1::2\n")
     with pytest.raises(SourceError, match="one character"):
         csv_to_parquet("x.csv", "x.parquet", delimiter="::")
+
+
+def test_a_column_of_texts_is_a_target():
+    frame = FRAME[["a", "b"]].assign(kind=np.array(["x", "y z"], object)[(X[:, 0] > 0).astype(int)])
+    frame.loc[::3, "kind"] = None
+    frame.to_csv("x.csv", index=False)
+    expected = GaussianMixtureClassifier(random_state=0).fit(frame[["a", "b"]], frame["kind"])
+    for rows in ("x.csv", open_data("x.csv", columns=["a", "b"])):
+        found = GaussianMixtureClassifier(random_state=0).fit(rows, "kind")
+        assert found.classes_.tolist() == ["x", "y z"]
+        assert_array_equal(found.class_count_, expected.class_count_)
+        assert_array_equal(found.mixture_.means_, expected.mixture_.means_)
+        assert found.score(rows, "kind") == expected.score(frame[["a", "b"]], frame["kind"])
+    with pytest.raises(DataError, match="'kind', which holds texts"):
+        GaussianMixture(2).fit(open_data("x.csv", columns=["a", "b"]), labels="kind")

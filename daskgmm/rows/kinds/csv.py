@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from daskgmm.companions import WEIGHTS
 from daskgmm.rows.csv.dialect import ALL_SUFFIXES, Dialect, is_csv
 from daskgmm.rows.csv.table import TableRows, read_small
+from daskgmm.rows.csv.texts import TableTexts, holds_texts
 from daskgmm.rows.kinds.parquet import OpenRows
 from daskgmm.rows.matching import column_of
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source, path_of
 from daskgmm.rows.tables.frame_tables import MemoryTable, taken_from_arrow
 from daskgmm.rows.tables.keyed import Table
+from daskgmm.rows.texts import Texts
 
 
 class CsvFile(Source):
@@ -28,16 +31,29 @@ class CsvFile(Source):
         return name is not None and is_csv(name)
 
     def rows(self, columns: Sequence[str] | None = None) -> Rows:
-        return TableRows(read_small(self.address), columns, str(self.path))
+        return TableRows(self._read, columns, str(self.path))
 
     def lazy(self, columns: Sequence[str] | None = None) -> None:
         """Return None: the rows are in memory."""
 
+    def texts(
+        self, name: str, features: Sequence[str] | None = None
+    ) -> tuple[Source, Texts] | None:
+        if not holds_texts(self._read, name):
+            return None
+        others = [each for each in self._read.schema.names if each != name]
+        left = TableRows(self._read, others if features is None else features, str(self.path))
+        return OpenCsv(left, self.options), TableTexts(self._read, name)
+
     def table(self, columns: Sequence[str] | None, keys: Any, part_rows: int) -> Table:
-        return MemoryTable(taken_from_arrow(read_small(self.address), columns, keys), part_rows)
+        return MemoryTable(taken_from_arrow(self._read, columns, keys), part_rows)
 
     def as_weights(self, rows: Rows, name: str = WEIGHTS) -> Rows:
         return column_of(self.rows(), rows, name)
+
+    @cached_property
+    def _read(self) -> Any:
+        return read_small(self.address)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -53,6 +69,14 @@ class OpenCsv(OpenRows):
 
     def lazy(self, columns: Sequence[str] | None = None) -> None:
         """Return None: the rows are in memory."""
+
+    def texts(
+        self, name: str, features: Sequence[str] | None = None
+    ) -> tuple[Source, Texts] | None:
+        if not holds_texts(self.x.table, name):
+            return None
+        left = self.x if features is None else self.x.select(features)
+        return OpenCsv(left, self.options), TableTexts(self.x.table, name)
 
     def table(self, columns: Sequence[str] | None, keys: Any, part_rows: int) -> Table:
         return MemoryTable(taken_from_arrow(self.x.table, columns, keys), part_rows)

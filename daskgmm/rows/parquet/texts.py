@@ -10,18 +10,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.companions import LABELS
-from daskgmm.errors import DataError
 from daskgmm.rows.grid import check_chunks
 from daskgmm.rows.parquet.footers import Footer
 from daskgmm.rows.parquet.rows import PAGE_BYTES, ParquetRows
 from daskgmm.rows.parquet.segment import CARRIED_BYTES, Piece, Query, read_groups
 from daskgmm.rows.retries import retried_stream
-from daskgmm.rows.tables.arrow_columns import require
+from daskgmm.rows.tables.arrow_texts import entries_of, is_text
 from daskgmm.rows.texts import Texts
-
-TEXTS = ("string", "large_string", "string_view")
-"""Types of Arrow that hold texts, as they are called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,28 +81,11 @@ class TextColumn(Texts):
 def holds_texts(footers: Sequence[Footer], name: str) -> bool:
     """Return whether a column holds texts, in all files."""
     columns = [footer.columns.get(name) for footer in footers]
-    return all(column is not None and _is_text(column.kind) for column in columns)
-
-
-def _is_text(kind: str) -> bool:
-    values = kind.partition(",")[0].removeprefix("dictionary<values=")  # of categories
-    return values in TEXTS
+    return all(column is not None and is_text(column.kind) for column in columns)
 
 
 def _entries(
     name: str, names: tuple[str, ...] | None, group: int, block: NDArray[Any], batch: Any
 ) -> NDArray[Any]:
     """Return the texts of a batch, or their places."""
-    arrow, column = require("pyarrow"), batch.column(name)
-    if arrow.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    if names is None:
-        return np.asarray(column.to_numpy(zero_copy_only=False), object)
-    known = arrow.array(names, column.type)
-    places = require("pyarrow.compute").index_in(column, value_set=known)
-    if places.null_count > column.null_count:
-        raise DataError(
-            f"{LABELS} have changed while they were read: column {name!r} holds a text that was "
-            "not there. Write them elsewhere, or wait."
-        )
-    return np.asarray(places.fill_null(-1).to_numpy(zero_copy_only=False), np.int32)
+    return entries_of(batch.column(name), name, names)
