@@ -34,3 +34,9 @@ def test_parquet_without_the_targets(folder, rows, call):
     wrong = call("regress", "named.json", "t.parquet", "--targets", "z", "--out", "s.parquet")
     assert wrong.exit_code == 2
     assert "no column 'z'" in wrong.stderr
+
+
+def test_all_columns_of_an_array_without_names(model, call):
+    done = call("regress", model, "rows.npy", "--targets", "2", "--out", "r.zarr")
+    assert done.exit_code == 1
+    assert "regress takes those that are no targets" in done.stderr

@@ -112,9 +112,23 @@ def test_a_run_of_other_targets_is_another(mixture, tmp_path, monkeypatch):
     np.testing.assert_allclose(written, expected.mean, rtol=1e-12)  # in other blocks
 
 
+def test_all_columns_where_those_without_the_targets_are_needed(mixture, tmp_path):
+    out, store = tmp_path / "z", str(tmp_path / "x.zarr")
+    da.to_zarr(da.from_array(X, chunks=(100, 4)), store)
+    pd.DataFrame(X, columns=list("abcd")).to_parquet(tmp_path / "x.parquet")
+    advice = r"has all 4 columns.*numpy.delete\(X, \[1, 3\], axis=1\)"
+    for rows in (X, da.from_array(X), store):
+        with pytest.raises(DataError, match=advice):
+            mixture.regress(rows, [1, 3])
+        with pytest.raises(DataError, match=advice):
+            mixture.regress_to_zarr(rows, out, [1, 3])
+    with pytest.raises(DataError, match=advice):
+        mixture.regress_to_parquet(str(tmp_path / "x.parquet"), tmp_path / "p.parquet", [1, 3])
+    with pytest.raises(ValueError, match="X has 3 features, but"):
+        mixture.regress_to_zarr(X[:, :3], out, [1, 3])
+
+
 def test_refusals(mixture, named, tmp_path):
-    with pytest.raises(DataError, match="takes those that are no targets"):
-        mixture.regress(X, [1, 3])
     with pytest.raises(SettingError, match="dtype is 'uint8'"):
         mixture.regress_to_zarr(GIVEN, tmp_path / "z", [1, 3], dtype="uint8")
     with pytest.raises(SettingError, match="no column 'z'"):

@@ -26,10 +26,10 @@ from daskgmm.models.density.regression import (
     Regression,
     RegressionPredictor,
     RegressionsOfRows,
-    check_without_targets,
     regress,
     regression_outputs,
     single,
+    without_targets,
 )
 from daskgmm.models.density.sample_blocks import Sampler, sample_lazily
 from daskgmm.models.density.zarr_array import check_free, write_array
@@ -157,10 +157,9 @@ class Density(Portable):
             As of `condition`.
         """
         known, regressions, called = self._regressing(targets)
-        if self._names() is None:
-            check_without_targets(X, list(regressions.asked), self._n_columns())
         transform = transform_of(self, None)  # regressions are in the units of the data
-        found = regress(known, regressions, transform, called, X)
+        with without_targets(regressions.asked, self._n_columns()):
+            found = regress(known, regressions, transform, called, X)
         return single(found) if is_one(targets) else found
 
     def regress_to_zarr(
@@ -198,7 +197,8 @@ class Density(Portable):
         check_zarr_name(out)
         known, regressions, called = self._regressing(targets)
         outputs = regression_outputs(regressions, called, dtype)
-        rows = rows_or_grid(known, source_of(X, storage_options))
+        with without_targets(regressions.asked, self._n_columns()):
+            rows = rows_or_grid(known, source_of(X, storage_options))
         return write_to_zarr(
             RegressionPredictor(known, regressions, transform_of(self, None)), outputs, rows,
             Address.of(out, storage_options), read=[X], source=source_name(X), chunks=chunks,
@@ -240,7 +240,8 @@ class Density(Portable):
         outputs = regression_outputs(regressions, called, dtype)
         made = RegressionPredictor(known, regressions, transform_of(self, None))
         source = source_of(X, storage_options)
-        predictor, table = table_to_write(known, made, source, as_names(key), None)
+        with without_targets(regressions.asked, self._n_columns()):
+            predictor, table = table_to_write(known, made, source, as_names(key), None)
         return write_to_parquet(
             predictor, outputs, table, Address.of(out, storage_options), read=X, dtype=dtype,
             overwrite=overwrite, progress=progress,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from typing import Any, NamedTuple
@@ -166,14 +167,20 @@ def _column(regressions: RegressionsOfRows, place: int, posterior: Posterior) ->
     return found
 
 
-def check_without_targets(x: Any, targets: Sequence[int], d: int) -> None:
-    """Raise `DataError` for an array of all columns, the targets among them."""
-    shape: tuple[Any, ...] = getattr(x, "shape", ())
-    if len(shape) == 2 and shape[1] == d and not hasattr(x, "columns"):
+@contextmanager
+def without_targets(targets: Sequence[int], d: int) -> Iterator[None]:
+    """Say what to leave out, where rows of a mixture without names have all its d columns."""
+    try:
+        yield
+    except ValueError as error:
+        # In the words of scikit-learn, and by it of what is in memory.
+        if not str(error).startswith(f"X has {d} features, but "):
+            raise
         raise DataError(
             f"X has all {d} columns of the mixture, and regress takes those that are no targets. "
-            f"Leave out the others: numpy.delete(X, {targets}, axis=1)."
-        )
+            f"Leave out the others: numpy.delete(X, {list(targets)}, axis=1), of what is stored "
+            "once it is an array of Dask (dask.array.from_zarr)."
+        ) from error
 
 
 def _made(regressions: RegressionsOfRows, asked: Asked) -> list[Output]:
