@@ -53,7 +53,7 @@ def score(
     fitted: Any = load_fitted(model, data.storage_options)
     classifies = isinstance(fitted, GaussianMixtureClassifier)
     _check_options(data, classifies=classifies)
-    mixture = fitted._predicting() if classifies else fitted
+    mixture = fitted.mixture_ if classifies else fitted
     if missing is not None:
         mixture.set_params(missing=missing)
     x = data.for_mixture(mixture)
@@ -62,7 +62,8 @@ def score(
         if data.labels is not None:
             found = {"accuracy": fitted.score(x, data.labels_of(x), weights)}
         elif classifies or not hasattr(mixture, "bic"):
-            found = {"log_likelihood": mixture.score(x, None, weights)}
+            predicts = fitted._predicting() if classifies else fitted
+            found = {"log_likelihood": predicts.score(x, None, weights)}
         else:
             given = {"weights_are": weights_are, "noise_variance": data.noise()}
             found = mixture._criteria_of(x, weights, **given, disorder=True).as_dict()

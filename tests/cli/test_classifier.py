@@ -1,5 +1,6 @@
 """Labels and classifiers from the command line: columns, paths, variables, and what is refused."""
 
+import json
 import re
 
 import numpy as np
@@ -32,6 +33,7 @@ def data(tmp_path, monkeypatch, known):
     frame = pd.DataFrame(x, columns=["a", "b"]).assign(number=labels, w=1.0)
     frame["colour"] = np.where(labels < 0, None, NAMES[labels])
     frame.to_parquet("t.parquet", row_group_size=100)
+    frame.to_csv("t.csv", index=False)
     frame.drop(columns="colour").to_parquet("n.parquet", row_group_size=100)
     np.save("x.npy", x)
     np.save("y.npy", labels)
@@ -44,6 +46,8 @@ def data(tmp_path, monkeypatch, known):
     ("arguments", "names"),
     [
         (("t.parquet", "--columns", "a,b", "--labels", "colour"), sorted(NAMES)),
+        (("t.csv", "--columns", "a,b", "--labels", "colour"), sorted(NAMES)),
+        (("t.csv", "--columns", "a,b", "--labels", "number"), [0, 1, 2]),
         (("n.parquet", "--columns", "a,b", "--labels", "number"), [0, 1, 2]),
         (("n.parquet", "--labels", "number", "--weight-column", "w"), [0, 1, 2]),
         (("x.npy", "--labels", "y.npy"), [0, 1, 2]),
@@ -126,3 +130,16 @@ def test_errors_name_what_to_do(data, call, arguments, words):
     done = call("fit", "t.parquet", *arguments, "-o", "c.json", "-q")
     assert done.exit_code != 0
     assert words in done.output
+
+
+def test_options_hold_for_the_accuracy_too(data, call, known):
+    x, labels = known
+    GaussianMixtureClassifier(random_state=0).fit(x, labels).save("c.json")
+    holed = np.where(np.arange(len(x))[:, None] % 2, [np.nan, 0.0], x)
+    np.save("holed.npy", holed)
+    arguments = ("score", "c.json", "holed.npy", "--labels", "y.npy", "--json")
+    assert call(*arguments).exit_code == 1
+    done = call(*arguments, "--missing", "drop")
+    assert done.exit_code == 0, done.output
+    expected = (labels[labels >= 0].size, labels[(labels >= 0) & (np.arange(len(x)) % 2 == 0)].size)
+    assert json.loads(done.stdout)["accuracy"] == pytest.approx(expected[1] / expected[0])

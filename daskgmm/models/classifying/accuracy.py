@@ -112,6 +112,8 @@ def _score(
             weights = block.weights.astype(np.float64)
         counted = np.where(known, weights, 0.0)
         found = predict_values(predictor, ("cluster",), block.x, place)
-        hits, total = hits + float(counted @ (found == expected)), total + float(counted.sum())
+        # Sums of the same terms in the same order, as a part above 1 would come of others.
+        right = np.where(found == expected, counted, 0.0)
+        hits, total = hits + float(right.sum()), total + float(counted.sum())
         before += len(labels)
     return hits, total
