@@ -91,7 +91,9 @@ def _known_names(source: Source) -> tuple[str, ...]:
     """Return the names of columns or variables that a single name may be one of."""
     if source.labelled:
         return tuple(map(str, getattr(source.x, "data_vars", ())))
-    return source.names if source.validated else source.checked_rows().all_columns
+    if source.validated or source.names:
+        return source.names
+    return source.checked_rows().all_columns
 
 
 def training_noise(

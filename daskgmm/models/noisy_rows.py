@@ -36,6 +36,7 @@ from daskgmm.rows.matching import FIND_LENGTHS
 from daskgmm.rows.noise import (
     NAME,
     check_number,
+    check_order,
     check_shape,
     column_names,
     constant_of,
@@ -190,7 +191,7 @@ class NoisyInAnyForm:
         """Return the predictions for a lazy array as lazy arrays with the same row chunks."""
         names, features = column_names(self.noise), feature_names(self.estimator)
         if names is None:
-            wide = _wide_array(array, self.noise)
+            wide = _wide_array(array, self.noise, features)
         elif features is None:
             raise nameless(names)
         else:
@@ -268,14 +269,14 @@ def _wide_grid(grid: Labelled, given: Any) -> Labelled:
     return wide_grid(grid, given)
 
 
-def _wide_array(array: Any, given: Any) -> Any:
+def _wide_array(array: Any, given: Any, features: Sequence[str] | None) -> Any:
     """Return a lazy array with its noise behind it, in its row chunks."""
     if np.isnan(array.chunks[0]).any():
         raise DataError(
             f"X has chunks of unknown length, so {NAME} cannot be put beside them; {FIND_LENGTHS}."
         )
     n, d = array.shape
-    beside = _lazy(given)
+    beside = _lazy(given, features)
     check_shape(beside.shape, d, n)
     if beside.ndim == 1:
         beside = beside[:, None]
@@ -284,15 +285,16 @@ def _wide_array(array: Any, given: Any) -> Any:
     return da.concatenate([array, beside], axis=1).rechunk({0: array.chunks[0], 1: -1})
 
 
-def _lazy(given: Any) -> Any:
-    """Return noise of rows as an array of Dask."""
+def _lazy(given: Any, features: Sequence[str] | None) -> Any:
+    """Return noise of rows as an array of Dask; its columns, if named, have to be the features."""
     if is_by_part(given):
-        return da.concatenate(list(map(_lazy, given)))
+        return da.concatenate([_lazy(part, features) for part in given])
     if isinstance(given, da.Array):
         unmasked(given._meta, NAME)
         return given
+    source = source_of(given)
+    check_order(source.names, features)
     if not is_stored(given):
         return da.from_array(plain(given, NAME))
-    source = source_of(given)
     lazy = source.lazy()
     return da.from_array(plain(source.open(), NAME)) if lazy is None else lazy

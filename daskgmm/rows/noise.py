@@ -98,6 +98,7 @@ def noise_for(rows: Rows, given: Any, beside: Source | None = None) -> Rows:
         check_real(values.dtype, NAME)
         return _of_values(rows, values)
     found = source.checked_rows()
+    check_order(found.columns, rows.columns)
     if found.n_features != d:
         raise _wrong_shape((found.n_rows, found.n_features), d, n)
     if not found.reads:

@@ -173,6 +173,34 @@ def test_columns_of_other_types(data, named):
         np.testing.assert_allclose(found, wide, atol=1e-12)
 
 
+def test_noise_by_path_beside_columns_of_texts(data, named, tmp_path, monkeypatch):
+    """Of all columns of X the names are looked at alone: others may be no numbers."""
+    _, noise, _, frame = data
+    monkeypatch.chdir(tmp_path)
+    wanted = named.score_samples(frame[["a", "b", "c"]], noise_variance=noise)
+    frame.assign(name="?").to_parquet("x.parquet", row_group_size=50)
+    frame.assign(name="?").to_csv("x.csv", index=False)
+    np.save("e.npy", noise)
+    for rows in ("x.parquet", "x.csv"):
+        found = named.score_samples(rows, noise_variance="e.npy")
+        np.testing.assert_allclose(found, wanted, rtol=1e-12)
+        assert named.score(rows, noise_variance="e.npy") == pytest.approx(wanted.mean(), rel=1e-12)
+
+
+def test_noise_in_another_order_is_refused_in_every_form(data, named, tmp_path):
+    _, noise, _, frame = data
+    paths = [str(tmp_path / "x.parquet"), str(tmp_path / "e.parquet")]
+    frame.to_parquet(paths[0])
+    wrong = pd.DataFrame(noise, columns=["b", "a", "c"])
+    wrong.to_parquet(paths[1])
+    for rows in (paths[0], frame[["a", "b", "c"]]):
+        for given in (wrong, paths[1]):
+            with pytest.raises(DataError, match="in another order: b, a, c"):
+                named.score_samples(rows, noise_variance=given)
+            with pytest.raises(DataError, match="in another order: b, a, c"):
+                named.score(rows, noise_variance=given)
+
+
 @pytest.mark.parametrize("lazy", [False, True], ids=["", "lazy"])
 def test_grids(data, mixture, named, lazy, tmp_path):
     x, noise, _, frame = data

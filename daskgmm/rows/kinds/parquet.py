@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 from daskgmm.rows.parquet import files as parquet_files
 from daskgmm.rows.parquet.finding import find_files
-from daskgmm.rows.parquet.footers import read_footers, shared_features
+from daskgmm.rows.parquet.footers import Footer, read_footers, shared_features
 from daskgmm.rows.parquet.rows import ParquetRows, open_parquet
 from daskgmm.rows.parquet.tables import ParquetTable, parquet_table
 from daskgmm.rows.parquet.texts import TextColumn, holds_texts
@@ -81,13 +82,20 @@ class ParquetFiles(Source):
     def texts(
         self, name: str, features: Sequence[str] | None = None
     ) -> tuple[Source, Texts] | None:
-        footers = read_footers(find_files([self.address]))
-        if not holds_texts(footers, name):
+        if not holds_texts(self._footers, name):
             return None
-        others = [each for each in shared_features(footers) if each != name]
-        left = ParquetRows(footers, others if features is None else features)
+        others = [each for each in shared_features(self._footers) if each != name]
+        left = ParquetRows(self._footers, others if features is None else features)
         left.source = self.path
         return OpenParquet(left, self.options), TextColumn(left, name)
 
     def table(self, columns: Sequence[str] | None, keys: Any, part_rows: int) -> Table:
         return parquet_table([self.address], columns, keys)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._footers[0].columns)
+
+    @cached_property
+    def _footers(self) -> tuple[Footer, ...]:
+        return read_footers(find_files([self.address]))
