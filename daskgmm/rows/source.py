@@ -229,9 +229,9 @@ class Source(ABC):
     def texts(
         self, name: str, features: Sequence[str] | None = None
     ) -> tuple[Source, Texts] | None:
-        """Split a column of texts off a table that is no frame in memory; return the rest first.
+        """Split a column of texts off a table that is read by names; return the rest first.
 
-        The rest has the columns `features`, by default all others. None if no column of that name
+        The rest has the columns `features` at least, by default all others. None if no column of that name
         holds texts.
         """
         return None

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from numpy.testing import assert_array_equal
@@ -253,11 +255,15 @@ def test_a_column_of_texts_is_a_target():
     frame.loc[::3, "kind"] = None
     frame.to_csv("x.csv", index=False)
     expected = GaussianMixtureClassifier(random_state=0).fit(frame[["a", "b"]], frame["kind"])
-    for rows in ("x.csv", open_data("x.csv", columns=["a", "b"])):
+    tables = pl.from_pandas(frame), pa.Table.from_pandas(frame, preserve_index=False)
+    batch = tables[1].to_batches()[0]
+    for rows in ("x.csv", open_data("x.csv", columns=["a", "b"]), *tables, batch):
         found = GaussianMixtureClassifier(random_state=0).fit(rows, "kind")
         assert found.classes_.tolist() == ["x", "y z"]
         assert_array_equal(found.class_count_, expected.class_count_)
         assert_array_equal(found.mixture_.means_, expected.mixture_.means_)
-        assert found.score(rows, "kind") == expected.score(frame[["a", "b"]], frame["kind"])
+        assert found.score(rows, "kind", np.ones(300)) == expected.score(
+            frame[["a", "b"]], frame["kind"]
+        )
     with pytest.raises(DataError, match="'kind', which holds texts"):
         GaussianMixture(2).fit(open_data("x.csv", columns=["a", "b"]), labels="kind")

@@ -1,6 +1,6 @@
 """What users give as y: numbers of classes wherever they are, or names of classes.
 
-Names are in memory, or texts in a column of Parquet or CSV.
+Names are in memory, or texts in a column of a table: Parquet, CSV, Polars or Arrow.
 """
 
 from __future__ import annotations

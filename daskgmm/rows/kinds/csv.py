@@ -9,11 +9,11 @@ from typing import Any
 from daskgmm.companions import WEIGHTS
 from daskgmm.rows.csv.dialect import ALL_SUFFIXES, Dialect, is_csv
 from daskgmm.rows.csv.table import TableRows, read_small
-from daskgmm.rows.csv.texts import TableTexts, holds_texts
 from daskgmm.rows.kinds.parquet import OpenRows
 from daskgmm.rows.matching import column_of
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source, path_of
+from daskgmm.rows.tables.arrow_texts import TableTexts, holds_texts
 from daskgmm.rows.tables.frame_tables import MemoryTable, taken_from_arrow
 from daskgmm.rows.tables.keyed import Table
 from daskgmm.rows.texts import Texts

@@ -16,6 +16,7 @@ from daskgmm.rows.lazy.dask_array import DaskRows
 from daskgmm.rows.lazy.graph import held_by_collection
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Predictions, Source
+from daskgmm.rows.tables.arrow_texts import TableTexts, holds_texts
 from daskgmm.rows.tables.frame_tables import (
     MemoryTable,
     PartitionTable,
@@ -24,6 +25,7 @@ from daskgmm.rows.tables.frame_tables import (
 )
 from daskgmm.rows.tables.frames import (
     arrow_array,
+    check_collected,
     frame_array,
     is_arrow_table,
     is_dask_frame,
@@ -32,6 +34,7 @@ from daskgmm.rows.tables.frames import (
     series_array,
 )
 from daskgmm.rows.tables.keyed import Table
+from daskgmm.rows.texts import Texts
 
 
 class DaskFrame(Source):
@@ -90,6 +93,22 @@ class ColumnsInMemory(Memory):
         """Return the columns as an array."""
         return self.array(columns)[0]
 
+    def as_arrow(self, name: str) -> Any:
+        """Return a column as a table of Arrow."""
+        return self.x.select([name])
+
+    def texts(
+        self, name: str, features: Sequence[str] | None = None
+    ) -> tuple[Source, Texts] | None:
+        if name not in self.names:
+            return None
+        column = self.as_arrow(name)
+        if not holds_texts(column, name):
+            return None
+        # Features are chosen when rows are made; weights may be among the rest.
+        left = self.x.select([each for each in self.names if each != name])
+        return type(self)(left, self.options), TableTexts(column, name)
+
 
 class PolarsFrame(ColumnsInMemory):
     """A data frame of Polars."""
@@ -101,6 +120,15 @@ class PolarsFrame(ColumnsInMemory):
     def array(self, columns: Sequence[str] | None) -> tuple[NDArray[Any], tuple[str, ...]]:
         """Return the columns and their names; raise `TypeError` for a lazy frame."""
         return polars_array(self.x, columns)
+
+    def as_arrow(self, name: str) -> Any:
+        return self.x.select([name]).to_arrow()
+
+    def texts(
+        self, name: str, features: Sequence[str] | None = None
+    ) -> tuple[Source, Texts] | None:
+        check_collected(self.x)
+        return super().texts(name, features)
 
     def table(self, columns: Sequence[str] | None, keys: Any, part_rows: int) -> Table:
         return MemoryTable(taken_from_polars(self.x, columns, keys), part_rows)

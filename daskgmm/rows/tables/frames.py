@@ -173,15 +173,20 @@ def partition_dtype(frame: Any) -> np.dtype[Any]:
     return dtype if known else np.dtype(np.float64)
 
 
-def polars_array(
-    frame: Any, columns: Sequence[str] | None = None
-) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """Return a data frame of Polars as an array of shape (n, d), and its columns' names."""
+def check_collected(frame: Any) -> None:
+    """Raise `TypeError` for a lazy frame of Polars."""
     if type(frame).__name__ == "LazyFrame":
         raise TypeError(
             "X is a lazy frame of Polars, which has no rows yet: collect() it, or where it is "
             "larger than memory, sink_parquet(path) and give the path."
         )
+
+
+def polars_array(
+    frame: Any, columns: Sequence[str] | None = None
+) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Return a data frame of Polars as an array of shape (n, d), and its columns' names."""
+    check_collected(frame)
     require("pyarrow")
     names = frame.columns if columns is None else columns
     schema = frame.head(0).to_arrow().schema
