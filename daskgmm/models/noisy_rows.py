@@ -94,7 +94,7 @@ def rows_beside(
     if constant is not None:
         return rows, weights, None, widened_by(predictor, constant)
     noise = scoring_noise(mixture, source, rows, given)
-    return rows, weights, noise, noisy_predictor(predictor, noise.n_features)
+    return rows, weights, noise, NoisyPredictor(predictor, noise.n_features)
 
 
 def rows_to_write(
@@ -110,9 +110,9 @@ def rows_to_write(
         return widened_by(predictor, constant), rows_or_grid(mixture, source)
     if source.labelled:
         grid = labelled_rows(mixture, source.x)
-        return noisy_predictor(predictor, len(grid.names)), _wide_grid(grid, given)
+        return NoisyPredictor(predictor, len(grid.names)), _wide_grid(grid, given)
     rows = _wide_rows(mixture, source, given)
-    return noisy_predictor(predictor, rows.n_features - predictor.n_columns), rows
+    return NoisyPredictor(predictor, rows.n_features - predictor.n_columns), rows
 
 
 def table_to_write(
@@ -133,26 +133,19 @@ def table_to_write(
         if constant is not None:
             return widened_by(predictor, constant), table
         noise = noise_for(table.rows, given, source)
-        return noisy_predictor(predictor, noise.n_features), WideTable(table, noise)
+        return NoisyPredictor(predictor, noise.n_features), WideTable(table, noise)
     if features is None:
         features = source.table(None, (*(keys or ()), *names), CHUNK_ROWS).features
     table = source.table(_with_noise(mixture, features, names), keys, CHUNK_ROWS)
-    return noisy_predictor(predictor, len(names)), table
+    return NoisyPredictor(predictor, len(names)), table
 
 
 def widened_by(predictor: Predictor, noise: NDArray[np.float64]) -> Predictor:
     """Return what looks at rows that all have the same noise."""
     if not noise.any():
         return predictor
-    wide = widened(predictor.parameters, noise)
-    return Predictor(wide, predictor.columns, predictor.transform, predictor.clusters)
-
-
-def noisy_predictor(predictor: Predictor, width: int) -> NoisyPredictor:
-    """Return what looks at rows with the numbers of their noise behind their features."""
-    return NoisyPredictor(
-        predictor.parameters, predictor.columns, predictor.transform, predictor.clusters, width
-    )
+    own, wide = predictor, widened(predictor.parameters, noise)
+    return Predictor(wide, own.columns, own.transform, own.clusters, own.own_outputs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +214,7 @@ class NoisyInAnyForm:
 
     def _of(self, numbers: int) -> NoisyPredictor:
         """Return what looks at rows of so many numbers, with those of the noise."""
-        return noisy_predictor(self.predictor, numbers - self.predictor.n_columns)
+        return NoisyPredictor(self.predictor, numbers - self.predictor.n_columns)
 
 
 def _shared(predictor: Predictor, given: Any, rows: int | None) -> NDArray[np.float64] | None:

@@ -231,8 +231,8 @@ class Source(ABC):
     ) -> tuple[Source, Texts] | None:
         """Split a column of texts off a table that is read by names; return the rest first.
 
-        The rest has the columns `features` at least, by default all others. None if no column of that name
-        holds texts.
+        The rest has the columns `features` at least, by default all others. None if no column of
+        that name holds texts.
         """
         return None
 

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pytest
 import xarray as xr
 import zarr
+from scipy.stats import multivariate_normal
 
-from daskgmm import GaussianMixture
+from daskgmm import GaussianMixture, GaussianMixtureClassifier
 from daskgmm.errors import DataError, SettingError
 from tests.models.test_known_noise import D, noisy
 
@@ -185,6 +186,30 @@ def test_noise_by_path_beside_columns_of_texts(data, named, tmp_path, monkeypatc
         found = named.score_samples(rows, noise_variance="e.npy")
         np.testing.assert_allclose(found, wanted, rtol=1e-12)
         assert named.score(rows, noise_variance="e.npy") == pytest.approx(wanted.mean(), rel=1e-12)
+
+
+@pytest.mark.parametrize("of", ["all", "each"])
+def test_classes_of_noisy_rows_are_those_by_the_rule_of_bayes(data, tmp_path, of):
+    """Without the outputs of its own the predictor would write components as classes."""
+    x, noise, _, _ = data
+    given = noise if of == "each" else noise[0]
+    classes = np.where(x[:, 0] > np.median(x[:, 0]), 20, 10)
+    classifier = GaussianMixtureClassifier(2, random_state=0).fit(x, classes)
+    mixture = classifier.mixture_
+    joint = np.zeros((N, 2))
+    for place, own in enumerate(mixture.clusters_):
+        for row in range(N):
+            covariance = mixture.covariances_[place] + np.diag(np.broadcast_to(given, x.shape)[row])
+            density = multivariate_normal.pdf(x[row], mixture.means_[place], covariance)
+            joint[row, own] += mixture.weights_[place] * density
+    wanted = joint / joint.sum(axis=1, keepdims=True)
+    how = {"outputs": ("label", "posterior"), "dtype": "float64", "noise_variance": given}
+    written = classifier.predict_to_zarr(x, tmp_path / "z", **how)
+    group = zarr.open_group(tmp_path / "z", mode="r")
+    np.testing.assert_allclose(group["posterior"][:], wanted, rtol=1e-9)
+    labels = np.array([10, 20])[wanted.argmax(axis=1)]
+    np.testing.assert_array_equal(group["label"][:], labels)
+    np.testing.assert_array_equal(written.counts, [(labels == 10).sum(), (labels == 20).sum()])
 
 
 def test_noise_in_another_order_is_refused_in_every_form(data, named, tmp_path):

@@ -337,7 +337,7 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
             and classes has the names as they are. "posterior" is of every class, with the
             coordinate "class_label". Others are those of the components of `mixture_`.
         **how
-            dtype, chunks, shards, overwrite, storage_options and progress.
+            dtype, chunks, shards, overwrite, noise_variance, storage_options and progress.
 
         Returns
         -------
@@ -362,7 +362,7 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
             is missing, or a number. "posterior" is a column for each class, as
             ``posterior_setosa``. Others are those of the components of `mixture_`.
         **how
-            key, dtype, overwrite, storage_options and progress.
+            key, dtype, overwrite, noise_variance, storage_options and progress.
         """
         done = self._predicting().predict_to_parquet(X, out, outputs, **how)
         return self._counted(done)

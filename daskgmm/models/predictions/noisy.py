@@ -11,28 +11,28 @@ from numpy.typing import NDArray
 from daskgmm.em.known_noise import check_noise
 from daskgmm.em.survey import LARGEST_VALUE, check_values, largest
 from daskgmm.gaussian.deconvolution.kernel import RowNoiseKernel, RowNoiseTile
-from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.predictions.posterior import Posterior
 from daskgmm.models.predictions.prediction import Place, Predictor
-from daskgmm.passes.transform import Transform
 
 
 class NoisyPredictor(Predictor):
     """A mixture made ready to look at rows with their noise.
 
     Rows are (m, d + e): the features of each, and behind them the e numbers of its noise.
+
+    Parameters
+    ----------
+    exact : Predictor
+        Of the same mixture, for rows without noise.
+    width : int
+        e.
     """
 
-    def __init__(
-        self,
-        parameters: Parameters,
-        columns: tuple[str, ...] | None,
-        transform: Transform,
-        clusters: tuple[int, ...] | None,
-        width: int,
-    ) -> None:
-        super().__init__(parameters, columns, transform, clusters)
-        self._noisy, self._behind = RowNoiseKernel.about(parameters, width), width
+    def __init__(self, exact: Predictor, width: int) -> None:
+        super().__init__(
+            exact.parameters, exact.columns, exact.transform, exact.clusters, exact.own_outputs
+        )
+        self._noisy, self._behind = RowNoiseKernel.about(exact.parameters, width), width
 
     @property
     def width(self) -> int:

@@ -21,8 +21,8 @@ from daskgmm.gaussian.covariance.structures import STRUCTURES, structure_name
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.estimator import MixtureEstimator
 from daskgmm.models.factors import check_factors, name_with_factors
-from daskgmm.models.noisy_rows import noisy_predictor
 from daskgmm.models.predictions.in_memory import predict_values
+from daskgmm.models.predictions.noisy import NoisyPredictor
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.sweeps.groups import Groups
 from daskgmm.names import ALL
@@ -90,7 +90,7 @@ def log_densities(parameters: Parameters, x: NDArray[Any]) -> NDArray[np.float64
     """Return the log density of each row of x (m, d), (m,); rows may have noise behind them."""
     predictor, d = Predictor(parameters), parameters.n_features
     if x[:, d:].any():
-        predictor = noisy_predictor(predictor, x.shape[1] - d)
+        predictor = NoisyPredictor(predictor, x.shape[1] - d)
     else:
         x = x[:, :d]
     found = predict_values(predictor, ("log_density",), np.asarray(x, np.float64), str)
