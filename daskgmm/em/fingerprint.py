@@ -165,7 +165,8 @@ def plain_digest(plain: Any) -> str:
 
 
 def _of_rows(rows: Rows, name: str) -> dict[str, Any]:
-    return {
+    known = {} if rows.content is None else {f"content of {name}": rows.content}
+    return known | {
         f"rows of {name}": rows.n_rows,
         f"columns of {name}": rows.n_features,
         f"dtype of {name}": str(rows.dtype),

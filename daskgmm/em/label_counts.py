@@ -25,6 +25,9 @@ from daskgmm.rows.texts import Texts
 MOST_CLASSES = 1024
 """Labels of more values are taken for measurements."""
 
+ODD = np.uint64(0x9E3779B97F4A7C15)
+"""2**64 divided by the golden ratio: its multiples modulo 2**64 are spread evenly."""
+
 SMALL = 1 << 16
 """Labels below are counted without sorting them."""
 
@@ -41,11 +44,14 @@ class LabelCounts:
         Number of rows of each.
     unknown : int
         Number of rows of unknown class.
+    content : str
+        A digest of all labels in their order, whatever the chunks.
     """
 
     values: NDArray[np.int64]
     counts: NDArray[np.int64]
     unknown: int
+    content: str
 
     def all_of(self, values: NDArray[np.int64]) -> tuple[int, ...]:
         """Return the number of rows of each of sorted values, and last of unknown class."""
@@ -73,16 +79,18 @@ def count_labels(labels: Rows, most: int | None = None) -> LabelCounts:
         If a label is no whole number, or out of range: it names the row.
     """
     total: Counter[int | None] = Counter()
+    checksum = 0
     with closing(Dataset.of(labels, ALONE, 1, 1)) as data:
-        for part in map_batches(data, partial(_count, most), name="daskgmm-labels"):
+        for part, own in map_batches(data, partial(_count, most), name="daskgmm-labels"):
             total.update(part)
+            checksum = (checksum + own) % 2**64
             _check_number(total)
     unknown = total.pop(None, 0)
     if most is not None or set(total) != {UNKNOWN_CLASS, 1}:
         unknown += total.pop(UNKNOWN_CLASS, 0)
     pairs = sorted((value, count) for value, count in total.items() if value is not None)
     found = np.array(pairs, np.int64).reshape(-1, 2)
-    return LabelCounts(found[:, 0].copy(), found[:, 1].copy(), unknown)
+    return LabelCounts(found[:, 0].copy(), found[:, 1].copy(), unknown, f"{checksum:016x}")
 
 
 def distinct_texts(texts: Texts) -> tuple[str, ...]:
@@ -110,10 +118,15 @@ def _distinct(batch: Batch, blocks: Iterator[Block]) -> set[str]:
     return found
 
 
-def _count(most: int | None, batch: Batch, blocks: Iterator[Block]) -> Counter[int | None]:
-    """Count the labels of a batch; those that are NaN under None, as -1 may be a class."""
+def _count(
+    most: int | None, batch: Batch, blocks: Iterator[Block]
+) -> tuple[Counter[int | None], int]:
+    """Count the labels of a batch; those that are NaN under None, as -1 may be a class.
+
+    The second value is the checksum of the labels.
+    """
     total: Counter[int | None] = Counter()
-    before = 0
+    before = checksum = 0
     for block in blocks:
         labels: NDArray[Any] = block.x
         known = labels
@@ -124,8 +137,19 @@ def _count(most: int | None, batch: Batch, blocks: Iterator[Block]) -> Counter[i
         _check(labels, most, batch, before)
         total.update(_counted(known.astype(np.int64)))
         _check_number(total)
+        checksum += _checksum(labels.astype(np.int64), batch.start_row + before)
         before += len(labels)
-    return total
+    return total, checksum
+
+
+def _checksum(labels: NDArray[np.int64], first: int) -> int:
+    """Return a sum that tells labels of rows from others, and from another order of them.
+
+    It is added up over blocks, modulo 2**64: each label times a number that its place decides.
+    """
+    factors = np.arange(first, first + len(labels), dtype=np.uint64) * ODD
+    factors ^= factors >> np.uint64(32)
+    return int(np.sum(labels.view(np.uint64) * (factors * ODD), dtype=np.uint64))
 
 
 def _counted(labels: NDArray[np.int64]) -> dict[int, int]:

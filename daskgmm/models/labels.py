@@ -60,7 +60,9 @@ def with_labels(
         return replace(beside, labels=None), settings
     _check_settings(settings)
     labelling = Labelling(classes, found.all_of(values))
-    coded = replace(beside, labels=coded_rows(beside.labels, values))
+    codes = coded_rows(beside.labels, values)
+    codes.content = found.content  # few rows of them are compared else
+    coded = replace(beside, labels=codes)
     return coded, replace(settings, labelling=labelling)
 
 

@@ -58,7 +58,9 @@ def column_of(table: Rows, rows: Rows, name: str = WEIGHTS) -> Rows:
         blocks = _flat(table).segment(0, len(table.lengths)).stream()
         values = np.concatenate([np.empty(0, table.dtype), *blocks])
         check_matched(rows, values, name)
-        return ArrayRows(values, rows.lengths)
+        found = ArrayRows(values, rows.lengths)
+        found.content = table.content
+        return found
     if table.lengths.tolist() != rows.lengths.tolist():
         raise DataError(
             f"{name} is cut into {counted(len(table.lengths), 'row group')} and X into "
@@ -69,4 +71,6 @@ def column_of(table: Rows, rows: Rows, name: str = WEIGHTS) -> Rows:
 
 
 def _flat(column: Rows) -> MappedRows:
-    return MappedRows(column, np.ravel)
+    found = MappedRows(column, np.ravel)
+    found.content = column.content
+    return found

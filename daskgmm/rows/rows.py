@@ -74,6 +74,8 @@ class Rows(ABC):
         The path or URL that the rows were opened by, if they have no other attribute for it.
     parts : tuple of Rows
         The elements of rows that were given as a list.
+    content : str or None
+        A digest of all values, where these were read before: a part of the identity of a fit.
     in_process : bool
         Whether only this process has or can read the rows; a pass over them is then never sent
         to a cluster.
@@ -86,6 +88,7 @@ class Rows(ABC):
     taken_as_missing: str | None = None
     source: str | None = None
     parts: tuple[Rows, ...] = ()
+    content: str | None = None
     lengths: NDArray[np.int64]
     block_rows: int | None = None
     reads: bool = True

@@ -72,3 +72,15 @@ def test_a_sample_has_rows_of_each_class_however_rare(chunks):
     in_memory = Dataset.of(ArrayRows(X), Companions(labels=ArrayRows(LABELS)), 3, 6)
     again = survey_rows(in_memory, rule, silence).sample
     np.testing.assert_array_equal(again.index, sample.index)
+
+
+def test_the_digest_of_labels_depends_on_them_and_their_order_alone():
+    labels = np.array([3, -1, 0, 7, 3, 3, 0])
+
+    def content(values, lengths=None):
+        return count_labels(ArrayRows(values, lengths)).content
+
+    assert content(labels) == content(labels, [2, 4, 1])
+    assert content(labels) == content(np.where(labels < 0, np.nan, labels), [6, 1])
+    others = [labels[::-1], labels[[0, 1, 2, 3, 4, 6, 5]], np.append(labels, 0) + 1, labels[:-2]]
+    assert len({content(values) for values in (labels, *others)}) == 5

@@ -428,6 +428,19 @@ def test_a_fit_goes_on_from_its_checkpoint_to_the_same_bits(structures, tmp_path
         GaussianMixtureClassifier(3, structures=structures).fit(IRIS, Y, checkpoint=saved)
 
 
+@pytest.mark.parametrize("structures", ["shared", "own"])
+def test_a_checkpoint_is_of_all_labels(structures, tmp_path):
+    """Two labels change places, in a chunk that fits do not compare: counts are the same."""
+    rows, saved = da.from_array(IRIS, chunks=(15, 4)), str(tmp_path / "fit.json")
+    moved = Y.copy()
+    moved[[46, 101]] = Y[[101, 46]]
+    classifier = GaussianMixtureClassifier(structures=structures)
+    classifier.fit(rows, Y, checkpoint=saved)
+    classifier.fit(rows, list(Y), checkpoint=saved)
+    with pytest.raises(CheckpointError, match=r"(y|sample_weight) differs"):
+        classifier.fit(rows, moved, checkpoint=saved)
+
+
 def test_errors_name_the_classifier():
     found = GaussianMixtureClassifier().fit(IRIS, LABELS)
     lazy = da.from_array(IRIS[:, :2], chunks=(50, 2))

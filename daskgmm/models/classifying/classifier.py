@@ -234,7 +234,10 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
                 with mixture._kept_if_it_fails(None):
                     mixture._fit(given, saved, cache_nbytes(cache), listen)
             else:
-                weighed = [RowsOfClass(beside.labels, beside.weights, int(v)) for v in found.values]
+                weighed = [
+                    RowsOfClass(beside.labels, beside.weights, int(value), found.content)
+                    for value in found.values
+                ]
                 settings = {name: getattr(self, name) for name in (*PASSED_ON, *CHOSEN_BY)}
                 settings |= {"cache": cache, "listen": listen}
                 own = [

@@ -59,18 +59,23 @@ class RowsOfClass(Rows):
         In the same chunks.
     value : int
         The label of the class.
+    content : str, optional
+        A digest of the labels.
     """
 
     n_features = 1
     dtype = np.dtype(np.float64)
 
-    def __init__(self, labels: Rows, weights: Rows | None, value: int) -> None:
+    def __init__(
+        self, labels: Rows, weights: Rows | None, value: int, content: str | None = None
+    ) -> None:
         self._labels, self._weights, self._value = labels, weights, value
         self.lengths, self.block_rows = labels.lengths, labels.block_rows
         both = [rows for rows in (labels, weights) if rows is not None]
         self.in_process = any(rows.in_process for rows in both)
         self.reads = any(rows.reads for rows in both)
         self.read_copies = sum(rows.read_copies for rows in both)
+        self.content = content
 
     def prepare(self, get: Get | None = None, retries: int = 0) -> None:
         """Prepare labels and weights."""
