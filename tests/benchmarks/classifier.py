@@ -132,7 +132,7 @@ def raster(pixels: int) -> None:
             classifier.predict_to_zarr(x, Path(folder) / "out.zarr")
             predicted = time.perf_counter() - began - fitted
             (after,) = client.run(peak_memory).values()
-        classes = zarr.open_array(str(Path(folder) / "out.zarr" / "cluster"))
+        classes = zarr.open_array(str(Path(folder) / "out.zarr" / "label"))
         right = np.mean(classes[:100_000] == truth(100_000))
     sizes = [f"{value / 1e6:.0f} MB" for value in (found, planned, after)]
     lines = [
