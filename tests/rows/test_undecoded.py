@@ -1,4 +1,7 @@
-"""That Dask arrays of stored numbers are not decoded is said where these declare how."""
+"""That Dask arrays of stored numbers are not decoded is said where these declare how.
+
+Reads take turns: netCDF4 crashes where two threads read one file at once.
+"""
 
 import warnings
 
@@ -59,7 +62,7 @@ def said(x, **settings):
 
 @pytest.mark.parametrize("moved", [lambda x: x, lambda x: x[10:190].rechunk((45, 1))])
 def test_that_nothing_is_decoded_is_said(opened, moved):
-    x = moved(da.from_array(opened(ABOUT), chunks=(50, 2)))
+    x = moved(da.from_array(opened(ABOUT), chunks=(50, 2), lock=True))
     (message,) = said(x)
     assert "_FillValue=-1, scale_factor=0.5: that is not applied" in message
     (message,) = said(np.ones((len(x), 1)), sample_weight=x[:, 0])
@@ -69,6 +72,6 @@ def test_that_nothing_is_decoded_is_said(opened, moved):
 
 
 def test_what_was_computed_or_declares_nothing_is_as_the_user_made_it(opened):
-    x = da.from_array(opened(ABOUT), chunks=(50, 2))
+    x = da.from_array(opened(ABOUT), chunks=(50, 2), lock=True)
     assert said(da.where(x == -1, np.nan, x * 0.5)) == []
-    assert said(da.from_array(opened({"number": np.int16(3)}), chunks=(50, 2))) == []
+    assert said(da.from_array(opened({"number": np.int16(3)}), chunks=(50, 2), lock=True)) == []
