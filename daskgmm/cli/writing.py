@@ -50,7 +50,7 @@ def check_format(out: str, data: str, settings: dict[str, Any]) -> bool:
         )
     if not source_of(data).keyed:
         raise click.UsageError(
-            f"Parquet is written of rows that are read from Parquet, and {shown(data)} is none. "
+            f"Parquet is written of the rows of tables (Parquet, CSV), and {shown(data)} is none. "
             "Name --out as Zarr, such as labels.zarr."
         )
     return True

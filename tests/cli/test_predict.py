@@ -119,7 +119,7 @@ def test_options_are_of_urls_only(folder, call, model):
         (("--chunks", "y=3"), 1, "give lengths of row"),
         (("--chunks", "row=3,row=4"), 2, "is no cut"),
         (("--chunks", 100, "--shards", 250), 1, "whole chunks"),
-        (("-o", "p.parquet"), 2, "Parquet is written of rows that are read from Parquet"),
+        (("-o", "p.parquet"), 2, "Parquet is written of the rows of tables"),
         (("--key", "id"), 2, "--key is for Parquet"),
         (("-o", "p.parquet", "--chunks", "9"), 2, "--chunks and --shards are for Zarr"),
         (("-o", "rows.zarr"), 1, "rows.zarr exists"),

@@ -182,6 +182,9 @@ def test_where_it_goes_is_checked_first(tmp_path):
     ]:
         with pytest.raises(kind, match=words):
             csv_to_parquet("x.csv", out)
+    Path("link.parquet").symlink_to("x.csv")
+    with pytest.raises(OutputError, match="is a file that is read"):
+        csv_to_parquet("x.csv", "link.parquet", overwrite=True)
     with pytest.raises(SourceError, match=r"none\.csv does not exist"):
         csv_to_parquet("none.csv", "y.parquet")
     assert (tmp_path / "there.parquet").read_text() == "old"
@@ -198,8 +201,9 @@ def test_a_url(tmp_path):
 @pytest.mark.parametrize(("line", "place"), [(",a,b", "1"), ("a,b,", "3"), ("a, ,b", "2")])
 def test_a_column_without_a_name_is_left_out_with_a_warning(line, place):
     Path("x.csv").write_text(f"{line}\n1,2,3\n4,5,6\n")
-    with pytest.warns(UserWarning, match=rf"x\.csv: column {place} has no name"):
+    with pytest.warns(UserWarning, match=rf"x\.csv: column {place} has no name") as caught:
         assert open_data("x.csv").columns == ("a", "b")
+    assert [each.filename for each in caught] == [__file__]
     with pytest.warns(UserWarning, match=f"column {place} has no name"):
         assert list(csv_to_parquet("x.csv", "x.parquet").columns) == ["a", "b"]
     wanted = [name != "" for name in map(str.strip, line.split(","))]

@@ -79,11 +79,11 @@ def blocks(
         newlines_in_values=True,
         ignore_empty_lines=len(dialect.names) > 1,
     )
+    nulls = dialect.missing_values
     for text in _texts(address, dialect, at):
         convert = csv.ConvertOptions(
             column_types=known, decimal_point=dialect.decimal, strings_can_be_null=True,
-            include_columns=dialect.columns,
-            null_values=[*csv.ConvertOptions().null_values, *dialect.missing],
+            include_columns=dialect.columns, null_values=nulls,
         )  # fmt: skip
         read = csv.ReadOptions(
             column_names=list(dialect.names), skip_rows=skipped,
@@ -93,11 +93,8 @@ def blocks(
             block = csv.read_csv(arrow.py_buffer(text), read, parse, convert)
         except arrow.ArrowInvalid as error:
             raise _explained(address, dialect, error, rows) from error
-        known, skipped, rows = (
-            dict(zip(block.schema.names, block.schema.types, strict=True)),
-            0,
-            rows + len(block),
-        )
+        known = dict(zip(block.schema.names, block.schema.types, strict=True))
+        skipped, rows = 0, rows + len(block)
         if len(block):
             yield block
 

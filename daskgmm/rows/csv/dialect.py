@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import codecs
 import csv
-import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 from daskgmm.errors import SourceError
 from daskgmm.rows.stores.zarr_opening import missing
+from daskgmm.rows.tables.arrow_columns import require
 from daskgmm.storage.address import Address
+from daskgmm.user_warnings import warn_user
 
 DELIMITERS = ";\t|,"
 """Those that are recognised by the first line: the one that makes the most fields of it; of
 several the first, as commas may be decimal points."""
 
 SUFFIXES = (".csv", ".tsv")
-_MISSING = ("NA", "NaN", "nan", "null", "N/A")
-
 COMPRESSED = ("", ".gz", ".bz2", ".zst", ".xz")
 ALL_SUFFIXES = tuple(a + b for a in SUFFIXES for b in COMPRESSED)
 
@@ -71,42 +70,48 @@ class Dialect:
         fields = _fields(line, delimiter)
         if not fields:
             raise SourceError(f"{address} has no line with values.")
-        has_header = self.header
-        if has_header is None:
-            values = {"", *_MISSING, *self.missing}
-            has_header = not all(
-                field.strip() in values or _is_number(field, self.decimal) for field in fields
-            )
-        numbered = [f"c{place}" for place in range(len(fields))]
-        unnamed = [name for name, field in zip(numbered, fields, strict=True) if not field.strip()]
-        names = numbered
-        if has_header:
-            names = [field.strip() or name for name, field in zip(numbered, fields, strict=True)]
+        named = self._has_names(fields)
+        places = range(len(fields))
+        names = [f"c{place}" for place in places]
+        unnamed: tuple[str, ...] = ()
+        if named:
+            names = [fields[place].strip() or f"unnamed {place}" for place in places]
+            unnamed = tuple(names[place] for place in places if not fields[place].strip())
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
             raise SourceError(f"{address} has two columns named {twice!r}. Rename one of them.")
-        left_out = tuple(unnamed) if has_header else ()
-        if len(left_out) == len(names):
+        if len(unnamed) == len(names):
             raise SourceError(f"{address} names no column in its first line.")
         return replace(
-            self, delimiter=delimiter, names=tuple(names), unnamed=left_out,
-            skipped=empty + has_header,
-        )  # fmt: skip
+            self, delimiter=delimiter, names=tuple(names), unnamed=unnamed, skipped=empty + named
+        )
+
+    def _has_names(self, fields: Sequence[str]) -> bool:
+        """Return whether the fields of the first line are names, and not numbers alone."""
+        if self.header is not None:
+            return self.header
+        values = {*self.missing_values}
+        return not all(
+            field.strip() in values or _is_number(field, self.decimal) for field in fields
+        )
+
+    @property
+    def missing_values(self) -> list[str]:
+        """All texts that stand for a missing value: those of Arrow, and `missing`."""
+        return [*require("pyarrow.csv").ConvertOptions().null_values, *self.missing]
 
     @property
     def columns(self) -> list[str]:
         """Names of the columns that are read."""
         return [name for name in self.names if name not in self.unnamed]
 
-    def warn(self, address: Address, stacklevel: int) -> None:
+    def warn(self, address: Address) -> None:
         """Say which columns are left out, as they have no name."""
         if self.unnamed:
             places = ", ".join(str(1 + self.names.index(name)) for name in self.unnamed)
-            warnings.warn(
+            warn_user(
                 f"{address}: column {places} has no name, as an index that pandas writes, and is "
-                "left out. Name it in the first line if it is a feature.",
-                UserWarning,
-                stacklevel=stacklevel + 1,
+                "left out. Name it in the first line if it is a feature."
             )
 
     def not_decoded(self, address: Address) -> SourceError:

@@ -29,7 +29,7 @@ def read_small(address: Address) -> Any:
             "once: daskgmm convert, or daskgmm.csv_to_parquet."
         )
     dialect = Dialect().of_file(address)
-    dialect.warn(address, stacklevel=2)
+    dialect.warn(address)
     arrow = require("pyarrow")
 
     def read(types: Types) -> Any:

@@ -115,7 +115,7 @@ def csv_to_parquet(
     _check_target(sources, target, overwrite)
     given = Dialect(delimiter, decimal, encoding, tuple(missing), header)
     dialects = [given.of_file(source) for source in sources]
-    dialects[0].warn(sources[0], stacklevel=2)
+    dialects[0].warn(sources[0])
     for source, dialect in zip(sources, dialects, strict=True):
         if dialect.names != dialects[0].names:
             raise DataError(
@@ -133,7 +133,7 @@ def csv_to_parquet(
 def _check_target(sources: Sequence[Address], target: Address, overwrite: bool) -> None:
     if not target.url.endswith(SUFFIXES):
         raise OutputError(f"{target} does not end in .parquet, by which it is recognised.")
-    if any(source.url == target.url for source in sources):
+    if any(_is_same(source, target) for source in sources):
         raise OutputError(f"{target} is a file that is read. Choose another place.")
     path = target.path
     if path is not None and not path.parent.is_dir():
@@ -144,6 +144,13 @@ def _check_target(sources: Sequence[Address], target: Address, overwrite: bool) 
         raise FileExistsError(
             f"{target} exists. Choose another place (--out), or replace it with --overwrite."
         )
+
+
+def _is_same(one: Address, other: Address) -> bool:
+    """Return whether two addresses are of one file, by whatever name."""
+    if one.path is None or other.path is None:
+        return one.url == other.url
+    return one.path.resolve() == other.path.resolve()
 
 
 def _told(sources: Sequence[Address], progress: Progress | None) -> list[Callable[[int], None]]:

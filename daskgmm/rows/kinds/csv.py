@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any
 
 from daskgmm.companions import WEIGHTS
@@ -24,6 +23,7 @@ class CsvFile(Source):
 
     named = keyed = True
     suffixes = ALL_SUFFIXES
+    _table: Any = None
 
     @classmethod
     def matches(cls, x: Any) -> bool:
@@ -51,9 +51,12 @@ class CsvFile(Source):
     def as_weights(self, rows: Rows, name: str = WEIGHTS) -> Rows:
         return column_of(self.rows(), rows, name)
 
-    @cached_property
+    @property
     def _read(self) -> Any:
-        return read_small(self.address)
+        # Not a cached_property, whose frame a warning would point at.
+        if self._table is None:
+            self._table = read_small(self.address)
+        return self._table
 
     @property
     def names(self) -> tuple[str, ...]:
