@@ -49,7 +49,7 @@ def main(smoke: bool = False) -> None:
     count = int(asked) if asked else 1 if smoke else 10
     names = os.environ.get("BENCHMARK_SETS", ",".join([*SMALL_SETS, *DATA_SETS])).split(",")
     small = ["few", "iris"] if smoke else [name for name in SMALL_SETS if name in names]
-    large = [name for name in DATA_SETS if name in names]
+    large = ["rare"] if smoke else [name for name in DATA_SETS if name in names]
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), _prepare) as pool:
         if small:
             choices(pool, small, 2 if smoke else LARGEST, range(count))
@@ -94,17 +94,7 @@ def choices(pool: Executor, names: Sequence[str], largest: int, seeds: Sequence[
             rows.append([*kind, documented, reached, took])
     print_table(
         f"What sweeps of k=1 to {largest} and all structures choose, {len(seeds)} seed(s)",
-        [
-            "data set",
-            "seeds",
-            "k",
-            "structure",
-            "BIC",
-            "degenerate",
-            "documented",
-            "reached",
-            "most time",
-        ],
+        CHOICES,
         rows,
     )
 
@@ -154,16 +144,7 @@ def sizes(pool: Executor, names: Sequence[str], rows: int | None, seeds: Sequenc
         print(name, *(f"{k}:{gap:.1e}" for one in found for k, gap in one.gaps.items()), flush=True)
     print_table(
         f"Models of a sweep below GaussianMixture(k, n_init=10), {len(seeds)} seed(s)",
-        [
-            "data set",
-            "k",
-            "largest gap",
-            f"above {ALLOWED_GAP}",
-            "reached",
-            "on the sample",
-            "passes (median)",
-            "time (median)",
-        ],
+        SIZES,
         lines,
     )
 

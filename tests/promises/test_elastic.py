@@ -98,13 +98,13 @@ def test_adaptive_scaling(stored, quiet):
 
 @pytest.mark.parametrize("where", ["here", "on the workers"])
 def test_lifetimes_retire_workers_that_hold_results(stored, monkeypatch, where):
-    """Those of merges on the workers, and rows of a cache."""
+    """Those of merges on the workers, and rows of a cache; a fit has 45 tasks or more."""
     few, settings = {**SETTINGS, "max_iter": 3}, {}
     if where == "on the workers":
         monkeypatch.setattr("daskgmm.passes.over_batches.HERE_BYTES", 0)
         settings["cache"] = "5MB"
     seen = set()
-    with cluster_of(0) as cluster, queue(cluster.scheduler_address, 20, 15):
+    with cluster_of(0) as cluster, queue(cluster.scheduler_address, 12, 10):
         mixture = GaussianMixture(**few).fit(
             slowed(stored), listen=lambda event: seen.update(cluster.scheduler.workers), **settings
         )
