@@ -4,7 +4,13 @@ import os
 import signal
 import time
 
+import dask
 from distributed import LocalCluster, Status
+
+
+def spawned():
+    """Start the processes of local clusters as users do, while this context lasts."""
+    return dask.config.set({"distributed.worker.multiprocessing-method": "spawn"})
 
 
 def two_workers():

@@ -1,5 +1,6 @@
 """Two speeds: what starts clusters, kills processes or runs servers is marked `slow`."""
 
+from multiprocessing.forkserver import set_forkserver_preload
 from pathlib import Path
 
 import dask
@@ -21,6 +22,21 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.is_relative_to(HERE) and item.path.relative_to(HERE).parts[0] in SLOW:
             item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked_workers():
+    """Start the processes of local clusters from one that has imported what they need.
+
+    A worker is then there in 0.1 s, not after 3 s of a processor. What such workers take of
+    memory, and their environment, is not what users have: `tests.clusters.spawned` is for that.
+    """
+    from distributed.utils import get_mp_context
+
+    with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
+        get_mp_context()  # sets modules of its own, once
+        set_forkserver_preload(["distributed.nanny", "dask.dataframe", "daskgmm.models.estimator"])
+        yield
 
 
 @pytest.fixture

@@ -1,12 +1,10 @@
 """A store in many chunks, and what a quiet fit makes of it."""
 
 import warnings
-from multiprocessing.forkserver import set_forkserver_preload
 
 import dask
 import pytest
 import zarr
-from distributed.utils import get_mp_context
 
 from daskgmm import GaussianMixture
 from tests.oracle.data import blobs
@@ -28,16 +26,3 @@ def quiet(stored):
     with dask.config.set(num_workers=1), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return bits(GaussianMixture(**SETTINGS).fit(da.from_zarr(stored)))
-
-
-@pytest.fixture(scope="module")
-def forked_workers():
-    """Start the processes of local clusters from one that has imported what they need.
-
-    A worker that was killed is then back in 0.1 s, not after 3 s of a processor. What such
-    workers take of memory, and their environment, is not what users have.
-    """
-    with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
-        get_mp_context()  # sets modules of its own, once
-        set_forkserver_preload(["distributed.nanny", "dask.dataframe", "daskgmm.models.estimator"])
-        yield

@@ -6,6 +6,7 @@ from distributed import Client, LocalCluster
 
 from daskgmm import GaussianMixture, plan
 from daskgmm.passes.memory import peak_memory
+from tests.clusters import spawned
 
 
 def write(path, n, d, chunk_nbytes):
@@ -31,6 +32,7 @@ def peak(path, k, kind=GaussianMixture, given=None, **settings):
         name: settings[name] for name in settings.keys() & GaussianMixture().get_params()
     }
     with (
+        spawned(),
         LocalCluster(
             n_workers=1,
             threads_per_worker=2,

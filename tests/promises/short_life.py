@@ -1,12 +1,11 @@
-"""Preloaded by a worker: a lifetime in tasks, so that a slow machine does not shorten it.
+"""A worker with a lifetime in tasks, so that a slow machine does not shorten it.
 
 It ends as `dask worker --lifetime` does.
 """
 
 import asyncio
-import os
 
-from distributed import WorkerPlugin
+from distributed import Worker, WorkerPlugin
 
 
 class Lifetime(WorkerPlugin):
@@ -25,5 +24,12 @@ class Lifetime(WorkerPlugin):
                 self.end = asyncio.ensure_future(self.worker.close_gracefully(reason="lifetime"))
 
 
-async def dask_setup(worker):
-    await worker.plugin_add(Lifetime(int(os.environ["LIFETIME_IN_TASKS"])))
+def work(address, tasks):
+    """Be a worker of one thread until so many tasks are done."""
+    asyncio.run(_work(address, tasks))
+
+
+async def _work(address, tasks):
+    options = {"nthreads": 1, "memory_limit": 0, "dashboard": False, "host": "127.0.0.1"}
+    async with Worker(address, plugins=[Lifetime(tasks)], **options) as worker:
+        await worker.finished()

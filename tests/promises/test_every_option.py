@@ -133,7 +133,7 @@ def _slowly(block):
 
 
 @pytest.fixture(scope="module")
-def cluster(forked_workers):
+def cluster():
     with two_workers() as cluster, Client(cluster):
         yield cluster
 

@@ -275,8 +275,8 @@ def command(*arguments):
 def slow_store(tmp_path_factory):
     """A store whose every chunk is decompressed for a while."""
     path = tmp_path_factory.mktemp("slow") / "slow.zarr"
-    rows = np.random.default_rng(0).normal(size=(3_000_000, 8))
-    zarr.create_array(path, data=rows, chunks=(20_000, 8))
+    rows = np.random.default_rng(0).normal(size=(600_000, 8))
+    zarr.create_array(path, data=rows, chunks=(4000, 8))
     return path
 
 

@@ -14,7 +14,6 @@ from tests.promises.slow import SETTINGS, bits, slowed
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.usefixtures("forked_workers"),
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
     # A nanny that is asked to close while it replaces its worker says so.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning"),
