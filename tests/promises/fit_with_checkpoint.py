@@ -1,7 +1,6 @@
-"""A driver to be killed: python fit_with_checkpoint.py DATA CHECKPOINT OUT."""
+"""A driver to be killed."""
 
 import pickle
-import sys
 import warnings
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from daskgmm import GaussianMixture
 from tests.promises.slow import SETTINGS, bits, slowed
 
 
-def main(data, checkpoint, out):
+def fit_with_checkpoint(data, checkpoint, out):
     """Fit with a checkpoint, telling each iteration, and write the bits."""
     warnings.simplefilter("ignore")
 
@@ -21,7 +20,3 @@ def main(data, checkpoint, out):
     mixture = GaussianMixture(**SETTINGS)
     mixture.fit(slowed(data, 0.002), checkpoint=checkpoint, listen=tell)
     Path(out).write_bytes(pickle.dumps(bits(mixture)))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

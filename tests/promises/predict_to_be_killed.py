@@ -1,9 +1,8 @@
-"""A driver to be killed: python -m tests.promises.predict_to_be_killed DATA MODEL OUT.
+"""A driver to be killed.
 
 It writes to Zarr from a Zarr array, and to Parquet from Parquet files, as OUT ends.
 """
 
-import sys
 import time
 import warnings
 
@@ -28,7 +27,7 @@ def _wait(frame):
     return frame
 
 
-def main(data, model, out):
+def predict_to_be_killed(data, model, out):
     """Write predictions, telling each batch."""
     warnings.simplefilter("ignore")
     mixture = load_model(model)
@@ -42,7 +41,3 @@ def main(data, model, out):
     else:
         x = slowed(data, SECONDS)
         mixture.predict_to_zarr(x, out, ["label", "posterior"], chunks=5000, progress=tell)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -4,10 +4,7 @@ import json
 import pickle
 import random
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +12,9 @@ import pytest
 from daskgmm import GaussianMixture
 from daskgmm.em.events import FitStarted, Iterated, PassEnded
 from daskgmm.errors import CheckpointError, DataError
+from tests.drivers import Driver
 from tests.oracle.data import STRUCTURES, blobs
+from tests.promises.fit_with_checkpoint import fit_with_checkpoint
 from tests.promises.slow import SETTINGS, bits
 from tests.promises.stopping import Stop, stop_after
 
@@ -24,17 +23,12 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
 ]
 
-ROOT = Path(__file__).parents[2]
-KILLS = 8
+KILLS = 5
 """At least; more where a busy machine has ended no iteration between them."""
 
 
 def driver(stored, folder):
-    command = [
-        *(sys.executable, "-m", "tests.promises.fit_with_checkpoint"),
-        *(stored, str(folder / "fit.ckpt"), str(folder / "bits.pkl")),
-    ]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    return Driver(fit_with_checkpoint, stored, folder / "fit.ckpt", folder / "bits.pkl")
 
 
 def iterations_of(resumed):

@@ -2,8 +2,6 @@
 
 import json
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +12,14 @@ import zarr
 
 from daskgmm import GaussianMixture
 from daskgmm.models.writers.target import JOURNAL
+from tests.drivers import Driver
+from tests.promises.predict_to_be_killed import predict_to_be_killed
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
 ]
 
-ROOT = Path(__file__).parents[2]
 ROWS, CHUNK, D, K = 120_000, 5000, 8, 8
 
 
@@ -45,8 +44,7 @@ def folder(tmp_path_factory):
 
 
 def driver(*arguments):
-    command = [sys.executable, "-m", "tests.promises.predict_to_be_killed", *map(str, arguments)]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    return Driver(predict_to_be_killed, *arguments)
 
 
 def killed_and_finished(folder, *arguments):

@@ -1,8 +1,7 @@
-"""A driver to be killed: python -m tests.stores.fit_with_checkpoint URL CHECKPOINT OUT OPTIONS."""
+"""A driver to be killed."""
 
 import json
 import pickle
-import sys
 import time
 import warnings
 from pathlib import Path
@@ -13,7 +12,7 @@ from tests.promises.slow import bits
 SETTINGS = {"n_components": 3, "random_state": 0, "max_iter": 12, "tol": 0.0}
 
 
-def main(url, checkpoint, out, options):
+def fit_with_checkpoint(url, checkpoint, out, options):
     """Fit with a checkpoint, telling each iteration, and write the bits."""
     warnings.simplefilter("ignore")
 
@@ -26,7 +25,3 @@ def main(url, checkpoint, out, options):
     mixture = GaussianMixture(**SETTINGS)
     mixture.fit(url, checkpoint=checkpoint, listen=tell, storage_options=json.loads(options))
     Path(out).write_bytes(pickle.dumps(bits(mixture)))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -1,7 +1,6 @@
-"""A driver to be killed: python -m tests.stores.predict_to_be_killed URL MODEL OUT OPTIONS."""
+"""A driver to be killed."""
 
 import json
-import sys
 import time
 import warnings
 
@@ -12,7 +11,7 @@ from daskgmm import load_model
 from daskgmm.models.writers.parquet_target import is_parquet_target
 
 
-def main(url, model, out, options):
+def predict_to_be_killed(url, model, out, options):
     """Write predictions, telling each batch."""
     warnings.simplefilter("ignore")
     # Few rows, in many batches.
@@ -28,7 +27,3 @@ def main(url, model, out, options):
             mixture.predict_to_parquet(url, out, key="name", storage_options=options, progress=tell)
         else:
             mixture.predict_to_zarr(url, out, chunks=20_000, storage_options=options, progress=tell)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

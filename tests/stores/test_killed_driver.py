@@ -3,30 +3,24 @@
 import json
 import pickle
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from daskgmm import GaussianMixture
+from tests.drivers import Driver
 from tests.promises.slow import bits
-from tests.stores.fit_with_checkpoint import SETTINGS
+from tests.stores.fit_with_checkpoint import SETTINGS, fit_with_checkpoint
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-ROOT = Path(__file__).parents[2]
 KILLS = 2
 
 
 def test_kill_the_driver_and_resume(options, url, here, tmp_path):
     resumed = []
-    command = [
-        *(sys.executable, "-m", "tests.stores.fit_with_checkpoint"),
-        *(url, here, str(tmp_path / "bits.pkl"), json.dumps(options)),
-    ]
+    arguments = url, here, tmp_path / "bits.pkl", json.dumps(options)
     for turn in range(KILLS + 1):
-        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        with Driver(fit_with_checkpoint, *arguments) as process:
             resumed.append(process.stdout.readline().split()[-1])
             if turn < KILLS:
                 for _ in range(3):

@@ -2,9 +2,6 @@
 
 import json
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import fsspec
 import numpy as np
@@ -17,15 +14,16 @@ from daskgmm import GaussianMixture, load_model, open_parquet, save_model
 from daskgmm.models.writers.target import JOURNAL
 from daskgmm.rows.opening import open_data
 from daskgmm.storage.address import Address
+from tests.drivers import Driver
 from tests.promises.slow import bits
 from tests.stores.conftest import BUCKET, CHUNK, D, N
+from tests.stores.predict_to_be_killed import predict_to_be_killed
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning",
     "ignore:The inplace keyword in DataFrame",
 )
 
-ROOT = Path(__file__).parents[2]
 NAMES = [f"x{i}" for i in range(D)]
 OUTPUTS = ["label", "posterior", "top", "log_density"]
 PARTS = 6
@@ -230,18 +228,15 @@ def test_a_killed_driver(kind, options, mixture, named, url, tables, out, local,
     model = mixture if kind == "zarr" else named
     model.save(tmp_path / "model.json")
     target = f"{out}.{kind}"
-    command = [
-        *(sys.executable, "-m", "tests.stores.predict_to_be_killed"),
-        *(url if kind == "zarr" else tables, str(tmp_path / "model.json"), target),
-        json.dumps(options),
-    ]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+    rows = url if kind == "zarr" else tables
+    arguments = rows, tmp_path / "model.json", target, json.dumps(options)
+    with Driver(predict_to_be_killed, *arguments) as process:
         for _ in range(2):
             total = int(process.stdout.readline().split()[1])
         process.send_signal(signal.SIGKILL)
     done = json.loads(Address.of(f"{target}{JOURNAL}", options).read())["done"]
     assert 1 <= len(done) < total
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+    with Driver(predict_to_be_killed, *arguments) as process:
         assert {int(line.split()[1]) for line in process.stdout} == {total - len(done)}
         assert process.wait() == 0
     assert not Address.of(f"{target}{JOURNAL}", options).exists()
