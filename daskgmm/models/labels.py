@@ -11,7 +11,7 @@ from daskgmm.companions import Companions
 from daskgmm.em.label_counts import LabelCounts, count_labels
 from daskgmm.em.labelling import Labelling
 from daskgmm.em.settings import Settings
-from daskgmm.errors import DataError, SettingError
+from daskgmm.errors import DataError
 from daskgmm.rows.coded import coded_rows
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source
@@ -58,23 +58,8 @@ def with_labels(
         found, values, classes = known.labels, known.labels.values, known.of_components
     if not len(found.values):
         return replace(beside, labels=None), settings
-    _check_settings(settings)
     labelling = Labelling(classes, found.all_of(values))
     codes = coded_rows(beside.labels, values)
     codes.content = found.content  # few rows of them are compared else
     coded = replace(beside, labels=codes)
     return coded, replace(settings, labelling=labelling)
-
-
-def _check_settings(settings: Settings) -> None:
-    """Raise `SettingError` for a mixture whose rows can have no labels."""
-    because = None
-    if settings.bayesian is not None:
-        because = "a Bayesian mixture"
-    elif settings.outliers is not None:
-        because = "a mixture with noise or tails"
-    if because is not None:
-        raise SettingError(
-            f"Labels of rows do not go with {because}, where more than its class decides on the "
-            "densities of a row. Fit without labels, or a GaussianMixture without it."
-        )

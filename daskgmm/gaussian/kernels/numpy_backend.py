@@ -80,8 +80,7 @@ class StackedExpectation:
         self._full.add_to(self._sums)
         self.center = stack.kernel.center
         self.rows, self.weights = self._full.rows, self._full.weights
-        classes = stack.kernel.classes
-        self.barring = None if classes is None else Barring(classes)
+        self.barring = Barring.of(stack.kernel)
 
     def add(self, b: int, weighted: bool, labels: NDArray[np.intp] | None = None) -> None:
         """Add the first b rows of the buffer, with their labels (b,) if they have any."""
