@@ -76,8 +76,8 @@ def fit(given: Fitting, out: str, classifier: bool, overwrite: bool, **settings:
 def _asked(given: Fitting, classifier: bool, settings: dict[str, Any]) -> Any:
     """Return the estimator that options ask for."""
     if classifier:
-        if given.weights_are is not None or given.data.noise_variance is not None:
-            check_not_given({"weights_are", "noise_variance"})
+        if given.weights_are is not None:
+            check_not_given({"weights_are"})
         return classifier_of(settings, given.data.labels)
     if settings["n_components"] is None:
         raise click.UsageError("Missing option '--components' / '-k': the number of components.")

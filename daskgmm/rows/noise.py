@@ -83,6 +83,8 @@ def noise_for(rows: Rows, given: Any, beside: Source | None = None) -> Rows:
     DataError
         If shapes, types or chunks do not go together. Values are not checked here.
     """
+    if isinstance(given, Rows):
+        return given
     d, n = rows.n_features, rows.n_rows
     constant = constant_of(given, d, n)
     if constant is not None:

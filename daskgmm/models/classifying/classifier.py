@@ -41,6 +41,7 @@ from daskgmm.models.inputs import feature_names
 from daskgmm.models.labels import KnownClasses
 from daskgmm.models.writers.job import Written
 from daskgmm.names import CLASSIFIER, COVARIANCES, MARGINALISE
+from daskgmm.rows.noise import column_names
 from daskgmm.rows.sources import source_of
 from daskgmm.storage.address import Address
 from daskgmm.storage.masking import StorageOptions
@@ -176,6 +177,7 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         y: Any,
         sample_weight: Any = None,
         *,
+        noise_variance: Any = None,
         feature_dims: Sequence[Hashable] | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         cache: int | str | None = None,
@@ -196,7 +198,7 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         checkpoint : path or URL, optional
             As in `GaussianMixture.fit`. With ``structures="own"`` each class has a file of its own,
             named as this one with its place among the classes added, as "fit.json.0".
-        sample_weight, feature_dims, cache, listen, storage_options : as in `GaussianMixture.fit`
+        sample_weight, noise_variance, feature_dims, cache, listen, storage_options : as in `GaussianMixture.fit`
 
         Returns
         -------
@@ -213,7 +215,8 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
             source = source_of(X, storage_options)
             target = Target.of(source, y)
             saved = None if checkpoint is None else Address.of(checkpoint, storage_options)
-            given = TrainingData(target.source, sample_weight, None, feature_dims, target.labels)
+            beside_x = sample_weight, None, feature_dims, target.labels, None, noise_variance
+            given = TrainingData(target.source, *beside_x)
             # A mixture of its own: what the fit of another one failed at must not be left on this.
             probe = self._mixture(1, "full")
             rows, beside = given.rows(probe)
@@ -239,7 +242,7 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
                     for value in found.values
                 ]
                 settings = {name: getattr(self, name) for name in (*PASSED_ON, *CHOSEN_BY)}
-                settings |= {"cache": cache, "listen": listen}
+                settings |= {"cache": cache, "listen": listen, "noise_variance": beside.noise}
                 own = [
                     fit_own(rows, part, each, name, checkpoint_of(saved, place), settings)
                     for place, (part, each, name) in enumerate(
@@ -257,23 +260,26 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         return self
 
     @in_words_of_the_classifier()
-    def predict(self, X: Any) -> Any:
+    def predict(self, X: Any, *, noise_variance: Any = None) -> Any:
         """Return the most probable class of each row, as `GaussianMixture.predict` does.
 
         Parameters
         ----------
         X : as in `fit`
+        noise_variance : as in `fit`, optional
+            Known noise of the rows, in all forms of X, as in `GaussianMixture.predict`.
 
         Returns
         -------
         array of shape (n,)
         """
-        return decoded(self._predicting().predict_clusters(X), self.classes_)
+        places = self._predicting()._predict("cluster", X, noise_variance)
+        return decoded(places, self.classes_)
 
     @in_words_of_the_classifier()
-    def predict_proba(self, X: Any) -> Any:
+    def predict_proba(self, X: Any, *, noise_variance: Any = None) -> Any:
         """Return the posterior probability of each of `classes_`, shape (n, c)."""
-        return self._predicting()._predict(POSTERIOR, X)
+        return self._predicting()._predict(POSTERIOR, X, noise_variance)
 
     def _validate_params(self) -> None:
         """Check the settings, those of the mixtures too, before anything is read."""
@@ -288,22 +294,24 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         if self.structures == SHARED:
             self._shared([1])[0]._validate_params()
 
-    def predict_log_proba(self, X: Any) -> Any:
+    def predict_log_proba(self, X: Any, *, noise_variance: Any = None) -> Any:
         """Return the logarithm of `predict_proba`, shape (n, c).
 
         Probabilities are not below 5e-283, nor are logarithms below -650: ratios of classes beyond
         that are lost. In single precision such probabilities are 0, and logarithms -inf.
         """
         with np.errstate(divide="ignore"):  # 0 in single precision
-            return np.log(self.predict_proba(X))
+            return np.log(self.predict_proba(X, noise_variance=noise_variance))
 
     @in_words_of_the_classifier()
-    def score_samples(self, X: Any) -> Any:
+    def score_samples(self, X: Any, *, noise_variance: Any = None) -> Any:
         """Return log p(x) of each row in nats, whatever its class, shape (n,)."""
-        return self._predicting().score_samples(X)
+        return self._predicting().score_samples(X, noise_variance=noise_variance)
 
     @in_words_of_the_classifier()
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+    def score(
+        self, X: Any, y: Any, sample_weight: Any = None, *, noise_variance: Any = None
+    ) -> float:
         """Return the part of the rows whose class is predicted, the accuracy; one streamed pass.
 
         Parameters
@@ -312,7 +320,7 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         y : as in `fit`
             Rows of unknown class do not count. A label that is none of `classes_` is a miss, and so
             is a row that misses a value.
-        sample_weight : as in `fit`, optional
+        sample_weight, noise_variance : as in `fit`, optional
 
         Raises
         ------
@@ -320,8 +328,11 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
             If no row has both a known class and a weight, or y and the weights do not go with X.
         """
         mixture = self._predicting()
-        target = Target.of(source_of(X), y, feature_names(mixture))
-        return accuracy(mixture, target, self.classes_, sample_weight)
+        features = feature_names(mixture)
+        if features is not None:  # of what holds texts, only columns that are named are read
+            features = (*features, *(column_names(noise_variance) or ()))
+        target = Target.of(source_of(X), y, features)
+        return accuracy(mixture, target, self.classes_, sample_weight, noise_variance)
 
     @in_words_of_the_classifier()
     def predict_to_zarr(
