@@ -121,6 +121,13 @@ def test_labels_of_components(data, call, known):
         (("--labels", "colour", "--classifier", "--noise"), "--noise is not of a classifier"),
         (("--labels", "colour", "--classifier", "--n-init", 3), "--n-init is not of"),
         (("--labels", "colour", "--classifier", "--covariance", "ppca"), "Choose one without"),
+        (("--labels", "colour", "--classifier", "-k", "1-2"), "goes with structures='own'"),
+        (("--labels", "colour", "--classifier", "--covariance", "all"), "Set structures='own'"),
+        (("--labels", "colour", "--classifier", "--class-priors", "1,2"), "give 3 numbers"),
+        (("--labels", "colour", "--classifier", "--class-priors", "1,x"), "no list of numbers"),
+        (("-k", 2, "--structures", "own"), "--structures goes with --classifier"),
+        (("-k", "2,3"), "of which daskgmm sweep finds the best"),
+        (("-k", 2, "--covariance", "full,diag"), "--covariance has several values"),
         (("--labels", "colours", "--classifier"), "--labels colours is no column of texts"),
         (("--labels", "no.npy", "--classifier", "--columns", "a,b"), "no.npy does not exist"),
     ],
@@ -143,3 +150,45 @@ def test_options_hold_for_the_accuracy_too(data, call, known):
     assert done.exit_code == 0, done.output
     expected = (labels[labels >= 0].size, labels[(labels >= 0) & (np.arange(len(x)) % 2 == 0)].size)
     assert json.loads(done.stdout)["accuracy"] == pytest.approx(expected[1] / expected[0])
+
+
+@pytest.mark.filterwarnings("ignore::daskgmm.errors.ChoiceWarning")
+def test_classes_have_sizes_and_structures_of_their_own(data, call, known):
+    given = ("t.parquet", "--columns", "a,b", "--labels", "colour", "--classifier")
+    own = ("--structures", "own", "-k", "1-2", "--covariance", "EII,diag", "--criterion", "aic")
+    done = call("fit", *given, *own, "--class-priors", "0.2,0.3,0.5", "-o", "c.json", "-q")
+    assert done.exit_code == 0, done.output
+    found = GaussianMixtureClassifier.load("c.json")
+    x, labels = known
+    rows = labels >= 0
+    expected = GaussianMixtureClassifier(
+        [1, 2], covariance_type=("EII", "diag"), structures="own", criterion="aic", random_state=0
+    ).fit(x[rows], NAMES[labels[rows]])
+    np.testing.assert_allclose(found.mixture_.means_, expected.mixture_.means_, rtol=1e-6)
+    assert found.class_prior_.tolist() == [0.2, 0.3, 0.5]
+    assert (found.structures, found.n_components) == ("own", [1, 2])
+
+
+def test_noise_beside_columns_and_a_column_of_texts(data, call, known):
+    x, labels = known
+    frame = pd.read_parquet("t.parquet").drop(columns="number")
+    noise = np.random.default_rng(0).uniform(0.1, 2.0, x.shape)
+    frame[["ea", "eb"]] = noise
+    frame.to_parquet("e.parquet", row_group_size=100)
+    arguments = ("e.parquet", "--columns", "a,b", "--labels", "colour", "--noise-variance", "ea,eb")
+    done = call("fit", *arguments, "--classifier", "-o", "c.json", "-q")
+    assert done.exit_code == 0, done.output
+    expected = GaussianMixtureClassifier(random_state=0).fit(x, labels, noise_variance=noise)
+    found = GaussianMixtureClassifier.load("c.json")
+    order = np.argsort(NAMES)
+    np.testing.assert_allclose(found.mixture_.means_, expected.mixture_.means_[order], atol=1e-6)
+    scored = call("score", "c.json", *arguments, "--json")
+    assert scored.exit_code == 0, scored.output
+    accuracy = expected.score(x, labels, noise_variance=noise)
+    assert json.loads(scored.stdout)["accuracy"] == pytest.approx(accuracy)
+    plain = ("e.parquet", "--noise-variance", "ea,eb", "--json")
+    likelihood = json.loads(call("score", "c.json", *plain).stdout)["log_likelihood"]
+    wanted = expected.score_samples(x, noise_variance=noise).mean()
+    assert likelihood == pytest.approx(wanted, rel=1e-6)
+    done = call("predict", "c.json", "e.parquet", "--noise-variance", "ea,eb", "-o", "p.zarr", "-q")
+    assert done.exit_code == 0, done.output

@@ -510,7 +510,9 @@ def test_gaps_among_names_in_a_list_are_no_class(gap):
 
 @pytest.mark.parametrize("components", [1, 2])
 def test_records_count_the_rows_of_classes(tmp_path, components):
-    classifier = GaussianMixtureClassifier(components, missing="drop", random_state=0).fit(IRIS, LABELS)
+    classifier = GaussianMixtureClassifier(components, missing="drop", random_state=0).fit(
+        IRIS, LABELS
+    )
     x = IRIS.copy()
     x[:3, 0] = np.nan
     done = classifier.predict_to_zarr(x, tmp_path / "classes.zarr")

@@ -111,7 +111,7 @@ def test_mixtures_of_their_own_are_deconvolved(noise):
     settings = {"structures": "own", "random_state": 0, "tol": 1e-6}
     found = GaussianMixtureClassifier(**settings).fit(X, Y, noise_variance=noise)
     for j in (0, 1):
-        rows = Y == j
+        rows = j == Y
         own = noise[rows] if noise.ndim == 2 else noise
         alone = GaussianMixture(1, tol=1e-6).fit(X[rows], noise_variance=own)
         assert_allclose(found.mixture_.means_[j], alone.means_[0], atol=1e-3)

@@ -40,7 +40,7 @@ from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.models.inputs import feature_names
 from daskgmm.models.labels import KnownClasses
 from daskgmm.models.writers.job import Written
-from daskgmm.names import CLASSIFIER, COVARIANCES, MARGINALISE
+from daskgmm.names import ALL, CLASSIFIER, COVARIANCES, MARGINALISE
 from daskgmm.rows.noise import column_names
 from daskgmm.rows.sources import source_of
 from daskgmm.storage.address import Address
@@ -198,7 +198,8 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         checkpoint : path or URL, optional
             As in `GaussianMixture.fit`. With ``structures="own"`` each class has a file of its own,
             named as this one with its place among the classes added, as "fit.json.0".
-        sample_weight, noise_variance, feature_dims, cache, listen, storage_options : as in `GaussianMixture.fit`
+        sample_weight, noise_variance, feature_dims, cache, listen, storage_options : as in \
+        `GaussianMixture.fit`
 
         Returns
         -------
@@ -250,7 +251,8 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
                     )
                 ]
                 mixture, of_components = joined(own), of_class([len(each.weights_) for each in own])
-                take_features(mixture.set_params(missing=self.missing), probe)
+                asked = {"missing": self.missing, "tol": self.tol, "max_iter": self.max_iter}
+                take_features(mixture.set_params(**asked), probe)
             shares = np.bincount(of_components, mixture.weights_, len(classes))
             check_counted(shares, classes)
             mixture.clusters_ = np.array(of_components, np.intp)
@@ -453,7 +455,7 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
 
     def _shared(self, sizes: Sequence[int]) -> tuple[GaussianMixture, tuple[int, ...]]:
         """Return the mixture of all classes, not fitted, and the class of each component."""
-        if not isinstance(self.covariance_type, str):
+        if not isinstance(self.covariance_type, str) or self.covariance_type == ALL:
             raise SettingError(
                 f"covariance_type is {self.covariance_type!r}; the classes share one structure. "
                 "Set structures='own' to choose one for each class."

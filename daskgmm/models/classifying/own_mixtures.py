@@ -105,6 +105,8 @@ def joined(mixtures: Sequence[GaussianMixture]) -> GaussianMixture:
     whole = whole / whole.sum()
     made = GaussianMixture.from_parameters(whole, means, covariances, covariance_type="full")
     made.n_iter_ = max(each.n_iter_ for each in mixtures)
+    made.converged_ = all(each.converged_ for each in mixtures)
+    made.gap_estimate_ = max(each.gap_estimate_ for each in mixtures)
     return made
 
 
