@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 import daskgmm.cli.options as options
+from daskgmm.cli.data import LABELS
 from daskgmm.cli.fitting import Fitting, check_converged, fitting
 from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once
@@ -50,6 +51,7 @@ def table_path(value: str) -> str:
 @options.tails
 @options.tolerance(1e-3)
 @fitting
+@LABELS
 @IMPORT
 @options.overwrite
 @options.quiet

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +12,7 @@ from daskgmm.companions import Companions
 from daskgmm.em.label_counts import LabelCounts, count_labels
 from daskgmm.em.labelling import Labelling
 from daskgmm.em.settings import Settings
-from daskgmm.errors import DataError
+from daskgmm.errors import DataError, SettingError
 from daskgmm.rows.coded import coded_rows
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source
@@ -39,6 +40,40 @@ def check_no_texts(source: Source, labels: Any) -> None:
             f"labels is the column {labels!r}, which holds texts, and components have numbers. Fit "
             "a GaussianMixtureClassifier (--classifier), whose classes have names."
         )
+
+
+def with_labels_of_sizes(
+    beside: Companions[Rows], settings: Sequence[Settings]
+) -> tuple[Companions[Rows], tuple[Settings, ...]]:
+    """Return labels as codes of components, and the settings of a sweep with them.
+
+    Raises
+    ------
+    DataError
+        If a label is no component of the largest mixture: it names the row.
+    SettingError
+        If one is no component of the smallest.
+    """
+    if beside.labels is None:
+        return beside, tuple(settings)
+    sizes = sorted({each.n_components for each in settings})
+    found = count_labels(beside.labels, sizes[-1])
+    if not len(found.values):
+        return replace(beside, labels=None), tuple(settings)
+    named = int(found.values[-1]) + 1
+    if named > sizes[0]:
+        raise SettingError(
+            f"n_components begins at {sizes[0]}, and labels name {named} components, 0 to "
+            f"{named - 1}. Sweep from {named} on."
+        )
+    codes = coded_rows(beside.labels, np.arange(named))
+    codes.content = found.content
+
+    def labelled(chosen: Settings) -> Settings:
+        every = np.arange(chosen.n_components)
+        return replace(chosen, labelling=Labelling(tuple(every.tolist()), found.all_of(every)))
+
+    return replace(beside, labels=codes), tuple(map(labelled, settings))
 
 
 def with_labels(

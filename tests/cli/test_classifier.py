@@ -105,6 +105,15 @@ def test_labels_of_components(data, call, known):
         assert done.exit_code == 0, done.output
         np.testing.assert_allclose(load_model("m.json").means_, expected.means_, rtol=1e-9)
         assert call("plan", *given, "-k", 3).exit_code == 0
+        done = call(
+            "sweep", *given, "-k", "3-4", "--n-init", 1, "-o", "s.json", "-q", "--overwrite"
+        )
+        assert done.exit_code == 0, done.output
+        swept = load_model("s.json")
+        assert swept.fitted_on_["labelled_rows"] == (labels >= 0).sum()
+        np.testing.assert_allclose(swept.means_[:3], expected.means_, atol=0.05)
+    small = call("sweep", *given, "-k", "2-4", "-o", "t.json", "-q")
+    assert (small.exit_code, "Sweep from 3 on" in small.stderr) == (2, True)
     refused = call("score", "m.json", *given)
     assert (refused.exit_code, "--labels is for a classifier" in refused.stderr) == (2, True)
     assert float(call("score", "m.json", "x.npy").stdout.split()[1]) == pytest.approx(

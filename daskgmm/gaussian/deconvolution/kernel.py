@@ -14,7 +14,7 @@ from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.deconvolution.known import is_diagonal
 from daskgmm.gaussian.deconvolution.whitened import AlongAxes, Dense, Whitened
 from daskgmm.gaussian.kernels.backend import Backend
-from daskgmm.gaussian.kernels.barring import Barring
+from daskgmm.gaussian.kernels.barring import Barring, labels_buffer
 from daskgmm.gaussian.kernels.kernel import LOG_2_PI, Kernel, Tile
 from daskgmm.gaussian.kernels.softmax import NO_PART, exponentiate, log_likelihood
 from daskgmm.gaussian.kernels.tiles import fill_tiles
@@ -256,7 +256,7 @@ class _Expectation:
         self._kernel, self._buffers = kernel, (rows, weights, noise)
         self._joint = np.empty((len(kernel.means), rows.shape[1]))
         self._full = RowNoiseTile(kernel, rows, self._joint, weights, rows.shape[1])
-        self._sums, self.barring = _Sums.zeros(kernel), Barring.of(kernel)
+        self._sums, self._barring = _Sums.zeros(kernel), Barring.of(kernel)
         self._log_likelihood, self._weight, self._rows = 0.0, 0.0, 0
 
     def add(self, b: int, weighted: bool, labels: NDArray[np.intp] | None) -> None:
@@ -268,8 +268,8 @@ class _Expectation:
         tile.noise = noise[:, :b]
         weights = tile.weights if weighted else None
         tile.log_joint()
-        if self.barring is not None and labels is not None:
-            self.barring.bar(tile.joint, labels)
+        if self._barring is not None and labels is not None:
+            self._barring.bar(tile.joint, labels)
         exponentiate(tile.joint, tile.maximum, tile.total)
         tile.joint[tile.joint <= NO_PART] = 0.0
         self._log_likelihood += log_likelihood(tile.maximum, tile.total, weights)
@@ -298,7 +298,7 @@ def row_noise_moments(
     d, width = len(kernels[0].center), kernels[0].width
     x, weights, noise = np.empty((d, b)), np.empty(b), np.empty((width, b))
     steps = [_Expectation(kernel, x, weights, noise) for kernel in kernels]
-    labels = None if steps[0].barring is None else np.empty(b, np.intp)
+    labels = labels_buffer(kernels[0], b)
     for filled, weighted in fill_tiles(blocks, np.zeros(d), x, weights, noise, labels):
         for step in steps:
             step.add(filled, weighted, None if labels is None else labels[:filled])

@@ -33,3 +33,8 @@ class Barring:
     def bar(self, joint: Array, labels: NDArray[np.intp]) -> None:
         """Take the weight from components (k, b) of other classes than those of the rows (b,)."""
         joint += self._added[:, labels]
+
+
+def labels_buffer(kernel: Kernel, b: int) -> NDArray[np.intp] | None:
+    """Return a buffer for the labels of a tile of b rows; None if those of a kernel have none."""
+    return None if kernel.classes is None else np.empty(b, np.intp)
