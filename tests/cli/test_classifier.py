@@ -164,6 +164,8 @@ def test_options_hold_for_the_accuracy_too(data, call, known):
 @pytest.mark.filterwarnings("ignore::daskgmm.errors.ChoiceWarning")
 def test_classes_have_sizes_and_structures_of_their_own(data, call, known):
     given = ("t.parquet", "--columns", "a,b", "--labels", "colour", "--classifier")
+    assert call("fit", *given, "--tails", "t", "-o", "t.json", "-q").exit_code == 0
+    assert GaussianMixtureClassifier.load("t.json").tails == "t"
     own = ("--structures", "own", "-k", "1-2", "--covariance", "EII,diag", "--criterion", "aic")
     done = call("fit", *given, *own, "--class-priors", "0.2,0.3,0.5", "-o", "c.json", "-q")
     assert done.exit_code == 0, done.output

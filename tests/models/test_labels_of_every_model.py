@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import betaln, digamma, gammaln, logsumexp
 from scipy.stats import multivariate_normal, multivariate_t
 
-from daskgmm import BayesianGaussianMixture, GaussianMixture
+from daskgmm import BayesianGaussianMixture, GaussianMixture, GaussianMixtureClassifier
 from daskgmm.companions import ALONE
 from daskgmm.em.events import silence
 from daskgmm.em.models import model_of
@@ -333,3 +333,38 @@ def test_variational_steps_are_those_by_hand(kind):
     assert_allclose(found.mean_precision_, 0.3 + counts, rtol=1e-9)
     means = (0.3 * PRIOR["mean_prior"] + gamma.T @ X) / (0.3 + counts)[:, None]
     assert_allclose(found.means_, means, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("tails", TAILS)
+def test_a_classifier_has_classes_with_tails(tails, tmp_path):
+    classifier = GaussianMixtureClassifier(tails=tails, random_state=0).fit(X, SOME)
+    expected = GaussianMixture(K, tails=tails, random_state=0).fit(X, labels=SOME)
+    assert_array_equal(classifier.mixture_.means_, expected.means_)
+    joint, _ = joint_by_hand(expected._parameters(), X)
+    columns = of_columns(expected._parameters())
+    of_class = np.stack([logsumexp(joint[columns == j], axis=0) for j in range(K)], axis=1)
+    posterior = np.exp(of_class - logsumexp(of_class, axis=1)[:, None])
+    assert_allclose(classifier.predict_proba(X), posterior, rtol=1e-8, atol=1e-12)
+    classifier.save(tmp_path / "c.json")
+    again = GaussianMixtureClassifier.load(tmp_path / "c.json")
+    assert again.tails == tails
+    assert_array_equal(again.predict_proba(X), classifier.predict_proba(X))
+
+
+@pytest.mark.filterwarnings("ignore::daskgmm.errors.ChoiceWarning")
+@pytest.mark.parametrize("tails", TAILS)
+@pytest.mark.parametrize("standardise", [False, True])
+def test_mixtures_of_classes_have_tails_of_their_own(tails, standardise, tmp_path):
+    settings = {"tails": tails, "standardise": standardise, "random_state": 0, "tol": 1e-6}
+    found = GaussianMixtureClassifier(structures="own", **settings).fit(X, Z)
+    log = []
+    for j in range(K):
+        alone = GaussianMixture(1, **settings).fit(X[j == Z])
+        # In the units of the data: rows of a class are standardised by their own deviations.
+        scale = 0.0 if alone.coordinates_ is None else np.log(alone.coordinates_.scales).sum()
+        log.append(alone.score_samples(X) - scale + np.log((j == Z).mean()))
+    posterior = np.exp(log - logsumexp(log, axis=0)).T
+    assert_allclose(found.predict_proba(X), posterior, atol=2e-3)
+    found.save(tmp_path / "c.json")
+    again = GaussianMixtureClassifier.load(tmp_path / "c.json")
+    assert_array_equal(again.predict_proba(X), found.predict_proba(X))

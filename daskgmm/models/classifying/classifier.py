@@ -49,7 +49,7 @@ from daskgmm.storage.masking import StorageOptions
 SHARED, OWN = "shared", "own"
 """What classes have in common: one structure of covariances, or nothing."""
 
-PASSED_ON = ("tol", "reg_covar", "max_iter", "missing", "standardise", "random_state")
+PASSED_ON = ("tails", "tol", "reg_covar", "max_iter", "missing", "standardise", "random_state")
 """Settings that are those of the mixtures."""
 
 CHOSEN_BY = ("covariance_type", "criterion")
@@ -84,6 +84,9 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
     priors : array-like of shape (c,), or mapping from classes to float, optional
         Prior probabilities of classes in predictions; by default the parts of the rows that the
         fit gave to each. `class_prior_` can be set after the fit too.
+    tails : {"contaminated", "t"} or None, default=None
+        As in `GaussianMixture`: so outliers among the rows of a class do not widen it. There is no
+        `noise`, as the uniform component is no class that a row can be given.
     tol, reg_covar, max_iter, missing, standardise, random_state : as in `GaussianMixture`
         With ``missing="drop"`` rows that miss a value are predicted to be of class -1 (-2 where -1
         is a class), or None where classes have names; with "marginalise" those that miss all.
@@ -152,6 +155,7 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         structures: str = SHARED,
         criterion: str = "bic",
         priors: Any = None,
+        tails: str | None = None,
         tol: float = 1e-3,
         reg_covar: float = 1e-6,
         max_iter: int = 100,
@@ -164,6 +168,7 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         self.structures = structures
         self.criterion = criterion
         self.priors = priors
+        self.tails = tails
         self.tol = tol
         self.reg_covar = reg_covar
         self.max_iter = max_iter
