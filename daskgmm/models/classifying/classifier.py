@@ -197,9 +197,9 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         y : as `sample_weight` of `GaussianMixture.fit`; shape (n,)
             The class of each row: whole numbers, and -1 or NaN where it is unknown (but -1 is a
             class beside 1 alone, and NaN is unknown there). Arrays, lists and series in memory, and
-            columns of tables, may hold names too, with None or NaN (null) for unknown; columns of
-            Dask frames and of lists of files, and grids, hold numbers. A string is a column or a
-            variable of X, or a path or URL.
+            columns of tables and of lists of these, may hold names too, with None or NaN (null)
+            for unknown; columns of Dask frames, and grids, hold numbers. A string is a column or
+            a variable of X, or a path or URL.
         checkpoint : path or URL, optional
             As in `GaussianMixture.fit`. With ``structures="own"`` each class has a file of its own,
             named as this one with its place among the classes added, as "fit.json.0".
