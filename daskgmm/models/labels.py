@@ -13,6 +13,7 @@ from daskgmm.em.label_counts import LabelCounts, count_labels
 from daskgmm.em.labelling import Labelling
 from daskgmm.em.settings import Settings
 from daskgmm.errors import DataError, SettingError
+from daskgmm.passes.configuration import backend
 from daskgmm.rows.coded import coded_rows
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source
@@ -56,6 +57,7 @@ def with_labels_of_sizes(
     """
     if beside.labels is None:
         return beside, tuple(settings)
+    _check_backend()
     sizes = sorted({each.n_components for each in settings})
     found = count_labels(beside.labels, sizes[-1])
     if not len(found.values):
@@ -86,6 +88,7 @@ def with_labels(
     """
     if beside.labels is None:
         return beside, settings
+    _check_backend()
     if known is None:
         k = settings.n_components
         found, values, classes = count_labels(beside.labels, k), np.arange(k), tuple(range(k))
@@ -98,3 +101,12 @@ def with_labels(
     codes.content = found.content  # few rows of them are compared else
     coded = replace(beside, labels=codes)
     return coded, replace(settings, labelling=labelling)
+
+
+def _check_backend() -> None:
+    """Raise `DataError` for a back end that would take labelled rows for others."""
+    if not backend().takes_labels:
+        raise DataError(
+            "The back end (daskgmm.backend) takes no labels of rows. Set it to 'numpy', or fit "
+            "without labels."
+        )

@@ -28,15 +28,17 @@ pytestmark = pytest.mark.filterwarnings("ignore::daskgmm.errors.ChoiceWarning")
 
 def by_hand(mixture, noise=None):
     """Mean log-likelihood of rows, those with labels under their component alone."""
-    noise = np.zeros(X.shape) if noise is None else np.broadcast_to(noise, X.shape)
-    joint = np.empty((N, len(mixture.weights_)))
-    for j, parts in enumerate(
-        zip(mixture.weights_, mixture.means_, mixture.covariances_, strict=True)
-    ):
-        weight, mean, covariance = parts
-        for i, row in enumerate(X):
-            density = multivariate_normal(mean, covariance + np.diag(noise[i]))
-            joint[i, j] = np.log(weight) + density.logpdf(row)
+    columns = []
+    parts = zip(mixture.weights_, mixture.means_, mixture.covariances_, strict=True)
+    for weight, mean, covariance in parts:
+        if noise is None:
+            log = multivariate_normal(mean, covariance).logpdf(X)
+        else:
+            rows = zip(X, np.broadcast_to(noise, X.shape), strict=True)
+            wide = ((x, multivariate_normal(mean, covariance + np.diag(own))) for x, own in rows)
+            log = np.array([density.logpdf(x) for x, density in wide])
+        columns.append(np.log(weight) + log)
+    joint = np.stack(columns, axis=1)
     known = SOME >= 0
     joint[known] = np.where(np.arange(joint.shape[1]) == SOME[known, None], joint[known], -np.inf)
     return logsumexp(joint, axis=1).mean()

@@ -18,7 +18,7 @@ from daskgmm.gaussian.parameters import Parameters
 
 LOG_2_PI = float(np.log(2 * np.pi))
 
-NO_CLASS = -2
+BARRED = -2
 """Class of a column that is barred from every row of known class."""
 
 
@@ -45,7 +45,7 @@ class Kernel(ABC):
         and `gaussian.outliers.joined` makes those of the moments.
     classes : ndarray of int, shape (columns,), or None
         The class of each column, if the rows have labels: then those of other classes are barred
-        from a row of known class. The uniform component is of `NO_CLASS`: such a row is no outlier.
+        from a row of known class. The uniform component is of `BARRED`: such a row is no outlier.
     """
 
     structure: Structure
@@ -88,7 +88,7 @@ class Kernel(ABC):
     def with_classes(self, classes: NDArray[np.intp]) -> Self:
         """Return the kernel of rows with labels; `classes` are those of components, (k,)."""
         if self.outliers_of is not None:
-            classes = np.append(classes, NO_CLASS)
+            classes = np.append(classes, BARRED)
         return replace(self, classes=classes)
 
     def workspace(self, rows: int | None = None) -> AbstractContextManager[Workspace]:
