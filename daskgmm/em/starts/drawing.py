@@ -33,6 +33,10 @@ from daskgmm.passes.batches import Batch
 Array = NDArray[np.float64]
 
 
+LABELLED = 0.5
+"""Largest part of a sample that is drawn for its labels."""
+
+
 @dataclass(frozen=True, slots=True)
 class Draw:
     """Rows taken with unequal probabilities.
@@ -112,8 +116,8 @@ class DrawWork:
 
     `whitening` (d, r) maps differences from the mean (d,) to vectors whose squared length is the
     distance; `weight` is the sum of all weights. `filling` fills the gaps of
-    rows for their distances, if there may be any. `of_classes` are `Labelling.chances`, if rows
-    have labels: half of the chances are these.
+    rows for their distances, if there may be any. If rows have labels, a part of the chances,
+    `labelled`, is that of their classes, `Labelling.chances`.
     """
 
     seed: int
@@ -123,6 +127,7 @@ class DrawWork:
     weight: float
     filling: Filling | None = None
     of_classes: Array | None = None
+    labelled: float = 0.0
 
     def __call__(self, batch: Batch, blocks: Iterator[Block]) -> Draw:
         """Return what is drawn of the batch."""
@@ -146,7 +151,8 @@ class DrawWork:
         weights = np.ones(b) if block.weights is None else block.weights.astype(np.float64)
         chances *= weights / self.weight
         if self.of_classes is not None:
-            chances = (chances + self.of_classes[block.beside.labels]) / 2
+            own = self.of_classes[block.beside.labels]
+            chances = (1.0 - self.labelled) * chances + self.labelled * own
         uniform = block.hashes(partial(row_hashes, self.seed, row)) * 2.0**-64
         chosen = np.flatnonzero((uniform < self.m * chances) & (weights > 0))
         return Draw(
@@ -199,7 +205,7 @@ def draw_rows(rows: TrainingSet, seed: int, m: int, labelling: Labelling | None 
     """Draw a sample of about m rows in one pass.
 
     The same for any chunking, where all lengths of chunks are known. With labels half of it is of
-    known classes, as many of each as there are.
+    known classes, about as many of each; all rows of these if they are fewer.
     """
     data, survey = rows.data, rows.survey
     axes = whitening(survey.covariance)
@@ -207,7 +213,8 @@ def draw_rows(rows: TrainingSet, seed: int, m: int, labelling: Labelling | None 
     if survey.has_gaps:
         work = replace(work, filling=survey.filling)
     if labelling is not None:
-        work = replace(work, of_classes=labelling.chances)
+        part = min(LABELLED, labelling.known / m)
+        work = replace(work, of_classes=labelling.chances, labelled=part)
     nbytes = m * (data.row_nbytes + 32) // max(1, len(data.batches))
     draw, _ = run_pass(data, Pass("sample", work, merge_draws, nbytes), rows.listen)
     if survey.has_gaps:
