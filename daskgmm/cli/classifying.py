@@ -35,7 +35,7 @@ def numbers_in(value: str) -> list[float]:
 
 PRIORS = options.several(
     "--class-priors", "priors", metavar="P,...", parse=numbers_in,
-    help="With --classifier: prior probabilities of the classes in their order, for predictions.  "
+    help="With --classifier: prior probabilities of the sorted classes, for predictions.  "
     "[default: their parts of the rows]",
 )  # fmt: skip
 
