@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from daskgmm import GaussianMixture, GaussianMixtureClassifier
+from daskgmm import BayesianGaussianMixture, GaussianMixture, GaussianMixtureClassifier
 from daskgmm.models.files.model_file import load_model
 
 NAMES = np.array(["red", "deep green", "blue"])
@@ -178,6 +178,28 @@ def test_classes_have_sizes_and_structures_of_their_own(data, call, known):
     np.testing.assert_allclose(found.mixture_.means_, expected.mixture_.means_, rtol=1e-6)
     assert found.class_prior_.tolist() == [0.2, 0.3, 0.5]
     assert (found.structures, found.n_components) == ("own", [1, 2])
+
+
+@pytest.mark.parametrize(
+    ("option", "settings"),
+    [
+        (("--noise",), {"noise": True}),
+        (("--tails", "t"), {"tails": "t"}),
+        (("--bayesian", "dirichlet_distribution"), None),
+    ],
+    ids=str,
+)
+def test_labels_go_with_every_model(data, call, known, option, settings):
+    x, labels = known
+    if settings is None:
+        kind = {"weight_concentration_prior_type": "dirichlet_distribution"}
+        expected = BayesianGaussianMixture(3, random_state=0, **kind).fit(x, labels=labels)
+    else:
+        expected = GaussianMixture(3, random_state=0, **settings).fit(x, labels=labels)
+    given = ("x.npy", "--labels", "y.npy", "-k", 3, *option)
+    done = call("fit", *given, "-o", "m.json", "-q")
+    assert done.exit_code == 0, done.output
+    np.testing.assert_array_equal(load_model("m.json").means_, expected.means_)
 
 
 def test_noise_beside_columns_and_a_column_of_texts(data, call, known):
