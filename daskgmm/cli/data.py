@@ -205,7 +205,8 @@ class Data:
                 return self.path
             # Texts are no features, and cannot be opened among them.
             named = self.labels is not None and self._is_name(self.labels)
-            texts = source.texts(str(self.labels), columns) if named else None
+            read = columns and (*columns, *self._noise_names)
+            texts = source.texts(str(self.labels), read) if named else None
             return texts[0].x if texts else self._open(source, columns)
         if not (asked or labelled or self._beside or source.holds_variables()):
             return source.open()

@@ -10,11 +10,12 @@ import click
 import daskgmm.cli.options as options
 from daskgmm.cli.bayesian import bayesian, estimator_of
 from daskgmm.cli.classifying import (
-    CLASSIFIER,
     check_not_given,
     class_report,
     classifier_of,
+    classifying,
     fitted_classes,
+    without_classes,
 )
 from daskgmm.cli.data import LABELS
 from daskgmm.cli.fitting import (
@@ -32,8 +33,11 @@ from daskgmm.cli.reporting import fit_report
 
 @click.command(short_help="Fit a mixture to data; write a model file.")
 @click.argument("data")
-@click.option("--components", "-k", "n_components", type=click.IntRange(1))
-@options.covariance
+@click.option(
+    "--components", "-k", "n_components", metavar="K", type=options.sizes_in,
+    help="Number of components; with --structures own of each class, several as 1-3.",
+)  # fmt: skip
+@options.covariances("One; with --structures own several, as full,VEE.", multiple=False)
 @click.option(
     "--n-factors", type=click.IntRange(1), metavar="Q",
     help="Dimensions of the subspace of components, of --covariance ppca, factor and mcfa.",
@@ -48,7 +52,7 @@ from daskgmm.cli.reporting import fit_report
 @options.tolerance(1e-3)
 @fitting
 @LABELS
-@CLASSIFIER
+@classifying
 @IMPORT
 @options.overwrite
 @options.quiet
@@ -76,9 +80,10 @@ def fit(given: Fitting, out: str, classifier: bool, overwrite: bool, **settings:
 def _asked(given: Fitting, classifier: bool, settings: dict[str, Any]) -> Any:
     """Return the estimator that options ask for."""
     if classifier:
-        if given.weights_are is not None or given.data.noise_variance is not None:
-            check_not_given({"weights_are", "noise_variance"})
+        if given.weights_are is not None:
+            check_not_given({"weights_are"})
         return classifier_of(settings, given.data.labels)
+    settings = without_classes(settings)
     if settings["n_components"] is None:
         raise click.UsageError("Missing option '--components' / '-k': the number of components.")
     return estimator_of(settings)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import click
 
 from daskgmm.cli.storage import check_storage_options
-from daskgmm.names import COVARIANCES, FACTORS, NAMES_OF_MCLUST, TAILS
+from daskgmm.names import ALL, COVARIANCES, CRITERIA, FACTORS, NAMES_OF_MCLUST, TAILS
 
 Command = Callable[..., Any]
 
@@ -27,6 +27,27 @@ def checked_size(value: str) -> str:
     except ValueError:
         pass
     raise click.BadParameter(f"{value} is no size; give one such as 2GiB or 500MB.")
+
+
+MOST_SIZES = 1000
+"""Numbers of components that one command may ask for: more is a slip of the keyboard."""
+
+
+def sizes_in(value: str) -> list[int]:
+    """Return the numbers in a text such as 2-20 or 2,4,8."""
+    sizes: set[int] = set()
+    for part in value.split(","):
+        first, dash, last = part.partition("-")
+        ends = (first, last if dash else first)
+        if not all(end.strip().isdecimal() for end in ends):
+            raise click.BadParameter(f"{value} is no range; give one such as 2-20, 2,4,8 or 5.")
+        low, high = map(int, ends)
+        if not 1 <= low <= high:
+            raise click.BadParameter(f"{part} is no range: give the smaller number first, from 1.")
+        if high - low + len(sizes) >= MOST_SIZES:
+            raise click.BadParameter(f"{value} asks for more than {MOST_SIZES:,} sizes.")
+        sizes.update(range(low, high + 1))
+    return sorted(sizes)
 
 
 if TYPE_CHECKING:
@@ -185,6 +206,25 @@ weights_are = click.option(
     "effective rows, at any scale of the weights, or their sum.  [default: relative, and whole "
     "numbers get a warning]",
 )  # fmt: skip
+
+
+def covariances(text: str, *, multiple: bool = True) -> Callable[[Command], Command]:
+    """Return the option of the types of covariance, several where they are compared."""
+    how: dict[str, Any] = {"default": "full"}
+    if multiple:
+        how = {"multiple": True, "callback": joined, "default": ("full",)}
+    return click.option(
+        "--covariance", "covariance_type", type=Several(structures(ALL)), show_default=True,
+        help=text, **how,
+    )  # fmt: skip
+
+
+def criterion(text: str) -> Callable[[Command], Command]:
+    """Return the option of the criterion that models are compared by."""
+    return click.option(
+        "--criterion", type=click.Choice(tuple(CRITERIA)), default="bic", show_default=True,
+        help=text,
+    )  # fmt: skip
 
 
 def tolerance(default: float) -> Callable[[Command], Command]:

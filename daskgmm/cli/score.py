@@ -60,13 +60,15 @@ def score(
     weights = data.sample_weight(x)
     with workers.current():
         if data.labels is not None:
-            found = {"accuracy": fitted.score(x, data.labels_of(x), weights)}
+            given = x, data.labels_of(x), weights
+            found = {"accuracy": fitted.score(*given, noise_variance=data.noise())}
         elif classifies or not hasattr(mixture, "bic"):
             predicts = fitted._predicting() if classifies else fitted
-            found = {"log_likelihood": predicts.score(x, None, weights)}
+            likelihood = predicts.score(x, None, weights, noise_variance=data.noise())
+            found = {"log_likelihood": likelihood}
         else:
-            given = {"weights_are": weights_are, "noise_variance": data.noise()}
-            found = mixture._criteria_of(x, weights, **given, disorder=True).as_dict()
+            beside = x, weights, weights_are, data.noise()
+            found = mixture._criteria_of(*beside, disorder=True).as_dict()
     click.echo(json.dumps(found, indent=1) if as_json else _shown(found))
 
 
@@ -76,10 +78,6 @@ def _check_options(data: Data, *, classifies: bool) -> None:
         raise click.UsageError(
             "--labels is for a classifier, and MODEL is a mixture, whose score is the likelihood. "
             "Leave it out, or fit a classifier (daskgmm fit --classifier)."
-        )
-    if data.noise_variance is not None and classifies:
-        raise click.UsageError(
-            "--noise-variance is for mixtures, and MODEL is a classifier. Leave it out."
         )
 
 

@@ -10,31 +10,11 @@ from typing import Any
 import click
 
 import daskgmm.cli.options as options
+from daskgmm.cli.data import LABELS
 from daskgmm.cli.fitting import Fitting, check_converged, fitting
 from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.reporting import sweep_report
-from daskgmm.names import ALL, CRITERIA
-
-MOST_SIZES = 1000
-"""Numbers of components that one command may ask for: more is a slip of the keyboard."""
-
-
-def sizes_in(value: str) -> list[int]:
-    """Return the numbers in a text such as 2-20 or 2,4,8."""
-    sizes: set[int] = set()
-    for part in value.split(","):
-        first, dash, last = part.partition("-")
-        ends = (first, last if dash else first)
-        if not all(end.strip().isdecimal() for end in ends):
-            raise click.BadParameter(f"{value} is no range; give one such as 2-20, 2,4,8 or 5.")
-        low, high = map(int, ends)
-        if not 1 <= low <= high:
-            raise click.BadParameter(f"{part} is no range: give the smaller number first, from 1.")
-        if high - low + len(sizes) >= MOST_SIZES:
-            raise click.BadParameter(f"{value} asks for more than {MOST_SIZES:,} sizes.")
-        sizes.update(range(low, high + 1))
-    return sorted(sizes)
 
 
 def table_path(value: str) -> str:
@@ -47,22 +27,15 @@ def table_path(value: str) -> str:
 @click.command(short_help="Choose the number of components; write the best model.")
 @click.argument("data")
 @options.several(
-    "--components", "-k", "n_components", required=True, metavar="RANGE", parse=sizes_in,
+    "--components", "-k", "n_components", required=True, metavar="RANGE", parse=options.sizes_in,
     help="Numbers of components: 2-20, or 2,4,8.",
 )  # fmt: skip
+@options.covariances("One, or several as full,VEE.")
 @click.option(
-    "--covariance", "covariance_type", type=options.Several(options.structures(ALL)), multiple=True,
-    callback=options.joined, default=("full",), show_default=True,
-    help="One, or several as full,VEE.",
-)  # fmt: skip
-@click.option(
-    "--n-factors", metavar="RANGE", type=sizes_in,
+    "--n-factors", metavar="RANGE", type=options.sizes_in,
     help="Dimensions of the subspaces of components: 1-5, or 2,4; for ppca, factor, mcfa.",
 )  # fmt: skip
-@click.option(
-    "--criterion", type=click.Choice(tuple(CRITERIA)), default="bic", show_default=True,
-    help="What tells the best.",
-)  # fmt: skip
+@options.criterion("What tells the best.")
 @click.option(
     "--out", "-o", required=True, metavar="MODEL", help="Model file to write (JSON): the best."
 )
@@ -78,6 +51,7 @@ def table_path(value: str) -> str:
 @options.tails
 @options.tolerance(1e-3)
 @fitting
+@LABELS
 @IMPORT
 @options.overwrite
 @options.quiet

@@ -75,11 +75,6 @@ def expect(
     """
     nbytes = sum(8 * int(np.prod(kernel.shape[:2])) for kernel in kernels)
     work = ExpectationWork(tuple(kernels), backend())
-    if not work.backend.takes_labels and any(kernel.classes is not None for kernel in kernels):
-        raise DataError(
-            "The back end (daskgmm.backend) takes no labels of rows. Set it to 'numpy', or fit "
-            "without labels."
-        )
     asked = Pass("expectation", work, add, nbytes, f"iteration-{number}")
     many, ended = run_pass(rows.data, asked, rows.listen)
     pairs = zip(kernels, many.parts, strict=True)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 @dataclass(frozen=True, slots=True)
 class Labelling:
@@ -25,6 +28,20 @@ class Labelling:
     def known(self) -> int:
         """Number of rows of known class."""
         return sum(self.counts[:-1])
+
+    @property
+    def named(self) -> int:
+        """Number of the first components, up to the last one that labels name."""
+        return 1 + max((j for j, count in enumerate(self.counts[:-1]) if count), default=-1)
+
+    @property
+    def chances(self) -> NDArray[np.float64]:
+        """Chance of a row of each class in a sample that has as many of each; 0 of unknown ones."""
+        counts = np.array(self.counts, np.float64)
+        counts[-1] = 0.0
+        there = counts > 0
+        shares: NDArray[np.float64] = there / np.where(there, counts, 1.0) / there.sum()
+        return shares
 
     @property
     def spread(self) -> int:

@@ -92,7 +92,7 @@ class GaussianModel:
         if survey.has_gaps:
             return self._of_classes(MarginalKernel.choose(parameters, *about))
         if survey.noise is not None and survey.is_noisy:
-            return choose_deconvolving(parameters, survey.noise, *about)
+            return self._of_classes(choose_deconvolving(parameters, survey.noise, *about))
         return self._of_classes(choose_kernel(parameters, *about, together))
 
     def kernel_about(self, parameters: Parameters, points: Array) -> Kernel:
@@ -101,14 +101,15 @@ class GaussianModel:
             gaps = MarginalKernel.about(parameters, self.survey.mean, points, self.noise)
             return self._of_classes(gaps)
         if self.survey.noise is not None and self.survey.is_noisy:
-            return deconvolving_about(parameters, self.survey.noise, points, self.noise)
+            noisy = deconvolving_about(parameters, self.survey.noise, points, self.noise)
+            return self._of_classes(noisy)
         return self._of_classes(whitened_kernel(parameters, points, self.noise))
 
     def _of_classes(self, kernel: Kernel) -> Kernel:
         """Return the kernel with the classes of its components, if rows have labels."""
         if self.classes is None:
             return kernel
-        return replace(kernel, classes=np.array(self.classes, np.intp))
+        return kernel.with_classes(np.array(self.classes, np.intp))
 
     def loses_digits(self, step: Maximised, moments: Moments) -> bool:
         """Return whether the new covariances are small beside the distance of their moments.
@@ -162,7 +163,6 @@ class MixtureModel(GaussianModel):
             # It counts in rows: weights of any scale stand for as many as criteria count.
             rows = survey.counted(settings.weights_are)
             prior = prior.scaled(survey.weight / rows)
-        classes = None if settings.labelling is None else settings.labelling.classes
         return cls(
             structure,
             settings.reg_covar,
@@ -170,7 +170,7 @@ class MixtureModel(GaussianModel):
             survey,
             prior,
             settings.equal_weights,
-            classes=classes,
+            classes=settings.classes,
         )
 
     @property

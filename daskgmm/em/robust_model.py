@@ -46,7 +46,8 @@ class RobustModel(MixtureModel):
         if settings.outliers == NOISE:
             sides = box_sides(survey.minimum, survey.maximum, settings.reg_covar)
         whole = plain.structure, plain.reg_covar, plain.noise, survey, plain.prior
-        return cls(*whole, plain.equal_weights, sides, TAILS.get(settings.outliers or ""))
+        tail = TAILS.get(settings.outliers or "")
+        return cls(*whole, plain.equal_weights, sides, tail, classes=plain.classes)
 
     @property
     def log_volume(self) -> float | None:

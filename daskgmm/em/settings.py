@@ -170,6 +170,11 @@ class Settings:
         return self.n_components + extra.get(self.outliers or "", 0)
 
     @property
+    def classes(self) -> tuple[int, ...] | None:
+        """The class of each component, (k,), if those of some rows are known."""
+        return None if self.labelling is None else self.labelling.classes
+
+    @property
     def noise(self) -> float:
         """Variance of the noise that makes the M-step with `reg_covar` an exact one.
 

@@ -51,6 +51,7 @@ class BayesianModel(GaussianModel):
             survey.weight / rows,
             settings.bayesian.of_weights(settings.n_components),
             settings.bayesian.of_components(structure, survey, rows, settings.reg_covar),
+            classes=settings.classes,
         )
 
     @property

@@ -13,14 +13,15 @@ from daskgmm.gaussian.projection import projected
 TINY = float(np.finfo(np.float64).tiny)
 
 
-def merges(parameters: Parameters, count: int) -> list[Parameters]:
+def merges(parameters: Parameters, count: int, named: int = 0) -> list[Parameters]:
     r"""Return mixtures with two components merged, for the `count` most similar pairs, best first.
 
     Pairs are ordered by the upper bound on the Kullback-Leibler divergence of the merge (Runnalls
     2007), :math:`\frac{1}{2} ((\pi_i + \pi_j) \log|\Sigma_{ij}| - \pi_i \log|\Sigma_i| -
     \pi_j \log|\Sigma_j|)`. The merged component has the moments of both, with a ridge if its
     covariance is singular to rounding, as that of two points far apart. Pairs without a finite
-    merged covariance are left out.
+    merged covariance are left out. The first components, `named` ones, keep their places, and no
+    two of them are merged.
     """
     weights, k = parameters.weights, parameters.n_components
     structure = structure_of(parameters)
@@ -34,8 +35,9 @@ def merges(parameters: Parameters, count: int) -> list[Parameters]:
         pooled = _pooled(parameters, dense, row)
         both = weights[row] + weights[row + 1 :]
         cost = both * np.linalg.slogdet(pooled)[1] - logs[row] - logs[row + 1 :]
-        costs.extend(np.where(np.isnan(cost), np.inf, cost))
-        pairs.extend((row, other) for other in range(row + 1, k))
+        first = max(row + 1, named)
+        costs.extend(np.where(np.isnan(cost), np.inf, cost)[first - row - 1 :])
+        pairs.extend((row, other) for other in range(first, k))
     order = np.argsort(costs, kind="stable")[:count]
     mixtures = [_merged(parameters, dense, *pairs[index]) for index in order]
     return [mixture for mixture in mixtures if mixture is not None]

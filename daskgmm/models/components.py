@@ -39,6 +39,7 @@ from daskgmm.models.predictions.posterior_sample import posterior_sample
 from daskgmm.models.stepping import moments_under, stepped
 from daskgmm.models.uncertainty.sandwich import standard_errors
 from daskgmm.models.uncertainty.standard_errors import StandardErrors
+from daskgmm.rows.sources import source_of
 
 
 class Components(Mixture):
@@ -149,10 +150,10 @@ class Components(Mixture):
         """
         check_is_fitted(self)
         check_n_clusters(n_clusters, len(self.weights_))
-        given = X, sample_weight, noise_variance
-        rows, weights, noise, predictor = rows_beside(self, self._predictor(), *given)
-        posteriors, counts = posterior_sample(predictor, rows, Companions(weights, noise=noise))
-        check_some(weigh(counts, len(counts)), weights is not None)
+        given = source_of(X), Companions(sample_weight), noise_variance
+        rows, beside, predictor = rows_beside(self, self._predictor(), *given)
+        posteriors, counts = posterior_sample(predictor, rows, beside)
+        check_some(weigh(counts, len(counts)), beside.weights is not None)
         with one_blas_thread():  # the order of additions would depend on their number
             self.merging_ = merge_by_entropy(posteriors, counts)
         self.clusters_ = self.merging_.clusters(n_clusters or self.merging_.elbow)

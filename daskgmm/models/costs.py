@@ -51,7 +51,7 @@ class TrainingData:
         rows, beside = training_rows(estimator, source, self.given, self.feature_dims)
         if variances is None:
             return rows, beside
-        check_known_noise(estimator, beside)
+        check_known_noise(estimator)
         rows, noise = training_noise(estimator, source, rows, variances)
         return rows, replace(beside, noise=noise)
 

@@ -14,6 +14,7 @@ BY_NO_PASS = "not at all: no pass was made"
 
 IN_THE_LAST_PASS = "in the last pass of the fit, before its last step"
 AT_THE_PARAMETERS = "at these parameters, on all rows"
+WITH_LABELS = ", with the labels of rows"
 
 ALIKE = 0.01
 """Part of n by which the two meanings of weights must differ to be worth a word."""
@@ -83,10 +84,13 @@ def criteria_of_fit(
     }
 
 
-def criteria_of_sweep(table: dict[str, list[Any]], index: int) -> dict[str, float | int | str]:
-    """Return the criteria of one model of a sweep: a row of its table."""
+def criteria_of_sweep(
+    table: dict[str, list[Any]], index: int, *, labelled: bool = False
+) -> dict[str, float | int | str]:
+    """Return the criteria of one model of a sweep, with labels or without: a row of its table."""
     names = ("log_likelihood", "n_parameters", "n", "aic", "bic", "icl", "heldout", "heldout_se")
-    return {**{name: table[name][index] for name in names}, "measured": AT_THE_PARAMETERS}
+    measured = AT_THE_PARAMETERS + WITH_LABELS * labelled
+    return {**{name: table[name][index] for name in names}, "measured": measured}
 
 
 def rows_that_count(facts: Mapping[str, Any]) -> float:

@@ -159,10 +159,11 @@ class MixtureEstimator(Density):
             The component of each row where it is known, a number from 0 to k - 1, and -1 or NaN
             where it is not. The likelihood that is maximised has the densities of known components
             alone for such rows; with all labels known the fit is one M-step, with none it is that
-            without labels. Starts begin at the labelled rows. y is ignored, as everywhere where
-            labels cost nothing but are not to be learnt from (pipelines pass it to every step);
-            `GaussianMixtureClassifier` learns from it. Not with `noise` and
-            `tails`.
+            without labels. Starts begin at the labelled rows. A labelled row is no outlier: with
+            `noise` it has no part in the uniform component, and with `tails` it weighs in its
+            component as others do. y is ignored, as everywhere where labels cost nothing but are
+            not to be learnt from (pipelines pass it to every step); `GaussianMixtureClassifier`
+            learns from it.
         weights_are : {"relative", "counts"}, optional
             What the weights mean, and so what n is in AIC, BIC and ICL. Of relative weights
             (shares, areas, probabilities) it is the number of effective rows,

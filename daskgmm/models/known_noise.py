@@ -7,7 +7,6 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 
-from daskgmm.companions import ALONE, Companions
 from daskgmm.errors import DataError, SettingError
 from daskgmm.gaussian.covariance.families import FAMILIES
 from daskgmm.models.inputs import (
@@ -33,11 +32,9 @@ from daskgmm.rows.source import Source
 from daskgmm.rows.sources import source_of
 
 
-def check_known_noise(mixture: Any, beside: Companions[Rows] = ALONE) -> None:
+def check_known_noise(mixture: Any) -> None:
     """Raise `SettingError` for a mixture that cannot be fitted to rows with known noise."""
     because = _needs_exact_rows(mixture)
-    if beside.labels is not None:
-        because = "labels bar components from rows whose values are exact"
     if because is not None:
         raise SettingError(
             f"{NAME} does not go with these settings: {because}. Leave one of them out."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from daskgmm.em.label_counts import LabelCounts, count_labels
 from daskgmm.em.labelling import Labelling
 from daskgmm.em.settings import Settings
 from daskgmm.errors import DataError, SettingError
+from daskgmm.passes.configuration import backend
 from daskgmm.rows.coded import coded_rows
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source
@@ -41,6 +43,41 @@ def check_no_texts(source: Source, labels: Any) -> None:
         )
 
 
+def with_labels_of_sizes(
+    beside: Companions[Rows], settings: Sequence[Settings]
+) -> tuple[Companions[Rows], tuple[Settings, ...]]:
+    """Return labels as codes of components, and the settings of a sweep with them.
+
+    Raises
+    ------
+    DataError
+        If a label is no component of the largest mixture: it names the row.
+    SettingError
+        If one is no component of the smallest.
+    """
+    if beside.labels is None:
+        return beside, tuple(settings)
+    _check_backend()
+    sizes = sorted({each.n_components for each in settings})
+    found = count_labels(beside.labels, sizes[-1])
+    if not len(found.values):
+        return replace(beside, labels=None), tuple(settings)
+    named = int(found.values[-1]) + 1
+    if named > sizes[0]:
+        raise SettingError(
+            f"n_components begins at {sizes[0]}, and labels name {named} components, 0 to "
+            f"{named - 1}. Sweep from {named} on."
+        )
+    codes = coded_rows(beside.labels, np.arange(named))
+    codes.content = found.content
+
+    def labelled(chosen: Settings) -> Settings:
+        every = np.arange(chosen.n_components)
+        return replace(chosen, labelling=Labelling(tuple(every.tolist()), found.all_of(every)))
+
+    return replace(beside, labels=codes), tuple(map(labelled, settings))
+
+
 def with_labels(
     beside: Companions[Rows], settings: Settings, known: KnownClasses | None = None
 ) -> tuple[Companions[Rows], Settings]:
@@ -51,6 +88,7 @@ def with_labels(
     """
     if beside.labels is None:
         return beside, settings
+    _check_backend()
     if known is None:
         k = settings.n_components
         found, values, classes = count_labels(beside.labels, k), np.arange(k), tuple(range(k))
@@ -58,7 +96,6 @@ def with_labels(
         found, values, classes = known.labels, known.labels.values, known.of_components
     if not len(found.values):
         return replace(beside, labels=None), settings
-    _check_settings(settings)
     labelling = Labelling(classes, found.all_of(values))
     codes = coded_rows(beside.labels, values)
     codes.content = found.content  # few rows of them are compared else
@@ -66,15 +103,10 @@ def with_labels(
     return coded, replace(settings, labelling=labelling)
 
 
-def _check_settings(settings: Settings) -> None:
-    """Raise `SettingError` for a mixture whose rows can have no labels."""
-    because = None
-    if settings.bayesian is not None:
-        because = "a Bayesian mixture"
-    elif settings.outliers is not None:
-        because = "a mixture with noise or tails"
-    if because is not None:
-        raise SettingError(
-            f"Labels of rows do not go with {because}, where more than its class decides on the "
-            "densities of a row. Fit without labels, or a GaussianMixture without it."
+def _check_backend() -> None:
+    """Raise `DataError` for a back end that would take labelled rows for others."""
+    if not backend().takes_labels:
+        raise DataError(
+            "The back end (daskgmm.backend) takes no labels of rows. Set it to 'numpy', or fit "
+            "without labels."
         )

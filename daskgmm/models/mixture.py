@@ -30,6 +30,7 @@ from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.clusters import clusters_of
 from daskgmm.models.criteria import (
+    WITH_LABELS,
     Criteria,
     criteria_of_fit,
     doubt,
@@ -313,7 +314,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         mean = float(getattr(self, "lower_bound_", math.nan)) + self._discount
         found = criteria_of_fit(mean, int(self._n_parameters()), n)
         if self._ended_with is not None and self._ended_with.labels:
-            found["measured"] = f"{found['measured']}, with the labels of rows"
+            found["measured"] = f"{found['measured']}{WITH_LABELS}"
         return found
 
     @available_if(_has_factors)  # type: ignore[untyped-decorator]  # scikit-learn has no types

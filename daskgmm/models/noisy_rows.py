@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import dask.array as da
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.companions import Companions
 from daskgmm.em.known_noise import check_noise
 from daskgmm.errors import DataError
 from daskgmm.gaussian.deconvolution.shared import widened
@@ -19,7 +20,7 @@ from daskgmm.models.inputs import (
     labelled_rows,
     rows_or_grid,
     rows_to_score,
-    scoring_data,
+    scoring_rows,
 )
 from daskgmm.models.known_noise import apart, check_known_noise, scoring_noise
 from daskgmm.models.predictions.forms import InAnyForm
@@ -74,27 +75,28 @@ def score_with_noise(
     disorder: bool = False,
 ) -> tuple[Scored, bool]:
     """Return the sums over rows with known noise, or without, and whether they have weights."""
-    rows, weights, noise, predictor = rows_beside(mixture, predictor, x, sample_weight, given)
-    return score_rows(predictor, rows, weights, noise, disorder=disorder), weights is not None
+    beside: Companions[Any] = Companions(sample_weight)
+    rows, found, predictor = rows_beside(mixture, predictor, source_of(x), beside, given)
+    return score_rows(predictor, rows, found, disorder=disorder), found.weights is not None
 
 
 def rows_beside(
-    mixture: Any, predictor: Predictor, x: Any, sample_weight: Any, given: Any
-) -> tuple[Rows, Rows | None, Rows | None, Predictor]:
-    """Return rows, their weights and their noise, and what looks at them.
+    mixture: Any, predictor: Predictor, source: Source, beside: Companions[Any], given: Any
+) -> tuple[Rows, Companions[Rows], Predictor]:
+    """Return rows, what goes beside them and their noise `given`, and what looks at them.
 
     There is no noise beside rows that have none, or share one: of these the predictor knows.
     """
     if given is None:
-        return *scoring_data(mixture, x, sample_weight), None, predictor
+        return *scoring_rows(mixture, source, beside), predictor
     check_known_noise(mixture)
-    source, given = apart(source_of(x), given)
-    rows, weights = scoring_data(mixture, source.x, sample_weight)
+    source, given = apart(source, given)
+    rows, found = scoring_rows(mixture, source, beside)
     constant = _shared(predictor, given, rows.n_rows)
     if constant is not None:
-        return rows, weights, None, widened_by(predictor, constant)
+        return rows, found, widened_by(predictor, constant)
     noise = scoring_noise(mixture, source, rows, given)
-    return rows, weights, noise, NoisyPredictor(predictor, noise.n_features)
+    return rows, replace(found, noise=noise), NoisyPredictor(predictor, noise.n_features)
 
 
 def rows_to_write(

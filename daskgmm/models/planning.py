@@ -75,7 +75,7 @@ def plan(
     check_no_texts(source, labels)
     rows, beside = _rows(source, Companions(sample_weight, labels), feature_dims)
     if variances is not None:
-        check_known_noise(estimator, beside)
+        check_known_noise(estimator)
         rows, noise = planned_noise(source, rows, variances, feature_dims)
         beside = replace(beside, noise=noise)
     check_enough(rows.n_rows, chosen.n_components)

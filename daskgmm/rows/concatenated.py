@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from daskgmm.counting import counted
 from daskgmm.errors import DataError
 from daskgmm.rows.grid import check_chunks
 from daskgmm.rows.rows import Get, Rows, Segment
+from daskgmm.rows.texts import Texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,22 @@ class ConcatenatedRows(Rows):
             if begin < end:
                 segments.append(part.segment(begin, end))
         return ChainSegment(tuple(segments), self.dtype)
+
+
+class ConcatenatedTexts(ConcatenatedRows, Texts):
+    """A column of texts of several sources, in order."""
+
+    def __init__(self, parts: Sequence[Texts]) -> None:
+        super().__init__(parts)
+        self._texts = tuple(parts)
+
+    def among(self, names: tuple[str, ...]) -> ConcatenatedRows:
+        """Return the places of the texts among sorted ones, -1 where one is missing."""
+        return ConcatenatedRows([part.among(names) for part in self._texts])
+
+    def segment(self, first: int, stop: int) -> ChainSegment:
+        """Return the chunks `first` to `stop` (exclusive), whose blocks hold texts."""
+        return replace(super().segment(first, stop), dtype=np.dtype(object))
 
 
 def _alike(parts: Sequence[Rows]) -> list[Rows]:

@@ -11,7 +11,7 @@ import numpy as np
 from daskgmm.companions import WEIGHTS, entry_of
 from daskgmm.counting import counted
 from daskgmm.errors import DataError
-from daskgmm.rows.concatenated import ConcatenatedRows
+from daskgmm.rows.concatenated import ConcatenatedRows, ConcatenatedTexts
 from daskgmm.rows.kinds.csv import CsvFile, OpenCsv
 from daskgmm.rows.kinds.dask_array import DaskArray
 from daskgmm.rows.kinds.frames import ArrowTable, DaskFrame, PolarsFrame
@@ -28,6 +28,7 @@ from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source, path_of
 from daskgmm.rows.tables.frames import is_pandas_frame, is_series
 from daskgmm.rows.tables.keyed import Table
+from daskgmm.rows.texts import Texts
 from daskgmm.storage.address import Address
 from daskgmm.storage.masking import StorageOptions
 
@@ -107,6 +108,17 @@ class Parts(Memory):
         if not self.x or any(path_of(part) is None for part in self.x):
             return super().table(columns, keys, part_rows)
         return parquet_table(Address.all_of(self.x, self.options), columns, keys)
+
+    def texts(
+        self, name: str, features: Sequence[str] | None = None
+    ) -> tuple[Source, Texts] | None:
+        """Split a column of texts off all elements; None if one has none of that name."""
+        split = [] if self.validated else [part.texts(name, features) for part in self.parts]
+        found = [each for each in split if each is not None]
+        if not found or len(found) < len(split):
+            return None
+        left, texts = zip(*found, strict=True)
+        return Parts([each.x for each in left], self.options), ConcatenatedTexts(texts)
 
     def as_weights(self, rows: Rows, name: str = WEIGHTS) -> Rows:
         """Return the weights of rows of a list, element by element, or numbers of all rows."""

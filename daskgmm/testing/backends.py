@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
@@ -101,7 +100,7 @@ class BackendTests:
         rows, classes = self.rows(), np.array([0, 1, 1])
         labels = np.random.default_rng(2).integers(-1, 2, size=N)
         block = Block(rows, Companions(labels=labels))
-        cases = [(each, replace(kernel, classes=classes)) for each, kernel in _cases(rows)]
+        cases = [(each, kernel.with_classes(classes)) for each, kernel in _cases(rows)]
         together = self.backend.moments([kernel for _, kernel in cases], iter([block]))
         for (parameters, kernel), of_all in zip(cases, together, strict=True):
             joint = log_joint(parameters, rows)

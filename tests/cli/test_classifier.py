@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from daskgmm import GaussianMixture, GaussianMixtureClassifier
+from daskgmm import BayesianGaussianMixture, GaussianMixture, GaussianMixtureClassifier
 from daskgmm.models.files.model_file import load_model
 
 NAMES = np.array(["red", "deep green", "blue"])
@@ -105,6 +105,15 @@ def test_labels_of_components(data, call, known):
         assert done.exit_code == 0, done.output
         np.testing.assert_allclose(load_model("m.json").means_, expected.means_, rtol=1e-9)
         assert call("plan", *given, "-k", 3).exit_code == 0
+        done = call(
+            "sweep", *given, "-k", "3-4", "--n-init", 1, "-o", "s.json", "-q", "--overwrite"
+        )
+        assert done.exit_code == 0, done.output
+        swept = load_model("s.json")
+        assert swept.fitted_on_["labelled_rows"] == (labels >= 0).sum()
+        np.testing.assert_allclose(swept.means_[:3], expected.means_, atol=0.05)
+    small = call("sweep", *given, "-k", "2-4", "-o", "t.json", "-q")
+    assert (small.exit_code, "Sweep from 3 on" in small.stderr) == (2, True)
     refused = call("score", "m.json", *given)
     assert (refused.exit_code, "--labels is for a classifier" in refused.stderr) == (2, True)
     assert float(call("score", "m.json", "x.npy").stdout.split()[1]) == pytest.approx(
@@ -121,6 +130,13 @@ def test_labels_of_components(data, call, known):
         (("--labels", "colour", "--classifier", "--noise"), "--noise is not of a classifier"),
         (("--labels", "colour", "--classifier", "--n-init", 3), "--n-init is not of"),
         (("--labels", "colour", "--classifier", "--covariance", "ppca"), "Choose one without"),
+        (("--labels", "colour", "--classifier", "-k", "1-2"), "goes with structures='own'"),
+        (("--labels", "colour", "--classifier", "--covariance", "all"), "Set structures='own'"),
+        (("--labels", "colour", "--classifier", "--class-priors", "1,2"), "give 3 numbers"),
+        (("--labels", "colour", "--classifier", "--class-priors", "1,x"), "no list of numbers"),
+        (("-k", 2, "--structures", "own"), "--structures goes with --classifier"),
+        (("-k", "2,3"), "of which daskgmm sweep finds the best"),
+        (("-k", 2, "--covariance", "full,diag"), "--covariance has several values"),
         (("--labels", "colours", "--classifier"), "--labels colours is no column of texts"),
         (("--labels", "no.npy", "--classifier", "--columns", "a,b"), "no.npy does not exist"),
     ],
@@ -143,3 +159,69 @@ def test_options_hold_for_the_accuracy_too(data, call, known):
     assert done.exit_code == 0, done.output
     expected = (labels[labels >= 0].size, labels[(labels >= 0) & (np.arange(len(x)) % 2 == 0)].size)
     assert json.loads(done.stdout)["accuracy"] == pytest.approx(expected[1] / expected[0])
+
+
+@pytest.mark.filterwarnings("ignore::daskgmm.errors.ChoiceWarning")
+def test_classes_have_sizes_and_structures_of_their_own(data, call, known):
+    given = ("t.parquet", "--columns", "a,b", "--labels", "colour", "--classifier")
+    assert call("fit", *given, "--tails", "t", "-o", "t.json", "-q").exit_code == 0
+    assert GaussianMixtureClassifier.load("t.json").tails == "t"
+    own = ("--structures", "own", "-k", "1-2", "--covariance", "EII,diag", "--criterion", "aic")
+    done = call("fit", *given, *own, "--class-priors", "0.2,0.3,0.5", "-o", "c.json", "-q")
+    assert done.exit_code == 0, done.output
+    found = GaussianMixtureClassifier.load("c.json")
+    x, labels = known
+    rows = labels >= 0
+    expected = GaussianMixtureClassifier(
+        [1, 2], covariance_type=("EII", "diag"), structures="own", criterion="aic", random_state=0
+    ).fit(x[rows], NAMES[labels[rows]])
+    np.testing.assert_allclose(found.mixture_.means_, expected.mixture_.means_, rtol=1e-6)
+    assert found.class_prior_.tolist() == [0.2, 0.3, 0.5]
+    assert (found.structures, found.n_components) == ("own", [1, 2])
+
+
+@pytest.mark.parametrize(
+    ("option", "settings"),
+    [
+        (("--noise",), {"noise": True}),
+        (("--tails", "t"), {"tails": "t"}),
+        (("--bayesian", "dirichlet_distribution"), None),
+    ],
+    ids=str,
+)
+def test_labels_go_with_every_model(data, call, known, option, settings):
+    x, labels = known
+    if settings is None:
+        kind = {"weight_concentration_prior_type": "dirichlet_distribution"}
+        expected = BayesianGaussianMixture(3, random_state=0, **kind).fit(x, labels=labels)
+    else:
+        expected = GaussianMixture(3, random_state=0, **settings).fit(x, labels=labels)
+    given = ("x.npy", "--labels", "y.npy", "-k", 3, *option)
+    done = call("fit", *given, "-o", "m.json", "-q")
+    assert done.exit_code == 0, done.output
+    np.testing.assert_array_equal(load_model("m.json").means_, expected.means_)
+
+
+def test_noise_beside_columns_and_a_column_of_texts(data, call, known):
+    x, labels = known
+    frame = pd.read_parquet("t.parquet").drop(columns="number")
+    noise = np.random.default_rng(0).uniform(0.1, 2.0, x.shape)
+    frame[["ea", "eb"]] = noise
+    frame.to_parquet("e.parquet", row_group_size=100)
+    arguments = ("e.parquet", "--columns", "a,b", "--labels", "colour", "--noise-variance", "ea,eb")
+    done = call("fit", *arguments, "--classifier", "-o", "c.json", "-q")
+    assert done.exit_code == 0, done.output
+    expected = GaussianMixtureClassifier(random_state=0).fit(x, labels, noise_variance=noise)
+    found = GaussianMixtureClassifier.load("c.json")
+    order = np.argsort(NAMES)
+    np.testing.assert_allclose(found.mixture_.means_, expected.mixture_.means_[order], atol=1e-6)
+    scored = call("score", "c.json", *arguments, "--json")
+    assert scored.exit_code == 0, scored.output
+    accuracy = expected.score(x, labels, noise_variance=noise)
+    assert json.loads(scored.stdout)["accuracy"] == pytest.approx(accuracy)
+    plain = ("e.parquet", "--noise-variance", "ea,eb", "--json")
+    likelihood = json.loads(call("score", "c.json", *plain).stdout)["log_likelihood"]
+    wanted = expected.score_samples(x, noise_variance=noise).mean()
+    assert likelihood == pytest.approx(wanted, rel=1e-6)
+    done = call("predict", "c.json", "e.parquet", "--noise-variance", "ea,eb", "-o", "p.zarr", "-q")
+    assert done.exit_code == 0, done.output

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from daskgmm import sweep
-from daskgmm.cli.sweep import sizes_in
+from daskgmm.cli.options import sizes_in
 from daskgmm.em.events import BatchDone, PassEnded, SweepIterated
 from daskgmm.models.files.model_file import load_model
 from daskgmm.models.sweeps import sweep as module

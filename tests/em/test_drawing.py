@@ -7,6 +7,7 @@ import pytest
 from daskgmm import GaussianMixture
 from daskgmm.companions import Companions
 from daskgmm.em.events import Iterated, PassEnded, StartFound, silence
+from daskgmm.em.labelling import Labelling
 from daskgmm.em.starts.drawing import draw_rows
 from daskgmm.em.survey import TrainingSet, survey_rows
 from daskgmm.passes.dataset import Dataset
@@ -18,11 +19,15 @@ N = 40_000
 X = blobs(N, 3, 4, seed=0)
 
 
-def drawn(x, m=2000, seed=0, weights=None):
-    rows = as_rows(x)
+def drawn(x, m=2000, seed=0, weights=None, labels=None):
+    rows, labelling = as_rows(x), None
     weights = None if weights is None else weights_for(rows, weights)
-    data = Dataset.of(rows, Companions(weights), 4, 10)
-    return draw_rows(TrainingSet(data, survey_rows(data, None, silence), silence), seed, m)
+    if labels is not None:
+        labelling = Labelling((0, 1), (*np.bincount(labels[labels >= 0]), (labels < 0).sum()))
+        labels = weights_for(rows, labels)
+    data = Dataset.of(rows, Companions(weights, labels), 4, 10)
+    training = TrainingSet(data, survey_rows(data, None, silence), silence)
+    return draw_rows(training, seed, m, labelling)
 
 
 @pytest.mark.parametrize("chunk", [7, 1000, 33_333])
@@ -51,6 +56,25 @@ def test_parts_are_nested_and_count_for_all_rows():
     small, large = ({tuple(row) for row in draw.part(share)[0]} for share in (0.25, 1.0))
     assert small < large
     assert draw.part(0.25)[1].sum() == pytest.approx(N, rel=0.15)
+
+
+@pytest.mark.parametrize("rare", [5, 4000])
+def test_labelled_rows_are_drawn_by_their_classes(rare):
+    labels = np.full(N, -1)
+    places = np.random.default_rng(0).permutation(N)
+    labels[places[:rare]], labels[places[rare : 4 * rare]] = 0, 1
+    sizes, totals = [], []
+    for seed in range(10):
+        draw = drawn([X], seed=seed, labels=labels)
+        found, counts = draw.beside_part().labels, draw.part()[1]
+        sizes.append([(found == j).sum() for j in (0, 1, -1)])
+        totals.append([counts[found == j].sum() for j in (0, 1, -1)])
+    labelled = [rare, 3 * rare, N - 4 * rare]
+    np.testing.assert_allclose(np.mean(totals, axis=0), labelled, rtol=0.3 if rare == 5 else 0.1)
+    sizes = np.mean(sizes, axis=0)
+    assert 0.9 * 2000 < sizes.sum() < 1.1 * 2000
+    # Of few all rows of the rarer class, of many about as many of each.
+    assert sizes[0] == 5 if rare == 5 else 500 < sizes[0] < 700
 
 
 def test_weights_are_chances_and_rows_of_weight_zero_are_never_drawn():

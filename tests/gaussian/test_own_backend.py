@@ -124,10 +124,12 @@ def test_an_unknown_one_is_refused_before_a_row_is_read(x):
     assert not events
 
 
-def test_a_back_end_without_labels_is_told_so():
-    x = np.random.default_rng(0).normal(size=(60, 2))
-    with (
-        dask.config.set({"daskgmm.backend": "mine"}),
-        pytest.raises(DataError, match="no labels of"),
-    ):
-        GaussianMixture(2).fit(x, labels=np.arange(60) % 2)
+def test_a_back_end_without_labels_is_told_so_before_a_row_is_read():
+    x, events = np.random.default_rng(0).normal(size=(60, 2)), []
+    given = {"labels": np.arange(60) % 2, "listen": events.append}
+    with dask.config.set({"daskgmm.backend": "mine"}):
+        with pytest.raises(DataError, match="no labels of"):
+            GaussianMixture(2).fit(x, **given)
+        with pytest.raises(DataError, match="no labels of"):
+            sweep(x, [2, 3], **given)
+    assert not events

@@ -510,7 +510,9 @@ def test_gaps_among_names_in_a_list_are_no_class(gap):
 
 @pytest.mark.parametrize("components", [1, 2])
 def test_records_count_the_rows_of_classes(tmp_path, components):
-    classifier = GaussianMixtureClassifier(components, missing="drop").fit(IRIS, LABELS)
+    classifier = GaussianMixtureClassifier(components, missing="drop", random_state=0).fit(
+        IRIS, LABELS
+    )
     x = IRIS.copy()
     x[:3, 0] = np.nan
     done = classifier.predict_to_zarr(x, tmp_path / "classes.zarr")
@@ -533,3 +535,39 @@ def test_rows_of_a_class_are_counted_whatever_the_blocks_of_weights(tmp_path, mo
     counted = np.ones(len(IRIS)) if weights is None else of_rows
     for k, mean in enumerate(found.mixture_.means_):
         assert_allclose(mean, np.average(IRIS[k == Y], axis=0, weights=counted[k == Y]), rtol=1e-9)
+
+
+def test_lists_of_files_have_a_column_of_names(tmp_path):
+    frame = pd.DataFrame(IRIS, columns=list("abcd")).assign(w=1.0, y=NAMES[Y])
+    paths = [str(tmp_path / f"{i}.parquet") for i in range(3)]
+    for i, path in enumerate(paths):  # each with one class alone
+        frame[50 * i : 50 * (i + 1)].to_parquet(path, row_group_size=30)
+    expected = GaussianMixtureClassifier(random_state=0).fit(IRIS, LABELS)
+    found = GaussianMixtureClassifier(random_state=0).fit(paths, "y", "w")
+    assert found.classes_.tolist() == sorted(NAMES)
+    assert found.feature_names_in_.tolist() == list("abcd")
+    order = np.argsort(NAMES)
+    assert_allclose(found.mixture_.means_, expected.mixture_.means_[order], rtol=1e-9)
+    assert found.score(paths, "y", "w") == expected.score(IRIS, LABELS)
+    with pytest.raises(DataError, match="components have numbers"):
+        GaussianMixture(3).fit(paths, labels="y")
+
+
+def test_texts_of_a_frame_of_dask_are_refused_with_what_makes_them_numbers():
+    def unread(part):
+        if len(part) > 2:  # the type is told by a few made up rows
+            raise AssertionError("a partition was computed")
+        return part
+
+    frame = pd.DataFrame(IRIS, columns=list("abcd")).assign(y=NAMES[Y])
+    lazy = dd.from_pandas(frame, npartitions=3)
+    classifier = GaussianMixtureClassifier(random_state=0)
+    for x, y in ((lazy, "y"), (lazy[list("abcd")], lazy["y"])):
+        with pytest.raises(DataError, match=r"^y is the column 'y' of a data frame of Dask, and"):
+            classifier.fit(x.map_partitions(unread), y)
+    known = lazy["y"].astype("category").cat.as_known()
+    numbers = lazy.assign(y=known.cat.codes)
+    expected = GaussianMixtureClassifier(random_state=0).fit(IRIS, NAMES[Y])
+    found = classifier.fit(numbers, "y")
+    order = np.argsort(known.cat.categories)
+    assert_allclose(found.mixture_.means_[order], expected.mixture_.means_, rtol=1e-9)

@@ -240,12 +240,6 @@ def test_a_label_that_names_no_component_is_refused_with_its_row(label, text):
         GaussianMixture(K).fit(X, labels=labels)
 
 
-@pytest.mark.parametrize("settings", [{"noise": True}, {"tails": "t"}])
-def test_what_labels_do_not_go_with(settings):
-    with pytest.raises(SettingError, match="Labels of rows do not go with"):
-        GaussianMixture(K, **settings).fit(X, labels=SOME)
-
-
 def test_a_warm_start_keeps_bounds_of_other_labels_apart():
     mixture = GaussianMixture(K, random_state=0, warm_start=True).fit(X, labels=SOME)
     mixture.fit(X)  # a higher likelihood, as no row is bound to a component

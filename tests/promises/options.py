@@ -97,6 +97,10 @@ BESIDE = {
         for name in ("full", "tied", "diag", "VVE")
     },
     "labels": (Beside(labels=True), {"init_params": "kmeans"}),
+    "labels noise": (Beside(labels=True), {"noise": True}),
+    **{f"labels tails {name}": (Beside(labels=True), {"tails": name}) for name in TAILS},
+    "labels and known noise": (Beside(labels=True, noise=True), {}),
+    "labels and known noise of all rows": (Beside(labels=True, shared=True), {}),
     "known noise": (Beside(noise=True), {}),
     "known noise diag": (Beside(noise=True), {"covariance_type": "diag"}),
     "known noise of matrices": (Beside(matrices=True), {}),
@@ -104,7 +108,14 @@ BESIDE = {
 }
 """Options that need more than rows without gaps: what goes beside these, and settings."""
 
+BESIDE_POSTERIORS = {"labels posterior": (Beside(labels=True), {})}
+"""The same of a `BayesianGaussianMixture`."""
+
 OPTIONS |= {name: (GaussianMixture, settings) for name, (_, settings) in BESIDE.items()}
+OPTIONS |= {
+    name: (BayesianGaussianMixture, settings) for name, (_, settings) in BESIDE_POSTERIORS.items()
+}
+BESIDE |= BESIDE_POSTERIORS
 
 
 def beside(option):

@@ -180,5 +180,5 @@ def test_so_it_is_with_what_goes_beside_rows(option, tmp_path):
     x = own.rows(np.random.default_rng(0).normal(size=(n, d)).astype(np.float32))
     zarr.create_array(tmp_path / "x.zarr", data=x, chunks=(2000, d))
     given = own.given(n, d, 2000)
-    taken, planned = peak(str(tmp_path / "x.zarr"), 16, given=given, **settings)
+    taken, planned = peak(str(tmp_path / "x.zarr"), 16, OPTIONS[option][0], given, **settings)
     assert planned / 5 < taken <= planned

@@ -56,3 +56,24 @@ def test_measurements_are_no_names(tmp_path):
     _, texts = source_of(str(tmp_path / "t.parquet")).texts("t")
     with pytest.raises(DataError, match=r"1,100 values or more, and at most 1,024 classes"):
         distinct_texts(texts)
+
+
+def test_lists_of_files_have_the_texts_of_all(tmp_path):
+    frame = pd.DataFrame({"x": np.arange(7.0), "kind": TEXTS})
+    paths = [str(tmp_path / f"{i}.parquet") for i in (1, 2)]
+    frame[:4].to_parquet(paths[0], row_group_size=3)
+    frame[4:].to_parquet(paths[1])
+    for parts in (paths, [open_parquet(path, ["x"]) for path in paths]):
+        left, texts = source_of(parts).texts("kind")
+        rows = left.rows()
+        assert rows.columns == ("x",)
+        assert texts.lengths.tolist() == rows.lengths.tolist() == [3, 1, 3]
+        assert read(texts) == [TEXTS[:3], TEXTS[3:4], TEXTS[4:]]
+        names = distinct_texts(texts)
+        assert names == ("", "a", "b", "c")
+        places = texts.among(names)
+        assert places.dtype.kind == "i"
+        assert read(places) == [[2, 1, -1], [0], [2, 3, 1]]
+    assert source_of(paths).texts("x") is None
+    assert source_of([*paths, paths[0]]).texts("none") is None
+    assert source_of([np.zeros((2, 1))]).texts("kind") is None

@@ -15,6 +15,7 @@ from daskgmm.em.checkpoint import RECORDS, Checkpoint
 from daskgmm.em.events import Listener, SweepIterated
 from daskgmm.em.far_values import warn_of_far_values
 from daskgmm.em.fit import survey_with_sample
+from daskgmm.em.labelling import Labelling
 from daskgmm.em.loop import Fit, advanced, evaluate
 from daskgmm.em.sample import WHOLE, SampleRule, Starts, drawn_rows
 from daskgmm.em.selection.comparing import Compared
@@ -101,7 +102,9 @@ class SweepState:
         return all(model.ended for model in self.models)
 
 
-RECORDS.update({kind.__name__: kind for kind in (SweepState, Model, Failure, Settings, HeldOut)})
+KINDS = (SweepState, Model, Failure, Settings, Labelling, HeldOut)
+
+RECORDS.update({kind.__name__: kind for kind in KINDS})
 
 
 def choose(
@@ -125,7 +128,8 @@ def choose(
         if checkpoint is not None:
             checkpoint.save(state, listen)
         listen(iterated)  # what is told is safe: no crash makes it a second time
-    return state, measure_many(rows, [model.fit.step.parameters for model in state.models])
+    mixtures = [model.fit.step.parameters for model in state.models]
+    return state, measure_many(rows, mixtures, [model.settings.classes for model in state.models])
 
 
 def _going_on(state: SweepState, survey: Survey) -> SweepState:
@@ -310,9 +314,10 @@ def _sampled(
     """Return survey, coordinates and sample: all rows if they are not many more."""
     m, seed = _drawn_rows(request.settings, data.rows.n_features), request.sample_seed
     rule, k = SampleRule(seed, WHOLE * m, data.rows.n_rows), min(request.sizes)
+    labelling = request.settings[0].labelling
     survey = survey_with_sample(data, rule, k, listen, draws=True)
     coordinates = request.settings[0].coordinates(survey)
     rows = TrainingSet(data, survey, listen).mapped(coordinates)
     if survey.weighed_rows > rule.capacity:
-        return survey, coordinates, draw_rows(rows, seed, m)
-    return survey, coordinates, whole_draw(rows.survey, seed)
+        return survey, coordinates, draw_rows(rows, seed, m, labelling)
+    return survey, coordinates, whole_draw(rows.survey, seed, labelling)

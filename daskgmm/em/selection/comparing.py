@@ -50,8 +50,8 @@ class Compared:
         candidates: Sequence[Candidate],
     ) -> Compared:
         """Return the comparison of these candidates; `counts` are n and `told`."""
-        x = draw.wide_part()
-        densities = [log_densities(each.fit.step.parameters, x) for each in candidates]
+        rows = draw.wide_part(), draw.beside_part().labels
+        densities = [log_densities(each.fit.step.parameters, *rows) for each in candidates]
         free = [each.n_free(draw.x.shape[1]) for each in settings]
         measured = np.array(densities), np.array(free, float)
         return cls(draw, *counts, settings, candidates, *measured, log_densities)
@@ -80,7 +80,8 @@ class Compared:
         """Return whether another start of a model is better than the other models are."""
         if other.degenerate:
             return False
-        density = self.log_densities(other.fit.step.parameters, self.draw.wide_part())
+        rows = self.draw.wide_part(), self.draw.beside_part().labels
+        density = self.log_densities(other.fit.step.parameters, *rows)
         score = density @ self._shares - self._penalty[index]
         rest = [i for i, each in enumerate(self.candidates) if i != index and not each.degenerate]
         return bool(score >= np.fmax.reduce(self._scores[rest], initial=-np.inf))
@@ -120,7 +121,7 @@ class Compared:
         """
         part = Part.of(self.draw, 1.0, self.settings[0], last=False)
         mixtures = [each.fit.step.parameters for each in self.candidates]
-        measured = measure_many(part.rows, mixtures)
+        measured = measure_many(part.rows, mixtures, [each.classes for each in self.settings])
         likelihoods = measured.log_likelihoods / measured.weight - self.free / (2 * self.told)
         entropies = measured.entropies / measured.weight
         scores = (

@@ -16,8 +16,9 @@ from daskgmm.gaussian.parameters import Parameters
 
 Array = NDArray[np.float64]
 
-LogDensities = Callable[[Parameters, NDArray[np.float64]], Array]
-"""Returns log p(x), shape (m,), of rows that have their noise behind their features."""
+LogDensities = Callable[[Parameters, NDArray[np.float64], NDArray[np.intp] | None], Array]
+"""Returns log p(x), shape (m,), of rows that have their noise behind their features; of those with
+labels (m,), but -1, the log joint density of the component."""
 
 BLOCKS = 50
 """Blocks of consecutive rows that are held out as wholes: neighbours are alike."""
@@ -68,7 +69,7 @@ def held_out(
         return UNKNOWN
     folds = position % FOLDS
     _, counts = draw.part()
-    x, densities = draw.wide, np.empty(len(draw.x))
+    x, labels, densities = draw.wide, draw.beside.labels, np.empty(len(draw.x))
     for fold in range(min(FOLDS, len(names))):
         out = folds == fold
         beside = draw.beside.map(partial(np.compress, ~out, axis=0))
@@ -78,7 +79,8 @@ def held_out(
         fitted = part.tried(candidate)
         if fitted is None:
             return UNKNOWN
-        densities[out] = log_densities(fitted.fit.step.parameters, x[out])
+        known = None if labels is None else labels[out]
+        densities[out] = log_densities(fitted.fit.step.parameters, x[out], known)
     totals = np.bincount(position, weights=counts)
     means = np.bincount(position, weights=counts * densities) / totals
     mean = float(totals @ means / totals.sum())

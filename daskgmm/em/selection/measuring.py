@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from daskgmm.gaussian.deconvolution.kernel import RowNoiseKernel, RowNoiseTile
 from daskgmm.gaussian.deconvolution.known import KnownNoise
 from daskgmm.gaussian.deconvolution.shared import widened
 from daskgmm.gaussian.kernels.backend import Backend
+from daskgmm.gaussian.kernels.barring import Barring, labels_buffer
 from daskgmm.gaussian.kernels.choice import choose_kernel
 from daskgmm.gaussian.kernels.kernel import Kernel, Tile
 from daskgmm.gaussian.kernels.natural import NaturalKernel
@@ -87,20 +89,24 @@ class MeasureWork:
         center = (exact or kernels)[0].center
         found, weight, rows = np.zeros((len(self.order), 2)), 0.0, 0
         z, weights = np.empty((len(center), b)), np.empty(b)
+        barrings = [Barring.of(kernel) for kernel in kernels]
+        labels = labels_buffer(kernels[0], b)
         scratch = np.empty(b * max(kernel.shape[1] for kernel in kernels))
         with ExitStack() as lent:
             works = [
                 lent.enter_context(workspace(kernel.feature_rows, *kernel.shape[1:], b))
                 for kernel in kernels
             ]
-            for filled, weighted in fill_tiles(blocks, center, z, weights):
+            for filled, weighted in fill_tiles(blocks, center, z, weights, labels=labels):
                 w = weights[:filled] if weighted else np.ones(filled)
                 first = 0
-                for stack, work in zip(self.stacks, works, strict=True):
+                for stack, work, barring in zip(self.stacks, works, barrings, strict=True):
                     tile = self.backend.tile(stack.kernel, work, filled)
                     shift = stack.kernel.center - center
                     np.subtract(z[:, :filled], shift[:, None], out=tile.rows)
                     tile.log_joint()
+                    if barring is not None and labels is not None:
+                        barring.bar(tile.joint, labels[:filled])
                     shared = tile.shared_term() if len(stack.parts) == 1 else 0.0
                     for joint in _joints(stack, tile):
                         space = scratch[: joint.size].reshape(joint.shape)
@@ -193,49 +199,79 @@ class MeasureNoisyWork:
         b = min(kernel.tile_rows for kernel in self.kernels)
         x, weights, noise = np.empty((d, b)), np.empty(b), np.empty((width, b))
         joint, scratch = np.empty((2, max(kernel.n_columns for kernel in self.kernels), b))
+        barrings = [Barring.of(kernel) for kernel in self.kernels]
+        labels = labels_buffer(self.kernels[0], b)
         full = [RowNoiseTile(kernel, x, joint, weights, b) for kernel in self.kernels]
         found, weight, rows = np.zeros((len(full), 2)), 0.0, 0
-        for filled, weighted in fill_tiles(blocks, np.zeros(d), x, weights, noise):
+        for filled, weighted in fill_tiles(blocks, np.zeros(d), x, weights, noise, labels):
             w = weights[:filled] if weighted else np.ones(filled)
-            for sums, kernel, tile in zip(found, self.kernels, full, strict=True):
+            each = zip(found, self.kernels, full, barrings, strict=True)
+            for sums, kernel, tile, barring in each:
                 if filled < b:
                     tile = RowNoiseTile(kernel, x, joint, weights, filled)
                 tile.noise = noise[:, :filled]
                 tile.log_joint()
+                if barring is not None and labels is not None:
+                    barring.bar(tile.joint, labels[:filled])
                 space = scratch[: kernel.n_columns, :filled]
                 sums += measure(tile.joint[None], w, 0.0, space[None])[0]
             weight, rows = weight + float(w.sum()), rows + filled
         return Measured(found[:, 0], found[:, 1], weight, rows)
 
 
-def measure_many(rows: TrainingSet, mixtures: Sequence[Parameters]) -> Measured:
-    """Return the likelihood and entropy of all rows under each of the mixtures."""
+Classes = Sequence[tuple[int, ...] | None]
+"""Classes of the components of each of several mixtures, if rows have labels."""
+
+
+def measure_many(
+    rows: TrainingSet, mixtures: Sequence[Parameters], classes: Classes | None = None
+) -> Measured:
+    """Return the likelihood and entropy of all rows under each of the mixtures.
+
+    Rows of known class have the densities of its components alone.
+    """
     work: Work[Measured]
+    classes = [None] * len(mixtures) if classes is None else classes
     if rows.survey.has_gaps:
         about_center = rows.survey.mean, rows.survey.half_range
         marginal = [MarginalKernel.choose(each, *about_center) for each in mixtures]
-        work = MeasureObservedWork(tuple(marginal), backend())
+        work = MeasureObservedWork(tuple(_labelled(marginal, classes)), backend())
     elif rows.survey.noise is not None and rows.survey.is_noisy:
-        work = _measure_noisy(rows, mixtures, rows.survey.noise)
+        work = _measure_noisy(rows, mixtures, classes, rows.survey.noise)
     else:
-        work = _measure_whole(rows, mixtures)
+        work = _measure_whole(rows, mixtures, classes)
     asked = Pass("measure", work, merge_measured, 16 * len(mixtures))
     return run_pass(rows.data, asked, rows.listen)[0]
 
 
+K = TypeVar("K", bound=Kernel)
+
+
+def _labelled(kernels: Sequence[K], classes: Classes) -> list[K]:
+    """Return kernels with the classes of their components, if rows have labels."""
+    pairs = zip(kernels, classes, strict=True)
+    return [
+        kernel if own is None else kernel.with_classes(np.array(own, np.intp))
+        for kernel, own in pairs
+    ]
+
+
 def _measure_noisy(
-    rows: TrainingSet, mixtures: Sequence[Parameters], known: KnownNoise
+    rows: TrainingSet, mixtures: Sequence[Parameters], classes: Classes, known: KnownNoise
 ) -> MeasureWork | MeasureNoisyWork:
     if known.constant is not None:
-        return _measure_whole(rows, [widened(each, known.constant) for each in mixtures])
-    width = len(known.mean)
-    return MeasureNoisyWork(tuple(RowNoiseKernel.about(each, width) for each in mixtures))
+        return _measure_whole(rows, [widened(each, known.constant) for each in mixtures], classes)
+    kernels = [RowNoiseKernel.about(each, len(known.mean)) for each in mixtures]
+    return MeasureNoisyWork(tuple(_labelled(kernels, classes)))
 
 
-def _measure_whole(rows: TrainingSet, mixtures: Sequence[Parameters]) -> MeasureWork:
+def _measure_whole(
+    rows: TrainingSet, mixtures: Sequence[Parameters], classes: Classes
+) -> MeasureWork:
     together = sum(each.n_components for each in mixtures)
     about = rows.survey.mean, rows.survey.half_range, 0.0, together
-    return measure_work([choose_kernel(each, *about) for each in mixtures], backend())
+    kernels = [choose_kernel(each, *about) for each in mixtures]
+    return measure_work(_labelled(kernels, classes), backend())
 
 
 def measure_work(kernels: Sequence[Kernel], computing: Backend) -> MeasureWork:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
+from functools import partial
 
 from daskgmm.em.loop import Fit
 from daskgmm.em.selection.holding_out import LogDensities
@@ -77,7 +78,10 @@ def with_neighbours(
     """Return the races of one structure after `targets` have tried what neighbours found."""
     found = list(raced)
     upwards = sorted(range(len(settings)), key=lambda index: settings[index].n_components)
-    for order, handing in ((upwards[::-1], merges), (upwards, splits)):
+    labelling = settings[0].labelling
+    merging = partial(merges, named=0 if labelling is None else labelling.named)
+    ways: tuple[tuple[list[int], Handing], ...] = (upwards[::-1], merging), (upwards, splits)
+    for order, handing in ways:
         for source, target in itertools.pairwise(order):
             best = found[source].best
             if best is None or target not in targets:
@@ -89,7 +93,7 @@ def with_neighbours(
             starts = handing(near, TRIED)
             if near.n_components < size:
                 x, counts = draw.part()
-                new = inserted(near, x, counts, log_densities(near, draw.wide_part()))
+                new = inserted(near, x, counts, log_densities(near, draw.wide_part(), None))
                 starts += [] if new is None else [new]
             trials = Trials.of(draw, settings[target])
             found[target] = trials.improved(found[target], starts, best.seed)

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.companions import ALONE, Companions, concatenated
+from daskgmm.em.labelling import Labelling
 from daskgmm.em.passing import Pass, run_pass
 from daskgmm.em.sample import row_hashes
 from daskgmm.em.survey import FILLING_SEED, TILE_ROWS, Survey, TrainingSet
@@ -30,6 +31,10 @@ from daskgmm.gaussian.missing.filling import Filling
 from daskgmm.passes.batches import Batch
 
 Array = NDArray[np.float64]
+
+
+LABELLED = 0.5
+"""Largest part of a sample that is drawn for its labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +116,8 @@ class DrawWork:
 
     `whitening` (d, r) maps differences from the mean (d,) to vectors whose squared length is the
     distance; `weight` is the sum of all weights. `filling` fills the gaps of
-    rows for their distances, if there may be any.
+    rows for their distances, if there may be any. If rows have labels, a part of the chances,
+    `labelled`, is that of their classes, `Labelling.chances`.
     """
 
     seed: int
@@ -120,6 +126,8 @@ class DrawWork:
     whitening: Array
     weight: float
     filling: Filling | None = None
+    of_classes: Array | None = None
+    labelled: float = 0.0
 
     def __call__(self, batch: Batch, blocks: Iterator[Block]) -> Draw:
         """Return what is drawn of the batch."""
@@ -142,6 +150,9 @@ class DrawWork:
         chances = 0.5 + self._squares(block.x) / (2 * rank)
         weights = np.ones(b) if block.weights is None else block.weights.astype(np.float64)
         chances *= weights / self.weight
+        if self.of_classes is not None:
+            own = self.of_classes[block.beside.labels]
+            chances = (1.0 - self.labelled) * chances + self.labelled * own
         uniform = block.hashes(partial(row_hashes, self.seed, row)) * 2.0**-64
         chosen = np.flatnonzero((uniform < self.m * chances) & (weights > 0))
         return Draw(
@@ -170,30 +181,40 @@ def unweighed(beside: Companions[NDArray[Any]]) -> Companions[NDArray[Any]]:
     return replace(beside, weights=None)
 
 
-def whole_draw(survey: Survey, seed: int) -> Draw:
-    """Return the survey's sample as a draw, whose parts are uniform samples of it."""
+def whole_draw(survey: Survey, seed: int, labelling: Labelling | None = None) -> Draw:
+    """Return the survey's sample as a draw, whose parts are uniform samples of it.
+
+    With labels a part has rows of each class beside.
+    """
     sample = survey.sample
     assert sample is not None
     n = len(sample.x)
     weights = np.ones(n) if sample.weights is None else sample.weights.astype(np.float64)
-    ranks: Array = n * (row_hashes(seed, 0, n).astype(np.float64) * 2.0**-64)
-    chances = np.full(n, 1 / n)
+    uniform: Array = row_hashes(seed, 0, n).astype(np.float64) * 2.0**-64
+    chances, ranks = np.full(n, 1 / n), n * uniform
+    if labelling is not None:
+        chances = chances + labelling.chances[sample.beside.labels]
+        ranks = uniform / chances
     return Draw(
         ranks, chances, sample.index, sample.x, weights, survey.rows, n, survey.without_sample(),
         unweighed(sample.beside),
     )  # fmt: skip
 
 
-def draw_rows(rows: TrainingSet, seed: int, m: int) -> Draw:
+def draw_rows(rows: TrainingSet, seed: int, m: int, labelling: Labelling | None = None) -> Draw:
     """Draw a sample of about m rows in one pass.
 
-    The same for any chunking, where all lengths of chunks are known.
+    The same for any chunking, where all lengths of chunks are known. With labels half of it is of
+    known classes, about as many of each; all rows of these if they are fewer.
     """
     data, survey = rows.data, rows.survey
     axes = whitening(survey.covariance)
     work = DrawWork(seed, float(m), survey.mean, axes, survey.weight)
     if survey.has_gaps:
         work = replace(work, filling=survey.filling)
+    if labelling is not None:
+        part = min(LABELLED, labelling.known / m)
+        work = replace(work, of_classes=labelling.chances, labelled=part)
     nbytes = m * (data.row_nbytes + 32) // max(1, len(data.batches))
     draw, _ = run_pass(data, Pass("sample", work, merge_draws, nbytes), rows.listen)
     if survey.has_gaps:

@@ -26,7 +26,7 @@ TILE_ROWS = 4096
 def trimmed(sample: Sample, k: int) -> tuple[Sample, float]:
     """Return the sample without its loneliest rows, and the share of the weight of these.
 
-    At least 2 k rows stay.
+    At least 2 k rows stay, and all of known class: a class may have no others.
     """
     weights = np.ones(len(sample.x)) if sample.weights is None else sample.weights
     distances = loneliness(sample.x, weights)
@@ -36,6 +36,8 @@ def trimmed(sample: Sample, k: int) -> tuple[Sample, float]:
     near = shares <= 1.0 - LEAST_SHARE
     near &= (distances[order] <= LONELY * usual) | (shares <= 1.0 - MOST_SHARE)
     near[: 2 * k] = True
+    if sample.beside.labels is not None:
+        near |= sample.beside.labels[order] >= 0
     kept = np.sort(order[near])
     left = float(weights[kept].sum() / weights.sum())
     return sample.at(kept), min(MOST_SHARE, max(1.0 - left, LEAST_SHARE))

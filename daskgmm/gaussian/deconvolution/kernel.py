@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from daskgmm.arrays import Array
 from daskgmm.gaussian.block import Block
@@ -13,6 +14,7 @@ from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.deconvolution.known import is_diagonal
 from daskgmm.gaussian.deconvolution.whitened import AlongAxes, Dense, Whitened
 from daskgmm.gaussian.kernels.backend import Backend
+from daskgmm.gaussian.kernels.barring import Barring, labels_buffer
 from daskgmm.gaussian.kernels.kernel import LOG_2_PI, Kernel, Tile
 from daskgmm.gaussian.kernels.softmax import NO_PART, exponentiate, log_likelihood
 from daskgmm.gaussian.kernels.tiles import fill_tiles
@@ -170,7 +172,7 @@ class RowNoiseTile(Tile):
             # As in the whitened kernel: the nearest component takes what is too far to square.
             scaled = np.abs(work.u.reshape(d, k, b)[:, :, beyond]).max(axis=0)
             scaled[~np.isfinite(kernel.constant)] = np.inf
-            self.joint[:, beyond] = -np.inf
+            self.joint[:, beyond] = 1.5 * LEAST
             self.joint[scaled.argmin(axis=0), beyond] = LEAST
 
     def shared_term(self) -> float:
@@ -254,10 +256,10 @@ class _Expectation:
         self._kernel, self._buffers = kernel, (rows, weights, noise)
         self._joint = np.empty((len(kernel.means), rows.shape[1]))
         self._full = RowNoiseTile(kernel, rows, self._joint, weights, rows.shape[1])
-        self._sums = _Sums.zeros(kernel)
+        self._sums, self._barring = _Sums.zeros(kernel), Barring.of(kernel)
         self._log_likelihood, self._weight, self._rows = 0.0, 0.0, 0
 
-    def add(self, b: int, weighted: bool) -> None:
+    def add(self, b: int, weighted: bool, labels: NDArray[np.intp] | None) -> None:
         rows, weights_of, noise = self._buffers
         tile = self._full
         if b < rows.shape[1]:
@@ -266,6 +268,8 @@ class _Expectation:
         tile.noise = noise[:, :b]
         weights = tile.weights if weighted else None
         tile.log_joint()
+        if self._barring is not None and labels is not None:
+            self._barring.bar(tile.joint, labels)
         exponentiate(tile.joint, tile.maximum, tile.total)
         tile.joint[tile.joint <= NO_PART] = 0.0
         self._log_likelihood += log_likelihood(tile.maximum, tile.total, weights)
@@ -294,7 +298,8 @@ def row_noise_moments(
     d, width = len(kernels[0].center), kernels[0].width
     x, weights, noise = np.empty((d, b)), np.empty(b), np.empty((width, b))
     steps = [_Expectation(kernel, x, weights, noise) for kernel in kernels]
-    for filled, weighted in fill_tiles(blocks, np.zeros(d), x, weights, noise):
+    labels = labels_buffer(kernels[0], b)
+    for filled, weighted in fill_tiles(blocks, np.zeros(d), x, weights, noise, labels):
         for step in steps:
-            step.add(filled, weighted)
+            step.add(filled, weighted, None if labels is None else labels[:filled])
     return [step.moments() for step in steps]

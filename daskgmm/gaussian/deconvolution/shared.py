@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 import daskgmm.gaussian.covariance.packed as packed
 from daskgmm.arrays import Array
-from daskgmm.companions import Companions
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.covariance.structures import STRUCTURES, structure_of
 from daskgmm.gaussian.deconvolution.known import as_matrix, is_diagonal
@@ -128,6 +128,10 @@ class SharedNoiseKernel(Kernel):
     def is_centred(self) -> bool:
         return self.plain.is_centred
 
+    def with_classes(self, classes: NDArray[np.intp]) -> SharedNoiseKernel:
+        """Return the kernel of rows with labels, which the plain one looks at."""
+        return replace(self, plain=self.plain.with_classes(classes), classes=classes)
+
     def bind(self, work: Workspace, b: int) -> Tile:
         return self.plain.bind(work, b)
 
@@ -182,6 +186,6 @@ def shared_noise_moments(
     rows: int | None = None,
 ) -> list[Moments]:
     """Return the moments of all blocks under each of several mixtures, as `Backend.moments`."""
-    bare = (replace(block, beside=Companions(block.weights)) for block in blocks)
+    bare = (replace(block, beside=replace(block.beside, noise=None)) for block in blocks)
     found = backend.moments([kernel.plain for kernel in kernels], bare, rows)
     return [kernel.behind(part) for kernel, part in zip(kernels, found, strict=True)]

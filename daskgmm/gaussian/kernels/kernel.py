@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,9 @@ from daskgmm.gaussian.kernels.workspace import Workspace, tile_rows, workspace
 from daskgmm.gaussian.parameters import Parameters
 
 LOG_2_PI = float(np.log(2 * np.pi))
+
+BARRED = -2
+"""Class of a column that is barred from every row of known class."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +43,9 @@ class Kernel(ABC):
     outliers_of : Parameters or None
         Those of a mixture with a uniform component: the kernel has a column more than components,
         and `gaussian.outliers.joined` makes those of the moments.
-    classes : ndarray of int, shape (k,), or None
-        The class of each component, if the rows have labels: then those of other classes are barred
-        from a row of known class.
+    classes : ndarray of int, shape (columns,), or None
+        The class of each column, if the rows have labels: then those of other classes are barred
+        from a row of known class. The uniform component is of `BARRED`: such a row is no outlier.
     """
 
     structure: Structure
@@ -80,6 +84,12 @@ class Kernel(ABC):
     @abstractmethod
     def feature_rows(self) -> int:
         """Number of rows of the buffer for T(z): p, or 0 if it is never formed."""
+
+    def with_classes(self, classes: NDArray[np.intp]) -> Self:
+        """Return the kernel of rows with labels; `classes` are those of components, (k,)."""
+        if self.outliers_of is not None:
+            classes = np.append(classes, BARRED)
+        return replace(self, classes=classes)
 
     def workspace(self, rows: int | None = None) -> AbstractContextManager[Workspace]:
         """Return the context of a workspace for tiles of this kernel, of at most `rows` rows."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.kernels.backend import Backend
-from daskgmm.gaussian.kernels.barring import Barring
+from daskgmm.gaussian.kernels.barring import Barring, labels_buffer
 from daskgmm.gaussian.kernels.kernel import Kernel, Sums
 from daskgmm.gaussian.kernels.softmax import exponentiate, log_likelihood
 from daskgmm.gaussian.kernels.stack import Stack, group_kernels
@@ -47,7 +47,7 @@ def _add_blocks(blocks: Iterator[Block], steps: Sequence[StackedExpectation]) ->
     # The whitened kernel, which is last, has centre 0: its rows, unrounded, make those of others.
     *others, first = steps
     shifts = [(step.center - first.center)[:, None] for step in others]
-    labels = None if first.barring is None else np.empty(first.rows.shape[1], np.intp)
+    labels = labels_buffer(first.kernel, first.rows.shape[1])
     for b, weighted in fill_tiles(blocks, first.center, first.rows, first.weights, labels=labels):
         for other, shift in zip(others, shifts, strict=True):
             np.subtract(first.rows[:, :b], shift, out=other.rows[:, :b])
@@ -61,12 +61,12 @@ class StackedExpectation:
 
     Attributes
     ----------
+    kernel : Kernel
+        That of the stack.
     center : ndarray of shape (d,)
         Point to subtract from rows.
     rows : ndarray of shape (d, b)
     weights : ndarray of shape (b,)
-    barring : Barring or None
-        What labels of rows do, if they have any.
     """
 
     def __init__(self, stack: Stack, work: Workspace) -> None:
@@ -78,10 +78,9 @@ class StackedExpectation:
         self._weight, self._n_rows = 0.0, 0
         self._full = stack.kernel.bind(work, work.joint.shape[1])
         self._full.add_to(self._sums)
-        self.center = stack.kernel.center
+        self.kernel, self.center = stack.kernel, stack.kernel.center
         self.rows, self.weights = self._full.rows, self._full.weights
-        classes = stack.kernel.classes
-        self.barring = None if classes is None else Barring(classes)
+        self._barring = Barring.of(stack.kernel)
 
     def add(self, b: int, weighted: bool, labels: NDArray[np.intp] | None = None) -> None:
         """Add the first b rows of the buffer, with their labels (b,) if they have any."""
@@ -91,8 +90,8 @@ class StackedExpectation:
             tile.add_to(self._sums)
         weights = tile.weights if weighted else None
         tile.log_joint()
-        if self.barring is not None and labels is not None:
-            self.barring.bar(tile.joint, labels)
+        if self._barring is not None and labels is not None:
+            self._barring.bar(tile.joint, labels)
         for index, part in enumerate(parts):
             joint = tile.joint[part]  # (components of one mixture, b)
             exponentiate(joint, tile.maximum, tile.total)

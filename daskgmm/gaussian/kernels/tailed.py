@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.structures import structure_of
@@ -87,6 +88,10 @@ class TailedKernel(Kernel):
     @property
     def n_columns(self) -> int:
         return self.densities.n_columns
+
+    def with_classes(self, classes: NDArray[np.intp]) -> TailedKernel:
+        """Return the kernel of rows with labels: both parts of a component are of its class."""
+        return replace(self, classes=np.tile(classes, self.n_columns // len(classes)))
 
     def bind(self, work: Workspace, b: int) -> TailedTile:
         return TailedTile(self, work, b)

@@ -16,9 +16,9 @@ from daskgmm.errors import DataError
 from daskgmm.gaussian.block import Block
 from daskgmm.models.classifying.target import Target
 from daskgmm.models.gaussian_mixture import GaussianMixture
-from daskgmm.models.inputs import scoring_rows
+from daskgmm.models.noisy_rows import rows_beside
 from daskgmm.models.predictions.in_memory import predict_values
-from daskgmm.models.predictions.prediction import Predictor, after
+from daskgmm.models.predictions.prediction import Predictor, after, with_noise
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.over_batches import map_batches
 from daskgmm.rows.coded import UNKNOWN_CLASS
@@ -73,7 +73,11 @@ class Places:
 
 
 def accuracy(
-    mixture: GaussianMixture, target: Target, classes: NDArray[Any], sample_weight: Any
+    mixture: GaussianMixture,
+    target: Target,
+    classes: NDArray[Any],
+    sample_weight: Any,
+    noise_variance: Any = None,
 ) -> float:
     """Return the part of the weight of the labelled rows whose class is predicted.
 
@@ -84,9 +88,9 @@ def accuracy(
     DataError
         If no labelled row has a weight.
     """
-    places, predictor = Places.of(target, classes), mixture._predictor()
-    given = Companions(sample_weight, target.labels)
-    rows, beside = scoring_rows(mixture, target.source, given)
+    places, given = Places.of(target, classes), Companions(sample_weight, target.labels)
+    of_rows = target.source, given, noise_variance
+    rows, beside, predictor = rows_beside(mixture, mixture._predictor(), *of_rows)
     hits = total = 0.0
     for part in map_batches(predictor.dataset(rows, beside), partial(_score, predictor, places)):
         hits, total = hits + part[0], total + part[1]
@@ -111,7 +115,7 @@ def _score(
             check_weights(block.weights, place)
             weights = block.weights.astype(np.float64)
         counted = np.where(known, weights, 0.0)
-        found = predict_values(predictor, ("cluster",), block.x, place)
+        found = predict_values(predictor, ("cluster",), with_noise(block), place)
         # Sums of the same terms in the same order, as a part above 1 would come of others.
         right = np.where(found == expected, counted, 0.0)
         hits, total = hits + float(right.sum()), total + float(counted.sum())

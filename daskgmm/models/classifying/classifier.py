@@ -40,7 +40,8 @@ from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.models.inputs import feature_names
 from daskgmm.models.labels import KnownClasses
 from daskgmm.models.writers.job import Written
-from daskgmm.names import CLASSIFIER, COVARIANCES, MARGINALISE
+from daskgmm.names import ALL, CLASSIFIER, COVARIANCES, MARGINALISE
+from daskgmm.rows.noise import column_names
 from daskgmm.rows.sources import source_of
 from daskgmm.storage.address import Address
 from daskgmm.storage.masking import StorageOptions
@@ -48,7 +49,7 @@ from daskgmm.storage.masking import StorageOptions
 SHARED, OWN = "shared", "own"
 """What classes have in common: one structure of covariances, or nothing."""
 
-PASSED_ON = ("tol", "reg_covar", "max_iter", "missing", "standardise", "random_state")
+PASSED_ON = ("tails", "tol", "reg_covar", "max_iter", "missing", "standardise", "random_state")
 """Settings that are those of the mixtures."""
 
 CHOSEN_BY = ("covariance_type", "criterion")
@@ -83,6 +84,9 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
     priors : array-like of shape (c,), or mapping from classes to float, optional
         Prior probabilities of classes in predictions; by default the parts of the rows that the
         fit gave to each. `class_prior_` can be set after the fit too.
+    tails : {"contaminated", "t"} or None, default=None
+        As in `GaussianMixture`: so outliers among the rows of a class do not widen it. There is no
+        `noise`, as the uniform component is no class that a row can be given.
     tol, reg_covar, max_iter, missing, standardise, random_state : as in `GaussianMixture`
         With ``missing="drop"`` rows that miss a value are predicted to be of class -1 (-2 where -1
         is a class), or None where classes have names; with "marginalise" those that miss all.
@@ -151,6 +155,7 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         structures: str = SHARED,
         criterion: str = "bic",
         priors: Any = None,
+        tails: str | None = None,
         tol: float = 1e-3,
         reg_covar: float = 1e-6,
         max_iter: int = 100,
@@ -163,6 +168,7 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         self.structures = structures
         self.criterion = criterion
         self.priors = priors
+        self.tails = tails
         self.tol = tol
         self.reg_covar = reg_covar
         self.max_iter = max_iter
@@ -176,6 +182,7 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         y: Any,
         sample_weight: Any = None,
         *,
+        noise_variance: Any = None,
         feature_dims: Sequence[Hashable] | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         cache: int | str | None = None,
@@ -190,13 +197,14 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         y : as `sample_weight` of `GaussianMixture.fit`; shape (n,)
             The class of each row: whole numbers, and -1 or NaN where it is unknown (but -1 is a
             class beside 1 alone, and NaN is unknown there). Arrays, lists and series in memory, and
-            columns of tables, may hold names too, with None or NaN (null) for unknown; columns of
-            Dask frames and of lists of files, and grids, hold numbers. A string is a column or a
-            variable of X, or a path or URL.
+            columns of tables and of lists of these, may hold names too, with None or NaN (null)
+            for unknown; columns of Dask frames, and grids, hold numbers. A string is a column or
+            a variable of X, or a path or URL.
         checkpoint : path or URL, optional
             As in `GaussianMixture.fit`. With ``structures="own"`` each class has a file of its own,
             named as this one with its place among the classes added, as "fit.json.0".
-        sample_weight, feature_dims, cache, listen, storage_options : as in `GaussianMixture.fit`
+        sample_weight, noise_variance, feature_dims, cache, listen, storage_options : as in \
+        `GaussianMixture.fit`
 
         Returns
         -------
@@ -213,7 +221,8 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
             source = source_of(X, storage_options)
             target = Target.of(source, y)
             saved = None if checkpoint is None else Address.of(checkpoint, storage_options)
-            given = TrainingData(target.source, sample_weight, None, feature_dims, target.labels)
+            beside_x = sample_weight, None, feature_dims, target.labels, None, noise_variance
+            given = TrainingData(target.source, *beside_x)
             # A mixture of its own: what the fit of another one failed at must not be left on this.
             probe = self._mixture(1, "full")
             rows, beside = given.rows(probe)
@@ -239,7 +248,7 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
                     for value in found.values
                 ]
                 settings = {name: getattr(self, name) for name in (*PASSED_ON, *CHOSEN_BY)}
-                settings |= {"cache": cache, "listen": listen}
+                settings |= {"cache": cache, "listen": listen, "noise_variance": beside.noise}
                 own = [
                     fit_own(rows, part, each, name, checkpoint_of(saved, place), settings)
                     for place, (part, each, name) in enumerate(
@@ -247,7 +256,8 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
                     )
                 ]
                 mixture, of_components = joined(own), of_class([len(each.weights_) for each in own])
-                take_features(mixture.set_params(missing=self.missing), probe)
+                asked = {"missing": self.missing, "tol": self.tol, "max_iter": self.max_iter}
+                take_features(mixture.set_params(**asked), probe)
             shares = np.bincount(of_components, mixture.weights_, len(classes))
             check_counted(shares, classes)
             mixture.clusters_ = np.array(of_components, np.intp)
@@ -257,23 +267,26 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         return self
 
     @in_words_of_the_classifier()
-    def predict(self, X: Any) -> Any:
+    def predict(self, X: Any, *, noise_variance: Any = None) -> Any:
         """Return the most probable class of each row, as `GaussianMixture.predict` does.
 
         Parameters
         ----------
         X : as in `fit`
+        noise_variance : as in `fit`, optional
+            Known noise of the rows, in all forms of X, as in `GaussianMixture.predict`.
 
         Returns
         -------
         array of shape (n,)
         """
-        return decoded(self._predicting().predict_clusters(X), self.classes_)
+        places = self._predicting()._predict("cluster", X, noise_variance)
+        return decoded(places, self.classes_)
 
     @in_words_of_the_classifier()
-    def predict_proba(self, X: Any) -> Any:
+    def predict_proba(self, X: Any, *, noise_variance: Any = None) -> Any:
         """Return the posterior probability of each of `classes_`, shape (n, c)."""
-        return self._predicting()._predict(POSTERIOR, X)
+        return self._predicting()._predict(POSTERIOR, X, noise_variance)
 
     def _validate_params(self) -> None:
         """Check the settings, those of the mixtures too, before anything is read."""
@@ -288,22 +301,24 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         if self.structures == SHARED:
             self._shared([1])[0]._validate_params()
 
-    def predict_log_proba(self, X: Any) -> Any:
+    def predict_log_proba(self, X: Any, *, noise_variance: Any = None) -> Any:
         """Return the logarithm of `predict_proba`, shape (n, c).
 
         Probabilities are not below 5e-283, nor are logarithms below -650: ratios of classes beyond
         that are lost. In single precision such probabilities are 0, and logarithms -inf.
         """
         with np.errstate(divide="ignore"):  # 0 in single precision
-            return np.log(self.predict_proba(X))
+            return np.log(self.predict_proba(X, noise_variance=noise_variance))
 
     @in_words_of_the_classifier()
-    def score_samples(self, X: Any) -> Any:
+    def score_samples(self, X: Any, *, noise_variance: Any = None) -> Any:
         """Return log p(x) of each row in nats, whatever its class, shape (n,)."""
-        return self._predicting().score_samples(X)
+        return self._predicting().score_samples(X, noise_variance=noise_variance)
 
     @in_words_of_the_classifier()
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+    def score(
+        self, X: Any, y: Any, sample_weight: Any = None, *, noise_variance: Any = None
+    ) -> float:
         """Return the part of the rows whose class is predicted, the accuracy; one streamed pass.
 
         Parameters
@@ -312,7 +327,7 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         y : as in `fit`
             Rows of unknown class do not count. A label that is none of `classes_` is a miss, and so
             is a row that misses a value.
-        sample_weight : as in `fit`, optional
+        sample_weight, noise_variance : as in `fit`, optional
 
         Raises
         ------
@@ -320,8 +335,11 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
             If no row has both a known class and a weight, or y and the weights do not go with X.
         """
         mixture = self._predicting()
-        target = Target.of(source_of(X), y, feature_names(mixture))
-        return accuracy(mixture, target, self.classes_, sample_weight)
+        features = feature_names(mixture)
+        if features is not None:  # of what holds texts, only columns that are named are read
+            features = (*features, *(column_names(noise_variance) or ()))
+        target = Target.of(source_of(X), y, features)
+        return accuracy(mixture, target, self.classes_, sample_weight, noise_variance)
 
     @in_words_of_the_classifier()
     def predict_to_zarr(
@@ -442,7 +460,7 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
 
     def _shared(self, sizes: Sequence[int]) -> tuple[GaussianMixture, tuple[int, ...]]:
         """Return the mixture of all classes, not fitted, and the class of each component."""
-        if not isinstance(self.covariance_type, str):
+        if not isinstance(self.covariance_type, str) or self.covariance_type == ALL:
             raise SettingError(
                 f"covariance_type is {self.covariance_type!r}; the classes share one structure. "
                 "Set structures='own' to choose one for each class."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from daskgmm.companions import Companions
 from daskgmm.errors import DataError
+from daskgmm.models.density.given_parameters import given_parameters, made_of
 from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.models.inputs import LABELS
 from daskgmm.models.sweeps.sweep import sweep
@@ -103,9 +104,24 @@ def joined(mixtures: Sequence[GaussianMixture]) -> GaussianMixture:
     covariances = np.concatenate([each.covariances_in_data_units() for each in mixtures])
     whole = np.concatenate(weights)
     whole = whole / whole.sum()
-    made = GaussianMixture.from_parameters(whole, means, covariances, covariance_type="full")
+    parameters = given_parameters(whole, means, covariances, "full")
+    parameters = replace(
+        parameters,
+        clean=_tails(mixtures, "clean"),
+        inflation=_tails(mixtures, "inflation"),
+        degrees=_tails(mixtures, "degrees"),
+    )
+    made = made_of(GaussianMixture, parameters, {})
     made.n_iter_ = max(each.n_iter_ for each in mixtures)
+    made.converged_ = all(each.converged_ for each in mixtures)
+    made.gap_estimate_ = max(each.gap_estimate_ for each in mixtures)
     return made
+
+
+def _tails(mixtures: Sequence[GaussianMixture], name: str) -> NDArray[np.float64] | None:
+    """Return a parameter of the tails of all components, (k,); None if they have none such."""
+    found = [getattr(each._parameters(), name) for each in mixtures]
+    return None if found[0] is None else np.concatenate(found)
 
 
 def fit_own(

@@ -283,8 +283,7 @@ class Scored:
 def score_rows(
     predictor: Predictor,
     rows: Rows,
-    weights: Rows | None = None,
-    noise: Rows | None = None,
+    beside: Companions[Rows] = ALONE,
     *,
     disorder: bool = False,
 ) -> Scored:
@@ -292,12 +291,22 @@ def score_rows(
 
     Rows that each have their noise go to a `noisy.NoisyPredictor`.
     """
-    data = predictor.dataset(rows, Companions(weights, noise=noise), present=True)
+    data = predictor.dataset(rows, beside, present=True)
     total, entropy, weighing = 0.0, 0.0, Weighing()
     for part in map_batches(data, partial(_score_batch, predictor, disorder)):
         total, entropy = total + part.log_likelihood, entropy + part.entropy
         weighing = merge_weighings(weighing, part.weighing)
     return Scored(total, entropy, weighing)
+
+
+def with_noise(block: Block) -> NDArray[Any]:
+    """Return rows with the numbers of their noise behind them, if they have any."""
+    noise = block.beside.noise
+    if noise is None:
+        return block.x
+    if block.weights is not None:  # rows without weight add nothing, whatever they are
+        noise = np.where(block.weights[:, None] > 0, noise, 0)
+    return np.concatenate([block.x, noise], axis=1)
 
 
 def _score_batch(
@@ -308,13 +317,8 @@ def _score_batch(
         place = at(batch.place, block.numbers(before))
         if block.weights is not None:
             check_weights(block.weights, place)
-        x = block.x
-        if block.beside.noise is not None:
-            noise = block.beside.noise
-            if block.weights is not None:  # rows without weight add nothing, whatever they are
-                noise = np.where(block.weights[:, None] > 0, noise, 0)
-            x = np.concatenate([x, noise], axis=1)
-        part, uncertain = predictor.score(x, block.weights, place, disorder=disorder)
+        x, weights = with_noise(block), block.weights
+        part, uncertain = predictor.score(x, weights, place, disorder=disorder)
         total, entropy = total + part, entropy + uncertain
         weighing = merge_weighings(weighing, weigh(block.weights, len(block.x)))
         before += block.n_read

@@ -35,8 +35,9 @@ def mixtures_of(
     """Return an estimator for each row of the table; None for what failed."""
     survey = state.survey.mapped(state.coordinates)
     fitted = [_mixture(model, estimator, survey) for model in state.models]
-    for index, mixture in enumerate(fitted):
-        mixture._criteria = criteria_of_sweep(table, index)
+    for index, (model, mixture) in enumerate(zip(state.models, fitted, strict=True)):
+        labelled = model.settings.labelling is not None
+        mixture._criteria = criteria_of_sweep(table, index, labelled=labelled)
     return [*fitted, *[None] * len(state.failures)]
 
 

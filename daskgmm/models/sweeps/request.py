@@ -86,12 +86,23 @@ def request_of(
     return SweepRequest(settings, tuple(seeds), sample_seed, log_densities, groups)
 
 
-def log_densities(parameters: Parameters, x: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the log density of each row of x (m, d), (m,); rows may have noise behind them."""
+def log_densities(
+    parameters: Parameters, x: NDArray[Any], labels: NDArray[np.intp] | None
+) -> NDArray[np.float64]:
+    """Return the log density of each row of x (m, d), (m,); rows may have noise behind them.
+
+    Of a row with a label, but -1, it is the log joint density of that component.
+    """
     predictor, d = Predictor(parameters), parameters.n_features
     if x[:, d:].any():
         predictor = NoisyPredictor(predictor, x.shape[1] - d)
     else:
         x = x[:, :d]
-    found = predict_values(predictor, ("log_density",), np.asarray(x, np.float64), str)
-    return np.asarray(found, np.float64)
+    rows = np.asarray(x, np.float64)
+    found = np.asarray(predict_values(predictor, ("log_density",), rows, str), np.float64)
+    if labels is not None:
+        known = np.flatnonzero(labels >= 0)
+        shares = predict_values(predictor, ("posterior",), rows[known], str)
+        own = shares[np.arange(len(known)), labels[known]]
+        found[known] += np.log(np.maximum(own, np.finfo(np.float64).tiny))
+    return found

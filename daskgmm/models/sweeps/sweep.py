@@ -40,6 +40,7 @@ from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.models.inputs import check_enough_columns
 from daskgmm.models.known_noise import check_known_noise_of_sweep
+from daskgmm.models.labels import with_labels_of_sizes
 from daskgmm.models.missing import check_missing_of_sweep
 from daskgmm.models.sweeps.groups import Groups
 from daskgmm.models.sweeps.identity import identity_of
@@ -65,6 +66,7 @@ def sweep(
     *,
     n_factors: int | Iterable[int] | None = None,
     estimator: MixtureEstimator | None = None,
+    labels: Any = None,
     weights_are: str | None = None,
     noise_variance: Any = None,
     feature_dims: Sequence[Hashable] | None = None,
@@ -93,8 +95,11 @@ def sweep(
 
     Parameters
     ----------
-    X, sample_weight, weights_are, noise_variance, feature_dims, checkpoint, cache, listen, \
-    storage_options : as in `GaussianMixture.fit`
+    X, sample_weight, labels, weights_are, noise_variance, feature_dims, checkpoint, cache, \
+    listen, storage_options : as in `GaussianMixture.fit`
+        Labels name components of all sizes, so that the smallest has as many; those of
+        larger ones that no label names are for rows of unknown class alone. Likelihoods in the
+        table are with the labels.
     n_components : iterable of int
     covariance_type : str or sequence of str, optional
         Names as in `GaussianMixture`, or "all" of those without factors; by default that of the
@@ -166,10 +171,8 @@ def sweep(
     check_missing_of_sweep(estimator, types, criterion)
     if noise_variance is not None:
         check_known_noise_of_sweep(types)
-    given = TrainingData(
-        source_of(X, storage_options), sample_weight, weights_are, feature_dims,
-        noise_variance=noise_variance,
-    )  # fmt: skip
+    beside_x = sample_weight, weights_are, feature_dims, labels, None, noise_variance
+    given = TrainingData(source_of(X, storage_options), *beside_x)
     rows, beside = given.rows(estimator)
     check_enough(rows.n_rows, min(sizes))
     belongs = None if groups is None else Groups(groups, rows)
@@ -177,7 +180,7 @@ def sweep(
     check_prior_of_weights(chosen, rows.n_features)
     if beside.weights is not None:
         chosen = chosen.weighed(weights_are)
-    settings = combinations(sizes, types, chosen)
+    beside, settings = with_labels_of_sizes(beside, combinations(sizes, types, chosen))
     request = request_of(settings, n_init, random_state, belongs)
     request = replace(request, weights_are=None if beside.weights is None else weights_are)
     check_enough_columns(pca, rows.n_features)
@@ -234,7 +237,11 @@ def _found(
 ) -> Sweep:
     """Return the sweep, and warn of what the user should know."""
     said = None if data.weights is None else given.weights_are
-    estimator._set_seen(state.coordinates, fitted_on(data, state.survey, given.source.x, said))
+    facts = fitted_on(data, state.survey, given.source.x, said)
+    labelling = state.models[0].settings.labelling
+    if labelling is not None:
+        facts["labelled_rows"] = labelling.known
+    estimator._set_seen(state.coordinates, facts)
     estimator._warn_of_scale(state.survey.mapped(state.coordinates))
     doubtful = None if data.weights is None else doubt(state.survey.weighing, said)
     if doubtful is not None:

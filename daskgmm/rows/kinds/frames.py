@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from daskgmm.companions import WEIGHTS
+from daskgmm.companions import LABELS, WEIGHTS
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.kinds.dask_array import DaskArray
 from daskgmm.rows.kinds.memory import Memory
@@ -26,6 +26,7 @@ from daskgmm.rows.tables.frame_tables import (
 from daskgmm.rows.tables.frames import (
     arrow_array,
     check_collected,
+    check_no_texts,
     frame_array,
     is_arrow_table,
     is_dask_frame,
@@ -55,10 +56,20 @@ class DaskFrame(Source):
         """Return lazy series or frames with the same index."""
         return of.by_partition(self.x)
 
+    def texts(
+        self, name: str, features: Sequence[str] | None = None
+    ) -> tuple[Source, Texts] | None:
+        """Return None; raise `DataError` for a column of texts, which is not read as one."""
+        if name in self.names:
+            check_no_texts(self.x[name])
+        return None
+
     def table(self, columns: Sequence[str] | None, keys: Any, part_rows: int) -> Table:
         return PartitionTable(self.x, columns, keys)
 
     def as_weights(self, rows: Rows, name: str = WEIGHTS) -> Rows:
+        if name == LABELS and self.x.ndim == 1:
+            check_no_texts(self.x)
         return DaskArray(series_array(self.x, name)).as_weights(rows, name)
 
     @property

@@ -137,6 +137,24 @@ def frame_array(frame: Any, columns: Sequence[str] | None = None) -> tuple[Any, 
     return array, names if all(isinstance(name, str) for name in names) else None
 
 
+def check_no_texts(series: Any) -> None:
+    """Raise `DataError` for labels in a series of Dask that holds no numbers.
+
+    Their distinct values are not known before all partitions are computed, and a column read by
+    itself may come in other partitions than the rest of its frame.
+    """
+    if column_type(series.dtype) is None:
+        name = str(series.name)
+        raise DataError(
+            f"labels is the column {name!r} of a data frame of Dask, and holds {series.dtype}; in "
+            "these frames it holds numbers, as texts are not known before all partitions are read. "
+            f"Fit to codes, known = frame[{name!r}].astype('category').cat.as_known() and "
+            f"frame.assign({name}=known.cat.codes): known.cat.categories names them, and -1 is a "
+            "missing one. Or write the frame with to_parquet and give the path, where texts are "
+            "read."
+        )
+
+
 def series_array(series: Any, name: str = WEIGHTS) -> Any:
     """Return a series of Dask as a lazy array with one axis."""
     if series.ndim != 1:

@@ -15,8 +15,8 @@ class Sums:
     log_likelihood: float
 
 
-def moments(x, noise, weights, means, covariances, of_rows=None, reg_covar=0.0):
-    """Return the sums for rows x (n, d) with covariances of noise (n, d, d)."""
+def moments(x, noise, weights, means, covariances, of_rows=None, reg_covar=0.0, labels=None):
+    """Return the sums for rows x (n, d) with covariances of noise (n, d, d), and labels or -1."""
     k, d = means.shape
     found = Sums(np.zeros(k), np.zeros((k, d)), np.zeros((k, d, d)), 0.0)
     for i, row in enumerate(x):
@@ -30,6 +30,8 @@ def moments(x, noise, weights, means, covariances, of_rows=None, reg_covar=0.0):
             joint[j] -= 0.5 * reg_covar * np.trace(np.linalg.inv(covariances[j]))
             b[j] = means[j] + covariances[j] @ scaled
             left[j] = covariances[j] - covariances[j] @ np.linalg.solve(seen, covariances[j])
+            if labels is not None and labels[i] not in (-1, j):
+                joint[j] = -np.inf
         density = np.logaddexp.reduce(joint)
         q = weight * np.exp(joint - density)
         found.log_likelihood += weight * density
