@@ -15,7 +15,7 @@ from sklearn.decomposition import FactorAnalysis
 import daskgmm.gaussian.covariance.projections as projections
 from daskgmm import GaussianMixture, load_model, sweep
 from daskgmm.cli import main
-from daskgmm.gaussian.covariance.common_likelihood import _Scaled
+from daskgmm.gaussian.covariance.common_likelihood import Profile
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.merging import merges
 from daskgmm.gaussian.splitting import splits
@@ -165,23 +165,27 @@ def test_the_m_step_has_the_gradient_of_its_objective():
     roots, shares = random.normal(size=(K, 6, 12)), np.array([0.2, 0.3, 0.5])
     covariances, offsets = roots @ roots.swapaxes(1, 2) / 12, random.normal(size=(K, 6))
     offsets -= shares @ offsets
-    scales = np.sqrt(shares @ (np.diagonal(covariances, 0, 1, 2) + offsets**2))
-    scaled = _Scaled(shares, offsets / scales, covariances / np.outer(scales, scales), Q)
-    point = np.concatenate([random.normal(size=Q * 6), np.log(random.uniform(0.2, 0.6, size=6))])
-    value, gradient = scaled(point)
-    assert_allclose(gradient, approx_fprime(point, lambda at: scaled(at)[0]), atol=1e-5)
+    variances = shares @ (np.diagonal(covariances, 0, 1, 2) + offsets**2)
+    profile = Profile(shares, offsets, covariances, variances)
+    loadings, logs = random.normal(size=(Q, 6)), np.log(variances * random.uniform(0.2, 0.6, 6))
+    _, *gradients = profile(loadings, logs)
+
+    def value(point):
+        return profile.at(point[:-6].reshape(Q, 6), point[-6:]).value
+
+    found = approx_fprime(np.concatenate([loadings.ravel(), logs]), value)
+    assert_allclose(np.concatenate(gradients, axis=None), found, atol=1e-5)
     # f is -2 times the expected log-likelihood of the means and matrices that it stands for.
-    at = scaled.at(point)
-    loadings = at.vectors * np.sqrt(at.noise)
-    means = offsets / scales / np.sqrt(at.noise) @ at.vectors.T @ loadings
+    at = profile.at(loadings, logs)
+    axes = at.vectors * np.sqrt(at.noise)
+    means = offsets / np.sqrt(at.noise) @ at.vectors.T @ axes
     expected = 0.0
     for k in range(K):
-        matrix = loadings.T @ at.within[k] @ loadings + np.diag(at.noise)
-        apart = offsets[k] / scales - means[k]
-        second = covariances[k] / np.outer(scales, scales) + np.outer(apart, apart)
-        trace = np.trace(np.linalg.solve(matrix, second))
+        matrix = axes.T @ at.within[k] @ axes + np.diag(at.noise)
+        apart = offsets[k] - means[k]
+        trace = np.trace(np.linalg.solve(matrix, covariances[k] + np.outer(apart, apart)))
         expected += shares[k] * (np.linalg.slogdet(matrix)[1] + trace)
-    assert value == pytest.approx(expected, rel=1e-12)
+    assert at.value == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.slow
