@@ -275,7 +275,9 @@ def test_splits_and_merges_stay_in_the_structure(mixture):
 
 @pytest.mark.slow
 def test_it_is_swept_over_components_and_factors(x):
-    found = sweep(x, (2, 3, 4), ("mcfa", "factor"), n_factors=[1, 2], n_init=1, random_state=0)
+    found = sweep(
+        x[:500], (2, 3, 4), ("mcfa", "factor"), n_factors=[1, 2], n_init=1, random_state=0
+    )
     best = found.best()
     assert (best.n_components, best.covariance_type, best.n_factors) == (K, "mcfa", Q)
     assert_shared(best)

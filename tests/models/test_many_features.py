@@ -28,6 +28,7 @@ def drawn():
 def test_they_end_where_exact_steps_end(covariance_type, drawn, monkeypatch):
     x = drawn[0]
     settings = {"covariance_type": covariance_type, "n_factors": Q, "random_state": 0, "tol": 1e-5}
+    settings["init_params"] = "k-means++"
     found = GaussianMixture(3, **settings).fit(x)
     monkeypatch.setattr(projections, "MOST_PRODUCTS", 1000)
     exact = GaussianMixture(3, **settings).fit(x)
