@@ -29,7 +29,8 @@ def first_quick(seeds):
 
 
 def assert_never_falls(mixture, x):
-    """Fit a mixture, whatever it warns of, and compare its bounds."""
+    """Fit a mixture from one start, whatever it warns of, and compare its bounds."""
+    mixture.set_params(init_params="k-means++")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         mixture.fit(x)
@@ -37,7 +38,7 @@ def assert_never_falls(mixture, x):
     assert (np.diff(bounds) >= -1e-9 * np.maximum(1, np.abs(bounds[1:]))).all()
 
 
-def rows(d=8, q=2, k=3, n=3000, seed=0, noise=(0.2, 1.0)):
+def rows(d=8, q=2, k=3, n=1000, seed=0, noise=(0.2, 1.0)):
     """Return rows of k factor analysers, their labels, loadings and noise."""
     random = np.random.default_rng(seed)
     means, loadings = 4 * random.normal(size=(k, d)), 1.5 * random.normal(size=(k, q, d))
@@ -49,12 +50,12 @@ def rows(d=8, q=2, k=3, n=3000, seed=0, noise=(0.2, 1.0)):
 
 @pytest.mark.parametrize("q", [1, 3, 7])
 def test_one_component_is_principal_component_analysis(q):
-    x = rows(n=100_000)[0]
+    x = rows(n=20_000)[0]
     mixture = GaussianMixture(covariance_type="ppca", n_factors=q, reg_covar=0).fit(x)
     reference = PCA(q, svd_solver="full").fit(x)  # whose variances are divided by n - 1
     assert mixture.score(x) == pytest.approx(reference.score(x), abs=1e-6)
-    assert_allclose(mixture.explained_variance_[0], reference.explained_variance_, rtol=2e-5)
-    assert_allclose(mixture.noise_variance_[0], reference.noise_variance_, rtol=2e-5)
+    assert_allclose(mixture.explained_variance_[0], reference.explained_variance_, rtol=1e-4)
+    assert_allclose(mixture.noise_variance_[0], reference.noise_variance_, rtol=1e-4)
     along = mixture.factor_loadings_[0].T @ reference.components_.T
     lengths = np.sqrt(mixture.explained_variance_[0] - mixture.noise_variance_[0])
     assert_allclose(np.abs(along), np.diag(lengths), atol=1e-6)
@@ -79,8 +80,7 @@ REFERENCES = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("small", [1e-3, 1e-5])
-@pytest.mark.parametrize("limit", [64, 0])
+@pytest.mark.parametrize(("small", "limit"), [(1e-3, 0), (1e-5, 64)])
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_little_noise_is_found(covariance_type, limit, small, monkeypatch):
     monkeypatch.setattr(projections, "MOST_PRODUCTS", limit)
@@ -104,7 +104,7 @@ def test_little_noise_is_found(covariance_type, limit, small, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:FactorAnalysis did not converge")
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(2))
 def test_where_a_feature_has_no_noise_the_likelihood_is_as_high(seed):
     """Heywood's case: the maximum is at the border."""
     x = rows(d=5, q=2, k=1, n=25, seed=seed)[0]
@@ -116,7 +116,7 @@ def test_where_a_feature_has_no_noise_the_likelihood_is_as_high(seed):
 
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_what_was_drawn_is_found(covariance_type):
-    x, labels, loadings, variances = rows(n=20_000)
+    x, labels, loadings, variances = rows(n=6000)
     if covariance_type == "ppca":
         random = np.random.default_rng(1)
         variances = np.repeat(variances[:, :1], 8, axis=1)
@@ -130,7 +130,7 @@ def test_what_was_drawn_is_found(covariance_type):
     for k in range(3):
         own = np.bincount(mixture.predict(x)[labels == k]).argmax()
         true = loadings[k].T @ loadings[k] + np.diag(variances[k])
-        assert_allclose(found[own], true, atol=6 * true.max() * np.sqrt(2 / 6000))
+        assert_allclose(found[own], true, atol=6 * true.max() * np.sqrt(2 / 2000))
         noise = np.ravel(mixture.noise_variance_[own]).mean()
         assert_allclose(noise, variances[k].mean(), rtol=0.1)
 
@@ -148,7 +148,7 @@ def test_densities_are_those_of_the_matrices(covariance_type):
         for weight, mean, matrix in zip(mixture.weights_, mixture.means_, matrices, strict=True)
     )
     assert_allclose(mixture.score_samples(x), np.log(densities), rtol=1e-9)
-    drawn, labels = mixture.sample(100_000)
+    drawn, labels = mixture.sample(50_000)
     assert_allclose(np.cov(drawn[labels == 1].T), matrices[1], atol=0.1 * matrices[1].max())
 
 
@@ -187,12 +187,11 @@ def test_the_likelihood_never_falls(covariance_type, seed):
         x[: len(x) // 2] = x[0]
         x[:, -1] = 5.0
     q, k = int(random.integers(1, d)), int(random.integers(1, 5))
-    for reg_covar in (1e-6, 1e-2):
-        mixture = GaussianMixture(
-            k, covariance_type=covariance_type, n_factors=q, reg_covar=reg_covar,
-            random_state=seed, max_iter=60,
-        )  # fmt: skip
-        assert_never_falls(mixture, x)
+    mixture = GaussianMixture(
+        k, covariance_type=covariance_type, n_factors=q, reg_covar=(1e-6, 1e-2)[seed // 4],
+        random_state=seed, max_iter=60,
+    )  # fmt: skip
+    assert_never_falls(mixture, x)
 
 
 @pytest.mark.parametrize("covariance_type", TYPES)
@@ -227,7 +226,7 @@ def test_damaged_files_are_refused(tmp_path):
 
 @pytest.mark.slow
 def test_they_are_swept_over_the_number_of_factors():
-    x, names = rows()[0], {f"{each}-{q}" for each in TYPES for q in (1, 2, 3)}
+    x, names = rows(n=600)[0], {f"{each}-{q}" for each in TYPES for q in (1, 2, 3)}
     found = sweep(x, (2, 3), TYPES, n_init=1, n_factors=[1, 2, 3], random_state=0)
     assert set(found.table["covariance_type"]) == names
     with pytest.warns(match="the most that were tried"):
@@ -242,8 +241,8 @@ def test_they_are_swept_over_the_number_of_factors():
 
 
 def test_it_is_on_the_command_line(tmp_path, monkeypatch, capsys):
-    x = rows()[0]
-    zarr.create_array(tmp_path / "x.zarr", data=x, chunks=(1000, 8))
+    x = rows(n=400)[0]
+    zarr.create_array(tmp_path / "x.zarr", data=x, chunks=(200, 8))
     monkeypatch.chdir(tmp_path)
     common = ["x.zarr", "-k", "3", "--covariance"]
     main(["fit", *common, "ppca", "--n-factors", "2", "-o", "m.json"], standalone_mode=False)
@@ -315,6 +314,21 @@ def test_covariances_without_correlations_are_fitted_exactly():
     assert_allclose(loadings.T @ loadings + np.diag(noise), covariance, rtol=1e-12, atol=1e-12)
 
 
+def test_a_flat_saddle_point_is_left():
+    """From this noise steps of positive curvature alone stay near it for hundreds of steps."""
+    random = np.random.default_rng(2921)
+    root = random.normal(size=(4, 8))
+    covariance = root @ root.T / 8
+    noise = np.diag(covariance) * random.uniform(0.1, 0.9, 4)
+
+    def end(begin):
+        loadings, found = factor_analysis(covariance, 2, begin)
+        matrix = loadings.T @ loadings + np.diag(found)
+        return np.linalg.slogdet(matrix)[1] + np.trace(np.linalg.solve(matrix, covariance))
+
+    assert end(noise) == pytest.approx(end(first_noise(covariance, 2)), abs=1e-9)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("covariance_type", ALL)
 def test_principal_axes_have_factors(covariance_type):
@@ -333,7 +347,7 @@ def test_principal_axes_have_factors(covariance_type):
 
 @pytest.mark.parametrize("covariance_type", ALL)
 def test_predictions_of_many_features_are_those_of_the_matrices(covariance_type):
-    x = rows(d=70, n=700)[0]
+    x = rows(d=70, n=300)[0]
     settings = {"covariance_type": covariance_type, "n_factors": 2, "random_state": 0}
     mixture = GaussianMixture(3, tol=1.0, **settings).fit(x)
     matrices = mixture.covariances_in_data_units()

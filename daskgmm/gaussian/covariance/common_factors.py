@@ -15,7 +15,7 @@ import numpy as np
 
 from daskgmm.arrays import Array
 from daskgmm.blas import one_blas_thread
-from daskgmm.gaussian.covariance.common_likelihood import LEAST_NOISE, Expected, most_likely
+from daskgmm.gaussian.covariance.common_likelihood import LEAST_NOISE, Expected, likelier
 from daskgmm.gaussian.covariance.low_rank import TINY, LowRank, turned
 from daskgmm.gaussian.covariance.low_rank_structure import LowRankStructure
 from daskgmm.gaussian.covariance.precision import SingularError
@@ -58,7 +58,7 @@ class CommonFactors(LowRankStructure):
             if not subspace.is_exact:
                 return subspace.covariances(subspace.within(last))
             return self._em_step(scatter, offsets, subspace, last)
-        return most_likely(scatter.shares, offsets, scatter.covariances, subspace)
+        return likelier(scatter.shares, offsets, scatter.covariances, subspace)
 
     def subspace(self, covariances: Array) -> Subspace:
         """Return what components share."""

@@ -18,7 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
+from scipy.optimize import OptimizeResult, minimize
 
 from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.precision import SingularError
@@ -32,8 +32,18 @@ LEAST_WITHIN = 1e-6
 """Least latent variance of a component in units of the noise: each has all axes, so that the next
 step finds them. A component without variance along one loses at most half as many nats a row."""
 
-LIMITS = {"maxiter": 200, "maxcor": 20, "ftol": 1e-14, "gtol": 1e-9}
-"""Where the iteration ends; ftol is about the rounding of f."""
+SMALL_GAIN = 1e-2
+"""Last gain of an M-step, in units of all its gains, at which it ends: the next pass moves the
+maximum by more than what is left, and near the end of a fit all gains are small."""
+
+LEAST_ACROSS = 0.1
+"""Least part of a feature's noise across the axes, where curvatures are estimated."""
+
+LIMITS = {"maxiter": 100, "maxcor": 20, "ftol": 1e-14}
+"""Where the iteration ends at the latest; ftol is about the rounding of f."""
+
+FLAT = 1e-7
+"""Largest entry of a gradient, of curvatures about 1, that gains no more than the rounding of f."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +79,37 @@ class Expected:
             V S_k, in units of the noise.
         """
         gain = _symmetric(np.asarray(np.linalg.solve(within + np.eye(len(axes)), within)))
-        latent = offsets @ axes.T
-        seen = gain @ _symmetric(along @ axes.T) @ gain + gain
-        products = np.einsum("k,kq,kd->qd", shares, latent, offsets)
-        products += np.tensordot(shares, gain @ along, 1)
-        squares = np.einsum("k,kq,kr->qr", shares, latent, latent) + np.tensordot(shares, seen, 1)
-        return cls(products, squares, _symmetric(seen))
+        seen = _symmetric(gain @ _symmetric(along @ axes.T) @ gain + gain)
+        return cls(*_over_all(shares, offsets, offsets @ axes.T, along, gain, seen), seen)
 
 
-def most_likely(shares: Array, offsets: Array, covariances: Array, start: Subspace) -> Array:
-    """Return the most likely covariances (k, q + 1, d) of the structure, beginning at a subspace.
+def _over_all(
+    shares: Array, offsets: Array, latent: Array, along: Array, gain: Array, seen: Array
+) -> tuple[Array, Array]:
+    """Return E(u y^T) (q, d) and E(u u^T) (q, q) over all components.
+
+    Parameters
+    ----------
+    shares : ndarray of shape (k,)
+    offsets : ndarray of shape (k, d)
+    latent : ndarray of shape (k, q)
+        Means of u.
+    along : ndarray of shape (k, q, d)
+    gain : ndarray of shape (k, q, q)
+        What u has on average of a deviation along the axes.
+    seen : ndarray of shape (k, q, q)
+        Covariances of u.
+    """
+    k, q, d = along.shape
+    weighed = (shares[:, None] * latent).T
+    gains = (shares[:, None, None] * gain).swapaxes(0, 1).reshape(q, k * q)
+    products = weighed @ offsets + gains @ along.reshape(k * q, d)
+    squares = weighed @ latent + (shares @ seen.reshape(k, q * q)).reshape(q, q)
+    return products, squares
+
+
+def likelier(shares: Array, offsets: Array, covariances: Array, start: Subspace) -> Array:
+    """Return covariances (k, q + 1, d) of the structure, likelier than all of a subspace.
 
     Parameters
     ----------
@@ -88,6 +119,7 @@ def most_likely(shares: Array, offsets: Array, covariances: Array, start: Subspa
         Means of the components about that of all rows.
     covariances : ndarray of shape (k, d, d)
     start : Subspace
+        If no other is likelier, its most likely covariances are returned.
 
     Raises
     ------
@@ -98,80 +130,186 @@ def most_likely(shares: Array, offsets: Array, covariances: Array, start: Subspa
     variances = shares @ (diagonals + offsets**2)
     if not ((variances > 0) & np.isfinite(variances)).all():
         raise SingularError(0)
-    scales = np.sqrt(variances)
-    scaled = _Scaled(
-        shares, offsets / scales, covariances / np.outer(scales, scales), len(start.vectors)
-    )
-    first = np.log(start.noise / variances)
-    begin = scaled.point(start.vectors, first)
-    low, high = np.minimum(np.log(LEAST_NOISE), first), np.maximum(0.0, first)
-    unbounded = [(None, None)] * start.vectors.size
-    bounds = [*unbounded, *zip(low, high, strict=True)]
-    found = minimize(scaled, begin, jac=True, method="L-BFGS-B", bounds=bounds, options=LIMITS)
-    better = found.x if found.fun <= scaled(begin)[0] else begin
-    at = scaled.at(better)
-    subspace = Subspace(at.vectors, at.noise * variances)
+    root = start.root
+    scaled = variances * root**2
+    profile = Profile(shares, offsets * root, covariances * root[:, None] * root, scaled)
+    largest = np.log(scaled)
+    low, high = np.minimum(largest + np.log(LEAST_NOISE), 0.0), np.maximum(largest, 0.0)
+    at = profile.at(*_descended(profile, start.vectors, low, high))
+    subspace = Subspace(at.vectors, at.noise * start.noise)
     return subspace.covariances(at.within)
 
 
+def _descended(profile: Profile, vectors: Array, low: Array, high: Array) -> tuple[Array, Array]:
+    """Return loadings and log noise within bounds, with f not above that of axes V (q, d)."""
+    chart = _Chart.about(profile, vectors)
+    if not np.abs(chart.gradient).max() > FLAT:
+        return chart.parts(np.zeros(len(chart.units)))
+    values = [chart.value]
+
+    def end_if_small(intermediate_result: OptimizeResult) -> None:
+        values.append(float(intermediate_result.fun))
+        if values[-2] - values[-1] <= SMALL_GAIN * (values[0] - values[-1]):
+            raise StopIteration
+
+    units = chart.units[-len(low) :]
+    found = minimize(
+        chart,
+        np.zeros(len(chart.units)),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[*[(None, None)] * vectors.size, *zip(low / units, high / units, strict=True)],
+        callback=end_if_small,
+        options={**LIMITS, "gtol": FLAT * chart.length},
+    )
+    return chart.parts(found.x if found.fun <= chart.value else np.zeros(len(chart.units)))
+
+
 @dataclass(frozen=True, slots=True)
-class _At:
-    """f and its parts for loadings whose axes have the singular values and left vectors given."""
+class _Chart:
+    """f about a start: a step of length 1 against the gradient is about the right one.
+
+    L-BFGS-B begins with such a step. Were all curvatures 1, it would be the gradient.
+
+    Attributes
+    ----------
+    profile : Profile
+    begin : ndarray of shape (q, d)
+        Loadings of the start, whose log noise is 0.
+    value : float
+        f at the start.
+    gradient : ndarray of shape (q d + d,)
+        Its gradient there, in units that make curvatures about 1.
+    units : ndarray of shape (q d + d,)
+        What a coordinate of 1 moves loadings and log noise by.
+    """
+
+    profile: Profile
+    begin: Array
+    value: float
+    gradient: Array
+    units: Array
+
+    @classmethod
+    def about(cls, profile: Profile, vectors: Array) -> _Chart:
+        """Return the chart about axes V (q, d) and the noise that is the unit."""
+        begin = profile.loadings(vectors)
+        value, *gradients = profile(begin, np.zeros(vectors.shape[1]))
+        # Curvatures of loadings are about 2, those of log noise about what is across the axes.
+        across = np.maximum(1.0 - (vectors**2).sum(axis=0), LEAST_ACROSS)
+        units = 1.0 / np.sqrt(np.concatenate([np.full(vectors.size, 2.0), across]))
+        gradient = units * np.concatenate(gradients, axis=None)
+        return cls(profile, begin, value, gradient, units * float(np.linalg.norm(gradient)))
+
+    @property
+    def length(self) -> float:
+        """Length of the gradient."""
+        return float(np.linalg.norm(self.gradient))
+
+    def parts(self, point: Array) -> tuple[Array, Array]:
+        """Return the loadings (q, d) and the log noise (d,) of a point."""
+        moves, n = point * self.units, self.begin.size
+        return self.begin + moves[:n].reshape(self.begin.shape), moves[n:]
+
+    def __call__(self, point: Array) -> tuple[float, Array]:
+        """Return f and its gradient at a point."""
+        if not point.any():
+            return self.value, self.gradient * self.length
+        value, *gradients = self.profile(*self.parts(point))
+        return value, self.units * np.concatenate(gradients, axis=None)
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """f and what it is made of.
+
+    Attributes
+    ----------
+    value : float
+    vectors : ndarray of shape (q, d)
+        V, the axes of loadings.
+    noise : ndarray of shape (d,)
+    left : ndarray of shape (q, q)
+        What makes gradients along V those of loadings.
+    along : ndarray of shape (k, q, d)
+        V S_k in units of the noise.
+    turn : ndarray of shape (k, q, q)
+        Eigenvectors of V S_k V^T, in columns.
+    variances, kept : ndarray of shape (k, q)
+        Eigenvalues, and those of I + Omega_k.
+    """
 
     value: float
     vectors: Array
     noise: Array
     left: Array
     along: Array
-    within: Array
+    turn: Array
+    variances: Array
+    kept: Array
+
+    @property
+    def within(self) -> Array:
+        """The most likely latent covariances, (k, q, q)."""
+        return self.turned(self.kept - 1.0)
+
+    def turned(self, values: Array) -> Array:
+        """Return matrices (k, q, q) with these eigenvalues (k, q)."""
+        return np.asarray((self.turn * values[:, None, :]) @ self.turn.swapaxes(-1, -2))
 
 
 @dataclass(frozen=True, slots=True)
-class _Scaled:
-    """f of features with the variance 1, at loadings (q, d) and log noise in one vector."""
+class Profile:
+    """f at loadings (q, d), of which the row space alone counts, and log noise (d,).
+
+    Attributes
+    ----------
+    shares : ndarray of shape (k,)
+    offsets : ndarray of shape (k, d)
+    covariances : ndarray of shape (k, d, d)
+    variances : ndarray of shape (d,)
+        Of all rows.
+    """
 
     shares: Array
     offsets: Array
     covariances: Array
-    q: int
+    variances: Array
 
-    def point(self, vectors: Array, logs: Array) -> Array:
-        """Return the point of axes V, times the deviations along them for like curvatures."""
-        root = np.exp(-0.5 * logs)
-        along = vectors * root
-        latent = self.offsets @ along.T
-        total = np.tensordot(self.shares, along @ self.covariances @ along.T, 1)
+    def loadings(self, vectors: Array) -> Array:
+        """Return axes V for noise of 1, times the deviations along them: curvatures are alike."""
+        latent = self.offsets @ vectors.T
+        total = np.tensordot(self.shares, vectors @ self.covariances @ vectors.T, 1)
         total += (self.shares * latent.T) @ latent
         values, turn = np.linalg.eigh(total)
-        lengths = np.sqrt(np.maximum(values, 1.0))[:, None]
-        return np.concatenate([(lengths * (turn.T @ vectors) / root).ravel(), logs])
+        return np.asarray(np.sqrt(np.maximum(values, 1.0))[:, None] * (turn.T @ vectors))
 
-    def at(self, point: Array) -> _At:
-        """Return f at a point."""
-        d = self.offsets.shape[1]
-        loadings, logs = point[:-d].reshape(self.q, d), point[-d:]
+    def at(self, loadings: Array, logs: Array) -> At:
+        """Return f and its parts."""
         root = np.exp(-0.5 * logs)
         left, values, vectors = np.linalg.svd(loadings * root, full_matrices=False)
         along = (vectors * root) @ self.covariances * root
-        squares = _symmetric(along @ vectors.T)
-        variances, turn = np.linalg.eigh(squares)
+        variances, turn = np.linalg.eigh(_symmetric(along @ vectors.T))
         kept = np.maximum(variances, 1.0 + LEAST_WITHIN)
-        within = (turn * (kept - 1.0)[:, None, :]) @ turn.swapaxes(-1, -2)
         latent = self.offsets * root @ vectors.T
         own = (np.log(kept) + variances / kept - variances).sum(axis=1) - (latent**2).sum(axis=1)
-        value = float(logs.sum() + (root**2).sum() + self.shares @ own)
+        value = float(logs.sum() + self.variances @ root**2 + self.shares @ own)
         turned = left / np.maximum(values, np.finfo(np.float64).tiny)
-        return _At(value, vectors, root**-2, turned, along, within)
+        return At(value, vectors, root**-2, turned, along, turn, variances, kept)
 
-    def __call__(self, point: Array) -> tuple[float, Array]:
-        """Return f and its gradient at a point."""
-        at = self.at(point)
-        root = 1.0 / np.sqrt(at.noise)
-        expected = Expected.of(self.shares, self.offsets * root, at.along, at.vectors, at.within)
-        fitted = expected.squares @ at.vectors
-        of_axes = 2.0 * (fitted - expected.products)
-        left = root**2 + (at.vectors * (fitted - 2.0 * expected.products)).sum(axis=0)
-        return at.value, np.concatenate([(at.left @ of_axes * root).ravel(), 1.0 - left])
+    def __call__(self, loadings: Array, logs: Array) -> tuple[float, Array, Array]:
+        """Return f and its gradients."""
+        at = self.at(loadings, logs)
+        root = np.exp(-0.5 * logs)
+        offsets, gain = self.offsets * root, 1.0 - 1.0 / at.kept
+        seen = at.turned(gain**2 * at.variances + gain)
+        products, squares = _over_all(
+            self.shares, offsets, offsets @ at.vectors.T, at.along, at.turned(gain), seen
+        )
+        fitted = squares @ at.vectors
+        of_loadings = at.left @ (2.0 * (fitted - products)) * root
+        left = self.variances * root**2 + (at.vectors * (fitted - 2.0 * products)).sum(axis=0)
+        return at.value, of_loadings, 1.0 - left
 
 
 def _symmetric(matrices: Array) -> Array:

@@ -6,7 +6,7 @@ variance for each feature the loadings have one for given :math:`\Psi`; what is 
 .. math:: f(\log \Psi) = \sum_i \log \Psi_i + \sum_{m \le q} \log \theta_m + \sum_{m > q} \theta_m
 
 with the eigenvalues :math:`\theta` of :math:`\Psi^{-1/2} S \Psi^{-1/2}` in falling order, is
-minimised by Newton's method (Clarke 1970), so that it never ends above where it begins.
+minimised by Newton's method (Clarke 1970), and never ends above where it begins.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve, eigh
+from scipy.linalg import eigh
 
 from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.precision import SingularError
@@ -35,8 +35,11 @@ STEPS, HALVINGS = 200, 30
 FLAT = 1e-13
 """Largest entry of a gradient that is rounding."""
 
-LEAST_CURVATURE = 1e-6
-"""What is added to curvatures where the likelihood has a ridge, so that steps are finite."""
+LEAST_CURVATURE = 1e-10
+"""Least curvature of a step, so that steps along a ridge of the likelihood are finite."""
+
+LONGEST = 1.0
+"""Largest change of the logarithm of a noise variance in a step: beyond, curvatures tell little."""
 
 
 def principal_components(covariance: Array, q: int) -> tuple[Array, Array]:
@@ -183,11 +186,11 @@ class _Profile:
         rest, values = self.vectors[:, self.kept :], self.values[self.kept :]
         found: Array = ((rest * values) @ rest.T) * (rest @ rest.T)
         if exact:
-            kept = zip(self.values[: self.kept], self.vectors.T[: self.kept], strict=True)
+            kept, axes = self.values[: self.kept, None], self.vectors.T[: self.kept]
             with np.errstate(divide="ignore", invalid="ignore"):
-                for value, vector in kept:
-                    turned = (1.0 - values) * (value + values) / (value - values)
-                    found += ((rest * turned) @ rest.T) * np.outer(vector, vector)
+                turned = (1.0 - values) * (kept + values) / (kept - values)
+                both = (rest * turned[:, None, :]) @ rest.T
+                found += (both * axes[:, :, None] * axes[:, None, :]).sum(axis=0)
         return found
 
 
@@ -201,7 +204,7 @@ def _improved(at: _Profile, root: Array, low: Array, high: Array) -> _Profile | 
     step = np.zeros(len(at.x))
     step[free] = _descent(at, gradient, free)
     rounding = FLAT * max(1.0, abs(at.value))
-    for halving in range(HALVINGS):
+    for halving in range(HALVINGS if -gradient @ step > rounding else 1):
         x = np.clip(at.x + step * 0.5**halving, low, high)
         found = _Profile.at(x, root, at.q)
         if found.value < at.value - rounding:
@@ -214,17 +217,18 @@ def _improved(at: _Profile, root: Array, low: Array, high: Array) -> _Profile | 
 
 
 def _descent(at: _Profile, gradient: Array, free: NDArray[np.intp]) -> Array:
-    """Return the step of Newton's method in free entries, or of its positive part."""
-    for exact in (True, False):
-        hessian = at.hessian(exact)[np.ix_(free, free)]
-        if not np.isfinite(hessian).all():
-            continue
-        hessian[np.diag_indices(len(free))] += FLAT if exact else LEAST_CURVATURE
-        try:
-            return np.asarray(-cho_solve(cho_factor(hessian), gradient[free]), np.float64)
-        except np.linalg.LinAlgError:
-            continue
-    return -gradient[free]
+    """Return the step of Newton's method in free entries.
+
+    Along an axis of negative curvature it goes down by as much as of a positive one, and so leaves
+    a saddle point in few steps (Dauphin et al. 2014).
+    """
+    hessian = at.hessian(exact=True)[np.ix_(free, free)]
+    if not np.isfinite(hessian).all():
+        hessian = at.hessian(exact=False)[np.ix_(free, free)]
+    values, vectors = np.linalg.eigh(hessian)
+    curvatures = np.maximum(np.abs(values), LEAST_CURVATURE)
+    step = -vectors @ ((vectors.T @ gradient[free]) / curvatures)
+    return np.asarray(step * min(1.0, LONGEST / np.abs(step).max()))
 
 
 def _check_finite(covariance: Array) -> None:
