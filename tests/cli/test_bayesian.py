@@ -21,6 +21,7 @@ def x(tmp_path, monkeypatch):
     return x
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "settings"),
     [
@@ -55,6 +56,7 @@ def test_names_and_settings_are_those_of_the_estimators():
     assert set(NUMBERS) <= posterior.keys() - point.keys()
 
 
+@pytest.mark.slow
 def test_weights(call, x):
     options = ("--bayesian", "dirichlet_process", "--weights", "w.npy", "--weights-are", "counts")
     done = call(*FIT, *options)

@@ -97,6 +97,7 @@ def test_settings_reach_the_fit(folder, rows, call):
     np.testing.assert_allclose(mixture.means_, expected.means_, rtol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["zarr", "npy"])
 def test_weights(folder, rows, call, kind):
     weights = np.random.default_rng(1).uniform(0, 3, len(rows))
@@ -109,6 +110,7 @@ def test_weights(folder, rows, call, kind):
     np.testing.assert_allclose(load_model("m.json").weights_, expected.weights_, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_what_weights_are(folder, rows, call):
     counts = np.random.default_rng(1).integers(1, 6, len(rows))
     np.save("n.npy", counts)
@@ -171,6 +173,7 @@ def test_overwrite_replaces(folder, call, model):
     assert not [path for path in folder.iterdir() if "partial" in path.name]
 
 
+@pytest.mark.slow
 def test_not_converged(folder, call):
     result = call("fit", "rows.zarr", "-k", 3, "-o", "m.json", "--max-iter", 2, "--tol", 0)
     assert result.exit_code == 3

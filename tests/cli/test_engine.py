@@ -52,6 +52,7 @@ def test_plan_for_a_cluster_that_is_too_small(folder, call):
         assert "may take 83.9 MB of its 105 MB" in fitted.stderr
 
 
+@pytest.mark.slow
 def test_a_fit_goes_on_from_its_checkpoint(folder, call):
     fit = ("fit", "rows.zarr", "-k", 3, "--tol", 0, "--checkpoint", "fit.ckpt")
     first = call(*fit, "--max-iter", 3, "-o", "short.json")

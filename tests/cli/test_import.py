@@ -52,6 +52,7 @@ def forgotten(name):
     sys.modules.pop(name, None)
 
 
+@pytest.mark.slow
 def test_every_command_takes_a_structure_of_a_module(folder, call, module):
     own = ("--covariance", "shared-axes", "--import", module)
     commands = (

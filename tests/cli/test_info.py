@@ -74,6 +74,7 @@ def test_a_url(told):
     assert told("memory://daskgmm-info/m.json").startswith("memory://daskgmm-info/m.json: Gauss")
 
 
+@pytest.mark.slow
 def test_a_fit_to_a_url(call, folder, told):
     url = "memory://daskgmm-info/fit.json"
     arguments = ("fit", "rows.zarr", "-k", 3, "--out", url, "--quiet")

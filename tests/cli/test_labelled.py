@@ -59,6 +59,7 @@ def fitted(call, *arguments):
     return load_model("m.json")
 
 
+@pytest.mark.slow
 def test_fit_predict_plan_sweep(path, call):
     chosen = ("--variables", "temp,salt", "--features", "depth")
     mixture = fitted(call, path, *chosen)
@@ -84,6 +85,7 @@ def test_fit_predict_plan_sweep(path, call):
     assert "whole" in told
 
 
+@pytest.mark.slow
 def test_weights_are_a_variable(path, call, here):
     mixture = fitted(call, path, "--variables", "salt", "--weight-column", "area")
     ds = ocean()

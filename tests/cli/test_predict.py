@@ -55,6 +55,7 @@ def test_rows_without_a_label(folder, rows, call):
     assert (zarr.open_array("p.zarr/label", mode="r")[:300] == -1).all()
 
 
+@pytest.mark.slow
 def test_rows_with_gaps_are_looked_at_and_filled(folder, rows, call):
     whole = rows.copy()
     rows[:300, 1] = np.nan

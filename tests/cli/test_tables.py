@@ -27,6 +27,7 @@ def frame(tmp_path, monkeypatch):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["t.parquet", "d", "d/*.parquet"])
 def test_columns_weights_and_predictions(frame, call, path):
     chosen = ("--columns", "c,a", "--weight-column", "n")

@@ -117,6 +117,7 @@ def test_a_fit_begins_with_the_best_of_several_on_a_sample():
     assert mixture.n_iter_ <= 10
 
 
+@pytest.mark.slow
 def test_sorted_rows_start_as_well_as_shuffled_ones():
     order = np.argsort(X[:, 0])
     one, other = (passes(x, sample_rows=2000)[0] for x in (X[order], X))
@@ -136,6 +137,7 @@ def test_the_sample_is_as_large_as_asked_for(rows):
         assert found == [pytest.approx(rows, rel=0.1)]
 
 
+@pytest.mark.slow
 def test_unknown_lengths():
     lazy = da.from_array(X, chunks=(3000, 3))
     mixture, events = passes(lazy[da.from_array(np.ones(N, bool), chunks=3000)])

@@ -85,6 +85,7 @@ def test_a_sample_of_mostly_weightless_rows_is_drawn_again_at_its_full_size(monk
     assert sizes == [500]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [1, 2, 6])
 def test_fits_and_sweeps_take_few_rows_that_count_whole_and_draw_of_many(share):
     """With 1,000 rows asked for, up to 2,000 are taken whole; which of them count a pass tells."""

@@ -77,6 +77,7 @@ def test_other_fits_that_begin_at_once_do_not_mix(tmp_path):
     assert mixture(1).fit(X, checkpoint=path).means_.tobytes() == mixture(1).fit(X).means_.tobytes()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::daskgmm.errors.ChoiceWarning")  # few sizes
 def test_a_sweep_and_its_successor(tmp_path):
     path, found = tmp_path / "c.json", []

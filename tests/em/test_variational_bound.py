@@ -78,6 +78,7 @@ def test_it_is_below_the_evidence_of_all_assignments_and_near_it():
     assert evidence - np.log(2) - 0.1 < bound < evidence - np.log(2) + 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prior_type", TYPES)
 @pytest.mark.parametrize("covariance_type", STRUCTURES)
 def test_it_is_what_draws_from_the_posterior_give(covariance_type, prior_type):

@@ -87,6 +87,7 @@ def x():
     return np.concatenate([random.normal(size=(900, 3)) + center for center in (0.0, 6.0)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("structure", ["full", "tied", "diag", "spherical"])
 def test_fits_and_sweeps_are_those_of_numpy(x, structure):
     settings = {"covariance_type": structure, "random_state": 0}

@@ -67,6 +67,7 @@ def test_what_is_no_prior_is_an_error_of_the_entry(x, monkeypatch, returned, mes
             fit(x)
 
 
+@pytest.mark.slow
 def test_fit_sweep_save_load_and_predict(x, tmp_path):
     mixture = GaussianMixture(2, prior="even", random_state=0).fit(x)
     assert_allclose(sorted(mixture.weights_), [30 / 140, 110 / 140], rtol=1e-6)

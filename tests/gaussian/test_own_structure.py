@@ -124,6 +124,7 @@ def test_it_is_fitted_and_predicts(x):
     assert_allclose(reference.score_samples(x), mixture.score_samples(x), rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_it_is_swept_saved_and_on_the_command_line(x, tmp_path, monkeypatch):
     found = sweep(
         x, (2, 3, 4), ("full", "tied", "diag", "spherical", "shared-axes"), random_state=0
@@ -178,6 +179,7 @@ def test_a_name_that_is_in_no_table_is_refused(x):
         GaussianMixture(2, covariance_type="EVX").fit(x)
 
 
+@pytest.mark.slow
 def test_a_sweep_compares_it_where_it_has_converged_as_far_as_the_others():
     random = np.random.default_rng(5)
     scales = np.array([[1, 1, 1], [2, 0.5, 1], [0.5, 1, 2]])

@@ -115,6 +115,7 @@ def test_a_warm_start_with_another_meaning_of_weights_begins_its_bounds_anew():
     assert np.isinf(mixture.history_["change"][0])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::daskgmm.errors.WeightsWarning")
 def test_a_checkpoint_takes_what_is_said_by_default_for_the_same(tmp_path):
     mixture, given = GaussianMixture(2, prior="conjugate", random_state=0), (X, None, COUNTS)
@@ -291,6 +292,7 @@ def test_the_criteria_on_the_card_are_of_the_likelihood():
     assert mixture.bic(X) == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "structure", in_two_speeds("EVE", "VVE", "VEI", "EVI", "VEE", "EEV", "VEV", "EVV")
 )

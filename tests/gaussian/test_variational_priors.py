@@ -84,6 +84,7 @@ def log_normal(x, mean, precisions):
     return 0.5 * (np.linalg.slogdet(precisions / (2 * np.pi))[1] - distances)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["full", "tied", "diag", "spherical"])
 def test_the_divergence_of_means_and_precisions_is_that_of_draws(name):
     structure, random = STRUCTURES[name], np.random.default_rng(3)

@@ -91,6 +91,7 @@ def test_variables_without_dimensions_are_one_row_together():
     assert mixture.predict(point).shape == ()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")
 def test_bands_of_a_raster(tmp_path, monkeypatch):
     rasterio = pytest.importorskip("rasterio")

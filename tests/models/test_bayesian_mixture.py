@@ -54,6 +54,7 @@ def fitted(x, **settings):
     return BayesianGaussianMixture(**{"n_components": 5, "random_state": 0, **settings}).fit(x)
 
 
+@pytest.mark.slow
 def test_components_that_the_rows_do_not_need_have_none():
     random = np.random.default_rng(0)
     x = np.concatenate([random.normal(size=(300, 2)) + center for center in (0, 9, -12)])
@@ -161,6 +162,7 @@ def test_the_command_line_describes_it_and_predicts(x, tmp_path, capsys):
     assert "free parameters" not in shown
 
 
+@pytest.mark.slow
 def test_predictions_are_written_as_they_are_in_memory(x, tmp_path):
     mixture = fitted(x, covariance_type="tied", pca=2)
     mixture.predict_to_zarr(da.from_array(x, chunks=(90, 3)), tmp_path / "out.zarr", ["posterior"])
@@ -246,6 +248,7 @@ def test_degrees_of_freedom_are_checked_against_the_axes_that_are_kept(x):
         fitted(x, pca=0.9999999, degrees_of_freedom_prior=1.5)
 
 
+@pytest.mark.slow
 def test_columns_that_are_constant_or_sums_leave_a_posterior(x):
     spoilt = np.column_stack([x, x[:, 0] + x[:, 1], np.full(len(x), 0.1)])
     for covariance_type in STRUCTURES:
@@ -292,6 +295,7 @@ def test_a_checkpoint_of_another_prior_is_refused(x, tmp_path):
         GaussianMixture(**settings).fit(x, checkpoint=path)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize(
     ("covariance_type", "prior_type"), list(zip(STRUCTURES, TYPES * 2, strict=True))
@@ -310,6 +314,7 @@ def test_the_same_bits_on_one_thread_and_on_two(covariance_type, prior_type):
         assert_array_equal(getattr(found[0], name), getattr(found[1], name))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prior_type", TYPES)
 @pytest.mark.parametrize("covariance_type", STRUCTURES)
 def test_scikit_learn_gets_the_posterior_and_gives_it_back(covariance_type, prior_type, x):

@@ -125,6 +125,7 @@ def test_an_elbow_is_the_widest_gap(shared, elbow):
     assert Merging(merges, np.zeros(k), np.array(shared), k, 10).elbow == elbow
 
 
+@pytest.mark.slow
 def test_a_gaussian_of_several_components_is_one_cluster():
     one = R.normal(size=(600, 2))
     for k in (1, 2, 3, 4):
@@ -149,6 +150,7 @@ def test_two_moons_are_two_clusters(k):
     assert adjusted_rand_score(true, labels) > 0.98
 
 
+@pytest.mark.slow
 def test_components_without_rows_are_no_clusters():
     found = BayesianGaussianMixture(6, random_state=0, max_iter=500).fit(X)
     assert found.n_used_components_ == 3
@@ -211,6 +213,7 @@ def test_chunks_do_not_matter_and_samples_are_of_rows(mixture):
         assert found[0].shape == (3, min(capacity, len(X)))
 
 
+@pytest.mark.slow
 def test_threads_of_blas_do_not_matter():
     rows = np.random.default_rng(0).normal(size=(60_000, 2))
     found = GaussianMixture(3, random_state=0, max_iter=5, tol=1.0).fit(rows)
@@ -266,6 +269,7 @@ def test_weights_count(mixture):
         mixture.merge_components(X, 2, sample_weight=np.zeros(len(X)))
 
 
+@pytest.mark.slow
 def test_rows_that_miss_values_and_noise():
     holed = np.concatenate([X, [[np.nan, 0.0]], R.uniform(-60, 60, size=(40, 2))])
     found = GaussianMixture(3, random_state=0, missing="drop", noise=True).fit(holed)
@@ -299,6 +303,7 @@ def test_files_have_them(mixture, tmp_path):
             load_model(tmp_path / "w.json")
 
 
+@pytest.mark.slow
 def test_clusters_of_other_components_are_refused(mixture, tmp_path):
     """Attributes may be set by hand; then the clusters are still those of the old ones."""
     other, four = GaussianMixture(3, random_state=0).fit(X), GaussianMixture(4).fit(X)

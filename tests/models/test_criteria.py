@@ -117,6 +117,7 @@ def test_far_apart_components_and_those_without_weight_add_no_entropy(mixture):
     assert_allclose(two.icl(rows), two.bic(rows), rtol=1e-13)
 
 
+@pytest.mark.slow
 def test_equal_components_have_the_largest_entropy():
     mixture = GaussianMixture(4).fit(X)
     mixture.weights_ = np.full(4, 0.25)
@@ -125,6 +126,7 @@ def test_equal_components_have_the_largest_entropy():
     assert_allclose(mixture.icl(X) - mixture.bic(X), 2 * N * np.log(4), rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_icl_takes_as_many_components_as_there_are_clusters():
     """A cluster that is no Gaussian needs two components, which BIC counts and ICL does not."""
     random = np.random.default_rng(0)

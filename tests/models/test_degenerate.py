@@ -74,6 +74,7 @@ def test_sound_models_are_not(kind):
     assert said == []
 
 
+@pytest.mark.slow
 def test_sums_and_copies_of_columns_are_not_evidence_against_a_component():
     z = RANDOM.normal(size=(600, 2))
     z[:300] += 8
@@ -85,6 +86,7 @@ def test_sums_and_copies_of_columns_are_not_evidence_against_a_component():
     assert said == []
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::daskgmm.errors.DegenerateComponentWarning")
 @pytest.mark.parametrize("unit", [1e-4, 1e-3])
 @pytest.mark.parametrize("settings", [{}, {"covariance_type": "diag"}])
@@ -113,6 +115,7 @@ def test_constant_columns_are_not_small():
     assert said == []
 
 
+@pytest.mark.slow
 def test_a_start_with_a_spread_of_its_own_is_preferred():
     """Of several starts the likeliest had a component of ties; scikit-learn's is sound."""
     x = load_iris().data
@@ -170,6 +173,7 @@ def test_if_nothing_can_be_fitted_the_reasons_are_one_error():
         sweep(x, (1, 2), reg_covar=0)
 
 
+@pytest.mark.slow
 def test_if_all_models_rest_on_a_floor_that_is_said():
     x = np.repeat([[0.0, 1.0], [5.0, 1.0]], 50, axis=0)
     found = sweep(x, (1, 2, 4), random_state=0)

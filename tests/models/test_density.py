@@ -240,6 +240,7 @@ def test_files_and_samples_of_what_is_made(way, tmp_path):
     repr(made)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_mixtures_without_a_density_over_columns():
     x = rows()
@@ -300,6 +301,7 @@ def test_ranks_are_near_the_exact_ones():
     assert level.lowest < known < level.highest
 
 
+@pytest.mark.slow
 def test_divergence():
     x = rows(50)
     p = GaussianMixture.from_parameters([1.0], MEANS[:1], matrices()[:1])

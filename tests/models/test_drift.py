@@ -100,6 +100,7 @@ def test_weights_that_moved_are_named(mixture):
     assert found.p_values.min() > 0.01
 
 
+@pytest.mark.slow
 def test_rows_as_fitted_have_no_drift():
     """Moments of the rows of a fit are those of the mixture, however wrong that is."""
     x = np.random.default_rng(0).exponential(size=(4000, 2))
@@ -144,6 +145,7 @@ def test_neighbours_that_resemble_each_other_are_no_drift(mixture):
     assert p_values.min() > 1e-4
 
 
+@pytest.mark.slow
 def test_the_test_keeps_its_level(mixture):
     p_values = np.array([mixture.drift(frame(rows(500, seed))).p_value for seed in range(150)])
     assert (p_values < 0.05).mean() < 0.12
@@ -225,6 +227,7 @@ def test_components_without_rows_are_no_numbers():
     assert "Drift" in repr(found)
 
 
+@pytest.mark.slow
 def test_what_has_no_test_says_so(mixture):
     x = rows(1000)
     for other in (

@@ -78,6 +78,7 @@ def test_criteria_of_the_fit_give_back_what_reg_covar_takes(settings):
     assert_allclose(mixture.criteria_["log_likelihood"], mixture.score(X), atol=5e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings", [{"prior": "conjugate"}, {"tails": "contaminated"}, {"standardise": True}]
 )
@@ -88,6 +89,7 @@ def test_it_goes_with(settings):
     assert_allclose(mixture.criteria_["log_likelihood"], mixture.score(X), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_noise_leaves_the_components_equal_parts():
     far = np.random.default_rng(1).uniform(-50, 50, size=(100, 2))
     mixture = fitted(np.concatenate([X, far]), noise=True)
@@ -137,6 +139,7 @@ def test_a_posterior_has_no_fixed_weights():
         Fixed(K).fit(never_read())
 
 
+@pytest.mark.slow
 def test_a_sweep_fixes_them_in_all_models():
     found = sweep(X, range(1, 5), ("full", "VEI"), n_init=1, random_state=0, equal_weights=True)
     for k, structure, p, mixture in zip(
@@ -169,6 +172,7 @@ def test_files_keep_it_and_those_without_are_as_before(tmp_path):
     assert document["settings"]["equal_weights"] is True
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_of_one_or_the_other(tmp_path):
     settings = {"random_state": 0, "max_iter": 50}
     GaussianMixture(K, equal_weights=True, **settings).fit(X, checkpoint=tmp_path / "c")
@@ -231,6 +235,7 @@ def test_components_without_rows_are_told():
     assert_array_equal(mixture.weights_, np.full(4, 0.25))
 
 
+@pytest.mark.slow
 def test_the_command_line(tmp_path):
     np.save(tmp_path / "x.npy", X)
     data, model = str(tmp_path / "x.npy"), str(tmp_path / "m.json")

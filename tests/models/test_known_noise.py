@@ -174,6 +174,7 @@ def test_moments_are_the_gradient_of_the_likelihood():
     assert (of_covariances * across).sum() == pytest.approx(slope / (2 * h), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_finds_the_density_without_noise():
     x, noise, _ = noisy(4000)
     true = np.array([[1, 0.8, 0], [0.8, 1, 0.2], [0, 0.2, 0.5]])
@@ -221,6 +222,7 @@ def test_a_component_without_spread_of_its_own_is_told():
         GaussianMixture(tol=1e-6).fit(x, noise_variance=noise)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("structure", TYPES)
 def test_no_noise_gives_the_bits_of_a_plain_fit(structure):
     x = behind(300)
@@ -443,6 +445,7 @@ def test_a_single_name_is_that_of_the_only_column(tmp_path):
         assert mixture.score(given_data, noise_variance="e") == pytest.approx(score, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_columns_of_any_units_begin_with_a_spread():
     x, noise, _ = noisy(400)
     covariances, known = np.cov(x.T)[None], np.diag(noise.mean(axis=0))
@@ -530,6 +533,7 @@ def test_lazy_predictions_check_the_noise_and_read_paths(tmp_path):
             mixture.predict(lazy, noise_variance=wrong)
 
 
+@pytest.mark.slow
 def test_fit_predict_takes_noise():
     x, noise, _ = noisy(100)
     settings = {"n_components": K, "random_state": 0, "tol": 1e-2}

@@ -294,6 +294,7 @@ def test_opened_without_dask_stays_out_of_memory(tmp_path: Path) -> None:
     xr.testing.assert_equal(labels.load(), mixture.predict(ds).load())
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::daskgmm.errors.ChoiceWarning")  # few sizes
 def test_sweeps() -> None:
     ds = grid(3, profile=True)

@@ -169,6 +169,7 @@ def test_labels_tell_outliers_from_missing_rows(x, noise):
     assert np.isnan(latent).all(1).tolist() == (labels < 0).tolist()
 
 
+@pytest.mark.slow
 def test_points_have_the_form_of_the_coordinates(x):
     settings = {"covariance_type": "factor", "n_factors": Q, "random_state": 0}
     frame = pd.DataFrame(x, columns=list("abcdefgh"))
@@ -201,6 +202,7 @@ def test_points_have_the_form_of_the_coordinates(x):
         of_grid.inverse_transform(latent[..., :1], labels)
 
 
+@pytest.mark.slow
 def test_rows_without_a_component_have_no_coordinates(x):
     settings = {"covariance_type": "ppca", "n_factors": Q, "random_state": 0}
     holed = x.copy()
@@ -224,6 +226,7 @@ def test_points_are_in_units_of_the_data(x):
     assert (left < 0.3).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("outputs", [("latent", "reconstruction_error"), ("posterior", "latent")])
 def test_they_are_written(mixture, x, outputs, tmp_path, monkeypatch):
     latent, labels = mixture.transform(x), mixture.predict(x)

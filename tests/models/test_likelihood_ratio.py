@@ -30,6 +30,7 @@ def test_two_clusters_are_beyond_chance():
     assert "19 simulated sets of as many rows" in repr(found)
 
 
+@pytest.mark.slow
 def test_one_cluster_is_not_and_the_seed_says_all():
     found = likelihood_ratio_test(ONE, 1, 9, random_state=3, estimator=FEW)
     assert found.p_value == (1 + (found.simulated >= found.statistic).sum()) / 10

@@ -45,6 +45,7 @@ def mixture(**settings):
     )
 
 
+@pytest.mark.slow
 def test_five_iterations_are_those_of_a_reference_row_by_row():
     weights, means = np.array([0.4, 0.6]), np.array([[0.0, 0, 0], [2, -1, 2]])
     covariances = np.stack([np.eye(D), 2 * np.eye(D)])
@@ -83,6 +84,7 @@ def test_a_monotone_pattern_has_the_closed_form_of_factored_likelihoods(accelera
     np.testing.assert_allclose(found.covariances_[0], covariance, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_means_are_right_where_those_of_filled_rows_are_far_off():
     """Values are missing at random given the first column, 20 % of them."""
     random = np.random.default_rng(5)
@@ -107,6 +109,7 @@ def test_means_are_right_where_those_of_filled_rows_are_far_off():
     assert off(imputed).max() > 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("structure", [*STRUCTURES])
 @pytest.mark.filterwarnings("ignore::daskgmm.errors.ScaleWarning")
 @pytest.mark.filterwarnings("ignore::daskgmm.errors.DegenerateComponentWarning")
@@ -195,6 +198,7 @@ def test_whole_weights_are_repeated_rows():
     )
 
 
+@pytest.mark.slow
 def test_what_was_interrupted_goes_on_to_the_same_bits(tmp_path):
     settings = {"max_iter": 6, "tol": 0.0}
     alone = mixture(**settings).fit(GAPS)
@@ -345,6 +349,7 @@ def test_a_saved_mixture_imputes_the_same_bits(tmp_path):
     np.testing.assert_array_equal(loaded.impute(GAPS), found.impute(GAPS))
 
 
+@pytest.mark.slow
 def test_a_sweep_measures_what_rows_have():
     found = sweep(GAPS, [1, 2, 3], missing="marginalise", random_state=0)
     best = found.best("bic")
@@ -410,6 +415,7 @@ def test_predictions_name_the_column_of_an_infinite_value_beside_gaps(names):
             call(table)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::daskgmm.errors.DegenerateComponentWarning")
 def test_columns_that_repeat_each_other_are_refused_or_regularised():
     x = np.column_stack([GAPS, 2 * GAPS[:, 0]])

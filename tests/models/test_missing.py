@@ -135,6 +135,7 @@ def test_samples_do_not_depend_on_chunks(holed: np.ndarray) -> None:
     np.testing.assert_allclose(fits[0].means_, fits[1].means_, rtol=1e-8, atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::daskgmm.errors.ChoiceWarning")  # few sizes
 def test_sweeps_drop_rows_too(holed: np.ndarray) -> None:
     found = sweep(holed, range(1, 5), random_state=0, missing="drop")

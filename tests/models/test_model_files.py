@@ -211,6 +211,7 @@ def test_criteria_of_a_fit(mixture, path):
     assert load_model(path).criteria_ == criteria
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::daskgmm.errors.ChoiceWarning")  # few sizes
 def test_criteria_of_a_sweep_are_exact(path):
     x = clusters(600)
@@ -330,6 +331,7 @@ def test_where_a_model_may_go(mixture, tmp_path):
 # What is wrong with it.
 
 
+@pytest.mark.slow
 def test_one_flipped_bit_is_found(path):
     whole = (GOLDEN / "v2-coordinates.json").read_bytes()
     for place in range(0, len(whole), 3):

@@ -89,6 +89,7 @@ def test_the_likelihood_never_falls_and_the_last_is_that_of_the_rows(way):
     assert_allclose(mixture.score(x), mixture.criteria_["log_likelihood"], atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("structure", ["full", "tied", "diag", "spherical"])
 def test_every_structure_takes_noise(structure):
     x = np.concatenate([clusters(), outliers("everywhere")])
@@ -246,6 +247,7 @@ def test_weights_are_repeated_rows(way):
     assert_allclose(one.criteria_["bic"], other.criteria_["bic"], rtol=1e-9)
 
 
+@pytest.mark.slow
 @WAY
 def test_chunks_change_nothing(way):
     x = np.concatenate([clusters(), outliers("everywhere")])
@@ -328,6 +330,7 @@ def test_scikit_learn_has_no_such_mixture(way):
         fitted(clusters(), **way).to_sklearn()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [["--noise"], ["--tails", "contaminated"], ["--tails", "t"]])
 def test_the_command_line_fits_predicts_and_tells(options, tmp_path):
     np.save(tmp_path / "x.npy", np.concatenate([clusters(), outliers("everywhere")]))

@@ -87,6 +87,7 @@ def test_fit_predict_save_and_load(x, tmp_path):
         type("Wrong", (AxisAlignedMixture,), {"prior": "conjugat"})(2).fit(x)
 
 
+@pytest.mark.slow
 def test_it_is_swept(x, tmp_path):
     found = sweep(x, range(1, 5), estimator=AxisAlignedMixture(missing="drop"), random_state=0)
     same = {"prior": "conjugate", "standardise": True, "missing": "drop"}

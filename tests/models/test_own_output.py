@@ -50,6 +50,7 @@ def expected(mixture):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("outputs", [("distance",), ("distance", "label", "posterior")])
 def test_it_is_written(mixture, expected, outputs, tmp_path):
     mixture.predict_to_zarr(X, tmp_path / "p.zarr", outputs, dtype="float64")

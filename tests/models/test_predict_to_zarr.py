@@ -118,6 +118,7 @@ def test_types_and_names(rows: np.ndarray, mixture: GaussianMixture, tmp_path: P
     assert sorted(zarr.open_group(tmp_path / "b.zarr", mode="r").array_keys()) == ["label"]
 
 
+@pytest.mark.slow
 def test_uint8_is_within_half_a_step(
     rows: np.ndarray, mixture: GaussianMixture, tmp_path: Path
 ) -> None:
@@ -236,6 +237,7 @@ class Killed(BaseException):
     pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunks", [100, 77, 600])
 @pytest.mark.parametrize("dies_at", [1, 4, 9])
 def test_a_killed_run_goes_on(
@@ -470,6 +472,7 @@ def killed_after(mixture: GaussianMixture, x: Any, out: Path, batches: int) -> N
         mixture.predict_to_zarr(x, out, progress=die)
 
 
+@pytest.mark.slow
 def test_a_grid_goes_on(
     on_grid: GaussianMixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -98,6 +98,7 @@ def test_constant_columns_are_centred_only() -> None:
     assert mixture.coordinates_.scales[0] == pytest.approx(x[:, 0].std())
 
 
+@pytest.mark.slow
 def test_a_checkpoint_keeps_the_coordinates(rows: np.ndarray, tmp_path: Path) -> None:
     chunked = da.from_array(rows, chunks=(100, 5))
     settings = {"standardise": True, "pca": 3, "random_state": 0, "tol": 0.0}
@@ -134,6 +135,7 @@ def test_a_bad_value_has_the_name_of_its_column(rows: np.ndarray) -> None:
         GaussianMixture(2, pca=2).fit(bad)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::daskgmm.errors.ChoiceWarning")  # few sizes
 def test_sweeps(rows: np.ndarray) -> None:
     found = sweep(rows, range(1, 6), random_state=0, standardise=True, pca=3)
@@ -161,6 +163,7 @@ def test_means_to_start_from_are_points_of_the_data(
     np.testing.assert_allclose(mixture.fit(rows).means_, mixture.coordinates_.apply(start))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::daskgmm.errors.ScaleWarning")
 def test_warm_starts_stay_in_their_coordinates(rows: np.ndarray) -> None:
     settings = {"random_state": 0, "warm_start": True, "max_iter": 2, "tol": 0.0}

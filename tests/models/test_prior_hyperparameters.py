@@ -75,6 +75,7 @@ def test_each_component_may_have_a_prior_of_its_own():
     assert_allclose(mixture.weights_, [60 / 150, 90 / 150], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_names_are_the_defaults(x):
     for name, prior in (("conjugate", ConjugatePrior()), ("dirichlet", DirichletPrior())):
         one = GaussianMixture(2, prior=name, random_state=0).fit(x)
@@ -95,6 +96,7 @@ def test_files_clones_and_pickles_keep_the_hyperparameters(x, tmp_path):
     assert json.loads((tmp_path / "n.json").read_text())["settings"]["prior"] == "conjugate"
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_of_its_hyperparameters(x, tmp_path):
     for fit in (
         lambda prior: GaussianMixture(2, prior=prior, random_state=0).fit(
@@ -148,6 +150,7 @@ def test_numbers_out_of_range_are_refused_at_once(wrong):
         ConjugatePrior(**wrong)
 
 
+@pytest.mark.slow
 def test_a_file_with_other_hyperparameters_is_refused(x, tmp_path):
     prior = ConjugatePrior(mean_count=7.0)
     GaussianMixture(2, prior=prior, random_state=0).fit(x).save(tmp_path / "m.json")

@@ -29,6 +29,7 @@ def test_constant_columns_tell_nothing_of_outliers(acceleration):
             )
 
 
+@pytest.mark.slow
 def test_clean_rows_with_constant_columns_have_no_outliers():
     x = np.column_stack([clusters(), np.zeros((2 * N, 40))])
     mixture = fitted(x, noise=True)
@@ -36,6 +37,7 @@ def test_clean_rows_with_constant_columns_have_no_outliers():
     assert_allclose(mixture.score(x), fitted(x).score(x), atol=1e-3)
 
 
+@pytest.mark.slow
 def test_the_box_is_that_of_the_columns_that_are_standardised():
     x = np.exp(np.concatenate([clusters(), outliers("everywhere")]) / 50.0)  # skewed
     mixture = fitted(x, noise=True, standardise=True)
@@ -102,6 +104,7 @@ def test_the_noise_is_a_class_among_the_most_probable_ones(tmp_path):
     assert found.ambiguity[found.outlier_probability > 0.999].max() < 0.002
 
 
+@pytest.mark.slow
 def test_a_prior_that_outliers_make_is_refused():
     x = np.concatenate([clusters(), outliers("everywhere")])
     with pytest.raises(ValueError, match="takes its mean and scale from all rows"):

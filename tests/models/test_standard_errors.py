@@ -357,6 +357,7 @@ def test_components_on_a_floor_are_named():
         mixture.standard_errors(x)
 
 
+@pytest.mark.slow
 def test_a_sample_that_does_not_tell_the_curvature_is_drawn_larger(monkeypatch):
     """The curvature of components that overlap is small; all rows tell it exactly."""
     x = clusters(6000, apart=2.0)

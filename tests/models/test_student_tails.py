@@ -111,6 +111,7 @@ def standard_error(nu, n, d=2):
     return nu / np.sqrt(n * (a - b * b / c))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("structure", ["full", "tied", "EVE", "diag", "EII"])
 def test_densities_and_posteriors_are_those_of_scipy(structure):
     x = np.concatenate([drawn(2.0, 500), drawn(9.0, 500, 1, (7.0, 0.0))])
@@ -143,6 +144,7 @@ def test_gaussian_rows_cost_next_to_nothing(d):
     )
 
 
+@pytest.mark.slow
 def test_rows_are_drawn_from_student_t_distributions():
     x = np.concatenate([drawn(3.0, 2000), drawn(30.0, 2000, 1, (15.0, 0.0))])
     mixture = fitted(x, 2)
@@ -184,6 +186,7 @@ def test_a_mixture_with_tails_is_not_adapted():
         fitted(drawn(3.0, 200)).map_adapt(drawn(3.0, 50))
 
 
+@pytest.mark.slow
 def test_a_bayesian_mixture_has_no_such_tails():
     from daskgmm import BayesianGaussianMixture
     from daskgmm.models.outliers import fitted_outliers

@@ -13,6 +13,7 @@ X = blobs(400, 2, 2, seed=1)
 SETTINGS = {"n_components": (2, 3), "covariance_type": ("diag", "EEI"), "n_init": 2}
 
 
+@pytest.mark.slow
 def test_starts_of_a_size_and_structure_are_numbered_the_best_first():
     table = sweep(X, random_state=0, **SETTINGS).table
     for kind in {*zip(table["n_components"], table["covariance_type"], strict=True)}:
@@ -29,6 +30,7 @@ def test_kinds_that_fail_are_numbered_too():
     assert table["start"][table["status"].index("failed")] == 1
 
 
+@pytest.mark.slow
 def test_the_text_names_the_structure_of_the_best():
     found = sweep(X, random_state=0, **SETTINGS)
     best = found.best()
@@ -53,6 +55,7 @@ def test_models_have_the_seed_of_the_user(given, estimator, expected):
         assert estimator.random_state == 7
 
 
+@pytest.mark.slow
 def test_the_seed_of_an_estimator_is_that_of_the_sweep():
     one, other = (
         sweep(X, 3, n_init=2, **settings)

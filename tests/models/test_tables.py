@@ -219,6 +219,7 @@ def files_of_which_one_has_nulls(path):
 
 
 # Dask's own way with an index, as of pandas 3.1.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The inplace keyword in DataFrame")
 @pytest.mark.parametrize("source", ["joined", "files"])
 def test_integers_of_dask_that_some_partitions_miss(source, tmp_path):

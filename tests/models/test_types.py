@@ -89,6 +89,7 @@ def test_integers_are_read_as_they_are(dtype):
     assert_allclose(one.means_, other.means_, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_memory_maps(tmp_path):
     np.save(tmp_path / "x.npy", X)
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")

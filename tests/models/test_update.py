@@ -201,6 +201,7 @@ def test_lazy_rows_coordinates_and_gaps(mixture):
     assert mapped.update(holed).n_seen_ == len(X)
 
 
+@pytest.mark.slow
 def test_streams():
     stream = GaussianMixture(3, random_state=0, tol=1e-2)
     for part in np.array_split(X, 4):
@@ -220,6 +221,7 @@ def test_streams():
     assert not hasattr(refitted, "n_seen_")
 
 
+@pytest.mark.slow
 def test_what_cannot_go_on_says_so(mixture):
     made = GaussianMixture.from_parameters([1.0], [[0.0]], [[[1.0]]])
     rows = np.array([[0.0], [1.0], [3.0]])
@@ -297,6 +299,7 @@ def test_the_scale_of_weights_is_none_of_the_rows_that_parameters_hold(tmp_path,
     assert mixture.drift(X).fitted_rows == pytest.approx(7.0 * own.sum() / (own**2).sum())
 
 
+@pytest.mark.slow
 def test_fits_to_other_rows_than_exact_ones_do_not_go_on():
     noisy = GaussianMixture(3, random_state=0, max_iter=500).fit(X, noise_variance=0.01)
     for act in (noisy.moments, noisy.update, noisy.partial_fit):
@@ -320,6 +323,7 @@ def test_labels_of_the_past_stay_in_its_moments():
         mixture.update(A, replaces=mixture.moments(A))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changed", [{"n_components": 4}, {"standardise": True}, {"pca": 2}])
 def test_a_stream_goes_on_with_the_settings_that_it_began_with(changed):
     stream = GaussianMixture(3, random_state=0).partial_fit(A).set_params(**changed)

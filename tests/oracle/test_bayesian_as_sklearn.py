@@ -130,6 +130,7 @@ def test_whole_fits_end_where_scikit_learns_do(covariance_type, prior_type):
     assert_array_equal(ours.predict(x), theirs.predict(x))
 
 
+@pytest.mark.slow
 def test_bounds_rise_as_scikit_learns_do():
     """Each between two of scikit-learn's, less the constants that these lack."""
     x = blobs(300, 2, 3, seed=3)

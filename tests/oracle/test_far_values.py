@@ -205,6 +205,7 @@ def test_no_other_component_rests_on_a_floor(far):
     assert floors[0].count("standard deviation") == 1
 
 
+@pytest.mark.slow
 def test_rows_of_weight_zero_may_hold_anything_finite():
     rows = two_groups(n=100)
     X = np.vstack([rows, np.full((3, 2), 1e150)])

@@ -28,6 +28,7 @@ def best_of_several(X, k, covariance_type):
     ).fit(X)  # fmt: skip
 
 
+@pytest.mark.slow
 def test_old_faithful(faithful):
     """The vignette prints -1126.326, where mclust stops; converged (tol=1e-13) it comes here."""
     log_likelihood = len(faithful) * best_of_several(faithful, 3, "tied").score(faithful)

@@ -77,6 +77,7 @@ def test_a_component_of_weight_zero_stays_so():
     assert_allclose(ours.weights_, theirs.weights_, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_few_weighted_rows_among_many_are_all_in_the_sample():
     rows = np.random.default_rng(0).normal(size=(300_000, 1)) + np.arange(300_000)[:, None] % 30
     weights = np.zeros(len(rows))

@@ -23,6 +23,7 @@ def stored(tmp_path):
     return str(tmp_path / "x.zarr")
 
 
+@pytest.mark.slow
 def test_the_numbers_are_those_of_the_fit(stored):
     planned = daskgmm.plan(stored, 3, max_iter=7, n_init=2)
     passes = []
@@ -261,6 +262,7 @@ def test_a_plan_takes_an_estimator(stored):
         daskgmm.plan(stored, estimator="full")
 
 
+@pytest.mark.slow
 def test_a_plan_refuses_a_prior_that_does_not_fit_as_a_fit_does(stored):
     prior = daskgmm.ConjugatePrior(mean=[0.0, 0.0])
     for call in (daskgmm.plan, lambda x, k, **settings: GaussianMixture(k, **settings).fit(x)):

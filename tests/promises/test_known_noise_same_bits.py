@@ -47,6 +47,7 @@ def test_the_rows_are_cut_into_many_batches():
     assert len(cut_batches(as_rows(X), seconds_per_row(K, D))) >= 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("structure", "init"), [("full", "kmeans"), ("diag", "k-means++")])
 def test_threads(structure, init):
     with dask.config.set(num_workers=1):
@@ -55,6 +56,7 @@ def test_threads(structure, init):
         assert found(structure, init=init) == alone
 
 
+@pytest.mark.slow
 def test_cuts_of_the_noise():
     for noise in (NOISE, da.from_array(NOISE, chunks=(700, 1))):
         assert found(noise=noise) == found()

@@ -244,6 +244,7 @@ def test_leaves_of_columns_that_stand_before_a_list(tmp_path):
     assert open_parquet(tmp_path / "x.parquet", ["emb.x"]).dtype == np.float64
 
 
+@pytest.mark.slow
 def test_memory_of_long_lists_is_within_the_plan(tmp_path):
     data = np.random.default_rng(0).normal(size=(20_000, 300)).astype("f4")
     table = pa.table({"emb": lists_of(data, "fixed")})

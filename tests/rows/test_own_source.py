@@ -123,6 +123,7 @@ def x(data, tmp_path, monkeypatch):
     return written(data, "x.points")
 
 
+@pytest.mark.slow
 def test_it_is_fitted_swept_and_predicted(x, data):
     mixture = sweep(x, [2, 3, 4], ("full", "diag"), random_state=0).best()
     assert (mixture.n_components, mixture.feature_names_in_.tolist()) == (3, list(NAMES))
@@ -140,6 +141,7 @@ def test_it_is_fitted_swept_and_predicted(x, data):
     assert x in origins(x)
 
 
+@pytest.mark.slow
 def test_weights_are_a_column_a_file_or_an_array(x, data):
     """The column is no feature."""
     weights = np.abs(data[:, 3])
@@ -237,6 +239,7 @@ def test_a_list_of_files_is_a_source(x, data):
     assert len(mixture.predict(both)) == len(data)
 
 
+@pytest.mark.slow
 def test_the_command_line_takes_its_files(x, data, capsys):
     def run(*call):
         main(list(call), standalone_mode=False)

@@ -240,6 +240,7 @@ def test_blocks_are_small_whatever_the_row_groups(tmp_path, monkeypatch):
     np.testing.assert_array_equal(np.concatenate(blocks), data)
 
 
+@pytest.mark.slow
 def test_memory_of_a_read_is_within_the_plan(tmp_path):
     data = np.random.default_rng(0).normal(size=(1_000_000, 6))
     pq.write_table(table_of(data), tmp_path / "x.parquet", row_group_size=len(data))

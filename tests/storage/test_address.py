@@ -11,6 +11,7 @@ from daskgmm.errors import ModelFileError, SourceError
 from daskgmm.storage.address import Address
 
 
+@pytest.mark.slow
 def test_readers_see_whole_contents_while_two_write(tmp_path):
     path = tmp_path / "fit.ckpt"
     contents = [bytes([letter]) * 50_000 for letter in b"ab"]
