@@ -21,7 +21,7 @@ Q = 2
 
 @pytest.fixture(scope="module")
 def x():
-    return rows()[0]
+    return rows(n=3000)[0]
 
 
 @pytest.fixture(params=TYPES)

@@ -38,8 +38,12 @@ FLAT = 1e-13
 LEAST_CURVATURE = 1e-10
 """Least curvature of a step, so that steps along a ridge of the likelihood are finite."""
 
+FLAT_SADDLE = 1e-3
+"""Largest negative curvature, in absolute value, that a step makes use of: of a larger one the
+positive part of the curvatures leads away, and ends of fits are higher."""
+
 LONGEST = 1.0
-"""Largest change of the logarithm of a noise variance in a step: beyond, curvatures tell little."""
+"""Largest change of a logarithm of noise in a step where not all curvatures are positive."""
 
 
 def principal_components(covariance: Array, q: int) -> tuple[Array, Array]:
@@ -217,18 +221,21 @@ def _improved(at: _Profile, root: Array, low: Array, high: Array) -> _Profile | 
 
 
 def _descent(at: _Profile, gradient: Array, free: NDArray[np.intp]) -> Array:
-    """Return the step of Newton's method in free entries.
+    """Return the step of Newton's method in free entries, or of its positive part.
 
-    Along an axis of negative curvature it goes down by as much as of a positive one, and so leaves
-    a saddle point in few steps (Dauphin et al. 2014).
+    At a flat saddle point it goes down along axes of negative curvature too, by as much as of a
+    positive one, and so leaves it in few steps (Dauphin et al. 2014).
     """
-    hessian = at.hessian(exact=True)[np.ix_(free, free)]
-    if not np.isfinite(hessian).all():
-        hessian = at.hessian(exact=False)[np.ix_(free, free)]
-    values, vectors = np.linalg.eigh(hessian)
+    for exact in (True, False):
+        hessian = at.hessian(exact)[np.ix_(free, free)]
+        if exact and not np.isfinite(hessian).all():
+            continue
+        values, vectors = np.linalg.eigh(hessian)
+        if values[0] > -FLAT_SADDLE:
+            break
     curvatures = np.maximum(np.abs(values), LEAST_CURVATURE)
     step = -vectors @ ((vectors.T @ gradient[free]) / curvatures)
-    return np.asarray(step * min(1.0, LONGEST / np.abs(step).max()))
+    return np.asarray(step if values[0] > 0 else step * min(1.0, LONGEST / np.abs(step).max()))
 
 
 def _check_finite(covariance: Array) -> None:
