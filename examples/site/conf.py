@@ -17,3 +17,15 @@ autosummary_generate = False  # names stand on one page
 autodoc_default_options = {"members": True}
 autodoc_typehints = "none"  # types are in the numpydoc sections
 numpydoc_show_class_members = False
+
+OF_SCIKIT_LEARN = {"get_metadata_routing", "get_params", "set_params"}
+
+
+def without_scikit_learns(app, what, name, thing, skip, options):
+    """Leave out what every estimator has from scikit-learn, whose pages explain it."""
+    return True if name in OF_SCIKIT_LEARN or name.endswith("_request") else None
+
+
+def setup(app):
+    """Be the extension that Sphinx takes this file for."""
+    app.connect("autodoc-skip-member", without_scikit_learns)
