@@ -101,6 +101,7 @@ def test_every_structure_takes_noise(structure):
     assert mixture.bic(x) < fitted(x, covariance_type=structure).bic(x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tails", ["contaminated", "t"])
 @pytest.mark.parametrize("structure", ["full", "tied", "diag", "spherical", "EII", "EEI", "VEV"])
 def test_every_structure_takes_tails(structure, tails):

@@ -49,6 +49,7 @@ def assert_same(ours, theirs, rtol=1e-8):
     assert_allclose(*map(np.atleast_2d, concentrations), rtol=rtol)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("prior_type", TYPES)
 @pytest.mark.parametrize("covariance_type", STRUCTURES)
@@ -68,6 +69,7 @@ def test_iterations_are_scikit_learns(covariance_type, prior_type, layout):
         assert_same(ours, theirs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("init_params", STARTS)
 @pytest.mark.parametrize("prior_type", TYPES)
 @pytest.mark.parametrize("covariance_type", STRUCTURES)

@@ -126,6 +126,7 @@ def told(error, settings, number):
     assert isinstance(error, DaskGMMError) or ill or "minimum of 2" in str(error), (number, error)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "part", [0, *(pytest.param(p, marks=pytest.mark.slow) for p in range(1, PARTS))]
 )

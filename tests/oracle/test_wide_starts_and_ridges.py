@@ -43,6 +43,7 @@ def test_a_wide_start_on_tight_clusters_loses_no_digits(covariance_type, separat
     assert_allclose(mixture.covariances_, expected, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("covariance_type", ["full", "tied"])
 @pytest.mark.parametrize("scale", [1e5, 3e5, 1e6, 1e7])
 @pytest.mark.parametrize("seed", [0, 2, 5])

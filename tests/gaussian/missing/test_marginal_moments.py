@@ -67,6 +67,7 @@ def kernel_of(weights, means, covariances, structure, natural, noise=0.0):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("natural", [True, False])
 @pytest.mark.parametrize("structure", [*STRUCTURES])
 @pytest.mark.parametrize("noise", [0.0, 0.1])
