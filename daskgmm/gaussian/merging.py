@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from daskgmm.arrays import Array
@@ -13,40 +15,57 @@ from daskgmm.gaussian.projection import projected
 TINY = float(np.finfo(np.float64).tiny)
 
 
-def merges(parameters: Parameters, count: int, named: int = 0) -> list[Parameters]:
-    r"""Return mixtures with two components merged, for the `count` most similar pairs, best first.
+class Pair(NamedTuple):
+    """Components i < j, and what a row loses at most in the mean, in nats, if they are merged."""
 
-    Pairs are ordered by the upper bound on the Kullback-Leibler divergence of the merge (Runnalls
-    2007), :math:`\frac{1}{2} ((\pi_i + \pi_j) \log|\Sigma_{ij}| - \pi_i \log|\Sigma_i| -
-    \pi_j \log|\Sigma_j|)`. The merged component has the moments of both, with a ridge if its
-    covariance is singular to rounding, as that of two points far apart. Pairs without a finite
-    merged covariance are left out. The first components, `named` ones, keep their places, and no
-    two of them are merged.
+    i: int
+    j: int
+    cost: float
+
+
+def merges(parameters: Parameters, count: int, named: int = 0) -> list[Parameters]:
+    """Return mixtures with two components merged, for the `count` most similar pairs, best first.
+
+    Pairs without a finite merged covariance are left out. The first components, `named` ones, keep
+    their places, and no two of them are merged.
+    """
+    likely = pairs(parameters, named)[:count]
+    mixtures = [merged(parameters, pair.i, pair.j) for pair in likely]
+    return [mixture for mixture in mixtures if mixture is not None]
+
+
+def pairs(parameters: Parameters, named: int = 0) -> list[Pair]:
+    r"""Return all pairs of components but those of the first `named` ones, the most similar first.
+
+    The cost is the upper bound on the Kullback-Leibler divergence of the merge (Runnalls 2007),
+    :math:`\frac{1}{2} ((\pi_i + \pi_j) \log|\Sigma_{ij}| - \pi_i \log|\Sigma_i| -
+    \pi_j \log|\Sigma_j|)`. There are none where k matrices of many features would not fit into
+    memory.
     """
     weights, k = parameters.weights, parameters.n_components
     structure = structure_of(parameters)
     if isinstance(structure, LowRankStructure) and structure.is_projected(parameters.n_features):
-        return []  # k matrices of many features would not fit into memory
+        return []
     dense = covariance_matrices(parameters)
     logs = weights * np.linalg.slogdet(dense)[1]
-    costs: list[float] = []
-    pairs: list[tuple[int, int]] = []
+    found: list[Pair] = []
     for row in range(k - 1):  # a row of pairs at a time: all together are k^2 matrices
         pooled = _pooled(parameters, dense, row)
         both = weights[row] + weights[row + 1 :]
-        cost = both * np.linalg.slogdet(pooled)[1] - logs[row] - logs[row + 1 :]
-        first = max(row + 1, named)
-        costs.extend(np.where(np.isnan(cost), np.inf, cost)[first - row - 1 :])
-        pairs.extend((row, other) for other in range(first, k))
-    order = np.argsort(costs, kind="stable")[:count]
-    mixtures = [_merged(parameters, dense, *pairs[index]) for index in order]
-    return [mixture for mixture in mixtures if mixture is not None]
+        costs = (both * np.linalg.slogdet(pooled)[1] - logs[row] - logs[row + 1 :]) / 2
+        costs, first = np.where(np.isnan(costs), np.inf, costs), max(row + 1, named)
+        found += [Pair(row, j, float(costs[j - row - 1])) for j in range(first, k)]
+    return sorted(found, key=lambda pair: pair.cost)
 
 
-def _merged(parameters: Parameters, dense: Array, i: int, j: int) -> Parameters | None:
-    """Return the mixture with components i < j merged into the i-th; None without a factor."""
+def merged(parameters: Parameters, i: int, j: int) -> Parameters | None:
+    """Return the mixture with components i < j merged into the i-th; None without a factor.
+
+    The merged component has the moments of both, with a ridge if its covariance is singular to
+    rounding, as that of two points far apart.
+    """
     structure, weights = structure_of(parameters), parameters.weights
-    covariance = _pooled(parameters, dense, i)[j - i - 1]
+    covariance = _pooled(parameters, covariance_matrices(parameters), i)[j - i - 1]
     weight = weights[i] + weights[j]
     means = parameters.means.copy()
     means[i] = (weights[i] * means[i] + weights[j] * means[j]) / max(weight, TINY)

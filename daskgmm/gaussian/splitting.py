@@ -46,6 +46,23 @@ def splits(parameters: Parameters, count: int) -> list[Parameters]:
     return [mixture for mixture in mixtures if mixture is not None]
 
 
+def divided(parameters: Parameters, component: int, two: Parameters) -> Parameters | None:
+    """Return the mixture with a component replaced by those of a mixture of its rows.
+
+    They come last, and share its weight. A covariance that all components share stays. None if
+    there is no factor.
+    """
+    structure = structure_of(parameters)
+    others = np.arange(parameters.n_components) != component
+    own = parameters.weights[component] * two.weights
+    weights = np.concatenate([parameters.weights[others], own])
+    means = np.concatenate([parameters.means[others], two.means])
+    covariances = parameters.covariances
+    if not structure.shared:
+        covariances = np.concatenate([covariances[others], two.covariances])
+    return projected(structure.name, weights / weights.sum(), means, covariances)
+
+
 def _split(parameters: Parameters, component: int, other: int) -> Parameters | None:
     """Return the mixture with a component split across its longest axis; `other` is one half.
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from daskgmm.counting import counted
 from daskgmm.em.selection.comparing import Compared
+from daskgmm.em.selection.exchange import Exchanges
 from daskgmm.em.selection.holding_out import LogDensities
 from daskgmm.em.selection.neighbours import with_neighbours
 from daskgmm.em.settings import Settings
@@ -26,6 +27,7 @@ from daskgmm.em.starts.candidates import (
     ended_alike,
     noise_of,
     race,
+    ranked,
     starts_worth,
 )
 from daskgmm.em.starts.drawing import Draw
@@ -33,6 +35,10 @@ from daskgmm.em.starts.drawing import Draw
 CHEAP_SECONDS, CHEAP_SECONDS_OF_ALL, MANY = 1.0, 4.0, 6
 """Those that may win get up to so many times the starts asked for, where they take no longer: each
 of them, and all of them together."""
+
+EXCHANGED, EXCHANGE_SECONDS = 2, 8.0
+"""Starts of each that may win whose components are exchanged, and the estimated time of that, of
+one start of all of them together."""
 
 LARGEST_SEED = int(np.iinfo(np.int32).max)
 
@@ -122,6 +128,13 @@ def leaders(raced: Sequence[Raced]) -> list[Candidate]:
     return [each.candidates[0] for each in raced]
 
 
+def _led_by(raced: Raced, found: Sequence[Candidate]) -> Raced:
+    """Return the race with these candidates in front, in their order."""
+    for each in reversed(found):
+        raced = raced.led_by(each)
+    return raced
+
+
 @dataclass(frozen=True)
 class _Races:
     draw: Draw
@@ -156,10 +169,17 @@ class _Races:
         return found
 
     def _more(self, settings: Settings, raced: Raced, contenders: int) -> Raced:
-        """Return a race with more starts, some at a time until their best ends as well as it."""
+        """Return a race with what exchanges of components find, or else more starts.
+
+        These are more at a time until their best ends as well as that of the race.
+        """
         rows, d = self.draw.rows, self.draw.x.shape[1]
-        seeds = self.request.more_seeds(settings, self.draw.m, rows, d, contenders)
         alike = 2 * NOISE_SHARE * noise_of(settings, self.draw.m, d)
+        exchanges = Exchanges(self.draw, settings, self.request.log_densities)
+        if rounds := exchanges.worth(EXCHANGE_SECONDS / contenders):
+            found = ranked(exchanges.of_all(raced.candidates[:EXCHANGED], rounds))
+            return raced if ended_alike((raced.best, *found[:1]), alike) else _led_by(raced, found)
+        seeds = self.request.more_seeds(settings, self.draw.m, rows, d, contenders)
         for first in range(0, len(seeds), TOGETHER):
             other = self._race(settings, seeds[first : first + TOGETHER])
             before, raced = raced, raced.joined(other)

@@ -16,7 +16,7 @@ from daskgmm.em.loop import Evaluated, Fit, evaluate, iterate
 from daskgmm.em.robust_model import TRUSTED_SHARE, RobustModel
 from daskgmm.em.sample import Sample
 from daskgmm.em.settings import GAP_SHARE, Settings
-from daskgmm.em.starts.clustering import metric_of
+from daskgmm.em.starts.clustering import Metric, metric_of
 from daskgmm.em.starts.drawing import Draw
 from daskgmm.em.starts.start import Initial, start
 from daskgmm.em.survey import TrainingSet, survey_rows
@@ -251,9 +251,9 @@ class Part:
         chosen = replace(settings, tol=share * noise / GAP_SHARE, max_iter=most, n_init=1)
         return cls(TrainingSet(data, replace(survey, sample=sample), silence), chosen)
 
-    def shortened(self) -> Part:
+    def shortened(self, most: int = SHORT_ITER) -> Part:
         """Return the part for a few iterations of plain EM, which are cheaper than accelerated."""
-        settings = replace(self.settings, accelerated=False, max_iter=SHORT_ITER, tol=0.0)
+        settings = replace(self.settings, accelerated=False, max_iter=most, tol=0.0)
         return replace(self, settings=settings)
 
     def all_begun(self, seeds: Sequence[int]) -> list[Candidate]:
@@ -273,8 +273,11 @@ class Part:
 
     def begun(self, seed: int, number: int = 0) -> Candidate:
         """Return a new candidate, fitted to this part; its number says how rows are clustered."""
+        return self.begun_in(seed, metric_of(self.rows.survey, number))
+
+    def begun_in(self, seed: int, metric: Metric) -> Candidate:
+        """Return a new candidate, fitted to this part, whose rows are clustered by that metric."""
         random = np.random.RandomState(seed)
-        metric = metric_of(self.rows.survey, number)
         first = start(self.rows.survey, self.settings, Initial(), random, metric)
         return self._fitted(seed, Fit(first))
 
