@@ -54,7 +54,7 @@ def classifying(command: options.Command) -> options.Command:
 
 def classifier_of(settings: dict[str, Any], labels: str | None) -> GaussianMixtureClassifier:
     """Return the classifier that options ask for; raise `UsageError` if they do not go together."""
-    from daskgmm.models.classifying.classifier import GaussianMixtureClassifier
+    from daskgmm.models.classifying.classifier import SHARED, GaussianMixtureClassifier
 
     if labels is None:
         raise click.UsageError(
@@ -64,6 +64,11 @@ def classifier_of(settings: dict[str, Any], labels: str | None) -> GaussianMixtu
     classifier = GaussianMixtureClassifier()
     taken = settings.keys() & classifier.get_params().keys()
     check_not_given(settings.keys() - taken)
+    if settings["structures"] == SHARED and _given({"criterion"}):
+        raise click.UsageError(
+            "--criterion chooses a mixture for each class, with --structures own. Give both, or "
+            "neither."
+        )
     given = {name: settings[name] for name in taken if settings[name] is not None}
     given |= {name: _alone(given[name]) for name in SEVERAL if name in given}
     return classifier.set_params(**given)  # type: ignore[no-any-return]  # of scikit-learn
@@ -79,8 +84,8 @@ def without_classes(settings: dict[str, Any]) -> dict[str, Any]:
         left[name] = _alone(left[name])
         if isinstance(left[name], (list, tuple)) or left[name] == ALL:
             raise click.UsageError(
-                f"{option} has several values, of which daskgmm sweep finds the best, or of "
-                "classes --classifier with --structures own. Give one."
+                f"{option} has several values. Give one; or find the best of them, of a mixture "
+                "with daskgmm sweep, of each class with --classifier --structures own."
             )
     return left
 

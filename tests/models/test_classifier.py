@@ -571,3 +571,5 @@ def test_texts_of_a_frame_of_dask_are_refused_with_what_makes_them_numbers():
     found = classifier.fit(numbers, "y")
     order = np.argsort(known.cat.categories)
     assert_allclose(found.mixture_.means_[order], expected.mixture_.means_, rtol=1e-9)
+    with pytest.raises(DataError, match=r"^y is the column 'y' of a data frame of Dask, and"):
+        expected.score(lazy[list("abcd")], lazy["y"])

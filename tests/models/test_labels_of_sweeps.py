@@ -12,6 +12,7 @@ from daskgmm import GaussianMixture, sweep
 from daskgmm.em.labelling import Labelling
 from daskgmm.errors import CheckpointError, DataError, SettingError
 from daskgmm.gaussian.merging import merges
+from daskgmm.models.sweeps.request import log_densities
 from tests.promises.stopping import Stop, stop_after
 
 N = 400
@@ -102,6 +103,31 @@ def test_no_labels_are_a_sweep_without():
     assert_array_equal(one.table["bic"], other.table["bic"])
     for a, b in zip(one.models, other.models, strict=True):
         assert_array_equal(a.means_, b.means_)
+
+
+@pytest.mark.parametrize("covariance_type", ["full", "tied"])
+@pytest.mark.parametrize("noise", [None, NOISE], ids=["exact", "noisy"])
+def test_held_out_rows_far_from_the_component_of_their_label(covariance_type, noise):
+    x, wrong = 40 * CENTERS[Z] + (X - CENTERS[Z]), np.where(np.arange(N) % 3, (Z + 1) % 4, -1)
+    parameters = (
+        GaussianMixture(4, covariance_type=covariance_type, random_state=0)
+        .fit(x, labels=Z)
+        ._parameters()
+    )
+    wide = x if noise is None else np.hstack([x, noise])
+    found = log_densities(parameters, wide, wrong)
+    rows = zip(x, wrong, np.zeros_like(x) if noise is None else noise, strict=True)
+    covariances = np.broadcast_to(parameters.covariances, (4, 2, 2))
+    parts = list(zip(parameters.weights, parameters.means, covariances, strict=True))
+    expected = []
+    for row, label, own in rows:
+        joint = [
+            np.log(weight) + multivariate_normal(mean, covariance + np.diag(own)).logpdf(row)
+            for weight, mean, covariance in parts
+        ]
+        expected.append(logsumexp(joint) if label < 0 else joint[label])
+    assert min(expected) < -5000
+    assert_allclose(found, expected, rtol=1e-9)
 
 
 def test_rare_labels_are_in_the_sample():

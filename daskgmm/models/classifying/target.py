@@ -22,6 +22,7 @@ from daskgmm.rows.coded import UNKNOWN_CLASS
 from daskgmm.rows.kinds.memory import Memory
 from daskgmm.rows.source import Source
 from daskgmm.rows.sources import source_of
+from daskgmm.rows.tables.frames import check_no_texts, is_dask_frame
 
 Values = NDArray[Any]
 
@@ -73,6 +74,8 @@ class Target:
             names = distinct_texts(texts)
             return cls(source, texts.among(names), np.array(names, object))
         if not _in_memory(y):
+            if is_dask_frame(y) and y.ndim == 1:
+                check_no_texts(y)
             return cls(source, y)
         values = _checked(y)
         if values.dtype.kind in "iuf":

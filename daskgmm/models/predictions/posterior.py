@@ -112,6 +112,15 @@ class Posterior:
         densities: Array = tile.maximum + np.log(tile.total) + tile.shared_term()
         return densities
 
+    def log_joint(self, components: NDArray[np.intp]) -> Array:
+        """Return the log joint density of each row and a component of it (b,), in nats, (b,).
+
+        It has to be asked for first: exponents are cut at `softmax.FLOOR`.
+        """
+        assert self._is_joint, "densities and responsibilities come after"
+        joint: Array = self._joint[components, np.arange(len(components))]
+        return joint + self._tile.shared_term()
+
     @property
     def responsibilities(self) -> Array:
         """The posterior probability of each component, shape (k, b)."""

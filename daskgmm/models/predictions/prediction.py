@@ -157,12 +157,22 @@ class Predictor:
                     entropy += _weighted(posterior.entropies, w)
         return likelihood, entropy
 
-    def log_densities(self, x: NDArray[Any], place: Place) -> Array:
-        """Return log p(x) of the rows of x (m, d), in nats, shape (m,)."""
+    def log_densities(
+        self, x: NDArray[Any], place: Place, labels: NDArray[np.intp] | None = None
+    ) -> Array:
+        """Return log p(x) of the rows of x (m, d), in nats, shape (m,).
+
+        Of a row with a label (m,), but -1, it is the log joint density of that component.
+        """
         found = np.empty(len(x))
         with one_blas_thread(), small_buffers():
             for rows, posterior in self.posteriors(x, place):
-                found[rows] = posterior.log_densities
+                if labels is None:
+                    found[rows] = posterior.log_densities
+                    continue
+                own = labels[rows]
+                joint = posterior.log_joint(own)  # exact only before densities are asked for
+                found[rows] = np.where(own < 0, posterior.log_densities, joint)
         return found
 
     def posteriors(

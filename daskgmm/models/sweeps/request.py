@@ -21,7 +21,6 @@ from daskgmm.gaussian.covariance.structures import STRUCTURES, structure_name
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.estimator import MixtureEstimator
 from daskgmm.models.factors import check_factors, name_with_factors
-from daskgmm.models.predictions.in_memory import predict_values
 from daskgmm.models.predictions.noisy import NoisyPredictor
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.sweeps.groups import Groups
@@ -98,11 +97,4 @@ def log_densities(
         predictor = NoisyPredictor(predictor, x.shape[1] - d)
     else:
         x = x[:, :d]
-    rows = np.asarray(x, np.float64)
-    found = np.asarray(predict_values(predictor, ("log_density",), rows, str), np.float64)
-    if labels is not None:
-        known = np.flatnonzero(labels >= 0)
-        shares = predict_values(predictor, ("posterior",), rows[known], str)
-        own = shares[np.arange(len(known)), labels[known]]
-        found[known] += np.log(np.maximum(own, np.finfo(np.float64).tiny))
-    return found
+    return predictor.log_densities(np.asarray(x, np.float64), str, labels)
