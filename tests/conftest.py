@@ -4,12 +4,16 @@ from multiprocessing.forkserver import set_forkserver_preload
 from pathlib import Path
 
 import dask
+import numpy as np
 import pytest
 
 HERE = Path(__file__).parent
 
 SLOW = ("deploy", "stores")
 """Folders of which all tests are: Slurm, Kubernetes, network namespaces, containers, S3."""
+
+STATES = pytest.StashKey()
+"""Of the generators of modules, as they were imported."""
 
 
 def pytest_ignore_collect(collection_path, config):
@@ -37,6 +41,17 @@ def forked_workers():
         get_mp_context()  # sets modules of its own, once
         set_forkserver_preload(["distributed.nanny", "dask.dataframe", "daskgmm.models.estimator"])
         yield
+
+
+@pytest.fixture(autouse=True)
+def as_imported(request):
+    """Give the generators of a module the state of its import: no test draws what another left."""
+    for name, value in vars(request.module).items():
+        if isinstance(value, np.random.Generator):
+            state = request.session.stash.setdefault(STATES, {}).setdefault(
+                (request.module.__name__, name), value.bit_generator.state
+            )
+            value.bit_generator.state = state
 
 
 @pytest.fixture

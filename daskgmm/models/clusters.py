@@ -92,6 +92,9 @@ class Merging:
         k - 1 clusters whatever the rows are: never at one cluster, which a Gaussian with several
         components is, nor at k, and of three components always at two. Moreover a step changes
         the entropy by more the larger its clusters are, however little they share.
+
+        It is no test. Of one Gaussian, 600 rows in two features, it says 1 in 19, 16 and 11 of 20
+        draws with 2, 3 and 4 components, and else mostly 2.
         """
         steps = np.clip(self.shared[self.n_components - self.used :], CERTAIN, SHARED)
         merged = np.concatenate([[SHARED], np.minimum.accumulate(steps)])

@@ -29,7 +29,7 @@ def test_fits(name, pods_of):
     given = parsed(driver.command_line)
     at = "/data/" if name.endswith("pvc") else "s3://bucket/"
     assert (given["data"], given["out"]) == (f"{at}rows.zarr", f"{at}model.json")
-    assert (given["checkpoint"], given["n_components"]) == (f"{at}fit.ckpt", 10)
+    assert (given["checkpoint"], given["n_components"]) == (f"{at}fit.ckpt", [10])
     assert given["scheduler"] == "tcp://daskgmm-scheduler:8786"
     assert given["overwrite"] is True
     connect = driver.environment["DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT"]
