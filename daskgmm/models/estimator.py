@@ -54,6 +54,7 @@ from daskgmm.models.factors import check_factors, check_factors_of
 from daskgmm.models.fitted_on import fitted_on
 from daskgmm.models.initial import check_initial
 from daskgmm.models.inputs import check_enough_columns
+from daskgmm.models.labels import check_room
 from daskgmm.models.missing import check_missing
 from daskgmm.models.narrow import warn_of_spread_within_noise
 from daskgmm.models.order import NUMBERED, reordered, reordered_search
@@ -365,6 +366,7 @@ class MixtureEstimator(Density):
         if self.equal_weights and not all(part is None for part in given):
             weights = np.full(self.n_components, 1.0 / self.n_components)
         initial = check_initial(structure, self.n_components, columns, weights, *given)
+        check_room(initial.weights, settings.labelling)
         resume = None
         if self.warm_start and hasattr(self, "converged_"):
             self._check_resumable(settings.n_features(columns))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from daskgmm.arrays import Array
 from daskgmm.companions import Companions
 from daskgmm.em.label_counts import LabelCounts, count_labels
 from daskgmm.em.labelling import Labelling
@@ -101,6 +102,20 @@ def with_labels(
     codes.content = found.content  # few rows of them are compared else
     coded = replace(beside, labels=codes)
     return coded, replace(settings, labelling=labelling)
+
+
+def check_room(weights: Array | None, labelling: Labelling | None) -> None:
+    """Raise `SettingError` for first weights that leave no room for rows whose class is known."""
+    if weights is None or labelling is None:
+        return
+    classes = np.asarray(labelling.classes)
+    for known, count in enumerate(labelling.counts[:-1]):
+        own = np.flatnonzero(classes == known)
+        if count and not weights[own].any():
+            raise SettingError(
+                f"weights_init is 0 for component {', '.join(map(str, own))}, and labels say that "
+                f"{count} rows are of it. Give a weight above 0."
+            )
 
 
 def _check_backend() -> None:

@@ -125,6 +125,15 @@ def test_bounds_with_gaps_and_labels_never_fall():
     assert_allclose(everything.weights_, np.bincount(Z) / len(Z), rtol=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore::daskgmm.errors.DegenerateComponentWarning")
+def test_first_weights_leave_room_for_labelled_rows():
+    weights = [0.0, 0.5, 0.5]
+    with pytest.raises(SettingError, match=r"weights_init is 0 for component 0, and labels say"):
+        GaussianMixture(K, weights_init=weights).fit(X, labels=Z)
+    others = np.where(Z == 0, -1, Z)
+    assert GaussianMixture(K, weights_init=weights).fit(X, labels=others).weights_[1] > 0.2
+
+
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("chunks", [None, 7, 100])
 def test_em_is_that_by_hand(chunks):
