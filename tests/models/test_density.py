@@ -106,6 +106,7 @@ def test_marginals_are_integrals(way):
         assert_allclose(density(marginal, [x[2], x[0]])[0], expected, rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("way", WAYS)
 def test_conditionals_are_ratios_of_densities(way):
