@@ -8,6 +8,7 @@ import numpy as np
 
 from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.low_rank_structure import LowRankStructure
+from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.projection import projected
@@ -43,8 +44,7 @@ def pairs(parameters: Parameters, named: int = 0) -> list[Pair]:
     memory.
     """
     weights, k = parameters.weights, parameters.n_components
-    structure = structure_of(parameters)
-    if isinstance(structure, LowRankStructure) and structure.is_projected(parameters.n_features):
+    if without_matrices(structure_of(parameters), parameters.n_features):
         return []
     dense = covariance_matrices(parameters)
     logs = weights * np.linalg.slogdet(dense)[1]
@@ -56,6 +56,11 @@ def pairs(parameters: Parameters, named: int = 0) -> list[Pair]:
         costs, first = np.where(np.isnan(costs), np.inf, costs), max(row + 1, named)
         found += [Pair(row, j, float(costs[j - row - 1])) for j in range(first, k)]
     return sorted(found, key=lambda pair: pair.cost)
+
+
+def without_matrices(structure: Structure, d: int) -> bool:
+    """Return whether matrices (k, d, d) of so many features would not fit into memory."""
+    return isinstance(structure, LowRankStructure) and structure.is_projected(d)
 
 
 def merged(parameters: Parameters, i: int, j: int) -> Parameters | None:

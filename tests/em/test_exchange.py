@@ -8,7 +8,14 @@ from daskgmm.companions import ALONE
 from daskgmm.em.events import silence
 from daskgmm.em.loop import Fit
 from daskgmm.em.sample import SampleRule
-from daskgmm.em.selection.exchange import ROUNDS, Exchanges, Split, components, exchanged
+from daskgmm.em.selection.exchange import (
+    ROUNDS,
+    SPLIT_ROWS,
+    Exchanges,
+    Split,
+    components,
+    exchanged,
+)
 from daskgmm.em.settings import Settings
 from daskgmm.em.starts.candidates import Candidate, Part
 from daskgmm.em.starts.clustering import unwarned
@@ -103,3 +110,8 @@ def test_two_components_have_none_to_exchange():
     assert exchanges("full", 2).worth(1e9) == 0
     assert exchanges("full").worth(1e9) == ROUNDS
     assert exchanges("full").worth(1e-3) == 0
+
+
+def test_few_rows_have_more_starts_instead():
+    n, d = X.shape
+    assert exchanges("full", n // (2 * SPLIT_ROWS * d) + 1).worth(1e9) == 0

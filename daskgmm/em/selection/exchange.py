@@ -38,7 +38,7 @@ from daskgmm.em.starts.start import with_room
 from daskgmm.gaussian.coordinates import whitening
 from daskgmm.gaussian.covariance.structures import STRUCTURES, structure_of
 from daskgmm.gaussian.m_step import Maximised
-from daskgmm.gaussian.merging import Pair, merged, pairs
+from daskgmm.gaussian.merging import Pair, merged, pairs, without_matrices
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.splitting import divided
 from daskgmm.passes.batches import seconds_per_row
@@ -81,10 +81,17 @@ class Exchanges:
     log_densities: LogDensities
 
     def worth(self, seconds: float) -> int:
-        """Return how many rounds are estimated to take no longer, `ROUNDS` at the most."""
+        """Return how many rounds are estimated to take no longer, `ROUNDS` at the most.
+
+        There are none where components have too few rows in the mean for a mixture of two: more
+        starts find more then. Nor are there where matrices would not fit into memory.
+        """
         k, d = self.settings.n_components, self.draw.x.shape[1]
         if k < 3 or self.settings.labelling is not None:
             return 0  # none is left to split beside two that are merged; or classes have places
+        few = self.draw.m < 2 * k * SPLIT_ROWS * d
+        if few or without_matrices(STRUCTURES[self.settings.structure], d):
+            return 0
         row = seconds_per_row(k, STRUCTURES[self.settings.structure].n_statistics(d))
         splits = WAYS * SPLIT_ITER * (k * ITER_SECONDS + self.draw.m * row)
         short = TRIED * FIRST_ITER + SECOND * (SHORT_ITER - FIRST_ITER)
