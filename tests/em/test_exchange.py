@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from daskgmm.companions import ALONE
-from daskgmm.em.events import silence
+from daskgmm.em.events import Iterated, silence
 from daskgmm.em.loop import Fit
 from daskgmm.em.sample import SampleRule
 from daskgmm.em.selection.exchange import (
@@ -16,8 +16,9 @@ from daskgmm.em.selection.exchange import (
     components,
     exchanged,
 )
+from daskgmm.em.selection.races import led_by
 from daskgmm.em.settings import Settings
-from daskgmm.em.starts.candidates import Candidate, Part
+from daskgmm.em.starts.candidates import Candidate, Part, Raced
 from daskgmm.em.starts.clustering import unwarned
 from daskgmm.em.starts.drawing import whole_draw
 from daskgmm.em.survey import survey_rows
@@ -115,3 +116,22 @@ def test_two_components_have_none_to_exchange():
 def test_few_rows_have_more_starts_instead():
     n, d = X.shape
     assert exchanges("full", n // (2 * SPLIT_ROWS * d) + 1).worth(1e9) == 0
+
+
+def ended(bound, degenerate=0):
+    iterated = Iterated(
+        iteration=1, lower_bound=bound, change=0.0, gap=0.0, rows=1, seconds=0.0, nbytes=0,
+        peak_memory=0,
+    )  # fmt: skip
+    return Candidate(0, Fit(Maximised(wrong("full")), (iterated,)), degenerate)
+
+
+def test_only_what_is_better_leads_a_race():
+    best, other = ended(-1.0), ended(-1.5)
+    raced = Raced((best, other))
+    assert led_by(raced, [ended(-0.5), ended(-0.9)], 0.1).best.fit.lower_bound == -0.5
+    assert led_by(raced, [ended(-0.95)], 0.1) is raced  # no better than noise
+    assert led_by(raced, [], 0.1) is raced
+    assert led_by(raced, [ended(-1.4)], 0.1) is raced  # where the best one collapsed
+    assert led_by(raced, [ended(9.0, degenerate=1)], 0.1) is raced
+    assert led_by(Raced((ended(9.0, degenerate=1),)), [best], 0.1).best is best

@@ -128,8 +128,16 @@ def leaders(raced: Sequence[Raced]) -> list[Candidate]:
     return [each.candidates[0] for each in raced]
 
 
-def _led_by(raced: Raced, found: Sequence[Candidate]) -> Raced:
-    """Return the race with these candidates in front, in their order."""
+def led_by(raced: Raced, found: Sequence[Candidate], alike: float) -> Raced:
+    """Return the race with these candidates in front, in their order.
+
+    It stays as it is if the first one is not better by more than a difference in nats a row: those
+    that go on may collapse, or have a component on the floor that had none there before.
+    """
+    if raced.best is None or not found or found[0].rank <= raced.best.rank:
+        return raced
+    if ended_alike((raced.best, found[0]), alike):
+        return raced
     for each in reversed(found):
         raced = raced.led_by(each)
     return raced
@@ -178,7 +186,7 @@ class _Races:
         exchanges = Exchanges(self.draw, settings, self.request.log_densities)
         if rounds := exchanges.worth(EXCHANGE_SECONDS / contenders):
             found = ranked(exchanges.of_all(raced.candidates[:EXCHANGED], rounds))
-            return raced if ended_alike((raced.best, *found[:1]), alike) else _led_by(raced, found)
+            return led_by(raced, found, alike)
         seeds = self.request.more_seeds(settings, self.draw.m, rows, d, contenders)
         for first in range(0, len(seeds), TOGETHER):
             other = self._race(settings, seeds[first : first + TOGETHER])
