@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from daskgmm.arrays import Array
 from daskgmm.companions import Companions
@@ -69,14 +70,12 @@ def with_labels_of_sizes(
             f"n_components begins at {sizes[0]}, and labels name {named} components, 0 to "
             f"{named - 1}. Sweep from {named} on."
         )
-    codes = coded_rows(beside.labels, np.arange(named))
-    codes.content = found.content
 
     def labelled(chosen: Settings) -> Settings:
         every = np.arange(chosen.n_components)
         return replace(chosen, labelling=Labelling(tuple(every.tolist()), found.all_of(every)))
 
-    return replace(beside, labels=codes), tuple(map(labelled, settings))
+    return _coded(beside, beside.labels, found, np.arange(named)), tuple(map(labelled, settings))
 
 
 def with_labels(
@@ -98,10 +97,17 @@ def with_labels(
     if not len(found.values):
         return replace(beside, labels=None), settings
     labelling = Labelling(classes, found.all_of(values))
-    codes = coded_rows(beside.labels, values)
-    codes.content = found.content  # few rows of them are compared else
-    coded = replace(beside, labels=codes)
+    coded = _coded(beside, beside.labels, found, values)
     return coded, replace(settings, labelling=labelling)
+
+
+def _coded(
+    beside: Companions[Rows], labels: Rows, found: LabelCounts, values: NDArray[np.intp]
+) -> Companions[Rows]:
+    """Return companions with labels as places of sorted values, known by the digest of all."""
+    codes = coded_rows(labels, values)
+    codes.content = found.content  # few rows of them are compared else
+    return replace(beside, labels=codes)
 
 
 def check_room(weights: Array | None, labelling: Labelling | None) -> None:

@@ -16,7 +16,6 @@ from functools import partial
 from itertools import islice, product
 
 import numpy as np
-from numpy.typing import NDArray
 
 from daskgmm.em.loop import Fit
 from daskgmm.em.selection.holding_out import LogDensities
@@ -42,8 +41,6 @@ from daskgmm.gaussian.merging import Pair, merged, pairs, without_matrices
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.splitting import divided
 from daskgmm.passes.batches import seconds_per_row
-
-Array = NDArray[np.float64]
 
 ROUNDS = 4
 """Most exchanges in a row."""
@@ -89,10 +86,10 @@ class Exchanges:
         k, d = self.settings.n_components, self.draw.x.shape[1]
         if k < 3 or self.settings.labelling is not None:
             return 0  # none is left to split beside two that are merged; or classes have places
-        few = self.draw.m < 2 * k * SPLIT_ROWS * d
-        if few or without_matrices(STRUCTURES[self.settings.structure], d):
+        structure, few = STRUCTURES[self.settings.structure], self.draw.m < 2 * k * SPLIT_ROWS * d
+        if few or without_matrices(structure, d):
             return 0
-        row = seconds_per_row(k, STRUCTURES[self.settings.structure].n_statistics(d))
+        row = seconds_per_row(k, structure.n_statistics(d))
         splits = WAYS * SPLIT_ITER * (k * ITER_SECONDS + self.draw.m * row)
         short = TRIED * FIRST_ITER + SECOND * (SHORT_ITER - FIRST_ITER)
         runs = (short + DRIVEN * USUAL_ITER) * (ITER_SECONDS + self.draw.m * row)
