@@ -35,7 +35,8 @@ def numbers_in(value: str) -> list[float]:
 
 PRIORS = options.several(
     "--class-priors", "priors", metavar="P,...", parse=numbers_in,
-    help="With --classifier: prior probabilities of the sorted classes, for predictions.  "
+    help="With --classifier: prior probabilities of the sorted classes, for predictions; they are "
+    "divided by their sum.  "
     "[default: their parts of the rows]",
 )  # fmt: skip
 

@@ -82,8 +82,9 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         classes together, and rows of unknown class are left out.
     criterion : {"bic", "aic", "icl", "heldout"}, default="bic"
     priors : array-like of shape (c,), or mapping from classes to float, optional
-        Prior probabilities of classes in predictions; by default the parts of the rows that the
-        fit gave to each. `class_prior_` can be set after the fit too.
+        Prior probabilities of classes in predictions, up to a common factor: they are divided by
+        their sum. By default the parts of the rows that the fit gave to each class. `class_prior_`
+        can be set after the fit too.
     tails : {"contaminated", "t"} or None, default=None
         As in `GaussianMixture`: so outliers among the rows of a class do not widen it. There is no
         `noise`, as the uniform component is no class that a row can be given.
