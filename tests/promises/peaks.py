@@ -23,17 +23,17 @@ def write(path, n, d, chunk_nbytes):
     return str(path)
 
 
-def peak(path, k, kind=GaussianMixture, given=None, **settings):
+def peak(path, k, kind=GaussianMixture, given=None, *, started=spawned, **settings):
     """Fit on a fresh worker of two threads; return its peak, and what the plan said.
 
-    `given` are arguments of the fit beside the rows.
+    `given` are arguments of the fit beside the rows; `started` is how processes start.
     """
     given = given or {}
     planned_for = {
         name: settings[name] for name in settings.keys() & GaussianMixture().get_params()
     }
     with (
-        spawned(),
+        started(),
         LocalCluster(
             n_workers=1,
             threads_per_worker=2,

@@ -1,6 +1,7 @@
 """Promises for every option: the same bits anywhere and after losses, memory within the plan."""
 
 import time
+from contextlib import nullcontext
 
 import dask
 import dask.array as da
@@ -168,7 +169,7 @@ def test_the_plan_of_a_structure_is_that_of_its_statistic(option):
 @pytest.mark.parametrize("option", [option for option in WORKS if option not in BESIDE])
 def test_a_worker_takes_no_more_than_the_plan_says(option, stored):
     kind, settings = OPTIONS[option]
-    taken, planned = peak(stored, 16, kind, **settings)
+    taken, planned = peak(stored, 16, kind, started=nullcontext, **settings)
     assert planned / 4 < taken <= planned
 
 
@@ -180,5 +181,7 @@ def test_so_it_is_with_what_goes_beside_rows(option, tmp_path):
     x = own.rows(np.random.default_rng(0).normal(size=(n, d)).astype(np.float32))
     zarr.create_array(tmp_path / "x.zarr", data=x, chunks=(2000, d))
     given = own.given(n, d, 2000)
-    taken, planned = peak(str(tmp_path / "x.zarr"), 16, OPTIONS[option][0], given, **settings)
+    taken, planned = peak(
+        str(tmp_path / "x.zarr"), 16, OPTIONS[option][0], given, started=nullcontext, **settings
+    )
     assert planned / 5 < taken <= planned

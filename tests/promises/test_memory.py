@@ -34,9 +34,10 @@ import daskgmm
 from daskgmm.passes.memory import peak_memory
 warnings.simplefilter("ignore")
 settings = {"covariance_type": "diag", "sample_rows": 10_000, "max_iter": 2}
+starts = {"random_state": 0, "init_params": "k-means++"}
 planned = daskgmm.plan(sys.argv[1], 2, **settings).worker_nbytes
 events = []
-daskgmm.GaussianMixture(2, random_state=0, **settings).fit(sys.argv[1], listen=events.append)
+daskgmm.GaussianMixture(2, **starts, **settings).fit(sys.argv[1], listen=events.append)
 assert any(type(event).__name__ == "StartFound" and event.rows < 30_000 for event in events)
 print(planned, peak_memory())
 """

@@ -1,4 +1,4 @@
-"""Data four times as large as all the memory that there is."""
+"""Data twice as large as all the memory that there is."""
 
 import shutil
 
@@ -13,7 +13,7 @@ from tests.promises.capped import memory_cap, oom_kills, run
 pytestmark = pytest.mark.slow
 
 CAP = 760 << 20
-ROWS, D, CHUNK = 25_600_000, 32, 50_000
+ROWS, D, CHUNK = 12_800_000, 32, 50_000
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def large(tmp_path_factory):
     part[::2] += 3
     for first in range(0, ROWS, CHUNK):
         array[first : first + CHUNK] = part
-    assert array.nbytes > 4 * CAP
+    assert array.nbytes > 2 * CAP
     yield path
     shutil.rmtree(path)
 
