@@ -101,28 +101,28 @@ def sample_capacity(n_parameters: int, d: int) -> int:
     return max(1, min(wanted, SAMPLE_BYTES // (8 * d)))
 
 
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+"""The increment of splitmix64: 2^64 over the golden ratio."""
+
+
 def row_hashes(seed: int, start_row: int, count: int) -> NDArray[np.uint64]:
     """Return a hash of each row number: splitmix64 (Steele, Lea & Flood 2014).
 
     A bijection of the row number for every seed, so no two rows have the same.
     """
-    golden, one, two = (
-        np.uint64(0x9E3779B97F4A7C15),
-        np.uint64(0xBF58476D1CE4E5B9),
-        np.uint64(0x94D049BB133111EB),
-    )
     with np.errstate(over="ignore"):
-        state = np.arange(start_row, start_row + count, dtype=np.uint64) * golden
-        state += _scramble(np.uint64(seed), golden, one, two)
-        hashes: NDArray[np.uint64] = _scramble(state, golden, one, two)
+        state = np.arange(start_row, start_row + count, dtype=np.uint64) * GOLDEN
+        state += scrambled(np.uint64(seed))
+    hashes: NDArray[np.uint64] = scrambled(state)
     return hashes
 
 
-def _scramble(state: Any, golden: np.uint64, one: np.uint64, two: np.uint64) -> Any:
+def scrambled(state: Any) -> Any:
+    """Return states of 64 bits after a step of splitmix64; a bijection."""
     with np.errstate(over="ignore"):
-        state = state + golden
-        state = (state ^ (state >> np.uint64(30))) * one
-        state = (state ^ (state >> np.uint64(27))) * two
+        state = state + GOLDEN
+        state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         return state ^ (state >> np.uint64(31))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 from daskgmm.errors import SettingError
@@ -76,6 +77,16 @@ def check_imputes(mixture: Any) -> None:
         f"impute fills the gaps of rows, and this mixture has missing={mixture.missing!r}. "
         "Call mixture.set_params(missing='marginalise') first (--missing marginalise)."
     )
+
+
+def check_seed(seed: Any) -> None:
+    """Raise `SettingError` unless it is the seed of draws, or None."""
+    is_whole = isinstance(seed, Integral) and not isinstance(seed, bool)
+    if seed is not None and not (is_whole and 0 <= seed < 2**64):
+        raise SettingError(
+            f"random_state is {seed!r}; give a whole number from 0 to 2^64 - 1, with which the "
+            "same values are drawn each time, or None for expected values."
+        )
 
 
 def transform_of(mixture: Any, coordinates: Coordinates | None) -> Transform:

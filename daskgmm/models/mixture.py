@@ -41,7 +41,7 @@ from daskgmm.models.factors import name_with_factors
 from daskgmm.models.imputed import named_as
 from daskgmm.models.inputs import feature_names, labelled_rows
 from daskgmm.models.latent import Points
-from daskgmm.models.missing import check_imputes, transform_of
+from daskgmm.models.missing import check_imputes, check_seed, transform_of
 from daskgmm.models.noisy_rows import (
     predict_with_noise,
     rows_to_write,
@@ -154,17 +154,24 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         """
         return self._predict("log_density", X, noise_variance)
 
-    def impute(self, X: Any) -> Any:
-        """Return rows whose missing values are those that the mixture expects, shape (n, d).
+    def impute(self, X: Any, *, random_state: int | None = None) -> Any:
+        """Return rows whose missing values are those that the mixture expects, or draws of them.
 
         Of a mixture with ``missing="marginalise"``: the mean of each missing value given the others
         of its row, over all components. Observed values stay as they are, to the bit, and rows
         without any value stay NaN. Variances of filled values are too small, as those of means
-        are. The output "imputed" of `predict_to_zarr` and `predict_to_parquet` is the same.
+        are; draws have the variances and correlations of the mixture, and several of them show how
+        uncertain what follows is (multiple imputation). The output "imputed" of `predict_to_zarr`
+        and `predict_to_parquet` is the mean.
 
         Parameters
         ----------
         X : as in `fit`
+        random_state : int, optional
+            The seed of a draw from the distribution of the missing values given the others of the
+            row: a component with its posterior probability, then a value of its conditional
+            Gaussian. A draw depends on the seed and the number of the row, not on chunks; with a
+            data frame of Dask, on the partition and the number in it.
 
         Returns
         -------
@@ -175,10 +182,11 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         SettingError
-            If `missing` is another.
+            If `missing` is another, or the seed is no whole number from 0 to 2^64 - 1.
         """
         check_imputes(self)
-        found, source = self._predict(IMPUTED, X), source_of(X)
+        check_seed(random_state)
+        found, source = self._predict(IMPUTED, X, seed=random_state), source_of(X)
         return named_as(X, labelled_rows(self, X), found) if source.labelled else found
 
     def score(
@@ -629,16 +637,20 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             return covariances.copy()
         return coordinates.undo_covariances(covariances)
 
-    def _predict(self, name: str, x: Any, noise_variance: Any = None) -> Any:
+    def _predict(
+        self, name: str, x: Any, noise_variance: Any = None, *, seed: int | None = None
+    ) -> Any:
         if noise_variance is not None:
             check_is_fitted(self)
             given = (name,), x, noise_variance
             return predict_with_noise(self, self._predictor(), *given)[0]
-        return self._predict_together((name,), x)[0]
+        return self._predict_together((name,), x, seed)[0]
 
-    def _predict_together(self, names: tuple[str, ...], x: Any) -> tuple[Any, ...]:
+    def _predict_together(
+        self, names: tuple[str, ...], x: Any, seed: int | None = None
+    ) -> tuple[Any, ...]:
         check_is_fitted(self)
-        return source_of(x).predictions(InAnyForm(self, self._predictor(), names))
+        return source_of(x).predictions(InAnyForm(self, self._predictor(seed), names))
 
     def _scored(
         self, x: Any, sample_weight: Any, noise_variance: Any = None, *, disorder: bool = False
@@ -673,12 +685,12 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             scored.entropy / weighing.total,
         )
 
-    def _predictor(self) -> Predictor:
+    def _predictor(self, seed: int | None = None) -> Predictor:
         transform = transform_of(self, self._coordinates())
         clusters = clusters_of(self)
         merged = None if clusters is None else tuple(map(int, clusters))
         names, own = feature_names(self), self._own_outputs
-        return Predictor(self._parameters(), names, transform, merged, own)
+        return Predictor(self._parameters(), names, transform, merged, own, seed)
 
     def _coordinates(self) -> Coordinates | None:
         return getattr(self, "coordinates_", None)

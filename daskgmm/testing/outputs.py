@@ -16,6 +16,7 @@ from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.factors import settings_of
 from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.models.predictions.outputs import OUTPUTS, Asked, Output, Outputs
+from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.names import DTYPES
 from daskgmm.passes.transform import Transform
@@ -24,6 +25,8 @@ from daskgmm.testing.mixtures import random_mixture
 Array = NDArray[np.float64]
 
 K, D, N = 4, 3, 1500
+
+PLACE = Place(str)
 
 MERGED = (0, 1, 0, 1)
 """Cluster of each component, for outputs of merged ones."""
@@ -104,11 +107,11 @@ class OutputTests:
         )
         for structure in map(STRUCTURES.__getitem__, self.structures):
             predictor = Predictor(random_mixture(structure, K, D))
-            whole = alone.predict(predictor, rows, str)
-            together = everything.predict(predictor, rows, str)
+            whole = alone.predict(predictor, rows, PLACE)
+            together = everything.predict(predictor, rows, PLACE)
             for size in (1, 37):
                 parts = [
-                    alone.predict(predictor, rows[first : first + size], str)
+                    alone.predict(predictor, rows[first : first + size], PLACE)
                     for first in range(0, 111, size)
                 ]
                 for name, expected in whole.items():
@@ -124,8 +127,8 @@ class OutputTests:
         predictor = Predictor(self._random(), transform=Transform(drop_missing=True))
         for dtype in DTYPES:
             outputs = Outputs(tuple(self.arrays(dtype, missing=True)))
-            got = outputs.predict(predictor, holed, str)
-            expected = outputs.predict(predictor, rows, str)
+            got = outputs.predict(predictor, holed, PLACE)
+            expected = outputs.predict(predictor, rows, PLACE)
             for array in outputs.arrays:
                 assert_array_equal(got[array.name][::5], filled(array, len(rows[::5])))
                 present = np.arange(N) % 5 != 0
@@ -145,7 +148,7 @@ class OutputTests:
         """Encoded, with attributes that say how."""
         rows, mixture = self.rows(), self.mixture()
         outputs = Outputs(tuple(self.arrays(dtype, 2)))
-        expected = outputs.predict(Predictor(mixture._parameters()), rows, str)
+        expected = outputs.predict(Predictor(mixture._parameters()), rows, PLACE)
         stored = zarr.create_array(tmp_path / "x.zarr", data=rows, chunks=(400, D))
         mixture.predict_to_zarr(stored, tmp_path / "p.zarr", [self.name], dtype=dtype, top=2)
         group = zarr.open_group(tmp_path / "p.zarr")
@@ -162,7 +165,7 @@ class OutputTests:
         pd = pytest.importorskip("pandas")
         rows, mixture = self.rows(), self.mixture()
         outputs = Outputs(tuple(self.arrays("float64", 2)))
-        expected = outputs.predict(Predictor(mixture._parameters()), rows, str)
+        expected = outputs.predict(Predictor(mixture._parameters()), rows, PLACE)
         frame = pd.DataFrame(rows, columns=["a", "b", "c"]).assign(key=np.arange(N))
         out = tmp_path / "p.parquet"
         mixture.predict_to_parquet(frame, out, [self.name], key="key", dtype="float64", top=2)
@@ -184,7 +187,7 @@ class OutputTests:
 
 def values(predictor: Predictor, array: Output, rows: Array) -> NDArray[np.generic]:
     """Return the values of one array before they are encoded."""
-    parts = [array.compute(posterior) for _, posterior in predictor.posteriors(rows, str)]
+    parts = [array.compute(posterior) for _, posterior in predictor.posteriors(rows, PLACE)]
     return np.concatenate(parts)
 
 

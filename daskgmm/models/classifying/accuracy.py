@@ -18,7 +18,8 @@ from daskgmm.models.classifying.target import Target
 from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.models.noisy_rows import rows_beside
 from daskgmm.models.predictions.in_memory import predict_values
-from daskgmm.models.predictions.prediction import Predictor, after, with_noise
+from daskgmm.models.predictions.place import Place
+from daskgmm.models.predictions.prediction import Predictor, with_noise
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.over_batches import map_batches
 from daskgmm.rows.coded import UNKNOWN_CLASS
@@ -107,7 +108,7 @@ def _score(
 ) -> tuple[float, float]:
     hits, total, before = 0.0, 0.0, 0
     for block in blocks:
-        place, labels = partial(after, batch.place, before), block.beside.labels
+        place, labels = Place.of(batch).after(before), block.beside.labels
         assert labels is not None, "y is given"
         expected, known = places(labels)
         weights = np.ones(len(labels))

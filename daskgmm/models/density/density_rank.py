@@ -21,7 +21,7 @@ from daskgmm.gaussian.log_joint import log_joint, squared_distances
 from daskgmm.gaussian.missing.conditional import marginal, unstructured
 from daskgmm.gaussian.missing.patterns import Pattern
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.models.density.sample_blocks import Sampler, said
+from daskgmm.models.density.sample_blocks import DRAWN, Sampler
 from daskgmm.models.predictions.outputs import Asked, Output
 from daskgmm.models.predictions.posterior import Posterior
 from daskgmm.models.predictions.prediction import Predictor
@@ -85,7 +85,7 @@ class Ranks:
         predictor, drawn = Predictor(parameters), np.empty(n)
         for first, rows in sampler.blocks(n):
             seen = rows if columns is None else np.ascontiguousarray(rows[:, columns])
-            drawn[first : first + len(rows)] = predictor.log_densities(seen, said)
+            drawn[first : first + len(rows)] = predictor.log_densities(seen, DRAWN)
         return cls(np.sort(drawn), np.nan, d)
 
     def __call__(self, log_densities: Array) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 from daskgmm.gaussian.log_joint import squared_distances
 from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.models.density.sample_blocks import Sampler, said
+from daskgmm.models.density.sample_blocks import DRAWN, Sampler
 from daskgmm.models.predictions.prediction import Predictor
 
 
@@ -38,7 +38,7 @@ def divergence(p: Parameters, q: Parameters, seed: int, n: int) -> Divergence:
     ours, theirs = Predictor(p), Predictor(q)
     values = np.empty(n)
     for first, rows in Sampler(p, None, None, seed).blocks(n):
-        ratios = ours.log_densities(rows, said) - theirs.log_densities(rows, said)
+        ratios = ours.log_densities(rows, DRAWN) - theirs.log_densities(rows, DRAWN)
         values[first : first + len(rows)] = ratios
     return Divergence(float(values.mean()), float(values.std(ddof=1) / np.sqrt(n)))
 

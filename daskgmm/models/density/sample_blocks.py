@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from daskgmm.blas import one_blas_thread
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.models.predictions.place import Place
 from daskgmm.models.sampling import sample_mixture
 
 Array = NDArray[np.float64]
@@ -81,9 +82,8 @@ class Sampler:
         return x[order], labels[order]
 
 
-def said(row: int) -> str:
-    """Say which row of a sample cannot be used."""
-    return f"row {row} of a block that was drawn"
+DRAWN = Place("row {} of a block that was drawn".format)
+"""The place of rows of a sample."""
 
 
 def sample_lazily(sampler: Sampler, n: int, chunks: int | None, dtype: str) -> tuple[Any, Any]:

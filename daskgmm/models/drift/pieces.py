@@ -17,8 +17,9 @@ from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.kernels.workspace import small_buffers
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.posterior import Posterior
-from daskgmm.models.predictions.prediction import Predictor, at
+from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.over_batches import map_batches
 from daskgmm.rows.rows import Rows
@@ -104,7 +105,7 @@ def _of_batch(
     own, before = _Cut(predictor.parameters), 0
     for block in blocks:
         check_block(batch, before, block, columns)
-        place = at(batch.place, block.numbers(before))
+        place = Place.of(batch).at(block.numbers(before))
         with one_blas_thread(), small_buffers():
             for rows, posterior in predictor.posteriors(block.x, place):
                 given = block.weights

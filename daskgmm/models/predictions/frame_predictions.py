@@ -18,7 +18,9 @@ from daskgmm.models.predictions.in_memory import (
     predict_values,
 )
 from daskgmm.models.predictions.outputs import Output
+from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.prediction import Predictor
+from daskgmm.passes.batches import UNKNOWN_CHUNK_SPAN
 from daskgmm.passes.executors.executor import check_lazy
 from daskgmm.rows.layout import check_rows
 from daskgmm.rows.naming import check_among
@@ -54,13 +56,20 @@ def predict_frame(
 
 
 def predict_partition(
-    predictor: Predictor, names: Names, dtype: np.dtype[Any], columns: tuple[Any, ...], frame: Any
+    predictor: Predictor,
+    names: Names,
+    dtype: np.dtype[Any],
+    columns: tuple[Any, ...],
+    frame: Any,
+    partition_info: Any = None,
 ) -> Any:
     """Return outputs of a pandas frame as a series, or as a frame of all, with its index."""
 
-    def place(row: int) -> str:
+    def say(row: int) -> str:
         return f"row {row} of a partition (index {frame.index[row]})"
 
+    number = (partition_info or {}).get("number", 0)
+    place = Place(say, partial(np.add, number * UNKNOWN_CHUNK_SPAN))
     found = predict_values(predictor, names, partition_array(frame, dtype, columns), place)
     return _framed(outputs_of(predictor, names, dtype), found, frame.index)
 

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.latent import n_factors
 from daskgmm.models.predictions.outputs import OUTPUTS, Asked, Output, Outputs
-from daskgmm.models.predictions.prediction import Place, Predictor, after
+from daskgmm.models.predictions.place import Place
+from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.over_batches import map_batches
 from daskgmm.rows.plain import unmasked
@@ -74,7 +75,7 @@ def _block_by_block(
 ) -> Iterator[NDArray[Any]]:
     before = 0
     for block in blocks:
-        yield predict_values(predictor, names, block.x, partial(after, batch.place, before))
+        yield predict_values(predictor, names, block.x, Place.of(batch).after(before))
         before += len(block.x)
 
 

@@ -7,9 +7,12 @@ from typing import Any
 
 import dask.array as da
 import numpy as np
+from numpy.typing import NDArray
 
 from daskgmm.models.predictions.in_memory import Names, output_of, predict_values
+from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.prediction import Predictor
+from daskgmm.passes.batches import UNKNOWN_CHUNK_SPAN
 from daskgmm.passes.executors.executor import check_lazy
 from daskgmm.rows.labelled.grid_rows import point
 from daskgmm.rows.refusals import check_block
@@ -47,7 +50,7 @@ def _block(
     check_block(x)
     grid = x.shape[:-1]
 
-    def place(row: int) -> str:
+    def say(row: int) -> str:
         if not block_info:
             return f"row {row} of a block"
         starts = [start for start, _ in block_info[0]["array-location"][:-1]]
@@ -57,5 +60,17 @@ def _block(
             return f"row {row} of block {block_info[0]['chunk-location'][0]}"
         return f"row {starts[0] + row}"
 
+    place = Place(say, partial(_numbers, block_info[0], grid)) if block_info else Place(say)
     found = predict_values(predictor, names, x.reshape(-1, x.shape[-1]), place)
     return found.reshape((*grid, *found.shape[1:]))
+
+
+def _numbers(info: Any, grid: tuple[int, ...], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the numbers of rows of a block on its grid, in the array that it is a block of."""
+    shape, starts = info["shape"][:-1], [start for start, _ in info["array-location"][:-1]]
+    if not grid:
+        return rows
+    if not all(size == size for size in (*shape, *starts)):
+        return rows + int(info["chunk-location"][0]) * UNKNOWN_CHUNK_SPAN
+    at = [start + i for start, i in zip(starts, np.unravel_index(rows, grid), strict=True)]
+    return np.asarray(np.ravel_multi_index(at, shape), np.int64)

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from daskgmm.em.known_noise import check_noise
 from daskgmm.em.survey import LARGEST_VALUE, check_values, largest
 from daskgmm.gaussian.deconvolution.kernel import RowNoiseKernel, RowNoiseTile
+from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.posterior import Posterior
-from daskgmm.models.predictions.prediction import Place, Predictor
+from daskgmm.models.predictions.prediction import Predictor
 
 
 class NoisyPredictor(Predictor):

@@ -20,8 +20,9 @@ from daskgmm.counting import counted
 from daskgmm.errors import EntryError, SettingError
 from daskgmm.gaussian.kernels.workspace import small_buffers
 from daskgmm.gaussian.latent import latent_coordinates, squared_errors
+from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.posterior import Posterior
-from daskgmm.models.predictions.prediction import Place, Predictor, at
+from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.names import DTYPES, IMPUTED
 
 Array = NDArray[np.float64]
@@ -600,7 +601,7 @@ class Outputs:
         present = None if missing is None or not missing.any() else np.flatnonzero(~missing)
         found = self.empty(len(x)) if present is not None else self._unfilled(len(x))
         if present is not None:
-            x, place = x[present], at(place, present)
+            x, place = x[present], place.at(present)
         in_order = sorted(self.arrays, key=_comes_late)
         with one_blas_thread(), small_buffers(), np.errstate(over="ignore"):  # of float32: 3e38
             for rows, posterior in predictor.posteriors(x, place):

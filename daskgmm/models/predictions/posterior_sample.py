@@ -13,7 +13,8 @@ from daskgmm.em.adaptation import checked_blocks
 from daskgmm.em.sample import Sample, SampleRule, join
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.kernels.workspace import small_buffers
-from daskgmm.models.predictions.prediction import Array, Place, Predictor, at
+from daskgmm.models.predictions.place import Place
+from daskgmm.models.predictions.prediction import Array, Predictor
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.over_batches import map_batches
 from daskgmm.rows.rows import Rows
@@ -40,7 +41,7 @@ class SampleWork:
         if not kept:
             return None
         drawn = join(kept).smallest(self.rule.capacity)
-        place = at(batch.place, drawn.index - batch.start_row)
+        place = Place.of(batch).at(drawn.index - batch.start_row)
         return replace(drawn, x=self._posteriors(drawn, place), beside=Companions(drawn.weights))
 
     def _posteriors(self, drawn: Sample, place: Place) -> Array:

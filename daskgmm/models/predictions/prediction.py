@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -30,7 +30,9 @@ from daskgmm.gaussian.kernels.workspace import small_buffers
 from daskgmm.gaussian.missing.conditional import marginal, unstructured
 from daskgmm.gaussian.missing.patterns import Pattern, by_pattern
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.models.predictions.drawing import Draws
 from daskgmm.models.predictions.gaps import Gaps
+from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.posterior import Posterior
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.configuration import backend
@@ -40,9 +42,6 @@ from daskgmm.passes.transform import IDENTITY, Transform
 from daskgmm.rows.rows import Rows
 
 Array = NDArray[np.float64]
-
-Place = Callable[[int], str]
-"""Says in words where a row of a block is."""
 
 
 class Predictor:
@@ -59,6 +58,8 @@ class Predictor:
         Cluster of each component, if components were merged.
     own_outputs : mapping, optional
         What makes outputs beside those of `OUTPUTS`, by name: they depend on more than the mixture.
+    seed : int, optional
+        Missing values are imputed by draws with this seed, not by their expectation.
     """
 
     def __init__(
@@ -68,7 +69,9 @@ class Predictor:
         transform: Transform = IDENTITY,
         clusters: tuple[int, ...] | None = None,
         own_outputs: Mapping[str, Any] | None = None,
+        seed: int | None = None,
     ) -> None:
+        self.seed = seed
         self.parameters, self.transform = parameters, transform
         self.clusters, self.own_outputs = clusters, own_outputs or {}
         self._backend = backend()
@@ -89,7 +92,8 @@ class Predictor:
     def digest(self) -> str:
         """A digest of all that predictions depend on."""
         missing = self.transform.drop_missing, self.transform.marginalise
-        return plain_digest((self.density_digest, missing, self.clusters))
+        seed = () if self.seed is None else (self.seed,)
+        return plain_digest((self.density_digest, missing, self.clusters, *seed))
 
     @property
     def density_digest(self) -> str:
@@ -198,8 +202,10 @@ class Predictor:
         for pattern, rows in by_pattern(x):
             of_columns = self._of_columns(marginal(whole, pattern), pattern)
             given, o = x[rows], np.flatnonzero(pattern)
-            for part, posterior in of_columns._posteriors_of_whole(given[:, o], at(place, rows)):
-                posterior.gaps = Gaps(whole, pattern, given[part], self.transform.coordinates)
+            for part, posterior in of_columns._posteriors_of_whole(given[:, o], place.at(rows)):
+                draws = None if self.seed is None else Draws(self.seed, place.number(rows[part]))
+                coordinates = self.transform.coordinates
+                posterior.gaps = Gaps(whole, pattern, given[part], coordinates, draws)
                 yield rows[part], posterior
 
     def _of_columns(self, observed: Parameters, pattern: Pattern) -> Predictor:
@@ -228,7 +234,7 @@ class Predictor:
                 half_range = np.abs(tile.rows).max(axis=1)
                 if not half_range.max(initial=0.0) <= LARGEST_VALUE:
                     # Of the values as they were given: the centre may be large as well.
-                    check_values(x[rows].T, partial(after, place, first), self.columns)
+                    check_values(x[rows].T, place.after(first), self.columns)
                 kernel = self._choose(half_range)
                 if kernel is not widest:
                     tile = self._backend.tile(kernel, work, b)
@@ -257,20 +263,6 @@ def _weighted(values: Array, weights: NDArray[Any] | None) -> float:
         return float(values.sum())
     counted = weights > 0
     return float(values[counted] @ weights[counted].astype(np.float64))
-
-
-def after(place: Place, first: int, row: int) -> str:
-    """Say where a row is of a part that begins at the row `first`."""
-    return place(first + row)
-
-
-def at(place: Place, numbers: NDArray[Any]) -> Place:
-    """Return what says where rows are of which only those with these numbers are at hand."""
-    return partial(_at, place, numbers)
-
-
-def _at(place: Place, numbers: NDArray[Any], row: int) -> str:
-    return place(int(numbers[row]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,7 +316,7 @@ def _score_batch(
 ) -> Scored:
     total, entropy, weighing, before = 0.0, 0.0, Weighing(), 0
     for block in blocks:
-        place = at(batch.place, block.numbers(before))
+        place = Place.of(batch).at(block.numbers(before))
         if block.weights is not None:
             check_weights(block.weights, place)
         x, weights = with_noise(block), block.weights

@@ -22,6 +22,7 @@ from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.estimator import MixtureEstimator
 from daskgmm.models.factors import check_factors, name_with_factors
 from daskgmm.models.predictions.noisy import NoisyPredictor
+from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.sweeps.groups import Groups
 from daskgmm.names import ALL
@@ -97,4 +98,4 @@ def log_densities(
         predictor = NoisyPredictor(predictor, x.shape[1] - d)
     else:
         x = x[:, :d]
-    return predictor.log_densities(np.asarray(x, np.float64), str, labels)
+    return predictor.log_densities(np.asarray(x, np.float64), Place(str), labels)

@@ -20,7 +20,8 @@ import numpy as np
 from daskgmm.errors import OutputError
 from daskgmm.gaussian.block import Block
 from daskgmm.models.predictions.outputs import Outputs
-from daskgmm.models.predictions.prediction import Predictor, after
+from daskgmm.models.predictions.place import Place
+from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.writers.marks import marked
 from daskgmm.models.writers.ownership import Owner
 from daskgmm.models.writers.parquet_target import part_name
@@ -76,7 +77,7 @@ class PartWriting:
         for chunk, parts in groupby(keyed, key=lambda block: block.chunk):
             with self._writer(chunk, digests) as writer:
                 for block in parts:
-                    place = partial(after, batch.place, rows)
+                    place = Place.of(batch).after(rows)
                     arrays = self.outputs.predict(self.predictor, block.x, place)
                     writer.add(self._table(block.keys, arrays))
                     counts = counts + counts_of(arrays, self.outputs, parameters)

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.predictions.outputs import MISSING, Outputs
-from daskgmm.models.predictions.prediction import Predictor, after
+from daskgmm.models.predictions.place import Place
+from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.writers.marks import marked
 from daskgmm.models.writers.ownership import Owner
 from daskgmm.models.writers.tally import Arrays, Piece, Tally, WrittenBatch
@@ -106,7 +107,7 @@ class Writing:
         for block in blocks:
             for first in range(0, max(1, len(block.x)), most or max(1, len(block.x))):
                 x = block.x[first : None if most is None else first + most]
-                place = partial(after, batch.place, before + first)
+                place = Place.of(batch).after(before + first)
                 yield self.outputs.predict(self.predictor, x, place)
             before += len(block.x)
 
