@@ -21,11 +21,11 @@ def place_of_best(table: Table, criterion: str) -> int:
     """
     fitted = [i for i, status in enumerate(table["status"]) if status == FITTED]
     sound = [i for i in fitted if not table["degenerate"][i]]
-    costs, second = _costs(table, criterion), _costs(table, "bic")
+    costs, second = costs_of(table, criterion), costs_of(table, "bic")
     return min(sound or fitted, key=lambda i: (costs[i], second[i]))
 
 
-def _costs(table: Table, criterion: str) -> list[float]:
+def costs_of(table: Table, criterion: str) -> list[float]:
     """Return a number for each model that is the lower the better it is."""
     sign = -1.0 if criterion in HIGHER_IS_BETTER else 1.0
     return [math.inf if math.isnan(value) else sign * value for value in table[criterion]]
@@ -66,7 +66,7 @@ def _degenerate(table: Table, criterion: str) -> list[str]:
 
 
 def _set_aside(table: Table, criterion: str) -> list[str]:
-    costs, place = _costs(table, criterion), place_of_best(table, criterion)
+    costs, place = costs_of(table, criterion), place_of_best(table, criterion)
     better = [i for i, cost in enumerate(costs) if cost < costs[place]]
     better = [i for i in better if table["degenerate"][i]]
     if not better or table["degenerate"][place] or costs[place] == math.inf:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, DensityMixin
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, estimator_html_repr
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -28,6 +28,7 @@ from daskgmm.gaussian.latent import n_factors
 from daskgmm.gaussian.loadings import explained_variances, factor_loadings, noise_variances
 from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.models.cards.mixture_card import mixture_card
 from daskgmm.models.clusters import clusters_of
 from daskgmm.models.criteria import (
     WITH_LABELS,
@@ -105,6 +106,8 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
     """Outputs that are not those of `OUTPUTS`, as `Predictor` has them."""
     _doubt: str | None = None
     """What to warn of where criteria of the fit are asked for."""
+    _degenerate: tuple[str, ...] = ()
+    """What the last fit said of degenerate components."""
 
     def predict(self, X: Any, *, noise_variance: Any = None) -> Any:
         """Return the most probable component of each row.
@@ -314,6 +317,12 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         # Of scikit-learn's picture of an estimator, from 1.9 on.
         with _undoubted():
             return super()._get_fitted_attr_html(doc_link)
+
+    def _html_repr(self) -> str:
+        """Return what notebooks show: scikit-learn's picture before a fit, a card after it."""
+        if not hasattr(self, "means_"):
+            return str(estimator_html_repr(self))
+        return mixture_card(self)
 
     def _known_criteria(self) -> dict[str, float | int | str]:
         if self._criteria is not None:

@@ -10,6 +10,8 @@ from daskgmm.counting import counted
 from daskgmm.errors import PlanError
 from daskgmm.gaussian.kernels.compiled.expectation import expectation_nbytes
 from daskgmm.gaussian.kernels.workspace import workspace_nbytes
+from daskgmm.markup.card import card, facts, notice, with_bar
+from daskgmm.markup.wanted import html_is_wanted
 from daskgmm.passes.batches import GUESSED_ROWS
 from daskgmm.passes.configuration import backend_name
 from daskgmm.passes.dataset import Dataset
@@ -191,12 +193,32 @@ class Plan:
         )
 
     def __str__(self) -> str:
+        known = self._facts()
+        width = max(len(name) for name, _ in known)
+        lines = [f"{name:<{width}}  {value}" for name, value in known]
+        return "\n".join([*lines, *(f"\n{sentence}" for sentence in self.advice)])
+
+    def _repr_html_(self) -> str | None:
+        if not html_is_wanted():
+            return None
+        title = "Plan: a process takes at most " + size(self.worker_nbytes)
+        limit, share = self.place.usable_memory, ""
+        if limit:
+            used = self.worker_nbytes / limit
+            share = with_bar(f"{used:.0%} of the {size(limit)} that it may take", used)
+        memory = [("memory", share)] if share else []
+        too_much = [] if self.fits else [notice("It does not fit: the fit would be refused.")]
+        advice = map(notice, self.advice)
+        return card(title, facts([*memory, *self._facts()]), *too_much, *advice)
+
+    def _facts(self) -> list[tuple[str, str]]:
+        """Return names and values, in words."""
         rows = "unknown until read" if self.rows is None else f"{self.rows:,}"
         nbytes = "unknown until read" if self.pass_nbytes is None else size(self.pass_nbytes)
         limit = self.place.memory_limit
         batches = counted(self.batches, "batch", "es")
         iterations = counted(self.max_passes - 2, "iteration")
-        facts = [
+        return [
             ("runs on", self.place.name),
             ("rows", f"{rows} of {counted(self.features, 'feature')}, {self.dtype}"),
             ("missing values", self.missing),
@@ -212,9 +234,6 @@ class Plan:
             ("a process takes", f"at most {size(self.worker_nbytes)}"),
             ("memory limit", "none known" if limit is None else size(limit)),
         ]
-        width = max(len(name) for name, _ in facts)
-        lines = [f"{name:<{width}}  {value}" for name, value in facts]
-        return "\n".join([*lines, *(f"\n{sentence}" for sentence in self.advice)])
 
 
 def make_plan(data: Dataset, needs: Needs) -> Plan:

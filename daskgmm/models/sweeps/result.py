@@ -10,6 +10,8 @@ from daskgmm.counting import counted
 from daskgmm.errors import (
     ChoiceWarning,
 )
+from daskgmm.markup.wanted import html_is_wanted
+from daskgmm.models.cards.sweep_card import sweep_card
 from daskgmm.models.choice import doubts, place_of_best
 from daskgmm.models.estimator import MixtureEstimator
 from daskgmm.names import CRITERIA
@@ -54,14 +56,23 @@ class Sweep:
     criterion: str = "bic"
 
     def __repr__(self) -> str:
+        place = place_of_best(self.table, self.criterion)
+        best, structure = (self.table[name][place] for name in ("n_components", "covariance_type"))
+        return f"Sweep({self._tried()}; best by {self.criterion}: {best} {structure})"
+
+    def _repr_html_(self) -> str | None:
+        if not html_is_wanted():
+            return None
+        return sweep_card(self.table, self.criterion, f"Sweep: {self._tried()}")
+
+    def _tried(self) -> str:
+        """Return what was tried, in words."""
         sizes, kinds = (
             sorted(set(self.table[name])) for name in ("n_components", "covariance_type")
         )
-        place = place_of_best(self.table, self.criterion)
-        best, structure = (self.table[name][place] for name in ("n_components", "covariance_type"))
         return (
-            f"Sweep({counted(len(self.models), 'model')} of {sizes[0]} to {sizes[-1]} components, "
-            f"{', '.join(kinds)}; best by {self.criterion}: {best} {structure})"
+            f"{counted(len(self.models), 'model')} of {sizes[0]} to {sizes[-1]} components, "
+            f"{', '.join(kinds)}"
         )
 
     def best(self, criterion: str | None = None) -> MixtureEstimator:

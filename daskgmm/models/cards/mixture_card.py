@@ -1,0 +1,101 @@
+"""A fitted mixture on one screen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from daskgmm.counting import counted
+from daskgmm.em.objective import objective_name
+from daskgmm.markup.card import card, facts, notice
+from daskgmm.models.cards.components import Column, components_table
+from daskgmm.models.clusters import clusters_of
+from daskgmm.models.criteria import n_in_words
+from daskgmm.models.outliers import fitted_outliers
+
+NOT_CONVERGED = (
+    "Not converged: the parameters may still change. Raise max_iter, or tol if this is as near as "
+    "you need."
+)
+
+
+def mixture_card(mixture: Any) -> str:
+    """Return a fitted mixture as HTML."""
+    k = counted(len(mixture.weights_), "component")
+    clusters = clusters_of(mixture)
+    beside = None if clusters is None else Column("cluster", list(map(str, clusters)))
+    return card(
+        f"{type(mixture).__name__}: {k}, {mixture._structure_name} covariance",
+        facts(mixture_facts(mixture)),
+        *map(notice, warnings_of(mixture)),
+        components_table(mixture, beside),
+    )
+
+
+def mixture_facts(mixture: Any) -> list[tuple[str, str]]:
+    """Return names and values of what is known of a fitted mixture."""
+    return [
+        ("settings", repr(mixture)),
+        *data_facts(mixture),
+        *_outliers(mixture),
+        *history_facts(mixture),
+        *_criteria(mixture),
+    ]
+
+
+def data_facts(mixture: Any) -> Iterator[tuple[str, str]]:
+    """Yield the rows of the fit, as far as they are known."""
+    data = getattr(mixture, "fitted_on_", None) or {}
+    features = counted(int(mixture.n_features_in_), "feature")
+    if data.get("rows") is None:
+        yield "data", features
+        return
+    text = f"{counted(data['rows'], 'row')}, {features}"
+    if data.get("source"):
+        text += f", from {data['source']}"
+    if data.get("missing"):
+        text += f"; {data['missing']:,} more left out, as they miss a value"
+    yield "data", text
+
+
+def history_facts(mixture: Any) -> Iterator[tuple[str, str]]:
+    """Yield how the fit ended."""
+    adapted, passes = getattr(mixture, "adapted_", None), getattr(mixture, "n_iter_", None)
+    if adapted is not None:
+        yield "fit", "adapted from another mixture"
+    elif passes:
+        ended = "converged" if mixture.converged_ else "NOT converged"
+        yield "fit", f"{ended} after {counted(int(passes), 'iteration')}"
+
+
+def _outliers(mixture: Any) -> Iterator[tuple[str, str]]:
+    way = fitted_outliers(mixture)
+    if way is not None:
+        yield "outliers", f"room by {way}"
+
+
+def _criteria(mixture: Any) -> Iterator[tuple[str, str]]:
+    # Without the warning about the meaning of weights, which `fit` has given.
+    criteria = mixture._known_criteria()
+    mean = float(criteria.get("log_likelihood", math.nan))
+    bound = float(getattr(mixture, "lower_bound_", math.nan))
+    ended = mixture._ended_with
+    prior = None if ended is None else ended.prior
+    if math.isfinite(mean):
+        yield "log likelihood", f"{mean:.6g} nats a row"
+    if math.isfinite(bound) and (prior is not None or not math.isfinite(mean)):
+        yield objective_name(prior), f"{bound:.6g} nats a row"
+    bic = float(criteria.get("bic", math.nan))
+    if math.isfinite(bic):
+        facts = getattr(mixture, "fitted_on_", None) or {}
+        n = n_in_words(float(criteria["n"]), facts)
+        free = counted(int(criteria["n_parameters"]), "free parameter")
+        yield "BIC", f"{bic:,.1f} ({free}, {n})"
+
+
+def warnings_of(mixture: Any) -> list[str]:
+    """Return what the user should know, in sentences."""
+    fitted = bool(getattr(mixture, "n_iter_", 0)) and not hasattr(mixture, "adapted_")
+    late = [NOT_CONVERGED] if fitted and not mixture.converged_ else []
+    return [*late, *mixture._degenerate]
