@@ -254,8 +254,15 @@ def show(forecast: Forecast | None = None, *, quiet: bool = False) -> Iterator[L
     if quiet:
         yield None
     else:
-        with _bar() as bar:
-            yield Shown(forecast, bar)
+        with show_lines(forecast) as shown:
+            yield shown
+
+
+@contextmanager
+def show_lines(forecast: Forecast | None = None) -> Iterator[Listener]:
+    """Show a fit or a sweep on standard error; yield the listener."""
+    with _bar() as bar:
+        yield Shown(forecast, bar)
 
 
 @contextmanager

@@ -195,8 +195,19 @@ class Fitted:
     before: float = -math.inf
 
 
+class InterruptedFit(KeyboardInterrupt):
+    """A fit was interrupted after an iteration; `found` is what it had by then."""
+
+    def __init__(self, found: Fitted) -> None:
+        super().__init__()
+        self.found = found
+
+
 def fit(data: Dataset, request: Request, listen: Listener) -> Fitted:
-    """Fit a mixture to rows and return the best of `n_init` runs of EM."""
+    """Fit a mixture to rows and return the best of `n_init` runs of EM.
+
+    An interruption after the first iteration is an `InterruptedFit`, caused by it.
+    """
     began, passes = time.perf_counter(), 0
 
     def count(event: Event) -> None:
@@ -237,21 +248,35 @@ def _run(
     request = replace(request, initial=request.initial.mapped(coordinates))
     rows, survey = TrainingSet(data, survey, listen).mapped(coordinates), survey.without_sample()
     bound = -math.inf if request.resume is None else request.resume.lower_bound
+    latest = None if state is None else state.current
 
     def keep(state: State, current: Fit) -> None:
+        nonlocal latest
+        latest = current
         if checkpoint is not None:
             checkpoint.save(replace(state, current=current), listen)
 
-    for number in range(first, 1 if request.is_large(rows) else request.n_starts):
-        if state is None:
-            rows = request.with_sample(rows, seed)
-            begin, random = _begin(rows, request, seed, number), request.random
-            state = State(survey, coordinates, seed, generator_state(random), number, begin, best)
-            keep(state, begin)
-            for made in begin.iterations:  # by the pass that compared starts
-                listen(made)
-        found = iterate(rows, state.current, request.settings, partial(keep, state), bound, number)
-        best, state = better(best, found, rows.survey, request.settings), None
+    try:
+        for number in range(first, 1 if request.is_large(rows) else request.n_starts):
+            if state is None:
+                rows = request.with_sample(rows, seed)
+                begin, random = _begin(rows, request, seed, number), request.random
+                drawn = generator_state(random)
+                state = State(survey, coordinates, seed, drawn, number, begin, best)
+                keep(state, begin)
+                for made in begin.iterations:  # by the pass that compared starts
+                    listen(made)
+            going = partial(keep, state)
+            found = iterate(rows, state.current, request.settings, going, bound, number)
+            best, state = better(best, found, rows.survey, request.settings), None
+    except KeyboardInterrupt as interrupt:
+        # As `max_iter` would have ended it: iterations do not depend on how many there will be.
+        if latest is not None and latest.iterations:
+            best = better(best, latest, rows.survey, request.settings)
+        if best is None:
+            raise
+        best = replace(best, converged=False)
+        raise InterruptedFit(Fitted(best, survey, coordinates, bound)) from interrupt
     assert best is not None
     return Fitted(best, survey, coordinates, bound)
 

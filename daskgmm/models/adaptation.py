@@ -21,7 +21,7 @@ from daskgmm.names import ADAPTED
 OF_THE_FIT = (
     "converged_", "n_iter_", "history_", "lower_bound_", "lower_bounds_", "gap_estimate_",
     "fitted_on_", *SEEN, "_criteria", "_discount", "_doubt", "_ended", "_ended_with",
-    "_scatter",
+    "_scatter", "_degenerate",
 )  # fmt: skip
 """Attributes that say how a mixture was fitted, and are not those of an adapted one."""
 

@@ -6,7 +6,7 @@ import math
 import os
 import warnings
 from collections.abc import Hashable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
@@ -23,10 +23,11 @@ from sklearn.utils._param_validation import (
 )
 
 from daskgmm.blas import one_blas_thread
+from daskgmm.counting import counted
 from daskgmm.em.acceleration import Search
 from daskgmm.em.events import Listener, silence, together
 from daskgmm.em.far_values import warn_of_unresolved
-from daskgmm.em.fit import Request, Resume, check_enough, fit
+from daskgmm.em.fit import Fitted, InterruptedFit, Request, Resume, check_enough, fit
 from daskgmm.em.history import history_table, log_event
 from daskgmm.em.loop import Fit
 from daskgmm.em.model import Model
@@ -44,6 +45,7 @@ from daskgmm.gaussian.m_step import ILL_DEFINED, Maximised
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.prior import Prior
 from daskgmm.gaussian.priors import PRIORS, shortest
+from daskgmm.live.showing import asked, showing
 from daskgmm.models.constraints import Axes, KeysOf, OfTypesIn, StructureNames, plain_axes
 from daskgmm.models.costs import TrainingData, cache_nbytes, cut, plan_of
 from daskgmm.models.criteria import BOTH_COUNT, CRITERIA_COUNT, PRIOR_COUNTS, doubt
@@ -69,9 +71,12 @@ from daskgmm.models.singular import singular_columns
 from daskgmm.models.verbose import Printer
 from daskgmm.names import MARGINALISE, TAILS
 from daskgmm.passes.dataset import Dataset
+from daskgmm.progress import Forecast
 from daskgmm.rows.sources import source_of
 from daskgmm.storage.address import Address
 from daskgmm.storage.masking import StorageOptions
+
+DEGENERATE = "Some components are degenerate; a warning of the fit said which."
 
 
 class MixtureEstimator(Density):
@@ -139,6 +144,7 @@ class MixtureEstimator(Density):
         checkpoint: str | os.PathLike[str] | None = None,
         cache: int | str | None = None,
         listen: Listener | None = None,
+        progress: bool | None = None,
         storage_options: StorageOptions | None = None,
     ) -> Self:
         r"""Estimate the parameters; eager, whatever X is.
@@ -195,6 +201,11 @@ class MixtureEstimator(Density):
             between passes, on the workers or in this process. By default nothing does.
         listen : callable, optional
             Called with each `daskgmm.em.events.Event` of the fit.
+        progress : bool, optional
+            Whether to show the fit while it runs: in the output of a notebook's cell, or else on
+            standard error. By default the value of ``daskgmm.progress`` in Dask's configuration, or
+            "auto": a fit that takes longer than a second is shown in notebooks and at Python's
+            prompt, and nowhere else.
         storage_options : mapping, optional
             Of X, `sample_weight` and `checkpoint` where they are URLs: given on to fsspec, as in
             `daskgmm.open_data`, which opens data with options for the other methods. By
@@ -216,6 +227,9 @@ class MixtureEstimator(Density):
         CheckpointError, PlanError, ClusterError
             Of `daskgmm.errors`: if a checkpoint is damaged or of another fit, if a worker
             would need more memory than it may take, if the cluster is lost.
+        KeyboardInterrupt
+            If it is interrupted, as by Ctrl-C. After an iteration the estimator then has the model
+            that it ended with, as with so small a `max_iter`, and ``converged_`` is False.
 
         Warns
         -----
@@ -244,7 +258,7 @@ class MixtureEstimator(Density):
                 source, sample_weight, weights_are, feature_dims, labels, None, noise_variance
             )
             saved = None if checkpoint is None else Address.of(checkpoint, storage_options)
-            return self._fit(given, saved, cache_nbytes(cache), listen)
+            return self._fit(given, saved, cache_nbytes(cache), listen, progress)
 
     def fit_predict(
         self,
@@ -274,6 +288,13 @@ class MixtureEstimator(Density):
             # Here too: what M-steps round to would depend on whether a task has just ended.
             with one_blas_thread():
                 yield
+        except InterruptedFit as interrupted:
+            # What it has found so far stays.
+            interrupt = interrupted.__cause__
+            assert interrupt is not None, "an interruption is its cause"
+            for sentence in (self._so_far(), *self._degenerate):
+                interrupt.add_note(sentence)
+            raise interrupt from None
         except BaseException:
             # Its features too.
             self.__dict__.clear()
@@ -286,7 +307,9 @@ class MixtureEstimator(Density):
         checkpoint: Address | None = None,
         cache: int = 0,
         listen: Listener | None = None,
+        progress: bool | None = None,
     ) -> Self:
+        shown = asked(progress)
         rows, beside = given.rows(self)
         check_enough(rows.n_rows, self.n_components)
         check_enough_columns(self.pca, rows.n_features)
@@ -301,31 +324,51 @@ class MixtureEstimator(Density):
         with closing(cut(rows, beside, settings, cache)) as data:
             plan_of(data, settings, request.starts(rows.n_features, rows.n_rows)).check()
             try:
-                found = fit(data, request, self._listener(listen))
+                with self._shown(shown) as display:
+                    found = fit(data, request, self._listener(together(display, listen)))
             except ValueError as error:
                 if str(error) == ILL_DEFINED:
                     self._explain(data, error)
                 raise
-        self._ended_with = Objective.of(settings, rows.n_features)
+            except InterruptedFit as interrupted:
+                self._take(interrupted.found, data, settings, given)
+                raise
+        self._take(found, data, settings, given)
+        self._warn_of_scale(found.survey.mapped(found.coordinates))
+        self._warn_of_end()
+        if settings.counts_rows and self._doubt is not None:
+            warnings.warn(self._doubt, WeightsWarning, stacklevel=3)
+        survey = found.survey.mapped(found.coordinates)
+        fitted = found.best.step.parameters, found.coordinates, found.survey
+        warn_of_spread_within_noise(survey, found.best.step, self._column_names(), stacklevel=3)
+        warn_of_unresolved(*fitted, data.rows.columns, stacklevel=3)
+        return self
+
+    def _shown(self, shown: bool | str) -> AbstractContextManager[Listener | None]:
+        forecast = Forecast(float(self.tol), int(self.max_iter))
+        k = counted(int(self.n_components), "component")
+        return showing(shown, f"{type(self).__name__}, {k}", forecast)
+
+    def _take(self, found: Fitted, data: Dataset, settings: Settings, given: TrainingData) -> None:
+        """Set the fitted attributes; warn of nothing."""
+        self._ended_with = Objective.of(settings, data.rows.n_features)
         facts = fitted_on(data, found.survey, given.source.x, given.weights_are)
         if settings.labelling is not None:
             facts["labelled_rows"] = settings.labelling.known
         self._set_seen(found.coordinates, facts)
         survey = found.survey.mapped(found.coordinates)
         resting = survey.resting(found.best.step, settings.reg_covar)
-        self._warn_of_scale(survey)
         self._keep(found.best, found.before, model_of(settings, survey), resting)
         self._scatter = found.survey.scatter if self.warm_start else None
-        weighing = None if beside.weights is None else found.survey.weighing
+        weighing = None if data.weights is None else found.survey.weighing
         counting = CRITERIA_COUNT if settings.prior is None else BOTH_COUNT
         counting = counting if settings.bayesian is None else PRIOR_COUNTS
         self._doubt = doubt(weighing, given.weights_are, counting)
-        if settings.counts_rows and self._doubt is not None:
-            warnings.warn(self._doubt, WeightsWarning, stacklevel=3)
-        fitted = found.best.step.parameters, found.coordinates, found.survey
-        warn_of_spread_within_noise(survey, found.best.step, self._column_names(), stacklevel=3)
-        warn_of_unresolved(*fitted, data.rows.columns, stacklevel=3)
-        return self
+
+    def _so_far(self) -> str:
+        """Return what a fit that was interrupted has left."""
+        after = counted(int(self.n_iter_), "iteration")
+        return f"The estimator has the model after {after}, which has not converged."
 
     def _explain(self, data: Dataset, error: ValueError) -> None:
         """Raise the error with the columns to blame, if there are some; another pass tells."""
@@ -413,6 +456,8 @@ class MixtureEstimator(Density):
     def _reorder(self, order: NDArray[np.intp]) -> None:
         search, ended = self._search_to_go_on(), getattr(self, "_ended", None)
         super()._reorder(order)
+        if self._degenerate:  # whose sentences have numbers of components
+            self._degenerate = (DEGENERATE,)
         if search is not None and ended is not None:
             # A warm start knows where the last fit ended by the arrays themselves.
             parameters = replace(
@@ -481,7 +526,7 @@ class MixtureEstimator(Density):
     def _keep(
         self, found: Fit, before: float, model: Model, resting: Sequence[Resting] = ()
     ) -> None:
-        """Set the fitted attributes, and warn of what the user should know."""
+        """Set the attributes that the iterations have found; `_warn_of_end` tells of them."""
         self._set_parameters(found.step.parameters, model)
         self._discount = model.discount(found.step)
         for name in ("adapted_", *SEEN, *NUMBERED):
@@ -496,7 +541,10 @@ class MixtureEstimator(Density):
             self.lower_bound_ = before
         # A start from single rows has no spread yet.
         resting = resting if found.iterations else ()
-        for message in degeneracies(found.step, resting, self._axis_names()):
+        self._degenerate = tuple(degeneracies(found.step, resting, self._axis_names()))
+
+    def _warn_of_end(self) -> None:
+        for message in self._degenerate:
             warnings.warn(message, DegenerateComponentWarning, stacklevel=4)
         if not self.converged_ and self.max_iter > 0:
             warnings.warn(
@@ -509,7 +557,7 @@ class MixtureEstimator(Density):
     def _set_parameters(self, parameters: Parameters, model: Model) -> None:
         """Set the attributes that predictions depend on."""
         structure = STRUCTURES[parameters.structure]
-        self._criteria = None
+        self._criteria, self._degenerate = None, ()
         self._fitted_structure = parameters.structure
         self.weights_, self.means_ = parameters.weights, parameters.means
         d, precision = parameters.n_features, structure.precision

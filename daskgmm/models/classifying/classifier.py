@@ -5,19 +5,24 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import estimator_html_repr
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from daskgmm.em.events import Listener
+from daskgmm.counting import counted
+from daskgmm.em.events import Listener, together
 from daskgmm.em.label_counts import count_labels
 from daskgmm.errors import DataError, ModelFileError, SettingError
 from daskgmm.gaussian.covariance.families import FAMILIES
+from daskgmm.live.showing import asked, showing
+from daskgmm.models.cards.classifier_card import classifier_card
 from daskgmm.models.classifying.accuracy import accuracy
 from daskgmm.models.classifying.class_outputs import POSTERIOR, class_outputs
 from daskgmm.models.classifying.class_priors import check_counted, priors_of, with_priors
@@ -41,6 +46,7 @@ from daskgmm.models.inputs import feature_names
 from daskgmm.models.labels import KnownClasses
 from daskgmm.models.writers.job import Written
 from daskgmm.names import ALL, CLASSIFIER, COVARIANCES, MARGINALISE
+from daskgmm.progress import Forecast
 from daskgmm.rows.noise import column_names
 from daskgmm.rows.sources import source_of
 from daskgmm.storage.address import Address
@@ -54,6 +60,15 @@ PASSED_ON = ("tails", "tol", "reg_covar", "max_iter", "missing", "standardise", 
 
 CHOSEN_BY = ("covariance_type", "criterion")
 """Settings that mixtures of their own are chosen by."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTarget:
+    """What y says: the classes (c,), their labelled rows (c,), and priors (c,), if given."""
+
+    classes: NDArray[Any]
+    counts: NDArray[np.int64]
+    priors: NDArray[np.float64] | None
 
 
 class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -188,6 +203,7 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         checkpoint: str | os.PathLike[str] | None = None,
         cache: int | str | None = None,
         listen: Listener | None = None,
+        progress: bool | None = None,
         storage_options: StorageOptions | None = None,
     ) -> Self:
         """Fit the mixtures of all classes; eager, whatever X is.
@@ -204,8 +220,8 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         checkpoint : path or URL, optional
             As in `GaussianMixture.fit`. With ``structures="own"`` each class has a file of its own,
             named as this one with its place among the classes added, as "fit.json.0".
-        sample_weight, noise_variance, feature_dims, cache, listen, storage_options : as in \
-        `GaussianMixture.fit`
+        sample_weight, noise_variance, feature_dims, cache, listen, progress, storage_options : as \
+        in `GaussianMixture.fit`
 
         Returns
         -------
@@ -216,8 +232,12 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         ------
         ValueError, OSError
             As `GaussianMixture.fit`, and of labels that are no classes: it names the row.
+        KeyboardInterrupt
+            As `GaussianMixture.fit`, which leaves the model so far; with ``structures="own"`` the
+            estimator stays as it was.
         """
         self._validate_params()
+        shown = asked(progress)
         with in_words_of_the_classifier():
             source = source_of(X, storage_options)
             target = Target.of(source, y)
@@ -237,35 +257,59 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
             classes = target.classes(found.values)
             sizes = sizes_of(self.n_components, classes, several=self.structures == OWN)
             priors = None if self.priors is None else priors_of(self.priors, classes)
+            title = f"{type(self).__name__}, {counted(len(classes), 'class', 'es')}"
+            known = KnownTarget(classes, found.counts, priors)
             if self.structures == SHARED:
                 mixture, of_components = self._shared([k for (k,) in sizes])
                 given = replace(given, known=KnownClasses(found, of_components))
-                # Here, so that warnings point at the line that called this.
-                with mixture._kept_if_it_fails(None):
-                    mixture._fit(given, saved, cache_nbytes(cache), listen)
+                forecast = Forecast(float(self.tol), int(self.max_iter))
+                try:
+                    # Here, so that warnings point at the line that called this.
+                    with (
+                        mixture._kept_if_it_fails(None),
+                        showing(shown, title, forecast) as display,
+                    ):
+                        told = together(display, listen)
+                        mixture._fit(given, saved, cache_nbytes(cache), told, progress=False)
+                except KeyboardInterrupt:
+                    if hasattr(mixture, "means_"):  # the model so far
+                        with suppress(DataError):
+                            self._take(mixture, of_components, known)
+                    raise
             else:
                 weighed = [
                     RowsOfClass(beside.labels, beside.weights, int(value), found.content)
                     for value in found.values
                 ]
                 settings = {name: getattr(self, name) for name in (*PASSED_ON, *CHOSEN_BY)}
-                settings |= {"cache": cache, "listen": listen, "noise_variance": beside.noise}
-                own = [
-                    fit_own(rows, part, each, name, checkpoint_of(saved, place), settings)
-                    for place, (part, each, name) in enumerate(
-                        zip(weighed, sizes, classes.tolist(), strict=True)
-                    )
-                ]
+                settings |= {"cache": cache, "noise_variance": beside.noise, "progress": False}
+                with showing(shown, title) as display:
+                    settings["listen"] = together(display, listen)
+                    own = [
+                        fit_own(rows, part, each, name, checkpoint_of(saved, place), settings)
+                        for place, (part, each, name) in enumerate(
+                            zip(weighed, sizes, classes.tolist(), strict=True)
+                        )
+                    ]
                 mixture, of_components = joined(own), of_class([len(each.weights_) for each in own])
-                asked = {"missing": self.missing, "tol": self.tol, "max_iter": self.max_iter}
-                take_features(mixture.set_params(**asked), probe)
-            shares = np.bincount(of_components, mixture.weights_, len(classes))
-            check_counted(shares, classes)
-            mixture.clusters_ = np.array(of_components, np.intp)
-        self.classes_, self.class_count_, self.mixture_ = classes, found.counts, mixture
+                own_settings = {
+                    name: getattr(self, name) for name in ("missing", "tol", "max_iter")
+                }
+                take_features(mixture.set_params(**own_settings), probe)
+            self._take(mixture, of_components, known)
+        return self
+
+    def _take(
+        self, mixture: GaussianMixture, of_components: Sequence[int], target: KnownTarget
+    ) -> None:
+        """Set the fitted attributes; raise `DataError` if a class has no rows that count."""
+        classes, priors = target.classes, target.priors
+        shares = np.bincount(of_components, mixture.weights_, len(classes))
+        check_counted(shares, classes)
+        mixture.clusters_ = np.array(of_components, np.intp)
+        self.classes_, self.class_count_, self.mixture_ = classes, target.counts, mixture
         self.n_iter_ = mixture.n_iter_
         self.class_prior_ = shares / shares.sum() if priors is None else priors
-        return self
 
     @in_words_of_the_classifier()
     def predict(self, X: Any, *, noise_variance: Any = None) -> Any:
@@ -288,6 +332,12 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
     def predict_proba(self, X: Any, *, noise_variance: Any = None) -> Any:
         """Return the posterior probability of each of `classes_`, shape (n, c)."""
         return self._predicting()._predict(POSTERIOR, X, noise_variance)
+
+    def _html_repr(self) -> str:
+        """Return what notebooks show: scikit-learn's picture before a fit, a card after it."""
+        if "mixture_" not in self.__dict__:
+            return str(estimator_html_repr(self))
+        return classifier_card(self)
 
     def _validate_params(self) -> None:
         """Check the settings, those of the mixtures too, before anything is read."""

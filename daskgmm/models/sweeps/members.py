@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-import warnings
 from numbers import Integral
 from typing import Any
 
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
 
 from daskgmm.em.models import model_of
 from daskgmm.em.objective import Objective
@@ -17,9 +15,6 @@ from daskgmm.em.selection.choosing import (
     SweepState,
 )
 from daskgmm.em.survey import Survey
-from daskgmm.errors import (
-    DegenerateComponentWarning,
-)
 from daskgmm.models.criteria import criteria_of_sweep
 from daskgmm.models.estimator import MixtureEstimator
 from daskgmm.models.factors import settings_of
@@ -54,11 +49,9 @@ def _mixture(model: Model, estimator: MixtureEstimator, survey: Survey) -> Mixtu
     for name in SHARED_ATTRIBUTES:
         if hasattr(estimator, name):
             setattr(mixture, name, getattr(estimator, name))
-    with warnings.catch_warnings():
-        # The table says so, model by model.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        warnings.simplefilter("ignore", DegenerateComponentWarning)
-        mixture._keep(model.fit, -math.inf, model_of(settings, survey))
+    # The table says what is wrong with it, and its card.
+    resting = survey.resting(model.fit.step, settings.reg_covar)
+    mixture._keep(model.fit, -math.inf, model_of(settings, survey), resting)
     mixture._ended_with = Objective.of(settings, estimator.n_features_in_)
     return mixture
 

@@ -14,6 +14,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from daskgmm.blas import one_blas_thread
+from daskgmm.counting import counted
 from daskgmm.em.checkpoint import Checkpoint
 from daskgmm.em.events import Listener, together
 from daskgmm.em.far_values import warn_of_unresolved
@@ -31,6 +32,7 @@ from daskgmm.errors import (
     WeightsWarning,
 )
 from daskgmm.gaussian.prior import Prior
+from daskgmm.live.showing import asked, showing
 from daskgmm.models.costs import TrainingData, cache_nbytes, cut, plan_of
 from daskgmm.models.criteria import doubt
 from daskgmm.models.equal_weights import check_prior_of_weights
@@ -84,6 +86,7 @@ def sweep(
     tails: str | None = None,
     cache: int | str | None = None,
     listen: Listener | None = None,
+    progress: bool | None = None,
     storage_options: StorageOptions | None = None,
 ) -> Sweep:
     """Fit mixtures of several sizes and structures, reading the data as often as for one.
@@ -96,7 +99,7 @@ def sweep(
     Parameters
     ----------
     X, sample_weight, labels, weights_are, noise_variance, feature_dims, checkpoint, cache, \
-    listen, storage_options : as in `GaussianMixture.fit`
+    listen, progress, storage_options : as in `GaussianMixture.fit`
         Labels name components of all sizes, so that the smallest has as many; those of
         larger ones that no label names are for rows of unknown class alone. Likelihoods in the
         table are with the labels.
@@ -147,6 +150,7 @@ def sweep(
     """
     checked(criterion)
     check_meaning(weights_are)
+    shown = asked(progress)
     estimator = _copied(
         estimator,
         tol=tol,
@@ -196,7 +200,10 @@ def sweep(
         if checkpoint is not None:
             saved = Checkpoint(Address.of(checkpoint, storage_options), SweepState)
             kept = saved.load(identity_of(data, request, random_state))
-        state, measured = choose(data, request, together(log_event, listen), saved, kept)
+        title = f"sweep of {counted(len(settings), 'candidate')}"
+        with showing(shown, title) as display:
+            told = together(log_event, display, listen)
+            state, measured = choose(data, request, told, saved, kept)
         return _found(data, state, measured, estimator, given, criterion)
 
 
