@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -195,18 +195,28 @@ class Fitted:
     before: float = -math.inf
 
 
+After = Callable[[bool, Callable[[], Fitted]], None]
+"""Called after each iteration: whether it was the last of its start, and what makes the result so
+far. `StopFit` ends the fit there."""
+
+
+class StopFit(Exception):  # noqa: N818  # no error
+    """Raised after an iteration to end the fit with what it has found."""
+
+
 class InterruptedFit(KeyboardInterrupt):
-    """A fit was interrupted after an iteration; `found` is what it had by then."""
+    """A fit was ended after an iteration; `found` is what it had by then."""
 
     def __init__(self, found: Fitted) -> None:
         super().__init__()
         self.found = found
 
 
-def fit(data: Dataset, request: Request, listen: Listener) -> Fitted:
+def fit(data: Dataset, request: Request, listen: Listener, after: After | None = None) -> Fitted:
     """Fit a mixture to rows and return the best of `n_init` runs of EM.
 
-    An interruption after the first iteration is an `InterruptedFit`, caused by it.
+    An interruption after the first iteration is an `InterruptedFit`, caused by it; so is a
+    `StopFit`.
     """
     began, passes = time.perf_counter(), 0
 
@@ -221,7 +231,7 @@ def fit(data: Dataset, request: Request, listen: Listener) -> Fitted:
         kept = checkpoint.load(_identity(data, request))
     _check_kept(kept, request)
     listen(_announce(data, request.settings, kept))
-    found = _run(data, request, listen, checkpoint, kept)
+    found = _run(data, request, listen, after, checkpoint, kept)
     best, seconds = found.best, time.perf_counter() - began
     listen(FitEnded(best.lower_bound, best.converged, len(best.iterations), passes, seconds))
     return found
@@ -231,6 +241,7 @@ def _run(
     data: Dataset,
     request: Request,
     listen: Listener,
+    after: After | None,
     checkpoint: Checkpoint[State] | None,
     state: State | None,
 ) -> Fitted:
@@ -250,11 +261,20 @@ def _run(
     bound = -math.inf if request.resume is None else request.resume.lower_bound
     latest = None if state is None else state.current
 
+    def found() -> Fitted:
+        known = best
+        if latest is not None and latest.iterations:
+            known = better(best, latest, rows.survey, request.settings)
+        assert known is not None, "asked for after an iteration"
+        return Fitted(known, survey, coordinates, bound)
+
     def keep(state: State, current: Fit) -> None:
         nonlocal latest
         latest = current
         if checkpoint is not None:
             checkpoint.save(replace(state, current=current), listen)
+        if after is not None and current.iterations:
+            after(current.ended(request.settings.max_iter), found)
 
     try:
         for number in range(first, 1 if request.is_large(rows) else request.n_starts):
@@ -267,18 +287,16 @@ def _run(
                 for made in begin.iterations:  # by the pass that compared starts
                     listen(made)
             going = partial(keep, state)
-            found = iterate(rows, state.current, request.settings, going, bound, number)
-            best, state = better(best, found, rows.survey, request.settings), None
-    except KeyboardInterrupt as interrupt:
-        # As `max_iter` would have ended it: iterations do not depend on how many there will be.
-        if latest is not None and latest.iterations:
-            best = better(best, latest, rows.survey, request.settings)
-        if best is None:
+            ended = iterate(rows, state.current, request.settings, going, bound, number)
+            best, state = better(best, ended, rows.survey, request.settings), None
+    except (KeyboardInterrupt, StopFit) as reason:
+        if best is None and not (latest is not None and latest.iterations):
             raise
-        best = replace(best, converged=False)
-        raise InterruptedFit(Fitted(best, survey, coordinates, bound)) from interrupt
-    assert best is not None
-    return Fitted(best, survey, coordinates, bound)
+        # As `max_iter` would have ended it: iterations do not depend on how many there may be.
+        so_far = found()
+        unfinished = replace(so_far.best, converged=False)
+        raise InterruptedFit(replace(so_far, best=unfinished)) from reason
+    return found()
 
 
 def better(one: Fit | None, other: Fit, survey: Survey, settings: Settings) -> Fit:

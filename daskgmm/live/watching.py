@@ -73,8 +73,8 @@ class Watching:
     def ended(self, state: str = DONE) -> None:
         """Take the end in: done, interrupted or failed."""
         self.state, self._left = state, ""
-        self._end = f"{self._end}, " if state == DONE and self._end else ""
-        self._end = f"{self._end}{state} after {duration(time.perf_counter() - self._began)}"
+        how = self._end if state == DONE and self._end else state
+        self._end = f"{how} after {duration(time.perf_counter() - self._began)}"
 
     def line(self) -> str:
         """Return it in a line of text."""
@@ -125,7 +125,7 @@ class Watching:
     def _curve(self) -> Html:
         every = -(-len(self._values) // DRAWN)
         drawn = self._values[::-1][::every][::-1] if every > 1 else self._values
-        of = "models left" if self._of_sweep else f"{self._objective} a row"
+        of = "models left" if self._of_sweep else f"{self._objective}, nats a row"
         known = [value for value in drawn if math.isfinite(value)]
-        ends = (f"{min(known):.5g}", f"{max(known):.5g}") if known else ("", "")
-        return curve(drawn, f"{of} against passes", ends=ends)
+        ends = (f"{min(known):.7g}", f"{max(known):.7g}") if known else ("", "")
+        return curve(drawn, f"{of}, against passes", ends=ends)

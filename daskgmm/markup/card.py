@@ -31,13 +31,14 @@ STYLE = f"""<style>
 .daskgmm-card tr.daskgmm-best td, .daskgmm-card tr.daskgmm-best th {{ font-weight: 600; }}
 .daskgmm-card caption {{ caption-side: top; text-align: left; padding: 0 0 2px; color: inherit;
   opacity: 0.75; font-size: inherit; }}
+.daskgmm-card .daskgmm-caption {{ opacity: 0.75; }}
 .daskgmm-card .daskgmm-bar {{ display: inline-block; width: 56px; height: 8px; margin-left: 8px;
   border-radius: 2px; background: rgba(128, 128, 128, 0.28); overflow: hidden; }}
 .daskgmm-card .daskgmm-bar > span {{ display: block; height: 100%; background: {COLOUR}; }}
 .daskgmm-card .daskgmm-notice {{ border-left: 3px solid #d9730d; padding: 1px 0 1px 8px;
   margin: 6px 0; max-width: 80ch; }}
 .daskgmm-card summary {{ cursor: pointer; }}
-.daskgmm-card svg {{ display: block; margin: 6px 0; max-width: 100%; height: auto; }}
+.daskgmm-card svg {{ display: block; margin: 2px 0 6px; max-width: 100%; height: auto; }}
 </style>"""
 
 LEFT = ' class="daskgmm-left"'

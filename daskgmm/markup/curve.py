@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from daskgmm.markup.card import COLOUR
-from daskgmm.markup.text import Html, html_of
+from daskgmm.markup.text import Html, element, html_of, joined
 
 WIDTH, HEIGHT, MARGIN = 320, 64, 5
 """Pixels of the picture, and of the room around the curve."""
@@ -17,14 +17,14 @@ DOTTED = 40
 
 def curve(
     values: Sequence[float],
-    label: str,
+    caption: str,
     *,
     ends: tuple[str, str] = ("", ""),
     ring: int | None = None,
 ) -> Html:
     """Return values, from left to right, as a curve; those that are not finite are left out.
 
-    `label` says in words what it shows; `ends` stand beside its lowest and highest value; a
+    `caption` says what it shows; `ends` stand beside its lowest and highest value; a
     ring is around the value `ring`. Empty if fewer than two values are finite.
     """
     known = [(place, value) for place, value in enumerate(values) if math.isfinite(value)]
@@ -47,11 +47,13 @@ def curve(
                 f'font-family="inherit">{html_of(text)}</text>'
             )
     wide = WIDTH + (100 if any(ends) else 0)
-    return Html(
+    said = html_of(caption)
+    picture = Html(
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}" height="{HEIGHT}" '
-        f'viewBox="0 0 {wide} {HEIGHT}" role="img" aria-label="{html_of(label)}">'
-        f"<title>{html_of(label)}</title>{''.join(parts)}</svg>"
+        f'viewBox="0 0 {wide} {HEIGHT}" role="img" aria-label="{said}">'
+        f"{''.join(parts)}</svg>"
     )
+    return joined(element("div", said, ' class="daskgmm-caption" aria-hidden="true"'), picture)
 
 
 def _points(known: Sequence[tuple[int, float]], n: int) -> list[tuple[float, float]]:

@@ -7,7 +7,9 @@ import os
 import warnings
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
+from copy import copy
 from dataclasses import replace
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -27,7 +29,7 @@ from daskgmm.counting import counted
 from daskgmm.em.acceleration import Search
 from daskgmm.em.events import Listener, silence, together
 from daskgmm.em.far_values import warn_of_unresolved
-from daskgmm.em.fit import Fitted, InterruptedFit, Request, Resume, check_enough, fit
+from daskgmm.em.fit import Fitted, InterruptedFit, Request, Resume, StopFit, check_enough, fit
 from daskgmm.em.history import history_table, log_event
 from daskgmm.em.loop import Fit
 from daskgmm.em.model import Model
@@ -46,6 +48,7 @@ from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.prior import Prior
 from daskgmm.gaussian.priors import PRIORS, shortest
 from daskgmm.live.showing import asked, showing
+from daskgmm.models.callbacks import CallbackSupportMixin, told_to_callbacks
 from daskgmm.models.constraints import Axes, KeysOf, OfTypesIn, StructureNames, plain_axes
 from daskgmm.models.costs import TrainingData, cache_nbytes, cut, plan_of
 from daskgmm.models.criteria import BOTH_COUNT, CRITERIA_COUNT, PRIOR_COUNTS, doubt
@@ -79,7 +82,7 @@ from daskgmm.storage.masking import StorageOptions
 DEGENERATE = "Some components are degenerate; a warning of the fit said which."
 
 
-class MixtureEstimator(Density):
+class MixtureEstimator(CallbackSupportMixin, Density):  # type: ignore[misc]
     """A mixture that is fitted by EM: base class of estimators.
 
     A subclass has a constructor that takes some of the settings below and sets them as attributes;
@@ -323,19 +326,24 @@ class MixtureEstimator(Density):
         request = replace(self._request(settings, rows.n_features), checkpoint=checkpoint)
         with closing(cut(rows, beside, settings, cache)) as data:
             plan_of(data, settings, request.starts(rows.n_features, rows.n_rows)).check()
-            try:
-                with self._shown(shown) as display:
-                    found = fit(data, request, self._listener(together(display, listen)))
-            except ValueError as error:
-                if str(error) == ILL_DEFINED:
-                    self._explain(data, error)
-                raise
-            except InterruptedFit as interrupted:
-                self._take(interrupted.found, data, settings, given)
-                raise
-        self._take(found, data, settings, given)
+            of_fit, stopped = (data, settings, given), False
+            with told_to_callbacks(self, given, partial(self._attributes, *of_fit)) as after:
+                try:
+                    with self._shown(shown) as display:
+                        found = fit(data, request, self._listener(together(display, listen)), after)
+                except ValueError as error:
+                    if str(error) == ILL_DEFINED:
+                        self._explain(data, error)
+                    raise
+                except InterruptedFit as interrupted:
+                    found, stopped = interrupted.found, isinstance(interrupted.__cause__, StopFit)
+                    self._take(*of_fit, found)
+                    if not stopped:
+                        raise
+                else:
+                    self._take(*of_fit, found)
         self._warn_of_scale(found.survey.mapped(found.coordinates))
-        self._warn_of_end()
+        self._warn_of_end(stopped=stopped)
         if settings.counts_rows and self._doubt is not None:
             warnings.warn(self._doubt, WeightsWarning, stacklevel=3)
         survey = found.survey.mapped(found.coordinates)
@@ -349,7 +357,7 @@ class MixtureEstimator(Density):
         k = counted(int(self.n_components), "component")
         return showing(shown, f"{type(self).__name__}, {k}", forecast)
 
-    def _take(self, found: Fitted, data: Dataset, settings: Settings, given: TrainingData) -> None:
+    def _take(self, data: Dataset, settings: Settings, given: TrainingData, found: Fitted) -> None:
         """Set the fitted attributes; warn of nothing."""
         self._ended_with = Objective.of(settings, data.rows.n_features)
         facts = fitted_on(data, found.survey, given.source.x, given.weights_are)
@@ -364,6 +372,14 @@ class MixtureEstimator(Density):
         counting = CRITERIA_COUNT if settings.prior is None else BOTH_COUNT
         counting = counting if settings.bayesian is None else PRIOR_COUNTS
         self._doubt = doubt(weighing, given.weights_are, counting)
+
+    def _attributes(
+        self, data: Dataset, settings: Settings, given: TrainingData, found: Fitted
+    ) -> dict[str, Any]:
+        """Return the attributes that a fit which ended here would have set."""
+        other, before = copy(self), self.__dict__
+        other._take(data, settings, given, found)
+        return {name: value for name, value in vars(other).items() if before.get(name) is not value}
 
     def _so_far(self) -> str:
         """Return what a fit that was interrupted has left."""
@@ -543,10 +559,11 @@ class MixtureEstimator(Density):
         resting = resting if found.iterations else ()
         self._degenerate = tuple(degeneracies(found.step, resting, self._axis_names()))
 
-    def _warn_of_end(self) -> None:
+    def _warn_of_end(self, *, stopped: bool = False) -> None:
+        """Warn of components, and of a fit that did not converge unless it was stopped."""
         for message in self._degenerate:
             warnings.warn(message, DegenerateComponentWarning, stacklevel=4)
-        if not self.converged_ and self.max_iter > 0:
+        if not self.converged_ and self.max_iter > 0 and not stopped:
             warnings.warn(
                 "Best performing initialization did not converge. Try different init "
                 "parameters, or increase max_iter, tol, or check for degenerate data.",

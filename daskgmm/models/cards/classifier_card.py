@@ -35,9 +35,9 @@ def classifier_card(classifier: Any) -> str:
         )
     ]
     header = ["class", "prior", "labelled rows", "components"]
-    parts = [table("Classes", header, rows[:FIRST_CLASSES])]
+    parts = [table("Classes", header, rows[:FIRST_CLASSES], left=(0,))]
     if len(rows) > FIRST_CLASSES:
         rest = rows[FIRST_CLASSES:]
-        parts.append(more(f"{len(rest)} more classes", table("Classes", header, rest)))
+        parts.append(more(f"{len(rest)} more classes", table("Classes", header, rest, left=(0,))))
     inside = components_table(mixture, column)
     return card(name, own, *map(notice, warnings_of(mixture)), *parts, inside)

@@ -22,7 +22,7 @@ FIRST_COMPONENTS, MOST_COMPONENTS = 12, 60
 FIRST_FEATURES, MOST_FEATURES = 8, 48
 """Features that are shown at once, and in all."""
 
-USUAL = 1e-5, 1e7
+USUAL = 1e-4, 1e7
 """Standard deviations that are written without an exponent."""
 
 
@@ -85,18 +85,17 @@ class _Table:
         counted = ["rows"] if np.isfinite(self._n) else []
         names = [self._names[j] for j in features]
         header = ["component", *more_of_each, "weight", *counted, *names]
-        deviations = self._deviations(numbers)[:, features]
-        rows = [
-            [*self._head(int(k)), *map(_spread, self._means[k, features], row)]
-            for k, row in zip(numbers, deviations, strict=True)
-        ]
+        deviations = self._deviations(numbers)
+        columns = [_spreads(self._means[numbers, j], deviations[:, j]) for j in features]
+        rows = [[*self._head(int(k)), *cells] for k, *cells in zip(numbers, *columns, strict=True)]
         if noise and self._parameters.has_noise:
             share = float(self._mixture.noise_weight_)
             empty = [""] * (len(header) - 2 - len(more_of_each) - len(counted))
             own = [""] * len(more_of_each)
             rows.append(["noise (uniform)", *own, *self._share(share), *empty])
         width = "scale" if self._parameters.makes_room else "standard deviation"
-        return table(f"Components: mean ± {width}, in the units of the data", header, rows)
+        caption = f"Components: mean ± {width}, in the units of the data"
+        return table(caption, header, rows, left=(1,) if more_of_each else ())
 
     def _head(self, k: int) -> list[str]:
         own = [] if self._more is None else [self._more.cells[k]]
@@ -136,9 +135,11 @@ def count(rows: float) -> str:
     return f"{rows:,.0f}" if rows >= 100 else f"{rows:.3g}"
 
 
-def _spread(mean: float, deviation: float) -> str:
-    """Return a mean with as many digits as two of its standard deviation tell apart."""
-    if not USUAL[0] < deviation < USUAL[1]:
-        return f"{mean:.5g} ± {deviation:.2g}"
-    decimals = max(0, 1 - math.floor(math.log10(deviation)))
-    return f"{mean:,.{decimals}f} ± {deviation:,.{decimals}f}"
+def _spreads(means: Array, deviations: Array) -> list[str]:
+    """Return means of a column, with as many digits as two of the least deviation tell apart."""
+    least, largest = float(deviations.min()), float(deviations.max())
+    if not USUAL[0] < least <= largest < USUAL[1]:
+        return [f"{m:.5g} ± {s:.2g}" for m, s in zip(means, deviations, strict=True)]
+    decimals = max(0, 1 - math.floor(math.log10(least)))
+    told = np.round(means, decimals) + 0.0  # of -0.0
+    return [f"{m:,.{decimals}f} ± {s:,.{decimals}f}" for m, s in zip(told, deviations, strict=True)]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from daskgmm.counting import counted
 from daskgmm.markup.card import card, facts, more, notice, table
 from daskgmm.markup.curve import curve
 from daskgmm.markup.text import Html
@@ -29,11 +30,13 @@ def sweep_card(found: Table, criterion: str, title: str) -> str:
     """Return the table of a sweep as HTML."""
     best, name = place_of_best(found, criterion), CRITERIA[criterion]
     order = by_criterion(found, criterion)
-    first, others = order[:FIRST_ROWS], order[FIRST_ROWS:]
-    caption = f"Models, the best by {name} first; values in nats"
+    kinds = list(one_of_each(found, order))
+    first = kinds[:FIRST_ROWS]
+    others = [row for row in order if row not in first]
+    caption = f"Sizes and structures, the best start of each, by {name}; likelihoods in nats a row"
     parts = [table(caption, HEADER, _rows(found, first), left=LEFT, best=first.index(best))]
     if others:
-        rest = table(caption, HEADER, _rows(found, others), left=LEFT)
+        rest = table("The other models", HEADER, _rows(found, others), left=LEFT)
         parts.append(more(f"{len(others)} more models", rest))
     return card(
         title,
@@ -55,9 +58,19 @@ def by_criterion(found: Table, criterion: str) -> list[int]:
     return sorted(range(len(status)), key=key)
 
 
+def one_of_each(found: Table, order: Sequence[int]) -> Iterator[int]:
+    """Yield the first row of each size and structure, in this order."""
+    seen = set()
+    for row in order:
+        kind = found["n_components"][row], found["covariance_type"][row]
+        if kind not in seen:
+            seen.add(kind)
+            yield row
+
+
 def _best(found: Table, best: int, criterion: str) -> str:
-    k, structure = found["n_components"][best], found["covariance_type"][best]
-    return f"{k} components, {structure}, {CRITERIA[criterion]} {_number(found[criterion][best])}"
+    k, structure = counted(found["n_components"][best], "component"), found["covariance_type"][best]
+    return f"{k}, {structure}, {CRITERIA[criterion]} {_number(found[criterion][best])}"
 
 
 def _neighbours(found: Table, criterion: str) -> list[tuple[str, str]]:
@@ -69,17 +82,17 @@ def _neighbours(found: Table, criterion: str) -> list[tuple[str, str]]:
         difference = found[criterion][other] - found[criterion][best]
         if math.isfinite(difference):
             k = found["n_components"][other]
-            told.append(f"{k}: {difference:+,.4g}")
-    return [("neighbours", f"{', '.join(told)} (components: difference)")] if told else []
+            told.append(f"{difference:+,.4g} with {counted(k, 'component')}")
+    return [("neighbours", "; ".join(told))] if told else []
 
 
 def _best_of_sizes(found: Table, criterion: str) -> dict[int, int]:
-    """Return the row of the best fitted model of each size of the best structure, by size."""
+    """Return the row of the best model of each size of the best structure, by size."""
     best, values = place_of_best(found, criterion), costs_of(found, criterion)
     places: dict[int, int] = {}
     for row, k in enumerate(found["n_components"]):
         alike = found["covariance_type"][row] == found["covariance_type"][best]
-        known = alike and found["status"][row] == FITTED and math.isfinite(values[row])
+        known = alike and found["status"][row] != FAILED and math.isfinite(values[row])
         if known and (k not in places or values[row] < values[places[k]]):
             places[k] = row
     places[found["n_components"][best]] = best
@@ -96,7 +109,7 @@ def _curve(found: Table, criterion: str, best: int) -> Html:
     structure, k = found["covariance_type"][best], found["n_components"][best]
     label = (
         f"{CRITERIA[criterion]} of {structure} mixtures of {lowest} to {highest} components; the "
-        f"best has {k}"
+        f"ring is around the best, {k}"
     )
     ends = (_number(min(known)), _number(max(known))) if known else ("", "")
     return curve(values, label, ring=k - lowest, ends=ends)
