@@ -41,10 +41,10 @@ def curve(
         for x, y in ringed
     ]
     for text, y in zip(ends, (HEIGHT - 3, 11), strict=True):
-        if text:
+        if text:  # with a space, as untrusted notebooks leave out the picture and keep its text
             parts.append(
                 f'<text x="{WIDTH + 4}" y="{y}" fill="currentColor" font-size="11" '
-                f'font-family="inherit">{html_of(text)}</text>'
+                f'font-family="inherit">{html_of(text)} </text>'
             )
     wide = WIDTH + (100 if any(ends) else 0)
     said = html_of(caption)

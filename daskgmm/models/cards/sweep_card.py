@@ -15,8 +15,8 @@ from daskgmm.names import CRITERIA, FAILED, FITTED
 
 Table = Mapping[str, Sequence[Any]]
 
-FIRST_ROWS = 12
-"""Rows of the table that are shown at once."""
+FIRST_ROWS, MOST_ROWS = 12, 112
+"""Rows of the table that are shown at once, and in all."""
 
 HEADER = (
     "components", "covariance", "log likelihood", "parameters", "AIC", "BIC", "ICL", "held out",
@@ -35,9 +35,12 @@ def sweep_card(found: Table, criterion: str, title: str) -> str:
     others = [row for row in order if row not in first]
     caption = f"Sizes and structures, the best start of each, by {name}; likelihoods in nats a row"
     parts = [table(caption, HEADER, _rows(found, first), left=LEFT, best=first.index(best))]
-    if others:
-        rest = table("The other models", HEADER, _rows(found, others), left=LEFT)
-        parts.append(more(f"{len(others)} more models", rest))
+    shown = others[: MOST_ROWS - FIRST_ROWS]
+    if shown:
+        rest = table("The other models", HEADER, _rows(found, shown), left=LEFT)
+        hidden = len(others) - len(shown)
+        beside = f"{hidden:,} more are in table." if hidden else ""
+        parts.append(more(f"{len(shown)} more models", rest, beside))
     return card(
         title,
         facts([(f"best by {name}", _best(found, best, criterion)), *_neighbours(found, criterion)]),
@@ -120,9 +123,10 @@ def _rows(found: Table, places: Sequence[int]) -> list[list[str]]:
         [
             str(found["n_components"][i]),
             str(found["covariance_type"][i]),
-            _number(found["log_likelihood"][i]),
+            _likelihood(found["log_likelihood"][i]),
             str(found["n_parameters"][i]),
-            *(_number(found[name][i]) for name in ("aic", "bic", "icl", "heldout")),
+            *(_number(found[name][i]) for name in ("aic", "bic", "icl")),
+            _likelihood(found["heldout"][i]),
             str(found["passes"][i]),
             _status(found, i),
         ]
@@ -143,3 +147,7 @@ def _number(value: float) -> str:
     if not math.isfinite(value):
         return ""
     return f"{value:,.1f}" if abs(value) >= 1000 else f"{value:.5g}"
+
+
+def _likelihood(mean: float) -> str:
+    return f"{mean:,.5f}" if math.isfinite(mean) else ""
