@@ -85,7 +85,7 @@ def _in_notebook(display: NotebookDisplay) -> Iterator[Listener]:
     try:
         yield display
     except KeyboardInterrupt:
-        display.ended("interrupted")
+        display.ended("stopped")
         raise
     except BaseException:
         display.ended("failed")

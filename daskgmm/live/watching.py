@@ -71,7 +71,7 @@ class Watching:
             self._step, self._done, self._total = title, 0, 0
 
     def ended(self, state: str = DONE) -> None:
-        """Take the end in: done, interrupted or failed."""
+        """Take the end in: done, stopped or failed."""
         self.state, self._left = state, ""
         how = self._end if state == DONE and self._end else state
         self._end = f"{how} after {duration(time.perf_counter() - self._began)}"

@@ -144,7 +144,7 @@ def test_a_late_display_knows_what_came_before(cell, monkeypatch):
     assert "nats a row after 2 iterations" in cell.shown[-1]["text/html"]
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError], ids=["interrupted", "failed"])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError], ids=["stopped", "failed"])
 def test_the_end_is_told(cell, error):
     def listen(event):
         if isinstance(event, Iterated):
@@ -152,7 +152,7 @@ def test_the_end_is_told(cell, error):
 
     with pytest.raises(error):
         GaussianMixture(2, random_state=0).fit(X, listen=listen)
-    word = "interrupted" if error is KeyboardInterrupt else "failed"
+    word = "stopped" if error is KeyboardInterrupt else "failed"
     assert f"{word} after" in cell.shown[-1]["text/plain"]
 
 

@@ -33,6 +33,10 @@ def test_on_a_cluster():
 
     async def cell():
         with two_workers() as cluster, Client(cluster):
-            return fitted()
+            found = fitted()
+            # What the dashboard shows: a name and a colour for each kind of pass.
+            named = {"daskgmm-survey", "daskgmm-iteration", "daskgmm-measure"}
+            assert named <= set(cluster.scheduler.task_prefixes)
+            return found
 
     assert asyncio.run(cell()) == fitted()
