@@ -1,64 +1,75 @@
-"""How many components? Many sizes and structures in the passes of one fit.
+"""
+How many components, and of which shape?
+========================================
 
-python examples/choose_components.py [--rows 1000000]
+A sweep fits many numbers of components and structures of covariances in the passes of
+one fit, and compares them by criteria: BIC, AIC, ICL, or the likelihood of rows that
+were held out.
 """
 
-import argparse
-import tempfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import matplotlib.pyplot as plt
 import numpy as np
 import zarr
 
-from daskgmm import Sweep, sweep
+from daskgmm import sweep
 from daskgmm.em.events import Event, PassEnded
 
-CHUNK = 50_000
+# %%
+# Four clusters that overlap, written chunk after chunk: 200,000 rows here, as many as
+# the disk holds otherwise.
+
+folder = TemporaryDirectory()
+data = Path(folder.name) / "rows.zarr"
+random = np.random.default_rng(0)
+centres = random.normal(scale=3, size=(4, 3))
+rows = zarr.create_array(data, shape=(200_000, 3), chunks=(50_000, 3), dtype="float32")
+for start in range(0, 200_000, 50_000):
+    noise = random.normal(size=(50_000, 3))
+    rows[start : start + 50_000] = centres[random.integers(0, 4, 50_000)] + noise
+
+# %%
+# Sixteen kinds of models. Those that are clearly beaten on a sample of the rows are
+# left there; the others share the passes over all rows.
+
+passes = []
 
 
-def write_rows(path: Path, rows: int) -> None:
-    """Write rows of four clusters that overlap, chunk after chunk."""
-    array = zarr.create_array(path, shape=(rows, 3), chunks=(CHUNK, 3), dtype="float32")
-    random = np.random.default_rng(0)
-    centres = random.normal(scale=3, size=(4, 3))
-    for start in range(0, rows, CHUNK):
-        m = min(CHUNK, rows - start)
-        array[start : start + m] = centres[random.integers(0, 4, m)] + random.normal(size=(m, 3))
+def count(event: Event) -> None:
+    """Note the passes over the rows."""
+    if isinstance(event, PassEnded):
+        passes.append(event.name)
 
 
-def show(found: Sweep) -> None:
-    """Print a line for each model that was fitted on all rows."""
-    columns = ("n_components", "covariance_type", "status", "bic", "heldout", "heldout_se")
-    for k, kind, status, bic, heldout, error in zip(*map(found.table.get, columns), strict=True):
-        if status == "fitted":
-            print(f"{k:>3} {kind:<10} BIC {bic:<12.0f} held out {heldout:.4f} +- {error:.4f}")
+found = sweep(
+    data,
+    n_components=range(1, 9),
+    covariance_type=("full", "spherical"),
+    random_state=0,
+    listen=count,
+)
+print(f"{len(found.models)} models, {len(passes)} passes")
 
+# %%
+# The best start of each size is on the line. Hollow dots are models that stayed on the
+# sample.
 
-def main(rows: int, folder: Path) -> None:
-    write_rows(folder / "rows.zarr", rows)
-    passes = []
+axes = found.plot()
+axes.set_title("four spheres: BIC finds them", loc="left")
 
-    def count(event: Event) -> None:
-        if isinstance(event, PassEnded):
-            passes.append(event.name)
+# %%
+# Criteria answer different questions: BIC takes as many components as the density
+# needs, ICL as many as there are clusters apart, and the held-out likelihood says how
+# well new rows are described. Its standard error tells whether a difference is one.
 
-    found = sweep(
-        folder / "rows.zarr",
-        n_components=range(1, 9),
-        covariance_type=("full", "spherical"),
-        random_state=0,
-        listen=count,
-    )
-    show(found)
-    print(f"{len(found.models)} starts, {len(passes)} passes")
-    for criterion in ("bic", "icl", "heldout"):
-        mixture = found.best(criterion)
-        print(f"best by {criterion}: {mixture.n_components} {mixture.covariance_type}")
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as temporary:
-        main(options.rows, Path(temporary))
+columns = ("n_components", "covariance_type", "status", "heldout", "heldout_se")
+for k, kind, status, heldout, error in zip(*map(found.table.get, columns), strict=True):
+    if status == "fitted":
+        print(f"{k:>3} {kind:<10} held out {heldout:.4f} +- {error:.4f} nats a row")
+for criterion in ("bic", "icl", "heldout"):
+    mixture = found.best(criterion)
+    print(f"best by {criterion}: {mixture.n_components} {mixture.covariance_type}")
+plt.show()
+folder.cleanup()

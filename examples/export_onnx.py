@@ -1,13 +1,10 @@
-"""A fitted mixture in ONNX, to be run where there is no Python.
-
-python examples/export_onnx.py [--rows 50000]
-
-Needs: pip install skl2onnx onnxruntime
 """
+A mixture in ONNX
+=================
 
-import argparse
-import tempfile
-from pathlib import Path
+A fitted mixture runs where there is no Python: as scikit-learn's it is exported to
+ONNX. Needs ``pip install skl2onnx onnxruntime``.
+"""
 
 import numpy as np
 import onnxruntime
@@ -15,36 +12,38 @@ from skl2onnx import to_onnx
 
 from daskgmm import GaussianMixture
 
+# %%
+# Three clusters, in columns of different units.
 
-def main(rows: int) -> None:
-    random = np.random.default_rng(0)
-    centres = np.array([[-4.0, 0.0], [0.0, 3.0], [4.0, -1.0]])
-    x = centres[random.integers(0, 3, rows)] + random.normal(size=(rows, 2))
-    x = 1000 + x * [1.0, 50.0]
-    mixture = GaussianMixture(n_components=3, random_state=0).fit(x)
+random = np.random.default_rng(0)
+centres = np.array([[-4.0, 0.0], [0.0, 3.0], [4.0, -1.0]])
+x = centres[random.integers(0, 3, 20_000)] + random.normal(size=(20_000, 2))
+x = 1000 + x * [1.0, 50.0]
+mixture = GaussianMixture(n_components=3, random_state=0).fit(x)
 
-    # The type of the example row becomes that of the model. In float32, posteriors lose digits,
-    # the more the farther the data are from the origin.
-    fitted = mixture.to_sklearn()
-    model = to_onnx(fitted, x[:1], options={id(fitted): {"score_samples": True}})
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "mixture.onnx"
-        path.write_bytes(model.SerializeToString())
-        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+# %%
+# The type of the example row becomes that of the model. In float32, posteriors lose
+# digits, the more the farther the data are from the origin.
 
-    # Far from every component all densities are 0 in floating point, and a softmax of them
-    # would be 0 / 0: https://github.com/onnx/sklearn-onnx/issues/451
-    far = x.mean(axis=0) + 1000 * (x[:1000] - x.mean(axis=0))
-    for name, given in (("near", x[:1000]), ("far", far)):
-        labels, posteriors, densities = session.run(None, {"X": given})
-        np.testing.assert_array_equal(labels.ravel(), mixture.predict(given))
-        np.testing.assert_allclose(posteriors, mixture.predict_proba(given), rtol=0, atol=1e-9)
-        np.testing.assert_allclose(densities.ravel(), mixture.score_samples(given), rtol=1e-9)
-        print(f"{name} rows: the same labels, posteriors and densities to 1e-9,")
-        print(f"  log densities from {densities.min():.1f} to {densities.max():.1f}")
+fitted = mixture.to_sklearn()
+exported = to_onnx(fitted, x[:1], options={id(fitted): {"score_samples": True}})
+session = onnxruntime.InferenceSession(
+    exported.SerializeToString(), providers=["CPUExecutionProvider"]
+)
 
+# %%
+# The same numbers, also far from every component, where all densities are 0 in floating
+# point.
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=50_000)
-    main(parser.parse_args().rows)
+far = x.mean(axis=0) + 1000 * (x[:1000] - x.mean(axis=0))
+for name, given in (("near", x[:1000]), ("far", far)):
+    labels, posteriors, densities = session.run(None, {"X": given})
+    np.testing.assert_array_equal(labels.ravel(), mixture.predict(given))
+    np.testing.assert_allclose(
+        posteriors, mixture.predict_proba(given), rtol=0, atol=1e-9
+    )
+    np.testing.assert_allclose(
+        densities.ravel(), mixture.score_samples(given), rtol=1e-9
+    )
+    print(f"{name} rows: the same labels, posteriors and densities to 1e-9,")
+    print(f"  log densities from {densities.min():.1f} to {densities.max():.1f}")

@@ -1,14 +1,13 @@
-"""A fit that may take long: its cost beforehand, its progress, and how it survives.
+"""
+A fit that takes long
+=====================
 
-    python examples/long_fit.py [--rows 5000000]
-
-Interrupt it with Ctrl-C and start it again: it goes on where it was. (Give --folder then, so
-that the data stay where they are.)
+Its cost beforehand, its progress, and how it survives: a fit with a checkpoint that
+is interrupted, killed or loses its machine goes on where it was, to the same bits.
 """
 
-import argparse
-import tempfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import zarr
@@ -17,43 +16,54 @@ import daskgmm
 from daskgmm import GaussianMixture
 from daskgmm.em.events import Checkpointed, Event, FitStarted, Iterated
 
-CHUNK = 50_000
+# %%
+# Rows around four centres, written chunk after chunk.
 
+folder = TemporaryDirectory()
+data, checkpoint = Path(folder.name) / "rows.zarr", Path(folder.name) / "fit.ckpt"
+random = np.random.default_rng(0)
+centres = random.normal(scale=2, size=(4, 6))
+rows = zarr.create_array(data, shape=(200_000, 6), chunks=(50_000, 6), dtype="float32")
+for start in range(0, 200_000, 50_000):
+    noise = random.normal(size=(50_000, 6))
+    rows[start : start + 50_000] = centres[random.integers(0, 4, 50_000)] + noise
 
-def write_rows(path: Path, rows: int) -> None:
-    """Write rows around four centres, chunk after chunk."""
-    array = zarr.create_array(path, shape=(rows, 6), chunks=(CHUNK, 6), dtype="float32")
-    random = np.random.default_rng(0)
-    centres = random.normal(scale=2, size=(4, 6))
-    for start in range(0, rows, CHUNK):
-        m = min(CHUNK, rows - start)
-        array[start : start + m] = centres[random.integers(0, 4, m)] + random.normal(size=(m, 6))
+# %%
+# What a fit will take: memory, bytes to read, batches.
+
+print(daskgmm.plan(data, n_components=4))
+
+# %%
+# Events tell how it goes. This one is interrupted after three iterations.
 
 
 def tell(event: Event) -> None:
+    """Print what happened."""
     if isinstance(event, FitStarted) and event.resumed is not None:
         print(f"going on after iteration {event.resumed}")
     elif isinstance(event, Iterated):
-        print(f"iteration {event.iteration}: {event.lower_bound:.6f} in {event.seconds:.2f} s")
+        print(f"iteration {event.iteration}: {event.lower_bound:.6f} nats a row")
     elif isinstance(event, Checkpointed):
-        print(f"  {event.nbytes / 1000:.0f} kB are safe in {event.path}")
+        print(f"  {event.nbytes / 1000:.0f} kB are safe in {Path(event.path).name}")
 
 
-def main(rows: int, folder: Path) -> None:
-    data = folder / "rows.zarr"
-    if not data.exists():
-        write_rows(data, rows)
-    print(daskgmm.plan(data, n_components=4), "\n")
-    mixture = GaussianMixture(n_components=4, tol=1e-5, random_state=0)
-    mixture.fit(data, checkpoint=folder / "fit.ckpt", cache="64MB", listen=tell)
-    history = mixture.history_
-    print(f"{len(history['iteration'])} iterations, {sum(history['seconds']):.1f} s in passes")
+def tell_and_stop(event: Event) -> None:
+    """Print what happened, and be interrupted as by Ctrl-C."""
+    tell(event)
+    if isinstance(event, Iterated) and event.iteration == 3:
+        raise KeyboardInterrupt
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=5_000_000)
-    parser.add_argument("--folder", type=Path)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as temporary:
-        main(options.rows, options.folder or Path(temporary))
+settings = {"n_components": 4, "tol": 1e-8, "random_state": 0}
+try:
+    GaussianMixture(**settings).fit(data, checkpoint=checkpoint, listen=tell_and_stop)
+except KeyboardInterrupt:
+    print("interrupted")
+
+# %%
+# The same call again goes on, and ends where a fit that ran through ends.
+
+mixture = GaussianMixture(**settings).fit(data, checkpoint=checkpoint, listen=tell)
+through = GaussianMixture(**settings).fit(data)
+print("the same bits:", np.array_equal(mixture.covariances_, through.covariances_))
+folder.cleanup()

@@ -1,79 +1,88 @@
-"""Labelled arrays: classes of ocean profiles, from a grid with land to labels on the same grid.
+"""
+Classes of ocean profiles, as a map
+===================================
 
-    python examples/ocean_classes.py [--rows 200000] [--folder FOLDER]
-
-Each point of (time, lat, lon) is a row; the features are temperature and salinity at every depth,
-standardised and reduced to principal components. Needs daskgmm[xarray].
+Each point of (time, lat, lon) is a row: temperature and salinity at every depth. The
+profiles are classified as they lie on their grid, with land, and the classes come
+back on that grid.
 """
 
-import argparse
-import tempfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 
 from daskgmm import GaussianMixture
 
-DEPTHS = np.array([0.0, 50.0, 100.0, 200.0, 400.0, 800.0])
-LATITUDES, LONGITUDES = np.arange(-59.0, 60.0, 2.0), np.arange(0.0, 360.0, 4.0)
+# %%
+# Warm and cold water, with a front between them that moves, and fresh water where it
+# rains. Land is missing.
 
+depth = np.array([0.0, 50.0, 100.0, 200.0, 400.0, 800.0])
+lat, lon = np.arange(-59.0, 60.0, 2.0), np.arange(0.0, 360.0, 4.0)
+random = np.random.default_rng(0)
+shape = (4, len(lat), len(lon))  # four months
+front = 35 + 6 * np.sin(np.deg2rad(3 * lon + 40 * np.arange(4)[:, None]))[:, None, :]
+cold = np.abs(lat)[None, :, None] + random.normal(scale=3, size=shape) > front
+fresh = (np.abs(lat)[:, None] < 12) & (random.random(shape) < 0.7) & ~cold
+profile = np.exp(-depth / 300)
+temperature = 2 + np.where(cold, 4, 22)[..., None] * profile
+salinity = 35 - 3.0 * fresh[..., None] * profile
+dims = ("time", "lat", "lon", "depth")
+ocean = xr.Dataset(
+    {
+        "temp": (dims, temperature + random.normal(scale=0.5, size=temperature.shape)),
+        "salt": (dims, salinity + random.normal(scale=0.4, size=salinity.shape)),
+    },
+    {
+        "time": np.datetime64("2020-01", "ns")
+        + 30 * np.arange(4) * np.timedelta64(1, "D"),
+        "lat": ("lat", lat, {"units": "degrees_north"}),
+        "lon": ("lon", lon, {"units": "degrees_east"}),
+        "depth": ("depth", depth, {"units": "m"}),
+    },
+)
+ocean.temp.attrs["units"], ocean.salt.attrs["units"] = "degC", "1e-3"
+coast = 60 + 25 * np.cos(np.deg2rad(2 * ocean.lat))
+land = (abs(ocean.lon - 20) < coast / 2) | (abs(ocean.lon - 285) < coast / 3)
+folder = TemporaryDirectory()
+path = Path(folder.name) / "ocean.zarr"
+ocean.where(~land).astype("float32").chunk(time=1).to_zarr(path, consolidated=False)
 
-def write_ocean(path: Path, times: int) -> None:
-    """Write warm, cold and fresh water, month after month; a fifth of the globe is land."""
-    random = np.random.default_rng(0)
-    shape = (times, len(LATITUDES), len(LONGITUDES))
-    cold = np.abs(LATITUDES)[None, :, None] + random.normal(scale=8, size=shape) > 35
-    fresh = (random.random(shape) < 0.2) & ~cold
-    profile = np.exp(-DEPTHS / 300)
-    temperature = 2 + np.where(cold, 4, 22)[..., None] * profile
-    salinity = 35 - 3.0 * fresh[..., None] * profile
-    dims = ("time", "lat", "lon", "depth")
-    ocean = xr.Dataset(
-        {
-            "temp": (dims, temperature + random.normal(scale=0.5, size=temperature.shape)),
-            "salt": (dims, salinity + random.normal(scale=0.1, size=salinity.shape)),
-        },
-        {
-            "time": np.datetime64("2020-01", "ns") + 30 * np.arange(times) * np.timedelta64(1, "D"),
-            "lat": LATITUDES,
-            "lon": LONGITUDES,
-            "depth": DEPTHS,
-        },
+# %%
+# Features are standardised and reduced to principal components; land is left out, and
+# rows count with the area of their cell.
+
+ocean = xr.open_zarr(path, consolidated=False)
+area = np.cos(np.deg2rad(ocean.lat))
+mixture = GaussianMixture(3, missing="drop", standardise=True, pca=0.9, random_state=0)
+mixture.fit(ocean[["temp", "salt"]], sample_weight=area, feature_dims=("depth",))
+counts = mixture.fitted_on_
+print(f"{counts['rows']:,} profiles, {counts['missing']:,} points on land")
+names = list(mixture.feature_names_in_)
+print(f"{len(names)} features, in {mixture.means_.shape[1]} principal components")
+places = [names.index("temp(depth=0)"), names.index("salt(depth=0)")]
+surface = mixture.means_in_data_units()[:, places]
+for weight, (warmth, salt) in zip(mixture.weights_, surface, strict=True):
+    print(
+        f"  {weight:.0%} of the ocean: at the surface {warmth:.1f} degC, salinity {salt:.1f}"
     )
-    land = np.random.default_rng(1).random(shape[1:]) < 0.2
-    ocean = ocean.where(~xr.DataArray(land, dims=("lat", "lon")))
-    ocean.temp.attrs["units"], ocean.salt.attrs["units"] = "degC", "1e-3"
-    ocean.astype("float32").chunk(time=2).to_zarr(path, consolidated=False)
 
+# %%
+# Labels, posteriors and ambiguities are written from one read, in steps of 1/254.
 
-def main(rows: int, folder: Path) -> None:
-    write_ocean(folder / "ocean.zarr", max(2, rows // (len(LATITUDES) * len(LONGITUDES))))
-    ocean = xr.open_zarr(folder / "ocean.zarr", consolidated=False)
-    area = np.cos(np.deg2rad(ocean.lat))
+out = Path(folder.name) / "classes.zarr"
+mixture.predict_to_zarr(ocean, out, ["label", "posterior", "ambiguity"], dtype="uint8")
+classes = xr.open_zarr(out, consolidated=False)
+print(classes)
 
-    mixture = GaussianMixture(3, missing="drop", standardise=True, pca=0.95, random_state=0)
-    mixture.fit(ocean[["temp", "salt"]], sample_weight=area, feature_dims=("depth",))
-    print(f"{mixture.fitted_on_['rows']} profiles, {mixture.fitted_on_['missing']} points on land")
-    names = list(mixture.feature_names_in_)
-    print(f"{len(names)} features, in {mixture.means_.shape[1]} principal components")
+# %%
+# Where the classes are, and where it is not clear which one: ambiguity is 1 between two
+# classes that are equally probable.
 
-    places = [names.index("temp(depth=0)"), names.index("salt(depth=0)")]
-    surface = mixture.means_in_data_units()[:, places]
-    for weight, (temperature, salinity) in zip(mixture.weights_, surface, strict=True):
-        print(f"  {weight:.0%} of the ocean: {temperature:.1f} degC, {salinity:.1f} at the surface")
-
-    out = folder / "classes.zarr"
-    mixture.predict_to_zarr(ocean, out, ["label", "posterior", "ambiguity"], dtype="uint8")
-    classes = xr.open_zarr(out, consolidated=False)
-    assert classes.label.chunks == ocean.temp.isel(depth=0).chunks
-    print(classes.label.isel(time=0).sel(lat=[-41, 1, 41], lon=[0, 120, 240]).to_dataframe())
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=200_000)
-    parser.add_argument("--folder", type=Path)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as temporary:
-        main(options.rows, options.folder or Path(temporary))
+figure, axes = plt.subplots(1, 2, figsize=(10, 3), layout="constrained")
+# MAPS
+plt.show()
+folder.cleanup()

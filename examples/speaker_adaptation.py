@@ -1,15 +1,16 @@
-"""A speaker adapted from a background model: who speaks, from few seconds of speech.
+"""
+Who speaks: a model adapted to a speaker
+========================================
 
-Generated cepstra of many speakers make the background model. A speaker is then enrolled in two
-ways: a mixture of the same size fitted to a few seconds alone, and the background model adapted to
-them. The score of a test is the mean log-likelihood ratio to the background model.
-
-python examples/speaker_adaptation.py [--rows 200000]
+Generated cepstra of many speakers make a background model. A speaker is then enrolled
+in two ways: a mixture of the same size fitted to a few seconds alone, and the
+background model adapted to them (Reynolds, Quatieri & Dunn 2000). The score of a test
+is the mean log-likelihood ratio to the background model.
 """
 
-import argparse
 import warnings
 
+import matplotlib.pyplot as plt
 import numpy as np
 
 from daskgmm import GaussianMixture
@@ -17,75 +18,64 @@ from daskgmm import GaussianMixture
 FEATURES, SOUNDS, SPEAKERS = 12, 16, 20
 ENROLMENT, TEST = 400, 100  # frames of 10 ms
 
+# %%
+# A speaker's voice moves all sounds a little. A text has some of them only.
 
-def equal_error_rate(targets: np.ndarray, impostors: np.ndarray) -> float:
-    """Return the rate at which as many targets are refused as impostors accepted."""
-    thresholds = np.sort(np.concatenate([targets, impostors]))
-    refused = (targets[:, None] < thresholds).mean(0)
-    accepted = (impostors[:, None] >= thresholds).mean(0)
-    return float(np.maximum(refused, accepted).min())
+random = np.random.default_rng(0)
+sounds = 1.5 * random.normal(size=(SOUNDS, FEATURES))
 
 
-def trials(models: list, background: GaussianMixture, tests: list) -> tuple:
-    """Return the scores of each test under its own speaker, and under all others."""
-    base = np.array([background.score(x) for x in tests])
+def voice() -> np.ndarray:
+    """Return how one speaker's sounds differ from those of all."""
+    return 0.25 * random.normal(size=(SOUNDS, FEATURES))
+
+
+def speech(own: np.ndarray, frames: int) -> np.ndarray:
+    """Return cepstra of a speaker."""
+    said = random.permutation(SOUNDS)[: 7 * SOUNDS // 8]
+    which = random.choice(said, frames)
+    return sounds[which] + own[which] + random.normal(size=(frames, FEATURES))
+
+
+crowd = np.concatenate([speech(voice(), 500) for _ in range(100)])
+voices = [voice() for _ in range(SPEAKERS)]
+enrolled = [speech(each, ENROLMENT) for each in voices]
+tests = [speech(voices[i % SPEAKERS], TEST) for i in range(3 * SPEAKERS)]
+
+# %%
+# Both kinds of models.
+
+settings = {"covariance_type": "diag", "random_state": 0, "reg_covar": 1e-2}
+background = GaussianMixture(SOUNDS, **settings).fit(crowd)
+adapted = [background.map_adapt(x, relevance=16) for x in enrolled]
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # so few rows for so many components
+    alone = [GaussianMixture(SOUNDS, **settings).fit(x) for x in enrolled]
+
+# %%
+# The equal error rate: as many speakers are refused as others are accepted.
+
+base = np.array([background.score(x) for x in tests])
+own = np.arange(len(tests)) % SPEAKERS == np.arange(SPEAKERS)[:, None]
+figure, grid = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+for axes, (name, models) in zip(
+    grid, (("fitted alone", alone), ("adapted", adapted)), strict=True
+):
     scores = np.array([[model.score(x) for x in tests] for model in models]) - base
-    own = np.arange(len(tests)) % len(models) == np.arange(len(models))[:, None]
-    return scores[own], scores[~own]
-
-
-def main(rows: int) -> None:
-    random = np.random.default_rng(0)
-    sounds = 1.5 * random.normal(size=(SOUNDS, FEATURES))
-
-    def speech(voice: np.ndarray, frames: int) -> np.ndarray:
-        said = random.permutation(SOUNDS)[: 7 * SOUNDS // 8]  # a text has some sounds only
-        which = random.choice(said, frames)
-        return sounds[which] + voice[which] + random.normal(size=(frames, FEATURES))
-
-    def voice() -> np.ndarray:
-        return 0.25 * random.normal(size=(SOUNDS, FEATURES))
-
-    crowd = np.concatenate([speech(voice(), rows // 100) for _ in range(100)])
-    settings = {"covariance_type": "diag", "random_state": 0, "reg_covar": 1e-2}
-    background = GaussianMixture(SOUNDS, **settings).fit(crowd)
-
-    voices = [voice() for _ in range(SPEAKERS)]
-    enrolled = [speech(each, ENROLMENT) for each in voices]
-    tests = [speech(voices[i % SPEAKERS], TEST) for i in range(3 * SPEAKERS)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # so few rows for so many components
-        alone = [GaussianMixture(SOUNDS, **settings).fit(x) for x in enrolled]
-    adapted = [background.map_adapt(x, relevance=16) for x in enrolled]
-
-    found = {"fitted alone": alone, "adapted": adapted}
-    scores = {name: trials(models, background, tests) for name, models in found.items()}
-    for name, (targets, impostors) in scores.items():
-        print(f"{name}: equal error rate {equal_error_rate(targets, impostors):.1%}")
-    draw(scores)
-
-
-def draw(scores: dict) -> None:
-    """Write the distributions of the scores, if matplotlib is there."""
-    try:
-        import matplotlib as mpl
-    except ImportError:
-        return
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
-    for axis, (name, (targets, impostors)) in zip(axes, scores.items(), strict=True):
-        bins = np.linspace(*np.quantile(np.concatenate([targets, impostors]), [0.01, 1.0]), 40)
-        axis.hist(impostors, bins, density=True, alpha=0.6, label="another speaker")
-        axis.hist(targets, bins, density=True, alpha=0.6, label="the speaker")
-        axis.set_title(f"{name}: equal error rate {equal_error_rate(targets, impostors):.1%}")
-        axis.set_xlabel("log-likelihood ratio to the background model (nats a frame)")
-        axis.legend()
-    figure.savefig("speaker_adaptation.png", dpi=120)
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=200_000)
-    main(parser.parse_args().rows)
+    speaker, others = scores[own], scores[~own]
+    thresholds = np.sort(scores.ravel())
+    refused = (speaker[:, None] < thresholds).mean(0)
+    accepted = (others[:, None] >= thresholds).mean(0)
+    rate = np.maximum(refused, accepted).min()
+    print(f"{name}: equal error rate {rate:.1%}")
+    bins = np.linspace(*np.quantile(scores, [0.01, 1.0]), 40)
+    axes.hist(
+        others, bins, density=True, alpha=0.6, color="#0072b2", label="another speaker"
+    )
+    axes.hist(
+        speaker, bins, density=True, alpha=0.6, color="#d55e00", label="the speaker"
+    )
+    axes.set_title(f"{name}: equal error rate {rate:.1%}")
+    axes.set_xlabel("log-likelihood ratio (nats a frame)")
+    axes.legend()
+plt.show()

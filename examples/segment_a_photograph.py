@@ -1,0 +1,53 @@
+"""
+Segments of a photograph
+========================
+
+Each pixel is a row of three colours; a mixture of five components finds the parts of
+the picture. The photograph is ``flower.jpg`` of scikit-learn
+(flickr.com/photos/vultilion, CC BY 2.0).
+"""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import matplotlib.pyplot as plt
+import numpy as np
+import zarr
+from sklearn.datasets import load_sample_image
+
+from daskgmm import GaussianMixture
+
+# %%
+# Pixels on disk, in chunks. Colours are whole numbers from 0 to 255; a density has no
+# meaning for these, so each becomes a random number up to the next one.
+
+photograph = load_sample_image("flower.jpg")
+random = np.random.default_rng(0)
+pixels = (
+    (photograph + random.uniform(size=photograph.shape))
+    .reshape(-1, 3)
+    .astype("float32")
+)
+folder = TemporaryDirectory()
+data = Path(folder.name) / "pixels.zarr"
+zarr.create_array(data, data=pixels, chunks=(50_000, 3))
+print(f"{len(pixels):,} pixels")
+
+# %%
+# The fit streams over the chunks, and so does the prediction: ``predict`` returns a
+# lazy Dask array.
+
+mixture = GaussianMixture(n_components=5, random_state=0).fit(data)
+segments = mixture.predict(data).compute().reshape(photograph.shape[:2])
+
+# %%
+# Each segment in the mean colour of its component.
+
+figure, axes = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
+axes[0].imshow(photograph)
+axes[1].imshow(mixture.means_[segments].clip(0, 255).astype("uint8"))
+for each, title in zip(axes, ("photograph", "segments"), strict=True):
+    each.set_title(title)
+    each.axis("off")
+plt.show()
+folder.cleanup()
