@@ -65,10 +65,9 @@ names = list(mixture.feature_names_in_)
 print(f"{len(names)} features, in {mixture.means_.shape[1]} principal components")
 places = [names.index("temp(depth=0)"), names.index("salt(depth=0)")]
 surface = mixture.means_in_data_units()[:, places]
+print("at the surface:")
 for weight, (warmth, salt) in zip(mixture.weights_, surface, strict=True):
-    print(
-        f"  {weight:.0%} of the ocean: at the surface {warmth:.1f} degC, salinity {salt:.1f}"
-    )
+    print(f"  {weight:.0%} of the ocean: {warmth:.1f} degC, salinity {salt:.1f}")
 
 # %%
 # Labels, posteriors and ambiguities are written from one read, in steps of 1/254.

@@ -71,7 +71,7 @@ for name, when in faults.items():
     worst = int(np.argmax(off))
     print(
         f"{name:>8}: {(scores[when] < ALARM).mean():4.0%} of its minutes ring; "
-        f"{SENSORS[worst]} reads {row[worst]:.1f}, should read {told[worst].mean[0]:.1f}"
+        f"{SENSORS[worst]} is {row[worst]:.1f}, should be {told[worst].mean[0]:.1f}"
     )
 
 # %%

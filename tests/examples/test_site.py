@@ -1,4 +1,5 @@
-"""The site builds without a warning, has every public name, and its pictures have alt texts."""
+"""The site builds without a warning, and runs every example; it has every public name, and its
+pictures have alt texts."""
 
 import re
 import subprocess
@@ -12,6 +13,7 @@ import daskgmm.errors
 
 ROOT = Path(__file__).parents[2]
 SITE = ROOT / "examples" / "site"
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 DOCUMENTS = [ROOT / "README.md", *sorted(SITE.glob("*.md"))]
 
 
@@ -21,10 +23,20 @@ def built(tmp_path_factory):
     out = tmp_path_factory.mktemp("site") / "html"
     command = [sys.executable, "-m", "sphinx", "-W", "-q", SITE, out]
     done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=ROOT, capture_output=True, text=True, timeout=500, check=False
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return out
+
+
+@pytest.mark.slow
+def test_every_example_is_a_page_with_its_output_a_script_and_a_notebook(built):
+    assert len(EXAMPLES) >= 17
+    for script in EXAMPLES:
+        page = (built / "gallery" / f"{script.stem}.html").read_text(encoding="utf-8")
+        assert "sphx-glr-script-out" in page or "sphx-glr-single-img" in page, script
+        assert f"{script.stem}.py" in page, script
+        assert f"{script.stem}.ipynb" in page, script
 
 
 @pytest.mark.slow
