@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daskgmm.describe_data import aligned
+from daskgmm.drawing.style import NO_PLOTS
 from daskgmm.errors import OutputError, SettingError
 from daskgmm.names import FAILED, FITTED, SAMPLE
 from daskgmm.storage.address import Address
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from daskgmm.models.sweeps.result import Sweep
 
 Table = Mapping[str, Sequence[Any]]
-
-NO_PLOTS = "Plots are drawn with matplotlib. Install it with: pip install 'daskgmm[plot]'"
 
 HEADINGS = (
     "components", "covariance", "log likelihood", "parameters", "AIC", "BIC", "ICL",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from daskgmm.counting import counted
+from daskgmm.drawing.criterion import criterion_curve
 from daskgmm.errors import (
     ChoiceWarning,
 )
@@ -15,7 +16,6 @@ from daskgmm.models.cards.sweep_card import sweep_card
 from daskgmm.models.choice import doubts, place_of_best
 from daskgmm.models.estimator import MixtureEstimator
 from daskgmm.names import CRITERIA
-from daskgmm.plot import plot_criterion
 
 
 def checked(criterion: str) -> str:
@@ -111,4 +111,4 @@ class Sweep:
             If Matplotlib is missing: pip install 'daskgmm[plot]'.
         """
         chosen = checked(self.criterion if criterion is None else criterion)
-        return plot_criterion(self.table, chosen, ax)
+        return criterion_curve(self.table, chosen, ax)

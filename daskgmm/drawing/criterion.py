@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.counting import counted
+from daskgmm.drawing.style import SMALL, STRUCTURES, legend, new_axes, note
 from daskgmm.names import FITTED, HIGHER_IS_BETTER
 
 if TYPE_CHECKING:
@@ -22,12 +23,8 @@ LABELS = {
     "heldout": "held-out log likelihood\n(nats a row; higher is better)",
 }
 
-COLOURS = {"full": "#0072b2", "tied": "#009e73", "diag": "#d55e00", "spherical": "#cc79a7"}
-"""A covariance type has the same colour in every picture; told apart by colour-blind people
-too (Okabe and Ito, "Color universal design", 2008). Others have those of Matplotlib."""
-
-SMALL = 8.5
-"""Points, of all text but the labels of the axes."""
+SIZE = (7.2, 4.4)
+"""Inches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +37,8 @@ class Candidates:
     structure : ndarray of str, shape (m,)
     fitted : ndarray of bool, shape (m,)
         On all rows, not on the sample alone, and without degenerate components.
+    degenerate : ndarray of bool, shape (m,)
+        With components that have no rows, or rest on a floor.
     value, error : ndarray of shape (m,)
         The criterion and its standard error, NaN where there is none.
     cost : ndarray of shape (m,)
@@ -49,6 +48,7 @@ class Candidates:
     k: NDArray[np.int64]
     structure: NDArray[np.str_]
     fitted: NDArray[np.bool_]
+    degenerate: NDArray[np.bool_]
     value: NDArray[np.float64]
     error: NDArray[np.float64]
     cost: NDArray[np.float64]
@@ -61,15 +61,15 @@ class Candidates:
         return int(rows[np.argmin(self.cost[rows])])
 
 
-def plot_criterion(
+def criterion_curve(
     table: Mapping[str, Sequence[Any]], criterion: str = "bic", ax: Axes | None = None
 ) -> Axes:
     """Draw a criterion against the number of components, one colour a covariance type.
 
     A line runs through the best start of each k, small dots are the other starts. Models that
-    stayed on the sample, or have degenerate components, are hollow: they count only where there
-    is no other. The best model is ringed and named. A band shows standard errors.
-    `Axes.set_ylim` of what is returned looks closer.
+    stayed on the sample, or have degenerate components, are hollow, and the latter crossed: they
+    count only where there is no other. The best model is ringed and named. A band shows standard
+    errors. `Axes.set_ylim` of what is returned looks closer.
 
     Parameters
     ----------
@@ -104,20 +104,20 @@ def plot_criterion(
     ...     "status": ["sample", "fitted", "fitted"],
     ...     "bic": [912.0, 640.5, 655.1],
     ... }
-    >>> ax = plot_criterion(table)  # doctest: +SKIP
+    >>> ax = criterion_curve(table)  # doctest: +SKIP
     >>> ax.figure.savefig("bic.png")  # doctest: +SKIP
     """
     models = candidates(table, criterion)
-    axes = _new_axes() if ax is None else ax
+    axes = new_axes(ax, SIZE)
     present = list(map(str, np.unique(models.structure)))
-    kinds = [name for name in COLOURS if name in present]
-    kinds += [name for name in present if name not in COLOURS]
+    kinds = [name for name in STRUCTURES if name in present]
+    kinds += [name for name in present if name not in STRUCTURES]
     for number, structure in enumerate(kinds):
-        _draw_structure(axes, models, structure, COLOURS.get(structure, f"C{number}"))
+        _draw_structure(axes, models, structure, STRUCTURES.get(structure, f"C{number}"))
     _label(axes, models, LABELS.get(criterion, criterion))
     _mark(axes, models, up=criterion in HIGHER_IS_BETTER)
     if len(kinds) > 1:
-        axes.legend(title="covariances", fontsize=SMALL, title_fontsize=SMALL, frameon=False)
+        legend(axes, "covariances")
     return axes
 
 
@@ -134,6 +134,7 @@ def candidates(table: Mapping[str, Sequence[Any]], criterion: str) -> Candidates
         np.asarray(table["n_components"], np.int64)[finite],
         np.asarray(table["covariance_type"], np.str_)[finite],
         (sound & (np.asarray(table["status"], np.str_) == FITTED))[finite],
+        ~sound[finite],
         value[finite],
         error[finite],
         -value[finite] if criterion in HIGHER_IS_BETTER else value[finite],
@@ -154,17 +155,6 @@ def _check_columns(table: Mapping[str, Sequence[Any]], criterion: str) -> None:
         raise ValueError(f"The columns of the table differ in length: {lengths}.")
 
 
-def _new_axes() -> Axes:
-    try:
-        from matplotlib import pyplot
-    except ImportError as error:
-        raise ImportError(
-            "Plots are drawn with matplotlib. Install it with: pip install 'daskgmm[plot]'"
-        ) from error
-    axes: Axes = pyplot.subplots(figsize=(7.2, 4.4), dpi=150, layout="constrained")[1]
-    return axes
-
-
 def _draw_structure(axes: Axes, models: Candidates, structure: str, colour: str) -> None:
     """Draw a line through the best starts, a band of their errors, and all models as dots."""
     same = models.structure == structure
@@ -183,6 +173,8 @@ def _draw_structure(axes: Axes, models: Candidates, structure: str, colour: str)
             look: dict[str, Any] = {"markersize": size, "markeredgewidth": 0.2 * size}
             look |= {"color": colour, "markerfacecolor": face, "alpha": alpha}
             axes.plot(models.k[some], models.value[some], "o", **look)
+        some = rows[models.degenerate[rows]]
+        axes.plot(models.k[some], models.value[some], "x", color=colour, markersize=1.7 * size)
 
 
 def _mark(axes: Axes, models: Candidates, *, up: bool) -> None:
@@ -217,11 +209,11 @@ def _label(axes: Axes, models: Candidates, label: str) -> None:
     margin = max(0.6, 0.03 * (last - first))
     axes.set_xlim(first - margin, last + margin)
     axes.grid(alpha=0.4)
-    axes.spines[["top", "right"]].set_visible(False)
     alone = len(set(zip(models.k, models.structure, strict=True))) == len(models.k)
     words = [
         "" if alone else "small: other starts",
-        "" if models.fitted.all() else "hollow: on the sample, or degenerate",
+        "hollow: on the sample" if (~models.fitted & ~models.degenerate).any() else "",
+        "crossed: degenerate" if models.degenerate.any() else "",
         "band: \N{PLUS-MINUS SIGN} 1 s.e." if np.isfinite(models.error).any() else "",
     ]
-    axes.set_title("   ".join(filter(None, words)), loc="right", fontsize=SMALL)
+    note(axes, words)

@@ -1,0 +1,117 @@
+"""Densities over one feature and over two, from counts in bins or from values on a grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from daskgmm.arrays import Array
+from daskgmm.drawing.ellipses import Look
+from daskgmm.drawing.style import BLACK, SMALL, outlined
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+DECADES = 30.0
+"""Ratio of the largest to the median count from which on greys go by the logarithm."""
+
+LEVELS = 9
+"""Of a density that is known at every point."""
+
+
+def draw_counts(axes: Axes, counts: Array, x: Array, y: Array, label: str | None = None) -> None:
+    """Draw counts (m, l) in bins with edges x (m + 1,) and y (l + 1,); empty ones stay white.
+
+    With a label there is a bar of the greys beside the axes.
+    """
+    from matplotlib.colors import LogNorm, Normalize
+
+    seen = np.ma.masked_less_equal(counts.T, 0.0)
+    some = counts[counts > 0] if (counts > 0).any() else np.ones(1)
+    largest, least = (float(each) for each in (some.max(), some.min()))
+    typical = float(np.median(some))
+    many = largest / typical > DECADES
+    norm = LogNorm(least, max(largest, 2 * least)) if many else Normalize(0.0, largest)
+    image = axes.pcolormesh(x, y, seen, cmap=greys(), norm=norm, rasterized=True, zorder=0)
+    if label is not None:
+        _bar(axes, image, label, whole=not many)
+
+
+def draw_density(axes: Axes, density: Array, x: Array, y: Array) -> None:
+    """Draw a density (m, l) on a grid x (m,), y (l,) as filled contours.
+
+    Steps are equal in the root, so that faint parts are seen too.
+    """
+    top = float(density.max())
+    levels = top * (np.arange(1, LEVELS + 1) / (LEVELS + 1.0)) ** 2
+    axes.contourf(x, y, density.T, [*levels, top], cmap=greys(), extend="neither", zorder=0)
+
+
+def draw_histogram(axes: Axes, heights: Array, edges: Array) -> None:
+    """Draw heights (m,) between edges (m + 1,) as a grey area."""
+    axes.stairs(heights, edges, fill=True, color="0.86", zorder=0)
+    axes.stairs(heights, edges, color="0.6", linewidth=0.6, zorder=0)
+
+
+def draw_parts(
+    axes: Axes,
+    x: Array,
+    parts: Array,
+    whole: Array,
+    look: Look,
+    *,
+    named: bool = True,
+    width: float = 1.0,
+) -> None:
+    """Draw densities of components (k, b), and of the mixture (b,), at points x (b,)."""
+    for k in look.shown:
+        axes.plot(x, parts[k], color=look.colours[k], linewidth=width * look.widths[k] * 0.7)
+    axes.plot(x, whole, color=BLACK, linewidth=width * 1.2, label="mixture")
+    top = max(float(np.max(whole)), np.finfo(float).tiny)
+    axes.set_ylim(0.0, max(1.12 * top, axes.get_ylim()[1]))
+    if not named:
+        return
+    for k in look.shown:
+        peak = int(np.argmax(parts[k]))
+        axes.text(
+            x[peak], parts[k, peak], look.texts[k], color=look.colours[k], fontsize=SMALL,
+            fontweight="bold", ha="center", va="center", clip_on=True, path_effects=outlined(),
+        )  # fmt: skip
+
+
+def greys() -> Any:
+    """Return white to dark grey, never black: lines are drawn on it."""
+    from matplotlib import colormaps
+    from matplotlib.colors import LinearSegmentedColormap
+
+    some = colormaps["Greys"](np.linspace(0.1, 0.72, 256))
+    return LinearSegmentedColormap.from_list("daskgmm_greys", list(some))
+
+
+def centres(edges: Array) -> Array:
+    """Return the centres of bins."""
+    middle: Array = 0.5 * (edges[1:] + edges[:-1])
+    return middle
+
+
+def _bar(axes: Axes, image: Any, label: str, *, whole: bool) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    bar = axes.figure.colorbar(image, ax=axes, pad=0.02, aspect=32, shrink=0.85)
+    bar.set_label(label, fontsize=SMALL)
+    bar.ax.tick_params(labelsize=SMALL, width=0.6)
+    bar.outline.set_visible(False)
+    if whole:
+        bar.ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+
+
+def margins(low: Sequence[float], high: Sequence[float]) -> Array:
+    """Return limits (2, c) that have some length, whatever is given."""
+    limits = np.array([low, high], np.float64)
+    flat = ~(limits[1] > limits[0])
+    room = np.maximum(np.abs(limits[0]), 1.0) * 1e-3
+    limits[0, flat] -= room[flat]
+    limits[1, flat] += room[flat]
+    return limits

@@ -1,0 +1,102 @@
+"""The look of all pictures: colours, sizes, axes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import cycle, islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BLUE, GREEN, VERMILLION, PURPLE = "#0072b2", "#009e73", "#d55e00", "#cc79a7"
+ORANGE, SKY, BLACK, YELLOW = "#e69f00", "#56b4e9", "#000000", "#f0e442"
+
+PALETTE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)
+"""Colours that colour-blind people tell apart too, in the order in which components have them
+(Okabe and Ito, "Color universal design", 2008); without yellow, which is faint on white."""
+
+SHADES = (0.0, -0.42, 0.5)
+"""How far the colours of each further round through the palette are from those of the first: to
+black below 0, to white above."""
+
+STRUCTURES = {"full": BLUE, "tied": GREEN, "diag": VERMILLION, "spherical": PURPLE}
+"""A covariance type has the same colour in every picture; others have those of Matplotlib."""
+
+SMALL = 8.5
+"""Points, of all text but the labels of the axes."""
+
+FAINT = "0.55"
+"""Grey of what is not the matter."""
+
+SIZE = (6.4, 4.4)
+"""Inches of a picture with one pair of axes."""
+
+DPI = 150
+
+NO_PLOTS = "Plots are drawn with matplotlib. Install it with: pip install 'daskgmm[plot]'"
+
+
+def colours(count: int) -> list[str]:
+    """Return so many colours; 20 of them differ, as far as colours can."""
+    rounds = (_shaded(colour, shade) for shade in cycle(SHADES) for colour in PALETTE)
+    return list(islice(rounds, count))
+
+
+def new_figure(size: tuple[float, float] = SIZE) -> Figure:
+    """Return a new figure of pyplot's; raise `ImportError`, with advice, without Matplotlib."""
+    try:
+        from matplotlib import pyplot
+    except ImportError as error:
+        raise ImportError(NO_PLOTS) from error
+    figure: Figure = pyplot.figure(figsize=size, dpi=DPI, layout="constrained")
+    return figure
+
+
+def new_axes(ax: Axes | None = None, size: tuple[float, float] = SIZE) -> Axes:
+    """Return the axes that are given, or those of a new figure, with what all pictures share."""
+    return plain(new_figure(size).add_subplot() if ax is None else ax)
+
+
+def plain(axes: Axes) -> Axes:
+    """Leave out what frames the axes twice, and make the rest thin and its text small."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_linewidth(0.6)
+    axes.tick_params(width=0.6, labelsize=SMALL)
+    return axes
+
+
+def few_ticks(axis: Any, most: int = 5) -> None:
+    """Give an axis a few ticks, in round numbers."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]))
+
+
+def note(axes: Axes, words: Sequence[str]) -> None:
+    """Say in small letters above the axes what marks mean, as far as there is anything to say."""
+    axes.set_title("   ".join(filter(None, words)), loc="right", fontsize=SMALL)
+
+
+def legend(axes: Axes, title: str | None = None, **settings: Any) -> None:
+    """Add a legend in small letters."""
+    axes.legend(title=title, fontsize=SMALL, title_fontsize=SMALL, frameon=False, **settings)
+
+
+def outlined(colour: Any = "white") -> list[Any]:
+    """Return what makes a text readable on any ground."""
+    from matplotlib.patheffects import withStroke
+
+    return [withStroke(linewidth=2.2, foreground=colour)]
+
+
+def _shaded(colour: str, shade: float) -> str:
+    rgb = np.array([int(colour[at : at + 2], 16) for at in (1, 3, 5)], np.float64)
+    if colour == BLACK and shade < 0:  # which has no darker one
+        shade = 0.35
+    to = 255.0 if shade > 0 else 0.0
+    mixed = np.rint(rgb + abs(shade) * (to - rgb)).astype(int)
+    return "#" + "".join(f"{value:02x}" for value in mixed)

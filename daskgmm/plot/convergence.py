@@ -1,0 +1,121 @@
+"""The likelihood against the passes of a fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from daskgmm.drawing.style import FAINT, colours, new_axes, note
+from daskgmm.errors import SettingError
+from daskgmm.models.mixture import Mixture
+from daskgmm.plot.shown import mixture_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def convergence(mixture: Any, *, gap: bool = False, ax: Axes | None = None) -> Axes:
+    """Draw the likelihood of a fit against its passes, as `history_` has it.
+
+    A line an initialisation; the one that the mixture is of is in colour. A hollow dot is a pass
+    that rejected what acceleration proposed.
+
+    Parameters
+    ----------
+    mixture : fitted mixture
+        Model files keep the history.
+    gap : bool, default=False
+        Whether to draw what each pass was below the best one, on a logarithmic axis.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default in a new figure of pyplot's.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        In nats a row: of a fit with a prior the log posterior, of a Bayesian mixture the bound.
+
+    Raises
+    ------
+    SettingError
+        If the mixture has no history, as one that was made from parameters.
+    ImportError
+        If Matplotlib is missing: pip install 'daskgmm[plot]'.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from daskgmm import GaussianMixture, plot
+    >>> X = np.random.default_rng(0).normal(size=(500, 2))
+    >>> mixture = GaussianMixture(2, random_state=0).fit(X)
+    >>> plot.convergence(mixture).get_xlabel()
+    'pass of EM'
+    """
+    own, _ = mixture_of(mixture)
+    history = history_of(own)
+    axes = new_axes(ax)
+    bound = np.asarray(history["lower_bound"], np.float64)
+    accepted = np.asarray(history["accepted"], np.bool_)
+    run = np.asarray(history["initialisation"])
+    best = _best(own, run, bound)
+    for number in np.unique(run):
+        rows = run == number
+        chosen = number == best
+        colour = colours(1)[0] if chosen else FAINT
+        values = bound[rows] if not gap else np.max(bound) - bound[rows]
+        _draw(axes, values, accepted[rows], colour, 3 if chosen else 2, gap=gap)
+    _label(axes, own, gap=gap)
+    alone = len(np.unique(run)) == 1
+    words = ["" if alone else "grey: other initialisations"]
+    note(axes, [*words, "" if accepted.all() else "hollow: rejected"])
+    return axes
+
+
+def history_of(mixture: Mixture) -> Mapping[str, Sequence[Any]]:
+    """Return the history of a mixture; raise `SettingError` if it has none."""
+    history: Mapping[str, Sequence[Any]] | None = getattr(mixture, "history_", None)
+    if not history or not len(history["lower_bound"]):
+        raise SettingError(
+            "The mixture has no history_ of passes: it was made from parameters, adapted, updated "
+            "or chosen by a sweep. Fit it, or take the events of the run: listen=events.append "
+            "(--log-json), and plot.timeline(events)."
+        )
+    return history
+
+
+def _best(mixture: Mixture, run: Any, bound: Any) -> int:
+    """Return the initialisation whose last bound is the mixture's, or the highest."""
+    last = {int(number): float(bound[run == number][-1]) for number in np.unique(run)}
+    own = float(getattr(mixture, "lower_bound_", np.nan))
+    same = [number for number, value in last.items() if value == own]
+    return same[0] if same else max(last, key=lambda number: last[number])
+
+
+def _draw(axes: Axes, values: Any, accepted: Any, colour: str, order: int, *, gap: bool) -> None:
+    passes = np.arange(1, len(values) + 1)
+    if gap:
+        values = np.where(values > 0, values, np.nan)  # the best has no logarithm
+    axes.plot(passes, values, color=colour, linewidth=1.4, zorder=order)
+    size = 4.0 if len(values) <= 60 else 2.0
+    for some, face in ((accepted, colour), (~accepted, "white")):
+        axes.plot(
+            passes[some], values[some], "o", color=colour, markersize=size,
+            markerfacecolor=face, zorder=order,
+        )  # fmt: skip
+
+
+def _label(axes: Axes, mixture: Mixture, *, gap: bool) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    bayesian = hasattr(mixture, "weight_concentration_prior_type")
+    posterior = getattr(mixture, "prior", None) is not None
+    what = "bound of the log evidence" if bayesian else "log likelihood"
+    what = "log posterior" if posterior and not bayesian else what
+    axes.set_xlabel("pass of EM")
+    axes.set_ylabel(f"{what}\n{'below the best ' if gap else ''}(nats a row)")
+    axes.xaxis.set_major_locator(MaxNLocator(10, integer=True, min_n_ticks=1))
+    if gap:
+        axes.set_yscale("log")
+    else:
+        axes.ticklabel_format(axis="y", useOffset=False)

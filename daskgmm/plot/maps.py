@@ -1,0 +1,190 @@
+"""Maps of gridded predictions: labels, posteriors, ambiguity."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.drawing.style import SMALL, colours, new_axes, note
+from daskgmm.errors import SettingError
+from daskgmm.plot.grids import Grid, grid_of, placed
+from daskgmm.plot.meanings import MISSING, OUTLIER, Meanings, meanings_of
+from daskgmm.plot.shown import labelled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+OUTLIERS = "0.62"
+"""Grey of outliers: cells that are missing are blank."""
+
+MOST_LABELS = 40
+"""Labels that a colour bar tells apart."""
+
+
+def label_map(
+    labels: Any, *, mixture: Any = None, most: int = 1000, ax: Axes | None = None
+) -> Axes:
+    """Draw a map of the labels that `predict` gives the points of a grid.
+
+    Missing points are blank, outliers grey, and each component, cluster or class has its colour.
+
+    Parameters
+    ----------
+    labels : xarray.DataArray or array, of shape (y, x)
+        As `predict` returns it for labelled rows, or `predict_to_zarr` writes it; or an array of
+        the shape of an image. Whole numbers, or names of classes.
+    mixture : fitted mixture or GaussianMixtureClassifier, optional
+        What an array without attributes is of: with it -1 is an outlier of a mixture with noise,
+        else a missing point, and classes have their names.
+    most : int, default=1000
+        Points along each axis that are loaded and drawn at most; of others every second one,
+        third one and so on.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default in a new figure of pyplot's.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        With the names and units of the coordinates, if there are any.
+
+    Raises
+    ------
+    SettingError
+        If it is no map of two dimensions, its values are no labels, or there are too many.
+    ImportError
+        If Matplotlib is missing: pip install 'daskgmm[plot]'.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from daskgmm import plot
+    >>> ax = plot.label_map(np.array([[0, 1, 1], [0, -1, 2]]))
+    """
+    grid = grid_of(labels, "labels", most)
+    meanings = meanings_of(grid, mixture)
+    if len(meanings.values) > MOST_LABELS:
+        raise SettingError(
+            f"The map has {len(meanings.values)} labels, and colours tell {MOST_LABELS} apart at "
+            "most. Draw some of them: labels.where(labels < 40, -1)."
+        )
+    axes = new_axes(ax)
+    _draw_labels(axes, grid, meanings)
+    note(axes, [grid.thinned])
+    return axes
+
+
+def posterior_map(
+    posterior: Any, component: Any, *, most: int = 1000, ax: Axes | None = None
+) -> Axes:
+    """Draw a map of the posterior probability of one component or class.
+
+    Parameters
+    ----------
+    posterior : xarray.DataArray or array, of shape (y, x, k)
+        As `predict_proba` returns it; the component is the dimension of that name, else the last.
+    component : int, or label of the dimension
+    most : int, default=1000
+        Points along each axis that are loaded and drawn at most.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Missing points are blank.
+
+    Raises
+    ------
+    SettingError
+        If there is no such component, or it is no map of two dimensions.
+    ImportError
+        If Matplotlib is missing: pip install 'daskgmm[plot]'.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from daskgmm import plot
+    >>> ax = plot.posterior_map(np.full((3, 4, 2), 0.5), 1)
+    """
+    grid = grid_of(posterior, "posterior", most, component=component)
+    what = "class" if grid.component_dim == "class" else "component"
+    axes = new_axes(ax)
+    _draw_shares(axes, grid, grid.values, f"probability of {what} {component}", "viridis")
+    return axes
+
+
+def ambiguity_map(ambiguity: Any, *, most: int = 1000, ax: Axes | None = None) -> Axes:
+    r"""Draw where the mixture is in doubt: 1 less the difference of the two largest posteriors.
+
+    0 is a point whose component is certain, 1 one that is halfway between two.
+
+    Parameters
+    ----------
+    ambiguity : xarray.DataArray or array, of shape (y, x) or (y, x, k)
+        The output "ambiguity" of predictions, or posteriors as `predict_proba` returns them.
+    most : int, default=1000
+        Points along each axis that are loaded and drawn at most.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Missing points are blank.
+
+    Raises
+    ------
+    SettingError
+        If it is no map of two dimensions.
+    ImportError
+        If Matplotlib is missing: pip install 'daskgmm[plot]'.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from daskgmm import plot
+    >>> ax = plot.ambiguity_map(np.full((3, 4, 2), 0.5))
+    """
+    grid = grid_of(ambiguity, "ambiguity", most, components=True)
+    values = grid.values
+    if values.ndim == 3:
+        ordered = np.sort(values, axis=-1)  # NaN is the last
+        second = ordered[..., -2] if ordered.shape[-1] > 1 else np.zeros(ordered.shape[:-1])
+        values = 1.0 - (ordered[..., -1] - second)
+    axes = new_axes(ax)
+    _draw_shares(axes, grid, values, "ambiguity", "magma_r")
+    return axes
+
+
+def _draw_labels(axes: Axes, grid: Grid, meanings: Meanings) -> None:
+    from matplotlib.colors import BoundaryNorm, ListedColormap
+
+    places = np.full(grid.values.shape, -1)
+    kept = [value for value in meanings.values if meanings.names[value] != MISSING]
+    for place, value in enumerate(kept):
+        places[grid.values == value] = place
+    names = [meanings.names[value] for value in kept]
+    palette = iter(colours(len(kept)))
+    own = [OUTLIERS if name == OUTLIER else next(palette) for name in names]
+    drawn = np.ma.masked_less(places, 0)
+    if not kept:
+        own, names = ["white"], [""]
+    norm = BoundaryNorm(np.arange(len(own) + 1) - 0.5, len(own))
+    image = placed(axes, grid, drawn, cmap=ListedColormap(own), norm=norm)
+    bar = _bar(axes, image)
+    bar.set_ticks(np.arange(len(names)), labels=[labelled(name, None, 18) for name in names])
+    bar.ax.tick_params(length=0)
+    bar.set_label(meanings.title, fontsize=SMALL)
+
+
+def _draw_shares(axes: Axes, grid: Grid, values: NDArray[Any], label: str, cmap: str) -> None:
+    image = placed(axes, grid, np.ma.masked_invalid(values), cmap=cmap, vmin=0.0, vmax=1.0)
+    _bar(axes, image).set_label(label, fontsize=SMALL)
+    note(axes, [grid.thinned])
+
+
+def _bar(axes: Axes, image: Any) -> Any:
+    bar = axes.figure.colorbar(image, ax=axes, pad=0.02, aspect=28, shrink=0.9)
+    bar.ax.tick_params(labelsize=SMALL, width=0.6)
+    bar.outline.set_linewidth(0.4)
+    return bar
