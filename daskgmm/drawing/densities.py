@@ -9,7 +9,7 @@ import numpy as np
 
 from daskgmm.arrays import Array
 from daskgmm.drawing.ellipses import Look
-from daskgmm.drawing.style import BLACK, SMALL, outlined
+from daskgmm.drawing.style import SMALL, bar_beside, few_ticks, outlined
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 DECADES = 30.0
 """Ratio of the largest to the median count from which on greys go by the logarithm."""
 
-LEVELS = 9
-"""Of a density that is known at every point."""
+WHOLE = "0.45"
+"""Grey of the line of a mixture, which is wider than those of components on it."""
+
+MASSES = (0.995, 0.95, 0.85, 0.7, 0.5, 0.3, 0.15)
+"""Parts of the distribution that are inside the contours of a density."""
 
 
 def draw_counts(axes: Axes, counts: Array, x: Array, y: Array, label: str | None = None) -> None:
@@ -36,17 +39,24 @@ def draw_counts(axes: Axes, counts: Array, x: Array, y: Array, label: str | None
     norm = LogNorm(least, max(largest, 2 * least)) if many else Normalize(0.0, largest)
     image = axes.pcolormesh(x, y, seen, cmap=greys(), norm=norm, rasterized=True, zorder=0)
     if label is not None:
-        _bar(axes, image, label, whole=not many)
+        bar = bar_beside(axes, image, label)
+        if not many:
+            few_ticks(bar.ax.yaxis, integer=True)
 
 
 def draw_density(axes: Axes, density: Array, x: Array, y: Array) -> None:
-    """Draw a density (m, l) on a grid x (m,), y (l,) as filled contours.
+    """Draw a density (m, l) on a grid x (m,), y (l,) as filled contours of equal density.
 
-    Steps are equal in the root, so that faint parts are seen too.
+    They are the smallest regions that hold `MASSES` of it: wide components are seen beside narrow
+    ones.
     """
-    top = float(density.max())
-    levels = top * (np.arange(1, LEVELS + 1) / (LEVELS + 1.0)) ** 2
-    axes.contourf(x, y, density.T, [*levels, top], cmap=greys(), extend="neither", zorder=0)
+    ordered = np.sort(density, axis=None)[::-1]
+    held = np.cumsum(ordered) / max(float(ordered.sum()), np.finfo(float).tiny)
+    levels = np.unique(ordered[np.minimum(np.searchsorted(held, MASSES), ordered.size - 1)])
+    if levels[0] >= ordered[0]:
+        return
+    greyer = greys()(np.linspace(0.0, 1.0, len(levels)))
+    axes.contourf(x, y, density.T, [*levels, 2 * ordered[0]], colors=greyer, zorder=0)
 
 
 def draw_histogram(axes: Axes, heights: Array, edges: Array) -> None:
@@ -66,9 +76,9 @@ def draw_parts(
     width: float = 1.0,
 ) -> None:
     """Draw densities of components (k, b), and of the mixture (b,), at points x (b,)."""
+    axes.plot(x, whole, color=WHOLE, linewidth=width * 2.4, label="mixture")
     for k in look.shown:
         axes.plot(x, parts[k], color=look.colours[k], linewidth=width * look.widths[k] * 0.7)
-    axes.plot(x, whole, color=BLACK, linewidth=width * 1.2, label="mixture")
     top = max(float(np.max(whole)), np.finfo(float).tiny)
     axes.set_ylim(0.0, max(1.12 * top, axes.get_ylim()[1]))
     if not named:
@@ -94,17 +104,6 @@ def centres(edges: Array) -> Array:
     """Return the centres of bins."""
     middle: Array = 0.5 * (edges[1:] + edges[:-1])
     return middle
-
-
-def _bar(axes: Axes, image: Any, label: str, *, whole: bool) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    bar = axes.figure.colorbar(image, ax=axes, pad=0.02, aspect=32, shrink=0.85)
-    bar.set_label(label, fontsize=SMALL)
-    bar.ax.tick_params(labelsize=SMALL, width=0.6)
-    bar.outline.set_visible(False)
-    if whole:
-        bar.ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
 
 
 def margins(low: Sequence[float], high: Sequence[float]) -> Array:

@@ -69,7 +69,14 @@ class Look:
 
 
 def draw_ellipses(
-    axes: Axes, means: Array, covariances: Array, radii: Array, look: Look, *, size: float = SMALL
+    axes: Axes,
+    means: Array,
+    covariances: Array,
+    radii: Array,
+    look: Look,
+    *,
+    size: float = SMALL,
+    width: float = 1.0,
 ) -> None:
     """Draw ellipses of components, and their texts at the means.
 
@@ -82,6 +89,8 @@ def draw_ellipses(
     look : Look
     size : float
         Of the texts, in points; 0 for none.
+    width : float
+        Of the lines, over what they are in a large picture.
     """
     from matplotlib.patches import Ellipse as Patch
 
@@ -94,7 +103,7 @@ def draw_ellipses(
                 angle=found.angle,
                 facecolor="none",
                 edgecolor=look.colours[k],
-                linewidth=look.widths[k] if number == 0 else 0.6 * look.widths[k],
+                linewidth=width * look.widths[k] * (1.0 if number == 0 else 0.6),
                 linestyle="-" if number == 0 else (0, (4, 2)),
             )
             axes.add_patch(patch)

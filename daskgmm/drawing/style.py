@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import cycle, islice
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,7 @@ PALETTE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 """Colours that colour-blind people tell apart too, in the order in which components have them
 (Okabe and Ito, "Color universal design", 2008); without yellow, which is faint on white."""
 
-SHADES = (0.0, -0.42, 0.5)
+SHADES = (0.0, -0.42, 0.38)
 """How far the colours of each further round through the palette are from those of the first: to
 black below 0, to white above."""
 
@@ -29,6 +30,9 @@ STRUCTURES = {"full": BLUE, "tied": GREEN, "diag": VERMILLION, "spherical": PURP
 SMALL = 8.5
 """Points, of all text but the labels of the axes."""
 
+MOST_LINES = 3
+"""Of a name beside an axis."""
+
 FAINT = "0.55"
 """Grey of what is not the matter."""
 
@@ -36,6 +40,13 @@ SIZE = (6.4, 4.4)
 """Inches of a picture with one pair of axes."""
 
 DPI = 150
+
+UNITS = {
+    "degrees_north": "\N{DEGREE SIGN}N", "degree_north": "\N{DEGREE SIGN}N",
+    "degrees_east": "\N{DEGREE SIGN}E", "degree_east": "\N{DEGREE SIGN}E",
+    "degC": "\N{DEGREE SIGN}C", "degree_Celsius": "\N{DEGREE SIGN}C", "1": "",
+}  # fmt: skip
+"""Units of the CF conventions as they are written."""
 
 NO_PLOTS = "Plots are drawn with matplotlib. Install it with: pip install 'daskgmm[plot]'"
 
@@ -69,11 +80,33 @@ def plain(axes: Axes) -> Axes:
     return axes
 
 
-def few_ticks(axis: Any, most: int = 5) -> None:
-    """Give an axis a few ticks, in round numbers."""
+def few_ticks(axis: Any, most: int = 5, *, integer: bool = False) -> None:
+    """Give an axis a few ticks, in round numbers, or in whole ones."""
     from matplotlib.ticker import MaxNLocator
 
-    axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]))
+    steps = [1, 2, 5, 10] if integer else [1, 2, 2.5, 5, 10]
+    axis.set_major_locator(MaxNLocator(most, steps=steps, integer=integer))
+
+
+def labelled(name: str, unit: str | None, width: int) -> str:
+    """Return a name with its unit, in three lines of so many letters at most."""
+    unit = UNITS.get(unit or "", unit)
+    text = f"{name} ({unit})" if unit else name
+    lines = wrap(text.replace("_", "_ "), width, break_long_words=True)
+    lines = [line.replace("_ ", "_").rstrip() for line in lines]
+    if len(lines) > MOST_LINES:
+        lines = [*lines[: MOST_LINES - 1], f"{lines[MOST_LINES - 1][:-1]}\N{HORIZONTAL ELLIPSIS}"]
+    return "\n".join(lines) or text
+
+
+def bar_beside(axes: Axes, image: Any, label: str) -> Any:
+    """Return a colour bar as high as the axes, which keep their place."""
+    place = axes.inset_axes((1.03, 0.0, 0.03, 1.0))
+    bar = axes.figure.colorbar(image, cax=place)
+    bar.ax.tick_params(labelsize=SMALL, width=0.6)
+    bar.outline.set_linewidth(0.4)
+    bar.set_label(label, fontsize=SMALL)
+    return bar
 
 
 def note(axes: Axes, words: Sequence[str]) -> None:

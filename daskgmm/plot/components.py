@@ -49,8 +49,8 @@ def components(
     Over two features a component is ellipses that hold stated shares of it, the heavier it is the
     thicker, with its number at its mean. Grey below them is the density of the rows, counted in
     bins in one streamed pass; without X it is the density of the mixture. Over one feature it is a
-    histogram of the rows, the density of the mixture in black and the part of each component.
-    Components of a class, or of a cluster that `merge_components` made, have one colour.
+    histogram of the rows, a wide line for the mixture, and a thin one for the part of each
+    component. Components of a class, or of a cluster that `merge_components` made, have one colour.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def _one(axes: Axes, found: Shown, counts: Counts | None, bins: int | None) -> N
     unit = found.units[0]
     axes.set_xlabel(found.label(0))
     axes.set_ylabel(f"density (1/{unit})" if unit and unit != "1" else "density")
-    words.insert(0, "black: mixture" + ("" if counts is None else ", grey: rows"))
+    words.insert(0, "wide line: mixture" + ("" if counts is None else ", area: rows"))
     note(axes, words)
 
 
@@ -198,8 +198,8 @@ def draw_pair(
     over = found.over.of(pair)
     radii = np.array([over.radii(share) for share in shares])
     draw_ellipses(axes, over.means, over.covariances, radii, found.look, **settings)
-    few_ticks(axes.xaxis, 6)
-    few_ticks(axes.yaxis, 6)
+    few_ticks(axes.xaxis, 7)
+    few_ticks(axes.yaxis, 7)
 
 
 def name_groups(axes: Axes, found: Shown, **settings: Any) -> None:

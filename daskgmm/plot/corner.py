@@ -109,7 +109,7 @@ def corner(
         else:
             draw_counts(axes[y, x], coarse.pair(x, y), coarse.edges[x], coarse.edges[y])
         small = len(found.groups) <= MOST_NUMBERED
-        draw_pair(axes[y, x], found, (x, y), COVERAGE, size=8.0 if small else 0.0)
+        draw_pair(axes[y, x], found, (x, y), COVERAGE, size=8.0 if small else 0.0, width=0.65)
     _finish(own, axes, found)
     return axes
 

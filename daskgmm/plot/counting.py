@@ -45,16 +45,16 @@ def check_rows(x: Any, sample_weight: Any, bins: int | None) -> None:
 
 
 def smooth(counts: Counts, bins: int | None, power: float) -> Counts:
-    """Return counts in as many bins as rows allow: 2 n^power; those that are given stay."""
+    """Return counts in as many bins as rows allow: 3 n^power; those that are given stay."""
     if bins is not None:
         return counts
-    wanted = 2.0 * max(counts.rows, 1) ** power
+    wanted = 3.0 * max(counts.rows, 1) ** power
     return counts.coarser(max([1, *(each for each in FACTORS if FINE / each >= wanted)]))
 
 
 def outside(seen: Array, present: float) -> str:
     """Say which part of the rows that are present is not among those seen."""
     part = 1.0 - float(seen.sum()) / present if present else 0.0
-    if part < 5e-5:
+    if part < 5e-4:
         return ""
     return f"{100 * part:.2g} % of rows outside" if part < 0.9995 else "all rows outside"

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.drawing.style import few_ticks
+from daskgmm.drawing.style import SIZE, few_ticks, labelled
 from daskgmm.errors import SettingError
-from daskgmm.plot.shown import labelled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COMPONENT_DIMS = ("component", "class", "cluster")
 """Dimensions that hold a probability each."""
+
+ROOM = 1.8
+"""Inches beside a map, of labels and the colour bar."""
 
 NEAR_POLE = 80.0
 """Degrees of latitude up to which a map keeps its shape."""
@@ -46,6 +48,31 @@ class Grid:
     thinned: str
     attributes: dict[str, Any] = field(default_factory=dict)
     component_dim: str | None = None
+
+    @property
+    def aspect(self) -> float | None:
+        """How long a unit of y is beside one of x; None where they are not of one kind."""
+        (y, x), (one, other) = self.axes, self.units
+        if y is None and x is None:
+            return 1.0
+        if y is None or x is None or one is None or other is None:
+            return None
+        if one.startswith("degree") and other.startswith("degree"):
+            middle = min(abs(float(np.mean(y))), NEAR_POLE)
+            return float(1.0 / np.cos(np.radians(middle)))
+        return 1.0 if one == other else None
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Inches of a picture that has little empty space beside the map."""
+        if self.aspect is None:
+            return SIZE
+        lengths = [
+            float(np.ptp(axis)) if axis is not None and len(axis) > 1 else float(length)
+            for axis, length in zip(self.axes, self.values.shape[:2], strict=True)
+        ]
+        height = (SIZE[0] - ROOM) * self.aspect * lengths[0] / max(lengths[1], 1e-300) + 0.7
+        return SIZE[0], float(np.clip(height, 2.2, 8.0))
 
 
 def grid_of(
@@ -133,27 +160,12 @@ def placed(axes: Axes, grid: Grid, values: NDArray[Any], **settings: Any) -> Any
     axes.set_ylabel(labelled(grid.names[0], grid.units[0], 40))
     if y is None:
         axes.invert_yaxis()
-    aspect = _aspect(grid)
-    if aspect is not None:
-        axes.set_aspect(aspect)
+    if grid.aspect is not None:
+        axes.set_aspect(grid.aspect)
     for axis, values_of in ((axes.xaxis, x), (axes.yaxis, y)):
         if values_of is None or values_of.dtype.kind != "M":
             few_ticks(axis, 7)
     return image
-
-
-def _aspect(grid: Grid) -> float | None:
-    """Return how long a unit of y is beside one of x; None where they are not of one kind."""
-    y, x = grid.axes
-    if y is None and x is None:
-        return 1.0
-    one, other = grid.units
-    if y is None or x is None or one is None or other is None:
-        return None
-    if one.startswith("degree") and other.startswith("degree"):
-        middle = min(abs(float(np.mean(y))), NEAR_POLE)
-        return float(1.0 / np.cos(np.radians(middle)))
-    return 1.0 if one == other else None
 
 
 def _upright(given: Any, dims: tuple[Any, ...]) -> tuple[Any, ...]:

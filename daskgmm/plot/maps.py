@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.drawing.style import SMALL, colours, new_axes, note
+from daskgmm.drawing.style import bar_beside, colours, labelled, new_axes, note
 from daskgmm.errors import SettingError
 from daskgmm.plot.grids import Grid, grid_of, placed
 from daskgmm.plot.meanings import MISSING, OUTLIER, Meanings, meanings_of
-from daskgmm.plot.shown import labelled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,7 +68,7 @@ def label_map(
             f"The map has {len(meanings.values)} labels, and colours tell {MOST_LABELS} apart at "
             "most. Draw some of them: labels.where(labels < 40, -1)."
         )
-    axes = new_axes(ax)
+    axes = new_axes(ax, grid.size)
     _draw_labels(axes, grid, meanings)
     note(axes, [grid.thinned])
     return axes
@@ -109,7 +108,7 @@ def posterior_map(
     """
     grid = grid_of(posterior, "posterior", most, component=component)
     what = "class" if grid.component_dim == "class" else "component"
-    axes = new_axes(ax)
+    axes = new_axes(ax, grid.size)
     _draw_shares(axes, grid, grid.values, f"probability of {what} {component}", "viridis")
     return axes
 
@@ -151,7 +150,7 @@ def ambiguity_map(ambiguity: Any, *, most: int = 1000, ax: Axes | None = None) -
         ordered = np.sort(values, axis=-1)  # NaN is the last
         second = ordered[..., -2] if ordered.shape[-1] > 1 else np.zeros(ordered.shape[:-1])
         values = 1.0 - (ordered[..., -1] - second)
-    axes = new_axes(ax)
+    axes = new_axes(ax, grid.size)
     _draw_shares(axes, grid, values, "ambiguity", "magma_r")
     return axes
 
@@ -171,20 +170,12 @@ def _draw_labels(axes: Axes, grid: Grid, meanings: Meanings) -> None:
         own, names = ["white"], [""]
     norm = BoundaryNorm(np.arange(len(own) + 1) - 0.5, len(own))
     image = placed(axes, grid, drawn, cmap=ListedColormap(own), norm=norm)
-    bar = _bar(axes, image)
+    bar = bar_beside(axes, image, meanings.title)
     bar.set_ticks(np.arange(len(names)), labels=[labelled(name, None, 18) for name in names])
     bar.ax.tick_params(length=0)
-    bar.set_label(meanings.title, fontsize=SMALL)
 
 
 def _draw_shares(axes: Axes, grid: Grid, values: NDArray[Any], label: str, cmap: str) -> None:
     image = placed(axes, grid, np.ma.masked_invalid(values), cmap=cmap, vmin=0.0, vmax=1.0)
-    _bar(axes, image).set_label(label, fontsize=SMALL)
+    bar_beside(axes, image, label)
     note(axes, [grid.thinned])
-
-
-def _bar(axes: Axes, image: Any) -> Any:
-    bar = axes.figure.colorbar(image, ax=axes, pad=0.02, aspect=28, shrink=0.9)
-    bar.ax.tick_params(labelsize=SMALL, width=0.6)
-    bar.outline.set_linewidth(0.4)
-    return bar

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.drawing.style import BLACK, FAINT, SMALL, colours, new_axes, note
+from daskgmm.drawing.style import BLACK, FAINT, SMALL, colours, new_axes, note, outlined
 from daskgmm.errors import SettingError
 from daskgmm.models.clusters import Merging
 from daskgmm.plot.shown import mixture_of
@@ -91,19 +91,18 @@ def _draw(axes: Axes, tree: Merging, clusters: NDArray[np.intp], cut: int) -> No
         below = left >= cut
         colour = palette[clusters[one]] if below else BLACK
         for side in (one, other):
+            turn = max(left, min(cut, level[side]))  # where the line leaves its cluster
             own = palette[clusters[side]]
-            high = max(left, cut) if not below else left
-            axes.plot([place[side]] * 2, [level[side], high], color=own, linewidth=1.6)
-            if high != left:
-                start = min(level[side], cut)
-                axes.plot([place[side]] * 2, [start, left], color=BLACK, linewidth=1.2)
+            axes.plot([place[side]] * 2, [level[side], turn], color=own, linewidth=1.6)
+            axes.plot([place[side]] * 2, [turn, left], color=BLACK, linewidth=1.2)
         ends = [place[one], place[other]]
         axes.plot(ends, [left, left], color=colour, linewidth=1.6 if below else 1.2)
         place[one] = np.mean(ends)
         level[one] = left
         axes.annotate(
-            f"{100 * tree.shared[step - 1]:.0f} %", (place[one], left), xytext=(0, 2.5),
-            textcoords="offset points", ha="center", va="bottom", fontsize=SMALL - 0.5,
+            f"{100 * tree.shared[step - 1]:.0f} %", (place[one], left), xytext=(2.5, 2),
+            textcoords="offset points", ha="left", va="bottom", fontsize=SMALL - 0.5,
+            path_effects=outlined(),
         )  # fmt: skip
 
 

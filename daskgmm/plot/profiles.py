@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.arrays import Array
-from daskgmm.drawing.style import FAINT, SMALL, colours, few_ticks, new_figure, plain
+from daskgmm.drawing.style import FAINT, SMALL, colours, few_ticks, labelled, new_figure, plain
 from daskgmm.errors import SettingError
 from daskgmm.models.density.columns import places
 from daskgmm.models.inputs import feature_names
 from daskgmm.models.marginals import means_and_deviations, quantiles_of
-from daskgmm.plot.shown import UNUSED, Features, grouped, labelled, mixture_of
+from daskgmm.plot.feature_axis import MOST_NAMED, FeatureAxis, feature_axis
+from daskgmm.plot.shown import UNUSED, Features, grouped, mixture_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,8 +26,11 @@ QUANTILES = (0.10, 0.25, 0.50, 0.75, 0.90)
 UNLIKE = 10.0
 """Ratio of the widest to the narrowest feature from which on features are standardised."""
 
-MOST_PANELS, MOST_FEATURES, MOST_NAMED = 20, 2000, 24
-"""Components that are drawn, the heaviest ones; features; and features that are all named."""
+MOST_PANELS, MOST_FEATURES = 20, 2000
+"""Components that are drawn, the heaviest ones; and features."""
+
+INCHES = 0.08
+"""Length of a letter beside an axis."""
 
 
 def profiles(
@@ -94,15 +98,15 @@ def profiles(
     heaviest = np.argsort(-weights, kind="stable")[:MOST_PANELS]
     heaviest = heaviest[weights[heaviest] >= UNUSED / len(weights)]
     groups, named = grouped(own, classes)
-    axes = _panels(figure, len(heaviest), len(columns), vertical=vertical)
+    own_names = [f"{column}" if names is None else names[column] for column in columns]
+    along = feature_axis(own_names)
+    axes = _panels(figure, len(heaviest), along, vertical=vertical)
     palette = colours(1 + int(groups.max()))
     for panel, k in zip(axes, heaviest, strict=True):
-        _band(panel, lines[0][k], lines[2], palette[groups[k]], vertical=vertical)
-        title = f"{k}" if not named else f"{k}: {named[groups[k]]}"
-        colour, share = palette[groups[k]], f"{100 * weights[k]:.2g} %"
-        panel.set_title(f"{title}   {share}", fontsize=SMALL, loc="left", color=colour)
-    own_names = [f"{column}" if names is None else names[column] for column in columns]
-    _label(axes, own_names, units, scaled=scaled, vertical=vertical)
+        _band(panel, along.at, lines[0][k], lines[2], palette[groups[k]], vertical=vertical)
+        name = f"component {k}" if not named else f"{named[groups[k]]} ({k})"
+        panel.set_title(f"{name}: {100 * weights[k]:.2g} %", fontsize=SMALL, loc="left")
+    _label(axes, along, units, scaled=scaled, vertical=vertical)
     return axes
 
 
@@ -132,28 +136,29 @@ def _unlike(units: list[str | None], deviations: Array) -> bool:
     return bool(spread.size and spread.max() > UNLIKE * spread.min())
 
 
-def _panels(figure: Any, count: int, c: int, *, vertical: bool) -> NDArray[Any]:
+def _panels(figure: Any, count: int, along: FeatureAxis, *, vertical: bool) -> NDArray[Any]:
     """Return axes in rows, with the same limits."""
-    most = 5 if vertical else 3 if c > 12 else 4
-    across = min(count, most)
+    across = min(count, 5 if vertical else 3 if len(along.at) > 12 else 4)
     down = -(-count // across)
-    width, height = (1.7, 3.2) if vertical else (max(2.2, 9.0 / across), 2.0)
-    room = 0.0 if vertical else 0.7
-    own = new_figure((0.8 + width * across, room + height * down)) if figure is None else figure
+    letters = INCHES * along.longest
+    if vertical:
+        size = (0.8 + letters + 1.7 * across, 0.5 + 3.2 * down)
+    else:
+        size = (0.8 + max(2.2, 8.0 / across) * across, 0.5 + letters + 1.8 * down)
+    own = new_figure(size) if figure is None else figure
     grid = own.subplots(down, across, sharex=True, sharey=True, squeeze=False).ravel()
     for extra in grid[count:]:
         extra.remove()
-    for panel in grid[:count]:
-        plain(panel)
     # The last panel of a column has its numbers and names, also where the last row is not full.
     for number, panel in enumerate(grid[:count]):
-        panel.tick_params(labelbottom=number + across >= count)
+        plain(panel).tick_params(labelbottom=number + across >= count)
     return np.array(grid[:count], dtype=object)
 
 
-def _band(axes: Axes, quantiles: Array, mean: Array, colour: str, *, vertical: bool) -> None:
+def _band(
+    axes: Axes, at: Array, quantiles: Array, mean: Array, colour: str, *, vertical: bool
+) -> None:
     low, first, middle, third, high = quantiles
-    at = np.arange(len(middle))
     fill = axes.fill_betweenx if vertical else axes.fill_between
     fill(at, low, high, color=colour, alpha=0.18, linewidth=0)
     fill(at, first, third, color=colour, alpha=0.35, linewidth=0)
@@ -170,35 +175,31 @@ def _band(axes: Axes, quantiles: Array, mean: Array, colour: str, *, vertical: b
 
 def _label(
     axes: NDArray[Any],
-    names: list[str],
+    along: FeatureAxis,
     units: list[str | None],
     *,
     scaled: bool,
     vertical: bool,
 ) -> None:
-    known = [unit for unit in units if unit is not None]
-    unit = "standard deviations" if scaled else known[0] if known else None
-    value = labelled("value", unit, 40) if not scaled else "standard deviations from the mean"
-    step = -(-len(names) // MOST_NAMED)
-    at = np.arange(0, len(names), step)
-    shown = [_short(names[place]) for place in at]
     for panel in axes:
-        axis = panel.yaxis if vertical else panel.xaxis
-        axis.set_ticks(at, shown)
-        few_ticks(panel.xaxis if vertical else panel.yaxis, 4)
-        if not vertical:
-            turned = 90 if len(shown) > 6 or max(map(len, shown)) > 6 else 0
-            panel.tick_params(axis="x", labelrotation=turned)
+        axis, across = (panel.yaxis, panel.xaxis) if vertical else (panel.xaxis, panel.yaxis)
+        few_ticks(across, 4)
+        if not along.texts:
+            few_ticks(axis, 6)
+            continue
+        axis.set_ticks(along.ticks, along.texts)
+        if not vertical and (len(along.texts) > 6 or along.longest > 6):
+            panel.tick_params(axis="x", labelrotation=90)
     if vertical and not axes[0].yaxis_inverted():
         axes[0].invert_yaxis()
+    known = next((unit for unit in units if unit is not None), None)
+    value = f"{along.variable} (standard deviations from the mean)"
+    value = value if scaled else labelled(along.variable, known, 40)
     figure = axes[0].figure
-    along, across = (figure.supylabel, figure.supxlabel)
-    (across if vertical else along)(value, fontsize=10)
-
-
-def _short(name: str, most: int = 22) -> str:
-    """Return a name that fits under an axis: its middle left out if it is long."""
-    if len(name) <= most:
-        return name
-    half = (most - 1) // 2
-    return f"{name[:half]}\N{HORIZONTAL ELLIPSIS}{name[-half:]}"
+    for text, write in zip(
+        (along.title, value) if not vertical else (value, along.title),
+        (figure.supxlabel, figure.supylabel),
+        strict=True,
+    ):
+        if text:
+            write(text, fontsize=10)

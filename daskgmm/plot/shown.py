@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from daskgmm.arrays import Array
 from daskgmm.drawing.densities import margins
 from daskgmm.drawing.ellipses import Look
-from daskgmm.drawing.style import colours
+from daskgmm.drawing.style import colours, labelled
 from daskgmm.errors import SettingError
 from daskgmm.models.classifying.classifier import GaussianMixtureClassifier
 from daskgmm.models.clusters import clusters_of
@@ -33,6 +32,10 @@ UNUSED = 0.01
 
 WINDOW = 0.998
 """Share of each component that is inside the limits of the axes."""
+
+INSIDE = 0.97
+"""Share of each component that is inside them even where the rows of the fit end before: with it
+an ellipse of two features that holds 90 % is inside."""
 
 FARTHEST = 6.0
 """Deviations from a mean that are shown at most: heavy tails have no end."""
@@ -87,12 +90,14 @@ class Shown:
         far = np.minimum(reach, FARTHEST) * np.sqrt(np.maximum(variances, 0.0))
         low = (over.means - far)[drawn].min(axis=0)
         high = (over.means + far)[drawn].max(axis=0)
+        inner = np.array([over.of([j]).radii(INSIDE) for j in range(len(self.columns))]).T
+        near = inner * np.sqrt(np.maximum(variances, 0.0))
         rows = ranges_of_rows(self.mixture, self.columns)
         if rows is not None:
             room = 0.02 * (rows[1] - rows[0])
-            cut = np.maximum(low, rows[0] - room), np.minimum(high, rows[1] + room)
-            fits = cut[0] < cut[1]
-            low, high = np.where(fits, cut[0], low), np.where(fits, cut[1], high)
+            least = np.minimum(rows[0] - room, (over.means - near)[drawn].min(axis=0))
+            most = np.maximum(rows[1] + room, (over.means + near)[drawn].max(axis=0))
+            low, high = np.maximum(low, least), np.minimum(high, most)
         return margins(low, high)
 
     def label(self, place: int, width: int = 40) -> str:
@@ -164,9 +169,3 @@ def telling(mixture: Mixture, most: int) -> list[int]:
     total = np.where(between + within > 0, between + within, 1.0)
     best = np.argsort(-between / total, kind="stable")[:most]
     return sorted(map(int, best))
-
-
-def labelled(name: str, unit: str | None, width: int) -> str:
-    """Return a name with its unit, in lines of so many letters at most."""
-    text = f"{name} ({unit})" if unit else name
-    return "\n".join(textwrap.wrap(text, width, break_long_words=True)[:3]) or text

@@ -196,7 +196,8 @@ def _label(axes: Axes, steps: Sequence[Step], word: str, top: float) -> None:
     axes.set_ylabel(f"rows a second ({word}s)" if word else "rows a second")
     plural = "" if len(passes) == 1 else "es"
     note(axes, [f"{len(passes)} pass{plural} in {seconds:.3g} s, {_short(rate)} rows a second"])
-    legend(axes, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    if len({step.kind for step in steps}) > 1:
+        legend(axes, loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
 
 def _short(number: float) -> str:
