@@ -21,6 +21,7 @@ from daskgmm.cli.interrupting import NOTHING_WRITTEN, terminable
 from daskgmm.cli.merge import merge
 from daskgmm.cli.parameters import with_options
 from daskgmm.cli.plan import plan
+from daskgmm.cli.plot import plot
 from daskgmm.cli.predict import predict
 from daskgmm.cli.regress import regress
 from daskgmm.cli.sample import sample
@@ -74,7 +75,7 @@ def main() -> None:
 COMMANDS = (
     *(fit, sweep, plan, predict, regress),
     *(adapt, update, merge, score, errors, drift, sample),
-    *(convert, info, demo),
+    *(convert, info, plot, demo),
 )
 for command in COMMANDS:
     main.add_command(command)

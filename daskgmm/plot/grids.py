@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,9 @@ COMPONENT_DIMS = ("component", "class", "cluster")
 
 ROOM = 1.8
 """Inches beside a map, of labels and the colour bar."""
+
+MOST = 1000
+"""Points along each axis that are drawn: more than a picture shows."""
 
 NEAR_POLE = 80.0
 """Degrees of latitude up to which a map keeps its shape."""
@@ -88,6 +92,17 @@ def grid_of(
     if hasattr(given, "dims") and hasattr(given, "isel"):
         return _labelled(given, name, int(most), component, components=components)
     return _plain(given, name, int(most), component, components=components)
+
+
+def thin(x: Any, feature_dims: Sequence[Any], most: int = MOST) -> tuple[Any, str]:
+    """Return labelled arrays with at most so many points along each axis of the grid.
+
+    Nothing is loaded; the second value says in words what is left out.
+    """
+    dims = [dim for dim in x.sizes if dim not in set(feature_dims)]
+    steps = steps_for(tuple(x.sizes[dim] for dim in dims), most)
+    taken = {dim: slice(None, None, step) for dim, step in zip(dims, steps, strict=True)}
+    return x.isel(taken), _said(steps)
 
 
 def steps_for(shape: tuple[int, ...], most: int) -> tuple[int, ...]:
@@ -224,9 +239,10 @@ def _no_map(name: str, dims: tuple[str, ...], shape: tuple[int, ...]) -> Setting
 
 
 def _said(steps: tuple[int, ...]) -> str:
-    if max(steps) == 1:
+    if max(steps, default=1) == 1:
         return ""
-    return f"one point of {steps[0]} \N{MULTIPLICATION SIGN} {steps[1]} drawn"
+    sign = " \N{MULTIPLICATION SIGN} "
+    return f"one point of {sign.join(map(str, steps))} drawn"
 
 
 def _text(unit: Any) -> str | None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from daskgmm.drawing.style import bar_beside, colours, labelled, new_axes, note
 from daskgmm.errors import SettingError
-from daskgmm.plot.grids import Grid, grid_of, placed
+from daskgmm.plot.grids import MOST, Grid, grid_of, placed
 from daskgmm.plot.meanings import MISSING, OUTLIER, Meanings, meanings_of
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ MOST_LABELS = 40
 
 
 def label_map(
-    labels: Any, *, mixture: Any = None, most: int = 1000, ax: Axes | None = None
+    labels: Any, *, mixture: Any = None, most: int = MOST, ax: Axes | None = None
 ) -> Axes:
     """Draw a map of the labels that `predict` gives the points of a grid.
 
@@ -75,7 +75,7 @@ def label_map(
 
 
 def posterior_map(
-    posterior: Any, component: Any, *, most: int = 1000, ax: Axes | None = None
+    posterior: Any, component: Any, *, most: int = MOST, ax: Axes | None = None
 ) -> Axes:
     """Draw a map of the posterior probability of one component or class.
 
@@ -113,7 +113,7 @@ def posterior_map(
     return axes
 
 
-def ambiguity_map(ambiguity: Any, *, most: int = 1000, ax: Axes | None = None) -> Axes:
+def ambiguity_map(ambiguity: Any, *, most: int = MOST, ax: Axes | None = None) -> Axes:
     r"""Draw where the mixture is in doubt: 1 less the difference of the two largest posteriors.
 
     0 is a point whose component is certain, 1 one that is halfway between two.
