@@ -90,13 +90,18 @@ def few_ticks(axis: Any, most: int = 5, *, integer: bool = False) -> None:
 
 def labelled(name: str, unit: str | None, width: int) -> str:
     """Return a name with its unit, in three lines of so many letters at most."""
-    unit = UNITS.get(unit or "", unit)
+    unit = written(unit)
     text = f"{name} ({unit})" if unit else name
     lines = wrap(text.replace("_", "_ "), width, break_long_words=True)
     lines = [line.replace("_ ", "_").rstrip() for line in lines]
     if len(lines) > MOST_LINES:
         lines = [*lines[: MOST_LINES - 1], f"{lines[MOST_LINES - 1][:-1]}\N{HORIZONTAL ELLIPSIS}"]
     return "\n".join(lines) or text
+
+
+def written(unit: str | None) -> str | None:
+    """Return a unit as it is written."""
+    return None if unit is None else UNITS.get(unit, unit)
 
 
 def bar_beside(axes: Axes, image: Any, label: str) -> Any:

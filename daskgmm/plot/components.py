@@ -15,7 +15,7 @@ from daskgmm.drawing.densities import (
     draw_parts,
 )
 from daskgmm.drawing.ellipses import draw_ellipses
-from daskgmm.drawing.style import few_ticks, legend, new_axes, note
+from daskgmm.drawing.style import few_ticks, legend, new_axes, note, written
 from daskgmm.errors import SettingError
 from daskgmm.models.binning import Counts
 from daskgmm.plot.counting import check_rows, counts_of, outside, smooth
@@ -126,9 +126,9 @@ def _one(axes: Axes, found: Shown, counts: Counts | None, bins: int | None) -> N
         draw_rows(axes, counts, 0, bins)
         words.append(outside(counts.single[0], counts.present[0]))
     draw_over_one(axes, found, 0)
-    unit = found.units[0]
+    unit = written(found.units[0])
     axes.set_xlabel(found.label(0))
-    axes.set_ylabel(f"density (1/{unit})" if unit and unit != "1" else "density")
+    axes.set_ylabel(f"density (1/{unit})" if unit else "density")
     words.insert(0, "wide line: mixture" + ("" if counts is None else ", area: rows"))
     note(axes, words)
 

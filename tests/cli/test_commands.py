@@ -232,6 +232,7 @@ COMMANDS = (
     "merge",
     "sample",
     "info",
+    "plot",
     "demo",
 )
 

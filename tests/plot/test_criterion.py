@@ -13,19 +13,6 @@ from daskgmm.plot import criterion
 KS, SEEDS, TYPES = range(2, 21), range(3), ("diag", "full")
 
 
-@pytest.fixture(autouse=True)
-def pyplot(monkeypatch):
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    def show(*arguments, **settings):
-        raise AssertionError("shown")
-
-    monkeypatch.setattr(pyplot, "show", show)
-    yield pyplot
-    pyplot.close("all")
-
-
 @pytest.fixture
 def table():
     """Return 114 models; the best has 9 components, full, seed 1."""
@@ -236,3 +223,12 @@ def test_names_what_is_missing(table, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r"pip install 'daskgmm\[plot\]'"):
         criterion(table)
+
+
+def test_degenerate_models_are_crossed(table):
+    k, structure = np.array(table["n_components"]), np.array(table["covariance_type"])
+    ax = criterion(table | {"degenerate": ((k == 9) & (structure == "full")).astype(int).tolist()})
+    crosses = [each.get_xydata()[:, 0] for each in ax.lines if each.get_marker() == "x"]
+    assert np.concatenate(crosses).tolist() == [9.0] * 3
+    assert "crossed: degenerate" in ax.get_title(loc="right")
+    assert "best: 9 components, full" not in [text.get_text() for text in ax.texts]
