@@ -80,7 +80,7 @@ def draw_parts(
     for k in look.shown:
         axes.plot(x, parts[k], color=look.colours[k], linewidth=width * look.widths[k] * 0.7)
     top = max(float(np.max(whole)), np.finfo(float).tiny)
-    axes.set_ylim(0.0, max(1.12 * top, axes.get_ylim()[1]))
+    axes.set_ylim(0.0, max(1.12 * top, 1.05 * axes.get_ylim()[1]))
     if not named:
         return
     for k in look.shown:
