@@ -164,7 +164,7 @@ def _drawn(
         return getattr(pictures, kind)(source).figure
     if kind == "profiles":
         return pictures.profiles(fitted, features)[0].figure
-    x = None if data is None else data.for_mixture(mixture)
+    x = None if data is None else _opened(data, mixture)
     if data is not None and kind in MAPS:
         return _map(fitted, mixture, kind, x, component).figure
     weights = None if data is None else data.sample_weight(x)
@@ -172,6 +172,21 @@ def _drawn(
         return pictures.merging(mixture.merge_components(x, sample_weight=weights)).figure
     axes: Any = getattr(pictures, kind)(fitted, x, features, sample_weight=weights)
     return axes.flat[0].figure if kind == "corner" else axes.figure
+
+
+def _opened(data: Data, mixture: Any) -> Any:
+    """Return X as the mixture takes it."""
+    try:
+        return data.for_mixture(mixture)
+    except click.UsageError as error:
+        if "--features" not in error.message:
+            raise
+        # Here that option names what is drawn.
+        raise click.UsageError(
+            "MODEL does not know which dimensions of DATA hold features, as it was fitted on rows "
+            "without named dimensions. Fit it on DATA (daskgmm fit --features ...), or draw in "
+            "Python, once mixture.feature_dims_ is set."
+        ) from error
 
 
 def _map(fitted: Any, mixture: Any, kind: str, x: Any, component: str | None) -> Any:

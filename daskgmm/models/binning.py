@@ -95,30 +95,31 @@ class Counting:
 
     def __call__(self, batch: Batch, blocks: Iterator[Block]) -> Counts:
         """Return the counts of the batch; raise `DataError` at the first bad value."""
-        c, m = len(self.columns), self.edges.shape[1] - 1
-        pairs = c * (c - 1) // 2
-        single, double = np.zeros((c, m)), np.zeros((pairs, m * m))
-        present, both, rows = np.zeros(c), np.zeros(pairs), 0
+        c, m = self.edges.shape[0], self.edges.shape[1] - 1
+        pairs = list(combinations(range(c), 2))
+        # One bin more, of what is outside: so no row has to be taken out.
+        single, double = np.zeros((c, m + 1)), np.zeros((len(pairs), (m + 1) ** 2))
+        present, both, rows = np.zeros(c), np.zeros(len(pairs)), 0
         for block in checked_blocks(batch, blocks, self.names, gaps=self.gaps):
-            weights = np.ones(len(block.x)) if block.weights is None else block.weights
-            weights = weights.astype(np.float64, copy=False)
-            x = block.x[:, self.columns]
-            has = ~np.isnan(x) if x.dtype.kind == "f" else np.ones(x.shape, np.bool_)
+            x, weights = block.x[:, self.columns], block.weights
+            if weights is not None:
+                weights = weights.astype(np.float64, copy=False)
             places = [bins(x[:, j], edges) for j, edges in enumerate(self.edges)]
-            present += weights @ has
             for j, place in enumerate(places):
-                single[j] += _counted(place, place >= 0, weights, m)
-            for number, (i, j) in enumerate(combinations(range(c), 2)):
-                one, other = places[i], places[j]
-                both[number] += weights @ (has[:, i] & has[:, j])
-                inside = (one >= 0) & (other >= 0)
-                double[number] += _counted(one * m + other, inside, weights, m * m)
+                single[j] += np.bincount(place, weights, m + 1)
+            for number, (i, j) in enumerate(pairs):
+                joint = places[i] * (m + 1) + places[j]
+                double[number] += np.bincount(joint, weights, (m + 1) ** 2)
+            has = _present(x)
+            present += [_weight(each, weights) for each in has.T]
+            both += [_weight(has[:, i] & has[:, j], weights) for i, j in pairs]
             rows += len(x)
-        return Counts(self.edges, single, double.reshape(-1, m, m), present, both, rows)
+        inner = double.reshape(-1, m + 1, m + 1)[:, :m, :m]
+        return Counts(self.edges, single[:, :m], inner, present, both, rows)
 
 
 def bins(values: NDArray[Any], edges: Array) -> NDArray[np.intp]:
-    """Return the bin of each value among equal ones, -1 outside; as `numpy.histogram` has them."""
+    """Return the bin of each value among m equal ones, m outside; as `numpy.histogram` has them."""
     m, low, high = len(edges) - 1, edges[0], edges[-1]
     values = np.asarray(values, np.float64)
     inside = (values >= low) & (values <= high)
@@ -127,7 +128,7 @@ def bins(values: NDArray[Any], edges: Array) -> NDArray[np.intp]:
     # By rounding it may be one too many or too few.
     place -= inside & (values < edges[place])
     place += inside & (values >= edges[place + 1]) & (place < m - 1)
-    return np.where(inside, place, -1)
+    return np.where(inside, place, m)
 
 
 def bin_rows(
@@ -172,7 +173,11 @@ def _add(one: Counts, other: Counts) -> Counts:
     return one + other
 
 
-def _counted(
-    place: NDArray[np.intp], inside: NDArray[np.bool_], weights: Array, length: int
-) -> Array:
-    return np.bincount(place[inside], weights[inside], length).astype(np.float64, copy=False)
+def _present(x: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return where x has a value."""
+    return ~np.isnan(x) if x.dtype.kind == "f" else np.ones(x.shape, np.bool_)
+
+
+def _weight(rows: NDArray[np.bool_], weights: Array | None) -> float:
+    """Return the number of rows that are true, or their weight."""
+    return float(np.count_nonzero(rows) if weights is None else weights @ rows)

@@ -57,7 +57,8 @@ def components(
     mixture : fitted mixture or GaussianMixtureClassifier
     X : as in `fit`, optional
         Rows of any number, in any form. Rows that miss a value are an error, or left out, or
-        counted with what they have, as the setting `missing` says.
+        counted with what they have, as the setting `missing` says. Rows with known noise are wider
+        than the components, which are of rows without it.
     features : int, str or two of these, optional
         Numbers or names: the first is along the horizontal axis. By default the two that tell the
         components apart best.

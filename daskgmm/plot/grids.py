@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from daskgmm.drawing.style import SIZE, few_ticks, labelled
 from daskgmm.errors import SettingError
+from daskgmm.models.predictions.outputs import CLASS, CLUSTER, COMPONENT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COMPONENT_DIMS = ("component", "class", "cluster")
+COMPONENT_DIMS = (COMPONENT, CLASS, CLUSTER)
 """Dimensions that hold a probability each."""
 
 ROOM = 1.8

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from daskgmm.drawing.style import bar_beside, colours, labelled, new_axes, note
 from daskgmm.errors import SettingError
+from daskgmm.models.predictions.outputs import CLASS, CLUSTER
 from daskgmm.plot.grids import MOST, Grid, grid_of, placed
 from daskgmm.plot.meanings import MISSING, OUTLIER, Meanings, meanings_of
 
@@ -107,7 +108,7 @@ def posterior_map(
     >>> ax = plot.posterior_map(np.full((3, 4, 2), 0.5), 1)
     """
     grid = grid_of(posterior, "posterior", most, component=component)
-    what = "class" if grid.component_dim == "class" else "component"
+    what = {CLASS: "class", CLUSTER: "cluster"}.get(str(grid.component_dim), "component")
     axes = new_axes(ax, grid.size)
     _draw_shares(axes, grid, grid.values, f"probability of {what} {component}", "viridis")
     return axes

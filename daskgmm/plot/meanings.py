@@ -34,9 +34,9 @@ def meanings_of(grid: Grid, fitted: Any) -> Meanings:
     for value in values:
         if value in flagged:
             name = flagged[value]
-        elif value is None:
-            name = MISSING
-        elif isinstance(value, int) and value < 0 and classes is None:
+        elif classes is not None:
+            name = str(value) if str(value) in classes else MISSING
+        elif isinstance(value, int) and value < 0:
             # Beside -2, which is missing, -1 is an outlier.
             name = OUTLIER if value == -1 and (noise or -2 in values) else MISSING
         else:

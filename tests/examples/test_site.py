@@ -10,6 +10,7 @@ import pytest
 
 import daskgmm
 import daskgmm.errors
+from daskgmm import plot
 
 ROOT = Path(__file__).parents[2]
 SITE = ROOT / "examples" / "site"
@@ -43,6 +44,7 @@ def test_every_example_is_a_page_with_its_output_a_script_and_a_notebook(built):
 def test_every_public_name_is_in_the_reference(built):
     reference = (built / "api.html").read_text(encoding="utf-8")
     names = [f"daskgmm.{name}" for name in daskgmm.__all__ if name != "__version__"]
+    names += [f"daskgmm.plot.{name}" for name in plot.__all__]
     names += [
         f"daskgmm.errors.{name}"
         for name, thing in vars(daskgmm.errors).items()

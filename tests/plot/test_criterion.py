@@ -1,14 +1,16 @@
 """The picture of a choice shows every model, and names the best."""
 
 import sys
+from functools import partial
 
 import matplotlib
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from daskgmm import GaussianMixture
 from daskgmm.drawing.style import STRUCTURES
-from daskgmm.plot import criterion
+from daskgmm.plot import components, corner, criterion, label_map, profiles
 
 KS, SEEDS, TYPES = range(2, 21), range(3), ("diag", "full")
 
@@ -221,8 +223,11 @@ def test_names_what_is_missing(table, monkeypatch):
     for name in [name for name in sys.modules if name.split(".")[0] == "matplotlib"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(ImportError, match=r"pip install 'daskgmm\[plot\]'"):
-        criterion(table)
+    mixture = GaussianMixture.from_parameters([1.0], [[0.0, 1.0]], [[1.0, 1.0]])
+    draws = (partial(criterion, table), partial(components, mixture), partial(corner, mixture))
+    for draw in (*draws, partial(label_map, np.zeros((2, 2), int)), partial(profiles, mixture)):
+        with pytest.raises(ImportError, match=r"pip install 'daskgmm\[plot\]'"):
+            draw()
 
 
 def test_degenerate_models_are_crossed(table):

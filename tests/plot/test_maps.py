@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 from numpy.testing import assert_allclose, assert_array_equal
 
-from daskgmm import GaussianMixture, plot
+from daskgmm import GaussianMixture, GaussianMixtureClassifier, plot
 from daskgmm.drawing.style import colours
 from daskgmm.errors import SettingError
 from daskgmm.plot.grids import grid_of, thin
@@ -138,6 +138,18 @@ def test_names_of_classes_and_stored_labels(ocean):
     data, mixture = ocean
     decoded = mixture.predict(data).where(lambda labels: labels >= 0)  # as xarray opens a file
     assert bar_texts(plot.label_map(decoded)) == ["0", "1"]
+
+
+def test_maps_of_classes(ocean):
+    data, _ = ocean
+    known = xr.DataArray(np.full((13, 18), -1), dims=("lat", "lon"))
+    known[3, :5], known[12, :5] = 4, 7
+    classifier = GaussianMixtureClassifier(missing="drop").fit(data, known, feature_dims=["depth"])
+    ax = plot.label_map(classifier.predict(data), mixture=classifier)
+    assert (bar_texts(ax), bar_of(ax).get_ylabel()) == (["4", "7"], "class")
+    assert image_of(ax).get_array().mask.sum() == 2
+    ax = plot.posterior_map(classifier.predict_proba(data), 7)
+    assert bar_of(ax).get_ylabel() == "probability of class 7"
 
 
 def test_no_map(ocean):
