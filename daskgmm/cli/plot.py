@@ -107,6 +107,11 @@ def plot(
     check_picture(place)
     fitted: Any = load_fitted(model, storage_options)
     mixture = fitted.mixture_ if isinstance(fitted, GaussianMixtureClassifier) else fitted
+    if kind == "merging" and fitted is not mixture:
+        raise click.UsageError(
+            "MODEL is a classifier: the clusters of its components are its classes. Draw its "
+            "components, or merge those of a mixture."
+        )
     if missing is not None:
         mixture.set_params(missing=missing)
     with workers.current():

@@ -4,16 +4,17 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from daskgmm import GaussianMixture
+from daskgmm import GaussianMixture, GaussianMixtureClassifier
 from daskgmm.cli.plot import READS
 
 
 @pytest.fixture(autouse=True)
 def closed():
-    yield
     from matplotlib import pyplot
 
-    assert pyplot.get_fignums() == []
+    before = pyplot.get_fignums()
+    yield
+    assert pyplot.get_fignums() == before
 
 
 def test_components_by_default(model, call, folder):
@@ -53,6 +54,14 @@ def test_maps(folder, call):
         done = call("plot", "ocean.json", "ocean.nc", "--kind", kind, *more)
         assert done.exit_code == 0, done.output
         assert (folder / f"ocean-{kind}.png").exists()
+
+
+def test_classifiers(folder, call, rows):
+    named = np.where(rows[:, 0] > np.median(rows[:, 0]), "high", "low").tolist()
+    GaussianMixtureClassifier(tol=0.1).fit(rows, named).save("classes.json")
+    assert call("plot", "classes.json", "rows.npy", "--features", 0).exit_code == 0
+    refused = call("plot", "classes.json", "rows.npy", "--kind", "merging")
+    assert (refused.exit_code, "are its classes" in refused.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(
