@@ -33,7 +33,7 @@ PANEL = 1.25
 """Inches of a side of a panel."""
 
 MOST_NUMBERED = 8
-"""Components whose numbers are written in the small panels."""
+"""Components whose numbers and outer ellipses are drawn in the small panels."""
 
 GRID = 61
 
@@ -49,9 +49,10 @@ def corner(
 ) -> NDArray[Any]:
     """Draw the components over all pairs of several features, and over each by itself.
 
-    Below the diagonal are ellipses that hold 50 % and 90 % of a component on the density of the
-    rows, on it histograms with the density of the mixture and the parts of components. All counts
-    are of one streamed pass over X; without X grey is the density of the mixture.
+    Below the diagonal are ellipses that hold 50 % and 90 % of a component (50 % alone of more than
+    8 components) on the density of the rows, on it histograms with the density of the mixture and
+    the parts of components. All counts are of one streamed pass over X; without X grey is the
+    density of the mixture.
 
     Parameters
     ----------
@@ -109,7 +110,8 @@ def corner(
         else:
             draw_counts(axes[y, x], coarse.pair(x, y), coarse.edges[x], coarse.edges[y])
         small = len(found.groups) <= MOST_NUMBERED
-        draw_pair(axes[y, x], found, (x, y), COVERAGE, size=8.0 if small else 0.0, width=0.65)
+        shares = COVERAGE if small else COVERAGE[:1]
+        draw_pair(axes[y, x], found, (x, y), shares, size=8.0 if small else 0.0, width=0.65)
     _finish(own, axes, found)
     return axes
 

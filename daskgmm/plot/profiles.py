@@ -105,9 +105,14 @@ def profiles(
     for panel, k in zip(axes, heaviest, strict=True):
         _band(panel, along.at, lines[0][k], lines[2], palette[groups[k]], vertical=vertical)
         name = f"component {k}" if not named else f"{named[groups[k]]} ({k})"
-        panel.set_title(f"{name}: {100 * weights[k]:.2g} %", fontsize=SMALL, loc="left")
+        panel.set_title(f"{name}: {_per_cent(weights[k])}", fontsize=SMALL, loc="left")
     _label(axes, along, units, scaled=scaled, vertical=vertical)
     return axes
+
+
+def _per_cent(share: float) -> str:
+    """Return a share in two digits, as 0.27 %, 4.1 % or 100 %."""
+    return f"{100 * share:.0f} %" if share >= 0.0995 else f"{100 * share:.2g} %"
 
 
 def _lines(mixture: Any, columns: list[int]) -> tuple[Array, Array, Array]:

@@ -135,10 +135,13 @@ def test_profiles(mixture):
     assert vertical[0].yaxis_inverted()
 
 
+def test_the_share_of_a_single_component():
+    one = GaussianMixture.from_parameters([1.0], [[0.0, 1.0]], [[1.0, 1.0]])
+    assert plot.profiles(one)[0].get_title(loc="left") == "component 0: 100 %"
+
+
 def test_profiles_are_standardised_where_units_differ(mixture):
-    x = np.random.default_rng(0).normal(size=(5, 3))
     known = GaussianMixture.from_parameters(mixture.weights_, mixture.means_, mixture.covariances_)
-    assert len(x)
     for units, scaled in (((None,) * 3, False), (("m", "m", "s"), True), (("m",) * 3, False)):
         known.feature_units_ = units
         axes = plot.profiles(known)
