@@ -1,4 +1,4 @@
-"""Draw the pictures of pictures.md anew, by the code on that page: python draw_pictures.py."""
+"""Draw the pictures of pictures.md anew, by the code on that page."""
 
 import os
 import re
@@ -19,9 +19,9 @@ def main():
         exec(compile(block, "pictures.md", "exec"), session)
     for path in sorted(HERE.glob("pictures-*.png")):
         # Few colours are enough, and take a third of the bytes.
-        Image.open(path).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(
-            path, optimize=True
-        )
+        Image.open(path).convert("RGB").quantize(
+            COLOURS, dither=Image.Dither.NONE
+        ).save(path, optimize=True)
         print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
 
 
