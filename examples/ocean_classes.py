@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 
-from daskgmm import GaussianMixture
+from daskgmm import GaussianMixture, plot
 
 # %%
 # Warm and cold water, with a front between them that moves, and fresh water where it
@@ -81,7 +81,15 @@ print(classes)
 # Where the classes are, and where it is not clear which one: ambiguity is 1 between two
 # classes that are equally probable.
 
-figure, axes = plt.subplots(1, 2, figsize=(10, 3), layout="constrained")
-# MAPS
+figure, axes = plt.subplots(2, 1, figsize=(7, 7), layout="constrained")
+plot.label_map(classes.label.isel(time=0), ax=axes[0])
+plot.ambiguity_map(classes.ambiguity.isel(time=0), ax=axes[1])
+
+# %%
+# Profiles of the classes: medians, and what half and 80 % of the profiles are within.
+
+panels = plot.profiles(
+    mixture, [f"temp(depth={each:g})" for each in depth], vertical=True
+)
 plt.show()
 folder.cleanup()

@@ -15,7 +15,7 @@ import numpy as np
 import zarr
 from sklearn.datasets import load_sample_image
 
-from daskgmm import GaussianMixture
+from daskgmm import GaussianMixture, plot
 
 # %%
 # Pixels on disk, in chunks. Colours are whole numbers from 0 to 255; a density has no
@@ -49,5 +49,11 @@ axes[1].imshow(mixture.means_[segments].clip(0, 255).astype("uint8"))
 for each, title in zip(axes, ("photograph", "segments"), strict=True):
     each.set_title(title)
     each.axis("off")
+
+# %%
+# The five components over two of the colours.
+
+axes = plot.components(mixture, data, features=[0, 2])
+axes.set(xlabel="red", ylabel="blue")
 plt.show()
 folder.cleanup()

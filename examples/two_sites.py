@@ -12,10 +12,11 @@ rows.
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import matplotlib.pyplot as plt
 import numpy as np
 import zarr
 
-from daskgmm import GaussianMixture, MixtureMoments, load_model
+from daskgmm import GaussianMixture, MixtureMoments, load_model, plot
 
 N = 20_000
 VALUES = ("haemoglobin g/dl", "glucose mmol/l", "creatinine umol/l")
@@ -87,4 +88,15 @@ print("share  " + ", ".join(VALUES))
 for k in np.argsort(-shared.weights_):
     values = "  ".join(f"{value:6.2f}" for value in shared.means_[k])
     print(f"{shared.weights_[k]:.3f}  {values}")
+
+# %%
+# The mixture of both, over the patients of each hospital.
+
+figure, grid = plt.subplots(
+    1, 2, sharex=True, sharey=True, figsize=(9, 4), layout="constrained"
+)
+for axes, name, hospital in zip(grid, PATIENTS, hospitals, strict=True):
+    plot.components(shared, hospital, features=[0, 1], ax=axes)
+    axes.set(title=name, xlabel=VALUES[0], ylabel=VALUES[1])
+plt.show()
 folder.cleanup()

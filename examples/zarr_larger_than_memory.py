@@ -12,10 +12,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import dask
+import matplotlib.pyplot as plt
 import numpy as np
 import zarr
 
-from daskgmm import GaussianMixture, load_model
+from daskgmm import GaussianMixture, load_model, plot
 from daskgmm.em.events import Event, Iterated
 
 ROWS, CHUNK = 500_000, 50_000
@@ -64,10 +65,16 @@ with dask.config.set(num_workers=2):
 print("rows of each component", written.counts)
 
 # %%
+# All pairs of four features, counted in one more pass: no row is drawn.
+
+axes = plot.corner(mixture, place / "rows.zarr", features=[0, 1, 2, 3])
+
+# %%
 # The largest memory of this process, libraries included.
 
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
     1e9 if sys.platform == "darwin" else 1e6
 )
 print(f"{ROWS * 32 / 1e6:.0f} MB of rows, a peak of {peak:.2f} GB")
+plt.show()
 folder.cleanup()
