@@ -20,7 +20,13 @@ extensions = [
 myst_heading_anchors = 3
 html_theme = "pydata_sphinx_theme"
 html_title = project
-html_theme_options = {"navbar_center": []}
+html_theme_options = {
+    "navbar_center": [],
+    "secondary_sidebar_items": ["page-toc"],
+}
+html_show_sourcelink = False
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_sidebars = {"**": ["globaltoc.html"], "index": []}
 html_extra_path = ["llms.txt"]
 autosummary_generate = False  # names stand on one page
@@ -53,6 +59,7 @@ sphinx_gallery_conf = {
     "doc_module": ("daskgmm",),
     "reference_url": {"daskgmm": None},
     "show_signature": False,
+    "capture_repr": ("_repr_html_",),
     "write_computation_times": False,
     "min_reported_time": 3600,
 }
