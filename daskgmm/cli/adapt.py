@@ -8,6 +8,8 @@ import click
 
 import daskgmm.cli.options as options
 from daskgmm.cli.changing import write_changed
+from daskgmm.cli.command import command
+from daskgmm.cli.completing import PLACE
 from daskgmm.cli.data import Data, choosing, names_in, weighing
 from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once
@@ -52,10 +54,15 @@ def parameters_in(value: str) -> tuple[str, ...]:
     return names
 
 
-@click.command(short_help="Adapt a mixture to few rows; write a new model file.")
-@click.argument("model")
-@click.argument("data")
-@click.option("--out", "-o", required=True, metavar="NEW", help="Model file to write (JSON).")
+@command(
+    short_help="Adapt a mixture to few rows; write a new model file.",
+    example="daskgmm adapt model.json few.zarr --relevance 16 --out adapted.json",
+)
+@click.argument("model", type=PLACE)
+@click.argument("data", type=PLACE)
+@click.option(
+    "--out", "-o", required=True, type=PLACE, metavar="NEW", help="Model file to write (JSON)."
+)
 @options.several(
     "--relevance", metavar="ROWS|NAME=ROWS,...", parse=relevance_in, default=("16",),
     show_default=True,

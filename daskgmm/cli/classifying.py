@@ -104,11 +104,11 @@ def check_not_given(names: Any) -> None:
 
 
 def _given(names: Any) -> str | None:
-    """Return the first option of some that the command line has."""
+    """Return the first option of some that the command line, or --config, has."""
     context = click.get_current_context()
     for param in context.command.params:
         source = context.get_parameter_source(str(param.name))
-        if param.name in names and source is ParameterSource.COMMANDLINE:
+        if param.name in names and source is not ParameterSource.DEFAULT:
             return max(param.opts, key=len)
     return None
 

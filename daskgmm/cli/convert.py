@@ -7,6 +7,8 @@ from typing import Any
 import click
 
 import daskgmm.cli.options as options
+from daskgmm.cli.command import command
+from daskgmm.cli.completing import PLACE
 from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.places import check_apart
@@ -15,10 +17,18 @@ from daskgmm.storage.masking import shown
 MEGA = 1_000_000
 
 
-@click.command(short_help="Write CSV files as Parquet, which is read in chunks.")
-@click.argument("csv", nargs=-1, required=True)
+@command(
+    short_help="Write CSV files as Parquet, which is read in chunks.",
+    example="daskgmm convert table.csv --out table.parquet",
+)
+@click.argument("csv", nargs=-1, required=True, type=PLACE)
 @click.option(
-    "--out", "-o", required=True, metavar="OUT", help="Parquet file to write, a path or URL."
+    "--out",
+    "-o",
+    required=True,
+    type=PLACE,
+    metavar="OUT",
+    help="Parquet file to write, a path or URL.",
 )
 @click.option(
     "--delimiter", metavar="TEXT", help="Character between fields.  [default: as in the first line]"

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 import daskgmm.cli.options as options
+from daskgmm.cli.completing import PLACE
 from daskgmm.cli.options import Command, added, taken
 from daskgmm.names import MARGINALISE
 from daskgmm.storage.address import Address
@@ -42,7 +43,7 @@ WEIGHT_COLUMN = click.option(
     "--weight-column", metavar="NAME", help="Column or variable of DATA that holds the weights."
 )
 LABELS = click.option(
-    "--labels", metavar="COLUMN|PATH",
+    "--labels", metavar="COLUMN|PATH", type=PLACE,
     help="Labels of rows: a column or variable of DATA, or an array (Zarr or .npy); -1, NaN or "
     "null where unknown. Of a mixture numbers of components, of a classifier classes.",
 )  # fmt: skip
@@ -52,7 +53,7 @@ MISSING_ROWS = click.option(
     "marginalise looks at what they have.  [default: as in the fit]",
 )  # fmt: skip
 NOISE_VARIANCE = click.option(
-    "--noise-variance", metavar="NAMES|PATH",
+    "--noise-variance", metavar="NAMES|PATH", type=PLACE,
     help="Known variances of the noise of rows: columns or variables of DATA, one for each feature "
     "in their order, as e_a,e_b, or the path of an array of them (Zarr or .npy).",
 )  # fmt: skip

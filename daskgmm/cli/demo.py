@@ -9,11 +9,17 @@ from pathlib import Path
 import click
 
 import daskgmm.cli.options as options
+from daskgmm.cli.command import command
+from daskgmm.cli.completing import PLACE
 from daskgmm.cli.interrupting import at_once
 
 
-@click.command()
-@click.option("--out", "-o", default="daskgmm-demo", show_default=True, help="Folder to write.")
+@command(
+    example="daskgmm demo --out daskgmm-demo",
+)
+@click.option(
+    "--out", "-o", type=PLACE, default="daskgmm-demo", show_default=True, help="Folder to write."
+)
 @click.option(
     "--image", type=click.Choice(["china.jpg", "flower.jpg"]), default="flower.jpg",
     show_default=True,

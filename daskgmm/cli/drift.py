@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from daskgmm.cli.command import command
+from daskgmm.cli.completing import PLACE
 from daskgmm.cli.data import Data, choosing, weighing
 from daskgmm.cli.exit_codes import DRIFTED
 from daskgmm.cli.importing import IMPORT
@@ -16,9 +18,12 @@ from daskgmm.cli.places import check_apart
 from daskgmm.cli.workers import Workers, running
 
 
-@click.command(short_help="Test whether data are from a mixture; say what has moved.")
-@click.argument("model")
-@click.argument("data")
+@command(
+    short_help="Test whether data are from a mixture; say what has moved.",
+    example="daskgmm drift model.json new.zarr --level 0.01",
+)
+@click.argument("model", type=PLACE)
+@click.argument("data", type=PLACE)
 @click.option("--json", "as_json", is_flag=True, help="Write JSON, all numbers of it.")
 @click.option(
     "--level", type=click.FloatRange(0, 1, min_open=True), metavar="P",

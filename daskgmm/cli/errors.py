@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 import daskgmm.cli.options as options
+from daskgmm.cli.command import command
+from daskgmm.cli.completing import PLACE
 from daskgmm.cli.data import Data, choosing, weighing
 from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once
@@ -16,9 +18,12 @@ from daskgmm.cli.workers import Workers, running
 KINDS = ("weights", "means", "covariances", "standard_deviations")
 
 
-@click.command(short_help="Write standard errors of the parameters of a mixture.")
-@click.argument("model")
-@click.argument("data")
+@command(
+    short_help="Write standard errors of the parameters of a mixture.",
+    example="daskgmm errors model.json pixels.zarr",
+)
+@click.argument("model", type=PLACE)
+@click.argument("data", type=PLACE)
 @click.option(
     "--groups", metavar="COLUMN|PATH",
     help="Group number of each row: a column of DATA, or an array (Zarr or .npy). Rows of "

@@ -17,6 +17,8 @@ from daskgmm.cli.classifying import (
     fitted_classes,
     without_classes,
 )
+from daskgmm.cli.command import command
+from daskgmm.cli.completing import PLACE
 from daskgmm.cli.data import LABELS
 from daskgmm.cli.fitting import (
     INIT,
@@ -31,8 +33,11 @@ from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.reporting import fit_report
 
 
-@click.command(short_help="Fit a mixture to data; write a model file.")
-@click.argument("data")
+@command(
+    short_help="Fit a mixture to data; write a model file.",
+    example="daskgmm fit pixels.zarr --components 5 --out model.json",
+)
+@click.argument("data", type=PLACE)
 @click.option(
     "--components", "-k", "n_components", metavar="K", type=options.sizes_in,
     help="Number of components; with --structures own of each class, several as 1-3.",
@@ -42,7 +47,9 @@ from daskgmm.cli.reporting import fit_report
     "--n-factors", type=click.IntRange(1), metavar="Q",
     help="Dimensions of the subspace of components, of --covariance ppca, factor and mcfa.",
 )  # fmt: skip
-@click.option("--out", "-o", required=True, metavar="MODEL", help="Model file to write (JSON).")
+@click.option(
+    "--out", "-o", required=True, type=PLACE, metavar="MODEL", help="Model file to write (JSON)."
+)
 @N_INIT
 @INIT
 @options.noise

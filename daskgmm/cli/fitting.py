@@ -14,6 +14,7 @@ import click
 
 import daskgmm.cli.options as options
 import daskgmm.names as names
+from daskgmm.cli.completing import PLACE
 from daskgmm.cli.data import NOISE_VARIANCE, Data, choosing, weighing
 from daskgmm.cli.exit_codes import NOT_CONVERGED
 from daskgmm.cli.interrupting import interruptible
@@ -99,7 +100,7 @@ SEED = click.option(
     "--seed", "random_state", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True
 )
 CHECKPOINT = click.option(
-    "--checkpoint", metavar="PATH",
+    "--checkpoint", metavar="PATH", type=PLACE,
     help="Keep the state of the fit in this file or URL, and go on from it if it is there.",
 )  # fmt: skip
 MISSING = click.option(

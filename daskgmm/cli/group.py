@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import traceback
 from typing import Any
@@ -34,6 +35,19 @@ from daskgmm.version import __version__
 
 class Guarded(click.Group):
     """A group whose commands end in messages, never in tracebacks."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command of a name; of none that is, say which one is near."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            said, near = error.message, difflib.get_close_matches(args[0], self.commands, n=1)
+            if not near or near[0] in said:
+                raise
+            # Before click 8.4 it does not say so itself.
+            raise click.UsageError(f"{said} Did you mean {near[0]!r}?", ctx) from error
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was named."""

@@ -8,12 +8,17 @@ from typing import Any
 import click
 
 import daskgmm.cli.options as options
+from daskgmm.cli.command import command
+from daskgmm.cli.completing import PLACE
 from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once
 
 
-@click.command(short_help="Say what a model file, data or predictions are.")
-@click.argument("path")
+@command(
+    short_help="Say what a model file, data or predictions are.",
+    example="daskgmm info model.json",
+)
+@click.argument("path", type=PLACE)
 @options.storage_options
 @IMPORT
 def info(path: str, storage_options: dict[str, Any] | None) -> None:

@@ -8,16 +8,23 @@ import click
 
 import daskgmm.cli.options as options
 from daskgmm.cli.changing import write_changed
+from daskgmm.cli.command import command
+from daskgmm.cli.completing import PLACE
 from daskgmm.cli.data import NOISE_VARIANCE, Data, choosing, weighing
 from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.workers import Workers, running
 
 
-@click.command(short_help="Merge components to clusters; write a new model file.")
-@click.argument("model")
-@click.argument("data")
-@click.option("--out", "-o", required=True, metavar="NEW", help="Model file to write (JSON).")
+@command(
+    short_help="Merge components to clusters; write a new model file.",
+    example="daskgmm merge model.json pixels.zarr --out merged.json",
+)
+@click.argument("model", type=PLACE)
+@click.argument("data", type=PLACE)
+@click.option(
+    "--out", "-o", required=True, type=PLACE, metavar="NEW", help="Model file to write (JSON)."
+)
 @click.option(
     "--n-clusters", type=click.IntRange(1),
     help="Number of clusters.  [default: the elbow of the entropy]",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
+from daskgmm.cli.completing import PLACE, listed_items
 from daskgmm.cli.storage import check_storage_options
 from daskgmm.names import ALL, COVARIANCES, CRITERIA, FACTORS, NAMES_OF_MCLUST, TAILS
 
@@ -51,6 +52,8 @@ def sizes_in(value: str) -> list[int]:
 
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     Choice = click.Choice[str]
     ParamType = click.ParamType[Any]
 else:
@@ -128,6 +131,12 @@ class Several(ParamType):
         """Return the names that there are."""
         return self._choice.get_metavar(*about, **more)
 
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Return the names that may stand last."""
+        return listed_items(self._choice, ctx, param, incomplete)
+
     def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, ...]:
         """Return the names as a tuple."""
         names = value if isinstance(value, tuple) else str(value).split(",")
@@ -192,12 +201,13 @@ sample_rows = click.option(
 storage_options = click.option(
     "--storage-option", "storage_options", multiple=True, metavar="KEY=VALUE",
     callback=check_storage_options,
-    help="Option for URLs, as client_kwargs.endpoint_url=http://127.0.0.1:8333; may be given "
+    help="Option for URLs, as anon=true or client_kwargs.region_name=eu-west-1; may be given "
     "several times. Others on this machine see command lines: leave keys to the environment.",
 )  # fmt: skip
 weights = click.option(
     "--weights",
     metavar="PATH",
+    type=PLACE,
     help="Array of one weight a row (Zarr or .npy), or of a grid (Zarr).",
 )
 weights_are = click.option(

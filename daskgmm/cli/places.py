@@ -8,6 +8,7 @@ from itertools import combinations
 
 import click
 
+from daskgmm.cli.command import CONFIG_PLACE
 from daskgmm.storage.masking import shown
 
 Places = Mapping[str, str | None]
@@ -18,6 +19,7 @@ def check_apart(reads: Places, writes: Places) -> None:
     """Raise `click.UsageError` if an output is an input, by any name, or another output."""
     from daskgmm.models.writers.target import same_text
 
+    reads = {**reads, "--config": click.get_current_context().meta.get(CONFIG_PLACE)}
     inputs, outputs = (
         {name: same_text(path) for name, path in places.items() if path is not None}
         for places in (reads, writes)

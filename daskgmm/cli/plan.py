@@ -7,6 +7,8 @@ from typing import Any
 import click
 
 import daskgmm.cli.options as options
+from daskgmm.cli.command import command
+from daskgmm.cli.completing import PLACE
 from daskgmm.cli.data import LABELS, NOISE_VARIANCE, Data, choosing, weighing
 from daskgmm.cli.fitting import (
     EQUAL_WEIGHTS,
@@ -25,8 +27,11 @@ from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.workers import SCHEDULER, SCHEDULER_FILE, THREADS, Workers
 
 
-@click.command(short_help="Say what a fit will cost, before a byte is read.")
-@click.argument("data")
+@command(
+    short_help="Say what a fit will cost, before a byte is read.",
+    example="daskgmm plan pixels.zarr --components 5",
+)
+@click.argument("data", type=PLACE)
 @options.components
 @options.covariance
 @options.max_iter

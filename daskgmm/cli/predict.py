@@ -7,6 +7,8 @@ from typing import Any
 import click
 
 import daskgmm.cli.options as options
+from daskgmm.cli.command import command
+from daskgmm.cli.completing import PLACE
 from daskgmm.cli.data import MISSING_ROWS, NOISE_VARIANCE, Data, choosing, names_in
 from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once, going_on
@@ -17,9 +19,12 @@ from daskgmm.cli.writing import CHUNKS, KEY, OUT, SHARDS, check_format
 from daskgmm.names import DTYPES
 
 
-@click.command(short_help="Write labels, posteriors or densities of the rows to disk.")
-@click.argument("model")
-@click.argument("data")
+@command(
+    short_help="Write labels, posteriors or densities of the rows to disk.",
+    example="daskgmm predict model.json pixels.zarr --out labels.zarr",
+)
+@click.argument("model", type=PLACE)
+@click.argument("data", type=PLACE)
 @OUT
 @options.several(
     "--outputs", metavar="NAMES", parse=names_in, default=("label",), show_default=True,

@@ -7,6 +7,8 @@ from typing import Any
 import click
 
 import daskgmm.cli.options as options
+from daskgmm.cli.command import command
+from daskgmm.cli.completing import PLACE
 from daskgmm.cli.data import MISSING_ROWS, Data, choosing, names_in
 from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once, going_on
@@ -21,9 +23,12 @@ def columns_in(value: str) -> tuple[str | int, ...]:
     return tuple(int(name) if name.lstrip("-").isdecimal() else name for name in names_in(value))
 
 
-@click.command(short_help="Write means and variances of columns, given the others, to disk.")
-@click.argument("model")
-@click.argument("data")
+@command(
+    short_help="Write means and variances of columns, given the others, to disk.",
+    example="daskgmm regress model.json table.parquet --targets salt --out salt.zarr",
+)
+@click.argument("model", type=PLACE)
+@click.argument("data", type=PLACE)
 @options.several(
     "--targets", metavar="NAMES", parse=columns_in, required=True,
     help="Features of MODEL that are told by the others: names, or numbers where they have none.",

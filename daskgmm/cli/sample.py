@@ -7,6 +7,8 @@ from typing import Any
 import click
 
 import daskgmm.cli.options as options
+from daskgmm.cli.command import command
+from daskgmm.cli.completing import PLACE
 from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.places import check_apart
@@ -25,10 +27,18 @@ def rows_in(context: click.Context, option: click.Parameter, value: str) -> int:
     return int(rows)
 
 
-@click.command(short_help="Draw rows from a mixture; write a Zarr array.")
-@click.argument("model")
+@command(
+    short_help="Draw rows from a mixture; write a Zarr array.",
+    example="daskgmm sample model.json --rows 1e6 --out drawn.zarr",
+)
+@click.argument("model", type=PLACE)
 @click.option(
-    "--out", "-o", required=True, metavar="OUT", help="Zarr array to write, a path or URL."
+    "--out",
+    "-o",
+    required=True,
+    type=PLACE,
+    metavar="OUT",
+    help="Zarr array to write, a path or URL.",
 )
 @click.option(
     "--rows", "n_samples", required=True, metavar="N", callback=rows_in,

@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 import daskgmm.cli.options as options
+from daskgmm.cli.command import command
+from daskgmm.cli.completing import PLACE
 from daskgmm.cli.data import LABELS, MISSING_ROWS, NOISE_VARIANCE, Data, choosing, weighing
 from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once
@@ -18,9 +20,12 @@ UNITS = {"log_likelihood": "nats a row", "n": "rows that count", "accuracy": "of
 """What stands behind the figures."""
 
 
-@click.command(short_help="Say how well a model does on data: likelihood and criteria, accuracy.")
-@click.argument("model")
-@click.argument("data")
+@command(
+    short_help="Say how well a model does on data: likelihood and criteria, accuracy.",
+    example="daskgmm score model.json pixels.zarr",
+)
+@click.argument("model", type=PLACE)
+@click.argument("data", type=PLACE)
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 @MISSING_ROWS
 @choosing

@@ -10,6 +10,8 @@ from typing import Any
 import click
 
 import daskgmm.cli.options as options
+from daskgmm.cli.command import command
+from daskgmm.cli.completing import PLACE, Place
 from daskgmm.cli.data import LABELS
 from daskgmm.cli.fitting import Fitting, check_converged, fitting
 from daskgmm.cli.importing import IMPORT
@@ -17,15 +19,21 @@ from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.reporting import sweep_report
 
 
-def table_path(value: str) -> str:
-    """Return the path of a table; refuse one that is not named as a table: it might be data."""
-    if Path(value).suffix.lower() != ".csv":
-        raise click.BadParameter(f"{value} does not end in .csv.")
-    return value
+class TablePath(Place):
+    """The path of a table; one that is not named as a table is refused: it might be data."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return it as it is."""
+        if Path(value).suffix.lower() != ".csv":
+            self.fail(f"{value} does not end in .csv.", param, ctx)
+        return value
 
 
-@click.command(short_help="Choose the number of components; write the best model.")
-@click.argument("data")
+@command(
+    short_help="Choose the number of components; write the best model.",
+    example="daskgmm sweep pixels.zarr --components 2-8 --out best.json",
+)
+@click.argument("data", type=PLACE)
 @options.several(
     "--components", "-k", "n_components", required=True, metavar="RANGE", parse=options.sizes_in,
     help="Numbers of components: 2-20, or 2,4,8.",
@@ -37,12 +45,17 @@ def table_path(value: str) -> str:
 )  # fmt: skip
 @options.criterion("What tells the best.")
 @click.option(
-    "--out", "-o", required=True, metavar="MODEL", help="Model file to write (JSON): the best."
+    "--out",
+    "-o",
+    required=True,
+    type=PLACE,
+    metavar="MODEL",
+    help="Model file to write (JSON): the best.",
 )
 @click.option(
-    "--table", metavar="FILE", type=table_path, help="Write the table (.csv), a line a start."
+    "--table", metavar="FILE", type=TablePath(), help="Write the table (.csv), a line a start."
 )
-@click.option("--plot", metavar="FILE", help="Draw the criterion (.png, .svg, .pdf).")
+@click.option("--plot", metavar="FILE", type=PLACE, help="Draw the criterion (.png, .svg, .pdf).")
 @click.option(
     "--n-init", type=click.IntRange(1), default=3, show_default=True,
     help="Starts of each, on a sample.",

@@ -8,15 +8,22 @@ import click
 
 import daskgmm.cli.options as options
 from daskgmm.cli.changing import write_changed
+from daskgmm.cli.command import command
+from daskgmm.cli.completing import PLACE
 from daskgmm.cli.data import Data, choosing, weighing
 from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.workers import Workers, running
 
 
-@click.command(short_help="Go on with new rows beside those of a mixture; write a new model file.")
-@click.argument("model")
-@click.argument("data")
-@click.option("--out", "-o", required=True, metavar="NEW", help="Model file to write (JSON).")
+@command(
+    short_help="Go on with new rows beside those of a mixture; write a new model file.",
+    example="daskgmm update model.json new.zarr --out updated.json",
+)
+@click.argument("model", type=PLACE)
+@click.argument("data", type=PLACE)
+@click.option(
+    "--out", "-o", required=True, type=PLACE, metavar="NEW", help="Model file to write (JSON)."
+)
 @click.option(
     "--forget", type=click.FloatRange(0, 1), default=0.0, show_default=True, metavar="PART",
     help="Part of the weight of the rows of MODEL that is forgotten, 0 to 1.",

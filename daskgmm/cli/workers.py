@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from daskgmm.cli.clusters import KINDS, started
+from daskgmm.cli.completing import PLACE
 from daskgmm.cli.options import Command, added, taken
 from daskgmm.cli.schedulers import address_in, connected
 
@@ -23,6 +24,7 @@ SCHEDULER = click.option(
 SCHEDULER_FILE = click.option(
     "--scheduler-file",
     metavar="FILE",
+    type=PLACE,
     help="Run on the cluster of `dask scheduler --scheduler-file FILE`.",
 )
 CLUSTER = click.option(
@@ -33,6 +35,7 @@ CLUSTER = click.option(
 CLUSTER_OPTIONS = click.option(
     "--cluster-options",
     metavar="FILE",
+    type=PLACE,
     help="YAML: keywords of dask_jobqueue.SLURMCluster or dask_kubernetes' KubeCluster, and "
     "adapt: {minimum: 2, maximum: 8}; deploy/ of the repository has examples.",
 )

@@ -7,12 +7,13 @@ from typing import Any
 import click
 
 import daskgmm.cli.options as options
+from daskgmm.cli.completing import PLACE
 from daskgmm.cli.cuts import cut_in
 from daskgmm.cli.data import names_in
 from daskgmm.storage.masking import shown
 
 OUT = click.option(
-    "--out", "-o", required=True, metavar="OUT",
+    "--out", "-o", required=True, type=PLACE, metavar="OUT",
     help="Zarr group to write, a path or URL; Parquet if it ends in .parquet.",
 )  # fmt: skip
 CHUNKS = options.several(
