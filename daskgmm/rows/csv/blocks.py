@@ -12,9 +12,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from daskgmm.errors import DaskGMMError, DataError, SourceError
-from daskgmm.rows.csv.dialect import Dialect, is_utf8, opened
+from daskgmm.rows.csv.dialect import Dialect, opened
+from daskgmm.rows.csv.digits import LONG, LONG_INTEGERS, long_integers, rounding
+from daskgmm.rows.csv.start import is_utf8
 from daskgmm.rows.tables.arrow_columns import require
 from daskgmm.storage.address import Address
+from daskgmm.user_warnings import warn_user
 
 BLOCK_BYTES = 16 << 20
 """Text that is parsed at once; types are inferred from as much."""
@@ -23,10 +26,16 @@ UTF8, QUOTE = "utf8", b'"'
 
 WIDE = 1 << 14
 """Columns above which a line may be longer than the part of a block (1 MiB) that Arrow parses on
-one thread, and fails; such blocks are parsed as wholes."""
+one thread, and fails; such blocks are parsed as wholes. Of so many columns, threads that take one
+each would take longer than one thread for all: 18 s instead of 5 of 131,072 columns."""
 
 WIDER = {"null": "int64", "int64": "float64"}
 """Types that a value did not fit, with those that hold it and the values before; else text."""
+
+WHOLE = re.compile(r"\s*[+-]?\d+\s*")
+"""A value that a wider type of whole numbers holds."""
+
+NO_DECIMAL = re.compile(r"CSV column #(\d+): .*(?:Decimal|decimal128)")
 
 MISFIT = re.compile(r"CSV column #(\d+): .*CSV conversion error to ([^:]+): invalid value '(.*)'")
 
@@ -51,7 +60,12 @@ def in_fitting_types(read: Callable[[Types], Result]) -> Result:
         try:
             return read(types)
         except MisfitError as found:
-            types[found.name] = require("pyarrow").type_for_alias(found.wider)
+            types[found.name] = _type_of(found.wider)
+
+
+def _type_of(name: str) -> Any:
+    arrow = require("pyarrow")
+    return arrow.decimal128(*LONG) if name == LONG_INTEGERS else arrow.type_for_alias(name)
 
 
 def blocks(
@@ -73,13 +87,14 @@ def blocks(
     """
     arrow, csv = require("pyarrow"), require("pyarrow.csv")
     known, skipped, rows = dict(types), dialect.skipped, 0
+    rounded: set[str] = set()
     # An empty line of one column is a missing value.
     parse = csv.ParseOptions(
         delimiter=dialect.delimiter,
         newlines_in_values=True,
         ignore_empty_lines=len(dialect.names) > 1,
     )
-    nulls = dialect.missing_values
+    nulls, wide = dialect.missing_values, len(dialect.names) > WIDE
     for text in _texts(address, dialect, at):
         convert = csv.ConvertOptions(
             column_types=known, decimal_point=dialect.decimal, strings_can_be_null=True,
@@ -87,12 +102,19 @@ def blocks(
         )  # fmt: skip
         read = csv.ReadOptions(
             column_names=list(dialect.names), skip_rows=skipped,
-            block_size=len(text) if len(dialect.names) > WIDE else None,
+            block_size=len(text) if wide else None,
+            use_threads=not wide,
         )  # fmt: skip
         try:
             block = csv.read_csv(arrow.py_buffer(text), read, parse, convert)
         except arrow.ArrowInvalid as error:
             raise _explained(address, dialect, error, rows) from error
+        for name in long_integers(block, text, read, parse, convert):
+            if name not in types:
+                raise MisfitError(name, LONG_INTEGERS)
+            if name not in rounded:
+                rounded.add(name)
+                warn_user(rounding(address, name))
         known = dict(zip(block.schema.names, block.schema.types, strict=True))
         skipped, rows = 0, rows + len(block)
         if len(block):
@@ -107,7 +129,7 @@ def _texts(address: Address, dialect: Dialect, at: Callable[[int], None]) -> Ite
         left = b""
         while read := _read(file, address, dialect):
             text = left + read
-            end = _end_of_lines(text)
+            end = _end_of_lines(text, dialect.line_end.encode())
             left = text[end:]
             at(stored.tell())
             if end:
@@ -123,10 +145,10 @@ def _read(file: Any, address: Address, dialect: Dialect) -> bytes:
         raise dialect.not_decoded(address) from error
 
 
-def _end_of_lines(text: bytes) -> int:
+def _end_of_lines(text: bytes, line_end: bytes) -> int:
     """Return where the last whole line ends; line ends between quotes end none."""
     end, quotes = len(text), text.count(QUOTE)
-    while (newline := text.rfind(b"\n", 0, end)) >= 0:
+    while (newline := text.rfind(line_end, 0, end)) >= 0:
         quotes -= text.count(QUOTE, newline, end)
         if quotes % 2 == 0:
             return newline + 1
@@ -144,7 +166,10 @@ def _explained(address: Address, dialect: Dialect, error: Exception, rows: int) 
         name = dialect.names[int(column)]
         if kind == "string":
             return DataError(f"{address}, column {name!r}: {value!r} cannot be read.")
-        return MisfitError(name, WIDER.get(kind, "string"))
+        whole = kind == "int64" and WHOLE.fullmatch(value)
+        return MisfitError(name, LONG_INTEGERS if whole else WIDER.get(kind, "string"))
+    if found := NO_DECIMAL.search(text):
+        return MisfitError(dialect.names[int(found[1])], "float64")
     if "UTF8" in text or "utf" in text.lower():
         return dialect.not_decoded(address)
     if "Expected" in text:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from daskgmm.errors import SourceError
+from daskgmm.rows.csv.start import start_of
 from daskgmm.rows.stores.zarr_opening import missing
 from daskgmm.rows.tables.arrow_columns import require
 from daskgmm.storage.address import Address
@@ -45,7 +45,9 @@ class Dialect:
     unnamed : tuple of str
         Those of them that stand for no name: they are left out.
     skipped : int
-        Lines before the first values: empty ones, and the header.
+        Lines before the first values: empty ones, and those of the header.
+    line_end : str
+        Last character of a line: a line feed, or a carriage return where these stand alone.
     """
 
     delimiter: str | None = None
@@ -56,14 +58,18 @@ class Dialect:
     names: tuple[str, ...] = ()
     unnamed: tuple[str, ...] = ()
     skipped: int = 0
+    line_end: str = "\n"
 
     def of_file(self, address: Address) -> Dialect:
         """Return the dialect with the delimiter and names that the first line of a file tells."""
         with opened(address) as (file, _):
             try:
-                line, empty = _first_line(file, self.encoding)
+                start = start_of(file, self.encoding, self.delimiter)
             except (UnicodeError, LookupError) as error:
                 raise self.not_decoded(address) from error
+        line = start.line
+        if "\0" in line:
+            raise self.not_decoded(address)
         if self.delimiter is not None and len(self.delimiter) != 1:
             raise SourceError(f"delimiter is one character, not {self.delimiter!r}.")
         delimiter = self.delimiter or _likeliest(line, self.decimal)
@@ -82,9 +88,11 @@ class Dialect:
             raise SourceError(f"{address} has two columns named {twice!r}. Rename one of them.")
         if len(unnamed) == len(names):
             raise SourceError(f"{address} names no column in its first line.")
+        skipped = start.empty + (start.lines if named else 0)
         return replace(
-            self, delimiter=delimiter, names=tuple(names), unnamed=unnamed, skipped=empty + named
-        )
+            self, delimiter=delimiter, names=tuple(names), unnamed=unnamed, skipped=skipped,
+            encoding=start.encoding, line_end=start.line_end,
+        )  # fmt: skip
 
     def _has_names(self, fields: Sequence[str]) -> bool:
         """Return whether the fields of the first line are names, and not numbers alone."""
@@ -118,7 +126,8 @@ class Dialect:
         """Return the error for a file that has another encoding."""
         return SourceError(
             f"{address} is not encoded as {self.encoding}. Give encoding (--encoding), to daskgmm "
-            "convert, or csv_to_parquet, such as latin-1."
+            "convert, or csv_to_parquet: latin-1 or cp1252 of older programs on Windows, utf-16 of "
+            "exports as Unicode text."
         )
 
 
@@ -142,20 +151,6 @@ def is_csv(name: str) -> bool:
     return name.lower().endswith(ALL_SUFFIXES)
 
 
-def is_utf8(encoding: str) -> bool:
-    """Return whether this is a name of UTF-8, which is read as it is, without its mark."""
-    return codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
-
-
-def _first_line(file: Any, encoding: str) -> tuple[str, int]:
-    """Return the first line that is not empty, and how many come before it."""
-    lines = codecs.getreader("utf-8-sig" if is_utf8(encoding) else encoding)(file)
-    for number, line in enumerate(lines):
-        if line.strip():
-            return line, number
-    return "", 0
-
-
 def _likeliest(line: str, decimal: str) -> str:
     """Return the delimiter that makes the most fields of a line."""
     usable = [each for each in DELIMITERS if each != decimal and each in line]
@@ -163,7 +158,7 @@ def _likeliest(line: str, decimal: str) -> str:
 
 
 def _fields(line: str, delimiter: str) -> list[str]:
-    return next(csv.reader([line.rstrip("\r\n")], delimiter=delimiter), [])
+    return next(csv.reader([line], delimiter=delimiter), [])
 
 
 def _is_number(field: str, decimal: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,8 @@ from daskgmm.rows.tables.exact_cast import write_exactly
 
 def require(package: str) -> Any:
     """Import a module of pyarrow; raise `SourceError` with the command that installs it."""
+    if (found := sys.modules.get(package)) is not None:  # it is asked for every column
+        return found
     from importlib import import_module
 
     try:
