@@ -32,6 +32,7 @@ from daskgmm.rows.source import Source
 from daskgmm.rows.sources import source_of
 from daskgmm.rows.stores.zarr_opening import open_node
 from daskgmm.rows.tables.arrow_columns import number_type
+from daskgmm.rows.tables.text_columns import Columns
 from daskgmm.storage.masking import StorageOptions
 
 LISTED_VARIABLES = 100
@@ -100,7 +101,8 @@ def _parquet(source: Source) -> str:
     ]
     if k is not None:
         return f"predictions\n{listed([*facts, _state(source)])}"
-    return f"Parquet\n{listed([*facts, ('use', _use_of(numeric))])}"
+    texts = Columns.of((name, columns[name].kind) for name in footers[0].features).texts
+    return f"Parquet\n{listed([*facts, ('use', _use_of(numeric)), *_left_out(texts)])}"
 
 
 def _csv(source: Source) -> str:
@@ -113,6 +115,7 @@ def _csv(source: Source) -> str:
         ("columns", f"{len(kinds):,}"),
         *[(f"  {name}", str(kind)) for name, kind in _first(kinds)],
         ("use", _use_of(numeric)),
+        *_left_out(Columns.of((name, str(kind)) for name, kind in kinds.items()).texts),
     ]
     return f"CSV\n{listed(facts)}"
 
@@ -120,6 +123,16 @@ def _csv(source: Source) -> str:
 def _use_of(numeric: Sequence[str]) -> str:
     """Return what the columns that are numbers are for."""
     return f"can be fitted: --columns {','.join(numeric)}" if numeric else "has no numbers"
+
+
+def _left_out(texts: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the columns that `daskgmm fit` leaves out by itself."""
+    if not texts:
+        return []
+    more = f" and {len(texts) - LISTED_VARIABLES} more" if len(texts) > LISTED_VARIABLES else ""
+    return [
+        ("text", f"left out unless --columns has it: {','.join(texts[:LISTED_VARIABLES])}{more}")
+    ]
 
 
 def _marks(footer: Footer) -> Mapping[bytes, bytes]:

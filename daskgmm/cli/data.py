@@ -106,11 +106,11 @@ class Data:
         """Return the address of a path or URL of the same command."""
         return Address.of(path, self.storage_options)
 
-    def training(self) -> tuple[Any, dict[str, Any]]:
-        """Return X, and the arguments of `fit` that go with it."""
+    def training(self, *, quiet: bool = False) -> tuple[Any, dict[str, Any]]:
+        """Return X, and the arguments of `fit` that go with it; say what is left out of it."""
         from daskgmm.rows.sources import source_of
 
-        x = self._opened(self.columns)
+        x = self._opened(self.columns or self._numbers(quiet=quiet))
         settings: dict[str, Any] = {"storage_options": self.storage_options}
         if source_of(x).labelled:
             settings["feature_dims"] = self._feature_dims(x)
@@ -119,6 +119,26 @@ class Data:
         if self.labels is not None:
             settings["labels"] = self.labels_of(x)
         return x, {"sample_weight": self.sample_weight(x), **settings}
+
+    def _numbers(self, *, quiet: bool) -> tuple[str, ...] | None:
+        """Return the columns of a table that hold no texts; None if all are to be taken."""
+        from daskgmm.rows.naming import listed
+        from daskgmm.rows.sources import source_of
+
+        source = source_of(self.path, self.storage_options)
+        if not source.named or self.variables or self.features is not None:
+            return None
+        found = source.columns()
+        left = [name for name in found.texts if name not in self._beside]
+        if not left or not found.others:
+            return None
+        if not quiet:
+            click.echo(
+                f"{shown(self.path)}: {listed(left)} left out, as text; the rest are features. "
+                "--columns chooses.",
+                err=True,
+            )
+        return found.others
 
     @property
     def _noise_names(self) -> tuple[str, ...]:
@@ -206,7 +226,7 @@ class Data:
                 return self.path
             # Texts are no features, and cannot be opened among them.
             named = self.labels is not None and self._is_name(self.labels)
-            read = columns and (*columns, *self._noise_names)
+            read = columns and tuple(dict.fromkeys((*columns, *self._noise_names)))
             texts = source.texts(str(self.labels), read) if named else None
             return texts[0].x if texts else self._open(source, columns)
         if not (asked or labelled or self._beside or source.holds_variables()):

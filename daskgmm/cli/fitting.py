@@ -159,7 +159,7 @@ class Fitting:
         from daskgmm.progress import JsonLines
 
         self.data.check_meaning(self.weights_are)
-        x, arguments = self.data.training()
+        x, arguments = self.data.training(quiet=self.quiet)
         json_lines = None if self.log_json is None else JsonLines(self.log_json)
         checkpoint = None if self.checkpoint is None else self.data.address(self.checkpoint)
         with interruptible(checkpoint), self.workers.current(), shown as listener:

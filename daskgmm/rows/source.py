@@ -15,6 +15,7 @@ from daskgmm.rows.naming import listed
 from daskgmm.rows.refusals import kind_of
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.tables.keyed import Table
+from daskgmm.rows.tables.text_columns import Columns
 from daskgmm.rows.texts import Texts
 from daskgmm.storage.address import Address
 from daskgmm.storage.masking import StorageOptions, shown
@@ -235,6 +236,18 @@ class Source(ABC):
         that name holds texts.
         """
         return None
+
+    def columns(self) -> Columns:
+        """Return the features of a table that is read by names, those of texts apart.
+
+        None where features have no names.
+
+        Raises
+        ------
+        DataError
+            If texts are numbers mostly, so that they may have been meant as features.
+        """
+        return Columns()
 
     @property
     def is_part(self) -> bool:

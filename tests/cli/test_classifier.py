@@ -138,7 +138,7 @@ def test_labels_of_components(data, call, known):
         (("--labels", "colour", "--classifier", "--criterion", "aic"), "with --structures own"),
         (("-k", "2,3"), "of a mixture with daskgmm sweep"),
         (("-k", 2, "--covariance", "full,diag"), "--covariance has several values"),
-        (("--labels", "colours", "--classifier"), "--labels colours is no column of texts"),
+        (("--labels", "colours", "--classifier"), "labels is 'colours', which is no column of X"),
         (("--labels", "no.npy", "--classifier", "--columns", "a,b"), "no.npy does not exist"),
     ],
     ids=str,

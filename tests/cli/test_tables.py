@@ -56,7 +56,6 @@ def test_a_column_of_weights_is_no_feature(frame, call):
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        ((), 1, "--columns"),
         (("--columns", "a,zz"), 1, "no column 'zz'"),
         (("--columns", "a,name"), 1, "'name'"),
         (("--columns", "a,a"), 2, "no list of names"),

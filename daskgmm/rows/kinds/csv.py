@@ -15,6 +15,7 @@ from daskgmm.rows.source import Source, path_of
 from daskgmm.rows.tables.arrow_texts import TableTexts, holds_texts
 from daskgmm.rows.tables.frame_tables import MemoryTable, taken_from_arrow
 from daskgmm.rows.tables.keyed import Table
+from daskgmm.rows.tables.text_columns import LOOKED_AT, Columns, check_words
 from daskgmm.rows.texts import Texts
 
 
@@ -44,6 +45,11 @@ class CsvFile(Source):
         others = [each for each in self._read.schema.names if each != name]
         left = TableRows(self._read, others if features is None else features, str(self.path))
         return OpenCsv(left, self.options), TableTexts(self._read, name)
+
+    def columns(self) -> Columns:
+        found = Columns.of((field.name, str(field.type)) for field in self._read.schema)
+        check_words(self._read.select(list(found.texts)).slice(0, LOOKED_AT), str(self.path))
+        return found
 
     def table(self, columns: Sequence[str] | None, keys: Any, part_rows: int) -> Table:
         return MemoryTable(taken_from_arrow(self._read, columns, keys), part_rows)

@@ -8,13 +8,14 @@ from typing import Any
 
 from daskgmm.rows.parquet import files as parquet_files
 from daskgmm.rows.parquet.finding import find_files
-from daskgmm.rows.parquet.footers import Footer, read_footers, shared_features
+from daskgmm.rows.parquet.footers import Footer, first_rows, read_footers, shared_features
 from daskgmm.rows.parquet.rows import ParquetRows, open_parquet
 from daskgmm.rows.parquet.tables import ParquetTable, parquet_table
 from daskgmm.rows.parquet.texts import TextColumn, holds_texts
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source, path_of
 from daskgmm.rows.tables.keyed import Table
+from daskgmm.rows.tables.text_columns import LOOKED_AT, Columns, check_words
 from daskgmm.rows.texts import Texts
 
 HOLDING = ("source", "parts", "_array")
@@ -88,6 +89,14 @@ class ParquetFiles(Source):
         left = ParquetRows(self._footers, others if features is None else features)
         left.source = self.path
         return OpenParquet(left, self.options), TextColumn(left, name)
+
+    def columns(self) -> Columns:
+        footer, names = self._footers[0], shared_features(self._footers)
+        found = Columns.of((name, footer.columns[name].kind) for name in names)
+        stored = [name for name in found.texts if name not in footer.constants]
+        if stored:
+            check_words(first_rows(footer, stored, LOOKED_AT), str(self.path))
+        return found
 
     def table(self, columns: Sequence[str] | None, keys: Any, part_rows: int) -> Table:
         return parquet_table([self.address], columns, keys)

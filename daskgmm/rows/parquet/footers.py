@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from daskgmm.rows.naming import check_among, check_numbers
 from daskgmm.rows.parquet.data_file import DataFile
 from daskgmm.rows.parquet.files import opened_version
 from daskgmm.rows.parquet.version import Version
-from daskgmm.rows.tables.arrow_columns import fixed_length, list_type, number_type
+from daskgmm.rows.tables.arrow_columns import fixed_length, list_type, number_type, require
 from daskgmm.storage.address import Address
 
 FOOTER_THREADS = 16
@@ -135,6 +136,18 @@ def shared_features(footers: Sequence[Footer]) -> tuple[str, ...]:
         check_among(first.features, footer.features, str(footer.address))
         check_among(footer.features, first.features, str(first.address))
     return first.features
+
+
+def first_rows(footer: Footer, names: Sequence[str], rows: int) -> Any:
+    """Return columns of the first rows of a file, as a table of Arrow."""
+    what = f"The Parquet file {footer.address} cannot be read"
+    with (
+        footer.address.explain(SourceError, what, "Check that it is a whole file."),
+        opened_version(footer.address) as (opened, _),
+    ):
+        batches = list(islice(opened.iter_batches(rows, columns=list(names)), 1))
+        schema = None if batches else opened.schema_arrow.empty_table().select(names).schema
+        return require("pyarrow").Table.from_batches(batches, schema)
 
 
 def _footer(file: DataFile, opened: Any, version: Version) -> Footer:
