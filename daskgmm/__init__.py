@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from daskgmm.models.classifying.classifier import (
         GaussianMixtureClassifier as GaussianMixtureClassifier,
     )
+    from daskgmm.models.comparison.comparison import compare as compare
     from daskgmm.models.files.model_file import load_model as load_model
     from daskgmm.models.files.model_file import save_model as save_model
     from daskgmm.models.gaussian_mixture import GaussianMixture as GaussianMixture
@@ -41,6 +42,7 @@ _HOMES = {
     "GaussianMixture": "daskgmm.models.gaussian_mixture",
     "GaussianMixtureClassifier": "daskgmm.models.classifying.classifier",
     "MixtureMoments": "daskgmm.models.moments",
+    "compare": "daskgmm.models.comparison.comparison",
     "csv_to_parquet": "daskgmm.rows.csv.to_parquet",
     "likelihood_ratio_test": "daskgmm.models.likelihood_ratio",
     "load_model": "daskgmm.models.files.model_file",
@@ -62,6 +64,7 @@ __all__ = [
     "MixtureMoments",
     "Sweep",
     "__version__",
+    "compare",
     "csv_to_parquet",
     "likelihood_ratio_test",
     "load_model",

@@ -11,12 +11,14 @@ import click
 
 from daskgmm.cli.adapt import adapt
 from daskgmm.cli.advice import advice, plain_warnings
+from daskgmm.cli.compare import compare
 from daskgmm.cli.convert import convert
 from daskgmm.cli.demo import demo
 from daskgmm.cli.drift import drift
 from daskgmm.cli.errors import errors
 from daskgmm.cli.exit_codes import INTERRUPTED
 from daskgmm.cli.fit import fit
+from daskgmm.cli.impute import impute
 from daskgmm.cli.info import info
 from daskgmm.cli.interrupting import NOTHING_WRITTEN, terminable
 from daskgmm.cli.merge import merge
@@ -28,6 +30,7 @@ from daskgmm.cli.regress import regress
 from daskgmm.cli.sample import sample
 from daskgmm.cli.score import score
 from daskgmm.cli.sweep import sweep
+from daskgmm.cli.transform import transform
 from daskgmm.cli.update import update
 from daskgmm.errors import SettingError
 from daskgmm.version import __version__
@@ -89,6 +92,7 @@ def main() -> None:
 COMMANDS = (
     *(fit, sweep, plan, predict, regress),
     *(adapt, update, merge, score, errors, drift, sample),
+    *(transform, impute, compare),
     *(convert, info, plot, demo),
 )
 for command in COMMANDS:

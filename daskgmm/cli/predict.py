@@ -11,11 +11,10 @@ from daskgmm.cli.command import command
 from daskgmm.cli.completing import PLACE
 from daskgmm.cli.data import MISSING_ROWS, NOISE_VARIANCE, Data, choosing, names_in
 from daskgmm.cli.importing import IMPORT
-from daskgmm.cli.interrupting import at_once, going_on
-from daskgmm.cli.places import check_apart
-from daskgmm.cli.reporting import prediction_report
+from daskgmm.cli.interrupting import at_once
+from daskgmm.cli.predicting import write_outputs
 from daskgmm.cli.workers import Workers, running
-from daskgmm.cli.writing import CHUNKS, KEY, OUT, SHARDS, check_format
+from daskgmm.cli.writing import CHUNKS, KEY, OUT, SHARDS
 from daskgmm.names import DTYPES
 
 
@@ -56,7 +55,6 @@ def predict(
     out: str,
     missing: str | None,
     workers: Workers,
-    overwrite: bool,
     quiet: bool,
     **settings: Any,
 ) -> None:
@@ -69,31 +67,9 @@ def predict(
     with at_once():
         from daskgmm.models.classifying.classifier import GaussianMixtureClassifier
         from daskgmm.models.classifying.loading import load_fitted
-        from daskgmm.models.mixture import wanted_outputs
-        from daskgmm.progress import show_pass
 
-    # Predictions may replace DATA that are Parquet; what writes them looks at that.
-    check_apart({"MODEL": model, **workers.places}, {"--out": out})
-    parquet = check_format(out, data.path, settings)
     fitted: Any = load_fitted(model, data.storage_options)
-    classifies = isinstance(fitted, GaussianMixtureClassifier)
-    mixture = fitted.mixture_ if classifies else fitted
     if missing is not None:
-        mixture.set_params(missing=missing)
-    # Before DATA are opened, which may take long.
-    predictor = (fitted._predicting() if classifies else mixture)._predictor()
-    wanted_outputs(predictor, settings["outputs"], settings["dtype"], settings["top"])
-    x = data.for_mixture(mixture, keyed=parquet)
-    settings |= {"overwrite": overwrite, "storage_options": data.storage_options}
-    if data.noise_variance is not None:
-        settings["noise_variance"] = data.noise()
-    with (
-        workers.current(),
-        going_on(data.address(out)),
-        show_pass("predictions", quiet=quiet) as progress,
-    ):
-        write = fitted.predict_to_parquet if parquet else fitted.predict_to_zarr
-        written = write(x, out, progress=progress, **settings)
-    if not quiet:
-        names = fitted.classes_.tolist() if classifies else None
-        click.echo(prediction_report(written, settings["outputs"], names))
+        classifies = isinstance(fitted, GaussianMixtureClassifier)
+        (fitted.mixture_ if classifies else fitted).set_params(missing=missing)
+    write_outputs(fitted, model, data, out, workers, settings, quiet=quiet)

@@ -66,13 +66,18 @@ def check_whole_rows(mixture: Any, what: str) -> None:
         )
 
 
+def check_fills(mixture: Any) -> None:
+    """Raise `SettingError` if the mixture cannot take rows that miss values at all."""
+    because = _needs_whole_rows(mixture)
+    if because is not None:
+        raise SettingError(f"impute fills the gaps of rows, and this mixture cannot: {because}.")
+
+
 def check_imputes(mixture: Any) -> None:
     """Raise `SettingError` unless the mixture takes rows that miss values."""
     if mixture.missing == MARGINALISE:
         return
-    because = _needs_whole_rows(mixture)
-    if because is not None:
-        raise SettingError(f"impute fills the gaps of rows, and this mixture cannot: {because}.")
+    check_fills(mixture)
     raise SettingError(
         f"impute fills the gaps of rows, and this mixture has missing={mixture.missing!r}. "
         "Call mixture.set_params(missing='marginalise') first (--missing marginalise)."

@@ -753,8 +753,9 @@ def wanted_outputs(
     noise, q = predictor.parameters.has_noise, n_factors(predictor.parameters)
     merged, d, own = predictor.clusters, predictor.n_columns, predictor.own_outputs
     return Outputs.of(
-        names, k, dtype, top, missing=missing, noise=noise, q=q, clusters=merged, d=d, own=own
-    )
+        names, k, dtype, top, missing=missing, noise=noise, q=q, clusters=merged, d=d,
+        columns=predictor.columns or (), own=own,
+    )  # fmt: skip
 
 
 @contextmanager

@@ -327,8 +327,9 @@ def test_imputed_rows_in_zarr_and_parquet(tmp_path):
     named = mixture().fit(table)
     named.predict_to_parquet(tmp_path / "x.parquet", tmp_path / "p.parquet", **outputs)
     written = pd.read_parquet(tmp_path / "p.parquet")
-    columns = [name for name in written if name.startswith("imputed")]
-    np.testing.assert_allclose(written[columns], wanted, rtol=1e-9)
+    np.testing.assert_allclose(written[["a", "b", "c"]], wanted, rtol=1e-9)
+    with pytest.raises(ValueError, match="key 'a'"):
+        named.predict_to_parquet(tmp_path / "x.parquet", tmp_path / "q", ("imputed",), key="a")
 
 
 def test_declared_missing_values_are_gaps(tmp_path):

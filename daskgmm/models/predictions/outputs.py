@@ -8,7 +8,7 @@ line make what stands in `OUTPUTS`. `OUTPUTS["name"] = make` adds one: `make` re
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -81,6 +81,8 @@ class Output:
         Picklable.
     classes : tuple
         Labels of the classes that it is about, sorted; none of components and clusters.
+    column_names : tuple of str
+        Names of its columns in a table, if they have names of their own.
     """
 
     name: str
@@ -92,6 +94,7 @@ class Output:
     attributes: dict[str, Any]
     compute: Compute = field(compare=False)
     classes: tuple[Any, ...] = ()
+    column_names: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[Any, ...]:
@@ -108,8 +111,11 @@ class Output:
     def columns(self) -> list[str]:
         """Names of its columns in a table: ``posterior_0`` is of component 0.
 
-        ``top_posterior_1`` is of the most probable one, and ``posterior_red`` of the class "red".
+        ``top_posterior_1`` is of the most probable one, ``posterior_red`` of the class "red", and
+        imputed columns are called as they are.
         """
+        if self.column_names:
+            return list(self.column_names)
         if not self.dims:
             return [self.name]
         first = 1 if self.name.startswith("top_") else 0
@@ -173,6 +179,8 @@ class Asked:
         Cluster of each component, if components were merged.
     d : int
         Columns of the rows.
+    columns : tuple of str
+        Their names; none if they have none.
     """
 
     k: int
@@ -183,6 +191,7 @@ class Asked:
     q: int = 0
     clusters: tuple[int, ...] | None = None
     d: int = 0
+    columns: tuple[str, ...] = ()
 
     def component(
         self,
@@ -420,7 +429,9 @@ def _errors_of(posterior: Posterior) -> NDArray[Any]:
 
 def _imputed(asked: Asked) -> list[Output]:
     long_name = "values, with the expectation of the mixture where they are missing"
-    return [asked.number(IMPUTED, _imputed_of, long_name, (COLUMN,), (asked.d,))]
+    found = asked.number(IMPUTED, _imputed_of, long_name, (COLUMN,), (asked.d,))
+    about = {"columns": list(asked.columns)} if asked.columns else {}
+    return [replace(found, column_names=asked.columns, attributes={**found.attributes, **about})]
 
 
 def _imputed_of(posterior: Posterior) -> NDArray[Any]:
@@ -533,6 +544,7 @@ class Outputs:
         q: int = 0,
         clusters: tuple[int, ...] | None = None,
         d: int = 0,
+        columns: tuple[str, ...] = (),
         own: Mapping[str, Make] = NO_MAKERS,
     ) -> Outputs:
         """Return the arrays that settings ask for.
@@ -541,7 +553,7 @@ class Outputs:
         ----------
         names : str or sequence of str
             Some of `OUTPUTS`.
-        k, dtype, missing, noise, q, clusters, d : as `Asked`
+        k, dtype, missing, noise, q, clusters, d, columns : as `Asked`
         top : int or None
             As of `Asked`; by default `TOP`, if there are so many components.
         own : mapping
@@ -566,7 +578,7 @@ class Outputs:
         if dtype not in DTYPES:
             raise SettingError(f"dtype is {dtype!r}; give one of {', '.join(DTYPES)}.")
         most = min(TOP, k) if top is None else top
-        asked = Asked(k, dtype, most, missing, noise, q, clusters, d)
+        asked = Asked(k, dtype, most, missing, noise, q, clusters, d, columns)
         made = {name: _made(name, makers[name], asked) for name in names}
         _check_distinct(made)
         return cls(tuple(array for arrays in made.values() for array in arrays))

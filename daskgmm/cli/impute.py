@@ -1,0 +1,65 @@
+"""``daskgmm impute``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+import daskgmm.cli.options as options
+from daskgmm.cli.command import command
+from daskgmm.cli.completing import PLACE
+from daskgmm.cli.data import Data, choosing
+from daskgmm.cli.importing import IMPORT
+from daskgmm.cli.interrupting import at_once
+from daskgmm.cli.predicting import write_outputs
+from daskgmm.cli.workers import Workers, running
+from daskgmm.cli.writing import CHUNKS, KEY, OUT, SHARDS
+from daskgmm.names import FLOATS, IMPUTED, MARGINALISE
+
+
+@command(
+    short_help="Write data whose gaps are filled as a mixture expects.",
+    example="daskgmm impute model.json table.parquet --out filled.parquet",
+)
+@click.argument("model", type=PLACE)
+@click.argument("data", type=PLACE)
+@OUT
+@click.option(
+    "--dtype",
+    type=click.Choice(FLOATS),
+    default="float64",
+    show_default=True,
+    help="Of the values.",
+)  # fmt: skip
+@CHUNKS
+@SHARDS
+@KEY
+@choosing
+@running
+@IMPORT
+@options.overwrite
+@options.quiet
+def impute(
+    model: str,
+    data: Data,
+    out: str,
+    workers: Workers,
+    quiet: bool,
+    **settings: Any,
+) -> None:
+    """Write the features of DATA, with what MODEL expects of each value that is missing.
+
+    That is its mean given the others of its row. Values that are there stay as they are; Parquet
+    has the names of the columns. DATA are opened as they were for the fit; options say otherwise.
+    If interrupted, the same command goes on.
+    """
+    with at_once():
+        from daskgmm.models.files.model_file import load_model
+        from daskgmm.models.missing import check_fills
+
+    mixture: Any = load_model(model, data.storage_options)
+    check_fills(mixture)
+    mixture.set_params(missing=MARGINALISE)
+    settings |= {"outputs": (IMPUTED,), "top": None}
+    write_outputs(mixture, model, data, out, workers, settings, quiet=quiet)

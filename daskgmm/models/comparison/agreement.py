@@ -1,0 +1,220 @@
+"""What two mixtures say of the same rows, from one streamed read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.arrays import Array
+from daskgmm.companions import Companions
+from daskgmm.em.weighing import check_weights
+from daskgmm.errors import DataError
+from daskgmm.gaussian.block import Block
+from daskgmm.models.inputs import scoring_data
+from daskgmm.models.mixture import wanted_outputs
+from daskgmm.models.predictions.prediction import Predictor, after
+from daskgmm.passes.batches import Batch
+from daskgmm.passes.over_batches import map_batches
+
+OUTPUTS = ("label", "log_density")
+
+
+@dataclass(frozen=True, eq=False)
+class Agreement:
+    r"""What two mixtures, A and B, say of the same rows.
+
+    Attributes
+    ----------
+    rows : int
+        Rows of positive weight that both mixtures have a density of.
+    missing : int
+        Rows that one of them leaves out, as they miss a value.
+    log_likelihoods : tuple of float
+        Means of log p(x) under A and B, in nats a row, of densities in the units of the data; nan
+        where the mixtures lie in different principal axes, whose densities do not compare.
+    difference : float
+        Mean over rows of log p(x) under B less that under A: positive where B tells more.
+    standard_error : float
+        Of `difference`, from the differences of the rows, which are taken as independent.
+    confusion : ndarray of int, shape (k_A + 1, k_B + 1)
+        Rows by their most probable component: entry (i, j) has label i of A and j of B. The last
+        row and column are outliers, of mixtures with ``noise=True``.
+    adjusted_rand : float
+        Agreement of the labels, whatever their numbers: 1 if they are the same partition, about 0
+        if they have nothing to do with each other [1]_.
+
+    References
+    ----------
+    .. [1] L. Hubert, P. Arabie, "Comparing partitions", Journal of Classification 2 (1985) 193-218,
+       https://doi.org/10.1007/BF01908075
+    """
+
+    rows: int
+    missing: int
+    log_likelihoods: tuple[float, float]
+    difference: float
+    standard_error: float
+    confusion: NDArray[np.int64]
+    adjusted_rand: float
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Sums over some rows.
+
+    Attributes
+    ----------
+    rows, missing : int
+    likelihoods : ndarray of shape (2,)
+        Weighted sums of log p(x).
+    moments : ndarray of shape (5,)
+        Sums of w, w times the difference, and w^2 times its powers 0, 1 and 2.
+    confusion : ndarray of int
+    """
+
+    rows: int
+    missing: int
+    likelihoods: Array
+    moments: Array
+    confusion: NDArray[np.int64]
+
+    def __add__(self, other: Part) -> Part:
+        return Part(
+            self.rows + other.rows,
+            self.missing + other.missing,
+            self.likelihoods + other.likelihoods,
+            self.moments + other.moments,
+            self.confusion + other.confusion,
+        )
+
+
+def agreement(a: Any, b: Any, x: Any, sample_weight: Any) -> Agreement:
+    """Return what fitted mixtures say of rows; see `daskgmm.compare`."""
+    rows, weights = scoring_data(a, x, sample_weight)
+    predictors: tuple[Predictor, Predictor] = (a._predictor(), b._predictor())
+    units = _log_units(*predictors)
+    work = partial(_part, predictors, (0.0, 0.0) if units is None else units)
+    parts = map_batches(predictors[0].dataset(rows, Companions(weights)), work)
+    found = sum(parts, _nothing(predictors))
+    if not found.rows:
+        raise DataError(
+            "X has no rows of positive weight that both mixtures have a density of. Give at least "
+            "one."
+        )
+    total, first, *squares = found.moments
+    difference = first / total
+    # Squares of w (delta - difference), expanded.
+    spread = squares[2] - 2 * difference * squares[1] + difference**2 * squares[0]
+    error = math.nan
+    if found.rows > 1:
+        error = math.sqrt(max(spread, 0.0) * found.rows / (found.rows - 1)) / total
+    means = found.likelihoods / total
+    compare = units is not None
+    return Agreement(
+        rows=found.rows,
+        missing=found.missing,
+        log_likelihoods=(float(means[0]), float(means[1])) if compare else (math.nan, math.nan),
+        difference=float(difference) if compare else math.nan,
+        standard_error=error if compare else math.nan,
+        confusion=found.confusion,
+        adjusted_rand=adjusted_rand(found.confusion),
+    )
+
+
+def adjusted_rand(confusion: NDArray[np.int64]) -> float:
+    """Return the adjusted Rand index of two partitions, from the counts of their intersections.
+
+    Python's integers hold the numbers of pairs of any number of rows.
+    """
+    together = _pairs(confusion.ravel())
+    ours, theirs = _pairs(confusion.sum(axis=1)), _pairs(confusion.sum(axis=0))
+    everything = _pairs(np.array([confusion.sum()]))
+    if ours == theirs == together:  # also where no pair is apart, or each is
+        return 1.0
+    # (together - expected) / (mean - expected), times all pairs: so that only the quotient rounds.
+    above = 2 * (together * everything - ours * theirs)
+    return above / ((ours + theirs) * everything - 2 * ours * theirs)
+
+
+def _pairs(counts: NDArray[np.int64]) -> int:
+    return sum(n * (n - 1) // 2 for n in counts.tolist())
+
+
+def _log_units(a: Predictor, b: Predictor) -> tuple[float, float] | None:
+    """Return what makes log densities of both those of data units; None where nothing does.
+
+    Of mixtures in the same few principal axes these are the units.
+    """
+    ours, theirs = a.transform.coordinates, b.transform.coordinates
+    if all(each.n_columns == each.parameters.n_features for each in (a, b)):
+        logs = [0.0 if c is None else -float(np.log(c.scales).sum()) for c in (ours, theirs)]
+        return logs[0], logs[1]
+    if ours is None or theirs is None or ours.n_features != theirs.n_features:
+        return None
+    arrays = [(each.origin, each.scales, each.axes) for each in (ours, theirs)]
+    pairs = zip(*arrays, strict=True)
+    return (0.0, 0.0) if all(_equal(p, q) for p, q in pairs) else None
+
+
+def _equal(p: Array | None, q: Array | None) -> bool:
+    return p is q if p is None or q is None else np.array_equal(p, q)
+
+
+def _nothing(predictors: tuple[Predictor, Predictor]) -> Part:
+    shape = tuple(each.parameters.n_components + 1 for each in predictors)
+    return Part(0, 0, np.zeros(2), np.zeros(5), np.zeros(shape, np.int64))
+
+
+def _part(
+    predictors: tuple[Predictor, Predictor],
+    units: tuple[float, float],
+    batch: Batch,
+    blocks: Iterator[Block],
+) -> Part:
+    found, before = _nothing(predictors), 0
+    outputs = [wanted_outputs(each, OUTPUTS, "float64", None) for each in predictors]
+    for block in blocks:
+        place = partial(after, batch.place, before)
+        weights = np.ones(len(block.x))
+        if block.weights is not None:
+            check_weights(block.weights, place)
+            weights = block.weights.astype(np.float64)
+        made = [
+            asked.predict(each, block.x, place)
+            for asked, each in zip(outputs, predictors, strict=True)
+        ]
+        found += _of_block(predictors, made, units, weights)
+        before += len(block.x)
+    return found
+
+
+def _of_block(
+    predictors: tuple[Predictor, Predictor],
+    made: list[dict[str, NDArray[Any]]],
+    units: tuple[float, float],
+    weights: Array,
+) -> Part:
+    logs = np.stack([one["log_density"] + unit for one, unit in zip(made, units, strict=True)])
+    there = weights > 0
+    whole = there & ~np.isnan(logs).any(axis=0)
+    logs, weights = logs[:, whole], weights[whole]
+    delta, squares = logs[1] - logs[0], weights**2
+    moments = [weights.sum(), weights @ delta]
+    moments += [squares.sum(), squares @ delta, squares @ delta**2]
+    sizes = [each.parameters.n_components + 1 for each in predictors]
+    # The label of outliers is -1, and so the last place.
+    places = [one["label"][whole] % size for one, size in zip(made, sizes, strict=True)]
+    counts = np.bincount(places[0] * sizes[1] + places[1], minlength=sizes[0] * sizes[1])
+    return Part(
+        int(whole.sum()),
+        int(there.sum() - whole.sum()),
+        logs @ weights,
+        np.array(moments),
+        counts.reshape(sizes).astype(np.int64),
+    )
