@@ -15,7 +15,8 @@ from daskgmm.cli.headings import by_heading
 CONFIG = click.option(
     "--config", metavar="FILE", type=PLACE, expose_value=False,
     help="Take options from this file (YAML, TOML or JSON): their long names with values, lists "
-    "for several; true for what has none. Options that are typed win.",
+    "for several; true for what has none. Options that are typed win. Paths are relative to the "
+    "working directory.",
 )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.places import check_apart
 from daskgmm.cli.workers import Workers, running
+from daskgmm.storage.masking import shown
 
 
 @command(
@@ -56,4 +57,5 @@ def compare(
     weights = None if x is None else data.sample_weight(x)
     with workers.current():
         found = compare_mixtures(a, b, x, weights)
-    click.echo(json.dumps(found.as_dict(), indent=1) if as_json else repr(found))
+    named = f"A  {shown(model_a)}\nB  {shown(model_b)}\n\n"
+    click.echo(json.dumps(found.as_dict(), indent=1) if as_json else f"{named}{found!r}")

@@ -56,6 +56,7 @@ def convert(csv: tuple[str, ...], out: str, quiet: bool, **settings: Any) -> Non
     with at_once():
         from daskgmm.progress import show_pass
         from daskgmm.rows.csv.to_parquet import csv_to_parquet
+        from daskgmm.rows.tables.arrow_texts import is_text
 
     check_apart({f"CSV {path}": path for path in csv}, {"--out": out})
     with show_pass("megabytes read", quiet=quiet) as show:
@@ -68,8 +69,10 @@ def convert(csv: tuple[str, ...], out: str, quiet: bool, **settings: Any) -> Non
     if quiet:
         return
     click.echo(f"{shown(out)}: {found.rows:,} rows of {len(found.columns)} columns")
-    if found.text_columns:
-        click.echo(
-            f"No numbers are in {', '.join(map(repr, found.text_columns))}: leave them out of fits "
-            "with --columns."
-        )
+    others = found.text_columns
+    texts = [name for name in others if is_text(found.columns[name])]
+    if texts:
+        click.echo(f"Text, which fits leave out: {', '.join(map(repr, texts))}.")
+    if len(texts) < len(others):
+        dates = ", ".join(repr(name) for name in others if name not in texts)
+        click.echo(f"Neither numbers nor text: {dates}. Leave them out of fits with --columns.")

@@ -22,9 +22,12 @@ from daskgmm.cli.interrupting import at_once
 )
 @click.option(
     "--image", type=click.Choice(["china.jpg", "flower.jpg"]), default="flower.jpg",
-    show_default=True,
+    show_default=True, help="Photograph, one that scikit-learn comes with.",
 )  # fmt: skip
-@click.option("--components", "-k", type=click.IntRange(1), default=5, show_default=True)
+@click.option(
+    "--components", "-k", type=click.IntRange(1), default=5, show_default=True,
+    help="Number of components.",
+)  # fmt: skip
 @options.quiet
 def demo(out: str, image: str, components: int, quiet: bool) -> None:
     """Segment a photograph: pixels to Zarr, fit, labels, picture."""

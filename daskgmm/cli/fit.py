@@ -64,10 +64,10 @@ from daskgmm.cli.reporting import fit_report
 @options.overwrite
 @options.quiet
 def fit(given: Fitting, out: str, classifier: bool, overwrite: bool, **settings: Any) -> None:
-    """Fit a mixture to DATA, a path or URL: Zarr, Parquet, NetCDF, or a .npy file.
+    """Fit a mixture to DATA, a path or URL: Zarr, Parquet, NetCDF, CSV or a .npy file.
 
     A Zarr array of two axes holds rows and features. Of what has more, or variables, say with
-    --variables and --features what the features are; of Parquet with --columns.
+    --variables and --features what the features are; of tables with --columns.
     """
     with at_once():
         from daskgmm.models.files.model_file import check_free, save_new

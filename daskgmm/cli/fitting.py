@@ -97,8 +97,9 @@ EQUAL_WEIGHTS = click.option(
     "--equal-weights", is_flag=True, help="Fix the mixing proportions at 1/k."
 )
 SEED = click.option(
-    "--seed", "random_state", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True
-)
+    "--seed", "random_state", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True,
+    help="Of the starts: with the same one a fit has the same bits.",
+)  # fmt: skip
 CHECKPOINT = click.option(
     "--checkpoint", metavar="PATH", type=PLACE,
     help="Keep the state of the fit in this file or URL, and go on from it if it is there.",

@@ -175,11 +175,12 @@ cache = click.option(
     help="Keep so much decoded data in memory, as 2GiB.",
 )  # fmt: skip
 components = click.option(
-    "--components", "-k", "n_components", type=click.IntRange(1), required=True
-)
+    "--components", "-k", "n_components", type=click.IntRange(1), required=True,
+    help="Number of components.",
+)  # fmt: skip
 covariance = click.option(
     "--covariance", "covariance_type", type=structures(), default="full",
-    show_default=True,
+    show_default=True, help="Structure of the covariances.",
 )  # fmt: skip
 noise = click.option(
     "--noise",
@@ -191,7 +192,10 @@ tails = click.option(
     type=click.Choice(TAILS),
     help="For outliers: a part of each component with a larger covariance, or Student-t tails.",
 )
-max_iter = click.option("--max-iter", type=click.IntRange(1), default=100, show_default=True)
+max_iter = click.option(
+    "--max-iter", type=click.IntRange(1), default=100, show_default=True,
+    help="Most iterations, each of which is a pass over DATA.",
+)  # fmt: skip
 overwrite = click.option("--overwrite", is_flag=True, help="Replace what --out names, at the end.")
 quiet = click.option("--quiet", "-q", is_flag=True, help="Show only warnings and errors.")
 sample_rows = click.option(

@@ -34,7 +34,10 @@ def columns_in(value: str) -> tuple[str | int, ...]:
     help="Features of MODEL that are told by the others: names, or numbers where they have none.",
 )  # fmt: skip
 @OUT
-@click.option("--dtype", type=click.Choice(FLOATS), default="float32", show_default=True)
+@click.option(
+    "--dtype", type=click.Choice(FLOATS), default="float32", show_default=True,
+    help="Of what is written.",
+)  # fmt: skip
 @CHUNKS
 @SHARDS
 @KEY

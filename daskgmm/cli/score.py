@@ -21,7 +21,7 @@ UNITS = {"log_likelihood": "nats a row", "n": "rows that count", "accuracy": "of
 
 
 @command(
-    short_help="Say how well a model does on data: likelihood and criteria, accuracy.",
+    short_help="Say how well a model fits data: likelihood, criteria, accuracy.",
     example="daskgmm score model.json pixels.zarr",
 )
 @click.argument("model", type=PLACE)

@@ -16,7 +16,7 @@ from daskgmm.cli.workers import Workers, running
 
 
 @command(
-    short_help="Go on with new rows beside those of a mixture; write a new model file.",
+    short_help="Go on with new rows beside earlier ones; write a new model file.",
     example="daskgmm update model.json new.zarr --out updated.json",
 )
 @click.argument("model", type=PLACE)

@@ -31,11 +31,11 @@ def test_a_comparison_is_that_of_the_library(call, frame, models):
     done = call("compare", *models, "t.parquet", "--weight-column", "w")
     assert done.exit_code == 0, done.output
     found = compare(*map(load_model, models), "t.parquet", "w")
-    assert done.stdout == f"{found!r}\n"
+    assert done.stdout == f"A  a.json\nB  b.json\n\n{found!r}\n"
     written = call("compare", *models, "t.parquet", "--weight-column", "w", "--json")
     assert json.loads(written.stdout) == found.as_dict()
     alone = call("compare", *models)
-    assert alone.stdout == f"{compare(*map(load_model, models))!r}\n"
+    assert alone.stdout.endswith(f"\n\n{compare(*map(load_model, models))!r}\n")
 
 
 def test_comparisons_that_are_refused(call, frame, models):
