@@ -1,6 +1,8 @@
 """Help of every command: headings, an example that is one, lines of a terminal; and mistakes."""
 
 import shlex
+import subprocess
+import sys
 
 import click
 import pytest
@@ -9,6 +11,7 @@ from click.shell_completion import BashComplete, ShellComplete
 from daskgmm.cli import main
 from daskgmm.cli.command import Command
 from daskgmm.cli.headings import HEADINGS, OWN, long_name
+from tests.cli.data import ENVIRONMENT
 
 NAMES = sorted(main.commands)
 
@@ -58,6 +61,21 @@ def test_slips_of_the_keyboard(call, typed, meant):
     refused = call(*typed)
     assert refused.exit_code == 2
     assert meant in refused.stderr
+
+
+def test_mistakes_are_answered_at_once():
+    """Nothing heavy is imported for them, neither where a file of options is read."""
+    code = (
+        "import sys\nfrom daskgmm.cli import main\n"
+        "for words in (['fti'], ['fit', 'a', '--seeds', '1'], ['fit', '--config', 'none.yaml']):\n"
+        "    try: main(words)\n"
+        "    except SystemExit as end: assert end.code == 2\n"
+        "print({'numpy', 'dask', 'zarr', 'sklearn', 'scipy', 'yaml'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "set()\n"
 
 
 def completions(*words, kind=ShellComplete):
