@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from daskgmm.cli.group import main
+from daskgmm.cli import run
 
-main(prog_name="daskgmm")
+run()

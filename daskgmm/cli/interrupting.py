@@ -36,6 +36,20 @@ def at_once() -> Iterator[None]:
         yield
 
 
+def end_at_once() -> None:
+    """Let both end the process from now on, as there is nothing left to do.
+
+    While Python joins its threads at exit, a KeyboardInterrupt is shown as a traceback, and may
+    leave a thread that is waited for for ever.
+    """
+
+    def end(number: int, frame: Any) -> None:
+        os._exit(INTERRUPTED)
+
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, end)
+
+
 @contextmanager
 def _handled(handler: Any, *signals: signal.Signals) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():

@@ -84,3 +84,24 @@ def test_predictions_are_not_called_as_files_of_other_formats(folder, call, mode
     assert "labels.zarr" in refused.stderr
     assert "labels.parquet" in refused.stderr
     assert not (folder / name).exists()
+
+
+def test_an_interruption_at_the_very_end_is_no_traceback():
+    """Threads are joined then; a signal that comes later still ends the process as any."""
+    code = (
+        "import os, signal, sys, threading, time\n"
+        "from daskgmm.cli import run\n"
+        "sys.argv = ['daskgmm', '--version']\n"
+        "def interrupt():\n"
+        "    while threading.main_thread().is_alive(): time.sleep(0.01)\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    time.sleep(20)\n"
+        "threading.Thread(target=interrupt).start()\n"
+        "run()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, timeout=15,
+        check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (130, "")
+    assert done.stdout == f"daskgmm, version {__version__}\n"
