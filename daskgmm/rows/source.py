@@ -240,7 +240,7 @@ class Source(ABC):
     def columns(self) -> Columns:
         """Return the features of a table that is read by names, those of texts apart.
 
-        None where features have no names.
+        There are none where features have no names.
 
         Raises
         ------
