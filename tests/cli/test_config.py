@@ -2,6 +2,8 @@
 
 import json
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from daskgmm.models.files.model_file import load_model
@@ -44,21 +46,19 @@ def test_what_is_typed_wins(folder, call):
     assert (found.n_components, found.covariance_type, found.max_iter) == (2, "diag", 2)
 
 
-def test_lists_and_texts_of_options_with_several_values(folder, call):
-    for text in ("[1, 3]", "1,3", "[1,3]", "\n- 1\n- 3"):
-        (folder / "run.yaml").write_text(f"components: {text}\ncovariance: [full, diag]\n")
-        done = call("sweep", "rows.npy", "--config", "run.yaml", "-o", "best.json", "--overwrite")
-        assert done.exit_code == 0, done.output
-        assert [line.split()[:2] for line in done.stdout.splitlines()[1:5]] != []
-        for k in ("1", "3"):
-            for structure in ("full", "diag"):
-                assert any({k, structure} <= {*line.split()} for line in done.stdout.splitlines())
+@pytest.mark.parametrize("text", ["[1, 3]", "1,3", "\n- 1\n- 3"])
+def test_lists_and_texts_of_options_with_several_values(folder, call, rows, text):
+    np.save("few.npy", rows[:300])
+    (folder / "run.yaml").write_text(f"components: {text}\ncovariance: [full, diag]\nn-init: 1\n")
+    done = call("sweep", "few.npy", "--config", "run.yaml", "--max-iter", 2, "-o", "best.json")
+    assert done.exit_code in (0, 3), done.output
+    for k in ("1", "3"):
+        for structure in ("full", "diag"):
+            assert any({k, structure} <= {*line.split()} for line in done.stdout.splitlines())
 
 
 def test_names_of_columns_are_texts(folder, call, rows):
     """`no` and `010` are what they are, no truth value and no octal number."""
-    import pandas as pd
-
     pd.DataFrame(rows[:300], columns=["no", "010", "1e3"]).to_parquet("t.parquet")
     (folder / "run.yaml").write_text("columns: [no, 010, 1e3]\ncomponents: 2\nmax-iter: 2\n")
     call("fit", "t.parquet", "--config", "run.yaml", "-o", "m.json")
