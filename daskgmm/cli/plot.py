@@ -9,6 +9,8 @@ from typing import Any
 import click
 
 import daskgmm.cli.options as options
+from daskgmm.cli.command import command
+from daskgmm.cli.completing import PLACE
 from daskgmm.cli.data import COLUMNS, MISSING_ROWS, VARIABLES, Data, names_in, weighing
 from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once
@@ -29,12 +31,12 @@ MAPS = ("labels", "posterior", "ambiguity")
 """Kinds that are of data on a grid."""
 
 
-@click.command(
-    short_help="Draw a model: components, corner plot, profiles, convergence, maps.",
-    epilog="Example: daskgmm plot model.json pixels.zarr --kind corner --out corner.pdf",
+@command(
+    short_help="Draw a model: components, corner plot, profiles, maps, fits.",
+    example="daskgmm plot model.json pixels.zarr --kind corner --out corner.pdf",
 )
-@click.argument("model")
-@click.argument("rows", metavar="[DATA]", required=False)
+@click.argument("model", type=PLACE)
+@click.argument("rows", metavar="[DATA]", type=PLACE, required=False)
 @click.option(
     "--kind", type=click.Choice(tuple(READS)), default="components", show_default=True,
     metavar="KIND",
@@ -52,7 +54,7 @@ MAPS = ("labels", "posterior", "ambiguity")
     "--component", metavar="NAME", help="Number of the component, or class, of a posterior map."
 )
 @click.option(
-    "--out", "-o", metavar="FILE",
+    "--out", "-o", metavar="FILE", type=PLACE,
     help="Picture to write: .png, .pdf or .svg.  [default: MODEL-KIND.png in this folder]",
 )  # fmt: skip
 @MISSING_ROWS

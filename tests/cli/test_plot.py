@@ -91,5 +91,5 @@ def test_refusals(model, call, folder, given, code, said):
 def test_every_kind_is_in_the_help(call):
     text = call("plot", "--help").stdout
     assert all(kind in text for kind in READS)
-    assert "Example: daskgmm plot" in text
+    assert "Example:\n  daskgmm plot" in text
     assert max(map(len, text.splitlines())) <= 80

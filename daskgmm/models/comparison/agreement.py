@@ -18,7 +18,8 @@ from daskgmm.errors import DataError
 from daskgmm.gaussian.block import Block
 from daskgmm.models.inputs import scoring_data
 from daskgmm.models.mixture import wanted_outputs
-from daskgmm.models.predictions.prediction import Predictor, after
+from daskgmm.models.predictions.place import Place
+from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.over_batches import map_batches
 
@@ -180,7 +181,7 @@ def _part(
     found, before = _nothing(predictors), 0
     outputs = [wanted_outputs(each, OUTPUTS, "float64", None) for each in predictors]
     for block in blocks:
-        place = partial(after, batch.place, before)
+        place = Place.of(batch).after(before)
         weights = np.ones(len(block.x))
         if block.weights is not None:
             check_weights(block.weights, place)
