@@ -71,7 +71,7 @@ def folder(tmp_path, monkeypatch):
     table = pd.DataFrame(pixels, columns=["x", "y", "z"]).assign(n=1.0, name="text")
     table.to_parquet("table.parquet")
     table.assign(y=table["y"].mask(table.index % 9 == 0))[["x", "y"]].to_parquet("gaps.parquet")
-    (tmp_path / "run.yaml").write_text(blocks("site", "yaml")[0])
+    (tmp_path / "run.yaml").write_text(blocks("\n".join(TEXTS["site"]), "yaml")[0])
     trees = pd.DataFrame(random.normal(size=(200, 2)), columns=["height", "girth"])
     trees["species"] = np.where(np.arange(200) < 90, "oak", "ash")
     trees.loc[trees["species"] == "oak", "height"] += 9
