@@ -36,6 +36,7 @@ from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.priors import PRIORS
 from daskgmm.gaussian.variational_posterior import VariationalPosterior
 from daskgmm.passes.configuration import backend_name
+from daskgmm.passes.executors.environment import targets
 from daskgmm.storage.address import Address
 from daskgmm.version import __version__
 
@@ -224,10 +225,12 @@ class Checkpoint(Generic[Kept]):
             )
 
     def _compare_versions(self, kept: Mapping[str, Any]) -> None:
-        if {KERNEL: "numpy", **kept} != versions():
+        now = versions()
+        # Earlier checkpoints have no instructions.
+        if {**now, KERNEL: "numpy", **kept} != now:
             warnings.warn(
                 f"The checkpoint {self._address} was written with {_listed(kept)}; this is "
-                f"{_listed(versions())}. The fit goes on, but not necessarily to the same bits.",
+                f"{_listed(now)}. The fit goes on, but not necessarily to the same bits.",
                 stacklevel=2,
             )
 
@@ -268,10 +271,10 @@ def digest_of(document: Any) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions and the kernel that the bits of a fit depend on."""
+    """Return the versions, instructions and the kernel that the bits of a fit depend on."""
     names = {"numpy": np, "scipy": scipy, "scikit-learn": sklearn}
     libraries = {name: lib.__version__ for name, lib in names.items()}
-    return {"daskgmm": __version__, **libraries, KERNEL: backend_name()}
+    return {"daskgmm": __version__, **libraries, **targets(), KERNEL: backend_name()}
 
 
 def check_writable(address: Address) -> None:

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from contextlib import contextmanager
 
+import numpy as np
+
 from tests.cli.data import ENVIRONMENT
 
 LACKING = """
@@ -22,6 +24,15 @@ import daskgmm.version
 
 daskgmm.__version__ = daskgmm.version.__version__ = "0.0.1"
 """
+
+
+OTHER_CPU = """
+import os
+
+os.environ["NPY_DISABLE_CPU_FEATURES"] = {features!r}
+os.environ["OPENBLAS_CORETYPE"] = "Prescott"
+""".format(features=" ".join(np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])))
+"""As on an older CPU: NumPy without what it found beyond its baseline, and a BLAS without AVX."""
 
 
 @contextmanager

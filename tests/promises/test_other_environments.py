@@ -14,7 +14,7 @@ from daskgmm import GaussianMixture, sweep
 from daskgmm.em.events import PassEnded
 from daskgmm.errors import ClusterError
 from daskgmm.passes.executors.worker_check import check_workers
-from tests.promises.environments import LACKING, OLDER, process, worker
+from tests.promises.environments import LACKING, OLDER, OTHER_CPU, process, worker
 from tests.promises.slow import SETTINGS, bits, slowed
 
 pytestmark = [
@@ -106,6 +106,13 @@ def test_another_version_of_daskgmm(client, small, stored):
                 GaussianMixture(2).fit(small)
         finally:
             older[0].__exit__(None, None, None)
+
+
+def test_another_cpu_is_told_once(client, small):
+    with worker(client), worker(client, OTHER_CPU):
+        with pytest.warns(UserWarning, match=r"other versions or CPUs .* BLAS's instructions"):
+            GaussianMixture(2, random_state=0).fit(small)
+        GaussianMixture(2, random_state=0).fit(small)
 
 
 def test_a_module_that_only_the_rows_need(client, tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ import importlib.util
 import platform
 import sys
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 
@@ -16,10 +17,13 @@ def environment(
 ) -> dict[str, Any]:
     """Return the executable, versions, fault of an import, kernel, and modules that are lacking.
 
+    Among the versions are the instructions of the CPU that are used.
+
     Tasks need the module `home` of the package; all values are plain.
     """
     versions, fault = {"Python": ".".join(platform.python_version_tuple()[:2])}, None
     kernel = None
+    versions |= targets()
     for name in distributions:
         with suppress(importlib.metadata.PackageNotFoundError):
             versions[name] = importlib.metadata.version(name)
@@ -36,6 +40,25 @@ def environment(
         "kernel": kernel,
         "lacking": [name for name in modules if not _is_installed(name)],
     }
+
+
+@cache
+def targets() -> dict[str, str]:
+    """Return the instructions that NumPy and its BLAS have chosen for this CPU.
+
+    The last bits of exponentials, logarithms and products depend on them.
+    """
+    found = {}
+    with suppress(Exception):
+        numpy = importlib.import_module("numpy")
+        simd = numpy.show_config(mode="dicts")["SIMD Extensions"]
+        found["NumPy's instructions"] = [*simd.get("baseline", ()), *simd.get("found", ())][-1]
+    with suppress(Exception):
+        libraries = importlib.import_module("threadpoolctl").threadpool_info()
+        names = {each["architecture"] for each in libraries if "architecture" in each}
+        if names:
+            found["BLAS's instructions"] = " and ".join(sorted(names))
+    return found
 
 
 def _is_installed(name: str) -> bool:

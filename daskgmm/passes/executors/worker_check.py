@@ -48,7 +48,7 @@ _of_client: WeakKeyDictionary[Any, _Checked] = WeakKeyDictionary()
 
 
 def check_workers(client: Any, patience: float = ANSWER_SECONDS) -> None:
-    """Refuse workers without this version of daskgmm; warn once of other versions of packages.
+    """Refuse workers without this version of daskgmm; warn once of other versions and CPUs.
 
     Workers that were checked, or did not answer in `patience` seconds, are not asked again. The
     first task of a worker that joins later checks the version (`nodes.call_node`).
@@ -62,9 +62,10 @@ def check_workers(client: Any, patience: float = ANSWER_SECONDS) -> None:
     if differences and not checked.warned:
         checked.warned = True
         warn_user(
-            f"Workers have other versions than this process: {_listed(differences)}. The last bits "
-            "of results may depend on which worker computes what, and tasks may fail to load; give "
-            "workers and this process one environment.",
+            f"Workers have other versions or CPUs than this process: {_listed(differences)}. The "
+            "last bits of results may depend on which worker computes what; where versions differ, "
+            "tasks may fail to load too. Give workers and this process one environment, and one "
+            "kind of CPU if the last bits count.",
         )
 
 
@@ -199,7 +200,7 @@ def _lacking(module: str, answers: Mapping[str, Answer | None]) -> ClusterError 
 def _other_versions(
     error: BaseException, answers: Mapping[str, Answer | None]
 ) -> ClusterError | None:
-    differences = _differences(answers)
+    differences = _differences(answers, of_cpus=False)
     if not differences:
         return None
     return ClusterError(
@@ -208,9 +209,11 @@ def _other_versions(
     )
 
 
-def _differences(answers: Mapping[str, Answer | None]) -> list[str]:
-    """Return a sentence for each worker that has other versions of `COMPARED`."""
+def _differences(answers: Mapping[str, Answer | None], *, of_cpus: bool = True) -> list[str]:
+    """Return a sentence for each worker that has other versions of `COMPARED`, or another CPU."""
     here = _versions_here() if answers else {}
+    if not of_cpus:
+        here = {name: here[name] for name in here.keys() - environment.targets().keys()}
     sentences = []
     for address, answer in answers.items():
         there = {} if answer is None else answer["versions"]
