@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +59,12 @@ class Batch:
     start_row: int
     rows: int | None
     places: Callable[[int], str] | None = None
+
+    @property
+    def mark(self) -> int:
+        """A number of 64 bits that is another one for other chunks or rows."""
+        text = f"{self.index} {self.first} {self.stop} {self.start_row} {self.rows}"
+        return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
 
     def place(self, offset: int) -> str:
         """Describe in words the place of the row `offset` of this batch."""

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from daskgmm.errors import DataError
 from daskgmm.passes.dataset import Dataset
-from daskgmm.passes.task import Merge, Outcome, Progress, Task, Work
+from daskgmm.passes.task import Merge, Outcome, Progress, Task, Work, check_marks
 
 Result = TypeVar("Result")
 
@@ -32,7 +32,9 @@ def reduce_batches(
     tasks, work = data.tasks, data.transformed(work)
     large = result_nbytes * len(tasks) > HERE_BYTES
     with _explaining_nan(data):
-        return data.executor.reduce(tasks, work, merge, name, progress or _silent, large)
+        outcome = data.executor.reduce(tasks, work, merge, name, progress or _silent, large)
+        check_marks(outcome.marks, tasks)
+        return outcome
 
 
 def map_batches(
@@ -45,10 +47,14 @@ def map_batches(
     """Run `work` on every batch, or on other tasks, and yield the results in their order."""
     tasks, work = data.tasks if tasks is None else tasks, data.transformed(work)
     with _explaining_nan(data):
-        for done, outcome in enumerate(data.executor.stream(tasks, work, name), start=1):
+        done = 0
+        for outcome in data.executor.stream(tasks, work, name):
+            check_marks(outcome.marks, tasks[done : done + 1])
+            done += 1
             if progress is not None:
                 progress(done, len(tasks))
             yield outcome.value
+        check_marks(0, tasks[done:])
 
 
 @contextmanager

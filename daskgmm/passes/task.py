@@ -12,7 +12,8 @@ from typing import Any, Generic, TypeVar
 
 from daskgmm.blas import one_blas_thread
 from daskgmm.companions import ALONE, Companions
-from daskgmm.errors import DataError
+from daskgmm.counting import counted
+from daskgmm.errors import ClusterError, DataError
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.kernels.workspace import small_buffers
 from daskgmm.passes.batches import Batch
@@ -93,10 +94,25 @@ class Outcome(Generic[Result]):
     value : object
     peak_memory : int
         Peak resident memory in bytes, the largest of all processes that ran the tasks.
+    marks : int
+        Sum of the marks of its batches, modulo 2^64: a batch that is missing, or in it twice,
+        changes it.
     """
 
     value: Result
     peak_memory: int
+    marks: int
+
+
+def check_marks(marks: int, tasks: Sequence[Task[Any]]) -> None:
+    """Raise `ClusterError` unless they are those of an outcome of these tasks, each once."""
+    if marks != sum(task.batch.mark for task in tasks) % 2**64:
+        raise ClusterError(
+            f"A pass over {counted(len(tasks), 'batch', 'es')} has results of other batches: one "
+            "is missing, or was taken twice, as if the scheduler had confused two runs. None of "
+            "them was used. Restart the cluster and run again; a fit with a checkpoint goes on "
+            "from there."
+        )
 
 
 def run_task(
@@ -118,7 +134,7 @@ def run_task(
     # Before reading: lazy rows may be products, whose bits depend on the number of BLAS threads.
     with one_blas_thread(), reading as coming, turn or nullcontext(), small_buffers():
         value = work(task.batch, coming)
-    return Outcome(value, peak_memory())
+    return Outcome(value, peak_memory(), task.batch.mark)
 
 
 def _unless(abandoned: Event, blocks: Iterator[Block]) -> Iterator[Block]:
@@ -134,4 +150,5 @@ def merge_outcomes(
     merge: Merge[Result], one: Outcome[Result], other: Outcome[Result]
 ) -> Outcome[Result]:
     """Return the merged outcome of two."""
-    return Outcome(merge(one.value, other.value), max(one.peak_memory, other.peak_memory))
+    peak = max(one.peak_memory, other.peak_memory)
+    return Outcome(merge(one.value, other.value), peak, (one.marks + other.marks) % 2**64)
