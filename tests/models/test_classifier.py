@@ -116,6 +116,15 @@ def test_priors_reweigh_predictions():
         set_later.predict(IRIS)
 
 
+@pytest.mark.parametrize("kind", [np.str_, str, np.int64])
+def test_a_list_of_single_values_is_an_array_of_them(kind):
+    y = [kind(label) for label in LABELS]
+    found = GaussianMixtureClassifier().fit(IRIS, y)
+    expected = GaussianMixtureClassifier().fit(IRIS, np.array(y))
+    assert found.classes_.tolist() == expected.classes_.tolist()
+    assert (found.predict(IRIS) == expected.predict(IRIS)).all()
+
+
 def test_lazy_labelled_and_stored_rows_and_labels(tmp_path):
     expected = GaussianMixtureClassifier(reg_covar=0).fit(IRIS, LABELS)
     proba, classes = expected.predict_proba(IRIS), expected.predict(IRIS)
@@ -143,6 +152,13 @@ def test_lazy_labelled_and_stored_rows_and_labels(tmp_path):
             np.reshape(np.asarray(found.predict_proba(rows)), (150, 3)), proba, rtol=1e-7
         )
     assert found.predict(cube).dims == ("y", "x")
+    assert found.predict(cube).attrs == {
+        "long_name": "most probable class",
+        "flag_values": [5, 15, 25],
+        "flag_meanings": "5 15 25",
+    }
+    placed = cube.assign_coords(y=("y", np.arange(10.0), {"units": "m"}))
+    assert found.predict(placed).y.attrs == {"units": "m"}
     assert found.score(cube, grid) == np.mean(classes == LABELS)
     assert expected.score(lazy, da.from_array(LABELS, chunks=50)) == np.mean(classes == LABELS)
 

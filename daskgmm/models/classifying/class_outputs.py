@@ -57,11 +57,20 @@ def _about(asked: Asked, classes: tuple[Any, ...], values: Any, fill: float) -> 
     gap = [(int(fill), "missing")] if asked.missing else []
     flags = gap + [(int(v), _word(c)) for v, c in zip(values, classes, strict=True)]
     return {
-        "long_name": "most probable class",
+        **about_labels(()),
         "flag_values": [value for value, _ in flags],
         "flag_meanings": " ".join(word for _, word in flags),
         "classes": [value if isinstance(value, int) else str(value) for value in classes],
     }
+
+
+def about_labels(classes: Collection[Any]) -> dict[str, Any]:
+    """Return the attributes of a labelled array of classes themselves."""
+    about: dict[str, Any] = {"long_name": "most probable class"}
+    if all(type(value) is int for value in classes):
+        about["flag_values"] = list(classes)
+        about["flag_meanings"] = " ".join(_word(value) for value in classes)
+    return about
 
 
 def _word(label: Any) -> str:

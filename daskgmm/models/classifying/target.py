@@ -17,7 +17,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from daskgmm.em.label_counts import distinct_texts
 from daskgmm.errors import DataError
-from daskgmm.models.classifying.class_outputs import LABEL, no_class
+from daskgmm.models.classifying.class_outputs import LABEL, about_labels, no_class
 from daskgmm.rows.coded import UNKNOWN_CLASS
 from daskgmm.rows.kinds.memory import Memory
 from daskgmm.rows.source import Source
@@ -97,7 +97,8 @@ def _in_memory(y: Any) -> bool:
     if isinstance(y, (np.ndarray, pd.Series, pd.DataFrame)):
         return True
     if isinstance(y, (list, tuple)):
-        return not any(np.ndim(part) or hasattr(part, "ndim") for part in y)
+        single = (not hasattr(part, "ndim") or isinstance(part, np.generic) for part in y)
+        return all(single) and not any(np.ndim(part) for part in y)
     return type(source_of(y)) is Memory
 
 
@@ -156,7 +157,9 @@ def decoded(numbers: Any, classes: Values) -> Any:
     """
     table = _table(classes)
     if hasattr(numbers, "dims"):
-        return numbers.copy(data=decoded(numbers.data, classes)).drop_attrs().rename(LABEL)
+        named = numbers.copy(data=decoded(numbers.data, classes)).rename(LABEL)
+        named.attrs = about_labels(classes.tolist())
+        return named
     if hasattr(numbers, "map_partitions"):
         meta = pd.Series(table[:0], name=LABEL)
         return numbers.map_partitions(_of_series, table, meta=meta)
