@@ -14,7 +14,7 @@ import numpy as np
 
 from daskgmm.arrays import Array
 from daskgmm.counting import counted
-from daskgmm.errors import EntryError
+from daskgmm.errors import EntryError, SettingError
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.prior import Prior, PseudoMoments
 
@@ -47,7 +47,7 @@ class ConjugatePrior(Prior):
 
     Raises
     ------
-    ValueError
+    SettingError
         If a number is out of its range or an array is not finite; of the shapes at `fit`.
 
     Notes
@@ -90,7 +90,7 @@ class ConjugatePrior(Prior):
         if self.mean is not None:
             _check_shape("mean", np.shape(self.mean), ((d,), (k, d)))
         if self.degrees_of_freedom is not None and not self.degrees_of_freedom > d - 1:
-            raise ValueError(
+            raise SettingError(
                 f"The prior's degrees_of_freedom are {self.degrees_of_freedom:g}; {d} features "
                 f"need more than {d - 1}."
             )
@@ -101,7 +101,7 @@ class ConjugatePrior(Prior):
         scale = np.asarray(self.scale)
         symmetric = np.allclose(scale, scale.swapaxes(-1, -2))
         if not symmetric or not (np.linalg.eigvalsh(scale) > 0).all():
-            raise ValueError("The prior's scale is not symmetric and positive definite.")
+            raise SettingError("The prior's scale is not symmetric and positive definite.")
 
     def pseudo_moments(
         self, k: int, mean: Array, covariance: Array, structure: Structure
@@ -136,7 +136,7 @@ class DirichletPrior(Prior):
 
     Raises
     ------
-    ValueError
+    SettingError
         If the concentration is less than 1 or not finite.
     """
 
@@ -164,20 +164,20 @@ class DirichletPrior(Prior):
 def _check_number(name: str, value: Any, least: float) -> None:
     number = isinstance(value, Real) and not isinstance(value, bool)
     if not number or not least <= float(value) < np.inf:
-        raise ValueError(f"The prior's {name} is {value!r}; give a number of at least {least:g}.")
+        raise SettingError(f"The prior's {name} is {value!r}; give a number of at least {least:g}.")
 
 
 def _check_shape(name: str, shape: tuple[int, ...], wanted: tuple[tuple[int, ...], ...]) -> None:
     if shape not in wanted:
         shapes = " or ".join(map(str, dict.fromkeys(wanted)))
-        raise ValueError(f"The prior's {name} has the shape {shape}; give one of {shapes}.")
+        raise SettingError(f"The prior's {name} has the shape {shape}; give one of {shapes}.")
 
 
 def _frozen(name: str, value: Any) -> Any:
     """Return an array as nested tuples: they compare, pickle and are written as they are."""
     array = np.asarray(value, np.float64)
     if not np.isfinite(array).all():
-        raise ValueError(f"The prior's {name} is not all finite.")
+        raise SettingError(f"The prior's {name} is not all finite.")
     return _tuples(array.tolist())
 
 

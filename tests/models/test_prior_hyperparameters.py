@@ -13,7 +13,7 @@ from sklearn.base import clone
 
 from daskgmm import ConjugatePrior, DirichletPrior, GaussianMixture, load_model, sweep
 from daskgmm.cli import main
-from daskgmm.errors import CheckpointError
+from daskgmm.errors import CheckpointError, SettingError
 
 D, N = 3, 50
 SCALE = np.array([[4.0, 1.0, 0.0], [1.0, 3.0, 0.5], [0.0, 0.5, 2.0]])
@@ -125,16 +125,16 @@ def test_what_does_not_fit_is_refused_before_a_read(prior, said):
         raise AssertionError("a chunk was read")
 
     x = da.map_blocks(read, chunks=((10,), (3,)), dtype=float, meta=np.empty((0, 0)))
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(SettingError, match=said):
         GaussianMixture(2, prior=prior).fit(x)
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(SettingError, match=said):
         sweep(x, (1, 2), prior=prior)
 
 
 def test_a_scale_for_each_component_is_not_for_a_shared_covariance(x):
     prior = ConjugatePrior(scale=np.stack([np.eye(3)] * 2))
     GaussianMixture(2, prior=prior).fit(x)
-    with pytest.raises(ValueError, match=r"\(2, 3, 3\); give one of \(3, 3\)\."):
+    with pytest.raises(SettingError, match=r"\(2, 3, 3\); give one of \(3, 3\)\."):
         GaussianMixture(2, covariance_type="tied", prior=prior).fit(x)
 
 
@@ -146,7 +146,7 @@ def test_a_scale_for_each_component_is_not_for_a_shared_covariance(x):
     ],
 )  # fmt: skip
 def test_numbers_out_of_range_are_refused_at_once(wrong):
-    with pytest.raises(ValueError, match=f"The prior's {next(iter(wrong))} is"):
+    with pytest.raises(SettingError, match=f"The prior's {next(iter(wrong))} is"):
         ConjugatePrior(**wrong)
 
 
@@ -156,7 +156,7 @@ def test_a_file_with_other_hyperparameters_is_refused(x, tmp_path):
     GaussianMixture(2, prior=prior, random_state=0).fit(x).save(tmp_path / "m.json")
     text = (tmp_path / "m.json").read_text()
     (tmp_path / "m.json").write_text(text.replace('"mean_count"', '"mean_size_"'))
-    with pytest.raises(ValueError, match=r"m\.json"):
+    with pytest.raises(SettingError, match=r"m\.json"):
         load_model(tmp_path / "m.json")
 
 
