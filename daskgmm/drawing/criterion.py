@@ -87,6 +87,7 @@ def criterion_curve(
     Returns
     -------
     matplotlib.axes.Axes
+        Criteria in nats, of all rows together; "heldout" in nats a row.
 
     Raises
     ------

@@ -146,7 +146,26 @@ class Prior(ABC):
         return False
 
     def check(self, k: int, d: int, structure: Structure) -> None:  # noqa: B027  # may be none
-        """Raise `ValueError` if hyperparameters do not fit k components of d features."""
+        """Raise `ValueError` if hyperparameters do not fit k components of d features.
+
+        Parameters
+        ----------
+        k, d : int
+            Numbers of components and features.
+        structure : Structure
+            That of the covariances.
+
+        Raises
+        ------
+        ValueError
+            If a shape or a number does not fit them.
+
+        Examples
+        --------
+        >>> from daskgmm import ConjugatePrior
+        >>> from daskgmm.gaussian import STRUCTURES
+        >>> ConjugatePrior(degrees_of_freedom=9).check(k=2, d=3, structure=STRUCTURES["full"])
+        """
 
     @abstractmethod
     def pseudo_moments(
@@ -157,9 +176,25 @@ class Prior(ABC):
         Parameters
         ----------
         k : int
+            Number of components.
         mean : ndarray of shape (d,)
             Mean of all rows, in the coordinates of the model.
         covariance : ndarray of shape (d, d)
             Covariance of all rows.
         structure : Structure
+            That of the covariances.
+
+        Returns
+        -------
+        PseudoMoments
+            To be added to the moments of the rows.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from daskgmm import ConjugatePrior
+        >>> from daskgmm.gaussian import STRUCTURES
+        >>> prior = ConjugatePrior(mean_count=3.0)
+        >>> prior.pseudo_moments(2, np.zeros(1), np.eye(1), STRUCTURES["full"]).mean_counts
+        array([3., 3.])
         """

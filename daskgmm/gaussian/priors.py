@@ -26,7 +26,7 @@ Nested = Sequence[Any] | Array
 class ConjugatePrior(Prior):
     r"""Normal-inverse-Wishart distributions of means and covariances, a Dirichlet one of weights.
 
-    Without arguments it is the data-dependent prior of Fraley & Raftery (2007), which
+    Without arguments it is the data-dependent prior of Fraley & Raftery [1]_, which
     ``prior="conjugate"`` names: none of its components collapses unless the data do.
 
     Parameters
@@ -61,6 +61,19 @@ class ConjugatePrior(Prior):
     this density to their covariances.
 
     With `standardise` or `pca`, `mean` and `scale` are of the mapped rows.
+
+    References
+    ----------
+    .. [1] C. Fraley, A. E. Raftery, "Bayesian regularization for normal mixture estimation and
+       model-based clustering", Journal of Classification 24 (2007) 155-181,
+       https://doi.org/10.1007/s00357-007-0004-5
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from daskgmm import ConjugatePrior, GaussianMixture
+    >>> X = np.random.default_rng(0).normal(size=(500, 2))
+    >>> mixture = GaussianMixture(2, prior=ConjugatePrior(mean_count=1), random_state=0).fit(X)
     """
 
     name: ClassVar[str] = "conjugate"
@@ -126,7 +139,7 @@ class DirichletPrior(Prior):
     r"""A symmetric Dirichlet distribution of the weights; means and covariances have no prior.
 
     The mode of the weights is :math:`(N_k + \alpha - 1) / (n + k (\alpha - 1))`, so that no
-    weight falls to 0 with :math:`\alpha > 1`.
+    weight falls to 0 with :math:`\alpha > 1` [1]_.
 
     Parameters
     ----------
@@ -138,6 +151,18 @@ class DirichletPrior(Prior):
     ------
     SettingError
         If the concentration is less than 1 or not finite.
+
+    References
+    ----------
+    .. [1] A. Gelman, J. B. Carlin, H. S. Stern, D. B. Dunson, A. Vehtari, D. B. Rubin, "Bayesian
+       Data Analysis", CRC Press (2013), section 3.4.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from daskgmm import DirichletPrior, GaussianMixture
+    >>> X = np.random.default_rng(0).normal(size=(500, 2))
+    >>> mixture = GaussianMixture(2, prior=DirichletPrior(concentration=10), random_state=0).fit(X)
     """
 
     name: ClassVar[str] = "dirichlet"

@@ -75,9 +75,9 @@ class BayesianGaussianMixture(MixtureEstimator):
     init_params : {"kmeans", "k-means++", "random", "random_from_data"}, default="kmeans"
         How to start, as of `GaussianMixture`.
     weight_concentration_prior_type : {"dirichlet_process", "dirichlet_distribution"}
-        Prior of the weights: a stick-breaking process (the default), or a symmetric distribution.
-        With a process the order of the components matters: it is that of the start, and the first
-        ones are expected to be the heaviest.
+        Prior of the weights: a stick-breaking process [2]_ (the default), or a symmetric
+        distribution. With a process the order of the components matters: it is that of the start,
+        and the first ones are expected to be the heaviest.
     weight_concentration_prior : float or None, default=None
         Concentration of the weights, for the distribution that of each component; None for 1 / k.
         The lower it is, the fewer components have rows.
@@ -94,12 +94,12 @@ class BayesianGaussianMixture(MixtureEstimator):
     acceleration : {"auto", None}, default="auto"
         None stops as scikit-learn does. "auto" stops by the predicted gain, tries several starts as
         `GaussianMixture` does, and has a bound that no step lowers; it takes no longer steps.
-    sample_rows, missing, standardise, pca : as of `GaussianMixture`
+    sample_rows, missing, standardise, pca : as in `GaussianMixture`
     random_state : int, RandomState instance or None, default=None
+        The seed of the starts.
     warm_start : bool, default=False
         Whether the next call of `fit` goes on from this one's result.
-    verbose : int, default=0
-    verbose_interval : int, default=10
+    verbose, verbose_interval : as in `GaussianMixture`
 
     Attributes
     ----------
@@ -336,6 +336,16 @@ class BayesianGaussianMixture(MixtureEstimator):
         sklearn.mixture.BayesianGaussianMixture or sklearn.pipeline.Pipeline
             A pipeline, as of `GaussianMixture.to_sklearn`, where this one has coordinates of its
             own. `lower_bound_` is nan: that of scikit-learn is another one.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from daskgmm import BayesianGaussianMixture
+        >>> X = np.random.default_rng(0).normal([[0.0]] * 50 + [[9.0]] * 50)
+        >>> mixture = BayesianGaussianMixture(2, random_state=0).fit(X)
+        >>> theirs = mixture.to_sklearn()
+        >>> np.allclose(theirs.predict_proba(X), mixture.predict_proba(X))
+        True
         """
         check_is_fitted(self)
         return to_sklearn(self, posterior_to_sklearn)
@@ -346,12 +356,33 @@ class BayesianGaussianMixture(MixtureEstimator):
 
         `lower_bound_` is nan: that of scikit-learn is another one.
 
+        Parameters
+        ----------
+        fitted : sklearn.mixture.BayesianGaussianMixture
+            Fitted; it is not changed.
+
+        Returns
+        -------
+        BayesianGaussianMixture
+            With its parameters, to the bit.
+
         Raises
         ------
         TypeError
             If it is another estimator.
         NotFittedError
             If it is not fitted.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn import mixture
+        >>> from daskgmm import BayesianGaussianMixture
+        >>> X = np.random.default_rng(0).normal(size=(300, 2))
+        >>> theirs = mixture.BayesianGaussianMixture(random_state=0).fit(X)
+        >>> ours = BayesianGaussianMixture.from_sklearn(theirs)
+        >>> np.allclose(ours.means_, theirs.means_)
+        True
         """
         mixture: Self = posterior_from_sklearn(fitted, cls)
         return mixture

@@ -63,6 +63,13 @@ class Components(Mixture):
             This estimator, with `weights_`, `means_`, `covariances_`, `precisions_` and
             `precisions_cholesky_` in the new order; what tied components share stays. With
             `warm_start` the next fit goes on from there as it would have before.
+
+        Examples
+        --------
+        >>> from daskgmm import GaussianMixture
+        >>> mixture = GaussianMixture.from_parameters([0.4, 0.6], [[0.0], [9.0]], [1.0, 1.0])
+        >>> mixture.sort_components().weights_
+        array([0.6, 0.4])
         """
         check_is_fitted(self)
         parameters = self._parameters()
@@ -92,6 +99,14 @@ class Components(Mixture):
         ValueError
             If the mixtures are of different features, or the reference has more components; of a
             Bayesian mixture with a Dirichlet process, whose components have an order.
+
+        Examples
+        --------
+        >>> from daskgmm import GaussianMixture
+        >>> january = GaussianMixture.from_parameters([0.4, 0.6], [[0.0], [9.0]], [1.0, 1.0])
+        >>> february = GaussianMixture.from_parameters([0.5, 0.5], [[9.1], [0.2]], [1.0, 1.0])
+        >>> february.align_to(january).means_.ravel()
+        array([0.2, 9.1])
         """
         check_is_fitted(self)
         check_alike(self, reference)
@@ -147,6 +162,16 @@ class Components(Mixture):
         .. [1] J.-P. Baudry, A. E. Raftery, G. Celeux, K. Lo, R. Gottardo, "Combining mixture
            components for clustering", Journal of Computational and Graphical Statistics 19 (2010)
            332-353, https://doi.org/10.1198/jcgs.2010.08111
+
+        Examples
+        --------
+        >>> from daskgmm import GaussianMixture
+        >>> mixture = GaussianMixture.from_parameters(
+        ...     [0.3, 0.3, 0.4], [[0.0], [1.0], [9.0]], [1.0, 1.0, 1.0], random_state=0
+        ... )
+        >>> X, _ = mixture.sample(1000)
+        >>> mixture.merge_components(X).clusters_
+        array([0, 0, 1])
         """
         check_is_fitted(self)
         check_n_clusters(n_clusters, len(self.weights_))
@@ -163,6 +188,30 @@ class Components(Mixture):
         """Return the most probable cluster of each row, after `merge_components`; as `predict`.
 
         The probability of a cluster is the sum of those of its components.
+
+        Parameters
+        ----------
+        X : as in `fit`
+
+        Returns
+        -------
+        array of int64, shape (n,)
+            Numbers of clusters, from 0, in the form that `predict` has.
+
+        Raises
+        ------
+        SettingError
+            If the components were not merged.
+
+        Examples
+        --------
+        >>> from daskgmm import GaussianMixture
+        >>> mixture = GaussianMixture.from_parameters(
+        ...     [0.3, 0.3, 0.4], [[0.0], [1.0], [9.0]], [1.0, 1.0, 1.0], random_state=0
+        ... )
+        >>> X, _ = mixture.sample(1000)
+        >>> mixture.merge_components(X, n_clusters=2).predict_clusters([[0.2], [8.0]])
+        array([0, 1])
         """
         return self._predict("cluster", X)
 
@@ -230,6 +279,14 @@ class Components(Mixture):
         .. [1] D. A. Reynolds, T. F. Quatieri, R. B. Dunn, "Speaker verification using adapted
            Gaussian mixture models", Digital Signal Processing 10 (2000) 19-41,
            https://doi.org/10.1006/dspr.1999.0361
+
+        Examples
+        --------
+        >>> from daskgmm import GaussianMixture
+        >>> background = GaussianMixture.from_parameters([0.5, 0.5], [[0.0], [9.0]], [1.0, 1.0])
+        >>> speaker = background.map_adapt([[1.0]] * 16, relevance=16)
+        >>> speaker.means_.ravel()
+        array([0.5, 9. ])
         """
         check_is_fitted(self)
         check_meaning(weights_are)
@@ -292,6 +349,14 @@ class Components(Mixture):
         SettingError
             If the M-step of this mixture needs more than moments: with a prior, `noise`, `tails`,
             ``missing="marginalise"`` or a fit with `noise_variance`.
+
+        Examples
+        --------
+        >>> from daskgmm import GaussianMixture
+        >>> mixture = GaussianMixture.from_parameters([0.5, 0.5], [[0.0], [9.0]], [1.0, 1.0])
+        >>> one, other = mixture.moments([[0.5], [8.0]]), mixture.moments([[9.5]])
+        >>> (one + other).counts.round(3)
+        array([1., 2.])
         """
         check_is_fitted(self)
         return moments_under(self, X, sample_weight)
@@ -328,6 +393,14 @@ class Components(Mixture):
             If a component moved so far that its covariance is rounded.
         DegenerateComponentWarning
             If a component has no rows, or a covariance that needed a ridge.
+
+        Examples
+        --------
+        >>> from daskgmm import GaussianMixture
+        >>> mixture = GaussianMixture.from_parameters([0.5, 0.5], [[0.0], [9.0]], [1.0, 1.0])
+        >>> moments = mixture.moments([[0.5], [1.5], [8.0], [9.0]])
+        >>> mixture.step(moments).means_.ravel().round(3)
+        array([1. , 8.5])
         """
         check_is_fitted(self)
         return stepped(self, moments)
@@ -403,6 +476,15 @@ class Components(Mixture):
         .. [2] G. Boldea, J. R. Magnus, "Maximum likelihood estimation of the multivariate normal
            mixture model", Journal of the American Statistical Association 104 (2009) 1539-1549,
            https://doi.org/10.1198/jasa.2009.tm08273
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from daskgmm import GaussianMixture
+        >>> X = np.random.default_rng(0).normal(size=(10_000, 1))
+        >>> errors = GaussianMixture().fit(X).standard_errors(X)
+        >>> errors.means.round(2)
+        array([[0.01]])
         """
         check_is_fitted(self)
         return standard_errors(self, X, sample_weight, groups, blocks, weights_are)

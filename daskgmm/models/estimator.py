@@ -254,6 +254,15 @@ class MixtureEstimator(CallbackSupportMixin, Density):  # type: ignore[misc]
         .. [2] J. Bovy, D. W. Hogg, S. T. Roweis, "Extreme deconvolution: inferring complete
            distribution functions from noisy, heterogeneous and incomplete observations", Annals of
            Applied Statistics 5 (2011) 1657-1677, https://doi.org/10.1214/10-AOAS439
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from daskgmm import GaussianMixture
+        >>> X = np.random.default_rng(0).normal([2, 5], size=(1000, 2))
+        >>> mixture = GaussianMixture(n_components=1).fit(X)
+        >>> mixture.means_.round(1)
+        array([[2., 5.]])
         """
         with self._kept_if_it_fails(weights_are):
             source = source_of(X, storage_options)
@@ -274,7 +283,31 @@ class MixtureEstimator(CallbackSupportMixin, Density):  # type: ignore[misc]
         noise_variance: Any = None,
         feature_dims: Sequence[Hashable] | None = None,
     ) -> Any:
-        """Fit to X and return the components of its rows as `predict` does, whatever labels say."""
+        """Fit to X and return the components of its rows as `predict` does, whatever labels say.
+
+        Parameters
+        ----------
+        X, y, sample_weight, labels, weights_are, noise_variance, feature_dims : as in `fit`
+
+        Returns
+        -------
+        array of int64, shape (n,)
+            As `predict` returns it.
+
+        Raises
+        ------
+        ValueError, OSError
+            As `fit` does.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from daskgmm import GaussianMixture
+        >>> X = np.concatenate([np.arange(5), np.arange(50, 55)])[:, None]
+        >>> labels = GaussianMixture(n_components=2, random_state=0).fit_predict(X)
+        >>> np.bincount(labels)
+        array([5, 5])
+        """
         # Not by way of `fit`: warnings are to point at the line that called this.
         with self._kept_if_it_fails(weights_are):
             beside = sample_weight, weights_are, feature_dims, labels, None, noise_variance

@@ -119,15 +119,20 @@ class GaussianMixture(MixtureEstimator):
         the components share what it leaves in equal parts. Refused with a prior of the weights
         ("dirichlet") and with `weights_init`.
     weights_init : array-like of shape (k,), optional
+        The weights to start from, of sum 1.
     means_init : array-like of shape (k, d), optional
+        The means to start from, in the units of the data.
     precisions_init : array-like or float, optional
-        In the shape of `precisions_`; a number for "EII".
+        In the shape of `precisions_`, (k, d, d) of "full"; a number for "EII". In units of the data
+        to the power -2.
     random_state : int, RandomState instance or None, default=None
+        The seed of the starts, and of `sample`.
     warm_start : bool, default=False
         Whether the next call of `fit` goes on from this one's result.
     verbose : int, default=0
         1 prints each start and every `verbose_interval`-th iteration, 2 their times too.
     verbose_interval : int, default=10
+        Iterations from one print to the next.
 
     Attributes
     ----------
@@ -227,11 +232,11 @@ class GaussianMixture(MixtureEstimator):
     --------
     >>> import numpy as np
     >>> from daskgmm import GaussianMixture
-    >>> X = np.array([[1, 2], [1, 4], [1, 0], [10, 2], [10, 4], [10, 0]])
+    >>> X = np.random.default_rng(0).normal([[0.0, 0.0]] * 200 + [[10.0, 2.0]] * 200)
     >>> mixture = GaussianMixture(n_components=2, random_state=0).fit(X)
-    >>> mixture.means_.round(6) + 0.0
+    >>> mixture.means_.round() + 0.0
     array([[10.,  2.],
-           [ 1.,  2.]])
+           [ 0.,  0.]])
     >>> mixture.predict([[0, 0], [12, 3]])
     array([1, 0])
     """
@@ -318,6 +323,11 @@ class GaussianMixture(MixtureEstimator):
         **settings
             Those of the constructor that parameters do not tell, such as `random_state` and
             `missing`.
+
+        Returns
+        -------
+        GaussianMixture
+            Ready to predict; it was fitted to no rows.
 
         Raises
         ------

@@ -101,10 +101,11 @@ def likelihood_ratio_test(
     ----------
     X : as in `GaussianMixture.fit`
     n_components : int
-        k.
+        The smaller number, k.
     n_bootstraps : int, default=99
         B, the number of simulated sets. It takes 2 (B + 1) fits of at most `sample_rows` rows.
     random_state : int, RandomState instance or None, default=None
+        The seed of the starts and of the simulated sets.
     estimator : MixtureEstimator, optional
         Has all settings but `n_components` and `random_state`; by default GaussianMixture(). More
         starts (`n_init`) give the test more power where optima are many.
@@ -117,6 +118,7 @@ def likelihood_ratio_test(
     Returns
     -------
     LikelihoodRatio
+        With `p_value`, `statistic` and `gain`.
 
     Raises
     ------
@@ -134,6 +136,14 @@ def likelihood_ratio_test(
     .. [2] W. Seidel, K. Mosler, M. Alker, "A cautionary note on likelihood ratio tests in mixture
        models", Annals of the Institute of Statistical Mathematics 52 (2000) 481-487,
        https://doi.org/10.1023/A:1004117419204
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from daskgmm import likelihood_ratio_test
+    >>> X = np.random.default_rng(0).normal([[0.0]] * 100 + [[9.0]] * 100)
+    >>> likelihood_ratio_test(X, 1, n_bootstraps=9, random_state=0).p_value
+    0.1
     """
     for name, value in (
         ("n_components", n_components), ("n_bootstraps", n_bootstraps), ("sample_rows", sample_rows)

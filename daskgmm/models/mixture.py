@@ -126,6 +126,13 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             Parquet files the row groups); a lazy Dask series for a data frame of Dask.
             With ``missing="drop"`` -1 where a value is missing; of a mixture with ``noise=True``
             -1 is an outlier, which belongs to the noise most probably, and -2 is missing.
+
+        Examples
+        --------
+        >>> from daskgmm import GaussianMixture
+        >>> mixture = GaussianMixture.from_parameters([0.4, 0.6], [[0.0], [9.0]], [1.0, 1.0])
+        >>> mixture.predict([[0.5], [8.0]])
+        array([0, 1])
         """
         return self._predict("label", X, noise_variance)
 
@@ -133,7 +140,23 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         """Return the posterior probability of each component for each row, shape (n, k).
 
         Of a mixture with ``noise=True`` rows sum to 1 less `outlier_proba`.
-        float32 for float32 rows, else float64; lazy where `predict` is.
+
+        Parameters
+        ----------
+        X : as in `fit`
+        noise_variance : as in `predict`, optional
+
+        Returns
+        -------
+        array of shape (n, k)
+            Of float32 for float32 rows, else float64; lazy where `predict` is.
+
+        Examples
+        --------
+        >>> from daskgmm import GaussianMixture
+        >>> mixture = GaussianMixture.from_parameters([0.4, 0.6], [[0.0], [2.0]], [1.0, 1.0])
+        >>> mixture.predict_proba([[1.0]])
+        array([[0.4, 0.6]])
         """
         return self._predict("posterior", X, noise_variance)
 
@@ -141,10 +164,36 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         """Return the probability that each row is an outlier, shape (n,); lazy where `predict` is.
 
         With ``noise=True`` that of the uniform component; with ``tails="contaminated"`` that of the
-        parts of components with the larger covariances. With ``tails="t"`` it is the probability
-        that the row was drawn with more than ten times its component's scatter matrix: a row of
-        such a component is normal, with the matrix divided by a number from a gamma distribution,
-        whose distribution given the row is known. Of other mixtures it is 0.
+        parts of components with the larger covariances [1]_. With ``tails="t"`` it is the
+        probability that the row was drawn with more than ten times its component's scatter matrix:
+        a row of such a component is normal, with the matrix divided by a number from a gamma
+        distribution, whose distribution given the row is known [2]_. Of other mixtures it is 0.
+
+        Parameters
+        ----------
+        X : as in `fit`
+
+        Returns
+        -------
+        array of shape (n,)
+            Between 0 and 1.
+
+        References
+        ----------
+        .. [1] A. Punzo, P. D. McNicholas, "Parsimonious mixtures of multivariate contaminated
+           normal distributions", Biometrical Journal 58 (2016) 1506-1537,
+           https://doi.org/10.1002/bimj.201500144
+        .. [2] D. Peel, G. J. McLachlan, "Robust mixture modelling using the t distribution",
+           Statistics and Computing 10 (2000) 339-348, https://doi.org/10.1023/A:1008981510081
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from daskgmm import GaussianMixture
+        >>> X = np.append(np.random.default_rng(0).normal(size=500), [20.0, 30.0])[:, None]
+        >>> mixture = GaussianMixture(tails="contaminated").fit(X)
+        >>> mixture.outlier_proba([[0.0], [25.0]]).round(1)
+        array([0., 1.])
         """
         return self._predict("outlier_probability", X)
 
@@ -154,6 +203,23 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         With `standardise` or `pca` it is the density of the mapped row, as in a scikit-learn
         pipeline, and so are `score` and the criteria: compare those only between models with
         the same preprocessing.
+
+        Parameters
+        ----------
+        X : as in `fit`
+        noise_variance : as in `predict`, optional
+
+        Returns
+        -------
+        array of shape (n,)
+            In nats.
+
+        Examples
+        --------
+        >>> from daskgmm import GaussianMixture
+        >>> mixture = GaussianMixture.from_parameters([1.0], [[0.0]], [1.0])
+        >>> mixture.score_samples([[0.0], [2.0]]).round(3)
+        array([-0.919, -2.919])
         """
         return self._predict("log_density", X, noise_variance)
 
@@ -164,8 +230,8 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         of its row, over all components. Observed values stay as they are, to the bit, and rows
         without any value stay NaN. Variances of filled values are too small, as those of means
         are; draws have the variances and correlations of the mixture, and several of them show how
-        uncertain what follows is (multiple imputation). The output "imputed" of `predict_to_zarr`
-        and `predict_to_parquet` is the mean.
+        uncertain what follows is (multiple imputation [1]_). The output "imputed" of
+        `predict_to_zarr` and `predict_to_parquet` is the mean.
 
         Parameters
         ----------
@@ -186,6 +252,18 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         ------
         SettingError
             If `missing` is another, or the seed is no whole number from 0 to 2^64 - 1.
+
+        References
+        ----------
+        .. [1] R. J. A. Little, D. B. Rubin, "Statistical Analysis with Missing Data", Wiley (2002).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from daskgmm import GaussianMixture
+        >>> mixture = GaussianMixture.from_parameters([1.0], [[0, 0]], [[[1.0, 0.5], [0.5, 1.0]]])
+        >>> mixture.set_params(missing="marginalise").impute([[2.0, np.nan]])
+        array([[2., 1.]])
         """
         check_imputes(self)
         check_seed(random_state)
@@ -206,6 +284,23 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             each row counts once, also after a fit with weights.
         noise_variance : as in `fit`, optional
             Known noise of the rows; without it they have none, also after a fit with noise.
+
+        Returns
+        -------
+        float
+            In nats a row.
+
+        Raises
+        ------
+        DataError
+            If a row cannot be used, or none has a weight.
+
+        Examples
+        --------
+        >>> from daskgmm import GaussianMixture
+        >>> mixture = GaussianMixture.from_parameters([1.0], [[0.0]], [1.0])
+        >>> round(mixture.score([[0.0], [2.0]]), 3)
+        -1.919
         """
         scored = self._scored(X, sample_weight, noise_variance)
         return scored.log_likelihood / scored.weighing.total
@@ -221,7 +316,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         r"""Return the Bayesian information criterion, in one streamed pass; lower is better.
 
         Of :math:`p` free parameters, with the mean log-likelihood :math:`\bar\ell` of the rows,
-        :math:`p \log n - 2 n \bar\ell`.
+        :math:`p \log n - 2 n \bar\ell` [1]_.
 
         Parameters
         ----------
@@ -232,11 +327,28 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             What the weights mean, as in `fit`, and so what n is; by default what was said there.
         noise_variance : as in `score`, optional
 
+        Returns
+        -------
+        float
+            In nats, of all rows together.
+
         Warns
         -----
         WeightsWarning
             If nothing was said, and the weights may be counts; or if they were said to be, and are
             no whole numbers.
+
+        References
+        ----------
+        .. [1] G. Schwarz, "Estimating the dimension of a model", Annals of Statistics 6 (1978)
+           461-464, https://doi.org/10.1214/aos/1176344136
+
+        Examples
+        --------
+        >>> from daskgmm import GaussianMixture
+        >>> mixture = GaussianMixture.from_parameters([0.4, 0.6], [[0.0], [9.0]], [1.0, 1.0])
+        >>> round(mixture.bic([[0.5], [8.0], [9.5]]), 2)
+        16.38
         """
         return self._criteria_of(X, sample_weight, weights_are, noise_variance).bic
 
@@ -248,7 +360,34 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         weights_are: str | None = None,
         noise_variance: Any = None,
     ) -> float:
-        r"""Return Akaike's information criterion, :math:`2 p - 2 n \bar\ell`, as `bic` does."""
+        r"""Return Akaike's information criterion, :math:`2 p - 2 n \bar\ell` [1]_, as `bic` does.
+
+        Parameters
+        ----------
+        X, sample_weight, weights_are, noise_variance : as in `bic`
+
+        Returns
+        -------
+        float
+            In nats, of all rows together.
+
+        Warns
+        -----
+        WeightsWarning
+            As `bic` does.
+
+        References
+        ----------
+        .. [1] H. Akaike, "A new look at the statistical model identification", IEEE Transactions on
+           Automatic Control 19 (1974) 716-723, https://doi.org/10.1109/TAC.1974.1100705
+
+        Examples
+        --------
+        >>> from daskgmm import GaussianMixture
+        >>> mixture = GaussianMixture.from_parameters([0.4, 0.6], [[0.0], [9.0]], [1.0, 1.0])
+        >>> round(mixture.aic([[0.5], [8.0], [9.5]]), 2)
+        20.89
+        """
         return self._criteria_of(X, sample_weight, weights_are, noise_variance).aic
 
     def icl(
@@ -267,6 +406,20 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         as many as the density needs. Parameters are those of `bic`; with weights the entropy is n
         times its weighted mean.
 
+        Parameters
+        ----------
+        X, sample_weight, weights_are, noise_variance : as in `bic`
+
+        Returns
+        -------
+        float
+            In nats, of all rows together.
+
+        Warns
+        -----
+        WeightsWarning
+            As `bic` does.
+
         Notes
         -----
         The labels are averaged over the responsibilities, as in [2]_; in [1]_ they are the
@@ -278,6 +431,13 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
            with the integrated completed likelihood", IEEE Transactions on Pattern Analysis and
            Machine Intelligence 22 (2000) 719-725, https://doi.org/10.1109/34.865189
         .. [2] G. McLachlan, D. Peel, "Finite Mixture Models", Wiley (2000), chapter 6.
+
+        Examples
+        --------
+        >>> from daskgmm import GaussianMixture
+        >>> mixture = GaussianMixture.from_parameters([0.4, 0.6], [[0.0], [9.0]], [1.0, 1.0])
+        >>> round(mixture.icl([[0.5], [8.0], [9.5]]), 2)
+        16.38
         """
         return self._criteria_of(X, sample_weight, weights_are, noise_variance, disorder=True).icl
 
@@ -358,6 +518,15 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         labels : array of int64, shape (n,)
             With ``return_labels=True``, as `predict` returns them:
             ``inverse_transform(*transform(X, return_labels=True))`` are the reconstructions.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from daskgmm import GaussianMixture
+        >>> X = np.random.default_rng(0).normal(size=(500, 3)) * [5.0, 1.0, 1.0]
+        >>> mixture = GaussianMixture(covariance_type="ppca", n_factors=1).fit(X)
+        >>> mixture.transform(X).shape
+        (500, 1)
         """
         if return_labels:
             return self._predict_together(("latent", "label"), X)
@@ -365,7 +534,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
 
     @available_if(_has_factors)  # type: ignore[untyped-decorator]  # scikit-learn has no types
     def inverse_transform(self, Z: Any, labels: Any) -> Any:
-        r"""Return the points that latent coordinates stand for, :math:`\mu_k + W_k z`.
+        r"""Return the points that latent coordinates stand for, :math:`\mu_k + W_k z` [1]_.
 
         Of ``covariance_type="mcfa"`` it is :math:`\mu_0 + W z`, whatever the component is, with the
         mean :math:`\mu_0` of all components.
@@ -388,6 +557,20 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         ------
         DataError
             If shapes or forms do not go together, or a component does not exist.
+
+        References
+        ----------
+        .. [1] M. E. Tipping, C. M. Bishop, "Mixtures of probabilistic principal component
+           analysers", Neural Computation 11 (1999) 443-482, https://doi.org/10.1162/089976699300016728
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from daskgmm import GaussianMixture
+        >>> X = np.random.default_rng(0).normal(size=(500, 3)) * [5.0, 1.0, 1.0]
+        >>> mixture = GaussianMixture(covariance_type="ppca", n_factors=1).fit(X)
+        >>> mixture.inverse_transform(*mixture.transform(X, return_labels=True)).shape
+        (500, 3)
         """
         check_is_fitted(self)
         points = Points(self._parameters(), self._coordinates(), feature_names(self))
@@ -508,6 +691,16 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             If `out` exists and may not be replaced, or its folder does not exist.
         ValueError
             If rows cannot be used (`daskgmm.errors.DataError`), or a setting.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import zarr
+        >>> from daskgmm import GaussianMixture
+        >>> mixture = GaussianMixture.from_parameters([0.4, 0.6], [[0.0], [9.0]], [1.0, 1.0])
+        >>> written = mixture.predict_to_zarr(np.array([[0.5], [8.0]]), "predictions.zarr")
+        >>> zarr.open_group("predictions.zarr")["label"][:]
+        array([0, 1], dtype=int8)
         """
         check_is_fitted(self)
         check_zarr_name(out)
@@ -588,6 +781,20 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             If rows cannot be used (`daskgmm.errors.DataError`), or a setting.
         TypeError
             If X is no table.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from daskgmm import GaussianMixture
+        >>> mixture = GaussianMixture.from_parameters(
+        ...     [0.4, 0.6], [[0.0], [9.0]], [1.0, 1.0], feature_names=["depth"]
+        ... )
+        >>> profiles = pd.DataFrame({"station": ["a", "b"], "depth": [0.5, 8.0]})
+        >>> written = mixture.predict_to_parquet(profiles, "labels.parquet", key="station")
+        >>> pd.read_parquet("labels.parquet")
+          station  label
+        0       a      0
+        1       b      1
         """
         check_is_fitted(self)
         check_parquet_name(out)
@@ -605,11 +812,25 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
 
         After a fit with `noise_variance` they are rows without that noise.
 
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows, n.
+
         Returns
         -------
         X : ndarray of shape (n_samples, d)
+            The rows, in the units of the data.
         y : ndarray of shape (n_samples,)
             The component of each row, -1 for the noise.
+
+        Examples
+        --------
+        >>> from daskgmm import GaussianMixture
+        >>> mixture = GaussianMixture.from_parameters([0.4, 0.6], [[0.0], [9.0]], [1.0, 1.0])
+        >>> X, y = mixture.sample(100)
+        >>> X.shape, y.shape
+        ((100, 1), (100,))
         """
         check_is_fitted(self)
         if n_samples < 1:
@@ -627,6 +848,20 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         """Return the means as points of the data, shape (k, d): `means_` without preprocessing.
 
         Axes that `pca` left out are at the mean of the rows.
+
+        Returns
+        -------
+        ndarray of shape (k, d)
+            In the units of the data.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from daskgmm import GaussianMixture
+        >>> X = np.array([[10.0], [20.0], [30.0]])
+        >>> mixture = GaussianMixture(standardise=True).fit(X)
+        >>> mixture.means_in_data_units()
+        array([[20.]])
         """
         check_is_fitted(self)
         coordinates = self._coordinates()
@@ -638,6 +873,20 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
 
         Whatever the structure, a matrix for each component. After `pca` their rank is that of
         the mixture's coordinates: the variance along axes that were left out is not in them.
+
+        Returns
+        -------
+        ndarray of shape (k, d, d)
+            In squared units of the data.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from daskgmm import GaussianMixture
+        >>> X = np.array([[10.0], [20.0], [30.0]])
+        >>> mixture = GaussianMixture(standardise=True).fit(X)
+        >>> mixture.covariances_in_data_units().round(1)
+        array([[[66.7]]])
         """
         check_is_fitted(self)
         parameters, coordinates = self._parameters(), self._coordinates()

@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from daskgmm.arrays import Array
+from daskgmm.counting import counted
 from daskgmm.em.packing import pack, unpack
 from daskgmm.em.weighing import Weighing, merge_weighings
 from daskgmm.errors import ModelFileError, SettingError
@@ -36,7 +37,7 @@ class MixtureMoments:
 
     `GaussianMixture.moments` returns them, ``+`` adds those of other rows under the same mixture,
     and `GaussianMixture.step` makes the next mixture of the sum. They hold sums over rows and no
-    row: their size depends on k and d alone. (Of one or two rows, the sums tell the rows.)
+    row: their size depends on k and d alone [1]_. (Of one or two rows, the sums tell the rows.)
 
     Attributes
     ----------
@@ -55,6 +56,17 @@ class MixtureMoments:
         Structure of the mixture: it decides which second moments are kept.
     mixture : str
         Digest of the mixture's parameters. Moments under different mixtures are not added.
+
+    References
+    ----------
+    .. [1] C. Bishop, "Pattern Recognition and Machine Learning", Springer (2006), section 9.2.2.
+
+    Examples
+    --------
+    >>> from daskgmm import GaussianMixture
+    >>> mixture = GaussianMixture.from_parameters([0.5, 0.5], [[0.0], [9.0]], [1.0, 1.0])
+    >>> mixture.moments([[0.5], [8.0]]) + mixture.moments([[9.5]])
+    <MixtureMoments of 3 rows under 2 components (spherical) of 1 feature: -1.86209 nats a row>
     """
 
     mixture: str
@@ -91,8 +103,9 @@ class MixtureMoments:
     def __repr__(self) -> str:
         k, d = self.statistics.reference.shape
         return (
-            f"<MixtureMoments of {self.rows} rows under {k} components ({self.covariance_type}) of "
-            f"{d} features: {self.log_likelihood:.6g} nats a row>"
+            f"<MixtureMoments of {self.rows} rows under {counted(k, 'component')} "
+            f"({self.covariance_type}) of {counted(d, 'feature')}: "
+            f"{self.log_likelihood:.6g} nats a row>"
         )
 
     def __add__(self, other: object) -> MixtureMoments:
@@ -138,6 +151,12 @@ class MixtureMoments:
             If the name is one of another format, such as "moments.npz".
         ModelFileError
             If the file cannot be written.
+
+        Examples
+        --------
+        >>> from daskgmm import GaussianMixture
+        >>> mixture = GaussianMixture.from_parameters([0.5, 0.5], [[0.0], [9.0]], [1.0, 1.0])
+        >>> mixture.moments([[0.5], [8.0]]).save("site-a.json")
         """
         document = {
             "format": FILE.format,
@@ -159,13 +178,27 @@ class MixtureMoments:
         Parameters
         ----------
         path : path or URL
+            What `save` wrote.
         storage_options : mapping, optional
             For the file system of a URL, as fsspec takes them.
+
+        Returns
+        -------
+        MixtureMoments
+            To the bit as they were saved.
 
         Raises
         ------
         ModelFileError
             If the file is missing, torn, foreign, or of a newer version than this one reads.
+
+        Examples
+        --------
+        >>> from daskgmm import GaussianMixture, MixtureMoments
+        >>> mixture = GaussianMixture.from_parameters([0.5, 0.5], [[0.0], [9.0]], [1.0, 1.0])
+        >>> mixture.moments([[0.5], [8.0]]).save("site-b.json")
+        >>> MixtureMoments.load("site-b.json").rows
+        2
         """
         address = Address.of(path, storage_options)
         document = read_signed(address, FILE)

@@ -48,8 +48,8 @@ def plan(
 
     Parameters
     ----------
-    X, sample_weight, labels, noise_variance, feature_dims, cache, storage_options
-        As in `GaussianMixture.fit`.
+    X, sample_weight, labels, noise_variance, feature_dims, cache, storage_options : as in `fit`
+        Of a `GaussianMixture`; with a known number of rows, n.
     n_components, **settings : as in `GaussianMixture`
         Those that the cost depends on are covariance_type, n_factors, max_iter, n_init,
         acceleration, sample_rows, missing, standardise, pca, noise and tails.
@@ -67,6 +67,14 @@ def plan(
         As `GaussianMixture.fit` before it reads.
     TypeError
         If there is no such setting.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from daskgmm import plan
+    >>> found = plan(np.zeros((1_000_000, 4)), n_components=8)
+    >>> found.rows, found.pass_nbytes
+    (1000000, 32000000)
     """
     estimator = _estimator(estimator, n_components, settings)
     estimator._validate_params()

@@ -84,6 +84,17 @@ class Streaming(Components):
         .. [1] J. N. K. Rao, A. J. Scott, "On chi-squared tests for multiway contingency tables with
            cell proportions estimated from survey data", Annals of Statistics 12 (1984) 46-60,
            https://doi.org/10.1214/aos/1176346391
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from daskgmm import GaussianMixture
+        >>> X = np.random.default_rng(0).normal(size=(4000, 1))
+        >>> mixture = GaussianMixture().fit(X[:2000])
+        >>> mixture.drift(X[2000:]).p_value > 0.01
+        True
+        >>> mixture.drift(X[2000:] + 1).p_value < 1e-6
+        True
         """
         check_is_fitted(self)
         return drift_of(self, X, sample_weight, reference)
@@ -167,6 +178,16 @@ class Streaming(Components):
         .. [1] R. M. Neal, G. E. Hinton, "A view of the EM algorithm that justifies incremental,
            sparse, and other variants", Learning in Graphical Models (1998) 355-368,
            https://doi.org/10.1007/978-94-011-5014-9_12
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from daskgmm import GaussianMixture
+        >>> X = np.random.default_rng(0).normal(size=(3000, 1))
+        >>> mixture = GaussianMixture().fit(X[:1000])
+        >>> later = mixture.update(X[1000:])
+        >>> np.allclose(later.means_, X.mean()), later.n_seen_
+        (True, 3000.0)
         """
         check_is_fitted(self)
         return updated(self, X, sample_weight, Update(forget, replaces, max_iter, tol))
@@ -200,6 +221,17 @@ class Streaming(Components):
         SettingError
             Before the first pass, if settings leave nothing to go on from, see `update`, or were
             changed since the first call to those of another mixture.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from daskgmm import GaussianMixture
+        >>> X = np.random.default_rng(0).normal(size=(3000, 1))
+        >>> mixture = GaussianMixture()
+        >>> for start in range(0, 3000, 1000):
+        ...     mixture = mixture.partial_fit(X[start : start + 1000])
+        >>> mixture.n_seen_
+        3000.0
         """
         asked = Update(forget)
         check_streams(self)

@@ -55,6 +55,7 @@ def components(
     Parameters
     ----------
     mixture : fitted mixture or GaussianMixtureClassifier
+        Whose components are drawn.
     X : as in `fit`, optional
         Rows of any number, in any form. Rows that miss a value are an error, or left out, or
         counted with what they have, as the setting `missing` says. Rows with known noise are wider

@@ -57,6 +57,7 @@ def corner(
     Parameters
     ----------
     mixture : fitted mixture or GaussianMixtureClassifier
+        Whose components are drawn.
     X : as in `fit`, optional
     features : sequence of int or str, optional
         Numbers or names, 2 to 12. By default all, or the 8 that tell the components apart best.

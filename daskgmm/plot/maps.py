@@ -85,9 +85,11 @@ def posterior_map(
     posterior : xarray.DataArray or array, of shape (y, x, k)
         As `predict_proba` returns it; the component is the dimension of that name, else the last.
     component : int, or label of the dimension
+        The number of the component, or the name of the class.
     most : int, default=1000
         Points along each axis that are loaded and drawn at most.
     ax : matplotlib.axes.Axes, optional
+        Where to draw; by default in a new figure of pyplot's.
 
     Returns
     -------
@@ -126,6 +128,7 @@ def ambiguity_map(ambiguity: Any, *, most: int = MOST, ax: Axes | None = None) -
     most : int, default=1000
         Points along each axis that are loaded and drawn at most.
     ax : matplotlib.axes.Axes, optional
+        Where to draw; by default in a new figure of pyplot's.
 
     Returns
     -------

@@ -38,6 +38,7 @@ def merging(mixture: Any, *, n_clusters: int | None = None, ax: Axes | None = No
     Returns
     -------
     matplotlib.axes.Axes
+        Components along the horizontal axis, numbers of clusters up the vertical one.
 
     Raises
     ------

@@ -50,6 +50,7 @@ def profiles(
     Parameters
     ----------
     mixture : fitted mixture or GaussianMixtureClassifier
+        Whose components are drawn.
     features : sequence of int or str, optional
         Numbers or names, in the order in which they are drawn. By default all.
     standardise : bool, optional

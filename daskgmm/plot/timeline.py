@@ -82,6 +82,7 @@ def timeline(history: Any, *, ax: Axes | None = None) -> Axes:
     Returns
     -------
     matplotlib.axes.Axes
+        Seconds along the horizontal axis, rows a second up the vertical one.
 
     Raises
     ------

@@ -48,6 +48,7 @@ def open_data(
     Returns
     -------
     numpy.memmap, zarr.Array, Rows, xarray.DataArray or xarray.Dataset
+        Of shape (n, d), or with dimensions of its own; `fit` and predictions take it.
 
     Raises
     ------
@@ -67,6 +68,14 @@ def open_data(
     ... )  # doctest: +SKIP
 
     A `zarr.Array` on a `zarr.storage.ObjectStore` that was opened otherwise is taken as well.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from daskgmm import open_data
+    >>> np.save("rows.npy", np.zeros((1000, 3)))
+    >>> open_data("rows.npy").shape
+    (1000, 3)
     """
     if variables is not None:
         return open_labelled(path, variables, storage_options)

@@ -96,6 +96,7 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         `criterion` (MclustDA [3]_), in a sweep of its own: passes are as many as those of all
         classes together, and rows of unknown class are left out.
     criterion : {"bic", "aic", "icl", "heldout"}, default="bic"
+        What chooses between numbers and structures of ``structures="own"``.
     priors : array-like of shape (c,), or mapping from classes to float, optional
         Prior probabilities of classes in predictions, up to a common factor: they are divided by
         their sum. By default the parts of the rows that the fit gave to each class. `class_prior_`
@@ -220,8 +221,8 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         checkpoint : path or URL, optional
             As in `GaussianMixture.fit`. With ``structures="own"`` each class has a file of its own,
             named as this one with its place among the classes added, as "fit.json.0".
-        sample_weight, noise_variance, feature_dims, cache, listen, progress, storage_options : as \
-        in `GaussianMixture.fit`
+        sample_weight, noise_variance, feature_dims, cache : as in `GaussianMixture.fit`
+        listen, progress, storage_options : as in `GaussianMixture.fit`
 
         Returns
         -------
@@ -235,6 +236,13 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         KeyboardInterrupt
             As `GaussianMixture.fit`, which leaves the model so far; with ``structures="own"`` the
             estimator stays as it was.
+
+        Examples
+        --------
+        >>> from daskgmm import GaussianMixtureClassifier
+        >>> X, y = [[0.0], [1.3], [0.4], [8.0], [9.1], [8.7]], ["low"] * 3 + ["high"] * 3
+        >>> GaussianMixtureClassifier().fit(X, y).classes_
+        array(['high', 'low'], dtype=object)
         """
         self._validate_params()
         shown = asked(progress)
@@ -324,13 +332,39 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         Returns
         -------
         array of shape (n,)
+            In the type of `classes_`, in the form of `GaussianMixture.predict`.
+
+        Examples
+        --------
+        >>> from daskgmm import GaussianMixtureClassifier
+        >>> X, y = [[0.0], [1.3], [0.4], [8.0], [9.1], [8.7]], [0, 0, 0, 1, 1, 1]
+        >>> GaussianMixtureClassifier().fit(X, y).predict([[7.0]])
+        array([1])
         """
         places = self._predicting()._predict("cluster", X, noise_variance)
         return decoded(places, self.classes_)
 
     @in_words_of_the_classifier()
     def predict_proba(self, X: Any, *, noise_variance: Any = None) -> Any:
-        """Return the posterior probability of each of `classes_`, shape (n, c)."""
+        """Return the posterior probability of each of `classes_`, shape (n, c).
+
+        Parameters
+        ----------
+        X : as in `fit`
+        noise_variance : as in `predict`, optional
+
+        Returns
+        -------
+        array of shape (n, c)
+            In the form of `GaussianMixture.predict_proba`.
+
+        Examples
+        --------
+        >>> from daskgmm import GaussianMixtureClassifier
+        >>> X, y = [[0.0], [1.3], [0.4], [8.0], [9.1], [8.7]], [0, 0, 0, 1, 1, 1]
+        >>> GaussianMixtureClassifier().fit(X, y).predict_proba([[4.65]]).round(2)
+        array([[1., 0.]])
+        """
         return self._predicting()._predict(POSTERIOR, X, noise_variance)
 
     def _html_repr(self) -> str:
@@ -357,13 +391,48 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
 
         Probabilities are not below 5e-283, nor are logarithms below -650: ratios of classes beyond
         that are lost. In single precision such probabilities are 0, and logarithms -inf.
+
+        Parameters
+        ----------
+        X : as in `fit`
+        noise_variance : as in `predict`, optional
+
+        Returns
+        -------
+        array of shape (n, c)
+            In the form of `GaussianMixture.predict_proba`.
+
+        Examples
+        --------
+        >>> from daskgmm import GaussianMixtureClassifier
+        >>> X, y = [[0.0], [1.3], [0.4], [8.0], [9.1], [8.7]], [0, 0, 0, 1, 1, 1]
+        >>> GaussianMixtureClassifier().fit(X, y).predict_log_proba([[4.65]]).round(2)
+        array([[-0.  , -9.36]])
         """
         with np.errstate(divide="ignore"):  # 0 in single precision
             return np.log(self.predict_proba(X, noise_variance=noise_variance))
 
     @in_words_of_the_classifier()
     def score_samples(self, X: Any, *, noise_variance: Any = None) -> Any:
-        """Return log p(x) of each row in nats, whatever its class, shape (n,)."""
+        """Return log p(x) of each row in nats, whatever its class, shape (n,).
+
+        Parameters
+        ----------
+        X : as in `fit`
+        noise_variance : as in `predict`, optional
+
+        Returns
+        -------
+        array of shape (n,)
+            In the form of `GaussianMixture.score_samples`.
+
+        Examples
+        --------
+        >>> from daskgmm import GaussianMixtureClassifier
+        >>> X, y = [[0.0], [1.3], [0.4], [8.0], [9.1], [8.7]], [0, 0, 0, 1, 1, 1]
+        >>> GaussianMixtureClassifier().fit(X, y).score_samples([[0.5], [1.5]]).round(2)
+        array([-1.01, -2.48])
+        """
         return self._predicting().score_samples(X, noise_variance=noise_variance)
 
     @in_words_of_the_classifier()
@@ -380,10 +449,22 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
             is a row that misses a value.
         sample_weight, noise_variance : as in `fit`, optional
 
+        Returns
+        -------
+        float
+            From 0 to 1.
+
         Raises
         ------
         DataError
             If no row has both a known class and a weight, or y and the weights do not go with X.
+
+        Examples
+        --------
+        >>> from daskgmm import GaussianMixtureClassifier
+        >>> X, y = [[0.0], [1.3], [0.4], [8.0], [9.1], [8.7]], [0, 0, 0, 1, 1, 1]
+        >>> GaussianMixtureClassifier().fit(X, y).score([[0.5], [7.0], [2.0]], [0, 1, 1])
+        0.6666666666666666
         """
         mixture = self._predicting()
         features = feature_names(mixture)
@@ -401,7 +482,7 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         Parameters
         ----------
         X : as in `fit`
-        out : path or URL
+        out : as in `GaussianMixture.predict_to_zarr`
         outputs : sequence of str
             "label" is the most probable class, as `predict` returns it, where classes are numbers.
             Of classes with names it is their place in `classes_`, and -1 where a value is missing:
@@ -415,6 +496,17 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         -------
         Written
             With the number of rows of each class.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import zarr
+        >>> from daskgmm import GaussianMixtureClassifier
+        >>> X = np.array([[0.0], [1.3], [0.4], [8.0], [9.1], [8.7]])
+        >>> classifier = GaussianMixtureClassifier().fit(X, [0, 0, 0, 1, 1, 1])
+        >>> written = classifier.predict_to_zarr(X, "classes.zarr")
+        >>> zarr.open_group("classes.zarr")["label"][:]
+        array([0, 0, 0, 1, 1, 1], dtype=int8)
         """
         done = self._predicting().predict_to_zarr(X, out, outputs, **how)
         return self._counted(done)
@@ -427,14 +519,29 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
 
         Parameters
         ----------
-        X : as there
-        out : path or URL
+        X : as in `GaussianMixture.predict_to_parquet`
+        out : as in `GaussianMixture.predict_to_parquet`
         outputs : sequence of str
             "label" is the most probable class, as `predict` returns it: a name, null where a value
             is missing, or a number. "posterior" is a column for each class, as
             ``posterior_setosa``. Others are those of the components of `mixture_`.
         **how
             key, dtype, overwrite, noise_variance, storage_options and progress.
+
+        Returns
+        -------
+        Written
+            With the number of rows of each class.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from daskgmm import GaussianMixtureClassifier
+        >>> X = pd.DataFrame({"depth": [0.0, 1.3, 0.4, 8.0, 9.1, 8.7]})
+        >>> classifier = GaussianMixtureClassifier().fit(X, [0, 0, 0, 1, 1, 1])
+        >>> written = classifier.predict_to_parquet(X, "classes.parquet")
+        >>> pd.read_parquet("classes.parquet")["label"].tolist()
+        [0, 0, 0, 1, 1, 1]
         """
         done = self._predicting().predict_to_parquet(X, out, outputs, **how)
         return self._counted(done)
@@ -449,10 +556,20 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
 
         It is the file of `mixture_` with the classes: `daskgmm.load_model` reads the mixture.
 
+        Parameters
+        ----------
+        path, storage_options : as in `GaussianMixture.save`
+
         Raises
         ------
         SettingError
             If classes are neither numbers nor texts.
+
+        Examples
+        --------
+        >>> from daskgmm import GaussianMixtureClassifier
+        >>> X, y = [[0.0], [1.3], [0.4], [8.0], [9.1], [8.7]], [0, 0, 0, 1, 1, 1]
+        >>> GaussianMixtureClassifier().fit(X, y).save("classifier.json")
         """
         check_is_fitted(self)
         address = Address.of(path, storage_options)
@@ -465,10 +582,27 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
     ) -> Self:
         """Read a classifier that `save` wrote.
 
+        Parameters
+        ----------
+        path, storage_options : as in `GaussianMixture.load`
+
+        Returns
+        -------
+        GaussianMixtureClassifier
+            Fitted, to the bit as it was saved.
+
         Raises
         ------
         ModelFileError
             If the file is missing or damaged, or holds no classifier.
+
+        Examples
+        --------
+        >>> from daskgmm import GaussianMixtureClassifier
+        >>> X, y = [[0.0], [1.3], [0.4], [8.0], [9.1], [8.7]], [0, 0, 0, 1, 1, 1]
+        >>> GaussianMixtureClassifier().fit(X, y).save("classes.json")
+        >>> GaussianMixtureClassifier.load("classes.json").predict([[7.0]])
+        array([1])
         """
         mixture = GaussianMixture.load(path, storage_options)
         address = Address.of(path, storage_options)

@@ -66,7 +66,7 @@ class Density(Portable):
     _is_base = True
 
     def marginal(self, columns: int | str | Sequence[int | str]) -> GaussianMixture:
-        """Return the distribution of some columns alone.
+        """Return the distribution of some columns alone [1]_.
 
         Parameters
         ----------
@@ -86,6 +86,19 @@ class Density(Portable):
         ValueError
             Of a mixture with `noise`, with axes left out by `pca`, or of a
             `BayesianGaussianMixture`, which have no density over columns.
+
+        References
+        ----------
+        .. [1] C. Bishop, "Pattern Recognition and Machine Learning", Springer (2006),
+           section 2.3.2.
+
+        Examples
+        --------
+        >>> from daskgmm import GaussianMixture
+        >>> mixture = GaussianMixture.from_parameters([0.4, 0.6], [[0, 0], [4, 1]], [1.0, 2.0])
+        >>> mixture.marginal([1]).means_
+        array([[0.],
+               [1.]])
         """
         chosen = places(columns, self._names(), self._n_columns())
         return self._mixture_over(self._plain(chosen), chosen)
@@ -117,6 +130,15 @@ class Density(Portable):
         ----------
         .. [1] P. Ding, "On the conditional distribution of the multivariate t distribution", The
            American Statistician 70 (2016) 293-295, https://doi.org/10.1080/00031305.2016.1164756
+
+        Examples
+        --------
+        >>> from daskgmm import GaussianMixture
+        >>> covariances = [[[1.0, 0.5], [0.5, 1.0]]]
+        >>> mixture = GaussianMixture.from_parameters([1.0], [[0.0, 0.0]], covariances)
+        >>> given = mixture.condition({0: 2.0})
+        >>> given.means_, given.covariances_
+        (array([[1.]]), array([[[0.75]]]))
         """
         if not isinstance(values, Mapping):
             raise SettingError(f"values is {values!r}; give a mapping from column to value.")
@@ -131,8 +153,8 @@ class Density(Portable):
         With the responsibilities :math:`\gamma_k(x)` of the given columns and the linear regression
         :math:`m_k(x)`, :math:`S_k` of each component, the mean is
         :math:`m(x) = \sum_k \gamma_k m_k(x)` and the variance
-        :math:`\sum_k \gamma_k (S_k + (m_k(x) - m(x))^2)`. The mixture is one of all columns: its
-        fit made the joint density likely, not the prediction of targets.
+        :math:`\sum_k \gamma_k (S_k + (m_k(x) - m(x))^2)` [1]_. The mixture is one of all
+        columns: its fit made the joint density likely, not the prediction of targets.
 
         Parameters
         ----------
@@ -155,6 +177,20 @@ class Density(Portable):
         ------
         SettingError, ValueError
             As of `condition`.
+
+        References
+        ----------
+        .. [1] H. G. Sung, "Gaussian mixture regression and classification", thesis, Rice University
+           (2004).
+
+        Examples
+        --------
+        >>> from daskgmm import GaussianMixture
+        >>> covariances = [[[1.0, 0.5], [0.5, 1.0]]]
+        >>> mixture = GaussianMixture.from_parameters([1.0], [[0.0, 0.0]], covariances)
+        >>> found = mixture.regress([[2.0], [-1.0]], targets=1)
+        >>> found.mean, found.variance
+        (array([ 1. , -0.5]), array([0.75, 0.75]))
         """
         known, regressions, called = self._regressing(targets)
         transform = transform_of(self, None)  # regressions are in the units of the data
@@ -179,20 +215,33 @@ class Density(Portable):
 
         Parameters
         ----------
-        X, targets : as of `regress`
-        out, chunks, shards, overwrite, storage_options, progress : as of `predict_to_zarr`
+        X, targets : as in `regress`
+        out, chunks, shards, overwrite, storage_options, progress : as in `predict_to_zarr`
             The arrays are ``mean_a`` and ``variance_a`` of a target ``a``, by name or number, and
             ``log_density``. A run that was killed goes on when the same call is made again.
         dtype : {"float32", "float64"}
+            Of the arrays.
 
         Returns
         -------
         Written
+            With the number of rows.
 
         Raises
         ------
         ValueError, OSError
             As of `regress` and `predict_to_zarr`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import zarr
+        >>> from daskgmm import GaussianMixture
+        >>> mixture = GaussianMixture.from_parameters([1.0], [[0, 0]], [[[1.0, 0.5], [0.5, 1.0]]])
+        >>> X = np.array([[2.0], [-1.0]])
+        >>> written = mixture.regress_to_zarr(X, "regression.zarr", targets=1)
+        >>> zarr.open_group("regression.zarr")["mean_1"][:]
+        array([ 1. , -0.5], dtype=float32)
         """
         check_zarr_name(out)
         known, regressions, called = self._regressing(targets)
@@ -221,19 +270,35 @@ class Density(Portable):
 
         Parameters
         ----------
-        X, targets : as of `regress`
-        out, key, overwrite, storage_options, progress : as of `predict_to_parquet`
+        X, targets : as in `regress`
+        out, key, overwrite, storage_options, progress : as in `predict_to_parquet`
             Columns are called as the arrays of `regress_to_zarr`.
         dtype : {"float32", "float64"}
+            Of the arrays.
 
         Returns
         -------
         Written
+            With the number of rows.
 
         Raises
         ------
         ValueError, OSError, TypeError
             As of `regress` and `predict_to_parquet`.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from daskgmm import GaussianMixture
+        >>> mixture = GaussianMixture.from_parameters(
+        ...     [1.0], [[0.0, 0.0]], [[[1.0, 0.5], [0.5, 1.0]]], feature_names=["a", "b"]
+        ... )
+        >>> stations = pd.DataFrame({"station": [7, 9], "a": [2.0, -1.0]})
+        >>> written = mixture.regress_to_parquet(stations, "regression.parquet", "b", key="station")
+        >>> pd.read_parquet("regression.parquet")[["station", "mean_b"]]
+           station  mean_b
+        0        7     1.0
+        1        9    -0.5
         """
         check_parquet_name(out)
         known, regressions, called = self._regressing(targets)
@@ -261,7 +326,7 @@ class Density(Portable):
 
         An anomaly score that is a probability: of rows of the mixture it is uniform from 0 to 1, so
         that 1 % of these are below 0.01. 1 less the rank is the probability of the region of
-        highest density that the row is on the border of.
+        highest density that the row is on the border of [1]_.
 
         Parameters
         ----------
@@ -285,6 +350,18 @@ class Density(Portable):
             If a setting cannot be used.
         ValueError
             Of a `BayesianGaussianMixture`, which has no normalised density.
+
+        References
+        ----------
+        .. [1] R. J. Hyndman, "Computing and graphing highest density regions", The American
+           Statistician 50 (1996) 120-126, https://doi.org/10.1080/00031305.1996.10474359
+
+        Examples
+        --------
+        >>> from daskgmm import GaussianMixture
+        >>> mixture = GaussianMixture.from_parameters([1.0], [[0.0]], [1.0])
+        >>> mixture.density_rank([[0.0], [1.96], [5.0]]).round(3)
+        array([1.  , 0.05, 0.  ])
         """
         predictor = self._predictor()
         predictor.own_outputs = {RANK: partial(rank_output, self._ranks(n_drawn, seed))}
@@ -294,7 +371,7 @@ class Density(Portable):
     def density_level(self, mass: float, *, n_drawn: int = DRAWN, seed: int = 0) -> Level:
         """Return the border of the smallest region that holds a probability.
 
-        Rows whose `score_samples` is above it are in the region of highest density.
+        Rows whose `score_samples` is above it are in the region of highest density [1]_.
 
         Parameters
         ----------
@@ -307,13 +384,31 @@ class Density(Portable):
         -------
         Level
             With `log_density`, and an interval for it of 95 %: `lowest`, `highest`.
+
+        Raises
+        ------
+        SettingError, ValueError
+            As of `density_rank`.
+
+        References
+        ----------
+        .. [1] R. J. Hyndman, "Computing and graphing highest density regions", The American
+           Statistician 50 (1996) 120-126, https://doi.org/10.1080/00031305.1996.10474359
+
+        Examples
+        --------
+        >>> from daskgmm import GaussianMixture
+        >>> mixture = GaussianMixture.from_parameters([1.0], [[0.0]], [1.0])
+        >>> level = mixture.density_level(0.95)
+        >>> mixture.score_samples([[1.9], [2.1]]) > level.log_density
+        array([ True, False])
         """
         if not isinstance(mass, (float, int, np.number)) or not 0.0 < mass < 1.0:
             raise SettingError(f"mass is {mass!r}; give a probability between 0 and 1.")
         return self._ranks(n_drawn, seed).whole.level(mass)
 
     def modes(self) -> Modes:
-        """Return the modes of the density that the means of components climb to.
+        """Return the modes of the density that the means of components climb to [1]_.
 
         Returns
         -------
@@ -326,6 +421,20 @@ class Density(Portable):
         ------
         ValueError
             Of a `BayesianGaussianMixture`, which has no normalised density.
+
+        References
+        ----------
+        .. [1] M. A. Carreira-Perpinan, "Mode-finding for mixtures of Gaussian distributions", IEEE
+           Transactions on Pattern Analysis and Machine Intelligence 22 (2000) 1318-1323,
+           https://doi.org/10.1109/34.888716
+
+        Examples
+        --------
+        >>> from daskgmm import GaussianMixture
+        >>> mixture = GaussianMixture.from_parameters([0.3, 0.7], [[0.0], [9.0]], [1.0, 1.0])
+        >>> mixture.modes().points.round(2)
+        array([[9.],
+               [0.]])
         """
         check_is_fitted(self)
         parameters, coordinates = self._parameters(), self._coordinates()
@@ -338,7 +447,7 @@ class Density(Portable):
     def divergence(self, other: Density, *, n_drawn: int = DRAWN, seed: int = 0) -> Divergence:
         r"""Return the Kullback-Leibler divergence :math:`E_p \log (p / q)` from another mixture.
 
-        p is this mixture and q the other one, both over the columns of the data.
+        p is this mixture and q the other one, both over the columns of the data [1]_.
 
         Parameters
         ----------
@@ -360,6 +469,19 @@ class Density(Portable):
             If the other one is no mixture of daskgmm, or over different columns.
         ValueError
             As of `marginal`.
+
+        References
+        ----------
+        .. [1] S. Kullback, R. A. Leibler, "On information and sufficiency", Annals of Mathematical
+           Statistics 22 (1951) 79-86, https://doi.org/10.1214/aoms/1177729694
+
+        Examples
+        --------
+        >>> from daskgmm import GaussianMixture
+        >>> mixture = GaussianMixture.from_parameters([1.0], [[0.0]], [1.0])
+        >>> other = GaussianMixture.from_parameters([1.0], [[2.0]], [1.0])
+        >>> mixture.divergence(other).value
+        2.0
         """
         if not isinstance(other, Density):
             raise SettingError(
@@ -398,12 +520,22 @@ class Density(Portable):
         seed : int, optional
             By default `random_state` if that is an int, else a number from it.
         dtype : {"float64", "float32"}
+            Of the rows.
 
         Returns
         -------
         X : dask.array.Array of shape (n, d)
+            The rows, in the units of the data.
         y : dask.array.Array of int64, shape (n,)
             The component of each row, -1 for the noise. Computed with X it takes no more time.
+
+        Examples
+        --------
+        >>> from daskgmm import GaussianMixture
+        >>> mixture = GaussianMixture.from_parameters([0.4, 0.6], [[0.0], [9.0]], [1.0, 1.0])
+        >>> X, y = mixture.sample_lazily(1_000_000_000, seed=0)
+        >>> X.shape
+        (1000000000, 1)
         """
         _check_whole("n_samples", n_samples, 1)
         if chunks is not None:
@@ -424,8 +556,9 @@ class Density(Portable):
 
         Parameters
         ----------
-        n_samples, chunks, seed, dtype : as of `sample_lazily`
+        n_samples, chunks, seed, dtype : as in `sample_lazily`
         out : path or URL
+            Of the array, ending in .zarr or without a suffix.
         overwrite : bool
             Whether a Zarr array at `out` may be replaced.
         storage_options : mapping, optional
@@ -437,6 +570,15 @@ class Density(Portable):
             If `out` exists and may not be replaced, or its folder does not exist.
         SettingError
             If a setting cannot be used.
+
+        Examples
+        --------
+        >>> import zarr
+        >>> from daskgmm import GaussianMixture
+        >>> mixture = GaussianMixture.from_parameters([0.4, 0.6], [[0.0], [9.0]], [1.0, 1.0])
+        >>> mixture.sample_to_zarr(10_000, "rows.zarr", seed=0)
+        >>> zarr.open_array("rows.zarr").shape
+        (10000, 1)
         """
         address = Address.of(out, storage_options)
         check_free(address, overwrite)

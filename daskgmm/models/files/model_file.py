@@ -28,14 +28,63 @@ def save_model(
     path: str | os.PathLike[str],
     storage_options: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a fitted mixture to a JSON file; as `GaussianMixture.save`."""
+    """Write a fitted mixture to a JSON file; as `GaussianMixture.save`.
+
+    Parameters
+    ----------
+    mixture : MixtureEstimator
+        Fitted.
+    path : path or URL
+        Replaced if it exists.
+    storage_options : mapping, optional
+        For the file system of a URL, as fsspec takes them.
+
+    Raises
+    ------
+    NotFittedError
+        If the mixture is not fitted.
+    SettingError
+        If the name is one of another format, such as "model.npy".
+    ModelFileError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> from daskgmm import GaussianMixture, save_model
+    >>> save_model(GaussianMixture.from_parameters([1.0], [[0.0]], [2.0]), "saved.json")
+    """
     mixture.save(path, storage_options)
 
 
 def load_model(
     path: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None
 ) -> MixtureEstimator:
-    """Read a mixture that `save_model` wrote; as `GaussianMixture.load`, of any estimator."""
+    """Read a mixture that `save_model` wrote; as `GaussianMixture.load`, of any estimator.
+
+    Parameters
+    ----------
+    path : path or URL
+        What `save_model` wrote, or the method `save` of an estimator.
+    storage_options : mapping, optional
+        For the file system of a URL, as fsspec takes them.
+
+    Returns
+    -------
+    MixtureEstimator
+        Fitted, of the class that was saved.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is missing, torn, foreign, or of a newer version than this one reads.
+
+    Examples
+    --------
+    >>> from daskgmm import GaussianMixture, load_model, save_model
+    >>> save_model(GaussianMixture.from_parameters([1.0], [[0.0]], [2.0]), "loaded.json")
+    >>> load_model("loaded.json").covariances_
+    array([2.])
+    """
     return read_mixture(_known, Address.of(path, storage_options))
 
 

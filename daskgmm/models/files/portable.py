@@ -45,6 +45,14 @@ class Portable(Streaming):
             If the name is one of another format, such as "model.npy".
         ModelFileError
             If the file cannot be written.
+
+        Examples
+        --------
+        >>> from daskgmm import GaussianMixture
+        >>> mixture = GaussianMixture.from_parameters([0.4, 0.6], [[0.0], [9.0]], [1.0, 1.0])
+        >>> mixture.save("mixture.json")
+        >>> GaussianMixture.load("mixture.json").predict([[8.0]])
+        array([1])
         """
         check_is_fitted(self)
         write_document(document_of(self), Address.of(path, storage_options))
@@ -60,13 +68,26 @@ class Portable(Streaming):
         Parameters
         ----------
         path : path or URL
+            What `save` wrote.
         storage_options : mapping, optional
             For the file system of a URL, as fsspec takes them.
+
+        Returns
+        -------
+        Mixture
+            Fitted, of the class that was saved.
 
         Raises
         ------
         ModelFileError
             If the file is missing, torn, foreign, or of a newer version than this one reads.
+
+        Examples
+        --------
+        >>> from daskgmm import GaussianMixture
+        >>> GaussianMixture.from_parameters([0.4, 0.6], [[0], [9]], [1.0, 1.0]).save("model.json")
+        >>> GaussianMixture.load("model.json").weights_
+        array([0.4, 0.6])
         """
         return read_mixture(cls._if_named, Address.of(path, storage_options))
 
@@ -98,6 +119,13 @@ class Portable(Streaming):
         ExchangeWarning
             If scikit-learn has not this covariance structure, or the weights are fixed
             (`equal_weights`), and its `bic` and `aic` count other parameters.
+
+        Examples
+        --------
+        >>> from daskgmm import GaussianMixture
+        >>> mixture = GaussianMixture.from_parameters([0.4, 0.6], [[0.0], [9.0]], [1.0, 1.0])
+        >>> mixture.to_sklearn().predict([[8.0]])
+        array([1])
         """
         check_is_fitted(self)
         return to_sklearn(self)
@@ -112,6 +140,11 @@ class Portable(Streaming):
             A pipeline as `to_sklearn` returns it: a `StandardScaler`, a `PCA` (without `whiten`)
             or both, in this order, then the mixture. They become its coordinates.
 
+        Returns
+        -------
+        Mixture
+            Of this class, with the parameters of the other, to the bit.
+
         Raises
         ------
         TypeError
@@ -121,5 +154,16 @@ class Portable(Streaming):
             own, and it has others.
         NotFittedError
             If it is not fitted.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn import mixture
+        >>> from daskgmm import GaussianMixture
+        >>> X = np.random.default_rng(0).normal(size=(300, 2))
+        >>> theirs = mixture.GaussianMixture(2, random_state=0).fit(X)
+        >>> ours = GaussianMixture.from_sklearn(theirs)
+        >>> np.allclose(ours.score(X), theirs.score(X))
+        True
         """
         return from_sklearn(fitted, cls)

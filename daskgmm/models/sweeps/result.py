@@ -49,6 +49,15 @@ class Sweep:
         for those that failed.
     criterion : str
         What `best` goes by if not told.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from daskgmm import sweep
+    >>> X = np.concatenate([np.arange(50.0), np.arange(500.0, 550.0)])[:, None]
+    >>> found = sweep(X, range(1, 4), random_state=0)
+    >>> found.table["n_components"][:3], found.table["bic"][0] > found.table["bic"][3]
+    ([1, 1, 1], True)
     """
 
     table: dict[str, list[Any]]
@@ -85,12 +94,25 @@ class Sweep:
         criterion : {"bic", "aic", "icl", "heldout"}, optional
             By default that of the sweep.
 
+        Returns
+        -------
+        MixtureEstimator
+            Fitted; the one in `models`, not a copy.
+
         Warns
         -----
         ChoiceWarning
             If the best model is the largest or the smallest that was tried, with what the
             other criteria choose, if models with degenerate components are better by the
             criterion and were set aside, or if all models have some.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from daskgmm import sweep
+        >>> X = np.random.default_rng(0).normal([[0.0]] * 500 + [[9.0]] * 500)
+        >>> sweep(X, range(1, 4), random_state=0).best().n_components
+        2
         """
         chosen = checked(self.criterion if criterion is None else criterion)
         for message in doubts(self.table, chosen):
@@ -105,10 +127,29 @@ class Sweep:
     def plot(self, criterion: str | None = None, ax: Any = None) -> Any:
         """Draw a criterion against the number of components; return the Matplotlib axes.
 
+        Parameters
+        ----------
+        criterion : {"bic", "aic", "icl", "heldout"}, optional
+            By default that of the sweep.
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default in a new figure of pyplot's.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            As of `daskgmm.plot.criterion`.
+
         Raises
         ------
         ImportError
             If Matplotlib is missing: pip install 'daskgmm[plot]'.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from daskgmm import sweep
+        >>> X = np.random.default_rng(0).normal([[0.0]] * 500 + [[9.0]] * 500)
+        >>> ax = sweep(X, range(1, 4), random_state=0).plot("icl")
         """
         chosen = checked(self.criterion if criterion is None else criterion)
         return criterion_curve(self.table, chosen, ax)

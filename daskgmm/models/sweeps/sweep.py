@@ -98,12 +98,14 @@ def sweep(
 
     Parameters
     ----------
-    X, sample_weight, labels, weights_are, noise_variance, feature_dims, checkpoint, cache, \
-    listen, progress, storage_options : as in `GaussianMixture.fit`
+    X, sample_weight, weights_are, noise_variance, feature_dims : as in `GaussianMixture.fit`
+    checkpoint, cache, listen, progress, storage_options : as in `GaussianMixture.fit`
+    labels : as in `GaussianMixture.fit`, optional
         Labels name components of all sizes, so that the smallest has as many; those of
         larger ones that no label names are for rows of unknown class alone. Likelihoods in the
         table are with the labels.
     n_components : iterable of int
+        The numbers of components, k, by default 1 to 10.
     covariance_type : str or sequence of str, optional
         Names as in `GaussianMixture`, or "all" of those without factors; by default that of the
         estimator, "full".
@@ -128,14 +130,16 @@ def sweep(
         As in `GaussianMixture`. BIC takes log(n) / 2n nats a row for a parameter, 7e-6 for a
         million rows: where neighbouring sizes are nearly as good, what is left to gain may
         decide. 1e-4 is surer then, and took four times the passes.
-    reg_covar, prior, equal_weights, max_iter, sample_rows, missing, standardise, pca, noise, \
-    tails : as in `GaussianMixture`
+    reg_covar, prior, equal_weights, max_iter, sample_rows : as in `GaussianMixture`
+    missing, standardise, pca : as in `GaussianMixture`
+    noise, tails : as in `GaussianMixture`
         Room for outliers is that of all models: two sweeps compare it, by the criteria in their
         tables.
 
     Returns
     -------
     Sweep
+        With a table of all starts, their models, and `best`.
 
     Raises
     ------
@@ -147,6 +151,14 @@ def sweep(
     WeightsWarning
         If nothing was said of the weights, and they may be counts; or if they were said to be, and
         are no whole numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from daskgmm import sweep
+    >>> X = np.random.default_rng(0).normal([[0.0]] * 500 + [[9.0]] * 500)
+    >>> sweep(X, range(1, 4), ["full", "tied"], random_state=0)
+    Sweep(18 models of 1 to 3 components, full, tied; best by bic: 2 tied)
     """
     checked(criterion)
     check_meaning(weights_are)

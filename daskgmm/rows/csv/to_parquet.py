@@ -108,6 +108,15 @@ def csv_to_parquet(
         If a file cannot be read or decoded.
     OutputError
         If the file cannot be written.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from daskgmm import csv_to_parquet
+    >>> flights = pd.DataFrame({"delay": [-2.5, 11.0], "carrier": ["AA", "UA"]})
+    >>> flights.to_csv("flights.csv", index=False)
+    >>> csv_to_parquet("flights.csv", "flights.parquet")
+    Converted(path='flights.parquet', rows=2, columns={'delay': 'double', 'carrier': 'string'})
     """
     sources, target = Address.all_of(csv, storage_options), Address.of(out, storage_options)
     if not sources:

@@ -76,6 +76,15 @@ def open_labelled(
     SourceError
         If it cannot be opened, lacks a variable, or leaves open which ones are features; or if
         xarray is missing.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from daskgmm import open_labelled
+    >>> ocean = xr.Dataset({"temperature": (("y", "x"), [[4.0, 5.0]])})
+    >>> _ = ocean.to_zarr("ocean.zarr", consolidated=False)
+    >>> open_labelled("ocean.zarr", ["temperature"]).sizes["x"]
+    2
     """
     arrays = _opened(Address.of(path, storage_options), variables, beside, features)
     arrays.encoding["source"] = os.fspath(path)

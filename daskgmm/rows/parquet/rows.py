@@ -155,6 +155,14 @@ def open_parquet(
         Hudi or Paimon, or the output of a Spark stream.
     DataError
         If files differ in these columns, a column holds no numbers, or lists differ in length.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from daskgmm import open_parquet
+    >>> pd.DataFrame({"a": [1.0, 2.0], "name": ["x", "y"]}).to_parquet("table.parquet")
+    >>> open_parquet("table.parquet", ["a"])
+    ParquetRows(2 rows, float64, columns: a)
     """
     if isinstance(columns, str):
         raise TypeError(f"columns is the string {columns!r}; give a list: columns=[{columns!r}].")
