@@ -93,7 +93,8 @@ def accuracy(
     of_rows = target.source, given, noise_variance
     rows, beside, predictor = rows_beside(mixture, mixture._predictor(), *of_rows)
     hits = total = 0.0
-    for part in map_batches(predictor.dataset(rows, beside), partial(_score, predictor, places)):
+    data, work = predictor.dataset(rows, beside), partial(_score, predictor, places)
+    for part in map_batches(data, work, name="daskgmm-score"):
         hits, total = hits + part[0], total + part[1]
     if not total > 0:
         raise DataError(

@@ -94,7 +94,8 @@ def pieces_of(predictor: Predictor, rows: Rows, weights: Rows | None) -> Pieces:
     """Return the pieces of rows, in one pass; those that miss a value are left out if they may."""
     data = predictor.dataset(rows, Companions(weights), present=True)
     found = Pieces.none(*predictor.parameters.means.shape)
-    for part in map_batches(data, partial(_of_batch, predictor, rows.columns)):
+    work = partial(_of_batch, predictor, rows.columns)
+    for part in map_batches(data, work, name="daskgmm-drift"):
         found = found + part
     return found
 

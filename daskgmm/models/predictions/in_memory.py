@@ -88,7 +88,7 @@ def nothing_of(predictor: Predictor, names: Names, dtype: np.dtype[Any]) -> NDAr
 def predict_rows(predictor: Predictor, names: Names, rows: Rows) -> NDArray[Any]:
     """Return the predictions of all rows, in memory."""
     data = predictor.dataset(rows)
-    parts = map_batches(data, partial(predict_block, predictor, names))
+    parts = map_batches(data, partial(predict_block, predictor, names), name="daskgmm-predict")
     if len(data.batches) == 1:
         return next(iter(parts))
     nothing = nothing_of(predictor, names, np.dtype(rows.dtype))

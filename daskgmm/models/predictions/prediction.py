@@ -295,7 +295,8 @@ def score_rows(
     """
     data = predictor.dataset(rows, beside, present=True)
     total, entropy, weighing = 0.0, 0.0, Weighing()
-    for part in map_batches(data, partial(_score_batch, predictor, disorder)):
+    work = partial(_score_batch, predictor, disorder)
+    for part in map_batches(data, work, name="daskgmm-score"):
         total, entropy = total + part.log_likelihood, entropy + part.entropy
         weighing = merge_weighings(weighing, part.weighing)
     return Scored(total, entropy, weighing)
