@@ -29,7 +29,7 @@ def names_in(value: str) -> tuple[str, ...]:
 COLUMNS = options.several(
     "--columns", metavar="NAMES", parse=names_in,
     help="Columns of a table (Parquet, CSV) that are features, as a,b,c.  "
-    "[default: the model's, or all that hold no text]",
+    "[default: those of MODEL, or without one all that hold no text]",
 )  # fmt: skip
 VARIABLES = options.several(
     "--variables", metavar="NAMES", parse=names_in,

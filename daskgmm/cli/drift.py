@@ -10,7 +10,7 @@ import click
 
 from daskgmm.cli.command import command
 from daskgmm.cli.completing import PLACE
-from daskgmm.cli.data import Data, choosing, weighing
+from daskgmm.cli.data import MISSING_ROWS, Data, choosing, weighing
 from daskgmm.cli.exit_codes import DRIFTED
 from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once
@@ -34,6 +34,7 @@ from daskgmm.cli.workers import Workers, running
     help="With --level: only if the change is of so many nats a row and more, as 0.001. With many "
     "rows every difference is beyond chance.",
 )  # fmt: skip
+@MISSING_ROWS
 @choosing
 @weighing
 @running
@@ -41,6 +42,7 @@ from daskgmm.cli.workers import Workers, running
 def drift(
     model: str,
     data: Data,
+    missing: str | None,
     workers: Workers,
     as_json: bool,
     level: float | None,
@@ -57,6 +59,8 @@ def drift(
 
     check_apart({"MODEL": model, **data.places, **workers.places}, {})
     mixture = load_model(model, data.storage_options)
+    if missing is not None:
+        mixture.set_params(missing=missing)
     x = data.for_mixture(mixture)
     with workers.current():
         found = mixture.drift(x, data.sample_weight(x))

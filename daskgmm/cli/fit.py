@@ -42,7 +42,9 @@ from daskgmm.cli.reporting import fit_report
     "--components", "-k", "n_components", metavar="K", type=options.sizes_in,
     help="Number of components; with --structures own of each class, several as 1-3.",
 )  # fmt: skip
-@options.covariances("One; with --structures own several, as full,VEE.", multiple=False)
+@options.covariances(
+    "Structure of the covariances; with --structures own several, as full,VEE.", multiple=False
+)
 @click.option(
     "--n-factors", type=click.IntRange(1), metavar="Q",
     help="Dimensions of the subspace of components, of --covariance ppca, factor and mcfa.",

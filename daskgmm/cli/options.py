@@ -43,8 +43,10 @@ def sizes_in(value: str) -> list[int]:
         if not all(end.strip().isdecimal() for end in ends):
             raise click.BadParameter(f"{value} is no range; give one such as 2-20, 2,4,8 or 5.")
         low, high = map(int, ends)
-        if not 1 <= low <= high:
-            raise click.BadParameter(f"{part} is no range: give the smaller number first, from 1.")
+        if low < 1:
+            raise click.BadParameter(f"{part} is too few: give 1 or more.")
+        if low > high:
+            raise click.BadParameter(f"{part} is no range: give the smaller number first.")
         if high - low + len(sizes) >= MOST_SIZES:
             raise click.BadParameter(f"{value} asks for more than {MOST_SIZES:,} sizes.")
         sizes.update(range(low, high + 1))

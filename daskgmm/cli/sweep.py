@@ -38,7 +38,7 @@ class TablePath(Place):
     "--components", "-k", "n_components", required=True, metavar="RANGE", parse=options.sizes_in,
     help="Numbers of components: 2-20, or 2,4,8.",
 )  # fmt: skip
-@options.covariances("One, or several as full,VEE.")
+@options.covariances("Structures of the covariances, one or several as full,VEE.")
 @click.option(
     "--n-factors", metavar="RANGE", type=options.sizes_in,
     help="Dimensions of the subspaces of components: 1-5, or 2,4; for ppca, factor, mcfa.",

@@ -56,3 +56,18 @@ def test_a_place_that_is_read_is_refused(call, frame):
     assert call("convert", "x.csv", "-o", "x.csv", "--overwrite").exit_code != 0
     assert len(pd.read_csv("x.csv")) == len(frame)
     assert np.isfinite(frame["temp"]).all()
+
+
+def test_text_that_is_numbers_is_said(call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.csv").write_text("Ort;Länge\nKöln;1,5\nUlm;-\nBonn;2,5\n", "latin-1")
+    done = call("convert", "x.csv", "-o", "x.parquet")
+    assert "convert --encoding latin-1" in done.stderr
+    options = ("--encoding", "latin-1", "-o", "x.parquet", "--overwrite")
+    done = call("convert", "x.csv", *options)
+    assert done.exit_code == 0, done.output
+    assert "'Länge' (such as '1,5', beside '-')" in done.stderr
+    assert "Ort" not in done.stderr
+    done = call("convert", "x.csv", *options, "--decimal", ",", "--missing", "-")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert pd.read_parquet("x.parquet")["Länge"].sum() == 4.0

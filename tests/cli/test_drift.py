@@ -52,3 +52,12 @@ def test_a_model_that_has_no_test(call, model):
     done = call("drift", "noise.json", "x.npy")
     assert done.exit_code == 2
     assert "without noise" in done.stderr
+
+
+def test_rows_with_gaps_are_left_out_as_the_error_says(call, model):
+    GaussianMixture(2, missing="marginalise").fit(np.load("x.npy")).save("gaps.json")
+    done = call("drift", "gaps.json", "x.npy")
+    assert (done.exit_code, "--missing drop" in done.stderr) == (2, True)
+    done = call("drift", "gaps.json", "x.npy", "--missing", "drop")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith("Drift of 2,000 rows")

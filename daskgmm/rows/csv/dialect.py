@@ -125,9 +125,9 @@ class Dialect:
     def not_decoded(self, address: Address) -> SourceError:
         """Return the error for a file that has another encoding."""
         return SourceError(
-            f"{address} is not encoded as {self.encoding}. Give encoding (--encoding), to daskgmm "
-            "convert, or csv_to_parquet: latin-1 or cp1252 of older programs on Windows, utf-16 of "
-            "exports as Unicode text."
+            f"{address} is not encoded as {self.encoding}. Convert it with its own encoding, by "
+            "`daskgmm convert --encoding latin-1` or csv_to_parquet(encoding='latin-1'): latin-1 "
+            "or cp1252 of older programs on Windows, utf-16 of exports as Unicode text."
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +16,11 @@ from daskgmm.rows.csv.blocks import Types, blocks, in_fitting_types
 from daskgmm.rows.csv.dialect import Dialect, opened
 from daskgmm.rows.parquet.files import SUFFIXES
 from daskgmm.rows.tables.arrow_columns import require
+from daskgmm.rows.tables.arrow_texts import is_text
+from daskgmm.rows.tables.text_columns import LOOKED_AT, mostly_numbers
 from daskgmm.storage.address import Address, Paths
 from daskgmm.storage.masking import StorageOptions
+from daskgmm.user_warnings import warn_user
 
 Progress = Callable[[int, int], None]
 """Callable that takes bytes read and their total."""
@@ -135,8 +138,28 @@ def csv_to_parquet(
     advice = "Choose a place that can be written."
     with _aside(target) as path, target.explain(OutputError, f"{target} cannot be written", advice):
         rows, schema = in_fitting_types(lambda types: _write(files, path, types))
+        columns = {field.name: str(field.type) for field in schema}
+        numbers = dict(mostly_numbers(_first_texts(path, columns)))
         target.put(path)
-    return Converted(target.url, rows, {field.name: str(field.type) for field in schema})
+    if numbers:
+        warn_user(_left_as_text(numbers))
+    return Converted(target.url, rows, columns)
+
+
+def _first_texts(path: Path, columns: Mapping[str, str]) -> Any:
+    """Return the columns of text of the first rows of what was written."""
+    texts = [name for name, kind in columns.items() if is_text(kind)]
+    with require("pyarrow.parquet").ParquetFile(path) as file:
+        return next(file.iter_batches(LOOKED_AT, row_groups=[0], columns=texts))
+
+
+def _left_as_text(numbers: Mapping[str, str]) -> str:
+    listed = ", ".join(f"{name!r} (such as {examples})" for name, examples in numbers.items())
+    return (
+        f"Columns of text that are numbers mostly: {listed}. If they are, convert again with "
+        "decimal (--decimal) for the decimal point, as a comma, or missing (--missing) for texts "
+        "that stand for a missing value."
+    )
 
 
 def _check_target(sources: Sequence[Address], target: Address, overwrite: bool) -> None:

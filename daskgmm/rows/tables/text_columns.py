@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,20 +40,28 @@ class Columns:
 def check_words(table: Any, source: str) -> None:
     """Raise `DataError` if a column of texts, of the first rows of a table, has numbers mostly.
 
-    Then it is no matter of course that it is left out: a text for what is missing, or a comma for
-    a decimal point, may have made texts of them.
+    Then it is no matter of course that it is left out.
+    """
+    for name, examples in mostly_numbers(table):
+        raise DataError(
+            f"{shown(source)} has a column {name!r} of texts that are numbers mostly, such as "
+            f"{examples}: nothing says whether it is a feature. Name the features (--columns), "
+            "or make numbers of it: daskgmm convert has --missing for texts that stand for a "
+            "missing value, and --decimal for the decimal point."
+        )
+
+
+def mostly_numbers(table: Any) -> Iterator[tuple[str, str]]:
+    """Yield each column of texts that has numbers mostly, with examples of its texts.
+
+    A text for what is missing, or a comma for a decimal point, may have made texts of them.
     """
     for name, column in zip(table.schema.names, table.columns, strict=True):
         texts = [str(text) for text in column.to_pylist() if text is not None]
         numbers = [text for text in texts if _is_number(text)]
         if 2 * len(numbers) > len(texts):
             other = next((f", beside {text!r}" for text in texts if not _is_number(text)), "")
-            raise DataError(
-                f"{shown(source)} has a column {name!r} of texts that are numbers mostly, such as "
-                f"{numbers[0]!r}{other}: nothing says whether it is a feature. Name the features "
-                "(--columns), or make numbers of it: daskgmm convert has --missing for texts that "
-                "stand for a missing value, and --decimal for the decimal point."
-            )
+            yield name, f"{numbers[0]!r}{other}"
 
 
 def _is_number(text: str) -> bool:
