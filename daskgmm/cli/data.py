@@ -53,6 +53,11 @@ MISSING_ROWS = click.option(
     help="What to do with rows that miss a value; drop leaves them out, with the label -1, "
     "marginalise looks at what they have.  [default: as in the fit]",
 )  # fmt: skip
+WHOLE_ROWS = click.option(
+    "--missing", type=click.Choice(["error", "drop"]),
+    help="What becomes of rows that miss a value.  [default: as in the fit, which marginalise "
+    "cannot be here]",
+)  # fmt: skip
 NOISE_VARIANCE = click.option(
     "--noise-variance", metavar="NAMES|PATH", type=PLACE,
     help="Known variances of the noise of rows: columns or variables of DATA, one for each feature "

@@ -10,7 +10,7 @@ import click
 
 from daskgmm.cli.command import command
 from daskgmm.cli.completing import PLACE
-from daskgmm.cli.data import MISSING_ROWS, Data, choosing, weighing
+from daskgmm.cli.data import WHOLE_ROWS, Data, choosing, weighing
 from daskgmm.cli.exit_codes import DRIFTED
 from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once
@@ -34,7 +34,7 @@ from daskgmm.cli.workers import Workers, running
     help="With --level: only if the change is of so many nats a row and more, as 0.001. With many "
     "rows every difference is beyond chance.",
 )  # fmt: skip
-@MISSING_ROWS
+@WHOLE_ROWS
 @choosing
 @weighing
 @running

@@ -10,7 +10,7 @@ import click
 import daskgmm.cli.options as options
 from daskgmm.cli.command import command
 from daskgmm.cli.completing import PLACE
-from daskgmm.cli.data import Data, choosing, weighing
+from daskgmm.cli.data import WHOLE_ROWS, Data, choosing, weighing
 from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.workers import Workers, running
@@ -38,6 +38,7 @@ KINDS = ("weights", "means", "covariances", "standard_deviations")
     show_default=True, help="Probability that an interval covers its parameter.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Write JSON, with all covariances.")
+@WHOLE_ROWS
 @choosing
 @weighing
 @options.weights_are
@@ -50,6 +51,7 @@ def errors(
     blocks: int,
     level: float,
     as_json: bool,
+    missing: str | None,
     workers: Workers,
     weights_are: str | None,
 ) -> None:
@@ -62,6 +64,8 @@ def errors(
         from daskgmm.models.files.model_file import load_model
 
     mixture = load_model(model, data.storage_options)
+    if missing is not None:
+        mixture.set_params(missing=missing)
     x = data.for_mixture(mixture)
     with workers.current():
         found = mixture.standard_errors(

@@ -52,3 +52,15 @@ def test_refusals_name_options(call, model):
     few = call(*ERRORS, "--groups", "w", "--weight-column", "w", "--weights-are", "relative")
     assert few.exit_code == 1
     assert "2 groups" in few.stderr
+
+
+def test_rows_with_gaps_are_left_out_as_the_error_says(call, model):
+    mixture, frame = model
+    mixture.set_params(missing="marginalise").save("model.json")
+    done = call(*ERRORS)
+    assert (done.exit_code, "--missing drop" in done.stderr) == (2, True)
+    frame.loc[0, "salt"] = np.nan
+    frame.to_parquet("x.parquet")
+    done = call(*ERRORS, "--blocks", 100, "--missing", "drop")
+    assert done.exit_code == 0, done.output
+    assert "from 100 blocks of 399 rows" in done.stdout
