@@ -77,7 +77,8 @@ def _is_interactive() -> bool:
 def _place(title: str, forecast: Forecast | None) -> Place:
     if notebook_shell() is None:
         return lambda: show_lines(forecast)
-    return lambda: _in_notebook(NotebookDisplay(Watching(title, forecast)))
+    watching = Watching(title, forecast)  # now, as its clock is that of the fit
+    return lambda: _in_notebook(NotebookDisplay(watching))
 
 
 @contextmanager

@@ -135,13 +135,17 @@ def test_a_late_display_knows_what_came_before(cell, monkeypatch):
     now = [0.0]
     monkeypatch.setattr(showing, "PATIENCE", 10.0)
     monkeypatch.setattr(showing, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    clock = SimpleNamespace(perf_counter=lambda: now[0])
+    monkeypatch.setattr("daskgmm.live.watching.time", clock)
     with showing.showing("auto", "fit") as display:
         display(iterated(1, -3.5, np.inf))
         assert not cell.shown
         now[0] = 11.0
         display(iterated(2, -3.25, 0.25))
+        now[0] = 15.0
     assert "iteration 3" in cell.shown[1]["text/plain"]
     assert "nats a row after 2 iterations" in cell.shown[-1]["text/html"]
+    assert "done after 15 s" in cell.shown[-1]["text/plain"]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError], ids=["stopped", "failed"])
