@@ -103,6 +103,9 @@ class Entries(Choice):
 
         Of one that is not there say how others are added.
         """
+        family, _, factors = str(value).partition("-")
+        if family in FACTORS and family in self.choices and factors.isdecimal():
+            self.fail(f"{value} is given as {family}, with --n-factors {factors}.", param, ctx)
         if value not in self.choices:
             value = NAMES_OF_MCLUST.get(value, value)
         try:

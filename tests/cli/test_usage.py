@@ -22,6 +22,8 @@ PLAN = ("plan", "none.zarr", "-k", 3)
         (("--prior", "conjugat:mean_count=1"), ["--prior", "'conjugate', 'dirichlet'"]),
         (("--prior", "dirichlet:mean_count=1"), ["--prior", "concentration"]),
         (("--covariance", "ful"), ["--covariance"]),
+        (("--covariance", "ppca-2"), ["ppca, with --n-factors 2"]),
+        (("--components", "0"), ["--components", "1"]),
         (("--pca", "1.5"), ["--pca"]),
         (("--missing", "skip"), ["--missing"]),
     ],

@@ -189,3 +189,8 @@ def test_the_report(a, b):
     plain = compare(a, b, X).as_dict()
     assert json.loads(json.dumps(plain)) == plain
     assert plain["facts"][1]["structure"] == "diag"
+
+
+def test_criteria_of_different_rows_do_not_compare(a, b):
+    assert "different rows" not in repr(compare(a, b))
+    assert "do not compare" in repr(compare(a, fitted(3, X[10:])))

@@ -26,6 +26,11 @@ LINES = {
 }
 """Facts in the order in which they are printed, and what they are."""
 
+OTHER_ROWS = (
+    "The fits counted different rows: AIC, BIC and log-likelihood of these do not compare.\n"
+    "Compare the mixtures on the same data."
+)
+
 
 def in_words(found: Comparison) -> str:
     """Return the report."""
@@ -41,6 +46,9 @@ def _facts(found: Comparison) -> str:
     for name, what in LINES.items():
         values = "".join(f"{_value(each[name]):>16}" for each in found.facts)
         lines.append(f"{what:<28}{values}")
+    counts = [each["rows"] for each in found.facts]
+    if None not in counts and counts[0] != counts[1]:
+        lines.append(OTHER_ROWS)
     return "\n".join(lines)
 
 
