@@ -55,8 +55,8 @@ MISSING_ROWS = click.option(
 )  # fmt: skip
 WHOLE_ROWS = click.option(
     "--missing", type=click.Choice(["error", "drop"]),
-    help="What becomes of rows that miss a value.  [default: as in the fit, which marginalise "
-    "cannot be here]",
+    help="What becomes of rows that miss a value; only whole rows count here.  [default: as in "
+    "the fit]",
 )  # fmt: skip
 NOISE_VARIANCE = click.option(
     "--noise-variance", metavar="NAMES|PATH", type=PLACE,
