@@ -124,7 +124,7 @@ def bins(values: NDArray[Any], edges: Array) -> NDArray[np.intp]:
     values = np.asarray(values, np.float64)
     inside = (values >= low) & (values <= high)
     shifted = np.where(inside, values, low) - low
-    place = np.minimum((shifted * (m / (high - low))).astype(np.intp), m - 1)
+    place = np.minimum((shifted / (high - low) * m).astype(np.intp), m - 1)
     # By rounding it may be one too many or too few.
     place -= inside & (values < edges[place])
     place += inside & (values >= edges[place + 1]) & (place < m - 1)

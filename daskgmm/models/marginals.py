@@ -72,11 +72,16 @@ class Marginals:
         return density
 
     def noise_density(self, points: Array) -> Array:
-        """Return the weighted density of the noise at points (b, c), shape (b,)."""
+        """Return the weighted density of the noise at points (b, c), shape (b,).
+
+        0 if a column is constant: all noise is at its value, so that it has no density.
+        """
         weight = self.parameters.noise_weight
         if weight is None or self.box is None:
             return np.zeros(len(points))
         low, high = self.box
+        if not (high > low).all():
+            return np.zeros(len(points))
         inside = ((points >= low) & (points <= high)).all(axis=1)
         return np.where(inside, weight / np.prod(high - low), 0.0)
 

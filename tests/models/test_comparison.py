@@ -66,6 +66,18 @@ def test_the_standard_error_of_equal_weights_is_that_of_a_mean(a, b):
         assert_allclose(found.standard_error, delta.std(ddof=1) / math.sqrt(600), rtol=1e-9)
 
 
+@pytest.mark.parametrize("chunks", [600, 100])
+def test_the_standard_error_of_a_large_difference(a, chunks):
+    """Two mixtures far apart differ by 1e18 nats in the mean, and by 1e9 from row to row."""
+    far = GaussianMixture.from_parameters([1.0], [[1e9, 0.0]], [1.0])
+    near = GaussianMixture.from_parameters([1.0], [[0.0, 0.0]], [1.0])
+    found = compare(near, far, da.from_array(X, chunks=(chunks, 2)), n_drawn=1000).on_rows
+    # log N(x | m, 1) is m x - m^2 / 2 more than log N(x | 0, 1), of the first feature.
+    expected = 1e9 * X[:, 0].std(ddof=1) / np.sqrt(len(X))
+    assert_allclose(found.difference, 1e9 * X[:, 0].mean() - 0.5e18, rtol=1e-12)
+    assert_allclose(found.standard_error, expected, rtol=1e-5)
+
+
 def test_swapped(a, b):
     one, other = compare(a, b, X), compare(b, a, X)
     assert_allclose(one.on_rows.difference, -other.on_rows.difference)

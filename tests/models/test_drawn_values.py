@@ -11,6 +11,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from daskgmm import GaussianMixture
 from daskgmm.errors import SettingError
+from daskgmm.models.predictions import drawing
+from daskgmm.models.predictions.drawing import Draws
 
 N = 20_000
 COVARIANCE = np.array([[2.0, 0.9, 0.3], [0.9, 1.0, -0.2], [0.3, -0.2, 0.5]])
@@ -112,6 +114,37 @@ def test_on_a_grid_they_are_those_of_its_points(two, x):
         lazy = two.impute(grid.chunk(chunks), random_state=6)
         assert lazy.dims == grid.dims
         assert_allclose(lazy.to_numpy(), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2**32, 2**32 + 1, 2**64 - 2])
+def test_numbers_of_other_seeds_streams_and_rows_are_others(seed):
+    """No stream of a seed is a stream of the next one, nor the same one a row later."""
+    rows = np.arange(2000)
+    made = [Draws(seed + j, rows)._uniform(s) for j in range(2) for s in range(4)]
+    made += [Draws(seed, rows + 1)._uniform(s) for s in range(4)]
+    correlations = np.corrcoef(made) - np.eye(12)
+    # A row later it is the same sequence, shifted.
+    assert np.abs(correlations).max() < 5 / np.sqrt(2000)
+
+
+def test_uniform_numbers_are_never_0_or_1(monkeypatch):
+    for bits in (0, 2**64 - 1):
+        monkeypatch.setattr(
+            drawing, "scrambled", lambda state, bits=bits: np.uint64(bits) + 0 * state
+        )
+        drawn = Draws(0, np.arange(3)).normal(2)
+        assert np.isfinite(drawn).all()
+        assert (np.sign(drawn) == (1 if bits else -1)).all()
+
+
+def test_a_partition_alone_has_the_values_that_it_has_among_others(two):
+    frame = pd.DataFrame(np.tile([0.0, np.nan, 1.0], (40, 1)), columns=["a", "b", "c"])
+    lazy = two.impute(dd.from_pandas(frame, npartitions=4), random_state=0)
+    whole = lazy.compute()
+    for number in range(4):
+        assert_array_equal(lazy.partitions[number].compute(), whole[10 * number : 10 * number + 10])
+    assert_array_equal(lazy.tail(3), whole[-3:])
+    assert_array_equal(lazy.loc[15:22].compute(), whole[15:23])
 
 
 def test_partitions_of_a_frame_have_values_of_their_own(two):

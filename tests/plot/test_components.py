@@ -94,6 +94,16 @@ def test_the_noise_is_uniform_over_its_box(rows):
     assert_allclose(np.sum(whole) * 0.01, 1.0, atol=2e-3)
 
 
+def test_the_noise_has_no_density_over_a_constant_column(rows):
+    x = np.column_stack([rows[:, 0], np.full(len(rows), 7.0)])
+    mixture = GaussianMixture(2, noise=True, random_state=0, max_iter=5, tol=1).fit(x)
+    found = marginals_of(mixture, [0, 1])
+    assert found.noise_density(x[:3]).tolist() == [0.0] * 3
+    assert (found.of([0]).noise_density(x[:3, :1]) > 0).all()
+    plot.components(mixture, x, [1])
+    plot.components(mixture)
+
+
 def test_geometry_of_an_ellipse():
     turned = np.array([[np.cos(0.3), -np.sin(0.3)], [np.sin(0.3), np.cos(0.3)]])
     covariance = turned @ np.diag([9.0, 1.0]) @ turned.T

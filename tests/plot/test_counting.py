@@ -43,6 +43,14 @@ def test_values_on_edges_are_counted_as_numpy_does():
     assert_array_equal(np.flatnonzero(bins(whole, np.linspace(0, 5, 6)) < 5), np.arange(3, 9))
 
 
+def test_values_close_to_the_smallest_of_all():
+    edges = np.linspace(0, 1e-308, 7)
+    values = np.random.default_rng(0).uniform(0, 1e-308, 99)
+    assert_array_equal(
+        np.bincount(bins(values, edges), minlength=6), np.histogram(values, edges)[0]
+    )
+
+
 def test_weights(mixture, rows):
     weights = np.random.default_rng(1).uniform(size=5000)
     found = bin_rows(mixture, rows, [0, 1, 2], EDGES, weights)

@@ -74,6 +74,9 @@ class Part:
     rows, missing : int
     likelihoods : ndarray of shape (2,)
         Weighted sums of log p(x).
+    centre : float
+        A value near the differences, which is subtracted from them: so their squares keep digits
+        that a large mean would cost.
     moments : ndarray of shape (5,)
         Sums of w, w times the difference, and w^2 times its powers 0, 1 and 2.
     confusion : ndarray of int
@@ -82,16 +85,26 @@ class Part:
     rows: int
     missing: int
     likelihoods: Array
+    centre: float
     moments: Array
     confusion: NDArray[np.int64]
 
     def __add__(self, other: Part) -> Part:
+        centre = self.centre if self.rows else other.centre
         return Part(
             self.rows + other.rows,
             self.missing + other.missing,
             self.likelihoods + other.likelihoods,
-            self.moments + other.moments,
+            centre,
+            self._about(centre) + other._about(centre),
             self.confusion + other.confusion,
+        )
+
+    def _about(self, centre: float) -> Array:
+        """Return the moments about another centre."""
+        by, (w, first, none, one, two) = self.centre - centre, self.moments
+        return np.array(
+            [w, first + by * w, none, one + by * none, two + by * (2 * one + by * none)]
         )
 
 
@@ -109,9 +122,9 @@ def agreement(a: Any, b: Any, x: Any, sample_weight: Any) -> Agreement:
             "one."
         )
     total, first, *squares = found.moments
-    difference = first / total
+    beyond = first / total
     # Squares of w (delta - difference), expanded.
-    spread = squares[2] - 2 * difference * squares[1] + difference**2 * squares[0]
+    spread = squares[2] - 2 * beyond * squares[1] + beyond**2 * squares[0]
     error = math.nan
     if found.rows > 1:
         error = math.sqrt(max(spread, 0.0) * found.rows / (found.rows - 1)) / total
@@ -121,7 +134,7 @@ def agreement(a: Any, b: Any, x: Any, sample_weight: Any) -> Agreement:
         rows=found.rows,
         missing=found.missing,
         log_likelihoods=(float(means[0]), float(means[1])) if compare else (math.nan, math.nan),
-        difference=float(difference) if compare else math.nan,
+        difference=float(found.centre + beyond) if compare else math.nan,
         standard_error=error if compare else math.nan,
         confusion=found.confusion,
         adjusted_rand=adjusted_rand(found.confusion),
@@ -169,7 +182,7 @@ def _equal(p: Array | None, q: Array | None) -> bool:
 
 def _nothing(predictors: tuple[Predictor, Predictor]) -> Part:
     shape = tuple(each.parameters.n_components + 1 for each in predictors)
-    return Part(0, 0, np.zeros(2), np.zeros(5), np.zeros(shape, np.int64))
+    return Part(0, 0, np.zeros(2), 0.0, np.zeros(5), np.zeros(shape, np.int64))
 
 
 def _part(
@@ -206,6 +219,8 @@ def _of_block(
     whole = there & ~np.isnan(logs).any(axis=0)
     logs, weights = logs[:, whole], weights[whole]
     delta, squares = logs[1] - logs[0], weights**2
+    centre = float(weights @ delta / weights.sum()) if len(weights) else 0.0
+    delta -= centre
     moments = [weights.sum(), weights @ delta]
     moments += [squares.sum(), squares @ delta, squares @ delta**2]
     sizes = [each.parameters.n_components + 1 for each in predictors]
@@ -216,6 +231,7 @@ def _of_block(
         int(whole.sum()),
         int(there.sum() - whole.sum()),
         logs @ weights,
+        centre,
         np.array(moments),
         counts.reshape(sizes).astype(np.int64),
     )

@@ -17,8 +17,8 @@ from scipy.special import ndtri
 from daskgmm.arrays import Array
 from daskgmm.em.sample import scrambled
 
-HALF_STEP = 2.0**-54
-"""Half the step of uniform numbers: none is 0 or 1."""
+STEP = 2.0**-52
+"""Of uniform numbers, which lie halfway between its multiples: they are exact, none is 0 or 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,10 @@ class Draws:
 
     def _uniform(self, stream: int) -> Array:
         """Return the uniform numbers of a stream, above 0 and below 1, (b,)."""
-        own = scrambled(np.uint64(self.seed)) ^ scrambled(np.uint64(stream) + np.uint64(1 << 32))
+        # One after the other, or a seed would have the numbers of another one's other stream.
+        own = scrambled(scrambled(np.uint64(self.seed)) ^ np.uint64(stream))
         bits = scrambled(scrambled(self.numbers.astype(np.uint64)) ^ own)
-        found: Array = (bits >> np.uint64(11)) * 2.0**-53 + HALF_STEP
+        found: Array = ((bits >> np.uint64(12)) + 0.5) * STEP
         return found
 
 

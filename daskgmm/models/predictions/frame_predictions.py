@@ -49,7 +49,10 @@ def predict_frame(
         )
     outputs, nothing = outputs_of(predictor, names, dtype), nothing_of(predictor, names, dtype)
     predict = partial(predict_partition, predictor, names, dtype, tuple(frame.columns))
-    together = frame.map_partitions(predict, meta=_framed(outputs, nothing))
+    beside = () if predictor.seed is None else (_numbers(frame.npartitions),)
+    together = frame.map_partitions(
+        predict, *beside, meta=_framed(outputs, nothing), align_dataframes=False
+    )
     if len(names) == 1:
         return (together,)
     return tuple(together[_columns(each)] for each in outputs)
@@ -61,17 +64,35 @@ def predict_partition(
     dtype: np.dtype[Any],
     columns: tuple[Any, ...],
     frame: Any,
-    partition_info: Any = None,
+    number: Any = (0,),
 ) -> Any:
-    """Return outputs of a pandas frame as a series, or as a frame of all, with its index."""
+    """Return outputs of a pandas frame as a series, or as a frame of all, with its index.
+
+    `number` is a series of one value, that of the partition.
+    """
 
     def say(row: int) -> str:
         return f"row {row} of a partition (index {frame.index[row]})"
 
-    number = (partition_info or {}).get("number", 0)
-    place = Place(say, partial(np.add, number * UNKNOWN_CHUNK_SPAN))
+    place = Place(say, partial(np.add, int(np.asarray(number)[0]) * UNKNOWN_CHUNK_SPAN))
     found = predict_values(predictor, names, partition_array(frame, dtype, columns), place)
     return _framed(outputs_of(predictor, names, dtype), found, frame.index)
+
+
+def _numbers(count: int) -> Any:
+    """Return the numbers of partitions, one in each.
+
+    Of a partition that is computed alone, the `partition_info` of Dask says that it is the first.
+    """
+    import dask.dataframe as dd
+
+    return dd.from_map(_number, range(count), meta=_number(0))
+
+
+def _number(partition: int) -> Any:
+    import pandas as pd
+
+    return pd.Series([partition])
 
 
 def _framed(outputs: Sequence[Output], found: Any, index: Any = None) -> Any:
