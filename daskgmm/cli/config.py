@@ -110,6 +110,8 @@ def _unknown(key: str, known: Iterable[str]) -> str:
 def _as_typed(value: Any, param: click.Parameter, where: str) -> Any:
     """Return a value as the parser makes it of what is typed: a text, or several."""
     texts = [_text(each, where) for each in (value if isinstance(value, list) else [value])]
+    if not texts:
+        raise click.UsageError(f"{where} is an empty list. Give a value, or leave the line out.")
     if getattr(param, "multiple", False) or param.nargs == -1:
         return texts
     text = ",".join(texts)

@@ -14,7 +14,7 @@ from daskgmm.models.density.columns import places
 from daskgmm.models.inputs import feature_names
 from daskgmm.models.marginals import means_and_deviations, quantiles_of
 from daskgmm.plot.feature_axis import MOST_NAMED, FeatureAxis, feature_axis
-from daskgmm.plot.shown import UNUSED, Features, grouped, mixture_of
+from daskgmm.plot.shown import Features, grouped, is_used, mixture_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -97,7 +97,7 @@ def profiles(
         lines = _standardised(lines)
     weights = own.weights_
     heaviest = np.argsort(-weights, kind="stable")[:MOST_PANELS]
-    heaviest = heaviest[weights[heaviest] >= UNUSED / len(weights)]
+    heaviest = heaviest[is_used(weights)[heaviest]]
     groups, named = grouped(own, classes)
     own_names = [f"{column}" if names is None else names[column] for column in columns]
     along = feature_axis(own_names)

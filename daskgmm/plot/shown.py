@@ -28,7 +28,8 @@ from daskgmm.models.marginals import (
 from daskgmm.models.mixture import Mixture
 
 UNUSED = 0.01
-"""Weight, over that of equal parts, below which a component is not drawn: it has hardly a row."""
+"""Weight, over that of equal parts of all but the noise, below which a component is not drawn: it
+has hardly a row."""
 
 WINDOW = 0.998
 """Share of each component that is inside the limits of the axes."""
@@ -76,7 +77,7 @@ class Shown:
     def look(self) -> Look:
         """Colours by group, numbers as predictions have them."""
         k, weights = len(self.groups), self.over.weights
-        drawn = weights >= UNUSED / k
+        drawn = is_used(weights)
         palette = colours(1 + int(self.groups.max()))
         numbers = [str(number) if 1 < k <= MOST_NUMBERED else "" for number in range(k)]
         return Look([palette[group] for group in self.groups], numbers, weights, drawn)
@@ -111,6 +112,12 @@ class Shown:
             return ""
         listed = ", ".join(map(str, out[:6])) + (", ..." if out.size > 6 else "")
         return f"hardly a row, not drawn: {listed}"
+
+
+def is_used(weights: Array) -> NDArray[np.bool_]:
+    """Return which components are drawn, (k,), by their weights (k,); at least one is."""
+    used: NDArray[np.bool_] = weights >= UNUSED * weights.mean()
+    return used
 
 
 def shown(fitted: Any, features: Features, most: int | None = None) -> Shown:

@@ -74,6 +74,7 @@ def test_names_of_columns_are_texts(folder, call, rows):
         ("noise: 1", "'noise' is '1'; give true or false"),
         ("n-init: many", "Invalid value for '--n-init'"),
         ("seed: {a: 1}", "'seed' holds more than a value"),
+        ("columns: []", "'columns' is an empty list"),
         ("seed: 1\nseed: 2", "'seed' is there twice"),
         ("n-init: 1\nn_init: 2", "'n_init' is there twice"),
         ("- seed", "holds no options"),

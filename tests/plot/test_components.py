@@ -176,6 +176,18 @@ def test_components_without_rows_are_left_out(rows):
     assert "not drawn: 2" in ax.get_title(loc="right")
 
 
+def test_a_component_that_is_small_beside_the_noise_is_drawn():
+    random = np.random.default_rng(0)
+    x = random.uniform(-100, 100, size=(5000, 2))
+    x[:25] = random.normal(size=(25, 2)) / 2
+    start = {"weights_init": [1.0], "means_init": np.zeros((1, 2)), "precisions_init": [np.eye(2)]}
+    mixture = GaussianMixture(1, noise=True, max_iter=5, tol=1, **start).fit(x)
+    assert mixture.weights_[0] < 0.01
+    assert len(plot.components(mixture, x).patches) == 2
+    assert plot.corner(mixture).size == 4
+    assert len(plot.profiles(mixture)) == 1
+
+
 def test_bayesian_and_twenty_components(rows):
     mixture = BayesianGaussianMixture(2, random_state=0, tol=0.1).fit(rows[:400])
     assert plot.components(mixture, features=[0, 1]).collections
