@@ -78,6 +78,22 @@ def test_the_standard_error_of_a_large_difference(a, chunks):
     assert_allclose(found.standard_error, expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("scale", [1e-200, 1e140])
+def test_the_scale_of_weights_changes_nothing(a, b, scale):
+    x = da.from_array(X, chunks=(100, 2))
+    expected = compare(a, b, x, WEIGHTS, n_drawn=1000).on_rows
+    found = compare(a, b, x, scale * WEIGHTS, n_drawn=1000).on_rows
+    assert_allclose(found.log_likelihoods, expected.log_likelihoods, rtol=1e-12)
+    assert_allclose(found.difference, expected.difference, rtol=1e-9)
+    assert_allclose(found.standard_error, expected.standard_error, rtol=1e-9)
+
+
+def test_a_row_beyond_all_squares_leaves_no_warning(a, b):
+    found = compare(a, b, np.append(X, [[1e100, 0.0]], axis=0), n_drawn=1000).on_rows
+    assert abs(found.difference) > 1e150
+    assert not np.isfinite(found.standard_error)
+
+
 def test_swapped(a, b):
     one, other = compare(a, b, X), compare(b, a, X)
     assert_allclose(one.on_rows.difference, -other.on_rows.difference)

@@ -72,6 +72,8 @@ class Part:
     Attributes
     ----------
     rows, missing : int
+    heaviest : float
+        The largest weight; weights are in units of it, as their squares may be too large or small.
     likelihoods : ndarray of shape (2,)
         Weighted sums of log p(x).
     centre : float
@@ -84,28 +86,31 @@ class Part:
 
     rows: int
     missing: int
+    heaviest: float
     likelihoods: Array
     centre: float
     moments: Array
     confusion: NDArray[np.int64]
 
     def __add__(self, other: Part) -> Part:
+        heaviest = max(self.heaviest, other.heaviest)
+        ours, theirs = (each.heaviest / heaviest if heaviest else 0.0 for each in (self, other))
         centre = self.centre if self.rows else other.centre
         return Part(
             self.rows + other.rows,
             self.missing + other.missing,
-            self.likelihoods + other.likelihoods,
+            heaviest,
+            ours * self.likelihoods + theirs * other.likelihoods,
             centre,
-            self._about(centre) + other._about(centre),
+            self._moments(ours, centre) + other._moments(theirs, centre),
             self.confusion + other.confusion,
         )
 
-    def _about(self, centre: float) -> Array:
-        """Return the moments about another centre."""
+    def _moments(self, scale: float, centre: float) -> Array:
+        """Return the moments of weights times `scale`, about another centre."""
         by, (w, first, none, one, two) = self.centre - centre, self.moments
-        return np.array(
-            [w, first + by * w, none, one + by * none, two + by * (2 * one + by * none)]
-        )
+        squares = [none, one + by * none, two + by * (2 * one + by * none)]
+        return np.array([scale * w, scale * (first + by * w), *(scale**2 * s for s in squares)])
 
 
 def agreement(a: Any, b: Any, x: Any, sample_weight: Any) -> Agreement:
@@ -115,30 +120,38 @@ def agreement(a: Any, b: Any, x: Any, sample_weight: Any) -> Agreement:
     units = _log_units(*predictors)
     work = partial(_part, predictors, (0.0, 0.0) if units is None else units)
     parts = map_batches(predictors[0].dataset(rows, Companions(weights)), work)
-    found = sum(parts, _nothing(predictors))
+    with np.errstate(over="ignore", invalid="ignore"):  # of squares, which make the error inf
+        found = sum(parts, _nothing(predictors))
     if not found.rows:
         raise DataError(
             "X has no rows of positive weight that both mixtures have a density of. Give at least "
             "one."
         )
-    total, first, *squares = found.moments
-    beyond = first / total
-    # Squares of w (delta - difference), expanded.
-    spread = squares[2] - 2 * beyond * squares[1] + beyond**2 * squares[0]
-    error = math.nan
-    if found.rows > 1:
-        error = math.sqrt(max(spread, 0.0) * found.rows / (found.rows - 1)) / total
-    means = found.likelihoods / total
+    difference, error = _mean_and_error(found)
+    means = found.likelihoods / found.moments[0]
     compare = units is not None
     return Agreement(
         rows=found.rows,
         missing=found.missing,
         log_likelihoods=(float(means[0]), float(means[1])) if compare else (math.nan, math.nan),
-        difference=float(found.centre + beyond) if compare else math.nan,
+        difference=difference if compare else math.nan,
         standard_error=error if compare else math.nan,
         confusion=found.confusion,
         adjusted_rand=adjusted_rand(found.confusion),
     )
+
+
+def _mean_and_error(found: Part) -> tuple[float, float]:
+    """Return the mean of the differences, and its standard error."""
+    total, first, *squares = found.moments
+    beyond = first / total
+    with np.errstate(over="ignore", invalid="ignore"):
+        # Squares of w (delta - difference), expanded.
+        spread = squares[2] - 2 * beyond * squares[1] + beyond**2 * squares[0]
+    error = math.nan
+    if found.rows > 1:
+        error = math.sqrt(max(spread, 0.0) * found.rows / (found.rows - 1)) / total
+    return float(found.centre + beyond), float(error)
 
 
 def adjusted_rand(confusion: NDArray[np.int64]) -> float:
@@ -182,7 +195,7 @@ def _equal(p: Array | None, q: Array | None) -> bool:
 
 def _nothing(predictors: tuple[Predictor, Predictor]) -> Part:
     shape = tuple(each.parameters.n_components + 1 for each in predictors)
-    return Part(0, 0, np.zeros(2), 0.0, np.zeros(5), np.zeros(shape, np.int64))
+    return Part(0, 0, 0.0, np.zeros(2), 0.0, np.zeros(5), np.zeros(shape, np.int64))
 
 
 def _part(
@@ -218,11 +231,15 @@ def _of_block(
     there = weights > 0
     whole = there & ~np.isnan(logs).any(axis=0)
     logs, weights = logs[:, whole], weights[whole]
+    heaviest = float(weights.max(initial=0.0))
+    if heaviest:
+        weights = weights / heaviest
     delta, squares = logs[1] - logs[0], weights**2
-    centre = float(weights @ delta / weights.sum()) if len(weights) else 0.0
+    centre = float(weights @ delta / weights.sum()) if heaviest else 0.0
     delta -= centre
-    moments = [weights.sum(), weights @ delta]
-    moments += [squares.sum(), squares @ delta, squares @ delta**2]
+    moments = [weights.sum(), weights @ delta, squares.sum(), squares @ delta]
+    with np.errstate(over="ignore"):
+        moments.append(squares @ delta**2)
     sizes = [each.parameters.n_components + 1 for each in predictors]
     # The label of outliers is -1, and so the last place.
     places = [one["label"][whole] % size for one, size in zip(made, sizes, strict=True)]
@@ -230,6 +247,7 @@ def _of_block(
     return Part(
         int(whole.sum()),
         int(there.sum() - whole.sum()),
+        heaviest,
         logs @ weights,
         centre,
         np.array(moments),
