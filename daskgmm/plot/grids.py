@@ -90,9 +90,12 @@ def grid_of(
     whole = isinstance(most, (int, np.integer)) and not isinstance(most, bool)
     if not whole or most < 2:
         raise SettingError(f"most is {most!r}; give a whole number of points, 2 or more.")
-    if hasattr(given, "dims") and hasattr(given, "isel"):
-        return _labelled(given, name, int(most), component, components=components)
-    return _plain(given, name, int(most), component, components=components)
+    labelled = hasattr(given, "dims") and hasattr(given, "isel")
+    make = _labelled if labelled else _plain
+    found = make(given, name, int(most), component, components=components)
+    if not found.values.size:
+        raise SettingError(f"{name} has no points: its shape is {found.values.shape}.")
+    return found
 
 
 def thin(x: Any, feature_dims: Sequence[Any], most: int = MOST) -> tuple[Any, str]:

@@ -173,3 +173,11 @@ def test_no_map(ocean):
         plot.posterior_map(posterior.isel(component=0), 0)
     with pytest.raises(SettingError, match="most"):
         plot.label_map(np.zeros((2, 2), int), most=1)
+
+
+@pytest.mark.parametrize("draw", [plot.label_map, plot.ambiguity_map])
+def test_a_map_without_points_is_refused(draw):
+    with pytest.raises(SettingError, match=r"has no points: its shape is \(0, 4\)"):
+        draw(np.empty((0, 4), int))
+    with pytest.raises(SettingError, match="has no points"):
+        draw(xr.DataArray(np.empty((4, 0), int), dims=("y", "x")))
