@@ -155,6 +155,16 @@ def test_partitions_of_a_frame_have_values_of_their_own(two):
     assert_array_equal(found, lazy.compute().to_numpy())
 
 
+def test_columns_of_a_frame_keep_their_names():
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame(random.normal(size=(40, 2)), columns=["salt", "heat"])
+    lazy = dd.from_pandas(frame.mask(random.random((40, 2)) < 0.2), npartitions=2)
+    mixture = GaussianMixture(1, missing="marginalise").fit(lazy)
+    for seed in (None, 0):
+        filled = mixture.impute(lazy, random_state=seed)
+        assert list(filled.columns) == list(filled.compute().columns) == ["salt", "heat"]
+
+
 @pytest.mark.parametrize("missing", [0, 1])
 def test_diagonal_covariances_and_other_units(missing):
     random = np.random.default_rng(0)

@@ -33,7 +33,8 @@ def outputs_of(predictor: Predictor, names: Names, dtype: np.dtype[Any]) -> list
     precision = "float32" if dtype == np.float32 else "float64"
     noise, q = parameters.has_noise, n_factors(parameters)
     k, d, merged = parameters.n_components, predictor.n_columns, predictor.clusters
-    asked = Asked(k, precision, 1, missing, noise, q, clusters=merged, d=d)
+    columns = predictor.columns or ()
+    asked = Asked(k, precision, 1, missing, noise, q, clusters=merged, d=d, columns=columns)
     makers = {**OUTPUTS, **predictor.own_outputs}
     made = [output for name in names for output in makers[name](asked)]
     return [
