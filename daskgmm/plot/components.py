@@ -106,32 +106,36 @@ def components(
     check_rows(X, sample_weight, bins)
     axes = new_axes(ax)
     counts = None if X is None else counts_of(found, X, sample_weight, bins)
+    what = "rows" if sample_weight is None else "weight"
     if len(found.columns) == 1:
-        _one(axes, found, counts, bins)
+        _one(axes, found, counts, bins, what)
     else:
-        _two(axes, found, counts, shares, bins, "rows" if sample_weight is None else "weight")
+        _two(axes, found, counts, shares, bins, what)
     name_groups(axes, found)
     return axes
 
 
 def checked_coverage(coverage: Sequence[float]) -> list[float]:
     """Return the shares in ascending order; raise `SettingError` if they are none."""
-    shares = sorted(np.atleast_1d(np.asarray(coverage, np.float64)).tolist())
+    try:
+        shares = sorted(np.asarray(coverage, np.float64).reshape(-1).tolist())
+    except (TypeError, ValueError):
+        shares = []
     if not shares or not all(0 < share < 1 for share in shares):
         raise SettingError(f"coverage is {coverage!r}; give shares such as (0.5, 0.9).")
     return shares
 
 
-def _one(axes: Axes, found: Shown, counts: Counts | None, bins: int | None) -> None:
+def _one(axes: Axes, found: Shown, counts: Counts | None, bins: int | None, what: str) -> None:
     words = [found.left_out()]
     if counts is not None:
         draw_rows(axes, counts, 0, bins)
-        words.append(outside(counts.single[0], counts.present[0]))
+        words.append(outside(counts.single[0], counts.present[0], what))
     draw_over_one(axes, found, 0)
     unit = written(found.units[0])
     axes.set_xlabel(found.label(0))
     axes.set_ylabel(f"density (1/{unit})" if unit else "density")
-    words.insert(0, "wide line: mixture" + ("" if counts is None else ", area: rows"))
+    words.insert(0, "wide line: mixture" + ("" if counts is None else f", area: {what}"))
     note(axes, words)
 
 
@@ -171,7 +175,7 @@ def _two(
     if counts is None:
         draw_density(axes, *density_on_grid(found, (0, 1), GRID))
     else:
-        words.append(outside(counts.pairs[0], counts.both[0]))
+        words.append(outside(counts.pairs[0], counts.both[0], what))
         coarse = smooth(counts, bins, 0.35)
         draw_counts(
             axes, coarse.pair(0, 1), coarse.edges[0], coarse.edges[1], label=f"{what} in a bin"

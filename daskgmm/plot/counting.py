@@ -52,9 +52,9 @@ def smooth(counts: Counts, bins: int | None, power: float) -> Counts:
     return counts.coarser(max([1, *(each for each in FACTORS if FINE / each >= wanted)]))
 
 
-def outside(seen: Array, present: float) -> str:
-    """Say which part of the rows that are present is not among those seen."""
+def outside(seen: Array, present: float, what: str) -> str:
+    """Say which part of the rows, or of the weight, that is present is not among that seen."""
     part = 1.0 - float(seen.sum()) / present if present else 0.0
     if part < 5e-4:
         return ""
-    return f"{100 * part:.2g} % of rows outside" if part < 0.9995 else "all rows outside"
+    return f"{100 * part:.2g} % of {what} outside" if part < 0.9995 else f"all {what} outside"

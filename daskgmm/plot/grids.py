@@ -154,13 +154,13 @@ def _plain(given: Any, name: str, most: int, component: Any, *, components: bool
     if len(shape) != 2 + extra:
         raise _no_map(name, (), shape[: len(shape) - extra])
     if component is not None and not (
-        isinstance(component, (int, np.integer)) and -shape[2] <= component < shape[2]
+        isinstance(component, (int, np.integer)) and 0 <= component < shape[2]
     ):
         raise _no_component(component, [str(number) for number in range(shape[2])])
     steps = steps_for(shape[:2], most)
     taken: tuple[Any, ...] = tuple(slice(None, None, step) for step in steps)
     if component is not None:
-        taken = (*taken, int(component) % shape[2])
+        taken = (*taken, int(component))
     values = np.asarray(given[taken])
     return Grid(values, (None, None), ("row", "column"), (None, None), _said(steps))
 

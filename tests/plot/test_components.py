@@ -221,6 +221,8 @@ def test_wide_data_make_no_matrix_of_all_features(monkeypatch):
         ({"features": "depth"}, "named"),
         ({"features": [0, 7]}, "does not exist"),
         ({"coverage": (0.5, 1.0)}, "coverage"),
+        ({"coverage": "most"}, "coverage"),
+        ({"coverage": ()}, "coverage"),
     ],
 )
 def test_what_cannot_be_drawn(mixture, settings, said):

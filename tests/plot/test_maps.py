@@ -181,3 +181,9 @@ def test_a_map_without_points_is_refused(draw):
         draw(np.empty((0, 4), int))
     with pytest.raises(SettingError, match="has no points"):
         draw(xr.DataArray(np.empty((4, 0), int), dims=("y", "x")))
+
+
+@pytest.mark.parametrize("component", [-1, 3, 1.0, "1"])
+def test_an_array_has_its_own_components_alone(component):
+    with pytest.raises(SettingError, match="There is no component"):
+        plot.posterior_map(np.full((4, 5, 3), 1 / 3), component)
