@@ -79,9 +79,9 @@ def test_icl_reads_the_rows_once(mixture, monkeypatch):
     passes = []
     map_batches = prediction.map_batches
 
-    def counted(*arguments):
+    def counted(*arguments, **settings):
         passes.append(arguments)
-        return map_batches(*arguments)
+        return map_batches(*arguments, **settings)
 
     monkeypatch.setattr(prediction, "map_batches", counted)
     mixture.icl(da.from_array(X, chunks=(100, D)))
