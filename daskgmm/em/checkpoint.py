@@ -24,7 +24,7 @@ from daskgmm.em.events import Checkpointed, Iterated, Listener
 from daskgmm.em.fingerprint import DIGEST
 from daskgmm.em.loop import Fit
 from daskgmm.em.observed import Observed
-from daskgmm.em.packing import pack, unpack
+from daskgmm.em.packing import MALFORMED, named_once, pack, unpack
 from daskgmm.em.quasi_newton import Point
 from daskgmm.em.survey import Survey
 from daskgmm.em.weighing import Weighing
@@ -140,13 +140,15 @@ class Checkpoint(Generic[Kept]):
         document, self._document = self._document, None
         if document is None:
             return None
-        self._check_kind(document)
-        self._compare(document["identity"])
-        self._compare_versions(document["versions"])
         try:
+            self._check_kind(document)
+            self._compare(document["identity"])
+            self._compare_versions(document["versions"])
             priors = {type(prior).__name__: type(prior) for prior in PRIORS.values()}
             state = unpack(document["state"], RECORDS | priors)
-        except (IndexError, KeyError, TypeError, ValueError) as error:
+        except CheckpointError:
+            raise
+        except MALFORMED as error:
             raise CheckpointError(_damaged(self._address, error)) from error
         if not isinstance(state, self._kind):
             raise CheckpointError(_damaged(self._address, "it holds no state"))
@@ -243,8 +245,8 @@ def read_document(address: Address) -> dict[str, Any] | None:
     if content is None:
         return None
     try:
-        document = json.loads(content)
-    except ValueError as error:
+        document = json.loads(content, object_pairs_hook=named_once)
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(_damaged(address, error)) from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise CheckpointError(

@@ -6,13 +6,32 @@ import base64
 import math
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
 
 Plain = Any
 """What JSON holds: dict, list, str, int, float, bool, None."""
+
+MALFORMED = (
+    AttributeError, IndexError, KeyError, OverflowError, RecursionError, TypeError, ValueError,
+)  # fmt: skip
+"""What readers of plain values raise where these are not of the form that was written."""
+
+
+def named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON; raise `ValueError` for a name that stands twice.
+
+    Parsers take the last one, so that a file that was joined of two would pass for the second.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice[:60]!r} stands twice in an object")
+    return found
 
 
 def pack(value: Any) -> Plain:
@@ -56,7 +75,7 @@ def _pack_array(array: NDArray[Any]) -> Plain:
 def unpack(plain: Plain, records: Mapping[str, type]) -> Any:
     """Return what `pack` was given; only dataclasses among `records` are ever made.
 
-    Raises `KeyError`, `TypeError` or `ValueError` if it is not of that form.
+    Raises one of `MALFORMED` if it is not of that form.
     """
     arrays = [_unpack_array(array) for array in plain["arrays"]]
     return _unpack(plain["value"], records, arrays)
@@ -83,4 +102,29 @@ def _unpack(plain: Plain, records: Mapping[str, type], arrays: list[NDArray[Any]
             for key, item in plain["mapping"]
         }
     content = {key: _unpack(item, records, arrays) for key, item in plain["fields"].items()}
-    return records[plain["record"]](**content)
+    kind = records[plain["record"]]
+    for name, hint in _hints(kind).items():
+        if name in content and not _is_of(content[name], hint):
+            raise TypeError(f"{name!r} of {kind.__name__} is a {type(content[name]).__name__}")
+    return kind(**content)
+
+
+def _hints(kind: type) -> dict[str, Any]:
+    """Return the types of fields; none where their names are not known here."""
+    try:
+        return get_type_hints(kind)
+    except NameError:
+        return {}
+
+
+def _is_of(value: Any, hint: Any) -> bool:
+    """Return whether a value is of the type of a field, as far as a class tells it."""
+    if isinstance(hint, UnionType) or get_origin(hint) is Union:
+        return any(_is_of(value, each) for each in get_args(hint))
+    kind = get_origin(hint) or hint
+    if kind is float:
+        return isinstance(value, (int, float))
+    if kind is tuple and isinstance(value, tuple):
+        within = get_args(hint)[:1] if get_args(hint)[1:] == (...,) else ()
+        return all(_is_of(each, inner) for inner in within for each in value)
+    return isinstance(value, kind) if isinstance(kind, type) and kind is not Any else True

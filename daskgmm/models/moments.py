@@ -11,7 +11,7 @@ import numpy as np
 
 from daskgmm.arrays import Array
 from daskgmm.counting import counted
-from daskgmm.em.packing import pack, unpack
+from daskgmm.em.packing import MALFORMED, pack, unpack
 from daskgmm.em.weighing import Weighing, merge_weighings
 from daskgmm.errors import ModelFileError, SettingError
 from daskgmm.gaussian.moments import Moments
@@ -208,7 +208,7 @@ class MixtureMoments:
         except KeyError as error:
             message = f"{address} is damaged: {error} is missing. {FILE.mend}"
             raise ModelFileError(message) from error
-        except (IndexError, TypeError, ValueError, OverflowError, RecursionError) as error:
+        except MALFORMED as error:
             raise ModelFileError(f"{address} is damaged: {error}. {FILE.mend}") from error
         return moments
 

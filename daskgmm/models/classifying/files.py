@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from daskgmm.em.packing import MALFORMED
 from daskgmm.errors import ModelFileError, SettingError
 from daskgmm.models.classifying.sizes import loaded_sizes, stored_sizes
 from daskgmm.models.files.model_document import plain
@@ -56,6 +57,6 @@ def from_entry(kind: type[Any], entry: Mapping[str, Any], address: Address) -> A
         made.classes_ = np.array(entry["classes"], dtype)
         made.class_prior_ = np.array(entry["class_prior"], np.float64)
         made.class_count_ = np.array(entry["class_count"], np.int64)
-    except (KeyError, TypeError, ValueError) as error:
+    except MALFORMED as error:
         raise ModelFileError(f"{address} is damaged: {error} in the entry of classes.") from error
     return made

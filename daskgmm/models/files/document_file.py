@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from daskgmm.em.packing import MALFORMED
 from daskgmm.errors import ModelFileError
 from daskgmm.models.files.model_document import (
     FORMAT,
@@ -49,7 +50,7 @@ def read_mixture(choose: Choose[Kind], address: Address) -> Kind:
         raise ModelFileError(f"{address} cannot be read here: {error}") from error
     except KeyError as error:
         raise ModelFileError(f"{address} is damaged: {error} is missing. {MODEL.mend}") from error
-    except (IndexError, TypeError, ValueError, OverflowError, RecursionError) as error:
+    except MALFORMED as error:
         raise ModelFileError(f"{address} is damaged: {error}. {MODEL.mend}") from error
     return mixture
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from daskgmm.em.checkpoint import digest_of
+from daskgmm.em.packing import named_once
 from daskgmm.errors import ModelFileError
 from daskgmm.models.writers.naming import check_document_name
 from daskgmm.storage.address import Address
@@ -122,7 +123,9 @@ def _parsed(content: bytes | None, address: Address, kind: FileKind) -> dict[str
             f"There is no {kind.file} {address}. Check the path; {kind.written_by} writes one."
         )
     try:
-        document: dict[str, Any] = json.loads(content, parse_constant=_refuse)
+        document: dict[str, Any] = json.loads(
+            content, parse_constant=_refuse, object_pairs_hook=named_once
+        )
     except (ValueError, RecursionError) as error:
         raise ModelFileError(f"{address} is torn or no JSON: {error}. {kind.mend}") from error
     return document
