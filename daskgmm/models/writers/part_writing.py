@@ -29,6 +29,7 @@ from daskgmm.models.writers.tally import Arrays, WrittenBatch
 from daskgmm.models.writers.writing import counts_of, n_counts
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.keyed_task import KeyedBlock
+from daskgmm.rows.parquet.files import CHECKED
 from daskgmm.rows.retries import retried
 from daskgmm.rows.tables.arrow_columns import require
 from daskgmm.storage.address import Address
@@ -130,7 +131,7 @@ class _Writer:
     def __init__(self, path: Path, schema: Any) -> None:
         # Not empty_table, which some types refuse.
         self._waiting = [require("pyarrow").Table.from_batches([], schema)]
-        self._file = require("pyarrow.parquet").ParquetWriter(path, schema)
+        self._file = require("pyarrow.parquet").ParquetWriter(path, schema, **CHECKED)
 
     def add(self, table: Any) -> None:
         """Take in rows."""

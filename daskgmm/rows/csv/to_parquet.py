@@ -14,7 +14,7 @@ from uuid import uuid4
 from daskgmm.errors import DataError, OutputError
 from daskgmm.rows.csv.blocks import Types, blocks, in_fitting_types
 from daskgmm.rows.csv.dialect import Dialect, opened
-from daskgmm.rows.parquet.files import SUFFIXES
+from daskgmm.rows.parquet.files import CHECKED, SUFFIXES
 from daskgmm.rows.tables.arrow_columns import require
 from daskgmm.rows.tables.arrow_texts import is_text
 from daskgmm.rows.tables.text_columns import LOOKED_AT, mostly_numbers
@@ -224,7 +224,7 @@ def _write(files: Sequence[Any], path: Path, types: Types) -> tuple[int, Any]:
             for block in blocks(source, dialect, known, at):
                 if writer is None:
                     schema = _stored(block.schema)
-                    writer = require("pyarrow.parquet").ParquetWriter(path, schema)
+                    writer = require("pyarrow.parquet").ParquetWriter(path, schema, **CHECKED)
                 writer.write_table(block.cast(schema))
                 rows += len(block)
         if writer is None:

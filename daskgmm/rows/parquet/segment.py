@@ -152,11 +152,16 @@ def _read_group(
     """Yield the result of `make` for each batch of a row group."""
     stored = [name for name in query.columns if name not in piece.constants]
     rows = piece.rows[group - piece.first]
-    row = sum(file.metadata.row_group(i).num_rows for i in range(group))
+    first = row = sum(file.metadata.row_group(i).num_rows for i in range(group))
     for read in _batches(file, group, stored, query) if rows else _no_rows(file, stored):
         batch = _with_constants(read, piece, query)
         yield make(group, block_of(batch, query, partial(row_of_file, piece.address, row)), batch)
         row += batch.num_rows
+    if row - first != rows:
+        raise DataError(
+            f"Row group {group} of {piece.address} holds {row - first} rows, and the footer says "
+            f"{rows}. The file is damaged: write it again."
+        )
 
 
 def block_of(batch: Any, query: Query, place: Callable[[int], str]) -> NDArray[Any]:
