@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.errors import DataError, DecodingWarning
+from daskgmm.errors import DataError, DecodingWarning, SourceError
 from daskgmm.rows.labelled.attributes import dropped, floating_type, numbers, one_number, word
+from daskgmm.rows.stores.zarr_store import address_of
 from daskgmm.user_warnings import warn_user
 
 if TYPE_CHECKING:
@@ -228,7 +229,7 @@ def zarr_attributes(array: Any) -> dict[str, Any]:
     also Zarr's default: it counts where numbers are packed, which only such a writer does. In
     format 3 the fill value declares nothing.
     """
-    attributes = dict(array.attrs)
+    attributes = attributes_of(array)
     named = attributes.pop("_ARRAY_DIMENSIONS", None) is not None
     if named and array.metadata.zarr_format == 2 and np.dtype(array.dtype).kind in "iuf":
         fill = array.fill_value
@@ -237,9 +238,28 @@ def zarr_attributes(array: Any) -> dict[str, Any]:
     return attributes
 
 
+def attributes_of(array: Any) -> dict[str, Any]:
+    """Return the attributes of a Zarr array; raise `SourceError` where they are no object."""
+    given = array.metadata.attributes
+    if isinstance(given, Mapping):
+        return dict(given)
+    raise SourceError(
+        f"The attributes of {address_of(array)} are damaged: they are a {type(given).__name__}, "
+        "and no object with names. Write them again."
+    )
+
+
+def fills_missing(array: Any, decoding: Decoding) -> bool:
+    """Return whether chunks of a Zarr array that are not stored read as missing values."""
+    if array.fill_value is None or np.dtype(array.dtype).kind not in "iuf":
+        return False
+    fill = decoding(np.full((1, 1), array.fill_value, array.dtype))
+    return bool(fill.dtype.kind == "f" and np.isnan(fill).all())
+
+
 def tell_zeros(array: Any, where: str) -> None:
     """Warn if zeros of a Zarr array of format 2 may be values or missing; see `zarr_attributes`."""
-    about = dict(array.attrs)
+    about = attributes_of(array)
     if (
         array.metadata.zarr_format != 2
         or np.dtype(array.dtype).kind not in "iuf"

@@ -13,9 +13,16 @@ import zarr
 from daskgmm.errors import SourceError
 from daskgmm.rows.labelled.attributes import numbers
 from daskgmm.rows.labelled.file_kinds import ENGINES, LABELLED, suffix_of
-from daskgmm.rows.labelled.nodata import DECLARING, declared_by_zarr, tell_zeros, zarr_attributes
+from daskgmm.rows.labelled.nodata import (
+    DECLARING,
+    declared_by_zarr,
+    fills_missing,
+    tell_zeros,
+    zarr_attributes,
+)
 from daskgmm.rows.labelled.variables import auxiliary, grid_mappings, unmentioned
 from daskgmm.rows.layout import REAL_KINDS
+from daskgmm.rows.stores.claims import check_claim
 from daskgmm.rows.stores.stored_values import lazily_read, lazy_values
 from daskgmm.rows.stores.zarr_opening import group_refused, missing, open_node
 from daskgmm.rows.stores.zarr_store import address_of
@@ -141,6 +148,7 @@ def data_array(array: Any) -> xr.DataArray:
     address = address_of(array)
     xarray = _xarray(address)
     decoding = declared_by_zarr(array)
+    check_claim(array, sparse=fills_missing(array, decoding))
     tell_zeros(array, str(address))
     attributes = {k: v for k, v in zarr_attributes(array).items() if k not in DECLARING}
     dims = dimensions(array) or tuple(f"dim_{axis}" for axis in range(array.ndim))
@@ -164,6 +172,8 @@ def labelled_group(
         return _unnamed(address, group, arrays or {}, variables, beside)
     advice = "Give one of its arrays, or open it with xarray and give what you select."
     what = f"{address} cannot be opened as a group of variables"
+    for array in (arrays or {}).values():
+        check_claim(array, sparse=True)  # those that are not chosen may be empty
     with stored.explain(SourceError, what, advice):
         dataset = _decoded_group(_xarray(address), group, arrays or {})
     nodes = dict.fromkeys(dataset.variables, group) if arrays is None else arrays
@@ -174,6 +184,7 @@ def labelled_group(
     chosen = _chosen(address, dataset, variables, beside, features)
     for name, array in (arrays or {}).items():
         if name in chosen.data_vars and name not in beside:
+            check_claim(array, sparse=fills_missing(array, declared_by_zarr(array)))
             tell_zeros(array, f"{name!r} of {address}")
     return chosen
 

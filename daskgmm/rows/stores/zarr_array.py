@@ -8,7 +8,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from daskgmm.rows.labelled.nodata import declared_by_zarr, tell_zeros
+from daskgmm.rows.labelled.nodata import declared_by_zarr, fills_missing, tell_zeros
+from daskgmm.rows.stores.claims import check_claim
 from daskgmm.rows.stores.obstore_backend import portable
 from daskgmm.rows.stores.stored_rows import Lengths, StoredRows
 from daskgmm.rows.stores.zarr_reading import read
@@ -21,7 +22,9 @@ class ZarrRows(StoredRows):
 
     def __init__(self, array: Any, lengths: Lengths = None) -> None:
         self._array = portable(array)
-        super().__init__(array, partial(_read, self._array), declared_by_zarr(array), lengths)
+        decoding = declared_by_zarr(array)
+        check_claim(array, sparse=fills_missing(array, decoding))
+        super().__init__(array, partial(_read, self._array), decoding, lengths)
         if array.ndim > 1:
             tell_zeros(array, shown(location(array)))
         self.in_process = in_memory(array.store)

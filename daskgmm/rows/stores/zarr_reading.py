@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from daskgmm.errors import SourceError
 from daskgmm.rows.stores.presence import check_present, may_be_missing
+from daskgmm.rows.stores.shards import check_shards
 from daskgmm.rows.stores.zarr_store import address_of
 
 READ_AGAIN = "If the store could not be reached, run again; if a chunk is damaged, write it again."
@@ -23,6 +24,7 @@ def read(array: Any, part: Part) -> NDArray[Any]:
         values = np.asarray(array[part])
         if may_be_missing(values, array.fill_value):
             check_present(array)
+        check_shards(array, part, values)
         return values
     except Exception:
         address = address_of(array)  # only now, as each block would pay for it

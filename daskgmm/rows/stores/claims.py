@@ -1,0 +1,87 @@
+"""Checks of what the metadata of a Zarr array claims, before memory is taken or time is spent.
+
+Zarr reads a missing chunk as the fill value: a spoiled shape is a store of zeros without end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from zarr.core.sync import sync
+
+from daskgmm.errors import SourceError
+from daskgmm.rows.stores.zarr_store import address_of
+
+BELIEVED_BYTES, BELIEVED_CHUNKS = 1 << 31, 10_000
+"""Decoded bytes, and chunks, up to which a shape is believed: they are read in seconds."""
+
+SPARSE_BYTES, SPARSE_CHUNKS = 1 << 47, 1 << 27
+"""The same where missing chunks are missing values, as on grids of which the end is not written
+yet: a list of more blocks has no place in memory."""
+
+LOOKED_FOR = 64
+"""Chunks of the last half that are looked for where the last one is missing."""
+
+
+def check_claim(array: Any, sparse: bool) -> None:
+    """Raise `SourceError` if a large array has no chunk in the last half that its shape claims.
+
+    `sparse`: a missing chunk is one of missing values, not of numbers.
+    """
+    if min(_units(array), default=1) < 1:
+        raise SourceError(
+            f"{address_of(array)} says that its chunks have the shape {_units(array)}, which "
+            "holds no value. Its metadata are damaged: write it again."
+        )
+    counts = chunk_counts(array)
+    chunks = math.prod(counts)
+    size = math.prod(array.shape) * np.dtype(array.dtype).itemsize
+    most = (SPARSE_BYTES, SPARSE_CHUNKS) if sparse else (BELIEVED_BYTES, BELIEVED_CHUNKS)
+    if size <= most[0] and chunks <= most[1]:
+        return
+    step = max(1, chunks // 2 // LOOKED_FOR)
+    numbers = range(chunks - 1, chunks // 2 - 1, -step)
+    if any(
+        _are_stored(array, [_place(number, counts) for number in some])
+        for some in (numbers[:1], numbers[1:])
+    ):
+        return
+    address = address_of(array)
+    raise SourceError(
+        f"{address} says that it has the shape {tuple(array.shape)}, and none of the "
+        f"{len(numbers)} chunks that were looked for in its last half is stored: they would all be "
+        f"the fill value {array.fill_value}. Its metadata are damaged, or it is not written yet. "
+        "Write it, or give it the shape that it has (resize)."
+    )
+
+
+def chunk_counts(array: Any) -> tuple[int, ...]:
+    """Return how many files along each axis an array has."""
+    return tuple(-(-n // unit) for n, unit in zip(array.shape, _units(array), strict=True))
+
+
+def _units(array: Any) -> tuple[int, ...]:
+    return tuple(getattr(array, "shards", None) or array.chunks)
+
+
+def _place(number: int, counts: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the coordinates of a chunk, of which the last axis runs fastest; of any size."""
+    place = []
+    for count in reversed(counts):
+        number, along = divmod(number, count)
+        place.append(along)
+    return tuple(reversed(place))
+
+
+def _are_stored(array: Any, places: Sequence[tuple[int, ...]]) -> bool:
+    """Return whether one of these chunks is stored; they are asked for at once."""
+    keys = map(array.metadata.encode_chunk_key, places)
+
+    async def answers() -> list[bool]:
+        return list(await asyncio.gather(*((array.store_path / key).exists() for key in keys)))
+
+    return any(sync(answers()))
