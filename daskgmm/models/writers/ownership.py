@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from daskgmm.em.packing import named_once
 from daskgmm.errors import OutputError
 from daskgmm.storage.address import Address
 
@@ -49,7 +50,7 @@ class Owner:
     def lost(self) -> OutputError:
         """Return the error of the run that lost its place, with what is known of the other."""
         content = self.journal.read()
-        other = "" if content is None else f" It is {described(_parsed(content))}."
+        other = "" if content is None else f" It is {described(parsed(content))}."
         ended = " and has ended there, or its journal was removed" if content is None else ""
         return OutputError(
             f"Another run has taken the place of {self.target}{ended}, so this one stops and "
@@ -74,9 +75,10 @@ def described(journal: Mapping[str, Any]) -> str:
     )
 
 
-def _parsed(content: bytes) -> Mapping[str, Any]:
+def parsed(content: bytes | None) -> dict[str, Any]:
+    """Return a journal; empty if there is none, or what is there is torn."""
     try:
-        document = json.loads(content)
-    except ValueError:
+        document = json.loads(content or b"{}", object_pairs_hook=named_once)
+    except (ValueError, RecursionError):
         return {}
-    return document if isinstance(document, Mapping) else {}
+    return document if isinstance(document, dict) else {}

@@ -16,8 +16,10 @@ from uuid import uuid4
 
 import numpy as np
 
+from daskgmm.em.checkpoint import digest_of
+from daskgmm.em.packing import MALFORMED
 from daskgmm.errors import OutputError
-from daskgmm.models.writers.ownership import Owner, identified
+from daskgmm.models.writers.ownership import Owner, identified, parsed
 from daskgmm.models.writers.tally import Tally
 from daskgmm.passes.configuration import Configuration
 from daskgmm.rows.retries import retried
@@ -37,9 +39,11 @@ is one, the target is not whole."""
 LOCAL = re.compile(r"^(\w+::)*(file|local)://")
 """What URLs of local paths begin with, through a cache or not."""
 
-OURS = re.compile(r"[0-9a-f]{32}(\.[0-9a-f]{32}\.removed)?")
-"""What runs call their folders, and what they are about to remove, where a target is written."""
+FOLDER = re.compile(r"[0-9a-f]{32}")
+"""What runs call their folders where a target is written."""
 
+OURS = re.compile(rf"{FOLDER.pattern}(\.[0-9a-f]{{32}}\.removed)?")
+"""Those folders, and what runs are about to remove."""
 
 FORMER = {"identity", "done", "counts", "marks"}
 """What was in the journal of a run that wrote aside without a folder of its own."""
@@ -84,6 +88,7 @@ class Target(ABC):
         self.contested = self._taken = self._former = False
         self._overwrite, self._about = overwrite, identified()
         self._folder, self._folder_before = self.owner.run, ""
+        self._made = ""
         if path is None:
             self._check_remote()
         else:
@@ -109,15 +114,21 @@ class Target(ABC):
     def interrupted(self, identity: Mapping[str, Any]) -> Tally | None:
         """Return what an interrupted run of the same kind wrote; None to begin anew."""
         document = self._read()
-        if not document.get("begun") or document["identity"] != json.loads(json.dumps(identity)):
+        try:
+            if not document["begun"] or document["identity"] != json.loads(json.dumps(identity)):
+                return None
+            self._folder_before, self._made = str(document["folder"]), document["made"]
+            marks = {int(index): mark for index, mark in document["marks"].items()}
+            counts = np.array([int(each) for each in document["counts"]], np.int64)
+            done = {int(index) for index in document["done"]}
+            tally = Tally(counts, done, marks, dict(document["digests"]))
+            contested = bool(document["contested"])
+        except MALFORMED:
             return None
-        self._folder_before = str(document["folder"])
-        if not self._is_begun(self._place(self._folder_before)):
+        if self._made != self.made_in(self._place(self._folder_before)):
             return None
-        self.contested = bool(document["contested"])
-        marks = {int(index): mark for index, mark in document["marks"].items()}
-        counts = np.array(document["counts"], np.int64)
-        return Tally(counts, set(document["done"]), marks, document["digests"])
+        self.contested = contested
+        return tally
 
     def go_on(self, identity: Mapping[str, Any], tally: Tally) -> None:
         """Take the place of the run that wrote what is tallied; it stops at its next note."""
@@ -182,13 +193,10 @@ class Target(ABC):
             self._remove_root()
 
     def _read(self) -> dict[str, Any]:
-        """Return the journal; empty if there is none that can be gone on from."""
-        content = self._journal.read()
-        try:
-            document = {} if content is None else json.loads(content)
-        except ValueError:
-            return {}
-        return document if isinstance(document, dict) and "folder" in document else {}
+        """Return the journal; empty if there is none, or none that is whole, to go on from."""
+        document = parsed(self._journal.read())
+        whole = FOLDER.fullmatch(str(document.get("folder"))) and document == sealed(document)
+        return document if whole else {}
 
     def _write(self, identity: Mapping[str, Any], tally: Tally, *, begun: bool) -> None:
         document = {
@@ -200,10 +208,11 @@ class Target(ABC):
             "identity": identity,
             "done": sorted(tally.done),
             "counts": tally.counts.tolist(),
-            "marks": tally.marks,
+            "marks": {str(index): mark for index, mark in tally.marks.items()},
             "digests": tally.digests,
+            "made": self._made,
         }
-        self._journal.replace(json.dumps(document).encode())
+        self._journal.replace(json.dumps(sealed(document)).encode())
         self._taken = True
 
     @property
@@ -213,9 +222,9 @@ class Target(ABC):
     def _place(self, folder: str) -> Address:
         return self.root if self._remote else self.root.child(folder)
 
-    def _is_begun(self, place: Address) -> bool:
-        """Return whether a place holds what a run can go on from."""
-        return place.exists()
+    def made_in(self, place: Address) -> str | None:
+        """Return a digest of what was made there to be filled; None if there is nothing."""
+        return "" if place.exists() else None
 
     def begin(self, identity: Mapping[str, Any], tally: Tally, make: Callable[[], None]) -> None:
         """Take the place from whoever has it, and `make` what is to be filled there."""
@@ -226,6 +235,8 @@ class Target(ABC):
             # Where folders are real, the loser's last chunk may come as they are removed.
             retried(self._clear, Configuration.current().retries)
         make()
+        # A URL has no folder before there is a file in it.
+        self._made = self.made_in(self.place) or ""
         self.note(identity, tally)
         self._remove_others()
 
@@ -361,11 +372,13 @@ class Target(ABC):
 
     def _is_former(self) -> bool:
         """Return whether what lies aside is of a run that had no folder of its own there yet."""
-        try:
-            document = json.loads(self._journal.read() or b"")
-        except ValueError:
-            return False
-        return isinstance(document, dict) and document.keys() == FORMER
+        return parsed(self._journal.read()).keys() == FORMER
+
+
+def sealed(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a journal with the checksum of what is in it: a spoiled one is not gone on from."""
+    rest = {name: value for name, value in document.items() if name != "sha256"}
+    return {**rest, "sha256": digest_of(rest)}
 
 
 def place_of(address: Address) -> Address:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -39,8 +40,14 @@ class ZarrTarget(Target):
             return False
         return MARK in about.get("attributes", {})
 
-    def _is_begun(self, place: Address) -> bool:
-        return place.child("zarr.json").exists()
+    def made_in(self, place: Address) -> str | None:
+        """Return a digest of the metadata of the group and of all its arrays."""
+        about = place.child("zarr.json").read()
+        if about is None:
+            return None
+        arrays = map(place.child, sorted(place.names() - {"zarr.json"}))
+        each = [array.child("zarr.json").read() for array in arrays]
+        return hashlib.sha256(b"".join(filter(None, (about, *each)))).hexdigest()
 
     def make(self, cut: CutRows, outputs: Outputs, k: int) -> None:
         """Make the arrays of predictions of k components, empty, and their coordinates."""
