@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
+from daskgmm.errors import DataError
+
 Result = TypeVar("Result")
 
 FAN_IN = 8
@@ -26,7 +28,7 @@ def reduce_in_order(results: Iterable[Result], merge: Callable[[Result, Result],
             level += 1
         levels.append((level, merged))
     if not levels:
-        raise ValueError("There are no batches to reduce.")
+        raise DataError("X has no rows, and a pass needs some. Give at least one row.")
     total = levels.pop()[1]
     while levels:
         total = merge(levels.pop()[1], total)
