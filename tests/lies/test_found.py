@@ -173,13 +173,23 @@ def _stored(path, **changes):
 
 
 @pytest.mark.parametrize("shape", [[10**9, 3], [10**15, 3], [10**30, 3]])
+@pytest.mark.filterwarnings("error:.* says that it has the shape")
 def test_a_shape_of_chunks_that_are_not_there(shape, mixture, tmp_path):
     path = _stored(tmp_path / "x.zarr", shape=shape)
     began = time.perf_counter()
     for use in (mixture.score, GaussianMixture(2).fit):
-        with pytest.raises(SourceError, match=r"x\.zarr"):
+        with pytest.raises((SourceError, UserWarning), match=r"x\.zarr says that it has the shape"):
             use(path)
     assert time.perf_counter() - began < 1
+
+
+def test_zeros_that_zarr_does_not_store_are_read(tmp_path):
+    """It leaves out chunks of the fill value alone: such an array is whole."""
+    array = zarr.create_array(tmp_path / "x.zarr", shape=(60_000, 2), chunks=(5, 2), dtype="i2")
+    array[:5] = 1
+    with pytest.warns(UserWarning, match="chunks that were looked for in its last half is stored"):
+        rows = as_rows(tmp_path / "x.zarr")
+    assert sum(rows.lengths) == 60_000
 
 
 def test_a_large_array_whose_end_is_not_written(mixture, tmp_path):

@@ -15,22 +15,29 @@ from zarr.core.sync import sync
 
 from daskgmm.errors import SourceError
 from daskgmm.rows.stores.zarr_store import address_of
+from daskgmm.user_warnings import warn_user
 
-BELIEVED_BYTES, BELIEVED_CHUNKS = 1 << 31, 10_000
+DOUBTED_BYTES, DOUBTED_CHUNKS = 1 << 31, 10_000
 """Decoded bytes, and chunks, up to which a shape is believed: they are read in seconds."""
 
-SPARSE_BYTES, SPARSE_CHUNKS = 1 << 47, 1 << 27
-"""The same where missing chunks are missing values, as on grids of which the end is not written
-yet: a list of more blocks has no place in memory."""
+REFUSED_BYTES, REFUSED_CHUNKS = 1 << 47, 1 << 27
+"""The same from which on a shape that nothing stored speaks for is refused: a list of more blocks
+has no place in memory."""
 
 LOOKED_FOR = 64
 """Chunks of the last half that are looked for where the last one is missing."""
 
 
 def check_claim(array: Any, sparse: bool) -> None:
-    """Raise `SourceError` if a large array has no chunk in the last half that its shape claims.
+    """Refuse, or warn of, a large array without a chunk in the last half that its shape claims.
 
-    `sparse`: a missing chunk is one of missing values, not of numbers.
+    `sparse`: a missing chunk is one of missing values, as on grids of which the end is not written
+    yet. Of numbers it may be right too: Zarr leaves chunks out that hold the fill value alone.
+
+    Raises
+    ------
+    SourceError
+        If chunks hold no value, or the shape has no place in memory.
     """
     if min(_units(array), default=1) < 1:
         raise SourceError(
@@ -40,8 +47,9 @@ def check_claim(array: Any, sparse: bool) -> None:
     counts = chunk_counts(array)
     chunks = math.prod(counts)
     size = math.prod(array.shape) * np.dtype(array.dtype).itemsize
-    most = (SPARSE_BYTES, SPARSE_CHUNKS) if sparse else (BELIEVED_BYTES, BELIEVED_CHUNKS)
-    if size <= most[0] and chunks <= most[1]:
+    refused = size > REFUSED_BYTES or chunks > REFUSED_CHUNKS
+    doubted = not sparse and (size > DOUBTED_BYTES or chunks > DOUBTED_CHUNKS)
+    if not refused and not doubted:
         return
     step = max(1, chunks // 2 // LOOKED_FOR)
     numbers = range(chunks - 1, chunks // 2 - 1, -step)
@@ -50,12 +58,18 @@ def check_claim(array: Any, sparse: bool) -> None:
         for some in (numbers[:1], numbers[1:])
     ):
         return
-    address = address_of(array)
-    raise SourceError(
-        f"{address} says that it has the shape {tuple(array.shape)}, and none of the "
-        f"{len(numbers)} chunks that were looked for in its last half is stored: they would all be "
-        f"the fill value {array.fill_value}. Its metadata are damaged, or it is not written yet. "
-        "Write it, or give it the shape that it has (resize)."
+    what = (
+        f"{address_of(array)} says that it has the shape {tuple(array.shape)}, and none of the "
+        f"{len(numbers)} chunks that were looked for in its last half is stored"
+    )
+    if refused:
+        raise SourceError(
+            f"{what}. Its metadata are damaged, or it is not written yet. Write it, or give it the "
+            "shape that it has (resize)."
+        )
+    warn_user(
+        f"{what}: rows there are read as the fill value {array.fill_value}. If it is not written "
+        "yet, give it the shape that it has (resize), or declare the fill value as missing."
     )
 
 
