@@ -162,6 +162,7 @@ def test_options_hold_for_the_accuracy_too(data, call, known):
     assert json.loads(done.stdout)["accuracy"] == pytest.approx(expected[1] / expected[0])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::daskgmm.errors.ChoiceWarning")
 def test_classes_have_sizes_and_structures_of_their_own(data, call, known):
     given = ("t.parquet", "--columns", "a,b", "--labels", "colour", "--classifier")

@@ -33,6 +33,7 @@ def data(tmp_path, monkeypatch):
     return mixture.fit(x, noise_variance=noise)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -55,6 +55,7 @@ def test_a_covariance_that_classes_share_is_linear_discriminant_analysis():
     assert_allclose(ours.predict_log_proba(IRIS), np.log(lda.predict_proba(IRIS)), atol=1e-8)
 
 
+@pytest.mark.slow
 def test_more_components_and_own_structures_are_not_worse():
     one = GaussianMixtureClassifier().fit(IRIS, Y).score(IRIS, Y)
     two = GaussianMixtureClassifier(2, random_state=0).fit(IRIS, Y)

@@ -122,6 +122,7 @@ def test_conditionals_are_ratios_of_densities(way):
         assert_allclose(density(found, points[:, rest]), ratio, rtol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("way", WAYS)
 def test_regressions_are_conditional_moments(way):

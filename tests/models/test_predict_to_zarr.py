@@ -175,6 +175,7 @@ def grid_and_mixture(
     return grid, GaussianMixture(2, random_state=0, missing="drop").fit(grid)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "cut", [{}, {"chunks": {"y": 3}}, {"chunks": {"y": 2, "x": 3}, "shards": {"y": 4, "x": 6}}]
 )
@@ -485,6 +486,7 @@ def test_a_grid_goes_on(
     np.testing.assert_array_equal(opened(tmp_path / "out.zarr").label, on_grid.predict(ds))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["numpy", "dask", "zarr", "grid, another time"])
 def test_other_data_do_not_go_on(
     kind: str, on_grid: GaussianMixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -76,6 +76,7 @@ def test_threads(option, threads):
         assert found(option) == alone(option)
 
 
+@pytest.mark.slow
 @EVERY
 def test_what_was_interrupted_goes_on_to_the_same_bits(option, tmp_path):
     with pytest.raises(Stop):

@@ -235,6 +235,7 @@ def test_an_empty_line_of_one_column_is_a_missing_value():
     assert_array_equal(pd.read_parquet("x.parquet")["a"], [1, np.nan, 3])
 
 
+@pytest.mark.slow
 def test_lines_may_be_longer_than_a_mebibyte():
     d = (1 << 14) + 1
     header, values = ",".join(f"c{i}" for i in range(d)), ",".join(["0." + "1" * 200] * d)
