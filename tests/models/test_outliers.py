@@ -52,6 +52,7 @@ def sorted_means(mixture):
 STANDARD_ERRORS = np.array([[1.0, 1.0], [0.5, 1.0]]) / np.sqrt(N)
 
 
+@pytest.mark.slow
 @WAY
 @pytest.mark.filterwarnings("ignore::daskgmm.errors.ResolutionWarning")
 @pytest.mark.filterwarnings("ignore::daskgmm.errors.DegenerateComponentWarning")

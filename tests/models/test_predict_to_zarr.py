@@ -69,6 +69,7 @@ SOURCES: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", list(SOURCES))
 @pytest.mark.parametrize(
     "cut", [{}, {"chunks": 333}, {"chunks": 100, "shards": 700}, {"chunks": 5 * N}]

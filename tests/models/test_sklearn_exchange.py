@@ -100,6 +100,7 @@ def test_names_of_features(x):
     assert GaussianMixture.from_sklearn(reference).feature_names_in_.tolist() == list("abcd")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("standardise", [True, False])
 @pytest.mark.parametrize("pca", [None, 2, 4])
 def test_coordinates_become_a_pipeline(structure, x, standardise, pca):

@@ -55,8 +55,16 @@ LAYOUTS = {
 }
 
 
+MANY = ("dask, one row", "zarr, one row", "zarr, seven rows", "zarr, column chunks")
+"""Layouts of many chunks, of which a fit takes long."""
+
+SLOW = pytest.mark.slow
+
+
 @pytest.mark.parametrize("covariance_type", STRUCTURES)
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(
+    "layout", [pytest.param(x, marks=SLOW if x in MANY else ()) for x in LAYOUTS]
+)
 def test_iterations_are_scikit_learns(layout, covariance_type):
     X = blobs(N, D, K)
     start = start_for(X, K, covariance_type)

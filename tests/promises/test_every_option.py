@@ -69,8 +69,9 @@ def test_the_rows_are_cut_into_many_batches():
     assert len(cut_batches(as_rows(X), seconds_per_row(K, D))) >= 8
 
 
+@pytest.mark.slow
 @EVERY
-@pytest.mark.parametrize("threads", [2, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("threads", [2, 4])
 def test_threads(option, threads):
     with dask.config.set(num_workers=threads):
         assert found(option) == alone(option)
