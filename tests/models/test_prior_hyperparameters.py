@@ -13,7 +13,7 @@ from sklearn.base import clone
 
 from daskgmm import ConjugatePrior, DirichletPrior, GaussianMixture, load_model, sweep
 from daskgmm.cli import main
-from daskgmm.errors import CheckpointError, SettingError
+from daskgmm.errors import CheckpointError, ModelFileError, SettingError
 
 D, N = 3, 50
 SCALE = np.array([[4.0, 1.0, 0.0], [1.0, 3.0, 0.5], [0.0, 0.5, 2.0]])
@@ -156,7 +156,7 @@ def test_a_file_with_other_hyperparameters_is_refused(x, tmp_path):
     GaussianMixture(2, prior=prior, random_state=0).fit(x).save(tmp_path / "m.json")
     text = (tmp_path / "m.json").read_text()
     (tmp_path / "m.json").write_text(text.replace('"mean_count"', '"mean_size_"'))
-    with pytest.raises(SettingError, match=r"m\.json"):
+    with pytest.raises(ModelFileError, match=r"m\.json"):
         load_model(tmp_path / "m.json")
 
 

@@ -194,9 +194,9 @@ class Slurm:
         found = self.job(number)
         return found["JobState"], int(found["ExitCode"].split(":")[0])
 
-    def limit(self, number, minutes):
-        """Set the walltime of a job."""
-        self.ask("scontrol", "update", f"jobid={number}", f"TimeLimit={minutes}")
+    def limit(self, number, minutes, check=True):
+        """Set the walltime of a job, which has not ended."""
+        self.ask("scontrol", "update", f"jobid={number}", f"TimeLimit={minutes}", check=check)
 
     def requeue(self, number):
         """Have a job run again, as soon as the credentials of its last run have expired."""
