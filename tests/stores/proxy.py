@@ -25,6 +25,7 @@ class Proxy(ThreadingHTTPServer):
     """
 
     daemon_threads = True
+    request_queue_size = 128  # of 5, a busy machine drops connections that clients open at once
 
     def __init__(self, upstream, failures=0, refuse=None):
         super().__init__(("127.0.0.1", 0), Handler)
