@@ -98,7 +98,7 @@ EQUAL_WEIGHTS = click.option(
 )
 SEED = click.option(
     "--seed", "random_state", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True,
-    help="Of the starts: with the same one a fit has the same bits.",
+    help="Seed of the starts; a fit with the same seed has the same bits.",
 )  # fmt: skip
 CHECKPOINT = click.option(
     "--checkpoint", metavar="PATH", type=PLACE,

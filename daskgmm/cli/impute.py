@@ -14,8 +14,8 @@ from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.predicting import write_outputs
 from daskgmm.cli.workers import Workers, running
-from daskgmm.cli.writing import CHUNKS, KEY, OUT, SHARDS
-from daskgmm.names import FLOATS, IMPUTED, MARGINALISE
+from daskgmm.cli.writing import CHUNKS, KEY, OUT, SHARDS, float_dtype
+from daskgmm.names import IMPUTED, MARGINALISE
 
 
 @command(
@@ -25,13 +25,7 @@ from daskgmm.names import FLOATS, IMPUTED, MARGINALISE
 @click.argument("model", type=PLACE)
 @click.argument("data", type=PLACE)
 @OUT
-@click.option(
-    "--dtype",
-    type=click.Choice(FLOATS),
-    default="float64",
-    show_default=True,
-    help="Of the values.",
-)  # fmt: skip
+@float_dtype("float64")
 @CHUNKS
 @SHARDS
 @KEY

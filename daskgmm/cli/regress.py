@@ -14,8 +14,7 @@ from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once, going_on
 from daskgmm.cli.places import check_apart
 from daskgmm.cli.workers import Workers, running
-from daskgmm.cli.writing import CHUNKS, KEY, OUT, SHARDS, check_format
-from daskgmm.names import FLOATS
+from daskgmm.cli.writing import CHUNKS, KEY, OUT, SHARDS, check_format, float_dtype
 
 
 def columns_in(value: str) -> tuple[str | int, ...]:
@@ -34,10 +33,7 @@ def columns_in(value: str) -> tuple[str | int, ...]:
     help="Features of MODEL that are told by the others: names, or numbers where they have none.",
 )  # fmt: skip
 @OUT
-@click.option(
-    "--dtype", type=click.Choice(FLOATS), default="float32", show_default=True,
-    help="Of what is written.",
-)  # fmt: skip
+@float_dtype("float32")
 @CHUNKS
 @SHARDS
 @KEY

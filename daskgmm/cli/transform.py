@@ -14,8 +14,7 @@ from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.predicting import write_outputs
 from daskgmm.cli.workers import Workers, running
-from daskgmm.cli.writing import CHUNKS, KEY, OUT, SHARDS
-from daskgmm.names import FLOATS
+from daskgmm.cli.writing import CHUNKS, KEY, OUT, SHARDS, float_dtype
 
 
 @command(
@@ -25,13 +24,7 @@ from daskgmm.names import FLOATS
 @click.argument("model", type=PLACE)
 @click.argument("data", type=PLACE)
 @OUT
-@click.option(
-    "--dtype",
-    type=click.Choice(FLOATS),
-    default="float32",
-    show_default=True,
-    help="Of the coordinates.",
-)  # fmt: skip
+@float_dtype("float32")
 @CHUNKS
 @SHARDS
 @KEY

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -10,6 +11,7 @@ import daskgmm.cli.options as options
 from daskgmm.cli.completing import PLACE
 from daskgmm.cli.cuts import cut_in
 from daskgmm.cli.data import names_in
+from daskgmm.names import FLOATS
 from daskgmm.storage.masking import shown
 
 OUT = click.option(
@@ -28,6 +30,14 @@ KEY = options.several(
     "--key", metavar="NAMES", parse=names_in,
     help="Columns of DATA to keep beside what is written, where OUT is Parquet.",
 )  # fmt: skip
+
+
+def float_dtype(default: str) -> Callable[..., Any]:
+    """Return the option of the type of real numbers that a command writes."""
+    return click.option(
+        "--dtype", type=click.Choice(FLOATS), default=default, show_default=True,
+        help="Type of the numbers that are written.",
+    )  # fmt: skip
 
 
 def check_format(out: str, data: str, settings: dict[str, Any]) -> bool:

@@ -31,7 +31,7 @@ SMALL = 8.5
 """Points, of all text but the labels of the axes."""
 
 MOST_LINES = 3
-"""Of a name beside an axis."""
+"""Largest number of lines of a name beside an axis."""
 
 FAINT = "0.55"
 """Grey of what is not the matter."""

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from daskgmm.markup.text import Html, element, html_of, joined
 
 COLOUR = "#1a7fb8"
-"""Of bars and curves: at least 3 to 1 beside white and beside the grounds of dark themes. Text has
-the colour of the page, whatever its theme."""
+"""Colour of bars and curves; its contrast is at least 3 to 1 beside white and beside the grounds of
+dark themes. Text has the colour of the page, whatever its theme."""
 
 STYLE = f"""<style>
 .daskgmm-card {{ color: inherit; font-size: 13px; line-height: 1.45; max-width: 1100px;

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
 
 QUANTILES = (0.10, 0.25, 0.50, 0.75, 0.90)
-"""Of each feature in each component: bands are between the outer ones and the inner ones."""
+"""Quantiles of each feature in each component; bands join the outer two and the inner two."""
 
 UNLIKE = 10.0
 """Ratio of the widest to the narrowest feature from which on features are standardised."""

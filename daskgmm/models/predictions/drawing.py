@@ -18,7 +18,8 @@ from daskgmm.arrays import Array
 from daskgmm.em.sample import scrambled
 
 STEP = 2.0**-52
-"""Of uniform numbers, which lie halfway between its multiples: they are exact, none is 0 or 1."""
+"""Distance of neighbouring uniform numbers. They lie halfway between its multiples:
+they are exact, and none is 0 or 1."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ FOLDER = re.compile(r"[0-9a-f]{32}")
 """What runs call their folders where a target is written."""
 
 OURS = re.compile(rf"{FOLDER.pattern}(\.[0-9a-f]{{32}}\.removed)?")
-"""Those folders, and what runs are about to remove."""
+"""Names of such folders, and of those that a run is about to remove."""
 
 FORMER = {"identity", "done", "counts", "marks"}
 """What was in the journal of a run that wrote aside without a folder of its own."""

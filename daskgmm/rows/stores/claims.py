@@ -21,8 +21,8 @@ DOUBTED_BYTES, DOUBTED_CHUNKS = 1 << 31, 10_000
 """Decoded bytes, and chunks, up to which a shape is believed: they are read in seconds."""
 
 REFUSED_BYTES, REFUSED_CHUNKS = 1 << 47, 1 << 27
-"""The same from which on a shape that nothing stored speaks for is refused: a list of more blocks
-has no place in memory."""
+"""Decoded bytes, and chunks, above which a shape is refused if no chunk of its last half is stored:
+a list of its blocks has no place in memory."""
 
 LOOKED_FOR = 64
 """Chunks of the last half that are looked for where the last one is missing."""
