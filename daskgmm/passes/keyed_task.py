@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -33,7 +33,7 @@ class KeyedBlock(Block):
 class KeyedTask(Task[Any]):
     """A task whose `rows` are a `KeyedSegment`."""
 
-    def blocks(self, dependencies: Sequence[Any] = ()) -> Iterator[Block]:
+    def blocks(self, dependencies: Sequence[Any] = ()) -> Generator[Block]:
         """Yield the batch as `KeyedBlock`s."""
         segment = cast("KeyedSegment", self.rows)
         parts = segment.keyed(dependencies, self.retries)

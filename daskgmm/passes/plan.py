@@ -248,6 +248,7 @@ def make_plan(data: Dataset, needs: Needs) -> Plan:
     worker = (
         WORKER_BYTES
         + place.tasks * task
+        + _ahead_nbytes(data)
         + needs.result_nbytes(min(_waiting(len(data.batches), place), len(data.batches)))
         + (start if place.here else 0)
         + -(-(cached + _sent_nbytes(data, place)) // max(1, place.workers))
@@ -309,6 +310,11 @@ def task_nbytes(data: Dataset, needs: Needs) -> int:
                 chunk = _block_rows(other) * other.row_nbytes
             blocks += chunk * (1 + other.read_copies)
     return needs.arithmetic_nbytes + int(blocks) + _transform_nbytes(data.rows, needs)
+
+
+def _ahead_nbytes(data: Dataset) -> int:
+    """Return the bytes that reads ahead take in a process, on top of the next block of a task."""
+    return max(data.rows.ahead, *(other.ahead for other in data.beside), 0)
 
 
 def _transform_nbytes(rows: Rows, needs: Needs) -> int:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import CancelledError
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from threading import Event
 from typing import Any, Generic, TypeVar
@@ -61,7 +61,7 @@ class Task(Generic[Result]):
         segments = (self.rows, *self.beside)
         return tuple(needed for segment in segments for needed in segment.dependencies)
 
-    def blocks(self, dependencies: Sequence[Any] = ()) -> Iterator[Block]:
+    def blocks(self, dependencies: Sequence[Any] = ()) -> Generator[Block]:
         """Yield the blocks of the batch, given the results of `Task.dependencies`."""
         left = iter(dependencies)
 
@@ -71,7 +71,7 @@ class Task(Generic[Result]):
 
         return self._counted(paired(stream(self.rows), self.beside.map(stream)))
 
-    def _counted(self, blocks: Iterator[Block]) -> Iterator[Block]:
+    def _counted(self, blocks: Iterator[Block]) -> Generator[Block]:
         """Yield blocks; raise `DataError` unless they hold the rows that the batch has."""
         rows = 0
         for block in blocks:
@@ -127,12 +127,18 @@ def run_task(
     `turn` is entered after the start of reading and before the work; `abandoned` ends the task at
     its next block with `CancelledError`.
     """
-    blocks = task.blocks(dependencies)
-    if abandoned is not None:
-        blocks = _unless(abandoned, blocks)
+    found = task.blocks(dependencies)
+    blocks = found if abandoned is None else _unless(abandoned, found)
     reading = read_ahead(blocks) if task.ahead else nullcontext(blocks)
     # Before reading: lazy rows may be products, whose bits depend on the number of BLAS threads.
-    with one_blas_thread(), reading as coming, turn or nullcontext(), small_buffers():
+    # Closed last, and whoever may still refer to it: reads ahead of an error end with the task.
+    with (
+        closing(found),
+        one_blas_thread(),
+        reading as coming,
+        turn or nullcontext(),
+        small_buffers(),
+    ):
         value = work(task.batch, coming)
     return Outcome(value, peak_memory(), task.batch.mark)
 

@@ -59,6 +59,7 @@ class ConcatenatedRows(Rows):
         self.columns = _shared_columns(self.parts)
         self.in_process = any(part.in_process for part in parts)
         self.reads = any(part.reads for part in parts)
+        self.ahead = max(part.ahead for part in parts)
         self._starts = np.cumsum([0, *(len(part.lengths) for part in parts)]).tolist()
 
     def prepare(self, get: Get | None = None, retries: int = 0) -> None:

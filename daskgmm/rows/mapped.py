@@ -50,6 +50,7 @@ class MappedRows(Rows):
         self.dtype = rows.dtype if dtype is None else dtype
         self.lengths, self.block_rows, self.source = rows.lengths, rows.block_rows, rows.source
         self.in_process, self.reads = rows.in_process, rows.reads
+        self.ahead = rows.ahead
         self.read_copies, self.taken_as_missing = rows.read_copies, rows.taken_as_missing
 
     def prepare(self, get: Get | None = None, retries: int = 0) -> None:

@@ -66,6 +66,8 @@ class Rows(ABC):
         Whether rows are read from a store or computed, so that read-ahead saves time.
     read_copies : float
         Peak memory of reading a block, in multiples of its decoded bytes.
+    ahead : int
+        Bytes that reads ahead of its next one may take in each process that reads the rows.
     places : callable or None
         Describes the place of the row with a number, where rows are not those of a table.
     taken_as_missing : str or None
@@ -93,6 +95,7 @@ class Rows(ABC):
     block_rows: int | None = None
     reads: bool = True
     read_copies: float = 3.0
+    ahead: int = 0
     in_process: bool = False
 
     def prepare(self, get: Get | None = None, retries: int = 0) -> None:  # noqa: B027

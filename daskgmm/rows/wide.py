@@ -83,6 +83,7 @@ class WideRows(Rows):
         self.in_process = rows.in_process or behind.in_process
         self.reads = rows.reads or behind.reads
         self.read_copies = max(rows.read_copies, behind.read_copies) + 1.0  # joined
+        self.ahead = max(rows.ahead, behind.ahead)
 
     def prepare(self, get: Get | None = None, retries: int = 0) -> None:
         """Prepare both."""

@@ -76,6 +76,7 @@ class RowsOfClass(Rows):
         self.in_process = any(rows.in_process for rows in both)
         self.reads = any(rows.reads for rows in both)
         self.read_copies = sum(rows.read_copies for rows in both)
+        self.ahead = max(rows.ahead for rows in both)
         self.content = content
 
     def prepare(self, get: Get | None = None, retries: int = 0) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.rows.ahead import FETCHED_BYTES, fetched
 from daskgmm.rows.grid import check_chunks, given_lengths, offsets, regular_lengths
 from daskgmm.rows.labelled.nodata import PLAIN, Decoding, taken_as_missing
 from daskgmm.rows.layout import check_rows, check_weights
@@ -34,18 +37,53 @@ class StoredSegment:
     bounds : tuple of int
         The row at which each block begins, and at which the last one ends.
     decoding : Decoding
+    ahead : int
+        `Rows.ahead`; if it is not 0, small blocks are read together.
+    row_nbytes : int
+        Decoded bytes of a row.
+    least_nbytes : int
+        Decoded bytes of a chunk, the least that a read takes.
     """
 
     read: Callable[[int, int], NDArray[Any]]
     bounds: tuple[int, ...]
     decoding: Decoding = PLAIN
+    ahead: int = 0
+    row_nbytes: int = 1
+    least_nbytes: int = 0
 
     dependencies: ClassVar[tuple[()]] = ()
 
     def stream(self, dependencies: Sequence[Any] = (), retries: int = 0) -> Iterator[NDArray[Any]]:
         """Read and yield block after block."""
-        for start, stop in zip(self.bounds[:-1], self.bounds[1:], strict=True):
-            yield self.decoding(retried(partial(self.read, start, stop), retries))
+        spans = list(self._spans())
+        longest = max((span[-1] - span[0] for span in spans), default=0)
+        reads = (partial(retried, partial(self.read, s[0], s[-1]), retries) for s in spans)
+        nbytes = max(longest * self.row_nbytes, self.least_nbytes)
+        found = fetched(reads, nbytes, self.ahead)
+        for span in spans:
+            blocks = _cut(next(found), span)
+            while blocks:  # and no name refers to a block while the caller works on it
+                yield self.decoding(blocks.pop())
+
+    def _spans(self) -> Iterator[tuple[int, ...]]:
+        """Yield the bounds of the blocks of each read: one block, or small ones in a row."""
+        most = FETCHED_BYTES // self.row_nbytes if self.ahead else 0
+        first, last = 0, len(self.bounds) - 1
+        while first < last:
+            stop = first + 1
+            while stop < last and self.bounds[stop + 1] - self.bounds[first] <= most:
+                stop += 1
+            yield self.bounds[first : stop + 1]
+            first = stop
+
+
+def _cut(values: NDArray[Any], span: tuple[int, ...]) -> list[NDArray[Any]]:
+    """Return the blocks of a read, the last one first."""
+    if len(span) == 2:
+        return [values]
+    pairs = list(itertools.pairwise(bound - span[0] for bound in span))
+    return [values[start:stop] for start, stop in reversed(pairs)]
 
 
 class StoredRows(Rows):
@@ -73,6 +111,8 @@ class StoredRows(Rows):
     ) -> None:
         (check_weights if array.ndim == 1 else check_rows)(array.shape, array.dtype)
         self._read, self._decoding = read, decoding
+        row = math.prod(map(int, array.shape[1:])) * array.dtype.itemsize
+        self._least_nbytes = row * (1 if array.chunks is None else int(array.chunks[0]))
         self.taken_as_missing = taken_as_missing(decoding.nodata)
         self.dtype = decoding.dtype(np.dtype(array.dtype))
         self.n_features = 1 if array.ndim == 1 else int(array.shape[1])
@@ -86,7 +126,9 @@ class StoredRows(Rows):
         """Return the blocks `first` to `stop` (exclusive), unread."""
         check_chunks(first, stop, len(self.lengths))
         bounds = tuple(self._offsets[first : stop + 1].tolist())
-        return StoredSegment(self._read, bounds, self._decoding)
+        return StoredSegment(
+            self._read, bounds, self._decoding, self.ahead, self.row_nbytes, self._least_nbytes
+        )
 
 
 def rows_per_block(array: Any, row_nbytes: int) -> int:

@@ -8,12 +8,13 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from daskgmm.rows.ahead import configured_ahead
 from daskgmm.rows.labelled.nodata import declared_by_zarr, fills_missing, tell_zeros
 from daskgmm.rows.stores.claims import check_claim
 from daskgmm.rows.stores.obstore_backend import portable
 from daskgmm.rows.stores.stored_rows import Lengths, StoredRows
 from daskgmm.rows.stores.zarr_reading import read
-from daskgmm.rows.stores.zarr_store import in_memory, location
+from daskgmm.rows.stores.zarr_store import at_hand, in_memory, location
 from daskgmm.storage.masking import shown
 
 
@@ -25,6 +26,8 @@ class ZarrRows(StoredRows):
         decoding = declared_by_zarr(array)
         check_claim(array, sparse=fills_missing(array, decoding))
         super().__init__(array, partial(_read, self._array), decoding, lengths)
+        if not at_hand(self._array):
+            self.ahead = configured_ahead()
         if array.ndim > 1:
             tell_zeros(array, shown(location(array)))
         self.in_process = in_memory(array.store)

@@ -74,6 +74,11 @@ def metadata_file(node: Any) -> str | None:
     return str(Path(root, node.path, name))
 
 
+def at_hand(node: Any) -> bool:
+    """Return whether a Zarr array is on a local disk or in memory, which answer at once."""
+    return metadata_file(node) is not None or in_memory(node.store)
+
+
 def innermost(store: Any) -> Any:
     """Return the store inside wrappers, such as those for logging."""
     while isinstance(store, zarr.storage.WrapperStore):

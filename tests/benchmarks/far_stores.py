@@ -1,0 +1,150 @@
+"""Claim: a pass over a store that answers late takes hardly longer than the fastest fetch of it.
+
+Each read takes 50 ms to begin, and all share a line of 1 GB/s. A loop that only fetches the
+chunks, with the best of several numbers at once, is the measure; a fit of the same chunks is run
+in turn with it, on one thread and on two, of chunks as they are and compressed.
+
+Two cores decode and sum less than 1 GB/s of compressed rows, and a busy machine less of any. So
+all is measured in slow motion too: latency and time a byte times 10, and the bytes under way the
+same. What is left is what the engine itself keeps a line waiting.
+"""
+
+import asyncio
+import tempfile
+import time
+import warnings
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import dask
+import fsspec
+import numpy as np
+import zarr
+
+from daskgmm import GaussianMixture
+from daskgmm.em.events import Iterated
+from tests.benchmarks.tables import against, print_table, seconds
+from tests.promises.distant import Distant
+
+TARGET = 0.9
+
+D, K = 16, 2
+
+LATENCY, BYTES_PER_SECOND = 0.05, 1e9
+
+AT_ONCE = (16, 64, 256)
+"""Fetches under way in the loop; the fastest counts."""
+
+
+def main(smoke: bool = False) -> None:
+    """Print a table for each speed."""
+    nbytes, sizes = (int(4e6), (1,)) if smoke else (int(6e8), (1, 8, 32))
+    shared = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(
+        prefix="daskgmm-benchmark-", dir=shared if shared.is_dir() else None
+    ) as folder:
+        paths = {
+            (codec, size): _written(Path(folder) / f"{codec}-{size}.zarr", nbytes, size, codec)
+            for codec in ("none", "zstd")
+            for size in sizes
+        }
+        for slower in (1,) if smoke else (1, 10):
+            Distant.latency = slower * LATENCY
+            Distant.bytes_per_second = BYTES_PER_SECOND / slower
+            print_table(
+                f"A pass over {nbytes / 1e6:.0f} MB, {Distant.latency * 1e3:.0f} ms latency, "
+                f"{Distant.bytes_per_second / 1e6:.0f} MB/s, d={D} k={K} diagonal",
+                ["codec", "chunk", "stored", "threads", "fetch", "pass", "CPU", "local pass",
+                 "share of the line", "target", "reached"],
+                [line for key, path in paths.items() for line in _lines(*key, path)],
+            )  # fmt: skip
+
+
+def _written(path: Path, nbytes: int, size: int, codec: str) -> Path:
+    """Write rows of `nbytes` in chunks of `size` MB."""
+    rows = size * 1_000_000 // (8 * D)
+    n = nbytes // (8 * D)
+    part = np.random.default_rng(0).normal(size=(rows, D)).round(3)
+    array = zarr.create_array(
+        path,
+        shape=(n, D),
+        chunks=(rows, D),
+        dtype="f8",
+        compressors=None if codec == "none" else "auto",
+    )
+    for first in range(0, n, rows):
+        array[first : first + rows] = part[: n - first]
+    return path
+
+
+def _lines(codec: str, size: int, path: Path) -> list[list[str]]:
+    chunks = [str(each) for each in path.rglob("*") if each.is_file() and each.name != "zarr.json"]
+    stored = sum(Path(each).stat().st_size for each in chunks)
+    lines = []
+    for threads in (1, 2):
+        with dask.config.set(num_workers=threads):
+            near, _ = _pass(str(path))
+            fetches, passes = [], []
+            for _ in range(2):
+                fetches += [_fetch(chunks, at_once) for at_once in AT_ONCE]
+                passes.append(_pass(f"distant://{path}"))
+        spent = min(wall for wall, _ in passes)
+        share = min(fetches) / spent
+        lines.append(
+            [
+                codec,
+                f"{size} MB",
+                f"{stored / 1e6:.0f} MB",
+                f"{threads}",
+                seconds(min(fetches)),
+                seconds(spent),
+                seconds(min(cpu for _, cpu in passes)),
+                seconds(near),
+                f"{share:.0%}",
+                f"{TARGET:.0%}",
+                against(share, TARGET),
+            ]
+        )
+    return lines
+
+
+def _fetch(chunks: list[str], at_once: int) -> float:
+    """Return the seconds in which a loop fetches all chunks, and drops them."""
+    system = fsspec.filesystem("distant", asynchronous=True, skip_instance_cache=True)
+
+    async def fetch_all() -> None:
+        free = asyncio.Semaphore(at_once)
+
+        async def fetch(chunk: str) -> None:
+            async with free:
+                await system._cat_file(chunk)
+
+        await asyncio.gather(*map(fetch, chunks))
+
+    began = time.perf_counter()
+    asyncio.run(fetch_all())
+    return time.perf_counter() - began
+
+
+def _pass(path: str) -> tuple[float, float]:
+    """Return the seconds of a pass, and of this process's CPUs in it."""
+    ended: list[tuple[float, float]] = []
+
+    def listen(event: Any) -> None:
+        if isinstance(event, Iterated):
+            ended.append((event.seconds, time.process_time()))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        GaussianMixture(
+            K,
+            covariance_type="diag",
+            max_iter=3,
+            tol=0.0,
+            weights_init=np.full(K, 1 / K),
+            means_init=np.random.default_rng(0).normal(size=(K, D)),
+            precisions_init=np.ones((K, D)),
+        ).fit(path, listen=listen)
+    cpu = np.diff([at for _, at in ended])
+    return median(wall for wall, _ in ended), float(median(cpu))
