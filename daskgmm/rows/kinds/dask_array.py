@@ -14,6 +14,7 @@ from daskgmm.rows.labelled.undecoded import warn_of_undecoded
 from daskgmm.rows.layout import check_rows, check_weights
 from daskgmm.rows.lazy.dask_array import DaskRows
 from daskgmm.rows.lazy.graph import held_by_collection
+from daskgmm.rows.lazy.stored_chunks import stored_chunks
 from daskgmm.rows.matching import FIND_LENGTHS, check_count
 from daskgmm.rows.plain import unmasked
 from daskgmm.rows.rows import Rows
@@ -29,7 +30,8 @@ class DaskArray(Source):
 
     def rows(self, columns: Sequence[str] | None = None) -> Rows:
         check_rows(self.x.shape, self.x.dtype)
-        return DaskRows(self.lazy())
+        x = self.lazy()
+        return stored_chunks(x) or DaskRows(x)
 
     def lazy(self, columns: Sequence[str] | None = None) -> Any:
         """Return the array, unless it is masked."""

@@ -125,7 +125,10 @@ class StoredRows(Rows):
     def segment(self, first: int, stop: int) -> StoredSegment:
         """Return the blocks `first` to `stop` (exclusive), unread."""
         check_chunks(first, stop, len(self.lengths))
-        bounds = tuple(self._offsets[first : stop + 1].tolist())
+        return self._between(tuple(self._offsets[first : stop + 1].tolist()))
+
+    def _between(self, bounds: tuple[int, ...]) -> StoredSegment:
+        """Return the blocks with these bounds, unread."""
         return StoredSegment(
             self._read, bounds, self._decoding, self.ahead, self.row_nbytes, self._least_nbytes
         )

@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from daskgmm.rows.ahead import configured_ahead
-from daskgmm.rows.labelled.nodata import declared_by_zarr, fills_missing, tell_zeros
+from daskgmm.rows.labelled.nodata import Decoding, declared_by_zarr, fills_missing, tell_zeros
 from daskgmm.rows.stores.claims import check_claim
 from daskgmm.rows.stores.obstore_backend import portable
 from daskgmm.rows.stores.stored_rows import Lengths, StoredRows
@@ -21,9 +21,11 @@ from daskgmm.storage.masking import shown
 class ZarrRows(StoredRows):
     """Rows of a Zarr array; a chunk that is missing reads as the array's fill value."""
 
-    def __init__(self, array: Any, lengths: Lengths = None) -> None:
+    def __init__(
+        self, array: Any, lengths: Lengths = None, decoding: Decoding | None = None
+    ) -> None:
         self._array = portable(array)
-        decoding = declared_by_zarr(array)
+        decoding = declared_by_zarr(array) if decoding is None else decoding
         check_claim(array, sparse=fills_missing(array, decoding))
         super().__init__(array, partial(_read, self._array), decoding, lengths)
         if not at_hand(self._array):
