@@ -21,6 +21,7 @@ PROGRAMS = (
     "clusters",
     "drift",
     "factors",
+    "far_stores",
     "memory",
     "predictions",
     "rotations",

@@ -260,8 +260,8 @@ def simulated(counts: Sequence[int], pause: float) -> None:
 
 
 @contextmanager
-def asleep(workers: int) -> Iterator[None]:
-    """Start a scheduler here, and workers of one thread in two other processes."""
+def asleep(workers: int, threads: int = 1) -> Iterator[None]:
+    """Start a scheduler here, and workers of so many threads in two other processes."""
     with (
         LocalCluster(
             n_workers=0, processes=False, host="127.0.0.1", protocol="tcp://",
@@ -270,9 +270,9 @@ def asleep(workers: int) -> Iterator[None]:
         Client(cluster) as client,
     ):  # fmt: skip
         command = [sys.executable, "-m", "tests.benchmarks.sleepers", cluster.scheduler_address]
-        processes = [subprocess.Popen([*command, str(workers // 2)]) for _ in range(2)]
+        processes = [subprocess.Popen([*command, str(workers // 2), str(threads)]) for _ in range(2)]
         try:
-            client.wait_for_workers(workers, timeout=60)
+            client.wait_for_workers(workers, timeout=600)
             yield
         finally:
             for process in processes:

@@ -1,4 +1,4 @@
-"""Many Dask workers of one thread in one process: python -m tests.benchmarks.sleepers ADDRESS N."""
+"""Many Dask workers in one process: python -m tests.benchmarks.sleepers ADDRESS N THREADS."""
 
 import asyncio
 import os
@@ -16,17 +16,27 @@ QUIET = {
 """Hundreds of workers in one Python would do little but measure themselves."""
 
 
-async def serve(address: str, count: int) -> None:
-    """Run the workers until the scheduler goes."""
+AT_ONCE = 50
+"""Workers that start at once."""
+
+
+async def serve(address: str, count: int, threads: int) -> None:
+    """Run workers of so many threads until the scheduler goes."""
     workers = [
-        Worker(address, nthreads=1, memory_limit=0, dashboard=False, name=f"{os.getpid()}-{i}")
+        Worker(
+            address,
+            nthreads=threads,
+            memory_limit=0,
+            dashboard=False,
+            name=f"{os.getpid()}-{i}",
+        )
         for i in range(count)
     ]
-    for worker in workers:
-        await worker
+    for first in range(0, count, AT_ONCE):
+        await asyncio.gather(*workers[first : first + AT_ONCE])
     await asyncio.gather(*(worker.finished() for worker in workers))
 
 
 if __name__ == "__main__":
     with dask.config.set(QUIET):
-        asyncio.run(serve(sys.argv[1], int(sys.argv[2])))
+        asyncio.run(serve(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
