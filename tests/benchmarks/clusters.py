@@ -270,7 +270,9 @@ def asleep(workers: int, threads: int = 1) -> Iterator[None]:
         Client(cluster) as client,
     ):  # fmt: skip
         command = [sys.executable, "-m", "tests.benchmarks.sleepers", cluster.scheduler_address]
-        processes = [subprocess.Popen([*command, str(workers // 2), str(threads)]) for _ in range(2)]
+        processes = [
+            subprocess.Popen([*command, str(workers // 2), str(threads)]) for _ in range(2)
+        ]
         try:
             client.wait_for_workers(workers, timeout=600)
             yield

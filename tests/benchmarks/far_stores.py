@@ -7,12 +7,16 @@ in turn with it, on one thread and on two, of chunks as they are and compressed.
 Two cores decode and sum less than 1 GB/s of compressed rows, and a busy machine less of any. So
 all is measured in slow motion too: latency and time a byte times 10, and the bytes under way the
 same. What is left is what the engine itself keeps a line waiting.
+
+The same of a real S3 server, which also takes its share of the cores, behind a proxy that holds
+each answer back for 50 ms, with as many requests at once as now, and with one a task as before.
 """
 
 import asyncio
 import tempfile
 import time
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -21,11 +25,15 @@ import dask
 import fsspec
 import numpy as np
 import zarr
+from fsspec.asyn import get_loop, sync
 
 from daskgmm import GaussianMixture
 from daskgmm.em.events import Iterated
-from tests.benchmarks.tables import against, print_table, seconds
+from tests.benchmarks.delaying import delayed
+from tests.benchmarks.tables import against, print_table, seconds, times
 from tests.promises.distant import Distant
+from tests.stores.conftest import BUCKET, s3fs_options
+from tests.stores.server import find_program, s3_server
 
 TARGET = 0.9
 
@@ -45,7 +53,7 @@ def main(smoke: bool = False) -> None:
         prefix="daskgmm-benchmark-", dir=shared if shared.is_dir() else None
     ) as folder:
         paths = {
-            (codec, size): _written(Path(folder) / f"{codec}-{size}.zarr", nbytes, size, codec)
+            (codec, size): _written(f"{folder}/{codec}-{size}.zarr", nbytes, size, codec)
             for codec in ("none", "zstd")
             for size in sizes
         }
@@ -59,9 +67,50 @@ def main(smoke: bool = False) -> None:
                  "share of the line", "target", "reached"],
                 [line for key, path in paths.items() for line in _lines(*key, path)],
             )  # fmt: skip
+        _print_s3(Path(folder), int(2e6) if smoke else int(2e8), sizes[:2])
 
 
-def _written(path: Path, nbytes: int, size: int, codec: str) -> Path:
+def _print_s3(folder: Path, nbytes: int, sizes: Sequence[int]) -> None:
+    """Print a table for the S3 server, if it is installed."""
+    program = find_program()
+    if program is None:
+        return
+    lines = []
+
+    def is_up(endpoint: str) -> Any:
+        system = fsspec.filesystem("s3", skip_instance_cache=True, **s3fs_options(endpoint))
+        return system.exists(BUCKET) or system.mkdir(BUCKET)
+
+    (folder / "server").mkdir()
+    with s3_server(program, folder / "server", is_up) as near, delayed(near, LATENCY) as far:
+        for size in sizes:
+            path = _written(f"s3://{BUCKET}/{size}.zarr", nbytes, size, "none", s3fs_options(near))
+            system = fsspec.filesystem("s3", skip_instance_cache=True, **s3fs_options(far))
+            chunks = system.find(f"{path}/c")
+            fetch = min(_fetch(system, chunks, at_once) for at_once in AT_ONCE[:2])
+            array = zarr.open_array(path, mode="r", storage_options=s3fs_options(far))
+            for threads in (1, 2):
+                with dask.config.set(num_workers=threads):
+                    now = _pass(array)[0]
+                    with dask.config.set({"daskgmm.read-ahead": 0}):
+                        before = _pass(array)[0]
+                took = [seconds(each) for each in (fetch, now, before)]
+                share = fetch / now
+                lines.append(
+                    [f"{size} MB", f"{threads}", *took, times(before / now), f"{share:.0%}"]
+                    + [f"{TARGET:.0%}", against(share, TARGET)]
+                )
+    print_table(
+        f"A pass over {nbytes / 1e6:.0f} MB of an S3 server, {LATENCY * 1e3:.0f} ms latency, s3fs",
+        ["chunk", "threads", "fetch", "pass", "one request a task", "x", "share of the line",
+         "target", "reached"],
+        lines,
+    )  # fmt: skip
+
+
+def _written(
+    path: str, nbytes: int, size: int, codec: str, options: dict[str, Any] | None = None
+) -> str:
     """Write rows of `nbytes` in chunks of `size` MB."""
     rows = size * 1_000_000 // (8 * D)
     n = nbytes // (8 * D)
@@ -72,22 +121,26 @@ def _written(path: Path, nbytes: int, size: int, codec: str) -> Path:
         chunks=(rows, D),
         dtype="f8",
         compressors=None if codec == "none" else "auto",
+        storage_options=options,
     )
     for first in range(0, n, rows):
         array[first : first + rows] = part[: n - first]
     return path
 
 
-def _lines(codec: str, size: int, path: Path) -> list[list[str]]:
-    chunks = [str(each) for each in path.rglob("*") if each.is_file() and each.name != "zarr.json"]
+def _lines(codec: str, size: int, path: str) -> list[list[str]]:
+    chunks = [
+        str(each) for each in Path(path).rglob("*") if each.is_file() and each.name != "zarr.json"
+    ]
     stored = sum(Path(each).stat().st_size for each in chunks)
+    system = fsspec.filesystem("distant", asynchronous=True, skip_instance_cache=True)
     lines = []
     for threads in (1, 2):
         with dask.config.set(num_workers=threads):
-            near, _ = _pass(str(path))
+            near, _ = _pass(path)
             fetches, passes = [], []
             for _ in range(2):
-                fetches += [_fetch(chunks, at_once) for at_once in AT_ONCE]
+                fetches += [_fetch(system, chunks, at_once) for at_once in AT_ONCE]
                 passes.append(_pass(f"distant://{path}"))
         spent = min(wall for wall, _ in passes)
         share = min(fetches) / spent
@@ -109,9 +162,8 @@ def _lines(codec: str, size: int, path: Path) -> list[list[str]]:
     return lines
 
 
-def _fetch(chunks: list[str], at_once: int) -> float:
+def _fetch(system: Any, chunks: list[str], at_once: int) -> float:
     """Return the seconds in which a loop fetches all chunks, and drops them."""
-    system = fsspec.filesystem("distant", asynchronous=True, skip_instance_cache=True)
 
     async def fetch_all() -> None:
         free = asyncio.Semaphore(at_once)
@@ -123,11 +175,11 @@ def _fetch(chunks: list[str], at_once: int) -> float:
         await asyncio.gather(*map(fetch, chunks))
 
     began = time.perf_counter()
-    asyncio.run(fetch_all())
+    sync(get_loop(), fetch_all)
     return time.perf_counter() - began
 
 
-def _pass(path: str) -> tuple[float, float]:
+def _pass(X: Any) -> tuple[float, float]:
     """Return the seconds of a pass, and of this process's CPUs in it."""
     ended: list[tuple[float, float]] = []
 
@@ -145,6 +197,6 @@ def _pass(path: str) -> tuple[float, float]:
             weights_init=np.full(K, 1 / K),
             means_init=np.random.default_rng(0).normal(size=(K, D)),
             precisions_init=np.ones((K, D)),
-        ).fit(path, listen=listen)
+        ).fit(X, listen=listen)
     cpu = np.diff([at for _, at in ended])
     return median(wall for wall, _ in ended), float(median(cpu))
