@@ -1,6 +1,6 @@
-"""A proxy on loopback that holds each answer back: python -m tests.benchmarks.delaying URL SECONDS.
+"""A proxy on loopback that holds answers back: python -m tests.benchmarks.delaying URL SECONDS.
 
-It prints its own address. Bytes pass as they are: what is late is the first of them after a request.
+It prints its own address. Bytes pass as they are: late are the first of them after a request.
 """
 
 import asyncio

@@ -97,8 +97,15 @@ def _print_s3(folder: Path, nbytes: int, sizes: Sequence[int]) -> None:
                 took = [seconds(each) for each in (fetch, now, before)]
                 share = fetch / now
                 lines.append(
-                    [f"{size} MB", f"{threads}", *took, times(before / now), f"{share:.0%}"]
-                    + [f"{TARGET:.0%}", against(share, TARGET)]
+                    [
+                        f"{size} MB",
+                        f"{threads}",
+                        *took,
+                        times(before / now),
+                        f"{share:.0%}",
+                        f"{TARGET:.0%}",
+                        against(share, TARGET),
+                    ]
                 )
     print_table(
         f"A pass over {nbytes / 1e6:.0f} MB of an S3 server, {LATENCY * 1e3:.0f} ms latency, s3fs",
@@ -129,9 +136,7 @@ def _written(
 
 
 def _lines(codec: str, size: int, path: str) -> list[list[str]]:
-    chunks = [
-        str(each) for each in Path(path).rglob("*") if each.is_file() and each.name != "zarr.json"
-    ]
+    chunks = [str(each) for each in Path(path, "c").rglob("*") if each.is_file()]
     stored = sum(Path(each).stat().st_size for each in chunks)
     system = fsspec.filesystem("distant", asynchronous=True, skip_instance_cache=True)
     lines = []
