@@ -22,10 +22,18 @@ MIN_BATCHES = 16
 """Number of batches of a data set with enough work: four tasks a thread on four threads."""
 
 MAX_BATCHES = 1024
-"""Number of batches that only `BATCH_BYTES` may exceed."""
+"""Number of batches that only `BATCH_BYTES` and much work may exceed: a scheduler and a driver take
+2 ms for each."""
 
-BATCH_BYTES = 1 << 30
-"""Largest size of a batch in bytes; a lost worker costs one batch a thread."""
+LARGE_BATCH_SECONDS = 10.0
+"""Least seconds of work in a batch where there are more than `MAX_BATCHES`, for as many threads."""
+
+MOST_BATCHES = 8192
+"""Number of batches that only `BATCH_BYTES` may exceed: two for each of 4,000 threads."""
+
+BATCH_BYTES = 4 << 30
+"""Largest size of a batch in bytes. It is no memory, as a batch is read chunk by chunk, but what
+a thread of a lost worker has read in vain, in 10 s or so."""
 
 GUESSED_ROWS = 1 << 16
 """Number of rows assumed for a chunk of unknown length."""
@@ -131,7 +139,8 @@ def aligned(batches: Sequence[Batch], rows: Rows, unit: int) -> tuple[Batch, ...
 
 
 def _batch_count(seconds: float, nbytes: int) -> int:
-    by_work = min(MAX_BATCHES, max(MIN_BATCHES, seconds / BATCH_SECONDS))
+    most = max(MAX_BATCHES, min(MOST_BATCHES, seconds / LARGE_BATCH_SECONDS))
+    by_work = min(most, max(MIN_BATCHES, seconds / BATCH_SECONDS))
     by_work = min(by_work, seconds / MIN_BATCH_SECONDS)
     return max(1, int(by_work), -(-nbytes // BATCH_BYTES))
 

@@ -30,6 +30,7 @@ PROGRAMS = (
     "storage",
     "sweeps",
     "tails",
+    "thousand_workers",
 )
 
 COMPARED = ("numpy", "scikit-learn", "scikit-learn-intelex", "dask", "zarr")

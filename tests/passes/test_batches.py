@@ -10,6 +10,7 @@ from daskgmm.passes.batches import (
     BATCH_BYTES,
     MAX_BATCHES,
     MIN_BATCHES,
+    MOST_BATCHES,
     UNKNOWN_CHUNK_SPAN,
     cut_batches,
 )
@@ -78,6 +79,18 @@ def test_little_work_is_one_batch_and_much_work_is_many():
     assert len(cut_batches(Imagined([100] * 10), 1e-7)) == 1
     assert len(cut_batches(Imagined([1000] * 1000), 1e-7)) == MIN_BATCHES
     assert len(cut_batches(Imagined([1000] * 100_000), 1e-4)) == MAX_BATCHES
+
+
+def test_work_for_thousands_of_threads_has_more_batches_of_ten_seconds():
+    rows = Imagined([1_000_000] * 100_000)
+    assert len(cut_batches(rows, 1e-7)) == MAX_BATCHES  # 10,000 s: 1,000 batches of 10 s
+    assert len(cut_batches(rows, 4e-7)) == 4000
+    assert len(cut_batches(rows, 1e-4)) == MOST_BATCHES
+
+
+def test_1e12_rows_have_as_few_batches_as_their_bytes_allow():
+    rows = Imagined([4_000_000] * 250_000)  # 1e12 rows, 32 TB
+    assert len(cut_batches(rows, 1e-9)) == -(-32 * 10**12 // BATCH_BYTES)
 
 
 def test_no_batch_is_much_larger_than_its_limit():
