@@ -23,7 +23,8 @@ FETCHED_BYTES = 4 << 20
 """Decoded bytes of a read of several small blocks, whose chunks Zarr fetches concurrently."""
 
 COPIES = 2
-"""Memory of a read, in multiples of its decoded bytes: as stored, and decoded."""
+"""Memory of a read under way, in multiples of its decoded bytes: as stored, and decoded. One that
+ended takes them once: tasks whose turn has not come keep such, and others need bytes under way."""
 
 
 def configured_ahead() -> int:
@@ -83,21 +84,29 @@ def fetched(
                     if (coming := next(left, None)) is None:
                         budget.give_back(cost)
                         break
-                    waiting.append(pool.submit(coming))
+                    waiting.append(pool.submit(_decoded, coming, nbytes, budget))
                 if waiting:
-                    yield _first(waiting, cost, budget)
+                    yield _first(waiting, nbytes, budget)
                 elif (coming := next(left, None)) is not None:
                     yield coming()
                 else:
                     return
         finally:
             pool.shutdown(cancel_futures=True)
-            budget.give_back(cost * len(waiting))
+            budget.give_back(sum(cost if each.cancelled() else nbytes for each in waiting))
 
 
-def _first(waiting: deque[Future[Result]], cost: int, budget: Budget) -> Result:
+def _decoded(read: Callable[[], Result], nbytes: int, budget: Budget) -> Result:
+    """Return what was read; it takes its own bytes from now on, and no longer those as stored."""
+    try:
+        return read()
+    finally:
+        budget.give_back((COPIES - 1) * nbytes)
+
+
+def _first(waiting: deque[Future[Result]], nbytes: int, budget: Budget) -> Result:
     """Return the next result; from now on it is the caller's."""
     try:
         return waiting.popleft().result()
     finally:
-        budget.give_back(cost)
+        budget.give_back(nbytes)
