@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import zarr
@@ -17,13 +18,14 @@ from daskgmm.models.writers.part_writing import CLASSES, COMPONENTS
 from daskgmm.models.writers.target import left_behind
 from daskgmm.passes.plan import size
 from daskgmm.rows.csv.table import read_small
-from daskgmm.rows.kinds.csv import CsvFile
+from daskgmm.rows.kinds.csv import CsvFile, columns_of
 from daskgmm.rows.kinds.labelled import LabelledFile
 from daskgmm.rows.kinds.npy import Npy
 from daskgmm.rows.kinds.parquet import ParquetFiles
 from daskgmm.rows.kinds.zarr import StoredZarr
 from daskgmm.rows.labelled.opening import dimensions, open_file, suggested
 from daskgmm.rows.layout import REAL_KINDS
+from daskgmm.rows.name_lists import names_text
 from daskgmm.rows.opening import as_rows
 from daskgmm.rows.parquet.files import opened_version
 from daskgmm.rows.parquet.finding import find_files
@@ -31,8 +33,7 @@ from daskgmm.rows.parquet.footers import Footer, read_footers
 from daskgmm.rows.source import Source
 from daskgmm.rows.sources import source_of
 from daskgmm.rows.stores.zarr_opening import open_node
-from daskgmm.rows.tables.arrow_columns import number_type
-from daskgmm.rows.tables.text_columns import Columns
+from daskgmm.rows.tables.text_columns import Columns, described
 from daskgmm.storage.masking import StorageOptions
 
 LISTED_VARIABLES = 100
@@ -89,7 +90,6 @@ def _parquet(source: Source) -> str:
     columns = footers[0].columns
     marks = _marks(footers[0])
     k = marks.get(COMPONENTS)
-    numeric = [name for name in footers[0].features if columns[name].dtype]
     facts = [
         *([] if k is None else [("components", k.decode())]),
         *_classes(json.loads(marks.get(CLASSES, b"[]"))),
@@ -101,38 +101,34 @@ def _parquet(source: Source) -> str:
     ]
     if k is not None:
         return f"predictions\n{listed([*facts, _state(source)])}"
-    texts = Columns.of((name, columns[name].kind) for name in footers[0].features).texts
-    return f"Parquet\n{listed([*facts, ('use', _use_of(numeric)), *_left_out(texts)])}"
+    kinds = ((name, columns[name]) for name in footers[0].features)
+    found = Columns.of((name, each.kind, each.dtype is not None) for name, each in kinds)
+    return f"Parquet\n{listed([*facts, *_use_of(found)])}"
 
 
 def _csv(source: Source) -> str:
     """Describe a CSV file that is small enough to be fitted."""
     table = read_small(source.address)
     kinds = {field.name: field.type for field in table.schema}
-    numeric = [name for name, kind in kinds.items() if number_type(kind, nulls=True)]
     facts = [
         ("rows", f"{table.num_rows:,}"),
         ("columns", f"{len(kinds):,}"),
         *[(f"  {name}", str(kind)) for name, kind in _first(kinds)],
-        ("use", _use_of(numeric)),
-        *_left_out(Columns.of((name, str(kind)) for name, kind in kinds.items()).texts),
+        *_use_of(columns_of(table.schema)),
     ]
     return f"CSV\n{listed(facts)}"
 
 
-def _use_of(numeric: Sequence[str]) -> str:
-    """Return what the columns that are numbers are for."""
-    return f"can be fitted: --columns {','.join(numeric)}" if numeric else "has no numbers"
-
-
-def _left_out(texts: Sequence[str]) -> list[tuple[str, str]]:
-    """Return the columns that `daskgmm fit` leaves out by itself."""
-    if not texts:
-        return []
-    more = f" and {len(texts) - LISTED_VARIABLES} more" if len(texts) > LISTED_VARIABLES else ""
-    return [
-        ("text", f"left out unless --columns has it: {','.join(texts[:LISTED_VARIABLES])}{more}")
-    ]
+def _use_of(columns: Columns) -> list[tuple[str, str]]:
+    """Return what columns are for, and which of them `daskgmm fit` leaves out by itself."""
+    facts = [("use", "has no numbers")]
+    if columns.others:
+        facts = [("use", f"can be fitted: --columns {names_text(columns.others)}")]
+    if not columns.left:
+        return facts
+    more = len(columns.left) - LISTED_VARIABLES
+    left = [*islice(described(columns.left), LISTED_VARIABLES)]
+    return [*facts, ("left out", ", ".join(left) + (f" and {more} more" if more > 0 else ""))]
 
 
 def _marks(footer: Footer) -> Mapping[bytes, bytes]:

@@ -13,14 +13,16 @@ import click
 import daskgmm.cli.options as options
 from daskgmm.cli.completing import PLACE
 from daskgmm.cli.options import Command, added, taken
+from daskgmm.counting import counted
 from daskgmm.names import MARGINALISE
+from daskgmm.rows.name_lists import names_of_text
 from daskgmm.storage.address import Address
 from daskgmm.storage.masking import shown
 
 
 def names_in(value: str) -> tuple[str, ...]:
     """Return the names in a text such as temp,salt."""
-    names = tuple(name.strip() for name in value.split(",")) if value.strip() else ()
+    names = names_of_text(value) if value.strip() else ()
     if not all(names) or len(set(names)) < len(names):
         raise click.BadParameter(f"{value!r} is no list of names; give some such as temp,salt.")
     return names
@@ -28,8 +30,8 @@ def names_in(value: str) -> tuple[str, ...]:
 
 COLUMNS = options.several(
     "--columns", metavar="NAMES", parse=names_in,
-    help="Columns of a table (Parquet, CSV) that are features, as a,b,c.  "
-    "[default: those of MODEL, or without one all that hold no text]",
+    help="Columns of a table (Parquet, CSV) that are features, as a,b,c; one with a comma in "
+    "double quotes.  [default: those of MODEL, or without one all that hold numbers]",
 )  # fmt: skip
 VARIABLES = options.several(
     "--variables", metavar="NAMES", parse=names_in,
@@ -126,21 +128,54 @@ class Data:
             settings["labels"] = self.labels_of(x)
         return x, {"sample_weight": self.sample_weight(x), **settings}
 
-    def _numbers(self, *, quiet: bool) -> tuple[str, ...] | None:
-        """Return the columns of a table that hold no texts; None if all are to be taken."""
+    def _by_name(self) -> bool:
+        """Return whether features are to be chosen among the columns of a table."""
+        from daskgmm.rows.sources import source_of
+
+        named = source_of(self.path, self.storage_options).named
+        return named and not self.variables and self.features is None
+
+    def _without_names(self, mixture: Any, keys: Sequence[str], *, quiet: bool) -> Any:
+        """Return the columns of a table for a mixture that knows how many there are alone."""
+        from daskgmm.models.inputs import expected_features
         from daskgmm.rows.naming import listed
         from daskgmm.rows.sources import source_of
 
-        source = source_of(self.path, self.storage_options)
-        if not source.named or self.variables or self.features is not None:
+        beside = {*self._beside, *self._noise_names, *keys}
+        found = source_of(self.path, self.storage_options).columns().others
+        x = self._opened([name for name in found if name not in beside])
+        given, expected = x.n_features, expected_features(mixture)
+        if given != expected:
+            raise click.UsageError(
+                f"MODEL has {counted(expected, 'feature')} without names, and {shown(self.path)} "
+                f"{counted(given, 'column')} of numbers: {listed(x.columns)}. Name those of the "
+                "fit, in its order, with --columns."
+            )
+        if not quiet:
+            click.echo(
+                f"{shown(self.path)}: features {listed(x.columns)}, in this order, as MODEL has no "
+                "names of its own. --columns chooses.",
+                err=True,
+            )
+        return x
+
+    def _numbers(self, *, quiet: bool) -> tuple[str, ...] | None:
+        """Return the columns of a table that are features; None if all are to be taken."""
+        from daskgmm.rows.naming import listed
+        from daskgmm.rows.sources import source_of
+        from daskgmm.rows.tables.text_columns import described
+
+        if not self._by_name():
             return None
-        found = source.columns()
-        left = [name for name in found.texts if name not in self._beside]
+        found = source_of(self.path, self.storage_options).columns()
+        left = {name: word for name, word in found.left.items() if name not in self._beside}
         if not left or not found.others:
             return None
         if not quiet:
+            beside = (*self._beside, *self._noise_names)
             click.echo(
-                f"{shown(self.path)}: {listed(left)} left out, as text; the rest are features. "
+                f"{shown(self.path)}: {listed(described(left))} left out; features: "
+                f"{listed(name for name in found.others if name not in beside)}. "
                 "--columns chooses.",
                 err=True,
             )
@@ -189,15 +224,26 @@ class Data:
                 "--weights or --weight-column."
             )
 
-    def for_mixture(self, mixture: Any, *, keyed: bool = False) -> Any:
+    def for_mixture(
+        self,
+        mixture: Any,
+        *,
+        keyed: bool = False,
+        keys: Sequence[str] | None = None,
+        quiet: bool = False,
+    ) -> Any:
         """Return X as a fitted mixture takes it: what was not given is as it was in the fit.
 
-        Where columns are named by nothing, those of `keyed` data are left to what takes the keys.
+        Of a table the features of a mixture without names are the columns of numbers but `keys`, if
+        there are as many. What they are is said. Where columns are named by nothing, those of
+        `keyed` data are left to what takes the keys.
         """
         from daskgmm.models.inputs import feature_names
         from daskgmm.rows.sources import source_of
 
         names, dims = feature_names(mixture), getattr(mixture, "feature_dims_", None)
+        if not (self.columns or names) and self._by_name():
+            return self._without_names(mixture, keys or (), quiet=quiet)
         x = self._opened(self.columns or names, names, labelled=bool(dims), keyed=keyed)
         if source_of(x).labelled and (dims is None or self.features is not None):
             mixture.feature_dims_ = tuple(self._feature_dims(x) or ())

@@ -10,7 +10,7 @@ import click
 import daskgmm.cli.options as options
 from daskgmm.cli.command import command
 from daskgmm.cli.completing import PLACE
-from daskgmm.cli.data import LABELS, MISSING_ROWS, NOISE_VARIANCE, Data, choosing, weighing
+from daskgmm.cli.data import MISSING_ROWS, NOISE_VARIANCE, Data, choosing, weighing
 from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.places import check_apart
@@ -20,8 +20,15 @@ UNITS = {"log_likelihood": "nats a row", "n": "rows that count", "accuracy": "of
 """What stands behind the figures."""
 
 
+LABELS = click.option(
+    "--labels", metavar="COLUMN|PATH", type=PLACE,
+    help="Known labels of rows: a column or variable of DATA, or an array (Zarr or .npy); -1, NaN "
+    "or null where unknown. Of a classifier they are classes, of a mixture any groups.",
+)  # fmt: skip
+
+
 @command(
-    short_help="Say how well a model fits data: likelihood, criteria, accuracy.",
+    short_help="Say how well a model fits data: likelihood, criteria, known labels.",
     example="daskgmm score model.json pixels.zarr",
 )
 @click.argument("model", type=PLACE)
@@ -45,9 +52,10 @@ def score(
 ) -> None:
     """Say how likely the rows of DATA are under MODEL, in one pass.
 
-    Of a mixture with BIC, AIC and ICL; of a classifier with --labels it is the accuracy, the part
-    of the labelled rows whose class is predicted. DATA are opened as they were for the fit; options
-    say otherwise.
+    Of a mixture with BIC, AIC and ICL. With --labels it is how well these are found instead: of a
+    classifier the accuracy, the part of the labelled rows whose class is predicted; of a mixture
+    the adjusted Rand index, and the table of rows by both labels. DATA are opened as they were for
+    the fit; options say otherwise.
     """
     data.check_meaning(weights_are)
     with at_once():
@@ -57,13 +65,18 @@ def score(
     check_apart({"MODEL": model, **data.places, **workers.places}, {})
     fitted: Any = load_fitted(model, data.storage_options)
     classifies = isinstance(fitted, GaussianMixtureClassifier)
-    _check_options(data, classifies=classifies)
+    if not classifies:
+        _check_of_mixture(data)
     mixture = fitted.mixture_ if classifies else fitted
     if missing is not None:
         mixture.set_params(missing=missing)
     x = data.for_mixture(mixture)
     weights = data.sample_weight(x)
     with workers.current():
+        if data.labels is not None and not classifies:
+            agreed = mixture.label_agreement(x, data.labels_of(x), noise_variance=data.noise())
+            click.echo(json.dumps(agreed.as_dict(), indent=1) if as_json else repr(agreed))
+            return
         if data.labels is not None:
             given = x, data.labels_of(x), weights
             found = {"accuracy": fitted.score(*given, noise_variance=data.noise())}
@@ -77,12 +90,12 @@ def score(
     click.echo(json.dumps(found, indent=1) if as_json else _shown(found))
 
 
-def _check_options(data: Data, *, classifies: bool) -> None:
-    """Raise `click.UsageError` for what goes with the other kind of model alone."""
-    if data.labels is not None and not classifies:
+def _check_of_mixture(data: Data) -> None:
+    """Raise `click.UsageError` for weights where rows are counted."""
+    if data.labels is not None and (data.weights or data.weight_column):
         raise click.UsageError(
-            "--labels is for a classifier, and MODEL is a mixture, whose score is the likelihood. "
-            "Leave it out, or fit a classifier (daskgmm fit --classifier)."
+            "The adjusted Rand index counts rows, which have no weights there. Leave out --weights "
+            "or --weight-column, or --labels."
         )
 
 

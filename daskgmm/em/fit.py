@@ -27,6 +27,7 @@ from daskgmm.em.events import (
 )
 from daskgmm.em.far_values import warn_of_far_values
 from daskgmm.em.fingerprint import fit_identity, generator_state, same_rows
+from daskgmm.em.id_columns import warn_of_ids
 from daskgmm.em.loop import Fit, best_of, iterate
 from daskgmm.em.sample import SampleRule, Starts, drawn_rows, rows_taken_whole
 from daskgmm.em.settings import Settings
@@ -254,6 +255,7 @@ def _run(
         survey = completed(data, state.survey, listen)
         state, request = replace(state, survey=survey), request.going_on(state.random_state)
     warn_of_far_values(survey, data.rows.columns, stacklevel=5)
+    warn_of_ids(survey, data.rows.columns)
     request = request.on_rows(survey)
     coordinates = request.coordinates(survey) if state is None else state.coordinates
     request = replace(request, initial=request.initial.mapped(coordinates))

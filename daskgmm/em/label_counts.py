@@ -84,7 +84,7 @@ def count_labels(labels: Rows, most: int | None = None) -> LabelCounts:
         for part, own in map_batches(data, partial(_count, most), name="daskgmm-labels"):
             total.update(part)
             checksum = (checksum + own) % 2**64
-            _check_number(total)
+            check_number(total)
     unknown = total.pop(None, 0)
     if most is not None or set(total) != {UNKNOWN_CLASS, 1}:
         unknown += total.pop(UNKNOWN_CLASS, 0)
@@ -105,7 +105,7 @@ def distinct_texts(texts: Texts) -> tuple[str, ...]:
     with closing(Dataset.of(texts, ALONE, 1, 1)) as data:
         for part in map_batches(data, _distinct, name="daskgmm-names"):
             found |= part
-            _check_number(found)
+            check_number(found)
     return tuple(sorted(found))
 
 
@@ -114,7 +114,7 @@ def _distinct(batch: Batch, blocks: Iterator[Block]) -> set[str]:
     for block in blocks:
         found.update(block.x.tolist())
         found.discard(None)  # of missing ones
-        _check_number(found)
+        check_number(found)
     return found
 
 
@@ -134,9 +134,9 @@ def _count(
             missing = np.isnan(labels)
             total[None] += int(missing.sum())
             known, labels = labels[~missing], np.where(missing, UNKNOWN_CLASS, labels)
-        _check(labels, most, batch, before)
+        check_labels(labels, most, batch, before)
         total.update(_counted(known.astype(np.int64)))
-        _check_number(total)
+        check_number(total)
         checksum += _checksum(labels.astype(np.int64), batch.start_row + before)
         before += len(labels)
     return total, checksum
@@ -164,7 +164,7 @@ def _counted(labels: NDArray[np.int64]) -> dict[int, int]:
     return dict(zip(values.tolist(), counts.tolist(), strict=True))
 
 
-def _check(labels: NDArray[Any], most: int | None, batch: Batch, before: int) -> None:
+def check_labels(labels: NDArray[Any], most: int | None, batch: Batch, before: int) -> None:
     """Raise `DataError` at the first label that names no class."""
     limit = 2.0**53 if most is None else most
     fine = (labels < limit) & (labels > -limit if most is None else labels >= UNKNOWN_CLASS)
@@ -180,7 +180,8 @@ def _check(labels: NDArray[Any], most: int | None, batch: Batch, before: int) ->
     )
 
 
-def _check_number(values: Collection[Any]) -> None:
+def check_number(values: Collection[Any]) -> None:
+    """Raise `DataError` for more labels than there can be classes; None is no label."""
     found = len(values) - (None in values)
     if found > MOST_CLASSES:
         raise DataError(

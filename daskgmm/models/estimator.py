@@ -247,6 +247,8 @@ class MixtureEstimator(CallbackSupportMixin, Density):  # type: ignore[misc]
             explains its spread.
         ScaleWarning
             If `reg_covar` is large beside the variance of a column.
+        IdColumnWarning
+            If a column of a table numbers its rows, as an id does.
 
         References
         ----------

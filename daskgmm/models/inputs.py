@@ -248,10 +248,15 @@ def feature_names(estimator: BaseEstimator) -> tuple[str, ...] | None:
     return None if names is None else tuple(map(str, names))
 
 
+def expected_features(estimator: Any) -> int:
+    """Return the number of columns of X that the estimator was fitted on."""
+    coordinates = getattr(estimator, "coordinates_", None)
+    return int(estimator.means_.shape[1] if coordinates is None else coordinates.n_columns)
+
+
 def check_features(estimator: BaseEstimator, n_features: int) -> None:
     """Raise `DataError` unless the estimator was fitted on that many features."""
-    coordinates = getattr(estimator, "coordinates_", None)
-    expected = estimator.means_.shape[1] if coordinates is None else coordinates.n_columns
+    expected = expected_features(estimator)
     if n_features != expected:
         raise DataError(
             f"X has {n_features} features, but {type(estimator).__name__} is expecting "

@@ -30,6 +30,7 @@ from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.cards.mixture_card import mixture_card
 from daskgmm.models.clusters import clusters_of
+from daskgmm.models.comparison.known_labels import LabelAgreement, label_agreement
 from daskgmm.models.criteria import (
     WITH_LABELS,
     Criteria,
@@ -440,6 +441,52 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         16.38
         """
         return self._criteria_of(X, sample_weight, weights_are, noise_variance, disorder=True).icl
+
+    def label_agreement(self, X: Any, labels: Any, *, noise_variance: Any = None) -> LabelAgreement:
+        """Return how far the labels of `predict` agree with known ones, in one streamed pass.
+
+        Clusters stand in place of components after `merge_components`. Outliers are a group of
+        their own. Texts in a file are read once more before, as each has to be known.
+
+        Parameters
+        ----------
+        X : as in `fit`
+        labels : array-like, Dask array, Zarr array, str, path or URL; shape (n,)
+            Whole numbers, or names in memory or in a column of a table; a string that names a
+            column or variable of X is that one. -1, NaN and null are unknown labels; but -1 is a
+            label beside 1 alone.
+        noise_variance : as in `fit`, optional
+
+        Returns
+        -------
+        LabelAgreement
+            With `adjusted_rand` and the table of rows by both labels, `contingency`.
+
+        Raises
+        ------
+        DataError
+            If no row has both labels, labels do not go with X, are measurements, or more than
+            1,024.
+
+        References
+        ----------
+        L. Hubert, P. Arabie, "Comparing partitions", Journal of Classification 2 (1985) 193-218,
+        https://doi.org/10.1007/BF01908075
+
+        Examples
+        --------
+        >>> from daskgmm import GaussianMixture
+        >>> mixture = GaussianMixture.from_parameters([0.4, 0.6], [[0.0], [9.0]], [1.0, 1.0])
+        >>> mixture.label_agreement([[0.5], [8.0], [9.5]], ["low", "high", "high"])
+        3 rows
+        adjusted Rand index  1.0000
+        <BLANKLINE>
+        known  0  1
+        high   0  2
+        low    1  0
+        """
+        check_is_fitted(self)
+        return label_agreement(self, X, labels, noise_variance)
 
     @property
     def criteria_(self) -> dict[str, float | int | str]:

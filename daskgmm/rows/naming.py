@@ -58,15 +58,18 @@ def check_numbers(
     """Raise `DataError` if a column holds no numbers.
 
     For each column `kinds` has the NumPy type, or None, and the name of the stored type; the
-    message says whose columns they are (`what`) and how to choose some (`how`).
+    message says whose columns they are (`what`) and how to leave them out: `how` is the call, with
+    {others} for their names, or {numbers} for those of all others.
     """
-    others = [f"{name!r} ({kind})" for name, (dtype, kind) in kinds.items() if dtype is None]
+    others = [name for name, (dtype, _) in kinds.items() if dtype is None]
     if not others:
         return
-    numeric = [name for name, (dtype, _) in kinds.items() if dtype is not None]
+    numbers = listed(repr(name) for name in kinds if name not in others)
+    call = how.format(others=listed(map(repr, others)), numbers=numbers)
     raise DataError(
-        f"{shown(what)} has columns that are not numbers: {listed(others)}. Choose the features, "
-        f"as with {how}; the numeric columns are {listed(map(repr, numeric)) or 'none'}."
+        f"{shown(what)} has columns that are not numbers: "
+        f"{listed(f'{name!r} ({kinds[name][1]})' for name in others)}. "
+        f"{f'Leave them out: {call}.' if numbers else 'None of its columns holds numbers.'}"
     )
 
 

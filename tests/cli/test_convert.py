@@ -35,8 +35,8 @@ def test_info_lists_columns_and_their_types(call, frame, name):
     done = call("info", name)
     assert done.exit_code == 0, done.output
     assert f"{name}: CSV" in done.stdout
-    assert "temp   double" in done.stdout
-    assert "ship   string" in done.stdout
+    assert "temp    double" in done.stdout
+    assert "ship    string" in done.stdout
     assert "can be fitted: --columns temp,salt" in done.stdout
 
 

@@ -15,6 +15,7 @@ from daskgmm.em.checkpoint import RECORDS, Checkpoint
 from daskgmm.em.events import Listener, SweepIterated
 from daskgmm.em.far_values import warn_of_far_values
 from daskgmm.em.fit import survey_with_sample
+from daskgmm.em.id_columns import warn_of_ids
 from daskgmm.em.labelling import Labelling
 from daskgmm.em.loop import Fit, advanced, evaluate
 from daskgmm.em.sample import WHOLE, SampleRule, Starts, drawn_rows
@@ -120,6 +121,7 @@ def choose(
     else:
         state = replace(kept, survey=completed(data, kept.survey, listen))
     warn_of_far_values(state.survey, data.rows.columns, stacklevel=3)
+    warn_of_ids(state.survey, data.rows.columns)
     if checkpoint is not None and kept is None:
         checkpoint.save(state, listen)
     rows = TrainingSet(data, state.survey, listen).mapped(state.coordinates)

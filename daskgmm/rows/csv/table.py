@@ -88,4 +88,4 @@ def _check_numbers(table: Any, columns: Sequence[str] | None, source: str) -> No
     check_among(names, table.schema.names, source)
     types = {name: table.schema.field(name).type for name in names}
     kinds = {name: (number_type(kind, nulls=True), str(kind)) for name, kind in types.items()}
-    check_numbers(kinds, source, "daskgmm.open_data(path, columns=[...]) or --columns")
+    check_numbers(kinds, source, "daskgmm.open_data(path, columns=[{numbers}]), or --columns")
