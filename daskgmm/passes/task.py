@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import AbstractContextManager, nullcontext
@@ -97,11 +98,16 @@ class Outcome(Generic[Result]):
     marks : int
         Sum of the marks of its batches, modulo 2^64: a batch that is missing, or in it twice,
         changes it.
+    seconds, waiting : float
+        Sums over tasks of the time that each took from its first row on, and of what it waited for
+        rows in that time.
     """
 
     value: Result
     peak_memory: int
     marks: int
+    seconds: float = 0.0
+    waiting: float = 0.0
 
 
 def check_marks(marks: int, tasks: Sequence[Task[Any]]) -> None:
@@ -133,8 +139,27 @@ def run_task(
     reading = read_ahead(blocks) if task.ahead else nullcontext(blocks)
     # Before reading: lazy rows may be products, whose bits depend on the number of BLAS threads.
     with one_blas_thread(), reading as coming, turn or nullcontext(), small_buffers():
-        value = work(task.batch, coming)
-    return Outcome(value, peak_memory(), task.batch.mark)
+        began, watch = time.perf_counter(), Watch()
+        value = work(task.batch, watch.over(coming))
+        seconds = time.perf_counter() - began
+    return Outcome(value, peak_memory(), task.batch.mark, seconds, watch.seconds)
+
+
+class Watch:
+    """Adds up the seconds that an iterator takes to come up with what is next."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def over(self, blocks: Iterator[Block]) -> Iterator[Block]:
+        """Yield the blocks."""
+        while True:
+            began = time.perf_counter()
+            block = next(blocks, None)
+            self.seconds += time.perf_counter() - began
+            if block is None:
+                return
+            yield block
 
 
 def _unless(abandoned: Event, blocks: Iterator[Block]) -> Iterator[Block]:
@@ -150,5 +175,6 @@ def merge_outcomes(
     merge: Merge[Result], one: Outcome[Result], other: Outcome[Result]
 ) -> Outcome[Result]:
     """Return the merged outcome of two."""
-    peak = max(one.peak_memory, other.peak_memory)
-    return Outcome(merge(one.value, other.value), peak, (one.marks + other.marks) % 2**64)
+    peak, marks = max(one.peak_memory, other.peak_memory), (one.marks + other.marks) % 2**64
+    seconds, waiting = one.seconds + other.seconds, one.waiting + other.waiting
+    return Outcome(merge(one.value, other.value), peak, marks, seconds, waiting)

@@ -295,12 +295,14 @@ def test_terminal(capsys):
             PassEnded("expectation", 10, 80, 1.0, 0),
             PassEnded("expectation", 10, 80, 1.0, 0),
             SweepIterated(1, 2, 1),
-            SweepIterated(2, 1, 0),
+            SweepIterated(2, 1, 0, 123456.789, 4, "full"),
         ):
             shown(event)
             titles.append(bar.tasks[0].description)
     assert titles == ["start", "start", "start", "start", "pass 2", "measure"]
-    assert "pass 1  2 models, 1 left  1.0e+01 rows/s  2.00 s" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "pass 1  2 models, 1 left  1.0e+01 rows/s  2.00 s" in out
+    assert "pass 2  1 model, 0 left  BIC 123456.8 (4 full)  " in out
 
 
 @pytest.mark.parametrize(("option", "name"), [("--table", "t.csv"), ("--plot", "p.png")])
