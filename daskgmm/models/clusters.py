@@ -88,7 +88,7 @@ class Merging:
         merged, and for the second where one cluster is left. Above a third, and below a
         hundredth, how much is shared makes no difference.
 
-        Baudry et al. fit two lines to the entropies instead (section 3). These meet between 2 and
+        Baudry et al. fit two lines to the entropies instead. These meet between 2 and
         k - 1 clusters whatever the rows are: never at one cluster, which a Gaussian with several
         components is, nor at k, and of three components always at two. Moreover a step changes
         the entropy by more the larger its clusters are, however little they share.

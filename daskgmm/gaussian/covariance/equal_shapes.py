@@ -1,7 +1,7 @@
 r"""Structures of equal shapes: eigenvalues of all components are the same, or proportional.
 
 With the eigenvalues :math:`\omega_k` of the scatter in order and its axes :math:`L_k`, the most
-likely axes are :math:`L_k` for any shape in the same order (Celeux & Govaert 1995, section 3.2):
+likely axes are :math:`L_k` for any shape in the same order (Celeux & Govaert 1995):
 what is left is the problem along axes. Volumes and the shape follow from each other,
 :math:`\lambda_k = \mathrm{tr}(S_k C^{-1}) / d` and :math:`C \propto \sum_k s_k S_k / \lambda_k`
 with :math:`|C| = 1`; their alternation raises the likelihood in every step. In the logarithm of C

@@ -2,7 +2,7 @@ r"""Structures of equal volumes, and shapes of each component's own.
 
 The covariances are :math:`\lambda C_k` with :math:`|C_k| = 1`: of the scatter
 :math:`C_k = S_k / |S_k|^{1/d}` and :math:`\lambda = \sum_k s_k |S_k|^{1/d} / \sum_k s_k` (Celeux &
-Govaert 1995, sections 3.1 and 3.3).
+Govaert 1995).
 """
 
 from __future__ import annotations

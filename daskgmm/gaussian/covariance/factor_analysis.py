@@ -120,7 +120,7 @@ def principal_factors(covariance: Array, q: int) -> tuple[Array, Array]:
 
 
 def first_noise(covariance: Array, q: int) -> Array:
-    """Return noise variances (d,) to begin with: Joereskog's (1967, equation 26)."""
+    """Return noise variances (d,) to begin with: Joereskog's (1967)."""
     d = len(covariance)
     diagonal = np.diagonal(covariance)
     if not (diagonal > 0).all():
