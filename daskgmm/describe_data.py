@@ -13,9 +13,10 @@ import zarr
 
 from daskgmm.counting import counted
 from daskgmm.errors import DataError
-from daskgmm.models.predictions.outputs import DIMENSIONS
-from daskgmm.models.writers.part_writing import CLASSES, COMPONENTS
+from daskgmm.models.predictions.outputs import COLUMN, DIMENSIONS, OUTPUTS
+from daskgmm.models.writers.part_writing import ARRAYS, CLASSES, COMPONENTS
 from daskgmm.models.writers.target import left_behind
+from daskgmm.names import IMPUTED
 from daskgmm.passes.plan import size
 from daskgmm.rows.csv.table import read_small
 from daskgmm.rows.kinds.csv import CsvFile, columns_of
@@ -35,6 +36,9 @@ from daskgmm.rows.sources import source_of
 from daskgmm.rows.stores.zarr_opening import open_node
 from daskgmm.rows.tables.text_columns import Columns, described
 from daskgmm.storage.masking import StorageOptions
+
+FILLED = "rows whose gaps were filled"
+"""What `impute` writes, which are no predictions but data again."""
 
 LISTED_VARIABLES = 100
 """Largest number of variables or columns that are listed."""
@@ -90,6 +94,8 @@ def _parquet(source: Source) -> str:
     columns = footers[0].columns
     marks = _marks(footers[0])
     k = marks.get(COMPONENTS)
+    kinds = ((name, columns[name]) for name in footers[0].features)
+    found = Columns.of((name, each.kind, each.dtype is not None) for name, each in kinds)
     facts = [
         *([] if k is None else [("components", k.decode())]),
         *_classes(json.loads(marks.get(CLASSES, b"[]"))),
@@ -99,10 +105,10 @@ def _parquet(source: Source) -> str:
         ("columns", f"{len(columns):,}"),
         *[(f"  {name}", column.kind) for name, column in _first(columns)],
     ]
+    if k is not None and json.loads(marks.get(ARRAYS, b"[]")) == [IMPUTED]:
+        return f"{FILLED}\n{listed([*facts, *_use_of(found), _state(source)])}"
     if k is not None:
         return f"predictions\n{listed([*facts, _state(source)])}"
-    kinds = ((name, columns[name]) for name in footers[0].features)
-    found = Columns.of((name, each.kind, each.dtype is not None) for name, each in kinds)
     return f"Parquet\n{listed([*facts, *_use_of(found)])}"
 
 
@@ -163,6 +169,9 @@ def _group(group: zarr.Group, source: Source) -> str:
         ("variables", ""),
     ]
     lines = [variable.line() for variable in variables]
+    if {variable.name for variable in variables}.intersection(OUTPUTS) == {IMPUTED}:
+        use = ("use", f"can be fitted: --variables {IMPUTED} --features {COLUMN}")
+        return f"{FILLED}\n{listed([*facts, *lines, use, _state(source)])}"
     return f"predictions\n{listed([*facts, *lines, _state(source)])}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -20,6 +21,22 @@ class Place(StringParamType):
 
 
 PLACE = Place()
+
+
+class NamesOf(StringParamType):
+    """A text, of which a shell completes the last of some names with commas between them.
+
+    Others may be given, as names are added to tables.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._choice = click.Choice(names)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Return the names that may stand last."""
+        return listed_items(self._choice, ctx, param, incomplete)
 
 
 def listed_items(

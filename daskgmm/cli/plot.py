@@ -129,7 +129,9 @@ def _check_kind(
     """Raise `click.UsageError` for arguments that do not go with a kind of picture."""
     reads = READS[kind]
     if rows is None and reads == "must":
-        raise click.UsageError(f"--kind {kind} is of rows: name DATA behind MODEL.")
+        raise click.UsageError(
+            f"--kind {kind} is made of rows, which no model file holds: name DATA behind MODEL."
+        )
     if rows is not None and reads == "no":
         raise click.UsageError(
             f"--kind {kind} is of MODEL alone, which needs no DATA. Leave it out."

@@ -8,14 +8,14 @@ import click
 
 import daskgmm.cli.options as options
 from daskgmm.cli.command import command
-from daskgmm.cli.completing import PLACE
+from daskgmm.cli.completing import PLACE, NamesOf
 from daskgmm.cli.data import MISSING_ROWS, NOISE_VARIANCE, Data, choosing, names_in
 from daskgmm.cli.importing import IMPORT
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.predicting import write_outputs
 from daskgmm.cli.workers import Workers, running
 from daskgmm.cli.writing import CHUNKS, KEY, OUT, SHARDS
-from daskgmm.names import DTYPES
+from daskgmm.names import DTYPES, OUTPUTS
 
 
 @command(
@@ -26,7 +26,8 @@ from daskgmm.names import DTYPES
 @click.argument("data", type=PLACE)
 @OUT
 @options.several(
-    "--outputs", metavar="NAMES", parse=names_in, default=("label",), show_default=True,
+    "--outputs", metavar="NAMES", type=NamesOf(OUTPUTS), parse=names_in, default=("label",),
+    show_default=True,
     help="What to write: label, posterior, outlier, outlier_probability, top, largest_posterior, "
     "ambiguity, log_density; imputed, DATA with their gaps filled; after merge cluster, "
     "cluster_posterior; of ppca, factor and mcfa latent, reconstruction_error.",
