@@ -56,7 +56,8 @@ def convert(csv: tuple[str, ...], out: str, quiet: bool, **settings: Any) -> Non
     with at_once():
         from daskgmm.progress import show_pass
         from daskgmm.rows.csv.to_parquet import csv_to_parquet
-        from daskgmm.rows.tables.arrow_texts import is_text
+        from daskgmm.rows.naming import listed
+        from daskgmm.rows.tables.text_columns import Columns, described
 
     check_apart({f"CSV {path}": path for path in csv}, {"--out": out})
     with show_pass("megabytes read", quiet=quiet) as show:
@@ -70,9 +71,6 @@ def convert(csv: tuple[str, ...], out: str, quiet: bool, **settings: Any) -> Non
         return
     click.echo(f"{shown(out)}: {found.rows:,} rows of {len(found.columns)} columns")
     others = found.text_columns
-    texts = [name for name in others if is_text(found.columns[name])]
-    if texts:
-        click.echo(f"Text, which fits leave out: {', '.join(map(repr, texts))}.")
-    if len(texts) < len(others):
-        dates = ", ".join(repr(name) for name in others if name not in texts)
-        click.echo(f"Neither numbers nor text: {dates}. Leave them out of fits with --columns.")
+    columns = Columns.of((name, kind, name not in others) for name, kind in found.columns.items())
+    if columns.left:
+        click.echo(f"Fits leave out {listed(described(columns.left))}.")

@@ -21,7 +21,7 @@ def test_a_file_becomes_parquet(call, frame):
     done = call("convert", "x.csv", "-o", "x.parquet")
     assert done.exit_code == 0, done.output
     assert "x.parquet: 300 rows of 3 columns" in done.stdout
-    assert "'ship'" in done.stdout
+    assert "Fits leave out ship (text)." in done.stdout
     assert_array_equal(pd.read_parquet("x.parquet"), frame)
     assert call("convert", "x.csv", "-o", "x.parquet").exit_code == 1
     done = call("convert", "x.csv", "x.csv", "-o", "x.parquet", "--overwrite", "--quiet")
