@@ -115,6 +115,7 @@ OTHERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", PATHS)
 def test_every_kind_of_column_that_is_no_number_is_told_once(frame, call, path):
     """CSV knows dates, times and truth values alone."""

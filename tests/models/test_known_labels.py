@@ -62,6 +62,7 @@ def test_rows_whose_label_is_unknown_do_not_count(mixture):
         )
 
 
+@pytest.mark.slow
 def test_of_any_form(mixture, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     frame = pd.DataFrame(X, columns=COLUMNS).assign(tree=NAMES[TRUTH], number=TRUTH)
@@ -86,6 +87,7 @@ def test_of_any_form(mixture, tmp_path, monkeypatch):
     assert_array_equal(on_grid.label_agreement(grid["x"], grid["tree"]).contingency, numbers)
 
 
+@pytest.mark.slow
 def test_missing_rows_outliers_and_clusters(mixture):
     gaps = X.copy()
     gaps[::10, 0] = np.nan
