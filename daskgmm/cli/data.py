@@ -135,7 +135,7 @@ class Data:
         named = source_of(self.path, self.storage_options).named
         return named and not self.variables and self.features is None
 
-    def _without_names(self, mixture: Any, keys: Sequence[str], *, quiet: bool) -> Any:
+    def _without_names(self, mixture: Any, keys: Sequence[str]) -> Any:
         """Return the columns of a table for a mixture that knows how many there are alone."""
         from daskgmm.models.inputs import expected_features
         from daskgmm.rows.naming import listed
@@ -151,7 +151,8 @@ class Data:
                 f"{counted(given, 'column')} of numbers: {listed(x.columns)}. Name those of the "
                 "fit, in its order, with --columns."
             )
-        if not quiet:
+        context = click.get_current_context(silent=True)
+        if context is None or not context.params.get("quiet"):
             click.echo(
                 f"{shown(self.path)}: features {listed(x.columns)}, in this order, as MODEL has no "
                 "names of its own. --columns chooses.",
@@ -230,7 +231,6 @@ class Data:
         *,
         keyed: bool = False,
         keys: Sequence[str] | None = None,
-        quiet: bool = False,
     ) -> Any:
         """Return X as a fitted mixture takes it: what was not given is as it was in the fit.
 
@@ -243,7 +243,7 @@ class Data:
 
         names, dims = feature_names(mixture), getattr(mixture, "feature_dims_", None)
         if not (self.columns or names) and self._by_name():
-            return self._without_names(mixture, keys or (), quiet=quiet)
+            return self._without_names(mixture, keys or ())
         x = self._opened(self.columns or names, names, labelled=bool(dims), keyed=keyed)
         if source_of(x).labelled and (dims is None or self.features is not None):
             mixture.feature_dims_ = tuple(self._feature_dims(x) or ())

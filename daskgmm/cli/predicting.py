@@ -41,7 +41,7 @@ def write_outputs(
     # Before DATA are opened, which may take long.
     predictor = (fitted._predicting() if classifies else mixture)._predictor()
     wanted_outputs(predictor, settings["outputs"], settings["dtype"], settings["top"])
-    x = data.for_mixture(mixture, keyed=parquet, keys=settings.get("key"), quiet=quiet)
+    x = data.for_mixture(mixture, keyed=parquet, keys=settings.get("key"))
     settings["storage_options"] = data.storage_options
     if data.noise_variance is not None:
         settings["noise_variance"] = data.noise()

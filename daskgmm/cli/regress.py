@@ -70,7 +70,7 @@ def regress(
     if missing is not None:
         mixture.set_params(missing=missing)
     known, _, called = mixture._regressing(targets)
-    x = data.for_mixture(known, keyed=parquet, keys=settings.get("key"), quiet=quiet)
+    x = data.for_mixture(known, keyed=parquet, keys=settings.get("key"))
     if hasattr(known, "feature_dims_"):  # as --features says
         mixture.feature_dims_ = known.feature_dims_
     settings |= {"overwrite": overwrite, "storage_options": data.storage_options}

@@ -147,6 +147,8 @@ def test_a_model_without_names_takes_as_many_numbers_and_says_which(frame, call,
         done = call(command, "m.json", path, "-o", f"{command}.parquet", "--key", "name")
         assert done.exit_code == 0, done.output
         assert f"{path}: features a, b, c, in this order, as MODEL has no names" in done.stderr
+    quiet = call("predict", "m.json", path, "-o", "quiet.zarr", "--quiet")
+    assert (quiet.exit_code, quiet.output) == (0, "")
     labels = load_model("m.json").predict(frame[["a", "b", "c"]].to_numpy())
     assert_array_equal(pd.read_parquet("predict.parquet")["label"], labels)
     write(frame.assign(d=frame["a"]))
