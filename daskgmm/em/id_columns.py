@@ -24,7 +24,8 @@ LARGEST_WHOLE = 2.0**53
 """Numbers of this size and beyond are all whole."""
 
 CALLED_ID = re.compile(
-    r"(^|[^a-z])(ids?|idx|index|row|key|row_?(id|number|num)|serial|unnamed: ?\d+)$", re.IGNORECASE
+    r"(^|[^a-z])(ids?|idx|index|row|key|nr|no|num|number|rowid|serial|unnamed: ?\d+)$",
+    re.IGNORECASE,
 )
 CAMEL_ID = re.compile(r"[a-z](Id|ID)$")
 """Names that ids have, with CALLED_ID."""
@@ -54,13 +55,16 @@ def id_columns(survey: Survey, columns: tuple[str, ...]) -> Iterator[tuple[str, 
     n = survey.weighed_rows
     if n < LEAST_ROWS:
         return
-    whole, counts, differ = _whole(survey), _counts(survey), _differ(survey)
+    whole, even, differ = _whole(survey), _evenly_spaced(survey), _differ(survey)
+    # Others may be a regular axis of space, which is a quantity.
+    counts = even & np.isin(survey.minimum, (0, 1)) & (survey.maximum == survey.minimum + n - 1)
     for j, name in enumerate(columns):
-        if not whole[j] or CALLED_TIME.search(name):
+        called = bool(CALLED_ID.search(name) or CAMEL_ID.search(name))
+        if not whole[j] or (not called and CALLED_TIME.search(name)):
             continue
-        if counts[j]:
+        if counts[j] or (called and even[j]):
             yield name, "numbers the rows"
-        elif differ[j] and (CALLED_ID.search(name) or CAMEL_ID.search(name)):
+        elif differ[j] and called:
             yield name, "holds another whole number in each row"
 
 
@@ -72,7 +76,7 @@ def _whole(survey: Survey) -> NDArray[np.bool_]:
     return found
 
 
-def _counts(survey: Survey) -> NDArray[np.bool_]:
+def _evenly_spaced(survey: Survey) -> NDArray[np.bool_]:
     """Return which columns (d,) are n evenly spaced numbers in any order, a whole step apart.
 
     Their variance is (n^2 - 1) / 12 steps squared, and no other values of that range and mean that

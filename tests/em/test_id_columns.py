@@ -17,8 +17,9 @@ X = RNG.normal(size=(N, 2))
 IDS = {
     "id": np.arange(N),
     "plot": np.arange(1, N + 1),  # whatever it is called
+    "rank": RNG.permutation(N),
     "nr": RNG.permutation(N) + 10**9,
-    "step": np.arange(0, 60 * N, 60),
+    "row": np.arange(0, 60 * N, 60),
     "customer_id": np.sort(RNG.choice(10**7, N, replace=False)),
     "CustomerID": RNG.choice(10**12, N, replace=False),
     "Unnamed: 0": np.sort(RNG.choice(10**7, N, replace=False)),
@@ -27,6 +28,8 @@ QUANTITIES = {
     "time": np.arange(N) * 1.0,
     "t": np.arange(N) * 0.25,
     "axis": np.linspace(0, 1, N),
+    "depth": np.arange(0, 10 * N, 10),
+    "latitude": np.arange(N) - N // 2,
     "year": np.arange(N) + 1600,
     "count": RNG.integers(0, N, N),
     "bmi_index": RNG.integers(17, 40, N),
