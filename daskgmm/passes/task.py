@@ -139,27 +139,24 @@ def run_task(
     reading = read_ahead(blocks) if task.ahead else nullcontext(blocks)
     # Before reading: lazy rows may be products, whose bits depend on the number of BLAS threads.
     with one_blas_thread(), reading as coming, turn or nullcontext(), small_buffers():
-        began, watch = time.perf_counter(), Watch()
-        value = work(task.batch, watch.over(coming))
+        began, watch = time.perf_counter(), Watch(coming)
+        value = work(task.batch, watch)
         seconds = time.perf_counter() - began
     return Outcome(value, peak_memory(), task.batch.mark, seconds, watch.seconds)
 
 
-class Watch:
-    """Adds up the seconds that an iterator takes to come up with what is next."""
+class Watch(Iterator[Block]):
+    """The same blocks, and the seconds that they took to come; it holds none of them."""
 
-    def __init__(self) -> None:
-        self.seconds = 0.0
+    def __init__(self, blocks: Iterator[Block]) -> None:
+        self._blocks, self.seconds = blocks, 0.0
 
-    def over(self, blocks: Iterator[Block]) -> Iterator[Block]:
-        """Yield the blocks."""
-        while True:
-            began = time.perf_counter()
-            block = next(blocks, None)
+    def __next__(self) -> Block:
+        began = time.perf_counter()
+        try:
+            return next(self._blocks)
+        finally:
             self.seconds += time.perf_counter() - began
-            if block is None:
-                return
-            yield block
 
 
 def _unless(abandoned: Event, blocks: Iterator[Block]) -> Iterator[Block]:

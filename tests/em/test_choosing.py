@@ -106,7 +106,7 @@ def test_a_failure_keeps_the_others(monkeypatch):
     data = Dataset.of(as_rows(X), ALONE, 5, 5, 0)
     models = model(1.0, True), model(1.0, True, k=3, seed=7)
     rows = TrainingSet(data, SURVEY, silence)
-    state, _ = choosing.stepped(rows, SweepState(SURVEY, None, models))
+    state, _ = choosing.stepped(rows, SweepState(SURVEY, None, models), SURVEY.weight)
     assert [each.settings.n_components for each in state.models] == [2]
     assert state.failures == (Failure(models[1].settings, 7, "a covariance is singular", True),)
 
