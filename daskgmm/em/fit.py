@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from daskgmm.blas import one_blas_thread
 from daskgmm.counting import counted
-from daskgmm.em.acceleration import Search
-from daskgmm.em.checkpoint import Checkpoint, State
+from daskgmm.em.acceleration.search import Search
+from daskgmm.em.checkpoints.checkpoint import Checkpoint, State
+from daskgmm.em.checkpoints.fingerprint import fit_identity, generator_state, same_rows
 from daskgmm.em.events import (
     Event,
     FitEnded,
@@ -25,15 +26,14 @@ from daskgmm.em.events import (
     PassEnded,
     together,
 )
-from daskgmm.em.far_values import warn_of_far_values
-from daskgmm.em.fingerprint import fit_identity, generator_state, same_rows
 from daskgmm.em.loop import Fit, best_of, iterate
-from daskgmm.em.sample import SampleRule, Starts, drawn_rows, rows_taken_whole
 from daskgmm.em.settings import Settings
 from daskgmm.em.starts.clustering import unwarned
 from daskgmm.em.starts.start import Initial, start
 from daskgmm.em.starts.start_on_sample import best_candidate, best_of_all_rows, worth_comparing
-from daskgmm.em.survey import Survey, TrainingSet, completed, survey_rows
+from daskgmm.em.survey.far_values import warn_of_far_values
+from daskgmm.em.survey.sample import SampleRule, Starts, drawn_rows, rows_taken_whole
+from daskgmm.em.survey.survey import Survey, TrainingSet, completed, survey_rows
 from daskgmm.errors import CheckpointError, DataError
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.m_step import Maximised

@@ -17,12 +17,12 @@ from daskgmm.arrays import Array
 from daskgmm.companions import ALONE
 from daskgmm.counting import counted
 from daskgmm.em.fit import check_enough
-from daskgmm.em.uniform_sample import rule_of, uniform_sample
+from daskgmm.em.survey.uniform_sample import rule_of, uniform_sample
 from daskgmm.errors import DataError, DegenerateComponentWarning, ScaleWarning, SettingError
-from daskgmm.models.estimator import MixtureEstimator
+from daskgmm.models.fitting.estimator import MixtureEstimator
 from daskgmm.models.gaussian_mixture import GaussianMixture
-from daskgmm.models.inputs import training_rows
-from daskgmm.models.missing import check_whole_rows
+from daskgmm.models.inputs.rows import training_rows
+from daskgmm.models.settings.missing import check_whole_rows
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.task import Progress
 from daskgmm.rows.rows import Rows

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from daskgmm import BayesianGaussianMixture, GaussianMixture, gaussian, load_model
-from daskgmm.cli.bayesian import NUMBERS, WITHOUT
+from daskgmm.cli.options.bayesian import NUMBERS, WITHOUT
 from daskgmm.names import WEIGHT_PRIORS
 
 FIT = ("fit", "x.npy", "-k", 5, "-o", "m.json")

@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 from daskgmm import BayesianGaussianMixture, GaussianMixture, GaussianMixtureClassifier
-from daskgmm.models.files.model_file import load_model
+from daskgmm.models.model_file import load_model
 
 NAMES = np.array(["red", "deep green", "blue"])
 

@@ -10,7 +10,7 @@ from scipy.spatial.distance import mahalanobis
 from daskgmm import GaussianMixture
 from daskgmm.cli import main
 from daskgmm.errors import EntryError
-from daskgmm.gaussian.merging import covariance_matrices
+from daskgmm.gaussian.components.merging import covariance_matrices
 from daskgmm.models.predictions.outputs import OUTPUTS, Asked
 from daskgmm.testing import OutputTests
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from daskgmm.models.predictions.outputs import CLASS, OUTPUTS, Asked, Make, Output
 from daskgmm.models.predictions.posterior import Posterior
-from daskgmm.rows.coded import UNKNOWN_CLASS
+from daskgmm.rows.companions.coded import UNKNOWN_CLASS
 
 NOT_IN_FLAGS = re.compile(r"[^A-Za-z0-9_.+@-]")
 """What the words of flag_meanings may not have, by section 3.5 of the CF conventions."""

@@ -18,9 +18,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from daskgmm.counting import counted
 from daskgmm.em.events import Listener, together
-from daskgmm.em.label_counts import count_labels
+from daskgmm.em.survey.label_counts import count_labels
 from daskgmm.errors import DataError, ModelFileError, SettingError
-from daskgmm.gaussian.covariance.families import FAMILIES
+from daskgmm.gaussian.covariance.low_rank.families import FAMILIES
 from daskgmm.live.showing import asked, showing
 from daskgmm.models.cards.classifier_card import classifier_card
 from daskgmm.models.classifying.accuracy import accuracy
@@ -37,17 +37,17 @@ from daskgmm.models.classifying.own_mixtures import (
 from daskgmm.models.classifying.sizes import of_class, sizes_of
 from daskgmm.models.classifying.target import Target, decoded
 from daskgmm.models.classifying.wording import in_words_of_the_classifier
-from daskgmm.models.costs import TrainingData, cache_nbytes
-from daskgmm.models.estimator import MixtureEstimator
 from daskgmm.models.files.document_file import read_document, write_document
 from daskgmm.models.files.model_document import document_of
+from daskgmm.models.fitting.estimator import MixtureEstimator
 from daskgmm.models.gaussian_mixture import GaussianMixture
-from daskgmm.models.inputs import feature_names
-from daskgmm.models.labels import KnownClasses
+from daskgmm.models.inputs.costs import TrainingData, cache_nbytes
+from daskgmm.models.inputs.labels import KnownClasses
+from daskgmm.models.inputs.rows import feature_names
 from daskgmm.models.writers.job import Written
 from daskgmm.names import ALL, CLASSIFIER, COVARIANCES, MARGINALISE
 from daskgmm.progress import Forecast
-from daskgmm.rows.noise import column_names
+from daskgmm.rows.companions.noise import column_names
 from daskgmm.rows.sources import source_of
 from daskgmm.storage.address import Address
 from daskgmm.storage.masking import StorageOptions

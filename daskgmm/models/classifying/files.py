@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from daskgmm.em.packing import MALFORMED
+from daskgmm.em.checkpoints.packing import MALFORMED
 from daskgmm.errors import ModelFileError, SettingError
 from daskgmm.models.classifying.sizes import loaded_sizes, stored_sizes
 from daskgmm.models.files.model_document import plain

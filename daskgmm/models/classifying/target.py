@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
-from daskgmm.em.label_counts import distinct_texts
+from daskgmm.em.survey.label_counts import distinct_texts
 from daskgmm.errors import DataError
 from daskgmm.models.classifying.class_outputs import LABEL, about_labels, no_class
-from daskgmm.rows.coded import UNKNOWN_CLASS
+from daskgmm.rows.companions.coded import UNKNOWN_CLASS
 from daskgmm.rows.kinds.memory import Memory
 from daskgmm.rows.source import Source
 from daskgmm.rows.sources import source_of

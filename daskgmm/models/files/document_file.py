@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from daskgmm.em.packing import MALFORMED
+from daskgmm.em.checkpoints.packing import MALFORMED
 from daskgmm.errors import ModelFileError
 from daskgmm.models.files.model_document import (
     FORMAT,
@@ -15,7 +15,7 @@ from daskgmm.models.files.model_document import (
     UnknownNameError,
     mixture_of,
 )
-from daskgmm.models.files.signed_file import FileKind, check_digest, read_signed, write_signed
+from daskgmm.models.signed_file import FileKind, check_digest, read_signed, write_signed
 from daskgmm.storage.address import Address
 
 MODEL = FileKind(

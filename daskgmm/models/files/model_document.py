@@ -67,19 +67,19 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.em.checkpoint import versions
+from daskgmm.em.checkpoints.checkpoint import versions
 from daskgmm.em.objective import Objective
 from daskgmm.gaussian.coordinates import Coordinates
-from daskgmm.gaussian.covariance.families import FAMILIES
-from daskgmm.gaussian.covariance.low_rank import LowRank, parts
+from daskgmm.gaussian.covariance.low_rank.families import FAMILIES
+from daskgmm.gaussian.covariance.low_rank.precision import LowRank, parts
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import STRUCTURES, structure_name
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.prior import Prior
-from daskgmm.gaussian.priors import PRIORS, shortest
-from daskgmm.models.clusters import clusters_of
-from daskgmm.models.factors import check_enough_features
-from daskgmm.models.mixture import Mixture
+from daskgmm.gaussian.priors.prior import Prior
+from daskgmm.gaussian.priors.table import PRIORS, shortest
+from daskgmm.models.facts.clusters import clusters_of
+from daskgmm.models.mixtures.mixture import Mixture
+from daskgmm.models.settings.factors import check_enough_features
 
 FORMAT = "daskgmm-gaussian-mixture"
 FORMAT_VERSION = 2

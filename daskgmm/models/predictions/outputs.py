@@ -19,7 +19,7 @@ from daskgmm.blas import one_blas_thread
 from daskgmm.counting import counted
 from daskgmm.errors import EntryError, SettingError
 from daskgmm.gaussian.kernels.workspace import small_buffers
-from daskgmm.gaussian.latent import latent_coordinates, squared_errors
+from daskgmm.gaussian.latent.latent_coordinates import latent_coordinates, squared_errors
 from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.posterior import Posterior
 from daskgmm.models.predictions.prediction import Predictor

@@ -15,9 +15,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from daskgmm.blas import one_blas_thread
 from daskgmm.counting import counted
-from daskgmm.em.checkpoint import Checkpoint
+from daskgmm.em.checkpoints.checkpoint import Checkpoint
 from daskgmm.em.events import Listener, together
-from daskgmm.em.far_values import warn_of_unresolved
 from daskgmm.em.fit import check_enough
 from daskgmm.em.history import log_event
 from daskgmm.em.selection.choosing import (
@@ -27,23 +26,24 @@ from daskgmm.em.selection.choosing import (
     starts_of,
 )
 from daskgmm.em.selection.measuring import Measured
-from daskgmm.em.weighing import check_meaning
+from daskgmm.em.survey.far_values import warn_of_unresolved
+from daskgmm.em.survey.weighing import check_meaning
 from daskgmm.errors import (
     WeightsWarning,
 )
-from daskgmm.gaussian.prior import Prior
+from daskgmm.gaussian.priors.prior import Prior
 from daskgmm.live.showing import asked, showing
-from daskgmm.models.costs import TrainingData, cache_nbytes, cut, plan_of
-from daskgmm.models.criteria import doubt
-from daskgmm.models.equal_weights import check_prior_of_weights
-from daskgmm.models.estimator import MixtureEstimator
-from daskgmm.models.factors import check_factors_of, settings_of
-from daskgmm.models.fitted_on import fitted_on
+from daskgmm.models.facts.criteria import doubt
+from daskgmm.models.facts.fitted_on import fitted_on
+from daskgmm.models.fitting.estimator import MixtureEstimator
 from daskgmm.models.gaussian_mixture import GaussianMixture
-from daskgmm.models.inputs import check_enough_columns
-from daskgmm.models.known_noise import check_known_noise_of_sweep
-from daskgmm.models.labels import with_labels_of_sizes
-from daskgmm.models.missing import check_missing_of_sweep
+from daskgmm.models.inputs.costs import TrainingData, cache_nbytes, cut, plan_of
+from daskgmm.models.inputs.known_noise import check_known_noise_of_sweep
+from daskgmm.models.inputs.labels import with_labels_of_sizes
+from daskgmm.models.inputs.rows import check_enough_columns
+from daskgmm.models.settings.equal_weights import check_prior_of_weights
+from daskgmm.models.settings.factors import check_factors_of, settings_of
+from daskgmm.models.settings.missing import check_missing_of_sweep
 from daskgmm.models.sweeps.groups import Groups
 from daskgmm.models.sweeps.identity import identity_of
 from daskgmm.models.sweeps.members import mixtures_of, set_those_taken

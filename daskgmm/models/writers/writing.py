@@ -26,7 +26,7 @@ from daskgmm.models.writers.ownership import Owner
 from daskgmm.models.writers.tally import Arrays, Piece, Tally, WrittenBatch
 from daskgmm.passes.batches import Batch
 from daskgmm.rows.retries import retried
-from daskgmm.rows.stores.presence import check_present_here
+from daskgmm.rows.zarr_nodes.presence import check_present_here
 
 PREDICTED_ROWS = 1 << 16
 """Rows that are predicted at once on their way to a chunk of the target."""
