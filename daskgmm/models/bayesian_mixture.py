@@ -12,10 +12,10 @@ from sklearn.mixture import BayesianGaussianMixture as Reference
 from sklearn.utils._param_validation import Options
 from sklearn.utils.validation import check_is_fitted
 
-from daskgmm.em.fit import Request
 from daskgmm.em.hyperparameters import Hyperparameters
 from daskgmm.em.models.model import Model
 from daskgmm.em.models.variational import BayesianModel
+from daskgmm.em.request import Request
 from daskgmm.em.settings import Settings
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.parameters import Parameters

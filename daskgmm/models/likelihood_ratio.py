@@ -16,8 +16,8 @@ from sklearn.utils import check_random_state
 from daskgmm.arrays import Array
 from daskgmm.companions import ALONE
 from daskgmm.counting import counted
-from daskgmm.em.fit import check_enough
 from daskgmm.em.survey.uniform_sample import rule_of, uniform_sample
+from daskgmm.em.survey.with_sample import check_enough
 from daskgmm.errors import DataError, DegenerateComponentWarning, ScaleWarning, SettingError
 from daskgmm.models.fitting.estimator import MixtureEstimator
 from daskgmm.models.gaussian_mixture import GaussianMixture

@@ -9,8 +9,8 @@ from typing import Any
 from sklearn.base import clone
 
 from daskgmm.companions import Companions
-from daskgmm.em.fit import check_enough
 from daskgmm.em.survey.labelling import Labelling
+from daskgmm.em.survey.with_sample import check_enough
 from daskgmm.models.fitting.estimator import MixtureEstimator
 from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.models.inputs.costs import cache_nbytes, cut, plan_of

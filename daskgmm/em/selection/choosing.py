@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from daskgmm.blas import one_blas_thread
 from daskgmm.em.checkpoints.checkpoint import RECORDS, Checkpoint
 from daskgmm.em.events import Listener, SweepIterated
-from daskgmm.em.fit import survey_with_sample
 from daskgmm.em.loop import Fit, advanced, evaluate
 from daskgmm.em.selection.comparing import Compared
 from daskgmm.em.selection.holding_out import UNKNOWN, HeldOut, held_out, row_blocks
@@ -27,6 +26,7 @@ from daskgmm.em.survey.far_values import warn_of_far_values
 from daskgmm.em.survey.labelling import Labelling
 from daskgmm.em.survey.sample import WHOLE, SampleRule, Starts, drawn_rows
 from daskgmm.em.survey.survey import Survey, TrainingSet, completed
+from daskgmm.em.survey.with_sample import survey_with_sample
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.m_step import IllDefinedError
 from daskgmm.passes.dataset import Dataset

@@ -28,16 +28,18 @@ from daskgmm.blas import one_blas_thread
 from daskgmm.counting import counted
 from daskgmm.em.acceleration.search import Search
 from daskgmm.em.events import Listener, silence, together
-from daskgmm.em.fit import Fitted, InterruptedFit, Request, Resume, StopFit, check_enough, fit
+from daskgmm.em.fit import Fitted, InterruptedFit, StopFit, fit
 from daskgmm.em.history import history_table, log_event
 from daskgmm.em.loop import Fit
 from daskgmm.em.models.choice import model_of
 from daskgmm.em.models.model import Model
 from daskgmm.em.objective import Objective
+from daskgmm.em.request import Request, Resume
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey.far_values import warn_of_unresolved
 from daskgmm.em.survey.survey import Survey, survey_rows
 from daskgmm.em.survey.weighing import check_meaning
+from daskgmm.em.survey.with_sample import check_enough
 from daskgmm.errors import DegenerateComponentWarning, ScaleWarning, WeightsWarning
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.covariance.low_rank.families import FAMILIES
