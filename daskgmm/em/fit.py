@@ -31,7 +31,8 @@ from daskgmm.em.starts.clustering import unwarned
 from daskgmm.em.starts.start import start
 from daskgmm.em.starts.start_on_sample import best_candidate, best_of_all_rows, worth_comparing
 from daskgmm.em.survey.far_values import warn_of_far_values
-from daskgmm.em.survey.survey import Survey, TrainingSet, completed
+from daskgmm.em.survey.first_pass import completed
+from daskgmm.em.survey.survey import Survey, TrainingSet
 from daskgmm.errors import CheckpointError
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.m_step import Maximised

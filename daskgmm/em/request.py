@@ -16,8 +16,9 @@ from daskgmm.em.checkpoints.fingerprint import same_rows
 from daskgmm.em.events import Listener
 from daskgmm.em.settings import Settings
 from daskgmm.em.starts.start import Initial
+from daskgmm.em.survey.first_pass import survey_rows
 from daskgmm.em.survey.sample import SampleRule, Starts, drawn_rows, rows_taken_whole
-from daskgmm.em.survey.survey import Survey, TrainingSet, survey_rows
+from daskgmm.em.survey.survey import Survey, TrainingSet
 from daskgmm.em.survey.with_sample import survey_with_sample
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.parameters import Parameters

@@ -12,7 +12,7 @@ import zarr
 
 from daskgmm.counting import counted
 from daskgmm.errors import DataError
-from daskgmm.models.predictions.outputs import DIMENSIONS
+from daskgmm.models.predictions.output import DIMENSIONS
 from daskgmm.models.writers.part_writing import CLASSES, COMPONENTS
 from daskgmm.models.writers.target import left_behind
 from daskgmm.passes.plan import size

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.gaussian_mixture import GaussianMixture
-from daskgmm.models.predictions.outputs import OUTPUTS, Asked, Output, Outputs
+from daskgmm.models.predictions.made_outputs import Outputs
+from daskgmm.models.predictions.output import Asked, Output
+from daskgmm.models.predictions.outputs import OUTPUTS
 from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.settings.factors import settings_of

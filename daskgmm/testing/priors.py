@@ -13,7 +13,8 @@ from daskgmm.companions import ALONE
 from daskgmm.em.events import silence
 from daskgmm.em.models.model import MixtureModel
 from daskgmm.em.settings import Settings
-from daskgmm.em.survey.survey import Survey, survey_rows
+from daskgmm.em.survey.first_pass import survey_rows
+from daskgmm.em.survey.survey import Survey
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.charts.anchor import Anchor
 from daskgmm.gaussian.covariance.structures import STRUCTURES

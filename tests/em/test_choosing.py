@@ -13,7 +13,8 @@ from daskgmm.em.loop import Fit
 from daskgmm.em.selection import choosing
 from daskgmm.em.selection.choosing import Failure, Model, SweepState, with_runners_up
 from daskgmm.em.settings import Settings
-from daskgmm.em.survey.survey import TrainingSet, survey_rows
+from daskgmm.em.survey.first_pass import survey_rows
+from daskgmm.em.survey.survey import TrainingSet
 from daskgmm.gaussian.m_step import IllDefinedError, Maximised
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.passes.dataset import Dataset

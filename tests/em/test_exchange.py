@@ -20,8 +20,8 @@ from daskgmm.em.settings import Settings
 from daskgmm.em.starts.candidates import Candidate, Part, Raced
 from daskgmm.em.starts.clustering import unwarned
 from daskgmm.em.starts.drawing import whole_draw
+from daskgmm.em.survey.first_pass import survey_rows
 from daskgmm.em.survey.sample import SampleRule
-from daskgmm.em.survey.survey import survey_rows
 from daskgmm.gaussian.components.merging import Pair, pairs
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.m_step import Maximised

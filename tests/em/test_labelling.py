@@ -6,10 +6,10 @@ import pytest
 
 from daskgmm.companions import Companions
 from daskgmm.em.events import silence
+from daskgmm.em.survey.first_pass import survey_rows
 from daskgmm.em.survey.label_counts import count_labels
 from daskgmm.em.survey.labelling import Labelling
 from daskgmm.em.survey.sample import SampleRule
-from daskgmm.em.survey.survey import survey_rows
 from daskgmm.errors import DataError
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.arrays import ArrayRows

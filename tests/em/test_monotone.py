@@ -15,7 +15,8 @@ from daskgmm import GaussianMixture
 from daskgmm.companions import Companions
 from daskgmm.em.events import silence
 from daskgmm.em.expectation import expect
-from daskgmm.em.survey.survey import TrainingSet, survey_rows
+from daskgmm.em.survey.first_pass import survey_rows
+from daskgmm.em.survey.survey import TrainingSet
 from daskgmm.errors import DegenerateComponentWarning, ScaleWarning
 from daskgmm.gaussian import STRUCTURES, maximise
 from daskgmm.gaussian.components.merging import covariance_matrices

@@ -13,8 +13,9 @@ from daskgmm.em.expectation import expect
 from daskgmm.em.models.choice import model_of
 from daskgmm.em.settings import CONTAMINATED, NOISE, STUDENT, Settings
 from daskgmm.em.starts.start import Initial, start
+from daskgmm.em.survey.first_pass import survey_rows
 from daskgmm.em.survey.sample import SampleRule
-from daskgmm.em.survey.survey import TrainingSet, survey_rows
+from daskgmm.em.survey.survey import TrainingSet
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend

@@ -11,8 +11,8 @@ from daskgmm import GaussianMixture, sweep
 from daskgmm.companions import Companions
 from daskgmm.em.events import PassEnded, silence
 from daskgmm.em.starts.start import start
+from daskgmm.em.survey.first_pass import survey_rows
 from daskgmm.em.survey.sample import SampleRule, row_hashes
-from daskgmm.em.survey.survey import survey_rows
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.arrays import ArrayRows
 

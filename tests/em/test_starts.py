@@ -12,8 +12,8 @@ from daskgmm.em.settings import Settings
 from daskgmm.em.starts.candidates import Part, ranked, starts_worth
 from daskgmm.em.starts.clustering import cluster, metric_of, revealing, unwarned
 from daskgmm.em.starts.drawing import whole_draw
+from daskgmm.em.survey.first_pass import survey_rows
 from daskgmm.em.survey.sample import SampleRule
-from daskgmm.em.survey.survey import survey_rows
 from daskgmm.gaussian.components.merging import covariance_matrices
 from daskgmm.gaussian.coordinates import whitening
 from daskgmm.passes.dataset import Dataset

@@ -23,9 +23,10 @@ from daskgmm.em.starts.candidates import Candidate, Raced
 from daskgmm.em.starts.clustering import unwarned
 from daskgmm.em.starts.drawing import Draw, draw_rows, whole_draw
 from daskgmm.em.survey.far_values import warn_of_far_values
+from daskgmm.em.survey.first_pass import completed
 from daskgmm.em.survey.labelling import Labelling
 from daskgmm.em.survey.sample import WHOLE, SampleRule, Starts, drawn_rows
-from daskgmm.em.survey.survey import Survey, TrainingSet, completed
+from daskgmm.em.survey.survey import Survey, TrainingSet
 from daskgmm.em.survey.with_sample import survey_with_sample
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.m_step import IllDefinedError

@@ -18,8 +18,9 @@ from daskgmm.em.settings import GAP_SHARE, Settings
 from daskgmm.em.starts.clustering import Metric, metric_of
 from daskgmm.em.starts.drawing import Draw
 from daskgmm.em.starts.start import Initial, start
+from daskgmm.em.survey.first_pass import survey_rows
 from daskgmm.em.survey.sample import Sample
-from daskgmm.em.survey.survey import TrainingSet, survey_rows
+from daskgmm.em.survey.survey import TrainingSet
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.passes.batches import seconds_per_row
 from daskgmm.passes.dataset import Dataset

@@ -36,8 +36,9 @@ from daskgmm.em.starts.clustering import unwarned
 from daskgmm.em.starts.drawing import Draw, draw_rows, whole_draw
 from daskgmm.em.starts.start import Initial, start
 from daskgmm.em.starts.trimming import trimmed
+from daskgmm.em.survey.first_pass import survey_rows
 from daskgmm.em.survey.sample import SampleRule, drawn_rows
-from daskgmm.em.survey.survey import TrainingSet, survey_rows
+from daskgmm.em.survey.survey import TrainingSet
 from daskgmm.gaussian.m_step import IllDefinedError, Maximised
 from daskgmm.gaussian.tails.tails import TAILS
 

@@ -8,7 +8,7 @@ from operator import add
 
 from daskgmm.em.events import silence
 from daskgmm.em.passing import Pass, run_pass
-from daskgmm.em.survey.survey import check_block
+from daskgmm.em.survey.values import check_block
 from daskgmm.em.survey.weighing import Weighing, merge_weighings, weigh
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.kernels.backend import Backend

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.counting import counted
-from daskgmm.em.survey.survey import IF_MISSING, Survey
+from daskgmm.em.survey.survey import Survey
+from daskgmm.em.survey.values import IF_MISSING
 from daskgmm.errors import ResolutionWarning
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.covariance.structures import structure_of

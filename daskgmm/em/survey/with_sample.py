@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from daskgmm.counting import counted
 from daskgmm.em.events import Listener
+from daskgmm.em.survey.first_pass import survey_rows
 from daskgmm.em.survey.sample import SampleRule
-from daskgmm.em.survey.survey import Survey, survey_rows
+from daskgmm.em.survey.survey import Survey
 from daskgmm.errors import DataError
 from daskgmm.passes.dataset import Dataset
 

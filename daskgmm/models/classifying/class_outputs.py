@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.models.predictions.outputs import CLASS, OUTPUTS, Asked, Make, Output
+from daskgmm.models.predictions.output import CLASS, Asked, Make, Output
+from daskgmm.models.predictions.outputs import OUTPUTS
 from daskgmm.models.predictions.posterior import Posterior
 from daskgmm.rows.companions.coded import UNKNOWN_CLASS
 

@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from daskgmm.em.survey.survey import LARGEST_VALUE
+from daskgmm.em.survey.values import LARGEST_VALUE
 from daskgmm.errors import SettingError
 from daskgmm.gaussian.density.conditionals import conditional
 from daskgmm.gaussian.density.modes import Modes, modes

@@ -17,7 +17,8 @@ from daskgmm.gaussian.density.conditionals import Regressions
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.inputs.rows import feature_names
 from daskgmm.models.predictions.forms import InAnyForm
-from daskgmm.models.predictions.outputs import Asked, Output, Outputs
+from daskgmm.models.predictions.made_outputs import Outputs
+from daskgmm.models.predictions.output import Asked, Output
 from daskgmm.models.predictions.posterior import Posterior
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.names import FLOATS

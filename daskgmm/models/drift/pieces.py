@@ -11,7 +11,7 @@ import numpy as np
 from daskgmm.arrays import Array
 from daskgmm.blas import one_blas_thread
 from daskgmm.companions import Companions
-from daskgmm.em.survey.survey import check_block
+from daskgmm.em.survey.values import check_block
 from daskgmm.em.survey.weighing import Weighing, merge_weighings, weigh
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.covariance.structures import structure_of

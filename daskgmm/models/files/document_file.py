@@ -11,10 +11,10 @@ from daskgmm.models.files.model_document import (
     FORMAT,
     FORMAT_VERSION,
     Choose,
-    Kind,
     UnknownNameError,
     mixture_of,
 )
+from daskgmm.models.files.settings_entry import Kind
 from daskgmm.models.signed_file import FileKind, check_digest, read_signed, write_signed
 from daskgmm.storage.address import Address
 

@@ -37,7 +37,8 @@ from daskgmm.em.objective import Objective
 from daskgmm.em.request import Request, Resume
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey.far_values import warn_of_unresolved
-from daskgmm.em.survey.survey import Survey, survey_rows
+from daskgmm.em.survey.first_pass import survey_rows
+from daskgmm.em.survey.survey import Survey
 from daskgmm.em.survey.weighing import check_meaning
 from daskgmm.em.survey.with_sample import check_enough
 from daskgmm.errors import DegenerateComponentWarning, ScaleWarning, WeightsWarning

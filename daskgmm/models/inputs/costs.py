@@ -13,8 +13,8 @@ from sklearn.base import BaseEstimator
 import daskgmm.gaussian.deconvolution.kernel as deconvolution
 from daskgmm.companions import Companions
 from daskgmm.em.settings import Settings
+from daskgmm.em.survey.first_pass import survey_nbytes, survey_result_nbytes
 from daskgmm.em.survey.sample import Starts
-from daskgmm.em.survey.survey import survey_nbytes, survey_result_nbytes
 from daskgmm.gaussian.missing.kernel import task_nbytes
 from daskgmm.gaussian.missing.patterns import pool_nbytes
 from daskgmm.models.inputs.known_noise import apart, check_known_noise, training_noise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from daskgmm.models.predictions.outputs import COLUMN
+from daskgmm.models.predictions.output import COLUMN
 from daskgmm.rows.labelled.arrays import Labelled
 
 

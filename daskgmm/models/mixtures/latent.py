@@ -13,7 +13,7 @@ from daskgmm.errors import DataError
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.latent.latent_coordinates import n_factors, reconstructed
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.models.predictions.outputs import FACTOR
+from daskgmm.models.predictions.output import FACTOR
 from daskgmm.rows.labelled.variables import is_labelled
 from daskgmm.rows.tables.frames import is_dask_frame
 

@@ -17,7 +17,7 @@ from daskgmm.models.predictions.in_memory import (
     outputs_of,
     predict_values,
 )
-from daskgmm.models.predictions.outputs import Output
+from daskgmm.models.predictions.output import Output
 from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.passes.batches import UNKNOWN_CHUNK_SPAN

@@ -8,7 +8,7 @@ from typing import Any
 
 from daskgmm.em.checkpoints.fingerprint import plain_digest, rows_digest
 from daskgmm.errors import SettingError
-from daskgmm.models.predictions.outputs import Outputs
+from daskgmm.models.predictions.made_outputs import Outputs
 from daskgmm.models.writers.job import Add, Job
 from daskgmm.models.writers.parquet_target import ParquetTarget
 from daskgmm.models.writers.part_writing import PartWriting

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.models.predictions.outputs import MISSING, Outputs
+from daskgmm.models.predictions.made_outputs import Outputs
+from daskgmm.models.predictions.output import MISSING
 from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.writers.marks import marked
