@@ -89,7 +89,7 @@ REG_COVAR = click.option(
     help="Added to the diagonals of the covariances.",
 )  # fmt: skip
 PRIOR = click.option(
-    "--prior", metavar="NAME[:KEY=NUMBER,...]", type=PriorWith("PRIORS", "priors", PRIORS),
+    "--prior", metavar="NAME[:KEY=NUMBER,...]", type=PriorWith("PRIORS", "priors.table", PRIORS),
     help="Find the posterior mode under this prior, as conjugate or conjugate:mean_count=0.1; "
     "no component collapses under that one.",
 )  # fmt: skip

@@ -10,10 +10,11 @@ import numpy as np
 from daskgmm.em.events import Listener
 from daskgmm.em.passing import Pass, run_pass
 from daskgmm.em.survey.observed import Observed, without_gaps
+from daskgmm.em.survey.probes import PROBED, thinned
 from daskgmm.em.survey.rounding import COLUMNS_ENTRIES, SomeRows, rounding_of, settled
 from daskgmm.em.survey.sample import Sample, SampleRule, join
 from daskgmm.em.survey.survey import FILLING_SEED, Survey
-from daskgmm.em.survey.tiles import PROBED, TILE_ROWS, merge_surveys, survey_tile, thinned
+from daskgmm.em.survey.tiles import TILE_ROWS, merge_surveys, survey_tile
 from daskgmm.em.survey.values import check_block
 from daskgmm.em.survey.weighing import weigh
 from daskgmm.errors import DataError

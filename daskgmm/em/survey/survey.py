@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from daskgmm.em.events import Listener
 from daskgmm.em.survey.observed import Observed
+from daskgmm.em.survey.probes import width_of_most, width_of_rest
 from daskgmm.em.survey.sample import Sample
-from daskgmm.em.survey.tiles import width_of_most, width_of_rest
 from daskgmm.em.survey.weighing import Weighing
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.deconvolution.known import KnownNoise
@@ -22,12 +22,9 @@ from daskgmm.passes.dataset import Dataset
 
 Array = NDArray[np.float64]
 
-
 EPSILON = float(np.finfo(np.float64).eps)
 
-
 TINY = float(np.finfo(np.float64).tiny)
-
 
 FILLING_SEED = 0
 """Seed of the values that fill the gaps of a sample, which starts are made on."""

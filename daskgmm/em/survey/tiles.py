@@ -5,16 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from daskgmm.em.survey.observed import Observed, first_values
+from daskgmm.em.survey.probes import thinned
 from daskgmm.em.survey.sample import join
 from daskgmm.em.survey.survey import Array, Survey
 from daskgmm.em.survey.weighing import Weighing, merge_weighings, weigh
 from daskgmm.gaussian.deconvolution.known import KnownNoise
 
 TILE_ROWS = 2048
-
-
-PROBED = 32
-"""Rows that stand for all of them where only their order of size is asked for."""
 
 
 def survey_tile(z: Array, weights: Array | None, *, gaps: bool = False) -> Survey:
@@ -117,30 +114,3 @@ def _finest(one: Array | None, other: Array | None) -> Array | None:
     if one is None or other is None:
         return other if one is None else one
     return np.minimum(one, other)
-
-
-def width_of_most(probe: Array) -> Array:
-    """Return how far most values of each column are apart, (d,): a few far ones do not matter.
-
-    That is the range of 90 % of them, or if these are one value, infinity: the others are then
-    too few for a probe.
-    """
-    low, high = np.quantile(probe, (0.05, 0.95), axis=0)
-    return np.where(high > low, high - low, np.inf)
-
-
-def width_of_rest(probe: Array) -> Array:
-    """Return how far the other values of columns are from the most frequent one, (d,): the median.
-
-    0 where there are none.
-    """
-    differences = np.abs(probe - np.median(probe, axis=0))
-    others = [column[column > 0] for column in differences.T]
-    return np.array([np.median(each) if len(each) else 0.0 for each in others])
-
-
-def thinned(probe: Array) -> Array:
-    """Return every second of the rows, or of those, until they are at most twice `PROBED`."""
-    while len(probe) > 2 * PROBED:
-        probe = probe[::2]
-    return probe

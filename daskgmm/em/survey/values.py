@@ -17,7 +17,6 @@ from daskgmm.passes.batches import Batch
 LARGEST_VALUE = 1e150
 """Squares of larger values overflow."""
 
-
 IF_MISSING = (
     "If it stands for a missing value, say so where X is stored (the attributes _FillValue or "
     "missing_value of an array) or put NaN in its place, and leave out such rows with "

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.em.survey.probes import width_of_most
 from daskgmm.em.survey.survey import Survey
-from daskgmm.em.survey.tiles import width_of_most
 from daskgmm.gaussian.coordinates import NO_SCALE
 from daskgmm.gaussian.floor import REG_COVAR, RIDGE, TIES, Resting
 from daskgmm.gaussian.m_step import Maximised

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 INFINITIES = {"inf": math.inf, "-inf": -math.inf}
 
-
 MOST = 2**31 - 1
 """Of whatever is counted in a document: no fit has more iterations, nor an array more columns."""
 

@@ -91,13 +91,11 @@ from daskgmm.models.mixtures.mixture import Mixture
 
 FORMAT = "daskgmm-gaussian-mixture"
 
-
 FORMAT_VERSION = 2
 
 
 AS_VERSION_1 = ("criteria", "data", "feature_units", "feature_dims", "history", "coordinates")
 """What version 1 lacked, and null stands for."""
-
 
 Choose = Callable[[Sequence[str]], type[Kind]]
 """Returns the class of the first name that is known; raises `UnknownNameError` for others."""

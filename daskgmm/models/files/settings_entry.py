@@ -17,7 +17,6 @@ from daskgmm.models.mixtures.mixture import Mixture
 NOT_WRITTEN = {"noise": False, "tails": None, "equal_weights": False, "n_factors": None}
 """Settings that are not written unless they are others, so that readers of before them read on."""
 
-
 Kind = TypeVar("Kind", bound=Mixture)
 
 

@@ -16,38 +16,29 @@ from daskgmm.models.predictions.posterior import Posterior
 COMPONENT = "component"
 """The dimension of posteriors, and its coordinate."""
 
-
 FACTOR = "factor"
 """The dimension of latent coordinates, and its coordinate."""
-
 
 CLUSTER = "cluster_number"
 """The dimension of posteriors of clusters, and its coordinate."""
 
-
 CLASS = "class_label"
 """The dimension of posteriors of classes, and its coordinate: their labels."""
-
 
 COLUMN = "column"
 """The dimension of imputed rows, and its coordinate."""
 
-
 RANK = "rank"
 """The dimension of the most probable components, the first one first."""
-
 
 DIMENSIONS = (COMPONENT, FACTOR, CLUSTER, CLASS, COLUMN, RANK)
 """Dimensions of outputs that are none of the rows."""
 
-
 TOP = 2
 """How many of the most probable components are written unless it is said."""
 
-
 MISSING = -2
 """Label of rows that miss a value where -1 is that of outliers: of a mixture with noise."""
-
 
 Compute = Callable[[Posterior], NDArray[Any]]
 """Returns the values of an output for the rows of a tile, rows first."""

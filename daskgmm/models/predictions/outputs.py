@@ -221,9 +221,7 @@ OUTPUTS: dict[str, Make] = {
 }
 """By what users ask for: what makes the outputs."""
 
-
 NO_MAKERS: Mapping[str, Make] = {}
-
 
 EXACT = ("label", "outlier", "latent", "reconstruction_error")
 """What compares log densities, and so comes before exponentials are taken."""
