@@ -26,7 +26,7 @@ from daskgmm.drawing.style import (
 from daskgmm.em.events import as_dict
 from daskgmm.errors import SettingError
 from daskgmm.models.classifying.classifier import GaussianMixtureClassifier
-from daskgmm.models.mixture import Mixture
+from daskgmm.models.mixtures.mixture import Mixture
 from daskgmm.plot.convergence import history_of
 from daskgmm.plot.shown import mixture_of
 

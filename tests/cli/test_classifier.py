@@ -10,7 +10,7 @@ import xarray as xr
 from sklearn.metrics import adjusted_rand_score
 
 from daskgmm import BayesianGaussianMixture, GaussianMixture, GaussianMixtureClassifier
-from daskgmm.models.files.model_file import load_model
+from daskgmm.models.model_file import load_model
 
 NAMES = np.array(["red", "deep green", "blue"])
 

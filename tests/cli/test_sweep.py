@@ -10,12 +10,12 @@ import pytest
 from rich.console import Console
 
 from daskgmm import sweep
-from daskgmm.cli.options import sizes_in
+from daskgmm.cli.options.common import sizes_in
 from daskgmm.em.events import BatchDone, PassEnded, SweepIterated
-from daskgmm.models.files.model_file import load_model
+from daskgmm.models.model_file import load_model
 from daskgmm.models.sweeps import sweep as module
 from daskgmm.progress import Shown, make_bar, show
-from daskgmm.sweep_report import staying_text, table_text
+from daskgmm.report.sweep import staying_text, table_text
 from tests.cli.data import clusters, filled_up_at
 
 pytestmark = pytest.mark.slow

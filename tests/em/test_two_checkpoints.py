@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from daskgmm import GaussianMixture, sweep
-from daskgmm.em.checkpoint import HEAD_BYTES, RUN, digest_of, read_document
+from daskgmm.em.checkpoints.checkpoint import HEAD_BYTES, RUN, digest_of, read_document
 from daskgmm.em.events import Checkpointed
 from daskgmm.errors import CheckpointError
 from daskgmm.storage.address import Address

@@ -14,7 +14,7 @@ import pytest
 import zarr
 
 from daskgmm import GaussianMixture, MixtureMoments, csv_to_parquet, load_model
-from daskgmm.em.packing import pack, unpack
+from daskgmm.em.checkpoints.packing import pack, unpack
 from daskgmm.errors import CheckpointError, DataError, ModelFileError, SourceError
 from daskgmm.models.writers.target import JOURNAL, sealed
 from daskgmm.rows.opening import as_rows

@@ -8,11 +8,11 @@ import pytest
 from daskgmm.companions import Companions
 from daskgmm.errors import DataError
 from daskgmm.rows.arrays import ArrayRows
+from daskgmm.rows.companions.weights import split_companions, weights_for
 from daskgmm.rows.lazy.dask_array import DaskRows
 from daskgmm.rows.opening import as_rows
 from daskgmm.rows.rows import UNKNOWN
 from daskgmm.rows.tables.pandas_columns import partition_array
-from daskgmm.rows.weights import split_companions, weights_for
 
 from .conformance import RowsTests, blocks_of, names_of, read_all
 

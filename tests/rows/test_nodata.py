@@ -12,7 +12,7 @@ import zarr
 
 from daskgmm import GaussianMixture
 from daskgmm.errors import DataError
-from daskgmm.rows.labelled.nodata import Decoding, declared
+from daskgmm.rows.decoding.nodata import Decoding, declared
 from daskgmm.rows.opening import as_rows
 
 

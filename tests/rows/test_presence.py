@@ -16,10 +16,10 @@ from sklearn.exceptions import ConvergenceWarning
 from daskgmm import GaussianMixture, open_data
 from daskgmm.errors import SourceError
 from daskgmm.models.writers.writing import Putting
+from daskgmm.rows.companions.weights import weights_for
 from daskgmm.rows.labelled.arrays import labelled
 from daskgmm.rows.opening import as_rows
-from daskgmm.rows.stores.presence import may_be_missing
-from daskgmm.rows.weights import weights_for
+from daskgmm.rows.zarr_nodes.presence import may_be_missing
 from tests.oracle.data import blobs
 
 X = blobs(4000, 3, 2, seed=1, separation=10)

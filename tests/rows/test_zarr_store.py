@@ -12,7 +12,7 @@ import zarr
 from daskgmm import GaussianMixture
 from daskgmm.errors import SourceError
 from daskgmm.rows.stores.zarr_array import ZarrRows
-from daskgmm.rows.stores.zarr_store import address_of, location, metadata_file
+from daskgmm.rows.zarr_nodes.node import address_of, location, metadata_file
 
 
 @pytest.fixture

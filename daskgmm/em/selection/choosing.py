@@ -13,14 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.blas import one_blas_thread
-from daskgmm.em.checkpoint import RECORDS, Checkpoint
+from daskgmm.em.checkpoints.checkpoint import RECORDS, Checkpoint
 from daskgmm.em.events import Listener, SweepIterated
-from daskgmm.em.far_values import warn_of_far_values
-from daskgmm.em.fit import survey_with_sample
-from daskgmm.em.id_columns import warn_of_ids
-from daskgmm.em.labelling import Labelling
 from daskgmm.em.loop import Fit, advanced, evaluate
-from daskgmm.em.sample import WHOLE, SampleRule, Starts, drawn_rows
 from daskgmm.em.selection.comparing import Compared
 from daskgmm.em.selection.holding_out import UNKNOWN, HeldOut, held_out, row_blocks
 from daskgmm.em.selection.measuring import Measured, measure_many
@@ -29,7 +24,13 @@ from daskgmm.em.settings import Settings
 from daskgmm.em.starts.candidates import Candidate, Raced
 from daskgmm.em.starts.clustering import unwarned
 from daskgmm.em.starts.drawing import Draw, draw_rows, whole_draw
-from daskgmm.em.survey import Survey, TrainingSet, completed
+from daskgmm.em.survey.far_values import warn_of_far_values
+from daskgmm.em.survey.first_pass import completed
+from daskgmm.em.survey.id_columns import warn_of_ids
+from daskgmm.em.survey.labelling import Labelling
+from daskgmm.em.survey.sample import WHOLE, SampleRule, Starts, drawn_rows
+from daskgmm.em.survey.survey import Survey, TrainingSet
+from daskgmm.em.survey.with_sample import survey_with_sample
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.m_step import IllDefinedError
 from daskgmm.passes.dataset import Dataset

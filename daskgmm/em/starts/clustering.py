@@ -27,7 +27,8 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import ThreadpoolController
 
-from daskgmm.em.survey import Survey, largest
+from daskgmm.em.survey.survey import Survey
+from daskgmm.em.survey.values import largest
 from daskgmm.gaussian.coordinates import column_scales, whitening
 
 Array = NDArray[np.float64]

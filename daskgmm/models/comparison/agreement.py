@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from daskgmm.arrays import Array
 from daskgmm.companions import Companions
-from daskgmm.em.weighing import check_weights
+from daskgmm.em.survey.weighing import check_weights
 from daskgmm.errors import DataError
 from daskgmm.gaussian.block import Block
-from daskgmm.models.comparison.rand_index import adjusted_rand
-from daskgmm.models.inputs import scoring_data
-from daskgmm.models.mixture import wanted_outputs
+from daskgmm.models.facts.rand_index import adjusted_rand
+from daskgmm.models.inputs.rows import scoring_data
+from daskgmm.models.mixtures.mixture import wanted_outputs
 from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.passes.batches import Batch

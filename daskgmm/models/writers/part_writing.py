@@ -19,7 +19,7 @@ import numpy as np
 
 from daskgmm.errors import OutputError
 from daskgmm.gaussian.block import Block
-from daskgmm.models.predictions.outputs import Outputs
+from daskgmm.models.predictions.made_outputs import Outputs
 from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.writers.marks import marked

@@ -16,8 +16,8 @@ from uuid import uuid4
 
 import numpy as np
 
-from daskgmm.em.checkpoint import digest_of
-from daskgmm.em.packing import MALFORMED
+from daskgmm.em.checkpoints.checkpoint import digest_of
+from daskgmm.em.checkpoints.packing import MALFORMED
 from daskgmm.errors import OutputError
 from daskgmm.models.writers.ownership import Owner, identified, parsed
 from daskgmm.models.writers.tally import Tally

@@ -13,11 +13,11 @@ import zarr
 from numpy.typing import NDArray
 
 from daskgmm.errors import OutputError
-from daskgmm.models.predictions.outputs import Outputs
+from daskgmm.models.predictions.made_outputs import Outputs
 from daskgmm.models.writers.cutting import CutRows
 from daskgmm.models.writers.target import Target
 from daskgmm.models.writers.writing import digest_of, region_of
-from daskgmm.rows.stores.obstore_backend import portable
+from daskgmm.rows.zarr_nodes.obstore_backend import portable
 from daskgmm.storage.address import Address
 
 WRITE_ALL = {"write_empty_chunks": True}

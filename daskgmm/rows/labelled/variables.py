@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 
 from daskgmm.companions import WEIGHTS
 from daskgmm.errors import DataError
-from daskgmm.rows.labelled.nodata import (
+from daskgmm.rows.checks.layout import REAL_KINDS, check_real
+from daskgmm.rows.checks.plain import plain, unmasked
+from daskgmm.rows.checks.refusals import check_plain
+from daskgmm.rows.decoding.nodata import (
     Decoding,
     declared_by_xarray,
     decoded_by_xarray,
     taken_as_missing,
 )
-from daskgmm.rows.layout import REAL_KINDS, check_real
-from daskgmm.rows.plain import plain, unmasked
-from daskgmm.rows.refusals import check_plain
 from daskgmm.user_warnings import warn_user
 
 if TYPE_CHECKING:

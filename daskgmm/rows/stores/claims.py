@@ -14,7 +14,7 @@ import numpy as np
 from zarr.core.sync import sync
 
 from daskgmm.errors import SourceError
-from daskgmm.rows.stores.zarr_store import address_of
+from daskgmm.rows.zarr_nodes.node import address_of
 from daskgmm.user_warnings import warn_user
 
 DOUBTED_BYTES, DOUBTED_CHUNKS = 1 << 31, 10_000

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.errors import DataError, SourceError
-from daskgmm.rows.labelled.nodata import DECLARING, PLAIN, Decoding, declared
+from daskgmm.rows.decoding.nodata import DECLARING, PLAIN, Decoding, declared
 from daskgmm.rows.stores.stored_rows import Lengths, StoredRows
 from daskgmm.storage.address import Address
 

@@ -8,8 +8,8 @@ from typing import Any
 import zarr
 
 from daskgmm.errors import SourceError
-from daskgmm.rows.labelled.file_kinds import how_to_open
-from daskgmm.rows.stores.obstore_backend import portable
+from daskgmm.rows.decoding.file_kinds import how_to_open
+from daskgmm.rows.zarr_nodes.obstore_backend import portable
 from daskgmm.storage.address import Address
 
 CODEC_BATCH = 16

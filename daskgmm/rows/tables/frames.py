@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from daskgmm.companions import WEIGHTS
 from daskgmm.errors import DataError
-from daskgmm.rows.naming import check_among, check_numbers
-from daskgmm.rows.refusals import package_of
+from daskgmm.rows.checks.naming import check_among, check_numbers
+from daskgmm.rows.checks.refusals import package_of
 from daskgmm.rows.tables.arrow_columns import (
     fill,
     fill_lists,
