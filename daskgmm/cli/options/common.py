@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -11,6 +10,7 @@ import click
 
 from daskgmm.cli.options.completing import PLACE, listed_items
 from daskgmm.cli.options.storage import check_storage_options
+from daskgmm.loaded import loaded
 from daskgmm.names import ALL, COVARIANCES, CRITERIA, FACTORS, NAMES_OF_MCLUST, TAILS
 
 Command = Callable[..., Any]
@@ -90,7 +90,7 @@ class Entries(Choice):
     @property
     def choices(self) -> tuple[str, ...]:
         """The names in the table, and the others."""
-        module = sys.modules.get(self._module)
+        module = loaded(self._module)
         names = self._always if module is None else tuple(getattr(module, self._table))
         return (*names, *self._others)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from daskgmm.companions import WEIGHTS
 from daskgmm.errors import DataError
+from daskgmm.loaded import loaded
 from daskgmm.rows.checks.layout import REAL_KINDS, check_real
 from daskgmm.rows.checks.plain import plain, unmasked
 from daskgmm.rows.checks.refusals import check_plain
@@ -36,7 +36,7 @@ AUXILIARY = ("bounds", "climatology", "ancillary_variables", "cell_measures", "g
 
 def is_labelled(x: Any) -> bool:
     """Return whether x is a DataArray or a Dataset, without importing xarray."""
-    xarray = sys.modules.get("xarray")
+    xarray = loaded("xarray")
     return xarray is not None and isinstance(x, (xarray.DataArray, xarray.Dataset))
 
 
