@@ -1,9 +1,9 @@
 """What goes wrong around a driver: its store, its clock, its disk."""
 
 import asyncio
+import errno
 import os
 import random
-import resource
 import time
 from contextlib import contextmanager
 
@@ -71,10 +71,16 @@ def clock_that_jumps():
 
 @contextmanager
 def full_disk():
-    """Refuse what this process writes to a file beyond some bytes, as a quota does."""
-    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
-    resource.setrlimit(resource.RLIMIT_FSIZE, (RANDOM.choice([0, 500, 5000]), hard))
+    """Refuse a part of what this process flushes to the disk, as one does that is full."""
+    flush = os.fsync
+
+    def refusing(file):
+        if RANDOM.random() < 0.3:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        flush(file)
+
+    os.fsync = refusing
     try:
         yield
     finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, hard))
+        os.fsync = flush

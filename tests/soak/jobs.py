@@ -99,11 +99,13 @@ def _done(job, folder, out, *, faulty):
         return digest(sorted(bits(mixture).items()))
     model = load_model(folder / f"{job.option}.json")
     if job.work == TO_ZARR:
-        x = opened(folder, faulty=faulty)
-        model.predict_to_zarr(x, out / "out.zarr", WRITTEN, chunks=1000)
+        if not (out / "out.zarr").exists():  # whole, from a driver that was killed after it
+            x = opened(folder, faulty=faulty)
+            model.predict_to_zarr(x, out / "out.zarr", WRITTEN, chunks=1000)
         written = zarr.open_group(out / "out.zarr", mode="r")
         return digest([(name, written[name][:].tobytes()) for name in WRITTEN])
-    model.predict_to_parquet(folder / "x.parquet", out / "out.parquet", WRITTEN, key="name")
+    if not (out / "out.parquet").exists():
+        model.predict_to_parquet(folder / "x.parquet", out / "out.parquet", WRITTEN, key="name")
     table = pd.read_parquet(out / "out.parquet").sort_values("name")
     return digest(table.to_csv(index=False, float_format="%.17g"))
 
