@@ -250,7 +250,7 @@ def _single_rows(
 ) -> NDArray[np.intp]:
     if init_params == "k-means++":
         chosen: NDArray[np.intp] = kmeans_plusplus(
-            squarable(x), k, random_state=random, sample_weight=weights
+            squarable(x, weights), k, random_state=random, sample_weight=weights
         )[1]
         return chosen
     if weights is None:

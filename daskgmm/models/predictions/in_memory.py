@@ -32,7 +32,7 @@ def outputs_of(predictor: Predictor, names: Names, dtype: np.dtype[Any]) -> list
     Labels are int64; probabilities and densities float32 for float32 rows, else float64.
     """
     parameters, missing = predictor.parameters, predictor.transform.drop_missing
-    precision = "float32" if dtype == np.float32 else "float64"
+    precision = "float32" if dtype.newbyteorder("=") == np.float32 else "float64"
     noise, q = parameters.has_noise, n_factors(parameters)
     k, d, merged = parameters.n_components, predictor.n_columns, predictor.clusters
     columns = predictor.columns or ()
