@@ -78,6 +78,18 @@ def precisions_of(covariance, settings, k):
     return structure.external(inverse, len(covariance))
 
 
+CLOSE = 1e-7
+"""By how much models may differ for rounding, in standard deviations."""
+
+INEXACT = 0.05
+"""The same where an M-step ends before its maximum, at a gain that rounding may move."""
+
+
+def closeness(settings):
+    """Return by how much models of some settings may differ for rounding."""
+    return INEXACT if structure_of(settings).constrains_means else CLOSE
+
+
 def assert_same_bits(one, other):
     """Compare all parameters to the bit."""
     for name in ("weights_", "means_", "covariances_", "precisions_cholesky_"):
