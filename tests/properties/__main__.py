@@ -50,11 +50,17 @@ def main():
 def properties():
     """Return properties and state machines by name."""
     # Properties take their profile when they are imported.
-    from tests.properties import test_densities, test_fits, test_interruptions, test_objective
+    from tests.properties import (
+        test_beside,
+        test_densities,
+        test_fits,
+        test_interruptions,
+        test_objective,
+    )
 
     return {
         f"{module.__name__.rpartition('.test_')[2]}: {name.removeprefix('test_')}": found
-        for module in (test_fits, test_densities, test_objective, test_interruptions)
+        for module in (test_fits, test_beside, test_densities, test_objective, test_interruptions)
         for name, found in vars(module).items()
         if getattr(found, "__module__", None) == module.__name__
         and (hypothesis.is_hypothesis_test(found) or is_machine(found))

@@ -23,6 +23,9 @@ OFFSETS = st.sampled_from([0.0, 1.0, -1e3, 1e6, 1e8])
 
 SCALES = st.sampled_from([1.0, 1e-6, 1e-3, 7.0, 1e4, 1e9])
 
+LARGEST = 1e37
+"""Value above which rows are not made float32."""
+
 TYPES = st.sampled_from(["f8", "f8", "f4", "i4", "i2", "u1"])
 
 
@@ -79,7 +82,7 @@ def _outlier(x, random):
 
 
 def _rounded(x, random):
-    unit = np.ptp(x) / 8 + np.finfo(float).tiny
+    unit = np.ptp(x) / 8 or 1.0
     return np.round(x / unit) * unit
 
 
@@ -125,6 +128,8 @@ def clusters(random, n, d, k):
 def as_type(x, dtype):
     """Return rows of a type; integers have some hundred steps, so that none overflows."""
     kind = np.dtype(dtype)
+    if kind == np.float32 and np.abs(x).max() > LARGEST:
+        return x
     if kind.kind not in "iu":
         return x.astype(kind)
     low, span = x.min(0), np.ptp(x) or 1.0
