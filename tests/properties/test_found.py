@@ -6,6 +6,7 @@ import pytest
 from daskgmm import GaussianMixture
 from daskgmm.em.starts.clustering import squarable
 from daskgmm.gaussian.coordinates import Coordinates
+from daskgmm.gaussian.covariance.factor_analysis import first_noise
 
 RANDOM = np.random.default_rng(0)
 
@@ -42,6 +43,13 @@ def test_no_variance_along_an_axis_is_negative():
         scatter = np.outer(direction, direction)
         coordinates = Coordinates(np.zeros(4), np.ones(4), np.linalg.eigh(scatter)[1])
         assert (np.diagonal(coordinates.apply_scatter(scatter)) >= 0).all()
+
+
+def test_inverses_of_singular_matrices_may_have_a_diagonal_of_0():
+    """Noise of factors begins at 1 over it, or where that tells nothing at the variances."""
+    rows = np.array([[1, 0, 0, 1, 1], [0, 1, 0, 0, 1], [0, 1, 1, 1, 1]], float)
+    found = first_noise(rows.T @ rows, 2)
+    np.testing.assert_allclose(found, 0.8 * np.array([1.0, 2 / 2.36740064, 1.0, 2.0, 3.0]))
 
 
 def test_swapped_bytes_do_not_change_the_type_of_predictions():

@@ -128,11 +128,13 @@ def first_noise(covariance: Array, q: int) -> Array:
     scales = np.sqrt(diagonal)
     correlation = covariance / np.outer(scales, scales)
     try:
-        alone = 1.0 / np.diagonal(np.linalg.inv(correlation))
+        precisions = np.diagonal(np.linalg.inv(correlation))
     except np.linalg.LinAlgError:
-        alone = np.ones(d)
-    parts = np.where((alone > 0) & (alone <= 1), alone, 1.0) * (1 - q / (2 * d))
-    return np.asarray(parts * diagonal)
+        precisions = np.ones(d)
+    # Of a matrix that is singular up to rounding they may be anything, 0 among it.
+    known = (precisions >= 1) & np.isfinite(precisions)
+    alone = 1.0 / np.where(known, precisions, 1.0)
+    return np.asarray(alone * (1 - q / (2 * d)) * diagonal)
 
 
 def signed(rows: Array) -> Array:
