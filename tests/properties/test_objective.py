@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from daskgmm import BayesianGaussianMixture, GaussianMixture
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.names import NAMES_OF_MCLUST
-from tests.properties.models import assert_alike, begun, fit, quiet, structure_of
+from tests.properties.models import assert_alike, begun, closeness, fit, quiet, structure_of
 from tests.properties.strategies import (
     bayesian_settings,
     nasty_tables,
@@ -148,7 +148,7 @@ def test_moments_of_parts_add_up(data):
     np.testing.assert_allclose(added.counts, whole.counts, rtol=1e-11)
     assert added.log_likelihood == pytest.approx(whole.log_likelihood, rel=1e-11, abs=1e-11)
     assert scored == pytest.approx(whole.log_likelihood, rel=1e-11, abs=1e-11)
-    assert_alike(one, other, rtol=1e-7)
+    assert_alike(one, other, rtol=closeness(settings))
 
 
 @given(st.data())
@@ -160,4 +160,4 @@ def test_steps_by_hand_are_those_of_a_fit(data):
     with quiet():
         stepped = once.step(once.moments(table.x, table.weights))
     assert stepped.lower_bound_ == pytest.approx(twice.lower_bounds_[-1], rel=1e-10, abs=1e-10)
-    assert_alike(twice, stepped, rtol=1e-7)
+    assert_alike(twice, stepped, rtol=closeness(settings))
