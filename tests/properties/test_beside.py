@@ -26,6 +26,7 @@ from tests.properties.strategies import nasty_tables, settings_of, structures, t
 from tests.properties.test_densities import drawn
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_no_label_and_no_noise_change_no_bit(data):
     table = data.draw(nasty_tables())
@@ -101,6 +102,7 @@ def test_drawn_rows_do_not_depend_on_chunks(case, n, data):
     np.testing.assert_array_equal(y.compute(), labels.compute())
 
 
+@pytest.mark.slow
 @given(drawn(), st.data())
 def test_written_predictions_are_those_in_memory(case, data):
     mixture, x = case

@@ -40,6 +40,7 @@ def lazily(table, x, chunks=None):
     return da.from_array(x, chunks=(chunks, x.shape[1]))
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_threads_and_caches_change_no_bit(data):
     table = data.draw(nasty_tables())
@@ -198,6 +199,7 @@ def test_units_do_not_matter(data):
     np.testing.assert_allclose(other.predict_proba(x), one.predict_proba(table.x), atol=10 * atol)
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_equal_values_in_any_form_are_one_model(data):
     table = data.draw(nasty_tables(kinds=("none",)))
@@ -222,6 +224,7 @@ def test_equal_values_in_any_form_are_one_model(data):
                     np.testing.assert_array_equal(found.n_iter_, expected.n_iter_)
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_rows_without_gaps_are_fitted_as_whole_ones(data):
     """Whatever `missing` says: to the bit."""
@@ -249,6 +252,7 @@ def test_dropped_rows_are_not_there(data):
     assert_alike(one, other, rtol=closeness(settings))
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_posteriors_of_any_chunks_are_alike(data):
     table = data.draw(tame_tables())

@@ -199,4 +199,4 @@ class Runs(RuleBasedStateMachine):
             shutil.rmtree(self.folder)
 
 
-TestRuns = Runs.TestCase
+TestRuns = pytest.mark.slow(Runs.TestCase)
