@@ -56,11 +56,13 @@ def properties():
         test_fits,
         test_interruptions,
         test_objective,
+        test_usable,
     )
 
+    modules = test_fits, test_beside, test_densities, test_objective, test_usable
     return {
         f"{module.__name__.rpartition('.test_')[2]}: {name.removeprefix('test_')}": found
-        for module in (test_fits, test_beside, test_densities, test_objective, test_interruptions)
+        for module in (*modules, test_interruptions)
         for name, found in vars(module).items()
         if getattr(found, "__module__", None) == module.__name__
         and (hypothesis.is_hypothesis_test(found) or is_machine(found))

@@ -30,11 +30,11 @@ TOLD = (
 
 
 @contextmanager
-def quiet():
+def quiet(*others):
     """Let a fit warn of its rows; any other warning is an error."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for kind in TOLD:
+        for kind in (*TOLD, *others):
             warnings.simplefilter("ignore", kind)
         warnings.filterwarnings("ignore", "Best performing initialization")
         warnings.filterwarnings("ignore", ".*feature names", UserWarning)
