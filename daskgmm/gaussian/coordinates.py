@@ -84,13 +84,14 @@ class Coordinates:
         return np.swapaxes(half, -1, -2) * np.outer(self.scales, self.scales)
 
     def apply_scatter(self, scatter: Array) -> Array:
-        """Return a sum of (x - c)(x - c)^T (d, d) in these coordinates, (r, r)."""
+        """Return sums of (x - c)(x - c)^T (..., d, d) in these coordinates, (..., r, r)."""
         scaled: Array = scatter / np.outer(self.scales, self.scales)
         if self.axes is None:
             return scaled
         found: Array = self.axes.T @ scaled @ self.axes
         # Along an axis without spread, rounding leaves a little of either sign.
-        np.fill_diagonal(found, np.maximum(np.diagonal(found), 0.0))
+        diagonals = np.einsum("...ii->...i", found)
+        np.maximum(diagonals, 0.0, out=diagonals)
         return found
 
     def bound(self, half_range: Array) -> Array:

@@ -52,6 +52,14 @@ def test_inverses_of_singular_matrices_may_have_a_diagonal_of_0():
     np.testing.assert_allclose(found, 0.8 * np.array([1.0, 2 / 2.36740064, 1.0, 2.0, 3.0]))
 
 
+def test_rows_are_drawn_in_any_units():
+    """NumPy warned of a covariance that is no matrix of variances, where these are large."""
+    covariance = [[2.83315416e18, -2.45228265e09], [-2.45228265e09, 2.83315416e18]]
+    mixture = GaussianMixture.from_parameters([1.0], [[0.0, 0.0]], [covariance], random_state=0)
+    found = np.cov(mixture.sample(20_000)[0].T)
+    np.testing.assert_allclose(found, covariance, atol=0.03 * covariance[0][0])
+
+
 def test_swapped_bytes_do_not_change_the_type_of_predictions():
     mixture = GaussianMixture.from_parameters([0.5, 0.5], [[0.0], [4.0]], [1.0, 1.0])
     x = RANDOM.normal(size=(5, 1)).astype("f4")

@@ -57,7 +57,7 @@ USES = {
     "compare": lambda m, x, w: compare(m, m, x, w, n_drawn=DRAWN).distances,
     "sample": lambda m, x, w: m.sample(50)[0],
     "warm": lambda m, x, w: m.set_params(warm_start=True, max_iter=3).fit(x, sample_weight=w),
-    "transform": lambda m, x, w: m.transform(x),
+    "transform": lambda m, x, w: m.transform(x) if hasattr(m, "transform") else 0.0,
     "outliers": lambda m, x, w: m.outlier_proba(x),
     "regress": lambda m, x, w: tuple(m.regress(x[:, 1:], [0])),
     "marginal": lambda m, x, w: m.marginal([0]),
@@ -86,7 +86,7 @@ def asked(name, use):
         found = use()
     except Exception as error:
         raised = Path(extract_tb(error.__traceback__)[-1].filename)
-        refuses = isinstance(error, ValueError | AttributeError) and HOME in raised.parents
+        refuses = isinstance(error, ValueError) and HOME in raised.parents
         if isinstance(error, DaskGMMError) or refuses:
             return
         raise

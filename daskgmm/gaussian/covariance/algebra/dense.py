@@ -135,7 +135,8 @@ class Dense(Charted):
         return _triangular_gradient(relative, whitened(factors, moments))
 
     def draw(self, mean: Array, covariance: Array, n: int, random: np.random.RandomState) -> Array:
-        return random.multivariate_normal(mean, covariance, n)
+        # NumPy's check has an absolute tolerance, which variances of 1e18 are beyond.
+        return random.multivariate_normal(mean, covariance, n, check_valid="ignore")
 
 
 def inverse_factor(covariance: Array, index: int) -> Array:
