@@ -81,13 +81,19 @@ def precisions_of(covariance, settings, k):
 CLOSE = 1e-7
 """By how much models may differ for rounding, in standard deviations."""
 
+ITERATED = 1e-5
+"""The same where an M-step is found by iteration, which ends at a small step."""
+
 INEXACT = 0.05
 """The same where an M-step ends before its maximum, at a gain that rounding may move."""
 
 
 def closeness(settings):
     """Return by how much models of some settings may differ for rounding."""
-    return INEXACT if structure_of(settings).constrains_means else CLOSE
+    structure = structure_of(settings)
+    if structure.constrains_means:
+        return INEXACT
+    return CLOSE if structure.free else ITERATED
 
 
 def assert_same_bits(one, other):
