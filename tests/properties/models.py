@@ -17,7 +17,7 @@ from daskgmm.errors import (
     WeightsWarning,
 )
 from daskgmm.gaussian.covariance.structures import STRUCTURES
-from daskgmm.models.factors import name_with_factors
+from daskgmm.models.settings.factors import name_with_factors
 
 TOLD = (
     ConvergenceWarning,

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from hypothesis import strategies as st
 
-from daskgmm.gaussian.covariance.families import FAMILIES
+from daskgmm.gaussian.covariance.low_rank.families import FAMILIES
 from daskgmm.gaussian.covariance.structures import STRUCTURES
-from daskgmm.gaussian.priors import PRIORS
-from daskgmm.gaussian.weight_prior import WEIGHT_PRIORS
+from daskgmm.gaussian.priors.table import PRIORS
+from daskgmm.gaussian.priors.weight_prior import WEIGHT_PRIORS
 from daskgmm.names import MARGINALISE, STARTS, TAILS
 from tests.properties.forms import FORMS
 

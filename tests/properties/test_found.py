@@ -6,7 +6,7 @@ import pytest
 from daskgmm import GaussianMixture
 from daskgmm.em.starts.clustering import squarable
 from daskgmm.gaussian.coordinates import Coordinates
-from daskgmm.gaussian.covariance.factor_analysis import first_noise
+from daskgmm.gaussian.covariance.low_rank.factor_analysis import first_noise
 
 RANDOM = np.random.default_rng(0)
 
