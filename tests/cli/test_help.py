@@ -55,8 +55,8 @@ def test_headings_name_options_that_exist():
     [
         (("fti",), "'fit'"),
         (("predcit", "m.json"), "'predict'"),
-        (("fit", "a.zarr", "--componets", 3), "'--components'"),
-        (("sweep", "a.zarr", "--kriterion", "bic"), "'--criterion'"),
+        (("fit", "a.zarr", "--componets", 3), "--components"),
+        (("sweep", "a.zarr", "--kriterion", "bic"), "--criterion"),
     ],
 )
 def test_slips_of_the_keyboard(call, typed, meant):

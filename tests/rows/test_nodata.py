@@ -53,7 +53,6 @@ def test_packed_numbers(tmp_path: Path) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-14)
 
 
-@pytest.mark.filterwarnings("ignore::zarr.errors.ZarrUserWarning")
 @pytest.mark.parametrize("zarr_format", [2, 3])
 @pytest.mark.parametrize(
     "encoding",

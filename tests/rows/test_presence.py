@@ -257,7 +257,7 @@ def test_a_server_is_asked_once_all_is_the_fill_value(monkeypatch):
         (np.array([np.nan, 1.0]), None, False),
         (np.zeros((0, 2)), 0.0, False),
         (np.zeros((), "u1"), 0, True),
-        (np.full(3, np.datetime64("NaT")), None, True),
+        (np.full(3, np.datetime64("NaT", "s")), None, True),
         (np.array(["a", "b"]), None, False),
     ],
 )
@@ -265,10 +265,10 @@ def test_what_may_be_unseen(values, fill, suspected):
     assert may_be_missing(values, fill) is suspected
 
 
-@pytest.mark.parametrize("scheme", ["", "file://", "memory://"])
+@pytest.mark.parametrize("scheme", ["", "local://", "memory://"])
 def test_a_target_that_is_gone_is_not_made_again(scheme, tmp_path):
     """As on a worker that does not see it."""
-    options = {"auto_mkdir": True} if scheme == "file://" else None
+    options = {"auto_mkdir": True} if scheme == "local://" else None
     array = zarr.create_array(
         f"{scheme}{tmp_path}/here/out.zarr",
         shape=(400,),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ CHECK = (
     "storage_options (--storage-option) or the environment."
 )
 
+REPAIRED = "(Array .*: )?The stored chunk "
+"""How Zarr, from 3.4 on, begins to say that it reads impossible chunks as others."""
+
 LISTED_ARRAYS = 10
 """Largest number of arrays of a group that an error message lists."""
 
@@ -35,14 +39,17 @@ def open_zarr(address: Address) -> Any:
 
 def open_node(address: Address) -> Any:
     """Open a Zarr array or group for reading."""
-    # Absolute, as workers may have been started elsewhere.
-    store = address.url if address.is_url else str(Path(address.url).expanduser().absolute())
     with (
         address.explain(SourceError, f"{address} cannot be opened", CHECK),
         zarr.config.set({"codec_pipeline.batch_size": CODEC_BATCH}),
+        warnings.catch_warnings(),
     ):
+        warnings.filterwarnings("error", REPAIRED, UserWarning)
         try:
-            return portable(zarr.open(store=store, mode="r", storage_options=address.zarr_options))
+            store, options = address.zarr_store, address.zarr_options
+            return portable(zarr.open(store=store, mode="r", storage_options=options))
+        except UserWarning as told:
+            raise SourceError(f"{address} has metadata that are damaged: {told}") from None
         except FileNotFoundError:
             # zarr's own NodeNotFoundError is a FileNotFoundError too.
             is_other = not address.is_url and address.exists()

@@ -86,8 +86,10 @@ def _stored_in(value: Any) -> Any:
 
 def _is_answered(node: Any) -> bool:
     opened: Any = zarr.open_group if isinstance(node, zarr.Group) else zarr.open_array
+    # Stores of other libraries may not know how to be one that is only read.
+    mode = "r" if node.store.read_only else "r+"
     try:
-        opened(node.store, path=node.path, mode="r", zarr_format=node.metadata.zarr_format)
+        opened(node.store, path=node.path, mode=mode, zarr_format=node.metadata.zarr_format)
     except FileNotFoundError:
         return False
     return True
