@@ -1,8 +1,9 @@
 """Run the tests at other versions: python -m tests.floors lowest|newest|nightly [pytest's options].
 
 A virtual environment is made, in a temporary folder or in --folder, and the project is installed
-there, editable, with its extra `test`. "lowest" installs exactly the lower bounds of pyproject.toml;
-"nightly" then takes what the project computes with from the index of nightly builds.
+there, editable, with its extra `test`. "lowest" installs exactly the lower bounds of
+pyproject.toml; "nightly" installs the newest, and then takes what the project computes with from
+the index of nightly builds.
 """
 
 import argparse

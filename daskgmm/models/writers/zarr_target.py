@@ -20,7 +20,7 @@ from daskgmm.models.writers.writing import digest_of, region_of
 from daskgmm.rows.zarr_nodes.obstore_backend import portable
 from daskgmm.storage.address import Address
 
-WRITE_ALL = {"write_empty_chunks": True}
+WRITE_ALL: Any = {"write_empty_chunks": True}
 """Chunks that hold only the fill value are written too: what is absent is not done yet."""
 
 MARK = "n_components"
