@@ -90,9 +90,9 @@ def show_versions(python, kind):
     listed = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     found = {one["name"].lower().replace("_", "-"): Version(one["version"]) for one in listed}
     about = subprocess.run([python, "-V"], check=True, capture_output=True, text=True).stdout
-    print(f"{kind}: {about.strip()}, {len(found)} packages")
+    print(f"{kind}: {about.strip()}, {len(found)} packages", flush=True)
     for one in direct(project(), [EXTRA]).values():
-        print(f"  {one.name:24}{one.floor!s:>12}{found[one.name]!s:>16}")
+        print(f"  {one.name:24}{one.floor!s:>12}{found[one.name]!s:>16}", flush=True)
         if kind == "lowest" and found[one.name] != one.floor:
             sys.exit(f"{one.name} is not at its lower bound.")
 
