@@ -50,7 +50,7 @@ def open_node(address: Address) -> Any:
             return portable(zarr.open(store=store, mode="r", storage_options=options))
         except UserWarning as told:
             raise SourceError(f"{address} has metadata that are damaged: {told}") from None
-        except FileNotFoundError:
+        except (FileNotFoundError, FileExistsError):  # the second of Zarr 3.1.2, for a file
             # zarr's own NodeNotFoundError is a FileNotFoundError too.
             is_other = not address.is_url and address.exists()
             raise SourceError(_not_zarr(address) if is_other else missing(address)) from None
