@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from daskgmm.version import __version__
 
 if TYPE_CHECKING:
-    from daskgmm.gaussian.priors import ConjugatePrior as ConjugatePrior
-    from daskgmm.gaussian.priors import DirichletPrior as DirichletPrior
+    from daskgmm.gaussian.priors.table import ConjugatePrior as ConjugatePrior
+    from daskgmm.gaussian.priors.table import DirichletPrior as DirichletPrior
     from daskgmm.models.bayesian_mixture import (
         BayesianGaussianMixture as BayesianGaussianMixture,
     )
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
         GaussianMixtureClassifier as GaussianMixtureClassifier,
     )
     from daskgmm.models.comparison.comparison import compare as compare
-    from daskgmm.models.files.model_file import load_model as load_model
-    from daskgmm.models.files.model_file import save_model as save_model
     from daskgmm.models.gaussian_mixture import GaussianMixture as GaussianMixture
     from daskgmm.models.likelihood_ratio import likelihood_ratio_test as likelihood_ratio_test
-    from daskgmm.models.moments import MixtureMoments as MixtureMoments
+    from daskgmm.models.mixtures.moments import MixtureMoments as MixtureMoments
+    from daskgmm.models.model_file import load_model as load_model
+    from daskgmm.models.model_file import save_model as save_model
     from daskgmm.models.planning import plan as plan
     from daskgmm.models.sweeps.result import Sweep as Sweep
     from daskgmm.models.sweeps.sweep import sweep as sweep
@@ -37,16 +37,16 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "BayesianGaussianMixture": "daskgmm.models.bayesian_mixture",
-    "ConjugatePrior": "daskgmm.gaussian.priors",
-    "DirichletPrior": "daskgmm.gaussian.priors",
+    "ConjugatePrior": "daskgmm.gaussian.priors.table",
+    "DirichletPrior": "daskgmm.gaussian.priors.table",
     "GaussianMixture": "daskgmm.models.gaussian_mixture",
     "GaussianMixtureClassifier": "daskgmm.models.classifying.classifier",
-    "MixtureMoments": "daskgmm.models.moments",
+    "MixtureMoments": "daskgmm.models.mixtures.moments",
     "compare": "daskgmm.models.comparison.comparison",
     "csv_to_parquet": "daskgmm.rows.csv.to_parquet",
     "likelihood_ratio_test": "daskgmm.models.likelihood_ratio",
-    "load_model": "daskgmm.models.files.model_file",
-    "save_model": "daskgmm.models.files.model_file",
+    "load_model": "daskgmm.models.model_file",
+    "save_model": "daskgmm.models.model_file",
     "open_data": "daskgmm.rows.opening",
     "open_labelled": "daskgmm.rows.labelled.opening",
     "open_parquet": "daskgmm.rows.parquet.rows",

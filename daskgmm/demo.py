@@ -22,8 +22,8 @@ from sklearn.datasets import load_sample_image
 from daskgmm.counting import counted
 from daskgmm.em.events import Event, PassEnded, together
 from daskgmm.errors import DaskGMMError, OutputError
-from daskgmm.models.files.model_file import save_model
 from daskgmm.models.gaussian_mixture import GaussianMixture
+from daskgmm.models.model_file import save_model
 from daskgmm.progress import Forecast, show, show_pass
 from daskgmm.storage.address import Address
 from daskgmm.storage.local import is_full

@@ -61,6 +61,10 @@ class DegenerateComponentWarning(UserWarning):
     """A component has no rows, or is as narrow as `reg_covar`, ties or rounding allow."""
 
 
+class IdColumnWarning(UserWarning):
+    """A column of a table numbers its rows, as an id does, and was fitted as a feature."""
+
+
 class ScaleWarning(UserWarning):
     """A setting in units of the data, such as `reg_covar`, is large for a column's spread."""
 

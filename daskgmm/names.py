@@ -55,6 +55,13 @@ MARGINALISE = "marginalise"
 IMPUTED = "imputed"
 """Output of predictions: rows whose gaps are filled."""
 
+OUTPUTS = (
+    "label", "posterior", "outlier", "outlier_probability", "top", "largest_posterior",
+    "ambiguity", "log_density", "cluster", "cluster_posterior", "latent", "reconstruction_error",
+    IMPUTED,
+)  # fmt: skip
+"""Outputs that are always in `models.predictions.outputs.OUTPUTS`, in its order."""
+
 HELDOUT = "heldout"
 """Criterion of a sweep: the likelihood of rows held out of the sample."""
 

@@ -128,8 +128,16 @@ def line(event: Event, objective: str = "log likelihood") -> str:
                 f"{speed(event.rows, event.seconds)}"
             )
         case SweepIterated():
-            return f"pass {event.iteration}  {counted(event.models, 'model')}, {event.left} left"
+            told = f"pass {event.iteration}  {counted(event.models, 'model')}, {event.left} left"
+            return f"{told}  {best_of(event)}".rstrip()
     return ""
+
+
+def best_of(event: SweepIterated) -> str:
+    """Return the lowest BIC by then, and of what model; empty if it is not known."""
+    if not math.isfinite(event.bic):
+        return ""
+    return f"BIC {event.bic:.7g} ({event.components} {event.covariance_type})"
 
 
 def next_title(event: Event, iteration: int) -> str:

@@ -39,7 +39,9 @@ def forked_workers():
 
     with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
         get_mp_context()  # sets modules of its own, once
-        set_forkserver_preload(["distributed.nanny", "dask.dataframe", "daskgmm.models.estimator"])
+        set_forkserver_preload(
+            ["distributed.nanny", "dask.dataframe", "daskgmm.models.fitting.estimator"]
+        )
         yield
 
 

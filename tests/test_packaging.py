@@ -1,8 +1,11 @@
 """What a release is made of says one thing: recipe of conda, citation and pyproject.toml."""
 
 import re
+import runpy
+import sys
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import yaml
 
@@ -48,3 +51,25 @@ def test_the_page_on_citing_has_what_the_file_has():
     assert not [
         text for text in (CITATION["title"], CITATION["license"], *names) if text not in page
     ]
+
+
+def test_what_package_indexes_show_has_no_link_to_a_file(monkeypatch):
+    """They show the README alone, and nothing that lies beside it."""
+    hatch = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf8"))["tool"]["hatch"]
+    assert "readme" in PROJECT["dynamic"]
+    assert "readme" not in PROJECT
+    stand_in = SimpleNamespace(MetadataHookInterface=object)  # of what builds the package
+    monkeypatch.setitem(sys.modules, "hatchling.metadata.plugin.interface", stand_in)
+    made = runpy.run_path(str(ROOT / hatch["metadata"]["hooks"]["custom"]["path"]))
+    hook, metadata = made["ReadmeHook"](), {}
+    hook.root = str(ROOT)
+    hook.update(metadata)
+    assert metadata["readme"]["content-type"] == "text/markdown"
+    text = metadata["readme"]["text"]
+    own = (ROOT / "README.md").read_text(encoding="utf8")
+    assert re.findall(r"\]\((?!https?:|#)", own)
+    assert not re.findall(r"\]\((?!https?:|#)|<img|\]: *(?!https?:)|!\[", text)
+    assert "Photograph" not in text
+    for words in ("read data", "see LICENSE"):
+        assert words in text
+    assert len(text) > 0.8 * len(own)

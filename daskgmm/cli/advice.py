@@ -31,7 +31,8 @@ def advice(error: Exception) -> str:
 
 @contextmanager
 def plain_warnings() -> Iterator[None]:
-    """Show Python's warnings as lines."""
+    """Show Python's warnings as lines, each once: libraries repeat theirs with every call."""
+    shown: set[str] = set()
 
     def show(
         message: Warning | str,
@@ -45,7 +46,9 @@ def plain_warnings() -> Iterator[None]:
         text = str(message)
         if context is not None:
             text = with_options(text, context.command)
-        click.echo(f"Warning: {text}", err=True)
+        if text not in shown:
+            shown.add(text)
+            click.echo(f"Warning: {text}", err=True)
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)

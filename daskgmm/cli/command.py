@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from daskgmm.cli.completing import PLACE
 from daskgmm.cli.config import settings_in
 from daskgmm.cli.headings import by_heading
+from daskgmm.cli.options.completing import PLACE
 
 CONFIG = click.option(
     "--config", metavar="FILE", type=PLACE, expose_value=False,

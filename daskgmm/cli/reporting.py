@@ -11,8 +11,8 @@ from daskgmm.counting import counted
 
 def fit_report(mixture: Any, out: str) -> str:
     """Return the result of a fit in a line, with the rows that count where there are weights."""
-    from daskgmm.describe import objective_name
-    from daskgmm.models.criteria import n_in_words
+    from daskgmm.models.facts.criteria import n_in_words
+    from daskgmm.report.model import objective_name
 
     k, d = mixture.means_.shape
     ended = "converged" if mixture.converged_ else "stopped"
@@ -37,8 +37,8 @@ def _rows_that_count(mixture: Any) -> float:
 def sweep_report(found: Any, best: Any, out: str) -> str:
     """Return the table of a sweep, the best model marked, and what became of the rest."""
     from daskgmm.models.choice import doubts
-    from daskgmm.models.criteria import n_in_words
-    from daskgmm.sweep_report import doubtful_text, staying_text, table_text
+    from daskgmm.models.facts.criteria import n_in_words
+    from daskgmm.report.sweep import doubtful_text, staying_text, table_text
 
     place = next(i for i, model in enumerate(found.models) if model is best)
     ended = "converged" if best.converged_ else "stopped"

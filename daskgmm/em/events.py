@@ -67,6 +67,9 @@ class PassEnded:
     seconds : float
     peak_memory : int
         The most memory that any process which took part has held so far, in bytes.
+    waiting : float
+        Of `seconds`, those in which tasks waited for rows to be read, on average over tasks. What
+        is read ahead while others are computed is not in it.
     """
 
     name: str
@@ -74,6 +77,7 @@ class PassEnded:
     nbytes: int
     seconds: float
     peak_memory: int
+    waiting: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,11 +211,21 @@ class SweepIterated:
         That shared the pass.
     left : int
         That need another one.
+    bic : float
+        The lowest BIC by then of a model that does not rest on a floor, as of its last pass; nan
+        where there is none, or a prior.
+    components : int
+        Of that model; 0 if there is none.
+    covariance_type : str
+        Of that model.
     """
 
     iteration: int
     models: int
     left: int
+    bic: float = math.nan
+    components: int = 0
+    covariance_type: str = ""
 
 
 Event = (

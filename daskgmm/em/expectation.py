@@ -11,7 +11,8 @@ import numpy as np
 
 from daskgmm.em.events import PassEnded
 from daskgmm.em.passing import Pass, run_pass
-from daskgmm.em.survey import Survey, TrainingSet, survey_rows
+from daskgmm.em.survey.first_pass import survey_rows
+from daskgmm.em.survey.survey import Survey, TrainingSet
 from daskgmm.errors import DataError
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.deconvolution.kernel import RowNoiseKernel, row_noise_moments

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from daskgmm.arrays import Array
-from daskgmm.em.survey import Survey
+from daskgmm.em.survey.survey import Survey
 from daskgmm.gaussian.covariance.structure import Structure
-from daskgmm.gaussian.normal_wishart import NormalWishart
-from daskgmm.gaussian.weight_prior import WEIGHT_PRIORS, WeightPrior
+from daskgmm.gaussian.priors.normal_wishart import NormalWishart
+from daskgmm.gaussian.priors.weight_prior import WEIGHT_PRIORS, WeightPrior
 
 ROUNDING = 64 * float(np.finfo(np.float64).eps)
 """Relative size of what is no spread of rows but rounding."""

@@ -11,17 +11,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.em.acceleration import SURE, Search, advance, remaining_gain, restart
+from daskgmm.em.acceleration.search import SURE, Search, advance, remaining_gain, restart
 from daskgmm.em.events import Ended, Iterated, Started
 from daskgmm.em.expectation import expect
-from daskgmm.em.model import Model
-from daskgmm.em.models import model_of
+from daskgmm.em.models.choice import model_of
+from daskgmm.em.models.model import Model
 from daskgmm.em.settings import Settings
-from daskgmm.em.survey import Survey, TrainingSet
+from daskgmm.em.survey.survey import Survey, TrainingSet
+from daskgmm.gaussian.components.splitting import split_into
 from daskgmm.gaussian.m_step import IllDefinedError, Maximised, means_of
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.splitting import split_into
 
 Array = NDArray[np.float64]
 

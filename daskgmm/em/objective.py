@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from daskgmm.em.fingerprint import prior_digest
+from daskgmm.em.checkpoints.fingerprint import prior_digest
 from daskgmm.em.settings import Settings
-from daskgmm.gaussian.weight_prior import WEIGHT_PRIORS
+from daskgmm.gaussian.priors.weight_prior import WEIGHT_PRIORS
 
 
 @dataclass(frozen=True, slots=True)

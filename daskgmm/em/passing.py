@@ -22,6 +22,9 @@ class Counted(Protocol):
 
 Result = TypeVar("Result", bound=Counted)
 
+TINY = 1e-9
+"""Seconds that are none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pass(Generic[Result]):
@@ -48,6 +51,7 @@ def run_pass(data: Dataset, asked: Pass[Result], listen: Listener) -> tuple[Resu
     outcome = reduce_batches(data, asked.work, asked.merge, progress, name, asked.nbytes)
     rows, seconds = outcome.value.rows, time.perf_counter() - began
     nbytes = rows * data.row_nbytes
-    ended = PassEnded(asked.kind, rows, nbytes, seconds, outcome.peak_memory)
+    waiting = seconds * outcome.waiting / max(outcome.seconds, TINY)
+    ended = PassEnded(asked.kind, rows, nbytes, seconds, outcome.peak_memory, waiting)
     listen(ended)
     return outcome.value, ended

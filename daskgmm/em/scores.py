@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from daskgmm.arrays import Array
 from daskgmm.companions import ALONE, Companions
-from daskgmm.em.adaptation import checked_blocks
-from daskgmm.em.sample import Sample, SampleRule, join
-from daskgmm.em.uniform_sample import rule_of
-from daskgmm.em.weighing import Weighing, merge_weighings, weigh
+from daskgmm.em.survey.adaptation import checked_blocks
+from daskgmm.em.survey.sample import Sample, SampleRule, join
+from daskgmm.em.survey.uniform_sample import rule_of
+from daskgmm.em.survey.weighing import Weighing, merge_weighings, weigh
 from daskgmm.errors import DataError, SettingError
 from daskgmm.gaussian.block import Block
+from daskgmm.gaussian.charts.score_chart import TILE, ScoreChart
 from daskgmm.gaussian.kernels.backend import Backend
 from daskgmm.gaussian.kernels.choice import choose_kernel
-from daskgmm.gaussian.score_chart import TILE, ScoreChart
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.configuration import backend
 from daskgmm.passes.dataset import Dataset

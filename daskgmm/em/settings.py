@@ -6,13 +6,13 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from daskgmm.em.hyperparameters import Hyperparameters
-from daskgmm.em.labelling import Labelling
-from daskgmm.em.survey import Survey
-from daskgmm.em.weighing import COUNTS
+from daskgmm.em.survey.labelling import Labelling
+from daskgmm.em.survey.survey import Survey
+from daskgmm.em.survey.weighing import COUNTS
 from daskgmm.gaussian.coordinates import Coordinates, coordinates_of
 from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
-from daskgmm.gaussian.prior import Prior
-from daskgmm.gaussian.priors import prior_of
+from daskgmm.gaussian.priors.prior import Prior
+from daskgmm.gaussian.priors.table import prior_of
 
 NOISE, CONTAMINATED, STUDENT = "noise", "contaminated", "t"
 """Ways to make room for outliers: a uniform component, parts with a larger covariance, Student-t

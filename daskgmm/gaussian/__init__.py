@@ -11,7 +11,7 @@ from daskgmm.gaussian.kernels.backends import BACKENDS
 from daskgmm.gaussian.m_step import Maximised, maximise
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.priors import PRIORS
+from daskgmm.gaussian.priors.table import PRIORS
 
 __all__ = [
     "BACKENDS",

@@ -84,9 +84,15 @@ class Coordinates:
         return np.swapaxes(half, -1, -2) * np.outer(self.scales, self.scales)
 
     def apply_scatter(self, scatter: Array) -> Array:
-        """Return a sum of (x - c)(x - c)^T (d, d) in these coordinates, (r, r)."""
+        """Return sums of (x - c)(x - c)^T (..., d, d) in these coordinates, (..., r, r)."""
         scaled: Array = scatter / np.outer(self.scales, self.scales)
-        return scaled if self.axes is None else self.axes.T @ scaled @ self.axes
+        if self.axes is None:
+            return scaled
+        found: Array = self.axes.T @ scaled @ self.axes
+        # Along an axis without spread, rounding leaves a little of either sign.
+        diagonals = np.einsum("...ii->...i", found)
+        np.maximum(diagonals, 0.0, out=diagonals)
+        return found
 
     def bound(self, half_range: Array) -> Array:
         """Return the largest difference of features (r,) if columns (d,) differ by `half_range`."""

@@ -14,12 +14,12 @@ import numpy as np
 from scipy.linalg import eigh, solve_triangular
 
 from daskgmm.arrays import Array
-from daskgmm.gaussian.covariance.dense import Dense
-from daskgmm.gaussian.covariance.low_rank_structure import LowRankStructure
+from daskgmm.gaussian.covariance.algebra.dense import Dense
+from daskgmm.gaussian.covariance.low_rank.structure import LowRankStructure
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.m_step import Maximised
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.variational_posterior import VariationalPosterior
+from daskgmm.gaussian.priors.variational_posterior import VariationalPosterior
 
 NEAR = 3.0
 """Floor of a variance in units of `reg_covar`: below, the variance is mostly `reg_covar`."""

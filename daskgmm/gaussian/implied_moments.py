@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from daskgmm.arrays import Array
-from daskgmm.gaussian.covariance.precision import Precision
-from daskgmm.gaussian.covariance.statistic import Statistic
+from daskgmm.gaussian.covariance.algebra.precision import Precision
+from daskgmm.gaussian.covariance.algebra.statistic import Statistic
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters

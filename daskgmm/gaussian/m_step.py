@@ -9,8 +9,8 @@ import numpy as np
 
 from daskgmm.arrays import Array
 from daskgmm.errors import EntryError
-from daskgmm.gaussian.covariance.precision import SingularError
-from daskgmm.gaussian.covariance.scatter import Scatter
+from daskgmm.gaussian.covariance.algebra.precision import SingularError
+from daskgmm.gaussian.covariance.algebra.scatter import Scatter
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.moments import Moments

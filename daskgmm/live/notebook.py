@@ -8,6 +8,7 @@ from typing import Any
 
 from daskgmm.em.events import Event
 from daskgmm.live.watching import Watching
+from daskgmm.loaded import loaded
 
 UPDATE_SECONDS = 0.25
 """Seconds between two updates, at least."""
@@ -15,7 +16,7 @@ UPDATE_SECONDS = 0.25
 
 def notebook_shell() -> Any:
     """Return IPython's shell if this is a notebook's kernel, else None; imports nothing."""
-    ipython = sys.modules.get("IPython")
+    ipython = loaded("IPython")
     shell = None if ipython is None else ipython.get_ipython()
     return shell if getattr(shell, "kernel", None) is not None else None
 

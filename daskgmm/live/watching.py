@@ -19,7 +19,7 @@ from daskgmm.em.objective import objective_name
 from daskgmm.markup.card import card, facts, with_bar
 from daskgmm.markup.curve import curve
 from daskgmm.markup.text import Html
-from daskgmm.progress import Forecast, duration, next_title
+from daskgmm.progress import Forecast, best_of, duration, next_title
 
 RUNNING, DONE = "running", "done"
 
@@ -39,7 +39,8 @@ class Watching:
         self._rows, self._seconds, self._speed = 0, 0.0, math.nan
         self._first, self._objective = 1, objective_name(None)
         self._values: list[float] = []
-        self._of_sweep = False
+        self._waiting = 0.0
+        self._sweep: SweepIterated | None = None
 
     def __call__(self, event: Event) -> None:
         """Take in an event."""
@@ -52,6 +53,7 @@ class Watching:
                 self._objective = objective_name(event.prior)
             case PassEnded():
                 self._speed = event.rows / max(event.seconds, 1e-9)
+                self._waiting = event.waiting / max(event.seconds, 1e-9)
             case Iterated():
                 if event.iteration == 1:  # of another start
                     self._values = []
@@ -61,8 +63,8 @@ class Watching:
             case SweepIterated():
                 if event.iteration == 1:  # of another class
                     self._values = []
-                self._of_sweep = True
-                self._values.append(float(event.left))
+                self._sweep = event
+                self._values.append(event.bic)
             case Ended():
                 self._first, self._left = 1, ""
                 self._end = "converged" if event.converged else "not converged"
@@ -84,9 +86,10 @@ class Watching:
         """Return it as HTML."""
         known = [("step", self._progress())] if self.state == RUNNING else [("end", self._end)]
         if self._values:
-            known.append(self._latest())
+            known += self._latest()
         if math.isfinite(self._speed):
-            known.append(("speed", f"{self._speed:.2e} rows/s"))
+            waits = f", {self._waiting:.0%} of the time waiting for rows"
+            known.append(("speed", f"{self._speed:.2e} rows/s{waits}"))
         if self._left:
             known.append(("time", self._left))
         return card(self._title, facts(known), self._curve())
@@ -104,28 +107,28 @@ class Watching:
         text = f"{self._step}: {self._done} of {counted(self._total, 'batch', 'es')}"
         return with_bar(text, self._done / self._total)
 
-    def _latest(self) -> tuple[str, str]:
-        if self._of_sweep:
-            return (
-                "models",
-                f"{self._values[-1]:.0f} left after {counted(self._passes, 'pass', 'es')}",
-            )
+    def _latest(self) -> list[tuple[str, str]]:
+        if self._sweep is not None:
+            passes = counted(self._passes, "pass", "es")
+            found = best_of(self._sweep)
+            best = [("best so far", found)] if found else []
+            return [("models", f"{self._sweep.left} left after {passes}"), *best]
         after = counted(self._passes, "iteration")
-        return self._objective, f"{self._values[-1]:.6f} nats a row after {after}"
+        return [(self._objective, f"{self._values[-1]:.6f} nats a row after {after}")]
 
     @property
     def _passes(self) -> int:
         return len(self._values)
 
     def _value(self) -> str:
-        if self._of_sweep:
-            return f"{self._values[-1]:.0f} models left"
+        if self._sweep is not None:
+            return f"{self._sweep.left} models left  {best_of(self._sweep)}".rstrip()
         return f"{self._objective} {self._values[-1]:.5f}"
 
     def _curve(self) -> Html:
         every = -(-len(self._values) // DRAWN)
         drawn = self._values[::-1][::every][::-1] if every > 1 else self._values
-        of = "models left" if self._of_sweep else f"{self._objective}, nats a row"
+        of = "lowest BIC" if self._sweep is not None else f"{self._objective}, nats a row"
         known = [value for value in drawn if math.isfinite(value)]
         ends = (f"{min(known):.7g}", f"{max(known):.7g}") if known else ("", "")
         return curve(drawn, f"{of}, against passes", ends=ends)

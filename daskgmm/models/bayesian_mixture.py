@@ -12,22 +12,22 @@ from sklearn.mixture import BayesianGaussianMixture as Reference
 from sklearn.utils._param_validation import Options
 from sklearn.utils.validation import check_is_fitted
 
-from daskgmm.em.fit import Request
 from daskgmm.em.hyperparameters import Hyperparameters
-from daskgmm.em.model import Model
+from daskgmm.em.models.model import Model
+from daskgmm.em.models.variational import BayesianModel
+from daskgmm.em.request import Request
 from daskgmm.em.settings import Settings
-from daskgmm.em.variational import BayesianModel
 from daskgmm.gaussian.covariance.structures import STRUCTURES
-from daskgmm.gaussian.normal_wishart import check_degrees, expected_offsets
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.variational_posterior import VariationalPosterior
-from daskgmm.gaussian.weight_prior import Dirichlet, DirichletProcess
-from daskgmm.models.constraints import StructureNames
-from daskgmm.models.estimator import MixtureEstimator
+from daskgmm.gaussian.priors.normal_wishart import check_degrees, expected_offsets
+from daskgmm.gaussian.priors.variational_posterior import VariationalPosterior
+from daskgmm.gaussian.priors.weight_prior import Dirichlet, DirichletProcess
 from daskgmm.models.files.bayesian_exchange import posterior_from_sklearn, posterior_to_sklearn
 from daskgmm.models.files.posterior_entries import posterior_entries, set_posterior
 from daskgmm.models.files.sklearn_exchange import to_sklearn
-from daskgmm.models.initial import checked_array
+from daskgmm.models.fitting.estimator import MixtureEstimator
+from daskgmm.models.settings.constraints import StructureNames
+from daskgmm.models.settings.initial import checked_array
 from daskgmm.names import NAMES_OF_MCLUST
 
 Array = NDArray[np.float64]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from daskgmm.models.bayesian_mixture import BayesianGaussianMixture
-from daskgmm.models.estimator import MixtureEstimator
+from daskgmm.models.fitting.estimator import MixtureEstimator
 from daskgmm.models.gaussian_mixture import GaussianMixture
 
 ESTIMATORS: dict[str, type[MixtureEstimator]] = {

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Self
 
-from daskgmm.gaussian.prior import Prior
+from daskgmm.gaussian.priors.prior import Prior
 from daskgmm.models.density.given_parameters import (
     check_kept,
     check_names,
     given_parameters,
     made_of,
 )
-from daskgmm.models.estimator import MixtureEstimator
+from daskgmm.models.fitting.estimator import MixtureEstimator
 
 
 class GaussianMixture(MixtureEstimator):

@@ -16,13 +16,13 @@ from sklearn.utils import check_random_state
 from daskgmm.arrays import Array
 from daskgmm.companions import ALONE
 from daskgmm.counting import counted
-from daskgmm.em.fit import check_enough
-from daskgmm.em.uniform_sample import rule_of, uniform_sample
+from daskgmm.em.survey.uniform_sample import rule_of, uniform_sample
+from daskgmm.em.survey.with_sample import check_enough
 from daskgmm.errors import DataError, DegenerateComponentWarning, ScaleWarning, SettingError
-from daskgmm.models.estimator import MixtureEstimator
+from daskgmm.models.fitting.estimator import MixtureEstimator
 from daskgmm.models.gaussian_mixture import GaussianMixture
-from daskgmm.models.inputs import training_rows
-from daskgmm.models.missing import check_whole_rows
+from daskgmm.models.inputs.rows import training_rows
+from daskgmm.models.settings.missing import check_whole_rows
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.task import Progress
 from daskgmm.rows.rows import Rows

@@ -9,22 +9,22 @@ from typing import Any
 from sklearn.base import clone
 
 from daskgmm.companions import Companions
-from daskgmm.em.fit import check_enough
-from daskgmm.em.labelling import Labelling
-from daskgmm.models.costs import cache_nbytes, cut, plan_of
-from daskgmm.models.equal_weights import check_prior_of_weights
-from daskgmm.models.estimator import MixtureEstimator
-from daskgmm.models.factors import check_factors_of
+from daskgmm.em.survey.labelling import Labelling
+from daskgmm.em.survey.with_sample import check_enough
+from daskgmm.models.fitting.estimator import MixtureEstimator
 from daskgmm.models.gaussian_mixture import GaussianMixture
-from daskgmm.models.inputs import check_enough_columns, check_names_are_seen, labelled_data
-from daskgmm.models.known_noise import apart, check_known_noise, planned_noise
-from daskgmm.models.labels import check_no_texts
+from daskgmm.models.inputs.costs import cache_nbytes, cut, plan_of
+from daskgmm.models.inputs.known_noise import apart, check_known_noise, planned_noise
+from daskgmm.models.inputs.labels import check_no_texts
+from daskgmm.models.inputs.rows import check_enough_columns, check_names_are_seen, labelled_data
+from daskgmm.models.settings.equal_weights import check_prior_of_weights
+from daskgmm.models.settings.factors import check_factors_of
 from daskgmm.passes.plan import Plan
 from daskgmm.rows.arrays import ArrayRows
+from daskgmm.rows.companions.weights import split_companions
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source
 from daskgmm.rows.sources import source_of
-from daskgmm.rows.weights import split_companions
 from daskgmm.storage.masking import StorageOptions
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from daskgmm.companions import Companions, entry_of
 from daskgmm.errors import DataError
 from daskgmm.gaussian.block import Block
-from daskgmm.rows.recutting import Recut
+from daskgmm.rows.compositions.recutting import Recut
 
 
 def paired(

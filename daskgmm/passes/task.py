@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import AbstractContextManager, closing, nullcontext
@@ -97,11 +98,16 @@ class Outcome(Generic[Result]):
     marks : int
         Sum of the marks of its batches, modulo 2^64: a batch that is missing, or in it twice,
         changes it.
+    seconds, waiting : float
+        Sums over tasks of the time that each took from its first row on, and of what it waited for
+        rows in that time.
     """
 
     value: Result
     peak_memory: int
     marks: int
+    seconds: float = 0.0
+    waiting: float = 0.0
 
 
 def check_marks(marks: int, tasks: Sequence[Task[Any]]) -> None:
@@ -139,8 +145,24 @@ def run_task(
         turn or nullcontext(),
         small_buffers(),
     ):
-        value = work(task.batch, coming)
-    return Outcome(value, peak_memory(), task.batch.mark)
+        began, watch = time.perf_counter(), Watch(coming)
+        value = work(task.batch, watch)
+        seconds = time.perf_counter() - began
+    return Outcome(value, peak_memory(), task.batch.mark, seconds, watch.seconds)
+
+
+class Watch(Iterator[Block]):
+    """The same blocks, and the seconds that they took to come; it holds none of them."""
+
+    def __init__(self, blocks: Iterator[Block]) -> None:
+        self._blocks, self.seconds = blocks, 0.0
+
+    def __next__(self) -> Block:
+        began = time.perf_counter()
+        try:
+            return next(self._blocks)
+        finally:
+            self.seconds += time.perf_counter() - began
 
 
 def _unless(abandoned: Event, blocks: Iterator[Block]) -> Iterator[Block]:
@@ -156,5 +178,6 @@ def merge_outcomes(
     merge: Merge[Result], one: Outcome[Result], other: Outcome[Result]
 ) -> Outcome[Result]:
     """Return the merged outcome of two."""
-    peak = max(one.peak_memory, other.peak_memory)
-    return Outcome(merge(one.value, other.value), peak, (one.marks + other.marks) % 2**64)
+    peak, marks = max(one.peak_memory, other.peak_memory), (one.marks + other.marks) % 2**64
+    seconds, waiting = one.seconds + other.seconds, one.waiting + other.waiting
+    return Outcome(merge(one.value, other.value), peak, marks, seconds, waiting)

@@ -17,7 +17,7 @@ from daskgmm.drawing.densities import (
 from daskgmm.drawing.ellipses import draw_ellipses
 from daskgmm.drawing.style import few_ticks, legend, new_axes, note, written
 from daskgmm.errors import SettingError
-from daskgmm.models.binning import Counts
+from daskgmm.models.pictures.binning import Counts
 from daskgmm.plot.counting import check_rows, counts_of, outside, smooth
 from daskgmm.plot.shown import Features, Shown, shown
 

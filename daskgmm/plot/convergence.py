@@ -9,7 +9,7 @@ import numpy as np
 
 from daskgmm.drawing.style import FAINT, colours, new_axes, note
 from daskgmm.errors import SettingError
-from daskgmm.models.mixture import Mixture
+from daskgmm.models.mixtures.mixture import Mixture
 from daskgmm.plot.shown import mixture_of
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import numpy as np
 
 from daskgmm.arrays import Array
 from daskgmm.errors import SettingError
-from daskgmm.models.binning import Counts, bin_rows
+from daskgmm.models.pictures.binning import Counts, bin_rows
 from daskgmm.plot.shown import Shown
 
 FINE = 96

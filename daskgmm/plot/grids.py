@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from daskgmm.drawing.style import SIZE, few_ticks, labelled
 from daskgmm.errors import SettingError
-from daskgmm.models.predictions.outputs import CLASS, CLUSTER, COMPONENT
+from daskgmm.models.predictions.output import CLASS, CLUSTER, COMPONENT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from daskgmm.drawing.style import bar_beside, colours, labelled, new_axes, note
 from daskgmm.errors import SettingError
-from daskgmm.models.predictions.outputs import CLASS, CLUSTER
+from daskgmm.models.predictions.output import CLASS, CLUSTER
 from daskgmm.plot.grids import MOST, Grid, grid_of, placed
 from daskgmm.plot.meanings import MISSING, OUTLIER, Meanings, meanings_of
 

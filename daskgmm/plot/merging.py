@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from daskgmm.drawing.style import BLACK, FAINT, SMALL, colours, new_axes, note, outlined
 from daskgmm.errors import SettingError
-from daskgmm.models.clusters import Merging
+from daskgmm.models.facts.clusters import Merging
 from daskgmm.plot.shown import mixture_of
 
 if TYPE_CHECKING:

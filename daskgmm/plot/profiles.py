@@ -11,8 +11,8 @@ from daskgmm.arrays import Array
 from daskgmm.drawing.style import FAINT, SMALL, colours, few_ticks, labelled, new_figure, plain
 from daskgmm.errors import SettingError
 from daskgmm.models.density.columns import places
-from daskgmm.models.inputs import feature_names
-from daskgmm.models.marginals import means_and_deviations, quantiles_of
+from daskgmm.models.inputs.rows import feature_names
+from daskgmm.models.pictures.marginals import means_and_deviations, quantiles_of
 from daskgmm.plot.feature_axis import MOST_NAMED, FeatureAxis, feature_axis
 from daskgmm.plot.shown import Features, grouped, is_used, mixture_of
 

@@ -16,16 +16,16 @@ from daskgmm.drawing.ellipses import Look
 from daskgmm.drawing.style import colours, labelled
 from daskgmm.errors import SettingError
 from daskgmm.models.classifying.classifier import GaussianMixtureClassifier
-from daskgmm.models.clusters import clusters_of
 from daskgmm.models.density.columns import places
-from daskgmm.models.inputs import feature_names
-from daskgmm.models.marginals import (
+from daskgmm.models.facts.clusters import clusters_of
+from daskgmm.models.inputs.rows import feature_names
+from daskgmm.models.mixtures.mixture import Mixture
+from daskgmm.models.pictures.marginals import (
     Marginals,
     marginals_of,
     means_and_deviations,
     ranges_of_rows,
 )
-from daskgmm.models.mixture import Mixture
 
 UNUSED = 0.01
 """Weight, over that of equal parts of all but the noise, below which a component is not drawn: it

@@ -26,7 +26,7 @@ from daskgmm.drawing.style import (
 from daskgmm.em.events import as_dict
 from daskgmm.errors import SettingError
 from daskgmm.models.classifying.classifier import GaussianMixtureClassifier
-from daskgmm.models.mixture import Mixture
+from daskgmm.models.mixtures.mixture import Mixture
 from daskgmm.plot.convergence import history_of
 from daskgmm.plot.shown import mixture_of
 
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 BETWEEN, STARTS, CHECKPOINT = "between passes", "starts, on the sample", "checkpoint"
 """What a fit does without reading rows."""
+
+WAITING = "waiting for rows"
+"""The part of a pass in which there is nothing to compute with."""
 
 COLOURS = {
     "survey": ORANGE, "sample": SKY, "expectation": BLUE, "measure": GREEN, "iteration": BLUE,
@@ -57,19 +60,23 @@ class Step:
     seconds : float
     rows : int
         That were read; 0 if none were.
+    waiting : float
+        Of the seconds of a pass, those in which tasks waited for rows.
     """
 
     kind: str
     seconds: float
     rows: int
+    waiting: float = 0.0
 
 
 def timeline(history: Any, *, ax: Axes | None = None) -> Axes:
     """Draw the passes of a fit one after the other: how long each took, and how fast rows came.
 
     A pass is a bar as wide as its time and as high as its rows a second, so that its area is its
-    rows. What a fit does without reading has a flat bar under the axis: starts on the sample,
-    checkpoints, and all between passes.
+    rows. The hatched part is the time that tasks waited for rows to be read, on average, where the
+    events tell it. What a fit does without reading has a flat bar under the axis: starts on the
+    sample, checkpoints, and all between passes.
 
     Parameters
     ----------
@@ -116,6 +123,14 @@ def timeline(history: Any, *, ax: Axes | None = None) -> Axes:
             begin, high, step.seconds, low, align="edge", color=COLOURS.get(step.kind, MORE),
             label=label, edgecolor="white", linewidth=0.4,
         )  # fmt: skip
+        if step.waiting > 0:
+            # In the same bar, so that its area stays that of its rows.
+            label = None if WAITING in seen else WAITING
+            seen.add(WAITING)
+            axes.bar(
+                begin, high, step.waiting, low, align="edge", color="white", alpha=0.65,
+                label=label, edgecolor="black", linewidth=0.4, hatch="////",
+            )  # fmt: skip
     _label(axes, steps, word, top)
     return axes
 
@@ -173,7 +188,9 @@ def _of_events(events: Iterable[Mapping[str, Any]]) -> Iterable[Step]:
         kind = event.get("event")
         if kind == "PassEnded":
             passed += event["seconds"]
-            yield Step(event["name"], event["seconds"], event["rows"])
+            # Files of earlier versions do not tell how long tasks waited.
+            waiting = float(event.get("waiting") or 0.0)
+            yield Step(event["name"], event["seconds"], event["rows"], waiting)
         elif kind == "StartFound":
             yield Step(STARTS, event["seconds"], 0)
         elif kind == "Checkpointed":
@@ -196,7 +213,9 @@ def _label(axes: Axes, steps: Sequence[Step], word: str, top: float) -> None:
     axes.set_xlabel("time (s)")
     axes.set_ylabel(f"rows a second ({word}s)" if word else "rows a second")
     plural = "" if len(passes) == 1 else "es"
-    note(axes, [f"{len(passes)} pass{plural} in {seconds:.3g} s, {_short(rate)} rows a second"])
+    told = f"{len(passes)} pass{plural} in {seconds:.3g} s, {_short(rate)} rows a second"
+    waiting = sum(step.waiting for step in passes) / max(reading, 1e-9)
+    note(axes, [told, *([f"{waiting:.0%} of it waiting for rows"] if waiting else [])])
     if len({step.kind for step in steps}) > 1:
         legend(axes, loc="upper left", bbox_to_anchor=(1.0, 1.0))
 

@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.rows.checks.layout import check_rows, check_weights
+from daskgmm.rows.checks.naming import places
+from daskgmm.rows.checks.plain import plain
 from daskgmm.rows.grid import check_chunks, given_lengths, offsets, regular_lengths
-from daskgmm.rows.layout import check_rows, check_weights
-from daskgmm.rows.naming import places
-from daskgmm.rows.plain import plain
 from daskgmm.rows.rows import Rows
 
 CHUNK_BYTES = 1 << 20

@@ -10,8 +10,8 @@ from daskgmm.companions import WEIGHTS, entry_of
 from daskgmm.counting import counted
 from daskgmm.errors import DataError
 from daskgmm.rows.arrays import ArrayRows
-from daskgmm.rows.layout import check_weights
-from daskgmm.rows.mapped import MappedRows
+from daskgmm.rows.checks.layout import check_weights
+from daskgmm.rows.compositions.mapped import MappedRows
 from daskgmm.rows.rows import UNKNOWN, Rows
 
 FIND_LENGTHS = (

@@ -9,10 +9,10 @@ from typing import Any, ClassVar, Protocol
 
 from daskgmm.companions import WEIGHTS, entry_of
 from daskgmm.errors import EntryError, SourceError
+from daskgmm.rows.checks.naming import listed
+from daskgmm.rows.checks.refusals import kind_of
 from daskgmm.rows.lazy.lazy_rows import rows_as_dask
 from daskgmm.rows.matching import column_of
-from daskgmm.rows.naming import listed
-from daskgmm.rows.refusals import kind_of
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.tables.keyed import Table
 from daskgmm.rows.tables.text_columns import Columns

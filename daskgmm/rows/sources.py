@@ -11,7 +11,8 @@ import numpy as np
 from daskgmm.companions import WEIGHTS, entry_of
 from daskgmm.counting import counted
 from daskgmm.errors import DataError
-from daskgmm.rows.concatenated import ConcatenatedRows, ConcatenatedTexts
+from daskgmm.rows.checks.refusals import kind_of
+from daskgmm.rows.compositions.concatenated import ConcatenatedRows, ConcatenatedTexts
 from daskgmm.rows.kinds.csv import CsvFile, OpenCsv
 from daskgmm.rows.kinds.dask_array import DaskArray
 from daskgmm.rows.kinds.frames import ArrowTable, DaskFrame, PolarsFrame
@@ -23,7 +24,6 @@ from daskgmm.rows.kinds.parquet import OpenParquet, OpenRows, ParquetFiles
 from daskgmm.rows.kinds.zarr import StoredZarr, Zarr
 from daskgmm.rows.lazy.lazy_rows import rows_as_dask
 from daskgmm.rows.parquet.tables import parquet_table
-from daskgmm.rows.refusals import kind_of
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source, path_of
 from daskgmm.rows.tables.frames import is_pandas_frame, is_series

@@ -28,6 +28,9 @@ MAKE_ROOM = (
 OWN_DISK = ("file://", "local://")
 """Prefixes of URLs of local files, without a cache or archive in between."""
 
+MEMORY = "memory://"
+"""Prefix of URLs of files in the memory of the process."""
+
 
 @dataclass(frozen=True, repr=False)
 class Address:
@@ -90,9 +93,14 @@ class Address:
         return file_system(self.url if self.is_url else str(self.path), self.options)
 
     @property
+    def zarr_store(self) -> str:
+        """Where Zarr finds it: an absolute path, as workers may have been started elsewhere."""
+        return str(self._local.absolute())
+
+    @property
     def zarr_options(self) -> dict[str, Any] | None:
-        """Options for Zarr, which refuses options of a path."""
-        return dict(self.options) if self.is_url and self.options else None
+        """Options for Zarr, which refuses those of a path."""
+        return None
 
     def read(self) -> bytes | None:
         """Return the content of a file; None if there is none."""
@@ -185,6 +193,16 @@ class UrlAddress(Address):
         from fsspec.implementations.local import LocalFileSystem
 
         return Path(LocalFileSystem._strip_protocol(self.url))
+
+    @property
+    def zarr_store(self) -> str:
+        return str(self.path or self.url)
+
+    @property
+    def zarr_options(self) -> dict[str, Any] | None:
+        # From 3.4 on, Zarr refuses those of a local file and of memory: neither needs any.
+        remote = self.path is None and not self.url.startswith(MEMORY)
+        return dict(self.options) if remote and self.options else None
 
     @contextmanager
     def _fresh(self) -> Iterator[tuple[Any, str]]:

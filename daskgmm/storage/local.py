@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import time
 from contextlib import suppress
 from glob import escape
 from pathlib import Path
+from typing import IO
 from uuid import uuid4
 
+if sys.platform != "win32":
+    import fcntl
+else:
+    fcntl = None
+
 ABANDONED_SECONDS = 60.0
-"""Seconds after which the writer of a small partial file is taken for dead."""
+"""Seconds after which the writer of a small partial file is taken for dead, where files have no
+locks."""
+
+BEGUN_SECONDS = 1.0
+"""Seconds in which the writer of a partial file has locked it."""
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 """Error numbers of a file system, or a quota, without space."""
@@ -44,6 +55,7 @@ def replace_file(path: Path, content: bytes) -> None:
     _remove_abandoned(path)
     try:
         with aside.open("wb") as file:
+            _locked(file)  # for as long as this process writes it
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -53,12 +65,34 @@ def replace_file(path: Path, content: bytes) -> None:
     _flush_folder(path.parent)
 
 
+def remove_partial_files(path: Path) -> None:
+    """Remove partial files of all other writers of this file, which is none's but the caller's."""
+    for partial in _partial_files(path):
+        with suppress(OSError):
+            partial.unlink()
+
+
 def _remove_abandoned(path: Path) -> None:
     """Remove partial files of writers of this file that were killed."""
-    for partial in path.parent.glob(f".{escape(path.name)}.*.partial"):
-        with suppress(OSError):
-            if time.time() - partial.stat().st_mtime > ABANDONED_SECONDS:
+    for partial in _partial_files(path):
+        with suppress(OSError), partial.open("rb") as file:
+            seconds = time.time() - os.fstat(file.fileno()).st_mtime
+            if seconds > ABANDONED_SECONDS or (seconds > BEGUN_SECONDS and _locked(file)):
                 partial.unlink()
+
+
+def _partial_files(path: Path) -> list[Path]:
+    return list(path.parent.glob(f".{escape(path.name)}.*.partial"))
+
+
+def _locked(file: IO[bytes]) -> bool:
+    """Lock a file until it is closed, unless another process has; return whether it is locked."""
+    try:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # another has it, or the file system has no locks
+        return False
+    return fcntl is not None
 
 
 def _flush_folder(folder: Path) -> None:

@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.testing import assert_allclose
 
-import daskgmm.gaussian.covariance.packed as packed
+import daskgmm.gaussian.covariance.algebra.packed as packed
 from daskgmm.arrays import Array
-from daskgmm.gaussian.anchor import Anchor
 from daskgmm.gaussian.block import Block
-from daskgmm.gaussian.covariance.precision import Charted
+from daskgmm.gaussian.charts.anchor import Anchor
+from daskgmm.gaussian.components.merging import covariance_matrices
+from daskgmm.gaussian.covariance.algebra.precision import Charted
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.kernels.kernel import Kernel
@@ -19,11 +20,10 @@ from daskgmm.gaussian.kernels.natural import NaturalKernel
 from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend
 from daskgmm.gaussian.kernels.whitened import WhitenedKernel
 from daskgmm.gaussian.m_step import maximise
-from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.prior import PseudoMoments
-from daskgmm.gaussian.priors import ConjugatePrior
+from daskgmm.gaussian.priors.prior import PseudoMoments
+from daskgmm.gaussian.priors.table import ConjugatePrior
 from daskgmm.testing.mixtures import log_joint, random_mixture
 
 K, D, N = 3, 4, 400

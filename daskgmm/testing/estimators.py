@@ -16,9 +16,9 @@ from sklearn.base import clone
 
 from daskgmm.em.events import Event, Iterated
 from daskgmm.gaussian.covariance.structures import STRUCTURES
-from daskgmm.models.estimator import MixtureEstimator
 from daskgmm.models.estimators import ESTIMATORS
-from daskgmm.models.files.model_file import load_model
+from daskgmm.models.fitting.estimator import MixtureEstimator
+from daskgmm.models.model_file import load_model
 
 Array = NDArray[np.float64]
 

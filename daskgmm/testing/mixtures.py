@@ -6,10 +6,10 @@ import numpy as np
 from scipy.stats import multivariate_normal
 
 from daskgmm.arrays import Array
+from daskgmm.gaussian.components.merging import covariance_matrices
+from daskgmm.gaussian.components.projection import projected
 from daskgmm.gaussian.covariance.structure import Structure
-from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.projection import projected
 
 
 def random_mixture(structure: Structure, k: int, d: int, seed: int = 0) -> Parameters:

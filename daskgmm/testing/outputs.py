@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.models.factors import settings_of
 from daskgmm.models.gaussian_mixture import GaussianMixture
-from daskgmm.models.predictions.outputs import OUTPUTS, Asked, Output, Outputs
+from daskgmm.models.predictions.made_outputs import Outputs
+from daskgmm.models.predictions.output import Asked, Output
+from daskgmm.models.predictions.outputs import OUTPUTS
 from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.prediction import Predictor
+from daskgmm.models.settings.factors import settings_of
 from daskgmm.names import DTYPES
 from daskgmm.passes.transform import Transform
 from daskgmm.testing.mixtures import random_mixture

@@ -11,17 +11,18 @@ from numpy.testing import assert_allclose, assert_array_equal
 from daskgmm.arrays import Array
 from daskgmm.companions import ALONE
 from daskgmm.em.events import silence
-from daskgmm.em.model import MixtureModel
+from daskgmm.em.models.model import MixtureModel
 from daskgmm.em.settings import Settings
-from daskgmm.em.survey import Survey, survey_rows
-from daskgmm.gaussian.anchor import Anchor
+from daskgmm.em.survey.first_pass import survey_rows
+from daskgmm.em.survey.survey import Survey
 from daskgmm.gaussian.block import Block
+from daskgmm.gaussian.charts.anchor import Anchor
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.kernels.backends import BACKENDS
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.prior import Prior
-from daskgmm.gaussian.priors import PRIORS
+from daskgmm.gaussian.priors.prior import Prior
+from daskgmm.gaussian.priors.table import PRIORS
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.testing.mixtures import random_mixture

@@ -31,7 +31,8 @@ from daskgmm import GaussianMixture
 from daskgmm.companions import ALONE
 from daskgmm.em.events import Iterated, silence
 from daskgmm.em.expectation import expect
-from daskgmm.em.survey import TrainingSet, survey_rows
+from daskgmm.em.survey.first_pass import survey_rows
+from daskgmm.em.survey.survey import TrainingSet
 from daskgmm.gaussian.kernels.choice import choose_kernel
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.passes.batches import Batch

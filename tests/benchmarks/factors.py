@@ -24,7 +24,7 @@ from threadpoolctl import threadpool_limits
 
 from daskgmm import GaussianMixture, plan
 from daskgmm.arrays import Array
-from daskgmm.gaussian.covariance.low_rank import joined
+from daskgmm.gaussian.covariance.low_rank.precision import joined
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.passes.memory import peak_memory
 from tests.benchmarks.children import answer, ask, request

@@ -19,10 +19,10 @@ from threadpoolctl import threadpool_limits
 
 from daskgmm.gaussian import STRUCTURES, Parameters
 from daskgmm.gaussian.block import Block
+from daskgmm.gaussian.components.projection import projected
 from daskgmm.gaussian.kernels.choice import choose_kernel
 from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend
 from daskgmm.gaussian.kernels.workspace import small_buffers
-from daskgmm.gaussian.projection import projected
 from tests.benchmarks.mixtures import Mixture
 from tests.benchmarks.tables import against, print_table, times
 

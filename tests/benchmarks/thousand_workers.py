@@ -16,7 +16,8 @@ import numpy as np
 from daskgmm.companions import ALONE
 from daskgmm.em.events import silence
 from daskgmm.em.expectation import expect
-from daskgmm.em.survey import TrainingSet, survey_rows
+from daskgmm.em.survey.first_pass import survey_rows
+from daskgmm.em.survey.survey import TrainingSet
 from daskgmm.gaussian.kernels.choice import choose_kernel
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.passes.batches import Batch, cut_batches, seconds_per_row

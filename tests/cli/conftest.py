@@ -7,7 +7,7 @@ from click.testing import CliRunner
 from daskgmm import GaussianMixture
 from daskgmm.cli import main
 from daskgmm.cli.exit_codes import INTERRUPTED
-from daskgmm.models.files.model_file import save_model
+from daskgmm.models.model_file import save_model
 from tests.cli.data import clusters, write_zarr
 
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from daskgmm import BayesianGaussianMixture, GaussianMixture, gaussian, load_model
-from daskgmm.cli.bayesian import NUMBERS, WITHOUT
+from daskgmm import BayesianGaussianMixture, GaussianMixture, load_model
+from daskgmm.cli.options.bayesian import NUMBERS, WITHOUT
+from daskgmm.gaussian.priors import weight_prior
 from daskgmm.names import WEIGHT_PRIORS
 
 FIT = ("fit", "x.npy", "-k", 5, "-o", "m.json")
@@ -49,7 +50,7 @@ def test_the_model_is_that_of_the_estimator(call, x, kind, options, settings):
 
 
 def test_names_and_settings_are_those_of_the_estimators():
-    assert set(WEIGHT_PRIORS) == set(gaussian.weight_prior.WEIGHT_PRIORS)
+    assert set(WEIGHT_PRIORS) == set(weight_prior.WEIGHT_PRIORS)
     assert WEIGHT_PRIORS[0] == BayesianGaussianMixture().weight_concentration_prior_type
     point, posterior = (each().get_params() for each in (GaussianMixture, BayesianGaussianMixture))
     assert {name: point[name] for name in WITHOUT} == WITHOUT

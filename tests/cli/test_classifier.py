@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from sklearn.metrics import adjusted_rand_score
 
 from daskgmm import BayesianGaussianMixture, GaussianMixture, GaussianMixtureClassifier
-from daskgmm.models.files.model_file import load_model
+from daskgmm.models.model_file import load_model
 
 NAMES = np.array(["red", "deep green", "blue"])
 
@@ -114,8 +115,19 @@ def test_labels_of_components(data, call, known):
         np.testing.assert_allclose(swept.means_[:3], expected.means_, atol=0.05)
     small = call("sweep", *given, "-k", "2-4", "-o", "t.json", "-q")
     assert (small.exit_code, "Sweep from 3 on" in small.stderr) == (2, True)
-    refused = call("score", "m.json", *given)
-    assert (refused.exit_code, "--labels is for a classifier" in refused.stderr) == (2, True)
+    some = labels >= 0
+    agreed = call("score", "m.json", *given)
+    assert (
+        f"adjusted Rand index  {adjusted_rand_score(labels[some], expected.predict(x)[some]):.4f}\n"
+        in agreed.stdout
+    )
+    assert "; left out: " in agreed.stdout
+    as_json = json.loads(call("score", "m.json", *given, "--json").stdout)
+    assert as_json["rows"] == (labels >= 0).sum()
+    assert as_json["contingency"] == [[*map(int, row)] for row in as_json["contingency"]]
+    np.save("w.npy", np.ones(len(x)))
+    weighed = call("score", "m.json", *given, "--weights", "w.npy")
+    assert (weighed.exit_code, "counts rows" in weighed.stderr) == (2, True)
     assert float(call("score", "m.json", "x.npy").stdout.split()[1]) == pytest.approx(
         expected.score(x), rel=1e-7
     )

@@ -14,7 +14,7 @@ import dask
 import pytest
 from distributed import Client, LocalCluster
 
-from daskgmm.models.files.model_file import load_model
+from daskgmm.models.model_file import load_model
 from tests.cli.data import COMMAND, ENVIRONMENT
 
 pytestmark = pytest.mark.slow

@@ -10,7 +10,7 @@ from distributed import Client, LocalCluster
 
 from daskgmm import GaussianMixture, __version__, plan
 from daskgmm.gaussian.covariance.structures import STRUCTURES
-from daskgmm.models.files.model_file import load_model
+from daskgmm.models.model_file import load_model
 from daskgmm.names import COVARIANCES
 from tests.cli.data import COMMAND, ENVIRONMENT
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from daskgmm.models.files.model_file import load_model
+from daskgmm.models.model_file import load_model
 
 FIT = ("fit", "rows.npy", "--max-iter", 2, "--overwrite")
 

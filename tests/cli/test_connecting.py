@@ -5,7 +5,7 @@ import dask
 import pytest
 from distributed.comm import CommClosedError
 
-from daskgmm.cli.connecting import check_certificates, no_connection
+from daskgmm.cli.clusters.connecting import check_certificates, no_connection
 
 TLS = "distributed.comm.tls"
 ADDRESS = "tls://scheduler:8786"

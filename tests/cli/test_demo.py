@@ -8,8 +8,8 @@ import pytest
 import zarr
 from matplotlib.image import imread
 
-from daskgmm.cli.demo import program
-from daskgmm.models.files.model_file import load_model
+from daskgmm.cli.commands.demo import program
+from daskgmm.models.model_file import load_model
 from tests.cli.data import filled_up_at
 
 pytestmark = pytest.mark.slow

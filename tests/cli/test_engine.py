@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from distributed import Client, LocalCluster
 
-from daskgmm.models.files.model_file import load_model
+from daskgmm.models.model_file import load_model
 
 
 def test_plan(folder, call):

@@ -10,7 +10,7 @@ import pytest
 import zarr
 
 from daskgmm.models import gaussian_mixture
-from daskgmm.models.files.model_file import load_model
+from daskgmm.models.model_file import load_model
 from tests.cli.data import COMMAND, ENVIRONMENT, clusters, filled_up_at, write_zarr
 
 FIT = ("fit", "rows.zarr", "-k", 3, "-o", "m.json")

@@ -1,5 +1,6 @@
 """Help of every command: headings, an example that is one, lines of a terminal; and mistakes."""
 
+import re
 import shlex
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from click.shell_completion import BashComplete, ShellComplete
 from daskgmm.cli import main
 from daskgmm.cli.command import Command
 from daskgmm.cli.headings import HEADINGS, OWN, long_name
+from daskgmm.models.predictions.outputs import OUTPUTS
 from tests.cli.data import ENVIRONMENT
 
 NAMES = sorted(main.commands)
@@ -53,8 +55,8 @@ def test_headings_name_options_that_exist():
     [
         (("fti",), "'fit'"),
         (("predcit", "m.json"), "'predict'"),
-        (("fit", "a.zarr", "--componets", 3), "'--components'"),
-        (("sweep", "a.zarr", "--kriterion", "bic"), "'--criterion'"),
+        (("fit", "a.zarr", "--componets", 3), "--components"),
+        (("sweep", "a.zarr", "--kriterion", "bic"), "--criterion"),
     ],
 )
 def test_slips_of_the_keyboard(call, typed, meant):
@@ -93,6 +95,15 @@ def test_completion():
         "diag,factor",
     ]
     assert completions("fit", "a.zarr", "--missing", "m")[0] == ["marginalise"]
+    assert completions("predict", "m.json", "a.zarr", "--outputs", "label,po")[0] == [
+        "label,posterior"
+    ]
+
+
+def test_completion_and_help_of_outputs_have_those_of_the_table(call):
+    assert completions("predict", "m.json", "a.zarr", "--outputs", "")[0] == list(OUTPUTS)
+    words = re.findall(r"\w+", call("predict", "--help").stdout)
+    assert [name for name in OUTPUTS if name not in words] == []
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,12 @@ import pytest
 from distributed import Client, LocalCluster
 
 from daskgmm.gaussian.covariance.structures import STRUCTURES
-from daskgmm.models.files.model_file import load_model
+from daskgmm.models.model_file import load_model
 from tests.promises.environments import worker
 
 MODULE = '''
-from daskgmm.gaussian.covariance.axes import AlongAxes
-from daskgmm.gaussian.covariance.statistic import Pooled
+from daskgmm.gaussian.covariance.algebra.axes import AlongAxes
+from daskgmm.gaussian.covariance.algebra.statistic import Pooled
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 

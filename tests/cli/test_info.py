@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from daskgmm.models.files.model_file import load_model
+from daskgmm.models.model_file import load_model
 
 GOLDEN = Path(__file__).parents[1] / "models" / "golden"
 

@@ -10,7 +10,7 @@ import xarray as xr
 import zarr
 
 from daskgmm import GaussianMixture
-from daskgmm.models.files.model_file import load_model, save_model
+from daskgmm.models.model_file import load_model, save_model
 from tests.cli.data import clusters
 
 K = ("-k", 3, "--init", "k-means++")

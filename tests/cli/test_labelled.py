@@ -9,7 +9,7 @@ import zarr
 
 from daskgmm import GaussianMixture, open_data, open_labelled
 from daskgmm.errors import SourceError
-from daskgmm.models.files.model_file import load_model
+from daskgmm.models.model_file import load_model
 
 DEPTHS = [0.0, 10.0, 20.0]
 K = ("-k", 2)

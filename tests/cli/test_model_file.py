@@ -11,7 +11,7 @@ from sklearn.exceptions import NotFittedError
 from daskgmm import GaussianMixture
 from daskgmm.errors import ModelFileError
 from daskgmm.gaussian.covariance.structures import STRUCTURES
-from daskgmm.models.files.model_file import FORMAT_VERSION, load_model, save_model
+from daskgmm.models.model_file import FORMAT_VERSION, load_model, save_model
 from tests.cli.data import clusters
 
 FITTED = ("weights_", "means_", "covariances_", "precisions_cholesky_", "precisions_")

@@ -7,7 +7,7 @@ import pytest
 
 from daskgmm.cli import main
 from daskgmm.cli.parameters import with_options
-from daskgmm.gaussian.priors import PRIORS as TABLE
+from daskgmm.gaussian.priors.table import PRIORS as TABLE
 from daskgmm.names import PRIORS
 
 FIT = ("fit", "rows.zarr", "-k", 3, "-o", "m.json")

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from daskgmm.errors import SettingError
-from daskgmm.models.files.model_file import load_model
+from daskgmm.models.model_file import load_model
 
 
 @pytest.fixture

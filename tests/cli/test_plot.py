@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from daskgmm import GaussianMixture, GaussianMixtureClassifier
-from daskgmm.cli.plot import READS
+from daskgmm.cli.commands.plot import READS
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 import zarr
 
-from daskgmm.models.files.model_file import load_model
+from daskgmm.models.model_file import load_model
 from daskgmm.models.writers import writing
 from tests.cli.data import COMMAND, ENVIRONMENT, clusters, write_zarr
 

@@ -5,7 +5,7 @@ import pandas as pd
 import zarr
 
 from daskgmm import GaussianMixture
-from daskgmm.models.files.model_file import save_model
+from daskgmm.models.model_file import save_model
 
 
 def test_arrays_without_names(model, fitted, rows, call):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from daskgmm import BayesianGaussianMixture
-from daskgmm.models.files.model_file import save_model
+from daskgmm.models.model_file import save_model
 
 
 def test_numbers(model, fitted, rows, call):

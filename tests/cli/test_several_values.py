@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 import zarr
 
-from daskgmm.models.files.model_file import load_model
+from daskgmm.models.model_file import load_model
 from tests.cli.data import clusters
 
 

@@ -3,7 +3,7 @@
 import click
 import pytest
 
-from daskgmm.cli.storage import check_storage_options
+from daskgmm.cli.options.storage import check_storage_options
 
 
 def parsed(*values):

@@ -10,12 +10,12 @@ import pytest
 from rich.console import Console
 
 from daskgmm import sweep
-from daskgmm.cli.options import sizes_in
+from daskgmm.cli.options.common import sizes_in
 from daskgmm.em.events import BatchDone, PassEnded, SweepIterated
-from daskgmm.models.files.model_file import load_model
+from daskgmm.models.model_file import load_model
 from daskgmm.models.sweeps import sweep as module
 from daskgmm.progress import Shown, make_bar, show
-from daskgmm.sweep_report import staying_text, table_text
+from daskgmm.report.sweep import staying_text, table_text
 from tests.cli.data import clusters, filled_up_at
 
 pytestmark = pytest.mark.slow
@@ -295,12 +295,14 @@ def test_terminal(capsys):
             PassEnded("expectation", 10, 80, 1.0, 0),
             PassEnded("expectation", 10, 80, 1.0, 0),
             SweepIterated(1, 2, 1),
-            SweepIterated(2, 1, 0),
+            SweepIterated(2, 1, 0, 123456.789, 4, "full"),
         ):
             shown(event)
             titles.append(bar.tasks[0].description)
     assert titles == ["start", "start", "start", "start", "pass 2", "measure"]
-    assert "pass 1  2 models, 1 left  1.0e+01 rows/s  2.00 s" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "pass 1  2 models, 1 left  1.0e+01 rows/s  2.00 s" in out
+    assert "pass 2  1 model, 0 left  BIC 123456.8 (4 full)  " in out
 
 
 @pytest.mark.parametrize(("option", "name"), [("--table", "t.csv"), ("--plot", "p.png")])

@@ -8,7 +8,7 @@ import pytest
 import zarr
 
 from daskgmm import GaussianMixture
-from daskgmm.models.files.model_file import load_model
+from daskgmm.models.model_file import load_model
 from tests.cli.data import clusters
 
 K = ("-k", 3)
@@ -153,9 +153,31 @@ def test_keys_are_no_features_of_a_model_without_names(tmp_path, monkeypatch, ca
     found = pd.read_parquet("p.parquet")
     pd.testing.assert_frame_equal(found[keys], frame[keys])
     np.testing.assert_array_equal(found.label, mixture.predict(x))
-    refused = call("predict", "m.json", path, "-o", "p.zarr")
-    assert refused.exit_code == 1
-    assert "'id'" in refused.stderr
+    done = call("predict", "m.json", path, "-o", "p.zarr")
+    assert done.exit_code == (0 if key == "id" else 2)
+    assert ("features a, b, c," if key == "id" else "numbers: note, a, b, c.") in done.stderr
+
+
+def test_info_of_imputed_rows_says_that_they_are_data_again(folder, call):
+    x = clusters(200)
+    x[::7, 1] = np.nan
+    pd.DataFrame(x, columns=list("abc")).assign(name="text").to_parquet("t.parquet")
+    assert (
+        call("fit", "t.parquet", "-k", 1, "--missing", "marginalise", "-o", "m.json").exit_code == 0
+    )
+    assert call("impute", "m.json", "t.parquet", "-o", "f.parquet", "--key", "name").exit_code == 0
+    told = call("info", "f.parquet").stdout
+    assert told.startswith("f.parquet: rows whose gaps were filled\n")
+    assert "can be fitted: --columns a,b,c\n" in told
+    assert call("impute", "m.json", "t.parquet", "-o", "f.zarr").exit_code == 0
+    told = call("info", "f.zarr").stdout
+    assert told.startswith("f.zarr: rows whose gaps were filled\n")
+    use = told.partition("can be fitted: ")[2].splitlines()[0].split()
+    done = call("fit", "f.zarr", *use, "-k", 1, "-o", "n.json")
+    assert done.exit_code == 0, done.output
+    both = ("--outputs", "imputed,label", "--missing", "marginalise")
+    assert call("predict", "m.json", "t.parquet", *both, "-o", "both.parquet").exit_code == 0
+    assert call("info", "both.parquet").stdout.startswith("both.parquet: predictions\n")
 
 
 @pytest.mark.parametrize("index", [False, True])

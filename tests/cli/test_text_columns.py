@@ -14,7 +14,7 @@ from tests.cli.data import clusters
 
 PATHS = ("t.csv", "t.parquet", "d")
 FIT = ("fit", "-k", 2, "--max-iter", 5, "--tol", 1, "-o", "m.json")
-LINE = "name, kind left out, as text; the rest are features. --columns chooses.\n"
+LINE = "name (text), kind (%s) left out; features: a, b, c. --columns chooses.\n"
 
 
 @pytest.fixture
@@ -25,6 +25,10 @@ def frame(tmp_path, monkeypatch):
     found["kind"] = pd.Categorical(np.where(np.arange(300) % 3, "x", "y"))
     write(found)
     return found
+
+
+def line(path):
+    return LINE % ("text" if path == "t.csv" else "categories")
 
 
 def write(frame):
@@ -39,7 +43,7 @@ def write(frame):
 def test_a_fit_takes_the_numbers_and_says_so(frame, call, path):
     done = call(*FIT, path)
     assert done.exit_code == 0, done.output
-    assert f"{path}: {LINE}" in done.stderr
+    assert f"{path}: {line(path)}" in done.stderr
     found = load_model("m.json")
     assert list(found.feature_names_in_) == ["a", "b", "c"]
     assert call(*FIT, path, "--columns", "a,b,c", "--overwrite").stderr.count("left out") == 0
@@ -63,13 +67,14 @@ def test_what_is_fitted_is_taken_by_name_from_the_same_table(frame, call, path):
 
 
 def test_plans_sweeps_and_info(frame, call):
-    assert LINE in call("plan", "-k", 2, "t.csv").stderr
+    assert line("t.csv") in call("plan", "-k", 2, "t.csv").stderr
     swept = call("sweep", "t.parquet", "-k", "1-2", "--n-init", 1, "-o", "best.json")
-    assert LINE in swept.stderr
+    assert line("t.parquet") in swept.stderr
     assert list(load_model("best.json").feature_names_in_) == ["a", "b", "c"]
     for path in PATHS:
-        assert "text" in (told := call("info", path).stdout)
-        assert "left out unless --columns has it: name,kind" in told
+        told = call("info", path).stdout
+        assert f"name (text), kind ({'text' if path == 't.csv' else 'categories'})" in told
+        assert "can be fitted: --columns a,b,c\n" in told
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -80,14 +85,13 @@ def test_what_has_a_part_of_its_own_is_not_left_out(frame, call, path):
     write(frame.assign(c=1.0))
     done = call("fit", path, *labels, "--weight-column", "c", "-o", "m.json")
     assert done.exit_code == 0, done.output
-    assert f"{path}: name left out, as text" in done.stderr
+    assert f"{path}: name (text) left out" in done.stderr
 
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize(
     ("column", "words"),
     [
-        ([datetime.date(2026, 1, 1)] * 300, "columns that are not numbers: 'odd' (date32[day])"),
         (["1.5", "?", "2"] * 100, "of texts that are numbers mostly, such as '1.5', beside '?'"),
         (["1,5", "low", "2,5"] * 100, "such as '1,5', beside 'low'"),
     ],
@@ -100,6 +104,77 @@ def test_what_may_be_a_feature_is_an_error(frame, call, path, column, words):
     assert "--columns" in refused.stderr
     done = call(*FIT, path, "--columns", "a,c")
     assert done.exit_code == 0, done.output
+
+
+OTHERS = {
+    "dates": [datetime.date(2026, 1, 1)] * 300,
+    "times": pd.date_range("2026-01-01", periods=300, freq="h"),
+    "truth values": [True, False, True] * 100,
+    "durations": pd.timedelta_range("1s", periods=300),
+    "binary": [b"x"] * 300,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", PATHS)
+def test_every_kind_of_column_that_is_no_number_is_told_once(frame, call, path):
+    """CSV knows dates, times and truth values alone."""
+    named = {word.replace(" ", "_"): values for word, values in OTHERS.items()}
+    if path == "t.csv":
+        del named["durations"], named["binary"]
+    write(frame.assign(**named))
+    for command in (FIT, ("plan", "-k", 2), ("sweep", "-k", "1-2", "--n-init", 1, "-o", "s.json")):
+        done = call(*command, path)
+        assert done.exit_code == 0, done.output
+        (told,) = [words for words in done.stderr.splitlines() if "left out" in words]
+        for name in named:
+            assert f"{name} ({name.replace('_', ' ')})" in told
+        assert told.endswith("left out; features: a, b, c. --columns chooses.")
+    for command in ("predict", "impute"):
+        done = call(command, "m.json", path, "-o", f"{command}.parquet")
+        assert done.exit_code == 0, done.output
+        assert "left out" not in done.output
+    assert call("plot", "m.json", path, "-o", "p.png").exit_code == 0
+    chosen = call(*FIT, path, "--columns", "a,truth_values", "--overwrite")
+    assert chosen.exit_code == 0, chosen.output
+    assert list(load_model("m.json").feature_names_in_) == ["a", "truth_values"]
+
+
+@pytest.mark.parametrize("path", ["t.csv", "t.parquet"])
+def test_a_model_without_names_takes_as_many_numbers_and_says_which(frame, call, path):
+    GaussianMixture(2, random_state=0).fit(frame[["a", "b", "c"]].to_numpy()).save("m.json")
+    for command in ("predict", "impute"):
+        done = call(command, "m.json", path, "-o", f"{command}.parquet", "--key", "name")
+        assert done.exit_code == 0, done.output
+        assert f"{path}: features a, b, c, in this order, as MODEL has no names" in done.stderr
+    quiet = call("predict", "m.json", path, "-o", "quiet.zarr", "--quiet")
+    assert (quiet.exit_code, quiet.output) == (0, "")
+    labels = load_model("m.json").predict(frame[["a", "b", "c"]].to_numpy())
+    assert_array_equal(pd.read_parquet("predict.parquet")["label"], labels)
+    write(frame.assign(d=frame["a"]))
+    for command in ("predict", "impute", "score", "plot"):
+        suffix = "png" if command == "plot" else "zarr"
+        out = () if command == "score" else ("-o", f"{command}.{suffix}")
+        refused = call(command, "m.json", path, *out)
+        assert refused.exit_code == 2, refused.output
+        words = " ".join(refused.stderr.split())
+        assert "MODEL has 3 features without names" in words
+        assert "4 columns of numbers: a, b, c, d. Name those of the fit" in words
+        assert call(command, "m.json", path, *out, "--columns", "a,b,c").exit_code == 0
+
+
+def test_names_with_commas_stand_in_quotes(frame, call):
+    renamed = frame.rename(columns={"a": "lat, deg", "b": 'say "b"'})
+    renamed.to_parquet("t.parquet")
+    (told,) = [text for text in call("info", "t.parquet").stdout.splitlines() if "use" in text]
+    columns = told.partition("--columns ")[2]
+    assert columns == '"lat, deg","say ""b""",c'
+    done = call(*FIT, "t.parquet", "--columns", columns)
+    assert done.exit_code == 0, done.output
+    assert list(load_model("m.json").feature_names_in_) == ["lat, deg", 'say "b"', "c"]
+    drawn = call("plot", "m.json", "-o", "p.png", "--features", 'c,"lat, deg"')
+    assert drawn.exit_code == 0, drawn.output
+    assert call(*FIT, "t.parquet", "--columns", '"lat, deg,c').exit_code in (1, 2)
 
 
 def test_a_table_of_texts_alone(frame, call):

@@ -8,10 +8,10 @@ import zarr
 from sklearn.datasets import load_iris
 
 from daskgmm import GaussianMixture
-from daskgmm.em.acceleration import remaining_gain
+from daskgmm.em.acceleration.search import remaining_gain
 from daskgmm.errors import DegenerateComponentWarning
 from daskgmm.gaussian import PRIORS
-from daskgmm.gaussian.priors import ConjugatePrior
+from daskgmm.gaussian.priors.table import ConjugatePrior
 from tests.oracle.data import STRUCTURES, blobs
 
 pytestmark = [

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from daskgmm import GaussianMixture
-from daskgmm.em.checkpoint import digest_of
+from daskgmm.em.checkpoints.checkpoint import digest_of
 from daskgmm.passes.executors.environment import targets
 
 X = np.random.default_rng(0).normal(size=(400, 2))

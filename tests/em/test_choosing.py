@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import daskgmm.em.model
+import daskgmm.em.models.model
 from daskgmm import sweep
 from daskgmm.companions import ALONE
 from daskgmm.em.events import Iterated, silence
@@ -13,7 +13,8 @@ from daskgmm.em.loop import Fit
 from daskgmm.em.selection import choosing
 from daskgmm.em.selection.choosing import Failure, Model, SweepState, with_runners_up
 from daskgmm.em.settings import Settings
-from daskgmm.em.survey import TrainingSet, survey_rows
+from daskgmm.em.survey.first_pass import survey_rows
+from daskgmm.em.survey.survey import TrainingSet
 from daskgmm.gaussian.m_step import IllDefinedError, Maximised
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.passes.dataset import Dataset
@@ -68,7 +69,7 @@ def test_otherwise_nothing_goes_on(models):
 
 def fails_on_all_rows(monkeypatch, *sizes):
     """Let M-steps of these sizes fail in the passes that all models share."""
-    maximise = daskgmm.em.model.maximise
+    maximise = daskgmm.em.models.model.maximise
 
     def failing(statistics, *arguments, **settings):
         if len(statistics.counts) in sizes:
@@ -77,7 +78,7 @@ def fails_on_all_rows(monkeypatch, *sizes):
 
     def stepped(*arguments):
         with monkeypatch.context() as patch:
-            patch.setattr("daskgmm.em.model.maximise", failing)
+            patch.setattr("daskgmm.em.models.model.maximise", failing)
             return before(*arguments)
 
     before = choosing.stepped
@@ -106,7 +107,7 @@ def test_a_failure_keeps_the_others(monkeypatch):
     data = Dataset.of(as_rows(X), ALONE, 5, 5, 0)
     models = model(1.0, True), model(1.0, True, k=3, seed=7)
     rows = TrainingSet(data, SURVEY, silence)
-    state, _ = choosing.stepped(rows, SweepState(SURVEY, None, models))
+    state, _ = choosing.stepped(rows, SweepState(SURVEY, None, models), SURVEY.weight)
     assert [each.settings.n_components for each in state.models] == [2]
     assert state.failures == (Failure(models[1].settings, 7, "a covariance is singular", True),)
 

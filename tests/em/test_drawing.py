@@ -7,12 +7,13 @@ import pytest
 from daskgmm import GaussianMixture
 from daskgmm.companions import Companions
 from daskgmm.em.events import Iterated, PassEnded, StartFound, silence
-from daskgmm.em.labelling import Labelling
 from daskgmm.em.starts.drawing import draw_rows
-from daskgmm.em.survey import TrainingSet, survey_rows
+from daskgmm.em.survey.first_pass import survey_rows
+from daskgmm.em.survey.labelling import Labelling
+from daskgmm.em.survey.survey import TrainingSet
 from daskgmm.passes.dataset import Dataset
+from daskgmm.rows.companions.weights import weights_for
 from daskgmm.rows.opening import as_rows
-from daskgmm.rows.weights import weights_for
 from tests.oracle.data import blobs
 
 N = 40_000

@@ -7,7 +7,6 @@ from numpy.testing import assert_allclose
 from daskgmm.companions import ALONE
 from daskgmm.em.events import Iterated, silence
 from daskgmm.em.loop import Fit
-from daskgmm.em.sample import SampleRule
 from daskgmm.em.selection.exchange import (
     ROUNDS,
     SPLIT_ROWS,
@@ -21,10 +20,11 @@ from daskgmm.em.settings import Settings
 from daskgmm.em.starts.candidates import Candidate, Part, Raced
 from daskgmm.em.starts.clustering import unwarned
 from daskgmm.em.starts.drawing import whole_draw
-from daskgmm.em.survey import survey_rows
+from daskgmm.em.survey.first_pass import survey_rows
+from daskgmm.em.survey.sample import SampleRule
+from daskgmm.gaussian.components.merging import Pair, pairs
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.m_step import Maximised
-from daskgmm.gaussian.merging import Pair, pairs
 from daskgmm.models.sweeps.request import log_densities
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.opening import as_rows

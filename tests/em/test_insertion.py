@@ -6,8 +6,8 @@ from numpy.testing import assert_allclose
 
 from daskgmm import sweep
 from daskgmm.em.selection.insertion import inserted
+from daskgmm.gaussian.components.merging import covariance_matrices
 from daskgmm.gaussian.covariance.structures import STRUCTURES
-from daskgmm.gaussian.merging import covariance_matrices
 from tests.gaussian.mixtures import parameters_of
 
 pytestmark = pytest.mark.slow

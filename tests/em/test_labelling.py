@@ -6,16 +6,16 @@ import pytest
 
 from daskgmm.companions import Companions
 from daskgmm.em.events import silence
-from daskgmm.em.label_counts import count_labels
-from daskgmm.em.labelling import Labelling
-from daskgmm.em.sample import SampleRule
-from daskgmm.em.survey import survey_rows
+from daskgmm.em.survey.first_pass import survey_rows
+from daskgmm.em.survey.label_counts import count_labels
+from daskgmm.em.survey.labelling import Labelling
+from daskgmm.em.survey.sample import SampleRule
 from daskgmm.errors import DataError
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.arrays import ArrayRows
-from daskgmm.rows.coded import coded_rows
+from daskgmm.rows.companions.coded import coded_rows
+from daskgmm.rows.companions.weights import weights_for
 from daskgmm.rows.opening import as_rows
-from daskgmm.rows.weights import weights_for
 from tests.rows.conformance import read_all
 
 RANDOM = np.random.default_rng(0)

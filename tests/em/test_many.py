@@ -7,7 +7,8 @@ from numpy.testing import assert_allclose
 from daskgmm.companions import Companions
 from daskgmm.em.events import PassEnded, silence
 from daskgmm.em.expectation import expect
-from daskgmm.em.survey import TrainingSet, survey_rows
+from daskgmm.em.survey.first_pass import survey_rows
+from daskgmm.em.survey.survey import TrainingSet
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.kernels.choice import choose_kernel
 from daskgmm.gaussian.kernels.natural import NaturalKernel
@@ -15,7 +16,7 @@ from daskgmm.gaussian.kernels.stack import group_kernels
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.arrays import ArrayRows
-from daskgmm.rows.weights import weights_for
+from daskgmm.rows.companions.weights import weights_for
 from tests.oracle.data import blobs
 
 X = blobs(5000, 3, 4, seed=1)

@@ -10,15 +10,16 @@ from scipy.stats import multivariate_normal
 from daskgmm.companions import Companions
 from daskgmm.em.events import PassEnded, silence
 from daskgmm.em.selection.measuring import Measured, measure_many, merge_measured
-from daskgmm.em.survey import TrainingSet, survey_rows
+from daskgmm.em.survey.first_pass import survey_rows
+from daskgmm.em.survey.survey import TrainingSet
+from daskgmm.gaussian.components.merging import covariance_matrices
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.kernels.choice import choose_kernel
 from daskgmm.gaussian.kernels.natural import NaturalKernel
-from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.passes.dataset import Dataset
+from daskgmm.rows.companions.weights import weights_for
 from daskgmm.rows.opening import as_rows
-from daskgmm.rows.weights import weights_for
 from tests.oracle.data import blobs
 
 N, D = 5000, 3

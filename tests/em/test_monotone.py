@@ -15,12 +15,13 @@ from daskgmm import GaussianMixture
 from daskgmm.companions import Companions
 from daskgmm.em.events import silence
 from daskgmm.em.expectation import expect
-from daskgmm.em.survey import TrainingSet, survey_rows
+from daskgmm.em.survey.first_pass import survey_rows
+from daskgmm.em.survey.survey import TrainingSet
 from daskgmm.errors import DegenerateComponentWarning, ScaleWarning
 from daskgmm.gaussian import STRUCTURES, maximise
+from daskgmm.gaussian.components.merging import covariance_matrices
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.kernels.choice import choose_kernel, natural_error
-from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.arrays import ArrayRows
 

@@ -10,11 +10,12 @@ from scipy.special import logsumexp
 from daskgmm.companions import Companions
 from daskgmm.em.events import silence
 from daskgmm.em.expectation import expect
-from daskgmm.em.models import model_of
-from daskgmm.em.sample import SampleRule
+from daskgmm.em.models.choice import model_of
 from daskgmm.em.settings import CONTAMINATED, NOISE, STUDENT, Settings
 from daskgmm.em.starts.start import Initial, start
-from daskgmm.em.survey import TrainingSet, survey_rows
+from daskgmm.em.survey.first_pass import survey_rows
+from daskgmm.em.survey.sample import SampleRule
+from daskgmm.em.survey.survey import TrainingSet
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend
@@ -25,7 +26,7 @@ from daskgmm.gaussian.tails.contaminated import LEAST_INFLATION
 from daskgmm.gaussian.tails.tails import TAILS
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.arrays import ArrayRows
-from daskgmm.rows.weights import weights_for
+from daskgmm.rows.companions.weights import weights_for
 from daskgmm.testing.mixtures import log_joint, random_mixture
 
 K, D = 3, 2

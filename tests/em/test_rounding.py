@@ -7,8 +7,8 @@ from numpy.testing import assert_allclose
 
 from daskgmm.companions import ALONE
 from daskgmm.em.events import silence
-from daskgmm.em.rounding import TELLING_ROWS, SomeRows, rounding_of, settled
-from daskgmm.em.survey import survey_rows
+from daskgmm.em.survey.first_pass import survey_rows
+from daskgmm.em.survey.rounding import TELLING_ROWS, SomeRows, rounding_of, settled
 from daskgmm.gaussian.coordinates import coordinates_of
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.opening import as_rows

@@ -10,9 +10,9 @@ from sklearn.exceptions import ConvergenceWarning
 from daskgmm import GaussianMixture, sweep
 from daskgmm.companions import Companions
 from daskgmm.em.events import PassEnded, silence
-from daskgmm.em.sample import SampleRule, row_hashes
 from daskgmm.em.starts.start import start
-from daskgmm.em.survey import survey_rows
+from daskgmm.em.survey.first_pass import survey_rows
+from daskgmm.em.survey.sample import SampleRule, row_hashes
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.arrays import ArrayRows
 
@@ -73,7 +73,7 @@ def test_rows_without_weight_are_never_taken():
 
 def test_a_sample_of_mostly_weightless_rows_is_drawn_again_at_its_full_size(monkeypatch):
     """The number of rows that count is known only once all were read."""
-    monkeypatch.setattr("daskgmm.em.sample.MIN_SAMPLE", 500)
+    monkeypatch.setattr("daskgmm.em.survey.sample.MIN_SAMPLE", 500)
     rows = np.random.default_rng(0).normal(size=(N, 1))
     weights = (np.arange(N) % 10 == 0).astype(float)
     sizes = []

@@ -8,14 +8,14 @@ import sklearn.mixture
 from daskgmm import GaussianMixture
 from daskgmm.companions import ALONE, Companions
 from daskgmm.em.events import StartFound, silence
-from daskgmm.em.sample import SampleRule
 from daskgmm.em.settings import Settings
 from daskgmm.em.starts.candidates import Part, ranked, starts_worth
 from daskgmm.em.starts.clustering import cluster, metric_of, revealing, unwarned
 from daskgmm.em.starts.drawing import whole_draw
-from daskgmm.em.survey import survey_rows
+from daskgmm.em.survey.first_pass import survey_rows
+from daskgmm.em.survey.sample import SampleRule
+from daskgmm.gaussian.components.merging import covariance_matrices
 from daskgmm.gaussian.coordinates import whitening
-from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.arrays import ArrayRows
 from tests.oracle.data import STRUCTURES, blobs

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 
 from daskgmm.companions import Companions
 from daskgmm.em.events import silence
-from daskgmm.em.survey import survey_rows
+from daskgmm.em.survey.first_pass import survey_rows
 from daskgmm.errors import DataError
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.arrays import ArrayRows

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from daskgmm import GaussianMixture, sweep
-from daskgmm.em.checkpoint import HEAD_BYTES, RUN, digest_of, read_document
+from daskgmm.em.checkpoints.checkpoint import HEAD_BYTES, RUN, digest_of, read_document
 from daskgmm.em.events import Checkpointed
 from daskgmm.errors import CheckpointError
 from daskgmm.storage.address import Address
@@ -109,3 +109,28 @@ def test_the_run_stands_in_the_first_bytes(tmp_path):
     assert RUN.search(path.read_bytes()[:HEAD_BYTES]) is None
     mixture().fit(X, checkpoint=path)
     assert RUN.search(path.read_bytes()[:HEAD_BYTES])
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_write_that_came_about_and_was_told_to_have_failed_is_no_other_run(
+    begun, tmp_path, monkeypatch
+):
+    """An object store whose answer is lost, a disk that is full when its folder is flushed."""
+    path, alone, going = tmp_path / "c.json", mixture().fit(X), mixture()
+    if begun:
+        with pytest.raises(KeyboardInterrupt):
+            mixture().fit(X, checkpoint=path, listen=after(3, _interrupt))
+    write = Address.replace
+
+    def answer_lost(address, content):
+        write(address, content)
+        raise TimeoutError("no answer")
+
+    monkeypatch.setattr(Address, "replace", answer_lost)
+    with pytest.warns(UserWarning, match="cannot be written: TimeoutError"):
+        going.fit(X, checkpoint=path)
+    assert going.means_.tobytes() == alone.means_.tobytes()
+
+
+def _interrupt():
+    raise KeyboardInterrupt

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from daskgmm.em.weighing import Weighing, check_meaning, merge_weighings, weigh
+from daskgmm.em.survey.weighing import Weighing, check_meaning, merge_weighings, weigh
 from tests.em.test_survey import surveyed
 
 RANDOM = np.random.default_rng(3)

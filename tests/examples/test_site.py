@@ -1,6 +1,8 @@
 """The site builds without a warning or a broken reference, and runs every example; it has every
 public name, and its pictures have alt texts."""
 
+import ast
+import json
 import re
 import subprocess
 import sys
@@ -38,6 +40,23 @@ def test_every_example_is_a_page_with_its_output_a_script_and_a_notebook(built):
         assert "sphx-glr-script-out" in page or "sphx-glr-single-img" in page, script
         assert f"{script.stem}.py" in page, script
         assert f"{script.stem}.ipynb" in page, script
+
+
+@pytest.mark.slow
+def test_notebooks_hold_the_code_that_the_build_has_run(built):
+    """They are made of the scripts, so they need no run of their own; a kernel's directory and
+    module have no __file__."""
+    for script in EXAMPLES:
+        (notebook,) = (built / "_downloads").glob(f"*/{script.stem}.ipynb")
+        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+        inside = ast.parse("\n".join(cell for cell in code if not cell.startswith("%")))
+        own = ast.parse(script.read_text(encoding="utf-8"))
+        assert ast.get_docstring(own), script
+        own.body = own.body[1:]
+        assert ast.dump(inside) == ast.dump(own), script
+        assert "__file__" not in ast.dump(own), script
+        assert [cell for cell in cells if cell["cell_type"] == "markdown"], script
 
 
 @pytest.mark.slow

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from daskgmm.gaussian.anchor import Anchor
 from daskgmm.gaussian.block import Block
+from daskgmm.gaussian.charts.anchor import Anchor
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend
 from daskgmm.gaussian.kernels.whitened import WhitenedKernel

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from daskgmm.gaussian.covariance import packed
+from daskgmm.gaussian.covariance.algebra import packed
 from daskgmm.gaussian.kernels.gemm import Product
 
 

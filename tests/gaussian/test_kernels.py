@@ -9,13 +9,13 @@ from scipy.stats import multivariate_normal
 from daskgmm.companions import Companions
 from daskgmm.gaussian import STRUCTURES, Parameters, maximise
 from daskgmm.gaussian.block import Block
-from daskgmm.gaussian.covariance.scatter import Scatter
+from daskgmm.gaussian.components.merging import covariance_matrices
+from daskgmm.gaussian.covariance.algebra.scatter import Scatter
 from daskgmm.gaussian.kernels.choice import TOLERANCE, choose_kernel, natural_error
 from daskgmm.gaussian.kernels.natural import NaturalKernel
 from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend
 from daskgmm.gaussian.kernels.whitened import WhitenedKernel
 from daskgmm.gaussian.kernels.workspace import TILE_ROWS, tile_rows
-from daskgmm.gaussian.merging import covariance_matrices
 from tests.gaussian.mixtures import parameters_of
 
 KERNELS = [NaturalKernel, WhitenedKernel]

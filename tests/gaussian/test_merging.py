@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from daskgmm.gaussian.components.merging import merges
 from daskgmm.gaussian.covariance.structures import STRUCTURES
-from daskgmm.gaussian.merging import merges
 from daskgmm.gaussian.parameters import Parameters
 
 

@@ -8,8 +8,8 @@ from numpy.testing import assert_allclose
 from scipy.optimize import minimize
 
 from daskgmm.gaussian.covariance.structures import STRUCTURES
-from daskgmm.gaussian.log_joint import log_joint, squared_distances
-from daskgmm.gaussian.modes import modes
+from daskgmm.gaussian.density.log_joint import log_joint, squared_distances
+from daskgmm.gaussian.density.modes import modes
 from daskgmm.testing.mixtures import random_mixture
 from tests.gaussian.mixtures import parameters_of
 

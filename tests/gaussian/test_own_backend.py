@@ -15,7 +15,7 @@ from daskgmm.gaussian.kernels.backends import BACKENDS
 from daskgmm.gaussian.kernels.kernel import Sums
 from daskgmm.gaussian.kernels.whitened import accumulate_about
 from daskgmm.gaussian.moments import Moments
-from daskgmm.models.files.model_file import load_model
+from daskgmm.models.model_file import load_model
 from daskgmm.testing import BackendTests
 
 

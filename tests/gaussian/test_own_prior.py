@@ -12,9 +12,9 @@ from daskgmm import GaussianMixture, sweep
 from daskgmm.cli import main
 from daskgmm.errors import CheckpointError, EntryError
 from daskgmm.gaussian.covariance.structures import STRUCTURES
-from daskgmm.gaussian.prior import Prior, PseudoMoments
-from daskgmm.gaussian.priors import PRIORS
-from daskgmm.models.files.model_file import load_model
+from daskgmm.gaussian.priors.prior import Prior, PseudoMoments
+from daskgmm.gaussian.priors.table import PRIORS
+from daskgmm.models.model_file import load_model
 from daskgmm.testing import PriorTests
 
 

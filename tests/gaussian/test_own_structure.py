@@ -11,12 +11,12 @@ from scipy.stats import multivariate_normal
 from daskgmm import GaussianMixture, sweep
 from daskgmm.cli import main
 from daskgmm.errors import EntryError, ExchangeWarning, ModelFileError
-from daskgmm.gaussian.covariance.axes import AlongAxes
-from daskgmm.gaussian.covariance.dense import Dense
-from daskgmm.gaussian.covariance.statistic import Pooled, Squares
+from daskgmm.gaussian.covariance.algebra.axes import AlongAxes
+from daskgmm.gaussian.covariance.algebra.dense import Dense
+from daskgmm.gaussian.covariance.algebra.statistic import Pooled, Squares
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import STRUCTURES
-from daskgmm.models.files.model_file import load_model
+from daskgmm.models.model_file import load_model
 from daskgmm.testing import CovarianceTests
 
 

@@ -11,7 +11,7 @@ from scipy.special import logsumexp
 from scipy.stats import invwishart, multivariate_normal
 
 from daskgmm import GaussianMixture, load_model, sweep
-from daskgmm.em.checkpoint import digest_of
+from daskgmm.em.checkpoints.checkpoint import digest_of
 from daskgmm.errors import CheckpointError, DegenerateComponentWarning, WeightsWarning
 from daskgmm.gaussian import BACKENDS, PRIORS, STRUCTURES, maximise
 from daskgmm.gaussian.block import Block

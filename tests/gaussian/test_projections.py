@@ -9,18 +9,18 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.special import logsumexp
 
-import daskgmm.gaussian.covariance.projections as projections
+import daskgmm.gaussian.covariance.algebra.projections as projections
 import daskgmm.gaussian.kernels.factors as factors
 from daskgmm.companions import Companions
 from daskgmm.gaussian.block import Block
-from daskgmm.gaussian.covariance.low_rank import Axes, joined, parts
+from daskgmm.gaussian.components.projection import projected
+from daskgmm.gaussian.covariance.low_rank.precision import Axes, joined, parts
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.kernels.choice import choose_kernel
 from daskgmm.gaussian.kernels.factors import FactorKernel
 from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend
 from daskgmm.gaussian.kernels.whitened import WhitenedKernel
 from daskgmm.gaussian.m_step import maximise
-from daskgmm.gaussian.projection import projected
 from daskgmm.testing.mixtures import log_joint
 
 K, D, Q, N = 3, 9, 2, 700

@@ -7,14 +7,14 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import log_softmax, logsumexp
 
-import daskgmm.gaussian.covariance.packed as packed
+import daskgmm.gaussian.covariance.algebra.packed as packed
 from daskgmm.companions import Companions
 from daskgmm.gaussian.block import Block
+from daskgmm.gaussian.charts.score_chart import ScoreChart
 from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
 from daskgmm.gaussian.kernels.natural import NaturalKernel
 from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend
 from daskgmm.gaussian.kernels.whitened import WhitenedKernel
-from daskgmm.gaussian.score_chart import ScoreChart
 from tests.gaussian.mixtures import parameters_of
 
 K, D, STEP = 3, 2, 1e-4
@@ -138,7 +138,7 @@ def test_variances_follow_small_changes_of_coordinates(name):
 def test_parts_of_the_rows_have_the_curvature_of_all(monkeypatch):
     chart = ScoreChart.of(parameters_of("full", WEIGHTS, MEANS, MATRICES))
     wanted = chart.curvature(X, W)
-    monkeypatch.setattr("daskgmm.gaussian.score_chart.PART", len(X) // 5)
+    monkeypatch.setattr("daskgmm.gaussian.charts.score_chart.PART", len(X) // 5)
     with ThreadPoolExecutor(3) as pool:
         found = chart.curvature(X, W, pool.map)
     assert_array_equal(found, chart.curvature(X, W))

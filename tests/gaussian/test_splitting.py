@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from daskgmm.gaussian.components.splitting import split_into
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.splitting import split_into
 
 
 def mixture(name, weights):

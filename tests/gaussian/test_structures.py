@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from daskgmm.gaussian.components.merging import covariance_matrices
+from daskgmm.gaussian.components.projection import projected
 from daskgmm.gaussian.covariance.structures import STRUCTURES
-from daskgmm.gaussian.merging import covariance_matrices
-from daskgmm.gaussian.projection import projected
 from daskgmm.testing import CovarianceTests
 
 

@@ -12,12 +12,12 @@ from scipy.stats import gamma, multivariate_t
 from daskgmm.companions import Companions
 from daskgmm.gaussian import STRUCTURES
 from daskgmm.gaussian.block import Block
+from daskgmm.gaussian.components.merging import covariance_matrices
 from daskgmm.gaussian.kernels.choice import choose_kernel
 from daskgmm.gaussian.kernels.natural import NaturalKernel
 from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend
 from daskgmm.gaussian.kernels.tailed import natural_kernel, whitened_kernel
 from daskgmm.gaussian.kernels.whitened import WhitenedKernel
-from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.gaussian.tails.log_bound import LogBound
 from daskgmm.gaussian.tails.student import WIDE
 from daskgmm.gaussian.tails.tails import TAILS

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from daskgmm.gaussian.covariance.triangular import (
+from daskgmm.gaussian.covariance.algebra.triangular import (
     LARGE_SIZE,
     LEAST_SIZE,
     inverse_upper,

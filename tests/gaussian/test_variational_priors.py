@@ -7,8 +7,8 @@ from scipy.integrate import quad
 from scipy.stats import beta, dirichlet, wishart
 
 from daskgmm.gaussian import STRUCTURES, Parameters
-from daskgmm.gaussian.normal_wishart import NormalWishart, check_degrees, expected_offsets
-from daskgmm.gaussian.weight_prior import WEIGHT_PRIORS, Dirichlet, DirichletProcess
+from daskgmm.gaussian.priors.normal_wishart import NormalWishart, check_degrees, expected_offsets
+from daskgmm.gaussian.priors.weight_prior import WEIGHT_PRIORS, Dirichlet, DirichletProcess
 
 COUNTS = np.array([7.5, 0.0, 2.25])
 DRAWS = 4_000

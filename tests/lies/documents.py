@@ -18,8 +18,8 @@ from daskgmm import (
     load_model,
     sweep,
 )
-from daskgmm.em.checkpoint import digest_of
-from daskgmm.em.packing import MALFORMED
+from daskgmm.em.checkpoints.checkpoint import digest_of
+from daskgmm.em.checkpoints.packing import MALFORMED
 from daskgmm.models.files.model_document import document_of
 from daskgmm.storage.address import Address
 from tests.lies.judging import Subject

@@ -14,7 +14,7 @@ import pytest
 import zarr
 
 from daskgmm import GaussianMixture, MixtureMoments, csv_to_parquet, load_model
-from daskgmm.em.packing import pack, unpack
+from daskgmm.em.checkpoints.packing import pack, unpack
 from daskgmm.errors import CheckpointError, DataError, ModelFileError, SourceError
 from daskgmm.models.writers.target import JOURNAL, sealed
 from daskgmm.rows.opening import as_rows
@@ -208,14 +208,17 @@ def test_chunks_of_no_length(mixture, tmp_path):
     zarr.create_array(tmp_path / "x.zarr", shape=(20, 3), chunks=(5, 3), dtype="f8", zarr_format=2)
     place = tmp_path / "x.zarr" / ".zarray"
     place.write_text(json.dumps({**json.loads(place.read_text()), "chunks": [0, 3]}))
-    with pytest.raises(SourceError, match=r"x\.zarr says that its chunks have the shape \(0, 3\)"):
+    with pytest.raises(SourceError, match=r"x\.zarr (says|has metadata).*chunk.* shape .0, 3"):
         mixture.score(tmp_path / "x.zarr")
 
 
 def test_attributes_that_are_no_object(mixture, tmp_path):
     zarr.create_array(tmp_path / "x.zarr", shape=(20, 3), chunks=(5, 3), dtype="f8", zarr_format=2)
     (tmp_path / "x.zarr" / ".zattrs").write_text("1.5")
-    with pytest.raises(SourceError, match=r"attributes of .*x\.zarr are damaged"):
+    told = (
+        r"attributes of .*x\.zarr are damaged|x\.zarr cannot be opened: .* JSON object, got float"
+    )
+    with pytest.raises(SourceError, match=told):
         mixture.score(tmp_path / "x.zarr")
 
 

@@ -84,15 +84,22 @@ def test_every_kind_of_fit_is_shown(cell):
     assert cell.shown[-1]["text/plain"].startswith("sweep of 2 candidates:  done after")
 
 
-def test_a_sweep_shows_the_models_that_are_left():
+def test_a_sweep_shows_the_models_that_are_left_and_the_best_so_far():
     watching = Watching("sweep")
-    for number, left in enumerate((5, 3, 0), start=1):
-        watching(PassEnded("expectation", 1000, 8000, 0.5, 0))
-        watching(SweepIterated(number, 5, left))
+    watching(SweepIterated(1, 5, 5))
+    assert "BIC" not in watching.line()
+    for number, left in enumerate((5, 3, 0), start=2):
+        watching(PassEnded("expectation", 1000, 8000, 0.5, 0, 0.125))
+        watching(SweepIterated(number, 5, left, 8000.25 - number, 2 + number, "tied"))
         if left:
-            assert f"{left} models left" in watching.line()
-    assert "0 left after 3 passes" in watching.html()
-    assert "2.00e+03 rows/s" in watching.html()
+            assert f"{left} models left  BIC {8000.25 - number} ({2 + number} tied)" in (
+                watching.line()
+            )
+    page = str(watching.html())
+    assert "0 left after 4 passes" in page
+    assert "BIC 7996.25 (6 tied)" in page
+    assert "2.00e+03 rows/s, 25% of the time waiting for rows" in page
+    assert "lowest BIC, against passes" in page
 
 
 def iterated(number, bound, change):

@@ -8,7 +8,7 @@ from scipy.stats import norm
 
 from daskgmm import BayesianGaussianMixture, GaussianMixture
 from daskgmm.errors import SettingError
-from daskgmm.gaussian.overlap import bhattacharyya
+from daskgmm.gaussian.components.overlap import bhattacharyya
 
 R = np.random.default_rng(0)
 CENTRES = np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 5.0], [5.0, 5.0]])

@@ -262,7 +262,7 @@ def test_missing_values_at_prediction(mixture, form, method, value, name, dtype)
 
 def test_errors_name_columns_that_have_names():
     pd = pytest.importorskip("pandas")
-    frame = pd.DataFrame(X, columns=["temp", "salt", "depth"])
+    frame = pd.DataFrame(X.copy(), columns=["temp", "salt", "depth"])
     mixture = GaussianMixture(2, random_state=0).fit(frame)
     frame.loc[5, "salt"] = np.nan
     with pytest.raises(DataError, match=r"row 5 .*column 1 .'salt'"):

@@ -18,9 +18,9 @@ from sklearn.discriminant_analysis import (
 )
 
 from daskgmm import GaussianMixture, GaussianMixtureClassifier, load_model, open_parquet
-from daskgmm.describe_data import describe_data
 from daskgmm.em.events import Iterated, SweepIterated
 from daskgmm.errors import CheckpointError, DataError, ModelFileError, SettingError
+from daskgmm.report.data import describe_data
 
 IRIS, Y = load_iris(return_X_y=True)
 IRIS = IRIS + np.random.default_rng(0).normal(0, 0.03, IRIS.shape)  # no ties

@@ -19,12 +19,12 @@ from threadpoolctl import threadpool_limits
 
 from daskgmm import BayesianGaussianMixture, GaussianMixture, load_model
 from daskgmm.companions import Companions
-from daskgmm.describe import describe_model
 from daskgmm.errors import DataError, ModelFileError, SettingError
-from daskgmm.models.clusters import Merging, merge_by_entropy
+from daskgmm.models.facts.clusters import Merging, merge_by_entropy
 from daskgmm.models.predictions.posterior_sample import SampleWork, posterior_sample
+from daskgmm.report.model import describe_model
+from daskgmm.rows.companions.weights import weights_for
 from daskgmm.rows.sources import source_of
-from daskgmm.rows.weights import weights_for
 
 R = np.random.default_rng(0)
 # A cross of two long clusters, which takes a component an arm, and a round cluster apart from it.

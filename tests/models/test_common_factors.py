@@ -12,13 +12,13 @@ from scipy.linalg import subspace_angles
 from scipy.optimize import approx_fprime
 from sklearn.decomposition import FactorAnalysis
 
-import daskgmm.gaussian.covariance.projections as projections
+import daskgmm.gaussian.covariance.algebra.projections as projections
 from daskgmm import GaussianMixture, load_model, sweep
 from daskgmm.cli import main
-from daskgmm.gaussian.covariance.common_likelihood import Profile
+from daskgmm.gaussian.components.merging import merges
+from daskgmm.gaussian.components.splitting import splits
+from daskgmm.gaussian.covariance.low_rank.common_likelihood import Profile
 from daskgmm.gaussian.covariance.structures import STRUCTURES
-from daskgmm.gaussian.merging import merges
-from daskgmm.gaussian.splitting import splits
 from tests.models.test_factors import rows as rows_of_factors
 
 K, D, Q = 3, 8, 2

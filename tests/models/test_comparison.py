@@ -13,7 +13,7 @@ from sklearn.metrics.cluster import contingency_matrix
 
 from daskgmm import BayesianGaussianMixture, GaussianMixture, compare
 from daskgmm.errors import DataError, SettingError
-from daskgmm.models.comparison.agreement import adjusted_rand
+from daskgmm.models.facts.rand_index import adjusted_rand
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(600, 2)) + 4 * RANDOM.integers(0, 3, (600, 1)) * [1.0, 0.5]

@@ -10,7 +10,7 @@ from sklearn.exceptions import NotFittedError
 
 from daskgmm import GaussianMixture
 from daskgmm.errors import DataError
-from daskgmm.models.criteria import n_in_words
+from daskgmm.models.facts.criteria import n_in_words
 from daskgmm.models.predictions import prediction
 from tests.oracle.data import STRUCTURES, blobs
 

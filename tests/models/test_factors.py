@@ -11,11 +11,11 @@ from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA, FactorAnalysis
 
 import daskgmm
-import daskgmm.gaussian.covariance.projections as projections
+import daskgmm.gaussian.covariance.algebra.projections as projections
 from daskgmm import GaussianMixture, load_model, sweep
 from daskgmm.cli import main
 from daskgmm.errors import DataError, SettingError
-from daskgmm.gaussian.covariance.factor_analysis import factor_analysis, first_noise
+from daskgmm.gaussian.covariance.low_rank.factor_analysis import factor_analysis, first_noise
 
 TYPES = ["ppca", "factor"]
 """Structures whose components have factors of their own."""

@@ -11,8 +11,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from daskgmm import GaussianMixture, sweep
 from daskgmm.errors import DegenerateComponentWarning
+from daskgmm.gaussian.components.merging import covariance_matrices
 from daskgmm.gaussian.covariance.structures import STRUCTURES
-from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.names import COVARIANCES, NAMES_OF_MCLUST
 
 

@@ -183,7 +183,7 @@ def test_a_stream_that_was_interrupted_goes_on(monkeypatch):
     def told(event):
         at(3)(event)
 
-    monkeypatch.setattr("daskgmm.models.estimator.log_event", told)
+    monkeypatch.setattr("daskgmm.models.fitting.estimator.log_event", told)
     with pytest.raises(KeyboardInterrupt):
         mixture.partial_fit(X)
     monkeypatch.undo()

@@ -15,11 +15,11 @@ from daskgmm.companions import Companions
 from daskgmm.errors import CheckpointError, DataError, SettingError
 from daskgmm.gaussian import STRUCTURES, Parameters
 from daskgmm.gaussian.block import Block
-from daskgmm.gaussian.covariance import packed
+from daskgmm.gaussian.covariance.algebra import packed
 from daskgmm.gaussian.deconvolution.kernel import RowNoiseKernel, row_noise_moments
 from daskgmm.gaussian.deconvolution.known import shrunk
 from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend
-from daskgmm.models.files.model_file import load_model, save_model
+from daskgmm.models.model_file import load_model, save_model
 from tests.gaussian.deconvolution import row_by_row
 
 TYPES = ("full", "diag", "spherical", "tied")

@@ -12,9 +12,9 @@ from scipy.stats import multivariate_normal, multivariate_t
 from daskgmm import BayesianGaussianMixture, GaussianMixture, GaussianMixtureClassifier
 from daskgmm.companions import ALONE
 from daskgmm.em.events import silence
-from daskgmm.em.models import model_of
-from daskgmm.em.robust_model import FIRST_SHARE
-from daskgmm.em.survey import survey_rows
+from daskgmm.em.models.choice import model_of
+from daskgmm.em.models.robust_model import FIRST_SHARE
+from daskgmm.em.survey.first_pass import survey_rows
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.tails.tails import TAILS
 from daskgmm.passes.dataset import Dataset

@@ -9,9 +9,9 @@ from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
 from daskgmm import GaussianMixture, sweep
-from daskgmm.em.labelling import Labelling
+from daskgmm.em.survey.labelling import Labelling
 from daskgmm.errors import CheckpointError, DataError, SettingError
-from daskgmm.gaussian.merging import merges
+from daskgmm.gaussian.components.merging import merges
 from daskgmm.models.sweeps.request import log_densities
 from tests.promises.stopping import Stop, stop_after
 

@@ -11,7 +11,7 @@ import zarr
 from numpy.testing import assert_allclose
 from sklearn.decomposition import PCA, FactorAnalysis
 
-import daskgmm.gaussian.covariance.projections as projections
+import daskgmm.gaussian.covariance.algebra.projections as projections
 from daskgmm import GaussianMixture
 from daskgmm.cli import main
 from tests.models.test_factors import TYPES, rows

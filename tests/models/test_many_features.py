@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
-import daskgmm.gaussian.covariance.projections as projections
+import daskgmm.gaussian.covariance.algebra.projections as projections
 from daskgmm import GaussianMixture, load_model, plan, sweep
 from daskgmm.errors import DegenerateComponentWarning
 from tests.models.test_factors import ALL, TYPES, assert_never_falls, first_quick, rows

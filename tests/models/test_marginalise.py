@@ -11,7 +11,7 @@ from scipy.stats import multivariate_normal
 from daskgmm import BayesianGaussianMixture, GaussianMixture, open_data, plan, sweep
 from daskgmm.errors import DataError, SettingError
 from daskgmm.gaussian.covariance.structures import STRUCTURES
-from daskgmm.models.files.model_file import load_model
+from daskgmm.models.model_file import load_model
 from tests.gaussian.missing.test_marginal_moments import moments_row_by_row
 from tests.promises.slow import bits
 from tests.promises.stopping import Stop, stop_after

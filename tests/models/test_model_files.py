@@ -14,12 +14,12 @@ import pytest
 
 import daskgmm
 from daskgmm import GaussianMixture, load_model, save_model, sweep
-from daskgmm.em.checkpoint import digest_of
+from daskgmm.em.checkpoints.checkpoint import digest_of
 from daskgmm.errors import ModelFileError, OutputError
 from daskgmm.gaussian.coordinates import coordinates_of
-from daskgmm.gaussian.covariance.families import FAMILIES
+from daskgmm.gaussian.covariance.low_rank.families import FAMILIES
 from daskgmm.gaussian.covariance.structures import STRUCTURES
-from daskgmm.models.files.model_file import FORMAT_VERSION, check_free, save_new
+from daskgmm.models.model_file import FORMAT_VERSION, check_free, save_new
 from daskgmm.storage.address import Address
 from tests.cli.data import ENVIRONMENT, clusters
 from tests.oracle.data import STRUCTURES as FIRST

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from daskgmm import GaussianMixture, load_model, save_model
-from daskgmm.models.order import canonical_order
+from daskgmm.models.facts.order import canonical_order
 from tests.oracle.data import STRUCTURES, blobs, start_for
 
 N, D, K = 600, 3, 4

@@ -13,10 +13,10 @@ from sklearn.mixture import GaussianMixture as Reference
 
 from daskgmm import BayesianGaussianMixture, GaussianMixture, load_model, sweep
 from daskgmm.cli import main
-from daskgmm.describe import objective_name
 from daskgmm.errors import ModelFileError
-from daskgmm.models.estimator import MixtureEstimator
 from daskgmm.models.estimators import ESTIMATORS
+from daskgmm.models.fitting.estimator import MixtureEstimator
+from daskgmm.report.model import objective_name
 from daskgmm.testing import EstimatorTests
 
 

@@ -10,8 +10,9 @@ from scipy.spatial.distance import mahalanobis
 from daskgmm import GaussianMixture
 from daskgmm.cli import main
 from daskgmm.errors import EntryError
-from daskgmm.gaussian.merging import covariance_matrices
-from daskgmm.models.predictions.outputs import OUTPUTS, Asked
+from daskgmm.gaussian.components.merging import covariance_matrices
+from daskgmm.models.predictions.output import Asked
+from daskgmm.models.predictions.outputs import OUTPUTS
 from daskgmm.testing import OutputTests
 
 X = np.random.default_rng(0).normal(size=(500, 2)) @ [[2.0, 0.0], [1.0, 0.5]] + [3.0, -1.0]

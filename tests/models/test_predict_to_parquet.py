@@ -163,7 +163,7 @@ def test_one_file_for_each_row_group_or_partition(tmp_path):
     frame = FRAME.reset_index()
     with pq.ParquetWriter(tmp_path / "x.parquet", pa.Schema.from_pandas(frame)) as writer:
         for start, stop in [(0, 100), (100, 100), (100, 1500), (1500, 3000), (3000, 3000)]:
-            writer.write_table(pa.Table.from_pandas(frame[start:stop]))
+            writer.write_table(pa.Table.from_pandas(frame[start:stop], writer.schema))
     MIXTURE.predict_to_parquet(tmp_path / "x.parquet", tmp_path / "out.parquet", key="name")
     found = parts(tmp_path / "out.parquet")
     assert [path.name for path in found] == [f"part-{i:06d}.parquet" for i in range(5)]

@@ -7,8 +7,8 @@ import pytest
 from scipy.stats import wishart
 
 from daskgmm import GaussianMixture
+from daskgmm.gaussian.components.merging import covariance_matrices
 from daskgmm.gaussian.covariance.structures import STRUCTURES
-from daskgmm.gaussian.merging import covariance_matrices
 from daskgmm.testing.mixtures import random_mixture
 
 pytestmark = pytest.mark.slow

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from daskgmm import BayesianGaussianMixture, ConjugatePrior, GaussianMixture
 from daskgmm.errors import ScaleWarning
-from daskgmm.models.outliers import box_of
+from daskgmm.models.settings.outliers import box_of
 from tests.models.test_outliers import WAY, N, clusters, fitted, outliers, sorted_means
 
 

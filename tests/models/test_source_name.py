@@ -6,7 +6,7 @@ import xarray as xr
 import zarr
 
 from daskgmm import GaussianMixture, open_data, open_parquet
-from daskgmm.models.source_name import source_name
+from daskgmm.models.inputs.source_name import source_name
 
 
 def test_paths(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 import zarr
 
 from daskgmm import GaussianMixture
-from daskgmm.models.source_name import source_name
+from daskgmm.models.inputs.source_name import source_name
 from daskgmm.rows.opening import as_rows
 
 N, CHUNK = 3000, 100

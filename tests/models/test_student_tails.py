@@ -13,7 +13,7 @@ from scipy.stats import kstest, multivariate_t
 
 from daskgmm import GaussianMixture
 from daskgmm.gaussian import STRUCTURES
-from daskgmm.gaussian.merging import covariance_matrices
+from daskgmm.gaussian.components.merging import covariance_matrices
 
 LARGEST = 1000.0
 
@@ -189,7 +189,7 @@ def test_a_mixture_with_tails_is_not_adapted():
 @pytest.mark.slow
 def test_a_bayesian_mixture_has_no_such_tails():
     from daskgmm import BayesianGaussianMixture
-    from daskgmm.models.outliers import fitted_outliers
+    from daskgmm.models.settings.outliers import fitted_outliers
 
     mixture = BayesianGaussianMixture(2, random_state=0).fit(drawn(5.0, 300))
     assert fitted_outliers(mixture) is None

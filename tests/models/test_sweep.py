@@ -1,5 +1,6 @@
 """A sweep: what its table says is so, and it reads the rows as often as one fit."""
 
+import itertools
 import math
 import shutil
 import warnings
@@ -176,6 +177,14 @@ def test_events(found):
     assert [event.models for event in iterated[1:]] == [event.left for event in iterated[:-1]]
     assert iterated[-1].left == 0
     assert iterated[0].models == found.table["status"].count("fitted")
+    best = found.best()
+    assert (iterated[-1].components, iterated[-1].covariance_type) == (
+        best.n_components,
+        best.covariance_type,
+    )
+    # Of the last pass, so before the last M-step, and with the noise of reg_covar.
+    assert iterated[-1].bic == pytest.approx(min(found.table["bic"]), rel=1e-3)
+    assert all(after.bic <= before.bic for before, after in itertools.pairwise(iterated))
 
 
 @pytest.mark.parametrize("sample_rows", [None, 500])

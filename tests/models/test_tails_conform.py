@@ -3,8 +3,8 @@
 import pytest
 
 from daskgmm.gaussian.tails.tails import TAILS as TABLE
-from daskgmm.models.estimator import MixtureEstimator
 from daskgmm.models.estimators import ESTIMATORS
+from daskgmm.models.fitting.estimator import MixtureEstimator
 from daskgmm.names import TAILS
 from daskgmm.testing import EstimatorTests
 

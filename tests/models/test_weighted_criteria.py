@@ -17,10 +17,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from daskgmm import GaussianMixture, load_model, open_parquet, sweep
-from daskgmm.em.checkpoint import digest_of
+from daskgmm.em.checkpoints.checkpoint import digest_of
 from daskgmm.em.events import PassEnded
 from daskgmm.errors import CheckpointError, DataError, WeightsWarning
-from daskgmm.models.criteria import rows_that_count
+from daskgmm.models.facts.criteria import rows_that_count
 from tests.models.test_criteria import FREE, whole_covariances
 from tests.models.test_labelled import grid
 from tests.models.test_tables import FORMS, NAMES

@@ -13,7 +13,7 @@ import zarr
 
 from daskgmm import GaussianMixture
 from daskgmm.errors import DataError, OutputError
-from daskgmm.models.predictions.outputs import Outputs
+from daskgmm.models.predictions.made_outputs import Outputs
 from daskgmm.models.writers import part_writing, writing
 
 X = np.random.default_rng(0).normal(size=(1000, 2))

@@ -124,3 +124,30 @@ def test_rows_in_memory_in_short_calls_use_one_thread():
 def test_threads_are_as_many_as_dask_is_told():
     with dask.config.set(num_workers=7):
         assert thread_count() == 7
+
+
+class SlowRows(ArrayRows):
+    """Rows whose every chunk takes a while to be read."""
+
+    SECONDS = 0.02
+
+    def segment(self, first, stop):
+        whole = super().segment(first, stop)
+
+        def stream(*given):
+            for block in whole.stream():
+                time.sleep(self.SECONDS)
+                yield block
+
+        return SimpleNamespace(dependencies=(), stream=stream)
+
+
+@pytest.mark.parametrize("slow", [True, False])
+def test_an_outcome_tells_how_long_tasks_waited_for_rows(slow):
+    rows = (SlowRows if slow else ArrayRows)(ROWS, [100] * 10)
+    data = Dataset.of(rows, ALONE, 1000, 100_000)
+    waited = 10 * SlowRows.SECONDS if slow else 0.0
+    found = reduce_batches(data, total, add)
+    assert waited <= found.waiting <= found.seconds
+    if not slow:
+        assert found.waiting < 0.1

@@ -10,7 +10,7 @@ from distributed import Client, LocalCluster
 import daskgmm
 from daskgmm import GaussianMixture
 from daskgmm.em.events import PassEnded
-from daskgmm.em.survey import survey_nbytes
+from daskgmm.em.survey.first_pass import survey_nbytes
 from daskgmm.errors import PlanError
 from daskgmm.passes.dataset import cached_batches
 

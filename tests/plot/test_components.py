@@ -10,7 +10,7 @@ from daskgmm import BayesianGaussianMixture, GaussianMixture, GaussianMixtureCla
 from daskgmm.drawing.ellipses import ellipse
 from daskgmm.drawing.style import colours
 from daskgmm.errors import SettingError
-from daskgmm.models.marginals import marginals_of, means_and_deviations, quantiles_of
+from daskgmm.models.pictures.marginals import marginals_of, means_and_deviations, quantiles_of
 from daskgmm.plot.shown import shown
 
 SHARES = (0.5, 0.9)
@@ -205,7 +205,7 @@ def test_wide_data_make_no_matrix_of_all_features(monkeypatch):
     def refuse(*arguments):
         raise AssertionError("a matrix of all features")
 
-    monkeypatch.setattr("daskgmm.gaussian.covariance.low_rank.LowRank.matrices", refuse)
+    monkeypatch.setattr("daskgmm.gaussian.covariance.low_rank.precision.LowRank.matrices", refuse)
     axes = plot.corner(mixture, x, [0, 7, 29])
     assert len(shown(mixture, None, most=8).columns) == 8
     assert axes.shape == (3, 3)

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from daskgmm import plot
 from daskgmm.errors import DataError, SettingError
-from daskgmm.models.binning import bin_rows, bins
+from daskgmm.models.pictures.binning import bin_rows, bins
 from daskgmm.plot.counting import FACTORS, FINE
 
 EDGES = np.array([np.linspace(-2, 9, 25), np.linspace(-3, 4, 25), np.linspace(0, 10, 25)])

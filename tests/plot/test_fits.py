@@ -75,6 +75,18 @@ def test_the_bars_of_a_timeline(tmp_path):
     assert steps_of(path) == steps  # the last fit
 
 
+def test_a_timeline_shows_how_long_tasks_waited_for_rows():
+    events = [replace(EVENTS[0], waiting=0.3), *EVENTS[2:]]
+    ax = plot.timeline(events)
+    survey, waiting, expectation = ax.patches[:3]
+    assert waiting.get_hatch()
+    assert (survey.get_hatch(), expectation.get_hatch()) == (None, None)
+    assert_allclose((waiting.get_x(), waiting.get_width()), (0.0, 0.3))
+    assert_allclose(waiting.get_height(), survey.get_height())
+    assert "40% of it waiting for rows" in ax.get_title(loc="right")
+    assert "waiting for rows" in [text.get_text() for text in ax.get_legend().get_texts()]
+
+
 def test_the_timeline_of_a_fit(fitted):
     mixture, events = fitted
     passes = [step for step in steps_of(events) if step.rows]

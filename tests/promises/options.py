@@ -6,10 +6,10 @@ import dask.array as da
 import numpy as np
 
 from daskgmm import BayesianGaussianMixture, GaussianMixture
-from daskgmm.gaussian.covariance.families import FAMILIES
+from daskgmm.gaussian.covariance.low_rank.families import FAMILIES
 from daskgmm.gaussian.covariance.structures import STRUCTURES
-from daskgmm.gaussian.priors import PRIORS
-from daskgmm.gaussian.weight_prior import WEIGHT_PRIORS
+from daskgmm.gaussian.priors.table import PRIORS
+from daskgmm.gaussian.priors.weight_prior import WEIGHT_PRIORS
 from daskgmm.names import TAILS
 from tests.oracle.data import blobs
 

@@ -210,7 +210,7 @@ def test_a_disk_that_fills_up_is_a_warning(tmp_path, monkeypatch):
 
 def test_another_version_is_a_warning(tmp_path, monkeypatch):
     GaussianMixture(3, random_state=0, max_iter=2).fit(X, checkpoint=tmp_path / "c")
-    monkeypatch.setattr("daskgmm.em.checkpoint.__version__", "99.0")
+    monkeypatch.setattr("daskgmm.em.checkpoints.checkpoint.__version__", "99.0")
     with pytest.warns(UserWarning, match="daskgmm 99.0"):
         GaussianMixture(3, random_state=0, max_iter=3).fit(X, checkpoint=tmp_path / "c")
 

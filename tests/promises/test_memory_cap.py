@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import zarr
 
-from daskgmm.models.files.model_file import load_model
+from daskgmm.models.model_file import load_model
 from tests.cli.data import ENVIRONMENT
 from tests.promises.capped import memory_cap, oom_kills, run
 

@@ -5,7 +5,7 @@ import zarr
 
 from daskgmm.errors import DataError
 from daskgmm.rows.arrays import ArrayRows
-from daskgmm.rows.concatenated import ConcatenatedRows
+from daskgmm.rows.compositions.concatenated import ConcatenatedRows
 from daskgmm.rows.lazy.dask_array import DaskRows
 from daskgmm.rows.stores.zarr_array import ZarrRows
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from distributed import Client
 
-from daskgmm.rows.concatenated import ConcatenatedRows
+from daskgmm.rows.compositions.concatenated import ConcatenatedRows
 from daskgmm.rows.lazy.dask_array import DaskRows
 
 from .conformance import RowsTests

@@ -136,7 +136,6 @@ def test_opened_with_xarray(file: Path) -> None:
     found.close()
 
 
-@pytest.mark.filterwarnings("ignore::zarr.errors.ZarrUserWarning")
 @pytest.mark.parametrize("zarr_format", [2, 3])
 @pytest.mark.parametrize("name", ENCODINGS)
 def test_a_zarr_array_is_its_variable(tmp_path: Path, name: str, zarr_format: Any) -> None:

@@ -12,7 +12,7 @@ import zarr
 
 from daskgmm import GaussianMixture
 from daskgmm.errors import DataError
-from daskgmm.rows.labelled.nodata import Decoding, declared
+from daskgmm.rows.decoding.nodata import Decoding, declared
 from daskgmm.rows.opening import as_rows
 
 
@@ -53,7 +53,6 @@ def test_packed_numbers(tmp_path: Path) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-14)
 
 
-@pytest.mark.filterwarnings("ignore::zarr.errors.ZarrUserWarning")
 @pytest.mark.parametrize("zarr_format", [2, 3])
 @pytest.mark.parametrize(
     "encoding",

@@ -8,7 +8,7 @@ import zarr
 
 from daskgmm.errors import DataError, SourceError
 from daskgmm.rows.arrays import ArrayRows
-from daskgmm.rows.concatenated import ConcatenatedRows
+from daskgmm.rows.compositions.concatenated import ConcatenatedRows
 from daskgmm.rows.lazy.dask_array import DaskRows
 from daskgmm.rows.opening import as_rows, open_data
 from daskgmm.rows.parquet.rows import open_parquet

@@ -25,7 +25,7 @@ from daskgmm import (
 from daskgmm.cli import main
 from daskgmm.errors import DataError, EntryError
 from daskgmm.rows.arrays import ArrayRows
-from daskgmm.rows.naming import places
+from daskgmm.rows.checks.naming import places
 from daskgmm.rows.origins import origins
 from daskgmm.rows.retries import retried
 from daskgmm.rows.rows import Rows

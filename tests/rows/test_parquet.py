@@ -167,7 +167,7 @@ def test_columns_that_are_no_numbers(tmp_path):
     )
     pq.write_table(table, tmp_path / "x.parquet")
     with pytest.raises(
-        DataError, match=r"'name' \(string\), 'kind' .*numeric columns are 'a', 'b'"
+        DataError, match=r"'name' \(string\), 'kind' .*open_parquet\(path, \['a', 'b'\]\)"
     ):
         open_parquet(tmp_path / "x.parquet")
     assert open_parquet(tmp_path / "x.parquet", ["b", "a"]).n_features == 2

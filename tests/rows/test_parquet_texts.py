@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from daskgmm import open_parquet
-from daskgmm.em.label_counts import distinct_texts
+from daskgmm.em.survey.label_counts import distinct_texts
 from daskgmm.errors import DataError
 from daskgmm.rows.sources import source_of
 

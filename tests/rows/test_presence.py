@@ -16,10 +16,10 @@ from sklearn.exceptions import ConvergenceWarning
 from daskgmm import GaussianMixture, open_data
 from daskgmm.errors import SourceError
 from daskgmm.models.writers.writing import Putting
+from daskgmm.rows.companions.weights import weights_for
 from daskgmm.rows.labelled.arrays import labelled
 from daskgmm.rows.opening import as_rows
-from daskgmm.rows.stores.presence import may_be_missing
-from daskgmm.rows.weights import weights_for
+from daskgmm.rows.zarr_nodes.presence import may_be_missing
 from tests.oracle.data import blobs
 
 X = blobs(4000, 3, 2, seed=1, separation=10)
@@ -257,7 +257,7 @@ def test_a_server_is_asked_once_all_is_the_fill_value(monkeypatch):
         (np.array([np.nan, 1.0]), None, False),
         (np.zeros((0, 2)), 0.0, False),
         (np.zeros((), "u1"), 0, True),
-        (np.full(3, np.datetime64("NaT")), None, True),
+        (np.full(3, np.datetime64("NaT", "s")), None, True),
         (np.array(["a", "b"]), None, False),
     ],
 )
@@ -265,10 +265,10 @@ def test_what_may_be_unseen(values, fill, suspected):
     assert may_be_missing(values, fill) is suspected
 
 
-@pytest.mark.parametrize("scheme", ["", "file://", "memory://"])
+@pytest.mark.parametrize("scheme", ["", "local://", "memory://"])
 def test_a_target_that_is_gone_is_not_made_again(scheme, tmp_path):
     """As on a worker that does not see it."""
-    options = {"auto_mkdir": True} if scheme == "file://" else None
+    options = {"auto_mkdir": True} if scheme == "local://" else None
     array = zarr.create_array(
         f"{scheme}{tmp_path}/here/out.zarr",
         shape=(400,),

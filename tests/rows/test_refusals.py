@@ -12,8 +12,8 @@ import xarray as xr
 
 from daskgmm import GaussianMixture
 from daskgmm.errors import DataError, SourceError
+from daskgmm.rows.checks.refusals import check_plain
 from daskgmm.rows.opening import as_rows
-from daskgmm.rows.refusals import check_plain
 
 pytestmark = pytest.mark.slow
 

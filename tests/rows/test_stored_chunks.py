@@ -8,8 +8,8 @@ import zarr
 from daskgmm import GaussianMixture, plan
 from daskgmm.errors import SourceError
 from daskgmm.rows.lazy.dask_array import DaskRows
-from daskgmm.rows.lazy.stored_chunks import StoredChunks
 from daskgmm.rows.opening import as_rows
+from daskgmm.rows.stores.stored_chunks import StoredChunks
 
 D = 4
 N = 100_000

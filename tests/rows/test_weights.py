@@ -9,9 +9,9 @@ import zarr
 from daskgmm.companions import Companions
 from daskgmm.errors import DataError
 from daskgmm.rows.arrays import ArrayRows
+from daskgmm.rows.companions.weights import split_companions, weights_for
 from daskgmm.rows.lazy.dask_array import DaskRows
 from daskgmm.rows.opening import as_rows
-from daskgmm.rows.weights import split_companions, weights_for
 
 from .conformance import blocks_of, read_all
 

@@ -128,3 +128,15 @@ def test_a_failed_read_says_where(tmp_path):
         next(stream)
     assert caught.value.__cause__ is not None
     assert type(caught.value.__cause__).__name__ in str(caught.value)
+
+
+@pytest.mark.skipif(
+    zarr.config.get("array.rectilinear_chunks", None) is None,
+    reason="Zarr writes chunks of unequal lengths from 3.2 on",
+)
+def test_chunks_of_unequal_lengths_are_refused_in_words(tmp_path):
+    data = np.random.default_rng(0).normal(size=(60, 2))
+    with zarr.config.set({"array.rectilinear_chunks": True}):
+        array = stored(data, tmp_path / "x.zarr", chunks=[[10, 20, 30], [2]])
+        with pytest.raises(SourceError, match=r"x\.zarr has chunks of unequal lengths"):
+            ZarrRows(array)

@@ -16,8 +16,6 @@ from daskgmm.rows.opening import as_rows
 
 from .conformance import read_all
 
-pytestmark = pytest.mark.filterwarnings("ignore::zarr.errors.ZarrUserWarning")
-
 DIMS = ["cell", "gene"]
 COUNTS = np.random.default_rng(0).poisson(0.7, (200, 2))
 

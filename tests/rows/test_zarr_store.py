@@ -12,7 +12,7 @@ import zarr
 from daskgmm import GaussianMixture
 from daskgmm.errors import SourceError
 from daskgmm.rows.stores.zarr_array import ZarrRows
-from daskgmm.rows.stores.zarr_store import address_of, location, metadata_file
+from daskgmm.rows.zarr_nodes.node import address_of, location, metadata_file
 
 
 @pytest.fixture
@@ -92,7 +92,8 @@ def test_lazy_predictions_do_not_repeat_options(url, monkeypatch):
     secret = "hunter22"
     zarr.create_array("memory://masked", data=np.eye(40, 2), chunks=(10, 2), overwrite=True)
     options = {"key": secret} if url.startswith("memory") else {"memory": {"key": secret}}
-    array = zarr.open_array(url, mode="r", storage_options=options)
+    store = zarr.storage.FsspecStore.from_url(url, storage_options=options, read_only=True)
+    array = zarr.open_array(store, mode="r")
 
     async def refuse(self, key, *args, **options):
         raise PermissionError(f"the key {secret} may not do that")

@@ -10,7 +10,7 @@ from daskgmm import GaussianMixture
 from daskgmm.em.events import Checkpointed, FitStarted, PassEnded
 from daskgmm.errors import CheckpointError
 from daskgmm.rows.opening import as_rows
-from daskgmm.rows.stores.zarr_store import location
+from daskgmm.rows.zarr_nodes.node import location
 from daskgmm.storage.address import Address
 from tests.promises.slow import bits
 from tests.stores.conftest import CHUNK, D, N, obstore_options

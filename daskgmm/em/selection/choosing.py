@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import product
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.blas import one_blas_thread
-from daskgmm.em.checkpoint import RECORDS, Checkpoint
+from daskgmm.em.checkpoints.checkpoint import RECORDS, Checkpoint
 from daskgmm.em.events import Listener, SweepIterated
-from daskgmm.em.far_values import warn_of_far_values
-from daskgmm.em.fit import survey_with_sample
-from daskgmm.em.labelling import Labelling
 from daskgmm.em.loop import Fit, advanced, evaluate
-from daskgmm.em.sample import WHOLE, SampleRule, Starts, drawn_rows
 from daskgmm.em.selection.comparing import Compared
 from daskgmm.em.selection.holding_out import UNKNOWN, HeldOut, held_out, row_blocks
 from daskgmm.em.selection.measuring import Measured, measure_many
@@ -26,7 +24,13 @@ from daskgmm.em.settings import Settings
 from daskgmm.em.starts.candidates import Candidate, Raced
 from daskgmm.em.starts.clustering import unwarned
 from daskgmm.em.starts.drawing import Draw, draw_rows, whole_draw
-from daskgmm.em.survey import Survey, TrainingSet, completed
+from daskgmm.em.survey.far_values import warn_of_far_values
+from daskgmm.em.survey.first_pass import completed
+from daskgmm.em.survey.id_columns import warn_of_ids
+from daskgmm.em.survey.labelling import Labelling
+from daskgmm.em.survey.sample import WHOLE, SampleRule, Starts, drawn_rows
+from daskgmm.em.survey.survey import Survey, TrainingSet
+from daskgmm.em.survey.with_sample import survey_with_sample
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.m_step import IllDefinedError
 from daskgmm.passes.dataset import Dataset
@@ -120,11 +124,13 @@ def choose(
     else:
         state = replace(kept, survey=completed(data, kept.survey, listen))
     warn_of_far_values(state.survey, data.rows.columns, stacklevel=3)
+    warn_of_ids(state.survey, data.rows.columns)
     if checkpoint is not None and kept is None:
         checkpoint.save(state, listen)
     rows = TrainingSet(data, state.survey, listen).mapped(state.coordinates)
+    n = rows.survey.counted(request.weights_are)
     while not (state := _going_on(state, rows.survey)).ended:
-        state, iterated = stepped(rows, state)
+        state, iterated = stepped(rows, state, n)
         if checkpoint is not None:
             checkpoint.save(state, listen)
         listen(iterated)  # what is told is safe: no crash makes it a second time
@@ -149,8 +155,11 @@ def _begun_anew(model: Model) -> Model:
     return replace(model, fit=Fit(model.fit.step), on_all_rows=True)
 
 
-def stepped(rows: TrainingSet, state: SweepState) -> tuple[SweepState, SweepIterated]:
-    """Return the state after one pass for all models that have not ended, and what it tells."""
+def stepped(rows: TrainingSet, state: SweepState, n: float) -> tuple[SweepState, SweepIterated]:
+    """Return the state after one pass for all models that have not ended, and what it tells.
+
+    `n` are the rows that criteria count.
+    """
     going = [index for index, model in enumerate(state.models) if not model.ended]
     fits = [state.models[index].fit for index in going]
     settings = [state.models[index].settings for index in going]
@@ -164,8 +173,27 @@ def stepped(rows: TrainingSet, state: SweepState) -> tuple[SweepState, SweepIter
         models[index] = replace(models[index], fit=fit)
     left = sum(not model.ended for model in models.values())
     most = max((model.passes for model in models.values()), default=0)
-    iterated = SweepIterated(most, len(going), left)
+    iterated = SweepIterated(most, len(going), left, *_best_by_bic(models.values(), rows.survey, n))
     return replace(state, models=tuple(models.values()), failures=tuple(failures)), iterated
+
+
+def _best_by_bic(models: Iterable[Model], survey: Survey, n: float) -> tuple[float, int, str]:
+    """Return the lowest BIC of models on all rows, with the size and structure of that model.
+
+    It is of the bounds of their last pass; those of densities with a prior are no likelihoods.
+    """
+    found = []
+    for model in models:
+        fit, settings = model.fit, model.settings
+        if not model.on_all_rows or settings.prior_name is not None:
+            continue
+        free = settings.n_free(fit.step.parameters.n_features)
+        found.append((free * math.log(n) - 2 * n * fit.lower_bound, model))
+    known = [each for each in found if math.isfinite(each[0])]
+    for bic, model in sorted(known, key=itemgetter(0)):
+        if not model.n_degenerate(survey):
+            return bic, model.settings.n_components, model.settings.structure
+    return math.nan, 0, ""
 
 
 def with_runners_up(state: SweepState, survey: Survey) -> SweepState:

@@ -34,12 +34,12 @@ from daskgmm.em.starts.candidates import (
 from daskgmm.em.starts.clustering import Metric, metric_of
 from daskgmm.em.starts.drawing import Draw
 from daskgmm.em.starts.start import with_room
+from daskgmm.gaussian.components.merging import Pair, merged, pairs, without_matrices
+from daskgmm.gaussian.components.splitting import divided
 from daskgmm.gaussian.coordinates import whitening
 from daskgmm.gaussian.covariance.structures import STRUCTURES, structure_of
 from daskgmm.gaussian.m_step import Maximised
-from daskgmm.gaussian.merging import Pair, merged, pairs, without_matrices
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.splitting import divided
 from daskgmm.passes.batches import seconds_per_row
 
 ROUNDS = 4

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.gaussian.components.projection import projected
 from daskgmm.gaussian.coordinates import whitening
-from daskgmm.gaussian.covariance.precision import SingularError
+from daskgmm.gaussian.covariance.algebra.precision import SingularError
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.projection import projected
 
 Array = NDArray[np.float64]
 

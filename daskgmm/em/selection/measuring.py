@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.em.passing import Pass, run_pass
-from daskgmm.em.survey import TrainingSet
+from daskgmm.em.survey.survey import TrainingSet
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.deconvolution.kernel import RowNoiseKernel, RowNoiseTile
 from daskgmm.gaussian.deconvolution.known import KnownNoise

@@ -19,10 +19,10 @@ from daskgmm.em.settings import Settings
 from daskgmm.em.starts.candidates import Candidate, Part, Raced, first_share, ranked
 from daskgmm.em.starts.drawing import Draw
 from daskgmm.em.starts.start import with_room
+from daskgmm.gaussian.components.merging import merges
+from daskgmm.gaussian.components.splitting import splits
 from daskgmm.gaussian.m_step import Maximised
-from daskgmm.gaussian.merging import merges
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.splitting import splits
 
 TRIED = 4
 """Pairs to merge, and components to split, that are tried for each size."""

@@ -13,19 +13,20 @@ from numpy.typing import NDArray
 from daskgmm.companions import ALONE, Companions
 from daskgmm.em.events import silence
 from daskgmm.em.loop import Evaluated, Fit, evaluate, iterate
-from daskgmm.em.robust_model import TRUSTED_SHARE, RobustModel
-from daskgmm.em.sample import Sample
+from daskgmm.em.models.robust_model import TRUSTED_SHARE, RobustModel
 from daskgmm.em.settings import GAP_SHARE, Settings
 from daskgmm.em.starts.clustering import Metric, metric_of
 from daskgmm.em.starts.drawing import Draw
 from daskgmm.em.starts.start import Initial, start
-from daskgmm.em.survey import TrainingSet, survey_rows
+from daskgmm.em.survey.first_pass import survey_rows
+from daskgmm.em.survey.sample import Sample
+from daskgmm.em.survey.survey import TrainingSet
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.passes.batches import seconds_per_row
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.arrays import ArrayRows
+from daskgmm.rows.companions.weights import weights_for
 from daskgmm.rows.rows import Rows
-from daskgmm.rows.weights import weights_for
 
 Array = NDArray[np.float64]
 

@@ -27,7 +27,8 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import ThreadpoolController
 
-from daskgmm.em.survey import Survey, largest
+from daskgmm.em.survey.survey import Survey
+from daskgmm.em.survey.values import largest
 from daskgmm.gaussian.coordinates import column_scales, whitening
 
 Array = NDArray[np.float64]
@@ -153,7 +154,7 @@ def _k_means(
     begin: np.random.RandomState | Array,
 ) -> Labels:
     """Return labels; `begin` is a generator for k-means++, or centres (k, r) to go on from."""
-    z = squarable(z)
+    z = squarable(z, weights)
     if isinstance(begin, np.random.RandomState):
         means = KMeans(n_clusters=k, n_init=1, random_state=begin)
     else:
@@ -175,14 +176,24 @@ def unwarned() -> Iterator[None]:
         yield
 
 
-def squarable(z: NDArray[Any]) -> NDArray[Any]:
+def squarable(z: NDArray[Any], weights: Array | None) -> NDArray[Any]:
     """Return rows of a type that holds their squares: scikit-learn computes in that of the rows.
 
-    Those of fill values in float32 are infinite there.
+    Those of fill values in float32 are infinite there, those of integers may be any number, and
+    weights beside float32 become float32.
     """
-    if z.dtype == np.float32 and largest(z) > LARGEST_FLOAT32:
-        return z.astype(np.float64)
-    return z
+    if z.dtype == np.float32 and largest(z) <= LARGEST_FLOAT32 and _fits_float32(weights):
+        return z
+    return z.astype(np.float64, copy=False)
+
+
+def _fits_float32(weights: Array | None) -> bool:
+    if weights is None:
+        return True
+    sizes = weights[weights > 0]
+    return not sizes.size or (
+        float(sizes.min()) >= 1 / LARGEST_FLOAT32 and float(sizes.max()) <= LARGEST_FLOAT32
+    )
 
 
 @lru_cache(maxsize=1)

@@ -21,10 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.companions import ALONE, Companions, concatenated
-from daskgmm.em.labelling import Labelling
 from daskgmm.em.passing import Pass, run_pass
-from daskgmm.em.sample import row_hashes
-from daskgmm.em.survey import FILLING_SEED, TILE_ROWS, Survey, TrainingSet
+from daskgmm.em.survey.labelling import Labelling
+from daskgmm.em.survey.sample import row_hashes
+from daskgmm.em.survey.survey import FILLING_SEED, Survey, TrainingSet
+from daskgmm.em.survey.tiles import TILE_ROWS
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.coordinates import whitening
 from daskgmm.gaussian.missing.filling import Filling

@@ -12,18 +12,19 @@ from numpy.typing import NDArray
 from sklearn.cluster import kmeans_plusplus
 from sklearn.metrics import pairwise_distances_argmin
 
-from daskgmm.em.model import MixtureModel
-from daskgmm.em.models import model_of
-from daskgmm.em.robust_model import FIRST_SHARE, RobustModel
-from daskgmm.em.sample import Sample
+from daskgmm.em.models.choice import model_of
+from daskgmm.em.models.model import MixtureModel
+from daskgmm.em.models.robust_model import FIRST_SHARE, RobustModel
 from daskgmm.em.settings import Settings
 from daskgmm.em.starts.clustering import Labels, Metric, cluster, squarable
 from daskgmm.em.starts.labelled import labelled_clusters
 from daskgmm.em.starts.trimming import trimmed
-from daskgmm.em.survey import Survey
+from daskgmm.em.survey.sample import Sample
+from daskgmm.em.survey.survey import Survey
+from daskgmm.gaussian.components.projection import projected
 from daskgmm.gaussian.coordinates import Coordinates
-from daskgmm.gaussian.covariance.low_rank_structure import LowRankStructure
-from daskgmm.gaussian.covariance.precision import SingularError
+from daskgmm.gaussian.covariance.algebra.precision import SingularError
+from daskgmm.gaussian.covariance.low_rank.structure import LowRankStructure
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.kernels.kernel import Sums
@@ -37,7 +38,6 @@ from daskgmm.gaussian.m_step import (
 )
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.projection import projected
 
 Array = NDArray[np.float64]
 
@@ -250,7 +250,7 @@ def _single_rows(
 ) -> NDArray[np.intp]:
     if init_params == "k-means++":
         chosen: NDArray[np.intp] = kmeans_plusplus(
-            squarable(x), k, random_state=random, sample_weight=weights
+            squarable(x, weights), k, random_state=random, sample_weight=weights
         )[1]
         return chosen
     if weights is None:

@@ -17,8 +17,7 @@ import numpy as np
 from daskgmm.blas import one_blas_thread
 from daskgmm.em.events import StartFound
 from daskgmm.em.loop import Evaluated, Fit, advanced, best_of, evaluate
-from daskgmm.em.models import model_of
-from daskgmm.em.sample import SampleRule, drawn_rows
+from daskgmm.em.models.choice import model_of
 from daskgmm.em.settings import Settings
 from daskgmm.em.starts.candidates import (
     FINALISTS,
@@ -37,7 +36,9 @@ from daskgmm.em.starts.clustering import unwarned
 from daskgmm.em.starts.drawing import Draw, draw_rows, whole_draw
 from daskgmm.em.starts.start import Initial, start
 from daskgmm.em.starts.trimming import trimmed
-from daskgmm.em.survey import TrainingSet, survey_rows
+from daskgmm.em.survey.first_pass import survey_rows
+from daskgmm.em.survey.sample import SampleRule, drawn_rows
+from daskgmm.em.survey.survey import TrainingSet
 from daskgmm.gaussian.m_step import IllDefinedError, Maximised
 from daskgmm.gaussian.tails.tails import TAILS
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-from daskgmm.em.sample import Sample
+from daskgmm.em.survey.sample import Sample
 
 Array = NDArray[np.float64]
 

@@ -7,9 +7,9 @@ from typing import ClassVar
 import numpy as np
 
 from daskgmm.arrays import Array
-from daskgmm.gaussian.covariance.precision import Precision
-from daskgmm.gaussian.covariance.scatter import Scatter
-from daskgmm.gaussian.covariance.statistic import Statistic
+from daskgmm.gaussian.covariance.algebra.precision import Precision
+from daskgmm.gaussian.covariance.algebra.scatter import Scatter
+from daskgmm.gaussian.covariance.algebra.statistic import Statistic
 from daskgmm.gaussian.moments import EMPTY, Moments
 
 

@@ -7,16 +7,15 @@ import its module; they do not read the table.
 
 from __future__ import annotations
 
-from daskgmm.gaussian.covariance.common_axes import CommonAxes, CommonAxesEqualVolumes
-from daskgmm.gaussian.covariance.equal_shapes import (
+from daskgmm.gaussian.covariance.eigen.common_axes import CommonAxes, CommonAxesEqualVolumes
+from daskgmm.gaussian.covariance.eigen.equal_shapes import (
     EqualEigenvalues,
     EqualShapes,
     EqualShapesAlongAxes,
     Proportional,
 )
-from daskgmm.gaussian.covariance.equal_volumes import EqualVolumes, EqualVolumesAlongAxes
-from daskgmm.gaussian.covariance.families import FAMILIES, family_of
-from daskgmm.gaussian.covariance.free import (
+from daskgmm.gaussian.covariance.eigen.equal_volumes import EqualVolumes, EqualVolumesAlongAxes
+from daskgmm.gaussian.covariance.eigen.free import (
     Diagonal,
     Full,
     SharedAxes,
@@ -24,6 +23,7 @@ from daskgmm.gaussian.covariance.free import (
     Spherical,
     Tied,
 )
+from daskgmm.gaussian.covariance.low_rank.families import FAMILIES, family_of
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.names import NAMES_OF_MCLUST

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-import daskgmm.gaussian.covariance.packed as packed
+import daskgmm.gaussian.covariance.algebra.packed as packed
 from daskgmm.arrays import Array
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.covariance.structures import STRUCTURES, structure_of

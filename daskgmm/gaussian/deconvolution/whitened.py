@@ -3,7 +3,7 @@ r"""Distances and expectations of rows with noise, in the units of each componen
 With :math:`\Sigma = H H^T` and :math:`y = H^{-1}(x - \mu)` a row with noise of covariance C has the
 covariance :math:`I + C'`, :math:`C' = H^{-1} C H^{-T}`. What is behind the row is expected at
 :math:`\mu + H u`, :math:`u = (I + C')^{-1} y`, with the covariance
-:math:`H (I - (I + C')^{-1}) H^T` (Bovy, Hogg & Roweis 2011, equations 22 to 24). So the sums of
+:math:`H (I - (I + C')^{-1}) H^T` (Bovy, Hogg & Roweis 2011). So the sums of
 :math:`(I + C')^{-1}` and :math:`u u^T` are all that a component needs, and H is applied to these
 once. :math:`I + C'` is at least I: factors exist whatever the scales of component and noise are.
 

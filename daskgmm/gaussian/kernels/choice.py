@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-import daskgmm.gaussian.covariance.packed as packed
+import daskgmm.gaussian.covariance.algebra.packed as packed
 from daskgmm.arrays import Array
-from daskgmm.gaussian.covariance.low_rank_structure import LowRankStructure
+from daskgmm.gaussian.covariance.low_rank.structure import LowRankStructure
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.kernels.factors import FactorKernel

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.arrays import Array
-from daskgmm.gaussian.covariance.low_rank import Axes
+from daskgmm.gaussian.covariance.low_rank.precision import Axes
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.kernels.gemm import Product
 from daskgmm.gaussian.kernels.kernel import LOG_2_PI, Kernel, Sums, Tile, panels

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from daskgmm.arrays import Array
-from daskgmm.gaussian.covariance.low_rank import Axes
-from daskgmm.gaussian.covariance.low_rank_structure import LowRankStructure
-from daskgmm.gaussian.covariance.projections import projected_moment
+from daskgmm.gaussian.covariance.algebra.projections import projected_moment
+from daskgmm.gaussian.covariance.low_rank.precision import Axes
+from daskgmm.gaussian.covariance.low_rank.structure import LowRankStructure
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.kernels.kernel import LOG_2_PI, Kernel, Sums, Tile

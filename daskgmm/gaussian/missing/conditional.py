@@ -16,10 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-import daskgmm.gaussian.covariance.packed as packed
+import daskgmm.gaussian.covariance.algebra.packed as packed
 from daskgmm.arrays import Array
-from daskgmm.gaussian.covariance.dense import Dense
-from daskgmm.gaussian.covariance.precision import SingularError
+from daskgmm.gaussian.covariance.algebra.dense import Dense
+from daskgmm.gaussian.covariance.algebra.precision import SingularError
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.m_step import ILL_DEFINED, IllDefinedError

@@ -16,7 +16,7 @@ class LogBound:
     r"""The least upper bound of the sum of :math:`\gamma \log(1 + s y)` that three moments allow.
 
     Each y is from 0 to T. Given the sums of :math:`\gamma, \gamma y, \gamma y^2`, the largest
-    value is that of rows at two points (Karlin & Studden 1966, chapter II): for s < 0, where
+    value is that of rows at two points (Karlin & Studden 1966): for s < 0, where
     the third derivative is negative, at 0 and `low`; for s > 0 at T and `high`. It is the sum
     itself, and has its first two derivatives, at s = 0.
 

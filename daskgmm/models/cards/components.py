@@ -14,7 +14,7 @@ from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.markup.card import more, table, with_bar
 from daskgmm.markup.text import Html, joined
-from daskgmm.models.criteria import rows_that_count
+from daskgmm.models.facts.criteria import rows_that_count
 
 FIRST_COMPONENTS, MOST_COMPONENTS = 12, 60
 """Components that are shown at once, and in all: of more the heaviest ones."""

@@ -10,9 +10,9 @@ from daskgmm.counting import counted
 from daskgmm.em.objective import objective_name
 from daskgmm.markup.card import card, facts, notice
 from daskgmm.models.cards.components import Column, components_table
-from daskgmm.models.clusters import clusters_of
-from daskgmm.models.criteria import n_in_words
-from daskgmm.models.outliers import fitted_outliers
+from daskgmm.models.facts.clusters import clusters_of
+from daskgmm.models.facts.criteria import n_in_words
+from daskgmm.models.settings.outliers import fitted_outliers
 
 NOT_CONVERGED = (
     "Not converged: the parameters may still change. Raise max_iter, or tol if this is as near as "

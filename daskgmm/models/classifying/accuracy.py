@@ -11,18 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.companions import Companions
-from daskgmm.em.weighing import check_weights
+from daskgmm.em.survey.weighing import check_weights
 from daskgmm.errors import DataError
 from daskgmm.gaussian.block import Block
-from daskgmm.models.classifying.target import Target
 from daskgmm.models.gaussian_mixture import GaussianMixture
-from daskgmm.models.noisy_rows import rows_beside
+from daskgmm.models.inputs.target import Target
+from daskgmm.models.mixtures.noisy_rows import rows_beside
 from daskgmm.models.predictions.in_memory import predict_values
 from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.prediction import Predictor, with_noise
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.over_batches import map_batches
-from daskgmm.rows.coded import UNKNOWN_CLASS
+from daskgmm.rows.companions.coded import UNKNOWN_CLASS
 
 NO_CLASS = -2
 """Place of a label that is none of the classes: no prediction hits it."""

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.models.predictions.outputs import CLASS, OUTPUTS, Asked, Make, Output
+from daskgmm.models.predictions.output import CLASS, Asked, Make, Output
+from daskgmm.models.predictions.outputs import OUTPUTS
 from daskgmm.models.predictions.posterior import Posterior
-from daskgmm.rows.coded import UNKNOWN_CLASS
+from daskgmm.rows.companions.coded import UNKNOWN_CLASS
 
 NOT_IN_FLAGS = re.compile(r"[^A-Za-z0-9_.+@-]")
 """What the words of flag_meanings may not have, by section 3.5 of the CF conventions."""

@@ -16,16 +16,18 @@ from sklearn.utils import estimator_html_repr
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from daskgmm.companions import Companions
 from daskgmm.counting import counted
 from daskgmm.em.events import Listener, together
-from daskgmm.em.label_counts import count_labels
+from daskgmm.em.survey.label_counts import LabelCounts, count_labels
 from daskgmm.errors import DataError, ModelFileError, SettingError
-from daskgmm.gaussian.covariance.families import FAMILIES
+from daskgmm.gaussian.covariance.low_rank.families import FAMILIES
 from daskgmm.live.showing import asked, showing
 from daskgmm.models.cards.classifier_card import classifier_card
 from daskgmm.models.classifying.accuracy import accuracy
 from daskgmm.models.classifying.class_outputs import POSTERIOR, class_outputs
 from daskgmm.models.classifying.class_priors import check_counted, priors_of, with_priors
+from daskgmm.models.classifying.decoding import decoded
 from daskgmm.models.classifying.files import class_entry, from_entry
 from daskgmm.models.classifying.own_mixtures import (
     RowsOfClass,
@@ -35,19 +37,20 @@ from daskgmm.models.classifying.own_mixtures import (
     take_features,
 )
 from daskgmm.models.classifying.sizes import of_class, sizes_of
-from daskgmm.models.classifying.target import Target, decoded
 from daskgmm.models.classifying.wording import in_words_of_the_classifier
-from daskgmm.models.costs import TrainingData, cache_nbytes
-from daskgmm.models.estimator import MixtureEstimator
 from daskgmm.models.files.document_file import read_document, write_document
 from daskgmm.models.files.model_document import document_of
+from daskgmm.models.fitting.estimator import MixtureEstimator
 from daskgmm.models.gaussian_mixture import GaussianMixture
-from daskgmm.models.inputs import feature_names
-from daskgmm.models.labels import KnownClasses
+from daskgmm.models.inputs.costs import TrainingData, cache_nbytes
+from daskgmm.models.inputs.labels import KnownClasses
+from daskgmm.models.inputs.rows import feature_names
+from daskgmm.models.inputs.target import Target
 from daskgmm.models.writers.job import Written
 from daskgmm.names import ALL, CLASSIFIER, COVARIANCES, MARGINALISE
 from daskgmm.progress import Forecast
-from daskgmm.rows.noise import column_names
+from daskgmm.rows.companions.noise import column_names
+from daskgmm.rows.rows import Rows
 from daskgmm.rows.sources import source_of
 from daskgmm.storage.address import Address
 from daskgmm.storage.masking import StorageOptions
@@ -69,6 +72,20 @@ class KnownTarget:
     classes: NDArray[Any]
     counts: NDArray[np.int64]
     priors: NDArray[np.float64] | None
+
+    def title(self, estimator: BaseEstimator) -> str:
+        """Return what a display calls the fit."""
+        return f"{type(estimator).__name__}, {counted(len(self.classes), 'class', 'es')}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """How a fit runs: where it keeps its state, the cache, who listens, and whether it is shown."""
+
+    checkpoint: Address | None
+    cache: int | str | None
+    listen: Listener | None
+    shown: bool | str
 
 
 class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -114,7 +131,7 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
     class_prior_ : ndarray of shape (c,)
         May be set; predictions hold to it.
     class_count_ : ndarray of int, shape (c,)
-        Labelled rows of each class.
+        Labelled rows of each class, those that ``missing="drop"`` leaves out too.
     mixture_ : GaussianMixture
         The components of all classes. Its `clusters_` are the numbers of classes, places of
         `classes_`.
@@ -245,11 +262,10 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         array(['high', 'low'], dtype=object)
         """
         self._validate_params()
-        shown = asked(progress)
+        saved = None if checkpoint is None else Address.of(checkpoint, storage_options)
+        running = _Running(saved, cache, listen, asked(progress))
         with in_words_of_the_classifier():
-            source = source_of(X, storage_options)
-            target = Target.of(source, y)
-            saved = None if checkpoint is None else Address.of(checkpoint, storage_options)
+            target = Target.of(source_of(X, storage_options), y)
             beside_x = sample_weight, None, feature_dims, target.labels, None, noise_variance
             given = TrainingData(target.source, *beside_x)
             # A mixture of its own: what the fit of another one failed at must not be left on this.
@@ -263,49 +279,64 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
                     "GaussianMixture."
                 )
             classes = target.classes(found.values)
-            sizes = sizes_of(self.n_components, classes, several=self.structures == OWN)
             priors = None if self.priors is None else priors_of(self.priors, classes)
-            title = f"{type(self).__name__}, {counted(len(classes), 'class', 'es')}"
             known = KnownTarget(classes, found.counts, priors)
             if self.structures == SHARED:
-                mixture, of_components = self._shared([k for (k,) in sizes])
-                given = replace(given, known=KnownClasses(found, of_components))
-                forecast = Forecast(float(self.tol), int(self.max_iter))
-                try:
-                    # Here, so that warnings point at the line that called this.
-                    with (
-                        mixture._kept_if_it_fails(None),
-                        showing(shown, title, forecast) as display,
-                    ):
-                        told = together(display, listen)
-                        mixture._fit(given, saved, cache_nbytes(cache), told, progress=False)
-                except KeyboardInterrupt:
-                    if hasattr(mixture, "means_"):  # the model so far
-                        with suppress(DataError):
-                            self._take(mixture, of_components, known)
-                    raise
+                self._fit_shared(given, found, known, running)
             else:
-                weighed = [
-                    RowsOfClass(beside.labels, beside.weights, int(value), found.content)
-                    for value in found.values
-                ]
-                settings = {name: getattr(self, name) for name in (*PASSED_ON, *CHOSEN_BY)}
-                settings |= {"cache": cache, "noise_variance": beside.noise, "progress": False}
-                with showing(shown, title) as display:
-                    settings["listen"] = together(display, listen)
-                    own = [
-                        fit_own(rows, part, each, name, checkpoint_of(saved, place), settings)
-                        for place, (part, each, name) in enumerate(
-                            zip(weighed, sizes, classes.tolist(), strict=True)
-                        )
-                    ]
-                mixture, of_components = joined(own), of_class([len(each.weights_) for each in own])
-                own_settings = {
-                    name: getattr(self, name) for name in ("missing", "tol", "max_iter")
-                }
-                take_features(mixture.set_params(**own_settings), probe)
-            self._take(mixture, of_components, known)
+                self._fit_own(rows, beside, found, known, running, probe)
         return self
+
+    def _fit_shared(
+        self, given: TrainingData, found: LabelCounts, known: KnownTarget, running: _Running
+    ) -> None:
+        """Fit the components of all classes in the same passes."""
+        sizes = sizes_of(self.n_components, known.classes, several=False)
+        mixture, of_components = self._shared([k for (k,) in sizes])
+        given = replace(given, known=KnownClasses(found, of_components))
+        forecast = Forecast(float(self.tol), int(self.max_iter))
+        try:
+            # Here, so that warnings point at the line that called `fit`.
+            with (
+                mixture._kept_if_it_fails(None),
+                showing(running.shown, known.title(self), forecast) as display,
+            ):
+                told = together(display, running.listen)
+                size = cache_nbytes(running.cache)
+                mixture._fit(given, running.checkpoint, size, told, progress=False)
+        except KeyboardInterrupt:
+            if hasattr(mixture, "means_"):  # the model so far
+                with suppress(DataError):
+                    self._take(mixture, of_components, known)
+            raise
+        self._take(mixture, of_components, known)
+
+    def _fit_own(
+        self,
+        rows: Rows,
+        beside: Companions[Rows],
+        found: LabelCounts,
+        known: KnownTarget,
+        running: _Running,
+        probe: GaussianMixture,
+    ) -> None:
+        """Fit a mixture to the rows of each class, one class after the other, and join them."""
+        assert beside.labels is not None, "y is given"
+        sizes = sizes_of(self.n_components, known.classes, several=True)
+        settings = {name: getattr(self, name) for name in (*PASSED_ON, *CHOSEN_BY)}
+        settings |= {"cache": running.cache, "noise_variance": beside.noise, "progress": False}
+        own = []
+        with showing(running.shown, known.title(self)) as display:
+            settings["listen"] = together(display, running.listen)
+            for place, name in enumerate(known.classes.tolist()):
+                value = int(found.values[place])
+                part = RowsOfClass(beside.labels, beside.weights, value, found.content)
+                saved = checkpoint_of(running.checkpoint, place)
+                own.append(fit_own(rows, part, sizes[place], name, saved, settings))
+        mixture, of_components = joined(own), of_class([len(each.weights_) for each in own])
+        own_settings = {name: getattr(self, name) for name in ("missing", "tol", "max_iter")}
+        take_features(mixture.set_params(**own_settings), probe)
+        self._take(mixture, of_components, known)
 
     def _take(
         self, mixture: GaussianMixture, of_components: Sequence[int], target: KnownTarget

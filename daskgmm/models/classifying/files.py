@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from daskgmm.em.packing import MALFORMED
+from daskgmm.em.checkpoints.packing import MALFORMED
 from daskgmm.errors import ModelFileError, SettingError
 from daskgmm.models.classifying.sizes import loaded_sizes, stored_sizes
-from daskgmm.models.files.model_document import plain
+from daskgmm.models.files.entries import plain
 from daskgmm.storage.address import Address
 
 LEFT_OUT = ("priors", "random_state")

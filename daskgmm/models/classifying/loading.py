@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from daskgmm.models.classifying.classifier import GaussianMixtureClassifier
-from daskgmm.models.estimator import MixtureEstimator
 from daskgmm.models.files.document_file import read_document
-from daskgmm.models.files.model_file import load_model
+from daskgmm.models.fitting.estimator import MixtureEstimator
+from daskgmm.models.model_file import load_model
 from daskgmm.names import CLASSIFIER
 from daskgmm.storage.address import Address
 

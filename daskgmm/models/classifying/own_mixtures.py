@@ -13,7 +13,7 @@ from daskgmm.companions import Companions
 from daskgmm.errors import DataError
 from daskgmm.models.density.given_parameters import given_parameters, made_of
 from daskgmm.models.gaussian_mixture import GaussianMixture
-from daskgmm.models.inputs import LABELS
+from daskgmm.models.inputs.rows import LABELS
 from daskgmm.models.sweeps.sweep import sweep
 from daskgmm.passes.pairing import paired
 from daskgmm.rows.rows import Get, Rows, Segment

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from daskgmm.arrays import Array
 from daskgmm.companions import Companions
-from daskgmm.em.weighing import check_weights
+from daskgmm.em.survey.weighing import check_weights
 from daskgmm.errors import DataError
 from daskgmm.gaussian.block import Block
-from daskgmm.models.inputs import scoring_data
-from daskgmm.models.mixture import wanted_outputs
+from daskgmm.models.facts.rand_index import adjusted_rand
+from daskgmm.models.inputs.rows import scoring_data
+from daskgmm.models.mixtures.mixture import wanted_outputs
 from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.passes.batches import Batch
@@ -152,25 +153,6 @@ def _mean_and_error(found: Part) -> tuple[float, float]:
     if found.rows > 1:
         error = math.sqrt(max(spread, 0.0) * found.rows / (found.rows - 1)) / total
     return float(found.centre + beyond), float(error)
-
-
-def adjusted_rand(confusion: NDArray[np.int64]) -> float:
-    """Return the adjusted Rand index of two partitions, from the counts of their intersections.
-
-    Python's integers hold the numbers of pairs of any number of rows.
-    """
-    together = _pairs(confusion.ravel())
-    ours, theirs = _pairs(confusion.sum(axis=1)), _pairs(confusion.sum(axis=0))
-    everything = _pairs(np.array([confusion.sum()]))
-    if ours == theirs == together:  # also where no pair is apart, or each is
-        return 1.0
-    # (together - expected) / (mean - expected), times all pairs: so that only the quotient rounds.
-    above = 2 * (together * everything - ours * theirs)
-    return above / ((ours + theirs) * everything - 2 * ours * theirs)
-
-
-def _pairs(counts: NDArray[np.int64]) -> int:
-    return sum(n * (n - 1) // 2 for n in counts.tolist())
 
 
 def _log_units(a: Predictor, b: Predictor) -> tuple[float, float] | None:

@@ -13,13 +13,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from daskgmm.arrays import Array
 from daskgmm.errors import DataError, SettingError
-from daskgmm.models.alignment import alignment, distances_between
 from daskgmm.models.comparison.agreement import Agreement, agreement
 from daskgmm.models.comparison.wording import in_words
 from daskgmm.models.density.density import DRAWN, Density
 from daskgmm.models.density.divergence import Divergence
-from daskgmm.models.inputs import feature_names
-from daskgmm.models.mixture import Mixture
+from daskgmm.models.inputs.rows import feature_names
+from daskgmm.models.mixtures.alignment import alignment, distances_between
+from daskgmm.models.mixtures.mixture import Mixture
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -12,10 +12,10 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from daskgmm.em.survey import LARGEST_VALUE
+from daskgmm.em.survey.values import LARGEST_VALUE
 from daskgmm.errors import SettingError
-from daskgmm.gaussian.conditionals import conditional
-from daskgmm.gaussian.modes import Modes, modes
+from daskgmm.gaussian.density.conditionals import conditional
+from daskgmm.gaussian.density.modes import Modes, modes
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.density.columns import is_one, others, places
 from daskgmm.models.density.density_rank import RANK, Level, RanksOfRows, rank_output
@@ -34,12 +34,12 @@ from daskgmm.models.density.regression import (
 from daskgmm.models.density.sample_blocks import Sampler, sample_lazily
 from daskgmm.models.density.zarr_array import check_free, write_array
 from daskgmm.models.files.portable import Portable
-from daskgmm.models.inputs import feature_names, rows_or_grid
-from daskgmm.models.missing import transform_of
-from daskgmm.models.noisy_rows import table_to_write
-from daskgmm.models.outliers import box_of
+from daskgmm.models.inputs.rows import feature_names, rows_or_grid
+from daskgmm.models.inputs.source_name import source_name
+from daskgmm.models.mixtures.noisy_rows import table_to_write
 from daskgmm.models.predictions.forms import InAnyForm
-from daskgmm.models.source_name import source_name
+from daskgmm.models.settings.missing import transform_of
+from daskgmm.models.settings.outliers import box_of
 from daskgmm.models.writers.job import Written
 from daskgmm.models.writers.naming import check_parquet_name, check_zarr_name
 from daskgmm.models.writers.to_disk import write_to_parquet, write_to_zarr

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from scipy.stats import binom, chi2
 
 from daskgmm.gaussian.covariance.structures import structure_of
-from daskgmm.gaussian.log_joint import log_joint, squared_distances
+from daskgmm.gaussian.density.log_joint import log_joint, squared_distances
 from daskgmm.gaussian.missing.conditional import marginal, unstructured
 from daskgmm.gaussian.missing.patterns import Pattern
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.density.sample_blocks import DRAWN, Sampler
-from daskgmm.models.predictions.outputs import Asked, Output
+from daskgmm.models.predictions.output import Asked, Output
 from daskgmm.models.predictions.posterior import Posterior
 from daskgmm.models.predictions.prediction import Predictor
 

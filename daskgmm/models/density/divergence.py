@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from daskgmm.gaussian.log_joint import squared_distances
-from daskgmm.gaussian.merging import covariance_matrices
+from daskgmm.gaussian.components.merging import covariance_matrices
+from daskgmm.gaussian.density.log_joint import squared_distances
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.density.sample_blocks import DRAWN, Sampler
 from daskgmm.models.predictions.prediction import Predictor

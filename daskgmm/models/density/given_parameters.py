@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from daskgmm.counting import counted
 from daskgmm.em.objective import Objective
 from daskgmm.errors import SettingError
-from daskgmm.gaussian.covariance.precision import SingularError
+from daskgmm.gaussian.covariance.algebra.precision import SingularError
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import STRUCTURES, structure_name
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.tails.tails import tail_of
-from daskgmm.models.adaptation import with_parameters
-from daskgmm.models.factors import settings_of
-from daskgmm.models.outliers import set_outliers
+from daskgmm.models.mixtures.adaptation import with_parameters
+from daskgmm.models.settings.factors import settings_of
+from daskgmm.models.settings.outliers import set_outliers
 
 Array = NDArray[np.float64]
 

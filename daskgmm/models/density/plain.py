@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from daskgmm.gaussian.coordinates import Coordinates
-from daskgmm.gaussian.covariance.precision import SingularError
+from daskgmm.gaussian.covariance.algebra.precision import SingularError
 from daskgmm.gaussian.covariance.structures import STRUCTURES
-from daskgmm.gaussian.data_units import over_columns
+from daskgmm.gaussian.density.data_units import over_columns
 from daskgmm.gaussian.parameters import Parameters
 
 BY_HAND = (

@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.em.fingerprint import plain_digest
+from daskgmm.em.checkpoints.fingerprint import plain_digest
 from daskgmm.errors import DataError, SettingError
-from daskgmm.gaussian.conditionals import Regressions
+from daskgmm.gaussian.density.conditionals import Regressions
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.models.inputs import feature_names
+from daskgmm.models.inputs.rows import feature_names
 from daskgmm.models.predictions.forms import InAnyForm
-from daskgmm.models.predictions.outputs import Asked, Output, Outputs
+from daskgmm.models.predictions.made_outputs import Outputs
+from daskgmm.models.predictions.output import Asked, Output
 from daskgmm.models.predictions.posterior import Posterior
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.names import FLOATS

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from daskgmm.blas import one_blas_thread
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.models.mixtures.sampling import sample_mixture
 from daskgmm.models.predictions.place import Place
-from daskgmm.models.sampling import sample_mixture
 
 Array = NDArray[np.float64]
 

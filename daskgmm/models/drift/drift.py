@@ -13,17 +13,17 @@ from sklearn.exceptions import ConvergenceWarning
 from daskgmm.arrays import Array
 from daskgmm.blas import one_blas_thread
 from daskgmm.counting import counted
-from daskgmm.em.weighing import check_some
+from daskgmm.em.survey.weighing import check_some
 from daskgmm.errors import DataError, SettingError
 from daskgmm.gaussian.moments import EMPTY
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.drift.pieces import FIRST_ROWS, Pieces, pieces_of, variances_of
 from daskgmm.models.drift.rao_scott import Assessed, Means, adjusted, assess
-from daskgmm.models.fitted_on import has_known_noise
-from daskgmm.models.inputs import scoring_data
-from daskgmm.models.missing import check_whole_rows
+from daskgmm.models.facts.fitted_on import has_known_noise
+from daskgmm.models.facts.seen import seen_of
+from daskgmm.models.inputs.rows import scoring_data
 from daskgmm.models.predictions.prediction import Predictor
-from daskgmm.models.seen import seen_of
+from daskgmm.models.settings.missing import check_whole_rows
 
 LEAST_PIECES = 16
 """Fewest pieces of which a variance is estimated."""

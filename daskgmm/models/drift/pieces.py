@@ -11,8 +11,8 @@ import numpy as np
 from daskgmm.arrays import Array
 from daskgmm.blas import one_blas_thread
 from daskgmm.companions import Companions
-from daskgmm.em.survey import check_block
-from daskgmm.em.weighing import Weighing, merge_weighings, weigh
+from daskgmm.em.survey.values import check_block
+from daskgmm.em.survey.weighing import Weighing, merge_weighings, weigh
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.kernels.workspace import small_buffers

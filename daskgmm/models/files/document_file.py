@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from daskgmm.em.packing import MALFORMED
+from daskgmm.em.checkpoints.packing import MALFORMED
 from daskgmm.errors import ModelFileError
 from daskgmm.models.files.model_document import (
     FORMAT,
     FORMAT_VERSION,
     Choose,
-    Kind,
     UnknownNameError,
     mixture_of,
 )
-from daskgmm.models.files.signed_file import FileKind, check_digest, read_signed, write_signed
+from daskgmm.models.files.settings_entry import Kind
+from daskgmm.models.signed_file import FileKind, check_digest, read_signed, write_signed
 from daskgmm.storage.address import Address
 
 MODEL = FileKind(

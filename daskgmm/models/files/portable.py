@@ -9,9 +9,10 @@ from typing import Any, Self
 from sklearn.utils.validation import check_is_fitted
 
 from daskgmm.models.files.document_file import read_mixture, write_document
-from daskgmm.models.files.model_document import UnknownNameError, document_of, names_of
+from daskgmm.models.files.model_document import UnknownNameError, document_of
+from daskgmm.models.files.settings_entry import names_of
 from daskgmm.models.files.sklearn_exchange import from_sklearn, to_sklearn
-from daskgmm.models.streaming import Streaming
+from daskgmm.models.mixtures.streaming import Streaming
 from daskgmm.storage.address import Address
 
 

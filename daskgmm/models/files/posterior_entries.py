@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from daskgmm.gaussian.covariance.structures import STRUCTURES
-from daskgmm.models.files.model_document import array_of
+from daskgmm.models.files.entries import array_of
 
 NUMBERS = ("weight_concentration_prior", "mean_precision_prior", "degrees_of_freedom_prior")
 ARRAYS = ("mean_precision", "degrees_of_freedom", "mean_prior", "covariance_prior")

@@ -16,15 +16,15 @@ from sklearn.utils.validation import check_is_fitted
 from daskgmm.em.objective import Objective
 from daskgmm.errors import ExchangeWarning
 from daskgmm.gaussian.coordinates import Coordinates
-from daskgmm.gaussian.covariance.dense import Dense
-from daskgmm.gaussian.covariance.low_rank import LowRank
+from daskgmm.gaussian.covariance.algebra.dense import Dense
+from daskgmm.gaussian.covariance.low_rank.precision import LowRank
 from daskgmm.gaussian.covariance.structure import Structure
 from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters, structure_name
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.models.equal_weights import has_equal_weights
 from daskgmm.models.files.sklearn_steps import coordinates_in, steps_of
-from daskgmm.models.mixture import Mixture
-from daskgmm.models.outliers import fitted_outliers
+from daskgmm.models.mixtures.mixture import Mixture
+from daskgmm.models.settings.equal_weights import has_equal_weights
+from daskgmm.models.settings.outliers import fitted_outliers
 from daskgmm.user_warnings import warn_user
 
 Kind = TypeVar("Kind", bound=Mixture)

@@ -64,7 +64,9 @@ def _coordinates(scaler: Any, pca: Any) -> Coordinates:
         scales,
         axes,
         None if explained is None else np.array(explained, np.float64),
-        None if variances is None else variances / _unbiased(getattr(pca, "n_samples_", None)),
+        None
+        if variances is None or np.isnan(variances).any()
+        else variances / _unbiased(getattr(pca, "n_samples_", None)),
     )
 
 
@@ -95,6 +97,8 @@ def _axes(coordinates: Coordinates, facts: Mapping[str, Any]) -> PCA:
     n = _samples(facts)
     if n is not None:
         pca.n_samples_ = n
+    # Not known, but scikit-learn 1.7 has it looked up by every transformation.
+    pca.explained_variance_ = np.full(coordinates.n_features, np.nan)
     if coordinates.explained is not None:
         pca.explained_variance_ratio_ = coordinates.explained.copy()
         if coordinates.variances is not None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from daskgmm.arrays import Array
-from daskgmm.em.sample import scrambled
+from daskgmm.em.survey.sample import scrambled
 
 STEP = 2.0**-52
 """Distance of neighbouring uniform numbers. They lie halfway between its multiples:

@@ -17,13 +17,13 @@ from daskgmm.models.predictions.in_memory import (
     outputs_of,
     predict_values,
 )
-from daskgmm.models.predictions.outputs import Output
+from daskgmm.models.predictions.output import Output
 from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.passes.batches import UNKNOWN_CHUNK_SPAN
 from daskgmm.passes.executors.executor import check_lazy
-from daskgmm.rows.layout import check_rows
-from daskgmm.rows.naming import check_among
+from daskgmm.rows.checks.layout import check_rows
+from daskgmm.rows.checks.naming import check_among
 from daskgmm.rows.tables.frames import partition_dtype
 from daskgmm.rows.tables.pandas_columns import partition_array
 

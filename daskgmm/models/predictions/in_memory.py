@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.gaussian.block import Block
-from daskgmm.gaussian.latent import n_factors
-from daskgmm.models.predictions.outputs import OUTPUTS, Asked, Output, Outputs
+from daskgmm.gaussian.latent.latent_coordinates import n_factors
+from daskgmm.models.predictions.made_outputs import Outputs
+from daskgmm.models.predictions.output import Asked, Output
+from daskgmm.models.predictions.outputs import OUTPUTS
 from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.over_batches import map_batches
-from daskgmm.rows.plain import unmasked
+from daskgmm.rows.checks.plain import unmasked
 from daskgmm.rows.rows import Rows
 
 Names = tuple[str, ...]
@@ -30,7 +32,7 @@ def outputs_of(predictor: Predictor, names: Names, dtype: np.dtype[Any]) -> list
     Labels are int64; probabilities and densities float32 for float32 rows, else float64.
     """
     parameters, missing = predictor.parameters, predictor.transform.drop_missing
-    precision = "float32" if dtype == np.float32 else "float64"
+    precision = "float32" if dtype.newbyteorder("=") == np.float32 else "float64"
     noise, q = parameters.has_noise, n_factors(parameters)
     k, d, merged = parameters.n_components, predictor.n_columns, predictor.clusters
     columns = predictor.columns or ()

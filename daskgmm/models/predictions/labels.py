@@ -10,7 +10,7 @@ import numpy as np
 from daskgmm.errors import DataError
 from daskgmm.models.predictions.in_memory import Names, apart, outputs_of, predict_rows
 from daskgmm.models.predictions.lazy import predict_lazily
-from daskgmm.models.predictions.outputs import CLASS, COMPONENT, Output
+from daskgmm.models.predictions.output import CLASS, COMPONENT, Output
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.rows.labelled.arrays import Labelled
 

@@ -14,9 +14,9 @@ from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.passes.batches import UNKNOWN_CHUNK_SPAN
 from daskgmm.passes.executors.executor import check_lazy
+from daskgmm.rows.checks.refusals import check_block
 from daskgmm.rows.labelled.grid_rows import point
-from daskgmm.rows.refusals import check_block
-from daskgmm.rows.stores.presence import check_metadata_files, metadata_files
+from daskgmm.rows.zarr_nodes.presence import check_metadata_files, metadata_files
 
 
 def predict_lazily(predictor: Predictor, names: Names, x: Any, dims: tuple[str, ...] = ()) -> Any:

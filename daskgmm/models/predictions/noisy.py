@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.em.known_noise import check_noise
-from daskgmm.em.survey import LARGEST_VALUE, check_values, largest
+from daskgmm.em.survey.known_noise import check_noise
+from daskgmm.em.survey.values import LARGEST_VALUE, check_values, largest
 from daskgmm.gaussian.deconvolution.kernel import RowNoiseKernel, RowNoiseTile
 from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.posterior import Posterior

@@ -9,8 +9,8 @@ import numpy as np
 
 from daskgmm.blas import one_blas_thread
 from daskgmm.companions import ALONE, Companions
-from daskgmm.em.adaptation import checked_blocks
-from daskgmm.em.sample import Sample, SampleRule, join
+from daskgmm.em.survey.adaptation import checked_blocks
+from daskgmm.em.survey.sample import Sample, SampleRule, join
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.kernels.workspace import small_buffers
 from daskgmm.models.predictions.place import Place

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from daskgmm.blas import one_blas_thread
 from daskgmm.companions import ALONE, Companions
-from daskgmm.em.fingerprint import arrays_digest, plain_digest
-from daskgmm.em.survey import LARGEST_VALUE, check_values
-from daskgmm.em.weighing import Weighing, check_weights, merge_weighings, weigh
+from daskgmm.em.checkpoints.fingerprint import arrays_digest, plain_digest
+from daskgmm.em.survey.values import LARGEST_VALUE, check_values
+from daskgmm.em.survey.weighing import Weighing, check_weights, merge_weighings, weigh
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.kernels.choice import (

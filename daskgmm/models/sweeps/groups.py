@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.counting import counted
-from daskgmm.em.fingerprint import plain_digest
+from daskgmm.em.checkpoints.fingerprint import plain_digest
 from daskgmm.rows.labelled.grid_rows import GridRows
 from daskgmm.rows.matching import FIND_LENGTHS
 from daskgmm.rows.rows import Rows

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from daskgmm.em.fingerprint import PRIOR, plain_digest, prior_digest, rows_identity
+from daskgmm.em.checkpoints.fingerprint import PRIOR, plain_digest, prior_digest, rows_identity
 from daskgmm.em.selection.races import SweepRequest
 from daskgmm.em.settings import Settings
-from daskgmm.em.weighing import COUNTS
+from daskgmm.em.survey.weighing import COUNTS
 from daskgmm.models.sweeps.groups import Groups
 from daskgmm.passes.dataset import Dataset
 

@@ -8,17 +8,17 @@ from typing import Any
 
 from sklearn.base import clone
 
-from daskgmm.em.models import model_of
+from daskgmm.em.models.choice import model_of
 from daskgmm.em.objective import Objective
 from daskgmm.em.selection.choosing import (
     Model,
     SweepState,
 )
-from daskgmm.em.survey import Survey
-from daskgmm.models.criteria import criteria_of_sweep
-from daskgmm.models.estimator import MixtureEstimator
-from daskgmm.models.factors import settings_of
-from daskgmm.models.inputs import LABELS
+from daskgmm.em.survey.survey import Survey
+from daskgmm.models.facts.criteria import criteria_of_sweep
+from daskgmm.models.fitting.estimator import MixtureEstimator
+from daskgmm.models.inputs.rows import LABELS
+from daskgmm.models.settings.factors import settings_of
 
 SHARED_ATTRIBUTES = ("n_features_in_", "coordinates_", "fitted_on_", *LABELS)
 """Fitted attributes that all models of a sweep have in common."""

@@ -16,14 +16,14 @@ from daskgmm.em.settings import Settings
 from daskgmm.errors import (
     SettingError,
 )
-from daskgmm.gaussian.covariance.families import FAMILIES
+from daskgmm.gaussian.covariance.low_rank.families import FAMILIES
 from daskgmm.gaussian.covariance.structures import STRUCTURES, structure_name
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.models.estimator import MixtureEstimator
-from daskgmm.models.factors import check_factors, name_with_factors
+from daskgmm.models.fitting.estimator import MixtureEstimator
 from daskgmm.models.predictions.noisy import NoisyPredictor
 from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.prediction import Predictor
+from daskgmm.models.settings.factors import check_factors, name_with_factors
 from daskgmm.models.sweeps.groups import Groups
 from daskgmm.names import ALL
 

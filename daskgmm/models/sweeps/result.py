@@ -14,7 +14,7 @@ from daskgmm.errors import (
 from daskgmm.markup.wanted import html_is_wanted
 from daskgmm.models.cards.sweep_card import sweep_card
 from daskgmm.models.choice import doubts, place_of_best
-from daskgmm.models.estimator import MixtureEstimator
+from daskgmm.models.fitting.estimator import MixtureEstimator
 from daskgmm.names import CRITERIA
 
 

@@ -14,11 +14,10 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from daskgmm.blas import one_blas_thread
+from daskgmm.companions import Companions
 from daskgmm.counting import counted
-from daskgmm.em.checkpoint import Checkpoint
+from daskgmm.em.checkpoints.checkpoint import Checkpoint
 from daskgmm.em.events import Listener, together
-from daskgmm.em.far_values import warn_of_unresolved
-from daskgmm.em.fit import check_enough
 from daskgmm.em.history import log_event
 from daskgmm.em.selection.choosing import (
     SweepState,
@@ -27,23 +26,24 @@ from daskgmm.em.selection.choosing import (
     starts_of,
 )
 from daskgmm.em.selection.measuring import Measured
-from daskgmm.em.weighing import check_meaning
-from daskgmm.errors import (
-    WeightsWarning,
-)
-from daskgmm.gaussian.prior import Prior
+from daskgmm.em.settings import Settings
+from daskgmm.em.survey.far_values import warn_of_unresolved
+from daskgmm.em.survey.weighing import check_meaning
+from daskgmm.em.survey.with_sample import check_enough
+from daskgmm.errors import WeightsWarning
+from daskgmm.gaussian.priors.prior import Prior
 from daskgmm.live.showing import asked, showing
-from daskgmm.models.costs import TrainingData, cache_nbytes, cut, plan_of
-from daskgmm.models.criteria import doubt
-from daskgmm.models.equal_weights import check_prior_of_weights
-from daskgmm.models.estimator import MixtureEstimator
-from daskgmm.models.factors import check_factors_of, settings_of
-from daskgmm.models.fitted_on import fitted_on
+from daskgmm.models.facts.criteria import doubt
+from daskgmm.models.facts.fitted_on import fitted_on
+from daskgmm.models.fitting.estimator import MixtureEstimator
 from daskgmm.models.gaussian_mixture import GaussianMixture
-from daskgmm.models.inputs import check_enough_columns
-from daskgmm.models.known_noise import check_known_noise_of_sweep
-from daskgmm.models.labels import with_labels_of_sizes
-from daskgmm.models.missing import check_missing_of_sweep
+from daskgmm.models.inputs.costs import TrainingData, cache_nbytes, cut, plan_of
+from daskgmm.models.inputs.known_noise import check_known_noise_of_sweep
+from daskgmm.models.inputs.labels import with_labels_of_sizes
+from daskgmm.models.inputs.rows import check_enough_columns
+from daskgmm.models.settings.equal_weights import check_prior_of_weights
+from daskgmm.models.settings.factors import check_factors_of, settings_of
+from daskgmm.models.settings.missing import check_missing_of_sweep
 from daskgmm.models.sweeps.groups import Groups
 from daskgmm.models.sweeps.identity import identity_of
 from daskgmm.models.sweeps.members import mixtures_of, set_those_taken
@@ -51,6 +51,7 @@ from daskgmm.models.sweeps.request import all_at_once, numbers_of, request_of, s
 from daskgmm.models.sweeps.result import Sweep, checked
 from daskgmm.models.sweeps.table import table_of
 from daskgmm.passes.dataset import Dataset
+from daskgmm.rows.rows import Rows
 from daskgmm.rows.sources import source_of
 from daskgmm.storage.address import Address
 from daskgmm.storage.masking import StorageOptions
@@ -177,13 +178,11 @@ def sweep(
         noise=noise,
         tails=tails,
     )
-    random_state = estimator.random_state if random_state is None else random_state
-    if "random_state" in estimator.get_params():
-        estimator.set_params(random_state=random_state)
+    if random_state is None:
+        random_state = estimator.random_state
     types = structures_of(covariance_type, n_factors, estimator)
     sizes = numbers_of(n_components, "n_components")
-    set_those_taken(estimator, {"n_components": max(sizes), **settings_of(types[0])})
-    estimator._validate_params()
+    _set_up(estimator, random_state, types, sizes)
     check_missing_of_sweep(estimator, types, criterion)
     if noise_variance is not None:
         check_known_noise_of_sweep(types)
@@ -192,17 +191,9 @@ def sweep(
     rows, beside = given.rows(estimator)
     check_enough(rows.n_rows, min(sizes))
     belongs = None if groups is None else Groups(groups, rows)
-    chosen = estimator._settings()
-    check_prior_of_weights(chosen, rows.n_features)
-    if beside.weights is not None:
-        chosen = chosen.weighed(weights_are)
-    beside, settings = with_labels_of_sizes(beside, combinations(sizes, types, chosen))
-    request = request_of(settings, n_init, random_state, belongs)
-    request = replace(request, weights_are=None if beside.weights is None else weights_are)
-    check_enough_columns(pca, rows.n_features)
-    check_factors_of(settings, rows.n_features)
-    for chosen in settings:
-        chosen.check_prior(rows.n_features)
+    said = None if beside.weights is None else weights_are
+    beside, settings = _candidates(estimator, rows, beside, sizes, types, said)
+    request = replace(request_of(settings, n_init, random_state, belongs), weights_are=said)
     as_one_fit = all_at_once(settings, rows.n_features)
     # What M-steps round to would depend on whether a task has just ended.
     with one_blas_thread(), closing(cut(rows, beside, as_one_fit, cache_nbytes(cache))) as data:
@@ -212,11 +203,41 @@ def sweep(
         if checkpoint is not None:
             saved = Checkpoint(Address.of(checkpoint, storage_options), SweepState)
             kept = saved.load(identity_of(data, request, random_state))
-        title = f"sweep of {counted(len(settings), 'candidate')}"
-        with showing(shown, title) as display:
+        with showing(shown, f"sweep of {counted(len(settings), 'candidate')}") as display:
             told = together(log_event, display, listen)
             state, measured = choose(data, request, told, saved, kept)
         return _found(data, state, measured, estimator, given, criterion)
+
+
+def _set_up(
+    estimator: MixtureEstimator, random_state: Any, types: Sequence[str], sizes: Sequence[int]
+) -> None:
+    """Give the estimator what all candidates have, and check its settings."""
+    if "random_state" in estimator.get_params():
+        estimator.set_params(random_state=random_state)
+    set_those_taken(estimator, {"n_components": max(sizes), **settings_of(types[0])})
+    estimator._validate_params()
+
+
+def _candidates(
+    estimator: MixtureEstimator,
+    rows: Rows,
+    beside: Companions[Rows],
+    sizes: Sequence[int],
+    types: Sequence[str],
+    weights_are: str | None,
+) -> tuple[Companions[Rows], tuple[Settings, ...]]:
+    """Return what goes beside rows, and the settings of all candidates, checked for these rows."""
+    own = estimator._settings()
+    check_prior_of_weights(own, rows.n_features)
+    if beside.weights is not None:
+        own = own.weighed(weights_are)
+    beside, settings = with_labels_of_sizes(beside, combinations(sizes, types, own))
+    check_enough_columns(own.pca, rows.n_features)
+    check_factors_of(settings, rows.n_features)
+    for candidate in settings:
+        candidate.check_prior(rows.n_features)
+    return beside, settings
 
 
 def _copied(given: MixtureEstimator | None, **settings: Any) -> MixtureEstimator:

@@ -13,8 +13,8 @@ from daskgmm.em.selection.choosing import (
 from daskgmm.em.selection.measuring import Measured
 from daskgmm.em.settings import Settings
 from daskgmm.gaussian.floor import n_degenerate
-from daskgmm.models.criteria import Criteria
-from daskgmm.models.degeneracy import reason_of
+from daskgmm.models.facts.criteria import Criteria
+from daskgmm.models.facts.degeneracy import reason_of
 from daskgmm.names import FAILED, FITTED, SAMPLE
 
 

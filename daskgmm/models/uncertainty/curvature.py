@@ -10,9 +10,9 @@ import numpy as np
 from scipy.linalg import eigh
 
 from daskgmm.arrays import Array
-from daskgmm.em.sample import SAMPLE_BYTES
 from daskgmm.em.scores import Scores
-from daskgmm.gaussian.score_chart import ScoreChart
+from daskgmm.em.survey.sample import SAMPLE_BYTES
+from daskgmm.gaussian.charts.score_chart import ScoreChart
 from daskgmm.passes.executors.threads import thread_count
 
 ROWS_PER_PARAMETER = 50

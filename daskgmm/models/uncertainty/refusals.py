@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 
 from daskgmm.arrays import Array
 from daskgmm.counting import counted
-from daskgmm.em.rounding import TELLING_ROWS, rounding_of
+from daskgmm.em.survey.rounding import TELLING_ROWS, rounding_of
 from daskgmm.errors import DataError, SettingError
+from daskgmm.gaussian.charts.score_chart import ScoreChart, has_chart
 from daskgmm.gaussian.floor import Floor
 from daskgmm.gaussian.m_step import Maximised
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.gaussian.score_chart import ScoreChart, has_chart
-from daskgmm.models.degeneracy import reason_of
-from daskgmm.models.equal_weights import has_equal_weights
-from daskgmm.models.fitted_on import has_known_noise, has_labels
-from daskgmm.models.missing import check_whole_rows
+from daskgmm.models.facts.degeneracy import reason_of
+from daskgmm.models.facts.fitted_on import has_known_noise, has_labels
+from daskgmm.models.settings.equal_weights import has_equal_weights
+from daskgmm.models.settings.missing import check_whole_rows
 from daskgmm.models.uncertainty.curvature import BARELY, Curvature
 
 LEAST_UNITS = 30

@@ -22,14 +22,14 @@ from daskgmm.arrays import Array
 from daskgmm.blas import one_blas_thread
 from daskgmm.companions import Companions
 from daskgmm.em.scores import Scores, scores_of
-from daskgmm.em.uniform_sample import rule_of, uniform_sample
-from daskgmm.em.weighing import COUNTS, check_meaning, check_some
+from daskgmm.em.survey.uniform_sample import rule_of, uniform_sample
+from daskgmm.em.survey.weighing import COUNTS, check_meaning, check_some
 from daskgmm.errors import DataError, DependenceWarning, SourceError, WeightsWarning
-from daskgmm.gaussian.covariance.dense import Dense
+from daskgmm.gaussian.charts.score_chart import ScoreChart
+from daskgmm.gaussian.covariance.algebra.dense import Dense
 from daskgmm.gaussian.covariance.structures import STRUCTURES
-from daskgmm.gaussian.score_chart import ScoreChart
-from daskgmm.models.criteria import ERRORS_COUNT, doubt
-from daskgmm.models.inputs import scoring_data
+from daskgmm.models.facts.criteria import ERRORS_COUNT, doubt
+from daskgmm.models.inputs.rows import scoring_data
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.uncertainty.curvature import (
     BARELY,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from daskgmm.em.packing import named_once
+from daskgmm.em.checkpoints.packing import named_once
 from daskgmm.errors import OutputError
 from daskgmm.storage.address import Address
 

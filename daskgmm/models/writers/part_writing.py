@@ -19,7 +19,7 @@ import numpy as np
 
 from daskgmm.errors import OutputError
 from daskgmm.gaussian.block import Block
-from daskgmm.models.predictions.outputs import Outputs
+from daskgmm.models.predictions.made_outputs import Outputs
 from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.writers.marks import marked
@@ -39,6 +39,9 @@ COMPONENTS = b"daskgmm.n_components"
 
 CLASSES = b"daskgmm.classes"
 """Key of the labels of the classes that predictions are of, a list of JSON."""
+
+ARRAYS = b"daskgmm.outputs"
+"""Key of the names of the outputs, a list of JSON; files of earlier versions have none."""
 
 GROUP_BYTES = 4 << 20
 """Decoded bytes of a row group: what a writer holds."""
@@ -91,7 +94,8 @@ class PartWriting:
         arrow, schema = require("pyarrow"), self.keys
         for name, values in columns_of(self.outputs, self.outputs.empty(0)):
             schema = schema.append(arrow.field(name, values.type))
-        mark = {COMPONENTS: str(self.predictor.parameters.n_components)}
+        names = [output.name for output in self.outputs.arrays]
+        mark = {COMPONENTS: str(self.predictor.parameters.n_components), ARRAYS: json.dumps(names)}
         if self.outputs.classes:
             mark[CLASSES] = json.dumps(self.outputs.classes, default=str)
         return schema.with_metadata({**(schema.metadata or {}), **mark})

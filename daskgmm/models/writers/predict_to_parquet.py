@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from daskgmm.em.fingerprint import plain_digest, rows_digest
+from daskgmm.em.checkpoints.fingerprint import plain_digest, rows_digest
 from daskgmm.errors import SettingError
-from daskgmm.models.predictions.outputs import Outputs
+from daskgmm.models.predictions.made_outputs import Outputs
 from daskgmm.models.writers.job import Add, Job
 from daskgmm.models.writers.parquet_target import ParquetTarget
 from daskgmm.models.writers.part_writing import PartWriting

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.em.fingerprint import plain_digest, rows_digest
+from daskgmm.em.checkpoints.fingerprint import plain_digest, rows_digest
 from daskgmm.errors import DataError
 from daskgmm.models.writers.cutting import CutRows
 from daskgmm.models.writers.job import Add, Job

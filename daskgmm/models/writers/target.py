@@ -16,15 +16,15 @@ from uuid import uuid4
 
 import numpy as np
 
-from daskgmm.em.checkpoint import digest_of
-from daskgmm.em.packing import MALFORMED
+from daskgmm.em.checkpoints.checkpoint import digest_of
+from daskgmm.em.checkpoints.packing import MALFORMED
 from daskgmm.errors import OutputError
 from daskgmm.models.writers.ownership import Owner, identified, parsed
 from daskgmm.models.writers.tally import Tally
 from daskgmm.passes.configuration import Configuration
 from daskgmm.rows.retries import retried
 from daskgmm.storage.address import Address
-from daskgmm.storage.local import is_full, written_path
+from daskgmm.storage.local import is_full, remove_partial_files, written_path
 from daskgmm.storage.masking import shown
 
 try:
@@ -304,6 +304,8 @@ class Target(ABC):
     def _remove_journal(self) -> None:
         if self._journal.exists():
             self._journal.remove()
+        if not self._remote:
+            remove_partial_files(Path(self._journal.url))
 
     def _put_in_place(self) -> None:
         """Give what is whole its name."""

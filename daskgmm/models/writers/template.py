@@ -10,7 +10,7 @@ import numpy as np
 import zarr
 
 from daskgmm.errors import DataError
-from daskgmm.rows.layout import REAL_KINDS
+from daskgmm.rows.checks.layout import REAL_KINDS
 
 if TYPE_CHECKING:
     import xarray as xr

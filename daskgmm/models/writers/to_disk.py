@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from daskgmm.models.predictions.outputs import Outputs
+from daskgmm.models.predictions.made_outputs import Outputs
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.writers.cutting import Cut, cut_rows
 from daskgmm.models.writers.job import Written

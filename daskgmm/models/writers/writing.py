@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.parameters import Parameters
-from daskgmm.models.predictions.outputs import MISSING, Outputs
+from daskgmm.models.predictions.made_outputs import Outputs
+from daskgmm.models.predictions.output import MISSING
 from daskgmm.models.predictions.place import Place
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.writers.marks import marked
@@ -26,7 +27,7 @@ from daskgmm.models.writers.ownership import Owner
 from daskgmm.models.writers.tally import Arrays, Piece, Tally, WrittenBatch
 from daskgmm.passes.batches import Batch
 from daskgmm.rows.retries import retried
-from daskgmm.rows.stores.presence import check_present_here
+from daskgmm.rows.zarr_nodes.presence import check_present_here
 
 PREDICTED_ROWS = 1 << 16
 """Rows that are predicted at once on their way to a chunk of the target."""

@@ -13,14 +13,14 @@ import zarr
 from numpy.typing import NDArray
 
 from daskgmm.errors import OutputError
-from daskgmm.models.predictions.outputs import Outputs
+from daskgmm.models.predictions.made_outputs import Outputs
 from daskgmm.models.writers.cutting import CutRows
 from daskgmm.models.writers.target import Target
 from daskgmm.models.writers.writing import digest_of, region_of
-from daskgmm.rows.stores.obstore_backend import portable
+from daskgmm.rows.zarr_nodes.obstore_backend import portable
 from daskgmm.storage.address import Address
 
-WRITE_ALL = {"write_empty_chunks": True}
+WRITE_ALL: Any = {"write_empty_chunks": True}
 """Chunks that hold only the fill value are written too: what is absent is not done yet."""
 
 MARK = "n_components"
@@ -54,7 +54,7 @@ class ZarrTarget(Target):
         layout, template = cut.layout, cut.template
         if template is not None:
             template.to_zarr(
-                self.place.url,
+                self.place.zarr_store,
                 mode="a",
                 zarr_format=3,
                 consolidated=False,
@@ -84,9 +84,7 @@ class ZarrTarget(Target):
     def arrays(self, outputs: Outputs) -> dict[str, Any]:
         """Return the arrays by name."""
         group = self._group("r+")
-        return {
-            each.name: portable(group[each.name]).with_config(WRITE_ALL) for each in outputs.arrays
-        }
+        return {each.name: _written_whole(portable(group[each.name])) for each in outputs.arrays}
 
     def finish(self, arrays: Mapping[str, Any], digests: Mapping[str, str]) -> None:
         """Put the group in its place."""
@@ -117,8 +115,13 @@ class ZarrTarget(Target):
     def _group(self, mode: Any) -> Any:
         place = self.place
         return zarr.open_group(
-            place.url, mode=mode, zarr_format=3, storage_options=place.zarr_options
+            place.zarr_store, mode=mode, zarr_format=3, storage_options=place.zarr_options
         )
+
+
+def _written_whole(array: Any) -> Any:
+    """Return an array that writes chunks of the fill value too: `with_config` of Zarr 3.1.6."""
+    return zarr.Array(zarr.AsyncArray(array.metadata, array.store_path, WRITE_ALL))
 
 
 def _coordinate(values: Sequence[Any]) -> NDArray[Any]:

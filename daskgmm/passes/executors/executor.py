@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
 import dask
 
+from daskgmm.loaded import loaded
 from daskgmm.passes.configuration import Configuration
 from daskgmm.passes.executors.threads import Threads
 from daskgmm.passes.persisted import asynchronous, check_persisted, check_there
@@ -64,7 +64,7 @@ def ambient_client() -> Any:
 
 def current_client() -> Any:
     """Return the current Dask client, or None; it may be asynchronous."""
-    distributed = sys.modules.get("distributed")
+    distributed = loaded("distributed")
     if distributed is None:
         return None
     try:

@@ -7,9 +7,9 @@ from typing import Any
 
 from daskgmm.errors import SourceError
 from daskgmm.rows.arrays import ArrayRows
+from daskgmm.rows.checks.naming import check_among, check_numbers
 from daskgmm.rows.csv.blocks import Types, blocks, in_fitting_types
 from daskgmm.rows.csv.dialect import Dialect, opened
-from daskgmm.rows.naming import check_among, check_numbers
 from daskgmm.rows.tables.arrow_columns import number_type, require
 from daskgmm.rows.tables.frames import arrow_array
 from daskgmm.storage.address import Address
@@ -88,4 +88,4 @@ def _check_numbers(table: Any, columns: Sequence[str] | None, source: str) -> No
     check_among(names, table.schema.names, source)
     types = {name: table.schema.field(name).type for name in names}
     kinds = {name: (number_type(kind, nulls=True), str(kind)) for name, kind in types.items()}
-    check_numbers(kinds, source, "daskgmm.open_data(path, columns=[...]) or --columns")
+    check_numbers(kinds, source, "daskgmm.open_data(path, columns=[{numbers}]), or --columns")

@@ -12,11 +12,19 @@ from daskgmm.rows.kinds.parquet import OpenRows
 from daskgmm.rows.matching import column_of
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source, path_of
+from daskgmm.rows.tables.arrow_columns import number_type
 from daskgmm.rows.tables.arrow_texts import TableTexts, holds_texts
 from daskgmm.rows.tables.frame_tables import MemoryTable, taken_from_arrow
 from daskgmm.rows.tables.keyed import Table
 from daskgmm.rows.tables.text_columns import LOOKED_AT, Columns, check_words
 from daskgmm.rows.texts import Texts
+
+
+def columns_of(schema: Any) -> Columns:
+    """Return the columns of a schema of Arrow by what becomes of them."""
+    kinds = ((each.name, each.type) for each in schema)
+    numbers = ((name, kind, number_type(kind, nulls=True)) for name, kind in kinds)
+    return Columns.of((name, str(kind), number is not None) for name, kind, number in numbers)
 
 
 class CsvFile(Source):
@@ -47,7 +55,7 @@ class CsvFile(Source):
         return OpenCsv(left, self.options), TableTexts(self._read, name)
 
     def columns(self) -> Columns:
-        found = Columns.of((field.name, str(field.type)) for field in self._read.schema)
+        found = columns_of(self._read.schema)
         check_words(self._read.select(list(found.texts)).slice(0, LOOKED_AT), str(self.path))
         return found
 
@@ -88,4 +96,5 @@ class OpenCsv(OpenRows):
         return OpenCsv(left, self.options), TableTexts(self.x.table, name)
 
     def table(self, columns: Sequence[str] | None, keys: Any, part_rows: int) -> Table:
-        return MemoryTable(taken_from_arrow(self.x.table, columns, keys), part_rows)
+        chosen = self.x.columns if columns is None else columns
+        return MemoryTable(taken_from_arrow(self.x.table, chosen, keys), part_rows)

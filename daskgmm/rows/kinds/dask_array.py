@@ -10,15 +10,15 @@ import dask.array as da
 from daskgmm.companions import WEIGHTS
 from daskgmm.counting import counted
 from daskgmm.errors import DataError
+from daskgmm.rows.checks.layout import check_rows, check_weights
+from daskgmm.rows.checks.plain import unmasked
 from daskgmm.rows.labelled.undecoded import warn_of_undecoded
-from daskgmm.rows.layout import check_rows, check_weights
 from daskgmm.rows.lazy.dask_array import DaskRows
 from daskgmm.rows.lazy.graph import held_by_collection
-from daskgmm.rows.lazy.stored_chunks import stored_chunks
 from daskgmm.rows.matching import FIND_LENGTHS, check_count
-from daskgmm.rows.plain import unmasked
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source
+from daskgmm.rows.stores.stored_chunks import stored_chunks
 
 
 class DaskArray(Source):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from daskgmm.companions import WEIGHTS
-from daskgmm.rows.layout import check_rows
+from daskgmm.rows.checks.layout import check_rows
 from daskgmm.rows.matching import check_matched
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source

@@ -7,13 +7,13 @@ from typing import Any
 
 from daskgmm.companions import WEIGHTS
 from daskgmm.errors import DataError
+from daskgmm.rows.checks.layout import check_weights
 from daskgmm.rows.kinds.dask_array import DaskArray
 from daskgmm.rows.kinds.memory import Memory
 from daskgmm.rows.kinds.zarr import StoredZarr
 from daskgmm.rows.labelled.arrays import labelled
 from daskgmm.rows.labelled.opening import SUFFIXES, is_labelled_file, open_labelled
 from daskgmm.rows.labelled.variables import decoded_weight, is_labelled, listed
-from daskgmm.rows.layout import check_weights
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Predictions, Source, path_of
 

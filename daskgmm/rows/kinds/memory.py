@@ -9,10 +9,10 @@ import numpy as np
 
 from daskgmm.companions import WEIGHTS
 from daskgmm.rows.arrays import ArrayRows
-from daskgmm.rows.layout import check_rows
+from daskgmm.rows.checks.layout import check_rows
+from daskgmm.rows.checks.plain import checked, plain
+from daskgmm.rows.checks.refusals import kind_of
 from daskgmm.rows.matching import check_matched
-from daskgmm.rows.plain import checked, plain
-from daskgmm.rows.refusals import kind_of
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source
 from daskgmm.rows.tables.frame_tables import MemoryTable, taken_from_pandas

@@ -92,7 +92,8 @@ class ParquetFiles(Source):
 
     def columns(self) -> Columns:
         footer, names = self._footers[0], shared_features(self._footers)
-        found = Columns.of((name, footer.columns[name].kind) for name in names)
+        kinds = ((name, footer.columns[name]) for name in names)
+        found = Columns.of((name, each.kind, each.dtype is not None) for name, each in kinds)
         stored = [name for name in found.texts if name not in footer.constants]
         if stored:
             check_words(first_rows(footer, stored, LOOKED_AT), str(self.path))

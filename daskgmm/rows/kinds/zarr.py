@@ -9,19 +9,19 @@ import zarr
 
 from daskgmm.companions import WEIGHTS
 from daskgmm.errors import SourceError
-from daskgmm.rows.labelled.nodata import declared_by_zarr
+from daskgmm.rows.checks.layout import check_rows
+from daskgmm.rows.decoding.nodata import declared_by_zarr
 from daskgmm.rows.labelled.opening import data_array, labelled_group
-from daskgmm.rows.layout import check_rows
 from daskgmm.rows.matching import check_matched
 from daskgmm.rows.parquet.tables import parquet_table
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source, path_of
-from daskgmm.rows.stores.obstore_backend import portable
 from daskgmm.rows.stores.stored_values import lazy_values
 from daskgmm.rows.stores.zarr_array import ZarrRows
 from daskgmm.rows.stores.zarr_opening import group_refused, open_node, open_zarr
-from daskgmm.rows.stores.zarr_store import address_of, location
 from daskgmm.rows.tables.keyed import Table
+from daskgmm.rows.zarr_nodes.node import address_of, location
+from daskgmm.rows.zarr_nodes.obstore_backend import portable
 
 
 class Zarr(Source):

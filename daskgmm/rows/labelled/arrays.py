@@ -17,6 +17,7 @@ import numpy as np
 from daskgmm.companions import WEIGHTS, entry_of
 from daskgmm.errors import DataError
 from daskgmm.rows.arrays import ArrayRows
+from daskgmm.rows.checks.layout import check_real
 from daskgmm.rows.labelled.grid_rows import GridPlaces, GridRows
 from daskgmm.rows.labelled.stacking import stack_features
 from daskgmm.rows.labelled.variables import (
@@ -30,7 +31,6 @@ from daskgmm.rows.labelled.variables import (
     those_wanted,
     variables_of,
 )
-from daskgmm.rows.layout import check_real
 from daskgmm.rows.rows import Rows
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from daskgmm.rows import naming
+from daskgmm.rows.checks import naming
 from daskgmm.rows.lazy.dask_array import DaskRows
 
 Runs = tuple[tuple[int, int], ...]

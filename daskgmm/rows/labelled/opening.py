@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import zarr
 
 from daskgmm.errors import SourceError
-from daskgmm.rows.labelled.attributes import numbers
-from daskgmm.rows.labelled.file_kinds import ENGINES, LABELLED, suffix_of
-from daskgmm.rows.labelled.nodata import (
+from daskgmm.rows.checks.layout import REAL_KINDS
+from daskgmm.rows.decoding.attributes import numbers
+from daskgmm.rows.decoding.file_kinds import ENGINES, LABELLED, suffix_of
+from daskgmm.rows.decoding.nodata import (
     DECLARING,
     declared_by_zarr,
     fills_missing,
@@ -21,11 +22,10 @@ from daskgmm.rows.labelled.nodata import (
     zarr_attributes,
 )
 from daskgmm.rows.labelled.variables import auxiliary, grid_mappings, unmentioned
-from daskgmm.rows.layout import REAL_KINDS
 from daskgmm.rows.stores.claims import check_claim
 from daskgmm.rows.stores.stored_values import lazily_read, lazy_values
 from daskgmm.rows.stores.zarr_opening import group_refused, missing, open_node
-from daskgmm.rows.stores.zarr_store import address_of
+from daskgmm.rows.zarr_nodes.node import address_of
 from daskgmm.storage.address import Address
 from daskgmm.storage.masking import StorageOptions
 

@@ -13,9 +13,9 @@ import dask.array as da
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.rows.labelled.nodata import Decoding
+from daskgmm.rows.checks.plain import plain, unmasked
+from daskgmm.rows.decoding.nodata import Decoding
 from daskgmm.rows.labelled.variables import Variable
-from daskgmm.rows.plain import plain, unmasked
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -12,7 +12,7 @@ from typing import Any
 import zarr
 
 from daskgmm.errors import DataError, DecodingWarning
-from daskgmm.rows.labelled.nodata import (
+from daskgmm.rows.decoding.nodata import (
     DECLARING,
     PLAIN,
     Decoding,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,15 +14,16 @@ from numpy.typing import NDArray
 
 from daskgmm.companions import WEIGHTS
 from daskgmm.errors import DataError
-from daskgmm.rows.labelled.nodata import (
+from daskgmm.loaded import loaded
+from daskgmm.rows.checks.layout import REAL_KINDS, check_real
+from daskgmm.rows.checks.plain import plain, unmasked
+from daskgmm.rows.checks.refusals import check_plain
+from daskgmm.rows.decoding.nodata import (
     Decoding,
     declared_by_xarray,
     decoded_by_xarray,
     taken_as_missing,
 )
-from daskgmm.rows.layout import REAL_KINDS, check_real
-from daskgmm.rows.plain import plain, unmasked
-from daskgmm.rows.refusals import check_plain
 from daskgmm.user_warnings import warn_user
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ AUXILIARY = ("bounds", "climatology", "ancillary_variables", "cell_measures", "g
 
 def is_labelled(x: Any) -> bool:
     """Return whether x is a DataArray or a Dataset, without importing xarray."""
-    xarray = sys.modules.get("xarray")
+    xarray = loaded("xarray")
     return xarray is not None and isinstance(x, (xarray.DataArray, xarray.Dataset))
 
 

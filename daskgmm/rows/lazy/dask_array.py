@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.rows.checks.layout import check_rows, check_weights
+from daskgmm.rows.checks.naming import places
 from daskgmm.rows.grid import check_chunks
-from daskgmm.rows.layout import check_rows, check_weights
 from daskgmm.rows.lazy.graph import Graph, Key, nbytes_in, optimised
 from daskgmm.rows.lazy.graph_segment import GraphSegment, RowBlock
 from daskgmm.rows.lazy.shared_nodes import with_shared_computed
-from daskgmm.rows.naming import places
 from daskgmm.rows.rows import UNKNOWN, Get, Rows
 
 IN_PROCESS_BYTES = 16 << 20

@@ -14,7 +14,7 @@ from dask.highlevelgraph import MaterializedLayer
 from dask.utils import ensure_dict
 
 from daskgmm.errors import SourceError
-from daskgmm.rows.stores.presence import metadata_files
+from daskgmm.rows.zarr_nodes.presence import metadata_files
 
 Key: TypeAlias = Any
 """A dask key: a string, or a tuple that begins with one."""

@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.errors import DataError
-from daskgmm.rows.layout import check_real
+from daskgmm.rows.checks.layout import check_real
+from daskgmm.rows.checks.plain import unmasked
+from daskgmm.rows.checks.refusals import check_block
 from daskgmm.rows.lazy.graph import Graph, Key, Nodes
-from daskgmm.rows.plain import unmasked
-from daskgmm.rows.refusals import check_block
 from daskgmm.rows.retries import retried
 from daskgmm.rows.rows import UNKNOWN
-from daskgmm.rows.stores.presence import check_metadata_files
+from daskgmm.rows.zarr_nodes.presence import check_metadata_files
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from daskgmm.blas import one_blas_thread
 from daskgmm.rows.lazy.graph import Graph, Key
 from daskgmm.rows.retries import retried
 from daskgmm.rows.rows import Get
-from daskgmm.rows.stores.presence import check_metadata_files
+from daskgmm.rows.zarr_nodes.presence import check_metadata_files
 
 SMALL_FRACTION = 1 / 16
 """Largest size of all kept results together, as a fraction of the data."""

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from daskgmm.errors import DataError
-from daskgmm.rows.naming import check_among
+from daskgmm.rows.checks.naming import check_among
 from daskgmm.rows.parquet.footers import Footer, check_stored_alike
 from daskgmm.rows.parquet.segment import Piece, Query, read_groups, row_of_file
 from daskgmm.rows.tables.arrow_columns import odd_list, odd_list_message

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from daskgmm.errors import DataError, SourceError
-from daskgmm.rows.naming import check_among, check_numbers
+from daskgmm.rows.checks.naming import check_among, check_numbers
 from daskgmm.rows.parquet.data_file import DataFile
 from daskgmm.rows.parquet.files import opened_version
 from daskgmm.rows.parquet.version import Version

@@ -63,7 +63,7 @@ class ParquetRows(Rows):
         if not features:
             raise DataError(f"No columns of {footers[0].address} are left; choose at least one.")
         names = [column.name for column in features]
-        types = column_types(footers, names, "open_parquet(path, columns=[...]) or --columns")
+        types = column_types(footers, names, "open_parquet(path, [{numbers}]), or --columns")
         self.dtype = np.result_type(*types.values())
         self.lengths = np.array([m for footer in footers for m in footer.rows], dtype=np.int64)
         self.in_process = in_memory(footers[0].address)

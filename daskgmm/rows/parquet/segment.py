@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.errors import DataError, SourceError
-from daskgmm.rows.naming import listed
+from daskgmm.rows.checks.naming import listed
 from daskgmm.rows.parquet.files import opened_version
 from daskgmm.rows.parquet.version import Version
 from daskgmm.rows.retries import retried_stream

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
+from daskgmm.rows.checks.naming import check_among
 from daskgmm.rows.grid import check_chunks
-from daskgmm.rows.naming import check_among
 from daskgmm.rows.parquet.files import opened_version
 from daskgmm.rows.parquet.finding import find_files
 from daskgmm.rows.parquet.footers import (

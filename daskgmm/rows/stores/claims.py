@@ -14,7 +14,7 @@ import numpy as np
 from zarr.core.sync import sync
 
 from daskgmm.errors import SourceError
-from daskgmm.rows.stores.zarr_store import address_of
+from daskgmm.rows.zarr_nodes.node import address_of
 from daskgmm.user_warnings import warn_user
 
 DOUBTED_BYTES, DOUBTED_CHUNKS = 1 << 31, 10_000
@@ -37,8 +37,9 @@ def check_claim(array: Any, sparse: bool) -> None:
     Raises
     ------
     SourceError
-        If chunks hold no value, or the shape has no place in memory.
+        If chunks hold no value or are of unequal lengths, or the shape has no place in memory.
     """
+    _check_regular(array)
     if min(_units(array), default=1) < 1:
         raise SourceError(
             f"{address_of(array)} says that its chunks have the shape {_units(array)}, which "
@@ -71,6 +72,16 @@ def check_claim(array: Any, sparse: bool) -> None:
         f"{what}: rows there are read as the fill value {array.fill_value}. If it is not written "
         "yet, give it the shape that it has (resize), or declare the fill value as missing."
     )
+
+
+def _check_regular(array: Any) -> None:
+    try:
+        array.chunks  # noqa: B018
+    except NotImplementedError:
+        raise SourceError(
+            f"{address_of(array)} has chunks of unequal lengths, which are not read. Copy it "
+            "into an array whose chunks have one shape: zarr.create_array(..., chunks=...)."
+        ) from None
 
 
 def chunk_counts(array: Any) -> tuple[int, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,14 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.errors import DataError, SourceError
-from daskgmm.rows.labelled.nodata import DECLARING, PLAIN, Decoding, declared
+from daskgmm.loaded import loaded
+from daskgmm.rows.decoding.nodata import DECLARING, PLAIN, Decoding, declared
 from daskgmm.rows.stores.stored_rows import Lengths, StoredRows
 from daskgmm.storage.address import Address
 
 
 def is_hdf5(x: Any) -> bool:
     """Return whether x is a dataset of h5py, without importing it."""
-    h5py = sys.modules.get("h5py")
+    h5py = loaded("h5py")
     return h5py is not None and isinstance(x, h5py.Dataset)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from zarr.core.sync import sync
 
-from daskgmm.rows.stores.presence import may_be_missing
+from daskgmm.rows.zarr_nodes.presence import may_be_missing
 
 
 def check_shards(array: Any, part: Sequence[Any], values: NDArray[Any]) -> None:

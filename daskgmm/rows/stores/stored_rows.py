@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.rows.ahead import FETCHED_BYTES, fetched
+from daskgmm.rows.checks.layout import check_rows, check_weights
+from daskgmm.rows.decoding.nodata import PLAIN, Decoding, taken_as_missing
 from daskgmm.rows.grid import check_chunks, given_lengths, offsets, regular_lengths
-from daskgmm.rows.labelled.nodata import PLAIN, Decoding, taken_as_missing
-from daskgmm.rows.layout import check_rows, check_weights
 from daskgmm.rows.retries import retried
 from daskgmm.rows.rows import Rows
 

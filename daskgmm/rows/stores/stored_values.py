@@ -13,11 +13,11 @@ import zarr
 from numpy.typing import NDArray
 
 from daskgmm.errors import SourceError
-from daskgmm.rows.labelled.nodata import PLAIN, Decoding
-from daskgmm.rows.plain import plain
+from daskgmm.rows.checks.plain import plain
+from daskgmm.rows.decoding.nodata import PLAIN, Decoding
 from daskgmm.rows.retries import configured_retries, retried
-from daskgmm.rows.stores.presence import check_present, may_be_missing
 from daskgmm.rows.stores.zarr_reading import READ_AGAIN, read
+from daskgmm.rows.zarr_nodes.presence import check_present, may_be_missing
 from daskgmm.storage.address import Address
 
 

@@ -9,12 +9,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from daskgmm.rows.ahead import configured_ahead
-from daskgmm.rows.labelled.nodata import Decoding, declared_by_zarr, fills_missing, tell_zeros
+from daskgmm.rows.decoding.nodata import Decoding, declared_by_zarr, fills_missing, tell_zeros
 from daskgmm.rows.stores.claims import check_claim
-from daskgmm.rows.stores.obstore_backend import portable
 from daskgmm.rows.stores.stored_rows import Lengths, StoredRows
 from daskgmm.rows.stores.zarr_reading import read
-from daskgmm.rows.stores.zarr_store import at_hand, in_memory, location
+from daskgmm.rows.zarr_nodes.node import at_hand, in_memory, location
+from daskgmm.rows.zarr_nodes.obstore_backend import portable
 from daskgmm.storage.masking import shown
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 import zarr
 
 from daskgmm.errors import SourceError
-from daskgmm.rows.labelled.file_kinds import how_to_open
-from daskgmm.rows.stores.obstore_backend import portable
+from daskgmm.rows.decoding.file_kinds import how_to_open
+from daskgmm.rows.zarr_nodes.obstore_backend import portable
 from daskgmm.storage.address import Address
 
 CODEC_BATCH = 16
@@ -20,6 +21,9 @@ CHECK = (
     "Check the address (of a server of your own: the endpoint) and the credentials, in "
     "storage_options (--storage-option) or the environment."
 )
+
+REPAIRED = "(Array .*: )?The stored chunk "
+"""How Zarr, from 3.4 on, begins to say that it reads impossible chunks as others."""
 
 LISTED_ARRAYS = 10
 """Largest number of arrays of a group that an error message lists."""
@@ -35,15 +39,18 @@ def open_zarr(address: Address) -> Any:
 
 def open_node(address: Address) -> Any:
     """Open a Zarr array or group for reading."""
-    # Absolute, as workers may have been started elsewhere.
-    store = address.url if address.is_url else str(Path(address.url).expanduser().absolute())
     with (
         address.explain(SourceError, f"{address} cannot be opened", CHECK),
         zarr.config.set({"codec_pipeline.batch_size": CODEC_BATCH}),
+        warnings.catch_warnings(),
     ):
+        warnings.filterwarnings("error", REPAIRED, UserWarning)
         try:
-            return portable(zarr.open(store=store, mode="r", storage_options=address.zarr_options))
-        except FileNotFoundError:
+            store, options = address.zarr_store, address.zarr_options
+            return portable(zarr.open(store=store, mode="r", storage_options=options))
+        except UserWarning as told:
+            raise SourceError(f"{address} has metadata that are damaged: {told}") from None
+        except (FileNotFoundError, FileExistsError):  # the second of Zarr 3.1.2, for a file
             # zarr's own NodeNotFoundError is a FileNotFoundError too.
             is_other = not address.is_url and address.exists()
             raise SourceError(_not_zarr(address) if is_other else missing(address)) from None

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.errors import SourceError
-from daskgmm.rows.stores.presence import check_present, may_be_missing
 from daskgmm.rows.stores.shards import check_shards
-from daskgmm.rows.stores.zarr_store import address_of
+from daskgmm.rows.zarr_nodes.node import address_of
+from daskgmm.rows.zarr_nodes.presence import check_present, may_be_missing
 
 READ_AGAIN = "If the store could not be reached, run again; if a chunk is damaged, write it again."
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,6 @@ from daskgmm.rows.tables.exact_cast import write_exactly
 
 def require(package: str) -> Any:
     """Import a module of pyarrow; raise `SourceError` with the command that installs it."""
-    if (found := sys.modules.get(package)) is not None:  # it is asked for every column
-        return found
-    from importlib import import_module
-
     try:
         return import_module(package)
     except ImportError as error:

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from daskgmm.errors import DataError
 from daskgmm.rows.arrays import ArrayRows
+from daskgmm.rows.checks.naming import check_among
 from daskgmm.rows.grid import check_chunks, regular_lengths
 from daskgmm.rows.lazy.dask_array import DaskRows, chunk_lengths
 from daskgmm.rows.lazy.graph_segment import GraphSegment
-from daskgmm.rows.naming import check_among
 from daskgmm.rows.tables.arrow_columns import require
 from daskgmm.rows.tables.frames import (
     arrow_array,

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from daskgmm.companions import WEIGHTS
 from daskgmm.errors import DataError
-from daskgmm.rows.naming import check_among, check_numbers
-from daskgmm.rows.refusals import package_of
+from daskgmm.rows.checks.naming import check_among, check_numbers
+from daskgmm.rows.checks.refusals import package_of
 from daskgmm.rows.tables.arrow_columns import (
     fill,
     fill_lists,
@@ -84,7 +84,7 @@ def check_pandas(x: Any) -> None:
         str(name): (column_type(dtype) or converted_type(x.iloc[:, index]), str(dtype))
         for index, (name, dtype) in enumerate(zip(x.columns, x.dtypes, strict=True))
     }
-    check_numbers(kinds, "X", "X[['a', 'b']]")
+    check_numbers(kinds, "X", "X.drop(columns=[{others}])")
 
 
 def check_arrow(x: Any) -> None:
@@ -93,7 +93,7 @@ def check_arrow(x: Any) -> None:
     types = {
         field.name: (number_type(field.type, nulls=False), str(field.type)) for field in x.schema
     }
-    check_numbers(types, "X", "X.select(['a', 'b'])")
+    check_numbers(types, "X", "X.drop_columns([{others}])")
 
 
 def _refuse_lists(names: Iterator[Any]) -> None:
@@ -172,7 +172,7 @@ def frame_dtype(frame: Any) -> np.dtype[Any]:
         str(name): (column_type(dtype), str(dtype))
         for name, dtype in zip(frame.columns, frame.dtypes, strict=True)
     }
-    check_numbers(kinds, "X", "X[['a', 'b']]")
+    check_numbers(kinds, "X", "X.drop(columns=[{others}])")
     dtypes = [dtype for dtype, _ in kinds.values() if dtype is not None]
     return np.result_type(*dtypes) if dtypes else np.dtype(np.float64)
 
@@ -253,7 +253,7 @@ def _of_table(table: Any, features: Sequence[FeatureColumn]) -> NDArray[Any]:
         name: (_numbers_of(column), str(column.type))
         for name, column in zip(table.column_names, table.columns, strict=True)
     }
-    check_numbers(kinds, "X", "X.select('a', 'b')")
+    check_numbers(kinds, "X", "X.drop([{others}])")
     dtype = np.result_type(*(dtype for dtype, _ in kinds.values() if dtype is not None))
     block = np.empty((sum(feature.width for feature in features), table.num_rows), dtype).T
     first = 0

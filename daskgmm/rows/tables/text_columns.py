@@ -1,40 +1,66 @@
-"""Columns of texts among the features that a table has by default, which may be left out."""
+"""Columns that are no features of a table by default: texts, categories, dates, truth values."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from daskgmm.errors import DataError
-from daskgmm.rows.tables.arrow_texts import is_text
+from daskgmm.rows.tables.arrow_texts import TEXTS
 from daskgmm.storage.masking import shown
 
 LOOKED_AT = 1000
 """First rows whose texts are looked at."""
 
+TRUTH = "bool"
+"""Arrow's type of truth values, which are numbers that no Gaussian is like."""
+
+WORDS = {
+    **dict.fromkeys(TEXTS, "text"), "dictionary": "categories", "date32": "dates",
+    "date64": "dates", "timestamp": "times", "time32": "times of day", "time64": "times of day",
+    "duration": "durations", TRUTH: "truth values",
+}  # fmt: skip
+"""What columns hold, by how their types of Arrow begin."""
+
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Features of a table by default.
+    """Columns of a table, by what becomes of them where nobody chose features.
 
     Attributes
     ----------
     others : tuple of str
-        Those that do not hold texts.
-    texts : tuple of str
-        Those that do.
+        Those that are features: numbers.
+    left : mapping of str to str
+        Those that are left out, and what they hold.
     """
 
     others: tuple[str, ...] = ()
-    texts: tuple[str, ...] = ()
+    left: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, kinds: Iterable[tuple[str, str]]) -> Columns:
-        """Return columns apart, of pairs of a name and the name of its type of Arrow."""
-        pairs = list(kinds)
-        texts = tuple(name for name, kind in pairs if is_text(kind))
-        return cls(tuple(name for name, _ in pairs if name not in {*texts}), texts)
+    def of(cls, kinds: Iterable[tuple[str, str, bool]]) -> Columns:
+        """Return columns apart: names, names of their types of Arrow, and if these are numbers."""
+        triples = list(kinds)
+        left = {name: _word(kind) for name, kind, number in triples if not number or kind == TRUTH}
+        return cls(tuple(name for name, _, _ in triples if name not in left), left)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Those that are left out as texts or categories, which may be numbers mostly."""
+        return tuple(name for name, word in self.left.items() if word in ("text", "categories"))
+
+
+def described(left: Mapping[str, str]) -> Iterator[str]:
+    """Yield each column that is left out with what it holds."""
+    for name, word in left.items():
+        yield f"{name} ({word})"
+
+
+def _word(kind: str) -> str:
+    begin = kind.partition("[")[0].partition("<")[0]
+    return WORDS.get(begin, kind)
 
 
 def check_words(table: Any, source: str) -> None:

@@ -15,8 +15,8 @@ OVERLAYS = sorted({folder.name for folder in (DEPLOY / "overlays").iterdir()} - 
 """Those that have a cluster."""
 DRIVEN = [name for name in OVERLAYS if name != "kubecluster"]
 """Those that have a driver."""
-FITS = [name for name in DRIVEN if not name.startswith("predict")]
-PREDICTIONS = [name for name in DRIVEN if name.startswith("predict")]
+FITS = [name for name in DRIVEN if "predict" not in name]
+PREDICTIONS = [name for name in DRIVEN if "predict" in name]
 BY_OPERATOR = [name for name in DRIVEN if not name.startswith("plain")]
 JOBS = [name for name in DRIVEN if name.startswith(("plain", "cluster"))]
 """Those whose driver is a Job of Kubernetes, not of the operator."""

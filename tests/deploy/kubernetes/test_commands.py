@@ -43,7 +43,7 @@ def test_predictions(name, pods_of):
     check_prediction(driver, "/data/" if name.endswith("pvc") else "s3://bucket/")
 
 
-@pytest.mark.parametrize("components", [("cluster", "driver"), ("plain", "driver")])
+@pytest.mark.parametrize("components", [("cluster", "driver")])
 def test_predictions_by_a_job(tmp_path, components):
     found = pods(composed(tmp_path, "pvc", "predict", *components))
     (driver,) = [pod for pod in found if pod.role == "driver"]

@@ -19,7 +19,7 @@ from sklearn.exceptions import ConvergenceWarning
 from daskgmm import BayesianGaussianMixture, GaussianMixture
 from daskgmm.gaussian.coordinates import coordinates_of
 from daskgmm.gaussian.covariance.structures import STRUCTURES
-from daskgmm.models.files.model_file import FORMAT_VERSION
+from daskgmm.models.model_file import FORMAT_VERSION
 
 FOLDER = Path(__file__).parent
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from daskgmm.arrays import Array
 from daskgmm.gaussian.block import Block
-from daskgmm.gaussian.covariance.statistic import Statistic
+from daskgmm.gaussian.covariance.algebra.statistic import Statistic
 from daskgmm.gaussian.kernels.compiled.library import Library, State, library
 from daskgmm.gaussian.kernels.kernel import Sums
 from daskgmm.gaussian.kernels.natural import NaturalKernel

@@ -1,0 +1,1 @@
+"""Clusters that a command starts, or finds running."""

@@ -1,0 +1,61 @@
+"""``daskgmm compare``."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from daskgmm.cli.command import command
+from daskgmm.cli.interrupting import at_once
+from daskgmm.cli.options.completing import PLACE
+from daskgmm.cli.options.data import MISSING_ROWS, Data, choosing, weighing
+from daskgmm.cli.options.importing import IMPORT
+from daskgmm.cli.options.workers import Workers, running
+from daskgmm.cli.places import check_apart
+from daskgmm.storage.masking import shown
+
+
+@command(
+    short_help="Say how two mixtures differ, and what both say of the same rows.",
+    example="daskgmm compare old.json new.json pixels.zarr",
+)
+@click.argument("model_a", type=PLACE)
+@click.argument("model_b", type=PLACE)
+@click.argument("data", type=PLACE, required=False, default="")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON, all numbers of it.")
+@MISSING_ROWS
+@choosing
+@weighing
+@running
+@IMPORT
+def compare(
+    model_a: str,
+    model_b: str,
+    data: Data,
+    missing: str | None,
+    workers: Workers,
+    as_json: bool,
+) -> None:
+    """Say how MODEL_A and MODEL_B differ: size, criteria, components in pairs, divergence.
+
+    With DATA also what both say of its rows, from one read: the difference of their log-likelihoods
+    with its standard error, and how far their labels agree. DATA are opened as they were for the
+    fit of MODEL_A; options say otherwise.
+    """
+    with at_once():
+        from daskgmm.models.comparison.comparison import compare as compare_mixtures
+        from daskgmm.models.model_file import load_model
+
+    places = data.places | {"DATA": data.path or None}
+    check_apart({"MODEL_A": model_a, "MODEL_B": model_b, **places, **workers.places}, {})
+    a, b = (load_model(model, data.storage_options) for model in (model_a, model_b))
+    if missing is not None:
+        for mixture in (a, b):
+            mixture.set_params(missing=missing)
+    x = data.for_mixture(a) if data.path else None
+    weights = None if x is None else data.sample_weight(x)
+    with workers.current():
+        found = compare_mixtures(a, b, x, weights)
+    named = f"A  {shown(model_a)}\nB  {shown(model_b)}\n\n"
+    click.echo(json.dumps(found.as_dict(), indent=1) if as_json else f"{named}{found!r}")

@@ -1,0 +1,76 @@
+"""``daskgmm convert``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+import daskgmm.cli.options.common as options
+from daskgmm.cli.command import command
+from daskgmm.cli.interrupting import at_once
+from daskgmm.cli.options.completing import PLACE
+from daskgmm.cli.options.importing import IMPORT
+from daskgmm.cli.places import check_apart
+from daskgmm.storage.masking import shown
+
+MEGA = 1_000_000
+
+
+@command(
+    short_help="Write CSV files as Parquet, which is read in chunks.",
+    example="daskgmm convert table.csv --out table.parquet",
+)
+@click.argument("csv", nargs=-1, required=True, type=PLACE)
+@click.option(
+    "--out",
+    "-o",
+    required=True,
+    type=PLACE,
+    metavar="OUT",
+    help="Parquet file to write, a path or URL.",
+)
+@click.option(
+    "--delimiter", metavar="TEXT", help="Character between fields.  [default: as in the first line]"
+)
+@click.option("--decimal", default=".", show_default=True, help="Decimal point of numbers.")
+@click.option("--encoding", default="utf8", show_default=True, help="Encoding of the files.")
+@click.option(
+    "--missing", multiple=True, metavar="TEXT",
+    help="Text that stands for a missing value, besides an empty field and NA, NaN and null; may "
+    "be given several times.",
+)  # fmt: skip
+@click.option(
+    "--header/--no-header", default=None,
+    help="Whether the first line has the names of columns.  [default: unless it has numbers alone]",
+)  # fmt: skip
+@options.storage_options
+@IMPORT
+@options.overwrite
+@options.quiet
+def convert(csv: tuple[str, ...], out: str, quiet: bool, **settings: Any) -> None:
+    """Write the rows of CSV files as one Parquet file; a column has a type that fits all values.
+
+    Memory is bounded, and OUT appears when it is whole. Files may be compressed.
+    """
+    with at_once():
+        from daskgmm.progress import show_pass
+        from daskgmm.rows.checks.naming import listed
+        from daskgmm.rows.csv.to_parquet import csv_to_parquet
+        from daskgmm.rows.tables.text_columns import Columns, described
+
+    check_apart({f"CSV {path}": path for path in csv}, {"--out": out})
+    with show_pass("megabytes read", quiet=quiet) as show:
+
+        def in_megabytes(done: int, total: int) -> None:
+            if show is not None:
+                show(done // MEGA, max(1, total // MEGA))
+
+        found = csv_to_parquet(list(csv), out, progress=in_megabytes, **settings)
+    if quiet:
+        return
+    click.echo(f"{shown(out)}: {found.rows:,} rows of {len(found.columns)} columns")
+    others = found.text_columns
+    columns = Columns.of((name, kind, name not in others) for name, kind in found.columns.items())
+    if columns.left:
+        click.echo(f"Fits leave out {listed(described(columns.left))}.")

@@ -1,0 +1,82 @@
+"""``daskgmm drift``."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import click
+
+from daskgmm.cli.command import command
+from daskgmm.cli.exit_codes import DRIFTED
+from daskgmm.cli.interrupting import at_once
+from daskgmm.cli.options.completing import PLACE
+from daskgmm.cli.options.data import WHOLE_ROWS, Data, choosing, weighing
+from daskgmm.cli.options.importing import IMPORT
+from daskgmm.cli.options.workers import Workers, running
+from daskgmm.cli.places import check_apart
+
+
+@command(
+    short_help="Test whether data are from a mixture; say what has moved.",
+    example="daskgmm drift model.json new.zarr --level 0.01",
+)
+@click.argument("model", type=PLACE)
+@click.argument("data", type=PLACE)
+@click.option("--json", "as_json", is_flag=True, help="Write JSON, all numbers of it.")
+@click.option(
+    "--level", type=click.FloatRange(0, 1, min_open=True), metavar="P",
+    help="End with exit code 4 if p is below, as 0.01.  [default: never]",
+)  # fmt: skip
+@click.option(
+    "--least", type=click.FloatRange(0), default=0.0, metavar="NATS", show_default=True,
+    help="With --level: only if the change is of so many nats a row and more, as 0.001. With many "
+    "rows every difference is beyond chance.",
+)  # fmt: skip
+@WHOLE_ROWS
+@choosing
+@weighing
+@running
+@IMPORT
+def drift(
+    model: str,
+    data: Data,
+    missing: str | None,
+    workers: Workers,
+    as_json: bool,
+    level: float | None,
+    least: float,
+) -> None:
+    """Test whether the rows of DATA are from MODEL, in one pass; say what has moved.
+
+    DATA are opened as they were for the fit; options say otherwise.
+    """
+    if least and level is None:
+        raise click.UsageError("--least goes with --level: it says which changes end with code 4.")
+    with at_once():
+        from daskgmm.models.model_file import load_model
+
+    check_apart({"MODEL": model, **data.places, **workers.places}, {})
+    mixture = load_model(model, data.storage_options)
+    if missing is not None:
+        mixture.set_params(missing=missing)
+    x = data.for_mixture(mixture)
+    with workers.current():
+        found = mixture.drift(x, data.sample_weight(x))
+    click.echo(json.dumps(_finite(found.as_dict()), indent=1) if as_json else _shown(found))
+    if level is not None and found.p_value < level and found.divergence >= least:
+        raise click.exceptions.Exit(DRIFTED)
+
+
+def _shown(found: Any) -> str:
+    return repr(found).replace(": drift.changes()", ": --json has all")
+
+
+def _finite(value: Any) -> Any:
+    """Return plain values with None for what JSON has no number for."""
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

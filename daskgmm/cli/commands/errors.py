@@ -1,0 +1,92 @@
+"""``daskgmm errors``."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+import daskgmm.cli.options.common as options
+from daskgmm.cli.command import command
+from daskgmm.cli.interrupting import at_once
+from daskgmm.cli.options.completing import PLACE
+from daskgmm.cli.options.data import WHOLE_ROWS, Data, choosing, weighing
+from daskgmm.cli.options.importing import IMPORT
+from daskgmm.cli.options.workers import Workers, running
+
+KINDS = ("weights", "means", "covariances", "standard_deviations")
+
+
+@command(
+    short_help="Write standard errors of the parameters of a mixture.",
+    example="daskgmm errors model.json pixels.zarr",
+)
+@click.argument("model", type=PLACE)
+@click.argument("data", type=PLACE)
+@click.option(
+    "--groups", metavar="COLUMN|PATH",
+    help="Group number of each row: a column of DATA, or an array (Zarr or .npy). Rows of "
+    "different groups are independent.  [default: blocks of neighbouring rows]",
+)  # fmt: skip
+@click.option(
+    "--blocks", type=click.IntRange(30), default=1000, show_default=True,
+    help="Number of blocks of neighbouring rows.",
+)  # fmt: skip
+@click.option(
+    "--level", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.95,
+    show_default=True, help="Probability that an interval covers its parameter.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Write JSON, with all covariances.")
+@WHOLE_ROWS
+@choosing
+@weighing
+@options.weights_are
+@running
+@IMPORT
+def errors(
+    model: str,
+    data: Data,
+    groups: str | None,
+    blocks: int,
+    level: float,
+    as_json: bool,
+    missing: str | None,
+    workers: Workers,
+    weights_are: str | None,
+) -> None:
+    """Write how uncertain the parameters of MODEL are, which was fitted to DATA.
+
+    One pass over DATA. Neighbouring rows may resemble each other: blocks of them are independent.
+    """
+    data.check_meaning(weights_are)
+    with at_once():
+        from daskgmm.models.model_file import load_model
+
+    mixture = load_model(model, data.storage_options)
+    if missing is not None:
+        mixture.set_params(missing=missing)
+    x = data.for_mixture(mixture)
+    with workers.current():
+        found = mixture.standard_errors(
+            x, data.sample_weight(x), groups=data.beside(groups, x), blocks=blocks,
+            weights_are=weights_are,
+        )  # fmt: skip
+    if as_json:
+        click.echo(json.dumps(_as_plain(found, level)))
+        return
+    click.echo(f"{repr(found).strip('<>')}\n\n{found.table(level)}")
+
+
+def _as_plain(found: Any, level: float) -> dict[str, Any]:
+    """Return standard errors, estimates and intervals as values of JSON."""
+    intervals = found.intervals(level)
+    facts = {"units": found.units, "unit": found.unit, "rows": found.rows, "level": level}
+    return facts | {
+        kind: {
+            "estimate": getattr(found.estimates, kind).tolist(),
+            "standard_error": getattr(found, kind).tolist(),
+            "interval": getattr(intervals, kind).tolist(),
+        }
+        for kind in KINDS
+    }

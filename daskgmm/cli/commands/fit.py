@@ -1,0 +1,98 @@
+"""``daskgmm fit``."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import click
+
+import daskgmm.cli.options.common as options
+from daskgmm.cli.command import command
+from daskgmm.cli.commands.fitting import (
+    INIT,
+    N_INIT,
+    Fitting,
+    check_converged,
+    checked,
+    fitting,
+)
+from daskgmm.cli.interrupting import at_once
+from daskgmm.cli.options.bayesian import bayesian, estimator_of
+from daskgmm.cli.options.classifying import (
+    check_not_given,
+    class_report,
+    classifier_of,
+    classifying,
+    fitted_classes,
+    without_classes,
+)
+from daskgmm.cli.options.completing import PLACE
+from daskgmm.cli.options.data import LABELS
+from daskgmm.cli.options.importing import IMPORT
+from daskgmm.cli.reporting import fit_report
+
+
+@command(
+    short_help="Fit a mixture to data; write a model file.",
+    example="daskgmm fit pixels.zarr --components 5 --out model.json",
+)
+@click.argument("data", type=PLACE)
+@click.option(
+    "--components", "-k", "n_components", metavar="K", type=options.sizes_in,
+    help="Number of components; with --structures own of each class, several as 1-3.",
+)  # fmt: skip
+@options.covariances(
+    "Structure of the covariances; with --structures own several, as full,VEE.", multiple=False
+)
+@click.option(
+    "--n-factors", type=click.IntRange(1), metavar="Q",
+    help="Dimensions of the subspace of components, of --covariance ppca, factor and mcfa.",
+)  # fmt: skip
+@click.option(
+    "--out", "-o", required=True, type=PLACE, metavar="MODEL", help="Model file to write (JSON)."
+)
+@N_INIT
+@INIT
+@options.noise
+@options.tails
+@bayesian
+@options.acceleration
+@options.tolerance(1e-3)
+@fitting
+@LABELS
+@classifying
+@IMPORT
+@options.overwrite
+@options.quiet
+def fit(given: Fitting, out: str, classifier: bool, overwrite: bool, **settings: Any) -> None:
+    """Fit a mixture to DATA, a path or URL: Zarr, Parquet, NetCDF, CSV or a .npy file.
+
+    A Zarr array of two axes holds rows and features. Of what has more, or variables, say with
+    --variables and --features what the features are; of tables with --columns.
+    """
+    with at_once():
+        from daskgmm.models.model_file import check_free, save_new
+        from daskgmm.progress import Forecast, show
+
+    fitted: Any = checked(_asked(given, classifier, settings))
+    given.check_places(out=out)
+    target = given.data.address(out)
+    check_free(target, overwrite)
+    run = partial(fitted_classes, fitted) if classifier else fitted.fit
+    given.run(run, show(Forecast(fitted.tol, fitted.max_iter), quiet=given.quiet))
+    save_new(fitted, target, overwrite)
+    given.say((class_report if classifier else fit_report)(fitted, out))
+    check_converged(fitted.mixture_ if classifier else fitted, given.checkpoint)
+
+
+def _asked(given: Fitting, classifier: bool, settings: dict[str, Any]) -> Any:
+    """Return the estimator that options ask for."""
+    if classifier:
+        if given.weights_are is not None:
+            check_not_given({"weights_are"})
+        return classifier_of(settings, given.data.labels)
+    settings = without_classes(settings)
+    if settings["n_components"] is None:
+        raise click.UsageError("Missing option '--components' / '-k': the number of components.")
+    return estimator_of(settings)

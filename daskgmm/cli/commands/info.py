@@ -1,0 +1,48 @@
+"""``daskgmm info``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+import daskgmm.cli.options.common as options
+from daskgmm.cli.command import command
+from daskgmm.cli.interrupting import at_once
+from daskgmm.cli.options.completing import PLACE
+from daskgmm.cli.options.importing import IMPORT
+
+
+@command(
+    short_help="Say what a model file, data or predictions are.",
+    example="daskgmm info model.json",
+)
+@click.argument("path", type=PLACE)
+@options.storage_options
+@IMPORT
+def info(path: str, storage_options: dict[str, Any] | None) -> None:
+    """Say what PATH is: a model, or Zarr, Parquet, NetCDF, CSV or .npy data, or predictions."""
+    with at_once():
+        from daskgmm.models.classifying.loading import load_fitted
+        from daskgmm.models.fitting.estimator import MixtureEstimator
+        from daskgmm.report.classes import describe_classifier
+        from daskgmm.report.data import describe_data
+        from daskgmm.report.model import describe_model
+
+    url_of_model = "://" in path and path.endswith(".json")
+    if url_of_model or (Path(path).is_file() and not path.lower().endswith(not_models())):
+        fitted = load_fitted(path, storage_options)
+        if isinstance(fitted, MixtureEstimator):
+            click.echo(describe_model(fitted, path))
+        else:
+            click.echo(describe_classifier(fitted, path))
+    else:
+        click.echo(describe_data(path, storage_options))
+
+
+def not_models() -> tuple[str, ...]:
+    """Return how files end that are data."""
+    from daskgmm.rows.sources import SOURCES
+
+    return (".zip", *(suffix for kind in SOURCES for suffix in kind.suffixes))

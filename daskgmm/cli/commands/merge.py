@@ -1,0 +1,65 @@
+"""``daskgmm merge``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+import daskgmm.cli.options.common as options
+from daskgmm.cli.command import command
+from daskgmm.cli.commands.changing import write_changed
+from daskgmm.cli.interrupting import at_once
+from daskgmm.cli.options.completing import PLACE
+from daskgmm.cli.options.data import NOISE_VARIANCE, Data, choosing, weighing
+from daskgmm.cli.options.importing import IMPORT
+from daskgmm.cli.options.workers import Workers, running
+
+
+@command(
+    short_help="Merge components to clusters; write a new model file.",
+    example="daskgmm merge model.json pixels.zarr --out merged.json",
+)
+@click.argument("model", type=PLACE)
+@click.argument("data", type=PLACE)
+@click.option(
+    "--out", "-o", required=True, type=PLACE, metavar="NEW", help="Model file to write (JSON)."
+)
+@click.option(
+    "--n-clusters", type=click.IntRange(1),
+    help="Number of clusters.  [default: the elbow of the entropy]",
+)  # fmt: skip
+@choosing
+@weighing
+@NOISE_VARIANCE
+@running
+@IMPORT
+@options.overwrite
+@options.quiet
+def merge(
+    model: str,
+    data: Data,
+    out: str,
+    n_clusters: int | None,
+    workers: Workers,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    """Merge components of MODEL that share rows of DATA to clusters.
+
+    The density stays. With NEW, `daskgmm predict --outputs cluster` writes the clusters of rows.
+    """
+    with at_once():
+        from daskgmm.counting import counted
+
+    def change(mixture: Any, x: Any, weights: Any) -> Any:
+        return mixture.merge_components(x, n_clusters, weights, noise_variance=data.noise())
+
+    mixture = write_changed(model, data, out, workers, change, overwrite=overwrite)
+    if not quiet:
+        found = 1 + int(mixture.clusters_.max())
+        click.echo("clusters  mean entropy, nats a row")
+        for number, entropy in enumerate(mixture.merging_.entropy, start=1):
+            click.echo(f"{number:8}  {entropy:.4f}{'  <-' if number == found else ''}")
+        k = counted(len(mixture.weights_), "component")
+        click.echo(f"{out}: {k} in {counted(found, 'cluster')}")

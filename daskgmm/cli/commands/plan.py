@@ -1,0 +1,82 @@
+"""``daskgmm plan``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+import daskgmm.cli.options.common as options
+from daskgmm.cli.command import command
+from daskgmm.cli.commands.fitting import (
+    EQUAL_WEIGHTS,
+    INIT,
+    MISSING,
+    N_INIT,
+    PCA,
+    PRIOR,
+    REG_COVAR,
+    SEED,
+    STANDARDISE,
+    checked,
+)
+from daskgmm.cli.interrupting import at_once
+from daskgmm.cli.options.completing import PLACE
+from daskgmm.cli.options.data import LABELS, NOISE_VARIANCE, Data, choosing, weighing
+from daskgmm.cli.options.importing import IMPORT
+from daskgmm.cli.options.workers import SCHEDULER, SCHEDULER_FILE, THREADS, Workers
+
+
+@command(
+    short_help="Say what a fit will cost, before a byte is read.",
+    example="daskgmm plan pixels.zarr --components 5",
+)
+@click.argument("data", type=PLACE)
+@options.components
+@options.covariance
+@options.max_iter
+@N_INIT
+@INIT
+@options.noise
+@options.tails
+@options.acceleration
+@options.tolerance(1e-3)
+@options.sample_rows
+@MISSING
+@STANDARDISE
+@PCA
+@REG_COVAR
+@PRIOR
+@EQUAL_WEIGHTS
+@SEED
+@choosing
+@weighing
+@LABELS
+@NOISE_VARIANCE
+@options.cache
+@THREADS
+@SCHEDULER
+@SCHEDULER_FILE
+@IMPORT
+def plan(
+    data: Data,
+    threads: int | None,
+    scheduler: str | None,
+    scheduler_file: str | None,
+    cache: str | None,
+    **settings: Any,
+) -> None:
+    """Say what a fit to DATA will cost: bytes, batches, passes, memory.
+
+    Takes the settings of `fit`, and refuses those that it refuses.
+    """
+    with at_once():
+        from daskgmm.models.gaussian_mixture import GaussianMixture
+        from daskgmm.models.planning import plan as plan_fit
+
+    mixture = checked(GaussianMixture(**settings))
+    x, arguments = data.training()
+    with Workers(threads, scheduler, scheduler_file).current():
+        found = plan_fit(x, estimator=mixture, cache=cache, **arguments)
+    click.echo(found)
+    found.check()

@@ -1,0 +1,76 @@
+"""``daskgmm predict``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+import daskgmm.cli.options.common as options
+from daskgmm.cli.command import command
+from daskgmm.cli.commands.predicting import write_outputs
+from daskgmm.cli.interrupting import at_once
+from daskgmm.cli.options.completing import PLACE, NamesOf
+from daskgmm.cli.options.data import MISSING_ROWS, NOISE_VARIANCE, Data, choosing, names_in
+from daskgmm.cli.options.importing import IMPORT
+from daskgmm.cli.options.workers import Workers, running
+from daskgmm.cli.options.writing import CHUNKS, KEY, OUT, SHARDS
+from daskgmm.names import DTYPES, OUTPUTS
+
+
+@command(
+    short_help="Write labels, posteriors or densities of the rows to disk.",
+    example="daskgmm predict model.json pixels.zarr --out labels.zarr",
+)
+@click.argument("model", type=PLACE)
+@click.argument("data", type=PLACE)
+@OUT
+@options.several(
+    "--outputs", metavar="NAMES", type=NamesOf(OUTPUTS), parse=names_in, default=("label",),
+    show_default=True,
+    help="What to write: label, posterior, outlier, outlier_probability, top, largest_posterior, "
+    "ambiguity, log_density; imputed, DATA with their gaps filled; after merge cluster, "
+    "cluster_posterior; of ppca, factor and mcfa latent, reconstruction_error.",
+)  # fmt: skip
+@click.option(
+    "--dtype", type=click.Choice(DTYPES), default="float32", show_default=True,
+    help="Of probabilities; uint8 in steps of 1/255, or 1/254 where rows may be missing.",
+)  # fmt: skip
+@click.option(
+    "--top", type=click.IntRange(1), metavar="M",
+    help="How many of the most probable components the output top holds.  [default: 2]",
+)  # fmt: skip
+@CHUNKS
+@SHARDS
+@KEY
+@MISSING_ROWS
+@choosing
+@NOISE_VARIANCE
+@running
+@IMPORT
+@options.overwrite
+@options.quiet
+def predict(
+    model: str,
+    data: Data,
+    out: str,
+    missing: str | None,
+    workers: Workers,
+    quiet: bool,
+    **settings: Any,
+) -> None:
+    """Write what MODEL says of each row of DATA to a Zarr group or to Parquet, from one read.
+
+    Labels and posteriors of a classifier are those of its classes, by their names.
+    DATA are opened as they were for the fit; options say otherwise. If interrupted, the same
+    command goes on.
+    """
+    with at_once():
+        from daskgmm.models.classifying.classifier import GaussianMixtureClassifier
+        from daskgmm.models.classifying.loading import load_fitted
+
+    fitted: Any = load_fitted(model, data.storage_options)
+    if missing is not None:
+        classifies = isinstance(fitted, GaussianMixtureClassifier)
+        (fitted.mixture_ if classifies else fitted).set_params(missing=missing)
+    write_outputs(fitted, model, data, out, workers, settings, quiet=quiet)

@@ -1,0 +1,86 @@
+"""``daskgmm regress``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+import daskgmm.cli.options.common as options
+from daskgmm.cli.command import command
+from daskgmm.cli.interrupting import at_once, going_on
+from daskgmm.cli.options.completing import PLACE
+from daskgmm.cli.options.data import MISSING_ROWS, Data, choosing, names_in
+from daskgmm.cli.options.importing import IMPORT
+from daskgmm.cli.options.workers import Workers, running
+from daskgmm.cli.options.writing import CHUNKS, KEY, OUT, SHARDS, check_format, float_dtype
+from daskgmm.cli.places import check_apart
+
+
+def columns_in(value: str) -> tuple[str | int, ...]:
+    """Return the columns in a text such as temp,salt or 0,2."""
+    return tuple(int(name) if name.lstrip("-").isdecimal() else name for name in names_in(value))
+
+
+@command(
+    short_help="Write means and variances of columns, given the others, to disk.",
+    example="daskgmm regress model.json table.parquet --targets salt --out salt.zarr",
+)
+@click.argument("model", type=PLACE)
+@click.argument("data", type=PLACE)
+@options.several(
+    "--targets", metavar="NAMES", parse=columns_in, required=True,
+    help="Features of MODEL that are told by the others: names, or numbers where they have none.",
+)  # fmt: skip
+@OUT
+@float_dtype("float32")
+@CHUNKS
+@SHARDS
+@KEY
+@MISSING_ROWS
+@choosing
+@running
+@IMPORT
+@options.overwrite
+@options.quiet
+def regress(
+    model: str,
+    data: Data,
+    targets: tuple[str | int, ...],
+    out: str,
+    missing: str | None,
+    workers: Workers,
+    overwrite: bool,
+    quiet: bool,
+    **settings: Any,
+) -> None:
+    """Write what MODEL expects of TARGETS, given the other features of each row of DATA.
+
+    Of each target its conditional mean and variance, and the log density of what is given: the
+    trust in both. DATA need not have the targets. If interrupted, the same command goes on.
+    """
+    with at_once():
+        from daskgmm.counting import counted
+        from daskgmm.models.model_file import load_model
+        from daskgmm.progress import show_pass
+
+    check_apart({"MODEL": model, **workers.places}, {"--out": out})
+    parquet = check_format(out, data.path, settings)
+    mixture = load_model(model, data.storage_options)
+    if missing is not None:
+        mixture.set_params(missing=missing)
+    known, _, called = mixture._regressing(targets)
+    x = data.for_mixture(known, keyed=parquet, keys=settings.get("key"))
+    if hasattr(known, "feature_dims_"):  # as --features says
+        mixture.feature_dims_ = known.feature_dims_
+    settings |= {"overwrite": overwrite, "storage_options": data.storage_options}
+    with (
+        workers.current(),
+        going_on(data.address(out)),
+        show_pass("regression", quiet=quiet) as progress,
+    ):
+        write = mixture.regress_to_parquet if parquet else mixture.regress_to_zarr
+        written = write(x, out, targets, progress=progress, **settings)
+    if not quiet:
+        names = ", ".join(map(str, called))
+        click.echo(f"{written.path}: {counted(written.rows, 'row')} ({names})")

@@ -1,0 +1,80 @@
+"""``daskgmm sample``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+import daskgmm.cli.options.common as options
+from daskgmm.cli.command import command
+from daskgmm.cli.interrupting import at_once
+from daskgmm.cli.options.completing import PLACE
+from daskgmm.cli.options.importing import IMPORT
+from daskgmm.cli.options.workers import Workers, running
+from daskgmm.cli.places import check_apart
+from daskgmm.names import FLOATS
+
+
+def rows_in(context: click.Context, option: click.Parameter, value: str) -> int:
+    """Return the number of rows in a text such as 1000000 or 1e6."""
+    try:
+        rows = float(value)
+    except ValueError:
+        rows = 0.0
+    if not (rows >= 1 and rows.is_integer()):
+        raise click.BadParameter(f"{value!r} is no number of rows; give one such as 1e6.")
+    return int(rows)
+
+
+@command(
+    short_help="Draw rows from a mixture; write a Zarr array.",
+    example="daskgmm sample model.json --rows 1e6 --out drawn.zarr",
+)
+@click.argument("model", type=PLACE)
+@click.option(
+    "--out",
+    "-o",
+    required=True,
+    type=PLACE,
+    metavar="OUT",
+    help="Zarr array to write, a path or URL.",
+)
+@click.option(
+    "--rows", "n_samples", required=True, metavar="N", callback=rows_in,
+    help="How many, as 1000000 or 1e6.",
+)  # fmt: skip
+@click.option(
+    "--seed", type=click.IntRange(0),
+    help="Of the rows.  [default: the random_state of MODEL, or any]",
+)  # fmt: skip
+@click.option(
+    "--chunks", type=click.IntRange(1), metavar="ROWS",
+    help="Rows of a chunk, which do not change what is drawn.  [default: about 32 MB]",
+)  # fmt: skip
+@click.option(
+    "--dtype", type=click.Choice(FLOATS), default="float64", show_default=True, help="Of the rows."
+)
+@options.storage_options
+@running
+@IMPORT
+@options.overwrite
+@options.quiet
+def sample(
+    model: str,
+    out: str,
+    workers: Workers,
+    storage_options: dict[str, Any] | None,
+    quiet: bool,
+    **settings: Any,
+) -> None:
+    """Write rows that are drawn from MODEL, as many as wanted; a row depends on seed and number."""
+    with at_once():
+        from daskgmm.models.model_file import load_model
+
+    check_apart({"MODEL": model, **workers.places}, {"--out": out})
+    mixture = load_model(model, storage_options)
+    with workers.current():
+        mixture.sample_to_zarr(out=out, storage_options=storage_options, **settings)
+    if not quiet:
+        click.echo(f"{out}: {settings['n_samples']:,} rows")

@@ -1,0 +1,107 @@
+"""``daskgmm score``."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+import daskgmm.cli.options.common as options
+from daskgmm.cli.command import command
+from daskgmm.cli.interrupting import at_once
+from daskgmm.cli.options.completing import PLACE
+from daskgmm.cli.options.data import MISSING_ROWS, NOISE_VARIANCE, Data, choosing, weighing
+from daskgmm.cli.options.importing import IMPORT
+from daskgmm.cli.options.workers import Workers, running
+from daskgmm.cli.places import check_apart
+
+UNITS = {"log_likelihood": "nats a row", "n": "rows that count", "accuracy": "of labelled rows"}
+"""What stands behind the figures."""
+
+
+LABELS = click.option(
+    "--labels", metavar="COLUMN|PATH", type=PLACE,
+    help="Known labels of rows: a column or variable of DATA, or an array (Zarr or .npy); -1, NaN "
+    "or null where unknown. Of a classifier they are classes, of a mixture any groups.",
+)  # fmt: skip
+
+
+@command(
+    short_help="Say how well a model fits data: likelihood, criteria, known labels.",
+    example="daskgmm score model.json pixels.zarr",
+)
+@click.argument("model", type=PLACE)
+@click.argument("data", type=PLACE)
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@MISSING_ROWS
+@choosing
+@weighing
+@options.weights_are
+@LABELS
+@NOISE_VARIANCE
+@running
+@IMPORT
+def score(
+    model: str,
+    data: Data,
+    missing: str | None,
+    weights_are: str | None,
+    workers: Workers,
+    as_json: bool,
+) -> None:
+    """Say how likely the rows of DATA are under MODEL, in one pass.
+
+    Of a mixture with BIC, AIC and ICL. With --labels it is how well these are found instead: of a
+    classifier the accuracy, the part of the labelled rows whose class is predicted; of a mixture
+    the adjusted Rand index, and the table of rows by both labels. DATA are opened as they were for
+    the fit; options say otherwise.
+    """
+    data.check_meaning(weights_are)
+    with at_once():
+        from daskgmm.models.classifying.classifier import GaussianMixtureClassifier
+        from daskgmm.models.classifying.loading import load_fitted
+
+    check_apart({"MODEL": model, **data.places, **workers.places}, {})
+    fitted: Any = load_fitted(model, data.storage_options)
+    classifies = isinstance(fitted, GaussianMixtureClassifier)
+    if not classifies:
+        _check_of_mixture(data)
+    mixture = fitted.mixture_ if classifies else fitted
+    if missing is not None:
+        mixture.set_params(missing=missing)
+    x = data.for_mixture(mixture)
+    weights = data.sample_weight(x)
+    with workers.current():
+        if data.labels is not None and not classifies:
+            agreed = mixture.label_agreement(x, data.labels_of(x), noise_variance=data.noise())
+            click.echo(json.dumps(agreed.as_dict(), indent=1) if as_json else repr(agreed))
+            return
+        if data.labels is not None:
+            given = x, data.labels_of(x), weights
+            found = {"accuracy": fitted.score(*given, noise_variance=data.noise())}
+        elif classifies or not hasattr(mixture, "bic"):
+            predicts = fitted._predicting() if classifies else fitted
+            likelihood = predicts.score(x, None, weights, noise_variance=data.noise())
+            found = {"log_likelihood": likelihood}
+        else:
+            beside = x, weights, weights_are, data.noise()
+            found = mixture._criteria_of(*beside, disorder=True).as_dict()
+    click.echo(json.dumps(found, indent=1) if as_json else _shown(found))
+
+
+def _check_of_mixture(data: Data) -> None:
+    """Raise `click.UsageError` for weights where rows are counted."""
+    if data.labels is not None and (data.weights or data.weight_column):
+        raise click.UsageError(
+            "The adjusted Rand index counts rows, which have no weights there. Leave out --weights "
+            "or --weight-column, or --labels."
+        )
+
+
+def _shown(found: dict[str, Any]) -> str:
+    """Return a line for each figure."""
+    return "\n".join(
+        f"{name:14}  {value:>16,.10g}  {UNITS.get(name, '')}".rstrip()
+        for name, value in found.items()
+    )

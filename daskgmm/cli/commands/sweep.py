@@ -1,0 +1,119 @@
+"""``daskgmm sweep``."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+import daskgmm.cli.options.common as options
+from daskgmm.cli.command import command
+from daskgmm.cli.commands.fitting import Fitting, check_converged, fitting
+from daskgmm.cli.interrupting import at_once
+from daskgmm.cli.options.completing import PLACE, Place
+from daskgmm.cli.options.data import LABELS
+from daskgmm.cli.options.importing import IMPORT
+from daskgmm.cli.reporting import sweep_report
+
+
+class TablePath(Place):
+    """The path of a table; one that is not named as a table is refused: it might be data."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return it as it is."""
+        if Path(value).suffix.lower() != ".csv":
+            self.fail(f"{value} does not end in .csv.", param, ctx)
+        return value
+
+
+@command(
+    short_help="Choose the number of components; write the best model.",
+    example="daskgmm sweep pixels.zarr --components 2-8 --out best.json",
+)
+@click.argument("data", type=PLACE)
+@options.several(
+    "--components", "-k", "n_components", required=True, metavar="RANGE", parse=options.sizes_in,
+    help="Numbers of components: 2-20, or 2,4,8.",
+)  # fmt: skip
+@options.covariances("Structures of the covariances, one or several as full,VEE.")
+@click.option(
+    "--n-factors", metavar="RANGE", type=options.sizes_in,
+    help="Dimensions of the subspaces of components: 1-5, or 2,4; for ppca, factor, mcfa.",
+)  # fmt: skip
+@options.criterion("What tells the best.")
+@click.option(
+    "--out",
+    "-o",
+    required=True,
+    type=PLACE,
+    metavar="MODEL",
+    help="Model file to write (JSON): the best.",
+)
+@click.option(
+    "--table", metavar="FILE", type=TablePath(), help="Write the table (.csv), a line a start."
+)
+@click.option("--plot", metavar="FILE", type=PLACE, help="Draw the criterion (.png, .svg, .pdf).")
+@click.option(
+    "--n-init", type=click.IntRange(1), default=3, show_default=True,
+    help="Starts of each, on a sample.",
+)  # fmt: skip
+@options.noise
+@options.tails
+@options.tolerance(1e-3)
+@fitting
+@LABELS
+@IMPORT
+@options.overwrite
+@options.quiet
+def sweep(
+    given: Fitting,
+    out: str,
+    table: str | None,
+    plot: str | None,
+    overwrite: bool,
+    **settings: Any,
+) -> None:
+    """Fit mixtures of several sizes to DATA in the passes of one; write the best."""
+    with at_once():
+        from daskgmm.errors import ChoiceWarning
+        from daskgmm.models.model_file import check_free, save_new
+        from daskgmm.models.sweeps.sweep import sweep as run_sweep
+        from daskgmm.progress import show
+
+    given.check_places(out=out, table=table, plot=plot)
+    target = given.data.address(out)
+    check_free(target, overwrite)
+    write = besides(table, plot, overwrite)
+    found = given.run(run_sweep, show(quiet=given.quiet), **settings)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ChoiceWarning)  # The report says so.
+        best = found.best()
+    save_new(best, target, overwrite)
+    given.say(sweep_report(found, best, out))
+    write(found)
+    check_converged(best, None)
+
+
+def besides(table: str | None, plot: str | None, overwrite: bool) -> Callable[[Any], None]:
+    """Return what writes the table and the plot of a sweep; raise unless they may go there."""
+    from daskgmm.report.sweep import check_picture, checked_output, picture, table_csv, written
+
+    places = {
+        option: checked_output(path, option, overwrite)
+        for option, path in (("--table", table), ("--plot", plot))
+        if path is not None
+    }
+    if "--plot" in places:
+        check_picture(places["--plot"])
+
+    def write(found: Any) -> None:
+        if "--table" in places:
+            written(table_csv(found.table).encode(), places["--table"], "The table")
+        if "--plot" in places:
+            place = places["--plot"]
+            written(picture(found, found.criterion, place.suffix), place, "The plot")
+
+    return write

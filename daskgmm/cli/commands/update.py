@@ -1,0 +1,67 @@
+"""``daskgmm update``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+import daskgmm.cli.options.common as options
+from daskgmm.cli.command import command
+from daskgmm.cli.commands.changing import write_changed
+from daskgmm.cli.options.completing import PLACE
+from daskgmm.cli.options.data import Data, choosing, weighing
+from daskgmm.cli.options.importing import IMPORT
+from daskgmm.cli.options.workers import Workers, running
+
+
+@command(
+    short_help="Go on with new rows beside earlier ones; write a new model file.",
+    example="daskgmm update model.json new.zarr --out updated.json",
+)
+@click.argument("model", type=PLACE)
+@click.argument("data", type=PLACE)
+@click.option(
+    "--out", "-o", required=True, type=PLACE, metavar="NEW", help="Model file to write (JSON)."
+)
+@click.option(
+    "--forget", type=click.FloatRange(0, 1), default=0.0, show_default=True, metavar="PART",
+    help="Part of the weight of the rows of MODEL that is forgotten, 0 to 1.",
+)  # fmt: skip
+@click.option(
+    "--max-iter", type=click.IntRange(1), default=1, show_default=True,
+    help="Most passes over DATA.",
+)  # fmt: skip
+@click.option(
+    "--tol", type=click.FloatRange(0), default=0.0, show_default=True,
+    help="Stop when the objective rises by less, in nats a row.",
+)  # fmt: skip
+@choosing
+@weighing
+@running
+@IMPORT
+@options.overwrite
+@options.quiet
+def update(
+    model: str,
+    data: Data,
+    out: str,
+    workers: Workers,
+    overwrite: bool,
+    quiet: bool,
+    **settings: Any,
+) -> None:
+    """Go on with the rows of DATA beside those that MODEL was fitted to.
+
+    DATA are opened as they were for the fit; options say otherwise.
+    """
+
+    def change(mixture: Any, x: Any, weights: Any) -> Any:
+        return mixture.update(x, sample_weight=weights, **settings)
+
+    updated = write_changed(model, data, out, workers, change, overwrite=overwrite)
+    if not quiet:
+        click.echo(
+            f"{out}: holds rows of the weight {updated.n_seen_:,.10g}; the new ones had "
+            f"{updated.lower_bound_:.5f} nats a row"
+        )

@@ -1,0 +1,71 @@
+"""Options of the variational posterior of a mixture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from daskgmm.cli.options.common import Command, added
+from daskgmm.names import WEIGHT_PRIORS
+
+if TYPE_CHECKING:
+    from daskgmm.models.fitting.estimator import MixtureEstimator
+
+WITHOUT = {"n_factors": None, "noise": False, "tails": None, "prior": None, "equal_weights": False}
+"""Settings of point estimates alone, as they are where nothing is said."""
+
+POSITIVE = click.FloatRange(0, min_open=True)
+
+BAYESIAN = click.option(
+    "--bayesian", "weight_concentration_prior_type",
+    type=click.Choice(WEIGHT_PRIORS),
+    help="Find the posterior of a Bayesian mixture, with this prior of the weights: components "
+    "that are not needed have no rows. -k is the most of them.",
+)  # fmt: skip
+CONCENTRATION = click.option(
+    "--weight-concentration-prior", type=POSITIVE,
+    help="With --bayesian: the lower, the fewer components have rows.  [default: 1/k]",
+)  # fmt: skip
+MEAN_PRECISION = click.option(
+    "--mean-precision-prior", type=POSITIVE,
+    help="With --bayesian: rows that the prior of the means counts as.  [default: 1]",
+)  # fmt: skip
+DEGREES = click.option(
+    "--degrees-of-freedom-prior", type=POSITIVE,
+    help="With --bayesian: of the prior of the precisions, above d - 1.  [default: d]",
+)  # fmt: skip
+
+NUMBERS = ("weight_concentration_prior", "mean_precision_prior", "degrees_of_freedom_prior")
+
+
+def bayesian(command: Command) -> Command:
+    """Add the options of Bayesian mixtures to a command."""
+    return added(command, BAYESIAN, CONCENTRATION, MEAN_PRECISION, DEGREES)
+
+
+def estimator_of(settings: dict[str, Any]) -> MixtureEstimator:
+    """Return the estimator that options ask for; raise `UsageError` if they do not go together."""
+    from daskgmm.models.bayesian_mixture import BayesianGaussianMixture
+    from daskgmm.models.gaussian_mixture import GaussianMixture
+
+    if settings["weight_concentration_prior_type"] is None:
+        alone = _given(settings, dict.fromkeys(NUMBERS))
+        if alone:
+            raise click.UsageError(f"{alone} goes with --bayesian. Give both, or neither.")
+        others = {*NUMBERS, "weight_concentration_prior_type"}
+        return GaussianMixture(**{name: settings[name] for name in settings.keys() - others})
+    clash = _given(settings, WITHOUT)
+    if clash:
+        raise click.UsageError(f"{clash} is not of a Bayesian mixture. Leave it or --bayesian out.")
+    return BayesianGaussianMixture(
+        **{name: settings[name] for name in settings.keys() - WITHOUT.keys()}
+    )
+
+
+def _given(settings: dict[str, Any], defaults: dict[str, Any]) -> str | None:
+    """Return the option of the first setting that is not its default."""
+    for name, default in defaults.items():
+        if settings[name] != default:
+            return "--" + name.replace("_", "-")
+    return None

@@ -1,0 +1,269 @@
+"""Options that several commands have, and what is made of their values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import click
+
+from daskgmm.cli.options.completing import PLACE, listed_items
+from daskgmm.cli.options.storage import check_storage_options
+from daskgmm.loaded import loaded
+from daskgmm.names import ALL, COVARIANCES, CRITERIA, FACTORS, NAMES_OF_MCLUST, TAILS
+
+Command = Callable[..., Any]
+
+Record = TypeVar("Record")
+
+
+def checked_size(value: str) -> str:
+    """Return a number of bytes as it was given; refuse other texts."""
+    from dask.utils import parse_bytes
+
+    try:
+        if parse_bytes(value) >= 0:
+            return value
+    except ValueError:
+        pass
+    raise click.BadParameter(f"{value} is no size; give one such as 2GiB or 500MB.")
+
+
+MOST_SIZES = 1000
+"""Numbers of components that one command may ask for: more is a slip of the keyboard."""
+
+
+def sizes_in(value: str) -> list[int]:
+    """Return the numbers in a text such as 2-20 or 2,4,8."""
+    sizes: set[int] = set()
+    for part in value.split(","):
+        first, dash, last = part.partition("-")
+        ends = (first, last if dash else first)
+        if not all(end.strip().isdecimal() for end in ends):
+            raise click.BadParameter(f"{value} is no range; give one such as 2-20, 2,4,8 or 5.")
+        low, high = map(int, ends)
+        if low < 1:
+            raise click.BadParameter(f"{part} is too few: give 1 or more.")
+        if low > high:
+            raise click.BadParameter(f"{part} is no range: give the smaller number first.")
+        if high - low + len(sizes) >= MOST_SIZES:
+            raise click.BadParameter(f"{value} asks for more than {MOST_SIZES:,} sizes.")
+        sizes.update(range(low, high + 1))
+    return sorted(sizes)
+
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    Choice = click.Choice[str]
+    ParamType = click.ParamType[Any]
+else:
+    Choice = click.Choice  # generic since click 8.4
+    ParamType = click.ParamType
+
+
+class Entries(Choice):
+    """Names of the entries of a table of `daskgmm.gaussian`, from the table if it is loaded.
+
+    Until then there are only those that it always has: whatever adds others loads it.
+
+    Parameters
+    ----------
+    table : str
+        Its name there.
+    module : str
+        Where it is defined.
+    always : tuple of str
+        The entries that it always has.
+    others : tuple of str
+        What may be given beside the entries.
+    """
+
+    def __init__(
+        self, table: str, module: str, always: tuple[str, ...], others: tuple[str, ...] = ()
+    ) -> None:
+        self._table, self._module = table, f"daskgmm.gaussian.{module}"
+        self._always, self._others = always, others
+        super().__init__(())
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The names in the table, and the others."""
+        module = loaded(self._module)
+        names = self._always if module is None else tuple(getattr(module, self._table))
+        return (*names, *self._others)
+
+    @choices.setter
+    def choices(self, given: tuple[str, ...]) -> None:
+        """Take none: the table has them."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name in the table of what is given, which may be mclust's.
+
+        Of one that is not there say how others are added.
+        """
+        family, _, factors = str(value).partition("-")
+        if family in FACTORS and family in self.choices and factors.isdecimal():
+            self.fail(f"{value} is given as {family}, with --n-factors {factors}.", param, ctx)
+        if value not in self.choices:
+            value = NAMES_OF_MCLUST.get(value, value)
+        try:
+            return str(super().convert(value, param, ctx))
+        except click.BadParameter as error:
+            self.fail(
+                f"{error.message.rstrip('.')}. If a module of yours adds it to "
+                f"daskgmm.gaussian.{self._table}, name that with --import MODULE.",
+                param,
+                ctx,
+            )
+
+
+def structures(*others: str) -> Entries:
+    """Return the type of names of covariance structures."""
+    return Entries("STRUCTURES", "covariance.structures", COVARIANCES, (*FACTORS, *others))
+
+
+class Several(ParamType):
+    """Names that a choice has, with commas between them."""
+
+    name = "names"
+
+    def __init__(self, choice: Choice) -> None:
+        self._choice = choice
+
+    def get_metavar(self, *about: Any, **more: Any) -> str | None:
+        """Return the names that there are."""
+        return self._choice.get_metavar(*about, **more)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Return the names that may stand last."""
+        return listed_items(self._choice, ctx, param, incomplete)
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, ...]:
+        """Return the names as a tuple."""
+        names = value if isinstance(value, tuple) else str(value).split(",")
+        return tuple(self._choice.convert(name.strip(), param, ctx) for name in names)
+
+
+def joined(
+    context: click.Context, option: click.Parameter, values: Sequence[tuple[str, ...]]
+) -> tuple[str, ...]:
+    """Return the names of all occurrences of an option, each once."""
+    return tuple(dict.fromkeys(name for names in values for name in names))
+
+
+def several(
+    name: str, *others: str, parse: Callable[[str], Any], **settings: Any
+) -> Callable[[Command], Command]:
+    """Return an option of several values, with commas or given again; `parse` gets them joined."""
+
+    def parsed(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> Any:
+        return parse(",".join(values)) if values else None
+
+    return click.option(name, *others, multiple=True, callback=parsed, **settings)
+
+
+def check_acceleration(context: click.Context, option: click.Parameter, value: str) -> str | None:
+    """Return None for none, as estimators say it."""
+    return None if value == "none" else value
+
+
+acceleration = click.option(
+    "--acceleration", type=click.Choice(["auto", "none"]), default="auto", show_default=True,
+    callback=check_acceleration, help="none is plain EM, iteration by iteration scikit-learn's.",
+)  # fmt: skip
+cache = click.option(
+    "--cache", metavar="SIZE", type=checked_size,
+    help="Keep so much decoded data in memory, as 2GiB.",
+)  # fmt: skip
+components = click.option(
+    "--components", "-k", "n_components", type=click.IntRange(1), required=True,
+    help="Number of components.",
+)  # fmt: skip
+covariance = click.option(
+    "--covariance", "covariance_type", type=structures(), default="full",
+    show_default=True, help="Structure of the covariances.",
+)  # fmt: skip
+noise = click.option(
+    "--noise",
+    is_flag=True,
+    help="Take outliers into a uniform component over the ranges of the features; label -1.",
+)
+tails = click.option(
+    "--tails",
+    type=click.Choice(TAILS),
+    help="For outliers: a part of each component with a larger covariance, or Student-t tails.",
+)
+max_iter = click.option(
+    "--max-iter", type=click.IntRange(1), default=100, show_default=True,
+    help="Most iterations, each of which is a pass over DATA.",
+)  # fmt: skip
+overwrite = click.option("--overwrite", is_flag=True, help="Replace what --out names, at the end.")
+quiet = click.option("--quiet", "-q", is_flag=True, help="Show only warnings and errors.")
+sample_rows = click.option(
+    "--sample-rows", type=click.IntRange(1), metavar="N",
+    help="Rows of the sample that starts are made on.  [default: what the model needs]",
+)  # fmt: skip
+storage_options = click.option(
+    "--storage-option", "storage_options", multiple=True, metavar="KEY=VALUE",
+    callback=check_storage_options,
+    help="Option for URLs, as anon=true or client_kwargs.region_name=eu-west-1; may be given "
+    "several times. Others on this machine see command lines: leave keys to the environment.",
+)  # fmt: skip
+weights = click.option(
+    "--weights",
+    metavar="PATH",
+    type=PLACE,
+    help="Array of one weight a row (Zarr or .npy), or of a grid (Zarr).",
+)
+weights_are = click.option(
+    "--weights-are", type=click.Choice(["relative", "counts"]),
+    help="What the weights mean, and so how many rows AIC, BIC, ICL, priors and adaptation count: "
+    "effective rows, at any scale of the weights, or their sum.  [default: relative, and whole "
+    "numbers get a warning]",
+)  # fmt: skip
+
+
+def covariances(text: str, *, multiple: bool = True) -> Callable[[Command], Command]:
+    """Return the option of the types of covariance, several where they are compared."""
+    how: dict[str, Any] = {"default": "full"}
+    if multiple:
+        how = {"multiple": True, "callback": joined, "default": ("full",)}
+    return click.option(
+        "--covariance", "covariance_type", type=Several(structures(ALL)), show_default=True,
+        help=text, **how,
+    )  # fmt: skip
+
+
+def criterion(text: str) -> Callable[[Command], Command]:
+    """Return the option of the criterion that models are compared by."""
+    return click.option(
+        "--criterion", type=click.Choice(tuple(CRITERIA)), default="bic", show_default=True,
+        help=text,
+    )  # fmt: skip
+
+
+def tolerance(default: float) -> Callable[[Command], Command]:
+    """Return what adds the option that says when to stop."""
+    return click.option(
+        "--tol", type=click.FloatRange(0), default=default, show_default=True,
+        help="Stop when a hundredth of it is predicted to be left, in nats a row; plain EM "
+        "(fit --acceleration none) when the log likelihood changes by less.",
+    )  # fmt: skip
+
+
+def added(command: Command, *options: Callable[[Command], Command]) -> Command:
+    """Add options to a command, to be listed in the order given."""
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def taken(record: Callable[..., Record], settings: dict[str, Any]) -> tuple[Record, dict[str, Any]]:
+    """Return a record of the settings that are named as its fields, and all other settings."""
+    names = {field.name for field in fields(cast("Any", record))}
+    own = {name: value for name, value in settings.items() if name in names}
+    return record(**own), {name: settings[name] for name in settings.keys() - names}

@@ -1,0 +1,1 @@
+"""Acceleration of EM: fewer passes to the same maximum."""

@@ -1,0 +1,119 @@
+"""A limited-memory quasi-Newton step from points that passes have evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daskgmm.gaussian.charts.anchor import Anchor
+from daskgmm.gaussian.parameters import Parameters
+
+Array = NDArray[np.float64]
+
+CURVATURE = 1e-8
+"""Least cosine between a step and the change of the gradient: below, what they tell of the
+curvature is rounding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Value and gradient at the parameters of one pass.
+
+    Attributes
+    ----------
+    parameters : Parameters
+        Without covariances: what nobody needs is not kept, nor written to checkpoints.
+    image : Parameters
+        What the M-step makes of them, without factors.
+    shares : ndarray of shape (3, k)
+        What the sums of weights, means and scales were divided by in it (`Moments.counts`,
+        `mean_counts` and `scale_counts`), over the weight of all rows. With the image they
+        determine the gradient.
+    objective : float
+        Mean log-likelihood, with the noise that makes the M-step exact and a prior's density, in
+        nats a row.
+    """
+
+    parameters: Parameters
+    image: Parameters
+    shares: Array
+    objective: float
+
+    @classmethod
+    def of(
+        cls, parameters: Parameters, image: Parameters, shares: Array, objective: float
+    ) -> Point:
+        """Return the point with what is needed of both."""
+        nothing = np.empty(0)
+        return cls(
+            replace(parameters, covariances=nothing),
+            replace(image, precisions_cholesky=nothing),
+            shares,
+            objective,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Direction:
+    """A step uphill from `origin`, the current point, in the coordinates about it.
+
+    It is made from so many `points`, and the curvature from `pairs` of them; near a saddle some
+    pair had negative curvature. `em_step` leads to the EM image.
+    """
+
+    anchor: Anchor
+    origin: Array
+    step: Array
+    gradient: Array
+    em_step: Array
+    points: int
+    pairs: int
+    saddle: bool
+
+    @property
+    def gain(self) -> float:
+        """The increase that the quadratic model predicts for the whole step, in nats a row."""
+        return 0.5 * float(self.gradient @ self.step)
+
+    @property
+    def em_gain(self) -> float:
+        """The same for the EM step: about what a pass of plain EM would gain."""
+        return 0.5 * float(self.gradient @ self.em_step)
+
+
+def uphill(points: Sequence[Point], image: Parameters) -> Direction:
+    """Return the quasi-Newton step from the last of consecutive points (Nocedal 1980), uphill.
+
+    All points are mapped anew to the coordinates about the current one, where the first
+    guess of the curvature, the identity, is that of the complete data: with no pairs the
+    step is the gradient, which is nearly the EM step to `image`.
+    """
+    anchor = Anchor(points[-1].parameters)
+    at, gradients = [], []
+    for point in points:  # both of one point together: they share its triangular solves
+        at.append(anchor.coordinates(point.parameters))
+        gradients.append(anchor.gradient(point.parameters, point.image, point.shares))
+    pairs: list[tuple[Array, Array, float]] = []
+    saddle = False
+    for i in range(1, len(points)):
+        step, change = at[i] - at[i - 1], gradients[i - 1] - gradients[i]
+        curved = float(step @ change)
+        if curved > CURVATURE * float(np.linalg.norm(step) * np.linalg.norm(change)):
+            pairs.append((step, change, curved))
+        else:
+            saddle = True
+    direction = gradients[-1].copy()
+    shares = []
+    for step, change, curved in reversed(pairs):
+        shares.append(float(step @ direction) / curved)
+        direction -= shares[-1] * change
+    for (step, change, curved), share in zip(pairs, reversed(shares), strict=True):
+        direction += (share - float(change @ direction) / curved) * step
+    if not float(direction @ gradients[-1]) > 0:
+        direction = gradients[-1]
+    em_step = anchor.coordinates(image) - at[-1]
+    sizes = len(points), len(pairs)
+    return Direction(anchor, at[-1], direction, gradients[-1], em_step, *sizes, saddle)

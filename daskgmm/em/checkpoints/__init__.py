@@ -1,0 +1,1 @@
+"""Checkpoints of a fit, and how one is recognised."""

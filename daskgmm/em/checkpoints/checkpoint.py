@@ -1,0 +1,319 @@
+"""The checkpoint of a fit: what the next iteration needs, safe after every iteration."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import socket
+import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
+from uuid import uuid4
+
+import numpy as np
+import scipy
+import sklearn
+
+from daskgmm.em.acceleration.quasi_newton import Point
+from daskgmm.em.acceleration.search import Search
+from daskgmm.em.checkpoints.fingerprint import DIGEST
+from daskgmm.em.checkpoints.packing import MALFORMED, named_once, pack, unpack
+from daskgmm.em.events import Checkpointed, Iterated, Listener
+from daskgmm.em.loop import Fit
+from daskgmm.em.survey.observed import Observed
+from daskgmm.em.survey.survey import Survey
+from daskgmm.em.survey.weighing import Weighing
+from daskgmm.errors import CheckpointError
+from daskgmm.gaussian.coordinates import Coordinates
+from daskgmm.gaussian.deconvolution.known import KnownNoise
+from daskgmm.gaussian.m_step import Maximised
+from daskgmm.gaussian.parameters import Parameters
+from daskgmm.gaussian.priors.table import PRIORS
+from daskgmm.gaussian.priors.variational_posterior import VariationalPosterior
+from daskgmm.passes.configuration import backend_name
+from daskgmm.passes.executors.environment import targets
+from daskgmm.storage.address import Address
+from daskgmm.version import __version__
+
+FORMAT = "daskgmm-checkpoint"
+FORMAT_VERSION = 2
+
+HEAD_BYTES = 256
+"""Bytes in which the run is found that wrote a checkpoint."""
+
+RUN = re.compile(rb'"run": "([0-9a-f]{32})"')
+
+KERNEL = "kernel"
+"""Name of the back end among the versions; checkpoints that lack it were written with NumPy's."""
+
+RECORDS: dict[str, type] = {}
+"""The records that a checkpoint is made of, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All that the rest of a fit depends on, besides the data and the settings.
+
+    Attributes
+    ----------
+    survey : Survey
+        Without its sample, which is drawn again if another start needs it.
+        As the rows were read.
+    coordinates : Coordinates or None
+        What all the rest is in.
+    sample_seed : int
+    random_state : tuple
+        Of the generator, after the start of the current initialisation.
+    initialisation : int
+        The current one, counted from 0.
+    current : Fit
+        How far it has come.
+    best : Fit or None
+        The best of those before.
+    """
+
+    survey: Survey
+    coordinates: Coordinates | None
+    sample_seed: int
+    random_state: tuple[Any, ...]
+    initialisation: int
+    current: Fit
+    best: Fit | None
+
+
+Kept = TypeVar("Kept")
+
+KINDS = (
+    State, Survey, Weighing, Coordinates, Fit, Maximised, Parameters, VariationalPosterior,
+    Iterated, Search, Point, Observed, KnownNoise,
+)  # fmt: skip
+RECORDS.update({kind.__name__: kind for kind in KINDS})
+
+
+class Checkpoint(Generic[Kept]):
+    """A file that holds the state of one fit.
+
+    The run that went on from it last owns it: the number of the run that wrote it stands near the
+    beginning of the file, and is looked at before each write. So a run that was begun again and its
+    predecessor, if that still lives, do not write in turn.
+
+    Parameters
+    ----------
+    address : Address
+    kind : type
+        Of the states that are kept there.
+
+    Raises
+    ------
+    CheckpointError
+        If nothing can be written there, or what is there is torn or foreign.
+    """
+
+    def __init__(self, address: Address, kind: type[Kept]) -> None:
+        self._address, self._kind = address, kind
+        self._identity: dict[str, Any] = {}
+        self._warned, self._run = False, uuid4().hex
+        check_writable(address)
+        self._document = read_document(address)
+        self._expected = None if self._document is None else self._document.get("run")
+
+    def load(self, identity: Mapping[str, Any]) -> Kept | None:
+        """Return the state that was kept, and take the file; None if there is none yet.
+
+        Parameters
+        ----------
+        identity : mapping of str to plain values
+            What the fit depends on: settings and the fingerprint of the data, by the names
+            to use in errors.
+
+        Raises
+        ------
+        CheckpointError
+            If the file is of a fit with other data or settings.
+        """
+        self._identity = json.loads(json.dumps(dict(identity)))
+        document, self._document = self._document, None
+        if document is None:
+            return None
+        try:
+            self._check_kind(document)
+            self._compare(document["identity"])
+            self._compare_versions(document["versions"])
+            priors = {type(prior).__name__: type(prior) for prior in PRIORS.values()}
+            state = unpack(document["state"], RECORDS | priors)
+        except CheckpointError:
+            raise
+        except MALFORMED as error:
+            raise CheckpointError(_damaged(self._address, error)) from error
+        if not isinstance(state, self._kind):
+            raise CheckpointError(_damaged(self._address, "it holds no state"))
+        self._replace(document)
+        return state
+
+    def _check_kind(self, document: Mapping[str, Any]) -> None:
+        """Raise `CheckpointError` if a sweep is to go on from a fit's, or the other way round."""
+        found = str(document["state"].get("value", {}).get("record", self._kind.__name__))
+        if found != self._kind.__name__:
+            raise CheckpointError(
+                f"The checkpoint {self._address} is not of the same kind: it holds a {found}, "
+                f"and what goes on is a {self._kind.__name__}. Give another path."
+            )
+
+    def save(self, state: Kept, listen: Listener) -> None:
+        """Write the state; a failure is a warning, as the fit itself can go on."""
+        began = time.perf_counter()
+        document = {
+            "written": datetime.now(UTC).isoformat(timespec="seconds"),
+            "versions": versions(),
+            "identity": self._identity,
+            "state": pack(state),
+        }
+        length = self._replace(document)
+        if length is not None:
+            listen(Checkpointed(self._address.url, length, time.perf_counter() - began))
+
+    def _replace(self, document: Mapping[str, Any]) -> int | None:
+        """Write a document as this run's; return its bytes, None if it cannot be written."""
+        signed = {"format": FORMAT, "format_version": FORMAT_VERSION, "run": self._run, "by": _by()}
+        # The run stays within the first bytes, where it is looked for.
+        signed |= {name: value for name, value in document.items() if name not in signed}
+        content = json.dumps({**signed, "sha256": digest_of(signed)}).encode()
+        try:
+            self._check_owned()
+            self._address.replace(content)
+        except CheckpointError:
+            raise
+        except Exception as error:  # of whatever kind the file system's library raises
+            if not self._warned:
+                self._warned = True
+                warnings.warn(
+                    f"The checkpoint {self._address} cannot be written: "
+                    f"{self._address.described(error)}. The fit goes on; if it is "
+                    "interrupted, it begins from the last one that was.",
+                    stacklevel=3,
+                )
+            return None
+        self._warned, self._expected = False, self._run
+        return len(content)
+
+    def _check_owned(self) -> None:
+        """Raise `CheckpointError` if another run has written since this one looked or wrote."""
+        head = self._address.read_head(HEAD_BYTES)
+        found = RUN.search(head or b"")
+        # Its own number is there where a write was told to have failed, and had come about.
+        if head is None or (found and found[1].decode()) in (self._expected, self._run):
+            return
+        other = read_document(self._address) or {}
+        raise CheckpointError(
+            f"Another run has taken the checkpoint {self._address}: "
+            f"{other.get('by', 'an older daskgmm')} wrote there at {other.get('written')}. This "
+            "one stops, so that they do not write in turn. Give each run a path of its own."
+        )
+
+    def _compare(self, kept: Mapping[str, Any]) -> None:
+        names = sorted(self._identity.keys() | kept.keys())
+        differing = [name for name in names if self._identity.get(name) != kept.get(name)]
+        if differing:
+            what = "; ".join(
+                _difference(name, kept.get(name), self._identity.get(name)) for name in differing
+            )
+            raise CheckpointError(
+                f"The checkpoint {self._address} is of another fit: {what}. Give the same data "
+                "and settings to go on with it, or another path (or remove the file) to begin anew."
+            )
+
+    def _compare_versions(self, kept: Mapping[str, Any]) -> None:
+        now = versions()
+        # Earlier checkpoints have no instructions.
+        if {**now, KERNEL: "numpy", **kept} != now:
+            warnings.warn(
+                f"The checkpoint {self._address} was written with {_listed(kept)}; this is "
+                f"{_listed(now)}. The fit goes on, but not necessarily to the same bits.",
+                stacklevel=2,
+            )
+
+
+def read_document(address: Address) -> dict[str, Any] | None:
+    """Return a checkpoint as it was written, or None if there is none."""
+    advice = "Check the address and the credentials."
+    with address.explain(CheckpointError, f"The checkpoint {address} cannot be read", advice):
+        content = address.read()
+    if content is None:
+        return None
+    try:
+        document = json.loads(content, object_pairs_hook=named_once)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(_damaged(address, error)) from error
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{address} is no checkpoint of daskgmm, so it is neither read nor replaced. Give "
+            "another path."
+        )
+    if document.get("format_version") != FORMAT_VERSION:
+        raise CheckpointError(
+            f"The checkpoint {address} has format_version {document.get('format_version')}; "
+            f"this daskgmm reads {FORMAT_VERSION}. Go on with the version that wrote it."
+        )
+    if document.pop("sha256", None) != digest_of(document):
+        raise CheckpointError(_damaged(address, "its checksum is wrong"))
+    return document
+
+
+def _by() -> str:
+    return f"process {os.getpid()} on {socket.gethostname()}"
+
+
+def digest_of(document: Any) -> str:
+    """Return the SHA-256 of a plain document, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Return the versions, instructions and the kernel that the bits of a fit depend on."""
+    names = {"numpy": np, "scipy": scipy, "scikit-learn": sklearn}
+    libraries = {name: lib.__version__ for name, lib in names.items()}
+    return {"daskgmm": __version__, **libraries, **targets(), KERNEL: backend_name()}
+
+
+def check_writable(address: Address) -> None:
+    """Raise `CheckpointError` if a local path cannot be written, before any work is done."""
+    place = None if address.is_url else address.path
+    if place is None:
+        return
+    if place.is_dir():
+        raise CheckpointError(
+            f"{address} is a folder; a checkpoint is one file. Name a file in it."
+        )
+    if not place.parent.is_dir():
+        raise CheckpointError(f"There is no folder {place.parent} for {address}. Make it first.")
+    if not os.access(place.parent, os.W_OK):
+        raise CheckpointError(f"The folder {place.parent} of {address} may not be written to.")
+
+
+def _damaged(address: Address, what: object) -> str:
+    return (
+        f"The checkpoint {address} is damaged ({what}), so nothing is begun that would replace "
+        "it. Put an undamaged copy in its place, or remove it to begin anew."
+    )
+
+
+def _difference(name: str, was: Any, now: Any) -> str:
+    if not any(str(value).startswith(DIGEST) for value in (was, now)):
+        return f"{name} was {_short(was)} and is {_short(now)}"
+    if was is None or now is None:
+        return f"{name} was {'not ' * (was is None)}given and is {'not ' * (now is None)}given now"
+    return f"{name}: other than they were" if name.startswith("values") else f"{name} differs"
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _listed(names: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in sorted(names.items()))

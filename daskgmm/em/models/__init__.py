@@ -1,0 +1,1 @@
+"""Models, which EM iterates."""

@@ -1,0 +1,1 @@
+"""Coordinates of mixtures, for acceleration and for scores."""

@@ -1,0 +1,1 @@
+"""Components changed: merged, split, projected on a structure."""

@@ -1,0 +1,1 @@
+"""Precisions, their factors, and statistics of rows."""

@@ -1,0 +1,1 @@
+"""Structures by volume, shape and orientation (Celeux & Govaert 1995)."""

@@ -1,0 +1,1 @@
+"""Structures of low rank: ppca, factor analysers, common factors."""

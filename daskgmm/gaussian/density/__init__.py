@@ -1,0 +1,1 @@
+"""What a mixture says as a density: at points, over columns, given values, at its modes."""

@@ -1,0 +1,1 @@
+"""Latent coordinates of rows in components of low rank."""

@@ -1,0 +1,1 @@
+"""Conjugate priors, and the variational posterior."""

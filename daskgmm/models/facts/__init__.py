@@ -1,0 +1,1 @@
+"""Facts of a fitted mixture: criteria, degenerate components, the rows it was fitted to."""

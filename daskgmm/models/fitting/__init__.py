@@ -1,0 +1,1 @@
+"""The fit of an estimator: check, run EM, set attributes, warn."""

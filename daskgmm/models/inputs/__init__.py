@@ -1,0 +1,1 @@
+"""What users give beside settings: rows, labels, known noise; and what they cost."""

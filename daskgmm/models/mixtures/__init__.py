@@ -1,0 +1,1 @@
+"""What a fitted mixture does: labels, densities, steps, new rows."""

@@ -1,0 +1,221 @@
+"""Moments of rows under a mixture, as things of their own: to add, to send, and to step from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+
+from daskgmm.arrays import Array
+from daskgmm.counting import counted
+from daskgmm.em.checkpoints.packing import MALFORMED, pack, unpack
+from daskgmm.em.survey.weighing import Weighing, merge_weighings
+from daskgmm.errors import ModelFileError, SettingError
+from daskgmm.gaussian.moments import Moments
+from daskgmm.models.signed_file import FileKind, check_digest, read_signed, write_signed
+from daskgmm.storage.address import Address
+
+FILE = FileKind(
+    "daskgmm-moments",
+    version=1,
+    content="moments",
+    file="file of moments",
+    written_by="MixtureMoments.save",
+    again="Take the moments again",
+)
+
+RECORDS: Mapping[str, type] = {"Moments": Moments, "Weighing": Weighing}
+"""Classes of which a file of moments is made; nothing else is."""
+
+
+@dataclass(frozen=True, eq=False)
+class MixtureMoments:
+    r"""Expected sufficient statistics of rows under a mixture: all that an M-step needs of them.
+
+    `GaussianMixture.moments` returns them, ``+`` adds those of other rows under the same mixture,
+    and `GaussianMixture.step` makes the next mixture of the sum. They hold sums over rows and no
+    row: their size depends on k and d alone [1]_. (Of one or two rows, the sums tell the rows.)
+
+    Attributes
+    ----------
+    rows : int
+        Number of rows of positive weight.
+    weight : float
+        :math:`W = \sum_n w_n`; the number of rows without weights.
+    counts : ndarray of shape (k,)
+        Expected weight of each component, :math:`N_k = \sum_n w_n \gamma_{nk}`.
+    means : ndarray of shape (k, d)
+        :math:`\sum_n w_n \gamma_{nk} x_n / N_k`, in the coordinates of `means_`; nan for a
+        component without rows.
+    log_likelihood : float
+        Mean of :math:`\log p(x_n)` under the mixture, in nats a row.
+    covariance_type : str
+        Structure of the mixture: it decides which second moments are kept.
+    mixture : str
+        Digest of the mixture's parameters. Moments under different mixtures are not added.
+
+    References
+    ----------
+    .. [1] C. Bishop, "Pattern Recognition and Machine Learning", Springer (2006), section 9.2.2.
+
+    Examples
+    --------
+    >>> from daskgmm import GaussianMixture
+    >>> mixture = GaussianMixture.from_parameters([0.5, 0.5], [[0.0], [9.0]], [1.0, 1.0])
+    >>> mixture.moments([[0.5], [8.0]]) + mixture.moments([[9.5]])
+    <MixtureMoments of 3 rows under 2 components (spherical) of 1 feature: -1.86209 nats a row>
+    """
+
+    mixture: str
+    covariance_type: str
+    statistics: Moments
+    weighing: Weighing
+
+    @property
+    def rows(self) -> int:
+        """Number of rows of positive weight."""
+        return self.weighing.rows
+
+    @property
+    def weight(self) -> float:
+        """Sum of the weights of the rows."""
+        return self.weighing.total
+
+    @property
+    def counts(self) -> Array:
+        """Expected weight of each component, shape (k,)."""
+        return self.statistics.counts.copy()
+
+    @property
+    def means(self) -> Array:
+        """Weighted means of the rows by component, shape (k, d)."""
+        own = self.statistics
+        return np.where(own.without_mean[:, None], np.nan, own.reference + own.shifts)
+
+    @property
+    def log_likelihood(self) -> float:
+        """Mean log density of the rows, in nats a row."""
+        return self.statistics.log_likelihood / self.weight if self.weight else np.nan
+
+    def __repr__(self) -> str:
+        k, d = self.statistics.reference.shape
+        return (
+            f"<MixtureMoments of {self.rows} rows under {counted(k, 'component')} "
+            f"({self.covariance_type}) of {counted(d, 'feature')}: "
+            f"{self.log_likelihood:.6g} nats a row>"
+        )
+
+    def __add__(self, other: object) -> MixtureMoments:
+        """Return the moments of both sets of rows; neither is changed.
+
+        Raises
+        ------
+        SettingError
+            If they are under different mixtures.
+        """
+        if not isinstance(other, MixtureMoments):
+            return NotImplemented
+        if other.mixture != self.mixture:
+            raise SettingError(
+                "These moments are under two different mixtures, and their sum is of none. Send "
+                "each site the same mixture, and take the moments of all rows under it."
+            )
+        return replace(
+            self,
+            statistics=self.statistics + other.statistics,
+            weighing=merge_weighings(self.weighing, other.weighing),
+        )
+
+    def __radd__(self, other: object) -> MixtureMoments:
+        """Return these, for `sum`, which begins with 0."""
+        return self if other == 0 else NotImplemented
+
+    def save(
+        self, path: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None
+    ) -> None:
+        """Write the moments to a JSON file, exact to the bit; whole or not at all.
+
+        Parameters
+        ----------
+        path : path or URL
+            Replaced if it exists.
+        storage_options : mapping, optional
+            For the file system of a URL, as fsspec takes them.
+
+        Raises
+        ------
+        SettingError
+            If the name is one of another format, such as "moments.npz".
+        ModelFileError
+            If the file cannot be written.
+
+        Examples
+        --------
+        >>> from daskgmm import GaussianMixture
+        >>> mixture = GaussianMixture.from_parameters([0.5, 0.5], [[0.0], [9.0]], [1.0, 1.0])
+        >>> mixture.moments([[0.5], [8.0]]).save("site-a.json")
+        """
+        document = {
+            "format": FILE.format,
+            "format_version": FILE.version,
+            "mixture": self.mixture,
+            "covariance_type": self.covariance_type,
+            "rows": self.rows,
+            "statistics": pack(self.statistics),
+            "weighing": pack(self.weighing),
+        }
+        write_signed(document, Address.of(path, storage_options), FILE)
+
+    @classmethod
+    def load(
+        cls, path: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None
+    ) -> Self:
+        """Read moments that `save` wrote; nothing in the file can run.
+
+        Parameters
+        ----------
+        path : path or URL
+            What `save` wrote.
+        storage_options : mapping, optional
+            For the file system of a URL, as fsspec takes them.
+
+        Returns
+        -------
+        MixtureMoments
+            To the bit as they were saved.
+
+        Raises
+        ------
+        ModelFileError
+            If the file is missing, torn, foreign, or of a newer version than this one reads.
+
+        Examples
+        --------
+        >>> from daskgmm import GaussianMixture, MixtureMoments
+        >>> mixture = GaussianMixture.from_parameters([0.5, 0.5], [[0.0], [9.0]], [1.0, 1.0])
+        >>> mixture.moments([[0.5], [8.0]]).save("site-b.json")
+        >>> MixtureMoments.load("site-b.json").rows
+        2
+        """
+        address = Address.of(path, storage_options)
+        document = read_signed(address, FILE)
+        try:
+            moments = cls._of(document)
+            check_digest(document)
+        except KeyError as error:
+            message = f"{address} is damaged: {error} is missing. {FILE.mend}"
+            raise ModelFileError(message) from error
+        except MALFORMED as error:
+            raise ModelFileError(f"{address} is damaged: {error}. {FILE.mend}") from error
+        return moments
+
+    @classmethod
+    def _of(cls, document: Mapping[str, Any]) -> Self:
+        statistics = unpack(document["statistics"], RECORDS)
+        weighing = unpack(document["weighing"], RECORDS)
+        if not isinstance(statistics, Moments) or not isinstance(weighing, Weighing):
+            raise ValueError("it holds no moments")
+        return cls(document["mixture"], document["covariance_type"], statistics, weighing)

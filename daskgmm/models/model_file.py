@@ -1,0 +1,152 @@
+"""The model file: one JSON document that holds a fitted mixture, exact to the bit.
+
+JSON, because a model should be readable in twenty years, by people and in any language, and
+because nothing in it can run. Python writes a float with the fewest digits that read back as
+the same float64. `daskgmm.models.files.model_document` says what is in it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import uuid4
+
+from daskgmm.errors import OutputError, SettingError
+from daskgmm.models.estimators import ESTIMATORS
+from daskgmm.models.files.document_file import MODEL, may_be_model, read_document, read_mixture
+from daskgmm.models.files.model_document import FORMAT_VERSION as FORMAT_VERSION
+from daskgmm.models.files.model_document import UnknownNameError
+from daskgmm.models.fitting.estimator import MixtureEstimator
+from daskgmm.models.writers.naming import check_document_name
+from daskgmm.names import CLASSIFIER
+from daskgmm.storage.address import Address
+
+
+def save_model(
+    mixture: MixtureEstimator,
+    path: str | os.PathLike[str],
+    storage_options: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a fitted mixture to a JSON file; as `GaussianMixture.save`.
+
+    Parameters
+    ----------
+    mixture : MixtureEstimator
+        Fitted.
+    path : path or URL
+        Replaced if it exists.
+    storage_options : mapping, optional
+        For the file system of a URL, as fsspec takes them.
+
+    Raises
+    ------
+    NotFittedError
+        If the mixture is not fitted.
+    SettingError
+        If the name is one of another format, such as "model.npy".
+    ModelFileError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> from daskgmm import GaussianMixture, save_model
+    >>> save_model(GaussianMixture.from_parameters([1.0], [[0.0]], [2.0]), "saved.json")
+    """
+    mixture.save(path, storage_options)
+
+
+def load_model(
+    path: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None
+) -> MixtureEstimator:
+    """Read a mixture that `save_model` wrote; as `GaussianMixture.load`, of any estimator.
+
+    Parameters
+    ----------
+    path : path or URL
+        What `save_model` wrote, or the method `save` of an estimator.
+    storage_options : mapping, optional
+        For the file system of a URL, as fsspec takes them.
+
+    Returns
+    -------
+    MixtureEstimator
+        Fitted, of the class that was saved.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is missing, torn, foreign, or of a newer version than this one reads.
+
+    Examples
+    --------
+    >>> from daskgmm import GaussianMixture, load_model, save_model
+    >>> save_model(GaussianMixture.from_parameters([1.0], [[0.0]], [2.0]), "loaded.json")
+    >>> load_model("loaded.json").covariances_
+    array([2.])
+    """
+    return read_mixture(_known, Address.of(path, storage_options))
+
+
+def load_to_change(
+    path: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None
+) -> MixtureEstimator:
+    """Read a mixture as `load_model` does, to write another one that is made from it.
+
+    Raises
+    ------
+    SettingError
+        If the file has classes, which the other one would not have.
+    """
+    address = Address.of(path, storage_options)
+    mixture = read_mixture(_known, address)
+    if CLASSIFIER in read_document(address):
+        raise SettingError(
+            f"{address} holds a GaussianMixtureClassifier, whose classes a changed mixture would "
+            "lose. Fit the classifier to all rows, or save its mixture_ and change that."
+        )
+    return mixture
+
+
+def _known(types: Sequence[str]) -> type[MixtureEstimator]:
+    for name in types:
+        if name in ESTIMATORS:
+            return ESTIMATORS[name]
+    raise UnknownNameError(
+        f"it holds a {types[0]}, which is none of {', '.join(ESTIMATORS)}. Import the module that "
+        "adds it to daskgmm.models.estimators.ESTIMATORS first (--import), or use that class's "
+        "load."
+    )
+
+
+def check_free(address: Address, overwrite: bool) -> None:
+    """Raise unless a model may be written to an address."""
+    check_document_name(address.url, MODEL.file, MODEL.content)
+    path = None if address.is_url else address.path
+    if path is not None and not path.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {path.parent} for {address}. Make it first.")
+    there = address.read_head(1) is not None if path is None else path.exists()
+    if there and not overwrite:
+        raise FileExistsError(
+            f"{address} exists. Choose another place (--out), or replace it with --overwrite."
+        )
+    if there and not may_be_model(address):
+        raise FileExistsError(
+            f"{address} exists and is no model file, so it is not overwritten. Choose another "
+            "place (--out)."
+        )
+
+
+def save_new(mixture: MixtureEstimator, address: Address, overwrite: bool) -> None:
+    """Write a fitted mixture to where `check_free` let it go when the fit began."""
+    try:
+        check_free(address, overwrite)
+    except FileExistsError as error:
+        folder, slash, name = address.url.rpartition("/")
+        beside = Address.of(f"{folder}{slash}{uuid4().hex[:8]}-{name}", address.options)
+        mixture.save(beside.url, beside.options)
+        raise OutputError(
+            f"{address} was written by another run while this one was fitting, and is left as "
+            f"it is. The model of this run is in {beside}."
+        ) from error
+    mixture.save(address.url, address.options)

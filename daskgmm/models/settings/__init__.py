@@ -1,0 +1,1 @@
+"""Settings of estimators: their constraints, and what each means for a mixture."""

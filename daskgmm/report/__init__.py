@@ -1,0 +1,1 @@
+"""Reports in words: of a model, a classifier, data, a sweep."""

@@ -1,0 +1,313 @@
+"""Data in words, for `daskgmm info`: arrays, tables, groups of variables, predictions."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import zarr
+
+from daskgmm.counting import counted
+from daskgmm.errors import DataError
+from daskgmm.models.predictions.output import COLUMN, DIMENSIONS
+from daskgmm.models.predictions.outputs import OUTPUTS
+from daskgmm.models.writers.part_writing import ARRAYS, CLASSES, COMPONENTS
+from daskgmm.models.writers.target import left_behind
+from daskgmm.names import IMPUTED
+from daskgmm.passes.plan import size
+from daskgmm.rows.checks.layout import REAL_KINDS
+from daskgmm.rows.checks.name_lists import names_text
+from daskgmm.rows.csv.table import read_small
+from daskgmm.rows.kinds.csv import CsvFile, columns_of
+from daskgmm.rows.kinds.labelled import LabelledFile
+from daskgmm.rows.kinds.npy import Npy
+from daskgmm.rows.kinds.parquet import ParquetFiles
+from daskgmm.rows.kinds.zarr import StoredZarr
+from daskgmm.rows.labelled.opening import dimensions, open_file, suggested
+from daskgmm.rows.opening import as_rows
+from daskgmm.rows.parquet.files import opened_version
+from daskgmm.rows.parquet.finding import find_files
+from daskgmm.rows.parquet.footers import Footer, read_footers
+from daskgmm.rows.source import Source
+from daskgmm.rows.sources import source_of
+from daskgmm.rows.stores.zarr_opening import open_node
+from daskgmm.rows.tables.text_columns import Columns, described
+from daskgmm.storage.masking import StorageOptions
+
+FILLED = "rows whose gaps were filled"
+"""What `impute` writes, which are no predictions but data again."""
+
+LISTED_VARIABLES = 100
+"""Largest number of variables or columns that are listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """An array with named dimensions; without chunks if it is stored in one piece."""
+
+    name: str
+    dims: tuple[str, ...]
+    shape: tuple[int, ...]
+    chunks: tuple[int, ...] | None
+    dtype: str
+    number: bool
+
+    @property
+    def is_feature(self) -> bool:
+        """Whether it may hold features: numbers on a grid, and no coordinate of it."""
+        return self.number and bool(self.dims) and self.dims != (self.name,)
+
+    def line(self) -> tuple[str, str]:
+        """Return the name and a description."""
+        sizes = ", ".join(f"{d}: {n:,}" for d, n in zip(self.dims, self.shape, strict=True))
+        chunks = "" if not self.chunks else f", chunks {_by(self.chunks)}"
+        return f"  {self.name}", f"({sizes}) {self.dtype}{chunks}"
+
+
+def describe_data(name: str, storage_options: StorageOptions | None = None) -> str:
+    """Return a description of the data or predictions at a path or URL."""
+    source = source_of(name, storage_options)
+    describe = FORMS.get(type(source), _rows)
+    return f"{name}: {describe(source)}"
+
+
+def _rows(source: Source) -> str:
+    """Describe rows of any source."""
+    rows = source.rows()
+    count = "unknown" if rows.n_rows is None else f"{rows.n_rows:,}"
+    facts = [
+        ("rows", f"{count}, in {counted(len(rows.lengths), 'chunk')}"),
+        ("dtype", str(rows.dtype)),
+        ("columns", ", ".join(rows.columns or (f"{rows.n_features:,}",))),
+        ("use", "can be fitted"),
+    ]
+    return f"rows\n{listed(facts)}"
+
+
+def _parquet(source: Source) -> str:
+    """Describe Parquet files by their footers."""
+    footers = read_footers(find_files([source.address]))
+    groups = [rows for footer in footers for rows in footer.rows]
+    columns = footers[0].columns
+    marks = _marks(footers[0])
+    k = marks.get(COMPONENTS)
+    kinds = ((name, columns[name]) for name in footers[0].features)
+    found = Columns.of((name, each.kind, each.dtype is not None) for name, each in kinds)
+    facts = [
+        *([] if k is None else [("components", k.decode())]),
+        *_classes(json.loads(marks.get(CLASSES, b"[]"))),
+        ("files", f"{len(footers):,}"),
+        ("rows", f"{sum(groups):,}"),
+        ("row groups", f"{len(groups):,}, of {counted(max(groups, default=0), 'row')} at most"),
+        ("columns", f"{len(columns):,}"),
+        *[(f"  {name}", column.kind) for name, column in _first(columns)],
+    ]
+    if k is not None and json.loads(marks.get(ARRAYS, b"[]")) == [IMPUTED]:
+        return f"{FILLED}\n{listed([*facts, *_use_of(found), _state(source)])}"
+    if k is not None:
+        return f"predictions\n{listed([*facts, _state(source)])}"
+    return f"Parquet\n{listed([*facts, *_use_of(found)])}"
+
+
+def _csv(source: Source) -> str:
+    """Describe a CSV file that is small enough to be fitted."""
+    table = read_small(source.address)
+    kinds = {field.name: field.type for field in table.schema}
+    facts = [
+        ("rows", f"{table.num_rows:,}"),
+        ("columns", f"{len(kinds):,}"),
+        *[(f"  {name}", str(kind)) for name, kind in _first(kinds)],
+        *_use_of(columns_of(table.schema)),
+    ]
+    return f"CSV\n{listed(facts)}"
+
+
+def _use_of(columns: Columns) -> list[tuple[str, str]]:
+    """Return what columns are for, and which of them `daskgmm fit` leaves out by itself."""
+    facts = [("use", "has no numbers")]
+    if columns.others:
+        facts = [("use", f"can be fitted: --columns {names_text(columns.others)}")]
+    if not columns.left:
+        return facts
+    more = len(columns.left) - LISTED_VARIABLES
+    left = [*islice(described(columns.left), LISTED_VARIABLES)]
+    return [*facts, ("left out", ", ".join(left) + (f" and {more} more" if more > 0 else ""))]
+
+
+def _marks(footer: Footer) -> Mapping[bytes, bytes]:
+    """Return the metadata of a file: those of predictions say of what they are."""
+    with opened_version(footer.address) as (file, _):
+        found: Mapping[bytes, bytes] = file.metadata.metadata or {}
+    return found
+
+
+def _classes(labels: Sequence[Any]) -> list[tuple[str, str]]:
+    """Describe the classes of predictions, if they are of some."""
+    return [("classes", ", ".join(map(str, labels)))] if labels else []
+
+
+def _state(source: Source) -> tuple[str, str]:
+    """Return whether predictions are whole."""
+    whole = left_behind(source.address) is None
+    return "state", "whole" if whole else "NOT whole: the run that writes them has not ended"
+
+
+def _group(group: zarr.Group, source: Source) -> str:
+    """Describe a Zarr group of variables or of predictions."""
+    variables = list(_of_group(group))
+    k = dict(group.attrs).get("n_components")
+    if k is None:
+        return _variables(f"Zarr group, format {group.metadata.zarr_format}", variables)
+    about: list[Any] = [node.attrs.get("classes") for _, node in group.arrays()]
+    facts = [
+        ("components", str(k)),
+        *_classes(next(filter(None, about), ())),
+        *_rows_of_predictions(variables),
+        ("variables", ""),
+    ]
+    lines = [variable.line() for variable in variables]
+    if {variable.name for variable in variables}.intersection(OUTPUTS) == {IMPUTED}:
+        use = ("use", f"can be fitted: --variables {IMPUTED} --features {COLUMN}")
+        return f"{FILLED}\n{listed([*facts, *lines, use, _state(source)])}"
+    return f"predictions\n{listed([*facts, *lines, _state(source)])}"
+
+
+def _zarr(source: Source) -> str:
+    """Describe a Zarr array or group."""
+    node = open_node(source.address)
+    return _group(node, source) if isinstance(node, zarr.Group) else _array(node)
+
+
+def _npy(source: Source) -> str:
+    """Describe the array of a .npy file."""
+    return _array(source.open())
+
+
+def _file(source: Source) -> str:
+    """Describe the variables of a file that xarray opens."""
+    return _variables("opened with xarray", list(_of_dataset(open_file(source.address))))
+
+
+def _variables(kind: str, variables: Sequence[Variable]) -> str:
+    features = {v.name: v.dims for v in variables if v.is_feature}
+    use = (
+        f"can be fitted: {suggested(features)}"
+        if features
+        else "has no variables that can be fitted"
+    )
+    lines = [variable.line() for variable in variables[:LISTED_VARIABLES]]
+    return f"{kind}\n{listed([('variables', str(len(variables))), *lines, ('use', use)])}"
+
+
+def _of_group(group: zarr.Group) -> Iterator[Variable]:
+    for name, node in sorted(group.members(max_depth=None)):
+        if isinstance(node, zarr.Array):
+            dims = dimensions(node) or tuple(f"dim_{axis}" for axis in range(node.ndim))
+            number = node.dtype.kind in REAL_KINDS
+            yield Variable(name, dims, node.shape, node.chunks, str(node.dtype), number)
+
+
+def _of_dataset(dataset: Any) -> Iterator[Variable]:
+    for name, array in dataset.variables.items():
+        chunks = array.encoding.get("chunksizes")
+        number = array.dtype.kind in REAL_KINDS
+        yield Variable(str(name), array.dims, array.shape, chunks, str(array.dtype), number)
+
+
+def _rows_of_predictions(variables: Sequence[Variable]) -> list[tuple[str, str]]:
+    """Describe the grid of the rows: the longest among those of the outputs."""
+    grids = (
+        [(d, n) for d, n in zip(v.dims, v.shape, strict=True) if d not in DIMENSIONS]
+        for v in variables
+    )
+    grid = max(grids, key=len, default=[])
+    sizes = ", ".join(f"{dim}: {length:,}" for dim, length in grid)
+    return [("rows", f"{math.prod(length for _, length in grid):,} ({sizes})")]
+
+
+def _first(columns: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return list(columns.items())[:LISTED_VARIABLES]
+
+
+def _array(array: Any) -> str:
+    """Describe a Zarr array or a mapped .npy file."""
+    facts = [("shape", _by(array.shape)), ("dtype", str(array.dtype))]
+    if isinstance(array, zarr.Array):
+        kind = f"Zarr array, format {array.metadata.zarr_format}"
+        facts += _storage(array)
+    else:
+        kind = ".npy file"
+        facts += [
+            ("order", "C (by rows)" if array.flags.c_contiguous else "Fortran (by columns)"),
+            ("size", size(array.nbytes)),
+        ]
+    return f"{kind}\n{listed([*facts, ('use', _use(array))])}"
+
+
+def _storage(array: zarr.Array[Any]) -> list[tuple[str, str]]:
+    dims = dimensions(array)
+    facts = [] if dims is None else [("dimensions", ", ".join(dims))]
+    facts.append(("chunks", f"{_by(array.chunks)}, {array.nchunks:,} of them"))
+    if array.shards is not None:
+        facts.append(("shards", _by(array.shards)))
+    return [
+        *facts,
+        ("size", size(math.prod(array.shape) * array.dtype.itemsize)),
+        ("stored", size(array.nbytes_stored())),
+        ("compressed", ", ".join(map(_codec, array.compressors)) or "no"),
+    ]
+
+
+def _codec(codec: Any) -> str:
+    """Return the name of a codec and its level, if it has one."""
+    settings = codec.to_dict() if hasattr(codec, "to_dict") else codec.get_config()
+    name = settings.get("name", settings.get("id"))
+    level = settings.get("configuration", settings).get("level", settings.get("clevel"))
+    return str(name) if level is None else f"{name}, level {level}"
+
+
+def _use(array: Any) -> str:
+    """Describe the use of an array, or why it cannot be fitted."""
+    if array.ndim == 1 and array.dtype.kind in "biuf":
+        return "as --weights, or it holds labels; rows to fit have two axes"
+    if array.ndim > 2 and array.dtype.kind in REAL_KINDS:
+        last = (dimensions(array) or ("-1",))[-1] if isinstance(array, zarr.Array) else None
+        if last is not None:
+            return f"can be fitted: --features {last}, if its points are the features"
+    try:
+        rows = as_rows(array)
+    except DataError as error:
+        return f"cannot be fitted. {error}"
+    n, d = counted(rows.n_rows or 0, "row"), counted(rows.n_features, "feature")
+    return f"can be fitted: {n} of {d}"
+
+
+def _by(shape: Sequence[int]) -> str:
+    return " x ".join(f"{length:,}" for length in shape)
+
+
+def listed(facts: Sequence[tuple[str, str]]) -> str:
+    """Return facts in aligned lines."""
+    return aligned([(f"  {key}", value) for key, value in facts], left=(0, 1))
+
+
+def aligned(rows: Sequence[Sequence[str]], left: Sequence[int] = ()) -> str:
+    """Return a table as text, with the columns in `left` aligned on the left."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    sides = ["<" if place in left else ">" for place in range(len(widths))]
+    formats = [f"{{:{side}{width}}}" for side, width in zip(sides, widths, strict=True)]
+    return "\n".join("  ".join(formats).format(*row).rstrip() for row in rows)
+
+
+FORMS: dict[type[Source], Callable[[Source], str]] = {
+    ParquetFiles: _parquet,
+    CsvFile: _csv,
+    LabelledFile: _file,
+    Npy: _npy,
+    StoredZarr: _zarr,
+}
+"""Functions that describe kinds of files; those of other kinds are described as rows."""

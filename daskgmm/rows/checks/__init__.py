@@ -1,0 +1,1 @@
+"""Checks of arrays, and the words of their refusals."""

@@ -1,0 +1,22 @@
+"""Lists of names of columns as one text, which may have commas in them."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+
+
+def names_text(names: Iterable[str]) -> str:
+    """Return names with commas between them, in quotes where they have commas or quotes."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(names)
+    return line.getvalue()
+
+
+def names_of_text(text: str) -> tuple[str, ...]:
+    """Return the names in a text that `names_text` wrote; spaces beside commas are dropped."""
+    if '"' not in text:
+        return tuple(name.strip() for name in text.split(","))
+    (names,) = csv.reader([text], skipinitialspace=True)
+    return tuple(name.strip() for name in names)

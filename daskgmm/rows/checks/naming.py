@@ -1,0 +1,80 @@
+"""Look-up of columns by name, and lists of names in messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+
+from daskgmm.errors import DataError
+from daskgmm.storage.masking import shown
+
+LISTED_COLUMNS = 20
+"""Largest number of columns that an error message lists."""
+
+
+def places(names: Sequence[str], columns: Sequence[str] | None) -> list[int]:
+    """Return the positions of `names` among `columns`."""
+    check_among(names, columns or (), "X")
+    positions = {name: index for index, name in enumerate(columns or ())}
+    return [positions[name] for name in names]
+
+
+def check_among(names: Sequence[str], known: Sequence[str], what: str) -> None:
+    """Raise `DataError` unless all `names` are among the columns `known`, each once."""
+    among = set(known)
+    for name in names:
+        if name not in among:
+            raise DataError(
+                f"{shown(what)} has no column {name!r}; it has "
+                f"{listed(map(repr, known)) or 'none'}."
+            )
+    if len(set(names)) != len(names):
+        twice = next(name for name in names if list(names).count(name) > 1)
+        raise DataError(f"Column {twice!r} of {shown(what)} is named twice; name each column once.")
+
+
+def names_within(x: Any) -> tuple[str, ...] | None:
+    """Return names of the columns of an object, perhaps not all; None if it has no columns.
+
+    Data frames, objects with a schema and structured arrays have names; a stream of Arrow shows
+    its names only when it is read, and has none here.
+    """
+    holders = ((x, "columns"), (x, "column_names"), (getattr(x, "schema", None), "names"))
+    for holder, attribute in (*holders, (getattr(x, "dtype", None), "names")):
+        names: Any = getattr(holder, attribute, None)
+        if isinstance(names, (list, tuple)) or hasattr(type(names), "tolist"):
+            names = tuple(names)
+            if names and all(isinstance(name, str) for name in names):
+                return cast("tuple[str, ...]", names)
+    streams = hasattr(x, "__arrow_c_stream__") and not hasattr(x, "__array__")
+    return () if streams else None
+
+
+def check_numbers(
+    kinds: Mapping[str, tuple[np.dtype[Any] | None, str]], what: str, how: str
+) -> None:
+    """Raise `DataError` if a column holds no numbers.
+
+    For each column `kinds` has the NumPy type, or None, and the name of the stored type; the
+    message says whose columns they are (`what`) and how to leave them out: `how` is the call, with
+    {others} for their names, or {numbers} for those of all others.
+    """
+    others = [name for name, (dtype, _) in kinds.items() if dtype is None]
+    if not others:
+        return
+    numbers = listed(repr(name) for name in kinds if name not in others)
+    call = how.format(others=listed(map(repr, others)), numbers=numbers)
+    raise DataError(
+        f"{shown(what)} has columns that are not numbers: "
+        f"{listed(f'{name!r} ({kinds[name][1]})' for name in others)}. "
+        f"{f'Leave them out: {call}.' if numbers else 'None of its columns holds numbers.'}"
+    )
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return the first `LISTED_COLUMNS` names, separated by commas."""
+    known = list(names)
+    more = len(known) - LISTED_COLUMNS
+    return ", ".join(known[:LISTED_COLUMNS]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,1 @@
+"""What goes beside rows: weights, labels, variances of noise."""

@@ -1,0 +1,1 @@
+"""Decoding of missing values and packed numbers by what attributes declare."""

@@ -1,0 +1,67 @@
+"""What properties found, as plain cases."""
+
+import numpy as np
+import pytest
+
+from daskgmm import GaussianMixture
+from daskgmm.em.starts.clustering import squarable
+from daskgmm.gaussian.coordinates import Coordinates
+from daskgmm.gaussian.covariance.low_rank.factor_analysis import first_noise
+
+RANDOM = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i1", "i2"])
+def test_k_means_plus_plus_of_small_integers(dtype):
+    """scikit-learn squares them in their own type: bytes were an error, others overflowed."""
+    centers = np.repeat([[10, 100], [100, 10], [110, 110]], 20, axis=0)
+    x = (centers + RANDOM.integers(-9, 10, (60, 2))).astype(dtype)
+    settings = {"init_params": "k-means++", "acceleration": None, "random_state": 0}
+    found = GaussianMixture(3, **settings).fit(x)
+    expected = GaussianMixture(3, **settings).fit(x.astype(float))
+    np.testing.assert_array_equal(found.means_, expected.means_)
+    np.testing.assert_allclose(found.weights_, 1 / 3)
+
+
+@pytest.mark.parametrize("size", [1e140, 1e-140])
+def test_weights_beyond_float32_of_float32_rows(size):
+    """k-means had them as float32: infinite or 0."""
+    x = np.concatenate([RANDOM.normal(size=(30, 2)), RANDOM.normal(9.0, 1.0, size=(30, 2))])
+    weights = RANDOM.uniform(1.0, 2.0, 60)
+    assert squarable(x.astype("f4"), weights).dtype == np.float32
+    found, expected = (
+        GaussianMixture(2, random_state=0).fit(x.astype("f4"), sample_weight=weights * scale)
+        for scale in (size, 1.0)
+    )
+    np.testing.assert_allclose(found.means_, expected.means_, rtol=1e-6)
+
+
+def test_no_variance_along_an_axis_is_negative():
+    """Of rows along one axis, rounding left -1e-17 along others, and a root of it was taken."""
+    for _ in range(20):
+        direction = RANDOM.normal(size=4)
+        scatter = np.outer(direction, direction)
+        coordinates = Coordinates(np.zeros(4), np.ones(4), np.linalg.eigh(scatter)[1])
+        assert (np.diagonal(coordinates.apply_scatter(scatter)) >= 0).all()
+
+
+def test_inverses_of_singular_matrices_may_have_a_diagonal_of_0():
+    """Noise of factors begins at 1 over it, or where that tells nothing at the variances."""
+    rows = np.array([[1, 0, 0, 1, 1], [0, 1, 0, 0, 1], [0, 1, 1, 1, 1]], float)
+    found = first_noise(rows.T @ rows, 2)
+    np.testing.assert_allclose(found, 0.8 * np.array([1.0, 2 / 2.36740064, 1.0, 2.0, 3.0]))
+
+
+def test_rows_are_drawn_in_any_units():
+    """NumPy warned of a covariance that is no matrix of variances, where these are large."""
+    covariance = [[2.83315416e18, -2.45228265e09], [-2.45228265e09, 2.83315416e18]]
+    mixture = GaussianMixture.from_parameters([1.0], [[0.0, 0.0]], [covariance], random_state=0)
+    found = np.cov(mixture.sample(20_000)[0].T)
+    np.testing.assert_allclose(found, covariance, atol=0.03 * covariance[0][0])
+
+
+def test_swapped_bytes_do_not_change_the_type_of_predictions():
+    mixture = GaussianMixture.from_parameters([0.5, 0.5], [[0.0], [4.0]], [1.0, 1.0])
+    x = RANDOM.normal(size=(5, 1)).astype("f4")
+    for found in map(mixture.predict_proba, (x, x.astype(x.dtype.newbyteorder()))):
+        assert found.dtype == np.float32
