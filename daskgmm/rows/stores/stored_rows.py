@@ -16,7 +16,7 @@ from daskgmm.rows.ahead import FETCHED_BYTES, fetched
 from daskgmm.rows.checks.layout import check_rows, check_weights
 from daskgmm.rows.decoding.nodata import PLAIN, Decoding, taken_as_missing
 from daskgmm.rows.grid import check_chunks, given_lengths, offsets, regular_lengths
-from daskgmm.rows.retries import retried
+from daskgmm.rows.retries import retried_in_parts
 from daskgmm.rows.rows import Rows
 
 BLOCK_BYTES = 1 << 20
@@ -58,7 +58,11 @@ class StoredSegment:
         """Read and yield block after block."""
         spans = list(self._spans())
         longest = max((span[-1] - span[0] for span in spans), default=0)
-        reads = (partial(retried, partial(self.read, s[0], s[-1]), retries) for s in spans)
+        chunk = max(1, self.least_nbytes // self.row_nbytes)
+        reads = (
+            partial(retried_in_parts, self.read, span[0], span[-1], chunk, retries)
+            for span in spans
+        )
         nbytes = max(longest * self.row_nbytes, self.least_nbytes)
         found = fetched(reads, nbytes, self.ahead)
         for span in spans:
