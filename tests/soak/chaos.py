@@ -5,6 +5,7 @@ import random
 import signal
 import threading
 import time
+import warnings
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -13,7 +14,7 @@ from distributed.chaos import KillWorker
 
 from tests.clusters import alive, kill
 from tests.drivers import Driver
-from tests.soak.jobs import FITTED, WORK, Job, driver, quiet, write_rows
+from tests.soak.jobs import FIT, FITTED, WORK, Job, driver, quiet, save_model, write_rows
 
 WORKER_SECONDS = 6.0
 """Mean time between two kills of workers."""
@@ -119,12 +120,11 @@ def _drawn(chance):
 
 def _quietly(job, folder, out):
     """Return the digest of a quiet run; trouble in the driver changes none."""
-    from tests.soak.jobs import FIT, estimator, opened
-
-    model = folder / f"{job.option}.json"
-    if job.work != FIT and not model.exists():
-        estimator(job.option).fit(opened(folder, faulty=False)).save(model)
-    return quiet(job, folder, out)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if job.work != FIT:
+            save_model(job.option, folder)
+        return quiet(job, folder, out)
 
 
 def _judge(job, folder, out, wanted, cluster, chance, tally):

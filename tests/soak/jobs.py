@@ -71,11 +71,17 @@ def opened(folder, *, faulty):
     return zarr.open_array(FaultyStore(store) if faulty else store, mode="r")
 
 
+def save_model(option, folder):
+    """Write the model that predictions are of, unless it is there."""
+    path = folder / f"{option}.json"
+    if not path.exists():
+        estimator(option).fit(opened(folder, faulty=False)).save(path)
+
+
 def quiet(job, folder, out):
     """Return a digest of what the job makes when nothing goes wrong."""
     out.mkdir()
-    with dask.config.set(scheduler="threads", num_workers=2), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with dask.config.set(scheduler="threads", num_workers=2):
         return _done(job, folder, out, faulty=False)
 
 
