@@ -59,7 +59,8 @@ class Coordinates:
 
     def apply(self, x: NDArray[Any]) -> Array:
         """Return rows x (m, d) in these coordinates, shape (m, r)."""
-        z: Array = x - self.origin
+        # Products round by how their factors lie in memory, which rows must not depend on.
+        z: Array = np.subtract(x, self.origin, order="K" if self.axes is None else "C")
         z /= self.scales
         return z if self.axes is None else z @ self.axes
 
