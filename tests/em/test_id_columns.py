@@ -72,7 +72,7 @@ def test_where_rows_are_weighted_or_miss_values_names_tell(tmp_path):
     frame = pd.DataFrame(X, columns=["a", "b"]).assign(id=IDS["id"])
     frame.loc[5, "a"] = np.nan
     (warning,) = told(frame, missing="marginalise")
-    assert "holds another whole number in each row" in str(warning.message)
+    assert "holds another whole number in each row looked at" in str(warning.message)
     assert told(frame, missing="drop")
     path = tmp_path / "t.parquet"
     frame[6:].to_parquet(path, row_group_size=60)

@@ -65,7 +65,7 @@ def id_columns(survey: Survey, columns: tuple[str, ...]) -> Iterator[tuple[str, 
         if counts[j] or (called and even[j]):
             yield name, "numbers the rows"
         elif differ[j] and called:
-            yield name, "holds another whole number in each row"
+            yield name, "holds another whole number in each row looked at"
 
 
 def _whole(survey: Survey) -> NDArray[np.bool_]:
