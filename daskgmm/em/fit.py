@@ -155,6 +155,8 @@ def _run(
     """Run EM from each start, the first from the state that was kept, if any; keep every state."""
     ready = _prepared(data, request, listen, state)
     settings = ready.request.settings
+    # Completed: else each run that goes on would survey rows again.
+    state = None if state is None else replace(state, survey=ready.survey)
     so_far = _SoFar(*((None, None) if state is None else (state.best, state.current)))
 
     def found() -> Fitted:

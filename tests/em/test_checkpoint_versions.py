@@ -57,3 +57,23 @@ def test_a_model_file_names_them(tmp_path):
     mixture.save(tmp_path / "model.json")
     written = json.loads((tmp_path / "model.json").read_text())["versions"]
     assert written.items() >= targets().items()
+
+
+def test_what_an_earlier_version_did_not_keep_is_found_once(path):
+    document = json.loads(path.read_text())
+    del document["sha256"]
+    record = next(each for each in records(document) if "probe" in each)
+    record["probe"] = None
+    path.write_text(json.dumps({**document, "sha256": digest_of(document)}))
+    GaussianMixture(max_iter=3, **SETTINGS).fit(X, checkpoint=path)
+    after = json.loads(path.read_text())
+    assert next(each for each in records(after) if "probe" in each)["probe"] is not None
+
+
+def records(document):
+    """Yield all objects in a document."""
+    if isinstance(document, dict):
+        yield document
+    for value in document.values() if isinstance(document, dict) else document:
+        if isinstance(value, (dict, list)):
+            yield from records(value)
