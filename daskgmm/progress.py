@@ -7,7 +7,6 @@ import math
 import statistics
 import sys
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -32,6 +31,7 @@ from daskgmm.em.objective import objective_name
 from daskgmm.em.settings import GAP_SHARE
 from daskgmm.passes.plan import size
 from daskgmm.storage.local import is_full
+from daskgmm.user_warnings import warn_user
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -222,10 +222,9 @@ class JsonLines:
         except OSError as error:
             self._failed = True
             full = " The disk is full." if is_full(error) else ""
-            warnings.warn(
+            warn_user(
                 f"Events cannot be written to {self._file.name}: {error}.{full} The fit goes on, "
                 "and no more of them are written.",
-                stacklevel=2,
             )
 
 

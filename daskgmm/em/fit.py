@@ -203,7 +203,7 @@ def _prepared(data: Dataset, request: Request, listen: Listener, state: State | 
         seed, first = state.sample_seed, state.initialisation
         survey = completed(data, state.survey, listen)
         request = request.going_on(state.random_state)
-    warn_of_far_values(survey, data.rows.columns, stacklevel=6)
+    warn_of_far_values(survey, data.rows.columns)
     warn_of_ids(survey, data.rows.columns)
     request = request.on_rows(survey)
     coordinates = request.coordinates(survey) if state is None else state.coordinates

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import sys
 import time
 from contextlib import suppress
 from glob import escape
@@ -12,10 +11,10 @@ from pathlib import Path
 from typing import IO
 from uuid import uuid4
 
-if sys.platform != "win32":
+try:
     import fcntl
-else:
-    fcntl = None
+except ImportError:  # not on Windows
+    fcntl = None  # type: ignore[assignment]
 
 ABANDONED_SECONDS = 60.0
 """Seconds after which the writer of a small partial file is taken for dead, where files have no
@@ -77,7 +76,12 @@ def _remove_abandoned(path: Path) -> None:
     for partial in _partial_files(path):
         with suppress(OSError), partial.open("rb") as file:
             seconds = time.time() - os.fstat(file.fileno()).st_mtime
-            if seconds > ABANDONED_SECONDS or (seconds > BEGUN_SECONDS and _locked(file)):
+            locked = _locked(file)
+            if locked is None:
+                abandoned = seconds > ABANDONED_SECONDS
+            else:
+                abandoned = locked and seconds > BEGUN_SECONDS
+            if abandoned:
                 partial.unlink()
 
 
@@ -85,14 +89,15 @@ def _partial_files(path: Path) -> list[Path]:
     return list(path.parent.glob(f".{escape(path.name)}.*.partial"))
 
 
-def _locked(file: IO[bytes]) -> bool:
-    """Lock a file until it is closed, unless another process has; return whether it is locked."""
+def _locked(file: IO[bytes]) -> bool | None:
+    """Lock a file until it is closed; return False if another has it, None if none can be."""
     try:
-        if fcntl is not None:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # another has it, or the file system has no locks
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
         return False
-    return fcntl is not None
+    except (AttributeError, OSError):  # Windows, or a file system without locks
+        return None
+    return True
 
 
 def _flush_folder(folder: Path) -> None:

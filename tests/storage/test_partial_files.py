@@ -17,7 +17,7 @@ ASIDE = ".fit.ckpt.0.partial"
         (0.0, False, True),  # it may be about to be locked
         (2 * BEGUN_SECONDS, False, False),
         (2 * BEGUN_SECONDS, True, True),
-        (2 * ABANDONED_SECONDS, True, False),  # nobody writes a small file for so long
+        (2 * ABANDONED_SECONDS, True, True),  # of a process that is stopped
     ],
 )
 def test_a_file_of_another_writer(tmp_path, age, locked, left):

@@ -8,7 +8,6 @@ import os
 import re
 import socket
 import time
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -38,6 +37,7 @@ from daskgmm.gaussian.priors.variational_posterior import VariationalPosterior
 from daskgmm.passes.configuration import backend_name
 from daskgmm.passes.executors.environment import targets
 from daskgmm.storage.address import Address
+from daskgmm.user_warnings import warn_user
 from daskgmm.version import __version__
 
 FORMAT = "daskgmm-checkpoint"
@@ -191,11 +191,10 @@ class Checkpoint(Generic[Kept]):
         except Exception as error:  # of whatever kind the file system's library raises
             if not self._warned:
                 self._warned = True
-                warnings.warn(
+                warn_user(
                     f"The checkpoint {self._address} cannot be written: "
                     f"{self._address.described(error)}. The fit goes on; if it is "
                     "interrupted, it begins from the last one that was.",
-                    stacklevel=3,
                 )
             return None
         self._warned, self._expected = False, self._run
@@ -231,10 +230,9 @@ class Checkpoint(Generic[Kept]):
         now = versions()
         # Earlier checkpoints have no instructions.
         if {**now, KERNEL: "numpy", **kept} != now:
-            warnings.warn(
+            warn_user(
                 f"The checkpoint {self._address} was written with {_listed(kept)}; this is "
                 f"{_listed(now)}. The fit goes on, but not necessarily to the same bits.",
-                stacklevel=2,
             )
 
 

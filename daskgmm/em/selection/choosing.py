@@ -123,7 +123,7 @@ def choose(
         state = begun(data, request, listen)
     else:
         state = replace(kept, survey=completed(data, kept.survey, listen))
-    warn_of_far_values(state.survey, data.rows.columns, stacklevel=3)
+    warn_of_far_values(state.survey, data.rows.columns)
     warn_of_ids(state.survey, data.rows.columns)
     if checkpoint is not None and kept is None:
         checkpoint.save(state, listen)

@@ -7,7 +7,6 @@ alone, and a component out there may be finer than the numbers are.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -21,6 +20,7 @@ from daskgmm.errors import ResolutionWarning
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.parameters import Parameters
+from daskgmm.user_warnings import warn_user
 
 Array = NDArray[np.float64]
 
@@ -49,10 +49,10 @@ SAME = 1e-6
 """Part by which they may differ: they come rounded to float32 as well."""
 
 
-def warn_of_far_values(survey: Survey, columns: tuple[str, ...] | None, stacklevel: int) -> None:
+def warn_of_far_values(survey: Survey, columns: tuple[str, ...] | None) -> None:
     """Warn of columns whose extremes leave no digits to the middle half of their values.
 
-    The survey is of the rows as they were read; `stacklevel` is counted from the caller.
+    The survey is of the rows as they were read.
     """
     found = far_columns(survey)
     if not found:
@@ -62,11 +62,10 @@ def warn_of_far_values(survey: Survey, columns: tuple[str, ...] | None, stacklev
         for j, far in [*found.items()][:NAMED]
     ]
     more = f", and {counted(len(found) - NAMED, 'more column')} alike" if len(found) > NAMED else ""
-    warnings.warn(
+    warn_user(
         f"Of X, {'; '.join(named)}{more}. Means, standardise and pca are then those of the far "
         f"values alone. {IF_MISSING} If it is real, leave such rows out, or take logarithms.",
         ResolutionWarning,
-        stacklevel=1 + stacklevel,
     )
 
 
@@ -135,7 +134,6 @@ def warn_of_unresolved(
     coordinates: Coordinates | None,
     survey: Survey,
     columns: tuple[str, ...] | None,
-    stacklevel: int,
 ) -> None:
     """Warn of components that are narrower than numbers are apart where they lie."""
     told = far_columns(survey)
@@ -148,11 +146,10 @@ def warn_of_unresolved(
         for k, j, value in found[:NAMED]
     ]
     more = f", and {len(found) - NAMED} more alike" if len(found) > NAMED else ""
-    warnings.warn(
+    warn_user(
         f"Numbers are coarser than components are wide: {'; '.join(named)}{more}. {IF_MISSING} If "
         "it is real, subtract an offset from the column before it is stored.",
         ResolutionWarning,
-        stacklevel=1 + stacklevel,
     )
 
 

@@ -296,7 +296,6 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         given = replace(given, known=KnownClasses(found, of_components))
         forecast = Forecast(float(self.tol), int(self.max_iter))
         try:
-            # Here, so that warnings point at the line that called `fit`.
             with (
                 mixture._kept_if_it_fails(None),
                 showing(running.shown, known.title(self), forecast) as display,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +23,7 @@ from daskgmm.models.facts.seen import seen_of
 from daskgmm.models.inputs.rows import scoring_data
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.settings.missing import check_whole_rows
+from daskgmm.user_warnings import warn_user
 
 LEAST_PIECES = 16
 """Fewest pieces of which a variance is estimated."""
@@ -347,11 +347,10 @@ def _warn_of_unfinished(mixture: Any, whole: Assessed, chance: float, divergence
     gap = float(getattr(mixture, "gap_estimate_", math.nan))
     seen = 2 * gap > PART_OF_NOISE * chance * math.sqrt(2 / whole.degrees)
     if seen and divergence < FAR_MORE * gap:
-        warnings.warn(
+        warn_user(
             f"The fit stopped about {gap:.1g} nats a row below its maximum, and so many rows show "
             "that as drift. Fit with a smaller tol, or give reference=mixture.drift(X_fitted).",
             ConvergenceWarning,
-            stacklevel=5,
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,11 +11,10 @@ from daskgmm.errors import DegenerateComponentWarning
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.deconvolution.known import is_diagonal
 from daskgmm.gaussian.m_step import Maximised
+from daskgmm.user_warnings import warn_user
 
 
-def warn_of_spread_within_noise(
-    survey: Survey, step: Maximised, names: Sequence[str], stacklevel: int
-) -> None:
+def warn_of_spread_within_noise(survey: Survey, step: Maximised, names: Sequence[str]) -> None:
     r"""Warn of components whose variance in a column is below its own standard error.
 
     A variance that is far below one of noise, C, has the standard error
@@ -39,13 +37,12 @@ def warn_of_spread_within_noise(
     ]
     if found:
         more = f" and {len(found) - LISTED} more" if len(found) > LISTED else ""
-        warnings.warn(
+        warn_user(
             "Components whose variance is below its standard error, as the noise of their rows "
             f"explains the spread: {', '.join(found[:LISTED])}{more}. They may have none. Check "
             "that noise_variance holds variances (squares of errors, in squared units of the "
             "columns).",
             DegenerateComponentWarning,
-            stacklevel=stacklevel + 1,
         )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import warnings
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from copy import copy
@@ -81,6 +80,7 @@ from daskgmm.progress import Forecast
 from daskgmm.rows.sources import source_of
 from daskgmm.storage.address import Address
 from daskgmm.storage.masking import StorageOptions
+from daskgmm.user_warnings import warn_user
 
 DEGENERATE = "Some components are degenerate; a warning of the fit said which."
 
@@ -383,11 +383,11 @@ class MixtureEstimator(CallbackSupportMixin, Density):  # type: ignore[misc]
         self._warn_of_scale(found.survey.mapped(found.coordinates))
         self._warn_of_end(stopped=stopped)
         if settings.counts_rows and self._doubt is not None:
-            warnings.warn(self._doubt, WeightsWarning, stacklevel=3)
+            warn_user(self._doubt, WeightsWarning)
         survey = found.survey.mapped(found.coordinates)
         fitted = found.best.step.parameters, found.coordinates, found.survey
-        warn_of_spread_within_noise(survey, found.best.step, self._column_names(), stacklevel=3)
-        warn_of_unresolved(*fitted, data.rows.columns, stacklevel=3)
+        warn_of_spread_within_noise(survey, found.best.step, self._column_names())
+        warn_of_unresolved(*fitted, data.rows.columns)
         return self
 
     def _shown(self, shown: bool | str) -> AbstractContextManager[Listener | None]:
@@ -436,7 +436,7 @@ class MixtureEstimator(CallbackSupportMixin, Density):  # type: ignore[misc]
         if self.pca is None:
             message = swallowed(survey, float(self.reg_covar), self._axis_names())
             if message is not None:
-                warnings.warn(message, ScaleWarning, stacklevel=4)
+                warn_user(message, ScaleWarning)
 
     def _axis_names(self) -> list[str]:
         """Return the names of the model's coordinates in messages."""
@@ -600,13 +600,12 @@ class MixtureEstimator(CallbackSupportMixin, Density):  # type: ignore[misc]
     def _warn_of_end(self, *, stopped: bool = False) -> None:
         """Warn of components, and of a fit that did not converge unless it was stopped."""
         for message in self._degenerate:
-            warnings.warn(message, DegenerateComponentWarning, stacklevel=4)
+            warn_user(message, DegenerateComponentWarning)
         if not self.converged_ and self.max_iter > 0 and not stopped:
-            warnings.warn(
+            warn_user(
                 "Best performing initialization did not converge. Try different init "
                 "parameters, or increase max_iter, tol, or check for degenerate data.",
                 ConvergenceWarning,
-                stacklevel=4,
             )
 
     def _set_parameters(self, parameters: Parameters, model: Model) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -40,6 +39,7 @@ from daskgmm.models.settings.missing import check_whole_rows
 from daskgmm.models.uncertainty.sandwich import standard_errors
 from daskgmm.models.uncertainty.standard_errors import StandardErrors
 from daskgmm.rows.sources import source_of
+from daskgmm.user_warnings import warn_user
 
 
 class Components(Mixture):
@@ -313,7 +313,7 @@ class Components(Mixture):
                 adapted = adapt(prior, found.moments, relevances, scale, reg_covar)
         message = None if weights is None else doubt(found.weighing, weights_are, RELEVANCE_COUNTS)
         if message is not None:
-            warnings.warn(message, WeightsWarning, stacklevel=2)
+            warn_user(message, WeightsWarning)
         facts = {
             "relevance": relevances,
             "n_iter": int(n_iter),

@@ -65,6 +65,7 @@ from daskgmm.rows.sources import source_of
 from daskgmm.rows.tables.keyed import as_names
 from daskgmm.storage.address import Address
 from daskgmm.storage.masking import StorageOptions
+from daskgmm.user_warnings import warn_user
 
 
 def _has_factors(mixture: Mixture) -> bool:
@@ -513,7 +514,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         if self._doubt is not None:
-            warnings.warn(self._doubt, WeightsWarning, stacklevel=2)
+            warn_user(self._doubt, WeightsWarning)
         return self._known_criteria()
 
     def __dir__(self) -> list[str]:
@@ -982,7 +983,7 @@ class Mixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         if sample_weight is not None:
             message = doubt(weighing, said)
             if message is not None:
-                warnings.warn(message, WeightsWarning, stacklevel=3)
+                warn_user(message, WeightsWarning)
         return Criteria(
             scored.log_likelihood / weighing.total,
             self._n_parameters(),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, TypeVar
 
 from daskgmm.blas import one_blas_thread
@@ -22,6 +21,7 @@ from daskgmm.models.mixtures.moments import MixtureMoments
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.settings.equal_weights import has_equal_weights
 from daskgmm.names import MARGINALISE
+from daskgmm.user_warnings import warn_user
 
 Kind = TypeVar("Kind")
 
@@ -57,7 +57,7 @@ def stepped(mixture: Kind, moments: MixtureMoments) -> Kind:
         )
     if not moments.weight > 0:
         raise SettingError("These moments are of no rows. Add those of some rows.")
-    other = maximised(mixture, before, moments.statistics, stacklevel=4)
+    other = maximised(mixture, before, moments.statistics)
     other.n_iter_, other.lower_bound_ = 1, moments.log_likelihood
     other.lower_bounds_ = [moments.log_likelihood]
     Seen.of(moments.weighing).set_on(other)
@@ -65,20 +65,19 @@ def stepped(mixture: Kind, moments: MixtureMoments) -> Kind:
     return found
 
 
-def maximised(mixture: Any, before: Parameters, moments: Moments, stacklevel: int) -> Any:
+def maximised(mixture: Any, before: Parameters, moments: Moments) -> Any:
     """Return the mixture of an M-step after parameters; warn of what went wrong with it."""
     with one_blas_thread():
         step = maximise(moments, before.structure, float(mixture.reg_covar), before)
     after = step.parameters
     if moment_error(after, moments.reference) > TOLERANCE:
-        warnings.warn(
+        warn_user(
             "A component moved by so many of its widths that the covariances of this step are "
             "rounded. Take the moments again under the new mixture, and step once more.",
             ScaleWarning,
-            stacklevel=stacklevel,
         )
     for message in degeneracies(step, (), mixture._axis_names()):
-        warnings.warn(message, DegenerateComponentWarning, stacklevel=stacklevel)
+        warn_user(message, DegenerateComponentWarning)
     if has_equal_weights(mixture):
         after = after.with_equal_weights()
     return with_parameters(mixture, after)

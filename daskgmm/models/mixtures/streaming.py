@@ -237,7 +237,7 @@ class Streaming(Components):
         check_streams(self)
         if hasattr(self, "means_"):
             check_as_begun(self)
-            after = updated(self, X, sample_weight, asked, stacklevel=4)
+            after = updated(self, X, sample_weight, asked)
             self.__dict__.clear()
             self.__dict__.update(after.__dict__)
         else:

@@ -70,7 +70,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def updated(mixture: Kind, x: Any, sample_weight: Any, asked: Update, stacklevel: int = 4) -> Kind:
+def updated(mixture: Kind, x: Any, sample_weight: Any, asked: Update) -> Kind:
     """Return the mixture after EM on new rows; see `GaussianMixture.update`."""
     start: Any = mixture
     check_steps(start, start._parameters())
@@ -87,7 +87,7 @@ def updated(mixture: Kind, x: Any, sample_weight: Any, asked: Update, stacklevel
             whole = kept + new.statistics
         bounds.append(new.log_likelihood)
         last, objective = objective, _objective(new, kept, before) if asked.tol else -math.inf
-        after = maximised(after, before, whole, stacklevel)
+        after = maximised(after, before, whole)
         if objective - last < asked.tol:
             converged = True
             break

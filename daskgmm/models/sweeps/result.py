@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +15,7 @@ from daskgmm.models.cards.sweep_card import sweep_card
 from daskgmm.models.choice import doubts, place_of_best
 from daskgmm.models.fitting.estimator import MixtureEstimator
 from daskgmm.names import CRITERIA
+from daskgmm.user_warnings import warn_user
 
 
 def checked(criterion: str) -> str:
@@ -116,7 +116,7 @@ class Sweep:
         """
         chosen = checked(self.criterion if criterion is None else criterion)
         for message in doubts(self.table, chosen):
-            warnings.warn(message, ChoiceWarning, stacklevel=2)
+            warn_user(message, ChoiceWarning)
         return self._best(chosen)
 
     def _best(self, criterion: str) -> MixtureEstimator:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Hashable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -55,6 +54,7 @@ from daskgmm.rows.rows import Rows
 from daskgmm.rows.sources import source_of
 from daskgmm.storage.address import Address
 from daskgmm.storage.masking import StorageOptions
+from daskgmm.user_warnings import warn_user
 
 
 def sweep(
@@ -285,17 +285,16 @@ def _found(
     estimator._warn_of_scale(state.survey.mapped(state.coordinates))
     doubtful = None if data.weights is None else doubt(state.survey.weighing, said)
     if doubtful is not None:
-        warnings.warn(doubtful, WeightsWarning, stacklevel=3)
+        warn_user(doubtful, WeightsWarning)
     table = table_of(state, measured, said, estimator._axis_names())
     found = Sweep(table, mixtures_of(state, estimator, table), criterion)
     best = found._best(criterion)
     fitted = best._parameters(), state.coordinates, state.survey
-    warn_of_unresolved(*fitted, data.rows.columns, stacklevel=3)
+    warn_of_unresolved(*fitted, data.rows.columns)
     if not best.converged_:
-        warnings.warn(
+        warn_user(
             f"The best model by {criterion} did not converge. Increase max_iter (--max-iter) or "
             "tol (--tol).",
             ConvergenceWarning,
-            stacklevel=3,
         )
     return found

@@ -11,7 +11,6 @@ independence of the rows of a unit nor the truth of the model is assumed.
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -54,6 +53,7 @@ from daskgmm.models.uncertainty.standard_errors import Estimates, StandardErrors
 from daskgmm.passes.batches import GUESSED_ROWS
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.rows import Rows
+from daskgmm.user_warnings import warn_user
 
 NEIGHBOURS = 8
 """Blocks taken as one, to see whether rows depend on each other farther than a block."""
@@ -87,18 +87,17 @@ def standard_errors(
         if weights is not None and groups is None:
             message = doubt(found.weighing, said, ERRORS_COUNT)
             if message is not None:
-                warnings.warn(message, WeightsWarning, stacklevel=3)
+                warn_user(message, WeightsWarning)
         as_counts = weights is not None and said == COUNTS
         unit = "group" if groups is not None else "row" if as_counts or length == 1 else "block"
         errors = _estimated(mixture, chart, found, curvature, unit, as_counts=as_counts)
     if errors.growth > GROWTH:
-        warnings.warn(
+        warn_user(
             f"Rows depend on each other farther than a block of {length:,} rows: of {NEIGHBOURS} "
             f"blocks taken as one, standard errors are up to {errors.growth:.1f} times as large, "
             f"and these are too small. Give fewer blocks, such as blocks={_fewer(errors.units)} "
             "(--blocks), or groups of rows that do not depend on each other (--groups).",
             DependenceWarning,
-            stacklevel=3,
         )
     return errors
 

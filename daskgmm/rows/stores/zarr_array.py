@@ -25,12 +25,13 @@ class ZarrRows(StoredRows):
         self, array: Any, lengths: Lengths = None, decoding: Decoding | None = None
     ) -> None:
         self._array = portable(array)
+        told = decoding is not None
         decoding = declared_by_zarr(array) if decoding is None else decoding
         check_claim(array, sparse=fills_missing(array, decoding))
         super().__init__(array, partial(_read, self._array), decoding, lengths)
         if not at_hand(self._array):
             self.ahead = configured_ahead()
-        if array.ndim > 1:
+        if array.ndim > 1 and not told:
             tell_zeros(array, shown(location(array)))
         self.in_process = in_memory(array.store)
 
