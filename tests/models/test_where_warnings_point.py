@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from daskgmm import GaussianMixture, sweep
+from daskgmm import GaussianMixture, GaussianMixtureClassifier, sweep
 from daskgmm.errors import (
     ChoiceWarning,
     DecodingWarning,
@@ -22,6 +22,7 @@ FAR = np.r_[X, [[0.0, 9.96921e36]]]
 NARROW = np.r_[X[::2], np.zeros((200, 2)) + 8.0]
 SMALL = X * 1e-4
 COUNTS = np.arange(1, 401) % 5 + 1
+CLASSES = np.arange(401) % 2
 
 
 def mixture(k=2, **settings):
@@ -62,6 +63,11 @@ CASES = {
     "aic": (lambda: FITTED.aic(X, COUNTS), WeightsWarning),
     "icl": (lambda: FITTED.icl(X, sample_weight=COUNTS), WeightsWarning),
     "criteria": (lambda: mixture().fit(X, sample_weight=COUNTS).criteria_, WeightsWarning),
+    "classifier": (lambda: GaussianMixtureClassifier().fit(FAR, CLASSES), ResolutionWarning),
+    "classifier of own structures": (
+        lambda: GaussianMixtureClassifier(structures="own").fit(FAR, CLASSES),
+        ResolutionWarning,
+    ),
     "fit of an array with attributes": (
         lambda: mixture().fit(attributes(X), feature_dims=("column",)),
         DecodingWarning,
