@@ -175,6 +175,15 @@ def test_names_with_commas_stand_in_quotes(frame, call):
     drawn = call("plot", "m.json", "-o", "p.png", "--features", 'c,"lat, deg"')
     assert drawn.exit_code == 0, drawn.output
     assert call(*FIT, "t.parquet", "--columns", '"lat, deg,c').exit_code in (1, 2)
+    left_out = call(*FIT, "t.parquet", "--overwrite").stderr
+    assert 'features: "lat, deg", "say ""b""", c. --columns chooses.' in left_out
+
+
+def test_a_column_of_texts_is_no_weight(frame, call):
+    frame.to_parquet("t.parquet")
+    refused = call(*FIT, "t.parquet", "--columns", "a,b", "--weight-column", "name")
+    assert "not numbers: 'name' (" in refused.stderr
+    assert "Name columns that hold numbers." in refused.stderr
 
 
 def test_a_table_of_texts_alone(frame, call):

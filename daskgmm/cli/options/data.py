@@ -15,7 +15,7 @@ from daskgmm.cli.options.common import Command, added, taken
 from daskgmm.cli.options.completing import PLACE
 from daskgmm.counting import counted
 from daskgmm.names import MARGINALISE
-from daskgmm.rows.checks.name_lists import names_of_text
+from daskgmm.rows.checks.name_lists import names_of_text, quoted
 from daskgmm.storage.address import Address
 from daskgmm.storage.masking import shown
 
@@ -148,14 +148,15 @@ class Data:
         if given != expected:
             raise click.UsageError(
                 f"MODEL has {counted(expected, 'feature')} without names, and {shown(self.path)} "
-                f"{counted(given, 'column')} of numbers: {listed(x.columns)}. Name those of the "
+                f"{counted(given, 'column')} of numbers: "
+                f"{listed(map(quoted, x.columns))}. Name those of the "
                 "fit, in its order, with --columns."
             )
         context = click.get_current_context(silent=True)
         if context is None or not context.params.get("quiet"):
             click.echo(
-                f"{shown(self.path)}: features {listed(x.columns)}, in this order, as MODEL has no "
-                "names of its own. --columns chooses.",
+                f"{shown(self.path)}: features {listed(map(quoted, x.columns))}, in this order, "
+                "as MODEL has no names of its own. --columns chooses.",
                 err=True,
             )
         return x
@@ -176,7 +177,7 @@ class Data:
             beside = (*self._beside, *self._noise_names)
             click.echo(
                 f"{shown(self.path)}: {listed(described(left))} left out; features: "
-                f"{listed(name for name in found.others if name not in beside)}. "
+                f"{listed(quoted(name) for name in found.others if name not in beside)}. "
                 "--columns chooses.",
                 err=True,
             )

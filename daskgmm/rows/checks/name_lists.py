@@ -14,6 +14,11 @@ def names_text(names: Iterable[str]) -> str:
     return line.getvalue()
 
 
+def quoted(name: str) -> str:
+    """Return a name as it stands among others in a text."""
+    return names_text([name])
+
+
 def names_of_text(text: str) -> tuple[str, ...]:
     """Return the names in a text that `names_text` wrote; spaces beside commas are dropped."""
     if '"' not in text:

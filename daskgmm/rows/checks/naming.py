@@ -69,7 +69,7 @@ def check_numbers(
     raise DataError(
         f"{shown(what)} has columns that are not numbers: "
         f"{listed(f'{name!r} ({kinds[name][1]})' for name in others)}. "
-        f"{f'Leave them out: {call}.' if numbers else 'None of its columns holds numbers.'}"
+        f"{f'Leave them out: {call}.' if numbers else 'Name columns that hold numbers.'}"
     )
 
 

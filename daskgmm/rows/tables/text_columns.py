@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from daskgmm.errors import DataError
+from daskgmm.rows.checks.name_lists import quoted
 from daskgmm.rows.tables.arrow_texts import TEXTS
 from daskgmm.storage.masking import shown
 
@@ -55,7 +56,7 @@ class Columns:
 def described(left: Mapping[str, str]) -> Iterator[str]:
     """Yield each column that is left out with what it holds."""
     for name, word in left.items():
-        yield f"{name} ({word})"
+        yield f"{quoted(name)} ({word})"
 
 
 def _word(kind: str) -> str:
