@@ -139,9 +139,8 @@ class _SoFar:
     @property
     def candidates(self) -> list[Fit]:
         """Those of them that have an iteration."""
-        made = [] if self.best is None else [self.best]
-        going = self.latest is not None and self.latest.iterations
-        return [*made, self.latest] if self.latest is not None and going else made
+        known = [each for each in (self.best, self.latest) if each is not None]
+        return [each for each in known if each is self.best or each.iterations]
 
 
 def _run(

@@ -1,9 +1,13 @@
 """A read of many chunks that fails is read again chunk by chunk, so that each has the retries."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import zarr
 
 from daskgmm.rows import retries
+from daskgmm.rows.opening import as_rows
 from daskgmm.rows.retries import retried_in_parts
 
 ROWS = np.arange(640)[:, None]
@@ -55,3 +59,23 @@ def test_without_retries_there_is_one_read():
     with pytest.raises(OSError, match="SlowDown"):
         retried_in_parts(read, 0, 640, CHUNK, 0)
     assert len(read.reads) == 1
+
+
+def test_parts_are_chunks_of_the_store_also_where_numbers_are_packed(tmp_path):
+    """Bytes of unpacked numbers are four times those stored, and a chunk was read in quarters."""
+    attributes = {"scale_factor": 0.1}
+    place = tmp_path / "x.zarr"
+    zarr.create_array(place, data=np.ones((640, 2), "i2"), chunks=(CHUNK, 2), attributes=attributes)
+    segment = as_rows(place).segment(0, 1)
+    assert segment.chunk == CHUNK
+    reads = []
+
+    def failing(start, stop):
+        reads.append((start, stop))
+        if len(reads) == 1:
+            raise OSError("503 SlowDown")
+        return np.ones((stop - start, 2), "i2")
+
+    (block,) = replace(segment, read=failing).stream(retries=3)
+    assert reads[1:] == [(start, start + CHUNK) for start in range(0, 640, CHUNK)]
+    np.testing.assert_array_equal(block, np.full((640, 2), 0.1))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -41,8 +40,8 @@ class StoredSegment:
         `Rows.ahead`; if it is not 0, small blocks are read together.
     row_nbytes : int
         Decoded bytes of a row.
-    least_nbytes : int
-        Decoded bytes of a chunk, the least that a read takes.
+    chunk : int
+        Rows of a chunk of the store, the least that a read takes.
     """
 
     read: Callable[[int, int], NDArray[Any]]
@@ -50,7 +49,7 @@ class StoredSegment:
     decoding: Decoding = PLAIN
     ahead: int = 0
     row_nbytes: int = 1
-    least_nbytes: int = 0
+    chunk: int = 1
 
     dependencies: ClassVar[tuple[()]] = ()
 
@@ -58,13 +57,11 @@ class StoredSegment:
         """Read and yield block after block."""
         spans = list(self._spans())
         longest = max((span[-1] - span[0] for span in spans), default=0)
-        chunk = max(1, self.least_nbytes // self.row_nbytes)
         reads = (
-            partial(retried_in_parts, self.read, span[0], span[-1], chunk, retries)
+            partial(retried_in_parts, self.read, span[0], span[-1], self.chunk, retries)
             for span in spans
         )
-        nbytes = max(longest * self.row_nbytes, self.least_nbytes)
-        found = fetched(reads, nbytes, self.ahead)
+        found = fetched(reads, max(longest, self.chunk) * self.row_nbytes, self.ahead)
         for span in spans:
             blocks = _cut(next(found), span)
             while blocks:  # and no name refers to a block while the caller works on it
@@ -115,8 +112,7 @@ class StoredRows(Rows):
     ) -> None:
         (check_weights if array.ndim == 1 else check_rows)(array.shape, array.dtype)
         self._read, self._decoding = read, decoding
-        row = math.prod(map(int, array.shape[1:])) * array.dtype.itemsize
-        self._least_nbytes = row * (1 if array.chunks is None else int(array.chunks[0]))
+        self._chunk = 1 if array.chunks is None else int(array.chunks[0])
         self.taken_as_missing = taken_as_missing(decoding.nodata)
         self.dtype = decoding.dtype(np.dtype(array.dtype))
         self.n_features = 1 if array.ndim == 1 else int(array.shape[1])
@@ -134,7 +130,7 @@ class StoredRows(Rows):
     def _between(self, bounds: tuple[int, ...]) -> StoredSegment:
         """Return the blocks with these bounds, unread."""
         return StoredSegment(
-            self._read, bounds, self._decoding, self.ahead, self.row_nbytes, self._least_nbytes
+            self._read, bounds, self._decoding, self.ahead, self.row_nbytes, self._chunk
         )
 
 

@@ -25,13 +25,12 @@ class ZarrRows(StoredRows):
         self, array: Any, lengths: Lengths = None, decoding: Decoding | None = None
     ) -> None:
         self._array = portable(array)
-        told = decoding is not None
-        decoding = declared_by_zarr(array) if decoding is None else decoding
-        check_claim(array, sparse=fills_missing(array, decoding))
-        super().__init__(array, partial(_read, self._array), decoding, lengths)
+        applied = declared_by_zarr(array) if decoding is None else decoding
+        check_claim(array, sparse=fills_missing(array, applied))
+        super().__init__(array, partial(_read, self._array), applied, lengths)
         if not at_hand(self._array):
             self.ahead = configured_ahead()
-        if array.ndim > 1 and not told:
+        if array.ndim > 1 and decoding is None:
             tell_zeros(array, shown(location(array)))
         self.in_process = in_memory(array.store)
 
