@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from daskgmm.arrays import Array
 from daskgmm.em.acceleration.search import SURE, Search, advance, remaining_gain, restart
 from daskgmm.em.events import Ended, Iterated, Started
 from daskgmm.em.expectation import expect
@@ -22,8 +22,6 @@ from daskgmm.gaussian.components.splitting import split_into
 from daskgmm.gaussian.m_step import IllDefinedError, Maximised, means_of
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
-
-Array = NDArray[np.float64]
 
 LOGGER = logging.getLogger("daskgmm")
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from daskgmm.arrays import Array
 from daskgmm.em.acceleration.search import Search
 from daskgmm.em.checkpoints.fingerprint import same_rows
 from daskgmm.em.events import Listener
@@ -24,8 +24,6 @@ from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.passes.dataset import Dataset
 from daskgmm.storage.address import Address
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from sklearn.mixture import BayesianGaussianMixture as Reference
 from sklearn.utils._param_validation import Options
 from sklearn.utils.validation import check_is_fitted
 
+from daskgmm.arrays import Array
 from daskgmm.em.hyperparameters import Hyperparameters
 from daskgmm.em.models.model import Model
 from daskgmm.em.models.variational import BayesianModel
@@ -29,8 +30,6 @@ from daskgmm.models.fitting.estimator import MixtureEstimator
 from daskgmm.models.settings.constraints import StructureNames
 from daskgmm.models.settings.initial import checked_array
 from daskgmm.names import NAMES_OF_MCLUST
-
-Array = NDArray[np.float64]
 
 
 class _NoCriterion:

@@ -11,16 +11,14 @@ import dask.array as da
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from numpy.typing import NDArray
 from sklearn.base import clone
 
+from daskgmm.arrays import Array
 from daskgmm.em.events import Event, Iterated
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.models.estimators import ESTIMATORS
 from daskgmm.models.fitting.estimator import MixtureEstimator
 from daskgmm.models.model_file import load_model
-
-Array = NDArray[np.float64]
 
 D, N = 3, 900
 

@@ -11,6 +11,7 @@ import zarr
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 
+from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.gaussian_mixture import GaussianMixture
@@ -23,8 +24,6 @@ from daskgmm.models.settings.factors import settings_of
 from daskgmm.names import DTYPES
 from daskgmm.passes.transform import Transform
 from daskgmm.testing.mixtures import random_mixture
-
-Array = NDArray[np.float64]
 
 K, D, N = 4, 3, 1500
 

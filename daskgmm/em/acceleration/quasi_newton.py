@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from daskgmm.arrays import Array
 from daskgmm.gaussian.charts.anchor import Anchor
 from daskgmm.gaussian.parameters import Parameters
-
-Array = NDArray[np.float64]
 
 CURVATURE = 1e-8
 """Least cosine between a step and the change of the gradient: below, what they tell of the

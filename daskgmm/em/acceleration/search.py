@@ -17,13 +17,11 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from daskgmm.arrays import Array
 from daskgmm.em.acceleration.quasi_newton import Direction, Point, uphill
 from daskgmm.gaussian.charts.anchor import Anchor
 from daskgmm.gaussian.parameters import Parameters
-
-Array = NDArray[np.float64]
 
 MEMORY = 10
 """Pairs of points that the curvature is estimated from."""

@@ -9,8 +9,8 @@ from dataclasses import asdict, astuple, replace
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
+from daskgmm.arrays import Array
 from daskgmm.em.settings import Settings
 from daskgmm.em.starts.start import Initial
 from daskgmm.em.survey.survey import Survey
@@ -22,8 +22,6 @@ from daskgmm.passes.batches import Batch
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.over_batches import map_batches
 from daskgmm.rows.rows import Rows
-
-Array = NDArray[np.float64]
 
 SAME = 1e-9
 """Relative difference below which two sums over rows are of the same rows, added up otherwise."""

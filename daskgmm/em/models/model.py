@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from daskgmm.arrays import Array
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey.survey import Survey
 from daskgmm.gaussian.covariance.structure import Structure
@@ -23,8 +23,6 @@ from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.priors.prior import PseudoMoments
 from daskgmm.gaussian.priors.table import pseudo_moments_of
-
-Array = NDArray[np.float64]
 
 
 class Model(Protocol):

@@ -9,9 +9,6 @@ from dataclasses import dataclass, replace
 from itertools import product
 from operator import itemgetter
 
-import numpy as np
-from numpy.typing import NDArray
-
 from daskgmm.blas import one_blas_thread
 from daskgmm.em.checkpoints.checkpoint import RECORDS, Checkpoint
 from daskgmm.em.events import Listener, SweepIterated
@@ -35,8 +32,6 @@ from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.m_step import IllDefinedError
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.executors.threads import thread_count
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

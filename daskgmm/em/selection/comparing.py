@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.arrays import Array
 from daskgmm.em.selection.holding_out import HeldOut, LogDensities
 from daskgmm.em.selection.measuring import measure_many
 from daskgmm.em.settings import Settings
 from daskgmm.em.starts.candidates import Candidate, Part
 from daskgmm.em.starts.drawing import Draw
-
-Array = NDArray[np.float64]
 
 SURE = 4.0
 """Standard errors by which a model must be worse on the sample to be clearly beaten."""

@@ -9,12 +9,11 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.arrays import Array
 from daskgmm.em.settings import Settings
 from daskgmm.em.starts.candidates import Candidate, Part
 from daskgmm.em.starts.drawing import Draw
 from daskgmm.gaussian.parameters import Parameters
-
-Array = NDArray[np.float64]
 
 LogDensities = Callable[[Parameters, NDArray[np.float64], NDArray[np.intp] | None], Array]
 """Returns log p(x), shape (m,), of rows that have their noise behind their features; of those with

@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.arrays import Array
 from daskgmm.gaussian.components.projection import projected
 from daskgmm.gaussian.coordinates import whitening
 from daskgmm.gaussian.covariance.algebra.precision import SingularError
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.parameters import Parameters
-
-Array = NDArray[np.float64]
 
 WORST = 200
 """Rows of the lowest densities that are looked at."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from daskgmm.arrays import Array
 from daskgmm.em.passing import Pass, run_pass
 from daskgmm.em.survey.survey import TrainingSet
 from daskgmm.gaussian.block import Block
@@ -32,8 +32,6 @@ from daskgmm.gaussian.parameters import Parameters
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.configuration import backend
 from daskgmm.passes.task import Work
-
-Array = NDArray[np.float64]
 
 STACKED = 192
 """Components of one product: more make tiles that leave the cache."""

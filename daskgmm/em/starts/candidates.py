@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.arrays import Array
 from daskgmm.companions import ALONE, Companions
 from daskgmm.em.events import silence
 from daskgmm.em.loop import Evaluated, Fit, evaluate, iterate
@@ -27,8 +28,6 @@ from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.arrays import ArrayRows
 from daskgmm.rows.companions.weights import weights_for
 from daskgmm.rows.rows import Rows
-
-Array = NDArray[np.float64]
 
 FINALISTS = 2
 """Candidates that are compared on all rows."""

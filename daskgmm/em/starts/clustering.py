@@ -27,11 +27,11 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import ThreadpoolController
 
+from daskgmm.arrays import Array
 from daskgmm.em.survey.survey import Survey
 from daskgmm.em.survey.values import largest
 from daskgmm.gaussian.coordinates import column_scales, whitening
 
-Array = NDArray[np.float64]
 Labels = NDArray[np.intp]
 
 ROUNDS = 8

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.arrays import Array
 from daskgmm.companions import ALONE, Companions, concatenated
 from daskgmm.em.passing import Pass, run_pass
 from daskgmm.em.survey.labelling import Labelling
@@ -30,9 +31,6 @@ from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.coordinates import whitening
 from daskgmm.gaussian.missing.filling import Filling
 from daskgmm.passes.batches import Batch
-
-Array = NDArray[np.float64]
-
 
 LABELLED = 0.5
 """Largest part of a sample that is drawn for its labels."""

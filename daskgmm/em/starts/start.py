@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import kmeans_plusplus
 from sklearn.metrics import pairwise_distances_argmin
 
+from daskgmm.arrays import Array
 from daskgmm.em.models.choice import model_of
 from daskgmm.em.models.model import MixtureModel
 from daskgmm.em.models.robust_model import FIRST_SHARE, RobustModel
@@ -38,8 +39,6 @@ from daskgmm.gaussian.m_step import (
 )
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
-
-Array = NDArray[np.float64]
 
 TILE_ROWS = 2048
 

@@ -6,9 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
+from daskgmm.arrays import Array
 from daskgmm.em.survey.sample import Sample
-
-Array = NDArray[np.float64]
 
 LANDMARKS, NEIGHBOUR = 500, 5
 """Rows that all others are compared with, and which of the nearest tells how lonely a row is: a

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.arrays import Array
 from daskgmm.counting import counted
 from daskgmm.em.survey.survey import Survey
 from daskgmm.em.survey.values import IF_MISSING
@@ -21,8 +22,6 @@ from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.user_warnings import warn_user
-
-Array = NDArray[np.float64]
 
 EPS = float(np.finfo(np.float64).eps)
 

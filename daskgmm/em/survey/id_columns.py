@@ -8,11 +8,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.arrays import Array
 from daskgmm.em.survey.survey import Survey
 from daskgmm.errors import IdColumnWarning
 from daskgmm.user_warnings import warn_user
-
-Array = NDArray[np.float64]
 
 LEAST_ROWS = 20
 """Rows below which values may be evenly spaced whole numbers, or differ, by chance."""

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from daskgmm.arrays import Array
 from daskgmm.em.events import Listener
 from daskgmm.em.survey.observed import Observed
 from daskgmm.em.survey.probes import width_of_most, width_of_rest
@@ -19,8 +19,6 @@ from daskgmm.gaussian.floor import Floor, Resting, n_degenerate
 from daskgmm.gaussian.m_step import Maximised
 from daskgmm.gaussian.missing.filling import Filling
 from daskgmm.passes.dataset import Dataset
-
-Array = NDArray[np.float64]
 
 EPSILON = float(np.finfo(np.float64).eps)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from daskgmm.arrays import Array
 from daskgmm.em.survey.observed import Observed, first_values
 from daskgmm.em.survey.probes import thinned
 from daskgmm.em.survey.sample import join
-from daskgmm.em.survey.survey import Array, Survey
+from daskgmm.em.survey.survey import Survey
 from daskgmm.em.survey.weighing import Weighing, merge_weighings, weigh
 from daskgmm.gaussian.deconvolution.known import KnownNoise
 

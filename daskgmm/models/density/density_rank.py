@@ -13,9 +13,9 @@ from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import binom, chi2
 
+from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.density.log_joint import log_joint, squared_distances
 from daskgmm.gaussian.missing.conditional import marginal, unstructured
@@ -25,9 +25,6 @@ from daskgmm.models.density.sample_blocks import DRAWN, Sampler
 from daskgmm.models.predictions.output import Asked, Output
 from daskgmm.models.predictions.posterior import Posterior
 from daskgmm.models.predictions.prediction import Predictor
-
-Array = NDArray[np.float64]
-
 
 RANK = "density_rank"
 """The output that holds ranks."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from daskgmm.arrays import Array
 from daskgmm.counting import counted
 from daskgmm.em.objective import Objective
 from daskgmm.errors import SettingError
@@ -19,8 +19,6 @@ from daskgmm.gaussian.tails.tails import tail_of
 from daskgmm.models.mixtures.adaptation import with_parameters
 from daskgmm.models.settings.factors import settings_of
 from daskgmm.models.settings.outliers import set_outliers
-
-Array = NDArray[np.float64]
 
 Kind = TypeVar("Kind")
 

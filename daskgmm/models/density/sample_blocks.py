@@ -15,13 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.arrays import Array
 from daskgmm.blas import one_blas_thread
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.mixtures.sampling import sample_mixture
 from daskgmm.models.predictions.place import Place
-
-Array = NDArray[np.float64]
 
 BLOCK_ROWS = 16_384
 """Rows of a block. Another number draws other rows."""

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from daskgmm.arrays import Array
 from daskgmm.em.survey.probes import width_of_most
 from daskgmm.em.survey.survey import Survey
 from daskgmm.gaussian.coordinates import NO_SCALE
 from daskgmm.gaussian.floor import REG_COVAR, RIDGE, TIES, Resting
 from daskgmm.gaussian.m_step import Maximised
-
-Array = NDArray[np.float64]
 
 LARGE_SHARE = 0.01
 """Part of a column's variance beyond which `reg_covar` is large beside it."""

@@ -8,12 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
+from daskgmm.arrays import Array
 from daskgmm.em.survey.survey import Survey
 from daskgmm.gaussian.coordinates import NO_SCALE, NOISE
 from daskgmm.gaussian.covariance.algebra.dense import Dense
 from daskgmm.gaussian.covariance.structures import STRUCTURES
-
-Array = NDArray[np.float64]
 
 INVOLVED = 1e-3
 """Part of a column that a dependence must take, or share with another, to name it."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.arrays import Array
 from daskgmm.errors import DataError
 from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.gaussian.latent.latent_coordinates import n_factors, reconstructed
@@ -16,8 +17,6 @@ from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.predictions.output import FACTOR
 from daskgmm.rows.labelled.variables import is_labelled
 from daskgmm.rows.tables.frames import is_dask_frame
-
-Array = NDArray[np.float64]
 
 FEATURE = "feature"
 """The dimension of points in labelled arrays, and its coordinate: the names of the features."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.tails.tails import tail_of
-
-Array = NDArray[np.float64]
 
 
 def sample_mixture(

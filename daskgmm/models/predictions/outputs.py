@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.arrays import Array
 from daskgmm.counting import counted
 from daskgmm.gaussian.latent.latent_coordinates import latent_coordinates, squared_errors
 from daskgmm.models.predictions.output import (
@@ -29,8 +30,6 @@ from daskgmm.models.predictions.output import (
 )
 from daskgmm.models.predictions.posterior import Posterior
 from daskgmm.names import IMPUTED
-
-Array = NDArray[np.float64]
 
 
 def _label(asked: Asked) -> list[Output]:

@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.arrays import Array
 from daskgmm.gaussian.kernels.kernel import Tile
 from daskgmm.gaussian.kernels.softmax import exponentiate
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.gaussian.tails.tails import tail_of
 from daskgmm.models.predictions.gaps import Gaps
-
-Array = NDArray[np.float64]
 
 
 class Posterior:

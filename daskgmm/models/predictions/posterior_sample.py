@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from daskgmm.arrays import Array
 from daskgmm.blas import one_blas_thread
 from daskgmm.companions import ALONE, Companions
 from daskgmm.em.survey.adaptation import checked_blocks
@@ -14,7 +15,7 @@ from daskgmm.em.survey.sample import Sample, SampleRule, join
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.kernels.workspace import small_buffers
 from daskgmm.models.predictions.place import Place
-from daskgmm.models.predictions.prediction import Array, Predictor
+from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.over_batches import map_batches
 from daskgmm.rows.rows import Rows

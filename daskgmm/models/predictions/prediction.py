@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daskgmm.arrays import Array
 from daskgmm.blas import one_blas_thread
 from daskgmm.companions import ALONE, Companions
 from daskgmm.em.checkpoints.fingerprint import arrays_digest, plain_digest
@@ -40,8 +41,6 @@ from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.over_batches import map_batches
 from daskgmm.passes.transform import IDENTITY, Transform
 from daskgmm.rows.rows import Rows
-
-Array = NDArray[np.float64]
 
 
 class Predictor:

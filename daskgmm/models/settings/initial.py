@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_array
 
+from daskgmm.arrays import Array
 from daskgmm.em.starts.start import Initial
 from daskgmm.gaussian.covariance.structure import Structure
-
-Array = NDArray[np.float64]
 
 WEIGHTS_SUM_TOLERANCE = {np.dtype(np.float64): 1e-8, np.dtype(np.float32): 1e-6}
 
