@@ -59,7 +59,7 @@ def test_a_wrong_maximum_is_left(name):
     begun = Candidate(0, Fit(Maximised(wrong(name))))
     stays = Part.of(tried.draw, 1.0, tried.settings).continued(begun)
     with unwarned():
-        (found,) = tried.of_all([begun], ROUNDS)
+        (found,) = tried.of_best([begun], ROUNDS)
     means = found.fit.step.parameters.means
     nearest = np.linalg.norm(means[:, None] - TRUE, axis=2).argmin(axis=0)
     assert_allclose(means[nearest], TRUE, atol=0.2)
@@ -71,7 +71,7 @@ def test_a_right_one_stays():
     right = parameters_of("full", [0.25] * 4, TRUE, [np.eye(2)] * 4)
     begun = Candidate(0, Fit(Maximised(right)))
     with unwarned():
-        (found,) = tried.of_all([begun], ROUNDS)
+        (found,) = tried.of_best([begun], ROUNDS)
     assert_allclose(found.fit.step.parameters.means, TRUE, atol=0.2)
 
 

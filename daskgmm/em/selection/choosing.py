@@ -25,7 +25,7 @@ from daskgmm.em.survey.far_values import warn_of_far_values
 from daskgmm.em.survey.first_pass import completed
 from daskgmm.em.survey.id_columns import warn_of_ids
 from daskgmm.em.survey.labelling import Labelling
-from daskgmm.em.survey.sample import WHOLE, SampleRule, Starts, drawn_rows
+from daskgmm.em.survey.sample import SampleRule, Starts, compared_rows
 from daskgmm.em.survey.survey import Survey, TrainingSet
 from daskgmm.em.survey.with_sample import survey_with_sample
 from daskgmm.gaussian.coordinates import Coordinates
@@ -322,21 +322,23 @@ def combinations(
 
 def starts_of(settings: Sequence[Settings], columns: int, n: int | None) -> Starts:
     """Return what the starts of a sweep are made on, for n rows of so many columns."""
-    drawn = _drawn_rows(settings, columns)
-    return Starts.of(n, WHOLE * drawn, drawn, at_once=min(thread_count(), len(settings)))
+    drawn, whole = _sample_sizes(settings, columns)
+    return Starts.of(n, whole, drawn, at_once=min(thread_count(), len(settings)))
 
 
-def _drawn_rows(settings: Sequence[Settings], columns: int) -> int:
+def _sample_sizes(settings: Sequence[Settings], columns: int) -> tuple[int, int]:
+    """Return the rows to draw for these models, and those up to which all are taken."""
     largest = max(each.n_parameters(columns) for each in settings)
-    return drawn_rows(largest, columns, settings[0].sample_rows)
+    return compared_rows(largest, columns, settings[0].sample_rows)
 
 
 def _sampled(
     data: Dataset, request: SweepRequest, listen: Listener
 ) -> tuple[Survey, Coordinates | None, Draw]:
     """Return survey, coordinates and sample: all rows if they are not many more."""
-    m, seed = _drawn_rows(request.settings, data.rows.n_features), request.sample_seed
-    rule, k = SampleRule(seed, WHOLE * m, data.rows.n_rows), min(request.sizes)
+    m, whole = _sample_sizes(request.settings, data.rows.n_features)
+    seed, k = request.sample_seed, min(request.sizes)
+    rule = SampleRule(seed, whole, data.rows.n_rows)
     labelling = request.settings[0].labelling
     survey = survey_with_sample(data, rule, k, listen, draws=True)
     coordinates = request.settings[0].coordinates(survey)

@@ -95,17 +95,17 @@ class Exchanges:
         runs = (short + DRIVEN * USUAL_ITER) * (ITER_SECONDS + self.draw.m * row)
         return min(ROUNDS, int(seconds / (splits + runs)))
 
-    def of_all(self, candidates: Sequence[Candidate], rounds: int) -> list[Candidate]:
-        """Return what candidates become by exchanges, as long as these make them better.
+    def of_best(self, candidates: Sequence[Candidate], rounds: int) -> list[Candidate]:
+        """Return what the best candidate becomes by exchanges, as long as these make it better.
 
-        Several that end alike on the sample stay as they are.
+        The next one is returned beside it; if both end alike on the sample, there are none.
         """
         whole = Part.of(self.draw, 1.0, self.settings)
-        begun = whole.all_continued(candidates)
+        begun = ranked(whole.all_continued(candidates[:2]))
         alike = 2 * NOISE_SHARE * noise_of(self.settings, self.draw.m, self.draw.x.shape[1])
-        if len(begun) > 1 and ended_alike(begun, alike):
+        if not begun or (len(begun) > 1 and ended_alike(begun, alike)):
             return begun
-        return [self._of(whole, each, rounds) for each in begun]
+        return [self._of(whole, begun[0], rounds), *begun[1:]]
 
     def _of(self, whole: Part, candidate: Candidate, rounds: int) -> Candidate:
         for number in range(rounds):

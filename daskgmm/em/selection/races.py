@@ -36,9 +36,12 @@ CHEAP_SECONDS, CHEAP_SECONDS_OF_ALL, MANY = 1.0, 4.0, 6
 """Those that may win get up to so many times the starts asked for, where they take no longer: each
 of them, and all of them together."""
 
-EXCHANGED, EXCHANGE_SECONDS = 2, 8.0
-"""Starts of each that may win whose components are exchanged, and the estimated time of that, of
-one start of all of them together."""
+EXCHANGE_SECONDS = 8.0
+"""Estimated time of the exchanges of components, of all that may win together."""
+
+FROM_LARGEST = 16
+"""Starts of the most components of each structure where components are exchanged: fewer components
+are merged from these, so that all sizes gain by them."""
 
 LARGEST_SEED = int(np.iinfo(np.int32).max)
 
@@ -73,12 +76,19 @@ class SweepRequest:
         """The numbers of components, in their order."""
         return sorted({settings.n_components for settings in self.settings})
 
-    def more_seeds(self, settings: Settings, m: int, n: int, d: int, contenders: int) -> list[int]:
-        """Return seeds beyond those asked for, as many as are cheap for so many contenders."""
-        if settings.n_components == 1:
+    def more_seeds(
+        self, settings: Settings, draw: Draw, most: int, sharing: int, seconds: float
+    ) -> list[int]:
+        """Return at most so many seeds beyond those asked for, as many as are cheap.
+
+        So many models share the time, `CHEAP_SECONDS_OF_ALL` or a few passes over all rows; the
+        starts of one take at most `seconds` of it.
+        """
+        if settings.n_components == 1 or most < 1:
             return []  # all starts of one component end alike
-        seconds = min(CHEAP_SECONDS, CHEAP_SECONDS_OF_ALL / contenders)
-        count = starts_worth(settings, m, n // contenders, d, MANY * len(self.seeds), seconds)
+        n, d = draw.rows // sharing, draw.x.shape[1]
+        seconds = min(seconds, CHEAP_SECONDS_OF_ALL / sharing)
+        count = starts_worth(settings, draw.m, n, d, most, seconds)
         more = np.random.RandomState(self.seeds[0]).randint(LARGEST_SEED, size=count)
         return list(map(int, more))
 
@@ -156,7 +166,20 @@ class _Races:
     def _asked(self, settings: Settings) -> Raced:
         if settings.n_components > self.draw.rows:
             return Raced((), f"X has {counted(self.draw.rows, 'row')}: fewer than components.")
-        return self._race(settings, self.request.seeds)
+        return self._race(settings, [*self.request.seeds, *self._beside(settings)])
+
+    def _beside(self, settings: Settings) -> list[int]:
+        """Return seeds of more starts, if it is the largest of several sizes of its structure."""
+        request = self.request
+        alike = [each for each in request.settings if each.structure == settings.structure]
+        if len(alike) < 2 or settings is not max(alike, key=lambda each: each.n_components):
+            return []
+        sharing = len({each.structure for each in request.settings})
+        exchanges = Exchanges(self.draw, settings, request.log_densities)
+        if not exchanges.worth(EXCHANGE_SECONDS / sharing):
+            return []
+        most = FROM_LARGEST - len(request.seeds)
+        return request.more_seeds(settings, self.draw, most, sharing, CHEAP_SECONDS_OF_ALL)
 
     def _race(self, settings: Settings, seeds: Sequence[int]) -> Raced:
         try:
@@ -181,13 +204,13 @@ class _Races:
 
         These are more at a time until their best ends as well as that of the race.
         """
-        rows, d = self.draw.rows, self.draw.x.shape[1]
-        alike = 2 * NOISE_SHARE * noise_of(settings, self.draw.m, d)
+        alike = 2 * NOISE_SHARE * noise_of(settings, self.draw.m, self.draw.x.shape[1])
         exchanges = Exchanges(self.draw, settings, self.request.log_densities)
         if rounds := exchanges.worth(EXCHANGE_SECONDS / contenders):
-            found = ranked(exchanges.of_all(raced.candidates[:EXCHANGED], rounds))
+            found = ranked(exchanges.of_best(raced.candidates, rounds))
             return led_by(raced, found, alike)
-        seeds = self.request.more_seeds(settings, self.draw.m, rows, d, contenders)
+        most = MANY * len(self.request.seeds)
+        seeds = self.request.more_seeds(settings, self.draw, most, contenders, CHEAP_SECONDS)
         for first in range(0, len(seeds), TOGETHER):
             other = self._race(settings, seeds[first : first + TOGETHER])
             before, raced = raced, raced.joined(other)

@@ -37,9 +37,13 @@ LEAST_PER_PARAMETER = 4
 DRAWN_PER_PARAMETER = 50
 """A start on m rows is p / 2m nats a row off: with so many a hundredth."""
 
+COMPARED_PER_PARAMETER, COMPARED_ROWS = 150, 60_000
+"""Rows for each parameter by which many models are compared: by 50 the better of two maxima was
+often not recognised. No more than so many in all, so that large models take no longer."""
 
-WHOLE = 2
-"""Multiples of a drawn sample below which all rows are taken instead."""
+WHOLE, NEARLY_WHOLE = 2, 1.25
+"""Multiples of a drawn sample below which all rows are taken instead: of that of one model, and of
+that by which many are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,19 @@ def drawn_rows(n_parameters: int, d: int, wanted: int | None = None) -> int:
         return max(wanted, LEAST_PER_PARAMETER * n_parameters)
     rows = max(LEAST_DRAWN, DRAWN_PER_PARAMETER * n_parameters)
     return max(1, min(rows, SAMPLE_BYTES // (8 * d)))
+
+
+def compared_rows(n_parameters: int, d: int, wanted: int | None = None) -> tuple[int, int]:
+    """Return the rows to draw for a comparison of models, and those up to which all are taken.
+
+    The largest of these models has so many parameters.
+    """
+    least = drawn_rows(n_parameters, d, wanted)
+    if wanted is not None:
+        return least, WHOLE * least
+    most = min(COMPARED_PER_PARAMETER * n_parameters, COMPARED_ROWS, SAMPLE_BYTES // (8 * d))
+    drawn = max(least, most)
+    return drawn, max(WHOLE * least, int(NEARLY_WHOLE * drawn))
 
 
 def sample_capacity(n_parameters: int, d: int) -> int:
