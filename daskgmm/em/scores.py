@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.arrays import Array
-from daskgmm.companions import ALONE, Companions
 from daskgmm.em.survey.adaptation import checked_blocks
 from daskgmm.em.survey.sample import Sample, SampleRule, join
 from daskgmm.em.survey.uniform_sample import rule_of
@@ -24,9 +26,18 @@ from daskgmm.passes.configuration import backend
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.over_batches import map_batches
 
-SHORT = 50_000
+SHORT = 8_000
 """Scores of a unit, those of all its rows and components, up to which they are made row by row, at
-4 ns a score: moments take 0.2 ms a unit."""
+4 ns a score: moments take 30 us a unit."""
+
+AT_ONCE = 64
+"""Units whose moments become scores together."""
+
+FOLD = 64
+"""Rows that are compared together."""
+
+UNITS_WAITING = 1024
+"""Units of parts that are not merged yet: each merge goes over all that were."""
 
 UNIT_BYTES = 256 << 20
 """Most bytes of the scores of all units."""
@@ -83,13 +94,29 @@ class ScoreWork:
     def __call__(self, batch: Batch, blocks: Iterator[Block]) -> Scores:
         """Return the scores of the batch; raise `DataError` at the first bad value."""
         given = checked_blocks(batch, blocks, self.columns)
-        found, kept, before = none_of(self.chart), list[Sample](), 0
+        found, kept, before = Gathering(none_of(self.chart)), list[Sample](), 0
         for block in self.rule.watch(batch, given, kept):
-            units = self._units(batch, block, before)
-            found = merge_scores(found, self._scored(block, units))
+            if len(block.x):
+                found.add(self._scored(*self._cut(batch, block, before)))
             before += block.n_read
         sample = join(kept).smallest(self.rule.capacity) if kept else None
-        return replace(found, sample=sample)
+        return replace(found.scores(), sample=sample)
+
+    def _cut(
+        self, batch: Batch, block: Block, before: int
+    ) -> tuple[Block, NDArray[np.int64], NDArray[np.intp]]:
+        """Return a block with the rows of each unit beside each other, units, and their starts."""
+        if self.length is not None and block.indices is None:
+            first = batch.start_row + before
+            last = first + len(block.x) - 1
+            units = np.arange(first // self.length, last // self.length + 1)
+            return block, units, np.maximum(units * self.length - first, 0)
+        own = self._units(batch, block, before)
+        if np.any(own[1:] < own[:-1]):
+            order = np.argsort(own, kind="stable")
+            block, own = block.kept(order), own[order]
+        starts = np.flatnonzero(np.r_[True, own[1:] != own[:-1]])
+        return Block(block.x, block.beside), own[starts], starts
 
     def _units(self, batch: Batch, block: Block, before: int) -> NDArray[np.int64]:
         """Return the number of the unit of each row of a block."""
@@ -107,53 +134,62 @@ class ScoreWork:
             )
         return values.astype(np.int64)
 
-    def _scored(self, block: Block, units: NDArray[np.int64]) -> Scores:
-        weights = np.ones(len(units)) if block.weights is None else block.weights
-        x, weights = block.x, weights.astype(np.float64)
-        if np.any(units[1:] < units[:-1]):
-            order = np.argsort(units, kind="stable")
-            x, weights, units = x[order], weights[order], units[order]
-        starts = np.flatnonzero(np.r_[True, units[1:] != units[:-1]][: len(units)])
-        if not len(starts):
-            return none_of(self.chart)
-        own = None if block.weights is None else weights
-        if len(x) * self.chart.free.shape[0] < SHORT * len(starts):
-            sums = self._row_by_row(x, weights, starts)
+    def _scored(self, block: Block, units: NDArray[np.int64], starts: NDArray[np.intp]) -> Scores:
+        lengths = np.diff(starts, append=len(block.x))
+        given = block.weights
+        totals = lengths.astype(np.float64)
+        if given is not None:
+            totals = np.add.reduceat(given.astype(np.float64), starts)
+        if len(block.x) * self.chart.free.shape[0] < SHORT * len(starts):
+            sums = self._row_by_row(block, lengths)
         else:
-            sums = self._unit_by_unit(x, own, starts)
-        totals = np.add.reduceat(weights, starts)
-        return Scores(units[starts], sums, totals, weigh(own, len(x)), None)
+            sums = self._unit_by_unit(block, starts)
+        return Scores(units, sums, totals, weigh(given, len(block.x)), None)
 
-    def _row_by_row(
-        self, x: NDArray[np.float64], weights: Array, starts: NDArray[np.intp]
-    ) -> Array:
-        counts = weights > 0  # a row of weight 0 may be anything
-        x = np.where(counts[:, None], x, self.chart.parameters.means[0])
-        numbers = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(x))))
-        sums = np.zeros((len(starts), self.chart.n_parameters))
+    def _row_by_row(self, block: Block, lengths: NDArray[np.intp]) -> Array:
+        x, weights = block.x, block.weights
+        if weights is not None:  # a row of weight 0 may be anything
+            x = np.where(weights[:, None] > 0, x, self.chart.parameters.means[0])
+        numbers = np.repeat(np.arange(len(lengths)), lengths)
+        sums = np.zeros((len(lengths), self.chart.n_parameters))
         for first in range(0, len(x), TILE):
             rows = slice(first, first + TILE)
             scores, own = self.chart.of_rows(x[rows]), numbers[rows]
-            scores *= weights[rows]
+            if weights is not None:
+                scores *= weights[rows]
             begins = np.flatnonzero(np.r_[True, own[1:] != own[:-1]])
             sums[own[begins]] += np.add.reduceat(scores, begins, axis=1).T
         return sums
 
-    def _unit_by_unit(
-        self, x: NDArray[np.float64], weights: Array | None, starts: NDArray[np.intp]
-    ) -> Array:
-        own = self.chart.parameters
+    def _unit_by_unit(self, block: Block, starts: NDArray[np.intp]) -> Array:
+        own, weights = self.chart.parameters, block.weights
         center = own.weights @ own.means / own.weights.sum()
-        counted = x if weights is None else x[weights > 0]
-        half_range = np.abs(counted - center).max(axis=0, initial=0.0)
-        kernel = choose_kernel(own, center, half_range, self.chart.noise)
+        counted = block.x if weights is None else block.x[weights > 0]
+        kernel = choose_kernel(own, center, half_range(counted, center), self.chart.noise)
         sums = np.empty((len(starts), self.chart.n_parameters))
-        for number, rows in enumerate(np.split(np.arange(len(x)), starts[1:])):
-            part = slice(rows[0], rows[-1] + 1)
-            block = Block(x[part], ALONE if weights is None else Companions(weights[part]))
-            (moments,) = self.backend.moments((kernel,), iter([block]), len(rows))
-            sums[number] = self.chart.of_moments(moments)
+        edges = [*range(0, len(starts), AT_ONCE), len(starts)]
+        for first, stop in itertools.pairwise(edges):
+            begin = starts[first]
+            end = starts[stop] if stop < len(starts) else len(block.x)
+            within = (starts[first:stop] - begin).tolist()
+            part = block.part(slice(begin, end))
+            moments = self.backend.moments_of_parts(kernel, part, within)
+            sums[first:stop] = self.chart.of_moments(moments)
         return sums
+
+
+def half_range(x: NDArray[Any], center: Array) -> Array:
+    """Return the largest distance of rows x (m, d) from a centre in each column, (d,)."""
+    (m, d), fold = x.shape, FOLD
+    if m < fold:
+        return np.asarray(np.abs(x - center).max(axis=0, initial=0.0))
+    # Of long rows NumPy compares many numbers at once, of rows of d numbers one after the other.
+    folded, rest = x[: m // fold * fold].reshape(-1, fold * d), x[m // fold * fold :]
+    ends = []
+    for extreme in (np.maximum, np.minimum):
+        found = np.concatenate([extreme.reduce(folded, axis=0).reshape(fold, d), rest])
+        ends.append(extreme.reduce(found, axis=0).astype(np.float64))
+    return np.asarray(np.maximum(ends[0] - center, center - ends[1]))
 
 
 def none_of(chart: ScoreChart) -> Scores:
@@ -162,14 +198,14 @@ def none_of(chart: ScoreChart) -> Scores:
     return Scores(np.empty(0, np.int64), sums, np.empty(0), Weighing(), None)
 
 
-def merge_scores(one: Scores, other: Scores) -> Scores:
-    """Return the scores of the units of both, without a sample; raise `SettingError` at too many.
+def merge_scores(parts: Sequence[Scores]) -> Scores:
+    """Return the scores of the units of all parts, without a sample; `SettingError` at too many.
 
-    A unit that is in both has the sum.
+    A unit that is in several has their sum, in the order of the parts.
     """
-    weighing = merge_weighings(one.weighing, other.weighing)
-    units, places = np.unique(np.concatenate([one.units, other.units]), return_inverse=True)
-    n_parameters = one.sums.shape[1]
+    weighing = functools.reduce(merge_weighings, (part.weighing for part in parts))
+    units, places = np.unique(np.concatenate([p.units for p in parts]), return_inverse=True)
+    n_parameters = parts[0].sums.shape[1]
     most = UNIT_BYTES // (8 * n_parameters)
     if len(units) > most:
         raise SettingError(
@@ -177,11 +213,33 @@ def merge_scores(one: Scores, other: Scores) -> Scores:
             f"kept for each. Give coarser ones, as groups % {max(1, most // 10)}: what is "
             "independent stays so."
         )
-    sums, weights = np.zeros((len(units), n_parameters)), np.zeros(len(units))
-    for part, own in ((one, places[: len(one.units)]), (other, places[len(one.units) :])):
+    sums, weights, first = np.zeros((len(units), n_parameters)), np.zeros(len(units)), 0
+    for part in parts:
+        own = places[first : first + len(part.units)]
         sums[own] += part.sums
         weights[own] += part.weights
+        first += len(own)
     return Scores(units, sums, weights, weighing, None)
+
+
+class Gathering:
+    """Scores of parts of the rows, merged when those to merge outnumber those that were."""
+
+    def __init__(self, none: Scores) -> None:
+        self._parts, self._waiting = [none], 0
+
+    def add(self, part: Scores) -> None:
+        """Add the scores of further rows."""
+        self._parts.append(replace(part, sample=None))
+        self._waiting += len(part.units)
+        if self._waiting > max(UNITS_WAITING, len(self._parts[0].units)):
+            self.scores()
+
+    def scores(self) -> Scores:
+        """Return the scores of all rows so far."""
+        if len(self._parts) > 1:
+            self._parts, self._waiting = [merge_scores(self._parts)], 0
+        return self._parts[0]
 
 
 def scores_of(
@@ -194,11 +252,14 @@ def scores_of(
 ) -> Scores:
     """Return the scores of all units that have a weight, and a sample of the rows."""
     work = ScoreWork(chart, backend(), rule_of(data, 0, capacity), columns, length)
-    found, sample = none_of(chart), None
+    gathering, samples = Gathering(none_of(chart)), list[Sample]()
     for part in map_batches(data, work, name="daskgmm-scores"):
-        parts = [each for each in (sample, part.sample) if each is not None]
-        sample = join(parts).smallest(capacity) if parts else None
-        found = merge_scores(found, part)
+        if part.sample is not None:
+            samples.append(part.sample)
+        if sum(len(each.hashes) for each in samples) > 2 * capacity:
+            samples = [join(samples).smallest(capacity)]
+        gathering.add(part)
+    found, sample = gathering.scores(), join(samples).smallest(capacity) if samples else None
     weighed = found.weights > 0
     units, sums, weights = found.units[weighed], found.sums[weighed], found.weights[weighed]
     return Scores(units, sums, weights, found.weighing, sample)

@@ -51,6 +51,10 @@ class Block:
         hashes = of_rows(self.n_read)
         return hashes if self.indices is None else hashes[self.indices]
 
+    def part(self, rows: slice) -> Block:
+        """Return neighbouring rows of a block without dropped rows."""
+        return Block(self.x[rows], self.beside.map(lambda part: part[rows]))
+
     def kept(self, indices: NDArray[np.intp]) -> Block:
         """Return the rows of these indices, of a block without dropped rows."""
         beside = self.beside.map(lambda part: part[indices])

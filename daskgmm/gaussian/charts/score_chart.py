@@ -11,7 +11,7 @@ the EM algorithm", Journal of the Royal Statistical Society B 44 (1982) 226-233)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -131,6 +131,11 @@ class ScoreChart:
         return self.free.T.tocsr()
 
     @cached_property
+    def _odds(self) -> Array:
+        """What free coordinates change of the log odds, (k, P)."""
+        return np.asarray(self.free[:: self._size].toarray())
+
+    @cached_property
     def _excess(self) -> Array:
         """What `reg_covar` adds to z z^T less its mean I, in the form of the covariances."""
         factors = self.parameters.precisions_cholesky
@@ -139,35 +144,44 @@ class ScoreChart:
             return self.reg_covar * products - np.eye(factors.shape[-1])
         return self.reg_covar * factors**2 - 1.0
 
-    def of_moments(self, moments: Moments) -> Array:
-        """Return the score of the rows of moments, shape (P,); less what all weights share."""
-        own, counts = self.parameters, moments.counts
-        shift = moments.reference - own.means
-        first = moments.first + counts[:, None] * shift
+    def of_moments(self, parts: Sequence[Moments]) -> Array:
+        """Return the score of the rows of each of some moments, about the same points.
+
+        Returns
+        -------
+        ndarray of shape (parts, P)
+            Less what all weights share.
+        """
+        sums = np.stack([moments.sums for moments in parts])
+        own, reference, d = self.parameters, parts[0].reference, self.parameters.n_features
+        shift, counts = reference - own.means, sums[:, 0]
+        given = sums[:, 1 : 1 + d].swapaxes(1, 2)
+        first, second = given + counts[:, :, None] * shift, sums[:, 1 + d :].swapaxes(1, 2)
         if self.detail == 2:
-            second = packed.unpack(moments.second, own.n_features)
-            mixed = moments.first[:, :, None] * shift[:, None, :]
-            second = second + mixed + mixed.swapaxes(-1, -2)
-            second += counts[:, None, None] * shift[:, :, None] * shift[:, None, :]
+            second = packed.unpack(second, d)
+            mixed = given[..., None] * shift[:, None, :]
+            second += mixed + mixed.swapaxes(-1, -2)
+            second += counts[..., None, None] * (shift[:, :, None] * shift[:, None, :])
         else:
-            second = 2.0 * shift * moments.first + counts[:, None] * shift**2
-            second = moments.second + (second if self.detail else second.sum(1, keepdims=True))
+            moved = 2.0 * shift * given + counts[..., None] * shift**2
+            second = second + (moved if self.detail else moved.sum(-1, keepdims=True))
         linear = structure_of(own).precision.multiply_ut(own.precisions_cholesky, first)
-        found = np.concatenate([counts[:, None], linear, self._quadratic(second, counts)], axis=1)
-        return np.asarray(self._transposed @ found.ravel())
+        found = [counts[..., None], linear, self._quadratic(second, counts)]
+        whole = np.concatenate(found, axis=-1).reshape(len(parts), -1)
+        return np.asarray((self._transposed @ whole.T).T)
 
     def _quadratic(self, second: Array, counts: Array) -> Array:
-        """Return the scores (k, q) of the covariances from second moments about the means."""
+        """Return the scores (parts, k, q) of covariances from second moments about the means."""
         factors = self.parameters.precisions_cholesky
         if self.detail == 2:
             within = factors.swapaxes(-1, -2) @ second @ factors
-            within += counts[:, None, None] * self._excess
+            within += counts[..., None, None] * self._excess
             return np.asarray(packed.pack(within) / self._norms)
         if self.detail == 1:
-            return np.asarray((second * factors**2 + counts[:, None] * self._excess) / SQRT_2)
+            return np.asarray((second * factors**2 + counts[..., None] * self._excess) / SQRT_2)
         d = self.parameters.n_features
         within = second * factors.reshape(-1, 1) ** 2
-        within = within + d * counts[:, None] * self._excess.reshape(-1, 1)
+        within = within + d * counts[..., None] * self._excess.reshape(-1, 1)
         return np.asarray(within / np.sqrt(2.0 * d))
 
     @cached_property
@@ -229,8 +243,7 @@ class ScoreChart:
         It is the product of `free` and all of these, without its zeros.
         """
         (k, d), size = self.parameters.means.shape, self._size
-        odds = self.free[::size, : self.n_weights].toarray()
-        np.matmul(odds.T, gamma, out=out[: self.n_weights])
+        np.matmul(self._odds[:, : self.n_weights].T, gamma, out=out[: self.n_weights])
         scaled = gamma / np.sqrt(self.parameters.weights)[:, None]
         linear = out[self.n_weights : self.n_weights + k * d].reshape(k, d, -1)
         quadratic = out[self.n_weights + k * d :]
@@ -319,7 +332,7 @@ class ScoreChart:
 
     def weight_variances(self, covariance: Array) -> Array:
         """Return the variances (k,) of the mixing proportions, from those of P coordinates."""
-        weights, odds = self.parameters.weights, self.free[:: self._size].toarray()
+        weights, odds = self.parameters.weights, self._odds
         change = weights[:, None] * (odds - weights @ odds)
         return _variances(change, covariance)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
@@ -54,6 +55,23 @@ class Backend(ABC):
             pooled leaves `pooled` 0, and the shared term out of the likelihood. Of a kernel with
             tails `Moments.tail` has its sums.
         """
+
+    def moments_of_parts(
+        self, kernel: Kernel, block: Block, starts: Sequence[int]
+    ) -> list[Moments]:
+        """Return the moments of each part of a block, as `moments` of its rows alone.
+
+        Parameters
+        ----------
+        kernel : Kernel
+        block : Block
+            Without dropped rows.
+        starts : sequence of int
+            First row of each part, ascending from 0; none is empty. The last one ends the block.
+        """
+        edges = itertools.pairwise([*starts, len(block.x)])
+        parts = [block.part(slice(first, stop)) for first, stop in edges]
+        return [self.moments((kernel,), iter([part]), len(part.x))[0] for part in parts]
 
     def tile(self, kernel: Kernel, work: Workspace, b: int) -> Tile:
         """Return the tile that computes log joint densities of b rows, for predictions.

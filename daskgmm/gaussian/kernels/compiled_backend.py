@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import TypeGuard
 
@@ -40,6 +41,19 @@ class CompiledBackend(Backend):
                 for step in steps:
                     step.add(block)
         return [step.moments() for step in steps]
+
+    def moments_of_parts(
+        self, kernel: Kernel, block: Block, starts: Sequence[int]
+    ) -> list[Moments]:
+        compiled = self._library()
+        if not _is_compiled(kernel):
+            return super().moments_of_parts(kernel, block, starts)
+        step, found = CompiledExpectation(compiled, kernel), list[Moments]()
+        for first, stop in itertools.pairwise([*starts, len(block.x)]):
+            step.add(block.part(slice(first, stop)))
+            found.append(step.moments())
+            step.restart()
+        return found
 
     def _library(self) -> Library:
         found = library()

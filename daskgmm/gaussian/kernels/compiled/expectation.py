@@ -83,16 +83,14 @@ class CompiledExpectation:
 
     def __init__(self, compiled: Library, kernel: NaturalKernel) -> None:
         p, k, d = kernel.shape
-        self._library, self._kernel, self._n_rows = compiled, kernel, 0
+        self._library, self._kernel = compiled, kernel
         left, right = _factors(kernel.structure.statistic, d)
         has_norm, b = int(max(left.max(), right.max())) > d, compiled.tile
         panels = _panels_of(compiled, k)
         self._edges = np.arange(panels + 1) * k // panels
         arrays = _split(_sizes(compiled, p, k, d))
         arrays["z"][:b] = 1.0
-        arrays["sums"][:] = 0.0
         self._few = arrays.get("few", np.empty(0)).reshape(-1, _padded(p))
-        self._few[:] = 0.0
         self._sums = arrays["sums"].reshape(panels, p, PANEL)
         for start, stop in self._panels():
             panel = kernel.theta[start:stop].T
@@ -103,6 +101,15 @@ class CompiledExpectation:
         self._state = State(d=d, k=k, p=p, panels=panels, has_norm=has_norm)
         for name, array in (arrays | integers).items():
             setattr(self._state, name, array.ctypes.data)
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget all rows: `add` begins anew."""
+        self._sums[:] = 0.0
+        self._few[:] = 0.0
+        self._n_rows = 0
+        self._state.log_likelihood = self._state.weight = 0.0
+        self._state.sparse = 0
 
     def add(self, block: Block) -> None:
         """Add the rows of a block: in place where they lie as C has them, or else copied by strips.
@@ -131,7 +138,7 @@ class CompiledExpectation:
         return int(self._state.sparse)
 
     def moments(self) -> Moments:
-        """Return the moments of all rows added; no row may follow."""
+        """Return the moments of all rows added; no row may follow, unless it restarts."""
         self._library.functions.add_rest(ctypes.byref(self._state))
         kernel, state = self._kernel, self._state
         sums = Sums.zeros(kernel.structure, *kernel.shape[1:])
