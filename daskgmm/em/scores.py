@@ -21,6 +21,7 @@ from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.charts.score_chart import TILE, ScoreChart
 from daskgmm.gaussian.kernels.backend import Backend
 from daskgmm.gaussian.kernels.choice import choose_kernel
+from daskgmm.gaussian.kernels.kernel import Kernel
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.configuration import backend
 from daskgmm.passes.dataset import Dataset
@@ -59,6 +60,8 @@ class Scores:
     weights : ndarray of shape (u,)
         Sum of the weights of their rows.
     weighing : Weighing
+    half_range : ndarray of shape (d,)
+        Largest distance of a row from `ScoreChart.center` in each column.
     sample : Sample or None
         Rows in the coordinates of the model.
     """
@@ -67,7 +70,8 @@ class Scores:
     sums: Array
     weights: Array
     weighing: Weighing
-    sample: Sample | None
+    half_range: Array
+    sample: Sample | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,15 +140,18 @@ class ScoreWork:
 
     def _scored(self, block: Block, units: NDArray[np.int64], starts: NDArray[np.intp]) -> Scores:
         lengths = np.diff(starts, append=len(block.x))
-        given = block.weights
+        given, center = block.weights, self.chart.center
+        counted = block.x if given is None else block.x[given > 0]
+        reach = half_range(counted, center)
         totals = lengths.astype(np.float64)
         if given is not None:
             totals = np.add.reduceat(given.astype(np.float64), starts)
         if len(block.x) * self.chart.free.shape[0] < SHORT * len(starts):
             sums = self._row_by_row(block, lengths)
         else:
-            sums = self._unit_by_unit(block, starts)
-        return Scores(units, sums, totals, weigh(given, len(block.x)), None)
+            kernel = choose_kernel(self.chart.parameters, center, reach, self.chart.noise)
+            sums = self._unit_by_unit(kernel, block, starts)
+        return Scores(units, sums, totals, weigh(given, len(block.x)), reach)
 
     def _row_by_row(self, block: Block, lengths: NDArray[np.intp]) -> Array:
         x, weights = block.x, block.weights
@@ -161,11 +168,7 @@ class ScoreWork:
             sums[own[begins]] += np.add.reduceat(scores, begins, axis=1).T
         return sums
 
-    def _unit_by_unit(self, block: Block, starts: NDArray[np.intp]) -> Array:
-        own, weights = self.chart.parameters, block.weights
-        center = own.weights @ own.means / own.weights.sum()
-        counted = block.x if weights is None else block.x[weights > 0]
-        kernel = choose_kernel(own, center, half_range(counted, center), self.chart.noise)
+    def _unit_by_unit(self, kernel: Kernel, block: Block, starts: NDArray[np.intp]) -> Array:
         sums = np.empty((len(starts), self.chart.n_parameters))
         edges = [*range(0, len(starts), AT_ONCE), len(starts)]
         for first, stop in itertools.pairwise(edges):
@@ -194,8 +197,8 @@ def half_range(x: NDArray[Any], center: Array) -> Array:
 
 def none_of(chart: ScoreChart) -> Scores:
     """Return the scores of no units."""
-    sums = np.empty((0, chart.n_parameters))
-    return Scores(np.empty(0, np.int64), sums, np.empty(0), Weighing(), None)
+    sums, reach = np.empty((0, chart.n_parameters)), np.zeros(chart.parameters.n_features)
+    return Scores(np.empty(0, np.int64), sums, np.empty(0), Weighing(), reach)
 
 
 def merge_scores(parts: Sequence[Scores]) -> Scores:
@@ -219,7 +222,8 @@ def merge_scores(parts: Sequence[Scores]) -> Scores:
         sums[own] += part.sums
         weights[own] += part.weights
         first += len(own)
-    return Scores(units, sums, weights, weighing, None)
+    reach = np.max([part.half_range for part in parts], axis=0)
+    return Scores(units, sums, weights, weighing, reach)
 
 
 class Gathering:
@@ -262,4 +266,4 @@ def scores_of(
     found, sample = gathering.scores(), join(samples).smallest(capacity) if samples else None
     weighed = found.weights > 0
     units, sums, weights = found.units[weighed], found.sums[weighed], found.weights[weighed]
-    return Scores(units, sums, weights, found.weighing, sample)
+    return Scores(units, sums, weights, found.weighing, found.half_range, sample)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 from collections.abc import Iterator, Sequence
 
@@ -130,6 +131,21 @@ class BackendTests:
                 (moments,) = self.backend.moments([kernel], blocks, N)
                 assert_allclose(moments.sums, whole.sums, rtol=1e-9, atol=1e-8)
                 assert_allclose(moments.log_likelihood, whole.log_likelihood, rtol=1e-11)
+
+    def test_parts_of_a_block_have_their_own_moments(self) -> None:
+        """As if each were a block by itself, to the bit."""
+        rows, weights = self.rows(), np.random.default_rng(1).uniform(size=N)
+        starts = [0, 1, 2, 40, N // 2, N - 1]
+        for _, kernel in _cases(rows):
+            for beside in (Companions(), Companions(weights)):
+                block = Block(rows, beside)
+                found = self.backend.moments_of_parts(kernel, block, starts)
+                edges = itertools.pairwise([*starts, N])
+                for moments, (first, stop) in zip(found, edges, strict=True):
+                    alone = self._moments_of(kernel, [block.part(slice(first, stop))])
+                    assert_array_equal(moments.sums, alone.sums)
+                    assert moments.log_likelihood == alone.log_likelihood
+                    assert (moments.weight, moments.rows) == (alone.weight, alone.rows)
 
     def test_blocks_may_be_of_any_kind(self) -> None:
         """Numbers of any type, no rows, fewer rows than were announced; all rows are counted."""

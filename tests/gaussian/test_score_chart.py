@@ -11,6 +11,7 @@ import daskgmm.gaussian.covariance.algebra.packed as packed
 from daskgmm.companions import Companions
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.charts.score_chart import ScoreChart
+from daskgmm.gaussian.charts.slopes import Beside
 from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
 from daskgmm.gaussian.kernels.natural import NaturalKernel
 from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend
@@ -88,16 +89,60 @@ def test_curvature_is_that_of_the_log_likelihood(chart):
     second = [
         [value(a + b) - value(a - b) - value(b - a) + value(-a - b) for b in steps] for a in steps
     ]
-    found, squares = chart.curvature(X, W)
+    found = chart.curvature(X, W)
     assert_allclose(found * W.sum(), -np.array(second) / (4 * STEP**2), atol=1e-4)
-    along = R.normal(size=chart.n_parameters)
-    wanted, doubled = along @ found @ along, np.concatenate([X, X])
-    value, error = chart.curvature_along(X, W, along)
-    assert value == pytest.approx(wanted)
-    halved = chart.curvature_along(doubled, np.concatenate([W, W]), along)[1]
-    assert 0 < halved == pytest.approx(error / np.sqrt(2))
     scores = chart.of_rows(X)
-    assert_allclose(squares * W.sum(), (scores * W) @ scores.T, rtol=1e-12, atol=1e-12)
+    wanted = (scores * W) @ scores.T
+    assert_allclose(chart.squares(X, W) * W.sum(), wanted, rtol=1e-12, atol=1e-12)
+    counts = chart.counts(scores @ W, W.sum())
+    gamma = np.concatenate([each for _, each, _ in chart._tiles(X)], axis=1)
+    assert_allclose(counts, gamma @ W)
+    shares = counts / W.sum()
+    assert_allclose(chart.curvature(X, W, counts=shares), found, rtol=1e-12, atol=1e-14)
+
+
+def test_slopes_beside_are_those_of_the_log_likelihood(chart):
+    random = np.random.default_rng(1)
+    for _ in range(3):
+        step = 0.02 * random.normal(size=chart.n_parameters)
+        beside = Beside.of(chart, step)
+        own = beside.parameters
+        kernel = WhitenedKernel.of(own, noise=chart.noise)
+        (moments,) = NumpyBackend().moments([kernel], iter([Block(X, Companions(W))]), len(X))
+        assert moments.log_likelihood == pytest.approx(log_likelihood(chart, step), rel=1e-12)
+        slopes = [
+            log_likelihood(chart, step + e) - log_likelihood(chart, step - e)
+            for e in STEP * np.eye(chart.n_parameters)
+        ]
+        wanted = np.array(slopes) / (2 * STEP)
+        assert_allclose(beside.slope(chart, moments), wanted, rtol=1e-6, atol=2e-6)
+
+
+def test_rows_that_are_drawn_tell_the_curvature_as_well_as_it_is_said():
+    """Of 100 samples of rows, errors are those said, and there is no bias."""
+    chart = ScoreChart.of(parameters_of("full", WEIGHTS, 2 * MEANS, MATRICES))
+    random = np.random.default_rng(2)
+    found, along = [], np.linalg.qr(random.normal(size=(chart.n_parameters, 3)))[0]
+    each, n = [], 4000
+
+    def rows():
+        labels = random.choice(K, n, p=WEIGHTS)
+        roots = np.linalg.cholesky(MATRICES)
+        return 2 * MEANS[labels] + (roots[labels] @ random.normal(size=(n, D, 1)))[..., 0]
+
+    weights, whole = np.ones(n), []
+    for _ in range(100):
+        x = rows()
+        drawn = chart.curvature(x, weights, counts=WEIGHTS, drawn=True)
+        found.append(np.diagonal(along.T @ drawn @ along))
+        exact = chart.curvature(x, weights, counts=WEIGHTS)
+        whole.append(np.diagonal(along.T @ exact @ along))
+        each.append(chart.errors_along(x, weights, along))
+    found, whole, errors = np.array(found), np.array(whole), np.mean(each, axis=0)
+    assert_allclose(found.std(0), errors, rtol=0.25)
+    assert np.all(np.abs(found.mean(0) - whole.mean(0)) < errors / 2)
+    kept = sum(len(own) for _, own, _, _ in chart._drawn_tiles(x, weights, drawn=True))
+    assert kept < 0.6 * n
 
 
 @pytest.mark.parametrize("name", NAMES)

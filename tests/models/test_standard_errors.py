@@ -358,14 +358,27 @@ def test_components_on_a_floor_are_named():
 
 
 @pytest.mark.slow
-def test_a_sample_that_does_not_tell_the_curvature_is_drawn_larger(monkeypatch):
-    """The curvature of components that overlap is small; all rows tell it exactly."""
+def test_curvature_that_a_sample_does_not_tell_is_that_of_all_rows(monkeypatch):
+    """Of a larger sample, or along the directions in which components overlap."""
     x = clusters(6000, apart=2.0)
     mixture = fitted(x)
     wanted = flat(mixture.standard_errors(x))
     monkeypatch.setattr("daskgmm.models.uncertainty.curvature.SAMPLE_ROWS", 600)
-    found = flat(mixture.standard_errors(x))
-    assert np.abs(found / wanted - 1).max() < 0.3
-    monkeypatch.setattr("daskgmm.models.uncertainty.curvature.MOST_WORK", 0)
+    monkeypatch.setattr("daskgmm.models.uncertainty.curvature.ROWS_PER_PARAMETER", 0)
+    monkeypatch.setattr("daskgmm.models.uncertainty.curvature.MOST_DIRECTIONS", 0)
+    assert_allclose(flat(mixture.standard_errors(x)), wanted, rtol=1e-9)
+    monkeypatch.setattr("daskgmm.models.uncertainty.curvature.SAMPLE_BYTES", 0)
     with pytest.raises(ValueError, match=r"curvature .* to .* on 600 rows"):
         mixture.standard_errors(x)
+    weights = np.r_[np.zeros(100), R.integers(1, 4, len(x) - 100)].astype(float)
+    for given, own in ((None, mixture), (weights, fitted(x, weights=weights))):
+        monkeypatch.setattr("daskgmm.models.uncertainty.curvature.SAMPLE_ROWS", 10**6)
+        wanted = flat(own.standard_errors(x, given))
+        monkeypatch.setattr("daskgmm.models.uncertainty.curvature.SAMPLE_ROWS", 600)
+        monkeypatch.setattr("daskgmm.models.uncertainty.curvature.MOST_DIRECTIONS", 64)
+        monkeypatch.setattr("daskgmm.models.uncertainty.curvature.CLOSE", 1e-9)
+        # All directions are those of all rows then.
+        assert_allclose(flat(own.standard_errors(x, given)), wanted, rtol=1e-3)
+        monkeypatch.setattr("daskgmm.models.uncertainty.curvature.MOST_DIRECTIONS", 3)
+        found = flat(own.standard_errors(x, given))
+        assert 1e-3 < np.abs(found / wanted - 1).max() < 0.1

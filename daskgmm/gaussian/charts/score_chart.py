@@ -42,6 +42,12 @@ MOST_PARTS = 32
 PARTS_BYTES = 256 << 20
 """Most bytes of the squares of scores of all parts."""
 
+SURELY_DRAWN = 0.1
+"""Probability that two draws of a row's component differ from which on a row counts by itself."""
+
+LEAST_CHANCE = 1e-3
+"""Least probability of a row to be drawn: the largest weight that it has in return."""
+
 SQRT_2 = float(np.sqrt(2.0))
 
 
@@ -106,6 +112,12 @@ class ScoreChart:
         n_weights = 0 if equal_weights else k - 1
         free = _free(parameters.weights, d, q, n_weights, shared=structure.shared)
         return cls(own, free, n_weights, noise, reg_covar)
+
+    @cached_property
+    def center(self) -> Array:
+        """Mean of the mixture, (d,): a point among its rows."""
+        own = self.parameters
+        return np.asarray(own.weights @ own.means / own.weights.sum())
 
     @property
     def n_parameters(self) -> int:
@@ -176,7 +188,7 @@ class ScoreChart:
         if self.detail == 2:
             within = factors.swapaxes(-1, -2) @ second @ factors
             within += counts[..., None, None] * self._excess
-            return np.asarray(packed.pack(within) / self._norms)
+            return np.asarray(packed.pack(within) / self.norms)
         if self.detail == 1:
             return np.asarray((second * factors**2 + counts[..., None] * self._excess) / SQRT_2)
         d = self.parameters.n_features
@@ -185,7 +197,8 @@ class ScoreChart:
         return np.asarray(within / np.sqrt(2.0 * d))
 
     @cached_property
-    def _norms(self) -> Array:
+    def norms(self) -> Array:
+        """Standard deviations of z_a z_b, those of the packed entries, (q,)."""
         rows, columns = packed.indices(self.parameters.n_features)
         return np.where(rows == columns, SQRT_2, 1.0)
 
@@ -217,18 +230,44 @@ class ScoreChart:
             found[1 + d :] = ((z**2).sum(0) + d * excess) / np.sqrt(2.0 * d)
         return found
 
+    def _responsibilities(self, x: Array) -> tuple[Array, list[Array]]:
+        """Return responsibilities (k, b) of rows, and their z (d, b) for each component."""
+        k = self.parameters.n_components
+        parts = [self._whitened(x, component) for component in range(k)]
+        joint = np.stack([-0.5 * np.einsum("ib,ib->b", z, z) for z in parts])
+        joint += self._kernel.constant[:, None]
+        maximum, total = np.empty(joint.shape[1]), np.empty(joint.shape[1])
+        exponentiate(joint, maximum, total)
+        joint /= total
+        return joint, parts
+
     def _tiles(self, x: Array) -> Iterator[tuple[slice, Array, list[Array]]]:
         """Yield responsibilities (k, b) and the scores of each component, tile by tile."""
-        k = self.parameters.n_components
         for first in range(0, len(x), TILE):
             rows = slice(first, min(first + TILE, len(x)))
-            parts = [self._whitened(x[rows], component) for component in range(k)]
-            joint = np.stack([-0.5 * np.einsum("ib,ib->b", z, z) for z in parts])
-            joint += self._kernel.constant[:, None]
-            maximum, total = np.empty(joint.shape[1]), np.empty(joint.shape[1])
-            exponentiate(joint, maximum, total)
-            joint /= total
-            yield rows, joint, [self._features(z, i) for i, z in enumerate(parts)]
+            gamma, parts = self._responsibilities(x[rows])
+            yield rows, gamma, [self._features(z, i) for i, z in enumerate(parts)]
+
+    def _drawn_tiles(
+        self, x: Array, weights: Array, *, drawn: bool
+    ) -> Iterator[tuple[Array, Array, Array, list[Array]]]:
+        """Yield the counts (k,) of tiles, and weights, responsibilities and scores of their rows.
+
+        If rows are `drawn`, those that surely are of one component, and lack little information,
+        are so with little probability, and weigh more in return: in turn along the tile.
+        """
+        for first in range(0, len(x), TILE):
+            rows = slice(first, min(first + TILE, len(x)))
+            gamma, parts = self._responsibilities(x[rows])
+            own, counts = weights[rows], gamma @ weights[rows]
+            if drawn:
+                unsure = 1.0 - np.einsum("kb,kb->b", gamma, gamma)
+                chances = np.clip(unsure / SURELY_DRAWN, LEAST_CHANCE, 1.0)
+                steps = np.floor(np.cumsum(chances) + 0.5)
+                kept = np.flatnonzero(np.diff(steps, prepend=0.0))
+                own, gamma = own[kept] / chances[kept], gamma[:, kept]
+                parts = [z[:, kept] for z in parts]
+            yield counts, own, gamma, [self._features(z, i) for i, z in enumerate(parts)]
 
     def of_rows(self, x: Array) -> Array:
         """Return the score of each row of x (b, d), shape (P, b); less what all weights share."""
@@ -258,10 +297,27 @@ class ScoreChart:
                 part = quadratic.reshape(k, size - 1 - d, -1)[component]
                 np.multiply(own[1 + d :], scaled[component], out=part)
 
+    def counts(self, slope: Array, total: float) -> Array | None:
+        """Return the weight of the rows of each component, (k,), from the sum of all scores.
+
+        None if the mixing proportions are fixed: their scores are not among these.
+        """
+        if self.n_weights == 0 and self.parameters.n_components > 1:
+            return None
+        roots = np.sqrt(self.parameters.weights)
+        across = self._odds[:, : self.n_weights] * roots[:, None]
+        return np.asarray(roots * (across @ slope[: self.n_weights] + total * roots))
+
     def curvature(
-        self, x: Array, weights: Array, over: Callable[..., Iterable[list[Array]]] = map
-    ) -> tuple[Array, Array]:
-        r"""Return minus the second derivatives of the log-likelihood, and the squares of scores.
+        self,
+        x: Array,
+        weights: Array,
+        over: Callable[..., Iterable[list[Array]]] = map,
+        *,
+        counts: Array | None = None,
+        drawn: bool = False,
+    ) -> Array:
+        r"""Return minus the second derivatives of the log-likelihood.
 
         Louis' formula: the information of rows whose components are known, less the covariance of
         their scores given the rows.
@@ -273,62 +329,78 @@ class ScoreChart:
         over : callable
             Applies a function to parts of the rows, as `map` does: that of a pool, for instance.
             What the parts are depends on the numbers of rows and parameters alone.
+        counts : ndarray of shape (k,), optional
+            Shares of the components in all rows, if these are a sample; by default in these.
+        drawn : bool
+            Whether of rows that lack little information few are enough.
 
         Returns
         -------
-        curvature, squares : ndarray of shape (P, P)
-            Both over the sum of the weights; the latter is :math:`\sum_n w_n s_n s_n^T`.
+        ndarray of shape (P, P)
+            Over the sum of the weights.
         """
         k, size = self.parameters.n_components, self._size
         fits = PARTS_BYTES // (8 * self.n_parameters**2)
         parts = max(1, min(MOST_PARTS, fits, len(x) // PART))
         sums: list[Array] = []
-        for own in over(self._sums, np.array_split(x, parts), np.array_split(weights, parts)):
+        given = np.array_split(x, parts), np.array_split(weights, parts), [drawn] * parts
+        for own in over(self._sums, *given):
             sums = [one + other for one, other in zip(sums, own, strict=True)] if sums else own
-        counts, squares, *products = sums
+        in_rows, squares, *products = sums
         total = float(weights.sum())
-        found = squares.copy()
+        known = in_rows if counts is None else total * counts
         fixed = np.arange(self.n_weights)
-        found[fixed, fixed] += total
+        squares[fixed, fixed] += total
         for component in range(k):
-            known = np.full(size, counts[component])  # of log odds it is `total`, above
-            known[0] = 0.0
+            whole = np.full(size, known[component])  # of log odds it is `total`, above
+            whole[0] = 0.0
             part = self.free[component * size : (component + 1) * size]
-            found += part.T @ (np.diag(known) - products[component]) @ part
-        return (found + found.T) / (2.0 * total), squares / total
+            squares += part.T @ (np.diag(whole) - products[component]) @ part
+        return np.asarray((squares + squares.T) / (2.0 * total))
 
-    def _sums(self, x: Array, weights: Array) -> list[Array]:
+    def _sums(self, x: Array, weights: Array, drawn: bool) -> list[Array]:
         """Return weights (k,), squares of scores (P, P) and of those of each component (p, p)."""
         k, size = self.parameters.n_components, self._size
         squares, counts = np.zeros((self.n_parameters,) * 2, order="F"), np.zeros(k)
         products = [np.zeros((size, size), order="F") for _ in range(k)]
         scores = np.empty((self.n_parameters, min(TILE, len(x))))
-        for rows, gamma, features in self._tiles(x):
-            own, chances = scores[:, : gamma.shape[1]], gamma * weights[rows]
+        for found, weighed, gamma, features in self._drawn_tiles(x, weights, drawn=drawn):
+            own, chances = scores[:, : gamma.shape[1]], gamma * weighed
             self._join(gamma, features, own)
-            own *= np.sqrt(weights[rows])
+            own *= np.sqrt(weighed)
             squares = _with_squares(squares, own)
-            counts += chances.sum(1)
+            counts += found
             for component, part in enumerate(features):
                 part *= np.sqrt(chances[component])
                 products[component] = _with_squares(products[component], part)
         return [counts, *map(_symmetric, (squares, *products))]
 
-    def curvature_along(self, x: Array, weights: Array, direction: Array) -> tuple[float, float]:
-        """Return the curvature along a direction (P,), as `curvature`, and its standard error.
+    def squares(self, x: Array, weights: Array) -> Array:
+        r"""Return :math:`\sum_n w_n s_n s_n^T` over the sum of the weights, (P, P)."""
+        found, scores = np.zeros((self.n_parameters,) * 2, order="F"), np.empty(0)
+        for first in range(0, len(x), TILE):
+            rows = slice(first, first + TILE)
+            scores = self.of_rows(x[rows])
+            scores *= np.sqrt(weights[rows])
+            found = _with_squares(found, scores)
+        return np.asarray(_symmetric(found) / weights.sum())
 
-        The latter is that of the mean of rows that are a sample of many.
+    def errors_along(self, x: Array, weights: Array, directions: Array) -> Array:
+        """Return standard errors of `curvature` along directions (P, r), shape (r,).
+
+        They are those of the mean of drawn rows that are a sample of many.
         """
-        own = (self.free @ direction).reshape(self.parameters.n_components, -1)
-        fixed, each = float((direction[: self.n_weights] ** 2).sum()), np.empty(len(x))
-        known = (own[:, 1:] ** 2).sum(1)
-        for rows, gamma, features in self._tiles(x):
-            scores = np.stack([part @ f for part, f in zip(own, features, strict=True)])
-            mean = (gamma * scores).sum(0)
-            each[rows] = fixed + known @ gamma - (gamma * scores**2).sum(0) + mean**2
-        total = weights.sum()
-        found = float(weights @ each / total)
-        return found, float(np.linalg.norm(weights * (each - found)) / total)
+        own = np.asarray(self.free @ directions)
+        own = own.reshape(self.parameters.n_components, -1, directions.shape[1])
+        sums, squares = np.zeros(directions.shape[1]), np.zeros(directions.shape[1])
+        for _, weighed, gamma, features in self._drawn_tiles(x, weights, drawn=True):
+            scores = np.stack([part.T @ f for part, f in zip(own, features, strict=True)])
+            mean = np.einsum("kb,krb->rb", gamma, scores)
+            scores *= scores
+            lost = (np.einsum("kb,krb->rb", gamma, scores) - mean**2) * weighed
+            sums += lost.sum(1)
+            squares += (lost**2).sum(1)
+        return np.asarray(np.sqrt(np.maximum(squares - sums**2 / len(x), 0.0)) / weights.sum())
 
     def weight_variances(self, covariance: Array) -> Array:
         """Return the variances (k,) of the mixing proportions, from those of P coordinates."""

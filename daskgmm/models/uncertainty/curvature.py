@@ -1,41 +1,51 @@
-"""The curvature of the log-likelihood on a sample, as large as its weakest direction asks for."""
+"""The curvature of the log-likelihood: on a sample, and along weak directions on all rows.
+
+A sample tells the curvature to a part of what rows lack in information. Where components overlap,
+little is left along some directions, and the part is most of it. There the curvature is taken of
+all rows, from differences of slopes beside the parameters, which are passes as those of a fit.
+"""
 
 from __future__ import annotations
 
-import math
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import eigh
 
 from daskgmm.arrays import Array
 from daskgmm.em.scores import Scores
-from daskgmm.em.survey.sample import SAMPLE_BYTES
+from daskgmm.em.slopes import products_along
+from daskgmm.em.survey.sample import SAMPLE_BYTES, Sample
+from daskgmm.em.survey.uniform_sample import rule_of, uniform_sample
 from daskgmm.gaussian.charts.score_chart import ScoreChart
+from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.executors.threads import thread_count
 
-ROWS_PER_PARAMETER = 50
-"""Rows of the first sample for each free parameter."""
+SAMPLE_ROWS = 30_000
+"""Rows of the first sample; data with fewer are taken whole."""
 
-SAMPLE_ROWS = 100_000
-"""Rows of the first sample for small mixtures; data with fewer are taken whole."""
+ROWS_PER_PARAMETER = 25
+"""The same for each free parameter, if they are more."""
 
-SAMPLE_WORK = 5e9
-"""Products P^2 of the rows of a sample that take about a tenth of a second."""
-
-MOST_WORK = 2e12
-"""Products of the largest sample: a minute."""
-
-CLOSE = 0.15
-"""Standard error of the weakest curvature, of its size, from which on a larger sample is drawn:
-those of parameters in that direction are off by as much."""
+CLOSE = 0.03
+"""Standard error of the curvature along a direction, of its size, from which on it is taken of all
+rows."""
 
 BARELY = 0.25
-"""The same, beyond which the largest sample tells too little."""
+"""The same, beyond which it tells too little, where there are too many such directions."""
 
-SPARE = 1.2
-"""Rows that are drawn over those that are needed, as the need is an estimate."""
+MOST_DIRECTIONS = 64
+"""Directions that are taken of all rows, at most."""
+
+ROWS_OF_ERRORS = 10_000
+"""Rows of a sample that tell its errors, to a few per cent."""
+
+SQUARE, STATISTIC, SLOPE, READING = 4e-11, 1e-8, 2e-10, 5e-9
+"""Seconds that a row takes: in a sample for each product of two parameters, and for each statistic
+of a component; in a pass for each statistic and direction; and for each number that is read. They
+choose the cheapest of several samples."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,71 +54,131 @@ class Curvature:
 
     Attributes
     ----------
-    matrix, squares : ndarray of shape (P, P)
-        As `ScoreChart.curvature` returns them.
-    least : float
-        Smallest eigenvalue of the matrix.
-    direction : ndarray of shape (P,)
-        Its eigenvector.
-    error : float
-        Standard error of the smallest eigenvalue; 0 if the sample is all rows.
-    rows : int
-        Rows of the sample.
+    matrix : ndarray of shape (P, P)
+        Over the weight of the rows.
+    values : ndarray of shape (r,)
+        Its smallest eigenvalues, ascending; r is `MOST_DIRECTIONS` and one more, or P.
+    directions : ndarray of shape (P, r)
+        Their eigenvectors.
+    errors : ndarray of shape (r,)
+        Standard errors of `values`; 0 where they are those of all rows.
+    sample : Sample
+        In the coordinates of the model.
     """
 
     matrix: Array
-    squares: Array
-    least: float
-    direction: Array
-    error: float
-    rows: int
-
-    def is_told(self, part: float) -> bool:
-        """Return whether the weakest curvature is known to this part of it."""
-        return self.error == 0.0 or self.error <= part * self.least
+    values: Array
+    directions: Array
+    errors: Array
+    sample: Sample
 
     @property
-    def rows_needed(self) -> float:
-        """Rows of a sample that tells it, where this one does not; twice as many at least.
+    def rows(self) -> int:
+        """Rows of the sample."""
+        return len(self.sample.x)
 
-        The smallest eigenvalue of few rows is too small, by about its error.
-        """
-        if self.least <= 0.0:
-            return math.inf
-        part = self.error / (self.least + self.error)
-        return self.rows * max(2.0, SPARE * (part / CLOSE) ** 2)
+    @property
+    def parts(self) -> Array:
+        """Standard errors of `values`, of their size; infinity where these are not positive."""
+        positive = self.values > 0.0
+        found = self.errors / np.where(positive, self.values, 1.0)
+        return np.where((self.errors > 0.0) & ~positive, np.inf, found)
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the curvature along every direction is known well enough."""
+        return bool(self.parts.max() <= BARELY)
 
 
 def rows_at_first(n_parameters: int) -> int:
     """Return the most rows of the first sample."""
-    cheap = min(SAMPLE_ROWS, int(SAMPLE_WORK / n_parameters**2))
-    return max(ROWS_PER_PARAMETER * n_parameters, cheap)
+    return max(SAMPLE_ROWS, ROWS_PER_PARAMETER * n_parameters)
 
 
-def rows_at_most(n_parameters: int, d: int) -> int:
-    """Return the rows of the largest sample."""
-    return max(rows_at_first(n_parameters), min(SAMPLE_BYTES // (8 * d), _affordable(n_parameters)))
-
-
-def _affordable(n_parameters: int) -> int:
-    return int(MOST_WORK / n_parameters**2)
-
-
-def sampled(found: Scores) -> tuple[Array, Array]:
-    """Return the rows of the sample (m, d), and their weights (m,)."""
-    assert found.sample is not None, "some rows have a weight"
-    x, weights = np.asarray(found.sample.x, np.float64), found.sample.weights
+def weighed(sample: Sample) -> tuple[Array, Array]:
+    """Return the rows of a sample (m, d), and their weights (m,)."""
+    x, weights = np.asarray(sample.x, np.float64), sample.weights
     return x, np.ones(len(x)) if weights is None else weights.astype(np.float64)
 
 
-def curvature_of(chart: ScoreChart, found: Scores) -> Curvature:
-    """Return the curvature on the sample, on the threads of this process."""
-    x, weights = sampled(found)
+def curvature_of(
+    data: Dataset, chart: ScoreChart, found: Scores, columns: tuple[str, ...] | None
+) -> Curvature:
+    """Return the curvature, from the sample of a pass and from further passes where it is weak."""
+    assert found.sample is not None, "some rows have a weight"
+    curvature = _on_sample(chart, found, found.sample)
+    rows = rows_worth_drawing(chart, curvature, found.weighing.rows)
+    if rows > curvature.rows:
+        sample, _ = uniform_sample(data, rule_of(data, 0, rows), columns)
+        assert sample is not None, "some rows have a weight"
+        curvature = _on_sample(chart, found, sample)
+    off = np.flatnonzero(curvature.parts > CLOSE)[:MOST_DIRECTIONS]
+    return _with_all_rows(data, chart, found, curvature, off) if len(off) else curvature
+
+
+def _on_sample(chart: ScoreChart, found: Scores, sample: Sample) -> Curvature:
+    """Return the curvature on a sample, on the threads of this process."""
+    x, weights = weighed(sample)
+    n, total = found.weighing.rows, float(found.weights.sum())
+    drawn, counts = len(x) < n, chart.counts(found.sums.sum(0), total)
+    shares = None if counts is None or not drawn else counts / total
     with ThreadPoolExecutor(thread_count()) as pool:
-        matrix, squares = chart.curvature(x, weights, pool.map)
-    # Of all: asked for one alone, LAPACK returns none where many are nearly equal.
+        matrix = chart.curvature(x, weights, pool.map, counts=shares, drawn=drawn)
+    values, directions = _weakest(matrix)
+    errors = np.zeros(len(values))
+    if drawn:
+        few = slice(None, None, -(-len(x) // ROWS_OF_ERRORS))
+        of_few = chart.errors_along(x[few], weights[few], directions)
+        errors = of_few * np.sqrt(len(x[few]) * (1.0 / len(x) - 1.0 / n))
+    return Curvature(matrix, values, directions, errors, sample)
+
+
+def _weakest(matrix: Array) -> tuple[Array, Array]:
+    # Of all: asked for some, LAPACK returns none where many are nearly equal.
     values, vectors = eigh(matrix)
-    least, direction, error = values[0], vectors[:, 0], 0.0
-    if len(x) < found.weighing.rows:
-        error = chart.curvature_along(x, weights, direction)[1]
-    return Curvature(matrix, squares, float(least), direction, error, len(x))
+    known = MOST_DIRECTIONS + 1  # the last one tells whether these are enough
+    return values[:known], vectors[:, :known]
+
+
+def rows_worth_drawing(chart: ScoreChart, curvature: Curvature, n: int) -> int:
+    """Return the rows of the sample, of n, with which the curvature is known soonest."""
+    d, size, at_first = chart.parameters.n_features, chart.free.shape[0], curvature.rows
+    most = max(at_first, min(n, SAMPLE_BYTES // (8 * d)))
+    if at_first >= n:
+        return at_first
+
+    def seconds(rows: int) -> float:
+        left = (1.0 / rows - 1.0 / n) / (1.0 / at_first - 1.0 / n)
+        off = int(np.count_nonzero(curvature.parts**2 * left > CLOSE**2)) if rows < n else 0
+        total = 0.0
+        if rows > at_first:
+            total += n * d * READING
+            total += rows * (chart.n_parameters**2 * SQUARE + size * STATISTIC)
+        if off:
+            total += n * (d * READING + (off + 1) * size * SLOPE)
+        return total if off <= MOST_DIRECTIONS else np.inf
+
+    sizes = [at_first]
+    while sizes[-1] < most:
+        sizes.append(min(most, 2 * sizes[-1]))
+    costs = [seconds(rows) for rows in sizes]
+    return sizes[int(np.argmin(costs))] if min(costs) < np.inf else most
+
+
+def _with_all_rows(
+    data: Dataset, chart: ScoreChart, found: Scores, curvature: Curvature, off: NDArray[np.intp]
+) -> Curvature:
+    """Return the curvature with its products with some directions taken of all rows."""
+    own = curvature.directions[:, off]
+    changes = products_along(data, chart, own, found.half_range) - curvature.matrix @ own
+    within = own.T @ changes
+    outer = own @ changes.T
+    matrix = curvature.matrix + outer + outer.T - own @ (within + within.T) @ own.T / 2.0
+    rest = curvature.parts.copy()
+    rest[off] = 0.0
+    values, directions = _weakest(matrix)
+    # What was left to the sample was known to this part of it, wherever it is now.
+    return replace(
+        curvature,
+        matrix=matrix, values=values, directions=directions, errors=values * rest.max(),
+    )  # fmt: skip

@@ -21,7 +21,7 @@ from daskgmm.models.facts.degeneracy import reason_of
 from daskgmm.models.facts.fitted_on import has_known_noise, has_labels
 from daskgmm.models.settings.equal_weights import has_equal_weights
 from daskgmm.models.settings.missing import check_whole_rows
-from daskgmm.models.uncertainty.curvature import BARELY, Curvature
+from daskgmm.models.uncertainty.curvature import Curvature
 
 LEAST_UNITS = 30
 """Units below which the variance of their scores is known too badly: to 13 % in standard errors."""
@@ -139,7 +139,8 @@ def check_off_the_floor(mixture: Any, parameters: Parameters, x: Array, weights:
 
 def check_curved(chart: ScoreChart, found: Curvature, slope: Array, total: float) -> None:
     """Raise `ValueError` if the likelihood of rows of this total weight has no maximum here."""
-    if found.least > LEAST_CURVATURE and found.is_told(BARELY):
+    least, error = found.values[0], found.errors[0]
+    if least > LEAST_CURVATURE and found.is_told:
         return
     step = float(np.abs(slope).max()) / math.sqrt(total)
     if step > FARTHEST:
@@ -149,10 +150,10 @@ def check_curved(chart: ScoreChart, found: Curvature, slope: Array, total: float
             f"{GO_ON.format('a smaller tol')}"
         )
     k, weights = chart.parameters.n_components, chart.parameters.weights
-    own = (chart.free @ found.direction).reshape(k, -1)
+    own = (chart.free @ found.directions[:, 0]).reshape(k, -1)
     shares = (own**2).sum(1) * weights
     named = np.flatnonzero(shares >= 0.1 * shares.sum())
-    known = f"{found.least:.1e}" + (f" to {found.error:.0e}" if found.error else "")
+    known = f"{least:.1e}" + (f" to {abs(error):.0e}" if error else "")
     raise ValueError(
         f"The mixture is not identified by these rows: {_components(named)} can change together "
         f"with hardly a loss of likelihood (curvature {known} on {found.rows:,} rows, where 1 is "

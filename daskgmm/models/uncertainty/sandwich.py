@@ -11,7 +11,6 @@ independence of the rows of a unit nor the truth of the model is assumed.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,6 @@ from daskgmm.arrays import Array
 from daskgmm.blas import one_blas_thread
 from daskgmm.companions import Companions
 from daskgmm.em.scores import Scores, scores_of
-from daskgmm.em.survey.uniform_sample import rule_of, uniform_sample
 from daskgmm.em.survey.weighing import COUNTS, check_meaning, check_some
 from daskgmm.errors import DataError, DependenceWarning, SourceError, WeightsWarning
 from daskgmm.gaussian.charts.score_chart import ScoreChart
@@ -31,13 +29,10 @@ from daskgmm.models.facts.criteria import ERRORS_COUNT, doubt
 from daskgmm.models.inputs.rows import scoring_data
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.uncertainty.curvature import (
-    BARELY,
-    CLOSE,
     Curvature,
     curvature_of,
     rows_at_first,
-    rows_at_most,
-    sampled,
+    weighed,
 )
 from daskgmm.models.uncertainty.refusals import (
     LEAST_UNITS,
@@ -51,7 +46,6 @@ from daskgmm.models.uncertainty.refusals import (
 )
 from daskgmm.models.uncertainty.standard_errors import Estimates, StandardErrors
 from daskgmm.passes.batches import GUESSED_ROWS
-from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.rows import Rows
 from daskgmm.user_warnings import warn_user
 
@@ -81,8 +75,9 @@ def standard_errors(
         first = rows_at_first(chart.n_parameters)
         found = scores_of(data, chart, first, columns=columns, length=length)
         check_some(found.weighing, weights is not None)
-        check_off_the_floor(mixture, chart.parameters, *sampled(found))
-        curvature = _curvature(data, chart, found, columns)
+        assert found.sample is not None, "some rows have a weight"
+        check_off_the_floor(mixture, chart.parameters, *weighed(found.sample))
+        curvature = curvature_of(data, chart, found, columns)
         said = weights_are or (getattr(mixture, "fitted_on_", None) or {}).get("weights_are")
         if weights is not None and groups is None:
             message = doubt(found.weighing, said, ERRORS_COUNT)
@@ -100,19 +95,6 @@ def standard_errors(
             DependenceWarning,
         )
     return errors
-
-
-def _curvature(
-    data: Dataset, chart: ScoreChart, found: Scores, columns: tuple[str, ...] | None
-) -> Curvature:
-    """Return the curvature on the rows that were drawn; on more, if these are too few."""
-    curvature, enough = curvature_of(chart, found), CLOSE
-    most = rows_at_most(chart.n_parameters, chart.parameters.n_features)
-    while not curvature.is_told(enough) and curvature.rows < most:
-        rule = rule_of(data, 0, int(min(curvature.rows_needed, most)))
-        sample, _ = uniform_sample(data, rule, columns)
-        curvature, enough = curvature_of(chart, replace(found, sample=sample)), BARELY
-    return curvature
 
 
 def _fewer(units: int) -> int:
@@ -171,12 +153,13 @@ def _estimated(
     scores = found.sums - np.outer(found.weights / total, slope)
     factor, growth = cho_factor(total * curvature.matrix, lower=True), math.nan
     if by_count:
-        covariance = _sandwich(factor, total * curvature.squares)
+        squares = chart.squares(*weighed(curvature.sample))
+        covariance = _sandwich(factor, total * squares)
     else:
-        covariance = _sandwich(factor, _meat(scores))
+        covariance = _covariance(factor, scores)
         if unit == "block" and units >= LEAST_UNITS * NEIGHBOURS:
             longer = np.add.reduceat(scores, np.arange(0, units, NEIGHBOURS))
-            variances = np.diagonal(_sandwich(factor, _meat(longer)))
+            variances = np.diagonal(_covariance(factor, longer))
             growth = float(np.sqrt(np.max(variances / np.diagonal(covariance))))
     moves = cho_solve(factor, slope)
     distance = float(np.max(np.abs(moves) / np.sqrt(np.diagonal(covariance))))
@@ -219,9 +202,14 @@ def _in_shape(mixture: Any, chart: ScoreChart, covariance: Array, **facts: Any) 
     )
 
 
-def _meat(scores: Array) -> Array:
-    """Return the covariance of the sum of scores (u, P), whose sum is 0."""
-    return np.asarray(scores.T @ scores * (len(scores) / (len(scores) - 1.0)))
+def _covariance(factor: tuple[Array, bool], scores: Array) -> Array:
+    """Return J^-1 K J^-1 of a factor of J, with K from the scores (u, P) of units, of sum 0."""
+    units, n_parameters = scores.shape
+    scores = scores * math.sqrt(units / (units - 1.0))
+    if units > n_parameters:
+        return _sandwich(factor, scores.T @ scores)
+    moves = cho_solve(factor, scores.T)
+    return np.asarray(moves @ moves.T)
 
 
 def _sandwich(factor: tuple[Array, bool], meat: Array) -> Array:
