@@ -27,6 +27,9 @@ from daskgmm.passes.configuration import backend
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.over_batches import map_batches
 
+SEED = 0
+"""Seed of the hashes of rows, by which samples are drawn; a share of the rows holds them."""
+
 SHORT = 8_000
 """Scores of a unit, those of all its rows and components, up to which they are made row by row, at
 4 ns a score: moments take 30 us a unit."""
@@ -255,7 +258,7 @@ def scores_of(
     length: int | None,
 ) -> Scores:
     """Return the scores of all units that have a weight, and a sample of the rows."""
-    work = ScoreWork(chart, backend(), rule_of(data, 0, capacity), columns, length)
+    work = ScoreWork(chart, backend(), rule_of(data, SEED, capacity), columns, length)
     gathering, samples = Gathering(none_of(chart)), list[Sample]()
     for part in map_batches(data, work, name="daskgmm-scores"):
         if part.sample is not None:

@@ -6,7 +6,9 @@ import pytest
 from numpy.testing import assert_allclose
 
 from daskgmm.companions import Companions
+from daskgmm.em.scores import SEED
 from daskgmm.em.slopes import products_along
+from daskgmm.em.survey.sample import row_hashes
 from daskgmm.gaussian.charts.score_chart import ScoreChart
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.companions.weights import weights_for
@@ -21,7 +23,14 @@ MEANS, WEIGHTS = 2 * R.normal(size=(K, D)), np.array([0.2, 0.3, 0.5])
 X, W = 2 * R.normal(size=(N, D)), R.uniform(0.5, 2.0, N)
 
 
-@pytest.mark.parametrize("far", [0.0, 1e6], ids=["natural", "whitened"])
+def dataset(x):
+    rows = as_rows(da.from_array(x, chunks=(70, D)))
+    data = Dataset.of(rows, Companions(weights_for(rows, W)), K, 1 + D + D * D)
+    assert len(data.batches) > 3
+    return data
+
+
+@pytest.mark.parametrize("far", [0.0, 1e4], ids=["natural", "whitened"])
 @pytest.mark.parametrize("name", ["full", "tied", "diag", "spherical", "EEI", "EII"])
 def test_products_are_those_of_the_curvature(name, far, monkeypatch):
     monkeypatch.setattr("daskgmm.passes.batches.MIN_BATCH_SECONDS", 1e-9)
@@ -29,10 +38,10 @@ def test_products_are_those_of_the_curvature(name, far, monkeypatch):
         parameters_of(name, WEIGHTS, MEANS + far, MATRICES), noise=0.05, reg_covar=0.05
     )
     x, directions = X + far, R.normal(size=(chart.n_parameters, 4))
-    rows = as_rows(da.from_array(x, chunks=(70, D)))
-    data = Dataset.of(rows, Companions(weights_for(rows, W)), K, 1 + D + D * D)
-    assert len(data.batches) > 3
     half_range = np.abs(x - chart.center).max(0)
-    found = products_along(data, chart, directions, half_range)
-    wanted = chart.curvature(x, W) @ directions
-    assert_allclose(found, wanted, rtol=1e-3, atol=1e-4 * np.abs(wanted).max())
+    for share in (1.0, 0.4):
+        kept = row_hashes(SEED, 0, N) <= np.uint64(2**64 * min(share, 1 - 1e-9))
+        assert kept.sum() == N if share == 1.0 else 0.3 * N < kept.sum() < 0.5 * N
+        found = products_along(dataset(x), chart, directions, half_range, share)
+        wanted = chart.curvature(x[kept], W[kept]) @ directions
+        assert_allclose(found, wanted, rtol=1e-4, atol=1e-5 * np.abs(wanted).max())

@@ -57,7 +57,8 @@ def errors(
 ) -> None:
     """Write how uncertain the parameters of MODEL are, which was fitted to DATA.
 
-    One pass over DATA. Neighbouring rows may resemble each other: blocks of them are independent.
+    One to three passes over DATA. Neighbouring rows may resemble each other: blocks of them are
+    independent.
     """
     data.check_meaning(weights_are)
     with at_once():

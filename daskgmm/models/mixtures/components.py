@@ -414,14 +414,17 @@ class Components(Mixture):
         blocks: int = 1000,
         weights_are: str | None = None,
     ) -> StandardErrors:
-        r"""Return the standard errors of weights, means and covariances; one pass.
+        r"""Return the standard errors of weights, means and covariances; one to three passes.
 
-        They are the roots of the diagonal of :math:`J^{-1} K J^{-1}` [1]_ [2]_. J is the curvature
-        of the log-likelihood, on all rows up to 100,000, or on as many that are drawn. K is the
-        covariance of its slope, from the sums of the scores over blocks of neighbouring rows, or
-        over groups. So standard errors hold where neighbours resemble each other, as along a track
-        or in time, and where components are no Gaussians in truth. Where components overlap so
-        much that the drawn rows do not tell the curvature, more are drawn in another pass.
+        They are the roots of the diagonal of :math:`J^{-1} K J^{-1}` [1]_ [2]_. K is the covariance
+        of the slope of the log-likelihood, from the sums of the scores of all rows over blocks of
+        neighbouring rows, or over groups. So standard errors hold where neighbours resemble each
+        other, as along a track or in time, and where components are no Gaussians in truth. J is its
+        curvature: that of 30,000 rows, or 25 a parameter, which are drawn by their numbers; of
+        fewer it is that of all. Along directions in which components overlap so much that these do
+        not tell it to 4 %, it is that of more rows, up to all, from another pass. So
+        standard errors differ from those with the curvature of all rows by 3 % or less (the root of
+        the mean square over parameters; 10 % for single ones of 359 that hardly are identified).
 
         Parameters
         ----------

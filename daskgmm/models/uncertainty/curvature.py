@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 
 from daskgmm.arrays import Array
-from daskgmm.em.scores import Scores
+from daskgmm.em.scores import SEED, Scores
 from daskgmm.em.slopes import products_along
 from daskgmm.em.survey.sample import SAMPLE_BYTES, Sample
 from daskgmm.em.survey.uniform_sample import rule_of, uniform_sample
@@ -29,7 +29,7 @@ SAMPLE_ROWS = 30_000
 ROWS_PER_PARAMETER = 25
 """The same for each free parameter, if they are more."""
 
-CLOSE = 0.03
+CLOSE = 0.04
 """Standard error of the curvature along a direction, of its size, from which on it is taken of all
 rows."""
 
@@ -42,10 +42,13 @@ MOST_DIRECTIONS = 64
 ROWS_OF_ERRORS = 10_000
 """Rows of a sample that tell its errors, to a few per cent."""
 
-SQUARE, STATISTIC, SLOPE, READING = 4e-11, 1e-8, 2e-10, 5e-9
+SPARE = 1.5
+"""Rows of all that slopes are taken of, over those that are needed, as the need is an estimate."""
+
+SQUARE, STATISTIC, SLOPE, READING, HASHING = 2e-11, 8e-9, 2e-10, 5e-9, 2e-8
 """Seconds that a row takes: in a sample for each product of two parameters, and for each statistic
-of a component; in a pass for each statistic and direction; and for each number that is read. They
-choose the cheapest of several samples."""
+of a component; in a pass for each statistic and direction; for each number that is read; and to be
+drawn. They choose the cheapest of several samples."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +112,7 @@ def curvature_of(
     curvature = _on_sample(chart, found, found.sample)
     rows = rows_worth_drawing(chart, curvature, found.weighing.rows)
     if rows > curvature.rows:
-        sample, _ = uniform_sample(data, rule_of(data, 0, rows), columns)
+        sample, _ = uniform_sample(data, rule_of(data, SEED, rows), columns)
         assert sample is not None, "some rows have a weight"
         curvature = _on_sample(chart, found, sample)
     off = np.flatnonzero(curvature.parts > CLOSE)[:MOST_DIRECTIONS]
@@ -148,15 +151,16 @@ def rows_worth_drawing(chart: ScoreChart, curvature: Curvature, n: int) -> int:
         return at_first
 
     def seconds(rows: int) -> float:
-        left = (1.0 / rows - 1.0 / n) / (1.0 / at_first - 1.0 / n)
-        off = int(np.count_nonzero(curvature.parts**2 * left > CLOSE**2)) if rows < n else 0
-        total = 0.0
+        parts = _parts_of_more(curvature, rows, n)
+        off = int(np.count_nonzero(parts > CLOSE))
+        if off > MOST_DIRECTIONS:
+            return np.inf
+        total, a_pass = 0.0, n * (d * READING + HASHING)
         if rows > at_first:
-            total += n * d * READING
-            total += rows * (chart.n_parameters**2 * SQUARE + size * STATISTIC)
+            total += a_pass + rows * (chart.n_parameters**2 * SQUARE + size * STATISTIC)
         if off:
-            total += n * (d * READING + (off + 1) * size * SLOPE)
-        return total if off <= MOST_DIRECTIONS else np.inf
+            total += a_pass + rows_needed(parts, rows, n) * (off + 1) * size * SLOPE
+        return total
 
     sizes = [at_first]
     while sizes[-1] < most:
@@ -165,12 +169,34 @@ def rows_worth_drawing(chart: ScoreChart, curvature: Curvature, n: int) -> int:
     return sizes[int(np.argmin(costs))] if min(costs) < np.inf else most
 
 
+def _parts_of_more(curvature: Curvature, rows: int, n: int) -> Array:
+    """Return `Curvature.parts` of as many rows, of n, as they are expected to be."""
+    if rows >= n:
+        return np.zeros(len(curvature.parts))
+    left = (1.0 / rows - 1.0 / n) / (1.0 / curvature.rows - 1.0 / n)
+    return np.asarray(curvature.parts * np.sqrt(left))
+
+
+def rows_needed(parts: Array, rows: int, n: int) -> float:
+    """Return the rows, of n, that tell what so many do not: each direction as well as is `CLOSE`.
+
+    The smallest eigenvalues of few rows are too small, by about their errors.
+    """
+    worst = float(parts.max())
+    if not worst < 1.0:
+        return float(n)
+    return min(float(n), 1.0 / (1.0 / n + (1.0 / rows - 1.0 / n) * (CLOSE / worst) ** 2 / SPARE))
+
+
 def _with_all_rows(
     data: Dataset, chart: ScoreChart, found: Scores, curvature: Curvature, off: NDArray[np.intp]
 ) -> Curvature:
-    """Return the curvature with its products with some directions taken of all rows."""
+    """Return the curvature with its products with some directions taken of all rows, or enough."""
     own = curvature.directions[:, off]
-    changes = products_along(data, chart, own, found.half_range) - curvature.matrix @ own
+    n = found.weighing.rows
+    share = rows_needed(curvature.parts, curvature.rows, n) / n
+    products = products_along(data, chart, own, found.half_range, share)
+    changes = products - curvature.matrix @ own
     within = own.T @ changes
     outer = own @ changes.T
     matrix = curvature.matrix + outer + outer.T - own @ (within + within.T) @ own.T / 2.0
