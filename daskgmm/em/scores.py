@@ -153,18 +153,21 @@ class ScoreWork:
             sums = self._row_by_row(block, lengths)
         else:
             kernel = choose_kernel(self.chart.parameters, center, reach, self.chart.noise)
+            if block.beside.labels is not None:
+                kernel = kernel.with_classes(self.chart.classes)
             sums = self._unit_by_unit(kernel, block, starts)
         return Scores(units, sums, totals, weigh(given, len(block.x)), reach)
 
     def _row_by_row(self, block: Block, lengths: NDArray[np.intp]) -> Array:
-        x, weights = block.x, block.weights
+        x, weights, labels = block.x, block.weights, block.beside.labels
         if weights is not None:  # a row of weight 0 may be anything
             x = np.where(weights[:, None] > 0, x, self.chart.parameters.means[0])
         numbers = np.repeat(np.arange(len(lengths)), lengths)
         sums = np.zeros((len(lengths), self.chart.n_parameters))
         for first in range(0, len(x), TILE):
             rows = slice(first, first + TILE)
-            scores, own = self.chart.of_rows(x[rows]), numbers[rows]
+            known = None if labels is None else labels[rows]
+            scores, own = self.chart.of_rows(x[rows], known), numbers[rows]
             if weights is not None:
                 scores *= weights[rows]
             begins = np.flatnonzero(np.r_[True, own[1:] != own[:-1]])

@@ -80,6 +80,8 @@ def products_along(
     steps = [np.zeros(chart.n_parameters), *(directions * lengths).T]
     beside = [Beside.of(chart, step) for step in steps]
     kernels = tuple(_kernel(chart, each, half_range, len(beside)) for each in beside)
+    if data.beside.labels is not None:
+        kernels = tuple(kernel.with_classes(chart.classes) for kernel in kernels)
     nbytes = sum(8 * int(np.prod(kernel.shape[:2])) for kernel in kernels)
     work = OfShare(ExpectationWork(kernels, backend()), share)
     found = reduce_batches(data, work, add, name="daskgmm-slopes", result_nbytes=nbytes).value

@@ -38,6 +38,21 @@ def test_they_are_those_of_the_library(call, model, groups):
         assert_array_equal(written[name]["interval"], getattr(found.intervals(0.9), name))
 
 
+def test_labels_of_the_fit_are_given_again(call, model):
+    _, frame = model
+    mixture = GaussianMixture(3, tol=1e-7, max_iter=2000, random_state=0).fit(frame)
+    labels = np.where(np.arange(400) % 3 > 0, -1, mixture.predict(frame))
+    mixture.fit(frame, labels=labels).save("model.json")
+    frame.assign(kind=labels).to_parquet("x.parquet")
+    np.save("labels.npy", labels)
+    assert "labels= (--labels)" in call(*ERRORS).stderr
+    wanted = mixture.standard_errors(frame, labels=labels)
+    for given in ("kind", "labels.npy"):
+        done = call(*ERRORS, "--labels", given, "--json")
+        assert done.exit_code == 0, done.output
+        assert_array_equal(json.loads(done.stdout)["means"]["standard_error"], wanted.means)
+
+
 def test_a_line_for_each_parameter(call, model):
     done = call(*ERRORS, "--blocks", 100)
     assert done.exit_code == 0, done.output

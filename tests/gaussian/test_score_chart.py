@@ -27,7 +27,7 @@ X, W = 2 * R.normal(size=(60, D)), R.uniform(0.5, 2.0, 60)
 NAMES = ("full", "tied", "diag", "spherical", "EEI", "EII")
 
 
-def log_likelihood(chart, point):
+def log_likelihood(chart, point, labels=None):
     """Return it at a point of the chart, straight from densities with the precision I - E."""
     own, logs = chart.parameters, []
     coordinates = np.asarray(chart.free @ point).reshape(K, -1)
@@ -46,7 +46,15 @@ def log_likelihood(chart, point):
         distances = np.einsum("ni,ij,nj->n", z, precision, z)
         noise = chart.noise * np.trace(u @ precision @ u.T)
         logs.append(odds[j] + determinant - (distances + noise) / 2 - D / 2 * np.log(2 * np.pi))
-    return logsumexp(logs, axis=0) @ W
+    of_rows = logsumexp(logs, axis=0)
+    if labels is not None:
+        of_rows = np.where(labels < 0, of_rows, np.array(logs)[labels, np.arange(len(X))])
+    return of_rows @ W
+
+
+def labels_of(kind):
+    some = np.where(R.random(len(X)) < 0.4, R.integers(0, K, len(X)), -1)
+    return {"none": None, "some": some, "all": R.integers(0, K, len(X))}[kind]
 
 
 @pytest.fixture(params=[(name, noise) for name in NAMES for noise in (0.0, 0.05)], ids=str)
@@ -63,42 +71,48 @@ def test_there_are_as_many_coordinates_as_free_parameters(name):
     assert chart.n_parameters == n_parameters(STRUCTURES[name], K, D)
 
 
-def test_scores_are_slopes_of_the_log_likelihood(chart):
-    steps = STEP * np.eye(chart.n_parameters)
-    slopes = [log_likelihood(chart, e) - log_likelihood(chart, -e) for e in steps]
+@pytest.mark.parametrize("kind", ["none", "some", "all"])
+def test_scores_are_slopes_of_the_log_likelihood(chart, kind):
+    steps, labels = STEP * np.eye(chart.n_parameters), labels_of(kind)
+    slopes = [log_likelihood(chart, e, labels) - log_likelihood(chart, -e, labels) for e in steps]
     scores = np.array(slopes) / (2 * STEP)
-    assert_allclose(chart.of_rows(X) @ W, scores, rtol=1e-6, atol=1e-6)
+    assert_allclose(chart.of_rows(X, labels) @ W, scores, rtol=1e-6, atol=1e-6)
     own, noise = chart.parameters, chart.noise
     natural = NaturalKernel.of(own, X.mean(0), noise)
     for kernel in (WhitenedKernel.of(own, noise=noise), natural):
-        (moments,) = NumpyBackend().moments([kernel], iter([Block(X, Companions(W))]), len(X))
+        if labels is not None:
+            kernel = kernel.with_classes(chart.classes)
+        blocks = iter([Block(X, Companions(W, labels))])
+        (moments,) = NumpyBackend().moments([kernel], blocks, len(X))
         for found in chart.of_moments([moments, moments]):
             assert_allclose(found, scores, rtol=1e-6, atol=1e-6)
 
 
-def test_curvature_is_that_of_the_log_likelihood(chart):
-    steps = STEP * np.eye(chart.n_parameters)
+@pytest.mark.parametrize("kind", ["none", "some"])
+def test_curvature_is_that_of_the_log_likelihood(chart, kind):
+    steps, labels = STEP * np.eye(chart.n_parameters), labels_of(kind)
     at = {}
 
     def value(point):
         key = tuple(np.rint(point / STEP).astype(int))
         if key not in at:
-            at[key] = log_likelihood(chart, point)
+            at[key] = log_likelihood(chart, point, labels)
         return at[key]
 
     second = [
         [value(a + b) - value(a - b) - value(b - a) + value(-a - b) for b in steps] for a in steps
     ]
-    found = chart.curvature(X, W)
+    found = chart.curvature(X, W, labels=labels)
     assert_allclose(found * W.sum(), -np.array(second) / (4 * STEP**2), atol=1e-4)
-    scores = chart.of_rows(X)
+    scores = chart.of_rows(X, labels)
     wanted = (scores * W) @ scores.T
-    assert_allclose(chart.squares(X, W) * W.sum(), wanted, rtol=1e-12, atol=1e-12)
+    assert_allclose(chart.squares(X, W, labels) * W.sum(), wanted, rtol=1e-12, atol=1e-12)
     counts = chart.counts(scores @ W, W.sum())
-    gamma = np.concatenate([each for _, each, _ in chart._tiles(X)], axis=1)
+    gamma = np.concatenate([each for _, each, _ in chart._tiles(X, labels)], axis=1)
     assert_allclose(counts, gamma @ W)
     shares = counts / W.sum()
-    assert_allclose(chart.curvature(X, W, counts=shares), found, rtol=1e-12, atol=1e-14)
+    again = chart.curvature(X, W, counts=shares, labels=labels)
+    assert_allclose(again, found, rtol=1e-12, atol=1e-14)
 
 
 def test_slopes_beside_are_those_of_the_log_likelihood(chart):

@@ -29,9 +29,9 @@ X = clusters(600)
 ONE = R.gamma(2.0, size=(500, 2)) @ [[1.0, 0.3], [0.0, 1.0]]
 
 
-def fitted(x=X, k=2, weights=None, **settings):
+def fitted(x=X, k=2, weights=None, labels=None, **settings):
     return GaussianMixture(k, **{**CLOSE, **settings}).fit(
-        x, None, weights, weights_are=None if weights is None else "relative"
+        x, None, weights, labels=labels, weights_are=None if weights is None else "relative"
     )
 
 
@@ -298,6 +298,51 @@ def test_other_likelihoods_have_others(beside, tmp_path):
     for each in (mixture, load_model(tmp_path / "m.json"), mixture.sort_components()):
         with pytest.raises(SettingError, match=f"with {next(iter(beside))}"):
             each.standard_errors(X)
+
+
+LABELS = (X[:, 0] + X[:, 1] > 4).astype(int)
+
+
+@pytest.mark.parametrize("covariance_type", ["full", "diag"])
+def test_rows_that_all_have_labels_are_gaussians_by_themselves(covariance_type):
+    mixture = fitted(covariance_type=covariance_type, labels=LABELS)
+    found, n = mixture.standard_errors(X, labels=LABELS), len(X)
+    share = LABELS.mean()
+    assert_allclose(found.weights, np.sqrt(share * (1 - share) / (n - 1)), rtol=1e-6)
+    for k in (0, 1):
+        rows = X[k == LABELS]
+        alone = fitted(rows, 1, covariance_type=covariance_type).standard_errors(rows)
+        scale = np.sqrt(n / (n - 1) * (len(rows) - 1) / len(rows))
+        assert_allclose(found.means[k], alone.means[0] * scale, rtol=1e-6)
+        assert_allclose(found.covariances[k], alone.covariances[0] * scale, rtol=1e-5)
+
+
+def test_labels_come_as_in_the_fit_and_tell_more(mixture, monkeypatch):
+    some = np.where(R.random(len(X)) < 0.5, LABELS, -1)
+    labelled = fitted(labels=some, tol=1e-9)
+    wanted = labelled.standard_errors(X, labels=some)
+    assert wanted.distance < 0.01
+    assert np.all(wanted.means < 1.02 * mixture.standard_errors(X).means)
+    frame = pd.DataFrame(np.c_[X, some], columns=["a", "b", "kind"])
+    named = fitted(frame[["a", "b"]], labels=some, tol=1e-9)
+    found = named.standard_errors(frame, labels="kind")
+    assert_allclose(flat(found), flat(wanted), rtol=1e-5)
+    lazy = da.from_array(X, chunks=(70, 2)), da.from_array(np.where(some < 0, np.nan, some), 100)
+    for short in (8_000, 0):
+        monkeypatch.setattr("daskgmm.em.scores.SHORT", short)
+        found = labelled.standard_errors(lazy[0], labels=lazy[1], blocks=50)
+        alone = labelled.standard_errors(X, labels=some, blocks=50)
+        assert_allclose(flat(found), flat(alone), rtol=1e-9)
+    monkeypatch.setattr("daskgmm.models.uncertainty.curvature.SAMPLE_ROWS", 300)
+    monkeypatch.setattr("daskgmm.models.uncertainty.curvature.ROWS_PER_PARAMETER", 0)
+    monkeypatch.setattr("daskgmm.models.uncertainty.curvature.CLOSE", 1e-9)
+    monkeypatch.setattr("daskgmm.models.uncertainty.curvature.READING", 1.0)  # once, not twice
+    found = labelled.standard_errors(X, labels=some)
+    assert_allclose(flat(found), flat(wanted), rtol=1e-3)
+    with pytest.raises(DataError, match="a label is a component, 0 to 1"):
+        labelled.standard_errors(X, labels=some + 1)
+    none = labelled.set_params(max_iter=500).fit(X).standard_errors(X, labels=np.full(len(X), -1))
+    assert_allclose(flat(none), flat(mixture.standard_errors(X)), rtol=1e-3)
 
 
 def test_posteriors_say_it_themselves():

@@ -11,7 +11,7 @@ import daskgmm.cli.options.common as options
 from daskgmm.cli.command import command
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.options.completing import PLACE
-from daskgmm.cli.options.data import WHOLE_ROWS, Data, choosing, weighing
+from daskgmm.cli.options.data import LABELS, WHOLE_ROWS, Data, choosing, weighing
 from daskgmm.cli.options.importing import IMPORT
 from daskgmm.cli.options.workers import Workers, running
 
@@ -29,6 +29,7 @@ KINDS = ("weights", "means", "covariances", "standard_deviations")
     help="Group number of each row: a column of DATA, or an array (Zarr or .npy). Rows of "
     "different groups are independent.  [default: blocks of neighbouring rows]",
 )  # fmt: skip
+@LABELS
 @click.option(
     "--blocks", type=click.IntRange(30), default=1000, show_default=True,
     help="Number of blocks of neighbouring rows.",
@@ -70,8 +71,8 @@ def errors(
     x = data.for_mixture(mixture)
     with workers.current():
         found = mixture.standard_errors(
-            x, data.sample_weight(x), groups=data.beside(groups, x), blocks=blocks,
-            weights_are=weights_are,
+            x, data.sample_weight(x), labels=data.labels_of(x),
+            groups=data.beside(groups, x), blocks=blocks, weights_are=weights_are,
         )  # fmt: skip
     if as_json:
         click.echo(json.dumps(_as_plain(found, level)))

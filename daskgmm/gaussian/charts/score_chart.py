@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg.blas import dsyrk
 from scipy.sparse import csr_array
 
@@ -23,10 +24,14 @@ import daskgmm.gaussian.covariance.algebra.packed as packed
 from daskgmm.arrays import Array
 from daskgmm.gaussian.covariance.algebra.precision import Charted
 from daskgmm.gaussian.covariance.structures import STRUCTURES, structure_of
+from daskgmm.gaussian.kernels.barring import Barring
 from daskgmm.gaussian.kernels.softmax import exponentiate
 from daskgmm.gaussian.kernels.whitened import WhitenedKernel
 from daskgmm.gaussian.moments import Moments
 from daskgmm.gaussian.parameters import Parameters
+
+Labels = NDArray[np.intp]
+"""Numbers of the components that rows are of, -1 where unknown."""
 
 SEPARATE = ("spherical", "diag", "full")
 """Structure with one covariance of each component, by the detail of its form."""
@@ -134,6 +139,15 @@ class ScoreChart:
         return WhitenedKernel.of(self.parameters, noise=self.noise)
 
     @cached_property
+    def classes(self) -> NDArray[np.intp]:
+        """The classes of components that labels name: each is one by itself."""
+        return np.arange(self.parameters.n_components)
+
+    @cached_property
+    def _barring(self) -> Barring:
+        return Barring(self.classes)
+
+    @cached_property
     def _size(self) -> int:
         """Number of coordinates of a component, p."""
         return int(self.free.shape[0]) // self.parameters.n_components
@@ -230,26 +244,31 @@ class ScoreChart:
             found[1 + d :] = ((z**2).sum(0) + d * excess) / np.sqrt(2.0 * d)
         return found
 
-    def _responsibilities(self, x: Array) -> tuple[Array, list[Array]]:
+    def _responsibilities(self, x: Array, labels: Labels | None) -> tuple[Array, list[Array]]:
         """Return responsibilities (k, b) of rows, and their z (d, b) for each component."""
         k = self.parameters.n_components
         parts = [self._whitened(x, component) for component in range(k)]
         joint = np.stack([-0.5 * np.einsum("ib,ib->b", z, z) for z in parts])
         joint += self._kernel.constant[:, None]
+        if labels is not None:
+            self._barring.bar(joint, labels)
         maximum, total = np.empty(joint.shape[1]), np.empty(joint.shape[1])
         exponentiate(joint, maximum, total)
         joint /= total
         return joint, parts
 
-    def _tiles(self, x: Array) -> Iterator[tuple[slice, Array, list[Array]]]:
+    def _tiles(
+        self, x: Array, labels: Labels | None = None
+    ) -> Iterator[tuple[slice, Array, list[Array]]]:
         """Yield responsibilities (k, b) and the scores of each component, tile by tile."""
         for first in range(0, len(x), TILE):
             rows = slice(first, min(first + TILE, len(x)))
-            gamma, parts = self._responsibilities(x[rows])
+            own = None if labels is None else labels[rows]
+            gamma, parts = self._responsibilities(x[rows], own)
             yield rows, gamma, [self._features(z, i) for i, z in enumerate(parts)]
 
     def _drawn_tiles(
-        self, x: Array, weights: Array, *, drawn: bool
+        self, x: Array, weights: Array, labels: Labels | None = None, *, drawn: bool
     ) -> Iterator[tuple[Array, Array, Array, list[Array]]]:
         """Yield the counts (k,) of tiles, and weights, responsibilities and scores of their rows.
 
@@ -258,7 +277,8 @@ class ScoreChart:
         """
         for first in range(0, len(x), TILE):
             rows = slice(first, min(first + TILE, len(x)))
-            gamma, parts = self._responsibilities(x[rows])
+            known = None if labels is None else labels[rows]
+            gamma, parts = self._responsibilities(x[rows], known)
             own, counts = weights[rows], gamma @ weights[rows]
             if drawn:
                 unsure = 1.0 - np.einsum("kb,kb->b", gamma, gamma)
@@ -269,10 +289,13 @@ class ScoreChart:
                 parts = [z[:, kept] for z in parts]
             yield counts, own, gamma, [self._features(z, i) for i, z in enumerate(parts)]
 
-    def of_rows(self, x: Array) -> Array:
-        """Return the score of each row of x (b, d), shape (P, b); less what all weights share."""
+    def of_rows(self, x: Array, labels: Labels | None = None) -> Array:
+        """Return the score of each row of x (b, d), shape (P, b); less what all weights share.
+
+        Rows may have `labels` (b,): the numbers of their components, or -1.
+        """
         found = np.empty((self.n_parameters, len(x)))
-        for rows, gamma, features in self._tiles(x):
+        for rows, gamma, features in self._tiles(x, labels):
             self._join(gamma, features, found[:, rows])
         return found
 
@@ -315,6 +338,7 @@ class ScoreChart:
         over: Callable[..., Iterable[list[Array]]] = map,
         *,
         counts: Array | None = None,
+        labels: Labels | None = None,
         drawn: bool = False,
     ) -> Array:
         r"""Return minus the second derivatives of the log-likelihood.
@@ -331,6 +355,8 @@ class ScoreChart:
             What the parts are depends on the numbers of rows and parameters alone.
         counts : ndarray of shape (k,), optional
             Shares of the components in all rows, if these are a sample; by default in these.
+        labels : ndarray of int, shape (m,), optional
+            As of `of_rows`.
         drawn : bool
             Whether of rows that lack little information few are enough.
 
@@ -343,28 +369,29 @@ class ScoreChart:
         fits = PARTS_BYTES // (8 * self.n_parameters**2)
         parts = max(1, min(MOST_PARTS, fits, len(x) // PART))
         sums: list[Array] = []
-        given = np.array_split(x, parts), np.array_split(weights, parts), [drawn] * parts
+        known = [None] * parts if labels is None else np.array_split(labels, parts)
+        given = np.array_split(x, parts), np.array_split(weights, parts), known, [drawn] * parts
         for own in over(self._sums, *given):
             sums = [one + other for one, other in zip(sums, own, strict=True)] if sums else own
         in_rows, squares, *products = sums
         total = float(weights.sum())
-        known = in_rows if counts is None else total * counts
+        of_components = in_rows if counts is None else total * counts
         fixed = np.arange(self.n_weights)
         squares[fixed, fixed] += total
         for component in range(k):
-            whole = np.full(size, known[component])  # of log odds it is `total`, above
+            whole = np.full(size, of_components[component])  # of log odds it is `total`, above
             whole[0] = 0.0
             part = self.free[component * size : (component + 1) * size]
             squares += part.T @ (np.diag(whole) - products[component]) @ part
         return np.asarray((squares + squares.T) / (2.0 * total))
 
-    def _sums(self, x: Array, weights: Array, drawn: bool) -> list[Array]:
+    def _sums(self, x: Array, weights: Array, labels: Labels | None, drawn: bool) -> list[Array]:
         """Return weights (k,), squares of scores (P, P) and of those of each component (p, p)."""
         k, size = self.parameters.n_components, self._size
         squares, counts = np.zeros((self.n_parameters,) * 2, order="F"), np.zeros(k)
         products = [np.zeros((size, size), order="F") for _ in range(k)]
         scores = np.empty((self.n_parameters, min(TILE, len(x))))
-        for found, weighed, gamma, features in self._drawn_tiles(x, weights, drawn=drawn):
+        for found, weighed, gamma, features in self._drawn_tiles(x, weights, labels, drawn=drawn):
             own, chances = scores[:, : gamma.shape[1]], gamma * weighed
             self._join(gamma, features, own)
             own *= np.sqrt(weighed)
@@ -375,17 +402,19 @@ class ScoreChart:
                 products[component] = _with_squares(products[component], part)
         return [counts, *map(_symmetric, (squares, *products))]
 
-    def squares(self, x: Array, weights: Array) -> Array:
+    def squares(self, x: Array, weights: Array, labels: Labels | None = None) -> Array:
         r"""Return :math:`\sum_n w_n s_n s_n^T` over the sum of the weights, (P, P)."""
         found, scores = np.zeros((self.n_parameters,) * 2, order="F"), np.empty(0)
         for first in range(0, len(x), TILE):
             rows = slice(first, first + TILE)
-            scores = self.of_rows(x[rows])
+            scores = self.of_rows(x[rows], None if labels is None else labels[rows])
             scores *= np.sqrt(weights[rows])
             found = _with_squares(found, scores)
         return np.asarray(_symmetric(found) / weights.sum())
 
-    def errors_along(self, x: Array, weights: Array, directions: Array) -> Array:
+    def errors_along(
+        self, x: Array, weights: Array, directions: Array, labels: Labels | None = None
+    ) -> Array:
         """Return standard errors of `curvature` along directions (P, r), shape (r,).
 
         They are those of the mean of drawn rows that are a sample of many.
@@ -393,7 +422,7 @@ class ScoreChart:
         own = np.asarray(self.free @ directions)
         own = own.reshape(self.parameters.n_components, -1, directions.shape[1])
         sums, squares = np.zeros(directions.shape[1]), np.zeros(directions.shape[1])
-        for _, weighed, gamma, features in self._drawn_tiles(x, weights, drawn=True):
+        for _, weighed, gamma, features in self._drawn_tiles(x, weights, labels, drawn=True):
             scores = np.stack([part.T @ f for part, f in zip(own, features, strict=True)])
             mean = np.einsum("kb,krb->rb", gamma, scores)
             scores *= scores

@@ -101,6 +101,17 @@ def with_labels(
     return coded, replace(settings, labelling=labelling)
 
 
+def labels_of_components(labels: Rows, k: int) -> Rows | None:
+    """Return labels of rows that a fitted mixture of k components sees, -1 where unknown.
+
+    None if none is known. They are checked in a pass over them alone; raises `DataError` at the
+    first one that is no component.
+    """
+    _check_backend()
+    found = count_labels(labels, k)
+    return coded_rows(labels, np.arange(k)) if len(found.values) else None
+
+
 def _coded(
     beside: Companions[Rows], labels: Rows, found: LabelCounts, values: NDArray[np.intp]
 ) -> Companions[Rows]:

@@ -410,6 +410,7 @@ class Components(Mixture):
         X: Any,
         sample_weight: Any = None,
         *,
+        labels: Any = None,
         groups: Any = None,
         blocks: int = 1000,
         weights_are: str | None = None,
@@ -431,6 +432,8 @@ class Components(Mixture):
         X : as in `fit`
             The rows that the mixture was fitted to.
         sample_weight : as in `fit`, optional
+        labels : as in `fit`, optional
+            The labels of the fit. A row of known component lacks no information.
         groups : as `sample_weight`, optional
             A whole number for each row, or the name of a column of X: rows of different groups
             (stations, patients, cruises) are independent, those of one need not be. Groups are
@@ -458,10 +461,10 @@ class Components(Mixture):
             If the rows do not identify the mixture, a component rests on a floor, or EM has stopped
             too far from the maximum: a quarter of a standard error.
         SettingError
-            Of a mixture with a prior, `noise`, `tails` or ``missing="marginalise"``, or of a fit
-            with labels or `noise_variance`; with more than 3,000 free parameters, or covariances
-            that depend on each other (all types but "full", "tied", "diag", "spherical", "EEI" and
-            "EII"); of a `BayesianGaussianMixture`.
+            Of a mixture with a prior, `noise`, `tails` or ``missing="marginalise"``, of a fit with
+            `noise_variance`, or with labels if these are not given; with more than 3,000 free
+            parameters, or covariances that depend on each other (all types but "full", "tied",
+            "diag", "spherical", "EEI" and "EII"); of a `BayesianGaussianMixture`.
         DataError
             If a row cannot be used, or there are fewer than 30 blocks or groups.
 
@@ -490,7 +493,8 @@ class Components(Mixture):
         array([[0.01]])
         """
         check_is_fitted(self)
-        return standard_errors(self, X, sample_weight, groups, blocks, weights_are)
+        beside = Companions(sample_weight, labels, groups=groups)
+        return standard_errors(self, X, beside, blocks, weights_are)
 
     def _reorder(self, order: NDArray[np.intp]) -> None:
         names = ["weights_", "means_", "clean_shares_", "inflations_", "tail_degrees_"]

@@ -19,7 +19,7 @@ from daskgmm.em.scores import SEED, Scores
 from daskgmm.em.slopes import products_along
 from daskgmm.em.survey.sample import SAMPLE_BYTES, Sample
 from daskgmm.em.survey.uniform_sample import rule_of, uniform_sample
-from daskgmm.gaussian.charts.score_chart import ScoreChart
+from daskgmm.gaussian.charts.score_chart import Labels, ScoreChart
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.executors.threads import thread_count
 
@@ -98,10 +98,11 @@ def rows_at_first(n_parameters: int) -> int:
     return max(SAMPLE_ROWS, ROWS_PER_PARAMETER * n_parameters)
 
 
-def weighed(sample: Sample) -> tuple[Array, Array]:
-    """Return the rows of a sample (m, d), and their weights (m,)."""
+def weighed(sample: Sample) -> tuple[Array, Array, Labels | None]:
+    """Return the rows of a sample (m, d), their weights (m,) and labels (m,), if they have any."""
     x, weights = np.asarray(sample.x, np.float64), sample.weights
-    return x, np.ones(len(x)) if weights is None else weights.astype(np.float64)
+    given = np.ones(len(x)) if weights is None else weights.astype(np.float64)
+    return x, given, sample.beside.labels
 
 
 def curvature_of(
@@ -121,17 +122,18 @@ def curvature_of(
 
 def _on_sample(chart: ScoreChart, found: Scores, sample: Sample) -> Curvature:
     """Return the curvature on a sample, on the threads of this process."""
-    x, weights = weighed(sample)
+    x, weights, labels = weighed(sample)
     n, total = found.weighing.rows, float(found.weights.sum())
     drawn, counts = len(x) < n, chart.counts(found.sums.sum(0), total)
     shares = None if counts is None or not drawn else counts / total
     with ThreadPoolExecutor(thread_count()) as pool:
-        matrix = chart.curvature(x, weights, pool.map, counts=shares, drawn=drawn)
+        matrix = chart.curvature(x, weights, pool.map, counts=shares, labels=labels, drawn=drawn)
     values, directions = _weakest(matrix)
     errors = np.zeros(len(values))
     if drawn:
         few = slice(None, None, -(-len(x) // ROWS_OF_ERRORS))
-        of_few = chart.errors_along(x[few], weights[few], directions)
+        known = None if labels is None else labels[few]
+        of_few = chart.errors_along(x[few], weights[few], directions, known)
         errors = of_few * np.sqrt(len(x[few]) * (1.0 / len(x) - 1.0 / n))
     return Curvature(matrix, values, directions, errors, sample)
 

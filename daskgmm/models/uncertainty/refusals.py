@@ -47,7 +47,7 @@ GO_ON = (
 )
 
 
-def chart_of(mixture: Any, parameters: Parameters) -> ScoreChart:
+def chart_of(mixture: Any, parameters: Parameters, *, labelled: bool) -> ScoreChart:
     """Return the coordinates of a mixture; raise `SettingError` where it has no standard errors."""
     check_whole_rows(mixture, "standard_errors")
     ended, because = mixture._ended_with, None
@@ -59,10 +59,10 @@ def chart_of(mixture: Any, parameters: Parameters) -> ScoreChart:
             "it was fitted with noise_variance, and rows are taken as exact here. A fit without "
             "noise_variance has them, of the density of noisy rows"
         )
-    elif has_labels(mixture):
+    elif has_labels(mixture) and not labelled:
         because = (
-            "it was fitted with labels, and the likelihood here is that of rows without. Fit "
-            "without labels, with warm_start=True from here"
+            "it was fitted with labels, and without them rows have another likelihood. Give them: "
+            "labels= (--labels)"
         )
     elif parameters.makes_room:
         because = "noise and tails have parameters of their own, beside those of Gaussians"

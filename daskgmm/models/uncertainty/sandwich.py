@@ -11,6 +11,7 @@ independence of the rows of a unit nor the truth of the model is assumed.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,8 @@ from daskgmm.gaussian.charts.score_chart import ScoreChart
 from daskgmm.gaussian.covariance.algebra.dense import Dense
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.models.facts.criteria import ERRORS_COUNT, doubt
-from daskgmm.models.inputs.rows import scoring_data
+from daskgmm.models.inputs.labels import labels_of_components
+from daskgmm.models.inputs.rows import scoring_data, scoring_rows
 from daskgmm.models.predictions.prediction import Predictor
 from daskgmm.models.uncertainty.curvature import (
     Curvature,
@@ -47,6 +49,7 @@ from daskgmm.models.uncertainty.refusals import (
 from daskgmm.models.uncertainty.standard_errors import Estimates, StandardErrors
 from daskgmm.passes.batches import GUESSED_ROWS
 from daskgmm.rows.rows import Rows
+from daskgmm.rows.sources import source_of
 from daskgmm.user_warnings import warn_user
 
 NEIGHBOURS = 8
@@ -58,17 +61,25 @@ at least."""
 
 
 def standard_errors(
-    mixture: Any, x: Any, sample_weight: Any, groups: Any, blocks: Any, weights_are: str | None
+    mixture: Any,
+    x: Any,
+    beside: Companions[Any],
+    blocks: Any,
+    weights_are: str | None,
 ) -> StandardErrors:
     """Return the standard errors of a fitted mixture; see `Components.standard_errors`."""
     predictor: Predictor = mixture._predictor()
-    chart = chart_of(mixture, predictor.parameters)
+    groups = beside.groups
+    chart = chart_of(mixture, predictor.parameters, labelled=beside.labels is not None)
     check_blocks(blocks)
     check_meaning(weights_are)
-    rows, weights = scoring_data(mixture, x, sample_weight)
+    rows, given = scoring_rows(mixture, source_of(x), replace(beside, groups=None))
+    weights, labels = given.weights, given.labels
+    if labels is not None:
+        labels = labels_of_components(labels, chart.parameters.n_components)
     column = None if groups is None else _groups_beside(mixture, x, groups)
     length = _rows_of_block(mixture, rows, int(blocks)) if groups is None else None
-    data = predictor.dataset(rows, Companions(weights, groups=column), present=True)
+    data = predictor.dataset(rows, Companions(weights, labels, groups=column), present=True)
     data = data.in_coordinates(predictor.transform.coordinates)
     columns = None if predictor.transform.coordinates is not None else rows.columns
     with one_blas_thread():
@@ -76,7 +87,7 @@ def standard_errors(
         found = scores_of(data, chart, first, columns=columns, length=length)
         check_some(found.weighing, weights is not None)
         assert found.sample is not None, "some rows have a weight"
-        check_off_the_floor(mixture, chart.parameters, *weighed(found.sample))
+        check_off_the_floor(mixture, chart.parameters, *weighed(found.sample)[:2])
         curvature = curvature_of(data, chart, found, columns)
         said = weights_are or (getattr(mixture, "fitted_on_", None) or {}).get("weights_are")
         if weights is not None and groups is None:
