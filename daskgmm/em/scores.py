@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.arrays import Array
+from daskgmm.em.likelihood import Likelihood, moments_of_parts
 from daskgmm.em.survey.adaptation import checked_blocks
 from daskgmm.em.survey.sample import Sample, SampleRule, join
 from daskgmm.em.survey.uniform_sample import rule_of
@@ -20,7 +21,6 @@ from daskgmm.errors import DataError, SettingError
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.charts.score_chart import TILE, ScoreChart
 from daskgmm.gaussian.kernels.backend import Backend
-from daskgmm.gaussian.kernels.choice import choose_kernel
 from daskgmm.gaussian.kernels.kernel import Kernel
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.configuration import backend
@@ -90,6 +90,7 @@ class ScoreWork:
         Names in messages.
     length : int or None
         Rows of a unit, numbered as they are read; None if units are the groups beside them.
+    likelihood : Likelihood
     """
 
     chart: ScoreChart
@@ -97,10 +98,11 @@ class ScoreWork:
     rule: SampleRule
     columns: tuple[str, ...] | None
     length: int | None
+    likelihood: Likelihood
 
     def __call__(self, batch: Batch, blocks: Iterator[Block]) -> Scores:
         """Return the scores of the batch; raise `DataError` at the first bad value."""
-        given = checked_blocks(batch, blocks, self.columns)
+        given = checked_blocks(batch, blocks, self.columns, gaps=self.likelihood.gaps)
         found, kept, before = Gathering(none_of(self.chart)), list[Sample](), 0
         for block in self.rule.watch(batch, given, kept):
             if len(block.x):
@@ -149,12 +151,11 @@ class ScoreWork:
         totals = lengths.astype(np.float64)
         if given is not None:
             totals = np.add.reduceat(given.astype(np.float64), starts)
-        if len(block.x) * self.chart.free.shape[0] < SHORT * len(starts):
+        short = len(block.x) * self.chart.free.shape[0] < SHORT * len(starts)
+        if short and self.likelihood.is_plain:
             sums = self._row_by_row(block, lengths)
         else:
-            kernel = choose_kernel(self.chart.parameters, center, reach, self.chart.noise)
-            if block.beside.labels is not None:
-                kernel = kernel.with_classes(self.chart.classes)
+            kernel = self.likelihood.kernel(self.chart, self.chart.parameters, reach)
             sums = self._unit_by_unit(kernel, block, starts)
         return Scores(units, sums, totals, weigh(given, len(block.x)), reach)
 
@@ -182,23 +183,27 @@ class ScoreWork:
             end = starts[stop] if stop < len(starts) else len(block.x)
             within = (starts[first:stop] - begin).tolist()
             part = block.part(slice(begin, end))
-            moments = self.backend.moments_of_parts(kernel, part, within)
+            moments = moments_of_parts(self.backend, kernel, part, within)
             sums[first:stop] = self.chart.of_moments(moments)
         return sums
 
 
 def half_range(x: NDArray[Any], center: Array) -> Array:
-    """Return the largest distance of rows x (m, d) from a centre in each column, (d,)."""
+    """Return the largest distance of rows x (m, d) from a centre in each column, (d,).
+
+    0 where all values are missing.
+    """
     (m, d), fold = x.shape, FOLD
     if m < fold:
-        return np.asarray(np.abs(x - center).max(axis=0, initial=0.0))
+        distances = np.abs(x - center)
+        return np.asarray(np.fmax.reduce(distances, axis=0, initial=0.0))
     # Of long rows NumPy compares many numbers at once, of rows of d numbers one after the other.
     folded, rest = x[: m // fold * fold].reshape(-1, fold * d), x[m // fold * fold :]
     ends = []
-    for extreme in (np.maximum, np.minimum):
+    for extreme in (np.fmax, np.fmin):
         found = np.concatenate([extreme.reduce(folded, axis=0).reshape(fold, d), rest])
         ends.append(extreme.reduce(found, axis=0).astype(np.float64))
-    return np.asarray(np.maximum(ends[0] - center, center - ends[1]))
+    return np.asarray(np.nan_to_num(np.maximum(ends[0] - center, center - ends[1])))
 
 
 def none_of(chart: ScoreChart) -> Scores:
@@ -261,7 +266,8 @@ def scores_of(
     length: int | None,
 ) -> Scores:
     """Return the scores of all units that have a weight, and a sample of the rows."""
-    work = ScoreWork(chart, backend(), rule_of(data, SEED, capacity), columns, length)
+    rule, likelihood = rule_of(data, SEED, capacity), Likelihood.of(data)
+    work = ScoreWork(chart, backend(), rule, columns, length, likelihood)
     gathering, samples = Gathering(none_of(chart)), list[Sample]()
     for part in map_batches(data, work, name="daskgmm-scores"):
         if part.sample is not None:

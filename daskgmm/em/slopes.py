@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from operator import add
@@ -11,15 +11,14 @@ import numpy as np
 
 from daskgmm.arrays import Array
 from daskgmm.em.expectation import ExpectationWork, ManyMoments
+from daskgmm.em.likelihood import Likelihood, moments_of_block
 from daskgmm.em.scores import SEED
 from daskgmm.em.survey.sample import row_hashes
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.charts.score_chart import ScoreChart
 from daskgmm.gaussian.charts.slopes import Beside
-from daskgmm.gaussian.covariance.structures import structure_of
-from daskgmm.gaussian.kernels.choice import fast_kernel, is_whitened_faster, natural_error
 from daskgmm.gaussian.kernels.kernel import Kernel
-from daskgmm.gaussian.kernels.tailed import whitened_kernel
+from daskgmm.gaussian.moments import Moments
 from daskgmm.passes.batches import Batch
 from daskgmm.passes.configuration import backend
 from daskgmm.passes.dataset import Dataset
@@ -28,6 +27,9 @@ from daskgmm.passes.over_batches import reduce_batches
 STEP = 2e-6
 """Length of a step, in widths of the component that it moves farthest: differences of slopes are
 off by about as much as curvatures, and by rounding over it."""
+
+TOGETHER = 8
+"""Directions that are looked at together on rows in memory."""
 
 PRECISE = 1e-11
 """Rounding errors of log densities, in nats, that such differences bear."""
@@ -76,24 +78,57 @@ def products_along(
     ndarray of shape (P, r)
         Minus the differences of slopes there and at the parameters, over the weight of the rows.
     """
-    lengths = STEP / np.abs(chart.free @ directions).max(axis=0)
-    steps = [np.zeros(chart.n_parameters), *(directions * lengths).T]
-    beside = [Beside.of(chart, step) for step in steps]
-    kernels = tuple(_kernel(chart, each, half_range, len(beside)) for each in beside)
-    if data.beside.labels is not None:
-        kernels = tuple(kernel.with_classes(chart.classes) for kernel in kernels)
+    steps = Steps.along(chart, directions)
+    kernels = steps.kernels(Likelihood.of(data), half_range)
     nbytes = sum(8 * int(np.prod(kernel.shape[:2])) for kernel in kernels)
     work = OfShare(ExpectationWork(kernels, backend()), share)
     found = reduce_batches(data, work, add, name="daskgmm-slopes", result_nbytes=nbytes).value
-    pairs = zip(beside, found.parts, strict=True)
-    here, *slopes = [each.slope(chart, moments) for each, moments in pairs]
-    return np.asarray((here - np.stack(slopes)).T / (lengths * found.parts[0].weight))
+    return steps.products(found.parts)
 
 
-def _kernel(chart: ScoreChart, beside: Beside, half_range: Array, together: int) -> Kernel:
-    own, (k, d) = beside.parameters, beside.parameters.means.shape
-    if is_whitened_faster(structure_of(own), k * together, d):
-        return whitened_kernel(own, noise=chart.noise)
-    if natural_error(own, chart.center, half_range) < PRECISE:
-        return fast_kernel(own, chart.center, chart.noise)
-    return whitened_kernel(own, noise=chart.noise)
+def products_on(
+    block: Block, likelihood: Likelihood, chart: ScoreChart, half_range: Array
+) -> Array:
+    """Return the curvature of the rows of a block, shape (P, P), from slopes."""
+    directions, by = np.eye(chart.n_parameters), backend()
+    found = []
+    for first in range(0, len(directions), TOGETHER):
+        steps = Steps.along(chart, directions[:, first : first + TOGETHER])
+        kernels = steps.kernels(likelihood, half_range)
+        found.append(steps.products(moments_of_block(by, kernels, block)))
+    curvature = np.concatenate(found, axis=1)
+    return np.asarray((curvature + curvature.T) / 2.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """Mixtures small steps beside that of a chart, after that itself.
+
+    Attributes
+    ----------
+    chart : ScoreChart
+    lengths : ndarray of shape (r,)
+    beside : tuple of Beside, length 1 + r
+    """
+
+    chart: ScoreChart
+    lengths: Array
+    beside: tuple[Beside, ...]
+
+    @classmethod
+    def along(cls, chart: ScoreChart, directions: Array) -> Steps:
+        """Return those along directions (P, r)."""
+        lengths = STEP / np.abs(chart.free @ directions).max(axis=0)
+        steps = [np.zeros(chart.n_parameters), *(directions * lengths).T]
+        return cls(chart, lengths, tuple(Beside.of(chart, step) for step in steps))
+
+    def kernels(self, likelihood: Likelihood, half_range: Array) -> tuple[Kernel, ...]:
+        """Return their kernels, precise enough for differences."""
+        how = half_range, PRECISE, len(self.beside)
+        return tuple(likelihood.kernel(self.chart, e.parameters, *how) for e in self.beside)
+
+    def products(self, found: Sequence[Moments]) -> Array:
+        """Return the curvature times the directions, (P, r), from moments under each."""
+        pairs = zip(self.beside, found, strict=True)
+        here, *slopes = [each.slope(self.chart, moments) for each, moments in pairs]
+        return np.asarray((here - np.stack(slopes)).T / (self.lengths * found[0].weight))

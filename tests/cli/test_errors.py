@@ -69,13 +69,26 @@ def test_refusals_name_options(call, model):
     assert "2 groups" in few.stderr
 
 
-def test_rows_with_gaps_are_left_out_as_the_error_says(call, model):
-    mixture, frame = model
-    mixture.set_params(missing="marginalise").save("model.json")
-    done = call(*ERRORS)
-    assert (done.exit_code, "--missing drop" in done.stderr) == (2, True)
+def test_rows_with_gaps_are_left_out_or_taken_with_what_they_have(call, model):
+    _, frame = model
     frame.loc[0, "salt"] = np.nan
     frame.to_parquet("x.parquet")
-    done = call(*ERRORS, "--blocks", 100, "--missing", "drop")
+    refused = call(*ERRORS)
+    assert (refused.exit_code, "--missing drop" in refused.stderr) == (1, True)
+    for missing, rows in (("drop", 399), ("marginalise", 400)):
+        done = call(*ERRORS, "--blocks", 100, "--missing", missing)
+        assert done.exit_code == 0, done.output
+        assert f"from 100 blocks of {rows} rows" in done.stdout
+
+
+def test_noise_of_the_fit_is_given_again(call, model):
+    _, frame = model
+    noise = 0.1 + 0.2 * np.random.default_rng(1).random((400, 2))
+    mixture = GaussianMixture(3, tol=1e-7, max_iter=2000, random_state=0)
+    mixture.fit(frame, noise_variance=noise).save("model.json")
+    np.save("noise.npy", noise)
+    assert "(--noise-variance)" in call(*ERRORS).stderr
+    done = call(*ERRORS, "--noise-variance", "noise.npy", "--json")
     assert done.exit_code == 0, done.output
-    assert "from 100 blocks of 399 rows" in done.stdout
+    wanted = mixture.standard_errors(frame, noise_variance=noise).means
+    assert_array_equal(json.loads(done.stdout)["means"]["standard_error"], wanted)

@@ -29,9 +29,10 @@ X = clusters(600)
 ONE = R.gamma(2.0, size=(500, 2)) @ [[1.0, 0.3], [0.0, 1.0]]
 
 
-def fitted(x=X, k=2, weights=None, labels=None, **settings):
+def fitted(x=X, k=2, weights=None, labels=None, noise_variance=None, **settings):
+    beside = {"labels": labels, "noise_variance": noise_variance}
     return GaussianMixture(k, **{**CLOSE, **settings}).fit(
-        x, None, weights, labels=labels, weights_are=None if weights is None else "relative"
+        x, None, weights, weights_are=None if weights is None else "relative", **beside
     )
 
 
@@ -279,7 +280,6 @@ def test_neighbours_that_resemble_each_other_are_told():
         ({"prior": ConjugatePrior()}, "prior"),
         ({"noise": True}, "noise and tails"),
         ({"tails": "t"}, "noise and tails"),
-        ({"missing": "marginalise"}, "whole rows"),
     ],
 )
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -343,6 +343,79 @@ def test_labels_come_as_in_the_fit_and_tell_more(mixture, monkeypatch):
         labelled.standard_errors(X, labels=some + 1)
     none = labelled.set_params(max_iter=500).fit(X).standard_errors(X, labels=np.full(len(X), -1))
     assert_allclose(flat(none), flat(mixture.standard_errors(X)), rtol=1e-3)
+
+
+ONES = np.ones((len(ONE), 2))
+
+
+def test_a_column_without_gaps_has_the_errors_that_it_has_alone():
+    """Of one Gaussian; also of the other column, where its gaps are those of the same rows."""
+    gaps = ONE.copy()
+    gaps[::3, 1] = np.nan
+    found = fitted(gaps, 1, missing="marginalise").standard_errors(gaps)
+    whole = fitted(ONE, 1).standard_errors(ONE)
+    assert_allclose(found.means[0, 0], whole.means[0, 0], rtol=1e-5)
+    assert_allclose(found.covariances[0, 0, 0], whole.covariances[0, 0, 0], rtol=1e-4)
+    assert found.means[0, 1] > 1.1 * whole.means[0, 1]
+    alone = fitted(gaps, 1, missing="marginalise", covariance_type="diag").standard_errors(gaps)
+    there = ~np.isnan(gaps[:, 1])
+    rows = ONE[there, 1:]
+    wanted = fitted(rows, 1, covariance_type="diag").standard_errors(rows)
+    # Units of rows without a value have a score of 0, and count.
+    n, m = len(ONE), there.sum()
+    scale = np.sqrt(n / (n - 1) * (m - 1) / m)
+    assert_allclose(alone.means[0, 1], wanted.means[0, 0] * scale, rtol=1e-5)
+    assert_allclose(alone.covariances[0, 1], wanted.covariances[0, 0] * scale, rtol=1e-4)
+
+
+@pytest.mark.parametrize("covariance_type", ["full", "diag"])
+def test_noise_that_all_rows_share_adds_to_the_variances_alone(covariance_type):
+    noise = 0.3 * ONES
+    found = fitted(ONE, 1, covariance_type=covariance_type, noise_variance=noise).standard_errors(
+        ONE, noise_variance=noise
+    )
+    wanted = fitted(ONE, 1, covariance_type=covariance_type).standard_errors(ONE)
+    assert_allclose(found.means, wanted.means, rtol=1e-4)
+    assert_allclose(found.covariances, wanted.covariances, rtol=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["gaps", "noise"])
+def test_rows_that_lack_nothing_have_the_errors_of_complete_and_exact_ones(mixture, kind):
+    """But for differences; chunks, groups, weights and samples are as without."""
+    beside, settings = {}, {"missing": "marginalise"}
+    if kind == "noise":
+        beside, settings = {"noise_variance": np.full((len(X), 2), 1e-12)}, {}
+    own = fitted(**settings, **beside)
+    found, wanted = own.standard_errors(X, **beside), mixture.standard_errors(X)
+    assert_allclose(flat(found), flat(wanted), rtol=1e-3)
+    lazy = {name: da.from_array(value, chunks=(100, 2)) for name, value in beside.items()}
+    chunked = own.standard_errors(da.from_array(X, chunks=(70, 2)), **lazy)
+    assert_allclose(flat(chunked), flat(found), rtol=1e-6)
+    groups, weights = np.arange(len(X)) % 60, R.integers(1, 4, len(X))
+    found = own.standard_errors(X, groups=groups, **beside)
+    assert_allclose(flat(found), flat(mixture.standard_errors(X, groups=groups)), rtol=1e-3)
+    weighted = fitted(weights=weights, **settings, **beside)
+    found = weighted.standard_errors(X, weights, **beside)
+    wanted = fitted(weights=weights).standard_errors(X, weights)
+    assert_allclose(flat(found), flat(wanted), rtol=1e-3)
+    with pytest.raises(SettingError, match="Name groups"):
+        weighted.standard_errors(X, weights, weights_are="counts", **beside)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["gaps", "noise"])
+def test_a_sample_of_such_rows_is_helped_by_slopes_of_all(kind, monkeypatch):
+    x, beside, settings = clusters(6000, apart=3.0), {}, {"missing": "marginalise"}
+    if kind == "noise":
+        beside, settings = {"noise_variance": R.uniform(0.01, 0.3, x.shape)}, {}
+    else:
+        x = np.where(R.random(x.shape) < 0.2, np.nan, x)
+        x = x[~np.isnan(x).all(axis=1)]
+    mixture = fitted(x, **settings, **beside)
+    wanted = flat(mixture.standard_errors(x, **beside))
+    monkeypatch.setattr("daskgmm.models.uncertainty.curvature.SAMPLE_ROWS", 3000)
+    found = flat(mixture.standard_errors(x, **beside))
+    assert 0 < np.abs(found / wanted - 1).max() < 0.1
 
 
 def test_posteriors_say_it_themselves():

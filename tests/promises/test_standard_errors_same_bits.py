@@ -1,4 +1,4 @@
-"""Promise 3 for standard errors: groups of rows, and slopes for the curvature."""
+"""Promise 3 for standard errors: groups of rows, gaps, and slopes for the curvature."""
 
 import dask
 import dask.array as da
@@ -32,22 +32,25 @@ def small(monkeypatch):
 
     monkeypatch.setattr("daskgmm.models.uncertainty.curvature.products_along", products_along)
     yield
-    assert len(taken) == 6
+    assert len(taken) == 9
     assert 0.2 < taken[0] < 1.0
 
 
-def found(mixture):
+def found(mixture, gaps):
     each = mixture.standard_errors(LAZY), mixture.standard_errors(LAZY, groups=GROUPS)
+    each += (gaps.standard_errors(da.where(LAZY > 3.0, np.nan, LAZY)),)
     return [bytes(np.asarray(part)) for e in each for part in (e.weights, e.means, e.covariances)]
 
 
 def test_threads_and_clusters():
     assert len(cut_batches(as_rows(LAZY), seconds_per_row(2, 6))) >= 8
-    mixture = GaussianMixture(2, tol=1e-7, max_iter=500, random_state=0).fit(X)
+    close = {"tol": 1e-7, "max_iter": 500, "random_state": 0}
+    mixture = GaussianMixture(2, **close).fit(X)
+    gaps = GaussianMixture(2, missing="marginalise", **close).fit(np.where(X > 3.0, np.nan, X))
     with dask.config.set(num_workers=1):
-        alone = found(mixture)
+        alone = found(mixture, gaps)
     with dask.config.set(num_workers=3):
-        assert found(mixture) == alone
+        assert found(mixture, gaps) == alone
     cluster = LocalCluster(2, threads_per_worker=1, dashboard_address="127.0.0.1:0")
     with cluster, Client(cluster):
-        assert found(mixture) == alone
+        assert found(mixture, gaps) == alone

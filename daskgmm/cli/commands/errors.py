@@ -11,7 +11,7 @@ import daskgmm.cli.options.common as options
 from daskgmm.cli.command import command
 from daskgmm.cli.interrupting import at_once
 from daskgmm.cli.options.completing import PLACE
-from daskgmm.cli.options.data import LABELS, WHOLE_ROWS, Data, choosing, weighing
+from daskgmm.cli.options.data import LABELS, MISSING_ROWS, NOISE_VARIANCE, Data, choosing, weighing
 from daskgmm.cli.options.importing import IMPORT
 from daskgmm.cli.options.workers import Workers, running
 
@@ -30,6 +30,7 @@ KINDS = ("weights", "means", "covariances", "standard_deviations")
     "different groups are independent.  [default: blocks of neighbouring rows]",
 )  # fmt: skip
 @LABELS
+@NOISE_VARIANCE
 @click.option(
     "--blocks", type=click.IntRange(30), default=1000, show_default=True,
     help="Number of blocks of neighbouring rows.",
@@ -39,7 +40,7 @@ KINDS = ("weights", "means", "covariances", "standard_deviations")
     show_default=True, help="Probability that an interval covers its parameter.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Write JSON, with all covariances.")
-@WHOLE_ROWS
+@MISSING_ROWS
 @choosing
 @weighing
 @options.weights_are
@@ -71,7 +72,7 @@ def errors(
     x = data.for_mixture(mixture)
     with workers.current():
         found = mixture.standard_errors(
-            x, data.sample_weight(x), labels=data.labels_of(x),
+            x, data.sample_weight(x), labels=data.labels_of(x), noise_variance=data.noise(),
             groups=data.beside(groups, x), blocks=blocks, weights_are=weights_are,
         )  # fmt: skip
     if as_json:

@@ -7,6 +7,7 @@ all rows, from differences of slopes beside the parameters, which are passes as 
 
 from __future__ import annotations
 
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -15,10 +16,12 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 
 from daskgmm.arrays import Array
+from daskgmm.em.likelihood import Likelihood
 from daskgmm.em.scores import SEED, Scores
-from daskgmm.em.slopes import products_along
+from daskgmm.em.slopes import products_along, products_on
 from daskgmm.em.survey.sample import SAMPLE_BYTES, Sample
 from daskgmm.em.survey.uniform_sample import rule_of, uniform_sample
+from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.charts.score_chart import Labels, ScoreChart
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.executors.threads import thread_count
@@ -28,6 +31,12 @@ SAMPLE_ROWS = 30_000
 
 ROWS_PER_PARAMETER = 25
 """The same for each free parameter, if they are more."""
+
+DEARER = 3
+"""Part of these for rows with gaps or noise, whose curvature is that of slopes."""
+
+PARTS = 16
+"""Parts of a sample of such rows: they tell its error to a fifth."""
 
 CLOSE = 0.04
 """Standard error of the curvature along a direction, of its size, from which on it is taken of all
@@ -93,9 +102,10 @@ class Curvature:
         return bool(self.parts.max() <= BARELY)
 
 
-def rows_at_first(n_parameters: int) -> int:
+def rows_at_first(n_parameters: int, likelihood: Likelihood) -> int:
     """Return the most rows of the first sample."""
-    return max(SAMPLE_ROWS, ROWS_PER_PARAMETER * n_parameters)
+    rows = max(SAMPLE_ROWS, ROWS_PER_PARAMETER * n_parameters)
+    return rows if likelihood.is_plain else max(1, rows // DEARER)
 
 
 def weighed(sample: Sample) -> tuple[Array, Array, Labels | None]:
@@ -110,18 +120,24 @@ def curvature_of(
 ) -> Curvature:
     """Return the curvature, from the sample of a pass and from further passes where it is weak."""
     assert found.sample is not None, "some rows have a weight"
-    curvature = _on_sample(chart, found, found.sample)
-    rows = rows_worth_drawing(chart, curvature, found.weighing.rows)
+    likelihood = Likelihood.of(data)
+    curvature = _on_sample(likelihood, chart, found, found.sample)
+    rows = rows_worth_drawing(likelihood, chart, curvature, found.weighing.rows)
     if rows > curvature.rows:
-        sample, _ = uniform_sample(data, rule_of(data, SEED, rows), columns)
+        gaps = likelihood.gaps
+        sample, _ = uniform_sample(data, rule_of(data, SEED, rows), columns, gaps=gaps)
         assert sample is not None, "some rows have a weight"
-        curvature = _on_sample(chart, found, sample)
+        curvature = _on_sample(likelihood, chart, found, sample)
     off = np.flatnonzero(curvature.parts > CLOSE)[:MOST_DIRECTIONS]
     return _with_all_rows(data, chart, found, curvature, off) if len(off) else curvature
 
 
-def _on_sample(chart: ScoreChart, found: Scores, sample: Sample) -> Curvature:
+def _on_sample(
+    likelihood: Likelihood, chart: ScoreChart, found: Scores, sample: Sample
+) -> Curvature:
     """Return the curvature on a sample, on the threads of this process."""
+    if not likelihood.is_plain:
+        return _from_slopes(likelihood, chart, found, sample)
     x, weights, labels = weighed(sample)
     n, total = found.weighing.rows, float(found.weights.sum())
     drawn, counts = len(x) < n, chart.counts(found.sums.sum(0), total)
@@ -138,6 +154,30 @@ def _on_sample(chart: ScoreChart, found: Scores, sample: Sample) -> Curvature:
     return Curvature(matrix, values, directions, errors, sample)
 
 
+def _from_slopes(
+    likelihood: Likelihood, chart: ScoreChart, found: Scores, sample: Sample
+) -> Curvature:
+    """Return the curvature on a sample of rows that are not complete or not exact."""
+    rows = Block(np.asarray(sample.x, np.float64), sample.beside)
+    edges = np.linspace(0, len(rows.x), PARTS + 1).astype(int).tolist()
+    parts = [rows.part(slice(*ends)) for ends in itertools.pairwise(edges)]
+    _, weights, _ = weighed(sample)
+    shares = np.add.reduceat(weights, edges[:-1]) / weights.sum()
+
+    def curvature(part: Block) -> Array:
+        return products_on(part, likelihood, chart, found.half_range)
+
+    with ThreadPoolExecutor(thread_count()) as pool:
+        each = list(pool.map(curvature, parts))
+    matrix = sum(share * own for share, own in zip(shares, each, strict=True))
+    values, directions = _weakest(matrix)
+    along = np.stack([np.einsum("pr,pr->r", directions, own @ directions) for own in each])
+    left = max(0.0, 1.0 - len(rows.x) / found.weighing.rows)
+    spread = ((shares[:, None] * (along - values)) ** 2).sum(0)
+    errors = np.sqrt(spread * PARTS / (PARTS - 1.0) * left)
+    return Curvature(matrix, values, directions, errors, sample)
+
+
 def _weakest(matrix: Array) -> tuple[Array, Array]:
     # Of all: asked for some, LAPACK returns none where many are nearly equal.
     values, vectors = eigh(matrix)
@@ -145,12 +185,17 @@ def _weakest(matrix: Array) -> tuple[Array, Array]:
     return values[:known], vectors[:, :known]
 
 
-def rows_worth_drawing(chart: ScoreChart, curvature: Curvature, n: int) -> int:
+def rows_worth_drawing(
+    likelihood: Likelihood, chart: ScoreChart, curvature: Curvature, n: int
+) -> int:
     """Return the rows of the sample, of n, with which the curvature is known soonest."""
     d, size, at_first = chart.parameters.n_features, chart.free.shape[0], curvature.rows
     most = max(at_first, min(n, SAMPLE_BYTES // (8 * d)))
     if at_first >= n:
         return at_first
+    of_row = chart.n_parameters**2 * SQUARE + size * STATISTIC
+    if not likelihood.is_plain:
+        of_row = chart.n_parameters * size * SLOPE
 
     def seconds(rows: int) -> float:
         parts = _parts_of_more(curvature, rows, n)
@@ -159,7 +204,7 @@ def rows_worth_drawing(chart: ScoreChart, curvature: Curvature, n: int) -> int:
             return np.inf
         total, a_pass = 0.0, n * (d * READING + HASHING)
         if rows > at_first:
-            total += a_pass + rows * (chart.n_parameters**2 * SQUARE + size * STATISTIC)
+            total += a_pass + rows * of_row
         if off:
             total += a_pass + rows_needed(parts, rows, n) * (off + 1) * size * SLOPE
         return total

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.arrays import Array
+from daskgmm.companions import Companions
 from daskgmm.counting import counted
 from daskgmm.em.survey.rounding import TELLING_ROWS, rounding_of
 from daskgmm.errors import DataError, SettingError
@@ -20,7 +21,6 @@ from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.facts.degeneracy import reason_of
 from daskgmm.models.facts.fitted_on import has_known_noise, has_labels
 from daskgmm.models.settings.equal_weights import has_equal_weights
-from daskgmm.models.settings.missing import check_whole_rows
 from daskgmm.models.uncertainty.curvature import Curvature
 
 LEAST_UNITS = 30
@@ -47,19 +47,18 @@ GO_ON = (
 )
 
 
-def chart_of(mixture: Any, parameters: Parameters, *, labelled: bool) -> ScoreChart:
+def chart_of(mixture: Any, parameters: Parameters, beside: Companions[Any]) -> ScoreChart:
     """Return the coordinates of a mixture; raise `SettingError` where it has no standard errors."""
-    check_whole_rows(mixture, "standard_errors")
     ended, because = mixture._ended_with, None
     prior = getattr(mixture, "prior", None) if ended is None else ended.prior
     if parameters.log_weights is not None:
         because = "a variational posterior says itself how uncertain its parameters are"
-    elif has_known_noise(mixture):
+    elif has_known_noise(mixture) and beside.noise is None:
         because = (
-            "it was fitted with noise_variance, and rows are taken as exact here. A fit without "
-            "noise_variance has them, of the density of noisy rows"
+            "it was fitted with noise_variance, and rows without are exact. Give it: "
+            "noise_variance= (--noise-variance)"
         )
-    elif has_labels(mixture) and not labelled:
+    elif has_labels(mixture) and beside.labels is None:
         because = (
             "it was fitted with labels, and without them rows have another likelihood. Give them: "
             "labels= (--labels)"
@@ -122,6 +121,8 @@ def check_units(units: int, unit: str, rows: int) -> None:
 def check_off_the_floor(mixture: Any, parameters: Parameters, x: Array, weights: Array) -> None:
     """Raise `ValueError` for components that are as narrow as a floor allows."""
     shares = weights / weights.sum()
+    there = ~np.isnan(x)
+    x = np.where(there, x, shares @ np.where(there, x, 0.0) / (shares @ there))
     centred = x - shares @ x
     some = x[:: max(1, len(x) // TELLING_ROWS)]
     rounding = rounding_of(np.ascontiguousarray(some.T))

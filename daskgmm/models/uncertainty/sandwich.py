@@ -20,13 +20,21 @@ from scipy.linalg import cho_factor, cho_solve
 from daskgmm.arrays import Array
 from daskgmm.blas import one_blas_thread
 from daskgmm.companions import Companions
+from daskgmm.em.likelihood import Likelihood
 from daskgmm.em.scores import Scores, scores_of
 from daskgmm.em.survey.weighing import COUNTS, check_meaning, check_some
-from daskgmm.errors import DataError, DependenceWarning, SourceError, WeightsWarning
+from daskgmm.errors import (
+    DataError,
+    DependenceWarning,
+    SettingError,
+    SourceError,
+    WeightsWarning,
+)
 from daskgmm.gaussian.charts.score_chart import ScoreChart
 from daskgmm.gaussian.covariance.algebra.dense import Dense
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.models.facts.criteria import ERRORS_COUNT, doubt
+from daskgmm.models.inputs.known_noise import apart, check_known_noise, scoring_noise
 from daskgmm.models.inputs.labels import labels_of_components
 from daskgmm.models.inputs.rows import scoring_data, scoring_rows
 from daskgmm.models.predictions.prediction import Predictor
@@ -55,6 +63,11 @@ from daskgmm.user_warnings import warn_user
 NEIGHBOURS = 8
 """Blocks taken as one, to see whether rows depend on each other farther than a block."""
 
+UNCOUNTED = (
+    "weights_are='counts' takes rows as units, which are told apart where these are complete and "
+    "exact. Name groups (--groups), or blocks of neighbours: weights_are='relative'."
+)
+
 GROWTH = 1.5
 """Ratio of the standard errors of long and single blocks that is no accident: it is known to 13 %
 at least."""
@@ -70,20 +83,19 @@ def standard_errors(
     """Return the standard errors of a fitted mixture; see `Components.standard_errors`."""
     predictor: Predictor = mixture._predictor()
     groups = beside.groups
-    chart = chart_of(mixture, predictor.parameters, labelled=beside.labels is not None)
+    chart = chart_of(mixture, predictor.parameters, beside)
     check_blocks(blocks)
     check_meaning(weights_are)
-    rows, given = scoring_rows(mixture, source_of(x), replace(beside, groups=None))
-    weights, labels = given.weights, given.labels
-    if labels is not None:
-        labels = labels_of_components(labels, chart.parameters.n_components)
+    rows, given = _beside(mixture, x, replace(beside, groups=None))
+    weights = given.weights
     column = None if groups is None else _groups_beside(mixture, x, groups)
     length = _rows_of_block(mixture, rows, int(blocks)) if groups is None else None
-    data = predictor.dataset(rows, Companions(weights, labels, groups=column), present=True)
+    data = predictor.dataset(rows, replace(given, groups=column), present=True)
     data = data.in_coordinates(predictor.transform.coordinates)
     columns = None if predictor.transform.coordinates is not None else rows.columns
     with one_blas_thread():
-        first = rows_at_first(chart.n_parameters)
+        likelihood = Likelihood.of(data)
+        first = rows_at_first(chart.n_parameters, likelihood)
         found = scores_of(data, chart, first, columns=columns, length=length)
         check_some(found.weighing, weights is not None)
         assert found.sample is not None, "some rows have a weight"
@@ -95,6 +107,8 @@ def standard_errors(
             if message is not None:
                 warn_user(message, WeightsWarning)
         as_counts = weights is not None and said == COUNTS
+        if as_counts and groups is None and not likelihood.is_plain:
+            raise SettingError(UNCOUNTED)
         unit = "group" if groups is not None else "row" if as_counts or length == 1 else "block"
         errors = _estimated(mixture, chart, found, curvature, unit, as_counts=as_counts)
     if errors.growth > GROWTH:
@@ -106,6 +120,21 @@ def standard_errors(
             DependenceWarning,
         )
     return errors
+
+
+def _beside(mixture: Any, x: Any, given: Companions[Any]) -> tuple[Rows, Companions[Rows]]:
+    """Return rows, and what goes beside them but for groups."""
+    source, variances = source_of(x), given.noise
+    if variances is not None:
+        check_known_noise(mixture)
+        source, variances = apart(source, variances)
+    rows, found = scoring_rows(mixture, source, replace(given, noise=None))
+    if variances is not None:
+        found = replace(found, noise=scoring_noise(mixture, source, rows, variances))
+    if found.labels is not None:
+        k = len(mixture.weights_)
+        found = replace(found, labels=labels_of_components(found.labels, k))
+    return rows, found
 
 
 def _fewer(units: int) -> int:
