@@ -7,6 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import log_softmax, logsumexp
 
+import daskgmm.gaussian.charts.score_curvature as score_curvature
 import daskgmm.gaussian.covariance.algebra.packed as packed
 from daskgmm.companions import Companions
 from daskgmm.gaussian.block import Block
@@ -102,16 +103,18 @@ def test_curvature_is_that_of_the_log_likelihood(chart, kind):
     second = [
         [value(a + b) - value(a - b) - value(b - a) + value(-a - b) for b in steps] for a in steps
     ]
-    found = chart.curvature(X, W, labels=labels)
+    found = score_curvature.curvature(chart, X, W, labels=labels)
     assert_allclose(found * W.sum(), -np.array(second) / (4 * STEP**2), atol=1e-4)
     scores = chart.of_rows(X, labels)
     wanted = (scores * W) @ scores.T
-    assert_allclose(chart.squares(X, W, labels) * W.sum(), wanted, rtol=1e-12, atol=1e-12)
+    assert_allclose(
+        score_curvature.squares(chart, X, W, labels) * W.sum(), wanted, rtol=1e-12, atol=1e-12
+    )
     counts = chart.counts(scores @ W, W.sum())
-    gamma = np.concatenate([each for _, each, _ in chart._tiles(X, labels)], axis=1)
+    gamma = np.concatenate([each for _, each, _ in chart.tiles(X, labels)], axis=1)
     assert_allclose(counts, gamma @ W)
     shares = counts / W.sum()
-    again = chart.curvature(X, W, counts=shares, labels=labels)
+    again = score_curvature.curvature(chart, X, W, counts=shares, labels=labels)
     assert_allclose(again, found, rtol=1e-12, atol=1e-14)
 
 
@@ -147,15 +150,17 @@ def test_rows_that_are_drawn_tell_the_curvature_as_well_as_it_is_said():
     weights, whole = np.ones(n), []
     for _ in range(100):
         x = rows()
-        drawn = chart.curvature(x, weights, counts=WEIGHTS, drawn=True)
+        drawn = score_curvature.curvature(chart, x, weights, counts=WEIGHTS, drawn=True)
         found.append(np.diagonal(along.T @ drawn @ along))
-        exact = chart.curvature(x, weights, counts=WEIGHTS)
+        exact = score_curvature.curvature(chart, x, weights, counts=WEIGHTS)
         whole.append(np.diagonal(along.T @ exact @ along))
-        each.append(chart.errors_along(x, weights, along))
+        each.append(score_curvature.errors_along(chart, x, weights, along))
     found, whole, errors = np.array(found), np.array(whole), np.mean(each, axis=0)
     assert_allclose(found.std(0), errors, rtol=0.25)
     assert np.all(np.abs(found.mean(0) - whole.mean(0)) < errors / 2)
-    kept = sum(len(own) for _, own, _, _ in chart._drawn_tiles(x, weights, drawn=True))
+    kept = sum(
+        len(own) for _, own, _, _ in score_curvature.drawn_tiles(chart, x, weights, drawn=True)
+    )
     assert kept < 0.6 * n
 
 
@@ -197,9 +202,9 @@ def test_variances_follow_small_changes_of_coordinates(name):
 
 def test_parts_of_the_rows_have_the_curvature_of_all(monkeypatch):
     chart = ScoreChart.of(parameters_of("full", WEIGHTS, MEANS, MATRICES))
-    wanted = chart.curvature(X, W)
-    monkeypatch.setattr("daskgmm.gaussian.charts.score_chart.PART", len(X) // 5)
+    wanted = score_curvature.curvature(chart, X, W)
+    monkeypatch.setattr("daskgmm.gaussian.charts.score_curvature.PART", len(X) // 5)
     with ThreadPoolExecutor(3) as pool:
-        found = chart.curvature(X, W, pool.map)
-    assert_array_equal(found, chart.curvature(X, W))
+        found = score_curvature.curvature(chart, X, W, pool.map)
+    assert_array_equal(found, score_curvature.curvature(chart, X, W))
     assert_allclose(found, wanted, rtol=1e-12, atol=1e-14)

@@ -11,13 +11,12 @@ the EM algorithm", Journal of the Royal Statistical Society B 44 (1982) 226-233)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.blas import dsyrk
 from scipy.sparse import csr_array
 
 import daskgmm.gaussian.covariance.algebra.packed as packed
@@ -38,20 +37,6 @@ SEPARATE = ("spherical", "diag", "full")
 
 TILE = 1024
 """Rows whose scores are computed at once."""
-
-PART = 8 * TILE
-"""Fewest rows of a part of a curvature."""
-
-MOST_PARTS = 32
-
-PARTS_BYTES = 256 << 20
-"""Most bytes of the squares of scores of all parts."""
-
-SURELY_DRAWN = 0.1
-"""Probability that two draws of a row's component differ from which on a row counts by itself."""
-
-LEAST_CHANCE = 1e-3
-"""Least probability of a row to be drawn: the largest weight that it has in return."""
 
 SQRT_2 = float(np.sqrt(2.0))
 
@@ -148,7 +133,7 @@ class ScoreChart:
         return Barring(self.classes)
 
     @cached_property
-    def _size(self) -> int:
+    def size(self) -> int:
         """Number of coordinates of a component, p."""
         return int(self.free.shape[0]) // self.parameters.n_components
 
@@ -159,7 +144,7 @@ class ScoreChart:
     @cached_property
     def _odds(self) -> Array:
         """What free coordinates change of the log odds, (k, P)."""
-        return np.asarray(self.free[:: self._size].toarray())
+        return np.asarray(self.free[:: self.size].toarray())
 
     @cached_property
     def _excess(self) -> Array:
@@ -224,11 +209,11 @@ class ScoreChart:
             return np.asarray(factor.T @ difference)
         return np.asarray(factor.reshape(-1, 1) * difference)
 
-    def _features(self, z: Array, component: int) -> Array:
+    def features(self, z: Array, component: int) -> Array:
         """Return the scores of a component for rows z (d, b) that are its own, shape (p, b)."""
         d, b = z.shape
         excess = self._excess[component]
-        found = np.empty((self._size, b))
+        found = np.empty((self.size, b))
         found[0], found[1 : 1 + d] = 1.0, z
         if self.detail == 2:
             doubled = np.concatenate([z, z[: d // 2]])
@@ -244,7 +229,7 @@ class ScoreChart:
             found[1 + d :] = ((z**2).sum(0) + d * excess) / np.sqrt(2.0 * d)
         return found
 
-    def _responsibilities(self, x: Array, labels: Labels | None) -> tuple[Array, list[Array]]:
+    def responsibilities(self, x: Array, labels: Labels | None) -> tuple[Array, list[Array]]:
         """Return responsibilities (k, b) of rows, and their z (d, b) for each component."""
         k = self.parameters.n_components
         parts = [self._whitened(x, component) for component in range(k)]
@@ -257,37 +242,15 @@ class ScoreChart:
         joint /= total
         return joint, parts
 
-    def _tiles(
+    def tiles(
         self, x: Array, labels: Labels | None = None
     ) -> Iterator[tuple[slice, Array, list[Array]]]:
         """Yield responsibilities (k, b) and the scores of each component, tile by tile."""
         for first in range(0, len(x), TILE):
             rows = slice(first, min(first + TILE, len(x)))
             own = None if labels is None else labels[rows]
-            gamma, parts = self._responsibilities(x[rows], own)
-            yield rows, gamma, [self._features(z, i) for i, z in enumerate(parts)]
-
-    def _drawn_tiles(
-        self, x: Array, weights: Array, labels: Labels | None = None, *, drawn: bool
-    ) -> Iterator[tuple[Array, Array, Array, list[Array]]]:
-        """Yield the counts (k,) of tiles, and weights, responsibilities and scores of their rows.
-
-        If rows are `drawn`, those that surely are of one component, and lack little information,
-        are so with little probability, and weigh more in return: in turn along the tile.
-        """
-        for first in range(0, len(x), TILE):
-            rows = slice(first, min(first + TILE, len(x)))
-            known = None if labels is None else labels[rows]
-            gamma, parts = self._responsibilities(x[rows], known)
-            own, counts = weights[rows], gamma @ weights[rows]
-            if drawn:
-                unsure = 1.0 - np.einsum("kb,kb->b", gamma, gamma)
-                chances = np.clip(unsure / SURELY_DRAWN, LEAST_CHANCE, 1.0)
-                steps = np.floor(np.cumsum(chances) + 0.5)
-                kept = np.flatnonzero(np.diff(steps, prepend=0.0))
-                own, gamma = own[kept] / chances[kept], gamma[:, kept]
-                parts = [z[:, kept] for z in parts]
-            yield counts, own, gamma, [self._features(z, i) for i, z in enumerate(parts)]
+            gamma, parts = self.responsibilities(x[rows], own)
+            yield rows, gamma, [self.features(z, i) for i, z in enumerate(parts)]
 
     def of_rows(self, x: Array, labels: Labels | None = None) -> Array:
         """Return the score of each row of x (b, d), shape (P, b); less what all weights share.
@@ -295,16 +258,16 @@ class ScoreChart:
         Rows may have `labels` (b,): the numbers of their components, or -1.
         """
         found = np.empty((self.n_parameters, len(x)))
-        for rows, gamma, features in self._tiles(x, labels):
-            self._join(gamma, features, found[:, rows])
+        for rows, gamma, features in self.tiles(x, labels):
+            self.join(gamma, features, found[:, rows])
         return found
 
-    def _join(self, gamma: Array, features: list[Array], out: Array) -> None:
+    def join(self, gamma: Array, features: list[Array], out: Array) -> None:
         """Write the scores of rows, (P, b), with the scores of each component of its own rows.
 
         It is the product of `free` and all of these, without its zeros.
         """
-        (k, d), size = self.parameters.means.shape, self._size
+        (k, d), size = self.parameters.means.shape, self.size
         np.matmul(self._odds[:, : self.n_weights].T, gamma, out=out[: self.n_weights])
         scaled = gamma / np.sqrt(self.parameters.weights)[:, None]
         linear = out[self.n_weights : self.n_weights + k * d].reshape(k, d, -1)
@@ -331,106 +294,6 @@ class ScoreChart:
         across = self._odds[:, : self.n_weights] * roots[:, None]
         return np.asarray(roots * (across @ slope[: self.n_weights] + total * roots))
 
-    def curvature(
-        self,
-        x: Array,
-        weights: Array,
-        over: Callable[..., Iterable[list[Array]]] = map,
-        *,
-        counts: Array | None = None,
-        labels: Labels | None = None,
-        drawn: bool = False,
-    ) -> Array:
-        r"""Return minus the second derivatives of the log-likelihood.
-
-        Louis' formula: the information of rows whose components are known, less the covariance of
-        their scores given the rows.
-
-        Parameters
-        ----------
-        x : ndarray of shape (m, d)
-        weights : ndarray of shape (m,)
-        over : callable
-            Applies a function to parts of the rows, as `map` does: that of a pool, for instance.
-            What the parts are depends on the numbers of rows and parameters alone.
-        counts : ndarray of shape (k,), optional
-            Shares of the components in all rows, if these are a sample; by default in these.
-        labels : ndarray of int, shape (m,), optional
-            As of `of_rows`.
-        drawn : bool
-            Whether of rows that lack little information few are enough.
-
-        Returns
-        -------
-        ndarray of shape (P, P)
-            Over the sum of the weights.
-        """
-        k, size = self.parameters.n_components, self._size
-        fits = PARTS_BYTES // (8 * self.n_parameters**2)
-        parts = max(1, min(MOST_PARTS, fits, len(x) // PART))
-        sums: list[Array] = []
-        known = [None] * parts if labels is None else np.array_split(labels, parts)
-        given = np.array_split(x, parts), np.array_split(weights, parts), known, [drawn] * parts
-        for own in over(self._sums, *given):
-            sums = [one + other for one, other in zip(sums, own, strict=True)] if sums else own
-        in_rows, squares, *products = sums
-        total = float(weights.sum())
-        of_components = in_rows if counts is None else total * counts
-        fixed = np.arange(self.n_weights)
-        squares[fixed, fixed] += total
-        for component in range(k):
-            whole = np.full(size, of_components[component])  # of log odds it is `total`, above
-            whole[0] = 0.0
-            part = self.free[component * size : (component + 1) * size]
-            squares += part.T @ (np.diag(whole) - products[component]) @ part
-        return np.asarray((squares + squares.T) / (2.0 * total))
-
-    def _sums(self, x: Array, weights: Array, labels: Labels | None, drawn: bool) -> list[Array]:
-        """Return weights (k,), squares of scores (P, P) and of those of each component (p, p)."""
-        k, size = self.parameters.n_components, self._size
-        squares, counts = np.zeros((self.n_parameters,) * 2, order="F"), np.zeros(k)
-        products = [np.zeros((size, size), order="F") for _ in range(k)]
-        scores = np.empty((self.n_parameters, min(TILE, len(x))))
-        for found, weighed, gamma, features in self._drawn_tiles(x, weights, labels, drawn=drawn):
-            own, chances = scores[:, : gamma.shape[1]], gamma * weighed
-            self._join(gamma, features, own)
-            own *= np.sqrt(weighed)
-            squares = _with_squares(squares, own)
-            counts += found
-            for component, part in enumerate(features):
-                part *= np.sqrt(chances[component])
-                products[component] = _with_squares(products[component], part)
-        return [counts, *map(_symmetric, (squares, *products))]
-
-    def squares(self, x: Array, weights: Array, labels: Labels | None = None) -> Array:
-        r"""Return :math:`\sum_n w_n s_n s_n^T` over the sum of the weights, (P, P)."""
-        found, scores = np.zeros((self.n_parameters,) * 2, order="F"), np.empty(0)
-        for first in range(0, len(x), TILE):
-            rows = slice(first, first + TILE)
-            scores = self.of_rows(x[rows], None if labels is None else labels[rows])
-            scores *= np.sqrt(weights[rows])
-            found = _with_squares(found, scores)
-        return np.asarray(_symmetric(found) / weights.sum())
-
-    def errors_along(
-        self, x: Array, weights: Array, directions: Array, labels: Labels | None = None
-    ) -> Array:
-        """Return standard errors of `curvature` along directions (P, r), shape (r,).
-
-        They are those of the mean of drawn rows that are a sample of many.
-        """
-        own = np.asarray(self.free @ directions)
-        own = own.reshape(self.parameters.n_components, -1, directions.shape[1])
-        sums, squares = np.zeros(directions.shape[1]), np.zeros(directions.shape[1])
-        for _, weighed, gamma, features in self._drawn_tiles(x, weights, labels, drawn=True):
-            scores = np.stack([part.T @ f for part, f in zip(own, features, strict=True)])
-            mean = np.einsum("kb,krb->rb", gamma, scores)
-            scores *= scores
-            lost = (np.einsum("kb,krb->rb", gamma, scores) - mean**2) * weighed
-            sums += lost.sum(1)
-            squares += (lost**2).sum(1)
-        return np.asarray(np.sqrt(np.maximum(squares - sums**2 / len(x), 0.0)) / weights.sum())
-
     def weight_variances(self, covariance: Array) -> Array:
         """Return the variances (k,) of the mixing proportions, from those of P coordinates."""
         weights, odds = self.parameters.weights, self._odds
@@ -449,9 +312,9 @@ class ScoreChart:
             Shaped as the covariances.
         """
         k, d = self.parameters.means.shape
-        coordinates, means, covariances = np.empty((k, self._size)), np.empty((k, d)), []
+        coordinates, means, covariances = np.empty((k, self.size)), np.empty((k, d)), []
         for component in range(k):
-            part = self.free[component * self._size : (component + 1) * self._size]
+            part = self.free[component * self.size : (component + 1) * self.size]
             own = part @ (part @ covariance).T
             coordinates[component] = np.diagonal(own)
             means[component] = _variances(self._lower(component), own[1 : 1 + d, 1 : 1 + d])
@@ -478,15 +341,6 @@ class ScoreChart:
         change += lower[rows[:, None], columns] * lower[columns[:, None], rows]
         change /= np.where(rows == columns, SQRT_2, 1.0)
         return packed.unpack(_variances(change, own), d)
-
-
-def _with_squares(total: Array, columns: Array) -> Array:
-    """Return the lower half of a symmetric matrix plus the products of columns (p, b), in place."""
-    return np.asarray(dsyrk(1.0, columns.T, 1.0, total, trans=1, lower=1, overwrite_c=1))
-
-
-def _symmetric(lower: Array) -> Array:
-    return np.asarray(np.tril(lower) + np.tril(lower, -1).T)
 
 
 def _variances(change: Array, covariance: Array) -> Array:

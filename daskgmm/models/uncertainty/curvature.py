@@ -23,6 +23,7 @@ from daskgmm.em.survey.sample import SAMPLE_BYTES, Sample
 from daskgmm.em.survey.uniform_sample import rule_of, uniform_sample
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.charts.score_chart import Labels, ScoreChart
+from daskgmm.gaussian.charts.score_curvature import curvature, errors_along
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.executors.threads import thread_count
 
@@ -121,15 +122,15 @@ def curvature_of(
     """Return the curvature, from the sample of a pass and from further passes where it is weak."""
     assert found.sample is not None, "some rows have a weight"
     likelihood = Likelihood.of(data)
-    curvature = _on_sample(likelihood, chart, found, found.sample)
-    rows = rows_worth_drawing(likelihood, chart, curvature, found.weighing.rows)
-    if rows > curvature.rows:
+    found_on = _on_sample(likelihood, chart, found, found.sample)
+    rows = rows_worth_drawing(likelihood, chart, found_on, found.weighing.rows)
+    if rows > found_on.rows:
         gaps = likelihood.gaps
         sample, _ = uniform_sample(data, rule_of(data, SEED, rows), columns, gaps=gaps)
         assert sample is not None, "some rows have a weight"
-        curvature = _on_sample(likelihood, chart, found, sample)
-    off = np.flatnonzero(curvature.parts > CLOSE)[:MOST_DIRECTIONS]
-    return _with_all_rows(data, chart, found, curvature, off) if len(off) else curvature
+        found_on = _on_sample(likelihood, chart, found, sample)
+    off = np.flatnonzero(found_on.parts > CLOSE)[:MOST_DIRECTIONS]
+    return _with_all_rows(data, chart, found, found_on, off) if len(off) else found_on
 
 
 def _on_sample(
@@ -143,13 +144,13 @@ def _on_sample(
     drawn, counts = len(x) < n, chart.counts(found.sums.sum(0), total)
     shares = None if counts is None or not drawn else counts / total
     with ThreadPoolExecutor(thread_count()) as pool:
-        matrix = chart.curvature(x, weights, pool.map, counts=shares, labels=labels, drawn=drawn)
+        matrix = curvature(chart, x, weights, pool.map, counts=shares, labels=labels, drawn=drawn)
     values, directions = _weakest(matrix)
     errors = np.zeros(len(values))
     if drawn:
         few = slice(None, None, -(-len(x) // ROWS_OF_ERRORS))
         known = None if labels is None else labels[few]
-        of_few = chart.errors_along(x[few], weights[few], directions, known)
+        of_few = errors_along(chart, x[few], weights[few], directions, known)
         errors = of_few * np.sqrt(len(x[few]) * (1.0 / len(x) - 1.0 / n))
     return Curvature(matrix, values, directions, errors, sample)
 
@@ -164,11 +165,11 @@ def _from_slopes(
     _, weights, _ = weighed(sample)
     shares = np.add.reduceat(weights, edges[:-1]) / weights.sum()
 
-    def curvature(part: Block) -> Array:
+    def of_part(part: Block) -> Array:
         return products_on(part, likelihood, chart, found.half_range)
 
     with ThreadPoolExecutor(thread_count()) as pool:
-        each = list(pool.map(curvature, parts))
+        each = list(pool.map(of_part, parts))
     matrix = sum(share * own for share, own in zip(shares, each, strict=True))
     values, directions = _weakest(matrix)
     along = np.stack([np.einsum("pr,pr->r", directions, own @ directions) for own in each])

@@ -31,6 +31,7 @@ from daskgmm.errors import (
     WeightsWarning,
 )
 from daskgmm.gaussian.charts.score_chart import ScoreChart
+from daskgmm.gaussian.charts.score_curvature import squares
 from daskgmm.gaussian.covariance.algebra.dense import Dense
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.models.facts.criteria import ERRORS_COUNT, doubt
@@ -193,8 +194,8 @@ def _estimated(
     scores = found.sums - np.outer(found.weights / total, slope)
     factor, growth = cho_factor(total * curvature.matrix, lower=True), math.nan
     if by_count:
-        squares = chart.squares(*weighed(curvature.sample))
-        covariance = _sandwich(factor, total * squares)
+        of_rows = squares(chart, *weighed(curvature.sample))
+        covariance = _sandwich(factor, total * of_rows)
     else:
         covariance = _covariance(factor, scores)
         if unit == "block" and units >= LEAST_UNITS * NEIGHBOURS:
