@@ -402,6 +402,17 @@ def test_rows_that_lack_nothing_have_the_errors_of_complete_and_exact_ones(mixtu
         weighted.standard_errors(X, weights, weights_are="counts", **beside)
 
 
+def test_many_patterns_of_gaps_are_refused(monkeypatch):
+    gaps = np.where(np.arange(len(X))[:, None] % 4 == [1, 2], np.nan, X)
+    mixture = fitted(gaps, missing="marginalise")
+    monkeypatch.setattr("daskgmm.models.uncertainty.refusals.MOST_PATTERNS", 32)
+    with pytest.raises(SettingError, match="gaps have 3 patterns, and the mixture has 11 free"):
+        mixture.standard_errors(gaps)
+    mixture.set_params(missing="drop")
+    with pytest.raises(ValueError, match="from the maximum"):  # of other rows
+        mixture.standard_errors(gaps)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gaps", "noise"])
 def test_a_sample_of_such_rows_is_helped_by_slopes_of_all(kind, monkeypatch):

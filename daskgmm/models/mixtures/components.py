@@ -467,7 +467,8 @@ class Components(Mixture):
             too far from the maximum: a quarter of a standard error.
         SettingError
             Of a mixture with a prior, `noise` or `tails`, of a fit with labels or `noise_variance`
-            if these are not given; with more than 3,000 free parameters, or covariances that depend
+            if these are not given; with more than 3,000 free parameters, or 10,000 of them and of
+            patterns of gaps multiplied, or covariances that depend
             on each other (all types but "full", "tied", "diag", "spherical", "EEI" and "EII"); of a
             `BayesianGaussianMixture`. Of these a bootstrap tells: fits of rows that are drawn.
         DataError

@@ -36,8 +36,8 @@ ROWS_PER_PARAMETER = 25
 DEARER = 3
 """Part of these for rows with gaps or noise, whose curvature is that of slopes."""
 
-PARTS = 16
-"""Parts of a sample of such rows: they tell its error to a fifth."""
+PARTS = 10
+"""Parts of a sample of such rows: they tell its error to a quarter."""
 
 CLOSE = 0.04
 """Standard error of the curvature along a direction, of its size, from which on it is taken of all

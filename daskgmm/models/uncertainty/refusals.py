@@ -17,6 +17,7 @@ from daskgmm.errors import DataError, SettingError
 from daskgmm.gaussian.charts.score_chart import ScoreChart, has_chart
 from daskgmm.gaussian.floor import Floor
 from daskgmm.gaussian.m_step import Maximised
+from daskgmm.gaussian.missing.patterns import by_pattern
 from daskgmm.gaussian.parameters import Parameters
 from daskgmm.models.facts.degeneracy import reason_of
 from daskgmm.models.facts.fitted_on import has_known_noise, has_labels
@@ -28,6 +29,10 @@ LEAST_UNITS = 30
 
 MOST_PARAMETERS = 3000
 """Free parameters beyond which their curvature, a matrix, takes minutes."""
+
+MOST_PATTERNS = 10_000
+"""Patterns of gaps times free parameters beyond which the curvature takes minutes: each parameter
+moves the kernel of each pattern."""
 
 LEAST_CURVATURE = 1e-6
 """Curvature below which a mixture has a direction that changes nothing; 1 if components are known:
@@ -92,6 +97,18 @@ def chart_of(mixture: Any, parameters: Parameters, beside: Companions[Any]) -> S
             "covariance_type='diag', or principal axes (pca)."
         )
     return chart
+
+
+def check_patterns(x: Array, n_parameters: int) -> None:
+    """Raise `SettingError` if the rows (m, d) have too many patterns of missing values."""
+    patterns = sum(1 for _ in by_pattern(x))
+    if patterns * n_parameters > MOST_PATTERNS:
+        raise SettingError(
+            f"Of {len(x):,} rows gaps have {patterns:,} patterns, and the mixture has "
+            f"{n_parameters:,} free parameters; standard errors are for products of "
+            f"{MOST_PATTERNS:,} at most. Set missing='drop' (--missing drop), or fit rows that are "
+            "drawn: a bootstrap."
+        )
 
 
 def check_blocks(blocks: Any) -> None:

@@ -53,6 +53,7 @@ from daskgmm.models.uncertainty.refusals import (
     check_curved,
     check_identified,
     check_off_the_floor,
+    check_patterns,
     check_units,
 )
 from daskgmm.models.uncertainty.standard_errors import Estimates, StandardErrors
@@ -100,7 +101,10 @@ def standard_errors(
         found = scores_of(data, chart, first, columns=columns, length=length)
         check_some(found.weighing, weights is not None)
         assert found.sample is not None, "some rows have a weight"
-        check_off_the_floor(mixture, chart.parameters, *weighed(found.sample)[:2])
+        x, of_sample, _ = weighed(found.sample)
+        if likelihood.gaps:
+            check_patterns(x, chart.n_parameters)
+        check_off_the_floor(mixture, chart.parameters, x, of_sample)
         curvature = curvature_of(data, chart, found, columns)
         said = weights_are or (getattr(mixture, "fitted_on_", None) or {}).get("weights_are")
         if weights is not None and groups is None:
