@@ -22,6 +22,7 @@ IDS = {
     "row": np.arange(0, 60 * N, 60),
     "customer_id": np.sort(RNG.choice(10**7, N, replace=False)),
     "CustomerID": RNG.choice(10**12, N, replace=False),
+    "atomic_number": RNG.permutation(N) + 7,
     "Unnamed: 0": np.sort(RNG.choice(10**7, N, replace=False)),
 }
 QUANTITIES = {
@@ -37,6 +38,9 @@ QUANTITIES = {
     "sorted": np.sort(RNG.integers(0, 10**6, N)),
     "id": RNG.integers(0, 20, N),
     "pid": RNG.choice(10**7, N, replace=False),
+    "price_index": RNG.choice(10**7, N, replace=False),
+    "mass_number": np.sort(RNG.choice(10**7, N, replace=False)),
+    "row": np.delete(np.arange(N + 1), N // 3),
 }
 
 
@@ -92,3 +96,31 @@ def test_sweeps_and_classifiers_tell_it_once():
             fit()
         (warning,) = [each for each in found if each.category is IdColumnWarning]
         assert warning.filename == __file__
+
+
+@pytest.mark.parametrize("name", IDS)
+@pytest.mark.parametrize("classes", ["in turn", "one after the other", "unequal"])
+def test_a_classifier_with_structures_of_its_own_tells_it_once_of_all_rows(name, classes):
+    """Rows of no class are numbered without a gap."""
+    frame = pd.DataFrame(X, columns=["a", "b"]).assign(**{name: IDS[name]})
+    y = {
+        "in turn": np.arange(N) % 3,
+        "one after the other": np.repeat([0, 1], N // 2),
+        "unequal": np.minimum(np.arange(N) % 10, 1),
+    }[classes]
+    classifier = GaussianMixtureClassifier(structures="own", random_state=0)
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        classifier.fit(frame, y)
+    (warning,) = [each for each in found if each.category is IdColumnWarning]
+    assert warning.filename == __file__
+    assert f"column {name!r} " in str(warning.message)
+
+
+def test_what_numbers_the_rows_of_each_class_alone_is_no_id_of_all():
+    frame = pd.DataFrame(X, columns=["a", "b"]).assign(rank=np.tile(np.arange(N // 2), 2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", IdColumnWarning)
+        GaussianMixtureClassifier(structures="own", random_state=0).fit(
+            frame, np.repeat([0, 1], N // 2)
+        )

@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from daskgmm.companions import Companions
 from daskgmm.counting import counted
 from daskgmm.em.events import Listener, together
+from daskgmm.em.survey.id_columns import judged_together, warn_of_ids_of
 from daskgmm.em.survey.label_counts import LabelCounts, count_labels
 from daskgmm.errors import DataError, ModelFileError, SettingError
 from daskgmm.gaussian.covariance.low_rank.families import FAMILIES
@@ -325,13 +326,14 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         settings = {name: getattr(self, name) for name in (*PASSED_ON, *CHOSEN_BY)}
         settings |= {"cache": running.cache, "noise_variance": beside.noise, "progress": False}
         own = []
-        with showing(running.shown, known.title(self)) as display:
+        with judged_together() as parts, showing(running.shown, known.title(self)) as display:
             settings["listen"] = together(display, running.listen)
             for place, name in enumerate(known.classes.tolist()):
                 value = int(found.values[place])
                 part = RowsOfClass(beside.labels, beside.weights, value, found.content)
                 saved = checkpoint_of(running.checkpoint, place)
                 own.append(fit_own(rows, part, sizes[place], name, saved, settings))
+        warn_of_ids_of(parts, rows.columns)
         mixture, of_components = joined(own), of_class([len(each.weights_) for each in own])
         own_settings = {name: getattr(self, name) for name in ("missing", "tol", "max_iter")}
         take_features(mixture.set_params(**own_settings), probe)
