@@ -7,6 +7,7 @@ Zarr, a fit, labels to Zarr, and only then a picture of the result.
 from __future__ import annotations
 
 import io
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +27,7 @@ from daskgmm.models.gaussian_mixture import GaussianMixture
 from daskgmm.models.model_file import save_model
 from daskgmm.progress import Forecast, show, show_pass
 from daskgmm.storage.address import Address
-from daskgmm.storage.local import is_full
+from daskgmm.storage.local import shortage
 
 CHUNK_ROWS = 1 << 15
 """Number of pixels of a chunk: 9 chunks a photograph, so that progress is visible."""
@@ -128,11 +129,14 @@ def claim(folder: Path) -> None:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Name what cannot be written, as on a full disk."""
+    """Name what cannot be written, as on a full disk; a part of an array is not left."""
     try:
         yield
     except OSError as error:
-        advice = "The disk is full: free some of it, or choose" if is_full(error) else "Choose"
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        short = shortage(error)
+        advice = f"{short.what.capitalize()}: {short.remedy}, or choose" if short else "Choose"
         raise OutputError(
             f"{path} cannot be written: {error}. {advice} another folder with --out."
         ) from error
@@ -150,7 +154,10 @@ def write_pixels(photo: NDArray[np.uint8], path: Path) -> None:
         overwrite=True,
         attributes={"long_name": "pixels of a photograph", "columns": ["red", "green", "blue"]},
     )
-    array[:] = pixels
+    # Of chunks that are written at once, others go on after one has failed.
+    for start in range(0, len(pixels), CHUNK_ROWS):
+        chunk = slice(start, start + CHUNK_ROWS)
+        array[chunk] = pixels[chunk]
 
 
 def draw(photo: NDArray[np.uint8], files: Files, mixture: GaussianMixture, title: str) -> None:

@@ -30,7 +30,7 @@ from daskgmm.em.events import (
 from daskgmm.em.objective import objective_name
 from daskgmm.em.settings import GAP_SHARE
 from daskgmm.passes.plan import size
-from daskgmm.storage.local import is_full
+from daskgmm.storage.local import shortage
 from daskgmm.user_warnings import warn_user
 
 if TYPE_CHECKING:
@@ -129,15 +129,21 @@ def line(event: Event, objective: str = "log likelihood") -> str:
             )
         case SweepIterated():
             told = f"pass {event.iteration}  {counted(event.models, 'model')}, {event.left} left"
-            return f"{told}  {best_of(event)}".rstrip()
+            best = best_of(event)
+            return f"{told}  {LOWEST_BIC} {best}" if best else told
     return ""
+
+
+LOWEST_BIC = "lowest BIC"
+"""What a running sweep shows, whatever its criterion is: passes tell it, but neither ICL nor
+held-out likelihood."""
 
 
 def best_of(event: SweepIterated) -> str:
     """Return the lowest BIC by then, and of what model; empty if it is not known."""
     if not math.isfinite(event.bic):
         return ""
-    return f"BIC {event.bic:.7g} ({event.components} {event.covariance_type})"
+    return f"{event.bic:.7g} ({event.components} {event.covariance_type})"
 
 
 def next_title(event: Event, iteration: int) -> str:
@@ -210,6 +216,11 @@ class JsonLines:
     def __init__(self, file: TextIO) -> None:
         self._file, self._failed = file, False
 
+    @property
+    def failed(self) -> bool:
+        """Whether an event could not be written."""
+        return self._failed
+
     def __call__(self, event: Event) -> None:
         """Write one event."""
         if self._failed or isinstance(event, BatchDone):
@@ -221,9 +232,10 @@ class JsonLines:
             raise
         except OSError as error:
             self._failed = True
-            full = " The disk is full." if is_full(error) else ""
+            short = shortage(error)
+            why = f" {short.what.capitalize()}." if short else ""
             warn_user(
-                f"Events cannot be written to {self._file.name}: {error}.{full} The fit goes on, "
+                f"Events cannot be written to {self._file.name}: {error}.{why} The fit goes on, "
                 "and no more of them are written.",
             )
 

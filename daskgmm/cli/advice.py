@@ -11,16 +11,17 @@ import click
 
 from daskgmm.cli.parameters import with_options
 from daskgmm.errors import DaskGMMError
-from daskgmm.storage.local import is_full
+from daskgmm.storage.local import shortage
 
 
 def advice(error: Exception) -> str:
     """Return what to tell the user about an error."""
     if isinstance(error, MemoryError):
         return "Memory ran out. Use fewer --threads, or data with smaller chunks."
-    if is_full(error) and not isinstance(error, DaskGMMError):
+    if not isinstance(error, DaskGMMError) and (short := shortage(error)):
         # Of standard output there is no name.
-        return f"The disk is full: {error}. Free some of it, and run the command again."
+        again = f"{short.remedy.capitalize()}, and run the command again."
+        return f"{short.what.capitalize()}: {error}. {again}"
     if isinstance(error, (DaskGMMError, ValueError, OSError)):
         return str(error) or type(error).__name__
     return (

@@ -19,7 +19,7 @@ from daskgmm.em.objective import objective_name
 from daskgmm.markup.card import card, facts, with_bar
 from daskgmm.markup.curve import curve
 from daskgmm.markup.text import Html
-from daskgmm.progress import Forecast, best_of, duration, next_title
+from daskgmm.progress import LOWEST_BIC, Forecast, best_of, duration, next_title
 
 RUNNING, DONE = "running", "done"
 
@@ -111,7 +111,7 @@ class Watching:
         if self._sweep is not None:
             passes = counted(self._passes, "pass", "es")
             found = best_of(self._sweep)
-            best = [("best so far", found)] if found else []
+            best = [(LOWEST_BIC, found)] if found else []
             return [("models", f"{self._sweep.left} left after {passes}"), *best]
         after = counted(self._passes, "iteration")
         return [(self._objective, f"{self._values[-1]:.6f} nats a row after {after}")]
@@ -122,13 +122,14 @@ class Watching:
 
     def _value(self) -> str:
         if self._sweep is not None:
-            return f"{self._sweep.left} models left  {best_of(self._sweep)}".rstrip()
+            left, best = f"{self._sweep.left} models left", best_of(self._sweep)
+            return f"{left}  {LOWEST_BIC} {best}" if best else left
         return f"{self._objective} {self._values[-1]:.5f}"
 
     def _curve(self) -> Html:
         every = -(-len(self._values) // DRAWN)
         drawn = self._values[::-1][::every][::-1] if every > 1 else self._values
-        of = "lowest BIC" if self._sweep is not None else f"{self._objective}, nats a row"
+        of = LOWEST_BIC if self._sweep is not None else f"{self._objective}, nats a row"
         known = [value for value in drawn if math.isfinite(value)]
         ends = (f"{min(known):.7g}", f"{max(known):.7g}") if known else ("", "")
         return curve(drawn, f"{of}, against passes", ends=ends)

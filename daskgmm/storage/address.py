@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self, cast
 from uuid import uuid4
 
 from daskgmm.errors import DaskGMMError
-from daskgmm.storage.local import is_full, replace_file, written_path
+from daskgmm.storage.local import replace_file, shortage, written_path
 from daskgmm.storage.masking import StorageOptions, described, harmless, harmless_errors, shown
 
 WHOLE_PUTS = frozenset({"memory", "s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss"})
@@ -20,10 +20,8 @@ WHOLE_PUTS = frozenset({"memory", "s3", "s3a", "gs", "gcs", "abfs", "abfss", "az
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
-MAKE_ROOM = (
-    "The disk is full: free some of it, or choose another place. What was there before is whole."
-)
-"""Advice on a file that is written aside and moved into its place."""
+MAKE_ROOM = "{what}: {remedy}, or choose another place. What was there before is whole."
+"""Advice on a file that is written aside and moved into its place, for a `Shortage`."""
 
 OWN_DISK = ("file://", "local://")
 """Prefixes of URLs of local files, without a cache or archive in between."""
@@ -170,8 +168,8 @@ class Address:
         except Exception as error:  # libraries of file systems raise errors of any type
             if isinstance(error, ImportError):
                 advice = "Install that package."
-            elif is_full(error):
-                advice = MAKE_ROOM
+            elif short := shortage(error):
+                advice = MAKE_ROOM.format(what=short.what.capitalize(), remedy=short.remedy)
             reason = " ".join(self.described(error).splitlines()).rstrip(".: ")
             raise kind(f"{what}: {reason}. {advice}") from self.harmless(error)
 

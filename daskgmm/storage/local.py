@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
 from typing import IO
@@ -23,13 +25,33 @@ locks."""
 BEGUN_SECONDS = 1.0
 """Seconds in which the writer of a partial file has locked it."""
 
-FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-"""Error numbers of a file system, or a quota, without space."""
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """Why nothing more can be written, and what to do before the same is tried again.
+
+    Attributes
+    ----------
+    what : str
+        What is wrong, a clause.
+    remedy : str
+        A clause that begins with a verb.
+    """
+
+    what: str
+    remedy: str
 
 
-def is_full(error: BaseException) -> bool:
-    """Return whether a write failed because the file system, or a quota, has no space left."""
-    return isinstance(error, OSError) and error.errno in FULL
+FULL_DISK = Shortage("the disk is full", "free some of the disk")
+FILE_LIMIT = Shortage("the limit of the size of a file is reached", "raise that limit (ulimit -f)")
+
+SHORTAGES = {errno.ENOSPC: FULL_DISK, errno.EDQUOT: FULL_DISK, errno.EFBIG: FILE_LIMIT}
+"""By the error numbers of a file system, a quota or a limit that allows no further byte."""
+
+
+def shortage(error: BaseException) -> Shortage | None:
+    """Return why a write found no space; None if it failed for another reason."""
+    return SHORTAGES.get(error.errno or 0) if isinstance(error, OSError) else None
 
 
 def written_path(path: str | os.PathLike[str]) -> Path:
@@ -62,6 +84,23 @@ def replace_file(path: Path, content: bytes) -> None:
     finally:
         aside.unlink(missing_ok=True)
     _flush_folder(path.parent)
+
+
+def cut_to_whole_lines(path: Path) -> None:
+    """Take off what stands behind the last end of a line of a regular file."""
+    if not path.is_file():
+        return
+    with path.open("rb+") as file:
+        end = file.seek(0, os.SEEK_END)
+        while end:
+            start = max(0, end - io.DEFAULT_BUFFER_SIZE)
+            file.seek(start)
+            found = file.read(end - start).rfind(b"\n")
+            if found >= 0:
+                file.truncate(start + found + 1)
+                return
+            end = start
+        file.truncate(0)
 
 
 def remove_partial_files(path: Path) -> None:

@@ -101,7 +101,7 @@ def test_a_full_disk_at_the_start(here, call, monkeypatch, function):
     result = call("demo", "-q", "-k", 1)
     assert result.exit_code == 1
     assert f"Error: daskgmm-demo/{name} cannot be written: [Errno 28]" in result.stderr
-    assert "The disk is full: free some of it, or choose another folder with" in result.stderr
+    assert "The disk is full: free some of the disk, or choose another folder with" in result.stderr
 
 
 @pytest.mark.parametrize("name", ["model.json", "segmentation.png"])
@@ -110,4 +110,4 @@ def test_a_full_disk_at_the_end(here, call, monkeypatch, name):
     result = call("demo", "-q", "-k", 1)
     assert result.exit_code == 1
     assert name in result.stderr
-    assert "The disk is full: free some of it" in result.stderr
+    assert "The disk is full: free some of the disk" in result.stderr

@@ -100,6 +100,63 @@ def test_standard_output_on_a_full_disk(folder):
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.fixture
+def limited(monkeypatch):
+    """Give this process a limit of the size of its files, of 4 kB, as ``ulimit -f`` does."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # Python 3.11 keeps the part of a compiled module that it could write.
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+ABOVE_THE_LIMIT = {
+    "fit": ("rows.zarr", "-k", 6, "-o", "new.json"),
+    "sweep": ("rows.zarr", "-k", "5-6", "-o", "new.json"),
+    "predict": ("model.json", "rows.zarr", "--outputs", "posterior", "-o", "new.zarr"),
+    "impute": ("model.json", "rows.zarr", "-o", "new.zarr"),
+    "sample": ("model.json", "--rows", 5000, "-o", "new.zarr"),
+    "convert": ("rows.csv", "-o", "new.parquet"),
+    "plot": ("model.json", "-o", "new.png"),
+    "demo": ("--out", "new"),
+}
+
+
+@pytest.mark.parametrize("command", ABOVE_THE_LIMIT)
+def test_a_limit_of_the_size_of_files_is_advice_and_nothing_half_written(
+    folder, rows, model, call, command, request
+):
+    np.savetxt("rows.csv", rows, delimiter=",", header="a,b,c", comments="")
+    before = set(folder.iterdir())
+    request.getfixturevalue("limited")
+    done = call(command, *ABOVE_THE_LIMIT[command])
+    assert done.exit_code == 1, done.output
+    error = done.stderr.splitlines()[-1]
+    assert error.startswith("Error: ")
+    assert "limit of the size of a file is reached" in error
+    assert "aise that limit (ulimit -f)" in error
+    left = {path.name for path in folder.iterdir()} - {path.name for path in before}
+    if "holds what is written so far" in error:  # the same command goes on from there
+        assert left == {"new.zarr.partial", "new.zarr.partial.progress.json"}
+    elif command == "demo":  # the folder, with the mark that it is the demo's
+        assert [path.name for path in (folder / "new").iterdir()] == ["made-by-daskgmm-demo.txt"]
+    else:
+        assert not left
+
+
+def test_a_log_above_the_limit_keeps_whole_lines_and_the_model(folder, call, limited):
+    log = folder / "new.log"
+    log.write_text('{"time": "before"}\n' * 210, encoding="utf8")  # 106 bytes are left
+    done = call(*FIT[:3], 1, *FIT[4:], "--log-json", log)
+    assert done.exit_code == 0, done.output
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("Warning: ")]
+    assert "The limit of the size of a file is reached. The fit goes on" in line
+    assert log.read_text(encoding="utf8") == '{"time": "before"}\n' * 210
+    assert load_model("m.json").n_components == 1
+
+
 def test_group(folder, call):
     write_zarr(zarr.create_group("g.zarr").store_path / "inner", clusters(10), (10, 3))
     command = ("fit", "g.zarr", "-k", 2, "-o", "m.json")

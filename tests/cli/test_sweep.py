@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 SWEEP = ("sweep", "rows.zarr", "-k", "1-4", "-o", "m.json", "--seed", 1)
 BOTH = ("--covariance", "full", "--covariance", "diag")
 PASS = re.compile(
-    r"pass \d+  \d+ models?, \d+ left  (BIC [\d.]+ \(\d full\)  )?"
+    r"pass \d+  \d+ models?, \d+ left  (lowest BIC [\d.]+ \(\d full\)  )?"
     r"\d\.\de[+-]\d\d rows/s  \d+\.\d\d s"
 )
 
@@ -305,7 +305,7 @@ def test_terminal(capsys):
     assert titles == ["start", "start", "start", "start", "pass 2", "measure"]
     out = capsys.readouterr().out
     assert "pass 1  2 models, 1 left  1.0e+01 rows/s  2.00 s" in out
-    assert "pass 2  1 model, 0 left  BIC 123456.8 (4 full)  " in out
+    assert "pass 2  1 model, 0 left  lowest BIC 123456.8 (4 full)  " in out
 
 
 @pytest.mark.parametrize(("option", "name"), [("--table", "t.csv"), ("--plot", "p.png")])
@@ -316,7 +316,7 @@ def test_a_full_disk_keeps_the_model_and_the_old_file(folder, call, monkeypatch,
     assert failed.exit_code == 1
     (line,) = [line for line in failed.stderr.splitlines() if line.startswith("Error: ")]
     assert f"cannot be written to {name}" in line
-    assert "The disk is full: free some of it" in line
+    assert "The disk is full: free some of the disk" in line
     assert "What was there before is whole" in line
     assert (folder / name).read_text() == "of an earlier run"
     assert "m.json: 3 components" in failed.stdout

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
@@ -23,10 +23,12 @@ from daskgmm.cli.options.workers import Workers, running
 from daskgmm.cli.places import check_apart, check_no_log_in
 from daskgmm.cli.reporting import not_converged
 from daskgmm.names import MARGINALISE, PRIORS
+from daskgmm.storage.local import cut_to_whole_lines
 
 if TYPE_CHECKING:
     from daskgmm.em.events import Listener
     from daskgmm.models.fitting.estimator import MixtureEstimator
+    from daskgmm.progress import JsonLines
 
 Found = TypeVar("Found")
 Mixture = TypeVar("Mixture", bound="MixtureEstimator")
@@ -163,7 +165,12 @@ class Fitting:
         x, arguments = self.data.training(quiet=self.quiet)
         json_lines = None if self.log_json is None else JsonLines(self.log_json)
         checkpoint = None if self.checkpoint is None else self.data.address(self.checkpoint)
-        with interruptible(checkpoint), self.workers.current(), shown as listener:
+        with (
+            interruptible(checkpoint),
+            self.workers.current(),
+            _whole_lines(json_lines, self.log_json),
+            shown as listener,
+        ):
             if self.weights_are is not None:
                 arguments["weights_are"] = self.weights_are
             return fit(
@@ -189,6 +196,20 @@ class Fitting:
         if not self.quiet:
             # Standard output may be taken by the events.
             click.echo(report, err=self.log_json is not None)
+
+
+@contextmanager
+def _whole_lines(json_lines: JsonLines | None, log: TextIO | None) -> Iterator[None]:
+    """Leave only whole lines in the file of a log that failed, and nothing to be written to it."""
+    try:
+        yield
+    finally:
+        if json_lines is not None and json_lines.failed and log is not None:
+            # What is still buffered fails again, as long as the file is open.
+            with suppress(OSError):
+                log.close()
+            with suppress(OSError):
+                cut_to_whole_lines(Path(log.name))
 
 
 def checked(mixture: Mixture) -> Mixture:

@@ -37,6 +37,7 @@ from daskgmm.gaussian.priors.variational_posterior import VariationalPosterior
 from daskgmm.passes.configuration import backend_name
 from daskgmm.passes.executors.environment import targets
 from daskgmm.storage.address import Address
+from daskgmm.storage.local import shortage
 from daskgmm.user_warnings import warn_user
 from daskgmm.version import __version__
 
@@ -191,9 +192,11 @@ class Checkpoint(Generic[Kept]):
         except Exception as error:  # of whatever kind the file system's library raises
             if not self._warned:
                 self._warned = True
+                short = shortage(error)
+                why = f" {short.what.capitalize()}." if short else ""
                 warn_user(
                     f"The checkpoint {self._address} cannot be written: "
-                    f"{self._address.described(error)}. The fit goes on; if it is "
+                    f"{self._address.described(error)}.{why} The fit goes on; if it is "
                     "interrupted, it begins from the last one that was.",
                 )
             return None

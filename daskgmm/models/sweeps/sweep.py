@@ -118,7 +118,8 @@ def sweep(
     criterion : {"bic", "aic", "icl", "heldout"}
         What `Sweep.best` goes by. Held-out likelihood is estimated by cross-validation on the
         sample, by blocks of consecutive rows or by `groups`: where neighbours are alike, the
-        others always ask for more components.
+        others always ask for more components. While it runs, a sweep shows the lowest BIC
+        whatever this is: passes tell neither ICL nor held-out likelihood.
     random_state : int, RandomState instance or None
         By default that of the estimator. Models have it as their own, so that a clone begins with
         it when it is fitted again; those of a RandomState have the seed of their start.

@@ -24,7 +24,7 @@ from daskgmm.models.writers.tally import Tally
 from daskgmm.passes.configuration import Configuration
 from daskgmm.rows.retries import retried
 from daskgmm.storage.address import Address
-from daskgmm.storage.local import is_full, remove_partial_files, written_path
+from daskgmm.storage.local import Shortage, remove_partial_files, shortage, written_path
 from daskgmm.storage.masking import shown
 
 try:
@@ -152,18 +152,19 @@ class Target(ABC):
             if self._taken and not self._holds():
                 self._leave()
                 raise self.owner.lost() from cause
-            if is_full(error):
-                raise self._full(error) from cause
+            if short := shortage(error):
+                raise self._full(error, short) from cause
             raise
 
-    def _full(self, error: Exception) -> OutputError:
+    def _full(self, error: Exception, short: Shortage) -> OutputError:
         """Return the error of a run that finds no space, with what it leaves behind."""
         before = "" if self._remote else " What was there before is whole."
+        remedy = short.remedy.capitalize()
         begun = f" {self.root} holds what is written so far." if self._taken else ""
         return OutputError(
-            f"{self.address} cannot be written, as the disk is full: "
-            f"{self.address.described(error)}.{before}{begun} Free some of the disk: the same call "
-            "or command goes on from there. Or choose another place."
+            f"{self.address} cannot be written, as {short.what}: "
+            f"{self.address.described(error)}.{before}{begun} {remedy}: the same "
+            "call or command goes on from there. Or choose another place."
         )
 
     @contextmanager
