@@ -6,8 +6,12 @@ import re
 
 import click
 
-OTHERS = {"feature_dims": "features", "sample_weight": "weights"}
-"""Parameters whose option gathers its value under another name."""
+OTHERS = {
+    "feature_dims": "features",
+    "sample_weight(?! is the column)": "weights",
+    "sample_weight(?= is the column)": "weight_column",
+}
+"""Parameters whose option gathers its value under another name, as patterns."""
 
 
 def with_options(text: str, command: click.Command) -> str:

@@ -21,6 +21,7 @@ from daskgmm.models.settings.equal_weights import check_prior_of_weights
 from daskgmm.models.settings.factors import check_factors_of
 from daskgmm.passes.plan import Plan
 from daskgmm.rows.arrays import ArrayRows
+from daskgmm.rows.companions.of_columns import named_by
 from daskgmm.rows.companions.weights import split_companions
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source
@@ -79,13 +80,10 @@ def plan(
     estimator = _estimator(estimator, n_components, settings)
     estimator._validate_params()
     chosen = estimator._settings()
-    source, variances = apart(source_of(X, storage_options), noise_variance)
-    check_no_texts(source, labels)
-    rows, beside = _rows(source, Companions(sample_weight, labels), feature_dims)
-    if variances is not None:
-        check_known_noise(estimator)
-        rows, noise = planned_noise(source, rows, variances, feature_dims)
-        beside = replace(beside, noise=noise)
+    source = source_of(X, storage_options)
+    given = Companions(sample_weight, labels, noise_variance)
+    with named_by(given):
+        rows, beside = _rows_beside(estimator, source, given, feature_dims)
     check_enough(rows.n_rows, chosen.n_components)
     check_enough_columns(chosen.pca, rows.n_features)
     check_factors_of([chosen], rows.n_features)
@@ -123,6 +121,22 @@ def _estimator(
         )
     copy: MixtureEstimator = clone(given)
     return copy
+
+
+def _rows_beside(
+    estimator: MixtureEstimator,
+    source: Source,
+    given: Companions[Any],
+    feature_dims: Sequence[Hashable] | None,
+) -> tuple[Rows, Companions[Rows]]:
+    source, variances = apart(source, given.noise)
+    check_no_texts(source, given.labels)
+    rows, beside = _rows(source, replace(given, noise=None), feature_dims)
+    if variances is None:
+        return rows, beside
+    check_known_noise(estimator)
+    rows, noise = planned_noise(source, rows, variances, feature_dims)
+    return rows, replace(beside, noise=noise)
 
 
 def _rows(

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from daskgmm import BayesianGaussianMixture
@@ -43,3 +44,31 @@ def test_a_posterior_has_no_criteria(folder, rows, call):
     save_model(mixture, "b.json")
     found = json.loads(call("score", "b.json", "rows.npy", "--json").stdout)
     assert found == {"log_likelihood": pytest.approx(mixture.score(rows), rel=1e-12)}
+
+
+@pytest.mark.parametrize("name", ["t.parquet", "t.csv"])
+def test_what_goes_beside_rows_is_refused_as_that(folder, rows, call, name):
+    """And not as a feature, which would be left out."""
+    frame = pd.DataFrame(rows, columns=["a", "b", "c"])
+    frame = frame.assign(day=pd.date_range("2024-01-01", periods=len(rows)), real=rows[:, 0] * 2)
+    frame.to_parquet(name) if name.endswith("parquet") else frame.to_csv(name, index=False)
+    fit = ("fit", name, "--columns", "a,b,c", "-k", 2, "-q", "-o")
+    assert call(*fit, "m.json").exit_code == 0
+    fit = (*fit, "other.json")
+    labels = ("--labels", "day")
+    score = ("score", "m.json", name)
+    sweep = ("sweep", name, "-k", 2, "-o", "s.json")
+    for command in ((*fit, *labels), (*fit, "--classifier", *labels), (*score, *labels),
+                    (*sweep, *labels)):  # fmt: skip
+        done = call(*command)
+        assert done.exit_code == 1
+        error = done.stderr.splitlines()[-1]
+        assert " is the column 'day', which holds " in error
+        assert "Name a column of such labels" in error
+        assert "Leave them out" not in error
+    for command in (fit, score):
+        error = call(*command, "--weight-column", "day").stderr.splitlines()[-1]
+        assert error.startswith("Error: sample_weight (--weight-column) is the column 'day', which")
+    error = call(*score, "--labels", "real").stderr.splitlines()[-1]
+    assert error.startswith("Error: Input labels contains ")
+    assert "a label is a whole number" in error

@@ -182,8 +182,8 @@ def test_names_with_commas_stand_in_quotes(frame, call):
 def test_a_column_of_texts_is_no_weight(frame, call):
     frame.to_parquet("t.parquet")
     refused = call(*FIT, "t.parquet", "--columns", "a,b", "--weight-column", "name")
-    assert "not numbers: 'name' (" in refused.stderr
-    assert "Name columns that hold numbers." in refused.stderr
+    assert "is the column 'name', which holds text" in refused.stderr
+    assert "Name a column of numbers." in refused.stderr
 
 
 def test_a_table_of_texts_alone(frame, call):

@@ -185,7 +185,7 @@ def test_names_in_a_column_of_parquet(stored):
         assert_array_equal(found.class_count_, expected.class_count_)
         assert_allclose(found.mixture_.means_, expected.mixture_.means_, rtol=1e-12)
         assert found.score(rows, "kind", "w") == expected.score(x, y, frame.w)
-    with pytest.raises(DataError, match="holds texts, and components have numbers"):
+    with pytest.raises(DataError, match="holds text, and components have numbers"):
         GaussianMixture(3).fit(path, labels="kind")
 
 

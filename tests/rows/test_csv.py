@@ -271,5 +271,5 @@ def test_a_column_of_texts_is_a_target():
         assert found.score(rows, "kind", np.ones(300)) == expected.score(
             frame[["a", "b"]], frame["kind"]
         )
-    with pytest.raises(DataError, match="'kind', which holds texts"):
+    with pytest.raises(DataError, match="'kind', which holds text"):
         GaussianMixture(2).fit(open_data("x.csv", columns=["a", "b"]), labels="kind")

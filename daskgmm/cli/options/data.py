@@ -170,10 +170,10 @@ class Data:
         if not self._by_name():
             return None
         found = source_of(self.path, self.storage_options).columns()
-        left = {name: word for name, word in found.left.items() if name not in self._beside}
-        if not left or not found.others:
+        if not found.left or not found.others:
             return None
-        if not quiet:
+        left = {name: word for name, word in found.left.items() if name not in self._beside}
+        if left and not quiet:
             beside = (*self._beside, *self._noise_names)
             click.echo(
                 f"{shown(self.path)}: {listed(described(left))} left out; features: "

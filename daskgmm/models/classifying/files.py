@@ -31,7 +31,7 @@ def class_entry(classifier: BaseEstimator) -> dict[str, Any]:
     classes = classifier.classes_
     return {
         "classes": [_kept(value) for value in classes.tolist()],
-        "dtype": classes.dtype.str if classes.dtype.kind in "iu" else "text",
+        "dtype": classes.dtype.str if classes.dtype.kind in "iub" else "text",
         "class_prior": plain(np.asarray(classifier.class_prior_, np.float64)),
         "class_count": plain(classifier.class_count_),
         "settings": {name: value for name, value in settings.items() if name not in LEFT_OUT},
@@ -40,7 +40,7 @@ def class_entry(classifier: BaseEstimator) -> dict[str, Any]:
 
 def _kept(value: Any) -> Any:
     """Return a class as JSON holds it; raise `SettingError` for one that it cannot hold."""
-    if isinstance(value, bool) or not isinstance(value, (int, str)):
+    if not isinstance(value, (int, str)):
         raise SettingError(
             f"The class {value!r} is neither a number nor a text, and no file can hold it. Fit "
             "with such labels."

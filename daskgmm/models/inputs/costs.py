@@ -23,6 +23,7 @@ from daskgmm.models.inputs.rows import training_rows
 from daskgmm.passes.configuration import backend
 from daskgmm.passes.dataset import Dataset
 from daskgmm.passes.plan import Needs, Plan, make_plan
+from daskgmm.rows.companions.of_columns import named_by
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source
 
@@ -46,6 +47,10 @@ class TrainingData:
 
     def rows(self, estimator: BaseEstimator) -> tuple[Rows, Companions[Rows]]:
         """Return rows and what goes beside them; the estimator takes the names of features."""
+        with named_by(replace(self.given, noise=self.noise_variance)):
+            return self._rows(estimator)
+
+    def _rows(self, estimator: BaseEstimator) -> tuple[Rows, Companions[Rows]]:
         check_no_texts(self.source, self.labels)
         source, variances = apart(self.source, self.noise_variance)
         rows, beside = training_rows(estimator, source, self.given, self.feature_dims)

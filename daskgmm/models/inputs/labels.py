@@ -10,15 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.arrays import Array
-from daskgmm.companions import Companions
+from daskgmm.companions import LABELS, Companions
 from daskgmm.em.settings import Settings
 from daskgmm.em.survey.label_counts import LabelCounts, count_labels
 from daskgmm.em.survey.labelling import Labelling
 from daskgmm.errors import DataError, SettingError
 from daskgmm.passes.configuration import backend
 from daskgmm.rows.companions.coded import coded_rows
+from daskgmm.rows.companions.of_columns import not_numbers
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.source import Source
+from daskgmm.rows.tables.text_columns import TEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +41,7 @@ class KnownClasses:
 def check_no_texts(source: Source, labels: Any) -> None:
     """Raise `DataError` for a column of texts, which name no components."""
     if isinstance(labels, str) and source.texts(labels) is not None:
-        raise DataError(
-            f"labels is the column {labels!r}, which holds texts, and components have numbers. Fit "
-            "a GaussianMixtureClassifier (--classifier), whose classes have names."
-        )
+        raise not_numbers(LABELS, labels, TEXT)
 
 
 def with_labels_of_sizes(

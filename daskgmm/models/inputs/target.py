@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils import column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
 
 from daskgmm.em.survey.label_counts import distinct_texts
 from daskgmm.errors import DataError
@@ -24,6 +23,9 @@ from daskgmm.rows.sources import source_of
 from daskgmm.rows.tables.frames import check_no_texts, is_dask_frame
 
 Values = NDArray[Any]
+
+WHOLE = "a whole number, and -1 or NaN where the class of a row is unknown"
+"""What a label is that is a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +50,16 @@ class Target:
     dtype: np.dtype[Any] | None = None
 
     @classmethod
-    def of(cls, source: Source, y: Any, features: Sequence[str] | None = None) -> Target:
+    def of(
+        cls,
+        source: Source,
+        y: Any,
+        features: Sequence[str] | None = None,
+        argument: str = "y",
+    ) -> Target:
         """Return the labels that y is; X has the columns `features`, by default all others.
+
+        `argument` is named in errors.
 
         Raises
         ------
@@ -63,7 +73,7 @@ class Target:
                 "label, fit a GaussianMixture."
             )
         if isinstance(y, str) and source.validated:
-            found = source.split(y, None, "y")
+            found = source.split(y, None, argument)
             if found is None:
                 return cls(source, y)
             source, own = found
@@ -76,7 +86,7 @@ class Target:
             if is_dask_frame(y) and y.ndim == 1:
                 check_no_texts(y)
             return cls(source, y)
-        values = _checked(y)
+        values = _checked(y, argument)
         if values.dtype.kind in "iuf":
             return cls(source, values, dtype=values.dtype)
         return cls(source, *_encoded(values))
@@ -107,7 +117,7 @@ def _as_array(y: list[Any] | tuple[Any, ...]) -> Values:
     return values if values.dtype.kind in "biuf" else np.asarray(y, object)
 
 
-def _checked(y: Any) -> Values:
+def _checked(y: Any, argument: str) -> Values:
     """Return labels in memory as one axis; raise `DataError` for measurements."""
     if isinstance(y, (list, tuple)):
         y = _as_array(y)
@@ -116,28 +126,53 @@ def _checked(y: Any) -> Values:
         known = values[~pd.isna(values)]
         if all(isinstance(value, (int, float, np.number)) for value in known):
             values = np.asarray(pd.to_numeric(values), np.float64)
-    if values.dtype.kind == "f":
-        if np.isinf(values).any():
-            raise DataError(
-                "Input y contains infinity or a value too large for dtype('float64'). A label is "
-                "a whole number, and -1 or NaN where the class of a row is unknown."
-            )
-        known = values[~np.isnan(values)]
-    else:
-        known = values[~pd.isna(values)]
-    if len(known):
-        try:
-            check_classification_targets(known)
-        except TypeError as error:
-            raise DataError(
-                "y mixes names and numbers, which have no order. Give either, with None or NaN "
-                "where the class of a row is unknown."
-            ) from error
-    elif len(values):
+    missing = np.asarray(pd.isna(values))
+    if len(values) and missing.all():
         raise DataError(
-            "Input y contains NaN alone: the class of no row is known. Fit a GaussianMixture."
+            f"Input {argument} contains NaN alone: the class of no row is known. Fit a "
+            "GaussianMixture."
         )
+    if values.dtype.kind == "f":
+        _check_whole(values, missing, argument)
+    else:
+        _check_names(values[~missing], argument)
     return values
+
+
+def _check_whole(values: Values, missing: Values, argument: str) -> None:
+    """Raise `DataError` at the first number that is not whole: its row is named."""
+    if np.isinf(values).any():
+        raise DataError(
+            f"Input {argument} contains infinity or a value too large for dtype('float64'). A "
+            f"label is {WHOLE}."
+        )
+    odd = ~missing & (values != np.rint(values))
+    if odd.any():
+        row = int(np.argmax(odd))
+        raise DataError(
+            f"Input {argument} contains {values[row]:g} in row {row}. Unknown label type: a label "
+            f"is {WHOLE}."
+        )
+
+
+def _check_names(known: Values, argument: str) -> None:
+    """Raise `DataError` for known labels that are neither whole numbers nor texts."""
+    if known.dtype.kind in "biuU" or not len(known):
+        return
+    kinds = {type(value) for value in known.tolist()}
+    if all(issubclass(kind, str) for kind in kinds):
+        return
+    if all(issubclass(kind, (str, int, float, np.number)) for kind in kinds):
+        raise DataError(
+            f"{argument} mixes names and numbers, which have no order. Give either, with None or "
+            "NaN where the class of a row is unknown."
+        )
+    odd = next(value for value in known.tolist() if not isinstance(value, (str, int, float)))
+    raise DataError(
+        f"{argument} contains {odd!r}. Unknown label type: a label is a whole number or a text, "
+        "and -1, None or NaN where the class of a row is unknown. Make texts of others: "
+        f"[str(label) for label in {argument}]."
+    )
 
 
 def _encoded(values: Values) -> tuple[NDArray[np.int64], Values]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daskgmm.companions import Companions
+from daskgmm.companions import LABELS, Companions
 from daskgmm.counting import counted
 from daskgmm.em.survey.label_counts import check_labels, check_number
 from daskgmm.errors import DataError
@@ -156,7 +156,7 @@ def label_agreement(
     features, predictor = feature_names(mixture), mixture._predictor()
     if features is not None:  # of what holds texts, only columns that are named are read
         features = (*features, *(column_names(noise_variance) or ()))
-    target = Target.of(source_of(x), labels, features)
+    target = Target.of(source_of(x), labels, features, LABELS)
     of_rows = target.source, Companions(None, target.labels), noise_variance
     rows, beside, predictor = rows_beside(mixture, predictor, *of_rows)
     merged = predictor.clusters

@@ -46,6 +46,7 @@ from daskgmm.rows.companions.noise import (
     noise_for,
     wide_grid,
 )
+from daskgmm.rows.companions.of_columns import named_by
 from daskgmm.rows.compositions.wide import WideRows, WideTable
 from daskgmm.rows.labelled.arrays import Labelled
 from daskgmm.rows.matching import FIND_LENGTHS
@@ -61,7 +62,8 @@ def predict_with_noise(mixture: Any, predictor: Predictor, names: Names, x: Any,
     source, given = apart(source_of(x), given)
     constant = _shared(predictor, given, _number_of(source.x))
     if constant is None:
-        return source.predictions(NoisyInAnyForm(mixture, predictor, names, given))
+        with named_by(Companions(noise=given)):
+            return source.predictions(NoisyInAnyForm(mixture, predictor, names, given))
     return source.predictions(InAnyForm(mixture, widened_by(predictor, constant), names))
 
 
@@ -87,6 +89,13 @@ def rows_beside(
 
     There is no noise beside rows that have none, or share one: of these the predictor knows.
     """
+    with named_by(replace(beside, noise=given)):
+        return _rows_beside(mixture, predictor, source, beside, given)
+
+
+def _rows_beside(
+    mixture: Any, predictor: Predictor, source: Source, beside: Companions[Any], given: Any
+) -> tuple[Rows, Companions[Rows], Predictor]:
     if given is None:
         return *scoring_rows(mixture, source, beside), predictor
     check_known_noise(mixture)
@@ -113,7 +122,8 @@ def rows_to_write(
     if source.labelled:
         grid = labelled_rows(mixture, source.x)
         return NoisyPredictor(predictor, len(grid.names)), _wide_grid(grid, given)
-    rows = _wide_rows(mixture, source, given)
+    with named_by(Companions(noise=given)):
+        rows = _wide_rows(mixture, source, given)
     return NoisyPredictor(predictor, rows.n_features - predictor.n_columns), rows
 
 
@@ -138,7 +148,8 @@ def table_to_write(
         return NoisyPredictor(predictor, noise.n_features), WideTable(table, noise)
     if features is None:
         features = source.table(None, (*(keys or ()), *names), CHUNK_ROWS).features
-    table = source.table(_with_noise(mixture, features, names), keys, CHUNK_ROWS)
+    with named_by(Companions(noise=names)):
+        table = source.table(_with_noise(mixture, features, names), keys, CHUNK_ROWS)
     return NoisyPredictor(predictor, len(names)), table
 
 

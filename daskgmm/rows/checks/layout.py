@@ -22,6 +22,15 @@ NONE_GIVEN = {
 }
 
 
+DATES = {
+    "X": "not numbers. Convert them to a duration in a unit of your choice, for example "
+    "(t - t0) / np.timedelta64(1, 's')",
+    WEIGHTS: "no weights, which are numbers. Give one number for each row",
+    LABELS: "no labels, which are whole numbers. Make some with pandas.factorize(labels)",
+}
+"""What dates are not, and what to do, by argument."""
+
+
 def check_rows(shape: Sequence[Any], dtype: Any) -> None:
     """Raise DataError unless an array of this shape and type can be rows."""
     _check_unstructured(dtype, "X", len(shape))
@@ -79,8 +88,7 @@ def check_real(dtype: Any, name: str) -> None:
     _check_unstructured(dtype, name)
     if kind in "mM":
         raise DataError(
-            f"{name} has dtype {dtype}; dates and durations are not numbers. Convert them to a "
-            "duration in a unit of your choice, for example (t - t0) / np.timedelta64(1, 's')."
+            f"{name} has dtype {dtype}; dates and durations are {DATES.get(name, DATES['X'])}."
         )
     raise DataError(f"{name} has dtype {dtype}, which is not numeric; {_numbers_for(name)}.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, cast
 
 import numpy as np
@@ -12,6 +13,18 @@ from daskgmm.storage.masking import shown
 
 LISTED_COLUMNS = 20
 """Largest number of columns that an error message lists."""
+
+
+class NotNumbersError(DataError):
+    """Columns that were to be read as numbers hold something else.
+
+    Attributes
+    ----------
+    kinds : mapping of str to str
+        These columns, and the names of their stored types.
+    """
+
+    kinds: Mapping[str, str] = MappingProxyType({})
 
 
 def places(names: Sequence[str], columns: Sequence[str] | None) -> list[int]:
@@ -55,7 +68,7 @@ def names_within(x: Any) -> tuple[str, ...] | None:
 def check_numbers(
     kinds: Mapping[str, tuple[np.dtype[Any] | None, str]], what: str, how: str
 ) -> None:
-    """Raise `DataError` if a column holds no numbers.
+    """Raise `NotNumbersError` if a column holds no numbers.
 
     For each column `kinds` has the NumPy type, or None, and the name of the stored type; the
     message says whose columns they are (`what`) and how to leave them out: `how` is the call, with
@@ -66,11 +79,13 @@ def check_numbers(
         return
     numbers = listed(repr(name) for name in kinds if name not in others)
     call = how.format(others=listed(map(repr, others)), numbers=numbers)
-    raise DataError(
+    error = NotNumbersError(
         f"{shown(what)} has columns that are not numbers: "
         f"{listed(f'{name!r} ({kinds[name][1]})' for name in others)}. "
         f"{f'Leave them out: {call}.' if numbers else 'Name columns that hold numbers.'}"
     )
+    error.kinds = {name: kinds[name][1] for name in others}
+    raise error
 
 
 def listed(names: Iterable[str]) -> str:

@@ -23,6 +23,7 @@ from daskgmm.rows.tables.arrow_columns import (
 )
 from daskgmm.rows.tables.features import FeatureColumn, check_length, columns_of
 from daskgmm.rows.tables.pandas_columns import column_type, converted_type, partition_array
+from daskgmm.rows.tables.text_columns import word_of
 
 Names = tuple[str, ...] | None
 
@@ -145,6 +146,11 @@ def check_no_texts(series: Any) -> None:
     """
     if column_type(series.dtype) is None:
         name = str(series.name)
+        if getattr(series.dtype, "kind", "") in "mM":
+            raise DataError(
+                f"labels is the column {name!r}, which holds {word_of(str(series.dtype))} "
+                f"({series.dtype}), and a label is a whole number. Name a column of such labels."
+            )
         raise DataError(
             f"labels is the column {name!r} of a data frame of Dask, and holds {series.dtype}; in "
             "these frames it holds numbers, as texts are not known before all partitions are read. "

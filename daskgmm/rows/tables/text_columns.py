@@ -17,12 +17,16 @@ LOOKED_AT = 1000
 TRUTH = "bool"
 """Arrow's type of truth values, which are numbers that no Gaussian is like."""
 
+TEXT = "text"
+
 WORDS = {
-    **dict.fromkeys(TEXTS, "text"), "dictionary": "categories", "date32": "dates",
+    **dict.fromkeys(TEXTS, TEXT), "dictionary": "categories", "date32": "dates",
     "date64": "dates", "timestamp": "times", "time32": "times of day", "time64": "times of day",
     "duration": "durations", TRUTH: "truth values",
+    "str": TEXT, "object": "objects", "category": "categories", "datetime64": "times",
+    "timedelta64": "durations",
 }  # fmt: skip
-"""What columns hold, by how their types of Arrow begin."""
+"""What columns hold, by how their types of Arrow, or of pandas, begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +48,15 @@ class Columns:
     def of(cls, kinds: Iterable[tuple[str, str, bool]]) -> Columns:
         """Return columns apart: names, names of their types of Arrow, and if these are numbers."""
         triples = list(kinds)
-        left = {name: _word(kind) for name, kind, number in triples if not number or kind == TRUTH}
+        left = {
+            name: word_of(kind) for name, kind, number in triples if not number or kind == TRUTH
+        }
         return cls(tuple(name for name, _, _ in triples if name not in left), left)
 
     @property
     def texts(self) -> tuple[str, ...]:
         """Those that are left out as texts or categories, which may be numbers mostly."""
-        return tuple(name for name, word in self.left.items() if word in ("text", "categories"))
+        return tuple(name for name, word in self.left.items() if word in (TEXT, "categories"))
 
 
 def described(left: Mapping[str, str]) -> Iterator[str]:
@@ -59,7 +65,8 @@ def described(left: Mapping[str, str]) -> Iterator[str]:
         yield f"{quoted(name)} ({word})"
 
 
-def _word(kind: str) -> str:
+def word_of(kind: str) -> str:
+    """Return what a column of the type of this name holds; the name itself where none is known."""
     begin = kind.partition("[")[0].partition("<")[0]
     return WORDS.get(begin, kind)
 
