@@ -3,10 +3,45 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from daskgmm.counting import counted
+
+COLUMNS = 80
+"""Characters of a line, at most, of what is said beside results."""
+
+LIST_CHARACTERS = 2 * COLUMNS
+"""Characters of a list of names in it: of more names their number is said."""
+
+
+FIXED_SPACE = "\0"
+"""A space in a name of a list, where no line ends."""
+
+
+def wrapped(text: str) -> str:
+    """Return a sentence in lines of `COLUMNS` characters at most, the further ones indented."""
+    lines = textwrap.fill(
+        text, COLUMNS, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
+    return lines.replace(FIXED_SPACE, " ")
+
+
+def some_of(names: Iterable[str]) -> str:
+    """Return as many names as a list has room for, at least one, and the number of the others.
+
+    It is a part of a text for `wrapped`.
+    """
+    known, shown, length = list(names), 0, 0
+    for name in known:
+        length += len(name) + len(", ")
+        if shown and length > LIST_CHARACTERS:
+            break
+        shown += 1
+    more = len(known) - shown
+    listed = ", ".join(name.replace(" ", FIXED_SPACE) for name in known[:shown])
+    return listed + (f" and {more:,} more" if more else "")
 
 
 def fit_report(mixture: Any, out: str) -> str:

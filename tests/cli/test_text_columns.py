@@ -1,6 +1,7 @@
 """Tables with columns of texts: fits take their numbers and say so, where that is no guess."""
 
 import datetime
+import re
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,10 @@ def line(path):
     return LINE % ("text" if path == "t.csv" else "categories")
 
 
+def unwrapped(text):
+    return text.replace("\n  ", " ")
+
+
 def write(frame):
     frame.to_csv("t.csv", index=False)
     frame.to_parquet("t.parquet", row_group_size=100)
@@ -43,7 +48,7 @@ def write(frame):
 def test_a_fit_takes_the_numbers_and_says_so(frame, call, path):
     done = call(*FIT, path)
     assert done.exit_code == 0, done.output
-    assert f"{path}: {line(path)}" in done.stderr
+    assert f"{path}: {line(path)}" in unwrapped(done.stderr)
     found = load_model("m.json")
     assert list(found.feature_names_in_) == ["a", "b", "c"]
     assert call(*FIT, path, "--columns", "a,b,c", "--overwrite").stderr.count("left out") == 0
@@ -67,9 +72,9 @@ def test_what_is_fitted_is_taken_by_name_from_the_same_table(frame, call, path):
 
 
 def test_plans_sweeps_and_info(frame, call):
-    assert line("t.csv") in call("plan", "-k", 2, "t.csv").stderr
+    assert line("t.csv") in unwrapped(call("plan", "-k", 2, "t.csv").stderr)
     swept = call("sweep", "t.parquet", "-k", "1-2", "--n-init", 1, "-o", "best.json")
-    assert line("t.parquet") in swept.stderr
+    assert line("t.parquet") in unwrapped(swept.stderr)
     assert list(load_model("best.json").feature_names_in_) == ["a", "b", "c"]
     for path in PATHS:
         told = call("info", path).stdout
@@ -126,10 +131,10 @@ def test_every_kind_of_column_that_is_no_number_is_told_once(frame, call, path):
     for command in (FIT, ("plan", "-k", 2), ("sweep", "-k", "1-2", "--n-init", 1, "-o", "s.json")):
         done = call(*command, path)
         assert done.exit_code == 0, done.output
-        (told,) = [words for words in done.stderr.splitlines() if "left out" in words]
+        told = " ".join(done.stderr.split())
         for name in named:
             assert f"{name} ({name.replace('_', ' ')})" in told
-        assert told.endswith("left out; features: a, b, c. --columns chooses.")
+        assert told.count("left out; features: a, b, c. --columns chooses.") == 1
     for command in ("predict", "impute"):
         done = call(command, "m.json", path, "-o", f"{command}.parquet")
         assert done.exit_code == 0, done.output
@@ -175,8 +180,30 @@ def test_names_with_commas_stand_in_quotes(frame, call):
     drawn = call("plot", "m.json", "-o", "p.png", "--features", 'c,"lat, deg"')
     assert drawn.exit_code == 0, drawn.output
     assert call(*FIT, "t.parquet", "--columns", '"lat, deg,c').exit_code in (1, 2)
-    left_out = call(*FIT, "t.parquet", "--overwrite").stderr
+    left_out = unwrapped(call(*FIT, "t.parquet", "--overwrite").stderr)
     assert 'features: "lat, deg", "say ""b""", c. --columns chooses.' in left_out
+
+
+@pytest.mark.parametrize("many", [2, 300])
+def test_what_is_left_out_is_told_in_lines_of_80_columns(frame, call, many):
+    wide = {f"measurement_number_{i}": frame["a"] + i for i in range(many)}
+    texts = {f"comment_on_it_{i}": frame["name"] for i in range(many)}
+    pd.DataFrame({"the name of it": frame["name"], **texts, **wide}).to_parquet("wide.parquet")
+    done = call("plan", "-k", 2, "wide.parquet")
+    assert done.exit_code == 0, done.output
+    lines = done.stderr.splitlines()
+    assert 1 < len(lines) <= 7
+    assert max(map(len, lines)) <= 80
+    assert all(line.startswith("  ") for line in lines[1:])
+    told = " ".join(done.stderr.split())
+    assert told.startswith("wide.parquet: the name of it (text), comment_on_it_0 (text), ")
+    assert told.endswith(". --columns chooses.")
+    if many == 2:
+        assert "left out; features: measurement_number_0, measurement_number_1." in told
+    else:
+        numbers = [int(number) for number in re.findall(r"and (\d+) more", told)]
+        shown = [told.count("comment_on_it_"), told.count("measurement_number_")]
+        assert [a + b for a, b in zip(numbers, shown, strict=True)] == [many, many]
 
 
 def test_a_column_of_texts_is_no_weight(frame, call):

@@ -13,6 +13,7 @@ import click
 import daskgmm.cli.options.common as options
 from daskgmm.cli.options.common import Command, added, taken
 from daskgmm.cli.options.completing import PLACE
+from daskgmm.cli.reporting import some_of, wrapped
 from daskgmm.counting import counted
 from daskgmm.names import MARGINALISE
 from daskgmm.rows.checks.name_lists import names_of_text, quoted
@@ -154,16 +155,15 @@ class Data:
             )
         context = click.get_current_context(silent=True)
         if context is None or not context.params.get("quiet"):
-            click.echo(
-                f"{shown(self.path)}: features {listed(map(quoted, x.columns))}, in this order, "
-                "as MODEL has no names of its own. --columns chooses.",
-                err=True,
+            said = (
+                f"{shown(self.path)}: features {some_of(map(quoted, x.columns))}, in this order, "
+                "as MODEL has no names of its own. --columns chooses."
             )
+            click.echo(wrapped(said), err=True)
         return x
 
     def _numbers(self, *, quiet: bool) -> tuple[str, ...] | None:
         """Return the columns of a table that are features; None if all are to be taken."""
-        from daskgmm.rows.checks.naming import listed
         from daskgmm.rows.sources import source_of
         from daskgmm.rows.tables.text_columns import described
 
@@ -175,12 +175,12 @@ class Data:
         left = {name: word for name, word in found.left.items() if name not in self._beside}
         if left and not quiet:
             beside = (*self._beside, *self._noise_names)
-            click.echo(
-                f"{shown(self.path)}: {listed(described(left))} left out; features: "
-                f"{listed(quoted(name) for name in found.others if name not in beside)}. "
-                "--columns chooses.",
-                err=True,
+            features = some_of(quoted(name) for name in found.others if name not in beside)
+            said = (
+                f"{shown(self.path)}: {some_of(described(left))} left out; features: {features}. "
+                "--columns chooses."
             )
+            click.echo(wrapped(said), err=True)
         return found.others
 
     @property
