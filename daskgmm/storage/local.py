@@ -54,6 +54,26 @@ def shortage(error: BaseException) -> Shortage | None:
     return SHORTAGES.get(error.errno or 0) if isinstance(error, OSError) else None
 
 
+def nothing_at(path: str) -> str:
+    """Return the message for a local path that leads nowhere."""
+    where = f"it is looked up from the directory {Path.cwd()}"
+    return f"{path} does not exist. Check the path; {where}."
+
+
+def leads_nowhere(path: str) -> bool:
+    """Return whether a path or URL is surely no file and no folder, nor a place inside of one.
+
+    A pattern, a URL, and what is below a file or a folder with a suffix, as an array of a group is,
+    may be there: whoever opens it knows.
+    """
+    if not path or "://" in path or any(mark in path for mark in "*?[:"):
+        return False
+    given = Path(path).expanduser()
+    return not given.exists() and not any(
+        parent.suffix or parent.is_file() for parent in given.parents
+    )
+
+
 def written_path(path: str | os.PathLike[str]) -> Path:
     """Return the absolute path that is written to: of a symbolic link, the path it leads to."""
     # Absolute, as workers may have been started elsewhere.

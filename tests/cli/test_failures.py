@@ -55,6 +55,46 @@ def test_advice(folder, call, command, words):
     check_failure(folder, call, command, words)
 
 
+HEAVY = ("dask", "sklearn", "zarr", "scipy", "pandas")
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (("fit", "no.csv", "-k", "3", "-o", "m.json"), "no.csv does not exist. Check the path"),
+        (("sweep", "no/rows", "-k", "3", "-o", "m.json"), "no/rows does not exist"),
+        (("predict", "no.json", "no.csv", "-o", "l.zarr"), "There is no model file no.json"),
+        (("convert", "rows.npy", "no.csv", "-o", "t.parquet"), "no.csv does not exist"),
+    ],
+)
+def test_a_path_that_leads_nowhere_is_told_before_libraries_are_imported(folder, command, words):
+    """They take seconds to import, and a wrong path is a frequent mistake."""
+    code = (
+        "import sys; from daskgmm.cli import main\n"
+        f"try: main({list(command)!r})\n"
+        f"finally: print(sorted(set({HEAVY!r}) & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert done.stdout.strip() == "[]"
+
+
+def test_what_may_be_there_is_left_to_those_who_open_it(folder, call):
+    """A place in a group or a file, a pattern, a URL."""
+    zarr.create_group("g.zarr")
+    for path, words in (
+        ("g.zarr/no", "g.zarr/no"),
+        ("*.parquet", "*.parquet does not exist, or holds no Parquet files"),
+        ("file:///no/rows.zarr", "does not exist, or holds no Zarr array"),
+    ):
+        done = call("fit", path, "-k", 3, "-o", "m.json")
+        assert done.exit_code == 1
+        assert words in done.stderr
+
+
 def test_what_is_no_model_stays(folder, call):
     (folder / "notes.txt").write_text("notes")
     fit = ("fit", "rows.zarr", "-k", 3, "-o", "notes.txt")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
 from typing import Any
 
 import zarr
@@ -12,6 +11,7 @@ from daskgmm.errors import SourceError
 from daskgmm.rows.decoding.file_kinds import how_to_open
 from daskgmm.rows.zarr_nodes.obstore_backend import portable
 from daskgmm.storage.address import Address
+from daskgmm.storage.local import nothing_at
 
 CODEC_BATCH = 16
 """Chunks that Zarr decodes as one job: small chunks are read twice as fast as with its default
@@ -66,10 +66,7 @@ def missing(address: Address) -> str:
             "that address. If it is a folder of Parquet files or a Delta Lake table, open it with "
             "daskgmm.open_parquet(url), or write url/**/*.parquet."
         )
-    return (
-        f"{address} does not exist. Check the path; it is looked up from the directory "
-        f"{Path.cwd()}."
-    )
+    return nothing_at(str(address))
 
 
 def _not_zarr(address: Address) -> str:
