@@ -62,7 +62,7 @@ def test_transform_writes_latent_coordinates(call, frame):
 
 
 def test_transform_of_other_mixtures_is_refused_before_data_are_opened(call, models):
-    refused = call("transform", "a.json", "absent.zarr", "-o", "l.zarr")
+    refused = call("transform", "a.json", "absent.zarr/rows", "-o", "l.zarr")
     assert refused.exit_code == 1
     assert "ppca" in refused.stderr
     assert "absent" not in refused.stderr

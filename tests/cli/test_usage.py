@@ -9,9 +9,9 @@ from daskgmm import plan
 from daskgmm.version import __version__
 from tests.cli.data import ENVIRONMENT
 
-FIT = ("fit", "none.zarr", "-k", 3, "-o", "m.json")
-SWEEP = ("sweep", "none.zarr", "-k", "2-3", "-o", "m.json")
-PLAN = ("plan", "none.zarr", "-k", 3)
+FIT = ("fit", "none.zarr/rows", "-k", 3, "-o", "m.json")
+SWEEP = ("sweep", "none.zarr/rows", "-k", "2-3", "-o", "m.json")
+PLAN = ("plan", "none.zarr/rows", "-k", 3)
 
 
 @pytest.mark.parametrize("command", [FIT, SWEEP, PLAN])
@@ -81,7 +81,7 @@ def test_the_package_is_a_program(module):
 
 @pytest.mark.parametrize("name", ["q.csv", "q.JSON", "q.txt", "q.npy", "q.nc", "q.h5", "q.tif/"])
 def test_predictions_are_not_called_as_files_of_other_formats(folder, call, model, name):
-    refused = call("predict", model, "none.zarr", "-o", name)
+    refused = call("predict", model, "none.zarr/rows", "-o", name)
     assert refused.exit_code == 2, refused.output
     assert "labels.zarr" in refused.stderr
     assert "labels.parquet" in refused.stderr
