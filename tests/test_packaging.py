@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
 import yaml
 
 from daskgmm import __version__
@@ -36,6 +37,24 @@ def test_conda_builds_this_version_and_starts_the_same_commands():
     assert RECIPE["package"]["name"] == PROJECT["name"]
     commands = [f"{name} = {place}" for name, place in PROJECT["scripts"].items()]
     assert RECIPE["build"]["python"]["entry_points"] == commands
+
+
+@pytest.mark.parametrize("platform", ["linux-64", "osx-arm64"])
+def test_rattler_build_accepts_the_recipe(platform):
+    """It renders it: every key is known, every template has its values."""
+    rattler = pytest.importorskip("rattler_build")
+    folder = ROOT / "deploy" / "conda"
+    recipe = rattler.Stage0Recipe.from_file(folder / "recipe.yaml")
+    here = rattler.PlatformConfig(
+        target_platform=platform, build_platform=platform, host_platform=platform
+    )
+    settings = rattler.RenderConfig(platform=here)
+    variants = rattler.VariantConfig.from_file(folder / "variants.yaml")
+    (found,) = [each.recipe for each in recipe.render(variants, settings)]
+    assert (found.package.name, found.package.version) == ("daskgmm", __version__)
+    assert len(found.requirements.run) == len(RECIPE["requirements"]["run"])
+    with pytest.raises(Exception, match="stdlib"):
+        recipe.render(None, settings)  # of the C library conda-forge's own pinning says
 
 
 def test_summary_licence_and_authors_are_said_alike():

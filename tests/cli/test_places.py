@@ -129,7 +129,9 @@ def test_model_files_are_not_named_as_another_format(inputs, call, name):
     ("outputs", "words"), [("lable", "outputs names 'lable'"), ("latent", "ppca")]
 )
 def test_wrong_outputs_are_refused_before_the_data_are_opened(inputs, call, outputs, words):
-    refused = call("predict", "model.json", "absent.zarr/rows", "-o", "p.zarr", "--outputs", outputs)
+    refused = call(
+        "predict", "model.json", "absent.zarr/rows", "-o", "p.zarr", "--outputs", outputs
+    )
     assert refused.exit_code != 0
     assert words in refused.stderr
     assert "absent.zarr/rows" not in refused.stderr
