@@ -77,6 +77,8 @@ def test_dates_are_no_labels_of_a_classifier_and_of_an_agreement(tmp_path, form)
         y, labels = "y contains datetime.datetime(", "labels contains datetime.datetime("
     assert refused(lambda: GaussianMixtureClassifier().fit(x, "day")).startswith(y)
     assert refused(lambda: MIXTURE.label_agreement(x, "day")).startswith(labels)
+    named = GaussianMixtureClassifier().fit(FRAME[["a", "b"]], FRAME["name"])
+    assert refused(lambda: named.score(x, "day")).startswith(y)
     message = refused(lambda: MIXTURE.score(x, None, "day"))
     weights = "has dtype" if form == "pandas" else "is the column 'day', which holds "
     assert message.startswith(f"sample_weight {weights}")

@@ -89,9 +89,9 @@ def accuracy(
     DataError
         If no labelled row has a weight.
     """
-    places, given = Places.of(target, classes), Companions(sample_weight, target.labels)
-    of_rows = target.source, given, noise_variance
+    of_rows = target.source, Companions(sample_weight, target.labels), noise_variance
     rows, beside, predictor = rows_beside(mixture, mixture._predictor(), *of_rows)
+    places = Places.of(target, classes)  # of a column that can be labels
     hits = total = 0.0
     data, work = predictor.dataset(rows, beside), partial(_score, predictor, places)
     for part in map_batches(data, work, name="daskgmm-score"):
