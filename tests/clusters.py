@@ -10,7 +10,13 @@ from distributed import LocalCluster, Status
 
 def spawned():
     """Start the processes of local clusters as users do, while this context lasts."""
-    return dask.config.set({"distributed.worker.multiprocessing-method": "spawn"})
+    return dask.config.set(
+        {
+            "distributed.worker.multiprocessing-method": "spawn",
+            "distributed.worker.profile.enabled": True,
+            "distributed.admin.system-monitor.interval": "500ms",
+        }
+    )
 
 
 def two_workers():

@@ -1,5 +1,6 @@
 """Two speeds: what starts clusters, kills processes or runs servers is marked `slow`."""
 
+import gc
 from multiprocessing.forkserver import set_forkserver_preload
 from pathlib import Path
 
@@ -12,20 +13,53 @@ HERE = Path(__file__).parent
 SLOW = ("deploy", "stores")
 """Folders of which all tests are: Slurm, Kubernetes, network namespaces, containers, S3."""
 
+LONG = ("test_site.py", "test_every_option.py", "test_memory_cap.py")
+"""Files that take minutes: they begin first, so that none is left when all else has ended."""
+
 STATES = pytest.StashKey()
 """Of the generators of modules, as they were imported."""
 
 
 def pytest_ignore_collect(collection_path, config):
-    """Import none of the slow folders where only others are asked for."""
-    slow = collection_path.parent == HERE and collection_path.name in SLOW
-    return True if slow and config.option.markexpr == "not slow" else None
+    """Import none of the slow folders where only others are asked for, and the other way round."""
+    if config.option.markexpr == "not slow":
+        return True if collection_path.parent == HERE and collection_path.name in SLOW else None
+    if config.option.markexpr == "slow" and collection_path.name.startswith("test_"):
+        return None if may_be_slow(collection_path) else True
+    return None
 
 
+def may_be_slow(path):
+    """Tell whether a file of tests may have slow ones: it, or what its folder sets up, says so."""
+    said = (each for each in (path, path.with_name("conftest.py")) if each.exists())
+    return is_slow(path) or any("slow" in each.read_text(encoding="utf-8") for each in said)
+
+
+def is_slow(path):
+    """Tell whether a file is in one of the slow folders."""
+    return path.is_relative_to(HERE) and path.relative_to(HERE).parts[0] in SLOW
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Look for no garbage among ten thousand tests, while they are collected and later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     for item in items:
-        if item.path.is_relative_to(HERE) and item.path.relative_to(HERE).parts[0] in SLOW:
+        if is_slow(item.path):
             item.add_marker(pytest.mark.slow)
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    if silent := [str(path) for path in sorted(slow) if not may_be_slow(path)]:
+        raise pytest.UsageError(f"Files of slow tests that do not say so: {', '.join(silent)}")
+    items.sort(key=lambda item: item.path.name not in LONG)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -34,10 +68,17 @@ def forked_workers():
 
     A worker is then there in 0.1 s, not after 3 s of a processor. What such workers take of
     memory, and their environment, is not what users have: `tests.clusters.spawned` is for that.
+    Nobody looks at their profiles either.
     """
     from distributed.utils import get_mp_context
 
-    with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
+    with dask.config.set(
+        {
+            "distributed.worker.multiprocessing-method": "forkserver",
+            "distributed.worker.profile.enabled": False,
+            "distributed.admin.system-monitor.interval": "10s",
+        }
+    ):
         get_mp_context()  # sets modules of its own, once
         set_forkserver_preload(
             ["distributed.nanny", "dask.dataframe", "daskgmm.models.fitting.estimator"]
