@@ -20,7 +20,7 @@ def stored(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def quiet(stored):
-    """Return the bits of an undisturbed fit of 20 iterations, on one thread."""
+    """Return the bits of an undisturbed fit, on one thread."""
     import dask.array as da
 
     with dask.config.set(num_workers=1), warnings.catch_warnings():

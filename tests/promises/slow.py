@@ -5,8 +5,8 @@ import time
 import dask.array as da
 import numpy as np
 
-K = 4
-SETTINGS = {"n_components": K, "max_iter": 20, "tol": 0.0, "random_state": 0}
+K, ITERATIONS = 4, 12
+SETTINGS = {"n_components": K, "max_iter": ITERATIONS, "tol": 0.0, "random_state": 0}
 
 
 def slowed(path, seconds=0.01):

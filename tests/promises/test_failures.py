@@ -275,8 +275,8 @@ def command(*arguments):
 def slow_store(tmp_path_factory):
     """A store whose every chunk is decompressed for a while."""
     path = tmp_path_factory.mktemp("slow") / "slow.zarr"
-    rows = np.random.default_rng(0).normal(size=(600_000, 8))
-    zarr.create_array(path, data=rows, chunks=(4000, 8))
+    rows = np.random.default_rng(0).normal(size=(300_000, 8))
+    zarr.create_array(path, data=rows, chunks=(2000, 8))
     return path
 
 
@@ -284,7 +284,7 @@ def slow_store(tmp_path_factory):
 def test_control_c(cluster, slow_store, tmp_path, where):
     """What was submitted is let go, nothing is written, and the cluster works on."""
     address = ["--scheduler", cluster.scheduler_address] if where == "cluster" else []
-    fit = command(*("fit", slow_store, "-k", 8, "--tol", 0, "--out", tmp_path / "m.json"), *address)
+    fit = command(*("fit", slow_store, "-k", 4, "--tol", 0, "--out", tmp_path / "m.json"), *address)
     with subprocess.Popen(fit, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
         while "iteration 1 " not in process.stderr.readline():
             assert process.poll() is None
@@ -318,7 +318,7 @@ def test_control_c_in_a_session_that_goes_on(cluster, stored):
 
 def test_a_killed_driver_leaves_a_usable_cluster(cluster, slow_store, tmp_path):
     fit = command(
-        *("fit", slow_store, "-k", 8, "--tol", 0, "--out", tmp_path / "m.json"),
+        *("fit", slow_store, "-k", 4, "--tol", 0, "--out", tmp_path / "m.json"),
         *("--scheduler", cluster.scheduler_address),
     )
     with subprocess.Popen(fit, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:

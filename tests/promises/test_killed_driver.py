@@ -15,7 +15,7 @@ from daskgmm.errors import CheckpointError, DataError
 from tests.drivers import Driver
 from tests.oracle.data import STRUCTURES, blobs
 from tests.promises.fit_with_checkpoint import fit_with_checkpoint
-from tests.promises.slow import SETTINGS, bits
+from tests.promises.slow import ITERATIONS, SETTINGS, bits
 from tests.promises.stopping import Stop, stop_after
 
 pytestmark = [
@@ -36,7 +36,7 @@ def iterations_of(resumed):
 
 
 def test_kill_the_driver_at_random_moments_and_resume(stored, quiet, tmp_path):
-    chance, kills, ended, resumed, longest = random.Random(0), 0, 0, [], 1.2
+    chance, kills, ended, resumed, longest = random.Random(0), 0, 0, [], 0.8
 
     def is_to_go_on():
         return kills < KILLS or (not iterations_of(resumed) and kills < 4 * KILLS)
@@ -77,8 +77,8 @@ def test_every_structure_resumes_to_the_same_bits(covariance_type, stopped_at, t
     assert bits(mixture) == alone
     assert next(e.resumed for e in events if isinstance(e, FitStarted)) == stopped_at
     passes = [e.name for e in events if isinstance(e, PassEnded)]
-    assert passes == ["expectation"] * (20 - stopped_at)
-    assert mixture.history_["iteration"] == list(range(1, 21))
+    assert passes == ["expectation"] * (ITERATIONS - stopped_at)
+    assert mixture.history_["iteration"] == list(range(1, ITERATIONS + 1))
 
 
 @pytest.mark.parametrize("random_state", [3, None])
