@@ -15,10 +15,20 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize(("d", "k", "chunk_nbytes"), [(4, 8, 1 << 20), (64, 16, 32 << 20)])
-def test_a_worker_takes_no_more_than_the_plan_says(tmp_path, d, k, chunk_nbytes):
-    found, planned = peak(write(tmp_path / "x.zarr", 60_000_000 // (4 * d), d, chunk_nbytes), k)
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """Return the peak of a fit to many small rows, and what the plan said."""
+    return peak(write(tmp_path_factory.mktemp("many") / "x.zarr", 4_000_000, 4, 1 << 20), 8)
+
+
+def test_a_worker_takes_no_more_than_the_plan_says(many):
+    found, planned = many
     # And the plan is no empty promise. (It allows for workers that import a script's modules.)
+    assert planned / 4 < found <= planned
+
+
+def test_nor_does_it_with_large_chunks(tmp_path):
+    found, planned = peak(write(tmp_path / "x.zarr", 234_375, 64, 32 << 20), 8)
     assert planned / 4 < found <= planned
 
 
@@ -44,19 +54,18 @@ print(planned, peak_memory())
 
 
 def test_starts_on_a_drawn_sample_take_no_more_than_the_plan_says(tmp_path):
-    part = np.random.default_rng(0).normal(size=(30_000, 600)).astype(np.float32)
+    part = np.random.default_rng(0).normal(size=(30_000, 300)).astype(np.float32)
     part[::2] += 1.0
-    zarr.create_array(tmp_path / "x.zarr", data=part, chunks=(2000, 600))
+    zarr.create_array(tmp_path / "x.zarr", data=part, chunks=(2000, 300))
     command = [sys.executable, "-c", FIT_HERE, str(tmp_path / "x.zarr")]
     ended = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
     planned, found = map(int, ended.stdout.split())
     assert planned / 4 < found <= planned
 
 
-def test_ten_times_the_rows_take_the_same_memory(tmp_path):
-    few, _ = peak(write(tmp_path / "few.zarr", 1_000_000, 4, 1 << 20), 8)
-    many, _ = peak(write(tmp_path / "many.zarr", 10_000_000, 4, 1 << 20), 8)
-    assert many < 1.1 * few
+def test_ten_times_the_rows_take_the_same_memory(many, tmp_path):
+    few, _ = peak(write(tmp_path / "few.zarr", 400_000, 4, 1 << 20), 8)
+    assert many[0] < 1.1 * few
 
 
 SAMPLE_HERE = """
@@ -74,7 +83,7 @@ print(peak_memory())
 
 def test_ten_times_the_drawn_rows_take_the_same_memory(tmp_path):
     peaks = []
-    for rows in (1_000_000, 10_000_000):
+    for rows in (500_000, 5_000_000):
         command = [sys.executable, "-c", SAMPLE_HERE, str(rows), str(tmp_path / f"{rows}.zarr")]
         ended = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
         peaks.append(int(ended.stdout))

@@ -13,16 +13,16 @@ from tests.promises.capped import memory_cap, oom_kills, run
 pytestmark = pytest.mark.slow
 
 CAP = 760 << 20
-ROWS, D, CHUNK = 12_800_000, 32, 50_000
+ROWS, D, CHUNK = 6_400_000, 32, 25_000
 
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory):
     path = tmp_path_factory.mktemp("large") / "rows.zarr"
     array = zarr.create_array(
-        path, shape=(ROWS, D), chunks=(CHUNK, D), dtype="f4", compressors=None
+        path, shape=(ROWS, D), chunks=(CHUNK, D), dtype="f8", compressors=None
     )
-    part = np.random.default_rng(0).normal(size=(CHUNK, D)).astype("f4")
+    part = np.random.default_rng(0).normal(size=(CHUNK, D))
     part[::2] += 3
     for first in range(0, ROWS, CHUNK):
         array[first : first + CHUNK] = part
