@@ -182,7 +182,7 @@ def rounding(x):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("block", range(6))
+@pytest.mark.parametrize("block", range(3))
 def test_it_never_falls_and_nothing_is_lost(block):
     """Of small sets with something wrong, under priors of all sizes; noise makes the step exact."""
     random, exact = np.random.default_rng(100 + block), 0
@@ -193,7 +193,7 @@ def test_it_never_falls_and_nothing_is_lost(block):
         settings = {
             "covariance_type": STRUCTURES[number % 4],
             "weight_concentration_prior_type": TYPES[number // 4 % 2],
-            "init_params": ("kmeans", "random", "k-means++")[block % 3],
+            "init_params": ("kmeans", "random", "k-means++")[block],
         }
         if number % 5 == 0:
             settings |= {
