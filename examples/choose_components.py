@@ -31,7 +31,7 @@ for start in range(0, 200_000, 50_000):
     rows[start : start + 50_000] = centres[random.integers(0, 4, 50_000)] + noise
 
 # %%
-# Sixteen kinds of models. Those that are clearly beaten on a sample of the rows are
+# Twelve kinds of models. Those that are clearly beaten on a sample of the rows are
 # left there; the others share the passes over all rows.
 
 passes = []
@@ -45,7 +45,7 @@ def count(event: Event) -> None:
 
 found = sweep(
     data,
-    n_components=range(1, 9),
+    n_components=range(1, 7),
     covariance_type=("full", "spherical"),
     random_state=0,
     listen=count,
