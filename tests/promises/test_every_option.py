@@ -182,10 +182,10 @@ def test_a_worker_takes_no_more_than_the_plan_says(option, stored):
 @pytest.mark.parametrize("option", [option for option in WORKS if option in BESIDE])
 def test_so_it_is_with_what_goes_beside_rows(option, tmp_path):
     """Of fewer features: rows that each have noise take thousands of operations."""
-    n, d, (own, settings) = 20_000, 16, BESIDE[option]
+    n, d, (own, settings) = 10_000, 16, BESIDE[option]
     x = own.rows(np.random.default_rng(0).normal(size=(n, d)).astype(np.float32))
-    zarr.create_array(tmp_path / "x.zarr", data=x, chunks=(2000, d))
-    given = own.given(n, d, 2000)
+    zarr.create_array(tmp_path / "x.zarr", data=x, chunks=(1000, d))
+    given = own.given(n, d, 1000)
     taken, planned = peak(
         str(tmp_path / "x.zarr"), 16, OPTIONS[option][0], given, started=nullcontext, **settings
     )
