@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import TypeGuard
 
 from daskgmm.errors import ClusterError
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.kernels.backend import Backend
 from daskgmm.gaussian.kernels.compiled.expectation import CompiledExpectation
 from daskgmm.gaussian.kernels.compiled.library import Library, library
+from daskgmm.gaussian.kernels.compiled.model import library_model
 from daskgmm.gaussian.kernels.kernel import Kernel
-from daskgmm.gaussian.kernels.natural import NaturalKernel
 from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend
 from daskgmm.gaussian.moments import Moments
 
@@ -24,7 +23,7 @@ ONE_KERNEL = (
 
 
 class CompiledBackend(Backend):
-    """Natural kernels by the compiled library; passes with any other kernel by NumPy."""
+    """Natural kernels by the compiled library, with tails or not; passes with others by NumPy."""
 
     takes_labels, short_calls = True, False
 
@@ -32,10 +31,11 @@ class CompiledBackend(Backend):
         self, kernels: Sequence[Kernel], blocks: Iterator[Block], rows: int | None = None
     ) -> list[Moments]:
         compiled = self._library()
-        natural = [kernel for kernel in kernels if _is_compiled(kernel)]
-        if len(natural) < len(kernels):
+        found = [library_model(kernel) for kernel in kernels]
+        models = [model for model in found if model is not None]
+        if len(models) < len(kernels):
             return NumpyBackend().moments(kernels, blocks, rows)
-        steps = [CompiledExpectation(compiled, kernel) for kernel in natural]
+        steps = [CompiledExpectation(compiled, model) for model in models]
         for block in blocks:
             if len(block.x):
                 for step in steps:
@@ -45,10 +45,10 @@ class CompiledBackend(Backend):
     def moments_of_parts(
         self, kernel: Kernel, block: Block, starts: Sequence[int]
     ) -> list[Moments]:
-        compiled = self._library()
-        if not _is_compiled(kernel):
+        compiled, model = self._library(), library_model(kernel)
+        if model is None:
             return super().moments_of_parts(kernel, block, starts)
-        step, found = CompiledExpectation(compiled, kernel), list[Moments]()
+        step, found = CompiledExpectation(compiled, model), list[Moments]()
         for first, stop in itertools.pairwise([*starts, len(block.x)]):
             step.add(block.part(slice(first, stop)))
             found.append(step.moments())
@@ -63,12 +63,3 @@ class CompiledBackend(Backend):
                 f"other last bits. {ONE_KERNEL}"
             )
         return found
-
-
-def _is_compiled(kernel: Kernel) -> TypeGuard[NaturalKernel]:
-    """Return whether the library has all that a kernel asks for."""
-    if not isinstance(kernel, NaturalKernel) or kernel.classes is not None:
-        return False
-    statistic, d = kernel.structure.statistic, kernel.shape[2]
-    whole = kernel.leaves_out or not statistic.pools
-    return whole and statistic.pairs(d) is not None

@@ -147,6 +147,16 @@ def test_a_library_of_another_source_or_a_damaged_one_is_not_taken(folder, tmp_p
     assert libraries(folder) == []
 
 
+def test_a_library_of_other_headers_is_not_taken(folder, tmp_path, monkeypatch):
+    for path in SOURCE.parent.glob("*.[ch]"):
+        shutil.copy(path, tmp_path)
+    monkeypatch.setattr("daskgmm.gaussian.kernels.compiled.building.SOURCE", tmp_path / SOURCE.name)
+    assert libraries(folder)
+    with (tmp_path / "tails.h").open("a") as file:
+        file.write("/* Another one. */")
+    assert libraries(folder) == []
+
+
 def test_a_library_of_other_flags_is_not_taken(folder, monkeypatch):
     monkeypatch.setattr("daskgmm.gaussian.kernels.compiled.building.FLAGS", ["-Ofast"])
     assert libraries(folder) == []
@@ -156,8 +166,8 @@ def test_a_library_of_other_flags_is_not_taken(folder, monkeypatch):
 def test_it_is_compiled_beside_its_source(tmp_path):
     if compiler() is None:
         pytest.skip("no C compiler (cc, or that of CC)")
-    for name in (SOURCE.name, "building.py"):
-        shutil.copy(SOURCE.with_name(name), tmp_path)
+    for path in (*SOURCE.parent.glob("*.[ch]"), SOURCE.with_name("building.py")):
+        shutil.copy(path, tmp_path)
     command = [sys.executable, str(tmp_path / "building.py")]
     listed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
     assert sorted(map(Path, listed)) == sorted(tmp_path.glob("*.kernel.so"))
@@ -182,8 +192,9 @@ def test_sanitizers_find_nothing(folder, tmp_path):
     ).stdout.strip()
     if not Path(runtime).is_absolute() or not build(tmp_path, flags):
         pytest.skip("the compiler has no AddressSanitizer")
-    tests = Path(__file__).with_name("test_expectation.py")
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", str(tests)]
+    names = ("test_expectation.py", "test_tails_and_noise.py", "test_vectors.py")
+    tests = [str(Path(__file__).with_name(name)) for name in names]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
     environment = os.environ | {
         "LD_PRELOAD": runtime,
         "ASAN_OPTIONS": "detect_leaks=0",

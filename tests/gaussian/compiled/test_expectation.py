@@ -1,11 +1,10 @@
 """Sums of the compiled kernel against those of NumPy, SciPy and its own other instructions."""
 
-from decimal import Decimal, localcontext
 from itertools import product
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_allclose
 from scipy.special import logsumexp
 
 from daskgmm.companions import Companions
@@ -13,29 +12,14 @@ from daskgmm.gaussian import STRUCTURES
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.kernels.compiled.expectation import (
     STRIP_TILES,
-    CompiledExpectation,
     _sizes,
     expectation_nbytes,
 )
 from daskgmm.gaussian.kernels.natural import NaturalKernel
-from daskgmm.gaussian.kernels.numpy_backend import NumpyBackend
 from daskgmm.testing.mixtures import log_joint, random_mixture
-
-EXACT = 1e-13
+from tests.gaussian.compiled.comparing import check, compiled, same_bits, step_of
 
 STRUCTURES_OF_PRODUCTS = ["full", "diag", "spherical", "tied"]
-
-
-def compiled(library, kernel, x, weights=None, ends=()):
-    """Return the moments of rows in blocks that end at `ends`."""
-    found = CompiledExpectation(library, kernel)
-    for rows in np.split(np.arange(len(x)), ends):
-        found.add(Block(x[rows], Companions(None if weights is None else weights[rows])))
-    return found.moments()
-
-
-def by_numpy(kernel, x, weights=None):
-    return NumpyBackend().moments([kernel], iter([Block(x, Companions(weights))]))[0]
 
 
 def problem(structure, k, d, n, seed=0):
@@ -45,25 +29,6 @@ def problem(structure, k, d, n, seed=0):
     parameters = random_mixture(STRUCTURES[structure], k, d)
     weights = random.uniform(0.1, 3.0, size=n) * (random.uniform(size=n) > 0.2)
     return NaturalKernel.of(parameters, x.mean(0)), x, weights
-
-
-def check(found, kernel, x, weights=None):
-    """Compare sums with those of NumPy, each relative to the sum of its absolute terms."""
-    expected = by_numpy(kernel, x, weights)
-    z = np.vstack([np.ones(len(x)), (x - kernel.center).T])
-    z = np.vstack([z, (z[1:] ** 2).sum(0)])
-    left, right = kernel.structure.statistic.pairs(x.shape[1])
-    terms = np.abs(np.vstack([z[:-1], z[left] * z[right]]))
-    w = np.ones(len(x)) if weights is None else weights
-    assert (np.abs(found.sums - expected.sums) <= EXACT * (terms @ w)[:, None]).all()
-    assert_allclose(found.log_likelihood, expected.log_likelihood, rtol=EXACT, atol=1e-11)
-    assert_allclose(found.weight, expected.weight, rtol=EXACT)
-    assert found.rows == expected.rows
-
-
-def same_bits(a, b):
-    assert_array_equal(a.sums, b.sums)
-    assert (a.log_likelihood, a.weight, a.rows) == (b.log_likelihood, b.weight, b.rows)
 
 
 @pytest.mark.parametrize("structure", STRUCTURES_OF_PRODUCTS)
@@ -193,7 +158,7 @@ def test_pairs_without_weight_are_left_out(loaded, structure, k, d):
     for w in (None, weights):
         found = []
         for library in loaded:
-            step = CompiledExpectation(library, kernel)
+            step = step_of(library, kernel)
             step.add(Block(x, Companions(w)))
             found.append(step.moments())
             assert step.n_sparse_tiles == 2
@@ -235,23 +200,3 @@ def test_rows_without_a_number_never_pass_for_numbers(loaded, weigh):
     kernel.theta[:, 0] = -np.inf
     for library in loaded:
         assert not np.isfinite(compiled(library, kernel, x, weights).log_likelihood)
-
-
-def test_powers_of_two_are_right_to_the_last_place(loaded):
-    x = np.concatenate([np.linspace(-937.75, 0.0, 4001), -np.arange(0, 937) - 0.5, [-0.0] * 6])
-    x = np.sort(x)[: len(x) // 8 * 8].copy()
-    with localcontext() as context:
-        context.prec = 40
-        exact = [Decimal(2) ** Decimal(float(each)) for each in x]
-        for library in loaded:
-            aligned = np.zeros(len(x) + 8)
-            start = -aligned.ctypes.data % 64 // 8
-            given, found = aligned[start : start + len(x)], np.zeros(len(x) + 8)
-            given[:] = x
-            found = found[-found.ctypes.data % 64 // 8 :][: len(x)]
-            library.functions.powers_of_two(given.ctypes.data, found.ctypes.data, len(x))
-            errors = [
-                abs(Decimal(float(a)) - b) / Decimal(float(np.spacing(a)))
-                for a, b in zip(found, exact, strict=True)
-            ]
-            assert max(errors) < 1

@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 SOURCE = Path(__file__).with_name("expectation.c")
+"""What is compiled; it includes the headers beside it."""
 
 SUFFIX = ".kernel.so"
 """What the names of libraries end with, on every system."""
@@ -43,7 +44,10 @@ def variants() -> dict[str, list[str]]:
 
 def checksum() -> int:
     """Return a number that tells a library of this source and these flags from any other."""
-    return zlib.crc32(repr((FLAGS, variants())).encode(), zlib.crc32(SOURCE.read_bytes()))
+    number = zlib.crc32(repr((FLAGS, variants())).encode())
+    for path in (SOURCE, *sorted(SOURCE.parent.glob("*.h"))):
+        number = zlib.crc32(path.read_bytes(), number)
+    return number
 
 
 def compiler() -> list[str] | None:

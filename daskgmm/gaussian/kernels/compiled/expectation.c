@@ -11,7 +11,9 @@
        sums += T @ (e * w / total).T                     (p, k)
 
    with theta times log2(e), so that exponentials are powers of 2. Where few pairs of a row and a
-   component have a responsibility, the last line goes over these pairs alone.
+   component have a responsibility, the last line goes over these pairs alone. Components with tails
+   have other lines between the two products (`tails.h`), and those that share a covariance beside a
+   uniform one, or with tails, two more products (`pooled.h`): row d + 1 is then their distance.
 
    The bits depend on rows, weights and parameters alone, not on the processor, the compiler, or
    where blocks of rows end: a product and a sum are one fused operation where `fused` says so and
@@ -19,27 +21,8 @@
    lane l with the rows l, l + LANES, ..., which one tree adds. A vector has WIDTH lanes. The
    log-likelihood depends on log of the system's library, too. */
 
-#include <math.h>
-#include <stdint.h>
-#include <string.h>
-
-#if defined(__AVX512F__)
-#include <immintrin.h>
-#define WIDTH 8
-#elif defined(__AVX2__) && defined(__FMA__)
-#include <immintrin.h>
-#define WIDTH 4
-#elif defined(__aarch64__)
-#include <arm_neon.h>
-#define WIDTH 2
-#else
-#error "The processor is not known to add a product in one operation: NumPy does all."
-#endif
-
-#define LANES 8
-#define PARTS (LANES / WIDTH) /* vectors that have the lanes of a sum */
-#define TILE 384              /* rows; 512 would put equal rows of z in the same sets of the cache */
-#define PANEL 8               /* components whose sums are beside each other */
+#include "pooled.h"
+#include "tails.h"
 
 /* Components, vectors of rows and statistics in registers at once: 32 registers, or 16. */
 #if WIDTH == 4
@@ -56,120 +39,6 @@
 #define LITTLE 0x1p-80
 /* Statistics from which on a tile is asked for its pairs: with fewer it takes longer than it saves. */
 #define LEAST_STATISTICS 64
-
-#define EXPORT __attribute__((visibility("default")))
-#define INLINE static inline __attribute__((always_inline))
-
-typedef double vec __attribute__((vector_size(8 * WIDTH)));
-typedef uint64_t bits __attribute__((vector_size(8 * WIDTH)));
-
-/* Must have the fields of `compiled.library.State`. */
-typedef struct {
-    int64_t d, k, p, panels; /* features, components, statistics, panels of components */
-    int64_t has_norm;        /* whether row d + 1 of z is the squared norm */
-    int64_t filled;          /* rows in the tile so far */
-    int64_t weighted;        /* whether rows have weights */
-    double log_likelihood, weight; /* sums of the rows of full tiles */
-    const double *center;        /* (d,) */
-    const int64_t *left, *right; /* (p to a multiple of LANES), rows of z, times TILE */
-    const int64_t *edges;        /* (panels + 1,), first component of each panel */
-    const double *theta;         /* of each panel (p, components), times log2(e) */
-    double *z;                   /* (1 + d + has_norm, TILE), row 0 is 1 */
-    double *a;                   /* (k, TILE) */
-    double *weights;             /* (TILE,) */
-    double *sums;                /* (panels, p, PANEL) */
-    double *factors;             /* (TILE,), weight over the sum of exponentials */
-    double *few;                 /* (k, p to a multiple of LANES), sums of tiles with few pairs */
-    double *gathered;            /* as z, rows of one component; then their responsibilities */
-    int32_t *pairs;              /* (k, TILE), rows that have a part in each component */
-    int64_t *counts;             /* (k,), their numbers */
-    int64_t sparse;              /* tiles with few pairs so far */
-} State;
-
-INLINE vec splat(double x) { return x - (vec){0}; }
-INLINE vec load(const double *x) { return *(const vec *)x; }
-INLINE void store(double *x, vec v) { *(vec *)x = v; }
-
-/* Bit l of `above`: whether lane l of a is above that of b. */
-#if WIDTH == 8
-INLINE unsigned above(vec a, vec b) { return _mm512_cmp_pd_mask(a, b, _CMP_GT_OQ); }
-INLINE vec fused(vec a, vec b, vec c) { return _mm512_fmadd_pd(a, b, c); }
-INLINE vec larger(vec a, vec b) { return _mm512_max_pd(a, b); } /* b if one is NaN */
-#elif WIDTH == 4
-INLINE unsigned above(vec a, vec b) {
-    return (unsigned)_mm256_movemask_pd(_mm256_cmp_pd(a, b, _CMP_GT_OQ));
-}
-INLINE vec fused(vec a, vec b, vec c) { return _mm256_fmadd_pd(a, b, c); }
-INLINE vec larger(vec a, vec b) { return _mm256_max_pd(a, b); }
-#else
-INLINE unsigned above(vec a, vec b) { return (a[0] > b[0]) | (unsigned)(a[1] > b[1]) << 1; }
-INLINE vec fused(vec a, vec b, vec c) {
-    return (vec)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b);
-}
-INLINE vec larger(vec a, vec b) {
-    bits a_is = (bits)(a > b);
-    return (vec)(((bits)a & a_is) | ((bits)b & ~a_is));
-}
-#endif
-
-/* A value in a register: compilers else read it from memory again for each product. */
-#if defined(__aarch64__)
-#define KEEP(v) __asm__("" : "+w"(v))
-#else
-#define KEEP(v) __asm__("" : "+v"(v))
-#endif
-
-/* 2^x for LEAST <= x <= 0, to 1 unit in the last place. With n the integer next to x and r = x - n,
-   2^r is a polynomial: 1 + r q(r), q the one of degree 10 that is (2^r - 1) / r at the Chebyshev
-   nodes of [-1/2, 1/2]. The sum x + ROUND has n in its last bits, which go to the exponent. */
-static const double Q[] = {
-    0x1.e9d3fe3952179p-32, 0x1.e6063f7217bc6p-28, 0x1.b524fae627834p-24, 0x1.62bfd47773353p-20,
-    0x1.ffcbfc670dcd4p-17, 0x1.430913096fd9fp-13, 0x1.5d87fe78a5276p-10, 0x1.3b2ab6fba1ddap-7,
-    0x1.c6b08d704a0c2p-5,  0x1.ebfbdff82c598p-3,  0x1.62e42fefa39efp-1,  1.0,
-};
-static const double ROUND = 0x1.8p52;
-static const double LOG_2 = 0x1.62e42fefa39efp-1;
-static const double LEAST = -0x1.d4e03a3703d4dp9; /* -650 nats, as softmax.FLOOR */
-
-INLINE vec power_of_two(vec x) {
-    vec shifted = x + ROUND, r = x - (shifted - ROUND), y = splat(Q[0]);
-#pragma GCC unroll 11
-    for (int i = 1; i < 12; i++)
-        y = fused(y, r, splat(Q[i]));
-    return (vec)((bits)y + ((bits)shifted << 52));
-}
-
-/* The sum of LANES lanes by the one tree. */
-INLINE double tree(const double *l) {
-    return ((l[0] + l[4]) + (l[2] + l[6])) + ((l[1] + l[5]) + (l[3] + l[7]));
-}
-
-/* Add the sums of 8 times LANES lanes to out (8,): `tree` of each, by vectors of several sums. */
-INLINE void add_trees(vec v[8][PARTS], double *out) {
-#if WIDTH == 8
-#define MIX(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
-    vec halves[4], quarters[2];
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++) { /* lanes l + (l + 4) of two sums */
-        vec a = v[2 * i][0], b = v[2 * i + 1][0];
-        halves[i] = MIX(a, b, 0, 1, 2, 3, 8, 9, 10, 11) + MIX(a, b, 4, 5, 6, 7, 12, 13, 14, 15);
-    }
-#pragma GCC unroll 2
-    for (int i = 0; i < 2; i++) { /* then l + (l + 2), of the sums 0, 2, 1, 3 */
-        vec a = halves[2 * i], b = halves[2 * i + 1];
-        quarters[i] = MIX(a, b, 0, 1, 8, 9, 4, 5, 12, 13) + MIX(a, b, 2, 3, 10, 11, 6, 7, 14, 15);
-    }
-    vec a = quarters[0], b = quarters[1]; /* then the even and the odd lane, in order */
-    store(out, load(out) + (MIX(a, b, 0, 4, 2, 6, 8, 12, 10, 14) +
-                            MIX(a, b, 1, 5, 3, 7, 9, 13, 11, 15)));
-#else
-    for (int i = 0; i < 8; i++) {
-        double lanes[LANES];
-        memcpy(lanes, v[i], sizeof lanes);
-        out[i] += tree(lanes);
-    }
-#endif
-}
 
 /* Fill a (C, TILE) with theta (p, C) times T. */
 INLINE void densities_of(const State *s, int C, const double *theta, double *a) {
@@ -237,9 +106,9 @@ INLINE void moments_of_some(const State *s, int C, int J, int64_t q, const doubl
 INLINE void moments_of(const State *s, int C, const double *a, double *sums) {
     const int J = STATISTICS(C);
     int64_t q = 0;
-    for (; q + J <= s->p; q += J)
+    for (; q + J <= s->summed; q += J)
         moments_of_some(s, C, J, q, a, sums + q * PANEL);
-    for (; q < s->p; q++)
+    for (; q < s->summed; q++)
         moments_of_some(s, C, 1, q, a, sums + q * PANEL);
 }
 
@@ -333,57 +202,6 @@ static void moments(const State *s) {
     }
 }
 
-/* Make responsibilities times weights (TILE,) of the log2 densities a; return the log-likelihood.
-   Without weights (NULL) logarithms are of products of TILE / LANES totals, each
-   from 1 to k: none overflows below a million components. */
-static double softmax(const State *s, const double *weights) {
-    const int64_t k = s->k;
-    double *a = s->a;
-    enum { AT_ONCE = 2 * LANES / WIDTH }; /* vectors of rows, so that latencies overlap */
-    vec products[PARTS], maxima[PARTS];
-    double lanes[LANES] = {0};
-    for (int part = 0; part < PARTS; part++)
-        products[part] = splat(1.0), maxima[part] = splat(0.0);
-    for (int n = 0; n < TILE; n += 2 * LANES) {
-        vec maximum[AT_ONCE], total[AT_ONCE];
-        for (int u = 0; u < AT_ONCE; u++)
-            maximum[u] = load(a + n + u * WIDTH), total[u] = splat(0.0);
-        for (int64_t c = 1; c < k; c++)
-            for (int u = 0; u < AT_ONCE; u++)
-                maximum[u] = larger(maximum[u], load(a + c * TILE + n + u * WIDTH));
-        for (int64_t c = 0; c < k; c++)
-            for (int u = 0; u < AT_ONCE; u++) {
-                double *at = a + c * TILE + n + u * WIDTH;
-                vec e = power_of_two(larger(load(at) - maximum[u], splat(LEAST)));
-                store(at, e);
-                total[u] += e;
-            }
-        for (int u = 0; u < AT_ONCE; u++) {
-            vec weight = splat(1.0);
-            if (weights) {
-                weight = load(weights + n + u * WIDTH);
-                for (int l = 0; l < WIDTH; l++)
-                    lanes[(u * WIDTH + l) % LANES] +=
-                        weight[l] * (maximum[u][l] * LOG_2 + log(total[u][l]));
-            } else {
-                products[u % PARTS] *= total[u];
-                maxima[u % PARTS] += maximum[u];
-            }
-            total[u] = weight / total[u];
-            store(s->factors + n + u * WIDTH, total[u]);
-        }
-        for (int64_t c = 0; c < k; c++)
-            for (int u = 0; u < AT_ONCE; u++) {
-                double *at = a + c * TILE + n + u * WIDTH;
-                store(at, load(at) * total[u]);
-            }
-    }
-    if (!weights)
-        for (int l = 0; l < LANES; l++)
-            lanes[l] = maxima[l / WIDTH][l % WIDTH] * LOG_2 + log(products[l / WIDTH][l % WIDTH]);
-    return tree(lanes);
-}
-
 /* The squared norm of each row, as row d + 1 of z. */
 static void norms(State *s) {
     for (int n = 0; n < TILE; n += WIDTH) {
@@ -396,22 +214,55 @@ static void norms(State *s) {
     }
 }
 
+/* The log2 density of a uniform component, which is the last column; no number where the others are
+   none, as that of any row would hide them. */
+static void fill_uniform(const State *s) {
+    for (int n = 0; n < TILE; n += WIDTH) {
+        vec any = load(s->a + n);
+        store(s->a + s->k * TILE + n, splat(s->uniform) + (any - any));
+    }
+}
+
+static double sum_of_tile(const double *x) {
+    vec sum[PARTS];
+    double lanes[LANES];
+    for (int part = 0; part < PARTS; part++)
+        sum[part] = splat(0.0);
+    for (int n = 0; n < TILE; n += LANES)
+        for (int part = 0; part < PARTS; part++)
+            sum[part] += load(x + n + part * WIDTH);
+    memcpy(lanes, sum, sizeof lanes);
+    return tree(lanes);
+}
+
+static double softmax_of(const State *s, const double *weights) {
+    switch (s->tail) {
+    case STUDENT: return softmax_of_student(s, weights);
+    case CONTAMINATED: return softmax_of_contaminated(s, weights);
+    default: return softmax(s, weights);
+    }
+}
+
 /* Add a full tile; rows of weight 0 that fill it up count in nothing. */
 static void add_tile(State *s, const double *weights) {
-    if (s->has_norm)
+    if (s->factor)
+        quadratics(s);
+    else if (s->has_norm)
         norms(s);
     densities(s);
-    s->log_likelihood += softmax(s, weights);
+    if (s->columns > s->k)
+        fill_uniform(s);
+    s->log_likelihood += softmax_of(s, weights);
+    if (s->columns > s->k)
+        s->outliers += sum_of_tile(s->a + s->k * TILE);
+    if (s->pooled)
+        add_pooled(s);
     if (s->few && lists_few(s)) {
         moments_of_pairs(s);
         s->sparse++;
     } else
         moments(s);
-    double lanes[LANES] = {0};
-    if (weights)
-        for (int n = 0; n < TILE; n++)
-            lanes[n % LANES] += weights[n];
-    s->weight += weights ? tree(lanes) : (double)TILE;
+    s->weight += weights ? sum_of_tile(weights) : (double)TILE;
     s->filled = 0;
 }
 
@@ -478,15 +329,20 @@ EXPORT void add_rest(State *s) {
     add_tile(s, s->weights);
 }
 
-/* Fill y (n,) with 2^x, n a multiple of WIDTH: for tests. */
-EXPORT void powers_of_two(const double *x, double *y, int64_t n) {
-    for (int64_t i = 0; i < n; i += WIDTH)
-        store(y + i, power_of_two(load(x + i)));
-}
+/* Fill y (n,) with functions of x, n a multiple of WIDTH: for tests. */
+#define OF_EACH(NAME, FUNCTION)                                 \
+    EXPORT void NAME(const double *x, double *y, int64_t n) {   \
+        for (int64_t i = 0; i < n; i += WIDTH)                  \
+            store(y + i, FUNCTION(load(x + i)));                \
+    }
+OF_EACH(powers_of_two, power_of_two)
+OF_EACH(powers_by_table, power_by_table)
+OF_EACH(logarithms, logarithm)
 
 EXPORT int64_t tile(void) { return TILE; }
 EXPORT int64_t least_statistics(void) { return LEAST_STATISTICS; }
 EXPORT int64_t components(void) { return COMPONENTS; }
+EXPORT int64_t strip(void) { return STRIP; }
 EXPORT int64_t source(void) { return SOURCE; }
 
 /* Whether this processor has the instructions that the library was compiled for. */

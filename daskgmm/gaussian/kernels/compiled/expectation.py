@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import itertools
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,20 +12,24 @@ from numpy.typing import NDArray
 
 from daskgmm.arrays import Array
 from daskgmm.gaussian.block import Block
-from daskgmm.gaussian.covariance.algebra.statistic import Statistic
+from daskgmm.gaussian.kernels.compiled.blocks import BLOCK, in_blocks, n_blocked, of_blocks
 from daskgmm.gaussian.kernels.compiled.library import Library, State, library
+from daskgmm.gaussian.kernels.compiled.model import LOG2_E, LibraryModel
 from daskgmm.gaussian.kernels.kernel import Sums
-from daskgmm.gaussian.kernels.natural import NaturalKernel
 from daskgmm.gaussian.kernels.workspace import LINE, aligned
 from daskgmm.gaussian.moments import Moments
 
 PANEL = 8
 """Components whose sums are beside each other, as in the source."""
 
-LOG2_E = math.log2(math.e)
+TAIL_SUMS = 4
+"""Sums of a component with tails, as in the source."""
 
 STRIP_TILES = 8
 """Tiles of rows that are copied at once; a call takes 5 us, and a tile 5 us or more."""
+
+SUMS = ("sums", "few", "tail_sums", "pooled")
+"""Buffers that begin with 0 in each batch."""
 
 
 def _is_ready(array: NDArray[Any], dtype: type[np.floating[Any]]) -> bool:
@@ -44,19 +47,28 @@ def _panels_of(compiled: Library, k: int) -> int:
     return -(-k // compiled.components)
 
 
-def _sizes(compiled: Library, p: int, k: int, d: int) -> dict[str, int]:
+def _sizes(
+    compiled: Library,
+    p: int,
+    k: int,
+    d: int,
+    *,
+    uniform: bool = False,
+    tailed: bool = False,
+    pooled: bool = False,
+) -> dict[str, int]:
     """Return the entries of each buffer."""
     b = compiled.tile
-    tile = {"z": (2 + d) * b, "a": k * b, "weights": b}
-    sizes = tile | {"theta": p * k, "sums": _panels_of(compiled, k) * p * PANEL, "factors": b}
-    if p < compiled.least_statistics:
-        return sizes
-    return sizes | {
-        "few": k * _padded(p),
-        "gathered": (3 + d) * b,
-        "pairs": k * b // 2,
-        "counts": k,
-    }
+    sizes = {"z": (2 + d) * b, "a": (k + uniform) * b, "weights": b}
+    sizes |= {"theta": p * k, "sums": _panels_of(compiled, k) * p * PANEL, "factors": b}
+    if p >= compiled.least_statistics:
+        sizes |= {"few": k * _padded(p), "gathered": (3 + d) * b, "pairs": k * b // 2, "counts": k}
+    if tailed:
+        even = TAIL_SUMS * (k + k % 2)  # trees add the sums of two components at once
+        sizes |= {"strip": 2 * k * compiled.strip, "tail_lanes": LINE * even, "tail_sums": even}
+    if pooled:
+        sizes |= {"shares": b, "weighed": BLOCK * b, "pooled": n_blocked(d)}
+    return sizes
 
 
 def _padded(p: int) -> int:
@@ -72,43 +84,58 @@ def expectation_nbytes(p: int, k: int, d: int, mixtures: int = 1) -> int:
     found = library()
     if found is None:
         return 0
+    pooled = p == 1 + d  # beside noise or with tails; then the shared distance is one more
+    p += pooled
+
+    def entries(k: int) -> int:
+        sizes = _sizes(found, p, k, d, uniform=True, tailed=True, pooled=pooled)
+        return sum(sizes.values()) + pooled * n_blocked(d)
+
     # A cut of k into two adds one panel at most, and the buffers that do not depend on k.
-    cuts = (mixtures - 1) * sum(_sizes(found, p, 1, d).values())
     copied = STRIP_TILES * found.tile * (d + 1)
-    return 8 * (sum(_sizes(found, p, k, d).values()) + cuts + copied)
+    return 8 * (entries(k) + (mixtures - 1) * entries(1) + copied)
 
 
 class CompiledExpectation:
-    """The sums of blocks of rows under one natural kernel: `add` blocks, then take `moments`."""
+    """The sums of blocks of rows under one kernel: `add` blocks, then take `moments`."""
 
-    def __init__(self, compiled: Library, kernel: NaturalKernel) -> None:
-        p, k, d = kernel.shape
-        self._library, self._kernel = compiled, kernel
-        left, right = _factors(kernel.structure.statistic, d)
-        has_norm, b = int(max(left.max(), right.max())) > d, compiled.tile
-        panels = _panels_of(compiled, k)
+    def __init__(self, compiled: Library, model: LibraryModel) -> None:
+        kernel, (k, p), d = model.kernel, model.theta.shape, len(model.kernel.center)
+        self._library, self._model = compiled, model
+        b, panels = compiled.tile, _panels_of(compiled, k)
         self._edges = np.arange(panels + 1) * k // panels
-        arrays = _split(_sizes(compiled, p, k, d))
+        arrays = _split(
+            _sizes(
+                compiled,
+                *(p, k, d),
+                uniform=model.uniform is not None,
+                tailed=model.tail is not None,
+                pooled=model.factor is not None,
+            )
+        )
         arrays["z"][:b] = 1.0
-        self._few = arrays.get("few", np.empty(0)).reshape(-1, _padded(p))
-        self._sums = arrays["sums"].reshape(panels, p, PANEL)
         for start, stop in self._panels():
-            panel = kernel.theta[start:stop].T
-            np.multiply(panel, LOG2_E, arrays["theta"][start * p : stop * p].reshape(panel.shape))
-        arrays["center"] = np.ascontiguousarray(kernel.center, np.float64)
-        integers = {"left": left * b, "right": right * b, "edges": self._edges}
-        self._kept = [*arrays.values(), *integers.values()]  # the state has their addresses alone
-        self._state = State(d=d, k=k, p=p, panels=panels, has_norm=has_norm)
-        for name, array in (arrays | integers).items():
+            panel, scales = model.theta[start:stop].T, model.scales[start:stop]
+            np.multiply(panel, scales, arrays["theta"][start * p : stop * p].reshape(panel.shape))
+        arrays |= _given(model)
+        self._arrays = arrays  # the state has their addresses alone
+        left, right = (_in_lanes(rows) * b for rows in model.pairs)
+        self._integers = {"left": left, "right": right, "edges": self._edges}
+        self._state = State(d=d, k=k, p=p, panels=panels, has_norm=model.has_norm)
+        self._state.summed = kernel.shape[0]
+        self._state.tail = 0 if model.tail is None else model.tail.kind
+        self._state.columns = k + (model.uniform is not None)
+        self._state.uniform = LOG2_E * (model.uniform or 0.0)
+        for name, array in (arrays | self._integers).items():
             setattr(self._state, name, array.ctypes.data)
         self.restart()
 
     def restart(self) -> None:
         """Forget all rows: `add` begins anew."""
-        self._sums[:] = 0.0
-        self._few[:] = 0.0
+        for name in self._arrays.keys() & SUMS:
+            self._arrays[name][:] = 0.0
         self._n_rows = 0
-        self._state.log_likelihood = self._state.weight = 0.0
+        self._state.log_likelihood = self._state.weight = self._state.outliers = 0.0
         self._state.sparse = 0
 
     def add(self, block: Block) -> None:
@@ -140,28 +167,43 @@ class CompiledExpectation:
     def moments(self) -> Moments:
         """Return the moments of all rows added; no row may follow, unless it restarts."""
         self._library.functions.add_rest(ctypes.byref(self._state))
-        kernel, state = self._kernel, self._state
+        kernel, state, arrays = self._model.kernel, self._state, self._arrays
+        (k, p), d = self._model.theta.shape, len(kernel.center)
         sums = Sums.zeros(kernel.structure, *kernel.shape[1:])
-        for panel, (start, stop) in zip(self._sums, self._panels(), strict=True):
-            sums.sums[:, start:stop] = panel[:, : stop - start]
-        if len(self._few):
-            sums.sums += self._few[:, : len(sums.sums)].T
+        height = len(sums.sums)  # without that of the shared distance
+        panels = arrays["sums"].reshape(-1, p, PANEL)
+        for panel, (start, stop) in zip(panels, self._panels(), strict=True):
+            sums.sums[:, start:stop] = panel[:height, : stop - start]
+        if "few" in arrays:
+            sums.sums[:, :k] += arrays["few"].reshape(k, -1)[:, :height].T
+        if self._model.uniform is not None:
+            sums.sums[0, k] = state.outliers
+        pooled, tail = sums.pooled, None
+        if self._model.factor is not None:
+            pooled = of_blocks(arrays["pooled"], d)
+        if self._model.tail is not None:
+            tail = self._model.tail.sums(arrays["tail_sums"].reshape(-1, TAIL_SUMS)[:k].T)
         of_rows = state.log_likelihood, state.weight, self._n_rows
-        return Moments(sums.sums, kernel.reference, sums.pooled, *of_rows)
+        return Moments(sums.sums, kernel.reference, pooled, *of_rows, tail=tail)
 
     def _panels(self) -> list[tuple[int, int]]:
         edges = self._edges.tolist()
         return list(itertools.pairwise(edges))
 
 
-def _factors(statistic: Statistic, d: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the two rows of z that each entry of T is the product of; p to fill all lanes."""
-    quadratic = statistic.pairs(d)
-    assert quadratic is not None, "the statistic is one of products"
-    left, right = quadratic
-    linear = np.arange(1 + d)  # 1 and the features, each times 1
-    none = np.zeros(_padded(1 + d + len(left)) - 1 - d - len(left), np.intp)
-    return np.concatenate([0 * linear, left, none]), np.concatenate([linear, right, none])
+def _given(model: LibraryModel) -> dict[str, Array]:
+    """Return the arrays that the library reads as they are."""
+    given = {"center": np.ascontiguousarray(model.kernel.center, np.float64)}
+    if model.factor is not None:
+        given["factor"] = in_blocks(model.factor)
+    if model.tail is not None:
+        given["tails"] = np.ascontiguousarray(model.tail.parameters)
+    return given
+
+
+def _in_lanes(rows: NDArray[np.intp]) -> NDArray[np.int64]:
+    """Return the rows of z, with row 0 behind until all lanes are filled."""
+    return np.concatenate([rows, np.zeros(-len(rows) % LINE, np.intp)]).astype(np.int64)
 
 
 def _split(sizes: Mapping[str, int]) -> dict[str, Array]:

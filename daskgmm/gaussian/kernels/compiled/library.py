@@ -16,7 +16,10 @@ FOLDER = Path(__file__).parent
 _INTEGER, _NUMBER, _POINTER = ctypes.c_int64, ctypes.c_double, ctypes.c_void_p
 
 
-SIZES = ("tile", "components", "least_statistics")
+OF_EACH = ("powers_of_two", "powers_by_table", "logarithms")
+"""Functions of vectors, for tests."""
+
+SIZES = ("tile", "strip", "components", "least_statistics")
 
 
 class State(ctypes.Structure):
@@ -29,7 +32,10 @@ class State(ctypes.Structure):
         *((name, _POINTER) for name in ("center", "left", "right", "edges", "theta")),
         *((name, _POINTER) for name in ("z", "a", "weights", "sums", "factors", "few")),
         *((name, _POINTER) for name in ("gathered", "pairs", "counts")),
-        ("sparse", _INTEGER),
+        *((name, _INTEGER) for name in ("sparse", "summed", "columns", "tail")),
+        *((name, _NUMBER) for name in ("uniform", "outliers")),
+        *((name, _POINTER) for name in ("tails", "strip", "tail_lanes", "tail_sums")),
+        *((name, _POINTER) for name in ("factor", "shares", "weighed", "pooled")),
     )
 
 
@@ -44,6 +50,8 @@ class Library:
     functions : ctypes.CDLL
     tile : int
         Number of rows of a tile.
+    strip : int
+        Number of rows of a strip of it.
     components : int
         Largest number of components of a panel.
     least_statistics : int
@@ -53,6 +61,7 @@ class Library:
     name: str
     functions: Any
     tile: int
+    strip: int
     components: int
     least_statistics: int
 
@@ -70,8 +79,9 @@ class Library:
         state = ctypes.POINTER(State)
         functions.add_rows.argtypes = [state, _POINTER, _INTEGER, _INTEGER, _POINTER]
         functions.add_rest.argtypes = [state]
-        functions.powers_of_two.argtypes = [_POINTER, _POINTER, _INTEGER]
-        for name in ("add_rows", "add_rest", "powers_of_two"):
+        for name in OF_EACH:
+            getattr(functions, name).argtypes = [_POINTER, _POINTER, _INTEGER]
+        for name in ("add_rows", "add_rest", *OF_EACH):
             getattr(functions, name).restype = None
         name = path.name.removesuffix(SUFFIX)
         return cls(name, functions, *(getattr(functions, each)() for each in SIZES))

@@ -1,0 +1,108 @@
+/* What components with one covariance share: the distance of rows, and their second moment. */
+
+#pragma once
+
+#include "state.h"
+
+/* Blocks of outputs and vectors of rows in registers at once. */
+#if WIDTH == 4
+enum { ACROSS = 2, COLUMNS = 2 };
+#else
+enum { ACROSS = 4, COLUMNS = 4 };
+#endif
+
+/* Row d + 1 of z becomes |U^T z|^2. The factor U (d, d), upper triangular, is in blocks of BLOCK
+   columns, of which it has the rows that are not 0, (rows, BLOCK) each; columns from d on are 0. */
+static void quadratics(const State *s) {
+    const int64_t d = s->d;
+    for (int n = 0; n < TILE; n += ACROSS * WIDTH) {
+        vec squares[ACROSS];
+        for (int u = 0; u < ACROSS; u++)
+            squares[u] = splat(0.0);
+        const double *factor = s->factor;
+        for (int64_t j = 0; j < d; j += BLOCK) {
+            vec sum[BLOCK][ACROSS];
+            for (int b = 0; b < BLOCK; b++)
+                for (int u = 0; u < ACROSS; u++)
+                    sum[b][u] = splat(0.0);
+            for (int64_t i = 0; i < d && i < j + BLOCK; i++, factor += BLOCK) {
+                vec z[ACROSS];
+                for (int u = 0; u < ACROSS; u++)
+                    z[u] = load(s->z + (1 + i) * TILE + n + u * WIDTH);
+#pragma GCC unroll 4
+                for (int b = 0; b < BLOCK; b++) {
+                    vec coefficient = splat(factor[b]);
+                    for (int u = 0; u < ACROSS; u++)
+                        sum[b][u] = fused(coefficient, z[u], sum[b][u]);
+                }
+            }
+            for (int b = 0; b < BLOCK; b++)
+                for (int u = 0; u < ACROSS; u++)
+                    squares[u] = fused(sum[b][u], sum[b][u], squares[u]);
+        }
+        for (int u = 0; u < ACROSS; u++)
+            store(s->z + (1 + d) * TILE + n + u * WIDTH, squares[u]);
+    }
+}
+
+/* Feature i of the tile; beyond the last one that one, for sums that nobody reads. */
+INLINE const double *feature(const State *s, int64_t i) {
+    return s->z + (i < s->d ? 1 + i : s->d) * TILE;
+}
+
+/* Fill `shares` with the weights of rows in all components together. */
+INLINE void share(const State *s) {
+    for (int n = 0; n < TILE; n += WIDTH) {
+        vec sum = splat(0.0);
+        for (int64_t c = 0; c < s->k; c++)
+            sum += load(s->a + c * TILE + n);
+        store(s->shares + n, sum);
+    }
+}
+
+/* Add the products of BLOCK weighed features and COLUMNS features from j on. */
+INLINE void add_block(const State *s, int64_t j, double *pooled) {
+    vec lanes[COLUMNS * BLOCK][PARTS];
+    const double *x[COLUMNS];
+    for (int v = 0; v < COLUMNS; v++)
+        x[v] = feature(s, j + v);
+    for (int part = 0; part < PARTS; part++) {
+        vec sum[COLUMNS][BLOCK];
+        for (int v = 0; v < COLUMNS; v++)
+            for (int b = 0; b < BLOCK; b++)
+                sum[v][b] = splat(0.0);
+        for (int n = part * WIDTH; n < TILE; n += LANES) {
+            vec weighed[BLOCK];
+            for (int b = 0; b < BLOCK; b++)
+                weighed[b] = load(s->weighed + b * TILE + n);
+#pragma GCC unroll 4
+            for (int v = 0; v < COLUMNS; v++) {
+                vec z = load(x[v] + n);
+                KEEP(z);
+                for (int b = 0; b < BLOCK; b++)
+                    sum[v][b] = fused(weighed[b], z, sum[v][b]);
+            }
+        }
+        for (int v = 0; v < COLUMNS; v++)
+            for (int b = 0; b < BLOCK; b++)
+                lanes[v * BLOCK + b][part] = sum[v][b];
+    }
+    for (int v = 0; v < COLUMNS; v += 2)
+        add_trees(lanes + v * BLOCK, pooled + v * BLOCK);
+}
+
+/* Add the second moment of the tile: of each block of BLOCK features, from i on, the products with
+   the features j below i + BLOCK, (i + BLOCK, BLOCK). */
+static void add_pooled(const State *s) {
+    double *pooled = s->pooled;
+    share(s);
+    for (int64_t i = 0; i < s->d; i += BLOCK) {
+        for (int b = 0; b < BLOCK; b++) {
+            const double *x = feature(s, i + b);
+            for (int n = 0; n < TILE; n += WIDTH)
+                store(s->weighed + b * TILE + n, load(x + n) * load(s->shares + n));
+        }
+        for (int64_t j = 0; j < i + BLOCK; j += COLUMNS, pooled += COLUMNS * BLOCK)
+            add_block(s, j, pooled);
+    }
+}
