@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import dask
+import dask.array as da
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -128,14 +129,38 @@ def test_sweeps_noise_labels_and_tails(x):
         assert GaussianMixture(2, random_state=0).fit(x, labels=labels).converged_
 
 
+ROOM = [{}, {"noise": True}, {"tails": "t"}, {"tails": "contaminated"}]
+"""Settings of fits with and without room for outliers."""
+
+
 @pytest.mark.usefixtures("installed")
-def test_threads_and_chunks_of_a_batch_change_no_bit(x):
+@pytest.mark.parametrize("room", ROOM, ids=str)
+@pytest.mark.parametrize("structure", ["full", "tied"])
+def test_threads_change_no_bit(x, structure, room):
     found = []
+    rows = da.from_array(np.concatenate([x, 5.0 * x[::20]]), chunks=(100, 3))
     with dask.config.set({"daskgmm.backend": "compiled"}):
-        for threads in (1, 3):
+        for threads in (1, 2, 8):
             with dask.config.set(num_workers=threads):
-                found.append(GaussianMixture(2, random_state=0).fit(x).means_)
-    assert_array_equal(*found)
+                settings = {"covariance_type": structure, "random_state": 0, **room}
+                fitted = GaussianMixture(2, **settings).fit(rows)
+                found.append((fitted.means_, fitted.covariances_, fitted.lower_bound_))
+    for other in found[1:]:
+        for one, another in zip(found[0], other, strict=True):
+            assert_array_equal(one, another)
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize("room", ROOM[1:], ids=str)
+@pytest.mark.parametrize("structure", ["full", "tied", "diag"])
+def test_fits_with_room_for_outliers_are_those_of_numpy(x, structure, room):
+    settings = {"covariance_type": structure, "random_state": 0, "tol": 1e-8, **room}
+    rows, found = np.concatenate([x, 5.0 * x[::20]]), {}
+    for name in BACKENDS:
+        with dask.config.set({"daskgmm.backend": name}):
+            found[name] = GaussianMixture(2, max_iter=500, **settings).fit(rows)
+    assert_allclose(found["compiled"].means_, found["numpy"].means_, rtol=1e-6, atol=1e-6)
+    assert_allclose(found["compiled"].lower_bound_, found["numpy"].lower_bound_, rtol=1e-10)
 
 
 def test_a_library_of_another_source_or_a_damaged_one_is_not_taken(folder, tmp_path, monkeypatch):
