@@ -157,6 +157,18 @@ def test_blocks_change_no_bit(loaded, kind, structure):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("structure", ["full", "tied"])
+@pytest.mark.usefixtures("installed")
+def test_parts_of_a_block_have_the_bits_that_they_have_alone(kind, structure):
+    kernel, x, _ = problem(kind, structure, 6, 12, 1000)
+    starts, backend = [0, 100, 485], BACKENDS["compiled"]
+    found = backend.moments_of_parts(kernel, Block(x), starts)
+    for part, rows in zip(found, np.split(x, starts[1:]), strict=True):
+        (alone,) = backend.moments([kernel], iter([Block(rows)]))
+        same_bits(part, alone)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("structure", ["full", "tied"])
 @pytest.mark.parametrize("n", [0, 1, 2, 7, 8, 9, 383, 384, 385])
 def test_any_number_of_rows(loaded, kind, structure, n):
     kernel, x, weights = problem(kind, structure, 4, 3, 400)
