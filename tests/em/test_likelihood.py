@@ -6,8 +6,8 @@ from numpy.testing import assert_allclose
 from scipy.special import logsumexp
 
 from daskgmm.companions import Companions
-from daskgmm.em.likelihood import Likelihood, moments_of_parts
-from daskgmm.em.slopes import products_on
+from daskgmm.em.likelihood import Likelihood, moments_of_block, moments_of_parts
+from daskgmm.em.slopes import Steps
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.charts.score_chart import ScoreChart
 from daskgmm.gaussian.charts.slopes import Beside
@@ -71,7 +71,9 @@ def test_scores_and_curvature_are_derivatives(name, case):
     assert [each.rows for each in moments] == [1, 6, N - 7]
     assert_allclose(chart.of_moments(moments).sum(0), slopes, rtol=1e-6, atol=1e-6)
 
-    found = products_on(block, likelihood, chart, half_range) * W.sum()
+    beside = Steps.along(chart, np.eye(chart.n_parameters))
+    each = moments_of_block(NumpyBackend(), beside.kernels(likelihood, half_range), block)
+    found = beside.products(each) * W.sum()
     at = log_likelihood(chart, 0 * steps[0], *given)
     for i, own in enumerate(steps):
         for j in {i, 0, chart.n_parameters - 1}:

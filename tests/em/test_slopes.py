@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-import daskgmm.gaussian.charts.score_curvature as score_curvature
 from daskgmm.companions import Companions
-from daskgmm.em.scores import SEED
-from daskgmm.em.slopes import products_along
-from daskgmm.em.survey.sample import row_hashes
+from daskgmm.em.curvature import CurvatureWork, squares_of_scores
+from daskgmm.em.slopes import curvature_by_slopes, products_along
+from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.charts.score_chart import ScoreChart
+from daskgmm.gaussian.charts.score_curvature import sums_of_squares
 from daskgmm.passes.dataset import Dataset
 from daskgmm.rows.companions.weights import weights_for
 from daskgmm.rows.opening import as_rows
@@ -40,9 +40,29 @@ def test_products_are_those_of_the_curvature(name, far, monkeypatch):
     )
     x, directions = X + far, R.normal(size=(chart.n_parameters, 4))
     half_range = np.abs(x - chart.center).max(0)
-    for share in (1.0, 0.4):
-        kept = row_hashes(SEED, 0, N) <= np.uint64(2**64 * min(share, 1 - 1e-9))
-        assert kept.sum() == N if share == 1.0 else 0.3 * N < kept.sum() < 0.5 * N
-        found = products_along(dataset(x), chart, directions, half_range, share)
-        wanted = score_curvature.curvature(chart, x[kept], W[kept]) @ directions
-        assert_allclose(found, wanted, rtol=1e-4, atol=1e-5 * np.abs(wanted).max())
+    found = products_along(dataset(x), chart, directions, half_range)
+    curvature = squares_of_scores(dataset(x), chart).curvature(chart)
+    wanted = curvature @ directions
+    assert_allclose(found, wanted, rtol=1e-4, atol=1e-5 * np.abs(wanted).max())
+    monkeypatch.setattr("daskgmm.em.slopes.TOGETHER", 3)
+    found = curvature_by_slopes(dataset(x), chart, half_range)
+    assert_allclose(found, curvature, rtol=1e-4, atol=1e-5 * np.abs(curvature).max())
+
+
+def test_sums_of_batches_are_those_of_all_rows(monkeypatch):
+    monkeypatch.setattr("daskgmm.passes.batches.MIN_BATCH_SECONDS", 1e-9)
+    chart = ScoreChart.of(parameters_of("full", WEIGHTS, MEANS, MATRICES))
+    found, wanted = squares_of_scores(dataset(X), chart), sums_of_squares(chart, X, W)
+    for name in ("weight", "counts", "scores", "components"):
+        assert_allclose(getattr(found, name), getattr(wanted, name), rtol=1e-12, atol=1e-12)
+
+
+def test_rows_without_weight_may_be_anything():
+    chart = ScoreChart.of(parameters_of("full", WEIGHTS, MEANS, MATRICES))
+    none = np.arange(N) % 3 == 0
+    x, w = np.where(none[:, None], np.nan, X), np.where(none, 0.0, W)
+    block = Block(x, Companions(w))
+    found = CurvatureWork(chart)(None, iter([block, block.part(slice(0, 1))]))
+    wanted = sums_of_squares(chart, X[~none], W[~none])
+    assert_allclose(found.scores, wanted.scores, rtol=1e-12, atol=1e-12)
+    assert found.weight == wanted.weight

@@ -1,17 +1,15 @@
 """Scores and curvature of a mixture in its own coordinates, against finite differences."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_allclose
 from scipy.special import log_softmax, logsumexp
 
-import daskgmm.gaussian.charts.score_curvature as score_curvature
 import daskgmm.gaussian.covariance.algebra.packed as packed
 from daskgmm.companions import Companions
 from daskgmm.gaussian.block import Block
 from daskgmm.gaussian.charts.score_chart import ScoreChart
+from daskgmm.gaussian.charts.score_curvature import sums_of_squares
 from daskgmm.gaussian.charts.slopes import Beside
 from daskgmm.gaussian.covariance.structures import STRUCTURES, n_parameters
 from daskgmm.gaussian.kernels.natural import NaturalKernel
@@ -103,19 +101,16 @@ def test_curvature_is_that_of_the_log_likelihood(chart, kind):
     second = [
         [value(a + b) - value(a - b) - value(b - a) + value(-a - b) for b in steps] for a in steps
     ]
-    found = score_curvature.curvature(chart, X, W, labels=labels)
+    sums = sums_of_squares(chart, X, W, labels, all_rows=True)
+    found = sums.curvature(chart)
+    unknown = sums_of_squares(chart, X, W, labels)
+    assert_allclose(unknown.curvature(chart), found, rtol=1e-9, atol=1e-11)
     assert_allclose(found * W.sum(), -np.array(second) / (4 * STEP**2), atol=1e-4)
     scores = chart.of_rows(X, labels)
     wanted = (scores * W) @ scores.T
-    assert_allclose(
-        score_curvature.squares(chart, X, W, labels) * W.sum(), wanted, rtol=1e-12, atol=1e-12
-    )
-    counts = chart.counts(scores @ W, W.sum())
+    assert_allclose(sums.of_rows * W.sum(), wanted, rtol=1e-12, atol=1e-12)
     gamma = np.concatenate([each for _, each, _ in chart.tiles(X, labels)], axis=1)
-    assert_allclose(counts, gamma @ W)
-    shares = counts / W.sum()
-    again = score_curvature.curvature(chart, X, W, counts=shares, labels=labels)
-    assert_allclose(again, found, rtol=1e-12, atol=1e-14)
+    assert_allclose(sums.counts, gamma @ W)
 
 
 def test_slopes_beside_are_those_of_the_log_likelihood(chart):
@@ -133,35 +128,6 @@ def test_slopes_beside_are_those_of_the_log_likelihood(chart):
         ]
         wanted = np.array(slopes) / (2 * STEP)
         assert_allclose(beside.slope(chart, moments), wanted, rtol=1e-6, atol=2e-6)
-
-
-def test_rows_that_are_drawn_tell_the_curvature_as_well_as_it_is_said():
-    """Of 100 samples of rows, errors are those said, and there is no bias."""
-    chart = ScoreChart.of(parameters_of("full", WEIGHTS, 2 * MEANS, MATRICES))
-    random = np.random.default_rng(2)
-    found, along = [], np.linalg.qr(random.normal(size=(chart.n_parameters, 3)))[0]
-    each, n = [], 4000
-
-    def rows():
-        labels = random.choice(K, n, p=WEIGHTS)
-        roots = np.linalg.cholesky(MATRICES)
-        return 2 * MEANS[labels] + (roots[labels] @ random.normal(size=(n, D, 1)))[..., 0]
-
-    weights, whole = np.ones(n), []
-    for _ in range(100):
-        x = rows()
-        drawn = score_curvature.curvature(chart, x, weights, counts=WEIGHTS, drawn=True)
-        found.append(np.diagonal(along.T @ drawn @ along))
-        exact = score_curvature.curvature(chart, x, weights, counts=WEIGHTS)
-        whole.append(np.diagonal(along.T @ exact @ along))
-        each.append(score_curvature.errors_along(chart, x, weights, along))
-    found, whole, errors = np.array(found), np.array(whole), np.mean(each, axis=0)
-    assert_allclose(found.std(0), errors, rtol=0.25)
-    assert np.all(np.abs(found.mean(0) - whole.mean(0)) < errors / 2)
-    kept = sum(
-        len(own) for _, own, _, _ in score_curvature.drawn_tiles(chart, x, weights, drawn=True)
-    )
-    assert kept < 0.6 * n
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -198,13 +164,3 @@ def test_variances_follow_small_changes_of_coordinates(name):
     assert_allclose(chart.weight_variances(covariance), weights, rtol=1e-4)
     assert_allclose(found[1], means, rtol=1e-4)
     assert_allclose(found[2], covariances, rtol=1e-4)
-
-
-def test_parts_of_the_rows_have_the_curvature_of_all(monkeypatch):
-    chart = ScoreChart.of(parameters_of("full", WEIGHTS, MEANS, MATRICES))
-    wanted = score_curvature.curvature(chart, X, W)
-    monkeypatch.setattr("daskgmm.gaussian.charts.score_curvature.PART", len(X) // 5)
-    with ThreadPoolExecutor(3) as pool:
-        found = score_curvature.curvature(chart, X, W, pool.map)
-    assert_array_equal(found, score_curvature.curvature(chart, X, W))
-    assert_allclose(found, wanted, rtol=1e-12, atol=1e-14)

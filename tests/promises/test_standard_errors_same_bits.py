@@ -1,4 +1,4 @@
-"""Promise 3 for standard errors: groups of rows, gaps, and slopes for the curvature."""
+"""Promise 3 for standard errors: groups of rows, and gaps."""
 
 import dask
 import dask.array as da
@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from distributed import Client, LocalCluster
 
-import daskgmm.em.slopes as slopes
 from daskgmm import GaussianMixture
 from daskgmm.passes.batches import cut_batches, seconds_per_row
 from daskgmm.rows.opening import as_rows
@@ -21,19 +20,6 @@ LAZY, GROUPS = da.from_array(X, chunks=(150, 2)), da.from_array(np.arange(4000) 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     monkeypatch.setattr("daskgmm.passes.batches.MIN_BATCH_SECONDS", 1e-7)
-    monkeypatch.setattr("daskgmm.models.uncertainty.curvature.SAMPLE_ROWS", 600)
-    monkeypatch.setattr("daskgmm.models.uncertainty.curvature.ROWS_PER_PARAMETER", 0)
-    monkeypatch.setattr("daskgmm.models.uncertainty.curvature.READING", 1.0)  # once, not twice
-    taken = []
-
-    def products_along(*given):
-        taken.append(given[-1])
-        return slopes.products_along(*given)
-
-    monkeypatch.setattr("daskgmm.models.uncertainty.curvature.products_along", products_along)
-    yield
-    assert len(taken) == 9
-    assert 0.2 < taken[0] < 1.0
 
 
 def found(mixture, gaps):

@@ -20,11 +20,9 @@ def rule_of(data: Dataset, seed: int, capacity: int) -> SampleRule:
 
 
 def uniform_sample(
-    data: Dataset, rule: SampleRule, columns: tuple[str, ...] | None, *, gaps: bool = False
+    data: Dataset, rule: SampleRule, columns: tuple[str, ...] | None
 ) -> tuple[Sample | None, int]:
     """Return the sample, None of no rows, and the number of all rows; names are for messages.
-
-    Values may be missing where there are `gaps`.
 
     Raises
     ------
@@ -32,7 +30,7 @@ def uniform_sample(
         At the first value that is no usable number, in the sample or not.
     """
     found, total = list[Sample](), 0
-    for part, n in map_batches(data, _SampleOfBatch(rule, columns, gaps), name="daskgmm-sample"):
+    for part, n in map_batches(data, _SampleOfBatch(rule, columns), name="daskgmm-sample"):
         total += n
         if part is not None:
             found = [join([*found, part]).smallest(rule.capacity)]
@@ -45,10 +43,9 @@ class _SampleOfBatch:
 
     rule: SampleRule
     columns: tuple[str, ...] | None
-    gaps: bool
 
     def __call__(self, batch: Batch, blocks: Iterator[Block]) -> tuple[Sample | None, int]:
         kept: list[Sample] = []
-        checked = checked_blocks(batch, blocks, self.columns, gaps=self.gaps)
+        checked = checked_blocks(batch, blocks, self.columns)
         n = sum(len(block.x) for block in self.rule.watch(batch, checked, kept))
         return (join(kept).smallest(self.rule.capacity) if kept else None), n

@@ -283,17 +283,6 @@ class ScoreChart:
                 part = quadratic.reshape(k, size - 1 - d, -1)[component]
                 np.multiply(own[1 + d :], scaled[component], out=part)
 
-    def counts(self, slope: Array, total: float) -> Array | None:
-        """Return the weight of the rows of each component, (k,), from the sum of all scores.
-
-        None if the mixing proportions are fixed: their scores are not among these.
-        """
-        if self.n_weights == 0 and self.parameters.n_components > 1:
-            return None
-        roots = np.sqrt(self.parameters.weights)
-        across = self._odds[:, : self.n_weights] * roots[:, None]
-        return np.asarray(roots * (across @ slope[: self.n_weights] + total * roots))
-
     def weight_variances(self, covariance: Array) -> Array:
         """Return the variances (k,) of the mixing proportions, from those of P coordinates."""
         weights, odds = self.parameters.weights, self._odds

@@ -416,19 +416,15 @@ class Components(Mixture):
         blocks: int = 1000,
         weights_are: str | None = None,
     ) -> StandardErrors:
-        r"""Return the standard errors of weights, means and covariances; one to three passes.
+        r"""Return the standard errors of weights, means and covariances, in two passes.
 
         They are the roots of the diagonal of :math:`J^{-1} K J^{-1}` [1]_ [2]_. K is the covariance
         of the slope of the log-likelihood, from the sums of the scores of all rows over blocks of
         neighbouring rows, or over groups. So standard errors hold where neighbours resemble each
         other, as along a track or in time, and where components are no Gaussians in truth. J is its
-        curvature: that of 30,000 rows, or 25 a parameter, which are drawn by their numbers; of
-        fewer it is that of all. Along directions in which components overlap so much that these do
-        not tell it to 4 %, it is that of more rows, up to all, from another pass. So
-        standard errors differ from those with the curvature of all rows by 3 % or less (the root of
-        the mean square over parameters; 10 % for single ones of 359 that hardly are identified).
-        After ``missing="marginalise"`` and with `noise_variance` scores and curvature are those of
-        the observed values, and of 10,000 rows or 8 a parameter first.
+        curvature, of all rows too, from a second pass [3]_. After ``missing="marginalise"`` and
+        with `noise_variance` both are those of the observed values, and the curvature takes a pass
+        for each 64 free parameters.
 
         Parameters
         ----------
@@ -488,6 +484,9 @@ class Components(Mixture):
         .. [2] G. Boldea, J. R. Magnus, "Maximum likelihood estimation of the multivariate normal
            mixture model", Journal of the American Statistical Association 104 (2009) 1539-1549,
            https://doi.org/10.1198/jasa.2009.tm08273
+        .. [3] T. A. Louis, "Finding the observed information matrix when using the EM algorithm",
+           Journal of the Royal Statistical Society B 44 (1982) 226-233,
+           https://doi.org/10.1111/j.2517-6161.1982.tb01203.x
 
         Examples
         --------

@@ -13,6 +13,7 @@ from daskgmm.arrays import Array
 from daskgmm.companions import Companions
 from daskgmm.counting import counted
 from daskgmm.em.survey.rounding import TELLING_ROWS, rounding_of
+from daskgmm.em.survey.sample import Sample
 from daskgmm.errors import DataError, SettingError
 from daskgmm.gaussian.charts.score_chart import ScoreChart, has_chart
 from daskgmm.gaussian.floor import Floor
@@ -135,8 +136,10 @@ def check_units(units: int, unit: str, rows: int) -> None:
     )
 
 
-def check_off_the_floor(mixture: Any, parameters: Parameters, x: Array, weights: Array) -> None:
+def check_off_the_floor(mixture: Any, parameters: Parameters, sample: Sample) -> None:
     """Raise `ValueError` for components that are as narrow as a floor allows."""
+    x = np.asarray(sample.x, np.float64)
+    weights = np.ones(len(x)) if sample.weights is None else sample.weights.astype(np.float64)
     shares = weights / weights.sum()
     there = ~np.isnan(x)
     x = np.where(there, x, shares @ np.where(there, x, 0.0) / (shares @ there))
@@ -157,8 +160,7 @@ def check_off_the_floor(mixture: Any, parameters: Parameters, x: Array, weights:
 
 def check_curved(chart: ScoreChart, found: Curvature, slope: Array, total: float) -> None:
     """Raise `ValueError` if the likelihood of rows of this total weight has no maximum here."""
-    least, error = found.values[0], found.errors[0]
-    if least > LEAST_CURVATURE and found.is_told:
+    if found.least > LEAST_CURVATURE:
         return
     step = float(np.abs(slope).max()) / math.sqrt(total)
     if step > FARTHEST:
@@ -168,14 +170,13 @@ def check_curved(chart: ScoreChart, found: Curvature, slope: Array, total: float
             f"{GO_ON.format('a smaller tol')}"
         )
     k, weights = chart.parameters.n_components, chart.parameters.weights
-    own = (chart.free @ found.directions[:, 0]).reshape(k, -1)
+    own = (chart.free @ found.weakest).reshape(k, -1)
     shares = (own**2).sum(1) * weights
     named = np.flatnonzero(shares >= 0.1 * shares.sum())
-    known = f"{least:.1e}" + (f" to {abs(error):.0e}" if error else "")
     raise ValueError(
         f"The mixture is not identified by these rows: {_components(named)} can change together "
-        f"with hardly a loss of likelihood (curvature {known} on {found.rows:,} rows, where 1 is "
-        "that of known components). Reduce n_components."
+        f"with hardly a loss of likelihood (curvature {found.least:.1e}, where 1 is that of known "
+        "components). Reduce n_components."
     )
 
 

@@ -31,7 +31,6 @@ from daskgmm.errors import (
     WeightsWarning,
 )
 from daskgmm.gaussian.charts.score_chart import ScoreChart
-from daskgmm.gaussian.charts.score_curvature import squares
 from daskgmm.gaussian.covariance.algebra.dense import Dense
 from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.models.facts.criteria import ERRORS_COUNT, doubt
@@ -39,12 +38,7 @@ from daskgmm.models.inputs.known_noise import apart, check_known_noise, scoring_
 from daskgmm.models.inputs.labels import labels_of_components
 from daskgmm.models.inputs.rows import scoring_data, scoring_rows
 from daskgmm.models.predictions.prediction import Predictor
-from daskgmm.models.uncertainty.curvature import (
-    Curvature,
-    curvature_of,
-    rows_at_first,
-    weighed,
-)
+from daskgmm.models.uncertainty.curvature import Curvature, curvature_of
 from daskgmm.models.uncertainty.refusals import (
     LEAST_UNITS,
     chart_of,
@@ -69,6 +63,9 @@ UNCOUNTED = (
     "weights_are='counts' takes rows as units, which are told apart where these are complete and "
     "exact. Name groups (--groups), or blocks of neighbours: weights_are='relative'."
 )
+
+SAMPLE_ROWS = 10_000
+"""Rows that tell whether components rest on a floor, and the patterns of gaps."""
 
 GROWTH = 1.5
 """Ratio of the standard errors of long and single blocks that is no accident: it is known to 13 %
@@ -97,15 +94,8 @@ def standard_errors(
     columns = None if predictor.transform.coordinates is not None else rows.columns
     with one_blas_thread():
         likelihood = Likelihood.of(data)
-        first = rows_at_first(chart.n_parameters, likelihood)
-        found = scores_of(data, chart, first, columns=columns, length=length)
+        found = scores_of(data, chart, SAMPLE_ROWS, columns=columns, length=length)
         check_some(found.weighing, weights is not None)
-        assert found.sample is not None, "some rows have a weight"
-        x, of_sample, _ = weighed(found.sample)
-        if likelihood.gaps:
-            check_patterns(x, chart.n_parameters)
-        check_off_the_floor(mixture, chart.parameters, x, of_sample)
-        curvature = curvature_of(data, chart, found, columns)
         said = weights_are or (getattr(mixture, "fitted_on_", None) or {}).get("weights_are")
         if weights is not None and groups is None:
             message = doubt(found.weighing, said, ERRORS_COUNT)
@@ -115,7 +105,14 @@ def standard_errors(
         if as_counts and groups is None and not likelihood.is_plain:
             raise SettingError(UNCOUNTED)
         unit = "group" if groups is not None else "row" if as_counts or length == 1 else "block"
-        errors = _estimated(mixture, chart, found, curvature, unit, as_counts=as_counts)
+        rows_count = as_counts and unit == "row"
+        check_units(_units(found, rows_count), unit, found.weighing.rows)
+        assert found.sample is not None, "some rows have a weight"
+        if likelihood.gaps:
+            check_patterns(found.sample.x, chart.n_parameters)
+        check_off_the_floor(mixture, chart.parameters, found.sample)
+        curvature = curvature_of(data, chart, found, rows_count=rows_count)
+        errors = _estimated(mixture, chart, found, curvature, unit)
     if errors.growth > GROWTH:
         warn_user(
             f"Rows depend on each other farther than a block of {length:,} rows: of {NEIGHBOURS} "
@@ -186,20 +183,15 @@ def _estimated(
     found: Scores,
     curvature: Curvature,
     unit: str,
-    *,
-    as_counts: bool,
 ) -> StandardErrors:
     """Return standard errors; raise `ValueError` where there are none."""
     total, slope = float(found.weights.sum()), found.sums.sum(0)
-    by_count = as_counts and unit == "row"
-    units = round(total) if by_count else len(found.units)
-    check_units(units, unit, found.weighing.rows)
+    units = _units(found, curvature.of_rows is not None)
     check_curved(chart, curvature, slope, total)
     scores = found.sums - np.outer(found.weights / total, slope)
     factor, growth = cho_factor(total * curvature.matrix, lower=True), math.nan
-    if by_count:
-        of_rows = squares(chart, *weighed(curvature.sample))
-        covariance = _sandwich(factor, total * of_rows)
+    if curvature.of_rows is not None:
+        covariance = _sandwich(factor, total * curvature.of_rows)
     else:
         covariance = _covariance(factor, scores)
         if unit == "block" and units >= LEAST_UNITS * NEIGHBOURS:
@@ -211,6 +203,11 @@ def _estimated(
     check_at_maximum(distance, float(slope @ moves) / 2.0, total)
     facts = {"units": units, "unit": unit, "rows": found.weighing.rows}
     return _in_shape(mixture, chart, covariance, distance=distance, growth=growth, **facts)
+
+
+def _units(found: Scores, rows_count: bool) -> int:
+    """Return the number of units; of rows that count as several, of these."""
+    return round(float(found.weights.sum())) if rows_count else len(found.units)
 
 
 def _feature_names(mixture: Any) -> tuple[str, ...]:
