@@ -16,6 +16,7 @@ from daskgmm.em.survey.rounding import TELLING_ROWS, rounding_of
 from daskgmm.em.survey.sample import Sample
 from daskgmm.errors import DataError, SettingError
 from daskgmm.gaussian.charts.score_chart import ScoreChart, has_chart
+from daskgmm.gaussian.covariance.structures import structure_of
 from daskgmm.gaussian.floor import Floor
 from daskgmm.gaussian.m_step import Maximised
 from daskgmm.gaussian.missing.patterns import by_pattern
@@ -27,6 +28,10 @@ from daskgmm.models.uncertainty.curvature import Curvature
 
 LEAST_UNITS = 30
 """Units below which the variance of their scores is known too badly: to 13 % in standard errors."""
+
+LARGEST_REG_COVAR = 0.01
+"""Part of the smallest variance from which on `reg_covar` shifts standard errors by more than 2 %
+where EM adds it to covariances instead of maximising a likelihood that has it."""
 
 MOST_PARAMETERS = 3000
 """Free parameters beyond which their curvature, a matrix, takes minutes."""
@@ -98,6 +103,22 @@ def chart_of(mixture: Any, parameters: Parameters, beside: Companions[Any]) -> S
             "covariance_type='diag', or principal axes (pca)."
         )
     return chart
+
+
+def check_regularised(chart: ScoreChart) -> None:
+    """Raise `SettingError` if steps with `reg_covar` are far from those of any likelihood."""
+    if chart.noise > 0.0 or chart.reg_covar == 0.0:
+        return
+    own = chart.parameters
+    precision = structure_of(own).precision
+    smallest = np.linalg.eigvalsh(precision.matrices(own.covariances, own.n_features)).min()
+    if chart.reg_covar > LARGEST_REG_COVAR * smallest:
+        raise SettingError(
+            f"reg_covar is {chart.reg_covar:g}, {chart.reg_covar / smallest:.0%} of the smallest "
+            "variance of a component, and without acceleration it is added in each step, so that "
+            "the fit ends at the maximum of no likelihood. Fit with acceleration='auto', or with a "
+            "smaller reg_covar (--reg-covar)."
+        )
 
 
 def check_patterns(x: Array, n_parameters: int) -> None:

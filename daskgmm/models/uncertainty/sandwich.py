@@ -48,6 +48,7 @@ from daskgmm.models.uncertainty.refusals import (
     check_identified,
     check_off_the_floor,
     check_patterns,
+    check_regularised,
     check_units,
 )
 from daskgmm.models.uncertainty.standard_errors import Estimates, StandardErrors
@@ -83,6 +84,7 @@ def standard_errors(
     predictor: Predictor = mixture._predictor()
     groups = beside.groups
     chart = chart_of(mixture, predictor.parameters, beside)
+    check_regularised(chart)
     check_blocks(blocks)
     check_meaning(weights_are)
     rows, given = _beside(mixture, x, replace(beside, groups=None))
@@ -94,18 +96,18 @@ def standard_errors(
     columns = None if predictor.transform.coordinates is not None else rows.columns
     with one_blas_thread():
         likelihood = Likelihood.of(data)
-        found = scores_of(data, chart, SAMPLE_ROWS, columns=columns, length=length)
-        check_some(found.weighing, weights is not None)
         said = weights_are or (getattr(mixture, "fitted_on_", None) or {}).get("weights_are")
-        if weights is not None and groups is None:
-            message = doubt(found.weighing, said, ERRORS_COUNT)
-            if message is not None:
-                warn_user(message, WeightsWarning)
         as_counts = weights is not None and said == COUNTS
         if as_counts and groups is None and not likelihood.is_plain:
             raise SettingError(UNCOUNTED)
         unit = "group" if groups is not None else "row" if as_counts or length == 1 else "block"
         rows_count = as_counts and unit == "row"
+        found = scores_of(data, chart, SAMPLE_ROWS, columns=columns, length=length)
+        check_some(found.weighing, weights is not None)
+        if weights is not None and groups is None:
+            message = doubt(found.weighing, said, ERRORS_COUNT)
+            if message is not None:
+                warn_user(message, WeightsWarning)
         check_units(_units(found, rows_count), unit, found.weighing.rows)
         assert found.sample is not None, "some rows have a weight"
         if likelihood.gaps:
