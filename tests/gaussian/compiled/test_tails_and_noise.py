@@ -282,5 +282,5 @@ def test_what_the_library_has_not_is_left_to_numpy(loaded):
 def test_planned_bytes_are_enough(loaded, kind, structure, k, d):
     kernel, _, _ = problem(kind, structure, k, d, 10)
     step = step_of(loaded[0], kernel)
-    own = sum(array.nbytes for array in step._arrays.values())
+    own = sum(array.nbytes for kept in (step._arrays, step._integers) for array in kept.values())
     assert own <= expectation_nbytes(STRUCTURES[structure].n_statistics(d), k, d)

@@ -89,7 +89,8 @@ def expectation_nbytes(p: int, k: int, d: int, mixtures: int = 1) -> int:
 
     def entries(k: int) -> int:
         sizes = _sizes(found, p, k, d, uniform=True, tailed=True, pooled=pooled)
-        return sum(sizes.values()) + pooled * n_blocked(d)
+        integers = 2 * (p + LINE) + _panels_of(found, k) + 1  # rows of pairs, and edges
+        return sum(sizes.values()) + pooled * n_blocked(d) + integers
 
     # A cut of k into two adds one panel at most, and the buffers that do not depend on k.
     copied = STRIP_TILES * found.tile * (d + 1)

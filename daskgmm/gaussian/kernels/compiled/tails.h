@@ -31,7 +31,8 @@ INLINE void keep(const State *s, int64_t c, int which, const vec sum[PARTS]) {
 }
 
 /* Student-t: a = (nu + delta) / (nu + d) = 1 / u; log2 density = constant - (nu + d) / 2 log2 a.
-   Parameters are -(nu + d) / 2 and the constants. */
+   Parameters are -(nu + d) / 2 and the constants. a is above 0, and below 2^460, so that no floor
+   is felt: where rounding or distances might break that, `natural_error` chooses another kernel. */
 INLINE void student_densities(const State *s, int n, vec maximum[VECTORS]) {
     for (int u = 0; u < VECTORS; u++)
         maximum[u] = splat(-INFINITY);
