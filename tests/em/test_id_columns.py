@@ -19,10 +19,12 @@ IDS = {
     "plot": np.arange(1, N + 1),  # whatever it is called
     "rank": RNG.permutation(N),
     "nr": RNG.permutation(N) + 10**9,
-    "row": np.arange(0, 60 * N, 60),
+    "row_number": np.arange(0, 60 * N, 60),
     "customer_id": np.sort(RNG.choice(10**7, N, replace=False)),
     "CustomerID": RNG.choice(10**12, N, replace=False),
     "atomic_number": RNG.permutation(N) + 7,
+    "row": np.delete(np.arange(N + 1), N // 3),  # a row was left out before
+    "tree": np.delete(np.arange(1, N + 21), slice(100, 120)),
     "Unnamed: 0": np.sort(RNG.choice(10**7, N, replace=False)),
 }
 QUANTITIES = {
@@ -40,14 +42,22 @@ QUANTITIES = {
     "pid": RNG.choice(10**7, N, replace=False),
     "price_index": RNG.choice(10**7, N, replace=False),
     "mass_number": np.sort(RNG.choice(10**7, N, replace=False)),
-    "row": np.delete(np.arange(N + 1), N // 3),
+    "pages": np.delete(np.arange(2 * N), slice(None, None, 2)),
+    "visits": np.sort(RNG.permutation(np.append(np.arange(N - 1), N - 2))),  # one number twice
+    "weight_g": np.round(RNG.normal(180, 40, N)),
+    "steps": np.arange(N)[RNG.integers(0, N, N)],
+    "founded": RNG.permutation(N + 9)[:N] + 1600,
 }
+"""What numbers no rows, though much of it is whole, differs, or lies in a range of about N."""
+
+NUMBERS = ("plot", "rank", "nr", "row_number", "row", "tree")
+"""Of IDS those that are known by their values, without a name that only ids have."""
 
 
-def told(x, **settings):
+def told(x, beside=None, **settings):
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
-        GaussianMixture(1, reg_covar=0, **settings).fit(x)
+        GaussianMixture(2, max_iter=1, tol=1e9, reg_covar=0, **settings).fit(x, **(beside or {}))
     return [each for each in found if each.category is IdColumnWarning]
 
 
@@ -72,17 +82,77 @@ def test_arrays_without_names_and_small_tables_are_not_judged():
     assert not told(pd.DataFrame({"id": np.arange(19), "a": X[:19, 0]}))
 
 
-def test_where_rows_are_weighted_or_miss_values_names_tell(tmp_path):
+def test_columns_of_a_file_are_told_and_those_that_are_left_out_are_not(tmp_path):
     frame = pd.DataFrame(X, columns=["a", "b"]).assign(id=IDS["id"])
-    frame.loc[5, "a"] = np.nan
-    (warning,) = told(frame, missing="marginalise")
-    assert "holds another whole number in each row looked at" in str(warning.message)
-    assert told(frame, missing="drop")
     path = tmp_path / "t.parquet"
     frame[6:].to_parquet(path, row_group_size=60)
     with pytest.warns(IdColumnWarning, match="column 'id' numbers the rows"):
         GaussianMixture(1).fit(path)
     assert not told(open_parquet(path, ["a", "b"]))
+
+
+WAYS = ("gap beside", "dropped", "many dropped", "first dropped", "weights", "weights 0", "own gap")
+
+
+def in_ways(frame, name, way):
+    """The table with gaps or weights, and settings and companions of its fit."""
+    frame, weights, missing = frame.copy(), None, "error"
+    some = np.random.default_rng(1).choice(N, N // 3, replace=False)
+    if way == "gap beside":
+        frame.loc[5, "a"], missing = np.nan, "marginalise"
+    elif way == "own gap":
+        frame.loc[some[:9], name], missing = np.nan, "marginalise"
+    elif way.endswith("dropped"):
+        rows = {"dropped": some[:9], "many dropped": some, "first dropped": np.arange(30)}[way]
+        frame.loc[rows, "a"], missing = np.nan, "drop"
+    else:
+        weights = np.where(np.isin(np.arange(N), some[:9]), 0.0, 1.0)
+        if way == "weights":
+            weights = np.random.default_rng(2).uniform(0.1, 3, N)
+    return frame, {"missing": missing}, {"sample_weight": weights}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", NUMBERS)
+def test_what_numbers_the_rows_is_told_whatever_rows_miss_or_weigh(name, way):
+    frame = pd.DataFrame(X, columns=["a", "b"]).assign(**{name: IDS[name]})
+    if (name, way) == ("tree", "first dropped"):
+        pytest.skip("no end of the numbers is known")
+    frame, settings, beside = in_ways(frame, name, way)
+    (warning,) = told(frame, beside, **settings)
+    assert f"column {name!r} numbers the rows" in str(warning.message)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", QUANTITIES)
+def test_a_quantity_is_none_whatever_rows_miss_or_weigh(name, way):
+    frame = pd.DataFrame(X, columns=["a", "b"]).assign(**{name: QUANTITIES[name]})
+    frame, settings, beside = in_ways(frame, name, way)
+    assert not told(frame, beside, **settings)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whole_numbers_that_are_drawn_are_no_ids_of_few_rows(seed):
+    random = np.random.default_rng(seed)
+    n = 20 + 2 * seed
+    columns = {
+        "drawn": random.integers(1, n + 1, n),
+        "counts": random.poisson(n / 2, n),
+        "rounded": np.round(random.normal(n, n / 4, n)),
+        "halves": random.integers(0, 2 * n, n),
+        "a": np.where(np.arange(n) == 3, np.nan, random.normal(size=n)),
+    }
+    for missing in ("marginalise", "drop"):
+        assert not told(pd.DataFrame(columns), missing=missing)
+
+
+def test_a_classifier_of_each_class_alone_tells_what_numbers_rows_with_gaps():
+    frame = pd.DataFrame(X, columns=["a", "b"]).assign(rank=IDS["rank"])
+    frame.loc[7, "a"] = np.nan
+    for missing in ("marginalise", "drop"):
+        classifier = GaussianMixtureClassifier(structures="own", random_state=0, missing=missing)
+        with pytest.warns(IdColumnWarning, match="column 'rank' numbers the rows"):
+            classifier.fit(frame, np.arange(N) % 3)
 
 
 def test_sweeps_and_classifiers_tell_it_once():
