@@ -176,8 +176,8 @@ def draw(photo: NDArray[np.uint8], files: Files, mixture: GaussianMixture, title
     left.imshow(photo, interpolation="nearest")
     left.set_title(f"{title}: {label.size:,} pixels")
     right.imshow(painted, interpolation="nearest")
-    k, bound = mixture.n_components, mixture.lower_bound_
-    right.set_title(f"{counted(k, 'component')}, log likelihood {bound:.3f} nats a pixel")
+    k, reached = mixture.n_components, mixture.criteria_["log_likelihood"]
+    right.set_title(f"{counted(k, 'component')}, log likelihood {reached:.3f} nats a pixel")
     for axes in (left, right):
         axes.set_axis_off()
     for number in np.argsort(-counts, kind="stable"):

@@ -179,7 +179,7 @@ class Shown:
         text, title = line(event, self._objective), next_title(event, self._first)
         if isinstance(event, FitStarted):
             self._first = 1 + (event.resumed or 0)
-            self._objective = objective_name(event.prior)
+            self._objective = objective_name(event.prior, event.noise)
         elif isinstance(event, Started):
             self._left, self._first = "", 1
         elif isinstance(event, PassEnded) and not text:

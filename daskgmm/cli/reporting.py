@@ -47,7 +47,7 @@ def some_of(names: Iterable[str]) -> str:
 def fit_report(mixture: Any, out: str) -> str:
     """Return the result of a fit in a line, with the rows that count where there are weights."""
     from daskgmm.models.facts.criteria import n_in_words
-    from daskgmm.report.model import objective_name
+    from daskgmm.models.facts.likelihoods import likelihoods_of
 
     k, d = mixture.means_.shape
     ended = "converged" if mixture.converged_ else "stopped"
@@ -56,7 +56,7 @@ def fit_report(mixture: Any, out: str) -> str:
     return (
         f"{out}: {counted(k, 'component')} in {counted(d, 'feature')}, {mixture._structure_name} "
         f"covariance, {ended} after {counted(mixture.n_iter_, 'iteration')}, "
-        f"{objective_name(mixture)} {mixture.lower_bound_:.5f}"
+        + ", ".join(f"{what} {value:.5f}" for what, value in likelihoods_of(mixture))
         + (f", {n_in_words(_rows_that_count(mixture), facts)}" if weighted else "")
     )
 

@@ -28,6 +28,9 @@ class FitStarted:
     prior : str or None
         Its name; lower bounds are log posteriors then, up to a constant. Of a Bayesian mixture it
         is that of the weights, and bounds are those of the log evidence.
+    noise : float
+        Variance of the noise of the rows whose log likelihood lower bounds are, `reg_covar` of
+        accelerated fits; without noise they are that of the rows.
     """
 
     rows: int | None
@@ -38,6 +41,7 @@ class FitStarted:
     nbytes: int | None
     resumed: int | None = None
     prior: str | None = None
+    noise: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

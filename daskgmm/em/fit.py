@@ -267,6 +267,7 @@ def _announce(data: Dataset, settings: Settings, kept: State | None) -> FitStart
         nbytes=None if rows is None else rows * data.row_nbytes,
         resumed=None if kept is None else len(kept.current.iterations),
         prior=settings.prior_name,
+        noise=settings.noise,
     )
 
 

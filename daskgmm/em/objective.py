@@ -45,8 +45,11 @@ class Objective:
         return cls(settings.noise, settings.prior_name, density, said, equal, labels)
 
 
-def objective_name(prior: str | None) -> str:
-    """Return what EM raises, in words; `prior` is as of `Objective`."""
+def objective_name(prior: str | None, noise: float = 0.0) -> str:
+    """Return what EM raises, in words; `prior` and `noise` are as of `Objective`.
+
+    That of rows with noise is less than the log likelihood of the rows, which `score` returns.
+    """
     if prior is None:
-        return "log likelihood"
+        return "objective" if noise else "log likelihood"
     return "variational bound" if prior in WEIGHT_PRIORS else "log posterior"

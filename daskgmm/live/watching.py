@@ -50,7 +50,7 @@ class Watching:
                 return
             case FitStarted():
                 self._first = 1 + (event.resumed or 0)
-                self._objective = objective_name(event.prior)
+                self._objective = objective_name(event.prior, event.noise)
             case PassEnded():
                 self._speed = event.rows / max(event.seconds, 1e-9)
                 self._waiting = event.waiting / max(event.seconds, 1e-9)

@@ -1,4 +1,4 @@
-"""The likelihood against the passes of a fit."""
+"""What EM raised against the passes of a fit."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from daskgmm.drawing.style import FAINT, colours, new_axes, note
+from daskgmm.em.objective import objective_name
 from daskgmm.errors import SettingError
 from daskgmm.models.mixtures.mixture import Mixture
 from daskgmm.plot.shown import mixture_of
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def convergence(mixture: Any, *, gap: bool = False, ax: Axes | None = None) -> Axes:
-    """Draw the likelihood of a fit against its passes, as `history_` has it.
+    """Draw what a fit raised against its passes, as `history_` has it.
 
     A line an initialisation; the one that the mixture is of is in colour. A hollow dot is a pass
     that rejected what acceleration proposed.
@@ -34,7 +35,9 @@ def convergence(mixture: Any, *, gap: bool = False, ax: Axes | None = None) -> A
     Returns
     -------
     matplotlib.axes.Axes
-        In nats a row: of a fit with a prior the log posterior, of a Bayesian mixture the bound.
+        In nats a row: `lower_bound_` of each pass, which is called the objective where it is that
+        of rows with noise of variance `reg_covar`; of a fit with a prior the log posterior, of a
+        Bayesian mixture the bound.
 
     Raises
     ------
@@ -108,10 +111,8 @@ def _draw(axes: Axes, values: Any, accepted: Any, colour: str, order: int, *, ga
 def _label(axes: Axes, mixture: Mixture, *, gap: bool) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    bayesian = hasattr(mixture, "weight_concentration_prior_type")
-    posterior = getattr(mixture, "prior", None) is not None
-    what = "bound of the log evidence" if bayesian else "log likelihood"
-    what = "log posterior" if posterior and not bayesian else what
+    ended = mixture._ended_with
+    what = objective_name(None) if ended is None else objective_name(ended.prior, ended.noise)
     axes.set_xlabel("pass of EM")
     axes.set_ylabel(f"{what}\n{'below the best ' if gap else ''}(nats a row)")
     axes.xaxis.set_major_locator(MaxNLocator(10, integer=True, min_n_ticks=1))

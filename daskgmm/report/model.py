@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from daskgmm.counting import counted
-from daskgmm.em.objective import objective_name as name_of_objective
 from daskgmm.em.settings import CONTAMINATED, NOISE, STUDENT
 from daskgmm.models.bayesian_mixture import BayesianGaussianMixture
 from daskgmm.models.facts.clusters import clusters_of
 from daskgmm.models.facts.criteria import n_in_words
+from daskgmm.models.facts.likelihoods import likelihoods_of
 from daskgmm.models.fitting.estimator import MixtureEstimator
 from daskgmm.models.settings.equal_weights import has_equal_weights
 from daskgmm.models.settings.outliers import fitted_outliers
@@ -57,12 +57,6 @@ def describe_model(
     return f"{name}: {kind}\n{listed(facts)}\n\n{_table(mixture, classes)}"
 
 
-def objective_name(mixture: MixtureEstimator) -> str:
-    """Return the name of `lower_bound_`."""
-    ended = mixture._ended_with
-    return name_of_objective(None if ended is None else ended.prior)
-
-
 def _components(mixture: MixtureEstimator) -> str:
     k = len(mixture.weights_)
     if not isinstance(mixture, BayesianGaussianMixture):
@@ -84,8 +78,8 @@ def _history(mixture: MixtureEstimator) -> list[tuple[str, str]]:
     adapted = getattr(mixture, "adapted_", None)
     if adapted is None:
         ended = "converged" if mixture.converged_ else "NOT converged"
-        bound = f"{mixture.lower_bound_:.5f} nats a row"
-        return [("iterations", f"{mixture.n_iter_}, {ended}"), (objective_name(mixture), bound)]
+        reached = [(what, f"{value:.5f} nats a row") for what, value in likelihoods_of(mixture)]
+        return [("iterations", f"{mixture.n_iter_}, {ended}"), *reached]
     background = adapted["background"]
     origin = [background["model"]] if "model" in background else []
     origin += [f"fitted to {facts}" for _, facts in _data(background)]

@@ -22,7 +22,7 @@ from daskgmm.progress import (
 from tests.cli.data import clusters
 
 LINE = re.compile(
-    r"iteration \d+  log likelihood -?\d+\.\d{5}  "
+    r"iteration \d+  objective -?\d+\.\d{5}  "
     r"(change (-|-?\d\.\de[+-]\d\d)|to gain \d\.\de[+-]\d\d)  "
     r"\d\.\de[+-]\d\d rows/s  \d+\.\d\d s(  (about|at most) \d+ (s|min)( left)|)"
 )
@@ -109,14 +109,14 @@ def test_plain_lines(capsys):
     assert all(LINE.fullmatch(line) for line in lines)
 
 
-@pytest.mark.parametrize(("prior", "name"), [(None, "likelihood"), ("conjugate", "posterior")])
+@pytest.mark.parametrize(("prior", "name"), [(None, "objective"), ("conjugate", "log posterior")])
 def test_lines_name_what_is_raised(prior, name, capsys):
     mixture = GaussianMixture(2, random_state=0, prior=prior, verbose=2, verbose_interval=1)
     with show(Forecast(1e-3, 100)) as listen:
         mixture.fit(clusters(500), listen=listen)
     printed, written = capsys.readouterr()
-    assert f"  log {name} {mixture.lower_bound_:.5f}" in written
-    assert set(re.findall(r"log \w+", written)) == {f"log {name}"}
+    assert f"  {name} {mixture.lower_bound_:.5f}" in written
+    assert set(re.findall(r"log \w+|objective", written)) == {name}
     assert ("log posterior change" in printed) == (prior is not None)
     assert ("\t ll change" in printed) == (prior is None)
 
@@ -141,7 +141,7 @@ def test_terminal():
         assert bar.tasks[0].description == "start"
     shown = stream.getvalue()
     assert "survey  5,000 rows" in shown
-    assert f"iteration {mixture.n_iter_}  log likelihood {mixture.lower_bound_:.5f}" in shown
+    assert f"iteration {mixture.n_iter_}  objective {mixture.lower_bound_:.5f}" in shown
     assert "start 2" in shown
 
 

@@ -65,7 +65,7 @@ def test_a_fit_is_shown_in_one_place_of_its_cell(cell):
     lines = [each["text/plain"] for each in cell.shown]
     assert lines[0].startswith("GaussianMixture, 2 components:  survey")
     assert all("\n" not in line for line in lines)
-    assert f"log likelihood {mixture.lower_bound_:.5f}" in lines[-1]
+    assert f"objective {mixture.lower_bound_:.5f}" in lines[-1]
     assert "converged after" in lines[-1]
     last = cell.shown[-1]["text/html"]
     assert f"{mixture.lower_bound_:.6f} nats a row after {mixture.n_iter_} iteration" in last
@@ -209,7 +209,7 @@ def test_scripts_show_nothing_unless_asked(capfd, monkeypatch):
     GaussianMixture(2, random_state=0).fit(X, progress=True)
     out, err = capfd.readouterr()
     assert not out
-    assert "iteration 1  log likelihood" in err
+    assert "iteration 1  objective" in err
     fake = ModuleType("IPython")  # imported by a library, in no session
     fake.get_ipython = lambda: None
     monkeypatch.setitem(sys.modules, "IPython", fake)

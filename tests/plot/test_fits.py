@@ -26,7 +26,7 @@ def test_convergence(fitted):
     x, y = ax.lines[0].get_data()
     assert_array_equal(y, fitted[0].lower_bounds_)
     assert x[0] == 1
-    assert ax.get_ylabel() == "log likelihood\n(nats a row)"
+    assert ax.get_ylabel() == "objective\n(nats a row)"
     gap = plot.convergence(fitted[0], gap=True)
     assert gap.get_yscale() == "log"
     assert np.isnan(gap.lines[0].get_ydata()).any()  # of the best one

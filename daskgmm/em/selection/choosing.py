@@ -13,6 +13,7 @@ from daskgmm.blas import one_blas_thread
 from daskgmm.em.checkpoints.checkpoint import RECORDS, Checkpoint
 from daskgmm.em.events import Listener, SweepIterated
 from daskgmm.em.loop import Fit, advanced, evaluate
+from daskgmm.em.models.choice import model_of
 from daskgmm.em.selection.comparing import Compared
 from daskgmm.em.selection.holding_out import UNKNOWN, HeldOut, held_out, row_blocks
 from daskgmm.em.selection.measuring import Measured, measure_many
@@ -175,7 +176,7 @@ def stepped(rows: TrainingSet, state: SweepState, n: float) -> tuple[SweepState,
 def _best_by_bic(models: Iterable[Model], survey: Survey, n: float) -> tuple[float, int, str]:
     """Return the lowest BIC of models on all rows, with the size and structure of that model.
 
-    It is of the bounds of their last pass; those of densities with a prior are no likelihoods.
+    It is of the log likelihoods that their last pass measured; with a prior there is none.
     """
     found = []
     for model in models:
@@ -183,7 +184,8 @@ def _best_by_bic(models: Iterable[Model], survey: Survey, n: float) -> tuple[flo
         if not model.on_all_rows or settings.prior_name is not None:
             continue
         free = settings.n_free(fit.step.parameters.n_features)
-        found.append((free * math.log(n) - 2 * n * fit.lower_bound, model))
+        likelihood = fit.lower_bound + model_of(settings, survey).discount(fit.step)
+        found.append((free * math.log(n) - 2 * n * likelihood, model))
     known = [each for each in found if math.isfinite(each[0])]
     for bic, model in sorted(known, key=itemgetter(0)):
         if not model.n_degenerate(survey):

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from daskgmm.counting import counted
-from daskgmm.em.objective import objective_name
 from daskgmm.markup.card import card, facts, notice
 from daskgmm.models.cards.components import Column, components_table
 from daskgmm.models.facts.clusters import clusters_of
 from daskgmm.models.facts.criteria import n_in_words
+from daskgmm.models.facts.likelihoods import likelihoods_of
 from daskgmm.models.settings.outliers import fitted_outliers
 
 NOT_CONVERGED = (
@@ -78,14 +78,9 @@ def _outliers(mixture: Any) -> Iterator[tuple[str, str]]:
 def _criteria(mixture: Any) -> Iterator[tuple[str, str]]:
     # Without the warning about the meaning of weights, which `fit` has given.
     criteria = mixture._known_criteria()
-    mean = float(criteria.get("log_likelihood", math.nan))
-    bound = float(getattr(mixture, "lower_bound_", math.nan))
-    ended = mixture._ended_with
-    prior = None if ended is None else ended.prior
-    if math.isfinite(mean):
-        yield "log likelihood", f"{mean:.6g} nats a row"
-    if math.isfinite(bound) and (prior is not None or not math.isfinite(mean)):
-        yield objective_name(prior), f"{bound:.6g} nats a row"
+    for what, value in likelihoods_of(mixture):
+        if math.isfinite(value):
+            yield what, f"{value:.6g} nats a row"
     bic = float(criteria.get("bic", math.nan))
     if math.isfinite(bic):
         facts = getattr(mixture, "fitted_on_", None) or {}
