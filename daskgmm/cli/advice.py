@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,7 +50,8 @@ def plain_warnings() -> Iterator[None]:
             text = with_options(text, context.command)
         if text not in shown:
             shown.add(text)
-            click.echo(f"Warning: {text}", err=True)
+            # As it is now: a running bar writes lines above itself there, which err=True passes by.
+            click.echo(f"Warning: {text}", file=sys.stderr)
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
