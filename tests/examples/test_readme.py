@@ -73,11 +73,12 @@ def folder(tmp_path, monkeypatch):
     table.assign(y=table["y"].mask(table.index % 9 == 0))[["x", "y"]].to_parquet("gaps.parquet")
     (tmp_path / "run.yaml").write_text(blocks("\n".join(TEXTS["site"]), "yaml")[0])
     trees = pd.DataFrame(random.normal(size=(200, 2)), columns=["height", "girth"])
+    trees["tree"] = [f"T{number}" for number in range(200)]
     trees["species"] = np.where(np.arange(200) < 90, "oak", "ash")
     trees.loc[trees["species"] == "oak", "height"] += 9
     trees.loc[::20, "girth"] = np.nan
     trees.to_csv("trees.csv", sep=";", index=False)
-    trees.dropna().to_parquet("iris.parquet")
+    trees.drop(columns="tree").dropna().to_parquet("iris.parquet")
     return tmp_path
 
 
