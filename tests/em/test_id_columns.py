@@ -57,7 +57,9 @@ NUMBERS = ("plot", "rank", "nr", "row_number", "row", "tree")
 def told(x, beside=None, **settings):
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
-        GaussianMixture(2, max_iter=1, tol=1e9, reg_covar=0, **settings).fit(x, **(beside or {}))
+        GaussianMixture(2, covariance_type="diag", max_iter=1, random_state=0, **settings).fit(
+            x, **(beside or {})
+        )
     return [each for each in found if each.category is IdColumnWarning]
 
 
@@ -124,11 +126,10 @@ def test_what_numbers_the_rows_is_told_whatever_rows_miss_or_weigh(name, way):
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("name", QUANTITIES)
-def test_a_quantity_is_none_whatever_rows_miss_or_weigh(name, way):
-    frame = pd.DataFrame(X, columns=["a", "b"]).assign(**{name: QUANTITIES[name]})
-    frame, settings, beside = in_ways(frame, name, way)
-    assert not told(frame, beside, **settings)
+def test_a_quantity_is_none_whatever_rows_miss_or_weigh(way):
+    frame = pd.DataFrame(X, columns=["a", "b"]).assign(**QUANTITIES)
+    frame, settings, beside = in_ways(frame, list(QUANTITIES), way)
+    assert [str(each.message) for each in told(frame, beside, **settings)] == []
 
 
 @pytest.mark.parametrize("seed", range(20))
