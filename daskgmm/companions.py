@@ -21,6 +21,7 @@ ARGUMENTS = {
 """Names of the arguments that users give companions by."""
 
 WEIGHTS, LABELS = ARGUMENTS["weights"], ARGUMENTS["labels"]
+GROUPS = ARGUMENTS["groups"]
 
 ENTRIES = {WEIGHTS: "weight", LABELS: "label"}
 

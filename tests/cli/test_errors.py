@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
 
-from daskgmm import GaussianMixture
+from daskgmm import GaussianMixture, GaussianMixtureClassifier
 from tests.cli.data import clusters
 
 ERRORS = ("errors", "model.json", "x.parquet")
@@ -92,3 +92,36 @@ def test_noise_of_the_fit_is_given_again(call, model):
     assert done.exit_code == 0, done.output
     wanted = mixture.standard_errors(frame, noise_variance=noise).means
     assert_array_equal(json.loads(done.stdout)["means"]["standard_error"], wanted)
+
+
+def test_labels_of_a_classifier_are_texts(call, model):
+    mixture, frame = model
+    names = np.array(["oak", "ash", "elm"])[mixture.predict(frame)]
+    classifier = GaussianMixtureClassifier(tol=1e-7).fit(frame, names)
+    classifier.save("model.json")
+    days = pd.date_range("2020-01-01", periods=400)
+    frame.assign(species=names, day=days, site="a").to_parquet("x.parquet")
+    done = call(*ERRORS, "--labels", "species", "--json")
+    assert done.exit_code == 0, done.output
+    wanted = classifier.standard_errors(frame, names).means
+    assert_array_equal(json.loads(done.stdout)["means"]["standard_error"], wanted)
+    for options, words in (
+        ((), "MODEL is a classifier, which was fitted with labels"),
+        (("--labels", "day"), "y is the column 'day', which holds times"),
+        (("--labels", "site"), "y contains 'a', which is no class of the fit: 'ash', 'elm'"),
+        (("--labels", "species", "--groups", "site"), "groups is the column 'site', which holds"),
+        (("--labels", "species", "--groups", "day"), "pandas.factorize(column)[0]"),
+    ):
+        refused = call(*ERRORS, *options)
+        assert refused.exit_code > 0
+        assert words in " ".join(refused.stderr.split())
+        assert "Leave them out" not in refused.stderr
+
+
+def test_groups_and_labels_of_a_mixture_are_numbers(call, model):
+    _, frame = model
+    frame.assign(site="a", day=pd.date_range("2020-01-01", periods=400)).to_parquet("x.parquet")
+    for option in ("groups", "labels"):
+        for column, words in (("site", "text"), ("day", "times")):
+            said = " ".join(call(*ERRORS, f"--{option}", column).stderr.split())
+            assert f"{option} is the column '{column}', which holds {words}" in said

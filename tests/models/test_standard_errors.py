@@ -7,10 +7,18 @@ import dask.array as da
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import norm, t
 
-from daskgmm import BayesianGaussianMixture, ConjugatePrior, GaussianMixture, load_model
+from daskgmm import (
+    BayesianGaussianMixture,
+    ConjugatePrior,
+    GaussianMixture,
+    GaussianMixtureClassifier,
+    load_model,
+    open_parquet,
+)
 from daskgmm.errors import DataError, DependenceWarning, SettingError, WeightsWarning
 
 R = np.random.default_rng(0)
@@ -337,6 +345,59 @@ def test_labels_come_as_in_the_fit_and_tell_more(mixture, monkeypatch):
         labelled.standard_errors(X, labels=some + 1)
     none = labelled.set_params(max_iter=500).fit(X).standard_errors(X, labels=np.full(len(X), -1))
     assert_allclose(flat(none), flat(mixture.standard_errors(X)), rtol=1e-3)
+
+
+NAMED = np.array(["wet", "dry"], object)[LABELS]
+"""Sorted names of classes are in the other order than the numbers."""
+
+
+@pytest.mark.parametrize("structures", ["shared", "own"])
+def test_classes_have_the_errors_of_their_components(tmp_path, structures):
+    classifier = GaussianMixtureClassifier(
+        structures=structures, tol=1e-9, reg_covar=0.0, random_state=0
+    )
+    wanted = fitted(labels=LABELS, tol=1e-9).standard_errors(X, labels=LABELS)
+    frame = pd.DataFrame(X, columns=["a", "b"]).assign(soil=NAMED, group=np.arange(len(X)))
+    frame.to_parquet(tmp_path / "x.parquet", row_group_size=70)
+    rows = frame[["a", "b"]]
+    for y in (NAMED, LABELS, 7 - 3 * LABELS, 2 * LABELS - 1):
+        classifier.fit(rows, y)
+        order = [list(classifier.classes_).index(y[k == LABELS][0]) for k in (0, 1)]
+        found = classifier.standard_errors(rows, y)
+        for name in NAMES:
+            assert_allclose(getattr(found, name)[order], getattr(wanted, name), rtol=1e-5)
+        with pytest.raises(DataError, match=r"y contains .*no class of the fit"):
+            classifier.standard_errors(rows, np.where(y == y[0], "rock" if y is NAMED else 9, y))
+    classifier.fit(rows, NAMED)
+    alone = classifier.standard_errors(rows, NAMED, groups=np.arange(len(X)))
+    opened = open_parquet(tmp_path / "x.parquet", ["a", "b"])
+    for x in (frame, opened):
+        found = classifier.standard_errors(x, "soil", groups="group")
+        assert found.unit == "group"
+        assert_allclose(flat(found), flat(alone), rtol=1e-9)
+    with pytest.raises(DataError, match=r"groups is the column 'soil', which holds text"):
+        classifier.standard_errors(opened, "soil", groups="soil")
+    with pytest.raises(DataError, match="y has numbers"):
+        classifier.standard_errors(rows, LABELS)
+
+
+def test_labels_on_a_grid_are_those_of_classes():
+    classes = np.where(np.arange(len(X)) % 5, 2 + 2 * LABELS, -1)
+    classifier = GaussianMixtureClassifier(tol=1e-9, reg_covar=0.0, random_state=0)
+    wanted = classifier.fit(X, classes).standard_errors(X, classes, groups=np.arange(len(X)))
+    grid = xr.DataArray(X.reshape(20, 30, 2), dims=("y", "x", "band"))
+    kinds = xr.DataArray(classes.reshape(20, 30), dims=("y", "x"))
+    groups = xr.DataArray(np.arange(len(X)).reshape(20, 30), dims=("y", "x"))
+    on_grid = classifier.fit(grid, kinds, feature_dims=("band",))
+    for labels in (kinds, kinds.chunk({"y": 7})):
+        found = on_grid.standard_errors(grid, labels, groups=groups)
+        assert_allclose(flat(found), flat(wanted), rtol=1e-9)
+
+
+def test_labels_of_several_components_have_no_errors():
+    classifier = GaussianMixtureClassifier(2, random_state=0).fit(X, LABELS)
+    with pytest.raises(SettingError, match=r"4 components of 2 classes.*bootstrap"):
+        classifier.standard_errors(X, LABELS)
 
 
 ONES = np.ones((len(ONE), 2))

@@ -64,16 +64,24 @@ def errors(
     """
     data.check_meaning(weights_are)
     with at_once():
-        from daskgmm.models.model_file import load_model
+        from daskgmm.models.classifying.classifier import GaussianMixtureClassifier
+        from daskgmm.models.classifying.loading import load_fitted
 
-    mixture = load_model(model, data.storage_options)
+    fitted: Any = load_fitted(model, data.storage_options)
+    classifies = isinstance(fitted, GaussianMixtureClassifier)
+    if classifies and data.labels is None:
+        raise click.UsageError(
+            "MODEL is a classifier, which was fitted with labels. Name them: --labels."
+        )
+    mixture = fitted.mixture_ if classifies else fitted
     if missing is not None:
         mixture.set_params(missing=missing)
     x = data.for_mixture(mixture)
     with workers.current():
-        found = mixture.standard_errors(
-            x, data.sample_weight(x), labels=data.labels_of(x), noise_variance=data.noise(),
-            groups=data.beside(groups, x), blocks=blocks, weights_are=weights_are,
+        labels = {"y" if classifies else "labels": data.labels_of(x)}
+        found = fitted.standard_errors(
+            x, sample_weight=data.sample_weight(x), noise_variance=data.noise(),
+            groups=data.beside(groups, x), blocks=blocks, weights_are=weights_are, **labels,
         )  # fmt: skip
     if as_json:
         click.echo(json.dumps(_as_plain(found, level)))

@@ -30,6 +30,7 @@ from daskgmm.models.classifying.class_outputs import POSTERIOR, class_outputs
 from daskgmm.models.classifying.class_priors import check_counted, priors_of, with_priors
 from daskgmm.models.classifying.decoding import decoded
 from daskgmm.models.classifying.files import class_entry, from_entry
+from daskgmm.models.classifying.fit_labels import labels_by_component
 from daskgmm.models.classifying.own_mixtures import (
     RowsOfClass,
     checkpoint_of,
@@ -47,10 +48,12 @@ from daskgmm.models.inputs.costs import TrainingData, cache_nbytes
 from daskgmm.models.inputs.labels import KnownClasses
 from daskgmm.models.inputs.rows import feature_names
 from daskgmm.models.inputs.target import Target
+from daskgmm.models.uncertainty.standard_errors import StandardErrors
 from daskgmm.models.writers.job import Written
 from daskgmm.names import ALL, CLASSIFIER, COVARIANCES, MARGINALISE
 from daskgmm.progress import Forecast
 from daskgmm.rows.companions.noise import column_names
+from daskgmm.rows.companions.of_columns import named_by
 from daskgmm.rows.rows import Rows
 from daskgmm.rows.sources import source_of
 from daskgmm.storage.address import Address
@@ -499,11 +502,74 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         0.6666666666666666
         """
         mixture = self._predicting()
-        features = feature_names(mixture)
-        if features is not None:  # of what holds texts, only columns that are named are read
-            features = (*features, *(column_names(noise_variance) or ()))
-        target = Target.of(source_of(X), y, features)
+        target = self._target(X, y, column_names(noise_variance))
         return accuracy(mixture, target, self.classes_, sample_weight, noise_variance)
+
+    @in_words_of_the_classifier()
+    def standard_errors(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        noise_variance: Any = None,
+        groups: Any = None,
+        blocks: int = 1000,
+        weights_are: str | None = None,
+    ) -> StandardErrors:
+        """Return the standard errors of `mixture_`, which has one component a class.
+
+        Parameters
+        ----------
+        X, y : as in `fit`
+            The rows that the classifier was fitted to, and their labels. With ``structures="own"``
+            all rows need labels, as a fit leaves the others out.
+        sample_weight, noise_variance : as in `fit`, optional
+        groups, blocks, weights_are : as in `GaussianMixture.standard_errors`
+
+        Returns
+        -------
+        StandardErrors
+            In the shapes of the attributes of `mixture_`, of which component i is of
+            ``classes_[mixture_.clusters_[i]]``.
+
+        Raises
+        ------
+        ValueError
+            As `GaussianMixture.standard_errors`.
+        SettingError
+            As it, and if a class has several components.
+        DataError
+            As it, and of labels that are none of `classes_`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from daskgmm import GaussianMixtureClassifier
+        >>> X = np.random.default_rng(0).normal(size=(10_000, 1))
+        >>> y = np.where(X[:, 0] > 0, "above", "below")
+        >>> errors = GaussianMixtureClassifier().fit(X, y).standard_errors(X, y)
+        >>> errors.means.round(2)
+        array([[0.01],
+               [0.01]])
+        """
+        check_is_fitted(self)
+        beside: Companions[Any] = Companions(sample_weight, None, noise_variance, groups)
+        named = [name for part in beside for name in column_names(part) or _name_of(part)]
+        with named_by(beside):
+            target = self._target(X, y, named)
+            x, labels = labels_by_component(self.mixture_, target, self.classes_)
+        return self.mixture_.standard_errors(
+            x, sample_weight, labels=labels, noise_variance=noise_variance, groups=groups,
+            blocks=blocks, weights_are=weights_are,
+        )  # fmt: skip
+
+    def _target(self, x: Any, y: Any, beside: Sequence[str] | None) -> Target:
+        """Return y; where texts are beside X only its features and columns `beside` are read."""
+        features = feature_names(self.mixture_)
+        if features is not None:
+            features = (*features, *(beside or ()))
+        return Target.of(source_of(x), y, features)
 
     @in_words_of_the_classifier()
     def predict_to_zarr(
@@ -683,3 +749,8 @@ class GaussianMixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
                 "Set structures='own' to choose one for each class."
             )
         return self._mixture(sum(sizes), self.covariance_type), of_class(sizes)
+
+
+def _name_of(part: Any) -> tuple[str, ...]:
+    """Return the column that goes beside rows, if it is given by its name."""
+    return (part,) if isinstance(part, str) else ()

@@ -19,6 +19,7 @@ from daskgmm.gaussian.covariance.structures import STRUCTURES
 from daskgmm.models.facts.clusters import Merging, check_n_clusters, merge_by_entropy
 from daskgmm.models.facts.criteria import RELEVANCE_COUNTS, doubt
 from daskgmm.models.facts.order import NUMBERED, canonical_order
+from daskgmm.models.inputs.labels import check_no_texts
 from daskgmm.models.inputs.rows import scoring_data
 from daskgmm.models.mixtures.adaptation import (
     adapted_to,
@@ -38,6 +39,7 @@ from daskgmm.models.settings.equal_weights import has_equal_weights
 from daskgmm.models.settings.missing import check_whole_rows
 from daskgmm.models.uncertainty.sandwich import standard_errors
 from daskgmm.models.uncertainty.standard_errors import StandardErrors
+from daskgmm.rows.companions.of_columns import named_by
 from daskgmm.rows.sources import source_of
 from daskgmm.user_warnings import warn_user
 
@@ -499,7 +501,9 @@ class Components(Mixture):
         """
         check_is_fitted(self)
         beside = Companions(sample_weight, labels, noise_variance, groups)
-        return standard_errors(self, X, beside, blocks, weights_are)
+        with named_by(beside):
+            check_no_texts(source_of(X), labels)
+            return standard_errors(self, X, beside, blocks, weights_are)
 
     def _reorder(self, order: NDArray[np.intp]) -> None:
         names = ["weights_", "means_", "clean_shares_", "inflations_", "tail_degrees_"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from daskgmm.companions import ARGUMENTS, LABELS, WEIGHTS, Companions
+from daskgmm.companions import ARGUMENTS, GROUPS, LABELS, WEIGHTS, Companions
 from daskgmm.errors import DataError
 from daskgmm.rows.checks.naming import NotNumbersError
 from daskgmm.rows.companions.noise import column_names
@@ -18,6 +18,7 @@ ADVICE = {
     WEIGHTS: "weights are numbers. Name a column of numbers",
     LABELS: "a label is a whole number or, of a classifier, a text. Name a column of such labels",
     NOISE: "variances are numbers. Name columns of numbers",
+    GROUPS: "groups are whole numbers. Make some of it: pandas.factorize(column)[0]",
 }
 """What the columns that an argument names hold, and what to do."""
 
@@ -41,11 +42,13 @@ def named_by(given: Companions[Any]) -> Iterator[None]:
     try:
         yield
     except NotNumbersError as error:
+        # Of an error in other words the first one knows the columns.
+        kinds = error.kinds or getattr(error.__cause__, "kinds", {})
         for argument, part in given.named():
             names = (part,) if isinstance(part, str) else column_names(part) or ()
             for name in names:
-                if name in error.kinds:
-                    raise not_numbers(argument, name, error.kinds[name]) from error
+                if name in kinds:
+                    raise not_numbers(argument, name, kinds[name]) from error
         raise
 
 
