@@ -1,6 +1,7 @@
 """Standard errors of the parameters: closed forms of one Gaussian, weights, groups, refusals."""
 
 import warnings
+from dataclasses import replace
 
 import dask
 import dask.array as da
@@ -108,6 +109,26 @@ def test_intervals_are_normal_on_their_scales(mixture):
     assert_allclose(found.standard_deviations, errors / (2 * np.sqrt(variances)))
     with pytest.raises(SettingError, match="between 0 and 1"):
         found.intervals(95)
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_intervals_of_columns_of_unlike_units_are_those_of_others(missing):
+    """Errors of covariances, which have squared units, are no exponents; nor are wide odds."""
+    scales = np.array([1e4, 1e-3])
+    x = np.where(R.random(X.shape) < 0.1, np.nan, X) if missing else X
+    settings = {"missing": "marginalise" if missing else "error", "reg_covar": 0.0}
+    found, wanted = (fitted(rows, **settings).standard_errors(rows) for rows in (x * scales, x))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ends = found.intervals()
+        alone = wanted.intervals()
+        rare = replace(found.estimates, weights=np.array([1e-6, 1.0 - 1e-6]))
+        wide = replace(found, estimates=rare, weights=np.full(2, 0.01)).intervals().weights
+    order = np.argsort(found.estimates.means[:, 0]), np.argsort(wanted.estimates.means[:, 0])
+    low_high = ends.covariances[:, order[0]] / np.outer(scales, scales)
+    assert_allclose(low_high, alone.covariances[:, order[1]], rtol=1e-4)
+    assert_allclose(ends.weights[:, order[0]], alone.weights[:, order[1]], rtol=1e-4)
+    assert_array_equal(wide, [[0.0, 0.0], [1.0, 1.0]])
 
 
 @pytest.mark.parametrize("covariance_type", TYPES)

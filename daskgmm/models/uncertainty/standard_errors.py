@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit, logit
 from scipy.stats import t
 
 from daskgmm.arrays import Array
@@ -142,7 +143,8 @@ class StandardErrors:
             raise SettingError(f"level is {level!r}; give a probability, between 0 and 1.")
         half = float(t.ppf((1.0 + level) / 2.0, self.units - 1))
         own, ends = self.estimates, half * np.array([-1.0, 1.0])
-        scale = np.where(own.is_variance, own.covariances, 1.0)
+        # Entries that are no variances have any sign and size: they are no logarithms.
+        scale = np.where(own.is_variance, own.covariances, np.inf)
         logarithmic = own.covariances * np.exp(np.multiply.outer(ends, self.covariances / scale))
         linear = own.covariances + np.multiply.outer(ends, self.covariances)
         covariances = np.where(own.is_variance, logarithmic, linear)
@@ -186,5 +188,5 @@ def _logistic(shares: Array, errors: Array, ends: Array) -> Array:
     free = errors > 0
     rest = np.where(free, 1.0 - shares, 1.0)
     width = np.where(free, errors / (shares * rest), 0.0)
-    odds = shares * np.exp(np.multiply.outer(ends, width))
-    return np.asarray(np.where(free, odds / (odds + rest), shares))
+    found = expit(logit(shares) + np.multiply.outer(ends, width))
+    return np.asarray(np.where(free, found, shares))
