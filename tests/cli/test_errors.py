@@ -94,6 +94,19 @@ def test_noise_of_the_fit_is_given_again(call, model):
     assert_array_equal(json.loads(done.stdout)["means"]["standard_error"], wanted)
 
 
+def test_standardised_columns_are_in_units_of_the_data(call, model):
+    _, frame = model
+    mixture = GaussianMixture(3, tol=1e-7, max_iter=500, random_state=0, standardise=True)
+    mixture.fit(frame).save("model.json")
+    done = call(*ERRORS, "--json")
+    assert done.exit_code == 0, done.output
+    written = json.loads(done.stdout)
+    assert (written["coordinates"], written["features"]) == ("columns", ["temp", "salt"])
+    assert_array_equal(written["means"]["estimate"], mixture.means_in_data_units())
+    wanted = mixture.standard_errors(frame).means * mixture.coordinates_.scales
+    assert_array_equal(written["means"]["standard_error"], wanted)
+
+
 def test_labels_of_a_classifier_are_texts(call, model):
     mixture, frame = model
     names = np.array(["oak", "ash", "elm"])[mixture.predict(frame)]

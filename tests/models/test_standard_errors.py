@@ -274,6 +274,48 @@ def test_standardised_columns_scale_means(mixture):
     assert_allclose(found.weights, wanted.weights, rtol=1e-4)
 
 
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_units_of_the_data_are_those_of_columns_times_scales(covariance_type):
+    """Of a structure that scales leave as it is, the errors are those of a fit without them."""
+    mixture = fitted(covariance_type=covariance_type, standardise=True)
+    scaled = mixture.standard_errors(X)
+    found, ends, scales = scaled.in_data_units(), scaled.intervals().means, X.std(0)
+    own = found.estimates
+    assert own.coordinates is None
+    assert_allclose(own.means, mixture.means_in_data_units())
+    variances = np.diagonal(mixture.covariances_in_data_units(), axis1=1, axis2=2)
+    assert_allclose(np.broadcast_to(own.standard_deviations**2, (2, 2)), variances)
+    assert_allclose(found.intervals().means, ends * scales + X.mean(0))
+    parts = scaled.standard_deviations / scaled.estimates.standard_deviations
+    mine = found.standard_deviations / own.standard_deviations
+    each = parts[..., None] if covariance_type in ("spherical", "EII") else parts
+    assert_allclose(mine, np.broadcast_to(each, mine.shape))
+    if covariance_type in ("full", "tied"):
+        assert_allclose(
+            own.covariances.reshape(-1, 2, 2)[0], mixture.covariances_in_data_units()[0]
+        )
+    if covariance_type not in ("spherical", "EII"):
+        plain = fitted(covariance_type=covariance_type).standard_errors(X)
+        order = [np.argsort(each.estimates.means[:, 0]) for each in (found, plain)]
+        assert_allclose(found.means[order[0]], plain.means[order[1]], rtol=1e-3)
+        assert_allclose(
+            np.sort(found.covariances.ravel()), np.sort(plain.covariances.ravel()), rtol=1e-3
+        )
+    low, high = found.intervals().means[:, 1, 0]
+    (line,) = (each for each in scaled.table().splitlines() if each.startswith("mean 1 column 0 "))
+    assert_allclose([float(line.split()[i]) for i in (-3, -1)], [low, high], rtol=1e-2)
+    assert found.in_data_units() is found
+
+
+def test_errors_along_principal_axes_say_so():
+    found = fitted(pca=1, standardise=True).standard_errors(X)
+    assert "principal axes (pca)" in found.table().splitlines()[0]
+    assert "mean 0 principal axis 0" in found.table()
+    assert found.estimates.means.shape == (2, 1)
+    with pytest.raises(SettingError, match="columns mix"):
+        found.in_data_units()
+
+
 def test_reg_covar_is_no_distance_from_the_maximum():
     """Accelerated and plain EM both end there."""
     x = clusters(2000)

@@ -60,7 +60,7 @@ def errors(
     """Write how uncertain the parameters of MODEL are, which was fitted to DATA.
 
     One to three passes over DATA. Neighbouring rows may resemble each other: blocks of them are
-    independent.
+    independent. All is in the units of DATA, and after a fit with --pca along principal axes.
     """
     data.check_meaning(weights_are)
     with at_once():
@@ -91,8 +91,12 @@ def errors(
 
 def _as_plain(found: Any, level: float) -> dict[str, Any]:
     """Return standard errors, estimates and intervals as values of JSON."""
+    along_axes = found.estimates.along_axes
+    found = found if along_axes else found.in_data_units()
     intervals = found.intervals(level)
     facts = {"units": found.units, "unit": found.unit, "rows": found.rows, "level": level}
+    facts["features"] = list(found.estimates.features)
+    facts["coordinates"] = "principal axes" if along_axes else "columns"
     return facts | {
         kind: {
             "estimate": getattr(found.estimates, kind).tolist(),

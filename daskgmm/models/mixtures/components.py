@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -455,8 +456,8 @@ class Components(Mixture):
         -------
         StandardErrors
             In the shapes and units of `weights_`, `means_` and `covariances_`; after `standardise`
-            or `pca` in those coordinates, which are taken as known. ``intervals(0.95)`` of it are
-            confidence intervals.
+            or `pca` in those coordinates, which are taken as known. ``in_data_units()`` undoes
+            `standardise`, as its table does, and ``intervals(0.95)`` are confidence intervals.
 
         Raises
         ------
@@ -503,7 +504,9 @@ class Components(Mixture):
         beside = Companions(sample_weight, labels, noise_variance, groups)
         with named_by(beside):
             check_no_texts(source_of(X), labels)
-            return standard_errors(self, X, beside, blocks, weights_are)
+            found = standard_errors(self, X, beside, blocks, weights_are)
+        estimates = replace(found.estimates, coordinates=self._coordinates())
+        return replace(found, estimates=estimates)
 
     def _reorder(self, order: NDArray[np.intp]) -> None:
         names = ["weights_", "means_", "clean_shares_", "inflations_", "tail_degrees_"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from scipy.stats import t
 from daskgmm.arrays import Array
 from daskgmm.counting import counted
 from daskgmm.errors import SettingError
+from daskgmm.gaussian.coordinates import Coordinates
 from daskgmm.models.uncertainty.table import table
 
 
@@ -30,6 +31,8 @@ class Estimates:
         Whether all components have the same covariance.
     features : tuple of str, length d
         Names of the features.
+    coordinates : Coordinates or None
+        Of `standardise` and `pca`; None where parameters are in the units of the data.
     """
 
     weights: Array
@@ -38,6 +41,12 @@ class Estimates:
     matrices: bool
     shared: bool
     features: tuple[str, ...]
+    coordinates: Coordinates | None = None
+
+    @property
+    def along_axes(self) -> bool:
+        """Whether features are principal axes."""
+        return self.coordinates is not None and self.coordinates.axes is not None
 
     @property
     def standard_deviations(self) -> Array:
@@ -156,8 +165,57 @@ class StandardErrors:
             standard_deviations=np.sqrt(own.variances(covariances)),
         )
 
+    def in_data_units(self) -> StandardErrors:
+        """Return the same in the units of the data: those of standardised columns times scales.
+
+        The scales are taken as known. Of "spherical" and "EII" there is a variance of each column,
+        of shapes (k, d) and (d,), as columns have units of their own.
+
+        Returns
+        -------
+        StandardErrors
+            Itself where no columns were standardised.
+
+        Raises
+        ------
+        SettingError
+            After `pca`: columns mix the axes, whose errors depend on each other.
+        """
+        own = self.estimates
+        if own.coordinates is None:
+            return self
+        if own.along_axes:
+            raise SettingError(
+                "Standard errors after pca are those along principal axes: columns mix these. Fit "
+                "without pca, or read the table."
+            )
+        scales = own.coordinates.scales
+
+        def scaled(covariances: Array) -> Array:
+            if own.matrices:
+                return covariances * np.outer(scales, scales)
+            one = covariances.ndim == (0 if own.shared else 1)
+            return (covariances[..., None] if one else covariances) * scales**2
+
+        estimates = replace(
+            own,
+            means=own.coordinates.undo(own.means),
+            covariances=scaled(own.covariances),
+            coordinates=None,
+        )
+        errors = scaled(self.covariances)
+        return replace(
+            self,
+            means=self.means * scales,
+            covariances=errors,
+            standard_deviations=estimates.variances(errors) / (2.0 * estimates.standard_deviations),
+            estimates=estimates,
+        )
+
     def table(self, level: float = 0.95) -> str:
         """Return estimates, standard errors and confidence intervals, a line for each parameter.
+
+        They are in the units of the data; after `pca` along the axes, which the first line says.
 
         Parameters
         ----------

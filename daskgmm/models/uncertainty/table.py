@@ -15,20 +15,23 @@ WORDS = {"weights": "weight", "means": "mean", "standard_deviations": "deviation
 
 NAME_WIDTH = 24
 
+AXES = "Along principal axes (pca), as means_ and covariances_ are, and not in units of columns."
+
 Line = tuple[str, float, float, float, float]
 """Name, estimate, standard error, and both ends of the interval of a parameter."""
 
 
 def table(errors: StandardErrors, level: float) -> str:
     """Return the table, with confidence intervals that cover with this probability."""
-    lines = list(_lines(errors, level))
+    along_axes = errors.estimates.along_axes
+    lines = list(_lines(errors if along_axes else errors.in_data_units(), level))
     width = max(NAME_WIDTH, *(len(name) + 1 for name, *_ in lines))
     head = f"{'':{width}}{'estimate':>13}{'standard error':>16}   {100 * level:.4g} % interval"
     rows = [
         f"{name:{width}}{value:13.6g}{error:16.3g}   {low:.6g} to {high:.6g}"
         for name, value, error, low, high in lines
     ]
-    return "\n".join([head, *rows])
+    return "\n".join([*([AXES, ""] if along_axes else []), head, *rows])
 
 
 def _lines(errors: StandardErrors, level: float) -> Iterator[Line]:
