@@ -21,6 +21,7 @@ from daskgmm import (
     open_parquet,
 )
 from daskgmm.errors import DataError, DependenceWarning, SettingError, WeightsWarning
+from daskgmm.models.uncertainty.refusals import check_at_maximum
 
 R = np.random.default_rng(0)
 TYPES = ("full", "tied", "diag", "spherical", "EEI", "EII")
@@ -356,8 +357,9 @@ def test_neighbours_that_resemble_each_other_are_told():
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_mixtures_without_standard_errors(settings, words):
     mixture = fitted(**settings, max_iter=3)
-    with pytest.raises(SettingError, match=words):
+    with pytest.raises(SettingError, match=rf"{words}.*Fit|{words}.*fit one of these") as told:
         mixture.standard_errors(X)
+    assert "(a bootstrap)" in str(told.value)
 
 
 @pytest.mark.parametrize("beside", [{"labels": X[:, 0] > 2}, {"noise_variance": 0.01}])
@@ -533,7 +535,7 @@ def test_many_patterns_of_gaps_are_refused(monkeypatch):
 
 def test_posteriors_say_it_themselves():
     mixture = BayesianGaussianMixture(2, random_state=0, max_iter=500).fit(X)
-    with pytest.raises(SettingError, match="variational"):
+    with pytest.raises(SettingError, match=r"variational.*GaussianMixture.*bootstrap"):
         mixture.standard_errors(X)
 
 
@@ -546,6 +548,10 @@ def test_blocks_are_counted(mixture, blocks):
 def test_few_rows(mixture):
     with pytest.raises(DataError, match="29 rows"):
         mixture.standard_errors(X[:29])
+    with pytest.raises(DataError, match="There is 1 group, and standard errors need 30 or more"):
+        mixture.standard_errors(X, groups=np.zeros(len(X)))
+    with pytest.raises(DataError, match=r"There is 1 row, .* X has 1 row of positive weight"):
+        mixture.standard_errors(X, (np.arange(len(X)) == 3).astype(float), blocks=len(X))
 
 
 @pytest.mark.filterwarnings("ignore::daskgmm.errors.ScaleWarning")
@@ -602,6 +608,29 @@ def test_fits_that_stopped_early_say_how_far_they_are():
 def test_other_rows_are_not_those_of_the_fit(mixture):
     with pytest.raises(ValueError, match="else fit to these rows"):
         mixture.standard_errors(X + 1.0)
+
+
+@pytest.mark.parametrize("distance", [1e9, 1e200, np.inf, np.nan])
+def test_what_is_far_from_the_maximum_is_told_no_numbers_of_it(distance):
+    with pytest.raises(ValueError, match=r"more than 1,000 standard errors .* a smaller tol \("):
+        check_at_maximum(distance, distance, 600.0)
+    with pytest.raises(ValueError, match=r"9 standard errors .* 1e-20 nats .* a smaller tol \("):
+        check_at_maximum(9.0, 1e-20, 600.0)
+
+
+@pytest.mark.parametrize(
+    ("beside", "words"),
+    [
+        ({"noise_variance": np.full((len(X), 2), 0.5)}, "noise_variance (--noise-variance)"),
+        ({"labels": 1 - (X[:, 0] + X[:, 1] > 4)}, "labels (--labels)"),
+    ],
+)
+def test_what_the_fit_had_not_is_the_likely_cause(mixture, beside, words):
+    for each in (beside, {**beside, "groups": np.arange(len(X))}):
+        with pytest.raises(ValueError, match="fitted without") as told:
+            mixture.standard_errors(X, **each)
+        assert f"fitted without {words}: that is the likely cause" in str(told.value)
+        assert "standard errors" in str(told.value)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -13,6 +13,7 @@ from daskgmm.errors import DataError, SettingError
 from daskgmm.models.classifying.accuracy import NO_CLASS, Places
 from daskgmm.models.inputs.rows import scoring_rows
 from daskgmm.models.inputs.target import Target
+from daskgmm.models.uncertainty.refusals import BOOTSTRAP
 from daskgmm.rows.companions.coded import UNKNOWN_CLASS
 from daskgmm.rows.companions.of_columns import named_by
 from daskgmm.rows.compositions.mapped import MappedRows
@@ -71,8 +72,8 @@ def labels_by_component(mixture: Any, target: Target, classes: NDArray[Any]) -> 
     if len(clusters) != len(classes):
         raise SettingError(
             "Standard errors with labels are for one component a class, and this classifier has "
-            f"{len(clusters)} components of {len(classes)} classes. Take those of fits to rows "
-            "that are drawn (a bootstrap), or fit one component a class."
+            f"{len(clusters)} components of {len(classes)} classes. Fit one component a class, or "
+            f"{BOOTSTRAP}."
         )
     source, labels = target.source, target.labels
     if source.labelled:

@@ -38,6 +38,7 @@ from daskgmm.models.mixtures.stepping import moments_under, stepped
 from daskgmm.models.predictions.posterior_sample import posterior_sample
 from daskgmm.models.settings.equal_weights import has_equal_weights
 from daskgmm.models.settings.missing import check_whole_rows
+from daskgmm.models.uncertainty.refusals import cause_named
 from daskgmm.models.uncertainty.sandwich import standard_errors
 from daskgmm.models.uncertainty.standard_errors import StandardErrors
 from daskgmm.rows.companions.of_columns import named_by
@@ -502,7 +503,7 @@ class Components(Mixture):
         """
         check_is_fitted(self)
         beside = Companions(sample_weight, labels, noise_variance, groups)
-        with named_by(beside):
+        with named_by(beside), cause_named(self, beside):
             check_no_texts(source_of(X), labels)
             found = standard_errors(self, X, beside, blocks, weights_are)
         estimates = replace(found.estimates, coordinates=self._coordinates())

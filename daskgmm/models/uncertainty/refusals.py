@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from numbers import Integral
 from typing import Any
 
@@ -10,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daskgmm.arrays import Array
-from daskgmm.companions import Companions
+from daskgmm.companions import ARGUMENTS, LABELS, Companions
 from daskgmm.counting import counted
 from daskgmm.em.survey.rounding import TELLING_ROWS, rounding_of
 from daskgmm.em.survey.sample import Sample
@@ -25,6 +27,8 @@ from daskgmm.models.facts.degeneracy import reason_of
 from daskgmm.models.facts.fitted_on import has_known_noise, has_labels
 from daskgmm.models.settings.equal_weights import has_equal_weights
 from daskgmm.models.uncertainty.curvature import Curvature
+
+NOISE = ARGUMENTS["noise"]
 
 LEAST_UNITS = 30
 """Units below which the variance of their scores is known too badly: to 13 % in standard errors."""
@@ -52,6 +56,14 @@ FARTHEST = 0.25
 """Distance from the maximum, in standard errors, from which on an interval of 95 % covers less than
 94 %."""
 
+SURELY = 1000.0
+"""The same, beyond which it is no number: nothing is quadratic so far away."""
+
+LEAST_TOL = 1e-12
+"""Relative gains below are rounding: no fit is told to stop there."""
+
+BOOTSTRAP = "take the spread of fits to rows that are drawn with replacement (a bootstrap)"
+
 GO_ON = (
     "If these are the rows of the fit, fit again with {} (--tol) and a large max_iter "
     "(--max-iter), with warm_start=True from here; else fit to these rows."
@@ -63,7 +75,10 @@ def chart_of(mixture: Any, parameters: Parameters, beside: Companions[Any]) -> S
     ended, because = mixture._ended_with, None
     prior = getattr(mixture, "prior", None) if ended is None else ended.prior
     if parameters.log_weights is not None:
-        because = "a variational posterior says itself how uncertain its parameters are"
+        because = (
+            "a variational posterior says itself how uncertain its parameters are. Those of a "
+            f"likelihood has a GaussianMixture; else {BOOTSTRAP}"
+        )
     elif has_known_noise(mixture) and beside.noise is None:
         because = (
             "it was fitted with noise_variance, and rows without are exact. Give it: "
@@ -75,14 +90,18 @@ def chart_of(mixture: Any, parameters: Parameters, beside: Companions[Any]) -> S
             "labels= (--labels)"
         )
     elif parameters.makes_room:
-        because = "noise and tails have parameters of their own, beside those of Gaussians"
+        because = (
+            "noise and tails have parameters of their own, beside those of Gaussians. Fit without "
+            f"them if no rows are outliers, or {BOOTSTRAP}"
+        )
     elif not has_chart(parameters):
         because = (
             f"covariances of type {mixture.covariance_type!r} depend on each other in curves. "
-            "Those of full, tied, diag, spherical, EEI and EII have standard errors"
+            "Those of full, tied, diag, spherical, EEI and EII have standard errors: fit one of "
+            f"these, or {BOOTSTRAP}"
         )
     elif prior is not None:
-        because = "with a prior it is no maximum of the likelihood"
+        because = f"with a prior it is no maximum of the likelihood. Fit without it, or {BOOTSTRAP}"
     if because is not None:
         raise SettingError(f"This mixture has no standard errors: {because}.")
     if not parameters.weights.min() > 0:
@@ -100,7 +119,7 @@ def chart_of(mixture: Any, parameters: Parameters, beside: Companions[Any]) -> S
         raise SettingError(
             f"The mixture has {chart.n_parameters:,} free parameters, and standard errors are for "
             f"{MOST_PARAMETERS:,} at most: their curvature is a matrix. Fit fewer components, or "
-            "covariance_type='diag', or principal axes (pca)."
+            f"covariance_type='diag', or principal axes (pca), or {BOOTSTRAP}."
         )
     return chart
 
@@ -128,8 +147,7 @@ def check_patterns(x: Array, n_parameters: int) -> None:
         raise SettingError(
             f"Of {len(x):,} rows gaps have {patterns:,} patterns, and the mixture has "
             f"{n_parameters:,} free parameters; standard errors are for products of "
-            f"{MOST_PATTERNS:,} at most. Set missing='drop' (--missing drop), or fit rows that are "
-            "drawn: a bootstrap."
+            f"{MOST_PATTERNS:,} at most. Fit with missing='drop' (--missing drop), or {BOOTSTRAP}."
         )
 
 
@@ -153,7 +171,8 @@ def check_units(units: int, unit: str, rows: int) -> None:
         else f"X has {counted(rows, 'row')} of positive weight; give more."
     )
     raise DataError(
-        f"There are {counted(units, unit)}, and standard errors need {LEAST_UNITS} or more. {more}"
+        f"There {'is' if units == 1 else 'are'} {counted(units, unit)}, and standard errors need "
+        f"{LEAST_UNITS} or more. {more}"
     )
 
 
@@ -187,7 +206,7 @@ def check_curved(chart: ScoreChart, found: Curvature, slope: Array, total: float
     if step > FARTHEST:
         raise ValueError(
             "The parameters are at no maximum of the likelihood of these rows: a step of EM moves "
-            f"them by up to {step:.2g} of what would be standard errors if components were known. "
+            f"them by {_up_to(step)} what would be standard errors if components were known. "
             f"{GO_ON.format('a smaller tol')}"
         )
     k, weights = chart.parameters.n_components, chart.parameters.weights
@@ -224,8 +243,33 @@ def check_at_maximum(distance: float, left: float, total: float) -> None:
         return
     # The gain that is left goes with the square of the distance, and a fit stops at tol / 100.
     tol = 100.0 * left / total * (FARTHEST / 4.0 / distance) ** 2
+    near, told = distance <= SURELY, tol >= LEAST_TOL
+    far = f"{distance:.2g}" if near else f"more than {SURELY:,.0f}"
+    below = f", {left:.2g} nats below it" if near else ""
     raise ValueError(
-        f"The parameters are {distance:.2g} standard errors from the maximum of the likelihood of "
-        f"these rows, {left:.2g} nats below it, and intervals about them would be off. "
-        f"{GO_ON.format(f'tol={tol:.0e}')}"
+        f"The parameters are {far} standard errors from the maximum of the likelihood of these "
+        f"rows{below}, and intervals about them would be off. "
+        f"{GO_ON.format(f'tol={tol:.0e}' if near and told else 'a smaller tol')}"
     )
+
+
+def _up_to(step: float) -> str:
+    return f"up to {step:.2g} of" if step <= SURELY else f"more than {SURELY:,.0f} times"
+
+
+@contextmanager
+def cause_named(mixture: Any, beside: Companions[Any]) -> Iterator[None]:
+    """Say in errors about these rows what goes beside them and did not in the fit."""
+    try:
+        yield
+    except ValueError as error:
+        facts = getattr(mixture, "fitted_on_", None)
+        told = (LABELS, beside.labels, has_labels), (NOISE, beside.noise, has_known_noise)
+        more = [name for name, given, of_fit in told if given is not None and not of_fit(mixture)]
+        if type(error) is not ValueError or not (facts and more):
+            raise
+        options = " and ".join(f"{name} (--{name.replace('_', '-')})" for name in more)
+        raise ValueError(
+            f"This mixture was fitted without {options}: that is the likely cause. Fit with the "
+            f"same as here, or leave it out here. {error}"
+        ) from error
