@@ -56,7 +56,7 @@ def test_labels_of_the_fit_are_given_again(call, model):
 def test_a_line_for_each_parameter(call, model):
     done = call(*ERRORS, "--blocks", 100)
     assert done.exit_code == 0, done.output
-    assert "from 100 blocks of 400 rows" in done.stdout
+    assert "from 400 rows in 100 blocks" in done.stdout
     for words in ("weight 2 ", "mean 0 temp ", "deviation 1 salt ", "95 % interval"):
         assert words in done.stdout
     assert len(done.stdout.splitlines()) == 3 + 3 + 6 + 6
@@ -78,7 +78,7 @@ def test_rows_with_gaps_are_left_out_or_taken_with_what_they_have(call, model):
     for missing, rows in (("drop", 399), ("marginalise", 400)):
         done = call(*ERRORS, "--blocks", 100, "--missing", missing)
         assert done.exit_code == 0, done.output
-        assert f"from 100 blocks of {rows} rows" in done.stdout
+        assert f"from {rows} rows in 100 blocks" in done.stdout
 
 
 def test_noise_of_the_fit_is_given_again(call, model):

@@ -22,6 +22,7 @@ from daskgmm import (
 )
 from daskgmm.errors import DataError, DependenceWarning, SettingError, WeightsWarning
 from daskgmm.models.uncertainty.refusals import check_at_maximum
+from daskgmm.models.uncertainty.table import written
 
 R = np.random.default_rng(0)
 TYPES = ("full", "tied", "diag", "spherical", "EEI", "EII")
@@ -132,12 +133,56 @@ def test_intervals_of_columns_of_unlike_units_are_those_of_others(missing):
     assert_array_equal(wide, [[0.0, 0.0], [1.0, 1.0]])
 
 
+@pytest.mark.parametrize(
+    ("values", "error", "texts"),
+    [
+        ((-0.0076, 0.05581, 0.06303), 0.0312, ("-0.0076", "0.0558", "0.0630")),
+        ((105234.56, 105200.1, 105300.0), 2.5, ("105234.56", "105200.10", "105300.00")),
+        ((105234.56, 95200.0, 115300.4), 2500.0, ("105235", "95200", "115300")),
+        ((-1.23456e-5, -1.3e-5, 0.0), 2.5e-7, ("-1.2346e-05", "-1.3000e-05", "0e+00")),
+        ((1.23456e9, 1e9, 1.5e9), 1.2e7, ("1.2346e+09", "1.0000e+09", "1.5000e+09")),
+        ((0.5, 0.5, 0.5), 0.0, ("0.5", "0.5", "0.5")),
+    ],
+)
+def test_numbers_end_with_the_last_digit_of_their_error(values, error, texts):
+    assert written(values, error) == texts
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1e-4, 1.0, 1e5, 1e12])
+def test_lines_of_the_table_fit_a_terminal(scale):
+    frame = pd.DataFrame(-scale * X, columns=["temperature", "salinity"])
+    found = fitted(frame, reg_covar=0.0).standard_errors(frame)
+    lines = found.table().splitlines()
+    assert max(map(len, lines)) <= 80
+    for line, mean, error in zip(
+        lines[3:7], found.estimates.means.ravel(), found.means.ravel(), strict=True
+    ):
+        _, _, _, value, told, low, _, high = line.split()
+        assert_allclose([float(value), float(told)], [mean, error], atol=0.01 * error)
+        half = t.ppf(0.975, found.units - 1) * error
+        assert_allclose([float(low), float(high)], [mean - half, mean + half], atol=0.01 * error)
+
+
+def test_rows_and_their_units_are_told_apart(mixture):
+    counts = R.integers(1, 4, len(X)).astype(float)
+    counted = fitted(weights=counts)
+    for found, words in (
+        (mixture.standard_errors(X), "from 600 rows>"),
+        (mixture.standard_errors(X, groups=np.arange(len(X)) % 40), "from 600 rows in 40 groups>"),
+        (
+            counted.standard_errors(X, counts, weights_are="counts"),
+            f"from 600 rows that stand for {counts.sum():,.0f}>",
+        ),
+    ):
+        assert words in repr(found)
+
+
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_shapes_are_those_of_the_attributes(covariance_type):
     mixture = fitted(covariance_type=covariance_type)
     found = mixture.standard_errors(X, blocks=100)
     assert repr(found) == (
-        "<StandardErrors of 2 components in 2 features, from 100 blocks of 600 rows>"
+        "<StandardErrors of 2 components in 2 features, from 600 rows in 100 blocks>"
     )
     assert str(found).startswith(repr(found)[1:-1])
     lines = found.table(0.9).splitlines()

@@ -235,9 +235,13 @@ class StandardErrors:
 
     def __repr__(self) -> str:
         k, d = self.means.shape
+        rows, units = counted(self.rows, "row"), counted(self.units, self.unit)
+        if self.unit == "row":
+            told = rows if self.units == self.rows else f"{rows} that stand for {self.units:,}"
+        else:
+            told = f"{rows} in {units}"
         return (
-            f"<StandardErrors of {counted(k, 'component')} in {counted(d, 'feature')}, from "
-            f"{counted(self.units, self.unit)} of {self.rows:,} rows>"
+            f"<StandardErrors of {counted(k, 'component')} in {counted(d, 'feature')}, from {told}>"
         )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,13 @@ if TYPE_CHECKING:
 WORDS = {"weights": "weight", "means": "mean", "standard_deviations": "deviation"}
 """What lines are about; covariances of pairs of features are left out."""
 
-NAME_WIDTH = 24
+ESTIMATE, ERROR = "estimate", "standard error"
+
+DIGITS = 3
+"""Digits of a standard error that are told; its estimate and interval end with the last of them."""
+
+SMALL, LARGE = 1e-4, 1e7
+"""Sizes between which numbers are written without an exponent."""
 
 AXES = "Along principal axes (pca), as means_ and covariances_ are, and not in units of columns."
 
@@ -25,13 +32,34 @@ def table(errors: StandardErrors, level: float) -> str:
     """Return the table, with confidence intervals that cover with this probability."""
     along_axes = errors.estimates.along_axes
     lines = list(_lines(errors if along_axes else errors.in_data_units(), level))
-    width = max(NAME_WIDTH, *(len(name) + 1 for name, *_ in lines))
-    head = f"{'':{width}}{'estimate':>13}{'standard error':>16}   {100 * level:.4g} % interval"
-    rows = [
-        f"{name:{width}}{value:13.6g}{error:16.3g}   {low:.6g} to {high:.6g}"
+    width = 1 + max(len(name) for name, *_ in lines)
+    cells = [
+        (name, *written((value, low, high), error), f"{error:.3g}")
         for name, value, error, low, high in lines
     ]
+    room = max(len(ESTIMATE), *(len(value) for _, value, *_ in cells))
+    head = f"{'':{width}}{ESTIMATE:>{room}}  {ERROR}  {100 * level:.4g} % interval"
+    rows = [
+        f"{name:{width}}{value:>{room}}  {error:>{len(ERROR)}}  {low} to {high}"
+        for name, value, low, high, error in cells
+    ]
     return "\n".join([*([AXES, ""] if along_axes else []), head, *rows])
+
+
+def written(values: Sequence[float], error: float) -> tuple[str, ...]:
+    """Return values to the last digit of their standard error that is told; 6 digits if it is 0."""
+    if not error > 0:
+        return tuple(f"{value:.6g}" for value in values)
+    last = math.floor(math.log10(error)) - DIGITS + 1
+    largest = max(error, *map(abs, values))
+    if SMALL <= largest < LARGE:
+        return tuple(f"{value:.{max(0, -last)}f}" for value in values)
+
+    def with_exponent(value: float) -> str:
+        first = math.floor(math.log10(abs(value))) if value else last
+        return f"{value:.{max(0, first - last)}e}"
+
+    return tuple(map(with_exponent, values))
 
 
 def _lines(errors: StandardErrors, level: float) -> Iterator[Line]:
