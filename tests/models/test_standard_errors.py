@@ -154,6 +154,7 @@ def test_lines_of_the_table_fit_a_terminal(scale):
     found = fitted(frame, reg_covar=0.0).standard_errors(frame)
     lines = found.table().splitlines()
     assert max(map(len, lines)) <= 80
+    assert ("e+" in lines[3].split()[4]) == (scale == 1e12)
     for line, mean, error in zip(
         lines[3:7], found.estimates.means.ravel(), found.means.ravel(), strict=True
     ):

@@ -34,7 +34,7 @@ def table(errors: StandardErrors, level: float) -> str:
     lines = list(_lines(errors if along_axes else errors.in_data_units(), level))
     width = 1 + max(len(name) for name, *_ in lines)
     cells = [
-        (name, *written((value, low, high), error), f"{error:.3g}")
+        (name, *written((value, low, high), error), f"{float(f'{error:.{DIGITS}g}'):g}")
         for name, value, error, low, high in lines
     ]
     room = max(len(ESTIMATE), *(len(value) for _, value, *_ in cells))
