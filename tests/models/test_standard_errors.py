@@ -620,6 +620,17 @@ def test_few_rows_with_gaps(n):
         mixture.standard_errors(x[:n])
 
 
+def test_rows_that_are_all_labelled_have_the_errors_of_two_gaussians(capfd):
+    x, some = clusters(3000), np.arange(3000) % 2
+    found = fitted(x, labels=some).standard_errors(x, labels=some, blocks=300)
+    for j in range(2):
+        own = x[some == j]
+        alone = GaussianMixture(1, reg_covar=0.0).fit(own).standard_errors(own, blocks=300)
+        assert_allclose(found.means[j], alone.means[0], rtol=1e-6)
+    assert_allclose(found.weights, 0.0, atol=1e-9)  # as many of each in every block
+    assert capfd.readouterr().out == ""
+
+
 def test_a_rare_component_that_overlaps_has_the_errors_of_its_rows():
     """30 of 10,000 rows: as of four such data sets in a row, but for the root of four."""
     random = np.random.default_rng(1)

@@ -95,6 +95,8 @@ def sums_of_squares(
             kept = np.flatnonzero(1.0 - np.einsum("kb,kb->b", gamma, gamma) > SURE)
             gamma, own_weights = gamma[:, kept], own_weights[kept]
             parts = [z[:, kept] for z in parts]
+            if not len(kept):
+                continue
         own, shares = scores[:, : gamma.shape[1]], gamma * own_weights
         features = [chart.features(z, i) for i, z in enumerate(parts)]
         chart.join(gamma, features, own)

@@ -199,12 +199,18 @@ def _estimated(
         if unit == "block" and units >= LEAST_UNITS * NEIGHBOURS:
             longer = np.add.reduceat(scores, np.arange(0, units, NEIGHBOURS))
             variances = np.diagonal(_covariance(factor, longer))
-            growth = float(np.sqrt(np.max(variances / np.diagonal(covariance))))
+            growth = math.sqrt(_largest_ratio(variances, np.diagonal(covariance)))
     moves = cho_solve(factor, slope)
-    distance = float(np.max(np.abs(moves) / np.sqrt(np.diagonal(covariance))))
+    distance = math.sqrt(_largest_ratio(moves**2, np.diagonal(covariance)))
     check_at_maximum(distance, float(slope @ moves) / 2.0, total)
     facts = {"units": units, "unit": unit, "rows": found.weighing.rows}
     return _in_shape(mixture, chart, covariance, distance=distance, growth=growth, **facts)
+
+
+def _largest_ratio(values: Array, variances: Array) -> float:
+    """Return it over parameters that vary at all: the scores of all units may be alike."""
+    some = variances > 0.0
+    return float(np.max(values[some] / variances[some], initial=0.0))
 
 
 def _units(found: Scores, rows_count: bool) -> int:
