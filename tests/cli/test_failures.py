@@ -375,6 +375,7 @@ main()
 )
 def test_interrupted_while_modules_are_imported(folder, command, how):
     """The first seconds of a command: a line and the code of interruptions, at once."""
+    (folder / "model.json").write_text("{}")  # one that is absent is refused before
     before, pipe = entries(folder), subprocess.PIPE
     program = [sys.executable, "-c", SLOW_IMPORT, *map(str, command)]
     with subprocess.Popen(program, env=ENVIRONMENT, stdout=pipe, stderr=pipe, text=True) as process:
