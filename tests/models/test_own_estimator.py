@@ -13,10 +13,10 @@ from sklearn.mixture import GaussianMixture as Reference
 
 from daskgmm import BayesianGaussianMixture, GaussianMixture, load_model, sweep
 from daskgmm.cli import main
+from daskgmm.em.objective import objective_name
 from daskgmm.errors import ModelFileError
 from daskgmm.models.estimators import ESTIMATORS
 from daskgmm.models.fitting.estimator import MixtureEstimator
-from daskgmm.report.model import objective_name
 from daskgmm.testing import EstimatorTests
 
 
@@ -181,7 +181,7 @@ def test_files_hold_the_attributes_of_the_class(load, x, tmp_path):
     again = load(tmp_path / "m.json")
     assert {name: getattr(again, name) for name in FIXED} == FIXED
     assert_array_equal(again.predict_proba(x), own.predict_proba(x))
-    assert objective_name(again) == "log posterior"
+    assert objective_name(again._ended_with.prior) == "log posterior"
     assert getattr(again, "region", None) == ("south" if type(again) is Stations else None)
     again.save(tmp_path / "again.json")
     assert_array_equal(load_model(tmp_path / "again.json").predict_proba(x), own.predict_proba(x))
