@@ -72,36 +72,7 @@ GO_ON = (
 
 def chart_of(mixture: Any, parameters: Parameters, beside: Companions[Any]) -> ScoreChart:
     """Return the coordinates of a mixture; raise `SettingError` where it has no standard errors."""
-    ended, because = mixture._ended_with, None
-    prior = getattr(mixture, "prior", None) if ended is None else ended.prior
-    if parameters.log_weights is not None:
-        because = (
-            "a variational posterior says itself how uncertain its parameters are. Those of a "
-            f"likelihood has a GaussianMixture; else {BOOTSTRAP}"
-        )
-    elif has_known_noise(mixture) and beside.noise is None:
-        because = (
-            "it was fitted with noise_variance, and rows without are exact. Give it: "
-            "noise_variance= (--noise-variance)"
-        )
-    elif has_labels(mixture) and beside.labels is None:
-        because = (
-            "it was fitted with labels, and without them rows have another likelihood. Give them: "
-            "labels= (--labels)"
-        )
-    elif parameters.makes_room:
-        because = (
-            "noise and tails have parameters of their own, beside those of Gaussians. Fit without "
-            f"them if no rows are outliers, or {BOOTSTRAP}"
-        )
-    elif not has_chart(parameters):
-        because = (
-            f"covariances of type {mixture.covariance_type!r} depend on each other in curves. "
-            "Those of full, tied, diag, spherical, EEI and EII have standard errors: fit one of "
-            f"these, or {BOOTSTRAP}"
-        )
-    elif prior is not None:
-        because = f"with a prior it is no maximum of the likelihood. Fit without it, or {BOOTSTRAP}"
+    because, ended = _reason_of_none(mixture, parameters, beside), mixture._ended_with
     if because is not None:
         raise SettingError(f"This mixture has no standard errors: {because}.")
     if not parameters.weights.min() > 0:
@@ -122,6 +93,41 @@ def chart_of(mixture: Any, parameters: Parameters, beside: Companions[Any]) -> S
             f"covariance_type='diag', or principal axes (pca), or {BOOTSTRAP}."
         )
     return chart
+
+
+def _reason_of_none(mixture: Any, parameters: Parameters, beside: Companions[Any]) -> str | None:
+    """Return why a mixture has no standard errors, and what to do; None if it has."""
+    ended = mixture._ended_with
+    prior = getattr(mixture, "prior", None) if ended is None else ended.prior
+    if parameters.log_weights is not None:
+        return (
+            "a variational posterior says itself how uncertain its parameters are. A "
+            f"GaussianMixture has those of a likelihood; else {BOOTSTRAP}"
+        )
+    if has_known_noise(mixture) and beside.noise is None:
+        return (
+            "it was fitted with noise_variance, and rows without are exact. Give it: "
+            "noise_variance= (--noise-variance)"
+        )
+    if has_labels(mixture) and beside.labels is None:
+        return (
+            "it was fitted with labels, and without them rows have another likelihood. Give them: "
+            "labels= (--labels)"
+        )
+    if parameters.makes_room:
+        return (
+            "noise and tails have parameters of their own, beside those of Gaussians. Fit without "
+            f"them if no rows are outliers, or {BOOTSTRAP}"
+        )
+    if not has_chart(parameters):
+        return (
+            f"covariances of type {mixture.covariance_type!r} depend on each other in curves. "
+            "Those of full, tied, diag, spherical, EEI and EII have standard errors: fit one of "
+            f"these, or {BOOTSTRAP}"
+        )
+    if prior is not None:
+        return f"with a prior it is no maximum of the likelihood. Fit without it, or {BOOTSTRAP}"
+    return None
 
 
 def check_regularised(chart: ScoreChart) -> None:
